@@ -1,0 +1,73 @@
+/** Stable codes of every error this package throws on purpose. */
+export type PruneGgufErrorCode =
+	| "INVALID_GGUF"
+	| "UNSUPPORTED_ARCHITECTURE"
+	| "INVALID_MASK"
+	| "INVALID_OPTION"
+	| "MODEL_LOAD_FAILED"
+	| "EVALUATION_FAILED"
+	| "DISPOSED"
+	| "OUTPUT_EXISTS"
+	| "NO_SPACE"
+	| "NOT_ENOUGH_MEMORY"
+	| "VERIFICATION_FAILED"
+	| "BUILD_FAILED"
+	| "ADDON_NOT_FOUND"
+	| "INVALID_LEDGER"
+	| "INVALID_PLAN"
+	| "GATE_NOT_MET"
+	| "CALIBRATION_FAILED"
+	| "FILE_ERROR";
+
+/** Base of every error thrown on purpose: a stable `code`, a message that says what was expected and what to do, and the `cause`. */
+export class PruneGgufError extends Error {
+	readonly code: PruneGgufErrorCode;
+
+	constructor(code: PruneGgufErrorCode, message: string, options?: ErrorOptions) {
+		super(message, options);
+		this.name = new.target.name;
+		this.code = code;
+	}
+}
+
+const subclass = (code: PruneGgufErrorCode) =>
+	class extends PruneGgufError {
+		constructor(message: string, options?: ErrorOptions) {
+			super(code, message, options);
+		}
+	};
+
+/** A file is not a GGUF file, is cut short, or contradicts itself. */
+export class InvalidGgufError extends subclass("INVALID_GGUF") {}
+/** Blocks of this architecture cannot be removed exactly; the message gives the reason. */
+export class UnsupportedArchitectureError extends subclass("UNSUPPORTED_ARCHITECTURE") {}
+/** A set of blocks that the architecture cannot run, or that names blocks the model lacks. */
+export class InvalidMaskError extends subclass("INVALID_MASK") {}
+/** An option is missing, misspelt, out of range or contradicts another. The command line exits with 2. */
+export class InvalidOptionError extends subclass("INVALID_OPTION") {}
+/** llama.cpp could not load the model; `cause` holds its own log lines. */
+export class ModelLoadError extends subclass("MODEL_LOAD_FAILED") {}
+/** llama.cpp failed while a set of blocks was measured; `cause` holds its own log lines. */
+export class EvaluationError extends subclass("EVALUATION_FAILED") {}
+/** A model or evaluator was used after `dispose()`. */
+export class DisposedError extends subclass("DISPOSED") {}
+/** The output exists (and `overwrite` was not given), or it is the input. */
+export class OutputExistsError extends subclass("OUTPUT_EXISTS") {}
+/** The disk has too little room for the output. */
+export class NoSpaceError extends subclass("NO_SPACE") {}
+/** The model does not fit into memory. */
+export class NotEnoughMemoryError extends subclass("NOT_ENOUGH_MEMORY") {}
+/** The written file does not compute what was measured; it was not left under its name. */
+export class VerificationError extends subclass("VERIFICATION_FAILED") {}
+/** The native addon could not be built; the message names what to install. */
+export class BuildError extends subclass("BUILD_FAILED") {}
+/** The native addon is not there; the message lists what was tried and the command that builds it. */
+export class AddonNotFoundError extends subclass("ADDON_NOT_FOUND") {}
+/** A ledger belongs to other windows, another model or another version, or is damaged before its last line. */
+export class InvalidLedgerError extends subclass("INVALID_LEDGER") {}
+/** A plan is malformed, or was made for another model. */
+export class InvalidPlanError extends subclass("INVALID_PLAN") {}
+/** Calibration text is missing, unreadable or too short. */
+export class CalibrationError extends subclass("CALIBRATION_FAILED") {}
+/** A file cannot be read or written. */
+export class FileError extends subclass("FILE_ERROR") {}

@@ -1,0 +1,45 @@
+import type { Coalition } from "./coalition.js";
+
+/** What was measured for one coalition. */
+export interface Measurement {
+	readonly coalition: Coalition;
+	/** Mean negative log-likelihood of each window, nats per token. Length: number of windows. Not finite where the model broke down. */
+	readonly losses: Float64Array;
+}
+
+/** How a caller can follow and stop a batch of measurements. */
+export interface MeasureOptions {
+	readonly signal?: AbortSignal | undefined;
+	/** What the batch is for, shown to people (for example "leave-one-out"). */
+	readonly phase?: string | undefined;
+}
+
+/**
+ * A cooperative game over blocks: a black box that measures coalitions in batches.
+ * Whether it is a model, a table or a function is nobody's business here.
+ */
+export interface Game {
+	/** Number of blocks. */
+	readonly players: number;
+	/** Blocks that are never removed, with the reason. */
+	readonly frozen: ReadonlyMap<number, string>;
+	/** Whether the coalition can be run; a coalition that cannot is never measured. */
+	allows(coalition: Coalition): boolean;
+	/** Measures each coalition once; the results come in the order asked for. Already measured coalitions cost nothing. */
+	measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]>;
+}
+
+/** Mean loss over the windows, nats per token; Infinity where any window is not finite. */
+export function meanLoss(measurement: Measurement): number {
+	let sum = 0;
+	for (const loss of measurement.losses) {
+		if (!Number.isFinite(loss)) return Number.POSITIVE_INFINITY;
+		sum += loss;
+	}
+	return sum / measurement.losses.length;
+}
+
+/** v(S) = PPL(N) / PPL(S) = exp(NLL(N) - NLL(S)): 1 is no loss, 0 a broken model (arXiv 2602.07804, section 3). */
+export function valueOfLoss(loss: number, fullLoss: number): number {
+	return Number.isFinite(loss) ? Math.exp(fullLoss - loss) : 0;
+}
