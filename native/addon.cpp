@@ -1,0 +1,53 @@
+#include "log_capture.h"
+#include "model_wrap.h"
+
+#include "ggml-backend.h"
+
+#include <mutex>
+
+namespace {
+
+// info(): what this addon was built for
+Napi::Value info(const Napi::CallbackInfo & call) {
+    const Napi::Env env = call.Env();
+    Napi::Object result = Napi::Object::New(env);
+    Napi::Array devices = Napi::Array::New(env);
+    for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+        ggml_backend_dev_t device = ggml_backend_dev_get(i);
+        size_t free = 0;
+        size_t total = 0;
+        ggml_backend_dev_memory(device, &free, &total);
+        Napi::Object entry = Napi::Object::New(env);
+        entry.Set("name", ggml_backend_dev_name(device));
+        entry.Set("description", ggml_backend_dev_description(device));
+        entry.Set("gpu", ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_CPU && ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL);
+        entry.Set("freeBytes", double(free));
+        entry.Set("totalBytes", double(total));
+        devices.Set(uint32_t(i), entry);
+    }
+    result.Set("devices", devices);
+    result.Set("systemInfo", llama_print_system_info());
+    result.Set("gpuOffload", llama_supports_gpu_offload());
+    return result;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+    // Once a process, however many worker threads load the addon; never freed, as others may still use it.
+    static std::once_flag once;
+    std::call_once(once, [] {
+        log_install();
+        llama_backend_init();
+    });
+    auto * data = new AddonData;
+    const Napi::Function model = NativeModel::define(env);
+    data->model_class = Napi::Persistent(model);
+    env.SetInstanceData(data);
+    exports.Set("NativeModel", model);
+    exports.Set("CancelToken", CancelToken::define(env));
+    exports.Set("info", Napi::Function::New(env, info, "info"));
+    return exports;
+}
+
+} // namespace
+
+NODE_API_MODULE(prune_gguf, init)

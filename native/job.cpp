@@ -1,0 +1,79 @@
+#include "job.h"
+
+#include "log_capture.h"
+
+Napi::Function CancelToken::define(Napi::Env env) {
+    return DefineClass(env, "CancelToken", { InstanceMethod<&CancelToken::cancel>("cancel") });
+}
+
+CancelToken::CancelToken(const Napi::CallbackInfo & info) : Napi::ObjectWrap<CancelToken>(info) {}
+
+Napi::Value CancelToken::cancel(const Napi::CallbackInfo & info) {
+    flag->requested = true;
+    return info.Env().Undefined();
+}
+
+void Job::call_js(Napi::Env env, Napi::Function on_message, Job *, Message * message) {
+    const std::unique_ptr<Message> owned(message);
+    if (env == nullptr) {
+        return;
+    }
+    (*owned)(env, on_message);
+}
+
+Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Function on_message) {
+    Job * job = owned.release();
+    job->deferred = std::make_unique<Napi::Promise::Deferred>(env);
+    const Napi::Promise promise = job->deferred->Promise();
+    job->channel = Channel::New(
+        env, on_message, "prune-gguf job", 0, 1, job,
+        [](Napi::Env, Job * finished, Job *) {
+            finished->cancel->requested = true;
+            finished->thread.join();
+            delete finished;
+        },
+        job);
+    job->thread = std::thread(&Job::work, job);
+    return promise;
+}
+
+void Job::post(Message message) {
+    auto * payload = new Message(std::move(message));
+    if (channel.NonBlockingCall(payload) != napi_ok) {
+        delete payload;
+    }
+}
+
+void Job::work() {
+    {
+        const LogCapture log;
+        try {
+            run();
+        } catch (const Cancelled &) {
+            cancelled = true;
+        } catch (const std::exception & problem) {
+            error = *problem.what() != '\0' ? problem.what() : "unknown error";
+            error_log = log.problems();
+        } catch (...) {
+            error = "unknown error";
+            error_log = log.problems();
+        }
+    }
+    post([this](Napi::Env env, Napi::Function) {
+        const Napi::HandleScope scope(env);
+        if (!cancelled && error.empty()) {
+            try {
+                deferred->Resolve(result(env));
+                return;
+            } catch (const Napi::Error & problem) {
+                deferred->Reject(problem.Value());
+                return;
+            }
+        }
+        Napi::Object reason = Napi::Error::New(env, cancelled ? "cancelled" : error).Value();
+        reason.Set("code", cancelled ? "CANCELLED" : error_code);
+        reason.Set("log", error_log);
+        deferred->Reject(reason);
+    });
+    channel.Release();
+}

@@ -1,0 +1,59 @@
+// Work on a thread of its own, with a promise, progress and cancellation.
+//
+// Lifetime: start() hands the job to a thread-safe function, which deletes it in its finalizer, on the JavaScript
+// thread, after joining the job's thread. The finalizer also runs when the environment is torn down (a worker thread
+// that ends): it cancels first, so the wait is short. Messages that find no environment any more are dropped.
+#pragma once
+
+#include "model_core.h"
+#include "napi_setup.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+// Held by JavaScript to cancel a job: new CancelToken(); token.cancel().
+class CancelToken : public Napi::ObjectWrap<CancelToken> {
+public:
+    static Napi::Function define(Napi::Env env);
+    explicit CancelToken(const Napi::CallbackInfo & info);
+    std::shared_ptr<CancelFlag> flag = std::make_shared<CancelFlag>();
+
+private:
+    Napi::Value cancel(const Napi::CallbackInfo & info);
+};
+
+class Job {
+public:
+    virtual ~Job() = default;
+
+    // Runs the job; its promise settles on the JavaScript thread. `on_message` receives what the job posts.
+    static Napi::Promise start(Napi::Env env, std::unique_ptr<Job> job, Napi::Function on_message);
+
+protected:
+    Job(std::shared_ptr<CancelFlag> cancel, std::string error_code) : cancel(std::move(cancel)), error_code(std::move(error_code)) {}
+
+    virtual void run() = 0;                            // on the job's thread; throws Cancelled or std::exception
+    virtual Napi::Value result(Napi::Env env) = 0;     // on the JavaScript thread
+
+    using Message = std::function<void(Napi::Env, Napi::Function)>;
+    void post(Message message);
+
+    std::shared_ptr<CancelFlag> cancel;
+
+private:
+    struct Shared;
+    static void call_js(Napi::Env env, Napi::Function on_message, Job * job, Message * message);
+    using Channel = Napi::TypedThreadSafeFunction<Job, Message, call_js>;
+
+    void work();
+
+    std::string error_code;
+    std::string error;      // empty where the job succeeded
+    std::string error_log;  // llama.cpp's own lines
+    bool cancelled = false;
+    std::unique_ptr<Napi::Promise::Deferred> deferred;
+    Channel channel;
+    std::thread thread;
+};

@@ -1,0 +1,237 @@
+// The one file that reads llama.cpp's private headers. test/architectures/guard.test.ts holds the list of
+// per-block members below against src/llama-hparams.h of the pinned llama.cpp.
+#include "layer_view.h"
+
+#include "llama-model.h"
+
+#include "ggml-backend.h"
+#include "ggml-cpp.h"
+
+#include <cstring>
+#include <map>
+#include <stdexcept>
+
+namespace {
+
+template <class Array> void gather(Array & to, const Array & from, const std::vector<int> & blocks) {
+    for (size_t i = 0; i < blocks.size(); ++i) {
+        to[i] = from[blocks[i]];
+    }
+}
+
+// Every member of llama_hparams that holds one entry a block.
+void gather_per_block(llama_hparams & to, const llama_hparams & from, const std::vector<int> & blocks) {
+    gather(to.n_head_arr, from.n_head_arr, blocks);
+    gather(to.n_head_kv_arr, from.n_head_kv_arr, blocks);
+    gather(to.n_ff_arr, from.n_ff_arr, blocks);
+    gather(to.n_ff_exp_arr, from.n_ff_exp_arr, blocks);
+    gather(to.n_expert_used_arr, from.n_expert_used_arr, blocks);
+    gather(to.rope_pattern, from.rope_pattern, blocks);
+    gather(to.is_swa_impl, from.is_swa_impl, blocks);
+    gather(to.is_recr_impl, from.is_recr_impl, blocks);
+    gather(to.xielu_alpha_n, from.xielu_alpha_n, blocks);
+    gather(to.xielu_alpha_p, from.xielu_alpha_p, blocks);
+    gather(to.xielu_beta, from.xielu_beta, blocks);
+    gather(to.xielu_eps, from.xielu_eps, blocks);
+    gather(to.is_indexer_full_impl, from.is_indexer_full_impl, blocks);
+    gather(to.dsv4_compress_ratios, from.dsv4_compress_ratios, blocks);
+    gather(to.is_ple_impl, from.is_ple_impl, blocks);
+    gather(to.deepstack_mapping_arr, from.deepstack_mapping_arr, blocks);
+    gather(to.swiglu_clamp_exp, from.swiglu_clamp_exp, blocks);
+    gather(to.swiglu_clamp_shexp, from.swiglu_clamp_shexp, blocks);
+}
+
+int kept_below(const std::vector<int> & blocks, int count) {
+    int n = 0;
+    for (int block : blocks) {
+        n += block < count ? 1 : 0;
+    }
+    return n;
+}
+
+void lower_leading_count(llama_hparams & to, const llama_hparams & from, const std::string & name, const std::vector<int> & blocks) {
+    if (name == "n_layer_dense_lead") {
+        to.n_layer_dense_lead = kept_below(blocks, int(from.n_layer_dense_lead));
+    } else if (name == "dsv4_hash_layer_count") {
+        to.dsv4_hash_layer_count = kept_below(blocks, int(from.dsv4_hash_layer_count));
+    } else if (name == "n_layer_kv_from_start") {
+        if (from.n_layer_kv_from_start >= 0) {
+            to.n_layer_kv_from_start = kept_below(blocks, from.n_layer_kv_from_start);
+        }
+    } else if (name == "n_deepstack_layers") {
+        to.n_deepstack_layers = kept_below(blocks, int(from.n_deepstack_layers));
+    } else if (name == "router_layer") {
+        if (from.router_layer >= 0) {
+            to.router_layer = kept_below(blocks, from.router_layer);
+        }
+    } else {
+        throw std::runtime_error("the layer view does not know the leading count '" + name + "'");
+    }
+}
+
+} // namespace
+
+struct LayerView::Impl {
+    llama_model * model;
+    ViewRules rules;
+    llama_hparams hparams;           // of the whole model
+    std::vector<llama_layer> layers; // of the whole model
+
+    // Blocks whose output tensors are replaced by zeros, made on first use.
+    std::map<int, llama_layer> identities;
+    std::vector<ggml_context_ptr> contexts;
+    std::vector<ggml_backend_buffer_ptr> buffers;
+
+    int n_blocks() const { return int(hparams.n_layer()); }
+
+    std::vector<int> missing_kinds(const std::vector<int> & kept) const;
+    int block_of_kind(bool (Impl::*is)(int) const) const;
+    bool is_swa(int i) const { return hparams.is_swa_impl[i] != 0; }
+    bool is_recurrent(int i) const { return hparams.is_recr_impl[i] != 0; }
+    bool is_attention(int i) const { return hparams.is_recr_impl[i] == 0 && hparams.n_head_kv_arr[i] > 0; }
+    bool any(const std::vector<int> & kept, bool (Impl::*is)(int) const) const;
+    const llama_layer & identity(int block);
+    ggml_tensor * zeros_like(ggml_tensor * tensor);
+};
+
+bool LayerView::Impl::any(const std::vector<int> & kept, bool (Impl::*is)(int) const) const {
+    for (int block : kept) {
+        if ((this->*is)(block)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int LayerView::Impl::block_of_kind(bool (Impl::*is)(int) const) const {
+    for (int block = 0; block < n_blocks(); ++block) {
+        if ((this->*is)(block) && block < int(rules.outputs.size()) && !rules.outputs[block].empty()) {
+            return block;
+        }
+    }
+    return -1;
+}
+
+// Blocks to append as identities. A sliding-window memory needs one sliding-window block, a hybrid one one of each
+// kind (llama-kv-cache-iswa.cpp, llama-memory-hybrid.cpp), and a graph at least one block.
+std::vector<int> LayerView::Impl::missing_kinds(const std::vector<int> & kept) const {
+    std::vector<int> all(n_blocks());
+    for (int i = 0; i < n_blocks(); ++i) {
+        all[i] = i;
+    }
+    std::vector<int> missing;
+    const auto need = [&](bool (Impl::*is)(int) const) {
+        if (!any(all, is) || any(kept, is) || any(missing, is)) {
+            return;
+        }
+        const int block = block_of_kind(is);
+        if (block < 0) {
+            throw std::runtime_error("these blocks cannot run on their own in this architecture, and none can be made the identity");
+        }
+        missing.push_back(block);
+    };
+    if (hparams.swa_type != LLAMA_SWA_TYPE_NONE) {
+        need(&Impl::is_swa);
+    }
+    if (llama_model_is_hybrid(model)) {
+        need(&Impl::is_recurrent);
+        need(&Impl::is_attention);
+    }
+    if (kept.empty() && missing.empty()) {
+        for (int block = 0; block < n_blocks() && missing.empty(); ++block) {
+            if (block < int(rules.outputs.size()) && !rules.outputs[block].empty()) {
+                missing.push_back(block);
+            }
+        }
+        if (missing.empty()) {
+            throw std::runtime_error("the empty set of blocks cannot run: no block of this architecture can be made the identity");
+        }
+    }
+    return missing;
+}
+
+// A tensor of zero bytes is zero in every type of ggml; kept in the buffer type of the original, so that the same kernels run.
+ggml_tensor * LayerView::Impl::zeros_like(ggml_tensor * tensor) {
+    ggml_init_params params = { ggml_tensor_overhead() * 2, nullptr, true };
+    ggml_context_ptr ctx(ggml_init(params));
+    ggml_tensor * zero = ggml_dup_tensor(ctx.get(), tensor);
+    ggml_set_name(zero, tensor->name);
+    ggml_backend_buffer_type_t type = ggml_backend_buffer_get_type(tensor->buffer);
+    ggml_backend_buffer_ptr buffer(ggml_backend_alloc_ctx_tensors_from_buft(ctx.get(), type));
+    if (!buffer) {
+        throw std::runtime_error(std::string("no memory for a zeroed copy of ") + tensor->name);
+    }
+    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    const std::vector<uint8_t> bytes(ggml_nbytes(zero), 0);
+    ggml_backend_tensor_set(zero, bytes.data(), 0, bytes.size());
+    contexts.push_back(std::move(ctx));
+    buffers.push_back(std::move(buffer));
+    return zero;
+}
+
+const llama_layer & LayerView::Impl::identity(int block) {
+    const auto found = identities.find(block);
+    if (found != identities.end()) {
+        return found->second;
+    }
+    llama_layer layer = layers[block];
+    for (const std::string & name : rules.outputs[block]) {
+        auto * tensor = const_cast<ggml_tensor *>(model->get_tensor(name.c_str()));
+        if (tensor == nullptr) {
+            throw std::runtime_error("the model has no tensor " + name);
+        }
+        ggml_tensor * zero = zeros_like(tensor);
+        // llama_layer is a plain struct of tensor pointers: replacing by value spares a list of its 300 members.
+        auto * words = reinterpret_cast<unsigned char *>(&layer);
+        for (size_t at = 0; at + sizeof(void *) <= sizeof(llama_layer); at += sizeof(void *)) {
+            if (std::memcmp(words + at, &tensor, sizeof(void *)) == 0) {
+                std::memcpy(words + at, &zero, sizeof(void *));
+            }
+        }
+    }
+    return identities.emplace(block, layer).first->second;
+}
+
+LayerView::LayerView(llama_model * model, ViewRules rules) : impl(new Impl{ model, std::move(rules), model->hparams, model->layers, {}, {}, {} }) {}
+
+LayerView::~LayerView() {
+    restore();
+}
+
+int LayerView::n_blocks() const {
+    return impl->n_blocks();
+}
+
+int LayerView::identities_needed(const std::vector<int> & kept) const {
+    return int(impl->missing_kinds(kept).size());
+}
+
+void LayerView::apply(const std::vector<int> & kept) {
+    const std::vector<int> extra = impl->missing_kinds(kept);
+    std::vector<int> blocks = kept;
+    blocks.insert(blocks.end(), extra.begin(), extra.end());
+    for (int i = impl->n_blocks(); i < int(impl->hparams.n_layer_all); ++i) {
+        blocks.push_back(i);
+    }
+
+    std::vector<llama_layer> layers;
+    layers.reserve(blocks.size());
+    for (size_t i = 0; i < blocks.size(); ++i) {
+        const bool is_extra = i >= kept.size() && i < kept.size() + extra.size();
+        layers.push_back(is_extra ? impl->identity(blocks[i]) : impl->layers[blocks[i]]);
+    }
+
+    llama_hparams hparams = impl->hparams;
+    gather_per_block(hparams, impl->hparams, blocks);
+    hparams.n_layer_all = uint32_t(blocks.size());
+    for (const std::string & name : impl->rules.leading_counts) {
+        lower_leading_count(hparams, impl->hparams, name, kept);
+    }
+    impl->model->hparams = hparams;
+    impl->model->layers = std::move(layers);
+}
+
+void LayerView::restore() {
+    impl->model->hparams = impl->hparams;
+    impl->model->layers = impl->layers;
+}

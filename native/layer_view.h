@@ -1,0 +1,43 @@
+// A loaded model seen through a mask of its blocks, without copying a weight.
+#pragma once
+
+#include "llama.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+// What the architecture table says about a model; see src/architectures.
+struct ViewRules {
+    // Members of llama_hparams that count blocks from the start: lowered by the removed blocks below them.
+    std::vector<std::string> leading_counts;
+    // outputs[block]: names of the tensors whose zeroing makes the block the identity in the residual stream.
+    std::vector<std::vector<std::string>> outputs;
+};
+
+class LayerView {
+public:
+    LayerView(llama_model * model, ViewRules rules);
+    ~LayerView();
+    LayerView(const LayerView &) = delete;
+    LayerView & operator=(const LayerView &) = delete;
+
+    // Number of maskable blocks (without the multi-token-prediction tail, which stays last in every view).
+    int n_blocks() const;
+
+    // Shows the kept blocks (ascending) from now on. Contexts made before must not be used again until restore().
+    // Where the kept blocks alone cannot be a graph (none left; only one kind of a model that mixes two kinds of
+    // attention or memory), blocks with zeroed outputs are appended: the identity, bit for bit.
+    void apply(const std::vector<int> & kept);
+
+    // Shows the whole model again.
+    void restore();
+
+    // Number of identity blocks that apply(kept) would append.
+    int identities_needed(const std::vector<int> & kept) const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl;
+};

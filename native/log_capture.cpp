@@ -1,0 +1,73 @@
+#include "log_capture.h"
+
+#include "llama.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+
+namespace {
+
+constexpr size_t max_lines = 40;
+
+struct Lines {
+    std::deque<std::string> problems;
+    ggml_log_level last = GGML_LOG_LEVEL_NONE;
+};
+
+thread_local Lines * current = nullptr;
+
+// PRUNE_GGUF_LLAMA_LOG=1 shows llama.cpp's own log on stderr, for bug reports.
+bool shown() {
+    static const bool value = [] {
+        const char * text = std::getenv("PRUNE_GGUF_LLAMA_LOG");
+        return text != nullptr && *text != '\0' && std::string(text) != "0";
+    }();
+    return value;
+}
+
+void on_log(ggml_log_level level, const char * text, void *) {
+    if (shown()) {
+        std::fputs(text, stderr);
+    }
+    if (current == nullptr) {
+        return;
+    }
+    if (level == GGML_LOG_LEVEL_CONT) {
+        level = current->last;
+    }
+    current->last = level;
+    if (level != GGML_LOG_LEVEL_WARN && level != GGML_LOG_LEVEL_ERROR) {
+        return;
+    }
+    current->problems.emplace_back(text);
+    if (current->problems.size() > max_lines) {
+        current->problems.pop_front();
+    }
+}
+
+} // namespace
+
+void log_install() {
+    llama_log_set(on_log, nullptr);
+}
+
+LogCapture::LogCapture() : previous(current), lines(new Lines) {
+    current = static_cast<Lines *>(lines);
+}
+
+LogCapture::~LogCapture() {
+    current = static_cast<Lines *>(previous);
+    delete static_cast<Lines *>(lines);
+}
+
+std::string LogCapture::problems() const {
+    std::string text;
+    for (const auto & line : static_cast<Lines *>(lines)->problems) {
+        text += line;
+    }
+    while (!text.empty() && text.back() == '\n') {
+        text.pop_back();
+    }
+    return text;
+}

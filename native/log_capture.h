@@ -1,0 +1,23 @@
+// llama.cpp's log: kept for the thread that works, shown to nobody unless asked for.
+#pragma once
+
+#include <string>
+
+// Takes over the process-wide log of llama.cpp. Call once.
+void log_install();
+
+// While alive, the log lines of this thread are kept (the last ones, bounded).
+class LogCapture {
+public:
+    LogCapture();
+    ~LogCapture();
+    LogCapture(const LogCapture &) = delete;
+    LogCapture & operator=(const LogCapture &) = delete;
+
+    // Warnings and errors, oldest first, one a line.
+    std::string problems() const;
+
+private:
+    void * previous;
+    void * lines;
+};

@@ -1,0 +1,42 @@
+#include "mask_walk.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+std::vector<int> Masks::kept(int mask, int from) const {
+    std::vector<int> blocks;
+    for (int i = from; i < n_blocks; ++i) {
+        if (row(mask)[i] != 0) {
+            blocks.push_back(i);
+        }
+    }
+    return blocks;
+}
+
+MaskWalk::MaskWalk(const Masks & masks) : order(masks.n_masks), shared(masks.n_masks, 0) {
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+        return std::memcmp(masks.row(a), masks.row(b), masks.n_blocks) > 0;
+    });
+    for (int i = 1; i < masks.n_masks; ++i) {
+        const uint8_t * a = masks.row(order[i - 1]);
+        const uint8_t * b = masks.row(order[i]);
+        shared[i] = int(std::mismatch(a, a + masks.n_blocks, b).first - a);
+    }
+}
+
+std::vector<int> MaskWalk::branch_depths(int i, int resumed) const {
+    std::vector<int> depths;
+    int lowest = INT32_MAX;
+    for (size_t j = i + 1; j < order.size(); ++j) {
+        if (shared[j] < lowest) {
+            lowest = shared[j];
+            if (lowest <= resumed) {
+                break;
+            }
+            depths.push_back(lowest);
+        }
+    }
+    return depths;
+}

@@ -1,0 +1,248 @@
+#include "model_wrap.h"
+
+#include "jobs.h"
+#include "log_capture.h"
+
+#include <climits>
+
+namespace {
+
+std::shared_ptr<CancelFlag> flag_of(const Napi::Value & token) {
+    return CancelToken::Unwrap(token.As<Napi::Object>())->flag;
+}
+
+template <class T> T number(const Napi::Object & options, const char * name) {
+    const Napi::Value value = options.Get(name);
+    if (!value.IsNumber()) {
+        throw Napi::TypeError::New(options.Env(), std::string("option ") + name + " must be a number");
+    }
+    return T(value.As<Napi::Number>().DoubleValue());
+}
+
+bool boolean(const Napi::Object & options, const char * name) {
+    return options.Get(name).ToBoolean().Value();
+}
+
+} // namespace
+
+Napi::Function NativeModel::define(Napi::Env env) {
+    return DefineClass(env, "NativeModel", {
+        StaticMethod<&NativeModel::load>("load"),
+        InstanceMethod<&NativeModel::facts>("facts"),
+        InstanceMethod<&NativeModel::set_view_rules>("setViewRules"),
+        InstanceMethod<&NativeModel::tokenize>("tokenize"),
+        InstanceMethod<&NativeModel::detokenize>("detokenize"),
+        InstanceMethod<&NativeModel::apply_chat_template>("applyChatTemplate"),
+        InstanceMethod<&NativeModel::evaluate>("evaluate"),
+        InstanceMethod<&NativeModel::sample>("sample"),
+        InstanceMethod<&NativeModel::dispose>("dispose"),
+    });
+}
+
+// Only load() calls the constructor: a model is never half loaded.
+NativeModel::NativeModel(const Napi::CallbackInfo & info) : Napi::ObjectWrap<NativeModel>(info) {
+    if (info.Length() != 1 || !info[0].IsExternal()) {
+        throw Napi::TypeError::New(info.Env(), "use NativeModel.load()");
+    }
+    core = *info[0].As<Napi::External<std::shared_ptr<ModelCore>>>().Data();
+}
+
+ModelCore & NativeModel::alive(Napi::Env env) const {
+    if (!core || core->disposed) {
+        Napi::Error error = Napi::Error::New(env, "the model was disposed of");
+        error.Set("code", Napi::String::New(env, "DISPOSED"));
+        throw error;
+    }
+    return *core;
+}
+
+Napi::Value NativeModel::load(const Napi::CallbackInfo & info) {
+    const Napi::Object options = info[1].As<Napi::Object>();
+    auto job = std::make_unique<LoadJob>(flag_of(info[2]), info[0].As<Napi::String>().Utf8Value(), number<int>(options, "gpuLayers"),
+                                         boolean(options, "mmap"));
+    return Job::start(info.Env(), std::move(job), info[3].As<Napi::Function>());
+}
+
+Napi::Value NativeModel::facts(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    const llama_model * model = alive(env).model.get();
+    const llama_vocab * vocab = llama_model_get_vocab(model);
+    Napi::Object facts = Napi::Object::New(env);
+    const auto text = [&](const char * key) -> Napi::Value {
+        std::string buffer(256, '\0');
+        const int32_t n = llama_model_meta_val_str(model, key, buffer.data(), buffer.size());
+        return n < 0 ? env.Undefined() : Napi::String::New(env, buffer.c_str()).As<Napi::Value>();
+    };
+    const auto token = [&](llama_token id) -> Napi::Value { return id < 0 ? env.Undefined() : Napi::Number::New(env, id).As<Napi::Value>(); };
+    char description[256] = {};
+    llama_model_desc(model, description, sizeof description);
+    facts.Set("architecture", text("general.architecture"));
+    facts.Set("name", text("general.name"));
+    facts.Set("description", description);
+    facts.Set("blocks", llama_model_n_layer(model));
+    facts.Set("tailBlocks", llama_model_n_layer_nextn(model));
+    facts.Set("vocabulary", llama_vocab_n_tokens(vocab));
+    facts.Set("contextLength", llama_model_n_ctx_train(model));
+    facts.Set("width", llama_model_n_embd(model));
+    facts.Set("slidingWindow", llama_model_n_swa(model));
+    facts.Set("parameters", double(llama_model_n_params(model)));
+    facts.Set("tensorBytes", double(llama_model_size(model)));
+    facts.Set("recurrent", bool(llama_model_is_recurrent(model)));
+    facts.Set("hybrid", bool(llama_model_is_hybrid(model)));
+    facts.Set("addBos", llama_vocab_get_add_bos(vocab));
+    facts.Set("addEos", llama_vocab_get_add_eos(vocab));
+    facts.Set("bos", token(llama_vocab_bos(vocab)));
+    facts.Set("eos", token(llama_vocab_eos(vocab)));
+    facts.Set("eot", token(llama_vocab_eot(vocab)));
+    const char * chat = llama_model_chat_template(model, nullptr);
+    facts.Set("chatTemplate", chat == nullptr ? env.Undefined() : Napi::String::New(env, chat).As<Napi::Value>());
+    return facts;
+}
+
+// setViewRules({ leadingCounts: string[], outputs: string[][] }): void, once, before the first evaluate()
+Napi::Value NativeModel::set_view_rules(const Napi::CallbackInfo & info) {
+    ModelCore & model = alive(info.Env());
+    const Napi::Object given = info[0].As<Napi::Object>();
+    ViewRules rules;
+    const auto strings = [](const Napi::Value & value) {
+        std::vector<std::string> list;
+        const Napi::Array array = value.As<Napi::Array>();
+        for (uint32_t i = 0; i < array.Length(); ++i) {
+            list.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+        }
+        return list;
+    };
+    rules.leading_counts = strings(given.Get("leadingCounts"));
+    const Napi::Array outputs = given.Get("outputs").As<Napi::Array>();
+    for (uint32_t i = 0; i < outputs.Length(); ++i) {
+        rules.outputs.push_back(strings(outputs.Get(i)));
+    }
+    const std::lock_guard<std::mutex> lock(model.computing);
+    model.view = std::make_unique<LayerView>(model.model.get(), std::move(rules));
+    return info.Env().Undefined();
+}
+
+// tokenize(text, addSpecial, parseSpecial): Int32Array
+Napi::Value NativeModel::tokenize(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    const llama_vocab * vocab = llama_model_get_vocab(alive(env).model.get());
+    const std::string text = info[0].As<Napi::String>().Utf8Value();
+    if (text.size() > size_t(INT32_MAX)) {
+        throw Napi::RangeError::New(env, "the text is longer than 2 GB; tokenize it in parts");
+    }
+    const bool add_special = info[1].ToBoolean();
+    const bool parse_special = info[2].ToBoolean();
+    std::vector<llama_token> tokens(text.size() / 3 + 16);
+    int32_t n = llama_tokenize(vocab, text.data(), int32_t(text.size()), tokens.data(), int32_t(tokens.size()), add_special, parse_special);
+    if (n < 0) {
+        tokens.resize(size_t(-int64_t(n)));
+        n = llama_tokenize(vocab, text.data(), int32_t(text.size()), tokens.data(), int32_t(tokens.size()), add_special, parse_special);
+    }
+    if (n < 0) {
+        throw Napi::Error::New(env, "llama.cpp could not tokenize the text");
+    }
+    Napi::Int32Array result = Napi::Int32Array::New(env, n);
+    std::copy(tokens.begin(), tokens.begin() + n, result.Data());
+    return result;
+}
+
+// detokenize(tokens: Int32Array, special: boolean): Uint8Array of UTF-8 (a token may end within a character)
+Napi::Value NativeModel::detokenize(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    const llama_vocab * vocab = llama_model_get_vocab(alive(env).model.get());
+    const Napi::Int32Array tokens = info[0].As<Napi::Int32Array>();
+    const bool special = info[1].ToBoolean();
+    std::string text;
+    char piece[512];
+    for (size_t i = 0; i < tokens.ElementLength(); ++i) {
+        if (tokens[i] < 0 || tokens[i] >= llama_vocab_n_tokens(vocab)) {
+            throw Napi::RangeError::New(env, "token " + std::to_string(tokens[i]) + " is not in the vocabulary");
+        }
+        const int32_t n = llama_token_to_piece(vocab, tokens[i], piece, sizeof piece, 0, special);
+        text.append(piece, n > 0 ? n : 0);
+    }
+    return Napi::Buffer<char>::Copy(env, text.data(), text.size());
+}
+
+// applyChatTemplate(roles: string[], contents: string[], addAssistant: boolean): string | undefined (template not known to llama.cpp)
+Napi::Value NativeModel::apply_chat_template(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    const char * chat = llama_model_chat_template(alive(env).model.get(), nullptr);
+    if (chat == nullptr) {
+        return env.Undefined();
+    }
+    const Napi::Array roles = info[0].As<Napi::Array>();
+    const Napi::Array contents = info[1].As<Napi::Array>();
+    std::vector<std::string> texts;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < roles.Length(); ++i) {
+        texts.push_back(roles.Get(i).As<Napi::String>().Utf8Value());
+        texts.push_back(contents.Get(i).As<Napi::String>().Utf8Value());
+        bytes += texts.back().size();
+    }
+    std::vector<llama_chat_message> messages;
+    for (size_t i = 0; i < texts.size(); i += 2) {
+        messages.push_back({ texts[i].c_str(), texts[i + 1].c_str() });
+    }
+    std::string buffer(bytes * 2 + 4096, '\0');
+    const bool add_assistant = info[2].ToBoolean();
+    int32_t n = llama_chat_apply_template(chat, messages.data(), messages.size(), add_assistant, buffer.data(), int32_t(buffer.size()));
+    if (n > int32_t(buffer.size())) {
+        buffer.resize(n);
+        n = llama_chat_apply_template(chat, messages.data(), messages.size(), add_assistant, buffer.data(), int32_t(buffer.size()));
+    }
+    return n < 0 ? env.Undefined() : Napi::String::New(env, buffer.data(), n).As<Napi::Value>();
+}
+
+// evaluate(masks: Uint8Array, windows: Int32Array, shape, options, cancel, onMask): Promise<stats>
+Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    if (!alive(env).view) {
+        throw Napi::Error::New(env, "setViewRules() was not called");
+    }
+    const Napi::Uint8Array masks = info[0].As<Napi::Uint8Array>();
+    const Napi::Int32Array tokens = info[1].As<Napi::Int32Array>();
+    const Napi::Object options = info[2].As<Napi::Object>();
+
+    auto job = std::make_unique<EvaluateJob>(flag_of(info[3]), core);
+    job->masks.n_blocks = core->view->n_blocks();
+    job->masks.bytes.assign(masks.Data(), masks.Data() + masks.ElementLength());
+    job->masks.n_masks = int(masks.ElementLength() / size_t(job->masks.n_blocks));
+    job->windows.length = number<int>(options, "windowLength");
+    job->windows.tokens.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
+    job->windows.n_windows = int(tokens.ElementLength() / size_t(job->windows.length));
+    job->settings.n_ubatch = number<int>(options, "ubatch");
+    job->settings.n_threads = number<int>(options, "threads");
+    job->settings.share_prefixes = boolean(options, "sharePrefixes");
+    job->settings.state_bytes = number<size_t>(options, "stateBytes");
+    job->settings.score_from = number<int>(options, "scoreFrom");
+    job->settings.per_token = boolean(options, "perToken");
+    return Job::start(env, std::move(job), info[4].As<Napi::Function>());
+}
+
+// sample(prompts: Int32Array[], options, cancel, onProgress): Promise<Int32Array[]>
+Napi::Value NativeModel::sample(const Napi::CallbackInfo & info) {
+    alive(info.Env());
+    const Napi::Array given = info[0].As<Napi::Array>();
+    const Napi::Object options = info[1].As<Napi::Object>();
+    auto job = std::make_unique<SampleJob>(flag_of(info[2]), core);
+    for (uint32_t i = 0; i < given.Length(); ++i) {
+        const Napi::Int32Array tokens = given.Get(i).As<Napi::Int32Array>();
+        job->prompts.emplace_back(tokens.Data(), tokens.Data() + tokens.ElementLength());
+    }
+    job->settings.length = number<int>(options, "length");
+    job->settings.stop_at_eog = boolean(options, "stopAtEog");
+    job->settings.temperature = number<float>(options, "temperature");
+    job->settings.seed = number<uint64_t>(options, "seed");
+    job->settings.n_threads = number<int>(options, "threads");
+    return Job::start(info.Env(), std::move(job), info[3].As<Napi::Function>());
+}
+
+// dispose(): void. Idempotent; running jobs are cancelled, and the last of them frees the weights.
+Napi::Value NativeModel::dispose(const Napi::CallbackInfo & info) {
+    if (core) {
+        core->disposed = true;
+        core.reset();
+    }
+    return info.Env().Undefined();
+}

@@ -1,0 +1,31 @@
+// The model as JavaScript sees it. Every method is listed with its TypeScript signature in src/runtime/addon.ts.
+#pragma once
+
+#include "job.h"
+
+class NativeModel : public Napi::ObjectWrap<NativeModel> {
+public:
+    static Napi::Function define(Napi::Env env);
+    explicit NativeModel(const Napi::CallbackInfo & info);
+
+    // load(path, options, cancel, onProgress): Promise<NativeModel>
+    static Napi::Value load(const Napi::CallbackInfo & info);
+
+private:
+    std::shared_ptr<ModelCore> core;
+
+    ModelCore & alive(Napi::Env env) const;
+    Napi::Value facts(const Napi::CallbackInfo & info);
+    Napi::Value set_view_rules(const Napi::CallbackInfo & info);
+    Napi::Value tokenize(const Napi::CallbackInfo & info);
+    Napi::Value detokenize(const Napi::CallbackInfo & info);
+    Napi::Value apply_chat_template(const Napi::CallbackInfo & info);
+    Napi::Value evaluate(const Napi::CallbackInfo & info);
+    Napi::Value sample(const Napi::CallbackInfo & info);
+    Napi::Value dispose(const Napi::CallbackInfo & info);
+};
+
+// Shared by this environment's classes.
+struct AddonData {
+    Napi::FunctionReference model_class;
+};

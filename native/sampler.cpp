@@ -1,0 +1,170 @@
+#include "sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <string>
+
+namespace {
+
+// splitmix64: spreads (seed, index) over the generator's state.
+uint64_t mix(uint64_t x) {
+    x += 0x9e3779b97f4a7c15ull;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return x ^ (x >> 31);
+}
+
+int32_t draw(const float * logits, int n_vocab, float temperature, std::mt19937_64 & random) {
+    const float max = *std::max_element(logits, logits + n_vocab);
+    if (!std::isfinite(max)) {
+        throw std::runtime_error("the model gives logits that are not finite; nothing can be sampled from it");
+    }
+    double total = 0.0;
+    for (int i = 0; i < n_vocab; ++i) {
+        total += std::exp(double(logits[i] - max) / temperature);
+    }
+    // 53 random bits: the same on every standard library, unlike std::uniform_real_distribution.
+    double left = double(random() >> 11) * 0x1.0p-53 * total;
+    int32_t last_possible = 0;
+    for (int i = 0; i < n_vocab; ++i) {
+        const double p = std::exp(double(logits[i] - max) / temperature);
+        if (p > 0.0) {
+            last_possible = i;
+        }
+        left -= p;
+        if (left < 0.0) {
+            return i;
+        }
+    }
+    return last_possible;
+}
+
+struct Sequence {
+    std::vector<int32_t> tokens;
+    std::mt19937_64 random;
+    size_t decoded = 0; // tokens already in the context
+    bool done = false;
+};
+
+class Batch {
+public:
+    explicit Batch(int capacity) : batch(llama_batch_init(capacity, 0, 1)) {}
+    ~Batch() { llama_batch_free(batch); }
+    Batch(const Batch &) = delete;
+    Batch & operator=(const Batch &) = delete;
+
+    void add(int32_t token, int position, int sequence, bool logits) {
+        const int k = batch.n_tokens++;
+        batch.token[k] = token;
+        batch.pos[k] = position;
+        batch.n_seq_id[k] = 1;
+        batch.seq_id[k][0] = sequence;
+        batch.logits[k] = logits;
+    }
+
+    llama_batch batch;
+};
+
+void decode(llama_context * context, const ModelCore & core, const CancelFlag & cancel, Batch & batch) {
+    const int32_t code = llama_decode(context, batch.batch);
+    if (is_cancelled(core, cancel)) {
+        throw Cancelled();
+    }
+    if (code != 0) {
+        throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
+    }
+}
+
+struct Abort {
+    const ModelCore & core;
+    const CancelFlag & cancel;
+};
+
+llama_context_ptr make_context(const Abort & abort, const SampleSettings & settings, int n_sequences) {
+    llama_context_params params = llama_context_default_params();
+    const uint32_t cells = (uint32_t(settings.length) + 255) / 256 * 256;
+    params.n_ctx = cells * n_sequences;
+    params.n_batch = std::max(512, n_sequences);
+    params.n_seq_max = n_sequences;
+    params.kv_unified = false;
+    params.n_threads = params.n_threads_batch = settings.n_threads;
+    params.no_perf = true;
+    params.abort_callback = [](void * data) { return is_cancelled(static_cast<const Abort *>(data)->core, static_cast<const Abort *>(data)->cancel); };
+    params.abort_callback_data = const_cast<Abort *>(&abort);
+    llama_context_ptr context(llama_init_from_model(abort.core.model.get(), params));
+    if (!context) {
+        throw std::runtime_error("llama.cpp could not make a context for sampling");
+    }
+    return context;
+}
+
+// Decodes each prompt but its last token, in pieces that fit a batch.
+void decode_prompts(llama_context * context, const Abort & abort, std::vector<Sequence> & sequences, int n_batch) {
+    for (size_t s = 0; s < sequences.size(); ++s) {
+        auto & sequence = sequences[s];
+        while (sequence.decoded + 1 < sequence.tokens.size()) {
+            Batch batch(n_batch);
+            while (batch.batch.n_tokens < n_batch && sequence.decoded + 1 < sequence.tokens.size()) {
+                batch.add(sequence.tokens[sequence.decoded], int(sequence.decoded), int(s), false);
+                ++sequence.decoded;
+            }
+            decode(context, abort.core, abort.cancel, batch);
+        }
+    }
+}
+
+} // namespace
+
+std::vector<std::vector<int32_t>> sample(ModelCore & core, const CancelFlag & cancel, const std::vector<std::vector<int32_t>> & prompts,
+                                         const SampleSettings & settings, const std::function<void(int64_t, int64_t)> & on_progress) {
+    const std::lock_guard<std::mutex> lock(core.computing);
+    const llama_vocab * vocab = llama_model_get_vocab(core.model.get());
+    const int n_vocab = llama_vocab_n_tokens(vocab);
+    const Abort abort{ core, cancel };
+    const int64_t total = int64_t(prompts.size()) * settings.length;
+    const int at_once = std::clamp(settings.max_batch_tokens / std::max(1, settings.length), 1, 64);
+
+    std::vector<std::vector<int32_t>> finished;
+    for (size_t first = 0; first < prompts.size(); first += at_once) {
+        const size_t n = std::min<size_t>(at_once, prompts.size() - first);
+        std::vector<Sequence> sequences(n);
+        for (size_t s = 0; s < n; ++s) {
+            sequences[s].tokens = prompts[first + s];
+            sequences[s].random.seed(mix(settings.seed ^ mix(first + s + 1)));
+            sequences[s].done = int(sequences[s].tokens.size()) >= settings.length;
+        }
+        llama_context_ptr context = make_context(abort, settings, int(n));
+        decode_prompts(context.get(), abort, sequences, 512);
+        for (;;) {
+            Batch batch{ int(n) };
+            std::vector<size_t> active;
+            for (size_t s = 0; s < n; ++s) {
+                auto & sequence = sequences[s];
+                if (!sequence.done) {
+                    batch.add(sequence.tokens.back(), int(sequence.tokens.size()) - 1, int(s), true);
+                    active.push_back(s);
+                }
+            }
+            if (active.empty()) {
+                break;
+            }
+            decode(context.get(), core, cancel, batch);
+            int64_t done = int64_t(first) * settings.length;
+            for (size_t k = 0; k < active.size(); ++k) {
+                auto & sequence = sequences[active[k]];
+                const int32_t token = draw(llama_get_logits_ith(context.get(), int(k)), n_vocab, settings.temperature, sequence.random);
+                sequence.tokens.push_back(token);
+                sequence.done = int(sequence.tokens.size()) >= settings.length || (settings.stop_at_eog && llama_vocab_is_eog(vocab, token));
+            }
+            for (const auto & sequence : sequences) {
+                done += sequence.done ? settings.length : int64_t(sequence.tokens.size());
+            }
+            on_progress(done, total);
+        }
+        for (auto & sequence : sequences) {
+            finished.push_back(std::move(sequence.tokens));
+        }
+    }
+    return finished;
+}

@@ -1,0 +1,103 @@
+import type { GgufFile } from "../gguf/file.js";
+import { blockFacts } from "./facts.js";
+import { ModelKeys } from "./keys.js";
+import { outputTensors, unitTensors, unknownEntry } from "./outputs.js";
+import { type Check, checksOf, frozenBlocks, type Model, refusal } from "./rules.js";
+import { mostRemovable } from "./search.js";
+import { ARCHITECTURES } from "./table.js";
+import type { ArchitectureOptions, BlockPlan, ViewRules } from "./types.js";
+import { tiedUnits } from "./units.js";
+
+/**
+ * What the blocks of this model allow: which may go, in which sets, and what a layer view must know.
+ * A model that nothing can be removed from is described too (`support: "refused"`, with the reason).
+ * @throws InvalidGgufError when the file names no architecture
+ */
+export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}): BlockPlan {
+	const keys = new ModelKeys(file);
+	const known = ARCHITECTURES.get(keys.architecture);
+	const entry = known ?? unknownEntry(keys.architecture);
+	const model: Model = { keys, entry, facts: blockFacts(keys, entry) };
+	const unknown = known || options.allowUnknown ? undefined : `prune-gguf does not know the architecture ${keys.architecture}`;
+	return planOf(model, unknown ?? refusal(model) ?? (model.facts.trunk < 1 ? "the file states no blocks" : undefined));
+}
+
+function planOf(model: Model, refused: string | undefined): BlockPlan {
+	const { facts, keys } = model;
+	const frozen = refused ? new Map<number, string>() : frozenBlocks(model);
+	const checks = refused ? [] : checksOf(model);
+	const check = (removed: readonly number[]) => refused ?? checkRemoved(removed, facts.trunk, frozen, checks);
+	const max = refused ? { blocks: 0 } : mostRemovable(facts.trunk, frozen, checks);
+	const reason = refused ?? (max.blocks === 0 ? `no block can be removed: ${max.reason ?? "the model has a single block"}` : undefined);
+	const units = reason ? undefined : tiedUnits(model, check);
+	return {
+		architecture: keys.architecture,
+		blocks: facts.trunk,
+		tailBlocks: facts.tail,
+		support: reason ? "refused" : "exact",
+		...(reason ? { reason } : {}),
+		frozen,
+		check,
+		checkView: (kept) => refused ?? checkKept(kept, facts.trunk, checks),
+		...(units ? { units } : {}),
+		maxRemovable: max.blocks,
+		...resumption(model, refused),
+		view: viewRules(model, refused),
+	};
+}
+
+function checkRemoved(
+	removed: readonly number[],
+	blocks: number,
+	frozen: ReadonlyMap<number, string>,
+	checks: readonly Check[],
+): string | undefined {
+	const gone = new Set(removed);
+	const malformed = outOfRange(removed, blocks) ?? (gone.size < removed.length ? "a block is named twice" : undefined);
+	if (malformed || removed.length === 0) return malformed;
+	const stays = [...gone].find((block) => frozen.has(block));
+	if (stays !== undefined) return `block ${stays} must stay: ${frozen.get(stays)}`;
+	const kept = Array.from({ length: blocks }, (_, i) => i).filter((block) => !gone.has(block));
+	if (kept.length === 0) return "one block must be left";
+	return firstFault(kept, checks);
+}
+
+function checkKept(kept: readonly number[], blocks: number, checks: readonly Check[]): string | undefined {
+	const malformed = outOfRange(kept, blocks);
+	if (malformed) return malformed;
+	if (kept.some((block, i) => i > 0 && block <= kept[i - 1]!)) return "kept blocks must be ascending";
+	if (kept.length === 0 || kept.length === blocks) return undefined;
+	const rules = checks.filter((check) => check.view);
+	return firstFault(kept, rules);
+}
+
+function firstFault(kept: readonly number[], checks: readonly Check[]): string | undefined {
+	for (const check of checks) {
+		const fault = check.test(kept);
+		if (fault) return fault;
+	}
+	return undefined;
+}
+
+function outOfRange(set: readonly number[], blocks: number): string | undefined {
+	const stranger = set.find((block) => !Number.isInteger(block) || block < 0 || block >= blocks);
+	return stranger === undefined ? undefined : `there is no block ${stranger}: the blocks are 0 to ${blocks - 1}`;
+}
+
+function resumption({ entry, keys }: Model, refused: string | undefined): Pick<BlockPlan, "resumable" | "resumeReason"> {
+	if (refused) return { resumable: false, resumeReason: refused };
+	const resume = entry.resume ?? "yes";
+	if (resume === "yes" || !keys.holds(resume.when, entry)) return { resumable: true };
+	return { resumable: false, resumeReason: resume.no };
+}
+
+const MEMBERS = { leading_dense_block_count: "n_layer_dense_lead", hash_layer_count: "dsv4_hash_layer_count" } as const;
+
+function viewRules({ entry, keys, facts }: Model, refused: string | undefined): ViewRules {
+	if (refused) return { leadingCounts: [], outputs: [] };
+	const counts = (entry.viewCounts ?? []).filter((count) => keys.holds(count.when, entry)).map((count) => count.member);
+	return {
+		leadingCounts: [...(entry.leading ?? []).map((key) => MEMBERS[key]), ...counts],
+		outputs: Array.from({ length: facts.trunk }, (_, i) => (unitTensors(keys.file, i).length > 0 ? [] : outputTensors(keys.file, i))),
+	};
+}

@@ -1,0 +1,86 @@
+import { type GgufEntry, VALUE_BYTES } from "../gguf/types.js";
+import { encodeEntry } from "../gguf/value.js";
+import { explicitEntries } from "./explicit.js";
+import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, OWN_KEYS, PER_LAYER_EMBEDDING_KEY, RECURRENT_KEY, SHARED_KV_KEY, SLIDING_KEY } from "./keys.js";
+import { provenanceEntries } from "./provenance.js";
+import type { Model } from "./rules.js";
+import type { ArchitectureEntry, Provenance } from "./types.js";
+
+/** Metadata of the model without the removed blocks (ascending): rewritten in place, what must be stated anew at the end. */
+export function prunedEntries(
+	model: Model,
+	entries: readonly GgufEntry[],
+	removed: readonly number[],
+	provenance: Provenance,
+): GgufEntry[] {
+	const stated = removed.length > 0 ? explicitEntries(model, removed) : [];
+	const replaced = new Map(stated.map((entry) => [entry.key, entry]));
+	const kept = entries.filter((entry) => !entry.key.startsWith(OWN_KEYS));
+	const present = new Set(kept.map((entry) => entry.key));
+	const rewrite = rewriter(model, removed);
+	return [
+		...kept.map((entry) => replaced.get(entry.key) ?? rewrite(entry)),
+		...stated.filter((entry) => !present.has(entry.key)),
+		...provenanceEntries(model.keys.file, removed, model.facts.trunk + model.facts.tail, provenance),
+	];
+}
+
+/** Keys whose arrays hold one entry a block, as they stand in the file. */
+export function perBlockKeys(name: string, entry: ArchitectureEntry): Set<string> {
+	const patterns = [
+		...(entry.sliding ? [SLIDING_KEY] : []),
+		...(entry.recurrent?.by === "interval" ? [RECURRENT_KEY] : []),
+		...(entry.indexer ? [INDEXER_KEY] : []),
+	];
+	const keys = [...BASE_PER_BLOCK_KEYS, ...patterns, ...(entry.perBlock ?? [])].map((key) => `${name}.${key}`);
+	return new Set([...keys, ...(entry.perBlockPlain ?? [])]);
+}
+
+function rewriter({ keys, entry, facts }: Model, removed: readonly number[]): (one: GgufEntry) => GgufEntry {
+	const arrays = perBlockKeys(keys.architecture, entry);
+	const below = (bound: number) => removed.filter((block) => block < bound).length;
+	const rules = new Set((entry.rules ?? []).flatMap((rule) => (rule.rule === "freeze" ? [rule.blocks] : [])));
+	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
+	const numbers = new Map<string, (value: number) => number>([[keys.full("block_count"), (count) => count - removed.length]]);
+	for (const key of entry.leading ?? []) numbers.set(keys.full(key), (count) => count - below(count));
+	if (rules.has("kv-donors")) numbers.set(keys.full(SHARED_KV_KEY), (count) => count - (removed.length - below(firstShared)));
+	const indices = rules.has("per-layer-embedding") ? keys.full(PER_LAYER_EMBEDDING_KEY) : undefined;
+
+	return (one) => {
+		if (one.type === "array") {
+			if (one.key === indices) return renumbered(one, keys.numbers(PER_LAYER_EMBEDDING_KEY)!, below);
+			return arrays.has(one.key) ? withoutItems(one, removed) : one;
+		}
+		const change = numbers.get(one.key);
+		const value = change && Number(keys.file.value(one.key));
+		return change && value !== undefined && Number.isInteger(value) ? encodeEntry(one.key, one.type, change(value)) : one;
+	};
+}
+
+function renumbered(entry: GgufEntry, blocks: readonly number[], below: (bound: number) => number): GgufEntry {
+	if (entry.itemType === undefined || entry.itemType === "array") return entry;
+	return encodeEntry(
+		entry.key,
+		"array",
+		blocks.map((block) => block - below(block)),
+		entry.itemType,
+	);
+}
+
+/** An array without the items at these places (as far as it reaches), the others byte for byte. */
+export function withoutItems(entry: GgufEntry, places: readonly number[]): GgufEntry {
+	const { itemType, raw } = entry;
+	if (itemType === undefined || itemType === "array" || itemType === "string") return entry;
+	const width = VALUE_BYTES[itemType];
+	const count = (raw.length - VALUE_BYTES.array) / width;
+	const gone = new Set(places);
+	const left = Array.from({ length: count }, (_, i) => i).filter((i) => !gone.has(i));
+	const bytes = new Uint8Array(VALUE_BYTES.array + left.length * width);
+	bytes.set(raw.subarray(0, 4));
+	new DataView(bytes.buffer).setBigUint64(4, BigInt(left.length), true);
+	left.forEach((from, to) => {
+		const start = VALUE_BYTES.array + from * width;
+		bytes.set(raw.subarray(start, start + width), VALUE_BYTES.array + to * width);
+	});
+	return { ...entry, raw: bytes };
+}

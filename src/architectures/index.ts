@@ -1,0 +1,6 @@
+export { describeBlocks } from "./describe.js";
+export { architectureTableMarkdown } from "./markdown.js";
+export { oracleObstacle, outputTensors, unitTensors } from "./outputs.js";
+export { removeBlocks } from "./remove.js";
+export { ARCHITECTURES } from "./table.js";
+export type { ArchitectureEntry, ArchitectureOptions, BlockPlan, Provenance, ViewRules } from "./types.js";

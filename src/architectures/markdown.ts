@@ -1,0 +1,120 @@
+import { ARCHITECTURES, TABLE_PIN } from "./table.js";
+import type { ArchitectureEntry, Condition, Rule } from "./types.js";
+
+/** The table for people: the text of docs/architectures.md. */
+export function architectureTableMarkdown(): string {
+	const entries = [...ARCHITECTURES.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+	const refused = entries.filter((entry) => entry.refused);
+	const constrained = entries.filter((entry) => !entry.refused && entry.rules);
+	const free = entries.filter((entry) => !entry.refused && !entry.rules);
+	return `${[
+		"# Architectures",
+		`All ${entries.length} architectures of llama.cpp ${TABLE_PIN}. Made from \`src/architectures/table/\`; change it there.`,
+		"Removing a block means: the others compute what they did. Each block is the identity in the residual stream when it is gone, so the measure is the original file with the removed blocks' output tensors set to zero, compared bit for bit.",
+		"- *Proven*: **bits**, compared with that measure; **source**, read in llama.cpp's source and not run.",
+		"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that sets of blocks that begin alike share work.",
+		"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
+		"- An architecture that is not here is refused.",
+		`## Any set of blocks (${free.length})`,
+		table(["architecture", "source", "rewritten beside the block count", "resumes", "proven"], free.map(freeRow)),
+		`## Sets under a constraint (${constrained.length})`,
+		table(
+			["architecture", "source", "constraint", "rewritten beside the block count", "resumes", "proven"],
+			constrained.map(constrainedRow),
+		),
+		`## Refused (${refused.length})`,
+		table(
+			["architecture", "source", "why"],
+			refused.map((entry) => [code(entry.name), entry.source, entry.refused!]),
+		),
+	].join("\n\n")}\n`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+	const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+	return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function freeRow(entry: ArchitectureEntry): string[] {
+	return [code(entry.name), entry.source, rewritten(entry), resumes(entry), proven(entry)];
+}
+
+function constrainedRow(entry: ArchitectureEntry): string[] {
+	const rules = entry.rules!.map((rule) => `${ruleText(rule)} (${rule.source})`);
+	return [code(entry.name), entry.source, rules.join("; "), rewritten(entry), resumes(entry), proven(entry)];
+}
+
+function rewritten(entry: ArchitectureEntry): string {
+	const parts = [
+		...(entry.sliding
+			? [
+					`sliding-window pattern (${entry.sliding.period ? `every ${ordinal(entry.sliding.period)} block full when absent` : "array"}; ${entry.sliding.source})`,
+				]
+			: []),
+		...(entry.recurrent?.by === "interval" ? [`recurrent pattern (${entry.recurrent.source})`] : []),
+		...(entry.indexer ? [`indexer pattern (${entry.indexer.source})`] : []),
+		...[...(entry.perBlock ?? []), ...(entry.perBlockPlain ?? [])].map(code),
+		...(entry.leading ?? []).map((key) => `${code(key)} lowered`),
+		...(entry.derived === "residual-scale" ? [code("residual_scale")] : []),
+		...(entry.derived === "deepseek2"
+			? [`${code("attention.q_lora_rank")}, ${code("expert_gating_func")} where guessed from the block count`]
+			: []),
+	];
+	return [...parts, ...(entry.notes ? [entry.notes] : [])].join("; ") || "-";
+}
+
+function ordinal(value: number): string {
+	return value === 2 ? "2nd" : value === 3 ? "3rd" : `${value}th`;
+}
+
+function resumes({ resume = "yes" }: ArchitectureEntry): string {
+	if (resume === "yes") return "yes";
+	return resume.when ? `no if ${conditionText(resume.when)}: ${resume.no}` : `no: ${resume.no}`;
+}
+
+function proven(entry: ArchitectureEntry): string {
+	return entry.oracle ? `${entry.proof}; no zeroed measure: ${entry.oracle.none}` : entry.proof;
+}
+
+function ruleText(rule: Rule): string {
+	const when = rule.when === undefined ? "" : `where ${[rule.when].flat().map(conditionText).join(" and ")}: `;
+	return `${when}${demand(rule)}: ${rule.why}`;
+}
+
+function demand(rule: Rule): string {
+	switch (rule.rule) {
+		case "refuse":
+			return "nothing can be removed";
+		case "freeze":
+			return `blocks that stay: ${rule.blocks.replaceAll("-", " ")}`;
+		case "position":
+			return `each block keeps its place in a period of ${typeof rule.period === "number" ? rule.period : code(rule.period)}`;
+		case "count":
+			return rule.equals
+				? `the number of blocks neither becomes nor stops being ${rule.equals.join(" or ")}`
+				: `the number of blocks stays on its side of ${rule.atLeast}`;
+		case "need":
+			return `one block each of: ${rule.kinds.join(", ")}`;
+		case "last-is":
+			return `the last block has: ${rule.kind}`;
+		case "at-least":
+			return `${rule.blocks} blocks are left`;
+		case "shared-indexer":
+			return "a block that shares an indexer goes before its owner, or with it";
+		case "widest-rotation":
+			return "one block of the widest rotation is left";
+	}
+}
+
+function conditionText(condition: Condition): string {
+	if ("not" in condition) return `not (${conditionText(condition.not)})`;
+	if ("key" in condition) return `${code(condition.key)} > ${condition.above}`;
+	if ("blocks" in condition) return `there are ${condition.blocks} blocks`;
+	if ("vocabulary" in condition) return `there are ${condition.vocabulary} tokens`;
+	if ("tensor" in condition) return `there is ${code(condition.tensor)}`;
+	return "the size of a head is not width / heads";
+}
+
+function code(text: string): string {
+	return `\`${text}\``;
+}

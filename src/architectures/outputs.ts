@@ -1,0 +1,38 @@
+import type { GgufFile } from "../gguf/file.js";
+import { ARCHITECTURES } from "./table.js";
+import type { ArchitectureEntry } from "./types.js";
+
+/** Tensors through which a block adds to the residual stream, after `blk.N.`: attention, feed-forward, experts, state space, convolution. */
+const OUTPUTS =
+	/^(attn_output|attn_o|vis_attn_output|ssm_out|time_mix_output|shortconv\.out_proj|channel_mix_value|vis_down|ffn_down|ffn_down\.\d+|ffn_down_exps|ffn_down_shexp|ffn_down_chexps|ffn_latent_up|ffn_routed_up)\.(weight|bias)$/;
+
+/** Whether zeroed outputs make a block the identity in the residual stream; a reason when they do not. */
+export function oracleObstacle(entry: ArchitectureEntry): string | undefined {
+	return entry.refused ?? entry.oracle?.none;
+}
+
+/**
+ * Tensors of a block that, set to zero, make it the identity in the residual stream: the oracle of what removing it means.
+ * Empty where that cannot be done (see `oracleObstacle`), and for blocks that do not exist.
+ */
+export function outputTensors(file: GgufFile, block: number): string[] {
+	const entry = ARCHITECTURES.get(file.architecture) ?? unknownEntry(file.architecture);
+	if (oracleObstacle(entry)) return [];
+	return namesOf(file, entry, block, (rest) => OUTPUTS.test(rest) || (entry.alsoZero ?? []).includes(rest));
+}
+
+/** Tensors of a block that must be set to one beside, because they scale the residual stream itself. Usually none. */
+export function unitTensors(file: GgufFile, block: number): string[] {
+	const entry = ARCHITECTURES.get(file.architecture) ?? unknownEntry(file.architecture);
+	return oracleObstacle(entry) ? [] : namesOf(file, entry, block, (rest) => (entry.setToOne ?? []).includes(rest));
+}
+
+/** An architecture that the table lacks, taken as one without rules. */
+export function unknownEntry(name: string): ArchitectureEntry {
+	return { name, source: "-", proof: "source", resume: { no: "the architecture is unknown" } };
+}
+
+function namesOf(file: GgufFile, entry: ArchitectureEntry, block: number, wanted: (rest: string) => boolean): string[] {
+	const prefix = `${entry.prefix ?? "blk."}${block}.`;
+	return file.tensors.map((tensor) => tensor.name).filter((name) => name.startsWith(prefix) && wanted(name.slice(prefix.length)));
+}

@@ -1,0 +1,60 @@
+import type { Check } from "./rules.js";
+
+/** Sets tried for each number of kept blocks. */
+const TRIES = 20_000;
+
+/**
+ * The most blocks that can go at once: the least number that can stay beside the frozen ones, found by trying sets in order.
+ * Where the sets of one size are more than `TRIES`, a possible one may be missed; the number is never too high.
+ */
+export function mostRemovable(
+	blocks: number,
+	frozen: ReadonlyMap<number, string>,
+	checks: readonly Check[],
+): { blocks: number; reason?: string } {
+	const fixed = [...frozen.keys()].sort((a, b) => a - b);
+	const free = Array.from({ length: blocks }, (_, i) => i).filter((block) => !frozen.has(block));
+	let reason = free.length === 0 ? frozen.get(fixed[0]!) : undefined;
+	for (let size = Math.max(1, fixed.length); size < blocks; size++) {
+		const someSet = Array.from({ length: size }, (_, i) => i);
+		const count = checks
+			.filter((check) => check.countOnly)
+			.map((check) => check.test(someSet))
+			.find(Boolean);
+		if (count) reason = count;
+		else if (someKept(fixed, free, size - fixed.length, checks)) return { blocks: blocks - size };
+		else reason ??= faultOfLeast(blocks, fixed, free, checks);
+	}
+	return reason === undefined ? { blocks: 0 } : { blocks: 0, reason };
+}
+
+function someKept(fixed: readonly number[], free: readonly number[], more: number, checks: readonly Check[]): boolean {
+	let tries = 0;
+	for (const chosen of combinations(free, more)) {
+		const kept = [...fixed, ...chosen].sort((a, b) => a - b);
+		if (kept.length > 0 && checks.every((check) => check.test(kept) === undefined)) return true;
+		if (++tries >= TRIES) return false;
+	}
+	return false;
+}
+
+/** What stands against removing a single block, for people. */
+function faultOfLeast(blocks: number, fixed: readonly number[], free: readonly number[], checks: readonly Check[]): string | undefined {
+	const last = free.at(-1);
+	if (last === undefined || fixed.length === blocks) return undefined;
+	const kept = Array.from({ length: blocks }, (_, i) => i).filter((block) => block !== last);
+	return checks.map((check) => check.test(kept)).find(Boolean);
+}
+
+/** All choices of `size` items, in lexicographic order. */
+function* combinations(items: readonly number[], size: number): Generator<number[]> {
+	const at = Array.from({ length: size }, (_, i) => i);
+	while (size <= items.length) {
+		yield at.map((i) => items[i]!);
+		let move = size - 1;
+		while (move >= 0 && at[move] === items.length - size + move) move--;
+		if (move < 0) return;
+		at[move]!++;
+		for (let i = move + 1; i < size; i++) at[i] = at[i - 1]! + 1;
+	}
+}

@@ -1,0 +1,237 @@
+import type { ArchitectureEntry, Condition } from "../types.js";
+import { FIRST_BLOCK, FOUR_POSITIONS, INPUT_NORM, SCALED } from "./resume.js";
+
+// Architectures whose graph tests the block index or the number of blocks, so that only some sets of blocks may go.
+
+const NOPE = "every fourth block has no rotary positions, by its index";
+const POST_NORM = { none: "the norm after the sum (post-norm) changes the residual stream even where a block adds nothing" };
+
+const IF_WINDOW: Condition = { key: "attention.sliding_window", above: 0, absent: 0 };
+/** llama4 takes a window of 8192 unless the key says 0. */
+const IF_CHUNKED: Condition = { key: "attention.sliding_window", above: 0, absent: 8192 };
+const IF_NOT_CHUNKED: Condition = { not: IF_CHUNKED };
+
+const qwen3vl = (name: string, line: number): ArchitectureEntry => ({
+	name,
+	source: `models/${name}.cpp:3`,
+	proof: "bits",
+	rules: [
+		{
+			rule: "freeze",
+			blocks: "deepstack",
+			when: { key: "n_deepstack_layers", above: 0, absent: 0 },
+			why: "image embeddings are added after it, by its index",
+			source: `models/${name}.cpp:${line}`,
+		},
+	],
+	resume: FOUR_POSITIONS,
+});
+
+const rwkv7 = (name: string, source: string): ArchitectureEntry => ({
+	name,
+	source: `models/${name}.cpp:3`,
+	proof: "source",
+	rules: [{ rule: "freeze", blocks: "first", why: "every other block mixes in its values", source }],
+	resume: FIRST_BLOCK,
+});
+
+export const CONSTRAINED: readonly ArchitectureEntry[] = [
+	{
+		name: "smollm3",
+		source: "models/smollm3.cpp:3",
+		proof: "bits",
+		rules: [{ rule: "position", period: 4, offset: 1, why: NOPE, source: "models/smollm3.cpp:5,69" }],
+	},
+	{
+		name: "llama4",
+		source: "models/llama4.cpp:3",
+		proof: "bits",
+		sliding: { period: 4, when: IF_CHUNKED, source: "models/llama4.cpp:19" },
+		viewCounts: [{ member: "n_no_rope_layer_step", when: IF_NOT_CHUNKED }],
+		rules: [
+			{ rule: "position", period: 4, offset: 1, when: IF_CHUNKED, why: NOPE, source: "models/llama4.cpp:143" },
+			{
+				rule: "position",
+				period: "interleave_moe_layer_step",
+				offset: 1,
+				why: "blocks are loaded as experts or dense by their index",
+				source: "models/llama4.cpp:62",
+			},
+			{
+				rule: "freeze",
+				blocks: "last",
+				when: IF_NOT_CHUNKED,
+				why: "without sliding windows the last block, whichever it is, has no rotary positions",
+				source: "models/llama4.cpp:11,143",
+			},
+			{
+				rule: "need",
+				kinds: ["sliding"],
+				when: IF_CHUNKED,
+				why: "its memory needs one sliding-window block at least",
+				source: "llama-model.cpp:2685",
+			},
+			{
+				rule: "at-least",
+				blocks: 4,
+				when: IF_CHUNKED,
+				why: "one block without rotary positions must be left, and the fourth is the first such",
+				source: "models/llama4.cpp:120",
+			},
+		],
+	},
+	{
+		name: "afmoe",
+		source: "models/afmoe.cpp:3",
+		proof: "bits",
+		sliding: { period: 4, when: IF_WINDOW, source: "models/afmoe.cpp:17" },
+		leading: ["leading_dense_block_count"],
+		rules: [
+			{ rule: "position", period: 4, offset: 1, why: NOPE, source: "models/afmoe.cpp:135" },
+			{
+				rule: "need",
+				kinds: ["sliding"],
+				when: IF_WINDOW,
+				why: "its memory needs one sliding-window block at least",
+				source: "llama-model.cpp:2685",
+			},
+		],
+		resume: SCALED,
+	},
+	{
+		name: "smallthinker",
+		source: "models/smallthinker.cpp:3",
+		proof: "bits",
+		sliding: { period: 4, denseFirst: true, when: IF_WINDOW, source: "models/smallthinker.cpp:9" },
+		viewCounts: [{ member: "n_no_rope_layer_step", when: { not: IF_WINDOW } }],
+		rules: [
+			{ rule: "position", period: 4, offset: 0, when: IF_WINDOW, why: NOPE, source: "models/smallthinker.cpp:106" },
+			{
+				rule: "count",
+				equals: [4],
+				view: true,
+				when: IF_WINDOW,
+				why: "with exactly four blocks every block is rotated",
+				source: "models/smallthinker.cpp:106",
+			},
+			{
+				rule: "need",
+				kinds: ["sliding"],
+				when: IF_WINDOW,
+				why: "its memory needs one sliding-window block at least",
+				source: "llama-model.cpp:2685",
+			},
+			{
+				rule: "at-least",
+				blocks: 2,
+				when: IF_WINDOW,
+				why: "one block with rotary positions must be left, and the first has none",
+				source: "models/smallthinker.cpp:106",
+			},
+		],
+	},
+	{
+		name: "nomic-bert-moe",
+		source: "models/nomic-bert-moe.cpp:3",
+		proof: "source",
+		rules: [
+			{
+				rule: "position",
+				period: "moe_every_n_layers",
+				offset: 0,
+				remainder: 1,
+				why: "blocks are experts or dense by their index",
+				source: "models/nomic-bert-moe.cpp:37, models/bert.cpp:165",
+			},
+		],
+		resume: INPUT_NORM,
+		oracle: POST_NORM,
+	},
+	{
+		name: "deci",
+		source: "models/deci.cpp:3",
+		proof: "bits",
+		rules: [
+			{
+				rule: "need",
+				kinds: ["attention"],
+				view: true,
+				why: "one block must use the positions and the memory",
+				source: "models/deci.cpp:119",
+			},
+			{
+				rule: "last-is",
+				kind: "feed-forward",
+				why: "a block without feed-forward skips the choice of output tokens, which the last block makes",
+				source: "models/deci.cpp:147",
+			},
+		],
+		notes: "heads and widths differ from block to block; a block without feed-forward adds nothing",
+	},
+	{
+		name: "baichuan",
+		source: "models/baichuan.cpp:3",
+		proof: "bits",
+		rules: [
+			{
+				rule: "count",
+				equals: [32, 40],
+				why: "llama.cpp uses rotary positions for exactly 32 blocks, ALiBi for exactly 40, and neither for other numbers",
+				source: "models/baichuan.cpp:5,11,58,77",
+			},
+		],
+	},
+	{
+		name: "command-r",
+		source: "models/command-r.cpp:3",
+		proof: "bits",
+		rules: [
+			{
+				rule: "count",
+				atLeast: 64,
+				why: "llama.cpp loads the query and key norms of models of 64 blocks and more only",
+				source: "models/command-r.cpp:28",
+			},
+		],
+	},
+	qwen3vl("qwen3vl", 153),
+	qwen3vl("qwen3vlmoe", 164),
+	rwkv7("rwkv7", "models/rwkv7-base.cpp:74, models/rwkv7.cpp:84"),
+	rwkv7("arwkv7", "models/rwkv7-base.cpp:74, models/arwkv7.cpp:74"),
+	{
+		name: "rwkv6",
+		source: "models/rwkv6.cpp:3",
+		proof: "source",
+		rules: [
+			{
+				rule: "freeze",
+				blocks: "all-but-last-group",
+				when: { key: "rescale_every_n_layers", above: 0, absent: 0 },
+				why: "the hidden state is halved every rescale_every_n_layers blocks, by index, and later weights are scaled for it",
+				source: "models/rwkv6.cpp:164",
+			},
+		],
+		resume: INPUT_NORM,
+	},
+	{
+		name: "t5encoder",
+		source: "models/t5encoder.cpp:3",
+		proof: "source",
+		prefix: "enc.blk.",
+		rules: [{ rule: "freeze", blocks: "first", why: "every other block uses its relative positions", source: "models/t5.cpp:305" }],
+		resume: FIRST_BLOCK,
+	},
+	{
+		name: "nanbeige",
+		source: "models/nanbeige.cpp:3",
+		proof: "bits",
+		rules: [
+			{
+				rule: "refuse",
+				when: { key: "num_loops", above: 1, absent: 1 },
+				why: "its blocks run several times over (num_loops)",
+				source: "models/nanbeige.cpp:31",
+			},
+		],
+	},
+];

@@ -1,0 +1,138 @@
+import type { ArchitectureEntry, RecurrentPattern, Rule } from "../types.js";
+import { FOUR_POSITIONS, SCALED, STREAMS } from "./resume.js";
+
+// Architectures that mix attention with recurrent blocks (state space, linear attention, short convolutions).
+
+const BOTH_LEFT: Rule = {
+	rule: "need",
+	kinds: ["attention", "recurrent"],
+	why: "its memory needs one attention block and one recurrent block at least",
+	source: "llama-graph.cpp:1090",
+};
+
+const interval = (source: string): RecurrentPattern => ({ by: "interval", source });
+const noKvHeads = (source: string): RecurrentPattern => ({ by: "no-kv-heads", source });
+
+export const HYBRIDS: readonly ArchitectureEntry[] = [
+	{
+		name: "qwen3next",
+		source: "models/qwen3next.cpp:4",
+		proof: "bits",
+		recurrent: interval("models/qwen3next.cpp:17"),
+		rules: [BOTH_LEFT],
+	},
+	{
+		name: "qwen35",
+		source: "models/qwen35.cpp:4",
+		proof: "bits",
+		recurrent: interval("models/qwen35.cpp:17"),
+		rules: [BOTH_LEFT],
+		resume: FOUR_POSITIONS,
+	},
+	{
+		name: "qwen35moe",
+		source: "models/qwen35moe.cpp:4",
+		proof: "bits",
+		recurrent: interval("models/qwen35moe.cpp:20"),
+		rules: [BOTH_LEFT],
+		resume: FOUR_POSITIONS,
+	},
+	{
+		name: "qwen4exp",
+		source: "models/qwen4exp.cpp:26",
+		proof: "bits",
+		recurrent: interval("models/qwen4exp.cpp:128"),
+		perBlock: ["attention.compress_ratios"],
+		rules: [
+			BOTH_LEFT,
+			{
+				rule: "freeze",
+				blocks: "per-layer-embedding",
+				why: "the per-layer embedding belongs to it",
+				source: "models/qwen4exp.cpp:69,188",
+			},
+		],
+		resume: STREAMS,
+	},
+	{
+		name: "plamo2",
+		source: "models/plamo2.cpp:4",
+		proof: "source",
+		recurrent: noKvHeads("models/plamo2.cpp:19"),
+		rules: [BOTH_LEFT],
+	},
+	{ name: "jamba", source: "models/jamba.cpp:3", proof: "bits", recurrent: noKvHeads("models/jamba.cpp:12"), rules: [BOTH_LEFT] },
+	{
+		name: "granitehybrid",
+		source: "models/granite-hybrid.cpp:3",
+		proof: "bits",
+		recurrent: noKvHeads("models/granite-hybrid.cpp:24"),
+		rules: [BOTH_LEFT],
+		resume: SCALED,
+	},
+	{
+		name: "lfm2",
+		source: "models/lfm2.cpp:7",
+		proof: "bits",
+		recurrent: noKvHeads("models/lfm2.cpp:12"),
+		rules: [BOTH_LEFT],
+		notes: "with a sliding window every attention block is sliding (models/lfm2.cpp:29)",
+	},
+	{
+		name: "lfm2moe",
+		source: "models/lfm2moe.cpp:5",
+		proof: "bits",
+		recurrent: noKvHeads("models/lfm2moe.cpp:13"),
+		leading: ["leading_dense_block_count"],
+		rules: [BOTH_LEFT],
+	},
+	{
+		name: "nemotron_h",
+		source: "models/nemotron-h.cpp:5",
+		proof: "bits",
+		recurrent: { by: "no-kv-heads-no-ffn", source: "models/nemotron-h.cpp:15" },
+		expertsPerBlock: true,
+		rules: [BOTH_LEFT],
+	},
+	{
+		name: "nemotron_h_moe",
+		source: "models/nemotron-h.cpp:5",
+		proof: "bits",
+		recurrent: { by: "no-kv-heads-no-ffn", source: "models/nemotron-h.cpp:15" },
+		expertsPerBlock: true,
+		rules: [BOTH_LEFT],
+	},
+	{
+		name: "bailingmoe3",
+		source: "models/bailingmoe3.cpp:6",
+		proof: "bits",
+		recurrent: noKvHeads("models/bailingmoe3.cpp:36"),
+		perBlock: ["swiglu_clamp_exp", "swiglu_clamp_shexp"],
+		leading: ["leading_dense_block_count"],
+		rules: [BOTH_LEFT],
+	},
+	{
+		name: "kimi-linear",
+		source: "models/kimi-linear.cpp:4",
+		proof: "bits",
+		recurrent: noKvHeads("models/kimi-linear.cpp:18"),
+		leading: ["leading_dense_block_count"],
+		rules: [BOTH_LEFT],
+	},
+	{
+		name: "kimi-k3",
+		source: "models/kimi-k3.cpp:16",
+		proof: "source",
+		recurrent: noKvHeads("models/kimi-k3.cpp:32"),
+		leading: ["leading_dense_block_count"],
+		rules: [
+			{
+				rule: "refuse",
+				when: { key: "attn_res.block_size", above: 0, absent: 0 },
+				why: "later blocks attend to a bank of earlier residuals (attn_res.block_size), which changes with every removed block",
+				source: "models/kimi-k3.cpp:288",
+			},
+			BOTH_LEFT,
+		],
+	},
+];

@@ -1,0 +1,65 @@
+import type { ArchitectureEntry } from "../types.js";
+
+// Architectures from which no block can be removed exactly, or that are no language models of one stack of blocks.
+
+export const REFUSED: readonly ArchitectureEntry[] = [
+	{ name: "clip", source: "models/clip.cpp:6", proof: "source", refused: "it is a vision projector, not a language model" },
+	{ name: "gptj", source: "llama-arch.cpp", proof: "source", refused: "llama.cpp knows its name but cannot run it" },
+	{
+		name: "t5",
+		source: "models/t5.cpp:3",
+		proof: "source",
+		refused: "it is an encoder and a decoder, and every block uses the relative positions of the first",
+	},
+	{
+		name: "gemma3n",
+		source: "models/gemma3n.cpp:3",
+		proof: "source",
+		refused:
+			"its per-layer embeddings are one tensor that holds a slice for each block (models/gemma3n.cpp:39,333), blocks share keys and values by a fixed index (line 7), and its streams (AltUp) mix in every block",
+	},
+	{
+		name: "gemma4-assistant",
+		source: "models/gemma4-assistant.cpp:3",
+		proof: "source",
+		refused: "it is a draft model that reads the memory of another model by block index (llama-model.cpp:2690)",
+	},
+	{
+		name: "eagle3",
+		source: "models/eagle3.cpp:3",
+		proof: "source",
+		refused: "it is a draft model that reads the hidden states of another model",
+	},
+	{
+		name: "dflash",
+		source: "models/dflash.cpp:7",
+		proof: "source",
+		refused: "it is a draft model that reads the hidden states of another model",
+	},
+	{
+		name: "wavtokenizer-dec",
+		source: "models/wavtokenizer-dec.cpp:3",
+		proof: "source",
+		refused: "it is a decoder of sound, not a language model",
+	},
+	{ name: "qwen3tts", source: "models/qwen3vl.cpp:3", proof: "source", refused: "it makes speech: its loss on text says nothing" },
+	{ name: "pockettts", source: "models/pockettts.cpp:6", proof: "source", refused: "it makes speech: its loss on text says nothing" },
+	{
+		name: "hrm_text",
+		source: "models/hrm-text.cpp:6",
+		proof: "source",
+		refused: "its blocks run in loops of a fixed size (models/hrm-text.cpp:23)",
+	},
+	{
+		name: "minicpm3",
+		source: "models/minicpm3.cpp:3",
+		proof: "source",
+		refused: "every block scales its output by the number of blocks (models/minicpm3.cpp:197), which no key states",
+	},
+	{
+		name: "minimax-01",
+		source: "models/minimax-01.cpp:4",
+		proof: "source",
+		refused: "the decay of every linear-attention block depends on its index and on the number of blocks (models/minimax-01.cpp:288)",
+	},
+];

@@ -1,0 +1,34 @@
+/** What each block contributes, and how that was found. */
+export interface Attribution {
+	/** For example `shapley`, `window-semivalue`, `weighted-banzhaf`, `paper-step-4`, `leave-one-out`. */
+	readonly estimator: string;
+	/**
+	 * One number a block: higher is more needed. NaN for a frozen block, which is no player.
+	 * Blocks tied in a unit share the unit's contribution equally, so that sums over blocks keep their meaning.
+	 */
+	readonly contributions: Float64Array;
+	/** Standard error of each contribution over the estimator's own randomness; absent where there is none. */
+	readonly standardErrors?: Float64Array;
+	/** `value`: v(S) = exp(-added loss). `loss`: nats per token. `log-loss`: log(1 + added loss). */
+	readonly scale: "value" | "loss" | "log-loss";
+	/** Distinct coalitions measured (exact and sampled estimators) or asked of a surrogate. */
+	readonly masks: number;
+	readonly seed?: number | string;
+	/** Settings of the estimator, enough to repeat it. */
+	readonly settings: Readonly<Record<string, number | string>>;
+}
+
+/** Spreads one number a move over the blocks of the moves. @internal */
+export function perBlock(players: number, moves: readonly (readonly number[])[], perMove: ArrayLike<number>, share = true): Float64Array {
+	const result = new Float64Array(players).fill(Number.NaN);
+	for (const [index, move] of moves.entries()) {
+		for (const block of move) result[block] = (perMove[index] as number) / (share ? move.length : 1);
+	}
+	return result;
+}
+
+/** Blocks from the least to the most needed; frozen blocks (NaN) left out, equal ones in order of their number. */
+export function ranking(contributions: ArrayLike<number>): number[] {
+	const blocks = Array.from({ length: contributions.length }, (_, i) => i).filter((i) => !Number.isNaN(contributions[i]));
+	return blocks.sort((a, b) => (contributions[a] as number) - (contributions[b] as number) || a - b);
+}

@@ -1,0 +1,78 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { CalibrationError } from "../errors.js";
+import type { ChatMessage } from "../runtime/model.js";
+
+/** A piece of calibration text: prose, or a chat to be written by the model's template. */
+export type CalibrationDocument = { text: string } | { messages: ChatMessage[] };
+
+/** Text beyond this is not read: far more than any number of windows needs. */
+const maxCharacters = 64 * 2 ** 20;
+
+/**
+ * Reads a calibration file: JSON Lines where the name ends in `.jsonl` or `.ndjson` (each line an object with a string
+ * `text`, or with `messages` of {role, content}), plain text otherwise (one document).
+ * @throws CalibrationError naming file and line
+ */
+export async function readDocuments(path: string): Promise<CalibrationDocument[]> {
+	const info = await stat(path).catch((cause: Error) => {
+		throw new CalibrationError(`the calibration file ${path} cannot be read: ${cause.message}`, { cause });
+	});
+	if (!info.isFile()) throw new CalibrationError(`${path} is not a file; give plain text or JSON Lines`);
+	const documents = /\.(jsonl|ndjson)$/i.test(path) ? await readJsonLines(path) : [{ text: await readText(path) }];
+	if (documents.every((document) => "text" in document && document.text.trim() === "")) {
+		throw new CalibrationError(`the calibration file ${path} holds no text`);
+	}
+	return documents;
+}
+
+async function readText(path: string): Promise<string> {
+	let text = "";
+	for await (const chunk of createReadStream(path, { encoding: "utf8" })) {
+		text += chunk;
+		if (text.length > maxCharacters) break;
+	}
+	if (text.includes("\0")) throw new CalibrationError(`${path} is not text (it holds zero bytes); give plain text or JSON Lines`);
+	return text.replace(/^\uFEFF/, "");
+}
+
+async function readJsonLines(path: string): Promise<CalibrationDocument[]> {
+	const documents: CalibrationDocument[] = [];
+	const lines = createInterface({ input: createReadStream(path, { encoding: "utf8" }), crlfDelay: Number.POSITIVE_INFINITY });
+	let number = 0;
+	let characters = 0;
+	for await (const line of lines) {
+		number++;
+		if (line.trim() === "") continue;
+		documents.push(parseLine(line, `${path}, line ${number}`));
+		characters += line.length;
+		if (characters > maxCharacters) break;
+	}
+	return documents;
+}
+
+function parseLine(line: string, place: string): CalibrationDocument {
+	let value: unknown;
+	try {
+		value = JSON.parse(line);
+	} catch (cause) {
+		throw new CalibrationError(`${place}: not JSON. A .jsonl file holds one JSON object a line.`, { cause });
+	}
+	if (typeof value === "object" && value !== null) {
+		if ("text" in value && typeof value.text === "string") return { text: value.text };
+		if ("messages" in value && isMessages(value.messages)) return { messages: value.messages };
+	}
+	throw new CalibrationError(`${place}: expected an object with a string "text", or with "messages" of {"role", "content"}`);
+}
+
+function isMessages(value: unknown): value is ChatMessage[] {
+	return (
+		Array.isArray(value) &&
+		value.length > 0 &&
+		value.every(
+			(message) =>
+				typeof message === "object" && message !== null && typeof message.role === "string" && typeof message.content === "string",
+		)
+	);
+}

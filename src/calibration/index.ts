@@ -1,0 +1,4 @@
+export { type CalibrationDocument, readDocuments } from "./documents.js";
+export { type Calibration, type CalibrationOptions, calibrate, deal, type FoldCounts, type FoldName, foldNames } from "./folds.js";
+export { ownSamples } from "./own-samples.js";
+export { windowsOfDocuments } from "./text-windows.js";

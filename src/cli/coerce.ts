@@ -1,0 +1,118 @@
+import { UsageError } from "./exit.js";
+
+// yargs turns "abc" into NaN, `--n` without a value into its default and a repeated option into a list, all without a word.
+// Every option with a value is therefore read as text (`type: "string"`, `requiresArg`) and turned into its type here.
+
+/** Range of a number option. */
+export interface NumberRange {
+	readonly min?: number;
+	readonly max?: number;
+}
+
+/** Reads a whole number. */
+export function integerOption(name: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: NumberRange = {}) {
+	return (value: unknown): number | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const number = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+		if (Number.isSafeInteger(number) && number >= min && number <= max) return number;
+		throw new UsageError(`--${name}: expected a whole number ${rangeText(min, max)}, got ${JSON.stringify(text)}.`);
+	};
+}
+
+/** Reads any number. */
+export function numberOption(name: string, { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY }: NumberRange = {}) {
+	return (value: unknown): number | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+		if (Number.isFinite(number) && number >= min && number <= max) return number;
+		throw new UsageError(`--${name}: expected a number ${rangeText(min, max)}, got ${JSON.stringify(text)}.`);
+	};
+}
+
+/** Reads a share of a whole between 0 and 1, both excluded: `25%` or `0.25`. */
+export function fractionOption(name: string) {
+	return (value: unknown): number | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const match = /^(\d+\.?\d*|\.\d+)\s*(%?)$/.exec(text);
+		const share = match ? Number(match[1]) / (match[2] ? 100 : 1) : Number.NaN;
+		if (share > 0 && share < 1) return share;
+		const hint = share >= 1 && !match?.[2] && share < 100 ? ` Did you mean ${text}%?` : "";
+		throw new UsageError(`--${name}: expected a share such as 25% or 0.25, got ${JSON.stringify(text)}.${hint}`);
+	};
+}
+
+/** Reads block numbers: `3,7,11` or `3,7-9`, ascending in the result. */
+export function blocksOption(name: string) {
+	return (value: unknown): number[] | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const blocks = text.split(",").flatMap((part) => blockRange(part.trim()) ?? fail(name, text));
+		const repeated = blocks.find((block, i) => blocks.indexOf(block) !== i);
+		if (repeated !== undefined) throw new UsageError(`--${name}: block ${repeated} is named twice in ${JSON.stringify(text)}.`);
+		return blocks.sort((a, b) => a - b);
+	};
+}
+
+/** Reads one text, a file name for example. */
+export function textOption(name: string) {
+	return (value: unknown): string | undefined => single(name, value);
+}
+
+/** Reads one of a few words. */
+export function choiceOption<const Choice extends string>(name: string, choices: readonly Choice[]) {
+	return (value: unknown): Choice | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const choice = choices.find((candidate) => candidate === text);
+		if (choice) return choice;
+		throw new UsageError(`--${name}: expected one of ${choices.join(", ")}, got ${JSON.stringify(text)}.`);
+	};
+}
+
+/** Reads file names; a model among them means that a list of files swallowed an argument. */
+export function filesOption(name: string) {
+	return (value: unknown): string[] | undefined => {
+		if (value === undefined) return undefined;
+		const files = (Array.isArray(value) ? value : [value]).map(String);
+		if (files.length === 0 || files.includes("")) throw new UsageError(`--${name}: expected one or more file names.`);
+		const model = files.find((file) => /\.gguf$/i.test(file));
+		if (model === undefined) return files;
+		throw new UsageError(
+			`--${name}: ${model} is no text. Name the model and the output before --${name}, which takes all file names after it.`,
+		);
+	};
+}
+
+function single(name: string, value: unknown): string | undefined {
+	if (value === undefined) return undefined;
+	if (Array.isArray(value)) throw new UsageError(`--${name}: given ${value.length} times; give it once.`);
+	const text = String(value).trim();
+	if (text === "") throw new UsageError(`--${name}: a value is missing.`);
+	return text;
+}
+
+const LARGEST_BLOCK = 9999;
+
+function blockRange(part: string): number[] | undefined {
+	const match = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part);
+	if (!match) return undefined;
+	const from = Number(match[1]);
+	const to = Number(match[2] ?? match[1]);
+	if (from > to || to > LARGEST_BLOCK) return undefined;
+	return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+function fail(name: string, text: string): never {
+	throw new UsageError(`--${name}: expected block numbers from 0, such as 3,7,11 or 3,7-9, got ${JSON.stringify(text)}.`);
+}
+
+function rangeText(min: number, max: number): string {
+	const most = max < Number.MAX_SAFE_INTEGER;
+	const least = min > Number.NEGATIVE_INFINITY;
+	if (least && most) return `from ${min} to ${max}`;
+	if (least) return `of at least ${min}`;
+	return most ? `of at most ${max}` : "without units";
+}

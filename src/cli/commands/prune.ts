@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import type { Argv, CommandModule } from "yargs";
+import { fractionOption, integerOption } from "../coerce.js";
+import type { CliContext, GlobalArguments } from "../context.js";
+import { UsageError } from "../exit.js";
+import {
+	groups,
+	measureOptions,
+	modelPositional,
+	outputPositional,
+	overwriteOption,
+	removeOption,
+	textValue,
+	valueOption,
+} from "../options.js";
+import { closest } from "../suggest.js";
+import { pruneText } from "../views.js";
+
+const builder = (cli: Argv<GlobalArguments>) =>
+	cli
+		.positional("model", modelPositional)
+		.positional("output", outputPositional)
+		.options({
+			"remove-blocks": valueOption(
+				"Number of blocks to remove; which ones is found out",
+				groups.amount,
+				integerOption("remove-blocks", { min: 1 }),
+			),
+			"remove-fraction": valueOption("Share of the blocks to remove, such as 25%", groups.amount, fractionOption("remove-fraction")),
+			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
+			...measureOptions,
+			"save-plan": textValue("save-plan", "Where to write the plan [default: OUTPUT.plan.json, or among the kept runs]", groups.output),
+			"dry-run": {
+				describe: "Say what would be measured and how long it would take; write nothing",
+				type: "boolean",
+				default: false,
+				group: groups.output,
+			},
+			overwrite: overwriteOption,
+		})
+		.conflicts("remove-blocks", ["remove-fraction", "remove"])
+		.conflicts("remove-fraction", "remove")
+		.example("$0 model.gguf", "Measure, show the loss against the blocks removed, write nothing")
+		.example("$0 model.gguf small.gguf --remove-blocks 6", "Remove the six blocks that are missed least")
+		.example("$0 model.gguf small.gguf --remove-fraction 25% --calibration notes.txt", "A quarter of the blocks, judged on your own text")
+		.example("$0 model.gguf small.gguf --remove 3,7,11", "Remove these blocks, and measure what it costs");
+
+/** The main job: measure, choose, write, prove. */
+export function pruneCommand(context: CliContext, commands: readonly string[]) {
+	return {
+		command: ["$0 <model> [output]"],
+		describe: "Remove blocks from a model: measured, written and proven",
+		builder,
+		handler: (args) =>
+			context.perform(
+				args,
+				async ({ api, signal, onProgress, onLog, style }) => {
+					checkNotACommand(args.model, commands);
+					const result = await api.pruneGguf(args.model, args.output, {
+						removeBlocks: args.removeBlocks,
+						removeFraction: args.removeFraction,
+						remove: args.remove,
+						method: args.method,
+						masks: args.masks,
+						calibration: args.calibration,
+						windows: args.windows,
+						windowLength: args.windowLength,
+						seed: args.seed,
+						threads: args.threads,
+						gpuLayers: args.gpuLayers,
+						plan: args.savePlan,
+						dryRun: args.dryRun,
+						overwrite: args.overwrite,
+						signal,
+						onProgress,
+						onLog,
+					});
+					return { json: result, text: pruneText(result, style) };
+				},
+				{ resumable: true },
+			),
+	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof builder>["argv"]>>;
+}
+
+/** `prune-gguf rnak model.gguf` would otherwise look for a model named "rnak". */
+function checkNotACommand(model: string, commands: readonly string[]): void {
+	if (existsSync(model) || !/^[a-z-]+$/i.test(model)) return;
+	const meant = closest(model.toLowerCase(), commands);
+	if (meant) throw new UsageError(`There is no file and no command ${JSON.stringify(model)}. Did you mean ${meant}?`);
+}

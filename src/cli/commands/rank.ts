@@ -1,0 +1,31 @@
+import type { Argv, CommandModule } from "yargs";
+import type { CliContext, GlobalArguments } from "../context.js";
+import { measureOptions, modelPositional } from "../options.js";
+import { rankText } from "../views.js";
+
+const builder = (cli: Argv<GlobalArguments>) =>
+	cli
+		.positional("model", modelPositional)
+		.options(measureOptions)
+		.example("$0 rank model.gguf", "Show what each block contributes")
+		.example("$0 rank model.gguf --method paper --masks 500", "By the surrogate of arXiv 2602.07804");
+
+/** Contributions of all blocks; nothing is written. */
+export function rankCommand(context: CliContext) {
+	return {
+		command: "rank <model>",
+		describe: "Show what each block contributes",
+		builder,
+		handler: (args) =>
+			context.perform(
+				args,
+				async ({ api, signal, onProgress, onLog, style }) => {
+					const { method, masks, calibration, windows, windowLength, seed, threads, gpuLayers } = args;
+					const options = { method, masks, calibration, windows, windowLength, seed, threads, gpuLayers };
+					const result = await api.rankBlocks(args.model, { ...options, signal, onProgress, onLog });
+					return { json: result, text: rankText(result, style) };
+				},
+				{ resumable: true },
+			),
+	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof builder>["argv"]>>;
+}

@@ -1,0 +1,122 @@
+import type { TextStyle } from "../report/table.js";
+import type { Api, LogEvent, ProgressEvent } from "./api.js";
+import { errorDocument, errorText, exitCodeOf, exitCodes } from "./exit.js";
+import { catchInterrupts, type SignalSource } from "./interrupt.js";
+import { ProgressReporter, type ProgressStream } from "./progress.js";
+
+/** What the command line touches of the world around it. */
+export interface CliIo {
+	/** Data. */
+	readonly stdout: ProgressStream;
+	/** Progress, notes, errors. */
+	readonly stderr: ProgressStream;
+	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly signals: SignalSource;
+	/** Ends the process at once. */
+	exit(code: number): void;
+	/** The public API, loaded when a command needs it: help must be quick. */
+	api(): Promise<Api>;
+}
+
+/** Options of every command. */
+export interface GlobalArguments {
+	readonly json: boolean;
+	readonly quiet: boolean;
+	readonly verbose: boolean;
+}
+
+/** What a command's action may use. */
+export interface Job {
+	readonly api: Api;
+	readonly signal: AbortSignal;
+	readonly onProgress: (event: ProgressEvent) => void;
+	readonly onLog: (event: LogEvent) => void;
+	readonly style: TextStyle;
+}
+
+/** What a command's action gives: the document for `--json`, and the text for people. */
+export interface Outcome {
+	readonly json: unknown;
+	readonly text: string;
+}
+
+/** How a command runs. */
+export interface JobSettings {
+	/** Whether running the same command again goes on where it was interrupted. @default false */
+	readonly resumable?: boolean;
+}
+
+/** Runs the commands' actions: progress, Ctrl+C, output and errors are the same for all. */
+export class CliContext {
+	readonly io: CliIo;
+	/** Of the command that ran last. */
+	exitCode: number = exitCodes.done;
+
+	constructor(io: CliIo) {
+		this.io = io;
+	}
+
+	/** Runs an action and prints what it gives, or its error. Never rejects. */
+	async perform(args: GlobalArguments, action: (job: Job) => Promise<Outcome>, settings: JobSettings = {}): Promise<void> {
+		const { io } = this;
+		const reporter = new ProgressReporter({ stream: io.stderr, quiet: args.quiet });
+		const interruption = catchInterrupts(io.signals, {
+			onFirst: () => reporter.print(interruptText(settings.resumable ?? false)),
+			onSecond: () => {
+				reporter.stop();
+				io.exit(exitCodes.interrupted);
+			},
+		});
+		try {
+			const outcome = await action({
+				api: await io.api(),
+				signal: interruption.signal,
+				onProgress: (event) => reporter.update(event),
+				onLog: (event) => log(reporter, event, args),
+				style: textStyle(io.stdout, io.env),
+			});
+			reporter.stop();
+			io.stdout.write(args.json ? jsonText(outcome.json) : outcome.text);
+		} catch (error) {
+			reporter.stop();
+			this.fail(error, args, interruption.signal.aborted);
+		} finally {
+			interruption.release();
+		}
+	}
+
+	/** Prints an error and sets the exit code. */
+	fail(error: unknown, args: Partial<GlobalArguments>, interrupted = false): void {
+		this.exitCode = exitCodeOf(error, interrupted);
+		if (args.json) this.io.stdout.write(jsonText(errorDocument(error, interrupted)));
+		if (this.exitCode === exitCodes.interrupted) return;
+		this.io.stderr.write(errorText(error, args.verbose ?? false));
+		if (this.exitCode === exitCodes.usage) this.io.stderr.write("Run prune-gguf --help for the commands and options.\n");
+	}
+}
+
+/** Colours only on a terminal that wants them (NO_COLOR, FORCE_COLOR), as wide as it is. */
+export function textStyle(stream: ProgressStream, env: CliIo["env"]): TextStyle {
+	return { color: wantsColor(stream, env), width: stream.columns ?? 80 };
+}
+
+function wantsColor(stream: ProgressStream, env: CliIo["env"]): boolean {
+	if (env.NO_COLOR) return false;
+	if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
+	return (stream.isTTY ?? false) && env.TERM !== "dumb";
+}
+
+/** One JSON document. Typed arrays are lists; what is not finite is null. */
+export function jsonText(value: unknown): string {
+	return `${JSON.stringify(value, (_key, item: unknown) => (ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float64Array) : item), "\t")}\n`;
+}
+
+function log(reporter: ProgressReporter, { level, message }: LogEvent, args: GlobalArguments): void {
+	if (level === "warning") reporter.print(`warning: ${message}`);
+	else if (level === "debug" ? args.verbose : !args.quiet) reporter.print(message);
+}
+
+function interruptText(resumable: boolean): string {
+	const resume = resumable ? " What was measured is kept: run the same command again to go on." : "";
+	return `\nStopping.${resume} (Ctrl+C again ends at once.)`;
+}

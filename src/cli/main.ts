@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+import { runCli } from "./run.js";
+import type { Api } from "./api.js";
+
+// A reader that stops early (`prune-gguf rank ... | head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+	if (error.code === "EPIPE") process.exit(0);
+	throw error;
+});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+	stdout: process.stdout,
+	stderr: process.stderr,
+	env: process.env,
+	signals: process,
+	exit: (code) => process.exit(code),
+	api: async (): Promise<Api> => (await import("../index.js")) as Api,
+});

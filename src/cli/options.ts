@@ -1,0 +1,65 @@
+import type { Options } from "yargs";
+import { methods } from "./api.js";
+import { blocksOption, choiceOption, filesOption, integerOption, textOption } from "./coerce.js";
+
+/** Groups of the help. */
+export const groups = {
+	amount: "How much to remove:",
+	method: "How to choose:",
+	text: "Text to measure on:",
+	machine: "Machine:",
+	output: "Output:",
+	danger: "Dangerous options:",
+} as const;
+
+/** An option with a value: read as text, so that yargs turns nothing into NaN or a list without a word. */
+export function valueOption<T>(describe: string, group: string, coerce: (value: unknown) => T, extra: Options = {}) {
+	return { describe, group, coerce, type: "string", requiresArg: true, ...extra } as const;
+}
+
+/** Options that every command has. */
+export const globalOptions = {
+	json: { describe: "Print one JSON document on standard output", type: "boolean", default: false, group: groups.output },
+	quiet: { alias: "q", describe: "No progress and no notes", type: "boolean", default: false, group: groups.output },
+	verbose: { describe: "Also print what llama.cpp prints", type: "boolean", default: false, group: groups.output },
+} as const satisfies Record<string, Options>;
+
+/** Where and how fast the model runs. */
+export const machineOptions = {
+	threads: valueOption("Threads that compute [default: physical cores]", groups.machine, integerOption("threads", { min: 1, max: 1024 })),
+	"gpu-layers": valueOption("Blocks put on the GPU [default: 0]", groups.machine, integerOption("gpu-layers", { max: 9999 })),
+};
+
+/** How blocks are measured. */
+export const measureOptions = {
+	method: valueOption(`How blocks are judged: ${methods.join(", ")}`, groups.method, choiceOption("method", methods)),
+	masks: valueOption("Sets of blocks that may be measured", groups.method, integerOption("masks", { min: 1 })),
+	seed: valueOption("Seed of everything drawn at random [default: 0]", groups.method, integerOption("seed", { max: 2 ** 32 - 1 })),
+	calibration: {
+		describe: "Text files (plain, or JSON Lines with text or messages) [default: the model's own samples]",
+		group: groups.text,
+		type: "array",
+		string: true,
+		requiresArg: true,
+		coerce: filesOption("calibration"),
+	},
+	windows: valueOption("Windows to search on", groups.text, integerOption("windows", { min: 1 })),
+	"window-length": valueOption("Tokens in a window", groups.text, integerOption("window-length", { min: 2 })),
+	...machineOptions,
+} as const;
+
+export const removeOption = (describe: string) => valueOption(describe, groups.amount, blocksOption("remove"));
+
+export const overwriteOption = {
+	describe: "Replace the output if it exists (the input never)",
+	type: "boolean",
+	default: false,
+	group: groups.danger,
+} as const satisfies Options;
+
+/** An option whose value is any text, a file name for example. */
+export const textValue = (name: string, describe: string, group: string) => valueOption(describe, group, textOption(name));
+
+/** Positional argument: a model file. */
+export const modelPositional = { describe: "GGUF file; of a split model the first part", type: "string", demandOption: true } as const;
+export const outputPositional = { describe: "File to write", type: "string" } as const;

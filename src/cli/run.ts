@@ -1,0 +1,100 @@
+import yargs, { type Argv } from "yargs";
+import { llamaPin, packageVersion } from "./api.js";
+import { applyCommand } from "./commands/apply.js";
+import { buildCommand } from "./commands/build.js";
+import { evaluateCommand } from "./commands/evaluate.js";
+import { inspectCommand } from "./commands/inspect.js";
+import { pruneCommand } from "./commands/prune.js";
+import { rankCommand } from "./commands/rank.js";
+import { runsCommand } from "./commands/runs.js";
+import { CliContext, type CliIo, type GlobalArguments } from "./context.js";
+import { UsageError } from "./exit.js";
+import { globalOptions } from "./options.js";
+import { closest } from "./suggest.js";
+
+/** Commands beside the default one. */
+export const commandNames = ["rank", "apply", "evaluate", "inspect", "build", "runs"] as const;
+
+const EPILOGUE = `Blocks are numbered from 0, as in the tensor names (blk.0, blk.1, ...).
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interrupted.`;
+
+/**
+ * Runs the command line.
+ * @param argv arguments without the program's name
+ * @returns the exit code; what there is to say was written
+ */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+	const context = new CliContext(io);
+	const cli = makeCli(context, io);
+	try {
+		// With a callback yargs hands its output over instead of printing it.
+		await cli.parseAsync([...argv], {}, (_error, _args, output) => {
+			if (output) io.stdout.write(`${output}\n`);
+		});
+	} catch (error) {
+		context.fail(withSuggestion(error, cli), globalsOf(argv));
+	}
+	return context.exitCode;
+}
+
+function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
+	return yargs()
+		.scriptName("prune-gguf")
+		.usage("$0 <model> [output] [options]")
+		.locale("en")
+		.parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false })
+		.options(globalOptions)
+		.conflicts("quiet", "verbose")
+		.command(pruneCommand(context, commandNames))
+		.command(rankCommand(context))
+		.command(applyCommand(context))
+		.command(evaluateCommand(context))
+		.command(inspectCommand(context))
+		.command(buildCommand(context))
+		.command(runsCommand(context))
+		.strict()
+		.recommendCommands()
+		.epilogue(EPILOGUE)
+		.help("help", "Show help")
+		.alias("help", "h")
+		.version(`prune-gguf ${packageVersion} (llama.cpp ${llamaPin.version}, commit ${llamaPin.commit})`)
+		.wrap(Math.min(100, io.stdout.columns ?? 80))
+		.showHelpOnFail(false)
+		.exitProcess(false)
+		.fail((message, error) => {
+			// Without an error it is yargs that complains: about the command line.
+			throw error ?? new UsageError(message);
+		}) as unknown as Argv<GlobalArguments>;
+}
+
+/** yargs' complaints as ours, with the option that was meant. */
+function withSuggestion(error: unknown, cli: Argv<GlobalArguments>): unknown {
+	if (!(error instanceof Error)) return error;
+	const unknown = /^Unknown arguments?: (.*)$/.exec(error.message);
+	if (!unknown) return error.name === "YError" ? new UsageError(error.message) : error;
+	const known = optionNames(cli);
+	// yargs names an option twice: as written, and in camel case.
+	const names = [...new Set((unknown[1] ?? "").split(", ").map((name) => kebab(name)))];
+	const parts = names.map((name) => {
+		const meant = closest(name, known);
+		return meant ? `${name} (did you mean --${meant}?)` : name;
+	});
+	return new UsageError(`Unknown argument${parts.length > 1 ? "s" : ""}: ${parts.join(", ")}`);
+}
+
+function optionNames(cli: Argv<GlobalArguments>): string[] {
+	// Not in the types: what yargs knows of the options of the command that was parsed.
+	const { key } = (cli as unknown as { getOptions(): { key: Record<string, unknown> } }).getOptions();
+	return Object.keys(key).map(kebab);
+}
+
+function kebab(name: string): string {
+	return name.replace(/[A-Z]/g, (letter, index: number) => (index > 0 ? "-" : "") + letter.toLowerCase());
+}
+
+/** What an error needs to know where the arguments could not be read. */
+function globalsOf(argv: readonly string[]): GlobalArguments {
+	const end = argv.indexOf("--");
+	const options = end < 0 ? argv : argv.slice(0, end);
+	return { json: options.includes("--json"), quiet: options.includes("--quiet"), verbose: options.includes("--verbose") };
+}

@@ -1,0 +1,180 @@
+import { formatAge, formatBlocks, formatBytes, formatCount, formatDuration, formatInteger, formatLoss } from "../report/format.js";
+import { formatTable, paint, type TextStyle } from "../report/table.js";
+import { contributionsTable, curveTable, factsTable, summaryTable, surrogateLine } from "../report/terminal.js";
+import type {
+	ApplyResult,
+	CleanResult,
+	EvaluateResult,
+	InspectResult,
+	Plan,
+	PruneResult,
+	RankResult,
+	RunFolder,
+	WrittenFile,
+} from "./api.js";
+
+// Results as text for people: which tables, in which order. Everything here reads, nothing computes.
+
+/** A pruning run: with a set chosen, the set and what it costs; without, the curve and what is sensible. */
+export function pruneText(result: PruneResult, style: TextStyle): string {
+	const parts = result.plan ? chosenParts(result, result.plan, style) : curveParts(result, style);
+	if (result.commands.length > 0) parts.push(`Next:\n${result.commands.map((command) => `  ${command}\n`).join("")}`);
+	return parts.join("\n");
+}
+
+function chosenParts(result: PruneResult, plan: Plan, style: TextStyle): string[] {
+	const { model, output } = result;
+	const parts = [
+		`${paint("bold", `Remove blocks ${formatBlocks(plan.removed)}`, style)} of 0..${plan.model.blocks - 1} (${plan.method})\n`,
+	];
+	const name = (["report", "validation", "search"] as const).find((fold) => plan.losses[fold]);
+	const losses = name && plan.losses[name];
+	if (losses) {
+		parts.push(
+			summaryTable(
+				{
+					text: `${name} fold`,
+					loss: [losses.full.mean, losses.removed.mean],
+					difference: losses.difference,
+					standardError: losses.standardError,
+					blocks: [plan.model.blocks, plan.kept],
+					parameters: output && [model.parameters, output.parameters],
+					size: output && [model.size, output.size],
+				},
+				style,
+			),
+		);
+	}
+	if (plan.surrogate) parts.push(surrogateLine(plan.surrogate));
+	parts.push(endLines(result));
+	return parts;
+}
+
+function curveParts(result: PruneResult, style: TextStyle): string[] {
+	const parts: string[] = [];
+	if (result.curve.length > 0) {
+		const chosen = result.suggestion?.removed.length;
+		const rows = result.curve.map((point) => ({ ...point, chosen: point.removed.length === chosen }));
+		parts.push(curveTable(rows, style));
+	}
+	if (result.suggestion) {
+		const { removed, reason } = result.suggestion;
+		const choice = removed.length > 0 ? `Sensible: remove blocks ${formatBlocks(removed)}` : "Sensible: remove nothing";
+		parts.push(`${paint("bold", choice, style)}. ${reason}\n`);
+	}
+	parts.push(endLines(result));
+	return parts;
+}
+
+function endLines({ output, planPath, estimate, seconds }: PruneResult): string {
+	const lines: string[] = [];
+	if (estimate) {
+		const { masks, tokens } = estimate;
+		lines.push(
+			`Would measure ${formatInteger(masks)} masks (${formatCount(tokens)} tokens) in about ${formatDuration(estimate.seconds)}; nothing was written.`,
+		);
+	}
+	if (output) lines.push(writtenLine(output));
+	else if (!estimate) lines.push("No model was written.");
+	if (planPath) lines.push(`Plan: ${planPath}`);
+	lines.push(`Time: ${formatDuration(seconds)}`);
+	return `${lines.join("\n")}\n`;
+}
+
+/** A plan that was carried out. */
+export function applyText(result: ApplyResult, style: TextStyle): string {
+	const { model, output, removed } = result;
+	const facts = [
+		["removed", `${formatBlocks(removed)} of 0..${model.blocks - 1}`],
+		["parameters", `${formatCount(model.parameters)} -> ${formatCount(output.parameters)}`],
+		["file size", `${formatBytes(model.size)} -> ${formatBytes(output.size)}`],
+	] as const;
+	return `${factsTable(facts, style)}\n${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
+}
+
+/** Contributions, every block in order. */
+export function rankText(result: RankResult, style: TextStyle): string {
+	const frozen = new Map(result.frozen.map(({ block, reason }) => [block, reason]));
+	const values = new Map(result.contributions.map((contribution) => [contribution.block, contribution]));
+	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({ ...values.get(block), block, note: frozen.get(block) }));
+	return [
+		`Contributions of blocks 0..${result.model.blocks - 1} by ${result.estimator}; loss of the whole model ${formatLoss(result.loss)}\n`,
+		contributionsTable(rows, style),
+		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
+		`${formatInteger(result.masks)} masks, ${formatDuration(result.seconds)}\n`,
+	].join("\n");
+}
+
+/** Perplexity, to the digits that llama-perplexity prints. */
+export function evaluateText(result: EvaluateResult, style: TextStyle): string {
+	const facts: [string, string][] = [
+		["perplexity", `${result.perplexity.toFixed(4)} ± ${result.perplexityError.toFixed(5)}`],
+		["loss", `${result.loss.toFixed(6)} nats per token`],
+		["scored", `${formatInteger(result.tokens)} tokens of ${formatInteger(result.windows)} windows of ${result.context}`],
+		["preset", result.preset],
+		["model", result.model],
+		["text", result.text],
+		["time", formatDuration(result.seconds)],
+	];
+	if (result.removed.length > 0) facts.splice(2, 0, ["removed", `${formatBlocks(result.removed)} (masked, nothing written)`]);
+	return factsTable(facts, style);
+}
+
+/** What a file is and what can be removed from it. */
+export function inspectText(result: InspectResult, style: TextStyle): string {
+	const types = Object.entries(result.types).sort((a, b) => b[1] - a[1]);
+	const facts: [string, string][] = [
+		["model", result.name],
+		["architecture", result.architecture],
+		["blocks", `${result.blocks}, numbered 0..${result.blocks - 1}`],
+		["parameters", formatCount(result.parameters)],
+		["file size", `${formatBytes(result.size)}${result.files.length > 1 ? ` in ${result.files.length} files` : ""}`],
+		["tensors", types.map(([type, count]) => `${count} ${type}`).join(", ")],
+		["removable", removableText(result)],
+	];
+	for (const { block, reason } of result.frozen) facts.push([`block ${block}`, `stays: ${reason}`]);
+	if (result.pruned) facts.push(["pruned before", result.pruned]);
+	return factsTable(facts, style);
+}
+
+function removableText({ support, reason, maxRemovable, blocks }: InspectResult): string {
+	if (support === "refused") return `none: ${reason ?? "this architecture is not supported"}`;
+	return `up to ${maxRemovable} of ${blocks} blocks`;
+}
+
+/** What is kept of earlier runs. */
+export function runsText(folders: readonly RunFolder[], now: Date, style: TextStyle): string {
+	if (folders.length === 0) return "Nothing is kept.\n";
+	const rows = folders.flatMap((folder) => [
+		...folder.ledgers.map((ledger) => [
+			folder.model,
+			ledger.damage ? "damaged" : ledger.inUse ? "in use" : "ledger",
+			ledger.damage ? "" : formatInteger(ledger.masks),
+			formatBytes(ledger.size),
+			formatAge(ledger.lastUsed, now),
+			ledger.path,
+		]),
+		...folder.plans.map((plan) => [folder.model, "plan", "", formatBytes(plan.size), formatAge(plan.lastUsed, now), plan.path]),
+	]);
+	const total = formatBytes(folders.reduce((sum, folder) => sum + folder.size, 0));
+	const columns = [
+		{ title: "model" },
+		{ title: "kind" },
+		{ title: "masks", align: "right" },
+		{ title: "size", align: "right" },
+		{ title: "last used" },
+		{ title: "path" },
+	] as const;
+	return `${formatTable(columns, rows, style)}\n${total} in all. prune-gguf runs clean --help says how to delete.\n`;
+}
+
+/** What was deleted. */
+export function cleanText({ deleted, freed, inUse }: CleanResult): string {
+	const lines = [...deleted.map((path) => `deleted ${path}`), `${deleted.length} files, ${formatBytes(freed)} freed`];
+	for (const path of inUse) lines.push(`left, because a running process uses it: ${path}`);
+	return `${lines.join("\n")}\n`;
+}
+
+function writtenLine({ path, verification }: WrittenFile): string {
+	return `Written: ${path}\nVerified: ${verification}`;
+}

@@ -1,0 +1,60 @@
+import { Coalition } from "./coalition.js";
+import { type Game, type MeasureOptions, meanLoss } from "./game.js";
+import { type Sample, toSample } from "./sample.js";
+
+/** Measures through a game, remembers what it has seen, and counts distinct coalitions: the honest cost of a method. */
+export class LossMeter {
+	readonly game: Game;
+	readonly #options: MeasureOptions;
+	readonly #losses = new Map<string, { coalition: Coalition; loss: number }>();
+
+	constructor(game: Game, options: MeasureOptions = {}) {
+		this.game = game;
+		this.#options = { signal: options.signal, phase: options.phase };
+	}
+
+	/** Number of distinct coalitions measured, the full model among them. */
+	get measured(): number {
+		return this.#losses.size;
+	}
+
+	/** Mean loss of the full model, nats per token. */
+	async fullLoss(): Promise<number> {
+		const [loss] = await this.losses([Coalition.full(this.game.players)]);
+		if (!Number.isFinite(loss))
+			throw new RangeError(`the full model's loss is ${loss}: nothing can be compared with it; check the model and the text`);
+		return loss as number;
+	}
+
+	/** Mean loss of each coalition, nats per token; Infinity where the model broke down. One batch, each coalition once. */
+	async losses(coalitions: readonly Coalition[], phase?: string): Promise<Float64Array> {
+		const fresh = new Map<string, Coalition>();
+		for (const coalition of coalitions) if (!this.#losses.has(coalition.key)) fresh.set(coalition.key, coalition);
+		if (fresh.size > 0) {
+			const options = phase === undefined ? this.#options : { ...this.#options, phase };
+			for (const measurement of await this.game.measure([...fresh.values()], options)) {
+				this.#losses.set(measurement.coalition.key, { coalition: measurement.coalition, loss: meanLoss(measurement) });
+			}
+		}
+		return Float64Array.from(coalitions, (coalition) => this.#losses.get(coalition.key)!.loss);
+	}
+
+	/** Loss added to the full model by each coalition, nats per token. The full model is measured with the first batch. */
+	async addedLosses(coalitions: readonly Coalition[], phase?: string): Promise<Float64Array> {
+		const full = Coalition.full(this.game.players);
+		const losses = await this.losses([full, ...coalitions], phase);
+		const fullLoss = await this.fullLoss();
+		return losses.subarray(1).map((loss) => (Number.isFinite(loss) ? loss - fullLoss : Number.POSITIVE_INFINITY));
+	}
+
+	/** Whether the coalition was measured already. */
+	knows(coalition: Coalition): boolean {
+		return this.#losses.has(coalition.key);
+	}
+
+	/** All that was measured, in the order of measuring. */
+	async samples(): Promise<Sample[]> {
+		const fullLoss = await this.fullLoss();
+		return [...this.#losses.values()].map(({ coalition, loss }) => toSample(coalition, loss, fullLoss));
+	}
+}

@@ -1,0 +1,41 @@
+import type { Game } from "./game.js";
+
+/**
+ * The smallest removals a search can make: single blocks, or blocks that a rule of the model ties together.
+ * Blocks in no unit move alone; a unit that holds a frozen block is no move.
+ * @param units sets of blocks that go together; for a search they may overlap
+ * @throws RangeError for an empty unit or a block the game lacks
+ */
+export function movesOf(game: Game, units: readonly (readonly number[])[] = []): number[][] {
+	const tied = new Set<number>();
+	const moves: number[][] = [];
+	for (const unit of units) {
+		const blocks = [...new Set(unit)].sort((a, b) => a - b);
+		if (blocks.length === 0) throw new RangeError("a unit must hold at least one block");
+		for (const block of blocks) {
+			if (!Number.isInteger(block) || block < 0 || block >= game.players) {
+				throw new RangeError(`unit [${unit.join(", ")}] names block ${block}, which is not one of 0..${game.players - 1}`);
+			}
+			tied.add(block);
+		}
+		if (!blocks.some((block) => game.frozen.has(block))) moves.push(blocks);
+	}
+	for (let block = 0; block < game.players; block++) if (!tied.has(block) && !game.frozen.has(block)) moves.push([block]);
+	return moves.sort((a, b) => a[0]! - b[0]! || a.length - b.length);
+}
+
+/** As {@link movesOf}, for estimators, whose players must not overlap. @throws RangeError where two units share a block */
+export function disjointMovesOf(game: Game, units?: readonly (readonly number[])[]): number[][] {
+	const moves = movesOf(game, units);
+	const owner = new Map<number, number[]>();
+	for (const move of moves) {
+		for (const block of move) {
+			if (owner.has(block))
+				throw new RangeError(
+					`block ${block} is in units [${owner.get(block)}] and [${move}]; an estimator needs units without common blocks`,
+				);
+			owner.set(block, move);
+		}
+	}
+	return moves;
+}

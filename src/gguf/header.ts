@@ -1,0 +1,215 @@
+import { Cursor } from "./cursor.js";
+import { openForReading } from "./io.js";
+import { locateTensors, type TensorInfo } from "./layout.js";
+import {
+	ALIGNMENT_KEY,
+	alignUp,
+	DEFAULT_ALIGNMENT,
+	type GgufEntry,
+	type GgufTensor,
+	type GgufValueType,
+	isAlignment,
+	MAX_DIMS,
+	MAX_NAME_BYTES,
+	VALUE_BYTES,
+	VALUE_TYPES,
+} from "./types.js";
+
+/** Arrays within arrays are carried up to this depth; llama.cpp itself loads none. */
+const MAX_ARRAY_DEPTH = 4;
+/** Far above any model; what a forged count can cost in memory is limited by them. */
+const MAX_TENSORS = 2 ** 20;
+const MAX_ENTRIES = 2 ** 17;
+const MIN_ENTRY_BYTES = 8 + 1 + 4 + 1;
+const MIN_INFO_BYTES = 8 + 1 + 4 + 4 + 8;
+
+export interface GgufHeader {
+	readonly path: string;
+	/** Bytes of the file. */
+	readonly size: number;
+	readonly version: 2 | 3;
+	readonly alignment: number;
+	readonly entries: readonly GgufEntry[];
+	readonly tensors: readonly GgufTensor[];
+}
+
+export interface HeaderOptions {
+	/** Largest header accepted, in bytes; a vocabulary of 262,144 tokens takes some 10 MB. @default 256 MiB */
+	readonly maxHeaderBytes?: number;
+}
+
+/**
+ * Reads everything of one file but the tensors' bytes, and checks it.
+ * @throws InvalidGgufError naming the file, the byte offset and what was expected there
+ * @throws FileError when the file cannot be opened
+ */
+export async function readHeader(path: string, options: HeaderOptions = {}): Promise<GgufHeader> {
+	const { handle, size } = await openForReading(path);
+	try {
+		const cursor = new Cursor(handle, path, size, options.maxHeaderBytes ?? 2 ** 28);
+		const version = await cursor.run(() => readVersion(cursor));
+		const counts = await cursor.run(() => readCounts(cursor));
+		const spans = await readEntries(cursor, counts.entries);
+		const alignment = readAlignment(cursor, spans);
+		const infos = await readInfos(cursor, counts.tensors, alignment);
+		const dataStart = infos.length > 0 ? alignUp(cursor.position, alignment) : cursor.position;
+		return {
+			path,
+			size,
+			version,
+			alignment,
+			entries: cutEntries(cursor, spans),
+			tensors: locateTensors(cursor, infos, dataStart, alignment),
+		};
+	} finally {
+		await handle.close();
+	}
+}
+
+function readVersion(cursor: Cursor): 2 | 3 {
+	const magic = cursor.take(4, "the magic GGUF");
+	const found = Buffer.from(cursor.bytes.subarray(magic, magic + 4)).toString("latin1");
+	if (found !== "GGUF") cursor.fail(magic, "the magic GGUF", `${JSON.stringify(found)}; this is not a GGUF file`);
+	const at = cursor.position;
+	const version = cursor.u32("the version");
+	if (version === 2 || version === 3) return version;
+	if ((version & 0xffff) === 0 && version !== 0) {
+		cursor.fail(at, "a little-endian version 2 or 3", "the bytes of a big-endian file; convert it to little-endian first");
+	}
+	const hint = version === 1 ? "; llama.cpp no longer reads version 1, convert the model again" : "";
+	return cursor.fail(at, "version 2 or 3", `version ${version}${hint}`);
+}
+
+function readCounts(cursor: Cursor): { tensors: number; entries: number } {
+	const at = cursor.position;
+	const tensors = cursor.count("tensors", MIN_INFO_BYTES);
+	const entries = cursor.count("metadata keys", MIN_ENTRY_BYTES);
+	if (tensors > MAX_TENSORS) cursor.fail(at, `at most ${MAX_TENSORS} tensors`, tensors);
+	if (entries > MAX_ENTRIES) cursor.fail(at + 8, `at most ${MAX_ENTRIES} metadata keys`, entries);
+	return { tensors, entries };
+}
+
+/** An entry whose value is known by its place in the header. */
+interface EntrySpan {
+	readonly key: string;
+	readonly type: GgufValueType;
+	readonly itemType: GgufValueType | undefined;
+	readonly start: number;
+	readonly end: number;
+}
+
+async function readEntries(cursor: Cursor, count: number): Promise<Map<string, EntrySpan>> {
+	const spans = new Map<string, EntrySpan>();
+	await cursor.run(() => {
+		while (spans.size < count) {
+			const span = readEntry(cursor, spans);
+			spans.set(span.key, span);
+			cursor.commit();
+		}
+	});
+	return spans;
+}
+
+function readEntry(cursor: Cursor, before: ReadonlyMap<string, EntrySpan>): EntrySpan {
+	const at = cursor.position;
+	const key = cursor.text("a key", 1, MAX_NAME_BYTES);
+	if (before.has(key)) cursor.fail(at, "each key once", `${JSON.stringify(key)} a second time`);
+	const type = readType(cursor, key);
+	const start = cursor.position;
+	const itemType = skipValue(cursor, key, type, 0);
+	return { key, type, itemType, start, end: cursor.position };
+}
+
+function readType(cursor: Cursor, key: string): GgufValueType {
+	const at = cursor.position;
+	const id = cursor.u32(`the type of ${JSON.stringify(key)}`);
+	return VALUE_TYPES[id] ?? cursor.fail(at, `a value type 0..${VALUE_TYPES.length - 1} for ${JSON.stringify(key)}`, id);
+}
+
+/** Advances over a value, checking it; the item type of an array. */
+function skipValue(cursor: Cursor, key: string, type: GgufValueType, depth: number): GgufValueType | undefined {
+	if (type === "array") return skipArray(cursor, key, depth + 1);
+	if (type === "string") cursor.take(cursor.u64(`the length of ${JSON.stringify(key)}`), `the value of ${JSON.stringify(key)}`);
+	else skipFixed(cursor, key, type, 1);
+	return undefined;
+}
+
+function skipArray(cursor: Cursor, key: string, depth: number): GgufValueType {
+	const at = cursor.position;
+	if (depth > MAX_ARRAY_DEPTH) cursor.fail(at, `arrays nested at most ${MAX_ARRAY_DEPTH} deep in ${JSON.stringify(key)}`, "deeper ones");
+	const itemType = readType(cursor, key);
+	const count = cursor.count(`items of ${JSON.stringify(key)}`, VALUE_BYTES[itemType]);
+	if (itemType === "string") skipStrings(cursor, key, count);
+	else if (itemType === "array") for (let i = 0; i < count; i++) skipArray(cursor, key, depth + 1);
+	else skipFixed(cursor, key, itemType, count);
+	return itemType;
+}
+
+function skipStrings(cursor: Cursor, key: string, count: number): void {
+	const lengthName = `the length of a string of ${JSON.stringify(key)}`;
+	const name = `a string of ${JSON.stringify(key)}`;
+	for (let i = 0; i < count; i++) cursor.take(cursor.u64(lengthName), name);
+}
+
+function skipFixed(cursor: Cursor, key: string, type: GgufValueType, count: number): void {
+	const start = cursor.take(count * VALUE_BYTES[type], `the value of ${JSON.stringify(key)}`);
+	if (type !== "bool") return;
+	for (let at = start; at < cursor.position; at++) {
+		if (cursor.bytes[at]! > 1) cursor.fail(at, `0 or 1 for a boolean of ${JSON.stringify(key)}`, cursor.bytes[at]!);
+	}
+}
+
+function readAlignment(cursor: Cursor, spans: ReadonlyMap<string, EntrySpan>): number {
+	const span = spans.get(ALIGNMENT_KEY);
+	if (!span) return DEFAULT_ALIGNMENT;
+	if (span.type !== "uint32") cursor.fail(span.start, `${ALIGNMENT_KEY} as uint32`, span.type);
+	const alignment = cursor.view.getUint32(span.start, true);
+	if (!isAlignment(alignment)) cursor.fail(span.start, `a power of two as ${ALIGNMENT_KEY}`, alignment);
+	return alignment;
+}
+
+/** The values as views of one copy that holds the metadata and no more. */
+function cutEntries(cursor: Cursor, spans: ReadonlyMap<string, EntrySpan>): GgufEntry[] {
+	const list = [...spans.values()];
+	const header = cursor.bytes.slice(0, list.at(-1)?.end ?? 0);
+	return list.map(({ key, type, itemType, start, end }) => {
+		const raw = header.subarray(start, end);
+		return itemType === undefined ? { key, type, raw } : { key, type, itemType, raw };
+	});
+}
+
+async function readInfos(cursor: Cursor, count: number, alignment: number): Promise<TensorInfo[]> {
+	const names = new Set<string>();
+	const infos: TensorInfo[] = [];
+	await cursor.run(() => {
+		while (infos.length < count) {
+			const info = readInfo(cursor, alignment);
+			if (names.has(info.name)) cursor.fail(info.at, "each tensor name once", `${JSON.stringify(info.name)} a second time`);
+			names.add(info.name);
+			infos.push(info);
+			cursor.commit();
+		}
+	});
+	return infos;
+}
+
+function readInfo(cursor: Cursor, alignment: number): TensorInfo {
+	const at = cursor.position;
+	const name = cursor.text("a tensor name", 1, MAX_NAME_BYTES);
+	const quoted = JSON.stringify(name);
+	const rankAt = cursor.position;
+	const rank = cursor.u32(`the number of dimensions of ${quoted}`);
+	if (rank > MAX_DIMS) cursor.fail(rankAt, `at most ${MAX_DIMS} dimensions for tensor ${quoted}`, rank);
+	const dims: number[] = [];
+	for (let i = 0; i < rank; i++) {
+		const dimAt = cursor.position;
+		const dim = cursor.u64(`dimension ${i} of tensor ${quoted}`);
+		if (dim === 0) cursor.fail(dimAt, `a positive dimension ${i} of tensor ${quoted}`, 0);
+		dims.push(dim);
+	}
+	const type = cursor.u32(`the type of tensor ${quoted}`);
+	const offsetAt = cursor.position;
+	const offset = cursor.u64(`the offset of tensor ${quoted}`);
+	if (offset % alignment !== 0) cursor.fail(offsetAt, `an offset of tensor ${quoted} that is a multiple of ${alignment}`, offset);
+	return { at, offsetAt, name, dims, type, offset };
+}

@@ -1,0 +1,163 @@
+import {
+	formatBlocks,
+	formatBytes,
+	formatChange,
+	formatCount,
+	formatDifference,
+	formatInteger,
+	formatLoss,
+	formatPerplexity,
+	formatSigned,
+	formatSignificant,
+} from "./format.js";
+import { formatBar, formatTable, paint, type TextStyle } from "./table.js";
+
+export type { TextStyle } from "./table.js";
+
+/** Contribution of one block, as measured or estimated. */
+export interface ContributionRow {
+	/** 0-based, as in the tensor names. */
+	readonly block: number;
+	/** Contribution to v = PPL(full) / PPL(coalition); undefined where it was not estimated. */
+	readonly value?: number | undefined;
+	readonly standardError?: number | undefined;
+	/** Whether the plan removes the block. */
+	readonly removed?: boolean | undefined;
+	/** For example why the block is never removed. */
+	readonly note?: string | undefined;
+}
+
+/** The best set found for one size. */
+export interface CurveRow {
+	/** 0-based, ascending. */
+	readonly removed: readonly number[];
+	/** Mean loss, nats per token; null where the model broke down. */
+	readonly loss: number | null;
+	/** Loss added to that of the full model. */
+	readonly added: number | null;
+	readonly standardError?: number | null | undefined;
+	/** Whether this is the suggested or the chosen size. */
+	readonly chosen?: boolean | undefined;
+}
+
+/** A model before and after. */
+export interface BeforeAfter {
+	/** Text on which the losses were measured, for example "report fold". */
+	readonly text: string;
+	readonly loss: readonly [before: number | null, after: number | null];
+	/** Mean of the paired differences and its standard error. */
+	readonly difference: number | null;
+	readonly standardError?: number | null | undefined;
+	readonly blocks: readonly [before: number, after: number];
+	readonly parameters?: readonly [before: number, after: number] | undefined;
+	/** Bytes of the files. */
+	readonly size?: readonly [before: number, after: number] | undefined;
+}
+
+/** How good a surrogate was on masks that it had not seen. */
+export interface SurrogateSummary {
+	readonly name: string;
+	readonly trainMasks: number;
+	readonly heldOutMasks: number;
+	readonly r2: number | null;
+	readonly spearman: number | null;
+}
+
+const BAR_WIDTH = { least: 8, most: 40 };
+
+/** Blocks with their contributions and a bar; every line says 0-based numbers by its title. */
+export function contributionsTable(rows: readonly ContributionRow[], style: TextStyle = {}): string {
+	const values = rows.map(({ value }) => value ?? 0).filter(Number.isFinite);
+	const largest = Math.max(0, ...values.map(Math.abs));
+	const withNotes = rows.some(({ note, removed }) => note || removed);
+	const width = barWidth(style, 24 + (withNotes ? 24 : 0));
+	const cells = rows.map((row) => {
+		const bar = row.value === undefined ? "" : formatBar(row.value, largest, width);
+		const note = [row.removed ? "removed" : "", row.note ?? ""].filter(Boolean).join("; ");
+		return [`${row.block}`, contributionText(row), paint(row.removed ? "red" : "cyan", bar, style), note];
+	});
+	const columns = [
+		{ title: "block", align: "right" },
+		{ title: "contribution", align: "right" },
+		{ title: "" },
+		{ title: withNotes ? "note" : "" },
+	] as const;
+	return formatTable(columns, cells, style);
+}
+
+function contributionText({ value, standardError }: ContributionRow): string {
+	if (value === undefined) return "";
+	return standardError === undefined ? formatSigned(value) : `${formatSigned(value)} ± ${standardError.toFixed(4)}`;
+}
+
+/** Loss against blocks removed: one row a size, a bar of the loss added, the blocks. */
+export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}): string {
+	const largest = Math.max(0, ...rows.map(({ added }) => added ?? 0).filter(Number.isFinite));
+	const width = Math.min(barWidth(style, 60), 24);
+	const cells = rows.map((row) => {
+		const bar = formatBar(row.added ?? Number.POSITIVE_INFINITY, largest, width);
+		return [
+			row.chosen ? paint("green", ">", style) : "",
+			`${row.removed.length}`,
+			formatLoss(row.loss),
+			row.removed.length === 0 ? "" : formatDifference(row.added, row.standardError),
+			formatPerplexity(row.loss),
+			paint(row.chosen ? "green" : "cyan", bar, style),
+			formatBlocks(row.removed),
+		];
+	});
+	const columns = [
+		{ title: "" },
+		{ title: "removed", align: "right" },
+		{ title: "loss", align: "right" },
+		{ title: "added", align: "right" },
+		{ title: "perplexity", align: "right" },
+		{ title: "" },
+		{ title: "blocks (from 0)" },
+	] as const;
+	return formatTable(columns, cells, style);
+}
+
+/** A model before and after, the loss first. */
+export function summaryTable(summary: BeforeAfter, style: TextStyle = {}): string {
+	const { loss, blocks, parameters, size } = summary;
+	const ratio = summary.difference === null ? "" : `x ${formatSignificant(Math.exp(summary.difference))}`;
+	const rows = [
+		["loss (nats per token)", formatLoss(loss[0]), formatLoss(loss[1]), formatDifference(summary.difference, summary.standardError)],
+		["perplexity", formatPerplexity(loss[0]), formatPerplexity(loss[1]), ratio],
+		["blocks", `${blocks[0]}`, `${blocks[1]}`, formatSigned(blocks[1] - blocks[0], 0)],
+	];
+	if (parameters) rows.push(["parameters", formatCount(parameters[0]), formatCount(parameters[1]), formatChange(...parameters)]);
+	if (size) rows.push(["file size", formatBytes(size[0]), formatBytes(size[1]), formatChange(...size)]);
+	const columns = [
+		{ title: summary.text },
+		{ title: "before", align: "right" },
+		{ title: "after", align: "right" },
+		{ title: "change", align: "right" },
+	] as const;
+	return formatTable(columns, rows, style);
+}
+
+/** One line on the surrogate. */
+export function surrogateLine({ name, trainMasks, heldOutMasks, r2, spearman }: SurrogateSummary): string {
+	const figures =
+		heldOutMasks > 0 ? `R2 ${figure(r2)}, Spearman ${figure(spearman)} on ${formatInteger(heldOutMasks)} unseen masks` : "not judged";
+	return `surrogate: ${name}, fitted on ${formatInteger(trainMasks)} masks; ${figures}\n`;
+}
+
+/** Names with their values, aligned. */
+export function factsTable(facts: readonly (readonly [name: string, value: string])[], style: TextStyle = {}): string {
+	const width = Math.max(0, ...facts.map(([name]) => name.length));
+	return facts
+		.map(([name, value]) => `${paint("bold", name.padEnd(width), style)}  ${value}`.trimEnd())
+		.map((line) => `${line}\n`)
+		.join("");
+}
+
+function figure(value: number | null): string {
+	return value === null ? "unknown" : value.toFixed(2);
+}
+
+function barWidth({ width = 80 }: TextStyle, taken: number): number {
+	return Math.max(BAR_WIDTH.least, Math.min(BAR_WIDTH.most, width - taken));
+}

@@ -1,0 +1,136 @@
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { AddonNotFoundError } from "../errors.js";
+import { type BuildOptions, buildAddon } from "./build.js";
+import { backEnds, buildRoot, builtAddon, packageRoot } from "./paths.js";
+
+/** Everything that crosses to C++. A test holds the names against those that the addon exports. */
+export interface Addon {
+	NativeModel: { load(path: string, options: { gpuLayers: number; mmap: boolean }, cancel: CancelToken, onProgress: (fraction: number) => void): Promise<NativeModel> };
+	CancelToken: new () => CancelToken;
+	info(): AddonInfo;
+}
+
+export interface CancelToken {
+	cancel(): void;
+}
+
+/** Devices that the addon was built for. */
+export interface AddonInfo {
+	devices: { name: string; description: string; gpu: boolean; freeBytes: number; totalBytes: number }[];
+	systemInfo: string;
+	gpuOffload: boolean;
+}
+
+/** Facts of a loaded model, as llama.cpp sees it. */
+export interface ModelFacts {
+	architecture: string;
+	name: string | undefined;
+	/** llama.cpp's own description, for example "llama 135M Q4_1". */
+	description: string;
+	/** Blocks that can be masked (without the multi-token-prediction tail). */
+	blocks: number;
+	/** Multi-token-prediction blocks, which stay last. */
+	tailBlocks: number;
+	/** Tokens in the vocabulary. */
+	vocabulary: number;
+	/** Tokens of context the model was trained on. */
+	contextLength: number;
+	/** Width of the residual stream. */
+	width: number;
+	/** Tokens of the sliding window, 0 for none. */
+	slidingWindow: number;
+	parameters: number;
+	/** Bytes of all tensors. */
+	tensorBytes: number;
+	recurrent: boolean;
+	hybrid: boolean;
+	/** Whether the tokenizer puts a start token first / an end token last. */
+	addBos: boolean;
+	addEos: boolean;
+	bos: number | undefined;
+	eos: number | undefined;
+	eot: number | undefined;
+	/** Jinja text of the chat template, where the file has one. */
+	chatTemplate: string | undefined;
+}
+
+/** What a sweep has cost so far; a block execution is one block over all windows. */
+export interface SweepStats {
+	blocksDone: number;
+	/** Against measuring each mask alone. */
+	blocksSaved: number;
+	/** Tokens of finished masks. */
+	tokensDone: number;
+}
+
+export interface NativeModel {
+	facts(): ModelFacts;
+	setViewRules(rules: { leadingCounts: string[]; outputs: string[][] }): void;
+	tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
+	detokenize(tokens: Int32Array, special: boolean): Uint8Array;
+	applyChatTemplate(roles: string[], contents: string[], addAssistant: boolean): string | undefined;
+	evaluate(
+		masks: Uint8Array,
+		tokens: Int32Array,
+		options: {
+			windowLength: number;
+			ubatch: number;
+			threads: number;
+			sharePrefixes: boolean;
+			stateBytes: number;
+			scoreFrom: number;
+			perToken: boolean;
+		},
+		cancel: CancelToken,
+		onMask: (mask: number, losses: Float64Array, tokens: Float32Array | undefined, stats: SweepStats) => void,
+	): Promise<SweepStats>;
+	sample(
+		prompts: Int32Array[],
+		options: { length: number; stopAtEog: boolean; temperature: number; seed: number; threads: number },
+		cancel: CancelToken,
+		onProgress: (done: number, total: number) => void,
+	): Promise<Int32Array[]>;
+	dispose(): void;
+}
+
+let loaded: Addon | undefined;
+
+/** Path of the addon that would be loaded, or undefined: `PRUNE_GGUF_ADDON`, a prebuilt one, the last one built here. */
+export function findAddon(): string | undefined {
+	return candidates().find((path) => existsSync(path));
+}
+
+function candidates(): string[] {
+	const explicit = process.env.PRUNE_GGUF_ADDON;
+	if (explicit) return [explicit];
+	const active = join(buildRoot(), "active.json");
+	const chosen = existsSync(active) ? [(JSON.parse(readFileSync(active, "utf8")) as { backEnd: (typeof backEnds)[number] }).backEnd] : [];
+	return [
+		join(packageRoot, "prebuilds", `${process.platform}-${process.arch}`, "prune_gguf.node"),
+		...[...new Set([...chosen, ...backEnds])].map((backEnd) => builtAddon(backEnd)),
+	];
+}
+
+/**
+ * Loads the addon, building it first where there is none.
+ * @throws AddonNotFoundError where an addon is there but does not load, or none is there and `build` is false
+ * @throws BuildError where building fails
+ */
+export async function loadAddon(options: { build?: boolean; onBuildProgress?: BuildOptions["onProgress"]; signal?: AbortSignal | undefined } = {}): Promise<Addon> {
+	if (loaded) return loaded;
+	let path = findAddon();
+	if (!path) {
+		if (process.env.PRUNE_GGUF_ADDON || options.build === false) {
+			throw new AddonNotFoundError(`the native addon is not there. Tried:\n${candidates().map((tried) => `  ${tried}`).join("\n")}\nBuild it with: npx prune-gguf build`);
+		}
+		path = (await buildAddon({ onProgress: options.onBuildProgress, signal: options.signal })).addon;
+	}
+	try {
+		loaded = createRequire(import.meta.url)(path) as Addon;
+	} catch (cause) {
+		throw new AddonNotFoundError(`the native addon ${path} does not load: ${(cause as Error).message}\nBuild it again with: npx prune-gguf build`, { cause });
+	}
+	return loaded;
+}

@@ -1,0 +1,125 @@
+import { EvaluationError, InvalidMaskError, InvalidOptionError } from "../errors.js";
+import type { SweepStats } from "./addon.js";
+import type { Model } from "./model.js";
+import type { TokenWindows } from "./windows.js";
+
+/** A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`). */
+export interface BlockMask {
+	toBytes(): Uint8Array;
+}
+
+/** Settings of an evaluator. Those that can change bits are recorded in ledgers. */
+export interface EvaluatorOptions {
+	/** Tokens that run through a block at once; whole windows share a ubatch where they fit. 1 to 65536. @default 512 */
+	ubatch?: number | undefined;
+	/** Memory for hidden states kept between masks, bytes; beyond it they are computed again. @default 2^30 */
+	stateBytes?: number | undefined;
+	/** Let masks share the work of their common leading blocks. Results are the same bits either way. @default true where the architecture can resume */
+	sharePrefixes?: boolean | undefined;
+}
+
+/** How to measure one batch of masks. */
+export interface EvaluateOptions {
+	/** First position (0-based) of a window whose next token is scored. @default 0 */
+	scoreFrom?: number | undefined;
+	/** Also give the loss of every scored token. @default false */
+	perToken?: boolean | undefined;
+	signal?: AbortSignal | undefined;
+	/** Called as each mask is finished, in the order of the walk: `index` points into `masks`. */
+	onMask?: ((index: number, evaluation: Evaluation, stats: SweepStats) => void) | undefined;
+}
+
+/** What was measured for one mask. */
+export interface Evaluation {
+	/** Mean negative log-likelihood over the scored positions of each window, nats a token; NaN where the model broke down. */
+	losses: Float64Array;
+	/** Loss of every scored token, windows x scored positions, where asked for. */
+	tokenLosses?: Float32Array;
+}
+
+/** Measures sets of blocks on windows of tokens, on a thread of its own. Made by {@link Model.createEvaluator}. */
+export class Evaluator {
+	readonly model: Model;
+	readonly ubatch: number;
+	readonly stateBytes: number;
+	readonly sharePrefixes: boolean;
+
+	/** @internal */
+	constructor(model: Model, options: EvaluatorOptions) {
+		this.model = model;
+		this.ubatch = inRange("ubatch", options.ubatch ?? 512, 1, 65536);
+		this.stateBytes = inRange("stateBytes", options.stateBytes ?? 2 ** 30, 0, Number.MAX_SAFE_INTEGER);
+		this.sharePrefixes = (options.sharePrefixes ?? true) && model.blocks.resumable;
+	}
+
+	/**
+	 * Losses of each mask, in the order of `masks`. A mask's losses are the same bits alone, in a batch and in any order
+	 * of the batch (on a CPU). Masks that start alike share the work of their common blocks.
+	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, where a block can be made the identity)
+	 * @throws EvaluationError, DisposedError, or `signal.reason`
+	 */
+	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateOptions = {}): Promise<Evaluation[]> {
+		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
+		this.#checkWindows(windows);
+		const bytes = this.#packMasks(masks);
+		const results = new Array<Evaluation | undefined>(masks.length);
+		if (masks.length === 0) return [];
+		await this.model.runJob(options.signal, (native, cancel) =>
+			native.evaluate(
+				bytes,
+				windows.tokens,
+				{
+					windowLength: windows.length,
+					ubatch: this.ubatch,
+					threads: this.model.threads,
+					sharePrefixes: this.sharePrefixes,
+					stateBytes: this.stateBytes,
+					scoreFrom,
+					perToken: options.perToken ?? false,
+				},
+				cancel,
+				(index, losses, tokenLosses, stats) => {
+					const evaluation: Evaluation = tokenLosses ? { losses, tokenLosses } : { losses };
+					results[index] = evaluation;
+					options.onMask?.(index, evaluation, stats);
+				},
+			),
+		);
+		return results.map((result, i) => {
+			if (!result) throw new EvaluationError(`mask ${i} was not measured`);
+			return result;
+		});
+	}
+
+	#checkWindows(windows: TokenWindows): void {
+		const { contextLength, vocabulary } = this.model.facts;
+		if (windows.length > contextLength) {
+			throw new InvalidOptionError(`windows of ${windows.length} tokens exceed the model's context of ${contextLength}; use shorter ones`);
+		}
+		const foreign = windows.tokens.find((token) => token < 0 || token >= vocabulary);
+		if (foreign !== undefined) {
+			throw new InvalidOptionError(`token ${foreign} is not in the model's vocabulary of ${vocabulary}: the windows were made with another model`);
+		}
+	}
+
+	#packMasks(masks: readonly BlockMask[]): Uint8Array {
+		const { blocks } = this.model.facts;
+		const packed = new Uint8Array(masks.length * blocks);
+		masks.forEach((mask, i) => {
+			const bytes = mask.toBytes();
+			if (bytes.length !== blocks) throw new InvalidMaskError(`a mask of ${bytes.length} blocks was given for a model of ${blocks}`);
+			const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
+			const problem = removed.length === 0 ? undefined : this.model.blocks.check(removed, { emptyAllowed: true });
+			if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${this.model.facts.architecture}: ${problem}`);
+			packed.set(bytes, i * blocks);
+		});
+		return packed;
+	}
+}
+
+function inRange(name: string, value: number, min: number, max: number): number {
+	if (!Number.isInteger(value) || value < min || value > max) {
+		throw new InvalidOptionError(`${name} must be a whole number from ${min} to ${max}, got ${value}`);
+	}
+	return value;
+}

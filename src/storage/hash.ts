@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { FileError } from "../errors.js";
+
+const CHUNK_BYTES = 4 * 2 ** 20;
+
+/**
+ * SHA-256 of a file in hexadecimal, read in pieces.
+ * @throws FileError when it cannot be read
+ * @throws the signal's reason once it is aborted
+ */
+export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
+	signal?.throwIfAborted();
+	const hash = createHash("sha256");
+	const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+	try {
+		const handle = await open(path, "r");
+		try {
+			for (let position = 0; ; ) {
+				signal?.throwIfAborted();
+				const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+				if (bytesRead === 0) return hash.digest("hex");
+				hash.update(buffer.subarray(0, bytesRead));
+				position += bytesRead;
+			}
+		} finally {
+			await handle.close();
+		}
+	} catch (cause) {
+		if (signal?.aborted) throw signal.reason;
+		throw new FileError(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause });
+	}
+}
+
+/**
+ * What identifies a model's bytes: the SHA-256 of its file; for a split model the SHA-256 over the 32-byte digests of its shards, in
+ * order. Hexadecimal.
+ * @throws FileError when a file cannot be read
+ * @throws RangeError without paths
+ */
+export async function identityOf(paths: readonly string[], signal?: AbortSignal): Promise<string> {
+	if (paths.length === 0) throw new RangeError("the identity of a model needs at least one file");
+	const digests: string[] = [];
+	for (const path of paths) digests.push(await hashFile(path, signal));
+	if (digests.length === 1) return digests[0]!;
+	const hash = createHash("sha256");
+	for (const digest of digests) hash.update(digest, "hex");
+	return hash.digest("hex");
+}

@@ -1,0 +1,181 @@
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { InvalidLedgerError } from "../errors.js";
+import { Coalition } from "../game/coalition.js";
+import type { Measurement } from "../game/game.js";
+
+/** A setting that can change the bits of a loss (threads, ubatch shape, back end, ...). */
+export type LedgerSetting = string | number | boolean | null;
+
+/** What every measurement of a ledger has in common; the first line of the file. */
+export interface LedgerHeader {
+	/** SHA-256 (hex) over what identifies the game, see {@link ledgerKey}. */
+	readonly key: string;
+	/** Number of blocks: the length of every mask. */
+	readonly players: number;
+	/** Calibration windows: how many, and tokens in each. */
+	readonly windows: { readonly count: number; readonly length: number };
+	/** Settings that can change bits, as they were when the ledger was begun; a resumed run reads them back. */
+	readonly settings: Readonly<Record<string, LedgerSetting>>;
+	/** When the ledger was begun, ISO 8601. */
+	readonly created: string;
+}
+
+/** What identifies a game on disk. */
+export interface LedgerIdentity {
+	/** What identifies the model, usually the SHA-256 of its file. */
+	readonly model: string;
+	/** SHA-256 over the calibration tokens. */
+	readonly windows: string;
+	/** Back end that computes the losses, for example "CPU". */
+	readonly backend: string;
+	/** Settings that can change bits. */
+	readonly settings: Readonly<Record<string, LedgerSetting>>;
+}
+
+const FORMAT = "prune-gguf-ledger";
+const VERSION = 1;
+const HEADER_START = `{"format":"${FORMAT}"`;
+const NEWLINE = 10;
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+const headerSchema = v.object({
+	format: v.literal(FORMAT),
+	version: v.literal(VERSION),
+	key: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+	players: count,
+	windows: v.object({ count, length: count }),
+	settings: v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.null()])),
+	created: v.string(),
+});
+const lineSchema = v.object({
+	mask: v.pipe(v.string(), v.regex(/^[01]+$/)),
+	losses: v.array(v.nullable(v.number())),
+});
+
+/** SHA-256 (hex) of an identity; the order in which settings are named does not matter. */
+export function ledgerKey(identity: LedgerIdentity): string {
+	const settings = Object.entries(identity.settings).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+	const canonical = JSON.stringify([FORMAT, VERSION, identity.model, identity.windows, identity.backend, settings]);
+	return createHash("sha256").update(canonical).digest("hex");
+}
+
+/** The header as the first line of a file. */
+export function encodeHeader(header: LedgerHeader): string {
+	const { key, players, windows, settings, created } = header;
+	return `${JSON.stringify({ format: FORMAT, version: VERSION, key, players, windows, settings, created })}\n`;
+}
+
+/** A measurement as a line of a file. JSON numbers round-trip doubles exactly; losses that are not finite become null. */
+export function encodeMeasurement(measurement: Measurement): string {
+	return `${JSON.stringify({ mask: measurement.coalition.key, losses: Array.from(measurement.losses) })}\n`;
+}
+
+/**
+ * A measurement as it would come back from disk: losses that are not finite become Infinity and -0 becomes 0,
+ * so that a straight run and a resumed one hold the same bits.
+ */
+export function asStored(measurement: Measurement): Measurement {
+	const losses = measurement.losses.map((loss) => (Number.isFinite(loss) ? loss + 0 : Number.POSITIVE_INFINITY));
+	return { coalition: measurement.coalition, losses };
+}
+
+/** Content of a ledger file. */
+export interface ParsedLedger {
+	/** Undefined where the file is empty or its very first line is torn: nothing was measured yet. */
+	readonly header: LedgerHeader | undefined;
+	readonly measurements: readonly Measurement[];
+	/** Bytes that hold whole lines; what follows is a line torn by a crash, to be cut away. */
+	readonly validBytes: number;
+}
+
+/**
+ * Reads the bytes of a ledger. A torn last line (a run that was killed, a machine that lost power) is tolerated.
+ * @throws InvalidLedgerError for any other damage, naming the line
+ */
+export function parseLedger(bytes: Uint8Array, path: string): ParsedLedger {
+	const lines = splitLines(bytes);
+	const first = lines[0];
+	if (!first || (!first.whole && isTornHeader(first.text))) return { header: undefined, measurements: [], validBytes: 0 };
+	const header = parseHeader(first.text, path);
+	const measurements: Measurement[] = [];
+	let validBytes = first.whole ? first.end : 0;
+	for (const [index, line] of lines.entries()) {
+		if (index === 0) continue;
+		const value = line.whole ? tryJson(line.text) : undefined;
+		if (value === undefined && index === lines.length - 1) break;
+		measurements.push(parseMeasurement(value, header, `${path}, line ${index + 1}`));
+		validBytes = line.end;
+	}
+	return first.whole ? { header, measurements, validBytes } : { header: undefined, measurements: [], validBytes: 0 };
+}
+
+/** The header of a ledger's first line. @throws InvalidLedgerError */
+export function parseHeader(line: string, path: string): LedgerHeader {
+	const value = tryJson(line);
+	const format = typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
+	if (format !== FORMAT) throw new InvalidLedgerError(`${path}, line 1: this file is not a ledger of prune-gguf. ${ADVICE}`);
+	const version = (value as { version?: unknown }).version;
+	if (version !== VERSION) {
+		throw new InvalidLedgerError(
+			`${path}, line 1: ledger version ${JSON.stringify(version)}, this program reads version ${VERSION}. ${ADVICE}`,
+		);
+	}
+	const parsed = v.safeParse(headerSchema, value);
+	if (!parsed.success) throw new InvalidLedgerError(`${path}, line 1: damaged header (${describe(parsed.issues[0])}). ${ADVICE}`);
+	const { key, players, windows, settings, created } = parsed.output;
+	return { key, players, windows, settings, created };
+}
+
+const ADVICE = "Move the file away to start a new one.";
+
+function parseMeasurement(value: unknown, header: LedgerHeader, place: string): Measurement {
+	const parsed = v.safeParse(lineSchema, value);
+	if (!parsed.success) throw new InvalidLedgerError(`${place}: damaged measurement (${describe(parsed.issues[0])}). ${ADVICE}`);
+	const { mask, losses } = parsed.output;
+	if (mask.length !== header.players) {
+		throw new InvalidLedgerError(`${place}: a mask of ${mask.length} blocks in a ledger of ${header.players}. ${ADVICE}`);
+	}
+	if (losses.length !== header.windows.count) {
+		throw new InvalidLedgerError(`${place}: ${losses.length} losses in a ledger of ${header.windows.count} windows. ${ADVICE}`);
+	}
+	return { coalition: Coalition.parse(mask), losses: Float64Array.from(losses, (loss) => loss ?? Number.POSITIVE_INFINITY) };
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+	const path = v.getDotPath(issue as v.BaseIssue<unknown>);
+	return path ? `${path}: ${issue.message}` : issue.message;
+}
+
+function isTornHeader(text: string): boolean {
+	return text.startsWith(HEADER_START) || HEADER_START.startsWith(text);
+}
+
+function tryJson(text: string): unknown {
+	try {
+		return JSON.parse(text) as unknown;
+	} catch {
+		return undefined;
+	}
+}
+
+interface Line {
+	readonly text: string;
+	/** Offset of the byte after the line and its newline. */
+	readonly end: number;
+	/** Whether the newline is there: a line without one may be half written. */
+	readonly whole: boolean;
+}
+
+function splitLines(bytes: Uint8Array): Line[] {
+	const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	const lines: Line[] = [];
+	for (let start = 0; start < buffer.length; ) {
+		const newline = buffer.indexOf(NEWLINE, start);
+		const stop = newline < 0 ? buffer.length : newline;
+		const end = newline < 0 ? buffer.length : newline + 1;
+		lines.push({ text: buffer.toString("utf8", start, stop), end, whole: newline >= 0 });
+		start = end;
+	}
+	return lines;
+}

@@ -1,0 +1,263 @@
+import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { FileError, InvalidLedgerError } from "../errors.js";
+import type { Coalition } from "../game/coalition.js";
+import type { Measurement } from "../game/game.js";
+import { asStored, encodeHeader, encodeMeasurement, type LedgerHeader, parseHeader, parseLedger } from "./ledger-format.js";
+import { type Lock, lockFile } from "./lock.js";
+
+export { type LedgerHeader, type LedgerIdentity, type LedgerSetting, ledgerKey } from "./ledger-format.js";
+
+/** A header for a new ledger; `created` defaults to now. */
+export type NewLedgerHeader = Omit<LedgerHeader, "created"> & { readonly created?: string };
+
+/** Longest time that finished measurements stay unsynced, milliseconds. */
+const SYNC_INTERVAL = 3000;
+
+/**
+ * Every coalition that was measured, kept on disk: append-only JSON Lines, one measurement a line, so that a run
+ * that is killed goes on where it stopped.
+ * @example
+ * await using ledger = await Ledger.open(path, { key, players: 30, windows: { count: 10, length: 128 }, settings: {} });
+ */
+export class Ledger {
+	/** The file, or undefined for a ledger in memory. */
+	readonly path: string | undefined;
+	/** As on disk: of a resumed ledger, with the settings and the date of its first run. */
+	readonly header: LedgerHeader;
+	/** Measurements that were there when the ledger was opened. */
+	readonly resumed: number;
+
+	readonly #known = new Map<string, Measurement>();
+	readonly #file: FileHandle | undefined;
+	readonly #lock: Lock | undefined;
+	#pending: string[] = [];
+	#writing: Promise<void> | undefined;
+	#lastSync = 0;
+	#unsynced = false;
+	#syncTimer: NodeJS.Timeout | undefined;
+	#failure: FileError | undefined;
+	#closing: Promise<void> | undefined;
+
+	private constructor(header: LedgerHeader, known: readonly Measurement[], storage?: { path: string; file: FileHandle; lock: Lock }) {
+		this.header = header;
+		// The first measurement of a coalition stays: what was read back once is what every later run sees.
+		for (const measurement of known)
+			if (!this.#known.has(measurement.coalition.key)) this.#known.set(measurement.coalition.key, measurement);
+		this.resumed = this.#known.size;
+		this.path = storage?.path;
+		this.#file = storage?.file;
+		this.#lock = storage?.lock;
+	}
+
+	/**
+	 * Begins a ledger, or resumes the one at `path`. Holds a lock on it until `close()`.
+	 * A last line torn by a crash is cut away.
+	 * @throws InvalidLedgerError where the file belongs to another game or is damaged before its last line
+	 * @throws FileError where it cannot be read or written, or another live process uses it
+	 */
+	static async open(path: string, header: NewLedgerHeader): Promise<Ledger> {
+		await guard(path, () => mkdir(dirname(path), { recursive: true }));
+		const lock = await lockFile(path);
+		let file: FileHandle | undefined;
+		try {
+			file = await guard(path, () => open(path, "a+"));
+			const found = parseLedger(await guard(path, () => readFile(path)), path);
+			if (found.header) {
+				checkSameGame(found.header, header, path);
+				await resume(path, file, found.validBytes);
+				return new Ledger(found.header, found.measurements, { path, file, lock });
+			}
+			const begun = parseHeader(encodeHeader(withDate(header)), path);
+			await begin(path, file, begun);
+			return new Ledger(begun, [], { path, file, lock });
+		} catch (error) {
+			await file?.close().catch(() => {});
+			await lock.release();
+			throw error;
+		}
+	}
+
+	/** A ledger that is kept in memory only: same behaviour, nothing to resume. */
+	static inMemory(header: NewLedgerHeader): Ledger {
+		return new Ledger(withDate(header), []);
+	}
+
+	/**
+	 * Reads a ledger without locking or changing it.
+	 * @throws InvalidLedgerError where it is damaged before its last line, or holds not even a header
+	 * @throws FileError where it cannot be read
+	 */
+	static async read(path: string): Promise<{ header: LedgerHeader; measurements: readonly Measurement[] }> {
+		const found = parseLedger(await guard(path, () => readFile(path)), path);
+		if (!found.header) throw new InvalidLedgerError(`${path} is empty: it is not a ledger of prune-gguf.`);
+		return { header: found.header, measurements: found.measurements };
+	}
+
+	/** Number of distinct coalitions measured. */
+	get size(): number {
+		return this.#known.size;
+	}
+
+	/** What was measured for a coalition, or undefined. */
+	get(coalition: Coalition): Measurement | undefined {
+		return this.#known.get(coalition.key);
+	}
+
+	/** All measurements, oldest first. */
+	measurements(): Measurement[] {
+		return [...this.#known.values()];
+	}
+
+	/**
+	 * Keeps a measurement. It can be read back at once; the disk follows in batches, without waiting for it here.
+	 * A coalition that is already known is left as it was.
+	 * @throws InvalidLedgerError for a measurement of another shape
+	 * @throws FileError where an earlier write failed, or the ledger is closed
+	 */
+	append(measurement: Measurement): Measurement {
+		if (this.#failure) throw this.#failure;
+		if (this.#closing) throw new FileError(`the ledger ${this.path ?? "in memory"} is closed.`);
+		this.#checkShape(measurement);
+		const known = this.#known.get(measurement.coalition.key);
+		if (known) return known;
+		const stored = asStored(measurement);
+		this.#known.set(stored.coalition.key, stored);
+		if (this.#file) {
+			this.#pending.push(encodeMeasurement(stored));
+			this.#startWriting();
+		}
+		return stored;
+	}
+
+	/** Waits until everything appended so far was handed to the system (a killed process loses none of it). @throws FileError */
+	async flush(): Promise<void> {
+		while (this.#writing) await this.#writing;
+		if (this.#failure) throw this.#failure;
+	}
+
+	/** Writes and syncs what is left, frees the lock. Idempotent. @throws FileError where something could not be written */
+	close(): Promise<void> {
+		this.#closing ??= this.#close();
+		return this.#closing;
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.close();
+	}
+
+	async #close(): Promise<void> {
+		while (this.#writing) await this.#writing;
+		clearTimeout(this.#syncTimer);
+		if (!this.#failure) await this.#sync();
+		await this.#file?.close().catch(() => {});
+		await this.#lock?.release();
+		if (this.#failure) throw this.#failure;
+	}
+
+	#checkShape({ coalition, losses }: Measurement): void {
+		const { players, windows } = this.header;
+		if (coalition.players === players && losses.length === windows.count) return;
+		throw new InvalidLedgerError(
+			`a measurement of ${coalition.players} blocks and ${losses.length} windows does not belong in a ledger of ${players} blocks and ${windows.count} windows.`,
+		);
+	}
+
+	#startWriting(): void {
+		this.#writing ??= this.#writePending().finally(() => this.#settle());
+	}
+
+	async #writePending(): Promise<void> {
+		// Lets the appends of one turn of the event loop share a write.
+		await Promise.resolve();
+		while (this.#pending.length > 0 && !this.#failure) {
+			const text = this.#pending.join("");
+			this.#pending = [];
+			try {
+				await this.#file?.appendFile(text);
+				this.#unsynced = true;
+			} catch (error) {
+				// No further line may follow one that is half written: the ledger takes nothing more.
+				this.#failure = writeFailure(this.path, error);
+				return;
+			}
+			if (performance.now() - this.#lastSync >= SYNC_INTERVAL) await this.#sync();
+			else this.#syncLater();
+		}
+	}
+
+	#syncLater(): void {
+		this.#syncTimer ??= setTimeout(() => {
+			this.#syncTimer = undefined;
+			// Behind a write in progress, so that close() waits for it too.
+			if (!this.#writing) this.#writing = this.#sync().finally(() => this.#settle());
+		}, SYNC_INTERVAL).unref();
+	}
+
+	#settle(): void {
+		this.#writing = undefined;
+		// Something may have been appended after the last look at what is pending.
+		if (this.#pending.length > 0 && !this.#failure) this.#startWriting();
+	}
+
+	async #sync(): Promise<void> {
+		if (!this.#file || !this.#unsynced) return;
+		try {
+			this.#unsynced = false;
+			await this.#file.datasync();
+			this.#lastSync = performance.now();
+		} catch (error) {
+			this.#failure ??= writeFailure(this.path, error);
+		}
+	}
+}
+
+function withDate(header: NewLedgerHeader): LedgerHeader {
+	return { ...header, created: header.created ?? new Date().toISOString() };
+}
+
+function checkSameGame(found: LedgerHeader, asked: NewLedgerHeader, path: string): void {
+	const advice = "Choose another file, or move this one away to start a new one.";
+	if (found.key !== asked.key) {
+		throw new InvalidLedgerError(
+			`${path} belongs to another run (other model, calibration text, back end or settings): its key is ${found.key.slice(0, 12)}, expected ${asked.key.slice(0, 12)}. ${advice}`,
+		);
+	}
+	const { count, length } = asked.windows;
+	if (found.players === asked.players && found.windows.count === count && found.windows.length === length) return;
+	throw new InvalidLedgerError(
+		`${path} holds ${found.players} blocks and ${found.windows.count} x ${found.windows.length} tokens, expected ${asked.players} blocks and ${count} x ${length}. ${advice}`,
+	);
+}
+
+async function resume(path: string, file: FileHandle, validBytes: number): Promise<void> {
+	await guard(path, async () => {
+		await file.truncate(validBytes);
+		// So that a ledger that is only read counts as used.
+		const now = new Date();
+		await file.utimes(now, now);
+	});
+}
+
+async function begin(path: string, file: FileHandle, header: LedgerHeader): Promise<void> {
+	await guard(path, async () => {
+		await file.truncate(0);
+		await file.appendFile(encodeHeader(header));
+		await file.sync();
+	});
+}
+
+async function guard<T>(path: string, action: () => Promise<T>): Promise<T> {
+	try {
+		return await action();
+	} catch (error) {
+		throw new FileError(`the ledger ${path} cannot be used: ${(error as Error).message}`, { cause: error });
+	}
+}
+
+function writeFailure(path: string | undefined, error: unknown): FileError {
+	return new FileError(
+		`the ledger ${path} cannot be written: ${(error as Error).message}. What it holds so far is kept; free some space and run the same command again.`,
+		{ cause: error },
+	);
+}

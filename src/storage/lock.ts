@@ -1,0 +1,152 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import * as v from "valibot";
+import { FileError } from "../errors.js";
+
+/** Who holds a lock file. */
+export interface LockOwner {
+	readonly pid: number;
+	readonly host: string;
+	/** Tells two processes with the same id apart where the system offers it, else empty. */
+	readonly start: string;
+}
+
+/** A held lock; `release` is idempotent. */
+export interface Lock {
+	readonly path: string;
+	release(): Promise<void>;
+}
+
+const ownerSchema = v.object({ pid: v.pipe(v.number(), v.integer(), v.minValue(1)), host: v.string(), start: v.string() });
+const held = new Set<string>();
+
+/**
+ * Takes the lock file beside `path` (`PATH.lock`), so that two processes never write one ledger.
+ * The lock of a process that is gone is taken over.
+ * @throws FileError where another live process holds it
+ */
+export async function lockFile(path: string): Promise<Lock> {
+	const lockPath = `${path}.lock`;
+	const content = `${JSON.stringify({ pid: process.pid, host: hostname(), start: startOf(process.pid) } satisfies LockOwner)}\n`;
+	for (let attempt = 0; attempt < 20; attempt++) {
+		if (await create(lockPath, content)) {
+			held.add(lockPath);
+			return { path: lockPath, release: () => release(lockPath, content) };
+		}
+		await evictStale(lockPath, path);
+	}
+	throw new FileError(`${lockPath} could not be taken: other processes keep taking it. Try again.`);
+}
+
+/** The live process that holds the lock of `path`, or undefined. A lock made on another machine counts as live. */
+export async function lockOwner(path: string): Promise<LockOwner | undefined> {
+	const content = await readIfThere(`${path}.lock`);
+	const owner = content === undefined ? undefined : parseOwner(content);
+	return owner && isLive(owner, `${path}.lock`) ? owner : undefined;
+}
+
+async function create(lockPath: string, content: string): Promise<boolean> {
+	// A link appears with its content at once; "wx" alone would let another process read an empty lock.
+	const temporary = `${lockPath}.${process.pid}-${randomBytes(4).toString("hex")}`;
+	try {
+		await writeFile(temporary, content, { flag: "wx" });
+		await link(temporary, lockPath);
+		return true;
+	} catch (error) {
+		const code = (error as NodeJS.ErrnoException).code;
+		if (code === "EEXIST") return false;
+		// File systems without hard links (exFAT, some network shares).
+		if (code === "EPERM" || code === "ENOTSUP" || code === "ENOSYS" || code === "EOPNOTSUPP") return createPlain(lockPath, content);
+		throw new FileError(`the lock ${lockPath} cannot be written: ${(error as Error).message}`, { cause: error });
+	} finally {
+		await unlink(temporary).catch(() => {});
+	}
+}
+
+async function createPlain(lockPath: string, content: string): Promise<boolean> {
+	try {
+		await writeFile(lockPath, content, { flag: "wx" });
+		return true;
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+		throw new FileError(`the lock ${lockPath} cannot be written: ${(error as Error).message}`, { cause: error });
+	}
+}
+
+async function evictStale(lockPath: string, path: string): Promise<void> {
+	let content = await readIfThere(lockPath);
+	if (content === "") {
+		await delay(200);
+		content = await readIfThere(lockPath);
+	}
+	if (content === undefined) return;
+	refuseIfLive(parseOwner(content), lockPath, path);
+	const moved = `${lockPath}.stale-${process.pid}-${randomBytes(4).toString("hex")}`;
+	try {
+		await rename(lockPath, moved);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+		throw new FileError(`the stale lock ${lockPath} cannot be taken over: ${(error as Error).message}`, { cause: error });
+	}
+	// Between reading and renaming another process may have taken over: then what was moved is its lock, and goes back.
+	const movedContent = await readIfThere(moved);
+	if (movedContent !== undefined && movedContent !== content) await link(moved, lockPath).catch(() => {});
+	await unlink(moved).catch(() => {});
+}
+
+function refuseIfLive(owner: LockOwner | undefined, lockPath: string, path: string): void {
+	if (!owner || !isLive(owner, lockPath)) return;
+	const where = owner.host === hostname() ? "" : ` on ${owner.host}`;
+	throw new FileError(
+		`${path} is in use by process ${owner.pid}${where}. Wait until that run has ended; if there is no such run, delete ${lockPath}.`,
+	);
+}
+
+function isLive(owner: LockOwner, lockPath: string): boolean {
+	// A process of another machine (a shared home directory) cannot be asked.
+	if (owner.host !== hostname()) return true;
+	if (owner.pid === process.pid && owner.start === "") return held.has(lockPath);
+	try {
+		process.kill(owner.pid, 0);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+	}
+	const start = startOf(owner.pid);
+	return start === "" || owner.start === "" || start === owner.start;
+}
+
+/** Start time of a process in clock ticks since boot, from procfs; empty where there is none. */
+function startOf(pid: number): string {
+	try {
+		const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+		return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+	} catch {
+		return "";
+	}
+}
+
+function parseOwner(content: string): LockOwner | undefined {
+	try {
+		const parsed = v.safeParse(ownerSchema, JSON.parse(content));
+		return parsed.success ? parsed.output : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+	try {
+		return await readFile(path, "utf8");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+		throw new FileError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
+	}
+}
+
+async function release(lockPath: string, content: string): Promise<void> {
+	if (!held.delete(lockPath)) return;
+	if ((await readIfThere(lockPath)) === content) await unlink(lockPath).catch(() => {});
+}

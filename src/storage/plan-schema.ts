@@ -1,0 +1,180 @@
+import * as v from "valibot";
+
+/** `format` of every plan. */
+export const PLAN_FORMAT = "prune-gguf-plan";
+/** Version that this program writes and reads. */
+export const PLAN_VERSION = 1;
+
+const text = v.pipe(v.string(), v.nonEmpty("expected text, got an empty string"));
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256: 64 lower-case hexadecimal digits"));
+const natural = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(0, "expected a number of at least 0"));
+const positive = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
+/** JSON has no number for a loss that is not finite: null stands for it. */
+const finite = v.pipe(v.number(), v.finite("expected a finite number"));
+const loss = v.nullable(finite);
+const setting = v.union([v.string(), v.number(), v.boolean(), v.null()], "expected text, a number, true, false or null");
+const settings = v.record(
+	v.string(),
+	v.union([setting, v.array(setting)], "expected text, a number, true, false, null or a list of these"),
+);
+const blockList = v.array(natural);
+
+/** Losses of one model over the windows of one fold, nats per token. */
+const measured = v.strictObject({
+	/** Mean over the windows; null where the model broke down. */
+	mean: loss,
+	/** One a window, in order; null where not finite. */
+	windows: v.array(loss),
+});
+
+const fold = v.strictObject({
+	/** Where the text came from: file names, or "own samples". */
+	source: text,
+	/** SHA-256 over the tokens of the windows. */
+	sha256,
+	/** Number of windows. */
+	count: positive,
+	/** Tokens in each window. */
+	length: positive,
+});
+
+const foldLosses = v.strictObject({
+	full: measured,
+	removed: measured,
+	/** Mean over the windows of removed - full. */
+	difference: loss,
+	/** Standard error of that mean (paired by window); null with fewer than two windows. */
+	standardError: loss,
+});
+
+const contribution = v.strictObject({
+	/** 0-based, as in the tensor names. */
+	block: natural,
+	/** Estimated contribution to v = PPL(full) / PPL(coalition). */
+	value: finite,
+	/** Standard error or posterior deviation of the value, where the estimator has one. */
+	standardError: v.optional(finite),
+	/** How it was estimated. */
+	estimator: text,
+});
+
+const surrogate = v.strictObject({
+	name: text,
+	/** Masks it was fitted on, and other masks it was judged on. */
+	trainMasks: natural,
+	heldOutMasks: natural,
+	/** Coefficient of determination on the held-out masks. */
+	r2: loss,
+	/** Rank correlation on the held-out masks. */
+	spearman: loss,
+	/** Further figures by name. */
+	details: v.optional(v.record(v.string(), loss)),
+});
+
+const reasoned = v.strictObject({ block: natural, reason: text });
+
+const curvePoint = v.strictObject({
+	/** Number of blocks removed. */
+	k: natural,
+	removed: blockList,
+	/** Mean losses, nats per token; left out or null where not measured or not finite. */
+	searchLoss: v.optional(loss),
+	validationLoss: v.optional(loss),
+	/** Standard error of the validation loss's difference to the full model. */
+	validationStandardError: v.optional(loss),
+});
+
+const folds = ["search", "validation", "report"] as const;
+const perFold = <Schema extends v.GenericSchema>(schema: Schema) =>
+	v.strictObject({ search: v.optional(schema), validation: v.optional(schema), report: v.optional(schema) });
+
+/** A fold of the calibration windows: for searching, for choosing, for the final figures. */
+export type FoldName = (typeof folds)[number];
+
+export const planSchema = v.pipe(
+	v.strictObject({
+		format: v.literal(PLAN_FORMAT),
+		version: v.literal(PLAN_VERSION),
+		/** When the plan was made, ISO 8601. */
+		created: text,
+		model: v.strictObject({
+			/** File name, without folders. */
+			name: text,
+			sha256,
+			architecture: text,
+			/** Number of blocks before removal. */
+			blocks: positive,
+		}),
+		/** Blocks to remove, 0-based as in the tensor names, ascending. */
+		removed: blockList,
+		/** Number of blocks kept. */
+		kept: positive,
+		/** How the set was chosen. */
+		method: text,
+		options: settings,
+		seed: v.nullable(natural),
+		calibration: perFold(fold),
+		losses: perFold(foldLosses),
+		contributions: v.optional(v.array(contribution)),
+		surrogate: v.optional(surrogate),
+		/** Blocks whose removal alone costs too much. */
+		critical: v.array(reasoned),
+		/** Blocks that were never candidates. */
+		frozen: v.array(reasoned),
+		/** The best sets found for every size: the curve of loss against blocks removed. */
+		alternatives: v.array(curvePoint),
+		versions: v.strictObject({ "prune-gguf": text, "llama.cpp": text }),
+		/** Back end that computed the losses. */
+		backend: text,
+		/** Settings of the machine that can change bits. */
+		machine: settings,
+		/** Seconds by phase. */
+		timings: v.record(v.string(), finite),
+		/** Command or call that made the plan. */
+		command: text,
+	}),
+	v.rawCheck(({ dataset, addIssue }) => {
+		if (!dataset.typed) return;
+		for (const issue of contradictions(dataset.value)) addIssue({ message: issue });
+	}),
+);
+
+type Shape = {
+	readonly model: { readonly blocks: number };
+	readonly removed: readonly number[];
+	readonly kept: number;
+	readonly alternatives: readonly { readonly k: number; readonly removed: readonly number[] }[];
+	readonly contributions?: readonly { readonly block: number }[] | undefined;
+	readonly critical: readonly { readonly block: number }[];
+	readonly frozen: readonly { readonly block: number }[];
+};
+
+/** What a shape cannot say; each with the place in the document. */
+function* contradictions(plan: Shape): Generator<string> {
+	const { blocks } = plan.model;
+	yield* blockListFaults("removed", plan.removed, blocks);
+	if (plan.kept !== blocks - plan.removed.length) {
+		yield `kept: ${plan.kept}, but removing ${plan.removed.length} of ${blocks} blocks keeps ${blocks - plan.removed.length}`;
+	}
+	for (const [index, point] of plan.alternatives.entries()) {
+		const place = `alternatives[${index}]`;
+		yield* blockListFaults(`${place}.removed`, point.removed, blocks);
+		if (point.k !== point.removed.length) yield `${place}.k: ${point.k}, but ${point.removed.length} blocks are named`;
+	}
+	for (const name of ["contributions", "critical", "frozen"] as const) {
+		for (const [index, { block }] of (plan[name] ?? []).entries()) yield* rangeFault(`${name}[${index}].block`, block, blocks);
+	}
+}
+
+function* blockListFaults(place: string, list: readonly number[], blocks: number): Generator<string> {
+	for (const [index, block] of list.entries()) {
+		yield* rangeFault(`${place}[${index}]`, block, blocks);
+		const before = list[index - 1];
+		if (before !== undefined && before >= block)
+			yield `${place}[${index}]: blocks are listed once each, ascending; ${block} follows ${before}`;
+	}
+}
+
+function* rangeFault(place: string, block: number, blocks: number): Generator<string> {
+	if (block >= blocks) yield `${place}: block ${block} is not one of 0..${blocks - 1} (block numbers are 0-based)`;
+}

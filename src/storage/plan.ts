@@ -1,0 +1,129 @@
+import { readFile } from "node:fs/promises";
+import * as v from "valibot";
+import { FileError, InvalidPlanError } from "../errors.js";
+import { writeAtomically } from "./atomic-file.js";
+import { PLAN_FORMAT, PLAN_VERSION, planSchema } from "./plan-schema.js";
+
+export { type FoldName, PLAN_FORMAT, PLAN_VERSION } from "./plan-schema.js";
+
+/**
+ * What to remove, why, and what it cost: the interface between measuring and writing. Everything before a plan only measures and
+ * decides, everything after only executes. Losses are nats per token; null stands for a loss that is not finite.
+ */
+export type Plan = v.InferOutput<typeof planSchema>;
+/** A plan as given: the same, before it is checked. */
+export type PlanInput = v.InferInput<typeof planSchema>;
+/** Text of one fold. */
+export type PlanFold = NonNullable<Plan["calibration"]["search"]>;
+/** Losses before and after on one fold. */
+export type PlanLosses = NonNullable<Plan["losses"]["search"]>;
+/** Contribution of one block. */
+export type PlanContribution = NonNullable<Plan["contributions"]>[number];
+/** The best set found for one size. */
+export type PlanCurvePoint = Plan["alternatives"][number];
+/** How good the surrogate was. */
+export type PlanSurrogate = NonNullable<Plan["surrogate"]>;
+
+/** At most this many faults are listed in one message. */
+const MAX_FAULTS = 5;
+
+/**
+ * Checks a plan.
+ * @param name how messages name the document
+ * @throws InvalidPlanError that names every place that is wrong, and what was expected there
+ */
+export function parsePlan(value: unknown, name = "the plan"): Plan {
+	const format = property(value, "format");
+	if (format !== PLAN_FORMAT) throw new InvalidPlanError(`${name} is not a plan of prune-gguf: expected "format": "${PLAN_FORMAT}".`);
+	const version = property(value, "version");
+	if (version !== PLAN_VERSION) {
+		throw new InvalidPlanError(`${name} is a plan of version ${JSON.stringify(version)}; this program reads version ${PLAN_VERSION}.`);
+	}
+	const parsed = v.safeParse(planSchema, value);
+	if (parsed.success) return parsed.output;
+	const faults = parsed.issues.map(describeIssue);
+	const more = faults.length > MAX_FAULTS ? [`and ${faults.length - MAX_FAULTS} more`] : [];
+	throw new InvalidPlanError(`${name} is not valid:\n${[...faults.slice(0, MAX_FAULTS), ...more].map((fault) => `  ${fault}`).join("\n")}`);
+}
+
+/**
+ * Reads a plan.
+ * @throws FileError where the file cannot be read
+ * @throws InvalidPlanError where it is not JSON, or not a plan
+ */
+export async function readPlan(path: string): Promise<Plan> {
+	let text: string;
+	try {
+		text = await readFile(path, "utf8");
+	} catch (error) {
+		throw new FileError(`the plan ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+	}
+	let value: unknown;
+	try {
+		// Editors on Windows may put a byte order mark first.
+		value = JSON.parse(text.replace(/^\uFEFF/, ""));
+	} catch (error) {
+		throw new InvalidPlanError(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
+	}
+	return parsePlan(value, path);
+}
+
+/** How a plan is written. */
+export interface WritePlanOptions {
+	/** Replace an existing file. @default false */
+	readonly overwrite?: boolean;
+	/** Files that must never be replaced, whatever `overwrite` says. @default none */
+	readonly inputs?: readonly string[];
+}
+
+/**
+ * Writes a plan, whole or not at all, as JSON that a person can read.
+ * @throws InvalidPlanError where the plan is not valid
+ * @throws OutputExistsError where the file exists and `overwrite` was not given
+ */
+export async function writePlan(path: string, plan: PlanInput, options: WritePlanOptions = {}): Promise<Plan> {
+	const checked = parsePlan(plan);
+	await writeAtomically(path, options, (handle) => handle.writeFile(formatPlan(checked)));
+	return checked;
+}
+
+/** A plan as JSON text: indented, but lists of numbers on one line each. */
+export function formatPlan(plan: Plan): string {
+	return `${formatJson(plan, "")}\n`;
+}
+
+function formatJson(value: unknown, indent: string): string {
+	if (typeof value !== "object" || value === null) return JSON.stringify(value);
+	const inner = `${indent}\t`;
+	if (Array.isArray(value)) {
+		if (value.every((item) => typeof item !== "object" || item === null))
+			return `[${value.map((item) => JSON.stringify(item)).join(", ")}]`;
+		return `[\n${value.map((item) => inner + formatJson(item, inner)).join(",\n")}\n${indent}]`;
+	}
+	const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+	if (entries.length === 0) return "{}";
+	return `{\n${entries.map(([key, item]) => `${inner}${JSON.stringify(key)}: ${formatJson(item, inner)}`).join(",\n")}\n${indent}}`;
+}
+
+function describeIssue(issue: v.BaseIssue<unknown>): string {
+	const path = pathOf(issue);
+	if (issue.type === "strict_object" && issue.expected === "never") return `${path}: unknown key`;
+	if (issue.received === "undefined") return `${path}: missing`;
+	return path ? `${path}: ${issue.message}, got ${shown(issue.input)}` : issue.message;
+}
+
+/** `losses.report.full.windows[3]`: the way to a value, as one would write it. */
+function pathOf(issue: v.BaseIssue<unknown>): string {
+	let path = "";
+	for (const { key } of issue.path ?? []) path += typeof key === "number" ? `[${key}]` : `${path ? "." : ""}${String(key)}`;
+	return path;
+}
+
+function shown(value: unknown): string {
+	const text = JSON.stringify(value) ?? String(value);
+	return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function property(value: unknown, key: string): unknown {
+	return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+}

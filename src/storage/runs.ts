@@ -1,0 +1,283 @@
+import { createReadStream } from "node:fs";
+import { mkdir, readdir, rmdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { FileError, InvalidOptionError } from "../errors.js";
+import { cacheFolder } from "./cache-folder.js";
+import { parseHeader } from "./ledger-format.js";
+import { lockFile, lockOwner } from "./lock.js";
+
+/** A model, as far as its run folder needs it. */
+export interface RunModel {
+	/** File name, with or without `.gguf`. */
+	readonly name: string;
+	/** SHA-256 of the file, hex. */
+	readonly sha256: string;
+}
+
+/** A ledger or a plan that is kept. */
+export interface KeptFile {
+	readonly path: string;
+	/** In bytes. */
+	readonly size: number;
+	readonly lastUsed: Date;
+}
+
+/** A ledger that is kept. */
+export interface KeptLedger extends KeptFile {
+	/** Distinct lines: masks measured. */
+	readonly masks: number;
+	/** Number of blocks of the model; 0 where the file is damaged. */
+	readonly players: number;
+	readonly windows: { readonly count: number; readonly length: number };
+	/** Whether a live process is using it. */
+	readonly inUse: boolean;
+	/** Why it cannot be used, where it cannot. */
+	readonly damage?: string;
+}
+
+/** What is kept of one model. */
+export interface RunFolder {
+	readonly path: string;
+	/** Name of the folder: `<name>-<first 12 of the SHA-256>`. */
+	readonly model: string;
+	/** Bytes of all ledgers and plans. */
+	readonly size: number;
+	/** Masks of all ledgers. */
+	readonly masks: number;
+	readonly lastUsed: Date;
+	readonly ledgers: readonly KeptLedger[];
+	readonly plans: readonly KeptFile[];
+}
+
+/** What to delete: exactly one of `all`, `olderThanDays` and `model`, or the last two together. */
+export interface CleanOptions extends RunsOptions {
+	readonly all?: boolean | undefined;
+	/** Files not used for so many days. Any number from 0. */
+	readonly olderThanDays?: number | undefined;
+	/** Name of a folder, of a model, or the first digits (at least 6) of its SHA-256. */
+	readonly model?: string | undefined;
+	/** @default the clock */
+	readonly now?: Date | undefined;
+}
+
+/** Where runs are kept. */
+export interface RunsOptions {
+	/** Folder that holds `runs/`. @default `PRUNE_GGUF_HOME`, else the cache folder of the system */
+	readonly cache?: string | undefined;
+}
+
+/** What was deleted. */
+export interface CleanResult {
+	readonly deleted: readonly string[];
+	/** Bytes that became free. */
+	readonly freed: number;
+	/** Ledgers that were left because a live process uses them. */
+	readonly inUse: readonly string[];
+}
+
+const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
+const PLAN = /\.plan\.json$/;
+/** Left by a process that was killed while it took a lock. */
+const LOCK_REST = /\.ledger\.jsonl\.lock\.(stale-)?\d+-[0-9a-f]+$/;
+const DAY = 86_400_000;
+
+/** Folder that holds the ledgers and plans of a model. It need not exist. */
+export function runFolder(model: RunModel, options: RunsOptions = {}): string {
+	return join(runsDirectory(options), folderName(model));
+}
+
+/** Path of the ledger with a key in a run folder. */
+export function ledgerPath(folder: string, key: string): string {
+	return join(folder, `${key.slice(0, 12)}.ledger.jsonl`);
+}
+
+/** Path of a plan in a run folder. @param name without folders and suffix, for example "greedy-6" */
+export function keptPlanPath(folder: string, name: string): string {
+	return join(folder, `${safeName(name)}.plan.json`);
+}
+
+/** Makes a run folder, for the plans and ledgers to come. @throws FileError */
+export async function makeRunFolder(model: RunModel, options: RunsOptions = {}): Promise<string> {
+	const folder = runFolder(model, options);
+	try {
+		await mkdir(folder, { recursive: true });
+	} catch (error) {
+		throw new FileError(
+			`the folder ${folder} cannot be made: ${(error as Error).message}. Set PRUNE_GGUF_HOME to a folder that can be written.`,
+			{ cause: error },
+		);
+	}
+	return folder;
+}
+
+/** Everything that is kept, last used first. Changes nothing. @throws FileError where a folder cannot be read */
+export async function listRuns(options: RunsOptions = {}): Promise<RunFolder[]> {
+	const directory = runsDirectory(options);
+	const folders: RunFolder[] = [];
+	for (const entry of await entries(directory)) {
+		if (entry.isDirectory()) folders.push(await describeFolder(join(directory, entry.name), entry.name));
+	}
+	return folders
+		.filter((folder) => folder.ledgers.length + folder.plans.length > 0)
+		.sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
+}
+
+/**
+ * Deletes ledgers and plans (never anything else) and the folders that this leaves empty.
+ * @throws InvalidOptionError where nothing says what to delete, or no model has that name
+ */
+export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
+	checkCleanOptions(options);
+	const before = options.olderThanDays === undefined ? Number.POSITIVE_INFINITY : cutoff(options);
+	const deleted: string[] = [];
+	const inUse: string[] = [];
+	let freed = 0;
+	for (const folder of await chosenFolders(options)) {
+		for (const file of [...folder.ledgers, ...folder.plans]) {
+			if (file.lastUsed.getTime() > before) continue;
+			const done = "masks" in file ? await deleteLedger(file.path) : await deleteFile(file.path);
+			if (!done) inUse.push(file.path);
+			else {
+				deleted.push(file.path);
+				freed += file.size;
+			}
+		}
+		await sweep(folder.path);
+	}
+	return { deleted, freed, inUse };
+}
+
+function checkCleanOptions({ all, olderThanDays, model }: CleanOptions): void {
+	if (olderThanDays !== undefined && !(olderThanDays >= 0)) {
+		throw new InvalidOptionError(`olderThanDays: expected a number of days from 0, got ${olderThanDays}.`);
+	}
+	const some = olderThanDays !== undefined || model !== undefined;
+	if (all && some) throw new InvalidOptionError("all: deletes everything; give either it, or an age or a model.");
+	if (!all && !some) throw new InvalidOptionError("Nothing says what to delete: give all, an age in days or a model.");
+}
+
+function cutoff({ olderThanDays = 0, now = new Date() }: CleanOptions): number {
+	return now.getTime() - olderThanDays * DAY;
+}
+
+async function chosenFolders(options: CleanOptions): Promise<RunFolder[]> {
+	const folders = await listRuns(options);
+	const wanted = options.model;
+	if (wanted === undefined) return folders;
+	const name = safeName(wanted.replace(/\.gguf$/i, ""));
+	const chosen = folders.filter(({ model }) => {
+		const split = model.lastIndexOf("-");
+		return (
+			model === wanted || model.slice(0, split) === name || (wanted.length >= 6 && model.slice(split + 1).startsWith(wanted.slice(0, 12)))
+		);
+	});
+	if (chosen.length > 0) return chosen;
+	const known = folders.map(({ model }) => model).join(", ") || "none";
+	throw new InvalidOptionError(`Nothing is kept of a model ${JSON.stringify(wanted)}. Kept: ${known}.`);
+}
+
+async function deleteLedger(path: string): Promise<boolean> {
+	if (await lockOwner(path)) return false;
+	// Under the lock, so that no run can begin to use it meanwhile.
+	const lock = await lockFile(path).catch(() => undefined);
+	if (!lock) return false;
+	try {
+		return await deleteFile(path);
+	} finally {
+		await lock.release();
+	}
+}
+
+async function deleteFile(path: string): Promise<boolean> {
+	try {
+		await unlink(path);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
+			throw new FileError(`${path} cannot be deleted: ${(error as Error).message}`, { cause: error });
+		}
+	}
+	return true;
+}
+
+async function sweep(folder: string): Promise<void> {
+	for (const entry of await entries(folder)) if (LOCK_REST.test(entry.name)) await unlink(join(folder, entry.name)).catch(() => {});
+	// Fails, as it should, where something else lies in it.
+	await rmdir(folder).catch(() => {});
+}
+
+async function describeFolder(path: string, model: string): Promise<RunFolder> {
+	const ledgers: KeptLedger[] = [];
+	const plans: KeptFile[] = [];
+	for (const entry of await entries(path)) {
+		if (!entry.isFile()) continue;
+		const file = join(path, entry.name);
+		if (LEDGER.test(entry.name)) ledgers.push(await describeLedger(file));
+		else if (PLAN.test(entry.name)) plans.push(await describeFile(file));
+	}
+	const files = [...ledgers, ...plans];
+	return {
+		path,
+		model,
+		size: files.reduce((sum, file) => sum + file.size, 0),
+		masks: ledgers.reduce((sum, ledger) => sum + ledger.masks, 0),
+		lastUsed: new Date(Math.max(0, ...files.map((file) => file.lastUsed.getTime()))),
+		ledgers,
+		plans,
+	};
+}
+
+async function describeFile(path: string): Promise<KeptFile> {
+	const { size, mtime } = await stat(path);
+	return { path, size, lastUsed: mtime };
+}
+
+/** Counts lines instead of parsing them: a list must be quick with ledgers of many megabytes. */
+async function describeLedger(path: string): Promise<KeptLedger> {
+	const file = await describeFile(path);
+	const inUse = (await lockOwner(path)) !== undefined;
+	const { firstLine, lines } = await scan(path);
+	try {
+		const { players, windows } = parseHeader(firstLine, path);
+		return { ...file, masks: Math.max(0, lines - 1), players, windows, inUse };
+	} catch (error) {
+		return { ...file, masks: 0, players: 0, windows: { count: 0, length: 0 }, inUse, damage: (error as Error).message };
+	}
+}
+
+async function scan(path: string): Promise<{ firstLine: string; lines: number }> {
+	let firstLine = "";
+	let lines = 0;
+	for await (const chunk of createReadStream(path, { encoding: "latin1" }) as AsyncIterable<string>) {
+		const pieces = chunk.split("\n");
+		if (lines === 0) firstLine += pieces[0];
+		lines += pieces.length - 1;
+	}
+	return { firstLine: Buffer.from(firstLine, "latin1").toString("utf8"), lines };
+}
+
+async function entries(directory: string) {
+	try {
+		return (await readdir(directory, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+	} catch (error) {
+		const code = (error as NodeJS.ErrnoException).code;
+		if (code === "ENOENT") return [];
+		throw new FileError(`${directory} cannot be read: ${(error as Error).message}`, { cause: error });
+	}
+}
+
+function runsDirectory({ cache = cacheFolder() }: RunsOptions): string {
+	return join(cache, "runs");
+}
+
+function folderName({ name, sha256 }: RunModel): string {
+	return `${safeName(name.replace(/\.gguf$/i, ""))}-${sha256.slice(0, 12)}`;
+}
+
+/** A name that every file system takes. */
+function safeName(name: string): string {
+	const safe = name
+		.replace(/[^A-Za-z0-9._-]+/g, "_")
+		.replace(/^\.+/, "")
+		.slice(0, 80);
+	return safe || "model";
+}

@@ -1,0 +1,43 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import type { Coalition } from "../../src/game/coalition.js";
+import { FunctionGame } from "../../src/game/function-game.js";
+import { Random } from "../../src/game/random.js";
+import { type Sample, toSamples } from "../../src/game/sample.js";
+import { TableGame } from "../../src/game/table-game.js";
+
+/** The measured game of the 12-block fixture model: all coalitions but the empty one. */
+export function fixtureGame(): TableGame {
+	return TableGame.parse(gunzipSync(readFileSync(new URL("../../fixture/fixture-12l.jsonl.gz", import.meta.url))).toString());
+}
+
+export const FIXTURE_FULL_LOSS = 3.292742;
+
+/** Every coalition of the fixture game as surrogates see it. */
+export function fixtureSamples(game = fixtureGame()): Sample[] {
+	return toSamples(game.all(), 3.292742);
+}
+
+/** A game whose value v(S) is given: its loss is -log v. */
+export function valueGame(players: number, value: (coalition: Coalition) => number): FunctionGame {
+	return new FunctionGame({ players, loss: (coalition) => -Math.log(value(coalition)) });
+}
+
+/** Loss added by blocks and by neighbouring pairs, as measured games look: quadratic in what is removed. */
+export function quadraticGame(players: number, seed: number): FunctionGame {
+	const random = new Random(seed);
+	const own = Array.from({ length: players }, () => 0.05 + 0.2 * random.uniform());
+	const near = Array.from({ length: players }, () => 0.3 * random.uniform());
+	return new FunctionGame({
+		players,
+		loss: (coalition) => {
+			const removed = coalition.removed();
+			let link = 0;
+			for (const i of removed) {
+				link += own[i] as number;
+				if (removed.includes(i + 1)) link += near[i] as number;
+			}
+			return 3 + Math.expm1(link);
+		},
+	});
+}

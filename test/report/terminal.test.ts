@@ -1,0 +1,116 @@
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, it } from "vitest";
+import { formatBar } from "../../src/report/table.js";
+import { contributionsTable, curveTable, factsTable, summaryTable, surrogateLine } from "../../src/report/terminal.js";
+
+const contributions = [
+	{ block: 0, value: 0.4, note: "critical" },
+	{ block: 1, value: -0.1, standardError: 0.02 },
+	{ block: 2, value: 0.2, removed: true },
+	{ block: 10, note: "frozen" },
+];
+const curve = [
+	{ removed: [], loss: 2.5, added: 0 },
+	{ removed: [7], loss: 2.6, added: 0.1, standardError: 0.01, chosen: true },
+	{ removed: [6, 7, 8], loss: 2.9, added: 0.4 },
+	{ removed: [0, 6, 7, 8], loss: null, added: null },
+];
+
+describe("contributionsTable", () => {
+	it("lines up blocks, values, bars and notes", () => {
+		expect(contributionsTable(contributions, { width: 56 })).toBe(
+			[
+				"block      contribution            note",
+				"    0           +0.4000  ########  critical",
+				"    1  -0.1000 ± 0.0200  --",
+				"    2           +0.2000  ####      removed",
+				"   10                              frozen",
+				"",
+			].join("\n"),
+		);
+	});
+
+	it("has no note column without notes, and survives an empty list and zeros", () => {
+		expect(contributionsTable([{ block: 0, value: 0 }])).toBe("block  contribution\n    0        0.0000\n");
+		expect(contributionsTable([])).toBe("block  contribution\n");
+	});
+});
+
+describe("curveTable", () => {
+	it("shows loss, what is added, perplexity and the blocks", () => {
+		expect(curveTable(curve, { width: 68 })).toBe(
+			[
+				"   removed    loss           added  perplexity            blocks (from 0)",
+				"         0   2.500                       12.18            none",
+				">        1   2.600  +0.100 ± 0.010       13.46  ##        7",
+				"         3   2.900          +0.400       18.17  ########  6-8",
+				"         4  broken          broken      broken  !!!!!!!!  0, 6-8",
+				"",
+			].join("\n"),
+		);
+	});
+});
+
+describe("summaryTable", () => {
+	it("compares before and after, the loss first", () => {
+		const text = summaryTable({
+			text: "report fold",
+			loss: [2.5, 3],
+			difference: 0.5,
+			standardError: 0.02,
+			blocks: [30, 24],
+			parameters: [134_515_008, 113_000_000],
+			size: [100e6, 80e6],
+		});
+		expect(text.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
+			["report fold", "before", "after", "change"],
+			["loss (nats per token)", "2.500", "3.000", "+0.500 ± 0.020"],
+			["perplexity", "12.18", "20.09", "x 1.65"],
+			["blocks", "30", "24", "-6"],
+			["parameters", "134.5 M", "113.0 M", "-16.0 %"],
+			["file size", "100.0 MB", "80.0 MB", "-20.0 %"],
+			[""],
+		]);
+	});
+
+	it("says where the model broke down", () => {
+		expect(summaryTable({ text: "t", loss: [2, null], difference: null, blocks: [4, 2] })).toContain("broken");
+	});
+});
+
+describe("colours", () => {
+	it("appear only when asked for, and change nothing else", () => {
+		for (const make of [contributionsTable.bind(null, contributions), curveTable.bind(null, curve), factsTable.bind(null, [["a", "b"]])]) {
+			const plain = make({ color: false });
+			expect(plain).not.toContain("\u001b");
+			expect(make({})).toBe(plain);
+			expect(make({ color: true })).toContain("\u001b[");
+			expect(stripVTControlCharacters(make({ color: true }))).toBe(plain);
+		}
+	});
+});
+
+describe("small parts", () => {
+	it("formatBar", () => {
+		expect(formatBar(0.0001, 1, 10)).toBe("#");
+		expect(formatBar(-1, 1, 4)).toBe("----");
+		expect(formatBar(2, 1, 4)).toBe("####");
+		expect(formatBar(0, 1, 4)).toBe("");
+		expect(formatBar(Number.NaN, 1, 4)).toBe("!!!!");
+	});
+
+	it("surrogateLine", () => {
+		const quality = { name: "ridge", trainMasks: 1000, heldOutMasks: 150, r2: 0.944, spearman: null };
+		expect(surrogateLine(quality)).toBe("surrogate: ridge, fitted on 1,000 masks; R2 0.94, Spearman unknown on 150 unseen masks\n");
+		expect(surrogateLine({ ...quality, heldOutMasks: 0 })).toContain("not judged");
+	});
+
+	it("factsTable", () => {
+		expect(
+			factsTable([
+				["model", "x"],
+				["blocks", "12"],
+			]),
+		).toBe("model   x\nblocks  12\n");
+	});
+});

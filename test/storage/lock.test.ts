@@ -1,0 +1,63 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FileError } from "../../src/errors.js";
+import { lockFile, lockOwner } from "../../src/storage/lock.js";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), "prune-gguf-lock-"));
+	path = join(folder, "x.ledger.jsonl");
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const deadPid = () => spawnSync(process.execPath, ["-e", ""]).pid;
+const lockOf = (pid: number, host = hostname(), start = "") => writeFileSync(`${path}.lock`, JSON.stringify({ pid, host, start }));
+
+describe("lockFile", () => {
+	it("is held once, freed once, and leaves nothing behind", async () => {
+		const lock = await lockFile(path);
+		expect(JSON.parse(readFileSync(lock.path, "utf8"))).toMatchObject({ pid: process.pid, host: hostname() });
+		await expect(lockFile(path)).rejects.toThrow(FileError);
+		await expect(lockFile(path)).rejects.toThrow(`in use by process ${process.pid}`);
+		expect(await lockOwner(path)).toMatchObject({ pid: process.pid });
+		await lock.release();
+		await lock.release();
+		expect(readdirSync(folder)).toEqual([]);
+		expect(await lockOwner(path)).toBeUndefined();
+		await (await lockFile(path)).release();
+	});
+
+	it("refuses where another live process holds it", async () => {
+		lockOf(process.ppid);
+		await expect(lockFile(path)).rejects.toThrow(`in use by process ${process.ppid}`);
+		expect(existsSync(`${path}.lock`)).toBe(true);
+	});
+
+	it("refuses where a process of another machine holds it, and says which file to delete", async () => {
+		lockOf(1, "elsewhere");
+		await expect(lockFile(path)).rejects.toThrow(/on elsewhere.*\.lock/);
+	});
+
+	it.each([
+		["a process that is gone", () => lockOf(deadPid())],
+		["an earlier process with this id", () => lockOf(process.pid, hostname(), "1")],
+		["an empty file", () => writeFileSync(`${path}.lock`, "")],
+		["rubbish", () => writeFileSync(`${path}.lock`, "[]")],
+	])("takes over the lock of %s", async (_, prepare) => {
+		prepare();
+		const lock = await lockFile(path);
+		expect(readdirSync(folder)).toHaveLength(1);
+		await lock.release();
+		expect(readdirSync(folder)).toEqual([]);
+	});
+
+	it("lets one of many win", async () => {
+		lockOf(deadPid());
+		const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => lockFile(path)));
+		expect(outcomes.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(1);
+	});
+});

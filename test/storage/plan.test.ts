@@ -1,0 +1,144 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FileError, InvalidPlanError, OutputExistsError } from "../../src/errors.js";
+import { formatPlan, type PlanInput, parsePlan, readPlan, writePlan } from "../../src/storage/plan.js";
+
+const sha256 = "0123456789abcdef".repeat(4);
+const plan: PlanInput = {
+	format: "prune-gguf-plan",
+	version: 1,
+	created: "2026-01-02T03:04:05.000Z",
+	model: { name: "small.gguf", sha256, architecture: "llama", blocks: 12 },
+	removed: [3, 7, 8],
+	kept: 9,
+	method: "greedy",
+	options: { masks: 200, folds: [1, 2], overwrite: false, note: null },
+	seed: 0,
+	calibration: { search: { source: "own samples", sha256, count: 2, length: 128 } },
+	losses: {
+		search: {
+			full: { mean: 2.5, windows: [2, 3] },
+			removed: { mean: null, windows: [3, null] },
+			difference: null,
+			standardError: null,
+		},
+	},
+	contributions: [{ block: 3, value: -0.001, estimator: "window semivalue" }],
+	surrogate: { name: "ridge", trainMasks: 100, heldOutMasks: 20, r2: 0.94, spearman: null },
+	critical: [{ block: 0, reason: "removing it alone costs 4.2 nats per token" }],
+	frozen: [{ block: 11, reason: "tied to the head" }],
+	alternatives: [{ k: 1, removed: [7], searchLoss: 2.6 }],
+	versions: { "prune-gguf": "0.1.0", "llama.cpp": "v0.5.0 (de3ff81)" },
+	backend: "CPU",
+	machine: { threads: 2 },
+	timings: { search: 1.5 },
+	command: "prune-gguf small.gguf out.gguf --remove-blocks 3",
+};
+
+/** The plan with one place changed. */
+function changed(path: readonly (string | number)[], value: unknown): unknown {
+	const copy = structuredClone(plan) as unknown as Record<string | number, unknown>;
+	let target = copy;
+	for (const key of path.slice(0, -1)) target = target[key] as Record<string | number, unknown>;
+	const last = path.at(-1)!;
+	if (value === undefined) delete target[last];
+	else target[last] = value;
+	return copy;
+}
+
+let folder: string;
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), "prune-gguf-plan-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("parsePlan", () => {
+	it("accepts a whole plan, unchanged", () => {
+		expect(parsePlan(plan)).toEqual(plan);
+	});
+
+	it.each<[(string | number)[], unknown, RegExp]>([
+		[["format"], "other", /not a plan of prune-gguf/],
+		[["version"], 2, /version 2.*reads version 1/],
+		[["model", "sha256"], "ABC", /model\.sha256: expected a SHA-256.*"ABC"/],
+		[["model", "blocks"], "12", /model\.blocks: .*"12"/],
+		[["removed"], undefined, /removed: missing/],
+		[["removed", 1], 2.5, /removed\[1\]: expected a whole number, got 2\.5/],
+		[["removed", 1], -1, /removed\[1\]: expected a number of at least 0/],
+		[["removed", 2], 12, /removed\[2\]: block 12 is not one of 0\.\.11 \(block numbers are 0-based\)/],
+		[["removed", 2], 7, /removed\[2\]: blocks are listed once each, ascending; 7 follows 7/],
+		[["kept"], 10, /kept: 10, but removing 3 of 12 blocks keeps 9/],
+		[["losses", "search", "full", "windows", 1], "x", /losses\.search\.full\.windows\[1\]: /],
+		[["losses", "serach"], {}, /losses\.serach: unknown key/],
+		[["remove"], [1], /remove: unknown key/],
+		[["alternatives", 0, "k"], 2, /alternatives\[0\]\.k: 2, but 1 blocks are named/],
+		[["critical", 0, "block"], 99, /critical\[0\]\.block: block 99/],
+		[["versions", "llama.cpp"], undefined, /versions\.llama\.cpp: missing/],
+		[["seed"], 1.5, /seed: expected a whole number/],
+	])("names the place that is wrong: %j = %j", (path, value, message) => {
+		expect(() => parsePlan(changed(path, value), "plan.json")).toThrow(InvalidPlanError);
+		expect(() => parsePlan(changed(path, value), "plan.json")).toThrow(message);
+		expect(() => parsePlan(changed(path, value), "plan.json")).toThrow(/^plan\.json is/);
+	});
+
+	it.each([[null], [[]], ["x"], [3], [undefined]])("refuses %j", (value) => {
+		expect(() => parsePlan(value)).toThrow(InvalidPlanError);
+	});
+
+	it("lists several faults, but not an endless list", () => {
+		const broken = { ...plan, removed: Array.from({ length: 20 }, () => "x") };
+		expect(() => parsePlan(broken)).toThrow(/removed\[0\][\s\S]*removed\[1\][\s\S]*and 15 more/);
+	});
+});
+
+describe("formatPlan", () => {
+	it("is JSON with lists of numbers on one line, whatever the plan holds", () => {
+		fc.assert(
+			fc.property(
+				fc.string(),
+				fc.array(fc.double({ noNaN: true, noDefaultInfinity: true })),
+				fc.dictionary(fc.string(), fc.string()),
+				(name, windows, options) => {
+					const parsed = parsePlan({
+						...plan,
+						method: name || "x",
+						options: Object.fromEntries(Object.entries(options).filter(([key]) => key !== "__proto__")),
+						losses: { report: { full: { mean: 1, windows }, removed: { mean: 1, windows }, difference: 0, standardError: 0 } },
+					});
+					expect(JSON.parse(formatPlan(parsed))).toEqual(JSON.parse(JSON.stringify(parsed)));
+				},
+			),
+		);
+		expect(formatPlan(parsePlan(plan))).toContain('\t"removed": [3, 7, 8],\n');
+	});
+});
+
+describe("readPlan and writePlan", () => {
+	it("round-trip, and never replace silently", async () => {
+		const path = join(folder, "plan.json");
+		await writePlan(path, plan);
+		expect(await readPlan(path)).toEqual(plan);
+		await expect(writePlan(path, plan)).rejects.toThrow(OutputExistsError);
+		await writePlan(path, { ...plan, seed: 5 }, { overwrite: true });
+		expect((await readPlan(path)).seed).toBe(5);
+	});
+
+	it("write nothing that could not be read again", async () => {
+		const path = join(folder, "plan.json");
+		await expect(writePlan(path, { ...plan, kept: 3 })).rejects.toThrow(InvalidPlanError);
+		expect(() => readFileSync(path)).toThrow();
+	});
+
+	it("name a file that is missing, and one that is not JSON", async () => {
+		await expect(readPlan(join(folder, "none.json"))).rejects.toThrow(FileError);
+		const path = join(folder, "plan.json");
+		writeFileSync(path, '{"format":');
+		await expect(readPlan(path)).rejects.toThrow(InvalidPlanError);
+		await expect(readPlan(path)).rejects.toThrow(/plan\.json is not JSON/);
+		writeFileSync(path, `\uFEFF${JSON.stringify(plan)}`);
+		expect((await readPlan(path)).kept).toBe(9);
+	});
+});

@@ -1,0 +1,115 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FileError, InvalidOptionError } from "../../src/errors.js";
+import { Coalition } from "../../src/game/coalition.js";
+import { Ledger, ledgerKey } from "../../src/storage/ledger.js";
+import { cleanRuns, keptPlanPath, ledgerPath, listRuns, makeRunFolder, runFolder } from "../../src/storage/runs.js";
+
+const small = { name: "Small Model.Q8_0.gguf", sha256: "ab12".repeat(16) };
+const large = { name: "large.gguf", sha256: "cd34".repeat(16) };
+const now = new Date("2026-06-01T00:00:00Z");
+const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000);
+
+let cache: string;
+beforeEach(() => {
+	cache = mkdtempSync(join(tmpdir(), "prune-gguf-runs-"));
+});
+afterEach(() => rmSync(cache, { recursive: true, force: true }));
+
+async function keepLedger(model: typeof small, backend: string, masks: number, age: number): Promise<string> {
+	const key = ledgerKey({ model: model.sha256, windows: "w", backend, settings: {} });
+	const path = ledgerPath(await makeRunFolder(model, { cache }), key);
+	const ledger = await Ledger.open(path, { key, players: 8, windows: { count: 1, length: 4 }, settings: {} });
+	for (let i = 0; i < masks; i++) ledger.append({ coalition: Coalition.full(8).without(i), losses: Float64Array.of(i) });
+	await ledger.close();
+	utimesSync(path, daysAgo(age), daysAgo(age));
+	return path;
+}
+
+async function keepPlan(model: typeof small, age: number): Promise<string> {
+	const path = keptPlanPath(await makeRunFolder(model, { cache }), "greedy 6");
+	writeFileSync(path, "{}");
+	utimesSync(path, daysAgo(age), daysAgo(age));
+	return path;
+}
+
+describe("run folders", () => {
+	it("are named after the model and its hash, safely", () => {
+		expect(basename(runFolder(small, { cache }))).toBe("Small_Model.Q8_0-ab12ab12ab12");
+		expect(basename(runFolder({ name: "../../etc/passwd", sha256: "0".repeat(64) }, { cache }))).toBe("_.._etc_passwd-000000000000");
+		expect(basename(runFolder({ name: "\u6a21\u578b.gguf", sha256: "0".repeat(64) }, { cache }))).toBe("_-000000000000");
+		expect(basename(ledgerPath("/f", "0123456789abcdef"))).toBe("0123456789ab.ledger.jsonl");
+	});
+
+	it("say where they cannot be made, and what to do", async () => {
+		writeFileSync(join(cache, "runs"), "");
+		await expect(makeRunFolder(small, { cache })).rejects.toThrow(FileError);
+		await expect(makeRunFolder(small, { cache })).rejects.toThrow("PRUNE_GGUF_HOME");
+	});
+});
+
+describe("listRuns", () => {
+	it("gives masks, sizes and dates, last used first", async () => {
+		expect(await listRuns({ cache })).toEqual([]);
+		const old = await keepLedger(small, "CPU", 3, 20);
+		const plan = await keepPlan(small, 10);
+		const recent = await keepLedger(large, "CPU", 5, 1);
+		mkdirSync(join(cache, "runs", "empty"));
+		const runs = await listRuns({ cache });
+		expect(runs.map((run) => run.model)).toEqual(["large-cd34cd34cd34", "Small_Model.Q8_0-ab12ab12ab12"]);
+		expect(runs[0]).toMatchObject({ masks: 5, lastUsed: daysAgo(1), ledgers: [{ path: recent, players: 8, inUse: false }] });
+		expect(runs[1]).toMatchObject({ masks: 3, lastUsed: daysAgo(10), plans: [{ path: plan, size: 2 }] });
+		expect(runs[1]?.ledgers[0]).toMatchObject({ path: old, windows: { count: 1, length: 4 } });
+		expect(runs[1]?.size).toBe(runs[1]!.ledgers[0]!.size + 2);
+	});
+
+	it("reports a damaged ledger instead of failing", async () => {
+		const path = await keepLedger(small, "CPU", 3, 20);
+		writeFileSync(path, "rubbish\n");
+		expect((await listRuns({ cache }))[0]?.ledgers[0]?.damage).toContain("not a ledger");
+	});
+});
+
+describe("cleanRuns", () => {
+	it("deletes what is old, and folders left empty, but nothing that it did not make", async () => {
+		const old = await keepLedger(small, "CPU", 3, 20);
+		const recent = await keepLedger(small, "CUDA", 3, 2);
+		const oldPlan = await keepPlan(large, 30);
+		writeFileSync(join(runFolder(small, { cache }), "notes.txt"), "mine");
+		const result = await cleanRuns({ cache, olderThanDays: 10, now });
+		expect([...result.deleted].sort()).toEqual([old, oldPlan].sort());
+		expect(result.freed).toBeGreaterThan(2);
+		expect(existsSync(recent)).toBe(true);
+		expect(existsSync(runFolder(large, { cache }))).toBe(false);
+		await cleanRuns({ cache, all: true });
+		expect(readdirSync(runFolder(small, { cache }))).toEqual(["notes.txt"]);
+	});
+
+	it.each(["large", "large.gguf", "large-cd34cd34cd34", "cd34cd", "cd34".repeat(16)])("deletes one model, named as %s", async (model) => {
+		await keepLedger(small, "CPU", 1, 1);
+		await keepLedger(large, "CPU", 1, 1);
+		await cleanRuns({ cache, model });
+		expect((await listRuns({ cache })).map((run) => run.model)).toEqual(["Small_Model.Q8_0-ab12ab12ab12"]);
+	});
+
+	it("leaves a ledger that is in use", async () => {
+		const path = await keepLedger(small, "CPU", 1, 1);
+		const { header } = await Ledger.read(path);
+		await using ledger = await Ledger.open(path, header);
+		expect((await listRuns({ cache }))[0]?.ledgers[0]?.inUse).toBe(true);
+		expect(await cleanRuns({ cache, all: true })).toMatchObject({ deleted: [], inUse: [path] });
+		await ledger.close();
+		expect((await cleanRuns({ cache, all: true })).deleted).toEqual([path]);
+	});
+
+	it.each([{}, { all: true, model: "large" }, { olderThanDays: -1 }, { olderThanDays: Number.NaN }, { model: "unknown" }, { all: false }])(
+		"refuses %j",
+		async (options) => {
+			const path = await keepLedger(large, "CPU", 1, 1);
+			await expect(cleanRuns({ cache, ...options })).rejects.toThrow(InvalidOptionError);
+			expect(existsSync(path)).toBe(true);
+		},
+	);
+});
