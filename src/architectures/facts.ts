@@ -13,6 +13,7 @@ export interface BlockFacts {
 	readonly kvHeads: readonly number[];
 	readonly feedForward: readonly number[];
 	readonly expertsUsed: readonly number[];
+	readonly expertWidth: readonly number[];
 	readonly rope: readonly boolean[];
 	/** Undefined where blocks have no indexers, or each has its own. */
 	readonly indexer: readonly boolean[] | undefined;
@@ -53,6 +54,7 @@ export function blockFacts(keys: ModelKeys, entry: ArchitectureEntry): BlockFact
 		kvHeads,
 		feedForward,
 		expertsUsed: keys.perBlock("expert_used_count", all),
+		expertWidth: keys.perBlock("expert_feed_forward_length", all),
 		rope: ropePattern(keys, entry, all),
 		indexer: indexerPattern(keys, entry, trunk),
 		deepstack: entry.perBlock?.includes(DEEPSTACK_KEY)

@@ -193,7 +193,11 @@ function firstBlockChecks(model: Model): Check[] {
 	});
 	const checks: Check[] = [];
 	if (varies(facts.heads)) checks.push(lends("the presence of attention heads", (block) => facts.heads[block] === 0));
-	if (varies(facts.expertsUsed) && !entry.expertsPerBlock) checks.push(lends("the experts in use", (block) => facts.expertsUsed[block]));
+	if (varies(facts.feedForward) && !entry.widthsPerBlock) checks.push(lends("the feed-forward width", (block) => facts.feedForward[block]));
+	if (!entry.expertsPerBlock) {
+		if (varies(facts.expertsUsed)) checks.push(lends("the number of experts in use", (block) => facts.expertsUsed[block]));
+		if (varies(facts.expertWidth)) checks.push(lends("the width of experts", (block) => facts.expertWidth[block]));
+	}
 	if (facts.windows && sizesDiffer(keys, entry)) checks.push(lends("head and rotation sizes", (block) => facts.sliding[block]));
 	if (facts.deepstack.some(Boolean)) checks.push(deepstackFirst(facts));
 	return checks;

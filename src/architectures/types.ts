@@ -115,8 +115,10 @@ export interface ArchitectureEntry {
 	readonly rules?: readonly Rule[];
 	/** @default "yes" */
 	readonly resume?: Resume;
-	/** The graph takes the number of experts in use from each block (others: from the first). @default false */
+	/** The number and width of experts in use are taken from each block (others: from the first). @default false */
 	readonly expertsPerBlock?: boolean;
+	/** Dense feed-forward widths are taken from each block (others: from the first). @default false */
+	readonly widthsPerBlock?: boolean;
 	/** The graph takes head and rotation sizes from each block: all of them, or the rotation only (others: from the first). */
 	readonly sizesPerBlock?: "all" | "rotation";
 	/** Before the block number in tensor names. @default "blk." */

@@ -41,7 +41,7 @@ export async function surrogateContributions(
 			slice.map(([key]) => Coalition.parse(key)),
 			players,
 		);
-		const marginals = predictor.marginals?.(rows) ?? marginalsByPrediction(predictor, rows);
+		const marginals = marginalsOf(predictor, rows);
 		for (const [row, [, count]] of slice.entries()) {
 			for (let i = 0; i < players; i++) {
 				const marginal = marginals[row * players + i] as number;
@@ -72,6 +72,11 @@ function report(
 	}
 	const seed = options.seed === undefined ? {} : { seed: options.seed };
 	return { estimator: "paper-step-4", contributions, standardErrors, scale: "value", masks: distinct, settings: { drawn }, ...seed };
+}
+
+/** f(m with i) - f(m without i) of every row and block, the short way where there is one. Shape: rows x players. @internal */
+export function marginalsOf(predictor: Predictor, rows: Uint8Array): Float64Array {
+	return predictor.marginals?.(rows) ?? marginalsByPrediction(predictor, rows);
 }
 
 /** f(m with i) - f(m without i) for predictors that know no shorter way. */

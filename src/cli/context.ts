@@ -20,9 +20,9 @@ export interface CliIo {
 
 /** Options of every command. */
 export interface GlobalArguments {
-	readonly json: boolean;
-	readonly quiet: boolean;
-	readonly verbose: boolean;
+	readonly json?: boolean | undefined;
+	readonly quiet?: boolean | undefined;
+	readonly verbose?: boolean | undefined;
 }
 
 /** What a command's action may use. */
@@ -59,7 +59,7 @@ export class CliContext {
 	/** Runs an action and prints what it gives, or its error. Never rejects. */
 	async perform(args: GlobalArguments, action: (job: Job) => Promise<Outcome>, settings: JobSettings = {}): Promise<void> {
 		const { io } = this;
-		const reporter = new ProgressReporter({ stream: io.stderr, quiet: args.quiet });
+		const reporter = new ProgressReporter({ stream: io.stderr, quiet: args.quiet ?? false });
 		const interruption = catchInterrupts(io.signals, {
 			onFirst: () => reporter.print(interruptText(settings.resumable ?? false)),
 			onSecond: () => {
@@ -86,7 +86,7 @@ export class CliContext {
 	}
 
 	/** Prints an error and sets the exit code. */
-	fail(error: unknown, args: Partial<GlobalArguments>, interrupted = false): void {
+	fail(error: unknown, args: GlobalArguments, interrupted = false): void {
 		this.exitCode = exitCodeOf(error, interrupted);
 		if (args.json) this.io.stdout.write(jsonText(errorDocument(error, interrupted)));
 		if (this.exitCode === exitCodes.interrupted) return;

@@ -8,11 +8,16 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 	throw error;
 });
 
-process.exitCode = await runCli(process.argv.slice(2), {
+const exitCode = runCli(process.argv.slice(2), {
 	stdout: process.stdout,
 	stderr: process.stderr,
 	env: process.env,
 	signals: process,
 	exit: (code) => process.exit(code),
 	api: async (): Promise<Api> => (await import("../index.js")) as Api,
+});
+
+// Not process.exit(): what is still in the pipe of standard output would be lost.
+void exitCode.then((code) => {
+	process.exitCode = code;
 });

@@ -1,6 +1,7 @@
-import type { Options } from "yargs";
+import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
 import { methods } from "./api.js";
 import { blocksOption, choiceOption, filesOption, integerOption, textOption } from "./coerce.js";
+import type { GlobalArguments } from "./context.js";
 
 /** Groups of the help. */
 export const groups = {
@@ -13,15 +14,25 @@ export const groups = {
 } as const;
 
 /** An option with a value: read as text, so that yargs turns nothing into NaN or a list without a word. */
-export function valueOption<T>(describe: string, group: string, coerce: (value: unknown) => T, extra: Options = {}) {
-	return { describe, group, coerce, type: "string", requiresArg: true, ...extra } as const;
+export function valueOption<T>(describe: string, group: string, coerce: (value: unknown) => T) {
+	return { describe, group, coerce, type: "string", requiresArg: true } as const;
+}
+
+/** A command whose handler takes what its builder declares. */
+export function defineCommand<T>(command: {
+	readonly command: string | string[];
+	readonly describe: string;
+	readonly builder: (cli: Argv<GlobalArguments>) => Argv<T>;
+	readonly handler: (args: ArgumentsCamelCase<T>) => void | Promise<void>;
+}): CommandModule<GlobalArguments, T> {
+	return command;
 }
 
 /** Options that every command has. */
 export const globalOptions = {
-	json: { describe: "Print one JSON document on standard output", type: "boolean", default: false, group: groups.output },
-	quiet: { alias: "q", describe: "No progress and no notes", type: "boolean", default: false, group: groups.output },
-	verbose: { describe: "Also print what llama.cpp prints", type: "boolean", default: false, group: groups.output },
+	json: { describe: "Print one JSON document on standard output", type: "boolean", group: groups.output },
+	quiet: { alias: "q", describe: "No progress and no notes", type: "boolean", group: groups.output },
+	verbose: { describe: "Also print what llama.cpp prints", type: "boolean", group: groups.output },
 } as const satisfies Record<string, Options>;
 
 /** Where and how fast the model runs. */
@@ -53,7 +64,6 @@ export const removeOption = (describe: string) => valueOption(describe, groups.a
 export const overwriteOption = {
 	describe: "Replace the output if it exists (the input never)",
 	type: "boolean",
-	default: false,
 	group: groups.danger,
 } as const satisfies Options;
 

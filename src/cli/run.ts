@@ -6,7 +6,7 @@ import { evaluateCommand } from "./commands/evaluate.js";
 import { inspectCommand } from "./commands/inspect.js";
 import { pruneCommand } from "./commands/prune.js";
 import { rankCommand } from "./commands/rank.js";
-import { runsCommand } from "./commands/runs.js";
+import { runsCommand, runsCommandNames } from "./commands/runs.js";
 import { CliContext, type CliIo, type GlobalArguments } from "./context.js";
 import { UsageError } from "./exit.js";
 import { globalOptions } from "./options.js";
@@ -18,6 +18,23 @@ export const commandNames = ["rank", "apply", "evaluate", "inspect", "build", "r
 const EPILOGUE = `Blocks are numbered from 0, as in the tensor names (blk.0, blk.1, ...).
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interrupted.`;
 
+/** Options without a value. */
+const SWITCHES: readonly string[] = [...Object.keys(globalOptions), "dry-run", "overwrite", "all", "reference-tools", "help", "version"];
+
+/** yargs' wording made plain; every value is read as text, whatever it becomes. */
+const STRINGS = {
+	string: "value",
+	array: "values",
+	boolean: "switch",
+	"Not enough non-option arguments: got %s, need at least %s": {
+		one: "An argument is missing: got %s, expected at least %s.",
+		other: "An argument is missing: got %s, expected at least %s.",
+	},
+	"Not enough arguments following: %s": "--%s: a value is missing.",
+	"Missing required argument: %s": { one: "--%s is missing.", other: "These are missing: %s" },
+	"Arguments %s and %s are mutually exclusive": "--%s and --%s exclude each other: give one of them.",
+};
+
 /**
  * Runs the command line.
  * @param argv arguments without the program's name
@@ -27,12 +44,13 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 	const context = new CliContext(io);
 	const cli = makeCli(context, io);
 	try {
+		checkSwitches(argv);
 		// With a callback yargs hands its output over instead of printing it.
 		await cli.parseAsync([...argv], {}, (_error, _args, output) => {
 			if (output) io.stdout.write(`${output}\n`);
 		});
 	} catch (error) {
-		context.fail(withSuggestion(error, cli), globalsOf(argv));
+		context.fail(withSuggestion(error, cli, argv), globalsOf(argv));
 	}
 	return context.exitCode;
 }
@@ -42,9 +60,9 @@ function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
 		.scriptName("prune-gguf")
 		.usage("$0 <model> [output] [options]")
 		.locale("en")
+		.updateStrings(STRINGS as unknown as Record<string, string>)
 		.parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false })
 		.options(globalOptions)
-		.conflicts("quiet", "verbose")
 		.command(pruneCommand(context, commandNames))
 		.command(rankCommand(context))
 		.command(applyCommand(context))
@@ -67,17 +85,29 @@ function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
 		}) as unknown as Argv<GlobalArguments>;
 }
 
-/** yargs' complaints as ours, with the option that was meant. */
-function withSuggestion(error: unknown, cli: Argv<GlobalArguments>): unknown {
+/** `--dry-run=yes` would read as false, and write: yargs takes every word but "true" for it. */
+function checkSwitches(argv: readonly string[]): void {
+	for (const arg of optionsOf(argv)) {
+		const [, name = "", value = ""] = /^--([A-Za-z-]+)=(.*)$/s.exec(arg) ?? [];
+		if (SWITCHES.includes(kebab(name)) && value !== "true" && value !== "false") {
+			throw new UsageError(`--${kebab(name)}: takes no value, got ${JSON.stringify(value)}.`);
+		}
+	}
+}
+
+/** yargs' complaints as ours, with the option or command that was meant. */
+function withSuggestion(error: unknown, cli: Argv<GlobalArguments>, argv: readonly string[]): unknown {
 	if (!(error instanceof Error)) return error;
 	const unknown = /^Unknown arguments?: (.*)$/.exec(error.message);
 	if (!unknown) return error.name === "YError" ? new UsageError(error.message) : error;
-	const known = optionNames(cli);
 	// yargs names an option twice: as written, and in camel case.
-	const names = [...new Set((unknown[1] ?? "").split(", ").map((name) => kebab(name)))];
+	const names = [...new Set((unknown[1] ?? "").split(", ").map(kebab))];
 	const parts = names.map((name) => {
-		const meant = closest(name, known);
-		return meant ? `${name} (did you mean --${meant}?)` : name;
+		const isOption = argv.some((arg) => arg.startsWith("-") && kebab(arg.replace(/^-+/, "").split("=")[0]!) === name);
+		const candidates = isOption ? optionNames(cli) : argv[0] === "runs" ? runsCommandNames : [];
+		const meant = closest(name, candidates);
+		const dashes = !isOption ? "" : name.length > 1 ? "--" : "-";
+		return `${dashes}${name}${meant ? ` (did you mean ${dashes && "--"}${meant}?)` : ""}`;
 	});
 	return new UsageError(`Unknown argument${parts.length > 1 ? "s" : ""}: ${parts.join(", ")}`);
 }
@@ -94,7 +124,11 @@ function kebab(name: string): string {
 
 /** What an error needs to know where the arguments could not be read. */
 function globalsOf(argv: readonly string[]): GlobalArguments {
-	const end = argv.indexOf("--");
-	const options = end < 0 ? argv : argv.slice(0, end);
+	const options = optionsOf(argv);
 	return { json: options.includes("--json"), quiet: options.includes("--quiet"), verbose: options.includes("--verbose") };
+}
+
+function optionsOf(argv: readonly string[]): readonly string[] {
+	const end = argv.indexOf("--");
+	return end < 0 ? argv : argv.slice(0, end);
 }

@@ -170,7 +170,10 @@ export function runsText(folders: readonly RunFolder[], now: Date, style: TextSt
 
 /** What was deleted. */
 export function cleanText({ deleted, freed, inUse }: CleanResult): string {
-	const lines = [...deleted.map((path) => `deleted ${path}`), `${deleted.length} files, ${formatBytes(freed)} freed`];
+	const lines = [
+		...deleted.map((path) => `deleted ${path}`),
+		`${deleted.length} ${deleted.length === 1 ? "file" : "files"}, ${formatBytes(freed)} freed`,
+	];
 	for (const path of inUse) lines.push(`left, because a running process uses it: ${path}`);
 	return `${lines.join("\n")}\n`;
 }

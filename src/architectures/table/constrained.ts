@@ -151,6 +151,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 		name: "deci",
 		source: "models/deci.cpp:3",
 		proof: "bits",
+		widthsPerBlock: true,
 		rules: [
 			{
 				rule: "need",

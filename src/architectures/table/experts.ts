@@ -114,7 +114,13 @@ export const EXPERTS: readonly ArchitectureEntry[] = [
 			},
 		],
 	},
-	{ name: "openelm", source: "models/openelm.cpp:3", proof: "bits", notes: "heads and widths differ from block to block" },
+	{
+		name: "openelm",
+		source: "models/openelm.cpp:3",
+		proof: "bits",
+		widthsPerBlock: true,
+		notes: "heads and widths differ from block to block",
+	},
 	{
 		name: "apertus",
 		source: "models/apertus.cpp:3",

@@ -19,6 +19,7 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 		source: "models/qwen3next.cpp:4",
 		proof: "bits",
 		recurrent: interval("models/qwen3next.cpp:17"),
+		widthsPerBlock: true,
 		rules: [BOTH_LEFT],
 	},
 	{
@@ -92,6 +93,7 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 		proof: "bits",
 		recurrent: { by: "no-kv-heads-no-ffn", source: "models/nemotron-h.cpp:15" },
 		expertsPerBlock: true,
+		widthsPerBlock: true,
 		rules: [BOTH_LEFT],
 	},
 	{
@@ -100,6 +102,7 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 		proof: "bits",
 		recurrent: { by: "no-kv-heads-no-ffn", source: "models/nemotron-h.cpp:15" },
 		expertsPerBlock: true,
+		widthsPerBlock: true,
 		rules: [BOTH_LEFT],
 	},
 	{

@@ -73,7 +73,7 @@ export const PLAIN: readonly ArchitectureEntry[] = [
 	},
 	{ name: "arcee", source: "models/arcee.cpp:3", proof: "bits" },
 	{ name: "ernie4_5", source: "models/ernie4-5.cpp:3", proof: "bits" },
-	{ name: "hunyuan-moe", source: "models/hunyuan-moe.cpp:3", proof: "bits" },
+	{ name: "hunyuan-moe", source: "models/hunyuan-moe.cpp:3", proof: "bits", widthsPerBlock: true },
 	{ name: "hunyuan-dense", source: "models/hunyuan-vl.cpp:3", proof: "bits" },
 	{ name: "hunyuan_vl", source: "models/hunyuan-vl.cpp:3", proof: "bits", resume: FOUR_POSITIONS },
 	{ name: "hy_v3", source: "models/hy-v3.cpp:3", proof: "bits" },

@@ -21,7 +21,7 @@ const BOTH_MASKS: Rule = {
 	kinds: ["sliding", "full"],
 	view: true,
 	why: "each of its two attention masks must be used by a block",
-	source: "llama-graph.cpp:450",
+	source: "llama-graph.cpp:460",
 };
 
 export const WINDOWS: readonly ArchitectureEntry[] = [
@@ -72,6 +72,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 		proof: "source",
 		sliding: { source: "models/gemma4.cpp:5" },
 		sizesPerBlock: "all",
+		widthsPerBlock: true,
 		setToOne: ["layer_output_scale.weight"],
 		viewCounts: [{ member: "n_layer_kv_from_start" }],
 		rules: [
@@ -86,7 +87,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				rule: "need",
 				kinds: ["full"],
 				why: "the first block with full attention takes the rotary factors (rope_freqs)",
-				source: "models/gemma4.cpp:92",
+				source: "models/gemma4.cpp:93",
 			},
 			{
 				rule: "at-least",
@@ -141,6 +142,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 		source: "models/plamo3.cpp:3",
 		proof: "bits",
 		sliding: { period: 8, when: IF_WINDOW, source: "models/plamo3.cpp:9" },
+		widthsPerBlock: true,
 		rules: [SLIDING_LEFT_IF_WINDOW],
 	},
 	{

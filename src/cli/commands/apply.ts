@@ -1,7 +1,16 @@
-import type { Argv, CommandModule } from "yargs";
+import type { Argv } from "yargs";
 import type { CliContext, GlobalArguments } from "../context.js";
 import { UsageError } from "../exit.js";
-import { groups, machineOptions, modelPositional, outputPositional, overwriteOption, removeOption, textValue } from "../options.js";
+import {
+	defineCommand,
+	groups,
+	machineOptions,
+	modelPositional,
+	outputPositional,
+	overwriteOption,
+	removeOption,
+	textValue,
+} from "../options.js";
 import { applyText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -24,7 +33,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 
 /** Writes the model that a plan describes, and proves it. */
 export function applyCommand(context: CliContext) {
-	return {
+	return defineCommand({
 		command: "apply <model> <output>",
 		describe: "Carry out a plan, or remove given blocks",
 		builder,
@@ -35,5 +44,5 @@ export function applyCommand(context: CliContext) {
 				const result = await api.applyPlan(args.model, args.output, options);
 				return { json: result, text: applyText(result, style) };
 			}),
-	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof builder>["argv"]>>;
+	});
 }

@@ -1,9 +1,9 @@
-import type { Argv, CommandModule } from "yargs";
+import type { Argv } from "yargs";
 import { formatDuration } from "../../report/format.js";
 import { backEnds } from "../api.js";
 import { choiceOption, integerOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { groups, valueOption } from "../options.js";
+import { defineCommand, groups, valueOption } from "../options.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
 	cli
@@ -17,7 +17,6 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"reference-tools": {
 				describe: "Also build llama.cpp's own tools, for comparisons",
 				type: "boolean",
-				default: false,
 				group: groups.machine,
 			},
 		})
@@ -26,7 +25,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 
 /** Compiles the native part; other commands do it by themselves where it is missing. */
 export function buildCommand(context: CliContext) {
-	return {
+	return defineCommand({
 		command: "build",
 		describe: "Compile the native part (done by itself on first use)",
 		builder,
@@ -41,5 +40,5 @@ export function buildCommand(context: CliContext) {
 				});
 				return { json: result, text: `Built for ${result.backEnd} in ${formatDuration(result.seconds)}: ${result.addon}\n` };
 			}),
-	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof builder>["argv"]>>;
+	});
 }

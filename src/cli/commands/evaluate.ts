@@ -1,8 +1,8 @@
-import type { Argv, CommandModule } from "yargs";
+import type { Argv } from "yargs";
 import { presets } from "../api.js";
 import { choiceOption, integerOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { groups, machineOptions, modelPositional, removeOption, textValue, valueOption } from "../options.js";
+import { defineCommand, groups, machineOptions, modelPositional, removeOption, textValue, valueOption } from "../options.js";
 import { evaluateText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -24,7 +24,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 
 /** Perplexity of a file, or of a file under a mask. */
 export function evaluateCommand(context: CliContext) {
-	return {
+	return defineCommand({
 		command: "evaluate <model>",
 		describe: "Measure the perplexity of a model, whole or without some blocks",
 		builder,
@@ -35,5 +35,5 @@ export function evaluateCommand(context: CliContext) {
 				const result = await api.evaluateModel(args.model, { ...options, signal, onProgress, onLog });
 				return { json: result, text: evaluateText(result, style) };
 			}),
-	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof builder>["argv"]>>;
+	});
 }

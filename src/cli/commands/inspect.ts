@@ -1,6 +1,6 @@
-import type { Argv, CommandModule } from "yargs";
+import type { Argv } from "yargs";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { modelPositional } from "../options.js";
+import { defineCommand, modelPositional } from "../options.js";
 import { inspectText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -8,7 +8,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 
 /** Reads the file's header only. */
 export function inspectCommand(context: CliContext) {
-	return {
+	return defineCommand({
 		command: "inspect <model>",
 		describe: "Show what a model is and what can be removed from it",
 		builder,
@@ -17,5 +17,5 @@ export function inspectCommand(context: CliContext) {
 				const result = await api.inspectModel(args.model);
 				return { json: result, text: inspectText(result, style) };
 			}),
-	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof builder>["argv"]>>;
+	});
 }

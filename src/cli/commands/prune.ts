@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import type { Argv, CommandModule } from "yargs";
+import type { Argv } from "yargs";
 import { fractionOption, integerOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
 import { UsageError } from "../exit.js";
 import {
+	defineCommand,
 	groups,
 	measureOptions,
 	modelPositional,
@@ -33,7 +34,6 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"dry-run": {
 				describe: "Say what would be measured and how long it would take; write nothing",
 				type: "boolean",
-				default: false,
 				group: groups.output,
 			},
 			overwrite: overwriteOption,
@@ -47,7 +47,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 
 /** The main job: measure, choose, write, prove. */
 export function pruneCommand(context: CliContext, commands: readonly string[]) {
-	return {
+	return defineCommand({
 		command: ["$0 <model> [output]"],
 		describe: "Remove blocks from a model: measured, written and proven",
 		builder,
@@ -79,7 +79,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 				},
 				{ resumable: true },
 			),
-	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof builder>["argv"]>>;
+	});
 }
 
 /** `prune-gguf rnak model.gguf` would otherwise look for a model named "rnak". */

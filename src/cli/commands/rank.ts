@@ -1,6 +1,6 @@
-import type { Argv, CommandModule } from "yargs";
+import type { Argv } from "yargs";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { measureOptions, modelPositional } from "../options.js";
+import { defineCommand, measureOptions, modelPositional } from "../options.js";
 import { rankText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -12,7 +12,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 
 /** Contributions of all blocks; nothing is written. */
 export function rankCommand(context: CliContext) {
-	return {
+	return defineCommand({
 		command: "rank <model>",
 		describe: "Show what each block contributes",
 		builder,
@@ -27,5 +27,5 @@ export function rankCommand(context: CliContext) {
 				},
 				{ resumable: true },
 			),
-	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof builder>["argv"]>>;
+	});
 }

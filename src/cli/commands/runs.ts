@@ -1,32 +1,36 @@
-import type { Argv, CommandModule } from "yargs";
+import type { Argv } from "yargs";
 import { numberOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { groups, textValue, valueOption } from "../options.js";
+import { defineCommand, groups, textValue, valueOption } from "../options.js";
 import { cleanText, runsText } from "../views.js";
+
+/** Commands under `runs`. */
+export const runsCommandNames = ["list", "clean"] as const;
 
 const cleanBuilder = (cli: Argv<GlobalArguments>) =>
 	cli
 		.options({
-			all: { describe: "Delete everything", type: "boolean", default: false, group: groups.danger },
+			all: { describe: "Delete everything", type: "boolean", group: groups.danger },
 			"older-than": valueOption("Delete what was not used for so many days", groups.danger, numberOption("older-than", { min: 0 })),
 			model: textValue("model", "Delete what is kept of one model (its name, or its folder's)", groups.danger),
 		})
 		.example("$0 runs clean --older-than 30", "Delete what was not used for 30 days");
 
 function listCommand(context: CliContext) {
-	return {
+	return defineCommand({
 		command: ["list", "$0"],
 		describe: "List them (the default)",
+		builder: (cli: Argv<GlobalArguments>) => cli,
 		handler: (args) =>
 			context.perform(args, async ({ api, style }) => {
 				const folders = await api.listRuns();
 				return { json: folders, text: runsText(folders, new Date(), style) };
 			}),
-	} satisfies CommandModule<GlobalArguments, GlobalArguments>;
+	});
 }
 
 function cleanCommand(context: CliContext) {
-	return {
+	return defineCommand({
 		command: "clean",
 		describe: "Delete some, or all",
 		builder: cleanBuilder,
@@ -35,19 +39,16 @@ function cleanCommand(context: CliContext) {
 				const result = await api.cleanRuns({ all: args.all, olderThanDays: args.olderThan, model: args.model });
 				return { json: result, text: cleanText(result) };
 			}),
-	} satisfies CommandModule<GlobalArguments, Awaited<ReturnType<typeof cleanBuilder>["argv"]>>;
+	});
 }
 
 /** Ledgers and plans that are kept. */
 export function runsCommand(context: CliContext) {
-	return {
+	return defineCommand({
 		command: "runs",
 		describe: "List or delete the measurements and plans that are kept",
 		builder: (cli: Argv<GlobalArguments>) =>
-			cli
-				.command(listCommand(context))
-				.command(cleanCommand(context))
-				.example("$0 runs", "Show what is kept, where, and how large it is") as Argv<GlobalArguments>,
+			cli.command(listCommand(context)).command(cleanCommand(context)).example("$0 runs", "Show what is kept, where, and how large it is"),
 		handler: () => {},
-	} satisfies CommandModule<GlobalArguments, GlobalArguments>;
+	});
 }

@@ -1,0 +1,177 @@
+import type { Coalition } from "../game/coalition.js";
+import { type Sample, toRows } from "../game/sample.js";
+import { Cholesky } from "./cholesky.js";
+import { type FitOptions, type FitReport, linkOfLoss, playersOf, type Surrogate, thinned, valueOfLink } from "./surrogate.js";
+
+export interface GpHammingOptions extends FitOptions {
+	/** Length scales of the Hamming part to choose from, in blocks of mean weight. @default 2, 4, 8, 16 */
+	readonly lengths?: readonly number[];
+	/** Noise variances to choose from, as shares of the signal's variance. @default 0.0001, 0.001, 0.01 */
+	readonly noises?: readonly number[];
+	/** Variance of the additive part over that of the Hamming part. @default 1, 10 */
+	readonly linearShares?: readonly number[];
+	/** Masks to use at most, evenly spaced: the cost grows with the cube. @default 800 */
+	readonly maxMasks?: number;
+}
+
+const TUNING_MASKS = 300;
+
+interface Setting {
+	readonly length: number;
+	readonly noise: number;
+	readonly linearShare: number;
+}
+
+/**
+ * Gaussian process on log(1 + added loss): an additive part plus exp(-weighted Hamming distance / length), anchored at the full model.
+ * A block's weight in the distance is what its own removal costs in an additive fit, so that two masks that differ in a harmless block
+ * are near. Length, noise and share are chosen by marginal likelihood.
+ * @throws RangeError for no samples
+ */
+export async function fitGpHamming(samples: readonly Sample[], options: GpHammingOptions = {}): Promise<GpHammingSurrogate> {
+	const players = playersOf(samples);
+	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()];
+	const used = thinned(distinct, options.maxMasks ?? 800);
+	const weights = blockWeights(thinned(used, TUNING_MASKS), players);
+	const tuning = new Data(thinned(used, TUNING_MASKS), players);
+	let best: { setting: Setting; likelihood: number } | undefined;
+	for (const setting of settingsOf(options)) {
+		await options.pause?.();
+		options.signal?.throwIfAborted();
+		const { likelihood } = solve(tuning, weights, setting);
+		if (!best || likelihood > best.likelihood) best = { setting, likelihood };
+	}
+	const data = new Data(used, players);
+	const { setting } = best!;
+	await options.pause?.();
+	const report = { masks: used.length, settings: { ...setting } };
+	return new GpHammingSurrogate(players, data, weights, setting, report);
+}
+
+function settingsOf(options: GpHammingOptions): Setting[] {
+	const { lengths = [2, 4, 8, 16], noises = [1e-4, 1e-3, 1e-2], linearShares = [1, 10] } = options;
+	return lengths.flatMap((length) => noises.flatMap((noise) => linearShares.map((linearShare) => ({ length, noise, linearShare }))));
+}
+
+/** Rows of masks (1 kept) and targets in the link scale. */
+class Data {
+	readonly rows: Uint8Array;
+	readonly targets: Float64Array;
+
+	constructor(samples: readonly Sample[], players: number) {
+		this.rows = toRows(
+			samples.map((sample) => sample.coalition),
+			players,
+		);
+		this.targets = Float64Array.from(samples, (sample) => linkOfLoss(sample.addedLoss));
+	}
+}
+
+/** Weights of mean 1 from an additive ridge fit; a floor keeps harmless blocks from vanishing. */
+function blockWeights(samples: readonly Sample[], players: number): Float64Array {
+	const gram = new Float64Array(players * players);
+	const moment = new Float64Array(players);
+	for (const sample of samples) {
+		const removed = sample.coalition.removed();
+		for (const i of removed) {
+			moment[i]! += linkOfLoss(sample.addedLoss);
+			for (const j of removed) gram[i * players + j]! += 1;
+		}
+	}
+	for (let i = 0; i < players; i++) gram[i * players + i]! += 0.1;
+	const costs = new Cholesky(gram, players).solve(moment).map((cost) => Math.max(0, cost));
+	const mean = costs.reduce((sum, cost) => sum + cost, 0) / players;
+	if (!(mean > 0)) return costs.fill(1);
+	const floored = costs.map((cost) => Math.max(0.2, Math.min(5, cost / mean)));
+	const scale = players / floored.reduce((sum, weight) => sum + weight, 0);
+	return floored.map((weight) => weight * scale);
+}
+
+/** k(a, b), anchored: the covariance once the full model's value is known to be 0. */
+class Kernel {
+	readonly #players: number;
+	readonly #weights: Float64Array;
+	readonly #setting: Setting;
+
+	constructor(weights: Float64Array, setting: Setting) {
+		this.#players = weights.length;
+		this.#weights = weights;
+		this.#setting = setting;
+	}
+
+	of(a: Uint8Array, at: number, b: Uint8Array, bt: number): number {
+		let apart = 0;
+		let fromA = 0;
+		let fromB = 0;
+		let common = 0;
+		for (let i = 0; i < this.#players; i++) {
+			const weight = this.#weights[i] as number;
+			const goneA = a[at + i] === 0;
+			const goneB = b[bt + i] === 0;
+			if (goneA !== goneB) apart += weight;
+			if (goneA) fromA += weight;
+			if (goneB) fromB += weight;
+			// The additive part expects a dear block's coefficient to be large.
+			if (goneA && goneB) common += weight * weight;
+		}
+		const { length, linearShare } = this.#setting;
+		return (linearShare * common) / this.#players + Math.exp(-apart / length) - Math.exp(-(fromA + fromB) / length);
+	}
+}
+
+function solve(data: Data, weights: Float64Array, setting: Setting) {
+	const players = weights.length;
+	const size = data.targets.length;
+	const kernel = new Kernel(weights, setting);
+	const matrix = new Float64Array(size * size);
+	for (let a = 0; a < size; a++) {
+		for (let b = 0; b <= a; b++)
+			matrix[a * size + b] = kernel.of(data.rows, a * players, data.rows, b * players) + (a === b ? setting.noise : 0);
+	}
+	const factor = new Cholesky(matrix, size);
+	const alpha = factor.solve(data.targets);
+	// The signal's variance in closed form; floored so that an exact fit of a flat game has a likelihood.
+	const variance = Math.max(1e-12, alpha.reduce((sum, a, i) => sum + a * (data.targets[i] as number), 0) / size);
+	return { kernel, factor, alpha, variance, likelihood: -0.5 * (size * Math.log(variance) + factor.logDeterminant()) };
+}
+
+/** A Gaussian process over masks: close to what was measured it follows it, far from it it says that it does not know. */
+export class GpHammingSurrogate implements Surrogate {
+	readonly kind = "gp-hamming";
+	readonly players: number;
+	readonly fit: FitReport;
+	readonly #data: Data;
+	readonly #noise: number;
+	readonly #solved: ReturnType<typeof solve>;
+
+	/** @internal */
+	constructor(players: number, data: Data, weights: Float64Array, setting: Setting, fit: FitReport) {
+		this.players = players;
+		this.fit = fit;
+		this.#data = data;
+		this.#noise = setting.noise;
+		this.#solved = solve(data, weights, setting);
+	}
+
+	predict(coalitions: readonly Coalition[]): Float64Array {
+		return this.predictLinks(coalitions).mean.map(valueOfLink);
+	}
+
+	/**
+	 * Mean and standard deviation of log(1 + added loss). The deviation is that of a new measurement, noise included.
+	 */
+	predictLinks(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array } {
+		const { kernel, factor, alpha, variance } = this.#solved;
+		const rows = toRows(coalitions, this.players);
+		const mean = new Float64Array(coalitions.length);
+		const sd = new Float64Array(coalitions.length);
+		for (let c = 0; c < coalitions.length; c++) {
+			const at = c * this.players;
+			const covariances = alpha.map((_, m) => kernel.of(rows, at, this.#data.rows, m * this.players));
+			mean[c] = covariances.reduce((sum, k, m) => sum + k * (alpha[m] as number), 0);
+			const explained = factor.forward(covariances).reduce((sum, x) => sum + x * x, 0);
+			sd[c] = Math.sqrt(variance * Math.max(0, kernel.of(rows, at, rows, at) - explained + this.#noise));
+		}
+		return { mean, sd };
+	}
+}

@@ -1,0 +1,241 @@
+import { EventEmitter } from "node:events";
+import { describe, expect, it } from "vitest";
+import type { Api } from "../../src/cli/api.js";
+import { commandNames } from "../../src/cli/run.js";
+import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
+import { cli } from "./helpers.js";
+
+const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 12, size: 1000, parameters: 100 };
+const pruned: Awaited<ReturnType<Api["pruneGguf"]>> = {
+	model,
+	curve: [
+		{ removed: [], loss: 2, added: 0 },
+		{ removed: [7], loss: 2.1, added: 0.1 },
+	],
+	suggestion: { removed: [7], reason: "It costs little." },
+	commands: ["prune-gguf m.gguf out.gguf --remove-blocks 1"],
+	seconds: 12,
+};
+const run = (line: string, setup?: Parameters<typeof cli>[1]) => cli(line.split(" ").filter(Boolean), setup);
+
+describe("help", () => {
+	it("shows commands, examples, groups, block numbering and exit codes", async () => {
+		const { code, stdout, stderr, calls } = await run("--help");
+		expect(code).toBe(0);
+		for (const text of [...commandNames, "Examples:", "Dangerous options:", "numbered from 0", "130 interrupted"])
+			expect(stdout).toContain(text);
+		expect(stderr).toBe("");
+		expect(calls).toEqual([]);
+	});
+
+	it.each([...commandNames, "runs clean"])("of %s has an example", async (command) => {
+		const { code, stdout } = await run(`${command} --help`);
+		expect(code).toBe(0);
+		expect(stdout).toContain(`prune-gguf ${command}`);
+		expect(stdout).toContain("Examples:");
+	});
+
+	it("tells the versions of prune-gguf and llama.cpp", async () => {
+		const { code, stdout } = await run("--version");
+		expect(code).toBe(0);
+		expect(stdout).toMatch(/^prune-gguf \d+\.\d+\.\d+ \(llama\.cpp v[\d.]+, commit [0-9a-f]+\)\n$/);
+	});
+});
+
+describe("usage errors", () => {
+	it.each([
+		["", /missing/],
+		["m.gguf o.gguf extra", /extra/],
+		["m.gguf --mask 3", /--mask \(did you mean --masks\?\)/],
+		["m.gguf --removeblock=3", /--removeblock \(did you mean --remove-blocks\?\)/],
+		["m.gguf -x", /Unknown argument: -x/],
+		["m.gguf --masks abc", /--masks: expected a whole number.*"abc"/],
+		["m.gguf --masks 1.5", /--masks: /],
+		["m.gguf --masks 1e3", /--masks: /],
+		["m.gguf --masks 0", /at least 1, got "0"/],
+		["m.gguf --masks", /--masks: a value is missing/],
+		["m.gguf --masks=", /--masks: a value is missing/],
+		["m.gguf --masks 3 --masks 4", /--masks: given 2 times/],
+		["m.gguf --no-masks", /--masks: /],
+		["m.gguf --seed -1", /--seed: .*"-1"/],
+		["m.gguf --method greddy", /--method: expected one of greedy, leave-one-out, paper/],
+		["m.gguf --remove 3,x", /--remove: expected block numbers from 0/],
+		["m.gguf --remove 3,3", /block 3 is named twice/],
+		["m.gguf --remove-fraction 25", /Did you mean 25%\?/],
+		["m.gguf --remove 3 --remove-blocks 4", /exclude each other/],
+		["m.gguf --remove-fraction 20% --remove-blocks 4", /exclude each other/],
+		["m.gguf --calibration a.txt o.gguf", /o\.gguf is no text/],
+		["m.gguf --dry-run=yes", /--dry-run: takes no value/],
+		["rnak m.gguf", /Did you mean rank\?/],
+		["aply m.gguf o.gguf --plan p.json", /Did you mean|Unknown argument/],
+		["apply m.gguf", /missing/],
+		["apply m.gguf o.gguf", /--plan FILE or --remove LIST/],
+		["apply m.gguf o.gguf --plan p.json --remove 3", /exclude each other/],
+		["evaluate m.gguf", /--text is missing/],
+		["evaluate m.gguf --text a --context 1", /--context/],
+		["build --back-end cdua", /--back-end: expected one of cpu/],
+		["runs claen", /did you mean clean\?/],
+		["runs clean --older-than soon", /--older-than/],
+	])("%s", async (line, message) => {
+		const { code, stdout, stderr, calls } = await run(line);
+		expect(stderr).toMatch(message);
+		expect(stderr).toMatch(/^error: .*\nRun prune-gguf --help/);
+		expect(stdout).toBe("");
+		expect(code).toBe(2);
+		expect(calls).toEqual([]);
+	});
+
+	it("are one JSON document with --json", async () => {
+		const { code, stdout } = await run("m.gguf --json --masks abc");
+		expect(code).toBe(2);
+		expect(JSON.parse(stdout)).toEqual({ error: { code: "INVALID_OPTION", message: expect.stringContaining("--masks") } });
+	});
+});
+
+describe("arguments", () => {
+	const everything = { signal: expect.any(AbortSignal), onProgress: expect.any(Function), onLog: expect.any(Function) };
+
+	it("of the default command reach pruneGguf", async () => {
+		const line =
+			"m.gguf o.gguf --remove-fraction 25% --method paper --masks 500 --seed 7 --calibration a.txt b.jsonl --windows 20 --window-length 256 --threads 2 --gpu-layers 3 --save-plan p.json --dry-run --overwrite";
+		const { code, calls } = await run(line, { api: { pruneGguf: async () => pruned } });
+		expect(code).toBe(0);
+		expect(calls).toEqual([
+			{
+				name: "pruneGguf",
+				args: [
+					"m.gguf",
+					"o.gguf",
+					{
+						...everything,
+						removeFraction: 0.25,
+						method: "paper",
+						masks: 500,
+						seed: 7,
+						calibration: ["a.txt", "b.jsonl"],
+						windows: 20,
+						windowLength: 256,
+						threads: 2,
+						gpuLayers: 3,
+						plan: "p.json",
+						dryRun: true,
+						overwrite: true,
+					},
+				],
+			},
+		]);
+	});
+
+	it("of the other commands reach their functions", async () => {
+		const one = async (line: string) => (await run(line)).calls[0];
+		expect(await one("rank 123 --masks 5")).toEqual({ name: "rankBlocks", args: ["123", { ...everything, masks: 5 }] });
+		expect(await one("apply m.gguf o.gguf --remove 7,3-4")).toEqual({
+			name: "applyPlan",
+			args: ["m.gguf", "o.gguf", { ...everything, remove: [3, 4, 7] }],
+		});
+		expect(await one("evaluate m.gguf --text t.txt --preset full --context 256 --remove 0")).toEqual({
+			name: "evaluateModel",
+			args: ["m.gguf", { ...everything, text: "t.txt", preset: "full", context: 256, remove: [0] }],
+		});
+		expect(await one("inspect m.gguf")).toEqual({ name: "inspectModel", args: ["m.gguf"] });
+		expect((await one("build --back-end vulkan --jobs 2"))?.args[0]).toMatchObject({ backEnd: "vulkan", jobs: 2 });
+		expect(await one("runs")).toEqual({ name: "listRuns", args: [] });
+		expect(await one("runs list")).toEqual({ name: "listRuns", args: [] });
+		expect(await one("runs clean --older-than 30 --model m")).toEqual({ name: "cleanRuns", args: [{ olderThanDays: 30, model: "m" }] });
+	});
+});
+
+describe("output", () => {
+	it("is text for people on standard output, without colour when it is no terminal", async () => {
+		const { stdout, stderr } = await run("m.gguf", { api: { pruneGguf: async () => pruned } });
+		expect(stdout).toContain("Sensible: remove blocks 7. It costs little.");
+		expect(stdout).toContain("Next:\n  prune-gguf m.gguf out.gguf --remove-blocks 1\n");
+		expect(stdout).not.toContain("\u001b");
+		expect(stderr).toBe("");
+	});
+
+	it.each([
+		[true, {}, true],
+		[true, { NO_COLOR: "1" }, false],
+		[false, { FORCE_COLOR: "1" }, true],
+		[false, {}, false],
+	])("has colour on a terminal: tty %s, %j", async (isTTY, env, coloured) => {
+		const { stdout } = await run("m.gguf", { api: { pruneGguf: async () => pruned }, isTTY, env: env as Record<string, string> });
+		expect(stdout.includes("\u001b[")).toBe(coloured);
+	});
+
+	it("is exactly one document with --json, progress and notes on the other stream", async () => {
+		const pruneGguf: Api["pruneGguf"] = async (_model, _output, { onProgress, onLog }) => {
+			onLog?.({ level: "note", message: "a note" });
+			onLog?.({ level: "debug", message: "llama says" });
+			onLog?.({ level: "warning", message: "careful" });
+			onProgress?.({ phase: "search", done: 1, total: 2, unit: "masks" });
+			return pruned;
+		};
+		const { stdout, stderr } = await run("m.gguf --json", { api: { pruneGguf } });
+		expect(JSON.parse(stdout)).toEqual(pruned);
+		expect(stderr).toBe("a note\nwarning: careful\nsearch: 1/2 masks (50 %)\n");
+		expect((await run("m.gguf --quiet", { api: { pruneGguf } })).stderr).toBe("warning: careful\n");
+		expect((await run("m.gguf --verbose", { api: { pruneGguf } })).stderr).toContain("llama says");
+	});
+});
+
+describe("failures", () => {
+	const failing = (error: unknown) => ({ api: { pruneGguf: async () => Promise.reject(error) } });
+
+	it.each([
+		[new OutputExistsError("o.gguf exists."), 1, "OUTPUT_EXISTS"],
+		[new PruneGgufError("GATE_NOT_MET", "too bad."), 3, "GATE_NOT_MET"],
+		[new Error("bug"), 1, "UNEXPECTED"],
+		[new DOMException("stop", "AbortError"), 130, "INTERRUPTED"],
+	])("%s exits with %d", async (error, expected, name) => {
+		const plain = await run("m.gguf", failing(error));
+		expect(plain.code).toBe(expected);
+		expect(plain.stdout).toBe("");
+		if (expected !== 130) expect(plain.stderr).toContain(`error: ${error.message}\n`);
+		const json = await run("m.gguf --json", failing(error));
+		expect(JSON.parse(json.stdout).error.code).toBe(name);
+	});
+
+	it("show llama.cpp's lines with --verbose", async () => {
+		const error = new ModelLoadError("m.gguf cannot be loaded.", { cause: new Error("line 1\nline 2") });
+		expect((await run("m.gguf", failing(error))).stderr).toBe(
+			"error: m.gguf cannot be loaded.\n(--verbose shows what llama.cpp printed)\n",
+		);
+		expect((await run("m.gguf --verbose", failing(error))).stderr).toBe(
+			"error: m.gguf cannot be loaded.\ncaused by:\n  line 1\n  line 2\n",
+		);
+	});
+});
+
+describe("Ctrl+C", () => {
+	it("aborts first and says how to go on, ends at the second", async () => {
+		const signals = new EventEmitter();
+		const pruneGguf: Api["pruneGguf"] = (_model, _output, { signal }) =>
+			new Promise((_, reject) => {
+				signal?.addEventListener("abort", () => {
+					signals.emit("SIGINT");
+					reject(signal.reason);
+				});
+				setImmediate(() => signals.emit("SIGINT"));
+			});
+		const { code, stderr, exits, stdout } = await run("m.gguf", { api: { pruneGguf }, signals });
+		expect(code).toBe(130);
+		expect(exits).toEqual([130]);
+		expect(stderr).toContain("run the same command again to go on");
+		expect(stdout).toBe("");
+		expect(signals.listenerCount("SIGINT")).toBe(0);
+		expect(signals.listenerCount("SIGTERM")).toBe(0);
+	});
+
+	it("makes any error of the stopped run an interruption", async () => {
+		const signals = new EventEmitter();
+		const inspectModel: Api["inspectModel"] = async () => {
+			signals.emit("SIGTERM");
+			throw new Error("cancelled deep inside");
+		};
+		const { code, stderr } = await run("inspect m.gguf", { api: { inspectModel }, signals });
+		expect(code).toBe(130);
+		expect(stderr).not.toContain("run the same command again");
+	});
+});

@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import type { Plan, RunFolder } from "../../src/cli/api.js";
+import { applyText, cleanText, evaluateText, inspectText, pruneText, rankText, runsText } from "../../src/cli/views.js";
+
+const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 4, size: 4e6, parameters: 2e6 };
+const output = { path: "o.gguf", size: 3e6, parameters: 1.5e6, verification: "same losses, bit for bit" };
+const fold = (full: number, removed: number) => ({
+	full: { mean: full, windows: [full] },
+	removed: { mean: removed, windows: [removed] },
+	difference: removed - full,
+	standardError: 0.01,
+});
+const plan = {
+	model: { name: "m.gguf", sha256: "", architecture: "llama", blocks: 4 },
+	removed: [2],
+	kept: 3,
+	method: "greedy",
+	losses: { search: fold(9, 9.5), report: fold(2, 2.25) },
+} as unknown as Plan;
+
+describe("pruneText", () => {
+	it("shows the chosen set with the report fold's figures", () => {
+		const text = pruneText({ model, plan, planPath: "o.plan.json", output, curve: [], commands: ["llama-cli -m o.gguf"], seconds: 61 }, {});
+		expect(text).toContain("Remove blocks 2 of 0..3 (greedy)\n");
+		expect(text).toMatch(/report fold +before +after +change\n/);
+		expect(text).toMatch(/loss \(nats per token\) +2\.000 +2\.250 +\+0\.250 ± 0\.010\n/);
+		expect(text).toMatch(/parameters +2\.0 M +1\.5 M +-25\.0 %\n/);
+		expect(text).toContain("Written: o.gguf\nVerified: same losses, bit for bit\nPlan: o.plan.json\nTime: 1 min 1 s\n");
+		expect(text).toContain("Next:\n  llama-cli -m o.gguf\n");
+	});
+
+	it("says that a dry run wrote nothing", () => {
+		const estimate = { masks: 200, tokens: 256_000, seconds: 90 };
+		const text = pruneText({ model, curve: [], estimate, commands: [], seconds: 1 }, {});
+		expect(text).toContain("Would measure 200 masks (256.0 k tokens) in about 1 min 30 s; nothing was written.\n");
+		expect(text).not.toContain("Next");
+	});
+
+	it("may find it sensible to remove nothing", () => {
+		const suggestion = { removed: [], reason: "Every block is needed." };
+		const curve = [{ removed: [], loss: 2, added: 0 }];
+		const text = pruneText({ model, curve, suggestion, commands: [], seconds: 1 }, {});
+		expect(text).toContain("Sensible: remove nothing. Every block is needed.\n");
+		expect(text).toMatch(/^> +0 +2\.000/m);
+		expect(text).toContain("No model was written.\n");
+	});
+});
+
+describe("the other commands", () => {
+	it("rank lists every block in order, frozen ones too", () => {
+		const contributions = [
+			{ block: 3, value: 0.2 },
+			{ block: 1, value: 0.1 },
+		];
+		const frozen = [{ block: 0, reason: "critical" }];
+		const text = rankText({ model, loss: 2, estimator: "leave-one-out", contributions, frozen, masks: 5, seconds: 3 }, {});
+		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the whole model 2.000\n");
+		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
+		expect(text).toMatch(/^ +0 +critical$/m);
+	});
+
+	it("evaluate shows llama-perplexity's digits", () => {
+		const result = {
+			...{ model: "m.gguf", text: "t.txt", preset: "llama-perplexity" as const, context: 512, removed: [1, 2] },
+			...{ perplexity: 33.38375, perplexityError: 0.234567, loss: 3.508, tokens: 25_600, windows: 100, seconds: 5 },
+		};
+		const text = evaluateText(result, {});
+		expect(text).toMatch(/^perplexity +33\.383[78] ± 0\.23457$/m);
+		expect(text).toMatch(/^removed +1-2 \(masked, nothing written\)$/m);
+		expect(text).toMatch(/^scored +25,600 tokens of 100 windows of 512$/m);
+	});
+
+	it("inspect says what can go, and why nothing can", () => {
+		const base = {
+			...model,
+			files: ["m.gguf"],
+			maxRemovable: 3,
+			frozen: [{ block: 0, reason: "it reads the input" }],
+			types: { F32: 1, Q8_0: 9 },
+		};
+		const text = inspectText({ ...base, support: "exact" }, {});
+		expect(text).toMatch(/^removable +up to 3 of 4 blocks$/m);
+		expect(text).toMatch(/^tensors +9 Q8_0, 1 F32$/m);
+		expect(text).toMatch(/^block 0 +stays: it reads the input$/m);
+		expect(inspectText({ ...base, support: "refused", reason: "its blocks are looped" }, {})).toMatch(
+			/^removable +none: its blocks are looped$/m,
+		);
+	});
+
+	it("apply tells what was removed and proven", () => {
+		expect(applyText({ model, removed: [2], output, seconds: 2 }, {})).toMatch(
+			/removed +2 of 0\.\.3\n[\s\S]*4\.0 MB -> 3\.0 MB\n\nWritten: o\.gguf\n/,
+		);
+	});
+
+	it("runs lists ledgers and plans, and what was deleted", () => {
+		const lastUsed = new Date(0);
+		const ledger = {
+			path: "/c/x.ledger.jsonl",
+			size: 2000,
+			lastUsed,
+			masks: 1234,
+			players: 4,
+			windows: { count: 1, length: 8 },
+			inUse: false,
+		};
+		const folder: RunFolder = {
+			path: "/c",
+			model: "m-0123",
+			size: 2100,
+			masks: 1234,
+			lastUsed,
+			ledgers: [ledger, { ...ledger, inUse: true }, { ...ledger, damage: "torn" }],
+			plans: [{ path: "/c/a.plan.json", size: 100, lastUsed }],
+		};
+		const text = runsText([folder], new Date(86_400_000), {});
+		expect(text).toMatch(/^m-0123 +ledger +1,234 +2\.0 kB +1 day ago +\/c\/x\.ledger\.jsonl$/m);
+		expect(text).toMatch(/^m-0123 +in use +/m);
+		expect(text).toMatch(/^m-0123 +damaged +2\.0 kB/m);
+		expect(text).toMatch(/^m-0123 +plan +100 B/m);
+		expect(runsText([], new Date(), {})).toBe("Nothing is kept.\n");
+		expect(cleanText({ deleted: ["/c/a"], freed: 100, inUse: ["/c/b"] })).toBe(
+			"deleted /c/a\n1 file, 100 B freed\nleft, because a running process uses it: /c/b\n",
+		);
+	});
+});
