@@ -5,7 +5,7 @@ import { outputTensors, unitTensors, unknownEntry } from "./outputs.js";
 import { type Check, checksOf, frozenBlocks, type Model, refusal } from "./rules.js";
 import { mostRemovable } from "./search.js";
 import { ARCHITECTURES } from "./table.js";
-import type { ArchitectureOptions, BlockPlan, ViewRules } from "./types.js";
+import type { ArchitectureOptions, BlockPlan, CheckOptions, ViewRules } from "./types.js";
 import { tiedUnits } from "./units.js";
 
 /**
@@ -26,7 +26,8 @@ function planOf(model: Model, refused: string | undefined): BlockPlan {
 	const { facts, keys } = model;
 	const frozen = refused ? new Map<number, string>() : frozenBlocks(model);
 	const checks = refused ? [] : checksOf(model);
-	const check = (removed: readonly number[]) => refused ?? checkRemoved(removed, facts.trunk, frozen, checks);
+	const check = (removed: readonly number[], { emptyAllowed = false }: CheckOptions = {}) =>
+		refused ?? (emptyAllowed && isWhole(removed, facts.trunk) ? undefined : checkRemoved(removed, facts.trunk, frozen, checks));
 	const max = refused ? { blocks: 0 } : mostRemovable(facts.trunk, frozen, checks);
 	const reason = refused ?? (max.blocks === 0 ? `no block can be removed: ${max.reason ?? "the model has a single block"}` : undefined);
 	const units = reason ? undefined : tiedUnits(model, check);
@@ -44,6 +45,10 @@ function planOf(model: Model, refused: string | undefined): BlockPlan {
 		...resumption(model, refused),
 		view: viewRules(model, refused),
 	};
+}
+
+function isWhole(set: readonly number[], blocks: number): boolean {
+	return set.length === blocks && new Set(set).size === blocks && outOfRange(set, blocks) === undefined;
 }
 
 function checkRemoved(
@@ -93,11 +98,11 @@ function resumption({ entry, keys }: Model, refused: string | undefined): Pick<B
 
 const MEMBERS = { leading_dense_block_count: "n_layer_dense_lead", hash_layer_count: "dsv4_hash_layer_count" } as const;
 
-function viewRules({ entry, keys, facts }: Model, refused: string | undefined): ViewRules {
-	if (refused) return { leadingCounts: [], outputs: [] };
+function viewRules({ entry, keys }: Model, refused: string | undefined): ViewRules {
+	if (refused) return { leadingCounts: [], outputs: () => [] };
 	const counts = (entry.viewCounts ?? []).filter((count) => keys.holds(count.when, entry)).map((count) => count.member);
 	return {
 		leadingCounts: [...(entry.leading ?? []).map((key) => MEMBERS[key]), ...counts],
-		outputs: Array.from({ length: facts.trunk }, (_, i) => (unitTensors(keys.file, i).length > 0 ? [] : outputTensors(keys.file, i))),
+		outputs: (block) => (unitTensors(keys.file, block).length > 0 ? [] : outputTensors(keys.file, block)),
 	};
 }

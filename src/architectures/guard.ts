@@ -78,9 +78,15 @@ export function architectureProblems(source: string, table: Iterable<string>): s
 	];
 }
 
-/** Per-block members that the layer view does not mention. */
+/** Members that the layer view must handle and does not mention, in the text of native/layer_view.cpp. */
 export function viewProblems(layerView: string): string[] {
-	return PER_BLOCK_MEMBERS.filter((name) => !new RegExp(`\\b${name}\\b`).test(layerView)).map(
-		(name) => `native/layer_view.cpp does not gather llama_hparams::${name}: a view would give its values to the wrong blocks`,
-	);
+	const forgotten = (name: string) => !new RegExp(`\\b${name}\\b`).test(layerView);
+	return [
+		...PER_BLOCK_MEMBERS.filter(forgotten).map(
+			(name) => `native/layer_view.cpp does not gather llama_hparams::${name}: a view would give its values to the wrong blocks`,
+		),
+		...LEADING_COUNT_MEMBERS.filter(forgotten).map(
+			(name) => `native/layer_view.cpp cannot lower llama_hparams::${name}: a view and a file of the same blocks would differ`,
+		),
+	];
 }

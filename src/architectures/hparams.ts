@@ -44,5 +44,6 @@ export const OTHER_LAYER_MEMBERS: Readonly<Record<string, string>> = {
 	n_deepstack_layers: "the first blocks (qwen3vl) stay",
 	ple_layer_multipliers: "not per layer: multipliers of one hash",
 	dec_n_layer: "t5 is refused",
+	n_embd_per_layer: "width of per-layer embeddings (gemma3n and gemma4 with them are refused; qwen4exp keeps the block)",
 	n_shortconv_l_cache: "length of a convolution",
 };

@@ -3,4 +3,4 @@ export { architectureTableMarkdown } from "./markdown.js";
 export { oracleObstacle, outputTensors, unitTensors } from "./outputs.js";
 export { removeBlocks } from "./remove.js";
 export { ARCHITECTURES } from "./table.js";
-export type { ArchitectureEntry, ArchitectureOptions, BlockPlan, Provenance, ViewRules } from "./types.js";
+export type { ArchitectureEntry, ArchitectureOptions, BlockPlan, CheckOptions, Provenance, ViewRules } from "./types.js";

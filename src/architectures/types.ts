@@ -137,8 +137,13 @@ export interface ArchitectureEntry {
 export interface ViewRules {
 	/** Members of `llama_hparams` that count blocks from the start (or index one): lowered by the removed blocks below them. */
 	readonly leadingCounts: readonly string[];
-	/** For each block the tensors whose zeroing makes it the identity; empty where none do. */
-	readonly outputs: readonly (readonly string[])[];
+	/** The tensors whose zeroing makes a block the identity; none where that cannot be done. */
+	outputs(block: number): readonly string[];
+}
+
+export interface CheckOptions {
+	/** All blocks at once may go: no file can be made of that, but it can be measured (the output head alone). @default false */
+	readonly emptyAllowed?: boolean;
 }
 
 /** What a model's blocks allow. Blocks are numbered as in `blk.N`, from 0. */
@@ -155,7 +160,7 @@ export interface BlockPlan {
 	/** Blocks that never go, with the reason. */
 	readonly frozen: ReadonlyMap<number, string>;
 	/** Why this set cannot be removed exactly; undefined when it can. Order does not matter. */
-	check(removed: readonly number[]): string | undefined;
+	check(removed: readonly number[], options?: CheckOptions): string | undefined;
 	/**
 	 * Why these kept blocks, run by themselves and renumbered from 0 (as a view, or resumed from the hidden state before the
 	 * first of them), would not compute what they do in the model; undefined when they would. Kinds of blocks that a memory

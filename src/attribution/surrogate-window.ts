@@ -2,6 +2,7 @@ import { Coalition } from "../game/coalition.js";
 import type { Predictor } from "../game/predictor.js";
 import { Random } from "../game/random.js";
 import { toRows } from "../game/sample.js";
+import { binomial, subsets } from "../game/strata.js";
 import type { Attribution } from "./attribution.js";
 import { marginalsOf, type SurrogateContributionOptions } from "./paper.js";
 
@@ -9,7 +10,7 @@ export interface SurrogateWindowOptions extends Omit<SurrogateContributionOption
 	/** Most blocks that will be removed, 1..blocks that are not frozen. */
 	readonly kmax: number;
 	readonly seed: number | string;
-	/** Masks to ask the surrogate about, in equal shares for 0..kmax-1 removed blocks. @default 4000 */
+	/** Masks to ask the surrogate about, in equal shares for 0..kmax-1 removed blocks; sizes with few masks are listed whole. @default 4000 */
 	readonly count?: number;
 }
 
@@ -33,15 +34,22 @@ export async function surrogateWindowContributions(predictor: Predictor, options
 	const random = new Random(seed);
 	const contributions = new Float64Array(players);
 	const variances = new Float64Array(players);
+	let asked = 0;
 	for (let removed = 0; removed < kmax; removed++) {
-		// With nothing removed there is one mask only.
-		const draws = removed === 0 ? 1 : Math.ceil(count / kmax);
-		const masks = Array.from({ length: draws }, () => Coalition.ofRemoved(players, random.sample(movable, removed)));
-		const moments = await momentsOf(predictor, masks, options);
+		const draws = Math.ceil(count / kmax);
+		// Listing all masks of a size is exact: worth up to twice the share of a size that is sampled.
+		const listed = binomial(movable.length, removed) <= 2 * draws;
+		const sets = listed ? subsets(movable, removed) : Array.from({ length: draws }, () => random.sample(movable, removed));
+		asked += sets.length;
+		const moments = await momentsOf(
+			predictor,
+			sets.map((set) => Coalition.ofRemoved(players, set)),
+			options,
+		);
 		for (const block of movable) {
 			const { mean, variance } = moments[block] as Moments;
 			contributions[block]! += mean / kmax;
-			variances[block]! += variance / kmax ** 2;
+			variances[block]! += listed ? 0 : variance / kmax ** 2;
 		}
 	}
 	for (const block of frozen) {
@@ -53,7 +61,7 @@ export async function surrogateWindowContributions(predictor: Predictor, options
 		contributions,
 		standardErrors: variances.map(Math.sqrt),
 		scale: "value",
-		masks: count,
+		masks: asked,
 		seed,
 		settings: { kmax },
 	};

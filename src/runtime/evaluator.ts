@@ -12,6 +12,8 @@ export interface BlockMask {
 export interface EvaluatorOptions {
 	/** Tokens that run through a block at once; whole windows share a ubatch where they fit. 1 to 65536. @default 512 */
 	ubatch?: number | undefined;
+	/** Threads to compute with, 1 to 512. @default those of the model */
+	threads?: number | undefined;
 	/** Memory for hidden states kept between masks, bytes; beyond it they are computed again. @default 2^30 */
 	stateBytes?: number | undefined;
 	/** Let masks share the work of their common leading blocks. Results are the same bits either way. @default true where the architecture can resume */
@@ -43,13 +45,15 @@ export class Evaluator {
 	readonly ubatch: number;
 	readonly stateBytes: number;
 	readonly sharePrefixes: boolean;
+	readonly threads: number;
 
 	/** @internal */
 	constructor(model: Model, options: EvaluatorOptions) {
 		this.model = model;
 		this.ubatch = inRange("ubatch", options.ubatch ?? 512, 1, 65536);
 		this.stateBytes = inRange("stateBytes", options.stateBytes ?? 2 ** 30, 0, Number.MAX_SAFE_INTEGER);
-		this.sharePrefixes = (options.sharePrefixes ?? true) && model.blocks.resumable;
+		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
+		this.sharePrefixes = (options.sharePrefixes ?? true) && model.blocks.resumable && runsFromAnyBlock(model);
 	}
 
 	/**
@@ -71,7 +75,7 @@ export class Evaluator {
 				{
 					windowLength: windows.length,
 					ubatch: this.ubatch,
-					threads: this.model.threads,
+					threads: this.threads,
 					sharePrefixes: this.sharePrefixes,
 					stateBytes: this.stateBytes,
 					scoreFrom,
@@ -89,6 +93,15 @@ export class Evaluator {
 			if (!result) throw new EvaluationError(`mask ${i} was not measured`);
 			return result;
 		});
+	}
+
+	/** The empty set is no file, but has a value: the head alone, run through a block made the identity. */
+	#problemOf(removed: number[]): string | undefined {
+		const { blocks } = this.model;
+		if (removed.length === 0) return undefined;
+		if (removed.length < this.model.facts.blocks || blocks.support === "refused") return blocks.check(removed);
+		const anyIdentity = removed.some((block) => blocks.view.outputs(block).length > 0);
+		return anyIdentity ? undefined : "no block can be made the identity";
 	}
 
 	#checkWindows(windows: TokenWindows): void {
@@ -109,7 +122,7 @@ export class Evaluator {
 			const bytes = mask.toBytes();
 			if (bytes.length !== blocks) throw new InvalidMaskError(`a mask of ${bytes.length} blocks was given for a model of ${blocks}`);
 			const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
-			const problem = removed.length === 0 ? undefined : this.model.blocks.check(removed, { emptyAllowed: true });
+			const problem = this.#problemOf(removed);
 			if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${this.model.facts.architecture}: ${problem}`);
 			packed.set(bytes, i * blocks);
 		});
@@ -122,4 +135,10 @@ function inRange(name: string, value: number, min: number, max: number): number 
 		throw new InvalidOptionError(`${name} must be a whole number from ${min} to ${max}, got ${value}`);
 	}
 	return value;
+}
+
+/** Whether the blocks from any one on compute the same when they are renumbered from 0, as they are when a hidden state is resumed. */
+function runsFromAnyBlock(model: Model): boolean {
+	const all = Array.from({ length: model.facts.blocks }, (_, block) => block);
+	return all.every((first) => model.blocks.checkView(all.slice(first)) === undefined);
 }

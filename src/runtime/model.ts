@@ -74,10 +74,9 @@ export class Model {
 		this.#native = native;
 		this.threads = threads;
 		this.facts = native.facts();
-		const everyBlock = Array.from({ length: this.facts.blocks }, (_, block) => block);
 		native.setViewRules({
 			leadingCounts: [...blocks.view.leadingCounts],
-			outputs: everyBlock.map((block) => (blocks.support === "exact" ? [...blocks.view.outputs(block)] : [])),
+			outputs: Array.from({ length: this.facts.blocks }, (_, block) => [...blocks.view.outputs(block)]),
 		});
 	}
 

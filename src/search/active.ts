@@ -4,11 +4,11 @@ import type { LossFunction, Posterior } from "../game/predictor.js";
 import { Random } from "../game/random.js";
 import type { Sample } from "../game/sample.js";
 import { descend } from "./greedy.js";
-import { flagsOf, type SwapSpace, swapDescent, swapNeighbours } from "./proposals.js";
+import { coalitionOfFlags, flagsOf, type SwapSpace, swapDescent, swapNeighbours, swapSpaceOf } from "./proposals.js";
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface ActiveOptions extends SearchOptions {
-	/** Distinct coalitions to measure at most, those the meter knew before not counted. What greedy and single removals need is always spent. */
+	/** Distinct coalitions to measure at most, those the meter knew before not counted. What single removals, greedy and the ranked sets need is spent in any case. */
 	readonly budget: number;
 	readonly seed: number | string;
 	/** Fits a surrogate that can be drawn from to all that was measured, for example `fitPairwise`. */
@@ -65,25 +65,18 @@ class ActiveRun {
 	readonly #random: Random;
 	readonly #space: SwapSpace;
 	readonly #counts: readonly number[];
-	readonly #start: number;
 
 	constructor(search: Search, options: ActiveOptions) {
 		this.#search = search;
 		this.#options = options;
 		this.#random = new Random(options.seed);
-		const { game } = search;
-		this.#space = {
-			players: game.players,
-			moves: search.moves.filter((_, move) => !search.isFrozen(move)),
-			allows: (removed) => game.allows(coalitionOf(removed)),
-		};
+		this.#space = swapSpaceOf(search);
 		const all = Array.from({ length: search.kmax }, (_, i) => i + 1);
 		this.#counts = (options.counts ?? all).filter((count) => search.choice(count) !== undefined);
-		this.#start = search.meter.measured - search.result().measured;
 	}
 
 	spent(): number {
-		return this.#search.meter.measured - this.#start;
+		return this.#search.measured;
 	}
 
 	/** Measures what is not known yet, and keeps the best set of each size. Returns the largest improvement, nats per token. */
@@ -170,7 +163,7 @@ class ActiveRun {
 			const drawn = posterior.draw(() => this.#random.normal());
 			const removed = start.slice();
 			swapDescent(drawn, removed, this.#space);
-			const set = coalitionOf(removed);
+			const set = coalitionOfFlags(removed);
 			if (isNew(set)) return set;
 			if (attempt === 3) return this.#bestNeighbour(start, drawn, isNew);
 		}
@@ -181,16 +174,9 @@ class ActiveRun {
 		for (const neighbour of swapNeighbours(start, this.#space)) {
 			const loss = drawn.of(neighbour);
 			if (best && best.loss <= loss) continue;
-			const set = coalitionOf(neighbour);
+			const set = coalitionOfFlags(neighbour);
 			if (isNew(set)) best = { set, loss };
 		}
 		return best?.set;
 	}
-}
-
-function coalitionOf(removed: Uint8Array): Coalition {
-	return Coalition.ofRemoved(
-		removed.length,
-		[...removed.keys()].filter((block) => removed[block] === 1),
-	);
 }

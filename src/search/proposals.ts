@@ -1,5 +1,6 @@
-import type { Coalition } from "../game/coalition.js";
+import { Coalition } from "../game/coalition.js";
 import type { LossFunction } from "../game/predictor.js";
+import type { Search } from "./search.js";
 
 /** A set of removed moves of one total size, walked by swaps on a cheap loss. @internal */
 export interface SwapSpace {
@@ -88,4 +89,22 @@ export function swapNeighbours(removed: Uint8Array, space: SwapSpace): Uint8Arra
 /** @internal */
 export function flagsOf(coalition: Coalition): Uint8Array {
 	return coalition.toBytes().map((kept) => 1 - kept);
+}
+
+/** Inverse of {@link flagsOf}. @internal */
+export function coalitionOfFlags(removed: Uint8Array): Coalition {
+	return Coalition.ofRemoved(
+		removed.length,
+		[...removed.keys()].filter((block) => removed[block] === 1),
+	);
+}
+
+/** The moves that a search may still exchange: neither frozen nor critical. @internal */
+export function swapSpaceOf(search: Search): SwapSpace {
+	const { game } = search;
+	return {
+		players: game.players,
+		moves: search.moves.filter((_, move) => !search.isFrozen(move)),
+		allows: (removed) => game.allows(coalitionOfFlags(removed)),
+	};
 }

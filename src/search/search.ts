@@ -159,19 +159,25 @@ export class Search {
 		return this.#chosen.get(count);
 	}
 
+	/** Distinct coalitions measured since the search began. */
+	get measured(): number {
+		return this.meter.measured - this.#measuredBefore;
+	}
+
 	result(): SearchResult {
+		const notes = this.notes.slice();
 		const missing: number[] = [];
 		for (let count = 1; count <= this.kmax; count++) if (!this.#chosen.has(count)) missing.push(count);
 		if (missing.length > 0)
-			this.notes.push(`no set of ${missing.join(", ")} blocks: the model's rules or its units do not allow one that this method reaches`);
+			notes.push(`no set of ${missing.join(", ")} blocks: the model's rules or its units do not allow one that this method reaches`);
 		return {
 			method: this.#method,
 			fullLoss: this.fullLoss,
 			byCount: new Map([...this.#chosen].sort(([a], [b]) => a - b)),
 			trace: this.trace,
-			measured: this.meter.measured - this.#measuredBefore,
+			measured: this.measured,
 			critical: this.critical(),
-			notes: this.notes,
+			notes,
 		};
 	}
 

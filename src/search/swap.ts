@@ -1,7 +1,7 @@
 import { Coalition } from "../game/coalition.js";
 import type { Game } from "../game/game.js";
 import { descend } from "./greedy.js";
-import { flagsOf, type SwapSpace, swapNeighbours } from "./proposals.js";
+import { coalitionOfFlags, flagsOf, type SwapSpace, swapNeighbours, swapSpaceOf } from "./proposals.js";
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface SwapSearchOptions extends SearchOptions {
@@ -18,11 +18,7 @@ export async function swapSearch(game: Game, options: SwapSearchOptions): Promis
 	const { counts = [options.kmax], width = 8, budget = Number.POSITIVE_INFINITY } = options;
 	const search = await Search.start(game, "swap", options);
 	await descend(search, width);
-	const space: SwapSpace = {
-		players: game.players,
-		moves: search.moves.filter((_, move) => !search.isFrozen(move)),
-		allows: (removed) => game.allows(toCoalition(removed)),
-	};
+	const space = swapSpaceOf(search);
 	const limit = search.meter.measured + budget;
 	for (const count of counts) {
 		while (await improve(search, count, space, limit));
@@ -34,7 +30,7 @@ export async function swapSearch(game: Game, options: SwapSearchOptions): Promis
 async function improve(search: Search, count: number, space: SwapSpace, limit: number): Promise<boolean> {
 	const incumbent = search.choice(count);
 	if (!incumbent) return false;
-	const neighbours = swapNeighbours(flagsOf(Coalition.ofRemoved(space.players, incumbent.removed)), space).map(toCoalition);
+	const neighbours = swapNeighbours(flagsOf(Coalition.ofRemoved(space.players, incumbent.removed)), space).map(coalitionOfFlags);
 	const fresh = new Set(neighbours.filter((set) => !search.meter.knows(set)).map((set) => set.key)).size;
 	if (search.meter.measured + fresh > limit) {
 		search.notes.push(
@@ -48,11 +44,4 @@ async function improve(search: Search, count: number, space: SwapSpace, limit: n
 	if (best < 0 || (added[best] as number) >= incumbent.addedLoss) return false;
 	search.choose((neighbours[best] as Coalition).removed(), added[best] as number, neighbours.length);
 	return true;
-}
-
-function toCoalition(removed: Uint8Array): Coalition {
-	return Coalition.ofRemoved(
-		removed.length,
-		[...removed.keys()].filter((block) => removed[block] === 1),
-	);
 }

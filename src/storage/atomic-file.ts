@@ -54,6 +54,14 @@ export async function writeAtomically<T>(
 	}
 }
 
+/**
+ * Finds out beforehand, and changes nothing, whether `writeAtomically` would refuse the target.
+ * @throws OutputExistsError, FileError as `writeAtomically`
+ */
+export async function checkTarget(path: string, options: Pick<AtomicWriteOptions, "overwrite" | "inputs">): Promise<void> {
+	await resolveTarget(path, options);
+}
+
 /** A temporary file that `writeAtomically` left behind because the process was killed. */
 export interface PartialFile {
 	readonly path: string;

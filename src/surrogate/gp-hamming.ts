@@ -154,24 +154,34 @@ export class GpHammingSurrogate implements Surrogate {
 	}
 
 	predict(coalitions: readonly Coalition[]): Float64Array {
-		return this.predictLinks(coalitions).mean.map(valueOfLink);
+		const rows = toRows(coalitions, this.players);
+		return Float64Array.from(coalitions, (_, c) => valueOfLink(this.#mean(this.#covariances(rows, c))));
 	}
 
-	/**
-	 * Mean and standard deviation of log(1 + added loss). The deviation is that of a new measurement, noise included.
-	 */
+	/** Mean and standard deviation of log(1 + added loss). The deviation is that of a new measurement, noise included. */
 	predictLinks(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array } {
-		const { kernel, factor, alpha, variance } = this.#solved;
+		const { kernel, factor, variance } = this.#solved;
 		const rows = toRows(coalitions, this.players);
 		const mean = new Float64Array(coalitions.length);
 		const sd = new Float64Array(coalitions.length);
 		for (let c = 0; c < coalitions.length; c++) {
 			const at = c * this.players;
-			const covariances = alpha.map((_, m) => kernel.of(rows, at, this.#data.rows, m * this.players));
-			mean[c] = covariances.reduce((sum, k, m) => sum + k * (alpha[m] as number), 0);
+			const covariances = this.#covariances(rows, c);
+			mean[c] = this.#mean(covariances);
 			const explained = factor.forward(covariances).reduce((sum, x) => sum + x * x, 0);
 			sd[c] = Math.sqrt(variance * Math.max(0, kernel.of(rows, at, rows, at) - explained + this.#noise));
 		}
 		return { mean, sd };
+	}
+
+	#covariances(rows: Uint8Array, row: number): Float64Array {
+		const { kernel, alpha } = this.#solved;
+		return alpha.map((_, m) => kernel.of(rows, row * this.players, this.#data.rows, m * this.players));
+	}
+
+	#mean(covariances: Float64Array): number {
+		let sum = 0;
+		for (let m = 0; m < covariances.length; m++) sum += (covariances[m] as number) * (this.#solved.alpha[m] as number);
+		return sum;
 	}
 }

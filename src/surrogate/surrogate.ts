@@ -1,4 +1,3 @@
-import { Coalition } from "../game/coalition.js";
 import type { Predictor } from "../game/predictor.js";
 import type { Sample } from "../game/sample.js";
 
@@ -71,9 +70,4 @@ export function removedOfRows(rows: Uint8Array, players: number): number[][] {
 		lists.push(removed);
 	}
 	return lists;
-}
-
-/** One coalition of each row. */
-export function coalitionsOfRows(rows: Uint8Array, players: number): Coalition[] {
-	return removedOfRows(rows, players).map((removed) => Coalition.ofRemoved(players, removed));
 }

@@ -82,6 +82,21 @@ test("frozen, critical and tied blocks are respected by every mask that is measu
 		expect(set.has(0) && set.has(7) === set.has(8)).toBe(true);
 		if (set.size < 9) expect(set.has(5)).toBe(true);
 	}
+	const pairs = new FunctionGame({ players: 6, loss: (c) => 7 - c.size, allows: (c) => [0, 2, 4].every((i) => c.has(i) === c.has(i + 1)) });
+	const tied = await activeSearch(pairs, {
+		kmax: 4,
+		budget: 9,
+		seed: 1,
+		fit,
+		units: [
+			[0, 1],
+			[2, 3],
+			[4, 5],
+		],
+		criticalLoss: 5,
+	});
+	expect([...tied.byCount.keys()]).toEqual([2, 4]);
+	expect(tied.notes).toHaveLength(1);
 	for (const bad of [{ budget: 0 }, { explore: 1 }]) {
 		await expect(activeSearch(game, { kmax: 2, budget: 10, seed: 1, fit, ...bad })).rejects.toThrow(RangeError);
 	}

@@ -202,6 +202,26 @@ describe("pairwise ridge", () => {
 		}
 	});
 
+	test("draws spread alike, solved over masks or over coefficients", async () => {
+		const noisy = (await drawQuadratic(40, 3)).map((sample, i) =>
+			toSample(sample.coalition, 3 + sample.addedLoss + 0.2 * Math.sin(100 * i), 3),
+		);
+		const overMasks = await fitPairwise(noisy, { penalties: [0.3] });
+		// Every mask twice at twice the penalty: the same mean, half the variance, more masks than coefficients.
+		const overPairs = await fitPairwise([...noisy, ...noisy], { penalties: [0.6] });
+		expect(overPairs.fit.settings.noise).toBeCloseTo(overMasks.fit.settings.noise as number, 8);
+		const masks = [noisy[0]!, noisy[20]!, noisy[39]!].map((sample) => sample.coalition.toBytes().map((kept) => 1 - kept));
+		for (const removed of masks) {
+			const [a, b] = [overMasks, overPairs].map((surrogate) => {
+				const random = new Random(2);
+				const draws = Array.from({ length: 2000 }, () => surrogate.draw(() => random.normal()).of(removed));
+				return draws.reduce((sum, x) => sum + (x - surrogate.mean().of(removed)) ** 2, 0) / draws.length;
+			});
+			expect(a! / b! / 2).toBeGreaterThan(0.85);
+			expect(a! / b! / 2).toBeLessThan(1.15);
+		}
+	});
+
 	test("flips are differences", async () => {
 		const loss = (await fitPairwise(await drawQuadratic(100, 5))).mean();
 		const removed = Uint8Array.of(1, 0, 0, 1, 1, 0, 0, 0, 1, 0);

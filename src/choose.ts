@@ -1,0 +1,128 @@
+import { setImmediate } from "node:timers/promises";
+import type { Method, PruneOptions } from "./api.js";
+import { type Attribution, ranking } from "./attribution/attribution.js";
+import { surrogateContributions } from "./attribution/paper.js";
+import { InvalidOptionError } from "./errors.js";
+import { Coalition } from "./game/coalition.js";
+import { type Game, meanLoss } from "./game/game.js";
+import { LossMeter } from "./game/loss-meter.js";
+import { Random } from "./game/random.js";
+import { toSamples } from "./game/sample.js";
+import { drawStrata, strataSizes } from "./game/strata.js";
+import { lazyGreedy } from "./search/greedy.js";
+import { leaveOneOut, rankAndCut } from "./search/ranked.js";
+import type { SearchOptions, SearchResult } from "./search/search.js";
+import type { Session } from "./session.js";
+import type { PlanSurrogate } from "./storage/plan.js";
+import { judge } from "./surrogate/judge.js";
+import { fitMlp } from "./surrogate/mlp.js";
+
+/** Masks of the paper's method (arXiv 2602.07804): for the surrogate, for its contributions, and extra ones to judge it. */
+export const paperMasks = 8000;
+export const paperAttributionMasks = 80000;
+const judgedMasks = (masks: number) => Math.max(20, Math.min(500, Math.round(masks * 0.2)));
+
+/** What a method found. */
+export interface Choices {
+	/** The method's own sets, one a number of removed blocks. */
+	found: SearchResult;
+	/** Further sets that the validation fold decides between. */
+	rivals: SearchResult[];
+	contributions: Attribution;
+	surrogate?: PlanSurrogate;
+	/** Distinct masks measured. */
+	masks: number;
+}
+
+/** Masks that a method will measure at most, for estimates. */
+export function plannedMasks(method: Method, blocks: number, kmax: number, masks: number | undefined): number {
+	if (method === "paper") {
+		const count = masks ?? paperMasks;
+		return count + judgedMasks(count) + kmax + 1;
+	}
+	return method === "leave-one-out" ? blocks + 1 + kmax : blocks + 1 + 9 * kmax;
+}
+
+/** Runs a method on the search fold: sets for every number of removed blocks up to `kmax`, and contributions. */
+export async function choose(session: Session, method: Method, kmax: number, options: PruneOptions): Promise<Choices> {
+	const game = session.games.search;
+	const units = session.model.blocks.units;
+	const meter = new LossMeter(game, { signal: options.signal });
+	const search: SearchOptions = { kmax, meter, signal: options.signal, ...(units ? { units } : {}) };
+	if (method === "paper") return paper(session, search, options);
+	const ranked = await session.timed("search", () => leaveOneOut(game, { ...search, phase: "single removals" }));
+	const singles = await singleRemovals(game, ranked.fullLoss, options.signal);
+	if (method === "leave-one-out") return { found: ranked, rivals: [], contributions: singles, masks: ranked.measured };
+	const greedy = await session.timed("search", () => lazyGreedy(game, search));
+	return { found: greedy, rivals: [ranked], contributions: singles, masks: ranked.measured + greedy.measured };
+}
+
+/** Loss that each block's removal alone adds, from what is already measured. */
+async function singleRemovals(game: Game, fullLoss: number, signal: AbortSignal | undefined): Promise<Attribution> {
+	const { players } = game;
+	const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
+		(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
+	);
+	const measured = await game.measure(alone, { phase: "single removals", signal });
+	const contributions = new Float64Array(players).fill(Number.NaN);
+	for (const measurement of measured) contributions[measurement.coalition.removed()[0]!] = meanLoss(measurement) - fullLoss;
+	return { estimator: "leave-one-out", contributions, scale: "loss", masks: measured.length + 1 } as Attribution;
+}
+
+/** The paper's procedure: strata of random masks, a network fitted to them, contributions from the network, one ranking for every size. */
+async function paper(session: Session, search: SearchOptions, options: PruneOptions): Promise<Choices> {
+	const game = session.games.search;
+	const { players } = game;
+	const count = options.masks ?? paperMasks;
+	if (!Number.isInteger(count) || count < 10) throw new InvalidOptionError(`masks must be a whole number of at least 10, got ${count}`);
+	const sizes = options.strata ?? strataSizes(players, "transformers");
+	const random = new Random(session.seed);
+	const pause = () => setImmediate();
+
+	const masks = drawStrata(game, { sizes, count, random: random.fork("masks") });
+	const training = new Set(masks.map((mask) => mask.key));
+	const extra = drawStrata(game, { sizes, count: judgedMasks(count), random: random.fork("held out"), distinct: true, exclude: training });
+	const measured = await session.timed("search", () =>
+		game.measure([...new Map([Coalition.full(players), ...masks, ...extra].map((mask) => [mask.key, mask])).values()], {
+			phase: "random masks",
+			signal: options.signal,
+		}),
+	);
+	const byKey = new Map(measured.map((measurement) => [measurement.coalition.key, measurement]));
+	const fullLoss = meanLoss(measured[0]!);
+	const samplesOf = (list: readonly Coalition[]) => toSamples(list.map((mask) => byKey.get(mask.key)!), fullLoss);
+
+	return session.timed("surrogate", async () => {
+		const surrogate = await fitMlp(samplesOf(masks), { seed: session.seed, pause, signal: options.signal, ...(options.epochs ? { epochs: options.epochs } : {}) });
+		const asked = drawStrata(game, { sizes, count: options.attributionMasks ?? paperAttributionMasks, random: random.fork("contributions") });
+		const contributions = await surrogateContributions(surrogate, asked, { seed: session.seed, frozen: game.frozen.keys(), pause, signal: options.signal });
+		// No critical blocks: the paper cuts its one ranking, whatever it says.
+		const found = await rankAndCut(game, contributions.contributions, { ...search, criticalLoss: Number.POSITIVE_INFINITY });
+		const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks) }) : undefined;
+		return {
+			found: { ...found, method: "paper" },
+			rivals: [],
+			contributions,
+			masks: byKey.size + found.measured,
+			...(judgement
+				? {
+						surrogate: {
+							name: "mlp",
+							trainMasks: training.size,
+							heldOutMasks: judgement.masks,
+							r2: judgement.r2,
+							spearman: judgement.spearman,
+							details: {
+								r2WithinStrata: judgement.within.r2,
+								spearmanWithinStrata: judgement.within.spearman,
+								stratumMeanR2: judgement.baselines.stratumMean.r2,
+								stratumMeanSpearman: judgement.baselines.stratumMean.spearman,
+							},
+						},
+					}
+				: {}),
+		};
+	});
+}
+
+export { ranking };

@@ -1,0 +1,31 @@
+import type { PruneOptions } from "./api.js";
+import { blocksArgument } from "./report/format.js";
+
+/** The command that does the same as a call. */
+export function commandLine(model: string, output: string | undefined, options: PruneOptions): string {
+	const parts = ["prune-gguf", quoted(model)];
+	if (output !== undefined) parts.push(quoted(output));
+	const flag = (name: string, value: number | string | undefined) => {
+		if (value !== undefined) parts.push(`--${name}`, quoted(String(value)));
+	};
+	flag("remove-blocks", options.removeBlocks);
+	flag("remove-fraction", options.removeFraction === undefined ? undefined : `${options.removeFraction * 100}%`);
+	flag("remove", options.remove && blocksArgument(options.remove));
+	flag("method", options.method);
+	flag("masks", options.masks);
+	flag("strata", options.strata?.join(","));
+	flag("attribution-masks", options.attributionMasks);
+	flag("epochs", options.epochs);
+	for (const file of options.calibration ?? []) flag("calibration", file);
+	flag("windows", options.windows);
+	flag("window-length", options.windowLength);
+	flag("seed", options.seed);
+	flag("threads", options.threads);
+	flag("gpu-layers", options.gpuLayers);
+	return parts.join(" ");
+}
+
+/** A word for a shell. */
+export function quoted(word: string): string {
+	return /^[\w@%+=:,./\\-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,97 @@
+import { basename } from "node:path";
+import type { PruneOptions } from "./api.js";
+import { foldNames } from "./calibration/index.js";
+import type { Choices } from "./choose.js";
+import { commandLine } from "./command.js";
+import { Coalition } from "./game/coalition.js";
+import type { Finalist, Race } from "./race.js";
+import { llamaPin, packageVersion } from "./runtime/paths.js";
+import { hashWindows } from "./runtime/windows.js";
+import type { Session } from "./session.js";
+import { differences, meanAndError } from "./statistics.js";
+import { PLAN_FORMAT, PLAN_VERSION, type Plan, type PlanFold, type PlanLosses, parsePlan } from "./storage/plan.js";
+
+/** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
+export async function makePlan(
+	session: Session,
+	output: string | undefined,
+	chosen: Finalist,
+	choices: Choices | undefined,
+	decided: Race,
+	options: PruneOptions,
+): Promise<Plan> {
+	const { model, calibration } = session;
+	const { blocks } = model.facts;
+	const losses: Record<string, PlanLosses> = {};
+	const folds: Record<string, PlanFold> = {};
+	for (const name of foldNames) {
+		const windows = calibration.folds[name];
+		folds[name] = { source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length };
+		losses[name] = await session.timed("figures", () => lossesOn(session, name, chosen, options));
+	}
+	const { removeBlocks, removeFraction, masks, windows, windowLength } = options;
+	return parsePlan({
+		format: PLAN_FORMAT,
+		version: PLAN_VERSION,
+		created: new Date().toISOString(),
+		model: { name: basename(model.path), sha256: session.sha256, architecture: model.facts.architecture, blocks },
+		removed: [...chosen.removed],
+		kept: blocks - chosen.removed.length,
+		method: chosen.method,
+		options: defined({ method: options.method ?? "greedy", removeBlocks, removeFraction, masks, windows, windowLength }),
+		seed: session.seed,
+		calibration: folds,
+		losses,
+		...(choices ? { contributions: contributionsOf(choices) } : {}),
+		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
+		critical: (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
+		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
+		alternatives: alternativesOf(choices, decided),
+		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
+		backend: String(session.settings.backend),
+		machine: session.settings,
+		timings: { ...session.timings },
+		command: commandLine(basename(model.path), output === undefined ? undefined : basename(output), options),
+	});
+}
+
+async function lossesOn(session: Session, fold: (typeof foldNames)[number], chosen: Finalist, options: PruneOptions): Promise<PlanLosses> {
+	const game = session.games[fold];
+	const [full, removed] = await game.measure([Coalition.full(game.players), Coalition.ofRemoved(game.players, chosen.removed)], {
+		phase: "figures",
+		signal: options.signal,
+	});
+	const { mean, standardError } = meanAndError(differences(removed!.losses, full!.losses));
+	const side = (losses: Float64Array) => ({ mean: finite(meanAndError(losses).mean), windows: Array.from(losses, finite) });
+	return { full: side(full!.losses), removed: side(removed!.losses), difference: finite(mean), standardError: finite(standardError ?? Number.NaN) };
+}
+
+function contributionsOf({ contributions }: Choices): NonNullable<Plan["contributions"]> {
+	const { estimator, contributions: values, standardErrors } = contributions;
+	return Array.from(values, (value, block) => ({ block, value, estimator, standardError: standardErrors?.[block] }))
+		.filter(({ value }) => Number.isFinite(value))
+		.map(({ standardError, ...rest }) => (standardError === undefined ? rest : { ...rest, standardError }));
+}
+
+function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alternatives"] {
+	const sizes = new Set([...(choices?.found.byCount.keys() ?? []), ...decided.winners.keys()]);
+	return [...sizes].sort((a, b) => a - b).map((k) => {
+		const winner = decided.winners.get(k);
+		const removed = winner?.removed ?? choices!.found.byCount.get(k)!.removed;
+		const found = [choices?.found, ...(choices?.rivals ?? [])].map((result) => result?.byCount.get(k)).find((set) => set?.removed.join() === removed.join());
+		return {
+			k,
+			removed: [...removed],
+			...(found ? { searchLoss: finite(found.loss) } : {}),
+			...(winner ? { validationLoss: finite(winner.loss), validationStandardError: finite(winner.standardError ?? Number.NaN) } : {}),
+		};
+	});
+}
+
+function defined(values: Record<string, number | string | undefined>): Record<string, number | string> {
+	return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, number | string] => entry[1] !== undefined));
+}
+
+function finite(value: number): number | null {
+	return Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,173 @@
+// The main job, top to bottom.
+import { basename } from "node:path";
+import type { CurvePoint, Method, PruneOptions, PruneResult } from "./api.js";
+import { type Choices, choose, plannedMasks } from "./choose.js";
+import { quoted } from "./command.js";
+import { InvalidOptionError } from "./errors.js";
+import { Coalition } from "./game/coalition.js";
+import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
+import { makePlan } from "./make-plan.js";
+import { measureOne, Session, logger, summarize } from "./session.js";
+import { keptPlanPath } from "./storage/runs.js";
+import { writePlan } from "./storage/plan.js";
+import { checkTarget } from "./storage/atomic-file.js";
+import { writePruned } from "./write.js";
+
+/**
+ * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
+ * smaller model. Without `removeBlocks`, `removeFraction` or `remove` it measures the curve, suggests a size and writes nothing.
+ * @param model path of a GGUF file (any shard of a split one)
+ * @param output path of the file to write; nothing is written without it
+ * @throws InvalidOptionError, UnsupportedArchitectureError, InvalidMaskError, OutputExistsError, NoSpaceError, VerificationError and the errors of loading
+ * @example
+ * const result = await pruneGguf("model.gguf", "smaller.gguf", { removeBlocks: 6 });
+ * console.log(result.plan?.removed);
+ */
+export async function pruneGguf(model: string, output: string | undefined, options: PruneOptions = {}): Promise<PruneResult> {
+	const started = Date.now();
+	const amount = amountOf(options);
+	// Found out before hours of measuring.
+	if (amount !== "curve" && !options.dryRun) {
+		const target = { overwrite: options.overwrite ?? false, inputs: [model] };
+		for (const path of [output, options.plan ?? (output === undefined ? undefined : `${output}.plan.json`)]) {
+			if (path !== undefined) await checkTarget(path, target);
+		}
+	}
+	const session = await Session.open(model, options);
+	try {
+		const removable = countOf(amount, session);
+		const estimate = await announce(session, removable, options);
+		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, started);
+
+		const choices = options.remove ? undefined : await choose(session, options.method ?? "greedy", removable.kmax, options);
+		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
+		const decided = await race(session, candidates(session, choices, removable, options), options);
+		const curve = curveOf(decided);
+		if (amount === "curve") {
+			return finish(session, { curve, suggestion: suggest(curve, session), commands: commandsFor(model, curve, session, options) }, started);
+		}
+		return await deliver(session, output, decided, choices, curve, options, started);
+	} finally {
+		await session.close();
+	}
+}
+
+type Amount = "curve" | { blocks: number } | { fraction: number } | { remove: number[] };
+
+function amountOf(options: PruneOptions): Amount {
+	const given = (["removeBlocks", "removeFraction", "remove"] as const).filter((name) => options[name] !== undefined);
+	if (given.length > 1) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
+	const { removeBlocks, removeFraction, remove } = options;
+	if (removeBlocks !== undefined) {
+		if (!Number.isInteger(removeBlocks) || removeBlocks < 1) throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
+		return { blocks: removeBlocks };
+	}
+	if (removeFraction !== undefined) {
+		if (!(removeFraction > 0 && removeFraction < 1)) throw new InvalidOptionError(`remove-fraction must be between 0 and 100 %, got ${removeFraction * 100} %`);
+		return { fraction: removeFraction };
+	}
+	if (remove !== undefined) {
+		if (remove.length === 0) throw new InvalidOptionError("the list of blocks to remove is empty");
+		return { remove: [...new Set(remove)].sort((a, b) => a - b) };
+	}
+	return "curve";
+}
+
+/** How many blocks to remove (undefined for the whole curve), and up to how many sets are searched. */
+interface Removable {
+	count: number | undefined;
+	kmax: number;
+}
+
+function countOf(amount: Amount, session: Session): Removable {
+	const { blocks, maxRemovable } = session.model.blocks;
+	if (amount === "curve") return { count: undefined, kmax: Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3))) };
+	if ("remove" in amount) return { count: amount.remove.length, kmax: amount.remove.length };
+	const count = "blocks" in amount ? amount.blocks : Math.round(amount.fraction * blocks);
+	if (count < 1) throw new InvalidOptionError(`${((amount as { fraction: number }).fraction * 100).toFixed(1)} % of ${blocks} blocks is less than one block`);
+	if (count > maxRemovable) {
+		const frozen = [...session.model.blocks.frozen.keys()];
+		const why = frozen.length > 0 ? ` (blocks ${frozen.join(", ")} must stay)` : "";
+		throw new InvalidOptionError(`${count} blocks cannot be removed: the model has ${blocks}, and at most ${maxRemovable} of them can go${why}`);
+	}
+	return { count, kmax: count };
+}
+
+async function announce(session: Session, { kmax }: Removable, options: PruneOptions) {
+	const { model, calibration } = session;
+	const { blocks } = model.facts;
+	const full = await measureOne(session.games.search, Coalition.full(blocks), "the full model", options.signal);
+	if (!full.every(Number.isFinite)) throw new InvalidOptionError("the full model gives losses that are not finite on this text: nothing can be compared with it");
+	const method: Method = options.method ?? "greedy";
+	const masks = options.remove ? 1 : plannedMasks(method, blocks, kmax, options.masks);
+	const perMask = calibration.folds.search.count * calibration.folds.search.length;
+	const tokens = masks * perMask + 4 * (calibration.folds.validation.count + calibration.folds.report.count) * calibration.folds.search.length;
+	// Masks share the work of their common leading blocks: about six tenths of their time alone is left.
+	const seconds = session.tokensPerSecond > 0 ? (0.6 * tokens) / session.tokensPerSecond : Number.NaN;
+	const time = Number.isFinite(seconds) ? `, about ${Math.max(1, Math.round(seconds))} s` : "";
+	logger(options)(
+		"note",
+		`${basename(model.path)}: ${blocks} blocks, at most ${masks} masks of ${perMask} tokens (${calibration.source})${time}`,
+	);
+	return { masks, tokens, seconds };
+}
+
+function candidates(session: Session, choices: Choices | undefined, removable: Removable, options: PruneOptions): Choice[] {
+	if (options.remove) {
+		const removed = [...new Set(options.remove)].sort((a, b) => a - b);
+		const problem = session.model.blocks.check(removed);
+		if (problem) throw new InvalidOptionError(`blocks ${removed.join(", ")} cannot be removed: ${problem}`);
+		return [{ removed, method: "given" }];
+	}
+	const sizes = removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count];
+	const sets = sizes.flatMap((size) =>
+		[choices!.found, ...choices!.rivals].flatMap((result) => {
+			const set = result.byCount.get(size);
+			return set ? [{ removed: set.removed, method: result.method }] : [];
+		}),
+	);
+	if (sets.length === 0) {
+		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
+		throw new InvalidOptionError(`exactly ${removable.count} blocks cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`);
+	}
+	return sets;
+}
+
+async function deliver(
+	session: Session,
+	output: string | undefined,
+	decided: Race,
+	choices: Choices | undefined,
+	curve: CurvePoint[],
+	options: PruneOptions,
+	started: number,
+): Promise<PruneResult> {
+	const chosen = chosenOf(decided);
+	const plan = await makePlan(session, output, chosen, choices, decided, options);
+	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, `${plan.method}-${plan.removed.length}`) : `${output}.plan.json`);
+	const keptAmongRuns = options.plan === undefined && output === undefined;
+	const report = session.games.report;
+	const losses = await measureOne(report, Coalition.ofRemoved(report.players, chosen.removed), "figures", options.signal);
+	let written: PruneResult["output"];
+	if (output !== undefined) {
+		const { file } = session.model;
+		const summary = summarize(session.model);
+		const expected = {
+			windows: session.calibration.folds.report,
+			losses,
+			threads: session.evaluator.threads,
+			exact: session.settings.backend === "CPU",
+		};
+		// One model in memory at a time: the written one is loaded to be verified.
+		await session.close();
+		written = await session.timed("write", () => writePruned(file, output, chosen.removed, session.sha256, expected, options));
+		await writePlan(planPath, { ...plan, timings: { ...session.timings } }, { overwrite: true });
+		return { model: summary, plan, planPath, output: written, curve, commands: [], seconds: (Date.now() - started) / 1000 };
+	}
+	await writePlan(planPath, plan, { overwrite: keptAmongRuns || (options.overwrite ?? false) });
+	return finish(session, { plan, planPath, curve, commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`] }, started);
+}
+
+function finish(session: Session, result: Omit<PruneResult, "model" | "seconds">, started: number): PruneResult {
+	return { model: summarize(session.model), ...result, seconds: (Date.now() - started) / 1000 };
+}

@@ -1,0 +1,103 @@
+import type { CurvePoint, PruneOptions, PruneResult } from "./api.js";
+import { commandLine } from "./command.js";
+import { Coalition } from "./game/coalition.js";
+import { logger, type Session } from "./session.js";
+import { differences, meanAndError } from "./statistics.js";
+
+/** A set that a method proposes. */
+export interface Choice {
+	readonly removed: readonly number[];
+	/** Who proposes it. */
+	readonly method: string;
+}
+
+/** A set measured on the validation fold. */
+export interface Finalist extends Choice {
+	/** Mean loss on the validation fold, and what it adds to that of the full model. */
+	readonly loss: number;
+	readonly added: number;
+	/** Of the added loss, paired by window. */
+	readonly standardError: number | undefined;
+}
+
+/** The best set of each number of removed blocks, by the validation fold. */
+export interface Race {
+	readonly fullLoss: number;
+	readonly winners: ReadonlyMap<number, Finalist>;
+}
+
+/** Decides between the sets of each size on the validation fold, which no search has seen. The method's own set wins a tie. */
+export async function race(session: Session, choices: readonly Choice[], options: PruneOptions): Promise<Race> {
+	const game = session.games.validation;
+	const sets = choices.map((choice) => Coalition.ofRemoved(game.players, choice.removed));
+	const measured = await session.timed("validation", () =>
+		game.measure([Coalition.full(game.players), ...sets], { phase: "validation", signal: options.signal }),
+	);
+	const full = measured[0]!.losses;
+	const winners = new Map<number, Finalist>();
+	choices.forEach((choice, i) => {
+		const { losses } = measured[i + 1]!;
+		const { mean: added, standardError } = meanAndError(differences(losses, full));
+		const finalist = { ...choice, loss: meanAndError(losses).mean, added, standardError };
+		const best = winners.get(choice.removed.length);
+		if (!best || finalist.added < best.added) winners.set(choice.removed.length, finalist);
+	});
+	const [first] = choices;
+	for (const winner of winners.values()) {
+		if (winner.method === first?.method) continue;
+		logger(options)("note", `${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) was better on the validation text than that of ${first?.method}`);
+	}
+	return { fullLoss: meanAndError(full).mean, winners };
+}
+
+/** The winner of a race of one size. */
+export function chosenOf(decided: Race): Finalist {
+	return [...decided.winners.values()][0]!;
+}
+
+/** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
+export function curveOf(decided: Race): CurvePoint[] {
+	const full: CurvePoint = { removed: [], loss: decided.fullLoss, added: 0, standardError: 0 };
+	const points = [...decided.winners.values()].map(({ removed, loss, added, standardError }) => ({
+		removed,
+		loss: finite(loss),
+		added: finite(added),
+		standardError: standardError === undefined ? undefined : finite(standardError),
+	}));
+	return [full, ...points.sort((a, b) => a.removed.length - b.removed.length)];
+}
+
+/** Added loss, nats per token, up to which a smaller model is suggested: perplexity rises by about a tenth. */
+const sensibleLoss = 0.1;
+
+/** The most blocks whose loss stays small, which may be none. */
+export function suggest(curve: readonly CurvePoint[], session: Session): NonNullable<PruneResult["suggestion"]> {
+	const fits = curve.filter((point) => point.added !== null && point.added <= sensibleLoss);
+	const best = fits.at(-1)!;
+	const percent = (added: number) => `${((Math.exp(added) - 1) * 100).toFixed(0)} %`;
+	if (best.removed.length > 0) {
+		return {
+			removed: best.removed,
+			reason: `the most of ${session.model.facts.blocks} blocks that raise perplexity by no more than about a tenth (${percent(best.added!)})`,
+		};
+	}
+	const next = curve[1];
+	const cost = next?.added == null ? "breaks it" : `raises perplexity by ${percent(next.added)}`;
+	return { removed: [], reason: `remove nothing: already the cheapest block ${cost}. A smaller quantisation may be the better way to a smaller file.` };
+}
+
+/** Commands that write the models of a curve; they use again what was measured. */
+export function commandsFor(model: string, curve: readonly CurvePoint[], session: Session, options: PruneOptions): string[] {
+	const suggested = suggest(curve, session).removed.length;
+	const sizes = curve.map((point) => point.removed.length).filter((size) => size > 0);
+	const shown = [...new Set([suggested, sizes[Math.floor(sizes.length / 3)], sizes.at(-1)])];
+	return sizes.filter((size) => shown.includes(size)).map((size) => commandLine(model, outputName(model, size), { ...options, removeBlocks: size }));
+}
+
+function outputName(model: string, removed: number): string {
+	return `${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}-minus-${removed}.gguf`;
+}
+
+function finite(value: number): number | null {
+	return Number.isFinite(value) ? value : null;
+}

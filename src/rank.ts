@@ -1,0 +1,30 @@
+import type { MeasureOptions, RankResult } from "./api.js";
+import { choose } from "./choose.js";
+import { Session, summarize } from "./session.js";
+
+/**
+ * Contributions of a model's blocks: what their removal alone adds to the loss, or, with the paper's method, what its surrogate says.
+ * @throws the errors of loading and measuring
+ */
+export async function rankBlocks(model: string, options: MeasureOptions = {}): Promise<RankResult> {
+	const started = Date.now();
+	const session = await Session.open(model, options);
+	try {
+		const method = options.method === "paper" ? "paper" : "leave-one-out";
+		const { found, contributions, surrogate, masks } = await choose(session, method, 1, options);
+		return {
+			model: summarize(session.model),
+			loss: found.fullLoss,
+			estimator: contributions.estimator,
+			contributions: Array.from(contributions.contributions, (value, block) => ({ block, value, standardError: contributions.standardErrors?.[block] })).filter(
+				({ value }) => Number.isFinite(value),
+			),
+			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
+			surrogate,
+			masks,
+			seconds: (Date.now() - started) / 1000,
+		};
+	} finally {
+		await session.close();
+	}
+}
