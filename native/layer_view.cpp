@@ -58,6 +58,8 @@ void lower_leading_count(llama_hparams & to, const llama_hparams & from, const s
         if (from.n_layer_kv_from_start >= 0) {
             to.n_layer_kv_from_start = kept_below(blocks, from.n_layer_kv_from_start);
         }
+    } else if (name == "n_no_rope_layer_step") {
+        to.n_no_rope_layer_step = kept_below(blocks, int(from.n_no_rope_layer_step));
     } else if (name == "n_deepstack_layers") {
         to.n_deepstack_layers = kept_below(blocks, int(from.n_deepstack_layers));
     } else if (name == "router_layer") {

@@ -18,7 +18,8 @@ export interface ProgressOptions {
 	readonly now?: () => number;
 }
 
-/** Without a terminal a line comes with every tenth, and after so many milliseconds without one. */
+/** Without a terminal a line comes with every tenth, but not sooner than the first and not later than the second of these (milliseconds). */
+const LINE_PAUSE = 3_000;
 const LINE_INTERVAL = 30_000;
 const TENTHS = 10;
 const DEFAULT_COLUMNS = 80;
@@ -89,7 +90,8 @@ export class ProgressReporter {
 	#writeLine(event: ProgressEvent): void {
 		const tenth = event.total > 0 ? Math.floor((TENTHS * event.done) / event.total) : 0;
 		const now = this.#now();
-		if (tenth <= this.#tenth && now - this.#lastLine < LINE_INTERVAL) return;
+		const since = now - this.#lastLine;
+		if (this.#lastLine > 0 && since < (tenth > this.#tenth ? LINE_PAUSE : LINE_INTERVAL)) return;
 		this.#tenth = Math.max(tenth, this.#tenth);
 		this.#lastLine = now;
 		this.#stream.write(`${progressText(event)}\n`);
