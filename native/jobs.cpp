@@ -3,6 +3,7 @@
 #include "model_wrap.h"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace {
 
@@ -63,7 +64,13 @@ void EvaluateJob::run() {
                 std::copy(shared->tokens.begin(), shared->tokens.end(), array.Data());
                 tokens = array;
             }
-            on_mask.Call({ Napi::Number::New(env, shared->mask), losses, tokens, stats_object(env, now) });
+            Napi::Array digests = Napi::Array::New(env, shared->digests.size());
+            for (size_t i = 0; i < shared->digests.size(); ++i) {
+                char text[17];
+                std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(shared->digests[i]));
+                digests.Set(uint32_t(i), Napi::String::New(env, text));
+            }
+            on_mask.Call({ Napi::Number::New(env, shared->mask), losses, tokens, digests, stats_object(env, now) });
         });
     });
 }

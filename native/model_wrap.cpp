@@ -217,6 +217,7 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->settings.state_bytes = number<size_t>(options, "stateBytes");
     job->settings.score_from = number<int>(options, "scoreFrom");
     job->settings.per_token = boolean(options, "perToken");
+    job->settings.digest = boolean(options, "digest");
     return Job::start(env, std::move(job), info[4].As<Napi::Function>());
 }
 

@@ -37,6 +37,17 @@ struct Capture {
     }
 };
 
+// FNV-1a over the bit patterns: equal digests mean equal bits, for all that a test can tell.
+uint64_t digest_of(const float * values, size_t n) {
+    uint64_t hash = 0xcbf29ce484222325ull;
+    for (size_t i = 0; i < n; ++i) {
+        uint32_t bits;
+        std::memcpy(&bits, values + i, sizeof bits);
+        hash = (hash ^ bits) * 0x100000001b3ull;
+    }
+    return hash;
+}
+
 class Sweep {
 public:
     Sweep(ModelCore & core, const CancelFlag & cancel, const Masks & masks, const Windows & windows, const SweepSettings & settings)
@@ -93,9 +104,12 @@ private:
         if (settings.share_prefixes) {
             plan_captures(i, depth, from, kept, capture);
         }
-        last = MaskResult{ mask, std::vector<double>(windows.n_windows, 0.0), {} };
+        last = MaskResult{ mask, std::vector<double>(windows.n_windows, 0.0), {}, {} };
         if (settings.per_token) {
             last.tokens.resize(size_t(windows.n_windows) * scored);
+        }
+        if (settings.digest) {
+            last.digests.resize(windows.n_windows);
         }
         decode(kept, from.get(), capture);
         check_captures(capture);
@@ -214,6 +228,11 @@ private:
         for (int w = first; w < first + n; ++w) {
             const int32_t * tokens = windows.tokens.data() + size_t(w) * length;
             targets.insert(targets.end(), tokens + settings.score_from + 1, tokens + length);
+        }
+        if (settings.digest) {
+            for (int w = 0; w < n; ++w) {
+                last.digests[first + w] = digest_of(logits + size_t(w) * scored * n_vocab, size_t(scored) * n_vocab);
+            }
         }
         std::vector<double> losses(targets.size());
         token_losses(logits, n_vocab, targets.data(), int64_t(targets.size()), settings.n_threads, losses.data());

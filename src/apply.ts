@@ -19,24 +19,36 @@ const verification = { count: 4, length: 128 };
  */
 export async function applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult> {
 	const started = Date.now();
-	if ((options.plan === undefined) === (options.remove === undefined)) throw new InvalidOptionError("give either a plan or a list of blocks to remove");
+	if ((options.plan === undefined) === (options.remove === undefined))
+		throw new InvalidOptionError("give either a plan or a list of blocks to remove");
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs: [model] });
 	const plan = options.plan === undefined ? undefined : await readPlan(options.plan);
 	const loaded = await loadModel(model, options);
 	try {
 		const sha256 = await identityOf(loaded.file.paths, options.signal);
 		if (plan && plan.model.sha256 !== sha256) {
-			throw new InvalidPlanError(`${options.plan} was made for ${plan.model.name} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`);
+			throw new InvalidPlanError(
+				`${options.plan} was made for ${plan.model.name} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
+			);
 		}
 		const removed = [...new Set(plan?.removed ?? options.remove)].sort((a, b) => a - b);
 		checkRemoval(model, loaded.blocks, removed);
 		const own = await ownSamples(loaded, { ...verification, seed: 0, signal: options.signal });
 		const windows = deal(own, { search: 0, validation: 0, report: own.count }).report;
-		const [expected] = await loaded.createEvaluator().evaluate([Coalition.ofRemoved(loaded.facts.blocks, removed)], windows, { signal: options.signal });
+		const [expected] = await loaded
+			.createEvaluator()
+			.evaluate([Coalition.ofRemoved(loaded.facts.blocks, removed)], windows, { signal: options.signal });
 		const summary = summarize(loaded);
 		const exact = backEndOf(loaded, options) === "CPU";
 		await loaded.dispose();
-		const written = await writePruned(loaded.file, output, removed, sha256, { windows, losses: expected!.losses, threads: loaded.threads, exact }, options);
+		const written = await writePruned(
+			loaded.file,
+			output,
+			removed,
+			sha256,
+			{ windows, losses: expected!.losses, threads: loaded.threads, exact },
+			options,
+		);
 		logger(options)("debug", `removed blocks ${removed.join(", ")}`);
 		return { model: summary, removed, output: written, seconds: (Date.now() - started) / 1000 };
 	} finally {
@@ -44,8 +56,13 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	}
 }
 
-function checkRemoval(path: string, blocks: { support: string; reason?: string; architecture: string; check(removed: readonly number[]): string | undefined }, removed: readonly number[]): void {
-	if (blocks.support === "refused") throw new UnsupportedArchitectureError(`${path} (architecture ${blocks.architecture}): ${blocks.reason}`);
+function checkRemoval(
+	path: string,
+	blocks: { support: string; reason?: string; architecture: string; check(removed: readonly number[]): string | undefined },
+	removed: readonly number[],
+): void {
+	if (blocks.support === "refused")
+		throw new UnsupportedArchitectureError(`${path} (architecture ${blocks.architecture}): ${blocks.reason}`);
 	if (removed.length === 0) throw new InvalidOptionError("nothing to remove: the list of blocks is empty");
 	const problem = blocks.check(removed);
 	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${path}: ${problem}`);

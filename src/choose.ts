@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Method, PruneOptions } from "./api.js";
-import { type Attribution, ranking } from "./attribution/attribution.js";
+import type { Attribution } from "./attribution/attribution.js";
 import { surrogateContributions } from "./attribution/paper.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
@@ -75,6 +75,10 @@ async function paper(session: Session, search: SearchOptions, options: PruneOpti
 	const { players } = game;
 	const count = options.masks ?? paperMasks;
 	if (!Number.isInteger(count) || count < 10) throw new InvalidOptionError(`masks must be a whole number of at least 10, got ${count}`);
+	for (const size of options.strata ?? []) {
+		if (size < 1 || size >= players)
+			throw new InvalidOptionError(`strata are numbers of kept blocks from 1 to ${players - 1}, got ${size}`);
+	}
 	const sizes = options.strata ?? strataSizes(players, "transformers");
 	const random = new Random(session.seed);
 	const pause = () => setImmediate();
@@ -90,12 +94,30 @@ async function paper(session: Session, search: SearchOptions, options: PruneOpti
 	);
 	const byKey = new Map(measured.map((measurement) => [measurement.coalition.key, measurement]));
 	const fullLoss = meanLoss(measured[0]!);
-	const samplesOf = (list: readonly Coalition[]) => toSamples(list.map((mask) => byKey.get(mask.key)!), fullLoss);
+	const samplesOf = (list: readonly Coalition[]) =>
+		toSamples(
+			list.map((mask) => byKey.get(mask.key)!),
+			fullLoss,
+		);
 
 	return session.timed("surrogate", async () => {
-		const surrogate = await fitMlp(samplesOf(masks), { seed: session.seed, pause, signal: options.signal, ...(options.epochs ? { epochs: options.epochs } : {}) });
-		const asked = drawStrata(game, { sizes, count: options.attributionMasks ?? paperAttributionMasks, random: random.fork("contributions") });
-		const contributions = await surrogateContributions(surrogate, asked, { seed: session.seed, frozen: game.frozen.keys(), pause, signal: options.signal });
+		const surrogate = await fitMlp(samplesOf(masks), {
+			seed: session.seed,
+			pause,
+			signal: options.signal,
+			...(options.epochs ? { epochs: options.epochs } : {}),
+		});
+		const asked = drawStrata(game, {
+			sizes,
+			count: options.attributionMasks ?? paperAttributionMasks,
+			random: random.fork("contributions"),
+		});
+		const contributions = await surrogateContributions(surrogate, asked, {
+			seed: session.seed,
+			frozen: game.frozen.keys(),
+			pause,
+			signal: options.signal,
+		});
 		// No critical blocks: the paper cuts its one ranking, whatever it says.
 		const found = await rankAndCut(game, contributions.contributions, { ...search, criticalLoss: Number.POSITIVE_INFINITY });
 		const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks) }) : undefined;
@@ -124,5 +146,3 @@ async function paper(session: Session, search: SearchOptions, options: PruneOpti
 		};
 	});
 }
-
-export { ranking };

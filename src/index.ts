@@ -7,7 +7,15 @@ export type * from "./api.js";
 export { methods, presets } from "./api.js";
 export { applyPlan } from "./apply.js";
 export { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
-export { calibrate, type Calibration, type CalibrationOptions, type FoldCounts, type FoldName, foldNames, ownSamples } from "./calibration/index.js";
+export {
+	calibrate,
+	type Calibration,
+	type CalibrationOptions,
+	type FoldCounts,
+	type FoldName,
+	foldNames,
+	ownSamples,
+} from "./calibration/index.js";
 export * from "./errors.js";
 export { evaluateModel } from "./evaluation/perplexity.js";
 export { Coalition } from "./game/coalition.js";
@@ -18,7 +26,13 @@ export { pruneGguf } from "./prune.js";
 export { rankBlocks } from "./rank.js";
 export type { ModelFacts, SweepStats } from "./runtime/addon.js";
 export { type BuildOptions, type BuildResult, buildAddon } from "./runtime/build.js";
-export { type BlockMask, type EvaluateOptions as EvaluateMasksOptions, type Evaluation, Evaluator, type EvaluatorOptions } from "./runtime/evaluator.js";
+export {
+	type BlockMask,
+	type EvaluateOptions as EvaluateMasksOptions,
+	type Evaluation,
+	Evaluator,
+	type EvaluatorOptions,
+} from "./runtime/evaluator.js";
 export { type ChatMessage, Model, type ModelOptions, type SampleOptions } from "./runtime/model.js";
 export { makeWindows, type TokenWindows } from "./runtime/windows.js";
 export { type Plan, parsePlan, readPlan } from "./storage/plan.js";

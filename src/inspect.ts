@@ -31,7 +31,10 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		reason: blocks.reason,
 		maxRemovable: blocks.maxRemovable,
 		frozen: [...blocks.frozen].map(([block, reason]) => ({ block, reason })),
-		pruned: removed === undefined ? undefined : `blocks ${removed.join(", ")} of ${sourceBlocks} removed by prune-gguf ${file.string("prune_gguf.version")}`,
+		pruned:
+			removed === undefined
+				? undefined
+				: `blocks ${removed.join(", ")} of ${sourceBlocks} removed by prune-gguf ${file.string("prune_gguf.version")}`,
 		types,
 	};
 }

@@ -63,7 +63,12 @@ async function lossesOn(session: Session, fold: (typeof foldNames)[number], chos
 	});
 	const { mean, standardError } = meanAndError(differences(removed!.losses, full!.losses));
 	const side = (losses: Float64Array) => ({ mean: finite(meanAndError(losses).mean), windows: Array.from(losses, finite) });
-	return { full: side(full!.losses), removed: side(removed!.losses), difference: finite(mean), standardError: finite(standardError ?? Number.NaN) };
+	return {
+		full: side(full!.losses),
+		removed: side(removed!.losses),
+		difference: finite(mean),
+		standardError: finite(standardError ?? Number.NaN),
+	};
 }
 
 function contributionsOf({ contributions }: Choices): NonNullable<Plan["contributions"]> {
@@ -75,17 +80,21 @@ function contributionsOf({ contributions }: Choices): NonNullable<Plan["contribu
 
 function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alternatives"] {
 	const sizes = new Set([...(choices?.found.byCount.keys() ?? []), ...decided.winners.keys()]);
-	return [...sizes].sort((a, b) => a - b).map((k) => {
-		const winner = decided.winners.get(k);
-		const removed = winner?.removed ?? choices!.found.byCount.get(k)!.removed;
-		const found = [choices?.found, ...(choices?.rivals ?? [])].map((result) => result?.byCount.get(k)).find((set) => set?.removed.join() === removed.join());
-		return {
-			k,
-			removed: [...removed],
-			...(found ? { searchLoss: finite(found.loss) } : {}),
-			...(winner ? { validationLoss: finite(winner.loss), validationStandardError: finite(winner.standardError ?? Number.NaN) } : {}),
-		};
-	});
+	return [...sizes]
+		.sort((a, b) => a - b)
+		.map((k) => {
+			const winner = decided.winners.get(k);
+			const removed = winner?.removed ?? choices!.found.byCount.get(k)!.removed;
+			const found = [choices?.found, ...(choices?.rivals ?? [])]
+				.map((result) => result?.byCount.get(k))
+				.find((set) => set?.removed.join() === removed.join());
+			return {
+				k,
+				removed: [...removed],
+				...(found ? { searchLoss: finite(found.loss) } : {}),
+				...(winner ? { validationLoss: finite(winner.loss), validationStandardError: finite(winner.standardError ?? Number.NaN) } : {}),
+			};
+		});
 }
 
 function defined(values: Record<string, number | string | undefined>): Record<string, number | string> {

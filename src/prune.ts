@@ -44,7 +44,11 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 		const decided = await race(session, candidates(session, choices, removable, options), options);
 		const curve = curveOf(decided);
 		if (amount === "curve") {
-			return finish(session, { curve, suggestion: suggest(curve, session), commands: commandsFor(model, curve, session, options) }, started);
+			return finish(
+				session,
+				{ curve, suggestion: suggest(curve, session), commands: commandsFor(model, curve, session, options) },
+				started,
+			);
 		}
 		return await deliver(session, output, decided, choices, curve, options, started);
 	} finally {
@@ -59,11 +63,13 @@ function amountOf(options: PruneOptions): Amount {
 	if (given.length > 1) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
 	const { removeBlocks, removeFraction, remove } = options;
 	if (removeBlocks !== undefined) {
-		if (!Number.isInteger(removeBlocks) || removeBlocks < 1) throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
+		if (!Number.isInteger(removeBlocks) || removeBlocks < 1)
+			throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
 		return { blocks: removeBlocks };
 	}
 	if (removeFraction !== undefined) {
-		if (!(removeFraction > 0 && removeFraction < 1)) throw new InvalidOptionError(`remove-fraction must be between 0 and 100 %, got ${removeFraction * 100} %`);
+		if (!(removeFraction > 0 && removeFraction < 1))
+			throw new InvalidOptionError(`remove-fraction must be between 0 and 100 %, got ${removeFraction * 100} %`);
 		return { fraction: removeFraction };
 	}
 	if (remove !== undefined) {
@@ -84,11 +90,16 @@ function countOf(amount: Amount, session: Session): Removable {
 	if (amount === "curve") return { count: undefined, kmax: Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3))) };
 	if ("remove" in amount) return { count: amount.remove.length, kmax: amount.remove.length };
 	const count = "blocks" in amount ? amount.blocks : Math.round(amount.fraction * blocks);
-	if (count < 1) throw new InvalidOptionError(`${((amount as { fraction: number }).fraction * 100).toFixed(1)} % of ${blocks} blocks is less than one block`);
+	if (count < 1)
+		throw new InvalidOptionError(
+			`${((amount as { fraction: number }).fraction * 100).toFixed(1)} % of ${blocks} blocks is less than one block`,
+		);
 	if (count > maxRemovable) {
 		const frozen = [...session.model.blocks.frozen.keys()];
 		const why = frozen.length > 0 ? ` (blocks ${frozen.join(", ")} must stay)` : "";
-		throw new InvalidOptionError(`${count} blocks cannot be removed: the model has ${blocks}, and at most ${maxRemovable} of them can go${why}`);
+		throw new InvalidOptionError(
+			`${count} blocks cannot be removed: the model has ${blocks}, and at most ${maxRemovable} of them can go${why}`,
+		);
 	}
 	return { count, kmax: count };
 }
@@ -97,11 +108,13 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	const { model, calibration } = session;
 	const { blocks } = model.facts;
 	const full = await measureOne(session.games.search, Coalition.full(blocks), "the full model", options.signal);
-	if (!full.every(Number.isFinite)) throw new InvalidOptionError("the full model gives losses that are not finite on this text: nothing can be compared with it");
+	if (!full.every(Number.isFinite))
+		throw new InvalidOptionError("the full model gives losses that are not finite on this text: nothing can be compared with it");
 	const method: Method = options.method ?? "greedy";
 	const masks = options.remove ? 1 : plannedMasks(method, blocks, kmax, options.masks);
 	const perMask = calibration.folds.search.count * calibration.folds.search.length;
-	const tokens = masks * perMask + 4 * (calibration.folds.validation.count + calibration.folds.report.count) * calibration.folds.search.length;
+	const tokens =
+		masks * perMask + 4 * (calibration.folds.validation.count + calibration.folds.report.count) * calibration.folds.search.length;
 	// Masks share the work of their common leading blocks: about six tenths of their time alone is left.
 	const seconds = session.tokensPerSecond > 0 ? (0.6 * tokens) / session.tokensPerSecond : Number.NaN;
 	const time = Number.isFinite(seconds) ? `, about ${Math.max(1, Math.round(seconds))} s` : "";
@@ -128,7 +141,9 @@ function candidates(session: Session, choices: Choices | undefined, removable: R
 	);
 	if (sets.length === 0) {
 		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
-		throw new InvalidOptionError(`exactly ${removable.count} blocks cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`);
+		throw new InvalidOptionError(
+			`exactly ${removable.count} blocks cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
+		);
 	}
 	return sets;
 }
@@ -144,7 +159,8 @@ async function deliver(
 ): Promise<PruneResult> {
 	const chosen = chosenOf(decided);
 	const plan = await makePlan(session, output, chosen, choices, decided, options);
-	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, `${plan.method}-${plan.removed.length}`) : `${output}.plan.json`);
+	const planPath =
+		options.plan ?? (output === undefined ? keptPlanPath(session.folder, `${plan.method}-${plan.removed.length}`) : `${output}.plan.json`);
 	const keptAmongRuns = options.plan === undefined && output === undefined;
 	const report = session.games.report;
 	const losses = await measureOne(report, Coalition.ofRemoved(report.players, chosen.removed), "figures", options.signal);
@@ -165,7 +181,11 @@ async function deliver(
 		return { model: summary, plan, planPath, output: written, curve, commands: [], seconds: (Date.now() - started) / 1000 };
 	}
 	await writePlan(planPath, plan, { overwrite: keptAmongRuns || (options.overwrite ?? false) });
-	return finish(session, { plan, planPath, curve, commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`] }, started);
+	return finish(
+		session,
+		{ plan, planPath, curve, commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`] },
+		started,
+	);
 }
 
 function finish(session: Session, result: Omit<PruneResult, "model" | "seconds">, started: number): PruneResult {

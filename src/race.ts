@@ -45,7 +45,10 @@ export async function race(session: Session, choices: readonly Choice[], options
 	const [first] = choices;
 	for (const winner of winners.values()) {
 		if (winner.method === first?.method) continue;
-		logger(options)("note", `${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) was better on the validation text than that of ${first?.method}`);
+		logger(options)(
+			"note",
+			`${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) was better on the validation text than that of ${first?.method}`,
+		);
 	}
 	return { fullLoss: meanAndError(full).mean, winners };
 }
@@ -83,7 +86,10 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 	}
 	const next = curve[1];
 	const cost = next?.added == null ? "breaks it" : `raises perplexity by ${percent(next.added)}`;
-	return { removed: [], reason: `remove nothing: already the cheapest block ${cost}. A smaller quantisation may be the better way to a smaller file.` };
+	return {
+		removed: [],
+		reason: `remove nothing: already the cheapest block ${cost}. A smaller quantisation may be the better way to a smaller file.`,
+	};
 }
 
 /** Commands that write the models of a curve; they use again what was measured. */
@@ -91,7 +97,9 @@ export function commandsFor(model: string, curve: readonly CurvePoint[], session
 	const suggested = suggest(curve, session).removed.length;
 	const sizes = curve.map((point) => point.removed.length).filter((size) => size > 0);
 	const shown = [...new Set([suggested, sizes[Math.floor(sizes.length / 3)], sizes.at(-1)])];
-	return sizes.filter((size) => shown.includes(size)).map((size) => commandLine(model, outputName(model, size), { ...options, removeBlocks: size }));
+	return sizes
+		.filter((size) => shown.includes(size))
+		.map((size) => commandLine(model, outputName(model, size), { ...options, removeBlocks: size }));
 }
 
 function outputName(model: string, removed: number): string {

@@ -16,9 +16,11 @@ export async function rankBlocks(model: string, options: MeasureOptions = {}): P
 			model: summarize(session.model),
 			loss: found.fullLoss,
 			estimator: contributions.estimator,
-			contributions: Array.from(contributions.contributions, (value, block) => ({ block, value, standardError: contributions.standardErrors?.[block] })).filter(
-				({ value }) => Number.isFinite(value),
-			),
+			contributions: Array.from(contributions.contributions, (value, block) => ({
+				block,
+				value,
+				standardError: contributions.standardErrors?.[block],
+			})).filter(({ value }) => Number.isFinite(value)),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 			surrogate,
 			masks,

@@ -4,9 +4,9 @@ import { basename, join } from "node:path";
 import type { LogEvent, MeasureOptions, ModelSummary, ProgressEvent } from "./api.js";
 import { type Calibration, calibrate, type FoldName, foldNames } from "./calibration/index.js";
 import { InvalidOptionError, UnsupportedArchitectureError } from "./errors.js";
-import { Coalition } from "./game/coalition.js";
+import type { Coalition } from "./game/coalition.js";
 import type { Game } from "./game/game.js";
-import { Evaluator } from "./runtime/evaluator.js";
+import type { Evaluator } from "./runtime/evaluator.js";
 import { Model } from "./runtime/model.js";
 import { llamaPin } from "./runtime/paths.js";
 import { hashWindows, makeWindows, type TokenWindows } from "./runtime/windows.js";
@@ -37,7 +37,11 @@ export class Session {
 	tokensPerSecond = 0;
 	readonly #ledgers: Ledger[];
 
-	private constructor(parts: Pick<Session, "model" | "sha256" | "folder" | "seed" | "calibration" | "games" | "evaluator" | "settings"> & { ledgers: Ledger[] }) {
+	private constructor(
+		parts: Pick<Session, "model" | "sha256" | "folder" | "seed" | "calibration" | "games" | "evaluator" | "settings"> & {
+			ledgers: Ledger[];
+		},
+	) {
 		this.model = parts.model;
 		this.sha256 = parts.sha256;
 		this.folder = parts.folder;
@@ -101,7 +105,11 @@ export class Session {
 						if (session && rate > 0) session.tokensPerSecond = rate;
 					},
 				});
-			const games = { search: play(search, "search"), validation: play(await open("validation"), "validation"), report: play(await open("report"), "report") };
+			const games = {
+				search: play(search, "search"),
+				validation: play(await open("validation"), "validation"),
+				report: play(await open("report"), "report"),
+			};
 			if (search.resumed > 0) log("note", `${search.resumed} masks were measured before and are used again (${search.path})`);
 			session = new Session({ model, sha256, folder, seed, calibration, games, evaluator, settings, ledgers });
 			session.timings.load = (loaded - started) / 1000;
@@ -153,9 +161,15 @@ export function loadModel(path: string, options: MeasureOptions): Promise<Model>
 		threads: options.threads,
 		gpuLayers: options.gpuLayers,
 		signal: options.signal,
-		onProgress: (fraction) => options.onProgress?.({ phase: "loading the model", done: Math.round(fraction * 100), total: 100, unit: "percent" }),
+		onProgress: (fraction) =>
+			options.onProgress?.({ phase: "loading the model", done: Math.round(fraction * 100), total: 100, unit: "percent" }),
 		onBuildProgress: (build) =>
-			options.onProgress?.({ phase: `building the addon (once): ${build.step}`, done: Math.round(build.fraction * 100), total: 100, unit: "percent" }),
+			options.onProgress?.({
+				phase: `building the addon (once): ${build.step}`,
+				done: Math.round(build.fraction * 100),
+				total: 100,
+				unit: "percent",
+			}),
 	});
 }
 
@@ -206,7 +220,8 @@ async function calibrationOf(model: Model, folder: string, seed: number, options
 	const search = options.windows ?? defaultWindows;
 	const length = options.windowLength ?? defaultWindowLength;
 	if (!Number.isInteger(search) || search < 2) throw new InvalidOptionError(`windows must be a whole number of at least 2, got ${search}`);
-	if (!Number.isInteger(length) || length < 8) throw new InvalidOptionError(`window-length must be a whole number of at least 8 tokens, got ${length}`);
+	if (!Number.isInteger(length) || length < 8)
+		throw new InvalidOptionError(`window-length must be a whole number of at least 8 tokens, got ${length}`);
 	const counts = { search, validation: search, report: Math.ceil(1.5 * search) };
 	const draw = () =>
 		calibrate(model, {
@@ -228,7 +243,13 @@ async function calibrationOf(model: Model, folder: string, seed: number, options
 	if (kept) return kept;
 	const drawn = await draw();
 	await mkdir(folder, { recursive: true });
-	await writeFile(file, JSON.stringify({ source: drawn.source, folds: Object.fromEntries(foldNames.map((fold) => [fold, Array.from(drawn.folds[fold].tokens)])) }));
+	await writeFile(
+		file,
+		JSON.stringify({
+			source: drawn.source,
+			folds: Object.fromEntries(foldNames.map((fold) => [fold, Array.from(drawn.folds[fold].tokens)])),
+		}),
+	);
 	return drawn;
 }
 

@@ -62,7 +62,9 @@ async function verify(path: string, expected: Expectation, options: JobOptions &
 	const model = await Model.load(path, { threads: expected.threads, gpuLayers: options.gpuLayers, signal: options.signal });
 	try {
 		const { size } = await Gguf.read(path);
-		const [evaluation] = await model.createEvaluator().evaluate([Coalition.full(model.facts.blocks)], expected.windows, { signal: options.signal });
+		const [evaluation] = await model
+			.createEvaluator()
+			.evaluate([Coalition.full(model.facts.blocks)], expected.windows, { signal: options.signal });
 		const worst = largestDifference(evaluation!.losses, expected.losses);
 		if (expected.exact ? worst !== 0 : !(worst <= deviceTolerance)) {
 			throw new VerificationError(

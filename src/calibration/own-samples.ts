@@ -28,13 +28,18 @@ export async function ownSamples(model: Model, options: OwnSampleOptions): Promi
 	const chats = opening ? Math.floor(count / 2) : 0;
 	const documents = count - chats;
 	const total = count * length;
-	const sampled = await model.sample(Array.from({ length: documents }, () => documentPrompt(model)), {
-		length,
-		seed,
-		signal,
-		onProgress: (done) => options.onProgress?.(done, total),
-	});
-	const turns = opening ? await chatWindows(model, opening, chats, { ...options, onProgress: (done) => options.onProgress?.(documents * length + done, total) }) : [];
+	const sampled = await model.sample(
+		Array.from({ length: documents }, () => documentPrompt(model)),
+		{
+			length,
+			seed,
+			signal,
+			onProgress: (done) => options.onProgress?.(done, total),
+		},
+	);
+	const turns = opening
+		? await chatWindows(model, opening, chats, { ...options, onProgress: (done) => options.onProgress?.(documents * length + done, total) })
+		: [];
 	const tokens = new Int32Array(total);
 	interleave(sampled, turns).forEach((window, i) => {
 		tokens.set(window, i * length);
@@ -64,8 +69,15 @@ async function chatWindows(model: Model, opening: string, count: number, options
 	const { length, seed, signal } = options;
 	const prompt = model.tokenize(opening, { addSpecial: true, parseSpecial: true });
 	const userLength = Math.max(prompt.length + 1, Math.floor(length * userTurnShare));
-	if (userLength >= length) return model.sample(Array.from({ length: count }, () => documentPrompt(model)), { length, seed: seed + 1, signal });
-	const users = await model.sample(Array.from({ length: count }, () => prompt), { length: userLength, stopAtEog: true, seed: seed + 1, signal });
+	if (userLength >= length)
+		return model.sample(
+			Array.from({ length: count }, () => documentPrompt(model)),
+			{ length, seed: seed + 1, signal },
+		);
+	const users = await model.sample(
+		Array.from({ length: count }, () => prompt),
+		{ length: userLength, stopAtEog: true, seed: seed + 1, signal },
+	);
 	const prompts = users.map((user) => {
 		const words = model.detokenize(user.subarray(prompt.length), { special: false }).trim();
 		const chat = model.applyChatTemplate([{ role: "user", content: words }], true)!;

@@ -9,7 +9,9 @@ function tokenizeDocuments(model: Model, documents: readonly CalibrationDocument
 		if ("text" in document) return model.tokenize(document.text, { addSpecial: false });
 		const chat = model.applyChatTemplate(document.messages);
 		if (chat === undefined) {
-			throw new CalibrationError(`${name} holds chats, but the model's file has no chat template that llama.cpp knows; give plain text instead`);
+			throw new CalibrationError(
+				`${name} holds chats, but the model's file has no chat template that llama.cpp knows; give plain text instead`,
+			);
 		}
 		return withoutStart(model, model.tokenize(chat, { addSpecial: false, parseSpecial: true }));
 	});
@@ -31,7 +33,13 @@ function withoutStart(model: Model, tokens: Int32Array): Int32Array {
  * model wants one.
  * @throws CalibrationError where the text is too short, saying how many tokens it has and needs
  */
-export function windowsOfDocuments(model: Model, documents: readonly CalibrationDocument[], count: number, length: number, name: string): TokenWindows {
+export function windowsOfDocuments(
+	model: Model,
+	documents: readonly CalibrationDocument[],
+	count: number,
+	length: number,
+	name: string,
+): TokenWindows {
 	const tokens = tokenizeDocuments(model, documents, name);
 	const start = model.facts.addBos && model.facts.bos !== undefined ? [model.facts.bos] : [];
 	const body = length - start.length;

@@ -1,6 +1,16 @@
 import type { BuildOptions, BuildResult } from "../runtime/build.js";
 import type { CleanOptions, CleanResult, RunFolder, RunsOptions } from "../storage/runs.js";
-import type { ApplyOptions, ApplyResult, EvaluateOptions, EvaluateResult, InspectResult, MeasureOptions, PruneOptions, PruneResult, RankResult } from "../api.js";
+import type {
+	ApplyOptions,
+	ApplyResult,
+	EvaluateOptions,
+	EvaluateResult,
+	InspectResult,
+	MeasureOptions,
+	PruneOptions,
+	PruneResult,
+	RankResult,
+} from "../api.js";
 
 // The command line's only door to the rest: what it expects of the public API.
 export * from "../api.js";

@@ -38,13 +38,24 @@ export const globalOptions = {
 /** Where and how fast the model runs. */
 export const machineOptions = {
 	threads: valueOption("Threads that compute [default: physical cores]", groups.machine, integerOption("threads", { min: 1, max: 1024 })),
-	"gpu-layers": valueOption("Blocks put on the GPU [default: 0]", groups.machine, integerOption("gpu-layers", { max: 9999 })),
+	"gpu-layers": valueOption(
+		"Blocks put on the GPU, where a GPU back end was built; -1 for all [default: -1]",
+		groups.machine,
+		integerOption("gpu-layers", { min: -1, max: 9999 }),
+	),
 };
 
 /** How blocks are measured. */
 export const measureOptions = {
 	method: valueOption(`How blocks are judged: ${methods.join(", ")}`, groups.method, choiceOption("method", methods)),
-	masks: valueOption("Sets of blocks that may be measured", groups.method, integerOption("masks", { min: 1 })),
+	masks: valueOption("Sets of blocks that the paper's method measures [default: 8000]", groups.method, integerOption("masks", { min: 1 })),
+	strata: valueOption("The paper's numbers of kept blocks, such as 28,25,22", groups.method, blocksOption("strata")),
+	"attribution-masks": valueOption(
+		"The paper's masks for the contributions [default: 80000]",
+		groups.method,
+		integerOption("attribution-masks", { min: 1 }),
+	),
+	epochs: valueOption("The paper's passes over the masks [default: 300]", groups.method, integerOption("epochs", { min: 1 })),
 	seed: valueOption("Seed of everything drawn at random [default: 0]", groups.method, integerOption("seed", { max: 2 ** 32 - 1 })),
 	calibration: {
 		describe: "Text files (plain, or JSON Lines with text or messages) [default: the model's own samples]",

@@ -19,7 +19,8 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 	const started = Date.now();
 	const preset = options.preset ?? "llama-perplexity";
 	const context = options.context ?? 512;
-	if (!Number.isInteger(context) || context < 4) throw new InvalidOptionError(`context must be a whole number of at least 4 tokens, got ${context}`);
+	if (!Number.isInteger(context) || context < 4)
+		throw new InvalidOptionError(`context must be a whole number of at least 4 tokens, got ${context}`);
 	const text = await readFile(options.text, "utf8").catch((cause: Error) => {
 		throw new CalibrationError(`the text ${options.text} cannot be read: ${cause.message}`, { cause });
 	});
@@ -53,7 +54,9 @@ function perplexityWindows(model: Model, text: string, context: number, name: st
 	const tokens = model.tokenize(text);
 	const count = Math.floor(tokens.length / context);
 	if (tokens.length < 2 * context) {
-		throw new CalibrationError(`${name} holds ${tokens.length} tokens; two windows of ${context} are needed. Give a longer text or a smaller context.`);
+		throw new CalibrationError(
+			`${name} holds ${tokens.length} tokens; two windows of ${context} are needed. Give a longer text or a smaller context.`,
+		);
 	}
 	const windows = tokens.slice(0, count * context);
 	const { addBos, bos } = model.facts;
@@ -61,7 +64,13 @@ function perplexityWindows(model: Model, text: string, context: number, name: st
 	return makeWindows(windows, context);
 }
 
-async function tokenLosses(model: Model, windows: TokenWindows, removed: number[], preset: Preset, options: EvaluateOptions): Promise<Float64Array> {
+async function tokenLosses(
+	model: Model,
+	windows: TokenWindows,
+	removed: number[],
+	preset: Preset,
+	options: EvaluateOptions,
+): Promise<Float64Array> {
 	const mask = Coalition.ofRemoved(model.facts.blocks, checked(removed, model.facts.blocks));
 	const evaluator = model.createEvaluator();
 	const scoreFrom = firstScored(preset, windows.length);
@@ -70,7 +79,10 @@ async function tokenLosses(model: Model, windows: TokenWindows, removed: number[
 	// A few windows at a time: progress can be shown, and memory does not grow with the text.
 	const step = Math.max(1, Math.floor(4096 / windows.length));
 	for (let first = 0; first < windows.count; first += step) {
-		const part = makeWindows(windows.tokens.subarray(first * windows.length, Math.min(windows.count, first + step) * windows.length), windows.length);
+		const part = makeWindows(
+			windows.tokens.subarray(first * windows.length, Math.min(windows.count, first + step) * windows.length),
+			windows.length,
+		);
 		const [evaluation] = await evaluator.evaluate([mask], part, { scoreFrom, perToken: true, signal: options.signal });
 		all.set(evaluation!.tokenLosses!, first * (windows.length - 1 - scoreFrom));
 		const done = (first + part.count) * windows.length;

@@ -7,7 +7,14 @@ import { backEnds, buildRoot, builtAddon, packageRoot } from "./paths.js";
 
 /** Everything that crosses to C++. A test holds the names against those that the addon exports. */
 export interface Addon {
-	NativeModel: { load(path: string, options: { gpuLayers: number; mmap: boolean }, cancel: CancelToken, onProgress: (fraction: number) => void): Promise<NativeModel> };
+	NativeModel: {
+		load(
+			path: string,
+			options: { gpuLayers: number; mmap: boolean },
+			cancel: CancelToken,
+			onProgress: (fraction: number) => void,
+		): Promise<NativeModel>;
+	};
 	CancelToken: new () => CancelToken;
 	info(): AddonInfo;
 }
@@ -82,9 +89,10 @@ export interface NativeModel {
 			stateBytes: number;
 			scoreFrom: number;
 			perToken: boolean;
+			digest: boolean;
 		},
 		cancel: CancelToken,
-		onMask: (mask: number, losses: Float64Array, tokens: Float32Array | undefined, stats: SweepStats) => void,
+		onMask: (mask: number, losses: Float64Array, tokens: Float32Array | undefined, digests: string[], stats: SweepStats) => void,
 	): Promise<SweepStats>;
 	sample(
 		prompts: Int32Array[],
@@ -118,19 +126,28 @@ function candidates(): string[] {
  * @throws AddonNotFoundError where an addon is there but does not load, or none is there and `build` is false
  * @throws BuildError where building fails
  */
-export async function loadAddon(options: { build?: boolean; onBuildProgress?: BuildOptions["onProgress"]; signal?: AbortSignal | undefined } = {}): Promise<Addon> {
+export async function loadAddon(
+	options: { build?: boolean; onBuildProgress?: BuildOptions["onProgress"]; signal?: AbortSignal | undefined } = {},
+): Promise<Addon> {
 	if (loaded) return loaded;
 	let path = findAddon();
 	if (!path) {
 		if (process.env.PRUNE_GGUF_ADDON || options.build === false) {
-			throw new AddonNotFoundError(`the native addon is not there. Tried:\n${candidates().map((tried) => `  ${tried}`).join("\n")}\nBuild it with: npx prune-gguf build`);
+			throw new AddonNotFoundError(
+				`the native addon is not there. Tried:\n${candidates()
+					.map((tried) => `  ${tried}`)
+					.join("\n")}\nBuild it with: npx prune-gguf build`,
+			);
 		}
 		path = (await buildAddon({ onProgress: options.onBuildProgress, signal: options.signal })).addon;
 	}
 	try {
 		loaded = createRequire(import.meta.url)(path) as Addon;
 	} catch (cause) {
-		throw new AddonNotFoundError(`the native addon ${path} does not load: ${(cause as Error).message}\nBuild it again with: npx prune-gguf build`, { cause });
+		throw new AddonNotFoundError(
+			`the native addon ${path} does not load: ${(cause as Error).message}\nBuild it again with: npx prune-gguf build`,
+			{ cause },
+		);
 	}
 	return loaded;
 }

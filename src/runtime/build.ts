@@ -56,7 +56,17 @@ export async function buildAddon(options: BuildOptions = {}): Promise<BuildResul
 		report("configuring", 0);
 		await run(await configureCommand(folder, backEnd, options.referenceTools ?? false), options.signal);
 		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
-		const build = ["cmake", "--build", folder, "--config", "Release", "--parallel", String(options.jobs ?? availableParallelism()), "--target", ...targets];
+		const build = [
+			"cmake",
+			"--build",
+			folder,
+			"--config",
+			"Release",
+			"--parallel",
+			String(options.jobs ?? availableParallelism()),
+			"--target",
+			...targets,
+		];
 		await run(build, options.signal, (line) => {
 			const fraction = buildFraction(line);
 			if (fraction !== undefined) report("compiling llama.cpp and the addon", fraction);
@@ -127,7 +137,9 @@ function requireTools(): void {
 			: process.platform === "win32"
 				? "Visual Studio Build Tools (C++), CMake and Git for Windows"
 				: "Debian/Ubuntu: apt install g++ cmake git; Fedora: dnf install gcc-c++ cmake git";
-	throw new BuildError(`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} needed to build the addon and was not found. Install: ${how}`);
+	throw new BuildError(
+		`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} needed to build the addon and was not found. Install: ${how}`,
+	);
 }
 
 function run(command: string[], signal?: AbortSignal, onLine?: (line: string) => void): Promise<void> {

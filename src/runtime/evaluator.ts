@@ -26,6 +26,8 @@ export interface EvaluateOptions {
 	scoreFrom?: number | undefined;
 	/** Also give the loss of every scored token. @default false */
 	perToken?: boolean | undefined;
+	/** Also give a hash of the logits of each window, to compare two models bit for bit. @default false */
+	digest?: boolean | undefined;
 	signal?: AbortSignal | undefined;
 	/** Called as each mask is finished, in the order of the walk: `index` points into `masks`. */
 	onMask?: ((index: number, evaluation: Evaluation, stats: SweepStats) => void) | undefined;
@@ -37,6 +39,8 @@ export interface Evaluation {
 	losses: Float64Array;
 	/** Loss of every scored token, windows x scored positions, where asked for. */
 	tokenLosses?: Float32Array;
+	/** 64-bit FNV-1a over the bits of the scored positions' logits, one a window in hexadecimal, where asked for. */
+	digests?: string[];
 }
 
 /** Measures sets of blocks on windows of tokens, on a thread of its own. Made by {@link Model.createEvaluator}. */
@@ -80,10 +84,11 @@ export class Evaluator {
 					stateBytes: this.stateBytes,
 					scoreFrom,
 					perToken: options.perToken ?? false,
+					digest: options.digest ?? false,
 				},
 				cancel,
-				(index, losses, tokenLosses, stats) => {
-					const evaluation: Evaluation = tokenLosses ? { losses, tokenLosses } : { losses };
+				(index, losses, tokenLosses, digests, stats) => {
+					const evaluation: Evaluation = { losses, ...(tokenLosses ? { tokenLosses } : {}), ...(options.digest ? { digests } : {}) };
 					results[index] = evaluation;
 					options.onMask?.(index, evaluation, stats);
 				},
@@ -111,7 +116,9 @@ export class Evaluator {
 		}
 		const foreign = windows.tokens.find((token) => token < 0 || token >= vocabulary);
 		if (foreign !== undefined) {
-			throw new InvalidOptionError(`token ${foreign} is not in the model's vocabulary of ${vocabulary}: the windows were made with another model`);
+			throw new InvalidOptionError(
+				`token ${foreign} is not in the model's vocabulary of ${vocabulary}: the windows were made with another model`,
+			);
 		}
 	}
 
@@ -123,7 +130,8 @@ export class Evaluator {
 			if (bytes.length !== blocks) throw new InvalidMaskError(`a mask of ${bytes.length} blocks was given for a model of ${blocks}`);
 			const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
 			const problem = this.#problemOf(removed);
-			if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${this.model.facts.architecture}: ${problem}`);
+			if (problem)
+				throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${this.model.facts.architecture}: ${problem}`);
 			packed.set(bytes, i * blocks);
 		});
 		return packed;

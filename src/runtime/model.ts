@@ -86,17 +86,15 @@ export class Model {
 	 */
 	static async load(path: string, options: ModelOptions = {}): Promise<Model> {
 		const threads = options.threads ?? defaultThreads();
-		if (!Number.isInteger(threads) || threads < 1 || threads > 512) throw new InvalidOptionError(`threads must be 1 to 512, got ${threads}`);
+		if (!Number.isInteger(threads) || threads < 1 || threads > 512)
+			throw new InvalidOptionError(`threads must be 1 to 512, got ${threads}`);
 		const file = await GgufFile.read(path);
 		const blocks = describeBlocks(file);
 		checkMemory(file);
 		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal: options.signal });
 		const native = await runNative(addon, options.signal, (cancel) =>
-			addon.NativeModel.load(
-				file.paths[0]!,
-				{ gpuLayers: options.gpuLayers ?? -1, mmap: options.mmap ?? true },
-				cancel,
-				(fraction) => options.onProgress?.(fraction),
+			addon.NativeModel.load(file.paths[0]!, { gpuLayers: options.gpuLayers ?? -1, mmap: options.mmap ?? true }, cancel, (fraction) =>
+				options.onProgress?.(fraction),
 			),
 		);
 		if (native.facts().blocks !== blocks.blocks) {
@@ -145,7 +143,8 @@ export class Model {
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async sample(prompts: readonly Int32Array[], options: SampleOptions): Promise<Int32Array[]> {
-		if (prompts.some((prompt) => prompt.length === 0)) throw new InvalidOptionError("a prompt needs at least one token (for example the start token)");
+		if (prompts.some((prompt) => prompt.length === 0))
+			throw new InvalidOptionError("a prompt needs at least one token (for example the start token)");
 		return this.runJob(options.signal, (native, cancel) =>
 			native.sample(
 				[...prompts],
@@ -182,7 +181,10 @@ export class Model {
 	}
 
 	/** @internal */
-	runJob<T>(signal: AbortSignal | undefined, start: (native: NativeModel, cancel: InstanceType<Addon["CancelToken"]>) => Promise<T>): Promise<T> {
+	runJob<T>(
+		signal: AbortSignal | undefined,
+		start: (native: NativeModel, cancel: InstanceType<Addon["CancelToken"]>) => Promise<T>,
+	): Promise<T> {
 		const native = this.#alive();
 		const job = runNative(this.#addon, signal, (cancel) => start(native, cancel)).finally(() => this.#running.delete(job));
 		this.#running.add(job);

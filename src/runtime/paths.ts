@@ -10,7 +10,10 @@ export const packageRoot = fileURLToPath(new URL("../..", import.meta.url)).repl
 export const packageVersion: string = (JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }).version;
 
 /** The pinned llama.cpp (vendor/llama.cpp.json). */
-export const llamaPin = JSON.parse(readFileSync(join(packageRoot, "vendor", "llama.cpp.json"), "utf8")) as { version: string; commit: string };
+export const llamaPin = JSON.parse(readFileSync(join(packageRoot, "vendor", "llama.cpp.json"), "utf8")) as {
+	version: string;
+	commit: string;
+};
 
 /** Graphics back ends that can be compiled in; the CPU is always there. */
 export const backEnds = ["cpu", "cuda", "metal", "vulkan", "rpc"] as const;

@@ -1,0 +1,177 @@
+import { spawn } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BlockPlan, describeBlocks } from "../../src/architectures/index.js";
+import { GgufFile } from "../../src/gguf/index.js";
+import type { Job, Outcome, Print, Step } from "./job.js";
+import { quantizeWithout } from "./quantize.js";
+import { type RemovalSet, removalSets } from "./sets.js";
+import { type Finding, findingOf, type QuantizeFinding, quantizeFindingOf } from "./verdict.js";
+
+const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
+
+export interface ExamineOptions {
+	/** Folder for files made on the way; made, and removed afterwards. */
+	folder: string;
+	/** Sets to try. @default those of `removalSets` */
+	sets?: (plan: BlockPlan) => RemovalSet[];
+	/** The reference tool that removes blocks too, to be set beside. */
+	quantize?: string | undefined;
+	/** Tokens in a window. @default 128 */
+	length?: number;
+	/** @default 2 */
+	windows?: number;
+	/** Tokens that run through a block at once. @default 512 */
+	ubatch?: number;
+	/** Milliseconds for one child process. @default 180000 */
+	timeout?: number;
+	threads?: number;
+}
+
+/** What one model showed. */
+export interface Examined {
+	architecture: string;
+	blocks: number;
+	support: BlockPlan["support"];
+	reason?: string;
+	/** Hidden states were resumed from in the batch. */
+	resumed: boolean;
+	resumeReason?: string;
+	/** Logits were compared (otherwise the losses of all tokens). */
+	logits: boolean;
+	/** The unpruned model's loss; null where it is not finite, which proves nothing. */
+	loss: number | null;
+	/** The unpruned model itself does not run. */
+	broken?: string;
+	findings: Finding[];
+	quantize: QuantizeFinding[];
+}
+
+/** Compares, for several sets of removed blocks, the zeroed original, the layer view and the written file, bit for bit. */
+export async function examine(model: string, options: ExamineOptions): Promise<Examined> {
+	await mkdir(options.folder, { recursive: true });
+	try {
+		const plan = describeBlocks(await GgufFile.read(model));
+		const sets = (options.sets ?? ((one) => removalSets(one, 5)))(plan);
+		const allowed = sets.filter(({ removed }) => plan.check(removed) === undefined);
+		const foreign = options.quantize ? await foreignFiles(options.quantize, model, sets, options.folder) : new Map();
+		const steps = stepsOf(sets, allowed, foreign);
+		const job: Omit<Job, "done"> = {
+			model,
+			folder: options.folder,
+			windows: options.windows ?? 2,
+			length: options.length ?? 128,
+			seed: 20_260_101,
+			threads: options.threads ?? 2,
+			ubatch: options.ubatch ?? 512,
+			allowed: allowed.map(({ removed }) => removed),
+			steps,
+		};
+		const outcomes = await runAll(job, options.timeout ?? 180_000);
+		return summary(plan, sets, outcomes, foreign);
+	} finally {
+		await rm(options.folder, { recursive: true, force: true });
+	}
+}
+
+const keyOf = (set: RemovalSet) => set.removed.join(",");
+
+type Foreign = Map<string, { path: string } | { failed: string }>;
+
+async function foreignFiles(tool: string, model: string, sets: readonly RemovalSet[], folder: string): Promise<Foreign> {
+	const files: Foreign = new Map();
+	for (const [i, set] of sets.entries()) files.set(keyOf(set), await quantizeWithout(tool, model, set.removed, join(folder, `other-${i}.gguf`)));
+	return files;
+}
+
+function stepsOf(sets: readonly RemovalSet[], allowed: readonly RemovalSet[], foreign: Foreign): Step[] {
+	const steps: Step[] = [{ key: "original", step: "original" }];
+	if (allowed.length > 0) steps.push({ key: "resumes", step: "resumes" }, { key: "shared", step: "shared" });
+	for (const set of sets) {
+		const removed = set.removed;
+		if (allowed.includes(set)) {
+			steps.push({ key: `view:${keyOf(set)}`, step: "view", removed }, { key: `written:${keyOf(set)}`, step: "written", removed });
+		}
+		steps.push({ key: `oracle:${keyOf(set)}`, step: "oracle", removed });
+		const other = foreign.get(keyOf(set));
+		if (other && "path" in other) steps.push({ key: `foreign:${keyOf(set)}`, step: "foreign", path: other.path });
+	}
+	return steps;
+}
+
+/** Starts a new process for the rest of the steps whenever one has died. */
+async function runAll(job: Omit<Job, "done">, timeout: number): Promise<Map<string, Outcome>> {
+	const outcomes = new Map<string, Outcome>();
+	while (outcomes.size < job.steps.length) {
+		const before = outcomes.size;
+		await runOnce({ ...job, done: [...outcomes.keys()] }, timeout, outcomes);
+		if (outcomes.size === before) throw new Error(`the child process for ${job.model} got nowhere`);
+	}
+	return outcomes;
+}
+
+async function runOnce(job: Job, timeout: number, outcomes: Map<string, Outcome>): Promise<void> {
+	const jobPath = join(job.folder, "job.json");
+	await writeFile(jobPath, JSON.stringify(job));
+	const child = spawn(process.execPath, [CHILD, jobPath], { stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL" });
+	let out = "";
+	let err = "";
+	child.stdout.on("data", (data) => (out += data));
+	child.stderr.on("data", (data) => (err += data));
+	const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+		child.on("error", reject);
+		child.on("close", (...end) => resolve(end));
+	});
+	let begun: string | undefined;
+	for (const line of out.split("\n").filter(Boolean)) {
+		const { begin, end, ...outcome } = JSON.parse(line) as { begin?: string; end?: string } & Outcome;
+		begun = begin;
+		if (end !== undefined) outcomes.set(end, outcome as Outcome);
+	}
+	if (begun !== undefined) outcomes.set(begun, { crash: `${signal ?? `exit code ${code}`}: ${lastWords(err)}` });
+	else if (code !== 0) throw new Error(`the child process for ${job.model} failed outside a step: ${err.slice(-2000)}`);
+}
+
+/** The assertion that failed, or the last line. */
+function lastWords(err: string): string {
+	const lines = err.split("\n").filter((line) => line.trim() !== "");
+	return (lines.find((line) => line.includes("GGML_ASSERT") || line.includes("GGML_ABORT")) ?? lines.at(-1) ?? "").trim();
+}
+
+function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<string, Outcome>, foreign: Foreign): Examined {
+	const original = outcomes.get("original")!;
+	const first = "result" in original ? (original.result as Print[])[0] : undefined;
+	const resumes = outcomes.get("resumes");
+	const { shared, reason } = resumes && "result" in resumes ? (resumes.result as { shared: boolean; reason?: string }) : { shared: false };
+	const sharedOutcome = outcomes.get("shared");
+	const allowed = sets.filter(({ removed }) => plan.check(removed) === undefined);
+	const findings = sets.map((set) => {
+		const key = keyOf(set);
+		const at = allowed.indexOf(set);
+		const inBatch =
+			at >= 0 && sharedOutcome && "result" in sharedOutcome ? { result: (sharedOutcome.result as Print[])[at] } : at >= 0 ? sharedOutcome : undefined;
+		return findingOf(set, plan.check(set.removed), first?.bits, {
+			oracle: outcomes.get(`oracle:${key}`),
+			view: outcomes.get(`view:${key}`),
+			shared: inBatch,
+			written: outcomes.get(`written:${key}`),
+		});
+	});
+	return {
+		architecture: plan.architecture,
+		blocks: plan.blocks,
+		support: plan.support,
+		...(plan.reason ? { reason: plan.reason } : {}),
+		resumed: shared,
+		...(reason ? { resumeReason: reason } : {}),
+		logits: first?.logits ?? false,
+		loss: first?.loss ?? null,
+		...(first ? {} : { broken: JSON.stringify(original) }),
+		findings,
+		quantize: sets.flatMap((set) => {
+			const other = foreign.get(keyOf(set));
+			return other ? [quantizeFindingOf(set, other, outcomes.get(`foreign:${keyOf(set)}`), outcomes.get(`oracle:${keyOf(set)}`), outcomes.get(`view:${keyOf(set)}`))] : [];
+		}),
+	};
+}

@@ -1,0 +1,75 @@
+import type { Outcome, Print } from "./job.js";
+import type { RemovalSet } from "./sets.js";
+
+/**
+ * `exact`: zeroed original, view (alone and resumed in a batch) and written file gave the same bits; `no-oracle`: view and file
+ * did, and no zeroed original can be made; `refused`: nothing was written. All else is a fault.
+ */
+export type Verdict = "exact" | "no-oracle" | "refused" | "mismatch" | "does-not-load" | "crash" | "error";
+
+export interface Finding {
+	kind: string;
+	removed: readonly number[];
+	verdict: Verdict;
+	/** Why refused, or what went wrong. */
+	detail?: string;
+	/** The zeroed original computes what the original does: the removed blocks did nothing and nothing is shown. */
+	idle?: boolean;
+}
+
+export type QuantizeVerdict = "right" | "wrong" | "does-not-load" | "crash" | "not-written" | "unknown";
+
+export interface QuantizeFinding {
+	removed: readonly number[];
+	verdict: QuantizeVerdict;
+	detail?: string;
+}
+
+type Outcomes = Partial<Record<"oracle" | "view" | "shared" | "written", Outcome | undefined>>;
+
+export function findingOf(set: RemovalSet, refusal: string | undefined, original: string | undefined, outcomes: Outcomes): Finding {
+	const base = { kind: set.kind, removed: set.removed };
+	if (refusal !== undefined) return { ...base, verdict: "refused", detail: refusal };
+	const oracle = outcomes.oracle;
+	const none = oracle !== undefined && "error" in oracle && oracle.error.code === "NO_ORACLE";
+	const needed = none ? (["view", "shared", "written"] as const) : (["oracle", "view", "shared", "written"] as const);
+	for (const name of needed) {
+		const fault = faultOf(name, outcomes[name]);
+		if (fault) return { ...base, ...fault };
+	}
+	const prints = needed.map((name) => [name, bitsOf(outcomes[name])] as const);
+	const [reference, expected] = prints[0]!;
+	const others = prints.filter(([, bits]) => bits !== expected).map(([name]) => name);
+	if (others.length > 0) return { ...base, verdict: "mismatch", detail: `${others.join(", ")} differ from ${reference}` };
+	return { ...base, verdict: none ? "no-oracle" : "exact", ...(expected === original ? { idle: true } : {}) };
+}
+
+export function quantizeFindingOf(
+	set: RemovalSet,
+	made: { path: string } | { failed: string },
+	loaded: Outcome | undefined,
+	oracle: Outcome | undefined,
+	view: Outcome | undefined,
+): QuantizeFinding {
+	const base = { removed: set.removed };
+	if ("failed" in made) return { ...base, verdict: "not-written", detail: made.failed };
+	const fault = faultOf("foreign", loaded);
+	if (fault) return { ...base, verdict: fault.verdict === "crash" ? "crash" : "does-not-load", detail: fault.detail };
+	const expected = bitsOf(oracle) ?? bitsOf(view);
+	if (expected === undefined) return { ...base, verdict: "unknown" };
+	return { ...base, verdict: bitsOf(loaded) === expected ? "right" : "wrong" };
+}
+
+function bitsOf(outcome: Outcome | undefined): string | undefined {
+	if (!outcome || !("result" in outcome)) return undefined;
+	return [outcome.result as Print | Print[]].flat()[0]?.bits;
+}
+
+function faultOf(name: string, outcome: Outcome | undefined): { verdict: Verdict; detail: string } | undefined {
+	if (!outcome) return { verdict: "error", detail: `${name} was not measured` };
+	if ("crash" in outcome) return { verdict: "crash", detail: `${name}: ${outcome.crash}` };
+	if (!("error" in outcome)) return undefined;
+	const { code, message, cause } = outcome.error;
+	const detail = `${name}: ${message}${cause ? ` (${cause.trim().split("\n").at(-1)})` : ""}`;
+	return { verdict: code === "MODEL_LOAD_FAILED" ? "does-not-load" : "error", detail };
+}
