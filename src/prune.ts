@@ -1,5 +1,5 @@
 // The main job, top to bottom.
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import type { CurvePoint, Method, PruneOptions, PruneResult } from "./api.js";
 import { type Choices, choose, plannedMasks } from "./choose.js";
 import { quoted } from "./command.js";
@@ -28,6 +28,9 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 	const amount = amountOf(options);
 	// Found out before hours of measuring.
 	if (amount !== "curve" && !options.dryRun) {
+		if (output !== undefined && options.plan !== undefined && resolve(output) === resolve(options.plan)) {
+			throw new InvalidOptionError(`${output} cannot be both the output and the plan: give two names`);
+		}
 		const target = { overwrite: options.overwrite ?? false, inputs: [model] };
 		for (const path of [output, options.plan ?? (output === undefined ? undefined : `${output}.plan.json`)]) {
 			if (path !== undefined) await checkTarget(path, target);

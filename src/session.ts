@@ -61,6 +61,7 @@ export class Session {
 		const log = logger(options);
 		const started = Date.now();
 		const model = await loadModel(path, options);
+		const ledgers: Ledger[] = [];
 		try {
 			if (model.blocks.support === "refused") {
 				throw new UnsupportedArchitectureError(`${path} (architecture ${model.blocks.architecture}): ${model.blocks.reason}`);
@@ -76,7 +77,6 @@ export class Session {
 			}
 			const backend = backEndOf(model, options);
 			const identity = { llama: llamaPin.commit, gpuLayers: options.gpuLayers ?? -1, ubatch: 512 };
-			const ledgers: Ledger[] = [];
 			let session: Session | undefined;
 			const open = async (fold: FoldName): Promise<Ledger> => {
 				const windows = calibration.folds[fold];
@@ -116,7 +116,7 @@ export class Session {
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
 		} catch (error) {
-			await model.dispose();
+			await Promise.allSettled([model.dispose(), ...ledgers.map((ledger) => ledger.close())]);
 			throw error;
 		}
 	}
@@ -133,8 +133,8 @@ export class Session {
 
 	/** Closes the ledgers and frees the model. Idempotent. */
 	async close(): Promise<void> {
-		for (const ledger of this.#ledgers) await ledger.close();
-		await this.model.dispose();
+		const closed = await Promise.allSettled([...this.#ledgers.map((ledger) => ledger.close()), this.model.dispose()]);
+		for (const result of closed) if (result.status === "rejected") throw result.reason;
 	}
 }
 

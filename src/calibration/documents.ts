@@ -1,6 +1,5 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { CalibrationError } from "../errors.js";
 import type { ChatMessage } from "../runtime/model.js";
 
@@ -20,36 +19,36 @@ export async function readDocuments(path: string): Promise<CalibrationDocument[]
 		throw new CalibrationError(`the calibration file ${path} cannot be read: ${cause.message}`, { cause });
 	});
 	if (!info.isFile()) throw new CalibrationError(`${path} is not a file; give plain text or JSON Lines`);
-	const documents = /\.(jsonl|ndjson)$/i.test(path) ? await readJsonLines(path) : [{ text: await readText(path) }];
+	const documents = /\.(jsonl|ndjson)$/i.test(path) ? await readJsonLines(path) : [{ text: (await readBeginning(path)).text }];
 	if (documents.every((document) => "text" in document && document.text.trim() === "")) {
 		throw new CalibrationError(`the calibration file ${path} holds no text`);
 	}
 	return documents;
 }
 
-async function readText(path: string): Promise<string> {
+/** The beginning of a file, at most `maxCharacters` and a bit; `cut` where there is more. */
+async function readBeginning(path: string): Promise<{ text: string; cut: boolean }> {
 	let text = "";
-	for await (const chunk of createReadStream(path, { encoding: "utf8" })) {
-		text += chunk;
-		if (text.length > maxCharacters) break;
+	let cut = false;
+	try {
+		for await (const chunk of createReadStream(path, { encoding: "utf8" })) {
+			cut = text.length > maxCharacters;
+			if (cut) break;
+			text += chunk;
+		}
+	} catch (cause) {
+		throw new CalibrationError(`the calibration file ${path} cannot be read: ${(cause as Error).message}`, { cause });
 	}
 	if (text.includes("\0")) throw new CalibrationError(`${path} is not text (it holds zero bytes); give plain text or JSON Lines`);
-	return text.replace(/^\uFEFF/, "");
+	return { text: text.replace(/^\uFEFF/, ""), cut };
 }
 
 async function readJsonLines(path: string): Promise<CalibrationDocument[]> {
-	const documents: CalibrationDocument[] = [];
-	const lines = createInterface({ input: createReadStream(path, { encoding: "utf8" }), crlfDelay: Number.POSITIVE_INFINITY });
-	let number = 0;
-	let characters = 0;
-	for await (const line of lines) {
-		number++;
-		if (line.trim() === "") continue;
-		documents.push(parseLine(line, `${path}, line ${number}`));
-		characters += line.length;
-		if (characters > maxCharacters) break;
-	}
-	return documents;
+	const { text, cut } = await readBeginning(path);
+	const lines = text.split("\n");
+	// The last line of a cut text is torn.
+	if (cut) lines.pop();
+	return lines.flatMap((line, i) => (line.trim() === "" ? [] : [parseLine(line, `${path}, line ${i + 1}`)]));
 }
 
 function parseLine(line: string, place: string): CalibrationDocument {

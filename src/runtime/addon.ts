@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { AddonNotFoundError } from "../errors.js";
 import { type BuildOptions, buildAddon } from "./build.js";
 import { backEnds, buildRoot, builtAddon, packageRoot } from "./paths.js";
@@ -112,7 +112,8 @@ export function findAddon(): string | undefined {
 
 function candidates(): string[] {
 	const explicit = process.env.PRUNE_GGUF_ADDON;
-	if (explicit) return [explicit];
+	// As the shell sees it: require() would take a relative path for the name of a package.
+	if (explicit) return [resolve(explicit)];
 	const active = join(buildRoot(), "active.json");
 	const chosen = existsSync(active) ? [(JSON.parse(readFileSync(active, "utf8")) as { backEnd: (typeof backEnds)[number] }).backEnd] : [];
 	return [

@@ -1,23 +1,58 @@
 import { DisposedError, EvaluationError, ModelLoadError } from "../errors.js";
 import type { Addon, CancelToken } from "./addon.js";
 
+/** Makes a callback of the caller safe to be called by the addon. */
+export type Guard = <A extends unknown[]>(callback: (...args: A) => void) => (...args: A) => void;
+
 /**
- * Runs a native job that an AbortSignal can cancel. Rejects with `signal.reason` where it was aborted.
+ * Runs a native job that an AbortSignal can cancel. Rejects with `signal.reason` where it was aborted. What a guarded callback
+ * throws stops the job and becomes its error: thrown into the addon it would be lost.
  * @throws DisposedError, ModelLoadError or EvaluationError; llama.cpp's own log lines are the cause
  */
-export async function runNative<T>(addon: Addon, signal: AbortSignal | undefined, start: (cancel: CancelToken) => Promise<T>): Promise<T> {
+export async function runNative<T>(
+	addon: Addon,
+	signal: AbortSignal | undefined,
+	start: (cancel: CancelToken, guard: Guard) => Promise<T>,
+): Promise<T> {
 	signal?.throwIfAborted();
 	const token = new addon.CancelToken();
 	const abort = () => token.cancel();
 	signal?.addEventListener("abort", abort, { once: true });
+	let thrown: { error: unknown } | undefined;
+	const guard: Guard =
+		(callback) =>
+		(...args) => {
+			if (thrown) return;
+			try {
+				callback(...args);
+			} catch (error) {
+				thrown = { error };
+				token.cancel();
+			}
+		};
+	const failure = () => thrown;
 	try {
-		return await start(token);
+		const result = await start(token, guard);
+		if (failure()) throw failure()!.error;
+		return result;
 	} catch (error) {
+		if (failure()) throw failure()!.error;
 		if (signal?.aborted) throw signal.reason;
 		throw fromNative(error);
 	} finally {
 		signal?.removeEventListener("abort", abort);
 	}
+}
+
+/** Waits for something that cannot be stopped, but no longer than until the signal aborts. */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+	if (!signal) return work;
+	return new Promise((resolve, reject) => {
+		const abort = () => reject(signal.reason);
+		if (signal.aborted) abort();
+		signal.addEventListener("abort", abort, { once: true });
+		work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+	});
 }
 
 /** Turns an error of the addon into one of this package. */

@@ -72,7 +72,7 @@ export class Evaluator {
 		const bytes = this.#packMasks(masks);
 		const results = new Array<Evaluation | undefined>(masks.length);
 		if (masks.length === 0) return [];
-		await this.model.runJob(options.signal, (native, cancel) =>
+		await this.model.runJob(options.signal, (native, cancel, guard) =>
 			native.evaluate(
 				bytes,
 				windows.tokens,
@@ -87,11 +87,11 @@ export class Evaluator {
 					digest: options.digest ?? false,
 				},
 				cancel,
-				(index, losses, tokenLosses, digests, stats) => {
+				guard((index, losses, tokenLosses, digests, stats) => {
 					const evaluation: Evaluation = { losses, ...(tokenLosses ? { tokenLosses } : {}), ...(options.digest ? { digests } : {}) };
 					results[index] = evaluation;
 					options.onMask?.(index, evaluation, stats);
-				},
+				}),
 			),
 		);
 		return results.map((result, i) => {

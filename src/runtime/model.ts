@@ -1,10 +1,10 @@
 import { type BlockPlan, describeBlocks } from "../architectures/index.js";
 import { DisposedError, InvalidOptionError, UnsupportedArchitectureError } from "../errors.js";
 import { GgufFile } from "../gguf/index.js";
-import type { AddonInfo, ModelFacts, NativeModel } from "./addon.js";
+import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
 import { type Addon, loadAddon } from "./addon.js";
 import type { BuildOptions } from "./build.js";
-import { fromNative, runNative } from "./cancel.js";
+import { fromNative, type Guard, runNative, untilAborted } from "./cancel.js";
 import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
 import { checkMemory } from "./memory.js";
 import { defaultThreads } from "./threads.js";
@@ -33,13 +33,13 @@ export interface ChatMessage {
 
 /** How to sample text from a model. */
 export interface SampleOptions {
-	/** Tokens of a finished sequence, its prompt included. */
+	/** Tokens of a finished sequence, its prompt included; at most the model's context. */
 	length: number;
 	/** Ends a sequence after its first end-of-generation token. @default false */
 	stopAtEog?: boolean | undefined;
-	/** @default 1 */
+	/** Above 0. @default 1 */
 	temperature?: number | undefined;
-	/** Sequence i draws from its own stream, made of (seed, i). @default 0 */
+	/** Sequence i draws from its own stream, made of (seed, i). A whole number from 0. @default 0 */
 	seed?: number | undefined;
 	signal?: AbortSignal | undefined;
 	/** Called with tokens done and in total. */
@@ -65,6 +65,7 @@ export class Model {
 	readonly #addon: Addon;
 	#native: NativeModel | undefined;
 	readonly #running = new Set<Promise<unknown>>();
+	#last: Promise<unknown> = Promise.resolve();
 
 	private constructor(path: string, file: GgufFile, blocks: BlockPlan, addon: Addon, native: NativeModel, threads: number) {
 		this.path = path;
@@ -85,16 +86,21 @@ export class Model {
 	 * @throws InvalidGgufError, ModelLoadError, NotEnoughMemoryError, AddonNotFoundError, BuildError, InvalidOptionError
 	 */
 	static async load(path: string, options: ModelOptions = {}): Promise<Model> {
+		const { signal } = options;
+		signal?.throwIfAborted();
 		const threads = options.threads ?? defaultThreads();
 		if (!Number.isInteger(threads) || threads < 1 || threads > 512)
 			throw new InvalidOptionError(`threads must be 1 to 512, got ${threads}`);
-		const file = await GgufFile.read(path);
+		const file = await GgufFile.read(path, signal ? { signal } : {});
 		const blocks = describeBlocks(file);
 		checkMemory(file);
-		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal: options.signal });
-		const native = await runNative(addon, options.signal, (cancel) =>
-			addon.NativeModel.load(file.paths[0]!, { gpuLayers: options.gpuLayers ?? -1, mmap: options.mmap ?? true }, cancel, (fraction) =>
-				options.onProgress?.(fraction),
+		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });
+		const native = await runNative(addon, signal, (cancel, guard) =>
+			addon.NativeModel.load(
+				file.paths[0]!,
+				{ gpuLayers: options.gpuLayers ?? -1, mmap: options.mmap ?? true },
+				cancel,
+				guard((fraction) => options.onProgress?.(fraction)),
 			),
 		);
 		if (native.facts().blocks !== blocks.blocks) {
@@ -140,12 +146,11 @@ export class Model {
 
 	/**
 	 * Samples text of the model's own, one sequence a prompt; each begins with its prompt.
-	 * @throws EvaluationError, DisposedError, or `signal.reason`
+	 * @throws InvalidOptionError, EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async sample(prompts: readonly Int32Array[], options: SampleOptions): Promise<Int32Array[]> {
-		if (prompts.some((prompt) => prompt.length === 0))
-			throw new InvalidOptionError("a prompt needs at least one token (for example the start token)");
-		return this.runJob(options.signal, (native, cancel) =>
+		checkSampling(this.facts, prompts, options);
+		return this.runJob(options.signal, (native, cancel, guard) =>
 			native.sample(
 				[...prompts],
 				{
@@ -156,7 +161,7 @@ export class Model {
 					threads: this.threads,
 				},
 				cancel,
-				(done, total) => options.onProgress?.(done, total),
+				guard((done, total) => options.onProgress?.(done, total)),
 			),
 		);
 	}
@@ -180,15 +185,22 @@ export class Model {
 		return this.dispose();
 	}
 
-	/** @internal */
-	runJob<T>(
-		signal: AbortSignal | undefined,
-		start: (native: NativeModel, cancel: InstanceType<Addon["CancelToken"]>) => Promise<T>,
-	): Promise<T> {
-		const native = this.#alive();
-		const job = runNative(this.#addon, signal, (cancel) => start(native, cancel)).finally(() => this.#running.delete(job));
+	/**
+	 * Runs jobs on the model one after another: a view changes what the whole model is. One that still waits can be aborted too.
+	 * @internal
+	 */
+	runJob<T>(signal: AbortSignal | undefined, start: Start<T>): Promise<T> {
+		this.#alive();
+		const before = this.#last;
+		const job = this.#runAfter(before, signal, start).finally(() => this.#running.delete(job));
 		this.#running.add(job);
+		this.#last = Promise.allSettled([before, job]);
 		return job;
+	}
+
+	async #runAfter<T>(before: Promise<unknown>, signal: AbortSignal | undefined, start: Start<T>): Promise<T> {
+		await untilAborted(before, signal);
+		return runNative(this.#addon, signal, (cancel, guard) => start(this.#alive(), cancel, guard));
 	}
 
 	#alive(): NativeModel {
@@ -202,5 +214,27 @@ export class Model {
 		} catch (error) {
 			throw fromNative(error);
 		}
+	}
+}
+
+type Start<T> = (native: NativeModel, cancel: CancelToken, guard: Guard) => Promise<T>;
+
+function checkSampling(
+	{ contextLength, vocabulary }: ModelFacts,
+	prompts: readonly Int32Array[],
+	{ length, temperature = 1, seed = 0 }: SampleOptions,
+): void {
+	const fail = (message: string) => {
+		throw new InvalidOptionError(message);
+	};
+	if (!Number.isInteger(length) || length < 1 || length > contextLength)
+		fail(`length must be 1 to ${contextLength} tokens (the model's context), got ${length}`);
+	if (!(temperature > 0 && Number.isFinite(temperature))) fail(`temperature must be above 0, got ${temperature}`);
+	if (!Number.isSafeInteger(seed) || seed < 0) fail(`seed must be a whole number from 0, got ${seed}`);
+	for (const prompt of prompts) {
+		if (prompt.length === 0) fail("a prompt needs at least one token (for example the start token)");
+		if (prompt.length > length) fail(`a prompt of ${prompt.length} tokens does not fit sequences of ${length}`);
+		const foreign = prompt.find((token) => token < 0 || token >= vocabulary);
+		if (foreign !== undefined) fail(`token ${foreign} is not in the model's vocabulary of ${vocabulary}`);
 	}
 }

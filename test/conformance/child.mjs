@@ -117,7 +117,14 @@ for (const { key, step, removed, path } of job.steps) {
 	try {
 		say({ end: key, result: await steps[step](removed, path) });
 	} catch (error) {
-		say({ end: key, error: { code: error.code ?? error.name, message: String(error.message), cause: error.cause ? String(error.cause.message ?? error.cause) : undefined } });
+		say({
+			end: key,
+			error: {
+				code: error.code ?? error.name,
+				message: String(error.message),
+				cause: error.cause ? String(error.cause.message ?? error.cause) : undefined,
+			},
+		});
 	}
 }
 await original?.dispose();

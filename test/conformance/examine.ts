@@ -81,7 +81,8 @@ type Foreign = Map<string, { path: string } | { failed: string }>;
 
 async function foreignFiles(tool: string, model: string, sets: readonly RemovalSet[], folder: string): Promise<Foreign> {
 	const files: Foreign = new Map();
-	for (const [i, set] of sets.entries()) files.set(keyOf(set), await quantizeWithout(tool, model, set.removed, join(folder, `other-${i}.gguf`)));
+	for (const [i, set] of sets.entries())
+		files.set(keyOf(set), await quantizeWithout(tool, model, set.removed, join(folder, `other-${i}.gguf`)));
 	return files;
 }
 
@@ -150,7 +151,11 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 		const key = keyOf(set);
 		const at = allowed.indexOf(set);
 		const inBatch =
-			at >= 0 && sharedOutcome && "result" in sharedOutcome ? { result: (sharedOutcome.result as Print[])[at] } : at >= 0 ? sharedOutcome : undefined;
+			at >= 0 && sharedOutcome && "result" in sharedOutcome
+				? { result: (sharedOutcome.result as Print[])[at] }
+				: at >= 0
+					? sharedOutcome
+					: undefined;
 		return findingOf(set, plan.check(set.removed), first?.bits, {
 			oracle: outcomes.get(`oracle:${key}`),
 			view: outcomes.get(`view:${key}`),
@@ -171,7 +176,17 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 		findings,
 		quantize: sets.flatMap((set) => {
 			const other = foreign.get(keyOf(set));
-			return other ? [quantizeFindingOf(set, other, outcomes.get(`foreign:${keyOf(set)}`), outcomes.get(`oracle:${keyOf(set)}`), outcomes.get(`view:${keyOf(set)}`))] : [];
+			return other
+				? [
+						quantizeFindingOf(
+							set,
+							other,
+							outcomes.get(`foreign:${keyOf(set)}`),
+							outcomes.get(`oracle:${keyOf(set)}`),
+							outcomes.get(`view:${keyOf(set)}`),
+						),
+					]
+				: [];
 		}),
 	};
 }

@@ -1,0 +1,56 @@
+// Writes the pages that are made from the code: docs/cli.md and docs/architectures.md. Needs `npm run build` first.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Every command that has a help of its own. */
+const commands = [[], ["rank"], ["apply"], ["evaluate"], ["inspect"], ["build"], ["runs"], ["runs", "clean"]];
+
+/**
+ * The text of docs/cli.md: what `--help` of every command prints.
+ * @param runCli of src/cli/run.ts, compiled or not
+ */
+export async function cliMarkdown(runCli) {
+	const parts = [
+		"# Command line",
+		"Made from the help of every command by `npm run build && node scripts/docs.mjs`; change it in `src/cli/`.",
+		'Data goes to standard output, progress, notes and errors go to standard error. With `--json` standard output is one JSON document, also where the command fails: then `{ "error": { "code", "message" } }`.',
+	];
+	for (const command of commands) {
+		const help = await helpOf(runCli, command);
+		parts.push(`## ${["prune-gguf", ...command].join(" ")}`, `\`\`\`text\n${help.trimEnd()}\n\`\`\``);
+	}
+	return `${parts.join("\n\n")}\n`;
+}
+
+async function helpOf(runCli, command) {
+	let text = "";
+	const stream = {
+		isTTY: false,
+		columns: 100,
+		write: (part) => {
+			text += part;
+		},
+	};
+	const code = await runCli([...command, "--help"], {
+		stdout: stream,
+		stderr: stream,
+		env: {},
+		signals: { on() {}, off() {} },
+		exit() {},
+		api: () => Promise.reject(new Error("help needs no API")),
+	});
+	if (code !== 0 || !text.includes("Options:"))
+		throw new Error(`prune-gguf ${command.join(" ")} --help gave exit code ${code} and:\n${text}`);
+	// Lines end where their words do.
+	return text.replace(/[ \t]+$/gm, "");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const { runCli } = await import("../dist/cli/run.js");
+	const { architectureTableMarkdown } = await import("../dist/architectures/index.js");
+	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));
+	writeFileSync(join(root, "docs", "architectures.md"), architectureTableMarkdown());
+}

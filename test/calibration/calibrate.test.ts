@@ -1,0 +1,152 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { calibrate, deal, foldNames, ownSamples } from "../../src/calibration/index.js";
+import { CalibrationError, InvalidOptionError } from "../../src/errors.js";
+import { Model } from "../../src/runtime/model.js";
+import { makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
+import { chatFixture, fixturePath, fixtureWindows } from "../helpers/fixture.js";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+const folder = tempFolder();
+let model: Model;
+let chat: Model;
+beforeAll(async () => {
+	model = await Model.load(fixturePath, { threads: 2 });
+	chat = await Model.load(await chatFixture(join(folder, "chat.gguf")), { threads: 2 });
+});
+afterAll(async () => {
+	await model.dispose();
+	await chat.dispose();
+});
+
+const rows = ({ tokens, count, length }: TokenWindows) =>
+	Array.from({ length: count }, (_, i) => [...tokens.subarray(i * length, (i + 1) * length)]);
+const prose = (count: number) => model.detokenize(fixtureWindows(count).tokens, { special: false });
+
+describe("own samples", () => {
+	it("are reproducible by the seed, and begin with the start token", async () => {
+		const a = await ownSamples(model, { count: 6, length: 40, seed: 5 });
+		const b = await ownSamples(model, { count: 6, length: 40, seed: 5 });
+		const c = await ownSamples(model, { count: 6, length: 40, seed: 6 });
+		expect(a).toEqual(b);
+		expect(rows(a)).not.toEqual(rows(c));
+		expect(new Set(rows(a).map(String)).size).toBe(6);
+		for (const row of rows(a)) expect(row[0]).toBe(0);
+	});
+
+	it("are text that the model believes more than another's", async () => {
+		const own = await ownSamples(model, { count: 8, length: 128, seed: 0 });
+		const shuffled = makeWindows(own.tokens.slice().reverse(), 128);
+		const losses = async (windows: TokenWindows) => {
+			const [evaluation] = await model.createEvaluator().evaluate([{ toBytes: () => new Uint8Array(12).fill(1) }], windows);
+			return evaluation!.losses.reduce((sum, loss) => sum + loss, 0) / windows.count;
+		};
+		expect(await losses(own)).toBeLessThan(4);
+		expect(await losses(shuffled)).toBeGreaterThan(5);
+	});
+
+	it("hold chats of its own where there is a template, every second window", async () => {
+		const length = 160;
+		const windows = rows(await ownSamples(chat, { count: 6, length, seed: 2 }));
+		expect(windows.length).toBe(6);
+		windows.forEach((row, i) => {
+			expect(row.length).toBe(length);
+			const text = chat.detokenize(Int32Array.from(row), { special: true });
+			const isChat = /^(<\|endoftext\|>)?<\|im_start\|>user\n[^]*<\|im_end\|>\n<\|im_start\|>assistant\n/.test(text);
+			expect(isChat, text).toBe(i % 2 === 1);
+		});
+		expect(new Set(windows.map(String)).size).toBe(6);
+		expect(windows).toEqual(rows(await ownSamples(chat, { count: 6, length, seed: 2 })));
+	});
+
+	it("report progress up to the total", async () => {
+		for (const from of [model, chat]) {
+			const seen: [number, number][] = [];
+			await ownSamples(from, { count: 4, length: 100, seed: 0, onProgress: (done, total) => seen.push([done, total]) });
+			expect(seen.at(-1)).toEqual([400, 400]);
+			expect(seen.map(([done]) => done)).toEqual(seen.map(([done]) => done).sort((a, b) => a - b));
+		}
+	});
+});
+
+describe("windows of files", () => {
+	const counts = { search: 3, validation: 3, report: 4 };
+	const options = { counts, length: 32, seed: 0 };
+
+	it("are disjoint pieces of the text in three folds, spread over it, the same every time", async () => {
+		const path = join(folder, "prose.txt");
+		writeFileSync(path, prose(8));
+		const calibration = await calibrate(model, { ...options, files: [path] });
+		expect(calibration.source).toBe("prose.txt");
+		expect(calibration.folds).toEqual((await calibrate(model, { ...options, files: [path], seed: 9 })).folds);
+		const tokens = [...model.tokenize(prose(8), { addSpecial: false })].join();
+		const places = foldNames.flatMap((name) => {
+			expect(calibration.folds[name].count).toBe(counts[name]);
+			return rows(calibration.folds[name]).map((row) => {
+				expect(row[0]).toBe(0);
+				const at = tokens.indexOf(row.slice(1).join());
+				expect(at).toBeGreaterThanOrEqual(0);
+				return { name, at: tokens.slice(0, at).split(",").length - 1 };
+			});
+		});
+		const sorted = places.map(({ at }) => at).sort((a, b) => a - b);
+		sorted.forEach((at, i) => {
+			if (i > 0) expect(at - sorted[i - 1]!).toBeGreaterThanOrEqual(31);
+		});
+		expect(sorted.at(-1)!).toBeGreaterThan(0.7 * tokens.split(",").length);
+	});
+
+	it("come from all files, chats written by the template", async () => {
+		const plain = join(folder, "plain.txt");
+		const lines = join(folder, "chats.jsonl");
+		writeFileSync(plain, prose(4));
+		const messages = [
+			{ role: "user", content: prose(3) },
+			{ role: "assistant", content: prose(3) },
+		];
+		writeFileSync(lines, `${JSON.stringify({ messages })}\n${JSON.stringify({ text: prose(1) })}\n`);
+		const { folds, source } = await calibrate(chat, { ...options, files: [plain, lines] });
+		expect(source).toBe("plain.txt, chats.jsonl");
+		expect(foldNames.map((name) => folds[name].count)).toEqual([3, 3, 4]);
+		const text = foldNames.flatMap((name) => rows(folds[name]).map((row) => chat.detokenize(Int32Array.from(row)))).join("\n");
+		expect(text).toContain("im_start");
+		await expect(calibrate(model, { ...options, files: [lines] })).rejects.toThrow(/no chat template/);
+	});
+
+	it("too short a text is an error that says how much there is and how much is needed", async () => {
+		const path = join(folder, "short.txt");
+		writeFileSync(path, "Call me Ishmael.");
+		const error = await calibrate(model, { ...options, files: [path] }).catch((problem: unknown) => problem as Error);
+		expect(error).toBeInstanceOf(CalibrationError);
+		expect((error as Error).message).toMatch(new RegExp(`short.txt holds ${model.tokenize("Call me Ishmael.").length - 1} tokens; 10 windows of 32 need 310`));
+	});
+
+	it("longer windows than the context are refused before anything is drawn", async () => {
+		await expect(calibrate(model, { ...options, length: 257 })).rejects.toThrow(InvalidOptionError);
+	});
+});
+
+it("deals every window to exactly one fold, evenly from first to last", () => {
+	fc.assert(
+		fc.property(fc.nat(12), fc.nat(12), fc.nat(20), (search, validation, report) => {
+			const total = search + validation + report;
+			fc.pre(total > 0);
+			const windows = makeWindows(
+				Int32Array.from({ length: 2 * total }, (_, i) => i),
+				2,
+			);
+			const counts = { search, validation, report };
+			const folds = deal(windows, counts);
+			expect(foldNames.map((name) => folds[name].count)).toEqual([search, validation, report]);
+			expect(foldNames.flatMap((name) => rows(folds[name]).map(String)).sort()).toEqual(rows(windows).map(String).sort());
+			for (const name of foldNames) {
+				// By any point in the text a fold has its share, to within three windows.
+				rows(folds[name]).forEach((row, i) => {
+					expect(Math.abs(row[0]! / 2 - (i * total) / counts[name])).toBeLessThan(3 * Math.ceil(total / counts[name]));
+				});
+			}
+		}),
+	);
+});

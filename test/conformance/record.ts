@@ -1,0 +1,33 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Examined } from "./examine.js";
+import { conformanceMarkdown } from "./markdown.js";
+
+const JSON_PATH = fileURLToPath(new URL("../../docs/conformance.json", import.meta.url));
+const MARKDOWN_PATH = fileURLToPath(new URL("../../docs/conformance.md", import.meta.url));
+
+/** Results by the name of the model. */
+export type Results = Record<string, Examined>;
+
+/** What must not be: a set that was not refused and is not exact. */
+export function faultsOf(examined: Examined): string[] {
+	if (examined.broken && examined.support === "exact") return [`the model itself does not run: ${examined.broken}`];
+	return examined.findings
+		.filter(({ verdict }) => !["exact", "no-oracle", "refused"].includes(verdict))
+		.map(({ removed, verdict, detail }) => `without ${removed.join(",")}: ${verdict}: ${detail}`);
+}
+
+export function readResults(): Results {
+	try {
+		return JSON.parse(readFileSync(JSON_PATH, "utf8")) as Results;
+	} catch {
+		return {};
+	}
+}
+
+/** Puts new results among the recorded ones. */
+export function record(results: ReadonlyMap<string, Examined>): void {
+	const all = Object.entries({ ...readResults(), ...Object.fromEntries(results) }).sort(([a], [b]) => (a < b ? -1 : 1));
+	writeFileSync(JSON_PATH, `{\n${all.map(([name, examined]) => `${JSON.stringify(name)}: ${JSON.stringify(examined)}`).join(",\n")}\n}\n`);
+	writeFileSync(MARKDOWN_PATH, conformanceMarkdown(Object.fromEntries(all)));
+}

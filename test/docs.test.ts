@@ -1,0 +1,74 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { commandNames, runCli } from "../src/cli/run.js";
+import { exitCodes } from "../src/cli/exit.js";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const pages = [
+	"README.md",
+	"CHANGELOG.md",
+	...readdirSync(join(ROOT, "docs"))
+		.filter((name) => name.endsWith(".md"))
+		.map((name) => `docs/${name}`),
+];
+
+/** The script that writes the pages; plain JavaScript, so its type is said here. */
+async function cliMarkdown(): Promise<string> {
+	const script = (await import(new URL("../scripts/docs.mjs", import.meta.url).href)) as {
+		cliMarkdown(run: typeof runCli): Promise<string>;
+	};
+	return script.cliMarkdown(runCli);
+}
+
+describe("docs", () => {
+	it("docs/cli.md is what --help says", async () => {
+		expect(read("docs/cli.md"), "docs/cli.md is stale: npm run build && node scripts/docs.mjs").toBe(await cliMarkdown());
+	});
+
+	it("docs/cli.md has every command", () => {
+		const headings = [...read("docs/cli.md").matchAll(/^## prune-gguf ?(.*)$/gm)].map((match) => match[1]);
+		expect(headings).toEqual(expect.arrayContaining(["", ...commandNames]));
+	});
+
+	it.each(pages)("links of %s lead somewhere", (page) => {
+		const links = [...read(page).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map((match) => match[1]!);
+		const broken = links.filter((link) => {
+			const [path = "", anchor] = link.split("#");
+			const target = path === "" ? page : join(dirname(page), path);
+			return !existsSync(join(ROOT, target)) || (anchor !== undefined && !anchorsOf(read(target)).includes(anchor));
+		});
+		expect(broken).toEqual([]);
+	});
+
+	it("README.md has the exit codes of the code", () => {
+		const codes = [...read("README.md").matchAll(/^\| (\d+) \|/gm)].map((match) => Number(match[1]));
+		expect(codes).toEqual(Object.values(exitCodes));
+	});
+
+	it("options that the pages name exist", () => {
+		const known = new Set([...read("docs/cli.md").matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option));
+		const foreign = pages
+			.filter((page) => page !== "docs/cli.md" && page !== "CHANGELOG.md")
+			.flatMap((page) => commandsIn(read(page)).flatMap((line) => [...line.matchAll(/(?<=\s)--[a-z][a-z-]*/g)].map(([option]) => option)))
+			.filter((option) => !known.has(option));
+		expect(foreign).toEqual([]);
+	});
+});
+
+/** Lines of code that call prune-gguf. */
+function commandsIn(text: string): string[] {
+	return [...text.matchAll(/(?:^|`)[^`\n]*\bprune-gguf .*$/gm)].map(([line]) => line);
+}
+
+/** Anchors of headings, as Markdown viewers make them. */
+function anchorsOf(text: string): string[] {
+	return [...text.matchAll(/^#+ (.*)$/gm)].map((match) =>
+		match[1]!
+			.toLowerCase()
+			.replace(/[^\p{L}\p{N} -]/gu, "")
+			.replaceAll(" ", "-"),
+	);
+}

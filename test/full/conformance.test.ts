@@ -1,0 +1,38 @@
+import { basename, join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { ARCHITECTURES } from "../../src/architectures/index.js";
+import { type Examined, examine } from "../conformance/examine.js";
+import { hasTools, makeFixtures, QUANTIZE } from "../conformance/fixtures.js";
+import { faultsOf, record } from "../conformance/record.js";
+import { makeTraps } from "../conformance/traps.js";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+// Every architecture that llama.cpp's generator can make: zeroed original, layer view and written file agree bit for bit, for
+// every set that is not refused. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
+// measured, llama-quantize beside it, into docs/conformance.json and docs/conformance.md.
+
+const folder = tempFolder();
+const only = new RegExp(process.env.CONFORMANCE_ONLY ?? "");
+const recording = process.env.CONFORMANCE_RECORD === "1";
+const results = new Map<string, Examined>();
+
+async function conforms(model: string): Promise<void> {
+	const name = basename(model, ".gguf");
+	const examined = await examine(model, { folder: join(folder, `work-${name}`), quantize: recording ? QUANTIZE : undefined });
+	results.set(name, examined);
+	expect(faultsOf(examined)).toEqual([]);
+}
+
+describe.skipIf(!hasTools)("conformance", () => {
+	test.each([...ARCHITECTURES.keys()].filter((name) => only.test(name)))("%s", async (architecture) => {
+		for (const model of makeFixtures(architecture, join(folder, architecture))) await conforms(model);
+	});
+
+	test.each(makeTraps().filter(({ name }) => only.test(name)))("trap: $name", async ({ name, make }) => {
+		await conforms(await make(join(folder, name)));
+	});
+
+	afterAll(() => {
+		if (recording) record(results);
+	});
+});

@@ -1,0 +1,94 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+import { findAddon } from "../src/runtime/addon.js";
+import { tempFolder } from "./helpers/temp-folder.js";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const folders = tempFolder();
+
+/** The TypeScript blocks of a page. */
+function examplesOf(page: string): string[] {
+	return [...readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
+}
+
+/** A folder as a user has it: prune-gguf installed, a model beside the program. */
+function userFolder(): string {
+	const folder = mkdtempSync(join(folders, "user-"));
+	mkdirSync(join(folder, "node_modules"));
+	symlinkSync(ROOT, join(folder, "node_modules", "prune-gguf"), "junction");
+	symlinkSync(join(ROOT, "node_modules", "@types"), join(folder, "node_modules", "@types"), "junction");
+	copyFileSync(join(ROOT, "fixture", "fixture-12l.gguf"), join(folder, "model.gguf"));
+	writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+	return folder;
+}
+
+/** Compiles a file against the package's declarations; gives the complaints. */
+function compile(file: string): string[] {
+	const program = ts.createProgram([file], {
+		target: ts.ScriptTarget.ES2022,
+		module: ts.ModuleKind.NodeNext,
+		moduleResolution: ts.ModuleResolutionKind.NodeNext,
+		lib: ["lib.es2023.d.ts", "lib.esnext.disposable.d.ts"],
+		types: ["node"],
+		strict: true,
+		skipLibCheck: true,
+	});
+	const complaints = ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
+	program.emit();
+	return complaints;
+}
+
+describe("the examples", () => {
+	const [example = ""] = examplesOf("README.md");
+
+	it("were compiled against what `npm run build` made", () => {
+		expect(existsSync(join(ROOT, "dist", "index.js")), "run npm run build first").toBe(true);
+	});
+
+	it.each(["README.md", "docs/api.md"])("of %s are correct TypeScript", (page) => {
+		const folder = userFolder();
+		const examples = examplesOf(page);
+		expect(examples.length).toBeGreaterThan(0);
+		examples.forEach((text, i) => {
+			const file = join(folder, `example-${i}.ts`);
+			writeFileSync(file, text);
+			expect(compile(file), text).toEqual([]);
+		});
+	});
+
+	it.skipIf(findAddon() === undefined)("of the README does what it says", () => {
+		const folder = userFolder();
+		const { status, stdout, stderr } = run(example, folder);
+		expect(status, stderr).toBe(0);
+		expect(stdout).toMatch(/removed \[ \d+, \d+, \d+ \]/);
+		expect(stdout).toMatch(/loss \d\.\d+ -> \d\.\d+ nats per token/);
+		expect(stdout).toContain("computes bit for bit what was measured");
+		expect(stdout).toMatch(/without block 3: \d+\.\d+ without block 6: \d+\.\d+/);
+		expect(existsSync(join(folder, "smaller.gguf"))).toBe(true);
+		expect(existsSync(join(folder, "smaller.gguf.plan.json"))).toBe(true);
+	});
+
+	it.skipIf(findAddon() === undefined).each(examplesOf("docs/api.md").map((text, i) => [i + 1, text] as const))(
+		"number %i of docs/api.md runs",
+		(_, text) => {
+			const { status, stdout, stderr } = run(text, userFolder());
+			expect(status, stderr).toBe(0);
+			expect(stdout).not.toMatch(/undefined|NaN/);
+		},
+	);
+});
+
+/** Runs an example in a folder of its own, on the 12-block model. */
+function run(text: string, folder: string) {
+	writeFileSync(join(folder, "example.ts"), text);
+	expect(compile(join(folder, "example.ts"))).toEqual([]);
+	return spawnSync(process.execPath, ["example.js"], {
+		cwd: folder,
+		encoding: "utf8",
+		env: { ...process.env, PRUNE_GGUF_HOME: join(folder, "home") },
+	});
+}

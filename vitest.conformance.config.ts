@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+// Every architecture of the pinned llama.cpp, one at a time.
+export default defineConfig({
+	test: {
+		include: ["test/full/conformance.test.ts"],
+		pool: "forks",
+		fileParallelism: false,
+		testTimeout: 600_000,
+		hookTimeout: 120_000,
+	},
+});
