@@ -1,8 +1,9 @@
 import type { ApplyOptions, ApplyResult } from "./api.js";
 import { deal, ownSamples } from "./calibration/index.js";
-import { InvalidMaskError, InvalidOptionError, InvalidPlanError, UnsupportedArchitectureError } from "./errors.js";
+import { InvalidOptionError, InvalidPlanError, UnsupportedArchitectureError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
-import { backEndOf, loadModel, logger, summarize } from "./session.js";
+import { loadModel } from "./load-model.js";
+import { backEndOf, logger, summarize } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { identityOf } from "./storage/hash.js";
 import { readPlan } from "./storage/plan.js";
@@ -33,7 +34,12 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 		}
 		const removed = [...new Set(plan?.removed ?? options.remove)].sort((a, b) => a - b);
 		checkRemoval(model, loaded.blocks, removed);
-		const own = await ownSamples(loaded, { ...verification, seed: 0, signal: options.signal });
+		const own = await ownSamples(loaded, {
+			count: verification.count,
+			length: Math.min(verification.length, loaded.facts.contextLength),
+			seed: 0,
+			signal: options.signal,
+		});
 		const windows = deal(own, { search: 0, validation: 0, report: own.count }).report;
 		const [expected] = await loaded
 			.createEvaluator()
@@ -65,5 +71,5 @@ function checkRemoval(
 		throw new UnsupportedArchitectureError(`${path} (architecture ${blocks.architecture}): ${blocks.reason}`);
 	if (removed.length === 0) throw new InvalidOptionError("nothing to remove: the list of blocks is empty");
 	const problem = blocks.check(removed);
-	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${path}: ${problem}`);
+	if (problem) throw new InvalidOptionError(`blocks ${removed.join(", ")} cannot be removed from ${path}: ${problem}`);
 }

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Method, PruneOptions } from "./api.js";
-import type { Attribution } from "./attribution/attribution.js";
+import { type Attribution, ranking } from "./attribution/attribution.js";
 import { surrogateContributions } from "./attribution/paper.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
@@ -8,10 +8,11 @@ import { type Game, meanLoss } from "./game/game.js";
 import { LossMeter } from "./game/loss-meter.js";
 import { Random } from "./game/random.js";
 import { toSamples } from "./game/sample.js";
-import { drawStrata, strataSizes } from "./game/strata.js";
+import { drawStrata, type StrataPresetName, strataSizes } from "./game/strata.js";
 import { lazyGreedy } from "./search/greedy.js";
 import { leaveOneOut, rankAndCut } from "./search/ranked.js";
 import type { SearchOptions, SearchResult } from "./search/search.js";
+import type { Choice } from "./race.js";
 import type { Session } from "./session.js";
 import type { PlanSurrogate } from "./storage/plan.js";
 import { judge } from "./surrogate/judge.js";
@@ -27,7 +28,7 @@ export interface Choices {
 	/** The method's own sets, one a number of removed blocks. */
 	found: SearchResult;
 	/** Further sets that the validation fold decides between. */
-	rivals: SearchResult[];
+	rivals: Choice[];
 	contributions: Attribution;
 	surrogate?: PlanSurrogate;
 	/** Distinct masks measured. */
@@ -50,11 +51,19 @@ export async function choose(session: Session, method: Method, kmax: number, opt
 	const meter = new LossMeter(game, { signal: options.signal });
 	const search: SearchOptions = { kmax, meter, signal: options.signal, ...(units ? { units } : {}) };
 	if (method === "paper") return paper(session, search, options);
-	const ranked = await session.timed("search", () => leaveOneOut(game, { ...search, phase: "single removals" }));
-	const singles = await singleRemovals(game, ranked.fullLoss, options.signal);
-	if (method === "leave-one-out") return { found: ranked, rivals: [], contributions: singles, masks: ranked.measured };
-	const greedy = await session.timed("search", () => lazyGreedy(game, search));
-	return { found: greedy, rivals: [ranked], contributions: singles, masks: ranked.measured + greedy.measured };
+	const found = await session.timed("search", () => (method === "leave-one-out" ? leaveOneOut(game, search) : lazyGreedy(game, search)));
+	const contributions = await singleRemovals(game, found.fullLoss, options.signal);
+	const rivals = method === "leave-one-out" ? [] : rankedSets(session, contributions, found);
+	return { found, rivals, contributions, masks: found.measured };
+}
+
+/** The sets that leave-one-out would cut, of the sizes found: they cost no search mask, and are at times better on unseen text. */
+function rankedSets({ model }: Session, contributions: Attribution, found: SearchResult): Choice[] {
+	const frozen = new Set(found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks));
+	const order = ranking(contributions.contributions).filter((block) => !frozen.has(block));
+	return [...found.byCount.keys()]
+		.map((size) => ({ removed: order.slice(0, size).sort((a, b) => a - b), method: "leave-one-out" }))
+		.filter(({ removed }, i) => removed.length === [...found.byCount.keys()][i] && model.blocks.check(removed) === undefined);
 }
 
 /** Loss that each block's removal alone adds, from what is already measured. */
@@ -79,7 +88,7 @@ async function paper(session: Session, search: SearchOptions, options: PruneOpti
 		if (size < 1 || size >= players)
 			throw new InvalidOptionError(`strata are numbers of kept blocks from 1 to ${players - 1}, got ${size}`);
 	}
-	const sizes = options.strata ?? strataSizes(players, "transformers");
+	const sizes = options.strata ?? strataSizes(players, presetOf(session));
 	const random = new Random(session.seed);
 	const pause = () => setImmediate();
 
@@ -145,4 +154,24 @@ async function paper(session: Session, search: SearchOptions, options: PruneOpti
 				: {}),
 		};
 	});
+}
+
+/** The strata that the paper used for the model's kind. */
+function presetOf({ model }: Session): StrataPresetName {
+	if (/^(a?rwkv)/.test(model.facts.architecture)) return "rwkv";
+	return model.facts.recurrent ? "mamba" : "transformers";
+}
+
+/**
+ * Options that the method does not read are a mistake, not a wish.
+ * @throws InvalidOptionError
+ */
+export function checkMethodOptions(method: Method, options: PruneOptions): void {
+	if (method === "paper") return;
+	const unread = (["masks", "strata", "epochs", "attributionMasks"] as const).filter((name) => options[name] !== undefined);
+	if (unread.length === 0) return;
+	const names = unread.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+	throw new InvalidOptionError(
+		`${names.join(", ")} ${unread.length > 1 ? "belong" : "belongs"} to --method paper; ${method} does not read ${unread.length > 1 ? "them" : "it"}`,
+	);
 }

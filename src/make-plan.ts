@@ -29,7 +29,7 @@ export async function makePlan(
 		folds[name] = { source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length };
 		losses[name] = await session.timed("figures", () => lossesOn(session, name, chosen, options));
 	}
-	const { removeBlocks, removeFraction, masks, windows, windowLength } = options;
+	const { removeBlocks, removeFraction, masks, strata, epochs, attributionMasks, windows, windowLength } = options;
 	return parsePlan({
 		format: PLAN_FORMAT,
 		version: PLAN_VERSION,
@@ -38,7 +38,17 @@ export async function makePlan(
 		removed: [...chosen.removed],
 		kept: blocks - chosen.removed.length,
 		method: chosen.method,
-		options: defined({ method: options.method ?? "greedy", removeBlocks, removeFraction, masks, windows, windowLength }),
+		options: defined({
+			method: options.method ?? "greedy",
+			removeBlocks,
+			removeFraction,
+			masks,
+			strata,
+			epochs,
+			attributionMasks,
+			windows,
+			windowLength,
+		}),
 		seed: session.seed,
 		calibration: folds,
 		losses,
@@ -85,9 +95,8 @@ function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alte
 		.map((k) => {
 			const winner = decided.winners.get(k);
 			const removed = winner?.removed ?? choices!.found.byCount.get(k)!.removed;
-			const found = [choices?.found, ...(choices?.rivals ?? [])]
-				.map((result) => result?.byCount.get(k))
-				.find((set) => set?.removed.join() === removed.join());
+			const own = choices?.found.byCount.get(k);
+			const found = own?.removed.join() === removed.join() ? own : undefined;
 			return {
 				k,
 				removed: [...removed],
@@ -97,8 +106,10 @@ function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alte
 		});
 }
 
-function defined(values: Record<string, number | string | undefined>): Record<string, number | string> {
-	return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, number | string] => entry[1] !== undefined));
+function defined(values: Record<string, number | string | number[] | undefined>): Record<string, number | string | number[]> {
+	return Object.fromEntries(
+		Object.entries(values).filter((entry): entry is [string, number | string | number[]] => entry[1] !== undefined),
+	);
 }
 
 function finite(value: number): number | null {

@@ -1,7 +1,7 @@
 // The main job, top to bottom.
 import { basename, resolve } from "node:path";
 import type { CurvePoint, Method, PruneOptions, PruneResult } from "./api.js";
-import { type Choices, choose, plannedMasks } from "./choose.js";
+import { type Choices, checkMethodOptions, choose, plannedMasks } from "./choose.js";
 import { quoted } from "./command.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
@@ -26,6 +26,7 @@ import { writePruned } from "./write.js";
 export async function pruneGguf(model: string, output: string | undefined, options: PruneOptions = {}): Promise<PruneResult> {
 	const started = Date.now();
 	const amount = amountOf(options);
+	checkMethodOptions(options.method ?? "greedy", options);
 	// Found out before hours of measuring.
 	if (amount !== "curve" && !options.dryRun) {
 		if (output !== undefined && options.plan !== undefined && resolve(output) === resolve(options.plan)) {
@@ -136,12 +137,8 @@ function candidates(session: Session, choices: Choices | undefined, removable: R
 		return [{ removed, method: "given" }];
 	}
 	const sizes = removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count];
-	const sets = sizes.flatMap((size) =>
-		[choices!.found, ...choices!.rivals].flatMap((result) => {
-			const set = result.byCount.get(size);
-			return set ? [{ removed: set.removed, method: result.method }] : [];
-		}),
-	);
+	const own = [...choices!.found.byCount].map(([, { removed }]) => ({ removed, method: choices!.found.method }));
+	const sets = [...own, ...choices!.rivals].filter(({ removed }) => sizes.includes(removed.length));
 	if (sets.length === 0) {
 		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
 		throw new InvalidOptionError(

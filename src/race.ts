@@ -88,7 +88,7 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 	const cost = next?.added == null ? "breaks it" : `raises perplexity by ${percent(next.added)}`;
 	return {
 		removed: [],
-		reason: `remove nothing: already the cheapest block ${cost}. A smaller quantisation may be the better way to a smaller file.`,
+		reason: `already the cheapest block ${cost}. A smaller quantisation may be the better way to a smaller file.`,
 	};
 }
 

@@ -1,5 +1,6 @@
 import type { MeasureOptions, RankResult } from "./api.js";
-import { choose } from "./choose.js";
+import { checkMethodOptions, choose } from "./choose.js";
+import { InvalidOptionError } from "./errors.js";
 import { Session, summarize } from "./session.js";
 
 /**
@@ -8,6 +9,9 @@ import { Session, summarize } from "./session.js";
  */
 export async function rankBlocks(model: string, options: MeasureOptions = {}): Promise<RankResult> {
 	const started = Date.now();
+	if (options.method === "greedy")
+		throw new InvalidOptionError("greedy chooses a set and gives no contributions; rank with leave-one-out or paper");
+	checkMethodOptions(options.method ?? "leave-one-out", options);
 	const session = await Session.open(model, options);
 	try {
 		const method = options.method === "paper" ? "paper" : "leave-one-out";

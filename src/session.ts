@@ -1,19 +1,20 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { LogEvent, MeasureOptions, ModelSummary, ProgressEvent } from "./api.js";
 import { type Calibration, calibrate, type FoldName, foldNames } from "./calibration/index.js";
 import { InvalidOptionError, UnsupportedArchitectureError } from "./errors.js";
 import type { Coalition } from "./game/coalition.js";
 import type { Game } from "./game/game.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import { Model } from "./runtime/model.js";
+import { loadModel } from "./load-model.js";
+import type { Model } from "./runtime/model.js";
 import { llamaPin } from "./runtime/paths.js";
 import { hashWindows, makeWindows, type TokenWindows } from "./runtime/windows.js";
 import { identityOf } from "./storage/hash.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { LedgerGame } from "./storage/ledger-game.js";
-import { ledgerPath, makeRunFolder } from "./storage/runs.js";
+import { ledgerPath, makeRunFolder, windowsPath } from "./storage/runs.js";
 
 /** Windows of the search fold, and tokens in a window, as the paper has them. */
 export const defaultWindows = 10;
@@ -155,24 +156,6 @@ export function summarize(model: Model): ModelSummary {
 	};
 }
 
-/** Loads a model with progress events; building the addon first where it is missing. */
-export function loadModel(path: string, options: MeasureOptions): Promise<Model> {
-	return Model.load(path, {
-		threads: options.threads,
-		gpuLayers: options.gpuLayers,
-		signal: options.signal,
-		onProgress: (fraction) =>
-			options.onProgress?.({ phase: "loading the model", done: Math.round(fraction * 100), total: 100, unit: "percent" }),
-		onBuildProgress: (build) =>
-			options.onProgress?.({
-				phase: `building the addon (once): ${build.step}`,
-				done: Math.round(build.fraction * 100),
-				total: 100,
-				unit: "percent",
-			}),
-	});
-}
-
 /** What computes: the graphics devices in use, or the CPU. Part of the ledger's key, since bits differ between them. */
 export function backEndOf(model: Model, options: { gpuLayers?: number | undefined }): string {
 	const gpus = model.backEnd.devices.filter((device) => device.gpu);
@@ -236,9 +219,8 @@ async function calibrationOf(model: Model, folder: string, seed: number, options
 	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
 	const name = createHash("sha256")
 		.update(JSON.stringify([samplerVersion, llamaPin.commit, counts, length, seed]))
-		.digest("hex")
-		.slice(0, 12);
-	const file = join(folder, `${name}.windows.json`);
+		.digest("hex");
+	const file = windowsPath(folder, name);
 	const kept = await readKept(file, length);
 	if (kept) return kept;
 	const drawn = await draw();

@@ -17,6 +17,8 @@ export interface BlockFacts {
 	readonly rope: readonly boolean[];
 	/** Undefined where blocks have no indexers, or each has its own. */
 	readonly indexer: readonly boolean[] | undefined;
+	/** How many tokens a compressed key stands for (deepseek4); 0 for none. */
+	readonly compressRatio: readonly number[];
 	/** Images are added before these blocks. */
 	readonly deepstack: readonly boolean[];
 	readonly denseLead: number;
@@ -57,6 +59,7 @@ export function blockFacts(keys: ModelKeys, entry: ArchitectureEntry): BlockFact
 		expertWidth: keys.perBlock("expert_feed_forward_length", all),
 		rope: ropePattern(keys, entry, all),
 		indexer: indexerPattern(keys, entry, trunk),
+		compressRatio: keys.perBlock("attention.compress_ratios", all),
 		deepstack: entry.perBlock?.includes(DEEPSTACK_KEY)
 			? keys.perBlock(DEEPSTACK_KEY, all, -1).map((index) => index >= 0)
 			: new Array<boolean>(all).fill(false),

@@ -140,6 +140,8 @@ function isKind(kind: BlockKind, block: number, facts: BlockFacts): boolean {
 			return facts.rope[block]!;
 		case "sparse":
 			return block >= facts.denseLead;
+		case "compressed-by-4":
+			return facts.compressRatio[block] === 4;
 		case "feed-forward":
 			return facts.feedForward[block]! > 0;
 	}

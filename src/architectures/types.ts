@@ -15,7 +15,7 @@ export type Condition =
 	| { readonly tensor: string };
 
 /** What a block is, as far as rules ask. */
-export type BlockKind = "sliding" | "full" | "attention" | "recurrent" | "rope" | "sparse" | "feed-forward";
+export type BlockKind = "sliding" | "full" | "attention" | "recurrent" | "rope" | "sparse" | "compressed-by-4" | "feed-forward";
 
 /** Why some blocks can never go. */
 export type Frozen = "first" | "last" | "deepstack" | "deepstack-mapped" | "per-layer-embedding" | "kv-donors" | "all-but-last-group";

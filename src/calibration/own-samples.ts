@@ -20,7 +20,7 @@ const userTurnShare = 0.4;
 /**
  * Windows of the model's own samples at temperature 1, so that no text of others is needed: documents from the start
  * token, and, where the file has a chat template that llama.cpp knows, every second window a chat whose user turn is
- * sampled too. The full model is then measured on what it believes; see METHOD in docs/calibration.md.
+ * sampled too. The full model is then measured on what it believes; see docs/calibration.md.
  */
 export async function ownSamples(model: Model, options: OwnSampleOptions): Promise<TokenWindows> {
 	const { count, length, seed, signal } = options;

@@ -32,7 +32,7 @@ export function defineCommand<T>(command: {
 export const globalOptions = {
 	json: { describe: "Print one JSON document on standard output", type: "boolean", group: groups.output },
 	quiet: { alias: "q", describe: "No progress and no notes", type: "boolean", group: groups.output },
-	verbose: { describe: "Also print what llama.cpp prints", type: "boolean", group: groups.output },
+	verbose: { describe: "Also print details, and llama.cpp's own lines where it fails", type: "boolean", group: groups.output },
 } as const satisfies Record<string, Options>;
 
 /** Where and how fast the model runs. */
@@ -47,7 +47,7 @@ export const machineOptions = {
 
 /** How blocks are measured. */
 export const measureOptions = {
-	method: valueOption(`How blocks are judged: ${methods.join(", ")}`, groups.method, choiceOption("method", methods)),
+	method: valueOption(`How blocks are judged: ${methods.join(", ")} [default: greedy]`, groups.method, choiceOption("method", methods)),
 	masks: valueOption("Sets of blocks that the paper's method measures [default: 8000]", groups.method, integerOption("masks", { min: 1 })),
 	strata: valueOption("The paper's numbers of kept blocks, such as 28,25,22", groups.method, blocksOption("strata")),
 	"attribution-masks": valueOption(
@@ -65,8 +65,8 @@ export const measureOptions = {
 		requiresArg: true,
 		coerce: filesOption("calibration"),
 	},
-	windows: valueOption("Windows to search on", groups.text, integerOption("windows", { min: 1 })),
-	"window-length": valueOption("Tokens in a window", groups.text, integerOption("window-length", { min: 2 })),
+	windows: valueOption("Windows to search on [default: 10]", groups.text, integerOption("windows", { min: 2 })),
+	"window-length": valueOption("Tokens in a window [default: 128]", groups.text, integerOption("window-length", { min: 8 })),
 	...machineOptions,
 } as const;
 

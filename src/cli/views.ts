@@ -71,7 +71,7 @@ function endLines({ output, planPath, estimate, seconds }: PruneResult): string 
 	if (estimate) {
 		const { masks, tokens } = estimate;
 		lines.push(
-			`Would measure ${formatInteger(masks)} masks (${formatCount(tokens)} tokens) in about ${formatDuration(estimate.seconds)}; nothing was written.`,
+			`Would measure at most ${formatInteger(masks)} masks (${formatCount(tokens)} tokens)${Number.isFinite(estimate.seconds) ? ` in about ${formatDuration(estimate.seconds)}` : ""}; nothing was written.`,
 		);
 	}
 	if (output) lines.push(writtenLine(output));

@@ -4,7 +4,7 @@ import { CalibrationError, InvalidOptionError } from "../errors.js";
 import { Coalition } from "../game/coalition.js";
 import type { Model } from "../runtime/model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
-import { loadModel } from "../session.js";
+import { loadModel } from "../load-model.js";
 
 /**
  * Perplexity of a model, or of a model under a mask, on a text.

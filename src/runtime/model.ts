@@ -6,6 +6,7 @@ import { type Addon, loadAddon } from "./addon.js";
 import type { BuildOptions } from "./build.js";
 import { fromNative, type Guard, runNative, untilAborted } from "./cancel.js";
 import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
+import { checkLoadable } from "./loadable.js";
 import { checkMemory } from "./memory.js";
 import { defaultThreads } from "./threads.js";
 
@@ -93,6 +94,7 @@ export class Model {
 			throw new InvalidOptionError(`threads must be 1 to 512, got ${threads}`);
 		const file = await GgufFile.read(path, signal ? { signal } : {});
 		const blocks = describeBlocks(file);
+		checkLoadable(file);
 		checkMemory(file);
 		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });
 		const native = await runNative(addon, signal, (cancel, guard) =>

@@ -77,6 +77,8 @@ export interface CleanResult {
 
 const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
 const PLAN = /\.plan\.json$/;
+/** Kept windows of a model's own samples: of no use without the ledgers that were measured on them. */
+const WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
 /** Left by a process that was killed while it took a lock. */
 const LOCK_REST = /\.ledger\.jsonl\.lock\.(stale-)?\d+-[0-9a-f]+$/;
 const DAY = 86_400_000;
@@ -84,6 +86,11 @@ const DAY = 86_400_000;
 /** Folder that holds the ledgers and plans of a model. It need not exist. */
 export function runFolder(model: RunModel, options: RunsOptions = {}): string {
 	return join(runsDirectory(options), folderName(model));
+}
+
+/** Path of the kept windows of a model's own samples. @param key 12 hexadecimal digits or more */
+export function windowsPath(folder: string, key: string): string {
+	return join(folder, `${key.slice(0, 12)}.windows.json`);
 }
 
 /** Path of the ledger with a key in a run folder. */
@@ -200,7 +207,9 @@ async function deleteFile(path: string): Promise<boolean> {
 }
 
 async function sweep(folder: string): Promise<void> {
-	for (const entry of await entries(folder)) if (LOCK_REST.test(entry.name)) await unlink(join(folder, entry.name)).catch(() => {});
+	const names = (await entries(folder)).map((entry) => entry.name);
+	const rest = names.some((name) => LEDGER.test(name)) ? [LOCK_REST] : [LOCK_REST, WINDOWS];
+	for (const name of names) if (rest.some((kind) => kind.test(name))) await unlink(join(folder, name)).catch(() => {});
 	// Fails, as it should, where something else lies in it.
 	await rmdir(folder).catch(() => {});
 }

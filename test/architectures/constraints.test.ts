@@ -70,6 +70,13 @@ describe("mixed kinds of blocks", () => {
 		expect(blocks.check([1])).toContain("attention");
 	});
 
+	it("deepseek4 keeps a block compressed by 4", async () => {
+		const blocks = await plan("deepseek4", 4, { "attention.compress_ratios": u32s(0, 4, 128, 4, 0) });
+		expect(blocks.check([1])).toBeUndefined();
+		expect(blocks.check([1, 3])).toContain("compressed by 4");
+		expect(blocks.maxRemovable).toBe(3);
+	});
+
 	it("the first block lends the presence of heads and the experts in use", async () => {
 		const zero = { "attention.head_count": u32s(4, 0, 4, 0), "attention.head_count_kv": u32s(4, 0, 4, 0) };
 		expect((await plan("jamba", 4, zero)).check([0])).toContain("block 1 cannot be the first");

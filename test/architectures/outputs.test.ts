@@ -30,6 +30,7 @@ describe("output tensors", () => {
 		["rwkv6", ["time_mix_output.weight", "channel_mix_value.weight"]],
 		["lfm2", ["shortconv.out_proj.weight"]],
 		["cogvlm", ["vis_attn_output.weight", "vis_down.weight"]],
+		["refact", ["ffn_norm.weight", "ffn_down_exps.weight"]],
 		["talkie", ["layer_output_scale.weight"]],
 	])("%s: %s", async (name, parts) => {
 		expect(await outputs(name, ["attn_norm.weight", ...parts])).toEqual(parts.map((part) => `blk.1.${part}`));

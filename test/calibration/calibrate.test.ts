@@ -120,7 +120,9 @@ describe("windows of files", () => {
 		writeFileSync(path, "Call me Ishmael.");
 		const error = await calibrate(model, { ...options, files: [path] }).catch((problem: unknown) => problem as Error);
 		expect(error).toBeInstanceOf(CalibrationError);
-		expect((error as Error).message).toMatch(new RegExp(`short.txt holds ${model.tokenize("Call me Ishmael.").length - 1} tokens; 10 windows of 32 need 310`));
+		expect((error as Error).message).toMatch(
+			new RegExp(`short.txt holds ${model.tokenize("Call me Ishmael.").length - 1} tokens; 10 windows of 32 need 310`),
+		);
 	});
 
 	it("longer windows than the context are refused before anything is drawn", async () => {

@@ -1,5 +1,151 @@
+import { ARCHITECTURES, type ArchitectureEntry } from "../../src/architectures/index.js";
+import { TABLE_PIN } from "../../src/architectures/table.js";
+import type { Examined } from "./examine.js";
 import type { Results } from "./record.js";
 
+const TRAP = "trap ";
+
+/** docs/conformance.md: what the recorded run showed, architecture by architecture. */
 export function conformanceMarkdown(results: Results): string {
-	return `${Object.keys(results).length}\n`;
+	const models = Object.entries(results).filter(([name]) => !name.startsWith(TRAP));
+	const traps = Object.entries(results).filter(([name]) => name.startsWith(TRAP));
+	return [
+		...intro(models.length, traps.length),
+		...totals(results),
+		...architectures(results),
+		...trapTable(traps),
+		...otherTool(models),
+	].join("\n");
+}
+
+function intro(models: number, traps: number): string[] {
+	return [
+		"# Conformance",
+		"",
+		`What a run on llama.cpp ${TABLE_PIN} showed, on a CPU. Made from \`docs/conformance.json\`; both are written by`,
+		"",
+		"```sh",
+		"CONFORMANCE_RECORD=1 npm run test:conformance",
+		"```",
+		"",
+		`${models} small random models of llama.cpp's own generator (\`test-llama-archs\`, six blocks unless it needs another number) and ${traps} made from them for what they hide. ` +
+			"For each, several sets of blocks are removed: one, two scattered ones, the first, the last, a run of three, the groups that a rule ties together, and more until five sets are allowed. " +
+			"For each set that is allowed, all logits of 2 windows of 128 random tokens are compared bit for bit, each model in a process of its own:",
+		"",
+		"1. the original file with the output tensors of the removed blocks set to zero (the measure of what removing means);",
+		"2. the layer view on the original, alone, and in a batch with the other sets, so that hidden states are resumed from;",
+		"3. the written file, loaded and run as a whole.",
+		"",
+		"*Exact* sets agreed in every bit. *Refused* sets break a rule of the architecture; nothing is written for them.",
+		"",
+	];
+}
+
+function totals(results: Results): string[] {
+	const counts = countBy(Object.values(results).flatMap(({ findings }) => findings.map(({ verdict }) => verdict)));
+	const row = (label: string, verdict: string) => `| ${label} | ${counts.get(verdict) ?? 0} |`;
+	return [
+		"| sets | |",
+		"| --- | ---: |",
+		row("exact", "exact"),
+		row("view and file agree, no zeroed original exists", "no-oracle"),
+		row("refused", "refused"),
+		row("differ", "mismatch"),
+		row("do not load", "does-not-load"),
+		row("crash", "crash"),
+		row("other errors", "error"),
+		"",
+	];
+}
+
+function architectures(results: Results): string[] {
+	const names = [...ARCHITECTURES.keys()].sort();
+	return [
+		`## Architectures (${names.length})`,
+		"",
+		"*Under a constraint*: some sets are refused, the allowed ones are exact. *Never run*: no model of it could be made; its rules come from llama.cpp's source only.",
+		"",
+		"| architecture | state | exact sets | refused sets | resumed | remarks |",
+		"| --- | --- | ---: | ---: | --- | --- |",
+		...names.map((name) => architectureRow(ARCHITECTURES.get(name)!, ofArchitecture(results, name))),
+		"",
+	];
+}
+
+/** All models of an architecture. */
+export function ofArchitecture(results: Results, name: string): Examined[] {
+	return Object.values(results).filter(({ architecture }) => architecture === name);
+}
+
+/** How far an architecture is proven. */
+export function stateOf(entry: ArchitectureEntry, models: readonly Examined[]): string {
+	const verdicts = new Set(models.flatMap(({ findings }) => findings.map(({ verdict }) => verdict)));
+	if (entry.refused) return "refused";
+	if (["mismatch", "does-not-load", "crash", "error"].some((verdict) => verdicts.has(verdict as never))) return "**faulty**";
+	if (models.length === 0) return "never run";
+	if (!verdicts.has("exact") && !verdicts.has("no-oracle")) return "refused";
+	const exact = verdicts.has("exact") ? "proven exact" : "view and file agree";
+	return verdicts.has("refused") || (entry.rules ?? []).length > 0 ? `${exact}, under a constraint` : exact;
+}
+
+function architectureRow(entry: ArchitectureEntry, models: readonly Examined[]): string {
+	const findings = models.flatMap((model) => model.findings);
+	const of = (...verdicts: string[]) => findings.filter(({ verdict }) => verdicts.includes(verdict)).length;
+	const resumed = models.length === 0 ? "-" : models.some((model) => model.resumed) ? "yes" : "no";
+	const reasons = new Set([
+		...(entry.refused ? [entry.refused] : []),
+		...models.flatMap((model) => (model.support === "refused" && model.reason ? [model.reason] : [])),
+		...(entry.refused ? [] : (entry.rules ?? []).map(({ why }) => why)),
+		...(entry.oracle && !entry.refused ? [`view against file: ${entry.oracle.none}`] : []),
+	]);
+	return `| \`${entry.name}\` | ${stateOf(entry, models)} | ${of("exact", "no-oracle")} | ${of("refused")} | ${resumed} | ${[...reasons].join("; ") || "-"} |`;
+}
+
+function trapTable(traps: readonly [string, Examined][]): string[] {
+	return [
+		"## Made for what the generator's models hide",
+		"",
+		"| model | blocks | exact sets | refused sets | differ, do not load, crash | llama-quantize right |",
+		"| --- | ---: | ---: | ---: | ---: | ---: |",
+		...traps.map(([name, { blocks, findings, quantize }]) => {
+			const of = (...verdicts: string[]) => findings.filter(({ verdict }) => verdicts.includes(verdict)).length;
+			const right = quantize.filter(({ verdict }) => verdict === "right").length;
+			const exact = of("exact", "no-oracle");
+			return `| ${name.slice(TRAP.length)} | ${blocks} | ${exact} | ${of("refused")} | ${findings.length - exact - of("refused")} | ${right} of ${quantize.length} |`;
+		}),
+		"",
+	];
+}
+
+function otherTool(models: readonly [string, Examined][]): string[] {
+	const counts = countBy(models.flatMap(([, { quantize }]) => quantize.map(({ verdict }) => verdict)));
+	const states = models.map(([name, { quantize }]) => [name, countBy(quantize.map(({ verdict }) => verdict))] as const);
+	const faulty = states.filter(([, count]) =>
+		["wrong", "does-not-load", "crash", "not-written"].some((verdict) => count.has(verdict as never)),
+	);
+	const get = (count: ReadonlyMap<string, number>, verdict: string) => count.get(verdict) ?? 0;
+	return [
+		"## The same sets by `llama-quantize --prune-layers`",
+		"",
+		"Sets of the generator's models, those that prune-gguf refuses included. *Right*: its file gives the bits of the zeroed original. *Wrong*: it exits with 0, its file loads, and is another model.",
+		"",
+		"| right | wrong | does not load | crashes | no file | nothing to compare with |",
+		"| ---: | ---: | ---: | ---: | ---: | ---: |",
+		`| ${["right", "wrong", "does-not-load", "crash", "not-written", "unknown"].map((verdict) => get(counts, verdict)).join(" | ")} |`,
+		"",
+		`Right for every set: ${states.length - faulty.length} of ${states.length} models. The others:`,
+		"",
+		"| model | right | wrong | does not load | crashes |",
+		"| --- | ---: | ---: | ---: | ---: |",
+		...faulty.map(
+			([name, count]) => `| ${name} | ${["right", "wrong", "does-not-load", "crash"].map((verdict) => get(count, verdict)).join(" | ")} |`,
+		),
+		"",
+	];
+}
+
+function countBy<T extends string>(items: readonly T[]): Map<string, number> {
+	const counts = new Map<string, number>();
+	for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+	return counts;
 }

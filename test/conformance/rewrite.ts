@@ -112,7 +112,7 @@ function repeated(file: GgufFile, entries: readonly GgufEntry[], order: readonly
 		const values = decodeValue(entry) as readonly number[];
 		if (values.length < count) return entry;
 		const rest = values.length > count ? values.slice(order.length) : [];
-		return encodeEntry(entry.key, "array", [...order.map((from) => values[from]!), ...rest], entry.itemType);
+		return encodeEntry(entry.key, "array", [...order.map((from) => values[from]!), ...rest], entry.itemType as GgufScalarType);
 	});
 }
 

@@ -1,7 +1,8 @@
+import { rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES } from "../../src/architectures/index.js";
-import { type Examined, examine } from "../conformance/examine.js";
+import { type Examined, type ExamineOptions, examine } from "../conformance/examine.js";
 import { hasTools, makeFixtures, QUANTIZE } from "../conformance/fixtures.js";
 import { faultsOf, record } from "../conformance/record.js";
 import { makeTraps } from "../conformance/traps.js";
@@ -14,22 +15,24 @@ import { tempFolder } from "../helpers/temp-folder.js";
 const folder = tempFolder();
 const only = new RegExp(process.env.CONFORMANCE_ONLY ?? "");
 const recording = process.env.CONFORMANCE_RECORD === "1";
+const onlyTraps = process.env.CONFORMANCE_TRAPS === "1";
 const results = new Map<string, Examined>();
 
-async function conforms(model: string): Promise<void> {
-	const name = basename(model, ".gguf");
-	const examined = await examine(model, { folder: join(folder, `work-${name}`), quantize: recording ? QUANTIZE : undefined });
+async function conforms(model: string, options: Partial<ExamineOptions> = {}, name = basename(model, ".gguf")): Promise<void> {
+	const examined = await examine(model, { folder: join(folder, `work-${name}`), quantize: recording ? QUANTIZE : undefined, ...options });
 	results.set(name, examined);
 	expect(faultsOf(examined)).toEqual([]);
 }
 
 describe.skipIf(!hasTools)("conformance", () => {
-	test.each([...ARCHITECTURES.keys()].filter((name) => only.test(name)))("%s", async (architecture) => {
+	test.each([...ARCHITECTURES.keys()].filter((name) => only.test(name) && !onlyTraps))("%s", async (architecture) => {
 		for (const model of makeFixtures(architecture, join(folder, architecture))) await conforms(model);
+		rmSync(join(folder, architecture), { recursive: true, force: true });
 	});
 
-	test.each(makeTraps().filter(({ name }) => only.test(name)))("trap: $name", async ({ name, make }) => {
-		await conforms(await make(join(folder, name)));
+	test.each(makeTraps().filter(({ name }) => only.test(name)))("trap: $name", async ({ name, make, options }) => {
+		await conforms(await make(join(folder, name)), options, `trap ${name}`);
+		rmSync(join(folder, name), { recursive: true, force: true });
 	});
 
 	afterAll(() => {

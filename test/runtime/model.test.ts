@@ -205,7 +205,14 @@ describe("cancelling", () => {
 
 	const jobs: [string, (signal: AbortSignal) => Promise<unknown>][] = [
 		["a batch of masks", (signal) => model.createEvaluator().evaluate(many, windows, { signal })],
-		["sampling", (signal) => model.sample(Array.from({ length: 500 }, () => Int32Array.of(0)), { length: 256, signal })],
+		[
+			"sampling",
+			(signal) =>
+				model.sample(
+					Array.from({ length: 500 }, () => Int32Array.of(0)),
+					{ length: 256, signal },
+				),
+		],
 	];
 
 	it.each(jobs)("%s within a second", async (_, start) => {

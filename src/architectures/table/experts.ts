@@ -60,6 +60,15 @@ export const EXPERTS: readonly ArchitectureEntry[] = [
 		perBlock: ["attention.compress_ratios", "swiglu_clamp_exp", "swiglu_clamp_shexp"],
 		leading: ["hash_layer_count"],
 		tailNeedsTensors: true,
+		rules: [
+			{
+				rule: "need",
+				kinds: ["compressed-by-4"],
+				view: true,
+				why: "llama.cpp crashes where no block is left whose keys are compressed by 4 (those have the indexers)",
+				source: "llama-kv-cache.cpp:1447",
+			},
+		],
 		resume: STREAMS,
 		oracle: { none: "each block mixes the streams of the residual (hyper-connections) even where it adds nothing" },
 		notes: "all blocks slide (models/deepseek4.cpp:68); compress_ratios may be longer than the model (models/deepseek4.cpp:57)",

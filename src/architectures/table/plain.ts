@@ -14,7 +14,14 @@ export const PLAIN: readonly ArchitectureEntry[] = [
 	{ name: "gptneox", source: "models/gptneox.cpp:3", proof: "bits" },
 	{ name: "mpt", source: "models/mpt.cpp:3", proof: "bits", resume: LEARNED_POSITIONS_IF_ANY },
 	{ name: "starcoder", source: "models/starcoder.cpp:3", proof: "bits", resume: POSITIONS },
-	{ name: "refact", source: "models/refact.cpp:3", proof: "bits" },
+	{
+		name: "refact",
+		source: "models/refact.cpp:3",
+		proof: "bits",
+		alsoZero: ["ffn_norm.weight"],
+		notes:
+			"llama.cpp runs one with experts without their weights (models/refact.cpp:128): what is left of the feed-forward ends with the norm",
+	},
 	{ name: "bert", source: "models/bert.cpp:3", proof: "source", resume: INPUT_NORM, oracle: POST_NORM },
 	{ name: "nomic-bert", source: "models/nomic-bert.cpp:3", proof: "source", resume: INPUT_NORM, oracle: POST_NORM },
 	{ name: "neo-bert", source: "models/neo-bert.cpp:3", proof: "source" },

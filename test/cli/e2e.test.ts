@@ -1,0 +1,189 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type ChildSetup, fixturePath, mainPath, runNode } from "../helpers/fixture.js";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+// The command line as users run it: compiled, in a process of its own, on the project's own model.
+
+const folder = tempFolder();
+const home = join(folder, "home");
+const small = ["--windows", "3", "--window-length", "32"];
+beforeAll(() => {
+	expect(existsSync(mainPath), "dist/ is not there: run `npm run build`").toBe(true);
+});
+const run = (args: readonly string[], setup: ChildSetup = {}) =>
+	runNode([mainPath, ...args], { ...setup, env: { PRUNE_GGUF_HOME: home, NO_COLOR: "1", ...setup.env } });
+const at = (name: string) => join(folder, name);
+
+describe("exit codes and streams", () => {
+	it("0 with data on standard output", async () => {
+		for (const args of [["--help"], ["--version"], ["rank", "--help"], ["inspect", fixturePath]]) {
+			const { code, stdout, stderr } = await run(args);
+			expect([code, stderr], args.join(" ")).toEqual([0, ""]);
+			expect(stdout.length).toBeGreaterThan(20);
+		}
+	});
+
+	it("1 where something fails, 2 where it is called wrongly; nothing on standard output", async () => {
+		writeFileSync(at("text.gguf"), "no model");
+		writeFileSync(at("exists.gguf"), "mine");
+		const cases: [number, string[], RegExp][] = [
+			[1, [at("nowhere.gguf")], /nowhere\.gguf/],
+			[1, [at("text.gguf")], /GGUF/],
+			[1, [fixturePath, at("exists.gguf"), "--remove", "3"], /--overwrite/],
+			[1, ["evaluate", fixturePath, "--text", at("nowhere.txt")], /nowhere\.txt/],
+			[1, ["apply", fixturePath, at("a.gguf"), "--plan", at("nowhere.json")], /nowhere\.json/],
+			[2, [], /argument is missing/i],
+			[2, [fixturePath, at("a.gguf"), "--remove-blocks", "many"], /--remove-blocks.*"many"/],
+			[2, [fixturePath, at("a.gguf"), "--remove-blocks", "12", ...small], /at most 11/],
+			[2, [fixturePath, at("a.gguf"), "--remove", "3", "--remove-blocks", "1"], /exclude each other/],
+			[2, ["apply", fixturePath, at("a.gguf")], /--plan FILE or --remove LIST/],
+		];
+		for (const [expected, args, message] of cases) {
+			const { code, stdout, stderr } = await run(args);
+			expect([code, stdout], `${args.join(" ")}\n${stderr}`).toEqual([expected, ""]);
+			expect(stderr).toMatch(message);
+			expect(stderr).not.toContain("    at ");
+		}
+		expect(readFileSync(at("exists.gguf"), "utf8")).toBe("mine");
+	});
+
+	it("asks whether something else was meant", async () => {
+		const option = await run([fixturePath, "--remove-block", "3"]);
+		expect(option.code).toBe(2);
+		expect(option.stderr).toContain("did you mean --remove-blocks?");
+		const command = await run(["rnak", fixturePath]);
+		expect(command.code).toBe(2);
+		expect(command.stderr).toMatch(/rank/);
+		const alone = await run(["inspct"]);
+		expect(alone.code).toBe(2);
+		expect(alone.stderr).toContain("Did you mean inspect?");
+	});
+
+	it("--json gives one document, errors included", async () => {
+		const text = at("prose.txt");
+		writeFileSync(text, "It was a dark and stormy night; the rain fell in torrents. ".repeat(40));
+		const cases: [string[], Record<string, unknown>][] = [
+			[["inspect", fixturePath], { blocks: 12, support: "exact" }],
+			[["evaluate", fixturePath, "--text", text, "--context", "64"], { context: 64, preset: "llama-perplexity" }],
+			[[fixturePath, "--remove", "6", "--dry-run", ...small], { curve: [] }],
+			[[fixturePath, at("json.gguf"), "--remove", "6", ...small], { planPath: at("json.gguf.plan.json") }],
+			[["rank", fixturePath, ...small], { estimator: "leave-one-out" }],
+			[["apply", fixturePath, at("json2.gguf"), "--plan", at("json.gguf.plan.json")], { removed: [6] }],
+		];
+		for (const [args, expected] of cases) {
+			const { code, stdout, stderr } = await run([...args, "--json"]);
+			expect(code, stderr).toBe(0);
+			expect(JSON.parse(stdout)).toMatchObject(expected);
+		}
+		expect(readFileSync(at("json2.gguf")).equals(readFileSync(at("json.gguf")))).toBe(true);
+		const failed = await run([at("nowhere.gguf"), "--json"]);
+		expect(failed.code).toBe(1);
+		expect(JSON.parse(failed.stdout)).toMatchObject({ error: { code: "FILE_ERROR" } });
+		const wrong = await run([fixturePath, "--nonsense", "--json"]);
+		expect(wrong.code).toBe(2);
+		expect(JSON.parse(wrong.stdout)).toMatchObject({ error: { code: "INVALID_OPTION" } });
+	});
+
+	it("--quiet keeps standard error empty", async () => {
+		const { code, stderr, stdout } = await run(["rank", fixturePath, ...small, "--quiet"]);
+		expect([code, stderr]).toEqual([0, ""]);
+		expect(stdout).toContain("11");
+	});
+});
+
+it("the curve's own commands can be pasted, and write the model", async () => {
+	const cwd = at("pasted");
+	mkdirSync(cwd);
+	const curve = await run([fixturePath, ...small, "--json"], { cwd });
+	expect(curve.code, curve.stderr).toBe(0);
+	expect(readdirSync(cwd)).toEqual([]);
+	const [command] = (JSON.parse(curve.stdout) as { commands: string[] }).commands;
+	const args = command!.split(" ").slice(1);
+	const written = await run(args, { cwd });
+	expect(written.code, written.stderr).toBe(0);
+	expect(written.stderr).toMatch(/masks were measured before/);
+	expect(readdirSync(cwd).sort()).toEqual([args[1]!, `${args[1]}.plan.json`].sort());
+});
+
+describe("interruption", () => {
+	const sweep = ["rank", fixturePath, "--method", "paper", "--masks", "3000", "--seed", "11"];
+
+	it("Ctrl+C in a sweep ends within a second with 130 and says how to go on; the same command goes on", async () => {
+		let sent = 0;
+		const interrupted = await run(sweep, {
+			onOutput: (child, _stdout, stderr) => {
+				if (sent === 0 && /random masks: [1-9]/.test(stderr)) {
+					sent = performance.now();
+					child.kill("SIGINT");
+				}
+			},
+		});
+		const took = performance.now() - sent;
+		expect(sent, interrupted.stderr).toBeGreaterThan(0);
+		expect(interrupted).toMatchObject({ code: 130, signal: null, stdout: "" });
+		expect(took).toBeLessThan(1500);
+		expect(interrupted.stderr).toContain("run the same command again");
+
+		const [run1] = JSON.parse((await run(["runs", "--json"])).stdout) as { masks: number }[];
+		expect(run1!.masks).toBeGreaterThan(5);
+		let resumed = false;
+		const again = await run([...sweep, "--json"], {
+			onOutput: (child, _stdout, stderr) => {
+				if (!resumed && /\d+ masks were measured before/.test(stderr)) {
+					resumed = true;
+					setTimeout(() => child.kill("SIGINT"), 300);
+				}
+			},
+		});
+		expect(resumed, again.stderr).toBe(true);
+		expect(again.code).toBe(130);
+		expect(JSON.parse(again.stdout)).toEqual({ error: { code: "INTERRUPTED", message: "interrupted" } });
+	});
+
+	it("a killed process leaves no lock that stops the next, and nothing under the output's name", async () => {
+		const cwd = at("killed");
+		mkdirSync(cwd);
+		const args = [fixturePath, "out.gguf", "--remove", "3,7", "--windows", "40", "--window-length", "128"];
+		let seen = false;
+		const killed = await run(args, {
+			cwd,
+			onStart: (child) => {
+				// The partial file is there from the first byte until the written model was verified.
+				const timer = setInterval(() => {
+					seen = readdirSync(cwd).some((name) => name.includes(".partial-"));
+					if (seen) child.kill("SIGKILL");
+					if (seen || existsSync(join(cwd, "out.gguf"))) clearInterval(timer);
+				}, 1);
+				timer.unref();
+			},
+		});
+		expect(seen).toBe(true);
+		expect(killed.signal).toBe("SIGKILL");
+		expect(existsSync(join(cwd, "out.gguf"))).toBe(false);
+		expect(existsSync(join(cwd, "out.gguf.plan.json"))).toBe(false);
+		const next = await run(args, { cwd });
+		expect(next.code, next.stderr).toBe(0);
+		expect(existsSync(join(cwd, "out.gguf"))).toBe(true);
+	});
+});
+
+it("runs lists what is kept and deletes it", async () => {
+	const env = { PRUNE_GGUF_HOME: at("other-home") };
+	expect(JSON.parse((await run(["runs", "--json"], { env })).stdout)).toEqual([]);
+	await run([fixturePath, "--remove", "6", ...small], { env });
+	const [kept] = JSON.parse((await run(["runs", "list", "--json"], { env })).stdout) as {
+		model: string;
+		masks: number;
+		plans: unknown[];
+	}[];
+	expect(kept).toMatchObject({ model: expect.stringMatching(/^fixture-12l-/) });
+	expect(kept!.masks).toBeGreaterThan(3);
+	expect(kept!.plans.length).toBe(1);
+	expect((await run(["runs"], { env })).stdout).toContain("fixture-12l");
+	expect((await run(["runs", "clean"], { env })).code).toBe(2);
+	const cleaned = JSON.parse((await run(["runs", "clean", "--all", "--json"], { env })).stdout) as { freed: number };
+	expect(cleaned.freed).toBeGreaterThan(100);
+	expect(JSON.parse((await run(["runs", "--json"], { env })).stdout)).toEqual([]);
+});

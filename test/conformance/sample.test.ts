@@ -1,0 +1,30 @@
+import { basename, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { tempFolder } from "../helpers/temp-folder.js";
+import { examine } from "./examine.js";
+import { hasTools, makeFixtures } from "./fixtures.js";
+import { faultsOf } from "./record.js";
+import { makeTraps } from "./traps.js";
+
+// A part of the conformance run (test/full/conformance.test.ts) that is small enough for every build: the plain case, and one
+// model for each kind of rule.
+
+const folder = tempFolder();
+const sample = ["llama", "gemma3", "mamba", "deepseek4", "jamba", "qwen3next", "granite_swa", "hy_v4"];
+const traps = ["smollm3-12", "gpt-oss-no-pattern-12", "deepseek-dense-3", "deci-heads", "glm4moe-tail", "gemma3-ubatches"];
+
+describe.skipIf(!hasTools)("removing blocks is exact", () => {
+	it.each(sample)("%s", async (architecture) => {
+		for (const model of makeFixtures(architecture, join(folder, architecture))) {
+			const examined = await examine(model, { folder: join(folder, `work-${basename(model)}`) });
+			expect(faultsOf(examined)).toEqual([]);
+			expect(examined.findings.filter(({ verdict }) => verdict === "refused").length).toBeLessThan(examined.findings.length);
+		}
+	});
+
+	it.each(makeTraps().filter(({ name }) => traps.includes(name)))("$name", async ({ name, make, options }) => {
+		const examined = await examine(await make(join(folder, name)), { folder: join(folder, `work-${name}`), ...options });
+		expect(faultsOf(examined)).toEqual([]);
+		expect(examined.findings.some(({ verdict, idle }) => verdict === "exact" && !idle)).toBe(true);
+	});
+});

@@ -1,0 +1,53 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import type { BlockPlan } from "../../src/architectures/index.js";
+import { Random } from "../../src/game/random.js";
+import { type ExamineOptions, examine } from "../conformance/examine.js";
+import { faultsOf } from "../conformance/record.js";
+import type { RemovalSet } from "../conformance/sets.js";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+// Ten random sets each of real files: zeroed original, layer view and written file give the same logits, bit for bit.
+
+const folder = tempFolder();
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const SMOLLM = join(root, "..", "shared", "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
+const GEMMA = join(root, ".cache", "gemma-3-270m.Q4_K_M.gguf");
+
+/** Ten different sets of 1 to half of the blocks, the same ones each time. */
+function randomSets(plan: BlockPlan): RemovalSet[] {
+	const random = new Random(7);
+	const blocks = Array.from({ length: plan.blocks }, (_, i) => i);
+	const sets = new Map<string, RemovalSet>();
+	while (sets.size < 10) {
+		const size = 1 + random.integer(Math.floor(plan.blocks / 2));
+		const removed = random.sample(blocks, size).sort((a, b) => a - b);
+		if (plan.check(removed) === undefined) sets.set(removed.join(","), { kind: "random", removed });
+	}
+	return [...sets.values()];
+}
+
+async function expectExact(path: string, options: Partial<ExamineOptions>): Promise<void> {
+	const examined = await examine(path, { folder: join(folder, "work"), sets: randomSets, timeout: 1_500_000, ...options });
+	expect(faultsOf(examined)).toEqual([]);
+	expect(examined.logits).toBe(true);
+	expect(examined.findings.map(({ verdict, idle }) => [verdict, idle])).toEqual(Array(10).fill(["exact", undefined]));
+}
+
+test("the 12-block model", async () => {
+	await expectExact(join(root, "fixture", "fixture-12l.gguf"), { length: 128, windows: 4 });
+});
+
+test("SmolLM2-135M", async (context) => {
+	if (!existsSync(SMOLLM)) context.skip("../shared/models does not hold SmolLM2-135M-Instruct.Q4_1.gguf");
+	await expectExact(SMOLLM, { length: 128, windows: 2 });
+}, 900_000);
+
+test("gemma-3-270m, whose file lacks the sliding-window pattern, with a prompt longer than its window of 512", async (context) => {
+	const fetched = spawnSync(process.execPath, [join(root, "scripts", "fetch-gemma.mjs")], { encoding: "utf8" });
+	if (fetched.status !== 0) context.skip(`gemma-3-270m cannot be fetched: ${fetched.stderr.trim().split("\n").at(-1)}`);
+	await expectExact(GEMMA, { length: 640, windows: 1 });
+}, 1_800_000);
