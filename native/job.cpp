@@ -18,7 +18,11 @@ void Job::call_js(Napi::Env env, Napi::Function on_message, Job *, Message * mes
     if (env == nullptr) {
         return;
     }
-    (*owned)(env, on_message);
+    try {
+        (*owned)(env, on_message);
+    } catch (const Napi::Error &) {
+        // The environment is being torn down: the caller's functions throw nothing themselves (runtime/cancel.ts guards them).
+    }
 }
 
 Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Function on_message) {

@@ -153,13 +153,17 @@ Napi::Value NativeModel::detokenize(const Napi::CallbackInfo & info) {
     const Napi::Int32Array tokens = info[0].As<Napi::Int32Array>();
     const bool special = info[1].ToBoolean();
     std::string text;
-    char piece[512];
+    std::string piece(512, '\0');
     for (size_t i = 0; i < tokens.ElementLength(); ++i) {
         if (tokens[i] < 0 || tokens[i] >= llama_vocab_n_tokens(vocab)) {
             throw Napi::RangeError::New(env, "token " + std::to_string(tokens[i]) + " is not in the vocabulary");
         }
-        const int32_t n = llama_token_to_piece(vocab, tokens[i], piece, sizeof piece, 0, special);
-        text.append(piece, n > 0 ? n : 0);
+        int32_t n = llama_token_to_piece(vocab, tokens[i], piece.data(), int32_t(piece.size()), 0, special);
+        if (n < 0) {
+            piece.resize(size_t(-int64_t(n)));
+            n = llama_token_to_piece(vocab, tokens[i], piece.data(), int32_t(piece.size()), 0, special);
+        }
+        text.append(piece, 0, n > 0 ? n : 0);
     }
     return Napi::Buffer<char>::Copy(env, text.data(), text.size());
 }
@@ -216,6 +220,8 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->settings.share_prefixes = boolean(options, "sharePrefixes");
     job->settings.state_bytes = number<size_t>(options, "stateBytes");
     job->settings.score_from = number<int>(options, "scoreFrom");
+    job->settings.batch_windows = number<int>(options, "batchWindows");
+    job->settings.output_last = boolean(options, "outputLast");
     job->settings.per_token = boolean(options, "perToken");
     job->settings.digest = boolean(options, "digest");
     return Job::start(env, std::move(job), info[4].As<Napi::Function>());

@@ -54,7 +54,10 @@ public:
         : core(core), cancel(cancel), masks(masks), windows(windows), settings(settings), walk(masks) {
         n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(core.model.get()));
         n_embd = llama_model_n_embd(core.model.get());
-        group = std::clamp(settings.n_ubatch / std::max(1, windows.length), 1, std::max(1, windows.n_windows));
+        const int wanted = settings.batch_windows > 0 ? settings.batch_windows : settings.n_ubatch / std::max(1, windows.length);
+        group = std::clamp(wanted, 1, std::max(1, windows.n_windows));
+        // llama.cpp interleaves windows that do not fit a ubatch together: their hidden states would come out of order.
+        share_prefixes = settings.share_prefixes && (group == 1 || group * windows.length <= settings.n_ubatch);
         scored = windows.length - 1 - settings.score_from;
         state_size = size_t(windows.n_windows) * windows.length * n_embd * sizeof(float);
     }
@@ -84,6 +87,7 @@ private:
     MaskWalk walk;
     int n_vocab = 0;
     int n_embd = 0;
+    bool share_prefixes = false;
     int group = 1;  // windows in one decode
     int scored = 0; // positions scored in a window
     size_t state_size = 0;
@@ -101,7 +105,7 @@ private:
         const std::vector<int> kept = masks.kept(mask, depth);
 
         Capture capture{ core, cancel, {} };
-        if (settings.share_prefixes) {
+        if (share_prefixes) {
             plan_captures(i, depth, from, kept, capture);
         }
         last = MaskResult{ mask, std::vector<double>(windows.n_windows, 0.0), {}, {} };
@@ -217,7 +221,7 @@ private:
             batch.pos[k] = position;
             batch.n_seq_id[k] = 1;
             batch.seq_id[k][0] = k / length;
-            batch.logits[k] = position >= settings.score_from && position + 1 < length;
+            batch.logits[k] = position >= settings.score_from && (settings.output_last || position + 1 < length);
         }
     }
 
@@ -229,13 +233,21 @@ private:
             const int32_t * tokens = windows.tokens.data() + size_t(w) * length;
             targets.insert(targets.end(), tokens + settings.score_from + 1, tokens + length);
         }
+        const int rows = scored + (settings.output_last ? 1 : 0); // rows of logits a window
         if (settings.digest) {
             for (int w = 0; w < n; ++w) {
-                last.digests[first + w] = digest_of(logits + size_t(w) * scored * n_vocab, size_t(scored) * n_vocab);
+                last.digests[first + w] = digest_of(logits + size_t(w) * rows * n_vocab, size_t(scored) * n_vocab);
             }
         }
         std::vector<double> losses(targets.size());
-        token_losses(logits, n_vocab, targets.data(), int64_t(targets.size()), settings.n_threads, losses.data());
+        if (!settings.output_last) {
+            token_losses(logits, n_vocab, targets.data(), int64_t(targets.size()), settings.n_threads, losses.data());
+        } else {
+            for (int w = 0; w < n; ++w) {
+                const size_t at = size_t(w) * scored;
+                token_losses(logits + size_t(w) * rows * n_vocab, n_vocab, targets.data() + at, scored, settings.n_threads, losses.data() + at);
+            }
+        }
         for (int w = 0; w < n; ++w) {
             double sum = 0.0;
             for (int t = 0; t < scored; ++t) {

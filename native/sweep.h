@@ -13,6 +13,8 @@ struct SweepSettings {
     bool share_prefixes = true;  // false for architectures that cannot resume from a hidden state
     size_t state_bytes = size_t(1) << 30; // bound for kept hidden states; beyond it they are computed again
     int score_from = 0;          // first position (0-based) of a window whose next token is scored
+    int batch_windows = 0;       // windows in one decode; 0 for those that share a ubatch. More are interleaved by llama.cpp
+    bool output_last = false;    // compute logits at the last position too, which predicts nothing: the shape of llama-perplexity
     bool per_token = false;
     bool digest = false;         // also hash the logits, to compare runs bit for bit
 };

@@ -54,7 +54,7 @@ export async function choose(session: Session, method: Method, kmax: number, opt
 	const found = await session.timed("search", () => (method === "leave-one-out" ? leaveOneOut(game, search) : lazyGreedy(game, search)));
 	const contributions = await singleRemovals(game, found.fullLoss, options.signal);
 	const rivals = method === "leave-one-out" ? [] : rankedSets(session, contributions, found);
-	return { found, rivals, contributions, masks: found.measured };
+	return { found: { ...found, method }, rivals, contributions, masks: found.measured };
 }
 
 /** The sets that leave-one-out would cut, of the sizes found: they cost no search mask, and are at times better on unseen text. */

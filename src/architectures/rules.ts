@@ -44,8 +44,6 @@ function blocksOf(which: Frozen, { keys, facts }: Model): number[] {
 	switch (which) {
 		case "first":
 			return [0];
-		case "last":
-			return [facts.trunk - 1];
 		case "deepstack":
 			return all.slice(0, keys.number("n_deepstack_layers"));
 		case "deepstack-mapped":

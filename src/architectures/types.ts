@@ -18,7 +18,7 @@ export type Condition =
 export type BlockKind = "sliding" | "full" | "attention" | "recurrent" | "rope" | "sparse" | "compressed-by-4" | "feed-forward";
 
 /** Why some blocks can never go. */
-export type Frozen = "first" | "last" | "deepstack" | "deepstack-mapped" | "per-layer-embedding" | "kv-donors" | "all-but-last-group";
+export type Frozen = "first" | "deepstack" | "deepstack-mapped" | "per-layer-embedding" | "kv-donors" | "all-but-last-group";
 
 interface Told {
 	/** What would go wrong, for people: the end of a sentence that begins with the architecture and the blocks. */

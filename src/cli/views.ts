@@ -60,7 +60,7 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 	if (result.suggestion) {
 		const { removed, reason } = result.suggestion;
 		const choice = removed.length > 0 ? `Sensible: remove blocks ${formatBlocks(removed)}` : "Sensible: remove nothing";
-		parts.push(`${paint("bold", choice, style)}. ${reason}\n`);
+		parts.push(`${paint("bold", choice, style)}: ${reason}\n`);
 	}
 	parts.push(endLines(result));
 	return parts;

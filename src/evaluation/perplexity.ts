@@ -45,6 +45,9 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 	}
 }
 
+/** Tokens that llama-perplexity decodes at once by default: its windows are batched alike here, so that the bits agree. */
+const perplexityBatch = 2048;
+
 /** First position whose next token is scored. */
 export function firstScored(preset: Preset, context: number): number {
 	return preset === "full" ? 0 : Math.floor(context / 2);
@@ -77,13 +80,20 @@ async function tokenLosses(
 	const all = new Float64Array(windows.count * (windows.length - 1 - scoreFrom));
 	const started = Date.now();
 	// A few windows at a time: progress can be shown, and memory does not grow with the text.
-	const step = Math.max(1, Math.floor(4096 / windows.length));
+	const batchWindows = preset === "llama-perplexity" ? Math.max(1, Math.floor(perplexityBatch / windows.length)) : 0;
+	const step = Math.max(1, batchWindows) * Math.max(1, Math.floor(4096 / windows.length / Math.max(1, batchWindows)));
 	for (let first = 0; first < windows.count; first += step) {
 		const part = makeWindows(
 			windows.tokens.subarray(first * windows.length, Math.min(windows.count, first + step) * windows.length),
 			windows.length,
 		);
-		const [evaluation] = await evaluator.evaluate([mask], part, { scoreFrom, perToken: true, signal: options.signal });
+		const [evaluation] = await evaluator.evaluate([mask], part, {
+			scoreFrom,
+			batchWindows,
+			outputLast: preset === "llama-perplexity",
+			perToken: true,
+			signal: options.signal,
+		});
 		all.set(evaluation!.tokenLosses!, first * (windows.length - 1 - scoreFrom));
 		const done = (first + part.count) * windows.length;
 		const seconds = (Date.now() - started) / 1000;

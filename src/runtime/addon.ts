@@ -88,6 +88,8 @@ export interface NativeModel {
 			sharePrefixes: boolean;
 			stateBytes: number;
 			scoreFrom: number;
+			batchWindows: number;
+			outputLast: boolean;
 			perToken: boolean;
 			digest: boolean;
 		},

@@ -24,6 +24,13 @@ export interface EvaluatorOptions {
 export interface EvaluateOptions {
 	/** First position (0-based) of a window whose next token is scored. @default 0 */
 	scoreFrom?: number | undefined;
+	/**
+	 * Windows in one decode; 0 for as many as share a ubatch. More than fit a ubatch are interleaved by llama.cpp, masks then share no
+	 * work, and losses differ in their last bits. @default 0
+	 */
+	batchWindows?: number | undefined;
+	/** Also compute the logits of a window's last position, which nothing reads: the shape of llama-perplexity's work. @default false */
+	outputLast?: boolean | undefined;
 	/** Also give the loss of every scored token. @default false */
 	perToken?: boolean | undefined;
 	/** Also give a hash of the logits of each window, to compare two models bit for bit. @default false */
@@ -83,6 +90,8 @@ export class Evaluator {
 					sharePrefixes: this.sharePrefixes,
 					stateBytes: this.stateBytes,
 					scoreFrom,
+					batchWindows: inRange("batchWindows", options.batchWindows ?? 0, 0, 256),
+					outputLast: options.outputLast ?? false,
 					perToken: options.perToken ?? false,
 					digest: options.digest ?? false,
 				},

@@ -155,12 +155,11 @@ describe("rules by block index", () => {
 		);
 	});
 
-	it("llama4 without windows keeps its last block, and the view lowers the step", async () => {
+	it("llama4 without windows is refused: llama.cpp aborts on it", async () => {
 		const keys = { interleave_moe_layer_step: u32(1), "attention.sliding_window": u32(0) };
 		const blocks = await plan("llama4", 6, keys);
-		expect([...blocks.frozen.keys()]).toEqual([5]);
-		expect(blocks.check([1, 3])).toBeUndefined();
-		expect(blocks.view.leadingCounts).toEqual(["n_no_rope_layer_step"]);
+		expect(blocks.support).toBe("refused");
+		expect(blocks.check([1])).toContain("llama.cpp aborts");
 		const chunked = await plan("llama4", 8, { interleave_moe_layer_step: u32(1) });
 		expect(chunked.view.leadingCounts).toEqual([]);
 		expect(chunked.frozen.size).toBe(0);

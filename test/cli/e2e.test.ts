@@ -145,7 +145,7 @@ describe("interruption", () => {
 	it("a killed process leaves no lock that stops the next, and nothing under the output's name", async () => {
 		const cwd = at("killed");
 		mkdirSync(cwd);
-		const args = [fixturePath, "out.gguf", "--remove", "3,7", "--windows", "40", "--window-length", "128"];
+		const args = [fixturePath, "out.gguf", "--remove", "3,7", "--windows", "12", "--window-length", "128"];
 		let seen = false;
 		const killed = await run(args, {
 			cwd,

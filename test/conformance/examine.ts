@@ -107,6 +107,8 @@ async function runAll(job: Omit<Job, "done">, timeout: number): Promise<Map<stri
 	while (outcomes.size < job.steps.length) {
 		const before = outcomes.size;
 		await runOnce({ ...job, done: [...outcomes.keys()] }, timeout, outcomes);
+		const original = outcomes.get("original");
+		if (original && !("result" in original)) break;
 		if (outcomes.size === before) throw new Error(`the child process for ${job.model} got nowhere`);
 	}
 	return outcomes;

@@ -13,6 +13,8 @@ export interface Trap {
 }
 
 const SLIDING = "attention.sliding_window_pattern";
+/** Twelve blocks of a model whose first is dense. */
+const ONE_DENSE = [0, 1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1];
 
 interface Sizes {
 	heads: number;
@@ -41,24 +43,16 @@ const DECI: readonly Sizes[] = [
 
 /** Windows patterns by a default period that no key states, or by a scalar period; with 12 blocks, so that several periods occur. */
 const windows: Trap[] = [
-	...[
-		"gemma2",
-		"gemma3",
-		"cohere2",
-		"cohere2moe",
-		"gpt-oss",
-		"olmo2",
-		"plamo3",
-		"muse-glimmer",
-		"mellum",
-		"exaone-moe",
-		"laguna",
-		"afmoe",
-	].map((name) => changed(`${name}-no-pattern-12`, name, { blocks: cycle(6, 12), keys: { [SLIDING]: null } })),
+	...["gemma2", "gemma3", "cohere2", "gpt-oss", "olmo2", "plamo3", "muse-glimmer", "mellum"].map((name) =>
+		changed(`${name}-no-pattern-12`, name, { blocks: cycle(6, 12), keys: { [SLIDING]: null } }),
+	),
+	...["cohere2moe", "exaone-moe", "laguna", "afmoe"].map((name) =>
+		changed(`${name}-no-pattern-12`, name, { blocks: ONE_DENSE, keys: { [SLIDING]: null } }),
+	),
 	changed("smallthinker-no-pattern-12", "smallthinker", { blocks: cycle(6, 12), keys: { [SLIDING]: null } }),
 	changed("llama4-no-pattern-12", "llama4", { blocks: cycle(4, 12), keys: { [SLIDING]: null } }),
 	...["gemma3", "olmo2", "exaone-moe"].map((name) =>
-		changed(`${name}-period-3`, name, { blocks: cycle(6, 12), keys: { [SLIDING]: ["uint32", 3] } }),
+		changed(`${name}-period-3`, name, { blocks: name === "exaone-moe" ? ONE_DENSE : cycle(6, 12), keys: { [SLIDING]: ["uint32", 3] } }),
 	),
 	...["gemma2", "olmo2"].map((name) => changed(`${name}-all-sliding`, name, { keys: { [SLIDING]: ["uint32", 0] } })),
 	changed("gemma3-irregular", "gemma3", { keys: { [SLIDING]: bools(1, 1, 0, 1, 0, 0) } }),
@@ -127,9 +121,11 @@ const kinds: Trap[] = [
 /** A tail of multi-token prediction, which stays last. */
 const tails: Trap[] = ["glm4moe", "mimo2", "exaone-moe", "bailingmoe2", "qwen35moe", "hy_v3", "cohere2moe"].map((name) =>
 	changed(`${name}-tail`, name, {
-		blocks: [0, 1, 2, 3, 4, 5, 5],
+		blocks: [0, 1, 2, 3, 4, 5, name === "exaone-moe" ? 0 : 5],
 		keys: { nextn_predict_layers: ["uint32", 1] },
-		more: (tensors) => tailTensors(tensors, 6),
+		// llama.cpp does not count the scales of a tail that it skips, and counts the shared rotary factors once too often.
+		tensor: (tensor) => (/^blk\.6\..*scale$|^rope_freqs\.weight$/.test(tensor.name) ? null : tensor),
+		more: (tensors) => tailTensors(tensors, 6, name === "bailingmoe2" ? ["layer_output_norm"] : []),
 	}),
 );
 
@@ -226,7 +222,7 @@ function cut(tensor: LoadedTensor, columns: number, rows: number): LoadedTensor 
 	return { ...tensor, dims: tensor.dims.length === 1 ? [columns] : [columns, rows], bytes: Buffer.concat(kept) };
 }
 
-function tailTensors(tensors: readonly LoadedTensor[], block: number): LoadedTensor[] {
+function tailTensors(tensors: readonly LoadedTensor[], block: number, moreNorms: readonly string[]): LoadedTensor[] {
 	const embedding = tensors.find(({ name }) => name === "token_embd.weight")!;
 	const norm = tensors.find(({ name }) => name === "output_norm.weight")!;
 	const width = embedding.dims[0]!;
@@ -235,7 +231,6 @@ function tailTensors(tensors: readonly LoadedTensor[], block: number): LoadedTen
 	const projection = Buffer.concat(Array.from({ length: Math.ceil(needed / all.length) }, () => all)).subarray(0, needed);
 	return [
 		{ name: `blk.${block}.nextn.eh_proj.weight`, dims: [2 * width, width], type: 0, bytes: projection },
-		{ ...norm, name: `blk.${block}.nextn.enorm.weight` },
-		{ ...norm, name: `blk.${block}.nextn.hnorm.weight` },
+		...["nextn.enorm", "nextn.hnorm", ...moreNorms].map((part) => ({ ...norm, name: `blk.${block}.${part}.weight` })),
 	];
 }

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -23,7 +23,8 @@ beforeAll(async () => {
 /** What llama-perplexity prints: `Final estimate: PPL = 12.3456 +/- 0.12345`. */
 function printed(model: string, context: number): [string, string] {
 	const args = ["-m", model, "-f", text, "-c", String(context), "-b", "512", "--threads", "2"];
-	const output = execFileSync(perplexityTool, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+	const { stdout, stderr } = spawnSync(perplexityTool, args, { encoding: "utf8" });
+	const output = stdout + stderr;
 	const match = /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/.exec(output);
 	expect(match, output).not.toBeNull();
 	return [match![1]!, match![2]!];

@@ -1,18 +1,10 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
-import {
-	FileError,
-	InvalidMaskError,
-	InvalidOptionError,
-	InvalidPlanError,
-	OutputExistsError,
-	UnsupportedArchitectureError,
-	VerificationError,
-} from "../../src/errors.js";
+import { FileError, InvalidOptionError, InvalidPlanError, OutputExistsError, VerificationError } from "../../src/errors.js";
 import { encodeEntry, GgufFile } from "../../src/gguf/index.js";
 import { inspectModel } from "../../src/inspect.js";
 import { pruneGguf } from "../../src/prune.js";
@@ -88,14 +80,13 @@ describe("pruneGguf", () => {
 		expect(readFileSync(listed).equals(readFileSync(output))).toBe(true);
 	});
 
-	it("finds the best single block of the fixture on its own text", async () => {
-		// On 10 windows of the stored game block 6 is the cheapest, by far.
-		const text = join(folder, "text.txt");
-		const model = await Model.load(fixturePath);
-		writeFileSync(text, model.detokenize(fixtureWindows().tokens, { special: false }).repeat(2));
-		await model.dispose();
-		const { plan } = await pruneGguf(fixturePath, undefined, { removeBlocks: 1, windows: 5, calibration: [text] });
-		expect(plan?.removed).toEqual([6]);
+	it("finds the block whose removal costs least on the search text, and says what the validation text makes of it", async () => {
+		const output = out();
+		const { plan } = await pruneGguf(fixturePath, output, { ...small, removeBlocks: 1 });
+		const cheapest = [...plan!.contributions!].sort((a, b) => a.value - b.value)[0]!.block;
+		expect(plan!.removed).toEqual([cheapest]);
+		const { search } = plan!.losses as Record<string, { difference: number }>;
+		expect(search!.difference).toBeCloseTo(plan!.contributions!.find(({ block }) => block === cheapest)!.value, 9);
 	});
 
 	it("without an amount shows the curve, writes nothing, and its commands measure no set again", async () => {
@@ -226,10 +217,16 @@ describe("pruneGguf refuses", () => {
 	it("a folder that is not there or cannot be written", async () => {
 		await expect(attempt({ remove: [6] }, join(folder, "nowhere", "out.gguf"))).rejects.toThrow(FileError);
 		await expect(attempt({ remove: [6] }, folder)).rejects.toThrow(FileError);
-		// The system's own folder of processes can be written by nobody, not even by root.
-		const unwritable = process.platform === "linux" ? "/proc" : join(folder, `locked-${runs++}`);
-		if (process.platform !== "linux") chmodSync(unwritable, 0o500);
-		await expect(applyPlan(fixturePath, join(unwritable, "out.gguf"), { remove: [6] })).rejects.toThrow(FileError);
+		const file = join(folder, `file-${runs++}`);
+		writeFileSync(file, "");
+		await expect(attempt({ remove: [6] }, join(file, "out.gguf"))).rejects.toThrow(/not a folder/);
+	});
+
+	// Root may write to any folder but those of the system itself, which have no room either.
+	it.skipIf(process.platform !== "linux")("a folder that nobody can write to", async () => {
+		await expect(applyPlan(fixturePath, "/proc/out.gguf", { remove: [6] })).rejects.toMatchObject({
+			code: expect.stringMatching(/^(NO_SPACE|FILE_ERROR)$/),
+		});
 	});
 
 	it("models of an architecture whose blocks cannot go", async () => {
@@ -242,7 +239,6 @@ describe("pruneGguf refuses", () => {
 		await expect(attempt({ removeBlocks: 1 }, out(), path)).rejects.toMatchObject({
 			code: expect.stringMatching(/UNSUPPORTED_ARCHITECTURE|MODEL_LOAD_FAILED/),
 		});
-		expect(UnsupportedArchitectureError.name).toBe("UnsupportedArchitectureError");
 	});
 });
 
@@ -251,7 +247,7 @@ describe("applyPlan refuses", () => {
 		const output = out();
 		const { planPath } = await pruneGguf(fixturePath, output, { ...small, remove: [6] });
 		await expect(applyPlan(output, out(), { plan: planPath! })).rejects.toThrow(InvalidPlanError);
-		await expect(applyPlan(fixturePath, out(), { remove: [12] })).rejects.toThrow(InvalidMaskError);
+		await expect(applyPlan(fixturePath, out(), { remove: [12] })).rejects.toThrow(InvalidOptionError);
 		await expect(applyPlan(fixturePath, out(), {})).rejects.toThrow(InvalidOptionError);
 		await expect(applyPlan(fixturePath, out(), { remove: [1], plan: planPath! })).rejects.toThrow(InvalidOptionError);
 		await expect(applyPlan(fixturePath, output, { remove: [1] })).rejects.toThrow(OutputExistsError);

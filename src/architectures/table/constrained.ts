@@ -47,7 +47,6 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 		source: "models/llama4.cpp:3",
 		proof: "bits",
 		sliding: { period: 4, when: IF_CHUNKED, source: "models/llama4.cpp:19" },
-		viewCounts: [{ member: "n_no_rope_layer_step", when: IF_NOT_CHUNKED }],
 		rules: [
 			{ rule: "position", period: 4, offset: 1, when: IF_CHUNKED, why: NOPE, source: "models/llama4.cpp:143" },
 			{
@@ -58,11 +57,10 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 				source: "models/llama4.cpp:62",
 			},
 			{
-				rule: "freeze",
-				blocks: "last",
+				rule: "refuse",
 				when: IF_NOT_CHUNKED,
-				why: "without sliding windows the last block, whichever it is, has no rotary positions",
-				source: "models/llama4.cpp:11,143",
+				why: "llama.cpp aborts on a llama4 without sliding windows, whole or not (a scale that only the others read)",
+				source: "llama-graph.cpp:161, models/llama4.cpp:11",
 			},
 			{
 				rule: "need",

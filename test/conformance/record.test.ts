@@ -1,0 +1,30 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { ARCHITECTURES } from "../../src/architectures/index.js";
+import { conformanceMarkdown, ofArchitecture, stateOf } from "./markdown.js";
+import { faultsOf, readResults } from "./record.js";
+
+// What docs/conformance.json records of the last full run.
+
+const results = readResults();
+
+describe("the recorded conformance run", () => {
+	it("has no set that is written and not exact", () => {
+		expect(Object.entries(results).flatMap(([name, examined]) => faultsOf(examined).map((fault) => `${name} ${fault}`))).toEqual([]);
+	});
+
+	it("compared logits, not losses", () => {
+		expect(Object.values(results).filter(({ support, logits }) => support === "exact" && !logits)).toEqual([]);
+	});
+
+	it.each([...ARCHITECTURES.values()])("$name: the table claims as much proof as was recorded", (entry) => {
+		const proven = stateOf(entry, ofArchitecture(results, entry.name)).startsWith("proven exact");
+		expect(entry.proof).toBe(proven ? "bits" : "source");
+	});
+
+	it("is what docs/conformance.md shows", () => {
+		const page = readFileSync(fileURLToPath(new URL("../../docs/conformance.md", import.meta.url)), "utf8");
+		expect(page).toBe(conformanceMarkdown(results));
+	});
+});
