@@ -83,6 +83,9 @@ double token_loss(const float * row, int64_t n, int32_t target) {
 } // namespace
 
 void token_losses(const float * logits, int64_t n_vocab, const int32_t * targets, int64_t n_rows, int n_threads, double * losses) {
+    if (n_rows <= 0) {
+        return;
+    }
     const auto work = [=](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
             losses[i] = token_loss(logits + i * n_vocab, n_vocab, targets[i]);

@@ -24,6 +24,9 @@ int32_t draw(const float * logits, int n_vocab, float temperature, std::mt19937_
     for (int i = 0; i < n_vocab; ++i) {
         total += std::exp(double(logits[i] - max) / temperature);
     }
+    if (!std::isfinite(total)) {
+        throw std::runtime_error("the model gives logits that are not finite; nothing can be sampled from it");
+    }
     // 53 random bits: the same on every standard library, unlike std::uniform_real_distribution.
     double left = double(random() >> 11) * 0x1.0p-53 * total;
     int32_t last_possible = 0;

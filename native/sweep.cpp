@@ -38,8 +38,9 @@ struct Capture {
 };
 
 // FNV-1a over the bit patterns: equal digests mean equal bits, for all that a test can tell.
-uint64_t digest_of(const float * values, size_t n) {
-    uint64_t hash = 0xcbf29ce484222325ull;
+constexpr uint64_t digest_start = 0xcbf29ce484222325ull;
+
+uint64_t digest_of(uint64_t hash, const float * values, size_t n) {
     for (size_t i = 0; i < n; ++i) {
         uint32_t bits;
         std::memcpy(&bits, values + i, sizeof bits);
@@ -156,7 +157,7 @@ private:
         llama_context_params params = llama_context_default_params();
         const uint32_t cells = (uint32_t(windows.length) + 255) / 256 * 256; // llama.cpp rounds the cells of a sequence up to 256
         params.n_ctx = cells * group;
-        params.n_batch = windows.length * group;
+        params.n_batch = group == 1 ? std::min(windows.length, settings.n_ubatch) : windows.length * group;
         params.n_ubatch = std::min<uint32_t>(params.n_batch, settings.n_ubatch);
         params.n_seq_max = group;
         params.kv_unified = false;
@@ -185,79 +186,100 @@ private:
         // Declared after the guard: the context is freed while the view still stands.
         llama_context_ptr context = make_context(capture);
 
-        const int n_tokens = group * windows.length;
+        // A window longer than a ubatch is decoded ubatch by ubatch, as llama.cpp would do inside: only one ubatch's logits are held.
+        const int piece = group == 1 ? std::min(windows.length, settings.n_ubatch) : windows.length;
+        const int n_tokens = group * piece;
         struct BatchGuard {
             llama_batch batch;
             ~BatchGuard() { llama_batch_free(batch); }
         } guard{ llama_batch_init(n_tokens, from != nullptr ? n_embd : 0, 1) };
         for (int first = 0; first < windows.n_windows; first += group) {
             const int n = std::min(group, windows.n_windows - first);
-            fill_batch(guard.batch, first, n, from);
             // Cleared to zeros, not only forgotten: a NaN left by one group of windows must not reach the next.
             llama_memory_clear(llama_get_memory(context.get()), true);
-            const int32_t code = llama_decode(context.get(), guard.batch);
-            if (is_cancelled(core, cancel)) {
-                throw Cancelled();
-            }
-            if (code != 0) {
-                throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
-            }
-            llama_synchronize(context.get());
-            score(llama_get_logits(context.get()), first, n);
-        }
-    }
-
-    void fill_batch(llama_batch & batch, int first, int n, const std::vector<float> * from) const {
-        const int length = windows.length;
-        batch.n_tokens = n * length;
-        if (from != nullptr) {
-            std::memcpy(batch.embd, from->data() + size_t(first) * length * n_embd, size_t(n) * length * n_embd * sizeof(float));
-        }
-        for (int k = 0; k < n * length; ++k) {
-            const int position = k % length;
-            if (from == nullptr) {
-                batch.token[k] = windows.tokens[size_t(first) * length + k];
-            }
-            batch.pos[k] = position;
-            batch.n_seq_id[k] = 1;
-            batch.seq_id[k][0] = k / length;
-            batch.logits[k] = position >= settings.score_from && (settings.output_last || position + 1 < length);
-        }
-    }
-
-    void score(const float * logits, int first, int n) {
-        const int length = windows.length;
-        std::vector<int32_t> targets;
-        targets.reserve(size_t(n) * scored);
-        for (int w = first; w < first + n; ++w) {
-            const int32_t * tokens = windows.tokens.data() + size_t(w) * length;
-            targets.insert(targets.end(), tokens + settings.score_from + 1, tokens + length);
-        }
-        const int rows = scored + (settings.output_last ? 1 : 0); // rows of logits a window
-        if (settings.digest) {
-            for (int w = 0; w < n; ++w) {
-                last.digests[first + w] = digest_of(logits + size_t(w) * rows * n_vocab, size_t(scored) * n_vocab);
-            }
-        }
-        std::vector<double> losses(targets.size());
-        if (!settings.output_last) {
-            token_losses(logits, n_vocab, targets.data(), int64_t(targets.size()), settings.n_threads, losses.data());
-        } else {
-            for (int w = 0; w < n; ++w) {
-                const size_t at = size_t(w) * scored;
-                token_losses(logits + size_t(w) * rows * n_vocab, n_vocab, targets.data() + at, scored, settings.n_threads, losses.data() + at);
-            }
-        }
-        for (int w = 0; w < n; ++w) {
-            double sum = 0.0;
-            for (int t = 0; t < scored; ++t) {
-                const double loss = losses[size_t(w) * scored + t];
-                sum += loss;
-                if (settings.per_token) {
-                    last.tokens[size_t(first + w) * scored + t] = float(loss);
+            begin_scores(first, n);
+            for (int at = 0; at < windows.length; at += piece) {
+                const int end = std::min(windows.length, at + piece);
+                fill_batch(guard.batch, first, n, at, end, from);
+                const int32_t code = llama_decode(context.get(), guard.batch);
+                if (is_cancelled(core, cancel)) {
+                    throw Cancelled();
+                }
+                if (code != 0) {
+                    throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
+                }
+                llama_synchronize(context.get());
+                if (outputs_between(at, end) > 0) {
+                    score(llama_get_logits(context.get()), first, n, at, end);
                 }
             }
-            last.losses[first + w] = sum / scored;
+            end_scores(first, n);
+        }
+    }
+
+    bool is_output(int position) const {
+        return position >= settings.score_from && (settings.output_last || position + 1 < windows.length);
+    }
+
+    int outputs_between(int at, int end) const {
+        const int last = settings.output_last ? windows.length : windows.length - 1;
+        return std::max(0, std::min(end, last) - std::max(at, settings.score_from));
+    }
+
+    // Positions at..end-1 of n windows.
+    void fill_batch(llama_batch & batch, int first, int n, int at, int end, const std::vector<float> * from) const {
+        int k = 0;
+        for (int w = 0; w < n; ++w) {
+            const size_t row = (size_t(first) + w) * windows.length;
+            for (int position = at; position < end; ++position, ++k) {
+                if (from == nullptr) {
+                    batch.token[k] = windows.tokens[row + position];
+                } else {
+                    std::memcpy(batch.embd + size_t(k) * n_embd, from->data() + (row + position) * n_embd, n_embd * sizeof(float));
+                }
+                batch.pos[k] = position;
+                batch.n_seq_id[k] = 1;
+                batch.seq_id[k][0] = w;
+                batch.logits[k] = is_output(position);
+            }
+        }
+        batch.n_tokens = k;
+    }
+
+    void begin_scores(int first, int n) {
+        for (int w = first; w < first + n; ++w) {
+            last.losses[w] = 0.0;
+            if (settings.digest) {
+                last.digests[w] = digest_start;
+            }
+        }
+    }
+
+    void end_scores(int first, int n) {
+        for (int w = first; w < first + n; ++w) {
+            last.losses[w] /= scored;
+        }
+    }
+
+    // Adds the losses of positions at..end-1, whose logits these are.
+    void score(const float * logits, int first, int n, int at, int end) {
+        const int rows = outputs_between(at, end);
+        const int start = std::max(at, settings.score_from);
+        const int targets_n = std::min(rows, windows.length - 1 - start);
+        std::vector<double> losses(std::max(0, targets_n));
+        for (int w = 0; w < n; ++w) {
+            const float * block = logits + size_t(w) * rows * n_vocab;
+            const int32_t * tokens = windows.tokens.data() + (size_t(first) + w) * windows.length;
+            if (settings.digest) {
+                last.digests[first + w] = digest_of(last.digests[first + w], block, size_t(std::max(0, targets_n)) * n_vocab);
+            }
+            token_losses(block, n_vocab, tokens + start + 1, targets_n, settings.n_threads, losses.data());
+            for (int t = 0; t < targets_n; ++t) {
+                last.losses[first + w] += losses[t];
+                if (settings.per_token) {
+                    last.tokens[(size_t(first) + w) * scored + (start - settings.score_from) + t] = float(losses[t]);
+                }
+            }
         }
     }
 };

@@ -2,7 +2,7 @@ import type { ApplyOptions, ApplyResult } from "./api.js";
 import { deal, ownSamples } from "./calibration/index.js";
 import { InvalidOptionError, InvalidPlanError, UnsupportedArchitectureError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
-import { loadModel } from "./load-model.js";
+import { loadModel } from "./runtime/load-model.js";
 import { backEndOf, logger, summarize } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { identityOf } from "./storage/hash.js";

@@ -167,6 +167,9 @@ function presetOf({ model }: Session): StrataPresetName {
  * @throws InvalidOptionError
  */
 export function checkMethodOptions(method: Method, options: PruneOptions): void {
+	if (options.remove && options.method !== undefined) {
+		throw new InvalidOptionError("--method chooses which blocks to remove; with --remove they are given: leave one of them out");
+	}
 	if (method === "paper") return;
 	const unread = (["masks", "strata", "epochs", "attributionMasks"] as const).filter((name) => options[name] !== undefined);
 	if (unread.length === 0) return;

@@ -22,6 +22,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("seed", options.seed);
 	flag("threads", options.threads);
 	flag("gpu-layers", options.gpuLayers);
+	if (options.overwrite) parts.push("--overwrite");
 	return parts.join(" ");
 }
 

@@ -39,7 +39,7 @@ export async function makePlan(
 		kept: blocks - chosen.removed.length,
 		method: chosen.method,
 		options: defined({
-			method: options.method ?? "greedy",
+			method: options.remove ? undefined : (options.method ?? "greedy"),
 			removeBlocks,
 			removeFraction,
 			masks,

@@ -26,13 +26,16 @@ import { writePruned } from "./write.js";
 export async function pruneGguf(model: string, output: string | undefined, options: PruneOptions = {}): Promise<PruneResult> {
 	const started = Date.now();
 	const amount = amountOf(options);
+	if (amount === "curve" && options.plan !== undefined) {
+		throw new InvalidOptionError("--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction or --remove");
+	}
 	checkMethodOptions(options.method ?? "greedy", options);
 	// Found out before hours of measuring.
 	if (amount !== "curve" && !options.dryRun) {
 		if (output !== undefined && options.plan !== undefined && resolve(output) === resolve(options.plan)) {
 			throw new InvalidOptionError(`${output} cannot be both the output and the plan: give two names`);
 		}
-		const target = { overwrite: options.overwrite ?? false, inputs: [model] };
+		const target = { overwrite: options.overwrite ?? false, inputs: [model, ...(options.calibration ?? [])] };
 		for (const path of [output, options.plan ?? (output === undefined ? undefined : `${output}.plan.json`)]) {
 			if (path !== undefined) await checkTarget(path, target);
 		}
@@ -50,7 +53,7 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 		if (amount === "curve") {
 			return finish(
 				session,
-				{ curve, suggestion: suggest(curve, session), commands: commandsFor(model, curve, session, options) },
+				{ curve, suggestion: suggest(curve, session), commands: commandsFor(model, output, curve, session, options) },
 				started,
 			);
 		}
@@ -133,7 +136,10 @@ function candidates(session: Session, choices: Choices | undefined, removable: R
 	if (options.remove) {
 		const removed = [...new Set(options.remove)].sort((a, b) => a - b);
 		const problem = session.model.blocks.check(removed);
-		if (problem) throw new InvalidOptionError(`blocks ${removed.join(", ")} cannot be removed: ${problem}`);
+		if (problem)
+			throw new InvalidOptionError(
+				`blocks ${removed.join(", ")} cannot be removed: ${problem} (at most ${session.model.blocks.maxRemovable} of ${session.model.facts.blocks} blocks can go)`,
+			);
 		return [{ removed, method: "given" }];
 	}
 	const sizes = removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count];
@@ -177,10 +183,17 @@ async function deliver(
 		// One model in memory at a time: the written one is loaded to be verified.
 		await session.close();
 		written = await session.timed("write", () => writePruned(file, output, chosen.removed, session.sha256, expected, options));
-		await writePlan(planPath, { ...plan, timings: { ...session.timings } }, { overwrite: true });
+		await writePlan(
+			planPath,
+			{ ...plan, timings: { ...session.timings } },
+			{ overwrite: options.overwrite ?? false, inputs: [...session.model.file.paths, ...(options.calibration ?? [])] },
+		);
 		return { model: summary, plan, planPath, output: written, curve, commands: [], seconds: (Date.now() - started) / 1000 };
 	}
-	await writePlan(planPath, plan, { overwrite: keptAmongRuns || (options.overwrite ?? false) });
+	await writePlan(planPath, plan, {
+		overwrite: keptAmongRuns || (options.overwrite ?? false),
+		inputs: [...session.model.file.paths, ...(options.calibration ?? [])],
+	});
 	return finish(
 		session,
 		{ plan, planPath, curve, commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`] },

@@ -93,13 +93,19 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 }
 
 /** Commands that write the models of a curve; they use again what was measured. */
-export function commandsFor(model: string, curve: readonly CurvePoint[], session: Session, options: PruneOptions): string[] {
+export function commandsFor(
+	model: string,
+	output: string | undefined,
+	curve: readonly CurvePoint[],
+	session: Session,
+	options: PruneOptions,
+): string[] {
 	const suggested = suggest(curve, session).removed.length;
 	const sizes = curve.map((point) => point.removed.length).filter((size) => size > 0);
 	const shown = [...new Set([suggested, sizes[Math.floor(sizes.length / 3)], sizes.at(-1)])];
 	return sizes
 		.filter((size) => shown.includes(size))
-		.map((size) => commandLine(model, outputName(model, size), { ...options, removeBlocks: size }));
+		.map((size) => commandLine(model, output ?? outputName(model, size), { ...options, removeBlocks: size }));
 }
 
 function outputName(model: string, removed: number): string {

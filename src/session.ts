@@ -7,11 +7,12 @@ import { InvalidOptionError, UnsupportedArchitectureError } from "./errors.js";
 import type { Coalition } from "./game/coalition.js";
 import type { Game } from "./game/game.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import { loadModel } from "./load-model.js";
+import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
-import { llamaPin } from "./runtime/paths.js";
+import { findAddon } from "./runtime/addon.js";
+import { llamaPin, packageVersion } from "./runtime/paths.js";
 import { hashWindows, makeWindows, type TokenWindows } from "./runtime/windows.js";
-import { identityOf } from "./storage/hash.js";
+import { hashFile, identityOf } from "./storage/hash.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { LedgerGame } from "./storage/ledger-game.js";
 import { ledgerPath, makeRunFolder, windowsPath } from "./storage/runs.js";
@@ -77,7 +78,13 @@ export class Session {
 				log("debug", `${name} fold: ${count} windows of ${length} tokens from ${calibration.source}`);
 			}
 			const backend = backEndOf(model, options);
-			const identity = { llama: llamaPin.commit, gpuLayers: options.gpuLayers ?? -1, ubatch: 512 };
+			const identity = {
+				llama: llamaPin.commit,
+				addon: await hashFile(findAddon() ?? "", options.signal).catch(() => packageVersion),
+				processor: createHash("sha256").update(model.backEnd.systemInfo).digest("hex").slice(0, 12),
+				gpuLayers: options.gpuLayers ?? -1,
+				ubatch: 512,
+			};
 			let session: Session | undefined;
 			const open = async (fold: FoldName): Promise<Ledger> => {
 				const windows = calibration.folds[fold];
@@ -95,6 +102,12 @@ export class Session {
 			// Read back: a resumed run computes with the shape of the run that began.
 			const settings = { ...search.header.settings, backend };
 			const threads = Number(search.header.settings.threads ?? model.threads);
+			if (options.threads !== undefined && options.threads !== threads) {
+				log(
+					"warning",
+					`these measurements were begun with ${threads} threads, which is kept: --threads ${options.threads} is not used (prune-gguf runs clean starts anew)`,
+				);
+			}
 			const evaluator = model.createEvaluator({ threads });
 			const play = (ledger: Ledger, fold: FoldName) =>
 				new LedgerGame({

@@ -65,6 +65,11 @@ async function verify(path: string, expected: Expectation, options: JobOptions &
 		const [evaluation] = await model
 			.createEvaluator()
 			.evaluate([Coalition.full(model.facts.blocks)], expected.windows, { signal: options.signal });
+		if (!evaluation!.losses.some(Number.isFinite)) {
+			throw new VerificationError(
+				"the written file gives no finite loss, and neither did the measurement in memory: nothing could be verified, and it was not kept. Remove fewer blocks.",
+			);
+		}
 		const worst = largestDifference(evaluation!.losses, expected.losses);
 		if (expected.exact ? worst !== 0 : !(worst <= deviceTolerance)) {
 			throw new VerificationError(
@@ -73,9 +78,9 @@ async function verify(path: string, expected: Expectation, options: JobOptions &
 			);
 		}
 		options.onProgress?.({ phase: "verifying the written file", done: 1, total: 1, unit: "masks" });
-		const tokens = expected.windows.count * expected.windows.length;
+		const tokens = expected.windows.count * (expected.windows.length - 1);
 		const verification = expected.exact
-			? `loaded by llama.cpp, computes bit for bit what was measured (${tokens} tokens)`
+			? `loaded by llama.cpp, computes bit for bit what was measured (${tokens} tokens scored)`
 			: `loaded by llama.cpp, computes what was measured to within ${worst.toExponential(1)} nats a token (${tokens} tokens)`;
 		return { size, parameters: model.facts.parameters, verification };
 	} finally {

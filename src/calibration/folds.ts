@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { InvalidOptionError } from "../errors.js";
 import type { Model } from "../runtime/model.js";
@@ -47,6 +48,7 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
 		const windows = await ownSamples(model, { ...options, count: total });
 		return { folds: deal(windows, options.counts), source: "the model's own samples" };
 	}
+	await refuseRepeated(files);
 	const dealt: Record<FoldName, TokenWindows>[] = [];
 	for (const [i, file] of files.entries()) {
 		const counts = shareOf(options.counts, i, files.length);
@@ -58,6 +60,17 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
 		foldNames.map((name) => [name, concatWindows(dealt.map((part) => part[name]).filter((part) => part.count > 0))]),
 	) as Record<FoldName, TokenWindows>;
 	return { folds, source: files.map((file) => basename(file)).join(", ") };
+}
+
+/** The same text twice would land in two folds. */
+async function refuseRepeated(files: readonly string[]): Promise<void> {
+	const seen = new Map<string, string>();
+	for (const file of files) {
+		const real = await realpath(file).catch(() => file);
+		const other = seen.get(real);
+		if (other !== undefined) throw new InvalidOptionError(`${other} and ${file} are the same calibration file: give it once`);
+		seen.set(real, file);
+	}
 }
 
 /** What file `i` of `n` gives to each fold: equal shares, the remainder to the first files. */

@@ -37,7 +37,7 @@ export const globalOptions = {
 
 /** Where and how fast the model runs. */
 export const machineOptions = {
-	threads: valueOption("Threads that compute [default: physical cores]", groups.machine, integerOption("threads", { min: 1, max: 1024 })),
+	threads: valueOption("Threads that compute [default: physical cores]", groups.machine, integerOption("threads", { min: 1, max: 512 })),
 	"gpu-layers": valueOption(
 		"Blocks put on the GPU, where a GPU back end was built; -1 for all [default: -1]",
 		groups.machine,
@@ -69,6 +69,13 @@ export const measureOptions = {
 	"window-length": valueOption("Tokens in a window [default: 128]", groups.text, integerOption("window-length", { min: 8 })),
 	...machineOptions,
 } as const;
+
+/** How `rank` judges blocks: greedy chooses sets and gives no contributions. */
+export const rankMethod = valueOption(
+	"How blocks are judged: leave-one-out, paper [default: leave-one-out]",
+	groups.method,
+	choiceOption("method", ["leave-one-out", "paper"] as const),
+);
 
 export const removeOption = (describe: string) => valueOption(describe, groups.amount, blocksOption("remove"));
 

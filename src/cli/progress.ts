@@ -32,7 +32,7 @@ export class ProgressReporter {
 	#phase: string | undefined;
 	#bar: SingleBar | undefined;
 	#tenth = -1;
-	#lastLine = 0;
+	#lastLine: number | undefined;
 
 	constructor({ stream, quiet = false, now = () => performance.now() }: ProgressOptions) {
 		this.#stream = stream;
@@ -90,8 +90,8 @@ export class ProgressReporter {
 	#writeLine(event: ProgressEvent): void {
 		const tenth = event.total > 0 ? Math.floor((TENTHS * event.done) / event.total) : 0;
 		const now = this.#now();
-		const since = now - this.#lastLine;
-		if (this.#lastLine > 0 && since < (tenth > this.#tenth ? LINE_PAUSE : LINE_INTERVAL)) return;
+		const since = now - (this.#lastLine ?? Number.NEGATIVE_INFINITY);
+		if (since < (tenth > this.#tenth ? LINE_PAUSE : LINE_INTERVAL)) return;
 		this.#tenth = Math.max(tenth, this.#tenth);
 		this.#lastLine = now;
 		this.#stream.write(`${progressText(event)}\n`);

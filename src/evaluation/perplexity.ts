@@ -4,7 +4,7 @@ import { CalibrationError, InvalidOptionError } from "../errors.js";
 import { Coalition } from "../game/coalition.js";
 import type { Model } from "../runtime/model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
-import { loadModel } from "../load-model.js";
+import { loadModel } from "../runtime/load-model.js";
 
 /**
  * Perplexity of a model, or of a model under a mask, on a text.
@@ -54,7 +54,8 @@ export function firstScored(preset: Preset, context: number): number {
 }
 
 function perplexityWindows(model: Model, text: string, context: number, name: string): TokenWindows {
-	const tokens = model.tokenize(text);
+	// llama.cpp's programs leave out one newline at the end of a text file (common/arg.cpp).
+	const tokens = model.tokenize(text.replace(/\n$/, ""));
 	const count = Math.floor(tokens.length / context);
 	if (tokens.length < 2 * context) {
 		throw new CalibrationError(

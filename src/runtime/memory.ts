@@ -1,11 +1,12 @@
-import { freemem } from "node:os";
+import { freemem, totalmem } from "node:os";
 import { NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
 
 /** Bytes this process may still use: what the system has to spare, within a container's limit. */
 export function availableMemory(): number {
 	const limit = process.constrainedMemory();
-	const free = freemem();
+	// macOS counts as free only what holds nothing at all; most of the rest is given up when it is needed.
+	const free = process.platform === "darwin" ? Math.max(freemem(), 0.75 * totalmem()) : freemem();
 	return limit > 0 && limit < Number.MAX_SAFE_INTEGER ? Math.min(free, limit - process.memoryUsage.rss()) : free;
 }
 

@@ -103,9 +103,15 @@ describe("ProgressReporter", () => {
 		return { stream, clock, reporter: new ProgressReporter({ stream, quiet, now: () => clock.now }) };
 	}
 
-	it("writes a line per tenth without a terminal", () => {
-		const { stream, reporter } = capture(false);
-		for (let done = 0; done <= 200; done++) reporter.update(event(done));
+	it("writes a line per tenth without a terminal, but not one after the other at once", () => {
+		const quick = capture(false);
+		for (let done = 0; done <= 200; done++) quick.reporter.update(event(done));
+		expect(quick.stream.text).toBe("search: 0/200 masks (0 %)\n");
+		const { stream, clock, reporter } = capture(false);
+		for (let done = 0; done <= 200; done++) {
+			clock.now = 200 * done;
+			reporter.update(event(done));
+		}
 		const lines = stream.text.trimEnd().split("\n");
 		expect(lines).toHaveLength(11);
 		expect(lines[0]).toBe("search: 0/200 masks (0 %)");
@@ -119,6 +125,7 @@ describe("ProgressReporter", () => {
 		reporter.update(event(2));
 		clock.now = 30_500;
 		reporter.update(event(3));
+		clock.now = 34_000;
 		reporter.update({ phase: "write", done: 1e6, total: 4e6, unit: "bytes" });
 		expect(stream.text.split("\n")).toEqual([
 			"search: 1/200 masks (0 %), 3,210 tokens/s, 1 min 20 s left",

@@ -32,7 +32,7 @@ describe("pruneText", () => {
 	it("says that a dry run wrote nothing", () => {
 		const estimate = { masks: 200, tokens: 256_000, seconds: 90 };
 		const text = pruneText({ model, curve: [], estimate, commands: [], seconds: 1 }, {});
-		expect(text).toContain("Would measure 200 masks (256.0 k tokens) in about 1 min 30 s; nothing was written.\n");
+		expect(text).toContain("Would measure at most 200 masks (256.0 k tokens) in about 1 min 30 s; nothing was written.\n");
 		expect(text).not.toContain("Next");
 	});
 
@@ -40,7 +40,7 @@ describe("pruneText", () => {
 		const suggestion = { removed: [], reason: "Every block is needed." };
 		const curve = [{ removed: [], loss: 2, added: 0 }];
 		const text = pruneText({ model, curve, suggestion, commands: [], seconds: 1 }, {});
-		expect(text).toContain("Sensible: remove nothing. Every block is needed.\n");
+		expect(text).toContain("Sensible: remove nothing: Every block is needed.\n");
 		expect(text).toMatch(/^> +0 +2\.000/m);
 		expect(text).toContain("No model was written.\n");
 	});

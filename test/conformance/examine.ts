@@ -7,7 +7,7 @@ import { GgufFile } from "../../src/gguf/index.js";
 import type { Job, Outcome, Print, Step } from "./job.js";
 import { quantizeWithout } from "./quantize.js";
 import { type RemovalSet, removalSets } from "./sets.js";
-import { type Finding, findingOf, type QuantizeFinding, quantizeFindingOf } from "./verdict.js";
+import { type Finding, findingOf, type QuantizeFinding, quantizeFindingOf, withoutFolders } from "./verdict.js";
 
 const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
 
@@ -139,7 +139,7 @@ async function runOnce(job: Job, timeout: number, outcomes: Map<string, Outcome>
 /** The assertion that failed, or the last line. */
 function lastWords(err: string): string {
 	const lines = err.split("\n").filter((line) => line.trim() !== "");
-	return (lines.find((line) => line.includes("GGML_ASSERT") || line.includes("GGML_ABORT")) ?? lines.at(-1) ?? "").trim();
+	return withoutFolders((lines.find((line) => line.includes("GGML_ASSERT") || line.includes("GGML_ABORT")) ?? lines.at(-1) ?? "").trim());
 }
 
 function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<string, Outcome>, foreign: Foreign): Examined {
@@ -174,7 +174,7 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 		...(reason ? { resumeReason: reason } : {}),
 		logits: first?.logits ?? false,
 		loss: first?.loss ?? null,
-		...(first ? {} : { broken: JSON.stringify(original) }),
+		...(first ? {} : { broken: withoutFolders(JSON.stringify(original)) }),
 		findings,
 		quantize: sets.flatMap((set) => {
 			const other = foreign.get(keyOf(set));

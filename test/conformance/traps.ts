@@ -82,7 +82,6 @@ const leading: Trap[] = [
 	"glm4moe",
 	"bailingmoe2",
 	"dots1",
-	"ernie4_5-moe",
 	"hy_v4",
 	"exaone-moe",
 	"laguna",
@@ -91,6 +90,13 @@ const leading: Trap[] = [
 	"minimax-m3",
 	"dots3note",
 ].map((name) => changed(`${name}-dense-3`, name, { blocks: [0, 0, 0, 1, 2, 3, 4, 5], keys: { leading_dense_block_count: ["uint32", 3] } }));
+// The generator's model has experts in every second block only.
+leading.push(
+	changed("ernie4_5-moe-dense-3", "ernie4_5-moe", {
+		blocks: [0, 0, 0, 1, 3, 5, 1, 3],
+		keys: { leading_dense_block_count: ["uint32", 3], interleave_moe_layer_step: ["uint32", 1] },
+	}),
+);
 
 /** Kinds of blocks in no regular order. */
 const kinds: Trap[] = [

@@ -53,6 +53,7 @@ export function quantizeFindingOf(
 ): QuantizeFinding {
 	const base = { removed: set.removed };
 	if ("failed" in made) return { ...base, verdict: "not-written", detail: made.failed };
+	if (!loaded) return { ...base, verdict: "unknown" };
 	const fault = faultOf("foreign", loaded);
 	if (fault) return { ...base, verdict: fault.verdict === "crash" ? "crash" : "does-not-load", detail: fault.detail };
 	const expected = bitsOf(oracle) ?? bitsOf(view);
@@ -70,6 +71,11 @@ function faultOf(name: string, outcome: Outcome | undefined): { verdict: Verdict
 	if ("crash" in outcome) return { verdict: "crash", detail: `${name}: ${outcome.crash}` };
 	if (!("error" in outcome)) return undefined;
 	const { code, message, cause } = outcome.error;
-	const detail = `${name}: ${message}${cause ? ` (${cause.trim().split("\n").at(-1)})` : ""}`;
+	const detail = withoutFolders(`${name}: ${message}${cause ? ` (${cause.trim().split("\n").at(-1)})` : ""}`);
 	return { verdict: code === "MODEL_LOAD_FAILED" ? "does-not-load" : "error", detail };
+}
+
+/** Paths cut down to the names of their files: a record must not depend on the machine. */
+export function withoutFolders(text: string): string {
+	return text.replace(/(^|[\s"(])\/[^\s":]*\/([^\s"/:]+)/g, "$1$2");
 }

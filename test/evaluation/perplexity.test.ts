@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 /** What llama-perplexity prints: `Final estimate: PPL = 12.3456 +/- 0.12345`. */
 function printed(model: string, context: number): [string, string] {
-	const args = ["-m", model, "-f", text, "-c", String(context), "-b", "512", "--threads", "2"];
+	const args = ["-m", model, "-f", text, "-c", String(context), "--threads", "2"];
 	const { stdout, stderr } = spawnSync(perplexityTool, args, { encoding: "utf8" });
 	const output = stdout + stderr;
 	const match = /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/.exec(output);

@@ -19,7 +19,11 @@ const onlyTraps = process.env.CONFORMANCE_TRAPS === "1";
 const results = new Map<string, Examined>();
 
 async function conforms(model: string, options: Partial<ExamineOptions> = {}, name = basename(model, ".gguf")): Promise<void> {
-	const examined = await examine(model, { folder: join(folder, `work-${name}`), quantize: recording ? QUANTIZE : undefined, ...options });
+	const examined = await examine(model, {
+		folder: join(folder, `work-${name.replaceAll(" ", "-")}`),
+		quantize: recording ? QUANTIZE : undefined,
+		...options,
+	});
 	results.set(name, examined);
 	expect(faultsOf(examined)).toEqual([]);
 }

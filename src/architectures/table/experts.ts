@@ -97,7 +97,7 @@ export const EXPERTS: readonly ArchitectureEntry[] = [
 	{
 		name: "ernie4_5-moe",
 		source: "models/ernie4-5.cpp:3",
-		proof: "source",
+		proof: "bits",
 		leading: LEAD,
 		rules: [
 			{

@@ -58,7 +58,7 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 	{
 		name: "plamo2",
 		source: "models/plamo2.cpp:4",
-		proof: "source",
+		proof: "bits",
 		recurrent: noKvHeads("models/plamo2.cpp:19"),
 		rules: [BOTH_LEFT],
 	},

@@ -15,7 +15,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 				groups.text,
 				choiceOption("preset", presets),
 			),
-			context: valueOption("Tokens in a window [default: 512]", groups.text, integerOption("context", { min: 2 })),
+			context: valueOption("Tokens in a window [default: 512]", groups.text, integerOption("context", { min: 4 })),
 			remove: removeOption("Score it as if these blocks were removed, numbered from 0, such as 3,7-9"),
 			...machineOptions,
 		})

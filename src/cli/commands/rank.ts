@@ -1,12 +1,12 @@
 import type { Argv } from "yargs";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { defineCommand, measureOptions, modelPositional } from "../options.js";
+import { defineCommand, measureOptions, modelPositional, rankMethod } from "../options.js";
 import { rankText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
 	cli
 		.positional("model", modelPositional)
-		.options(measureOptions)
+		.options({ ...measureOptions, method: rankMethod })
 		.example("$0 rank model.gguf", "Show what each block contributes")
 		.example("$0 rank model.gguf --method paper --masks 500", "By the surrogate of arXiv 2602.07804");
 

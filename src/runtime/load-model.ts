@@ -1,8 +1,15 @@
-import type { JobOptions, MachineOptions } from "./api.js";
-import { Model } from "./runtime/model.js";
+import { Model } from "./model.js";
+
+/** How to load, and whom to tell how far it is. */
+export interface LoadOptions {
+	readonly threads?: number | undefined;
+	readonly gpuLayers?: number | undefined;
+	readonly signal?: AbortSignal | undefined;
+	readonly onProgress?: ((event: { phase: string; done: number; total: number; unit: "percent" }) => void) | undefined;
+}
 
 /** Loads a model with progress events; building the addon first where it is missing. */
-export function loadModel(path: string, options: JobOptions & MachineOptions): Promise<Model> {
+export function loadModel(path: string, options: LoadOptions): Promise<Model> {
 	return Model.load(path, {
 		threads: options.threads,
 		gpuLayers: options.gpuLayers,
