@@ -8,7 +8,7 @@ import type { Finalist, Race } from "./race.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
 import { hashWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
-import { differences, meanAndError } from "./statistics.js";
+import { differences, finite, meanAndError } from "./statistics.js";
 import { PLAN_FORMAT, PLAN_VERSION, type Plan, type PlanFold, type PlanLosses, parsePlan } from "./storage/plan.js";
 
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
@@ -110,8 +110,4 @@ function defined(values: Record<string, number | string | number[] | undefined>)
 	return Object.fromEntries(
 		Object.entries(values).filter((entry): entry is [string, number | string | number[]] => entry[1] !== undefined),
 	);
-}
-
-function finite(value: number): number | null {
-	return Number.isFinite(value) ? value : null;
 }

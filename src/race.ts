@@ -2,7 +2,7 @@ import type { CurvePoint, PruneOptions, PruneResult } from "./api.js";
 import { commandLine } from "./command.js";
 import { Coalition } from "./game/coalition.js";
 import { logger, type Session } from "./session.js";
-import { differences, meanAndError } from "./statistics.js";
+import { differences, finite, meanAndError } from "./statistics.js";
 
 /** A set that a method proposes. */
 export interface Choice {
@@ -110,8 +110,4 @@ export function commandsFor(
 
 function outputName(model: string, removed: number): string {
 	return `${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}-minus-${removed}.gguf`;
-}
-
-function finite(value: number): number | null {
-	return Number.isFinite(value) ? value : null;
 }

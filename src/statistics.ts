@@ -12,3 +12,8 @@ export function meanAndError(values: ArrayLike<number>): { mean: number; standar
 export function differences(a: ArrayLike<number>, b: ArrayLike<number>): Float64Array {
 	return Float64Array.from({ length: a.length }, (_, i) => a[i]! - b[i]!);
 }
+
+/** A number as JSON can hold it: null stands for what is not finite. */
+export function finite(value: number): number | null {
+	return Number.isFinite(value) ? value : null;
+}
