@@ -26,3 +26,9 @@ file(GENERATE OUTPUT ${ARCHS_COPY} CONTENT "${ARCHS_TEXT}")
 add_executable(test-llama-archs EXCLUDE_FROM_ALL ${ARCHS_COPY})
 target_include_directories(test-llama-archs PRIVATE ${LLAMA_DIR}/tests)
 target_link_libraries(test-llama-archs PRIVATE llama llama-common)
+
+# Our own maker of small random models, for architectures that the generator leaves out, and llama.cpp's reader of GGUF.
+add_executable(fixture-tool EXCLUDE_FROM_ALL ${CMAKE_CURRENT_SOURCE_DIR}/test/conformance/fixture_tool.cpp)
+target_link_libraries(fixture-tool PRIVATE llama)
+# Built whenever the generator is.
+add_dependencies(test-llama-archs fixture-tool)

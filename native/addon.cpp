@@ -1,3 +1,4 @@
+#include "jobs.h"
 #include "log_capture.h"
 #include "model_wrap.h"
 
@@ -31,6 +32,17 @@ Napi::Value info(const Napi::CallbackInfo & call) {
     return result;
 }
 
+// quantize(input, output, { fileType, threads, pure }, cancel, onProgress(tensors done, all)): Promise<void>
+Napi::Value quantize(const Napi::CallbackInfo & call) {
+    const Napi::Object options = call[2].As<Napi::Object>();
+    auto job = std::make_unique<QuantizeJob>(CancelToken::Unwrap(call[3].As<Napi::Object>())->flag, call[0].As<Napi::String>().Utf8Value(),
+                                             call[1].As<Napi::String>().Utf8Value());
+    job->file_type = options.Get("fileType").ToNumber().Int32Value();
+    job->n_threads = options.Get("threads").ToNumber().Int32Value();
+    job->pure = options.Get("pure").ToBoolean();
+    return Job::start(call.Env(), std::move(job), call[4].As<Napi::Function>());
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     // Once a process, however many worker threads load the addon; never freed, as others may still use it.
     static std::once_flag once;
@@ -44,6 +56,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     env.SetInstanceData(data);
     exports.Set("NativeModel", model);
     exports.Set("CancelToken", CancelToken::define(env));
+    exports.Set("quantize", Napi::Function::New(env, quantize, "quantize"));
     exports.Set("info", Napi::Function::New(env, info, "info"));
     return exports;
 }

@@ -1,5 +1,6 @@
 #include "jobs.h"
 
+#include "log_capture.h"
 #include "model_wrap.h"
 
 #include <algorithm>
@@ -12,6 +13,46 @@ Napi::Object stats_object(Napi::Env env, const SweepStats & stats) {
     object.Set("blocksDone", double(stats.blocks_done));
     object.Set("blocksSaved", double(stats.blocks_saved));
     object.Set("tokensDone", double(stats.tokens_done));
+    return object;
+}
+
+template <class Array, class T> Napi::Value typed_array(Napi::Env env, const std::vector<T> & values) {
+    if (values.empty()) {
+        return env.Undefined();
+    }
+    Array array = Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
+Napi::Value digest_texts(Napi::Env env, const std::vector<uint64_t> & digests) {
+    if (digests.empty()) {
+        return env.Undefined();
+    }
+    Napi::Array texts = Napi::Array::New(env, digests.size());
+    for (size_t i = 0; i < digests.size(); ++i) {
+        char text[17];
+        std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(digests[i]));
+        texts.Set(uint32_t(i), Napi::String::New(env, text));
+    }
+    return texts;
+}
+
+// Names as in src/runtime/addon.ts (MaskFigures).
+Napi::Object figures_object(Napi::Env env, const MaskResult & result) {
+    Napi::Object object = Napi::Object::New(env);
+    const auto set = [&](const char * name, Napi::Value value) {
+        if (!value.IsUndefined()) {
+            object.Set(name, value);
+        }
+    };
+    set("losses", typed_array<Napi::Float64Array>(env, result.losses));
+    set("tokenLosses", typed_array<Napi::Float32Array>(env, result.tokens));
+    set("divergences", typed_array<Napi::Float64Array>(env, result.divergences));
+    set("agreements", typed_array<Napi::Float64Array>(env, result.agreements));
+    set("tokenDivergences", typed_array<Napi::Float32Array>(env, result.token_divergences));
+    set("tokenAgreements", typed_array<Napi::Uint8Array>(env, result.token_agreements));
+    set("digests", digest_texts(env, result.digests));
     return object;
 }
 
@@ -56,27 +97,37 @@ void EvaluateJob::run() {
         auto shared = std::make_shared<MaskResult>(std::move(finished));
         post([shared, now](Napi::Env env, Napi::Function on_mask) {
             const Napi::HandleScope scope(env);
-            Napi::Float64Array losses = Napi::Float64Array::New(env, shared->losses.size());
-            std::copy(shared->losses.begin(), shared->losses.end(), losses.Data());
-            Napi::Value tokens = env.Undefined();
-            if (!shared->tokens.empty()) {
-                Napi::Float32Array array = Napi::Float32Array::New(env, shared->tokens.size());
-                std::copy(shared->tokens.begin(), shared->tokens.end(), array.Data());
-                tokens = array;
-            }
-            Napi::Array digests = Napi::Array::New(env, shared->digests.size());
-            for (size_t i = 0; i < shared->digests.size(); ++i) {
-                char text[17];
-                std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(shared->digests[i]));
-                digests.Set(uint32_t(i), Napi::String::New(env, text));
-            }
-            on_mask.Call({ Napi::Number::New(env, shared->mask), losses, tokens, digests, stats_object(env, now) });
+            on_mask.Call({ Napi::Number::New(env, shared->mask), figures_object(env, *shared), stats_object(env, now) });
         });
     });
 }
 
+// { stats, reference? }: the reference is an opaque handle, to be given back to evaluate().
 Napi::Value EvaluateJob::result(Napi::Env env) {
-    return stats_object(env, stats);
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("stats", stats_object(env, stats));
+    if (settings.keep) {
+        const int64_t bytes = int64_t(settings.keep->steps.size() * sizeof(uint16_t));
+        Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+        object.Set("reference", Napi::External<ReferenceHandle>::New(env, new ReferenceHandle(settings.keep), [bytes](Napi::Env env, ReferenceHandle * handle) {
+            delete handle;
+            Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
+        }));
+    }
+    return object;
+}
+
+SimilarityJob::SimilarityJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core) : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
+
+void SimilarityJob::run() {
+    found = similarities(*core, *cancel, windows, n_ubatch, n_threads);
+}
+
+Napi::Value SimilarityJob::result(Napi::Env env) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("cosine", typed_array<Napi::Float64Array>(env, found.cosine));
+    object.Set("angular", typed_array<Napi::Float64Array>(env, found.angular));
+    return object;
 }
 
 SampleJob::SampleJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core) : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
@@ -95,4 +146,43 @@ Napi::Value SampleJob::result(Napi::Env env) {
         array.Set(uint32_t(i), tokens);
     }
     return array;
+}
+
+QuantizeJob::QuantizeJob(std::shared_ptr<CancelFlag> cancel, std::string input, std::string output)
+    : Job(std::move(cancel), "QUANTIZE_FAILED"), input(std::move(input)), output(std::move(output)) {}
+
+void QuantizeJob::run() {
+    llama_model_quantize_params params = llama_model_quantize_default_params();
+    params.ftype = llama_ftype(file_type);
+    params.nthread = n_threads;
+    params.allow_requantize = true;
+    params.pure = pure;
+    // llama.cpp has no callback here, but names each tensor in its log ("[  3/ 272] ..."), between the work of its threads.
+    std::string problems;
+    {
+        const LogCapture log([this](const char * line) {
+            int done = 0;
+            int total = 0;
+            if (std::sscanf(line, "[%d/%d]", &done, &total) != 2) {
+                return;
+            }
+            if (cancel->requested) {
+                throw Cancelled();
+            }
+            post([done, total](Napi::Env env, Napi::Function on_progress) { on_progress.Call({ Napi::Number::New(env, done), Napi::Number::New(env, total) }); });
+        });
+        const uint32_t code = llama_model_quantize(input.c_str(), output.c_str(), &params);
+        if (code == 0) {
+            return;
+        }
+        problems = log.problems();
+    }
+    if (cancel->requested) {
+        throw Cancelled();
+    }
+    throw std::runtime_error("llama.cpp could not quantize " + input + (problems.empty() ? "" : ": " + problems));
+}
+
+Napi::Value QuantizeJob::result(Napi::Env env) {
+    return env.Undefined();
 }

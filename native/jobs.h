@@ -3,6 +3,7 @@
 
 #include "job.h"
 #include "sampler.h"
+#include "similarity.h"
 #include "sweep.h"
 
 class LoadJob : public Job {
@@ -21,6 +22,9 @@ private:
     std::shared_ptr<ModelCore> core;
 };
 
+// What JavaScript holds of a reference.
+using ReferenceHandle = std::shared_ptr<Reference>;
+
 class EvaluateJob : public Job {
 public:
     EvaluateJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core);
@@ -37,6 +41,22 @@ private:
     SweepStats stats;
 };
 
+class SimilarityJob : public Job {
+public:
+    SimilarityJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core);
+    Windows windows;
+    int n_ubatch = 512;
+    int n_threads = 1;
+
+protected:
+    void run() override;
+    Napi::Value result(Napi::Env env) override;
+
+private:
+    std::shared_ptr<ModelCore> core;
+    Similarities found;
+};
+
 class SampleJob : public Job {
 public:
     SampleJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core);
@@ -50,4 +70,21 @@ protected:
 private:
     std::shared_ptr<ModelCore> core;
     std::vector<std::vector<int32_t>> sequences;
+};
+
+// Another file of the same model with weights of another type (llama_model_quantize).
+class QuantizeJob : public Job {
+public:
+    QuantizeJob(std::shared_ptr<CancelFlag> cancel, std::string input, std::string output);
+    int file_type = 0; // llama_ftype
+    int n_threads = 1;
+    bool pure = false; // every matrix of that type, without the mixtures of the file type
+
+protected:
+    void run() override;
+    Napi::Value result(Napi::Env env) override;
+
+private:
+    std::string input;
+    std::string output;
 };

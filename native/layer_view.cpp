@@ -2,11 +2,13 @@
 // per-block members below against src/llama-hparams.h of the pinned llama.cpp.
 #include "layer_view.h"
 
+#include "llama-context.h"
 #include "llama-model.h"
 
 #include "ggml-backend.h"
 #include "ggml-cpp.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <stdexcept>
@@ -236,4 +238,66 @@ void LayerView::apply(const std::vector<int> & kept) {
 void LayerView::restore() {
     impl->model->hparams = impl->hparams;
     impl->model->layers = impl->layers;
+}
+
+// The members below are those that llama-kv-cache*.cpp and llama-memory-*.cpp ask about a block when a memory is made.
+MemoryShape LayerView::memory_shape() const {
+    const llama_hparams & hparams = impl->model->hparams;
+    MemoryShape shape;
+    const auto add = [](std::string & text, int64_t value) { text += std::to_string(value) + ","; };
+    add(shape.counts, hparams.n_layer_dense_lead);
+    add(shape.counts, hparams.dsv4_hash_layer_count);
+    add(shape.counts, hparams.n_layer_kv_from_start);
+    add(shape.counts, hparams.n_layer_nextn);
+    for (uint32_t i = 0; i < hparams.n_layer_all; ++i) {
+        std::string kind;
+        add(kind, hparams.n_head_arr[i]);
+        add(kind, hparams.n_head_kv_arr[i]);
+        add(kind, hparams.is_swa_impl[i]);
+        add(kind, hparams.is_recr_impl[i]);
+        add(kind, hparams.is_indexer_full_impl[i]);
+        add(kind, hparams.dsv4_compress_ratios[i]);
+        add(kind, hparams.is_ple_impl[i]);
+        add(kind, hparams.rope_pattern[i]);
+        shape.blocks.push_back(std::move(kind));
+    }
+    return shape;
+}
+
+bool MemoryShape::fits(const MemoryShape & made_for) const {
+    return counts == made_for.counts && blocks.size() <= made_for.blocks.size() && std::equal(blocks.begin(), blocks.end(), made_for.blocks.begin());
+}
+
+bool LayerView::uniform() const {
+    if (impl->hparams.n_layer_nextn > 0 || impl->hparams.n_layer_kv_from_start >= 0 || !impl->rules.leading_counts.empty()) {
+        return false;
+    }
+    const LayerView::Whole whole(const_cast<LayerView &>(*this), true);
+    const MemoryShape shape = memory_shape();
+    return std::all_of(shape.blocks.begin(), shape.blocks.end(), [&](const std::string & kind) { return kind == shape.blocks.front(); });
+}
+
+// The offset of a multi-token-prediction block is part of what llama.cpp compares, and means nothing to the graphs used here
+// (llm_graph_params::allow_reuse in llama-graph.h). ContextPool::check_fresh() tells when that is no longer so.
+void LayerView::forget_graph(llama_context * context, int32_t generation) const {
+    context->set_nextn_layer_offset(generation);
+}
+
+struct LayerView::Whole::Shown {
+    llama_hparams hparams;
+    std::vector<llama_layer> layers;
+};
+
+LayerView::Whole::Whole(LayerView & view, bool active) : view(view) {
+    if (active) {
+        shown = std::make_unique<Shown>(Shown{ view.impl->model->hparams, view.impl->model->layers });
+        view.restore();
+    }
+}
+
+LayerView::Whole::~Whole() {
+    if (shown) {
+        view.impl->model->hparams = shown->hparams;
+        view.impl->model->layers = std::move(shown->layers);
+    }
 }

@@ -16,6 +16,14 @@ struct ViewRules {
     std::vector<std::vector<std::string>> outputs;
 };
 
+// What the memory of a context depends on: made for one row of blocks, it serves every beginning of that row.
+struct MemoryShape {
+    std::string counts;              // must be equal
+    std::vector<std::string> blocks; // kind of each block
+
+    bool fits(const MemoryShape & made_for) const;
+};
+
 class LayerView {
 public:
     LayerView(llama_model * model, ViewRules rules);
@@ -26,7 +34,8 @@ public:
     // Number of maskable blocks (without the multi-token-prediction tail, which stays last in every view).
     int n_blocks() const;
 
-    // Shows the kept blocks (ascending) from now on. Contexts made before must not be used again until restore().
+    // Shows the kept blocks (ascending) from now on. A context made before serves it only where the memory shape fits
+    // and the graph is forgotten.
     // Where the kept blocks alone cannot be a graph (none left; only one kind of a model that mixes two kinds of
     // attention or memory), blocks with zeroed outputs are appended: the identity, bit for bit.
     void apply(const std::vector<int> & kept);
@@ -36,6 +45,29 @@ public:
 
     // Number of identity blocks that apply(kept) would append.
     int identities_needed(const std::vector<int> & kept) const;
+
+    // Of the view that stands.
+    MemoryShape memory_shape() const;
+
+    // Whether the memories of all blocks are of one kind.
+    bool uniform() const;
+
+    // Has llama.cpp build the next graph of the context anew; `generation` must differ from the last one.
+    void forget_graph(llama_context * context, int32_t generation) const;
+
+    // Shows the whole model for a while, where `active`.
+    class Whole {
+    public:
+        Whole(LayerView & view, bool active);
+        ~Whole();
+        Whole(const Whole &) = delete;
+        Whole & operator=(const Whole &) = delete;
+
+    private:
+        struct Shown;
+        LayerView & view;
+        std::unique_ptr<Shown> shown;
+    };
 
 private:
     struct Impl;

@@ -13,6 +13,7 @@ constexpr size_t max_lines = 40;
 struct Lines {
     std::deque<std::string> problems;
     ggml_log_level last = GGML_LOG_LEVEL_NONE;
+    std::function<void(const char *)> listener;
 };
 
 thread_local Lines * current = nullptr;
@@ -33,6 +34,9 @@ void on_log(ggml_log_level level, const char * text, void *) {
     if (current == nullptr) {
         return;
     }
+    if (current->listener) {
+        current->listener(text);
+    }
     if (level == GGML_LOG_LEVEL_CONT) {
         level = current->last;
     }
@@ -52,8 +56,9 @@ void log_install() {
     llama_log_set(on_log, nullptr);
 }
 
-LogCapture::LogCapture() : previous(current), lines(new Lines) {
+LogCapture::LogCapture(std::function<void(const char *)> listener) : previous(current), lines(new Lines) {
     current = static_cast<Lines *>(lines);
+    current->listener = std::move(listener);
 }
 
 LogCapture::~LogCapture() {

@@ -1,6 +1,7 @@
 // llama.cpp's log: kept for the thread that works, shown to nobody unless asked for.
 #pragma once
 
+#include <functional>
 #include <string>
 
 // Takes over the process-wide log of llama.cpp. Call once.
@@ -9,7 +10,8 @@ void log_install();
 // While alive, the log lines of this thread are kept (the last ones, bounded).
 class LogCapture {
 public:
-    LogCapture();
+    // `listener`, where given, hears every line of this thread. It may throw where the line comes from C++ code of llama.cpp.
+    explicit LogCapture(std::function<void(const char *)> listener = {});
     ~LogCapture();
     LogCapture(const LogCapture &) = delete;
     LogCapture & operator=(const LogCapture &) = delete;

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <thread>
-#include <vector>
 
 namespace {
 
@@ -71,27 +70,71 @@ double sum_exp(const float * row, int64_t n, float max) {
     return total;
 }
 
-double token_loss(const float * row, int64_t n, int32_t target) {
-    // A comparison is false for NaN, so a NaN elsewhere could hide behind the maximum; the sum shows it.
-    const float max = maximum(row, n);
-    if (!std::isfinite(max)) {
-        return NAN;
-    }
-    return std::log(sum_exp(row, n, max)) - (double(row[target]) - double(max));
+// Of one row of logits: log(sum(exp)), or NaN. A comparison is false for NaN, so a NaN elsewhere could hide behind the maximum; the sum shows it.
+double log_sum(const float * row, int64_t n, float max) {
+    return std::isfinite(max) ? double(max) + std::log(sum_exp(row, n, max)) : NAN;
 }
 
-} // namespace
+int32_t first_index_of(const float * row, int64_t n, float value) {
+    return int32_t(std::find(row, row + n, value) - row);
+}
 
-void token_losses(const float * logits, int64_t n_vocab, const int32_t * targets, int64_t n_rows, int n_threads, double * losses) {
-    if (n_rows <= 0) {
-        return;
-    }
-    const auto work = [=](int64_t first, int64_t last) {
-        for (int64_t i = first; i < last; ++i) {
-            losses[i] = token_loss(logits + i * n_vocab, n_vocab, targets[i]);
-        }
+// sum_i w_i and sum_i w_i (log w_i - logits_i) with w_i = exp(-steps_i / 2048), in lanes as sum_exp().
+struct Cross {
+    double weights = 0.0;
+    double differences = 0.0;
+};
+
+Cross cross(const float * row, const uint16_t * steps, int64_t n, float max) {
+    Cross total;
+    int64_t i = 0;
+    const auto one = [&](int64_t at, float & weight, float & difference) {
+        const float log_weight = -Reference::unit * float(steps[at]);
+        const float w = exp_nonpositive(log_weight);
+        weight += w;
+        difference += w * (log_weight - (row[at] - max));
     };
+    while (i + lanes <= n) {
+        const int64_t end = std::min(n - n % lanes, i + 256);
+        float weights[lanes] = {};
+        float differences[lanes] = {};
+        for (; i < end; i += lanes) {
+            for (int k = 0; k < lanes; ++k) {
+                one(i + k, weights[k], differences[k]);
+            }
+        }
+        for (int k = 0; k < lanes; ++k) {
+            total.weights += weights[k];
+            total.differences += differences[k];
+        }
+    }
+    float weight = 0.0f;
+    float difference = 0.0f;
+    for (; i < n; ++i) {
+        one(i, weight, difference);
+    }
+    total.weights += weight;
+    total.differences += difference;
+    return total;
+}
+
+// KL = sum p (log p - log q), p = w / sum(w), log q_i = logits_i - log_z.
+float divergence(const float * row, const uint16_t * steps, int64_t n, float max, double log_z) {
+    const Cross sums = cross(row, steps, n, max);
+    const double value = sums.differences / sums.weights - std::log(sums.weights) + (log_z - double(max));
+    // Rounding may leave a little less than nothing.
+    return value < 0.0 ? 0.0f : float(value);
+}
+
+template <class Work> void over_threads(int64_t n_rows, int n_threads, const Work & work) {
     const int64_t n_workers = std::clamp<int64_t>(n_threads, 1, std::max<int64_t>(1, n_rows));
+#ifdef _OPENMP
+    // The threads that ggml has just used, which may still be spinning.
+    #pragma omp parallel for schedule(static) num_threads(int(n_workers))
+    for (int64_t w = 0; w < n_workers; ++w) {
+        work(n_rows * w / n_workers, n_rows * (w + 1) / n_workers);
+    }
+#else
     std::vector<std::thread> threads;
     for (int64_t w = 1; w < n_workers; ++w) {
         threads.emplace_back(work, n_rows * w / n_workers, n_rows * (w + 1) / n_workers);
@@ -100,4 +143,41 @@ void token_losses(const float * logits, int64_t n_vocab, const int32_t * targets
     for (auto & thread : threads) {
         thread.join();
     }
+#endif
+}
+
+} // namespace
+
+void score_rows(const float * logits, int64_t n_vocab, const int32_t * targets, int64_t n_rows, int n_threads, const Reference * reference,
+                int64_t reference_row, const RowFigures & figures) {
+    over_threads(n_rows, n_threads, [=](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+            const float * row = logits + i * n_vocab;
+            const float max = maximum(row, n_vocab);
+            const double log_z = log_sum(row, n_vocab, max);
+            figures.losses[i] = log_z - double(row[targets[i]]);
+            if (reference == nullptr) {
+                continue;
+            }
+            figures.divergences[i] = divergence(row, reference->steps.data() + (reference_row + i) * n_vocab, n_vocab, max, log_z);
+            figures.agreements[i] = std::isfinite(log_z) && row[reference->top[reference_row + i]] == max &&
+                                    first_index_of(row, n_vocab, max) == reference->top[reference_row + i];
+        }
+    });
+}
+
+void keep_rows(const float * logits, int64_t n_rows, int n_threads, Reference & reference, int64_t reference_row) {
+    const int64_t n_vocab = reference.n_vocab;
+    over_threads(n_rows, n_threads, [=, &reference](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+            const float * row = logits + i * n_vocab;
+            uint16_t * steps = reference.steps.data() + (reference_row + i) * n_vocab;
+            const float max = maximum(row, n_vocab);
+            for (int64_t k = 0; k < n_vocab; ++k) {
+                const float below = (max - row[k]) / Reference::unit + 0.5f;
+                steps[k] = below < 65535.0f ? uint16_t(below) : uint16_t(65535); // NaN too: nothing is known of it
+            }
+            reference.top[reference_row + i] = first_index_of(row, n_vocab, max);
+        }
+    });
 }

@@ -1,8 +1,32 @@
-// Negative log-likelihoods of target tokens from rows of logits.
+// Losses, divergences and agreements of rows of logits.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
-// losses[i] = log(sum_j exp(logits[i][j])) - logits[i][targets[i]], nats; rows are split over threads.
-// A row is summed by one thread in one order: the result does not depend on n_threads.
-void token_losses(const float * logits, int64_t n_vocab, const int32_t * targets, int64_t n_rows, int n_threads, double * losses);
+// The full model's distributions at scored positions, kept in 16 bits an entry: steps[row * n_vocab + i] is how far the
+// log-probability of token i lies below the row's largest, in units of 1/2048 nat (at most 65535: 32 nats). Normalised
+// again when read, so that each log-probability is off by less than 2^-11 nat.
+struct Reference {
+    static constexpr float unit = 1.0f / 2048.0f;
+    int64_t n_vocab = 0;
+    std::vector<uint16_t> steps;
+    std::vector<int32_t> top; // most likely token of each row, the lowest of equal ones
+
+    int64_t n_rows() const { return int64_t(top.size()); }
+};
+
+// Where the figures of rows go; pointers to arrays of one entry a row, null where not asked for.
+struct RowFigures {
+    double * losses = nullptr;      // log(sum_j exp(logits[j])) - logits[target], nats
+    float * divergences = nullptr;  // KL(reference || row), nats
+    uint8_t * agreements = nullptr; // 1 where the most likely token is the reference's
+};
+
+// Rows are split over threads; a row is summed by one thread in one order, so that figures do not depend on n_threads.
+// `reference` (null: none) begins at the first of these rows with row `reference_row`.
+void score_rows(const float * logits, int64_t n_vocab, const int32_t * targets, int64_t n_rows, int n_threads, const Reference * reference,
+                int64_t reference_row, const RowFigures & figures);
+
+// Keeps the distributions of rows in the reference, from row `reference_row` on (it must be large enough).
+void keep_rows(const float * logits, int64_t n_rows, int n_threads, Reference & reference, int64_t reference_row);

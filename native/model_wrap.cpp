@@ -34,6 +34,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
         InstanceMethod<&NativeModel::detokenize>("detokenize"),
         InstanceMethod<&NativeModel::apply_chat_template>("applyChatTemplate"),
         InstanceMethod<&NativeModel::evaluate>("evaluate"),
+        InstanceMethod<&NativeModel::similarities>("similarities"),
         InstanceMethod<&NativeModel::sample>("sample"),
         InstanceMethod<&NativeModel::dispose>("dispose"),
     });
@@ -224,7 +225,35 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->settings.output_last = boolean(options, "outputLast");
     job->settings.per_token = boolean(options, "perToken");
     job->settings.digest = boolean(options, "digest");
+    const Napi::Value scored = options.Get("scored");
+    if (scored.IsTypedArray()) {
+        const Napi::Uint8Array flags = scored.As<Napi::Uint8Array>();
+        job->settings.scored.assign(flags.Data(), flags.Data() + flags.ElementLength());
+    }
+    const Napi::Value reference = options.Get("reference");
+    if (reference.IsExternal()) {
+        job->settings.reference = *reference.As<Napi::External<ReferenceHandle>>().Data();
+    }
+    if (boolean(options, "keepReference")) {
+        job->settings.keep = std::make_shared<::Reference>();
+    }
     return Job::start(env, std::move(job), info[4].As<Napi::Function>());
+}
+
+// similarities(windows: Int32Array, { windowLength, ubatch, threads }, cancel): Promise<{ cosine, angular }>
+Napi::Value NativeModel::similarities(const Napi::CallbackInfo & info) {
+    if (!alive(info.Env()).view) {
+        throw Napi::Error::New(info.Env(), "setViewRules() was not called");
+    }
+    const Napi::Int32Array tokens = info[0].As<Napi::Int32Array>();
+    const Napi::Object options = info[1].As<Napi::Object>();
+    auto job = std::make_unique<SimilarityJob>(flag_of(info[2]), core);
+    job->windows.length = number<int>(options, "windowLength");
+    job->windows.tokens.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
+    job->windows.n_windows = int(tokens.ElementLength() / size_t(job->windows.length));
+    job->n_ubatch = number<int>(options, "ubatch");
+    job->n_threads = number<int>(options, "threads");
+    return Job::start(info.Env(), std::move(job), Napi::Function::New(info.Env(), [](const Napi::CallbackInfo &) {}));
 }
 
 // sample(prompts: Int32Array[], options, cancel, onProgress): Promise<Int32Array[]>

@@ -21,6 +21,7 @@ private:
     Napi::Value detokenize(const Napi::CallbackInfo & info);
     Napi::Value apply_chat_template(const Napi::CallbackInfo & info);
     Napi::Value evaluate(const Napi::CallbackInfo & info);
+    Napi::Value similarities(const Napi::CallbackInfo & info);
     Napi::Value sample(const Napi::CallbackInfo & info);
     Napi::Value dispose(const Napi::CallbackInfo & info);
 };

@@ -1,41 +1,14 @@
 #include "sweep.h"
 
-#include "losses.h"
-
-#include "ggml-backend.h"
+#include "capture.h"
+#include "contexts.h"
+#include "scored_positions.h"
 
 #include <algorithm>
 #include <cstring>
-#include <map>
-#include <memory>
 #include <string>
 
 namespace {
-
-// The residual stream of all windows before a block: n_windows x length x n_embd.
-using HiddenState = std::shared_ptr<std::vector<float>>;
-
-// Collects the outputs of blocks while a graph runs (ggml_backend_sched_eval_callback).
-struct Capture {
-    const ModelCore & core;
-    const CancelFlag & cancel;
-    std::map<std::string, std::vector<float> *> wanted;
-
-    static bool callback(ggml_tensor * tensor, bool ask, void * data) {
-        auto & self = *static_cast<Capture *>(data);
-        const auto it = self.wanted.find(tensor->name);
-        if (ask) {
-            return it != self.wanted.end();
-        }
-        if (it != self.wanted.end()) {
-            const size_t n = ggml_nelements(tensor);
-            auto & state = *it->second;
-            state.resize(state.size() + n);
-            ggml_backend_tensor_get(tensor, state.data() + state.size() - n, 0, n * sizeof(float));
-        }
-        return !is_cancelled(self.core, self.cancel);
-    }
-};
 
 // FNV-1a over the bit patterns: equal digests mean equal bits, for all that a test can tell.
 constexpr uint64_t digest_start = 0xcbf29ce484222325ull;
@@ -49,18 +22,33 @@ uint64_t digest_of(uint64_t hash, const float * values, size_t n) {
     return hash;
 }
 
+// Windows in one decode.
+int group_of(const Windows & windows, const SweepSettings & settings) {
+    const int wanted = settings.batch_windows > 0 ? settings.batch_windows : settings.n_ubatch / std::max(1, windows.length);
+    return std::clamp(wanted, 1, std::max(1, windows.n_windows));
+}
+
 class Sweep {
 public:
     Sweep(ModelCore & core, const CancelFlag & cancel, const Masks & masks, const Windows & windows, const SweepSettings & settings)
-        : core(core), cancel(cancel), masks(masks), windows(windows), settings(settings), walk(masks) {
+        : core(core), cancel(cancel), masks(masks), windows(windows), settings(settings), walk(masks), group(group_of(windows, settings)),
+          positions(windows.n_windows, windows.length, settings.score_from, settings.scored), capture{ core, cancel, {} },
+          contexts(core, { windows.length, group, settings.n_ubatch, settings.n_threads }, Capture::on_tensor, Capture::on_abort, &capture) {
         n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(core.model.get()));
         n_embd = llama_model_n_embd(core.model.get());
-        const int wanted = settings.batch_windows > 0 ? settings.batch_windows : settings.n_ubatch / std::max(1, windows.length);
-        group = std::clamp(wanted, 1, std::max(1, windows.n_windows));
         // llama.cpp interleaves windows that do not fit a ubatch together: their hidden states would come out of order.
-        share_prefixes = settings.share_prefixes && (group == 1 || group * windows.length <= settings.n_ubatch);
-        scored = windows.length - 1 - settings.score_from;
+        one_ubatch = group == 1 || group * windows.length <= settings.n_ubatch;
+        share_prefixes = settings.share_prefixes && one_ubatch;
+        plain_memory = core.view->uniform() && !llama_model_is_recurrent(core.model.get()) && !llama_model_is_hybrid(core.model.get());
         state_size = size_t(windows.n_windows) * windows.length * n_embd * sizeof(float);
+        if (settings.keep) {
+            settings.keep->n_vocab = n_vocab;
+            settings.keep->steps.resize(size_t(positions.total()) * n_vocab);
+            settings.keep->top.resize(positions.total());
+        }
+        if (settings.reference && (settings.reference->n_vocab != n_vocab || settings.reference->n_rows() != positions.total())) {
+            throw std::runtime_error("the reference was kept for another vocabulary or for other positions");
+        }
     }
 
     SweepStats run(const OnMask & on_mask) {
@@ -86,11 +74,16 @@ private:
     const Windows & windows;
     const SweepSettings & settings;
     MaskWalk walk;
+    int group = 1;
+    ScoredPositions positions;
+    Capture capture;
+    ContextPool contexts;
     int n_vocab = 0;
     int n_embd = 0;
+    bool one_ubatch = false; // a decode is one ubatch
     bool share_prefixes = false;
-    int group = 1;  // windows in one decode
-    int scored = 0; // positions scored in a window
+    bool plain_memory = false; // keys and values of one kind only
+    bool dirty = true;       // the memory may hold values that are not finite
     size_t state_size = 0;
     std::map<int, HiddenState> states; // before block `depth` of the current mask
     SweepStats stats;
@@ -105,19 +98,14 @@ private:
         const HiddenState from = states.empty() ? nullptr : states.rbegin()->second;
         const std::vector<int> kept = masks.kept(mask, depth);
 
-        Capture capture{ core, cancel, {} };
+        capture.wanted.clear();
         if (share_prefixes) {
-            plan_captures(i, depth, from, kept, capture);
+            plan_captures(i, depth, from, kept);
         }
-        last = MaskResult{ mask, std::vector<double>(windows.n_windows, 0.0), {}, {} };
-        if (settings.per_token) {
-            last.tokens.resize(size_t(windows.n_windows) * scored);
-        }
-        if (settings.digest) {
-            last.digests.resize(windows.n_windows);
-        }
-        decode(kept, from.get(), capture);
-        check_captures(capture);
+        begin_scores(mask);
+        decode(kept, from.get());
+        end_scores();
+        check_captures();
 
         const int64_t executed = int64_t(kept.size()) + core.view->identities_needed(kept);
         stats.blocks_done += executed;
@@ -125,7 +113,7 @@ private:
     }
 
     // Asks for the hidden states from which later masks resume.
-    void plan_captures(int i, int depth, const HiddenState & from, const std::vector<int> & kept, Capture & capture) {
+    void plan_captures(int i, int depth, const HiddenState & from, const std::vector<int> & kept) {
         std::map<int, HiddenState> after; // kept blocks passed -> state, shared by depths with only removed blocks in between
         after[0] = from;
         for (const int branch : walk.branch_depths(i, depth)) {
@@ -144,7 +132,7 @@ private:
         }
     }
 
-    void check_captures(const Capture & capture) const {
+    void check_captures() const {
         for (const auto & [name, state] : capture.wanted) {
             if (state->size() * sizeof(float) != state_size) {
                 throw std::runtime_error("the graph of this architecture gave no hidden state " + name + " (got " + std::to_string(state->size()) +
@@ -153,82 +141,61 @@ private:
         }
     }
 
-    llama_context_ptr make_context(Capture & capture) {
-        llama_context_params params = llama_context_default_params();
-        const uint32_t cells = (uint32_t(windows.length) + 255) / 256 * 256; // llama.cpp rounds the cells of a sequence up to 256
-        params.n_ctx = cells * group;
-        params.n_batch = group == 1 ? std::min(windows.length, settings.n_ubatch) : windows.length * group;
-        params.n_ubatch = std::min<uint32_t>(params.n_batch, settings.n_ubatch);
-        params.n_seq_max = group;
-        params.kv_unified = false;
-        params.n_threads = params.n_threads_batch = settings.n_threads;
-        params.no_perf = true;
-        params.abort_callback = [](void * data) { return is_cancelled(static_cast<Capture *>(data)->core, static_cast<Capture *>(data)->cancel); };
-        params.abort_callback_data = &capture;
-        if (!capture.wanted.empty()) {
-            params.cb_eval = Capture::callback;
-            params.cb_eval_user_data = &capture;
-        }
-        llama_context_ptr context(llama_init_from_model(core.model.get(), params));
-        if (!context) {
-            throw std::runtime_error("llama.cpp could not make a context for this set of blocks");
-        }
-        return context;
-    }
-
-    void decode(const std::vector<int> & kept, const std::vector<float> * from, Capture & capture) {
+    void decode(const std::vector<int> & kept, const std::vector<float> * from) {
         struct Restore {
             LayerView & view;
             ~Restore() { view.restore(); }
         };
         core.view->apply(kept);
         Restore restore{ *core.view };
-        // Declared after the guard: the context is freed while the view still stands.
-        llama_context_ptr context = make_context(capture);
+        llama_context * context = contexts.take();
 
         // A window longer than a ubatch is decoded ubatch by ubatch, as llama.cpp would do inside: only one ubatch's logits are held.
         const int piece = group == 1 ? std::min(windows.length, settings.n_ubatch) : windows.length;
-        const int n_tokens = group * piece;
         struct BatchGuard {
             llama_batch batch;
             ~BatchGuard() { llama_batch_free(batch); }
-        } guard{ llama_batch_init(n_tokens, from != nullptr ? n_embd : 0, 1) };
+        } guard{ llama_batch_init(group * piece, from != nullptr ? n_embd : 0, 1) };
+        bool first_decode = true;
         for (int first = 0; first < windows.n_windows; first += group) {
             const int n = std::min(group, windows.n_windows - first);
-            // Cleared to zeros, not only forgotten: a NaN left by one group of windows must not reach the next.
-            llama_memory_clear(llama_get_memory(context.get()), true);
-            begin_scores(first, n);
+            clear_memory(context);
             for (int at = 0; at < windows.length; at += piece) {
                 const int end = std::min(windows.length, at + piece);
-                fill_batch(guard.batch, first, n, at, end, from);
-                const int32_t code = llama_decode(context.get(), guard.batch);
+                const int outputs = fill_batch(guard.batch, first, n, at, end, from);
+                const int32_t code = llama_decode(context, guard.batch);
                 if (is_cancelled(core, cancel)) {
                     throw Cancelled();
                 }
                 if (code != 0) {
                     throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
                 }
-                llama_synchronize(context.get());
-                if (outputs_between(at, end) > 0) {
-                    score(llama_get_logits(context.get()), first, n, at, end);
+                if (first_decode && one_ubatch) {
+                    contexts.check_fresh();
+                }
+                first_decode = false;
+                llama_synchronize(context);
+                if (outputs > 0) {
+                    score(llama_get_logits(context), first, n, at, end);
                 }
             }
-            end_scores(first, n);
         }
     }
 
-    bool is_output(int position) const {
-        return position >= settings.score_from && (settings.output_last || position + 1 < windows.length);
+    // Cells are masked until they are written again; but masked is not enough for a NaN, so values are zeroed where one may be left.
+    void clear_memory(llama_context * context) {
+        llama_memory_clear(llama_get_memory(context), dirty || !plain_memory);
+        dirty = false;
     }
 
-    int outputs_between(int at, int end) const {
-        const int last = settings.output_last ? windows.length : windows.length - 1;
-        return std::max(0, std::min(end, last) - std::max(at, settings.score_from));
+    bool is_output(int window, int position) const {
+        return positions.at(window, position) || (settings.output_last && position + 1 == windows.length);
     }
 
-    // Positions at..end-1 of n windows.
-    void fill_batch(llama_batch & batch, int first, int n, int at, int end, const std::vector<float> * from) const {
+    // Positions at..end-1 of n windows. Returns how many rows of logits they give.
+    int fill_batch(llama_batch & batch, int first, int n, int at, int end, const std::vector<float> * from) const {
         int k = 0;
+        int outputs = 0;
         for (int w = 0; w < n; ++w) {
             const size_t row = (size_t(first) + w) * windows.length;
             for (int position = at; position < end; ++position, ++k) {
@@ -240,44 +207,80 @@ private:
                 batch.pos[k] = position;
                 batch.n_seq_id[k] = 1;
                 batch.seq_id[k][0] = w;
-                batch.logits[k] = is_output(position);
+                batch.logits[k] = is_output(first + w, position);
+                outputs += batch.logits[k];
             }
         }
         batch.n_tokens = k;
+        return outputs;
     }
 
-    void begin_scores(int first, int n) {
-        for (int w = first; w < first + n; ++w) {
-            last.losses[w] = 0.0;
-            if (settings.digest) {
-                last.digests[w] = digest_start;
+    void begin_scores(int mask) {
+        last = MaskResult();
+        last.mask = mask;
+        last.losses.assign(windows.n_windows, 0.0);
+        last.tokens.resize(settings.per_token ? positions.total() : 0);
+        if (settings.digest) {
+            last.digests.assign(windows.n_windows, digest_start);
+        }
+        if (settings.reference) {
+            last.divergences.assign(windows.n_windows, 0.0);
+            last.agreements.assign(windows.n_windows, 0.0);
+            last.token_divergences.resize(settings.per_token ? positions.total() : 0);
+            last.token_agreements.resize(settings.per_token ? positions.total() : 0);
+        }
+    }
+
+    void end_scores() {
+        for (int w = 0; w < windows.n_windows; ++w) {
+            last.losses[w] /= positions.in_window(w);
+            if (settings.reference) {
+                last.divergences[w] /= positions.in_window(w);
+                last.agreements[w] /= positions.in_window(w);
             }
         }
     }
 
-    void end_scores(int first, int n) {
-        for (int w = first; w < first + n; ++w) {
-            last.losses[w] /= scored;
-        }
-    }
-
-    // Adds the losses of positions at..end-1, whose logits these are.
+    // Positions at..end-1 of n windows, whose logits these are, row by row.
     void score(const float * logits, int first, int n, int at, int end) {
-        const int rows = outputs_between(at, end);
-        const int start = std::max(at, settings.score_from);
-        const int targets_n = std::min(rows, windows.length - 1 - start);
-        std::vector<double> losses(std::max(0, targets_n));
-        for (int w = 0; w < n; ++w) {
-            const float * block = logits + size_t(w) * rows * n_vocab;
-            const int32_t * tokens = windows.tokens.data() + (size_t(first) + w) * windows.length;
-            if (settings.digest) {
-                last.digests[first + w] = digest_of(last.digests[first + w], block, size_t(std::max(0, targets_n)) * n_vocab);
+        for (int w = first; w < first + n; ++w) {
+            std::vector<int32_t> targets;
+            for (int position = at; position < end; ++position) {
+                if (positions.at(w, position)) {
+                    targets.push_back(windows.tokens[size_t(w) * windows.length + position + 1]);
+                }
             }
-            token_losses(block, n_vocab, tokens + start + 1, targets_n, settings.n_threads, losses.data());
-            for (int t = 0; t < targets_n; ++t) {
-                last.losses[first + w] += losses[t];
+            score_window(logits, w, positions.row(w, at), targets);
+            const bool extra = settings.output_last && end == windows.length; // the last position's row, which nothing reads
+            logits += (targets.size() + (extra ? 1 : 0)) * size_t(n_vocab);
+        }
+    }
+
+    void score_window(const float * logits, int window, int64_t row, const std::vector<int32_t> & targets) {
+        const size_t n = targets.size();
+        std::vector<double> losses(n);
+        std::vector<float> divergences(settings.reference ? n : 0);
+        std::vector<uint8_t> agreements(settings.reference ? n : 0);
+        if (settings.digest) {
+            last.digests[window] = digest_of(last.digests[window], logits, n * n_vocab);
+        }
+        if (settings.keep) {
+            keep_rows(logits, int64_t(n), settings.n_threads, *settings.keep, row);
+        }
+        score_rows(logits, n_vocab, targets.data(), int64_t(n), settings.n_threads, settings.reference.get(), row,
+                   { losses.data(), divergences.data(), agreements.data() });
+        for (size_t i = 0; i < n; ++i) {
+            last.losses[window] += losses[i];
+            dirty = dirty || !(losses[i] < 1e30);
+            if (settings.per_token) {
+                last.tokens[row + i] = float(losses[i]);
+            }
+            if (settings.reference) {
+                last.divergences[window] += divergences[i];
+                last.agreements[window] += agreements[i];
                 if (settings.per_token) {
-                    last.tokens[(size_t(first) + w) * scored + (start - settings.score_from) + t] = float(losses[t]);
+                    last.token_divergences[row + i] = divergences[i];
+                    last.token_agreements[row + i] = agreements[i];
                 }
             }
         }

@@ -1,10 +1,12 @@
 // Measures many masks of one model on the same windows.
 #pragma once
 
+#include "losses.h"
 #include "mask_walk.h"
 #include "model_core.h"
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 struct SweepSettings {
@@ -13,10 +15,13 @@ struct SweepSettings {
     bool share_prefixes = true;  // false for architectures that cannot resume from a hidden state
     size_t state_bytes = size_t(1) << 30; // bound for kept hidden states; beyond it they are computed again
     int score_from = 0;          // first position (0-based) of a window whose next token is scored
+    std::vector<uint8_t> scored; // n_windows x length flags of the positions to score; empty for all from score_from on
     int batch_windows = 0;       // windows in one decode; 0 for those that share a ubatch. More are interleaved by llama.cpp
     bool output_last = false;    // compute logits at the last position too, which predicts nothing: the shape of llama-perplexity
     bool per_token = false;
     bool digest = false;         // also hash the logits, to compare runs bit for bit
+    std::shared_ptr<const Reference> reference; // compare with these distributions too
+    std::shared_ptr<Reference> keep;            // keep the distributions of the last mask measured here
 };
 
 struct Windows {
@@ -28,7 +33,11 @@ struct Windows {
 struct MaskResult {
     int mask = 0;
     std::vector<double> losses;  // mean over the scored positions of each window, nats a token
-    std::vector<float> tokens;   // n_windows x scored positions, where asked for
+    std::vector<float> tokens;   // of every scored position, window by window, where asked for
+    std::vector<double> divergences; // mean KL to the reference over the scored positions of each window, nats, where there is one
+    std::vector<double> agreements;  // share of the scored positions of each window whose most likely token is the reference's
+    std::vector<float> token_divergences; // of every scored position, where asked for
+    std::vector<uint8_t> token_agreements;
     std::vector<uint64_t> digests; // of the logits of each window, where asked for
 };
 

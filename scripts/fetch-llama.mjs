@@ -42,8 +42,8 @@ function requireTool(name, install) {
 	}
 }
 
-/** Fetches, checks, lays out and trims the sources; does nothing where they already match the pin. */
-export async function fetchLlama({ root = projectRoot, log = () => {} } = {}) {
+/** Fetches, checks, lays out and trims the sources; does nothing where they already match the pin. The signal ends what runs. */
+export async function fetchLlama({ root = projectRoot, log = () => {}, signal } = {}) {
 	const pin = await readPin(root);
 	const target = join(root, "vendor", "llama.cpp");
 	const stampFile = join(target, ".pin");
@@ -62,6 +62,7 @@ export async function fetchLlama({ root = projectRoot, log = () => {} } = {}) {
 				cwd: work,
 				shell: process.platform === "win32",
 				maxBuffer: 1 << 28,
+				signal,
 			},
 		);
 		const packed = JSON.parse(stdout);
@@ -73,14 +74,15 @@ export async function fetchLlama({ root = projectRoot, log = () => {} } = {}) {
 			);
 		}
 		log("unpacking");
-		await run("tar", ["xzf", tarball, "-C", work, pin.bundle]);
+		await run("tar", ["xzf", tarball, "-C", work, pin.bundle], { signal });
 		const clone = join(work, "clone");
-		await run("git", ["-c", "advice.detachedHead=false", "clone", "--quiet", join(work, pin.bundle), clone]);
+		await run("git", ["-c", "advice.detachedHead=false", "clone", "--quiet", join(work, pin.bundle), clone], { signal });
 		const commit = (await run("git", ["-C", clone, "rev-parse", "HEAD"])).stdout.trim();
 		if (!commit.startsWith(pin.commit)) throw new Error(`llama.cpp is at ${commit}, expected ${pin.commit} (vendor/llama.cpp.json)`);
 		await rm(staging, { recursive: true, force: true });
 		for (const path of pin.keep) {
 			await mkdir(dirname(join(staging, path)), { recursive: true });
+			signal?.throwIfAborted();
 			await cp(join(clone, path), join(staging, path), { recursive: true });
 		}
 		for (const path of pin.drop) await rm(join(staging, path), { recursive: true, force: true });

@@ -1,10 +1,14 @@
-import type { Plan } from "./storage/plan.js";
+import type { ContributionUnit, Plan } from "./storage/plan.js";
 
 // The options and results of the public functions: shared by programs and the command line.
 
 /** Methods that choose or rank blocks. */
 export const methods = ["greedy", "leave-one-out", "paper"] as const;
 export type Method = (typeof methods)[number];
+
+/** Weights that a search may sweep on: the model's own, a copy in memory of a type, or what pays. */
+export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_0"] as const;
+export type WorkingWeights = (typeof workingWeights)[number];
 
 /** Ways to score a text. */
 export const presets = ["llama-perplexity", "full"] as const;
@@ -39,7 +43,15 @@ export interface MachineOptions {
 	readonly gpuLayers?: number | undefined;
 }
 
-export interface MeasureOptions extends JobOptions, MachineOptions {
+export interface UnknownOptions {
+	/**
+	 * Take a model whose architecture the table lacks for one whose blocks may go in any set. A file is then kept only if it computes,
+	 * bit for bit, what the original computes with the output tensors of these blocks set to zero. @default false
+	 */
+	readonly allowUnknownArchitecture?: boolean | undefined;
+}
+
+export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptions {
 	readonly method?: Method | undefined;
 	readonly masks?: number | undefined;
 	readonly calibration?: string[] | undefined;
@@ -52,6 +64,11 @@ export interface MeasureOptions extends JobOptions, MachineOptions {
 	readonly attributionMasks?: number | undefined;
 	/** The paper's method: passes over the masks. @default 300 */
 	readonly epochs?: number | undefined;
+	/**
+	 * Weights that a search sweeps on: `own`; a type for a copy in memory; `auto`: a copy (Q8_0 or F16, whichever is faster) where
+	 * it pays for the planned number of masks. Choices and figures are measured on the model itself. @default "auto" to prune, "own" to rank
+	 */
+	readonly workingWeights?: WorkingWeights | undefined;
 }
 
 export interface PruneOptions extends MeasureOptions {
@@ -101,10 +118,32 @@ export interface PruneResult {
 	/** A sensible choice where none was asked for; it may be to remove nothing. */
 	readonly suggestion?: { readonly removed: readonly number[]; readonly reason: string } | undefined;
 	/** What a dry run would measure. */
-	readonly estimate?: { readonly masks: number; readonly tokens: number; readonly seconds: number } | undefined;
+	readonly estimate?: Estimate | undefined;
 	/** Commands that go on from here. */
 	readonly commands: readonly string[];
 	readonly seconds: number;
+}
+
+/** What is left to measure, at most. */
+export interface Estimate {
+	/** Sets of blocks on the search fold that are not known yet. */
+	readonly masks: number;
+	/** Sets that were measured before and are used again. */
+	readonly known: number;
+	/** Of all folds. */
+	readonly tokens: number;
+	/** By the speed measured on this machine. */
+	readonly seconds: number;
+}
+
+/** What one block contributes. */
+export interface Contribution {
+	readonly block: number;
+	readonly value: number;
+	/** In the unit of the value. */
+	readonly standardError?: number | undefined;
+	/** `nats`: loss per token that its removal alone adds. `value`: its share in v = PPL(full) / PPL(kept blocks), from 0 to 1. */
+	readonly unit: ContributionUnit;
 }
 
 export interface RankResult {
@@ -112,7 +151,7 @@ export interface RankResult {
 	/** Loss of the full model. */
 	readonly loss: number;
 	readonly estimator: string;
-	readonly contributions: readonly { readonly block: number; readonly value: number; readonly standardError?: number | undefined }[];
+	readonly contributions: readonly Contribution[];
 	/** Blocks never removed, with reasons. */
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	readonly surrogate?: Plan["surrogate"];
@@ -120,7 +159,7 @@ export interface RankResult {
 	readonly seconds: number;
 }
 
-export interface ApplyOptions extends JobOptions, MachineOptions {
+export interface ApplyOptions extends JobOptions, MachineOptions, UnknownOptions {
 	readonly plan?: string | undefined;
 	readonly remove?: number[] | undefined;
 	readonly overwrite?: boolean | undefined;
@@ -133,7 +172,7 @@ export interface ApplyResult {
 	readonly seconds: number;
 }
 
-export interface EvaluateOptions extends JobOptions, MachineOptions {
+export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOptions {
 	readonly text: string;
 	readonly preset?: Preset | undefined;
 	readonly context?: number | undefined;
@@ -160,6 +199,8 @@ export interface InspectResult extends ModelSummary {
 	readonly files: readonly string[];
 	readonly support: "exact" | "refused";
 	readonly reason?: string | undefined;
+	/** `bits`: removals were compared bit for bit; `source`: the rule was read and never run; `unknown`: there is no rule. */
+	readonly proof: "bits" | "source" | "unknown";
 	readonly maxRemovable: number;
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	/** What this file lost already, where it says so. */

@@ -1,11 +1,13 @@
 import type { ApplyOptions, ApplyResult } from "./api.js";
 import { deal, ownSamples } from "./calibration/index.js";
-import { InvalidOptionError, InvalidPlanError, UnsupportedArchitectureError } from "./errors.js";
+import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
+import { checkedRemoval, checkProvable, readHeader } from "./header.js";
+import { measureBeyondSliding } from "./oracle.js";
+import { notePartials } from "./partials.js";
 import { loadModel } from "./runtime/load-model.js";
-import { backEndOf, logger, summarize } from "./session.js";
+import { backEndOf, logger, modelIdentity, summarize } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
-import { identityOf } from "./storage/hash.js";
 import { readPlan } from "./storage/plan.js";
 import { writePruned } from "./write.js";
 
@@ -24,16 +26,20 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 		throw new InvalidOptionError("give either a plan or a list of blocks to remove");
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs: [model] });
 	const plan = options.plan === undefined ? undefined : await readPlan(options.plan);
-	const loaded = await loadModel(model, options);
+	const { file, blocks } = await readHeader(model, options);
+	const given = options.remove && checkedRemoval(model, blocks, options.remove);
+	checkProvable(model, blocks, given ?? []);
+	const sha256 = await modelIdentity(file, options);
+	if (plan && plan.model.sha256 !== sha256) {
+		throw new InvalidPlanError(
+			`${options.plan} was made for ${plan.model.name} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
+		);
+	}
+	const removed = given ?? checkedRemoval(model, blocks, plan?.removed ?? []);
+	checkProvable(model, blocks, removed);
+	await notePartials(output, options);
+	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
 	try {
-		const sha256 = await identityOf(loaded.file.paths, options.signal);
-		if (plan && plan.model.sha256 !== sha256) {
-			throw new InvalidPlanError(
-				`${options.plan} was made for ${plan.model.name} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
-			);
-		}
-		const removed = [...new Set(plan?.removed ?? options.remove)].sort((a, b) => a - b);
-		checkRemoval(model, loaded.blocks, removed);
 		const own = await ownSamples(loaded, {
 			count: verification.count,
 			length: Math.min(verification.length, loaded.facts.contextLength),
@@ -41,9 +47,9 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 			signal: options.signal,
 		});
 		const windows = deal(own, { search: 0, validation: 0, report: own.count }).report;
-		const [expected] = await loaded
-			.createEvaluator()
-			.evaluate([Coalition.ofRemoved(loaded.facts.blocks, removed)], windows, { signal: options.signal });
+		const evaluator = loaded.createEvaluator();
+		const [expected] = await evaluator.evaluate([Coalition.ofRemoved(loaded.facts.blocks, removed)], windows, { signal: options.signal });
+		const long = await measureBeyondSliding(loaded, evaluator, removed, windows, options);
 		const summary = summarize(loaded);
 		const exact = backEndOf(loaded, options) === "CPU";
 		await loaded.dispose();
@@ -52,7 +58,7 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 			output,
 			removed,
 			sha256,
-			{ windows, losses: expected!.losses, threads: loaded.threads, exact },
+			{ windows, losses: expected!.losses, long, threads: evaluator.threads, ubatch: evaluator.ubatch, exact },
 			options,
 		);
 		logger(options)("debug", `removed blocks ${removed.join(", ")}`);
@@ -60,16 +66,4 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	} finally {
 		await loaded.dispose();
 	}
-}
-
-function checkRemoval(
-	path: string,
-	blocks: { support: string; reason?: string; architecture: string; check(removed: readonly number[]): string | undefined },
-	removed: readonly number[],
-): void {
-	if (blocks.support === "refused")
-		throw new UnsupportedArchitectureError(`${path} (architecture ${blocks.architecture}): ${blocks.reason}`);
-	if (removed.length === 0) throw new InvalidOptionError("nothing to remove: the list of blocks is empty");
-	const problem = blocks.check(removed);
-	if (problem) throw new InvalidOptionError(`blocks ${removed.join(", ")} cannot be removed from ${path}: ${problem}`);
 }

@@ -15,7 +15,7 @@ import type { SearchOptions, SearchResult } from "./search/search.js";
 import type { Choice } from "./race.js";
 import type { Session } from "./session.js";
 import type { PlanSurrogate } from "./storage/plan.js";
-import { judge } from "./surrogate/judge.js";
+import { type Judgement, judge } from "./surrogate/judge.js";
 import { fitMlp } from "./surrogate/mlp.js";
 
 /** Masks of the paper's method (arXiv 2602.07804): for the surrogate, for its contributions, and extra ones to judge it. */
@@ -130,8 +130,9 @@ async function paper(session: Session, search: SearchOptions, options: PruneOpti
 		// No critical blocks: the paper cuts its one ranking, whatever it says.
 		const found = await rankAndCut(game, contributions.contributions, { ...search, criticalLoss: Number.POSITIVE_INFINITY });
 		const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks) }) : undefined;
+		const notes = judgement ? doubts(judgement) : [];
 		return {
-			found: { ...found, method: "paper" },
+			found: { ...found, method: "paper", notes: [...found.notes, ...notes] },
 			rivals: [],
 			contributions,
 			masks: byKey.size + found.measured,
@@ -154,6 +155,14 @@ async function paper(session: Session, search: SearchOptions, options: PruneOpti
 				: {}),
 		};
 	});
+}
+
+/** What to make of a surrogate that its held-out masks speak against. */
+function doubts({ r2, baselines }: Judgement): string[] {
+	if (r2 >= baselines.stratumMean.r2) return [];
+	return [
+		`the surrogate predicts unseen masks worse (R2 ${r2.toFixed(2)}) than the mean of their stratum does (${baselines.stratumMean.r2.toFixed(2)}): its contributions say little. The paper fits it to ${paperMasks} masks; give more --masks`,
+	];
 }
 
 /** The strata that the paper used for the model's kind. */

@@ -22,6 +22,8 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("seed", options.seed);
 	flag("threads", options.threads);
 	flag("gpu-layers", options.gpuLayers);
+	flag("working-weights", options.workingWeights);
+	if (options.allowUnknownArchitecture) parts.push("--allow-unknown-architecture");
 	if (options.overwrite) parts.push("--overwrite");
 	return parts.join(" ");
 }

@@ -6,6 +6,7 @@ export type PruneGgufErrorCode =
 	| "INVALID_OPTION"
 	| "MODEL_LOAD_FAILED"
 	| "EVALUATION_FAILED"
+	| "QUANTIZE_FAILED"
 	| "DISPOSED"
 	| "OUTPUT_EXISTS"
 	| "NO_SPACE"
@@ -49,6 +50,8 @@ export class InvalidOptionError extends subclass("INVALID_OPTION") {}
 export class ModelLoadError extends subclass("MODEL_LOAD_FAILED") {}
 /** llama.cpp failed while a set of blocks was measured; `cause` holds its own log lines. */
 export class EvaluationError extends subclass("EVALUATION_FAILED") {}
+/** llama.cpp could not write a model with weights of another type; `cause` holds its own log lines. */
+export class QuantizeError extends subclass("QUANTIZE_FAILED") {}
 /** A model or evaluator was used after `dispose()`. */
 export class DisposedError extends subclass("DISPOSED") {}
 /** The output exists (and `overwrite` was not given), or it is the input. */

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type * from "./api.js";
-export { methods, presets } from "./api.js";
+export { methods, presets, workingWeights } from "./api.js";
 export { applyPlan } from "./apply.js";
 export { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
 export {
@@ -14,6 +14,7 @@ export {
 	type FoldCounts,
 	type FoldName,
 	foldNames,
+	drawPositions,
 	ownSamples,
 } from "./calibration/index.js";
 export * from "./errors.js";
@@ -34,6 +35,8 @@ export {
 	type EvaluatorOptions,
 } from "./runtime/evaluator.js";
 export { type ChatMessage, Model, type ModelOptions, type SampleOptions } from "./runtime/model.js";
+export { Reference, type ScoredPositions } from "./runtime/positions.js";
+export { type FileType, fileTypes, type QuantizeOptions, quantizeFile } from "./runtime/quantize.js";
 export { makeWindows, type TokenWindows } from "./runtime/windows.js";
 export { type Plan, parsePlan, readPlan } from "./storage/plan.js";
 export { type CleanOptions, type CleanResult, cleanRuns, listRuns, type RunFolder } from "./storage/runs.js";

@@ -29,6 +29,7 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		files: file.paths,
 		support: blocks.support,
 		reason: blocks.reason,
+		proof: blocks.proof,
 		maxRemovable: blocks.maxRemovable,
 		frozen: [...blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		pruned:

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
-import type { PruneOptions } from "./api.js";
+import type { Contribution, PruneOptions } from "./api.js";
+import type { Attribution } from "./attribution/attribution.js";
 import { foldNames } from "./calibration/index.js";
 import type { Choices } from "./choose.js";
 import { commandLine } from "./command.js";
@@ -9,7 +10,7 @@ import { llamaPin, packageVersion } from "./runtime/paths.js";
 import { hashWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
 import { differences, finite, meanAndError } from "./statistics.js";
-import { PLAN_FORMAT, PLAN_VERSION, type Plan, type PlanFold, type PlanLosses, parsePlan } from "./storage/plan.js";
+import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, type PlanFold, type PlanLosses, parsePlan } from "./storage/plan.js";
 
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
 export async function makePlan(
@@ -82,10 +83,20 @@ async function lossesOn(session: Session, fold: (typeof foldNames)[number], chos
 }
 
 function contributionsOf({ contributions }: Choices): NonNullable<Plan["contributions"]> {
-	const { estimator, contributions: values, standardErrors } = contributions;
-	return Array.from(values, (value, block) => ({ block, value, estimator, standardError: standardErrors?.[block] }))
-		.filter(({ value }) => Number.isFinite(value))
-		.map(({ standardError, ...rest }) => (standardError === undefined ? rest : { ...rest, standardError }));
+	return contributionRows(contributions).map(({ standardError, ...rest }) => ({
+		...rest,
+		estimator: contributions.estimator,
+		...(standardError === undefined ? {} : { standardError }),
+	}));
+}
+
+const units = { loss: "nats", value: "value", "log-loss": "log-nats" } as const satisfies Record<Attribution["scale"], ContributionUnit>;
+
+/** One row a block that is no frozen one. */
+export function contributionRows({ contributions, standardErrors, scale }: Attribution): Contribution[] {
+	return Array.from(contributions, (value, block) => ({ block, value, standardError: standardErrors?.[block], unit: units[scale] })).filter(
+		({ value }) => Number.isFinite(value),
+	);
 }
 
 function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alternatives"] {

@@ -1,16 +1,22 @@
 // The main job, top to bottom.
 import { basename, resolve } from "node:path";
-import type { CurvePoint, Method, PruneOptions, PruneResult } from "./api.js";
+import type { CurvePoint, Estimate, PruneOptions, PruneResult } from "./api.js";
 import { type Choices, checkMethodOptions, choose, plannedMasks } from "./choose.js";
 import { quoted } from "./command.js";
+import type { BlockPlan } from "./architectures/index.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
+import { bytesToWrite, checkCount, checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
 import { makePlan } from "./make-plan.js";
 import { measureOne, Session, logger, summarize } from "./session.js";
 import { keptPlanPath } from "./storage/runs.js";
 import { writePlan } from "./storage/plan.js";
 import { checkTarget } from "./storage/atomic-file.js";
+import { measureBeyondSliding } from "./oracle.js";
+import { notePartials } from "./partials.js";
+import { formatDuration } from "./report/format.js";
+import type { Ledger } from "./storage/ledger.js";
 import { writePruned } from "./write.js";
 
 /**
@@ -40,13 +46,23 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 			if (path !== undefined) await checkTarget(path, target);
 		}
 	}
-	const session = await Session.open(model, options);
+	const header = await readHeader(model, options);
+	const { blocks } = header;
+	const removable = countOf(amount, model, blocks);
+	if (output !== undefined && removable.count !== undefined && !options.dryRun) {
+		const given = options.remove && checkedRemoval(model, blocks, options.remove);
+		checkProvable(model, blocks, given);
+		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes: bytesToWrite(header, given ?? removable.count) });
+		await notePartials(output, options);
+	}
+	const masks = options.remove ? 0 : plannedMasks(options.method ?? "greedy", blocks.blocks, removable.kmax, options.masks);
+	const session = await Session.open(model, options, { masks, weights: "auto" });
 	try {
-		const removable = countOf(amount, session);
 		const estimate = await announce(session, removable, options);
 		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, started);
 
 		const choices = options.remove ? undefined : await choose(session, options.method ?? "greedy", removable.kmax, options);
+		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
 		const decided = await race(session, candidates(session, choices, removable, options), options);
 		const curve = curveOf(decided);
@@ -92,56 +108,65 @@ interface Removable {
 	kmax: number;
 }
 
-function countOf(amount: Amount, session: Session): Removable {
-	const { blocks, maxRemovable } = session.model.blocks;
+function countOf(amount: Amount, path: string, plan: BlockPlan): Removable {
+	const { blocks, maxRemovable } = plan;
 	if (amount === "curve") return { count: undefined, kmax: Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3))) };
-	if ("remove" in amount) return { count: amount.remove.length, kmax: amount.remove.length };
+	if ("remove" in amount) {
+		const { length } = checkedRemoval(path, plan, amount.remove);
+		return { count: length, kmax: length };
+	}
 	const count = "blocks" in amount ? amount.blocks : Math.round(amount.fraction * blocks);
 	if (count < 1)
 		throw new InvalidOptionError(
 			`${((amount as { fraction: number }).fraction * 100).toFixed(1)} % of ${blocks} blocks is less than one block`,
 		);
-	if (count > maxRemovable) {
-		const frozen = [...session.model.blocks.frozen.keys()];
-		const why = frozen.length > 0 ? ` (blocks ${frozen.join(", ")} must stay)` : "";
-		throw new InvalidOptionError(
-			`${count} blocks cannot be removed: the model has ${blocks}, and at most ${maxRemovable} of them can go${why}`,
-		);
-	}
+	checkCount(plan, count);
 	return { count, kmax: count };
 }
 
-async function announce(session: Session, { kmax }: Removable, options: PruneOptions) {
-	const { model, calibration } = session;
+/** Masks share the work of their common leading blocks: about six tenths of the time of the whole model alone is left. */
+const sharedTime = 0.6;
+
+/** Says what is known, what is left to measure at most, and how long that takes. */
+async function announce(session: Session, { kmax }: Removable, options: PruneOptions): Promise<Estimate> {
+	const { model, calibration, games } = session;
 	const { blocks } = model.facts;
-	const full = await measureOne(session.games.search, Coalition.full(blocks), "the full model", options.signal);
+	const earlier = session.secondsPerMask;
+	const planned = options.remove ? 1 : plannedMasks(options.method ?? "greedy", blocks, kmax, options.masks);
+	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
+	const full = await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
 	if (!full.every(Number.isFinite))
 		throw new InvalidOptionError("the full model gives losses that are not finite on this text: nothing can be compared with it");
-	const method: Method = options.method ?? "greedy";
-	const masks = options.remove ? 1 : plannedMasks(method, blocks, kmax, options.masks);
-	const perMask = calibration.folds.search.count * calibration.folds.search.length;
-	const tokens =
-		masks * perMask + 4 * (calibration.folds.validation.count + calibration.folds.report.count) * calibration.folds.search.length;
-	// Masks share the work of their common leading blocks: about six tenths of their time alone is left.
-	const seconds = session.tokensPerSecond > 0 ? (0.6 * tokens) / session.tokensPerSecond : Number.NaN;
-	const time = Number.isFinite(seconds) ? `, about ${Math.max(1, Math.round(seconds))} s` : "";
+	const { search, validation, report } = calibration.folds;
+	const masks = planned - known;
+	// The winners and the full model are measured on the other folds too.
+	const otherWindows = 4 * (validation.count + report.count);
+	const perMask = search.count * search.length;
+	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
+	const estimate = {
+		masks,
+		known,
+		tokens: masks * perMask + otherWindows * search.length,
+		seconds: secondsPerMask * (masks + otherWindows / search.count),
+	};
+	const left = known > 0 ? `, ${known} of them known, at most ${masks} left` : "";
+	const time = Number.isFinite(estimate.seconds) ? `, about ${formatDuration(estimate.seconds)}` : "";
 	logger(options)(
 		"note",
-		`${basename(model.path)}: ${blocks} blocks, at most ${masks} masks of ${perMask} tokens (${calibration.source})${time}`,
+		`${basename(model.path)}: ${blocks} blocks; at most ${planned} masks of ${perMask} tokens${left} (${calibration.source})${time}`,
 	);
-	return { masks, tokens, seconds };
+	return estimate;
+}
+
+/** Known masks of the kind that will be measured: the given one, of the paper's strata any, else those that remove no more blocks than asked. */
+function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOptions): number {
+	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
+	if (method === "paper") return ledger.size;
+	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;
 }
 
 function candidates(session: Session, choices: Choices | undefined, removable: Removable, options: PruneOptions): Choice[] {
-	if (options.remove) {
-		const removed = [...new Set(options.remove)].sort((a, b) => a - b);
-		const problem = session.model.blocks.check(removed);
-		if (problem)
-			throw new InvalidOptionError(
-				`blocks ${removed.join(", ")} cannot be removed: ${problem} (at most ${session.model.blocks.maxRemovable} of ${session.model.facts.blocks} blocks can go)`,
-			);
-		return [{ removed, method: "given" }];
-	}
+	if (options.remove) return [{ removed: checkedRemoval(session.model.path, session.model.blocks, options.remove), method: "given" }];
 	const sizes = removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count];
 	const own = [...choices!.found.byCount].map(([, { removed }]) => ({ removed, method: choices!.found.method }));
 	const sets = [...own, ...choices!.rivals].filter(({ removed }) => sizes.includes(removed.length));
@@ -177,7 +202,9 @@ async function deliver(
 		const expected = {
 			windows: session.calibration.folds.report,
 			losses,
+			long: await measureBeyondSliding(session.model, session.evaluator, chosen.removed, session.calibration.folds.report, options),
 			threads: session.evaluator.threads,
+			ubatch: session.evaluator.ubatch,
 			exact: session.settings.backend === "CPU",
 		};
 		// One model in memory at a time: the written one is loaded to be verified.

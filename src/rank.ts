@@ -1,7 +1,9 @@
 import type { MeasureOptions, RankResult } from "./api.js";
-import { checkMethodOptions, choose } from "./choose.js";
+import { checkMethodOptions, choose, plannedMasks } from "./choose.js";
 import { InvalidOptionError } from "./errors.js";
-import { Session, summarize } from "./session.js";
+import { readHeader } from "./header.js";
+import { contributionRows } from "./make-plan.js";
+import { logger, Session, summarize } from "./session.js";
 
 /**
  * Contributions of a model's blocks: what their removal alone adds to the loss, or, with the paper's method, what its surrogate says.
@@ -12,19 +14,17 @@ export async function rankBlocks(model: string, options: MeasureOptions = {}): P
 	if (options.method === "greedy")
 		throw new InvalidOptionError("greedy chooses a set and gives no contributions; rank with leave-one-out or paper");
 	checkMethodOptions(options.method ?? "leave-one-out", options);
-	const session = await Session.open(model, options);
+	const method = options.method === "paper" ? "paper" : "leave-one-out";
+	const { blocks } = await readHeader(model, options);
+	const session = await Session.open(model, options, { masks: plannedMasks(method, blocks.blocks, 1, options.masks), weights: "own" });
 	try {
-		const method = options.method === "paper" ? "paper" : "leave-one-out";
 		const { found, contributions, surrogate, masks } = await choose(session, method, 1, options);
+		for (const note of found.notes) logger(options)("note", note);
 		return {
 			model: summarize(session.model),
 			loss: found.fullLoss,
 			estimator: contributions.estimator,
-			contributions: Array.from(contributions.contributions, (value, block) => ({
-				block,
-				value,
-				standardError: contributions.standardErrors?.[block],
-			})).filter(({ value }) => Number.isFinite(value)),
+			contributions: contributionRows(contributions),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 			surrogate,
 			masks,

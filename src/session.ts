@@ -1,25 +1,34 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import type { LogEvent, MeasureOptions, ModelSummary, ProgressEvent } from "./api.js";
-import { type Calibration, calibrate, type FoldName, foldNames } from "./calibration/index.js";
-import { InvalidOptionError, UnsupportedArchitectureError } from "./errors.js";
+import type { JobOptions, MeasureOptions, ModelSummary, ProgressEvent } from "./api.js";
+import { type Calibration, calibrate, type FoldName, foldNames, readDocuments } from "./calibration/index.js";
+import { InvalidOptionError } from "./errors.js";
+import { readHeader } from "./header.js";
 import type { Coalition } from "./game/coalition.js";
 import type { Game } from "./game/game.js";
+import type { GgufFile } from "./gguf/index.js";
+import { logger } from "./log.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
 import { findAddon } from "./runtime/addon.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
 import { hashWindows, makeWindows, type TokenWindows } from "./runtime/windows.js";
+import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
+import { writeAtomically } from "./storage/atomic-file.js";
 import { hashFile, identityOf } from "./storage/hash.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { LedgerGame } from "./storage/ledger-game.js";
 import { ledgerPath, makeRunFolder, windowsPath } from "./storage/runs.js";
 
+export { logger };
+
 /** Windows of the search fold, and tokens in a window, as the paper has them. */
 export const defaultWindows = 10;
 export const defaultWindowLength = 128;
+/** Most memory for hidden states that masks share, bytes: the evaluator's default. */
+const stateBytes = 2 ** 30;
 /** Bumped when own samples are drawn differently: kept windows of another version are not used. */
 const samplerVersion = 1;
 
@@ -31,17 +40,23 @@ export class Session {
 	readonly seed: number;
 	readonly calibration: Calibration;
 	readonly games: Record<FoldName, LedgerGame>;
+	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
 	/** Settings that can change bits. */
 	readonly settings: Record<string, string | number | boolean | null>;
 	readonly timings: Record<string, number> = {};
-	/** Tokens a second of the last sweep, 0 before the first. */
-	tokensPerSecond = 0;
+	/** Seconds that a mask of the search fold takes, as measured by this run or an earlier one; undefined before the first. */
+	get secondsPerMask(): number | undefined {
+		return this.games.search.ledger.secondsPerMask;
+	}
+
 	readonly #ledgers: Ledger[];
+	readonly #closeSearch: () => Promise<void>;
 
 	private constructor(
 		parts: Pick<Session, "model" | "sha256" | "folder" | "seed" | "calibration" | "games" | "evaluator" | "settings"> & {
 			ledgers: Ledger[];
+			closeSearch: () => Promise<void>;
 		},
 	) {
 		this.model = parts.model;
@@ -53,22 +68,25 @@ export class Session {
 		this.evaluator = parts.evaluator;
 		this.settings = parts.settings;
 		this.#ledgers = parts.ledgers;
+		this.#closeSearch = parts.closeSearch;
 	}
 
 	/**
 	 * Loads the model, draws or reads the windows, opens the ledgers.
 	 * @throws UnsupportedArchitectureError where no block can be removed exactly
 	 */
-	static async open(path: string, options: MeasureOptions): Promise<Session> {
+	static async open(path: string, options: MeasureOptions, plan: SearchPlan): Promise<Session> {
 		const log = logger(options);
 		const started = Date.now();
-		const model = await loadModel(path, options);
+		const counts = foldCounts(options);
+		const { file } = await readHeader(path, options);
+		// What is wrong with a text is said before minutes of reading and loading the model.
+		for (const text of options.calibration ?? []) await readDocuments(text);
+		const sha256 = await modelIdentity(file, options);
+		const model = await loadModel(path, options, { windows: counts.report, windowLength: counts.length, stateBytes });
 		const ledgers: Ledger[] = [];
+		let setup: SearchSetup | undefined;
 		try {
-			if (model.blocks.support === "refused") {
-				throw new UnsupportedArchitectureError(`${path} (architecture ${model.blocks.architecture}): ${model.blocks.reason}`);
-			}
-			const sha256 = await identityOf(model.file.paths, options.signal);
 			const folder = await makeRunFolder({ name: basename(path), sha256 });
 			const loaded = Date.now();
 			const seed = options.seed ?? 0;
@@ -83,54 +101,62 @@ export class Session {
 				addon: await hashFile(findAddon() ?? "", options.signal).catch(() => packageVersion),
 				processor: createHash("sha256").update(model.backEnd.systemInfo).digest("hex").slice(0, 12),
 				gpuLayers: options.gpuLayers ?? -1,
-				ubatch: 512,
 			};
-			let session: Session | undefined;
+			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backEnd.systemInfo.trim()}`);
+			const keyOf = (fold: FoldName) => ({ model: sha256, windows: hashWindows(calibration.folds[fold]), backend, settings: identity });
+			setup = await setUpSearch(
+				model,
+				calibration.folds.search,
+				plan,
+				{ folder, backend, key: keyOf("search"), settings: identity },
+				options,
+			);
+			const { ledger: search, settings } = setup;
+			ledgers.push(search);
+			const evaluator = model.createEvaluator({ threads: Number(settings.threads) });
 			const open = async (fold: FoldName): Promise<Ledger> => {
 				const windows = calibration.folds[fold];
-				const key = ledgerKey({ model: sha256, windows: hashWindows(windows), backend, settings: identity });
+				const key = ledgerKey(keyOf(fold));
 				const ledger = await Ledger.open(ledgerPath(folder, key), {
 					key,
 					players: model.blocks.blocks,
 					windows: { count: windows.count, length: windows.length },
-					settings: { ...identity, threads: options.threads ?? model.threads },
+					settings: { ...identity, threads: evaluator.threads, ubatch: evaluator.ubatch },
 				});
 				ledgers.push(ledger);
+				log("debug", `${fold} ledger: ${ledger.size} masks known, ${ledger.path}`);
 				return ledger;
 			};
-			const search = await open("search");
-			// Read back: a resumed run computes with the shape of the run that began.
-			const settings = { ...search.header.settings, backend };
-			const threads = Number(search.header.settings.threads ?? model.threads);
-			if (options.threads !== undefined && options.threads !== threads) {
-				log(
-					"warning",
-					`these measurements were begun with ${threads} threads, which is kept: --threads ${options.threads} is not used (prune-gguf runs clean starts anew)`,
-				);
-			}
-			const evaluator = model.createEvaluator({ threads });
-			const play = (ledger: Ledger, fold: FoldName) =>
+			const play = (ledger: Ledger, fold: FoldName, evaluatorOf: () => Promise<Evaluator>) =>
 				new LedgerGame({
 					ledger,
 					frozen: model.blocks.frozen,
 					allows: (coalition) => isAllowed(model, coalition),
-					evaluate: async (coalitions, run) => {
-						const rate = await sweep(evaluator, coalitions, calibration.folds[fold], run, options);
-						if (session && rate > 0) session.tokensPerSecond = rate;
-					},
+					evaluate: async (coalitions, run) => sweep(await evaluatorOf(), coalitions, calibration.folds[fold], run, options),
 				});
 			const games = {
-				search: play(search, "search"),
-				validation: play(await open("validation"), "validation"),
-				report: play(await open("report"), "report"),
+				search: play(search, "search", setup.evaluator),
+				validation: play(await open("validation"), "validation", async () => evaluator),
+				report: play(await open("report"), "report", async () => evaluator),
 			};
 			if (search.resumed > 0) log("note", `${search.resumed} masks were measured before and are used again (${search.path})`);
-			session = new Session({ model, sha256, folder, seed, calibration, games, evaluator, settings, ledgers });
+			const session = new Session({
+				model,
+				sha256,
+				folder,
+				seed,
+				calibration,
+				games,
+				evaluator,
+				settings,
+				ledgers,
+				closeSearch: setup.close,
+			});
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
 		} catch (error) {
-			await Promise.allSettled([model.dispose(), ...ledgers.map((ledger) => ledger.close())]);
+			await Promise.allSettled([setup?.close(), model.dispose(), ...ledgers.map((ledger) => ledger.close())]);
 			throw error;
 		}
 	}
@@ -145,16 +171,16 @@ export class Session {
 		}
 	}
 
+	/** Frees the copy that the search was measured on, where there was one. Idempotent. */
+	closeSearch(): Promise<void> {
+		return this.#closeSearch();
+	}
+
 	/** Closes the ledgers and frees the model. Idempotent. */
 	async close(): Promise<void> {
-		const closed = await Promise.allSettled([...this.#ledgers.map((ledger) => ledger.close()), this.model.dispose()]);
+		const closed = await Promise.allSettled([...this.#ledgers.map((ledger) => ledger.close()), this.#closeSearch(), this.model.dispose()]);
 		for (const result of closed) if (result.status === "rejected") throw result.reason;
 	}
-}
-
-/** Tells the caller something. */
-export function logger(options: { onLog?: ((event: LogEvent) => void) | undefined }): (level: LogEvent["level"], message: string) => void {
-	return (level, message) => options.onLog?.({ level, message });
 }
 
 /** Facts of a model for results. */
@@ -187,38 +213,52 @@ async function sweep(
 	windows: TokenWindows,
 	run: Parameters<ConstructorParameters<typeof LedgerGame>[0]["evaluate"]>[1],
 	options: MeasureOptions,
-): Promise<number> {
+): Promise<void> {
 	const started = Date.now();
 	let done = 0;
-	let rate = 0;
+	let before = started;
 	const report = (extra: Partial<ProgressEvent> = {}) =>
 		options.onProgress?.({ phase: run.phase ?? "measuring", done, total: coalitions.length, unit: "masks", ...extra });
 	report();
 	await evaluator.evaluate(coalitions, windows, {
 		signal: run.signal ?? options.signal,
 		onMask: (index, { losses }, stats) => {
-			run.onMeasurement({ coalition: coalitions[index]!, losses });
+			const now = Date.now();
+			run.onMeasurement({ coalition: coalitions[index]!, losses }, (now - before) / 1000);
+			before = now;
 			done++;
-			const seconds = (Date.now() - started) / 1000;
-			rate = stats.tokensDone / seconds;
+			const seconds = (now - started) / 1000;
 			report({
-				tokensPerSecond: rate,
+				tokensPerSecond: stats.tokensDone / seconds,
 				secondsLeft: (seconds / done) * (coalitions.length - done),
 				blocksDone: stats.blocksDone,
 				blocksSaved: stats.blocksSaved,
 			});
 		},
 	});
-	return rate;
 }
 
-async function calibrationOf(model: Model, folder: string, seed: number, options: MeasureOptions): Promise<Calibration> {
+/** Windows of each fold, and tokens in a window. @throws InvalidOptionError */
+function foldCounts(options: MeasureOptions): Record<FoldName, number> & { length: number } {
 	const search = options.windows ?? defaultWindows;
 	const length = options.windowLength ?? defaultWindowLength;
 	if (!Number.isInteger(search) || search < 2) throw new InvalidOptionError(`windows must be a whole number of at least 2, got ${search}`);
 	if (!Number.isInteger(length) || length < 8)
 		throw new InvalidOptionError(`window-length must be a whole number of at least 8 tokens, got ${length}`);
-	const counts = { search, validation: search, report: Math.ceil(1.5 * search) };
+	return { search, validation: search, report: Math.ceil(1.5 * search), length };
+}
+
+/** Bytes that are hashed before anyone would ask what is going on. */
+const quicklyHashed = 2 ** 28;
+
+/** What identifies a model's bytes, with progress where that takes a while. */
+export function modelIdentity(file: GgufFile, options: JobOptions): Promise<string> {
+	const report = (done: number) => options.onProgress?.({ phase: "reading the model (SHA-256)", done, total: file.size, unit: "bytes" });
+	return identityOf(file.paths, options.signal, file.size > quicklyHashed ? report : undefined);
+}
+
+async function calibrationOf(model: Model, folder: string, seed: number, options: MeasureOptions): Promise<Calibration> {
+	const { length, ...counts } = foldCounts(options);
 	const draw = () =>
 		calibrate(model, {
 			files: options.calibration,
@@ -237,14 +277,8 @@ async function calibrationOf(model: Model, folder: string, seed: number, options
 	const kept = await readKept(file, length);
 	if (kept) return kept;
 	const drawn = await draw();
-	await mkdir(folder, { recursive: true });
-	await writeFile(
-		file,
-		JSON.stringify({
-			source: drawn.source,
-			folds: Object.fromEntries(foldNames.map((fold) => [fold, Array.from(drawn.folds[fold].tokens)])),
-		}),
-	);
+	const folds = Object.fromEntries(foldNames.map((fold) => [fold, Array.from(drawn.folds[fold].tokens)]));
+	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ source: drawn.source, folds })));
 	return drawn;
 }
 

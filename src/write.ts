@@ -1,22 +1,32 @@
 import type { JobOptions, MachineOptions, WrittenFile } from "./api.js";
-import { removeBlocks } from "./architectures/index.js";
+import { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
 import { VerificationError } from "./errors.js";
-import { Coalition } from "./game/coalition.js";
 import { type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "./gguf/index.js";
-import { Model } from "./runtime/model.js";
+import { checkProvable, proofText } from "./header.js";
+import { type MeasuredShape, measureWhole, measureZeroed } from "./oracle.js";
+import type { Evaluation } from "./runtime/evaluator.js";
 import { packageVersion } from "./runtime/paths.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { writeAtomically } from "./storage/atomic-file.js";
 
-/** What the written file must compute. */
-export interface Expectation {
+/** Losses measured in memory through the layer view. */
+export interface MeasuredWindows {
 	windows: TokenWindows;
-	/** Loss of each window, measured in memory through the layer view. */
+	/** Of each window. */
 	losses: Float64Array;
-	/** Threads that the losses were measured with. */
-	threads: number;
+}
+
+/** What the written file must compute. */
+export interface Expectation extends MeasuredWindows, MeasuredShape {
+	/** A window beyond the sliding one, for architectures whose removals are proven on the user's file. */
+	long?: MeasuredWindows | undefined;
 	/** Whether every bit must agree (a CPU), or a difference of rounding is allowed (a graphics device). */
 	exact: boolean;
+}
+
+export interface WriteOptions extends JobOptions, MachineOptions {
+	overwrite?: boolean | undefined;
+	allowUnknownArchitecture?: boolean | undefined;
 }
 
 /** Nats a token by which a graphics device may differ: its kernels are chosen by shape. */
@@ -24,8 +34,9 @@ const deviceTolerance = 1e-3;
 
 /**
  * Writes the model without blocks, loads what was written, and lets it appear under its name only if it computes what was
- * measured.
- * @throws OutputExistsError, NoSpaceError, FileError, VerificationError
+ * measured; for architectures whose removals were never proven, only if it also computes, bit for bit on a CPU, what the
+ * original computes with the output tensors of these blocks set to zero.
+ * @throws OutputExistsError, NoSpaceError, FileError, VerificationError, UnsupportedArchitectureError
  */
 export async function writePruned(
 	file: GgufFile,
@@ -33,59 +44,128 @@ export async function writePruned(
 	removed: readonly number[],
 	sha256: string,
 	expected: Expectation,
-	options: JobOptions & MachineOptions & { overwrite?: boolean | undefined },
+	options: WriteOptions,
 ): Promise<WrittenFile> {
-	const content = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 });
+	const allowed = { allowUnknown: options.allowUnknownArchitecture ?? false };
+	const plan = describeBlocks(file, allowed);
+	const content = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
+	const zeroed = plan.proof === "bits" ? undefined : await proofOf(file, output, removed, plan, expected, options);
 	let written: Omit<WrittenFile, "path"> | undefined;
+	const stop = options.signal ? { signal: options.signal } : {};
 	await writeAtomically(
 		output,
 		{
 			overwrite: options.overwrite ?? false,
 			inputs: file.paths,
 			expectedBytes: writtenSize(content),
-			...(options.signal ? { signal: options.signal } : {}),
+			...stop,
 			verify: async (temporary) => {
-				written = await verify(temporary, expected, options);
+				const { parameters, size } = await headerFacts(temporary);
+				written = { size, parameters, verification: await verify(temporary, expected, plan, zeroed, options) };
 			},
 		},
 		(handle) =>
 			writeGguf(handle, content, {
-				...(options.signal ? { signal: options.signal } : {}),
+				...stop,
 				onProgress: (done, total) => options.onProgress?.({ phase: `writing ${output}`, done, total, unit: "bytes" }),
 			}),
 	);
 	return { path: output, ...written! };
 }
 
-async function verify(path: string, expected: Expectation, options: JobOptions & MachineOptions): Promise<Omit<WrittenFile, "path">> {
-	options.onProgress?.({ phase: "verifying the written file", done: 0, total: 1, unit: "masks" });
-	const model = await Model.load(path, { threads: expected.threads, gpuLayers: options.gpuLayers, signal: options.signal });
-	try {
-		const { size } = await Gguf.read(path);
-		const [evaluation] = await model
-			.createEvaluator()
-			.evaluate([Coalition.full(model.facts.blocks)], expected.windows, { signal: options.signal });
-		if (!evaluation!.losses.some(Number.isFinite)) {
-			throw new VerificationError(
-				"the written file gives no finite loss, and neither did the measurement in memory: nothing could be verified, and it was not kept. Remove fewer blocks.",
-			);
-		}
-		const worst = largestDifference(evaluation!.losses, expected.losses);
-		if (expected.exact ? worst !== 0 : !(worst <= deviceTolerance)) {
-			throw new VerificationError(
-				`the written file does not compute what was measured: its loss differs by up to ${worst} nats a token on ${expected.windows.count} windows. ` +
-					"It was not kept. This is a fault of prune-gguf: please report it with the model's name.",
-			);
-		}
-		options.onProgress?.({ phase: "verifying the written file", done: 1, total: 1, unit: "masks" });
-		const tokens = expected.windows.count * (expected.windows.length - 1);
-		const verification = expected.exact
-			? `loaded by llama.cpp, computes bit for bit what was measured (${tokens} tokens scored)`
-			: `loaded by llama.cpp, computes what was measured to within ${worst.toExponential(1)} nats a token (${tokens} tokens)`;
-		return { size, parameters: model.facts.parameters, verification };
-	} finally {
-		await model.dispose();
+/** What the zeroed original computes; it must be what was measured through the layer view already. */
+async function proofOf(
+	file: GgufFile,
+	output: string,
+	removed: readonly number[],
+	plan: BlockPlan,
+	expected: Expectation,
+	options: WriteOptions,
+): Promise<Evaluation[]> {
+	checkProvable(file.paths[0]!, plan, removed);
+	const sets = setsOf(expected);
+	const zeroed = await measureZeroed(
+		file,
+		output,
+		removed,
+		sets.map(({ windows }) => windows),
+		{ threads: expected.threads, ubatch: expected.ubatch },
+		options,
+	);
+	const worst = worstOf(zeroed, sets);
+	if (!isWithin(worst, expected)) throw new VerificationError(notProven(plan, removed, worst));
+	return zeroed;
+}
+
+async function verify(
+	path: string,
+	expected: Expectation,
+	plan: BlockPlan,
+	zeroed: readonly Evaluation[] | undefined,
+	options: WriteOptions,
+): Promise<string> {
+	const sets = setsOf(expected);
+	const windows = sets.map((set) => set.windows);
+	// What is compared with the zeroed original is computed as that was.
+	const { threads, ubatch } = expected;
+	const gpuLayers = zeroed ? 0 : options.gpuLayers;
+	const found = await measureWhole(path, windows, { threads, ubatch, gpuLayers }, "verifying the written file", options);
+	if (!found.every(({ losses }) => losses.some(Number.isFinite))) {
+		throw new VerificationError(
+			"the written file gives no finite loss, and neither did the measurement in memory: nothing could be verified, and it was not kept. Remove fewer blocks.",
+		);
 	}
+	const worst = worstOf(found, sets);
+	if (!isWithin(worst, expected)) {
+		throw new VerificationError(
+			`the written file does not compute what was measured: its loss differs by up to ${worst} nats a token on ${windowCount(windows)} windows. ` +
+				"It was not kept. This is a fault of prune-gguf: please report it with the model's name.",
+		);
+	}
+	if (zeroed && !found.every((one, i) => sameBits(one, zeroed[i]!))) {
+		throw new VerificationError(
+			`the written file does not compute what the original computes with the removed blocks' output tensors set to zero. ${proofText(plan)}; the file was not kept.`,
+		);
+	}
+	const tokens = windows.reduce((sum, { count, length }) => sum + count * (length - 1), 0);
+	const measured = expected.exact
+		? `loaded by llama.cpp, computes bit for bit what was measured (${tokens} tokens scored)`
+		: `loaded by llama.cpp, computes what was measured to within ${worst.toExponential(1)} nats a token (${tokens} tokens)`;
+	return zeroed ? `${measured}; logits equal, bit for bit, to those of the original with these blocks' outputs set to zero` : measured;
+}
+
+async function headerFacts(path: string): Promise<{ size: number; parameters: number }> {
+	const { size, tensors } = await Gguf.read(path);
+	return { size, parameters: tensors.reduce((sum, { dims }) => sum + dims.reduce((product, dim) => product * dim, 1), 0) };
+}
+
+function setsOf({ windows, losses, long }: Expectation): MeasuredWindows[] {
+	return [{ windows, losses }, ...(long ? [long] : [])];
+}
+
+function windowCount(windows: readonly TokenWindows[]): number {
+	return windows.reduce((sum, { count }) => sum + count, 0);
+}
+
+function notProven(plan: BlockPlan, removed: readonly number[], worst: number): string {
+	return (
+		`removing blocks ${removed.join(", ")} is not proven: the layer view and the original with these blocks' output tensors set to zero ` +
+		`differ by up to ${worst} nats a token. ${proofText(plan)}, and it does not hold for this file; nothing was written.`
+	);
+}
+
+function isWithin(worst: number, { exact }: Expectation): boolean {
+	return exact ? worst === 0 : worst <= deviceTolerance;
+}
+
+function worstOf(found: readonly Evaluation[], expected: readonly MeasuredWindows[]): number {
+	return Math.max(...expected.map(({ losses }, i) => largestDifference(found[i]!.losses, losses)));
+}
+
+/** Equal losses and equal logits. */
+function sameBits(a: Evaluation, b: Evaluation): boolean {
+	const digests = a.digests ?? [];
+	return digests.length > 0 && digests.join() === b.digests?.join() && largestDifference(a.losses, b.losses) === 0;
 }
 
 /** Largest difference of two lists of losses; two that are not finite agree. */

@@ -22,7 +22,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
 	// The lock and the place of builds are the only things it takes from storage.
 	runtime: { from: ["errors", "architectures", "gguf", "storage/cache-folder", "storage/lock"] },
 	baselines: { from: ["errors", "game", "runtime"] },
-	calibration: { from: ["errors", "runtime"] },
+	// The seeded generator, to draw positions with.
+	calibration: { from: ["errors", "runtime", "game/random"] },
 	game: { from: [], pure: true },
 	storage: { from: ["errors", "game"] },
 	surrogate: { from: ["game"], pure: true },

@@ -1,7 +1,7 @@
 import type { GgufFile } from "../gguf/file.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
-import { outputTensors, unitTensors, unknownEntry } from "./outputs.js";
+import { oracleProblem, outputTensors, unitTensors, unknownEntry } from "./outputs.js";
 import { type Check, checksOf, frozenBlocks, type Model, refusal } from "./rules.js";
 import { mostRemovable } from "./search.js";
 import { ARCHITECTURES } from "./table.js";
@@ -18,11 +18,15 @@ export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}
 	const known = ARCHITECTURES.get(keys.architecture);
 	const entry = known ?? unknownEntry(keys.architecture);
 	const model: Model = { keys, entry, facts: blockFacts(keys, entry) };
-	const unknown = known || options.allowUnknown ? undefined : `prune-gguf does not know the architecture ${keys.architecture}`;
-	return planOf(model, unknown ?? refusal(model) ?? (model.facts.trunk < 1 ? "the file states no blocks" : undefined));
+	const unknown =
+		known || options.allowUnknown
+			? undefined
+			: `prune-gguf does not know the architecture ${keys.architecture} (--allow-unknown-architecture tries all the same, and keeps a file only if it is proven to compute the same)`;
+	const refused = unknown ?? refusal(model) ?? (model.facts.trunk < 1 ? "the file states no blocks" : undefined);
+	return planOf(model, known?.proof ?? "unknown", refused);
 }
 
-function planOf(model: Model, refused: string | undefined): BlockPlan {
+function planOf(model: Model, proof: BlockPlan["proof"], refused: string | undefined): BlockPlan {
 	const { facts, keys } = model;
 	const frozen = refused ? new Map<number, string>() : frozenBlocks(model);
 	const checks = refused ? [] : checksOf(model);
@@ -33,6 +37,8 @@ function planOf(model: Model, refused: string | undefined): BlockPlan {
 	const units = reason ? undefined : tiedUnits(model, check);
 	return {
 		architecture: keys.architecture,
+		proof,
+		oracleProblem: (removed) => refused ?? oracleProblem(keys.file, removed),
 		blocks: facts.trunk,
 		tailBlocks: facts.tail,
 		support: reason ? "refused" : "exact",

@@ -1,5 +1,6 @@
 export { describeBlocks } from "./describe.js";
 export { architectureTableMarkdown } from "./markdown.js";
+export { zeroedBlocks } from "./oracle.js";
 export { oracleObstacle, outputTensors, unitTensors } from "./outputs.js";
 export { removeBlocks } from "./remove.js";
 export { ARCHITECTURES } from "./table.js";

@@ -6,6 +6,9 @@ import type { ArchitectureEntry } from "./types.js";
 const OUTPUTS =
 	/^(attn_output|attn_o|vis_attn_output|ssm_out|time_mix_output|shortconv\.out_proj|channel_mix_value|vis_down|ffn_down|ffn_down\.\d+|ffn_down_exps|ffn_down_shexp|ffn_down_chexps|ffn_latent_up|ffn_routed_up)\.(weight|bias)$/;
 
+/** Id of the ggml type. */
+const FLOAT32 = 0;
+
 /** Whether zeroed outputs make a block the identity in the residual stream; a reason when they do not. */
 export function oracleObstacle(entry: ArchitectureEntry): string | undefined {
 	return entry.refused ?? entry.oracle?.none;
@@ -25,6 +28,16 @@ export function outputTensors(file: GgufFile, block: number): string[] {
 export function unitTensors(file: GgufFile, block: number): string[] {
 	const entry = ARCHITECTURES.get(file.architecture) ?? unknownEntry(file.architecture);
 	return oracleObstacle(entry) ? [] : namesOf(file, entry, block, (rest) => (entry.setToOne ?? []).includes(rest));
+}
+
+/** Why these blocks of this file cannot be made the identity; undefined when they can. */
+export function oracleProblem(file: GgufFile, blocks: readonly number[]): string | undefined {
+	const obstacle = oracleObstacle(ARCHITECTURES.get(file.architecture) ?? unknownEntry(file.architecture));
+	if (obstacle) return obstacle;
+	const bare = blocks.find((block) => outputTensors(file, block).length === 0);
+	if (bare !== undefined) return `no tensor of block ${bare} is known as its output`;
+	const scaled = blocks.flatMap((block) => unitTensors(file, block)).find((name) => file.tensor(name)?.type !== FLOAT32);
+	return scaled === undefined ? undefined : `${scaled} would have to be set to one, and is not of 32-bit numbers`;
 }
 
 /** An architecture that the table lacks, taken as one without rules. */

@@ -149,6 +149,10 @@ export interface CheckOptions {
 /** What a model's blocks allow. Blocks are numbered as in `blk.N`, from 0. */
 export interface BlockPlan {
 	readonly architecture: string;
+	/** What is known of removals from this architecture: proven bit for bit, a rule read from the source only, or nothing. */
+	readonly proof: Proof | "unknown";
+	/** Why these blocks cannot be made the identity by zeroed tensors, so that a removal cannot be proven on this file; undefined when they can. */
+	oracleProblem(removed: readonly number[]): string | undefined;
 	/** Blocks that may be looked at; without the tail. */
 	readonly blocks: number;
 	/** Multi-token-prediction blocks, kept last. */

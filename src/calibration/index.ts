@@ -1,4 +1,5 @@
 export { type CalibrationDocument, readDocuments } from "./documents.js";
 export { type Calibration, type CalibrationOptions, calibrate, deal, type FoldCounts, type FoldName, foldNames } from "./folds.js";
 export { ownSamples } from "./own-samples.js";
+export { drawPositions } from "./positions.js";
 export { windowsOfDocuments } from "./text-windows.js";

@@ -1,5 +1,5 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
-import { methods } from "./api.js";
+import { methods, workingWeights } from "./api.js";
 import { blocksOption, choiceOption, filesOption, integerOption, textOption } from "./coerce.js";
 import type { GlobalArguments } from "./context.js";
 
@@ -45,6 +45,13 @@ export const machineOptions = {
 	),
 };
 
+/** For architectures that the table lacks. */
+export const unknownOption = {
+	describe: "Try an architecture that prune-gguf does not know; a file is kept only if it is proven on this model",
+	type: "boolean",
+	group: groups.danger,
+} as const satisfies Options;
+
 /** How blocks are measured. */
 export const measureOptions = {
 	method: valueOption(`How blocks are judged: ${methods.join(", ")} [default: greedy]`, groups.method, choiceOption("method", methods)),
@@ -68,6 +75,12 @@ export const measureOptions = {
 	windows: valueOption("Windows to search on [default: 10]", groups.text, integerOption("windows", { min: 2 })),
 	"window-length": valueOption("Tokens in a window [default: 128]", groups.text, integerOption("window-length", { min: 8 })),
 	...machineOptions,
+	"working-weights": valueOption(
+		"Weights that a search runs on: own, a type such as Q8_0 for a copy in memory, or auto: a copy where it pays [default: auto; rank: own]",
+		groups.machine,
+		choiceOption("working-weights", workingWeights),
+	),
+	"allow-unknown-architecture": unknownOption,
 } as const;
 
 /** How `rank` judges blocks: greedy chooses sets and gives no contributions. */

@@ -19,7 +19,16 @@ const EPILOGUE = `Blocks are numbered from 0, as in the tensor names (blk.0, blk
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interrupted.`;
 
 /** Options without a value. */
-const SWITCHES: readonly string[] = [...Object.keys(globalOptions), "dry-run", "overwrite", "all", "reference-tools", "help", "version"];
+const SWITCHES: readonly string[] = [
+	...Object.keys(globalOptions),
+	"dry-run",
+	"overwrite",
+	"allow-unknown-architecture",
+	"all",
+	"reference-tools",
+	"help",
+	"version",
+];
 
 /** yargs' wording made plain; every value is read as text, whatever it becomes. */
 const STRINGS = {

@@ -69,9 +69,10 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 function endLines({ output, planPath, estimate, seconds }: PruneResult): string {
 	const lines: string[] = [];
 	if (estimate) {
-		const { masks, tokens } = estimate;
+		const { masks, known, tokens } = estimate;
+		const before = known > 0 ? `, beside ${formatInteger(known)} known ones,` : "";
 		lines.push(
-			`Would measure at most ${formatInteger(masks)} masks (${formatCount(tokens)} tokens)${Number.isFinite(estimate.seconds) ? ` in about ${formatDuration(estimate.seconds)}` : ""}; nothing was written.`,
+			`Would measure at most ${formatInteger(masks)} masks${before} (${formatCount(tokens)} tokens)${Number.isFinite(estimate.seconds) ? ` in about ${formatDuration(estimate.seconds)}` : ""}; nothing was written.`,
 		);
 	}
 	if (output) lines.push(writtenLine(output));
@@ -137,9 +138,10 @@ export function inspectText(result: InspectResult, style: TextStyle): string {
 	return factsTable(facts, style);
 }
 
-function removableText({ support, reason, maxRemovable, blocks }: InspectResult): string {
+function removableText({ support, reason, maxRemovable, blocks, proof }: InspectResult): string {
 	if (support === "refused") return `none: ${reason ?? "this architecture is not supported"}`;
-	return `up to ${maxRemovable} of ${blocks} blocks`;
+	// What was proven for the architecture needs no word.
+	return `up to ${maxRemovable} of ${blocks} blocks${proof === "bits" ? "" : "; a file is kept only if it is proven on this model"}`;
 }
 
 /** What is kept of earlier runs. */
@@ -155,6 +157,7 @@ export function runsText(folders: readonly RunFolder[], now: Date, style: TextSt
 			ledger.path,
 		]),
 		...folder.plans.map((plan) => [folder.model, "plan", "", formatBytes(plan.size), formatAge(plan.lastUsed, now), plan.path]),
+		...folder.partials.map(({ size, path }) => [folder.model, "unfinished", "", formatBytes(size), "", path]),
 	]);
 	const total = formatBytes(folders.reduce((sum, folder) => sum + folder.size, 0));
 	const columns = [

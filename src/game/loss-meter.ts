@@ -1,12 +1,12 @@
 import { Coalition } from "./coalition.js";
-import { type Game, type MeasureOptions, meanLoss } from "./game.js";
+import { type Game, type MeasureOptions, type Measurement, meanLoss } from "./game.js";
 import { type Sample, toSample } from "./sample.js";
 
 /** Measures through a game, remembers what it has seen, and counts distinct coalitions: the honest cost of a method. */
 export class LossMeter {
 	readonly game: Game;
 	readonly #options: MeasureOptions;
-	readonly #losses = new Map<string, { coalition: Coalition; loss: number }>();
+	readonly #losses = new Map<string, { measurement: Measurement; loss: number }>();
 
 	constructor(game: Game, options: MeasureOptions = {}) {
 		this.game = game;
@@ -33,7 +33,7 @@ export class LossMeter {
 		if (fresh.size > 0) {
 			const options = phase === undefined ? this.#options : { ...this.#options, phase };
 			for (const measurement of await this.game.measure([...fresh.values()], options)) {
-				this.#losses.set(measurement.coalition.key, { coalition: measurement.coalition, loss: meanLoss(measurement) });
+				this.#losses.set(measurement.coalition.key, { measurement, loss: meanLoss(measurement) });
 			}
 		}
 		return Float64Array.from(coalitions, (coalition) => this.#losses.get(coalition.key)!.loss);
@@ -52,9 +52,14 @@ export class LossMeter {
 		return this.#losses.has(coalition.key);
 	}
 
+	/** What was measured for each coalition so far, window by window, in the order of measuring. */
+	measurements(): Measurement[] {
+		return [...this.#losses.values()].map(({ measurement }) => measurement);
+	}
+
 	/** All that was measured, in the order of measuring. */
 	async samples(): Promise<Sample[]> {
 		const fullLoss = await this.fullLoss();
-		return [...this.#losses.values()].map(({ coalition, loss }) => toSample(coalition, loss, fullLoss));
+		return [...this.#losses.values()].map(({ measurement, loss }) => toSample(measurement.coalition, loss, fullLoss));
 	}
 }

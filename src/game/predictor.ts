@@ -14,12 +14,20 @@ export interface Predictor {
 	marginals?(rows: Uint8Array): Float64Array;
 }
 
+/** A predictor that says how sure it is of each guess. */
+export interface Calibrated extends Predictor {
+	/** Mean and standard deviation of log(1 + added loss). The deviation is that of a new measurement, noise included. */
+	predictLinks(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array };
+}
+
 /** A predictor that knows how unsure it is: every draw is one game that fits what was measured. */
 export interface Posterior extends Predictor {
 	/** A game drawn from the posterior. */
 	draw(normal: () => number): LossFunction;
 	/** The posterior mean. */
 	mean(): LossFunction;
+	/** v(S) from a number that {@link LossFunction.of} gave. */
+	toValue(loss: number): number;
 }
 
 /** A cheap loss over sets of removed blocks, in any rising scale of the added loss; only its order matters to a search. */

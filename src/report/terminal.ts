@@ -18,8 +18,10 @@ export type { TextStyle } from "./table.js";
 export interface ContributionRow {
 	/** 0-based, as in the tensor names. */
 	readonly block: number;
-	/** Contribution to v = PPL(full) / PPL(coalition); undefined where it was not estimated. */
+	/** Contribution; undefined where it was not estimated. */
 	readonly value?: number | undefined;
+	/** Of the value, as plans name it: `nats`, `value` or `log-nats`. */
+	readonly unit?: string | undefined;
 	readonly standardError?: number | undefined;
 	/** Whether the plan removes the block. */
 	readonly removed?: boolean | undefined;
@@ -78,11 +80,17 @@ export function contributionsTable(rows: readonly ContributionRow[], style: Text
 	});
 	const columns = [
 		{ title: "block", align: "right" },
-		{ title: "contribution", align: "right" },
+		{ title: contributionTitle(rows), align: "right" },
 		{ title: "" },
 		{ title: withNotes ? "note" : "" },
 	] as const;
 	return formatTable(columns, cells, style);
+}
+
+const UNIT_NAMES: Readonly<Record<string, string>> = { nats: "nats added", value: "contribution to v", "log-nats": "log(1 + nats) added" };
+
+function contributionTitle(rows: readonly ContributionRow[]): string {
+	return UNIT_NAMES[rows.find(({ unit }) => unit !== undefined)?.unit ?? ""] ?? "contribution";
 }
 
 function contributionText({ value, standardError }: ContributionRow): string {

@@ -17,6 +17,13 @@ export interface Addon {
 	};
 	CancelToken: new () => CancelToken;
 	info(): AddonInfo;
+	quantize(
+		input: string,
+		output: string,
+		options: { fileType: number; threads: number; pure: boolean },
+		cancel: CancelToken,
+		onProgress: (done: number, total: number) => void,
+	): Promise<void>;
 }
 
 export interface CancelToken {
@@ -72,6 +79,22 @@ export interface SweepStats {
 	tokensDone: number;
 }
 
+/** What was measured for one mask: entries that were not asked for are missing. */
+export interface MaskFigures {
+	losses: Float64Array;
+	tokenLosses?: Float32Array;
+	divergences?: Float64Array;
+	agreements?: Float64Array;
+	tokenDivergences?: Float32Array;
+	tokenAgreements?: Uint8Array;
+	digests?: string[];
+}
+
+/** An opaque handle on distributions that the native side keeps. */
+export interface NativeReference {
+	readonly nativeReference: unique symbol;
+}
+
 export interface NativeModel {
 	facts(): ModelFacts;
 	setViewRules(rules: { leadingCounts: string[]; outputs: string[][] }): void;
@@ -92,10 +115,19 @@ export interface NativeModel {
 			outputLast: boolean;
 			perToken: boolean;
 			digest: boolean;
+			/** Windows x length flags of the positions to score. */
+			scored?: Uint8Array | undefined;
+			reference?: NativeReference | undefined;
+			keepReference: boolean;
 		},
 		cancel: CancelToken,
-		onMask: (mask: number, losses: Float64Array, tokens: Float32Array | undefined, digests: string[], stats: SweepStats) => void,
-	): Promise<SweepStats>;
+		onMask: (mask: number, figures: MaskFigures, stats: SweepStats) => void,
+	): Promise<{ stats: SweepStats; reference?: NativeReference }>;
+	similarities(
+		tokens: Int32Array,
+		options: { windowLength: number; ubatch: number; threads: number },
+		cancel: CancelToken,
+	): Promise<{ cosine: Float64Array; angular: Float64Array }>;
 	sample(
 		prompts: Int32Array[],
 		options: { length: number; stopAtEog: boolean; temperature: number; seed: number; threads: number },

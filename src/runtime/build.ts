@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { BuildError } from "../errors.js";
 import { lockFile } from "../storage/lock.js";
 import { type BackEnd, buildRoot, builtAddon, packageRoot } from "./paths.js";
+import { runTool } from "./run-tool.js";
 
 /** @public */
 export interface BuildOptions {
@@ -30,7 +31,7 @@ export interface BuildResult {
 	seconds: number;
 }
 
-const referenceTargets = ["llama-quantize", "llama-perplexity", "llama-bench", "llama-imatrix", "test-llama-archs"];
+const referenceTargets = ["llama-quantize", "llama-perplexity", "llama-bench", "llama-imatrix", "test-llama-archs", "plain-decode"];
 
 /** The back end that is built when none is named. */
 export function defaultBackEnd(): BackEnd {
@@ -45,16 +46,19 @@ export async function buildAddon(options: BuildOptions = {}): Promise<BuildResul
 	const started = Date.now();
 	const backEnd = options.backEnd ?? defaultBackEnd();
 	const report = (step: string, fraction: number) => options.onProgress?.({ step, fraction, seconds: (Date.now() - started) / 1000 });
+	options.signal?.throwIfAborted();
 	requireTools();
 	report("looking for the sources of llama.cpp", 0);
-	await ensureSources((line) => report(line, 0));
+	await ensureSources((line) => report(line, 0), options.signal);
+	if (options.referenceTools) requireReferenceSources();
 
 	const folder = join(buildRoot(), backEnd);
 	await mkdir(folder, { recursive: true });
 	const lock = await lockFile(join(buildRoot(), backEnd));
 	try {
 		report("configuring", 0);
-		await run(await configureCommand(folder, backEnd, options.referenceTools ?? false), options.signal);
+		const configure = await configureCommand(folder, backEnd, options.referenceTools ?? false);
+		await runTool(configure, { cwd: packageRoot, signal: options.signal });
 		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
 		const build = [
 			"cmake",
@@ -67,10 +71,11 @@ export async function buildAddon(options: BuildOptions = {}): Promise<BuildResul
 			"--target",
 			...targets,
 		];
-		await run(build, options.signal, (line) => {
+		const onLine = (line: string) => {
 			const fraction = buildFraction(line);
 			if (fraction !== undefined) report("compiling llama.cpp and the addon", fraction);
-		});
+		};
+		await runTool(build, { cwd: packageRoot, signal: options.signal, onLine });
 		const addon = builtAddon(backEnd);
 		if (!existsSync(addon)) throw new BuildError(`the build ended without an error, but ${addon} is not there`);
 		await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backEnd }));
@@ -81,18 +86,30 @@ export async function buildAddon(options: BuildOptions = {}): Promise<BuildResul
 	}
 }
 
-async function ensureSources(log: (line: string) => void): Promise<void> {
+async function ensureSources(log: (line: string) => void, signal: AbortSignal | undefined): Promise<void> {
 	// A packed prune-gguf carries the sources without the pin's stamp; a clone fetches them.
 	const sources = join(packageRoot, "vendor", "llama.cpp");
 	if (existsSync(join(sources, "CMakeLists.txt")) && !existsSync(join(sources, ".pin"))) return;
 	const { fetchLlama } = (await import(pathToFileURL(join(packageRoot, "scripts", "fetch-llama.mjs")).href)) as {
-		fetchLlama(options: { root: string; log(line: string): void }): Promise<string>;
+		fetchLlama(options: { root: string; log(line: string): void; signal?: AbortSignal | undefined }): Promise<string>;
 	};
 	try {
-		await fetchLlama({ root: packageRoot, log });
+		await fetchLlama({ root: packageRoot, log, signal });
 	} catch (cause) {
+		signal?.throwIfAborted();
 		throw new BuildError(`the sources of llama.cpp could not be fetched: ${(cause as Error).message}`, { cause });
 	}
+}
+
+/** A packed prune-gguf carries what the addon needs; llama.cpp's own tools are left out. */
+function requireReferenceSources(root = packageRoot): void {
+	const needed = ["tools/perplexity/CMakeLists.txt", "tools/quantize/CMakeLists.txt", "tests/test-llama-archs.cpp"];
+	const missing = needed.filter((path) => !existsSync(join(root, "vendor", "llama.cpp", path)));
+	if (missing.length === 0) return;
+	throw new BuildError(
+		`the reference tools (--reference-tools) need sources of llama.cpp that this installation does not carry (${missing.join(", ")}): they are for the tests. ` +
+			"Build them in a clone of prune-gguf's repository, or build without --reference-tools.",
+	);
 }
 
 async function configureCommand(folder: string, backEnd: BackEnd, referenceTools: boolean): Promise<string[]> {
@@ -140,32 +157,4 @@ function requireTools(): void {
 	throw new BuildError(
 		`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} needed to build the addon and was not found. Install: ${how}`,
 	);
-}
-
-function run(command: string[], signal?: AbortSignal, onLine?: (line: string) => void): Promise<void> {
-	return new Promise((resolve, reject) => {
-		const child = spawn(command[0]!, command.slice(1), { cwd: packageRoot, stdio: ["ignore", "pipe", "pipe"] });
-		const abort = () => child.kill();
-		signal?.addEventListener("abort", abort, { once: true });
-		const lines: string[] = [];
-		let rest = "";
-		const take = (chunk: Buffer) => {
-			const parts = (rest + chunk.toString()).split("\n");
-			rest = parts.pop() ?? "";
-			for (const line of parts) {
-				lines.push(line);
-				if (lines.length > 60) lines.shift();
-				onLine?.(line);
-			}
-		};
-		child.stdout.on("data", take);
-		child.stderr.on("data", take);
-		child.on("error", (cause) => reject(new BuildError(`${command[0]} could not be started: ${cause.message}`, { cause })));
-		child.on("close", (code) => {
-			signal?.removeEventListener("abort", abort);
-			if (signal?.aborted) reject(signal.reason);
-			else if (code === 0) resolve();
-			else reject(new BuildError(`${command.slice(0, 2).join(" ")} ended with ${code}. Its last lines:\n${lines.slice(-30).join("\n")}`));
-		});
-	});
 }

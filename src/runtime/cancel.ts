@@ -1,4 +1,4 @@
-import { DisposedError, EvaluationError, ModelLoadError } from "../errors.js";
+import { DisposedError, EvaluationError, ModelLoadError, QuantizeError } from "../errors.js";
 import type { Addon, CancelToken } from "./addon.js";
 
 /** Makes a callback of the caller safe to be called by the addon. */
@@ -7,7 +7,7 @@ export type Guard = <A extends unknown[]>(callback: (...args: A) => void) => (..
 /**
  * Runs a native job that an AbortSignal can cancel. Rejects with `signal.reason` where it was aborted. What a guarded callback
  * throws stops the job and becomes its error: thrown into the addon it would be lost.
- * @throws DisposedError, ModelLoadError or EvaluationError; llama.cpp's own log lines are the cause
+ * @throws DisposedError, ModelLoadError, EvaluationError or QuantizeError; llama.cpp's own log lines are the cause
  */
 export async function runNative<T>(
 	addon: Addon,
@@ -66,5 +66,6 @@ export function fromNative(error: unknown): unknown {
 	if (code === "DISPOSED" || code === "CANCELLED") return new DisposedError("the model was disposed of", { cause: error });
 	if (code === "MODEL_LOAD_FAILED") return new ModelLoadError(message, options);
 	if (code === "EVALUATION_FAILED") return new EvaluationError(message, options);
+	if (code === "QUANTIZE_FAILED") return new QuantizeError(message, options);
 	return error;
 }

@@ -1,6 +1,7 @@
-import { EvaluationError, InvalidMaskError, InvalidOptionError } from "../errors.js";
-import type { SweepStats } from "./addon.js";
+import { EvaluationError, InvalidMaskError, InvalidOptionError, NotEnoughMemoryError } from "../errors.js";
+import type { MaskFigures, SweepStats } from "./addon.js";
 import type { Model } from "./model.js";
+import { checkPositions, countPositions, positionsOf, Reference, referenceBytes, type ScoredPositions, subsetErrors } from "./positions.js";
 import type { TokenWindows } from "./windows.js";
 
 /** A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`). */
@@ -10,7 +11,10 @@ export interface BlockMask {
 
 /** Settings of an evaluator. Those that can change bits are recorded in ledgers. */
 export interface EvaluatorOptions {
-	/** Tokens that run through a block at once; whole windows share a ubatch where they fit. 1 to 65536. @default 512 */
+	/**
+	 * Tokens that run through a block at once; whole windows share a ubatch where they fit. 1 to 65536. The logits of one ubatch are
+	 * held at a time, twice. @default 512, less where the vocabulary is so large that their logits would pass 256 MiB
+	 */
 	ubatch?: number | undefined;
 	/** Threads to compute with, 1 to 512. @default those of the model */
 	threads?: number | undefined;
@@ -31,6 +35,10 @@ export interface EvaluateOptions {
 	batchWindows?: number | undefined;
 	/** Also compute the logits of a window's last position, which nothing reads: the shape of llama-perplexity's work. @default false */
 	outputLast?: boolean | undefined;
+	/** Score these positions only, the same for every mask; the head is not computed elsewhere. @default all from `scoreFrom` on */
+	positions?: ScoredPositions | undefined;
+	/** Also compare with the full model, whose distributions {@link Evaluator.createReference} kept for these windows and positions. */
+	reference?: Reference | undefined;
 	/** Also give the loss of every scored token. @default false */
 	perToken?: boolean | undefined;
 	/** Also give a hash of the logits of each window, to compare two models bit for bit. @default false */
@@ -44,11 +52,26 @@ export interface EvaluateOptions {
 export interface Evaluation {
 	/** Mean negative log-likelihood over the scored positions of each window, nats a token; NaN where the model broke down. */
 	losses: Float64Array;
-	/** Loss of every scored token, windows x scored positions, where asked for. */
+	/**
+	 * Where positions were given: standard error of each window's loss as an estimate of its loss over all positions, nats a token
+	 * (sampling without replacement, with the finite-population correction). 0 where all were scored, NaN with a single one.
+	 */
+	standardErrors?: Float64Array;
+	/** Mean over the scored positions of KL(full model || mask), nats a token, one a window, with a reference. */
+	divergences?: Float64Array;
+	/** Share of the scored positions whose most likely token is the full model's, one a window, 0..1, with a reference. */
+	agreements?: Float64Array;
+	/** Loss of every scored token, window by window, where asked for. */
 	tokenLosses?: Float32Array;
+	/** Divergence, and agreement (1 or 0), of every scored token, where asked for with a reference. */
+	tokenDivergences?: Float32Array;
+	tokenAgreements?: Uint8Array;
 	/** 64-bit FNV-1a over the bits of the scored positions' logits, one a window in hexadecimal, where asked for. */
 	digests?: string[];
 }
+
+/** Logits held at a time, bytes, where the ubatch is not given. */
+export const logitsBytes = 2 ** 28;
 
 /** Measures sets of blocks on windows of tokens, on a thread of its own. Made by {@link Model.createEvaluator}. */
 export class Evaluator {
@@ -61,7 +84,7 @@ export class Evaluator {
 	/** @internal */
 	constructor(model: Model, options: EvaluatorOptions) {
 		this.model = model;
-		this.ubatch = inRange("ubatch", options.ubatch ?? 512, 1, 65536);
+		this.ubatch = inRange("ubatch", options.ubatch ?? defaultUbatch(model.facts.vocabulary), 1, 65536);
 		this.stateBytes = inRange("stateBytes", options.stateBytes ?? 2 ** 30, 0, Number.MAX_SAFE_INTEGER);
 		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
 		this.sharePrefixes = (options.sharePrefixes ?? true) && model.blocks.resumable && runsFromAnyBlock(model);
@@ -74,12 +97,74 @@ export class Evaluator {
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateOptions = {}): Promise<Evaluation[]> {
-		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
-		this.#checkWindows(windows);
-		const bytes = this.#packMasks(masks);
 		const results = new Array<Evaluation | undefined>(masks.length);
 		if (masks.length === 0) return [];
-		await this.model.runJob(options.signal, (native, cancel, guard) =>
+		await this.#run(masks, windows, options, false, (index, evaluation, stats) => {
+			results[index] = evaluation;
+			options.onMask?.(index, evaluation, stats);
+		});
+		return results.map((result, i) => {
+			if (!result) throw new EvaluationError(`mask ${i} was not measured`);
+			return result;
+		});
+	}
+
+	/**
+	 * Keeps the model's own distributions at the scored positions, to compare masks (or other models of the same vocabulary) with.
+	 * Two bytes for each position and token of the vocabulary.
+	 * @param mask the set of blocks whose distributions are kept (usually the full one)
+	 * @throws NotEnoughMemoryError where that is more than `maxBytes` (2^30 by default): score fewer positions, or allow more
+	 */
+	async createReference(
+		mask: BlockMask,
+		windows: TokenWindows,
+		options: Pick<EvaluateOptions, "scoreFrom" | "positions" | "signal" | "batchWindows" | "outputLast"> & {
+			maxBytes?: number | undefined;
+		} = {},
+	): Promise<Reference> {
+		const scored = positionsOf(windows, options.positions, options.scoreFrom ?? 0);
+		const bytes = referenceBytes(countPositions(scored), this.model.facts.vocabulary);
+		const allowed = options.maxBytes ?? 2 ** 30;
+		if (bytes > allowed) {
+			throw new NotEnoughMemoryError(
+				`the full model's distributions at ${countPositions(scored)} positions take ${gigabytes(bytes)}, and ${gigabytes(allowed)} are allowed: score fewer positions, or allow more`,
+			);
+		}
+		const { signal, positions, scoreFrom, batchWindows, outputLast } = options;
+		const { reference } = await this.#run([mask], windows, { signal, positions, scoreFrom, batchWindows, outputLast }, true, () => {});
+		return new Reference(reference!, windows, scored, this.model.facts.vocabulary);
+	}
+
+	/**
+	 * How much the blocks turn the residual stream. State s is the hidden state before block s, state n the one after the last block;
+	 * entry a x (n + 1) + b compares state a with state b, averaged over all tokens of the windows.
+	 * @returns `cosine`: mean cosine; `angular`: mean of arccos(cosine) / pi, 0..1
+	 * @throws EvaluationError where the graph of the architecture gives no hidden states, InvalidOptionError for foreign windows
+	 */
+	async similarities(
+		windows: TokenWindows,
+		options: { signal?: AbortSignal | undefined } = {},
+	): Promise<{ cosine: Float64Array; angular: Float64Array }> {
+		this.#checkWindows(windows);
+		return this.model.runJob(options.signal, (native, cancel) =>
+			native.similarities(windows.tokens, { windowLength: windows.length, ubatch: this.ubatch, threads: this.threads }, cancel),
+		);
+	}
+
+	async #run(
+		masks: readonly BlockMask[],
+		windows: TokenWindows,
+		options: EvaluateOptions,
+		keepReference: boolean,
+		onMask: (index: number, evaluation: Evaluation, stats: SweepStats) => void,
+	) {
+		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
+		this.#checkWindows(windows);
+		if (options.positions) checkPositions(windows, options.positions);
+		options.reference?.check(windows, positionsOf(windows, options.positions, scoreFrom), this.model.facts.vocabulary);
+		const bytes = this.#packMasks(masks);
+		const { positions } = options;
+		return this.model.runJob(options.signal, (native, cancel, guard) =>
 			native.evaluate(
 				bytes,
 				windows.tokens,
@@ -92,21 +177,16 @@ export class Evaluator {
 					scoreFrom,
 					batchWindows: inRange("batchWindows", options.batchWindows ?? 0, 0, 256),
 					outputLast: options.outputLast ?? false,
-					perToken: options.perToken ?? false,
+					perToken: (options.perToken ?? false) || positions !== undefined,
 					digest: options.digest ?? false,
+					scored: positions?.flags,
+					reference: options.reference?.native,
+					keepReference,
 				},
 				cancel,
-				guard((index, losses, tokenLosses, digests, stats) => {
-					const evaluation: Evaluation = { losses, ...(tokenLosses ? { tokenLosses } : {}), ...(options.digest ? { digests } : {}) };
-					results[index] = evaluation;
-					options.onMask?.(index, evaluation, stats);
-				}),
+				guard((index, figures, stats) => onMask(index, evaluationOf(figures, windows, options), stats)),
 			),
 		);
-		return results.map((result, i) => {
-			if (!result) throw new EvaluationError(`mask ${i} was not measured`);
-			return result;
-		});
 	}
 
 	/** The empty set is no file, but has a value: the head alone, run through a block made the identity. */
@@ -146,6 +226,20 @@ export class Evaluator {
 		return packed;
 	}
 }
+
+function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, perToken }: EvaluateOptions): Evaluation {
+	if (!positions) return figures;
+	const { tokenLosses, tokenDivergences, tokenAgreements, ...rest } = figures;
+	const standardErrors = subsetErrors(tokenLosses!, windows, positions);
+	return perToken ? { ...figures, standardErrors } : { ...rest, standardErrors };
+}
+
+/** A multiple of 64 from 64 to 512, so that the logits of a ubatch stay below their bound. */
+export function defaultUbatch(vocabulary: number): number {
+	return Math.max(64, Math.min(512, Math.floor(logitsBytes / (4 * vocabulary) / 64) * 64));
+}
+
+const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 function inRange(name: string, value: number, min: number, max: number): number {
 	if (!Number.isInteger(value) || value < min || value > max) {

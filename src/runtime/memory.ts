@@ -2,6 +2,32 @@ import { freemem, totalmem } from "node:os";
 import { NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
 
+/** What will be measured, as far as it takes memory. */
+export interface MemoryShape {
+	/** Tokens that run through a block at once. @default 512 */
+	ubatch?: number | undefined;
+	/** Windows in the largest fold, and tokens in a window. @default one window of a ubatch */
+	windows?: number | undefined;
+	windowLength?: number | undefined;
+	/** Most memory for hidden states kept between masks, bytes. @default 0: one mask at a time */
+	stateBytes?: number | undefined;
+}
+
+/** Bytes that loading and measuring takes, by what takes them. */
+export interface MemoryNeed {
+	/** All tensors: mapped from the file, but read again and again. */
+	tensors: number;
+	/** Keys and values (or recurrent states) of the windows that run together. */
+	context: number;
+	/** Hidden states that later sets of blocks resume from. */
+	states: number;
+	/** Logits of one ubatch, twice: in the graph and copied out of it. */
+	logits: number;
+	/** The graph's other values, and the program. */
+	rest: number;
+	total: number;
+}
+
 /** Bytes this process may still use: what the system has to spare, within a container's limit. */
 export function availableMemory(): number {
 	const limit = process.constrainedMemory();
@@ -10,21 +36,72 @@ export function availableMemory(): number {
 	return limit > 0 && limit < Number.MAX_SAFE_INTEGER ? Math.min(free, limit - process.memoryUsage.rss()) : free;
 }
 
-/** Bytes that loading and measuring a model takes: its tensors, and room for the graph, the key-value cells and the logits of a ubatch. */
-export function neededMemory(file: GgufFile, ubatch = 512): number {
-	const vocabulary = file.tensors.find((tensor) => tensor.name === "token_embd.weight")?.dims[1] ?? 0;
-	const tensorBytes = file.tensors.reduce((sum, tensor) => sum + tensor.source.size, 0);
-	return tensorBytes + 2 * ubatch * vocabulary * 4 + 64 * 2 ** 20;
+/** Bytes that loading a model and measuring it in this shape takes. */
+export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNeed {
+	const ubatch = shape.ubatch ?? 512;
+	const length = shape.windowLength ?? ubatch;
+	const windows = shape.windows ?? 1;
+	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
+	const width = number("embedding_length");
+	const vocabulary = file.tensor("token_embd.weight")?.dims[1] ?? 0;
+	const together = Math.max(1, Math.min(windows, Math.floor(ubatch / length)));
+	const blocks = number("block_count");
+	const need = {
+		tensors: file.tensors.reduce((sum, tensor) => sum + tensor.source.size, 0),
+		context: together * (cells(length) * keyValueWidth(file, blocks) * HALF + recurrentWidth(file, blocks) * FLOAT),
+		states: Math.min(shape.stateBytes ?? 0, blocks * windows * length * width * FLOAT),
+		logits: 2 * ubatch * vocabulary * FLOAT,
+		rest: 64 * 2 ** 20 + 8 * ubatch * width * FLOAT,
+	};
+	return { ...need, total: Object.values(need).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
-/** @throws NotEnoughMemoryError where the model cannot fit, instead of a process that is killed or swaps */
-export function checkMemory(file: GgufFile): void {
-	const needed = neededMemory(file);
-	const available = availableMemory();
-	if (needed > available) {
-		const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-		throw new NotEnoughMemoryError(
-			`${file.paths[0]} needs about ${gib(needed)} of memory and ${gib(available)} are free. Close other programs, or take a smaller quantisation of the model.`,
-		);
-	}
+const FLOAT = 4;
+const HALF = 2;
+/** llama.cpp rounds the cells of a sequence up to 256. */
+const cells = (length: number) => 256 * Math.ceil(length / 256);
+
+/** Numbers that a token leaves behind in all blocks: its keys and values. */
+function keyValueWidth(file: GgufFile, blocks: number): number {
+	const perBlock = (key: string) => {
+		const value = file.value(`${file.architecture}.${key}`);
+		return (block: number) => Number((typeof value === "object" ? value[block] : value) ?? 0) || 0;
+	};
+	const heads = perBlock("attention.head_count");
+	const stated = file.entry(`${file.architecture}.attention.head_count_kv`) !== undefined;
+	const kvHeads = stated ? perBlock("attention.head_count_kv") : heads;
+	const perHead = Math.ceil(perBlock("embedding_length")(0) / Math.max(1, heads(0)));
+	const size = perBlock("attention.key_length")(0) || perHead;
+	const valueSize = perBlock("attention.value_length")(0) || perHead;
+	let width = 0;
+	for (let block = 0; block < blocks; block++) width += kvHeads(block) * (size + valueSize);
+	return width;
+}
+
+/** Numbers of the recurrent states of one sequence in all blocks (Mamba and RWKV; other kinds are of their size). */
+function recurrentWidth(file: GgufFile, blocks: number): number {
+	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
+	const width = number("embedding_length");
+	const inner = number("ssm.inner_size");
+	const mamba = inner * (number("ssm.state_size") + number("ssm.conv_kernel"));
+	return blocks * (mamba + number("wkv.head_size") * width);
+}
+
+/**
+ * @throws NotEnoughMemoryError where the model, or what will be measured of it, cannot fit: better than a process that is killed or
+ * a machine that swaps
+ */
+export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available = availableMemory()): void {
+	const need = neededMemory(file, shape);
+	if (need.total <= available) return;
+	const { tensors, context, states, logits } = need;
+	throw new NotEnoughMemoryError(
+		`${file.paths[0]} needs about ${size(need.total)} of memory and ${size(available)} are free ` +
+			`(${size(tensors)} weights, ${size(context)} context, ${size(states)} hidden states kept, ${size(logits)} logits). ` +
+			"Close other programs, measure fewer or shorter windows, or take a smaller quantisation of the model.",
+	);
+}
+
+function size(bytes: number): string {
+	return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }

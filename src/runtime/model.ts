@@ -18,6 +18,11 @@ export interface ModelOptions {
 	mmap?: boolean | undefined;
 	/** Threads to compute with, 1 to 512. @default the physical cores */
 	threads?: number | undefined;
+	/**
+	 * Treat an architecture that the table lacks as one whose blocks may go in any set. What is measured then holds only if what is
+	 * written is proven against the original with zeroed outputs, as `applyPlan` and `pruneGguf` do. @default false
+	 */
+	allowUnknownArchitecture?: boolean | undefined;
 	/** Stops loading; the promise rejects with `signal.reason`. */
 	signal?: AbortSignal | undefined;
 	/** Called with 0..1 while loading. */
@@ -93,7 +98,7 @@ export class Model {
 		if (!Number.isInteger(threads) || threads < 1 || threads > 512)
 			throw new InvalidOptionError(`threads must be 1 to 512, got ${threads}`);
 		const file = await GgufFile.read(path, signal ? { signal } : {});
-		const blocks = describeBlocks(file);
+		const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 		checkLoadable(file);
 		checkMemory(file);
 		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });

@@ -47,7 +47,7 @@ export async function activeSearch(game: Game, options: ActiveOptions): Promise<
 			.filter((set) => set.size >= game.players - options.kmax && set.size < game.players),
 		"known sets",
 	);
-	await run.measure(run.rankedSets(), "ranked sets");
+	await run.measure(search.rankedSets(), "ranked sets");
 	const spent = run.spent();
 	await run.measure(run.randomSets(Math.floor((budget - spent) * explore)), "exploring");
 	let idle = 0;
@@ -99,22 +99,6 @@ class ActiveRun {
 			this.#search.choose(set.removed(), loss, tried);
 		}
 		return gained;
-	}
-
-	/** The sets that leave-one-out would cut: cheap, and at times better than greedy's on unseen text. */
-	rankedSets(): Coalition[] {
-		const { game, moves, kmax } = this.#search;
-		const order = [...moves.keys()].filter((move) => !this.#search.isFrozen(move));
-		order.sort((a, b) => this.#search.singleCost(a) - this.#search.singleCost(b));
-		const sets: Coalition[] = [];
-		const removed: number[] = [];
-		for (const move of order) {
-			removed.push(...(moves[move] as readonly number[]));
-			if (removed.length > kmax) break;
-			const set = Coalition.ofRemoved(game.players, removed);
-			if (game.allows(set)) sets.push(set);
-		}
-		return sets;
 	}
 
 	/** Random sets over the sizes asked for, dear blocks less often: a set of dead blocks teaches nothing about the living. */

@@ -159,6 +159,51 @@ export class Search {
 		return this.#chosen.get(count);
 	}
 
+	/** Best set of each number of removed blocks so far. */
+	chosen(): Map<number, Choice> {
+		return new Map([...this.#chosen].sort(([a], [b]) => a - b));
+	}
+
+	/** The moves removed alone, as far as they were measured. */
+	singlesAsSets(): Coalition[] {
+		return this.moves.flatMap((blocks, move) =>
+			Number.isNaN(this.singles[move]) || blocks.length > this.kmax || this.isFrozen(move)
+				? []
+				: [Coalition.ofRemoved(this.game.players, blocks)],
+		);
+	}
+
+	/** The sets that leave-one-out would cut, of every size that its ranking reaches. */
+	rankedSets(): Coalition[] {
+		const order = [...this.moves.keys()].filter((move) => !this.isFrozen(move));
+		order.sort((a, b) => this.singleCost(a) - this.singleCost(b));
+		const sets: Coalition[] = [];
+		let removed: number[] = [];
+		for (const move of order) {
+			removed = [...new Set([...removed, ...(this.moves[move] as readonly number[])])];
+			if (removed.length > this.kmax) break;
+			const set = Coalition.ofRemoved(this.game.players, removed);
+			if (this.game.allows(set)) sets.push(set);
+		}
+		return sets;
+	}
+
+	/** What each block costs alone, a unit's cost shared by its blocks; 0 where unknown. */
+	costs(): Float64Array {
+		const costs = new Float64Array(this.game.players);
+		for (const [move, blocks] of this.moves.entries()) {
+			const cost = this.singleCost(move);
+			for (const block of blocks) costs[block] = cost === Number.NEGATIVE_INFINITY ? 0 : cost;
+		}
+		return costs;
+	}
+
+	/** Blocks that no set of this search removes: the game's frozen ones and the critical ones. */
+	frozenBlocks(): number[] {
+		const movable = new Set(this.moves.flatMap((blocks, move) => (this.isFrozen(move) ? [] : blocks)));
+		return Array.from({ length: this.game.players }, (_, i) => i).filter((block) => !movable.has(block));
+	}
+
 	/** Distinct coalitions measured since the search began. */
 	get measured(): number {
 		return this.meter.measured - this.#measuredBefore;
@@ -173,7 +218,7 @@ export class Search {
 		return {
 			method: this.#method,
 			fullLoss: this.fullLoss,
-			byCount: new Map([...this.#chosen].sort(([a], [b]) => a - b)),
+			byCount: this.chosen(),
 			trace: this.trace,
 			measured: this.measured,
 			critical: this.critical(),

@@ -1,11 +1,7 @@
-import { randomBytes } from "node:crypto";
-import { type FileHandle, link, lstat, open, readdir, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, link, lstat, open, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { FileError, NoSpaceError, OutputExistsError } from "../errors.js";
-
-const PARTIAL_NAME = /^\.(.+)\.partial-(\d+)-[0-9a-f]{12}$/s;
-/** File systems allow 255 bytes a name; this leaves room for what is put around it. */
-const MAX_STEM_BYTES = 200;
+import { partialName } from "./partials.js";
 
 export interface AtomicWriteOptions {
 	/** Replace an existing file. @default false */
@@ -36,61 +32,66 @@ export async function writeAtomically<T>(
 	options.signal?.throwIfAborted();
 	const target = await resolveTarget(path, options);
 	const folder = dirname(target);
-	await checkSpace(path, folder, options.expectedBytes);
-	const temp = join(folder, partialName(basename(target)));
-	const handle = await attempt(path, () => open(temp, "wx"));
-	let placed = false;
-	try {
+	return beside(path, target, options.expectedBytes, async (handle, temp) => {
 		const result = await fill(path, handle, temp, write);
 		options.signal?.throwIfAborted();
 		await options.verify?.(temp);
 		options.signal?.throwIfAborted();
 		await place(path, temp, target, options.overwrite ?? false);
-		placed = true;
 		await syncFolder(folder);
 		return result;
+	});
+}
+
+/**
+ * Writes a file beside `path` that is looked at by `use` and deleted in any case, an abort included.
+ * @returns what `use` returned
+ * @throws NoSpaceError, FileError as `writeAtomically`
+ */
+export async function writeTemporarily<T>(
+	path: string,
+	options: Pick<AtomicWriteOptions, "expectedBytes" | "signal">,
+	write: (handle: FileHandle, tempPath: string) => Promise<void>,
+	use: (tempPath: string) => Promise<T>,
+): Promise<T> {
+	options.signal?.throwIfAborted();
+	await checkFolder(path);
+	return beside(path, path, options.expectedBytes, async (handle, temp) => {
+		await fill(path, handle, temp, write);
+		options.signal?.throwIfAborted();
+		return use(temp);
+	});
+}
+
+/** Opens a temporary file beside the target; whatever is left of it afterwards is removed. */
+async function beside<T>(
+	path: string,
+	target: string,
+	expectedBytes: number | undefined,
+	use: (handle: FileHandle, temp: string) => Promise<T>,
+): Promise<T> {
+	const folder = dirname(target);
+	await checkSpace(path, folder, expectedBytes);
+	const temp = join(folder, partialName(basename(target)));
+	const handle = await attempt(path, () => open(temp, "wx"));
+	try {
+		return await use(handle, temp);
 	} finally {
-		if (!placed) await unlink(temp).catch(() => {});
+		// Its name is gone where it was put in place.
+		await unlink(temp).catch(() => {});
 	}
 }
 
 /**
  * Finds out beforehand, and changes nothing, whether `writeAtomically` would refuse the target.
- * @throws OutputExistsError, FileError as `writeAtomically`
+ * @throws OutputExistsError, NoSpaceError, FileError as `writeAtomically`
  */
-export async function checkTarget(path: string, options: Pick<AtomicWriteOptions, "overwrite" | "inputs">): Promise<void> {
-	await resolveTarget(path, options);
-}
-
-/** A temporary file that `writeAtomically` left behind because the process was killed. */
-export interface PartialFile {
-	readonly path: string;
-	/** Of the process that wrote it. */
-	readonly pid: number;
-	/** In bytes. */
-	readonly size: number;
-}
-
-/** Temporary files of `writeAtomically` in a folder; one may still be in use, look at `pid`. */
-export async function listPartials(folder: string): Promise<PartialFile[]> {
-	const partials: PartialFile[] = [];
-	const names = await readdir(folder).catch((cause: Error) => {
-		throw new FileError(`${folder} cannot be listed: ${cause.message}`, { cause });
-	});
-	for (const name of names) {
-		const match = PARTIAL_NAME.exec(name);
-		if (!match) continue;
-		const path = join(folder, name);
-		const found = await lstat(path).catch(() => undefined);
-		if (found?.isFile()) partials.push({ path, pid: Number(match[2]), size: found.size });
-	}
-	return partials;
-}
-
-function partialName(name: string): string {
-	let stem = name;
-	while (Buffer.byteLength(stem) > MAX_STEM_BYTES) stem = [...stem].slice(0, -1).join("");
-	return `.${stem}.partial-${process.pid}-${randomBytes(6).toString("hex")}`;
+export async function checkTarget(
+	path: string,
+	options: Pick<AtomicWriteOptions, "overwrite" | "inputs" | "expectedBytes">,
+): Promise<void> {
+	const target = await resolveTarget(path, options);
+	await checkSpace(path, dirname(target), options.expectedBytes);
 }
 
 /** The path to put the file under: through links, so that a link to a model stays one. */

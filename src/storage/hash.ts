@@ -4,12 +4,15 @@ import { FileError } from "../errors.js";
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 
+/** Called after each piece that was read, with bytes. */
+export type OnHashed = (done: number) => void;
+
 /**
  * SHA-256 of a file in hexadecimal, read in pieces.
  * @throws FileError when it cannot be read
  * @throws the signal's reason once it is aborted
  */
-export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
+export async function hashFile(path: string, signal?: AbortSignal, onHashed?: OnHashed): Promise<string> {
 	signal?.throwIfAborted();
 	const hash = createHash("sha256");
 	const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
@@ -22,6 +25,7 @@ export async function hashFile(path: string, signal?: AbortSignal): Promise<stri
 				if (bytesRead === 0) return hash.digest("hex");
 				hash.update(buffer.subarray(0, bytesRead));
 				position += bytesRead;
+				onHashed?.(position);
 			}
 		} finally {
 			await handle.close();
@@ -38,10 +42,19 @@ export async function hashFile(path: string, signal?: AbortSignal): Promise<stri
  * @throws FileError when a file cannot be read
  * @throws RangeError without paths
  */
-export async function identityOf(paths: readonly string[], signal?: AbortSignal): Promise<string> {
+export async function identityOf(paths: readonly string[], signal?: AbortSignal, onHashed?: OnHashed): Promise<string> {
 	if (paths.length === 0) throw new RangeError("the identity of a model needs at least one file");
 	const digests: string[] = [];
-	for (const path of paths) digests.push(await hashFile(path, signal));
+	let before = 0;
+	for (const path of paths) {
+		let size = 0;
+		const count = (done: number) => {
+			size = done;
+			onHashed?.(before + done);
+		};
+		digests.push(await hashFile(path, signal, count));
+		before += size;
+	}
 	if (digests.length === 1) return digests[0]!;
 	const hash = createHash("sha256");
 	for (const digest of digests) hash.update(digest, "hex");

@@ -51,6 +51,7 @@ const headerSchema = v.object({
 const lineSchema = v.object({
 	mask: v.pipe(v.string(), v.regex(/^[01]+$/)),
 	losses: v.array(v.nullable(v.number())),
+	seconds: v.optional(v.number()),
 });
 
 /** SHA-256 (hex) of an identity; the order in which settings are named does not matter. */
@@ -66,9 +67,13 @@ export function encodeHeader(header: LedgerHeader): string {
 	return `${JSON.stringify({ format: FORMAT, version: VERSION, key, players, windows, settings, created })}\n`;
 }
 
-/** A measurement as a line of a file. JSON numbers round-trip doubles exactly; losses that are not finite become null. */
-export function encodeMeasurement(measurement: Measurement): string {
-	return `${JSON.stringify({ mask: measurement.coalition.key, losses: Array.from(measurement.losses) })}\n`;
+/**
+ * A measurement as a line of a file. JSON numbers round-trip doubles exactly; losses that are not finite become null.
+ * @param seconds time that it took beyond the masks before it, where known
+ */
+export function encodeMeasurement(measurement: Measurement, seconds?: number): string {
+	const time = seconds === undefined ? {} : { seconds: Math.round(1e4 * seconds) / 1e4 };
+	return `${JSON.stringify({ mask: measurement.coalition.key, losses: Array.from(measurement.losses), ...time })}\n`;
 }
 
 /**
@@ -85,6 +90,8 @@ export interface ParsedLedger {
 	/** Undefined where the file is empty or its very first line is torn: nothing was measured yet. */
 	readonly header: LedgerHeader | undefined;
 	readonly measurements: readonly Measurement[];
+	/** Seconds that the measurements took, oldest first, as far as known. */
+	readonly seconds: readonly number[];
 	/** Bytes that hold whole lines; what follows is a line torn by a crash, to be cut away. */
 	readonly validBytes: number;
 }
@@ -96,18 +103,22 @@ export interface ParsedLedger {
 export function parseLedger(bytes: Uint8Array, path: string): ParsedLedger {
 	const lines = splitLines(bytes);
 	const first = lines[0];
-	if (!first || (!first.whole && isTornHeader(first.text))) return { header: undefined, measurements: [], validBytes: 0 };
+	const nothing = { header: undefined, measurements: [], seconds: [], validBytes: 0 };
+	if (!first || (!first.whole && isTornHeader(first.text))) return nothing;
 	const header = parseHeader(first.text, path);
 	const measurements: Measurement[] = [];
+	const seconds: number[] = [];
 	let validBytes = first.whole ? first.end : 0;
 	for (const [index, line] of lines.entries()) {
 		if (index === 0) continue;
 		const value = line.whole ? tryJson(line.text) : undefined;
 		if (value === undefined && index === lines.length - 1) break;
-		measurements.push(parseMeasurement(value, header, `${path}, line ${index + 1}`));
+		const parsed = parseMeasurement(value, header, `${path}, line ${index + 1}`);
+		measurements.push(parsed.measurement);
+		if (parsed.seconds !== undefined) seconds.push(parsed.seconds);
 		validBytes = line.end;
 	}
-	return first.whole ? { header, measurements, validBytes } : { header: undefined, measurements: [], validBytes: 0 };
+	return first.whole ? { header, measurements, seconds, validBytes } : nothing;
 }
 
 /** The header of a ledger's first line. @throws InvalidLedgerError */
@@ -129,17 +140,18 @@ export function parseHeader(line: string, path: string): LedgerHeader {
 
 const ADVICE = "Move the file away to start a new one.";
 
-function parseMeasurement(value: unknown, header: LedgerHeader, place: string): Measurement {
+function parseMeasurement(value: unknown, header: LedgerHeader, place: string): { measurement: Measurement; seconds: number | undefined } {
 	const parsed = v.safeParse(lineSchema, value);
 	if (!parsed.success) throw new InvalidLedgerError(`${place}: damaged measurement (${describe(parsed.issues[0])}). ${ADVICE}`);
-	const { mask, losses } = parsed.output;
+	const { mask, losses, seconds } = parsed.output;
 	if (mask.length !== header.players) {
 		throw new InvalidLedgerError(`${place}: a mask of ${mask.length} blocks in a ledger of ${header.players}. ${ADVICE}`);
 	}
 	if (losses.length !== header.windows.count) {
 		throw new InvalidLedgerError(`${place}: ${losses.length} losses in a ledger of ${header.windows.count} windows. ${ADVICE}`);
 	}
-	return { coalition: Coalition.parse(mask), losses: Float64Array.from(losses, (loss) => loss ?? Number.POSITIVE_INFINITY) };
+	const measurement = { coalition: Coalition.parse(mask), losses: Float64Array.from(losses, (loss) => loss ?? Number.POSITIVE_INFINITY) };
+	return { measurement, seconds };
 }
 
 function describe(issue: v.BaseIssue<unknown>): string {

@@ -5,8 +5,8 @@ import type { Ledger } from "./ledger.js";
 
 /** What an evaluator gets beside the coalitions. */
 export interface EvaluateOptions extends MeasureOptions {
-	/** To be called for each coalition as soon as it is measured, in any order. */
-	readonly onMeasurement: (measurement: Measurement) => void;
+	/** To be called for each coalition as soon as it is measured, in any order, with the seconds that it took where they are known. */
+	readonly onMeasurement: (measurement: Measurement, seconds?: number) => void;
 }
 
 /**
@@ -80,7 +80,7 @@ export class LedgerGame implements Game {
 		this.counts.saved += coalitions.length - missing.size;
 		if (missing.size === 0) return;
 		try {
-			await this.#run([...missing.values()], options, (measurement) => this.#keep(measurement, missing));
+			await this.#run([...missing.values()], options, (measurement, seconds) => this.#keep(measurement, missing, seconds));
 		} finally {
 			// Also after a failure or an abort: what was finished is kept, and a full disk is reported first.
 			await this.ledger.flush();
@@ -91,7 +91,7 @@ export class LedgerGame implements Game {
 		throw new EvaluationError(`the evaluator gave no loss for mask ${left}.`);
 	}
 
-	async #run(coalitions: Coalition[], options: MeasureOptions, onMeasurement: (measurement: Measurement) => void): Promise<void> {
+	async #run(coalitions: Coalition[], options: MeasureOptions, onMeasurement: EvaluateOptions["onMeasurement"]): Promise<void> {
 		const result = this.#evaluate(coalitions, { ...options, onMeasurement });
 		if (!isAsyncIterable(result)) {
 			await result;
@@ -103,12 +103,12 @@ export class LedgerGame implements Game {
 		}
 	}
 
-	#keep(measurement: Measurement, wanted: ReadonlyMap<string, Coalition>): void {
+	#keep(measurement: Measurement, wanted: ReadonlyMap<string, Coalition>, seconds: number | undefined): void {
 		if (!wanted.has(measurement.coalition.key)) {
 			throw new EvaluationError(`the evaluator measured mask ${measurement.coalition.key}, which was not asked for.`);
 		}
 		if (!this.ledger.get(measurement.coalition)) this.counts.measured++;
-		this.ledger.append(measurement);
+		this.ledger.append(measurement, seconds);
 	}
 
 	#measured(coalition: Coalition): Measurement {

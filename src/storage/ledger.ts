@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { FileError, InvalidLedgerError } from "../errors.js";
+import { FileError, InvalidLedgerError, NoSpaceError } from "../errors.js";
 import type { Coalition } from "../game/coalition.js";
 import type { Measurement } from "../game/game.js";
 import { asStored, encodeHeader, encodeMeasurement, type LedgerHeader, parseHeader, parseLedger } from "./ledger-format.js";
@@ -13,6 +13,8 @@ export type NewLedgerHeader = Omit<LedgerHeader, "created"> & { readonly created
 
 /** Longest time that finished measurements stay unsynced, milliseconds. */
 const SYNC_INTERVAL = 3000;
+/** Measurements that an estimate of time is made of. */
+const TIMES_KEPT = 50;
 
 /**
  * Every coalition that was measured, kept on disk: append-only JSON Lines, one measurement a line, so that a run
@@ -29,6 +31,8 @@ export class Ledger {
 	readonly resumed: number;
 
 	readonly #known = new Map<string, Measurement>();
+	/** The latest times, in seconds. */
+	#times: number[];
 	readonly #file: FileHandle | undefined;
 	readonly #lock: Lock | undefined;
 	#pending: string[] = [];
@@ -39,8 +43,14 @@ export class Ledger {
 	#failure: FileError | undefined;
 	#closing: Promise<void> | undefined;
 
-	private constructor(header: LedgerHeader, known: readonly Measurement[], storage?: { path: string; file: FileHandle; lock: Lock }) {
+	private constructor(
+		header: LedgerHeader,
+		known: readonly Measurement[],
+		times: readonly number[],
+		storage?: { path: string; file: FileHandle; lock: Lock },
+	) {
 		this.header = header;
+		this.#times = times.slice(-TIMES_KEPT);
 		// The first measurement of a coalition stays: what was read back once is what every later run sees.
 		for (const measurement of known)
 			if (!this.#known.has(measurement.coalition.key)) this.#known.set(measurement.coalition.key, measurement);
@@ -66,11 +76,11 @@ export class Ledger {
 			if (found.header) {
 				checkSameGame(found.header, header, path);
 				await resume(path, file, found.validBytes);
-				return new Ledger(found.header, found.measurements, { path, file, lock });
+				return new Ledger(found.header, found.measurements, found.seconds, { path, file, lock });
 			}
 			const begun = parseHeader(encodeHeader(withDate(header)), path);
 			await begin(path, file, begun);
-			return new Ledger(begun, [], { path, file, lock });
+			return new Ledger(begun, [], [], { path, file, lock });
 		} catch (error) {
 			await file?.close().catch(() => {});
 			await lock.release();
@@ -80,7 +90,7 @@ export class Ledger {
 
 	/** A ledger that is kept in memory only: same behaviour, nothing to resume. */
 	static inMemory(header: NewLedgerHeader): Ledger {
-		return new Ledger(withDate(header), []);
+		return new Ledger(withDate(header), [], []);
 	}
 
 	/**
@@ -99,6 +109,12 @@ export class Ledger {
 		return this.#known.size;
 	}
 
+	/** Seconds that a measurement took of late, by this run or an earlier one; undefined where none says. */
+	get secondsPerMask(): number | undefined {
+		const times = this.#times;
+		return times.length > 0 ? times.reduce((sum, time) => sum + time, 0) / times.length : undefined;
+	}
+
 	/** What was measured for a coalition, or undefined. */
 	get(coalition: Coalition): Measurement | undefined {
 		return this.#known.get(coalition.key);
@@ -112,10 +128,11 @@ export class Ledger {
 	/**
 	 * Keeps a measurement. It can be read back at once; the disk follows in batches, without waiting for it here.
 	 * A coalition that is already known is left as it was.
+	 * @param seconds time that it took beyond the masks before it, for estimates of later runs
 	 * @throws InvalidLedgerError for a measurement of another shape
 	 * @throws FileError where an earlier write failed, or the ledger is closed
 	 */
-	append(measurement: Measurement): Measurement {
+	append(measurement: Measurement, seconds?: number): Measurement {
 		if (this.#failure) throw this.#failure;
 		if (this.#closing) throw new FileError(`the ledger ${this.path ?? "in memory"} is closed.`);
 		this.#checkShape(measurement);
@@ -123,8 +140,9 @@ export class Ledger {
 		if (known) return known;
 		const stored = asStored(measurement);
 		this.#known.set(stored.coalition.key, stored);
+		if (seconds !== undefined) this.#times = [...this.#times, seconds].slice(-TIMES_KEPT);
 		if (this.#file) {
-			this.#pending.push(encodeMeasurement(stored));
+			this.#pending.push(encodeMeasurement(stored, seconds));
 			this.#startWriting();
 		}
 		return stored;
@@ -251,6 +269,13 @@ async function guard<T>(path: string, action: () => Promise<T>): Promise<T> {
 	try {
 		return await action();
 	} catch (error) {
+		const code = (error as NodeJS.ErrnoException).code;
+		if (code === "ENOSPC" || code === "EDQUOT") {
+			throw new NoSpaceError(
+				`the ledger ${path} cannot be written: the disk is full. Make room, or set PRUNE_GGUF_HOME to a folder on another disk.`,
+				{ cause: error },
+			);
+		}
 		throw new FileError(`the ledger ${path} cannot be used: ${(error as Error).message}`, { cause: error });
 	}
 }

@@ -19,6 +19,10 @@ const settings = v.record(
 );
 const blockList = v.array(natural);
 
+/** Units of a contribution. */
+export const contributionUnits = ["nats", "value", "log-nats"] as const;
+export type ContributionUnit = (typeof contributionUnits)[number];
+
 /** Losses of one model over the windows of one fold, nats per token. */
 const measured = v.strictObject({
 	/** Mean over the windows; null where the model broke down. */
@@ -50,9 +54,14 @@ const foldLosses = v.strictObject({
 const contribution = v.strictObject({
 	/** 0-based, as in the tensor names. */
 	block: natural,
-	/** Estimated contribution to v = PPL(full) / PPL(coalition). */
+	/** Higher is more needed. */
 	value: finite,
-	/** Standard error or posterior deviation of the value, where the estimator has one. */
+	/**
+	 * Of the value: `nats` per token that removing the block alone adds to the loss; `value`, its share in v = PPL(full) / PPL(kept
+	 * blocks); `log-nats`, its share in log(1 + added nats).
+	 */
+	unit: v.picklist(contributionUnits, `expected one of ${contributionUnits.join(", ")}`),
+	/** Standard error or posterior deviation of the value, where the estimator has one; in the same unit. */
 	standardError: v.optional(finite),
 	/** How it was estimated. */
 	estimator: text,

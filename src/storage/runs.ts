@@ -1,10 +1,12 @@
-import { createReadStream } from "node:fs";
-import { mkdir, readdir, rmdir, stat, unlink } from "node:fs/promises";
+import { mkdir, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { FileError, InvalidOptionError } from "../errors.js";
 import { cacheFolder } from "./cache-folder.js";
-import { parseHeader } from "./ledger-format.js";
 import { lockFile, lockOwner } from "./lock.js";
+import { deletePartials } from "./partials.js";
+import { describeFolder, entries, LEDGER, LOCK_REST, type RunFolder, WINDOWS } from "./run-folders.js";
+
+export type { KeptFile, KeptLedger, RunFolder } from "./run-folders.js";
 
 /** A model, as far as its run folder needs it. */
 export interface RunModel {
@@ -14,48 +16,15 @@ export interface RunModel {
 	readonly sha256: string;
 }
 
-/** A ledger or a plan that is kept. */
-export interface KeptFile {
-	readonly path: string;
-	/** In bytes. */
-	readonly size: number;
-	readonly lastUsed: Date;
-}
-
-/** A ledger that is kept. */
-export interface KeptLedger extends KeptFile {
-	/** Distinct lines: masks measured. */
-	readonly masks: number;
-	/** Number of blocks of the model; 0 where the file is damaged. */
-	readonly players: number;
-	readonly windows: { readonly count: number; readonly length: number };
-	/** Whether a live process is using it. */
-	readonly inUse: boolean;
-	/** Why it cannot be used, where it cannot. */
-	readonly damage?: string;
-}
-
-/** What is kept of one model. */
-export interface RunFolder {
-	readonly path: string;
-	/** Name of the folder: `<name>-<first 12 of the SHA-256>`. */
-	readonly model: string;
-	/** Bytes of all ledgers and plans. */
-	readonly size: number;
-	/** Masks of all ledgers. */
-	readonly masks: number;
-	readonly lastUsed: Date;
-	readonly ledgers: readonly KeptLedger[];
-	readonly plans: readonly KeptFile[];
-}
-
-/** What to delete: exactly one of `all`, `olderThanDays` and `model`, or the last two together. */
+/** What to delete: one of `all`, `olderThanDays` and `model`, or the last two together; `partials` by itself or beside them. */
 export interface CleanOptions extends RunsOptions {
 	readonly all?: boolean | undefined;
 	/** Files not used for so many days. Any number from 0. */
 	readonly olderThanDays?: number | undefined;
 	/** Name of a folder, of a model, or the first digits (at least 6) of its SHA-256. */
 	readonly model?: string | undefined;
+	/** A folder of outputs: what killed runs left unfinished there. Nothing of a living process, and nothing else. */
+	readonly partials?: string | undefined;
 	/** @default the clock */
 	readonly now?: Date | undefined;
 }
@@ -71,16 +40,10 @@ export interface CleanResult {
 	readonly deleted: readonly string[];
 	/** Bytes that became free. */
 	readonly freed: number;
-	/** Ledgers that were left because a live process uses them. */
+	/** Ledgers and unfinished files that were left because a live process uses them. */
 	readonly inUse: readonly string[];
 }
 
-const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
-const PLAN = /\.plan\.json$/;
-/** Kept windows of a model's own samples: of no use without the ledgers that were measured on them. */
-const WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
-/** Left by a process that was killed while it took a lock. */
-const LOCK_REST = /\.ledger\.jsonl\.lock\.(stale-)?\d+-[0-9a-f]+$/;
 const DAY = 86_400_000;
 
 /** Folder that holds the ledgers and plans of a model. It need not exist. */
@@ -125,12 +88,12 @@ export async function listRuns(options: RunsOptions = {}): Promise<RunFolder[]> 
 		if (entry.isDirectory()) folders.push(await describeFolder(join(directory, entry.name), entry.name));
 	}
 	return folders
-		.filter((folder) => folder.ledgers.length + folder.plans.length > 0)
+		.filter((folder) => folder.ledgers.length + folder.plans.length + folder.partials.length > 0)
 		.sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
 }
 
 /**
- * Deletes ledgers and plans (never anything else) and the folders that this leaves empty.
+ * Deletes ledgers, plans and unfinished files of dead processes (never anything else) and the folders that this leaves empty.
  * @throws InvalidOptionError where nothing says what to delete, or no model has that name
  */
 export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
@@ -139,6 +102,13 @@ export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
 	const deleted: string[] = [];
 	const inUse: string[] = [];
 	let freed = 0;
+	const clean = async (folder: string) => {
+		const result = await deletePartials(folder);
+		deleted.push(...result.deleted);
+		inUse.push(...result.inUse);
+		freed += result.freed;
+	};
+	if (options.partials !== undefined) await clean(options.partials);
 	for (const folder of await chosenFolders(options)) {
 		for (const file of [...folder.ledgers, ...folder.plans]) {
 			if (file.lastUsed.getTime() > before) continue;
@@ -149,18 +119,21 @@ export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
 				freed += file.size;
 			}
 		}
+		await clean(folder.path);
 		await sweep(folder.path);
 	}
 	return { deleted, freed, inUse };
 }
 
-function checkCleanOptions({ all, olderThanDays, model }: CleanOptions): void {
+function checkCleanOptions({ all, olderThanDays, model, partials }: CleanOptions): void {
 	if (olderThanDays !== undefined && !(olderThanDays >= 0)) {
 		throw new InvalidOptionError(`olderThanDays: expected a number of days from 0, got ${olderThanDays}.`);
 	}
 	const some = olderThanDays !== undefined || model !== undefined;
 	if (all && some) throw new InvalidOptionError("all: deletes everything; give either it, or an age or a model.");
-	if (!all && !some) throw new InvalidOptionError("Nothing says what to delete: give all, an age in days or a model.");
+	if (!all && !some && partials === undefined) {
+		throw new InvalidOptionError("Nothing says what to delete: give all, an age in days, a model, or a folder with unfinished files.");
+	}
 }
 
 function cutoff({ olderThanDays = 0, now = new Date() }: CleanOptions): number {
@@ -168,6 +141,7 @@ function cutoff({ olderThanDays = 0, now = new Date() }: CleanOptions): number {
 }
 
 async function chosenFolders(options: CleanOptions): Promise<RunFolder[]> {
+	if (!options.all && options.olderThanDays === undefined && options.model === undefined) return [];
 	const folders = await listRuns(options);
 	const wanted = options.model;
 	if (wanted === undefined) return folders;
@@ -212,66 +186,6 @@ async function sweep(folder: string): Promise<void> {
 	for (const name of names) if (rest.some((kind) => kind.test(name))) await unlink(join(folder, name)).catch(() => {});
 	// Fails, as it should, where something else lies in it.
 	await rmdir(folder).catch(() => {});
-}
-
-async function describeFolder(path: string, model: string): Promise<RunFolder> {
-	const ledgers: KeptLedger[] = [];
-	const plans: KeptFile[] = [];
-	for (const entry of await entries(path)) {
-		if (!entry.isFile()) continue;
-		const file = join(path, entry.name);
-		if (LEDGER.test(entry.name)) ledgers.push(await describeLedger(file));
-		else if (PLAN.test(entry.name)) plans.push(await describeFile(file));
-	}
-	const files = [...ledgers, ...plans];
-	return {
-		path,
-		model,
-		size: files.reduce((sum, file) => sum + file.size, 0),
-		masks: ledgers.reduce((sum, ledger) => sum + ledger.masks, 0),
-		lastUsed: new Date(Math.max(0, ...files.map((file) => file.lastUsed.getTime()))),
-		ledgers,
-		plans,
-	};
-}
-
-async function describeFile(path: string): Promise<KeptFile> {
-	const { size, mtime } = await stat(path);
-	return { path, size, lastUsed: mtime };
-}
-
-/** Counts lines instead of parsing them: a list must be quick with ledgers of many megabytes. */
-async function describeLedger(path: string): Promise<KeptLedger> {
-	const file = await describeFile(path);
-	const inUse = (await lockOwner(path)) !== undefined;
-	const { firstLine, lines } = await scan(path);
-	try {
-		const { players, windows } = parseHeader(firstLine, path);
-		return { ...file, masks: Math.max(0, lines - 1), players, windows, inUse };
-	} catch (error) {
-		return { ...file, masks: 0, players: 0, windows: { count: 0, length: 0 }, inUse, damage: (error as Error).message };
-	}
-}
-
-async function scan(path: string): Promise<{ firstLine: string; lines: number }> {
-	let firstLine = "";
-	let lines = 0;
-	for await (const chunk of createReadStream(path, { encoding: "latin1" }) as AsyncIterable<string>) {
-		const pieces = chunk.split("\n");
-		if (lines === 0) firstLine += pieces[0];
-		lines += pieces.length - 1;
-	}
-	return { firstLine: Buffer.from(firstLine, "latin1").toString("utf8"), lines };
-}
-
-async function entries(directory: string) {
-	try {
-		return (await readdir(directory, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
-	} catch (error) {
-		const code = (error as NodeJS.ErrnoException).code;
-		if (code === "ENOENT") return [];
-		throw new FileError(`${directory} cannot be read: ${(error as Error).message}`, { cause: error });
-	}
 }
 
 function runsDirectory({ cache = cacheFolder() }: RunsOptions): string {

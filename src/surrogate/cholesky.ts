@@ -7,23 +7,27 @@ export class Cholesky {
 	readonly #lower: Float64Array;
 
 	/**
-	 * @param matrix symmetric, size x size, row-major; overwritten
+	 * @param matrix symmetric (the lower triangle is read), size x size, row-major; overwritten
+	 * @param factored the matrix is its lower factor already
 	 * @throws RangeError where it is not positive definite
 	 */
-	constructor(matrix: Float64Array, size: number) {
-		for (let i = 0; i < size; i++) {
-			const row = i * size;
-			for (let j = 0; j <= i; j++) {
-				const other = j * size;
-				let sum = matrix[row + j] as number;
-				for (let k = 0; k < j; k++) sum -= (matrix[row + k] as number) * (matrix[other + k] as number);
-				if (i !== j) matrix[row + j] = sum / (matrix[other + j] as number);
-				else if (sum > 0) matrix[row + i] = Math.sqrt(sum);
-				else throw new RangeError(`the matrix is not positive definite (pivot ${i} is ${sum}); raise the penalty`);
-			}
-		}
+	constructor(matrix: Float64Array, size: number, factored = false) {
+		for (let i = 0; i < size && !factored; i++) factorRow(matrix, size, i);
 		this.size = size;
 		this.#lower = matrix;
+	}
+
+	/** The same in slices of some milliseconds, with a pause after each. */
+	static async inSlices(matrix: Float64Array, size: number, pause: (() => Promise<void>) | undefined): Promise<Cholesky> {
+		let work = 0;
+		for (let i = 0; i < size; i++) {
+			factorRow(matrix, size, i);
+			work += i * i;
+			if (work < SLICE) continue;
+			work = 0;
+			await pause?.();
+		}
+		return new Cholesky(matrix, size, true);
 	}
 
 	/** L^-1 b */
@@ -32,7 +36,8 @@ export class Cholesky {
 		const x = b.slice();
 		for (let i = 0; i < size; i++) {
 			let sum = x[i] as number;
-			for (let k = 0; k < i; k++) sum -= (this.#lower[i * size + k] as number) * (x[k] as number);
+			const row = i * size;
+			for (let k = 0; k < i; k++) sum -= (this.#lower[row + k] as number) * (x[k] as number);
 			x[i] = sum / (this.#lower[i * size + i] as number);
 		}
 		return x;
@@ -84,4 +89,36 @@ export class Cholesky {
 		for (let i = 0; i < this.size; i++) sum += 2 * Math.log(this.#lower[i * this.size + i] as number);
 		return sum;
 	}
+}
+
+/** Work between two pauses, in halves of multiplications: around ten milliseconds. */
+const SLICE = 16_000_000;
+
+/** Row i of the factor, from the rows above it. */
+function factorRow(matrix: Float64Array, size: number, i: number): void {
+	const row = i * size;
+	for (let j = 0; j < i; j++) {
+		const other = j * size;
+		matrix[row + j] = ((matrix[row + j] as number) - dot(matrix, row, other, j)) / (matrix[other + j] as number);
+	}
+	const pivot = (matrix[row + i] as number) - dot(matrix, row, row, i);
+	if (!(pivot > 0)) throw new RangeError(`the matrix is not positive definite (pivot ${i} is ${pivot}); raise the penalty`);
+	matrix[row + i] = Math.sqrt(pivot);
+}
+
+/** Sum of products of two stretches of one array, in four chains: one chain would wait for itself at every step. */
+function dot(values: Float64Array, a: number, b: number, length: number): number {
+	let s0 = 0;
+	let s1 = 0;
+	let s2 = 0;
+	let s3 = 0;
+	let k = 0;
+	for (; k + 3 < length; k += 4) {
+		s0 += (values[a + k] as number) * (values[b + k] as number);
+		s1 += (values[a + k + 1] as number) * (values[b + k + 1] as number);
+		s2 += (values[a + k + 2] as number) * (values[b + k + 2] as number);
+		s3 += (values[a + k + 3] as number) * (values[b + k + 3] as number);
+	}
+	for (; k < length; k++) s0 += (values[a + k] as number) * (values[b + k] as number);
+	return s0 + s1 + (s2 + s3);
 }

@@ -1,5 +1,6 @@
 import type { Coalition } from "../game/coalition.js";
 import { type Sample, toRows } from "../game/sample.js";
+import { blockWeights } from "./block-weights.js";
 import { Cholesky } from "./cholesky.js";
 import { type FitOptions, type FitReport, linkOfLoss, playersOf, type Surrogate, thinned, valueOfLink } from "./surrogate.js";
 
@@ -65,26 +66,6 @@ class Data {
 		);
 		this.targets = Float64Array.from(samples, (sample) => linkOfLoss(sample.addedLoss));
 	}
-}
-
-/** Weights of mean 1 from an additive ridge fit; a floor keeps harmless blocks from vanishing. */
-function blockWeights(samples: readonly Sample[], players: number): Float64Array {
-	const gram = new Float64Array(players * players);
-	const moment = new Float64Array(players);
-	for (const sample of samples) {
-		const removed = sample.coalition.removed();
-		for (const i of removed) {
-			moment[i]! += linkOfLoss(sample.addedLoss);
-			for (const j of removed) gram[i * players + j]! += 1;
-		}
-	}
-	for (let i = 0; i < players; i++) gram[i * players + i]! += 0.1;
-	const costs = new Cholesky(gram, players).solve(moment).map((cost) => Math.max(0, cost));
-	const mean = costs.reduce((sum, cost) => sum + cost, 0) / players;
-	if (!(mean > 0)) return costs.fill(1);
-	const floored = costs.map((cost) => Math.max(0.2, Math.min(5, cost / mean)));
-	const scale = players / floored.reduce((sum, weight) => sum + weight, 0);
-	return floored.map((weight) => weight * scale);
 }
 
 /** k(a, b), anchored: the covariance once the full model's value is known to be 0. */

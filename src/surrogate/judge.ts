@@ -1,5 +1,5 @@
 import { Random } from "../game/random.js";
-import type { Predictor } from "../game/predictor.js";
+import type { Calibrated, Predictor } from "../game/predictor.js";
 import type { Sample } from "../game/sample.js";
 import { meanOf, rSquared, spearman } from "./statistics.js";
 import { linkOfLoss } from "./surrogate.js";
@@ -27,6 +27,8 @@ export interface Judgement extends Agreement {
 	readonly within: Agreement;
 	/** One entry a number of kept blocks, descending. */
 	readonly strata: readonly StratumAgreement[];
+	/** Share of the masks that the surrogate's 90 % intervals held; absent where it gives none. */
+	readonly coverage90?: number;
 	readonly baselines: {
 		/** Guess: mean of the training masks of the same size. */
 		readonly stratumMean: Agreement;
@@ -56,7 +58,84 @@ export function judge(predictor: Predictor, heldOut: readonly Sample[], options:
 	}
 	const masks = [...distinct.values()];
 	if (masks.length < 2) throw new RangeError(`at least two distinct held-out masks are needed, got ${masks.length}`);
-	const guesses = predictor.predict(masks.map((sample) => sample.coalition));
+	return judgementOf(masks, guess(predictor, masks, options));
+}
+
+export interface CrossJudgeOptions {
+	readonly seed: number | string;
+	/** Parts; each is held out once while the surrogate is fitted to all else. @default 5 */
+	readonly folds?: number;
+	/** Blocks whose single removal is too dear, for the second baseline. @default none */
+	readonly critical?: readonly number[];
+}
+
+/**
+ * Judges a way of learning where masks are too dear to hold any out for good: every judged mask is held out once, in parts that hold the
+ * same share of every size, and the surrogate is fitted anew to all other samples.
+ * @param judged keys of the masks to judge on, which should be drawn at random; the others are always trained on
+ * @returns undefined where fewer than ten masks can be judged
+ */
+export async function crossJudge<P extends Predictor>(
+	samples: readonly Sample[],
+	judged: ReadonlySet<string>,
+	learn: (training: readonly Sample[]) => Promise<P>,
+	options: CrossJudgeOptions,
+): Promise<Judgement | undefined> {
+	const { seed, folds = 5, critical } = options;
+	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()];
+	const random = new Random(seed);
+	const order = random.shuffle(distinct.filter((sample) => judged.has(sample.coalition.key)));
+	if (order.length < 10) return undefined;
+	order.sort((a, b) => a.coalition.size - b.coalition.size);
+	const guesses: Guesses[] = [];
+	const masks: Sample[] = [];
+	for (let fold = 0; fold < folds; fold++) {
+		const held = order.filter((_, i) => i % folds === fold);
+		if (held.length === 0) continue;
+		const keys = new Set(held.map((sample) => sample.coalition.key));
+		const training = distinct.filter((sample) => !keys.has(sample.coalition.key));
+		guesses.push(guess(await learn(training), held, { training, ...(critical ? { critical } : {}) }));
+		masks.push(...held);
+	}
+	return judgementOf(masks, joined(guesses));
+}
+
+/** What is guessed of each mask, by the surrogate and by the baselines. */
+interface Guesses {
+	readonly values: readonly number[];
+	readonly stratumMean: readonly number[];
+	readonly criticalKept?: readonly number[];
+	/** Deviation from the forecast in standard deviations, link scale. */
+	readonly scores?: readonly number[];
+}
+
+function guess(predictor: Predictor & Partial<Calibrated>, masks: readonly Sample[], options: JudgeOptions): Guesses {
+	const coalitions = masks.map((sample) => sample.coalition);
+	const critical = options.critical ?? [];
+	const links = predictor.predictLinks?.(coalitions);
+	return {
+		values: Array.from(predictor.predict(coalitions)),
+		stratumMean: groupMeans(masks, options.training, (sample) => sample.coalition.size),
+		...(critical.length > 0 ? { criticalKept: groupMeans(masks, options.training, flagOf(critical)) } : {}),
+		...(links
+			? { scores: masks.map((sample, i) => (logScale(sample) - (links.mean[i] as number)) / Math.max(1e-12, links.sd[i] as number)) }
+			: {}),
+	};
+}
+
+function joined(parts: readonly Guesses[]): Guesses {
+	const all = (pick: (part: Guesses) => readonly number[] | undefined) => parts.flatMap((part) => pick(part) ?? []);
+	return {
+		values: all((part) => part.values),
+		stratumMean: all((part) => part.stratumMean),
+		...(parts.every((part) => part.criticalKept) ? { criticalKept: all((part) => part.criticalKept) } : {}),
+		...(parts.every((part) => part.scores) ? { scores: all((part) => part.scores) } : {}),
+	};
+}
+
+function judgementOf(masks: readonly Sample[], { values, stratumMean, criticalKept, scores }: Guesses): Judgement {
+	const guesses = Float64Array.from(values);
+	const of = (list: readonly number[]) => agreement(masks, Float64Array.from(list));
 	const strata = strataOf(masks).map(({ kept, indices }) => ({
 		kept,
 		masks: indices.length,
@@ -65,15 +144,19 @@ export function judge(predictor: Predictor, heldOut: readonly Sample[], options:
 			Float64Array.from(indices, (i) => guesses[i] as number),
 		),
 	}));
-	const critical = options.critical ?? [];
-	const criticalKept = critical.length > 0 ? { criticalKept: groupBaseline(masks, options.training, flagOf(critical)) } : {};
 	return {
 		...agreement(masks, guesses),
 		masks: masks.length,
 		within: withinStrata(masks, guesses, strata),
 		strata,
-		baselines: { stratumMean: groupBaseline(masks, options.training, (sample) => sample.coalition.size), ...criticalKept },
+		baselines: { stratumMean: of(stratumMean), ...(criticalKept ? { criticalKept: of(criticalKept) } : {}) },
+		...(scores ? { coverage90: coverage90(scores) } : {}),
 	};
+}
+
+/** Share of scores inside the central 90 % of a standard normal. */
+export function coverage90(scores: readonly number[]): number {
+	return scores.filter((score) => Math.abs(score) <= 1.6449).length / scores.length;
 }
 
 function flagOf(critical: readonly number[]): (sample: Sample) => number {
@@ -133,7 +216,7 @@ function withinStrata(masks: readonly Sample[], guesses: Float64Array, strata: r
 }
 
 /** Guesses each mask by the mean of the training masks in its group, or of all where the group has none. */
-function groupBaseline(masks: readonly Sample[], training: readonly Sample[], groupOf: (sample: Sample) => number): Agreement {
+function groupMeans(masks: readonly Sample[], training: readonly Sample[], groupOf: (sample: Sample) => number): number[] {
 	const groups = new Map<number, number[]>();
 	for (const sample of training) {
 		const group = groupOf(sample);
@@ -141,10 +224,7 @@ function groupBaseline(masks: readonly Sample[], training: readonly Sample[], gr
 	}
 	const overall = meanOf(training.map((sample) => sample.value));
 	const means = new Map([...groups].map(([group, values]) => [group, meanOf(values)]));
-	return agreement(
-		masks,
-		Float64Array.from(masks, (sample) => means.get(groupOf(sample)) ?? overall),
-	);
+	return masks.map((sample) => means.get(groupOf(sample)) ?? overall);
 }
 
 /**

@@ -296,6 +296,10 @@ export class PairwiseSurrogate implements Surrogate, Posterior, Coefficients {
 		return new QuadraticLoss(this.#solution.draw(normal));
 	}
 
+	toValue(loss: number): number {
+		return valueOfLink(loss);
+	}
+
 	/** Coefficients of one posterior draw: intervals of anything computed from them come from many. */
 	drawCoefficients(normal: () => number): Coefficients {
 		return this.#solution.draw(normal);

@@ -64,7 +64,6 @@ describe("other patterns", () => {
 		["plamo3", 8, false],
 		["cohere2moe", 4, true],
 		["laguna", 4, true],
-		["modern-bert", 3, true],
 	])("%s: every %dth block is full (first: %s)", async (name, period, first) => {
 		const slides = range(16).map((i) => (first ? i % period !== 0 : i % period < period - 1));
 		const removed = [2, 6];
@@ -180,11 +179,5 @@ describe("counts and derived values", () => {
 		expect(await valueAfter("qwen4exp", 5, keys, [0], "ple.layers")).toEqual([1]);
 		const file = await model("qwen4exp", { blocks: 5, keys });
 		expect(() => removeBlocks(file, [2], made)).toThrow(/block 2 must stay/);
-	});
-
-	it("t5encoder: renumbers its own prefix", async () => {
-		const file = await pruned("t5encoder", { blocks: 3, prefix: "enc.blk." }, [1]);
-		expect(file.tensor("enc.blk.1.attn_q.weight")).toBeDefined();
-		expect(file.tensor("enc.blk.2.attn_q.weight")).toBeUndefined();
 	});
 });

@@ -30,10 +30,12 @@ describe("pruneText", () => {
 	});
 
 	it("says that a dry run wrote nothing", () => {
-		const estimate = { masks: 200, tokens: 256_000, seconds: 90 };
+		const estimate = { masks: 200, known: 0, tokens: 256_000, seconds: 90 };
 		const text = pruneText({ model, curve: [], estimate, commands: [], seconds: 1 }, {});
 		expect(text).toContain("Would measure at most 200 masks (256.0 k tokens) in about 1 min 30 s; nothing was written.\n");
 		expect(text).not.toContain("Next");
+		const resumed = pruneText({ model, curve: [], estimate: { ...estimate, known: 1200 }, commands: [], seconds: 1 }, {});
+		expect(resumed).toContain("at most 200 masks, beside 1,200 known ones, (256.0 k tokens)");
 	});
 
 	it("may find it sensible to remove nothing", () => {
@@ -49,14 +51,15 @@ describe("pruneText", () => {
 describe("the other commands", () => {
 	it("rank lists every block in order, frozen ones too", () => {
 		const contributions = [
-			{ block: 3, value: 0.2 },
-			{ block: 1, value: 0.1 },
+			{ block: 3, value: 0.2, unit: "nats" as const },
+			{ block: 1, value: 0.1, unit: "nats" as const },
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
 		const text = rankText({ model, loss: 2, estimator: "leave-one-out", contributions, frozen, masks: 5, seconds: 3 }, {});
 		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the whole model 2.000\n");
 		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
 		expect(text).toMatch(/^ +0 +critical$/m);
+		expect(text).toMatch(/^block +nats added +note$/m);
 	});
 
 	it("evaluate shows llama-perplexity's digits", () => {
@@ -75,6 +78,7 @@ describe("the other commands", () => {
 			...model,
 			files: ["m.gguf"],
 			maxRemovable: 3,
+			proof: "bits" as const,
 			frozen: [{ block: 0, reason: "it reads the input" }],
 			types: { F32: 1, Q8_0: 9 },
 		};
@@ -82,6 +86,7 @@ describe("the other commands", () => {
 		expect(text).toMatch(/^removable +up to 3 of 4 blocks$/m);
 		expect(text).toMatch(/^tensors +9 Q8_0, 1 F32$/m);
 		expect(text).toMatch(/^block 0 +stays: it reads the input$/m);
+		expect(inspectText({ ...base, support: "exact", proof: "source" }, {})).toMatch(/^removable +up to 3 of 4 blocks; .*only if.*proven/m);
 		expect(inspectText({ ...base, support: "refused", reason: "its blocks are looped" }, {})).toMatch(
 			/^removable +none: its blocks are looped$/m,
 		);
@@ -112,12 +117,14 @@ describe("the other commands", () => {
 			lastUsed,
 			ledgers: [ledger, { ...ledger, inUse: true }, { ...ledger, damage: "torn" }],
 			plans: [{ path: "/c/a.plan.json", size: 100, lastUsed }],
+			partials: [{ path: "/c/.a.partial-1-0", pid: 1, size: 300, inUse: false }],
 		};
 		const text = runsText([folder], new Date(86_400_000), {});
 		expect(text).toMatch(/^m-0123 +ledger +1,234 +2\.0 kB +1 day ago +\/c\/x\.ledger\.jsonl$/m);
 		expect(text).toMatch(/^m-0123 +in use +/m);
 		expect(text).toMatch(/^m-0123 +damaged +2\.0 kB/m);
 		expect(text).toMatch(/^m-0123 +plan +100 B/m);
+		expect(text).toMatch(/^m-0123 +unfinished +300 B +\/c\/\.a\.partial-1-0$/m);
 		expect(runsText([], new Date(), {})).toBe("Nothing is kept.\n");
 		expect(cleanText({ deleted: ["/c/a"], freed: 100, inUse: ["/c/b"] })).toBe(
 			"deleted /c/a\n1 file, 100 B freed\nleft, because a running process uses it: /c/b\n",

@@ -1,8 +1,9 @@
 // Runs the steps of one job, each on a model of its own, and prints a line of JSON before and after each. It is a process
 // apart because an assertion of llama.cpp ends the process: the last step begun is then the one that crashed.
 import { createHash } from "node:crypto";
-import { copyFile, open, readFile, rm } from "node:fs/promises";
+import { copyFile, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { differences, readByHuggingface, readByLlama } from "./readers.mjs";
 
 const dist = new URL("../../dist/", import.meta.url);
 const { Coalition, GgufFile, Model, describeBlocks, makeWindows, removeBlocks, writeGguf } = await import(new URL("index.js", dist));
@@ -49,30 +50,30 @@ async function measureWhole(path) {
 
 /** The original with the removed blocks made the identity. */
 async function oracle(removed) {
-	const path = join(job.folder, "oracle.gguf");
-	await copyFile(job.model, path);
-	const handle = await open(path, "r+");
-	try {
-		for (const block of removed) {
-			const zero = outputTensors(file, block);
-			if (zero.length === 0) throw Object.assign(new Error(`block ${block} has no output tensors`), { code: "NO_ORACLE" });
-			for (const name of zero) await fill(handle, name, 0);
-			for (const name of unitTensors(file, block)) await fill(handle, name, 1);
-		}
-	} finally {
-		await handle.close();
+	const copies = new Map(file.paths.map((path) => [path, join(job.folder, `oracle${/-\d{5}-of-\d{5}(?=\.gguf$)/.exec(path) ?? ""}.gguf`)]));
+	for (const [path, copy] of copies) await copyFile(path, copy);
+	for (const block of removed) {
+		const zero = outputTensors(file, block);
+		if (zero.length === 0) throw Object.assign(new Error(`block ${block} has no output tensors`), { code: "NO_ORACLE" });
+		for (const name of zero) await fill(copies, name, 0);
+		for (const name of unitTensors(file, block)) await fill(copies, name, 1);
 	}
-	return measureWhole(path);
+	return measureWhole([...copies.values()][0]);
 }
 
-async function fill(handle, name, value) {
+async function fill(copies, name, value) {
 	const { type, source } = file.tensor(name);
 	const bytes = Buffer.alloc(source.size);
 	if (value !== 0) {
 		if (type !== 0) throw new Error(`cannot set ${name} of type ${type} to ${value}`);
 		new Float32Array(bytes.buffer, bytes.byteOffset, source.size / 4).fill(value);
 	}
-	await handle.write(bytes, 0, bytes.length, source.offset);
+	const handle = await open(copies.get(source.path), "r+");
+	try {
+		await handle.write(bytes, 0, bytes.length, source.offset);
+	} finally {
+		await handle.close();
+	}
 }
 
 async function written(removed) {
@@ -83,7 +84,15 @@ async function written(removed) {
 	} finally {
 		await handle.close();
 	}
-	return measureWhole(path);
+	return { ...(await measureWhole(path)), readers: await comparedByReaders(path, removed) };
+}
+
+let readings;
+async function comparedByReaders(path, removed) {
+	readings ??= { huggingface: await readByHuggingface(file.paths), ...(job.reader ? { llama: readByLlama(job.reader, file.paths) } : {}) };
+	const now = { huggingface: await readByHuggingface([path]), ...(job.reader ? { llama: readByLlama(job.reader, [path]) } : {}) };
+	const what = { architecture: file.architecture, blocks: Number(file.value(`${file.architecture}.block_count`)), removed };
+	return Object.fromEntries(Object.keys(now).map((reader) => [reader, differences(readings[reader], now[reader], what)]));
 }
 
 let original;
@@ -102,6 +111,8 @@ const steps = {
 	resumes,
 	/** All sets in one batch, so that later ones resume from what earlier ones left. */
 	shared: () => onOriginal(job.allowed, true),
+	/** No block at all: the head on the embedding. */
+	empty: () => onOriginal([[...Array(describeBlocks(file).blocks).keys()]], false),
 	/** Each set by itself. */
 	view: (removed) => onOriginal([removed], false),
 	oracle,
@@ -128,5 +139,3 @@ for (const { key, step, removed, path } of job.steps) {
 	}
 }
 await original?.dispose();
-await rm(join(job.folder, "oracle.gguf"), { force: true });
-await rm(join(job.folder, "pruned.gguf"), { force: true });

@@ -7,7 +7,16 @@ import { GgufFile } from "../../src/gguf/index.js";
 import type { Job, Outcome, Print, Step } from "./job.js";
 import { quantizeWithout } from "./quantize.js";
 import { type RemovalSet, removalSets } from "./sets.js";
-import { type Finding, findingOf, type QuantizeFinding, quantizeFindingOf, withoutFolders } from "./verdict.js";
+import {
+	type EmptyFinding,
+	emptyFindingOf,
+	type Finding,
+	findingOf,
+	type QuantizeFinding,
+	quantizeFindingOf,
+	readersOf,
+	withoutFolders,
+} from "./verdict.js";
 
 const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
 
@@ -18,6 +27,8 @@ export interface ExamineOptions {
 	sets?: (plan: BlockPlan) => RemovalSet[];
 	/** The reference tool that removes blocks too, to be set beside. */
 	quantize?: string | undefined;
+	/** The program with llama.cpp's reader of GGUF. @default only @huggingface/gguf reads written files */
+	reader?: string | undefined;
 	/** Tokens in a window. @default 128 */
 	length?: number;
 	/** @default 2 */
@@ -45,6 +56,10 @@ export interface Examined {
 	/** The unpruned model itself does not run. */
 	broken?: string;
 	findings: Finding[];
+	/** Absent where no set is allowed, or some blocks must stay. */
+	empty?: EmptyFinding;
+	/** Written files in which a reader that is not ours found what it should, by reader. */
+	readers: Record<string, number>;
 	quantize: QuantizeFinding[];
 }
 
@@ -56,7 +71,7 @@ export async function examine(model: string, options: ExamineOptions): Promise<E
 		const sets = (options.sets ?? ((one) => removalSets(one, 5)))(plan);
 		const allowed = sets.filter(({ removed }) => plan.check(removed) === undefined);
 		const foreign = options.quantize ? await foreignFiles(options.quantize, model, sets, options.folder) : new Map();
-		const steps = stepsOf(sets, allowed, foreign);
+		const steps = stepsOf(plan, sets, allowed, foreign);
 		const job: Omit<Job, "done"> = {
 			model,
 			folder: options.folder,
@@ -65,6 +80,7 @@ export async function examine(model: string, options: ExamineOptions): Promise<E
 			seed: 20_260_101,
 			threads: options.threads ?? 2,
 			ubatch: options.ubatch ?? 512,
+			...(options.reader ? { reader: options.reader } : {}),
 			allowed: allowed.map(({ removed }) => removed),
 			steps,
 		};
@@ -86,7 +102,7 @@ async function foreignFiles(tool: string, model: string, sets: readonly RemovalS
 	return files;
 }
 
-function stepsOf(sets: readonly RemovalSet[], allowed: readonly RemovalSet[], foreign: Foreign): Step[] {
+function stepsOf(plan: BlockPlan, sets: readonly RemovalSet[], allowed: readonly RemovalSet[], foreign: Foreign): Step[] {
 	const steps: Step[] = [{ key: "original", step: "original" }];
 	if (allowed.length > 0) steps.push({ key: "resumes", step: "resumes" }, { key: "shared", step: "shared" });
 	for (const set of sets) {
@@ -97,6 +113,11 @@ function stepsOf(sets: readonly RemovalSet[], allowed: readonly RemovalSet[], fo
 		steps.push({ key: `oracle:${keyOf(set)}`, step: "oracle", removed });
 		const other = foreign.get(keyOf(set));
 		if (other && "path" in other) steps.push({ key: `foreign:${keyOf(set)}`, step: "foreign", path: other.path });
+	}
+	// Where blocks are frozen the empty set never comes up, and its measure would keep what makes them stay.
+	if (allowed.length > 0 && plan.frozen.size === 0) {
+		const removed = Array.from({ length: plan.blocks }, (_, i) => i);
+		steps.push({ key: "empty", step: "empty" }, { key: "empty:oracle", step: "oracle", removed });
 	}
 	return steps;
 }
@@ -165,6 +186,7 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 			written: outcomes.get(`written:${key}`),
 		});
 	});
+	const empty = emptyFindingOf(outcomes.get("empty"), outcomes.get("empty:oracle"));
 	return {
 		architecture: plan.architecture,
 		blocks: plan.blocks,
@@ -176,6 +198,8 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 		loss: first?.loss ?? null,
 		...(first ? {} : { broken: withoutFolders(JSON.stringify(original)) }),
 		findings,
+		...(empty ? { empty } : {}),
+		readers: readersCount(allowed.map((set) => outcomes.get(`written:${keyOf(set)}`))),
 		quantize: sets.flatMap((set) => {
 			const other = foreign.get(keyOf(set));
 			return other
@@ -191,4 +215,12 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 				: [];
 		}),
 	};
+}
+
+function readersCount(written: readonly (Outcome | undefined)[]): Record<string, number> {
+	const counts: Record<string, number> = {};
+	for (const outcome of written) {
+		for (const [reader, faults] of Object.entries(readersOf(outcome))) if (faults.length === 0) counts[reader] = (counts[reader] ?? 0) + 1;
+	}
+	return counts;
 }

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BUILD = fileURLToPath(new URL("../../build/cpu/", import.meta.url));
+/** Where the reference tools are. */
+export const BUILD = fileURLToPath(new URL("../../build/cpu/", import.meta.url));
 
 /** llama.cpp's own maker of small random models (six blocks each, as patched by the build). */
 export const GENERATOR = join(BUILD, "test-llama-archs");

@@ -3,7 +3,7 @@
 /** One thing to measure; `key` names it among all of the job. */
 export interface Step {
 	key: string;
-	step: "original" | "resumes" | "shared" | "view" | "oracle" | "written" | "foreign";
+	step: "original" | "resumes" | "shared" | "empty" | "view" | "oracle" | "written" | "foreign";
 	removed?: readonly number[];
 	/** A model that another program wrote. */
 	path?: string;
@@ -19,6 +19,8 @@ export interface Job {
 	seed: number;
 	threads: number;
 	ubatch: number;
+	/** The program with llama.cpp's reader of GGUF. */
+	reader?: string;
 	/** Sets for the step `shared`. */
 	allowed: readonly (readonly number[])[];
 	steps: readonly Step[];
@@ -34,6 +36,8 @@ export interface Print {
 	loss: number | null;
 	/** The addon hashed the logits. */
 	logits: boolean;
+	/** Of a written file: what each reader that is not ours finds wrong in it. */
+	readers?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface StepError {

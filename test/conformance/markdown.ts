@@ -2,23 +2,27 @@ import { ARCHITECTURES, type ArchitectureEntry } from "../../src/architectures/i
 import { TABLE_PIN } from "../../src/architectures/table.js";
 import type { Examined } from "./examine.js";
 import type { Results } from "./record.js";
+import type { EmptyFinding } from "./verdict.js";
 
 const TRAP = "trap ";
+const OWN = "own ";
 
 /** docs/conformance.md: what the recorded run showed, architecture by architecture. */
 export function conformanceMarkdown(results: Results): string {
-	const models = Object.entries(results).filter(([name]) => !name.startsWith(TRAP));
+	const own = Object.entries(results).filter(([name]) => name.startsWith(OWN));
 	const traps = Object.entries(results).filter(([name]) => name.startsWith(TRAP));
+	const models = Object.entries(results).filter(([name]) => !name.startsWith(TRAP) && !name.startsWith(OWN));
 	return [
-		...intro(models.length, traps.length),
+		...intro(models.length, own.length, traps.length),
 		...totals(results),
 		...architectures(results),
-		...trapTable(traps),
+		...modelTable("Made here", OWN, own),
+		...modelTable("Made for what the generator's models hide", TRAP, traps),
 		...otherTool(models),
 	].join("\n");
 }
 
-function intro(models: number, traps: number): string[] {
+function intro(models: number, own: number, traps: number): string[] {
 	return [
 		"# Conformance",
 		"",
@@ -28,13 +32,15 @@ function intro(models: number, traps: number): string[] {
 		"CONFORMANCE_RECORD=1 npm run test:conformance",
 		"```",
 		"",
-		`${models} small random models of llama.cpp's own generator (\`test-llama-archs\`, six blocks unless it needs another number) and ${traps} made from them for what they hide. ` +
+		`${models} small random models of llama.cpp's own generator (\`test-llama-archs\`, six blocks unless it needs another number), ${own} made here of architectures that it leaves out or with metadata that it does not make (\`test/conformance/own-models.ts\`), and ${traps} made from these for what they hide. ` +
 			"For each, several sets of blocks are removed: one, two scattered ones, the first, the last, a run of three, the groups that a rule ties together, and more until five sets are allowed. " +
 			"For each set that is allowed, all logits of 2 windows of 128 random tokens are compared bit for bit, each model in a process of its own:",
 		"",
 		"1. the original file with the output tensors of the removed blocks set to zero (the measure of what removing means);",
 		"2. the layer view on the original, alone, and in a batch with the other sets, so that hidden states are resumed from;",
 		"3. the written file, loaded and run as a whole.",
+		"",
+		"Beside the bits, each written file is read by readers of other hands, the one in llama.cpp and `@huggingface/gguf`: every key, type and value, and the bytes of every tensor under its new number, must be those of the original, but for what removing blocks changes. And the value of the empty set (no block left, the head on the embedding) is compared with the original whose blocks are all zeroed.",
 		"",
 		"*Exact* sets agreed in every bit. *Refused* sets break a rule of the architecture; nothing is written for them.",
 		"",
@@ -54,7 +60,29 @@ function totals(results: Results): string[] {
 		row("do not load", "does-not-load"),
 		row("crash", "crash"),
 		row("other errors", "error"),
+		...readers(results),
+		...empty(results),
 		"",
+	];
+}
+
+const READERS: Readonly<Record<string, string>> = { huggingface: "`@huggingface/gguf`", llama: "llama.cpp's reader" };
+
+function readers(results: Results): string[] {
+	return Object.entries(READERS).map(([reader, label]) => {
+		const files = Object.values(results).reduce((sum, examined) => sum + (examined.readers?.[reader] ?? 0), 0);
+		return `| written files that ${label} finds as they should be | ${files} |`;
+	});
+}
+
+function empty(results: Results): string[] {
+	const counts = countBy(Object.values(results).flatMap((examined) => examined.empty?.verdict ?? []));
+	const of = (verdict: EmptyFinding["verdict"]) => counts.get(verdict) ?? 0;
+	const faults = [...counts].reduce((sum, [verdict, count]) => sum + (verdict === "exact" || verdict === "not-measured" ? 0 : count), 0);
+	return [
+		`| models whose empty set is exact | ${of("exact")} |`,
+		`| models whose empty set cannot be measured | ${of("not-measured")} |`,
+		`| models whose empty set differs or crashes | ${faults} |`,
 	];
 }
 
@@ -101,17 +129,17 @@ function architectureRow(entry: ArchitectureEntry, models: readonly Examined[]):
 	return `| \`${entry.name}\` | ${stateOf(entry, models)} | ${of("exact", "no-oracle")} | ${of("refused")} | ${resumed} | ${[...reasons].join("; ") || "-"} |`;
 }
 
-function trapTable(traps: readonly [string, Examined][]): string[] {
+function modelTable(title: string, prefix: string, models: readonly [string, Examined][]): string[] {
 	return [
-		"## Made for what the generator's models hide",
+		`## ${title}`,
 		"",
 		"| model | blocks | exact sets | refused sets | differ, do not load, crash | llama-quantize right |",
 		"| --- | ---: | ---: | ---: | ---: | ---: |",
-		...traps.map(([name, { blocks, findings, quantize }]) => {
+		...models.map(([name, { blocks, findings, quantize }]) => {
 			const of = (...verdicts: string[]) => findings.filter(({ verdict }) => verdicts.includes(verdict)).length;
 			const right = quantize.filter(({ verdict }) => verdict === "right").length;
 			const exact = of("exact", "no-oracle");
-			return `| ${name.slice(TRAP.length)} | ${blocks} | ${exact} | ${of("refused")} | ${findings.length - exact - of("refused")} | ${right} of ${quantize.length} |`;
+			return `| ${name.slice(prefix.length)} | ${blocks} | ${exact} | ${of("refused")} | ${findings.length - exact - of("refused")} | ${right} of ${quantize.length} |`;
 		}),
 		"",
 	];

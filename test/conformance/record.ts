@@ -12,9 +12,11 @@ export type Results = Record<string, Examined>;
 /** What must not be: a set that was not refused and is not exact. */
 export function faultsOf(examined: Examined): string[] {
 	if (examined.broken && examined.support === "exact") return [`the model itself does not run: ${examined.broken}`];
-	return examined.findings
+	const empty = examined.empty && !["exact", "not-measured"].includes(examined.empty.verdict) ? [examined.empty] : [];
+	const sets = examined.findings
 		.filter(({ verdict }) => !["exact", "no-oracle", "refused"].includes(verdict))
 		.map(({ removed, verdict, detail }) => `without ${removed.join(",")}: ${verdict}: ${detail}`);
+	return [...sets, ...empty.map(({ verdict, detail }) => `without any block: ${verdict}: ${detail}`)];
 }
 
 export function readResults(): Results {

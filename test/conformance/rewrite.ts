@@ -1,5 +1,5 @@
 import { mkdir, open, readFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { perBlockKeys } from "../../src/architectures/entries.js";
 import { ARCHITECTURES } from "../../src/architectures/index.js";
 import {
@@ -12,6 +12,7 @@ import {
 	type GgufScalarType,
 	writeGguf,
 } from "../../src/gguf/index.js";
+import { shardName } from "../../src/gguf/split.js";
 
 /** A tensor with its bytes. */
 export interface LoadedTensor {
@@ -69,6 +70,32 @@ export async function rewrite(source: string, target: string, change: Rewrite): 
 		await handle.close();
 	}
 	return target;
+}
+
+/** Writes the model as `count` files, as llama.cpp splits one, and gives the path of the first. */
+export async function splitInto(count: number, source: string, folder: string): Promise<string> {
+	const file = await GgufFile.read(source);
+	const { version, alignment, entries, tensors } = contentOf(file);
+	await mkdir(folder, { recursive: true });
+	const each = Math.ceil(tensors.length / count);
+	const paths: string[] = [];
+	for (let no = 0; no < count; no++) {
+		const path = join(folder, shardName("model", no, count));
+		const split = [
+			encodeEntry("split.no", "uint16", no),
+			encodeEntry("split.count", "uint16", count),
+			encodeEntry("split.tensors.count", "int32", tensors.length),
+		];
+		const handle = await open(path, "w");
+		try {
+			const part = tensors.slice(no * each, (no + 1) * each);
+			await writeGguf(handle, { version, alignment, entries: no === 0 ? [...entries, ...split] : split, tensors: part });
+		} finally {
+			await handle.close();
+		}
+		paths.push(path);
+	}
+	return paths[0]!;
 }
 
 /** An order of `count` blocks that goes through the source's again and again. */

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { tempFolder } from "../helpers/temp-folder.js";
 import { examine } from "./examine.js";
 import { hasTools, makeFixtures } from "./fixtures.js";
+import { FIXTURE_TOOL, makeOwnModel } from "./own-fixtures.js";
+import { OWN_MODELS } from "./own-models.js";
 import { faultsOf } from "./record.js";
 import { makeTraps } from "./traps.js";
 
@@ -11,15 +13,32 @@ import { makeTraps } from "./traps.js";
 
 const folder = tempFolder();
 const sample = ["llama", "gemma3", "mamba", "deepseek4", "jamba", "qwen3next", "granite_swa", "hy_v4"];
-const traps = ["smollm3-12", "gpt-oss-no-pattern-12", "deepseek-dense-3", "deci-heads", "glm4moe-tail", "gemma3-ubatches"];
+const traps = [
+	"smollm3-12",
+	"gpt-oss-no-pattern-12",
+	"deepseek-dense-3",
+	"deci-heads",
+	"glm4moe-tail",
+	"gemma3-ubatches",
+	"llama-in-3-files",
+];
+const own = ["rwkv6-rescale-3", "gemma4-shared-kv", "step35-narrow-sliding", "apertus", "graniteswitch"];
 
 describe.skipIf(!hasTools)("removing blocks is exact", () => {
 	it.each(sample)("%s", async (architecture) => {
 		for (const model of makeFixtures(architecture, join(folder, architecture))) {
 			const examined = await examine(model, { folder: join(folder, `work-${basename(model)}`) });
 			expect(faultsOf(examined)).toEqual([]);
+			expect(examined.readers.huggingface).toBe(examined.findings.filter(({ verdict }) => verdict !== "refused").length);
 			expect(examined.findings.filter(({ verdict }) => verdict === "refused").length).toBeLessThan(examined.findings.length);
 		}
+	});
+
+	it.each(OWN_MODELS.filter(({ name }) => own.includes(name)))("$name, made here", async (model) => {
+		const path = await makeOwnModel(model, join(folder, model.name));
+		const examined = await examine(path, { folder: join(folder, `work-${model.name}`), reader: FIXTURE_TOOL, ...model.options });
+		expect(faultsOf(examined)).toEqual([]);
+		expect(examined.findings.some(({ verdict, idle }) => verdict === "exact" && !idle)).toBe(true);
 	});
 
 	it.each(makeTraps().filter(({ name }) => traps.includes(name)))("$name", async ({ name, make, options }) => {

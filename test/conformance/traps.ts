@@ -2,7 +2,9 @@ import { spawnSync } from "node:child_process";
 import { basename, join } from "node:path";
 import type { ExamineOptions } from "./examine.js";
 import { makeFixtures, QUANTIZE } from "./fixtures.js";
-import { cycle, type KeyValue, type LoadedTensor, type Rewrite, rewrite } from "./rewrite.js";
+import { makeOwnModel } from "./own-fixtures.js";
+import { OWN_MODELS } from "./own-models.js";
+import { cycle, type KeyValue, type LoadedTensor, type Rewrite, rewrite, splitInto } from "./rewrite.js";
 
 /** A model that shows what the generator's models hide. */
 export interface Trap {
@@ -13,6 +15,7 @@ export interface Trap {
 }
 
 const SLIDING = "attention.sliding_window_pattern";
+const INDEXERS = "attention.indexer.types";
 /** Twelve blocks of a model whose first is dense. */
 const ONE_DENSE = [0, 1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1];
 
@@ -135,6 +138,49 @@ const tails: Trap[] = ["glm4moe", "mimo2", "exaone-moe", "bailingmoe2", "qwen35m
 	}),
 );
 
+/** The same for one of our own models. */
+const step35Tail: Trap = {
+	name: "step35-tail",
+	async make(folder) {
+		const source = await makeOwnModel(OWN_MODELS.find(({ name }) => name === "step35")!, folder);
+		return rewrite(source, join(folder, "step35-tail.gguf"), {
+			blocks: [0, 1, 2, 3, 4, 5, 6, 7, 7],
+			keys: { nextn_predict_layers: ["uint32", 1] },
+			tensor: (tensor) => (/^blk\.8\..*scale$|^rope_freqs\.weight$/.test(tensor.name) ? null : tensor),
+			more: (tensors) => tailTensors(tensors, 8, []),
+		});
+	},
+};
+
+/** Blocks that share the choice of an earlier one, in no regular order; with so few tokens chosen that it matters whose. */
+const indexers: Trap[] = [
+	changed("hy_v4-irregular-indexers", "hy_v4", {
+		blocks: [0, 1, 3, 5, 2, 4, 1, 4, 3],
+		keys: { "attention.indexer.top_k": ["uint32", 8] },
+	}),
+	changed("glm-dsa-irregular-indexers", "glm-dsa", {
+		blocks: [0, 1, 2, 3, 4, 5, 1, 2],
+		keys: { "attention.indexer.top_k": ["uint32", 8], [INDEXERS]: ["array", [1, 1, 0, 0, 1, 0, 1, 1], "uint32"] },
+		tensor: (tensor) => (/^blk\.[235]\.indexer/.test(tensor.name) ? null : tensor),
+	}),
+	// Without the key, one of that context owns an indexer in its first two blocks and in every fourth after them.
+	changed("glm-dsa-default-indexers-12", "glm-dsa", {
+		blocks: ONE_DENSE,
+		keys: { "attention.indexer.top_k": ["uint32", 8], [INDEXERS]: null, context_length: ["uint32", 1048576] },
+	}),
+	changed("dots3note-few-tokens", "dots3note", { blocks: ONE_DENSE, keys: { "attention.indexer.top_k": ["uint32", 8] } }),
+];
+
+/** Models in three files. */
+const inParts: Trap[] = ["llama", "qwen2moe", "jamba"].map((name) => ({
+	name: `${name}-in-3-files`,
+	async make(folder: string) {
+		const source = makeFixtures(name, folder).at(-1);
+		if (!source) throw new Error(`the generator made no ${name}`);
+		return splitInto(3, source, join(folder, "in-parts"));
+	},
+}));
+
 /** Windows longer than a ubatch, so that a prompt takes several. */
 const long: Trap[] = ["llama", "gemma3", "mamba", "gpt-oss", "qwen3next", "jamba"].map((name) => ({
 	...changed(`${name}-ubatches`, name, {}),
@@ -171,7 +217,7 @@ const quantised: Trap[] = [
 }));
 
 export function makeTraps(): Trap[] {
-	return [...windows, ...positions, ...leading, ...kinds, ...tails, ...long, ...quantised];
+	return [...windows, ...positions, ...leading, ...kinds, ...tails, step35Tail, ...indexers, ...inParts, ...long, ...quantised];
 }
 
 function changed(name: string, architecture: string, change: Rewrite): Trap {

@@ -1,4 +1,4 @@
-import type { Outcome, Print } from "./job.js";
+import type { Outcome, Print, StepError } from "./job.js";
 import type { RemovalSet } from "./sets.js";
 
 /**
@@ -37,11 +37,40 @@ export function findingOf(set: RemovalSet, refusal: string | undefined, original
 		const fault = faultOf(name, outcomes[name]);
 		if (fault) return { ...base, ...fault };
 	}
+	const misread = Object.entries(readersOf(outcomes.written)).flatMap(([reader, faults]) => faults.map((fault) => `${reader}: ${fault}`));
+	if (misread.length > 0) return { ...base, verdict: "mismatch", detail: `as read by ${misread.slice(0, 5).join("; ")}` };
 	const prints = needed.map((name) => [name, bitsOf(outcomes[name])] as const);
 	const [reference, expected] = prints[0]!;
 	const others = prints.filter(([, bits]) => bits !== expected).map(([name]) => name);
 	if (others.length > 0) return { ...base, verdict: "mismatch", detail: `${others.join(", ")} differ from ${reference}` };
 	return { ...base, verdict: none ? "no-oracle" : "exact", ...(expected === original ? { idle: true } : {}) };
+}
+
+/** What the readers that are not ours found wrong in a written file; empty lists where it is as it should be. */
+export function readersOf(written: Outcome | undefined): Readonly<Record<string, readonly string[]>> {
+	return (written && "result" in written && (written.result as Print).readers) || {};
+}
+
+/** The empty set: the view of no block against the original with all blocks zeroed. */
+export interface EmptyFinding {
+	verdict: "exact" | "not-measured" | Extract<Verdict, "mismatch" | "crash" | "error" | "does-not-load">;
+	detail?: string;
+}
+
+/** No block can be made the identity, or none that can runs by itself. */
+function cannotBe({ code, message }: StepError): boolean {
+	return ["INVALID_MASK", "NO_ORACLE"].includes(code) || message.includes("cannot run on their own");
+}
+
+export function emptyFindingOf(view: Outcome | undefined, oracle: Outcome | undefined): EmptyFinding | undefined {
+	if (!view && !oracle) return undefined;
+	for (const [name, outcome] of [["view", view] as const, ["oracle", oracle] as const]) {
+		if (outcome && "error" in outcome && cannotBe(outcome.error))
+			return { verdict: "not-measured", detail: withoutFolders(outcome.error.message) };
+		const fault = faultOf(name, outcome);
+		if (fault) return fault as EmptyFinding;
+	}
+	return bitsOf(view) === bitsOf(oracle) ? { verdict: "exact" } : { verdict: "mismatch", detail: "view differs from oracle" };
 }
 
 export function quantizeFindingOf(

@@ -5,11 +5,13 @@ import { ARCHITECTURES } from "../../src/architectures/index.js";
 import { type Examined, type ExamineOptions, examine } from "../conformance/examine.js";
 import { hasTools, makeFixtures, QUANTIZE } from "../conformance/fixtures.js";
 import { faultsOf, record } from "../conformance/record.js";
+import { FIXTURE_TOOL, makeOwnModel } from "../conformance/own-fixtures.js";
+import { OWN_MODELS } from "../conformance/own-models.js";
 import { makeTraps } from "../conformance/traps.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// Every architecture that llama.cpp's generator can make: zeroed original, layer view and written file agree bit for bit, for
-// every set that is not refused. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
+// Every architecture that llama.cpp's generator or ours can make: zeroed original, layer view and written file agree bit for bit,
+// for every set that is not refused, and readers that are not ours find the written file as it should be. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
 // measured, llama-quantize beside it, into docs/conformance.json and docs/conformance.md.
 
 const folder = tempFolder();
@@ -22,6 +24,7 @@ async function conforms(model: string, options: Partial<ExamineOptions> = {}, na
 	const examined = await examine(model, {
 		folder: join(folder, `work-${name.replaceAll(" ", "-")}`),
 		quantize: recording ? QUANTIZE : undefined,
+		reader: FIXTURE_TOOL,
 		...options,
 	});
 	results.set(name, examined);
@@ -32,6 +35,11 @@ describe.skipIf(!hasTools)("conformance", () => {
 	test.each([...ARCHITECTURES.keys()].filter((name) => only.test(name) && !onlyTraps))("%s", async (architecture) => {
 		for (const model of makeFixtures(architecture, join(folder, architecture))) await conforms(model);
 		rmSync(join(folder, architecture), { recursive: true, force: true });
+	});
+
+	test.each(OWN_MODELS.filter(({ name }) => only.test(name)))("made here: $name", async (model) => {
+		await conforms(await makeOwnModel(model, join(folder, model.name)), model.options, `own ${model.name}`);
+		rmSync(join(folder, model.name), { recursive: true, force: true });
 	});
 
 	test.each(makeTraps().filter(({ name }) => only.test(name)))("trap: $name", async ({ name, make, options }) => {

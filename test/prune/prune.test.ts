@@ -1,21 +1,16 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
-import { FileError, InvalidOptionError, InvalidPlanError, OutputExistsError, VerificationError } from "../../src/errors.js";
-import { encodeEntry, GgufFile } from "../../src/gguf/index.js";
+import { GgufFile } from "../../src/gguf/index.js";
 import { inspectModel } from "../../src/inspect.js";
 import { pruneGguf } from "../../src/prune.js";
 import { rankBlocks } from "../../src/rank.js";
-import { Model } from "../../src/runtime/model.js";
-import { identityOf } from "../../src/storage/hash.js";
 import { Ledger } from "../../src/storage/ledger.js";
 import { readPlan } from "../../src/storage/plan.js";
 import { listRuns } from "../../src/storage/runs.js";
-import { writePruned } from "../../src/write.js";
-import { changedFixture, fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
+import { fixturePath } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 const folder = tempFolder();
@@ -130,6 +125,29 @@ describe("pruneGguf", () => {
 		expect((await measured()).size).toBeLessThanOrEqual(1);
 	});
 
+	it("says what is known, what is left and how long that takes, on a resumed run too", async () => {
+		const notes: string[] = [];
+		const onLog = ({ level, message }: { level: string; message: string }) => level === "note" && notes.push(message);
+		const dry = { ...small, removeBlocks: 2, dryRun: true, onLog };
+		const fresh = (await pruneGguf(fixturePath, undefined, dry)).estimate!;
+		await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2 });
+		const { masks: known } = (await listRuns({ cache: home }))[0]!.ledgers.reduce((a, b) => (a.masks > b.masks ? a : b));
+		notes.length = 0;
+		const resumed = (await pruneGguf(fixturePath, undefined, dry)).estimate!;
+		expect(resumed.known).toBe(known);
+		expect(resumed.masks).toBe(fresh.masks + fresh.known - known);
+		expect(resumed.tokens).toBeLessThan(fresh.tokens);
+		expect(resumed.seconds).toBeGreaterThan(0);
+		expect(resumed.seconds).toBeLessThan(30);
+		expect(notes.join("\n")).toMatch(
+			new RegExp(`at most \\d+ masks of 96 tokens, ${known} of them known, at most ${resumed.masks} left .*, about`),
+		);
+		const given = await pruneGguf(fixturePath, undefined, { ...small, remove: [5], dryRun: true });
+		expect(given.estimate).toMatchObject({ masks: 0, known: 1 });
+		const other = await pruneGguf(fixturePath, undefined, { ...small, remove: [1, 5, 7], dryRun: true });
+		expect(other.estimate).toMatchObject({ masks: 1, known: 0 });
+	});
+
 	it("gives the same plan for the same seed", async () => {
 		const first = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2, seed: 4 });
 		process.env.PRUNE_GGUF_HOME = `${home}-other`;
@@ -168,133 +186,6 @@ describe("pruneGguf", () => {
 			expect(await measured()).toEqual(whole);
 			for (const [key, losses] of kept) expect(whole.get(key)).toBe(losses);
 		}
-	});
-});
-
-describe("pruneGguf refuses", () => {
-	const attempt = (options: PruneOptions, output = out(), model = fixturePath) => pruneGguf(model, output, { ...small, ...options });
-
-	it("more blocks than can go, and says how many can", async () => {
-		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(InvalidOptionError);
-		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(/at most 11/);
-		await expect(attempt({ removeFraction: 0.99 })).rejects.toThrow(/at most 11/);
-		await expect(attempt({ removeFraction: 0.01 })).rejects.toThrow(/less than one block/);
-	});
-
-	it.each<[string, PruneOptions]>([
-		["two amounts", { removeBlocks: 2, remove: [1] }],
-		["no block", { removeBlocks: 0 }],
-		["half a block", { removeBlocks: 1.5 }],
-		["all of it", { removeFraction: 1 }],
-		["an empty list", { remove: [] }],
-		["a block that is not there", { remove: [12] }],
-		["all blocks", { remove: Array.from({ length: 12 }, (_, i) => i) }],
-		["one window", { removeBlocks: 1, windows: 1 }],
-		["windows beyond the context", { removeBlocks: 1, windowLength: 257 }],
-	])("%s", async (_, options) => {
-		await expect(attempt(options)).rejects.toThrow(InvalidOptionError);
-	});
-
-	it("to write over something, or over its input", async () => {
-		const output = out();
-		writeFileSync(output, "mine");
-		await expect(attempt({ removeBlocks: 1 }, output)).rejects.toThrow(OutputExistsError);
-		expect(readFileSync(output, "utf8")).toBe("mine");
-		const model = await changedFixture(out(), (content) => content);
-		const bytes = await readFile(model);
-		await expect(attempt({ removeBlocks: 1, overwrite: true }, model, model)).rejects.toThrow(/input/);
-		expect((await readFile(model)).equals(bytes)).toBe(true);
-		await attempt({ remove: [6], overwrite: true }, output);
-		expect((await GgufFile.read(output)).number("llama.block_count")).toBe(11);
-	});
-
-	it("an output that is the plan too", async () => {
-		const output = out();
-		await expect(attempt({ remove: [6], plan: output }, output)).rejects.toThrow(InvalidOptionError);
-		expect(existsSync(output)).toBe(false);
-	});
-
-	it("a folder that is not there or cannot be written", async () => {
-		await expect(attempt({ remove: [6] }, join(folder, "nowhere", "out.gguf"))).rejects.toThrow(FileError);
-		await expect(attempt({ remove: [6] }, folder)).rejects.toThrow(FileError);
-		const file = join(folder, `file-${runs++}`);
-		writeFileSync(file, "");
-		await expect(attempt({ remove: [6] }, join(file, "out.gguf"))).rejects.toThrow(/not a folder/);
-	});
-
-	// Root may write to any folder but those of the system itself, which have no room either.
-	it.skipIf(process.platform !== "linux")("a folder that nobody can write to", async () => {
-		await expect(applyPlan(fixturePath, "/proc/out.gguf", { remove: [6] })).rejects.toMatchObject({
-			code: expect.stringMatching(/^(NO_SPACE|FILE_ERROR)$/),
-		});
-	});
-
-	it("models of an architecture whose blocks cannot go", async () => {
-		const path = await changedFixture(out(), (content) => ({
-			...content,
-			entries: content.entries.map((item) =>
-				item.key === "general.architecture" ? encodeEntry("general.architecture", "string", "nothing-known") : item,
-			),
-		}));
-		await expect(attempt({ removeBlocks: 1 }, out(), path)).rejects.toMatchObject({
-			code: expect.stringMatching(/UNSUPPORTED_ARCHITECTURE|MODEL_LOAD_FAILED/),
-		});
-	});
-});
-
-describe("applyPlan refuses", () => {
-	it("plans of another model, and lists that cannot go", async () => {
-		const output = out();
-		const { planPath } = await pruneGguf(fixturePath, output, { ...small, remove: [6] });
-		await expect(applyPlan(output, out(), { plan: planPath! })).rejects.toThrow(InvalidPlanError);
-		await expect(applyPlan(fixturePath, out(), { remove: [12] })).rejects.toThrow(InvalidOptionError);
-		await expect(applyPlan(fixturePath, out(), {})).rejects.toThrow(InvalidOptionError);
-		await expect(applyPlan(fixturePath, out(), { remove: [1], plan: planPath! })).rejects.toThrow(InvalidOptionError);
-		await expect(applyPlan(fixturePath, output, { remove: [1] })).rejects.toThrow(OutputExistsError);
-	});
-
-	it("nothing that was pruned before: it can be pruned again, and remembers", async () => {
-		const [once, twice] = [out(), out()];
-		await applyPlan(fixturePath, once, { remove: [6] });
-		await applyPlan(once, twice, { remove: [0, 10] });
-		const file = await GgufFile.read(twice);
-		expect(file.array("prune_gguf.removed_blocks")).toEqual([0, 10]);
-		expect(file.number("prune_gguf.source_block_count")).toBe(11);
-		expect(JSON.parse(String(file.array("prune_gguf.history")![0]))).toMatchObject({ removed_blocks: [6], source_block_count: 12 });
-	});
-});
-
-describe("a written file that computes something else", () => {
-	it("is not left under its name", async () => {
-		const output = out();
-		const windows = fixtureWindows(2, 64);
-		const model = await Model.load(fixturePath, { threads: 2 });
-		const [expected] = await model.createEvaluator().evaluate([removing(3)], windows);
-		await model.dispose();
-		const sha256 = await identityOf(model.file.paths);
-		const write = (losses: Float64Array, exact: boolean) =>
-			writePruned(model.file, output, [3], sha256, { windows, losses, threads: 2, exact }, {});
-		const before = readdirSync(folder);
-		// One bit of one window.
-		const off = expected!.losses.slice();
-		new BigUint64Array(off.buffer)[1]! ^= 1n;
-		await expect(write(off, true)).rejects.toThrow(VerificationError);
-		await expect(
-			write(
-				expected!.losses.map((loss) => loss + 0.01),
-				false,
-			),
-		).rejects.toThrow(VerificationError);
-		await expect(
-			write(
-				expected!.losses.map(() => Number.NaN),
-				true,
-			),
-		).rejects.toThrow(VerificationError);
-		await expect(write(expected!.losses.slice(1), true)).rejects.toThrow(VerificationError);
-		expect(readdirSync(folder)).toEqual(before);
-		await write(off, false);
-		expect(existsSync(output)).toBe(true);
 	});
 });
 

@@ -34,6 +34,13 @@ describe("contributionsTable", () => {
 		expect(contributionsTable([{ block: 0, value: 0 }])).toBe("block  contribution\n    0        0.0000\n");
 		expect(contributionsTable([])).toBe("block  contribution\n");
 	});
+
+	it("says the unit in its title", () => {
+		const titleOf = (unit: string) => contributionsTable([{ block: 0 }, { block: 1, value: 0.5, unit }]).split("\n")[0];
+		expect(titleOf("nats")).toBe("block  nats added");
+		expect(titleOf("value")).toBe("block  contribution to v");
+		expect(titleOf("log-nats")).toContain("log");
+	});
 });
 
 describe("curveTable", () => {

@@ -14,7 +14,8 @@ import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { FileError, NoSpaceError, OutputExistsError, VerificationError } from "../../src/errors.js";
-import { type AtomicWriteOptions, listPartials, writeAtomically } from "../../src/storage/atomic-file.js";
+import { type AtomicWriteOptions, writeAtomically, writeTemporarily } from "../../src/storage/atomic-file.js";
+import { listPartials } from "../../src/storage/partials.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 const root = tempFolder();
@@ -63,7 +64,7 @@ describe("writeAtomically", () => {
 			expect(existsSync(target)).toBe(false);
 			expect(dirname(temp)).toBe(folder);
 			expect(basename(temp)).toMatch(new RegExp(`^\\.out\\.gguf\\.partial-${process.pid}-[0-9a-f]{12}$`));
-			expect(await listPartials(folder)).toEqual([{ path: temp, pid: process.pid, size: 4 }]);
+			expect(await listPartials(folder)).toEqual([{ path: temp, pid: process.pid, size: 4, inUse: true }]);
 		});
 		expect(await listPartials(folder)).toEqual([]);
 	});
@@ -215,8 +216,35 @@ describe("a place that cannot take the file", () => {
 		};
 		await expect(writeAtomically(target, {}, failing)).rejects.toBe(error);
 	});
+});
 
-	test("cannot be listed either", async () => {
-		await expect(listPartials(join(folder, "missing"))).rejects.toThrow(FileError);
+describe("writeTemporarily", () => {
+	test("shows the file to its user, and deletes it whatever happens", async () => {
+		const read = async (temp: string) => {
+			expect(dirname(temp)).toBe(folder);
+			return readFileSync(temp, "utf8");
+		};
+		const writing = async (handle: FileHandle) => handle.writeFile("zeros");
+		expect(await writeTemporarily(target, {}, writing, read)).toBe("zeros");
+		await expect(writeTemporarily(target, {}, writing, unwanted)).rejects.toThrow("must not be called");
+		await expect(writeTemporarily(target, {}, unwanted, read)).rejects.toThrow("must not be called");
+		const controller = new AbortController();
+		const reason = new Error("enough");
+		const stop = async () => controller.abort(reason);
+		await expect(writeTemporarily(target, { signal: controller.signal }, stop, unwanted)).rejects.toBe(reason);
+		expect(readdirSync(folder)).toEqual([]);
+	});
+
+	test("asks for room first, and for a folder; what lies under the name does not matter", async () => {
+		await expect(writeTemporarily(target, { expectedBytes: Number.MAX_SAFE_INTEGER }, unwanted, unwanted)).rejects.toThrow(NoSpaceError);
+		await expect(writeTemporarily(join(folder, "missing", "x"), {}, unwanted, unwanted)).rejects.toThrow(/create it first/);
+		writeFileSync(target, "mine");
+		await writeTemporarily(
+			target,
+			{},
+			async (handle) => handle.writeFile("x"),
+			async () => {},
+		);
+		expect(readFileSync(target, "utf8")).toBe("mine");
 	});
 });

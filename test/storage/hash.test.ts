@@ -22,7 +22,11 @@ describe("hashFile", () => {
 
 	test("reads beyond one piece", async () => {
 		const bytes = Uint8Array.from({ length: 9 * 2 ** 20 + 1 }, (_, i) => i % 251);
-		expect(await hashFile(file("large", bytes))).toBe(createHash("sha256").update(bytes).digest("hex"));
+		const seen: number[] = [];
+		const digest = await hashFile(file("large", bytes), undefined, (done) => seen.push(done));
+		expect(digest).toBe(createHash("sha256").update(bytes).digest("hex"));
+		expect(seen.length).toBeGreaterThan(2);
+		expect(seen.at(-1)).toBe(bytes.length);
 	});
 
 	test("fails with a typed error, stops with the signal's reason", async () => {
@@ -39,6 +43,9 @@ describe("identityOf", () => {
 		expect(await identityOf([a])).toBe(await hashFile(a));
 		const digests = [await hashFile(a), await hashFile(b)].map((digest) => Buffer.from(digest, "hex"));
 		const expected = createHash("sha256").update(Buffer.concat(digests)).digest("hex");
+		const seen: number[] = [];
+		expect(await identityOf([a, file("c", "abcd"), b], undefined, (done) => seen.push(done))).not.toBe(expected);
+		expect(seen).toEqual([3, 7]);
 		expect(await identityOf([a, b])).toBe(expected);
 		expect(await identityOf([b, a])).not.toBe(expected);
 		await expect(identityOf([])).rejects.toThrow(RangeError);

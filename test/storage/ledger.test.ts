@@ -40,6 +40,23 @@ describe("Ledger", () => {
 		expect(lines.slice(1)).toEqual(['{"mask":"1011","losses":[3.25,0.30000000000000004]}', '{"mask":"0000","losses":[null,null]}', ""]);
 	});
 
+	it("keeps how long masks took, for the estimates of later runs", async () => {
+		const ledger = await Ledger.open(path, header);
+		expect(ledger.secondsPerMask).toBeUndefined();
+		ledger.append(measurement("1011", 1, 2));
+		ledger.append(measurement("1010", 1, 2), 0.25);
+		ledger.append(measurement("1010", 1, 2), 99);
+		ledger.append(measurement("0010", 1, 2), 0.75);
+		expect(ledger.secondsPerMask).toBe(0.5);
+		await ledger.close();
+		expect(readFileSync(path, "utf8")).toContain('{"mask":"1010","losses":[1,2],"seconds":0.25}\n');
+		const resumed = await Ledger.open(path, header);
+		expect(resumed.secondsPerMask).toBe(0.5);
+		for (let i = 0; i < 2 ** 4; i++) resumed.append(measurement(i.toString(2).padStart(4, "0"), 1, 2), 4);
+		expect(resumed.secondsPerMask).toBeGreaterThan(3);
+		await resumed.close();
+	});
+
 	it("resumes with the same bits, header and settings", async () => {
 		await written(measurement("1011", Math.PI, 1e-300));
 		const first = await Ledger.read(path);

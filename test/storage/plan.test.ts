@@ -26,7 +26,7 @@ const plan: PlanInput = {
 			standardError: null,
 		},
 	},
-	contributions: [{ block: 3, value: -0.001, estimator: "window semivalue" }],
+	contributions: [{ block: 3, value: -0.001, unit: "nats", estimator: "window semivalue" }],
 	surrogate: { name: "ridge", trainMasks: 100, heldOutMasks: 20, r2: 0.94, spearman: null },
 	critical: [{ block: 0, reason: "removing it alone costs 4.2 nats per token" }],
 	frozen: [{ block: 11, reason: "tied to the head" }],

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -5,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FileError, InvalidOptionError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Ledger, ledgerKey } from "../../src/storage/ledger.js";
+import { partialName } from "../../src/storage/partials.js";
 import { cleanRuns, keptPlanPath, ledgerPath, listRuns, makeRunFolder, runFolder } from "../../src/storage/runs.js";
 
 const small = { name: "Small Model.Q8_0.gguf", sha256: "ab12".repeat(16) };
@@ -92,6 +94,21 @@ describe("cleanRuns", () => {
 		await keepLedger(large, "CPU", 1, 1);
 		await cleanRuns({ cache, model });
 		expect((await listRuns({ cache })).map((run) => run.model)).toEqual(["Small_Model.Q8_0-ab12ab12ab12"]);
+	});
+
+	it("deletes what killed runs left unfinished, among the runs and in a folder that is named", async () => {
+		const plan = await keepPlan(small, 1);
+		const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+		const unfinished = partialName("greedy-6.plan.json").replace(`-${process.pid}-`, `-${dead}-`);
+		const [kept, beside] = [join(runFolder(small, { cache }), unfinished), join(cache, unfinished)];
+		const living = join(cache, partialName("out.gguf"));
+		for (const path of [kept, beside, living]) writeFileSync(path, "half");
+		expect((await listRuns({ cache }))[0]).toMatchObject({ partials: [{ path: kept, size: 4 }], size: 6 });
+		expect(await cleanRuns({ cache, partials: cache })).toEqual({ deleted: [beside], freed: 4, inUse: [living] });
+		expect(existsSync(plan)).toBe(true);
+		expect(await cleanRuns({ cache, olderThanDays: 30, now })).toMatchObject({ deleted: [kept], freed: 4 });
+		expect(existsSync(plan)).toBe(true);
+		await expect(cleanRuns({ cache, partials: join(cache, "missing") })).rejects.toThrow(FileError);
 	});
 
 	it("leaves a ledger that is in use", async () => {

@@ -4,7 +4,6 @@ import { FIRST_BLOCK, FOUR_POSITIONS, INPUT_NORM, SCALED } from "./resume.js";
 // Architectures whose graph tests the block index or the number of blocks, so that only some sets of blocks may go.
 
 const NOPE = "every fourth block has no rotary positions, by its index";
-const POST_NORM = { none: "the norm after the sum (post-norm) changes the residual stream even where a block adds nothing" };
 
 const IF_WINDOW: Condition = { key: "attention.sliding_window", above: 0, absent: 0 };
 /** llama4 takes a window of 8192 unless the key says 0. */
@@ -30,7 +29,7 @@ const qwen3vl = (name: string, line: number): ArchitectureEntry => ({
 const rwkv7 = (name: string, source: string): ArchitectureEntry => ({
 	name,
 	source: `models/${name}.cpp:3`,
-	proof: "source",
+	proof: "bits",
 	rules: [{ rule: "freeze", blocks: "first", why: "every other block mixes in its values", source }],
 	resume: FIRST_BLOCK,
 });
@@ -129,23 +128,6 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 		],
 	},
 	{
-		name: "nomic-bert-moe",
-		source: "models/nomic-bert-moe.cpp:3",
-		proof: "source",
-		rules: [
-			{
-				rule: "position",
-				period: "moe_every_n_layers",
-				offset: 0,
-				remainder: 1,
-				why: "blocks are experts or dense by their index",
-				source: "models/nomic-bert-moe.cpp:37, models/bert.cpp:165",
-			},
-		],
-		resume: INPUT_NORM,
-		oracle: POST_NORM,
-	},
-	{
 		name: "deci",
 		source: "models/deci.cpp:3",
 		proof: "bits",
@@ -200,7 +182,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 	{
 		name: "rwkv6",
 		source: "models/rwkv6.cpp:3",
-		proof: "source",
+		proof: "bits",
 		rules: [
 			{
 				rule: "freeze",
@@ -211,14 +193,6 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 			},
 		],
 		resume: INPUT_NORM,
-	},
-	{
-		name: "t5encoder",
-		source: "models/t5encoder.cpp:3",
-		proof: "source",
-		prefix: "enc.blk.",
-		rules: [{ rule: "freeze", blocks: "first", why: "every other block uses its relative positions", source: "models/t5.cpp:305" }],
-		resume: FIRST_BLOCK,
 	},
 	{
 		name: "nanbeige",

@@ -51,7 +51,7 @@ export const EXPERTS: readonly ArchitectureEntry[] = [
 	{ name: "deepseek", source: "models/deepseek.cpp:3", proof: "bits", leading: LEAD },
 	deepseek2("deepseek2"),
 	deepseek2("mistral4"),
-	{ name: "deepseek2-ocr", source: "models/deepseek2ocr.cpp:3", proof: "source", leading: LEAD },
+	{ name: "deepseek2-ocr", source: "models/deepseek2ocr.cpp:3", proof: "bits", leading: LEAD },
 	{ name: "deepseek32", source: "models/deepseek32.cpp:6", proof: "bits", leading: LEAD },
 	{
 		name: "deepseek4",
@@ -133,7 +133,7 @@ export const EXPERTS: readonly ArchitectureEntry[] = [
 	{
 		name: "apertus",
 		source: "models/apertus.cpp:3",
-		proof: "source",
+		proof: "bits",
 		perBlockPlain: ["xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"],
 	},
 	{

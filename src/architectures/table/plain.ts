@@ -4,8 +4,6 @@ import { ASSERTS, FOUR_POSITIONS, INPUT_NORM, LEARNED_POSITIONS_IF_ANY, POSITION
 // Architectures in which any set of blocks may go and no key needs a rule of its own: the keys that every architecture has
 // (BASE_PER_BLOCK_KEYS in keys.ts) and the tail of `nextn_predict_layers` cover them.
 
-const POST_NORM = { none: "the norm after the sum (post-norm) changes the residual stream even where a block adds nothing" };
-
 export const PLAIN: readonly ArchitectureEntry[] = [
 	{ name: "llama", source: "models/llama.cpp:3", proof: "bits" },
 	{ name: "falcon", source: "models/falcon.cpp:3", proof: "bits" },
@@ -22,12 +20,6 @@ export const PLAIN: readonly ArchitectureEntry[] = [
 		notes:
 			"llama.cpp runs one with experts without their weights (models/refact.cpp:128): what is left of the feed-forward ends with the norm",
 	},
-	{ name: "bert", source: "models/bert.cpp:3", proof: "source", resume: INPUT_NORM, oracle: POST_NORM },
-	{ name: "nomic-bert", source: "models/nomic-bert.cpp:3", proof: "source", resume: INPUT_NORM, oracle: POST_NORM },
-	{ name: "neo-bert", source: "models/neo-bert.cpp:3", proof: "source" },
-	{ name: "jina-bert-v2", source: "models/jina-bert-v2.cpp:3", proof: "source", resume: INPUT_NORM, oracle: POST_NORM },
-	{ name: "jina-bert-v3", source: "models/jina-bert-v3.cpp:3", proof: "source", resume: INPUT_NORM, oracle: POST_NORM },
-	{ name: "eurobert", source: "models/eurobert.cpp:3", proof: "source" },
 	{ name: "bloom", source: "models/bloom.cpp:3", proof: "bits", resume: INPUT_NORM },
 	{ name: "stablelm", source: "models/stablelm.cpp:3", proof: "bits" },
 	{ name: "qwen", source: "models/qwen.cpp:3", proof: "bits" },
@@ -55,23 +47,22 @@ export const PLAIN: readonly ArchitectureEntry[] = [
 	{ name: "arctic", source: "models/arctic.cpp:3", proof: "bits" },
 	{ name: "chatglm", source: "models/chatglm.cpp:3", proof: "bits" },
 	{ name: "glm4", source: "models/glm4.cpp:3", proof: "bits", resume: ASSERTS },
-	{ name: "bitnet", source: "models/bitnet.cpp:3", proof: "source" },
+	{ name: "bitnet", source: "models/bitnet.cpp:3", proof: "bits" },
 	{ name: "jais", source: "models/jais.cpp:3", proof: "bits" },
 	{ name: "jais2", source: "models/jais2.cpp:3", proof: "bits" },
 	{ name: "nemotron", source: "models/nemotron.cpp:3", proof: "bits" },
 	{ name: "exaone", source: "models/exaone.cpp:3", proof: "bits" },
-	{ name: "rwkv6qwen2", source: "models/rwkv6qwen2.cpp:3", proof: "source" },
+	{ name: "rwkv6qwen2", source: "models/rwkv6qwen2.cpp:3", proof: "bits" },
 	{ name: "granitemoe", source: "models/granite-moe.cpp:3", proof: "bits", resume: SCALED },
 	{
 		name: "graniteswitch",
 		source: "models/granite-switch.cpp:5",
-		proof: "source",
+		proof: "bits",
 		resume: { no: "the router of the adapters reads token ids" },
-		oracle: { none: "adapters add outputs of their own" },
+		alsoZero: ["attn_output.lora_b", "ffn_down.lora_b"],
 		viewCounts: [{ member: "router_layer" }],
 	},
-	{ name: "chameleon", source: "models/chameleon.cpp:4", proof: "source" },
-	{ name: "plm", source: "models/plm.cpp:3", proof: "source" },
+	{ name: "chameleon", source: "models/chameleon.cpp:4", proof: "bits" },
 	{
 		name: "bailingmoe",
 		source: "models/bailingmoe.cpp:3",
@@ -84,18 +75,37 @@ export const PLAIN: readonly ArchitectureEntry[] = [
 	{ name: "hunyuan-dense", source: "models/hunyuan-vl.cpp:3", proof: "bits" },
 	{ name: "hunyuan_vl", source: "models/hunyuan-vl.cpp:3", proof: "bits", resume: FOUR_POSITIONS },
 	{ name: "hy_v3", source: "models/hy-v3.cpp:3", proof: "bits" },
-	{ name: "dream", source: "models/dream.cpp:3", proof: "bits" },
-	{ name: "llada", source: "models/llada.cpp:3", proof: "bits" },
-	{ name: "llada-moe", source: "models/llada-moe.cpp:3", proof: "bits" },
+	{
+		name: "dream",
+		source: "models/dream.cpp:3",
+		proof: "bits",
+		notes: "it attends to both sides (models/dream.cpp:15): its loss on the next token is no measure of its quality",
+	},
+	{
+		name: "llada",
+		source: "models/llada.cpp:3",
+		proof: "bits",
+		notes: "it attends to both sides (models/llada.cpp:16): its loss on the next token is no measure of its quality",
+	},
+	{
+		name: "llada-moe",
+		source: "models/llada-moe.cpp:3",
+		proof: "bits",
+		notes: "it attends to both sides (models/llada-moe.cpp:8): its loss on the next token is no measure of its quality",
+	},
 	{ name: "seed_oss", source: "models/seed-oss.cpp:3", proof: "bits" },
 	{ name: "grovemoe", source: "models/grovemoe.cpp:3", proof: "bits" },
 	{ name: "minimax-m2", source: "models/minimax-m2.cpp:3", proof: "bits" },
 	{ name: "cogvlm", source: "models/cogvlm.cpp:3", proof: "bits", resume: { no: "an embedding as input selects the vision weights" } },
-	{ name: "rnd1", source: "models/rnd1.cpp:3", proof: "bits" },
+	{
+		name: "rnd1",
+		source: "models/rnd1.cpp:3",
+		proof: "bits",
+		notes: "it attends to both sides (models/rnd1.cpp:13): its loss on the next token is no measure of its quality",
+	},
 	{ name: "pangu-embedded", source: "models/pangu-embed.cpp:3", proof: "bits" },
 	{ name: "mistral3", source: "models/mistral3.cpp:3", proof: "bits" },
 	{ name: "paddleocr", source: "models/ernie4-5.cpp:3", proof: "bits", resume: FOUR_POSITIONS },
-	{ name: "llama-embed", source: "models/llama.cpp:3", proof: "source" },
 	{ name: "maincoder", source: "models/maincoder.cpp:3", proof: "bits" },
 	{
 		name: "talkie",

@@ -2,7 +2,26 @@ import type { ArchitectureEntry } from "../types.js";
 
 // Architectures from which no block can be removed exactly, or that are no language models of one stack of blocks.
 
+/** Encoders of text: their graphs end with the hidden states (`t_embd`) and set no `t_logits`. */
+const embedding = (name: string, source: string): ArchitectureEntry => ({
+	name,
+	source,
+	proof: "source",
+	refused: "it gives embeddings and no logits: there is no loss on the next token by which blocks could be chosen or a removal proven",
+});
+
 export const REFUSED: readonly ArchitectureEntry[] = [
+	embedding("bert", "models/bert.cpp:218"),
+	embedding("nomic-bert", "models/nomic-bert.cpp:49, models/bert.cpp:218"),
+	embedding("nomic-bert-moe", "models/nomic-bert-moe.cpp:54, models/bert.cpp:218"),
+	embedding("jina-bert-v2", "models/jina-bert-v2.cpp:64, models/bert.cpp:218"),
+	embedding("jina-bert-v3", "models/jina-bert-v3.cpp:47, models/bert.cpp:218"),
+	embedding("neo-bert", "models/neo-bert.cpp:131"),
+	embedding("eurobert", "models/eurobert.cpp:121"),
+	embedding("modern-bert", "models/modern-bert.cpp:170"),
+	embedding("gemma-embedding", "models/gemma-embedding.cpp:173"),
+	embedding("llama-embed", "models/llama-embed.cpp:4, models/llama.cpp:238"),
+	embedding("t5encoder", "models/t5encoder.cpp:43, models/t5.cpp:355"),
 	{ name: "clip", source: "models/clip.cpp:6", proof: "source", refused: "it is a vision projector, not a language model" },
 	{ name: "gptj", source: "llama-arch.cpp", proof: "source", refused: "llama.cpp knows its name but cannot run it" },
 	{
@@ -49,6 +68,13 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		source: "models/hrm-text.cpp:6",
 		proof: "source",
 		refused: "its blocks run in loops of a fixed size (models/hrm-text.cpp:23)",
+	},
+	{
+		name: "plm",
+		source: "models/plm.cpp:3",
+		proof: "source",
+		refused:
+			"llama.cpp aborts on every model of it unless flash attention is off: its values have two dimensions (models/plm.cpp:131) where the memory wants three (llama-kv-cache.cpp:1353)",
 	},
 	{
 		name: "minicpm3",

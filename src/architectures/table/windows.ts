@@ -15,15 +15,6 @@ const SLIDING_LEFT: Rule = {
 };
 const SLIDING_LEFT_IF_WINDOW: Rule = { ...SLIDING_LEFT, when: IF_WINDOW };
 
-/** Encoders attend without a cache, and each of the two masks must be used by a block. */
-const BOTH_MASKS: Rule = {
-	rule: "need",
-	kinds: ["sliding", "full"],
-	view: true,
-	why: "each of its two attention masks must be used by a block",
-	source: "llama-graph.cpp:460",
-};
-
 export const WINDOWS: readonly ArchitectureEntry[] = [
 	{
 		name: "gemma3",
@@ -60,16 +51,9 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 		resume: SCALED,
 	},
 	{
-		name: "gemma-embedding",
-		source: "models/gemma-embedding.cpp:3",
-		proof: "source",
-		sliding: { period: 6, source: "models/gemma-embedding.cpp:5" },
-		rules: [BOTH_MASKS],
-	},
-	{
 		name: "gemma4",
 		source: "models/gemma4.cpp:3",
-		proof: "source",
+		proof: "bits",
 		sliding: { source: "models/gemma4.cpp:5" },
 		sizesPerBlock: "all",
 		widthsPerBlock: true,
@@ -129,15 +113,6 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 		rules: [SLIDING_LEFT],
 	},
 	{
-		name: "modern-bert",
-		source: "models/modern-bert.cpp:3",
-		proof: "source",
-		sliding: { period: 3, denseFirst: true, when: IF_WINDOW, source: "models/modern-bert.cpp:8" },
-		rules: [{ ...BOTH_MASKS, when: IF_WINDOW }],
-		resume: INPUT_NORM,
-		notes: "the first block may lack attn_norm, whichever it is (models/modern-bert.cpp:45)",
-	},
-	{
 		name: "plamo3",
 		source: "models/plamo3.cpp:3",
 		proof: "bits",
@@ -194,7 +169,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 	{
 		name: "step35",
 		source: "models/step35.cpp:3",
-		proof: "source",
+		proof: "bits",
 		sliding: { source: "models/step35.cpp:26" },
 		perBlock: ["swiglu_clamp_exp", "swiglu_clamp_shexp"],
 		sizesPerBlock: "rotation",
@@ -206,6 +181,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				source: "models/step35.cpp:61",
 			},
 		],
+		resume: { no: "the next block gives the hidden state another name than l_out, by which it is looked for (models/step35.cpp:213)" },
 	},
 	{
 		name: "granite_swa",

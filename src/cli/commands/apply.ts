@@ -10,6 +10,7 @@ import {
 	overwriteOption,
 	removeOption,
 	textValue,
+	unknownOption,
 } from "../options.js";
 import { applyText } from "../views.js";
 
@@ -22,6 +23,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
 			...machineOptions,
 			overwrite: overwriteOption,
+			"allow-unknown-architecture": unknownOption,
 		})
 		.conflicts("plan", "remove")
 		.check((args) => {
@@ -39,8 +41,8 @@ export function applyCommand(context: CliContext) {
 		builder,
 		handler: (args) =>
 			context.perform(args, async ({ api, signal, onProgress, onLog, style }) => {
-				const { plan, remove, threads, gpuLayers, overwrite } = args;
-				const options = { plan, remove, threads, gpuLayers, overwrite, signal, onProgress, onLog };
+				const { plan, remove, threads, gpuLayers, overwrite, allowUnknownArchitecture } = args;
+				const options = { plan, remove, threads, gpuLayers, overwrite, allowUnknownArchitecture, signal, onProgress, onLog };
 				const result = await api.applyPlan(args.model, args.output, options);
 				return { json: result, text: applyText(result, style) };
 			}),

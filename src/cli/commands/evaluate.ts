@@ -2,7 +2,7 @@ import type { Argv } from "yargs";
 import { presets } from "../api.js";
 import { choiceOption, integerOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { defineCommand, groups, machineOptions, modelPositional, removeOption, textValue, valueOption } from "../options.js";
+import { defineCommand, groups, machineOptions, modelPositional, removeOption, textValue, unknownOption, valueOption } from "../options.js";
 import { evaluateText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -18,6 +18,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			context: valueOption("Tokens in a window [default: 512]", groups.text, integerOption("context", { min: 4 })),
 			remove: removeOption("Score it as if these blocks were removed, numbered from 0, such as 3,7-9"),
 			...machineOptions,
+			"allow-unknown-architecture": unknownOption,
 		})
 		.example("$0 evaluate model.gguf --text wiki.txt", "Perplexity as llama-perplexity computes it")
 		.example("$0 evaluate model.gguf --text wiki.txt --remove 3,7,11", "The same without these blocks; nothing is written");
@@ -30,8 +31,8 @@ export function evaluateCommand(context: CliContext) {
 		builder,
 		handler: (args) =>
 			context.perform(args, async ({ api, signal, onProgress, onLog, style }) => {
-				const { text, preset, context: length, remove, threads, gpuLayers } = args;
-				const options = { text: text ?? "", preset, context: length, remove, threads, gpuLayers };
+				const { text, preset, context: length, remove, threads, gpuLayers, allowUnknownArchitecture } = args;
+				const options = { text: text ?? "", preset, context: length, remove, threads, gpuLayers, allowUnknownArchitecture };
 				const result = await api.evaluateModel(args.model, { ...options, signal, onProgress, onLog });
 				return { json: result, text: evaluateText(result, style) };
 			}),

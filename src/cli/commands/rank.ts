@@ -20,8 +20,10 @@ export function rankCommand(context: CliContext) {
 			context.perform(
 				args,
 				async ({ api, signal, onProgress, onLog, style }) => {
-					const { method, masks, strata, attributionMasks, epochs, calibration, windows, windowLength, seed, threads, gpuLayers } = args;
-					const options = { method, masks, strata, attributionMasks, epochs, calibration, windows, windowLength, seed, threads, gpuLayers };
+					const { method, masks, strata, attributionMasks, epochs, calibration, windows, windowLength, seed } = args;
+					const measure = { method, masks, strata, attributionMasks, epochs, calibration, windows, windowLength, seed };
+					const { threads, gpuLayers, workingWeights, allowUnknownArchitecture } = args;
+					const options = { ...measure, threads, gpuLayers, workingWeights, allowUnknownArchitecture };
 					const result = await api.rankBlocks(args.model, { ...options, signal, onProgress, onLog });
 					return { json: result, text: rankText(result, style) };
 				},

@@ -13,8 +13,10 @@ const cleanBuilder = (cli: Argv<GlobalArguments>) =>
 			all: { describe: "Delete everything", type: "boolean", group: groups.danger },
 			"older-than": valueOption("Delete what was not used for so many days", groups.danger, numberOption("older-than", { min: 0 })),
 			model: textValue("model", "Delete what is kept of one model (its name, or its folder's)", groups.danger),
+			partials: textValue("partials", "Delete unfinished files that killed runs left in this folder", groups.danger),
 		})
-		.example("$0 runs clean --older-than 30", "Delete what was not used for 30 days");
+		.example("$0 runs clean --older-than 30", "Delete what was not used for 30 days")
+		.example("$0 runs clean --partials .", "Delete what killed runs left unfinished in this folder");
 
 function listCommand(context: CliContext) {
 	return defineCommand({
@@ -36,7 +38,7 @@ function cleanCommand(context: CliContext) {
 		builder: cleanBuilder,
 		handler: (args) =>
 			context.perform(args, async ({ api }) => {
-				const result = await api.cleanRuns({ all: args.all, olderThanDays: args.olderThan, model: args.model });
+				const result = await api.cleanRuns({ all: args.all, olderThanDays: args.olderThan, model: args.model, partials: args.partials });
 				return { json: result, text: cleanText(result) };
 			}),
 	});

@@ -1,0 +1,193 @@
+// npm run bench -- [--models NAMES] [--shapes 10x128,8x256] [--masks 500] [--quick] [--output FILE]
+//
+// Ratios of the evaluator against plain llama_decode, masks one by one, all blocks executed, and the two tools that a user has
+// today. Each ratio's parts are measured in the same run. Prints a table and writes JSON.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { drawPositions, ownSamples } from "../dist/calibration/index.js";
+import { Coalition, Model } from "../dist/index.js";
+import { measureShape } from "../dist/runtime/shape.js";
+import { everything, flips, greedyStep, paper, sampleOf, swaps } from "./designs.mjs";
+import { firstBlocks, llamaBench, plainDecode, quantizeAndPerplexity, scratch } from "./tools.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const shared = join(root, "..", "shared");
+const { values: options } = parseArgs({
+	options: {
+		models: { type: "string", default: "fixture,smollm2,gemma3" },
+		shapes: { type: "string", default: "10x128,8x256" },
+		masks: { type: "string", default: "500" },
+		quick: { type: "boolean", default: false },
+		output: { type: "string", default: join(root, "bench", "results.json") },
+	},
+});
+const known = {
+	fixture: join(root, "fixture", "fixture-12l.gguf"),
+	smollm2: join(shared, "models", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+	gemma3: join(root, ".cache", "gemma-3-270m.Q4_K_M.gguf"),
+};
+const text = join(shared, "text", "moby-dick.txt");
+
+const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+const round = (value, digits = 3) => Number(value.toFixed(digits));
+
+async function timed(work) {
+	const started = performance.now();
+	const result = await work();
+	return { result, seconds: (performance.now() - started) / 1000 };
+}
+
+/** Largest anonymous memory of this process while something runs, above what it was before, bytes. */
+async function withPeak(work) {
+	const anonymous = () => 1024 * Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0);
+	const before = anonymous();
+	let peak = before;
+	const timer = setInterval(() => {
+		peak = Math.max(peak, anonymous());
+	}, 20);
+	try {
+		return { ...(await timed(work)), peakBytes: peak - before };
+	} finally {
+		clearInterval(timer);
+	}
+}
+
+/** Plain decode of the whole model and of its head, interleaved with the evaluator's full mask. */
+async function throughput(model, path, windows, shape) {
+	const { blocks } = model.facts;
+	const evaluator = model.createEvaluator(shape);
+	const full = [Coalition.full(blocks)];
+	const one = await firstBlocks(path, blocks, 1);
+	await evaluator.evaluate(full, windows);
+	const rows = { plain: [], evaluator: [], oneBlock: [], quarter: [], noLogits: [] };
+	for (let i = 0; i < (options.quick ? 1 : 3); i++) {
+		rows.plain.push(...plainDecode(path, windows, shape));
+		rows.evaluator.push((await timed(() => evaluator.evaluate(full, windows))).seconds);
+		rows.oneBlock.push(...plainDecode(one, windows, shape));
+		rows.quarter.push(...plainDecode(one, windows, { ...shape, every: 4 }));
+		rows.noLogits.push(...plainDecode(path, windows, { ...shape, every: 0 }));
+	}
+	const full_ = median(rows.plain);
+	const head = (blocks * median(rows.oneBlock) - full_) / (blocks - 1);
+	const block = (full_ - head) / blocks;
+	return {
+		fullSeconds: full_,
+		evaluatorSeconds: median(rows.evaluator),
+		headSeconds: head,
+		blockSeconds: block,
+		headQuarterSeconds: head - (median(rows.oneBlock) - median(rows.quarter)),
+		noLogitsSeconds: median(rows.noLogits),
+		evaluatorOverPlain: round(full_ / median(rows.evaluator)),
+		llamaBenchTokensPerSecond: round(llamaBench(path, shape.threads), 1),
+		plainTokensPerSecond: round(windows.tokens.length / full_, 1),
+	};
+}
+
+async function design(name, masks, context) {
+	const { model, path, windows, shape, speed } = context;
+	const evaluator = model.createEvaluator(shape);
+	let stats = { blocksDone: 0, blocksSaved: 0 };
+	const measure = (extra) =>
+		withPeak(() =>
+			evaluator.evaluate(masks, windows, {
+				...extra,
+				onMask: (_, __, now) => {
+					stats = now;
+				},
+			}),
+		);
+	const shared_ = await measure({});
+	const positions = drawPositions(windows, { share: 0.25, seed: 1 });
+	const quarter = await measure({ positions });
+	// (a) alone, on a sample, scaled by the number of masks
+	const sample = sampleOf(masks, options.quick ? 4 : 10);
+	const alone = await timed(async () => {
+		for (const mask of sample) await model.createEvaluator({ ...shape, sharePrefixes: false }).evaluate([mask], windows);
+	});
+	const sharedSample = masks.length / sample.length;
+	const bound = stats.blocksDone * speed.blockSeconds + masks.length * speed.headSeconds;
+	const boundQuarter = stats.blocksDone * speed.blockSeconds + masks.length * speed.headQuarterSeconds;
+	// (c) a user's tools, on a smaller sample
+	const user = [];
+	for (const mask of sampleOf(
+		masks.filter((m) => m.removed().length > 0 && m.removed().length < model.facts.blocks),
+		options.quick ? 1 : 3,
+	)) {
+		user.push(
+			quantizeAndPerplexity(path, mask.removed(), text, { length: windows.length, windows: windows.count, threads: shape.threads }),
+		);
+	}
+	const row = {
+		name,
+		masks: masks.length,
+		seconds: round(shared_.seconds, 2),
+		quarterSeconds: round(quarter.seconds, 2),
+		blockExecutions: stats.blocksDone,
+		blockExecutionsSaved: stats.blocksSaved,
+		boundSeconds: round(bound, 2),
+		overBound: round(shared_.seconds / bound, 2),
+		quarterOverBound: round(quarter.seconds / boundQuarter, 2),
+		alone: round((alone.seconds * sharedSample) / shared_.seconds, 2),
+		allBlocks: round((masks.length * speed.fullSeconds) / shared_.seconds, 2),
+		userTools: round((median(user) * masks.length) / shared_.seconds, 2),
+		aloneQuarter: round((alone.seconds * sharedSample) / quarter.seconds, 2),
+		allBlocksQuarter: round((masks.length * speed.fullSeconds) / quarter.seconds, 2),
+		userToolsQuarter: round((median(user) * masks.length) / quarter.seconds, 2),
+		peakMegabytes: round(shared_.peakBytes / 2 ** 20, 0),
+	};
+	process.stderr.write(`${JSON.stringify(row)}\n`);
+	return row;
+}
+
+async function benchModel(name, shapes) {
+	const path = known[name] ?? name;
+	const model = await Model.load(path);
+	try {
+		const results = [];
+		for (const { count, length } of shapes) {
+			const windows = await ownSamples(model, { count, length, seed: 0 });
+			const shape = await measureShape(model, Coalition.full(model.facts.blocks), windows, {});
+			const speed = await throughput(model, path, windows, shape);
+			process.stderr.write(`${name} ${count}x${length} ${JSON.stringify({ shape, speed })}\n`);
+			const n = model.facts.blocks;
+			const masks = Number(options.masks);
+			const designs = [
+				["greedy step", greedyStep(n)],
+				["swaps", options.quick ? sampleOf(swaps(n, Math.round(n / 5)), 24) : swaps(n, Math.round(n / 5))],
+				["flips", flips(n)],
+				[`paper, ${masks} masks`, paper(n, masks)],
+				...(n <= 12 && length === shapes[0].length ? [["all coalitions", everything(n)]] : []),
+			];
+			const rows = [];
+			for (const [label, batch] of designs) rows.push(await design(label, batch, { model, path, windows, shape, speed }));
+			results.push({ windows: `${count}x${length}`, shape, speed, designs: rows });
+		}
+		return { model: basename(path), blocks: model.facts.blocks, vocabulary: model.facts.vocabulary, results };
+	} finally {
+		await model.dispose();
+	}
+}
+
+const shapes = options.shapes.split(",").map((shape) => {
+	const [count, length] = shape.split("x").map(Number);
+	return { count, length };
+});
+const version = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
+const pin = JSON.parse(readFileSync(join(root, "vendor", "llama.cpp.json"), "utf8"));
+const report = {
+	date: new Date().toISOString().slice(0, 10),
+	machine: { processor: cpus()[0].model.trim(), logicalProcessors: cpus().length, memoryGigabytes: round(totalmem() / 2 ** 30, 1) },
+	versions: { pruneGguf: version, llamaCpp: pin.version, node: process.version },
+	models: [],
+};
+try {
+	for (const name of options.models.split(",")) report.models.push(await benchModel(name, shapes));
+} finally {
+	rmSync(scratch, { recursive: true, force: true });
+}
+mkdirSync(dirname(options.output), { recursive: true });
+writeFileSync(options.output, `${JSON.stringify(report, undefined, "\t")}\n`);
+process.stdout.write(`${JSON.stringify(report, undefined, 1)}\n`);

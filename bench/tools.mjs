@@ -1,0 +1,62 @@
+// What the benchmarks run beside the evaluator: plain llama_decode, llama-bench, llama-quantize and llama-perplexity.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { GgufFile, removeBlocks, writeGguf } from "../dist/index.js";
+
+const build = fileURLToPath(new URL("../build/cpu/", import.meta.url));
+const tool = (name) =>
+	name === "plain-decode"
+		? join(build, name)
+		: join(build, "llama.cpp", "tools", name.replace("llama-", "").replace("bench", "llama-bench"), name);
+
+export const scratch = mkdtempSync(join(tmpdir(), "prune-gguf-bench-"));
+
+function run(name, args) {
+	const started = performance.now();
+	const { status, stdout, stderr, error } = spawnSync(tool(name), args.map(String), { encoding: "utf8", maxBuffer: 2 ** 26 });
+	if (error || status !== 0)
+		throw new Error(`${name} ${args.join(" ")} failed (built by npm test): ${error?.message ?? stderr.slice(-500)}`);
+	return { stdout, seconds: (performance.now() - started) / 1000 };
+}
+
+let files = 0;
+
+/** Seconds of plain llama_decode over the windows, one a repeat. `every`: logits at every n-th position. */
+export function plainDecode(model, windows, { ubatch, threads, repeats = 1, every = 1 }) {
+	const path = join(scratch, `tokens-${files++}.i32`);
+	writeFileSync(path, Buffer.from(windows.tokens.buffer, windows.tokens.byteOffset, windows.tokens.byteLength));
+	const { stdout } = run("plain-decode", [model, path, windows.length, ubatch, threads, repeats, every]);
+	return JSON.parse(stdout).milliseconds.map((ms) => ms / 1000);
+}
+
+/** Tokens a second of llama-bench pp512. */
+export function llamaBench(model, threads) {
+	const { stdout } = run("llama-bench", ["-m", model, "-p", 512, "-n", 0, "-t", threads, "-r", 3, "-o", "json"]);
+	return JSON.parse(stdout)[0].avg_ts;
+}
+
+/** Seconds that a user of the two tools spends on one set: a file without the blocks, then its perplexity. */
+export function quantizeAndPerplexity(model, removed, text, { length, windows, threads }) {
+	const output = join(scratch, "user.gguf");
+	const quantize = run("llama-quantize", ["--prune-layers", removed.join(","), model, output, "COPY", threads]);
+	const perplexity = run("llama-perplexity", ["-m", output, "-f", text, "-c", length, "-b", 512, "--chunks", windows, "-t", threads]);
+	return quantize.seconds + perplexity.seconds;
+}
+
+/** A file with the first `count` blocks of a model. */
+export async function firstBlocks(model, blocks, count) {
+	const path = join(scratch, `first-${count}-${files++}.gguf`);
+	const removed = Array.from({ length: blocks - count }, (_, i) => count + i);
+	const content = removeBlocks(await GgufFile.read(model), removed, { version: "bench" });
+	const handle = await open(path, "w");
+	try {
+		await writeGguf(handle, content);
+	} finally {
+		await handle.close();
+	}
+	return path;
+}

@@ -1,0 +1,44 @@
+#include "contexts.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+llama_context * ContextPool::take() {
+    if (!context || !core.view->memory_shape().fits(memory)) {
+        make();
+    }
+    core.view->forget_graph(context.get(), ++generation);
+    reused = llama_perf_context(context.get()).n_reused;
+    return context.get();
+}
+
+void ContextPool::check_fresh() const {
+    // A decode of one ubatch; with more of them the later ones may run the first one's graph again (the caller decodes ubatch by ubatch).
+    if (llama_perf_context(context.get()).n_reused != reused) {
+        throw std::runtime_error("llama.cpp ran the graph of another set of blocks: native/contexts.cpp must be mended for this version of it");
+    }
+}
+
+void ContextPool::make() {
+    context.reset(); // before the next one is made: one set of buffers at a time
+    llama_context_params params = llama_context_default_params();
+    const uint32_t cells = (uint32_t(shape.length) + 255) / 256 * 256; // llama.cpp rounds the cells of a sequence up to 256
+    params.n_ctx = cells * shape.group;
+    params.n_batch = shape.group == 1 ? std::min(shape.length, shape.n_ubatch) : shape.length * shape.group;
+    params.n_ubatch = std::min<uint32_t>(params.n_batch, shape.n_ubatch);
+    params.n_seq_max = shape.group;
+    params.kv_unified = false;
+    params.n_threads = params.n_threads_batch = shape.n_threads;
+    params.no_perf = true;
+    params.abort_callback = abort;
+    params.abort_callback_data = data;
+    params.cb_eval = eval;
+    params.cb_eval_user_data = data;
+    // Where all blocks are of one kind, a context of the whole model fits every view.
+    const LayerView::Whole whole(*core.view, core.view->uniform());
+    memory = core.view->memory_shape();
+    context.reset(llama_init_from_model(core.model.get(), params));
+    if (!context) {
+        throw std::runtime_error("llama.cpp could not make a context for this set of blocks");
+    }
+}

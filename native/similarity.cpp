@@ -1,0 +1,164 @@
+#include "similarity.h"
+
+#include "capture.h"
+#include "contexts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <thread>
+
+namespace {
+
+using States = std::vector<std::vector<float>>; // [state][token * n_embd + i]
+
+class Comparison {
+public:
+    Comparison(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads)
+        : core(core), windows(windows), n_threads(n_threads), n_embd(llama_model_n_embd(core.model.get())), n_states(core.view->n_blocks() + 1),
+          group(std::clamp(n_ubatch / std::max(1, windows.length), 1, std::max(1, windows.n_windows))), capture{ core, cancel, {} },
+          contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads }, Capture::on_tensor, Capture::on_abort, &capture) {}
+
+    Similarities run() {
+        result.cosine.assign(size_t(n_states) * n_states, 0.0);
+        result.angular.assign(size_t(n_states) * n_states, 0.0);
+        std::vector<int> all(n_states - 1);
+        for (int i = 0; i < n_states - 1; ++i) {
+            all[i] = i;
+        }
+        for (int first = 0; first < windows.n_windows; first += group) {
+            const int n = std::min(group, windows.n_windows - first);
+            States states(n_states);
+            // A block made the identity lets the state before block 0 through.
+            decode({}, first, n, { { "l_out-0", &states[0] } });
+            std::map<std::string, std::vector<float> *> wanted;
+            for (int i = 0; i < n_states - 1; ++i) {
+                wanted["l_out-" + std::to_string(i)] = &states[i + 1];
+            }
+            decode(all, first, n, wanted);
+            compare(states, n * windows.length);
+        }
+        const double tokens = double(windows.n_windows) * windows.length;
+        for (int a = 0; a < n_states; ++a) {
+            for (int b = 0; b < n_states; ++b) {
+                const size_t at = size_t(std::min(a, b)) * n_states + std::max(a, b);
+                const size_t to = size_t(a) * n_states + b;
+                if (a <= b) {
+                    result.cosine[to] /= tokens;
+                    result.angular[to] /= tokens;
+                } else {
+                    result.cosine[to] = result.cosine[at];
+                    result.angular[to] = result.angular[at];
+                }
+            }
+        }
+        return result;
+    }
+
+private:
+    ModelCore & core;
+    const Windows & windows;
+    int n_threads;
+    int n_embd;
+    int n_states;
+    int group;
+    Capture capture;
+    ContextPool contexts;
+    Similarities result;
+
+    void decode(const std::vector<int> & kept, int first, int n, std::map<std::string, std::vector<float> *> wanted) {
+        struct Restore {
+            LayerView & view;
+            ~Restore() { view.restore(); }
+        };
+        core.view->apply(kept);
+        Restore restore{ *core.view };
+        capture.wanted = std::move(wanted);
+        llama_context * context = contexts.take();
+        llama_memory_clear(llama_get_memory(context), true);
+        struct BatchGuard {
+            llama_batch batch;
+            ~BatchGuard() { llama_batch_free(batch); }
+        } guard{ llama_batch_init(n * windows.length, 0, 1) };
+        llama_batch & batch = guard.batch;
+        for (int w = 0; w < n; ++w) {
+            for (int position = 0; position < windows.length; ++position) {
+                const int k = batch.n_tokens++;
+                batch.token[k] = windows.tokens[(size_t(first) + w) * windows.length + position];
+                batch.pos[k] = position;
+                batch.n_seq_id[k] = 1;
+                batch.seq_id[k][0] = w;
+                // All of them, although nothing reads the logits: a graph leaves tokens without output out of the last block.
+                batch.logits[k] = true;
+            }
+        }
+        const int32_t code = llama_decode(context, batch);
+        if (is_cancelled(core, capture.cancel)) {
+            throw Cancelled();
+        }
+        if (code != 0) {
+            throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
+        }
+        contexts.check_fresh();
+        for (const auto & [name, state] : capture.wanted) {
+            if (state->size() != size_t(n) * windows.length * n_embd) {
+                throw std::runtime_error("the graph of this architecture gave no hidden state " + name);
+            }
+        }
+    }
+
+    void compare(const States & states, int n_tokens) {
+        const size_t cells = size_t(n_states) * n_states;
+        const int n_workers = std::clamp(n_threads, 1, n_tokens);
+        std::vector<Similarities> parts(n_workers);
+        std::vector<std::thread> threads;
+        for (int worker = 0; worker < n_workers; ++worker) {
+            parts[worker].cosine.assign(cells, 0.0);
+            parts[worker].angular.assign(cells, 0.0);
+            threads.emplace_back([&, worker] {
+                for (int t = n_tokens * worker / n_workers; t < n_tokens * (worker + 1) / n_workers; ++t) {
+                    compare_token(states, t, parts[worker]);
+                }
+            });
+        }
+        for (auto & thread : threads) {
+            thread.join();
+        }
+        for (const Similarities & part : parts) {
+            for (size_t i = 0; i < cells; ++i) {
+                result.cosine[i] += part.cosine[i];
+                result.angular[i] += part.angular[i];
+            }
+        }
+    }
+
+    void compare_token(const States & states, int token, Similarities & sums) const {
+        const auto dot = [&](int a, int b) {
+            const float * x = states[a].data() + size_t(token) * n_embd;
+            const float * y = states[b].data() + size_t(token) * n_embd;
+            double sum = 0.0;
+            for (int i = 0; i < n_embd; ++i) {
+                sum += double(x[i]) * double(y[i]);
+            }
+            return sum;
+        };
+        std::vector<double> norms(n_states);
+        for (int a = 0; a < n_states; ++a) {
+            norms[a] = std::sqrt(dot(a, a));
+        }
+        for (int a = 0; a < n_states; ++a) {
+            for (int b = a; b < n_states; ++b) {
+                const double cosine = a == b ? 1.0 : std::clamp(dot(a, b) / std::max(norms[a] * norms[b], 1e-30), -1.0, 1.0);
+                sums.cosine[size_t(a) * n_states + b] += cosine;
+                sums.angular[size_t(a) * n_states + b] += std::acos(cosine) / 3.14159265358979323846;
+            }
+        }
+    }
+};
+
+} // namespace
+
+Similarities similarities(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads) {
+    const std::lock_guard<std::mutex> lock(core.computing);
+    return Comparison(core, cancel, windows, n_ubatch, n_threads).run();
+}

@@ -1,0 +1,27 @@
+import { contentOf, type GgufFile } from "../gguf/file.js";
+import type { GgufContent, GgufContentTensor } from "../gguf/types.js";
+import { outputTensors, unitTensors } from "./outputs.js";
+
+/**
+ * The model with these blocks made the identity in the residual stream: all of its blocks are there, and the output tensors of
+ * these are zero. It says what removing them means. Ask `BlockPlan.oracleProblem` first whether it can be made.
+ */
+export function zeroedBlocks(file: GgufFile, blocks: readonly number[]): GgufContent {
+	const zero = new Set(blocks.flatMap((block) => outputTensors(file, block)));
+	const one = new Set(blocks.flatMap((block) => unitTensors(file, block)));
+	const content = contentOf(file);
+	// One run of zeros for all: the tensors of a block of experts have gigabytes.
+	const zeros = new Uint8Array(Math.max(0, ...content.tensors.filter(({ name }) => zero.has(name)).map(sizeOf)));
+	const changed = (tensor: GgufContentTensor): GgufContentTensor => {
+		if (zero.has(tensor.name)) return { ...tensor, source: zeros.subarray(0, sizeOf(tensor)) };
+		if (one.has(tensor.name)) return { ...tensor, source: ones(sizeOf(tensor)) };
+		return tensor;
+	};
+	return { ...content, tensors: content.tensors.map(changed) };
+}
+
+const sizeOf = ({ source }: GgufContentTensor) => (source instanceof Uint8Array ? source.length : source.size);
+
+function ones(bytes: number): Uint8Array {
+	return new Uint8Array(new Float32Array(bytes / 4).fill(1).buffer);
+}

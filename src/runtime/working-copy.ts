@@ -1,0 +1,51 @@
+import { rm, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { NoSpaceError } from "../errors.js";
+import { availableMemory } from "./memory.js";
+import { Model, type ModelOptions } from "./model.js";
+import { type FileType, quantizeFile } from "./quantize.js";
+
+/** Bytes a weight takes, of the types that a working copy may have. */
+const bytesPerWeight: Partial<Record<FileType, number>> = { Q8_0: 34 / 32, F16: 2, BF16: 2, F32: 4, Q4_0: 18 / 32 };
+
+/** Bytes of a copy of the model in that type, roughly. */
+export function copyBytes(model: Model, type: FileType): number {
+	return Math.ceil(model.facts.parameters * (bytesPerWeight[type] ?? 2));
+}
+
+/** Whether memory has room for a copy beside the model. */
+export function copyFits(model: Model, type: FileType): boolean {
+	return 1.2 * copyBytes(model, type) + 2 ** 28 < availableMemory();
+}
+
+/**
+ * The same model with weights of another type, in memory. llama.cpp's quantiser writes a file, which is read whole and deleted.
+ * @param path of that file, which must not exist
+ * @throws NoSpaceError where its disk has no room, QuantizeError, and the errors of loading
+ */
+export async function workingCopy(
+	model: Model,
+	type: FileType,
+	path: string,
+	options: Pick<ModelOptions, "threads" | "gpuLayers" | "signal"> & { onProgress?: (fraction: number) => void },
+): Promise<Model> {
+	const { bavail, bsize } = await statfs(dirname(path));
+	const needed = 1.1 * copyBytes(model, type);
+	if (bavail * bsize < needed) {
+		const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+		throw new NoSpaceError(
+			`a ${type} copy of the model needs ${gigabytes(needed)} in ${dirname(path)}, which has ${gigabytes(bavail * bsize)} free`,
+		);
+	}
+	const { signal, threads, gpuLayers } = options;
+	try {
+		await quantizeFile(model.file.paths[0]!, path, type, {
+			threads,
+			signal,
+			onProgress: (done, total) => options.onProgress?.(done / total),
+		});
+		return await Model.load(path, { threads, gpuLayers, signal, mmap: false });
+	} finally {
+		await rm(path, { force: true });
+	}
+}

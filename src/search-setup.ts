@@ -1,0 +1,90 @@
+// What the search fold is measured with, kept in its ledger and read back by a run that goes on.
+import { existsSync } from "node:fs";
+import { logger } from "./log.js";
+import type { MeasureOptions } from "./api.js";
+import type { Evaluator } from "./runtime/evaluator.js";
+import type { Model } from "./runtime/model.js";
+import type { FileType } from "./runtime/quantize.js";
+import type { TokenWindows } from "./runtime/windows.js";
+import { Ledger, ledgerKey } from "./storage/ledger.js";
+import { ledgerPath } from "./storage/runs.js";
+import { chooseSweep, makeCopy, type SweepChoice, type Weights, weightsOption } from "./working-weights.js";
+
+/** What a search will do, as far as it decides what to measure it with. */
+export interface SearchPlan {
+	/** Masks at most. */
+	readonly masks: number;
+	/** Where no option says it: `auto` to choose a set, `own` where the losses themselves are reported. */
+	readonly weights: "auto" | "own";
+}
+
+export interface SearchSetup {
+	readonly ledger: Ledger;
+	/** Settings of the ledger: all that can change bits. */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** The evaluator of the search: of the model, or of a copy that is made when first something must be measured. */
+	evaluator(): Promise<Evaluator>;
+	/** Frees the copy. Idempotent. */
+	close(): Promise<void>;
+}
+
+/** Opens the ledger of the search fold; a new one is begun with what short measurements choose. */
+export async function setUpSearch(
+	model: Model,
+	windows: TokenWindows,
+	plan: SearchPlan,
+	where: {
+		folder: string;
+		backend: string;
+		key: Parameters<typeof ledgerKey>[0];
+		settings: Record<string, string | number | boolean | null>;
+	},
+	options: MeasureOptions,
+): Promise<SearchSetup> {
+	const log = logger(options);
+	const wanted = weightsOption(options.workingWeights ?? plan.weights);
+	const key = ledgerKey({ ...where.key, settings: { ...where.key.settings, weights: wanted } });
+	const path = ledgerPath(where.folder, key);
+	let copy: Model | undefined;
+	let chosen: SweepChoice | undefined;
+	if (!existsSync(path)) {
+		const made = await chooseSweep(model, windows, plan.masks, where.folder, where.backend, wanted, options, log);
+		copy = made.copy;
+		chosen = made.choice;
+	}
+	try {
+		const begun = chosen ?? { threads: options.threads ?? model.threads, ubatch: 0, weights: "own" };
+		const ledger = await Ledger.open(path, {
+			key,
+			players: model.blocks.blocks,
+			windows: { count: windows.count, length: windows.length },
+			settings: { ...where.settings, threads: begun.threads, ubatch: begun.ubatch, weights: begun.weights },
+		});
+		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend: where.backend };
+		const shape = { threads: Number(settings.threads), ubatch: Number(settings.ubatch) };
+		const weights = settings.weights as Weights;
+		log("debug", `the search runs on ${weights} weights, ubatch ${shape.ubatch}, ${shape.threads} threads`);
+		if (options.threads !== undefined && options.threads !== shape.threads) {
+			log(
+				"warning",
+				`these measurements were begun with ${shape.threads} threads, which is kept: --threads ${options.threads} is not used (prune-gguf runs clean starts anew)`,
+			);
+		}
+		return {
+			ledger,
+			settings,
+			evaluator: async () => {
+				if (weights !== "own") copy ??= await makeCopy(model, weights as FileType, where.folder, options);
+				return (copy ?? model).createEvaluator(shape);
+			},
+			close: async () => {
+				const finished = copy;
+				copy = undefined;
+				await finished?.dispose();
+			},
+		};
+	} catch (error) {
+		await copy?.dispose();
+		throw error;
+	}
+}

@@ -1,0 +1,337 @@
+import type { Coalition } from "../game/coalition.js";
+import { swapDesign, tiltedDesign, windowDesign } from "../game/designs.js";
+import type { Game } from "../game/game.js";
+import type { Calibrated, Posterior } from "../game/predictor.js";
+import { Random } from "../game/random.js";
+import type { Sample } from "../game/sample.js";
+import { type EquivalentSet, equivalentSets } from "./equivalent.js";
+import { type Candidate, Proposer } from "./proposer.js";
+import { type Choice, Search, type SearchOptions, type SearchResult } from "./search.js";
+
+/** A surrogate that can be drawn from and knows how sure it is. */
+export type SearchModel = Posterior & Calibrated;
+
+/** Where an automatic search stands: what it would answer if it were stopped now. */
+export interface AutoProgress {
+	readonly phase: AutoPhase;
+	/** Distinct coalitions measured by this search. */
+	readonly measured: number;
+	/** Best set so far of every number of removed blocks that has one. */
+	readonly byCount: ReadonlyMap<number, Choice>;
+}
+
+export type AutoPhase = "single removals" | "ranked sets" | "greedy" | "exploring" | "active search";
+
+export interface AutoOptions extends SearchOptions {
+	/** Distinct coalitions to measure at most, those the meter knew before not counted; single removals are measured in any case. @default 800 */
+	readonly budget?: number;
+	/** Asked before every batch: true ends the search with what it has. @default never */
+	readonly stop?: () => boolean;
+	readonly seed: number | string;
+	/** Fits the surrogate to all that was measured; `previous` is what it gave the time before. */
+	readonly fit: (samples: readonly Sample[], previous: SearchModel | undefined) => Promise<SearchModel>;
+	/** Sizes asked for: these are improved, the others come along. @default 1..kmax */
+	readonly counts?: readonly number[];
+	/** Share of what greedy leaves that goes to random sets, from which contributions are learned. @default 0.45 */
+	readonly explore?: number;
+	/** Most coalitions in a batch, after the single removals. @default a twentieth of the budget, 8..32 */
+	readonly batch?: number;
+	/** Improvement that counts, nats per token. @default 0.002 */
+	readonly eps?: number;
+	/** Rounds without one, none expected either, after which the search stops before its budget; 0 spends all of it. @default 3 */
+	readonly patience?: number;
+	/** Awaited between slices of work, so that timers and input get their turn. @default no pause */
+	readonly pause?: (() => Promise<void>) | undefined;
+	/** Called after every batch. */
+	readonly onBatch?: (progress: AutoProgress) => void;
+	/**
+	 * Asked once, after exploring: whether the surrogate ranks sets well enough to propose any. False leaves the rest of the budget to exact
+	 * exchanges. @default it does
+	 */
+	readonly trust?: (evidence: AutoEvidence) => Promise<boolean>;
+}
+
+/** Masks drawn to learn from and to judge by; none was chosen by a surrogate. */
+export interface AutoEvidence {
+	/** All that was measured. */
+	readonly samples: readonly Sample[];
+	/** Keys of random sets over all sizes. */
+	readonly explored: ReadonlySet<string>;
+	/** Keys of random exchanges in the best sets. */
+	readonly decisions: ReadonlySet<string>;
+}
+
+/** What was expected of a set before it was measured. */
+export interface Forecast {
+	readonly coalition: Coalition;
+	/** Of log(1 + added loss). */
+	readonly mean: number;
+	readonly sd: number;
+	/** Nats per token. */
+	readonly addedLoss: number;
+}
+
+export interface AutoSearchResult extends SearchResult {
+	/** `budget` spent, `stop` said so, `converged`: no more was expected, `exhausted`: nothing new to propose. */
+	readonly ended: "budget" | "stop" | "converged" | "exhausted";
+	/** Fitted to everything, for reports; undefined where the search was stopped before there was enough to fit. */
+	readonly model: SearchModel | undefined;
+	readonly evidence: AutoEvidence;
+	/** The surrogate's forecasts of the sets that it proposed. */
+	readonly forecasts: readonly Forecast[];
+	readonly equivalent: ReadonlyMap<number, readonly EquivalentSet[]>;
+	/** Whether the surrogate was trusted; undefined where it was not asked for. */
+	readonly trusted: boolean | undefined;
+}
+
+/**
+ * Finds good sets of every size at once, and can be stopped after any batch: single removals, the sets they rank, lazy greedy, random
+ * sets to learn from, then rounds in which a surrogate's posterior is searched and the sets that it expects most of are measured.
+ * Every measured set counts, so the answer is never worse than greedy's or leave-one-out's on the text that is searched.
+ * Blocks that cost more than `criticalLoss` alone are kept in every set.
+ * @throws RangeError for an option out of range; what the game throws
+ */
+export async function autoSearch(game: Game, options: AutoOptions): Promise<AutoSearchResult> {
+	check(options);
+	const run = new AutoRun(await Search.start(game, "auto", options), options);
+	await run.report("single removals", run.search.singlesAsSets());
+	const ended = await run.play();
+	return run.result(ended);
+}
+
+class AutoRun {
+	readonly search: Search;
+	readonly #o: AutoOptions;
+	readonly #budget: number;
+	readonly #batch: number;
+	readonly #eps: number;
+	readonly #random: Random;
+	readonly #counts: readonly number[];
+	readonly #explored = new Set<string>();
+	readonly #decisions = new Set<string>();
+	readonly #forecasts: Forecast[] = [];
+	#model: SearchModel | undefined;
+	#trusted: boolean | undefined;
+
+	constructor(search: Search, options: AutoOptions) {
+		this.search = search;
+		this.#o = options;
+		this.#budget = options.budget ?? 800;
+		this.#batch = options.batch ?? Math.max(8, Math.min(32, Math.round(Math.min(this.#budget, 800) / 20)));
+		this.#eps = options.eps ?? 0.002;
+		this.#random = new Random(options.seed);
+		this.#counts = options.counts ?? Array.from({ length: search.kmax }, (_, i) => i + 1);
+	}
+
+	async play(): Promise<AutoSearchResult["ended"]> {
+		const phases = [() => this.#rankedSets(), () => this.#greedy(), () => this.#explore(), () => this.#rounds()];
+		for (const phase of phases) {
+			const ended = this.#over() ?? (await phase());
+			if (ended) return ended;
+		}
+		return this.#over() ?? "exhausted";
+	}
+
+	async result(ended: AutoSearchResult["ended"]): Promise<AutoSearchResult> {
+		const samples = await this.search.meter.samples();
+		// Two sizes at least must have been seen, else a fit is an extrapolation from single removals.
+		if (samples.length > this.search.moves.length + 4) this.#model = await this.#o.fit(samples, this.#model);
+		return {
+			...this.search.result(),
+			ended,
+			model: this.#model,
+			evidence: { samples, explored: this.#explored, decisions: this.#decisions },
+			forecasts: this.#forecasts,
+			equivalent: equivalentSets(this.search.meter.measurements()),
+			trusted: this.#trusted,
+		};
+	}
+
+	/** Keeps the best set of each size among what was measured, and tells. Returns the largest improvement, nats per token. */
+	async report(phase: AutoPhase, sets: readonly Coalition[]): Promise<number> {
+		const added = await this.search.meter.addedLosses(sets, phase);
+		let gained = 0;
+		for (const [index, set] of sets.entries()) {
+			const loss = added[index] as number;
+			const count = set.players - set.size;
+			if (count === 0 || count > this.search.kmax) continue;
+			const before = this.search.choice(count);
+			if (before && loss >= before.addedLoss) continue;
+			if (before) gained = Math.max(gained, before.addedLoss - loss);
+			this.search.choose(set.removed(), loss, 1);
+		}
+		this.#o.onBatch?.({ phase, measured: this.search.measured, byCount: this.search.chosen() });
+		await this.#o.pause?.();
+		return gained;
+	}
+
+	#over(): "budget" | "stop" | undefined {
+		if (this.#o.stop?.()) return "stop";
+		return this.search.measured >= this.#budget ? "budget" : undefined;
+	}
+
+	#room(): number {
+		return this.#budget - this.search.measured;
+	}
+
+	/** In batches, as far as the budget goes. */
+	async #measureAll(phase: AutoPhase, sets: readonly Coalition[]): Promise<"budget" | "stop" | undefined> {
+		for (let start = 0; start < sets.length; ) {
+			const over = this.#over();
+			if (over) return over;
+			const batch = sets.slice(start, start + Math.min(this.#batch, this.#room()));
+			await this.report(phase, batch);
+			start += batch.length;
+		}
+		return undefined;
+	}
+
+	/** The sets that leave-one-out would cut: every size has an answer early, and at times it stays the best on unseen text. */
+	#rankedSets() {
+		return this.#measureAll("ranked sets", this.search.rankedSets());
+	}
+
+	/** Lazy greedy. It may take about a third of the budget, which sets how many candidates a step measures. */
+	async #greedy(): Promise<"budget" | "stop" | undefined> {
+		const { search } = this;
+		const width = Math.max(2, Math.min(8, Math.floor((0.4 * this.#room()) / search.kmax)));
+		const last = Float64Array.from(search.moves, (_, move) => search.singleCost(move));
+		let removed: number[] = [];
+		let here = 0;
+		while (removed.length < search.kmax) {
+			const over = this.#over();
+			if (over) return over;
+			const open = search.candidatesOrFree(removed).sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
+			const tried = open.slice(0, Math.min(width, this.#room()));
+			if (tried.length === 0) return undefined;
+			await this.report(
+				"greedy",
+				tried.map(({ coalition }) => coalition),
+			);
+			const added = await search.meter.addedLosses(tried.map(({ coalition }) => coalition));
+			let best = 0;
+			for (const [index, { move }] of tried.entries()) {
+				const slope = ((added[index] as number) - here) / (search.moves[move] as readonly number[]).length;
+				last[move] = Number.isNaN(slope) ? Number.POSITIVE_INFINITY : slope;
+				if ((last[move] as number) < (last[(tried[best] as { move: number }).move] as number)) best = index;
+			}
+			removed = (tried[best] as { coalition: Coalition }).coalition.removed();
+			here = added[best] as number;
+		}
+		return undefined;
+	}
+
+	/** Random sets: most of them uniform over the sizes, some tilted towards cheap blocks, and some exchanges in the best sets to judge by. */
+	async #explore(): Promise<"budget" | "stop" | undefined> {
+		const { search } = this;
+		const count = Math.floor(this.#room() * (this.#o.explore ?? 0.45));
+		if (count < 4) return undefined;
+		const keep = search.frozenBlocks();
+		const uniform = this.#uniformSets(Math.ceil(0.6 * count));
+		const costs = search.costs();
+		const spread = Math.max(1e-6, deviation(costs.filter((cost, block) => Number.isFinite(cost) && !keep.includes(block))));
+		const tilted = tiltedDesign(search.game, {
+			...this.#window(),
+			count: Math.ceil(0.25 * count),
+			exclude: new Set([...this.#known(), ...uniform.map((set) => set.key)]),
+			costs,
+			temperature: spread,
+		});
+		for (const set of [...uniform, ...tilted]) this.#explored.add(set.key);
+		const over = await this.#measureAll("exploring", this.#random.shuffle([...uniform, ...tilted]));
+		if (over) return over;
+		return this.#measureAll("exploring", this.#decisionSets(count - uniform.length - tilted.length, keep));
+	}
+
+	#uniformSets(count: number): Coalition[] {
+		return windowDesign(this.search.game, { ...this.#window(), count, exclude: this.#known() });
+	}
+
+	#window() {
+		const { kmax } = this.search;
+		const units = this.#o.units ? { units: this.#o.units } : {};
+		return { kmin: Math.min(2, kmax), kmax, keep: this.search.frozenBlocks(), random: this.#random, ...units };
+	}
+
+	#known(): Set<string> {
+		return new Set(this.search.meter.measurements().map(({ coalition }) => coalition.key));
+	}
+
+	#decisionSets(count: number, keep: readonly number[]): Coalition[] {
+		const { search } = this;
+		const sets = new Map<string, Coalition>();
+		const sizes = this.#random.shuffle(this.#counts.filter((size) => search.choice(size)));
+		// Several of one size: only sets of one size are compared by a search.
+		const each = Math.max(4, Math.ceil(count / Math.max(1, sizes.length)));
+		const exclude = this.#known();
+		for (const size of sizes) {
+			const room = Math.min(each, count - sets.size);
+			if (room <= 0) break;
+			const removed = (search.choice(size) as Choice).removed;
+			const units = this.#o.units ? { units: this.#o.units } : {};
+			for (const set of swapDesign(search.game, removed, { count: room, random: this.#random, exclude, keep, ...units }))
+				sets.set(set.key, set);
+		}
+		for (const key of sets.keys()) this.#decisions.add(key);
+		return [...sets.values()];
+	}
+
+	async #rounds(): Promise<AutoSearchResult["ended"]> {
+		const { search } = this;
+		const { patience = 3 } = this.#o;
+		const evidence = { samples: await search.meter.samples(), explored: this.#explored, decisions: this.#decisions };
+		this.#trusted = this.#o.trust ? await this.#o.trust(evidence) : true;
+		const proposer = new Proposer(search, this.#counts, this.#random, this.#o.pause);
+		let idle = 0;
+		for (let round = 0; ; round++) {
+			this.#o.signal?.throwIfAborted();
+			// Nothing more to find but a budget to spend: every other batch makes the contributions better.
+			if (patience === 0 && idle >= 3 && round % 2 === 0) {
+				const sets = this.#uniformSets(Math.min(this.#batch, this.#room()));
+				for (const set of sets) this.#explored.add(set.key);
+				await this.#measureAll("exploring", sets);
+			}
+			const over = this.#over();
+			if (over) return over;
+			const room = Math.min(this.#batch, this.#room());
+			let candidates: Candidate[];
+			if (this.#trusted) {
+				this.#model = await this.#o.fit(await search.meter.samples(), this.#model);
+				candidates = await proposer.fromPosterior(this.#model, room);
+			} else candidates = proposer.exchanges(room);
+			if (candidates.length === 0) return "exhausted";
+			const gained = await this.report(
+				"active search",
+				candidates.map(({ coalition }) => coalition),
+			);
+			await this.#remember(candidates);
+			const expected = Math.max(...candidates.map((candidate) => candidate.expected));
+			idle = gained >= this.#eps || expected >= this.#eps ? 0 : idle + 1;
+			if (patience > 0 && idle >= patience) return "converged";
+		}
+	}
+
+	async #remember(candidates: readonly Candidate[]): Promise<void> {
+		const added = await this.search.meter.addedLosses(candidates.map(({ coalition }) => coalition));
+		for (const [i, { coalition, mean, sd }] of candidates.entries()) {
+			if (mean !== undefined && sd !== undefined) this.#forecasts.push({ coalition, mean, sd, addedLoss: added[i] as number });
+		}
+	}
+}
+
+function deviation(values: ArrayLike<number>): number {
+	const list = Array.from(values);
+	const mean = list.reduce((sum, x) => sum + x, 0) / Math.max(1, list.length);
+	return Math.sqrt(list.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, list.length));
+}
+
+function check({ budget = 800, explore = 0.45, batch = 8, eps = 0, patience = 0, counts = [], kmax }: AutoOptions): void {
+	if (!(budget >= 1)) throw new RangeError(`budget must be at least 1 coalition, got ${budget}`);
+	if (!(explore >= 0 && explore < 1)) throw new RangeError(`explore must be in [0, 1), got ${explore}`);
+	if (!Number.isInteger(batch) || batch < 1) throw new RangeError(`batch must be a positive integer, got ${batch}`);
+	if (!(eps >= 0)) throw new RangeError(`eps must be at least 0 nats, got ${eps}`);
+	if (!Number.isInteger(patience) || patience < 0) throw new RangeError(`patience must be a non-negative integer, got ${patience}`);
+	for (const count of counts) {
+		if (!Number.isInteger(count) || count < 1 || count > kmax) throw new RangeError(`counts must be in 1..${kmax}, got ${count}`);
+	}
+}

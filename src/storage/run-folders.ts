@@ -1,0 +1,115 @@
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { FileError } from "../errors.js";
+import { parseHeader } from "./ledger-format.js";
+import { lockOwner } from "./lock.js";
+import { listPartials, type PartialFile } from "./partials.js";
+
+/** A ledger or a plan that is kept. */
+export interface KeptFile {
+	readonly path: string;
+	/** In bytes. */
+	readonly size: number;
+	readonly lastUsed: Date;
+}
+
+/** A ledger that is kept. */
+export interface KeptLedger extends KeptFile {
+	/** Distinct lines: masks measured. */
+	readonly masks: number;
+	/** Number of blocks of the model; 0 where the file is damaged. */
+	readonly players: number;
+	readonly windows: { readonly count: number; readonly length: number };
+	/** Whether a live process is using it. */
+	readonly inUse: boolean;
+	/** Why it cannot be used, where it cannot. */
+	readonly damage?: string;
+}
+
+/** What is kept of one model. */
+export interface RunFolder {
+	readonly path: string;
+	/** Name of the folder: `<name>-<first 12 of the SHA-256>`. */
+	readonly model: string;
+	/** Bytes of all ledgers, plans and unfinished files. */
+	readonly size: number;
+	/** Masks of all ledgers. */
+	readonly masks: number;
+	readonly lastUsed: Date;
+	readonly ledgers: readonly KeptLedger[];
+	readonly plans: readonly KeptFile[];
+	/** Files that a killed run left half written; those of living processes are not listed. */
+	readonly partials: readonly PartialFile[];
+}
+
+export const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
+const PLAN = /\.plan\.json$/;
+/** Kept windows of a model's own samples: of no use without the ledgers that were measured on them. */
+export const WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
+/** Left by a process that was killed while it took a lock. */
+export const LOCK_REST = /\.ledger\.jsonl\.lock\.(stale-)?\d+-[0-9a-f]+$/;
+
+/** What is kept in a run folder. @throws FileError where it cannot be read */
+export async function describeFolder(path: string, model: string): Promise<RunFolder> {
+	const ledgers: KeptLedger[] = [];
+	const plans: KeptFile[] = [];
+	for (const entry of await entries(path)) {
+		if (!entry.isFile()) continue;
+		const file = join(path, entry.name);
+		if (LEDGER.test(entry.name)) ledgers.push(await describeLedger(file));
+		else if (PLAN.test(entry.name)) plans.push(await describeFile(file));
+	}
+	const partials = (await listPartials(path)).filter(({ inUse }) => !inUse);
+	const files = [...ledgers, ...plans];
+	return {
+		path,
+		model,
+		size: [...files, ...partials].reduce((sum, file) => sum + file.size, 0),
+		masks: ledgers.reduce((sum, ledger) => sum + ledger.masks, 0),
+		lastUsed: new Date(Math.max(0, ...files.map((file) => file.lastUsed.getTime()))),
+		ledgers,
+		plans,
+		partials,
+	};
+}
+
+async function describeFile(path: string): Promise<KeptFile> {
+	const { size, mtime } = await stat(path);
+	return { path, size, lastUsed: mtime };
+}
+
+/** Counts lines instead of parsing them: a list must be quick with ledgers of many megabytes. */
+async function describeLedger(path: string): Promise<KeptLedger> {
+	const file = await describeFile(path);
+	const inUse = (await lockOwner(path)) !== undefined;
+	const { firstLine, lines } = await scan(path);
+	try {
+		const { players, windows } = parseHeader(firstLine, path);
+		return { ...file, masks: Math.max(0, lines - 1), players, windows, inUse };
+	} catch (error) {
+		return { ...file, masks: 0, players: 0, windows: { count: 0, length: 0 }, inUse, damage: (error as Error).message };
+	}
+}
+
+async function scan(path: string): Promise<{ firstLine: string; lines: number }> {
+	let firstLine = "";
+	let lines = 0;
+	for await (const chunk of createReadStream(path, { encoding: "latin1" }) as AsyncIterable<string>) {
+		const pieces = chunk.split("\n");
+		if (lines === 0) firstLine += pieces[0];
+		lines += pieces.length - 1;
+	}
+	return { firstLine: Buffer.from(firstLine, "latin1").toString("utf8"), lines };
+}
+
+/** What lies in a folder, by name; nothing where it is not there. @throws FileError where it cannot be read */
+export async function entries(directory: string) {
+	try {
+		return (await readdir(directory, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+	} catch (error) {
+		const code = (error as NodeJS.ErrnoException).code;
+		if (code === "ENOENT") return [];
+		throw new FileError(`${directory} cannot be read: ${(error as Error).message}`, { cause: error });
+	}
+}

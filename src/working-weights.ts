@@ -1,0 +1,130 @@
+// Which weights a search sweeps on: the user's own, or a copy in memory whose type this machine runs faster.
+import { join } from "node:path";
+import { type MeasureOptions, type WorkingWeights, workingWeights } from "./api.js";
+import { InvalidOptionError } from "./errors.js";
+import { Coalition } from "./game/coalition.js";
+import type { Model } from "./runtime/model.js";
+import type { FileType } from "./runtime/quantize.js";
+import { measureShape, type Shape } from "./runtime/shape.js";
+import type { TokenWindows } from "./runtime/windows.js";
+import { copyFits, workingCopy } from "./runtime/working-copy.js";
+
+/** `own`: the model as it is. */
+export type Weights = Exclude<WorkingWeights, "auto">;
+
+/** How a search runs: kept with its ledger, since all of it can change bits. */
+export interface SweepChoice extends Shape {
+	weights: Weights;
+}
+
+/** Types of a copy that nobody named: both keep the losses of smaller types to a few ten-thousandths of a nat; which is faster depends on the processor. */
+const usualCopies: readonly Exclude<Weights, "own">[] = ["Q8_0", "F16"];
+/** Below so many masks nothing is measured beforehand: it would cost more than it saves. */
+const worthChoosing = 60;
+/** Seconds of sweeping below which no copy is made. */
+const worthCopying = 45;
+/** A copy must run that much faster than the model itself. */
+const worthUsing = 1.2;
+/** Of the work that masks would cost one by one, what is left when they share their common leading blocks. */
+const sharedTime = 0.6;
+
+/** What the option says. @throws InvalidOptionError for a word that it does not know */
+export function weightsOption(value: string): WorkingWeights {
+	const known = workingWeights.find((word) => word === value);
+	if (known === undefined) throw new InvalidOptionError(`working-weights must be one of ${workingWeights.join(", ")}, got ${value}`);
+	return known;
+}
+
+export type Log = (level: "note" | "warning" | "debug", message: string) => void;
+
+/** Makes the copy of a model for a search; its file is gone when this returns. */
+export async function makeCopy(model: Model, type: FileType, folder: string, options: MeasureOptions): Promise<Model> {
+	const path = join(folder, `working-${type}-${process.pid}.gguf`);
+	return workingCopy(model, type, path, {
+		threads: model.threads,
+		gpuLayers: options.gpuLayers,
+		signal: options.signal,
+		onProgress: (fraction) =>
+			options.onProgress?.({ phase: `making a ${type} copy in memory`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+	});
+}
+
+/**
+ * Chooses ubatch, threads and weights for a search by short measurements. The copy that pays is handed over, loaded.
+ * @param masks that the search will measure at most
+ */
+export async function chooseSweep(
+	model: Model,
+	windows: TokenWindows,
+	masks: number,
+	folder: string,
+	backEnd: string,
+	wanted: WorkingWeights,
+	options: MeasureOptions,
+	log: Log,
+): Promise<{ choice: SweepChoice; copy?: Model }> {
+	const full = Coalition.full(model.facts.blocks);
+	const own: SweepChoice = {
+		weights: "own",
+		ubatch: model.createEvaluator().ubatch,
+		threads: options.threads ?? model.threads,
+		tokensPerSecond: 0,
+	};
+	if (masks < worthChoosing && (wanted === "auto" || wanted === "own")) return { choice: own };
+	options.onProgress?.({ phase: "trying ways to cut up the work", done: 0, total: 1, unit: "masks" });
+	const shape = await measureShape(model, full, windows, { threads: options.threads }, options.signal);
+	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s with ubatch ${shape.ubatch} and ${shape.threads} threads`);
+	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
+	const choice: SweepChoice = { ...shape, weights: "own" };
+	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backEnd)))) return { choice };
+	const types = wanted === "auto" ? usualCopies.filter((type) => copyFits(model, type)) : [wanted];
+	const fastest = await fastestCopy(model, types, windows, shape, folder, options, log);
+	const gain = (fastest?.choice.tokensPerSecond ?? 0) / shape.tokensPerSecond;
+	if (!fastest || (wanted === "auto" && gain < worthUsing)) {
+		await fastest?.copy.dispose();
+		return { choice };
+	}
+	log(
+		"note",
+		`searching on a ${fastest.choice.weights} copy in memory, ${gain.toFixed(1)} times as fast as the model's own weights; choices and figures are measured on the model itself`,
+	);
+	return fastest;
+}
+
+/** Makes a copy of each type and keeps the fastest. */
+async function fastestCopy(
+	model: Model,
+	types: readonly FileType[],
+	windows: TokenWindows,
+	{ threads }: Shape,
+	folder: string,
+	options: MeasureOptions,
+	log: Log,
+): Promise<{ choice: SweepChoice; copy: Model } | undefined> {
+	const open: { choice: SweepChoice; copy: Model }[] = [];
+	try {
+		for (const type of types) {
+			const copy = await makeCopy(model, type, folder, options);
+			const candidate = { copy, choice: { weights: type as Weights, ubatch: 0, threads, tokensPerSecond: 0 } };
+			open.push(candidate);
+			Object.assign(candidate.choice, await measureShape(copy, Coalition.full(copy.facts.blocks), windows, { threads }, options.signal));
+			log("debug", `a ${type} copy runs ${candidate.choice.tokensPerSecond.toFixed(0)} tokens/s with ubatch ${candidate.choice.ubatch}`);
+			// The slower of two goes at once: memory holds two copies at most.
+			open.sort((a, b) => b.choice.tokensPerSecond - a.choice.tokensPerSecond);
+			if (open.length > 1) await open.pop()!.copy.dispose();
+		}
+		return open[0];
+	} catch (error) {
+		await Promise.all(open.map(({ copy }) => copy.dispose()));
+		throw error;
+	}
+}
+
+/** On graphics devices the types differ little; Q8_0 is quick everywhere, and a copy of it would gain little. */
+function copyCanPay(model: Model, backEnd: string): boolean {
+	if (backEnd !== "CPU") return false;
+	const q8 = 8; // GGML_TYPE_Q8_0
+	const bytes = (only?: number) =>
+		model.file.tensors.reduce((sum, { type, source }) => sum + (only === undefined || type === only ? source.size : 0), 0);
+	return bytes(q8) < 0.8 * bytes();
+}

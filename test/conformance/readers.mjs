@@ -1,0 +1,168 @@
+// Compares a written file with its original as readers that are not ours see them: @huggingface/gguf, the reader in llama.cpp
+// (fixture_tool.cpp) and gguf-py. All must be the same but what removing blocks changes.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { gguf } from "@huggingface/gguf";
+
+const dist = new URL("../../dist/", import.meta.url);
+const { tensorBytes } = await import(new URL("gguf/index.js", dist));
+const { ARCHITECTURES } = await import(new URL("architectures/index.js", dist));
+const { perBlockKeys } = await import(new URL("architectures/entries.js", dist));
+
+/**
+ * What a reader sees of a model, in one file or several: a text for each key (type and value, or a hash of it) and each tensor
+ * (type, shape, hash of its bytes), in the order of the file. `values` where the reader gives them.
+ * @typedef {{ keys: Map<string, string>, tensors: Map<string, string>, values?: Map<string, unknown> }} Reading
+ */
+
+/** @param {readonly string[]} paths @returns {Promise<Reading>} */
+export async function readByHuggingface(paths) {
+	const reading = { keys: new Map(), tensors: new Map(), values: new Map() };
+	for (const path of paths) {
+		const { typedMetadata, tensorInfos, tensorDataOffset } = await gguf(path, { typedMetadata: true, allowLocalFile: true });
+		for (const [key, entry] of Object.entries(typedMetadata)) {
+			// The header's own numbers come along as if they were keys.
+			if (["version", "tensor_count", "kv_count"].includes(key) || reading.keys.has(key)) continue;
+			reading.values.set(key, entry.value);
+			reading.keys.set(key, `${entry.type}/${entry.subType ?? ""} ${textOf(entry.value)}`);
+		}
+		const handle = await open(path);
+		try {
+			for (const { name, dtype, shape, offset } of tensorInfos) {
+				const bytes = Buffer.alloc(tensorBytes(shape.map(Number), dtype));
+				const { bytesRead } = await handle.read(bytes, 0, bytes.length, Number(tensorDataOffset + offset));
+				if (bytesRead !== bytes.length) throw new Error(`${name} ends beyond the file`);
+				reading.tensors.set(name, `${dtype} ${shape.join("x")} ${createHash("sha256").update(bytes).digest("hex")}`);
+			}
+		} finally {
+			await handle.close();
+		}
+	}
+	return reading;
+}
+
+function textOf(value) {
+	const text = JSON.stringify(value, (_, part) =>
+		typeof part === "bigint" ? `${part}n` : typeof part === "number" && !Number.isFinite(part) ? String(part) : part,
+	);
+	return text.length > 100 ? createHash("sha256").update(text).digest("hex") : text;
+}
+
+/** @param {string} tool @param {readonly string[]} paths @returns {Reading} */
+export function readByLlama(tool, paths) {
+	return fromLines(run(tool, ["read", ...paths]));
+}
+
+const PYTHON = `
+import sys, hashlib, gguf
+for path in sys.argv[1:]:
+    reader = gguf.GGUFReader(path)
+    for key, field in reader.fields.items():
+        if key.startswith("GGUF."): continue
+        parts = hashlib.sha256(b"".join(bytes(part) for part in field.parts[2:])).hexdigest()
+        print("key", key, "/".join(t.name for t in field.types), len(field.data), parts, sep="\\t")
+    for tensor in reader.tensors:
+        print("tensor", tensor.name, tensor.tensor_type.name, "x".join(map(str, tensor.shape)), hashlib.sha256(tensor.data.tobytes()).hexdigest(), sep="\\t")
+`;
+
+/** Whether Python and its package gguf are at hand. */
+export function hasPython() {
+	return spawnSync("python3", ["-c", "import gguf"]).status === 0;
+}
+
+/** @param {readonly string[]} paths @returns {Reading} */
+export function readByPython(paths) {
+	return fromLines(run("python3", ["-c", PYTHON, ...paths]));
+}
+
+function run(command, args) {
+	const { status, signal, stdout, stderr } = spawnSync(command, args, { encoding: "utf8", timeout: 120_000, maxBuffer: 2 ** 28 });
+	if (status !== 0) throw new Error(`${command} failed (${signal ?? status}): ${stderr.slice(-1000)}`);
+	return stdout;
+}
+
+function fromLines(text) {
+	const reading = { keys: new Map(), tensors: new Map() };
+	for (const line of text.split("\n").filter(Boolean)) {
+		const [kind, name, ...rest] = line.split("\t");
+		const into = kind === "key" ? reading.keys : reading.tensors;
+		if (!into.has(name)) into.set(name, rest.join(" "));
+	}
+	return reading;
+}
+
+/** Keys (after the architecture's name) that may be stated where they were not, or replaced, because llama.cpp would derive them anew. */
+const STATED = [
+	"attention.sliding_window_pattern",
+	"attention.recurrent_layers",
+	"attention.indexer.types",
+	"attention.key_length",
+	"attention.value_length",
+	"rope.dimension_count",
+	"residual_scale",
+	"attention.q_lora_rank",
+	"expert_gating_func",
+];
+/** Keys that hold a number of blocks, or block numbers. */
+const COUNTS = ["block_count", "leading_dense_block_count", "hash_layer_count", "attention.shared_kv_layers", "ple.layers"];
+const SPLIT = ["split.no", "split.count", "split.tensors.count"];
+
+/**
+ * What a reader finds in the written file that should not be so.
+ * @param {Reading} before of the original
+ * @param {Reading} after of the written file
+ * @param {{ architecture: string, blocks: number, removed: readonly number[] }} what `blocks` with the tail
+ * @returns {string[]}
+ */
+export function differences(before, after, { architecture, blocks, removed }) {
+	return [...keyDifferences(before, after, { architecture, blocks, removed }), ...tensorDifferences(before, after, removed)];
+}
+
+function keyDifferences(before, after, { architecture, blocks, removed }) {
+	const perBlock = perBlockKeys(architecture, ARCHITECTURES.get(architecture));
+	const prefix = `${architecture}.`;
+	const named = (list, key) => key.startsWith(prefix) && list.includes(key.slice(prefix.length));
+	const faults = [];
+	for (const [key, text] of before.keys) {
+		if (SPLIT.includes(key)) {
+			if (after.keys.has(key)) faults.push(`${key} is still there`);
+			continue;
+		}
+		if (key.startsWith("prune_gguf.")) continue;
+		const now = after.keys.get(key);
+		if (now === undefined) faults.push(`${key} has gone`);
+		else if (perBlock.has(key) && Array.isArray(before.values?.get(key)))
+			faults.push(...arrayDifferences(key, before, after, blocks, removed));
+		else if (now !== text && !perBlock.has(key) && !named(COUNTS, key) && !named(STATED, key)) faults.push(`${key}: ${text} became ${now}`);
+	}
+	const added = [...after.keys.keys()].filter((key) => !before.keys.has(key) && !key.startsWith("prune_gguf.") && !named(STATED, key));
+	faults.push(...added.map((key) => `${key} was added`));
+	const count = after.values?.get(`${prefix}block_count`);
+	if (after.values && Number(count) !== Number(before.values.get(`${prefix}block_count`)) - removed.length)
+		faults.push(`block_count is ${count}`);
+	return faults;
+}
+
+/** Arrays with an entry a block lose those of the removed blocks, and what stands behind the blocks stays. */
+function arrayDifferences(key, before, after, blocks, removed) {
+	const values = before.values.get(key);
+	const expected = values.filter((_, i) => i >= blocks || !removed.includes(i));
+	const now = after.values.get(key);
+	return textOf(now) === textOf(expected) ? [] : [`${key}: expected ${textOf(expected)}, found ${textOf(now)}`];
+}
+
+function tensorDifferences(before, after, removed) {
+	const expected = new Map();
+	for (const [name, text] of before.tensors) {
+		const match = /^blk\.(\d+)\.(.+)$/.exec(name);
+		const block = Number(match?.[1]);
+		if (match && removed.includes(block)) continue;
+		expected.set(match ? `blk.${block - removed.filter((other) => other < block).length}.${match[2]}` : name, text);
+	}
+	const names = [...expected.keys()];
+	const now = [...after.tensors.keys()];
+	if (names.join("\n") !== now.join("\n"))
+		return [`the tensors are not the kept ones in their order (${now.length}, expected ${names.length})`];
+	return names.filter((name) => after.tensors.get(name) !== expected.get(name)).map((name) => `${name} differs`);
+}

@@ -1,0 +1,61 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { FileError } from "../../src/errors.js";
+import { deletePartials, listPartials, partialName } from "../../src/storage/partials.js";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+const root = tempFolder();
+const here = createHash("sha256").update(hostname()).digest("hex").slice(0, 4);
+const elsewhere = here === "0000" ? "1111" : "0000";
+/** Of a process that has ended. */
+const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+let folder = "";
+beforeEach(() => {
+	folder = mkdtempSync(join(root, "case-"));
+});
+const put = (name: string, bytes = 7) => {
+	writeFileSync(join(folder, name), "x".repeat(bytes));
+	return join(folder, name);
+};
+
+describe("unfinished files", () => {
+	it("are told by their names, and their processes by what the names say", async () => {
+		const gone = put(`.a.gguf.partial-${dead}-${here}01234567`);
+		const living = put(partialName("a.gguf"));
+		const foreign = put(`.a.gguf.partial-${dead}-${elsewhere}01234567`);
+		for (const other of ["a.gguf", ".a.gguf.partial-x-0123456789ab", ".a.gguf.partial-12-0123", "a.partial-12-0123456789ab"]) put(other);
+		mkdirSync(join(folder, `.folder.partial-${dead}-${here}01234567`));
+		const found = new Map((await listPartials(folder)).map(({ path, inUse }) => [path, inUse]));
+		expect(found).toEqual(
+			new Map([
+				[gone, false],
+				[living, true],
+				[foreign, true],
+			]),
+		);
+	});
+
+	it("are deleted where their process is gone, and nothing else is", async () => {
+		const gone = put(`.a.gguf.partial-${dead}-${here}01234567`, 100);
+		const living = put(partialName("b.gguf"));
+		const foreign = put(`.a.gguf.partial-${dead}-${elsewhere}01234567`);
+		const mine = put("a.gguf");
+		const result = await deletePartials(folder);
+		expect(result).toEqual({ deleted: [gone], freed: 100, inUse: [foreign, living].sort() });
+		for (const kept of [living, foreign, mine]) expect(existsSync(kept)).toBe(true);
+		expect(readdirSync(folder).length).toBe(3);
+	});
+
+	it("of a folder that is not there are an error", async () => {
+		await expect(listPartials(join(folder, "missing"))).rejects.toThrow(FileError);
+		await expect(deletePartials(join(folder, "missing"))).rejects.toThrow(/missing/);
+	});
+
+	it("have names that every file system takes", () => {
+		expect(Buffer.byteLength(partialName("\u{1F40B}".repeat(200)))).toBeLessThan(255);
+	});
+});
