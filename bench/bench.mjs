@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { drawPositions, ownSamples } from "../dist/calibration/index.js";
 import { Coalition, Model } from "../dist/index.js";
-import { measureShape } from "../dist/runtime/shape.js";
+import { betterShape, usualShape } from "../dist/runtime/shape.js";
 import { everything, flips, greedyStep, paper, sampleOf, swaps } from "./designs.mjs";
 import { firstBlocks, llamaBench, plainDecode, quantizeAndPerplexity, scratch } from "./tools.mjs";
 
@@ -149,7 +149,8 @@ async function benchModel(name, shapes) {
 		const results = [];
 		for (const { count, length } of shapes) {
 			const windows = await ownSamples(model, { count, length, seed: 0 });
-			const shape = await measureShape(model, Coalition.full(model.facts.blocks), windows, {});
+			const full = Coalition.full(model.facts.blocks);
+			const shape = await betterShape(model, full, windows, await usualShape(model, full, windows, model.threads), false);
 			const speed = await throughput(model, path, windows, shape);
 			process.stderr.write(`${name} ${count}x${length} ${JSON.stringify({ shape, speed })}\n`);
 			const n = model.facts.blocks;

@@ -59,6 +59,9 @@ void lower_leading_count(llama_hparams & to, const llama_hparams & from, const s
     } else if (name == "n_layer_kv_from_start") {
         if (from.n_layer_kv_from_start >= 0) {
             to.n_layer_kv_from_start = kept_below(blocks, from.n_layer_kv_from_start);
+            if (to.n_layer_kv_from_start < 2) { // llama-model.cpp asserts it
+                throw std::runtime_error("these blocks cannot run on their own: two must hold keys and values of their own");
+            }
         }
     } else if (name == "n_no_rope_layer_step") {
         to.n_no_rope_layer_step = kept_below(blocks, int(from.n_no_rope_layer_step));
@@ -90,6 +93,7 @@ struct LayerView::Impl {
 
     std::vector<int> missing_kinds(const std::vector<int> & kept) const;
     int block_of_kind(bool (Impl::*is)(int) const) const;
+    bool is_block(int) const { return true; }
     bool is_swa(int i) const { return hparams.is_swa_impl[i] != 0; }
     bool is_recurrent(int i) const { return hparams.is_recr_impl[i] != 0; }
     bool is_attention(int i) const { return hparams.is_recr_impl[i] == 0 && hparams.n_head_kv_arr[i] > 0; }
@@ -107,13 +111,21 @@ bool LayerView::Impl::any(const std::vector<int> & kept, bool (Impl::*is)(int) c
     return false;
 }
 
+// From the last block on: an identity is appended to the kept blocks, where one of the leading blocks would be run as one of
+// the others. One that uses the positions and, where blocks share what an indexer chose, has one of its own comes first: it may
+// be the only block.
 int LayerView::Impl::block_of_kind(bool (Impl::*is)(int) const) const {
-    for (int block = 0; block < n_blocks(); ++block) {
-        if ((this->*is)(block) && block < int(rules.outputs.size()) && !rules.outputs[block].empty()) {
+    int found = -1;
+    for (int block = n_blocks() - 1; block >= 0; --block) {
+        if (!(this->*is)(block) || block >= int(rules.outputs.size()) || rules.outputs[block].empty()) {
+            continue;
+        }
+        if (hparams.rope_pattern[block] != 0 && (hparams.is_indexer_full_impl[block] != 0 || hparams.is_indexer_full_impl[0] == 0)) {
             return block;
         }
+        found = found < 0 ? block : found;
     }
-    return -1;
+    return found;
 }
 
 // Blocks to append as identities. A sliding-window memory needs one sliding-window block, a hybrid one one of each
@@ -142,14 +154,16 @@ std::vector<int> LayerView::Impl::missing_kinds(const std::vector<int> & kept) c
         need(&Impl::is_attention);
     }
     if (kept.empty() && missing.empty()) {
-        for (int block = 0; block < n_blocks() && missing.empty(); ++block) {
-            if (block < int(rules.outputs.size()) && !rules.outputs[block].empty()) {
-                missing.push_back(block);
-            }
-        }
-        if (missing.empty()) {
+        const int block = block_of_kind(&Impl::is_block);
+        if (block < 0) {
             throw std::runtime_error("the empty set of blocks cannot run: no block of this architecture can be made the identity");
         }
+        missing.push_back(block);
+    }
+    if (kept.empty()) {
+        // llama.cpp takes sizes of the model from its first block: one with heads, if the first has them.
+        const auto like_first = [&](int block) { return (hparams.n_head_arr[block] > 0) == (hparams.n_head_arr[0] > 0); };
+        std::stable_partition(missing.begin(), missing.end(), like_first);
     }
     return missing;
 }
@@ -214,6 +228,7 @@ void LayerView::apply(const std::vector<int> & kept) {
     const std::vector<int> extra = impl->missing_kinds(kept);
     std::vector<int> blocks = kept;
     blocks.insert(blocks.end(), extra.begin(), extra.end());
+    const std::vector<int> trunk = blocks;
     for (int i = impl->n_blocks(); i < int(impl->hparams.n_layer_all); ++i) {
         blocks.push_back(i);
     }
@@ -229,7 +244,7 @@ void LayerView::apply(const std::vector<int> & kept) {
     gather_per_block(hparams, impl->hparams, blocks);
     hparams.n_layer_all = uint32_t(blocks.size());
     for (const std::string & name : impl->rules.leading_counts) {
-        lower_leading_count(hparams, impl->hparams, name, kept);
+        lower_leading_count(hparams, impl->hparams, name, trunk);
     }
     impl->model->hparams = hparams;
     impl->model->layers = std::move(layers);

@@ -3,8 +3,12 @@ import type { ContributionUnit, Plan } from "./storage/plan.js";
 // The options and results of the public functions: shared by programs and the command line.
 
 /** Methods that choose or rank blocks. */
-export const methods = ["greedy", "leave-one-out", "paper"] as const;
+export const methods = ["greedy", "leave-one-out", "auto", "paper", "paper-repaired"] as const;
 export type Method = (typeof methods)[number];
+
+/** How much the automatic method spends. */
+export const efforts = ["quick", "standard", "thorough"] as const;
+export type Effort = (typeof efforts)[number];
 
 /** Weights that a search may sweep on: the model's own, a copy in memory of a type, or what pays. */
 export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_0"] as const;
@@ -53,7 +57,14 @@ export interface UnknownOptions {
 
 export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptions {
 	readonly method?: Method | undefined;
+	/** Masks to measure at most, for the methods auto, paper and paper-repaired. @default by effort; 8000; 1000 */
 	readonly masks?: number | undefined;
+	/** The automatic method: masks to spend; quick 6 a block (at least 100), standard 26 a block (300 to 800), thorough 3000. @default "standard" */
+	readonly effort?: Effort | undefined;
+	/** The automatic method: seconds of searching after which it ends with the best sets so far. @default none */
+	readonly maxTime?: number | undefined;
+	/** The automatic method: tokens of masks at most, each mask counting all tokens of its windows. @default none */
+	readonly maxTokens?: number | undefined;
 	readonly calibration?: string[] | undefined;
 	readonly windows?: number | undefined;
 	readonly windowLength?: number | undefined;

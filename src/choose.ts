@@ -2,9 +2,10 @@ import { setImmediate } from "node:timers/promises";
 import type { Method, PruneOptions } from "./api.js";
 import { type Attribution, ranking } from "./attribution/attribution.js";
 import { surrogateContributions } from "./attribution/paper.js";
+import { autoBudget, chooseAuto, choosePaperRepaired, rankedByContribution, surrogateOf } from "./choose-auto.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
-import { type Game, meanLoss } from "./game/game.js";
+import { meanLoss } from "./game/game.js";
 import { LossMeter } from "./game/loss-meter.js";
 import { Random } from "./game/random.js";
 import { toSamples } from "./game/sample.js";
@@ -36,7 +37,10 @@ export interface Choices {
 }
 
 /** Masks that a method will measure at most, for estimates. */
-export function plannedMasks(method: Method, blocks: number, kmax: number, masks: number | undefined): number {
+export function plannedMasks(method: Method, blocks: number, kmax: number, options: PruneOptions): number {
+	const { masks } = options;
+	if (method === "auto") return autoBudget(blocks, options);
+	if (method === "paper-repaired") return (masks ?? 1000) + kmax + 1;
 	if (method === "paper") {
 		const count = masks ?? paperMasks;
 		return count + judgedMasks(count) + kmax + 1;
@@ -50,32 +54,15 @@ export async function choose(session: Session, method: Method, kmax: number, opt
 	const units = session.model.blocks.units;
 	const meter = new LossMeter(game, { signal: options.signal });
 	const search: SearchOptions = { kmax, meter, signal: options.signal, ...(units ? { units } : {}) };
+	if (method === "auto")
+		return chooseAuto(session, search, options.removeBlocks === undefined && options.removeFraction === undefined, options);
+	if (method === "paper-repaired") return choosePaperRepaired(session, search, options);
 	if (method === "paper") return paper(session, search, options);
 	const found = await session.timed("search", () => (method === "leave-one-out" ? leaveOneOut(game, search) : lazyGreedy(game, search)));
-	const contributions = await singleRemovals(game, found.fullLoss, options.signal);
-	const rivals = method === "leave-one-out" ? [] : rankedSets(session, contributions, found);
+	const contributions = await session.singleRemovals(found.fullLoss, options.signal);
+	const rivals =
+		method === "leave-one-out" ? [] : rankedByContribution(session, found, ranking(contributions.contributions), "leave-one-out");
 	return { found: { ...found, method }, rivals, contributions, masks: found.measured };
-}
-
-/** The sets that leave-one-out would cut, of the sizes found: they cost no search mask, and are at times better on unseen text. */
-function rankedSets({ model }: Session, contributions: Attribution, found: SearchResult): Choice[] {
-	const frozen = new Set(found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks));
-	const order = ranking(contributions.contributions).filter((block) => !frozen.has(block));
-	return [...found.byCount.keys()]
-		.map((size) => ({ removed: order.slice(0, size).sort((a, b) => a - b), method: "leave-one-out" }))
-		.filter(({ removed }, i) => removed.length === [...found.byCount.keys()][i] && model.blocks.check(removed) === undefined);
-}
-
-/** Loss that each block's removal alone adds, from what is already measured. */
-async function singleRemovals(game: Game, fullLoss: number, signal: AbortSignal | undefined): Promise<Attribution> {
-	const { players } = game;
-	const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
-		(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
-	);
-	const measured = await game.measure(alone, { phase: "single removals", signal });
-	const contributions = new Float64Array(players).fill(Number.NaN);
-	for (const measurement of measured) contributions[measurement.coalition.removed()[0]!] = meanLoss(measurement) - fullLoss;
-	return { estimator: "leave-one-out", contributions, scale: "loss", masks: measured.length + 1 } as Attribution;
 }
 
 /** The paper's procedure: strata of random masks, a network fitted to them, contributions from the network, one ranking for every size. */
@@ -136,23 +123,7 @@ async function paper(session: Session, search: SearchOptions, options: PruneOpti
 			rivals: [],
 			contributions,
 			masks: byKey.size + found.measured,
-			...(judgement
-				? {
-						surrogate: {
-							name: "mlp",
-							trainMasks: training.size,
-							heldOutMasks: judgement.masks,
-							r2: judgement.r2,
-							spearman: judgement.spearman,
-							details: {
-								r2WithinStrata: judgement.within.r2,
-								spearmanWithinStrata: judgement.within.spearman,
-								stratumMeanR2: judgement.baselines.stratumMean.r2,
-								stratumMeanSpearman: judgement.baselines.stratumMean.spearman,
-							},
-						},
-					}
-				: {}),
+			...(judgement ? { surrogate: surrogateOf("mlp", training.size, judgement, {}) } : {}),
 		};
 	});
 }
@@ -179,11 +150,19 @@ export function checkMethodOptions(method: Method, options: PruneOptions): void 
 	if (options.remove && options.method !== undefined) {
 		throw new InvalidOptionError("--method chooses which blocks to remove; with --remove they are given: leave one of them out");
 	}
-	if (method === "paper") return;
-	const unread = (["masks", "strata", "epochs", "attributionMasks"] as const).filter((name) => options[name] !== undefined);
+	const read: Readonly<Partial<Record<Method, readonly MethodOption[]>>> = {
+		auto: ["masks", "effort", "maxTime", "maxTokens"],
+		paper: ["masks", "strata", "epochs", "attributionMasks"],
+		"paper-repaired": ["masks", "epochs"],
+	};
+	const unread = methodOptions.filter((name) => options[name] !== undefined && !read[method]?.includes(name));
 	if (unread.length === 0) return;
 	const names = unread.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+	const readers = (Object.keys(read) as Method[]).filter((other) => unread.every((name) => read[other]?.includes(name)));
 	throw new InvalidOptionError(
-		`${names.join(", ")} ${unread.length > 1 ? "belong" : "belongs"} to --method paper; ${method} does not read ${unread.length > 1 ? "them" : "it"}`,
+		`${names.join(", ")} ${unread.length > 1 ? "belong" : "belongs"} to ${readers.map((other) => `--method ${other}`).join(" or ") || "other methods"}; ${method} does not read ${unread.length > 1 ? "them" : "it"}`,
 	);
 }
+
+const methodOptions = ["masks", "strata", "epochs", "attributionMasks", "effort", "maxTime", "maxTokens"] as const;
+type MethodOption = (typeof methodOptions)[number];

@@ -13,6 +13,9 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("remove", options.remove && blocksArgument(options.remove));
 	flag("method", options.method);
 	flag("masks", options.masks);
+	flag("effort", options.effort);
+	flag("max-time", options.maxTime);
+	flag("max-tokens", options.maxTokens);
 	flag("strata", options.strata?.join(","));
 	flag("attribution-masks", options.attributionMasks);
 	flag("epochs", options.epochs);

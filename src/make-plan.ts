@@ -30,7 +30,8 @@ export async function makePlan(
 		folds[name] = { source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length };
 		losses[name] = await session.timed("figures", () => lossesOn(session, name, chosen, options));
 	}
-	const { removeBlocks, removeFraction, masks, strata, epochs, attributionMasks, windows, windowLength } = options;
+	const { removeBlocks, removeFraction, masks, effort, maxTime, maxTokens, strata, epochs, attributionMasks, windows, windowLength } =
+		options;
 	return parsePlan({
 		format: PLAN_FORMAT,
 		version: PLAN_VERSION,
@@ -44,6 +45,9 @@ export async function makePlan(
 			removeBlocks,
 			removeFraction,
 			masks,
+			effort,
+			maxTime,
+			maxTokens,
 			strata,
 			epochs,
 			attributionMasks,

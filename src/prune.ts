@@ -55,7 +55,7 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes: bytesToWrite(header, given ?? removable.count) });
 		await notePartials(output, options);
 	}
-	const masks = options.remove ? 0 : plannedMasks(options.method ?? "greedy", blocks.blocks, removable.kmax, options.masks);
+	const masks = options.remove ? 0 : plannedMasks(options.method ?? "greedy", blocks.blocks, removable.kmax, options);
 	const session = await Session.open(model, options, { masks, weights: "auto" });
 	try {
 		const estimate = await announce(session, removable, options);
@@ -132,7 +132,7 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	const { model, calibration, games } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
-	const planned = options.remove ? 1 : plannedMasks(options.method ?? "greedy", blocks, kmax, options.masks);
+	const planned = options.remove ? 1 : plannedMasks(options.method ?? "greedy", blocks, kmax, options);
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
 	const full = await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
 	if (!full.every(Number.isFinite))
@@ -161,7 +161,7 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 /** Known masks of the kind that will be measured: the given one, of the paper's strata any, else those that remove no more blocks than asked. */
 function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOptions): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
-	if (method === "paper") return ledger.size;
+	if (method !== undefined && method !== "greedy" && method !== "leave-one-out") return ledger.size;
 	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;
 }
 

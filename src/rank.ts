@@ -12,13 +12,16 @@ import { logger, Session, summarize } from "./session.js";
 export async function rankBlocks(model: string, options: MeasureOptions = {}): Promise<RankResult> {
 	const started = Date.now();
 	if (options.method === "greedy")
-		throw new InvalidOptionError("greedy chooses a set and gives no contributions; rank with leave-one-out or paper");
+		throw new InvalidOptionError("greedy chooses a set and gives no contributions; rank with leave-one-out, auto, paper or paper-repaired");
 	checkMethodOptions(options.method ?? "leave-one-out", options);
-	const method = options.method === "paper" ? "paper" : "leave-one-out";
+	const method = options.method ?? "leave-one-out";
 	const { blocks } = await readHeader(model, options);
-	const session = await Session.open(model, options, { masks: plannedMasks(method, blocks.blocks, 1, options.masks), weights: "own" });
+	// Window semivalues speak of sets of up to a third of the blocks; the other methods need no sets at all.
+	const windowed = method === "auto" || method === "paper-repaired";
+	const kmax = windowed ? Math.max(1, Math.min(blocks.maxRemovable, Math.floor(blocks.blocks / 3))) : 1;
+	const session = await Session.open(model, options, { masks: plannedMasks(method, blocks.blocks, kmax, options), weights: "own" });
 	try {
-		const { found, contributions, surrogate, masks } = await choose(session, method, 1, options);
+		const { found, contributions, surrogate, masks } = await choose(session, method, kmax, options);
 		for (const note of found.notes) logger(options)("note", note);
 		return {
 			model: summarize(session.model),

@@ -5,8 +5,9 @@ import type { JobOptions, MeasureOptions, ModelSummary, ProgressEvent } from "./
 import { type Calibration, calibrate, type FoldName, foldNames, readDocuments } from "./calibration/index.js";
 import { InvalidOptionError } from "./errors.js";
 import { readHeader } from "./header.js";
-import type { Coalition } from "./game/coalition.js";
-import type { Game } from "./game/game.js";
+import type { Attribution } from "./attribution/attribution.js";
+import { Coalition } from "./game/coalition.js";
+import { type Game, meanLoss } from "./game/game.js";
 import type { GgufFile } from "./gguf/index.js";
 import { logger } from "./log.js";
 import type { Evaluator } from "./runtime/evaluator.js";
@@ -159,6 +160,19 @@ export class Session {
 			await Promise.allSettled([setup?.close(), model.dispose(), ...ledgers.map((ledger) => ledger.close())]);
 			throw error;
 		}
+	}
+
+	/** Loss that each block's removal alone adds, from what is already measured or measured now. */
+	async singleRemovals(fullLoss: number, signal: AbortSignal | undefined): Promise<Attribution> {
+		const game = this.games.search;
+		const { players } = game;
+		const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
+			(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
+		);
+		const measured = await game.measure(alone, { phase: "single removals", signal });
+		const contributions = new Float64Array(players).fill(Number.NaN);
+		for (const measurement of measured) contributions[measurement.coalition.removed()[0]!] = meanLoss(measurement) - fullLoss;
+		return { estimator: "leave-one-out", contributions, scale: "loss", masks: measured.length + 1, settings: {} };
 	}
 
 	/** Seconds of a step, kept for the plan. */

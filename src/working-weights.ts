@@ -5,7 +5,7 @@ import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { Model } from "./runtime/model.js";
 import type { FileType } from "./runtime/quantize.js";
-import { measureShape, type Shape } from "./runtime/shape.js";
+import { betterShape, type Shape, usualShape } from "./runtime/shape.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { copyFits, workingCopy } from "./runtime/working-copy.js";
 
@@ -72,23 +72,29 @@ export async function chooseSweep(
 	};
 	if (masks < worthChoosing && (wanted === "auto" || wanted === "own")) return { choice: own };
 	options.onProgress?.({ phase: "trying ways to cut up the work", done: 0, total: 1, unit: "masks" });
-	const shape = await measureShape(model, full, windows, { threads: options.threads }, options.signal);
-	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s with ubatch ${shape.ubatch} and ${shape.threads} threads`);
+	const shape = await usualShape(model, full, windows, own.threads, options.signal);
+	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s on the model's own weights`);
+	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, start, options.threads !== undefined, options.signal);
+	const onOwn = async () => ({ choice: { ...(await better(model, shape)), weights: "own" as const } });
 	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
-	const choice: SweepChoice = { ...shape, weights: "own" };
-	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backEnd)))) return { choice };
+	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backEnd)))) return onOwn();
 	const types = wanted === "auto" ? usualCopies.filter((type) => copyFits(model, type)) : [wanted];
 	const fastest = await fastestCopy(model, types, windows, shape, folder, options, log);
 	const gain = (fastest?.choice.tokensPerSecond ?? 0) / shape.tokensPerSecond;
 	if (!fastest || (wanted === "auto" && gain < worthUsing)) {
 		await fastest?.copy.dispose();
-		return { choice };
+		return onOwn();
 	}
 	log(
 		"note",
 		`searching on a ${fastest.choice.weights} copy in memory, ${gain.toFixed(1)} times as fast as the model's own weights; choices and figures are measured on the model itself`,
 	);
-	return fastest;
+	try {
+		return { copy: fastest.copy, choice: { ...(await better(fastest.copy, fastest.choice)), weights: fastest.choice.weights } };
+	} catch (error) {
+		await fastest.copy.dispose();
+		throw error;
+	}
 }
 
 /** Makes a copy of each type and keeps the fastest. */
@@ -107,8 +113,8 @@ async function fastestCopy(
 			const copy = await makeCopy(model, type, folder, options);
 			const candidate = { copy, choice: { weights: type as Weights, ubatch: 0, threads, tokensPerSecond: 0 } };
 			open.push(candidate);
-			Object.assign(candidate.choice, await measureShape(copy, Coalition.full(copy.facts.blocks), windows, { threads }, options.signal));
-			log("debug", `a ${type} copy runs ${candidate.choice.tokensPerSecond.toFixed(0)} tokens/s with ubatch ${candidate.choice.ubatch}`);
+			Object.assign(candidate.choice, await usualShape(copy, Coalition.full(copy.facts.blocks), windows, threads, options.signal));
+			log("debug", `${candidate.choice.tokensPerSecond.toFixed(0)} tokens/s on a ${type} copy`);
 			// The slower of two goes at once: memory holds two copies at most.
 			open.sort((a, b) => b.choice.tokensPerSecond - a.choice.tokensPerSecond);
 			if (open.length > 1) await open.pop()!.copy.dispose();

@@ -36,6 +36,7 @@ describe("the public entry", () => {
 			  "cleanRuns",
 			  "describeBlocks",
 			  "drawPositions",
+			  "efforts",
 			  "evaluateModel",
 			  "fileTypes",
 			  "foldNames",

@@ -44,6 +44,20 @@ export function fractionOption(name: string) {
 	};
 }
 
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+/** Reads a time in seconds: `90s`, `20m`, `1.5h`, or a number of seconds. */
+export function durationOption(name: string) {
+	return (value: unknown): number | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const match = /^(\d+\.?\d*|\.\d+)\s*([smh]?)$/i.exec(text);
+		const seconds = match ? Number(match[1]) * UNITS[(match[2] || "s").toLowerCase()]! : Number.NaN;
+		if (seconds > 0) return seconds;
+		throw new UsageError(`--${name}: expected a time such as 90s, 20m or 1.5h, got ${JSON.stringify(text)}.`);
+	};
+}
+
 /** Reads block numbers: `3,7,11` or `3,7-9`, ascending in the result. */
 export function blocksOption(name: string) {
 	return (value: unknown): number[] | undefined => {

@@ -1,6 +1,6 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
-import { methods, workingWeights } from "./api.js";
-import { blocksOption, choiceOption, filesOption, integerOption, textOption } from "./coerce.js";
+import { efforts, methods, workingWeights } from "./api.js";
+import { blocksOption, choiceOption, durationOption, filesOption, integerOption, textOption } from "./coerce.js";
 import type { GlobalArguments } from "./context.js";
 
 /** Groups of the help. */
@@ -55,14 +55,33 @@ export const unknownOption = {
 /** How blocks are measured. */
 export const measureOptions = {
 	method: valueOption(`How blocks are judged: ${methods.join(", ")} [default: greedy]`, groups.method, choiceOption("method", methods)),
-	masks: valueOption("Sets of blocks that the paper's method measures [default: 8000]", groups.method, integerOption("masks", { min: 1 })),
+	effort: valueOption(
+		`Masks that the method auto spends: ${efforts.join(", ")} [default: standard]`,
+		groups.method,
+		choiceOption("effort", efforts),
+	),
+	"max-time": valueOption(
+		"Time that the method auto searches, such as 20m; it ends with the best so far",
+		groups.method,
+		durationOption("max-time"),
+	),
+	"max-tokens": valueOption("Tokens that the method auto measures at most", groups.method, integerOption("max-tokens", { min: 1 })),
+	masks: valueOption(
+		"Masks to measure at most: auto [default: by effort], paper [8000], paper-repaired [1000]",
+		groups.method,
+		integerOption("masks", { min: 1 }),
+	),
 	strata: valueOption("The paper's numbers of kept blocks, such as 28,25,22", groups.method, blocksOption("strata")),
 	"attribution-masks": valueOption(
 		"The paper's masks for the contributions [default: 80000]",
 		groups.method,
 		integerOption("attribution-masks", { min: 1 }),
 	),
-	epochs: valueOption("The paper's passes over the masks [default: 300]", groups.method, integerOption("epochs", { min: 1 })),
+	epochs: valueOption(
+		"The network's passes over the masks, for the paper's methods [default: 300]",
+		groups.method,
+		integerOption("epochs", { min: 1 }),
+	),
 	seed: valueOption("Seed of everything drawn at random [default: 0]", groups.method, integerOption("seed", { max: 2 ** 32 - 1 })),
 	calibration: {
 		describe: "Text files (plain, or JSON Lines with text or messages) [default: the model's own samples]",
@@ -85,9 +104,9 @@ export const measureOptions = {
 
 /** How `rank` judges blocks: greedy chooses sets and gives no contributions. */
 export const rankMethod = valueOption(
-	"How blocks are judged: leave-one-out, paper [default: leave-one-out]",
+	"How blocks are judged: leave-one-out, auto, paper, paper-repaired [default: leave-one-out]",
 	groups.method,
-	choiceOption("method", ["leave-one-out", "paper"] as const),
+	choiceOption("method", ["leave-one-out", "auto", "paper", "paper-repaired"] as const),
 );
 
 export const removeOption = (describe: string) => valueOption(describe, groups.amount, blocksOption("remove"));

@@ -13,41 +13,62 @@ export interface Shape {
 }
 
 /** Tokens that one probe runs. */
-const probeTokens = 1024;
+const probeTokens = 512;
 /** A shape must be that much faster than the one before to be taken. */
 const worthwhile = 1.03;
 
-/**
- * Chooses ubatch and threads by running a few windows through the whole model: half, a quarter and twice the usual ubatch, then
- * all logical processors. About five probes of a thousand tokens.
- * @param fixed what is not to be varied
- */
-export async function measureShape(
+const firstTokens = (windows: TokenWindows, tokens: number) => firstWindows(windows, Math.max(1, Math.ceil(tokens / windows.length)));
+
+/** Tokens a second of the whole model with the usual ubatch, after one window that pages in the weights. */
+export async function usualShape(
 	model: Model,
 	full: BlockMask,
 	windows: TokenWindows,
-	fixed: { ubatch?: number | undefined; threads?: number | undefined } = {},
+	threads: number,
 	signal?: AbortSignal,
 ): Promise<Shape> {
-	const usual = fixed.ubatch ?? defaultUbatch(model.facts.vocabulary);
-	const probe = firstWindows(windows, Math.max(1, Math.ceil(probeTokens / windows.length)));
-	const timed = async (ubatch: number, threads: number): Promise<Shape> => {
-		const started = performance.now();
-		await model.createEvaluator({ ubatch, threads }).evaluate([full], probe, { signal });
-		return { ubatch, threads, tokensPerSecond: (1000 * probe.tokens.length) / (performance.now() - started) };
-	};
-	const start = fixed.threads ?? model.threads;
-	await timed(usual, start); // pages in the weights
-	let best = await timed(usual, start);
+	const ubatch = defaultUbatch(model.facts.vocabulary);
+	await model.createEvaluator({ ubatch, threads }).evaluate([full], firstWindows(windows, 1), { signal });
+	return timed(model, full, firstTokens(windows, probeTokens), ubatch, threads, signal);
+}
+
+/**
+ * Looks for a faster shape by running a few windows through the whole model: half, a quarter and twice the ubatch, then all logical
+ * processors. A few probes of 512 tokens.
+ * @param start a shape with its speed, as {@link usualShape} gives it
+ * @param fixedThreads keep the number of threads
+ */
+export async function betterShape(
+	model: Model,
+	full: BlockMask,
+	windows: TokenWindows,
+	start: Shape,
+	fixedThreads: boolean,
+	signal?: AbortSignal,
+): Promise<Shape> {
+	let best = start;
 	const consider = async (ubatch: number, threads: number) => {
-		const shape = await timed(ubatch, threads);
+		const probe = firstTokens(windows, Math.max(probeTokens, ubatch));
+		const shape = await timed(model, full, probe, ubatch, threads, signal);
 		if (shape.tokensPerSecond > worthwhile * best.tokensPerSecond) best = shape;
 	};
-	if (fixed.ubatch === undefined)
-		for (const ubatch of otherUbatches(usual, windows.length, model.facts.vocabulary)) await consider(ubatch, start);
+	for (const ubatch of otherUbatches(start.ubatch, windows.length, model.facts.vocabulary)) await consider(ubatch, start.threads);
 	const logical = availableParallelism();
-	if (fixed.threads === undefined && logical > start) await consider(best.ubatch, logical);
+	if (!fixedThreads && logical > start.threads) await consider(best.ubatch, logical);
 	return best;
+}
+
+async function timed(
+	model: Model,
+	full: BlockMask,
+	probe: TokenWindows,
+	ubatch: number,
+	threads: number,
+	signal: AbortSignal | undefined,
+): Promise<Shape> {
+	const started = performance.now();
+	await model.createEvaluator({ ubatch, threads }).evaluate([full], probe, { signal });
+	return { ubatch, threads, tokensPerSecond: (1000 * probe.tokens.length) / (performance.now() - started) };
 }
 
 /** Half, a quarter and twice the usual, where they cut the windows differently and their logits fit. */

@@ -191,10 +191,10 @@ class AutoRun {
 		return this.#measureAll("ranked sets", this.search.rankedSets());
 	}
 
-	/** Lazy greedy. It may take about a third of the budget, which sets how many candidates a step measures. */
+	/** Lazy greedy. It may take most of a small budget, which sets how many candidates a step measures: on a deep model it is what counts most. */
 	async #greedy(): Promise<"budget" | "stop" | undefined> {
 		const { search } = this;
-		const width = Math.max(2, Math.min(8, Math.floor((0.4 * this.#room()) / search.kmax)));
+		const width = Math.max(2, Math.min(8, Math.floor((0.7 * this.#room()) / search.kmax)));
 		const last = Float64Array.from(search.moves, (_, move) => search.singleCost(move));
 		let removed: number[] = [];
 		let here = 0;

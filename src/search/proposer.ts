@@ -16,6 +16,8 @@ export interface Candidate {
 
 /** Sizes whose draws are searched in one round: a round of a large model stays a matter of seconds. */
 const SIZES_A_ROUND = 16;
+/** Moves above which descents are kept short. */
+const LARGE = 40;
 
 /** Proposes sets that were not measured yet. @internal */
 export class Proposer {
@@ -95,7 +97,7 @@ export class Proposer {
 		let best: { set: Coalition; loss: number } | undefined;
 		for (const start of this.#starts(drawn, size, greedy)) {
 			await this.#pause?.();
-			const loss = quickDescent(drawn, start, this.#space);
+			const loss = quickDescent(drawn, start, this.#space, this.#space.moves.length > LARGE ? 3 : 6);
 			const set = coalitionOfFlags(start);
 			if ((!best || loss < best.loss) && isNew(set)) best = { set, loss };
 		}
@@ -159,7 +161,9 @@ export class Proposer {
 			const choice = this.#search.choice(count);
 			return choice ? flagsOf(Coalition.ofRemoved(players, choice.removed)) : undefined;
 		};
-		const starts = [flags(size), greedy, this.#randomStart(size)];
+		// A descent from a random set is long: on large games one in four draws gets one.
+		const wander = moves.length <= LARGE || this.#random.uniform() < 0.25;
+		const starts = [flags(size), greedy, wander ? this.#randomStart(size) : undefined];
 		for (const [count, state] of [
 			[size - 1, 0],
 			[size + 1, 1],

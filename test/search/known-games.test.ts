@@ -67,17 +67,18 @@ describe.each(Object.entries(searches))("%s", (name, search) => {
 		);
 	});
 
-	test.runIf(seeing.includes(name))("substitutes: of two that stand in for one another only one goes", async () => {
-		const twins = game(9, (set) => {
-			const gone = (i: number) => Number(!set.has(i));
-			let loss = 0;
-			for (let i = 0; i < 9; i++) loss += gone(i) * (i < 4 ? 0.01 : 0.05 + 0.01 * i);
-			return loss + 3 * gone(0) * gone(1) + 3 * gone(2) * gone(3);
+	if (seeing.includes(name))
+		test("substitutes: of two that stand in for one another only one goes", async () => {
+			const twins = game(9, (set) => {
+				const gone = (i: number) => Number(!set.has(i));
+				let loss = 0;
+				for (let i = 0; i < 9; i++) loss += gone(i) * (i < 4 ? 0.01 : 0.05 + 0.01 * i);
+				return loss + 3 * gone(0) * gone(1) + 3 * gone(2) * gone(3);
+			});
+			const result = await search(twins, 1);
+			expect(result.byCount.get(2)!.addedLoss).toBeCloseTo(0.02, 9);
+			expect(result.byCount.get(4)!.addedLoss).toBeLessThan(0.6);
 		});
-		const result = await search(twins, 1);
-		expect(result.byCount.get(2)!.addedLoss).toBeCloseTo(0.02, 9);
-		expect(result.byCount.get(4)!.addedLoss).toBeLessThan(0.6);
-	});
 });
 
 test("residual toy: what auto finds is the best there is", async () => {

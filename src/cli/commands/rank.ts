@@ -20,8 +20,10 @@ export function rankCommand(context: CliContext) {
 			context.perform(
 				args,
 				async ({ api, signal, onProgress, onLog, style }) => {
-					const { method, masks, strata, attributionMasks, epochs, calibration, windows, windowLength, seed } = args;
-					const measure = { method, masks, strata, attributionMasks, epochs, calibration, windows, windowLength, seed };
+					const { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, calibration, windows, windowLength, seed } =
+						args;
+					const spend = { masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs };
+					const measure = { method, ...spend, calibration, windows, windowLength, seed };
 					const { threads, gpuLayers, workingWeights, allowUnknownArchitecture } = args;
 					const options = { ...measure, threads, gpuLayers, workingWeights, allowUnknownArchitecture };
 					const result = await api.rankBlocks(args.model, { ...options, signal, onProgress, onLog });

@@ -1,0 +1,119 @@
+// The automatic method and the repaired procedure of the paper, on the search fold of a session.
+import { setImmediate } from "node:timers/promises";
+import { ranking } from "./attribution/attribution.js";
+import type { Effort, PruneOptions } from "./api.js";
+import { auto } from "./auto.js";
+import type { Choices } from "./choose.js";
+import { logger } from "./log.js";
+import { paperRepaired } from "./paper-repaired.js";
+import type { SearchOptions } from "./search/search.js";
+import type { Session } from "./session.js";
+import type { PlanSurrogate } from "./storage/plan.js";
+import type { Judgement } from "./surrogate/judge.js";
+
+/** Masks that an effort spends, by the number of blocks. */
+const budgets: Readonly<Record<Effort, (blocks: number) => number>> = {
+	quick: (blocks) => Math.max(100, 6 * blocks),
+	standard: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
+	thorough: () => 3000,
+};
+
+/** Masks that the automatic method measures at most. */
+export function autoBudget(
+	blocks: number,
+	{ masks, effort = "standard", maxTokens, windows = 10, windowLength = 128 }: PruneOptions,
+): number {
+	const count = masks ?? budgets[effort](blocks);
+	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / (windows * windowLength)));
+}
+
+/** Sets for every size by the surrogate's active search, its contributions and how good it was. */
+export async function chooseAuto(session: Session, search: SearchOptions, wholeCurve: boolean, options: PruneOptions): Promise<Choices> {
+	const game = session.games.search;
+	const budget = autoBudget(game.players, options);
+	const end = options.maxTime === undefined ? Number.POSITIVE_INFINITY : Date.now() + 1000 * options.maxTime;
+	const log = logger(options);
+	const result = await session.timed("search", () =>
+		auto(game, {
+			...search,
+			budget,
+			seed: session.seed,
+			...(wholeCurve ? {} : { counts: [search.kmax] }),
+			...(options.effort === "thorough" ? { patience: 0 } : {}),
+			stop: () => Date.now() > end,
+			pause: () => setImmediate(),
+			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} masks`),
+		}),
+	);
+	const { found, contributions, surrogate } = result;
+	const singles = await session.singleRemovals(found.fullLoss, options.signal);
+	const equivalent = [...found.equivalent.values()].flat().map(({ removed }) => ({ removed: [...removed], method: "auto" }));
+	return {
+		found,
+		rivals: [...equivalent, ...rankedByContribution(session, found, ranking(singles.contributions), "leave-one-out")],
+		contributions: contributions ?? singles,
+		masks: found.measured,
+		...(surrogate?.random
+			? {
+					surrogate: surrogateOf(surrogate.name, surrogate.trainMasks, surrogate.random, {
+						spearmanOfDecisions: surrogate.decisions?.within.spearman,
+					}),
+				}
+			: {}),
+	};
+}
+
+/** The paper's procedure without the faults of its code. */
+export async function choosePaperRepaired(session: Session, search: SearchOptions, options: PruneOptions): Promise<Choices> {
+	const { found, contributions, judgement, trainMasks, masks } = await session.timed("search", () =>
+		paperRepaired(session.games.search, {
+			...search,
+			seed: session.seed,
+			pause: () => setImmediate(),
+			...(options.masks === undefined ? {} : { masks: options.masks }),
+			...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+		}),
+	);
+	return { found, rivals: [], contributions, masks, ...(judgement ? { surrogate: surrogateOf("mlp", trainMasks, judgement, {}) } : {}) };
+}
+
+/** The sets that a ranking would cut, of the sizes found: they cost no search mask, and are at times better on unseen text. */
+export function rankedByContribution(
+	session: Session,
+	found: Choices["found"],
+	order: readonly number[],
+	method: string,
+): Choices["rivals"] {
+	const frozen = new Set(found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks));
+	const free = order.filter((block) => !frozen.has(block));
+	return [...found.byCount.keys()]
+		.map((size) => ({ size, removed: free.slice(0, size).sort((a, b) => a - b), method }))
+		.filter(({ size, removed }) => removed.length === size && session.model.blocks.check(removed) === undefined)
+		.map(({ removed }) => ({ removed, method }));
+}
+
+/** What a plan says of a surrogate. */
+export function surrogateOf(
+	name: string,
+	trainMasks: number,
+	judgement: Judgement,
+	details: Readonly<Record<string, number | undefined>>,
+): PlanSurrogate {
+	const all: Record<string, number | undefined> = {
+		r2WithinStrata: judgement.within.r2,
+		spearmanWithinStrata: judgement.within.spearman,
+		stratumMeanR2: judgement.baselines.stratumMean.r2,
+		stratumMeanSpearman: judgement.baselines.stratumMean.spearman,
+		coverage90: judgement.coverage90,
+		...details,
+	};
+	const known = Object.entries(all).flatMap(([key, value]) => (value === undefined ? [] : [[key, Number.isFinite(value) ? value : null]]));
+	return {
+		name,
+		trainMasks,
+		heldOutMasks: judgement.masks,
+		r2: Number.isFinite(judgement.r2) ? judgement.r2 : null,
+		spearman: Number.isFinite(judgement.spearman) ? judgement.spearman : null,
+		details: Object.fromEntries(known),
+	};
+}
