@@ -93,10 +93,14 @@ struct LayerView::Impl {
 
     std::vector<int> missing_kinds(const std::vector<int> & kept) const;
     int block_of_kind(bool (Impl::*is)(int) const) const;
-    bool is_block(int) const { return true; }
     bool is_swa(int i) const { return hparams.is_swa_impl[i] != 0; }
     bool is_recurrent(int i) const { return hparams.is_recr_impl[i] != 0; }
     bool is_attention(int i) const { return hparams.is_recr_impl[i] == 0 && hparams.n_head_kv_arr[i] > 0; }
+    // The heads of a block that only feeds forward may be stated all the same.
+    bool attends(int i) const {
+        const auto & names = rules.outputs[i];
+        return is_attention(i) && std::any_of(names.begin(), names.end(), [](const std::string & name) { return name.find(".attn_") != std::string::npos; });
+    }
     bool any(const std::vector<int> & kept, bool (Impl::*is)(int) const) const;
     const llama_layer & identity(int block);
     ggml_tensor * zeros_like(ggml_tensor * tensor);
@@ -112,58 +116,46 @@ bool LayerView::Impl::any(const std::vector<int> & kept, bool (Impl::*is)(int) c
 }
 
 // From the last block on: an identity is appended to the kept blocks, where one of the leading blocks would be run as one of
-// the others. One that uses the positions and, where blocks share what an indexer chose, has one of its own comes first: it may
-// be the only block.
+// the others.
 int LayerView::Impl::block_of_kind(bool (Impl::*is)(int) const) const {
-    int found = -1;
     for (int block = n_blocks() - 1; block >= 0; --block) {
-        if (!(this->*is)(block) || block >= int(rules.outputs.size()) || rules.outputs[block].empty()) {
-            continue;
-        }
-        if (hparams.rope_pattern[block] != 0 && (hparams.is_indexer_full_impl[block] != 0 || hparams.is_indexer_full_impl[0] == 0)) {
+        if ((this->*is)(block) && block < int(rules.outputs.size()) && !rules.outputs[block].empty()) {
             return block;
         }
-        found = found < 0 ? block : found;
     }
-    return found;
+    return -1;
 }
 
 // Blocks to append as identities. A sliding-window memory needs one sliding-window block, a hybrid one one of each
 // kind (llama-kv-cache-iswa.cpp, llama-memory-hybrid.cpp), and a graph at least one block.
 std::vector<int> LayerView::Impl::missing_kinds(const std::vector<int> & kept) const {
+    if (kept.empty()) {
+        if (rules.empty.empty()) {
+            throw std::runtime_error("the empty set of blocks cannot run: no block of this architecture can be made the identity");
+        }
+        return rules.empty;
+    }
     std::vector<int> all(n_blocks());
     for (int i = 0; i < n_blocks(); ++i) {
         all[i] = i;
     }
     std::vector<int> missing;
-    const auto need = [&](bool (Impl::*is)(int) const) {
+    const auto need = [&](bool (Impl::*is)(int) const, bool (Impl::*can_be)(int) const) {
         if (!any(all, is) || any(kept, is) || any(missing, is)) {
             return;
         }
-        const int block = block_of_kind(is);
+        const int block = block_of_kind(can_be);
         if (block < 0) {
             throw std::runtime_error("these blocks cannot run on their own in this architecture, and none can be made the identity");
         }
         missing.push_back(block);
     };
     if (hparams.swa_type != LLAMA_SWA_TYPE_NONE) {
-        need(&Impl::is_swa);
+        need(&Impl::is_swa, &Impl::is_swa);
     }
     if (llama_model_is_hybrid(model)) {
-        need(&Impl::is_recurrent);
-        need(&Impl::is_attention);
-    }
-    if (kept.empty() && missing.empty()) {
-        const int block = block_of_kind(&Impl::is_block);
-        if (block < 0) {
-            throw std::runtime_error("the empty set of blocks cannot run: no block of this architecture can be made the identity");
-        }
-        missing.push_back(block);
-    }
-    if (kept.empty()) {
-        // llama.cpp takes sizes of the model from its first block: one with heads, if the first has them.
-        const auto like_first = [&](int block) { return (hparams.n_head_arr[block] > 0) == (hparams.n_head_arr[0] > 0); };
-        std::stable_partition(missing.begin(), missing.end(), like_first);
+        need(&Impl::is_recurrent, &Impl::is_recurrent);
+        need(&Impl::is_attention, &Impl::attends);
     }
     return missing;
 }

@@ -14,6 +14,8 @@ struct ViewRules {
     std::vector<std::string> leading_counts;
     // outputs[block]: names of the tensors whose zeroing makes the block the identity in the residual stream.
     std::vector<std::vector<std::string>> outputs;
+    // Blocks that run as identities where none is kept; none where that cannot be done.
+    std::vector<int> empty;
 };
 
 // What the memory of a context depends on: made for one row of blocks, it serves every beginning of that row.

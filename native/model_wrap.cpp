@@ -100,7 +100,7 @@ Napi::Value NativeModel::facts(const Napi::CallbackInfo & info) {
     return facts;
 }
 
-// setViewRules({ leadingCounts: string[], outputs: string[][] }): void, once, before the first evaluate()
+// setViewRules({ leadingCounts: string[], outputs: string[][], empty: number[] }): void, once, before the first evaluate()
 Napi::Value NativeModel::set_view_rules(const Napi::CallbackInfo & info) {
     ModelCore & model = alive(info.Env());
     const Napi::Object given = info[0].As<Napi::Object>();
@@ -117,6 +117,10 @@ Napi::Value NativeModel::set_view_rules(const Napi::CallbackInfo & info) {
     const Napi::Array outputs = given.Get("outputs").As<Napi::Array>();
     for (uint32_t i = 0; i < outputs.Length(); ++i) {
         rules.outputs.push_back(strings(outputs.Get(i)));
+    }
+    const Napi::Array empty = given.Get("empty").As<Napi::Array>();
+    for (uint32_t i = 0; i < empty.Length(); ++i) {
+        rules.empty.push_back(empty.Get(i).As<Napi::Number>().Int32Value());
     }
     const std::lock_guard<std::mutex> lock(model.computing);
     model.view = std::make_unique<LayerView>(model.model.get(), std::move(rules));

@@ -49,7 +49,7 @@ function planOf(model: Model, proof: BlockPlan["proof"], refused: string | undef
 		...(units ? { units } : {}),
 		maxRemovable: max.blocks,
 		...resumption(model, refused),
-		view: viewRules(model, refused),
+		view: viewRules(model, refused, checks),
 	};
 }
 
@@ -104,11 +104,27 @@ function resumption({ entry, keys }: Model, refused: string | undefined): Pick<B
 
 const MEMBERS = { leading_dense_block_count: "n_layer_dense_lead", hash_layer_count: "dsv4_hash_layer_count" } as const;
 
-function viewRules({ entry, keys }: Model, refused: string | undefined): ViewRules {
-	if (refused) return { leadingCounts: [], outputs: () => [] };
+function viewRules({ entry, keys, facts }: Model, refused: string | undefined, checks: readonly Check[]): ViewRules {
+	if (refused) return { leadingCounts: [], outputs: () => [], empty: [] };
+	const outputs = (block: number) => (unitTensors(keys.file, block).length > 0 ? [] : outputTensors(keys.file, block));
 	const counts = (entry.viewCounts ?? []).filter((count) => keys.holds(count.when, entry)).map((count) => count.member);
 	return {
 		leadingCounts: [...(entry.leading ?? []).map((key) => MEMBERS[key]), ...counts],
-		outputs: (block) => (unitTensors(keys.file, block).length > 0 ? [] : outputTensors(keys.file, block)),
+		outputs,
+		empty: standingAlone(facts.trunk, outputs, checks),
 	};
+}
+
+/** One block, two, or the shortest row from the first that satisfies the rules and can be made the identity. */
+function standingAlone(blocks: number, outputs: (block: number) => readonly string[], checks: readonly Check[]): number[] {
+	const rules = checks.filter((check) => check.view || !check.countOnly);
+	const can = Array.from({ length: blocks }, (_, block) => outputs(block).length > 0);
+	const stand = (set: readonly number[]) => set.every((block) => can[block]) && firstFault(set, rules) === undefined;
+	for (let a = 0; a < blocks; a++) if (stand([a])) return [a];
+	for (let a = 0; a < blocks; a++) for (let b = a + 1; b < blocks; b++) if (stand([a, b])) return [a, b];
+	for (let size = 3; size <= blocks; size++) {
+		const row = Array.from({ length: size }, (_, block) => block);
+		if (stand(row)) return row;
+	}
+	return [];
 }

@@ -139,6 +139,8 @@ export interface ViewRules {
 	readonly leadingCounts: readonly string[];
 	/** The tensors whose zeroing makes a block the identity; none where that cannot be done. */
 	outputs(block: number): readonly string[];
+	/** Blocks that run as identities where no block is kept: as few as the rules let stand alone; none where that cannot be done. */
+	readonly empty: readonly number[];
 }
 
 export interface CheckOptions {

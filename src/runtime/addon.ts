@@ -97,7 +97,7 @@ export interface NativeReference {
 
 export interface NativeModel {
 	facts(): ModelFacts;
-	setViewRules(rules: { leadingCounts: string[]; outputs: string[][] }): void;
+	setViewRules(rules: { leadingCounts: string[]; outputs: string[][]; empty: number[] }): void;
 	tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
 	detokenize(tokens: Int32Array, special: boolean): Uint8Array;
 	applyChatTemplate(roles: string[], contents: string[], addAssistant: boolean): string | undefined;

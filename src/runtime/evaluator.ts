@@ -194,8 +194,7 @@ export class Evaluator {
 		const { blocks } = this.model;
 		if (removed.length === 0) return undefined;
 		if (removed.length < this.model.facts.blocks || blocks.support === "refused") return blocks.check(removed);
-		const anyIdentity = removed.some((block) => blocks.view.outputs(block).length > 0);
-		return anyIdentity ? undefined : "no block can be made the identity";
+		return blocks.view.empty.length > 0 ? undefined : "no block can be made the identity";
 	}
 
 	#checkWindows(windows: TokenWindows): void {

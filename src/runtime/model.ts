@@ -84,6 +84,7 @@ export class Model {
 		native.setViewRules({
 			leadingCounts: [...blocks.view.leadingCounts],
 			outputs: Array.from({ length: this.facts.blocks }, (_, block) => [...blocks.view.outputs(block)]),
+			empty: [...blocks.view.empty],
 		});
 	}
 

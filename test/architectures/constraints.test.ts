@@ -41,6 +41,22 @@ describe("rules by number of blocks", () => {
 	});
 });
 
+describe("the empty set runs as identities that can stand alone", () => {
+	const pattern = (...slides: number[]) => ({ "attention.sliding_window_pattern": ["array", slides.map(Boolean), "bool"] as const });
+	it.each<[string, Keys, number[]]>([
+		["llama", {}, [0]],
+		["gemma3", { "attention.sliding_window": u32(32), ...pattern(0, 0, 1, 0, 0, 0, 0, 0) }, [2]],
+		["dots3note", pattern(0, 0, 0, 1, 0, 1, 0, 0), [0, 3]],
+		["smallthinker", { "attention.sliding_window": u32(32) }, [0, 1]],
+		["jamba", { "attention.head_count": u32(4), "attention.head_count_kv": u32s(4, 4, 0, 0, 4, 4, 0, 4) }, [0, 2]],
+		["minimax-m3", { leading_dense_block_count: u32(3) }, [3]],
+		["llama4", {}, [0, 1, 2, 3]],
+		["deepseek4", {}, []],
+	])("%s", async (name, keys, blocks) => {
+		expect((await plan(name, 8, keys)).view.empty).toEqual(blocks);
+	});
+});
+
 describe("mixed kinds of blocks", () => {
 	it("hybrids keep one of each", async () => {
 		const blocks = await plan("jamba", 6, { "attention.head_count": u32(4), "attention.head_count_kv": u32s(0, 0, 4, 0, 0, 4) });
