@@ -43,6 +43,12 @@ Napi::Value quantize(const Napi::CallbackInfo & call) {
     return Job::start(call.Env(), std::move(job), call[4].As<Napi::Function>());
 }
 
+// stopJobs(): cancels what runs and waits for it; to be called before the process exits
+Napi::Value stop_jobs(const Napi::CallbackInfo & call) {
+    Job::stop_all(call.Env());
+    return call.Env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     // Once a process, however many worker threads load the addon; never freed, as others may still use it.
     static std::once_flag once;
@@ -57,6 +63,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("NativeModel", model);
     exports.Set("CancelToken", CancelToken::define(env));
     exports.Set("quantize", Napi::Function::New(env, quantize, "quantize"));
+    exports.Set("stopJobs", Napi::Function::New(env, stop_jobs, "stopJobs"));
     exports.Set("info", Napi::Function::New(env, info, "info"));
     return exports;
 }

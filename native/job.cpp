@@ -2,6 +2,36 @@
 
 #include "log_capture.h"
 
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
+namespace {
+
+// Jobs that compute, with the environment that started each. Never destroyed: it is used while the process exits.
+struct Running {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::map<std::shared_ptr<CancelFlag>, napi_env> jobs;
+
+    static Running & get() {
+        static Running & only = *new Running;
+        return only;
+    }
+};
+
+bool any_of(const Running & running, napi_env env) {
+    for (const auto & [flag, owner] : running.jobs) {
+        if (owner == env) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
 Napi::Function CancelToken::define(Napi::Env env) {
     return DefineClass(env, "CancelToken", { InstanceMethod<&CancelToken::cancel>("cancel") });
 }
@@ -37,8 +67,24 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
             delete finished;
         },
         job);
+    {
+        Running & running = Running::get();
+        const std::lock_guard<std::mutex> lock(running.mutex);
+        running.jobs[job->cancel] = env;
+    }
     job->thread = std::thread(&Job::work, job);
     return promise;
+}
+
+void Job::stop_all(Napi::Env env) {
+    Running & running = Running::get();
+    std::unique_lock<std::mutex> lock(running.mutex);
+    for (const auto & [flag, owner] : running.jobs) {
+        if (owner == env) {
+            flag->requested = true;
+        }
+    }
+    running.changed.wait_for(lock, std::chrono::seconds(5), [&] { return !any_of(running, env); });
 }
 
 void Job::post(Message message) {
@@ -62,6 +108,12 @@ void Job::work() {
             error = "unknown error";
             error_log = log.problems();
         }
+    }
+    {
+        Running & running = Running::get();
+        const std::lock_guard<std::mutex> lock(running.mutex);
+        running.jobs.erase(cancel);
+        running.changed.notify_all();
     }
     post([this](Napi::Env env, Napi::Function) {
         const Napi::HandleScope scope(env);

@@ -31,6 +31,10 @@ public:
     // Runs the job; its promise settles on the JavaScript thread. `on_message` receives what the job posts.
     static Napi::Promise start(Napi::Env env, std::unique_ptr<Job> job, Napi::Function on_message);
 
+    // Cancels the jobs of an environment and waits until none of them computes any more, a few seconds at most: a process that
+    // exits destroys llama.cpp's static data under a thread that still runs.
+    static void stop_all(Napi::Env env);
+
 protected:
     Job(std::shared_ptr<CancelFlag> cancel, std::string error_code) : cancel(std::move(cancel)), error_code(std::move(error_code)) {}
 

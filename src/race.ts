@@ -85,7 +85,8 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 		};
 	}
 	const next = curve[1];
-	const cost = next?.added == null ? "breaks it" : `raises perplexity by ${percent(next.added)}`;
+	if (!next) return { removed: [], reason: "no set of blocks was found that can go" };
+	const cost = next.added == null ? "breaks it" : `raises perplexity by ${percent(next.added)}`;
 	return {
 		removed: [],
 		reason: `already the cheapest block ${cost}. A smaller quantisation may be the better way to a smaller file.`,

@@ -17,6 +17,8 @@ export interface Addon {
 	};
 	CancelToken: new () => CancelToken;
 	info(): AddonInfo;
+	/** Cancels the jobs of this thread and waits until none computes any more, a few seconds at most. */
+	stopJobs(): void;
 	quantize(
 		input: string,
 		output: string,
@@ -177,7 +179,10 @@ export async function loadAddon(
 		path = (await buildAddon({ onProgress: options.onBuildProgress, signal: options.signal })).addon;
 	}
 	try {
-		loaded = createRequire(import.meta.url)(path) as Addon;
+		const addon = createRequire(import.meta.url)(path) as Addon;
+		// process.exit() would destroy llama.cpp's static data while a thread still computes with it.
+		process.once("exit", () => addon.stopJobs());
+		loaded = addon;
 	} catch (cause) {
 		throw new AddonNotFoundError(
 			`the native addon ${path} does not load: ${(cause as Error).message}\nBuild it again with: npx prune-gguf build`,

@@ -58,7 +58,7 @@ describe("usage errors", () => {
 		["m.gguf --masks 3 --masks 4", /--masks: given 2 times/],
 		["m.gguf --no-masks", /--masks: /],
 		["m.gguf --seed -1", /--seed: .*"-1"/],
-		["m.gguf --method greddy", /--method: expected one of greedy, leave-one-out, paper/],
+		["m.gguf --method greddy", /--method: expected one of greedy, leave-one-out, auto, paper, paper-repaired/],
 		["m.gguf --remove 3,x", /--remove: expected block numbers from 0/],
 		["m.gguf --remove 3,3", /block 3 is named twice/],
 		["m.gguf --remove-fraction 25", /Did you mean 25%\?/],
