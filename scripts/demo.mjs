@@ -1,4 +1,4 @@
-// The main job on the project's own 12-block model. Builds the addon first where it is missing.
+// The main job on the project's own 12-block model.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join, relative } from "node:path";

@@ -180,6 +180,7 @@ export async function loadAddon(
 	}
 	try {
 		const addon = createRequire(import.meta.url)(path) as Addon;
+		if (typeof addon.stopJobs !== "function") throw new Error("it was built from the sources of another version");
 		// process.exit() would destroy llama.cpp's static data while a thread still computes with it.
 		process.once("exit", () => addon.stopJobs());
 		loaded = addon;
