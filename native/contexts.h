@@ -10,6 +10,15 @@
 #include <cstdint>
 #include <string>
 
+// A batch that is freed with its owner.
+struct OwnedBatch {
+    llama_batch batch;
+    OwnedBatch(int n_tokens, int n_embd) : batch(llama_batch_init(n_tokens, n_embd, 1)) {}
+    ~OwnedBatch() { llama_batch_free(batch); }
+    OwnedBatch(const OwnedBatch &) = delete;
+    OwnedBatch & operator=(const OwnedBatch &) = delete;
+};
+
 struct ContextShape {
     int length = 0;   // tokens in a window
     int group = 1;    // windows in one decode

@@ -290,21 +290,21 @@ void LayerView::forget_graph(llama_context * context, int32_t generation) const 
     context->set_nextn_layer_offset(generation);
 }
 
-struct LayerView::Whole::Shown {
+struct LayerView::Whole::Before {
     llama_hparams hparams;
     std::vector<llama_layer> layers;
 };
 
 LayerView::Whole::Whole(LayerView & view, bool active) : view(view) {
     if (active) {
-        shown = std::make_unique<Shown>(Shown{ view.impl->model->hparams, view.impl->model->layers });
+        before = std::make_unique<Before>(Before{ view.impl->model->hparams, view.impl->model->layers });
         view.restore();
     }
 }
 
 LayerView::Whole::~Whole() {
-    if (shown) {
-        view.impl->model->hparams = shown->hparams;
-        view.impl->model->layers = std::move(shown->layers);
+    if (before) {
+        view.impl->model->hparams = before->hparams;
+        view.impl->model->layers = std::move(before->layers);
     }
 }

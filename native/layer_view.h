@@ -57,6 +57,18 @@ public:
     // Has llama.cpp build the next graph of the context anew; `generation` must differ from the last one.
     void forget_graph(llama_context * context, int32_t generation) const;
 
+    // Shows the kept blocks as long as it lives.
+    class Shown {
+    public:
+        Shown(LayerView & view, const std::vector<int> & kept) : view(view) { view.apply(kept); }
+        ~Shown() { view.restore(); }
+        Shown(const Shown &) = delete;
+        Shown & operator=(const Shown &) = delete;
+
+    private:
+        LayerView & view;
+    };
+
     // Shows the whole model for a while, where `active`.
     class Whole {
     public:
@@ -66,9 +78,9 @@ public:
         Whole & operator=(const Whole &) = delete;
 
     private:
-        struct Shown;
+        struct Before;
         LayerView & view;
-        std::unique_ptr<Shown> shown;
+        std::unique_ptr<Before> before;
     };
 
 private:

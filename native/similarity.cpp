@@ -67,20 +67,12 @@ private:
     Similarities result;
 
     void decode(const std::vector<int> & kept, int first, int n, std::map<std::string, std::vector<float> *> wanted) {
-        struct Restore {
-            LayerView & view;
-            ~Restore() { view.restore(); }
-        };
-        core.view->apply(kept);
-        Restore restore{ *core.view };
+        const LayerView::Shown shown(*core.view, kept);
         capture.wanted = std::move(wanted);
         llama_context * context = contexts.take();
         llama_memory_clear(llama_get_memory(context), true);
-        struct BatchGuard {
-            llama_batch batch;
-            ~BatchGuard() { llama_batch_free(batch); }
-        } guard{ llama_batch_init(n * windows.length, 0, 1) };
-        llama_batch & batch = guard.batch;
+        OwnedBatch owned(n * windows.length, 0);
+        llama_batch & batch = owned.batch;
         for (int w = 0; w < n; ++w) {
             for (int position = 0; position < windows.length; ++position) {
                 const int k = batch.n_tokens++;

@@ -142,28 +142,20 @@ private:
     }
 
     void decode(const std::vector<int> & kept, const std::vector<float> * from) {
-        struct Restore {
-            LayerView & view;
-            ~Restore() { view.restore(); }
-        };
-        core.view->apply(kept);
-        Restore restore{ *core.view };
+        const LayerView::Shown shown(*core.view, kept);
         llama_context * context = contexts.take();
 
         // A window longer than a ubatch is decoded ubatch by ubatch, as llama.cpp would do inside: only one ubatch's logits are held.
         const int piece = group == 1 ? std::min(windows.length, settings.n_ubatch) : windows.length;
-        struct BatchGuard {
-            llama_batch batch;
-            ~BatchGuard() { llama_batch_free(batch); }
-        } guard{ llama_batch_init(group * piece, from != nullptr ? n_embd : 0, 1) };
+        OwnedBatch owned(group * piece, from != nullptr ? n_embd : 0);
         bool first_decode = true;
         for (int first = 0; first < windows.n_windows; first += group) {
             const int n = std::min(group, windows.n_windows - first);
             clear_memory(context);
             for (int at = 0; at < windows.length; at += piece) {
                 const int end = std::min(windows.length, at + piece);
-                const int outputs = fill_batch(guard.batch, first, n, at, end, from);
-                const int32_t code = llama_decode(context, guard.batch);
+                const int outputs = fill_batch(owned.batch, first, n, at, end, from);
+                const int32_t code = llama_decode(context, owned.batch);
                 if (is_cancelled(core, cancel)) {
                     throw Cancelled();
                 }

@@ -7,7 +7,7 @@ import type { Choices } from "./choose.js";
 import { logger } from "./log.js";
 import { paperRepaired } from "./paper-repaired.js";
 import type { SearchOptions } from "./search/search.js";
-import type { Session } from "./session.js";
+import { defaultWindowLength, defaultWindows, type Session } from "./session.js";
 import type { PlanSurrogate } from "./storage/plan.js";
 import type { Judgement } from "./surrogate/judge.js";
 
@@ -21,7 +21,7 @@ const budgets: Readonly<Record<Effort, (blocks: number) => number>> = {
 /** Masks that the automatic method measures at most. */
 export function autoBudget(
 	blocks: number,
-	{ masks, effort = "standard", maxTokens, windows = 10, windowLength = 128 }: PruneOptions,
+	{ masks, effort = "standard", maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: PruneOptions,
 ): number {
 	const count = masks ?? budgets[effort](blocks);
 	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / (windows * windowLength)));

@@ -17,6 +17,7 @@ import { measureBeyondSliding } from "./oracle.js";
 import { notePartials } from "./partials.js";
 import { formatDuration } from "./report/format.js";
 import type { Ledger } from "./storage/ledger.js";
+import { sharedTime } from "./working-weights.js";
 import { writePruned } from "./write.js";
 
 /**
@@ -123,9 +124,6 @@ function countOf(amount: Amount, path: string, plan: BlockPlan): Removable {
 	checkCount(plan, count);
 	return { count, kmax: count };
 }
-
-/** Masks share the work of their common leading blocks: about six tenths of the time of the whole model alone is left. */
-const sharedTime = 0.6;
 
 /** Says what is known, what is left to measure at most, and how long that takes. */
 async function announce(session: Session, { kmax }: Removable, options: PruneOptions): Promise<Estimate> {

@@ -10,7 +10,7 @@ import { Coalition } from "./game/coalition.js";
 import { type Game, meanLoss } from "./game/game.js";
 import type { GgufFile } from "./gguf/index.js";
 import { logger } from "./log.js";
-import type { Evaluator } from "./runtime/evaluator.js";
+import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
 import { findAddon } from "./runtime/addon.js";
@@ -28,8 +28,6 @@ export { logger };
 /** Windows of the search fold, and tokens in a window, as the paper has them. */
 export const defaultWindows = 10;
 export const defaultWindowLength = 128;
-/** Most memory for hidden states that masks share, bytes: the evaluator's default. */
-const stateBytes = 2 ** 30;
 /** Bumped when own samples are drawn differently: kept windows of another version are not used. */
 const samplerVersion = 1;
 
@@ -84,7 +82,7 @@ export class Session {
 		// What is wrong with a text is said before minutes of reading and loading the model.
 		for (const text of options.calibration ?? []) await readDocuments(text);
 		const sha256 = await modelIdentity(file, options);
-		const model = await loadModel(path, options, { windows: counts.report, windowLength: counts.length, stateBytes });
+		const model = await loadModel(path, options, { windows: counts.report, windowLength: counts.length, stateBytes: defaultStateBytes });
 		const ledgers: Ledger[] = [];
 		let setup: SearchSetup | undefined;
 		try {

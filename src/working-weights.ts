@@ -26,7 +26,7 @@ const worthCopying = 45;
 /** A copy must run that much faster than the model itself. */
 const worthUsing = 1.2;
 /** Of the work that masks would cost one by one, what is left when they share their common leading blocks. */
-const sharedTime = 0.6;
+export const sharedTime = 0.6;
 
 /** What the option says. @throws InvalidOptionError for a word that it does not know */
 export function weightsOption(value: string): WorkingWeights {

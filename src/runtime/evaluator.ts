@@ -1,5 +1,6 @@
 import { EvaluationError, InvalidMaskError, InvalidOptionError, NotEnoughMemoryError } from "../errors.js";
 import type { MaskFigures, SweepStats } from "./addon.js";
+import { sizeText } from "./memory.js";
 import type { Model } from "./model.js";
 import { checkPositions, countPositions, positionsOf, Reference, referenceBytes, type ScoredPositions, subsetErrors } from "./positions.js";
 import type { TokenWindows } from "./windows.js";
@@ -70,6 +71,8 @@ export interface Evaluation {
 	digests?: string[];
 }
 
+/** Hidden states kept between masks, bytes, where nothing else is said. */
+export const defaultStateBytes = 2 ** 30;
 /** Logits held at a time, bytes, where the ubatch is not given. */
 export const logitsBytes = 2 ** 28;
 
@@ -85,7 +88,7 @@ export class Evaluator {
 	constructor(model: Model, options: EvaluatorOptions) {
 		this.model = model;
 		this.ubatch = inRange("ubatch", options.ubatch ?? defaultUbatch(model.facts.vocabulary), 1, 65536);
-		this.stateBytes = inRange("stateBytes", options.stateBytes ?? 2 ** 30, 0, Number.MAX_SAFE_INTEGER);
+		this.stateBytes = inRange("stateBytes", options.stateBytes ?? defaultStateBytes, 0, Number.MAX_SAFE_INTEGER);
 		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
 		this.sharePrefixes = (options.sharePrefixes ?? true) && model.blocks.resumable && runsFromAnyBlock(model);
 	}
@@ -127,7 +130,7 @@ export class Evaluator {
 		const allowed = options.maxBytes ?? 2 ** 30;
 		if (bytes > allowed) {
 			throw new NotEnoughMemoryError(
-				`the full model's distributions at ${countPositions(scored)} positions take ${gigabytes(bytes)}, and ${gigabytes(allowed)} are allowed: score fewer positions, or allow more`,
+				`the full model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more`,
 			);
 		}
 		const { signal, positions, scoreFrom, batchWindows, outputLast } = options;
@@ -237,8 +240,6 @@ function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, 
 export function defaultUbatch(vocabulary: number): number {
 	return Math.max(64, Math.min(512, Math.floor(logitsBytes / (4 * vocabulary) / 64) * 64));
 }
-
-const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 function inRange(name: string, value: number, min: number, max: number): number {
 	if (!Number.isInteger(value) || value < min || value > max) {

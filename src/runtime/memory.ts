@@ -96,12 +96,13 @@ export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available =
 	if (need.total <= available) return;
 	const { tensors, context, states, logits } = need;
 	throw new NotEnoughMemoryError(
-		`${file.paths[0]} needs about ${size(need.total)} of memory and ${size(available)} are free ` +
-			`(${size(tensors)} weights, ${size(context)} context, ${size(states)} hidden states kept, ${size(logits)} logits). ` +
+		`${file.paths[0]} needs about ${sizeText(need.total)} of memory and ${sizeText(available)} are free ` +
+			`(${sizeText(tensors)} weights, ${sizeText(context)} context, ${sizeText(states)} hidden states kept, ${sizeText(logits)} logits). ` +
 			"Close other programs, measure fewer or shorter windows, or take a smaller quantisation of the model.",
 	);
 }
 
-function size(bytes: number): string {
+/** Bytes for people. */
+export function sizeText(bytes: number): string {
 	return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }

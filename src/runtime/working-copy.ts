@@ -1,7 +1,7 @@
 import { rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NoSpaceError } from "../errors.js";
-import { availableMemory } from "./memory.js";
+import { availableMemory, sizeText } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";
 import { type FileType, quantizeFile } from "./quantize.js";
 
@@ -32,9 +32,8 @@ export async function workingCopy(
 	const { bavail, bsize } = await statfs(dirname(path));
 	const needed = 1.1 * copyBytes(model, type);
 	if (bavail * bsize < needed) {
-		const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 		throw new NoSpaceError(
-			`a ${type} copy of the model needs ${gigabytes(needed)} in ${dirname(path)}, which has ${gigabytes(bavail * bsize)} free`,
+			`a ${type} copy of the model needs ${sizeText(needed)} in ${dirname(path)}, which has ${sizeText(bavail * bsize)} free`,
 		);
 	}
 	const { signal, threads, gpuLayers } = options;

@@ -84,5 +84,10 @@ describe("another llama.cpp", () => {
 	it("a layer view that forgets a member is noticed", () => {
 		const view = source("native/layer_view.cpp").replaceAll("swiglu_clamp_shexp", "x");
 		expect(viewProblems(view)).toContainEqual(expect.stringContaining("does not gather llama_hparams::swiglu_clamp_shexp"));
+		// Members that the view also names elsewhere.
+		const gather = source("native/layer_view.cpp").replace("gather(to.is_swa_impl,", "ignore(to.is_swa_impl,");
+		expect(viewProblems(gather)).toEqual([expect.stringContaining("does not gather llama_hparams::is_swa_impl")]);
+		const lower = source("native/layer_view.cpp").replaceAll("to.n_layer_kv_from_start = ", "auto unused = ");
+		expect(viewProblems(lower)).toEqual([expect.stringContaining("cannot lower llama_hparams::n_layer_kv_from_start")]);
 	});
 });

@@ -1,19 +1,15 @@
 import { join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { autoBudget } from "../../src/choose-auto.js";
 import { checkMethodOptions } from "../../src/choose.js";
 import { pruneGguf } from "../../src/prune.js";
 import { rankBlocks } from "../../src/rank.js";
 import { fixturePath } from "../helpers/fixture.js";
-import { tempFolder } from "../helpers/temp-folder.js";
+import { ownHomes, small as smallFolds } from "../helpers/home.js";
 
-const folder = tempFolder();
-let runs = 0;
-beforeEach(() => {
-	process.env.PRUNE_GGUF_HOME = join(folder, `home-${runs++}`);
-});
-const small = { windows: 3, windowLength: 32, threads: 2, workingWeights: "own" } satisfies PruneOptions;
+const { folder } = ownHomes();
+const small = { ...smallFolds, workingWeights: "own" } satisfies PruneOptions;
 
 describe("the automatic method", () => {
 	it("finds sets, contributions and how good its surrogate is within its budget", async () => {

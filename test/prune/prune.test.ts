@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { basename } from "node:path";
+import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
 import { GgufFile } from "../../src/gguf/index.js";
@@ -11,25 +11,15 @@ import { Ledger } from "../../src/storage/ledger.js";
 import { readPlan } from "../../src/storage/plan.js";
 import { listRuns } from "../../src/storage/runs.js";
 import { fixturePath } from "../helpers/fixture.js";
-import { tempFolder } from "../helpers/temp-folder.js";
-
-const folder = tempFolder();
-let runs = 0;
-let home: string;
-/** Small folds: what is tested does not depend on how much text there is. */
-const small = { windows: 3, windowLength: 32, threads: 2 } satisfies PruneOptions;
+import { ownHomes, small } from "../helpers/home.js";
 
 // Each test measures by itself, unless it says otherwise.
-beforeEach(() => {
-	home = join(folder, `home-${runs++}`);
-	process.env.PRUNE_GGUF_HOME = home;
-});
-const out = () => join(folder, `out-${runs++}.gguf`);
+const { folder, home, newHome, out } = ownHomes();
 
 /** All measurements kept: `<ledger> <mask>` to losses. */
 async function measured(): Promise<Map<string, string>> {
 	const all = new Map<string, string>();
-	for (const { ledgers } of await listRuns({ cache: home })) {
+	for (const { ledgers } of await listRuns({ cache: home() })) {
 		for (const { path } of ledgers) {
 			for (const { coalition, losses } of (await Ledger.read(path)).measurements)
 				all.set(`${basename(path)} ${coalition.key}`, [...losses].join());
@@ -131,7 +121,7 @@ describe("pruneGguf", () => {
 		const dry = { ...small, removeBlocks: 2, dryRun: true, onLog };
 		const fresh = (await pruneGguf(fixturePath, undefined, dry)).estimate!;
 		await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2 });
-		const { masks: known } = (await listRuns({ cache: home }))[0]!.ledgers.reduce((a, b) => (a.masks > b.masks ? a : b));
+		const { masks: known } = (await listRuns({ cache: home() }))[0]!.ledgers.reduce((a, b) => (a.masks > b.masks ? a : b));
 		notes.length = 0;
 		const resumed = (await pruneGguf(fixturePath, undefined, dry)).estimate!;
 		expect(resumed.known).toBe(known);
@@ -150,7 +140,7 @@ describe("pruneGguf", () => {
 
 	it("gives the same plan for the same seed", async () => {
 		const first = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2, seed: 4 });
-		process.env.PRUNE_GGUF_HOME = `${home}-other`;
+		process.env.PRUNE_GGUF_HOME = `${home()}-other`;
 		const second = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2, seed: 4 });
 		expect(second.plan?.removed).toEqual(first.plan?.removed);
 		expect(second.plan?.losses).toEqual(first.plan?.losses);
@@ -161,8 +151,7 @@ describe("pruneGguf", () => {
 		const straight = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 3 });
 		const whole = await measured();
 		for (const stopAfter of [1, 5, 14, 20]) {
-			home = join(folder, `home-${runs++}`);
-			process.env.PRUNE_GGUF_HOME = home;
+			newHome();
 			const controller = new AbortController();
 			const reason = new Error("stopped");
 			let masks = 0;

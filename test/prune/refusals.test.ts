@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
 import { FileError, InvalidOptionError, InvalidPlanError, OutputExistsError, VerificationError } from "../../src/errors.js";
@@ -13,20 +13,10 @@ import { identityOf } from "../../src/storage/hash.js";
 import { partialName } from "../../src/storage/partials.js";
 import { writePruned } from "../../src/write.js";
 import { changedFixture, fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
-import { tempFolder } from "../helpers/temp-folder.js";
-
-const folder = tempFolder();
-let runs = 0;
-let home: string;
-/** Small folds: what is tested does not depend on how much text there is. */
-const small = { windows: 3, windowLength: 32, threads: 2 } satisfies PruneOptions;
+import { ownHomes, small } from "../helpers/home.js";
 
 // Each test measures by itself, unless it says otherwise.
-beforeEach(() => {
-	home = join(folder, `home-${runs++}`);
-	process.env.PRUNE_GGUF_HOME = home;
-});
-const out = () => join(folder, `out-${runs++}.gguf`);
+const { folder, fresh, out } = ownHomes();
 
 describe("pruneGguf refuses", () => {
 	const attempt = (options: PruneOptions, output = out(), model = fixturePath) => pruneGguf(model, output, { ...small, ...options });
@@ -81,7 +71,7 @@ describe("pruneGguf refuses", () => {
 	});
 
 	it("nothing because of what a killed run left, but says so", async () => {
-		const place = join(folder, `place-${runs++}`);
+		const place = fresh("place");
 		mkdirSync(place);
 		const dead = spawnSync(process.execPath, ["-e", ""]).pid;
 		const left = join(place, partialName("out.gguf").replace(`-${process.pid}-`, `-${dead}-`));
@@ -101,7 +91,7 @@ describe("pruneGguf refuses", () => {
 	it("a folder that is not there or cannot be written", async () => {
 		await expect(attempt({ remove: [6] }, join(folder, "nowhere", "out.gguf"))).rejects.toThrow(FileError);
 		await expect(attempt({ remove: [6] }, folder)).rejects.toThrow(FileError);
-		const file = join(folder, `file-${runs++}`);
+		const file = fresh("file");
 		writeFileSync(file, "");
 		await expect(attempt({ remove: [6] }, join(file, "out.gguf"))).rejects.toThrow(/not a folder/);
 	});

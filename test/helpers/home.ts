@@ -1,0 +1,21 @@
+import { join } from "node:path";
+import { beforeEach } from "vitest";
+import type { PruneOptions } from "../../src/api.js";
+import { tempFolder } from "./temp-folder.js";
+
+/** Small folds: what is tested does not depend on how much text there is. */
+export const small = { windows: 3, windowLength: 32, threads: 2 } satisfies PruneOptions;
+
+/** A folder of the test file, in which each test has a home (kept measurements and plans) of its own. */
+export function ownHomes() {
+	const folder = tempFolder();
+	let runs = 0;
+	let home = "";
+	const fresh = (name: string) => join(folder, `${name}-${runs++}`);
+	const newHome = () => {
+		home = fresh("home");
+		process.env.PRUNE_GGUF_HOME = home;
+	};
+	beforeEach(newHome);
+	return { folder, home: () => home, newHome, fresh, out: () => `${fresh("out")}.gguf` };
+}
