@@ -2,6 +2,7 @@
 foreach(tool quantize perplexity llama-bench imatrix)
     add_subdirectory(${LLAMA_DIR}/tools/${tool} llama.cpp/tools/${tool} EXCLUDE_FROM_ALL)
 endforeach()
+target_sources(llama-perplexity PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/cmake/flush_log.cpp)
 
 # test-llama-archs writes one small random model an architecture. Six blocks instead of two or three make room for removals.
 # The sources are not changed: the altered copy lives in the build folder.

@@ -224,6 +224,7 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->settings.n_threads = number<int>(options, "threads");
     job->settings.share_prefixes = boolean(options, "sharePrefixes");
     job->settings.state_bytes = number<size_t>(options, "stateBytes");
+    job->settings.half_states = boolean(options, "halfStates");
     job->settings.score_from = number<int>(options, "scoreFrom");
     job->settings.batch_windows = number<int>(options, "batchWindows");
     job->settings.output_last = boolean(options, "outputLast");

@@ -10,7 +10,7 @@
 
 namespace {
 
-using States = std::vector<std::vector<float>>; // [state][token * n_embd + i]
+using States = std::vector<StateRows>; // a row a token
 
 class Comparison {
 public:
@@ -28,10 +28,10 @@ public:
         }
         for (int first = 0; first < windows.n_windows; first += group) {
             const int n = std::min(group, windows.n_windows - first);
-            States states(n_states);
+            States states(n_states, StateRows(n_embd));
             // A block made the identity lets the state before block 0 through.
             decode({}, first, n, { { "l_out-0", &states[0] } });
-            std::map<std::string, std::vector<float> *> wanted;
+            std::map<std::string, StateRows *> wanted;
             for (int i = 0; i < n_states - 1; ++i) {
                 wanted["l_out-" + std::to_string(i)] = &states[i + 1];
             }
@@ -66,7 +66,7 @@ private:
     ContextPool contexts;
     Similarities result;
 
-    void decode(const std::vector<int> & kept, int first, int n, std::map<std::string, std::vector<float> *> wanted) {
+    void decode(const std::vector<int> & kept, int first, int n, std::map<std::string, StateRows *> wanted) {
         const LayerView::Shown shown(*core.view, kept);
         capture.wanted = std::move(wanted);
         llama_context * context = contexts.take();
@@ -93,7 +93,7 @@ private:
         }
         contexts.check_fresh();
         for (const auto & [name, state] : capture.wanted) {
-            if (state->size() != size_t(n) * windows.length * n_embd) {
+            if (state->n_values() != size_t(n) * windows.length * n_embd) {
                 throw std::runtime_error("the graph of this architecture gave no hidden state " + name);
             }
         }
@@ -126,8 +126,8 @@ private:
 
     void compare_token(const States & states, int token, Similarities & sums) const {
         const auto dot = [&](int a, int b) {
-            const float * x = states[a].data() + size_t(token) * n_embd;
-            const float * y = states[b].data() + size_t(token) * n_embd;
+            const float * x = states[a].row(token);
+            const float * y = states[b].row(token);
             double sum = 0.0;
             for (int i = 0; i < n_embd; ++i) {
                 sum += double(x[i]) * double(y[i]);

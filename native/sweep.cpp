@@ -40,7 +40,8 @@ public:
         one_ubatch = group == 1 || group * windows.length <= settings.n_ubatch;
         share_prefixes = settings.share_prefixes && one_ubatch;
         plain_memory = core.view->uniform() && !llama_model_is_recurrent(core.model.get()) && !llama_model_is_hybrid(core.model.get());
-        state_size = size_t(windows.n_windows) * windows.length * n_embd * sizeof(float);
+        state_rows = size_t(windows.n_windows) * windows.length;
+        state_size = state_rows * n_embd * (settings.half_states ? sizeof(uint16_t) : sizeof(float));
         if (settings.keep) {
             settings.keep->n_vocab = n_vocab;
             settings.keep->steps.resize(size_t(positions.total()) * n_vocab);
@@ -84,7 +85,8 @@ private:
     bool share_prefixes = false;
     bool plain_memory = false; // keys and values of one kind only
     bool dirty = true;       // the memory may hold values that are not finite
-    size_t state_size = 0;
+    size_t state_rows = 0;
+    size_t state_size = 0;   // bytes
     std::map<int, HiddenState> states; // before block `depth` of the current mask
     SweepStats stats;
     MaskResult last;
@@ -122,8 +124,8 @@ private:
                 if (passed >= int(kept.size()) || (states.size() + 1) * state_size > settings.state_bytes) {
                     continue;
                 }
-                after[passed] = std::make_shared<std::vector<float>>();
-                after[passed]->reserve(state_size / sizeof(float));
+                after[passed] = std::make_shared<StateRows>(n_embd, settings.half_states);
+                after[passed]->reserve(state_rows);
                 capture.wanted["l_out-" + std::to_string(passed - 1)] = after[passed].get();
             }
             if (after[passed]) {
@@ -134,14 +136,14 @@ private:
 
     void check_captures() const {
         for (const auto & [name, state] : capture.wanted) {
-            if (state->size() * sizeof(float) != state_size) {
-                throw std::runtime_error("the graph of this architecture gave no hidden state " + name + " (got " + std::to_string(state->size()) +
-                                         " values, expected " + std::to_string(state_size / sizeof(float)) + ")");
+            if (state->n_values() != state_rows * n_embd) {
+                throw std::runtime_error("the graph of this architecture gave no hidden state " + name + " (got " + std::to_string(state->n_values()) +
+                                         " values, expected " + std::to_string(state_rows * n_embd) + ")");
             }
         }
     }
 
-    void decode(const std::vector<int> & kept, const std::vector<float> * from) {
+    void decode(const std::vector<int> & kept, const StateRows * from) {
         const LayerView::Shown shown(*core.view, kept);
         llama_context * context = contexts.take();
 
@@ -185,7 +187,7 @@ private:
     }
 
     // Positions at..end-1 of n windows. Returns how many rows of logits they give.
-    int fill_batch(llama_batch & batch, int first, int n, int at, int end, const std::vector<float> * from) const {
+    int fill_batch(llama_batch & batch, int first, int n, int at, int end, const StateRows * from) const {
         int k = 0;
         int outputs = 0;
         for (int w = 0; w < n; ++w) {
@@ -194,7 +196,7 @@ private:
                 if (from == nullptr) {
                     batch.token[k] = windows.tokens[row + position];
                 } else {
-                    std::memcpy(batch.embd + size_t(k) * n_embd, from->data() + (row + position) * n_embd, n_embd * sizeof(float));
+                    from->read(row + position, batch.embd + size_t(k) * n_embd);
                 }
                 batch.pos[k] = position;
                 batch.n_seq_id[k] = 1;

@@ -14,6 +14,7 @@ struct SweepSettings {
     int n_threads = 1;
     bool share_prefixes = true;  // false for architectures that cannot resume from a hidden state
     size_t state_bytes = size_t(1) << 30; // bound for kept hidden states; beyond it they are computed again
+    bool half_states = false;    // keep them in half precision: losses then depend on where a mask was resumed
     int score_from = 0;          // first position (0-based) of a window whose next token is scored
     std::vector<uint8_t> scored; // n_windows x length flags of the positions to score; empty for all from score_from on
     int batch_windows = 0;       // windows in one decode; 0 for those that share a ubatch. More are interleaved by llama.cpp

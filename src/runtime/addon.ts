@@ -112,6 +112,7 @@ export interface NativeModel {
 			threads: number;
 			sharePrefixes: boolean;
 			stateBytes: number;
+			halfStates: boolean;
 			scoreFrom: number;
 			batchWindows: number;
 			outputLast: boolean;

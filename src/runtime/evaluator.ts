@@ -10,6 +10,10 @@ export interface BlockMask {
 	toBytes(): Uint8Array;
 }
 
+/** Types of hidden states kept between masks. */
+export const stateTypes = ["F32", "F16"] as const;
+export type StateType = (typeof stateTypes)[number];
+
 /** Settings of an evaluator. Those that can change bits are recorded in ledgers. */
 export interface EvaluatorOptions {
 	/**
@@ -21,6 +25,11 @@ export interface EvaluatorOptions {
 	threads?: number | undefined;
 	/** Memory for hidden states kept between masks, bytes; beyond it they are computed again. @default 2^30 */
 	stateBytes?: number | undefined;
+	/**
+	 * Type of the hidden states kept between masks. F16 (11 bits of mantissa, a power of two for each token) takes half the memory and
+	 * changes bits: losses then depend on where a mask was resumed, so on the batch that it is measured in. @default "F32"
+	 */
+	stateType?: StateType | undefined;
 	/** Let masks share the work of their common leading blocks. Results are the same bits either way. @default true where the architecture can resume */
 	sharePrefixes?: boolean | undefined;
 }
@@ -81,6 +90,7 @@ export class Evaluator {
 	readonly model: Model;
 	readonly ubatch: number;
 	readonly stateBytes: number;
+	readonly stateType: StateType;
 	readonly sharePrefixes: boolean;
 	readonly threads: number;
 
@@ -89,6 +99,9 @@ export class Evaluator {
 		this.model = model;
 		this.ubatch = inRange("ubatch", options.ubatch ?? defaultUbatch(model.facts.vocabulary), 1, 65536);
 		this.stateBytes = inRange("stateBytes", options.stateBytes ?? defaultStateBytes, 0, Number.MAX_SAFE_INTEGER);
+		this.stateType = options.stateType ?? "F32";
+		if (!stateTypes.includes(this.stateType))
+			throw new InvalidOptionError(`state-type must be one of ${stateTypes.join(", ")}, got ${this.stateType}`);
 		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
 		this.sharePrefixes = (options.sharePrefixes ?? true) && model.blocks.resumable && runsFromAnyBlock(model);
 	}
@@ -177,6 +190,7 @@ export class Evaluator {
 					threads: this.threads,
 					sharePrefixes: this.sharePrefixes,
 					stateBytes: this.stateBytes,
+					halfStates: this.stateType === "F16",
 					scoreFrom,
 					batchWindows: inRange("batchWindows", options.batchWindows ?? 0, 0, 256),
 					outputLast: options.outputLast ?? false,

@@ -61,6 +61,8 @@ export async function quantizeFile(input: string, output: string, type: FileType
 				guard((done, total) => options.onProgress?.(done, total)),
 			),
 		);
+		// A small model is finished before the signal reaches it.
+		options.signal?.throwIfAborted();
 	} catch (error) {
 		await rm(output, { force: true });
 		throw error;

@@ -32,10 +32,10 @@ function print(evaluation) {
 	return { bits, loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length, logits: Boolean(digests?.length) };
 }
 
-async function measure(model, removedSets, sharePrefixes) {
-	const evaluator = model.createEvaluator({ sharePrefixes, ubatch: job.ubatch });
+async function measure(model, removedSets, sharePrefixes, { stateBytes, ...options } = {}) {
+	const evaluator = model.createEvaluator({ sharePrefixes, ubatch: job.ubatch, stateBytes });
 	const masks = removedSets.map((removed) => Coalition.ofRemoved(model.facts.blocks, removed));
-	const evaluations = await evaluator.evaluate(masks, windowsFor(model), { digest: true, perToken: true });
+	const evaluations = await evaluator.evaluate(masks, windowsFor(model), { digest: true, perToken: true, ...options });
 	return evaluations.map(print);
 }
 
@@ -101,6 +101,29 @@ async function onOriginal(sets, sharePrefixes) {
 	return measure(original, sets, sharePrefixes);
 }
 
+/**
+ * All sets in one batch, so that later ones resume from what earlier ones left. The bits must not depend on the order, on the memory
+ * for hidden states, or on a batch that was cancelled before.
+ */
+async function shared() {
+	const expected = await onOriginal(job.allowed, true);
+	const same = (how, prints, order = expected) => {
+		const at = prints.findIndex(({ bits }, i) => bits !== order[i].bits);
+		if (at >= 0) throw Object.assign(new Error(`a batch ${how} computes something else for its set ${at}`), { code: "BATCH" });
+	};
+	same("in reverse", await measure(original, job.allowed.toReversed(), true), expected.toReversed());
+	same("without memory for hidden states", await measure(original, job.allowed, true, { stateBytes: 0 }));
+	const oneState = 4 * job.windows * job.length * original.facts.width;
+	same("with memory for one hidden state", await measure(original, job.allowed, true, { stateBytes: oneState }));
+	const controller = new AbortController();
+	const cancelled = measure(original, job.allowed, true, { signal: controller.signal, onMask: () => controller.abort("cancelled here") });
+	await cancelled.catch((reason) => {
+		if (reason !== "cancelled here") throw reason;
+	});
+	same("after a cancelled one", await measure(original, job.allowed, true));
+	return expected;
+}
+
 async function resumes() {
 	original ??= await Model.load(job.model, { threads: job.threads });
 	return { shared: original.createEvaluator().sharePrefixes, reason: describeBlocks(file).resumeReason };
@@ -109,8 +132,7 @@ async function resumes() {
 const steps = {
 	original: () => onOriginal([[]], false),
 	resumes,
-	/** All sets in one batch, so that later ones resume from what earlier ones left. */
-	shared: () => onOriginal(job.allowed, true),
+	shared,
 	/** No block at all: the head on the embedding. */
 	empty: () => onOriginal([[...Array(describeBlocks(file).blocks).keys()]], false),
 	/** Each set by itself. */
