@@ -1,14 +1,16 @@
-// npm run bench -- [--models NAMES] [--shapes 10x128,8x256] [--masks 500] [--quick] [--output FILE]
+// npm run bench -- [--models NAMES] [--weights own|F16|...] [--shapes 10x128,8x256] [--designs NAMES] [--masks 500] [--no-quarter]
+//                  [--quick] [--output FILE]
 //
 // Ratios of the evaluator against plain llama_decode, masks one by one, all blocks executed, and the two tools that a user has
-// today. Each ratio's parts are measured in the same run. Prints a table and writes JSON.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// today. Each ratio's parts are measured in the same run. Prints and writes JSON; what other runs of the day on this machine have
+// written for other models, weights, windows and designs stays in the file.
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { drawPositions, ownSamples } from "../dist/calibration/index.js";
-import { Coalition, Model } from "../dist/index.js";
+import { Coalition, Model, makeWindows, quantizeFile } from "../dist/index.js";
 import { betterShape, usualShape } from "../dist/runtime/shape.js";
 import { everything, flips, greedyStep, paper, sampleOf, swaps } from "./designs.mjs";
 import { firstBlocks, llamaBench, plainDecode, quantizeAndPerplexity, scratch } from "./tools.mjs";
@@ -18,6 +20,9 @@ const shared = join(root, "..", "shared");
 const { values: options } = parseArgs({
 	options: {
 		models: { type: "string", default: "fixture,smollm2,gemma3" },
+		weights: { type: "string", default: "own" },
+		designs: { type: "string", default: "greedy,swaps,flips,paper,all" },
+		"no-quarter": { type: "boolean", default: false },
 		shapes: { type: "string", default: "10x128,8x256" },
 		masks: { type: "string", default: "500" },
 		quick: { type: "boolean", default: false },
@@ -32,7 +37,8 @@ const known = {
 const text = join(shared, "text", "moby-dick.txt");
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
-const round = (value, digits = 3) => Number(value.toFixed(digits));
+/** Null for what was not measured. */
+const round = (value, digits = 3) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
 
 async function timed(work) {
 	const started = performance.now();
@@ -55,6 +61,36 @@ async function withPeak(work) {
 	}
 }
 
+/**
+ * What a mask costs beside its arithmetic: graphs built anew, the scheduling of their operations, the memory cleared. Measured on
+ * windows of two tokens in the same groups, hardly any arithmetic: seconds for a mask, and for each of its blocks.
+ */
+async function emptyGraphs(model, windows, shape) {
+	const { blocks } = model.facts;
+	const group = Math.max(1, Math.min(windows.count, Math.floor(shape.ubatch / windows.length)));
+	const short = makeWindows(windows.tokens.slice(0, 2 * windows.count), 2);
+	const evaluator = model.createEvaluator({ ...shape, ubatch: 2 * group, sharePrefixes: false });
+	const repeats = 20;
+	const seconds = async (masks) => {
+		await evaluator.evaluate(masks, short);
+		return (await timed(() => evaluator.evaluate(masks, short))).seconds / repeats;
+	};
+	// Two masks in turn: the same one twice in a row would be measured once.
+	const inTurn = (a, b) => Array.from({ length: repeats }, (_, i) => (i % 2 === 0 ? a : b));
+	const one = (block) => Coalition.ofKept(blocks, [block]);
+	const allBut = (block) => Coalition.ofRemoved(blocks, [block]);
+	const few = median(await sequence(3, () => seconds(inTurn(one(0), one(1)))));
+	const many = median(await sequence(3, () => seconds(inTurn(allBut(0), allBut(1)))));
+	const perBlock = Math.max(0, (many - few) / (blocks - 2));
+	return { perMask: few - perBlock, perBlock };
+}
+
+async function sequence(count, work) {
+	const results = [];
+	for (let i = 0; i < count; i++) results.push(await work());
+	return results;
+}
+
 /** Plain decode of the whole model and of its head, interleaved with the evaluator's full mask. */
 async function throughput(model, path, windows, shape) {
 	const { blocks } = model.facts;
@@ -73,7 +109,10 @@ async function throughput(model, path, windows, shape) {
 	const full_ = median(rows.plain);
 	const head = (blocks * median(rows.oneBlock) - full_) / (blocks - 1);
 	const block = (full_ - head) / blocks;
+	const graphs = await emptyGraphs(model, windows, shape);
 	return {
+		graphSeconds: graphs.perMask,
+		graphSecondsPerBlock: graphs.perBlock,
 		fullSeconds: full_,
 		evaluatorSeconds: median(rows.evaluator),
 		headSeconds: head,
@@ -100,8 +139,9 @@ async function design(name, masks, context) {
 			}),
 		);
 	const shared_ = await measure({});
+	const withQuarter = !options["no-quarter"];
 	const positions = drawPositions(windows, { share: 0.25, seed: 1 });
-	const quarter = await measure({ positions });
+	const quarter = withQuarter ? await measure({ positions }) : { seconds: Number.NaN };
 	// (a) alone, on a sample, scaled by the number of masks
 	const sample = sampleOf(masks, options.quick ? 4 : 10);
 	const alone = await timed(async () => {
@@ -109,6 +149,8 @@ async function design(name, masks, context) {
 	});
 	const sharedSample = masks.length / sample.length;
 	const bound = stats.blocksDone * speed.blockSeconds + masks.length * speed.headSeconds;
+	// The masks of a batch are sorted, so that a graph is walked from the hidden state on: its blocks are those executed.
+	const graphs = masks.length * speed.graphSeconds + stats.blocksDone * speed.graphSecondsPerBlock;
 	const boundQuarter = stats.blocksDone * speed.blockSeconds + masks.length * speed.headQuarterSeconds;
 	// (c) a user's tools, on a smaller sample
 	const user = [];
@@ -128,8 +170,11 @@ async function design(name, masks, context) {
 		blockExecutions: stats.blocksDone,
 		blockExecutionsSaved: stats.blocksSaved,
 		boundSeconds: round(bound, 2),
+		graphsSeconds: round(graphs, 2),
 		overBound: round(shared_.seconds / bound, 2),
+		overBoundWithGraphs: round(shared_.seconds / (bound + graphs), 2),
 		quarterOverBound: round(quarter.seconds / boundQuarter, 2),
+		quarterOverBoundWithGraphs: round(quarter.seconds / (boundQuarter + graphs), 2),
 		alone: round((alone.seconds * sharedSample) / shared_.seconds, 2),
 		allBlocks: round((masks.length * speed.fullSeconds) / shared_.seconds, 2),
 		userTools: round((median(user) * masks.length) / shared_.seconds, 2),
@@ -142,8 +187,29 @@ async function design(name, masks, context) {
 	return row;
 }
 
+function batchesOf(n) {
+	const masks = Number(options.masks);
+	const neighbours = swaps(n, 2);
+	const known = {
+		greedy: ["greedy step", greedyStep(n)],
+		swaps: ["swaps of 2 removed", options.quick ? sampleOf(neighbours, 24) : neighbours],
+		flips: ["flips", flips(n)],
+		paper: [`paper, ${masks} masks`, paper(n, masks)],
+		all: ["all coalitions", n <= 12 ? everything(n) : []],
+	};
+	return options.designs
+		.split(",")
+		.map((name) => {
+			if (!known[name]) throw new Error(`unknown design ${name}; known are ${Object.keys(known).join(", ")}`);
+			return known[name];
+		})
+		.filter(([, masks]) => masks.length > 0);
+}
+
 async function benchModel(name, shapes) {
-	const path = known[name] ?? name;
+	const own = known[name] ?? name;
+	const path = options.weights === "own" ? own : join(scratch, `${name}-${options.weights}.gguf`);
+	if (path !== own) await quantizeFile(own, path, options.weights);
 	const model = await Model.load(path);
 	try {
 		const results = [];
@@ -153,23 +219,36 @@ async function benchModel(name, shapes) {
 			const shape = await betterShape(model, full, windows, await usualShape(model, full, windows, model.threads), false);
 			const speed = await throughput(model, path, windows, shape);
 			process.stderr.write(`${name} ${count}x${length} ${JSON.stringify({ shape, speed })}\n`);
-			const n = model.facts.blocks;
-			const masks = Number(options.masks);
-			const designs = [
-				["greedy step", greedyStep(n)],
-				["swaps", options.quick ? sampleOf(swaps(n, Math.round(n / 5)), 24) : swaps(n, Math.round(n / 5))],
-				["flips", flips(n)],
-				[`paper, ${masks} masks`, paper(n, masks)],
-				...(n <= 12 && length === shapes[0].length ? [["all coalitions", everything(n)]] : []),
-			];
 			const rows = [];
-			for (const [label, batch] of designs) rows.push(await design(label, batch, { model, path, windows, shape, speed }));
+			for (const [label, batch] of batchesOf(model.facts.blocks))
+				rows.push({ ...(await design(label, batch, { model, path, windows, shape, speed })), speed });
 			results.push({ windows: `${count}x${length}`, shape, speed, designs: rows });
 		}
-		return { model: basename(path), blocks: model.facts.blocks, vocabulary: model.facts.vocabulary, results };
+		const { blocks, vocabulary } = model.facts;
+		return { model: basename(own), weights: options.weights, blocks, vocabulary, results };
 	} finally {
 		await model.dispose();
 	}
+}
+
+/** What another run of the day on this machine has measured stays, unless this one measured it again. */
+function merged(before, now) {
+	if (!before || before.date !== now.date || JSON.stringify([before.machine, before.versions]) !== JSON.stringify([now.machine, now.versions]))
+		return now;
+	const models = before.models.slice();
+	for (const model of now.models) {
+		const known = models.find((other) => other.model === model.model && other.weights === model.weights);
+		if (!known) models.push(model);
+		for (const result of known ? model.results : []) {
+			const same = known.results.find(({ windows }) => windows === result.windows);
+			if (!same) known.results.push(result);
+			else {
+				const kept = same.designs.filter(({ name }) => !result.designs.some((row) => row.name === name));
+				Object.assign(same, result, { designs: [...kept, ...result.designs] });
+			}
+		}
+	}
+	return { ...now, models };
 }
 
 const shapes = options.shapes.split(",").map((shape) => {
@@ -190,5 +269,6 @@ try {
 	rmSync(scratch, { recursive: true, force: true });
 }
 mkdirSync(dirname(options.output), { recursive: true });
-writeFileSync(options.output, `${JSON.stringify(report, undefined, "\t")}\n`);
+const before = existsSync(options.output) ? JSON.parse(readFileSync(options.output, "utf8")) : undefined;
+writeFileSync(options.output, `${JSON.stringify(merged(before, report), undefined, "\t")}\n`);
 process.stdout.write(`${JSON.stringify(report, undefined, 1)}\n`);
