@@ -2,18 +2,18 @@
 //                  [--quick] [--output FILE]
 //
 // Ratios of the evaluator against plain llama_decode, masks one by one, all blocks executed, and the two tools that a user has
-// today. Each ratio's parts are measured in the same run. Prints and writes JSON; what other runs of the day on this machine have
-// written for other models, weights, windows and designs stays in the file.
+// today. Each ratio's parts are measured in the same run. Prints and writes JSON; what other runs of the day, the commit and the machine
+// have written for other models, weights, windows and designs stays in the file.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { drawPositions, ownSamples } from "../dist/calibration/index.js";
+import { ownSamples } from "../dist/calibration/index.js";
 import { Coalition, Model, makeWindows, quantizeFile } from "../dist/index.js";
 import { betterShape, usualShape } from "../dist/runtime/shape.js";
 import { everything, flips, greedyStep, paper, sampleOf, swaps } from "./designs.mjs";
-import { firstBlocks, llamaBench, plainDecode, quantizeAndPerplexity, scratch } from "./tools.mjs";
+import { commit, firstBlocks, llamaBench, measureApart, plainDecode, quantizeAndPerplexity, scratch } from "./tools.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const shared = join(root, "..", "shared");
@@ -44,21 +44,6 @@ async function timed(work) {
 	const started = performance.now();
 	const result = await work();
 	return { result, seconds: (performance.now() - started) / 1000 };
-}
-
-/** Largest anonymous memory of this process while something runs, above what it was before, bytes. */
-async function withPeak(work) {
-	const anonymous = () => 1024 * Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0);
-	const before = anonymous();
-	let peak = before;
-	const timer = setInterval(() => {
-		peak = Math.max(peak, anonymous());
-	}, 20);
-	try {
-		return { ...(await timed(work)), peakBytes: peak - before };
-	} finally {
-		clearInterval(timer);
-	}
 }
 
 /**
@@ -99,7 +84,10 @@ async function throughput(model, path, windows, shape) {
 	const one = await firstBlocks(path, blocks, 1);
 	await evaluator.evaluate(full, windows);
 	const rows = { plain: [], evaluator: [], oneBlock: [], quarter: [], noLogits: [] };
-	for (let i = 0; i < (options.quick ? 1 : 3); i++) {
+	// Small models are quick, and their figures scatter: twenty seconds of them, or three rounds.
+	const [first] = plainDecode(path, windows, shape);
+	const rounds = options.quick ? 1 : Math.max(3, Math.min(40, Math.round(5 / first)));
+	for (let i = 0; i < rounds; i++) {
 		rows.plain.push(...plainDecode(path, windows, shape));
 		rows.evaluator.push((await timed(() => evaluator.evaluate(full, windows))).seconds);
 		rows.oneBlock.push(...plainDecode(one, windows, shape));
@@ -125,63 +113,60 @@ async function throughput(model, path, windows, shape) {
 	};
 }
 
+/** Blocks that a walk of the masks' prefix tree executes at least: the distinct beginnings that end in a kept block. */
+function trieExecutions(masks) {
+	const seen = new Set();
+	for (const { key } of masks) for (let end = 1; end <= key.length; end++) if (key[end - 1] === "1") seen.add(key.slice(0, end));
+	return seen.size;
+}
+
 async function design(name, masks, context) {
-	const { model, path, windows, shape, speed } = context;
-	const evaluator = model.createEvaluator(shape);
-	let stats = { blocksDone: 0, blocksSaved: 0 };
-	const measure = (extra) =>
-		withPeak(() =>
-			evaluator.evaluate(masks, windows, {
-				...extra,
-				onMask: (_, __, now) => {
-					stats = now;
-				},
-			}),
-		);
-	const shared_ = await measure({});
-	const withQuarter = !options["no-quarter"];
-	const positions = drawPositions(windows, { share: 0.25, seed: 1 });
-	const quarter = withQuarter ? await measure({ positions }) : { seconds: Number.NaN };
+	const { path, windows, shape, speed, blocks } = context;
+	const plain = () => plainDecode(path, windows, shape)[0];
+	const plainBefore = plain();
+	const all = measureApart(path, windows, shape, masks);
+	// How fast the machine was meanwhile, against the figures of the parts.
+	const pace = (plainBefore + plain()) / 2 / speed.fullSeconds;
+	const quarter = options["no-quarter"] ? { seconds: Number.NaN } : measureApart(path, windows, shape, masks, { share: 0.25 });
+	const quarterPace = options["no-quarter"] ? 1 : plain() / speed.fullSeconds;
+	const executions = trieExecutions(masks);
+	const boundOf = (head, factor) => factor * (executions * speed.blockSeconds + masks.length * head);
+	const bound = boundOf(speed.headSeconds, pace);
+	const boundQuarter = boundOf(speed.headQuarterSeconds, quarterPace);
+	const graphs = masks.length * speed.graphSeconds + executions * speed.graphSecondsPerBlock;
 	// (a) alone, on a sample, scaled by the number of masks
-	const sample = sampleOf(masks, options.quick ? 4 : 10);
-	const alone = await timed(async () => {
-		for (const mask of sample) await model.createEvaluator({ ...shape, sharePrefixes: false }).evaluate([mask], windows);
-	});
-	const sharedSample = masks.length / sample.length;
-	const bound = stats.blocksDone * speed.blockSeconds + masks.length * speed.headSeconds;
-	// The masks of a batch are sorted, so that a graph is walked from the hidden state on: its blocks are those executed.
-	const graphs = masks.length * speed.graphSeconds + stats.blocksDone * speed.graphSecondsPerBlock;
-	const boundQuarter = stats.blocksDone * speed.blockSeconds + masks.length * speed.headQuarterSeconds;
+	const sample = sampleOf(masks, options.quick ? 4 : 8);
+	const alone = (measureApart(path, windows, shape, sample, { alone: true }).seconds * masks.length) / sample.length;
+	const allBlocks = masks.length * plain();
 	// (c) a user's tools, on a smaller sample
-	const user = [];
-	for (const mask of sampleOf(
-		masks.filter((m) => m.removed().length > 0 && m.removed().length < model.facts.blocks),
-		options.quick ? 1 : 3,
-	)) {
-		user.push(
-			quantizeAndPerplexity(path, mask.removed(), text, { length: windows.length, windows: windows.count, threads: shape.threads }),
-		);
-	}
+	const cut = masks.filter((mask) => mask.removed().length > 0 && mask.removed().length < blocks);
+	const user = sampleOf(cut, options.quick ? 1 : 3).map((mask) =>
+		quantizeAndPerplexity(path, mask.removed(), text, { length: windows.length, windows: windows.count, threads: shape.threads }),
+	);
+	const tools = median(user) * masks.length;
 	const row = {
 		name,
 		masks: masks.length,
-		seconds: round(shared_.seconds, 2),
+		seconds: round(all.seconds, 2),
 		quarterSeconds: round(quarter.seconds, 2),
-		blockExecutions: stats.blocksDone,
-		blockExecutionsSaved: stats.blocksSaved,
+		trieExecutions: executions,
+		blockExecutions: all.blocksDone,
+		blockExecutionsSaved: all.blocksSaved,
 		boundSeconds: round(bound, 2),
 		graphsSeconds: round(graphs, 2),
-		overBound: round(shared_.seconds / bound, 2),
-		overBoundWithGraphs: round(shared_.seconds / (bound + graphs), 2),
+		pace: round(pace),
+		overBound: round(all.seconds / bound, 2),
+		overBoundWithGraphs: round(all.seconds / (bound + graphs), 2),
 		quarterOverBound: round(quarter.seconds / boundQuarter, 2),
 		quarterOverBoundWithGraphs: round(quarter.seconds / (boundQuarter + graphs), 2),
-		alone: round((alone.seconds * sharedSample) / shared_.seconds, 2),
-		allBlocks: round((masks.length * speed.fullSeconds) / shared_.seconds, 2),
-		userTools: round((median(user) * masks.length) / shared_.seconds, 2),
-		aloneQuarter: round((alone.seconds * sharedSample) / quarter.seconds, 2),
-		allBlocksQuarter: round((masks.length * speed.fullSeconds) / quarter.seconds, 2),
-		userToolsQuarter: round((median(user) * masks.length) / quarter.seconds, 2),
-		peakMegabytes: round(shared_.peakBytes / 2 ** 20, 0),
+		alone: round(alone / all.seconds, 2),
+		allBlocks: round(allBlocks / all.seconds, 2),
+		userTools: round(tools / all.seconds, 2),
+		aloneQuarter: round(alone / quarter.seconds, 2),
+		allBlocksQuarter: round(allBlocks / quarter.seconds, 2),
+		userToolsQuarter: round(tools / quarter.seconds, 2),
+		peakMegabytes: round(all.peakBytes / 2 ** 20, 0),
+		quarterPeakMegabytes: round(quarter.peakBytes / 2 ** 20, 0),
 	};
 	process.stderr.write(`${JSON.stringify(row)}\n`);
 	return row;
@@ -221,7 +206,7 @@ async function benchModel(name, shapes) {
 			process.stderr.write(`${name} ${count}x${length} ${JSON.stringify({ shape, speed })}\n`);
 			const rows = [];
 			for (const [label, batch] of batchesOf(model.facts.blocks))
-				rows.push({ ...(await design(label, batch, { model, path, windows, shape, speed })), speed });
+				rows.push({ ...(await design(label, batch, { blocks: model.facts.blocks, path, windows, shape, speed })), speed });
 			results.push({ windows: `${count}x${length}`, shape, speed, designs: rows });
 		}
 		const { blocks, vocabulary } = model.facts;
@@ -233,7 +218,8 @@ async function benchModel(name, shapes) {
 
 /** What another run of the day on this machine has measured stays, unless this one measured it again. */
 function merged(before, now) {
-	if (!before || before.date !== now.date || JSON.stringify([before.machine, before.versions]) !== JSON.stringify([now.machine, now.versions]))
+	const same = ({ machine, versions, quick }) => JSON.stringify([machine, versions, quick]);
+	if (!before || before.date !== now.date || same(before) !== same(now))
 		return now;
 	const models = before.models.slice();
 	for (const model of now.models) {
@@ -260,7 +246,8 @@ const pin = JSON.parse(readFileSync(join(root, "vendor", "llama.cpp.json"), "utf
 const report = {
 	date: new Date().toISOString().slice(0, 10),
 	machine: { processor: cpus()[0].model.trim(), logicalProcessors: cpus().length, memoryGigabytes: round(totalmem() / 2 ** 30, 1) },
-	versions: { pruneGguf: version, llamaCpp: pin.version, node: process.version },
+	versions: { pruneGguf: version, commit: commit(), llamaCpp: pin.version, node: process.version },
+	quick: options.quick,
 	models: [],
 };
 try {

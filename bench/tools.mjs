@@ -33,6 +33,28 @@ export function plainDecode(model, windows, { ubatch, threads, repeats = 1, ever
 	return JSON.parse(stdout).milliseconds.map((ms) => ms / 1000);
 }
 
+/** A batch of masks, measured in a process of its own (measure.mjs). */
+export function measureApart(model, windows, shape, masks, { share, alone } = {}) {
+	const tokens = join(scratch, `tokens-${files++}.i32`);
+	writeFileSync(tokens, Buffer.from(windows.tokens.buffer, windows.tokens.byteOffset, windows.tokens.byteLength));
+	const { ubatch, threads } = shape;
+	const job = { model, tokens, length: windows.length, shape: { ubatch, threads }, masks: masks.map((mask) => mask.removed()), share, alone };
+	const path = join(scratch, "job.json");
+	writeFileSync(path, JSON.stringify(job));
+	const program = fileURLToPath(new URL("measure.mjs", import.meta.url));
+	const { status, stdout, stderr } = spawnSync(process.execPath, [program, path], { encoding: "utf8", maxBuffer: 2 ** 26 });
+	if (status !== 0) throw new Error(`measure.mjs failed: ${stderr.slice(-500)}`);
+	return JSON.parse(stdout);
+}
+
+/** The commit that is measured, and whether files differ from it. */
+export function commit() {
+	const root = fileURLToPath(new URL("..", import.meta.url));
+	const git = (...args) => spawnSync("git", args, { cwd: root, encoding: "utf8" }).stdout?.trim() ?? "";
+	const changed = git("status", "--porcelain", "--", "native", "src", "cmake", "vendor").length > 0;
+	return `${git("rev-parse", "--short", "HEAD")}${changed ? ", changed" : ""}`;
+}
+
 /** Tokens a second of llama-bench pp512. */
 export function llamaBench(model, threads) {
 	const { stdout } = run("llama-bench", ["-m", model, "-p", 512, "-n", 0, "-t", threads, "-r", 3, "-o", "json"]);

@@ -36,7 +36,6 @@ public:
         for (size_t at = 0; at + n_embd <= n; at += n_embd) {
             append_half(scratch.data() + at);
         }
-        std::vector<float>().swap(scratch);
     }
 
     size_t n_values() const { return half ? halves.size() : values.size(); }
@@ -64,7 +63,7 @@ private:
     std::vector<int> exponents; // of a row's power of two: residual streams hold single values beyond 65504
     std::vector<float> scratch;
 
-    void append_half(const float * row) {
+    void append_half(float * row) {
         float largest = 0.0f;
         for (size_t i = 0; i < n_embd; ++i) {
             largest = std::max(largest, std::fabs(row[i]));
@@ -72,15 +71,14 @@ private:
         int exponent = 0;
         if (std::isfinite(largest) && largest > 0.0f) {
             std::frexp(largest, &exponent);
-            exponent -= 15; // the largest lies in [2^14, 2^15)
+            exponent = std::max(exponent - 15, -100); // the largest lies in [2^14, 2^15), but for rows of next to nothing
         }
         const float scale = std::ldexp(1.0f, -exponent);
-        std::vector<float> scaled(n_embd);
         for (size_t i = 0; i < n_embd; ++i) {
-            scaled[i] = row[i] * scale;
+            row[i] *= scale;
         }
         halves.resize(halves.size() + n_embd);
-        ggml_fp32_to_fp16_row(scaled.data(), halves.data() + halves.size() - n_embd, int64_t(n_embd));
+        ggml_fp32_to_fp16_row(row, halves.data() + halves.size() - n_embd, int64_t(n_embd));
         exponents.push_back(exponent);
     }
 };

@@ -31,6 +31,8 @@ inline float exp_nonpositive(float x) {
 }
 
 constexpr int lanes = 16;
+// Floats that stay in the innermost cache between the search of their maximum and their sum.
+constexpr int64_t chunk = 2048;
 
 float maximum(const float * row, int64_t n) {
     float best[lanes];
@@ -70,9 +72,27 @@ double sum_exp(const float * row, int64_t n, float max) {
     return total;
 }
 
-// Of one row of logits: log(sum(exp)), or NaN. A comparison is false for NaN, so a NaN elsewhere could hide behind the maximum; the sum shows it.
-double log_sum(const float * row, int64_t n, float max) {
-    return std::isfinite(max) ? double(max) + std::log(sum_exp(row, n, max)) : NAN;
+struct LogSum {
+    float max;    // of the row
+    double log_z; // log(sum(exp)), or NaN
+};
+
+// Memory is read once: the sum is scaled anew where a chunk has a larger maximum. A comparison is false for NaN, so a NaN could
+// hide behind the maximum; the sum shows it.
+LogSum log_sum(const float * row, int64_t n) {
+    float max = -INFINITY;
+    double total = 0.0;
+    for (int64_t at = 0; at < n; at += chunk) {
+        const int64_t size = std::min(chunk, n - at);
+        const float here = maximum(row + at, size);
+        if (here > max) {
+            total *= std::exp(double(max) - double(here));
+            max = here;
+        }
+        // Nothing but -inf so far, which adds nothing, or NaN.
+        total += sum_exp(row + at, size, max == -INFINITY ? 0.0f : max);
+    }
+    return { max, std::isfinite(max) ? double(max) + std::log(total) : NAN };
 }
 
 int32_t first_index_of(const float * row, int64_t n, float value) {
@@ -90,9 +110,10 @@ Cross cross(const float * row, const uint16_t * steps, int64_t n, float max) {
     int64_t i = 0;
     const auto one = [&](int64_t at, float & weight, float & difference) {
         const float log_weight = -Reference::unit * float(steps[at]);
-        const float w = exp_nonpositive(log_weight);
+        const bool far = steps[at] == Reference::far;
+        const float w = far ? 0.0f : exp_nonpositive(log_weight);
         weight += w;
-        difference += w * (log_weight - (row[at] - max));
+        difference += far ? 0.0f : w * (log_weight - (row[at] - max));
     };
     while (i + lanes <= n) {
         const int64_t end = std::min(n - n % lanes, i + 256);
@@ -153,15 +174,19 @@ void score_rows(const float * logits, int64_t n_vocab, const int32_t * targets, 
     over_threads(n_rows, n_threads, [=](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
             const float * row = logits + i * n_vocab;
-            const float max = maximum(row, n_vocab);
-            const double log_z = log_sum(row, n_vocab, max);
+            const auto [max, log_z] = log_sum(row, n_vocab);
             figures.losses[i] = log_z - double(row[targets[i]]);
             if (reference == nullptr) {
                 continue;
             }
+            const int32_t top = reference->top[reference_row + i];
+            if (top == Reference::broken) {
+                figures.divergences[i] = NAN;
+                figures.agreements[i] = 0;
+                continue;
+            }
             figures.divergences[i] = divergence(row, reference->steps.data() + (reference_row + i) * n_vocab, n_vocab, max, log_z);
-            figures.agreements[i] = std::isfinite(log_z) && row[reference->top[reference_row + i]] == max &&
-                                    first_index_of(row, n_vocab, max) == reference->top[reference_row + i];
+            figures.agreements[i] = std::isfinite(log_z) && row[top] == max && first_index_of(row, n_vocab, max) == top;
         }
     });
 }
@@ -172,10 +197,14 @@ void keep_rows(const float * logits, int64_t n_rows, int n_threads, Reference & 
         for (int64_t i = first; i < last; ++i) {
             const float * row = logits + i * n_vocab;
             uint16_t * steps = reference.steps.data() + (reference_row + i) * n_vocab;
-            const float max = maximum(row, n_vocab);
+            const auto [max, log_z] = log_sum(row, n_vocab);
+            if (!std::isfinite(log_z)) {
+                reference.top[reference_row + i] = Reference::broken;
+                continue;
+            }
             for (int64_t k = 0; k < n_vocab; ++k) {
                 const float below = (max - row[k]) / Reference::unit + 0.5f;
-                steps[k] = below < 65535.0f ? uint16_t(below) : uint16_t(65535); // NaN too: nothing is known of it
+                steps[k] = below < float(Reference::far) ? uint16_t(below) : Reference::far;
             }
             reference.top[reference_row + i] = first_index_of(row, n_vocab, max);
         }

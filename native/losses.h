@@ -5,10 +5,12 @@
 #include <vector>
 
 // The full model's distributions at scored positions, kept in 16 bits an entry: steps[row * n_vocab + i] is how far the
-// log-probability of token i lies below the row's largest, in units of 1/2048 nat (at most 65535: 32 nats). Normalised
-// again when read, so that each log-probability is off by less than 2^-11 nat.
+// log-probability of token i lies below the row's largest, in units of 1/2048 nat. Normalised again when read, so that each
+// log-probability is off by less than 2^-11 nat; a token 32 nats below the largest or more counts as impossible.
 struct Reference {
     static constexpr float unit = 1.0f / 2048.0f;
+    static constexpr uint16_t far = 65535;   // 32 nats or more
+    static constexpr int32_t broken = -1;    // most likely token of a row that is not finite: its divergences are NaN
     int64_t n_vocab = 0;
     std::vector<uint16_t> steps;
     std::vector<int32_t> top; // most likely token of each row, the lowest of equal ones

@@ -14,10 +14,11 @@ std::vector<int> Masks::kept(int mask, int from) const {
     return blocks;
 }
 
-MaskWalk::MaskWalk(const Masks & masks) : order(masks.n_masks), shared(masks.n_masks, 0) {
+MaskWalk::MaskWalk(const Masks & masks, First first) : order(masks.n_masks), shared(masks.n_masks, 0) {
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-        return std::memcmp(masks.row(a), masks.row(b), masks.n_blocks) > 0;
+        const int difference = std::memcmp(masks.row(a), masks.row(b), masks.n_blocks);
+        return first == First::with ? difference > 0 : difference < 0;
     });
     for (int i = 1; i < masks.n_masks; ++i) {
         const uint8_t * a = masks.row(order[i - 1]);

@@ -15,14 +15,17 @@ struct Masks {
     std::vector<int> kept(int mask, int from) const;
 };
 
-// A walk over the prefix tree of the masks: neighbours in the order share the longest prefixes, and of two masks the
-// one that keeps the block where they part comes first. Hence whatever is needed of a common prefix is computed while
-// a further block of the same mask follows it.
+// A walk over the prefix tree of the masks: neighbours in the order share the longest prefixes.
 struct MaskWalk {
+    // Which of two masks comes first where they part: the one without the block, so that a mask that another one begins with
+    // ends before the other goes on from it; or the one with the block, where the state after a mask's last block cannot be
+    // kept, and must be taken while a further block follows it.
+    enum class First { without, with };
+
     std::vector<int> order;    // mask numbers
     std::vector<int> shared;   // shared[i]: blocks in which order[i] agrees with order[i - 1]; shared[0] = 0
 
-    explicit MaskWalk(const Masks & masks);
+    MaskWalk(const Masks & masks, First first);
 
     // Depths (> resumed) at which later masks leave the mask at position i: hidden states worth keeping, deepest first.
     std::vector<int> branch_depths(int i, int resumed) const;

@@ -22,16 +22,27 @@ uint64_t digest_of(uint64_t hash, const float * values, size_t n) {
     return hash;
 }
 
+// Sequences in a batch (LLAMA_MAX_SEQ in llama.cpp's src/llama-cparams.h).
+constexpr int max_group = 256;
+
 // Windows in one decode.
 int group_of(const Windows & windows, const SweepSettings & settings) {
     const int wanted = settings.batch_windows > 0 ? settings.batch_windows : settings.n_ubatch / std::max(1, windows.length);
-    return std::clamp(wanted, 1, std::max(1, windows.n_windows));
+    return std::clamp(wanted, 1, std::clamp(windows.n_windows, 1, max_group));
+}
+
+// Where every position that predicts something is scored, the last one of a window gets logits too, which nothing reads: the last
+// block then runs for all rows, so that the state after it can be kept for masks that go on from there.
+bool every_output(const SweepSettings & settings) {
+    return settings.scored.empty() && settings.score_from == 0;
 }
 
 class Sweep {
 public:
     Sweep(ModelCore & core, const CancelFlag & cancel, const Masks & masks, const Windows & windows, const SweepSettings & settings)
-        : core(core), cancel(cancel), masks(masks), windows(windows), settings(settings), walk(masks), group(group_of(windows, settings)),
+        : core(core), cancel(cancel), masks(masks), windows(windows), settings(settings), all_outputs(every_output(settings)),
+          output_last(all_outputs || settings.output_last), walk(masks, all_outputs ? MaskWalk::First::without : MaskWalk::First::with),
+          group(group_of(windows, settings)),
           positions(windows.n_windows, windows.length, settings.score_from, settings.scored), capture{ core, cancel, {} },
           contexts(core, { windows.length, group, settings.n_ubatch, settings.n_threads }, Capture::on_tensor, Capture::on_abort, &capture) {
         n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(core.model.get()));
@@ -59,6 +70,7 @@ public:
             }
             if (i > 0 && walk.shared[i] == masks.n_blocks) {
                 last.mask = walk.order[i]; // the same mask again
+                stats.blocks_saved += int64_t(masks.kept(last.mask, 0).size());
             } else {
                 measure(i);
             }
@@ -74,6 +86,8 @@ private:
     const Masks & masks;
     const Windows & windows;
     const SweepSettings & settings;
+    bool all_outputs;        // every position has logits
+    bool output_last;        // the last position of a window has logits, which nothing reads
     MaskWalk walk;
     int group = 1;
     ScoredPositions positions;
@@ -121,7 +135,8 @@ private:
         for (const int branch : walk.branch_depths(i, depth)) {
             const int passed = int(std::lower_bound(kept.begin(), kept.end(), branch) - kept.begin());
             if (after.count(passed) == 0) {
-                if (passed >= int(kept.size()) || (states.size() + 1) * state_size > settings.state_bytes) {
+                const bool whole = passed < int(kept.size()) || all_outputs;
+                if (!whole || (states.size() + 1) * state_size > settings.state_bytes) {
                     continue;
                 }
                 after[passed] = std::make_shared<StateRows>(n_embd, settings.half_states);
@@ -176,14 +191,15 @@ private:
         }
     }
 
-    // Cells are masked until they are written again; but masked is not enough for a NaN, so values are zeroed where one may be left.
+    // Cells are masked until they are written again; but masked is not enough for a NaN, so values are zeroed where one may be left:
+    // the losses of drawn positions do not show all of them.
     void clear_memory(llama_context * context) {
-        llama_memory_clear(llama_get_memory(context), dirty || !plain_memory);
+        llama_memory_clear(llama_get_memory(context), dirty || !plain_memory || !settings.scored.empty());
         dirty = false;
     }
 
     bool is_output(int window, int position) const {
-        return positions.at(window, position) || (settings.output_last && position + 1 == windows.length);
+        return positions.at(window, position) || (output_last && position + 1 == windows.length);
     }
 
     // Positions at..end-1 of n windows. Returns how many rows of logits they give.
@@ -245,7 +261,7 @@ private:
                 }
             }
             score_window(logits, w, positions.row(w, at), targets);
-            const bool extra = settings.output_last && end == windows.length; // the last position's row, which nothing reads
+            const bool extra = output_last && end == windows.length;
             logits += (targets.size() + (extra ? 1 : 0)) * size_t(n_vocab);
         }
     }

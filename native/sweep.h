@@ -18,7 +18,8 @@ struct SweepSettings {
     int score_from = 0;          // first position (0-based) of a window whose next token is scored
     std::vector<uint8_t> scored; // n_windows x length flags of the positions to score; empty for all from score_from on
     int batch_windows = 0;       // windows in one decode; 0 for those that share a ubatch. More are interleaved by llama.cpp
-    bool output_last = false;    // compute logits at the last position too, which predicts nothing: the shape of llama-perplexity
+    bool output_last = false;    // compute logits at the last position too, which predicts nothing: the shape of llama-perplexity;
+                                 // always so where all positions are scored
     bool per_token = false;
     bool digest = false;         // also hash the logits, to compare runs bit for bit
     std::shared_ptr<const Reference> reference; // compare with these distributions too

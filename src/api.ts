@@ -31,7 +31,7 @@ export interface ProgressEvent {
 }
 
 export interface LogEvent {
-	/** Notes and warnings are for people; debug lines are llama.cpp's own. */
+	/** Notes and warnings are for people; debug lines are details of what was chosen and found. */
 	readonly level: "note" | "warning" | "debug";
 	readonly message: string;
 }

@@ -1,13 +1,14 @@
 // Which weights a search sweeps on: the user's own, or a copy in memory whose type this machine runs faster.
 import { join } from "node:path";
 import { type MeasureOptions, type WorkingWeights, workingWeights } from "./api.js";
-import { InvalidOptionError } from "./errors.js";
+import { InvalidOptionError, NoSpaceError, QuantizeError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { Model } from "./runtime/model.js";
 import type { FileType } from "./runtime/quantize.js";
 import { betterShape, type Shape, usualShape } from "./runtime/shape.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { copyFits, workingCopy } from "./runtime/working-copy.js";
+import { partialName } from "./storage/partials.js";
 
 /** `own`: the model as it is. */
 export type Weights = Exclude<WorkingWeights, "auto">;
@@ -39,7 +40,7 @@ export type Log = (level: "note" | "warning" | "debug", message: string) => void
 
 /** Makes the copy of a model for a search; its file is gone when this returns. */
 export async function makeCopy(model: Model, type: FileType, folder: string, options: MeasureOptions): Promise<Model> {
-	const path = join(folder, `working-${type}-${process.pid}.gguf`);
+	const path = join(folder, partialName(`working-${type}.gguf`));
 	return workingCopy(model, type, path, {
 		threads: model.threads,
 		gpuLayers: options.gpuLayers,
@@ -78,8 +79,7 @@ export async function chooseSweep(
 	const onOwn = async () => ({ choice: { ...(await better(model, shape)), weights: "own" as const } });
 	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
 	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backEnd)))) return onOwn();
-	const types = wanted === "auto" ? usualCopies.filter((type) => copyFits(model, type)) : [wanted];
-	const fastest = await fastestCopy(model, types, windows, shape, folder, options, log);
+	const fastest = await fastestCopy(model, wanted, windows, shape, folder, options, log);
 	const gain = (fastest?.choice.tokensPerSecond ?? 0) / shape.tokensPerSecond;
 	if (!fastest || (wanted === "auto" && gain < worthUsing)) {
 		await fastest?.copy.dispose();
@@ -97,10 +97,10 @@ export async function chooseSweep(
 	}
 }
 
-/** Makes a copy of each type and keeps the fastest. */
+/** Makes a copy of the wanted type; of each usual type where none is, those that cannot be made left out, and keeps the fastest. */
 async function fastestCopy(
 	model: Model,
-	types: readonly FileType[],
+	wanted: Exclude<WorkingWeights, "own">,
 	windows: TokenWindows,
 	{ threads }: Shape,
 	folder: string,
@@ -109,8 +109,10 @@ async function fastestCopy(
 ): Promise<{ choice: SweepChoice; copy: Model } | undefined> {
 	const open: { choice: SweepChoice; copy: Model }[] = [];
 	try {
-		for (const type of types) {
-			const copy = await makeCopy(model, type, folder, options);
+		for (const type of wanted === "auto" ? usualCopies : [wanted]) {
+			// Asked before each: the one before it is in memory.
+			const copy = wanted === "auto" ? await copyIfPossible(model, type, folder, options, log) : await makeCopy(model, type, folder, options);
+			if (!copy) continue;
 			const candidate = { copy, choice: { weights: type as Weights, ubatch: 0, threads, tokensPerSecond: 0 } };
 			open.push(candidate);
 			Object.assign(candidate.choice, await usualShape(copy, Coalition.full(copy.facts.blocks), windows, threads, options.signal));
@@ -123,6 +125,21 @@ async function fastestCopy(
 	} catch (error) {
 		await Promise.all(open.map(({ copy }) => copy.dispose()));
 		throw error;
+	}
+}
+
+/** A copy that nobody asked for is not worth an error. */
+async function copyIfPossible(model: Model, type: FileType, folder: string, options: MeasureOptions, log: Log): Promise<Model | undefined> {
+	if (!copyFits(model, type)) {
+		log("debug", `no ${type} copy: memory has no room for it`);
+		return undefined;
+	}
+	try {
+		return await makeCopy(model, type, folder, options);
+	} catch (error) {
+		if (!(error instanceof NoSpaceError || error instanceof QuantizeError)) throw error;
+		log("note", `searching without a ${type} copy in memory: ${error.message}`);
+		return undefined;
 	}
 }
 

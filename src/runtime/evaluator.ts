@@ -43,7 +43,7 @@ export interface EvaluateOptions {
 	 * work, and losses differ in their last bits. @default 0
 	 */
 	batchWindows?: number | undefined;
-	/** Also compute the logits of a window's last position, which nothing reads: the shape of llama-perplexity's work. @default false */
+	/** Also compute the logits of a window's last position, which nothing reads: the shape of llama-perplexity's work. Always so where all positions are scored. @default false */
 	outputLast?: boolean | undefined;
 	/** Score these positions only, the same for every mask; the head is not computed elsewhere. @default all from `scoreFrom` on */
 	positions?: ScoredPositions | undefined;
@@ -174,8 +174,8 @@ export class Evaluator {
 		keepReference: boolean,
 		onMask: (index: number, evaluation: Evaluation, stats: SweepStats) => void,
 	) {
-		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
 		this.#checkWindows(windows);
+		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
 		if (options.positions) checkPositions(windows, options.positions);
 		options.reference?.check(windows, positionsOf(windows, options.positions, scoreFrom), this.model.facts.vocabulary);
 		const bytes = this.#packMasks(masks);
@@ -216,6 +216,11 @@ export class Evaluator {
 
 	#checkWindows(windows: TokenWindows): void {
 		const { contextLength, vocabulary } = this.model.facts;
+		if (!(windows.count >= 1) || !(windows.length >= 2) || windows.tokens.length !== windows.count * windows.length) {
+			throw new InvalidOptionError(
+				`windows must be at least one of at least 2 tokens: ${windows.count} of ${windows.length} were given with ${windows.tokens.length} tokens (makeWindows cuts them)`,
+			);
+		}
 		if (windows.length > contextLength) {
 			throw new InvalidOptionError(`windows of ${windows.length} tokens exceed the model's context of ${contextLength}; use shorter ones`);
 		}

@@ -76,6 +76,24 @@ describe("a mask's losses are the same bits", () => {
 		expect((await evaluate(left.map((index) => masks[index]!))).map(bits)).toEqual(left.map((index) => alone[index]));
 	});
 
+	it("but for states kept in half precision, which take half the memory", async () => {
+		const oneState = 3 * 128 * 128 * 4;
+		const run = async (stateType: "F32" | "F16") => {
+			let blocksDone = 0;
+			const evaluations = await model.createEvaluator({ stateType, stateBytes: oneState }).evaluate(masks, windows, {
+				onMask: (_, __, stats) => {
+					blocksDone = stats.blocksDone;
+				},
+			});
+			return { blocksDone, losses: evaluations.map(({ losses }) => mean(losses)) };
+		};
+		const [full, half] = [await run("F32"), await run("F16")];
+		expect(half.blocksDone).toBeLessThan(full.blocksDone);
+		expect(half.losses).not.toEqual(full.losses);
+		for (const [i, loss] of half.losses.entries()) expect(Math.abs(loss - full.losses[i]!)).toBeLessThan(0.02);
+		expect(() => model.createEvaluator({ stateType: "F64" as "F32" })).toThrow(/state-type must be one of F32, F16, got F64/);
+	});
+
 	it("with windows before and after it", async () => {
 		const one = makeWindows(windows.tokens.subarray(128, 256), 128);
 		const [inside] = await evaluate([removing(4)]);
@@ -150,6 +168,7 @@ describe("windows", () => {
 		[200, 3],
 		[256, 1],
 		[256, 3],
+		[2, 300],
 	])("of %i tokens, %i of them", async (length, count) => {
 		const given = fixtureWindows(count, length);
 		expect(given.count).toBe(count);
@@ -186,6 +205,13 @@ describe("what cannot be measured is refused", () => {
 		const long = makeWindows(new Int32Array(257), 257);
 		await expect(evaluator().evaluate([fullSet], long)).rejects.toThrow(InvalidOptionError);
 		await expect(evaluator().evaluate([fullSet], long)).rejects.toThrow(/257 tokens.*256/);
+	});
+
+	it("windows that their tokens do not fill, or of one token", async () => {
+		const tokens = windows.tokens.slice(0, 130);
+		await expect(evaluator().evaluate([fullSet], { tokens, count: 2, length: 128 })).rejects.toThrow(/2 of 128 .*130 tokens/);
+		await expect(evaluator().evaluate([fullSet], { tokens, count: 130, length: 1 })).rejects.toThrow(InvalidOptionError);
+		await expect(evaluator().evaluate([fullSet], { tokens: new Int32Array(0), count: 0, length: 128 })).rejects.toThrow(InvalidOptionError);
 	});
 
 	it.each([-1, 1024, 2 ** 31 - 1])("token %i", async (token) => {

@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { drawPositions } from "../../src/calibration/index.js";
 import { InvalidOptionError, NotEnoughMemoryError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
+import { GgufFile } from "../../src/gguf/index.js";
 import { defaultUbatch } from "../../src/runtime/evaluator.js";
 import { Model } from "../../src/runtime/model.js";
 import { makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
@@ -129,6 +131,29 @@ describe("a reference", () => {
 		expect(small.positions).toBe(4 * 32);
 		const [some] = await evaluator.evaluate([removing(3, 6, 9)], windows, { reference: small, positions });
 		expect(Math.abs(mean(some!.divergences!) - mean(batch[1]!.divergences!))).toBeLessThan(0.25 * mean(batch[1]!.divergences!));
+	});
+
+	it("of a model that breaks down compares with nothing", async () => {
+		const path = join(folder, "broken.gguf");
+		copyFileSync(fixturePath, path);
+		const { source } = (await GgufFile.read(path)).tensor("blk.5.attn_norm.weight");
+		const handle = await open(path, "r+");
+		await handle.write(Buffer.from(Float32Array.of(Number.NaN).buffer), 0, 4, source.offset);
+		await handle.close();
+		const broken = await Model.load(path, { threads: 2 });
+		try {
+			const evaluator = broken.createEvaluator();
+			const reference = await evaluator.createReference(fullSet, windows);
+			const [without, full] = await evaluator.evaluate([removing(5), fullSet], windows, { reference });
+			expect([...without!.losses].every(Number.isFinite)).toBe(true);
+			expect([...full!.losses].every(Number.isNaN)).toBe(true);
+			for (const { divergences, agreements } of [without!, full!]) {
+				expect([...divergences!].every(Number.isNaN)).toBe(true);
+				expect([...agreements!]).toEqual([0, 0, 0, 0]);
+			}
+		} finally {
+			await broken.dispose();
+		}
 	});
 
 	it("fits its own windows and positions only", async () => {

@@ -45,6 +45,24 @@ describe("cancelling", () => {
 		expect((await model.createEvaluator().evaluate([fullSet], windows)).length).toBe(1);
 	});
 
+	it("inside a ubatch: one mask, all of whose windows run at once", async () => {
+		const count = 200;
+		const length = 256;
+		const tokens = Int32Array.from({ length: count * length }, (_, i) => windows.tokens[i % windows.tokens.length]!);
+		const evaluator = model.createEvaluator({ ubatch: count * length });
+		const run = (signal?: AbortSignal) => evaluator.evaluate([fullSet], { tokens, count, length }, { signal });
+		const started = performance.now();
+		await run();
+		const whole = performance.now() - started;
+		const controller = new AbortController();
+		const job = run(controller.signal).catch((error: unknown) => error);
+		await new Promise((resolve) => setTimeout(resolve, 0.2 * whole));
+		const aborted = performance.now();
+		controller.abort(reason);
+		expect(await job).toBe(reason);
+		expect(performance.now() - aborted).toBeLessThan(0.5 * whole);
+	});
+
 	it("a batch that waits for another one, which goes on", async () => {
 		const controller = new AbortController();
 		let finished = 0;
