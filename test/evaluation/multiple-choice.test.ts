@@ -28,7 +28,9 @@ const jsonl = (questions: ReturnType<typeof madeUpQuestions>) => prepareQuestion
 
 /** Log-likelihood of the tokens from `from` on, of this text alone in an evaluator that shares nothing. */
 async function alone(of: Model, mask: Coalition, { tokens, from }: TokenizedChoice): Promise<number> {
-	const [evaluation] = await of.createEvaluator({ sharePrefixes: false }).evaluate([mask], makeWindows(tokens, tokens.length), { perToken: true });
+	const [evaluation] = await of
+		.createEvaluator({ sharePrefixes: false })
+		.evaluate([mask], makeWindows(tokens, tokens.length), { perToken: true });
 	return -evaluation!.tokenLosses!.subarray(from - 1).reduce((sum, loss) => sum + loss, 0);
 }
 
@@ -74,7 +76,9 @@ describe("tokens of a choice", () => {
 	it("must be there, and must fit", () => {
 		expect(() => jsonl([{ query: "A", choices: ["word ".repeat(400), "b"], gold: 0 }])).toThrow(InvalidQuestionsError);
 		const same = { query: "A man", choices: ["sits.", "sits."], gold: 0 };
-		expect(() => prepareQuestions(model, { questions: [same], format: "hellaswag", name: "q" })).toThrow(/question 1: a choice adds no token/);
+		expect(() => prepareQuestions(model, { questions: [same], format: "hellaswag", name: "q" })).toThrow(
+			/question 1: a choice adds no token/,
+		);
 	});
 });
 

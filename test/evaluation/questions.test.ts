@@ -28,7 +28,13 @@ describe("questions", () => {
 	it("are read from requests, of which a question has several, packed or not", async () => {
 		const requests = [question, other].flatMap((doc, id) =>
 			doc.choices.flatMap((choice, idx) =>
-				[doc.query, "Answer:"].map((context) => ({ doc, doc_id: id, idx, label: doc.gold, request: { context, continuation: ` ${choice}` } })),
+				[doc.query, "Answer:"].map((context) => ({
+					doc,
+					doc_id: id,
+					idx,
+					label: doc.gold,
+					request: { context, continuation: ` ${choice}` },
+				})),
 			),
 		);
 		for (const content of [lines(...requests), gzipSync(lines(...requests))])

@@ -35,7 +35,10 @@ describe("several sources", () => {
 	});
 
 	it("decide which sets are equivalent", () => {
-		const of = (removed: number, ...losses: number[]) => ({ coalition: Coalition.ofRemoved(4, [removed]), losses: Float64Array.from(losses) });
+		const of = (removed: number, ...losses: number[]) => ({
+			coalition: Coalition.ofRemoved(4, [removed]),
+			losses: Float64Array.from(losses),
+		});
 		const sets = [of(0, 1, 1, 4, 4, 4), of(1, 2, 2, 0, 0, 0)];
 		const best = (weighted: boolean) => equivalentSets(sets.map((set) => (weighted ? { ...set, sources } : set))).get(1)![0]!.removed;
 		expect(best(false)).toEqual([1]);

@@ -10,7 +10,10 @@ export function madeUpQuestions(model: Model, count: number, choices = 4, seed =
 	const { tokens } = fixtureWindows();
 	const piece = (length: number) => {
 		const at = Math.floor(random.uniform() * (tokens.length - length));
-		return model.detokenize(tokens.subarray(at, at + length), { special: false }).replace(/\s+/g, " ").trim();
+		return model
+			.detokenize(tokens.subarray(at, at + length), { special: false })
+			.replace(/\s+/g, " ")
+			.trim();
 	};
 	return Array.from({ length: count }, () => {
 		const query = piece(12 + Math.floor(random.uniform() * 30));
