@@ -126,7 +126,7 @@ export interface CurvePoint {
 	readonly loss: number | null;
 	readonly added: number | null;
 	readonly standardError?: number | null | undefined;
-	/** Further means by name, 0..1: `agreement` (objective `kl`), `accuracy` and `normalizedAccuracy` (objective `accuracy`). */
+	/** Further means by name: `nll` and `agreement` (objective `kl`), `accuracy` and `normalizedAccuracy` (objective `accuracy`); all but the first 0..1. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { MeasureOptions, Objective } from "./api.js";
 import { type FoldName, weightedFiles } from "./calibration/index.js";
 import { InvalidOptionError } from "./errors.js";
-import { type PreparedQuestions, prepareQuestions } from "./evaluation/choices.js";
+import { type PreparedQuestions, packQuestions, tokenizeQuestions } from "./evaluation/choices.js";
 import type { QuestionFile } from "./evaluation/questions.js";
 import type { Model } from "./runtime/model.js";
 
@@ -28,14 +28,18 @@ export function textFiles({ calibration, questions }: MeasureOptions): string[] 
 
 /** Questions dealt to the folds two to two to three, each fold evenly from first to last, ready to be scored. */
 export function questionFolds(model: Model, file: QuestionFile): Record<FoldName, PreparedQuestions> {
-	const { questions } = file;
-	if (questions.length < fewestQuestions) {
+	const { length } = file.questions;
+	if (length < fewestQuestions) {
 		throw new InvalidOptionError(
-			`${file.name} holds ${questions.length} questions: a search needs at least ${fewestQuestions}, two to search on, two to decide by and three to report`,
+			`${file.name} holds ${length} questions: a search needs at least ${fewestQuestions}, two to search on, two to decide by and three to report`,
 		);
 	}
 	const order: readonly FoldName[] = ["report", "search", "validation", "report", "search", "validation", "report"];
+	const tokenized = tokenizeQuestions(model, file);
 	const fold = (name: FoldName) =>
-		prepareQuestions(model, { ...file, questions: questions.filter((_, i) => order[i % order.length] === name) });
+		packQuestions(
+			tokenized.filter((_, i) => order[i % order.length] === name),
+			file.format,
+		);
 	return { search: fold("search"), validation: fold("validation"), report: fold("report") };
 }

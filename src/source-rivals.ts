@@ -21,8 +21,10 @@ export function bestBySource(session: Session, sizes: readonly number[]): Choice
 
 /** Sources on which another of the sets is better than the chosen one by more than the 95 % interval of the paired difference. */
 export function disagreementsOf(chosen: Measurement, others: readonly Measurement[]): Disagreement[] {
+	// What breaks the model on another source is no alternative.
+	const whole = others.filter((set) => Number.isFinite(meanLoss(set)));
 	return (chosen.sources ?? []).flatMap(({ name, count }, source) => {
-		const best = lowest(others, (set) => lossOn(set, source));
+		const best = lowest(whole, (set) => lossOn(set, source));
 		if (!best || count < 2) return [];
 		const paired = differences(windowsOn(chosen, source), windowsOn(best, source));
 		const { mean: by, standardError = 0 } = meanAndError(paired);

@@ -4,7 +4,7 @@ import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import type { ScoredPositions } from "../runtime/positions.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
-import type { Question, QuestionFile } from "./questions.js";
+import type { Question, QuestionFile, QuestionFormat } from "./questions.js";
 
 // Questions as windows of tokens, and the log-likelihoods of their choices.
 
@@ -58,26 +58,26 @@ const batchTokens = 8192;
  * llama-perplexity does (`hellaswag_score`): the tokens that the four texts do not have in common count.
  * @throws InvalidQuestionsError where a choice adds no token, or is longer than the context
  */
-export function prepareQuestions(
-	model: Model,
-	{ questions, format, name }: Pick<QuestionFile, "questions" | "format" | "name">,
-): PreparedQuestions {
-	const tokenized = questions.map((question, i) => ({
-		gold: question.gold,
-		choices: format === "hellaswag" ? hellaswagChoices(model, question) : continuedChoices(model, question),
-		place: `${name}, question ${i + 1}`,
-	}));
-	for (const { choices, place } of tokenized) for (const choice of choices) checkChoice(choice, place);
+export function tokenizeQuestions(model: Model, { questions, format, name }: QuestionFile): TokenizedQuestion[] {
+	return questions.map((question, i) => {
+		const choices = format === "hellaswag" ? hellaswagChoices(model, question) : continuedChoices(model, question);
+		for (const choice of choices) checkChoice(choice, `${name}, question ${i + 1}`);
+		return { gold: question.gold, choices };
+	});
+}
+
+/** Puts tokenized questions together for scoring. */
+export function packQuestions(questions: readonly TokenizedQuestion[], format: QuestionFormat): PreparedQuestions {
 	const normalization: Normalization = format === "hellaswag" ? "tokens" : "characters";
-	const flat = tokenized.flatMap(({ choices }) => choices);
+	const flat = questions.flatMap(({ choices }) => choices);
 	const batches = batchChoices(flat);
 	return {
-		questions: tokenized.map(({ gold, choices }) => ({ gold, choices })),
+		questions,
 		normalization,
 		batches,
 		tokens: batches.reduce((sum, { windows }) => sum + windows.tokens.length, 0),
 		truncated: flat.filter(({ truncated }) => truncated).length,
-		sha256: hashOf(tokenized, normalization),
+		sha256: hashOf(questions, normalization),
 	};
 }
 

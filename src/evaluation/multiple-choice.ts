@@ -4,7 +4,7 @@ import { Coalition } from "../game/coalition.js";
 import { loadModel } from "../runtime/load-model.js";
 import type { Model } from "../runtime/model.js";
 import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./accuracy.js";
-import { prepareQuestions, type PreparedQuestions, scoreChoices } from "./choices.js";
+import { packQuestions, type PreparedQuestions, scoreChoices, tokenizeQuestions } from "./choices.js";
 import { checkedBlocks } from "./perplexity.js";
 import { type QuestionFile, readQuestions } from "./questions.js";
 
@@ -54,7 +54,7 @@ async function answersOn(
 ): Promise<Scored> {
 	const model = await loadModel(path, options);
 	try {
-		const prepared = prepareQuestions(model, file);
+		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
 		const { blocks } = model.facts;
 		const mask = Coalition.ofRemoved(blocks, checkedBlocks(removed, blocks));
 		const [masked, whole] = await score(model, alsoWhole ? [mask, Coalition.full(blocks)] : [mask], prepared, options);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../src/apply.js";
 import { InvalidOptionError, InvalidQuestionsError } from "../../src/errors.js";
-import { batchChoices, prepareQuestions, scoreChoices, type TokenizedChoice } from "../../src/evaluation/choices.js";
+import { batchChoices, packQuestions, scoreChoices, tokenizeQuestions, type TokenizedChoice } from "../../src/evaluation/choices.js";
 import { evaluateQuestions } from "../../src/evaluation/multiple-choice.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Random } from "../../src/game/random.js";
@@ -24,7 +24,8 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
-const jsonl = (questions: ReturnType<typeof madeUpQuestions>) => prepareQuestions(model, { questions, format: "jsonl", name: "q" });
+const jsonl = (questions: ReturnType<typeof madeUpQuestions>) =>
+	packQuestions(tokenizeQuestions(model, { questions, format: "jsonl", name: "q" }), "jsonl");
 
 /** Log-likelihood of the tokens from `from` on, of this text alone in an evaluator that shares nothing. */
 async function alone(of: Model, mask: Coalition, { tokens, from }: TokenizedChoice): Promise<number> {
@@ -76,7 +77,7 @@ describe("tokens of a choice", () => {
 	it("must be there, and must fit", () => {
 		expect(() => jsonl([{ query: "A", choices: ["word ".repeat(400), "b"], gold: 0 }])).toThrow(InvalidQuestionsError);
 		const same = { query: "A man", choices: ["sits.", "sits."], gold: 0 };
-		expect(() => prepareQuestions(model, { questions: [same], format: "hellaswag", name: "q" })).toThrow(
+		expect(() => tokenizeQuestions(model, { questions: [same], format: "hellaswag", name: "q" })).toThrow(
 			/question 1: a choice adds no token/,
 		);
 	});

@@ -28,7 +28,7 @@ beforeAll(async () => {
 	writeFileSync(numbers, Array.from({ length: 900 }, (_, i) => `${i} + ${(i * 7) % 13} = ${i + ((i * 7) % 13)};`).join("\n"));
 });
 
-const ledgers = async () => (await listRuns({ cache: home() })).flatMap((run) => run.ledgers.map(({ path }) => path));
+const ledgers = async () => (await listRuns({ cache: home() })).flatMap((run) => run.ledgers.map(({ path }) => path)).sort();
 
 describe("the objective kl", () => {
 	it("searches by the divergence from the full model, and verifies and reports the loss beside it", async () => {

@@ -37,6 +37,7 @@ describe("sources that disagree", () => {
 
 	it("take a broken set for no better one, and say nothing of a single window", () => {
 		expect(disagreementsOf(chosen, [of(4, [2, 2, 2, 2], [1, 1, 1, Number.POSITIVE_INFINITY])])).toEqual([]);
+		expect(disagreementsOf(chosen, [of(4, [2, 2, 2, Number.POSITIVE_INFINITY], [1, 1, 1, 1])])).toEqual([]);
 		const single = [sources[0]!, { ...sources[1]!, count: 1 }];
 		const short = (removed: number, code: number) => ({ ...of(removed, [2, 2, 2, 2], [code]), sources: single });
 		expect(disagreementsOf(short(2, 3), [short(2, 3), short(4, 1)])).toEqual([]);
