@@ -1,4 +1,8 @@
+import type { CalibrationFile } from "./calibration/index.js";
 import type { ContributionUnit, Plan } from "./storage/plan.js";
+
+export type * from "./api-questions.js";
+export type { CalibrationFile };
 
 // The options and results of the public functions: shared by programs and the command line.
 
@@ -17,6 +21,10 @@ export type WorkingWeights = (typeof workingWeights)[number];
 /** Ways to score a text. */
 export const presets = ["llama-perplexity", "full"] as const;
 export type Preset = (typeof presets)[number];
+
+/** What a search keeps small: the loss on text, the divergence from the full model, or the loss of the right choices of questions. */
+export const objectives = ["nll", "kl", "accuracy"] as const;
+export type Objective = (typeof objectives)[number];
 
 export interface ProgressEvent {
 	/** What is being done, for people. */
@@ -65,7 +73,17 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly maxTime?: number | undefined;
 	/** The automatic method: tokens of masks at most, each mask counting all tokens of its windows. @default none */
 	readonly maxTokens?: number | undefined;
-	readonly calibration?: string[] | undefined;
+	/** Text files; several count by their weights, 1 where none is given. @default the model's own samples */
+	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
+	/**
+	 * What the search keeps small: `nll`, the negative log-likelihood of the text; `kl`, the KL divergence of the full model from the
+	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "nll"
+	 */
+	readonly objective?: Objective | undefined;
+	/** File of multiple-choice questions, for the objective `accuracy`. */
+	readonly questions?: string | undefined;
+	/** Questions to take from the beginning of the file, at least 7. @default all */
+	readonly limit?: number | undefined;
 	readonly windows?: number | undefined;
 	readonly windowLength?: number | undefined;
 	readonly seed?: number | undefined;
@@ -108,6 +126,22 @@ export interface CurvePoint {
 	readonly loss: number | null;
 	readonly added: number | null;
 	readonly standardError?: number | null | undefined;
+	/** Further means by name: `nll` and `agreement` (objective `kl`), `accuracy` and `normalizedAccuracy` (objective `accuracy`); all but the first 0..1. */
+	readonly figures?: Readonly<Record<string, number | null>> | undefined;
+}
+
+/** Where the calibration sources would rather have another set than the one that was chosen for a size. */
+export interface Disagreement {
+	/** Name of the source. */
+	readonly source: string;
+	/** The chosen set, and the one that is better on this source. */
+	readonly chosen: readonly number[];
+	readonly better: readonly number[];
+	/** By how much, in the objective's nats, on this source's windows of the validation fold; and the standard error, paired by window. */
+	readonly by: number;
+	readonly standardError: number;
+	/** By how much the better one on this source is worse on all of them, as they are weighted. */
+	readonly worseOverall: number;
 }
 
 export interface WrittenFile {
@@ -125,7 +159,11 @@ export interface PruneResult {
 	readonly planPath?: string | undefined;
 	/** Missing after a dry run, and where no output was named. */
 	readonly output?: WrittenFile | undefined;
+	/** In the unit of the objective. */
 	readonly curve: readonly CurvePoint[];
+	readonly objective: Objective;
+	/** Sources that would rather have another set; empty where they agree, or there is one. */
+	readonly disagreements: readonly Disagreement[];
 	/** A sensible choice where none was asked for; it may be to remove nothing. */
 	readonly suggestion?: { readonly removed: readonly number[]; readonly reason: string } | undefined;
 	/** What a dry run would measure. */
@@ -159,7 +197,8 @@ export interface Contribution {
 
 export interface RankResult {
 	readonly model: ModelSummary;
-	/** Loss of the full model. */
+	readonly objective: Objective;
+	/** Of the full model, in the unit of the objective. */
 	readonly loss: number;
 	readonly estimator: string;
 	readonly contributions: readonly Contribution[];

@@ -18,19 +18,23 @@ const budgets: Readonly<Record<Effort, (blocks: number) => number>> = {
 	thorough: () => 3000,
 };
 
-/** Masks that the automatic method measures at most. */
+/**
+ * Masks that the automatic method measures at most.
+ * @param tokens that a mask runs; those of the windows where it is not given
+ */
 export function autoBudget(
 	blocks: number,
 	{ masks, effort = "standard", maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: PruneOptions,
+	tokens = windows * windowLength,
 ): number {
 	const count = masks ?? budgets[effort](blocks);
-	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / (windows * windowLength)));
+	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
 }
 
 /** Sets for every size by the surrogate's active search, its contributions and how good it was. */
 export async function chooseAuto(session: Session, search: SearchOptions, wholeCurve: boolean, options: PruneOptions): Promise<Choices> {
 	const game = session.games.search;
-	const budget = autoBudget(game.players, options);
+	const budget = autoBudget(game.players, options, session.tokens.search);
 	const end = options.maxTime === undefined ? Number.POSITIVE_INFINITY : Date.now() + 1000 * options.maxTime;
 	const log = logger(options);
 	const result = await session.timed("search", () =>

@@ -1,4 +1,5 @@
 import type { PruneOptions } from "./api.js";
+import { weightedFiles } from "./calibration/index.js";
 import { blocksArgument } from "./report/format.js";
 
 /** The command that does the same as a call. */
@@ -19,7 +20,10 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("strata", options.strata?.join(","));
 	flag("attribution-masks", options.attributionMasks);
 	flag("epochs", options.epochs);
-	for (const file of options.calibration ?? []) flag("calibration", file);
+	for (const { path, weight } of weightedFiles(options.calibration ?? [])) flag("calibration", weight === 1 ? path : `${path}=${weight}`);
+	flag("objective", options.objective);
+	flag("questions", options.questions);
+	flag("limit", options.limit);
 	flag("windows", options.windows);
 	flag("window-length", options.windowLength);
 	flag("seed", options.seed);

@@ -18,6 +18,7 @@ export type PruneGgufErrorCode =
 	| "INVALID_PLAN"
 	| "GATE_NOT_MET"
 	| "CALIBRATION_FAILED"
+	| "INVALID_QUESTIONS"
 	| "FILE_ERROR";
 
 /** Base of every error thrown on purpose: a stable `code`, a message that says what was expected and what to do, and the `cause`. */
@@ -72,5 +73,7 @@ export class InvalidLedgerError extends subclass("INVALID_LEDGER") {}
 export class InvalidPlanError extends subclass("INVALID_PLAN") {}
 /** Calibration text is missing, unreadable or too short. */
 export class CalibrationError extends subclass("CALIBRATION_FAILED") {}
+/** Multiple-choice questions are malformed, or cannot be scored with this model. */
+export class InvalidQuestionsError extends subclass("INVALID_QUESTIONS") {}
 /** A file cannot be read or written. */
 export class FileError extends subclass("FILE_ERROR") {}

@@ -4,13 +4,14 @@
  * @packageDocumentation
  */
 export type * from "./api.js";
-export { efforts, methods, presets, workingWeights } from "./api.js";
+export { efforts, methods, objectives, presets, workingWeights } from "./api.js";
 export { applyPlan } from "./apply.js";
 export { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
 export {
 	calibrate,
 	type Calibration,
 	type CalibrationOptions,
+	type CalibrationSource,
 	type FoldCounts,
 	type FoldName,
 	foldNames,
@@ -18,9 +19,13 @@ export {
 	ownSamples,
 } from "./calibration/index.js";
 export * from "./errors.js";
+export { mcnemar } from "./evaluation/accuracy.js";
+export { evaluateQuestions } from "./evaluation/multiple-choice.js";
 export { evaluateModel } from "./evaluation/perplexity.js";
+export { type Question, readQuestions } from "./evaluation/questions.js";
 export { Coalition } from "./game/coalition.js";
 export { type Game, type Measurement, meanLoss, valueOfLoss } from "./game/game.js";
+export type { SourceShare } from "./game/sources.js";
 export { GgufFile, writeGguf, writtenSize } from "./gguf/index.js";
 export { inspectModel } from "./inspect.js";
 export { pruneGguf } from "./prune.js";

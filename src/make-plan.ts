@@ -1,16 +1,14 @@
 import { basename } from "node:path";
 import type { Contribution, PruneOptions } from "./api.js";
 import type { Attribution } from "./attribution/attribution.js";
-import { foldNames } from "./calibration/index.js";
 import type { Choices } from "./choose.js";
 import { commandLine } from "./command.js";
-import { Coalition } from "./game/coalition.js";
+import { objectiveFigures, textFigures } from "./plan-figures.js";
 import type { Finalist, Race } from "./race.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
-import { hashWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
-import { differences, finite, meanAndError } from "./statistics.js";
-import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, type PlanFold, type PlanLosses, parsePlan } from "./storage/plan.js";
+import { finite } from "./statistics.js";
+import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "./storage/plan.js";
 
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
 export async function makePlan(
@@ -21,15 +19,10 @@ export async function makePlan(
 	decided: Race,
 	options: PruneOptions,
 ): Promise<Plan> {
-	const { model, calibration } = session;
+	const { model } = session;
 	const { blocks } = model.facts;
-	const losses: Record<string, PlanLosses> = {};
-	const folds: Record<string, PlanFold> = {};
-	for (const name of foldNames) {
-		const windows = calibration.folds[name];
-		folds[name] = { source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length };
-		losses[name] = await session.timed("figures", () => lossesOn(session, name, chosen, options));
-	}
+	const { folds, losses } = await textFigures(session, chosen.removed, options);
+	const objective = await objectiveFigures(session, chosen.removed, options);
 	const { removeBlocks, removeFraction, masks, effort, maxTime, maxTokens, strata, epochs, attributionMasks, windows, windowLength } =
 		options;
 	return parsePlan({
@@ -53,10 +46,13 @@ export async function makePlan(
 			attributionMasks,
 			windows,
 			windowLength,
+			limit: options.limit,
 		}),
 		seed: session.seed,
 		calibration: folds,
 		losses,
+		...(objective ? { objective } : {}),
+		...(decided.disagreements.length > 0 ? { disagreements: planDisagreements(decided) } : {}),
 		...(choices ? { contributions: contributionsOf(choices) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
 		critical: (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
@@ -70,20 +66,8 @@ export async function makePlan(
 	});
 }
 
-async function lossesOn(session: Session, fold: (typeof foldNames)[number], chosen: Finalist, options: PruneOptions): Promise<PlanLosses> {
-	const game = session.games[fold];
-	const [full, removed] = await game.measure([Coalition.full(game.players), Coalition.ofRemoved(game.players, chosen.removed)], {
-		phase: "figures",
-		signal: options.signal,
-	});
-	const { mean, standardError } = meanAndError(differences(removed!.losses, full!.losses));
-	const side = (losses: Float64Array) => ({ mean: finite(meanAndError(losses).mean), windows: Array.from(losses, finite) });
-	return {
-		full: side(full!.losses),
-		removed: side(removed!.losses),
-		difference: finite(mean),
-		standardError: finite(standardError ?? Number.NaN),
-	};
+function planDisagreements({ disagreements }: Race): NonNullable<Plan["disagreements"]> {
+	return disagreements.map(({ chosen, better, ...rest }) => ({ ...rest, chosen: [...chosen], better: [...better] }));
 }
 
 function contributionsOf({ contributions }: Choices): NonNullable<Plan["contributions"]> {

@@ -7,9 +7,11 @@ import type { BlockPlan } from "./architectures/index.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, checkCount, checkedRemoval, checkProvable, readHeader } from "./header.js";
+import { textFiles } from "./objective.js";
 import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
 import { makePlan } from "./make-plan.js";
 import { measureOne, Session, logger, summarize } from "./session.js";
+import { bestBySource } from "./source-rivals.js";
 import { keptPlanPath } from "./storage/runs.js";
 import { writePlan } from "./storage/plan.js";
 import { checkTarget } from "./storage/atomic-file.js";
@@ -42,7 +44,7 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 		if (output !== undefined && options.plan !== undefined && resolve(output) === resolve(options.plan)) {
 			throw new InvalidOptionError(`${output} cannot be both the output and the plan: give two names`);
 		}
-		const target = { overwrite: options.overwrite ?? false, inputs: [model, ...(options.calibration ?? [])] };
+		const target = { overwrite: options.overwrite ?? false, inputs: [model, ...textFiles(options)] };
 		for (const path of [output, options.plan ?? (output === undefined ? undefined : `${output}.plan.json`)]) {
 			if (path !== undefined) await checkTarget(path, target);
 		}
@@ -70,7 +72,12 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 		if (amount === "curve") {
 			return finish(
 				session,
-				{ curve, suggestion: suggest(curve, session), commands: commandsFor(model, output, curve, session, options) },
+				{
+					curve,
+					disagreements: decided.disagreements,
+					suggestion: suggest(curve, session),
+					commands: commandsFor(model, output, curve, session, options),
+				},
 				started,
 			);
 		}
@@ -127,7 +134,7 @@ function countOf(amount: Amount, path: string, plan: BlockPlan): Removable {
 
 /** Says what is known, what is left to measure at most, and how long that takes. */
 async function announce(session: Session, { kmax }: Removable, options: PruneOptions): Promise<Estimate> {
-	const { model, calibration, games } = session;
+	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
 	const planned = options.remove ? 1 : plannedMasks(options.method ?? "greedy", blocks, kmax, options);
@@ -135,23 +142,22 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	const full = await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
 	if (!full.every(Number.isFinite))
 		throw new InvalidOptionError("the full model gives losses that are not finite on this text: nothing can be compared with it");
-	const { search, validation, report } = calibration.folds;
 	const masks = planned - known;
 	// The winners and the full model are measured on the other folds too.
-	const otherWindows = 4 * (validation.count + report.count);
-	const perMask = search.count * search.length;
+	const otherTokens = 4 * (tokens.validation + tokens.report);
+	const perMask = tokens.search;
 	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
 	const estimate = {
 		masks,
 		known,
-		tokens: masks * perMask + otherWindows * search.length,
-		seconds: secondsPerMask * (masks + otherWindows / search.count),
+		tokens: masks * perMask + otherTokens,
+		seconds: secondsPerMask * (masks + otherTokens / perMask),
 	};
 	const left = known > 0 ? `, ${known} of them known, at most ${masks} left` : "";
 	const time = Number.isFinite(estimate.seconds) ? `, about ${formatDuration(estimate.seconds)}` : "";
 	logger(options)(
 		"note",
-		`${basename(model.path)}: ${blocks} blocks; at most ${planned} masks of ${perMask} tokens${left} (${calibration.source})${time}`,
+		`${basename(model.path)}: ${blocks} blocks; at most ${planned} masks of ${perMask} tokens${left} (${options.questions === undefined ? calibration.source : basename(options.questions)})${time}`,
 	);
 	return estimate;
 }
@@ -167,7 +173,7 @@ function candidates(session: Session, choices: Choices | undefined, removable: R
 	if (options.remove) return [{ removed: checkedRemoval(session.model.path, session.model.blocks, options.remove), method: "given" }];
 	const sizes = removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count];
 	const own = [...choices!.found.byCount].map(([, { removed }]) => ({ removed, method: choices!.found.method }));
-	const sets = [...own, ...choices!.rivals].filter(({ removed }) => sizes.includes(removed.length));
+	const sets = [...own, ...choices!.rivals, ...bestBySource(session, sizes)].filter(({ removed }) => sizes.includes(removed.length));
 	if (sets.length === 0) {
 		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
 		throw new InvalidOptionError(
@@ -191,7 +197,7 @@ async function deliver(
 	const planPath =
 		options.plan ?? (output === undefined ? keptPlanPath(session.folder, `${plan.method}-${plan.removed.length}`) : `${output}.plan.json`);
 	const keptAmongRuns = options.plan === undefined && output === undefined;
-	const report = session.games.report;
+	const { report } = session.texts;
 	const losses = await measureOne(report, Coalition.ofRemoved(report.players, chosen.removed), "figures", options.signal);
 	let written: PruneResult["output"];
 	if (output !== undefined) {
@@ -211,21 +217,38 @@ async function deliver(
 		await writePlan(
 			planPath,
 			{ ...plan, timings: { ...session.timings } },
-			{ overwrite: options.overwrite ?? false, inputs: [...session.model.file.paths, ...(options.calibration ?? [])] },
+			{ overwrite: options.overwrite ?? false, inputs: [...session.model.file.paths, ...textFiles(options)] },
 		);
-		return { model: summary, plan, planPath, output: written, curve, commands: [], seconds: (Date.now() - started) / 1000 };
+		return {
+			...{ model: summary, plan, planPath, output: written, curve, objective: session.objective, disagreements: decided.disagreements },
+			...{ commands: [], seconds: (Date.now() - started) / 1000 },
+		};
 	}
 	await writePlan(planPath, plan, {
 		overwrite: keptAmongRuns || (options.overwrite ?? false),
-		inputs: [...session.model.file.paths, ...(options.calibration ?? [])],
+		inputs: [...session.model.file.paths, ...textFiles(options)],
 	});
 	return finish(
 		session,
-		{ plan, planPath, curve, commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`] },
+		{
+			plan,
+			planPath,
+			curve,
+			disagreements: decided.disagreements,
+			commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`],
+		},
 		started,
 	);
 }
 
-function finish(session: Session, result: Omit<PruneResult, "model" | "seconds">, started: number): PruneResult {
-	return { model: summarize(session.model), ...result, seconds: (Date.now() - started) / 1000 };
+type Finished = Omit<PruneResult, "model" | "objective" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;
+
+function finish(session: Session, result: Finished, started: number): PruneResult {
+	return {
+		model: summarize(session.model),
+		objective: session.objective,
+		disagreements: [],
+		...result,
+		seconds: (Date.now() - started) / 1000,
+	};
 }

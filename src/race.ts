@@ -1,7 +1,9 @@
-import type { CurvePoint, PruneOptions, PruneResult } from "./api.js";
+import type { CurvePoint, Disagreement, Objective, PruneOptions, PruneResult } from "./api.js";
 import { commandLine } from "./command.js";
 import { Coalition } from "./game/coalition.js";
+import type { Measurement } from "./game/game.js";
 import { logger, type Session } from "./session.js";
+import { disagreementsOf, disagreementText } from "./source-rivals.js";
 import { differences, finite, meanAndError } from "./statistics.js";
 
 /** A set that a method proposes. */
@@ -18,11 +20,17 @@ export interface Finalist extends Choice {
 	readonly added: number;
 	/** Of the added loss, paired by window. */
 	readonly standardError: number | undefined;
+	/** Means of further figures, by name. */
+	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 }
 
 /** The best set of each number of removed blocks, by the validation fold. */
 export interface Race {
 	readonly fullLoss: number;
+	/** Means of further figures of the full model. */
+	readonly fullFigures?: Finalist["figures"];
+	/** Sources that would rather have another set. */
+	readonly disagreements: readonly Disagreement[];
 	readonly winners: ReadonlyMap<number, Finalist>;
 }
 
@@ -33,12 +41,13 @@ export async function race(session: Session, choices: readonly Choice[], options
 	const measured = await session.timed("validation", () =>
 		game.measure([Coalition.full(game.players), ...sets], { phase: "validation", signal: options.signal }),
 	);
-	const full = measured[0]!.losses;
+	const { losses: full, sources } = measured[0]!;
 	const winners = new Map<number, Finalist>();
 	choices.forEach((choice, i) => {
 		const { losses } = measured[i + 1]!;
-		const { mean: added, standardError } = meanAndError(differences(losses, full));
-		const finalist = { ...choice, loss: meanAndError(losses).mean, added, standardError };
+		const { mean: added, standardError } = meanAndError(differences(losses, full), sources);
+		const loss = meanAndError(losses, sources).mean;
+		const finalist = { ...choice, loss, added, standardError, figures: meansOf(measured[i + 1]!) };
 		const best = winners.get(choice.removed.length);
 		if (!best || finalist.added < best.added) winners.set(choice.removed.length, finalist);
 	});
@@ -50,7 +59,22 @@ export async function race(session: Session, choices: readonly Choice[], options
 			`${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) was better on the validation text than that of ${first?.method}`,
 		);
 	}
-	return { fullLoss: meanAndError(full).mean, winners };
+	const disagreements = disagreementsIn(winners, choices, measured.slice(1));
+	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
+	return { fullLoss: meanAndError(full, sources).mean, fullFigures: meansOf(measured[0]!), winners, disagreements };
+}
+
+function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
+	if (!figures) return undefined;
+	return Object.fromEntries(Object.entries(figures).map(([name, values]) => [name, finite(meanAndError(values, sources).mean)]));
+}
+
+function disagreementsIn(winners: Race["winners"], choices: readonly Choice[], measured: readonly Measurement[]): Disagreement[] {
+	return [...winners].flatMap(([size, { removed }]) => {
+		const sets = measured.filter((_, i) => choices[i]!.removed.length === size);
+		const chosen = sets.find(({ coalition }) => coalition.removed().join() === removed.join())!;
+		return disagreementsOf(chosen, sets);
+	});
 }
 
 /** The winner of a race of one size. */
@@ -60,36 +84,55 @@ export function chosenOf(decided: Race): Finalist {
 
 /** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
 export function curveOf(decided: Race): CurvePoint[] {
-	const full: CurvePoint = { removed: [], loss: decided.fullLoss, added: 0, standardError: 0 };
-	const points = [...decided.winners.values()].map(({ removed, loss, added, standardError }) => ({
+	const full: CurvePoint = {
+		...{ removed: [], loss: decided.fullLoss, added: 0, standardError: 0 },
+		...(decided.fullFigures ? { figures: decided.fullFigures } : {}),
+	};
+	const points = [...decided.winners.values()].map(({ removed, loss, added, standardError, figures }) => ({
 		removed,
 		loss: finite(loss),
 		added: finite(added),
 		standardError: standardError === undefined ? undefined : finite(standardError),
+		...(figures ? { figures } : {}),
 	}));
 	return [full, ...points.sort((a, b) => a.removed.length - b.removed.length)];
 }
 
-/** Added loss, nats per token, up to which a smaller model is suggested: perplexity rises by about a tenth. */
+/** Added to the objective, nats, up to which a smaller model is suggested: perplexity rises by about a tenth. */
 const sensibleLoss = 0.1;
+
+/** What that bound means, and what a set costs, for people. */
+const costWords: Readonly<Record<Objective, { bound: string; cost: (added: number) => string }>> = {
+	nll: {
+		bound: "raise perplexity by no more than about a tenth",
+		cost: (added) => `raises perplexity by ${((Math.exp(added) - 1) * 100).toFixed(0)} %`,
+	},
+	kl: {
+		bound: `diverge from the full model by no more than ${sensibleLoss} nats per token`,
+		cost: (added) => `diverges from the full model by ${added.toFixed(2)} nats per token`,
+	},
+	accuracy: {
+		bound: `cost no more than ${sensibleLoss} nats a question`,
+		cost: (added) => `costs ${added.toFixed(2)} nats a question`,
+	},
+};
 
 /** The most blocks whose loss stays small, which may be none. */
 export function suggest(curve: readonly CurvePoint[], session: Session): NonNullable<PruneResult["suggestion"]> {
 	const fits = curve.filter((point) => point.added !== null && point.added <= sensibleLoss);
 	const best = fits.at(-1)!;
-	const percent = (added: number) => `${((Math.exp(added) - 1) * 100).toFixed(0)} %`;
+	const { bound, cost } = costWords[session.objective];
 	if (best.removed.length > 0) {
 		return {
 			removed: best.removed,
-			reason: `the most of ${session.model.facts.blocks} blocks that raise perplexity by no more than about a tenth (${percent(best.added!)})`,
+			reason: `the most of ${session.model.facts.blocks} blocks that ${bound} (it ${cost(best.added!)})`,
 		};
 	}
 	const next = curve[1];
 	if (!next) return { removed: [], reason: "no set of blocks was found that can go" };
-	const cost = next.added == null ? "breaks it" : `raises perplexity by ${percent(next.added)}`;
 	return {
 		removed: [],
-		reason: `already the cheapest block ${cost}. A smaller quantisation may be the better way to a smaller file.`,
+		reason: `already the cheapest block ${next.added == null ? "breaks it" : cost(next.added)}. A smaller quantisation may be the better way to a smaller file.`,
 	};
 }
 

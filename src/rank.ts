@@ -25,6 +25,7 @@ export async function rankBlocks(model: string, options: MeasureOptions = {}): P
 		for (const note of found.notes) logger(options)("note", note);
 		return {
 			model: summarize(session.model),
+			objective: session.objective,
 			loss: found.fullLoss,
 			estimator: contributions.estimator,
 			contributions: contributionRows(contributions),

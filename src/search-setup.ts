@@ -28,10 +28,15 @@ export interface SearchSetup {
 	close(): Promise<void>;
 }
 
-/** Opens the ledger of the search fold; a new one is begun with what short measurements choose. */
+/**
+ * Opens the ledger of the search fold; a new one is begun with what short measurements choose.
+ * @param windows text for these measurements
+ * @param shape of what the ledger will hold
+ */
 export async function setUpSearch(
 	model: Model,
 	windows: TokenWindows,
+	shape: { readonly count: number; readonly length: number },
 	plan: SearchPlan,
 	where: {
 		folder: string;
@@ -57,17 +62,17 @@ export async function setUpSearch(
 		const ledger = await Ledger.open(path, {
 			key,
 			players: model.blocks.blocks,
-			windows: { count: windows.count, length: windows.length },
+			windows: shape,
 			settings: { ...where.settings, threads: begun.threads, ubatch: begun.ubatch, weights: begun.weights },
 		});
 		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend: where.backend };
-		const shape = { threads: Number(settings.threads), ubatch: Number(settings.ubatch) };
+		const sweep = { threads: Number(settings.threads), ubatch: Number(settings.ubatch) };
 		const weights = settings.weights as Weights;
-		log("debug", `the search runs on ${weights} weights, ubatch ${shape.ubatch}, ${shape.threads} threads`);
-		if (options.threads !== undefined && options.threads !== shape.threads) {
+		log("debug", `the search runs on ${weights} weights, ubatch ${sweep.ubatch}, ${sweep.threads} threads`);
+		if (options.threads !== undefined && options.threads !== sweep.threads) {
 			log(
 				"warning",
-				`these measurements were begun with ${shape.threads} threads, which is kept: --threads ${options.threads} is not used (prune-gguf runs clean starts anew)`,
+				`these measurements were begun with ${sweep.threads} threads, which is kept: --threads ${options.threads} is not used (prune-gguf runs clean starts anew)`,
 			);
 		}
 		return {
@@ -75,7 +80,7 @@ export async function setUpSearch(
 			settings,
 			evaluator: async () => {
 				if (weights !== "own") copy ??= await makeCopy(model, weights as FileType, where.folder, options);
-				return (copy ?? model).createEvaluator(shape);
+				return (copy ?? model).createEvaluator(sweep);
 			},
 			close: async () => {
 				const finished = copy;

@@ -9,6 +9,8 @@ import { tempFolder } from "./helpers/temp-folder.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const folders = tempFolder();
+/** Pages whose examples are run. */
+const pages = ["docs/api.md", "docs/evaluation.md"];
 
 /** The TypeScript blocks of a page. */
 function examplesOf(page: string): string[] {
@@ -49,7 +51,7 @@ describe("the examples", () => {
 		expect(existsSync(join(ROOT, "dist", "index.js")), "run npm run build first").toBe(true);
 	});
 
-	it.each(["README.md", "docs/api.md"])("of %s are correct TypeScript", (page) => {
+	it.each(["README.md", ...pages])("of %s are correct TypeScript", (page) => {
 		const folder = userFolder();
 		const examples = examplesOf(page);
 		expect(examples.length).toBeGreaterThan(0);
@@ -72,9 +74,9 @@ describe("the examples", () => {
 		expect(existsSync(join(folder, "smaller.gguf.plan.json"))).toBe(true);
 	});
 
-	it.skipIf(findAddon() === undefined).each(examplesOf("docs/api.md").map((text, i) => [i + 1, text] as const))(
-		"number %i of docs/api.md runs",
-		(_, text) => {
+	it.skipIf(findAddon() === undefined).each(pages.flatMap((page) => examplesOf(page).map((text, i) => [i + 1, page, text] as const)))(
+		"number %i of %s runs",
+		(_number, _page, text) => {
 			const { status, stdout, stderr } = run(text, userFolder());
 			expect(status, stderr).toBe(0);
 			expect(stdout).not.toMatch(/undefined|NaN/);

@@ -14,17 +14,33 @@ export type FoldName = (typeof foldNames)[number];
 /** Windows in each fold. */
 export type FoldCounts = Record<FoldName, number>;
 
+/** A calibration file and how much it counts. */
+export interface CalibrationFile {
+	readonly path: string;
+	/** Above 0; only the ratios matter. @default 1 */
+	readonly weight?: number | undefined;
+}
+
+/** One source of windows. Its windows lie one after another in each fold, in the order of the sources. */
+export interface CalibrationSource {
+	readonly name: string;
+	readonly weight: number;
+	readonly counts: FoldCounts;
+}
+
 /** Calibration windows in folds, and where they come from. */
 export interface Calibration {
 	folds: Record<FoldName, TokenWindows>;
 	/** For people: "the model's own samples", or the names of the files. */
 	source: string;
+	/** One, or one a file. */
+	sources: readonly CalibrationSource[];
 }
 
 /** Where the windows come from and how many there are. */
 export interface CalibrationOptions {
-	/** Text files; without any, the model's own samples. */
-	files?: readonly string[] | undefined;
+	/** Text files; without any, the model's own samples. Each gives as many windows as the next, whatever its weight. */
+	files?: readonly (string | CalibrationFile)[] | undefined;
 	counts: FoldCounts;
 	/** Tokens in a window. */
 	length: number;
@@ -42,16 +58,24 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
 	if (options.length > model.facts.contextLength) {
 		throw new InvalidOptionError(`windows of ${options.length} tokens exceed the model's context of ${model.facts.contextLength}`);
 	}
-	const files = options.files ?? [];
+	const files = weightedFiles(options.files ?? []);
 	const total = foldNames.reduce((sum, name) => sum + options.counts[name], 0);
 	if (files.length === 0) {
 		const windows = await ownSamples(model, { ...options, count: total });
-		return { folds: deal(windows, options.counts), source: "the model's own samples" };
+		return oneSource("the model's own samples", deal(windows, options.counts));
 	}
-	await refuseRepeated(files);
+	await refuseRepeated(files.map(({ path }) => path));
+	const short = foldNames.find((name) => options.counts[name] > 0 && options.counts[name] < files.length);
+	if (short !== undefined) {
+		throw new InvalidOptionError(
+			`${files.length} calibration files need a window each in every fold, and the ${short} fold has ${options.counts[short]}: give more windows or fewer files`,
+		);
+	}
 	const dealt: Record<FoldName, TokenWindows>[] = [];
-	for (const [i, file] of files.entries()) {
+	const sources: CalibrationSource[] = [];
+	for (const [i, { path: file, weight }] of files.entries()) {
 		const counts = shareOf(options.counts, i, files.length);
+		sources.push({ name: nameAmong(file, files), weight, counts });
 		const documents: CalibrationDocument[] = await readDocuments(file);
 		const count = foldNames.reduce((sum, name) => sum + counts[name], 0);
 		if (count > 0) dealt.push(deal(windowsOfDocuments(model, documents, count, options.length, file), counts));
@@ -59,7 +83,28 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
 	const folds = Object.fromEntries(
 		foldNames.map((name) => [name, concatWindows(dealt.map((part) => part[name]).filter((part) => part.count > 0))]),
 	) as Record<FoldName, TokenWindows>;
-	return { folds, source: files.map((file) => basename(file)).join(", ") };
+	return { folds, source: files.map(({ path }) => basename(path)).join(", "), sources };
+}
+
+/** Folds of one source. */
+export function oneSource(source: string, folds: Calibration["folds"]): Calibration {
+	const counts = { search: folds.search.count, validation: folds.validation.count, report: folds.report.count };
+	return { folds, source, sources: [{ name: source, weight: 1, counts }] };
+}
+
+/** Files with their weights. @throws InvalidOptionError for a weight that is not above 0 */
+export function weightedFiles(files: readonly (string | CalibrationFile)[]): { path: string; weight: number }[] {
+	return files.map((file) => {
+		const { path, weight = 1 } = typeof file === "string" ? { path: file } : file;
+		if (!(weight > 0 && Number.isFinite(weight)))
+			throw new InvalidOptionError(`the weight of ${path} must be a number above 0, got ${weight}`);
+		return { path, weight };
+	});
+}
+
+/** The file's name, with its folders where another has the same one. */
+function nameAmong(path: string, files: readonly { path: string }[]): string {
+	return files.filter((file) => basename(file.path) === basename(path)).length > 1 ? path : basename(path);
 }
 
 /** The same text twice would land in two folds. */

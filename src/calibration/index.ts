@@ -1,5 +1,17 @@
 export { type CalibrationDocument, readDocuments } from "./documents.js";
-export { type Calibration, type CalibrationOptions, calibrate, deal, type FoldCounts, type FoldName, foldNames } from "./folds.js";
+export {
+	type Calibration,
+	type CalibrationFile,
+	type CalibrationOptions,
+	type CalibrationSource,
+	calibrate,
+	deal,
+	type FoldCounts,
+	type FoldName,
+	foldNames,
+	oneSource,
+	weightedFiles,
+} from "./folds.js";
 export { ownSamples } from "./own-samples.js";
 export { drawPositions } from "./positions.js";
 export { windowsOfDocuments } from "./text-windows.js";

@@ -9,6 +9,8 @@ import type {
 	MeasureOptions,
 	PruneOptions,
 	PruneResult,
+	QuestionsOptions,
+	QuestionsResult,
 	RankResult,
 } from "../api.js";
 
@@ -26,6 +28,7 @@ export interface Api {
 	rankBlocks(model: string, options: MeasureOptions): Promise<RankResult>;
 	applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult>;
 	evaluateModel(model: string, options: EvaluateOptions): Promise<EvaluateResult>;
+	evaluateQuestions(model: string, options: QuestionsOptions): Promise<QuestionsResult>;
 	inspectModel(path: string): Promise<InspectResult>;
 	buildAddon(options: BuildOptions): Promise<BuildResult>;
 	listRuns(options?: RunsOptions): Promise<RunFolder[]>;

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import type { CalibrationFile } from "./api.js";
 import { UsageError } from "./exit.js";
 
 // yargs turns "abc" into NaN, `--n` without a value into its default and a repeated option into a list, all without a word.
@@ -92,12 +94,26 @@ export function filesOption(name: string) {
 		if (value === undefined) return undefined;
 		const files = (Array.isArray(value) ? value : [value]).map(String);
 		if (files.length === 0 || files.includes("")) throw new UsageError(`--${name}: expected one or more file names.`);
-		const model = files.find((file) => /\.gguf$/i.test(file));
+		const model = files.find((file) => /\.gguf(=[^=]*)?$/i.test(file));
 		if (model === undefined) return files;
 		throw new UsageError(
 			`--${name}: ${model} is no text. Name the model and the output before --${name}, which takes all file names after it.`,
 		);
 	};
+}
+
+/** Reads file names of which each may have a weight: `chat.jsonl=2`. A file whose own name ends that way is taken as it is. */
+export function weightedFilesOption(name: string) {
+	const files = filesOption(name);
+	return (value: unknown): (string | CalibrationFile)[] | undefined =>
+		files(value)?.map((file) => {
+			const [, path, weight] = /^(.+)=([^=/\\]*)$/.exec(file) ?? [];
+			if (path === undefined || existsSync(file)) return file;
+			if (/^(\d+\.?\d*|\.\d+)$/.test(weight!) && Number(weight) > 0) return { path, weight: Number(weight) };
+			throw new UsageError(
+				`--${name}: expected FILE or FILE=WEIGHT with a number above 0, such as notes.txt=2, got ${JSON.stringify(file)}.`,
+			);
+		});
 }
 
 function single(name: string, value: unknown): string | undefined {

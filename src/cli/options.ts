@@ -1,6 +1,6 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
-import { efforts, methods, workingWeights } from "./api.js";
-import { blocksOption, choiceOption, durationOption, filesOption, integerOption, textOption } from "./coerce.js";
+import { efforts, methods, objectives, workingWeights } from "./api.js";
+import { blocksOption, choiceOption, durationOption, integerOption, textOption, weightedFilesOption } from "./coerce.js";
 import type { GlobalArguments } from "./context.js";
 
 /** Groups of the help. */
@@ -17,6 +17,9 @@ export const groups = {
 export function valueOption<T>(describe: string, group: string, coerce: (value: unknown) => T) {
 	return { describe, group, coerce, type: "string", requiresArg: true } as const;
 }
+
+/** An option whose value is any text, a file name for example. */
+export const textValue = (name: string, describe: string, group: string) => valueOption(describe, group, textOption(name));
 
 /** A command whose handler takes what its builder declares. */
 export function defineCommand<T>(command: {
@@ -52,6 +55,12 @@ export const unknownOption = {
 	group: groups.danger,
 } as const satisfies Options;
 
+/** Multiple-choice questions. */
+export const questionOptions = {
+	questions: textValue("questions", "Multiple-choice questions: JSON Lines with query, choices, gold, or HellaSwag's text", groups.text),
+	limit: valueOption("Questions to take from the beginning of the file [default: all]", groups.text, integerOption("limit", { min: 1 })),
+};
+
 /** How blocks are measured. */
 export const measureOptions = {
 	method: valueOption(`How blocks are judged: ${methods.join(", ")} [default: greedy]`, groups.method, choiceOption("method", methods)),
@@ -84,13 +93,20 @@ export const measureOptions = {
 	),
 	seed: valueOption("Seed of everything drawn at random [default: 0]", groups.method, integerOption("seed", { max: 2 ** 32 - 1 })),
 	calibration: {
-		describe: "Text files (plain, or JSON Lines with text or messages) [default: the model's own samples]",
+		describe:
+			"Text files (plain, or JSON Lines with text or messages), of several each with its weight: a.txt=2 b.jsonl=1 [default: the model's own samples]",
 		group: groups.text,
 		type: "array",
 		string: true,
 		requiresArg: true,
-		coerce: filesOption("calibration"),
+		coerce: weightedFilesOption("calibration"),
 	},
+	objective: valueOption(
+		"What is kept small: nll (the text's negative log-likelihood), kl (divergence from the full model), accuracy (loss of the right choices of --questions) [default: nll]",
+		groups.text,
+		choiceOption("objective", objectives),
+	),
+	...questionOptions,
 	windows: valueOption("Windows to search on [default: 10]", groups.text, integerOption("windows", { min: 2 })),
 	"window-length": valueOption("Tokens in a window [default: 128]", groups.text, integerOption("window-length", { min: 8 })),
 	...machineOptions,
@@ -116,9 +132,6 @@ export const overwriteOption = {
 	type: "boolean",
 	group: groups.danger,
 } as const satisfies Options;
-
-/** An option whose value is any text, a file name for example. */
-export const textValue = (name: string, describe: string, group: string) => valueOption(describe, group, textOption(name));
 
 /** Positional argument: a model file. */
 export const modelPositional = { describe: "GGUF file; of a split model the first part", type: "string", demandOption: true } as const;

@@ -1,13 +1,35 @@
-import { formatAge, formatBlocks, formatBytes, formatCount, formatDuration, formatInteger, formatLoss } from "../report/format.js";
+import {
+	formatAge,
+	formatBlocks,
+	formatBytes,
+	formatCount,
+	formatDuration,
+	formatInteger,
+	formatLoss,
+	formatPValue,
+	formatSigned,
+} from "../report/format.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
-import { contributionsTable, curveTable, factsTable, summaryTable, surrogateLine } from "../report/terminal.js";
+import {
+	contributionsTable,
+	curveTable,
+	factsTable,
+	objectiveTable,
+	objectiveTitles,
+	sourcesTable,
+	summaryTable,
+	surrogateLine,
+} from "../report/terminal.js";
 import type {
+	Accuracy,
+	AccuracyDifference,
 	ApplyResult,
 	CleanResult,
 	EvaluateResult,
 	InspectResult,
 	Plan,
 	PruneResult,
+	QuestionsResult,
 	RankResult,
 	RunFolder,
 	WrittenFile,
@@ -45,6 +67,14 @@ function chosenParts(result: PruneResult, plan: Plan, style: TextStyle): string[
 			),
 		);
 	}
+	const objective = name && plan.objective?.folds[name];
+	if (plan.objective && objective) {
+		const { figures = {}, full, removed, ...rest } = objective;
+		const value = { ...rest, full: full.mean, removed: removed.mean };
+		parts.push(objectiveTable({ title: `${name} fold`, name: plan.objective.name, value, figures }, style));
+	}
+	const sources = (objective ?? losses)?.sources;
+	if (sources) parts.push(sourcesTable(sources, style));
 	if (plan.surrogate) parts.push(surrogateLine(plan.surrogate));
 	parts.push(endLines(result));
 	return parts;
@@ -55,7 +85,7 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 	if (result.curve.length > 0) {
 		const chosen = result.suggestion?.removed.length;
 		const rows = result.curve.map((point) => ({ ...point, chosen: point.removed.length === chosen }));
-		parts.push(curveTable(rows, style));
+		parts.push(curveTable(rows, style, result.objective));
 	}
 	if (result.suggestion) {
 		const { removed, reason } = result.suggestion;
@@ -98,8 +128,10 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	const frozen = new Map(result.frozen.map(({ block, reason }) => [block, reason]));
 	const values = new Map(result.contributions.map((contribution) => [contribution.block, contribution]));
 	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({ ...values.get(block), block, note: frozen.get(block) }));
+	// Of the divergence the whole model has none.
+	const whole = result.objective === "kl" ? objectiveTitles.kl : `loss of the whole model ${formatLoss(result.loss)}`;
 	return [
-		`Contributions of blocks 0..${result.model.blocks - 1} by ${result.estimator}; loss of the whole model ${formatLoss(result.loss)}\n`,
+		`Contributions of blocks 0..${result.model.blocks - 1} by ${result.estimator}; ${whole}\n`,
 		contributionsTable(rows, style),
 		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
 		`${formatInteger(result.masks)} masks, ${formatDuration(result.seconds)}\n`,
@@ -119,6 +151,43 @@ export function evaluateText(result: EvaluateResult, style: TextStyle): string {
 	];
 	if (result.removed.length > 0) facts.splice(2, 0, ["removed", `${formatBlocks(result.removed)} (masked, nothing written)`]);
 	return factsTable(facts, style);
+}
+
+/** Accuracy on questions, and beside another model. */
+export function questionsText(result: QuestionsResult, style: TextStyle): string {
+	const byLength = `by ${result.normalization}`;
+	const facts: [string, string][] = [
+		["accuracy", accuracyText(result.accuracy)],
+		[`accuracy ${byLength}`, accuracyText(result.normalizedAccuracy)],
+		["loss of right choices", `${formatLoss(result.goldLoss)} nats a question`],
+	];
+	if (result.removed.length > 0) facts.push(["removed", `${formatBlocks(result.removed)} (masked, nothing written)`]);
+	const { against } = result;
+	if (against) {
+		facts.push(
+			["against", against.model === result.model ? "the whole model" : against.model],
+			["  accuracy", `${accuracyText(against.accuracy)}; change ${changeText(against.difference)}`],
+			[`  accuracy ${byLength}`, `${accuracyText(against.normalizedAccuracy)}; change ${changeText(against.normalizedDifference)}`],
+		);
+	}
+	facts.push(
+		["questions", `${formatInteger(result.count)} of ${result.questions}`],
+		["model", result.model],
+		["time", formatDuration(result.seconds)],
+	);
+	if (result.truncated > 0)
+		facts.push(["cut", `${formatInteger(result.truncated)} choices lost the beginning of their query: the context is too short`]);
+	return factsTable(facts, style);
+}
+
+function accuracyText({ value, standardError, correct }: Accuracy): string {
+	const error = standardError === undefined ? "" : ` ± ${(100 * standardError).toFixed(2)}`;
+	return `${(100 * value).toFixed(2)}${error} % (${formatInteger(correct)} right)`;
+}
+
+function changeText({ value, standardError, gained, lost, pValue }: AccuracyDifference): string {
+	const error = standardError === undefined ? "" : ` ± ${(100 * standardError).toFixed(2)}`;
+	return `${formatSigned(100 * value, 2)}${error} % (${gained} gained, ${lost} lost; McNemar p ${formatPValue(pValue)})`;
 }
 
 /** What a file is and what can be removed from it. */

@@ -75,7 +75,7 @@ async function tokenLosses(
 	preset: Preset,
 	options: EvaluateOptions,
 ): Promise<Float64Array> {
-	const mask = Coalition.ofRemoved(model.facts.blocks, checked(removed, model.facts.blocks));
+	const mask = Coalition.ofRemoved(model.facts.blocks, checkedBlocks(removed, model.facts.blocks));
 	const evaluator = model.createEvaluator();
 	const scoreFrom = firstScored(preset, windows.length);
 	const all = new Float64Array(windows.count * (windows.length - 1 - scoreFrom));
@@ -110,7 +110,8 @@ async function tokenLosses(
 	return all;
 }
 
-function checked(removed: number[], blocks: number): number[] {
+/** @throws InvalidOptionError where a block is not there */
+export function checkedBlocks(removed: readonly number[], blocks: number): readonly number[] {
 	const stranger = removed.find((block) => !Number.isInteger(block) || block < 0 || block >= blocks);
 	if (stranger !== undefined) throw new InvalidOptionError(`there is no block ${stranger}: the blocks are 0 to ${blocks - 1}`);
 	return removed;

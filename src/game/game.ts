@@ -1,10 +1,18 @@
 import type { Coalition } from "./coalition.js";
+import { mixedMean, type SourceShare } from "./sources.js";
 
 /** What was measured for one coalition. */
 export interface Measurement {
 	readonly coalition: Coalition;
-	/** Mean negative log-likelihood of each window, nats per token. Length: number of windows. Not finite where the model broke down. */
+	/**
+	 * What is to be small, one number a window: the mean negative log-likelihood, nats per token, unless the game says otherwise.
+	 * Not finite where the model broke down.
+	 */
 	readonly losses: Float64Array;
+	/** Further figures by name, one number a window each. */
+	readonly figures?: Readonly<Record<string, Float64Array>> | undefined;
+	/** Where the windows come from, in their order, and how much each source counts; without it all windows count alike. */
+	readonly sources?: readonly SourceShare[] | undefined;
 }
 
 /** How a caller can follow and stop a batch of measurements. */
@@ -29,8 +37,10 @@ export interface Game {
 	measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]>;
 }
 
-/** Mean loss over the windows, nats per token; Infinity where any window is not finite. */
+/** Mean loss over the windows, or the weighted mean over their sources, nats per token; Infinity where any window is not finite. */
 export function meanLoss(measurement: Measurement): number {
+	if (measurement.sources)
+		return measurement.losses.every(Number.isFinite) ? mixedMean(measurement.losses, measurement.sources) : Number.POSITIVE_INFINITY;
 	let sum = 0;
 	for (const loss of measurement.losses) {
 		if (!Number.isFinite(loss)) return Number.POSITIVE_INFINITY;

@@ -46,6 +46,6 @@ export class SubGame implements Game {
 			coalitions.map((coalition) => this.outer(coalition)),
 			options,
 		);
-		return measured.map(({ losses }, i) => ({ coalition: coalitions[i] as Coalition, losses }));
+		return measured.map((measurement, i) => ({ ...measurement, coalition: coalitions[i] as Coalition }));
 	}
 }

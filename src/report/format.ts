@@ -55,6 +55,11 @@ export function formatPercent(share: number, digits = 1): string {
 	return `${(100 * share).toFixed(digits).replace(/\.0+$/, "")} %`;
 }
 
+/** A p-value: `0.031`, `< 0.001`. */
+export function formatPValue(value: number): string {
+	return value < 0.001 ? "< 0.001" : value.toFixed(3);
+}
+
 /** What changed from one size to another: `-15.8 %`. */
 export function formatChange(before: number, after: number): string {
 	if (before === 0) return "";

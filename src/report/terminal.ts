@@ -6,6 +6,7 @@ import {
 	formatDifference,
 	formatInteger,
 	formatLoss,
+	formatPercent,
 	formatPerplexity,
 	formatSigned,
 	formatSignificant,
@@ -38,9 +39,41 @@ export interface CurveRow {
 	/** Loss added to that of the full model. */
 	readonly added: number | null;
 	readonly standardError?: number | null | undefined;
+	/** Means of further figures by name; see {@link figureTitles}. */
+	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 	/** Whether this is the suggested or the chosen size. */
 	readonly chosen?: boolean | undefined;
 }
+
+/** Losses of one calibration source. */
+export interface SourceRow {
+	readonly name: string;
+	readonly weight: number;
+	readonly full: number | null;
+	readonly removed: number | null;
+	readonly difference: number | null;
+	readonly standardError: number | null;
+}
+
+/** A figure before and after. */
+export interface FigureRow {
+	readonly full: number | null;
+	readonly removed: number | null;
+	readonly difference: number | null;
+	readonly standardError: number | null;
+}
+
+/** What a search kept small, by the name of the objective, and the figures beside it. */
+export const objectiveTitles: Readonly<Record<string, string>> = {
+	nll: "loss (nats per token)",
+	kl: "KL divergence (nats per token)",
+	accuracy: "loss of right choices (nats)",
+};
+const figureTitles: Readonly<Record<string, string>> = {
+	agreement: "same top token",
+	accuracy: "accuracy",
+	normalizedAccuracy: "accuracy by length",
+};
 
 /** A model before and after. */
 export interface BeforeAfter {
@@ -98,8 +131,9 @@ function contributionText({ value, standardError }: ContributionRow): string {
 	return standardError === undefined ? formatSigned(value) : `${formatSigned(value)} ± ${standardError.toFixed(4)}`;
 }
 
-/** Loss against blocks removed: one row a size, a bar of the loss added, the blocks. */
-export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}): string {
+/** Loss (or another objective) against blocks removed: one row a size, a bar of what is added, the blocks. */
+export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, objective = "nll"): string {
+	const figures = objective === "nll" ? [] : Object.keys(figureTitles).filter((name) => rows[0]?.figures?.[name] !== undefined);
 	const largest = Math.max(0, ...rows.map(({ added }) => added ?? 0).filter(Number.isFinite));
 	const width = Math.min(barWidth(style, 60), 24);
 	const cells = rows.map((row) => {
@@ -109,7 +143,7 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}): st
 			`${row.removed.length}`,
 			formatLoss(row.loss),
 			row.removed.length === 0 ? "" : formatDifference(row.added, row.standardError),
-			formatPerplexity(row.loss),
+			...(objective === "nll" ? [formatPerplexity(row.loss)] : figures.map((name) => percentOf(row.figures?.[name]))),
 			paint(row.chosen ? "green" : "cyan", bar, style),
 			formatBlocks(row.removed),
 		];
@@ -117,13 +151,61 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}): st
 	const columns = [
 		{ title: "" },
 		{ title: "removed", align: "right" },
-		{ title: "loss", align: "right" },
+		{ title: objective === "kl" ? "KL" : "loss", align: "right" },
 		{ title: "added", align: "right" },
-		{ title: "perplexity", align: "right" },
+		...(objective === "nll" ? ["perplexity"] : figures.map((name) => figureTitles[name]!)).map((title) => ({
+			title,
+			align: "right" as const,
+		})),
 		{ title: "" },
 		{ title: "blocks (from 0)" },
 	] as const;
 	return formatTable(columns, cells, style);
+}
+
+/** What the search kept small before and after, and the figures beside it. */
+export function objectiveTable(
+	{ title, name, value, figures }: { title: string; name: string; value: FigureRow; figures: Readonly<Record<string, FigureRow>> },
+	style: TextStyle = {},
+): string {
+	const rows = Object.entries(figures)
+		.filter(([figure]) => figure in figureTitles)
+		.map(([figure, row]) => [
+			figureTitles[figure]!,
+			percentOf(row.full),
+			percentOf(row.removed),
+			row.difference === null
+				? formatDifference(null)
+				: `${formatSigned(100 * row.difference, 1)}${row.standardError === null ? "" : ` ± ${(100 * row.standardError).toFixed(1)}`} %`,
+		]);
+	const own = [
+		objectiveTitles[name] ?? name,
+		...[value.full, value.removed].map(formatLoss),
+		formatDifference(value.difference, value.standardError),
+	];
+	return formatTable(beforeAfterColumns(title), [own, ...rows], style);
+}
+
+/** Losses of each calibration source before and after. */
+export function sourcesTable(rows: readonly SourceRow[], style: TextStyle = {}): string {
+	const cells = rows.map((row) => [
+		row.name,
+		formatSignificant(row.weight),
+		formatLoss(row.full),
+		formatLoss(row.removed),
+		formatDifference(row.difference, row.standardError),
+	]);
+	const [first, ...rest] = beforeAfterColumns("source");
+	return formatTable([first!, { title: "weight", align: "right" }, ...rest], cells, style);
+}
+
+function beforeAfterColumns(title: string) {
+	const right = "right" as const;
+	return [{ title }, { title: "before", align: right }, { title: "after", align: right }, { title: "change", align: right }];
+}
+
+function percentOf(share: number | null | undefined): string {
+	return share === null || share === undefined ? formatLoss(null) : formatPercent(share);
 }
 
 /** A model before and after, the loss first. */
@@ -137,13 +219,7 @@ export function summaryTable(summary: BeforeAfter, style: TextStyle = {}): strin
 	];
 	if (parameters) rows.push(["parameters", formatCount(parameters[0]), formatCount(parameters[1]), formatChange(...parameters)]);
 	if (size) rows.push(["file size", formatBytes(size[0]), formatBytes(size[1]), formatChange(...size)]);
-	const columns = [
-		{ title: summary.text },
-		{ title: "before", align: "right" },
-		{ title: "after", align: "right" },
-		{ title: "change", align: "right" },
-	] as const;
-	return formatTable(columns, rows, style);
+	return formatTable(beforeAfterColumns(summary.text), rows, style);
 }
 
 /** One line on the surrogate. */

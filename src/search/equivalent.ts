@@ -1,12 +1,13 @@
 import type { Measurement } from "../game/game.js";
 import { meanLoss } from "../game/game.js";
+import { mixedError, mixedMean } from "../game/sources.js";
 
 /** A measured set that cannot be told from the best one of its size. */
 export interface EquivalentSet {
 	readonly removed: readonly number[];
 	/** Loss above that of the best set, nats per token. */
 	readonly above: number;
-	/** Standard error of that difference, paired by window; 0 where there is one window. */
+	/** Standard error of that difference, paired by window; 0 where there is one window, or a source with one. */
 	readonly standardError: number;
 }
 
@@ -29,15 +30,16 @@ export function equivalentSets(
 		sets.sort((a, b) => meanLoss(a) - meanLoss(b));
 		const best = sets[0] as Measurement;
 		const near = sets
-			.map((set) => ({ removed: set.coalition.removed(), ...pairedDifference(set.losses, best.losses) }))
+			.map((set) => ({ removed: set.coalition.removed(), ...pairedDifference(set, best) }))
 			.filter(({ above, standardError }) => above <= Math.max(eps, z * standardError));
 		result.set(count, near.slice(0, limit));
 	}
 	return result;
 }
 
-function pairedDifference(a: Float64Array, b: Float64Array): { above: number; standardError: number } {
-	const differences = a.map((loss, window) => loss - (b[window] as number));
+function pairedDifference(a: Measurement, b: Measurement): { above: number; standardError: number } {
+	const differences = a.losses.map((loss, window) => loss - (b.losses[window] as number));
+	if (a.sources) return { above: mixedMean(differences, a.sources), standardError: mixedError(differences, a.sources) ?? 0 };
 	const above = differences.reduce((sum, x) => sum + x, 0) / differences.length;
 	if (differences.length < 2) return { above, standardError: 0 };
 	const variance = differences.reduce((sum, x) => sum + (x - above) ** 2, 0) / (differences.length - 1);

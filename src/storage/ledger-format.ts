@@ -51,6 +51,7 @@ const headerSchema = v.object({
 const lineSchema = v.object({
 	mask: v.pipe(v.string(), v.regex(/^[01]+$/)),
 	losses: v.array(v.nullable(v.number())),
+	figures: v.optional(v.record(v.string(), v.array(v.nullable(v.number())))),
 	seconds: v.optional(v.number()),
 });
 
@@ -73,16 +74,22 @@ export function encodeHeader(header: LedgerHeader): string {
  */
 export function encodeMeasurement(measurement: Measurement, seconds?: number): string {
 	const time = seconds === undefined ? {} : { seconds: Math.round(1e4 * seconds) / 1e4 };
-	return `${JSON.stringify({ mask: measurement.coalition.key, losses: Array.from(measurement.losses), ...time })}\n`;
+	const { coalition, losses, figures } = measurement;
+	const more = figures && { figures: Object.fromEntries(Object.entries(figures).map(([name, values]) => [name, Array.from(values)])) };
+	return `${JSON.stringify({ mask: coalition.key, losses: Array.from(losses), ...more, ...time })}\n`;
 }
 
 /**
  * A measurement as it would come back from disk: losses that are not finite become Infinity and -0 becomes 0,
  * so that a straight run and a resumed one hold the same bits.
  */
-export function asStored(measurement: Measurement): Measurement {
-	const losses = measurement.losses.map((loss) => (Number.isFinite(loss) ? loss + 0 : Number.POSITIVE_INFINITY));
-	return { coalition: measurement.coalition, losses };
+export function asStored({ coalition, losses, figures }: Measurement): Measurement {
+	const stored = (values: Float64Array) => values.map((value) => (Number.isFinite(value) ? value + 0 : Number.POSITIVE_INFINITY));
+	return { coalition, losses: stored(losses), ...(figures ? { figures: mapFigures(figures, stored) } : {}) };
+}
+
+function mapFigures<T>(figures: Readonly<Record<string, T>>, change: (values: T) => Float64Array): Record<string, Float64Array> {
+	return Object.fromEntries(Object.entries(figures).map(([name, values]) => [name, change(values)]));
 }
 
 /** Content of a ledger file. */
@@ -143,15 +150,20 @@ const ADVICE = "Move the file away to start a new one.";
 function parseMeasurement(value: unknown, header: LedgerHeader, place: string): { measurement: Measurement; seconds: number | undefined } {
 	const parsed = v.safeParse(lineSchema, value);
 	if (!parsed.success) throw new InvalidLedgerError(`${place}: damaged measurement (${describe(parsed.issues[0])}). ${ADVICE}`);
-	const { mask, losses, seconds } = parsed.output;
+	const { mask, losses, figures, seconds } = parsed.output;
 	if (mask.length !== header.players) {
 		throw new InvalidLedgerError(`${place}: a mask of ${mask.length} blocks in a ledger of ${header.players}. ${ADVICE}`);
 	}
 	if (losses.length !== header.windows.count) {
 		throw new InvalidLedgerError(`${place}: ${losses.length} losses in a ledger of ${header.windows.count} windows. ${ADVICE}`);
 	}
-	const measurement = { coalition: Coalition.parse(mask), losses: Float64Array.from(losses, (loss) => loss ?? Number.POSITIVE_INFINITY) };
-	return { measurement, seconds };
+	for (const [name, values] of Object.entries(figures ?? {})) {
+		if (values.length !== losses.length)
+			throw new InvalidLedgerError(`${place}: ${values.length} values of ${name} beside ${losses.length} losses. ${ADVICE}`);
+	}
+	const numbers = (values: (number | null)[]) => Float64Array.from(values, (value) => value ?? Number.POSITIVE_INFINITY);
+	const more = figures ? { figures: mapFigures(figures, numbers) } : {};
+	return { measurement: { coalition: Coalition.parse(mask), losses: numbers(losses), ...more }, seconds };
 }
 
 function describe(issue: v.BaseIssue<unknown>): string {

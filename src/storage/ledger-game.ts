@@ -23,6 +23,8 @@ export interface LedgerGameOptions {
 	readonly frozen?: ReadonlyMap<number, string>;
 	/** Whether the architecture can run a coalition. @default every one */
 	readonly allows?: (coalition: Coalition) => boolean;
+	/** What is played of what the ledger keeps. @default all of it, as it is */
+	readonly view?: ((kept: Measurement) => Measurement) | undefined;
 }
 
 /** A game whose measurements are kept in a ledger: nothing is measured twice, and an interrupted batch loses no finished mask. */
@@ -34,6 +36,8 @@ export class LedgerGame implements Game {
 
 	readonly #evaluate: Evaluate;
 	readonly #allows: (coalition: Coalition) => boolean;
+	readonly #view: (kept: Measurement) => Measurement;
+	readonly #asked = new Map<string, Coalition>();
 	#queue: Promise<unknown> = Promise.resolve();
 
 	constructor(options: LedgerGameOptions) {
@@ -41,6 +45,7 @@ export class LedgerGame implements Game {
 		this.frozen = options.frozen ?? new Map();
 		this.#evaluate = options.evaluate;
 		this.#allows = options.allows ?? (() => true);
+		this.#view = options.view ?? ((kept) => kept);
 	}
 
 	get players(): number {
@@ -59,11 +64,17 @@ export class LedgerGame implements Game {
 	async measure(coalitions: readonly Coalition[], options: MeasureOptions = {}): Promise<Measurement[]> {
 		options.signal?.throwIfAborted();
 		for (const coalition of coalitions) this.#check(coalition);
+		for (const coalition of coalitions) this.#asked.set(coalition.key, coalition);
 		const turn = this.#queue.then(() => this.#measureMissing(coalitions, options));
 		// The next batch runs whether or not this one fails.
 		this.#queue = turn.catch(() => {});
 		await turn;
 		return coalitions.map((coalition) => this.#measured(coalition));
+	}
+
+	/** All that was asked for and measured, known before or not, in the order of asking. */
+	played(): Measurement[] {
+		return [...this.#asked.values()].filter((coalition) => this.ledger.get(coalition)).map((coalition) => this.#measured(coalition));
 	}
 
 	#check(coalition: Coalition): void {
@@ -114,7 +125,7 @@ export class LedgerGame implements Game {
 	#measured(coalition: Coalition): Measurement {
 		const measurement = this.ledger.get(coalition);
 		if (!measurement) throw new EvaluationError(`no loss is known for mask ${coalition.key}.`);
-		return measurement;
+		return this.#view(measurement);
 	}
 }
 

@@ -173,9 +173,10 @@ export class Ledger {
 		if (this.#failure) throw this.#failure;
 	}
 
-	#checkShape({ coalition, losses }: Measurement): void {
+	#checkShape({ coalition, losses, figures = {} }: Measurement): void {
 		const { players, windows } = this.header;
-		if (coalition.players === players && losses.length === windows.count) return;
+		const whole = [losses, ...Object.values(figures)].every((values) => values.length === windows.count);
+		if (coalition.players === players && whole) return;
 		throw new InvalidLedgerError(
 			`a measurement of ${coalition.players} blocks and ${losses.length} windows does not belong in a ledger of ${players} blocks and ${windows.count} windows.`,
 		);

@@ -31,6 +31,13 @@ const measured = v.strictObject({
 	windows: v.array(loss),
 });
 
+const source = {
+	/** Name of a calibration source. */
+	name: text,
+	/** How much it counts; only the ratios matter. */
+	weight: v.pipe(v.number(), v.gtValue(0, "expected a number above 0")),
+};
+
 const fold = v.strictObject({
 	/** Where the text came from: file names, or "own samples". */
 	source: text,
@@ -40,15 +47,37 @@ const fold = v.strictObject({
 	count: positive,
 	/** Tokens in each window. */
 	length: positive,
+	/** Where there are several sources: theirs, in the order of the windows. */
+	sources: v.optional(v.array(v.strictObject({ ...source, count: positive }))),
 });
+
+/** After - before: mean over the windows, paired, and its standard error; null with fewer than two windows. */
+const difference = { difference: loss, standardError: loss };
 
 const foldLosses = v.strictObject({
 	full: measured,
 	removed: measured,
-	/** Mean over the windows of removed - full. */
-	difference: loss,
-	/** Standard error of that mean (paired by window); null with fewer than two windows. */
-	standardError: loss,
+	...difference,
+	/** Where there are several sources: the mean of each. The means above are then weighted ones over the sources. */
+	sources: v.optional(v.array(v.strictObject({ ...source, full: loss, removed: loss, ...difference }))),
+});
+
+/** The objective of one fold, in its own nats: a window is a question where it is `accuracy`. */
+const objectiveLosses = v.strictObject({
+	...foldLosses.entries,
+	/** Further means by name: `nll`; shares from 0 to 1: `agreement`, `accuracy`, `normalizedAccuracy`. */
+	figures: v.optional(v.record(v.string(), v.strictObject({ full: loss, removed: loss, ...difference }))),
+});
+
+/** A source that would rather have another set, on the validation fold. */
+const disagreement = v.strictObject({
+	source: text,
+	chosen: blockList,
+	better: blockList,
+	/** By how much on this source, its standard error, and how much worse on all sources as weighted. */
+	by: finite,
+	standardError: finite,
+	worseOverall: finite,
 });
 
 const contribution = v.strictObject({
@@ -124,6 +153,16 @@ export const planSchema = v.pipe(
 		seed: v.nullable(natural),
 		calibration: perFold(fold),
 		losses: perFold(foldLosses),
+		/** What was searched for, where that was not the loss. */
+		objective: v.optional(
+			v.strictObject({
+				name: v.picklist(["kl", "accuracy"], "expected kl or accuracy"),
+				/** File of the questions. */
+				questions: v.optional(text),
+				folds: perFold(objectiveLosses),
+			}),
+		),
+		disagreements: v.optional(v.array(disagreement)),
 		contributions: v.optional(v.array(contribution)),
 		surrogate: v.optional(surrogate),
 		/** Blocks whose removal alone costs too much. */

@@ -17,6 +17,8 @@ export type PlanInput = v.InferInput<typeof planSchema>;
 export type PlanFold = NonNullable<Plan["calibration"]["search"]>;
 /** Losses before and after on one fold. */
 export type PlanLosses = NonNullable<Plan["losses"]["search"]>;
+/** The objective before and after on one fold. */
+export type PlanObjectiveLosses = NonNullable<NonNullable<Plan["objective"]>["folds"]["search"]>;
 /** Contribution of one block. */
 export type PlanContribution = NonNullable<Plan["contributions"]>[number];
 /** The best set found for one size. */

@@ -64,12 +64,20 @@ describe("exit codes and streams", () => {
 	it("--json gives one document, errors included", async () => {
 		const text = at("prose.txt");
 		writeFileSync(text, "It was a dark and stormy night; the rain fell in torrents. ".repeat(40));
+		const other = at("other.txt");
+		writeFileSync(other, "One, two, three, four, five, six, seven, eight, nine, ten; and then again from the start. ".repeat(40));
+		const questions = at("questions.jsonl");
+		const question = { query: "The night was dark and", choices: ["stormy.", "very green."], gold: 0 };
+		writeFileSync(questions, `${JSON.stringify(question)}\n`.repeat(8));
 		const cases: [string[], Record<string, unknown>][] = [
 			[["inspect", fixturePath], { blocks: 12, support: "exact" }],
 			[["evaluate", fixturePath, "--text", text, "--context", "64"], { context: 64, preset: "llama-perplexity" }],
 			[[fixturePath, "--remove", "6", "--dry-run", ...small], { curve: [] }],
 			[[fixturePath, at("json.gguf"), "--remove", "6", ...small], { planPath: at("json.gguf.plan.json") }],
 			[["rank", fixturePath, ...small], { estimator: "leave-one-out" }],
+			[["evaluate", fixturePath, "--questions", questions, "--remove", "6", "--limit", "7"], { count: 7, removed: [6], format: "jsonl" }],
+			[[fixturePath, "--remove", "6", "--objective", "accuracy", "--questions", questions, ...small], { objective: "accuracy" }],
+			[[fixturePath, "--remove", "6", "--objective", "kl", "--calibration", `${text}=2`, other, ...small], { objective: "kl" }],
 			[["apply", fixturePath, at("json2.gguf"), "--plan", at("json.gguf.plan.json")], { removed: [6] }],
 		];
 		for (const [args, expected] of cases) {

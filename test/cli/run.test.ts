@@ -13,6 +13,8 @@ const pruned: Awaited<ReturnType<Api["pruneGguf"]>> = {
 		{ removed: [7], loss: 2.1, added: 0.1 },
 	],
 	suggestion: { removed: [7], reason: "It costs little." },
+	objective: "nll",
+	disagreements: [],
 	commands: ["prune-gguf m.gguf out.gguf --remove-blocks 1"],
 	seconds: 12,
 };
@@ -71,7 +73,14 @@ describe("usage errors", () => {
 		["apply m.gguf", /missing/],
 		["apply m.gguf o.gguf", /--plan FILE or --remove LIST/],
 		["apply m.gguf o.gguf --plan p.json --remove 3", /exclude each other/],
-		["evaluate m.gguf", /--text is missing/],
+		["evaluate m.gguf", /--text is missing: give a text to score with --text FILE, or questions with --questions FILE/],
+		["evaluate m.gguf --text a --questions b", /exclude each other/],
+		["evaluate m.gguf --text a --limit 5", /--limit belongs to --questions/],
+		["evaluate m.gguf --questions a --context 64", /--context belongs to --text/],
+		["m.gguf --objective ppl", /--objective: expected one of nll, kl, accuracy/],
+		["m.gguf --calibration a.txt=two", /--calibration: expected FILE or FILE=WEIGHT.*"a\.txt=two"/],
+		["m.gguf --calibration a.txt=0", /FILE=WEIGHT with a number above 0/],
+		["m.gguf --calibration a.txt=2 o.gguf", /o\.gguf is no text/],
 		["evaluate m.gguf --text a --context 1", /--context/],
 		["build --back-end cdua", /--back-end: expected one of cpu/],
 		["runs claen", /did you mean clean\?/],
@@ -138,6 +147,22 @@ describe("arguments", () => {
 			args: ["m.gguf", { ...everything, text: "t.txt", preset: "full", context: 256, remove: [0] }],
 		});
 		expect(await one("inspect m.gguf")).toEqual({ name: "inspectModel", args: ["m.gguf"] });
+		expect(await one("evaluate m.gguf --questions q.jsonl --limit 20 --against o.gguf")).toEqual({
+			name: "evaluateQuestions",
+			args: ["m.gguf", { ...everything, questions: "q.jsonl", limit: 20, against: "o.gguf" }],
+		});
+		expect(await one("rank m.gguf --objective accuracy --questions q.jsonl --calibration a.txt=2 b.txt c.txt=.5")).toEqual({
+			name: "rankBlocks",
+			args: [
+				"m.gguf",
+				{
+					...everything,
+					objective: "accuracy",
+					questions: "q.jsonl",
+					calibration: [{ path: "a.txt", weight: 2 }, "b.txt", { path: "c.txt", weight: 0.5 }],
+				},
+			],
+		});
 		expect((await one("build --back-end vulkan --jobs 2"))?.args[0]).toMatchObject({ backEnd: "vulkan", jobs: 2 });
 		expect(await one("runs")).toEqual({ name: "listRuns", args: [] });
 		expect(await one("runs list")).toEqual({ name: "listRuns", args: [] });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Plan, RunFolder } from "../../src/cli/api.js";
-import { applyText, cleanText, evaluateText, inspectText, pruneText, rankText, runsText } from "../../src/cli/views.js";
+import { applyText, cleanText, evaluateText, inspectText, pruneText, questionsText, rankText, runsText } from "../../src/cli/views.js";
 
 const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 4, size: 4e6, parameters: 2e6 };
 const output = { path: "o.gguf", size: 3e6, parameters: 1.5e6, verification: "same losses, bit for bit" };
@@ -18,9 +18,14 @@ const plan = {
 	losses: { search: fold(9, 9.5), report: fold(2, 2.25) },
 } as unknown as Plan;
 
+const plain = { objective: "nll", disagreements: [] } as const;
+
 describe("pruneText", () => {
 	it("shows the chosen set with the report fold's figures", () => {
-		const text = pruneText({ model, plan, planPath: "o.plan.json", output, curve: [], commands: ["llama-cli -m o.gguf"], seconds: 61 }, {});
+		const text = pruneText(
+			{ model, plan, planPath: "o.plan.json", output, curve: [], ...plain, commands: ["llama-cli -m o.gguf"], seconds: 61 },
+			{},
+		);
 		expect(text).toContain("Remove blocks 2 of 0..3 (greedy)\n");
 		expect(text).toMatch(/report fold +before +after +change\n/);
 		expect(text).toMatch(/loss \(nats per token\) +2\.000 +2\.250 +\+0\.250 ± 0\.010\n/);
@@ -29,19 +34,49 @@ describe("pruneText", () => {
 		expect(text).toContain("Next:\n  llama-cli -m o.gguf\n");
 	});
 
+	it("shows the objective and the sources one by one", () => {
+		const sides = { full: 2, removed: 2.25, difference: 0.25, standardError: 0.01 };
+		const sources = [
+			{ name: "chat.jsonl", weight: 2, ...sides },
+			{ name: "code.txt", weight: 1, ...sides, standardError: null },
+		];
+		const objective = {
+			name: "kl",
+			folds: {
+				report: {
+					...{ full: { mean: 0, windows: [0] }, removed: { mean: 0.3, windows: [0.3] }, difference: 0.3, standardError: 0.02 },
+					...{ sources, figures: { nll: sides, agreement: { full: 1, removed: 0.8, difference: -0.2, standardError: 0.015 } } },
+				},
+			},
+		};
+		const text = pruneText({ model, plan: { ...plan, objective } as unknown as Plan, curve: [], ...plain, commands: [], seconds: 1 }, {});
+		expect(text).toMatch(/^KL divergence \(nats per token\) +0\.000 +0\.300 +\+0\.300 ± 0\.020$/m);
+		expect(text).toMatch(/^same top token +100 % +80 % +-20\.0 ± 1\.5 %$/m);
+		expect(text).toMatch(/^source +weight +before +after +change$/m);
+		expect(text).toMatch(/^chat\.jsonl +2\.00 +2\.000 +2\.250 +\+0\.250 ± 0\.010$/m);
+		expect(text).toMatch(/^code\.txt +1\.00 +2\.000 +2\.250 +\+0\.250$/m);
+		const curve = [
+			{ removed: [], loss: 0, added: 0, figures: { nll: 2, agreement: 1 } },
+			{ removed: [1], loss: 0.2, added: 0.2, figures: { nll: 2.1, agreement: 0.85 } },
+		];
+		const kl = pruneText({ model, curve, objective: "kl", disagreements: [], commands: [], seconds: 1 }, {});
+		expect(kl).toMatch(/^ +removed +KL +added +same top token +blocks/m);
+		expect(kl).toMatch(/^ +1 +0\.200 +\+0\.200 +85 % +#+ +1$/m);
+	});
+
 	it("says that a dry run wrote nothing", () => {
 		const estimate = { masks: 200, known: 0, tokens: 256_000, seconds: 90 };
-		const text = pruneText({ model, curve: [], estimate, commands: [], seconds: 1 }, {});
+		const text = pruneText({ model, curve: [], ...plain, estimate, commands: [], seconds: 1 }, {});
 		expect(text).toContain("Would measure at most 200 masks (256.0 k tokens) in about 1 min 30 s; nothing was written.\n");
 		expect(text).not.toContain("Next");
-		const resumed = pruneText({ model, curve: [], estimate: { ...estimate, known: 1200 }, commands: [], seconds: 1 }, {});
+		const resumed = pruneText({ model, curve: [], ...plain, estimate: { ...estimate, known: 1200 }, commands: [], seconds: 1 }, {});
 		expect(resumed).toContain("at most 200 masks, beside 1,200 known ones, (256.0 k tokens)");
 	});
 
 	it("may find it sensible to remove nothing", () => {
 		const suggestion = { removed: [], reason: "Every block is needed." };
 		const curve = [{ removed: [], loss: 2, added: 0 }];
-		const text = pruneText({ model, curve, suggestion, commands: [], seconds: 1 }, {});
+		const text = pruneText({ model, curve, ...plain, suggestion, commands: [], seconds: 1 }, {});
 		expect(text).toContain("Sensible: remove nothing: Every block is needed.\n");
 		expect(text).toMatch(/^> +0 +2\.000/m);
 		expect(text).toContain("No model was written.\n");
@@ -55,7 +90,10 @@ describe("the other commands", () => {
 			{ block: 1, value: 0.1, unit: "nats" as const },
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
-		const text = rankText({ model, loss: 2, estimator: "leave-one-out", contributions, frozen, masks: 5, seconds: 3 }, {});
+		const text = rankText(
+			{ model, objective: "nll", loss: 2, estimator: "leave-one-out", contributions, frozen, masks: 5, seconds: 3 },
+			{},
+		);
 		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the whole model 2.000\n");
 		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
 		expect(text).toMatch(/^ +0 +critical$/m);
@@ -71,6 +109,25 @@ describe("the other commands", () => {
 		expect(text).toMatch(/^perplexity +33\.383[78] ± 0\.23457$/m);
 		expect(text).toMatch(/^removed +1-2 \(masked, nothing written\)$/m);
 		expect(text).toMatch(/^scored +25,600 tokens of 100 windows of 512$/m);
+	});
+
+	it("evaluate shows accuracies, and what changes beside another model", () => {
+		const accuracy = (correct: number) => ({ value: correct / 200, correct, standardError: 0.0349 });
+		const report = { accuracy: accuracy(84), normalizedAccuracy: accuracy(90), goldLoss: 1.05 };
+		const difference = { value: -0.04, standardError: 0.0213, gained: 5, lost: 13, pValue: 0.0963 };
+		const result = {
+			...{ model: "m.gguf", questions: "q.jsonl", format: "jsonl" as const, normalization: "characters" as const },
+			...{ removed: [3, 6], count: 200, ...report, truncated: 2, tokens: 9000, answers: [], seconds: 5 },
+			against: { model: "m.gguf", ...report, difference, normalizedDifference: { ...difference, pValue: 1e-5 } },
+		};
+		const text = questionsText(result, {});
+		expect(text).toMatch(/^accuracy +42\.00 ± 3\.49 % \(84 right\)$/m);
+		expect(text).toMatch(/^accuracy by characters +45\.00 ± 3\.49 % \(90 right\)$/m);
+		expect(text).toMatch(/^against +the whole model$/m);
+		expect(text).toMatch(/^ {2}accuracy +42\.00 .*; change -4\.00 ± 2\.13 % \(5 gained, 13 lost; McNemar p 0\.096\)$/m);
+		expect(text).toMatch(/McNemar p < 0\.001\)$/m);
+		expect(text).toMatch(/^cut +2 choices/m);
+		expect(questionsText({ ...result, against: undefined }, {})).not.toContain("McNemar");
 	});
 
 	it("inspect says what can go, and why nothing can", () => {

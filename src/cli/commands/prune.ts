@@ -43,6 +43,10 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.example("$0 model.gguf", "Measure, show the loss against the blocks removed, write nothing")
 		.example("$0 model.gguf small.gguf --remove-blocks 6", "Remove the six blocks that are missed least")
 		.example("$0 model.gguf small.gguf --remove-fraction 25% --calibration notes.txt", "A quarter of the blocks, judged on your own text")
+		.example(
+			"$0 model.gguf small.gguf --remove-blocks 4 --calibration chat.jsonl=2 code.txt",
+			"Two kinds of work, the first counting twice",
+		)
 		.example("$0 model.gguf small.gguf --remove 3,7,11", "Remove these blocks, and measure what it costs");
 
 /** The main job: measure, choose, write, prove. */
@@ -70,6 +74,9 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						epochs: args.epochs,
 						workingWeights: args.workingWeights,
 						calibration: args.calibration,
+						objective: args.objective,
+						questions: args.questions,
+						limit: args.limit,
 						windows: args.windows,
 						windowLength: args.windowLength,
 						seed: args.seed,

@@ -23,7 +23,8 @@ export function rankCommand(context: CliContext) {
 					const { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, calibration, windows, windowLength, seed } =
 						args;
 					const spend = { masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs };
-					const measure = { method, ...spend, calibration, windows, windowLength, seed };
+					const { objective, questions, limit } = args;
+					const measure = { method, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
 					const { threads, gpuLayers, workingWeights, allowUnknownArchitecture } = args;
 					const options = { ...measure, threads, gpuLayers, workingWeights, allowUnknownArchitecture };
 					const result = await api.rankBlocks(args.model, { ...options, signal, onProgress, onLog });

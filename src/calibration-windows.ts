@@ -1,0 +1,63 @@
+// The calibration windows of a run: drawn or read, own samples kept for the next run.
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { MeasureOptions } from "./api.js";
+import { type Calibration, calibrate, type FoldName, foldNames, oneSource } from "./calibration/index.js";
+import { InvalidOptionError } from "./errors.js";
+import type { Model } from "./runtime/model.js";
+import { llamaPin } from "./runtime/paths.js";
+import { makeWindows } from "./runtime/windows.js";
+import { writeAtomically } from "./storage/atomic-file.js";
+import { windowsPath } from "./storage/runs.js";
+
+/** Windows of the search fold, and tokens in a window, as the paper has them. */
+export const defaultWindows = 10;
+export const defaultWindowLength = 128;
+/** Bumped when own samples are drawn differently: kept windows of another version are not used. */
+const samplerVersion = 1;
+
+/** Windows of each fold, and tokens in a window. @throws InvalidOptionError */
+export function foldCounts(options: MeasureOptions): Record<FoldName, number> & { length: number } {
+	const search = options.windows ?? defaultWindows;
+	const length = options.windowLength ?? defaultWindowLength;
+	if (!Number.isInteger(search) || search < 2) throw new InvalidOptionError(`windows must be a whole number of at least 2, got ${search}`);
+	if (!Number.isInteger(length) || length < 8)
+		throw new InvalidOptionError(`window-length must be a whole number of at least 8 tokens, got ${length}`);
+	return { search, validation: search, report: Math.ceil(1.5 * search), length };
+}
+
+/** The windows of the options' files, or the model's own samples, which are kept in the run folder. */
+export async function calibrationOf(model: Model, folder: string, seed: number, options: MeasureOptions): Promise<Calibration> {
+	const { length, ...counts } = foldCounts(options);
+	const draw = () =>
+		calibrate(model, {
+			files: options.calibration,
+			counts,
+			length,
+			seed,
+			signal: options.signal,
+			onProgress: (done, total) => options.onProgress?.({ phase: "sampling the model's own text", done, total, unit: "tokens" }),
+		});
+	if (options.calibration && options.calibration.length > 0) return draw();
+	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
+	const name = createHash("sha256")
+		.update(JSON.stringify([samplerVersion, llamaPin.commit, counts, length, seed]))
+		.digest("hex");
+	const file = windowsPath(folder, name);
+	const kept = await readKept(file, length);
+	if (kept) return kept;
+	const drawn = await draw();
+	const folds = Object.fromEntries(foldNames.map((fold) => [fold, Array.from(drawn.folds[fold].tokens)]));
+	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ source: drawn.source, folds })));
+	return drawn;
+}
+
+async function readKept(file: string, length: number): Promise<Calibration | undefined> {
+	try {
+		const { source, folds } = JSON.parse(await readFile(file, "utf8")) as { source: string; folds: Record<FoldName, number[]> };
+		const read = (fold: FoldName) => makeWindows(Int32Array.from(folds[fold]), length);
+		return oneSource(source, { search: read("search"), validation: read("validation"), report: read("report") });
+	} catch {
+		return undefined; // not there, or torn by a crash: drawn again, the same for the same seed
+	}
+}

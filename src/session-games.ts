@@ -1,0 +1,273 @@
+// The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
+import { createHash } from "node:crypto";
+import type { MeasureOptions } from "./api.js";
+import { type Calibration, type FoldName, foldNames } from "./calibration/index.js";
+import { NotEnoughMemoryError } from "./errors.js";
+import type { PreparedQuestions } from "./evaluation/choices.js";
+import { Coalition } from "./game/coalition.js";
+import type { Measurement } from "./game/game.js";
+import type { SourceShare } from "./game/sources.js";
+import { logger } from "./log.js";
+import { objectiveOf } from "./objective.js";
+import { findAddon } from "./runtime/addon.js";
+import type { Evaluator } from "./runtime/evaluator.js";
+import { sizeText } from "./runtime/memory.js";
+import type { Model } from "./runtime/model.js";
+import { llamaPin, packageVersion } from "./runtime/paths.js";
+import { type Reference, referenceBytes } from "./runtime/positions.js";
+import { hashWindows } from "./runtime/windows.js";
+import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
+import { hashFile } from "./storage/hash.js";
+import { Ledger, ledgerKey } from "./storage/ledger.js";
+import { type EvaluateOptions, LedgerGame } from "./storage/ledger-game.js";
+import { ledgerPath } from "./storage/runs.js";
+import { sweepQuestions, sweepWindows } from "./sweep.js";
+
+export interface SessionGames {
+	/** What is searched and raced: the objective. */
+	readonly games: Record<FoldName, LedgerGame>;
+	/** Losses on the calibration windows, for the figures; the same games where these are the objective. */
+	readonly texts: Record<FoldName, LedgerGame>;
+	/** Tokens that a mask of each game runs. */
+	readonly tokens: Record<FoldName, number>;
+	/** Of the model itself. */
+	readonly evaluator: Evaluator;
+	/** Settings that can change bits. */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** Frees what the search alone was measured with. Idempotent. */
+	closeSearch(): Promise<void>;
+	/** Closes the ledgers. Idempotent. */
+	closeLedgers(): Promise<void>;
+}
+
+/** What a run measures on. */
+export interface Material {
+	readonly folder: string;
+	readonly sha256: string;
+	readonly backend: string;
+	readonly calibration: Calibration;
+	/** For the objective `accuracy`. */
+	readonly questions?: Record<FoldName, PreparedQuestions> | undefined;
+}
+
+/** Opens the ledgers and makes the games. */
+export async function openGames(model: Model, material: Material, plan: SearchPlan, options: MeasureOptions): Promise<SessionGames> {
+	const maker = await GameMaker.of(model, material, options);
+	try {
+		return await maker.make(plan);
+	} catch (error) {
+		await maker.close();
+		throw error;
+	}
+}
+
+/** How one fold is measured. */
+interface Yardstick {
+	/** Of what is measured on, for the ledger's key. */
+	readonly hash: string;
+	readonly shape: { readonly count: number; readonly length: number };
+	readonly tokens: number;
+	measure(evaluator: Evaluator, coalitions: readonly Coalition[], run: EvaluateOptions): Promise<void>;
+}
+
+type Settings = Record<string, string | number | boolean | null>;
+
+class GameMaker {
+	readonly #model: Model;
+	readonly #material: Material;
+	readonly #options: MeasureOptions;
+	/** Part of every key: what computes. */
+	readonly #identity: Settings;
+	readonly #kl: boolean;
+	readonly #ledgers: Ledger[] = [];
+	readonly #references = new Map<FoldName, Promise<Reference>>();
+	#evaluator: Evaluator | undefined;
+	#setup: SearchSetup | undefined;
+
+	private constructor(model: Model, material: Material, options: MeasureOptions, identity: Settings) {
+		this.#model = model;
+		this.#material = material;
+		this.#options = options;
+		this.#identity = identity;
+		this.#kl = objectiveOf(options) === "kl";
+	}
+
+	static async of(model: Model, material: Material, options: MeasureOptions): Promise<GameMaker> {
+		const identity = {
+			llama: llamaPin.commit,
+			addon: await hashFile(findAddon() ?? "", options.signal).catch(() => packageVersion),
+			processor: createHash("sha256").update(model.backEnd.systemInfo).digest("hex").slice(0, 12),
+			gpuLayers: options.gpuLayers ?? -1,
+		};
+		return new GameMaker(model, material, options, identity);
+	}
+
+	async make(plan: SearchPlan): Promise<SessionGames> {
+		const { questions, calibration, folder, backend } = this.#material;
+		if (this.#kl) this.#checkReferences();
+		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
+		const search = yardstick("search");
+		const work = search.tokens / calibration.folds.search.tokens.length;
+		const setup = await setUpSearch(
+			this.#model,
+			calibration.folds.search,
+			search.shape,
+			{ ...plan, masks: Math.ceil(plan.masks * work) },
+			{ folder, backend, key: this.#key(search), settings: this.#identity },
+			this.#options,
+		);
+		this.#setup = setup;
+		this.#ledgers.push(setup.ledger);
+		const evaluator = this.#model.createEvaluator({ threads: Number(setup.settings.threads) });
+		this.#evaluator = evaluator;
+		const own = async () => evaluator;
+		const [validation, report] = [yardstick("validation"), yardstick("report")];
+		const ledgers = { search: setup.ledger, validation: await this.#open(validation), report: await this.#open(report) };
+		const games = {
+			search: this.#game(ledgers.search, search, () => setup.evaluator(), this.#objectiveView("search")),
+			validation: this.#game(ledgers.validation, validation, own, this.#objectiveView("validation")),
+			report: this.#game(ledgers.report, report, own, this.#objectiveView("report")),
+		};
+		return {
+			games,
+			texts: await this.#texts(games, own),
+			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
+			evaluator,
+			settings: setup.settings,
+			closeSearch: () => this.#closeSearch(),
+			closeLedgers: async () => settled(this.#ledgers.map((ledger) => ledger.close())),
+		};
+	}
+
+	async close(): Promise<void> {
+		await Promise.allSettled([this.#closeSearch(), ...this.#ledgers.map((ledger) => ledger.close())]);
+	}
+
+	async #closeSearch(): Promise<void> {
+		this.#references.delete("search");
+		await this.#setup?.close();
+	}
+
+	/** The losses of the text, whatever the objective is. */
+	async #texts(games: SessionGames["games"], own: () => Promise<Evaluator>): Promise<SessionGames["texts"]> {
+		if (!this.#kl && !this.#material.questions) return games;
+		const text = async (fold: FoldName) => {
+			const yardstick = this.#textYardstick(fold);
+			const ledger = this.#kl ? games[fold].ledger : await this.#open(yardstick);
+			const evaluatorOf = this.#kl && fold === "search" ? () => this.#setup!.evaluator() : own;
+			return this.#game(ledger, yardstick, evaluatorOf, this.#textView(fold));
+		};
+		return { search: await text("search"), validation: await text("validation"), report: await text("report") };
+	}
+
+	#game(
+		ledger: Ledger,
+		{ measure }: Yardstick,
+		evaluatorOf: () => Promise<Evaluator>,
+		view: ((kept: Measurement) => Measurement) | undefined,
+	): LedgerGame {
+		return new LedgerGame({
+			ledger,
+			frozen: this.#model.blocks.frozen,
+			allows: (coalition) => isAllowed(this.#model, coalition),
+			evaluate: async (coalitions, run) => measure(await evaluatorOf(), coalitions, run),
+			view,
+		});
+	}
+
+	#key({ hash }: Yardstick): Parameters<typeof ledgerKey>[0] {
+		const { sha256, backend } = this.#material;
+		// The loss alone has no word of its own: the ledgers that were there before there was another keep their keys.
+		const kept = this.#kl ? { figures: "divergence" } : {};
+		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept } };
+	}
+
+	async #open(yardstick: Yardstick): Promise<Ledger> {
+		const key = ledgerKey(this.#key(yardstick));
+		const { threads, ubatch } = this.#evaluator!;
+		const ledger = await Ledger.open(ledgerPath(this.#material.folder, key), {
+			key,
+			players: this.#model.blocks.blocks,
+			windows: yardstick.shape,
+			settings: { ...this.#identity, threads, ubatch },
+		});
+		this.#ledgers.push(ledger);
+		logger(this.#options)("debug", `${ledger.size} masks known, ${ledger.path}`);
+		return ledger;
+	}
+
+	#textYardstick(fold: FoldName): Yardstick {
+		const windows = this.#material.calibration.folds[fold];
+		const { count, length } = windows;
+		return {
+			hash: hashWindows(windows),
+			shape: { count, length },
+			tokens: windows.tokens.length,
+			measure: async (evaluator, coalitions, run) => {
+				const reference = this.#kl ? await this.#reference(fold, run) : undefined;
+				await sweepWindows(evaluator, coalitions, windows, run, this.#options, reference);
+			},
+		};
+	}
+
+	/** The full model's own distributions, also where the search runs on a copy. */
+	#reference(fold: FoldName, { signal }: EvaluateOptions): Promise<Reference> {
+		const known = this.#references.get(fold);
+		if (known) return known;
+		const full = Coalition.full(this.#model.facts.blocks);
+		const windows = this.#material.calibration.folds[fold];
+		const made = this.#evaluator!.createReference(full, windows, { signal: signal ?? this.#options.signal });
+		this.#references.set(fold, made);
+		return made;
+	}
+
+	#checkReferences(): void {
+		for (const fold of foldNames) {
+			const { count, length } = this.#material.calibration.folds[fold];
+			const bytes = referenceBytes(count * (length - 1), this.#model.facts.vocabulary);
+			if (bytes <= 2 ** 30) continue;
+			throw new NotEnoughMemoryError(
+				`the objective kl keeps the full model's distributions: ${sizeText(bytes)} for the ${fold} fold, and 1.0 GiB is allowed. Give fewer or shorter windows (--windows, --window-length).`,
+			);
+		}
+	}
+
+	#sources(fold: FoldName): readonly SourceShare[] | undefined {
+		const { sources } = this.#material.calibration;
+		return sources.length < 2 ? undefined : sources.map(({ name, weight, counts }) => ({ name, weight, count: counts[fold] }));
+	}
+
+	#textView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
+		const sources = this.#sources(fold);
+		return sources && ((kept) => ({ ...kept, sources }));
+	}
+
+	#objectiveView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
+		if (this.#material.questions) return undefined;
+		if (!this.#kl) return this.#textView(fold);
+		const sources = this.#sources(fold);
+		return ({ coalition, losses, figures }) => {
+			const { divergence, agreement } = figures as { divergence: Float64Array; agreement: Float64Array };
+			return { coalition, losses: divergence, figures: { nll: losses, agreement }, sources };
+		};
+	}
+}
+
+function questionYardstick(questions: PreparedQuestions, options: MeasureOptions): Yardstick {
+	return {
+		hash: questions.sha256,
+		shape: { count: questions.questions.length, length: Math.max(...questions.batches.map(({ windows }) => windows.length)) },
+		tokens: questions.tokens,
+		measure: (evaluator, coalitions, run) => sweepQuestions(evaluator, coalitions, questions, run, options),
+	};
+}
+
+function isAllowed(model: Model, coalition: Coalition): boolean {
+	const removed = coalition.removed();
+	return removed.length === 0 || model.blocks.check(removed) === undefined;
+}
+
+/** Waits for all, then throws the first failure. */
+export async function settled(work: readonly Promise<unknown>[]): Promise<void> {
+	for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
+}

@@ -1,0 +1,93 @@
+// Many sets of blocks on one fold: what the evaluator measures, handed to the ledger set by set, with progress.
+import type { MeasureOptions, ProgressEvent } from "./api.js";
+import { answersOf } from "./evaluation/accuracy.js";
+import { type PreparedQuestions, scoreChoices } from "./evaluation/choices.js";
+import type { Coalition } from "./game/coalition.js";
+import type { Evaluator } from "./runtime/evaluator.js";
+import type { Reference } from "./runtime/positions.js";
+import type { TokenWindows } from "./runtime/windows.js";
+import type { EvaluateOptions } from "./storage/ledger-game.js";
+
+/**
+ * Loss of each window.
+ * @param reference the full model's distributions on these windows: the divergence from it and the agreement with it come as figures
+ */
+export async function sweepWindows(
+	evaluator: Evaluator,
+	coalitions: readonly Coalition[],
+	windows: TokenWindows,
+	run: EvaluateOptions,
+	options: MeasureOptions,
+	reference?: Reference,
+): Promise<void> {
+	const started = Date.now();
+	let done = 0;
+	let before = started;
+	const report = reporter(coalitions.length, run, options);
+	report(0);
+	await evaluator.evaluate(coalitions, windows, {
+		signal: run.signal ?? options.signal,
+		reference,
+		onMask: (index, { losses, divergences, agreements }, stats) => {
+			const now = Date.now();
+			const figures = divergences && agreements ? { figures: { divergence: divergences, agreement: agreements } } : {};
+			run.onMeasurement({ coalition: coalitions[index]!, losses, ...figures }, (now - before) / 1000);
+			before = now;
+			done++;
+			const seconds = (now - started) / 1000;
+			report(done, {
+				tokensPerSecond: stats.tokensDone / seconds,
+				secondsLeft: (seconds / done) * (coalitions.length - done),
+				blocksDone: stats.blocksDone,
+				blocksSaved: stats.blocksSaved,
+			});
+		},
+	});
+}
+
+/** Sets of blocks that are scored on all questions before the next ones: what an interruption can lose. */
+const atOnce = 24;
+
+/** Loss of the right choice of each question; whether it was picked comes as figures, 0 or 1. */
+export async function sweepQuestions(
+	evaluator: Evaluator,
+	coalitions: readonly Coalition[],
+	questions: PreparedQuestions,
+	run: EvaluateOptions,
+	options: MeasureOptions,
+): Promise<void> {
+	const started = Date.now();
+	const report = reporter(coalitions.length, run, options);
+	report(0);
+	// Neighbours in this order begin alike: they share work.
+	const sorted = [...coalitions].sort((a, b) => (a.key < b.key ? 1 : -1));
+	for (let first = 0; first < sorted.length; first += atOnce) {
+		const part = sorted.slice(first, first + atOnce);
+		const begun = Date.now();
+		const sums = await scoreChoices(evaluator, part, questions, {
+			signal: run.signal ?? options.signal,
+			onProgress: (tokens) => {
+				const done = first + tokens / questions.tokens;
+				const seconds = (Date.now() - started) / 1000;
+				const left = (seconds / done) * (coalitions.length - done);
+				report(Math.floor(done), { tokensPerSecond: (done * questions.tokens) / seconds, secondsLeft: left });
+			},
+		});
+		const seconds = (Date.now() - begun) / 1000 / part.length;
+		for (const [i, coalition] of part.entries()) {
+			const answers = answersOf(questions, sums[i]!);
+			const flags = (right: (answer: (typeof answers)[number]) => boolean) =>
+				Float64Array.from(answers, (answer) => (right(answer) ? 1 : 0));
+			const figures = {
+				accuracy: flags(({ gold, pick }) => pick === gold),
+				normalizedAccuracy: flags(({ gold, normalizedPick }) => normalizedPick === gold),
+			};
+			run.onMeasurement({ coalition, losses: Float64Array.from(answers, ({ goldLoss }) => goldLoss), figures }, seconds);
+		}
+	}
+}
+
+function reporter(total: number, run: EvaluateOptions, options: MeasureOptions) {
+	return (done: number, extra: Partial<ProgressEvent> = {}) =>
+		options.onProgress?.({ phase: run.phase ?? "measuring", done, total, unit: "masks", ...extra });
+}
