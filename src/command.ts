@@ -19,6 +19,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("strata", options.strata?.join(","));
 	flag("attribution-masks", options.attributionMasks);
 	flag("epochs", options.epochs);
+	flag("rounds", options.rounds);
 	for (const file of options.calibration ?? []) flag("calibration", file);
 	flag("windows", options.windows);
 	flag("window-length", options.windowLength);

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type * from "./api.js";
-export { efforts, methods, presets, workingWeights } from "./api.js";
+export { efforts, methodFacts, methods, presets, rankingMethods, workingWeights } from "./api.js";
 export { applyPlan } from "./apply.js";
 export { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
 export {
@@ -17,6 +17,7 @@ export {
 	drawPositions,
 	ownSamples,
 } from "./calibration/index.js";
+export { compareMethods } from "./compare.js";
 export * from "./errors.js";
 export { evaluateModel } from "./evaluation/perplexity.js";
 export { Coalition } from "./game/coalition.js";

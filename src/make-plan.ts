@@ -30,8 +30,20 @@ export async function makePlan(
 		folds[name] = { source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length };
 		losses[name] = await session.timed("figures", () => lossesOn(session, name, chosen, options));
 	}
-	const { removeBlocks, removeFraction, masks, effort, maxTime, maxTokens, strata, epochs, attributionMasks, windows, windowLength } =
-		options;
+	const {
+		removeBlocks,
+		removeFraction,
+		masks,
+		effort,
+		maxTime,
+		maxTokens,
+		strata,
+		epochs,
+		attributionMasks,
+		rounds,
+		windows,
+		windowLength,
+	} = options;
 	return parsePlan({
 		format: PLAN_FORMAT,
 		version: PLAN_VERSION,
@@ -51,13 +63,14 @@ export async function makePlan(
 			strata,
 			epochs,
 			attributionMasks,
+			rounds,
 			windows,
 			windowLength,
 		}),
 		seed: session.seed,
 		calibration: folds,
 		losses,
-		...(choices ? { contributions: contributionsOf(choices) } : {}),
+		...(choices?.contributions ? { contributions: contributionsOf(choices.contributions) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
 		critical: (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
@@ -86,7 +99,7 @@ async function lossesOn(session: Session, fold: (typeof foldNames)[number], chos
 	};
 }
 
-function contributionsOf({ contributions }: Choices): NonNullable<Plan["contributions"]> {
+function contributionsOf(contributions: Attribution): NonNullable<Plan["contributions"]> {
 	return contributionRows(contributions).map(({ standardError, ...rest }) => ({
 		...rest,
 		estimator: contributions.estimator,
@@ -94,7 +107,10 @@ function contributionsOf({ contributions }: Choices): NonNullable<Plan["contribu
 	}));
 }
 
-const units = { loss: "nats", value: "value", "log-loss": "log-nats" } as const satisfies Record<Attribution["scale"], ContributionUnit>;
+const units = { loss: "nats", value: "value", "log-loss": "log-nats", score: "score" } as const satisfies Record<
+	Attribution["scale"],
+	ContributionUnit
+>;
 
 /** One row a block that is no frozen one. */
 export function contributionRows({ contributions, standardErrors, scale }: Attribution): Contribution[] {

@@ -41,6 +41,8 @@ export class Session {
 	readonly games: Record<FoldName, LedgerGame>;
 	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
+	/** A game on further windows, measured with the model itself, with a ledger of its own. `name` is for people. */
+	readonly gameOn: (windows: TokenWindows, name: string) => Promise<LedgerGame>;
 	/** Settings that can change bits. */
 	readonly settings: Record<string, string | number | boolean | null>;
 	readonly timings: Record<string, number> = {};
@@ -53,7 +55,7 @@ export class Session {
 	readonly #closeSearch: () => Promise<void>;
 
 	private constructor(
-		parts: Pick<Session, "model" | "sha256" | "folder" | "seed" | "calibration" | "games" | "evaluator" | "settings"> & {
+		parts: Pick<Session, "model" | "sha256" | "folder" | "seed" | "calibration" | "games" | "evaluator" | "gameOn" | "settings"> & {
 			ledgers: Ledger[];
 			closeSearch: () => Promise<void>;
 		},
@@ -65,6 +67,7 @@ export class Session {
 		this.calibration = parts.calibration;
 		this.games = parts.games;
 		this.evaluator = parts.evaluator;
+		this.gameOn = parts.gameOn;
 		this.settings = parts.settings;
 		this.#ledgers = parts.ledgers;
 		this.#closeSearch = parts.closeSearch;
@@ -102,20 +105,19 @@ export class Session {
 				gpuLayers: options.gpuLayers ?? -1,
 			};
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backEnd.systemInfo.trim()}`);
-			const keyOf = (fold: FoldName) => ({ model: sha256, windows: hashWindows(calibration.folds[fold]), backend, settings: identity });
+			const keyOf = (windows: TokenWindows) => ({ model: sha256, windows: hashWindows(windows), backend, settings: identity });
 			setup = await setUpSearch(
 				model,
 				calibration.folds.search,
 				plan,
-				{ folder, backend, key: keyOf("search"), settings: identity },
+				{ folder, backend, key: keyOf(calibration.folds.search), settings: identity },
 				options,
 			);
 			const { ledger: search, settings } = setup;
 			ledgers.push(search);
 			const evaluator = model.createEvaluator({ threads: Number(settings.threads) });
-			const open = async (fold: FoldName): Promise<Ledger> => {
-				const windows = calibration.folds[fold];
-				const key = ledgerKey(keyOf(fold));
+			const open = async (windows: TokenWindows, name: string): Promise<Ledger> => {
+				const key = ledgerKey(keyOf(windows));
 				const ledger = await Ledger.open(ledgerPath(folder, key), {
 					key,
 					players: model.blocks.blocks,
@@ -123,20 +125,22 @@ export class Session {
 					settings: { ...identity, threads: evaluator.threads, ubatch: evaluator.ubatch },
 				});
 				ledgers.push(ledger);
-				log("debug", `${fold} ledger: ${ledger.size} masks known, ${ledger.path}`);
+				log("debug", `ledger of ${name}: ${ledger.size} masks known, ${ledger.path}`);
 				return ledger;
 			};
-			const play = (ledger: Ledger, fold: FoldName, evaluatorOf: () => Promise<Evaluator>) =>
+			const play = (ledger: Ledger, windows: TokenWindows, evaluatorOf: () => Promise<Evaluator>) =>
 				new LedgerGame({
 					ledger,
 					frozen: model.blocks.frozen,
 					allows: (coalition) => isAllowed(model, coalition),
-					evaluate: async (coalitions, run) => sweep(await evaluatorOf(), coalitions, calibration.folds[fold], run, options),
+					evaluate: async (coalitions, run) => sweep(await evaluatorOf(), coalitions, windows, run, options),
 				});
+			const gameOn = async (windows: TokenWindows, name: string) => play(await open(windows, name), windows, async () => evaluator);
+			const { folds } = calibration;
 			const games = {
-				search: play(search, "search", setup.evaluator),
-				validation: play(await open("validation"), "validation", async () => evaluator),
-				report: play(await open("report"), "report", async () => evaluator),
+				search: play(search, folds.search, setup.evaluator),
+				validation: await gameOn(folds.validation, "the validation fold"),
+				report: await gameOn(folds.report, "the report fold"),
 			};
 			if (search.resumed > 0) log("note", `${search.resumed} masks were measured before and are used again (${search.path})`);
 			const session = new Session({
@@ -148,6 +152,7 @@ export class Session {
 				games,
 				evaluator,
 				settings,
+				gameOn,
 				ledgers,
 				closeSearch: setup.close,
 			});
@@ -161,8 +166,7 @@ export class Session {
 	}
 
 	/** Loss that each block's removal alone adds, from what is already measured or measured now. */
-	async singleRemovals(fullLoss: number, signal: AbortSignal | undefined): Promise<Attribution> {
-		const game = this.games.search;
+	async singleRemovals(fullLoss: number, signal: AbortSignal | undefined, game: Game = this.games.search): Promise<Attribution> {
 		const { players } = game;
 		const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
 			(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
