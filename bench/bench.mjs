@@ -219,8 +219,7 @@ async function benchModel(name, shapes) {
 /** What another run of the day on this machine has measured stays, unless this one measured it again. */
 function merged(before, now) {
 	const same = ({ machine, versions, quick }) => JSON.stringify([machine, versions, quick]);
-	if (!before || before.date !== now.date || same(before) !== same(now))
-		return now;
+	if (!before || before.date !== now.date || same(before) !== same(now)) return now;
 	const models = before.models.slice();
 	for (const model of now.models) {
 		const known = models.find((other) => other.model === model.model && other.weights === model.weights);

@@ -38,7 +38,15 @@ export function measureApart(model, windows, shape, masks, { share, alone } = {}
 	const tokens = join(scratch, `tokens-${files++}.i32`);
 	writeFileSync(tokens, Buffer.from(windows.tokens.buffer, windows.tokens.byteOffset, windows.tokens.byteLength));
 	const { ubatch, threads } = shape;
-	const job = { model, tokens, length: windows.length, shape: { ubatch, threads }, masks: masks.map((mask) => mask.removed()), share, alone };
+	const job = {
+		model,
+		tokens,
+		length: windows.length,
+		shape: { ubatch, threads },
+		masks: masks.map((mask) => mask.removed()),
+		share,
+		alone,
+	};
 	const path = join(scratch, "job.json");
 	writeFileSync(path, JSON.stringify(job));
 	const program = fileURLToPath(new URL("measure.mjs", import.meta.url));

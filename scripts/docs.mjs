@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Every command that has a help of its own. */
-const commands = [[], ["rank"], ["apply"], ["evaluate"], ["inspect"], ["build"], ["runs"], ["runs", "clean"]];
+const commands = [[], ["rank"], ["compare"], ["apply"], ["evaluate"], ["inspect"], ["build"], ["runs"], ["runs", "clean"]];
 
 /**
  * The text of docs/cli.md: what `--help` of every command prints.

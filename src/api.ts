@@ -1,4 +1,5 @@
 import type { CalibrationFile } from "./calibration/index.js";
+import type { Method } from "./methods.js";
 import type { ContributionUnit, Plan } from "./storage/plan.js";
 
 export type * from "./api-questions.js";
@@ -6,9 +7,8 @@ export type { CalibrationFile };
 
 // The options and results of the public functions: shared by programs and the command line.
 
-/** Methods that choose or rank blocks. */
-export const methods = ["greedy", "leave-one-out", "auto", "paper", "paper-repaired"] as const;
-export type Method = (typeof methods)[number];
+export type * from "./compare-api.js";
+export { type Method, methodFacts, methods, rankingMethods } from "./methods.js";
 
 /** How much the automatic method spends. */
 export const efforts = ["quick", "standard", "thorough"] as const;
@@ -65,13 +65,16 @@ export interface UnknownOptions {
 
 export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptions {
 	readonly method?: Method | undefined;
-	/** Masks to measure at most, for the methods auto, paper and paper-repaired. @default by effort; 8000; 1000 */
+	/** Masks to measure at most. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
 	readonly masks?: number | undefined;
-	/** The automatic method: masks to spend; quick 6 a block (at least 100), standard 26 a block (300 to 800), thorough 3000. @default "standard" */
+	/**
+	 * Methods auto, swap, evolutionary and random: masks to spend; quick 6 a block (at least 100), standard 26 a block (300 to 800),
+	 * thorough 3000. @default "standard"
+	 */
 	readonly effort?: Effort | undefined;
 	/** The automatic method: seconds of searching after which it ends with the best sets so far. @default none */
 	readonly maxTime?: number | undefined;
-	/** The automatic method: tokens of masks at most, each mask counting all tokens of its windows. @default none */
+	/** Methods auto, swap, evolutionary and random: tokens of masks at most, each mask counting all tokens of its windows. @default none */
 	readonly maxTokens?: number | undefined;
 	/** Text files; several count by their weights, 1 where none is given. @default the model's own samples */
 	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
@@ -93,6 +96,11 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly attributionMasks?: number | undefined;
 	/** The paper's method: passes over the masks. @default 300 */
 	readonly epochs?: number | undefined;
+	/**
+	 * Methods leave-one-out and paper-repaired: rank, cut an equal share of the blocks, and play again on what is left, so often.
+	 * paper-repaired spends its masks in equal shares. @default 1
+	 */
+	readonly rounds?: number | undefined;
 	/**
 	 * Weights that a search sweeps on: `own`; a type for a copy in memory; `auto`: a copy (Q8_0 or F16, whichever is faster) where
 	 * it pays for the planned number of masks. Choices and figures are measured on the model itself. @default "auto" to prune, "own" to rank
@@ -191,7 +199,10 @@ export interface Contribution {
 	readonly value: number;
 	/** In the unit of the value. */
 	readonly standardError?: number | undefined;
-	/** `nats`: loss per token that its removal alone adds. `value`: its share in v = PPL(full) / PPL(kept blocks), from 0 to 1. */
+	/**
+	 * `nats`: loss per token that its removal alone adds. `value`: its share in v = PPL(full) / PPL(kept blocks), from 0 to 1.
+	 * `score`: what a baseline gives it, on a scale of its own.
+	 */
 	readonly unit: ContributionUnit;
 }
 

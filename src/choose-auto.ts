@@ -1,12 +1,10 @@
-// The automatic method and the repaired procedure of the paper, on the search fold of a session.
+// The automatic method on the search fold of a session.
 import { setImmediate } from "node:timers/promises";
 import { ranking } from "./attribution/attribution.js";
-import type { Effort, PruneOptions } from "./api.js";
+import type { Effort, MeasureOptions } from "./api.js";
 import { auto } from "./auto.js";
-import type { Choices } from "./choose.js";
+import type { Choices, Play } from "./choose.js";
 import { logger } from "./log.js";
-import { paperRepaired } from "./paper-repaired.js";
-import type { SearchOptions } from "./search/search.js";
 import { defaultWindowLength, defaultWindows, type Session } from "./session.js";
 import type { PlanSurrogate } from "./storage/plan.js";
 import type { Judgement } from "./surrogate/judge.js";
@@ -19,12 +17,18 @@ const budgets: Readonly<Record<Effort, (blocks: number) => number>> = {
 };
 
 /**
- * Masks that the automatic method measures at most.
+ * Masks that a method measures at most that takes any number: auto, swap, evolutionary, random.
  * @param tokens that a mask runs; those of the windows where it is not given
  */
-export function autoBudget(
+export function searchBudget(
 	blocks: number,
-	{ masks, effort = "standard", maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: PruneOptions,
+	{
+		masks,
+		effort = "standard",
+		maxTokens,
+		windows = defaultWindows,
+		windowLength = defaultWindowLength,
+	}: Pick<MeasureOptions, "masks" | "effort" | "maxTokens" | "windows" | "windowLength">,
 	tokens = windows * windowLength,
 ): number {
 	const count = masks ?? budgets[effort](blocks);
@@ -32,9 +36,8 @@ export function autoBudget(
 }
 
 /** Sets for every size by the surrogate's active search, its contributions and how good it was. */
-export async function chooseAuto(session: Session, search: SearchOptions, wholeCurve: boolean, options: PruneOptions): Promise<Choices> {
-	const game = session.games.search;
-	const budget = autoBudget(game.players, options, session.tokens.search);
+export async function chooseAuto({ session, game, search, counts, options }: Play): Promise<Choices> {
+	const budget = searchBudget(game.players, options, session.tokens.search);
 	const end = options.maxTime === undefined ? Number.POSITIVE_INFINITY : Date.now() + 1000 * options.maxTime;
 	const log = logger(options);
 	const result = await session.timed("search", () =>
@@ -42,7 +45,7 @@ export async function chooseAuto(session: Session, search: SearchOptions, wholeC
 			...search,
 			budget,
 			seed: session.seed,
-			...(wholeCurve ? {} : { counts: [search.kmax] }),
+			counts,
 			...(options.effort === "thorough" ? { patience: 0 } : {}),
 			stop: () => Date.now() > end,
 			pause: () => setImmediate(),
@@ -50,7 +53,7 @@ export async function chooseAuto(session: Session, search: SearchOptions, wholeC
 		}),
 	);
 	const { found, contributions, surrogate } = result;
-	const singles = await session.singleRemovals(found.fullLoss, options.signal);
+	const singles = await session.singleRemovals(found.fullLoss, options.signal, game);
 	const equivalent = [...found.equivalent.values()].flat().map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found,
@@ -65,20 +68,6 @@ export async function chooseAuto(session: Session, search: SearchOptions, wholeC
 				}
 			: {}),
 	};
-}
-
-/** The paper's procedure without the faults of its code. */
-export async function choosePaperRepaired(session: Session, search: SearchOptions, options: PruneOptions): Promise<Choices> {
-	const { found, contributions, judgement, trainMasks, masks } = await session.timed("search", () =>
-		paperRepaired(session.games.search, {
-			...search,
-			seed: session.seed,
-			pause: () => setImmediate(),
-			...(options.masks === undefined ? {} : { masks: options.masks }),
-			...(options.epochs === undefined ? {} : { epochs: options.epochs }),
-		}),
-	);
-	return { found, rivals: [], contributions, masks, ...(judgement ? { surrogate: surrogateOf("mlp", trainMasks, judgement, {}) } : {}) };
 }
 
 /** The sets that a ranking would cut, of the sizes found: they cost no search mask, and are at times better on unseen text. */

@@ -20,6 +20,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("strata", options.strata?.join(","));
 	flag("attribution-masks", options.attributionMasks);
 	flag("epochs", options.epochs);
+	flag("rounds", options.rounds);
 	for (const { path, weight } of weightedFiles(options.calibration ?? [])) flag("calibration", weight === 1 ? path : `${path}=${weight}`);
 	flag("objective", options.objective);
 	flag("questions", options.questions);

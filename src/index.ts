@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type * from "./api.js";
-export { efforts, methods, objectives, presets, workingWeights } from "./api.js";
+export { efforts, methodFacts, methods, objectives, presets, rankingMethods, workingWeights } from "./api.js";
 export { applyPlan } from "./apply.js";
 export { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
 export {
@@ -18,6 +18,7 @@ export {
 	drawPositions,
 	ownSamples,
 } from "./calibration/index.js";
+export { compareMethods } from "./compare.js";
 export * from "./errors.js";
 export { mcnemar } from "./evaluation/accuracy.js";
 export { evaluateQuestions } from "./evaluation/multiple-choice.js";

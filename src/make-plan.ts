@@ -23,8 +23,20 @@ export async function makePlan(
 	const { blocks } = model.facts;
 	const { folds, losses } = await textFigures(session, chosen.removed, options);
 	const objective = await objectiveFigures(session, chosen.removed, options);
-	const { removeBlocks, removeFraction, masks, effort, maxTime, maxTokens, strata, epochs, attributionMasks, windows, windowLength } =
-		options;
+	const {
+		removeBlocks,
+		removeFraction,
+		masks,
+		effort,
+		maxTime,
+		maxTokens,
+		strata,
+		epochs,
+		attributionMasks,
+		rounds,
+		windows,
+		windowLength,
+	} = options;
 	return parsePlan({
 		format: PLAN_FORMAT,
 		version: PLAN_VERSION,
@@ -44,6 +56,7 @@ export async function makePlan(
 			strata,
 			epochs,
 			attributionMasks,
+			rounds,
 			windows,
 			windowLength,
 			limit: options.limit,
@@ -53,7 +66,7 @@ export async function makePlan(
 		losses,
 		...(objective ? { objective } : {}),
 		...(decided.disagreements.length > 0 ? { disagreements: planDisagreements(decided) } : {}),
-		...(choices ? { contributions: contributionsOf(choices) } : {}),
+		...(choices?.contributions ? { contributions: contributionsOf(choices.contributions) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
 		critical: (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
@@ -70,7 +83,7 @@ function planDisagreements({ disagreements }: Race): NonNullable<Plan["disagreem
 	return disagreements.map(({ chosen, better, ...rest }) => ({ ...rest, chosen: [...chosen], better: [...better] }));
 }
 
-function contributionsOf({ contributions }: Choices): NonNullable<Plan["contributions"]> {
+function contributionsOf(contributions: Attribution): NonNullable<Plan["contributions"]> {
 	return contributionRows(contributions).map(({ standardError, ...rest }) => ({
 		...rest,
 		estimator: contributions.estimator,
@@ -78,7 +91,10 @@ function contributionsOf({ contributions }: Choices): NonNullable<Plan["contribu
 	}));
 }
 
-const units = { loss: "nats", value: "value", "log-loss": "log-nats" } as const satisfies Record<Attribution["scale"], ContributionUnit>;
+const units = { loss: "nats", value: "value", "log-loss": "log-nats", score: "score" } as const satisfies Record<
+	Attribution["scale"],
+	ContributionUnit
+>;
 
 /** One row a block that is no frozen one. */
 export function contributionRows({ contributions, standardErrors, scale }: Attribution): Contribution[] {

@@ -1,7 +1,7 @@
 // The main job, top to bottom.
 import { basename, resolve } from "node:path";
 import type { CurvePoint, Estimate, PruneOptions, PruneResult } from "./api.js";
-import { type Choices, checkMethodOptions, choose, plannedMasks } from "./choose.js";
+import { type Choices, choose, plannedMasks } from "./choose.js";
 import { quoted } from "./command.js";
 import type { BlockPlan } from "./architectures/index.js";
 import { InvalidOptionError } from "./errors.js";
@@ -10,6 +10,7 @@ import { bytesToWrite, checkCount, checkedRemoval, checkProvable, readHeader } f
 import { textFiles } from "./objective.js";
 import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
 import { makePlan } from "./make-plan.js";
+import { checkMethodOptions } from "./method-options.js";
 import { measureOne, Session, logger, summarize } from "./session.js";
 import { bestBySource } from "./source-rivals.js";
 import { keptPlanPath } from "./storage/runs.js";
@@ -162,10 +163,10 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	return estimate;
 }
 
-/** Known masks of the kind that will be measured: the given one, of the paper's strata any, else those that remove no more blocks than asked. */
+/** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */
 function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOptions): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
-	if (method !== undefined && method !== "greedy" && method !== "leave-one-out") return ledger.size;
+	if (method === "paper" || method === "paper-repaired") return ledger.size;
 	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;
 }
 

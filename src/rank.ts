@@ -1,8 +1,10 @@
 import type { MeasureOptions, RankResult } from "./api.js";
-import { checkMethodOptions, choose, plannedMasks } from "./choose.js";
+import { choose, plannedMasks } from "./choose.js";
 import { InvalidOptionError } from "./errors.js";
 import { readHeader } from "./header.js";
 import { contributionRows } from "./make-plan.js";
+import { checkMethodOptions } from "./method-options.js";
+import { rankingMethods } from "./methods.js";
 import { logger, Session, summarize } from "./session.js";
 
 /**
@@ -11,10 +13,11 @@ import { logger, Session, summarize } from "./session.js";
  */
 export async function rankBlocks(model: string, options: MeasureOptions = {}): Promise<RankResult> {
 	const started = Date.now();
-	if (options.method === "greedy")
-		throw new InvalidOptionError("greedy chooses a set and gives no contributions; rank with leave-one-out, auto, paper or paper-repaired");
-	checkMethodOptions(options.method ?? "leave-one-out", options);
 	const method = options.method ?? "leave-one-out";
+	if (!rankingMethods.includes(method))
+		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankingMethods.join(", ")}`);
+	if (options.rounds !== undefined) throw new InvalidOptionError("rounds choose sets: rank knows the first one only, leave --rounds out");
+	checkMethodOptions(method, options);
 	const { blocks } = await readHeader(model, options);
 	// Window semivalues speak of sets of up to a third of the blocks; the other methods need no sets at all.
 	const windowed = method === "auto" || method === "paper-repaired";
@@ -22,6 +25,8 @@ export async function rankBlocks(model: string, options: MeasureOptions = {}): P
 	const session = await Session.open(model, options, { masks: plannedMasks(method, blocks.blocks, kmax, options), weights: "own" });
 	try {
 		const { found, contributions, surrogate, masks } = await choose(session, method, kmax, options);
+		// Every ranking method gives them.
+		if (!contributions) throw new Error(`${method} gave no contributions`);
 		for (const note of found.notes) logger(options)("note", note);
 		return {
 			model: summarize(session.model),

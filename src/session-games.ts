@@ -15,7 +15,7 @@ import { sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
 import { type Reference, referenceBytes } from "./runtime/positions.js";
-import { hashWindows } from "./runtime/windows.js";
+import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
 import { hashFile } from "./storage/hash.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
@@ -32,6 +32,8 @@ export interface SessionGames {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself. */
 	readonly evaluator: Evaluator;
+	/** The losses of further text, with a ledger of its own. */
+	gameOn(windows: TokenWindows): Promise<LedgerGame>;
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Frees what the search alone was measured with. Idempotent. */
@@ -133,6 +135,10 @@ class GameMaker {
 			texts: await this.#texts(games, own),
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
+			gameOn: async (windows) => {
+				const yardstick = windowsYardstick(windows, this.#options);
+				return this.#game(await this.#open(yardstick), yardstick, own, undefined);
+			},
 			settings: setup.settings,
 			closeSearch: () => this.#closeSearch(),
 			closeLedgers: async () => settled(this.#ledgers.map((ledger) => ledger.close())),
@@ -197,17 +203,8 @@ class GameMaker {
 	}
 
 	#textYardstick(fold: FoldName): Yardstick {
-		const windows = this.#material.calibration.folds[fold];
-		const { count, length } = windows;
-		return {
-			hash: hashWindows(windows),
-			shape: { count, length },
-			tokens: windows.tokens.length,
-			measure: async (evaluator, coalitions, run) => {
-				const reference = this.#kl ? await this.#reference(fold, run) : undefined;
-				await sweepWindows(evaluator, coalitions, windows, run, this.#options, reference);
-			},
-		};
+		const reference = this.#kl ? (run: EvaluateOptions) => this.#reference(fold, run) : undefined;
+		return windowsYardstick(this.#material.calibration.folds[fold], this.#options, reference);
 	}
 
 	/** The full model's own distributions, also where the search runs on a copy. */
@@ -251,6 +248,22 @@ class GameMaker {
 			return { coalition, losses: divergence, figures: { nll: losses, agreement }, sources };
 		};
 	}
+}
+
+function windowsYardstick(
+	windows: TokenWindows,
+	options: MeasureOptions,
+	referenceFor?: (run: EvaluateOptions) => Promise<Reference>,
+): Yardstick {
+	const { count, length, tokens } = windows;
+	return {
+		hash: hashWindows(windows),
+		shape: { count, length },
+		tokens: tokens.length,
+		measure: async (evaluator, coalitions, run) => {
+			await sweepWindows(evaluator, coalitions, windows, run, options, await referenceFor?.(run));
+		},
+	};
 }
 
 function questionYardstick(questions: PreparedQuestions, options: MeasureOptions): Yardstick {

@@ -14,6 +14,7 @@ import { objectiveOf, questionFolds } from "./objective.js";
 import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
+import type { TokenWindows } from "./runtime/windows.js";
 import type { SearchPlan } from "./search-setup.js";
 import { openGames, type SessionGames, settled } from "./session-games.js";
 import { identityOf } from "./storage/hash.js";
@@ -51,6 +52,8 @@ export class Session {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
+	/** The losses of further text, measured with the model itself, with a ledger of its own. */
+	readonly gameOn: (windows: TokenWindows) => Promise<LedgerGame>;
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	readonly timings: Record<string, number> = {};
@@ -73,6 +76,7 @@ export class Session {
 		this.texts = games.texts;
 		this.tokens = games.tokens;
 		this.evaluator = games.evaluator;
+		this.gameOn = games.gameOn;
 		this.settings = games.settings;
 		this.#games = games;
 	}
@@ -119,8 +123,7 @@ export class Session {
 	}
 
 	/** Loss that each block's removal alone adds, from what is already measured or measured now. */
-	async singleRemovals(fullLoss: number, signal: AbortSignal | undefined): Promise<Attribution> {
-		const game = this.games.search;
+	async singleRemovals(fullLoss: number, signal: AbortSignal | undefined, game: Game = this.games.search): Promise<Attribution> {
 		const { players } = game;
 		const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
 			(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),

@@ -111,7 +111,8 @@ async function fastestCopy(
 	try {
 		for (const type of wanted === "auto" ? usualCopies : [wanted]) {
 			// Asked before each: the one before it is in memory.
-			const copy = wanted === "auto" ? await copyIfPossible(model, type, folder, options, log) : await makeCopy(model, type, folder, options);
+			const copy =
+				wanted === "auto" ? await copyIfPossible(model, type, folder, options, log) : await makeCopy(model, type, folder, options);
 			if (!copy) continue;
 			const candidate = { copy, choice: { weights: type as Weights, ubatch: 0, threads, tokensPerSecond: 0 } };
 			open.push(candidate);

@@ -9,8 +9,8 @@ export interface Attribution {
 	readonly contributions: Float64Array;
 	/** Standard error of each contribution over the estimator's own randomness; absent where there is none. */
 	readonly standardErrors?: Float64Array;
-	/** `value`: v(S) = exp(-added loss). `loss`: nats per token. `log-loss`: log(1 + added loss). */
-	readonly scale: "value" | "loss" | "log-loss";
+	/** `value`: v(S) = exp(-added loss). `loss`: nats per token. `log-loss`: log(1 + added loss). `score`: of a baseline, no measured game. */
+	readonly scale: "value" | "loss" | "log-loss" | "score";
 	/** Distinct coalitions measured (exact and sampled estimators) or asked of a surrogate. */
 	readonly masks: number;
 	readonly seed?: number | string;

@@ -3,6 +3,8 @@ import type { CleanOptions, CleanResult, RunFolder, RunsOptions } from "../stora
 import type {
 	ApplyOptions,
 	ApplyResult,
+	CompareOptions,
+	CompareResult,
 	EvaluateOptions,
 	EvaluateResult,
 	InspectResult,
@@ -26,6 +28,7 @@ export type { CleanOptions, CleanResult, RunFolder } from "../storage/runs.js";
 export interface Api {
 	pruneGguf(model: string, output: string | undefined, options: PruneOptions): Promise<PruneResult>;
 	rankBlocks(model: string, options: MeasureOptions): Promise<RankResult>;
+	compareMethods(model: string, options: CompareOptions): Promise<CompareResult>;
 	applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult>;
 	evaluateModel(model: string, options: EvaluateOptions): Promise<EvaluateResult>;
 	evaluateQuestions(model: string, options: QuestionsOptions): Promise<QuestionsResult>;

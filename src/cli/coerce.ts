@@ -46,6 +46,28 @@ export function fractionOption(name: string) {
 	};
 }
 
+/** Reads several of what `read` reads one of, with commas between, each once. */
+function listOption<T>(name: string, read: (value: unknown) => T | undefined) {
+	return (value: unknown): T[] | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const items = text.split(",").map((part) => read(part)!);
+		const repeated = items.find((item, i) => items.indexOf(item) !== i);
+		if (repeated !== undefined) throw new UsageError(`--${name}: ${repeated} is named twice in ${JSON.stringify(text)}.`);
+		return items;
+	};
+}
+
+/** Reads whole numbers: `3,6,10`. */
+export const integersOption = (name: string, range: NumberRange = {}) => listOption(name, integerOption(name, range));
+
+/** Reads shares of a whole: `10%,25%`. */
+export const fractionsOption = (name: string) => listOption(name, fractionOption(name));
+
+/** Reads some of a few words: `auto,greedy`. */
+export const choicesOption = <const Choice extends string>(name: string, choices: readonly Choice[]) =>
+	listOption(name, choiceOption(name, choices));
+
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
 /** Reads a time in seconds: `90s`, `20m`, `1.5h`, or a number of seconds. */

@@ -1,5 +1,5 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
-import { efforts, methods, objectives, workingWeights } from "./api.js";
+import { efforts, methods, objectives, rankingMethods, workingWeights } from "./api.js";
 import { blocksOption, choiceOption, durationOption, integerOption, textOption, weightedFilesOption } from "./coerce.js";
 import type { GlobalArguments } from "./context.js";
 
@@ -63,9 +63,13 @@ export const questionOptions = {
 
 /** How blocks are measured. */
 export const measureOptions = {
-	method: valueOption(`How blocks are judged: ${methods.join(", ")} [default: greedy]`, groups.method, choiceOption("method", methods)),
+	method: valueOption(
+		`How blocks are chosen: ${methods.join(", ")} (compare --help says what they do) [default: greedy]`,
+		groups.method,
+		choiceOption("method", methods),
+	),
 	effort: valueOption(
-		`Masks that the method auto spends: ${efforts.join(", ")} [default: standard]`,
+		`Masks that auto, swap, evolutionary and random spend: ${efforts.join(", ")} [default: standard]`,
 		groups.method,
 		choiceOption("effort", efforts),
 	),
@@ -74,9 +78,9 @@ export const measureOptions = {
 		groups.method,
 		durationOption("max-time"),
 	),
-	"max-tokens": valueOption("Tokens that the method auto measures at most", groups.method, integerOption("max-tokens", { min: 1 })),
+	"max-tokens": valueOption("Tokens that these methods measure at most", groups.method, integerOption("max-tokens", { min: 1 })),
 	masks: valueOption(
-		"Masks to measure at most: auto [default: by effort], paper [8000], paper-repaired [1000]",
+		"Masks to measure at most: auto, swap, evolutionary, random [default: by effort], paper [8000], paper-repaired [1000]",
 		groups.method,
 		integerOption("masks", { min: 1 }),
 	),
@@ -118,11 +122,18 @@ export const measureOptions = {
 	"allow-unknown-architecture": unknownOption,
 } as const;
 
-/** How `rank` judges blocks: greedy chooses sets and gives no contributions. */
-export const rankMethod = valueOption(
-	"How blocks are judged: leave-one-out, auto, paper, paper-repaired [default: leave-one-out]",
+/** Of the command that writes a model, beside those of all that measure. */
+export const roundsOption = valueOption(
+	"Rank, cut an equal share, play again: so often, for leave-one-out and paper-repaired [default: 1]",
 	groups.method,
-	choiceOption("method", ["leave-one-out", "auto", "paper", "paper-repaired"] as const),
+	integerOption("rounds", { min: 1 }),
+);
+
+/** How `rank` judges blocks: methods that choose sets only give no contributions. */
+export const rankMethod = valueOption(
+	`How blocks are judged: ${rankingMethods.join(", ")} [default: leave-one-out]`,
+	groups.method,
+	choiceOption("method", rankingMethods),
 );
 
 export const removeOption = (describe: string) => valueOption(describe, groups.amount, blocksOption("remove"));

@@ -2,6 +2,7 @@ import yargs, { type Argv } from "yargs";
 import { llamaPin, packageVersion } from "./api.js";
 import { applyCommand } from "./commands/apply.js";
 import { buildCommand } from "./commands/build.js";
+import { compareCommand } from "./commands/compare.js";
 import { evaluateCommand } from "./commands/evaluate.js";
 import { inspectCommand } from "./commands/inspect.js";
 import { pruneCommand } from "./commands/prune.js";
@@ -13,7 +14,7 @@ import { globalOptions } from "./options.js";
 import { closest } from "./suggest.js";
 
 /** Commands beside the default one. */
-export const commandNames = ["rank", "apply", "evaluate", "inspect", "build", "runs"] as const;
+export const commandNames = ["rank", "compare", "apply", "evaluate", "inspect", "build", "runs"] as const;
 
 const EPILOGUE = `Blocks are numbered from 0, as in the tensor names (blk.0, blk.1, ...).
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interrupted.`;
@@ -74,6 +75,7 @@ function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
 		.options(globalOptions)
 		.command(pruneCommand(context, commandNames))
 		.command(rankCommand(context))
+		.command(compareCommand(context))
 		.command(applyCommand(context))
 		.command(evaluateCommand(context))
 		.command(inspectCommand(context))

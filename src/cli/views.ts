@@ -9,6 +9,7 @@ import {
 	formatPValue,
 	formatSigned,
 } from "../report/format.js";
+import { compareCosts, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import {
 	contributionsTable,
@@ -25,6 +26,7 @@ import type {
 	AccuracyDifference,
 	ApplyResult,
 	CleanResult,
+	CompareResult,
 	EvaluateResult,
 	InspectResult,
 	Plan,
@@ -136,6 +138,22 @@ export function rankText(result: RankResult, style: TextStyle): string {
 		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
 		`${formatInteger(result.masks)} masks, ${formatDuration(result.seconds)}\n`,
 	].join("\n");
+}
+
+/** Methods side by side: a table a size, then what they cost. */
+export function compareText(result: CompareResult, style: TextStyle): string {
+	const { model, texts, sizes, methods, budget, search, seconds } = result;
+	const names = texts.map(({ name }) => name);
+	const parts = [
+		`${model.name}: nats per token that removing blocks adds, ± standard error; * cannot be told from the best of the table\n`,
+		...sizes.map(
+			({ removed, rows }) => `${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, style)}`,
+		),
+		`What each method would have needed alone, of at most ${formatInteger(budget.masks)} masks of ${search.windows} x ${search.length} tokens:\n${compareCosts(methods, style)}`,
+		compareTexts(texts, style),
+		`Time: ${formatDuration(seconds)}\n`,
+	];
+	return parts.join("\n");
 }
 
 /** Perplexity, to the digits that llama-perplexity prints. */

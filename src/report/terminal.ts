@@ -21,7 +21,7 @@ export interface ContributionRow {
 	readonly block: number;
 	/** Contribution; undefined where it was not estimated. */
 	readonly value?: number | undefined;
-	/** Of the value, as plans name it: `nats`, `value` or `log-nats`. */
+	/** Of the value, as plans name it: `nats`, `value`, `log-nats` or `score`. */
 	readonly unit?: string | undefined;
 	readonly standardError?: number | undefined;
 	/** Whether the plan removes the block. */
@@ -120,7 +120,12 @@ export function contributionsTable(rows: readonly ContributionRow[], style: Text
 	return formatTable(columns, cells, style);
 }
 
-const UNIT_NAMES: Readonly<Record<string, string>> = { nats: "nats added", value: "contribution to v", "log-nats": "log(1 + nats) added" };
+const UNIT_NAMES: Readonly<Record<string, string>> = {
+	nats: "nats added",
+	value: "contribution to v",
+	"log-nats": "log(1 + nats) added",
+	score: "score",
+};
 
 function contributionTitle(rows: readonly ContributionRow[]): string {
 	return UNIT_NAMES[rows.find(({ unit }) => unit !== undefined)?.unit ?? ""] ?? "contribution";

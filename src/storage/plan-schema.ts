@@ -20,7 +20,7 @@ const settings = v.record(
 const blockList = v.array(natural);
 
 /** Units of a contribution. */
-export const contributionUnits = ["nats", "value", "log-nats"] as const;
+export const contributionUnits = ["nats", "value", "log-nats", "score"] as const;
 export type ContributionUnit = (typeof contributionUnits)[number];
 
 /** Losses of one model over the windows of one fold, nats per token. */
@@ -87,7 +87,7 @@ const contribution = v.strictObject({
 	value: finite,
 	/**
 	 * Of the value: `nats` per token that removing the block alone adds to the loss; `value`, its share in v = PPL(full) / PPL(kept
-	 * blocks); `log-nats`, its share in log(1 + added nats).
+	 * blocks); `log-nats`, its share in log(1 + added nats); `score`, what a baseline gives it, on a scale of its own.
 	 */
 	unit: v.picklist(contributionUnits, `expected one of ${contributionUnits.join(", ")}`),
 	/** Standard error or posterior deviation of the value, where the estimator has one; in the same unit. */

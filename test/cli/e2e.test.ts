@@ -115,6 +115,37 @@ it("the curve's own commands can be pasted, and write the model", async () => {
 	expect(readdirSync(cwd).sort()).toEqual([args[1]!, `${args[1]}.plan.json`].sort());
 });
 
+describe("compare", () => {
+	const args = ["compare", fixturePath, ...small, "--methods", "greedy,random,last", "--masks", "50", "--remove-blocks", "2,3"];
+
+	it("prints a table of each size and the costs, within 100 columns", async () => {
+		const text = at("eval.txt");
+		writeFileSync(text, "The captain looked for the white whale, and said nothing to any man. ".repeat(60));
+		const { code, stdout, stderr } = await run([...args, "--eval", text, "--eval-windows", "3", "--eval-window-length", "40"]);
+		expect(code, stderr).toBe(0);
+		expect(stdout).toMatch(/^2 of 12 blocks removed$/m);
+		expect(stdout).toMatch(/^3 of 12 blocks removed$/m);
+		expect(stdout).toMatch(/^ +last +\+\d\.\d{3} ± \d\.\d{3} +9-10$/m);
+		expect(stdout).toMatch(/of at most 50 masks of 3 x 32 tokens/);
+		expect(stdout).toMatch(/^last +3 +288 +\d+ /m);
+		expect(stdout).toMatch(/^eval\.txt +3 x 40 +\d\.\d{3}$/m);
+		for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+		expect(stderr).toMatch(/2, 3 removed by 3 methods of at most 50 masks/);
+	});
+
+	it("gives one document, the same in a file, from what is known", async () => {
+		const { code, stdout, stderr } = await run([...args, "--json", "--output", at("compare.json")]);
+		expect(code, stderr).toBe(0);
+		const result = JSON.parse(stdout);
+		expect(result).toMatchObject({ budget: { masks: 50, tokens: 4800 }, sizes: [{ removed: 2 }, { removed: 3 }] });
+		expect(JSON.parse(readFileSync(at("compare.json"), "utf8"))).toEqual(result);
+		expect(stderr).toMatch(/masks were measured before/);
+		const refused = await run([...args, "--output", at("compare.json")]);
+		expect([refused.code, refused.stdout]).toEqual([1, ""]);
+		expect(refused.stderr).toMatch(/--overwrite/);
+	});
+});
+
 describe("interruption", () => {
 	const sweep = ["rank", fixturePath, "--method", "paper", "--masks", "3000", "--seed", "11"];
 

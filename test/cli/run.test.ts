@@ -60,7 +60,19 @@ describe("usage errors", () => {
 		["m.gguf --masks 3 --masks 4", /--masks: given 2 times/],
 		["m.gguf --no-masks", /--masks: /],
 		["m.gguf --seed -1", /--seed: .*"-1"/],
-		["m.gguf --method greddy", /--method: expected one of greedy, leave-one-out, auto, paper, paper-repaired/],
+		["m.gguf --method greddy", /--method: expected one of greedy, leave-one-out, auto, paper, .*, last, got "greddy"/],
+		["m.gguf --rounds 0", /--rounds: .*at least 1/],
+		["rank m.gguf --method contiguous", /--method: expected one of leave-one-out, .*block-influence, magnitude/],
+		["rank m.gguf --rounds 2", /Unknown argument: --rounds/],
+		["compare", /argument is missing/i],
+		["compare m.gguf --methods auto,greddy", /--methods: expected one of greedy.*"greddy"/],
+		["compare m.gguf --methods auto,auto", /--methods: auto is named twice/],
+		["compare m.gguf --remove-blocks 3,x", /--remove-blocks: expected a whole number.*"x"/],
+		["compare m.gguf --remove-blocks 3,", /--remove-blocks: a value is missing/],
+		["compare m.gguf --remove-fraction 10%,25", /Did you mean 25%\?/],
+		["compare m.gguf --remove-blocks 3 --remove-fraction 10%", /exclude each other/],
+		["compare m.gguf --eval m2.gguf", /m2\.gguf is no text/],
+		["compare m.gguf --effort quick", /Unknown argument: --effort/],
 		["m.gguf --remove 3,x", /--remove: expected block numbers from 0/],
 		["m.gguf --remove 3,3", /block 3 is named twice/],
 		["m.gguf --remove-fraction 25", /Did you mean 25%\?/],
@@ -106,7 +118,7 @@ describe("arguments", () => {
 
 	it("of the default command reach pruneGguf", async () => {
 		const line =
-			"m.gguf o.gguf --remove-fraction 25% --method paper --masks 500 --seed 7 --calibration a.txt b.jsonl --windows 20 --window-length 256 --threads 2 --gpu-layers 3 --save-plan p.json --dry-run --overwrite";
+			"m.gguf o.gguf --remove-fraction 25% --method paper --masks 500 --rounds 2 --seed 7 --calibration a.txt b.jsonl --windows 20 --window-length 256 --threads 2 --gpu-layers 3 --save-plan p.json --dry-run --overwrite";
 		const { code, calls } = await run(line, { api: { pruneGguf: async () => pruned } });
 		expect(code).toBe(0);
 		expect(calls).toEqual([
@@ -120,6 +132,7 @@ describe("arguments", () => {
 						removeFraction: 0.25,
 						method: "paper",
 						masks: 500,
+						rounds: 2,
 						seed: 7,
 						calibration: ["a.txt", "b.jsonl"],
 						windows: 20,
@@ -138,6 +151,25 @@ describe("arguments", () => {
 	it("of the other commands reach their functions", async () => {
 		const one = async (line: string) => (await run(line)).calls[0];
 		expect(await one("rank 123 --masks 5")).toEqual({ name: "rankBlocks", args: ["123", { ...everything, masks: 5 }] });
+		expect(
+			await one(
+				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --output c.json",
+			),
+		).toEqual({
+			name: "compareMethods",
+			args: [
+				"m.gguf",
+				{
+					...everything,
+					methods: ["auto", "last"],
+					removeFraction: [0.1, 0.25],
+					maxTokens: 9000,
+					eval: ["a.txt", "b.txt"],
+					evalWindows: 8,
+					output: "c.json",
+				},
+			],
+		});
 		expect(await one("apply m.gguf o.gguf --remove 7,3-4")).toEqual({
 			name: "applyPlan",
 			args: ["m.gguf", "o.gguf", { ...everything, remove: [3, 4, 7] }],

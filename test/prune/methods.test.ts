@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
-import { autoBudget } from "../../src/choose-auto.js";
-import { checkMethodOptions } from "../../src/choose.js";
+import { plannedMasks } from "../../src/choose.js";
+import { searchBudget } from "../../src/choose-auto.js";
+import { checkMethodOptions } from "../../src/method-options.js";
+import { methods } from "../../src/methods.js";
 import { pruneGguf } from "../../src/prune.js";
 import { rankBlocks } from "../../src/rank.js";
+import { listRuns } from "../../src/storage/runs.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small as smallFolds } from "../helpers/home.js";
 
@@ -41,13 +44,69 @@ describe("the automatic method", () => {
 	});
 
 	it("spends by effort, masks or tokens", () => {
-		expect([12, 32, 80].map((blocks) => autoBudget(blocks, { effort: "quick" }))).toEqual([100, 192, 480]);
-		expect([8, 20, 80].map((blocks) => autoBudget(blocks, {}))).toEqual([300, 520, 800]);
-		expect(autoBudget(30, { effort: "thorough" })).toBe(3000);
-		expect(autoBudget(30, { masks: 50 })).toBe(50);
-		expect(autoBudget(30, { maxTokens: 12_800 })).toBe(10);
-		expect(autoBudget(30, { maxTokens: 12_800, windows: 5, windowLength: 64 })).toBe(40);
+		expect([12, 32, 80].map((blocks) => searchBudget(blocks, { effort: "quick" }))).toEqual([100, 192, 480]);
+		expect([8, 20, 80].map((blocks) => searchBudget(blocks, {}))).toEqual([300, 520, 800]);
+		expect(searchBudget(30, { effort: "thorough" })).toBe(3000);
+		expect(searchBudget(30, { masks: 50 })).toBe(50);
+		expect(searchBudget(30, { maxTokens: 12_800 })).toBe(10);
+		expect(searchBudget(30, { maxTokens: 12_800, windows: 5, windowLength: 64 })).toBe(40);
 	});
+});
+
+describe("every method", () => {
+	it.each(methods)("%s removes three blocks and says what they cost", async (method) => {
+		const quick = { auto: { masks: 60 }, swap: { masks: 90 }, evolutionary: { masks: 60 }, random: { masks: 30 } };
+		const network = { paper: { masks: 60, epochs: 20, attributionMasks: 500 }, "paper-repaired": { masks: 60, epochs: 20 } };
+		const options = { ...small, removeBlocks: 3, method, ...{ ...quick, ...network }[method as "auto"] } satisfies PruneOptions;
+		const planned = plannedMasks(method, 12, 3, options);
+		const notes: string[] = [];
+		const { plan } = await pruneGguf(fixturePath, undefined, {
+			...options,
+			onLog: ({ message }) => notes.push(message),
+		});
+		expect(plan!.removed.length).toBe(3);
+		expect(plan!.options.method).toBe(method);
+		expect(plan!.losses.report!.difference).toBeGreaterThan(0);
+		expect(notes.join("\n")).toContain(`at most ${planned} masks`);
+		const [run] = await listRuns();
+		const searched = Math.max(...run!.ledgers.map(({ masks }) => masks));
+		// Single removals that only the report of a set needs come on top of what a small search is allowed.
+		expect(searched).toBeLessThanOrEqual(Math.max(planned, 13));
+	});
+
+	it("in rounds", async () => {
+		const leave = await pruneGguf(fixturePath, undefined, { ...small, method: "leave-one-out", rounds: 3, removeBlocks: 3 });
+		// Three rounds of one block each are greedy with every candidate measured.
+		const [run] = await listRuns();
+		expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBe(1 + 12 + 11 + 10);
+		expect(leave.plan!.options.rounds).toBe(3);
+		expect(leave.plan!.command).toContain("--rounds 3");
+		const paper = await pruneGguf(fixturePath, undefined, {
+			...small,
+			method: "paper-repaired",
+			masks: 80,
+			epochs: 10,
+			rounds: 2,
+			removeBlocks: 4,
+		});
+		expect(paper.plan!.removed.length).toBe(4);
+		expect(paper.plan!.surrogate).toMatchObject({ name: "mlp" });
+	});
+});
+
+it.each(["block-influence", "magnitude"] as const)("%s ranks by a score of its own", async (method) => {
+	const { contributions, estimator, masks } = await rankBlocks(fixturePath, { ...small, method });
+	expect(estimator).toBe(method);
+	expect(contributions.map(({ unit }) => unit)).toEqual(Array(12).fill("score"));
+	expect(new Set(contributions.map(({ value }) => value)).size).toBe(12);
+	expect(masks).toBe(2);
+});
+
+it("methods without contributions do not rank", async () => {
+	await expect(rankBlocks(fixturePath, { ...small, method: "contiguous" })).rejects.toThrow(
+		/contiguous chooses sets .* leave-one-out, auto/,
+	);
+	await expect(rankBlocks(fixturePath, { ...small, rounds: 2 })).rejects.toThrow(/leave --rounds out/);
 });
 
 it("the repaired procedure of the paper ranks, and says how good its network is", async () => {
@@ -59,11 +118,14 @@ it("the repaired procedure of the paper ranks, and says how good its network is"
 it.each<[PruneOptions, RegExp]>([
 	[
 		{ method: "greedy", masks: 5 },
-		/--masks belongs to --method auto or --method paper or --method paper-repaired; greedy does not read it/,
+		/--masks belongs to --method auto, paper, paper-repaired, swap, evolutionary, random; greedy does not read it/,
 	],
-	[{ method: "paper", effort: "quick" }, /--effort belongs to --method auto; paper does not read it/],
+	[{ method: "paper", effort: "quick" }, /--effort belongs to --method auto, swap, evolutionary, random; paper does not read it/],
 	[{ method: "auto", strata: [3], epochs: 5 }, /--strata, --epochs belong to --method paper; auto does not read them/],
-	[{ method: "paper-repaired", maxTime: 5 }, /--max-time belongs to --method auto/],
+	[{ method: "paper-repaired", maxTime: 5 }, /--max-time belongs to --method auto; paper-repaired/],
+	[{ method: "beam", rounds: 2 }, /--rounds belongs to --method leave-one-out, paper-repaired; beam/],
+	[{ method: "last", masks: 2, rounds: 2 }, /--masks, --rounds belong to --method paper-repaired; last does not read them/],
+	[{ method: "leave-one-out", rounds: 0 }, /rounds must be a whole number of at least 1/],
 ])("%j is a mistake", (options, message) => {
 	expect(() => checkMethodOptions(options.method!, options)).toThrow(message);
 });

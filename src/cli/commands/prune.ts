@@ -11,6 +11,7 @@ import {
 	outputPositional,
 	overwriteOption,
 	removeOption,
+	roundsOption,
 	textValue,
 	valueOption,
 } from "../options.js";
@@ -30,6 +31,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"remove-fraction": valueOption("Share of the blocks to remove, such as 25%", groups.amount, fractionOption("remove-fraction")),
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
 			...measureOptions,
+			rounds: roundsOption,
 			"save-plan": textValue("save-plan", "Where to write the plan [default: OUTPUT.plan.json, or among the kept runs]", groups.output),
 			"dry-run": {
 				describe: "Say what would be measured and how long it would take; write nothing",
@@ -72,6 +74,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						strata: args.strata,
 						attributionMasks: args.attributionMasks,
 						epochs: args.epochs,
+						rounds: args.rounds,
 						workingWeights: args.workingWeights,
 						calibration: args.calibration,
 						objective: args.objective,

@@ -1,0 +1,33 @@
+import type { Model } from "../runtime/model.js";
+import { tensorChunks } from "../runtime/tensor-chunks.js";
+
+/**
+ * How large the weights of each block are: the Frobenius norm of all its matrices together, dequantised (norms and biases left out).
+ * Blocks of different shapes are compared as they are.
+ * @returns one number a block
+ * @throws InvalidOptionError where a type of the weights cannot be dequantised here, and the errors of reading
+ */
+export async function magnitudes(
+	model: Pick<Model, "file" | "blocks">,
+	options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Float64Array> {
+	const squares = new Float64Array(model.blocks.blocks);
+	for (const tensor of model.file.tensors) {
+		const block = blockOf(tensor.name);
+		if (block === undefined || block >= squares.length || tensor.dims.length < 2) continue;
+		for await (const values of tensorChunks(tensor, options.signal)) squares[block]! += sumOfSquares(values);
+	}
+	return squares.map(Math.sqrt);
+}
+
+function blockOf(name: string): number | undefined {
+	const match = /^blk\.(\d+)\./.exec(name);
+	return match ? Number(match[1]) : undefined;
+}
+
+/** In double precision. */
+export function sumOfSquares(values: ArrayLike<number>): number {
+	let sum = 0;
+	for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
+	return sum;
+}

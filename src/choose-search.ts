@@ -1,0 +1,72 @@
+// The methods that measure every set they compare, on the search fold of a session.
+import { ranking } from "./attribution/attribution.js";
+import type { Choices, Play } from "./choose.js";
+import { rankedByContribution, searchBudget } from "./choose-auto.js";
+import { beamSearch } from "./search/beam.js";
+import { contiguous } from "./search/contiguous.js";
+import { type EvolutionaryOptions, evolutionary } from "./search/evolutionary.js";
+import { lazyGreedy } from "./search/greedy.js";
+import { leaveOneOut } from "./search/ranked.js";
+import { inRounds } from "./search/rounds.js";
+import type { SearchResult } from "./search/search.js";
+import { swapSearch } from "./search/swap.js";
+
+/** Candidates of a greedy step. */
+const width = 8;
+
+export const chooseGreedy = (play: Play) => raced(play, "greedy", () => lazyGreedy(play.game, { ...play.search, width }));
+
+export const chooseBeam = (play: Play) => raced(play, "beam", () => beamSearch(play.game, play.search));
+
+export function chooseSwap(play: Play): Promise<Choices> {
+	const { session, game, search, counts, options } = play;
+	// What the greedy start takes at most comes first.
+	const budget = Math.max(0, searchBudget(game.players, options, session.tokens.search) - (game.players + 1 + width * search.kmax));
+	return raced(play, "swap", () => swapSearch(game, { ...search, counts, width, budget }));
+}
+
+export function chooseLeaveOneOut(play: Play): Promise<Choices> {
+	const { game, search, options } = play;
+	const { rounds = 1 } = options;
+	const { kmax, meter, signal, units } = search;
+	const run = () =>
+		rounds === 1
+			? leaveOneOut(game, search)
+			: inRounds(game, {
+					kmax,
+					meter,
+					signal,
+					...(units ? { units } : {}),
+					cut: Math.ceil(kmax / rounds),
+					play: (round) => leaveOneOut(round.game, { kmax: round.kmax, units: round.units, signal }),
+				});
+	return alone(play, "leave-one-out", run);
+}
+
+export const chooseContiguous = (play: Play) => alone(play, "contiguous", () => contiguous(play.game, play.search));
+
+export function chooseEvolutionary(play: Play): Promise<Choices> {
+	const { session, game, search, counts, options } = play;
+	const share = Math.floor((searchBudget(game.players, options, session.tokens.search) - (game.players + 1)) / counts.length);
+	return alone(play, "evolutionary", () => evolutionary(game, { ...search, counts, seed: session.seed, ...generations(share) }));
+}
+
+/** How a number of masks for one size is spent: a third at first, in small budgets few children a generation. */
+export function generations(masks: number): Pick<Required<EvolutionaryOptions>, "initial" | "offspring" | "generations"> {
+	const initial = Math.max(1, Math.min(32, Math.floor(masks / 3)));
+	const offspring = Math.max(1, Math.min(16, Math.floor(masks / 6)));
+	return { initial, offspring, generations: Math.max(1, Math.floor((masks - initial) / offspring)) };
+}
+
+/** The sets of leave-one-out cost no search mask, and are at times better on unseen text. */
+async function raced(play: Play, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
+	const choices = await alone(play, method, run);
+	const order = ranking(choices.contributions?.contributions ?? []);
+	return { ...choices, rivals: rankedByContribution(play.session, choices.found, order, "leave-one-out") };
+}
+
+async function alone({ session, game, options }: Play, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
+	const found = await session.timed("search", run);
+	const contributions = await session.singleRemovals(found.fullLoss, options.signal, game);
+	return { found: { ...found, method }, rivals: [], contributions, masks: found.measured };
+}

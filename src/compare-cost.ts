@@ -1,0 +1,70 @@
+// What a method of a comparison asks for, counted although all methods share one ledger.
+import type { Coalition } from "./game/coalition.js";
+import { blockExecutions } from "./game/executions.js";
+import type { Game, MeasureOptions, Measurement } from "./game/game.js";
+import type { LedgerGame } from "./storage/ledger-game.js";
+
+/** Thrown by a {@link CountedGame} that is asked for more than it may measure. */
+export class BudgetSpent extends Error {}
+
+/** How fast this run measures, from what it really measured. */
+export class Speed {
+	#seconds = 0;
+	#executions = 0;
+
+	add(seconds: number, executions: number): void {
+		this.#seconds += seconds;
+		this.#executions += executions;
+	}
+
+	/** Seconds of one block execution over all windows; undefined where everything was known. */
+	get secondsPerExecution(): number | undefined {
+		return this.#executions > 0 ? this.#seconds / this.#executions : undefined;
+	}
+}
+
+/** A game on a ledger that counts what is asked of it, known or not, and refuses what passes its limit. */
+export class CountedGame implements Game {
+	readonly players: number;
+	readonly frozen: ReadonlyMap<number, string>;
+	/** Block executions of what was asked for. */
+	executions = 0;
+	/** Seconds that passed in measuring. */
+	seconds = 0;
+	readonly #game: LedgerGame;
+	readonly #options: { readonly limit: number; readonly shared: boolean; readonly speed: Speed };
+	readonly #asked = new Set<string>();
+
+	constructor(game: LedgerGame, options: { readonly limit: number; readonly shared: boolean; readonly speed: Speed }) {
+		this.players = game.players;
+		this.frozen = game.frozen;
+		this.#game = game;
+		this.#options = options;
+	}
+
+	/** Distinct coalitions asked for. */
+	get masks(): number {
+		return this.#asked.size;
+	}
+
+	allows(coalition: Coalition): boolean {
+		return this.#game.allows(coalition);
+	}
+
+	/** @throws BudgetSpent where the distinct coalitions asked for would pass the limit; nothing is measured then */
+	async measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]> {
+		const { limit, shared, speed } = this.#options;
+		const distinct = [...new Map(coalitions.map((coalition) => [coalition.key, coalition])).values()];
+		const fresh = distinct.filter(({ key }) => !this.#asked.has(key));
+		if (this.#asked.size + fresh.length > limit) throw new BudgetSpent();
+		for (const { key } of fresh) this.#asked.add(key);
+		this.executions += blockExecutions(fresh, shared);
+		const missing = distinct.filter((coalition) => !this.#game.ledger.get(coalition));
+		const started = performance.now();
+		const measurements = await this.#game.measure(coalitions, options);
+		const seconds = (performance.now() - started) / 1000;
+		this.seconds += seconds;
+		if (missing.length > 0) speed.add(seconds, blockExecutions(missing, shared));
+		return measurements;
+	}
+}

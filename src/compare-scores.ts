@@ -1,0 +1,62 @@
+// Figures of a comparison from losses. Pure.
+import type { CompareRow, Difference } from "./compare-api.js";
+import type { Method } from "./methods.js";
+import { differences, finite, meanAndError } from "./statistics.js";
+
+/** Standard errors within which two methods cannot be told apart (95 %, two-sided). */
+const within = 1.96;
+
+/** A method's set of one size with its losses: of each text one number a window. */
+export interface Scored {
+	readonly method: Method;
+	readonly removed: readonly number[] | null;
+	readonly proposedBy?: string | undefined;
+	/** Empty where there is no set. */
+	readonly losses: readonly Float64Array[];
+}
+
+/**
+ * Rows of one size. The best method has the lowest mean over the texts; the others are held against it window by window.
+ * @param full losses of the full model, of each text one number a window
+ */
+export function compareRows(sets: readonly Scored[], full: readonly Float64Array[]): { best: Method | null; rows: CompareRow[] } {
+	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full) : none));
+	const best = means.reduce((at, { mean }, i) => (mean !== null && mean < (means[at]?.mean ?? Number.POSITIVE_INFINITY) ? i : at), -1);
+	const rows = sets.map((set, i): CompareRow => {
+		const { method, removed, proposedBy, losses } = set;
+		const above = best < 0 || means[i]!.mean === null ? none : aboveBest(set, sets[best]!);
+		const gap = above.mean === null ? Number.POSITIVE_INFINITY : above.mean;
+		return {
+			method,
+			removed,
+			...(proposedBy === undefined ? {} : { proposedBy }),
+			added: full.map((whole, text) => (removed ? textDifference(losses[text]!, whole) : none)),
+			mean: means[i]!,
+			above,
+			withinBest: gap <= within * (above.standardError ?? 0),
+		};
+	});
+	return { best: sets[best]?.method ?? null, rows };
+}
+
+const none: Difference = { mean: null, standardError: null };
+
+function aboveBest(set: Scored, best: Scored): Difference {
+	// Without the noise of taking a mean of zeros: equal sets are equal.
+	if (set.removed!.join() === best.removed!.join()) return { mean: 0, standardError: 0 };
+	return meanDifference(set.losses, best.losses);
+}
+
+function textDifference(a: Float64Array, b: Float64Array): Difference {
+	const { mean, standardError } = meanAndError(differences(a, b));
+	return { mean: finite(mean), standardError: finite(standardError ?? Number.NaN) };
+}
+
+/** Mean over texts of the mean paired difference; the texts' errors are independent. */
+function meanDifference(a: readonly Float64Array[], b: readonly Float64Array[]): Difference {
+	const texts = a.map((losses, text) => textDifference(losses, b[text]!));
+	if (texts.some(({ mean }) => mean === null)) return none;
+	const mean = texts.reduce((sum, text) => sum + text.mean!, 0) / texts.length;
+	const variance = texts.reduce((sum, text) => sum + (text.standardError ?? Number.NaN) ** 2, 0);
+	return { mean, standardError: finite(Math.sqrt(variance) / texts.length) };
+}

@@ -1,0 +1,239 @@
+// Methods side by side: the same search text, the same budget, scored on the same unseen text.
+import { basename } from "node:path";
+import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "./api.js";
+import { type Choices, choose, optionsWithin, plannedMasks } from "./choose.js";
+import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
+import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./compare-options.js";
+import { compareRows, type Scored } from "./compare-scores.js";
+import { Coalition } from "./game/coalition.js";
+import { blockExecutions } from "./game/executions.js";
+import { readHeader } from "./header.js";
+import { textFiles } from "./objective.js";
+import { type Choice, race } from "./race.js";
+import { formatDuration } from "./report/format.js";
+import { hashWindows, type TokenWindows } from "./runtime/windows.js";
+import { logger, measureOne, Session, summarize } from "./session.js";
+import { finite, meanAndError } from "./statistics.js";
+import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
+import { sharedTime } from "./working-weights.js";
+
+/**
+ * Compares methods that choose blocks: each searches the same text and may ask for the same number of masks, and the sets are scored on
+ * the same unseen texts, with differences paired by window. Sets of `auto`, `greedy`, `beam` and `swap` are raced on the validation fold
+ * first, as `pruneGguf` does; what that takes comes out of the budget. All methods share one ledger, so that a mask is measured once; the
+ * costs that are given are what each would have needed alone. No model is written. A run that was stopped goes on where it was.
+ * @param model path of a GGUF file (any shard of a split one)
+ * @throws InvalidOptionError, UnsupportedArchitectureError, CalibrationError, OutputExistsError and the errors of loading and measuring
+ * @example
+ * const { sizes } = await compareMethods("model.gguf", { methods: ["auto", "greedy"], removeBlocks: [3, 6], eval: ["prose.txt"] });
+ * console.log(sizes.map(({ removed, best }) => `${removed}: ${best}`));
+ */
+export async function compareMethods(model: string, options: CompareOptions = {}): Promise<CompareResult> {
+	const started = Date.now();
+	const { blocks } = await readHeader(model, options);
+	const comparison = comparisonOf(blocks, options);
+	await checkEvalFiles(options);
+	const { output } = options;
+	const inputs = [model, ...textFiles(options), ...(options.eval ?? [])];
+	const target = { overwrite: options.overwrite ?? false, inputs };
+	if (output !== undefined) await checkTarget(output, target);
+	const session = await Session.open(model, options, { masks: plannedOf(comparison, blocks.blocks), weights: "auto" });
+	try {
+		const texts = await evalTexts(session, options);
+		await announce(session, comparison, options);
+		const speed = new Speed();
+		const found: Found[] = [];
+		for (const method of comparison.methods) found.push(await find(session, method, comparison, speed, options));
+		await session.closeSearch();
+		const sizes = await score(session, comparison, found, texts, options);
+		const { search } = session.calibration.folds;
+		const result: CompareResult = {
+			model: summarize(session.model),
+			seed: session.seed,
+			budget: { masks: comparison.limit, tokens: comparison.limit * search.count * search.length },
+			search: textOf(session.calibration.source, search),
+			texts: sizes.texts,
+			methods: found.map(({ method, spent, notes }) => ({ method, cost: costOf(session, spent, found, speed), notes })),
+			sizes: sizes.rows,
+			seconds: (Date.now() - started) / 1000,
+		};
+		if (output !== undefined)
+			await writeAtomically(output, target, (handle) => handle.writeFile(`${JSON.stringify(result, undefined, "\t")}\n`));
+		return result;
+	} finally {
+		await session.close();
+	}
+}
+
+/** Masks that all methods together may measure. */
+function plannedOf({ methods, counts, limit }: Comparison, blocks: number): number {
+	const kmax = counts.at(-1)!;
+	return methods.reduce((sum, method) => sum + Math.min(limit, plannedMasks(method, blocks, kmax, optionsWithin(method, limit, kmax))), 0);
+}
+
+async function announce(session: Session, comparison: Comparison, options: CompareOptions): Promise<void> {
+	const { model, games, calibration } = session;
+	const { blocks } = model.facts;
+	const earlier = session.secondsPerMask;
+	await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
+	const masks = plannedOf(comparison, blocks);
+	const seconds = masks * (earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime);
+	const { search } = calibration.folds;
+	const { methods, counts, limit } = comparison;
+	logger(options)(
+		"note",
+		`${basename(model.path)}: ${blocks} blocks, ${counts.join(", ")} removed by ${methods.length} methods of at most ${limit} masks of ${search.count * search.length} tokens (${calibration.source}); ${masks} masks at most in all, fewer where methods ask for the same${Number.isFinite(seconds) ? `, about ${formatDuration(seconds)}` : ""}`,
+	);
+}
+
+/** What a method asked for. */
+interface Spent {
+	readonly masks: number;
+	/** Passes of the full model that are no masks. */
+	readonly passes: number;
+	readonly executions: number;
+	/** Seconds of its own computing. */
+	readonly computing: number;
+}
+
+/** What a method found: its set of each size asked for. */
+interface Found {
+	readonly method: Method;
+	readonly sets: ReadonlyMap<number, Choice>;
+	readonly spent: Spent;
+	readonly notes: readonly string[];
+}
+
+/** Masks that a race gets of a budget, at most: the full model, and of each size so many sets; no more than a quarter of all. */
+const finalists: Readonly<Partial<Record<Method, number>>> = { auto: 10, greedy: 2, beam: 2, swap: 2 };
+
+/** Runs one method within the budget, and its race. */
+async function find(session: Session, method: Method, comparison: Comparison, speed: Speed, options: CompareOptions): Promise<Found> {
+	const { counts, limit } = comparison;
+	const kmax = counts.at(-1)!;
+	const perSize = finalists[method];
+	const reserve = perSize === undefined ? 0 : Math.min(1 + perSize * counts.length, Math.floor(limit / 4));
+	const shared = session.evaluator.sharePrefixes;
+	const game = new CountedGame(session.games.search, { limit: limit - reserve, shared, speed });
+	const { signal, onProgress, onLog } = options;
+	const play: PruneOptions = {
+		...optionsWithin(method, limit - reserve, kmax),
+		signal,
+		onLog,
+		onProgress: (event) => onProgress?.({ ...event, phase: `${method}: ${event.phase}` }),
+	};
+	const steps = new Map<number, { removed: readonly number[]; addedLoss: number }>();
+	const notes: string[] = [];
+	const started = performance.now();
+	let choices: Choices | undefined;
+	try {
+		choices = await choose(session, method, kmax, play, {
+			game,
+			counts,
+			judged: false,
+			onStep: ({ count, removed, addedLoss }) => {
+				const known = steps.get(count);
+				if (!known || addedLoss < known.addedLoss) steps.set(count, { removed, addedLoss });
+			},
+		});
+		notes.push(...choices.found.notes);
+	} catch (error) {
+		if (!(error instanceof BudgetSpent)) throw error;
+		notes.push(`stopped after ${game.masks} masks: its next batch did not fit into the budget`);
+	}
+	const computing = (performance.now() - started) / 1000 - game.seconds;
+	const byCount = choices?.found.byCount ?? steps;
+	const own = counts.flatMap((count) => {
+		const set = byCount.get(count);
+		return set ? [{ removed: set.removed, method }] : [];
+	});
+	const passes = choices?.passes ?? 0;
+	const search = { masks: game.masks, passes, executions: game.executions + passes * game.players, computing: Math.max(0, computing) };
+	const rivals = (choices?.rivals ?? []).filter(({ removed }) => counts.includes(removed.length));
+	const raced = await raceWithin(session, own, rivals, limit - game.masks, options);
+	for (const note of notes) logger(options)("note", `${method}: ${note}`);
+	return {
+		method,
+		sets: raced.sets,
+		spent: { ...search, masks: search.masks + raced.masks, executions: search.executions + raced.executions },
+		notes,
+	};
+}
+
+/** Decides between a method's sets and their rivals on the validation fold, as far as the budget holds the rivals, cheap ones first. */
+async function raceWithin(
+	session: Session,
+	own: readonly Choice[],
+	rivals: readonly Choice[],
+	room: number,
+	options: CompareOptions,
+): Promise<{ sets: Map<number, Choice>; masks: number; executions: number }> {
+	const keyOf = ({ removed }: Choice) => removed.join();
+	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
+	const known = new Set(own.map(keyOf));
+	const others = [...new Map(rivals.filter((rival) => !known.has(keyOf(rival))).map((rival) => [keyOf(rival), rival])).values()];
+	// Sets of one ranking first: they are of another kind than the near ties.
+	others.sort((a, b) => Number(a.method === own[0]?.method) - Number(b.method === own[0]?.method));
+	const kept = others.slice(0, Math.max(0, room - own.length - 1));
+	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
+	const field = [...own, ...kept];
+	const { winners } = await race(session, field, { signal: options.signal, onProgress: options.onProgress });
+	for (const [count, winner] of winners) sets.set(count, winner);
+	const players = session.model.facts.blocks;
+	const masks = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
+	return { sets, masks: masks.length, executions: blockExecutions(masks, session.evaluator.sharePrefixes) };
+}
+
+/** Losses of the full model and of every set on every text, and what they say. */
+async function score(
+	session: Session,
+	{ counts }: Comparison,
+	found: readonly Found[],
+	texts: readonly EvalText[],
+	options: CompareOptions,
+) {
+	const players = session.model.facts.blocks;
+	const sets = found.flatMap(({ sets }) => [...sets.values()].map(({ removed }) => Coalition.ofRemoved(players, removed)));
+	const masks = [...new Map([Coalition.full(players), ...sets].map((set) => [set.key, set])).values()];
+	const losses: ReadonlyMap<string, Float64Array>[] = [];
+	for (const { name, windows } of texts) {
+		const game = windows === session.calibration.folds.report ? session.games.report : await session.gameOn(windows);
+		const measured = await game.measure(masks, { phase: `scoring on ${name}`, signal: options.signal });
+		losses.push(new Map(measured.map((measurement) => [measurement.coalition.key, measurement.losses])));
+	}
+	const of = (set: Coalition) => losses.map((text) => text.get(set.key)!);
+	const full = of(Coalition.full(players));
+	const rows = counts.map((removed) => {
+		const scored = found.map(({ method, sets }): Scored => {
+			const choice = sets.get(removed);
+			if (!choice) return { method, removed: null, losses: [] };
+			return { method, removed: choice.removed, proposedBy: choice.method, losses: of(Coalition.ofRemoved(players, choice.removed)) };
+		});
+		return { removed, ...compareRows(scored, full) };
+	});
+	return { rows, texts: texts.map(({ name, windows }, i) => ({ ...textOf(name, windows), loss: finite(meanAndError(full[i]!).mean) })) };
+}
+
+function textOf(name: string, windows: TokenWindows): CompareText {
+	return { name, windows: windows.count, length: windows.length, sha256: hashWindows(windows) };
+}
+
+/** What the method would have needed alone. Where this run measured nothing, its masks count with the time of earlier runs. */
+function costOf(session: Session, spent: Spent, found: readonly Found[], speed: Speed): MethodCost {
+	const { masks, passes, executions, computing } = spent;
+	const { search } = session.calibration.folds;
+	const all = found.reduce(
+		(sum, other) => ({ masks: sum.masks + other.spent.masks, executions: sum.executions + other.spent.executions }),
+		{
+			masks: 0,
+			executions: 0,
+		},
+	);
+	const earlier = ((session.secondsPerMask ?? 0) * all.masks) / all.executions;
+	return {
+		masks,
+		tokens: (masks + passes) * search.count * search.length,
+		blockExecutions: executions,
+		seconds: computing + executions * (speed.secondsPerExecution ?? earlier),
+	};
+}

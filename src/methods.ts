@@ -1,0 +1,49 @@
+// Every method that chooses or ranks blocks: its name, what it does, what it reads. Names and words only, so that help is quick.
+
+/** Options that only some methods read. */
+export const methodOptions = ["masks", "strata", "epochs", "attributionMasks", "effort", "maxTime", "maxTokens", "rounds"] as const;
+export type MethodOption = (typeof methodOptions)[number];
+
+interface MethodFacts {
+	/** One line for people. */
+	readonly does: string;
+	/** Of {@link methodOptions}, those that mean something to it. @default none */
+	readonly reads?: readonly MethodOption[];
+	/** Gives a number to each block, so that `rank` can show it. @default false */
+	readonly ranks?: true;
+}
+
+const budgeted = ["masks", "effort", "maxTokens"] as const;
+
+export const methodFacts = {
+	greedy: { does: "removes, one after the other, the block that adds least; its set is raced against that of leave-one-out" },
+	"leave-one-out": { does: "removes the blocks that cost least alone", reads: ["rounds"], ranks: true },
+	auto: { does: "greedy, then a surrogate's active search; its best sets are raced", reads: [...budgeted, "maxTime"], ranks: true },
+	paper: {
+		does: "arXiv 2602.07804 as published: random masks, a network, one ranking",
+		reads: ["masks", "strata", "epochs", "attributionMasks"],
+		ranks: true,
+	},
+	"paper-repaired": { does: "the same without the faults of its code", reads: ["masks", "epochs", "rounds"], ranks: true },
+	beam: { does: "greedy with four paths at once; raced as greedy is" },
+	swap: { does: "greedy, then the best exchange of two blocks until none helps; raced as greedy is", reads: budgeted },
+	evolutionary: { does: "random exchanges in the best set so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
+	contiguous: { does: "the best run of neighbouring blocks, every run measured" },
+	"block-influence": { does: "the blocks that turn the hidden state least (ShortGPT, arXiv 2403.03853)", ranks: true },
+	angular: { does: "the run of blocks across which the hidden state turns least (arXiv 2403.17887)" },
+	magnitude: { does: "the blocks whose weight matrices have the smallest norm", ranks: true },
+	random: { does: "the best of random sets", reads: budgeted },
+	first: { does: "the first blocks" },
+	last: { does: "the last blocks but the very last one (arXiv 2403.17887)" },
+} as const satisfies Record<string, MethodFacts>;
+
+export type Method = keyof typeof methodFacts;
+
+/** Methods that choose or rank blocks. */
+export const methods = Object.keys(methodFacts) as readonly Method[];
+
+/** Facts of one method, without the narrow types of the table. */
+export const factsOf = (method: Method): MethodFacts => methodFacts[method];
+
+/** Those that give each block a number. */
+export const rankingMethods = methods.filter((method) => factsOf(method).ranks);

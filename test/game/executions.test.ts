@@ -1,0 +1,23 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Coalition } from "../../src/game/coalition.js";
+import { blockExecutions } from "../../src/game/executions.js";
+
+const of = (...keys: string[]) => keys.map((key) => Coalition.parse(key));
+
+it("counts every kept block, or every beginning that ends in one once", () => {
+	expect(blockExecutions(of("1111", "1101", "1100", "0011"), false)).toBe(11);
+	// 1 11 111 1111; 1101; nothing new; 001 0011
+	expect(blockExecutions(of("1111", "1101", "1100", "0011"), true)).toBe(7);
+	expect(blockExecutions([], true)).toBe(0);
+});
+
+it("is the number of nodes of the trie", () => {
+	const mask = fc.string({ unit: fc.constantFrom("0", "1"), minLength: 7, maxLength: 7 });
+	fc.assert(
+		fc.property(fc.array(mask, { maxLength: 40 }), (keys) => {
+			const nodes = new Set(keys.flatMap((key) => [...key].flatMap((bit, i) => (bit === "1" ? [key.slice(0, i + 1)] : []))));
+			expect(blockExecutions(of(...keys), true)).toBe(nodes.size);
+		}),
+	);
+});

@@ -1,0 +1,118 @@
+import { describe, expect, it } from "vitest";
+import { generations } from "../../src/choose-search.js";
+import { BudgetSpent, CountedGame, Speed } from "../../src/compare-cost.js";
+import { compareRows } from "../../src/compare-scores.js";
+import { Coalition } from "../../src/game/coalition.js";
+import { Ledger } from "../../src/storage/ledger.js";
+import { LedgerGame } from "../../src/storage/ledger-game.js";
+
+const of = (...values: number[]) => Float64Array.from(values);
+
+describe("rows", () => {
+	const full = [of(2, 2, 2, 2), of(3, 3, 3, 3)];
+	const set = (method: "auto" | "greedy" | "random", removed: number[], ...losses: Float64Array[]) => ({ method, removed, losses });
+
+	it("give each text's difference, the mean over texts, and what is above the best", () => {
+		const { best, rows } = compareRows(
+			[
+				set("greedy", [1], of(2.5, 2.7, 2.5, 2.7), of(3.4, 3.4, 3.6, 3.6)),
+				set("auto", [2], of(2.3, 2.5, 2.3, 2.5), of(3.3, 3.3, 3.5, 3.5)),
+			],
+			full,
+		);
+		expect(best).toBe("auto");
+		const [greedy, auto] = rows;
+		expect(auto!.added[0]!.mean).toBeCloseTo(0.4, 12);
+		// Deviation 0.1 * sqrt(4 / 3) over 4 windows.
+		expect(auto!.added[0]!.standardError).toBeCloseTo(0.1 / Math.sqrt(3), 12);
+		expect(auto!.mean.mean).toBeCloseTo(0.4, 12);
+		expect(auto!.mean.standardError).toBeCloseTo(Math.sqrt(2) * (0.1 / Math.sqrt(3) / 2), 12);
+		expect(auto!.above).toEqual({ mean: 0, standardError: 0 });
+		expect(auto!.withinBest).toBe(true);
+		// Paired by window the two differ by 0.2 and 0.1 in every window: no noise is left.
+		expect(greedy!.above.mean).toBeCloseTo(0.15, 12);
+		expect(greedy!.above.standardError).toBeCloseTo(0, 12);
+		expect(greedy!.withinBest).toBe(false);
+	});
+
+	it("call two methods equal within 1.96 paired errors", () => {
+		const noisy = (gap: number) =>
+			compareRows([set("auto", [1], of(2, 2, 2, 2)), set("greedy", [2], of(2 + gap, 2, 2 + gap, 2))], [of(2, 2, 2, 2)]).rows[1]!;
+		// Mean gap / 2, error gap / (2 sqrt(3)): 1.73 errors.
+		expect(noisy(0.2).withinBest).toBe(true);
+		const steady = compareRows([set("auto", [1], of(2, 2, 2)), set("greedy", [2], of(2.1, 2.1, 2.2))], [of(2, 2, 2)]).rows[1]!;
+		expect(steady.withinBest).toBe(false);
+	});
+
+	it("take equal sets for equal, also with one window", () => {
+		const { rows } = compareRows([set("auto", [1, 2], of(2.5)), set("random", [1, 2], of(2.5)), set("greedy", [3], of(2.6))], [of(2)]);
+		expect(rows.map(({ withinBest }) => withinBest)).toEqual([true, true, false]);
+		expect(rows[0]!.mean.standardError).toBeNull();
+	});
+
+	it("have no figures for broken models and missing sets", () => {
+		const { best, rows } = compareRows(
+			[set("auto", [1], of(Number.NaN, 2)), { method: "greedy", removed: null, losses: [] }, set("random", [4], of(5, 6))],
+			[of(2, 2)],
+		);
+		expect(best).toBe("random");
+		expect(rows.map(({ mean, withinBest }) => [mean.mean, withinBest])).toEqual([
+			[null, false],
+			[null, false],
+			[3.5, true],
+		]);
+		expect(compareRows([{ method: "greedy", removed: null, losses: [] }], full).best).toBeNull();
+	});
+});
+
+describe("a counted game", () => {
+	const make = (limit: number) => {
+		const measured: string[] = [];
+		const ledger = Ledger.inMemory({ key: "k", players: 4, windows: { count: 1, length: 8 }, settings: {} });
+		const game = new LedgerGame({
+			ledger,
+			evaluate: async (coalitions, { onMeasurement }) => {
+				for (const coalition of coalitions) {
+					measured.push(coalition.key);
+					onMeasurement({ coalition, losses: of(coalition.size) });
+				}
+			},
+		});
+		const speed = new Speed();
+		return { measured, speed, counted: () => new CountedGame(game, { limit, shared: true, speed }) };
+	};
+	const removed = (...blocks: number[]) => Coalition.ofRemoved(4, blocks);
+
+	it("counts what is asked for, known or not, each coalition once", async () => {
+		const { measured, speed, counted } = make(10);
+		const first = counted();
+		await first.measure([removed(), removed(3), removed(3)]);
+		await first.measure([removed(3), removed(0)]);
+		expect([first.masks, first.executions]).toEqual([3, 7]);
+		const known = measured.length;
+		const second = counted();
+		await second.measure([removed(), removed(3)]);
+		expect([second.masks, second.executions, measured.length]).toEqual([2, 4, known]);
+		expect(speed.secondsPerExecution).toBeGreaterThan(0);
+	});
+
+	it("refuses a batch that passes its limit and measures none of it", async () => {
+		const { measured, counted } = make(2);
+		const game = counted();
+		await game.measure([removed(1)]);
+		await expect(game.measure([removed(1), removed(2), removed(3)])).rejects.toThrow(BudgetSpent);
+		expect([game.masks, measured.length]).toEqual([1, 1]);
+		await game.measure([removed(1), removed(2)]);
+		expect(game.masks).toBe(2);
+	});
+
+	it("knows no speed where all was known", () => {
+		expect(new Speed().secondsPerExecution).toBeUndefined();
+	});
+});
+
+it.each([10, 30, 60, 100, 250, 1000])("the evolutionary search spends at most %i masks on a size", (masks) => {
+	const { initial, offspring, generations: count } = generations(masks);
+	expect(initial + offspring * count).toBeLessThanOrEqual(masks);
+	expect(initial + offspring * count).toBeGreaterThan(0.7 * masks);
+});

@@ -1,0 +1,169 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { CompareOptions, LogEvent } from "../../src/api.js";
+import { compareMethods } from "../../src/compare.js";
+import { CalibrationError, InvalidOptionError, OutputExistsError } from "../../src/errors.js";
+import { methods } from "../../src/methods.js";
+import { fixturePath } from "../helpers/fixture.js";
+import { ownHomes, small as smallFolds } from "../helpers/home.js";
+
+const { folder, fresh } = ownHomes();
+const small = { ...smallFolds, workingWeights: "own", masks: 60, removeBlocks: [2, 4] } satisfies CompareOptions;
+
+function text(name: string, sentence: string): string {
+	const path = join(folder, name);
+	writeFileSync(path, `${sentence} `.repeat(60));
+	return path;
+}
+const storm = () => text("storm.txt", "It was a dark and stormy night, and the rain fell in torrents upon the roofs of the town.");
+const whale = () => text("whale.txt", "The captain stood at the rail and looked for the white whale, and said nothing to any man.");
+
+describe("compareMethods", () => {
+	it("compares every method there is at equal budgets", async () => {
+		const result = await compareMethods(fixturePath, { ...small, methods, masks: 100 });
+		expect(result.budget).toEqual({ masks: 100, tokens: 100 * 3 * 32 });
+		expect(result.texts).toMatchObject([{ name: expect.stringContaining("report fold"), windows: 5, length: 32 }]);
+		expect(result.methods.map(({ method }) => method)).toEqual(methods);
+		for (const { method, cost } of result.methods) {
+			expect(cost.masks, method).toBeLessThanOrEqual(100);
+			expect(cost.masks, method).toBeGreaterThan(0);
+			expect(cost.tokens, method).toBeGreaterThanOrEqual(cost.masks * 96);
+			expect(cost.blockExecutions, method).toBeGreaterThan(cost.masks);
+			expect(cost.blockExecutions, method).toBeLessThanOrEqual(cost.masks * 12 + 12);
+			expect(cost.seconds, method).toBeGreaterThan(0);
+		}
+		expect(result.sizes.map(({ removed }) => removed)).toEqual([2, 4]);
+		for (const { removed, best, rows } of result.sizes) {
+			expect(rows.map(({ method }) => method)).toEqual(methods);
+			for (const row of rows) {
+				// Every single run of every length is more than this budget: the only method that finds nothing may be that one.
+				expect(row.removed?.length ?? removed, row.method).toBe(removed);
+				expect(row.added.length).toBe(1);
+			}
+			const top = rows.find(({ method }) => method === best)!;
+			expect(top.withinBest).toBe(true);
+			expect(rows.every(({ mean }) => mean.mean === null || mean.mean >= top.mean.mean!)).toBe(true);
+			// Methods that found the same set have the same figures.
+			const bySet = new Map(rows.map((row) => [row.removed?.join(), row]));
+			for (const row of rows) expect(row.mean).toEqual(bySet.get(row.removed?.join())!.mean);
+		}
+		const setOf = (method: string) => result.sizes[1]!.rows.find((row) => row.method === method)!.removed;
+		expect(setOf("first")).toEqual([0, 1, 2, 3]);
+		expect(setOf("last")).toEqual([7, 8, 9, 10]);
+		for (const method of ["contiguous", "angular"]) {
+			const run = setOf(method)!;
+			expect(run.at(-1)! - run[0]!).toBe(3);
+		}
+		const costOf = (method: string) => result.methods.find((entry) => entry.method === method)!.cost;
+		expect(costOf("first")).toMatchObject({ masks: 3, tokens: 3 * 96 });
+		expect(costOf("block-influence")).toMatchObject({ masks: 3, tokens: 4 * 96 });
+	});
+
+	it("charges a method what it would need alone, in any order; nothing is measured twice", async () => {
+		const alone = await compareMethods(fixturePath, { ...small, methods: ["leave-one-out"] });
+		const notes: LogEvent[] = [];
+		const after = await compareMethods(fixturePath, {
+			...small,
+			methods: ["greedy", "leave-one-out"],
+			onLog: (event) => notes.push(event),
+		});
+		const cost = (result: typeof after) => result.methods.find(({ method }) => method === "leave-one-out")!.cost;
+		expect({ ...cost(after), seconds: 0 }).toEqual({ ...cost(alone), seconds: 0 });
+		expect(cost(alone).masks).toBe(1 + 12 + 3);
+		expect(notes.some(({ message }) => /masks were measured before/.test(message))).toBe(true);
+		const masksMeasured: string[] = [];
+		const again = await compareMethods(fixturePath, {
+			...small,
+			methods: ["greedy", "leave-one-out"],
+			onProgress: ({ phase, unit }) => unit === "masks" && masksMeasured.push(phase),
+		});
+		expect(masksMeasured).toEqual([]);
+		expect(again.sizes).toEqual(after.sizes);
+	});
+
+	it("scores on the texts that are given, and writes the result", async () => {
+		const output = `${fresh("result")}.json`;
+		const result = await compareMethods(fixturePath, {
+			...small,
+			methods: ["greedy", "last"],
+			eval: [storm(), whale()],
+			evalWindows: 3,
+			evalWindowLength: 48,
+			output,
+		});
+		expect(result.texts.map(({ name, windows, length }) => [name, windows, length])).toEqual([
+			["storm.txt", 3, 48],
+			["whale.txt", 3, 48],
+		]);
+		for (const { added, mean } of result.sizes[0]!.rows) {
+			expect(mean.mean).toBeCloseTo((added[0]!.mean! + added[1]!.mean!) / 2, 12);
+			expect(added.every(({ standardError }) => standardError! > 0)).toBe(true);
+		}
+		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result)));
+		await expect(compareMethods(fixturePath, { ...small, output })).rejects.toThrow(OutputExistsError);
+	});
+
+	it("keeps what a method had found when its budget ended", async () => {
+		const {
+			methods: [entry],
+			sizes,
+		} = await compareMethods(fixturePath, {
+			...small,
+			removeBlocks: [1, 2, 6],
+			methods: ["beam"],
+			masks: 60,
+		});
+		expect(entry!.notes.join()).toMatch(/did not fit into the budget/);
+		expect(sizes.map(({ rows }) => rows[0]!.removed?.length)).toEqual([1, 2, undefined]);
+		expect(sizes[2]!.best).toBeNull();
+	});
+
+	it("stops when told to, and goes on from there", async () => {
+		const stop = new AbortController();
+		const run = compareMethods(fixturePath, {
+			...small,
+			methods: ["random"],
+			signal: stop.signal,
+			onProgress: ({ phase, done }) => {
+				if (phase.startsWith("random") && done > 3) stop.abort();
+			},
+		});
+		await expect(run).rejects.toThrow(/abort/);
+		const result = await compareMethods(fixturePath, { ...small, methods: ["random"] });
+		expect(result.methods[0]!.cost.masks).toBe(60);
+	});
+
+	it("takes the usual sizes and methods where nothing is said", async () => {
+		const { methods: compared, sizes } = await compareMethods(fixturePath, { ...small, removeBlocks: undefined, masks: 60 });
+		expect(sizes.map(({ removed }) => removed)).toEqual([1, 2, 4]);
+		expect(compared.length).toBe(9);
+	});
+
+	it.each<[CompareOptions, RegExp]>([
+		[{ methods: [] }, /no method/],
+		[{ methods: ["greedy", "greedy"] }, /named twice/],
+		[{ methods: ["wanda" as "greedy"] }, /wanda is no method; known are greedy/],
+		[{ removeBlocks: [12] }, /12 blocks cannot be removed/],
+		[{ removeBlocks: [] }, /list is empty/],
+		[{ removeBlocks: [2.5] }, /whole number/],
+		[{ removeFraction: [1.5] }, /between 0 and 1/],
+		[{ removeBlocks: [2], removeFraction: [0.2] }, /twice/],
+		[{ masks: 20, methods: ["paper-repaired"] }, /paper-repaired needs at least 36 masks .* may spend 20/],
+		[{ maxTokens: 96 * 5, windows: 3, windowLength: 32, methods: ["greedy"] }, /greedy needs at least 17 masks .* may spend 5/],
+		[{ masks: 0 }, /masks must be/],
+		[{ evalWindows: 5 }, /cut the texts of eval/],
+	])("%j is a mistake", async (options, message) => {
+		const run = compareMethods(fixturePath, { ...options });
+		await expect(run).rejects.toThrow(InvalidOptionError);
+		await expect(run).rejects.toThrow(message);
+	});
+
+	it("refuses texts that are no unseen ones, or too short", async () => {
+		const path = storm();
+		await expect(compareMethods(fixturePath, { ...small, calibration: [path], eval: [path] })).rejects.toThrow(/calibration file too/);
+		await expect(compareMethods(fixturePath, { ...small, eval: [path, path] })).rejects.toThrow(/named twice/);
+		await expect(compareMethods(fixturePath, { ...small, eval: [path], evalWindowLength: 4096 })).rejects.toThrow(/context of 256/);
+		await expect(compareMethods(fixturePath, { ...small, eval: [path], evalWindows: 500 })).rejects.toThrow(CalibrationError);
+	});
+});

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { compareCosts, compareTable, compareTexts } from "../../src/report/compare.js";
+import { textWidth } from "../../src/report/table.js";
+
+const difference = (mean: number | null, standardError: number | null = 0.031) => ({ mean, standardError });
+const row = (method: string, removed: number[] | null, added: number[], withinBest = false) => ({
+	method,
+	removed,
+	added: added.map((mean) => difference(mean)),
+	mean: difference(added.reduce((sum, x) => sum + x, 0) / added.length),
+	withinBest,
+});
+const scattered = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18];
+const rows = (texts: number) => [
+	row("auto", [3, 4, 5, 12, 13, 14, 15, 16, 17, 18], Array(texts).fill(1.617), true),
+	row("block-influence", scattered, Array(texts).fill(2.207)),
+	row("contiguous", null, []),
+];
+const widths = (text: string) => Math.max(...text.split("\n").map(textWidth));
+
+describe("compareTable", () => {
+	it("shows methods with what they add, the blocks, and which cannot be told from the best", () => {
+		const table = compareTable(rows(1), ["a.txt"], { width: 100 });
+		expect(table).toMatch(/method +added +blocks/);
+		expect(table).toMatch(/^\* {2}auto +\+1\.617 ± 0\.031 {2}3-5, 12-18$/m);
+		expect(table).toMatch(/^ +block-influence +\+2\.207 ± 0\.031 {2}0, 2, 4, 6, 8, 10, 12, 14, 16, 18$/m);
+		expect(table).toMatch(/^ +contiguous +no set$/m);
+	});
+
+	it.each([1, 2, 3, 4, 8])("fits 100 and 80 columns with %i texts", (texts) => {
+		const names = Array.from({ length: texts }, (_, i) => `a rather long name of text ${i}.txt`);
+		for (const width of [100, 80]) expect(widths(compareTable(rows(texts), names, { width }))).toBeLessThanOrEqual(width);
+	});
+
+	it("drops the errors of the texts first, then the texts", () => {
+		const names = ["a.txt", "b.txt", "c.txt"];
+		expect(compareTable(rows(3), names, { width: 140 })).toMatch(/a\.txt +b\.txt +c\.txt/);
+		expect(compareTable(rows(3), names, { width: 140 })).toMatch(/(\+1\.617 ± 0\.031 +){4}/);
+		expect(compareTable(rows(3), names, { width: 100 })).toMatch(/\+1\.617 ± 0\.031 +(\+1\.617 +){3}3-5/);
+		expect(compareTable(rows(8), Array(8).fill("t.txt"), { width: 80 })).not.toContain("t.txt");
+	});
+
+	it("names who proposed the set of a race, and what broke down", () => {
+		const table = compareTable(
+			[
+				{ ...row("greedy", [1], [1]), proposedBy: "leave-one-out" },
+				{ ...row("random", [2], [1]), mean: difference(null, null), proposedBy: "random" },
+			],
+			["a"],
+			{ width: 100 },
+		);
+		expect(table).toContain("1 (leave-one-out)");
+		expect(table).toMatch(/random +broken +2$/m);
+	});
+});
+
+it("compareCosts and compareTexts give counts in full", () => {
+	const cost = { masks: 1234, tokens: 1_579_520, blockExecutions: 20_000, seconds: 75 };
+	expect(compareCosts([{ method: "auto", cost }])).toMatch(/auto +1,234 +1\.6 M +20,000 +1 min 15 s/);
+	expect(compareTexts([{ name: "a.txt", windows: 24, length: 256, loss: 3.5 }])).toMatch(/a\.txt +24 x 256 +3\.500/);
+});
