@@ -1,5 +1,6 @@
 import { EvaluationError, InvalidMaskError, InvalidOptionError, NotEnoughMemoryError } from "../errors.js";
 import type { MaskFigures, SweepStats } from "./addon.js";
+import { checkMeasurable } from "./loadable.js";
 import { sizeText } from "./memory.js";
 import type { Model } from "./model.js";
 import { checkPositions, countPositions, positionsOf, Reference, referenceBytes, type ScoredPositions, subsetErrors } from "./positions.js";
@@ -97,6 +98,7 @@ export class Evaluator {
 	 * Losses of each mask, in the order of `masks`. A mask's losses are the same bits alone, in a batch and in any order
 	 * of the batch (on a CPU). Masks that start alike share the work of their common blocks.
 	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, where a block can be made the identity)
+	 * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the whole model
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateOptions = {}): Promise<Evaluation[]> {
@@ -148,6 +150,7 @@ export class Evaluator {
 		windows: TokenWindows,
 		options: { signal?: AbortSignal | undefined } = {},
 	): Promise<{ cosine: Float64Array; angular: Float64Array }> {
+		checkMeasurable(this.model.path, this.model.blocks);
 		this.#checkWindows(windows);
 		return this.model.runJob(options.signal, (native, cancel) =>
 			native.similarities(windows.tokens, { windowLength: windows.length, ubatch: this.ubatch, threads: this.threads }, cancel),
@@ -161,6 +164,7 @@ export class Evaluator {
 		keepReference: boolean,
 		onMask: (index: number, evaluation: Evaluation, stats: SweepStats) => void,
 	) {
+		checkMeasurable(this.model.path, this.model.blocks);
 		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
 		this.#checkWindows(windows);
 		if (options.positions) checkPositions(windows, options.positions);

@@ -1,4 +1,5 @@
-import { InvalidGgufError } from "../errors.js";
+import type { BlockPlan } from "../architectures/index.js";
+import { InvalidGgufError, UnsupportedArchitectureError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
 
 /** Limits of the pinned llama.cpp (llama-hparams.h). */
@@ -13,6 +14,18 @@ const ropeScalings = ["none", "linear", "yarn", "longrope"];
 export function checkLoadable(file: GgufFile): void {
 	const problem = blocksProblem(file) ?? expertsProblem(file) ?? ropeProblem(file) ?? vocabularyProblem(file);
 	if (problem) throw new InvalidGgufError(`${file.paths[0]}: ${problem}; llama.cpp cannot load it`);
+}
+
+/**
+ * Refuses to run what llama.cpp asserts instead of reporting while it computes, or computes without logits.
+ * @throws UnsupportedArchitectureError
+ */
+export function checkMeasurable(path: string, { architecture, unmeasurable }: Pick<BlockPlan, "architecture" | "unmeasurable">): void {
+	if (unmeasurable !== undefined) {
+		throw new UnsupportedArchitectureError(
+			`${path} (architecture ${architecture}) cannot be measured, whole or without blocks: ${unmeasurable}`,
+		);
+	}
 }
 
 /** The values of a number that may be stated once or block by block. */

@@ -58,6 +58,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 			{
 				rule: "refuse",
 				when: IF_NOT_CHUNKED,
+				aborts: true,
 				why: "llama.cpp aborts on a llama4 without sliding windows, whole or not (a scale that only the others read)",
 				source: "llama-graph.cpp:161, models/llama4.cpp:11",
 			},

@@ -70,6 +70,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 			{
 				rule: "need",
 				kinds: ["full"],
+				aborts: false,
 				why: "the first block with full attention takes the rotary factors (rope_freqs)",
 				source: "models/gemma4.cpp:93",
 			},
