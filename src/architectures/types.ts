@@ -25,6 +25,11 @@ interface Told {
 	readonly why: string;
 	/** File and line of the pinned llama.cpp, from `src/`. */
 	readonly source: string;
+	/**
+	 * `source`: read in llama.cpp's source, and no model was made that breaks it and shows a difference; `bits`: sets that break it
+	 * were written all the same, and gave another model, or one that does not load or ends the process. @default "bits"
+	 */
+	readonly proof?: Proof;
 	/** Asks for the rule only in such models; all of several. @default always */
 	readonly when?: Condition | readonly Condition[];
 	/**

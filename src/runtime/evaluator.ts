@@ -91,7 +91,9 @@ export class Evaluator {
 		this.ubatch = inRange("ubatch", options.ubatch ?? defaultUbatch(model.facts.vocabulary), 1, 65536);
 		this.stateBytes = inRange("stateBytes", options.stateBytes ?? defaultStateBytes, 0, Number.MAX_SAFE_INTEGER);
 		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
-		this.sharePrefixes = (options.sharePrefixes ?? true) && model.blocks.resumable && runsFromAnyBlock(model);
+		// Behind a removed last block the head runs alone, through a block made the identity.
+		const resumes = model.blocks.resumable && model.blocks.view.empty.length > 0 && runsFromAnyBlock(model);
+		this.sharePrefixes = (options.sharePrefixes ?? true) && resumes;
 	}
 
 	/**

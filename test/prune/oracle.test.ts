@@ -14,6 +14,7 @@ import { pruneGguf } from "../../src/prune.js";
 import { rankBlocks } from "../../src/rank.js";
 import { makeWindows } from "../../src/runtime/windows.js";
 import { model } from "../architectures/model.js";
+import { hasTools, makeFixtures } from "../conformance/fixtures.js";
 import { changedFixture, fixturePath } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
@@ -136,6 +137,11 @@ describe("an architecture whose rule was never run", () => {
 		// An output does not make the curve write.
 		await expect(pruneGguf(fixturePath, output, { ...small, onProgress })).rejects.toThrow(/nothing can be written/);
 		expect(events).toEqual([]);
+	});
+
+	it.skipIf(!hasTools)("is deepseek4, whose blocks mix the streams of the residual: no zeroed original exists", async () => {
+		const [path] = makeFixtures("deepseek4", join(folder, "deepseek4"));
+		await expect(pruneGguf(path!, undefined, small)).rejects.toThrow(/nothing can be written: .*hyper-connections/);
 	});
 
 	it("is measured where the proof can be made for some blocks, with a warning about the others", async () => {
