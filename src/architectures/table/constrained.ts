@@ -19,6 +19,7 @@ const qwen3vl = (name: string, line: number): ArchitectureEntry => ({
 			rule: "freeze",
 			blocks: "deepstack",
 			when: { key: "n_deepstack_layers", above: 0, absent: 0 },
+			proof: "source",
 			why: "image embeddings are added after it, by its index",
 			source: `models/${name}.cpp:${line}`,
 		},

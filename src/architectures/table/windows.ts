@@ -78,6 +78,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				rule: "at-least",
 				blocks: 2,
 				ownKeys: true,
+				proof: "source",
 				why: "at least two blocks must hold keys and values of their own",
 				source: "llama-model.cpp:2660",
 			},
@@ -196,6 +197,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 			{
 				rule: "freeze",
 				blocks: "deepstack-mapped",
+				proof: "source",
 				why: "image embeddings are added before it",
 				source: "models/granite-swa.cpp:148",
 			},
