@@ -196,11 +196,16 @@ function architectureRow(entry: ArchitectureEntry, models: readonly Examined[]):
 	const resumed = models.length === 0 ? "-" : models.some((model) => model.resumed) ? "yes" : "no";
 	const reasons = new Set([
 		...(entry.refused ? [entry.refused] : []),
-		...models.flatMap((model) => (model.support === "refused" && model.reason ? [model.reason] : [])),
+		...models.flatMap(({ support, reason }) => (support === "refused" && reason && !isRule(entry, reason) ? [reason] : [])),
 		...(entry.refused ? [] : (entry.rules ?? []).map(({ why }) => why)),
 		...(entry.oracle && !entry.refused ? [`view against file: ${entry.oracle.none}`] : []),
 	]);
 	return `| \`${entry.name}\` | ${stateOf(entry, models)} | ${of("exact", "no-oracle")} | ${of("refused")} | ${resumed} | ${[...reasons].join("; ") || "-"} |`;
+}
+
+/** Whether a model's refusal is what a rule says. */
+function isRule({ refused, rules = [] }: ArchitectureEntry, reason: string): boolean {
+	return refused === undefined && rules.some(({ why }) => reason.includes(why));
 }
 
 function modelTable(title: string, prefix: string, models: readonly [string, Examined][]): string[] {

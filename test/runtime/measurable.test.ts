@@ -67,6 +67,19 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 		await expectRefused(await rewrite(source, join(folder, `${architecture}.gguf`), change), architecture, reason);
 	});
 
+	it("nanbeige in loops loses no block, and is measured whole", async () => {
+		const [source] = makeFixtures("nanbeige", join(folder, "nanbeige"));
+		const path = await rewrite(source!, join(folder, "nanbeige.gguf"), { keys: { num_loops: ["uint32", 2] } });
+		await using model = await Model.load(path, { threads: 1 });
+		expect(model.blocks).toMatchObject({ support: "refused", blocks: 6 });
+		expect(model.facts.blocks).toBe(12);
+		const evaluator = model.createEvaluator();
+		const windows = makeWindows(new Int32Array(16).fill(3), 16);
+		const [evaluation] = await evaluator.evaluate([Coalition.full(12)], windows);
+		expect(evaluation!.losses[0]).toBeGreaterThan(0);
+		await expect(evaluator.evaluate([Coalition.ofRemoved(12, [1])], windows)).rejects.toThrow(/several times over/);
+	});
+
 	it.each(["hrm_text", "minicpm3", "minimax-01", "qwen3tts", "pockettts"])(
 		"%s loses no block, and is measured whole",
 		async (architecture) => {

@@ -204,6 +204,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 			{
 				rule: "refuse",
 				when: { key: "num_loops", above: 1, absent: 1 },
+				proof: "source",
 				why: "its blocks run several times over (num_loops)",
 				source: "models/nanbeige.cpp:31",
 			},
