@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeBlocks } from "../../src/architectures/index.js";
-import { UnsupportedArchitectureError } from "../../src/errors.js";
+import { InvalidGgufError, UnsupportedArchitectureError } from "../../src/errors.js";
 import { evaluateModel } from "../../src/evaluation/perplexity.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { GgufFile } from "../../src/gguf/index.js";
@@ -65,6 +65,19 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 	] as const)("%s %j is refused before it runs", async (architecture, change, reason) => {
 		const source = makeFixtures(architecture, join(folder, architecture)).at(-1)!;
 		await expectRefused(await rewrite(source, join(folder, `${architecture}.gguf`), change), architecture, reason);
+	});
+
+	it.each([
+		["smallthinker", null, /expert_gating_func is not stated/],
+		["dots1", null, /expert_gating_func is not stated/],
+		["minimax-m2", null, /expert_gating_func is not stated/],
+		["hy_v4", null, /expert_gating_func is not stated/],
+		["glm4moe", ["uint32", 9], /unknown expert_gating_func 9/],
+	] as const)("%s with the gate of experts %j is refused", async (architecture, value, reason) => {
+		const source = makeFixtures(architecture, join(folder, architecture)).at(-1)!;
+		const path = await rewrite(source, join(folder, `${architecture}-gate.gguf`), { keys: { expert_gating_func: value } });
+		await expect(Model.load(path)).rejects.toThrow(InvalidGgufError);
+		await expect(Model.load(path)).rejects.toThrow(reason);
 	});
 
 	it("nanbeige in loops loses no block, and is measured whole", async () => {
