@@ -1,9 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-// Every architecture of the pinned llama.cpp, one at a time.
+// Every architecture of the pinned llama.cpp, one at a time, and real files.
 export default defineConfig({
 	test: {
-		include: ["test/full/conformance.test.ts"],
+		include: ["test/full/conformance.test.ts", "test/full/real-models.test.ts"],
 		pool: "forks",
 		fileParallelism: false,
 		testTimeout: 600_000,

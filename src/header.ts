@@ -56,14 +56,25 @@ export function checkCount(blocks: BlockPlan, count: number): void {
  * @throws UnsupportedArchitectureError where that proof cannot be made
  */
 export function checkProvable(path: string, blocks: BlockPlan, removed?: readonly number[]): void {
-	if (blocks.proof === "bits") return;
-	const candidates = removed ?? Array.from({ length: blocks.blocks }, (_, block) => block).filter((block) => !blocks.frozen.has(block));
-	const problem = blocks.oracleProblem(candidates);
-	if (problem === undefined) return;
-	throw new UnsupportedArchitectureError(
-		`${path}: nothing can be written: ${proofText(blocks)}, so a file is kept only if it computes what the original computes with the ` +
-			`removed blocks' output tensors set to zero, and here that cannot be compared: ${problem}`,
-	);
+	refuse(path, blocks.unwritable(removed ?? Array.from({ length: blocks.blocks }, (_, i) => i).filter((i) => !blocks.frozen.has(i))));
+}
+
+/**
+ * The same where nothing is written yet: a set that is found by hours of measuring should be one that can be written.
+ * @param removed the blocks that would go; undefined where any may
+ * @returns what to warn of: the proof can be made for some blocks only
+ * @throws UnsupportedArchitectureError where it can be made for none
+ */
+export function checkEverProvable(path: string, blocks: BlockPlan, removed?: readonly number[]): string | undefined {
+	refuse(path, blocks.unwritable(removed));
+	const not = removed
+		? []
+		: Array.from({ length: blocks.blocks }, (_, i) => i).filter((i) => !blocks.frozen.has(i) && blocks.unwritable([i]));
+	return not.length === 0 ? undefined : `no file without block ${not.join(", ")} can be written: ${blocks.unwritable([not[0]!])}`;
+}
+
+function refuse(path: string, obstacle: string | undefined): void {
+	if (obstacle !== undefined) throw new UnsupportedArchitectureError(`${path}: nothing can be written: ${obstacle}`);
 }
 
 /**
@@ -80,11 +91,4 @@ export function bytesToWrite({ file, blocks }: Header, removed: number | readonl
 	const sum = (list: readonly number[]) => list.reduce((total, size) => total + size, 0);
 	const gone = typeof removed === "number" ? sizes.sort((a, b) => b - a).slice(0, removed) : removed.map((block) => sizes[block]!);
 	return sum(file.tensors.map(({ source }) => source.size)) - sum(gone);
-}
-
-/** What is known of removals from this architecture, for people. */
-export function proofText({ architecture, proof }: BlockPlan): string {
-	if (proof === "unknown") return `prune-gguf does not know the architecture ${architecture}`;
-	if (proof === "source") return `the rule for the architecture ${architecture} was read from the source of llama.cpp and never run`;
-	return `removals from the architecture ${architecture} were compared bit for bit`;
 }

@@ -6,7 +6,7 @@ import { quoted } from "./command.js";
 import type { BlockPlan } from "./architectures/index.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
-import { bytesToWrite, checkCount, checkedRemoval, checkProvable, readHeader } from "./header.js";
+import { bytesToWrite, checkCount, checkedRemoval, checkEverProvable, checkProvable, readHeader } from "./header.js";
 import { textFiles } from "./objective.js";
 import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
 import { makePlan } from "./make-plan.js";
@@ -53,8 +53,10 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 	const header = await readHeader(model, options);
 	const { blocks } = header;
 	const removable = countOf(amount, model, blocks);
+	const given = options.remove && checkedRemoval(model, blocks, options.remove);
+	const partly = checkEverProvable(model, blocks, given);
+	if (partly) logger(options)("warning", partly);
 	if (output !== undefined && removable.count !== undefined && !options.dryRun) {
-		const given = options.remove && checkedRemoval(model, blocks, options.remove);
 		checkProvable(model, blocks, given);
 		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes: bytesToWrite(header, given ?? removable.count) });
 		await notePartials(output, options);

@@ -19,6 +19,9 @@ export async function rankBlocks(model: string, options: MeasureOptions = {}): P
 	if (options.rounds !== undefined) throw new InvalidOptionError("rounds choose sets: rank knows the first one only, leave --rounds out");
 	checkMethodOptions(method, options);
 	const { blocks } = await readHeader(model, options);
+	const unwritable = blocks.unwritable();
+	if (unwritable)
+		logger(options)("warning", `${model}: this can be measured, but no file without any of its blocks can be written: ${unwritable}`);
 	// Window semivalues speak of sets of up to a third of the blocks; the other methods need no sets at all.
 	const windowed = method === "auto" || method === "paper-repaired";
 	const kmax = windowed ? Math.max(1, Math.min(blocks.maxRemovable, Math.floor(blocks.blocks / 3))) : 1;

@@ -1,8 +1,8 @@
 import type { JobOptions, MachineOptions, WrittenFile } from "./api.js";
-import { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
+import { type BlockPlan, describeBlocks, proofText, removeBlocks } from "./architectures/index.js";
 import { VerificationError } from "./errors.js";
 import { type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "./gguf/index.js";
-import { checkProvable, proofText } from "./header.js";
+import { checkProvable } from "./header.js";
 import { type MeasuredShape, measureWhole, measureZeroed } from "./oracle.js";
 import type { Evaluation } from "./runtime/evaluator.js";
 import { packageVersion } from "./runtime/paths.js";

@@ -2,7 +2,8 @@ import type { GgufFile } from "../gguf/file.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
 import { oracleProblem, outputTensors, unitTensors, unknownEntry } from "./outputs.js";
-import { type Check, checksOf, frozenBlocks, type Model, refusal } from "./rules.js";
+import { obstacleToWriting } from "./proof.js";
+import { type Check, checksOf, frozenBlocks, type Model, obstacleToMeasuring, refusal } from "./rules.js";
 import { mostRemovable } from "./search.js";
 import { ARCHITECTURES } from "./table.js";
 import type { ArchitectureOptions, BlockPlan, CheckOptions, ViewRules } from "./types.js";
@@ -35,14 +36,21 @@ function planOf(model: Model, proof: BlockPlan["proof"], refused: string | undef
 	const max = refused ? { blocks: 0 } : mostRemovable(facts.trunk, frozen, checks);
 	const reason = refused ?? (max.blocks === 0 ? `no block can be removed: ${max.reason ?? "the model has a single block"}` : undefined);
 	const units = reason ? undefined : tiedUnits(model, check);
-	return {
+	const unmeasurable = obstacleToMeasuring(model);
+	const provable = {
 		architecture: keys.architecture,
 		proof,
-		oracleProblem: (removed) => refused ?? oracleProblem(keys.file, removed),
+		oracleProblem: (removed: readonly number[]) => refused ?? oracleProblem(keys.file, removed),
+	};
+	const free = Array.from({ length: facts.trunk }, (_, block) => block).filter((block) => !frozen.has(block));
+	return {
+		...provable,
 		blocks: facts.trunk,
 		tailBlocks: facts.tail,
 		support: reason ? "refused" : "exact",
 		...(reason ? { reason } : {}),
+		...(unmeasurable ? { unmeasurable } : {}),
+		unwritable: (removed) => obstacleToWriting(provable, removed ? [removed] : free.map((block) => [block])),
 		frozen,
 		check,
 		checkView: (kept) => refused ?? checkKept(kept, facts.trunk, checks),

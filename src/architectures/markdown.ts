@@ -13,6 +13,7 @@ export function architectureTableMarkdown(): string {
 		"Removing a block means: the others compute what they did, as if the removed one added nothing. The measure is the original file with the removed blocks' output tensors set to zero, compared bit for bit.",
 		[
 			"- *Proven*: **bits**, compared with that measure; **source**, read in llama.cpp's source and not run.",
+			"- *Source only*, behind a constraint: it was read in llama.cpp's source, and no model was made that breaks it and shows a difference. Of the others, sets that break them were written by the tests all the same, and gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
 			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that sets of blocks that begin alike share work.",
 			"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
 			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). Where blocks differ in one, a set that gives the model another first block may be refused.",
@@ -43,7 +44,7 @@ function freeRow(entry: ArchitectureEntry): string[] {
 }
 
 function constrainedRow(entry: ArchitectureEntry): string[] {
-	const rules = entry.rules!.map((rule) => `${ruleText(rule)} (${rule.source})`);
+	const rules = entry.rules!.map((rule) => `${ruleText(rule)} (${rule.source}${rule.proof === "source" ? "; source only" : ""})`);
 	return [code(entry.name), entry.source, rules.join("; "), rewritten(entry), resumes(entry), proven(entry)];
 }
 

@@ -34,6 +34,15 @@ export function removeBlocks(
 		throw new InvalidMaskError(
 			`cannot remove blocks ${set.join(", ")} from ${file.paths[0]} (architecture ${plan.architecture}): ${fault}`,
 		);
+	return removeBlocksUnchecked(file, set, provenance);
+}
+
+/**
+ * The same for any set, whatever it makes of the model: shows what a rule keeps from being written.
+ * @param set ascending
+ * @internal
+ */
+export function removeBlocksUnchecked(file: GgufFile, set: readonly number[], provenance: Provenance): GgufContent {
 	const keys = new ModelKeys(file);
 	const entry = ARCHITECTURES.get(keys.architecture) ?? unknownEntry(keys.architecture);
 	const content = contentOf(file);

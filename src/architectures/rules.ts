@@ -28,6 +28,16 @@ export function refusal(model: Model): string | undefined {
 	return model.entry.refused ?? activeRules(model).find((rule) => rule.rule === "refuse")?.why;
 }
 
+/** The reason not to let llama.cpp run even the whole model. */
+export function obstacleToMeasuring(model: Model): string | undefined {
+	if (model.entry.unmeasurable) return model.entry.refused;
+	const whole = Array.from({ length: model.facts.trunk }, (_, i) => i);
+	const broken = (rule: Rule) => rule.rule === "refuse" || checkOf(rule, model)?.test(whole) !== undefined;
+	return activeRules(model).find((rule) => (rule.aborts ?? ABORTING.includes(rule.rule)) && whole.length > 0 && broken(rule))?.why;
+}
+
+const ABORTING: readonly Rule["rule"][] = ["need", "at-least", "last-is"];
+
 /** Blocks that never go. */
 export function frozenBlocks(model: Model): Map<number, string> {
 	const frozen = new Map<number, string>();

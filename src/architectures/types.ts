@@ -25,8 +25,18 @@ interface Told {
 	readonly why: string;
 	/** File and line of the pinned llama.cpp, from `src/`. */
 	readonly source: string;
+	/**
+	 * `source`: read in llama.cpp's source, and no model was made that breaks it and shows a difference; `bits`: sets that break it
+	 * were written all the same, and gave another model, or one that does not load or ends the process. @default "bits"
+	 */
+	readonly proof?: Proof;
 	/** Asks for the rule only in such models; all of several. @default always */
 	readonly when?: Condition | readonly Condition[];
+	/**
+	 * llama.cpp ends the process where it is broken: a whole model that breaks it cannot be measured either.
+	 * @default true for `need`, `at-least` and `last-is`, false for others
+	 */
+	readonly aborts?: boolean;
 }
 
 /**
@@ -99,6 +109,8 @@ export interface ArchitectureEntry {
 	readonly proof: Proof;
 	/** Nothing can be removed from any model of it, and why. */
 	readonly refused?: string;
+	/** For that reason llama.cpp cannot compute a loss of the whole model either: no logits, or an abort. @default false */
+	readonly unmeasurable?: boolean;
 	/** Keys (after the architecture's name) whose arrays hold one entry a block, beside those that every architecture has. */
 	readonly perBlock?: readonly string[];
 	/** The same, for keys without the architecture's name before them. */
@@ -163,6 +175,13 @@ export interface BlockPlan {
 	readonly support: "exact" | "refused";
 	/** Why it is refused. */
 	readonly reason?: string;
+	/** Why not even the whole model can be measured (no logits, or llama.cpp ends the process); absent where it can. */
+	readonly unmeasurable?: string;
+	/**
+	 * Why no file without these blocks would ever be kept: a removal that was not proven before must be proven on this file, and
+	 * cannot. Without a list: why none without any set of blocks would. Undefined where one may be.
+	 */
+	unwritable(removed?: readonly number[]): string | undefined;
 	/** Blocks that never go, with the reason. */
 	readonly frozen: ReadonlyMap<number, string>;
 	/** Why this set cannot be removed exactly; undefined when it can. Order does not matter. */

@@ -13,6 +13,7 @@ import { loadModel } from "../runtime/load-model.js";
  * start token, cut into windows of `context` tokens of which the first becomes the start token where the model wants one, and the
  * second half of each window is scored. Preset `full` scores every position of the same windows.
  * @throws CalibrationError where the text is too short for two windows
+ * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the model
  * @throws InvalidOptionError, InvalidMaskError and the errors of loading
  */
 export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
@@ -28,6 +29,7 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 	try {
 		const windows = perplexityWindows(model, text, context, options.text);
 		const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
+		warnUnwritable(model, removed, options);
 		const losses = await tokenLosses(model, windows, removed, preset, options);
 		return {
 			model: path,
@@ -42,6 +44,15 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 		};
 	} finally {
 		await model.dispose();
+	}
+}
+
+/** Sets of blocks that can be measured and never written. */
+function warnUnwritable({ path, blocks }: Model, removed: readonly number[], { onLog }: EvaluateOptions): void {
+	if (removed.length === 0 || blocks.check(removed) !== undefined) return;
+	const unwritable = blocks.unwritable(removed);
+	if (unwritable) {
+		onLog?.({ level: "warning", message: `${path}: this can be measured, but no file without these blocks can be written: ${unwritable}` });
 	}
 }
 

@@ -1,5 +1,6 @@
 import { EvaluationError, InvalidMaskError, InvalidOptionError, NotEnoughMemoryError } from "../errors.js";
 import type { MaskFigures, SweepStats } from "./addon.js";
+import { checkMeasurable } from "./loadable.js";
 import { sizeText } from "./memory.js";
 import type { Model } from "./model.js";
 import { checkPositions, countPositions, positionsOf, Reference, referenceBytes, type ScoredPositions, subsetErrors } from "./positions.js";
@@ -103,13 +104,16 @@ export class Evaluator {
 		if (!stateTypes.includes(this.stateType))
 			throw new InvalidOptionError(`state-type must be one of ${stateTypes.join(", ")}, got ${this.stateType}`);
 		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
-		this.sharePrefixes = (options.sharePrefixes ?? true) && model.blocks.resumable && runsFromAnyBlock(model);
+		// Behind a removed last block the head runs alone, through a block made the identity.
+		const resumes = model.blocks.resumable && model.blocks.view.empty.length > 0 && runsFromAnyBlock(model);
+		this.sharePrefixes = (options.sharePrefixes ?? true) && resumes;
 	}
 
 	/**
 	 * Losses of each mask, in the order of `masks`. A mask's losses are the same bits alone, in a batch and in any order
 	 * of the batch (on a CPU). Masks that start alike share the work of their common blocks.
 	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, where a block can be made the identity)
+	 * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the whole model
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateOptions = {}): Promise<Evaluation[]> {
@@ -161,6 +165,7 @@ export class Evaluator {
 		windows: TokenWindows,
 		options: { signal?: AbortSignal | undefined } = {},
 	): Promise<{ cosine: Float64Array; angular: Float64Array }> {
+		checkMeasurable(this.model.path, this.model.blocks);
 		this.#checkWindows(windows);
 		return this.model.runJob(options.signal, (native, cancel) =>
 			native.similarities(windows.tokens, { windowLength: windows.length, ubatch: this.ubatch, threads: this.threads }, cancel),
@@ -174,6 +179,7 @@ export class Evaluator {
 		keepReference: boolean,
 		onMask: (index: number, evaluation: Evaluation, stats: SweepStats) => void,
 	) {
+		checkMeasurable(this.model.path, this.model.blocks);
 		this.#checkWindows(windows);
 		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
 		if (options.positions) checkPositions(windows, options.positions);

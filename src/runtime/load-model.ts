@@ -1,6 +1,7 @@
+import { describeBlocks } from "../architectures/index.js";
 import { ModelLoadError } from "../errors.js";
 import { GgufFile } from "../gguf/index.js";
-import { checkLoadable } from "./loadable.js";
+import { checkLoadable, checkMeasurable } from "./loadable.js";
 import { checkMemory, type MemoryShape } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";
 import { llamaPin } from "./paths.js";
@@ -15,12 +16,14 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a model with progress events; building the addon first where it is missing.
+ * Loads a model to measure it, with progress events; building the addon first where it is missing.
  * @param shape what will be measured: there must be memory for it
+ * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the whole model
  * @throws as `Model.load`
  */
 export async function loadModel(path: string, options: LoadOptions, shape: MemoryShape = {}): Promise<Model> {
 	const file = await GgufFile.read(path, options.signal ? { signal: options.signal } : {});
+	checkMeasurable(path, describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false }));
 	checkLoadable(file);
 	checkMemory(file, shape);
 	const modelOptions: ModelOptions = {

@@ -1,18 +1,34 @@
-import { InvalidGgufError } from "../errors.js";
+import type { BlockPlan } from "../architectures/index.js";
+import { InvalidGgufError, UnsupportedArchitectureError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
 
 /** Limits of the pinned llama.cpp (llama-hparams.h). */
 const maxLayers = 512;
 const maxExperts = 1024;
+/** Highest number of a gate of experts, and architectures that read it from an optional key and have no other. */
+const maxGating = 4;
+const gatingNeeded = ["dots1", "hy_v4", "minimax-m2", "smallthinker"];
 const ropeScalings = ["none", "linear", "yarn", "longrope"];
 
 /**
- * Refuses what llama.cpp asserts instead of reporting while it loads: an assertion ends the process.
+ * Refuses what llama.cpp asserts instead of reporting while it loads, or on the first token: an assertion ends the process.
  * @throws InvalidGgufError
  */
 export function checkLoadable(file: GgufFile): void {
-	const problem = blocksProblem(file) ?? expertsProblem(file) ?? ropeProblem(file) ?? vocabularyProblem(file);
-	if (problem) throw new InvalidGgufError(`${file.paths[0]}: ${problem}; llama.cpp cannot load it`);
+	const problem = blocksProblem(file) ?? expertsProblem(file) ?? gatingProblem(file) ?? ropeProblem(file) ?? vocabularyProblem(file);
+	if (problem) throw new InvalidGgufError(`${file.paths[0]}: ${problem}; llama.cpp cannot load or run it`);
+}
+
+/**
+ * Refuses to run what llama.cpp asserts instead of reporting while it computes, or computes without logits.
+ * @throws UnsupportedArchitectureError
+ */
+export function checkMeasurable(path: string, { architecture, unmeasurable }: Pick<BlockPlan, "architecture" | "unmeasurable">): void {
+	if (unmeasurable !== undefined) {
+		throw new UnsupportedArchitectureError(
+			`${path} (architecture ${architecture}) cannot be measured, whole or without blocks: ${unmeasurable}`,
+		);
+	}
 }
 
 /** The values of a number that may be stated once or block by block. */
@@ -46,6 +62,15 @@ function expertsProblem(file: GgufFile): string | undefined {
 	return sound
 		? undefined
 		: `the numbers of experts (${experts}), experts used (${used}) and groups (${groups}, used ${groupsUsed}) contradict each other`;
+}
+
+/** The gate by which experts are chosen (llama-graph.cpp:2058). */
+function gatingProblem(file: GgufFile): string | undefined {
+	const [experts = 0] = numbers(file, "expert_count");
+	const [gating = 0] = numbers(file, "expert_gating_func");
+	if (gating > maxGating) return `unknown expert_gating_func ${gating}`;
+	if (experts === 0 || gating > 0 || !gatingNeeded.includes(file.architecture)) return undefined;
+	return `expert_gating_func is not stated, which ${file.architecture} needs`;
 }
 
 function ropeProblem(file: GgufFile): string | undefined {

@@ -8,6 +8,7 @@ import { differences, readByHuggingface, readByLlama } from "./readers.mjs";
 const dist = new URL("../../dist/", import.meta.url);
 const { Coalition, GgufFile, Model, describeBlocks, makeWindows, removeBlocks, writeGguf } = await import(new URL("index.js", dist));
 const { outputTensors, unitTensors } = await import(new URL("architectures/index.js", dist));
+const { removeBlocksUnchecked } = await import(new URL("architectures/remove.js", dist));
 
 /** @type {import("./job.js").Job} */
 const job = JSON.parse(await readFile(process.argv[2], "utf8"));
@@ -39,8 +40,10 @@ async function measure(model, removedSets, sharePrefixes, { stateBytes, ...optio
 	return evaluations.map(print);
 }
 
-async function measureWhole(path) {
+/** @param unguarded let llama.cpp assert: a file that is not ours shows what it does to llama.cpp */
+async function measureWhole(path, unguarded = false) {
 	const model = await Model.load(path, { threads: job.threads });
+	if (unguarded) delete model.blocks.unmeasurable;
 	try {
 		return (await measure(model, [[]], false))[0];
 	} finally {
@@ -77,14 +80,24 @@ async function fill(copies, name, value) {
 }
 
 async function written(removed) {
+	const path = await writeContent(removeBlocks(file, removed, { version: "0.0.0" }));
+	return { ...(await measureWhole(path)), readers: await comparedByReaders(path, removed) };
+}
+
+/** What would be written of a set that is refused. */
+async function forced(removed) {
+	return measureWhole(await writeContent(removeBlocksUnchecked(file, removed, { version: "0.0.0" })), true);
+}
+
+async function writeContent(content) {
 	const path = join(job.folder, "pruned.gguf");
 	const handle = await open(path, "w");
 	try {
-		await writeGguf(handle, removeBlocks(file, removed, { version: "0.0.0" }));
+		await writeGguf(handle, content);
 	} finally {
 		await handle.close();
 	}
-	return { ...(await measureWhole(path)), readers: await comparedByReaders(path, removed) };
+	return path;
 }
 
 let readings;
@@ -139,7 +152,8 @@ const steps = {
 	view: (removed) => onOriginal([removed], false),
 	oracle,
 	written,
-	foreign: (_, path) => measureWhole(path),
+	forced,
+	foreign: (_, path) => measureWhole(path, true),
 };
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);

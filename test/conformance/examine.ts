@@ -109,6 +109,8 @@ function stepsOf(plan: BlockPlan, sets: readonly RemovalSet[], allowed: readonly
 		const removed = set.removed;
 		if (allowed.includes(set)) {
 			steps.push({ key: `view:${keyOf(set)}`, step: "view", removed }, { key: `written:${keyOf(set)}`, step: "written", removed });
+		} else {
+			steps.push({ key: `forced:${keyOf(set)}`, step: "forced", removed });
 		}
 		steps.push({ key: `oracle:${keyOf(set)}`, step: "oracle", removed });
 		const other = foreign.get(keyOf(set));
@@ -129,7 +131,8 @@ async function runAll(job: Omit<Job, "done">, timeout: number): Promise<Map<stri
 		const before = outcomes.size;
 		await runOnce({ ...job, done: [...outcomes.keys()] }, timeout, outcomes);
 		const original = outcomes.get("original");
-		if (original && !("result" in original)) break;
+		// Of one that is refused before it runs, written files still show what they do to llama.cpp.
+		if (original && !("result" in original) && !("error" in original && original.error.code === "UNSUPPORTED_ARCHITECTURE")) break;
 		if (outcomes.size === before) throw new Error(`the child process for ${job.model} got nowhere`);
 	}
 	return outcomes;
@@ -184,6 +187,7 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 			view: outcomes.get(`view:${key}`),
 			shared: inBatch,
 			written: outcomes.get(`written:${key}`),
+			forced: outcomes.get(`forced:${key}`),
 		});
 	});
 	const empty = emptyFindingOf(outcomes.get("empty"), outcomes.get("empty:oracle"));

@@ -3,7 +3,7 @@
 /** One thing to measure; `key` names it among all of the job. */
 export interface Step {
 	key: string;
-	step: "original" | "resumes" | "shared" | "empty" | "view" | "oracle" | "written" | "foreign";
+	step: "original" | "resumes" | "shared" | "empty" | "view" | "oracle" | "written" | "forced" | "foreign";
 	removed?: readonly number[];
 	/** A model that another program wrote. */
 	path?: string;

@@ -1,21 +1,27 @@
 import { ARCHITECTURES, type ArchitectureEntry } from "../../src/architectures/index.js";
 import { TABLE_PIN } from "../../src/architectures/table.js";
+import type { Rule } from "../../src/architectures/types.js";
 import type { Examined } from "./examine.js";
 import type { Results } from "./record.js";
-import type { EmptyFinding } from "./verdict.js";
+import type { EmptyFinding, Forced } from "./verdict.js";
 
 const TRAP = "trap ";
 const OWN = "own ";
+/** Before the names of real files among the results. */
+export const REAL = "real ";
 
 /** docs/conformance.md: what the recorded run showed, architecture by architecture. */
 export function conformanceMarkdown(results: Results): string {
 	const own = Object.entries(results).filter(([name]) => name.startsWith(OWN));
 	const traps = Object.entries(results).filter(([name]) => name.startsWith(TRAP));
-	const models = Object.entries(results).filter(([name]) => !name.startsWith(TRAP) && !name.startsWith(OWN));
+	const real = Object.entries(results).filter(([name]) => name.startsWith(REAL));
+	const models = Object.entries(results).filter(([name]) => ![TRAP, OWN, REAL].some((prefix) => name.startsWith(prefix)));
 	return [
 		...intro(models.length, own.length, traps.length),
 		...totals(results),
 		...architectures(results),
+		...rules(results),
+		...realFiles(real),
 		...modelTable("Made here", OWN, own),
 		...modelTable("Made for what the generator's models hide", TRAP, traps),
 		...otherTool(models),
@@ -34,7 +40,7 @@ function intro(models: number, own: number, traps: number): string[] {
 		"",
 		`${models} small random models of llama.cpp's own generator (\`test-llama-archs\`, six blocks unless it needs another number), ${own} made here of architectures that it leaves out or with metadata that it does not make (\`test/conformance/own-models.ts\`), and ${traps} made from these for what they hide. ` +
 			"For each, several sets of blocks are removed: one, two scattered ones, the first, the last, a run of three, the groups that a rule ties together, and more until five sets are allowed. " +
-			"For each set that is allowed, all logits of 2 windows of 128 random tokens are compared bit for bit, each model in a process of its own:",
+			"For each set that is allowed, all logits of 2 windows of 128 random tokens (one of 4,224 or 8,320 where llama.cpp fixes a sliding window of 4,096 or 8,192) are compared bit for bit, each model in a process of its own:",
 		"",
 		"1. the original file with the output tensors of the removed blocks set to zero (the measure of what removing means);",
 		"2. the layer view on the original, alone, and in a batch with the other sets, so that hidden states are resumed from;",
@@ -42,7 +48,7 @@ function intro(models: number, own: number, traps: number): string[] {
 		"",
 		"Beside the bits, each written file is read by readers of other hands, the one in llama.cpp and `@huggingface/gguf`: every key, type and value, and the bytes of every tensor under its new number, must be those of the original, but for what removing blocks changes. And the value of the empty set (no block left, the head on the embedding) is compared with the original whose blocks are all zeroed.",
 		"",
-		"*Exact* sets agreed in every bit. *Refused* sets break a rule of the architecture; nothing is written for them.",
+		"*Exact* sets agreed in every bit. *Refused* sets break a rule of the architecture; nothing is written for them. To see what the rules are good for, the tests write such files all the same and compare them with the zeroed original too.",
 		"",
 	];
 }
@@ -60,8 +66,76 @@ function totals(results: Results): string[] {
 		row("do not load", "does-not-load"),
 		row("crash", "crash"),
 		row("other errors", "error"),
+		...forced(results),
 		...readers(results),
 		...empty(results),
+		"",
+	];
+}
+
+function forced(results: Results): string[] {
+	const counts = countBy(Object.values(results).flatMap(({ findings }) => findings.flatMap((finding) => finding.forced ?? [])));
+	const row = (label: string, what: Forced) => `| refused, written all the same: ${label} | ${counts.get(what) ?? 0} |`;
+	return [
+		row("another model", "differs"),
+		row("does not load", "does-not-load"),
+		row("crashes llama.cpp", "crash"),
+		row("the same bits (the rule is stricter than that set needs)", "same"),
+		row("nothing to compare with", "unknown"),
+	];
+}
+
+/** What refused sets of a rule gave, written all the same. */
+export function forcedBy({ why }: Rule, models: readonly Examined[]): Map<Forced, number> {
+	const refused = models
+		.flatMap(({ findings }) => findings)
+		.filter(({ verdict, detail }) => verdict === "refused" && detail?.includes(why));
+	return countBy(refused.flatMap((finding) => finding.forced ?? []));
+}
+
+/** Whether a set that a rule refuses was seen to go wrong. */
+export function isShown(rule: Rule, models: readonly Examined[]): boolean {
+	const counts = forcedBy(rule, models);
+	return ["differs", "does-not-load", "crash"].some((what) => (counts.get(what as Forced) ?? 0) > 0);
+}
+
+function rules(results: Results): string[] {
+	const rows = [...ARCHITECTURES.values()]
+		.filter((entry) => !entry.refused && entry.rules)
+		.sort((a, b) => (a.name < b.name ? -1 : 1))
+		.flatMap((entry) => entry.rules!.map((rule) => ruleRow(entry, rule, ofArchitecture(results, entry.name))));
+	return [
+		"## Rules, and what happens without them",
+		"",
+		"Sets that a rule refuses, written all the same. *Source only*: no model here breaks the rule and shows a difference; it was read in llama.cpp's source and never run.",
+		"",
+		"| architecture | rule | another model | does not load | crashes | same bits | |",
+		"| --- | --- | ---: | ---: | ---: | ---: | --- |",
+		...rows,
+		"",
+	];
+}
+
+function ruleRow({ name }: ArchitectureEntry, rule: Rule, models: readonly Examined[]): string {
+	const counts = forcedBy(rule, models);
+	const numbers = (["differs", "does-not-load", "crash", "same"] as const).map((what) => counts.get(what) ?? 0);
+	return `| \`${name}\` | ${rule.why} | ${numbers.join(" | ")} | ${isShown(rule, models) ? "" : "source only"} |`;
+}
+
+function realFiles(real: readonly [string, Examined][]): string[] {
+	return [
+		"## Real files",
+		"",
+		"Ten random sets each, of 1 to half of the blocks (`test/full/real-models.test.ts`), with the same sets by `llama-quantize --prune-layers` beside. gemma-3-270m, whose file lacks the sliding-window pattern, with a prompt of 640 tokens (its window is 512).",
+		"",
+		"| model | blocks | exact sets | differ, do not load, crash | right as read by `@huggingface/gguf`, llama.cpp | llama-quantize: right | wrong | does not load | crashes |",
+		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+		...real.map(([name, { blocks, findings, readers, quantize }]) => {
+			const exact = findings.filter(({ verdict }) => verdict === "exact").length;
+			const counts = countBy(quantize.map(({ verdict }) => verdict));
+			const other = (["right", "wrong", "does-not-load", "crash"] as const).map((verdict) => counts.get(verdict) ?? 0);
+			return `| ${name.slice(REAL.length)} | ${blocks} | ${exact} | ${findings.length - exact} | ${readers.huggingface ?? 0}, ${readers.llama ?? 0} | ${other.join(" | ")} |`;
+		}),
 		"",
 	];
 }
@@ -122,11 +196,16 @@ function architectureRow(entry: ArchitectureEntry, models: readonly Examined[]):
 	const resumed = models.length === 0 ? "-" : models.some((model) => model.resumed) ? "yes" : "no";
 	const reasons = new Set([
 		...(entry.refused ? [entry.refused] : []),
-		...models.flatMap((model) => (model.support === "refused" && model.reason ? [model.reason] : [])),
+		...models.flatMap(({ support, reason }) => (support === "refused" && reason && !isRule(entry, reason) ? [reason] : [])),
 		...(entry.refused ? [] : (entry.rules ?? []).map(({ why }) => why)),
 		...(entry.oracle && !entry.refused ? [`view against file: ${entry.oracle.none}`] : []),
 	]);
 	return `| \`${entry.name}\` | ${stateOf(entry, models)} | ${of("exact", "no-oracle")} | ${of("refused")} | ${resumed} | ${[...reasons].join("; ") || "-"} |`;
+}
+
+/** Whether a model's refusal is what a rule says. */
+function isRule({ refused, rules = [] }: ArchitectureEntry, reason: string): boolean {
+	return refused === undefined && rules.some(({ why }) => reason.includes(why));
 }
 
 function modelTable(title: string, prefix: string, models: readonly [string, Examined][]): string[] {

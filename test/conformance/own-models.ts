@@ -1,18 +1,10 @@
+import { COUNTED } from "./counted-models.js";
+import { EXPERTS, bools, f32, f32s, i32s, SLIDING, u32, u32s } from "./keys.js";
+import { LONG } from "./long-models.js";
 import type { OwnModel } from "./own-fixtures.js";
-import type { KeyValue } from "./rewrite.js";
 
 // What the models of own-fixtures.ts are made of. Values differ from block to block wherever an architecture lets them, so that
 // one left in its old place shows.
-
-const u32 = (value: number): KeyValue => ["uint32", value];
-const f32 = (value: number): KeyValue => ["float32", value];
-const u32s = (...values: number[]): KeyValue => ["array", values, "uint32"];
-const i32s = (...values: number[]): KeyValue => ["array", values, "int32"];
-const f32s = (...values: number[]): KeyValue => ["array", values, "float32"];
-const bools = (...values: number[]): KeyValue => ["array", values.map(Boolean), "bool"];
-
-const SLIDING = "attention.sliding_window_pattern";
-const EXPERTS = { expert_count: u32(4), expert_used_count: u32(2), expert_feed_forward_length: u32(64) };
 
 const NO_HEADS = { "attention.head_count": u32(0), "attention.head_count_kv": u32(0), "wkv.head_size": u32(32) };
 const RWKV6 = { ...NO_HEADS, time_mix_extra_dim: u32(16), time_decay_extra_dim: u32(32), token_shift_count: u32(2) };
@@ -131,41 +123,6 @@ const step: OwnModel[] = [
 	},
 ];
 
-const DEEPSEEK2 = {
-	...EXPERTS,
-	leading_dense_block_count: u32(1),
-	expert_shared_count: u32(1),
-	embedding_length: u32(64),
-	feed_forward_length: u32(96),
-	"attention.head_count": u32(2),
-	"attention.head_count_kv": u32(1),
-	"attention.kv_lora_rank": u32(32),
-	"attention.key_length": u32(48),
-	"attention.value_length": u32(32),
-	"attention.key_length_mla": u32(32),
-	"attention.value_length_mla": u32(24),
-	"rope.dimension_count": u32(16),
-};
-const some = (...sets: number[][]) => ({ sets: () => sets.map((removed) => ({ kind: `${removed.length} blocks`, removed })) });
-
-/** llama.cpp knows models without low-rank queries by their number of blocks. */
-const counts: OwnModel[] = [
-	{
-		name: "deepseek2-lite-27",
-		architecture: "deepseek2",
-		blocks: 27,
-		keys: DEEPSEEK2,
-		options: some([9], [0], [26], [1, 25], [1, 2, 3], [2, 5, 8, 11, 14, 17, 20]),
-	},
-	{
-		name: "deepseek2-low-rank-28",
-		architecture: "deepseek2",
-		blocks: 28,
-		keys: { ...DEEPSEEK2, "attention.q_lora_rank": u32(40) },
-		options: some([9], [1, 26], [0, 1, 2], [1, 2, 3], [24, 25, 26, 27], [2, 5, 8, 11, 14, 17, 20]),
-	},
-];
-
 const others: OwnModel[] = [
 	{
 		name: "apertus",
@@ -232,4 +189,4 @@ const embeddings: OwnModel[] = [
 	},
 ];
 
-export const OWN_MODELS: readonly OwnModel[] = [...others, ...rwkv, ...gemma, ...step, ...counts, ...embeddings];
+export const OWN_MODELS: readonly OwnModel[] = [...others, ...rwkv, ...gemma, ...step, ...COUNTED, ...LONG, ...embeddings];

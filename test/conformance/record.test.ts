@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ARCHITECTURES } from "../../src/architectures/index.js";
-import { conformanceMarkdown, ofArchitecture, stateOf } from "./markdown.js";
+import type { Rule } from "../../src/architectures/types.js";
+import { conformanceMarkdown, isShown, ofArchitecture, stateOf } from "./markdown.js";
 import { faultsOf, readResults } from "./record.js";
 
 // What docs/conformance.json records of the last full run.
@@ -22,6 +23,15 @@ describe("the recorded conformance run", () => {
 		const proven = stateOf(entry, ofArchitecture(results, entry.name)).startsWith("proven exact");
 		expect(entry.proof).toBe(proven ? "bits" : "source");
 	});
+
+	it.each([...ARCHITECTURES.values()].filter((entry) => !entry.refused && entry.rules))(
+		"$name: rules that no set shows are marked so",
+		(entry) => {
+			const models = ofArchitecture(results, entry.name);
+			const marked = (rule: Rule) => [rule.why, rule.proof ?? "bits"];
+			expect(entry.rules!.map(marked)).toEqual(entry.rules!.map((rule) => [rule.why, isShown(rule, models) ? "bits" : "source"]));
+		},
+	);
 
 	it("is what docs/conformance.md shows", () => {
 		const page = readFileSync(fileURLToPath(new URL("../../docs/conformance.md", import.meta.url)), "utf8");

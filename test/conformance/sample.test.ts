@@ -22,7 +22,7 @@ const traps = [
 	"gemma3-ubatches",
 	"llama-in-3-files",
 ];
-const own = ["rwkv6-rescale-3", "gemma4-shared-kv", "step35-narrow-sliding", "apertus", "graniteswitch"];
+const own = ["rwkv6-rescale-3", "gemma4-shared-kv", "step35-narrow-sliding", "apertus", "graniteswitch", "gemma2-47"];
 
 describe.skipIf(!hasTools)("removing blocks is exact", () => {
 	it.each(sample)("%s", async (architecture) => {

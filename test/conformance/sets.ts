@@ -10,8 +10,8 @@ export interface RemovalSet {
 const SEARCHED_BLOCKS = 12;
 
 /**
- * One block, two scattered, the first, the last, a run, the groups that a rule ties together, and as many other sets that the
- * architecture allows (of many sizes) as bring the allowed ones to `atLeast`.
+ * One block, two scattered, the first, the last, a run, the groups that a rule ties together, the smallest set that each rule
+ * refuses, and as many other sets that the architecture allows (of many sizes) as bring the allowed ones to `atLeast`.
  */
 export function removalSets(plan: BlockPlan, atLeast: number): RemovalSet[] {
 	const { blocks } = plan;
@@ -28,6 +28,7 @@ export function removalSets(plan: BlockPlan, atLeast: number): RemovalSet[] {
 	add("run", [1, 2, 3]);
 	for (const unit of plan.units ?? []) add("tied group", unit);
 	if (plan.units && plan.units.length > 1) add("tied groups", [...plan.units[0]!, ...plan.units.at(-1)!]);
+	for (const removed of smallestRefused(plan)) add("refused by a rule", removed);
 	const allowed = () => [...sets.values()].filter(({ removed }) => plan.check(removed) === undefined).length;
 	const others = plan.support === "exact" ? allowedSets(plan) : [];
 	// Strides through the list take sets of all sizes, the same ones each time.
@@ -37,11 +38,23 @@ export function removalSets(plan: BlockPlan, atLeast: number): RemovalSet[] {
 
 /** All sets that the architecture allows, in the order of their bits; none for models too large to look through. */
 export function allowedSets(plan: BlockPlan): number[][] {
-	if (plan.blocks > SEARCHED_BLOCKS) return [];
-	const sets: number[][] = [];
-	for (let bits = 1; bits < 2 ** plan.blocks - 1; bits++) {
-		const removed = Array.from({ length: plan.blocks }, (_, i) => i).filter((i) => (bits >> i) & 1);
-		if (plan.check(removed) === undefined) sets.push(removed);
+	return allSets(plan).filter((removed) => plan.check(removed) === undefined);
+}
+
+/** For each reason of refusal, the blocks in it aside, the set of fewest blocks. */
+function smallestRefused(plan: BlockPlan): number[][] {
+	if (plan.support === "refused") return [];
+	const found = new Map<string, number[]>();
+	for (const removed of allSets(plan).sort((a, b) => a.length - b.length)) {
+		const reason = plan.check(removed)?.replace(/\d+/g, "N");
+		if (reason !== undefined && !found.has(reason)) found.set(reason, removed);
 	}
-	return sets;
+	return [...found.values()];
+}
+
+function allSets({ blocks }: BlockPlan): number[][] {
+	if (blocks > SEARCHED_BLOCKS) return [];
+	return Array.from({ length: 2 ** blocks - 2 }, (_, i) =>
+		Array.from({ length: blocks }, (_, block) => block).filter((block) => ((i + 1) >> block) & 1),
+	);
 }

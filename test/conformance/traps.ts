@@ -73,6 +73,16 @@ const positions: Trap[] = [
 		blocks: [0, 0, 0, 1, 2, 2, 2, 3, 4, 4, 4, 5],
 		keys: { full_attention_interval: null, "attention.recurrent_layers": null },
 	}),
+	// One sliding block, far from the first: a rule that the regular patterns hide behind others.
+	changed("llama4-one-sliding-8", "llama4", { blocks: cycle(4, 8), keys: { [SLIDING]: bools(0, 0, 0, 0, 0, 1, 0, 0) } }),
+	changed("smallthinker-first-slides-8", "smallthinker", { blocks: cycle(6, 8), keys: { [SLIDING]: bools(1, 1, 0, 1, 0, 1, 1, 0) } }),
+	changed("granite_swa-two-rotated", "granite_swa", { keys: { "attention.rope_pattern": bools(1, 0, 0, 1, 0, 0) } }),
+	changed("nanbeige-2-loops", "nanbeige", { keys: { num_loops: ["uint32", 2] } }),
+	// Of the generator's, later blocks attend to a bank of residuals, and nothing can go.
+	changed("kimi-k3-no-bank", "kimi-k3", {
+		keys: { "attn_res.block_size": ["uint32", 0] },
+		tensor: (tensor) => (/res_score/.test(tensor.name) ? null : tensor),
+	}),
 	changed("minicpm-no-residual-scale", "minicpm", { keys: { residual_scale: null } }),
 ];
 

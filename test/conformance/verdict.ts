@@ -7,12 +7,20 @@ import type { RemovalSet } from "./sets.js";
  */
 export type Verdict = "exact" | "no-oracle" | "refused" | "mismatch" | "does-not-load" | "crash" | "error";
 
+/**
+ * What a refused set would have given, written all the same: another model than the zeroed original (`differs`), a file that does
+ * not load or crashes llama.cpp, or the same bits (the rule is stricter than this model needs); `unknown` where nothing compares.
+ */
+export type Forced = "differs" | "does-not-load" | "crash" | "same" | "unknown";
+
 export interface Finding {
 	kind: string;
 	removed: readonly number[];
 	verdict: Verdict;
 	/** Why refused, or what went wrong. */
 	detail?: string;
+	/** Of a refused set. */
+	forced?: Forced;
 	/** The zeroed original computes what the original does: the removed blocks did nothing and nothing is shown. */
 	idle?: boolean;
 }
@@ -25,11 +33,11 @@ export interface QuantizeFinding {
 	detail?: string;
 }
 
-type Outcomes = Partial<Record<"oracle" | "view" | "shared" | "written", Outcome | undefined>>;
+type Outcomes = Partial<Record<"oracle" | "view" | "shared" | "written" | "forced", Outcome | undefined>>;
 
 export function findingOf(set: RemovalSet, refusal: string | undefined, original: string | undefined, outcomes: Outcomes): Finding {
 	const base = { kind: set.kind, removed: set.removed };
-	if (refusal !== undefined) return { ...base, verdict: "refused", detail: refusal };
+	if (refusal !== undefined) return { ...base, verdict: "refused", detail: refusal, forced: forcedOf(outcomes) };
 	const oracle = outcomes.oracle;
 	const none = oracle !== undefined && "error" in oracle && oracle.error.code === "NO_ORACLE";
 	const needed = none ? (["view", "shared", "written"] as const) : (["oracle", "view", "shared", "written"] as const);
@@ -44,6 +52,14 @@ export function findingOf(set: RemovalSet, refusal: string | undefined, original
 	const others = prints.filter(([, bits]) => bits !== expected).map(([name]) => name);
 	if (others.length > 0) return { ...base, verdict: "mismatch", detail: `${others.join(", ")} differ from ${reference}` };
 	return { ...base, verdict: none ? "no-oracle" : "exact", ...(expected === original ? { idle: true } : {}) };
+}
+
+function forcedOf({ forced, oracle }: Outcomes): Forced {
+	if (forced && "crash" in forced) return "crash";
+	if (forced && "error" in forced) return forced.error.code === "MODEL_LOAD_FAILED" ? "does-not-load" : "unknown";
+	const [ours, expected] = [bitsOf(forced), bitsOf(oracle)];
+	if (ours === undefined || expected === undefined) return "unknown";
+	return ours === expected ? "same" : "differs";
 }
 
 /** What the readers that are not ours found wrong in a written file; empty lists where it is as it should be. */

@@ -5,8 +5,10 @@ import { ARCHITECTURES } from "../../src/architectures/index.js";
 import { type Examined, type ExamineOptions, examine } from "../conformance/examine.js";
 import { hasTools, makeFixtures, QUANTIZE } from "../conformance/fixtures.js";
 import { faultsOf, record } from "../conformance/record.js";
+import { LONG } from "../conformance/long-models.js";
 import { FIXTURE_TOOL, makeOwnModel } from "../conformance/own-fixtures.js";
 import { OWN_MODELS } from "../conformance/own-models.js";
+import { rewrite } from "../conformance/rewrite.js";
 import { makeTraps } from "../conformance/traps.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
@@ -45,6 +47,19 @@ describe.skipIf(!hasTools)("conformance", () => {
 	test.each(makeTraps().filter(({ name }) => only.test(name)))("trap: $name", async ({ name, make, options }) => {
 		await conforms(await make(join(folder, name)), options, `trap ${name}`);
 		rmSync(join(folder, name), { recursive: true, force: true });
+	});
+
+	test.each(LONG.filter(({ name }) => only.test(name)))("$name: the prompt reaches beyond the window", async (model) => {
+		const source = await makeOwnModel(model, join(folder, "long"));
+		// Another block is the full one, which shows on long prompts only.
+		const pattern = ["array", Array.from({ length: 8 }, (_, block) => block % 4 !== 2), "bool"] as const;
+		const other = await rewrite(source, join(folder, "long", "other.gguf"), { keys: { "attention.sliding_window_pattern": pattern } });
+		const lossOf = async (path: string, length: number) =>
+			(await examine(path, { folder: join(folder, "work-long"), sets: () => [], windows: 1, length })).loss;
+		expect(await lossOf(other, 128)).toBe(await lossOf(source, 128));
+		const length = model.options!.length!;
+		expect(await lossOf(other, length)).not.toBe(await lossOf(source, length));
+		rmSync(join(folder, "long"), { recursive: true, force: true });
 	});
 
 	afterAll(() => {

@@ -1,16 +1,21 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { BlockPlan } from "../../src/architectures/index.js";
 import { Random } from "../../src/game/random.js";
-import { type ExamineOptions, examine } from "../conformance/examine.js";
-import { faultsOf } from "../conformance/record.js";
+import { type Examined, type ExamineOptions, examine } from "../conformance/examine.js";
+import { hasTools, QUANTIZE } from "../conformance/fixtures.js";
+import { REAL } from "../conformance/markdown.js";
+import { FIXTURE_TOOL, hasFixtureTool } from "../conformance/own-fixtures.js";
+import { faultsOf, record } from "../conformance/record.js";
 import type { RemovalSet } from "../conformance/sets.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// Ten random sets each of real files: zeroed original, layer view and written file give the same logits, bit for bit.
+// Ten random sets each of real files: zeroed original, layer view and written file give the same logits, bit for bit, readers that
+// are not ours find the written files as they should be, and llama-quantize removes the same sets beside. CONFORMANCE_RECORD=1 puts
+// what was measured into docs/conformance.json and docs/conformance.md.
 
 const folder = tempFolder();
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -30,16 +35,34 @@ function randomSets(plan: BlockPlan): RemovalSet[] {
 	return [...sets.values()];
 }
 
+const results = new Map<string, Examined>();
+
 async function expectExact(path: string, options: Partial<ExamineOptions>): Promise<void> {
-	const examined = await examine(path, { folder: join(folder, "work"), sets: randomSets, timeout: 1_500_000, ...options });
+	const examined = await examine(path, {
+		folder: join(folder, "work"),
+		sets: randomSets,
+		timeout: 1_500_000,
+		quantize: hasTools ? QUANTIZE : undefined,
+		reader: hasFixtureTool ? FIXTURE_TOOL : undefined,
+		...options,
+	});
+	results.set(`${REAL}${basename(path, ".gguf")}`, examined);
 	expect(faultsOf(examined)).toEqual([]);
 	expect(examined.logits).toBe(true);
 	expect(examined.findings.map(({ verdict, idle }) => [verdict, idle])).toEqual(Array(10).fill(["exact", undefined]));
+	expect(examined.readers).toEqual({ huggingface: 10, ...(hasFixtureTool ? { llama: 10 } : {}) });
+	expect(examined.quantize.length).toBe(hasTools ? 10 : 0);
+	const counts = examined.quantize.map(({ removed, verdict }) => `${removed.join(",")}: ${verdict}`);
+	process.stdout.write(`${basename(path)} by llama-quantize: ${counts.join("; ")}\n`);
 }
+
+afterAll(() => {
+	if (process.env.CONFORMANCE_RECORD === "1") record(results);
+});
 
 test("the 12-block model", async () => {
 	await expectExact(join(root, "fixture", "fixture-12l.gguf"), { length: 128, windows: 4 });
-});
+}, 300_000);
 
 test("SmolLM2-135M", async (context) => {
 	if (!existsSync(SMOLLM)) context.skip("../shared/models does not hold SmolLM2-135M-Instruct.Q4_1.gguf");

@@ -136,9 +136,9 @@ describe("a reference", () => {
 	it("of a model that breaks down compares with nothing", async () => {
 		const path = join(folder, "broken.gguf");
 		copyFileSync(fixturePath, path);
-		const { source } = (await GgufFile.read(path)).tensor("blk.5.attn_norm.weight");
+		const { source } = (await GgufFile.read(path)).tensor("blk.5.attn_norm.weight")!;
 		const handle = await open(path, "r+");
-		await handle.write(Buffer.from(Float32Array.of(Number.NaN).buffer), 0, 4, source.offset);
+		await handle.write(Buffer.from(new Float32Array(source.size / 4).fill(Number.NaN).buffer), 0, source.size, source.offset);
 		await handle.close();
 		const broken = await Model.load(path, { threads: 2 });
 		try {

@@ -1,16 +1,20 @@
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import type { LogEvent } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
 import { ARCHITECTURES } from "../../src/architectures/table.js";
 import type { ArchitectureEntry } from "../../src/architectures/types.js";
 import { ModelLoadError, UnsupportedArchitectureError, VerificationError } from "../../src/errors.js";
+import { evaluateModel } from "../../src/evaluation/perplexity.js";
 import { encodeEntry, GgufFile } from "../../src/gguf/index.js";
 import { inspectModel } from "../../src/inspect.js";
 import { windowBeyondSliding } from "../../src/oracle.js";
 import { pruneGguf } from "../../src/prune.js";
+import { rankBlocks } from "../../src/rank.js";
 import { makeWindows } from "../../src/runtime/windows.js";
 import { model } from "../architectures/model.js";
+import { hasTools, makeFixtures } from "../conformance/fixtures.js";
 import { changedFixture, fixturePath } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
@@ -36,6 +40,18 @@ async function renamedFixture(architecture: string): Promise<string> {
 			if (entry.key === "general.architecture") return encodeEntry(entry.key, "string", architecture);
 			return entry.key.startsWith("llama.") ? { ...entry, key: architecture + entry.key.slice("llama".length) } : entry;
 		}),
+	}));
+}
+
+/** The project's model with a tensor that the zeroed original would have to set to one, quantised in these blocks. */
+async function withUnits(blocks: readonly number[]): Promise<string> {
+	entryOf("llama", { setToOne: ["ffn_gate.weight"] });
+	const isUnit = (name: string) => name.endsWith(".ffn_gate.weight") && !blocks.includes(Number(name.split(".")[1]));
+	return changedFixture(join(folder, `units-${blocks.join("-")}.gguf`), (content) => ({
+		...content,
+		tensors: content.tensors.map((tensor) =>
+			isUnit(tensor.name) ? { ...tensor, type: 0, source: new Uint8Array(4 * tensor.dims[0]! * tensor.dims[1]!) } : tensor,
+		),
 	}));
 }
 
@@ -107,9 +123,60 @@ describe("an architecture whose rule was never run", () => {
 			})),
 		}));
 		await expect(applyPlan(odd, output, { remove: [5] })).rejects.toThrow(/no tensor of block 5 is known as its output/);
-		// Nothing keeps one from measuring.
+	});
+
+	it("is refused before anything is measured in runs that write nothing yet: the curve, a plan, a dry run", async () => {
+		const events: string[] = [];
+		const onProgress = ({ phase }: { phase: string }) => events.push(phase);
 		entryOf("llama", { oracle: { none: "each block normalises the stream" } });
-		expect((await pruneGguf(fixturePath, undefined, { ...small, remove: [3] })).plan?.removed).toEqual([3]);
+		for (const options of [{}, { removeBlocks: 2 }, { removeFraction: 0.2 }, { remove: [3] }, { removeBlocks: 2, dryRun: true }]) {
+			const job = () => pruneGguf(fixturePath, undefined, { ...small, ...options, onProgress });
+			await expect(job()).rejects.toThrow(UnsupportedArchitectureError);
+			await expect(job()).rejects.toThrow(/nothing can be written.*each block normalises the stream/);
+		}
+		// An output does not make the curve write.
+		await expect(pruneGguf(fixturePath, output, { ...small, onProgress })).rejects.toThrow(/nothing can be written/);
+		expect(events).toEqual([]);
+	});
+
+	it.skipIf(!hasTools)("is deepseek4, whose blocks mix the streams of the residual: no zeroed original exists", async () => {
+		const [path] = makeFixtures("deepseek4", join(folder, "deepseek4"));
+		await expect(pruneGguf(path!, undefined, small)).rejects.toThrow(/nothing can be written: .*hyper-connections/);
+	});
+
+	it("is measured where the proof can be made for some blocks, with a warning about the others", async () => {
+		const odd = await withUnits([5, 7]);
+		const warnings: string[] = [];
+		const onLog = ({ level, message }: LogEvent) => void (level === "warning" && warnings.push(message));
+		expect((await pruneGguf(odd, undefined, { ...small, remove: [3], onLog })).plan?.removed).toEqual([3]);
+		expect(warnings).toEqual([]);
+		await expect(pruneGguf(odd, undefined, { ...small, remove: [3, 5], onLog })).rejects.toThrow(
+			/blk\.5\.ffn_gate\.weight would have to be set to one/,
+		);
+		await pruneGguf(odd, undefined, { ...small, dryRun: true, onLog });
+		expect(warnings).toEqual([expect.stringMatching(/^no file without block 5, 7 can be written: .*never run.*blk\.5\.ffn_gate/)]);
+	});
+
+	it("is ranked and evaluated, with a warning that no file can be written, and why", async () => {
+		const warnings: string[] = [];
+		const onLog = ({ level, message }: LogEvent) => void (level === "warning" && warnings.push(message));
+		const text = join(folder, "text.txt");
+		writeFileSync(text, "The whale is three metres long. ".repeat(40));
+		const evaluate = (remove: number[]) => evaluateModel(fixturePath, { text, context: 16, remove, onLog });
+		entryOf("llama", { oracle: { none: "each block normalises the stream" } });
+		await evaluate([]);
+		expect(warnings).toEqual([]);
+		expect((await evaluate([3])).removed).toEqual([3]);
+		expect((await rankBlocks(fixturePath, { ...small, onLog })).contributions.length).toBe(12);
+		expect(warnings).toEqual([
+			expect.stringMatching(/no file without these blocks can be written: .*never run.*each block normalises the stream/),
+			expect.stringMatching(/no file without any of its blocks can be written: .*never run.*each block normalises the stream/),
+		]);
+		for (const entry of [{}, { proof: "bits" as const }]) {
+			entryOf("llama", entry);
+			await evaluate([3]);
+		}
+		expect(warnings.length).toBe(2);
 	});
 
 	it("leaves nothing behind when it is aborted, at any step of the proof", async () => {

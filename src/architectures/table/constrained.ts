@@ -19,6 +19,7 @@ const qwen3vl = (name: string, line: number): ArchitectureEntry => ({
 			rule: "freeze",
 			blocks: "deepstack",
 			when: { key: "n_deepstack_layers", above: 0, absent: 0 },
+			proof: "source",
 			why: "image embeddings are added after it, by its index",
 			source: `models/${name}.cpp:${line}`,
 		},
@@ -58,6 +59,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 			{
 				rule: "refuse",
 				when: IF_NOT_CHUNKED,
+				aborts: true,
 				why: "llama.cpp aborts on a llama4 without sliding windows, whole or not (a scale that only the others read)",
 				source: "llama-graph.cpp:161, models/llama4.cpp:11",
 			},
@@ -202,6 +204,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 			{
 				rule: "refuse",
 				when: { key: "num_loops", above: 1, absent: 1 },
+				proof: "source",
 				why: "its blocks run several times over (num_loops)",
 				source: "models/nanbeige.cpp:31",
 			},

@@ -152,6 +152,7 @@ export const EXPERTS: readonly ArchitectureEntry[] = [
 			{
 				rule: "freeze",
 				blocks: "deepstack-mapped",
+				proof: "source",
 				why: "image embeddings are added before it",
 				source: "models/granite.cpp:153",
 			},

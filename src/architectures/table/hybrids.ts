@@ -125,7 +125,7 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 	{
 		name: "kimi-k3",
 		source: "models/kimi-k3.cpp:16",
-		proof: "source",
+		proof: "bits",
 		recurrent: noKvHeads("models/kimi-k3.cpp:32"),
 		leading: ["leading_dense_block_count"],
 		rules: [

@@ -2,11 +2,14 @@ import type { ArchitectureEntry } from "../types.js";
 
 // Architectures from which no block can be removed exactly, or that are no language models of one stack of blocks.
 
+// `unmeasurable` where llama.cpp computes no loss of the whole model either: it lacks logits, or aborts, or runs beside another.
+
 /** Encoders of text: their graphs end with the hidden states (`t_embd`) and set no `t_logits`. */
 const embedding = (name: string, source: string): ArchitectureEntry => ({
 	name,
 	source,
 	proof: "source",
+	unmeasurable: true,
 	refused: "it gives embeddings and no logits: there is no loss on the next token by which blocks could be chosen or a removal proven",
 });
 
@@ -22,12 +25,25 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 	embedding("gemma-embedding", "models/gemma-embedding.cpp:173"),
 	embedding("llama-embed", "models/llama-embed.cpp:4, models/llama.cpp:238"),
 	embedding("t5encoder", "models/t5encoder.cpp:43, models/t5.cpp:355"),
-	{ name: "clip", source: "models/clip.cpp:6", proof: "source", refused: "it is a vision projector, not a language model" },
-	{ name: "gptj", source: "llama-arch.cpp", proof: "source", refused: "llama.cpp knows its name but cannot run it" },
+	{
+		name: "clip",
+		source: "models/clip.cpp:6",
+		proof: "source",
+		unmeasurable: true,
+		refused: "it is a vision projector, not a language model",
+	},
+	{
+		name: "gptj",
+		source: "llama-arch.cpp",
+		proof: "source",
+		unmeasurable: true,
+		refused: "llama.cpp knows its name but cannot run it",
+	},
 	{
 		name: "t5",
 		source: "models/t5.cpp:3",
 		proof: "source",
+		unmeasurable: true,
 		refused: "it is an encoder and a decoder, and every block uses the relative positions of the first",
 	},
 	{
@@ -41,24 +57,28 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		name: "gemma4-assistant",
 		source: "models/gemma4-assistant.cpp:3",
 		proof: "source",
+		unmeasurable: true,
 		refused: "it is a draft model that reads the memory of another model by block index (llama-model.cpp:2690)",
 	},
 	{
 		name: "eagle3",
 		source: "models/eagle3.cpp:3",
 		proof: "source",
+		unmeasurable: true,
 		refused: "it is a draft model that reads the hidden states of another model",
 	},
 	{
 		name: "dflash",
 		source: "models/dflash.cpp:7",
 		proof: "source",
+		unmeasurable: true,
 		refused: "it is a draft model that reads the hidden states of another model",
 	},
 	{
 		name: "wavtokenizer-dec",
 		source: "models/wavtokenizer-dec.cpp:3",
 		proof: "source",
+		unmeasurable: true,
 		refused: "it is a decoder of sound, not a language model",
 	},
 	{ name: "qwen3tts", source: "models/qwen3vl.cpp:3", proof: "source", refused: "it makes speech: its loss on text says nothing" },
@@ -73,6 +93,7 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		name: "plm",
 		source: "models/plm.cpp:3",
 		proof: "source",
+		unmeasurable: true,
 		refused:
 			"llama.cpp aborts on every model of it unless flash attention is off: its values have two dimensions (models/plm.cpp:131) where the memory wants three (llama-kv-cache.cpp:1353)",
 	},

@@ -70,6 +70,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 			{
 				rule: "need",
 				kinds: ["full"],
+				aborts: false,
 				why: "the first block with full attention takes the rotary factors (rope_freqs)",
 				source: "models/gemma4.cpp:93",
 			},
@@ -77,6 +78,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				rule: "at-least",
 				blocks: 2,
 				ownKeys: true,
+				proof: "source",
 				why: "at least two blocks must hold keys and values of their own",
 				source: "llama-model.cpp:2660",
 			},
@@ -195,6 +197,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 			{
 				rule: "freeze",
 				blocks: "deepstack-mapped",
+				proof: "source",
 				why: "image embeddings are added before it",
 				source: "models/granite-swa.cpp:148",
 			},

@@ -1,0 +1,24 @@
+import type { BlockPlan } from "./types.js";
+
+type Provable = Pick<BlockPlan, "architecture" | "proof" | "oracleProblem">;
+
+/** What is known of removals from this architecture, for people. */
+export function proofText({ architecture, proof }: Pick<BlockPlan, "architecture" | "proof">): string {
+	if (proof === "unknown") return `prune-gguf does not know the architecture ${architecture}`;
+	if (proof === "source") return `the rule for the architecture ${architecture} was read from the source of llama.cpp and never run`;
+	return `removals from the architecture ${architecture} were compared bit for bit`;
+}
+
+/**
+ * A file is kept only where its removals are proven: for most architectures they were, for others on the user's file. Why that
+ * proof can be made for none of these sets; undefined where it can for one.
+ */
+export function obstacleToWriting(plan: Provable, sets: readonly (readonly number[])[]): string | undefined {
+	if (plan.proof === "bits") return undefined;
+	const problems = sets.map((set) => plan.oracleProblem(set));
+	if (problems.length === 0 || problems.includes(undefined)) return undefined;
+	return (
+		`${proofText(plan)}, so a file is kept only if it computes what the original computes with the removed blocks' output tensors set ` +
+		`to zero, and here that cannot be compared: ${problems[0]}`
+	);
+}
