@@ -91,8 +91,9 @@ interface Spent {
 	readonly masks: number;
 	/** Passes of the full model that are no masks. */
 	readonly passes: number;
+	/** Block executions of the masks. */
 	readonly executions: number;
-	/** Seconds of its own computing. */
+	/** Seconds of its own computing, passes among it. */
 	readonly computing: number;
 }
 
@@ -148,7 +149,7 @@ async function find(session: Session, method: Method, comparison: Comparison, sp
 		return set ? [{ removed: set.removed, method }] : [];
 	});
 	const passes = choices?.passes ?? 0;
-	const search = { masks: game.masks, passes, executions: game.executions + passes * game.players, computing: Math.max(0, computing) };
+	const search = { masks: game.masks, passes, executions: game.executions, computing: Math.max(0, computing) };
 	const rivals = (choices?.rivals ?? []).filter(({ removed }) => counts.includes(removed.length));
 	const raced = await raceWithin(session, own, rivals, limit - game.masks, options);
 	for (const note of notes) logger(options)("note", `${method}: ${note}`);
@@ -233,7 +234,7 @@ function costOf(session: Session, spent: Spent, found: readonly Found[], speed: 
 	return {
 		masks,
 		tokens: (masks + passes) * search.count * search.length,
-		blockExecutions: executions,
+		blockExecutions: executions + passes * session.model.facts.blocks,
 		seconds: computing + executions * (speed.secondsPerExecution ?? earlier),
 	};
 }

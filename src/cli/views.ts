@@ -145,7 +145,7 @@ export function compareText(result: CompareResult, style: TextStyle): string {
 	const { model, texts, sizes, methods, budget, search, seconds } = result;
 	const names = texts.map(({ name }) => name);
 	const parts = [
-		`${model.name}: nats per token that removing blocks adds, ± standard error; * cannot be told from the best of the table\n`,
+		`${model.name}: nats per token that removing blocks adds, ± standard error.\n* cannot be told from the best of its table.\n`,
 		...sizes.map(
 			({ removed, rows }) => `${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, style)}`,
 		),

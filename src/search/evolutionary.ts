@@ -43,7 +43,7 @@ export async function evolutionary(game: Game, options: EvolutionaryOptions): Pr
 			await select(search, count, children, `generation ${generation} of ${generations}, ${count} removed`);
 		}
 	}
-	return search.result();
+	return search.result(counts);
 }
 
 /** Measures the sets; the search keeps the best of them where it beats the parent. */

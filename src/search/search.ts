@@ -209,10 +209,10 @@ export class Search {
 		return this.meter.measured - this.#measuredBefore;
 	}
 
-	result(): SearchResult {
+	/** @param counts sizes that were searched. @default 1..kmax */
+	result(counts: readonly number[] = Array.from({ length: this.kmax }, (_, i) => i + 1)): SearchResult {
 		const notes = this.notes.slice();
-		const missing: number[] = [];
-		for (let count = 1; count <= this.kmax; count++) if (!this.#chosen.has(count)) missing.push(count);
+		const missing = counts.filter((count) => !this.#chosen.has(count));
 		if (missing.length > 0)
 			notes.push(`no set of ${missing.join(", ")} blocks: the model's rules or its units do not allow one that this method reaches`);
 		return {
