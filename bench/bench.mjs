@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { ownSamples } from "../dist/calibration/index.js";
 import { Coalition, Model, makeWindows, quantizeFile } from "../dist/index.js";
+import { blockExecutions } from "../dist/game/executions.js";
 import { betterShape, usualShape } from "../dist/runtime/shape.js";
 import { everything, flips, greedyStep, paper, sampleOf, swaps } from "./designs.mjs";
 import { commit, firstBlocks, llamaBench, measureApart, plainDecode, quantizeAndPerplexity, scratch } from "./tools.mjs";
@@ -113,13 +114,6 @@ async function throughput(model, path, windows, shape) {
 	};
 }
 
-/** Blocks that a walk of the masks' prefix tree executes at least: the distinct beginnings that end in a kept block. */
-function trieExecutions(masks) {
-	const seen = new Set();
-	for (const { key } of masks) for (let end = 1; end <= key.length; end++) if (key[end - 1] === "1") seen.add(key.slice(0, end));
-	return seen.size;
-}
-
 async function design(name, masks, context) {
 	const { path, windows, shape, speed, blocks } = context;
 	const plain = () => plainDecode(path, windows, shape)[0];
@@ -129,7 +123,7 @@ async function design(name, masks, context) {
 	const pace = (plainBefore + plain()) / 2 / speed.fullSeconds;
 	const quarter = options["no-quarter"] ? { seconds: Number.NaN } : measureApart(path, windows, shape, masks, { share: 0.25 });
 	const quarterPace = options["no-quarter"] ? 1 : plain() / speed.fullSeconds;
-	const executions = trieExecutions(masks);
+	const executions = blockExecutions(masks, true);
 	const boundOf = (head, factor) => factor * (executions * speed.blockSeconds + masks.length * head);
 	const bound = boundOf(speed.headSeconds, pace);
 	const boundQuarter = boundOf(speed.headQuarterSeconds, quarterPace);

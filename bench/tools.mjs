@@ -59,7 +59,7 @@ export function measureApart(model, windows, shape, masks, { share, alone } = {}
 export function commit() {
 	const root = fileURLToPath(new URL("..", import.meta.url));
 	const git = (...args) => spawnSync("git", args, { cwd: root, encoding: "utf8" }).stdout?.trim() ?? "";
-	const changed = git("status", "--porcelain", "--", "native", "src", "cmake", "vendor").length > 0;
+	const changed = git("status", "--porcelain", "--", "native", "cmake", "CMakeLists.txt", "vendor").length > 0;
 	return `${git("rev-parse", "--short", "HEAD")}${changed ? ", changed" : ""}`;
 }
 
