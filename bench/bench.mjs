@@ -84,13 +84,16 @@ async function throughput(model, path, windows, shape) {
 	const full = [Coalition.full(blocks)];
 	const one = await firstBlocks(path, blocks, 1);
 	await evaluator.evaluate(full, windows);
-	const rows = { plain: [], evaluator: [], oneBlock: [], quarter: [], noLogits: [] };
+	// Of another mask in the same call: no context is made for it. It shares no beginning with the full one.
+	const pair = [...full, Coalition.ofRemoved(blocks, [0])];
+	const rows = { plain: [], evaluator: [], pair: [], oneBlock: [], quarter: [], noLogits: [] };
 	// Small models are quick, and their figures scatter: twenty seconds of them, or three rounds.
 	const [first] = plainDecode(path, windows, shape);
 	const rounds = options.quick ? 1 : Math.max(3, Math.min(40, Math.round(5 / first)));
 	for (let i = 0; i < rounds; i++) {
 		rows.plain.push(...plainDecode(path, windows, shape));
 		rows.evaluator.push((await timed(() => evaluator.evaluate(full, windows))).seconds);
+		rows.pair.push((await timed(() => evaluator.evaluate(pair, windows))).seconds);
 		rows.oneBlock.push(...plainDecode(one, windows, shape));
 		rows.quarter.push(...plainDecode(one, windows, { ...shape, every: 4 }));
 		rows.noLogits.push(...plainDecode(path, windows, { ...shape, every: 0 }));
@@ -109,6 +112,7 @@ async function throughput(model, path, windows, shape) {
 		headQuarterSeconds: head - (median(rows.oneBlock) - median(rows.quarter)),
 		noLogitsSeconds: median(rows.noLogits),
 		evaluatorOverPlain: round(full_ / median(rows.evaluator)),
+		inBatchOverPlain: round((full_ - block) / (median(rows.pair) - median(rows.evaluator))),
 		llamaBenchTokensPerSecond: round(llamaBench(path, shape.threads), 1),
 		plainTokensPerSecond: round(windows.tokens.length / full_, 1),
 	};

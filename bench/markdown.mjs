@@ -15,13 +15,13 @@ const both = (row, name, digits = 2) => {
 const lines = [
 	`${date}, ${machine.processor}, ${machine.logicalProcessors} logical processors, ${machine.memoryGigabytes} GiB, Node ${versions.node.slice(1)}, llama.cpp ${versions.llamaCpp}.`,
 	"",
-	"| model | weights | windows | ubatch | evaluator / plain decode | plain decode, tokens/s | llama-bench pp512 | head's share of a full mask | empty graphs, ms a mask + ms a block |",
-	"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+	"| model | weights | windows | ubatch | evaluator / plain decode: one mask a call | a mask in a batch | plain decode, tokens/s | llama-bench pp512 | head's share of a full mask | empty graphs, ms a mask + ms a block |",
+	"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
 ];
 for (const { model, weights, results } of models) {
 	for (const { windows, shape, speed } of results)
 		lines.push(
-			`| ${model} | ${weights} | ${windows} | ${shape.ubatch} | ${fixed(speed.evaluatorOverPlain, 3)} | ${fixed(speed.plainTokensPerSecond, 0)} | ${fixed(speed.llamaBenchTokensPerSecond, 0)} | ${fixed((100 * speed.headSeconds) / speed.fullSeconds, 0)} % | ${fixed(1000 * speed.graphSeconds, 1)} + ${fixed(1000 * speed.graphSecondsPerBlock, 2)} |`,
+			`| ${model} | ${weights} | ${windows} | ${shape.ubatch} | ${fixed(speed.evaluatorOverPlain, 2)} | ${fixed(speed.inBatchOverPlain, 2)} | ${fixed(speed.plainTokensPerSecond, 0)} | ${fixed(speed.llamaBenchTokensPerSecond, 0)} | ${fixed((100 * speed.headSeconds) / speed.fullSeconds, 0)} % | ${fixed(1000 * speed.graphSeconds, 1)} + ${fixed(1000 * speed.graphSecondsPerBlock, 2)} |`,
 		);
 }
 lines.push(
