@@ -86,7 +86,7 @@ function forced(results: Results): string[] {
 }
 
 /** What refused sets of a rule gave, written all the same. */
-export function forcedBy({ why }: Rule, models: readonly Examined[]): Map<Forced, number> {
+export function forcedBy({ why }: Rule, models: readonly Examined[]): ReadonlyMap<string, number> {
 	const refused = models
 		.flatMap(({ findings }) => findings)
 		.filter(({ verdict, detail }) => verdict === "refused" && detail?.includes(why));
@@ -96,7 +96,7 @@ export function forcedBy({ why }: Rule, models: readonly Examined[]): Map<Forced
 /** Whether a set that a rule refuses was seen to go wrong. */
 export function isShown(rule: Rule, models: readonly Examined[]): boolean {
 	const counts = forcedBy(rule, models);
-	return ["differs", "does-not-load", "crash"].some((what) => (counts.get(what as Forced) ?? 0) > 0);
+	return ["differs", "does-not-load", "crash"].some((what) => (counts.get(what) ?? 0) > 0);
 }
 
 function rules(results: Results): string[] {
