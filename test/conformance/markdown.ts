@@ -86,7 +86,7 @@ function forced(results: Results): string[] {
 }
 
 /** What refused sets of a rule gave, written all the same. */
-export function forcedBy({ why }: Rule, models: readonly Examined[]): Map<string, number> {
+export function forcedBy({ why }: Rule, models: readonly Examined[]): ReadonlyMap<string, number> {
 	const refused = models
 		.flatMap(({ findings }) => findings)
 		.filter(({ verdict, detail }) => verdict === "refused" && detail?.includes(why));
