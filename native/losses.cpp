@@ -8,7 +8,7 @@
 namespace {
 
 // exp(x) for x <= 0, relative error below 2e-7, flushed to 0 under -87. Written so that compilers vectorise the loop over it
-// (range reduction by ln 2, then the Taylor polynomial of degree 7 on |r| <= ln(2) / 2).
+// given -fno-trapping-math (range reduction by ln 2, then the Taylor polynomial of degree 7 on |r| <= ln(2) / 2).
 inline float exp_nonpositive(float x) {
     const float clamped = x < -87.0f ? -87.0f : x;
     const float rounded = clamped * 1.44269504088896341f + 12582912.0f; // 1.5 * 2^23: rounds to nearest in the low mantissa bits
@@ -33,6 +33,8 @@ inline float exp_nonpositive(float x) {
 constexpr int lanes = 16;
 // Floats that stay in the innermost cache between the search of their maximum and their sum.
 constexpr int64_t chunk = 2048;
+// Lanes of float are emptied into a double after so many entries: the error stays near 1e-7 for any vocabulary.
+constexpr int64_t batch = 256;
 
 float maximum(const float * row, int64_t n) {
     float best[lanes];
@@ -50,24 +52,34 @@ float maximum(const float * row, int64_t n) {
     return value;
 }
 
-// Lanes of float are emptied into a double every 256 entries: the error stays near 1e-7 for any vocabulary.
-double sum_exp(const float * row, int64_t n, float max) {
-    double total = 0.0;
+// Of a batch of values at most. Compilers vectorise a loop that fills an array, and a sum in lanes; not both in one.
+double sum_of(const float * values, int64_t n) {
+    float sums[lanes] = {};
     int64_t i = 0;
-    while (i + lanes <= n) {
-        const int64_t end = std::min(n - n % lanes, i + 256);
-        float sums[lanes] = {};
-        for (; i < end; i += lanes) {
-            for (int k = 0; k < lanes; ++k) {
-                sums[k] += exp_nonpositive(row[i + k] - max);
-            }
-        }
-        for (float sum : sums) {
-            total += sum;
+    for (; i + lanes <= n; i += lanes) {
+        for (int k = 0; k < lanes; ++k) {
+            sums[k] += values[i + k];
         }
     }
+    double total = 0.0;
+    for (float sum : sums) {
+        total += sum;
+    }
     for (; i < n; ++i) {
-        total += exp_nonpositive(row[i] - max);
+        total += values[i];
+    }
+    return total;
+}
+
+double sum_exp(const float * row, int64_t n, float max) {
+    double total = 0.0;
+    float values[batch];
+    for (int64_t at = 0; at < n; at += batch) {
+        const int64_t size = std::min(batch, n - at);
+        for (int64_t i = 0; i < size; ++i) {
+            values[i] = exp_nonpositive(row[at + i] - max);
+        }
+        total += sum_of(values, size);
     }
     return total;
 }
@@ -107,35 +119,21 @@ struct Cross {
 
 Cross cross(const float * row, const uint16_t * steps, int64_t n, float max) {
     Cross total;
-    int64_t i = 0;
-    const auto one = [&](int64_t at, float & weight, float & difference) {
-        const float log_weight = -Reference::unit * float(steps[at]);
-        const bool far = steps[at] == Reference::far;
-        const float w = far ? 0.0f : exp_nonpositive(log_weight);
-        weight += w;
-        difference += far ? 0.0f : w * (log_weight - (row[at] - max));
-    };
-    while (i + lanes <= n) {
-        const int64_t end = std::min(n - n % lanes, i + 256);
-        float weights[lanes] = {};
-        float differences[lanes] = {};
-        for (; i < end; i += lanes) {
-            for (int k = 0; k < lanes; ++k) {
-                one(i + k, weights[k], differences[k]);
-            }
+    float weights[batch];
+    float differences[batch];
+    for (int64_t at = 0; at < n; at += batch) {
+        const int64_t size = std::min(batch, n - at);
+        for (int64_t i = 0; i < size; ++i) {
+            const float log_weight = -Reference::unit * float(steps[at + i]);
+            const bool far = steps[at + i] == Reference::far;
+            const float weight = far ? 0.0f : exp_nonpositive(log_weight);
+            const float difference = weight * (log_weight - (row[at + i] - max));
+            weights[i] = weight;
+            differences[i] = far ? 0.0f : difference;
         }
-        for (int k = 0; k < lanes; ++k) {
-            total.weights += weights[k];
-            total.differences += differences[k];
-        }
+        total.weights += sum_of(weights, size);
+        total.differences += sum_of(differences, size);
     }
-    float weight = 0.0f;
-    float difference = 0.0f;
-    for (; i < n; ++i) {
-        one(i, weight, difference);
-    }
-    total.weights += weight;
-    total.differences += difference;
     return total;
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <string>
 
 namespace {
@@ -139,8 +140,13 @@ private:
                 if (!whole || (states.size() + 1) * state_size > settings.state_bytes) {
                     continue;
                 }
-                after[passed] = std::make_shared<StateRows>(n_embd, settings.half_states);
-                after[passed]->reserve(state_rows);
+                const auto state = std::make_shared<StateRows>(n_embd, settings.half_states);
+                try {
+                    state->reserve(state_rows);
+                } catch (const std::bad_alloc &) {
+                    continue; // computed again
+                }
+                after[passed] = state;
                 capture.wanted["l_out-" + std::to_string(passed - 1)] = after[passed].get();
             }
             if (after[passed]) {

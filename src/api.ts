@@ -2,8 +2,11 @@ import type { CalibrationFile } from "./calibration/index.js";
 import type { Method } from "./methods.js";
 import type { ContributionUnit, Plan } from "./storage/plan.js";
 
+import { type StateType, stateTypes } from "./runtime/evaluator.js";
+
 export type * from "./api-questions.js";
-export type { CalibrationFile };
+export type { CalibrationFile, StateType };
+export { stateTypes };
 
 // The options and results of the public functions: shared by programs and the command line.
 
@@ -103,9 +106,16 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly rounds?: number | undefined;
 	/**
 	 * Weights that a search sweeps on: `own`; a type for a copy in memory; `auto`: a copy (Q8_0 or F16, whichever is faster) where
-	 * it pays for the planned number of masks. Choices and figures are measured on the model itself. @default "auto" to prune, "own" to rank
+	 * it pays for the planned number of masks. The choice between finalists and all losses before and after are measured on the model itself. @default "auto" to prune, "own" to rank
 	 */
 	readonly workingWeights?: WorkingWeights | undefined;
+	/**
+	 * Share of the positions of the search fold that are scored, drawn once and the same for every mask, above 0 and at most 1: the head is
+	 * not computed elsewhere. Choices between finalists and all figures are measured on every position. @default 1
+	 */
+	readonly scoreShare?: number | undefined;
+	/** Type of the hidden states that a search keeps between masks: F16 takes half the memory and changes bits. @default "F32" */
+	readonly stateType?: StateType | undefined;
 }
 
 export interface PruneOptions extends MeasureOptions {

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type * from "./api.js";
-export { efforts, methodFacts, methods, objectives, presets, rankingMethods, workingWeights } from "./api.js";
+export { efforts, methodFacts, methods, objectives, presets, rankingMethods, stateTypes, workingWeights } from "./api.js";
 export { applyPlan } from "./apply.js";
 export { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
 export {

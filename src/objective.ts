@@ -9,11 +9,15 @@ import type { Model } from "./runtime/model.js";
 const fewestQuestions = 7;
 
 /** The objective that the options ask for. @throws InvalidOptionError where they contradict one another */
-export function objectiveOf({ objective = "nll", questions, limit }: MeasureOptions): Objective {
+export function objectiveOf({ objective = "nll", questions, limit, scoreShare }: MeasureOptions): Objective {
 	if (objective === "accuracy" && questions === undefined)
 		throw new InvalidOptionError("the objective accuracy needs questions: give a file with --questions");
 	if (objective !== "accuracy" && questions !== undefined)
 		throw new InvalidOptionError(`--questions belongs to --objective accuracy; ${objective} does not read it`);
+	if (scoreShare !== undefined && objective === "accuracy")
+		throw new InvalidOptionError("--score-share draws positions of a text; the objective accuracy scores its questions whole");
+	if (scoreShare !== undefined && !(scoreShare > 0 && scoreShare <= 1))
+		throw new InvalidOptionError(`score-share must be above 0 and at most 1, got ${scoreShare}`);
 	if (limit === undefined) return objective;
 	if (objective !== "accuracy") throw new InvalidOptionError(`--limit belongs to --objective accuracy; ${objective} does not read it`);
 	if (!Number.isInteger(limit) || limit < fewestQuestions)

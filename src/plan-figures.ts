@@ -41,7 +41,7 @@ export async function objectiveFigures(
 	if (name === "nll") return undefined;
 	const folds: Partial<Record<FoldName, PlanObjectiveLosses>> = {};
 	for (const fold of foldNames) {
-		const [full, after] = await session.timed("figures", () => beforeAfter(session.games[fold], removed, options));
+		const [full, after] = await session.timed("figures", () => beforeAfter(session.finals[fold], removed, options));
 		const figures = Object.fromEntries(Object.keys(full.figures ?? {}).map((figure) => [figure, figureOf(figure, full, after)]));
 		folds[fold] = { ...pairOf(full, after), figures };
 	}

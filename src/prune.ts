@@ -1,10 +1,11 @@
 // The main job, top to bottom.
+import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { CurvePoint, Estimate, PruneOptions, PruneResult } from "./api.js";
 import { type Choices, choose, plannedMasks } from "./choose.js";
 import { quoted } from "./command.js";
 import type { BlockPlan } from "./architectures/index.js";
-import { InvalidOptionError } from "./errors.js";
+import { FileError, InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, checkCount, checkedRemoval, checkEverProvable, checkProvable, readHeader } from "./header.js";
 import { textFiles } from "./objective.js";
@@ -14,9 +15,10 @@ import { checkMethodOptions } from "./method-options.js";
 import { measureOne, Session, logger, summarize } from "./session.js";
 import { bestBySource } from "./source-rivals.js";
 import { keptPlanPath } from "./storage/runs.js";
-import { writePlan } from "./storage/plan.js";
+import { type Plan, writePlan } from "./storage/plan.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { measureBeyondSliding } from "./oracle.js";
+import { nearBest } from "./near-best.js";
 import { notePartials } from "./partials.js";
 import { formatDuration } from "./report/format.js";
 import type { Ledger } from "./storage/ledger.js";
@@ -62,7 +64,7 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 		await notePartials(output, options);
 	}
 	const masks = options.remove ? 0 : plannedMasks(options.method ?? "greedy", blocks.blocks, removable.kmax, options);
-	const session = await Session.open(model, options, { masks, weights: "auto" });
+	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false });
 	try {
 		const estimate = await announce(session, removable, options);
 		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, started);
@@ -176,7 +178,8 @@ function candidates(session: Session, choices: Choices | undefined, removable: R
 	if (options.remove) return [{ removed: checkedRemoval(session.model.path, session.model.blocks, options.remove), method: "given" }];
 	const sizes = removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count];
 	const own = [...choices!.found.byCount].map(([, { removed }]) => ({ removed, method: choices!.found.method }));
-	const sets = [...own, ...choices!.rivals, ...bestBySource(session, sizes)].filter(({ removed }) => sizes.includes(removed.length));
+	const rivals = [...choices!.rivals, ...bestBySource(session, sizes), ...nearBest(session, sizes)];
+	const sets = [...own, ...rivals].filter(({ removed }) => sizes.includes(removed.length));
 	if (sets.length === 0) {
 		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
 		throw new InvalidOptionError(
@@ -197,8 +200,7 @@ async function deliver(
 ): Promise<PruneResult> {
 	const chosen = chosenOf(decided);
 	const plan = await makePlan(session, output, chosen, choices, decided, options);
-	const planPath =
-		options.plan ?? (output === undefined ? keptPlanPath(session.folder, `${plan.method}-${plan.removed.length}`) : `${output}.plan.json`);
+	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const keptAmongRuns = options.plan === undefined && output === undefined;
 	const { report } = session.texts;
 	const losses = await measureOne(report, Coalition.ofRemoved(report.players, chosen.removed), "figures", options.signal);
@@ -217,11 +219,7 @@ async function deliver(
 		// One model in memory at a time: the written one is loaded to be verified.
 		await session.close();
 		written = await session.timed("write", () => writePruned(file, output, chosen.removed, session.sha256, expected, options));
-		await writePlan(
-			planPath,
-			{ ...plan, timings: { ...session.timings } },
-			{ overwrite: options.overwrite ?? false, inputs: [...session.model.file.paths, ...textFiles(options)] },
-		);
+		await writePlanOf(session, output, { ...plan, timings: { ...session.timings } }, planPath, options);
 		return {
 			...{ model: summary, plan, planPath, output: written, curve, objective: session.objective, disagreements: decided.disagreements },
 			...{ commands: [], seconds: (Date.now() - started) / 1000 },
@@ -242,6 +240,32 @@ async function deliver(
 		},
 		started,
 	);
+}
+
+/** The plan beside a model that is written: it is not lost where its own name cannot be written. */
+async function writePlanOf(session: Session, output: string, plan: Plan, path: string, options: PruneOptions): Promise<void> {
+	const inputs = [...session.model.file.paths, ...textFiles(options)];
+	try {
+		await writePlan(path, plan, { overwrite: options.overwrite ?? false, inputs });
+	} catch (cause) {
+		const kept = keptPlanPath(session.folder, keptName(plan));
+		await writePlan(kept, plan, { overwrite: true }).catch(() => {
+			throw cause;
+		});
+		throw new FileError(
+			`${output} is written and verified, but its plan is not: ${(cause as Error).message} The plan is kept in ${kept}.`,
+			{ cause },
+		);
+	}
+}
+
+/** Differs where the plan removes other blocks or was decided on other text. */
+function keptName({ method, removed, calibration }: Plan): string {
+	const decided = createHash("sha256")
+		.update(JSON.stringify([removed, calibration]))
+		.digest("hex")
+		.slice(0, 8);
+	return `${method}-${removed.length}-${decided}`;
 }
 
 type Finished = Omit<PruneResult, "model" | "objective" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;

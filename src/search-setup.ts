@@ -8,7 +8,7 @@ import type { FileType } from "./runtime/quantize.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { ledgerPath } from "./storage/runs.js";
-import { chooseSweep, makeCopy, type SweepChoice, type Weights, weightsOption } from "./working-weights.js";
+import { chooseSweep, isLong, makeCopy, ownSweep, type SweepChoice, type Weights, weightsOption } from "./working-weights.js";
 
 /** What a search will do, as far as it decides what to measure it with. */
 export interface SearchPlan {
@@ -16,6 +16,8 @@ export interface SearchPlan {
 	readonly masks: number;
 	/** Where no option says it: `auto` to choose a set, `own` where the losses themselves are reported. */
 	readonly weights: "auto" | "own";
+	/** Nothing but an estimate is wanted: no copy is made, and nothing is begun on disk. @default false */
+	readonly dry?: boolean;
 }
 
 export interface SearchSetup {
@@ -43,28 +45,33 @@ export async function setUpSearch(
 		backend: string;
 		key: Parameters<typeof ledgerKey>[0];
 		settings: Record<string, string | number | boolean | null>;
+		stateBytes: number;
 	},
 	options: MeasureOptions,
 ): Promise<SearchSetup> {
 	const log = logger(options);
 	const wanted = weightsOption(options.workingWeights ?? plan.weights);
-	const key = ledgerKey({ ...where.key, settings: { ...where.key.settings, weights: wanted } });
-	const path = ledgerPath(where.folder, key);
+	const keyOf = (more: Record<string, string | boolean>) => ledgerKey({ ...where.key, settings: { ...where.key.settings, ...more } });
+	const pathOf = (key: string) => ledgerPath(where.folder, key);
+	let key = keyOf({ weights: wanted });
+	// A few masks are measured without trying ways first, in a ledger of their own: what they began with must not bind a long search.
+	if (!isLong(plan.masks, wanted) && !existsSync(pathOf(key))) key = keyOf({ weights: wanted, short: true });
+	const header = { key, players: model.blocks.blocks, windows: shape };
 	let copy: Model | undefined;
-	let chosen: SweepChoice | undefined;
-	if (!existsSync(path)) {
-		const made = await chooseSweep(model, windows, plan.masks, where.folder, where.backend, wanted, options, log);
-		copy = made.copy;
-		chosen = made.choice;
-	}
 	try {
-		const begun = chosen ?? { threads: options.threads ?? model.threads, ubatch: 0, weights: "own" };
-		const ledger = await Ledger.open(path, {
-			key,
-			players: model.blocks.blocks,
-			windows: shape,
-			settings: { ...where.settings, threads: begun.threads, ubatch: begun.ubatch, weights: begun.weights },
-		});
+		const settingsFor = async (sweep: SweepChoice) => {
+			const { threads, ubatch, weights } = sweep;
+			return { ...where.settings, threads, ubatch, weights };
+		};
+		const begin = async () => {
+			const made = await chooseSweep(model, windows, plan.masks, where.folder, where.backend, wanted, options, log);
+			copy = made.copy;
+			return settingsFor(made.choice);
+		};
+		const ledger =
+			plan.dry && !existsSync(pathOf(key))
+				? Ledger.inMemory({ ...header, settings: await settingsFor(ownSweep(model, options)) })
+				: await Ledger.open(pathOf(key), { ...header, settings: begin });
 		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend: where.backend };
 		const sweep = { threads: Number(settings.threads), ubatch: Number(settings.ubatch) };
 		const weights = settings.weights as Weights;
@@ -80,7 +87,7 @@ export async function setUpSearch(
 			settings,
 			evaluator: async () => {
 				if (weights !== "own") copy ??= await makeCopy(model, weights as FileType, where.folder, options);
-				return (copy ?? model).createEvaluator(sweep);
+				return (copy ?? model).createEvaluator({ ...sweep, stateBytes: where.stateBytes, stateType: options.stateType });
 			},
 			close: async () => {
 				const finished = copy;

@@ -1,7 +1,7 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
 import { createHash } from "node:crypto";
 import type { MeasureOptions } from "./api.js";
-import { type Calibration, type FoldName, foldNames } from "./calibration/index.js";
+import { type Calibration, drawPositions, type FoldName, foldNames } from "./calibration/index.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { Coalition } from "./game/coalition.js";
@@ -14,7 +14,7 @@ import type { Evaluator } from "./runtime/evaluator.js";
 import { sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
-import { type Reference, referenceBytes } from "./runtime/positions.js";
+import { type Reference, referenceBytes, type ScoredPositions } from "./runtime/positions.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
 import { hashFile } from "./storage/hash.js";
@@ -26,7 +26,9 @@ import { sweepQuestions, sweepWindows } from "./sweep.js";
 export interface SessionGames {
 	/** What is searched and raced: the objective. */
 	readonly games: Record<FoldName, LedgerGame>;
-	/** Losses on the calibration windows, for the figures; the same games where these are the objective. */
+	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
+	readonly finals: Record<FoldName, LedgerGame>;
+	/** Losses on the calibration windows, for figures; those of `finals` where these are the objective. */
 	readonly texts: Record<FoldName, LedgerGame>;
 	/** Tokens that a mask of each game runs. */
 	readonly tokens: Record<FoldName, number>;
@@ -50,6 +52,8 @@ export interface Material {
 	readonly calibration: Calibration;
 	/** For the objective `accuracy`. */
 	readonly questions?: Record<FoldName, PreparedQuestions> | undefined;
+	/** Memory for hidden states kept between masks. */
+	readonly stateBytes: number;
 }
 
 /** Opens the ledgers and makes the games. */
@@ -82,7 +86,7 @@ class GameMaker {
 	readonly #identity: Settings;
 	readonly #kl: boolean;
 	readonly #ledgers: Ledger[] = [];
-	readonly #references = new Map<FoldName, Promise<Reference>>();
+	readonly #references = new Map<string, Promise<Reference>>();
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
 
@@ -105,22 +109,22 @@ class GameMaker {
 	}
 
 	async make(plan: SearchPlan): Promise<SessionGames> {
-		const { questions, calibration, folder, backend } = this.#material;
+		const { questions, calibration, folder, backend, stateBytes } = this.#material;
 		if (this.#kl) this.#checkReferences();
 		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
-		const search = yardstick("search");
+		const search = questions ? yardstick("search") : this.#searchYardstick();
 		const work = search.tokens / calibration.folds.search.tokens.length;
 		const setup = await setUpSearch(
 			this.#model,
 			calibration.folds.search,
 			search.shape,
 			{ ...plan, masks: Math.ceil(plan.masks * work) },
-			{ folder, backend, key: this.#key(search), settings: this.#identity },
+			{ folder, backend, key: this.#searchKey(search), settings: this.#identity, stateBytes },
 			this.#options,
 		);
 		this.#setup = setup;
 		this.#ledgers.push(setup.ledger);
-		const evaluator = this.#model.createEvaluator({ threads: Number(setup.settings.threads) });
+		const evaluator = this.#model.createEvaluator({ threads: Number(setup.settings.threads), stateBytes });
 		this.#evaluator = evaluator;
 		const own = async () => evaluator;
 		const [validation, report] = [yardstick("validation"), yardstick("report")];
@@ -130,9 +134,11 @@ class GameMaker {
 			validation: this.#game(ledgers.validation, validation, own, this.#objectiveView("validation")),
 			report: this.#game(ledgers.report, report, own, this.#objectiveView("report")),
 		};
+		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
 		return {
 			games,
-			texts: await this.#texts(games, own),
+			finals,
+			texts: await this.#texts(finals, own),
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
 			gameOn: async (windows) => {
@@ -145,23 +151,36 @@ class GameMaker {
 		};
 	}
 
+	/** The search fold measured with the model itself, on all positions, bit for bit as anyone would measure it. */
+	async #finalSearch(searched: LedgerGame, yardstick: Yardstick, own: () => Promise<Evaluator>): Promise<LedgerGame> {
+		const { scoreShare = 1, stateType = "F32" } = this.#options;
+		if (this.#setup!.settings.weights === "own" && scoreShare === 1 && stateType === "F32") return searched;
+		return this.#game(await this.#open(yardstick), yardstick, own, this.#objectiveView("search"));
+	}
+
+	#searchKey(yardstick: Yardstick): Parameters<typeof ledgerKey>[0] {
+		const { scoreShare = 1, stateType = "F32" } = this.#options;
+		const { settings, ...rest } = this.#key(yardstick);
+		const drawn = scoreShare === 1 ? {} : { scoreShare };
+		return { ...rest, settings: { ...settings, ...drawn, ...(stateType === "F32" ? {} : { stateType }) } };
+	}
+
 	async close(): Promise<void> {
 		await Promise.allSettled([this.#closeSearch(), ...this.#ledgers.map((ledger) => ledger.close())]);
 	}
 
 	async #closeSearch(): Promise<void> {
-		this.#references.delete("search");
+		this.#references.delete("search, drawn");
 		await this.#setup?.close();
 	}
 
 	/** The losses of the text, whatever the objective is. */
-	async #texts(games: SessionGames["games"], own: () => Promise<Evaluator>): Promise<SessionGames["texts"]> {
-		if (!this.#kl && !this.#material.questions) return games;
+	async #texts(finals: SessionGames["finals"], own: () => Promise<Evaluator>): Promise<SessionGames["texts"]> {
+		if (!this.#kl && !this.#material.questions) return finals;
 		const text = async (fold: FoldName) => {
 			const yardstick = this.#textYardstick(fold);
-			const ledger = this.#kl ? games[fold].ledger : await this.#open(yardstick);
-			const evaluatorOf = this.#kl && fold === "search" ? () => this.#setup!.evaluator() : own;
-			return this.#game(ledger, yardstick, evaluatorOf, this.#textView(fold));
+			const ledger = this.#kl ? finals[fold].ledger : await this.#open(yardstick);
+			return this.#game(ledger, yardstick, own, this.#textView(fold));
 		};
 		return { search: await text("search"), validation: await text("validation"), report: await text("report") };
 	}
@@ -189,8 +208,9 @@ class GameMaker {
 	}
 
 	async #open(yardstick: Yardstick): Promise<Ledger> {
-		const key = ledgerKey(this.#key(yardstick));
 		const { threads, ubatch } = this.#evaluator!;
+		const { settings, ...rest } = this.#key(yardstick);
+		const key = ledgerKey({ ...rest, settings: { ...settings, threads, ubatch } });
 		const ledger = await Ledger.open(ledgerPath(this.#material.folder, key), {
 			key,
 			players: this.#model.blocks.blocks,
@@ -203,18 +223,32 @@ class GameMaker {
 	}
 
 	#textYardstick(fold: FoldName): Yardstick {
-		const reference = this.#kl ? (run: EvaluateOptions) => this.#reference(fold, run) : undefined;
-		return windowsYardstick(this.#material.calibration.folds[fold], this.#options, reference);
+		return windowsYardstick(
+			this.#material.calibration.folds[fold],
+			this.#options,
+			this.#kl ? (run) => this.#reference(fold, run) : undefined,
+		);
+	}
+
+	/** The search fold as it is searched: a share of its positions where one is asked for. */
+	#searchYardstick(): Yardstick {
+		const { scoreShare = 1 } = this.#options;
+		const windows = this.#material.calibration.folds.search;
+		if (scoreShare === 1) return this.#textYardstick("search");
+		const positions = drawPositions(windows, { share: scoreShare, seed: this.#options.seed ?? 0 });
+		const reference = this.#kl ? (run: EvaluateOptions) => this.#reference("search", run, positions) : undefined;
+		return windowsYardstick(windows, this.#options, reference, positions);
 	}
 
 	/** The full model's own distributions, also where the search runs on a copy. */
-	#reference(fold: FoldName, { signal }: EvaluateOptions): Promise<Reference> {
-		const known = this.#references.get(fold);
+	#reference(fold: FoldName, { signal }: EvaluateOptions, positions?: ScoredPositions): Promise<Reference> {
+		const name = positions ? `${fold}, drawn` : fold;
+		const known = this.#references.get(name);
 		if (known) return known;
 		const full = Coalition.full(this.#model.facts.blocks);
 		const windows = this.#material.calibration.folds[fold];
-		const made = this.#evaluator!.createReference(full, windows, { signal: signal ?? this.#options.signal });
-		this.#references.set(fold, made);
+		const made = this.#evaluator!.createReference(full, windows, { signal: signal ?? this.#options.signal, positions });
+		this.#references.set(name, made);
 		return made;
 	}
 
@@ -254,6 +288,7 @@ function windowsYardstick(
 	windows: TokenWindows,
 	options: MeasureOptions,
 	referenceFor?: (run: EvaluateOptions) => Promise<Reference>,
+	positions?: ScoredPositions,
 ): Yardstick {
 	const { count, length, tokens } = windows;
 	return {
@@ -261,7 +296,7 @@ function windowsYardstick(
 		shape: { count, length },
 		tokens: tokens.length,
 		measure: async (evaluator, coalitions, run) => {
-			await sweepWindows(evaluator, coalitions, windows, run, options, await referenceFor?.(run));
+			await sweepWindows(evaluator, coalitions, windows, run, options, { reference: await referenceFor?.(run), positions });
 		},
 	};
 }

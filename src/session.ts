@@ -13,6 +13,7 @@ import { logger } from "./log.js";
 import { objectiveOf, questionFolds } from "./objective.js";
 import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
+import { roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import type { SearchPlan } from "./search-setup.js";
@@ -46,7 +47,9 @@ export class Session {
 	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	/** What is searched and raced: the objective. */
 	readonly games: Record<FoldName, LedgerGame>;
-	/** Losses on the calibration windows, for the figures; the same games where these are the objective. */
+	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
+	readonly finals: Record<FoldName, LedgerGame>;
+	/** Losses on the calibration windows, for figures; those of `finals` where these are the objective. */
 	readonly texts: Record<FoldName, LedgerGame>;
 	/** Tokens that a mask runs in each of the games. */
 	readonly tokens: Record<FoldName, number>;
@@ -73,6 +76,7 @@ export class Session {
 		this.calibration = parts.calibration;
 		this.questions = parts.questions;
 		this.games = games.games;
+		this.finals = games.finals;
 		this.texts = games.texts;
 		this.tokens = games.tokens;
 		this.evaluator = games.evaluator;
@@ -95,7 +99,10 @@ export class Session {
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
 		const sha256 = await modelIdentity(file, options);
-		const model = await loadModel(path, options, { windows: counts.report, windowLength: counts.length, stateBytes: defaultStateBytes });
+		const shape = { windows: counts.report, windowLength: counts.length };
+		// Where memory is short hidden states are computed again.
+		const stateBytes = roomForStates(file, shape, defaultStateBytes);
+		const model = await loadModel(path, options, { ...shape, stateBytes });
 		try {
 			const folder = await makeRunFolder({ name: basename(path), sha256 });
 			const loaded = Date.now();
@@ -109,7 +116,7 @@ export class Session {
 			noteTruncated(questions, log);
 			const backend = backEndOf(model, options);
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backEnd.systemInfo.trim()}`);
-			const games = await openGames(model, { folder, sha256, backend, calibration, questions }, plan, options);
+			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
 			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games });

@@ -1,15 +1,17 @@
 // Many sets of blocks on one fold: what the evaluator measures, handed to the ledger set by set, with progress.
 import type { MeasureOptions, ProgressEvent } from "./api.js";
+import { logger } from "./log.js";
 import { answersOf } from "./evaluation/accuracy.js";
 import { type PreparedQuestions, scoreChoices } from "./evaluation/choices.js";
 import type { Coalition } from "./game/coalition.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import type { Reference } from "./runtime/positions.js";
+import { countPositions, type Reference, type ScoredPositions } from "./runtime/positions.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import type { EvaluateOptions } from "./storage/ledger-game.js";
 
 /**
  * Loss of each window.
+ * @param positions that are scored; all where there are none
  * @param reference the full model's distributions on these windows: the divergence from it and the agreement with it come as figures
  */
 export async function sweepWindows(
@@ -18,7 +20,7 @@ export async function sweepWindows(
 	windows: TokenWindows,
 	run: EvaluateOptions,
 	options: MeasureOptions,
-	reference?: Reference,
+	{ reference, positions }: { reference?: Reference | undefined; positions?: ScoredPositions | undefined } = {},
 ): Promise<void> {
 	const started = Date.now();
 	let done = 0;
@@ -28,8 +30,11 @@ export async function sweepWindows(
 	await evaluator.evaluate(coalitions, windows, {
 		signal: run.signal ?? options.signal,
 		reference,
-		onMask: (index, { losses, divergences, agreements }, stats) => {
+		positions,
+		onMask: (index, { losses, divergences, agreements, standardErrors }, stats) => {
 			const now = Date.now();
+			if (positions && standardErrors && coalitions[index]!.size === coalitions[index]!.players)
+				noteShare(positions, standardErrors, windows, options);
 			const figures = divergences && agreements ? { figures: { divergence: divergences, agreement: agreements } } : {};
 			run.onMeasurement({ coalition: coalitions[index]!, losses, ...figures }, (now - before) / 1000);
 			before = now;
@@ -43,6 +48,16 @@ export async function sweepWindows(
 			});
 		},
 	});
+}
+
+/** How exact the drawn positions are, as far as the full model shows. */
+function noteShare(positions: ScoredPositions, standardErrors: Float64Array, windows: TokenWindows, options: MeasureOptions): void {
+	const error = Math.sqrt(standardErrors.reduce((sum, each) => sum + each ** 2, 0)) / standardErrors.length;
+	const all = windows.count * (windows.length - 1);
+	logger(options)(
+		"note",
+		`the search scores ${countPositions(positions)} of ${all} positions: the full model's loss on them is within ±${error.toFixed(3)} (standard error) of that on all; masks are compared on the same ones`,
+	);
 }
 
 /** Sets of blocks that are scored on all questions before the next ones: what an interruption can lose. */

@@ -36,6 +36,16 @@ export function weightsOption(value: string): WorkingWeights {
 	return known;
 }
 
+/** Whether ways are tried before a search: a named type of weights is made for any number of masks. */
+export function isLong(masks: number, wanted: WorkingWeights): boolean {
+	return masks >= worthChoosing || (wanted !== "auto" && wanted !== "own");
+}
+
+/** The model's own weights in the usual shape: what is measured with where nothing was tried. */
+export function ownSweep(model: Model, options: MeasureOptions): SweepChoice {
+	return { weights: "own", ubatch: model.createEvaluator().ubatch, threads: options.threads ?? model.threads, tokensPerSecond: 0 };
+}
+
 export type Log = (level: "note" | "warning" | "debug", message: string) => void;
 
 /** Makes the copy of a model for a search; its file is gone when this returns. */
@@ -65,13 +75,8 @@ export async function chooseSweep(
 	log: Log,
 ): Promise<{ choice: SweepChoice; copy?: Model }> {
 	const full = Coalition.full(model.facts.blocks);
-	const own: SweepChoice = {
-		weights: "own",
-		ubatch: model.createEvaluator().ubatch,
-		threads: options.threads ?? model.threads,
-		tokensPerSecond: 0,
-	};
-	if (masks < worthChoosing && (wanted === "auto" || wanted === "own")) return { choice: own };
+	const own = ownSweep(model, options);
+	if (!isLong(masks, wanted)) return { choice: own };
 	options.onProgress?.({ phase: "trying ways to cut up the work", done: 0, total: 1, unit: "masks" });
 	const shape = await usualShape(model, full, windows, own.threads, options.signal);
 	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s on the model's own weights`);
@@ -87,7 +92,7 @@ export async function chooseSweep(
 	}
 	log(
 		"note",
-		`searching on a ${fastest.choice.weights} copy in memory, ${gain.toFixed(1)} times as fast as the model's own weights; choices and figures are measured on the model itself`,
+		`searching on a ${fastest.choice.weights} copy in memory, ${gain.toFixed(1)} times as fast as the model's own weights; finalists and figures are measured on the model itself`,
 	);
 	try {
 		return { copy: fastest.copy, choice: { ...(await better(fastest.copy, fastest.choice)), weights: fastest.choice.weights } };

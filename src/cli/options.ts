@@ -1,6 +1,6 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
-import { efforts, methods, objectives, rankingMethods, workingWeights } from "./api.js";
-import { blocksOption, choiceOption, durationOption, integerOption, textOption, weightedFilesOption } from "./coerce.js";
+import { efforts, methods, objectives, rankingMethods, stateTypes, workingWeights } from "./api.js";
+import { blocksOption, choiceOption, durationOption, fractionOption, integerOption, textOption, weightedFilesOption } from "./coerce.js";
 import type { GlobalArguments } from "./context.js";
 
 /** Groups of the help. */
@@ -118,6 +118,16 @@ export const measureOptions = {
 		"Weights that a search runs on: own, a type such as Q8_0 for a copy in memory, or auto: a copy where it pays [default: auto; rank: own]",
 		groups.machine,
 		choiceOption("working-weights", workingWeights),
+	),
+	"score-share": valueOption(
+		"Share of the search text's positions that are scored, such as 25%: quicker, less exact; finalists and figures take all [default: all]",
+		groups.machine,
+		fractionOption("score-share"),
+	),
+	"state-type": valueOption(
+		"Type of hidden states kept between masks: F32, or F16 for half the memory and other bits [default: F32]",
+		groups.machine,
+		choiceOption("state-type", stateTypes),
 	),
 	"allow-unknown-architecture": unknownOption,
 } as const;

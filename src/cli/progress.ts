@@ -122,9 +122,12 @@ function amountText(done: number, total: number, unit: ProgressEvent["unit"]): s
 	return `${formatInteger(done)}/${formatInteger(total)} ${unit}`;
 }
 
-function rates({ tokensPerSecond, secondsLeft }: ProgressEvent): string[] {
+/** Saved: of the block executions that masks one by one would take. */
+function rates({ tokensPerSecond, secondsLeft, blocksDone, blocksSaved }: ProgressEvent): string[] {
 	const parts: string[] = [];
 	if (tokensPerSecond !== undefined && Number.isFinite(tokensPerSecond)) parts.push(`${formatInteger(tokensPerSecond)} tokens/s`);
+	if (blocksDone !== undefined && blocksSaved !== undefined && blocksSaved > 0)
+		parts.push(`${Math.floor((100 * blocksSaved) / (blocksDone + blocksSaved))} % saved`);
 	if (secondsLeft !== undefined && Number.isFinite(secondsLeft)) parts.push(`${formatDuration(secondsLeft)} left`);
 	return parts;
 }

@@ -102,6 +102,12 @@ export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available =
 	);
 }
 
+/** Memory that hidden states may take, bytes: as much as there is room for beside the rest, at most `most`. */
+export function roomForStates(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
+	const rest = neededMemory(file, { ...shape, stateBytes: 0 }).total;
+	return Math.max(0, Math.min(most, Math.floor(available - rest)));
+}
+
 /** Bytes for people. */
 export function sizeText(bytes: number): string {
 	return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`;

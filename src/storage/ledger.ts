@@ -11,6 +11,11 @@ export { type LedgerHeader, type LedgerIdentity, type LedgerSetting, ledgerKey }
 /** A header for a new ledger; `created` defaults to now. */
 export type NewLedgerHeader = Omit<LedgerHeader, "created"> & { readonly created?: string };
 
+/** The same, with settings that are found out only where a ledger is begun, while its lock is held. */
+export type OpenLedgerHeader = Omit<NewLedgerHeader, "settings"> & {
+	readonly settings: LedgerHeader["settings"] | (() => Promise<LedgerHeader["settings"]>);
+};
+
 /** Longest time that finished measurements stay unsynced, milliseconds. */
 const SYNC_INTERVAL = 3000;
 /** Measurements that an estimate of time is made of. */
@@ -66,19 +71,22 @@ export class Ledger {
 	 * @throws InvalidLedgerError where the file belongs to another game or is damaged before its last line
 	 * @throws FileError where it cannot be read or written, or another live process uses it
 	 */
-	static async open(path: string, header: NewLedgerHeader): Promise<Ledger> {
+	static async open(path: string, header: OpenLedgerHeader): Promise<Ledger> {
 		await guard(path, () => mkdir(dirname(path), { recursive: true }));
 		const lock = await lockFile(path);
 		let file: FileHandle | undefined;
 		try {
-			file = await guard(path, () => open(path, "a+"));
-			const found = parseLedger(await guard(path, () => readFile(path)), path);
+			const found = parseLedger(await guard(path, () => readIfThere(path)), path);
 			if (found.header) {
 				checkSameGame(found.header, header, path);
+				file = await guard(path, () => open(path, "a+"));
 				await resume(path, file, found.validBytes);
 				return new Ledger(found.header, found.measurements, found.seconds, { path, file, lock });
 			}
-			const begun = parseHeader(encodeHeader(withDate(header)), path);
+			// Nothing, or a header torn by a crash.
+			const settings = typeof header.settings === "function" ? await header.settings() : header.settings;
+			const begun = parseHeader(encodeHeader(withDate({ ...header, settings })), path);
+			file = await guard(path, () => open(path, "a+"));
 			await begin(path, file, begun);
 			return new Ledger(begun, [], [], { path, file, lock });
 		} catch (error) {
@@ -235,7 +243,7 @@ function withDate(header: NewLedgerHeader): LedgerHeader {
 	return { ...header, created: header.created ?? new Date().toISOString() };
 }
 
-function checkSameGame(found: LedgerHeader, asked: NewLedgerHeader, path: string): void {
+function checkSameGame(found: LedgerHeader, asked: Pick<LedgerHeader, "key" | "players" | "windows">, path: string): void {
 	const advice = "Choose another file, or move this one away to start a new one.";
 	if (found.key !== asked.key) {
 		throw new InvalidLedgerError(
@@ -263,6 +271,14 @@ async function begin(path: string, file: FileHandle, header: LedgerHeader): Prom
 		await file.truncate(0);
 		await file.appendFile(encodeHeader(header));
 		await file.sync();
+	});
+}
+
+/** Empty where there is no file. */
+async function readIfThere(path: string): Promise<Buffer> {
+	return readFile(path).catch((error: NodeJS.ErrnoException) => {
+		if (error.code === "ENOENT") return Buffer.alloc(0);
+		throw error;
 	});
 }
 

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { PruneOptions } from "../../src/api.js";
 import { InvalidOptionError, QuantizeError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { pruneGguf } from "../../src/prune.js";
@@ -113,4 +114,77 @@ it("a search on a copy decides and reports on the model's own weights, and a res
 	expect(logged.join("\n")).toContain("used again");
 	expect(logged.join("\n")).not.toContain("searching on");
 	expect(readdirSync(join(folder, "home"), { recursive: true }).filter((name) => String(name).includes("working-"))).toEqual([]);
+});
+
+describe("what a search is measured with", () => {
+	const searchLedger = (home: string) =>
+		readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
+			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
+			.map(({ parentPath, name }) => join(parentPath, name))
+			.find((path) => readFileSync(path, "utf8").includes('"weights"'))!;
+	const runIn = async (home: string, options: PruneOptions) => {
+		process.env.PRUNE_GGUF_HOME = join(folder, home);
+		const phases = new Set<string>();
+		const result = await pruneGguf(fixturePath, undefined, {
+			...{ windows: 3, windowLength: 32, threads: 2, removeBlocks: 1 },
+			...options,
+			onProgress: ({ phase }) => phases.add(phase),
+		});
+		return { result, phases };
+	};
+
+	it.each([
+		["empty", 0],
+		["cut inside its header", 40],
+	])("is found out anew where the ledger is %s, as a full disk leaves it", async (_, bytes) => {
+		const home = `torn-${bytes}`;
+		const { result } = await runIn(home, {});
+		const path = searchLedger(join(folder, home));
+		truncateSync(path, bytes);
+		const again = await runIn(home, {});
+		expect(again.result.plan!.removed).toEqual(result.plan!.removed);
+		expect(JSON.parse(readFileSync(path, "utf8").split("\n")[0]!).settings.ubatch).toBeGreaterThan(0);
+	});
+
+	it("is tried for a long search although a short one came first", async () => {
+		await runIn("short-first", { removeBlocks: undefined, remove: [5] });
+		const { phases } = await runIn("short-first", { method: "random", masks: 70 });
+		expect([...phases]).toContain("trying ways to cut up the work");
+	});
+
+	it("is no copy in a dry run, which keeps nothing", async () => {
+		const { result, phases } = await runIn("dry", { dryRun: true, workingWeights: "F16" });
+		expect(result.estimate!.masks).toBeGreaterThan(5);
+		expect([...phases].filter((phase) => phase.includes("copy"))).toEqual([]);
+		expect(searchLedger(join(folder, "dry"))).toBeUndefined();
+	});
+
+	it("decides near sets on the model itself, and its figures on the search text are the model's", async () => {
+		const { result } = await runIn("copy", { removeBlocks: 2, workingWeights: "Q4_0" });
+		const plain = await runIn("plain", { removeBlocks: undefined, remove: [...result.plan!.removed], workingWeights: "own" });
+		expect(result.plan!.losses.search!.removed).toEqual(plain.result.plan!.losses.search!.removed);
+		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
+	});
+
+	it("may be a share of the positions: the search's losses only", async () => {
+		const notes: string[] = [];
+		const { result } = await runIn("share", { scoreShare: 0.25, onLog: ({ message }) => notes.push(message) });
+		expect(notes.join("\n")).toMatch(/scores 24 of 93 positions.*±0\.\d+/);
+		const plain = await runIn("share-plain", { removeBlocks: undefined, remove: [...result.plan!.removed] });
+		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
+		await expect(runIn("share", { scoreShare: 1.5 })).rejects.toThrow(/score-share must be above 0/);
+	});
+
+	it("may keep states in half precision, in a ledger of its own", async () => {
+		await runIn("half", {});
+		const before = readdirSync(join(folder, "half", "runs"), { recursive: true }).length;
+		await runIn("half", { stateType: "F16" });
+		expect(readdirSync(join(folder, "half", "runs"), { recursive: true }).length).toBeGreaterThan(before);
+	});
+
+	it("kept plans of different decisions do not replace each other", async () => {
+		const [a, b] = [await runIn("plans", { seed: 1 }), await runIn("plans", { seed: 2 })];
+		expect(a.result.planPath).not.toBe(b.result.planPath);
+		expect((await runIn("plans", { seed: 1 })).result.planPath).toBe(a.result.planPath);
+	});
 });

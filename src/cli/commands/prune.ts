@@ -76,6 +76,8 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						epochs: args.epochs,
 						rounds: args.rounds,
 						workingWeights: args.workingWeights,
+						scoreShare: args.scoreShare,
+						stateType: args.stateType,
 						calibration: args.calibration,
 						objective: args.objective,
 						questions: args.questions,

@@ -25,8 +25,8 @@ export function rankCommand(context: CliContext) {
 					const spend = { masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs };
 					const { objective, questions, limit } = args;
 					const measure = { method, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
-					const { threads, gpuLayers, workingWeights, allowUnknownArchitecture } = args;
-					const options = { ...measure, threads, gpuLayers, workingWeights, allowUnknownArchitecture };
+					const { threads, gpuLayers, workingWeights, scoreShare, stateType, allowUnknownArchitecture } = args;
+					const options = { ...measure, threads, gpuLayers, workingWeights, scoreShare, stateType, allowUnknownArchitecture };
 					const result = await api.rankBlocks(args.model, { ...options, signal, onProgress, onLog });
 					return { json: result, text: rankText(result, style) };
 				},
