@@ -1,11 +1,14 @@
 import type { ApplyOptions, ApplyResult } from "./api.js";
 import { deal, ownSamples } from "./calibration/index.js";
-import { InvalidOptionError, InvalidPlanError } from "./errors.js";
+import { CalibrationError, InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
+import { Random } from "./game/random.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { notePartials } from "./partials.js";
 import { loadModel } from "./runtime/load-model.js";
+import type { Model } from "./runtime/model.js";
+import { makeWindows, type TokenWindows } from "./runtime/windows.js";
 import { backEndOf, logger, modelIdentity, summarize } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { readPlan } from "./storage/plan.js";
@@ -13,6 +16,20 @@ import { writePruned } from "./write.js";
 
 /** Windows that a file written without measuring is verified on. */
 const verification = { count: 4, length: 128 };
+
+/** Samples of the model's own. Any tokens where it has nothing to begin one with: file and view must agree on whatever they read. */
+async function verificationWindows(model: Model, { signal }: ApplyOptions): Promise<TokenWindows> {
+	const length = Math.min(verification.length, model.facts.contextLength);
+	try {
+		const own = await ownSamples(model, { count: verification.count, length, seed: 0, signal });
+		return deal(own, { search: 0, validation: 0, report: own.count }).report;
+	} catch (error) {
+		if (!(error instanceof CalibrationError)) throw error;
+		const random = new Random(0);
+		const tokens = Int32Array.from({ length: verification.count * length }, () => random.integer(model.facts.vocabulary));
+		return makeWindows(tokens, length);
+	}
+}
 
 /**
  * Writes a model without blocks, as a plan or a list says. What is written must compute what the model computes through the layer
@@ -40,13 +57,7 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	await notePartials(output, options);
 	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
 	try {
-		const own = await ownSamples(loaded, {
-			count: verification.count,
-			length: Math.min(verification.length, loaded.facts.contextLength),
-			seed: 0,
-			signal: options.signal,
-		});
-		const windows = deal(own, { search: 0, validation: 0, report: own.count }).report;
+		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
 		const [expected] = await evaluator.evaluate([Coalition.ofRemoved(loaded.facts.blocks, removed)], windows, { signal: options.signal });
 		const long = await measureBeyondSliding(loaded, evaluator, removed, windows, options);

@@ -30,6 +30,17 @@ export interface SearchSetup {
 	close(): Promise<void>;
 }
 
+/** Of the masks that are planned. */
+const goodPart = 0.2;
+
+/** Masks in a ledger that may not be there, or be torn. */
+async function sizeOf(path: string): Promise<number> {
+	return Ledger.read(path).then(
+		({ measurements }) => measurements.length,
+		() => 0,
+	);
+}
+
 /**
  * Opens the ledger of the search fold; a new one is begun with what short measurements choose.
  * @param windows text for these measurements
@@ -53,9 +64,13 @@ export async function setUpSearch(
 	const wanted = weightsOption(options.workingWeights ?? plan.weights);
 	const keyOf = (more: Record<string, string | boolean>) => ledgerKey({ ...where.key, settings: { ...where.key.settings, ...more } });
 	const pathOf = (key: string) => ledgerPath(where.folder, key);
+	// A few masks are measured without trying ways first, in a ledger of their own: what they began with binds a long search only where
+	// they are a good part of it.
 	let key = keyOf({ weights: wanted });
-	// A few masks are measured without trying ways first, in a ledger of their own: what they began with must not bind a long search.
-	if (!isLong(plan.masks, wanted) && !existsSync(pathOf(key))) key = keyOf({ weights: wanted, short: true });
+	if (!existsSync(pathOf(key))) {
+		const short = keyOf({ weights: wanted, short: true });
+		if (!isLong(plan.masks, wanted) || (await sizeOf(pathOf(short))) >= goodPart * plan.masks) key = short;
+	}
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	let copy: Model | undefined;
 	try {

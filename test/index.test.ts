@@ -61,6 +61,7 @@ describe("the public entry", () => {
 			  "readPlan",
 			  "readQuestions",
 			  "removeBlocks",
+			  "stateTypes",
 			  "valueOfLoss",
 			  "workingWeights",
 			  "writeGguf",
