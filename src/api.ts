@@ -11,7 +11,7 @@ export { stateTypes };
 // The options and results of the public functions: shared by programs and the command line.
 
 export type * from "./compare-api.js";
-export { type Method, methodFacts, methods, rankingMethods } from "./methods.js";
+export { comparedMethods, type Method, methodFacts, methods, rankingMethods } from "./methods.js";
 
 /** How much the automatic method spends. */
 export const efforts = ["quick", "standard", "thorough"] as const;

@@ -33,7 +33,7 @@ async function verificationWindows(model: Model, { signal }: ApplyOptions): Prom
 
 /**
  * Writes a model without blocks, as a plan or a list says. What is written must compute what the model computes through the layer
- * view, on samples of its own.
+ * view, on samples of its own (on any tokens where it has no start token).
  * @throws InvalidPlanError where the plan was made for another file
  * @throws the errors of loading and writing
  */

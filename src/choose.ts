@@ -43,7 +43,7 @@ export interface Play {
 interface Chooser {
 	readonly choose: (play: Play) => Promise<Choices>;
 	/** Masks that it measures at most. */
-	readonly masks: (blocks: number, kmax: number, options: PruneOptions) => number;
+	readonly masks: (blocks: number, kmax: number, options: PruneOptions, tokens?: number) => number;
 	/** The option `masks` with which it measures no more than `limit` masks, unjudged. @default it reads none */
 	readonly masksWithin?: (limit: number, kmax: number) => number;
 	/** The fewest masks with which it works at all. */
@@ -54,7 +54,7 @@ const ranked = (blocks: number, kmax: number) => blocks + 1 + kmax;
 const scored = (_blocks: number, kmax: number) => kmax + 1;
 const descent = (blocks: number, kmax: number) => blocks + 1 + 9 * kmax;
 const any = {
-	masks: (blocks: number, _kmax: number, options: PruneOptions) => searchBudget(blocks, options),
+	masks: (blocks: number, _kmax: number, options: PruneOptions, tokens?: number) => searchBudget(blocks, options, tokens),
 	masksWithin: (limit: number) => limit,
 };
 const baseline = { masks: scored, least: scored };
@@ -95,9 +95,12 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 	last: { choose: chooseEdge, ...baseline },
 };
 
-/** Masks that a method will measure at most, for estimates. */
-export function plannedMasks(method: Method, blocks: number, kmax: number, options: PruneOptions): number {
-	return choosers[method].masks(blocks, kmax, options);
+/**
+ * Masks that a method will measure at most, for estimates.
+ * @param tokens that a mask runs; those of the windows where it is not given
+ */
+export function plannedMasks(method: Method, blocks: number, kmax: number, options: PruneOptions, tokens?: number): number {
+	return choosers[method].masks(blocks, kmax, options, tokens);
 }
 
 /** The fewest masks with which a method finds sets of up to `kmax` blocks. */

@@ -31,7 +31,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("threads", options.threads);
 	flag("gpu-layers", options.gpuLayers);
 	flag("working-weights", options.workingWeights);
-	flag("score-share", options.scoreShare === undefined ? undefined : `${options.scoreShare * 100}%`);
+	flag("score-share", options.scoreShare === 1 ? undefined : options.scoreShare);
 	flag("state-type", options.stateType);
 	if (options.allowUnknownArchitecture) parts.push("--allow-unknown-architecture");
 	if (options.overwrite) parts.push("--overwrite");

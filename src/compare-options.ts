@@ -5,25 +5,13 @@ import type { BlockPlan } from "./architectures/index.js";
 import { readDocuments, windowsOfDocuments, weightedFiles } from "./calibration/index.js";
 import { leastMasks } from "./choose.js";
 import { searchBudget } from "./choose-auto.js";
+import type { MeasureOptions } from "./api.js";
 import type { CompareOptions } from "./compare-api.js";
 import { InvalidOptionError } from "./errors.js";
 import { checkCount } from "./header.js";
-import { type Method, methods } from "./methods.js";
+import { comparedMethods, type Method, methods } from "./methods.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
-
-/** Methods that are compared where none are named. */
-export const comparedMethods = [
-	"auto",
-	"greedy",
-	"leave-one-out",
-	"contiguous",
-	"block-influence",
-	"angular",
-	"random",
-	"paper",
-	"paper-repaired",
-] as const satisfies readonly Method[];
 
 /** Shares of the blocks that are removed where nothing is said. */
 const usualShares = [0.1, 0.2, 0.33];
@@ -39,6 +27,9 @@ export interface Comparison {
 
 /** @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method */
 export function comparisonOf(blocks: BlockPlan, options: CompareOptions): Comparison {
+	for (const name of ["objective", "questions", "limit"] as const)
+		if ((options as MeasureOptions)[name] !== undefined)
+			throw new InvalidOptionError(`methods are compared by the loss of text: ${name} is not read, leave it out`);
 	const list = options.methods ?? comparedMethods;
 	if (list.length === 0) throw new InvalidOptionError("no method to compare: name some, or leave methods out");
 	for (const [i, method] of list.entries()) {

@@ -1,7 +1,10 @@
 // Figures of a comparison from losses. Pure.
 import type { CompareRow, Difference } from "./compare-api.js";
+import type { Measurement } from "./game/game.js";
 import type { Method } from "./methods.js";
 import { differences, finite, meanAndError } from "./statistics.js";
+
+type Sources = Measurement["sources"];
 
 /** Standard errors within which two methods cannot be told apart (95 %, two-sided). */
 const within = 1.96;
@@ -18,19 +21,24 @@ export interface Scored {
 /**
  * Rows of one size. The best method has the lowest mean over the texts; the others are held against it window by window.
  * @param full losses of the full model, of each text one number a window
+ * @param shares of each text the sources that its windows come from, which count by their weights. @default every window counts the same
  */
-export function compareRows(sets: readonly Scored[], full: readonly Float64Array[]): { best: Method | null; rows: CompareRow[] } {
-	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full) : none));
+export function compareRows(
+	sets: readonly Scored[],
+	full: readonly Float64Array[],
+	shares: readonly Sources[] = [],
+): { best: Method | null; rows: CompareRow[] } {
+	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full, shares) : none));
 	const best = means.reduce((at, { mean }, i) => (mean !== null && mean < (means[at]?.mean ?? Number.POSITIVE_INFINITY) ? i : at), -1);
 	const rows = sets.map((set, i): CompareRow => {
 		const { method, removed, proposedBy, losses } = set;
-		const above = best < 0 || means[i]!.mean === null ? none : aboveBest(set, sets[best]!);
+		const above = best < 0 || means[i]!.mean === null ? none : aboveBest(set, sets[best]!, shares);
 		const gap = above.mean === null ? Number.POSITIVE_INFINITY : above.mean;
 		return {
 			method,
 			removed,
 			...(proposedBy === undefined ? {} : { proposedBy }),
-			added: full.map((whole, text) => (removed ? textDifference(losses[text]!, whole) : none)),
+			added: full.map((whole, text) => (removed ? textDifference(losses[text]!, whole, shares[text]) : none)),
 			mean: means[i]!,
 			above,
 			withinBest: gap <= within * (above.standardError ?? 0),
@@ -41,20 +49,20 @@ export function compareRows(sets: readonly Scored[], full: readonly Float64Array
 
 const none: Difference = { mean: null, standardError: null };
 
-function aboveBest(set: Scored, best: Scored): Difference {
+function aboveBest(set: Scored, best: Scored, shares: readonly Sources[]): Difference {
 	// Without the noise of taking a mean of zeros: equal sets are equal.
 	if (set.removed!.join() === best.removed!.join()) return { mean: 0, standardError: 0 };
-	return meanDifference(set.losses, best.losses);
+	return meanDifference(set.losses, best.losses, shares);
 }
 
-function textDifference(a: Float64Array, b: Float64Array): Difference {
-	const { mean, standardError } = meanAndError(differences(a, b));
+function textDifference(a: Float64Array, b: Float64Array, sources: Sources): Difference {
+	const { mean, standardError } = meanAndError(differences(a, b), sources);
 	return { mean: finite(mean), standardError: finite(standardError ?? Number.NaN) };
 }
 
 /** Mean over texts of the mean paired difference; the texts' errors are independent. */
-function meanDifference(a: readonly Float64Array[], b: readonly Float64Array[]): Difference {
-	const texts = a.map((losses, text) => textDifference(losses, b[text]!));
+function meanDifference(a: readonly Float64Array[], b: readonly Float64Array[], shares: readonly Sources[]): Difference {
+	const texts = a.map((losses, text) => textDifference(losses, b[text]!, shares[text]));
 	if (texts.some(({ mean }) => mean === null)) return none;
 	const mean = texts.reduce((sum, text) => sum + text.mean!, 0) / texts.length;
 	const variance = texts.reduce((sum, text) => sum + (text.standardError ?? Number.NaN) ** 2, 0);

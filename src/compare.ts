@@ -1,12 +1,13 @@
 // Methods side by side: the same search text, the same budget, scored on the same unseen text.
 import { basename } from "node:path";
 import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "./api.js";
-import { type Choices, choose, optionsWithin, plannedMasks } from "./choose.js";
+import { type Choices, choose, leastMasks, optionsWithin, plannedMasks } from "./choose.js";
 import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./compare-options.js";
 import { compareRows, type Scored } from "./compare-scores.js";
 import { Coalition } from "./game/coalition.js";
 import { blockExecutions } from "./game/executions.js";
+import type { Measurement } from "./game/game.js";
 import { readHeader } from "./header.js";
 import { textFiles } from "./objective.js";
 import { type Choice, race } from "./race.js";
@@ -106,14 +107,16 @@ interface Found {
 }
 
 /** Masks that a race gets of a budget, at most: the full model, and of each size so many sets; no more than a quarter of all. */
-const finalists: Readonly<Partial<Record<Method, number>>> = { auto: 10, greedy: 2, beam: 2, swap: 2 };
+const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: 10, greedy: 2, beam: 2, swap: 2 };
 
 /** Runs one method within the budget, and its race. */
 async function find(session: Session, method: Method, comparison: Comparison, speed: Speed, options: CompareOptions): Promise<Found> {
 	const { counts, limit } = comparison;
 	const kmax = counts.at(-1)!;
-	const perSize = finalists[method];
-	const reserve = perSize === undefined ? 0 : Math.min(1 + perSize * counts.length, Math.floor(limit / 4));
+	const perSize = raceMasks[method];
+	// The search keeps what it needs at least.
+	const spare = Math.max(0, limit - leastMasks(method, session.model.facts.blocks, kmax));
+	const reserve = perSize === undefined ? 0 : Math.min(1 + perSize * counts.length, Math.floor(limit / 4), spare);
 	const shared = session.evaluator.sharePrefixes;
 	const game = new CountedGame(session.games.search, { limit: limit - reserve, shared, speed });
 	const { signal, onProgress, onLog } = options;
@@ -197,9 +200,11 @@ async function score(
 	const sets = found.flatMap(({ sets }) => [...sets.values()].map(({ removed }) => Coalition.ofRemoved(players, removed)));
 	const masks = [...new Map([Coalition.full(players), ...sets].map((set) => [set.key, set])).values()];
 	const losses: ReadonlyMap<string, Float64Array>[] = [];
+	const shares: Measurement["sources"][] = [];
 	for (const { name, windows } of texts) {
 		const game = windows === session.calibration.folds.report ? session.games.report : await session.gameOn(windows);
 		const measured = await game.measure(masks, { phase: `scoring on ${name}`, signal: options.signal });
+		shares.push(measured[0]!.sources);
 		losses.push(new Map(measured.map((measurement) => [measurement.coalition.key, measurement.losses])));
 	}
 	const of = (set: Coalition) => losses.map((text) => text.get(set.key)!);
@@ -210,9 +215,12 @@ async function score(
 			if (!choice) return { method, removed: null, losses: [] };
 			return { method, removed: choice.removed, proposedBy: choice.method, losses: of(Coalition.ofRemoved(players, choice.removed)) };
 		});
-		return { removed, ...compareRows(scored, full) };
+		return { removed, ...compareRows(scored, full, shares) };
 	});
-	return { rows, texts: texts.map(({ name, windows }, i) => ({ ...textOf(name, windows), loss: finite(meanAndError(full[i]!).mean) })) };
+	return {
+		rows,
+		texts: texts.map(({ name, windows }, i) => ({ ...textOf(name, windows), loss: finite(meanAndError(full[i]!, shares[i]).mean) })),
+	};
 }
 
 function textOf(name: string, windows: TokenWindows): CompareText {

@@ -47,3 +47,16 @@ export const factsOf = (method: Method): MethodFacts => methodFacts[method];
 
 /** Those that give each block a number. */
 export const rankingMethods = methods.filter((method) => factsOf(method).ranks);
+
+/** Methods that are compared where none are named. */
+export const comparedMethods = [
+	"auto",
+	"greedy",
+	"leave-one-out",
+	"contiguous",
+	"block-influence",
+	"angular",
+	"random",
+	"paper",
+	"paper-repaired",
+] as const satisfies readonly Method[];

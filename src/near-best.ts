@@ -1,14 +1,15 @@
-// Sets that a search on a copy cannot tell apart: the model itself decides between them.
+// Sets that a search on a copy, on a share of the positions or with states in half precision cannot tell apart: the model itself
+// decides between them, on all positions.
 import { type Measurement, meanLoss } from "./game/game.js";
 import type { Choice } from "./race.js";
 import type { Session } from "./session.js";
 
 /** Sets of one size that are raced beside the best one, at most. */
 const most = 3;
-/** Nats within which a copy may order two sets wrongly: what types of weights of eight bits and more differ by on differences of losses. */
+/** Nats within which such a search may order two sets wrongly. */
 const margin = 0.02;
 
-/** Of each size the sets that were measured on the copy and come next to the best one. None where the search ran on the model itself and on all positions. */
+/** Of each size the sets that were searched and come next to the best one. None where the search ran on the model itself and on all positions. */
 export function nearBest(session: Session, sizes: readonly number[]): Choice[] {
 	const { search } = session.games;
 	if (search === session.finals.search) return [];

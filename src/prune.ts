@@ -142,7 +142,7 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
-	const planned = options.remove ? 1 : plannedMasks(options.method ?? "greedy", blocks, kmax, options);
+	const planned = options.remove ? 1 : plannedMasks(options.method ?? "greedy", blocks, kmax, options, tokens.search);
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
 	const full = await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
 	if (!full.every(Number.isFinite))

@@ -14,9 +14,11 @@ import { chooseSweep, isLong, makeCopy, ownSweep, type SweepChoice, type Weights
 export interface SearchPlan {
 	/** Masks at most. */
 	readonly masks: number;
+	/** Tokens that a mask runs, as a share of the search windows' tokens: questions are not as long as they are. @default 1 */
+	readonly work?: number;
 	/** Where no option says it: `auto` to choose a set, `own` where the losses themselves are reported. */
 	readonly weights: "auto" | "own";
-	/** Nothing but an estimate is wanted: no copy is made, and nothing is begun on disk. @default false */
+	/** Nothing but an estimate is wanted: no copy is made, and no ledger of the search begun on disk. @default false */
 	readonly dry?: boolean;
 }
 
@@ -66,10 +68,11 @@ export async function setUpSearch(
 	const pathOf = (key: string) => ledgerPath(where.folder, key);
 	// A few masks are measured without trying ways first, in a ledger of their own: what they began with binds a long search only where
 	// they are a good part of it.
+	const load = Math.ceil(plan.masks * (plan.work ?? 1));
 	let key = keyOf({ weights: wanted });
 	if (!existsSync(pathOf(key))) {
 		const short = keyOf({ weights: wanted, short: true });
-		if (!isLong(plan.masks, wanted) || (await sizeOf(pathOf(short))) >= goodPart * plan.masks) key = short;
+		if (!isLong(load, wanted) || (plan.masks > 0 && (await sizeOf(pathOf(short))) >= goodPart * plan.masks)) key = short;
 	}
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	let copy: Model | undefined;
@@ -79,7 +82,7 @@ export async function setUpSearch(
 			return { ...where.settings, threads, ubatch, weights };
 		};
 		const begin = async () => {
-			const made = await chooseSweep(model, windows, plan.masks, where.folder, where.backend, wanted, options, log);
+			const made = await chooseSweep(model, windows, load, where.folder, where.backend, wanted, options, log);
 			copy = made.copy;
 			return settingsFor(made.choice);
 		};

@@ -15,13 +15,13 @@ import { sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
 import { type Reference, referenceBytes, type ScoredPositions } from "./runtime/positions.js";
-import { hashWindows, type TokenWindows } from "./runtime/windows.js";
+import type { TokenWindows } from "./runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
 import { hashFile } from "./storage/hash.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { type EvaluateOptions, LedgerGame } from "./storage/ledger-game.js";
 import { ledgerPath } from "./storage/runs.js";
-import { sweepQuestions, sweepWindows } from "./sweep.js";
+import { questionYardstick, windowsYardstick, type Yardstick } from "./yardsticks.js";
 
 export interface SessionGames {
 	/** What is searched and raced: the objective. */
@@ -67,15 +67,6 @@ export async function openGames(model: Model, material: Material, plan: SearchPl
 	}
 }
 
-/** How one fold is measured. */
-interface Yardstick {
-	/** Of what is measured on, for the ledger's key. */
-	readonly hash: string;
-	readonly shape: { readonly count: number; readonly length: number };
-	readonly tokens: number;
-	measure(evaluator: Evaluator, coalitions: readonly Coalition[], run: EvaluateOptions): Promise<void>;
-}
-
 type Settings = Record<string, string | number | boolean | null>;
 
 class GameMaker {
@@ -113,13 +104,13 @@ class GameMaker {
 		if (this.#kl) this.#checkReferences();
 		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
 		const search = questions ? yardstick("search") : this.#searchYardstick();
-		const work = search.tokens / calibration.folds.search.tokens.length;
+		const key = this.#searchKey(search);
 		const setup = await setUpSearch(
 			this.#model,
 			calibration.folds.search,
 			search.shape,
-			{ ...plan, masks: Math.ceil(plan.masks * work) },
-			{ folder, backend, key: this.#searchKey(search), settings: this.#identity, stateBytes },
+			{ ...plan, work: search.tokens / calibration.folds.search.tokens.length },
+			{ folder, backend, key, settings: { ...key.settings }, stateBytes },
 			this.#options,
 		);
 		this.#setup = setup;
@@ -143,7 +134,7 @@ class GameMaker {
 			evaluator,
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
-				return this.#game(await this.#open(yardstick), yardstick, own, undefined);
+				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
 			},
 			settings: setup.settings,
 			closeSearch: () => this.#closeSearch(),
@@ -161,7 +152,8 @@ class GameMaker {
 	#searchKey(yardstick: Yardstick): Parameters<typeof ledgerKey>[0] {
 		const { scoreShare = 1, stateType = "F32" } = this.#options;
 		const { settings, ...rest } = this.#key(yardstick);
-		const drawn = scoreShare === 1 ? {} : { scoreShare };
+		// A user's text is cut the same for every seed; which of its positions are drawn is not.
+		const drawn = scoreShare === 1 ? {} : { scoreShare, scoreSeed: this.#options.seed ?? 0 };
 		return { ...rest, settings: { ...settings, ...drawn, ...(stateType === "F32" ? {} : { stateType }) } };
 	}
 
@@ -180,7 +172,8 @@ class GameMaker {
 		const text = async (fold: FoldName) => {
 			const yardstick = this.#textYardstick(fold);
 			const ledger = this.#kl ? finals[fold].ledger : await this.#open(yardstick);
-			return this.#game(ledger, yardstick, own, this.#textView(fold));
+			const searched = this.#kl && ledger === this.#setup!.ledger;
+			return this.#game(ledger, yardstick, searched ? () => this.#setup!.evaluator() : own, this.#textView(fold));
 		};
 		return { search: await text("search"), validation: await text("validation"), report: await text("report") };
 	}
@@ -200,22 +193,22 @@ class GameMaker {
 		});
 	}
 
-	#key({ hash }: Yardstick): Parameters<typeof ledgerKey>[0] {
+	#key({ hash }: Yardstick, compared = this.#kl): Parameters<typeof ledgerKey>[0] {
 		const { sha256, backend } = this.#material;
 		// The loss alone has no word of its own: the ledgers that were there before there was another keep their keys.
-		const kept = this.#kl ? { figures: "divergence" } : {};
+		const kept = compared ? { figures: "divergence" } : {};
 		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept } };
 	}
 
-	async #open(yardstick: Yardstick): Promise<Ledger> {
+	async #open(yardstick: Yardstick, compared = this.#kl): Promise<Ledger> {
 		const { threads, ubatch } = this.#evaluator!;
-		const { settings, ...rest } = this.#key(yardstick);
+		const { settings, ...rest } = this.#key(yardstick, compared);
 		const key = ledgerKey({ ...rest, settings: { ...settings, threads, ubatch } });
 		const ledger = await Ledger.open(ledgerPath(this.#material.folder, key), {
 			key,
 			players: this.#model.blocks.blocks,
 			windows: yardstick.shape,
-			settings: { ...this.#identity, threads, ubatch },
+			settings: { ...settings, threads, ubatch },
 		});
 		this.#ledgers.push(ledger);
 		logger(this.#options)("debug", `${ledger.size} masks known, ${ledger.path}`);
@@ -282,32 +275,6 @@ class GameMaker {
 			return { coalition, losses: divergence, figures: { nll: losses, agreement }, sources };
 		};
 	}
-}
-
-function windowsYardstick(
-	windows: TokenWindows,
-	options: MeasureOptions,
-	referenceFor?: (run: EvaluateOptions) => Promise<Reference>,
-	positions?: ScoredPositions,
-): Yardstick {
-	const { count, length, tokens } = windows;
-	return {
-		hash: hashWindows(windows),
-		shape: { count, length },
-		tokens: tokens.length,
-		measure: async (evaluator, coalitions, run) => {
-			await sweepWindows(evaluator, coalitions, windows, run, options, { reference: await referenceFor?.(run), positions });
-		},
-	};
-}
-
-function questionYardstick(questions: PreparedQuestions, options: MeasureOptions): Yardstick {
-	return {
-		hash: questions.sha256,
-		shape: { count: questions.questions.length, length: Math.max(...questions.batches.map(({ windows }) => windows.length)) },
-		tokens: questions.tokens,
-		measure: (evaluator, coalitions, run) => sweepQuestions(evaluator, coalitions, questions, run, options),
-	};
 }
 
 function isAllowed(model: Model, coalition: Coalition): boolean {

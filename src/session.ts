@@ -31,7 +31,6 @@ interface SessionParts {
 	readonly seed: number;
 	readonly objective: Objective;
 	readonly calibration: Calibration;
-	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	readonly games: SessionGames;
 }
 
@@ -43,8 +42,6 @@ export class Session {
 	readonly seed: number;
 	readonly objective: Objective;
 	readonly calibration: Calibration;
-	/** Of the objective `accuracy`. */
-	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	/** What is searched and raced: the objective. */
 	readonly games: Record<FoldName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
@@ -74,7 +71,6 @@ export class Session {
 		this.seed = parts.seed;
 		this.objective = parts.objective;
 		this.calibration = parts.calibration;
-		this.questions = parts.questions;
 		this.games = games.games;
 		this.finals = games.finals;
 		this.texts = games.texts;
@@ -119,7 +115,7 @@ export class Session {
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
-			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games });
+			const session = new Session({ model, sha256, folder, seed, objective, calibration, games });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
@@ -162,7 +158,7 @@ export class Session {
 	}
 }
 
-function noteTruncated(questions: Session["questions"], log: ReturnType<typeof logger>): void {
+function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
 	const cut = foldNames.reduce((sum, fold) => sum + (questions?.[fold].truncated ?? 0), 0);
 	if (cut > 0) log("warning", `${cut} choices are longer than the model's context with their query: the query lost its beginning`);
 }

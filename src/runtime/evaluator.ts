@@ -31,7 +31,7 @@ export interface EvaluatorOptions {
 	 * changes bits: losses then depend on where a mask was resumed, so on the batch that it is measured in. @default "F32"
 	 */
 	stateType?: StateType | undefined;
-	/** Let masks share the work of their common leading blocks. Results are the same bits either way. @default true where the architecture can resume */
+	/** Let masks share the work of their common leading blocks. With F32 states results are the same bits either way. @default true where the architecture can resume */
 	sharePrefixes?: boolean | undefined;
 }
 
@@ -111,7 +111,7 @@ export class Evaluator {
 
 	/**
 	 * Losses of each mask, in the order of `masks`. A mask's losses are the same bits alone, in a batch and in any order
-	 * of the batch (on a CPU). Masks that start alike share the work of their common blocks.
+	 * of the batch (on a CPU, with F32 states). Masks that start alike share the work of their common blocks.
 	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, where a block can be made the identity)
 	 * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the whole model
 	 * @throws EvaluationError, DisposedError, or `signal.reason`

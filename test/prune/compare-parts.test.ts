@@ -62,6 +62,15 @@ describe("rows", () => {
 			[3.5, true],
 		]);
 		expect(compareRows([{ method: "greedy", removed: null, losses: [] }], full).best).toBeNull();
+		const shares = [
+			[
+				{ name: "a", weight: 3, count: 2 },
+				{ name: "b", weight: 1, count: 2 },
+			],
+		];
+		const weighed = compareRows([set("auto", [1], of(2, 2, 4, 4))], [of(1, 1, 1, 1)], shares).rows[0]!;
+		expect(weighed.mean.mean).toBeCloseTo(0.75 * 1 + 0.25 * 3, 12);
+		expect(weighed.added[0]!.mean).toBeCloseTo(1.5, 12);
 	});
 });
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, truncateSync } from "node:fs";
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
@@ -152,7 +152,7 @@ describe("what a search is measured with", () => {
 		expect([...phases]).toContain("trying ways to cut up the work");
 	});
 
-	it("is no copy in a dry run, which keeps nothing", async () => {
+	it("is no copy in a dry run, which begins no search on disk", async () => {
 		const { result, phases } = await runIn("dry", { dryRun: true, workingWeights: "F16" });
 		expect(result.estimate!.masks).toBeGreaterThan(5);
 		expect([...phases].filter((phase) => phase.includes("copy"))).toEqual([]);
@@ -173,6 +173,29 @@ describe("what a search is measured with", () => {
 		const plain = await runIn("share-plain", { removeBlocks: undefined, remove: [...result.plan!.removed] });
 		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
 		await expect(runIn("share", { scoreShare: 1.5 })).rejects.toThrow(/score-share must be above 0/);
+	});
+
+	it("is a share that the seed draws: another seed measures anew", async () => {
+		const calibration = [join(folder, "text.txt")];
+		writeFileSync(calibration[0]!, model.detokenize(fixtureWindows().tokens, { special: false }));
+		const ledgers = () => readdirSync(join(folder, "seeds", "runs"), { recursive: true }).length;
+		await runIn("seeds", { calibration, scoreShare: 0.25, seed: 1 });
+		const before = ledgers();
+		await runIn("seeds", { calibration, scoreShare: 0.25, seed: 1 });
+		expect(ledgers()).toBeLessThanOrEqual(before + 1); // the plan
+		const { phases } = await runIn("seeds", { calibration, scoreShare: 0.25, seed: 2 });
+		expect([...phases]).toContain("the full model");
+		const searched = readdirSync(join(folder, "seeds", "runs"), { recursive: true, withFileTypes: true })
+			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
+			.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8").split("\n")[0]!)
+			.filter((header) => header.includes("scoreShare"));
+		expect(searched.map((header) => (JSON.parse(header) as { settings: { scoreSeed: number } }).settings.scoreSeed).sort()).toEqual([1, 2]);
+	});
+
+	it("goes on with a short search's ledger where that is a good part of a long one", async () => {
+		await runIn("good-part", { method: "leave-one-out" });
+		const { phases } = await runIn("good-part", { method: "random", masks: 62 });
+		expect([...phases]).not.toContain("trying ways to cut up the work");
 	});
 
 	it("may keep states in half precision, in a ledger of its own", async () => {

@@ -1,5 +1,5 @@
 import type { Argv } from "yargs";
-import { methodFacts, methods } from "../api.js";
+import { comparedMethods, methodFacts, methods } from "../api.js";
 import { choicesOption, filesOption, fractionsOption, integerOption, integersOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
 import {
@@ -27,7 +27,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			),
 			"remove-fraction": valueOption("Shares of the blocks to remove, such as 10%,25%", groups.amount, fractionsOption("remove-fraction")),
 			methods: valueOption(
-				"Methods to compare, such as auto,greedy [default: auto,greedy,leave-one-out,contiguous,block-influence,angular,random,paper,paper-repaired]",
+				`Methods to compare, such as auto,greedy [default: ${comparedMethods.join(",")}]`,
 				groups.method,
 				choicesOption("methods", methods),
 			),
