@@ -1,15 +1,15 @@
 // What a comparison is asked to do, checked against the model.
 import { realpath } from "node:fs/promises";
 import { basename } from "node:path";
-import type { BlockPlan } from "./architectures/index.js";
+import type { BlockPlan, CountOptions } from "./architectures/index.js";
 import { readDocuments, windowsOfDocuments, weightedFiles } from "./calibration/index.js";
 import { leastMasks } from "./choose.js";
 import { searchBudget } from "./choose-auto.js";
 import type { MeasureOptions } from "./api.js";
 import type { CompareOptions } from "./compare-api.js";
 import { InvalidOptionError } from "./errors.js";
-import { checkCount } from "./header.js";
-import { comparedMethods, type Method, methods } from "./methods.js";
+import { checkCount, nearestCounts } from "./header.js";
+import { comparedMethods, factsOf, type Method, methods } from "./methods.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
 
@@ -36,7 +36,7 @@ export function comparisonOf(blocks: BlockPlan, options: CompareOptions): Compar
 		if (!methods.includes(method)) throw new InvalidOptionError(`${method} is no method; known are ${methods.join(", ")}`);
 		if (list.indexOf(method) !== i) throw new InvalidOptionError(`the method ${method} is named twice`);
 	}
-	const counts = countsOf(blocks, options);
+	const counts = countsOf(blocks, options, { tied: !list.some((method) => factsOf(method).runs) });
 	for (const name of ["masks", "maxTokens"] as const) {
 		const value = options[name];
 		if (value !== undefined && (!Number.isInteger(value) || value < 1))
@@ -53,19 +53,19 @@ export function comparisonOf(blocks: BlockPlan, options: CompareOptions): Compar
 	return { methods: list, counts, limit };
 }
 
-function countsOf(blocks: BlockPlan, { removeBlocks, removeFraction }: CompareOptions): number[] {
+function countsOf(blocks: BlockPlan, { removeBlocks, removeFraction }: CompareOptions, counting: CountOptions): number[] {
 	if (removeBlocks !== undefined && removeFraction !== undefined)
 		throw new InvalidOptionError("removeBlocks and removeFraction say the same thing twice: give one of them");
 	for (const share of removeFraction ?? [])
 		if (!(share > 0 && share < 1)) throw new InvalidOptionError(`a share of the blocks is between 0 and 1, got ${share}`);
 	const shares = (removeFraction ?? usualShares).map((share) => Math.max(1, Math.round(share * blocks.blocks)));
 	const usual = removeBlocks === undefined && removeFraction === undefined;
-	const wanted = removeBlocks ?? (usual ? shares.map((count) => Math.min(count, blocks.maxRemovable)) : shares);
+	const wanted = removeBlocks ?? (usual ? shares.flatMap((count) => nearestCounts(blocks, count).slice(0, 1)) : shares);
 	if (wanted.length === 0) throw new InvalidOptionError("no number of blocks to remove: the list is empty");
 	for (const count of wanted) {
 		if (!Number.isInteger(count) || count < 1)
 			throw new InvalidOptionError(`the number of blocks to remove must be a whole number of at least 1, got ${count}`);
-		checkCount(blocks, count);
+		checkCount(blocks, count, counting);
 	}
 	return [...new Set(wanted)].sort((a, b) => a - b);
 }

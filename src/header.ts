@@ -1,6 +1,7 @@
-import { type BlockPlan, describeBlocks } from "./architectures/index.js";
+import { type BlockPlan, type CountOptions, describeBlocks } from "./architectures/index.js";
 import { InvalidOptionError, UnsupportedArchitectureError } from "./errors.js";
 import { GgufFile } from "./gguf/index.js";
+import { formatBlocks } from "./report/format.js";
 
 // What a model's header says is checked before the model is loaded, let alone measured.
 
@@ -35,19 +36,32 @@ export function checkedRemoval(path: string, blocks: BlockPlan, list: readonly n
 	if (removed.length === 0) throw new InvalidOptionError("nothing to remove: the list of blocks is empty");
 	const problem = blocks.check(removed);
 	if (problem === undefined) return removed;
+	const groups = blocks.units ? `; blocks go in groups: ${blocks.units.map(formatBlocks).join(", ")}` : "";
 	throw new InvalidOptionError(
-		`blocks ${removed.join(", ")} cannot be removed from ${path}: ${problem} (at most ${blocks.maxRemovable} of ${blocks.blocks} blocks can go)`,
+		`blocks ${removed.join(", ")} cannot be removed from ${path}: ${problem} (at most ${blocks.maxRemovable} of ${blocks.blocks} blocks can go${groups})`,
 	);
 }
 
-/** @throws InvalidOptionError where the model cannot lose that many blocks */
-export function checkCount(blocks: BlockPlan, count: number): void {
-	if (count <= blocks.maxRemovable) return;
-	const frozen = [...blocks.frozen.keys()];
-	const why = frozen.length > 0 ? ` (blocks ${frozen.join(", ")} must stay)` : "";
-	throw new InvalidOptionError(
-		`${count} blocks cannot be removed: the model has ${blocks.blocks}, and at most ${blocks.maxRemovable} of them can go${why}`,
-	);
+/**
+ * Found out before anything is measured. @param options whether tied groups go as a whole
+ * @throws InvalidOptionError where the model cannot lose that many blocks, with the nearest numbers that it can
+ */
+export function checkCount(blocks: BlockPlan, count: number, options: CountOptions = {}): void {
+	const problem = blocks.countProblem(count, options);
+	if (problem === undefined) return;
+	const near = nearestCounts(blocks, count, options);
+	const instead = near.length > 0 ? `; remove ${near.join(" or ")}` : "";
+	throw new InvalidOptionError(`${count} of ${blocks.blocks} blocks cannot be removed: ${problem}${instead}`);
+}
+
+/** The number itself where the model can lose as many blocks, otherwise the next smaller one and the next larger one that it can lose. */
+export function nearestCounts(blocks: BlockPlan, count: number, options: CountOptions = {}): number[] {
+	const possible = (one: number) => blocks.countProblem(one, options) === undefined;
+	if (possible(count)) return [count];
+	const all = Array.from({ length: blocks.maxRemovable }, (_, i) => i + 1);
+	const below = all.filter((one) => one < count).findLast(possible);
+	const above = all.filter((one) => one > count).find(possible);
+	return [below, above].filter((one) => one !== undefined);
 }
 
 /**

@@ -32,6 +32,7 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		proof: blocks.proof,
 		maxRemovable: blocks.maxRemovable,
 		frozen: [...blocks.frozen].map(([block, reason]) => ({ block, reason })),
+		units: blocks.units,
 		pruned:
 			removed === undefined
 				? undefined

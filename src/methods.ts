@@ -11,6 +11,8 @@ interface MethodFacts {
 	readonly reads?: readonly MethodOption[];
 	/** Gives a number to each block, so that `rank` can show it. @default false */
 	readonly ranks?: true;
+	/** Its sets are runs of neighbouring blocks, whatever groups a model's rules tie together. @default false */
+	readonly runs?: true;
 }
 
 const budgeted = ["masks", "effort", "maxTokens"] as const;
@@ -28,9 +30,9 @@ export const methodFacts = {
 	beam: { does: "greedy with four paths at once; raced as greedy is" },
 	swap: { does: "greedy, then the best exchange of two blocks until none helps; raced as greedy is", reads: budgeted },
 	evolutionary: { does: "random exchanges in the best set so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
-	contiguous: { does: "the best run of neighbouring blocks, every run measured" },
+	contiguous: { does: "the best run of neighbouring blocks, every run measured", runs: true },
 	"block-influence": { does: "the blocks that turn the hidden state least (ShortGPT, arXiv 2403.03853)", ranks: true },
-	angular: { does: "the run of blocks across which the hidden state turns least (arXiv 2403.17887)" },
+	angular: { does: "the run of blocks across which the hidden state turns least (arXiv 2403.17887)", runs: true },
 	magnitude: { does: "the blocks whose weight matrices have the smallest norm", ranks: true },
 	random: { does: "the best of random sets", reads: budgeted },
 	first: { does: "the first blocks" },

@@ -12,6 +12,7 @@ import { textFiles } from "./objective.js";
 import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
 import { makePlan } from "./make-plan.js";
 import { checkMethodOptions } from "./method-options.js";
+import { factsOf, type Method } from "./methods.js";
 import { measureOne, Session, logger, summarize } from "./session.js";
 import { bestBySource } from "./source-rivals.js";
 import { keptPlanPath } from "./storage/runs.js";
@@ -54,7 +55,7 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 	}
 	const header = await readHeader(model, options);
 	const { blocks } = header;
-	const removable = countOf(amount, model, blocks);
+	const removable = countOf(amount, model, blocks, options.method ?? "greedy");
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
 	const partly = checkEverProvable(model, blocks, given);
 	if (partly) logger(options)("warning", partly);
@@ -121,7 +122,7 @@ interface Removable {
 	kmax: number;
 }
 
-function countOf(amount: Amount, path: string, plan: BlockPlan): Removable {
+function countOf(amount: Amount, path: string, plan: BlockPlan, method: Method): Removable {
 	const { blocks, maxRemovable } = plan;
 	if (amount === "curve") return { count: undefined, kmax: Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3))) };
 	if ("remove" in amount) {
@@ -133,7 +134,7 @@ function countOf(amount: Amount, path: string, plan: BlockPlan): Removable {
 		throw new InvalidOptionError(
 			`${((amount as { fraction: number }).fraction * 100).toFixed(1)} % of ${blocks} blocks is less than one block`,
 		);
-	checkCount(plan, count);
+	checkCount(plan, count, { tied: !factsOf(method).runs });
 	return { count, kmax: count };
 }
 

@@ -1,5 +1,5 @@
 import type { JobOptions, MachineOptions, WrittenFile } from "./api.js";
-import { type BlockPlan, describeBlocks, proofText, removeBlocks } from "./architectures/index.js";
+import { type BlockPlan, describeBlocks, keptProblem, proofText, removeBlocks } from "./architectures/index.js";
 import { VerificationError } from "./errors.js";
 import { type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "./gguf/index.js";
 import { checkProvable } from "./header.js";
@@ -33,9 +33,9 @@ export interface WriteOptions extends JobOptions, MachineOptions {
 const deviceTolerance = 1e-3;
 
 /**
- * Writes the model without blocks, loads what was written, and lets it appear under its name only if it computes what was
- * measured; for architectures whose removals were never proven, only if it also computes, bit for bit on a CPU, what the
- * original computes with the output tensors of these blocks set to zero.
+ * Writes the model without blocks, loads what was written, and lets it appear under its name only if its header says of each block
+ * what the original's says of the block kept, and it computes what was measured; for architectures whose removals were never proven,
+ * only if it also computes, bit for bit on a CPU, what the original computes with the output tensors of these blocks set to zero.
  * @throws OutputExistsError, NoSpaceError, FileError, VerificationError, UnsupportedArchitectureError
  */
 export async function writePruned(
@@ -60,8 +60,9 @@ export async function writePruned(
 			expectedBytes: writtenSize(content),
 			...stop,
 			verify: async (temporary) => {
-				const { parameters, size } = await headerFacts(temporary);
-				written = { size, parameters, verification: await verify(temporary, expected, plan, zeroed, options) };
+				const found = await Gguf.read(temporary);
+				checkHeader(file, removed, found);
+				written = { ...sizesOf(found), verification: await verify(temporary, expected, plan, zeroed, options) };
 			},
 		},
 		(handle) =>
@@ -134,8 +135,17 @@ async function verify(
 	return zeroed ? `${measured}; logits equal, bit for bit, to those of the original with these blocks' outputs set to zero` : measured;
 }
 
-async function headerFacts(path: string): Promise<{ size: number; parameters: number }> {
-	const { size, tensors } = await Gguf.read(path);
+/** What losses of a few short windows do not show: whether each kept block is said to be what it was. */
+function checkHeader(file: GgufFile, removed: readonly number[], written: GgufFile): void {
+	const problem = keptProblem(file, removed, written);
+	if (problem === undefined) return;
+	throw new VerificationError(
+		`the header of the written file does not say of its blocks what that of the original says of the blocks kept: ${problem}. ` +
+			"It was not kept. This is a fault of prune-gguf: please report it with the model's name.",
+	);
+}
+
+function sizesOf({ size, tensors }: GgufFile): { size: number; parameters: number } {
 	return { size, parameters: tensors.reduce((sum, { dims }) => sum + dims.reduce((product, dim) => product * dim, 1), 0) };
 }
 

@@ -1,4 +1,5 @@
 import type { GgufFile } from "../gguf/file.js";
+import { countProblem } from "./counts.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
 import { oracleProblem, outputTensors, unitTensors, unknownEntry } from "./outputs.js";
@@ -53,6 +54,8 @@ function planOf(model: Model, proof: BlockPlan["proof"], refused: string | undef
 		unwritable: (removed) => obstacleToWriting(provable, removed ? [removed] : free.map((block) => [block])),
 		frozen,
 		check,
+		countProblem: (count, { tied = true } = {}) =>
+			reason ?? countProblem({ blocks: facts.trunk, frozen, checks, units, maxRemovable: max.blocks }, count, tied),
 		checkView: (kept) => refused ?? checkKept(kept, facts.trunk, checks),
 		...(units ? { units } : {}),
 		maxRemovable: max.blocks,

@@ -4,7 +4,7 @@ import { explicitEntries } from "./explicit.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, OWN_KEYS, PER_LAYER_EMBEDDING_KEY, RECURRENT_KEY, SHARED_KV_KEY, SLIDING_KEY } from "./keys.js";
 import { provenanceEntries } from "./provenance.js";
 import type { Model } from "./rules.js";
-import type { ArchitectureEntry, Provenance } from "./types.js";
+import type { ArchitectureEntry, Frozen, Provenance } from "./types.js";
 
 /** Metadata of the model without the removed blocks (ascending): rewritten in place, what must be stated anew at the end. */
 export function prunedEntries(
@@ -36,19 +36,36 @@ export function perBlockKeys(name: string, entry: ArchitectureEntry): Set<string
 	return new Set([...keys, ...(entry.perBlockPlain ?? [])]);
 }
 
+/** Keys of counts that removed blocks lower, beside the number of blocks; after the architecture's name. */
+export function loweredKeys(entry: ArchitectureEntry): string[] {
+	return [...(entry.leading ?? []), ...(freezes(entry, "kv-donors") ? [SHARED_KV_KEY] : [])];
+}
+
+/** Keys of arrays that hold the numbers of blocks; after the architecture's name. */
+export function renumberedKeys(entry: ArchitectureEntry): string[] {
+	return freezes(entry, "per-layer-embedding") ? [PER_LAYER_EMBEDDING_KEY] : [];
+}
+
+function freezes({ rules = [] }: ArchitectureEntry, blocks: Frozen): boolean {
+	return rules.some((rule) => rule.rule === "freeze" && rule.blocks === blocks);
+}
+
 function rewriter({ keys, entry, facts }: Model, removed: readonly number[]): (one: GgufEntry) => GgufEntry {
 	const arrays = perBlockKeys(keys.architecture, entry);
 	const below = (bound: number) => removed.filter((block) => block < bound).length;
-	const rules = new Set((entry.rules ?? []).flatMap((rule) => (rule.rule === "freeze" ? [rule.blocks] : [])));
 	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
 	const numbers = new Map<string, (value: number) => number>([[keys.full("block_count"), (count) => count - removed.length]]);
-	for (const key of entry.leading ?? []) numbers.set(keys.full(key), (count) => count - below(count));
-	if (rules.has("kv-donors")) numbers.set(keys.full(SHARED_KV_KEY), (count) => count - (removed.length - below(firstShared)));
-	const indices = rules.has("per-layer-embedding") ? keys.full(PER_LAYER_EMBEDDING_KEY) : undefined;
+	for (const key of loweredKeys(entry)) {
+		// All count from the start but the blocks that share keys and values, which are the last.
+		const lost = (count: number) => (key === SHARED_KV_KEY ? removed.length - below(firstShared) : below(count));
+		numbers.set(keys.full(key), (count) => count - lost(count));
+	}
+	const lists = new Map(renumberedKeys(entry).map((key) => [keys.full(key), keys.numbers(key)!]));
 
 	return (one) => {
 		if (one.type === "array") {
-			if (one.key === indices) return renumbered(one, keys.numbers(PER_LAYER_EMBEDDING_KEY)!, below);
+			const list = lists.get(one.key);
+			if (list) return renumbered(one, list, below);
 			return arrays.has(one.key) ? withoutItems(one, removed) : one;
 		}
 		const change = numbers.get(one.key);

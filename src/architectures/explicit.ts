@@ -39,41 +39,72 @@ function patterns({ keys, entry, facts }: Model, kept: readonly number[]): GgufE
 	return stated;
 }
 
-/** Sizes that llama.cpp derives from the heads of the first block (llama-model.cpp:1367-1376), where the new first has others. */
+/** Head and rotation sizes of the whole model, stated or from the heads of its first block (llama-model.cpp:1367-1376). */
+export function headSizesOf(keys: Model["keys"]): Readonly<Record<HeadSizeKey, number>> {
+	const width = keys.widthPerHead();
+	const heads = keys.perBlock("attention.head_count", 1)[0]!;
+	if (heads === 0) return { "attention.key_length": 0, "attention.value_length": 0, "rope.dimension_count": 0 };
+	const size = keys.number("attention.key_length") ?? width;
+	return {
+		"attention.key_length": size,
+		"attention.value_length": keys.number("attention.value_length") ?? width,
+		"rope.dimension_count": keys.number("rope.dimension_count") ?? size,
+	};
+}
+
+/** Stated where the new first block has another number of heads. */
+export const HEAD_SIZE_KEYS = ["attention.key_length", "attention.value_length", "rope.dimension_count"] as const;
+type HeadSizeKey = (typeof HEAD_SIZE_KEYS)[number];
+
 function headSizes({ keys, facts }: Model, kept: readonly number[]): GgufEntry[] {
 	const [before, after] = [facts.heads[0]!, facts.heads[kept[0]!]!];
 	if (before === after || before === 0 || after === 0) return [];
-	const size = keys.number("attention.key_length") ?? keys.widthPerHead();
-	const sizes = { "attention.key_length": size, "attention.value_length": keys.widthPerHead(), "rope.dimension_count": size };
-	return Object.entries(sizes)
-		.filter(([key]) => keys.number(key) === undefined)
-		.map(([key, value]) => encodeEntry(keys.full(key), "uint32", value));
+	const sizes = headSizesOf(keys);
+	return HEAD_SIZE_KEYS.filter((key) => keys.number(key) === undefined).map((key) => encodeEntry(keys.full(key), "uint32", sizes[key]));
 }
 
+/** Stated where llama.cpp would derive another value from the new number of blocks. */
+export const DERIVED_KEYS = {
+	"residual-scale": ["residual_scale"],
+	deepseek2: ["attention.q_lora_rank", "expert_gating_func"],
+} as const satisfies Record<NonNullable<Model["entry"]["derived"]>, readonly string[]>;
+
 function derived({ keys, entry, facts }: Model, removed: readonly number[]): GgufEntry[] {
-	if (entry.derived === "residual-scale") return residualScale(keys.full("residual_scale"), keys.number("residual_scale"), facts.trunk);
+	if (entry.derived === "residual-scale") return residualScale(keys, facts.trunk);
 	if (entry.derived === "deepseek2") return deepseek2(keys, facts.trunk, facts.trunk - removed.length);
 	return [];
 }
 
-/** 1.4 / sqrt(blocks), in single precision as llama.cpp computes it (models/minicpm.cpp:6). */
-function residualScale(key: string, stated: number | undefined, blocks: number): GgufEntry[] {
-	if (stated !== undefined) return [];
-	return [encodeEntry(key, "float32", Math.fround(Math.fround(1.4) / Math.fround(Math.sqrt(blocks))))];
+function residualScale(keys: Model["keys"], blocks: number): GgufEntry[] {
+	if (keys.number("residual_scale") !== undefined) return [];
+	return [encodeEntry(keys.full("residual_scale"), "float32", residualScaleOf(keys, blocks))];
+}
+
+/** As stated, or 1.4 / sqrt(blocks), in single precision as llama.cpp computes it (models/minicpm.cpp:6). */
+export function residualScaleOf(keys: Model["keys"], blocks: number): number {
+	return keys.number("residual_scale") ?? Math.fround(Math.fround(1.4) / Math.fround(Math.sqrt(blocks)));
 }
 
 const SOFTMAX = 1;
 const SIGMOID = 2;
 
-/** Low-rank queries and the gate of the experts, which llama.cpp guesses from the number of blocks (models/deepseek2.cpp:8, 26). */
 function deepseek2(keys: Model["keys"], before: number, after: number): GgufEntry[] {
+	const [was, would] = [guessesOf(keys, before), guessesOf(keys, after)];
+	return Object.entries(was)
+		.filter(([key, value]) => value !== undefined && value !== would[key as keyof typeof would])
+		.map(([key, value]) => encodeEntry(keys.full(key), "uint32", value!));
+}
+
+/**
+ * Rank of the queries (0: they have none; undefined: not stated, and needed) and gate of the experts, as llama.cpp takes them for
+ * that number of blocks (models/deepseek2.cpp:8, 26).
+ */
+export function guessesOf(keys: Model["keys"], blocks: number): Record<(typeof DERIVED_KEYS.deepseek2)[number], number | undefined> {
 	const tokens = keys.vocabulary();
-	const lite = (blocks: number) => blocks === 26 || blocks === 27 || (blocks === 48 && tokens === 128256);
-	const gate = (blocks: number) => ((blocks === 47 || blocks === 48) && tokens === 154880 ? SIGMOID : SOFTMAX);
-	const stated: GgufEntry[] = [];
-	if (lite(before) && !lite(after)) stated.push(encodeEntry(keys.full("attention.q_lora_rank"), "uint32", 0));
-	if (!keys.number("expert_gating_func") && gate(before) !== gate(after)) {
-		stated.push(encodeEntry(keys.full("expert_gating_func"), "uint32", gate(before)));
-	}
-	return stated;
+	const lite = blocks === 26 || blocks === 27 || (blocks === 48 && tokens === 128256);
+	const gate = (blocks === 47 || blocks === 48) && tokens === 154880 ? SIGMOID : SOFTMAX;
+	return {
+		"attention.q_lora_rank": lite ? 0 : keys.number("attention.q_lora_rank"),
+		expert_gating_func: keys.number("expert_gating_func") || gate,
+	};
 }

@@ -1,8 +1,9 @@
 export { describeBlocks } from "./describe.js";
+export { keptProblem } from "./kept.js";
 export { architectureTableMarkdown } from "./markdown.js";
 export { zeroedBlocks } from "./oracle.js";
 export { oracleObstacle, outputTensors, unitTensors } from "./outputs.js";
 export { proofText } from "./proof.js";
 export { removeBlocks } from "./remove.js";
 export { ARCHITECTURES } from "./table.js";
-export type { ArchitectureEntry, ArchitectureOptions, BlockPlan, CheckOptions, Provenance, ViewRules } from "./types.js";
+export type { ArchitectureEntry, ArchitectureOptions, BlockPlan, CheckOptions, CountOptions, Provenance, ViewRules } from "./types.js";

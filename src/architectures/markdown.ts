@@ -1,3 +1,6 @@
+import { loweredKeys, renumberedKeys } from "./entries.js";
+import { DERIVED_KEYS, HEAD_SIZE_KEYS } from "./explicit.js";
+import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
 import { ARCHITECTURES, TABLE_PIN } from "./table.js";
 import type { ArchitectureEntry, Condition, Rule } from "./types.js";
 
@@ -17,13 +20,14 @@ export function architectureTableMarkdown(): string {
 			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that sets of blocks that begin alike share work.",
 			"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
 			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). Where blocks differ in one, a set that gives the model another first block may be refused.",
+			`- *Rewritten* in every architecture: ${["block_count", ...BASE_PER_BLOCK_KEYS].map(code).join(", ")} (those that are arrays); ${HEAD_SIZE_KEYS.map(code).join(", ")} are stated where they were not and the new first block has another number of heads. What else is rewritten is in the column; [how](gguf.md#what-is-written).`,
 			"- An architecture that is not here is refused.",
 		].join("\n"),
 		`## Any set of blocks (${free.length})`,
-		table(["architecture", "source", "rewritten beside the block count", "resumes", "proven"], free.map(freeRow)),
+		table(["architecture", "source", "rewritten beside what is in every architecture", "resumes", "proven"], free.map(freeRow)),
 		`## Sets under a constraint (${constrained.length})`,
 		table(
-			["architecture", "source", "constraint", "rewritten beside the block count", "resumes", "proven"],
+			["architecture", "source", "constraint", "rewritten beside what is in every architecture", "resumes", "proven"],
 			constrained.map(constrainedRow),
 		),
 		`## Refused (${refused.length})`,
@@ -49,20 +53,18 @@ function constrainedRow(entry: ArchitectureEntry): string[] {
 }
 
 function rewritten(entry: ArchitectureEntry): string {
+	const { sliding, recurrent, indexer, derived } = entry;
+	const counted: readonly string[] = derived ? DERIVED_KEYS[derived] : [];
 	const parts = [
-		...(entry.sliding
-			? [
-					`sliding-window pattern (${entry.sliding.period ? `every ${ordinal(entry.sliding.period)} block full when absent` : "array"}; ${entry.sliding.source})`,
-				]
+		...(sliding
+			? [`${code(SLIDING_KEY)} (${sliding.period ? `every ${ordinal(sliding.period)} block full when absent; ` : ""}${sliding.source})`]
 			: []),
-		...(entry.recurrent?.by === "interval" ? [`recurrent pattern (${entry.recurrent.source})`] : []),
-		...(entry.indexer ? [`indexer pattern (${entry.indexer.source})`] : []),
+		...(recurrent?.by === "interval" ? [`${code(RECURRENT_KEY)} (${recurrent.source})`] : []),
+		...(indexer ? [`${code(INDEXER_KEY)} (${indexer.source})`] : []),
 		...[...(entry.perBlock ?? []), ...(entry.perBlockPlain ?? [])].map(code),
-		...(entry.leading ?? []).map((key) => `${code(key)} lowered`),
-		...(entry.derived === "residual-scale" ? [code("residual_scale")] : []),
-		...(entry.derived === "deepseek2"
-			? [`${code("attention.q_lora_rank")}, ${code("expert_gating_func")} where guessed from the block count`]
-			: []),
+		...loweredKeys(entry).map((key) => `${code(key)} lowered`),
+		...renumberedKeys(entry).map((key) => `${code(key)} renumbered`),
+		...(derived ? [`${counted.map(code).join(", ")} stated where derived from the number of blocks`] : []),
 	];
 	return [...parts, ...(entry.notes ? [entry.notes] : [])].join("; ") || "-";
 }

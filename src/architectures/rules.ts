@@ -47,7 +47,8 @@ export function frozenBlocks(model: Model): Map<number, string> {
 	return frozen;
 }
 
-function blocksOf(which: Frozen, { keys, facts }: Model): number[] {
+/** The blocks that a freeze rule means. */
+export function blocksOf(which: Frozen, { keys, facts }: Model): number[] {
 	const all = Array.from({ length: facts.trunk }, (_, i) => i);
 	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
 	const group = keys.number("rescale_every_n_layers") ?? 0;

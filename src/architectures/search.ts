@@ -22,20 +22,28 @@ export function mostRemovable(
 			.map((check) => check.test(someSet))
 			.find(Boolean);
 		if (count) reason = count;
-		else if (someKept(fixed, free, size - fixed.length, checks)) return { blocks: blocks - size };
+		else if (possibleSet(blocks, frozen, checks, size) === "some") return { blocks: blocks - size };
 		else reason ??= faultOfLeast(blocks, fixed, free, checks);
 	}
 	return reason === undefined ? { blocks: 0 } : { blocks: 0, reason };
 }
 
-function someKept(fixed: readonly number[], free: readonly number[], more: number, checks: readonly Check[]): boolean {
+/** Whether a set of `size` kept blocks satisfies the rules: `none` is certain, `unknown` where there are more sets than are tried. */
+export function possibleSet(
+	blocks: number,
+	frozen: ReadonlyMap<number, string>,
+	checks: readonly Check[],
+	size: number,
+): "some" | "none" | "unknown" {
+	const fixed = [...frozen.keys()];
+	const free = Array.from({ length: blocks }, (_, i) => i).filter((block) => !frozen.has(block));
 	let tries = 0;
-	for (const chosen of combinations(free, more)) {
+	for (const chosen of size < fixed.length ? [] : combinations(free, size - fixed.length)) {
 		const kept = [...fixed, ...chosen].sort((a, b) => a - b);
-		if (kept.length > 0 && checks.every((check) => check.test(kept) === undefined)) return true;
-		if (++tries >= TRIES) return false;
+		if (kept.length > 0 && checks.every((check) => check.test(kept) === undefined)) return "some";
+		if (++tries >= TRIES) return "unknown";
 	}
-	return false;
+	return "none";
 }
 
 /** What stands against removing a single block, for people. */

@@ -160,6 +160,11 @@ export interface CheckOptions {
 	readonly emptyAllowed?: boolean;
 }
 
+export interface CountOptions {
+	/** Tied groups go as a whole. Without it a set may break one up where every kept block keeps its place. @default true */
+	readonly tied?: boolean;
+}
+
 /** What a model's blocks allow. Blocks are numbered as in `blk.N`, from 0. */
 export interface BlockPlan {
 	readonly architecture: string;
@@ -186,6 +191,11 @@ export interface BlockPlan {
 	readonly frozen: ReadonlyMap<number, string>;
 	/** Why this set cannot be removed exactly; undefined when it can. Order does not matter. */
 	check(removed: readonly number[], options?: CheckOptions): string | undefined;
+	/**
+	 * Why no set of that many blocks goes, whichever they are: it is more than can, a rule on the number of blocks left, or groups that
+	 * are tied together (`units`) and make other numbers; undefined where one may go.
+	 */
+	countProblem(count: number, options?: CountOptions): string | undefined;
 	/**
 	 * Why these kept blocks, run by themselves and renumbered from 0 (as a view, or resumed from the hidden state before the
 	 * first of them), would not compute what they do in the model; undefined when they would. Kinds of blocks that a memory

@@ -220,6 +220,7 @@ export function inspectText(result: InspectResult, style: TextStyle): string {
 		["tensors", types.map(([type, count]) => `${count} ${type}`).join(", ")],
 		["removable", removableText(result)],
 	];
+	if (result.units) facts.push(["blocks go in groups", result.units.map(formatBlocks).join(", ")]);
 	for (const { block, reason } of result.frozen) facts.push([`block ${block}`, `stays: ${reason}`]);
 	if (result.pruned) facts.push(["pruned before", result.pruned]);
 	return factsTable(facts, style);

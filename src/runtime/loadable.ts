@@ -40,8 +40,8 @@ function numbers(file: GgufFile, name: string): number[] {
 function blocksProblem(file: GgufFile): string | undefined {
 	const [blocks = 1] = numbers(file, "block_count");
 	const [tail = 0] = numbers(file, "nextn_predict_layers");
-	if (blocks < 1 || blocks > maxLayers) return `expected 1 to ${maxLayers} blocks (block_count), found ${blocks}`;
-	return tail > blocks ? `nextn_predict_layers is ${tail}, more than the ${blocks} blocks` : undefined;
+	if (blocks < 1 || blocks > maxLayers) return `expected 1 to ${maxLayers} blocks (block_count), found ${blocks}: ${mend}`;
+	return tail > blocks ? `expected nextn_predict_layers of at most the ${blocks} blocks (block_count), found ${tail}: ${mend}` : undefined;
 }
 
 function expertsProblem(file: GgufFile): string | undefined {
@@ -61,21 +61,26 @@ function expertsProblem(file: GgufFile): string | undefined {
 				(groups <= 1 || (experts % groups === 0 && groupsUsed > 0 && groupsUsed < groups));
 	return sound
 		? undefined
-		: `the numbers of experts (${experts}), experts used (${used}) and groups (${groups}, used ${groupsUsed}) contradict each other`;
+		: `the numbers of experts (expert_count ${experts}), experts used (expert_used_count ${used}) and groups (expert_group_count ${groups}, expert_group_used_count ${groupsUsed}) contradict each other: expected at most ${maxExperts} experts, 1 to as many of them used, and groups that divide them, of which fewer are used (${mend})`;
 }
+
+const mend = "correct the key, or convert the model again";
+const gates = `expected 1 (softmax), 2 (sigmoid), 3 (softmax of the chosen) or 4 (square root of softplus): ${mend}`;
 
 /** The gate by which experts are chosen (llama-graph.cpp:2058). */
 function gatingProblem(file: GgufFile): string | undefined {
 	const [experts = 0] = numbers(file, "expert_count");
 	const [gating = 0] = numbers(file, "expert_gating_func");
-	if (gating > maxGating) return `unknown expert_gating_func ${gating}`;
+	if (gating > maxGating) return `unknown expert_gating_func ${gating}, ${gates}`;
 	if (experts === 0 || gating > 0 || !gatingNeeded.includes(file.architecture)) return undefined;
-	return `expert_gating_func is not stated, which ${file.architecture} needs`;
+	return `expert_gating_func is not stated, which ${file.architecture} needs, ${gates}`;
 }
 
 function ropeProblem(file: GgufFile): string | undefined {
 	const type = file.value(`${file.architecture}.rope.scaling.type`);
-	return typeof type !== "string" || ropeScalings.includes(type) ? undefined : `unknown rope.scaling.type ${JSON.stringify(type)}`;
+	return typeof type !== "string" || ropeScalings.includes(type)
+		? undefined
+		: `unknown rope.scaling.type ${JSON.stringify(type)}: expected ${ropeScalings.join(", ")} (${mend})`;
 }
 
 function vocabularyProblem(file: GgufFile): string | undefined {
@@ -85,5 +90,5 @@ function vocabularyProblem(file: GgufFile): string | undefined {
 	const words = new Set(tokens.map((token, i) => (token === "" ? `[EMPTY_${i}]` : token)));
 	return words.size === tokens.length
 		? undefined
-		: `the vocabulary holds ${tokens.length - words.size} tokens twice (tokenizer.ggml.tokens)`;
+		: `the vocabulary holds ${tokens.length - words.size} tokens twice (tokenizer.ggml.tokens): expected each once (convert the model again)`;
 }

@@ -41,6 +41,32 @@ describe("rules by number of blocks", () => {
 	});
 });
 
+describe("numbers of blocks that cannot go", () => {
+	it("by a rule on the number left", async () => {
+		const glm = await plan("deepseek2", 47, { "attention.q_lora_rank": u32(768), vocab_size: u32(154880) });
+		for (const count of [20, 21]) expect(glm.countProblem(count)).toContain("26 or 27 blocks");
+		for (const count of [1, 19, 22, 46]) expect(glm.countProblem(count)).toBeUndefined();
+		expect((await plan("baichuan", 34)).countProblem(2)).toContain("32 blocks would be left");
+	});
+
+	it("because the model has no more, or the number is none", async () => {
+		const blocks = await plan("rwkv7", 5);
+		expect(blocks.countProblem(4)).toBeUndefined();
+		expect(blocks.countProblem(5)).toBe("at most 4 can go (blocks 0 must stay)");
+		expect(blocks.countProblem(0)).toContain("at least 1");
+		expect((await plan("t5", 4)).countProblem(1)).toContain("encoder");
+	});
+
+	it("because blocks go in groups", async () => {
+		const blocks = await plan("smollm3", 10);
+		expect([1, 2, 3, 4, 5, 6, 7, 8, 9].filter((count) => blocks.countProblem(count) === undefined)).toEqual([2, 4, 6, 8]);
+		expect(blocks.countProblem(3)).toContain("groups");
+		// Blocks 7 to 9 break a group up, and each kept one keeps its place.
+		expect(blocks.check([7, 8, 9])).toBeUndefined();
+		expect(blocks.countProblem(3, { tied: false })).toBeUndefined();
+	});
+});
+
 describe("the empty set runs as identities that can stand alone", () => {
 	const pattern = (...slides: number[]) => ({ "attention.sliding_window_pattern": ["array", slides.map(Boolean), "bool"] as const });
 	it.each<[string, Keys, number[]]>([

@@ -13,7 +13,10 @@ import {
 } from "../../src/architectures/index.js";
 import { ModelKeys } from "../../src/architectures/keys.js";
 import type { GgufFile } from "../../src/gguf/file.js";
+import { BLOCKS, keysFor, TAIL } from "./keys-for.js";
 import { type Keys, model, range, without, written } from "./model.js";
+
+const all = BLOCKS + TAIL;
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const SOURCES = join(ROOT, "vendor/llama.cpp/src");
@@ -50,33 +53,6 @@ function evidenceOf(entry: ArchitectureEntry): string[] {
 	const parts = [entry, entry.sliding, entry.recurrent, entry.indexer, ...(entry.rules ?? [])];
 	// A comma followed by a digit goes on with the same file.
 	return parts.flatMap((part) => (part ? [part.source] : []));
-}
-
-// Metadata that is not symmetrical, so that a value left in its old place shows.
-const BLOCKS = 13;
-const TAIL = 1;
-const all = BLOCKS + TAIL;
-
-function keysFor(entry: ArchitectureEntry): Keys {
-	const u32s = (of: (i: number) => number) => ["array", range(all).map(of), "uint32"] as const;
-	const recurrent = (i: number) => entry.recurrent !== undefined && i % 3 !== 1;
-	const keys: Record<string, Keys[string]> = {
-		embedding_length: ["uint32", 64],
-		"attention.head_count": ["uint32", 4],
-		"attention.key_length": ["uint32", 16],
-		"attention.head_count_kv": u32s((i) => (recurrent(i) ? 0 : 1 + (i % 4))),
-		"attention.sliding_window": ["uint32", 64],
-		leading_dense_block_count: ["uint32", 3],
-		hash_layer_count: ["uint32", 2],
-		interleave_moe_layer_step: ["uint32", 1],
-		feed_forward_length: u32s((i) => (entry.recurrent?.by === "no-kv-heads-no-ffn" ? 0 : entry.widthsPerBlock ? 100 + i : 100)),
-		expert_feed_forward_length: u32s((i) => (entry.expertsPerBlock ? 200 + i : 200)),
-	};
-	for (const key of entry.perBlock ?? []) keys[key] = u32s((i) => i + 1);
-	if (entry.perBlock?.includes("deepstack_mapping")) keys.deepstack_mapping = ["array", range(all).map((i) => (i === 0 ? 0 : -1)), "int32"];
-	if (entry.sliding && !entry.sliding.period) keys["attention.sliding_window_pattern"] = u32s((i) => (i % 3 === 0 ? 1 : 0));
-	if (entry.indexer) keys["attention.indexer.types"] = u32s((i) => (i % 3 === 0 ? 1 : 0));
-	return keys;
 }
 
 function factsOf(file: GgufFile, entry: ArchitectureEntry) {
@@ -148,6 +124,9 @@ describe("every architecture", () => {
 				.map((removed) => removed.length);
 			expect(plan.maxRemovable).toBe(Math.max(0, ...removable));
 			expect(plan.support === "exact").toBe(plan.maxRemovable > 0);
+			const sizes = new Set(removable);
+			for (const count of range(9)) expect(plan.countProblem(count, { tied: false }) === undefined).toBe(sizes.has(count));
+			for (const count of range(9)) if (plan.countProblem(count) === undefined) expect(sizes).toContain(count);
 			for (const block of plan.frozen.keys()) expect(plan.check([block])).toContain("must stay");
 			for (const unit of plan.units ?? []) expect(plan.check(unit)).toBeUndefined();
 		},

@@ -143,6 +143,9 @@ describe("the other commands", () => {
 		expect(text).toMatch(/^removable +up to 3 of 4 blocks$/m);
 		expect(text).toMatch(/^tensors +9 Q8_0, 1 F32$/m);
 		expect(text).toMatch(/^block 0 +stays: it reads the input$/m);
+		expect(text).not.toContain("groups");
+		const units = [[0, 1, 2, 3], [4, 5, 6, 7], [8]];
+		expect(inspectText({ ...base, units, support: "exact" }, {})).toMatch(/^blocks go in groups +0-3, 4-7, 8$/m);
 		expect(inspectText({ ...base, support: "exact", proof: "source" }, {})).toMatch(/^removable +up to 3 of 4 blocks; .*only if.*proven/m);
 		expect(inspectText({ ...base, support: "refused", reason: "its blocks are looped" }, {})).toMatch(
 			/^removable +none: its blocks are looped$/m,

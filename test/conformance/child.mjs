@@ -8,6 +8,7 @@ import { differences, readByHuggingface, readByLlama } from "./readers.mjs";
 const dist = new URL("../../dist/", import.meta.url);
 const { Coalition, GgufFile, Model, describeBlocks, makeWindows, removeBlocks, writeGguf } = await import(new URL("index.js", dist));
 const { outputTensors, unitTensors } = await import(new URL("architectures/index.js", dist));
+const { keptProblem } = await import(new URL("architectures/kept.js", dist));
 const { removeBlocksUnchecked } = await import(new URL("architectures/remove.js", dist));
 
 /** @type {import("./job.js").Job} */
@@ -81,6 +82,8 @@ async function fill(copies, name, value) {
 
 async function written(removed) {
 	const path = await writeContent(removeBlocks(file, removed, { version: "0.0.0" }));
+	const problem = keptProblem(file, removed, await GgufFile.read(path));
+	if (problem) throw Object.assign(new Error(problem), { code: "HEADER" });
 	return { ...(await measureWhole(path)), readers: await comparedByReaders(path, removed) };
 }
 

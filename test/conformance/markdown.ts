@@ -39,8 +39,8 @@ function intro(models: number, own: number, traps: number): string[] {
 		"```",
 		"",
 		`${models} small random models of llama.cpp's own generator (\`test-llama-archs\`, six blocks unless it needs another number), ${own} made here of architectures that it leaves out or with metadata that it does not make (\`test/conformance/own-models.ts\`), and ${traps} made from these for what they hide. ` +
-			"For each, several sets of blocks are removed: one, two scattered ones, the first, the last, a run of three, the groups that a rule ties together, and more until five sets are allowed. " +
-			"For each set that is allowed, all logits of 2 windows of 128 random tokens (one of 4,224 or 8,320 where llama.cpp fixes a sliding window of 4,096 or 8,192) are compared bit for bit, each model in a process of its own:",
+			"For each, several sets of blocks are removed: one, two scattered ones, the first, the last, a run of three, the groups that a rule ties together, and more until five sets are allowed; models for a number of blocks, long prompts or a narrow rotation have 1 to 6 sets of their own instead. " +
+			"For each set that is allowed, all logits of 2 windows of 128 random tokens (of 256 tokens in ubatches of 64 for the models `*-ubatches`; one of 4,224 or 8,320 where llama.cpp fixes a sliding window of 4,096 or 8,192) are compared bit for bit, each model in a process of its own:",
 		"",
 		"1. the original file with the output tensors of the removed blocks set to zero (the measure of what removing means);",
 		"2. the layer view on the original, alone, and in a batch with the other sets, so that hidden states are resumed from;",

@@ -7,11 +7,14 @@ import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
 import { FileError, InvalidOptionError, InvalidPlanError, OutputExistsError, VerificationError } from "../../src/errors.js";
 import { encodeEntry, GgufFile } from "../../src/gguf/index.js";
+import { compareMethods } from "../../src/compare.js";
+import { inspectModel } from "../../src/inspect.js";
 import { pruneGguf } from "../../src/prune.js";
 import { Model } from "../../src/runtime/model.js";
 import { identityOf } from "../../src/storage/hash.js";
 import { partialName } from "../../src/storage/partials.js";
 import { writePruned } from "../../src/write.js";
+import { model as headerOf } from "../architectures/model.js";
 import { changedFixture, fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
@@ -67,6 +70,25 @@ describe("pruneGguf refuses", () => {
 			await expect(attempt({ ...options, onProgress }, out(), path)).rejects.toThrow(InvalidOptionError);
 		}
 		await expect(applyPlan(path, out(), { remove: [12], onProgress })).rejects.toThrow(/no block 12/);
+		expect(phases).toEqual([]);
+	});
+
+	it("numbers of blocks that no set has, before the model is loaded, with the nearest ones", async () => {
+		const phases: string[] = [];
+		const onProgress = ({ phase }: { phase: string }) => phases.push(phase);
+		const baichuan = (await headerOf("baichuan", { blocks: 34 })).paths[0]!;
+		for (const options of [{ removeBlocks: 2 }, { removeFraction: 2 / 34 }]) {
+			await expect(attempt({ ...options, onProgress }, out(), baichuan)).rejects.toThrow(
+				/^2 of 34 blocks cannot be removed: 32 blocks would be left.*; remove 1 or 3$/,
+			);
+		}
+		const smollm3 = (await headerOf("smollm3", { blocks: 36 })).paths[0]!;
+		await expect(attempt({ removeBlocks: 6, onProgress }, out(), smollm3)).rejects.toThrow(/blocks go in groups.*; remove 4 or 8$/);
+		await expect(attempt({ remove: [2], onProgress }, out(), smollm3)).rejects.toThrow(
+			/every fourth block.*blocks go in groups: 0-3, 4-7, 8-11.*32-35/,
+		);
+		expect((await inspectModel(smollm3)).units).toEqual(Array.from({ length: 9 }, (_, i) => [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]));
+		await expect(compareMethods(baichuan, { removeBlocks: [2], onProgress })).rejects.toThrow(/remove 1 or 3$/);
 		expect(phases).toEqual([]);
 	});
 

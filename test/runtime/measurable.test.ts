@@ -67,12 +67,18 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 		await expectRefused(await rewrite(source, join(folder, `${architecture}.gguf`), change), architecture, reason);
 	});
 
+	it("numbers of experts that contradict each other are named, with what is expected", async () => {
+		const source = makeFixtures("qwen2moe", join(folder, "qwen2moe")).at(-1)!;
+		const path = await rewrite(source, join(folder, "qwen2moe-experts.gguf"), { keys: { expert_used_count: ["uint32", 999] } });
+		await expect(Model.load(path)).rejects.toThrow(/expert_used_count 999.*contradict each other: expected .*1 to as many of them used/);
+	});
+
 	it.each([
-		["smallthinker", null, /expert_gating_func is not stated/],
-		["dots1", null, /expert_gating_func is not stated/],
-		["minimax-m2", null, /expert_gating_func is not stated/],
-		["hy_v4", null, /expert_gating_func is not stated/],
-		["glm4moe", ["uint32", 9], /unknown expert_gating_func 9/],
+		["smallthinker", null, /expert_gating_func is not stated.*expected 1 \(softmax\).*correct the key/],
+		["dots1", null, /expert_gating_func is not stated.*expected 1 \(softmax\).*correct the key/],
+		["minimax-m2", null, /expert_gating_func is not stated.*expected 1 \(softmax\).*correct the key/],
+		["hy_v4", null, /expert_gating_func is not stated.*expected 1 \(softmax\).*correct the key/],
+		["glm4moe", ["uint32", 9], /unknown expert_gating_func 9, expected 1 .* convert the model again/],
 	] as const)("%s with the gate of experts %j is refused", async (architecture, value, reason) => {
 		const source = makeFixtures(architecture, join(folder, architecture)).at(-1)!;
 		const path = await rewrite(source, join(folder, `${architecture}-gate.gguf`), { keys: { expert_gating_func: value } });

@@ -209,5 +209,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 				source: "models/nanbeige.cpp:31",
 			},
 		],
+		notes:
+			"in loops (num_loops) a file without blocks is right (the sets that were written all the same gave the same bits), but the layer view does not follow loops: nothing can be measured to choose by",
 	},
 ];

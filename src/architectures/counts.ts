@@ -1,0 +1,39 @@
+import type { Check } from "./rules.js";
+import { possibleSet } from "./search.js";
+
+/** A model, as far as numbers of blocks go. */
+export interface Countable {
+	readonly blocks: number;
+	readonly frozen: ReadonlyMap<number, string>;
+	readonly checks: readonly Check[];
+	readonly units: readonly (readonly number[])[] | undefined;
+	readonly maxRemovable: number;
+}
+
+/** Why no set of that many blocks can be removed; undefined where one may be. See `BlockPlan.countProblem`. */
+export function countProblem(model: Countable, count: number, tied: boolean): string | undefined {
+	const { blocks, frozen, checks, maxRemovable } = model;
+	if (!Number.isInteger(count) || count < 1) return "expected a whole number of at least 1";
+	if (count > maxRemovable) {
+		const stay = frozen.size > 0 ? ` (blocks ${[...frozen.keys()].join(", ")} must stay)` : "";
+		return `at most ${maxRemovable} can go${stay}`;
+	}
+	const some = Array.from({ length: blocks - count }, (_, i) => i);
+	const rule = checks
+		.filter((check) => check.countOnly)
+		.map((check) => check.test(some))
+		.find(Boolean);
+	if (rule) return rule;
+	if (tied && !sizesOfGroups(model).has(count)) return "blocks go in groups, and no groups make that number";
+	return possibleSet(blocks, frozen, checks, blocks - count) === "none" ? "no set of that many satisfies the rules" : undefined;
+}
+
+/** Numbers of blocks that whole groups, and blocks in none, add up to. */
+function sizesOfGroups({ blocks, frozen, units = [] }: Countable): ReadonlySet<number> {
+	const tied = new Set(units.flat());
+	const free = Array.from({ length: blocks }, (_, block) => block).filter((block) => !tied.has(block) && !frozen.has(block));
+	const sizes = [...units.filter((unit) => !unit.some((block) => frozen.has(block))).map((unit) => unit.length), ...free.map(() => 1)];
+	let sums = new Set([0]);
+	for (const size of sizes) sums = new Set([...sums, ...[...sums].map((sum) => sum + size)]);
+	return sums;
+}
