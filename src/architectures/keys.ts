@@ -72,6 +72,7 @@ export class ModelKeys {
 		if ("key" in condition) return (this.number(condition.key) ?? condition.absent) > condition.above;
 		if ("blocks" in condition) return this.blocks(entry).trunk === condition.blocks;
 		if ("vocabulary" in condition) return this.vocabulary() === condition.vocabulary;
+		if ("firstBlock" in condition) return this.perBlock("attention.head_count", 1)[0] === 0;
 		if ("tensor" in condition) return this.file.tensor(condition.tensor) !== undefined;
 		const headSize = this.number("attention.key_length");
 		return headSize !== undefined && headSize !== this.widthPerHead();

@@ -117,6 +117,7 @@ function conditionText(condition: Condition): string {
 	if ("key" in condition) return `${code(condition.key)} > ${condition.above}`;
 	if ("blocks" in condition) return `there are ${condition.blocks} blocks`;
 	if ("vocabulary" in condition) return `there are ${condition.vocabulary} tokens`;
+	if ("firstBlock" in condition) return "the first block states no attention heads";
 	if ("tensor" in condition) return `there is ${code(condition.tensor)}`;
 	return "the size of a head is not width / heads";
 }

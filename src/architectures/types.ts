@@ -11,6 +11,8 @@ export type Condition =
 	| { readonly vocabulary: number }
 	/** Width divided by the number of heads is not the size of a head. */
 	| { readonly headSize: "stated apart" }
+	/** The first block states no attention heads. */
+	| { readonly firstBlock: "without heads" }
 	/** The model holds a tensor of that name. */
 	| { readonly tensor: string };
 

@@ -8,6 +8,27 @@ const maxExperts = 1024;
 /** Highest number of a gate of experts, and architectures that read it from an optional key and have no other. */
 const maxGating = 4;
 const gatingNeeded = ["dots1", "hy_v4", "minimax-m2", "smallthinker"];
+/**
+ * Architectures whose loader takes a model for its multi-token-prediction blocks alone where the first block has no norm (`mtp_only`
+ * in models/): all other tensors may then be missing, and the first decode reads a null pointer.
+ */
+export const TAIL_ALONE = [
+	"bailingmoe3",
+	"cohere2moe",
+	"deepseek2",
+	"deepseek32",
+	"deepseek4",
+	"glm-dsa",
+	"glm4moe",
+	"hy_v3",
+	"mistral4",
+	"nemotron_h",
+	"nemotron_h_moe",
+	"qwen35",
+	"qwen35moe",
+	"qwen3next",
+	"step35",
+];
 const ropeScalings = ["none", "linear", "yarn", "longrope"];
 
 /**
@@ -15,7 +36,7 @@ const ropeScalings = ["none", "linear", "yarn", "longrope"];
  * @throws InvalidGgufError
  */
 export function checkLoadable(file: GgufFile): void {
-	const problem = blocksProblem(file) ?? expertsProblem(file) ?? gatingProblem(file) ?? ropeProblem(file) ?? vocabularyProblem(file);
+	const problem = blocksProblem(file) ?? tailProblem(file) ?? expertsProblem(file) ?? gatingProblem(file) ?? ropeProblem(file) ?? vocabularyProblem(file);
 	if (problem) throw new InvalidGgufError(`${file.paths[0]}: ${problem}; llama.cpp cannot load or run it`);
 }
 
@@ -42,6 +63,12 @@ function blocksProblem(file: GgufFile): string | undefined {
 	const [tail = 0] = numbers(file, "nextn_predict_layers");
 	if (blocks < 1 || blocks > maxLayers) return `expected 1 to ${maxLayers} blocks (block_count), found ${blocks}: ${mend}`;
 	return tail > blocks ? `expected nextn_predict_layers of at most the ${blocks} blocks (block_count), found ${tail}: ${mend}` : undefined;
+}
+
+function tailProblem(file: GgufFile): string | undefined {
+	const [tail = 0] = numbers(file, "nextn_predict_layers");
+	if (tail < 1 || !TAIL_ALONE.includes(file.architecture) || file.tensor("blk.0.attn_norm.weight")) return undefined;
+	return "it holds only the multi-token-prediction blocks of a model (no blk.0.attn_norm.weight): give the model itself";
 }
 
 function expertsProblem(file: GgufFile): string | undefined {

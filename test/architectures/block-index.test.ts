@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ARCHITECTURES } from "../../src/architectures/index.js";
+import { TAIL_ALONE } from "../../src/runtime/loadable.js";
 import {
 	type IndexRecord,
 	indexExpressions,
@@ -10,6 +11,7 @@ import {
 	indexRecord,
 	NAMES_SOURCE,
 	servedBy,
+	statelessProblems,
 	SHARED_SOURCES,
 	type Sources,
 } from "./block-index.js";
@@ -73,6 +75,40 @@ describe("the pinned llama.cpp", () => {
 		expect(served.get("models/granite.cpp")).toContain("minicpm");
 		expect(served.get("models/mamba-base.cpp")).toEqual(expect.arrayContaining(["mamba", "mamba2", "jamba"]));
 		expect(served.get("models/gemma2.cpp")).toEqual(["gemma2"]);
+	});
+});
+
+describe("what the pinned graphs give", () => {
+	const resuming = [...ARCHITECTURES.values()].filter(({ refused, resume }) => !refused && (resume === undefined || resume === "yes" || resume.when));
+
+	it("is the hidden state after a block, of every architecture that resumes", () => {
+		expect(
+			statelessProblems(
+				sources,
+				resuming.map(({ name }) => name),
+			),
+		).toEqual([]);
+	});
+
+	it("is not that of some: the ones known are told from the others", () => {
+		expect(statelessProblems(sources, ["llama", "nemotron_h", "nemotron_h_moe", "plamo2", "lfm2moe"])).toEqual([
+			expect.stringMatching(/^nemotron_h resumes, but none .* give the entry a `resume` with the reason/),
+			expect.stringMatching(/^nemotron_h_moe resumes/),
+			expect.stringMatching(/^plamo2 resumes/),
+		]);
+		const renamed = new Map([...sources, ["models/phi2.cpp", sources.get("models/phi2.cpp")!.replace('"l_out"', '"block_out"')]]);
+		expect(statelessProblems(renamed, ["phi2"]).length).toBe(1);
+	});
+
+	it("a model's multi-token-prediction blocks alone pass for a model where TAIL_ALONE (src/runtime/loadable.ts) says so", () => {
+		const tests = (path: string) => /\bmtp_only\b[^;]*get_weight\("blk\.0\.attn_norm\.weight"\) == nullptr/.test(sources.get(path)!);
+		const found = [...servedBy(sources)].flatMap(([path, names]) => (tests(path) ? names : []));
+		expect([...new Set(found)].sort()).toEqual(TAIL_ALONE);
+	});
+
+	it("only plamo2 reads the size of a head again, and so loads without heads in its first block", () => {
+		const again = [...sources].filter(([, text]) => /LLM_KV_ATTENTION_KEY_LENGTH,\s*hparams\.n_embd_head_k_full/.test(text));
+		expect(again.map(([path]) => path).sort()).toEqual(["llama-model.cpp", "models/plamo2.cpp"]);
 	});
 });
 

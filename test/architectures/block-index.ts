@@ -98,6 +98,25 @@ function todo(path: string): string {
 	);
 }
 
+const STATE = /\bcb\((\w+), "l_out", il\);(?:\s*\/\/[^\n]*)*\s*(?:inpL\s*=\s*\1;|\})/;
+
+/**
+ * Architectures among these whose graph does not name the input of the next block `l_out`, right where it becomes that: the name by
+ * which native/sweep.cpp takes the hidden state after a block. Where a function that builds a part of the block gives the name, the
+ * tensor may be that part alone.
+ */
+export function statelessProblems(sources: Sources, resuming: readonly string[]): string[] {
+	const named = new Set([...servedBy(sources)].flatMap(([path, names]) => (STATE.test(sources.get(path)!) ? names : [])));
+	return resuming
+		.filter((name) => !named.has(name))
+		.map(
+			(name) =>
+				`${name} resumes, but none of the files of vendor/llama.cpp/src/models/ that serve it names the hidden state after a block ` +
+				'`l_out` as it becomes the input of the next (`cb(cur, "l_out", il); inpL = cur;`): if the graph names it elsewhere, see that ' +
+				"it is the sum after the residual and mend STATE; otherwise give the entry a `resume` with the reason in src/architectures/table/",
+		);
+}
+
 /** The architectures that each file of models/ serves: by its own class, or by one whose graph or loader theirs takes. */
 export function servedBy(sources: Sources): Map<string, string[]> {
 	const names = new Map(

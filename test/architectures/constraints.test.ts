@@ -112,6 +112,26 @@ describe("mixed kinds of blocks", () => {
 		expect(blocks.check([1])).toContain("attention");
 	});
 
+	it("plamo2 without heads in its first block is refused, and not measured", async () => {
+		const kv = { "attention.head_count_kv": u32s(0, 4, 0, 4) };
+		const hangs = await plan("plamo2", 4, { ...kv, "attention.head_count": u32s(0, 4, 0, 4) });
+		expect(hangs.reason).toContain("no attention heads are stated for its first block");
+		expect(hangs.unmeasurable).toBe(hangs.reason);
+		const runs = await plan("plamo2", 4, { ...kv, "attention.head_count": u32(4) });
+		expect(runs).toMatchObject({ support: "exact", maxRemovable: 2 });
+		expect(runs.unmeasurable).toBeUndefined();
+	});
+
+	it("a hidden state is not looked for where the graph does not name it", async () => {
+		const keys = { "attention.head_count": u32(4), "attention.head_count_kv": u32s(0, 4, 0, 4) };
+		for (const name of ["nemotron_h", "nemotron_h_moe", "plamo2"]) {
+			expect(await plan(name, 4, keys)).toMatchObject({ resumable: false, resumeReason: expect.stringContaining("not named l_out") });
+		}
+		const widths = (...values: number[]) => plan("deci", 4, { "attention.head_count": u32(4), feed_forward_length: u32s(...values) });
+		expect(await widths(64, 0, 64, 64)).toMatchObject({ resumable: false, resumeReason: expect.stringContaining("without feed-forward") });
+		expect((await plan("deci", 4, { "attention.head_count": u32(4), feed_forward_length: u32(64) })).resumable).toBe(true);
+	});
+
 	it("deepseek4 keeps a block compressed by 4", async () => {
 		const blocks = await plan("deepseek4", 4, { "attention.compress_ratios": u32s(0, 4, 128, 4, 0) });
 		expect(blocks.check([1])).toBeUndefined();

@@ -1,18 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { basename, join } from "node:path";
-import type { ExamineOptions } from "./examine.js";
+import { join } from "node:path";
+import { changed, type Trap } from "./changed.js";
 import { makeFixtures, QUANTIZE } from "./fixtures.js";
+import { hybrids } from "./hybrid-traps.js";
 import { makeOwnModel } from "./own-fixtures.js";
 import { OWN_MODELS } from "./own-models.js";
-import { cycle, type KeyValue, type LoadedTensor, type Rewrite, rewrite, splitInto } from "./rewrite.js";
-
-/** A model that shows what the generator's models hide. */
-export interface Trap {
-	name: string;
-	/** Makes the model in a folder of its own, and gives its path. */
-	make(folder: string): Promise<string>;
-	options?: Partial<ExamineOptions>;
-}
+import { cycle, type KeyValue, type LoadedTensor, rewrite, splitInto } from "./rewrite.js";
 
 const SLIDING = "attention.sliding_window_pattern";
 const INDEXERS = "attention.indexer.types";
@@ -43,6 +36,7 @@ const DECI: readonly Sizes[] = [
 	{ heads: 1, kv: 1, width: 192 },
 	{ heads: 2, kv: 2, width: 384 },
 ];
+const DECI_HEADS_ALL = DECI.map(({ heads, kv, width }) => ({ heads: heads || 2, kv: kv || 2, width }));
 
 /** Windows patterns by a default period that no key states, or by a scalar period; with 12 blocks, so that several periods occur. */
 const windows: Trap[] = [
@@ -135,10 +129,31 @@ const kinds: Trap[] = [
 			feed_forward_length: counts(DECI, "width"),
 		},
 	}),
+	// Every block has heads, so that hidden states could be resumed but for the block that gives none.
+	changed("deci-no-feed-forward", "deci", {
+		tensor: (tensor) => withHeads(tensor, DECI_HEADS_ALL, false),
+		keys: {
+			"attention.head_count": counts(DECI_HEADS_ALL, "heads"),
+			"attention.head_count_kv": counts(DECI_HEADS_ALL, "kv"),
+			feed_forward_length: counts(DECI_HEADS_ALL, "width"),
+		},
+	}),
 ];
 
 /** A tail of multi-token prediction, which stays last. */
-const tails: Trap[] = ["glm4moe", "mimo2", "exaone-moe", "bailingmoe2", "qwen35moe", "hy_v3", "cohere2moe"].map((name) =>
+const tails: Trap[] = [
+	"glm4moe",
+	"mimo2",
+	"exaone-moe",
+	"bailingmoe2",
+	"qwen35",
+	"qwen35moe",
+	"qwen3next",
+	"hy_v3",
+	"cohere2moe",
+	"deepseek2",
+	"glm-dsa",
+].map((name) =>
 	changed(`${name}-tail`, name, {
 		blocks: [0, 1, 2, 3, 4, 5, name === "exaone-moe" ? 0 : 5],
 		keys: { nextn_predict_layers: ["uint32", 1] },
@@ -227,19 +242,7 @@ const quantised: Trap[] = [
 }));
 
 export function makeTraps(): Trap[] {
-	return [...windows, ...positions, ...leading, ...kinds, ...tails, step35Tail, ...indexers, ...inParts, ...long, ...quantised];
-}
-
-function changed(name: string, architecture: string, change: Rewrite): Trap {
-	return {
-		name,
-		async make(folder) {
-			const made = makeFixtures(architecture, folder);
-			const source = made.find((path) => basename(path).endsWith("-moe.gguf")) ?? made[0];
-			if (!source) throw new Error(`the generator made no ${architecture}`);
-			return rewrite(source, join(folder, `${name}.gguf`), change);
-		},
-	};
+	return [...windows, ...positions, ...leading, ...kinds, ...hybrids, ...tails, step35Tail, ...indexers, ...inParts, ...long, ...quantised];
 }
 
 function bools(...values: number[]): KeyValue {

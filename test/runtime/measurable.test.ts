@@ -61,6 +61,7 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 		["llama4", { blocks: [0, 1, 2] }, /without rotary positions must be left/],
 		["gemma3", { keys: { "attention.sliding_window_pattern": FULL } }, /one sliding-window block/],
 		["jamba", { blocks: [0, 3] }, /one attention block and one recurrent/],
+		["plamo2", { blocks: [1, 0, 2, 3, 4, 5] }, /no attention heads are stated for its first block/],
 		["minimax-m3", { blocks: [0, 0], keys: { leading_dense_block_count: ["uint32", 2] } }, /sparse attention/],
 	] as const)("%s %j is refused before it runs", async (architecture, change, reason) => {
 		const source = makeFixtures(architecture, join(folder, architecture)).at(-1)!;
@@ -84,6 +85,16 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 		const path = await rewrite(source, join(folder, `${architecture}-gate.gguf`), { keys: { expert_gating_func: value } });
 		await expect(Model.load(path)).rejects.toThrow(InvalidGgufError);
 		await expect(Model.load(path)).rejects.toThrow(reason);
+	});
+
+	it("the multi-token-prediction blocks of a model, without the model, are refused", async () => {
+		const source = makeFixtures("qwen35", join(folder, "qwen35")).at(-1)!;
+		const path = await rewrite(source, join(folder, "qwen35-tail-alone.gguf"), {
+			keys: { nextn_predict_layers: ["uint32", 1] },
+			tensor: (tensor) => (/^blk\.[0-4]\./.test(tensor.name) ? null : tensor),
+		});
+		await expect(Model.load(path)).rejects.toThrow(InvalidGgufError);
+		await expect(Model.load(path)).rejects.toThrow(/only the multi-token-prediction blocks .* give the model itself/);
 	});
 
 	it("nanbeige in loops loses no block, and is measured whole", async () => {

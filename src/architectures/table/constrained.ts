@@ -149,6 +149,10 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 				source: "models/deci.cpp:147",
 			},
 		],
+		resume: {
+			no: "a block without feed-forward gives no hidden state of its own (models/deci.cpp:147)",
+			when: { not: { key: "feed_forward_length", above: 0, absent: 0 } },
+		},
 		notes: "heads and widths differ from block to block; a block without feed-forward adds nothing",
 	},
 	{

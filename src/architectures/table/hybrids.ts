@@ -1,5 +1,5 @@
 import type { ArchitectureEntry, RecurrentPattern, Rule } from "../types.js";
-import { FOUR_POSITIONS, SCALED, STREAMS } from "./resume.js";
+import { FOUR_POSITIONS, SCALED, STREAMS, UNNAMED_SUM } from "./resume.js";
 
 // Architectures that mix attention with recurrent blocks (state space, linear attention, short convolutions).
 
@@ -60,7 +60,17 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 		source: "models/plamo2.cpp:4",
 		proof: "bits",
 		recurrent: noKvHeads("models/plamo2.cpp:19"),
-		rules: [BOTH_LEFT],
+		rules: [
+			{
+				rule: "refuse",
+				when: { firstBlock: "without heads" },
+				aborts: true,
+				why: "no attention heads are stated for its first block, for which llama.cpp rotates 0 dimensions, in a loop that never ends",
+				source: "llama-model.cpp:1388, models/plamo2.cpp:15,239",
+			},
+			BOTH_LEFT,
+		],
+		resume: { no: "the hidden state after a block is not named l_out, by which it is looked for (models/plamo2.cpp:177)" },
 	},
 	{ name: "jamba", source: "models/jamba.cpp:3", proof: "bits", recurrent: noKvHeads("models/jamba.cpp:12"), rules: [BOTH_LEFT] },
 	{
@@ -95,6 +105,7 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 		expertsPerBlock: true,
 		widthsPerBlock: true,
 		rules: [BOTH_LEFT],
+		resume: UNNAMED_SUM,
 	},
 	{
 		name: "nemotron_h_moe",
@@ -104,6 +115,7 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 		expertsPerBlock: true,
 		widthsPerBlock: true,
 		rules: [BOTH_LEFT],
+		resume: UNNAMED_SUM,
 	},
 	{
 		name: "bailingmoe3",

@@ -10,3 +10,6 @@ export const FOUR_POSITIONS: Resume = { no: "rotary positions have four parts (M
 export const STREAMS: Resume = { no: "the hidden state is several streams wide (hyper-connections), an embedding is one" };
 export const ASSERTS: Resume = { no: "llama.cpp aborts on an embedding as input" };
 export const FIRST_BLOCK: Resume = { no: "later blocks use what the first block computed" };
+export const UNNAMED_SUM: Resume = {
+	no: "the hidden state after a block is not named l_out, by which it is looked for: there, that is the feed-forward alone, before the residual is added (models/nemotron-h.cpp:230,337)",
+};
