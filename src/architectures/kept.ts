@@ -43,7 +43,8 @@ function blockProblem(before: Model, after: Model, kept: readonly number[]): str
 	const found = perBlockFacts(after);
 	for (const [name, expected] of perBlockFacts(before)) {
 		const at = kept.findIndex((block, i) => !Object.is(found.get(name)?.[i], expected[block]));
-		if (at >= 0) return `block ${at} (block ${kept[at]} of the original): ${name} ${found.get(name)?.[at]}, expected ${expected[kept[at]!]}`;
+		if (at >= 0)
+			return `block ${at} (block ${kept[at]} of the original): ${name} ${found.get(name)?.[at]}, expected ${expected[kept[at]!]}`;
 	}
 	return undefined;
 }

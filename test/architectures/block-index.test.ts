@@ -79,7 +79,9 @@ describe("the pinned llama.cpp", () => {
 });
 
 describe("what the pinned graphs give", () => {
-	const resuming = [...ARCHITECTURES.values()].filter(({ refused, resume }) => !refused && (resume === undefined || resume === "yes" || resume.when));
+	const resuming = [...ARCHITECTURES.values()].filter(
+		({ refused, resume }) => !refused && (resume === undefined || resume === "yes" || resume.when),
+	);
 
 	it("is the hidden state after a block, of every architecture that resumes", () => {
 		expect(

@@ -178,7 +178,14 @@ describe("what is wrong in a header shows, whatever short prompts say", () => {
 			withKey("openelm.attention.key_length", null),
 			/key_length: 16, expected 32/,
 		],
-		["the number of blocks", "llama", { blocks: 4 }, [1], withKey("llama.block_count", u32(4)), /4 blocks and 0 of a tail, expected 3 blocks/],
+		[
+			"the number of blocks",
+			"llama",
+			{ blocks: 4 },
+			[1],
+			withKey("llama.block_count", u32(4)),
+			/4 blocks and 0 of a tail, expected 3 blocks/,
+		],
 		[
 			"the tail",
 			"glm4",
@@ -195,7 +202,14 @@ describe("what is wrong in a header shows, whatever short prompts say", () => {
 			withKey("llama4.interleave_moe_layer_step", u32(4)),
 			/special in the period of interleave_moe_layer_step/,
 		],
-		["another architecture", "llama", { blocks: 4 }, [1], withKey("general.architecture", ["string", "qwen2"]), /its architecture is qwen2/],
+		[
+			"another architecture",
+			"llama",
+			{ blocks: 4 },
+			[1],
+			withKey("general.architecture", ["string", "qwen2"]),
+			/its architecture is qwen2/,
+		],
 	])("%s", async (_, name, spec, removed, change, expected) => {
 		const file = await model(name, spec);
 		const content = removeBlocks(file, removed, { version: "1" });

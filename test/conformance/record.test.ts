@@ -10,7 +10,9 @@ import { faultsOf, readResults } from "./record.js";
 
 const results = readResults();
 
-const RESUMING = [...ARCHITECTURES.values()].filter(({ refused, resume }) => !refused && (resume === undefined || resume === "yes" || resume.when));
+const RESUMING = [...ARCHITECTURES.values()].filter(
+	({ refused, resume }) => !refused && (resume === undefined || resume === "yes" || resume.when),
+);
 
 /** Architectures whose graphs could resume, and why no model does. */
 const NEVER_RESUMED: Readonly<Record<string, string>> = {
