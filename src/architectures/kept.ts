@@ -1,4 +1,5 @@
 import type { GgufFile } from "../gguf/file.js";
+import { loweredKeys } from "./entries.js";
 import { guessesOf, headSizesOf, residualScaleOf } from "./explicit.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
@@ -87,23 +88,23 @@ function perBlockFacts(model: Model): Facts<readonly unknown[]> {
 	]);
 }
 
-/** What a graph tells by the block's number. */
+/** What a graph tells by the block's number. Tails run in graphs of their own. */
 function ruleFacts(model: Model, every: (of: (block: number) => unknown) => unknown[]): [string, readonly unknown[]][] {
-	const { keys, facts } = model;
-	return activeRules(model).flatMap((rule): [string, readonly unknown[]][] => {
+	const { keys, entry, facts } = model;
+	const places = activeRules(model).flatMap((rule): [string, readonly unknown[]][] => {
 		if (rule.rule === "position") {
 			const period = periodOf(rule, keys);
-			const special = (block: number) => period > 1 && (block + rule.offset) % period === (rule.remainder ?? 0);
+			const special = (block: number) => block < facts.trunk && period > 1 && (block + rule.offset) % period === (rule.remainder ?? 0);
 			return [[`special in the period of ${rule.period}`, every(special)]];
 		}
-		if (rule.rule !== "freeze") return [];
-		if (rule.blocks === "kv-donors") {
-			const own = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
-			return [["keys and values of its own", every((block) => block < own)]];
-		}
+		if (rule.rule !== "freeze" || rule.blocks === "kv-donors") return [];
 		const fixed = new Set(blocksOf(rule.blocks, model));
 		return [[`place (${rule.why})`, every((block) => fixed.has(block))]];
 	});
+	if (!loweredKeys(entry).includes(SHARED_KV_KEY)) return places;
+	// The rule is off in a model that has lost all blocks that share; each of the others still has its own.
+	const own = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
+	return [...places, ["keys and values of its own", every((block) => block < own)]];
 }
 
 /** Values under a key without the architecture's name. */

@@ -39,8 +39,13 @@ afterEach(() => {
 
 describe.skipIf(!hasTools)("a written file whose windows are another block's", () => {
 	it("is not kept, though the verification tokens do not reach beyond a window", async () => {
-		// Windows of 512 tokens, prompts of 32; rotation is the same in both kinds of blocks.
-		const keys = { "attention.sliding_window": ["uint32", 512], "rope.freq_base": ["float32", 10000] } as const;
+		// The pattern by default, windows of 512 tokens, prompts of 32; rotation is the same in both kinds of blocks.
+		const keys = {
+			"attention.sliding_window_pattern": null,
+			"attention.sliding_window": ["uint32", 512],
+			"rope.freq_base": ["float32", 10000],
+			"rope.freq_base_swa": ["float32", 10000],
+		} as const;
 		const path = await rewrite(makeFixtures("gemma3", folder)[0]!, join(folder, "gemma3.gguf"), { keys });
 		const removed = [1];
 		const windows = makeWindows(
