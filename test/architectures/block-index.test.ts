@@ -79,17 +79,12 @@ describe("the pinned llama.cpp", () => {
 });
 
 describe("what the pinned graphs give", () => {
-	const resuming = [...ARCHITECTURES.values()].filter(
-		({ refused, resume }) => !refused && (resume === undefined || resume === "yes" || resume.when),
-	);
+	const resuming = [...ARCHITECTURES.values()]
+		.filter(({ refused, resume = "yes" }) => !refused && (resume === "yes" || resume.when !== undefined))
+		.map(({ name }) => name);
 
 	it("is the hidden state after a block, of every architecture that resumes", () => {
-		expect(
-			statelessProblems(
-				sources,
-				resuming.map(({ name }) => name),
-			),
-		).toEqual([]);
+		expect(statelessProblems(sources, resuming)).toEqual([]);
 	});
 
 	it("is not that of some: the ones known are told from the others", () => {
@@ -105,7 +100,9 @@ describe("what the pinned graphs give", () => {
 	it("a model's multi-token-prediction blocks alone pass for a model where TAIL_ALONE (src/runtime/loadable.ts) says so", () => {
 		const tests = (path: string) => /\bmtp_only\b[^;]*get_weight\("blk\.0\.attn_norm\.weight"\) == nullptr/.test(sources.get(path)!);
 		const found = [...servedBy(sources)].flatMap(([path, names]) => (tests(path) ? names : []));
-		expect([...new Set(found)].sort()).toEqual(TAIL_ALONE);
+		// These take a graph from there, not the loader.
+		const loaded = found.filter((name) => !["deepseek2-ocr", "dflash"].includes(name));
+		expect([...new Set(loaded)].sort()).toEqual(TAIL_ALONE);
 	});
 
 	it("only plamo2 reads the size of a head again, and so loads without heads in its first block", () => {
