@@ -36,7 +36,8 @@ const ropeScalings = ["none", "linear", "yarn", "longrope"];
  * @throws InvalidGgufError
  */
 export function checkLoadable(file: GgufFile): void {
-	const problem = blocksProblem(file) ?? tailProblem(file) ?? expertsProblem(file) ?? gatingProblem(file) ?? ropeProblem(file) ?? vocabularyProblem(file);
+	const problem =
+		blocksProblem(file) ?? tailProblem(file) ?? expertsProblem(file) ?? gatingProblem(file) ?? ropeProblem(file) ?? vocabularyProblem(file);
 	if (problem) throw new InvalidGgufError(`${file.paths[0]}: ${problem}; llama.cpp cannot load or run it`);
 }
 
