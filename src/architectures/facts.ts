@@ -9,6 +9,8 @@ export interface BlockFacts {
 	readonly windows: boolean;
 	readonly sliding: readonly boolean[];
 	readonly recurrent: readonly boolean[];
+	/** The graph attends in these blocks: those of nemotron_h with a feed-forward do not, whatever heads are stated for them. */
+	readonly attention: readonly boolean[];
 	readonly heads: readonly number[];
 	readonly kvHeads: readonly number[];
 	readonly feedForward: readonly number[];
@@ -46,12 +48,15 @@ export function blockFacts(keys: ModelKeys, entry: ArchitectureEntry): BlockFact
 	const kvHeads = kvHeadsOf(keys, all);
 	const feedForward = keys.perBlock("feed_forward_length", all);
 	const windows = entry.sliding !== undefined && keys.holds(entry.sliding.when, entry);
+	const recurrent = recurrentPattern(keys, entry, { trunk, tail, kvHeads, feedForward });
+	const either = entry.recurrent?.by === "no-kv-heads-no-ffn";
 	return {
 		trunk,
 		tail,
 		windows,
 		sliding: windows ? slidingPattern(keys, entry, trunk, tail) : new Array<boolean>(all).fill(false),
-		recurrent: recurrentPattern(keys, entry, { trunk, tail, kvHeads, feedForward }),
+		recurrent,
+		attention: kvHeads.map((heads, i) => !recurrent[i] && heads > 0 && !(either && feedForward[i]! > 0)),
 		heads: keys.perBlock("attention.head_count", all),
 		kvHeads,
 		feedForward,

@@ -144,7 +144,7 @@ function isKind(kind: BlockKind, block: number, facts: BlockFacts): boolean {
 		case "recurrent":
 			return facts.recurrent[block]!;
 		case "attention":
-			return !facts.recurrent[block] && facts.kvHeads[block]! > 0;
+			return facts.attention[block]!;
 		case "rope":
 			return facts.rope[block]!;
 		case "sparse":

@@ -112,6 +112,17 @@ describe("mixed kinds of blocks", () => {
 		expect(blocks.check([1])).toContain("attention");
 	});
 
+	it("a feed-forward block of nemotron_h is no attention, whatever heads are stated for it", async () => {
+		const keys = {
+			"attention.head_count": u32(4),
+			"attention.head_count_kv": u32s(0, 2, 2, 0),
+			feed_forward_length: u32s(0, 0, 64, 0),
+		};
+		const blocks = await plan("nemotron_h", 4, keys);
+		expect(blocks.check([1])).toContain("one attention block and one recurrent");
+		expect(blocks.check([2])).toBeUndefined();
+	});
+
 	it("plamo2 without heads in its first block is refused, and not measured", async () => {
 		const kv = { "attention.head_count_kv": u32s(0, 4, 0, 4) };
 		const hangs = await plan("plamo2", 4, { ...kv, "attention.head_count": u32s(0, 4, 0, 4) });

@@ -77,6 +77,8 @@ const positions: Trap[] = [
 		keys: { "attn_res.block_size": ["uint32", 0] },
 		tensor: (tensor) => (/res_score/.test(tensor.name) ? null : tensor),
 	}),
+	// ALiBi alone, as most are: hidden states can be resumed.
+	changed("mpt-no-positions", "mpt", { tensor: (tensor) => (tensor.name === "position_embd.weight" ? null : tensor) }),
 	changed("minicpm-no-residual-scale", "minicpm", { keys: { residual_scale: null } }),
 ];
 
