@@ -5,7 +5,8 @@ import type { Effort, MeasureOptions } from "./api.js";
 import { auto } from "./auto.js";
 import type { Choices, Play } from "./choose.js";
 import { logger } from "./log.js";
-import { defaultWindowLength, defaultWindows, type Session } from "./session.js";
+import { defaultWindowLength, defaultWindows } from "./calibration-windows.js";
+import type { Session } from "./session.js";
 import type { PlanSurrogate } from "./storage/plan.js";
 import type { Judgement } from "./surrogate/judge.js";
 

@@ -4,7 +4,7 @@ import { surrogateContributions } from "./attribution/paper.js";
 import type { Choices, Play } from "./choose.js";
 import { surrogateOf } from "./choose-auto.js";
 import { InvalidOptionError } from "./errors.js";
-import { Coalition } from "./game/coalition.js";
+import { Coalition, distinct } from "./game/coalition.js";
 import type { Game } from "./game/game.js";
 import { meanLoss } from "./game/game.js";
 import { Random } from "./game/random.js";
@@ -48,7 +48,7 @@ export async function choosePaper({ session, game, search, options, judged }: Pl
 		exclude: training,
 	});
 	const measured = await session.timed("search", () =>
-		game.measure([...new Map([Coalition.full(players), ...masks, ...extra].map((mask) => [mask.key, mask])).values()], {
+		game.measure(distinct([Coalition.full(players), ...masks, ...extra]), {
 			phase: "random masks",
 			signal: options.signal,
 		}),

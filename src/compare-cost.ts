@@ -1,5 +1,5 @@
 // What a method of a comparison asks for, counted although all methods share one ledger.
-import type { Coalition } from "./game/coalition.js";
+import { type Coalition, distinct } from "./game/coalition.js";
 import { blockExecutions } from "./game/executions.js";
 import type { Game, MeasureOptions, Measurement } from "./game/game.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
@@ -54,12 +54,12 @@ export class CountedGame implements Game {
 	/** @throws BudgetSpent where the distinct coalitions asked for would pass the limit; nothing is measured then */
 	async measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]> {
 		const { limit, shared, speed } = this.#options;
-		const distinct = [...new Map(coalitions.map((coalition) => [coalition.key, coalition])).values()];
-		const fresh = distinct.filter(({ key }) => !this.#asked.has(key));
+		const asked = distinct(coalitions);
+		const fresh = asked.filter(({ key }) => !this.#asked.has(key));
 		if (this.#asked.size + fresh.length > limit) throw new BudgetSpent();
 		for (const { key } of fresh) this.#asked.add(key);
 		this.executions += blockExecutions(fresh, shared);
-		const missing = distinct.filter((coalition) => !this.#game.ledger.get(coalition));
+		const missing = asked.filter((coalition) => !this.#game.ledger.get(coalition));
 		const started = performance.now();
 		const measurements = await this.#game.measure(coalitions, options);
 		const seconds = (performance.now() - started) / 1000;

@@ -5,7 +5,7 @@ import { type Choices, choose, leastMasks, optionsWithin, plannedMasks } from ".
 import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./compare-options.js";
 import { compareRows, type Scored } from "./compare-scores.js";
-import { Coalition } from "./game/coalition.js";
+import { Coalition, distinct } from "./game/coalition.js";
 import { blockExecutions } from "./game/executions.js";
 import type { Measurement } from "./game/game.js";
 import { readHeader } from "./header.js";
@@ -13,7 +13,8 @@ import { textFiles } from "./objective.js";
 import { type Choice, race } from "./race.js";
 import { formatDuration } from "./report/format.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
-import { logger, measureOne, Session, summarize } from "./session.js";
+import { logger } from "./log.js";
+import { measureOne, Session, summarize } from "./session.js";
 import { finite, meanAndError } from "./statistics.js";
 import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
 import { sharedTime } from "./working-weights.js";
@@ -198,7 +199,7 @@ async function score(
 ) {
 	const players = session.model.facts.blocks;
 	const sets = found.flatMap(({ sets }) => [...sets.values()].map(({ removed }) => Coalition.ofRemoved(players, removed)));
-	const masks = [...new Map([Coalition.full(players), ...sets].map((set) => [set.key, set])).values()];
+	const masks = distinct([Coalition.full(players), ...sets]);
 	const losses: ReadonlyMap<string, Float64Array>[] = [];
 	const shares: Measurement["sources"][] = [];
 	for (const { name, windows } of texts) {

@@ -3,7 +3,7 @@ import type { JobOptions } from "./api.js";
 import { quoted } from "./command.js";
 import { formatBytes } from "./report/format.js";
 import { listPartials } from "./storage/partials.js";
-import { logger } from "./session.js";
+import { logger } from "./log.js";
 
 /** Says which unfinished files killed runs have left in the folder of an output, and how to delete them. */
 export async function notePartials(output: string, options: JobOptions): Promise<void> {

@@ -13,7 +13,8 @@ import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest }
 import { makePlan } from "./make-plan.js";
 import { checkMethodOptions } from "./method-options.js";
 import { factsOf, type Method } from "./methods.js";
-import { measureOne, Session, logger, summarize } from "./session.js";
+import { logger } from "./log.js";
+import { measureOne, Session, summarize } from "./session.js";
 import { bestBySource } from "./source-rivals.js";
 import { keptPlanPath } from "./storage/runs.js";
 import { type Plan, writePlan } from "./storage/plan.js";

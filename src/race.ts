@@ -2,7 +2,8 @@ import type { CurvePoint, Disagreement, Objective, PruneOptions, PruneResult } f
 import { commandLine } from "./command.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
-import { logger, type Session } from "./session.js";
+import { logger } from "./log.js";
+import type { Session } from "./session.js";
 import { disagreementsOf, disagreementText } from "./source-rivals.js";
 import { differences, finite, meanAndError } from "./statistics.js";
 

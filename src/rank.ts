@@ -5,7 +5,8 @@ import { readHeader } from "./header.js";
 import { contributionRows } from "./make-plan.js";
 import { checkMethodOptions } from "./method-options.js";
 import { rankingMethods } from "./methods.js";
-import { logger, Session, summarize } from "./session.js";
+import { logger } from "./log.js";
+import { Session, summarize } from "./session.js";
 
 /**
  * Contributions of a model's blocks: what their removal alone adds to the loss, or, with the paper's method, what its surrogate says.

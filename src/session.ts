@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { JobOptions, MeasureOptions, ModelSummary, Objective } from "./api.js";
 import type { Attribution } from "./attribution/attribution.js";
 import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "./calibration/index.js";
-import { calibrationOf, defaultWindowLength, defaultWindows, foldCounts } from "./calibration-windows.js";
+import { calibrationOf, foldCounts } from "./calibration-windows.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { readQuestions } from "./evaluation/questions.js";
 import { Coalition } from "./game/coalition.js";
@@ -21,8 +21,6 @@ import { openGames, type SessionGames, settled } from "./session-games.js";
 import { identityOf } from "./storage/hash.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
 import { makeRunFolder } from "./storage/runs.js";
-
-export { defaultWindowLength, defaultWindows, logger };
 
 interface SessionParts {
 	readonly model: Model;

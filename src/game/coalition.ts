@@ -107,3 +107,8 @@ function checkBlock(block: number, players: number): number {
 	}
 	return block;
 }
+
+/** Each coalition once, in the order of their first appearance. */
+export function distinct(coalitions: readonly Coalition[]): Coalition[] {
+	return [...new Map(coalitions.map((coalition) => [coalition.key, coalition])).values()];
+}

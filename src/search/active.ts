@@ -1,4 +1,4 @@
-import { Coalition } from "../game/coalition.js";
+import { Coalition, distinct } from "../game/coalition.js";
 import type { Game } from "../game/game.js";
 import type { LossFunction, Posterior } from "../game/predictor.js";
 import { Random } from "../game/random.js";
@@ -81,12 +81,12 @@ class ActiveRun {
 
 	/** Measures what is not known yet, and keeps the best set of each size. Returns the largest improvement, nats per token. */
 	async measure(sets: readonly Coalition[], phase: string): Promise<number> {
-		const distinct = [...new Map(sets.map((set) => [set.key, set])).values()];
-		if (distinct.length === 0) return 0;
-		const added = await this.#search.meter.addedLosses(distinct, phase);
+		const fresh = distinct(sets);
+		if (fresh.length === 0) return 0;
+		const added = await this.#search.meter.addedLosses(fresh, phase);
 		let gained = 0;
 		const bySize = new Map<number, { set: Coalition; loss: number; tried: number }>();
-		for (const [index, set] of distinct.entries()) {
+		for (const [index, set] of fresh.entries()) {
 			const loss = added[index] as number;
 			const size = set.players - set.size;
 			const best = bySize.get(size);
