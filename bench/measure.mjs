@@ -18,6 +18,8 @@ let peak = before;
 const timer = setInterval(() => {
 	peak = Math.max(peak, anonymous());
 }, 20);
+// As plain-decode does: the first work of a process wakes threads and reads pages of the file.
+await model.createEvaluator(job.shape).evaluate(masks.slice(0, 1), windows, { positions });
 const started = performance.now();
 let stats = { blocksDone: 0, blocksSaved: 0 };
 if (job.alone) {

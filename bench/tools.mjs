@@ -1,6 +1,6 @@
 // What the benchmarks run beside the evaluator: plain llama_decode, llama-bench, llama-quantize and llama-perplexity.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,7 +59,8 @@ export function measureApart(model, windows, shape, masks, { share, alone } = {}
 export function commit() {
 	const root = fileURLToPath(new URL("..", import.meta.url));
 	const git = (...args) => spawnSync("git", args, { cwd: root, encoding: "utf8" }).stdout?.trim() ?? "";
-	const changed = git("status", "--porcelain", "--", "native", "cmake", "CMakeLists.txt", "vendor").length > 0;
+	const changed =
+		git("status", "--porcelain", "--", "native", "cmake", "CMakeLists.txt", "vendor", "src", "bench", ":!bench/results.json").length > 0;
 	return `${git("rev-parse", "--short", "HEAD")}${changed ? ", changed" : ""}`;
 }
 
@@ -69,11 +70,14 @@ export function llamaBench(model, threads) {
 	return JSON.parse(stdout)[0].avg_ts;
 }
 
-/** Seconds that a user of the two tools spends on one set: a file without the blocks, then its perplexity. */
+/** Seconds that a user of the two tools spends on one set: a file without the blocks, then its perplexity on as much text as is read. */
 export function quantizeAndPerplexity(model, removed, text, { length, windows, threads }) {
 	const output = join(scratch, "user.gguf");
+	const excerpt = join(scratch, "user.txt");
+	// Eight bytes a token are more than any text takes; the rest of a book would be tokenized for nothing.
+	writeFileSync(excerpt, readFileSync(text).subarray(0, 8 * length * windows));
 	const quantize = run("llama-quantize", ["--prune-layers", removed.join(","), model, output, "COPY", threads]);
-	const perplexity = run("llama-perplexity", ["-m", output, "-f", text, "-c", length, "-b", 512, "--chunks", windows, "-t", threads]);
+	const perplexity = run("llama-perplexity", ["-m", output, "-f", excerpt, "-c", length, "-b", 512, "--chunks", windows, "-t", threads]);
 	return quantize.seconds + perplexity.seconds;
 }
 
