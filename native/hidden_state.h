@@ -31,11 +31,17 @@ public:
             fill(values.data() + values.size() - n);
             return;
         }
-        scratch.resize(n);
-        fill(scratch.data());
+        std::vector<float> & rows = scratch();
+        rows.resize(n);
+        fill(rows.data());
         for (size_t at = 0; at + n_embd <= n; at += n_embd) {
-            append_half(scratch.data() + at);
+            append_half(rows.data() + at);
         }
+    }
+
+    // Bytes that n_rows take.
+    static size_t size(size_t n_rows, size_t n_embd, bool half) {
+        return n_rows * (half ? n_embd * sizeof(ggml_fp16_t) + sizeof(int) : n_embd * sizeof(float));
     }
 
     size_t n_values() const { return half ? halves.size() : values.size(); }
@@ -61,7 +67,12 @@ private:
     std::vector<float> values;
     std::vector<ggml_fp16_t> halves;
     std::vector<int> exponents; // of a row's power of two: residual streams hold single values beyond 65504
-    std::vector<float> scratch;
+
+    // The rows of one ubatch in full precision: one place for all states of a job.
+    static std::vector<float> & scratch() {
+        static thread_local std::vector<float> rows;
+        return rows;
+    }
 
     void append_half(float * row) {
         float largest = 0.0f;

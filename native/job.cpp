@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <system_error>
 
 namespace {
 
@@ -63,7 +64,9 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
         env, on_message, "prune-gguf job", 0, 1, job,
         [](Napi::Env, Job * finished, Job *) {
             finished->cancel->requested = true;
-            finished->thread.join();
+            if (finished->thread.joinable()) {
+                finished->thread.join();
+            }
             delete finished;
         },
         job);
@@ -72,7 +75,12 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
         const std::lock_guard<std::mutex> lock(running.mutex);
         running.jobs[job->cancel] = env;
     }
-    job->thread = std::thread(&Job::work, job);
+    try {
+        job->thread = std::thread(&Job::work, job);
+    } catch (const std::system_error & problem) {
+        job->error = std::string("the system gives no thread to compute with: ") + problem.what();
+        job->settle();
+    }
     return promise;
 }
 
@@ -109,6 +117,10 @@ void Job::work() {
             error_log = log.problems();
         }
     }
+    settle();
+}
+
+void Job::settle() {
     {
         Running & running = Running::get();
         const std::lock_guard<std::mutex> lock(running.mutex);

@@ -52,6 +52,7 @@ private:
     using Channel = Napi::TypedThreadSafeFunction<Job, Message, call_js>;
 
     void work();
+    void settle(); // lets the promise settle on the JavaScript thread; the job may be gone after it
 
     std::string error_code;
     std::string error;      // empty where the job succeeded

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 namespace {
@@ -156,7 +157,11 @@ template <class Work> void over_threads(int64_t n_rows, int n_threads, const Wor
 #else
     std::vector<std::thread> threads;
     for (int64_t w = 1; w < n_workers; ++w) {
-        threads.emplace_back(work, n_rows * w / n_workers, n_rows * (w + 1) / n_workers);
+        try {
+            threads.emplace_back(work, n_rows * w / n_workers, n_rows * (w + 1) / n_workers);
+        } catch (const std::system_error &) { // the system gives no more threads
+            work(n_rows * w / n_workers, n_rows * (w + 1) / n_workers);
+        }
     }
     work(0, n_rows / n_workers);
     for (auto & thread : threads) {

@@ -203,7 +203,7 @@ Napi::Value NativeModel::apply_chat_template(const Napi::CallbackInfo & info) {
     return n < 0 ? env.Undefined() : Napi::String::New(env, buffer.data(), n).As<Napi::Value>();
 }
 
-// evaluate(masks: Uint8Array, windows: Int32Array, shape, options, cancel, onMask): Promise<stats>
+// evaluate(masks: Uint8Array, tokens: Int32Array, options, cancel, onMask): Promise<{ stats, reference? }>
 Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     if (!alive(env).view) {
@@ -224,7 +224,7 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->settings.n_threads = number<int>(options, "threads");
     job->settings.share_prefixes = boolean(options, "sharePrefixes");
     job->settings.state_bytes = number<size_t>(options, "stateBytes");
-    job->settings.half_states = boolean(options, "halfStates");
+    job->settings.half_states = options.Get("stateType").As<Napi::String>().Utf8Value() == "F16";
     job->settings.score_from = number<int>(options, "scoreFrom");
     job->settings.batch_windows = number<int>(options, "batchWindows");
     job->settings.output_last = boolean(options, "outputLast");

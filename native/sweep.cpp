@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <set>
 #include <string>
 
 namespace {
@@ -53,7 +54,7 @@ public:
         share_prefixes = settings.share_prefixes && one_ubatch;
         plain_memory = core.view->uniform() && !llama_model_is_recurrent(core.model.get()) && !llama_model_is_hybrid(core.model.get());
         state_rows = size_t(windows.n_windows) * windows.length;
-        state_size = state_rows * n_embd * (settings.half_states ? sizeof(uint16_t) : sizeof(float));
+        state_size = StateRows::size(state_rows, n_embd, settings.half_states);
         if (settings.keep) {
             settings.keep->n_vocab = n_vocab;
             settings.keep->steps.resize(size_t(positions.total()) * n_vocab);
@@ -137,7 +138,7 @@ private:
             const int passed = int(std::lower_bound(kept.begin(), kept.end(), branch) - kept.begin());
             if (after.count(passed) == 0) {
                 const bool whole = passed < int(kept.size()) || all_outputs;
-                if (!whole || (states.size() + 1) * state_size > settings.state_bytes) {
+                if (!whole || (held_states() + 1) * state_size > settings.state_bytes) {
                     continue;
                 }
                 const auto state = std::make_shared<StateRows>(n_embd, settings.half_states);
@@ -153,6 +154,17 @@ private:
                 states[branch] = after[passed];
             }
         }
+    }
+
+    // Depths with only removed blocks in between share one.
+    size_t held_states() const {
+        std::set<const StateRows *> distinct;
+        for (const auto & [depth, state] : states) {
+            if (state) {
+                distinct.insert(state.get());
+            }
+        }
+        return distinct.size();
     }
 
     void check_captures() const {

@@ -114,6 +114,8 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	 * not computed elsewhere. Choices between finalists and all figures are measured on every position. @default 1
 	 */
 	readonly scoreShare?: number | undefined;
+	/** Memory for hidden states kept between masks, bytes; beyond it, or where memory is short, they are computed again. @default 2^30 */
+	readonly stateBytes?: number | undefined;
 	/** Type of the hidden states that a search keeps between masks: F16 takes half the memory and changes bits. @default "F32" */
 	readonly stateType?: StateType | undefined;
 }

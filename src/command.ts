@@ -33,6 +33,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("working-weights", options.workingWeights);
 	flag("score-share", options.scoreShare === 1 ? undefined : options.scoreShare);
 	flag("state-type", options.stateType);
+	flag("state-bytes", options.stateBytes);
 	if (options.allowUnknownArchitecture) parts.push("--allow-unknown-architecture");
 	if (options.overwrite) parts.push("--overwrite");
 	return parts.join(" ");

@@ -262,9 +262,10 @@ async function writePlanOf(session: Session, output: string, plan: Plan, path: s
 }
 
 /** Differs where the plan removes other blocks or was decided on other text. */
-function keptName({ method, removed, calibration }: Plan): string {
+function keptName({ method, removed, calibration, options, machine }: Plan): string {
+	const { objective, scoreShare, stateType } = options;
 	const decided = createHash("sha256")
-		.update(JSON.stringify([removed, calibration]))
+		.update(JSON.stringify([removed, calibration, objective, scoreShare, stateType, machine.weights]))
 		.digest("hex")
 		.slice(0, 8);
 	return `${method}-${removed.length}-${decided}`;

@@ -4,6 +4,7 @@ import { logger } from "./log.js";
 import type { MeasureOptions } from "./api.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
+import { availableMemory, neededBesideWeights } from "./runtime/memory.js";
 import type { FileType } from "./runtime/quantize.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
@@ -63,6 +64,7 @@ export async function setUpSearch(
 	options: MeasureOptions,
 ): Promise<SearchSetup> {
 	const log = logger(options);
+	const { stateType } = options;
 	const wanted = weightsOption(options.workingWeights ?? plan.weights);
 	const keyOf = (more: Record<string, string | boolean>) => ledgerKey({ ...where.key, settings: { ...where.key.settings, ...more } });
 	const pathOf = (key: string) => ledgerPath(where.folder, key);
@@ -76,6 +78,7 @@ export async function setUpSearch(
 	}
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	let copy: Model | undefined;
+	let making: Promise<Model> | undefined;
 	try {
 		const settingsFor = async (sweep: SweepChoice) => {
 			const { threads, ubatch, weights } = sweep;
@@ -104,8 +107,16 @@ export async function setUpSearch(
 			ledger,
 			settings,
 			evaluator: async () => {
-				if (weights !== "own") copy ??= await makeCopy(model, weights as FileType, where.folder, options);
-				return (copy ?? model).createEvaluator({ ...sweep, stateBytes: where.stateBytes, stateType: options.stateType });
+				if (weights === "own") return model.createEvaluator({ ...sweep, stateBytes: where.stateBytes, stateType });
+				if (!copy) {
+					making ??= copyAgain(model, weights as FileType, where.folder, options).finally(() => {
+						making = undefined;
+					});
+					copy = await making;
+				}
+				// What the copy has left: its weights are in memory by now.
+				const room = Math.max(0, availableMemory() - neededBesideWeights(copy.file, { windows: shape.count, windowLength: shape.length }));
+				return copy.createEvaluator({ ...sweep, stateBytes: Math.min(where.stateBytes, Math.floor(room)), stateType });
 			},
 			close: async () => {
 				const finished = copy;
@@ -115,6 +126,20 @@ export async function setUpSearch(
 		};
 	} catch (error) {
 		await copy?.dispose();
+		throw error;
+	}
+}
+
+/** The copy that a search was begun with, for a run that goes on: its masks are measured with nothing else. */
+async function copyAgain(model: Model, weights: FileType, folder: string, options: MeasureOptions): Promise<Model> {
+	try {
+		return await makeCopy(model, weights, folder, options);
+	} catch (error) {
+		if (!options.signal?.aborted)
+			logger(options)(
+				"warning",
+				`this search runs on a ${weights} copy of the weights in memory, which cannot be made now; --working-weights own searches on the model itself, from the start`,
+			);
 		throw error;
 	}
 }

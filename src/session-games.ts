@@ -242,6 +242,8 @@ class GameMaker {
 		const windows = this.#material.calibration.folds[fold];
 		const made = this.#evaluator!.createReference(full, windows, { signal: signal ?? this.#options.signal, positions });
 		this.#references.set(name, made);
+		// One that failed or was aborted is made anew when it is asked for again.
+		made.catch(() => this.#references.delete(name));
 		return made;
 	}
 

@@ -93,9 +93,13 @@ export class Session {
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
 		const sha256 = await modelIdentity(file, options);
-		const shape = { windows: counts.report, windowLength: counts.length };
+		const shape = {
+			windows: counts.report,
+			windowLength: counts.length,
+			referencePositions: objective === "kl" ? allPositions(counts) : 0,
+		};
 		// Where memory is short hidden states are computed again.
-		const stateBytes = roomForStates(file, shape, defaultStateBytes);
+		const stateBytes = roomForStates(file, shape, options.stateBytes ?? defaultStateBytes);
 		const model = await loadModel(path, options, { ...shape, stateBytes });
 		try {
 			const folder = await makeRunFolder({ name: basename(path), sha256 });
@@ -154,6 +158,11 @@ export class Session {
 	close(): Promise<void> {
 		return settled([this.#games.closeLedgers(), this.closeSearch(), this.model.dispose()]);
 	}
+}
+
+/** Positions that predict something, of all folds. */
+function allPositions({ search, validation, report, length }: ReturnType<typeof foldCounts>): number {
+	return (search + validation + report) * (length - 1);
 }
 
 function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {

@@ -74,20 +74,24 @@ export async function sweepQuestions(
 	const started = Date.now();
 	const report = reporter(coalitions.length, run, options);
 	report(0);
+	let earlier = { blocksDone: 0, blocksSaved: 0 };
 	// Neighbours in this order begin alike: they share work.
 	const sorted = [...coalitions].sort((a, b) => (a.key < b.key ? 1 : -1));
 	for (let first = 0; first < sorted.length; first += atOnce) {
 		const part = sorted.slice(first, first + atOnce);
 		const begun = Date.now();
+		let blocks = earlier;
 		const sums = await scoreChoices(evaluator, part, questions, {
 			signal: run.signal ?? options.signal,
-			onProgress: (tokens) => {
+			onProgress: (tokens, stats) => {
+				blocks = { blocksDone: earlier.blocksDone + stats.blocksDone, blocksSaved: earlier.blocksSaved + stats.blocksSaved };
 				const done = first + tokens / questions.tokens;
 				const seconds = (Date.now() - started) / 1000;
 				const left = (seconds / done) * (coalitions.length - done);
-				report(Math.floor(done), { tokensPerSecond: (done * questions.tokens) / seconds, secondsLeft: left });
+				report(Math.floor(done), { tokensPerSecond: (done * questions.tokens) / seconds, secondsLeft: left, ...blocks });
 			},
 		});
+		earlier = blocks;
 		const seconds = (Date.now() - begun) / 1000 / part.length;
 		for (const [i, coalition] of part.entries()) {
 			const answers = answersOf(questions, sums[i]!);

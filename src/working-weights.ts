@@ -1,7 +1,7 @@
 // Which weights a search sweeps on: the user's own, or a copy in memory whose type this machine runs faster.
 import { join } from "node:path";
 import { type MeasureOptions, type WorkingWeights, workingWeights } from "./api.js";
-import { InvalidOptionError, NoSpaceError, QuantizeError } from "./errors.js";
+import { InvalidOptionError, ModelLoadError, NoSpaceError, NotEnoughMemoryError, QuantizeError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { Model } from "./runtime/model.js";
 import type { FileType } from "./runtime/quantize.js";
@@ -134,6 +134,9 @@ async function fastestCopy(
 	}
 }
 
+/** What may keep a copy from being made. */
+const dispensable = [NoSpaceError, QuantizeError, NotEnoughMemoryError, ModelLoadError];
+
 /** A copy that nobody asked for is not worth an error. */
 async function copyIfPossible(model: Model, type: FileType, folder: string, options: MeasureOptions, log: Log): Promise<Model | undefined> {
 	if (!copyFits(model, type)) {
@@ -143,8 +146,8 @@ async function copyIfPossible(model: Model, type: FileType, folder: string, opti
 	try {
 		return await makeCopy(model, type, folder, options);
 	} catch (error) {
-		if (!(error instanceof NoSpaceError || error instanceof QuantizeError)) throw error;
-		log("note", `searching without a ${type} copy in memory: ${error.message}`);
+		if (!dispensable.some((kind) => error instanceof kind)) throw error;
+		log("note", `searching without a ${type} copy in memory: ${(error as Error).message}`);
 		return undefined;
 	}
 }

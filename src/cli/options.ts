@@ -124,6 +124,11 @@ export const measureOptions = {
 		groups.machine,
 		fractionOption("score-share"),
 	),
+	"state-bytes": valueOption(
+		"Memory for hidden states kept between masks, bytes; beyond it they are computed again [default: 1073741824]",
+		groups.machine,
+		integerOption("state-bytes"),
+	),
 	"state-type": valueOption(
 		"Type of hidden states kept between masks: F32, or F16 for half the memory and other bits [default: F32]",
 		groups.machine,

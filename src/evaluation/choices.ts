@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { InvalidQuestionsError } from "../errors.js";
+import type { SweepStats } from "../runtime/addon.js";
 import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import type { ScoredPositions } from "../runtime/positions.js";
@@ -174,24 +175,32 @@ export async function scoreChoices(
 	evaluator: Evaluator,
 	masks: readonly BlockMask[],
 	{ batches, questions }: PreparedQuestions,
-	options: { signal?: AbortSignal | undefined; onProgress?: ((tokens: number) => void) | undefined } = {},
+	options: {
+		signal?: AbortSignal | undefined;
+		onProgress?: ((tokens: number, blocks: Pick<SweepStats, "blocksDone" | "blocksSaved">) => void) | undefined;
+	} = {},
 ): Promise<Float64Array[]> {
 	const count = questions.reduce((sum, { choices }) => sum + choices.length, 0);
 	const results = masks.map(() => new Float64Array(count));
 	let done = 0;
+	// A batch counts a block once, however many windows it has.
+	let before = { blocksDone: 0, blocksSaved: 0 };
 	for (const { windows, positions, choices } of batches) {
+		let blocks = before;
 		const scored = choices.map((_, row) =>
 			positions.flags.subarray(row * windows.length, (row + 1) * windows.length).reduce((a, b) => a + b, 0),
 		);
 		await evaluator.evaluate(masks, windows, {
 			positions,
 			signal: options.signal,
-			onMask: (mask, { losses }) => {
+			onMask: (mask, { losses }, stats) => {
 				for (const [row, choice] of choices.entries()) results[mask]![choice] = -losses[row]! * scored[row]!;
 				done += windows.tokens.length;
-				options.onProgress?.(done);
+				blocks = { blocksDone: before.blocksDone + stats.blocksDone, blocksSaved: before.blocksSaved + stats.blocksSaved };
+				options.onProgress?.(done, blocks);
 			},
 		});
+		before = blocks;
 	}
 	return results;
 }

@@ -112,7 +112,7 @@ export interface NativeModel {
 			threads: number;
 			sharePrefixes: boolean;
 			stateBytes: number;
-			halfStates: boolean;
+			stateType: "F32" | "F16";
 			scoreFrom: number;
 			batchWindows: number;
 			outputLast: boolean;

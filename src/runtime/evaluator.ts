@@ -4,6 +4,7 @@ import { checkMeasurable } from "./loadable.js";
 import { sizeText } from "./memory.js";
 import type { Model } from "./model.js";
 import { checkPositions, countPositions, positionsOf, Reference, referenceBytes, type ScoredPositions, subsetErrors } from "./positions.js";
+import { defaultUbatch } from "./ubatch.js";
 import type { TokenWindows } from "./windows.js";
 
 /** A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`). */
@@ -83,8 +84,6 @@ export interface Evaluation {
 
 /** Hidden states kept between masks, bytes, where nothing else is said. */
 export const defaultStateBytes = 2 ** 30;
-/** Logits held at a time, bytes, where the ubatch is not given. */
-export const logitsBytes = 2 ** 28;
 
 /** Measures sets of blocks on windows of tokens, on a thread of its own. Made by {@link Model.createEvaluator}. */
 export class Evaluator {
@@ -196,7 +195,7 @@ export class Evaluator {
 					threads: this.threads,
 					sharePrefixes: this.sharePrefixes,
 					stateBytes: this.stateBytes,
-					halfStates: this.stateType === "F16",
+					stateType: this.stateType,
 					scoreFrom,
 					batchWindows: inRange("batchWindows", options.batchWindows ?? 0, 0, 256),
 					outputLast: options.outputLast ?? false,
@@ -259,11 +258,6 @@ function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, 
 	const { tokenLosses, tokenDivergences, tokenAgreements, ...rest } = figures;
 	const standardErrors = subsetErrors(tokenLosses!, windows, positions);
 	return perToken ? { ...figures, standardErrors } : { ...rest, standardErrors };
-}
-
-/** A multiple of 64 from 64 to 512, so that the logits of a ubatch stay below their bound. */
-export function defaultUbatch(vocabulary: number): number {
-	return Math.max(64, Math.min(512, Math.floor(logitsBytes / (4 * vocabulary) / 64) * 64));
 }
 
 function inRange(name: string, value: number, min: number, max: number): number {

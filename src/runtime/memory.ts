@@ -1,16 +1,20 @@
 import { freemem, totalmem } from "node:os";
 import { NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
+import { referenceBytes } from "./positions.js";
+import { defaultUbatch } from "./ubatch.js";
 
 /** What will be measured, as far as it takes memory. */
 export interface MemoryShape {
-	/** Tokens that run through a block at once. @default 512 */
+	/** Tokens that run through a block at once. @default the evaluator's: 512, less for large vocabularies */
 	ubatch?: number | undefined;
 	/** Windows in the largest fold, and tokens in a window. @default one window of a ubatch */
 	windows?: number | undefined;
 	windowLength?: number | undefined;
 	/** Most memory for hidden states kept between masks, bytes. @default 0: one mask at a time */
 	stateBytes?: number | undefined;
+	/** Positions whose distributions are kept to compare masks with. @default 0 */
+	referencePositions?: number | undefined;
 }
 
 /** Bytes that loading and measuring takes, by what takes them. */
@@ -23,6 +27,8 @@ export interface MemoryNeed {
 	states: number;
 	/** Logits of one ubatch, twice: in the graph and copied out of it. */
 	logits: number;
+	/** Distributions of the full model that masks are compared with. */
+	references: number;
 	/** The graph's other values, and the program. */
 	rest: number;
 	total: number;
@@ -38,12 +44,12 @@ export function availableMemory(): number {
 
 /** Bytes that loading a model and measuring it in this shape takes. */
 export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNeed {
-	const ubatch = shape.ubatch ?? 512;
-	const length = shape.windowLength ?? ubatch;
 	const windows = shape.windows ?? 1;
 	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
 	const width = number("embedding_length");
 	const vocabulary = file.tensor("token_embd.weight")?.dims[1] ?? 0;
+	const ubatch = shape.ubatch ?? defaultUbatch(Math.max(1, vocabulary));
+	const length = shape.windowLength ?? ubatch;
 	const together = Math.max(1, Math.min(windows, Math.floor(ubatch / length)));
 	const blocks = number("block_count");
 	const need = {
@@ -51,6 +57,7 @@ export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNee
 		context: together * (cells(length) * keyValueWidth(file, blocks) * HALF + recurrentWidth(file, blocks) * FLOAT),
 		states: Math.min(shape.stateBytes ?? 0, blocks * windows * length * width * FLOAT),
 		logits: 2 * ubatch * vocabulary * FLOAT,
+		references: referenceBytes(shape.referencePositions ?? 0, vocabulary),
 		rest: 64 * 2 ** 20 + 8 * ubatch * width * FLOAT,
 	};
 	return { ...need, total: Object.values(need).reduce((sum, bytes) => sum + bytes, 0) };
@@ -94,10 +101,11 @@ function recurrentWidth(file: GgufFile, blocks: number): number {
 export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available = availableMemory()): void {
 	const need = neededMemory(file, shape);
 	if (need.total <= available) return;
-	const { tensors, context, states, logits } = need;
+	const { tensors, context, states, logits, references } = need;
+	const distributions = references > 0 ? `, ${sizeText(references)} distributions to compare with` : "";
 	throw new NotEnoughMemoryError(
 		`${file.paths[0]} needs about ${sizeText(need.total)} of memory and ${sizeText(available)} are free ` +
-			`(${sizeText(tensors)} weights, ${sizeText(context)} context, ${sizeText(states)} hidden states kept, ${sizeText(logits)} logits). ` +
+			`(${sizeText(tensors)} weights, ${sizeText(context)} context, ${sizeText(states)} hidden states kept, ${sizeText(logits)} logits${distributions}). ` +
 			"Close other programs, measure fewer or shorter windows, or take a smaller quantisation of the model.",
 	);
 }
@@ -106,6 +114,12 @@ export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available =
 export function roomForStates(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
 	const rest = neededMemory(file, { ...shape, stateBytes: 0 }).total;
 	return Math.max(0, Math.min(most, Math.floor(available - rest)));
+}
+
+/** Bytes that measuring takes beside the weights of a model that is loaded. */
+export function neededBesideWeights(file: GgufFile, shape: MemoryShape = {}): number {
+	const { total, tensors } = neededMemory(file, shape);
+	return total - tensors;
 }
 
 /** Bytes for people. */

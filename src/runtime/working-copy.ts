@@ -1,7 +1,7 @@
 import { rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NoSpaceError } from "../errors.js";
-import { availableMemory, sizeText } from "./memory.js";
+import { availableMemory, neededBesideWeights, sizeText } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";
 import { type FileType, quantizeFile } from "./quantize.js";
 
@@ -13,9 +13,9 @@ export function copyBytes(model: Model, type: FileType): number {
 	return Math.ceil(model.facts.parameters * (bytesPerWeight[type] ?? 2));
 }
 
-/** Whether memory has room for a copy beside the model. */
+/** Whether memory has room for a copy beside the model, and for measuring with it. */
 export function copyFits(model: Model, type: FileType): boolean {
-	return 1.2 * copyBytes(model, type) + 2 ** 28 < availableMemory();
+	return 1.2 * copyBytes(model, type) + 2 ** 28 + neededBesideWeights(model.file) < availableMemory();
 }
 
 /**

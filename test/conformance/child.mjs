@@ -7,6 +7,7 @@ import { differences, readByHuggingface, readByLlama } from "./readers.mjs";
 
 const dist = new URL("../../dist/", import.meta.url);
 const { Coalition, GgufFile, Model, describeBlocks, makeWindows, removeBlocks, writeGguf } = await import(new URL("index.js", dist));
+const { drawPositions } = await import(new URL("calibration/index.js", dist));
 const { outputTensors, unitTensors } = await import(new URL("architectures/index.js", dist));
 const { keptProblem } = await import(new URL("architectures/kept.js", dist));
 const { removeBlocksUnchecked } = await import(new URL("architectures/remove.js", dist));
@@ -122,28 +123,54 @@ async function onOriginal(sets, sharePrefixes) {
  * for hidden states, or on a batch that was cancelled before.
  */
 async function shared() {
-	const expected = await onOriginal(job.allowed, true);
+	// The whole model begins as the others do, and those that lose their last blocks are its beginning.
+	const sets = [...job.allowed, []];
+	const expected = await onOriginal(sets, true);
 	const same = (how, prints, order = expected) => {
 		const at = prints.findIndex(({ bits }, i) => bits !== order[i].bits);
 		if (at >= 0) throw Object.assign(new Error(`a batch ${how} computes something else for its set ${at}`), { code: "BATCH" });
 	};
-	same("in reverse", await measure(original, job.allowed.toReversed(), true), expected.toReversed());
-	same("without memory for hidden states", await measure(original, job.allowed, true, { stateBytes: 0 }));
+	same("in reverse", await measure(original, sets.toReversed(), true), expected.toReversed());
+	const shuffled = [...sets.keys()].sort((a, b) => ((a * 7 + 3) % 11) - ((b * 7 + 3) % 11));
+	const inThatOrder = (list) => shuffled.map((i) => list[i]);
+	same("shuffled", await measure(original, inThatOrder(sets), true), inThatOrder(expected));
+	same("without memory for hidden states", await measure(original, sets, true, { stateBytes: 0 }));
 	const oneState = 4 * job.windows * job.length * original.facts.width;
-	same("with memory for one hidden state", await measure(original, job.allowed, true, { stateBytes: oneState }));
-	const measured = new Set();
+	same("with memory for one hidden state", await measure(original, sets, true, { stateBytes: oneState }));
+	await drawnAlike(sets);
+	const left = await cutShort(sets, expected);
+	same("after a cancelled one", await measure(original, sets.filter(left), true), expected.filter(left));
+	return expected.slice(0, -1);
+}
+
+/** With drawn positions the masks are walked in another order: a few sets alone, then all in a batch. */
+async function drawnAlike(sets) {
+	const positions = drawPositions(windowsFor(original), { share: 0.5, seed: 1 });
+	const batch = await measure(original, sets, true, { positions });
+	for (const i of [0, sets.length - 1]) {
+		const [alone] = await measure(original, [sets[i]], false, { positions });
+		if (alone.bits !== batch[i].bits)
+			throw Object.assign(new Error(`with drawn positions a batch computes something else for its set ${i}`), { code: "BATCH" });
+	}
+}
+
+/** Cancels a batch after its first mask. Whether a set is still to be measured. */
+async function cutShort(sets, expected) {
+	const measured = new Map();
 	const controller = new AbortController();
-	const onMask = (index) => {
-		measured.add(index);
+	const onMask = (index, evaluation) => {
+		measured.set(index, evaluation);
 		controller.abort("cancelled here");
 	};
-	await measure(original, job.allowed, true, { signal: controller.signal, onMask }).catch((reason) => {
+	await measure(original, sets, true, { signal: controller.signal, onMask }).catch((reason) => {
 		if (reason !== "cancelled here") throw reason;
 	});
-	// What it had not come to; a batch of small masks may have ended before it heard of it.
-	const left = (_, i) => measured.size === job.allowed.length || !measured.has(i);
-	same("after a cancelled one", await measure(original, job.allowed.filter(left), true), expected.filter(left));
-	return expected;
+	for (const [index, evaluation] of measured) {
+		if (print(evaluation).bits !== expected[index].bits)
+			throw Object.assign(new Error(`a batch that is cancelled later hands over something else for its set ${index}`), { code: "BATCH" });
+	}
+	// A batch of small masks may have ended before it heard of it: then all are measured again.
+	return (_, i) => measured.size === sets.length || !measured.has(i);
 }
 
 async function resumes() {

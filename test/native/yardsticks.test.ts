@@ -7,7 +7,7 @@ import { drawPositions } from "../../src/calibration/index.js";
 import { InvalidOptionError, NotEnoughMemoryError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { GgufFile } from "../../src/gguf/index.js";
-import { defaultUbatch } from "../../src/runtime/evaluator.js";
+import { defaultUbatch } from "../../src/runtime/ubatch.js";
 import { Model } from "../../src/runtime/model.js";
 import { makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
 import { applyPlan } from "../../src/apply.js";

@@ -122,6 +122,11 @@ describe("what a search is measured with", () => {
 			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
 			.map(({ parentPath, name }) => join(parentPath, name))
 			.find((path) => readFileSync(path, "utf8").includes('"weights"'))!;
+	const keptWindows = (home: string) =>
+		readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
+			.filter(({ name }) => name.endsWith(".json"))
+			.map(({ parentPath, name }) => join(parentPath, name))
+			.find((path) => readFileSync(path, "utf8").includes('"folds"'))!;
 	const runIn = async (home: string, options: PruneOptions) => {
 		process.env.PRUNE_GGUF_HOME = join(folder, home);
 		const phases = new Set<string>();
@@ -196,6 +201,25 @@ describe("what a search is measured with", () => {
 		await runIn("good-part", { method: "leave-one-out" });
 		const { phases } = await runIn("good-part", { method: "random", masks: 62 });
 		expect([...phases]).not.toContain("trying ways to cut up the work");
+	});
+
+	it("is read back from the ledger that a run goes on with", async () => {
+		await runIn("read-back", { method: "leave-one-out" });
+		const path = searchLedger(join(folder, "read-back"));
+		const [header, ...lines] = readFileSync(path, "utf8").split("\n");
+		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
+		// As a machine of another kind would have chosen: a ubatch of one window, one thread.
+		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, ubatch: 32, threads: 1 } }), ...lines].join("\n"));
+		const notes: string[] = [];
+		const { result } = await runIn("read-back", { removeBlocks: 2, onLog: ({ message }) => notes.push(message) });
+		expect(result.plan!.machine).toMatchObject({ ubatch: 32, threads: 1 });
+		expect(notes.join("\n")).toMatch(/begun with 1 threads, which is kept/);
+		const search = result.plan!.losses.search!;
+		const folds = JSON.parse(readFileSync(keptWindows(join(folder, "read-back")), "utf8")) as { folds: { search: number[] } };
+		const windows = { tokens: Int32Array.from(folds.folds.search), count: 3, length: 32 };
+		const evaluator = model.createEvaluator({ ubatch: 32, threads: 1 });
+		const [again] = await evaluator.evaluate([Coalition.ofRemoved(blocks, result.plan!.removed)], windows);
+		expect(search.removed.windows).toEqual([...again!.losses]);
 	});
 
 	it("may keep states in half precision, in a ledger of its own", async () => {

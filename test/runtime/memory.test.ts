@@ -18,6 +18,13 @@ describe("neededMemory", () => {
 		expect(need.total).toBe(need.tensors + need.context + need.states + need.logits + need.rest);
 	});
 
+	it("counts the distributions that masks are compared with, two bytes a token of the vocabulary", () => {
+		const { references, total } = neededMemory(fixture, { referencePositions: 300 });
+		expect(references).toBe(300 * 1024 * 2);
+		expect(total).toBe(neededMemory(fixture).total + references);
+		expect(() => checkMemory(fixture, { referencePositions: 1e6 }, 2 ** 30)).toThrow(/1\.9 GiB distributions to compare with\)/);
+	});
+
 	it("counts the keys and values of the windows that run together", async () => {
 		const keys: Keys = {
 			embedding_length: ["uint32", 1024],

@@ -78,6 +78,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						workingWeights: args.workingWeights,
 						scoreShare: args.scoreShare,
 						stateType: args.stateType,
+						stateBytes: args.stateBytes,
 						calibration: args.calibration,
 						objective: args.objective,
 						questions: args.questions,

@@ -25,9 +25,9 @@ export function rankCommand(context: CliContext) {
 					const spend = { masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs };
 					const { objective, questions, limit } = args;
 					const measure = { method, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
-					const { threads, gpuLayers, workingWeights, scoreShare, stateType, allowUnknownArchitecture } = args;
-					const options = { ...measure, threads, gpuLayers, workingWeights, scoreShare, stateType, allowUnknownArchitecture };
-					const result = await api.rankBlocks(args.model, { ...options, signal, onProgress, onLog });
+					const { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, allowUnknownArchitecture } = args;
+					const machine = { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, allowUnknownArchitecture };
+					const result = await api.rankBlocks(args.model, { ...measure, ...machine, signal, onProgress, onLog });
 					return { json: result, text: rankText(result, style) };
 				},
 				{ resumable: true },
