@@ -210,8 +210,13 @@ export function alternativesFigure({ versions }: ReportAlternatives): Html {
 					Plot.text(
 						points.filter(({ megabytes }) => (megabytes > middle ? "end" : "start") === textAnchor),
 						{
-							...{ x: "megabytes", y: "y", text: ({ name }) => labelOf(name), textAnchor, fill: color("ink") },
-							...{ dx: textAnchor === "start" ? 9 : -9, dy: -9 },
+							x: "megabytes",
+							y: "y",
+							text: ({ name }) => labelOf(name),
+							textAnchor,
+							fill: color("ink"),
+							dx: textAnchor === "start" ? 9 : -9,
+							dy: -9,
 						},
 					),
 				),
