@@ -20,6 +20,7 @@ if (status !== 0) process.exit(status ?? 1);
 process.stdout.write(`
 The smaller model: ${show(output)}
 Its plan:          ${show(output)}.plan.json
+The report:        ${show(output)}.report.html (open it in a browser)
 
 Next, on a model of your own (nothing is written by the first command):
   npx prune-gguf your-model.gguf

@@ -1,7 +1,8 @@
-// Writes the pages that are made from the code: docs/cli.md and docs/architectures.md. Needs `npm run build` first.
+// Writes the pages that are made from the code: docs/cli.md, docs/architectures.md and docs/report.schema.json. Needs `npm run build` first.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { toJsonSchema } from "@valibot/to-json-schema";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -23,6 +24,16 @@ export async function cliMarkdown(runCli) {
 		parts.push(`## ${["prune-gguf", ...command].join(" ")}`, `\`\`\`text\n${help.trimEnd()}\n\`\`\``);
 	}
 	return `${parts.join("\n\n")}\n`;
+}
+
+/**
+ * The text of docs/report.schema.json.
+ * @param reportSchema of src/report/report-data.ts, compiled or not
+ */
+export function reportJsonSchema(reportSchema) {
+	// JSON knows finite numbers only.
+	const schema = toJsonSchema(reportSchema, { target: "draft-2020-12", ignoreActions: ["finite"] });
+	return `${JSON.stringify({ title: "Report of prune-gguf", ...schema }, undefined, "\t")}\n`;
 }
 
 async function helpOf(runCli, command) {
@@ -53,4 +64,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const { architectureTableMarkdown } = await import("../dist/architectures/index.js");
 	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));
 	writeFileSync(join(root, "docs", "architectures.md"), architectureTableMarkdown());
+	const { reportSchema } = await import("../dist/report/report-data.js");
+	writeFileSync(join(root, "docs", "report.schema.json"), reportJsonSchema(reportSchema));
 }

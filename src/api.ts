@@ -1,5 +1,6 @@
 import type { CalibrationFile } from "./calibration/index.js";
 import type { Method } from "./methods.js";
+import type { Report } from "./report/report-data.js";
 import type { ContributionUnit, Plan } from "./storage/plan.js";
 
 import { type StateType, stateTypes } from "./runtime/evaluator.js";
@@ -127,6 +128,13 @@ export interface PruneOptions extends MeasureOptions {
 	readonly remove?: number[] | undefined;
 	/** Where the plan is written. */
 	readonly plan?: string | undefined;
+	/**
+	 * Where the report is written, an HTML page; its JSON goes beside it. `false`: nowhere. @default `OUTPUT.report.html`, nowhere without
+	 * an output
+	 */
+	readonly report?: string | false | undefined;
+	/** Where a short model card is written, Markdown. @default nowhere */
+	readonly modelCard?: string | undefined;
 	readonly overwrite?: boolean | undefined;
 	readonly dryRun?: boolean | undefined;
 }
@@ -179,6 +187,11 @@ export interface PruneResult {
 	readonly planPath?: string | undefined;
 	/** Missing after a dry run, and where no output was named. */
 	readonly output?: WrittenFile | undefined;
+	/** All that the run has to say; missing after a dry run. */
+	readonly report?: Report | undefined;
+	/** The page that was written; missing where none was asked for, or it could not be written (which is a warning). */
+	readonly reportPath?: string | undefined;
+	readonly modelCardPath?: string | undefined;
 	/** In the unit of the objective. */
 	readonly curve: readonly CurvePoint[];
 	readonly objective: Objective;

@@ -53,7 +53,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} masks`),
 		}),
 	);
-	const { found, contributions, surrogate } = result;
+	const { found, contributions, surrogate, interactions, verdicts } = result;
 	const singles = await session.singleRemovals(found.fullLoss, options.signal, game);
 	const equivalent = [...found.equivalent.values()].flat().map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
@@ -61,6 +61,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		rivals: [...equivalent, ...rankedByContribution(session, found, ranking(singles.contributions), "leave-one-out")],
 		contributions: contributions ?? singles,
 		masks: found.measured,
+		evidence: { interactions, verdicts, forecasts: found.forecasts, trusted: found.trusted },
 		...(surrogate?.random
 			? {
 					surrogate: surrogateOf(surrogate.name, surrogate.trainMasks, surrogate.random, {

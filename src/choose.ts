@@ -1,5 +1,7 @@
 import type { Method, PruneOptions } from "./api.js";
 import type { Attribution } from "./attribution/attribution.js";
+import type { CutVerdict } from "./attribution/cut.js";
+import type { PairInteraction } from "./attribution/interactions.js";
 import { chooseAuto, searchBudget } from "./choose-auto.js";
 import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./choose-baselines.js";
 import { choosePaper, choosePaperRepaired, judgedMasks, paperMasks, repairedMasks } from "./choose-paper.js";
@@ -7,6 +9,7 @@ import { chooseBeam, chooseContiguous, chooseEvolutionary, chooseGreedy, chooseL
 import type { Game } from "./game/game.js";
 import { LossMeter } from "./game/loss-meter.js";
 import type { Choice } from "./race.js";
+import type { Forecast } from "./search/auto.js";
 import type { SearchOptions, SearchResult } from "./search/search.js";
 import type { Session } from "./session.js";
 import type { PlanSurrogate } from "./storage/plan.js";
@@ -20,10 +23,24 @@ export interface Choices {
 	/** Missing where the method says nothing of single blocks. */
 	contributions?: Attribution;
 	surrogate?: PlanSurrogate;
+	/** What a surrogate says beside its sets and contributions. */
+	evidence?: Evidence;
 	/** Distinct masks measured. */
 	masks: number;
 	/** Passes of the full model over the search fold that were no masks. @default 0 */
 	passes?: number;
+}
+
+/** What the automatic method learnt on the way, for the report. */
+export interface Evidence {
+	/** Pairs of blocks, those that stand in for one another first. */
+	readonly interactions: readonly PairInteraction[];
+	/** By the number of removed blocks: where each block stands when as many are cut by contribution. */
+	readonly verdicts: ReadonlyMap<number, readonly CutVerdict[]>;
+	/** Of the sets that it proposed, before they were measured. */
+	readonly forecasts: readonly Forecast[];
+	/** Whether its proposals were used; undefined where it never got so far. */
+	readonly trusted: boolean | undefined;
 }
 
 /** What a method gets: where it plays, and what is asked of it. */

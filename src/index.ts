@@ -31,6 +31,9 @@ export { GgufFile, writeGguf, writtenSize } from "./gguf/index.js";
 export { inspectModel } from "./inspect.js";
 export { pruneGguf } from "./prune.js";
 export { rankBlocks } from "./rank.js";
+export { reportCard } from "./report/card.js";
+export type { Report } from "./report/report-data.js";
+export { reportPage } from "./write-report.js";
 export type { ModelFacts, SweepStats } from "./runtime/addon.js";
 export { type BuildOptions, type BuildResult, buildAddon } from "./runtime/build.js";
 export {

@@ -3,7 +3,7 @@ import type { Contribution, PruneOptions } from "./api.js";
 import type { Attribution } from "./attribution/attribution.js";
 import type { Choices } from "./choose.js";
 import { commandLine } from "./command.js";
-import { objectiveFigures, textFigures } from "./plan-figures.js";
+import { foldFacts, objectiveFigures, textFigures } from "./plan-figures.js";
 import type { Finalist, Race } from "./race.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
 import type { Session } from "./session.js";
@@ -21,7 +21,8 @@ export async function makePlan(
 ): Promise<Plan> {
 	const { model } = session;
 	const { blocks } = model.facts;
-	const { folds, losses } = await textFigures(session, chosen.removed, options);
+	const origin = planOrigin(session, output, options);
+	const losses = await textFigures(session, chosen.removed, options);
 	const objective = await objectiveFigures(session, chosen.removed, options);
 	return parsePlan({
 		format: PLAN_FORMAT,
@@ -31,6 +32,35 @@ export async function makePlan(
 		removed: [...chosen.removed],
 		kept: blocks - chosen.removed.length,
 		method: chosen.method,
+		options: origin.options,
+		seed: origin.seed,
+		calibration: origin.calibration,
+		losses,
+		...(objective ? { objective } : {}),
+		...(decided.disagreements.length > 0 ? { disagreements: planDisagreements(decided) } : {}),
+		...(choices?.contributions ? { contributions: contributionsOf(choices.contributions) } : {}),
+		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
+		critical: reasonedBlocks(choices),
+		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
+		alternatives: alternativesOf(choices, decided),
+		versions: origin.versions,
+		backend: origin.backend,
+		machine: origin.machine,
+		timings: { ...session.timings },
+		command: origin.command,
+	});
+}
+
+/** How a run came about: what it takes to do it again. */
+export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versions" | "backend" | "machine" | "command"> & {
+	/** Of the model. */
+	readonly sha256: string;
+};
+
+/** The same for the plan and the report. */
+export function planOrigin(session: Session, output: string | undefined, options: PruneOptions): PlanOrigin {
+	return {
+		sha256: session.sha256,
 		options: defined({
 			method: options.remove ? undefined : (options.method ?? "greedy"),
 			removeBlocks: options.removeBlocks,
@@ -52,28 +82,25 @@ export async function makePlan(
 			stateType: options.stateType,
 		}),
 		seed: session.seed,
-		calibration: folds,
-		losses,
-		...(objective ? { objective } : {}),
-		...(decided.disagreements.length > 0 ? { disagreements: planDisagreements(decided) } : {}),
-		...(choices?.contributions ? { contributions: contributionsOf(choices.contributions) } : {}),
-		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
-		critical: (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
-		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
-		alternatives: alternativesOf(choices, decided),
+		calibration: foldFacts(session),
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
 		backend: String(session.settings.backend),
-		machine: session.settings,
-		timings: { ...session.timings },
-		command: commandLine(basename(model.path), output === undefined ? undefined : basename(output), options),
-	});
+		machine: { ...session.settings },
+		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), options),
+	};
+}
+
+/** Critical blocks with their reasons. */
+export function reasonedBlocks(choices: Choices | undefined): Plan["critical"] {
+	return (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason })));
 }
 
 function planDisagreements({ disagreements }: Race): NonNullable<Plan["disagreements"]> {
 	return disagreements.map(({ chosen, better, ...rest }) => ({ ...rest, chosen: [...chosen], better: [...better] }));
 }
 
-function contributionsOf(contributions: Attribution): NonNullable<Plan["contributions"]> {
+/** As a plan lists them. */
+export function contributionsOf(contributions: Attribution): NonNullable<Plan["contributions"]> {
 	return contributionRows(contributions).map(({ standardError, ...rest }) => ({
 		...rest,
 		estimator: contributions.estimator,
@@ -88,9 +115,12 @@ const units = { loss: "nats", value: "value", "log-loss": "log-nats", score: "sc
 
 /** One row a block that is no frozen one. */
 export function contributionRows({ contributions, standardErrors, scale }: Attribution): Contribution[] {
-	return Array.from(contributions, (value, block) => ({ block, value, standardError: standardErrors?.[block], unit: units[scale] })).filter(
-		({ value }) => Number.isFinite(value),
-	);
+	return Array.from(contributions, (value, block) => ({
+		block,
+		value,
+		standardError: known(standardErrors?.[block]),
+		unit: units[scale],
+	})).filter(({ value }) => Number.isFinite(value));
 }
 
 function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alternatives"] {
@@ -109,6 +139,10 @@ function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alte
 				...(winner ? { validationLoss: finite(winner.loss), validationStandardError: finite(winner.standardError ?? Number.NaN) } : {}),
 			};
 		});
+}
+
+function known(value: number | undefined): number | undefined {
+	return Number.isFinite(value) ? value : undefined;
 }
 
 function defined(values: Record<string, number | string | number[] | undefined>): Record<string, number | string | number[]> {

@@ -10,25 +10,29 @@ import { differences, finite, meanAndError } from "./statistics.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
 import type { Plan, PlanFold, PlanLosses, PlanObjectiveLosses } from "./storage/plan.js";
 
+/** The text of every fold. */
+export function foldFacts({ calibration }: Session): Record<FoldName, PlanFold> {
+	const fold = (name: FoldName): PlanFold => {
+		const windows = calibration.folds[name];
+		const sources = calibration.sources.map(({ counts, ...source }) => ({ ...source, count: counts[name] }));
+		return {
+			...{ source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length },
+			...(sources.length > 1 ? { sources } : {}),
+		};
+	};
+	return { search: fold("search"), validation: fold("validation"), report: fold("report") };
+}
+
 /** Losses of the full model and without the chosen blocks on the text of every fold. Measures what is not known. */
 export async function textFigures(
 	session: Session,
 	removed: readonly number[],
 	options: PruneOptions,
-): Promise<{ folds: Record<string, PlanFold>; losses: Record<string, PlanLosses> }> {
-	const { calibration } = session;
-	const folds: Record<string, PlanFold> = {};
+): Promise<Record<string, PlanLosses>> {
 	const losses: Record<string, PlanLosses> = {};
-	for (const name of foldNames) {
-		const windows = calibration.folds[name];
-		const sources = calibration.sources.map(({ counts, ...source }) => ({ ...source, count: counts[name] }));
-		folds[name] = {
-			...{ source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length },
-			...(sources.length > 1 ? { sources } : {}),
-		};
+	for (const name of foldNames)
 		losses[name] = await session.timed("figures", async () => pairOf(...(await beforeAfter(session.texts[name], removed, options))));
-	}
-	return { folds, losses };
+	return losses;
 }
 
 /** The objective before and after on every fold; undefined where it is the loss of the text. */

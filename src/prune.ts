@@ -1,6 +1,6 @@
 // The main job, top to bottom.
 import { createHash } from "node:crypto";
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import type { CurvePoint, Estimate, PruneOptions, PruneResult } from "./api.js";
 import { type Choices, choose, plannedMasks } from "./choose.js";
 import { quoted } from "./command.js";
@@ -9,8 +9,9 @@ import { FileError, InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, checkCount, checkedRemoval, checkEverProvable, checkProvable, readHeader } from "./header.js";
 import { textFiles } from "./objective.js";
-import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
+import { type Choice, chosenOf, commandsFor, curveOf, race, suggest } from "./race.js";
 import { makePlan } from "./make-plan.js";
+import type { RunFacts } from "./make-report.js";
 import { checkMethodOptions } from "./method-options.js";
 import { factsOf, type Method } from "./methods.js";
 import { logger } from "./log.js";
@@ -23,7 +24,9 @@ import { measureBeyondSliding } from "./oracle.js";
 import { nearBest } from "./near-best.js";
 import { notePartials } from "./partials.js";
 import { formatDuration } from "./report/format.js";
+import { type Run, reportRun, runFacts, watched } from "./run-report.js";
 import type { Ledger } from "./storage/ledger.js";
+import { checkTargets } from "./targets.js";
 import { sharedTime } from "./working-weights.js";
 import { writePruned } from "./write.js";
 
@@ -37,58 +40,51 @@ import { writePruned } from "./write.js";
  * const result = await pruneGguf("model.gguf", "smaller.gguf", { removeBlocks: 6 });
  * console.log(result.plan?.removed);
  */
-export async function pruneGguf(model: string, output: string | undefined, options: PruneOptions = {}): Promise<PruneResult> {
-	const started = Date.now();
+export async function pruneGguf(model: string, output: string | undefined, given: PruneOptions = {}): Promise<PruneResult> {
+	const run: Run = { started: Date.now(), warnings: [] };
+	const options = watched(given, run);
 	const amount = amountOf(options);
 	if (amount === "curve" && options.plan !== undefined) {
 		throw new InvalidOptionError("--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction or --remove");
 	}
 	checkMethodOptions(options.method ?? "greedy", options);
-	// Found out before hours of measuring.
-	if (amount !== "curve" && !options.dryRun) {
-		if (output !== undefined && options.plan !== undefined && resolve(output) === resolve(options.plan)) {
-			throw new InvalidOptionError(`${output} cannot be both the output and the plan: give two names`);
-		}
-		const target = { overwrite: options.overwrite ?? false, inputs: [model, ...textFiles(options)] };
-		for (const path of [output, options.plan ?? (output === undefined ? undefined : `${output}.plan.json`)]) {
-			if (path !== undefined) await checkTarget(path, target);
-		}
-	}
+	await checkTargets(model, output, options, amount === "curve");
 	const header = await readHeader(model, options);
 	const { blocks } = header;
 	const removable = countOf(amount, model, blocks, options.method ?? "greedy");
-	const given = options.remove && checkedRemoval(model, blocks, options.remove);
-	const partly = checkEverProvable(model, blocks, given);
+	const named = options.remove && checkedRemoval(model, blocks, options.remove);
+	const partly = checkEverProvable(model, blocks, named);
 	if (partly) logger(options)("warning", partly);
 	if (output !== undefined && removable.count !== undefined && !options.dryRun) {
-		checkProvable(model, blocks, given);
-		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes: bytesToWrite(header, given ?? removable.count) });
+		checkProvable(model, blocks, named);
+		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes: bytesToWrite(header, named ?? removable.count) });
 		await notePartials(output, options);
 	}
 	const masks = options.remove ? 0 : plannedMasks(options.method ?? "greedy", blocks.blocks, removable.kmax, options);
 	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false });
 	try {
 		const estimate = await announce(session, removable, options);
-		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, started);
+		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
 
 		const choices = options.remove ? undefined : await choose(session, options.method ?? "greedy", removable.kmax, options);
 		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
 		const decided = await race(session, candidates(session, choices, removable, options), options);
 		const curve = curveOf(decided);
+		const facts = runFacts(session, output, choices, decided, run, options);
 		if (amount === "curve") {
+			const suggestion = suggest(curve, session);
 			return finish(
 				session,
 				{
-					curve,
-					disagreements: decided.disagreements,
-					suggestion: suggest(curve, session),
+					...{ curve, disagreements: decided.disagreements, suggestion },
 					commands: commandsFor(model, output, curve, session, options),
+					...(await reportRun(facts, { suggestion, timings: session.timings }, run, options)),
 				},
-				started,
+				run,
 			);
 		}
-		return await deliver(session, output, decided, choices, curve, options, started);
+		return await deliver(session, output, facts, curve, options, run);
 	} finally {
 		await session.close();
 	}
@@ -194,12 +190,12 @@ function candidates(session: Session, choices: Choices | undefined, removable: R
 async function deliver(
 	session: Session,
 	output: string | undefined,
-	decided: Race,
-	choices: Choices | undefined,
+	facts: RunFacts,
 	curve: CurvePoint[],
 	options: PruneOptions,
-	started: number,
+	run: Run,
 ): Promise<PruneResult> {
+	const { choices, decided } = facts;
 	const chosen = chosenOf(decided);
 	const plan = await makePlan(session, output, chosen, choices, decided, options);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
@@ -209,7 +205,6 @@ async function deliver(
 	let written: PruneResult["output"];
 	if (output !== undefined) {
 		const { file } = session.model;
-		const summary = summarize(session.model);
 		const expected = {
 			windows: session.calibration.folds.report,
 			losses,
@@ -221,10 +216,12 @@ async function deliver(
 		// One model in memory at a time: the written one is loaded to be verified.
 		await session.close();
 		written = await session.timed("write", () => writePruned(file, output, chosen.removed, session.sha256, expected, options));
-		await writePlanOf(session, output, { ...plan, timings: { ...session.timings } }, planPath, options);
+		const { timings } = session;
+		await writePlanOf(session, output, { ...plan, timings: { ...timings } }, planPath, options);
 		return {
-			...{ model: summary, plan, planPath, output: written, curve, objective: session.objective, disagreements: decided.disagreements },
-			...{ commands: [], seconds: (Date.now() - started) / 1000 },
+			...{ model: facts.model, plan, planPath, output: written, curve, objective: session.objective, disagreements: decided.disagreements },
+			...(await reportRun(facts, { plan, output: written, timings }, run, options)),
+			...{ commands: [], seconds: (Date.now() - run.started) / 1000 },
 		};
 	}
 	await writePlan(planPath, plan, {
@@ -239,8 +236,9 @@ async function deliver(
 			curve,
 			disagreements: decided.disagreements,
 			commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`],
+			...(await reportRun(facts, { plan, timings: session.timings }, run, options)),
 		},
-		started,
+		run,
 	);
 }
 
@@ -273,7 +271,7 @@ function keptName({ method, removed, calibration, options, machine }: Plan): str
 
 type Finished = Omit<PruneResult, "model" | "objective" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;
 
-function finish(session: Session, result: Finished, started: number): PruneResult {
+function finish(session: Session, result: Finished, { started }: Run): PruneResult {
 	return {
 		model: summarize(session.model),
 		objective: session.objective,

@@ -33,6 +33,8 @@ export interface Race {
 	/** Sources that would rather have another set. */
 	readonly disagreements: readonly Disagreement[];
 	readonly winners: ReadonlyMap<number, Finalist>;
+	/** Every set that took part, as it was proposed. */
+	readonly finalists: readonly Finalist[];
 }
 
 /** Decides between the sets of each size on the validation fold, which no search has seen. The method's own set wins a tie. */
@@ -44,11 +46,13 @@ export async function race(session: Session, choices: readonly Choice[], options
 	);
 	const { losses: full, sources } = measured[0]!;
 	const winners = new Map<number, Finalist>();
+	const finalists: Finalist[] = [];
 	choices.forEach((choice, i) => {
 		const { losses } = measured[i + 1]!;
 		const { mean: added, standardError } = meanAndError(differences(losses, full), sources);
 		const loss = meanAndError(losses, sources).mean;
 		const finalist = { ...choice, loss, added, standardError, figures: meansOf(measured[i + 1]!) };
+		finalists.push(finalist);
 		const best = winners.get(choice.removed.length);
 		if (!best || finalist.added < best.added) winners.set(choice.removed.length, finalist);
 	});
@@ -62,7 +66,7 @@ export async function race(session: Session, choices: readonly Choice[], options
 	}
 	const disagreements = disagreementsIn(winners, choices, measured.slice(1));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
-	return { fullLoss: meanAndError(full, sources).mean, fullFigures: meansOf(measured[0]!), winners, disagreements };
+	return { fullLoss: meanAndError(full, sources).mean, fullFigures: meansOf(measured[0]!), winners, finalists, disagreements };
 }
 
 function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
@@ -100,7 +104,7 @@ export function curveOf(decided: Race): CurvePoint[] {
 }
 
 /** Added to the objective, nats, up to which a smaller model is suggested: perplexity rises by about a tenth. */
-const sensibleLoss = 0.1;
+export const sensibleLoss = 0.1;
 
 /** What that bound means, and what a set costs, for people. */
 const costWords: Readonly<Record<Objective, { bound: string; cost: (added: number) => string }>> = {

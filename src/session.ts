@@ -19,6 +19,7 @@ import type { TokenWindows } from "./runtime/windows.js";
 import type { SearchPlan } from "./search-setup.js";
 import { openGames, type SessionGames, settled } from "./session-games.js";
 import { identityOf } from "./storage/hash.js";
+import { differences, meanAndError } from "./statistics.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
 import { makeRunFolder } from "./storage/runs.js";
 
@@ -127,16 +128,22 @@ export class Session {
 		}
 	}
 
-	/** Loss that each block's removal alone adds, from what is already measured or measured now. */
+	/** Loss that each block's removal alone adds, from what is already measured or measured now; errors are paired by window. */
 	async singleRemovals(fullLoss: number, signal: AbortSignal | undefined, game: Game = this.games.search): Promise<Attribution> {
 		const { players } = game;
 		const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
 			(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
 		);
-		const measured = await game.measure(alone, { phase: "single removals", signal });
+		const [full, ...measured] = await game.measure([Coalition.full(players), ...alone], { phase: "single removals", signal });
 		const contributions = new Float64Array(players).fill(Number.NaN);
-		for (const measurement of measured) contributions[measurement.coalition.removed()[0]!] = meanLoss(measurement) - fullLoss;
-		return { estimator: "leave-one-out", contributions, scale: "loss", masks: measured.length + 1, settings: {} };
+		const standardErrors = new Float64Array(players).fill(Number.NaN);
+		for (const measurement of measured) {
+			const block = measurement.coalition.removed()[0]!;
+			contributions[block] = meanLoss(measurement) - fullLoss;
+			const { standardError } = meanAndError(differences(measurement.losses, full!.losses), measurement.sources);
+			standardErrors[block] = standardError ?? Number.NaN;
+		}
+		return { estimator: "leave-one-out", contributions, standardErrors, scale: "loss", masks: measured.length + 1, settings: {} };
 	}
 
 	/** Seconds of a step, kept for the plan. */

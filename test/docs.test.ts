@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { commandNames, runCli } from "../src/cli/run.js";
 import { exitCodes } from "../src/cli/exit.js";
+import { reportSchema } from "../src/report/report-data.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -24,6 +25,12 @@ async function cliMarkdown(): Promise<string> {
 }
 
 describe("docs", () => {
+	it("docs/report.schema.json is the code's schema", async () => {
+		const script = (await import(new URL("../scripts/docs.mjs", import.meta.url).href)) as { reportJsonSchema(schema: unknown): string };
+		const hint = "docs/report.schema.json is stale: npm run build && node scripts/docs.mjs";
+		expect(read("docs/report.schema.json"), hint).toBe(script.reportJsonSchema(reportSchema));
+	});
+
 	it("docs/cli.md is what --help says", async () => {
 		expect(read("docs/cli.md"), "docs/cli.md is stale: npm run build && node scripts/docs.mjs").toBe(await cliMarkdown());
 	});

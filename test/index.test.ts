@@ -61,6 +61,8 @@ describe("the public entry", () => {
 			  "readPlan",
 			  "readQuestions",
 			  "removeBlocks",
+			  "reportCard",
+			  "reportPage",
 			  "stateTypes",
 			  "valueOfLoss",
 			  "workingWeights",

@@ -7,7 +7,7 @@ export interface Attribution {
 	 * Blocks tied in a unit share the unit's contribution equally, so that sums over blocks keep their meaning.
 	 */
 	readonly contributions: Float64Array;
-	/** Standard error of each contribution over the estimator's own randomness; absent where there is none. */
+	/** Standard error of each contribution: over the estimator's own randomness, of leave-one-out over the windows; absent where there is none. */
 	readonly standardErrors?: Float64Array;
 	/** `value`: v(S) = exp(-added loss). `loss`: nats per token. `log-loss`: log(1 + added loss). `score`: of a baseline, no measured game. */
 	readonly scale: "value" | "loss" | "log-loss" | "score";

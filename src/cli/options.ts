@@ -153,6 +153,13 @@ export const rankMethod = valueOption(
 
 export const removeOption = (describe: string) => valueOption(describe, groups.amount, blocksOption("remove"));
 
+/** `--no-report` arrives as `false`. */
+export const reportOption = valueOption(
+	"Where to write the report, an HTML page with its JSON beside it; --no-report for none [default: OUTPUT.report.html]",
+	groups.output,
+	(value: unknown) => (value === false ? false : textOption("report")(value)),
+);
+
 export const overwriteOption = {
 	describe: "Replace the output if it exists (the input never)",
 	type: "boolean",

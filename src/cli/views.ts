@@ -11,16 +11,8 @@ import {
 } from "../report/format.js";
 import { compareCosts, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
-import {
-	contributionsTable,
-	curveTable,
-	factsTable,
-	objectiveTable,
-	objectiveTitles,
-	sourcesTable,
-	summaryTable,
-	surrogateLine,
-} from "../report/terminal.js";
+import { contributionsTable, curveTable, factsTable, objectiveTitles, surrogateLine } from "../report/terminal.js";
+import { summaryText } from "../report/summary.js";
 import type {
 	Accuracy,
 	AccuracyDifference,
@@ -47,39 +39,11 @@ export function pruneText(result: PruneResult, style: TextStyle): string {
 }
 
 function chosenParts(result: PruneResult, plan: Plan, style: TextStyle): string[] {
-	const { model, output } = result;
-	const parts = [
-		`${paint("bold", `Remove blocks ${formatBlocks(plan.removed)}`, style)} of 0..${plan.model.blocks - 1} (${plan.method})\n`,
-	];
-	const name = (["report", "validation", "search"] as const).find((fold) => plan.losses[fold]);
-	const losses = name && plan.losses[name];
-	if (losses) {
-		parts.push(
-			summaryTable(
-				{
-					text: `${name} fold`,
-					loss: [losses.full.mean, losses.removed.mean],
-					difference: losses.difference,
-					standardError: losses.standardError,
-					blocks: [plan.model.blocks, plan.kept],
-					parameters: output && [model.parameters, output.parameters],
-					size: output && [model.size, output.size],
-				},
-				style,
-			),
-		);
-	}
-	const objective = name && plan.objective?.folds[name];
-	if (plan.objective && objective) {
-		const { figures = {}, full, removed, ...rest } = objective;
-		const value = { ...rest, full: full.mean, removed: removed.mean };
-		parts.push(objectiveTable({ title: `${name} fold`, name: plan.objective.name, value, figures }, style));
-	}
-	const sources = (objective ?? losses)?.sources;
-	if (sources) parts.push(sourcesTable(sources, style));
-	if (plan.surrogate) parts.push(surrogateLine(plan.surrogate));
-	parts.push(endLines(result));
-	return parts;
+	// Without a report there was a warning that says why.
+	const summary = result.report
+		? summaryText(result.report, style)
+		: `Remove blocks ${formatBlocks(plan.removed)} of 0..${plan.model.blocks - 1}\n`;
+	return [`${summary}Method: ${plan.method}\n`, endLines(result)];
 }
 
 function curveParts(result: PruneResult, style: TextStyle): string[] {
@@ -98,7 +62,7 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 	return parts;
 }
 
-function endLines({ output, planPath, estimate, seconds }: PruneResult): string {
+function endLines({ output, planPath, reportPath, modelCardPath, estimate, seconds }: PruneResult): string {
 	const lines: string[] = [];
 	if (estimate) {
 		const { masks, known, tokens } = estimate;
@@ -110,6 +74,8 @@ function endLines({ output, planPath, estimate, seconds }: PruneResult): string 
 	if (output) lines.push(writtenLine(output));
 	else if (!estimate) lines.push("No model was written.");
 	if (planPath) lines.push(`Plan: ${planPath}`);
+	if (reportPath) lines.push(`Report: ${reportPath}`);
+	if (modelCardPath) lines.push(`Model card: ${modelCardPath}`);
 	lines.push(`Time: ${formatDuration(seconds)}`);
 	return `${lines.join("\n")}\n`;
 }

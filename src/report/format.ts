@@ -26,6 +26,15 @@ export function formatSigned(value: number | null | undefined, digits = 4): stri
 	return isNumber(value) ? signed(value, value.toFixed(digits)) : BROKEN;
 }
 
+/** A ratio with its standard error: `x 1.37 ± 0.02`. */
+export function formatRatio(ratio: number | null | undefined, standardError?: number | null | undefined): string {
+	if (!isNumber(ratio)) return BROKEN;
+	if (!isNumber(standardError)) return `x ${formatSignificant(ratio)}`;
+	if (ratio >= 1e4) return `x ${formatSignificant(ratio)} ± ${formatSignificant(standardError)}`;
+	const digits = ratio < 100 ? 2 : 0;
+	return `x ${ratio.toFixed(digits)} ± ${standardError.toFixed(digits)}`;
+}
+
 /** A number to so many significant digits, without exponent between 1e-4 and 1e7: `1.24e+9`, `33.41`. */
 export function formatSignificant(value: number, digits = 3): string {
 	if (!Number.isFinite(value)) return BROKEN;

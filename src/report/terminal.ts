@@ -1,8 +1,5 @@
 import {
 	formatBlocks,
-	formatBytes,
-	formatChange,
-	formatCount,
 	formatDifference,
 	formatInteger,
 	formatLoss,
@@ -55,14 +52,6 @@ export interface SourceRow {
 	readonly standardError: number | null;
 }
 
-/** A figure before and after. */
-export interface FigureRow {
-	readonly full: number | null;
-	readonly removed: number | null;
-	readonly difference: number | null;
-	readonly standardError: number | null;
-}
-
 /** What a search kept small, by the name of the objective, and the figures beside it. */
 export const objectiveTitles: Readonly<Record<string, string>> = {
 	nll: "loss (nats per token)",
@@ -74,20 +63,6 @@ const figureTitles: Readonly<Record<string, string>> = {
 	accuracy: "accuracy",
 	normalizedAccuracy: "accuracy by length",
 };
-
-/** A model before and after. */
-export interface BeforeAfter {
-	/** Text on which the losses were measured, for example "report fold". */
-	readonly text: string;
-	readonly loss: readonly [before: number | null, after: number | null];
-	/** Mean of the paired differences and its standard error. */
-	readonly difference: number | null;
-	readonly standardError?: number | null | undefined;
-	readonly blocks: readonly [before: number, after: number];
-	readonly parameters?: readonly [before: number, after: number] | undefined;
-	/** Bytes of the files. */
-	readonly size?: readonly [before: number, after: number] | undefined;
-}
 
 /** How good a surrogate was on masks that it had not seen. */
 export interface SurrogateSummary {
@@ -168,29 +143,6 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, obj
 	return formatTable(columns, cells, style);
 }
 
-/** What the search kept small before and after, and the figures beside it. */
-export function objectiveTable(
-	{ title, name, value, figures }: { title: string; name: string; value: FigureRow; figures: Readonly<Record<string, FigureRow>> },
-	style: TextStyle = {},
-): string {
-	const rows = Object.entries(figures)
-		.filter(([figure]) => figure in figureTitles)
-		.map(([figure, row]) => [
-			figureTitles[figure]!,
-			percentOf(row.full),
-			percentOf(row.removed),
-			row.difference === null
-				? formatDifference(null)
-				: `${formatSigned(100 * row.difference, 1)}${row.standardError === null ? "" : ` ± ${(100 * row.standardError).toFixed(1)}`} %`,
-		]);
-	const own = [
-		objectiveTitles[name] ?? name,
-		...[value.full, value.removed].map(formatLoss),
-		formatDifference(value.difference, value.standardError),
-	];
-	return formatTable(beforeAfterColumns(title), [own, ...rows], style);
-}
-
 /** Losses of each calibration source before and after. */
 export function sourcesTable(rows: readonly SourceRow[], style: TextStyle = {}): string {
 	const cells = rows.map((row) => [
@@ -213,25 +165,11 @@ function percentOf(share: number | null | undefined): string {
 	return share === null || share === undefined ? formatLoss(null) : formatPercent(share);
 }
 
-/** A model before and after, the loss first. */
-export function summaryTable(summary: BeforeAfter, style: TextStyle = {}): string {
-	const { loss, blocks, parameters, size } = summary;
-	const ratio = summary.difference === null ? "" : `x ${formatSignificant(Math.exp(summary.difference))}`;
-	const rows = [
-		["loss (nats per token)", formatLoss(loss[0]), formatLoss(loss[1]), formatDifference(summary.difference, summary.standardError)],
-		["perplexity", formatPerplexity(loss[0]), formatPerplexity(loss[1]), ratio],
-		["blocks", `${blocks[0]}`, `${blocks[1]}`, formatSigned(blocks[1] - blocks[0], 0)],
-	];
-	if (parameters) rows.push(["parameters", formatCount(parameters[0]), formatCount(parameters[1]), formatChange(...parameters)]);
-	if (size) rows.push(["file size", formatBytes(size[0]), formatBytes(size[1]), formatChange(...size)]);
-	return formatTable(beforeAfterColumns(summary.text), rows, style);
-}
-
 /** One line on the surrogate. */
 export function surrogateLine({ name, trainMasks, heldOutMasks, r2, spearman }: SurrogateSummary): string {
 	const figures =
 		heldOutMasks > 0 ? `R2 ${figure(r2)}, Spearman ${figure(spearman)} on ${formatInteger(heldOutMasks)} unseen masks` : "not judged";
-	return `surrogate: ${name}, fitted on ${formatInteger(trainMasks)} masks; ${figures}\n`;
+	return `surrogate: ${name}, ${formatInteger(trainMasks)} masks; ${figures}\n`;
 }
 
 /** Names with their values, aligned. */

@@ -112,7 +112,8 @@ it("the curve's own commands can be pasted, and write the model", async () => {
 	const written = await run(args, { cwd });
 	expect(written.code, written.stderr).toBe(0);
 	expect(written.stderr).toMatch(/masks were measured before/);
-	expect(readdirSync(cwd).sort()).toEqual([args[1]!, `${args[1]}.plan.json`].sort());
+	const ends = ["", ".plan.json", ".report.html", ".report.json"];
+	expect(readdirSync(cwd).sort()).toEqual(ends.map((end) => `${args[1]}${end}`).sort());
 });
 
 describe("compare", () => {

@@ -118,7 +118,7 @@ describe("arguments", () => {
 
 	it("of the default command reach pruneGguf", async () => {
 		const line =
-			"m.gguf o.gguf --remove-fraction 25% --method paper --masks 500 --rounds 2 --seed 7 --calibration a.txt b.jsonl --windows 20 --window-length 256 --threads 2 --gpu-layers 3 --save-plan p.json --dry-run --overwrite";
+			"m.gguf o.gguf --remove-fraction 25% --method paper --masks 500 --rounds 2 --seed 7 --calibration a.txt b.jsonl --windows 20 --window-length 256 --threads 2 --gpu-layers 3 --save-plan p.json --report r.html --model-card c.md --dry-run --overwrite";
 		const { code, calls } = await run(line, { api: { pruneGguf: async () => pruned } });
 		expect(code).toBe(0);
 		expect(calls).toEqual([
@@ -140,12 +140,20 @@ describe("arguments", () => {
 						threads: 2,
 						gpuLayers: 3,
 						plan: "p.json",
+						report: "r.html",
+						modelCard: "c.md",
 						dryRun: true,
 						overwrite: true,
 					},
 				],
 			},
 		]);
+	});
+
+	it("turn the report off", async () => {
+		const { calls } = await run("m.gguf o.gguf --remove 3 --no-report", { api: { pruneGguf: async () => pruned } });
+		expect(calls[0]!.args[2]).toEqual({ ...everything, remove: [3], report: false });
+		expect((await run("m.gguf --report")).stderr).toContain("--report: a value is missing");
 	});
 
 	it("of the other commands reach their functions", async () => {

@@ -1,60 +1,51 @@
 import { describe, expect, it } from "vitest";
 import type { Plan, RunFolder } from "../../src/cli/api.js";
+import { summaryText } from "../../src/report/summary.js";
+import { madeUpReport } from "../helpers/report.js";
 import { applyText, cleanText, evaluateText, inspectText, pruneText, questionsText, rankText, runsText } from "../../src/cli/views.js";
 
 const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 4, size: 4e6, parameters: 2e6 };
 const output = { path: "o.gguf", size: 3e6, parameters: 1.5e6, verification: "same losses, bit for bit" };
-const fold = (full: number, removed: number) => ({
-	full: { mean: full, windows: [full] },
-	removed: { mean: removed, windows: [removed] },
-	difference: removed - full,
-	standardError: 0.01,
-});
 const plan = {
 	model: { name: "m.gguf", sha256: "", architecture: "llama", blocks: 4 },
 	removed: [2],
 	kept: 3,
 	method: "greedy",
-	losses: { search: fold(9, 9.5), report: fold(2, 2.25) },
 } as unknown as Plan;
 
 const plain = { objective: "nll", disagreements: [] } as const;
 
 describe("pruneText", () => {
-	it("shows the chosen set with the report fold's figures", () => {
-		const text = pruneText(
-			{ model, plan, planPath: "o.plan.json", output, curve: [], ...plain, commands: ["llama-cli -m o.gguf"], seconds: 61 },
-			{},
+	it("shows the verdict and its figures, then what was written", () => {
+		const report = madeUpReport();
+		const paths = { planPath: "o.plan.json", reportPath: "o.html", modelCardPath: "README.md" };
+		const result = { ...{ model, plan, output, report, curve: [] }, ...paths, ...plain, commands: ["llama-cli -m o.gguf"], seconds: 61 };
+		const text = pruneText(result, {});
+		expect(text.startsWith(summaryText(report, {}))).toBe(true);
+		expect(text).toContain("\nMethod: greedy\n");
+		expect(text).toContain(
+			"Written: o.gguf\nVerified: same losses, bit for bit\nPlan: o.plan.json\nReport: o.html\nModel card: README.md\nTime: 1 min 1 s\n",
 		);
-		expect(text).toContain("Remove blocks 2 of 0..3 (greedy)\n");
-		expect(text).toMatch(/report fold +before +after +change\n/);
-		expect(text).toMatch(/loss \(nats per token\) +2\.000 +2\.250 +\+0\.250 ± 0\.010\n/);
-		expect(text).toMatch(/parameters +2\.0 M +1\.5 M +-25\.0 %\n/);
-		expect(text).toContain("Written: o.gguf\nVerified: same losses, bit for bit\nPlan: o.plan.json\nTime: 1 min 1 s\n");
 		expect(text).toContain("Next:\n  llama-cli -m o.gguf\n");
 	});
 
-	it("shows the objective and the sources one by one", () => {
-		const sides = { full: 2, removed: 2.25, difference: 0.25, standardError: 0.01 };
-		const sources = [
-			{ name: "chat.jsonl", weight: 2, ...sides },
-			{ name: "code.txt", weight: 1, ...sides, standardError: null },
-		];
-		const objective = {
-			name: "kl",
-			folds: {
-				report: {
-					...{ full: { mean: 0, windows: [0] }, removed: { mean: 0.3, windows: [0.3] }, difference: 0.3, standardError: 0.02 },
-					...{ sources, figures: { nll: sides, agreement: { full: 1, removed: 0.8, difference: -0.2, standardError: 0.015 } } },
-				},
-			},
-		};
-		const text = pruneText({ model, plan: { ...plan, objective } as unknown as Plan, curve: [], ...plain, commands: [], seconds: 1 }, {});
-		expect(text).toMatch(/^KL divergence \(nats per token\) +0\.000 +0\.300 +\+0\.300 ± 0\.020$/m);
-		expect(text).toMatch(/^same top token +100 % +80 % +-20\.0 ± 1\.5 %$/m);
-		expect(text).toMatch(/^source +weight +before +after +change$/m);
-		expect(text).toMatch(/^chat\.jsonl +2\.00 +2\.000 +2\.250 +\+0\.250 ± 0\.010$/m);
-		expect(text).toMatch(/^code\.txt +1\.00 +2\.000 +2\.250 +\+0\.250$/m);
+	it("fits a screen of 24 lines", () => {
+		const { speed, gate, collapse, alternatives, ...report } = madeUpReport();
+		const result = { ...{ model, plan, output, report, curve: [] }, planPath: "o.plan.json", reportPath: "o.html", ...plain, seconds: 61 };
+		expect(
+			pruneText({ ...result, commands: [] }, { width: 80 })
+				.trimEnd()
+				.split("\n").length,
+		).toBeLessThanOrEqual(24);
+	});
+
+	it("names the blocks where there is no report", () => {
+		const text = pruneText({ model, plan, planPath: "o.plan.json", output, curve: [], ...plain, commands: [], seconds: 1 }, {});
+		expect(text).toContain("Remove blocks 2 of 0..3\nMethod: greedy\n");
+		expect(text).toContain("Written: o.gguf\n");
+	});
+
+	it("shows the curve of another objective", () => {
 		const curve = [
 			{ removed: [], loss: 0, added: 0, figures: { nll: 2, agreement: 1 } },
 			{ removed: [1], loss: 0.2, added: 0.2, figures: { nll: 2.1, agreement: 0.85 } },

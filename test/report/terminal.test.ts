@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { formatBar } from "../../src/report/table.js";
-import { contributionsTable, curveTable, factsTable, summaryTable, surrogateLine } from "../../src/report/terminal.js";
+import { contributionsTable, curveTable, factsTable, surrogateLine } from "../../src/report/terminal.js";
 
 const contributions = [
 	{ block: 0, value: 0.4, note: "critical" },
@@ -58,33 +58,6 @@ describe("curveTable", () => {
 	});
 });
 
-describe("summaryTable", () => {
-	it("compares before and after, the loss first", () => {
-		const text = summaryTable({
-			text: "report fold",
-			loss: [2.5, 3],
-			difference: 0.5,
-			standardError: 0.02,
-			blocks: [30, 24],
-			parameters: [134_515_008, 113_000_000],
-			size: [100e6, 80e6],
-		});
-		expect(text.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
-			["report fold", "before", "after", "change"],
-			["loss (nats per token)", "2.500", "3.000", "+0.500 ± 0.020"],
-			["perplexity", "12.18", "20.09", "x 1.65"],
-			["blocks", "30", "24", "-6"],
-			["parameters", "134.5 M", "113.0 M", "-16.0 %"],
-			["file size", "100.0 MB", "80.0 MB", "-20.0 %"],
-			[""],
-		]);
-	});
-
-	it("says where the model broke down", () => {
-		expect(summaryTable({ text: "t", loss: [2, null], difference: null, blocks: [4, 2] })).toContain("broken");
-	});
-});
-
 describe("colours", () => {
 	it("appear only when asked for, and change nothing else", () => {
 		for (const make of [contributionsTable.bind(null, contributions), curveTable.bind(null, curve), factsTable.bind(null, [["a", "b"]])]) {
@@ -108,7 +81,7 @@ describe("small parts", () => {
 
 	it("surrogateLine", () => {
 		const quality = { name: "ridge", trainMasks: 1000, heldOutMasks: 150, r2: 0.944, spearman: null };
-		expect(surrogateLine(quality)).toBe("surrogate: ridge, fitted on 1,000 masks; R2 0.94, Spearman unknown on 150 unseen masks\n");
+		expect(surrogateLine(quality)).toBe("surrogate: ridge, 1,000 masks; R2 0.94, Spearman unknown on 150 unseen masks\n");
 		expect(surrogateLine({ ...quality, heldOutMasks: 0 })).toContain("not judged");
 	});
 

@@ -1,0 +1,72 @@
+import { figureText } from "./figures.js";
+import { formatBlocks, formatBytes, formatCount } from "./format.js";
+import type { Report } from "./report-data.js";
+import { speedText } from "./summary.js";
+import { visible } from "./tags.js";
+
+/**
+ * A short model card in Markdown, as Hugging Face shows them: what was removed from what, what that costs, how to do it again. Front
+ * matter of the source (licence, languages) is left for its author to add.
+ */
+export function reportCard(report: Report): string {
+	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
+	const name = output?.name ?? `${model.name} without ${removal?.removed.length ?? 0} blocks`;
+	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedText)];
+	const parts = [
+		["---", "library_name: gguf", "tags:", "- gguf", "- pruned", "- prune-gguf", "---"].join("\n"),
+		`# ${escaped(name)}`,
+		escaped(
+			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) without ${removal ? `blocks ${formatBlocks(removal.removed)}` : "any block removed"}. Nothing was trained afterwards.`,
+		),
+		`**${escaped(verdict.headline)}** ${escaped(verdict.reason)}`,
+		...(alternatives ? [escaped(alternatives.verdict)] : []),
+	];
+	if (figures.length > 0) {
+		const rows = figures.map(
+			({ title, before, after, change, interval }) => `| ${[title, before, after, change, interval].map(escaped).join(" | ")} |`,
+		);
+		parts.push(
+			"## Before and after",
+			["| | before | after | change ± standard error | 95 % interval |", "|---|--:|--:|--:|--:|", ...rows].join("\n"),
+			...(quality
+				? [escaped(`Measured on ${quality.tokens} tokens of ${quality.text} that took no part in the choice of the blocks.`)]
+				: []),
+		);
+	}
+	const { seed, versions } = reproduce;
+	parts.push(
+		"## How it was made",
+		fenced(reproduce.command),
+		[
+			`- source: ${code(model.name)}, SHA-256 ${code(model.sha256)}`,
+			`- versions: ${escaped(
+				Object.entries(versions)
+					.map(([program, version]) => `${program} ${version}`)
+					.join(", "),
+			)}; seed ${seed === null ? "none" : seed}`,
+			...(output ? [`- check: ${escaped(output.verification)}`] : []),
+		].join("\n"),
+	);
+	return `${parts.join("\n\n")}\n`;
+}
+
+/** Text that Markdown shows as it is, on one line. */
+function escaped(text: string): string {
+	return visible(text)
+		.replace(/\s+/g, " ")
+		.replace(/[\\`*_[\]<>|#&~$]/g, (character) => `\\${character}`);
+}
+
+/** Code on one line, whatever it holds. */
+function code(text: string): string {
+	const fence = "`".repeat(longestRun(text) + 1);
+	const pad = fence.length > 1 ? " " : "";
+	return `${fence}${pad}${visible(text).replace(/\s+/g, " ")}${pad}${fence}`;
+}
+
+function fenced(text: string): string {
+	const fence = "`".repeat(Math.max(3, longestRun(text) + 1));
+	return `${fence}sh\n${visible(text)}\n${fence}`;
+}
+
+const longestRun = (text: string) => Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));

@@ -1,0 +1,267 @@
+import * as Plot from "@observablehq/plot";
+import { type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
+import { formatBlocks, formatBytes, formatDifference, formatLoss, formatPercent, formatSignificant } from "./format.js";
+import type { ReportAlternatives, ReportCurve, ReportSurrogate } from "./report-data.js";
+import { type Html, table, visible } from "./tags.js";
+
+const symbols = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"] as const;
+const glyphs = ["●", "■", "▲", "◆", "★", "✚", "Y"] as const;
+
+type Series = ReportCurve["series"][number];
+type Point = Series["points"][number];
+
+const places = { search: "text that was searched", validation: "unseen text that decided" } as const;
+const seriesName = ({ method, fold }: Series) => `${method}, ${places[fold]}`;
+const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, color: `series-${index % 6}` });
+
+/** Loss, or what else was kept small, against the number of blocks removed. */
+export function curveFigure({ objective, series }: ReportCurve): Html {
+	// Points of one size stand side by side, so that their intervals can be told apart.
+	const step = Math.min(0.07, 0.5 / series.length);
+	const drawn = series.map((one, i) => ({
+		...styleOf(i),
+		line: isCurve(one),
+		points: one.points.flatMap((point) => {
+			const count = point.removed.length;
+			if (point.added === null) return [];
+			return [{ ...point, count: count === 0 ? 0 : count + step * (i - (series.length - 1) / 2), added: point.added }];
+		}),
+	}));
+	const largest = Math.max(1, ...series.flatMap(({ points }) => points.map(({ removed }) => removed.length)));
+	const unit = objective === "accuracy" ? "nats per question" : "nats per token";
+	const what = objective === "kl" ? "divergence from the full model" : "loss added to that of the full model";
+	const chosen = series.flatMap(({ points }) => points.filter((point) => point.chosen))[0];
+	const chart: Chart = {
+		id: "curve",
+		title: "Quality against blocks removed",
+		description: `Lines and points of ${what}, ${unit}, against the number of blocks removed, 0 to ${largest}.${chosen ? ` Chosen: ${formatBlocks(chosen.removed)}, ${formatDifference(chosen.added, chosen.standardError)}.` : ""}`,
+		draw: (_width, size) => ({
+			height: size === "wide" ? 340 : 280,
+			marginLeft: 48,
+			x: {
+				domain: [-0.3, largest + 0.3],
+				ticks: wholeTicks(largest, size === "wide" ? 24 : 10),
+				tickFormat: String,
+				label: "blocks removed",
+			},
+			y: { label: null, grid: true, ticks: 6, zero: true },
+			marks: [
+				Plot.ruleY([0], { stroke: color("ink") }),
+				...drawn.flatMap(({ symbol, color: own, line, points }) => [
+					...(line ? [Plot.lineY(points, { x: "count", y: "added", stroke: color(own), strokeWidth: 1.5 })] : []),
+					Plot.ruleX(
+						points.filter(({ interval }) => interval),
+						{ x: "count", y1: ({ interval }) => interval!.low, y2: ({ interval }) => interval!.high, stroke: color(own) },
+					),
+					Plot.dot(points, { x: "count", y: "added", symbol, fill: color(own), r: 4 }),
+				]),
+				Plot.dot(
+					drawn.flatMap(({ points }) => points.filter((point) => point.chosen)),
+					{ x: "count", y: "added", r: 9, stroke: color("ink"), strokeWidth: 2 },
+				),
+			],
+		}),
+	};
+	const legend: LegendEntry[] = series.map((one, i) => ({
+		glyph: glyphs[i % glyphs.length]!,
+		color: `series-${i % 6}`,
+		label: seriesName(one),
+	}));
+	if (chosen) legend.push({ glyph: "○", color: "ink", label: "chosen" });
+	return figure(
+		chart,
+		`Upwards: ${what}, ${unit}; vertical lines are 95 % intervals. Lower is better.`,
+		legend,
+		curveTable(series, objective),
+	);
+}
+
+/** One set a size, of two sizes and the full model at least. */
+function isCurve({ points }: Series): boolean {
+	return points.length > 2 && new Set(points.map(({ removed }) => removed.length)).size === points.length;
+}
+
+function curveTable(series: readonly Series[], objective: ReportCurve["objective"]): Html {
+	const rows = series.flatMap((one) => one.points.map((point) => ({ one, point })));
+	const withSize = rows.some(({ point }) => point.bytes !== undefined);
+	rows.sort((a, b) => a.point.removed.length - b.point.removed.length);
+	const ratio = ({ added }: Point) => (added === null ? "broken" : `x ${formatSignificant(Math.exp(added))}`);
+	return table(
+		"Sets of blocks and what they cost",
+		[
+			{ title: "removed", figures: true },
+			{ title: "blocks" },
+			{ title: "method" },
+			{ title: "text" },
+			{ title: objective === "kl" ? "divergence" : "loss", figures: true },
+			{ title: "added", figures: true },
+			...(objective === "nll" ? [{ title: "perplexity", figures: true }] : []),
+			...(withSize ? [{ title: "file size", figures: true }] : []),
+			{ title: "fate" },
+		],
+		rows.map(({ one, point }) => [
+			`${point.removed.length}`,
+			point.removed.length === 0 ? "none" : formatBlocks(point.removed),
+			one.method,
+			one.fold,
+			formatLoss(point.loss),
+			point.removed.length === 0 ? "" : formatDifference(point.added, point.standardError),
+			...(objective === "nll" ? [ratio(point)] : []),
+			...(withSize ? [point.bytes === undefined ? "" : formatBytes(point.bytes)] : []),
+			point.chosen ? "chosen" : "",
+		]),
+	);
+}
+
+/** What the surrogate forecast of the sets that it proposed, against what was measured. */
+export function forecastsFigure(forecasts: NonNullable<ReportSurrogate["forecasts"]>): Html {
+	const largest = Math.max(...forecasts.flatMap(({ high, measured }) => [high, measured]));
+	const least = Math.min(0, ...forecasts.flatMap(({ low, measured }) => [low, measured]));
+	const held = forecasts.filter(({ low, high, measured }) => measured >= low && measured <= high).length;
+	const chart: Chart = {
+		id: "forecasts",
+		title: "Forecast and measured",
+		description: `${forecasts.length} sets that the surrogate proposed: added nats per token as forecast, with 90 % intervals, against what was measured. ${held} of the intervals held the measurement.`,
+		draw: (_width, size) => ({
+			height: size === "wide" ? 380 : 320,
+			marginLeft: 48,
+			...(size === "wide" ? { marginRight: 200 } : {}),
+			x: { domain: [least, largest], label: "forecast", ticks: 5, grid: true },
+			y: { domain: [least, largest], label: "measured", ticks: 5, grid: true },
+			marks: [
+				Plot.line(
+					[
+						[least, least],
+						[largest, largest],
+					],
+					{ stroke: color("ink"), strokeDasharray: "4 3" },
+				),
+				Plot.ruleY(forecasts, { y: "measured", x1: "low", x2: "high", stroke: color("series-0"), strokeOpacity: 0.45 }),
+				Plot.dot(forecasts, { x: "forecast", y: "measured", fill: color("series-0"), r: 3 }),
+			],
+		}),
+	};
+	return figure(
+		chart,
+		`Each point is a set that was forecast, then measured; on the dashed line the two are equal. Lines are the forecast's 90 % intervals: ${held} of ${forecasts.length} (${formatPercent(held / forecasts.length, 0)}) held the measurement.`,
+		[],
+		table(
+			"Forecast and measured, nats per token added",
+			[
+				{ title: "blocks removed", figures: true },
+				{ title: "forecast", figures: true },
+				{ title: "90 % interval", figures: true },
+				{ title: "measured", figures: true },
+			],
+			forecasts.map(({ removed, forecast, low, high, measured }) => [
+				`${removed}`,
+				forecast.toFixed(3),
+				`${low.toFixed(3)} to ${high.toFixed(3)}`,
+				measured.toFixed(3),
+			]),
+		),
+	);
+}
+
+type Version = ReportAlternatives["versions"][number];
+
+const kinds: Readonly<Record<Version["kind"], { symbol: (typeof symbols)[number]; glyph: string; color: string }>> = {
+	source: { symbol: "star", glyph: "★", color: "ink" },
+	pruned: { symbol: "circle", glyph: "●", color: "removed" },
+	quantized: { symbol: "square", glyph: "■", color: "series-0" },
+	"pruned and quantized": { symbol: "diamond", glyph: "◆", color: "series-2" },
+};
+
+/** Pruned and re-quantised versions of the model by size. */
+export function alternativesFigure({ versions }: ReportAlternatives): Html {
+	// One yardstick for all: the divergence where the pruned ones have it too.
+	const byDivergence = versions.every(({ divergence }) => divergence !== undefined);
+	const value = (version: Version) => (byDivergence ? version.divergence : version.added) ?? null;
+	const error = (version: Version) => (byDivergence ? version.divergenceError : version.standardError);
+	const points = versions.flatMap((version) => {
+		const y = value(version);
+		return y === null ? [] : [{ ...version, y, error: error(version), megabytes: version.bytes / 1e6 }];
+	});
+	const middle = (Math.min(...points.map(({ megabytes }) => megabytes)) + Math.max(...points.map(({ megabytes }) => megabytes))) / 2;
+	const yardstick = byDivergence ? "KL divergence from the source" : "loss added to the source's";
+	const chart: Chart = {
+		id: "alternatives",
+		title: "Pruning beside quantising",
+		description: `Versions of the model by file size in megabytes and by ${yardstick}, nats per token: ${points.map(({ name, bytes, y }) => `${name} ${formatBytes(bytes)}, ${y.toFixed(3)}`).join("; ")}.`,
+		draw: (_width, size) => ({
+			height: size === "wide" ? 340 : 300,
+			marginLeft: 48,
+			marginRight: 24,
+			x: { label: "file size (MB)", ticks: 5, nice: true, inset: 24 },
+			y: { label: null, grid: true, ticks: 6, zero: true, nice: true },
+			marks: [
+				Plot.ruleY([0], { stroke: color("ink") }),
+				Plot.ruleX(
+					points.filter((point) => point.error !== undefined),
+					{ x: "megabytes", y1: ({ y, error: e }) => y - 1.96 * e!, y2: ({ y, error: e }) => y + 1.96 * e!, stroke: color("ink") },
+				),
+				...Object.entries(kinds).map(([kind, look]) =>
+					Plot.dot(
+						points.filter((point) => point.kind === kind),
+						{ x: "megabytes", y: "y", symbol: look.symbol, fill: color(look.color), r: 5 },
+					),
+				),
+				...(["start", "end"] as const).map((textAnchor) =>
+					Plot.text(
+						points.filter(({ megabytes }) => (megabytes > middle ? "end" : "start") === textAnchor),
+						{
+							x: "megabytes",
+							y: "y",
+							text: ({ name }) => labelOf(name),
+							textAnchor,
+							fill: color("ink"),
+							dx: textAnchor === "start" ? 9 : -9,
+							dy: -9,
+						},
+					),
+				),
+			],
+		}),
+	};
+	const used = Object.entries(kinds).filter(([kind]) => versions.some((version) => version.kind === kind));
+	return figure(
+		chart,
+		`Upwards: ${yardstick}, nats per token, with 95 % intervals. Down and to the left is better: smaller and closer to the source.`,
+		used.map(([label, { glyph, color: own }]) => ({ glyph, color: own, label: label.replace("quantized", "quantised") })),
+		alternativesTable(versions),
+	);
+}
+
+/** A name that has room in a chart. */
+function labelOf(name: string): string {
+	const text = visible(name);
+	return text.length > 24 ? `${text.slice(0, 21)}...` : text;
+}
+
+/** The versions as they were measured. */
+function alternativesTable(versions: readonly Version[]): Html {
+	const has = (key: keyof Version) => versions.some((version) => version[key] !== undefined);
+	const speed = (value: number | undefined) => (value === undefined ? "" : formatSignificant(value));
+	const columns: { title: string; key?: keyof Version; cell: (version: Version) => string }[] = [
+		{ title: "version", cell: ({ name }) => name },
+		{ title: "file size", cell: ({ bytes }) => formatBytes(bytes) },
+		{
+			title: "loss added",
+			key: "added",
+			cell: ({ added, standardError }) => (added === undefined ? "" : formatDifference(added, standardError)),
+		},
+		{
+			title: "KL divergence",
+			key: "divergence",
+			cell: ({ divergence, divergenceError }) => (divergence === undefined ? "" : formatDifference(divergence, divergenceError)),
+		},
+		{ title: "prompt tokens/s", key: "promptSpeed", cell: ({ promptSpeed }) => speed(promptSpeed) },
+		{ title: "generated tokens/s", key: "generationSpeed", cell: ({ generationSpeed }) => speed(generationSpeed) },
+	];
+	const shown = columns.filter(({ key }) => key === undefined || has(key));
+	return table(
+		"Versions of the model",
+		shown.map(({ title }, i) => ({ title, figures: i > 0 })),
+		versions.map((version) => shown.map(({ cell }) => cell(version))),
+	);
+}

@@ -1,0 +1,48 @@
+import { formatDuration } from "./format.js";
+import type { Section } from "./html.js";
+import type { Report } from "./report-data.js";
+import { type Html, html, table } from "./tags.js";
+
+// Where a report's figures come from: how to get them again, and what took how long.
+
+/** How to do it again. */
+export function reproduceSection({ reproduce, model }: Report): Section {
+	const { command, seed, calibration, versions, backend, machine, options, system } = reproduce;
+	const facts: [string, string][] = [
+		["model", model.name],
+		["SHA-256", model.sha256],
+		["architecture", model.architecture],
+		["seed", seed === null ? "none" : `${seed}`],
+		...Object.entries(versions),
+		["back end", backend],
+		["system", `${system.platform}; ${system.processor}, ${system.cores} cores`],
+	];
+	const folds = calibration.map(({ fold, source, sha256, windows, length }) => [fold, source, `${windows} x ${length}`, sha256]);
+	return {
+		id: "reproduce",
+		title: "How to reproduce",
+		body: html`<pre><code>${command}</code></pre>
+<p>The same command, model, text, versions and settings give the same figures, bit for bit on a CPU.</p>
+${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
+${table("Text that was measured on", [{ title: "fold" }, { title: "source" }, { title: "windows x tokens", figures: true }, { title: "SHA-256 of the tokens" }], folds)}
+<details><summary>Settings</summary>
+${settingsTable("Options of the run", options)}
+${settingsTable("Settings of the machine that can change bits", machine)}
+</details>`,
+	};
+}
+
+function settingsTable(caption: string, settings: Report["reproduce"]["options"]): Html {
+	const rows = Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : `${value}`]);
+	return table(caption, [{ title: "setting" }, { title: "value" }], rows);
+}
+
+/** What took how long. */
+export function timingsSection({ timings, seconds }: Report): Section {
+	const rows = [...timings.map(({ phase, seconds: took }) => [phase, formatDuration(took)]), ["in all", formatDuration(seconds)]];
+	return {
+		id: "timings",
+		title: "Time",
+		body: table("Time by phase", [{ title: "phase" }, { title: "time", figures: true }], rows),
+	};
+}

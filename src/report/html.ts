@@ -1,0 +1,220 @@
+import { blockStrip, contributionsFigure, interactionsFigure } from "./charts-blocks.js";
+import { alternativesFigure, curveFigure, forecastsFigure } from "./charts-quality.js";
+import { figureText } from "./figures.js";
+import {
+	formatBlocks,
+	formatBytes,
+	formatCount,
+	formatDifference,
+	formatDuration,
+	formatInteger,
+	formatLoss,
+	formatPercent,
+} from "./format.js";
+import { collapseSection, gateSection, samplesSection, speedSection } from "./html-extras.js";
+import { reproduceSection, timingsSection } from "./html-origin.js";
+import { styleSheet } from "./html-style.js";
+import type { Report } from "./report-data.js";
+import { Html, html, table } from "./tags.js";
+
+/** A part of the page that a reader can go to. */
+export interface Section {
+	readonly id: string;
+	readonly title: string;
+	readonly body: Html;
+}
+
+/**
+ * The report as one HTML page that needs nothing else: no network, no script. Charts are SVG, each with a table of the same figures.
+ * @returns the text of the page
+ */
+export function reportHtml(report: Report): string {
+	const { verdict, model } = report;
+	const sections = sectionsOf(report);
+	const title = `${model.name}: ${report.removal ? `${report.removal.removed.length} of ${model.blocks} blocks removed` : "what its blocks are worth"}`;
+	const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="generator" content="prune-gguf ${report.reproduce.versions["prune-gguf"]}">
+<title>${title}</title>
+<style>${new Html(styleSheet)}</style>
+</head>
+<body>
+<header>
+<h1>Pruning report: <bdi>${model.name}</bdi></h1>
+<div class="verdict ${verdict.trade}">
+<p class="headline">${typographic(verdict.headline)}</p>
+<p>${verdict.trade !== undefined && html`<span class="tag" aria-hidden="true">${tags[verdict.trade]}</span> `}${typographic(verdict.reason)}</p>
+${report.alternatives && html`<p>${report.alternatives.verdict}</p>`}
+</div>
+<nav aria-label="Parts of the report"><ul>${sections.map(({ id, title: name }) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
+</header>
+<main>
+${sections.map(
+	({ id, title: name, body }) => html`<section aria-labelledby="${id}">
+<h2 id="${id}">${name}</h2>
+${body}
+</section>
+`,
+)}</main>
+<footer><p>Made by prune-gguf ${report.reproduce.versions["prune-gguf"]}, ${report.created}. The JSON file beside this page holds every figure.</p></footer>
+</body>
+</html>
+`;
+	return page.text;
+}
+
+/** Beside the words and the colour. */
+const tags: Readonly<Record<NonNullable<Report["verdict"]["trade"]>, string>> = {
+	sensible: "✓",
+	costly: "▲",
+	damaging: "✕",
+	broken: "✕",
+};
+
+/** Signs that a terminal may lack. */
+function typographic(text: string): string {
+	return text.replaceAll(" -> ", " → ").replaceAll(/(^|[ (])x (?=\d)/g, "$1× ");
+}
+
+function sectionsOf(report: Report): Section[] {
+	const { quality, curve, interactions, surrogate, alternatives, gate, speed, samples, collapse } = report;
+	return [
+		...(quality ? [{ id: "before-after", title: "Before and after", body: qualityBody(report, quality) }] : []),
+		...(gate ? [gateSection(gate)] : []),
+		...warningsSection(report),
+		{ id: "blocks", title: "Blocks", body: blocksBody(report) },
+		...(curve ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve) }] : []),
+		...(alternatives ? [{ id: "alternatives", title: "Pruning beside quantising", body: alternativesBody(alternatives) }] : []),
+		...(speed ? [speedSection(speed)] : []),
+		...(samples ? [samplesSection(samples)] : []),
+		...(collapse ? [collapseSection(collapse)] : []),
+		...(interactions?.length
+			? [{ id: "pairs", title: "Which blocks stand in for which", body: interactionsFigure(interactions, report) }]
+			: []),
+		...(surrogate ? [{ id: "surrogate", title: "How good the surrogate was", body: surrogateBody(surrogate) }] : []),
+		reproduceSection(report),
+		timingsSection(report),
+	];
+}
+
+const beforeAfter = [
+	{ title: "before", figures: true },
+	{ title: "after", figures: true },
+	{ title: "change ± standard error", figures: true },
+];
+
+function qualityBody(report: Report, { text, tokens, figures, folds, sources }: NonNullable<Report["quality"]>): Html {
+	const { output } = report;
+	const rows = figures.map((figure) => {
+		const shown = figureText(figure);
+		return [shown.title, shown.before, shown.after, typographic(shown.change), typographic(shown.interval)];
+	});
+	const fold = (row: { before: number | null; after: number | null; difference: number | null; standardError: number | null }) => [
+		formatLoss(row.before),
+		formatLoss(row.after),
+		formatDifference(row.difference, row.standardError),
+	];
+	return html`<p>Measured on text that took no part in the choice (report fold: ${formatInteger(tokens)} tokens of <bdi>${text}</bdi>).</p>
+${table("Before and after", [{ title: "figure" }, ...beforeAfter, { title: "95 % interval of the change", figures: true }], rows)}
+${output && html`<p>Written file <bdi>${output.name}</bdi>: ${output.verification}.</p>`}
+${
+	sources &&
+	table(
+		"Each source, as the search saw it",
+		[{ title: "source" }, { title: "weight", figures: true }, ...beforeAfter],
+		sources.map((source) => [source.name, `${source.weight}`, ...fold(source)]),
+	)
+}
+<details><summary>Loss on each fold</summary>
+${table(
+	"Loss on each fold, nats per token: the search fold was searched, the validation fold decided, the report fold did neither",
+	[{ title: "fold" }, ...beforeAfter],
+	folds.map((row) => [row.fold, ...fold(row)]),
+)}
+</details>`;
+}
+
+function warningsSection({ warnings, disagreements }: Report): Section[] {
+	const differ = disagreements.map(
+		({ source, chosen, better, by, standardError, worseOverall }) =>
+			`${source} would rather lose blocks ${formatBlocks(better)} than ${formatBlocks(chosen)}: by ${by.toFixed(3)} ± ${standardError.toFixed(3)} nats, at ${worseOverall.toFixed(3)} more on all sources as weighted.`,
+	);
+	const all = [...differ, ...warnings];
+	if (all.length === 0) return [];
+	return [
+		{ id: "warnings", title: "Warnings and remarks", body: html`<ul class="warnings">${all.map((one) => html`<li>${one}</li>`)}</ul>` },
+	];
+}
+
+function blocksBody(report: Report): Html {
+	const { removal, blocks } = report;
+	const reasons = blocks.list.filter(({ reason }) => reason !== undefined);
+	const known = blocks.list.some(({ contribution }) => contribution !== undefined);
+	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong> of 0 to ${report.model.blocks - 1}, proposed by ${removal.method}. Numbers are those of the source's tensor names.</p>`}
+${blockStrip(report)}
+${known ? contributionsFigure(report) : html`<p>The method says nothing of single blocks.</p>`}
+${reasons.length > 0 && html`<ul>${reasons.map(({ block, reason }) => html`<li>Block ${block}: ${reason}</li>`)}</ul>`}`;
+}
+
+function alternativesBody(alternatives: NonNullable<Report["alternatives"]>): Html {
+	const { verdict, sourceQuantized, quantizedFrom } = alternatives;
+	const fair =
+		quantizedFrom === undefined
+			? sourceQuantized && "The source is quantised already. Quantising it again adds errors to errors, which flatters pruning."
+			: html`The other versions were quantised from <bdi>${quantizedFrom}</bdi>.`;
+	return html`<p><strong>${verdict}</strong></p>
+${fair && html`<p>${fair}</p>`}
+${alternativesFigure(alternatives)}`;
+}
+
+const detailTitles: Readonly<Record<string, string>> = {
+	r2WithinStrata: "R2 within each size",
+	spearmanWithinStrata: "Spearman within each size",
+	stratumMeanR2: "R2 of the mean of each size (baseline)",
+	stratumMeanSpearman: "Spearman of the mean of each size (baseline)",
+	coverage90: "share of measurements that 90 % intervals held",
+	spearmanOfDecisions: "Spearman on exchanges in the best sets",
+};
+
+function surrogateBody({
+	name,
+	trainMasks,
+	heldOutMasks,
+	r2,
+	spearman,
+	details,
+	trusted,
+	forecasts,
+}: NonNullable<Report["surrogate"]>): Html {
+	const shown = (value: number | null) => (value === null ? "unknown" : value.toFixed(2));
+	const rows = [
+		["R2", shown(r2)],
+		["Spearman", shown(spearman)],
+		...Object.entries(details).map(([key, value]) => [
+			detailTitles[key] ?? key,
+			key === "coverage90" && value !== null ? formatPercent(value, 0) : shown(value),
+		]),
+	];
+	const use =
+		trusted === undefined
+			? ""
+			: trusted
+				? " Its proposals were measured."
+				: " It ranked the exchanges too badly: its proposals were not used, exact exchanges were measured instead.";
+	return html`<p>${name}, fitted on ${formatInteger(trainMasks)} masks and judged on ${formatInteger(heldOutMasks)} that it did not see when it guessed them.${use}</p>
+${table("Surrogate on unseen masks", [{ title: "figure" }, { title: "value", figures: true }], rows)}
+${forecasts?.length ? forecastsFigure(forecasts) : ""}`;
+}
+
+/** Size of a model in words. */
+export function sizeText({ parameters, bytes }: { parameters: number; bytes: number }): string {
+	return `${formatCount(parameters)} parameters, ${formatBytes(bytes)}`;
+}
+
+/** A time, for tables. */
+export const timeText = (seconds: number): string => formatDuration(seconds);

@@ -1,0 +1,219 @@
+import * as v from "valibot";
+import {
+	alternatives,
+	blockList,
+	collapse,
+	gate,
+	interval,
+	loss,
+	natural,
+	number,
+	positive,
+	samples,
+	says,
+	speed,
+	text,
+} from "./report-sections.js";
+
+/** `format` of every report. */
+export const REPORT_FORMAT = "prune-gguf-report";
+/** Version that this program writes. */
+export const REPORT_VERSION = 1;
+
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256: 64 lower-case hexadecimal digits"));
+const setting = v.union([v.string(), v.number(), v.boolean(), v.null()]);
+const settings = v.record(v.string(), v.union([setting, v.array(setting)]));
+
+/** How much quality was paid, by the loss added on the report fold. */
+export const trades = ["sensible", "costly", "damaging", "broken"] as const;
+
+const verdict = v.strictObject({
+	headline: says(text, "What was done and what it cost, in one sentence."),
+	trade: v.optional(
+		says(
+			v.picklist(trades),
+			"`sensible`: at most 0.1 nats per token added; `costly`: less than ln 2; `damaging`: ln 2 or more, perplexity doubles; `broken`: no finite loss. Missing where nothing was chosen.",
+		),
+	),
+	reason: says(text, "Why, and what to do."),
+});
+
+const block = v.strictObject({
+	block: natural,
+	state: says(
+		v.picklist(["removed", "kept", "critical", "frozen"]),
+		"`critical`: its removal alone costs too much; `frozen`: never a candidate, by a rule of the architecture.",
+	),
+	reason: v.optional(says(text, "Why it is critical or frozen.")),
+	contribution: v.optional(says(number, "Higher is more needed; in the unit of the section.")),
+	interval: v.optional(interval),
+	chanceLowest: v.optional(
+		says(
+			v.pipe(number, v.minValue(0), v.maxValue(1)),
+			"Chance that the block is among the least needed ones, as many as were removed, by the estimator's own uncertainty.",
+		),
+	),
+});
+
+const figure = v.strictObject({
+	name: says(
+		text,
+		"`loss`, `perplexity`, `kl`, `agreement`, `accuracy`, `normalizedAccuracy`, `goldLoss`, `blocks`, `parameters`, `bytes`; others may come.",
+	),
+	unit: v.picklist(["nats per token", "nats per question", "perplexity", "share", "count", "bytes"]),
+	before: loss,
+	after: loss,
+	change: says(loss, "After - before; of perplexity, parameters and bytes after / before."),
+	isRatio: says(v.boolean(), "Whether `change` is a ratio."),
+	standardError: v.optional(says(number, "Of the change, paired by window.")),
+	interval: v.optional(interval),
+});
+
+const losses = { before: loss, after: loss, difference: loss, standardError: loss };
+
+const quality = v.strictObject({
+	text: says(text, "Where the text came from that the figures are measured on."),
+	tokens: says(natural, "Tokens scored."),
+	figures: v.array(figure),
+	folds: says(
+		v.array(v.strictObject({ fold: text, ...losses })),
+		"Losses on each fold, nats per token: what was searched on, decided on, and left unseen.",
+	),
+	sources: v.optional(
+		says(v.array(v.strictObject({ name: text, weight: number, ...losses })), "Where there are several sources: each, in the objective."),
+	),
+});
+
+const curve = v.strictObject({
+	objective: says(v.picklist(["nll", "kl", "accuracy"]), "What was kept small."),
+	series: v.array(
+		v.strictObject({
+			method: says(text, "Who proposed the sets."),
+			fold: says(v.picklist(["search", "validation"]), "Text that they are measured on; `validation` decided."),
+			points: v.array(
+				v.strictObject({
+					removed: blockList,
+					loss: loss,
+					added: says(loss, "Added to that of the full model, nats."),
+					standardError: v.optional(says(number, "Of what is added, paired by window.")),
+					interval: v.optional(interval),
+					bytes: v.optional(says(natural, "Size of the file without these blocks.")),
+					chosen: v.optional(says(v.boolean(), "Whether this is the set that was chosen or suggested.")),
+				}),
+			),
+		}),
+	),
+});
+
+const interactions = v.array(
+	v.strictObject({
+		blocks: v.strictTuple([natural, natural]),
+		value: says(
+			number,
+			"What losing both costs beyond the two alone, in log(1 + added nats): above 0 they stand in for one another, below 0 they need each other.",
+		),
+		standardError: v.optional(number),
+	}),
+);
+
+const surrogate = v.strictObject({
+	name: text,
+	trainMasks: natural,
+	heldOutMasks: natural,
+	r2: says(loss, "Coefficient of determination on masks that it did not see when it guessed them."),
+	spearman: says(loss, "Rank correlation on the same masks."),
+	details: v.record(v.string(), loss),
+	trusted: v.optional(says(v.boolean(), "Whether its proposals were used.")),
+	forecasts: v.optional(
+		says(
+			v.array(v.strictObject({ removed: natural, forecast: number, low: number, high: number, measured: number })),
+			"Sets that it proposed: added nats per token as forecast with a 90 % interval, and as measured; `removed` counts blocks.",
+		),
+	),
+});
+
+const disagreement = v.strictObject({
+	source: text,
+	chosen: blockList,
+	better: blockList,
+	by: number,
+	standardError: number,
+	worseOverall: number,
+});
+
+const reproduce = v.strictObject({
+	command: text,
+	seed: v.nullable(natural),
+	options: settings,
+	calibration: v.array(v.strictObject({ fold: text, source: text, sha256, windows: positive, length: positive })),
+	versions: says(v.record(v.string(), text), "Of prune-gguf, llama.cpp and Node.js."),
+	backend: text,
+	machine: says(settings, "Settings of the machine that can change bits."),
+	system: says(v.strictObject({ platform: text, processor: text, cores: natural }), "Where it ran."),
+});
+
+export const reportSchema = v.strictObject({
+	format: v.literal(REPORT_FORMAT),
+	version: v.literal(REPORT_VERSION),
+	created: says(text, "ISO 8601."),
+	verdict,
+	model: v.strictObject({
+		name: says(text, "File name, without folders."),
+		sha256,
+		architecture: text,
+		blocks: positive,
+		parameters: natural,
+		bytes: natural,
+	}),
+	output: v.optional(
+		says(
+			v.strictObject({ name: text, parameters: natural, bytes: natural, verification: text }),
+			"The file that was written; missing where none was.",
+		),
+	),
+	removal: v.optional(
+		says(
+			v.strictObject({ removed: blockList, kept: positive, method: says(text, "Who proposed the set.") }),
+			"Missing where nothing said how much to remove.",
+		),
+	),
+	blocks: v.strictObject({
+		estimator: v.optional(says(text, "How contributions were estimated.")),
+		unit: v.optional(
+			says(
+				v.picklist(["nats", "value", "log-nats", "score"]),
+				"Of contributions: `nats` per token that the removal alone adds; `value`, the share in v = PPL(full) / PPL(kept); `log-nats`, the share in log(1 + added nats); `score`, a baseline's own.",
+			),
+		),
+		list: says(v.array(block), "Every block, in order."),
+	}),
+	quality: v.optional(quality),
+	curve: v.optional(curve),
+	interactions: v.optional(interactions),
+	surrogate: v.optional(surrogate),
+	disagreements: says(v.array(disagreement), "Sources that would rather have another set, on the validation fold."),
+	warnings: says(v.array(text), "What the run warned of, and remarks of the search."),
+	speed: v.optional(speed),
+	samples: v.optional(samples),
+	collapse: v.optional(collapse),
+	alternatives: v.optional(alternatives),
+	gate: v.optional(gate),
+	reproduce,
+	timings: says(v.array(v.strictObject({ phase: text, seconds: number })), "Seconds by phase, in order."),
+	seconds: says(number, "Of the whole run."),
+});
+
+/**
+ * All that a run has to say: what was removed, what that costs, how it was found out and how to do it again. The terminal summary, the
+ * page, the JSON file and the model card are all made from it. Losses are nats per token; null stands for what is not finite.
+ */
+export type Report = v.InferOutput<typeof reportSchema>;
+/** Sections that other measurements than those of a search fill. */
+export type ReportExtras = Partial<Pick<Report, "speed" | "samples" | "collapse" | "alternatives" | "gate">>;
+export type ReportFigure = NonNullable<Report["quality"]>["figures"][number];
+export type ReportBlock = Report["blocks"]["list"][number];
+export type ReportCurve = NonNullable<Report["curve"]>;
+export type ReportInteraction = NonNullable<Report["interactions"]>[number];
+export type ReportSurrogate = NonNullable<Report["surrogate"]>;
+export type ReportAlternatives = NonNullable<Report["alternatives"]>;
+export type ReportSpeed = NonNullable<Report["speed"]>;

@@ -1,0 +1,85 @@
+import * as v from "valibot";
+
+// Sections of a report that a run has only where it was asked for them.
+
+/** A schema with a sentence for the published JSON Schema. */
+export const says = <Schema extends v.GenericSchema>(schema: Schema, sentence: string) => v.pipe(schema, v.description(sentence));
+
+export const text = v.pipe(v.string(), v.nonEmpty("expected text, got an empty string"));
+export const number = v.pipe(v.number(), v.finite("expected a finite number"));
+export const natural = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(0, "expected a number of at least 0"));
+export const positive = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
+/** JSON has no number for a loss that is not finite: null stands for it. */
+export const loss = v.nullable(number);
+export const blockList = says(v.array(natural), "Block numbers of the source, 0-based as in the tensor names, ascending.");
+
+export const interval = says(v.strictObject({ low: number, high: number }), "95 % interval.");
+
+const spread = v.strictObject({
+	value: says(number, "Median or mean over the repetitions."),
+	low: v.optional(says(number, "Least of the repetitions.")),
+	high: v.optional(says(number, "Most of the repetitions.")),
+});
+
+export const speed = v.strictObject({
+	conditions: says(text, "What was run and on what, in words: threads, prompt and generated tokens, repetitions."),
+	context: v.optional(says(positive, "Tokens of context that the key-value cache is given for.")),
+	figures: v.array(
+		v.strictObject({
+			name: says(text, "`prompt`, `generation`: tokens per second; `memory`, `kvCache`: bytes."),
+			unit: v.picklist(["tokens per second", "bytes"]),
+			before: spread,
+			after: spread,
+			ratio: says(number, "After / before."),
+			interval: v.optional(interval),
+		}),
+	),
+});
+
+export const samples = v.array(
+	v.strictObject({
+		prompt: v.string(),
+		before: says(v.string(), "Continuation by the source."),
+		after: says(v.string(), "Continuation by the pruned model."),
+		mode: v.optional(says(text, "How tokens were taken: `greedy` or `sampled`.")),
+	}),
+);
+
+export const collapse = v.array(
+	v.strictObject({
+		kind: says(text, "What changed: `loop`, `repetition`, `script`, `language`, `empty`."),
+		prompt: v.string(),
+		before: v.string(),
+		after: v.string(),
+		message: text,
+	}),
+);
+
+export const alternatives = v.strictObject({
+	verdict: says(text, "Whether pruning or quantising is the better way to this size, in words."),
+	sourceQuantized: says(v.boolean(), "Whether the source is quantised already: quantising it again flatters pruning."),
+	quantizedFrom: v.optional(says(text, "File that the other versions were quantised from, where that is not the source.")),
+	versions: v.array(
+		v.strictObject({
+			name: says(text, "For example `Q4_K_S`, or `4 blocks removed`."),
+			kind: v.picklist(["source", "pruned", "quantized", "pruned and quantized"]),
+			removed: v.optional(blockList),
+			bytes: natural,
+			added: v.optional(says(loss, "Loss added to that of the source, nats per token.")),
+			standardError: v.optional(number),
+			divergence: v.optional(says(loss, "KL divergence from the source, nats per token.")),
+			divergenceError: v.optional(says(number, "Standard error of the divergence.")),
+			promptSpeed: v.optional(says(number, "Prompt tokens per second.")),
+			generationSpeed: v.optional(says(number, "Generated tokens per second.")),
+		}),
+	),
+});
+
+export const gate = v.array(
+	v.strictObject({
+		name: says(text, "Option that set the limit."),
+		limit: number,
+		value: says(loss, "What was measured."),
+		met: v.boolean(),
+	}),
+);

@@ -1,0 +1,93 @@
+import { type FigureText, figureText } from "./figures.js";
+import { formatSignificant } from "./format.js";
+import type { Report, ReportSpeed } from "./report-data.js";
+import { formatTable, paint, type TextStyle } from "./table.js";
+import { sourcesTable, surrogateLine } from "./terminal.js";
+
+// What a run that chose a set prints: the verdict, then the figures. It fits a screen of 24 lines of 80 columns, with the lines that
+// name the files: what does not is in the report.
+
+/** Lines of a screen, and those that name the method, the files and the time. */
+const screen = 24;
+const otherLines = 7;
+/** Most limits of the gate. */
+const mostLimits = 3;
+
+/** The verdict and the figures behind it, without the names of files. */
+export function summaryText(report: Report, style: TextStyle = {}): string {
+	const { verdict, gate, collapse, alternatives } = report;
+	const { width = 80 } = style;
+	const color = verdict.trade === "sensible" ? "green" : verdict.trade === "costly" ? "yellow" : "red";
+	const parts = [paint("bold", wrapped(verdict.headline, width), style), paint(color, wrapped(verdict.reason, width), style)];
+	if (alternatives) parts.push(wrapped(alternatives.verdict, width));
+	parts.push("", rowsTable(report, style).trimEnd());
+	for (const { name, limit, value, met } of (gate ?? []).slice(0, mostLimits)) {
+		const text = `${met ? "met" : "NOT MET"}: ${name} ${formatSignificant(limit)}, measured ${value === null ? "broken" : formatSignificant(value)}`;
+		parts.push(paint(met ? "green" : "red", text, style));
+	}
+	if (collapse && collapse.length > 0) {
+		const texts = collapse.length === 1 ? "1 text" : `${collapse.length} texts`;
+		parts.push(paint("red", `${texts} collapsed: ${kindsOf(collapse)}`, style));
+	}
+	const lines = parts.join("\n").split("\n").length;
+	parts.push(...detailLines(report, screen - otherLines - lines, style));
+	return `${parts.join("\n")}\n`;
+}
+
+/** What is shown where so many lines are left for it. */
+function detailLines({ quality, surrogate }: Report, room: number, style: TextStyle): string[] {
+	const rows = (quality?.sources ?? []).map(({ before, after, ...rest }) => ({ ...rest, full: before, removed: after }));
+	const line = surrogate ? [surrogateLine(surrogate).trimEnd()] : [];
+	if (rows.length === 0) return line;
+	if (rows.length + 2 > room) return [`${rows.length} sources: the report has each.`];
+	return ["", sourcesTable(rows, style).trimEnd(), ...(rows.length + 2 + line.length > room ? [] : line)];
+}
+
+function rowsTable({ quality, speed }: Report, style: TextStyle): string {
+	const right = "right" as const;
+	const columns = [
+		{ title: "report fold" },
+		{ title: "before", align: right },
+		{ title: "after", align: right },
+		{ title: "change", align: right },
+	];
+	const rows: Omit<FigureText, "interval">[] = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedText)];
+	return formatTable(
+		columns,
+		rows.map(({ title, before, after, change }) => [title, before, after, change]),
+		style,
+	);
+}
+
+const speedTitles: Readonly<Record<string, string>> = {
+	prompt: "prompt (tokens/s)",
+	generation: "generation (tokens/s)",
+	memory: "memory",
+	kvCache: "key-value cache",
+};
+
+/** A figure of the speed as text. */
+export function speedText(figure: ReportSpeed["figures"][number]): FigureText {
+	const change = { name: speedTitles[figure.name] ?? figure.name, change: figure.ratio, isRatio: true, interval: figure.interval };
+	const values = { before: figure.before.value, after: figure.after.value };
+	if (figure.unit === "bytes") return figureText({ ...values, ...change, unit: "bytes" });
+	const text = figureText({ ...values, ...change, unit: "count" });
+	return { ...text, before: formatSignificant(values.before), after: formatSignificant(values.after) };
+}
+
+function kindsOf(collapse: NonNullable<Report["collapse"]>): string {
+	return [...new Set(collapse.map(({ kind }) => kind))].join(", ");
+}
+
+/** Words put into lines of so many columns. */
+export function wrapped(text: string, width: number): string {
+	const lines: string[] = [];
+	let line = "";
+	for (const word of text.split(" ")) {
+		if (line !== "" && line.length + 1 + word.length > width) {
+			lines.push(line);
+			line = word;
+		} else line = line === "" ? word : `${line} ${word}`;
+	}
+	return [...lines, line].join("\n");
+}

@@ -1,0 +1,30 @@
+// The files that a run would write, found out before hours of measuring whether it may.
+import { resolve } from "node:path";
+import type { PruneOptions } from "./api.js";
+import { InvalidOptionError } from "./errors.js";
+import { textFiles } from "./objective.js";
+import { checkTarget } from "./storage/atomic-file.js";
+import { reportTargets } from "./write-report.js";
+
+/**
+ * Checks every file that a run would write.
+ * @param curve whether nothing says how much to remove: then neither a model nor a plan is written
+ * @throws InvalidOptionError where two of them have one name
+ * @throws OutputExistsError, FileError where one cannot be written
+ */
+export async function checkTargets(model: string, output: string | undefined, options: PruneOptions, curve: boolean): Promise<void> {
+	if (options.dryRun) return;
+	const { page, data, card } = reportTargets(curve ? undefined : output, options);
+	const results = [
+		["output", output],
+		["plan", options.plan ?? (output === undefined ? undefined : `${output}.plan.json`)],
+	] as const;
+	const named = [...(curve ? [] : results), ["report", page], ["report's JSON", data], ["model card", card]] as const;
+	const targets = named.flatMap(([name, path]) => (path === undefined ? [] : [{ name, path }]));
+	for (const [i, { name, path }] of targets.entries()) {
+		const other = targets.slice(0, i).find((one) => resolve(one.path) === resolve(path));
+		if (other) throw new InvalidOptionError(`${path} cannot be both the ${other.name} and the ${name}: give two names`);
+	}
+	const target = { overwrite: options.overwrite ?? false, inputs: [model, ...textFiles(options)] };
+	for (const { path } of targets) await checkTarget(path, target);
+}

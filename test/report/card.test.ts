@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { reportCard } from "../../src/report/card.js";
+import { hostile, madeUpReport } from "../helpers/report.js";
+
+describe("the model card", () => {
+	const card = reportCard(madeUpReport());
+
+	it("says what was removed, what it costs and how it was made", () => {
+		expect(card).toMatch(/^---\nlibrary_name: gguf\ntags:\n(?:- [a-z-]+\n)+---\n\n# made-up-135M\.Q4\\_1\.gguf\.out\n/);
+		expect(card).toContain("without blocks 4-5, 14, 16-18. Nothing was trained afterwards.");
+		expect(card).toContain("**Removed 6 of 30 blocks (4-5, 14, 16-18): 15.8 % fewer parameters");
+		expect(card).toContain("| perplexity | 23.34 | 52.20 | x 2.24 ± 0.11 | x 2.01 to x 2.48 |");
+		expect(card).toContain("| generation (tokens/s) | 41.2 | 50.1 | +22.0 % |");
+		expect(card).toContain("Q3\\_K\\_L of the same size");
+		expect(card).toContain("```sh\nprune-gguf 'made-up-135M.Q4_1.gguf' out.gguf --remove-blocks 6 --method auto\n```");
+		expect(card).toContain("seed 0");
+	});
+
+	it("is short", () => {
+		expect(card.split("\n").length).toBeLessThan(50);
+	});
+
+	it("shows hostile names as text", () => {
+		const bad = reportCard(madeUpReport(`${hostile}\n\n# Heading\n\`\`\`\n- item`));
+		const outside = bad.replace(/^(`{3,})sh\n[\s\S]*?\n\1$/m, "").replace(/(`+) .*? \1/g, "").replace(/`[0-9a-f]{64}`/, "");
+		expect(outside.match(/^#+ .*$/gm)!.map((line) => line.slice(0, 10))).toEqual([
+			"# </title>".replace("<", "\\<").slice(0, 10),
+			"## Before ",
+			"## How it ",
+		]);
+		// Every sign that could begin a tag, a link, code or a column is escaped.
+		expect(outside.replace(/^\|.*\|$/gm, "")).not.toMatch(/(?<!\\)[<[`|]/);
+		expect(bad).not.toContain("\u202E");
+	});
+});

@@ -1,0 +1,75 @@
+import { describe, expect, it } from "vitest";
+import { speedText, summaryText, wrapped } from "../../src/report/summary.js";
+import { madeUpReport } from "../helpers/report.js";
+
+describe("the terminal summary", () => {
+	const report = madeUpReport();
+
+	it("says the verdict first", () => {
+		const text = summaryText(report).replace(/\n/g, " ");
+		expect(text.startsWith(`${report.verdict.headline} ${report.verdict.reason} `)).toBe(true);
+	});
+
+	it("has a row for each figure, speed among them", () => {
+		const text = summaryText(report);
+		expect(text).toMatch(/^report fold +before +after +change$/m);
+		expect(text).toMatch(/^loss \(nats per token\) +3\.150 +3\.955 +\+0\.805 ± 0\.050$/m);
+		expect(text).toMatch(/^perplexity +23\.34 +52\.20 +x 2\.24 ± 0\.11$/m);
+		expect(text).toMatch(/^same top token +100 % +58 % +-42\.0 ± 1\.2 %$/m);
+		expect(text).toMatch(/^blocks +30 +24 +-6$/m);
+		expect(text).toMatch(/^parameters +134\.5 M +113\.3 M +-15\.8 %$/m);
+		expect(text).toMatch(/^generation \(tokens\/s\) +41\.2 +50\.1 +\+22\.0 %$/m);
+		expect(text).toMatch(/^key-value cache +94\.0 MB +75\.0 MB +-20\.2 %$/m);
+		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24\n");
+		expect(text).toContain("1 text collapsed: loop\n");
+	});
+
+	it("fits a screen of 24 lines of 80 columns, but for long names", () => {
+		// What a run without the other measurements has; seven lines name the method, files and time.
+		const { speed, gate, collapse, alternatives, ...usual } = report;
+		for (const one of [usual, { ...usual, surrogate: undefined, quality: { ...usual.quality!, sources: undefined } }]) {
+			const lines = summaryText(one as typeof report, { width: 80 })
+				.trimEnd()
+				.split("\n");
+			expect(lines.length).toBeLessThanOrEqual(24 - 7);
+			expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+		}
+	});
+
+	it("shows sources and the surrogate where there is room", () => {
+		const { speed, gate, collapse, alternatives, ...usual } = report;
+		const text = summaryText(usual);
+		expect(text).toMatch(/^code\.txt +1\.00 +3\.150 +3\.955 +\+0\.805$/m);
+		expect(text).not.toContain("surrogate");
+		const { sources, ...quality } = usual.quality!;
+		expect(summaryText({ ...usual, quality })).toMatch(/^surrogate: mixed-gp, 512 masks; R2 0\.93/m);
+	});
+
+	it("does without measurements", () => {
+		const { quality, speed, gate, collapse, alternatives, surrogate, ...least } = report;
+		expect(summaryText(least)).toContain(report.verdict.reason.slice(0, 20));
+		expect(summaryText(least)).not.toMatch(/undefined|NaN/);
+	});
+
+	it("counts many sources instead of listing them", () => {
+		const source = report.quality!.sources![0]!;
+		const many = { ...report, quality: { ...report.quality!, sources: Array(9).fill(source) } };
+		expect(summaryText(many)).toContain("9 sources: the report has each.\n");
+	});
+});
+
+it("speedText scales bytes and keeps three digits of speed", () => {
+	expect(speedText({ name: "memory", unit: "bytes", before: { value: 2e9 }, after: { value: 1e9 }, ratio: 0.5 })).toMatchObject({
+		...{ title: "memory", before: "2.0 GB", after: "1.0 GB", change: "-50.0 %" },
+	});
+	expect(
+		speedText({ name: "prompt", unit: "tokens per second", before: { value: 1234.5 }, after: { value: 9.8765 }, ratio: 0.008 }),
+	).toMatchObject({
+		...{ title: "prompt (tokens/s)", before: "1235", after: "9.88" },
+	});
+});
+
+it("wrapped breaks between words only", () => {
+	expect(wrapped("aaa bb c dddddd e", 6)).toBe("aaa bb\nc\ndddddd\ne");
+	expect(wrapped("", 5)).toBe("");
+});
