@@ -3,6 +3,7 @@ import type { Contribution, PruneOptions } from "./api.js";
 import type { Attribution } from "./attribution/attribution.js";
 import type { Choices } from "./choose.js";
 import { commandLine } from "./command.js";
+import { defaultMethod } from "./methods.js";
 import { objectiveFigures, textFigures } from "./plan-figures.js";
 import type { Finalist, Race } from "./race.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
@@ -32,7 +33,7 @@ export async function makePlan(
 		kept: blocks - chosen.removed.length,
 		method: chosen.method,
 		options: defined({
-			method: options.remove ? undefined : (options.method ?? "greedy"),
+			method: options.remove ? undefined : (options.method ?? defaultMethod),
 			removeBlocks: options.removeBlocks,
 			removeFraction: options.removeFraction,
 			masks: options.masks,

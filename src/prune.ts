@@ -12,7 +12,7 @@ import { textFiles } from "./objective.js";
 import { type Choice, chosenOf, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
 import { makePlan } from "./make-plan.js";
 import { checkMethodOptions } from "./method-options.js";
-import { factsOf, type Method } from "./methods.js";
+import { defaultMethod, factsOf, type Method } from "./methods.js";
 import { logger } from "./log.js";
 import { measureOne, Session, summarize } from "./session.js";
 import { bestBySource } from "./source-rivals.js";
@@ -43,7 +43,7 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 	if (amount === "curve" && options.plan !== undefined) {
 		throw new InvalidOptionError("--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction or --remove");
 	}
-	checkMethodOptions(options.method ?? "greedy", options);
+	checkMethodOptions(options.method ?? defaultMethod, options);
 	// Found out before hours of measuring.
 	if (amount !== "curve" && !options.dryRun) {
 		if (output !== undefined && options.plan !== undefined && resolve(output) === resolve(options.plan)) {
@@ -56,7 +56,7 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 	}
 	const header = await readHeader(model, options);
 	const { blocks } = header;
-	const removable = countOf(amount, model, blocks, options.method ?? "greedy");
+	const removable = countOf(amount, model, blocks, options.method ?? defaultMethod);
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
 	const partly = checkEverProvable(model, blocks, given);
 	if (partly) logger(options)("warning", partly);
@@ -65,13 +65,13 @@ export async function pruneGguf(model: string, output: string | undefined, optio
 		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes: bytesToWrite(header, given ?? removable.count) });
 		await notePartials(output, options);
 	}
-	const masks = options.remove ? 0 : plannedMasks(options.method ?? "greedy", blocks.blocks, removable.kmax, options);
+	const masks = options.remove ? 0 : plannedMasks(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options);
 	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false });
 	try {
 		const estimate = await announce(session, removable, options);
 		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, started);
 
-		const choices = options.remove ? undefined : await choose(session, options.method ?? "greedy", removable.kmax, options);
+		const choices = options.remove ? undefined : await choose(session, options.method ?? defaultMethod, removable.kmax, options);
 		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
 		const decided = await race(session, candidates(session, choices, removable, options), options);
@@ -144,7 +144,7 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
-	const planned = options.remove ? 1 : plannedMasks(options.method ?? "greedy", blocks, kmax, options, tokens.search);
+	const planned = options.remove ? 1 : plannedMasks(options.method ?? defaultMethod, blocks, kmax, options, tokens.search);
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
 	const full = await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
 	if (!full.every(Number.isFinite))
