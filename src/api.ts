@@ -12,7 +12,7 @@ export { stateTypes };
 // The options and results of the public functions: shared by programs and the command line.
 
 export type * from "./compare-api.js";
-export { comparedMethods, type Method, methodFacts, methods, rankingMethods } from "./methods.js";
+export { comparedMethods, defaultMethod, type Method, methodFacts, methods, rankingMethods } from "./methods.js";
 
 /** How much the automatic method spends. */
 export const efforts = ["quick", "standard", "thorough"] as const;
@@ -68,12 +68,13 @@ export interface UnknownOptions {
 }
 
 export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptions {
+	/** How blocks are chosen or ranked. @default "auto"; of `rankBlocks` "leave-one-out" */
 	readonly method?: Method | undefined;
 	/** Masks to measure at most. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
 	readonly masks?: number | undefined;
 	/**
-	 * Methods auto, swap, evolutionary and random: masks to spend; quick 6 a block (at least 100), standard 26 a block (300 to 800),
-	 * thorough 3000. @default "standard"
+	 * Methods auto, swap, evolutionary and random: masks to spend where up to k of n blocks go; quick n + 6 k (at least 40), standard
+	 * 2 n + 8 k (at least 100), thorough 26 n (300 to 800). @default "standard", with only maxTime or maxTokens given "thorough"
 	 */
 	readonly effort?: Effort | undefined;
 	/** The automatic method: seconds of searching after which it ends with the best sets so far. @default none */

@@ -10,35 +10,43 @@ import type { Session } from "./session.js";
 import type { PlanSurrogate } from "./storage/plan.js";
 import type { Judgement } from "./surrogate/judge.js";
 
-/** Masks that an effort spends, by the number of blocks. */
-const budgets: Readonly<Record<Effort, (blocks: number) => number>> = {
-	quick: (blocks) => Math.max(100, 6 * blocks),
-	standard: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
-	thorough: () => 3000,
+/** Masks that an effort spends, by the number of blocks and how many of them go at most. Lazy greedy alone takes about `blocks + 8 kmax`. */
+const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>> = {
+	quick: (blocks, kmax) => Math.max(40, blocks + 6 * kmax),
+	standard: (blocks, kmax) => Math.max(100, 2 * blocks + 8 * kmax),
+	thorough: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
 };
 
+/** Sets of one size, its own among them, that the race decides between where they cannot be told apart. */
+export const RACED = 4;
+
 /**
- * Masks that a method measures at most that takes any number: auto, swap, evolutionary, random.
+ * Masks that a method measures at most that takes any number: auto, swap, evolutionary, random. Time or tokens that are given alone are
+ * meant to be spent: as the effort `thorough`.
+ * @param kmax most blocks that go
  * @param tokens that a mask runs; those of the windows where it is not given
  */
 export function searchBudget(
 	blocks: number,
+	kmax: number,
 	{
 		masks,
-		effort = "standard",
+		effort,
+		maxTime,
 		maxTokens,
 		windows = defaultWindows,
 		windowLength = defaultWindowLength,
-	}: Pick<MeasureOptions, "masks" | "effort" | "maxTokens" | "windows" | "windowLength">,
+	}: Pick<MeasureOptions, "masks" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">,
 	tokens = windows * windowLength,
 ): number {
-	const count = masks ?? budgets[effort](blocks);
+	const usual = (maxTime ?? maxTokens) === undefined ? "standard" : "thorough";
+	const count = masks ?? budgets[effort ?? usual](blocks, kmax);
 	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
 }
 
 /** Sets for every size by the surrogate's active search, its contributions and how good it was. */
 export async function chooseAuto({ session, game, search, counts, options }: Play): Promise<Choices> {
-	const budget = searchBudget(game.players, options, session.tokens.search);
+	const budget = searchBudget(game.players, search.kmax, options, session.tokens.search);
 	const end = options.maxTime === undefined ? Number.POSITIVE_INFINITY : Date.now() + 1000 * options.maxTime;
 	const log = logger(options);
 	const result = await session.timed("search", () =>
@@ -55,7 +63,9 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 	);
 	const { found, contributions, surrogate, interactions, verdicts } = result;
 	const singles = await session.singleRemovals(found.fullLoss, options.signal, game);
-	const equivalent = [...found.equivalent.values()].flat().map(({ removed }) => ({ removed: [...removed], method: "auto" }));
+	const equivalent = [...found.equivalent.values()]
+		.flatMap((sets) => sets.slice(0, RACED))
+		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found,
 		rivals: [...equivalent, ...rankedByContribution(session, found, ranking(singles.contributions), "leave-one-out")],

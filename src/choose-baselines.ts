@@ -59,7 +59,7 @@ export async function chooseRandom(play: Play): Promise<Choices> {
 	const sets = randomSets(game, {
 		counts,
 		// The full model is measured too.
-		masks: searchBudget(game.players, options, session.tokens.search) - 1,
+		masks: searchBudget(game.players, search.kmax, options, session.tokens.search) - 1,
 		random: new Random(session.seed).fork("random sets"),
 		...(units ? { units } : {}),
 	});

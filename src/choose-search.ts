@@ -21,7 +21,10 @@ export const chooseBeam = (play: Play) => raced(play, "beam", () => beamSearch(p
 export function chooseSwap(play: Play): Promise<Choices> {
 	const { session, game, search, counts, options } = play;
 	// What the greedy start takes at most comes first.
-	const budget = Math.max(0, searchBudget(game.players, options, session.tokens.search) - (game.players + 1 + width * search.kmax));
+	const budget = Math.max(
+		0,
+		searchBudget(game.players, search.kmax, options, session.tokens.search) - (game.players + 1 + width * search.kmax),
+	);
 	return raced(play, "swap", () => swapSearch(game, { ...search, counts, width, budget }));
 }
 
@@ -47,7 +50,7 @@ export const chooseContiguous = (play: Play) => alone(play, "contiguous", () => 
 
 export function chooseEvolutionary(play: Play): Promise<Choices> {
 	const { session, game, search, counts, options } = play;
-	const share = Math.floor((searchBudget(game.players, options, session.tokens.search) - (game.players + 1)) / counts.length);
+	const share = Math.floor((searchBudget(game.players, search.kmax, options, session.tokens.search) - (game.players + 1)) / counts.length);
 	return alone(play, "evolutionary", () => evolutionary(game, { ...search, counts, seed: session.seed, ...generations(share) }));
 }
 

@@ -71,7 +71,7 @@ const ranked = (blocks: number, kmax: number) => blocks + 1 + kmax;
 const scored = (_blocks: number, kmax: number) => kmax + 1;
 const descent = (blocks: number, kmax: number) => blocks + 1 + 9 * kmax;
 const any = {
-	masks: (blocks: number, _kmax: number, options: PruneOptions, tokens?: number) => searchBudget(blocks, options, tokens),
+	masks: searchBudget,
 	masksWithin: (limit: number) => limit,
 };
 const baseline = { masks: scored, least: scored };

@@ -42,7 +42,7 @@ export function comparisonOf(blocks: BlockPlan, options: CompareOptions): Compar
 		if (value !== undefined && (!Number.isInteger(value) || value < 1))
 			throw new InvalidOptionError(`${name} must be a whole number of at least 1, got ${value}`);
 	}
-	const limit = searchBudget(blocks.blocks, options);
+	const limit = searchBudget(blocks.blocks, counts.at(-1)!, { ...options, effort: "thorough" });
 	for (const method of list) {
 		const least = leastMasks(method, blocks.blocks, counts.at(-1)!);
 		if (least > limit)

@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "./api.js";
 import { type Choices, choose, leastMasks, optionsWithin, plannedMasks } from "./choose.js";
+import { RACED } from "./choose-auto.js";
 import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./compare-options.js";
 import { compareRows, type Scored } from "./compare-scores.js";
@@ -108,7 +109,7 @@ interface Found {
 }
 
 /** Masks that a race gets of a budget, at most: the full model, and of each size so many sets; no more than a quarter of all. */
-const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: 10, greedy: 2, beam: 2, swap: 2 };
+const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: RACED + 1, greedy: 2, beam: 2, swap: 2 };
 
 /** Runs one method within the budget, and its race. */
 async function find(session: Session, method: Method, comparison: Comparison, speed: Speed, options: CompareOptions): Promise<Found> {

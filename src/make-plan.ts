@@ -3,6 +3,7 @@ import type { Contribution, PruneOptions } from "./api.js";
 import type { Attribution } from "./attribution/attribution.js";
 import type { Choices } from "./choose.js";
 import { commandLine } from "./command.js";
+import { defaultMethod } from "./methods.js";
 import { foldFacts, objectiveFigures, textFigures } from "./plan-figures.js";
 import type { Finalist, Race } from "./race.js";
 import { llamaPin, packageVersion } from "./runtime/paths.js";
@@ -62,7 +63,7 @@ export function planOrigin(session: Session, output: string | undefined, options
 	return {
 		sha256: session.sha256,
 		options: defined({
-			method: options.remove ? undefined : (options.method ?? "greedy"),
+			method: options.remove ? undefined : (options.method ?? defaultMethod),
 			removeBlocks: options.removeBlocks,
 			removeFraction: options.removeFraction,
 			masks: options.masks,

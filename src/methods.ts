@@ -18,9 +18,9 @@ interface MethodFacts {
 const budgeted = ["masks", "effort", "maxTokens"] as const;
 
 export const methodFacts = {
+	auto: { does: "greedy, then a surrogate's active search; its best sets are raced", reads: [...budgeted, "maxTime"], ranks: true },
 	greedy: { does: "removes, one after the other, the block that adds least; its set is raced against that of leave-one-out" },
 	"leave-one-out": { does: "removes the blocks that cost least alone", reads: ["rounds"], ranks: true },
-	auto: { does: "greedy, then a surrogate's active search; its best sets are raced", reads: [...budgeted, "maxTime"], ranks: true },
 	paper: {
 		does: "arXiv 2602.07804 as published: random masks, a network, one ranking",
 		reads: ["masks", "strata", "epochs", "attributionMasks"],
@@ -40,6 +40,9 @@ export const methodFacts = {
 } as const satisfies Record<string, MethodFacts>;
 
 export type Method = keyof typeof methodFacts;
+
+/** Chooses where none is named; `rank` has leave-one-out, which needs one mask a block. */
+export const defaultMethod = "auto" satisfies Method;
 
 /** Methods that choose or rank blocks. */
 export const methods = Object.keys(methodFacts) as readonly Method[];

@@ -13,7 +13,7 @@ import { type Choice, chosenOf, commandsFor, curveOf, race, suggest } from "./ra
 import { makePlan } from "./make-plan.js";
 import type { RunFacts } from "./make-report.js";
 import { checkMethodOptions } from "./method-options.js";
-import { factsOf, type Method } from "./methods.js";
+import { defaultMethod, factsOf, type Method } from "./methods.js";
 import { logger } from "./log.js";
 import { measureOne, Session, summarize } from "./session.js";
 import { bestBySource } from "./source-rivals.js";
@@ -47,11 +47,11 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	if (amount === "curve" && options.plan !== undefined) {
 		throw new InvalidOptionError("--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction or --remove");
 	}
-	checkMethodOptions(options.method ?? "greedy", options);
+	checkMethodOptions(options.method ?? defaultMethod, options);
 	await checkTargets(model, output, options, amount === "curve");
 	const header = await readHeader(model, options);
 	const { blocks } = header;
-	const removable = countOf(amount, model, blocks, options.method ?? "greedy");
+	const removable = countOf(amount, model, blocks, options.method ?? defaultMethod);
 	const named = options.remove && checkedRemoval(model, blocks, options.remove);
 	const partly = checkEverProvable(model, blocks, named);
 	if (partly) logger(options)("warning", partly);
@@ -60,13 +60,13 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes: bytesToWrite(header, named ?? removable.count) });
 		await notePartials(output, options);
 	}
-	const masks = options.remove ? 0 : plannedMasks(options.method ?? "greedy", blocks.blocks, removable.kmax, options);
+	const masks = options.remove ? 0 : plannedMasks(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options);
 	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false });
 	try {
 		const estimate = await announce(session, removable, options);
 		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
 
-		const choices = options.remove ? undefined : await choose(session, options.method ?? "greedy", removable.kmax, options);
+		const choices = options.remove ? undefined : await choose(session, options.method ?? defaultMethod, removable.kmax, options);
 		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
 		const decided = await race(session, candidates(session, choices, removable, options), options);
@@ -140,7 +140,7 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
-	const planned = options.remove ? 1 : plannedMasks(options.method ?? "greedy", blocks, kmax, options, tokens.search);
+	const planned = options.remove ? 1 : plannedMasks(options.method ?? defaultMethod, blocks, kmax, options, tokens.search);
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
 	const full = await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
 	if (!full.every(Number.isFinite))

@@ -3,6 +3,7 @@ import { commandLine } from "./command.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import { logger } from "./log.js";
+import { methodOptions } from "./methods.js";
 import type { Session } from "./session.js";
 import { disagreementsOf, disagreementText } from "./source-rivals.js";
 import { differences, finite, meanAndError } from "./statistics.js";
@@ -141,7 +142,7 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 	};
 }
 
-/** Commands that write the models of a curve; they use again what was measured. */
+/** Commands that write the models of a curve, set by set: nothing is searched again, and what was measured is used again. */
 export function commandsFor(
 	model: string,
 	output: string | undefined,
@@ -150,11 +151,21 @@ export function commandsFor(
 	options: PruneOptions,
 ): string[] {
 	const suggested = suggest(curve, session).removed.length;
-	const sizes = curve.map((point) => point.removed.length).filter((size) => size > 0);
-	const shown = [...new Set([suggested, sizes[Math.floor(sizes.length / 3)], sizes.at(-1)])];
-	return sizes
-		.filter((size) => shown.includes(size))
-		.map((size) => commandLine(model, output ?? outputName(model, size), { ...options, removeBlocks: size }));
+	const smaller = curve.filter((point) => point.removed.length > 0);
+	const sizes = smaller.map((point) => point.removed.length);
+	const shown = [suggested, sizes[Math.floor(sizes.length / 3)], sizes.at(-1)];
+	// How sets are chosen: these are chosen.
+	const searching = Object.fromEntries(methodOptions.map((name) => [name, undefined]));
+	return smaller
+		.filter((point) => shown.includes(point.removed.length))
+		.map(({ removed }) =>
+			commandLine(model, output ?? outputName(model, removed.length), {
+				...options,
+				...searching,
+				method: undefined,
+				remove: [...removed],
+			}),
+		);
 }
 
 function outputName(model: string, removed: number): string {

@@ -1,5 +1,5 @@
 // Contributions of every estimator against the exact ones on measured games, by number of distinct masks.
-//   node scripts/study/contributions.mjs GAME.jsonl.gz... [--seeds 5] [--json OUT.json]
+//   node scripts/study/contributions.mjs GAME.jsonl.gz... [--seeds 5] [--only NAME] [--json OUT.json]
 import { writeFileSync } from "node:fs";
 import { agreement, kmax, load, mean, readGame, table } from "./lib.mjs";
 
@@ -21,7 +21,7 @@ const { fitMixedGp } = await load("surrogate/mixed-gp.js");
 const { fitMlp } = await load("surrogate/mlp.js");
 const { fitPairwise } = await load("surrogate/pairwise.js");
 
-const { paths, seeds, json } = options(5);
+const { paths, seeds, only, json } = options(5);
 const budgets = [64, 128, 256, 512];
 
 /** All single removals and random sets of 1..kmax blocks: `masks` with the full model. */
@@ -109,6 +109,7 @@ for (const path of paths) {
 	const rows = [];
 	report[game.name] = {};
 	for (const [name, { exact, run }] of Object.entries(await estimatorsOf(game))) {
+		if (only && !name.startsWith(only)) continue;
 		const cells = [];
 		for (const masks of budgets) {
 			const found = [];
@@ -141,5 +142,5 @@ function options(defaultSeeds) {
 		return at < 0 ? fallback : args.splice(at, 2)[1];
 	};
 	const seeds = Number(take("--seeds", defaultSeeds));
-	return { seeds, json: take("--json"), paths: args };
+	return { seeds, only: take("--only"), json: take("--json"), paths: args };
 }

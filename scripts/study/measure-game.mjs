@@ -7,12 +7,13 @@ const { Coalition, makeWindows, Model } = await import(new URL(process.env.STUDY
 const [path, windowsPath, out, length = "128"] = process.argv.slice(2);
 const bytes = readFileSync(windowsPath);
 const windows = makeWindows(new Int32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length)), Number(length));
-const model = await Model.load(path, { threads: 2, gpuLayers: 0 });
+const threads = Number(process.env.STUDY_THREADS ?? 2);
+const model = await Model.load(path, { threads, gpuLayers: 0 });
 const { blocks } = model.facts;
 const masks = [];
 for (let bits = 1; bits < 2 ** blocks; bits++) masks.push(Coalition.parse(bits.toString(2).padStart(blocks, "0")));
 const started = Date.now();
-const measured = await model.createEvaluator({ threads: 2 }).evaluate(masks, windows);
+const measured = await model.createEvaluator({ threads }).evaluate(masks, windows);
 const mean = (losses) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 const round = (loss) => (Number.isFinite(loss) ? Number(loss.toFixed(6)) : 1e9);
 // Means only: small enough to keep as test data.

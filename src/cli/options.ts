@@ -1,5 +1,5 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
-import { efforts, methods, objectives, rankingMethods, stateTypes, workingWeights } from "./api.js";
+import { defaultMethod, efforts, methods, objectives, rankingMethods, stateTypes, workingWeights } from "./api.js";
 import { blocksOption, choiceOption, durationOption, fractionOption, integerOption, textOption, weightedFilesOption } from "./coerce.js";
 import type { GlobalArguments } from "./context.js";
 
@@ -64,7 +64,7 @@ export const questionOptions = {
 /** How blocks are measured. */
 export const measureOptions = {
 	method: valueOption(
-		`How blocks are chosen: ${methods.join(", ")} (compare --help says what they do) [default: greedy]`,
+		`How blocks are chosen: ${methods.join(", ")} (compare --help says what they do) [default: ${defaultMethod}]`,
 		groups.method,
 		choiceOption("method", methods),
 	),

@@ -150,7 +150,7 @@ describe("compareMethods", () => {
 	it.each<[CompareOptions, RegExp]>([
 		[{ methods: [] }, /no method/],
 		[{ methods: ["greedy", "greedy"] }, /named twice/],
-		[{ methods: ["wanda" as "greedy"] }, /wanda is no method; known are greedy/],
+		[{ methods: ["wanda" as "greedy"] }, /wanda is no method; known are auto/],
 		[{ removeBlocks: [12] }, /12 blocks cannot be removed/],
 		[{ removeBlocks: [] }, /list is empty/],
 		[{ removeBlocks: [2.5] }, /whole number/],

@@ -44,12 +44,15 @@ describe("the automatic method", () => {
 	});
 
 	it("spends by effort, masks or tokens", () => {
-		expect([12, 32, 80].map((blocks) => searchBudget(blocks, { effort: "quick" }))).toEqual([100, 192, 480]);
-		expect([8, 20, 80].map((blocks) => searchBudget(blocks, {}))).toEqual([300, 520, 800]);
-		expect(searchBudget(30, { effort: "thorough" })).toBe(3000);
-		expect(searchBudget(30, { masks: 50 })).toBe(50);
-		expect(searchBudget(30, { maxTokens: 12_800 })).toBe(10);
-		expect(searchBudget(30, { maxTokens: 12_800, windows: 5, windowLength: 64 })).toBe(40);
+		expect([12, 32, 80].map((blocks) => searchBudget(blocks, 4, { effort: "quick" }))).toEqual([40, 56, 104]);
+		expect([8, 30, 80].map((blocks) => searchBudget(blocks, 6, {}))).toEqual([100, 108, 208]);
+		expect([8, 20, 80].map((blocks) => searchBudget(blocks, 6, { effort: "thorough" }))).toEqual([300, 520, 800]);
+		expect(searchBudget(30, 6, { masks: 50 })).toBe(50);
+		expect(searchBudget(30, 6, { maxTime: 60 })).toBe(780);
+		expect(searchBudget(30, 6, { maxTime: 60, effort: "quick" })).toBe(66);
+		expect(searchBudget(30, 6, { maxTokens: 640_000 })).toBe(500);
+		expect(searchBudget(30, 6, { maxTokens: 12_800 })).toBe(10);
+		expect(searchBudget(30, 6, { maxTokens: 12_800, windows: 5, windowLength: 64 })).toBe(40);
 	});
 });
 
@@ -104,7 +107,7 @@ it.each(["block-influence", "magnitude"] as const)("%s ranks by a score of its o
 
 it("methods without contributions do not rank", async () => {
 	await expect(rankBlocks(fixturePath, { ...small, method: "contiguous" })).rejects.toThrow(
-		/contiguous chooses sets .* leave-one-out, auto/,
+		/contiguous chooses sets .* auto, leave-one-out/,
 	);
 	await expect(rankBlocks(fixturePath, { ...small, rounds: 2 })).rejects.toThrow(/leave --rounds out/);
 });

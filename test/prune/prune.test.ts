@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
+import { blocksOption } from "../../src/cli/coerce.js";
 import { GgufFile } from "../../src/gguf/index.js";
 import { inspectModel } from "../../src/inspect.js";
 import { pruneGguf } from "../../src/prune.js";
@@ -15,6 +16,8 @@ import { ownHomes, small } from "../helpers/home.js";
 
 // Each test measures by itself, unless it says otherwise.
 const { folder, home, newHome, out } = ownHomes();
+
+const parseBlocks = blocksOption("remove");
 
 /** All measurements kept: `<ledger> <mask>` to losses. */
 async function measured(): Promise<Map<string, string>> {
@@ -30,7 +33,8 @@ async function measured(): Promise<Map<string, string>> {
 
 describe("pruneGguf", () => {
 	it.each<[string, PruneOptions, number]>([
-		["greedy", { removeBlocks: 3 }, 3],
+		["auto", { removeBlocks: 3 }, 3],
+		["greedy", { method: "greedy", removeBlocks: 3 }, 3],
 		["leave-one-out", { method: "leave-one-out", removeBlocks: 2 }, 2],
 		["the paper's method", { method: "paper", masks: 60, attributionMasks: 500, epochs: 20, removeBlocks: 2 }, 2],
 		["a given list", { remove: [9, 3, 9] }, 2],
@@ -67,7 +71,7 @@ describe("pruneGguf", () => {
 
 	it("finds the block whose removal costs least on the search text, and says what the validation text makes of it", async () => {
 		const output = out();
-		const { plan } = await pruneGguf(fixturePath, output, { ...small, removeBlocks: 1 });
+		const { plan } = await pruneGguf(fixturePath, output, { ...small, method: "greedy", removeBlocks: 1 });
 		const cheapest = [...plan!.contributions!].sort((a, b) => a.value - b.value)[0]!.block;
 		expect(plan!.removed).toEqual([cheapest]);
 		const { search } = plan!.losses as Record<string, { difference: number }>;
@@ -87,11 +91,11 @@ describe("pruneGguf", () => {
 		const curve = await measured();
 
 		for (const command of result.commands) {
-			const blocks = Number(/--remove-blocks (\d+)/.exec(command)![1]);
+			const remove = parseBlocks(/--remove (\S+)/.exec(command)![1]!)!;
 			expect(command).toContain(`--windows 3 --window-length 32`);
-			const output = out();
-			const written = await pruneGguf(fixturePath, output, { ...small, removeBlocks: blocks });
-			expect(written.plan?.removed).toEqual(result.curve[blocks]!.removed);
+			expect(remove).toEqual(result.curve[remove.length]!.removed);
+			const written = await pruneGguf(fixturePath, out(), { ...small, remove });
+			expect(written.plan!.losses.validation!.difference).toBeCloseTo(result.curve[remove.length]!.added!, 12);
 			const now = await measured();
 			for (const [key, losses] of curve) expect(now.get(key)).toBe(losses);
 			// The report fold is for the final figures only: the full model (once) and the chosen set.
@@ -101,7 +105,7 @@ describe("pruneGguf", () => {
 			expect(fresh.length).toBeLessThanOrEqual(1 + result.commands.length);
 		}
 		const all = (await measured()).size;
-		await pruneGguf(fixturePath, out(), { ...small, removeBlocks: Number(/--remove-blocks (\d+)/.exec(result.commands[0]!)![1]) });
+		await pruneGguf(fixturePath, out(), { ...small, remove: parseBlocks(/--remove (\S+)/.exec(result.commands[0]!)![1]!)! });
 		expect((await measured()).size).toBe(all);
 	});
 
