@@ -6,6 +6,7 @@ const path = process.argv[2] ?? fileURLToPath(new URL("results.json", import.met
 const { date, machine, versions, models } = JSON.parse(readFileSync(path, "utf8"));
 
 const fixed = (value, digits) => (value === null ? "-" : value.toFixed(digits));
+const milliseconds = (value, digits) => fixed(value === null ? null : 1000 * value, digits);
 /** With all positions, and with a quarter of them in brackets. */
 const both = (row, name, digits = 2) => {
 	const quarter = row[name === "seconds" ? "quarterSeconds" : name.startsWith("over") ? `quarterO${name.slice(1)}` : `${name}Quarter`];
@@ -21,7 +22,7 @@ const lines = [
 for (const { model, weights, results } of models) {
 	for (const { windows, shape, speed } of results)
 		lines.push(
-			`| ${model} | ${weights} | ${windows} | ${shape.ubatch} | ${fixed(speed.evaluatorOverPlain, 2)} | ${fixed(speed.inBatchOverPlain, 2)} | ${fixed(speed.plainTokensPerSecond, 0)} | ${fixed(speed.llamaBenchTokensPerSecond, 0)} | ${fixed((100 * speed.headSeconds) / speed.fullSeconds, 0)} % | ${fixed(1000 * speed.graphSeconds, 1)} + ${fixed(1000 * speed.graphSecondsPerBlock, 2)} |`,
+			`| ${model} | ${weights} | ${windows} | ${shape.ubatch} | ${fixed(speed.evaluatorOverPlain, 2)} | ${fixed(speed.inBatchOverPlain, 2)} | ${fixed(speed.plainTokensPerSecond, 0)} | ${fixed(speed.llamaBenchTokensPerSecond, 0)} | ${fixed((100 * speed.headSeconds) / speed.fullSeconds, 0)} % | ${milliseconds(speed.graphSeconds, 1)} + ${milliseconds(speed.graphSecondsPerBlock, 2)} |`,
 		);
 }
 lines.push(

@@ -221,7 +221,13 @@ describe("an architecture that the table lacks", () => {
 		const result = await pruneGguf(fixturePath, join(place, "two.gguf"), { ...small, removeBlocks: 2, allowUnknownArchitecture });
 		expect(result.output!.verification).toContain("set to zero");
 		expect(result.plan!.command).toContain("--allow-unknown-architecture");
-		expect(readdirSync(place).sort()).toEqual(["out.gguf", "two.gguf", "two.gguf.plan.json"]);
+		expect(readdirSync(place).sort()).toEqual([
+			"out.gguf",
+			"two.gguf",
+			"two.gguf.plan.json",
+			"two.gguf.report.html",
+			"two.gguf.report.json",
+		]);
 	});
 
 	it("is refused for the very set that does not hold", async () => {

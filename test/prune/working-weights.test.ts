@@ -211,7 +211,7 @@ describe("what a search is measured with", () => {
 		// As a machine of another kind would have chosen: a ubatch of one window, one thread.
 		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, ubatch: 32, threads: 1 } }), ...lines].join("\n"));
 		const notes: string[] = [];
-		const { result } = await runIn("read-back", { removeBlocks: 2, onLog: ({ message }) => notes.push(message) });
+		const { result } = await runIn("read-back", { method: "greedy", removeBlocks: 2, onLog: ({ message }) => notes.push(message) });
 		expect(result.plan!.machine).toMatchObject({ ubatch: 32, threads: 1 });
 		expect(notes.join("\n")).toMatch(/begun with 1 threads, which is kept/);
 		const search = result.plan!.losses.search!;

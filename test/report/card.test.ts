@@ -22,7 +22,10 @@ describe("the model card", () => {
 
 	it("shows hostile names as text", () => {
 		const bad = reportCard(madeUpReport(`${hostile}\n\n# Heading\n\`\`\`\n- item`));
-		const outside = bad.replace(/^(`{3,})sh\n[\s\S]*?\n\1$/m, "").replace(/(`+) .*? \1/g, "").replace(/`[0-9a-f]{64}`/, "");
+		const outside = bad
+			.replace(/^(`{3,})sh\n[\s\S]*?\n\1$/m, "")
+			.replace(/(`+) .*? \1/g, "")
+			.replace(/`[0-9a-f]{64}`/, "");
 		expect(outside.match(/^#+ .*$/gm)!.map((line) => line.slice(0, 10))).toEqual([
 			"# </title>".replace("<", "\\<").slice(0, 10),
 			"## Before ",
