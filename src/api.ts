@@ -4,6 +4,8 @@ import type { Report } from "./report/report-data.js";
 import type { ContributionUnit, Plan } from "./storage/plan.js";
 
 import { type StateType, stateTypes } from "./runtime/evaluator.js";
+import type { FileType } from "./runtime/file-type-names.js";
+import type { Quantized } from "./storage/plan-quantized.js";
 
 export type * from "./api-questions.js";
 export type { CalibrationFile, StateType };
@@ -12,6 +14,9 @@ export { stateTypes };
 // The options and results of the public functions: shared by programs and the command line.
 
 export type * from "./compare-api.js";
+export type * from "./frontier-api.js";
+export { type FileType, fileTypeNames } from "./runtime/file-type-names.js";
+export type { MeanAndError, ModelFigures, Quantized, QuantizedAlternative, QuantizedAlternatives } from "./storage/plan-quantized.js";
 export { comparedMethods, defaultMethod, type Method, methodFacts, methods, rankingMethods } from "./methods.js";
 
 /** How much the automatic method spends. */
@@ -122,7 +127,22 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly stateType?: StateType | undefined;
 }
 
-export interface PruneOptions extends MeasureOptions {
+export interface QuantizeOutputOptions {
+	/**
+	 * Type that llama.cpp's quantiser gives the pruned model, as it names it. The pruned model is written and verified beside the
+	 * output first; the quantised one is then measured as written. @default not quantised
+	 */
+	readonly quantize?: FileType | undefined;
+	/** F16, BF16 or F32 file of the same model, whose weights are quantised instead of the source's. @default the source's */
+	readonly quantizeFrom?: string | undefined;
+}
+
+export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions {
+	/**
+	 * Also measure the whole model quantised to about the pruned one's size, and say which is better. Quantises twice, which takes
+	 * seconds for a small model and many minutes and the disk of a copy for a large one. @default false
+	 */
+	readonly quantizedAlternatives?: boolean | undefined;
 	readonly removeBlocks?: number | undefined;
 	/** 0..1 */
 	readonly removeFraction?: number | undefined;
@@ -246,7 +266,7 @@ export interface RankResult {
 	readonly seconds: number;
 }
 
-export interface ApplyOptions extends JobOptions, MachineOptions, UnknownOptions {
+export interface ApplyOptions extends JobOptions, MachineOptions, UnknownOptions, QuantizeOutputOptions {
 	readonly plan?: string | undefined;
 	readonly remove?: number[] | undefined;
 	readonly overwrite?: boolean | undefined;
@@ -256,6 +276,8 @@ export interface ApplyResult {
 	readonly model: ModelSummary;
 	readonly removed: readonly number[];
 	readonly output: WrittenFile;
+	/** With `quantize`: the written file beside the whole source, on the windows that the pruned file was verified on. */
+	readonly quantized?: Quantized | undefined;
 	readonly seconds: number;
 }
 

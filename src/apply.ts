@@ -6,6 +6,7 @@ import { Random } from "./game/random.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { notePartials } from "./partials.js";
+import { checkQuantizing, originalOf } from "./quantize-from.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
 import { makeWindows, type TokenWindows } from "./runtime/windows.js";
@@ -13,7 +14,9 @@ import { logger } from "./log.js";
 import { backEndOf, modelIdentity, summarize } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { readPlan } from "./storage/plan.js";
+import { References } from "./variants.js";
 import { writePruned } from "./write.js";
+import { bytesToQuantize, writeQuantized } from "./write-quantized.js";
 
 /** Windows that a file written without measuring is verified on. */
 const verification = { count: 4, length: 128 };
@@ -42,7 +45,10 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	const started = Date.now();
 	if ((options.plan === undefined) === (options.remove === undefined))
 		throw new InvalidOptionError("give either a plan or a list of blocks to remove");
-	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs: [model] });
+	const { quantize, quantizeFrom } = options;
+	checkQuantizing(options, output);
+	const inputs = [model, ...(quantizeFrom === undefined ? [] : [quantizeFrom])];
+	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs });
 	const plan = options.plan === undefined ? undefined : await readPlan(options.plan);
 	const { file, blocks } = await readHeader(model, options);
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
@@ -55,26 +61,39 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	}
 	const removed = given ?? checkedRemoval(model, blocks, plan?.removed ?? []);
 	checkProvable(model, blocks, removed);
+	const original = await originalOf(options, { path: model, file });
+	if (quantize !== undefined) {
+		const expectedBytes = bytesToQuantize(original ?? { file, blocks }, removed, quantize);
+		await checkTarget(output, { overwrite: options.overwrite ?? false, inputs, expectedBytes });
+	}
 	await notePartials(output, options);
 	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
 	try {
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
-		const [expected] = await evaluator.evaluate([Coalition.ofRemoved(loaded.facts.blocks, removed)], windows, { signal: options.signal });
+		const { signal } = options;
+		const mask = Coalition.ofRemoved(loaded.facts.blocks, removed);
+		const [masked] = await evaluator.evaluate([mask], windows, { signal });
 		const long = await measureBeyondSliding(loaded, evaluator, removed, windows, options);
 		const summary = summarize(loaded);
 		const exact = backEndOf(loaded, options) === "CPU";
-		await loaded.dispose();
-		const written = await writePruned(
-			loaded.file,
-			output,
-			removed,
-			sha256,
-			{ windows, losses: expected!.losses, long, threads: evaluator.threads, ubatch: evaluator.ubatch, exact },
-			options,
-		);
+		const { threads, ubatch } = evaluator;
+		const expected = { windows, losses: masked!.losses, long, threads, ubatch, exact };
 		logger(options)("debug", `removed blocks ${removed.join(", ")}`);
-		return { model: summary, removed, output: written, seconds: (Date.now() - started) / 1000 };
+		const done = <T>(rest: T) => ({ model: summary, removed, ...rest, seconds: (Date.now() - started) / 1000 });
+		if (quantize === undefined) {
+			await loaded.dispose();
+			return done({ output: await writePruned(loaded.file, output, removed, sha256, expected, options) });
+		}
+		const source = { path: model, file, blocks, sha256 };
+		const reference = await new References(source, { verification: windows }, options, evaluator).of("verification");
+		const [full] = await evaluator.evaluate([Coalition.full(loaded.facts.blocks)], windows, { signal });
+		await loaded.dispose();
+		const job = {
+			...{ type: quantize, removed, full: full!, reference, windows, threads, exact, inputs },
+			...{ weights: original ?? source, original: original !== undefined, expected: original ? undefined : expected },
+		};
+		return done(await writeQuantized(job, output, options));
 	} finally {
 		await loaded.dispose();
 	}

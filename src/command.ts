@@ -34,6 +34,9 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("score-share", options.scoreShare === 1 ? undefined : options.scoreShare);
 	flag("state-type", options.stateType);
 	flag("state-bytes", options.stateBytes);
+	flag("quantize", options.quantize);
+	flag("quantize-from", options.quantizeFrom);
+	if (options.quantizedAlternatives) parts.push("--quantized-alternatives");
 	if (options.allowUnknownArchitecture) parts.push("--allow-unknown-architecture");
 	if (options.overwrite) parts.push("--overwrite");
 	return parts.join(" ");

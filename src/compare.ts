@@ -10,7 +10,7 @@ import { Coalition, distinct } from "./game/coalition.js";
 import { blockExecutions } from "./game/executions.js";
 import type { Measurement } from "./game/game.js";
 import { readHeader } from "./header.js";
-import { textFiles } from "./objective.js";
+import { inputFiles } from "./objective.js";
 import { type Choice, race } from "./race.js";
 import { formatDuration } from "./report/format.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
@@ -37,7 +37,7 @@ export async function compareMethods(model: string, options: CompareOptions = {}
 	const comparison = comparisonOf(blocks, options);
 	await checkEvalFiles(options);
 	const { output } = options;
-	const inputs = [model, ...textFiles(options), ...(options.eval ?? [])];
+	const inputs = [model, ...inputFiles(options), ...(options.eval ?? [])];
 	const target = { overwrite: options.overwrite ?? false, inputs };
 	if (output !== undefined) await checkTarget(output, target);
 	const session = await Session.open(model, options, { masks: plannedOf(comparison, blocks.blocks), weights: "auto" });

@@ -28,6 +28,7 @@ export { Coalition } from "./game/coalition.js";
 export { type Game, type Measurement, meanLoss, valueOfLoss } from "./game/game.js";
 export type { SourceShare } from "./game/sources.js";
 export { GgufFile, writeGguf, writtenSize } from "./gguf/index.js";
+export { findFrontier } from "./frontier.js";
 export { inspectModel } from "./inspect.js";
 export { pruneGguf } from "./prune.js";
 export { rankBlocks } from "./rank.js";

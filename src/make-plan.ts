@@ -81,6 +81,8 @@ export function planOrigin(session: Session, output: string | undefined, options
 			workingWeights: options.workingWeights,
 			scoreShare: options.scoreShare,
 			stateType: options.stateType,
+			quantize: options.quantize,
+			quantizeFrom: options.quantizeFrom && basename(options.quantizeFrom),
 		}),
 		seed: session.seed,
 		calibration: foldFacts(session),

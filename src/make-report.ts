@@ -6,8 +6,9 @@ import { foldNames } from "./calibration/index.js";
 import type { Choices } from "./choose.js";
 import { contributionsOf, type PlanOrigin, reasonedBlocks } from "./make-plan.js";
 import type { Race } from "./race.js";
+import { alternativesOf } from "./report-alternatives.js";
 import { blocksOf, curveData, interactionsOf, surrogateData } from "./report-evidence.js";
-import { qualityOf } from "./report-quality.js";
+import { qualityOf, writtenLosses } from "./report-quality.js";
 import { REPORT_FORMAT, REPORT_VERSION, type Report, type ReportExtras, reportSchema } from "./report/report-data.js";
 import type { Sizes } from "./sizes.js";
 import { disagreementText } from "./source-rivals.js";
@@ -56,6 +57,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	const surrogate = surrogateData(choices);
 	const interactions = interactionsOf(choices);
 	const critical = plan?.critical ?? reasonedBlocks(choices);
+	const alternatives = plan && alternativesOf(plan);
 	const contributions = plan?.contributions ?? (choices?.contributions && contributionsOf(choices.contributions));
 	return v.parse(reportSchema, {
 		format: REPORT_FORMAT,
@@ -90,6 +92,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		...(surrogate ? { surrogate } : {}),
 		disagreements,
 		warnings: [...warnings.filter((warning) => !said.has(warning)), ...(choices?.found.notes ?? [])],
+		...(alternatives ? { alternatives } : {}),
 		...extras,
 		reproduce: reproduceOf(origin),
 		timings: Object.entries(timings).map(([phase, took]) => ({ phase, seconds: took })),
@@ -105,8 +108,9 @@ function sizesOf({ model, sizes }: RunFacts, plan: Plan, output: WrittenFile | u
 
 function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined): Report["verdict"] {
 	const { before, after } = sizesOf(facts, plan, output);
-	const report = plan.losses.report;
+	const report = plan.losses.report && writtenLosses(plan, plan.losses.report);
 	return verdictOf({
+		quantized: plan.quantized?.type,
 		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined },
 		parameters: [before.parameters, after.parameters],
 		loss: [report?.full.mean ?? null, report?.removed.mean ?? null],

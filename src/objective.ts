@@ -1,4 +1,4 @@
-import type { MeasureOptions, Objective } from "./api.js";
+import type { MeasureOptions, Objective, QuantizeOutputOptions } from "./api.js";
 import { type FoldName, weightedFiles } from "./calibration/index.js";
 import { InvalidOptionError } from "./errors.js";
 import { type PreparedQuestions, packQuestions, tokenizeQuestions } from "./evaluation/choices.js";
@@ -26,8 +26,9 @@ export function objectiveOf({ objective = "nll", questions, limit, scoreShare }:
 }
 
 /** Files that a run reads beside the model: nothing may be written over them. */
-export function textFiles({ calibration, questions }: MeasureOptions): string[] {
-	return [...weightedFiles(calibration ?? []).map(({ path }) => path), ...(questions === undefined ? [] : [questions])];
+export function inputFiles({ calibration, questions, quantizeFrom }: MeasureOptions & QuantizeOutputOptions): string[] {
+	const files = [...weightedFiles(calibration ?? []).map(({ path }) => path), questions, quantizeFrom];
+	return files.filter((path) => path !== undefined);
 }
 
 /** Questions dealt to the folds two to two to three, each fold evenly from first to last, ready to be scored. */

@@ -1,34 +1,26 @@
 // The main job, top to bottom.
-import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import type { CurvePoint, Estimate, PruneOptions, PruneResult } from "./api.js";
+import type { Estimate, PruneOptions, PruneResult } from "./api.js";
 import { type Choices, choose, plannedMasks } from "./choose.js";
-import { quoted } from "./command.js";
 import type { BlockPlan } from "./architectures/index.js";
-import { FileError, InvalidOptionError } from "./errors.js";
+import { bytesToDeliver, deliver, finish } from "./deliver.js";
+import { InvalidOptionError } from "./errors.js";
+import { finalists } from "./finalists.js";
 import { Coalition } from "./game/coalition.js";
-import { bytesToWrite, checkCount, checkedRemoval, checkEverProvable, checkProvable, readHeader } from "./header.js";
-import { textFiles } from "./objective.js";
-import { type Choice, chosenOf, commandsFor, curveOf, race, suggest } from "./race.js";
-import { makePlan } from "./make-plan.js";
-import type { RunFacts } from "./make-report.js";
+import { checkCount, checkedRemoval, checkEverProvable, checkProvable, readHeader } from "./header.js";
+import { type Choice, commandsFor, curveOf, race, suggest } from "./race.js";
 import { checkMethodOptions } from "./method-options.js";
 import { defaultMethod, factsOf, type Method } from "./methods.js";
 import { logger } from "./log.js";
-import { measureOne, Session, summarize } from "./session.js";
-import { bestBySource } from "./source-rivals.js";
-import { keptPlanPath } from "./storage/runs.js";
-import { type Plan, writePlan } from "./storage/plan.js";
+import { measureOne, Session } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
-import { measureBeyondSliding } from "./oracle.js";
-import { nearBest } from "./near-best.js";
 import { notePartials } from "./partials.js";
+import { checkQuantizing, originalOf } from "./quantize-from.js";
 import { formatDuration } from "./report/format.js";
 import { type Run, reportRun, runFacts, watched } from "./run-report.js";
 import type { Ledger } from "./storage/ledger.js";
 import { checkTargets } from "./targets.js";
 import { sharedTime } from "./working-weights.js";
-import { writePruned } from "./write.js";
 
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
@@ -48,6 +40,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		throw new InvalidOptionError("--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction or --remove");
 	}
 	checkMethodOptions(options.method ?? defaultMethod, options);
+	checkQuantizing(options, output, amount === "curve");
 	await checkTargets(model, output, options, amount === "curve");
 	const header = await readHeader(model, options);
 	const { blocks } = header;
@@ -55,9 +48,11 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	const named = options.remove && checkedRemoval(model, blocks, options.remove);
 	const partly = checkEverProvable(model, blocks, named);
 	if (partly) logger(options)("warning", partly);
+	const original = await originalOf(options, { path: model, file: header.file });
 	if (output !== undefined && removable.count !== undefined && !options.dryRun) {
 		checkProvable(model, blocks, named);
-		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes: bytesToWrite(header, named ?? removable.count) });
+		const expectedBytes = bytesToDeliver(original ?? header, named ?? removable.count, options);
+		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes });
 		await notePartials(output, options);
 	}
 	const masks = options.remove ? 0 : plannedMasks(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options);
@@ -84,7 +79,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 				run,
 			);
 		}
-		return await deliver(session, output, facts, curve, options, run);
+		return await deliver(session, output, facts, curve, original, options, run);
 	} finally {
 		await session.close();
 	}
@@ -174,10 +169,7 @@ function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOpti
 
 function candidates(session: Session, choices: Choices | undefined, removable: Removable, options: PruneOptions): Choice[] {
 	if (options.remove) return [{ removed: checkedRemoval(session.model.path, session.model.blocks, options.remove), method: "given" }];
-	const sizes = removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count];
-	const own = [...choices!.found.byCount].map(([, { removed }]) => ({ removed, method: choices!.found.method }));
-	const rivals = [...choices!.rivals, ...bestBySource(session, sizes), ...nearBest(session, sizes)];
-	const sets = [...own, ...rivals].filter(({ removed }) => sizes.includes(removed.length));
+	const sets = finalists(session, choices!, removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count]);
 	if (sets.length === 0) {
 		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
 		throw new InvalidOptionError(
@@ -185,98 +177,4 @@ function candidates(session: Session, choices: Choices | undefined, removable: R
 		);
 	}
 	return sets;
-}
-
-async function deliver(
-	session: Session,
-	output: string | undefined,
-	facts: RunFacts,
-	curve: CurvePoint[],
-	options: PruneOptions,
-	run: Run,
-): Promise<PruneResult> {
-	const { choices, decided } = facts;
-	const chosen = chosenOf(decided);
-	const plan = await makePlan(session, output, chosen, choices, decided, options);
-	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
-	const keptAmongRuns = options.plan === undefined && output === undefined;
-	const { report } = session.texts;
-	const losses = await measureOne(report, Coalition.ofRemoved(report.players, chosen.removed), "figures", options.signal);
-	let written: PruneResult["output"];
-	if (output !== undefined) {
-		const { file } = session.model;
-		const expected = {
-			windows: session.calibration.folds.report,
-			losses,
-			long: await measureBeyondSliding(session.model, session.evaluator, chosen.removed, session.calibration.folds.report, options),
-			threads: session.evaluator.threads,
-			ubatch: session.evaluator.ubatch,
-			exact: session.settings.backend === "CPU",
-		};
-		// One model in memory at a time: the written one is loaded to be verified.
-		await session.close();
-		written = await session.timed("write", () => writePruned(file, output, chosen.removed, session.sha256, expected, options));
-		const { timings } = session;
-		await writePlanOf(session, output, { ...plan, timings: { ...timings } }, planPath, options);
-		return {
-			...{ model: facts.model, plan, planPath, output: written, curve, objective: session.objective, disagreements: decided.disagreements },
-			...(await reportRun(facts, { plan, output: written, timings }, run, options)),
-			...{ commands: [], seconds: (Date.now() - run.started) / 1000 },
-		};
-	}
-	await writePlan(planPath, plan, {
-		overwrite: keptAmongRuns || (options.overwrite ?? false),
-		inputs: [...session.model.file.paths, ...textFiles(options)],
-	});
-	return finish(
-		session,
-		{
-			plan,
-			planPath,
-			curve,
-			disagreements: decided.disagreements,
-			commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`],
-			...(await reportRun(facts, { plan, timings: session.timings }, run, options)),
-		},
-		run,
-	);
-}
-
-/** The plan beside a model that is written: it is not lost where its own name cannot be written. */
-async function writePlanOf(session: Session, output: string, plan: Plan, path: string, options: PruneOptions): Promise<void> {
-	const inputs = [...session.model.file.paths, ...textFiles(options)];
-	try {
-		await writePlan(path, plan, { overwrite: options.overwrite ?? false, inputs });
-	} catch (cause) {
-		const kept = keptPlanPath(session.folder, keptName(plan));
-		await writePlan(kept, plan, { overwrite: true }).catch(() => {
-			throw cause;
-		});
-		throw new FileError(
-			`${output} is written and verified, but its plan is not: ${(cause as Error).message} The plan is kept in ${kept}.`,
-			{ cause },
-		);
-	}
-}
-
-/** Differs where the plan removes other blocks or was decided on other text. */
-function keptName({ method, removed, calibration, options, machine }: Plan): string {
-	const { objective, scoreShare, stateType } = options;
-	const decided = createHash("sha256")
-		.update(JSON.stringify([removed, calibration, objective, scoreShare, stateType, machine.weights]))
-		.digest("hex")
-		.slice(0, 8);
-	return `${method}-${removed.length}-${decided}`;
-}
-
-type Finished = Omit<PruneResult, "model" | "objective" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;
-
-function finish(session: Session, result: Finished, { started }: Run): PruneResult {
-	return {
-		model: summarize(session.model),
-		objective: session.objective,
-		disagreements: [],
-		...result,
-		seconds: (Date.now() - started) / 1000,
-	};
 }

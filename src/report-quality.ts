@@ -16,11 +16,13 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 	const fold = plan.calibration.report;
 	if (!report || !fold) return {};
 	const windows = fold.count;
+	const { quantized } = plan;
 	const objective = plan.objective?.folds.report;
+	const losses = writtenLosses(plan, report);
 	const figures: ReportFigure[] = [
-		figure("loss", "nats per token", report, windows),
-		perplexity(report, windows),
-		...(objective ? objectiveFigures(plan.objective!.name, objective) : []),
+		figure("loss", "nats per token", losses, windows),
+		perplexity(losses, windows),
+		...(quantized ? quantizedFigures(quantized, windows) : objective ? objectiveFigures(plan.objective!.name, objective) : []),
 		{
 			...{ name: "blocks", unit: "count", before: plan.model.blocks, after: plan.kept },
 			...{ change: plan.kept - plan.model.blocks, isRatio: false },
@@ -32,6 +34,7 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 	return {
 		quality: {
 			...{ text: fold.source, tokens: fold.count * (fold.length - 1), figures },
+			...(quantized ? { quantized: { type: quantized.type, ...(quantized.from ? { from: quantized.from.name } : {}) } } : {}),
 			folds: foldNames.flatMap((name) => {
 				const losses = plan.losses[name];
 				if (!losses) return [];
@@ -43,13 +46,38 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 	};
 }
 
-type Difference = { readonly difference: number | null; readonly standardError: number | null };
+interface Losses {
+	readonly full: { readonly mean: number | null };
+	readonly removed: { readonly mean: number | null };
+	/** Of the paired differences. */
+	readonly difference: number | null;
+	readonly standardError: number | null;
+}
+
+/** Losses on the report fold of what was written: of the quantised file where it was quantised. */
+export function writtenLosses({ quantized }: Plan, report: PlanLosses): Losses {
+	if (!quantized) return report;
+	const { loss, added } = quantized;
+	return { full: report.full, removed: loss, difference: added.mean, standardError: added.standardError };
+}
+
+/** Of the file as it was written. An objective's own figures are those of the weights before, and are left to the plan. */
+function quantizedFigures({ divergence, agreement }: NonNullable<Plan["quantized"]>, windows: number): ReportFigure[] {
+	const beside = (whole: number, { mean, standardError }: { mean: number | null; standardError: number | null }): Losses => ({
+		...{ full: { mean: whole }, removed: { mean } },
+		...{ difference: mean === null ? null : mean - whole, standardError },
+	});
+	return [
+		...(divergence ? [figure("kl", "nats per token", beside(0, divergence), windows)] : []),
+		...(agreement ? [figure("agreement", "share", beside(1, agreement), windows)] : []),
+	];
+}
 
 /** @param windows that the difference was measured on: its error has one degree of freedom less */
 function figure(
 	name: string,
 	unit: ReportFigure["unit"],
-	{ full, removed, difference, standardError }: Pick<PlanLosses, "full" | "removed"> & Difference,
+	{ full, removed, difference, standardError }: Losses,
 	windows: number,
 ): ReportFigure {
 	return {
@@ -74,7 +102,7 @@ export function errorOf(
 	return { standardError, interval: { low: difference - half, high: difference + half } };
 }
 
-function perplexity({ full, removed, difference, standardError }: PlanLosses, windows: number): ReportFigure {
+function perplexity({ full, removed, difference, standardError }: Losses, windows: number): ReportFigure {
 	const change = exponential(difference);
 	const { interval } = errorOf(difference, standardError, windows);
 	return {

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { PruneOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
-import { textFiles } from "./objective.js";
+import { inputFiles } from "./objective.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { reportTargets } from "./write-report.js";
 
@@ -25,6 +25,6 @@ export async function checkTargets(model: string, output: string | undefined, op
 		const other = targets.slice(0, i).find((one) => resolve(one.path) === resolve(path));
 		if (other) throw new InvalidOptionError(`${path} cannot be both the ${other.name} and the ${name}: give two names`);
 	}
-	const target = { overwrite: options.overwrite ?? false, inputs: [model, ...textFiles(options)] };
+	const target = { overwrite: options.overwrite ?? false, inputs: [model, ...inputFiles(options)] };
 	for (const { path } of targets) await checkTarget(path, target);
 }

@@ -8,6 +8,8 @@ export interface Outcome {
 	readonly blocks: number;
 	/** Whether a file was written. */
 	readonly written: boolean;
+	/** Type that it was quantised to: losses are then those of the quantised file. */
+	readonly quantized?: string | undefined;
 	readonly parameters: readonly [before: number, after: number];
 	/** Losses on the report fold, nats per token; null where not finite. */
 	readonly loss: readonly [before: number | null, after: number | null];
@@ -23,18 +25,20 @@ const damagingLoss = Math.LN2;
  * The verdict on a set that was chosen. A trade is sensible up to 0.1 nats per token, the bound by which a number of blocks is suggested
  * where none is given; from ln 2, where perplexity doubles, the model is damaged; between these it is costly.
  */
-export function verdictOf({ removed, blocks, written, parameters, loss, added, standardError }: Outcome): Report["verdict"] {
+export function verdictOf({ removed, blocks, written, quantized, parameters, loss, added, standardError }: Outcome): Report["verdict"] {
 	const ratio = added === null ? null : Math.exp(added);
 	const error = ratio === null || standardError === null ? null : ratio * standardError;
 	const fewer = formatChange(...parameters).replace(/^-/, "");
 	const after = loss[1] === null ? "broken" : `${formatPerplexity(loss[1])} (${formatRatio(ratio, error)})`;
-	const headline = `${written ? "Removed" : "Removing"} ${removed.length} of ${blocks} blocks (${formatBlocks(removed)}): ${fewer} fewer parameters, perplexity ${formatPerplexity(loss[0])} -> ${after}.`;
-	return { headline, ...judged(added, standardError) };
+	const type = quantized === undefined ? "" : ` and quantised to ${quantized}`;
+	const headline = `${written ? "Removed" : "Removing"} ${removed.length} of ${blocks} blocks (${formatBlocks(removed)})${type}: ${fewer} fewer parameters, perplexity ${formatPerplexity(loss[0])} -> ${after}.`;
+	const advice = quantized === undefined ? "; if bytes are the aim, try a smaller quantisation" : ", or take a type with more bits";
+	return { headline, ...judged(added, standardError, `Remove fewer blocks${advice}.`) };
 }
 
 const small = `up to about ${formatPercent(Math.exp(sensibleLoss) - 1, 0)} (${sensibleLoss} nats per token)`;
 
-function judged(added: number | null, standardError: number | null): Pick<Report["verdict"], "trade" | "reason"> {
+function judged(added: number | null, standardError: number | null, advice: string): Pick<Report["verdict"], "trade" | "reason"> {
 	if (added === null) return { trade: "broken", reason: "The pruned model gives no finite loss. Remove fewer blocks." };
 	const rise = `perplexity rises by ${formatPercent(Math.exp(added) - 1, 0)}`;
 	if (added <= 2 * (standardError ?? 0) && added <= sensibleLoss)
@@ -46,11 +50,11 @@ function judged(added: number | null, standardError: number | null): Pick<Report
 	if (added < damagingLoss)
 		return {
 			trade: "costly",
-			reason: `A costly trade: ${rise}, where ${small} counts as small. Remove fewer blocks; if bytes are the aim, try a smaller quantisation.`,
+			reason: `A costly trade: ${rise}, where ${small} counts as small. ${advice}`,
 		};
 	return {
 		trade: "damaging",
-		reason: `Not a sensible trade: ${rise}, and from double the model counts as damaged. Remove fewer blocks; if bytes are the aim, try a smaller quantisation.`,
+		reason: `Not a sensible trade: ${rise}, and from double the model counts as damaged. ${advice}`,
 	};
 }
 

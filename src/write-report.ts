@@ -2,7 +2,7 @@
 import type { PruneOptions, PruneResult } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
 import { logger } from "./log.js";
-import { textFiles } from "./objective.js";
+import { inputFiles } from "./objective.js";
 import { reportCard } from "./report/card.js";
 import type { Report } from "./report/report-data.js";
 import { writeAtomically } from "./storage/atomic-file.js";
@@ -45,7 +45,7 @@ export async function writeReport(
 	inputs: readonly string[],
 	options: PruneOptions,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
-	const settings = { overwrite: options.overwrite ?? false, inputs: [...inputs, ...textFiles(options)] };
+	const settings = { overwrite: options.overwrite ?? false, inputs: [...inputs, ...inputFiles(options)] };
 	const write = async (name: string, path: string | undefined, make: () => string | Promise<string>) => {
 		if (path === undefined) return undefined;
 		try {

@@ -1,7 +1,8 @@
+import type { FileHandle } from "node:fs/promises";
 import type { JobOptions, MachineOptions, WrittenFile } from "./api.js";
 import { type BlockPlan, describeBlocks, keptProblem, proofText, removeBlocks } from "./architectures/index.js";
 import { VerificationError } from "./errors.js";
-import { type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "./gguf/index.js";
+import { type GgufContent, type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "./gguf/index.js";
 import { checkProvable } from "./header.js";
 import { type MeasuredShape, measureWhole, measureZeroed } from "./oracle.js";
 import type { Evaluation } from "./runtime/evaluator.js";
@@ -32,6 +33,46 @@ export interface WriteOptions extends JobOptions, MachineOptions {
 /** Nats a token by which a graphics device may differ: its kernels are chosen by shape. */
 const deviceTolerance = 1e-3;
 
+/** A pruned model that is ready to be written: what must be written, and what must be true of it. */
+export interface PreparedFile {
+	readonly content: GgufContent;
+	write(handle: FileHandle): Promise<void>;
+	/** @throws VerificationError where the written file is not what was measured */
+	check(path: string): Promise<Omit<WrittenFile, "path">>;
+}
+
+/**
+ * Makes the content of a model without blocks, and the check of what is written. For architectures whose removals were never proven
+ * the original with the output tensors of these blocks set to zero is measured first, beside the output.
+ * @throws NoSpaceError, FileError, VerificationError, UnsupportedArchitectureError
+ */
+export async function preparePruned(
+	file: GgufFile,
+	output: string,
+	removed: readonly number[],
+	sha256: string,
+	expected: Expectation,
+	options: WriteOptions,
+): Promise<PreparedFile> {
+	const allowed = { allowUnknown: options.allowUnknownArchitecture ?? false };
+	const plan = describeBlocks(file, allowed);
+	const content = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
+	const zeroed = plan.proof === "bits" ? undefined : await proofOf(file, output, removed, plan, expected, options);
+	return {
+		content,
+		write: (handle) =>
+			writeGguf(handle, content, {
+				...(options.signal ? { signal: options.signal } : {}),
+				onProgress: (done, total) => options.onProgress?.({ phase: `writing ${output}`, done, total, unit: "bytes" }),
+			}),
+		check: async (path) => {
+			const found = await Gguf.read(path);
+			checkHeader(file, removed, found);
+			return { ...sizesOf(found), verification: await verify(path, expected, plan, zeroed, options) };
+		},
+	};
+}
+
 /**
  * Writes the model without blocks, loads what was written, and lets it appear under its name only if its header says of each block
  * what the original's says of the block kept, and it computes what was measured; for architectures whose removals were never proven,
@@ -46,30 +87,20 @@ export async function writePruned(
 	expected: Expectation,
 	options: WriteOptions,
 ): Promise<WrittenFile> {
-	const allowed = { allowUnknown: options.allowUnknownArchitecture ?? false };
-	const plan = describeBlocks(file, allowed);
-	const content = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
-	const zeroed = plan.proof === "bits" ? undefined : await proofOf(file, output, removed, plan, expected, options);
+	const prepared = await preparePruned(file, output, removed, sha256, expected, options);
 	let written: Omit<WrittenFile, "path"> | undefined;
-	const stop = options.signal ? { signal: options.signal } : {};
 	await writeAtomically(
 		output,
 		{
 			overwrite: options.overwrite ?? false,
 			inputs: file.paths,
-			expectedBytes: writtenSize(content),
-			...stop,
+			expectedBytes: writtenSize(prepared.content),
+			...(options.signal ? { signal: options.signal } : {}),
 			verify: async (temporary) => {
-				const found = await Gguf.read(temporary);
-				checkHeader(file, removed, found);
-				written = { ...sizesOf(found), verification: await verify(temporary, expected, plan, zeroed, options) };
+				written = await prepared.check(temporary);
 			},
 		},
-		(handle) =>
-			writeGguf(handle, content, {
-				...stop,
-				onProgress: (done, total) => options.onProgress?.({ phase: `writing ${output}`, done, total, unit: "bytes" }),
-			}),
+		prepared.write,
 	);
 	return { path: output, ...written! };
 }
@@ -136,8 +167,8 @@ async function verify(
 }
 
 /** What losses of a few short windows do not show: whether each kept block is said to be what it was. */
-function checkHeader(file: GgufFile, removed: readonly number[], written: GgufFile): void {
-	const problem = keptProblem(file, removed, written);
+export function checkHeader(file: GgufFile, removed: readonly number[], written: GgufFile, quantized = false): void {
+	const problem = keptProblem(file, removed, written, quantized);
 	if (problem === undefined) return;
 	throw new VerificationError(
 		`the header of the written file does not say of its blocks what that of the original says of the blocks kept: ${problem}. ` +
@@ -145,7 +176,7 @@ function checkHeader(file: GgufFile, removed: readonly number[], written: GgufFi
 	);
 }
 
-function sizesOf({ size, tensors }: GgufFile): { size: number; parameters: number } {
+export function sizesOf({ size, tensors }: GgufFile): { size: number; parameters: number } {
 	return { size, parameters: tensors.reduce((sum, { dims }) => sum + dims.reduce((product, dim) => product * dim, 1), 0) };
 }
 

@@ -25,7 +25,7 @@ export interface Yardstick {
 export function windowsYardstick(
 	windows: TokenWindows,
 	options: MeasureOptions,
-	referenceFor?: (run: EvaluateOptions) => Promise<Reference>,
+	referenceFor?: (run: EvaluateOptions) => Promise<Reference | undefined>,
 	positions?: ScoredPositions,
 ): Yardstick {
 	const { count, length, tokens } = windows;

@@ -42,6 +42,7 @@ describe("the public entry", () => {
 			  "evaluateModel",
 			  "evaluateQuestions",
 			  "fileTypes",
+			  "findFrontier",
 			  "foldNames",
 			  "inspectModel",
 			  "listRuns",

@@ -14,8 +14,9 @@ type Facts<T> = ReadonlyMap<string, T>;
  * How the blocks of a written file differ, by its header alone, from those of the original that were kept; undefined where they are
  * the same, in order. Sees what short prompts do not show, such as a wrong pattern of sliding windows.
  * @param removed blocks of the original, in any order
+ * @param quantized whether the written file was quantised since: its tensors may have other types, and another order
  */
-export function keptProblem(original: GgufFile, removed: readonly number[], written: GgufFile): string | undefined {
+export function keptProblem(original: GgufFile, removed: readonly number[], written: GgufFile, quantized = false): string | undefined {
 	if (written.architecture !== original.architecture) return `its architecture is ${written.architecture}, not ${original.architecture}`;
 	const [before, after] = [modelOf(original), modelOf(written)];
 	const gone = new Set(removed);
@@ -23,7 +24,7 @@ export function keptProblem(original: GgufFile, removed: readonly number[], writ
 	const sizes = ({ trunk, tail }: { trunk: number; tail: number }) => `${trunk} blocks and ${tail} of a tail`;
 	const expected = sizes({ trunk: before.facts.trunk - gone.size, tail: before.facts.tail });
 	if (sizes(after.facts) !== expected) return `it has ${sizes(after.facts)}, expected ${expected}`;
-	return wholeProblem(before, after) ?? blockProblem(before, after, kept);
+	return wholeProblem(before, after, quantized) ?? blockProblem(before, after, kept, quantized);
 }
 
 function modelOf(file: GgufFile): Model {
@@ -32,17 +33,19 @@ function modelOf(file: GgufFile): Model {
 	return { keys, entry, facts: blockFacts(keys, entry) };
 }
 
-function wholeProblem(before: Model, after: Model): string | undefined {
+function wholeProblem(before: Model, after: Model, quantized: boolean): string | undefined {
 	const found = wholeFacts(after);
 	for (const [name, expected] of wholeFacts(before)) {
 		if (!Object.is(found.get(name), expected)) return `${name}: ${found.get(name)}, expected ${expected}`;
 	}
-	return tensorsOf(before).outside === tensorsOf(after).outside ? undefined : "the tensors outside the blocks are others";
+	return tensorsOf(before, quantized).outside === tensorsOf(after, quantized).outside
+		? undefined
+		: "the tensors outside the blocks are others";
 }
 
-function blockProblem(before: Model, after: Model, kept: readonly number[]): string | undefined {
-	const found = perBlockFacts(after);
-	for (const [name, expected] of perBlockFacts(before)) {
+function blockProblem(before: Model, after: Model, kept: readonly number[], quantized: boolean): string | undefined {
+	const found = perBlockFacts(after, quantized);
+	for (const [name, expected] of perBlockFacts(before, quantized)) {
 		const at = kept.findIndex((block, i) => !Object.is(found.get(name)?.[i], expected[block]));
 		if (at >= 0)
 			return `block ${at} (block ${kept[at]} of the original): ${name} ${found.get(name)?.[at]}, expected ${expected[kept[at]!]}`;
@@ -60,7 +63,7 @@ function wholeFacts({ keys, entry, facts }: Model): Facts<number | boolean | und
 	]);
 }
 
-function perBlockFacts(model: Model): Facts<readonly unknown[]> {
+function perBlockFacts(model: Model, quantized: boolean): Facts<readonly unknown[]> {
 	const { keys, entry, facts } = model;
 	const all = facts.trunk + facts.tail;
 	const every = (of: (block: number) => unknown) => Array.from({ length: all }, (_, block) => of(block));
@@ -84,7 +87,7 @@ function perBlockFacts(model: Model): Facts<readonly unknown[]> {
 		...(entry.leading ?? []).map((key) => [`counted by ${key}`, below(keys.number(key) ?? 0)] as const),
 		["per-layer embedding", every((block) => layers.includes(block))],
 		...ruleFacts(model, every),
-		["tensors", tensorsOf(model).blocks],
+		["tensors", tensorsOf(model, quantized).blocks],
 	]);
 }
 
@@ -113,17 +116,16 @@ function plainValues({ file }: ModelKeys, key: string, all: number): unknown[] {
 	return Array.from({ length: all }, (_, block) => (Array.isArray(value) ? value[block] : value));
 }
 
-/** Names, types and sizes of tensors, as one text for each block and one for the others. */
-function tensorsOf({ keys, entry, facts }: Model): { outside: string; blocks: string[] } {
+/** Names, types and sizes of tensors, as one text for each block and one for the others; without types and sorted where quantised. */
+function tensorsOf({ keys, entry, facts }: Model, quantized: boolean): { outside: string; blocks: string[] } {
 	const prefix = entry.prefix ?? "blk.";
-	const blocks = Array.from({ length: facts.trunk + facts.tail }, () => "");
-	let outside = "";
+	const blocks = Array.from({ length: facts.trunk + facts.tail }, (): string[] => []);
+	const outside: string[] = [];
 	for (const { name, type, dims } of keys.file.tensors) {
 		const number = name.startsWith(prefix) ? /^(\d+)\.(.*)$/.exec(name.slice(prefix.length)) : null;
-		const text = `${number?.[2] ?? name} ${dims.join("x")} of type ${type}; `;
-		const block = Number(number?.[1] ?? Number.NaN);
-		if (block < blocks.length) blocks[block] = `${blocks[block]}${text}`;
-		else outside += text;
+		const text = `${number?.[2] ?? name} ${dims.join("x")}${quantized ? "" : ` of type ${type}`}`;
+		(blocks[Number(number?.[1] ?? Number.NaN)] ?? outside).push(text);
 	}
-	return { outside, blocks };
+	const joined = (texts: string[]) => (quantized ? texts.sort() : texts).join("; ");
+	return { outside: joined(outside), blocks: blocks.map(joined) };
 }

@@ -7,6 +7,8 @@ import type {
 	CompareResult,
 	EvaluateOptions,
 	EvaluateResult,
+	FrontierOptions,
+	FrontierResult,
 	InspectResult,
 	MeasureOptions,
 	PruneOptions,
@@ -29,6 +31,7 @@ export interface Api {
 	pruneGguf(model: string, output: string | undefined, options: PruneOptions): Promise<PruneResult>;
 	rankBlocks(model: string, options: MeasureOptions): Promise<RankResult>;
 	compareMethods(model: string, options: CompareOptions): Promise<CompareResult>;
+	findFrontier(model: string, options: FrontierOptions): Promise<FrontierResult>;
 	applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult>;
 	evaluateModel(model: string, options: EvaluateOptions): Promise<EvaluateResult>;
 	evaluateQuestions(model: string, options: QuestionsOptions): Promise<QuestionsResult>;

@@ -4,6 +4,7 @@ import { applyCommand } from "./commands/apply.js";
 import { buildCommand } from "./commands/build.js";
 import { compareCommand } from "./commands/compare.js";
 import { evaluateCommand } from "./commands/evaluate.js";
+import { frontierCommand } from "./commands/frontier.js";
 import { inspectCommand } from "./commands/inspect.js";
 import { pruneCommand } from "./commands/prune.js";
 import { rankCommand } from "./commands/rank.js";
@@ -14,7 +15,7 @@ import { globalOptions } from "./options.js";
 import { closest } from "./suggest.js";
 
 /** Commands beside the default one. */
-export const commandNames = ["rank", "compare", "apply", "evaluate", "inspect", "build", "runs"] as const;
+export const commandNames = ["rank", "compare", "frontier", "apply", "evaluate", "inspect", "build", "runs"] as const;
 
 const EPILOGUE = `Blocks are numbered from 0, as in the tensor names (blk.0, blk.1, ...).
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interrupted.`;
@@ -23,6 +24,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interru
 const SWITCHES: readonly string[] = [
 	...Object.keys(globalOptions),
 	"dry-run",
+	"quantized-alternatives",
 	"overwrite",
 	"allow-unknown-architecture",
 	"all",
@@ -76,6 +78,7 @@ function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
 		.command(pruneCommand(context, commandNames))
 		.command(rankCommand(context))
 		.command(compareCommand(context))
+		.command(frontierCommand(context))
 		.command(applyCommand(context))
 		.command(evaluateCommand(context))
 		.command(inspectCommand(context))

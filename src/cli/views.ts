@@ -11,6 +11,7 @@ import {
 } from "../report/format.js";
 import { compareCosts, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
+import { quantizedLine } from "./quantized-views.js";
 import { contributionsTable, curveTable, factsTable, objectiveTitles, surrogateLine } from "../report/terminal.js";
 import { summaryText } from "../report/summary.js";
 import type {
@@ -88,7 +89,8 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 		["parameters", `${formatCount(model.parameters)} -> ${formatCount(output.parameters)}`],
 		["file size", `${formatBytes(model.size)} -> ${formatBytes(output.size)}`],
 	] as const;
-	return `${factsTable(facts, style)}\n${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
+	const quantized = result.quantized ? `${quantizedLine(result.quantized)}\n` : "";
+	return `${factsTable(facts, style)}\n${quantized}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
 }
 
 /** Contributions, every block in order. */

@@ -1,7 +1,7 @@
 import { figureText } from "./figures.js";
 import { formatBlocks, formatBytes, formatCount } from "./format.js";
 import type { Report } from "./report-data.js";
-import { speedText } from "./summary.js";
+import { quantisedText, speedText } from "./summary.js";
 import { visible } from "./tags.js";
 
 /**
@@ -11,12 +11,13 @@ import { visible } from "./tags.js";
 export function reportCard(report: Report): string {
 	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
 	const name = output?.name ?? `${model.name} without ${removal?.removed.length ?? 0} blocks`;
+	const quantised = quantisedText(report);
 	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedText)];
 	const parts = [
 		["---", "library_name: gguf", "tags:", "- gguf", "- pruned", "- prune-gguf", "---"].join("\n"),
 		`# ${escaped(name)}`,
 		escaped(
-			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) without ${removal ? `blocks ${formatBlocks(removal.removed)}` : "any block removed"}. Nothing was trained afterwards.`,
+			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) without ${removal ? `blocks ${formatBlocks(removal.removed)}` : "any block removed"}. Nothing was trained afterwards.${quantised ? ` ${quantised}` : ""}`,
 		),
 		`**${escaped(verdict.headline)}** ${escaped(verdict.reason)}`,
 		...(alternatives ? [escaped(alternatives.verdict)] : []),

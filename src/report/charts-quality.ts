@@ -173,7 +173,7 @@ const kinds: Readonly<Record<Version["kind"], { symbol: (typeof symbols)[number]
 };
 
 /** Pruned and re-quantised versions of the model by size. */
-export function alternativesFigure({ versions }: ReportAlternatives): Html {
+export function alternativesFigure({ versions, quantizedFrom }: ReportAlternatives): Html {
 	// One yardstick for all: the divergence where the pruned ones have it too.
 	const byDivergence = versions.every(({ divergence }) => divergence !== undefined);
 	const value = (version: Version) => (byDivergence ? version.divergence : version.added) ?? null;
@@ -183,7 +183,8 @@ export function alternativesFigure({ versions }: ReportAlternatives): Html {
 		return y === null ? [] : [{ ...version, y, error: error(version), megabytes: version.bytes / 1e6 }];
 	});
 	const middle = (Math.min(...points.map(({ megabytes }) => megabytes)) + Math.max(...points.map(({ megabytes }) => megabytes))) / 2;
-	const yardstick = byDivergence ? "KL divergence from the source" : "loss added to the source's";
+	const whole = quantizedFrom === undefined ? "the source" : "the original";
+	const yardstick = byDivergence ? `KL divergence from ${whole}` : `loss added to ${whole}'s`;
 	const chart: Chart = {
 		id: "alternatives",
 		title: "Pruning beside quantising",
@@ -226,7 +227,7 @@ export function alternativesFigure({ versions }: ReportAlternatives): Html {
 	const used = Object.entries(kinds).filter(([kind]) => versions.some((version) => version.kind === kind));
 	return figure(
 		chart,
-		`Upwards: ${yardstick}, nats per token, with 95 % intervals. Down and to the left is better: smaller and closer to the source.`,
+		`Upwards: ${yardstick}, nats per token, with 95 % intervals. Down and to the left is better: smaller and closer to ${whole}.`,
 		used.map(([label, { glyph, color: own }]) => ({ glyph, color: own, label: label.replace("quantized", "quantised") })),
 		alternativesTable(versions),
 	);
@@ -255,6 +256,7 @@ function alternativesTable(versions: readonly Version[]): Html {
 			key: "divergence",
 			cell: ({ divergence, divergenceError }) => (divergence === undefined ? "" : formatDifference(divergence, divergenceError)),
 		},
+		{ title: "same top token", key: "agreement", cell: ({ agreement }) => (agreement === undefined ? "" : formatPercent(agreement)) },
 		{ title: "prompt tokens/s", key: "promptSpeed", cell: ({ promptSpeed }) => speed(promptSpeed) },
 		{ title: "generated tokens/s", key: "generationSpeed", cell: ({ generationSpeed }) => speed(generationSpeed) },
 	];

@@ -15,6 +15,7 @@ import { collapseSection, gateSection, samplesSection, speedSection } from "./ht
 import { reproduceSection, timingsSection } from "./html-origin.js";
 import { styleSheet } from "./html-style.js";
 import type { Report } from "./report-data.js";
+import { quantisedText } from "./summary.js";
 import { Html, html, table } from "./tags.js";
 
 /** A part of the page that a reader can go to. */
@@ -110,6 +111,7 @@ const beforeAfter = [
 
 function qualityBody(report: Report, { text, tokens, figures, folds, sources }: NonNullable<Report["quality"]>): Html {
 	const { output } = report;
+	const quantised = quantisedText(report);
 	const rows = figures.map((figure) => {
 		const shown = figureText(figure);
 		return [shown.title, shown.before, shown.after, typographic(shown.change), typographic(shown.interval)];
@@ -121,6 +123,7 @@ function qualityBody(report: Report, { text, tokens, figures, folds, sources }: 
 	];
 	return html`<p>Measured on text that took no part in the choice (report fold: ${formatInteger(tokens)} tokens of <bdi>${text}</bdi>).</p>
 ${table("Before and after", [{ title: "figure" }, ...beforeAfter, { title: "95 % interval of the change", figures: true }], rows)}
+${quantised && html`<p>${quantised}</p>`}
 ${output && html`<p>Written file <bdi>${output.name}</bdi>: ${output.verification}.</p>`}
 ${
 	sources &&
@@ -166,7 +169,7 @@ function alternativesBody(alternatives: NonNullable<Report["alternatives"]>): Ht
 	const fair =
 		quantizedFrom === undefined
 			? sourceQuantized && "The source is quantised already. Quantising it again adds errors to errors, which flatters pruning."
-			: html`The other versions were quantised from <bdi>${quantizedFrom}</bdi>.`;
+			: html`The other versions were quantised from <bdi>${quantizedFrom}</bdi>, and all are compared with it.`;
 	return html`<p><strong>${verdict}</strong></p>
 ${fair && html`<p>${fair}</p>`}
 ${alternativesFigure(alternatives)}`;

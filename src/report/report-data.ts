@@ -11,6 +11,7 @@ import {
 	positive,
 	samples,
 	says,
+	share,
 	speed,
 	text,
 } from "./report-sections.js";
@@ -48,10 +49,7 @@ const block = v.strictObject({
 	contribution: v.optional(says(number, "Higher is more needed; in the unit of the section.")),
 	interval: v.optional(interval),
 	chanceLowest: v.optional(
-		says(
-			v.pipe(number, v.minValue(0), v.maxValue(1)),
-			"Chance that the block is among the least needed ones, as many as were removed, by the estimator's own uncertainty.",
-		),
+		says(share, "Chance that the block is among the least needed ones, as many as were removed, by the estimator's own uncertainty."),
 	),
 });
 
@@ -75,9 +73,18 @@ const quality = v.strictObject({
 	text: says(text, "Where the text came from that the figures are measured on."),
 	tokens: says(natural, "Tokens scored."),
 	figures: v.array(figure),
+	quantized: v.optional(
+		says(
+			v.strictObject({
+				type: says(text, "Of the file, as llama.cpp names it."),
+				from: v.optional(says(text, "File whose weights were quantised, where that is not the source.")),
+			}),
+			"Where the written file is quantised: `figures` are those of the file as written; `folds` and `sources` say what the removal alone costs.",
+		),
+	),
 	folds: says(
 		v.array(v.strictObject({ fold: text, ...losses })),
-		"Losses on each fold, nats per token: what was searched on, decided on, and left unseen.",
+		"Losses of the removal on each fold, nats per token: what was searched on, decided on, and left unseen.",
 	),
 	sources: v.optional(
 		says(v.array(v.strictObject({ name: text, weight: number, ...losses })), "Where there are several sources: each, in the objective."),

@@ -8,6 +8,7 @@ export const says = <Schema extends v.GenericSchema>(schema: Schema, sentence: s
 export const text = v.pipe(v.string(), v.nonEmpty("expected text, got an empty string"));
 export const number = v.pipe(v.number(), v.finite("expected a finite number"));
 export const natural = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(0, "expected a number of at least 0"));
+export const share = v.pipe(number, v.minValue(0), v.maxValue(1));
 export const positive = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
 /** JSON has no number for a loss that is not finite: null stands for it. */
 export const loss = v.nullable(number);
@@ -58,17 +59,23 @@ export const collapse = v.array(
 export const alternatives = v.strictObject({
 	verdict: says(text, "Whether pruning or quantising is the better way to this size, in words."),
 	sourceQuantized: says(v.boolean(), "Whether the source is quantised already: quantising it again flatters pruning."),
-	quantizedFrom: v.optional(says(text, "File that the other versions were quantised from, where that is not the source.")),
+	quantizedFrom: v.optional(
+		says(text, "File that the other versions were quantised from, where that is not the source; all are compared with it."),
+	),
 	versions: v.array(
 		v.strictObject({
 			name: says(text, "For example `Q4_K_S`, or `4 blocks removed`."),
-			kind: v.picklist(["source", "pruned", "quantized", "pruned and quantized"]),
+			kind: says(
+				v.picklist(["source", "pruned", "quantized", "pruned and quantized"]),
+				"`source`: the whole model that all are compared with.",
+			),
 			removed: v.optional(blockList),
 			bytes: natural,
-			added: v.optional(says(loss, "Loss added to that of the source, nats per token.")),
+			added: v.optional(says(loss, "Loss added to that of the whole model (`source`), nats per token.")),
 			standardError: v.optional(number),
-			divergence: v.optional(says(loss, "KL divergence from the source, nats per token.")),
+			divergence: v.optional(says(loss, "KL divergence from the whole model, nats per token.")),
 			divergenceError: v.optional(says(number, "Standard error of the divergence.")),
+			agreement: v.optional(says(share, "Share of positions where the whole model finds the same token most likely.")),
 			promptSpeed: v.optional(says(number, "Prompt tokens per second.")),
 			generationSpeed: v.optional(says(number, "Generated tokens per second.")),
 		}),

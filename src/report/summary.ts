@@ -1,5 +1,5 @@
 import { type FigureText, figureText } from "./figures.js";
-import { formatSignificant } from "./format.js";
+import { formatDifference, formatSignificant } from "./format.js";
 import type { Report, ReportSpeed } from "./report-data.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
 import { sourcesTable, surrogateLine } from "./terminal.js";
@@ -21,6 +21,8 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 	const parts = [paint("bold", wrapped(verdict.headline, width), style), paint(color, wrapped(verdict.reason, width), style)];
 	if (alternatives) parts.push(wrapped(alternatives.verdict, width));
 	parts.push("", rowsTable(report, style).trimEnd());
+	const quantised = quantisedText(report);
+	if (quantised) parts.push(wrapped(quantised, width));
 	for (const { name, limit, value, met } of (gate ?? []).slice(0, mostLimits)) {
 		const text = `${met ? "met" : "NOT MET"}: ${name} ${formatSignificant(limit)}, measured ${value === null ? "broken" : formatSignificant(value)}`;
 		parts.push(paint(met ? "green" : "red", text, style));
@@ -46,7 +48,7 @@ function detailLines({ quality, surrogate }: Report, room: number, style: TextSt
 function rowsTable({ quality, speed }: Report, style: TextStyle): string {
 	const right = "right" as const;
 	const columns = [
-		{ title: "report fold" },
+		{ title: quality?.quantized ? `report fold, ${quality.quantized.type}` : "report fold" },
 		{ title: "before", align: right },
 		{ title: "after", align: right },
 		{ title: "change", align: right },
@@ -57,6 +59,18 @@ function rowsTable({ quality, speed }: Report, style: TextStyle): string {
 		rows.map(({ title, before, after, change }) => [title, before, after, change]),
 		style,
 	);
+}
+
+/** What of a quantised file's figures is the removal; undefined where nothing was quantised. */
+export function quantisedText({ quality }: Report): string | undefined {
+	if (!quality?.quantized) return undefined;
+	const { type, from } = quality.quantized;
+	const weights = from === undefined ? "" : ` from the weights of ${from}`;
+	const alone = quality.folds.find(({ fold }) => fold === "report");
+	const removal = alone
+		? `; removing the blocks alone adds ${formatDifference(alone.difference, alone.standardError).replace(/^\+/, "")}`
+		: "";
+	return `Quantised to ${type}${weights}, measured as written${removal}.`;
 }
 
 const speedTitles: Readonly<Record<string, string>> = {

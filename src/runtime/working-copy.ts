@@ -1,20 +1,24 @@
 import { rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NoSpaceError } from "../errors.js";
+import type { GgufFile } from "../gguf/index.js";
+import { predictedBytes } from "./file-types.js";
 import { availableMemory, neededBesideWeights, sizeText } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";
 import { type FileType, quantizeFile } from "./quantize.js";
 
-/** Bytes a weight takes, of the types that a working copy may have. */
-const bytesPerWeight: Partial<Record<FileType, number>> = { Q8_0: 34 / 32, F16: 2, BF16: 2, F32: 4, Q4_0: 18 / 32 };
+/** A model, loaded or not. */
+export interface CopySource {
+	readonly file: GgufFile;
+}
 
-/** Bytes of a copy of the model in that type, roughly. */
-export function copyBytes(model: Model, type: FileType): number {
-	return Math.ceil(model.facts.parameters * (bytesPerWeight[type] ?? 2));
+/** Bytes of a copy of the model in that type, nearly. */
+export function copyBytes({ file }: CopySource, type: FileType): number {
+	return predictedBytes(file, type);
 }
 
 /** Whether memory has room for a copy beside the model, and for measuring with it. */
-export function copyFits(model: Model, type: FileType): boolean {
+export function copyFits(model: CopySource, type: FileType): boolean {
 	return 1.2 * copyBytes(model, type) + 2 ** 28 + neededBesideWeights(model.file) < availableMemory();
 }
 
@@ -24,10 +28,12 @@ export function copyFits(model: Model, type: FileType): boolean {
  * @throws NoSpaceError where its disk has no room, QuantizeError, and the errors of loading
  */
 export async function workingCopy(
-	model: Model,
+	model: CopySource,
 	type: FileType,
 	path: string,
-	options: Pick<ModelOptions, "threads" | "gpuLayers" | "signal"> & { onProgress?: (fraction: number) => void },
+	options: Pick<ModelOptions, "threads" | "gpuLayers" | "signal" | "allowUnknownArchitecture"> & {
+		onProgress?: (fraction: number) => void;
+	},
 ): Promise<Model> {
 	const { bavail, bsize } = await statfs(dirname(path));
 	const needed = 1.1 * copyBytes(model, type);
@@ -36,14 +42,14 @@ export async function workingCopy(
 			`a ${type} copy of the model needs ${sizeText(needed)} in ${dirname(path)}, which has ${sizeText(bavail * bsize)} free`,
 		);
 	}
-	const { signal, threads, gpuLayers } = options;
+	const { signal, threads, gpuLayers, allowUnknownArchitecture } = options;
 	try {
 		await quantizeFile(model.file.paths[0]!, path, type, {
 			threads,
 			signal,
 			onProgress: (done, total) => options.onProgress?.(done / total),
 		});
-		return await Model.load(path, { threads, gpuLayers, signal, mmap: false });
+		return await Model.load(path, { threads, gpuLayers, allowUnknownArchitecture, signal, mmap: false });
 	} finally {
 		await rm(path, { force: true });
 	}

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
 
 /** `format` of every plan. */
 export const PLAN_FORMAT = "prune-gguf-plan";
@@ -171,6 +172,8 @@ export const planSchema = v.pipe(
 		frozen: v.array(reasoned),
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
+		quantized: v.optional(quantizedSchema),
+		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
 		versions: v.strictObject({ "prune-gguf": text, "llama.cpp": text }),
 		/** Back end that computed the losses. */
 		backend: text,

@@ -74,6 +74,8 @@ describe("exit codes and streams", () => {
 			[["evaluate", fixturePath, "--text", text, "--context", "64"], { context: 64, preset: "llama-perplexity" }],
 			[[fixturePath, "--remove", "6", "--dry-run", ...small], { curve: [] }],
 			[[fixturePath, at("json.gguf"), "--remove", "6", ...small], { planPath: at("json.gguf.plan.json") }],
+			[["frontier", fixturePath, "--max-blocks", "1", "--types", "Q4_0", ...small], { computeAxis: "blocks", sourceQuantized: true }],
+			[[fixturePath, at("q.gguf"), "--remove", "6", "--quantize", "Q4_0", ...small], { planPath: at("q.gguf.plan.json") }],
 			[["rank", fixturePath, ...small], { estimator: "leave-one-out" }],
 			[["evaluate", fixturePath, "--questions", questions, "--remove", "6", "--limit", "7"], { count: 7, removed: [6], format: "jsonl" }],
 			[[fixturePath, "--remove", "6", "--objective", "accuracy", "--questions", questions, ...small], { objective: "accuracy" }],

@@ -94,6 +94,18 @@ describe("usage errors", () => {
 		["m.gguf --calibration a.txt=0", /FILE=WEIGHT with a number above 0/],
 		["m.gguf --calibration a.txt=2 o.gguf", /o\.gguf is no text/],
 		["evaluate m.gguf --text a --context 1", /--context/],
+		["m.gguf o.gguf --quantize Q9", /--quantize: expected one of F32, F16.*got "Q9"/],
+		["m.gguf o.gguf --quantize Q2_K_S", /--quantize: expected one of/],
+		["m.gguf o.gguf --quantized-alternatives=yes", /--quantized-alternatives: takes no value/],
+		["frontier", /argument is missing/i],
+		["frontier m.gguf --target-size big", /--target-size: expected a size such as 60MB.*"big"/],
+		["frontier m.gguf --target-size 0GB", /--target-size: expected a size/],
+		["frontier m.gguf --target-speedup 1", /--target-speedup: expected a number above 1/],
+		["frontier m.gguf --target-speedup 0.5", /--target-speedup: expected a number of at least 1/],
+		["frontier m.gguf --types Q8_0,Q9", /--types: expected one of .*"Q9"/],
+		["frontier m.gguf --types Q8_0,q8_0", /--types: Q8_0 is named twice/],
+		["frontier m.gguf --max-blocks 0", /--max-blocks: .*at least 1/],
+		["frontier m.gguf --objective kl", /Unknown argument: --objective/],
 		["build --back-end cdua", /--back-end: expected one of cpu/],
 		["runs claen", /did you mean clean\?/],
 		["runs clean --older-than soon", /--older-than/],
@@ -185,6 +197,37 @@ describe("arguments", () => {
 		expect(await one("evaluate m.gguf --text t.txt --preset full --context 256 --remove 0")).toEqual({
 			name: "evaluateModel",
 			args: ["m.gguf", { ...everything, text: "t.txt", preset: "full", context: 256, remove: [0] }],
+		});
+		expect(await one("apply m.gguf o.gguf --remove 3 --quantize q4_k_m --quantize-from f.gguf")).toEqual({
+			name: "applyPlan",
+			args: ["m.gguf", "o.gguf", { ...everything, remove: [3], quantize: "Q4_K_M", quantizeFrom: "f.gguf" }],
+		});
+		expect(await one("m.gguf o.gguf --remove 3 --quantize Q8_0 --quantized-alternatives")).toEqual({
+			name: "pruneGguf",
+			args: ["m.gguf", "o.gguf", { ...everything, remove: [3], quantize: "Q8_0", quantizedAlternatives: true }],
+		});
+		expect(
+			await one(
+				"frontier m.gguf --target-size 3.5GB --types Q8_0,Q4_K_M --max-blocks 4 --quantize-from f.gguf --method auto --output f.json",
+			),
+		).toEqual({
+			name: "findFrontier",
+			args: [
+				"m.gguf",
+				{
+					...everything,
+					targetSize: 3.5e9,
+					types: ["Q8_0", "Q4_K_M"],
+					maxBlocks: 4,
+					quantizeFrom: "f.gguf",
+					method: "auto",
+					output: "f.json",
+				},
+			],
+		});
+		expect((await one("frontier m.gguf --target-size 4GiB --target-speedup 1.3"))?.args[1]).toMatchObject({
+			targetSize: 4 * 2 ** 30,
+			targetSpeedup: 1.3,
 		});
 		expect(await one("inspect m.gguf")).toEqual({ name: "inspectModel", args: ["m.gguf"] });
 		expect(await one("evaluate m.gguf --questions q.jsonl --limit 20 --against o.gguf")).toEqual({

@@ -75,6 +75,16 @@ describe("pruneText", () => {
 });
 
 describe("the other commands", () => {
+	it("apply says what the quantised file costs", () => {
+		const figure = (mean: number) => ({ mean, standardError: 0.01 });
+		const figures = { loss: figure(2.31), added: figure(0.31), divergence: figure(0.4), agreement: figure(0.75) };
+		const quantized = { type: "Q4_K_M", from: { name: "f16.gguf", sha256: "" }, bytes: 1e6, ...figures };
+		const text = applyText({ model, removed: [2], output, quantized, seconds: 1 } as Parameters<typeof applyText>[0], {});
+		expect(text).toContain(
+			"Quantised to Q4_K_M from the weights of f16.gguf, measured as written: adds 0.310 ± 0.010 nats per token, KL 0.400 ± 0.010, 75 % same top token.\n",
+		);
+	});
+
 	it("rank lists every block in order, frozen ones too", () => {
 		const contributions = [
 			{ block: 3, value: 0.2, unit: "nats" as const },

@@ -16,6 +16,12 @@ describe("the verdict on a set", () => {
 		);
 	});
 
+	it("says what it was quantised to, and advises accordingly", () => {
+		const { headline, reason } = verdictOf({ ...outcome(0.316), quantized: "Q4_K_M" });
+		expect(headline).toMatch(/^Removed 3 of 12 blocks \(3, 6-7\) and quantised to Q4_K_M: 24\.0 % fewer parameters/);
+		expect(reason).toMatch(/Remove fewer blocks, or take a type with more bits\.$/);
+	});
+
 	// 0.1 nats is the bound of a suggestion, ln 2 doubles the perplexity.
 	it.each([
 		[-0.05, "sensible", "within the error of measuring"],

@@ -24,6 +24,16 @@ describe("the terminal summary", () => {
 		expect(text).toContain("1 text collapsed: loop\n");
 	});
 
+	it("says what of a quantised file's figures is the removal", () => {
+		const quality = { ...report.quality!, quantized: { type: "Q4_K_M", from: "f16.gguf" } };
+		const text = summaryText({ ...report, quality }, { width: 200 });
+		expect(text).toMatch(/^report fold, Q4_K_M +before +after +change$/m);
+		expect(text).toContain(
+			"\nQuantised to Q4_K_M from the weights of f16.gguf, measured as written; removing the blocks alone adds 0.805 ± 0.050.\n",
+		);
+		expect(summaryText(report)).not.toContain("Quantised");
+	});
+
 	it("fits a screen of 24 lines of 80 columns, but for long names", () => {
 		// What a run without the other measurements has; seven lines name the method, files and time.
 		const { speed, gate, collapse, alternatives, ...usual } = report;

@@ -12,6 +12,7 @@ import {
 	textValue,
 	unknownOption,
 } from "../options.js";
+import { quantizeOptions } from "../quantize-options.js";
 import { applyText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -21,6 +22,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.options({
 			plan: textValue("plan", "Plan to carry out", groups.amount),
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
+			...quantizeOptions,
 			...machineOptions,
 			overwrite: overwriteOption,
 			"allow-unknown-architecture": unknownOption,
@@ -31,7 +33,8 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			throw new UsageError("Say what to remove: --plan FILE or --remove LIST.");
 		})
 		.example("$0 apply model.gguf small.gguf --plan small.gguf.plan.json", "Carry out a plan")
-		.example("$0 apply model.gguf small.gguf --remove 3,7,11", "Remove these blocks");
+		.example("$0 apply model.gguf small.gguf --remove 3,7,11", "Remove these blocks")
+		.example("$0 apply model-f16.gguf small.gguf --remove 3,7,11 --quantize Q4_K_M", "Remove them and quantise the rest");
 
 /** Writes the model that a plan describes, and proves it. */
 export function applyCommand(context: CliContext) {
@@ -41,8 +44,20 @@ export function applyCommand(context: CliContext) {
 		builder,
 		handler: (args) =>
 			context.perform(args, async ({ api, signal, onProgress, onLog, style }) => {
-				const { plan, remove, threads, gpuLayers, overwrite, allowUnknownArchitecture } = args;
-				const options = { plan, remove, threads, gpuLayers, overwrite, allowUnknownArchitecture, signal, onProgress, onLog };
+				const { plan, remove, quantize, quantizeFrom, threads, gpuLayers, overwrite, allowUnknownArchitecture } = args;
+				const options = {
+					plan,
+					remove,
+					quantize,
+					quantizeFrom,
+					threads,
+					gpuLayers,
+					overwrite,
+					allowUnknownArchitecture,
+					signal,
+					onProgress,
+					onLog,
+				};
 				const result = await api.applyPlan(args.model, args.output, options);
 				return { json: result, text: applyText(result, style) };
 			}),

@@ -16,6 +16,7 @@ import {
 	textValue,
 	valueOption,
 } from "../options.js";
+import { quantizeOptions } from "../quantize-options.js";
 import { closest } from "../suggest.js";
 import { pruneText } from "../views.js";
 
@@ -33,6 +34,13 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
 			...measureOptions,
 			rounds: roundsOption,
+			...quantizeOptions,
+			"quantized-alternatives": {
+				describe:
+					"Also quantise the whole model to about the pruned one's size, measure that, and say which is better (takes two quantisations)",
+				type: "boolean",
+				group: groups.output,
+			},
 			"save-plan": textValue("save-plan", "Where to write the plan [default: OUTPUT.plan.json, or among the kept runs]", groups.output),
 			report: reportOption,
 			"model-card": textValue("model-card", "Where to write a short model card in Markdown [default: none]", groups.output),
@@ -52,7 +60,8 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"$0 model.gguf small.gguf --remove-blocks 4 --calibration chat.jsonl=2 code.txt",
 			"Two kinds of work, the first counting twice",
 		)
-		.example("$0 model.gguf small.gguf --remove 3,7,11", "Remove these blocks, and measure what it costs");
+		.example("$0 model.gguf small.gguf --remove 3,7,11", "Remove these blocks, and measure what it costs")
+		.example("$0 model-f16.gguf small.gguf --remove-blocks 4 --quantize Q4_K_M", "Prune, quantise, and measure what was written");
 
 /** The main job: measure, choose, write, prove. */
 export function pruneCommand(context: CliContext, commands: readonly string[]) {
@@ -91,6 +100,9 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						seed: args.seed,
 						threads: args.threads,
 						gpuLayers: args.gpuLayers,
+						quantize: args.quantize,
+						quantizeFrom: args.quantizeFrom,
+						quantizedAlternatives: args.quantizedAlternatives,
 						plan: args.savePlan,
 						report: args.report,
 						modelCard: args.modelCard,

@@ -1,0 +1,66 @@
+import type { Argv } from "yargs";
+import { integerOption, numberOption } from "../coerce.js";
+import type { CliContext, GlobalArguments } from "../context.js";
+import { UsageError } from "../exit.js";
+import { defineCommand, groups, measureOptions, modelPositional, overwriteOption, textValue, valueOption } from "../options.js";
+import { quantizeFromOption, targetSizeOption, typesOption } from "../quantize-options.js";
+import { frontierText } from "../quantized-views.js";
+
+const { objective: _objective, questions: _questions, limit: _limit, ...searchOptions } = measureOptions;
+
+const builder = (cli: Argv<GlobalArguments>) =>
+	cli
+		.positional("model", modelPositional)
+		.options({
+			"target-size": targetSizeOption,
+			"target-speedup": valueOption(
+				"How many times fewer blocks to run at least, such as 1.3",
+				groups.amount,
+				numberOption("target-speedup", { min: 1 }),
+			),
+			"max-blocks": valueOption(
+				"Blocks to remove at most [default: a third, or what the speed-up needs]",
+				groups.amount,
+				integerOption("max-blocks", { min: 1 }),
+			),
+			types: typesOption,
+			"quantize-from": quantizeFromOption,
+			...searchOptions,
+			output: textValue("output", "File to write the result to, as JSON", groups.output),
+			overwrite: overwriteOption,
+		})
+		.check((args) => {
+			const speedup = args["target-speedup"];
+			if (speedup === undefined || speedup > 1) return true;
+			throw new UsageError("--target-speedup: expected a number above 1, such as 1.3.");
+		})
+		.example("$0 frontier model-f16.gguf", "Every number of blocks in every usual type, and the smallest file that loses little")
+		.example("$0 frontier model-f16.gguf --target-size 3.5GB", "The best way to a file of that size")
+		.example("$0 frontier model.gguf --quantize-from model-f16.gguf --target-speedup 1.3 --types Q8_0,Q4_K_M", "Fewer blocks to run");
+
+/** Block count x quantisation; no model is written. */
+export function frontierCommand(context: CliContext) {
+	return defineCommand({
+		command: "frontier <model>",
+		describe: "Search block count x quantisation, and draw what is best at which size",
+		builder,
+		handler: (args) =>
+			context.perform(
+				args,
+				async ({ api, signal, onProgress, onLog, style }) => {
+					const { targetSize, targetSpeedup, types, maxBlocks, quantizeFrom, output, overwrite } = args;
+					const goal = { targetSize, targetSpeedup, types, maxBlocks, quantizeFrom };
+					const { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed } = args;
+					const search = { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed };
+					const { calibration, windows, windowLength, threads, gpuLayers } = args;
+					const text = { calibration, windows, windowLength };
+					const { workingWeights, scoreShare, stateType, allowUnknownArchitecture } = args;
+					const machine = { threads, gpuLayers, workingWeights, scoreShare, stateType, allowUnknownArchitecture };
+					const options = { ...goal, ...search, ...text, ...machine, output, overwrite };
+					const result = await api.findFrontier(args.model, { ...options, signal, onProgress, onLog });
+					return { json: result, text: frontierText(result, style) };
+				},
+				{ resumable: true },
+			),
+	});
+}

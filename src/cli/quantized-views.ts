@@ -1,0 +1,60 @@
+import { formatBlocks, formatBytes, formatDifference, formatDuration, formatInteger, formatPercent } from "../report/format.js";
+import { chart, frontierTable } from "../report/frontier.js";
+import { paint, type TextStyle } from "../report/table.js";
+import type { FrontierCell, FrontierResult, MeanAndError, Quantized } from "./api.js";
+
+// What quantising has to do with, as text for people.
+
+/** A frontier: the verdict, the cells that no other beats, a chart by size and one by blocks. */
+export function frontierText(result: FrontierResult, style: TextStyle): string {
+	const { model, reference, cells, best, verdict, commands, text } = result;
+	// Of three axes hardly any cell is beaten in all: those that lead on one of two are shown.
+	const shown = cells.filter((cell) => cell === best || !cell.dominated.bytes || !cell.dominated.compute);
+	const rows = shown.map((cell) => ({ ...cell, chosen: sameCell(cell, best) }));
+	const series = [...cells].sort((a, b) => a.removed.length - b.removed.length || b.bytes - a.bytes);
+	const points = (x: (cell: FrontierCell) => number) =>
+		series.map((cell) => ({ x: x(cell), y: cell.added.mean, series: cell.type, chosen: sameCell(cell, best) }));
+	const measured = `${text.validation} windows of the validation fold`;
+	const parts = [
+		`${paint("bold", verdict.text, style)}\n`,
+		`Not beaten by loss and size, or by loss and blocks run (${formatInteger(rows.length)} of ${formatInteger(cells.length)} combinations; --json has all).\nAdded: nats per token beyond ${reference.name}; ${measured}.\n${frontierTable(rows, style)}`,
+		chart(
+			points(({ bytes }) => bytes),
+			"nats added, by file size",
+			formatBytes,
+			style,
+		),
+		chart(
+			points(({ blocks }) => blocks),
+			`nats added, by blocks run (of ${model.blocks})`,
+			(blocks) => `${blocks}`,
+			style,
+		),
+	];
+	if (best?.report) parts.push(reportLine(best, text.report));
+	if (commands.length > 0) parts.push(`Next:\n${commands.map((command) => `  ${command}\n`).join("")}`);
+	parts.push(`Time: ${formatDuration(result.seconds)}\n`);
+	return parts.filter((part) => part !== "").join("\n");
+}
+
+const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>
+	b !== undefined && a.type === b.type && a.removed.join() === b.removed.join();
+
+function reportLine(best: FrontierCell, windows: number): string {
+	const { added } = best.report!;
+	const name = `${best.type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}`;
+	return `On the report fold (${windows} windows that took no part in any choice): ${name} adds ${natsText(added)} nats per token.\n`;
+}
+
+const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
+
+/** What the quantised file costs beside the whole source, as it was written. */
+export function quantizedLine({ type, from, added, divergence, agreement }: Quantized): string {
+	const weights = from ? ` from the weights of ${from.name}` : "";
+	const figures = [
+		`${natsText(added)} nats per token`,
+		...(divergence ? [`KL ${natsText(divergence)}`] : []),
+		...(agreement?.mean == null ? [] : [`${formatPercent(agreement.mean)} same top token`]),
+	];
+	return `Quantised to ${type}${weights}, measured as written: adds ${figures.join(", ")}.\n`;
+}

@@ -1,0 +1,79 @@
+// What a run does with a chosen set beyond writing it: the quantised file, and the whole model quantised instead.
+import type { PruneOptions, WrittenFile } from "./api.js";
+import { PruneGgufError } from "./errors.js";
+import { Coalition } from "./game/coalition.js";
+import type { Measurement } from "./game/game.js";
+import { logger } from "./log.js";
+import { compareQuantized } from "./quantized-alternatives.js";
+import type { Weights } from "./quantize-from.js";
+import type { FileType } from "./runtime/quantize.js";
+import type { Session } from "./session.js";
+import type { Quantized, QuantizedAlternatives } from "./storage/plan-quantized.js";
+import { References } from "./variants.js";
+import type { Expectation } from "./write.js";
+import { writeQuantized } from "./write-quantized.js";
+
+/** The model of a session as weights to quantise. */
+export function weightsOf({ model, sha256 }: Session): Weights {
+	return { path: model.path, file: model.file, blocks: model.blocks, sha256 };
+}
+
+async function wholeOn(session: Session, options: PruneOptions): Promise<Measurement> {
+	const { report } = session.texts;
+	const [full] = await report.measure([Coalition.full(report.players)], { phase: "figures", signal: options.signal });
+	return full!;
+}
+
+/**
+ * Writes the pruned model quantised, measured as written on the report fold. The session is closed before: one model is in memory at a
+ * time.
+ * @param expected what the session's own weights compute without these blocks
+ */
+export async function deliverQuantized(
+	session: Session,
+	output: string,
+	removed: readonly number[],
+	type: FileType,
+	expected: Expectation,
+	original: Weights | undefined,
+	options: PruneOptions,
+): Promise<{ output: WrittenFile; quantized: Quantized }> {
+	const source = weightsOf(session);
+	const full = await wholeOn(session, options);
+	const { report } = session.calibration.folds;
+	const reference = await new References(source, { report }, options, session.evaluator).of("report");
+	await session.close();
+	const job = {
+		...{ type, removed, full, reference, windows: report, sources: full.sources, threads: session.evaluator.threads },
+		...{ weights: original ?? source, original: original !== undefined, inputs: source.file.paths },
+		...{ expected: original ? undefined : expected, exact: expected.exact },
+	};
+	return session.timed("write", () => writeQuantized(job, output, options));
+}
+
+/**
+ * Where it is asked for: the whole model quantised to the size of the pruned one, beside it. The pruned model is delivered by then, so
+ * that a failure is a warning.
+ * @param output the written file
+ */
+export async function alternativesIfAsked(
+	session: Session,
+	removed: readonly number[],
+	output: string | undefined,
+	original: Weights | undefined,
+	options: PruneOptions,
+): Promise<QuantizedAlternatives | undefined> {
+	if (!options.quantizedAlternatives) return undefined;
+	const { sources } = await wholeOn(session, options);
+	const { folder, settings, calibration } = session;
+	const written = options.quantize === undefined ? undefined : output;
+	const job = { source: weightsOf(session), original, removed, written, sources, windows: calibration.folds.report, folder, settings };
+	try {
+		return await session.timed("quantised alternatives", () => compareQuantized(job, options));
+	} catch (error) {
+		options.signal?.throwIfAborted();
+		if (!(error instanceof PruneGgufError)) throw error;
+		logger(options)("warning", `the quantised alternatives were not measured: ${error.message}`);
+		return undefined;
+	}
+}

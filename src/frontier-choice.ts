@@ -1,0 +1,148 @@
+// Which cell of a frontier is the best for a goal, which are dominated, and what to say of it. Pure: reads cells, measures nothing.
+import type { Dominated, FrontierCell, FrontierResult } from "./frontier-api.js";
+import { lower } from "./model-figures.js";
+import { formatBlocks, formatBytes, formatDifference } from "./report/format.js";
+import type { MeanAndError } from "./storage/plan-quantized.js";
+
+export type Goal = FrontierResult["goal"];
+/** A cell before it is compared with the others. */
+export type Cell = Omit<FrontierCell, "dominated">;
+
+/** Added nats per token up to which a smaller model is suggested where there is no target: perplexity rises by about a tenth. */
+export const sensibleLoss = 0.1;
+
+/**
+ * How many times fewer blocks are run: what stands for the speed-up, whatever the type of weights. The head and the embedding are run in
+ * any case and types differ in speed, so that a measured speed-up is another; one would be put here.
+ */
+const speedupOf = ({ compute }: Pick<Cell, "compute">): number => 1 / compute;
+
+/** The fewest blocks to remove for a speed-up. */
+export const blocksFor = (blocks: number, speedup: number): number => Math.ceil(blocks - blocks / speedup - rounding);
+
+/** What a quotient of block numbers may be off by. */
+const rounding = 1e-9;
+
+export function fits({ targetSize, targetSpeedup, maxAdded }: Goal, cell: Pick<Cell, "bytes" | "compute" | "added">): boolean {
+	if (targetSize !== undefined && cell.bytes > targetSize) return false;
+	if (targetSpeedup !== undefined && speedupOf(cell) < targetSpeedup - rounding) return false;
+	return cell.added.mean !== null && (maxAdded === undefined || cell.added.mean <= maxAdded);
+}
+
+const lossOf = ({ loss }: Pick<Cell, "loss">) => loss.mean ?? Number.POSITIVE_INFINITY;
+
+/** The better one of two cells that fit first: by loss where there is a target, else by bytes. */
+export function better(goal: Goal, a: Cell, b: Cell): number {
+	return goal.maxAdded === undefined ? lossOf(a) - lossOf(b) || a.bytes - b.bytes : a.bytes - b.bytes || lossOf(a) - lossOf(b);
+}
+
+/** Of the cells that fit, the best. */
+export function bestOf<C extends Cell>(goal: Goal, cells: readonly C[]): C | undefined {
+	return cells.filter((cell) => cell.fits).sort((a, b) => better(goal, a, b))[0];
+}
+
+/** Which cells others beat. */
+export function markDominated(cells: readonly Cell[]): FrontierCell[] {
+	const beaten = (cell: Cell, axes: readonly ((one: Cell) => number)[]) =>
+		cells.some((other) => axes.every((axis) => axis(other) <= axis(cell)) && axes.some((axis) => axis(other) < axis(cell)));
+	const bytes = (cell: Cell) => cell.bytes;
+	const compute = (cell: Cell) => cell.compute;
+	return cells.map((cell) => {
+		const dominated: Dominated = {
+			bytes: beaten(cell, [lossOf, bytes]),
+			compute: beaten(cell, [lossOf, compute]),
+			both: beaten(cell, [lossOf, bytes, compute]),
+		};
+		return { ...cell, dominated };
+	});
+}
+
+/** Best choice first, then what fits, then the rest, each by loss. */
+export function sorted(cells: readonly FrontierCell[], best: FrontierCell | undefined): FrontierCell[] {
+	const rank = (cell: FrontierCell) => (cell === best ? 0 : cell.fits ? 1 : 2);
+	return [...cells].sort((a, b) => rank(a) - rank(b) || lossOf(a) - lossOf(b) || a.bytes - b.bytes);
+}
+
+type Kind = NonNullable<FrontierResult["verdict"]["better"]>;
+
+export function kindOf({ type, removed }: Pick<Cell, "type" | "removed">): Kind {
+	if (type === "own") return removed.length === 0 ? "neither" : "pruning";
+	return removed.length === 0 ? "quantizing" : "both";
+}
+
+/** `Q4_K_M without blocks 3, 6 (58.9 MB)`. */
+export function cellText({ type, removed, bytes }: Pick<Cell, "type" | "removed" | "bytes">): string {
+	const weights = type === "own" ? "the weights as they are" : type;
+	const blocks = removed.length === 0 ? "" : ` without block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
+	return `${weights}${blocks} (${formatBytes(bytes)})`;
+}
+
+function goalText({ targetSize, targetSpeedup, maxAdded }: Goal): string {
+	const parts = [
+		...(targetSize === undefined ? [] : [`at most ${formatBytes(targetSize)}`]),
+		...(targetSpeedup === undefined ? [] : [`${targetSpeedup} times fewer blocks to run`]),
+		...(maxAdded === undefined ? [] : [`the smallest file that adds no more than ${maxAdded} nats per token`]),
+	];
+	return parts.join(" and ");
+}
+
+const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
+
+/**
+ * What the best choice does, and whether removing blocks is worth it for this goal.
+ * @param difference loss of the second less loss of the first, paired by window, on the fold that the choice was made on
+ * @param windows of that fold
+ */
+export function verdictOf(
+	goal: Goal,
+	cells: readonly FrontierCell[],
+	best: FrontierCell | undefined,
+	difference: (first: FrontierCell, second: FrontierCell) => MeanAndError,
+	windows: number,
+	sourceQuantized: boolean,
+): FrontierResult["verdict"] {
+	const twice =
+		sourceQuantized && cells.some(({ type }) => type !== "own")
+			? " The weights were quantised already, so that every other type is quantised twice, which flatters removing blocks; --quantize-from ORIGINAL compares fairly."
+			: "";
+	if (!best) {
+		const [nearest] = [...cells].sort((a, b) => (goal.targetSize === undefined ? lossOf(a) - lossOf(b) : a.bytes - b.bytes));
+		const near = nearest ? ` Nearest: ${cellText(nearest)}, which adds ${natsText(nearest.added)} nats per token.` : "";
+		return { text: `Nothing that was measured fits the goal (${goalText(goal)}).${near}${twice}` };
+	}
+	const kind = kindOf(best);
+	const cost = `${natsText((best.report ?? best).added)} nats per token${best.report ? " on the report fold" : ""}`;
+	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}, which adds ${cost}.`;
+	return { better: kind, text: `${choice} ${besideText(goal, cells, best, difference, windows)}${twice}` };
+}
+
+/** The best choice beside the best of the other kind: with blocks removed, or without. */
+function besideText(
+	goal: Goal,
+	cells: readonly FrontierCell[],
+	best: FrontierCell,
+	difference: (first: FrontierCell, second: FrontierCell) => MeanAndError,
+	windows: number,
+): string {
+	const pruned = best.removed.length > 0;
+	const other = bestOf(
+		goal,
+		cells.filter(({ removed }) => removed.length > 0 !== pruned),
+	);
+	const compute = "What removing blocks alone gives is less compute for each token and a smaller KV cache.";
+	if (!other) {
+		if (!pruned) return `Nothing with blocks removed fits. ${compute}`;
+		const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes)[0];
+		if (goal.targetSpeedup !== undefined) return "Quantising alone runs every block, so that it meets no speed-up by this measure.";
+		return `Quantising alone does not fit${whole ? `: ${cellText(whole)} is the smallest` : ""}.`;
+	}
+	const more = difference(best, other);
+	if (goal.maxAdded !== undefined)
+		return pruned
+			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText(other.added)}.`
+			: `Removing blocks is the worse way to a small file here: the smallest with blocks removed that fits is ${cellText(other)}. ${compute}`;
+	const told = lower(more, windows) === undefined ? " (within the error of the difference)" : "";
+	return pruned
+		? `Quantising alone costs more: ${cellText(other)} adds ${natsText(more)} beyond that${told}.`
+		: `Removing blocks is the worse choice for this goal: ${cellText(other)} adds ${natsText(more)} beyond that${told}. ${compute}`;
+}

@@ -1,0 +1,197 @@
+// Block count x quantisation: what each combination costs, how large it is, and the best one for a goal.
+import { basename } from "node:path";
+import type { FrontierCell, FrontierOptions, FrontierResult } from "./api.js";
+import type { FoldName } from "./calibration/index.js";
+import { defaultMethod } from "./methods.js";
+import { choose, plannedMasks } from "./choose.js";
+import { commandLine, quoted } from "./command.js";
+import { weightsOf } from "./deliver-quantized.js";
+import { finalists } from "./finalists.js";
+import { bestOf, type Cell, fits, markDominated, sorted, verdictOf } from "./frontier-choice.js";
+import { type FrontierRequest, frontierRequest } from "./frontier-request.js";
+import type { Measurement } from "./game/game.js";
+import type { SourceShare } from "./game/sources.js";
+import { readHeader } from "./header.js";
+import { logger } from "./log.js";
+import { checkMethodOptions } from "./method-options.js";
+import { figuresOf, meanOf, pairedDifference } from "./model-figures.js";
+import { inputFiles } from "./objective.js";
+import { openOriginal, type Weights } from "./quantize-from.js";
+import { race } from "./race.js";
+import { isQuantized } from "./runtime/file-types.js";
+import type { FileType } from "./runtime/quantize.js";
+import { Session, summarize } from "./session.js";
+import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
+import { References, Variant, type VariantSetting } from "./variants.js";
+
+/** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
+type Fold = "validation" | "report";
+
+/**
+ * Searches block count x quantisation: one search finds the set of each number of blocks, then every set is measured in every type of
+ * weights through the layer view, one copy of the model a type and no file a cell. Cells are chosen by the validation fold; the best of
+ * each type is measured on the report fold too. Everything measured is kept: a run that was stopped goes on, and a type whose cells are
+ * all known is not quantised again.
+ * @param model path of a GGUF file (any shard of a split one)
+ * @throws InvalidOptionError, UnsupportedArchitectureError, OutputExistsError, QuantizeError, NoSpaceError and the errors of loading and measuring
+ * @example
+ * const { best, verdict } = await findFrontier("model.gguf", { targetSize: 60e6 });
+ * console.log(best?.type, best?.removed, verdict.text);
+ */
+export async function findFrontier(model: string, options: FrontierOptions = {}): Promise<FrontierResult> {
+	const started = Date.now();
+	const method = options.method ?? defaultMethod;
+	checkMethodOptions(method, options);
+	const header = await readHeader(model, options);
+	const original =
+		options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, { path: model, file: header.file }, options);
+	const request = frontierRequest(header, original ?? header, options);
+	const { output } = options;
+	const inputs = [model, ...inputFiles(options), ...(original?.file.paths ?? [])];
+	const target = { overwrite: options.overwrite ?? false, inputs };
+	if (output !== undefined) await checkTarget(output, target);
+	const masks = plannedMasks(method, header.blocks.blocks, request.kmax, options);
+	const session = await Session.open(model, options, { masks, weights: "auto" });
+	try {
+		announce(session, request, options);
+		const sets = await setsOf(session, request, options);
+		const grid = await measureGrid(session, original, sets, request, options);
+		const result = { ...resultOf(session, original, grid, request, options), seconds: (Date.now() - started) / 1000 };
+		if (output !== undefined)
+			await writeAtomically(output, target, (handle) => handle.writeFile(`${JSON.stringify(result, undefined, "\t")}\n`));
+		return result;
+	} finally {
+		await session.close();
+	}
+}
+
+function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierOptions): void {
+	const { blocks } = session.model.facts;
+	const made = types.length > 0 ? `the model's own weights, then ${types.join(", ")}` : "the model's own weights";
+	logger(options)("note", `${basename(session.model.path)}: ${blocks} blocks, up to ${kmax} removed; ${made}`);
+}
+
+/** The set of each number of removed blocks, decided on the validation fold. */
+async function setsOf(session: Session, { kmax }: FrontierRequest, options: FrontierOptions): Promise<readonly (readonly number[])[]> {
+	const choices = await choose(session, options.method ?? defaultMethod, kmax, options);
+	await session.closeSearch();
+	for (const note of choices.found.notes) logger(options)("note", note);
+	const sizes = [...choices.found.byCount.keys()];
+	if (sizes.length === 0) return [];
+	const { winners } = await race(session, finalists(session, choices, sizes), options);
+	return [...winners.values()].map(({ removed }) => removed).sort((a, b) => a.length - b.length);
+}
+
+interface Grid {
+	readonly cells: readonly Cell[];
+	/** What was measured on the validation fold. */
+	readonly measured: ReadonlyMap<Cell, Measurement>;
+	readonly reference: Readonly<Record<Fold, Measurement>>;
+}
+
+async function measureGrid(
+	session: Session,
+	original: Weights | undefined,
+	sets: readonly (readonly number[])[],
+	{ types, goal }: FrontierRequest,
+	options: FrontierOptions,
+): Promise<Grid> {
+	const source = weightsOf(session);
+	const whole = original ?? source;
+	const { validation, report } = session.calibration.folds;
+	const windows = { validation, report };
+	const references = new References<Fold>(whole, windows, options, original ? undefined : session.evaluator);
+	const setting: VariantSetting<Fold> = { folder: session.folder, windows, settings: session.settings, references, options };
+	const sources = sourcesOf(session);
+	const open = (type: FileType | "own", weights: Weights) =>
+		Variant.open(type, weights, setting, weights === source && type === "own" ? session.evaluator : undefined);
+	const reference = await using(await open("own", whole), async (variant) => {
+		const [[first], [second]] = [await variant.measure("validation", [[]]), await variant.measure("report", [[]])];
+		return { validation: first!, report: second! };
+	});
+	const cells: Cell[] = [];
+	const measured = new Map<Cell, Measurement>();
+	const blocks = session.model.facts.blocks;
+	for (const type of ["own", ...types] as const) {
+		await using(await open(type, type === "own" ? source : whole), async (variant) => {
+			const all: Cell[] = [];
+			for (const [i, found] of (await variant.measure("validation", [[], ...sets])).entries()) {
+				const removed = i === 0 ? [] : sets[i - 1]!;
+				const figures = figuresOf(found, reference.validation, sources.validation);
+				const kept = blocks - removed.length;
+				const size = { blocks: kept, bytes: variant.bytes(removed), compute: kept / blocks };
+				const cell = { type, removed, ...size, ...figures, fits: fits(goal, { ...size, ...figures }) };
+				all.push(cell);
+				measured.set(cell, found);
+			}
+			const shown = [...new Set([all[0]!, bestOf(goal, all) ?? all[0]!])];
+			const reports = await variant.measure(
+				"report",
+				shown.map(({ removed }) => removed),
+			);
+			shown.forEach((cell, i) => {
+				(cell as { report?: Cell["report"] }).report = figuresOf(reports[i]!, reference.report, sources.report);
+			});
+			cells.push(...all);
+		});
+	}
+	return { cells, measured, reference };
+}
+
+async function using<T>(variant: Variant<Fold>, work: (variant: Variant<Fold>) => Promise<T>): Promise<T> {
+	try {
+		return await work(variant);
+	} finally {
+		await variant.close();
+	}
+}
+
+function sourcesOf({ calibration: { sources } }: Session): Record<Fold, readonly SourceShare[] | undefined> {
+	const of = (fold: FoldName) =>
+		sources.length < 2 ? undefined : sources.map(({ name, weight, counts }) => ({ name, weight, count: counts[fold] }));
+	return { validation: of("validation"), report: of("report") };
+}
+
+function resultOf(
+	session: Session,
+	original: Weights | undefined,
+	{ cells, measured, reference }: Grid,
+	{ goal }: FrontierRequest,
+	options: FrontierOptions,
+): Omit<FrontierResult, "seconds"> {
+	const whole = original ?? weightsOf(session);
+	const sources = sourcesOf(session);
+	const marked = markDominated(cells);
+	const foundOf = new Map(marked.map((cell, i) => [cell, measured.get(cells[i]!)!]));
+	const best = bestOf(goal, marked);
+	const sourceQuantized = isQuantized(whole.file);
+	const { validation, report } = session.calibration.folds;
+	const difference = (a: FrontierCell, b: FrontierCell) => pairedDifference(foundOf.get(a)!, foundOf.get(b)!, sources.validation);
+	return {
+		model: summarize(session.model),
+		reference: {
+			name: basename(whole.path),
+			sha256: whole.sha256,
+			bytes: whole.file.size,
+			loss: meanOf(reference.report.losses, sources.report),
+		},
+		sourceQuantized,
+		goal,
+		computeAxis: "blocks",
+		text: { source: session.calibration.source, validation: validation.count, report: report.count, length: report.length },
+		cells: sorted(marked, best),
+		...(best ? { best } : {}),
+		verdict: verdictOf(goal, marked, best, difference, validation.count, sourceQuantized),
+		commands: best ? commandsOf(session.model.path, best, options) : [],
+	};
+}
+
+/** How the best choice is written. What only quantises is llama.cpp's own program's to do. */
+function commandsOf(model: string, { type, removed }: FrontierCell, { quantizeFrom }: FrontierOptions): string[] {
+	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
+	if (removed.length > 0) {
+		const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };
+		return [commandLine(model, name, { remove: [...removed], ...quantize })];
+	}
+	return type === "own" ? [] : [`llama-quantize ${quoted(quantizeFrom ?? model)} ${quoted(name)} ${type}`];
+}

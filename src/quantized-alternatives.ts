@@ -1,0 +1,166 @@
+// Pruning beside what it competes with: the whole model, quantised to the same size.
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import type { PruneOptions } from "./api.js";
+import type { SourceShare } from "./game/sources.js";
+import { figuresOf, lower, type Measured, meanOf, pairedDifference } from "./model-figures.js";
+import type { Weights } from "./quantize-from.js";
+import { formatBytes, formatDifference } from "./report/format.js";
+import { isQuantized, predictedBytes } from "./runtime/file-types.js";
+import type { FileType } from "./runtime/quantize.js";
+import type { TokenWindows } from "./runtime/windows.js";
+import type { MeanAndError, ModelFigures, QuantizedAlternative, QuantizedAlternatives } from "./storage/plan-quantized.js";
+import { References, Variant, type VariantSetting } from "./variants.js";
+import { measuredOf, measureFile } from "./write-quantized.js";
+
+/** Types that a user would take without an importance matrix; of those of one size the first is the better one. */
+export const alternativeTypes: readonly FileType[] = [
+	...(["BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S"] as const),
+	...(["IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S", "IQ3_M", "Q2_K"] as const),
+];
+
+/** Files that differ by less than this share are of one size. */
+const sameSize = 0.01;
+
+/**
+ * The types whose files come next to a size: the largest that is not above it, and the smallest that is, if it is smaller than the
+ * model itself. By the header only.
+ */
+export function typesAround({ file }: Pick<Weights, "file">, bytes: number): FileType[] {
+	const sizes = alternativeTypes.map((type) => ({ type, size: predictedBytes(file, type) })).filter(({ size }) => size < file.size);
+	const fits = (size: number) => size <= bytes * (1 + sameSize);
+	const below = sizes
+		.filter(({ size }) => fits(size))
+		.reduce<(typeof sizes)[number] | undefined>((a, b) => (a && a.size >= b.size ? a : b), undefined);
+	const above = sizes
+		.filter(({ size }) => !fits(size))
+		.reduce<(typeof sizes)[number] | undefined>((a, b) => (a && a.size <= b.size ? a : b), undefined);
+	return [above, below].flatMap((found) => (found ? [found.type] : []));
+}
+
+/** What is compared. */
+export interface AlternativesJob {
+	/** The model that was pruned, and the original that `quantizeFrom` names. */
+	readonly source: Weights;
+	readonly original?: Weights | undefined;
+	readonly removed: readonly number[];
+	/** The quantised file where the pruned model was quantised; without it the pruned source counts. */
+	readonly written?: string | undefined;
+	readonly windows: TokenWindows;
+	readonly sources?: readonly SourceShare[] | undefined;
+	readonly folder: string;
+	readonly settings: VariantSetting<"report">["settings"];
+}
+
+/**
+ * Quantises the whole model to about the size of the pruned one and measures both on the same windows, beside the whole model: the
+ * original where there is one. Copies are made in the run's folder and deleted; what is measured is kept, so that a run that is stopped
+ * goes on.
+ * @throws QuantizeError, NoSpaceError, NotEnoughMemoryError and the errors of loading and measuring
+ */
+export async function compareQuantized(job: AlternativesJob, options: PruneOptions): Promise<QuantizedAlternatives> {
+	const { source, original, removed, sources, windows } = job;
+	const whole = original ?? source;
+	const named = { report: windows };
+	const references = new References(whole, named, options);
+	const setting: VariantSetting<"report"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
+	const own = await measured("own", source, setting, [[], removed]);
+	const [full] = original ? (await measured("own", original, setting, [[]])).masks : own.masks;
+	const written = job.written === undefined ? undefined : await measureWritten(job.written, windows, references, job, options);
+	const pruned: Measured = written ?? own.masks[1]!;
+	const bytes = written?.bytes ?? own.bytes[1]!;
+	const items: QuantizedAlternative[] = [];
+	for (const type of typesAround(whole, bytes)) {
+		const variant = await measured(type, whole, setting, [[]]);
+		const found = variant.masks[0]!;
+		items.push({
+			name: type,
+			bytes: variant.bytes[0]!,
+			...figuresOf(found, full!, sources),
+			againstPruned: pairedDifference(pruned, found, sources),
+		});
+	}
+	items.sort((a, b) => b.bytes - a.bytes);
+	const sourceQuantized = isQuantized(whole.file);
+	const name = written && options.quantize ? `pruned, ${options.quantize}` : "pruned";
+	const prunedFigures = { name, bytes, ...figuresOf(pruned, full!, sources) };
+	return {
+		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: meanOf(full!.losses, sources) },
+		sourceQuantized,
+		pruned: prunedFigures,
+		items,
+		verdict: verdictOf({ removed, pruned: prunedFigures, items, sourceQuantized, windows: windows.count, blocks: source.blocks.blocks }),
+	};
+}
+
+async function measured(type: FileType | "own", weights: Weights, setting: VariantSetting<"report">, sets: readonly (readonly number[])[]) {
+	const variant = await Variant.open(type, weights, setting);
+	try {
+		return { masks: await variant.measure("report", sets), bytes: sets.map((set) => variant.bytes(set)) };
+	} finally {
+		await variant.close();
+	}
+}
+
+async function measureWritten(
+	path: string,
+	windows: TokenWindows,
+	references: References<"report">,
+	{ settings }: AlternativesJob,
+	options: PruneOptions,
+): Promise<Measured & { bytes: number }> {
+	const reference = await references.of("report");
+	const evaluation = await measureFile(path, { windows, reference, threads: Number(settings.threads) }, "the pruned file", options);
+	const { size } = await stat(path);
+	return { ...measuredOf(evaluation), bytes: size };
+}
+
+interface Judged {
+	readonly removed: readonly number[];
+	readonly pruned: ModelFigures & { readonly bytes: number };
+	readonly items: readonly QuantizedAlternative[];
+	readonly sourceQuantized: boolean;
+	/** Windows that the figures were taken over. */
+	readonly windows: number;
+	readonly blocks: number;
+}
+
+/** Which is better at equal size or less, by the 95 % interval of the paired difference of the losses. */
+export function verdictOf({ removed, pruned, items, sourceQuantized, windows, blocks }: Judged): QuantizedAlternatives["verdict"] {
+	const count = `${removed.length} block${removed.length === 1 ? "" : "s"}`;
+	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
+	const share = `${Math.round((100 * removed.length) / blocks)} % fewer blocks to run and to keep keys and values of`;
+	const twice = sourceQuantized
+		? " The weights were quantised already: what is quantised here is quantised twice, which flatters pruning; --quantize-from ORIGINAL compares fairly."
+		: "";
+	const equal = items.filter((item) => item.bytes <= pruned.bytes * (1 + sameSize)).sort((a, b) => order(a) - order(b));
+	const [best] = equal;
+	if (!best) {
+		const none = `${cost}. No type that was considered makes the whole model that small`;
+		const smallest = items.at(-1);
+		if (!smallest) return { better: "pruning", text: `${none}.${twice}` };
+		const more = Math.round(100 * (smallest.bytes / pruned.bytes - 1));
+		const otherwise =
+			lower(smallest.againstPruned, windows) === "second" ? ": where that size will do, quantising is the better choice" : "";
+		const next = `${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % more) adds ${added(smallest.added)}`;
+		return { better: "undecided", text: `${none}; ${next}${otherwise}.${twice}` };
+	}
+	const against = { against: best.name };
+	const both = `${cost}; the whole model as ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
+	const winner = lower(best.againstPruned, windows);
+	if (winner === "second")
+		return {
+			better: "quantizing",
+			...against,
+			text: `${both} For a smaller file pruning is the worse choice here: quantise. What pruning alone gives is ${share}.${twice}`,
+		};
+	if (winner === "first") return { better: "pruning", ...against, text: `${both} Pruning is the better choice at this size.${twice}` };
+	return {
+		better: "undecided",
+		...against,
+		text: `${both} The difference is within its error: at this size neither is better, and pruning also gives ${share}.${twice}`,
+	};
+}
+
+const added = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
+const order = ({ loss }: ModelFigures) => loss.mean ?? Number.POSITIVE_INFINITY;

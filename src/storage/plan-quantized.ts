@@ -1,0 +1,72 @@
+import * as v from "valibot";
+
+// What a plan says of quantised models: the one that was written, and the same model quantised instead of pruned.
+
+const text = v.pipe(v.string(), v.nonEmpty("expected text, got an empty string"));
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256: 64 lower-case hexadecimal digits"));
+const bytes = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
+const number = v.nullable(v.pipe(v.number(), v.finite("expected a finite number")));
+
+/** A mean over windows and its standard error; null where not finite, or where there are fewer than two windows. */
+const mean = v.strictObject({ mean: number, standardError: number });
+
+const figures = {
+	/** Nats per token. */
+	loss: mean,
+	/** To the loss of the reference: after - before, paired by window, nats per token. */
+	added: mean,
+	/** KL(reference || this model), nats per token; null where the reference's distributions take more memory than is allowed. */
+	divergence: v.nullable(mean),
+	/** Share of positions where both find the same token most likely, 0..1. */
+	agreement: v.nullable(mean),
+};
+
+/** The quantised model as it was written, measured on the report fold; the reference is the whole source model. */
+export const quantizedSchema = v.strictObject({
+	/** Type of the file, as llama.cpp names it. */
+	type: text,
+	/** Whose weights were quantised, where they were not the source's. */
+	from: v.optional(v.strictObject({ name: text, sha256 })),
+	/** Of the file. */
+	bytes,
+	...figures,
+});
+
+/** The same model quantised at about the size of the pruned one, on the report fold. */
+export const quantizedAlternativesSchema = v.strictObject({
+	/** The whole model that all are compared with: the source, or the original that `quantizeFrom` names. */
+	reference: v.strictObject({ name: text, sha256, bytes, loss: mean }),
+	/** Whether the items were made of weights that are quantised already, which makes them worse than they could be. */
+	sourceQuantized: v.boolean(),
+	/** The pruned model. */
+	pruned: v.strictObject({ name: text, bytes, ...figures }),
+	/** Whole models by size, largest first; named by their type. */
+	items: v.array(
+		v.strictObject({
+			name: text,
+			bytes,
+			...figures,
+			/** Loss of this one - loss of the pruned one, paired by window: below 0 where quantising is better. */
+			againstPruned: mean,
+		}),
+	),
+	verdict: v.strictObject({
+		/**
+		 * By the 95 % interval of the paired difference at equal size or less; `undecided` where it holds 0, or where the whole model is
+		 * that small in no type.
+		 */
+		better: v.picklist(["pruning", "quantizing", "undecided"], "expected pruning, quantizing or undecided"),
+		/** The type that pruning was compared with; absent where none is as small. */
+		against: v.optional(text),
+		/** For people. */
+		text,
+	}),
+});
+
+/** A mean over windows and its standard error. */
+export type MeanAndError = v.InferOutput<typeof mean>;
+/** A model beside a reference. */
+export type ModelFigures = { [Name in keyof typeof figures]: v.InferOutput<(typeof figures)[Name]> };
+export type Quantized = v.InferOutput<typeof quantizedSchema>;
+export type QuantizedAlternatives = v.InferOutput<typeof quantizedAlternativesSchema>;
+export type QuantizedAlternative = QuantizedAlternatives["items"][number];

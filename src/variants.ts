@@ -1,0 +1,235 @@
+// One model in several types of weights: masks are measured on each through the layer view, and kept in ledgers.
+import { join } from "node:path";
+import type { MeasureOptions } from "./api.js";
+import { removeBlocks } from "./architectures/index.js";
+import { Coalition } from "./game/coalition.js";
+import type { Measurement } from "./game/game.js";
+import { contentOf, writtenSize } from "./gguf/index.js";
+import { logger } from "./log.js";
+import type { Weights } from "./quantize-from.js";
+import type { Evaluator } from "./runtime/evaluator.js";
+import { quantizedContent } from "./runtime/file-types.js";
+import { loadModel } from "./runtime/load-model.js";
+import type { Model } from "./runtime/model.js";
+import { packageVersion } from "./runtime/paths.js";
+import { type Reference, referenceBytes } from "./runtime/positions.js";
+import type { FileType } from "./runtime/quantize.js";
+import type { TokenWindows } from "./runtime/windows.js";
+import { workingCopy } from "./runtime/working-copy.js";
+import { settled } from "./session-games.js";
+import { Ledger, ledgerKey } from "./storage/ledger.js";
+import { LedgerGame } from "./storage/ledger-game.js";
+import { partialName } from "./storage/partials.js";
+import { ledgerPath } from "./storage/runs.js";
+import { windowsYardstick } from "./yardsticks.js";
+
+/** Sets of windows by name. */
+export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows>>;
+
+/** What all variants of a run share. */
+export interface VariantSetting<Name extends string> {
+	/** Of the run: ledgers are kept there, and copies made. */
+	readonly folder: string;
+	readonly windows: NamedWindows<Name>;
+	/** Settings of the run that can change bits, `threads` and `backend` among them. */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	readonly references: References<Name>;
+	/** Memory for hidden states kept between masks. @default the evaluator's */
+	readonly stateBytes?: number | undefined;
+	readonly options: MeasureOptions;
+}
+
+/** Most memory that the distributions of one set of windows may take. */
+const mostReferenceBytes = 2 ** 30;
+
+/** Distributions of the whole model that variants are compared with, made when first something must be measured. */
+export class References<Name extends string> {
+	readonly model: Weights;
+	readonly #windows: NamedWindows<Name>;
+	readonly #options: MeasureOptions;
+	readonly #loaded: Evaluator | undefined;
+	#made: Promise<ReadonlyMap<string, Reference>> | undefined;
+
+	/** @param loaded an evaluator of that model, where one is at hand; else the model is loaded for it, and freed */
+	constructor(model: Weights, windows: NamedWindows<Name>, options: MeasureOptions, loaded?: Evaluator) {
+		this.model = model;
+		this.#windows = windows;
+		this.#options = options;
+		this.#loaded = loaded;
+		const left = this.#names.filter((name) => !this.fits(name));
+		if (left.length > 0)
+			logger(options)("note", `no KL divergence on ${left.join(" and ")}: the distributions of the whole model would take more than 1 GiB`);
+	}
+
+	get #names(): Name[] {
+		return Object.keys(this.#windows) as Name[];
+	}
+
+	/** Whether the distributions on these windows take no more memory than is allowed. */
+	fits(name: Name): boolean {
+		const { count, length } = this.#windows[name];
+		const vocabulary = this.model.file.tensor("token_embd.weight")?.dims[1] ?? 0;
+		return referenceBytes(count * (length - 1), vocabulary) <= mostReferenceBytes;
+	}
+
+	async of(name: Name): Promise<Reference | undefined> {
+		if (!this.fits(name)) return undefined;
+		this.#made ??= this.#make();
+		return (await this.#made).get(name);
+	}
+
+	async #make(): Promise<ReadonlyMap<string, Reference>> {
+		const { signal } = this.#options;
+		const model = this.#loaded ? undefined : await loadModel(this.model.path, this.#options);
+		try {
+			const evaluator = this.#loaded ?? model!.createEvaluator();
+			const full = Coalition.full(this.model.blocks.blocks);
+			const made = new Map<string, Reference>();
+			for (const name of this.#names) {
+				if (this.fits(name)) made.set(name, await evaluator.createReference(full, this.#windows[name], { signal }));
+			}
+			return made;
+		} finally {
+			await model?.dispose();
+		}
+	}
+}
+
+/** The model in one type of weights. */
+export class Variant<Name extends string> {
+	/** `own`: the weights as they are. */
+	readonly type: FileType | "own";
+	readonly #weights: Weights;
+	readonly #setting: VariantSetting<Name>;
+	readonly #games = new Map<Name, LedgerGame>();
+	readonly #ledgers: Ledger[] = [];
+	#model: Promise<Model> | undefined;
+	#evaluator: Promise<Evaluator> | undefined;
+	/** Ids of the tensors' types, in the order of the source's. */
+	#types: readonly number[] | undefined;
+
+	private constructor(type: FileType | "own", weights: Weights, setting: VariantSetting<Name>, loaded: Evaluator | undefined) {
+		this.type = type;
+		this.#weights = weights;
+		this.#setting = setting;
+		if (loaded) this.#evaluator = Promise.resolve(loaded);
+	}
+
+	/**
+	 * Opens the ledgers. Weights of another type are quantised only where a ledger does not know yet what is asked.
+	 * @param loaded an evaluator of the weights as they are, where one is at hand
+	 * @throws QuantizeError, NoSpaceError and the errors of loading
+	 */
+	static async open<Name extends string>(
+		type: FileType | "own",
+		weights: Weights,
+		setting: VariantSetting<Name>,
+		loaded?: Evaluator,
+	): Promise<Variant<Name>> {
+		const variant = new Variant(type, weights, setting, loaded);
+		try {
+			for (const name of Object.keys(setting.windows) as Name[]) await variant.#open(name);
+			return variant;
+		} catch (error) {
+			await variant.close().catch(() => {});
+			throw error;
+		}
+	}
+
+	/** Losses (and divergence and agreement) of sets of blocks; what is known already costs nothing. */
+	measure(name: Name, removed: readonly (readonly number[])[]): Promise<Measurement[]> {
+		const players = this.#weights.blocks.blocks;
+		const { signal } = this.#setting.options;
+		const masks = removed.map((set) => Coalition.ofRemoved(players, set));
+		return this.#games.get(name)!.measure(masks, { phase: this.type === "own" ? "own weights" : `as ${this.type}`, signal });
+	}
+
+	/** Bytes of the file without these blocks: of the quantised model, its blocks' tensors left out. */
+	bytes(removed: readonly number[]): number {
+		const { file, sha256 } = this.#weights;
+		const allowUnknown = this.#setting.options.allowUnknownArchitecture ?? false;
+		const content =
+			removed.length === 0
+				? contentOf(file)
+				: removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, { allowUnknown });
+		if (this.type === "own") return writtenSize(content);
+		// Renumbered tensors keep the place that their bytes come from.
+		const typeOf = new Map<unknown, number>(file.tensors.map(({ source }, i) => [source, this.#types![i]!]));
+		return writtenSize(
+			quantizedContent(
+				content,
+				content.tensors.map(({ source }) => typeOf.get(source)!),
+			),
+		);
+	}
+
+	/** Closes the ledgers and frees the copy. Idempotent. */
+	async close(): Promise<void> {
+		const model = this.#model;
+		await settled([
+			...this.#ledgers.map((ledger) => ledger.close()),
+			model
+				? model.then(
+						(loaded) => loaded.dispose(),
+						() => {},
+					)
+				: Promise.resolve(),
+		]);
+	}
+
+	async #open(name: Name): Promise<void> {
+		const { folder, settings, windows, references, options } = this.#setting;
+		const { blocks, sha256 } = this.#weights;
+		const yardstick = windowsYardstick(windows[name], options, () => references.of(name));
+		const { backend, llama, addon, processor, gpuLayers, threads } = settings;
+		const kept = {
+			...{ llama: llama!, addon: addon!, processor: processor!, gpuLayers: gpuLayers!, threads: threads!, weights: this.type },
+			...(references.fits(name) ? { reference: references.model.sha256 } : {}),
+		};
+		const key = ledgerKey({ model: sha256, windows: yardstick.hash, backend: String(backend), settings: { ...kept, variant: true } });
+		const ledger = await Ledger.open(ledgerPath(folder, key), {
+			key,
+			players: blocks.blocks,
+			windows: yardstick.shape,
+			// Read back by a run that goes on: sizes are known without quantising again.
+			settings: async () => ({ ...kept, tensorTypes: (await this.#tensorTypes()).join() }),
+		});
+		this.#ledgers.push(ledger);
+		this.#types ??= String(ledger.header.settings.tensorTypes).split(",").map(Number);
+		const allows = (coalition: Coalition) => coalition.size === coalition.players || blocks.check(coalition.removed()) === undefined;
+		this.#games.set(
+			name,
+			new LedgerGame({ ledger, allows, evaluate: async (masks, run) => yardstick.measure(await this.#evaluate(), masks, run) }),
+		);
+	}
+
+	async #tensorTypes(): Promise<readonly number[]> {
+		if (this.#types) return this.#types;
+		const { file } = this.#weights;
+		const copy = this.type === "own" ? file : (await this.#load()).file;
+		return file.tensors.map(({ name }) => copy.tensor(name)!.type);
+	}
+
+	#evaluate(): Promise<Evaluator> {
+		const { settings, stateBytes } = this.#setting;
+		this.#evaluator ??= this.#load().then((model) => model.createEvaluator({ threads: Number(settings.threads), stateBytes }));
+		return this.#evaluator;
+	}
+
+	#load(): Promise<Model> {
+		this.#model ??= this.type === "own" ? loadModel(this.#weights.path, this.#setting.options) : this.#quantize(this.type);
+		return this.#model;
+	}
+
+	#quantize(type: FileType): Promise<Model> {
+		const { folder, settings, options } = this.#setting;
+		return workingCopy(this.#weights, type, join(folder, partialName(`variant-${type}.gguf`)), {
+			threads: Number(settings.threads),
+			gpuLayers: options.gpuLayers,
+			allowUnknownArchitecture: options.allowUnknownArchitecture,
+			signal: options.signal,
+			onProgress: (fraction) =>
+				options.onProgress?.({ phase: `quantising to ${type}`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+		});
+	}
+}

@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import type { FrontierCell } from "../../src/api.js";
+import { bestOf, blocksFor, type Cell, fits, type Goal, kindOf, markDominated, sorted, verdictOf } from "../../src/frontier-choice.js";
+
+const cell = (type: Cell["type"], removed: number, bytes: number, added: number, goal: Goal = {}): Cell => {
+	const figures = {
+		loss: { mean: 3 + added, standardError: 0.1 },
+		added: { mean: added, standardError: 0.01 },
+		divergence: null,
+		agreement: null,
+	};
+	const size = { blocks: 10 - removed, bytes, compute: (10 - removed) / 10 };
+	return {
+		type,
+		removed: Array.from({ length: removed }, (_, i) => i + 1),
+		...size,
+		...figures,
+		fits: fits(goal, { ...size, ...figures }),
+	};
+};
+
+const grid = (goal: Goal) =>
+	markDominated([
+		cell("own", 0, 1000, 0, goal),
+		cell("own", 2, 800, 0.3, goal),
+		cell("Q8_0", 0, 530, 0.001, goal),
+		cell("Q8_0", 2, 430, 0.302, goal),
+		cell("Q4_K_M", 0, 300, 0.05, goal),
+		cell("Q4_K_M", 2, 250, 0.36, goal),
+		cell("Q2_K", 0, 200, 0.9, goal),
+		cell("Q2_K", 2, 170, 1.4, goal),
+	]);
+
+const judge = (goal: Goal, sourceQuantized = false) => {
+	const cells = grid(goal);
+	const best = bestOf(goal, cells);
+	const difference = (a: FrontierCell, b: FrontierCell) => ({ mean: b.loss.mean! - a.loss.mean!, standardError: 0.01 });
+	return { best, cells, verdict: verdictOf(goal, cells, best, difference, 10, sourceQuantized) };
+};
+
+describe("the best choice", () => {
+	it("is the lowest loss that meets the size", () => {
+		expect(judge({ targetSize: 600 }).best).toMatchObject({ type: "Q8_0", removed: [] });
+		expect(judge({ targetSize: 299 }).best).toMatchObject({ type: "Q4_K_M", removed: [1, 2] });
+		expect(judge({ targetSize: 100 }).best).toBeUndefined();
+	});
+
+	it("is the smallest file that loses little where there is no target", () => {
+		expect(judge({ maxAdded: 0.1 }).best).toMatchObject({ type: "Q4_K_M", removed: [] });
+	});
+
+	it("keeps a speed-up by blocks", () => {
+		expect(judge({ targetSpeedup: 1.25 }).best).toMatchObject({ type: "own", removed: [1, 2] });
+		expect(judge({ targetSpeedup: 1.25, targetSize: 500 }).best).toMatchObject({ type: "Q8_0", removed: [1, 2] });
+		expect([blocksFor(30, 1.3), blocksFor(10, 1.25), blocksFor(10, 2)]).toEqual([7, 2, 5]);
+	});
+
+	it("comes first, then what fits", () => {
+		const goal = { targetSize: 500 };
+		const { cells, best } = judge(goal);
+		const order = sorted(cells, best).map(({ type, removed }) => `${type}-${removed.length}`);
+		expect(order.slice(0, 3)).toEqual(["Q4_K_M-0", "Q8_0-2", "Q4_K_M-2"]);
+		expect(order.at(-1)).toBe("own-2");
+	});
+});
+
+describe("dominated", () => {
+	it("tells the axes apart", () => {
+		const find = (type: string, removed: number) => grid({}).find((one) => one.type === type && one.removed.length === removed)!.dominated;
+		// Q8_0 whole is smaller and better than the own weights without two blocks, which run fewer blocks.
+		expect(find("own", 2)).toEqual({ bytes: true, compute: false, both: false });
+		expect(find("Q8_0", 0)).toEqual({ bytes: false, compute: true, both: false });
+		expect(find("own", 0)).toEqual({ bytes: false, compute: false, both: false });
+		const broken = markDominated([{ ...cell("own", 0, 10, 0), loss: { mean: null, standardError: null } }, cell("Q8_0", 0, 9, 0)]);
+		expect(broken[0]!.dominated.both).toBe(true);
+	});
+});
+
+describe("the verdict", () => {
+	it("says where pruning is the worse choice", () => {
+		const { verdict } = judge({ targetSize: 500 });
+		expect(verdict.better).toBe("quantizing");
+		expect(verdict.text).toMatch(/Best for the goal \(at most 500 B\): Q4_K_M \(300 B\), which adds 0\.050 ± 0\.010/);
+		expect(verdict.text).toMatch(/Removing blocks is the worse choice for this goal: Q8_0 without blocks 1-2 \(430 B\) adds 0\.252/);
+	});
+
+	it("says what quantising alone would cost, or that it does not fit", () => {
+		expect(judge({ targetSize: 299 }).verdict).toMatchObject({
+			better: "both",
+			text: expect.stringMatching(/Quantising alone costs more: Q2_K \(200 B\) adds 0\.540/),
+		});
+		expect(judge({ targetSize: 180 }).verdict.text).toMatch(/Quantising alone does not fit: Q2_K \(200 B\) is the smallest/);
+		expect(judge({ targetSpeedup: 1.25 }).verdict).toMatchObject({ better: "pruning", text: expect.stringContaining("meets no speed-up") });
+		expect(judge({ maxAdded: 0.1 }).verdict.text).toMatch(/Nothing with blocks removed fits/);
+	});
+
+	it("names what comes nearest where nothing fits, and a source that is quantised", () => {
+		expect(judge({ targetSize: 100 }).verdict).toEqual({
+			text: expect.stringMatching(/^Nothing .*Nearest: Q2_K without blocks 1-2 \(170 B\)/),
+		});
+		expect(judge({ targetSize: 500 }, true).verdict.text).toContain("--quantize-from ORIGINAL");
+		expect(judge({ targetSize: 500 }).verdict.text).not.toContain("--quantize-from");
+	});
+
+	it("names the kinds", () => {
+		expect([cell("own", 0, 1, 0), cell("own", 1, 1, 0), cell("Q8_0", 0, 1, 0), cell("Q8_0", 1, 1, 0)].map(kindOf)).toEqual([
+			"neither",
+			"pruning",
+			"quantizing",
+			"both",
+		]);
+	});
+});
