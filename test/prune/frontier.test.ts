@@ -92,7 +92,7 @@ describe("findFrontier", () => {
 			});
 		}
 		// Half the bytes and nearly the loss, but more blocks to run.
-		expect(cellOf(result, "own", 2).dominated).toMatchObject({ bytes: true, both: false });
+		expect(cellOf(result, "own", 2).dominated).toMatchObject({ bytes: true });
 		expect(cellOf(result, "Q8_0", 0).dominated).toMatchObject({ bytes: false, both: false });
 	});
 
