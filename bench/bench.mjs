@@ -63,7 +63,8 @@ async function emptyGraphs(model, windows, shape) {
 		if (stats.blocksDone !== masks.reduce((sum, mask) => sum + mask.size, 0)) throw new Error("empty graphs: blocks were not run");
 		return taken / masks.length;
 	};
-	const each = (make) => Array.from({ length: blocks }, (_, block) => make(blocks, [block]));
+	const each = (make) =>
+		Array.from({ length: blocks }, (_, block) => make(blocks, [block])).filter((mask) => !model.blocks.check(mask.removed()));
 	const one = each(Coalition.ofKept);
 	const allBut = each(Coalition.ofRemoved);
 	await seconds(allBut);
