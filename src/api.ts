@@ -5,6 +5,7 @@ import type { ContributionUnit, Plan } from "./storage/plan.js";
 
 import { type StateType, stateTypes } from "./runtime/evaluator.js";
 import type { FileType } from "./runtime/file-type-names.js";
+import type { GateOptions, PlanGate } from "./api-gate.js";
 import type { Quantized } from "./storage/plan-quantized.js";
 
 export type * from "./api-questions.js";
@@ -13,6 +14,7 @@ export { stateTypes };
 
 // The options and results of the public functions: shared by programs and the command line.
 
+export type * from "./api-gate.js";
 export type * from "./compare-api.js";
 export type * from "./frontier-api.js";
 export { type FileType, fileTypeNames } from "./runtime/file-type-names.js";
@@ -137,7 +139,7 @@ export interface QuantizeOutputOptions {
 	readonly quantizeFrom?: string | undefined;
 }
 
-export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions {
+export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, GateOptions {
 	/**
 	 * Also measure the whole model quantised to about the pruned one's size, and say which is better. Quantises twice, which takes
 	 * seconds for a small model and many minutes and the disk of a copy for a large one. @default false
@@ -147,6 +149,8 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions {
 	/** 0..1 */
 	readonly removeFraction?: number | undefined;
 	readonly remove?: number[] | undefined;
+	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
+	readonly targetSize?: number | undefined;
 	/** Where the plan is written. */
 	readonly plan?: string | undefined;
 	/**
@@ -266,7 +270,13 @@ export interface RankResult {
 	readonly seconds: number;
 }
 
-export interface ApplyOptions extends JobOptions, MachineOptions, UnknownOptions, QuantizeOutputOptions {
+export interface ApplyOptions
+	extends JobOptions,
+		MachineOptions,
+		UnknownOptions,
+		QuantizeOutputOptions,
+		GateOptions,
+		Pick<MeasureOptions, "calibration" | "windows" | "windowLength" | "seed"> {
 	readonly plan?: string | undefined;
 	readonly remove?: number[] | undefined;
 	readonly overwrite?: boolean | undefined;
@@ -278,6 +288,8 @@ export interface ApplyResult {
 	readonly output: WrittenFile;
 	/** With `quantize`: the written file beside the whole source, on the windows that the pruned file was verified on. */
 	readonly quantized?: Quantized | undefined;
+	/** Where limits were given. */
+	readonly gate?: PlanGate | undefined;
 	readonly seconds: number;
 }
 

@@ -36,6 +36,10 @@ export interface SessionGames {
 	readonly evaluator: Evaluator;
 	/** The losses of further text, with a ledger of its own. */
 	gameOn(windows: TokenWindows): Promise<LedgerGame>;
+	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. Asked for once a fold. */
+	comparedOn(fold: FoldName): Promise<LedgerGame>;
+	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and fold. */
+	questionsOn(questions: PreparedQuestions): Promise<LedgerGame>;
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Frees what the search alone was measured with. Idempotent. */
@@ -126,14 +130,24 @@ class GameMaker {
 			report: this.#game(ledgers.report, report, own, this.#objectiveView("report")),
 		};
 		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
+		const texts = await this.#texts(finals, own);
 		return {
 			games,
 			finals,
-			texts: await this.#texts(finals, own),
+			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
+				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
+			},
+			comparedOn: async (fold) => {
+				if (this.#kl) return texts[fold];
+				const yardstick = windowsYardstick(calibration.folds[fold], this.#options, (run) => this.#reference(fold, run));
+				return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(fold));
+			},
+			questionsOn: async (prepared) => {
+				const yardstick = questionYardstick(prepared, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
 			},
 			settings: setup.settings,

@@ -15,7 +15,6 @@ import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import { roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import type { TokenWindows } from "./runtime/windows.js";
 import type { SearchPlan } from "./search-setup.js";
 import { openGames, type SessionGames, settled } from "./session-games.js";
 import { identityOf } from "./storage/hash.js";
@@ -30,6 +29,7 @@ interface SessionParts {
 	readonly seed: number;
 	readonly objective: Objective;
 	readonly calibration: Calibration;
+	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	readonly games: SessionGames;
 }
 
@@ -41,6 +41,8 @@ export class Session {
 	readonly seed: number;
 	readonly objective: Objective;
 	readonly calibration: Calibration;
+	/** Of the objective `accuracy`. */
+	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	/** What is searched and raced: the objective. */
 	readonly games: Record<FoldName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
@@ -52,7 +54,10 @@ export class Session {
 	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
 	/** The losses of further text, measured with the model itself, with a ledger of its own. */
-	readonly gameOn: (windows: TokenWindows) => Promise<LedgerGame>;
+	readonly gameOn: SessionGames["gameOn"];
+	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
+	readonly comparedOn: SessionGames["comparedOn"];
+	readonly questionsOn: SessionGames["questionsOn"];
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	readonly timings: Record<string, number> = {};
@@ -70,12 +75,15 @@ export class Session {
 		this.seed = parts.seed;
 		this.objective = parts.objective;
 		this.calibration = parts.calibration;
+		this.questions = parts.questions;
 		this.games = games.games;
 		this.finals = games.finals;
 		this.texts = games.texts;
 		this.tokens = games.tokens;
 		this.evaluator = games.evaluator;
 		this.gameOn = games.gameOn;
+		this.comparedOn = games.comparedOn;
+		this.questionsOn = games.questionsOn;
 		this.settings = games.settings;
 		this.#games = games;
 	}
@@ -97,7 +105,7 @@ export class Session {
 		const shape = {
 			windows: counts.report,
 			windowLength: counts.length,
-			referencePositions: objective === "kl" ? allPositions(counts) : 0,
+			referencePositions: objective === "kl" ? allPositions(counts) : plan.compared ? comparedPositions(counts) : 0,
 		};
 		// Where memory is short hidden states are computed again.
 		const stateBytes = roomForStates(file, shape, options.stateBytes ?? defaultStateBytes);
@@ -118,7 +126,7 @@ export class Session {
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
-			const session = new Session({ model, sha256, folder, seed, objective, calibration, games });
+			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
@@ -170,6 +178,11 @@ export class Session {
 /** Positions that predict something, of all folds. */
 function allPositions({ search, validation, report, length }: ReturnType<typeof foldCounts>): number {
 	return (search + validation + report) * (length - 1);
+}
+
+/** Those of the folds that a quality gate is decided on. */
+function comparedPositions({ validation, report, length }: ReturnType<typeof foldCounts>): number {
+	return (validation + report) * (length - 1);
 }
 
 function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {

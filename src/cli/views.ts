@@ -13,7 +13,7 @@ import { compareCosts, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { quantizedLine } from "./quantized-views.js";
 import { contributionsTable, curveTable, factsTable, objectiveTitles, surrogateLine } from "../report/terminal.js";
-import { summaryText } from "../report/summary.js";
+import { gateLine, summaryText } from "../report/summary.js";
 import type {
 	Accuracy,
 	AccuracyDifference,
@@ -90,7 +90,10 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 		["file size", `${formatBytes(model.size)} -> ${formatBytes(output.size)}`],
 	] as const;
 	const quantized = result.quantized ? `${quantizedLine(result.quantized)}\n` : "";
-	return `${factsTable(facts, style)}\n${quantized}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
+	const gate = result.gate
+		? `${result.gate.figures.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)).join("\n")}\n`
+		: "";
+	return `${factsTable(facts, style)}\n${quantized}${gate}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
 }
 
 /** Contributions, every block in order. */
