@@ -9,6 +9,8 @@ import type { GateOptions, PlanGate } from "./api-gate.js";
 import type { Quantized } from "./storage/plan-quantized.js";
 
 export type * from "./api-questions.js";
+export type * from "./api-text.js";
+export { presets } from "./api-text.js";
 export type { CalibrationFile, StateType };
 export { stateTypes };
 
@@ -28,10 +30,6 @@ export type Effort = (typeof efforts)[number];
 /** Weights that a search may sweep on: the model's own, a copy in memory of a type, or what pays. */
 export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_0"] as const;
 export type WorkingWeights = (typeof workingWeights)[number];
-
-/** Ways to score a text. */
-export const presets = ["llama-perplexity", "full"] as const;
-export type Preset = (typeof presets)[number];
 
 /** What a search keeps small: the loss on text, the divergence from the full model, or the loss of the right choices of questions. */
 export const objectives = ["nll", "kl", "accuracy"] as const;
@@ -290,29 +288,6 @@ export interface ApplyResult {
 	readonly quantized?: Quantized | undefined;
 	/** Where limits were given. */
 	readonly gate?: PlanGate | undefined;
-	readonly seconds: number;
-}
-
-export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOptions {
-	readonly text: string;
-	readonly preset?: Preset | undefined;
-	readonly context?: number | undefined;
-	readonly remove?: number[] | undefined;
-}
-
-export interface EvaluateResult {
-	readonly model: string;
-	readonly text: string;
-	readonly preset: Preset;
-	readonly context: number;
-	readonly removed: readonly number[];
-	readonly perplexity: number;
-	readonly perplexityError: number;
-	/** Nats per token. */
-	readonly loss: number;
-	/** Tokens that were scored. */
-	readonly tokens: number;
-	readonly windows: number;
 	readonly seconds: number;
 }
 

@@ -66,7 +66,8 @@ function gateError(message: string, figures: readonly PlanGateFigure[], closest:
 	const { removed, estimated, command } = closest;
 	const shown = closest.figures.map((figure) => `${figure.name} ${measuredText(figure)}`).join(", ");
 	const how = estimated ? "should meet it, if quantising costs it as much" : "meets it";
-	const set = `${removed.length} block${removed.length === 1 ? "" : "s"} less (${formatBlocks(removed)}) ${how} (${shown})`;
+	const blocks = removed.length === 1 ? "block" : `${removed.length} blocks,`;
+	const set = `removing ${blocks} ${formatBlocks(removed)} ${how} (${shown})`;
 	return new GateNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`, { figures, closest });
 }
 

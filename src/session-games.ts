@@ -1,23 +1,20 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
-import { createHash } from "node:crypto";
 import type { MeasureOptions } from "./api.js";
 import { type Calibration, drawPositions, type FoldName, foldNames } from "./calibration/index.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
+import { computingIdentity } from "./evaluation/kept.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
 import { logger } from "./log.js";
 import { objectiveOf } from "./objective.js";
-import { findAddon } from "./runtime/addon.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import { llamaPin, packageVersion } from "./runtime/paths.js";
 import { type Reference, referenceBytes, type ScoredPositions } from "./runtime/positions.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
-import { hashFile } from "./storage/hash.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { type EvaluateOptions, LedgerGame } from "./storage/ledger-game.js";
 import { ledgerPath } from "./storage/runs.js";
@@ -94,13 +91,7 @@ class GameMaker {
 	}
 
 	static async of(model: Model, material: Material, options: MeasureOptions): Promise<GameMaker> {
-		const identity = {
-			llama: llamaPin.commit,
-			addon: await hashFile(findAddon() ?? "", options.signal).catch(() => packageVersion),
-			processor: createHash("sha256").update(model.backEnd.systemInfo).digest("hex").slice(0, 12),
-			gpuLayers: options.gpuLayers ?? -1,
-		};
-		return new GameMaker(model, material, options, identity);
+		return new GameMaker(model, material, options, await computingIdentity(model, options));
 	}
 
 	async make(plan: SearchPlan): Promise<SessionGames> {

@@ -3,6 +3,7 @@ import type { JobOptions, MeasureOptions, ModelSummary, Objective } from "./api.
 import type { Attribution } from "./attribution/attribution.js";
 import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "./calibration/index.js";
 import { calibrationOf, foldCounts } from "./calibration-windows.js";
+import { modelHash } from "./evaluation/kept.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { readQuestions } from "./evaluation/questions.js";
 import { Coalition } from "./game/coalition.js";
@@ -11,16 +12,18 @@ import type { GgufFile } from "./gguf/index.js";
 import { readHeader } from "./header.js";
 import { logger } from "./log.js";
 import { objectiveOf, questionFolds } from "./objective.js";
+import { backEndOf } from "./runtime/back-end.js";
 import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import { roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import type { SearchPlan } from "./search-setup.js";
 import { openGames, type SessionGames, settled } from "./session-games.js";
-import { identityOf } from "./storage/hash.js";
 import { differences, meanAndError } from "./statistics.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
 import { makeRunFolder } from "./storage/runs.js";
+
+export { backEndOf };
 
 interface SessionParts {
 	readonly model: Model;
@@ -202,20 +205,9 @@ export function summarize(model: Model): ModelSummary {
 	};
 }
 
-/** What computes: the graphics devices in use, or the CPU. Part of the ledger's key, since bits differ between them. */
-export function backEndOf(model: Model, options: { gpuLayers?: number | undefined }): string {
-	const gpus = model.backEnd.devices.filter((device) => device.gpu);
-	if (gpus.length === 0 || options.gpuLayers === 0) return "CPU";
-	return gpus.map((device) => device.name).join("+");
-}
-
-/** Bytes that are hashed before anyone would ask what is going on. */
-const quicklyHashed = 2 ** 28;
-
 /** What identifies a model's bytes, with progress where that takes a while. */
 export function modelIdentity(file: GgufFile, options: JobOptions): Promise<string> {
-	const report = (done: number) => options.onProgress?.({ phase: "reading the model (SHA-256)", done, total: file.size, unit: "bytes" });
-	return identityOf(file.paths, options.signal, file.size > quicklyHashed ? report : undefined);
+	return modelHash(file, options);
 }
 
 /** Measures one coalition of a game. */
