@@ -5,14 +5,18 @@ import type { ContributionUnit, Plan } from "./storage/plan.js";
 
 import { type StateType, stateTypes } from "./runtime/evaluator.js";
 import type { FileType } from "./runtime/file-type-names.js";
+import type { GateOptions, PlanGate } from "./api-gate.js";
 import type { Quantized } from "./storage/plan-quantized.js";
 
 export type * from "./api-questions.js";
+export type * from "./api-text.js";
+export { presets } from "./api-text.js";
 export type { CalibrationFile, StateType };
 export { stateTypes };
 
 // The options and results of the public functions: shared by programs and the command line.
 
+export type * from "./api-gate.js";
 export type * from "./compare-api.js";
 export type * from "./frontier-api.js";
 export { type FileType, fileTypeNames } from "./runtime/file-type-names.js";
@@ -26,10 +30,6 @@ export type Effort = (typeof efforts)[number];
 /** Weights that a search may sweep on: the model's own, a copy in memory of a type, or what pays. */
 export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_0"] as const;
 export type WorkingWeights = (typeof workingWeights)[number];
-
-/** Ways to score a text. */
-export const presets = ["llama-perplexity", "full"] as const;
-export type Preset = (typeof presets)[number];
 
 /** What a search keeps small: the loss on text, the divergence from the full model, or the loss of the right choices of questions. */
 export const objectives = ["nll", "kl", "accuracy"] as const;
@@ -137,7 +137,7 @@ export interface QuantizeOutputOptions {
 	readonly quantizeFrom?: string | undefined;
 }
 
-export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions {
+export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, GateOptions {
 	/**
 	 * Also measure the whole model quantised to about the pruned one's size, and say which is better. Quantises twice, which takes
 	 * seconds for a small model and many minutes and the disk of a copy for a large one. @default false
@@ -147,6 +147,8 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions {
 	/** 0..1 */
 	readonly removeFraction?: number | undefined;
 	readonly remove?: number[] | undefined;
+	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
+	readonly targetSize?: number | undefined;
 	/** Where the plan is written. */
 	readonly plan?: string | undefined;
 	/**
@@ -266,7 +268,13 @@ export interface RankResult {
 	readonly seconds: number;
 }
 
-export interface ApplyOptions extends JobOptions, MachineOptions, UnknownOptions, QuantizeOutputOptions {
+export interface ApplyOptions
+	extends JobOptions,
+		MachineOptions,
+		UnknownOptions,
+		QuantizeOutputOptions,
+		GateOptions,
+		Pick<MeasureOptions, "calibration" | "windows" | "windowLength" | "seed"> {
 	readonly plan?: string | undefined;
 	readonly remove?: number[] | undefined;
 	readonly overwrite?: boolean | undefined;
@@ -278,29 +286,8 @@ export interface ApplyResult {
 	readonly output: WrittenFile;
 	/** With `quantize`: the written file beside the whole source, on the windows that the pruned file was verified on. */
 	readonly quantized?: Quantized | undefined;
-	readonly seconds: number;
-}
-
-export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOptions {
-	readonly text: string;
-	readonly preset?: Preset | undefined;
-	readonly context?: number | undefined;
-	readonly remove?: number[] | undefined;
-}
-
-export interface EvaluateResult {
-	readonly model: string;
-	readonly text: string;
-	readonly preset: Preset;
-	readonly context: number;
-	readonly removed: readonly number[];
-	readonly perplexity: number;
-	readonly perplexityError: number;
-	/** Nats per token. */
-	readonly loss: number;
-	/** Tokens that were scored. */
-	readonly tokens: number;
-	readonly windows: number;
+	/** Where limits were given. */
+	readonly gate?: PlanGate | undefined;
 	readonly seconds: number;
 }
 

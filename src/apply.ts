@@ -5,6 +5,8 @@ import { Coalition } from "./game/coalition.js";
 import { Random } from "./game/random.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
+import { applyGated } from "./apply-gated.js";
+import { readGate } from "./gate-request.js";
 import { notePartials } from "./partials.js";
 import { checkQuantizing, originalOf } from "./quantize-from.js";
 import { loadModel } from "./runtime/load-model.js";
@@ -38,7 +40,9 @@ async function verificationWindows(model: Model, { signal }: ApplyOptions): Prom
 /**
  * Writes a model without blocks, as a plan or a list says. What is written must compute what the model computes through the layer
  * view, on samples of its own (on any tokens where it has no start token).
+ * With limits they are measured first, on the report fold.
  * @throws InvalidPlanError where the plan was made for another file
+ * @throws GateNotMetError where a limit is not met: nothing is written then
  * @throws the errors of loading and writing
  */
 export async function applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult> {
@@ -62,11 +66,16 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	const removed = given ?? checkedRemoval(model, blocks, plan?.removed ?? []);
 	checkProvable(model, blocks, removed);
 	const original = await originalOf(options, { path: model, file });
+	const limits = await readGate(options);
 	if (quantize !== undefined) {
 		const expectedBytes = bytesToQuantize(original ?? { file, blocks }, removed, quantize);
 		await checkTarget(output, { overwrite: options.overwrite ?? false, inputs, expectedBytes });
 	}
 	await notePartials(output, options);
+	if (limits) {
+		const made = await applyGated({ model, output, removed, plan, original, limits }, options);
+		return { ...made, seconds: (Date.now() - started) / 1000 };
+	}
 	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
 	try {
 		const windows = await verificationWindows(loaded, options);

@@ -12,6 +12,12 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("remove-blocks", options.removeBlocks);
 	flag("remove-fraction", options.removeFraction === undefined ? undefined : `${options.removeFraction * 100}%`);
 	flag("remove", options.remove && blocksArgument(options.remove));
+	flag("target-size", options.targetSize);
+	flag("max-ppl-ratio", options.maxPplRatio);
+	flag("max-kl", options.maxKl);
+	for (const [name, share] of Object.entries(options.minAccuracy ?? {})) flag("min-accuracy", `${name}=${share}`);
+	for (const path of options.gateQuestions ?? []) flag("gate-questions", path);
+	if (options.ignoreGate) parts.push("--ignore-gate");
 	flag("method", options.method);
 	flag("masks", options.masks);
 	flag("effort", options.effort);

@@ -4,6 +4,7 @@ import { PruneGgufError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import { logger } from "./log.js";
+import type { Measured } from "./model-figures.js";
 import { compareQuantized } from "./quantized-alternatives.js";
 import type { Weights } from "./quantize-from.js";
 import type { FileType } from "./runtime/quantize.js";
@@ -24,10 +25,19 @@ async function wholeOn(session: Session, options: PruneOptions): Promise<Measure
 	return full!;
 }
 
+/** A quantised file that has not its name yet, measured on the report fold, and the whole source on the same windows. */
+export interface WrittenCandidate {
+	readonly path: string;
+	readonly measured: Measured;
+	readonly whole: Measurement;
+	readonly bytes: number;
+}
+
 /**
  * Writes the pruned model quantised, measured as written on the report fold. The session is closed before: one model is in memory at a
  * time.
  * @param expected what the session's own weights compute without these blocks
+ * @param check looks at the file before it gets its name; what it throws keeps it from that
  */
 export async function deliverQuantized(
 	session: Session,
@@ -37,6 +47,7 @@ export async function deliverQuantized(
 	expected: Expectation,
 	original: Weights | undefined,
 	options: PruneOptions,
+	check?: (file: WrittenCandidate) => Promise<void>,
 ): Promise<{ output: WrittenFile; quantized: Quantized }> {
 	const source = weightsOf(session);
 	const full = await wholeOn(session, options);
@@ -47,6 +58,7 @@ export async function deliverQuantized(
 		...{ type, removed, full, reference, windows: report, sources: full.sources, threads: session.evaluator.threads },
 		...{ weights: original ?? source, original: original !== undefined, inputs: source.file.paths },
 		...{ expected: original ? undefined : expected, exact: expected.exact },
+		check: check && ((path: string, measured: Measured, bytes: number) => check({ path, measured, whole: full, bytes })),
 	};
 	return session.timed("write", () => writeQuantized(job, output, options));
 }

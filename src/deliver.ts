@@ -1,7 +1,10 @@
 // What a run does with the set that it chose: the file, its plan, the report.
 import type { CurvePoint, PruneOptions, PruneResult, WrittenFile } from "./api.js";
 import { quoted } from "./command.js";
+import { checkGate, type GateCheck } from "./check-gate.js";
+import { fileCheck } from "./check-written.js";
 import { alternativesIfAsked, deliverQuantized } from "./deliver-quantized.js";
+import type { Gate } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, type Header } from "./header.js";
 import { keptName, writePlanBeside } from "./keep-plan.js";
@@ -13,7 +16,9 @@ import type { Weights } from "./quantize-from.js";
 import { chosenOf } from "./race.js";
 import { type Run, reportRun } from "./run-report.js";
 import { measureOne, type Session, summarize } from "./session.js";
-import { type Plan, writePlan } from "./storage/plan.js";
+import { writePlan } from "./storage/plan.js";
+import type { PlanGate } from "./storage/plan-gate.js";
+import type { Quantized } from "./storage/plan-quantized.js";
 import { keptPlanPath } from "./storage/runs.js";
 import { type Expectation, writePruned } from "./write.js";
 import { bytesToQuantize } from "./write-quantized.js";
@@ -30,6 +35,7 @@ export async function deliver(
 	facts: RunFacts,
 	curve: CurvePoint[],
 	original: Weights | undefined,
+	gate: Gate | undefined,
 	options: PruneOptions,
 	run: Run,
 ): Promise<PruneResult> {
@@ -37,10 +43,15 @@ export async function deliver(
 	const { disagreements } = decided;
 	const chosen = chosenOf(decided);
 	const plan = await makePlan(session, output, chosen, choices, decided, options);
+	const check = gate && { gate, session, output, choices, decided, options };
+	if (check && !laterGate(options)) plan.gate = await checkGate(check, plan.removed);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const inputs = [...session.model.file.paths, ...inputFiles(options)];
 	if (output !== undefined) {
-		const written = await writeModel(session, output, plan, original, options);
+		const made = await writeModel(session, output, plan.removed, original, check, options);
+		const { output: written, quantized } = made;
+		if (quantized) plan.quantized = quantized;
+		plan.gate = made.gate ?? plan.gate;
 		plan.timings = { ...session.timings };
 		await writePlanBeside(session, output, plan, planPath, { overwrite: options.overwrite ?? false, inputs });
 		plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, output, original, options);
@@ -69,24 +80,35 @@ export async function deliver(
 	);
 }
 
+/** Whether the gate is asked of the written file alone: its weights are not those that the mask is measured with. */
+export const laterGate = ({ quantizeFrom, quantize }: PruneOptions) => quantizeFrom !== undefined && quantize !== undefined;
+
+/** A model that was written. */
+export interface Written {
+	readonly output: WrittenFile;
+	readonly quantized?: Quantized;
+	/** Of the file, where it was quantised and limits were given. */
+	readonly gate?: PlanGate | undefined;
+}
+
 /** Writes the model and proves it. The session is closed for that: one model is in memory at a time. */
-async function writeModel(
+export async function writeModel(
 	session: Session,
 	output: string,
-	plan: Plan,
+	removed: readonly number[],
 	original: Weights | undefined,
+	check: GateCheck | undefined,
 	options: PruneOptions,
-): Promise<WrittenFile> {
-	const { removed } = plan;
+): Promise<Written> {
 	const { file } = session.model;
 	const expected = await expectationOf(session, removed, options);
 	if (options.quantize === undefined) {
 		await session.close();
-		return session.timed("write", () => writePruned(file, output, removed, session.sha256, expected, options));
+		return { output: await session.timed("write", () => writePruned(file, output, removed, session.sha256, expected, options)) };
 	}
-	const made = await deliverQuantized(session, output, removed, options.quantize, expected, original, options);
-	plan.quantized = made.quantized;
-	return made.output;
+	const judge = await fileCheck(check, removed, options);
+	const made = await deliverQuantized(session, output, removed, options.quantize, expected, original, options, judge?.check);
+	return { ...made, gate: judge?.verdict() };
 }
 
 /** What the written file must compute. */

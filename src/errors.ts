@@ -75,5 +75,38 @@ export class InvalidPlanError extends subclass("INVALID_PLAN") {}
 export class CalibrationError extends subclass("CALIBRATION_FAILED") {}
 /** Multiple-choice questions are malformed, or cannot be scored with this model. */
 export class InvalidQuestionsError extends subclass("INVALID_QUESTIONS") {}
+/** One limit of a quality gate, and what was measured: as in a plan. */
+export interface GateFigureFacts {
+	readonly name: string;
+	readonly limit: number;
+	/** null where not finite. */
+	readonly value: number | null;
+	readonly standardError: number | null;
+	readonly met: boolean;
+}
+
+/** A set for fewer blocks that meets a gate. */
+export interface ClosestPlan {
+	readonly removed: readonly number[];
+	/** On the report fold; of a run that quantises as estimated, by what quantising added to the set that was asked for. */
+	readonly figures: readonly GateFigureFacts[];
+	readonly estimated: boolean;
+	/** The command that writes it. */
+	readonly command: string;
+}
+
+/** What was measured falls short of a limit that was given; nothing was written. The command line exits with 3. */
+export class GateNotMetError extends PruneGgufError {
+	/** Every limit, met or not. */
+	readonly figures: readonly GateFigureFacts[];
+	/** The set for the most blocks that meets them; undefined where the run knows none. */
+	readonly closest: ClosestPlan | undefined;
+
+	constructor(message: string, facts: { figures: readonly GateFigureFacts[]; closest?: ClosestPlan | undefined }) {
+		super("GATE_NOT_MET", message);
+		this.figures = facts.figures;
+		this.closest = facts.closest;
+	}
+}
 /** A file cannot be read or written. */
 export class FileError extends subclass("FILE_ERROR") {}

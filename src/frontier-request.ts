@@ -8,6 +8,7 @@ import { warnTwice, checkFileType, type Weights } from "./quantize-from.js";
 import { formatBytes } from "./report/format.js";
 import { predictedBytes } from "./runtime/file-types.js";
 import type { FileType } from "./runtime/quantize.js";
+import { checkTargetSize } from "./target-size.js";
 
 /** Types that are tried where none is named: one a step of about a bit. */
 const usualTypes: readonly FileType[] = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"];
@@ -41,8 +42,7 @@ export function frontierRequest(header: Header, whole: Pick<Weights, "file">, op
 }
 
 function goalOf({ targetSize, targetSpeedup }: FrontierOptions): Goal {
-	if (targetSize !== undefined && !(Number.isFinite(targetSize) && targetSize >= 1))
-		throw new InvalidOptionError(`target-size must be a number of bytes of at least 1, got ${targetSize}`);
+	checkTargetSize(targetSize);
 	if (targetSpeedup !== undefined && !(Number.isFinite(targetSpeedup) && targetSpeedup > 1))
 		throw new InvalidOptionError(`target-speedup must be above 1, got ${targetSpeedup}`);
 	const targets = { ...(targetSize === undefined ? {} : { targetSize }), ...(targetSpeedup === undefined ? {} : { targetSpeedup }) };

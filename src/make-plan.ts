@@ -66,6 +66,11 @@ export function planOrigin(session: Session, output: string | undefined, options
 			method: options.remove ? undefined : (options.method ?? defaultMethod),
 			removeBlocks: options.removeBlocks,
 			removeFraction: options.removeFraction,
+			targetSize: options.targetSize,
+			maxPplRatio: options.maxPplRatio,
+			maxKl: options.maxKl,
+			minAccuracy: options.minAccuracy && Object.entries(options.minAccuracy).map(([name, share]) => `${name}=${share}`),
+			ignoreGate: options.ignoreGate || undefined,
 			masks: options.masks,
 			effort: options.effort,
 			maxTime: options.maxTime,
@@ -148,8 +153,8 @@ function known(value: number | undefined): number | undefined {
 	return Number.isFinite(value) ? value : undefined;
 }
 
-function defined(values: Record<string, number | string | number[] | undefined>): Record<string, number | string | number[]> {
-	return Object.fromEntries(
-		Object.entries(values).filter((entry): entry is [string, number | string | number[]] => entry[1] !== undefined),
-	);
+type Setting = number | string | boolean | (number | string)[];
+
+function defined(values: Record<string, Setting | undefined>): Record<string, Setting> {
+	return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, Setting] => entry[1] !== undefined));
 }

@@ -13,6 +13,7 @@ import { REPORT_FORMAT, REPORT_VERSION, type Report, type ReportExtras, reportSc
 import type { Sizes } from "./sizes.js";
 import { disagreementText } from "./source-rivals.js";
 import type { Plan } from "./storage/plan.js";
+import type { PlanGateFigure } from "./storage/plan-gate.js";
 import { suggestionVerdict, verdictOf } from "./verdict.js";
 
 /** What a run knows when it has ended. */
@@ -93,11 +94,16 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		disagreements,
 		warnings: [...warnings.filter((warning) => !said.has(warning)), ...(choices?.found.notes ?? [])],
 		...(alternatives ? { alternatives } : {}),
+		...(plan?.gate ? { gate: plan.gate.figures.map(gateFigure) } : {}),
 		...extras,
 		reproduce: reproduceOf(origin),
 		timings: Object.entries(timings).map(([phase, took]) => ({ phase, seconds: took })),
 		seconds,
 	});
+}
+
+function gateFigure({ standardError, ...figure }: PlanGateFigure): NonNullable<Report["gate"]>[number] {
+	return { ...figure, ...(standardError === null ? {} : { standardError }) };
 }
 
 /** Sizes before and after: of the file that was written, else as they would be. */

@@ -1,4 +1,4 @@
-import type { MeasureOptions, Objective, QuantizeOutputOptions } from "./api.js";
+import type { GateOptions, MeasureOptions, Objective, QuantizeOutputOptions } from "./api.js";
 import { type FoldName, weightedFiles } from "./calibration/index.js";
 import { InvalidOptionError } from "./errors.js";
 import { type PreparedQuestions, packQuestions, tokenizeQuestions } from "./evaluation/choices.js";
@@ -26,8 +26,13 @@ export function objectiveOf({ objective = "nll", questions, limit, scoreShare }:
 }
 
 /** Files that a run reads beside the model: nothing may be written over them. */
-export function inputFiles({ calibration, questions, quantizeFrom }: MeasureOptions & QuantizeOutputOptions): string[] {
-	const files = [...weightedFiles(calibration ?? []).map(({ path }) => path), questions, quantizeFrom];
+export function inputFiles({
+	calibration,
+	questions,
+	quantizeFrom,
+	gateQuestions = [],
+}: MeasureOptions & QuantizeOutputOptions & Pick<GateOptions, "gateQuestions">): string[] {
+	const files = [...weightedFiles(calibration ?? []).map(({ path }) => path), questions, quantizeFrom, ...gateQuestions];
 	return files.filter((path) => path !== undefined);
 }
 

@@ -2,15 +2,16 @@
 import { basename } from "node:path";
 import type { Estimate, PruneOptions, PruneResult } from "./api.js";
 import { type Choices, choose, plannedMasks } from "./choose.js";
-import type { BlockPlan } from "./architectures/index.js";
 import { bytesToDeliver, deliver, finish } from "./deliver.js";
 import { InvalidOptionError } from "./errors.js";
 import { finalists } from "./finalists.js";
+import { Gate } from "./gate.js";
+import { readGate } from "./gate-request.js";
 import { Coalition } from "./game/coalition.js";
-import { checkCount, checkedRemoval, checkEverProvable, checkProvable, readHeader } from "./header.js";
+import { checkCount, checkedRemoval, checkEverProvable, checkProvable, type Header, readHeader } from "./header.js";
 import { type Choice, commandsFor, curveOf, race, suggest } from "./race.js";
 import { checkMethodOptions } from "./method-options.js";
-import { defaultMethod, factsOf, type Method } from "./methods.js";
+import { defaultMethod, factsOf } from "./methods.js";
 import { logger } from "./log.js";
 import { measureOne, Session } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
@@ -18,15 +19,19 @@ import { notePartials } from "./partials.js";
 import { checkQuantizing, originalOf } from "./quantize-from.js";
 import { formatDuration } from "./report/format.js";
 import { type Run, reportRun, runFacts, watched } from "./run-report.js";
+import { fewestOf, limitedAmount, mostForGate, mostThatMeet } from "./settle-amount.js";
 import type { Ledger } from "./storage/ledger.js";
+import { countsForSize, type SizeRange } from "./target-size.js";
 import { checkTargets } from "./targets.js";
 import { sharedTime } from "./working-weights.js";
 
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
- * smaller model. Without `removeBlocks`, `removeFraction` or `remove` it measures the curve, suggests a size and writes nothing.
+ * smaller model. Limits (`maxPplRatio`, `maxKl`, `minAccuracy`, `targetSize`) choose how much to remove where no amount is given, and
+ * keep what misses them from being written where one is. Without either it measures the curve, suggests a size and writes nothing.
  * @param model path of a GGUF file (any shard of a split one)
  * @param output path of the file to write; nothing is written without it
+ * @throws GateNotMetError where a limit is not met: nothing is written then
  * @throws InvalidOptionError, UnsupportedArchitectureError, InvalidMaskError, OutputExistsError, NoSpaceError, VerificationError and the errors of loading
  * @example
  * const result = await pruneGguf("model.gguf", "smaller.gguf", { removeBlocks: 6 });
@@ -37,14 +42,17 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	const options = watched(given, run);
 	const amount = amountOf(options);
 	if (amount === "curve" && options.plan !== undefined) {
-		throw new InvalidOptionError("--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction or --remove");
+		throw new InvalidOptionError(
+			"--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
+		);
 	}
 	checkMethodOptions(options.method ?? defaultMethod, options);
 	checkQuantizing(options, output, amount === "curve");
+	const limits = await readGate(options);
 	await checkTargets(model, output, options, amount === "curve");
 	const header = await readHeader(model, options);
 	const { blocks } = header;
-	const removable = countOf(amount, model, blocks, options.method ?? defaultMethod);
+	const removable = await countOf(amount, model, header, options);
 	const named = options.remove && checkedRemoval(model, blocks, options.remove);
 	const partly = checkEverProvable(model, blocks, named);
 	if (partly) logger(options)("warning", partly);
@@ -56,15 +64,21 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		await notePartials(output, options);
 	}
 	const masks = options.remove ? 0 : plannedMasks(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options);
-	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false });
+	const compared = options.maxKl !== undefined;
+	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false, compared });
 	try {
+		const gate = limits && Gate.open(session, limits, options);
 		const estimate = await announce(session, removable, options);
 		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
 
-		const choices = options.remove ? undefined : await choose(session, options.method ?? defaultMethod, removable.kmax, options);
+		const { kmax, counts } = removable;
+		const choices = options.remove
+			? undefined
+			: await choose(session, options.method ?? defaultMethod, kmax, options, counts ? { counts } : {});
 		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
-		const decided = await race(session, candidates(session, choices, removable, options), options);
+		const raced = await race(session, candidates(session, choices, removable, options), options);
+		const decided = amount === "gate" ? await mostThatMeet(raced, gate!, options) : removable.reaches ? fewestOf(raced) : raced;
 		const curve = curveOf(decided);
 		const facts = runFacts(session, output, choices, decided, run, options);
 		if (amount === "curve") {
@@ -79,16 +93,16 @@ export async function pruneGguf(model: string, output: string | undefined, given
 				run,
 			);
 		}
-		return await deliver(session, output, facts, curve, original, options, run);
+		return await deliver(session, output, facts, curve, original, gate, options, run);
 	} finally {
 		await session.close();
 	}
 }
 
-type Amount = "curve" | { blocks: number } | { fraction: number } | { remove: number[] };
+type Amount = "curve" | "gate" | { blocks: number } | { fraction: number } | { remove: number[] } | { size: number };
 
 function amountOf(options: PruneOptions): Amount {
-	const given = (["removeBlocks", "removeFraction", "remove"] as const).filter((name) => options[name] !== undefined);
+	const given = (["removeBlocks", "removeFraction", "remove", "targetSize"] as const).filter((name) => options[name] !== undefined);
 	if (given.length > 1) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
 	const { removeBlocks, removeFraction, remove } = options;
 	if (removeBlocks !== undefined) {
@@ -105,17 +119,31 @@ function amountOf(options: PruneOptions): Amount {
 		if (remove.length === 0) throw new InvalidOptionError("the list of blocks to remove is empty");
 		return { remove: [...new Set(remove)].sort((a, b) => a - b) };
 	}
-	return "curve";
+	return limitedAmount(options) ?? "curve";
 }
 
 /** How many blocks to remove (undefined for the whole curve), and up to how many sets are searched. */
-interface Removable {
+interface Removable extends Partial<SizeRange> {
+	/** At least. */
 	count: number | undefined;
 	kmax: number;
 }
 
-function countOf(amount: Amount, path: string, plan: BlockPlan, method: Method): Removable {
+async function countOf(amount: Amount, path: string, header: Header, options: PruneOptions): Promise<Removable> {
+	const { method = defaultMethod, quantizeFrom } = options;
+	const plan = header.blocks;
 	const { blocks, maxRemovable } = plan;
+	const tied = !factsOf(method).runs;
+	if (amount === "gate") {
+		const kmax = mostForGate(blocks, maxRemovable);
+		// Of the amount nothing is known yet: the most frees the least of the disk.
+		return { count: kmax, kmax, counts: Array.from({ length: kmax }, (_, i) => i + 1) };
+	}
+	if (typeof amount === "object" && "size" in amount) {
+		const { file } = quantizeFrom === undefined ? header : await readHeader(quantizeFrom, options);
+		const range = countsForSize(header, file, amount.size, options, tied);
+		return { ...range, count: range.counts[0], kmax: range.counts.at(-1)! };
+	}
 	if (amount === "curve") return { count: undefined, kmax: Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3))) };
 	if ("remove" in amount) {
 		const { length } = checkedRemoval(path, plan, amount.remove);
@@ -126,7 +154,7 @@ function countOf(amount: Amount, path: string, plan: BlockPlan, method: Method):
 		throw new InvalidOptionError(
 			`${((amount as { fraction: number }).fraction * 100).toFixed(1)} % of ${blocks} blocks is less than one block`,
 		);
-	checkCount(plan, count, { tied: !factsOf(method).runs });
+	checkCount(plan, count, { tied });
 	return { count, kmax: count };
 }
 
@@ -169,11 +197,17 @@ function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOpti
 
 function candidates(session: Session, choices: Choices | undefined, removable: Removable, options: PruneOptions): Choice[] {
 	if (options.remove) return [{ removed: checkedRemoval(session.model.path, session.model.blocks, options.remove), method: "given" }];
-	const sets = finalists(session, choices!, removable.count === undefined ? [...choices!.found.byCount.keys()] : [removable.count]);
+	const { count, counts, reaches = () => true } = removable;
+	const found = finalists(session, choices!, counts ?? (count === undefined ? [...choices!.found.byCount.keys()] : [count]));
+	const sets = found.filter(({ removed }) => reaches(removed));
+	if (sets.length === 0 && found.length > 0)
+		throw new InvalidOptionError(
+			"no set that was found makes the file as small as --target-size says: ask for less, or say how many blocks with --remove-blocks",
+		);
 	if (sets.length === 0) {
 		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
 		throw new InvalidOptionError(
-			`exactly ${removable.count} blocks cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
+			`exactly ${counts?.join(" or ") ?? count} blocks cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
 		);
 	}
 	return sets;

@@ -39,7 +39,7 @@ export function checkQuantizing(
 ): void {
 	if (curve && quantizedAlternatives) {
 		throw new InvalidOptionError(
-			"--quantized-alternatives compares one pruned model: say how much to remove with --remove-blocks, --remove-fraction or --remove",
+			"--quantized-alternatives compares one pruned model: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
 		);
 	}
 	if (quantize !== undefined) {

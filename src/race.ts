@@ -34,6 +34,8 @@ export interface Race {
 	/** Sources that would rather have another set. */
 	readonly disagreements: readonly Disagreement[];
 	readonly winners: ReadonlyMap<number, Finalist>;
+	/** Which of them is taken, where a limit decided it. @default the only one */
+	readonly chosen?: Finalist | undefined;
 	/** Every set that took part, as it was proposed. */
 	readonly finalists: readonly Finalist[];
 }
@@ -83,9 +85,9 @@ function disagreementsIn(winners: Race["winners"], choices: readonly Choice[], m
 	});
 }
 
-/** The winner of a race of one size. */
+/** The winner of a race of one size, or what a limit chose. */
 export function chosenOf(decided: Race): Finalist {
-	return [...decided.winners.values()][0]!;
+	return decided.chosen ?? [...decided.winners.values()][0]!;
 }
 
 /** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */

@@ -21,6 +21,8 @@ export interface SearchPlan {
 	readonly weights: "auto" | "own";
 	/** Nothing but an estimate is wanted: no copy is made, and no ledger of the search begun on disk. @default false */
 	readonly dry?: boolean;
+	/** Whether the folds that decide and report are compared with the full model's distributions, whatever the objective is. @default false */
+	readonly compared?: boolean;
 }
 
 export interface SearchSetup {

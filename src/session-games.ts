@@ -1,23 +1,20 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
-import { createHash } from "node:crypto";
 import type { MeasureOptions } from "./api.js";
 import { type Calibration, drawPositions, type FoldName, foldNames } from "./calibration/index.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
+import { computingIdentity } from "./evaluation/kept.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
 import { logger } from "./log.js";
 import { objectiveOf } from "./objective.js";
-import { findAddon } from "./runtime/addon.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import { llamaPin, packageVersion } from "./runtime/paths.js";
 import { type Reference, referenceBytes, type ScoredPositions } from "./runtime/positions.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
-import { hashFile } from "./storage/hash.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { type EvaluateOptions, LedgerGame } from "./storage/ledger-game.js";
 import { ledgerPath } from "./storage/runs.js";
@@ -36,6 +33,10 @@ export interface SessionGames {
 	readonly evaluator: Evaluator;
 	/** The losses of further text, with a ledger of its own. */
 	gameOn(windows: TokenWindows): Promise<LedgerGame>;
+	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. Asked for once a fold. */
+	comparedOn(fold: FoldName): Promise<LedgerGame>;
+	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and fold. */
+	questionsOn(questions: PreparedQuestions): Promise<LedgerGame>;
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Frees what the search alone was measured with. Idempotent. */
@@ -90,13 +91,7 @@ class GameMaker {
 	}
 
 	static async of(model: Model, material: Material, options: MeasureOptions): Promise<GameMaker> {
-		const identity = {
-			llama: llamaPin.commit,
-			addon: await hashFile(findAddon() ?? "", options.signal).catch(() => packageVersion),
-			processor: createHash("sha256").update(model.backEnd.systemInfo).digest("hex").slice(0, 12),
-			gpuLayers: options.gpuLayers ?? -1,
-		};
-		return new GameMaker(model, material, options, identity);
+		return new GameMaker(model, material, options, await computingIdentity(model, options));
 	}
 
 	async make(plan: SearchPlan): Promise<SessionGames> {
@@ -126,14 +121,24 @@ class GameMaker {
 			report: this.#game(ledgers.report, report, own, this.#objectiveView("report")),
 		};
 		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
+		const texts = await this.#texts(finals, own);
 		return {
 			games,
 			finals,
-			texts: await this.#texts(finals, own),
+			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
+				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
+			},
+			comparedOn: async (fold) => {
+				if (this.#kl) return texts[fold];
+				const yardstick = windowsYardstick(calibration.folds[fold], this.#options, (run) => this.#reference(fold, run));
+				return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(fold));
+			},
+			questionsOn: async (prepared) => {
+				const yardstick = questionYardstick(prepared, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
 			},
 			settings: setup.settings,

@@ -3,6 +3,7 @@ import type { JobOptions, MeasureOptions, ModelSummary, Objective } from "./api.
 import type { Attribution } from "./attribution/attribution.js";
 import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "./calibration/index.js";
 import { calibrationOf, foldCounts } from "./calibration-windows.js";
+import { modelHash } from "./evaluation/kept.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { readQuestions } from "./evaluation/questions.js";
 import { Coalition } from "./game/coalition.js";
@@ -11,17 +12,18 @@ import type { GgufFile } from "./gguf/index.js";
 import { readHeader } from "./header.js";
 import { logger } from "./log.js";
 import { objectiveOf, questionFolds } from "./objective.js";
+import { backEndOf } from "./runtime/back-end.js";
 import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import { roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import type { TokenWindows } from "./runtime/windows.js";
 import type { SearchPlan } from "./search-setup.js";
 import { openGames, type SessionGames, settled } from "./session-games.js";
-import { identityOf } from "./storage/hash.js";
 import { differences, meanAndError } from "./statistics.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
 import { makeRunFolder } from "./storage/runs.js";
+
+export { backEndOf };
 
 interface SessionParts {
 	readonly model: Model;
@@ -30,6 +32,7 @@ interface SessionParts {
 	readonly seed: number;
 	readonly objective: Objective;
 	readonly calibration: Calibration;
+	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	readonly games: SessionGames;
 }
 
@@ -41,6 +44,8 @@ export class Session {
 	readonly seed: number;
 	readonly objective: Objective;
 	readonly calibration: Calibration;
+	/** Of the objective `accuracy`. */
+	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	/** What is searched and raced: the objective. */
 	readonly games: Record<FoldName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
@@ -52,7 +57,10 @@ export class Session {
 	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
 	/** The losses of further text, measured with the model itself, with a ledger of its own. */
-	readonly gameOn: (windows: TokenWindows) => Promise<LedgerGame>;
+	readonly gameOn: SessionGames["gameOn"];
+	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
+	readonly comparedOn: SessionGames["comparedOn"];
+	readonly questionsOn: SessionGames["questionsOn"];
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	readonly timings: Record<string, number> = {};
@@ -70,12 +78,15 @@ export class Session {
 		this.seed = parts.seed;
 		this.objective = parts.objective;
 		this.calibration = parts.calibration;
+		this.questions = parts.questions;
 		this.games = games.games;
 		this.finals = games.finals;
 		this.texts = games.texts;
 		this.tokens = games.tokens;
 		this.evaluator = games.evaluator;
 		this.gameOn = games.gameOn;
+		this.comparedOn = games.comparedOn;
+		this.questionsOn = games.questionsOn;
 		this.settings = games.settings;
 		this.#games = games;
 	}
@@ -97,7 +108,7 @@ export class Session {
 		const shape = {
 			windows: counts.report,
 			windowLength: counts.length,
-			referencePositions: objective === "kl" ? allPositions(counts) : 0,
+			referencePositions: objective === "kl" ? allPositions(counts) : plan.compared ? comparedPositions(counts) : 0,
 		};
 		// Where memory is short hidden states are computed again.
 		const stateBytes = roomForStates(file, shape, options.stateBytes ?? defaultStateBytes);
@@ -118,7 +129,7 @@ export class Session {
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
-			const session = new Session({ model, sha256, folder, seed, objective, calibration, games });
+			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
@@ -172,6 +183,11 @@ function allPositions({ search, validation, report, length }: ReturnType<typeof 
 	return (search + validation + report) * (length - 1);
 }
 
+/** Those of the folds that a quality gate is decided on. */
+function comparedPositions({ validation, report, length }: ReturnType<typeof foldCounts>): number {
+	return (validation + report) * (length - 1);
+}
+
 function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
 	const cut = foldNames.reduce((sum, fold) => sum + (questions?.[fold].truncated ?? 0), 0);
 	if (cut > 0) log("warning", `${cut} choices are longer than the model's context with their query: the query lost its beginning`);
@@ -189,20 +205,9 @@ export function summarize(model: Model): ModelSummary {
 	};
 }
 
-/** What computes: the graphics devices in use, or the CPU. Part of the ledger's key, since bits differ between them. */
-export function backEndOf(model: Model, options: { gpuLayers?: number | undefined }): string {
-	const gpus = model.backEnd.devices.filter((device) => device.gpu);
-	if (gpus.length === 0 || options.gpuLayers === 0) return "CPU";
-	return gpus.map((device) => device.name).join("+");
-}
-
-/** Bytes that are hashed before anyone would ask what is going on. */
-const quicklyHashed = 2 ** 28;
-
 /** What identifies a model's bytes, with progress where that takes a while. */
 export function modelIdentity(file: GgufFile, options: JobOptions): Promise<string> {
-	const report = (done: number) => options.onProgress?.({ phase: "reading the model (SHA-256)", done, total: file.size, unit: "bytes" });
-	return identityOf(file.paths, options.signal, file.size > quicklyHashed ? report : undefined);
+	return modelHash(file, options);
 }
 
 /** Measures one coalition of a game. */

@@ -39,6 +39,8 @@ export interface QuantizeJob {
 	readonly threads: number;
 	/** Whether every bit of the pruned file must agree: on a CPU. */
 	readonly exact: boolean;
+	/** Looks at the quantised file and what was measured of it before it gets its name; what it throws keeps it from that. */
+	readonly check?: ((path: string, measured: Measured, bytes: number) => Promise<void>) | undefined;
 }
 
 /** Bytes that must be free: for the pruned model before it is quantised, and for the quantised one beside it. */
@@ -77,6 +79,7 @@ export async function writeQuantized(
 					made.file = await GgufFile.read(temporary);
 					checkHeader(weights.file, removed, made.file, true);
 					made.evaluation = await measureQuantized(temporary, job, options);
+					await job.check?.(temporary, measuredOf(made.evaluation), sizesOf(made.file).size);
 				},
 			},
 			(_handle, temporary) =>

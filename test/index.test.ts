@@ -14,6 +14,7 @@ describe("the public entry", () => {
 			  "EvaluationError",
 			  "Evaluator",
 			  "FileError",
+			  "GateNotMetError",
 			  "GgufFile",
 			  "InvalidGgufError",
 			  "InvalidLedgerError",

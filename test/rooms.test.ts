@@ -30,7 +30,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
 	attribution: { from: ["game"], pure: true },
 	search: { from: ["game"], pure: true },
 	healing: { from: ["errors", "gguf", "runtime"] },
-	evaluation: { from: ["errors", "game", "runtime", "storage", "api"] },
+	// Means and their errors are the same everywhere.
+	evaluation: { from: ["errors", "game", "gguf", "runtime", "storage", "api", "statistics"] },
 	report: { from: [] },
 	cli: { from: ["report"] },
 };

@@ -20,7 +20,7 @@ import type {
 
 // The command line's only door to the rest: what it expects of the public API.
 export * from "../api.js";
-export { InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
+export { GateNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
 export { backEnds, llamaPin, packageVersion } from "../runtime/paths.js";
 export type { BuildOptions, BuildResult } from "../runtime/build.js";
 export type { Plan } from "../storage/plan.js";

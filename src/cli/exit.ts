@@ -1,4 +1,4 @@
-import { InvalidMaskError, InvalidOptionError, PruneGgufError } from "./api.js";
+import { GateNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "./api.js";
 
 /** Exit codes of every command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, gateNotMet: 3, interrupted: 130 } as const;
@@ -14,11 +14,18 @@ export function exitCodeOf(error: unknown, interrupted = false): number {
 	return exitCodes.failed;
 }
 
+/** An error as data; of a quality gate with every limit and the closest plan that would meet it. */
+interface ErrorFacts extends Partial<Pick<GateNotMetError, "figures" | "closest">> {
+	readonly code: string;
+	readonly message: string;
+}
+
 /** The document that `--json` prints for an error. */
-export function errorDocument(error: unknown, interrupted = false): { error: { code: string; message: string } } {
+export function errorDocument(error: unknown, interrupted = false): { error: ErrorFacts } {
 	if (interrupted || isAbort(error)) return { error: { code: "INTERRUPTED", message: "interrupted" } };
 	const code = error instanceof PruneGgufError ? error.code : "UNEXPECTED";
-	return { error: { code, message: messageOf(error) } };
+	const gate = error instanceof GateNotMetError ? { figures: error.figures, ...(error.closest ? { closest: error.closest } : {}) } : {};
+	return { error: { code, message: messageOf(error), ...gate } };
 }
 
 /**

@@ -6,6 +6,7 @@ import type { GlobalArguments } from "./context.js";
 /** Groups of the help. */
 export const groups = {
 	amount: "How much to remove:",
+	gate: "Quality gate, which also says how much to remove where nothing else does:",
 	method: "How to choose:",
 	text: "Text to measure on:",
 	machine: "Machine:",

@@ -26,6 +26,7 @@ const SWITCHES: readonly string[] = [
 	"dry-run",
 	"quantized-alternatives",
 	"overwrite",
+	"ignore-gate",
 	"allow-unknown-architecture",
 	"all",
 	"reference-tools",

@@ -13,7 +13,7 @@ import { compareCosts, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { quantizedLine } from "./quantized-views.js";
 import { contributionsTable, curveTable, factsTable, objectiveTitles, surrogateLine } from "../report/terminal.js";
-import { summaryText } from "../report/summary.js";
+import { gateLine, summaryText } from "../report/summary.js";
 import type {
 	Accuracy,
 	AccuracyDifference,
@@ -90,7 +90,10 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 		["file size", `${formatBytes(model.size)} -> ${formatBytes(output.size)}`],
 	] as const;
 	const quantized = result.quantized ? `${quantizedLine(result.quantized)}\n` : "";
-	return `${factsTable(facts, style)}\n${quantized}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
+	const gate = result.gate
+		? `${result.gate.figures.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)).join("\n")}\n`
+		: "";
+	return `${factsTable(facts, style)}\n${quantized}${gate}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
 }
 
 /** Contributions, every block in order. */
@@ -136,7 +139,43 @@ export function evaluateText(result: EvaluateResult, style: TextStyle): string {
 		["time", formatDuration(result.seconds)],
 	];
 	if (result.removed.length > 0) facts.splice(2, 0, ["removed", `${formatBlocks(result.removed)} (masked, nothing written)`]);
+	if (result.against) facts.splice(result.removed.length > 0 ? 3 : 2, 0, ...againstFacts(result.against, result.model));
 	return factsTable(facts, style);
+}
+
+/** A model beside its reference on a text; intervals are of 95 %, by window. */
+function againstFacts(against: NonNullable<EvaluateResult["against"]>, model: string): [string, string][] {
+	const { divergence, agreement, difference, ratio } = against;
+	const with95 = (text: string, low: string, high: string) => `${text} (95 % ${low} to ${high})`;
+	const percent = (share: number) => (100 * share).toFixed(2);
+	return [
+		["against", against.model === model ? "the whole model" : against.model],
+		["  perplexity", `${against.perplexity.toFixed(4)} ± ${against.perplexityError.toFixed(5)}`],
+		[
+			"  KL divergence",
+			with95(
+				`${divergence.mean.toFixed(5)} ± ${divergence.standardError.toFixed(5)} nats per token`,
+				divergence.low.toFixed(5),
+				divergence.high.toFixed(5),
+			),
+		],
+		[
+			"  same top token",
+			with95(`${percent(agreement.mean)} ± ${percent(agreement.standardError)} %`, percent(agreement.low), percent(agreement.high)),
+		],
+		[
+			"  loss, paired",
+			with95(
+				`${formatSigned(difference.mean, 5)} ± ${difference.standardError.toFixed(5)} nats per token`,
+				formatSigned(difference.low, 5),
+				formatSigned(difference.high, 5),
+			),
+		],
+		[
+			"  perplexity ratio",
+			with95(`x ${ratio.mean.toFixed(4)} ± ${ratio.standardError.toFixed(4)}`, ratio.low.toFixed(4), ratio.high.toFixed(4)),
+		],
+	];
 }
 
 /** Accuracy on questions, and beside another model. */
@@ -211,6 +250,14 @@ export function runsText(folders: readonly RunFolder[], now: Date, style: TextSt
 			formatBytes(ledger.size),
 			formatAge(ledger.lastUsed, now),
 			ledger.path,
+		]),
+		...folder.evaluations.map((one) => [
+			folder.model,
+			one.damage ? "damaged" : one.inUse ? "in use" : "evaluation",
+			one.damage ? "" : `${formatInteger(one.measured)}/${formatInteger(one.parts)}`,
+			formatBytes(one.size),
+			formatAge(one.lastUsed, now),
+			one.path,
 		]),
 		...folder.plans.map((plan) => [folder.model, "plan", "", formatBytes(plan.size), formatAge(plan.lastUsed, now), plan.path]),
 		...folder.partials.map(({ size, path }) => [folder.model, "unfinished", "", formatBytes(size), "", path]),

@@ -1,16 +1,17 @@
-import type { AccuracyReport, JobOptions, QuestionsOptions, QuestionsResult } from "../api.js";
+import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "../api.js";
 import { InvalidOptionError } from "../errors.js";
-import { Coalition } from "../game/coalition.js";
 import { loadModel } from "../runtime/load-model.js";
-import type { Model } from "../runtime/model.js";
 import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./accuracy.js";
-import { packQuestions, type PreparedQuestions, scoreChoices, tokenizeQuestions } from "./choices.js";
+import { packQuestions, type PreparedQuestions, tokenizeQuestions } from "./choices.js";
+import { modelHash } from "./kept.js";
 import { checkedBlocks } from "./perplexity.js";
+import { scoreKept } from "./question-sweep.js";
 import { type QuestionFile, readQuestions } from "./questions.js";
 
 /**
  * Accuracy of a model on multiple-choice questions, whole or under a mask; a choice is picked by the log-likelihood of its text after
- * the query. What is masked is compared with the whole model, or what `against` names with the model, by the exact McNemar test.
+ * the query. What is masked is compared with the whole model, or what `against` names with the model, by the exact McNemar test. What
+ * was scored is kept by model, mask, questions and settings: an evaluation that was stopped goes on where it was.
  * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
  */
 export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
@@ -55,27 +56,12 @@ async function answersOn(
 	const model = await loadModel(path, options);
 	try {
 		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
-		const { blocks } = model.facts;
-		const mask = Coalition.ofRemoved(blocks, checkedBlocks(removed, blocks));
-		const [masked, whole] = await score(model, alsoWhole ? [mask, Coalition.full(blocks)] : [mask], prepared, options);
-		return { prepared, masked: masked!, whole };
+		const own = { path, sha256: await modelHash(model.file, options), removed: checkedBlocks(removed, model.facts.blocks) };
+		const [masked, whole] = await scoreKept(model, alsoWhole ? [own, { ...own, removed: [] }] : [own], prepared, options);
+		return { prepared, masked: answersOf(prepared, masked!), whole: whole && answersOf(prepared, whole) };
 	} finally {
 		await model.dispose();
 	}
-}
-
-async function score(model: Model, masks: Coalition[], prepared: PreparedQuestions, options: JobOptions): Promise<Answer[][]> {
-	const started = Date.now();
-	const total = masks.length * prepared.tokens;
-	const sums = await scoreChoices(model.createEvaluator(), masks, prepared, {
-		signal: options.signal,
-		onProgress: (done) => {
-			const seconds = (Date.now() - started) / 1000;
-			const speed = { tokensPerSecond: done / seconds, secondsLeft: (seconds / done) * (total - done) };
-			options.onProgress?.({ phase: "questions", done, total, unit: "tokens", ...speed });
-		},
-	});
-	return sums.map((list) => answersOf(prepared, list));
 }
 
 function reportOf(answers: readonly Answer[]): AccuracyReport {

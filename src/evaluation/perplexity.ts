@@ -1,20 +1,30 @@
 import { readFile } from "node:fs/promises";
 import type { EvaluateOptions, EvaluateResult, Preset } from "../api.js";
 import { CalibrationError, InvalidOptionError } from "../errors.js";
-import { Coalition } from "../game/coalition.js";
-import type { Model } from "../runtime/model.js";
-import { makeWindows, type TokenWindows } from "../runtime/windows.js";
+import { GgufFile } from "../gguf/index.js";
 import { loadModel } from "../runtime/load-model.js";
+import type { Model } from "../runtime/model.js";
+import { hashWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
+import { modelHash, type Side } from "./kept.js";
+import { checkRoomForBoth, checkSameVocabulary } from "./rival.js";
+import { compareWindows, summarizeWindows } from "./text-figures.js";
+import { TextSweep } from "./text-sweep.js";
+
+export { summarizeLosses } from "./text-figures.js";
 
 /**
- * Perplexity of a model, or of a model under a mask, on a text.
+ * Perplexity of a model, or of a model under a mask, on a text; beside a reference (what `against` names, or with blocks removed the
+ * whole model) also the KL divergence from it, the share of positions where both find the same token most likely, and the difference
+ * in loss, paired by window.
  *
  * Preset `llama-perplexity` is that program's own computation (tools/perplexity/perplexity.cpp): the text is tokenized once with the
  * start token, cut into windows of `context` tokens of which the first becomes the start token where the model wants one, and the
  * second half of each window is scored. Preset `full` scores every position of the same windows.
+ *
+ * What was measured is kept by model, mask, text and settings: an evaluation that was stopped goes on where it was.
  * @throws CalibrationError where the text is too short for two windows
  * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the model
- * @throws InvalidOptionError, InvalidMaskError and the errors of loading
+ * @throws InvalidOptionError (also where `against` has another vocabulary), InvalidMaskError and the errors of loading
  */
 export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	const started = Date.now();
@@ -25,26 +35,44 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 	const text = await readFile(options.text, "utf8").catch((cause: Error) => {
 		throw new CalibrationError(`the text ${options.text} cannot be read: ${cause.message}`, { cause });
 	});
+	const other = options.against === undefined ? undefined : await rivalFile(path, options.against, options);
 	const model = await loadModel(path, options);
 	try {
 		const windows = perplexityWindows(model, text, context, options.text);
 		const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
 		warnUnwritable(model, removed, options);
-		const losses = await tokenLosses(model, windows, removed, preset, options);
+		const { blocks } = model.facts;
+		const sha256 = await modelHash(model.file, options);
+		const own: Side = { path, sha256, removed: checkedBlocks(removed, blocks) };
+		const reference = await referenceOf(own, other, options);
+		const scoreFrom = firstScored(preset, context);
+		const setting = { windows, hash: hashWindows(windows), preset, scoreFrom };
+		const measured = await TextSweep.run(model, own, reference, setting, options);
+		const scored = windows.length - 1 - scoreFrom;
 		return {
-			model: path,
-			text: options.text,
-			preset,
-			context,
-			removed,
-			...summarizeLosses(losses),
-			tokens: losses.length,
-			windows: windows.count,
-			seconds: (Date.now() - started) / 1000,
+			...{ model: path, text: options.text, preset, context, removed },
+			...summarizeWindows(measured.own, scored),
+			...(measured.reference ? { against: compareWindows(reference!.path, measured.own, measured.reference, scored) } : {}),
+			...{ tokens: windows.count * scored, windows: windows.count, seconds: (Date.now() - started) / 1000 },
 		};
 	} finally {
 		await model.dispose();
 	}
+}
+
+/** @throws InvalidOptionError where the two have not the same vocabulary, NotEnoughMemoryError where there is no room for both */
+async function rivalFile(path: string, against: string, { signal }: EvaluateOptions): Promise<GgufFile> {
+	const read = (one: string) => GgufFile.read(one, signal ? { signal } : {});
+	const [file, other] = [await read(path), await read(against)];
+	checkSameVocabulary(file, other);
+	checkRoomForBoth(file, other, {});
+	return other;
+}
+
+/** What the model is compared with: the other file, or with blocks removed the whole model. */
+async function referenceOf(own: Side, other: GgufFile | undefined, options: EvaluateOptions): Promise<Side | undefined> {
+	if (other) return { path: options.against!, sha256: await modelHash(other, options), removed: [] };
+	return own.removed.length > 0 ? { ...own, removed: [] } : undefined;
 }
 
 /** Sets of blocks that can be measured and never written. */
@@ -55,9 +83,6 @@ function warnUnwritable({ path, blocks }: Model, removed: readonly number[], { o
 		onLog?.({ level: "warning", message: `${path}: this can be measured, but no file without these blocks can be written: ${unwritable}` });
 	}
 }
-
-/** Tokens that llama-perplexity decodes at once by default: its windows are batched alike here, so that the bits agree. */
-const perplexityBatch = 2048;
 
 /** First position whose next token is scored. */
 export function firstScored(preset: Preset, context: number): number {
@@ -79,65 +104,9 @@ function perplexityWindows(model: Model, text: string, context: number, name: st
 	return makeWindows(windows, context);
 }
 
-async function tokenLosses(
-	model: Model,
-	windows: TokenWindows,
-	removed: number[],
-	preset: Preset,
-	options: EvaluateOptions,
-): Promise<Float64Array> {
-	const mask = Coalition.ofRemoved(model.facts.blocks, checkedBlocks(removed, model.facts.blocks));
-	const evaluator = model.createEvaluator();
-	const scoreFrom = firstScored(preset, windows.length);
-	const all = new Float64Array(windows.count * (windows.length - 1 - scoreFrom));
-	const started = Date.now();
-	// A few windows at a time: progress can be shown, and memory does not grow with the text.
-	const batchWindows = preset === "llama-perplexity" ? Math.max(1, Math.floor(perplexityBatch / windows.length)) : 0;
-	const step = Math.max(1, batchWindows) * Math.max(1, Math.floor(4096 / windows.length / Math.max(1, batchWindows)));
-	for (let first = 0; first < windows.count; first += step) {
-		const part = makeWindows(
-			windows.tokens.subarray(first * windows.length, Math.min(windows.count, first + step) * windows.length),
-			windows.length,
-		);
-		const [evaluation] = await evaluator.evaluate([mask], part, {
-			scoreFrom,
-			batchWindows,
-			outputLast: preset === "llama-perplexity",
-			perToken: true,
-			signal: options.signal,
-		});
-		all.set(evaluation!.tokenLosses!, first * (windows.length - 1 - scoreFrom));
-		const done = (first + part.count) * windows.length;
-		const seconds = (Date.now() - started) / 1000;
-		options.onProgress?.({
-			phase: "perplexity",
-			done,
-			total: windows.tokens.length,
-			unit: "tokens",
-			tokensPerSecond: done / seconds,
-			secondsLeft: (seconds / done) * (windows.tokens.length - done),
-		});
-	}
-	return all;
-}
-
 /** @throws InvalidOptionError where a block is not there */
 export function checkedBlocks(removed: readonly number[], blocks: number): readonly number[] {
 	const stranger = removed.find((block) => !Number.isInteger(block) || block < 0 || block >= blocks);
 	if (stranger !== undefined) throw new InvalidOptionError(`there is no block ${stranger}: the blocks are 0 to ${blocks - 1}`);
 	return removed;
-}
-
-/** Mean, perplexity and its standard error as llama-perplexity prints it: exp(mean) times the error of the mean. */
-export function summarizeLosses(losses: Float64Array): Pick<EvaluateResult, "loss" | "perplexity" | "perplexityError"> {
-	let sum = 0;
-	let squares = 0;
-	for (const loss of losses) {
-		sum += loss;
-		squares += loss * loss;
-	}
-	const loss = sum / losses.length;
-	const variance = squares / losses.length - loss * loss;
-	const perplexity = Math.exp(loss);
-	return { loss, perplexity, perplexityError: variance > 0 ? perplexity * Math.sqrt(variance / (losses.length - 1)) : 0 };
 }

@@ -1,4 +1,5 @@
 import { formatSignificant } from "./format.js";
+import { limitText, measuredText } from "./gate.js";
 import type { Section } from "./html.js";
 import type { Report, ReportSpeed } from "./report-data.js";
 import { speedText } from "./summary.js";
@@ -8,18 +9,18 @@ import { html, table } from "./tags.js";
 
 /** Limits, and whether they were met. */
 export function gateSection(gate: NonNullable<Report["gate"]>): Section {
-	const rows = gate.map(({ name, limit, value, met }) => [
-		name,
-		formatSignificant(limit),
-		value === null ? "broken" : formatSignificant(value),
+	const rows = gate.map(({ met, ...figure }) => [
+		figure.name,
+		limitText(figure.name, figure.limit),
+		measuredText(figure),
 		html`<span class="${met ? "good" : "bad"}">${met ? "✓ met" : "✕ not met"}</span>`,
 	]);
 	return {
 		id: "gate",
 		title: "Quality gate",
 		body: table(
-			"Limits that were given",
-			[{ title: "limit" }, { title: "allowed", figures: true }, { title: "measured", figures: true }, { title: "result" }],
+			"Limits that were given, and what was measured on text that took no part in the search",
+			[{ title: "limit" }, { title: "allowed", figures: true }, { title: "measured ± standard error", figures: true }, { title: "result" }],
 			rows,
 		),
 	};

@@ -84,9 +84,10 @@ export const alternatives = v.strictObject({
 
 export const gate = v.array(
 	v.strictObject({
-		name: says(text, "Option that set the limit."),
+		name: says(text, "Option that set the limit, of an accuracy with the name of the questions."),
 		limit: number,
-		value: says(loss, "What was measured."),
+		value: says(loss, "What was measured on the report fold; of a quantised model of the file as written."),
+		standardError: v.optional(says(number, "Of the value.")),
 		met: v.boolean(),
 	}),
 );

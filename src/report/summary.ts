@@ -1,5 +1,6 @@
 import { type FigureText, figureText } from "./figures.js";
 import { formatDifference, formatSignificant } from "./format.js";
+import { limitText, measuredText } from "./gate.js";
 import type { Report, ReportSpeed } from "./report-data.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
 import { sourcesTable, surrogateLine } from "./terminal.js";
@@ -23,10 +24,7 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 	parts.push("", rowsTable(report, style).trimEnd());
 	const quantised = quantisedText(report);
 	if (quantised) parts.push(wrapped(quantised, width));
-	for (const { name, limit, value, met } of (gate ?? []).slice(0, mostLimits)) {
-		const text = `${met ? "met" : "NOT MET"}: ${name} ${formatSignificant(limit)}, measured ${value === null ? "broken" : formatSignificant(value)}`;
-		parts.push(paint(met ? "green" : "red", text, style));
-	}
+	for (const figure of (gate ?? []).slice(0, mostLimits)) parts.push(paint(figure.met ? "green" : "red", gateLine(figure), style));
 	if (collapse && collapse.length > 0) {
 		const texts = collapse.length === 1 ? "1 text" : `${collapse.length} texts`;
 		parts.push(paint("red", `${texts} collapsed: ${kindsOf(collapse)}`, style));
@@ -87,6 +85,12 @@ export function speedText(figure: ReportSpeed["figures"][number]): FigureText {
 	if (figure.unit === "bytes") return figureText({ ...values, ...change, unit: "bytes" });
 	const text = figureText({ ...values, ...change, unit: "count" });
 	return { ...text, before: formatSignificant(values.before), after: formatSignificant(values.after) };
+}
+
+/** One limit on a line. */
+export function gateLine(figure: Parameters<typeof measuredText>[0] & { readonly limit: number; readonly met: boolean }): string {
+	const { name, limit, met } = figure;
+	return `${met ? "met" : "NOT MET"}: ${name} ${limitText(name, limit)}, measured ${measuredText(figure)}`;
 }
 
 function kindsOf(collapse: NonNullable<Report["collapse"]>): string {

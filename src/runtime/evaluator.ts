@@ -130,14 +130,14 @@ export class Evaluator {
 
 	/**
 	 * Keeps the model's own distributions at the scored positions, to compare masks (or other models of the same vocabulary) with.
-	 * Two bytes for each position and token of the vocabulary.
+	 * Two bytes for each position and token of the vocabulary. What the same pass measures of the mask goes to `onMask`.
 	 * @param mask the set of blocks whose distributions are kept (usually the full one)
 	 * @throws NotEnoughMemoryError where that is more than `maxBytes` (2^30 by default): score fewer positions, or allow more
 	 */
 	async createReference(
 		mask: BlockMask,
 		windows: TokenWindows,
-		options: Pick<EvaluateOptions, "scoreFrom" | "positions" | "signal" | "batchWindows" | "outputLast"> & {
+		options: Pick<EvaluateOptions, "scoreFrom" | "positions" | "signal" | "batchWindows" | "outputLast" | "perToken" | "onMask"> & {
 			maxBytes?: number | undefined;
 		} = {},
 	): Promise<Reference> {
@@ -149,8 +149,8 @@ export class Evaluator {
 				`the full model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more`,
 			);
 		}
-		const { signal, positions, scoreFrom, batchWindows, outputLast } = options;
-		const { reference } = await this.#run([mask], windows, { signal, positions, scoreFrom, batchWindows, outputLast }, true, () => {});
+		const { maxBytes: _, onMask, ...rest } = options;
+		const { reference } = await this.#run([mask], windows, rest, true, onMask ?? (() => {}));
 		return new Reference(reference!, windows, scored, this.model.facts.vocabulary);
 	}
 

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { gateSchema } from "./plan-gate.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
 
 /** `format` of every plan. */
@@ -172,6 +173,7 @@ export const planSchema = v.pipe(
 		frozen: v.array(reasoned),
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
+		gate: v.optional(gateSchema),
 		quantized: v.optional(quantizedSchema),
 		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
 		versions: v.strictObject({ "prune-gguf": text, "llama.cpp": text }),

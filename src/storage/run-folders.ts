@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { FileError } from "../errors.js";
 import { parseHeader } from "./ledger-format.js";
 import { lockOwner } from "./lock.js";
+import { parsePartHeader } from "./part-ledger.js";
 import { listPartials, type PartialFile } from "./partials.js";
 
 /** A ledger or a plan that is kept. */
@@ -27,6 +28,18 @@ export interface KeptLedger extends KeptFile {
 	readonly damage?: string;
 }
 
+/** What is kept of an evaluation. */
+export interface KeptEvaluation extends KeptFile {
+	/** What was measured of it, and what it has in all; 0 where the file is damaged. */
+	readonly measured: number;
+	readonly parts: number;
+	/** What a part is: windows of a text, or batches of questions. */
+	readonly unit: string;
+	readonly inUse: boolean;
+	/** Why it cannot be used, where it cannot. */
+	readonly damage?: string;
+}
+
 /** What is kept of one model. */
 export interface RunFolder {
 	readonly path: string;
@@ -38,12 +51,14 @@ export interface RunFolder {
 	readonly masks: number;
 	readonly lastUsed: Date;
 	readonly ledgers: readonly KeptLedger[];
+	readonly evaluations: readonly KeptEvaluation[];
 	readonly plans: readonly KeptFile[];
 	/** Files that a killed run left half written; those of living processes are not listed. */
 	readonly partials: readonly PartialFile[];
 }
 
 export const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
+const EVALUATION = /^[0-9a-f]{12}\.evaluation\.ledger\.jsonl$/;
 const PLAN = /\.plan\.json$/;
 /** Kept windows of a model's own samples: of no use without the ledgers that were measured on them. */
 export const WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
@@ -53,15 +68,17 @@ export const LOCK_REST = /\.ledger\.jsonl\.lock\.(stale-)?\d+-[0-9a-f]+$/;
 /** What is kept in a run folder. @throws FileError where it cannot be read */
 export async function describeFolder(path: string, model: string): Promise<RunFolder> {
 	const ledgers: KeptLedger[] = [];
+	const evaluations: KeptEvaluation[] = [];
 	const plans: KeptFile[] = [];
 	for (const entry of await entries(path)) {
 		if (!entry.isFile()) continue;
 		const file = join(path, entry.name);
 		if (LEDGER.test(entry.name)) ledgers.push(await describeLedger(file));
+		else if (EVALUATION.test(entry.name)) evaluations.push(await describeEvaluation(file));
 		else if (PLAN.test(entry.name)) plans.push(await describeFile(file));
 	}
 	const partials = (await listPartials(path)).filter(({ inUse }) => !inUse);
-	const files = [...ledgers, ...plans];
+	const files = [...ledgers, ...evaluations, ...plans];
 	return {
 		path,
 		model,
@@ -69,6 +86,7 @@ export async function describeFolder(path: string, model: string): Promise<RunFo
 		masks: ledgers.reduce((sum, ledger) => sum + ledger.masks, 0),
 		lastUsed: new Date(Math.max(0, ...files.map((file) => file.lastUsed.getTime()))),
 		ledgers,
+		evaluations,
 		plans,
 		partials,
 	};
@@ -89,6 +107,18 @@ async function describeLedger(path: string): Promise<KeptLedger> {
 		return { ...file, masks: Math.max(0, lines - 1), players, windows, inUse };
 	} catch (error) {
 		return { ...file, masks: 0, players: 0, windows: { count: 0, length: 0 }, inUse, damage: (error as Error).message };
+	}
+}
+
+async function describeEvaluation(path: string): Promise<KeptEvaluation> {
+	const file = await describeFile(path);
+	const inUse = (await lockOwner(path)) !== undefined;
+	const { firstLine, lines } = await scan(path);
+	try {
+		const { parts, unit } = parsePartHeader(firstLine, path);
+		return { ...file, measured: Math.min(parts, Math.max(0, lines - 1)), parts, unit, inUse };
+	} catch (error) {
+		return { ...file, measured: 0, parts: 0, unit: "", inUse, damage: (error as Error).message };
 	}
 }
 

@@ -6,7 +6,7 @@ import { lockFile, lockOwner } from "./lock.js";
 import { deletePartials } from "./partials.js";
 import { describeFolder, entries, LEDGER, LOCK_REST, type RunFolder, WINDOWS } from "./run-folders.js";
 
-export type { KeptFile, KeptLedger, RunFolder } from "./run-folders.js";
+export type { KeptEvaluation, KeptFile, KeptLedger, RunFolder } from "./run-folders.js";
 
 /** A model, as far as its run folder needs it. */
 export interface RunModel {
@@ -61,6 +61,11 @@ export function ledgerPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.ledger.jsonl`);
 }
 
+/** Path of what an evaluation with a key has measured, in a run folder. */
+export function evaluationPath(folder: string, key: string): string {
+	return join(folder, `${key.slice(0, 12)}.evaluation.ledger.jsonl`);
+}
+
 /** Path of a plan in a run folder. @param name without folders and suffix, for example "greedy-6" */
 export function keptPlanPath(folder: string, name: string): string {
 	return join(folder, `${safeName(name)}.plan.json`);
@@ -88,7 +93,7 @@ export async function listRuns(options: RunsOptions = {}): Promise<RunFolder[]> 
 		if (entry.isDirectory()) folders.push(await describeFolder(join(directory, entry.name), entry.name));
 	}
 	return folders
-		.filter((folder) => folder.ledgers.length + folder.plans.length + folder.partials.length > 0)
+		.filter((folder) => folder.ledgers.length + folder.evaluations.length + folder.plans.length + folder.partials.length > 0)
 		.sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
 }
 
@@ -110,9 +115,9 @@ export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
 	};
 	if (options.partials !== undefined) await clean(options.partials);
 	for (const folder of await chosenFolders(options)) {
-		for (const file of [...folder.ledgers, ...folder.plans]) {
+		for (const file of [...folder.ledgers, ...folder.evaluations, ...folder.plans]) {
 			if (file.lastUsed.getTime() > before) continue;
-			const done = "masks" in file ? await deleteLedger(file.path) : await deleteFile(file.path);
+			const done = "inUse" in file ? await deleteLedger(file.path) : await deleteFile(file.path);
 			if (!done) inUse.push(file.path);
 			else {
 				deleted.push(file.path);

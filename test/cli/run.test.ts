@@ -87,6 +87,13 @@ describe("usage errors", () => {
 		["apply m.gguf o.gguf --plan p.json --remove 3", /exclude each other/],
 		["evaluate m.gguf", /--text is missing: give a text to score with --text FILE, or questions with --questions FILE/],
 		["evaluate m.gguf --text a --questions b", /exclude each other/],
+		["m.gguf --max-ppl-ratio 0.5", /--max-ppl-ratio: expected a number of at least 1/],
+		["m.gguf --min-accuracy arc", /--min-accuracy: expected NAME=VALUE with a share, such as arc_easy=45%/],
+		["m.gguf --min-accuracy arc=45", /--min-accuracy: expected NAME=VALUE/],
+		["m.gguf --min-accuracy arc=45% --min-accuracy arc=.5", /--min-accuracy: arc is named twice/],
+		["m.gguf --target-size 5GB --remove-blocks 3", /--remove-blocks and --target-size exclude each other/],
+		["apply m.gguf o.gguf --remove 3 --calibration a.txt", /--calibration says what limits are measured on/],
+		["m.gguf --ignore-gate=yes", /--ignore-gate: takes no value/],
 		["evaluate m.gguf --text a --limit 5", /--limit belongs to --questions/],
 		["evaluate m.gguf --questions a --context 64", /--context belongs to --text/],
 		["m.gguf --objective ppl", /--objective: expected one of nll, kl, accuracy/],
@@ -197,6 +204,30 @@ describe("arguments", () => {
 		expect(await one("evaluate m.gguf --text t.txt --preset full --context 256 --remove 0")).toEqual({
 			name: "evaluateModel",
 			args: ["m.gguf", { ...everything, text: "t.txt", preset: "full", context: 256, remove: [0] }],
+		});
+		expect(
+			await one(
+				"m.gguf o.gguf --max-ppl-ratio 1.2 --max-kl .3 --min-accuracy arc=45% --min-accuracy piqa=.6,copa=100% --gate-questions arc.jsonl --gate-questions b.txt --target-size 60MB --ignore-gate",
+			),
+		).toEqual({
+			name: "pruneGguf",
+			args: [
+				"m.gguf",
+				"o.gguf",
+				{
+					...everything,
+					...{ maxPplRatio: 1.2, maxKl: 0.3, minAccuracy: { arc: 0.45, piqa: 0.6, copa: 1 }, gateQuestions: ["arc.jsonl", "b.txt"] },
+					...{ targetSize: 60e6, ignoreGate: true },
+				},
+			],
+		});
+		expect(await one("apply m.gguf o.gguf --remove 3 --max-kl 1 --seed 4 --windows 20 --window-length 64 --calibration a.txt")).toEqual({
+			name: "applyPlan",
+			args: ["m.gguf", "o.gguf", { ...everything, remove: [3], maxKl: 1, seed: 4, windows: 20, windowLength: 64, calibration: ["a.txt"] }],
+		});
+		expect(await one("evaluate m.gguf --text t.txt --against o.gguf")).toEqual({
+			name: "evaluateModel",
+			args: ["m.gguf", { ...everything, text: "t.txt", against: "o.gguf" }],
 		});
 		expect(await one("apply m.gguf o.gguf --remove 3 --quantize q4_k_m --quantize-from f.gguf")).toEqual({
 			name: "applyPlan",

@@ -110,6 +110,26 @@ describe("the other commands", () => {
 		expect(text).toMatch(/^perplexity +33\.383[78] ± 0\.23457$/m);
 		expect(text).toMatch(/^removed +1-2 \(masked, nothing written\)$/m);
 		expect(text).toMatch(/^scored +25,600 tokens of 100 windows of 512$/m);
+		expect(text).not.toContain("against");
+	});
+
+	it("evaluate shows how far a model is from a reference", () => {
+		const figure = (mean: number) => ({ mean, standardError: 0.01, low: mean - 0.02, high: mean + 0.02 });
+		const result = {
+			...{ model: "m.gguf", text: "t.txt", preset: "full" as const, context: 512, removed: [1] },
+			...{ perplexity: 40, perplexityError: 0.2, loss: 3.7, tokens: 25_600, windows: 100, seconds: 5 },
+			against: {
+				...{ model: "m.gguf", perplexity: 33, perplexityError: 0.1, loss: 3.5 },
+				...{ divergence: figure(0.25), agreement: figure(0.75), difference: figure(0.2), ratio: figure(1.22) },
+			},
+		};
+		const text = evaluateText(result, {});
+		expect(text).toMatch(/^against +the whole model$/m);
+		expect(text).toMatch(/^ +KL divergence +0\.25000 ± 0\.01000 nats per token \(95 % 0\.23000 to 0\.27000\)$/m);
+		expect(text).toMatch(/^ +same top token +75\.00 ± 1\.00 % \(95 % 73\.00 to 77\.00\)$/m);
+		expect(text).toMatch(/^ +loss, paired +\+0\.20000 ± 0\.01000 nats per token/m);
+		expect(text).toMatch(/^ +perplexity ratio +x 1\.2200 ± 0\.0100/m);
+		expect(evaluateText({ ...result, against: { ...result.against, model: "o.gguf" } }, {})).toMatch(/^against +o\.gguf$/m);
 	});
 
 	it("evaluate shows accuracies, and what changes beside another model", () => {
@@ -177,11 +197,13 @@ describe("the other commands", () => {
 			masks: 1234,
 			lastUsed,
 			ledgers: [ledger, { ...ledger, inUse: true }, { ...ledger, damage: "torn" }],
+			evaluations: [{ path: "/c/y.evaluation.ledger.jsonl", size: 50, lastUsed, measured: 12, parts: 40, unit: "windows", inUse: false }],
 			plans: [{ path: "/c/a.plan.json", size: 100, lastUsed }],
 			partials: [{ path: "/c/.a.partial-1-0", pid: 1, size: 300, inUse: false }],
 		};
 		const text = runsText([folder], new Date(86_400_000), {});
 		expect(text).toMatch(/^m-0123 +ledger +1,234 +2\.0 kB +1 day ago +\/c\/x\.ledger\.jsonl$/m);
+		expect(text).toMatch(/^m-0123 +evaluation +12\/40 +50 B +1 day ago +\/c\/y\.evaluation\.ledger\.jsonl$/m);
 		expect(text).toMatch(/^m-0123 +in use +/m);
 		expect(text).toMatch(/^m-0123 +damaged +2\.0 kB/m);
 		expect(text).toMatch(/^m-0123 +plan +100 B/m);

@@ -57,7 +57,7 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 		collapse: [{ kind: "loop", prompt: name, before: "fine", after: "a a a a a a", message: `the continuation repeats "a" (${name})` }],
 		alternatives: alternatives(name),
 		gate: [
-			{ name: "max-ppl-ratio", limit: 1.5, value: 2.24, met: false },
+			{ name: "max-ppl-ratio", limit: 1.5, value: 2.24, standardError: 0.05, met: false },
 			{ name: "max-kl", limit: 1, value: 0.8, met: true },
 			{ name: `min-accuracy ${name}`, limit: 0.5, value: null, met: false },
 		],

@@ -5,6 +5,7 @@ import {
 	defineCommand,
 	groups,
 	machineOptions,
+	measureOptions,
 	modelPositional,
 	outputPositional,
 	overwriteOption,
@@ -12,6 +13,7 @@ import {
 	textValue,
 	unknownOption,
 } from "../options.js";
+import { gateArguments, gateOptions } from "../gate-options.js";
 import { quantizeOptions } from "../quantize-options.js";
 import { applyText } from "../views.js";
 
@@ -23,17 +25,27 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			plan: textValue("plan", "Plan to carry out", groups.amount),
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
 			...quantizeOptions,
+			...gateOptions,
+			calibration: measureOptions.calibration,
+			windows: measureOptions.windows,
+			"window-length": measureOptions["window-length"],
+			seed: measureOptions.seed,
 			...machineOptions,
 			overwrite: overwriteOption,
 			"allow-unknown-architecture": unknownOption,
 		})
 		.conflicts("plan", "remove")
 		.check((args) => {
+			// Nothing else of `apply` is measured on a text.
+			const text = (["calibration", "windows", "window-length", "seed"] as const).find((name) => args[name] !== undefined);
+			if (text !== undefined && args["max-ppl-ratio"] === undefined && args["max-kl"] === undefined && args["min-accuracy"] === undefined)
+				throw new UsageError(`--${text} says what limits are measured on: give --max-ppl-ratio, --max-kl or --min-accuracy with it.`);
 			if (args.plan !== undefined || args.remove !== undefined) return true;
 			throw new UsageError("Say what to remove: --plan FILE or --remove LIST.");
 		})
 		.example("$0 apply model.gguf small.gguf --plan small.gguf.plan.json", "Carry out a plan")
 		.example("$0 apply model.gguf small.gguf --remove 3,7,11", "Remove these blocks")
+		.example("$0 apply model.gguf small.gguf --plan small.gguf.plan.json --max-ppl-ratio 1.2", "The same, unless it costs too much")
 		.example("$0 apply model-f16.gguf small.gguf --remove 3,7,11 --quantize Q4_K_M", "Remove them and quantise the rest");
 
 /** Writes the model that a plan describes, and proves it. */
@@ -54,6 +66,11 @@ export function applyCommand(context: CliContext) {
 					gpuLayers,
 					overwrite,
 					allowUnknownArchitecture,
+					...gateArguments(args),
+					calibration: args.calibration,
+					windows: args.windows,
+					windowLength: args.windowLength,
+					seed: args.seed,
 					signal,
 					onProgress,
 					onLog,

@@ -28,14 +28,19 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			),
 			context: valueOption("Tokens in a window of the text [default: 512]", groups.text, integerOption("context", { min: 4 })),
 			...questionOptions,
-			against: textValue("against", "Another model to answer the same questions, and to compare with", groups.text),
+			against: textValue(
+				"against",
+				"Another model to compare with: by KL divergence, top token and loss on a text, by answers on questions [default with --remove: the whole model]",
+				groups.text,
+			),
 			remove: removeOption("Score it as if these blocks were removed, numbered from 0, such as 3,7-9"),
 			...machineOptions,
 			"allow-unknown-architecture": unknownOption,
 		})
 		.conflicts("text", "questions")
 		.example("$0 evaluate model.gguf --text wiki.txt", "Perplexity as llama-perplexity computes it")
-		.example("$0 evaluate model.gguf --text wiki.txt --remove 3,7,11", "The same without these blocks; nothing is written")
+		.example("$0 evaluate model.gguf --text wiki.txt --remove 3,7,11", "The same without these blocks, beside the whole model")
+		.example("$0 evaluate small.gguf --text wiki.txt --against model.gguf", "How far a model has gone from another")
 		.example("$0 evaluate model.gguf --questions arc.jsonl --remove 3,7", "Accuracy without these blocks, beside the whole model");
 
 type Arguments = ArgumentsCamelCase<ReturnType<typeof builder> extends Argv<infer T> ? T : never>;
@@ -44,7 +49,7 @@ type Arguments = ArgumentsCamelCase<ReturnType<typeof builder> extends Argv<infe
 function checkKind(args: Arguments): void {
 	if (args.text === undefined && args.questions === undefined)
 		throw new UsageError("--text is missing: give a text to score with --text FILE, or questions with --questions FILE.");
-	const foreign = args.text === undefined ? { preset: args.preset, context: args.context } : { limit: args.limit, against: args.against };
+	const foreign = args.text === undefined ? { preset: args.preset, context: args.context } : { limit: args.limit };
 	const name = Object.entries(foreign).find(([, value]) => value !== undefined)?.[0];
 	if (name !== undefined) throw new UsageError(`--${name} belongs to --${args.text === undefined ? "text" : "questions"}: leave it out.`);
 }
@@ -56,17 +61,20 @@ export function evaluateCommand(context: CliContext) {
 		describe: "Measure the perplexity or the accuracy of a model, whole or without some blocks",
 		builder,
 		handler: (args) =>
-			context.perform(args, async ({ api, signal, onProgress, onLog, style }) => {
-				checkKind(args);
-				const { text, questions, remove, threads, gpuLayers, allowUnknownArchitecture } = args;
-				const common = { remove, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog };
-				if (questions !== undefined) {
-					const { limit, against } = args;
-					const result = await api.evaluateQuestions(args.model, { questions, limit, against, ...common });
-					return { json: result, text: questionsText(result, style) };
-				}
-				const result = await api.evaluateModel(args.model, { text: text ?? "", preset: args.preset, context: args.context, ...common });
-				return { json: result, text: evaluateText(result, style) };
-			}),
+			context.perform(
+				args,
+				async ({ api, signal, onProgress, onLog, style }) => {
+					checkKind(args);
+					const { text, questions, remove, against, threads, gpuLayers, allowUnknownArchitecture } = args;
+					const common = { remove, against, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog };
+					if (questions !== undefined) {
+						const result = await api.evaluateQuestions(args.model, { questions, limit: args.limit, ...common });
+						return { json: result, text: questionsText(result, style) };
+					}
+					const result = await api.evaluateModel(args.model, { text: text ?? "", preset: args.preset, context: args.context, ...common });
+					return { json: result, text: evaluateText(result, style) };
+				},
+				{ resumable: true },
+			),
 	});
 }

@@ -16,7 +16,8 @@ import {
 	textValue,
 	valueOption,
 } from "../options.js";
-import { quantizeOptions } from "../quantize-options.js";
+import { gateArguments, gateOptions } from "../gate-options.js";
+import { quantizeOptions, targetSizeOption } from "../quantize-options.js";
 import { closest } from "../suggest.js";
 import { pruneText } from "../views.js";
 
@@ -32,6 +33,8 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			),
 			"remove-fraction": valueOption("Share of the blocks to remove, such as 25%", groups.amount, fractionOption("remove-fraction")),
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
+			"target-size": targetSizeOption,
+			...gateOptions,
 			...measureOptions,
 			rounds: roundsOption,
 			...quantizeOptions,
@@ -51,8 +54,9 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			},
 			overwrite: overwriteOption,
 		})
-		.conflicts("remove-blocks", ["remove-fraction", "remove"])
-		.conflicts("remove-fraction", "remove")
+		.conflicts("remove-blocks", ["remove-fraction", "remove", "target-size"])
+		.conflicts("remove-fraction", ["remove", "target-size"])
+		.conflicts("remove", "target-size")
 		.example("$0 model.gguf", "Measure, show the loss against the blocks removed, write nothing")
 		.example("$0 model.gguf small.gguf --remove-blocks 6", "Remove the six blocks that are missed least")
 		.example("$0 model.gguf small.gguf --remove-fraction 25% --calibration notes.txt", "A quarter of the blocks, judged on your own text")
@@ -61,6 +65,11 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"Two kinds of work, the first counting twice",
 		)
 		.example("$0 model.gguf small.gguf --remove 3,7,11", "Remove these blocks, and measure what it costs")
+		.example("$0 model.gguf small.gguf --max-ppl-ratio 1.2", "As many blocks as raise perplexity by no more than a fifth")
+		.example(
+			"$0 model.gguf small.gguf --target-size 3.5GB --max-kl 0.3",
+			"As few as make the file that small; nothing if that costs too much",
+		)
 		.example("$0 model-f16.gguf small.gguf --remove-blocks 4 --quantize Q4_K_M", "Prune, quantise, and measure what was written");
 
 /** The main job: measure, choose, write, prove. */
@@ -100,6 +109,8 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						seed: args.seed,
 						threads: args.threads,
 						gpuLayers: args.gpuLayers,
+						targetSize: args.targetSize,
+						...gateArguments(args),
 						quantize: args.quantize,
 						quantizeFrom: args.quantizeFrom,
 						quantizedAlternatives: args.quantizedAlternatives,

@@ -1,0 +1,66 @@
+// The limits on a quantised file, asked of it before it gets its name.
+import type { PruneOptions } from "./api.js";
+import { closestPlan, type GateCheck, settleGate, shiftedBy } from "./check-gate.js";
+import type { WrittenCandidate } from "./deliver-quantized.js";
+import type { ClosestPlan } from "./errors.js";
+import { Gate, verdictOfGate } from "./gate.js";
+import { readGate } from "./gate-request.js";
+import { Session } from "./session.js";
+import type { PlanGate, PlanGateFigure } from "./storage/plan-gate.js";
+
+/** The check, and the verdict once it was made. */
+export interface FileCheck {
+	/** @throws GateNotMetError unless `ignoreGate` */
+	check(file: WrittenCandidate): Promise<void>;
+	verdict(): PlanGate | undefined;
+}
+
+/**
+ * A check of the quality gate, and of the size that was asked for; undefined where neither was. Measures the set under its mask now,
+ * while the session is open: what quantising costs beyond that is carried over to sets of fewer blocks.
+ */
+export async function fileCheck(
+	check: GateCheck | undefined,
+	removed: readonly number[],
+	options: PruneOptions,
+): Promise<FileCheck | undefined> {
+	const { targetSize } = options;
+	if (!check && targetSize === undefined) return undefined;
+	const mask = check ? await check.gate.figures("report", removed) : [];
+	let verdict: PlanGate | undefined;
+	return {
+		verdict: () => verdict,
+		check: async ({ path, measured, whole, bytes }) => {
+			const figures = check ? await check.gate.figuresOfFile(path, measured, whole, options) : [];
+			const size = targetSize === undefined ? [] : [sizeFigure(targetSize, bytes)];
+			const all = [...figures, ...size];
+			verdict = await settleGate(verdictOfGate(all, "file", options.ignoreGate ?? false), options, async () =>
+				check && size.every(({ met }) => met) ? closestAgain(check, removed.length, shiftedBy(mask, figures)) : undefined,
+			);
+		},
+	};
+}
+
+function sizeFigure(limit: number, value: number): PlanGateFigure {
+	return { name: "target-size", limit, value, standardError: null, met: value <= limit };
+}
+
+/** The closest plan after the session was closed: what was measured is in the ledgers. */
+async function closestAgain(
+	check: GateCheck,
+	below: number,
+	shift: (figures: readonly PlanGateFigure[]) => readonly PlanGateFigure[],
+): Promise<ClosestPlan | undefined> {
+	const { options } = check;
+	const session = await Session.open(check.session.model.path, options, {
+		masks: 0,
+		weights: "own",
+		compared: options.maxKl !== undefined,
+	});
+	try {
+		const limits = await readGate(options);
+		return await closestPlan({ ...check, session, gate: Gate.open(session, limits!, options) }, below, shift);
+	} finally {
+		await session.close();
+	}
+}

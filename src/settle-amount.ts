@@ -1,0 +1,78 @@
+// How many blocks to remove where a limit says it: by a quality gate, or by a size.
+import type { PruneOptions } from "./api.js";
+import { GateNotMetError, InvalidOptionError } from "./errors.js";
+import { type Gate, requirementText } from "./gate.js";
+import { hasGate } from "./gate-request.js";
+import { logger } from "./log.js";
+import type { Finalist, Race } from "./race.js";
+import { formatBlocks } from "./report/format.js";
+import { measuredText } from "./report/gate.js";
+import type { PlanGateFigure } from "./storage/plan-gate.js";
+
+/** An amount that limits say: the most blocks that meet the gate, or the fewest that reach a size in bytes. */
+export type LimitedAmount = "gate" | { readonly size: number };
+
+/** The amount that the options' limits say, where nothing else says one. @throws InvalidOptionError */
+export function limitedAmount(options: PruneOptions): LimitedAmount | undefined {
+	if (options.targetSize !== undefined) return { size: options.targetSize };
+	if (!hasGate(options)) return undefined;
+	if (options.ignoreGate)
+		throw new InvalidOptionError(
+			"--ignore-gate writes a model that misses the gate: say how much to remove with --remove-blocks, --remove-fraction, --remove or --target-size",
+		);
+	return "gate";
+}
+
+/** Most blocks that are searched where a gate says how many: half of them. */
+export const mostForGate = (blocks: number, maxRemovable: number): number => Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 2)));
+
+/** The set for the fewest blocks among those that reach the size. */
+export function fewestOf(decided: Race): Race {
+	const [first] = [...decided.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
+	return { ...decided, chosen: first };
+}
+
+/**
+ * The set for the most blocks that meets the gate on the validation fold, and on the report fold too: where that says no, the next
+ * smaller one is tried.
+ * @throws GateNotMetError where no set that was found meets it
+ */
+export async function mostThatMeet(decided: Race, gate: Gate, options: PruneOptions): Promise<Race> {
+	const sets = [...decided.winners.values()].sort((a, b) => b.removed.length - a.removed.length);
+	const log = logger(options);
+	for (const [i, set] of sets.entries()) {
+		const count = set.removed.length;
+		if (!(await gate.meets("validation", set.removed))) continue;
+		const figures = await gate.figures("report", set.removed);
+		if (figures.every(({ met }) => met)) {
+			if (i === 0)
+				log(
+					"note",
+					`${count} blocks, the most that were searched, meet the gate: more may go, which --remove-blocks with the same limits tries`,
+				);
+			return { ...decided, chosen: set };
+		}
+		log("note", `${count} blocks meet the gate on the validation fold, not on the report fold (${missedText(figures)}): fewer are tried`);
+	}
+	throw await nothingMeets(sets.at(-1), gate);
+}
+
+const missedText = (figures: readonly PlanGateFigure[]) =>
+	figures
+		.filter(({ met }) => !met)
+		.map((figure) => `${figure.name} ${measuredText(figure)}`)
+		.join(", ");
+
+async function nothingMeets(smallest: Finalist | undefined, gate: Gate): Promise<GateNotMetError> {
+	const advice = "Allow more, or take a smaller quantisation instead.";
+	if (!smallest) return new GateNotMetError(`no set of blocks that can go was found. ${advice}`, { figures: [] });
+	const figures = await gate.figures("report", smallest.removed);
+	// What the validation fold refused may pass on the report fold.
+	const shown = figures.every(({ met }) => met) ? await gate.figures("validation", smallest.removed) : figures;
+	const missed = shown.filter(({ met }) => !met).map(requirementText);
+	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}`;
+	return new GateNotMetError(
+		`no set of blocks that was found meets the quality gate. The smallest one (${what}): ${missed.join("; ")}. Nothing was written. ${advice}`,
+		{ figures: shown },
+	);
+}

@@ -1,0 +1,31 @@
+import * as v from "valibot";
+
+// What a plan says of its quality gate.
+
+const number = v.nullable(v.pipe(v.number(), v.finite("expected a finite number")));
+
+/** The limits that were given, and what was measured on the report fold; null where not finite or not known. */
+export const gateSchema = v.strictObject({
+	met: v.boolean(),
+	/** Whether it was not met and the model was written all the same. */
+	ignored: v.boolean(),
+	/** `mask`: the model without the blocks, before it was written; `file`: the quantised file as it was written. */
+	measured: v.picklist(["mask", "file"], "expected mask or file"),
+	figures: v.array(
+		v.strictObject({
+			/** Option that set the limit; of an accuracy with the name of the questions: `min-accuracy arc_easy`. */
+			name: v.pipe(v.string(), v.nonEmpty("expected text, got an empty string")),
+			limit: v.pipe(v.number(), v.finite("expected a finite number")),
+			/** A ratio of perplexities, nats per token, a share from 0 to 1, or bytes. */
+			value: number,
+			/** Of the value. */
+			standardError: number,
+			met: v.boolean(),
+		}),
+	),
+});
+
+/** A quality gate, and whether it was met. */
+export type PlanGate = v.InferOutput<typeof gateSchema>;
+/** One limit, and what was measured. */
+export type PlanGateFigure = PlanGate["figures"][number];
