@@ -66,6 +66,8 @@ export function planOrigin(session: Session, output: string | undefined, options
 			method: options.remove ? undefined : (options.method ?? defaultMethod),
 			removeBlocks: options.removeBlocks,
 			removeFraction: options.removeFraction,
+			targetSpeedup: options.speedTarget?.value,
+			speedupOf: options.speedTarget?.of,
 			masks: options.masks,
 			effort: options.effort,
 			maxTime: options.maxTime,

@@ -19,6 +19,7 @@ import { checkQuantizing, originalOf } from "./quantize-from.js";
 import { formatDuration } from "./report/format.js";
 import { type Run, reportRun, runFacts, watched } from "./run-report.js";
 import type { Ledger } from "./storage/ledger.js";
+import { atSpeed, checkSpeedup } from "./target-speedup.js";
 import { checkTargets } from "./targets.js";
 import { sharedTime } from "./working-weights.js";
 
@@ -34,8 +35,8 @@ import { sharedTime } from "./working-weights.js";
  */
 export async function pruneGguf(model: string, output: string | undefined, given: PruneOptions = {}): Promise<PruneResult> {
 	const run: Run = { started: Date.now(), warnings: [] };
-	const options = watched(given, run);
-	const amount = amountOf(options);
+	let options = watched(given, run);
+	let amount = amountOf(options);
 	if (amount === "curve" && options.plan !== undefined) {
 		throw new InvalidOptionError("--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction or --remove");
 	}
@@ -44,7 +45,11 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	await checkTargets(model, output, options, amount === "curve");
 	const header = await readHeader(model, options);
 	const { blocks } = header;
-	const removable = countOf(amount, model, blocks, options.method ?? defaultMethod);
+	if (options.targetSpeedup !== undefined) {
+		options = await atSpeed(model, blocks, options);
+		amount = amountOf(options);
+	}
+	const removable = countOf(amount as Exclude<Amount, { speedup: number }>, model, blocks, options.method ?? defaultMethod);
 	const named = options.remove && checkedRemoval(model, blocks, options.remove);
 	const partly = checkEverProvable(model, blocks, named);
 	if (partly) logger(options)("warning", partly);
@@ -85,12 +90,14 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	}
 }
 
-type Amount = "curve" | { blocks: number } | { fraction: number } | { remove: number[] };
+type Amount = "curve" | { speedup: number } | { blocks: number } | { fraction: number } | { remove: number[] };
 
 function amountOf(options: PruneOptions): Amount {
-	const given = (["removeBlocks", "removeFraction", "remove"] as const).filter((name) => options[name] !== undefined);
+	const given = (["removeBlocks", "removeFraction", "remove", "targetSpeedup"] as const).filter((name) => options[name] !== undefined);
 	if (given.length > 1) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
-	const { removeBlocks, removeFraction, remove } = options;
+	const { removeBlocks, removeFraction, remove, targetSpeedup } = options;
+	checkSpeedup(options);
+	if (targetSpeedup !== undefined) return { speedup: targetSpeedup };
 	if (removeBlocks !== undefined) {
 		if (!Number.isInteger(removeBlocks) || removeBlocks < 1)
 			throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
@@ -114,7 +121,7 @@ interface Removable {
 	kmax: number;
 }
 
-function countOf(amount: Amount, path: string, plan: BlockPlan, method: Method): Removable {
+function countOf(amount: Exclude<Amount, { speedup: number }>, path: string, plan: BlockPlan, method: Method): Removable {
 	const { blocks, maxRemovable } = plan;
 	if (amount === "curve") return { count: undefined, kmax: Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3))) };
 	if ("remove" in amount) {

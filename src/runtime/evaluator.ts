@@ -232,7 +232,7 @@ export class Evaluator {
 	#packMasks(masks: readonly BlockMask[]): Uint8Array {
 		const { blocks } = this.model.facts;
 		const packed = new Uint8Array(masks.length * blocks);
-		masks.forEach((mask, i) => packed.set(packMask(this.model, mask), i * blocks));
+		for (const [i, mask] of masks.entries()) packed.set(packMask(this.model, mask), i * blocks);
 		return packed;
 	}
 }

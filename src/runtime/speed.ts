@@ -47,7 +47,11 @@ export async function runSpeed(sides: readonly SpeedSide[], setting: SpeedSettin
 	const masks = sides.map(({ model, mask }) => (mask ? packMask(model, mask) : new Uint8Array(model.facts.blocks).fill(1)));
 	const options = { promptTokens, generatedTokens, repetitions, context, threads, ubatch };
 	// Every model is busy until the last of them is: one after another they wait for what runs on them, then the job begins.
-	const hold = (waiting: readonly Model[], natives: ReadonlyMap<Model, NativeModel>, job?: [CancelToken, Guard]): Promise<SpeedFigures[]> => {
+	const hold = (
+		waiting: readonly Model[],
+		natives: ReadonlyMap<Model, NativeModel>,
+		job?: [CancelToken, Guard],
+	): Promise<SpeedFigures[]> => {
 		const [first, ...rest] = waiting;
 		if (first) return first.runJob(signal, (native, cancel, guard) => hold(rest, new Map(natives).set(first, native), [cancel, guard]));
 		const [cancel, guard] = job!;

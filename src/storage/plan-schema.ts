@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
+import { speedSchema } from "./plan-speed.js";
 
 /** `format` of every plan. */
 export const PLAN_FORMAT = "prune-gguf-plan";
@@ -174,6 +175,8 @@ export const planSchema = v.pipe(
 		alternatives: v.array(curvePoint),
 		quantized: v.optional(quantizedSchema),
 		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
+		/** Speed and memory before and after. */
+		speed: v.optional(speedSchema),
 		versions: v.strictObject({ "prune-gguf": text, "llama.cpp": text }),
 		/** Back end that computed the losses. */
 		backend: text,
