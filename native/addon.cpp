@@ -62,6 +62,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     env.SetInstanceData(data);
     exports.Set("NativeModel", model);
     exports.Set("CancelToken", CancelToken::define(env));
+    exports.Set("measureSpeed", Napi::Function::New(env, NativeModel::measure_speed, "measureSpeed"));
     exports.Set("quantize", Napi::Function::New(env, quantize, "quantize"));
     exports.Set("stopJobs", Napi::Function::New(env, stop_jobs, "stopJobs"));
     exports.Set("info", Napi::Function::New(env, info, "info"));

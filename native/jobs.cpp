@@ -148,6 +148,35 @@ Napi::Value SampleJob::result(Napi::Env env) {
     return array;
 }
 
+SpeedJob::SpeedJob(std::shared_ptr<CancelFlag> cancel) : Job(std::move(cancel), "EVALUATION_FAILED") {}
+
+void SpeedJob::run() {
+    results = measure_speed(sides, *cancel, settings, [this](int64_t done, int64_t total) {
+        post([done, total](Napi::Env env, Napi::Function on_progress) { on_progress.Call({ Napi::Number::New(env, double(done)), Napi::Number::New(env, double(total)) }); });
+    });
+}
+
+// Names as in src/runtime/addon.ts (SpeedFigures).
+Napi::Value SpeedJob::result(Napi::Env env) {
+    Napi::Array array = Napi::Array::New(env, results.size());
+    for (size_t i = 0; i < results.size(); ++i) {
+        std::vector<double> prompt;
+        std::vector<double> generation;
+        for (const SpeedRun & run : results[i].runs) {
+            prompt.push_back(run.prompt);
+            generation.push_back(run.generation);
+        }
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("promptSeconds", typed_array<Napi::Float64Array>(env, prompt));
+        object.Set("generationSeconds", typed_array<Napi::Float64Array>(env, generation));
+        object.Set("weights", double(results[i].bytes.weights));
+        object.Set("kvCache", double(results[i].bytes.memory));
+        object.Set("compute", double(results[i].bytes.compute));
+        array.Set(uint32_t(i), object);
+    }
+    return array;
+}
+
 QuantizeJob::QuantizeJob(std::shared_ptr<CancelFlag> cancel, std::string input, std::string output)
     : Job(std::move(cancel), "QUANTIZE_FAILED"), input(std::move(input)), output(std::move(output)) {}
 

@@ -4,6 +4,7 @@
 #include "job.h"
 #include "sampler.h"
 #include "similarity.h"
+#include "speed.h"
 #include "sweep.h"
 
 class LoadJob : public Job {
@@ -70,6 +71,21 @@ protected:
 private:
     std::shared_ptr<ModelCore> core;
     std::vector<std::vector<int32_t>> sequences;
+};
+
+// Several models, or views of one.
+class SpeedJob : public Job {
+public:
+    explicit SpeedJob(std::shared_ptr<CancelFlag> cancel);
+    std::vector<SpeedSide> sides;
+    SpeedSettings settings;
+
+protected:
+    void run() override;
+    Napi::Value result(Napi::Env env) override;
+
+private:
+    std::vector<SpeedResult> results;
 };
 
 // Another file of the same model with weights of another type (llama_model_quantize).

@@ -3,6 +3,7 @@
 #include "layer_view.h"
 
 #include "llama-context.h"
+#include "llama-cpp.h"
 #include "llama-model.h"
 
 #include "ggml-backend.h"
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 #include <stdexcept>
 
 namespace {
@@ -102,6 +104,7 @@ struct LayerView::Impl {
         return is_attention(i) && std::any_of(names.begin(), names.end(), [](const std::string & name) { return name.find(".attn_") != std::string::npos; });
     }
     bool any(const std::vector<int> & kept, bool (Impl::*is)(int) const) const;
+    size_t shown_bytes() const;
     const llama_layer & identity(int block);
     ggml_tensor * zeros_like(ggml_tensor * tensor);
 };
@@ -269,6 +272,75 @@ MemoryShape LayerView::memory_shape() const {
         shape.blocks.push_back(std::move(kind));
     }
     return shape;
+}
+
+// Tensors that a block points to. llama_layer is a plain struct of tensor pointers.
+static std::set<const ggml_tensor *> tensors_of(const llama_layer & layer, const std::set<const ggml_tensor *> & all) {
+    std::set<const ggml_tensor *> found;
+    const auto * words = reinterpret_cast<const unsigned char *>(&layer);
+    for (size_t at = 0; at + sizeof(void *) <= sizeof(llama_layer); at += sizeof(void *)) {
+        const ggml_tensor * tensor = nullptr;
+        std::memcpy(&tensor, words + at, sizeof(void *));
+        if (all.count(tensor) > 0) {
+            found.insert(tensor);
+        }
+    }
+    return found;
+}
+
+size_t LayerView::Impl::shown_bytes() const {
+    std::set<const ggml_tensor *> all;
+    for (const auto & [name, tensor] : model->tensors_by_name) {
+        all.insert(tensor);
+    }
+    // Blocks may share a tensor: it is left out only where no block that is shown points to it.
+    std::set<const ggml_tensor *> hidden;
+    for (const auto & layer : layers) {
+        hidden.merge(tensors_of(layer, all));
+    }
+    for (const auto & layer : model->layers) {
+        for (const ggml_tensor * tensor : tensors_of(layer, all)) {
+            hidden.erase(tensor);
+        }
+    }
+    size_t bytes = 0;
+    for (const ggml_tensor * tensor : all) {
+        bytes += hidden.count(tensor) > 0 ? 0 : ggml_nbytes(tensor);
+    }
+    return bytes;
+}
+
+ViewBytes LayerView::bytes(llama_context_params params) const {
+    llama_hparams & hparams = impl->model->hparams;
+    struct Restored {
+        bool & value;
+        const bool before;
+        ~Restored() { value = before; }
+    };
+    // Keys and values may take gigabytes: with this they are counted and not allocated.
+    const Restored restored{ hparams.no_alloc, hparams.no_alloc };
+    hparams.no_alloc = true;
+    llama_context_ptr context(llama_init_from_model(impl->model, params));
+    if (!context) {
+        throw std::runtime_error("llama.cpp could not make a context of " + std::to_string(params.n_ctx) + " tokens");
+    }
+    ViewBytes bytes;
+    bytes.weights = impl->shown_bytes();
+    if (llama_memory_t memory = context->get_memory()) {
+        for (const auto & [type, size] : memory->memory_breakdown()) {
+            bytes.memory += size;
+        }
+    }
+    // The compute buffers are small enough to be made: their sizes are kept where nobody may read them, and are told of real ones only.
+    hparams.no_alloc = false;
+    const bool causal = context->get_cparams().causal_attn;
+    context->set_causal_attn(!causal);
+    context->set_causal_attn(causal); // so that they are reserved again
+    context->sched_reserve();
+    for (const auto & [type, part] : context->memory_breakdown()) {
+        bytes.compute += part.compute;
+    }
+    return bytes;
 }
 
 bool MemoryShape::fits(const MemoryShape & made_for) const {

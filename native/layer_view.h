@@ -26,6 +26,13 @@ struct MemoryShape {
     bool fits(const MemoryShape & made_for) const;
 };
 
+// Bytes that a view takes.
+struct ViewBytes {
+    size_t weights = 0; // tensors of the blocks that it shows, and those of no block
+    size_t memory = 0;  // keys and values, or recurrent states
+    size_t compute = 0; // buffers that the graphs compute in
+};
+
 class LayerView {
 public:
     LayerView(llama_model * model, ViewRules rules);
@@ -50,6 +57,10 @@ public:
 
     // Of the view that stands.
     MemoryShape memory_shape() const;
+
+    // What the view that stands takes with such a context, by llama.cpp's own count. Keys and values and compute buffers are counted
+    // without being allocated. Throws where there can be no such context.
+    ViewBytes bytes(llama_context_params params) const;
 
     // Whether the memories of all blocks are of one kind.
     bool uniform() const;

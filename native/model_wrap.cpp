@@ -23,6 +23,21 @@ bool boolean(const Napi::Object & options, const char * name) {
     return options.Get(name).ToBoolean().Value();
 }
 
+// The blocks of a mask that are kept. The model must have its view.
+std::vector<int> kept_of(Napi::Env env, const ModelCore & core, const Napi::Value & mask) {
+    if (!core.view) {
+        throw Napi::Error::New(env, "setViewRules() was not called");
+    }
+    const Napi::Uint8Array flags = mask.As<Napi::Uint8Array>();
+    std::vector<int> kept;
+    for (size_t i = 0; i < flags.ElementLength(); ++i) {
+        if (flags[i] != 0) {
+            kept.push_back(int(i));
+        }
+    }
+    return kept;
+}
+
 } // namespace
 
 Napi::Function NativeModel::define(Napi::Env env) {
@@ -274,9 +289,31 @@ Napi::Value NativeModel::sample(const Napi::CallbackInfo & info) {
     job->settings.length = number<int>(options, "length");
     job->settings.stop_at_eog = boolean(options, "stopAtEog");
     job->settings.temperature = number<float>(options, "temperature");
+    if (options.Get("mask").IsTypedArray()) {
+        job->settings.kept = kept_of(info.Env(), alive(info.Env()), options.Get("mask"));
+    }
     job->settings.seed = number<uint64_t>(options, "seed");
     job->settings.n_threads = number<int>(options, "threads");
     return Job::start(info.Env(), std::move(job), info[3].As<Napi::Function>());
+}
+
+Napi::Value NativeModel::measure_speed(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    const Napi::Array given = info[0].As<Napi::Array>();
+    const Napi::Object options = info[1].As<Napi::Object>();
+    auto job = std::make_unique<SpeedJob>(flag_of(info[2]));
+    for (uint32_t i = 0; i < given.Length(); ++i) {
+        const Napi::Object side = given.Get(i).As<Napi::Object>();
+        const NativeModel & model = *NativeModel::Unwrap(side.Get("model").As<Napi::Object>());
+        job->sides.push_back({ model.core, kept_of(env, model.alive(env), side.Get("mask")) });
+    }
+    job->settings.prompt_tokens = number<int>(options, "promptTokens");
+    job->settings.generated_tokens = number<int>(options, "generatedTokens");
+    job->settings.repetitions = number<int>(options, "repetitions");
+    job->settings.n_ubatch = number<int>(options, "ubatch");
+    job->settings.n_threads = number<int>(options, "threads");
+    job->settings.context = number<int>(options, "context");
+    return Job::start(env, std::move(job), info[3].As<Napi::Function>());
 }
 
 // dispose(): void. Idempotent; running jobs are cancelled, and the last of them frees the weights.

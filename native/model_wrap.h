@@ -11,6 +11,9 @@ public:
     // load(path, options, cancel, onProgress): Promise<NativeModel>
     static Napi::Value load(const Napi::CallbackInfo & info);
 
+    // measureSpeed(sides: { model: NativeModel, mask: Uint8Array }[], options, cancel, onProgress): Promise<SpeedFigures[]>
+    static Napi::Value measure_speed(const Napi::CallbackInfo & info);
+
 private:
     std::shared_ptr<ModelCore> core;
 

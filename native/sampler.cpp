@@ -1,24 +1,23 @@
 #include "sampler.h"
 
+#include "random.h"
+
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 #include <string>
 
 namespace {
 
-// splitmix64: spreads (seed, index) over the generator's state.
-uint64_t mix(uint64_t x) {
-    x += 0x9e3779b97f4a7c15ull;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    return x ^ (x >> 31);
-}
-
 int32_t draw(const float * logits, int n_vocab, float temperature, std::mt19937_64 & random) {
-    const float max = *std::max_element(logits, logits + n_vocab);
+    const float * most = std::max_element(logits, logits + n_vocab);
+    const float max = *most;
     if (!std::isfinite(max)) {
         throw std::runtime_error("the model gives logits that are not finite; nothing can be sampled from it");
+    }
+    if (temperature == 0.0f) {
+        return int32_t(most - logits);
     }
     double total = 0.0;
     for (int i = 0; i < n_vocab; ++i) {
@@ -122,6 +121,10 @@ void decode_prompts(llama_context * context, const Abort & abort, std::vector<Se
 std::vector<std::vector<int32_t>> sample(ModelCore & core, const CancelFlag & cancel, const std::vector<std::vector<int32_t>> & prompts,
                                          const SampleSettings & settings, const std::function<void(int64_t, int64_t)> & on_progress) {
     const std::lock_guard<std::mutex> lock(core.computing);
+    std::optional<LayerView::Shown> shown;
+    if (!settings.kept.empty()) {
+        shown.emplace(*core.view, settings.kept);
+    }
     const llama_vocab * vocab = llama_model_get_vocab(core.model.get());
     const int n_vocab = llama_vocab_n_tokens(vocab);
     const Abort abort{ core, cancel };

@@ -9,9 +9,10 @@
 struct SampleSettings {
     int length = 0;              // tokens of a finished sequence, its prompt included
     bool stop_at_eog = false;    // end a sequence after the first end-of-generation token
-    float temperature = 1.0f;
+    float temperature = 1.0f;    // 0: the most likely token
     uint64_t seed = 0;           // sequence i draws from its own stream, seeded by (seed, i)
     int n_threads = 1;
+    std::vector<int> kept;       // blocks to run; empty for all
     int max_batch_tokens = 8192; // bound for sequences x length held in memory at once
 };
 

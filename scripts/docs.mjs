@@ -7,7 +7,19 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Every command that has a help of its own. */
-const commands = [[], ["rank"], ["compare"], ["frontier"], ["apply"], ["evaluate"], ["inspect"], ["build"], ["runs"], ["runs", "clean"]];
+const commands = [
+	[],
+	["rank"],
+	["compare"],
+	["frontier"],
+	["apply"],
+	["evaluate"],
+	["speed"],
+	["inspect"],
+	["build"],
+	["runs"],
+	["runs", "clean"],
+];
 
 /**
  * The text of docs/cli.md: what `--help` of every command prints.

@@ -6,6 +6,7 @@ import type { ContributionUnit, Plan } from "./storage/plan.js";
 import { type StateType, stateTypes } from "./runtime/evaluator.js";
 import type { FileType } from "./runtime/file-type-names.js";
 import type { GateOptions, PlanGate } from "./api-gate.js";
+import type { Speedup } from "./speed-api.js";
 import type { Quantized } from "./storage/plan-quantized.js";
 
 export type * from "./api-questions.js";
@@ -19,6 +20,9 @@ export { stateTypes };
 export type * from "./api-gate.js";
 export type * from "./compare-api.js";
 export type * from "./frontier-api.js";
+export type { Speed, SpeedRatio, SpeedSideFigures } from "./storage/plan-speed.js";
+export { type Speedup, speedups } from "./speed-api.js";
+export type { SpeedOptions, SpeedResult } from "./speed-api.js";
 export { type FileType, fileTypeNames } from "./runtime/file-type-names.js";
 export type { MeanAndError, ModelFigures, Quantized, QuantizedAlternative, QuantizedAlternatives } from "./storage/plan-quantized.js";
 export { comparedMethods, defaultMethod, type Method, methodFacts, methods, rankingMethods } from "./methods.js";
@@ -149,6 +153,25 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Gat
 	readonly remove?: number[] | undefined;
 	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
 	readonly targetSize?: number | undefined;
+	/**
+	 * How many times as fast the model shall be, above 1: as few blocks go as reach it, by what this machine measures through masks before
+	 * the search.
+	 */
+	readonly targetSpeedup?: number | undefined;
+	/** What `targetSpeedup` is taken of. @default "generation" */
+	readonly speedupOf?: Speedup | undefined;
+	/** What `targetSpeedup` became. @internal */
+	readonly speedTarget?: { readonly value: number; readonly of: Speedup } | undefined;
+	/**
+	 * Measure speed and memory before and after, in turns; about 15 s for a small model. @default where a model is written, or with
+	 * `targetSpeedup`
+	 */
+	readonly speed?: boolean | undefined;
+	/**
+	 * Prompts that both models write on, beside a chat turn; 0 for no texts. Loops and the like that are new are warned of. @default 4 where a
+	 * model is written, otherwise 0
+	 */
+	readonly samples?: number | undefined;
 	/** Where the plan is written. */
 	readonly plan?: string | undefined;
 	/**

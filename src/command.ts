@@ -42,6 +42,9 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("state-bytes", options.stateBytes);
 	flag("quantize", options.quantize);
 	flag("quantize-from", options.quantizeFrom);
+	if (options.speed !== undefined) parts.push(options.speed ? "--speed" : "--no-speed");
+	if (options.samples === 0) parts.push("--no-samples");
+	else flag("samples", options.samples);
 	if (options.quantizedAlternatives) parts.push("--quantized-alternatives");
 	if (options.allowUnknownArchitecture) parts.push("--allow-unknown-architecture");
 	if (options.overwrite) parts.push("--overwrite");

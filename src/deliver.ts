@@ -10,6 +10,7 @@ import { bytesToWrite, type Header } from "./header.js";
 import { keptName, writePlanBeside } from "./keep-plan.js";
 import { makePlan } from "./make-plan.js";
 import type { RunFacts } from "./make-report.js";
+import { measurePair } from "./measure-pair.js";
 import { inputFiles } from "./objective.js";
 import { measureBeyondSliding } from "./oracle.js";
 import type { Weights } from "./quantize-from.js";
@@ -55,18 +56,22 @@ export async function deliver(
 		plan.timings = { ...session.timings };
 		await writePlanBeside(session, output, plan, planPath, { overwrite: options.overwrite ?? false, inputs });
 		plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, output, original, options);
-		if (plan.quantizedAlternatives) {
+		const { speed, extras } = await measurePair(session, plan.removed, output, options);
+		plan.speed = speed;
+		if (plan.quantizedAlternatives || plan.speed) {
 			plan.timings = { ...session.timings };
 			await writePlanBeside(session, output, plan, planPath, { overwrite: true, inputs });
 		}
 		const { timings } = session;
 		return {
 			...{ model: facts.model, plan, planPath, output: written, curve, objective: session.objective, disagreements },
-			...(await reportRun(facts, { plan, output: written, timings }, run, options)),
+			...(await reportRun(facts, { plan, output: written, timings, extras }, run, options)),
 			...{ commands: [], seconds: (Date.now() - run.started) / 1000 },
 		};
 	}
 	plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, undefined, original, options);
+	const { speed, extras } = await measurePair(session, plan.removed, undefined, options);
+	plan.speed = speed;
 	const keptAmongRuns = options.plan === undefined;
 	await writePlan(planPath, plan, { overwrite: keptAmongRuns || (options.overwrite ?? false), inputs });
 	return finish(
@@ -74,7 +79,7 @@ export async function deliver(
 		{
 			...{ plan, planPath, curve, disagreements },
 			commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`],
-			...(await reportRun(facts, { plan, timings: session.timings }, run, options)),
+			...(await reportRun(facts, { plan, timings: session.timings, extras }, run, options)),
 		},
 		run,
 	);

@@ -7,14 +7,14 @@ import type { MeanAndError, ModelFigures } from "./storage/plan-quantized.js";
 export interface FrontierOptions extends Omit<MeasureOptions, "objective" | "questions" | "limit"> {
 	/** Bytes that the file may have at most. @default no bound */
 	readonly targetSize?: number | undefined;
-	/** How many times fewer blocks are run at least, above 1: the measure of compute. @default no bound */
-	readonly targetSpeedup?: number | undefined;
+	/** How many times fewer blocks are run at least, above 1; a measured speed-up is smaller than that. @default no bound */
+	readonly targetCompute?: number | undefined;
 	/**
 	 * Types to quantise to, beside the weights as they are.
 	 * @default of Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M and Q2_K those whose file is smaller than the model
 	 */
 	readonly types?: readonly FileType[] | undefined;
-	/** Blocks to remove at most. @default a third, or what the speed-up needs */
+	/** Blocks to remove at most. @default a third, or what `targetCompute` needs */
 	readonly maxBlocks?: number | undefined;
 	/** F16, BF16 or F32 file of the same model, whose weights are quantised, and with which all is compared. @default the model */
 	readonly quantizeFrom?: string | undefined;
@@ -59,7 +59,7 @@ export interface FrontierResult {
 	readonly sourceQuantized: boolean;
 	readonly goal: {
 		readonly targetSize?: number | undefined;
-		readonly targetSpeedup?: number | undefined;
+		readonly targetCompute?: number | undefined;
 		/** Nats per token that the best choice may add; only where there is no target. */
 		readonly maxAdded?: number | undefined;
 	};

@@ -11,21 +11,18 @@ export type Cell = Omit<FrontierCell, "dominated">;
 /** Added nats per token up to which a smaller model is suggested where there is no target: perplexity rises by about a tenth. */
 export const sensibleLoss = 0.1;
 
-/**
- * How many times fewer blocks are run: what stands for the speed-up, whatever the type of weights. The head and the embedding are run in
- * any case and types differ in speed, so that a measured speed-up is another; one would be put here.
- */
-const speedupOf = ({ compute }: Pick<Cell, "compute">): number => 1 / compute;
+/** How many times fewer blocks are run, whatever the type of weights; not a measured speed-up, which is smaller. */
+const fewerOf = ({ compute }: Pick<Cell, "compute">): number => 1 / compute;
 
-/** The fewest blocks to remove for a speed-up. */
-export const blocksFor = (blocks: number, speedup: number): number => Math.ceil(blocks - blocks / speedup - rounding);
+/** The fewest blocks to remove to run so many times fewer. */
+export const blocksFor = (blocks: number, times: number): number => Math.ceil(blocks - blocks / times - rounding);
 
 /** What a quotient of block numbers may be off by. */
 const rounding = 1e-9;
 
-export function fits({ targetSize, targetSpeedup, maxAdded }: Goal, cell: Pick<Cell, "bytes" | "compute" | "added">): boolean {
+export function fits({ targetSize, targetCompute, maxAdded }: Goal, cell: Pick<Cell, "bytes" | "compute" | "added">): boolean {
 	if (targetSize !== undefined && cell.bytes > targetSize) return false;
-	if (targetSpeedup !== undefined && speedupOf(cell) < targetSpeedup - rounding) return false;
+	if (targetCompute !== undefined && fewerOf(cell) < targetCompute - rounding) return false;
 	return cell.added.mean !== null && (maxAdded === undefined || cell.added.mean <= maxAdded);
 }
 
@@ -77,10 +74,10 @@ export function cellText({ type, removed, bytes }: Pick<Cell, "type" | "removed"
 	return `${weights}${blocks} (${formatBytes(bytes)})`;
 }
 
-function goalText({ targetSize, targetSpeedup, maxAdded }: Goal): string {
+function goalText({ targetSize, targetCompute, maxAdded }: Goal): string {
 	const parts = [
 		...(targetSize === undefined ? [] : [`at most ${formatBytes(targetSize)}`]),
-		...(targetSpeedup === undefined ? [] : [`${targetSpeedup} times fewer blocks to run`]),
+		...(targetCompute === undefined ? [] : [`${targetCompute} times fewer blocks to run`]),
 		...(maxAdded === undefined ? [] : [`the smallest file that adds no more than ${maxAdded} nats per token`]),
 	];
 	return parts.join(" and ");
@@ -133,7 +130,7 @@ function besideText(
 	if (!other) {
 		if (!pruned) return `Nothing with blocks removed fits. ${compute}`;
 		const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes)[0];
-		if (goal.targetSpeedup !== undefined) return "Quantising alone runs every block, so that it meets no speed-up by this measure.";
+		if (goal.targetCompute !== undefined) return "Quantising alone runs every block.";
 		return `Quantising alone does not fit${whole ? `: ${cellText(whole)} is the smallest` : ""}.`;
 	}
 	const more = difference(best, other);

@@ -41,24 +41,24 @@ export function frontierRequest(header: Header, whole: Pick<Weights, "file">, op
 	return { types, kmax, goal };
 }
 
-function goalOf({ targetSize, targetSpeedup }: FrontierOptions): Goal {
+function goalOf({ targetSize, targetCompute }: FrontierOptions): Goal {
 	checkTargetSize(targetSize);
-	if (targetSpeedup !== undefined && !(Number.isFinite(targetSpeedup) && targetSpeedup > 1))
-		throw new InvalidOptionError(`target-speedup must be above 1, got ${targetSpeedup}`);
-	const targets = { ...(targetSize === undefined ? {} : { targetSize }), ...(targetSpeedup === undefined ? {} : { targetSpeedup }) };
+	if (targetCompute !== undefined && !(Number.isFinite(targetCompute) && targetCompute > 1))
+		throw new InvalidOptionError(`target-compute must be above 1, got ${targetCompute}`);
+	const targets = { ...(targetSize === undefined ? {} : { targetSize }), ...(targetCompute === undefined ? {} : { targetCompute }) };
 	return Object.keys(targets).length > 0 ? targets : { maxAdded: sensibleLoss };
 }
 
-function kmaxOf({ blocks }: Header, { maxBlocks, targetSpeedup }: FrontierOptions): number {
+function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierOptions): number {
 	if (maxBlocks !== undefined && (!Number.isInteger(maxBlocks) || maxBlocks < 1))
 		throw new InvalidOptionError(`max-blocks must be a whole number of at least 1, got ${maxBlocks}`);
 	if (maxBlocks !== undefined && maxBlocks > blocks.maxRemovable)
 		throw new InvalidOptionError(`max-blocks: at most ${blocks.maxRemovable} of ${blocks.blocks} blocks can go, got ${maxBlocks}`);
-	const needed = targetSpeedup === undefined ? 1 : blocksFor(blocks.blocks, targetSpeedup);
+	const needed = targetCompute === undefined ? 1 : blocksFor(blocks.blocks, targetCompute);
 	const most = maxBlocks ?? blocks.maxRemovable;
 	if (needed > most) {
 		const bound = maxBlocks === undefined ? `at most ${most} of ${blocks.blocks} can go` : `max-blocks allows ${most}`;
-		throw new InvalidOptionError(`target-speedup ${targetSpeedup} needs ${needed} blocks removed, and ${bound}`);
+		throw new InvalidOptionError(`target-compute ${targetCompute} needs ${needed} blocks removed, and ${bound}`);
 	}
 	return maxBlocks ?? Math.max(needed, Math.min(blocks.maxRemovable, Math.max(1, Math.floor(blocks.blocks / 3))));
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type * from "./api.js";
-export { efforts, methodFacts, methods, objectives, presets, rankingMethods, stateTypes, workingWeights } from "./api.js";
+export { efforts, methodFacts, methods, objectives, presets, rankingMethods, speedups, stateTypes, workingWeights } from "./api.js";
 export { applyPlan } from "./apply.js";
 export { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
 export {
@@ -35,6 +35,7 @@ export { rankBlocks } from "./rank.js";
 export { reportCard } from "./report/card.js";
 export type { Report } from "./report/report-data.js";
 export { reportPage } from "./write-report.js";
+export { measureSpeed } from "./speed.js";
 export type { ModelFacts, SweepStats } from "./runtime/addon.js";
 export { type BuildOptions, type BuildResult, buildAddon } from "./runtime/build.js";
 export {

@@ -71,6 +71,8 @@ export function planOrigin(session: Session, output: string | undefined, options
 			maxKl: options.maxKl,
 			minAccuracy: options.minAccuracy && Object.entries(options.minAccuracy).map(([name, share]) => `${name}=${share}`),
 			ignoreGate: options.ignoreGate || undefined,
+			targetSpeedup: options.speedTarget?.value,
+			speedupOf: options.speedTarget?.of,
 			masks: options.masks,
 			effort: options.effort,
 			maxTime: options.maxTime,

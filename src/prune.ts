@@ -22,6 +22,7 @@ import { type Run, reportRun, runFacts, watched } from "./run-report.js";
 import { fewestOf, limitedAmount, mostForGate, mostThatMeet } from "./settle-amount.js";
 import type { Ledger } from "./storage/ledger.js";
 import { countsForSize, type SizeRange } from "./target-size.js";
+import { atSpeed, checkSpeedup } from "./target-speedup.js";
 import { checkTargets } from "./targets.js";
 import { sharedTime } from "./working-weights.js";
 
@@ -39,8 +40,8 @@ import { sharedTime } from "./working-weights.js";
  */
 export async function pruneGguf(model: string, output: string | undefined, given: PruneOptions = {}): Promise<PruneResult> {
 	const run: Run = { started: Date.now(), warnings: [] };
-	const options = watched(given, run);
-	const amount = amountOf(options);
+	let options = watched(given, run);
+	let amount = amountOf(options);
 	if (amount === "curve" && options.plan !== undefined) {
 		throw new InvalidOptionError(
 			"--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
@@ -52,7 +53,11 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	await checkTargets(model, output, options, amount === "curve");
 	const header = await readHeader(model, options);
 	const { blocks } = header;
-	const removable = await countOf(amount, model, header, options);
+	if (options.targetSpeedup !== undefined) {
+		options = await atSpeed(model, blocks, options);
+		amount = amountOf(options);
+	}
+	const removable = await countOf(amount as Exclude<Amount, { speedup: number }>, model, header, options);
 	const named = options.remove && checkedRemoval(model, blocks, options.remove);
 	const partly = checkEverProvable(model, blocks, named);
 	if (partly) logger(options)("warning", partly);
@@ -99,12 +104,16 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	}
 }
 
-type Amount = "curve" | "gate" | { blocks: number } | { fraction: number } | { remove: number[] } | { size: number };
+type Amount = "curve" | "gate" | { speedup: number } | { blocks: number } | { fraction: number } | { remove: number[] } | { size: number };
+
+const amounts = ["removeBlocks", "removeFraction", "remove", "targetSize", "targetSpeedup"] as const;
 
 function amountOf(options: PruneOptions): Amount {
-	const given = (["removeBlocks", "removeFraction", "remove", "targetSize"] as const).filter((name) => options[name] !== undefined);
+	const given = amounts.filter((name) => options[name] !== undefined);
 	if (given.length > 1) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
-	const { removeBlocks, removeFraction, remove } = options;
+	const { removeBlocks, removeFraction, remove, targetSpeedup } = options;
+	checkSpeedup(options);
+	if (targetSpeedup !== undefined) return { speedup: targetSpeedup };
 	if (removeBlocks !== undefined) {
 		if (!Number.isInteger(removeBlocks) || removeBlocks < 1)
 			throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
@@ -129,7 +138,12 @@ interface Removable extends Partial<SizeRange> {
 	kmax: number;
 }
 
-async function countOf(amount: Amount, path: string, header: Header, options: PruneOptions): Promise<Removable> {
+async function countOf(
+	amount: Exclude<Amount, { speedup: number }>,
+	path: string,
+	header: Header,
+	options: PruneOptions,
+): Promise<Removable> {
 	const { method = defaultMethod, quantizeFrom } = options;
 	const plan = header.blocks;
 	const { blocks, maxRemovable } = plan;

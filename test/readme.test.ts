@@ -10,7 +10,7 @@ import { tempFolder } from "./helpers/temp-folder.js";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const folders = tempFolder();
 /** Pages whose examples are run. */
-const pages = ["docs/api.md", "docs/evaluation.md", "docs/frontier.md"];
+const pages = ["docs/api.md", "docs/evaluation.md", "docs/frontier.md", "docs/speed.md"];
 
 /** The TypeScript blocks of a page. */
 function examplesOf(page: string): string[] {

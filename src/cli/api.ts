@@ -16,6 +16,8 @@ import type {
 	QuestionsOptions,
 	QuestionsResult,
 	RankResult,
+	SpeedOptions,
+	SpeedResult,
 } from "../api.js";
 
 // The command line's only door to the rest: what it expects of the public API.
@@ -35,6 +37,7 @@ export interface Api {
 	applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult>;
 	evaluateModel(model: string, options: EvaluateOptions): Promise<EvaluateResult>;
 	evaluateQuestions(model: string, options: QuestionsOptions): Promise<QuestionsResult>;
+	measureSpeed(model: string, options: SpeedOptions): Promise<SpeedResult>;
 	inspectModel(path: string): Promise<InspectResult>;
 	buildAddon(options: BuildOptions): Promise<BuildResult>;
 	listRuns(options?: RunsOptions): Promise<RunFolder[]>;

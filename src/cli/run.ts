@@ -9,13 +9,14 @@ import { inspectCommand } from "./commands/inspect.js";
 import { pruneCommand } from "./commands/prune.js";
 import { rankCommand } from "./commands/rank.js";
 import { runsCommand, runsCommandNames } from "./commands/runs.js";
+import { speedCommand } from "./commands/speed.js";
 import { CliContext, type CliIo, type GlobalArguments } from "./context.js";
 import { UsageError } from "./exit.js";
 import { globalOptions } from "./options.js";
 import { closest } from "./suggest.js";
 
 /** Commands beside the default one. */
-export const commandNames = ["rank", "compare", "frontier", "apply", "evaluate", "inspect", "build", "runs"] as const;
+export const commandNames = ["rank", "compare", "frontier", "apply", "evaluate", "speed", "inspect", "build", "runs"] as const;
 
 const EPILOGUE = `Blocks are numbered from 0, as in the tensor names (blk.0, blk.1, ...).
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interrupted.`;
@@ -25,6 +26,7 @@ const SWITCHES: readonly string[] = [
 	...Object.keys(globalOptions),
 	"dry-run",
 	"quantized-alternatives",
+	"speed",
 	"overwrite",
 	"ignore-gate",
 	"allow-unknown-architecture",
@@ -82,6 +84,7 @@ function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
 		.command(frontierCommand(context))
 		.command(applyCommand(context))
 		.command(evaluateCommand(context))
+		.command(speedCommand(context))
 		.command(inspectCommand(context))
 		.command(buildCommand(context))
 		.command(runsCommand(context))

@@ -34,6 +34,10 @@ export function reportCard(report: Report): string {
 				: []),
 		);
 	}
+	if (speed)
+		parts.push(
+			escaped(`Speed: ${speed.conditions}${speed.context === undefined ? "" : ` Memory with ${speed.context} tokens of context.`}`),
+		);
 	const { seed, versions } = reproduce;
 	parts.push(
 		"## How it was made",

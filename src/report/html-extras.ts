@@ -1,7 +1,7 @@
 import { formatSignificant } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
 import type { Section } from "./html.js";
-import type { Report, ReportSpeed } from "./report-data.js";
+import type { Report, ReportSpeed, ReportTextCheck } from "./report-data.js";
 import { speedText } from "./summary.js";
 import { html, table } from "./tags.js";
 
@@ -54,14 +54,34 @@ function spread({ low, high }: ReportSpeed["figures"][number]["before"]): string
 	return low === undefined || high === undefined ? "" : ` (${formatSignificant(low)} to ${formatSignificant(high)})`;
 }
 
-/** Texts of both models side by side. */
-export function samplesSection(samples: NonNullable<Report["samples"]>): Section {
-	return {
-		id: "samples",
-		title: "Text from both models",
-		body: html`${samples.map(({ prompt, before, after, mode }, i) => sideBySide(`Prompt ${i + 1}${mode === undefined ? "" : `, ${mode}`}`, prompt, before, after))}`,
-	};
+/** Texts of both models side by side, with what is wrong with each. */
+export function samplesSection(samples: NonNullable<Report["samples"]>, check: ReportTextCheck | undefined): Section {
+	const shown = samples.map(({ prompt, before, after, mode, marks }, i) =>
+		sideBySide(`Text ${i + 1}${mode === undefined ? "" : `, ${mode}`}`, prompt, before, after, marks),
+	);
+	return { id: "samples", title: "Text from both models", body: html`${check && checkTable(check)}${shown}` };
 }
+
+/** What the marks add up to. */
+function checkTable({ conditions, texts, kinds, distinct }: ReportTextCheck) {
+	const columns = [{ title: "" }, { title: "before", figures: true }, { title: "after", figures: true }, { title: "result" }];
+	const rows = kinds.map(({ kind, before, after, worse }) => [
+		kindTitles[kind],
+		`${before} of ${texts}`,
+		`${after} of ${texts}`,
+		html`<span class="${worse ? "bad" : "good"}">${worse ? "✕ worse" : "✓ no change that counts"}</span>`,
+	]);
+	const percent = (share: number) => `${Math.round(100 * share)} %`;
+	return html`<p>${conditions}</p>
+${table("Texts that are marked", columns, [...rows, ["trigrams that are new", percent(distinct.before), percent(distinct.after), ""]])}`;
+}
+
+const kindTitles: Readonly<Record<ReportTextCheck["kinds"][number]["kind"], string>> = {
+	loop: "end in a loop",
+	repetition: "repeat themselves",
+	script: "change their script",
+	empty: "say nothing",
+};
 
 /** Texts that the pruned model breaks on. */
 export function collapseSection(collapse: NonNullable<Report["collapse"]>): Section {
@@ -73,11 +93,13 @@ export function collapseSection(collapse: NonNullable<Report["collapse"]>): Sect
 	};
 }
 
-function sideBySide(title: string, prompt: string, before: string, after: string) {
-	const side = (name: string, text: string) =>
-		html`<div><h4>${name}</h4><p class="text" dir="auto">${text === "" ? html`<em>(nothing)</em>` : text}</p></div>`;
+type Marks = NonNullable<NonNullable<Report["samples"]>[number]["marks"]>;
+
+function sideBySide(title: string, prompt: string, before: string, after: string, marks?: Marks) {
+	const side = (name: string, text: string, kinds: Marks["before"] = []) =>
+		html`<div><h4>${name}${kinds.map((kind) => html` <span class="bad">✕ ${kind}</span>`)}</h4><p class="text" dir="auto">${text === "" ? html`<em>(nothing)</em>` : text}</p></div>`;
 	return html`<h3>${title}</h3>
 <div class="prompt"><h4>Prompt</h4><p class="text" dir="auto">${prompt}</p></div>
-<div class="pair">${side("Before", before)}${side("After", after)}</div>
+<div class="pair">${side("Before", before, marks?.before)}${side("After", after, marks?.after)}</div>
 `;
 }

@@ -83,7 +83,7 @@ function typographic(text: string): string {
 }
 
 function sectionsOf(report: Report): Section[] {
-	const { quality, curve, interactions, surrogate, alternatives, gate, speed, samples, collapse } = report;
+	const { quality, curve, interactions, surrogate, alternatives, gate, speed, samples, textCheck, collapse } = report;
 	return [
 		...(quality ? [{ id: "before-after", title: "Before and after", body: qualityBody(report, quality) }] : []),
 		...(gate ? [gateSection(gate)] : []),
@@ -92,7 +92,7 @@ function sectionsOf(report: Report): Section[] {
 		...(curve ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve) }] : []),
 		...(alternatives ? [{ id: "alternatives", title: "Pruning beside quantising", body: alternativesBody(alternatives) }] : []),
 		...(speed ? [speedSection(speed)] : []),
-		...(samples ? [samplesSection(samples)] : []),
+		...(samples ? [samplesSection(samples, textCheck)] : []),
 		...(collapse ? [collapseSection(collapse)] : []),
 		...(interactions?.length
 			? [{ id: "pairs", title: "Which blocks stand in for which", body: interactionsFigure(interactions, report) }]

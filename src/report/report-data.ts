@@ -14,6 +14,7 @@ import {
 	share,
 	speed,
 	text,
+	textCheck,
 } from "./report-sections.js";
 
 /** `format` of every report. */
@@ -202,6 +203,7 @@ export const reportSchema = v.strictObject({
 	warnings: says(v.array(text), "What the run warned of, and remarks of the search."),
 	speed: v.optional(speed),
 	samples: v.optional(samples),
+	textCheck: v.optional(says(textCheck, "What is wrong with the continuations of both models, counted.")),
 	collapse: v.optional(collapse),
 	alternatives: v.optional(alternatives),
 	gate: v.optional(gate),
@@ -216,7 +218,7 @@ export const reportSchema = v.strictObject({
  */
 export type Report = v.InferOutput<typeof reportSchema>;
 /** Sections that other measurements than those of a search fill. */
-export type ReportExtras = Partial<Pick<Report, "speed" | "samples" | "collapse" | "alternatives" | "gate">>;
+export type ReportExtras = Partial<Pick<Report, "speed" | "samples" | "textCheck" | "collapse" | "alternatives" | "gate">>;
 export type ReportFigure = NonNullable<Report["quality"]>["figures"][number];
 export type ReportBlock = Report["blocks"]["list"][number];
 export type ReportCurve = NonNullable<Report["curve"]>;
@@ -224,3 +226,4 @@ export type ReportInteraction = NonNullable<Report["interactions"]>[number];
 export type ReportSurrogate = NonNullable<Report["surrogate"]>;
 export type ReportAlternatives = NonNullable<Report["alternatives"]>;
 export type ReportSpeed = NonNullable<Report["speed"]>;
+export type ReportTextCheck = NonNullable<Report["textCheck"]>;

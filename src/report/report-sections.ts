@@ -27,7 +27,10 @@ export const speed = v.strictObject({
 	context: v.optional(says(positive, "Tokens of context that the key-value cache is given for.")),
 	figures: v.array(
 		v.strictObject({
-			name: says(text, "`prompt`, `generation`: tokens per second; `memory`, `kvCache`: bytes."),
+			name: says(
+				text,
+				"`prompt`, `generation`: tokens per second; `memory` and what of it are `weights`, `compute` (buffers) and `kvCache`: bytes.",
+			),
 			unit: v.picklist(["tokens per second", "bytes"]),
 			before: spread,
 			after: spread,
@@ -37,18 +40,43 @@ export const speed = v.strictObject({
 	),
 });
 
+const collapseKind = says(
+	v.picklist(["loop", "repetition", "script", "empty"]),
+	"`loop`: the end repeats one piece; `repetition`: less than half of the trigrams are new; `script`: letters that the prompt's scripts lack, or no text; `empty`: nothing to see.",
+);
+
 export const samples = v.array(
 	v.strictObject({
 		prompt: v.string(),
 		before: says(v.string(), "Continuation by the source."),
 		after: says(v.string(), "Continuation by the pruned model."),
 		mode: v.optional(says(text, "How tokens were taken: `greedy` or `sampled`.")),
+		marks: v.optional(
+			says(v.strictObject({ before: v.array(collapseKind), after: v.array(collapseKind) }), "What is wrong with each continuation."),
+		),
 	}),
 );
 
+export const textCheck = v.strictObject({
+	conditions: says(text, "What was drawn and how, in words."),
+	texts: says(natural, "Continuations by each model."),
+	kinds: says(
+		v.array(
+			v.strictObject({
+				kind: collapseKind,
+				before: natural,
+				after: natural,
+				worse: says(v.boolean(), "Whether so many more texts are marked than before that it counts as a change."),
+			}),
+		),
+		"Texts of the source and of the pruned model that are marked, by kind.",
+	),
+	distinct: says(v.strictObject({ before: share, after: share }), "Mean share of trigrams that are not repeated."),
+});
+
 export const collapse = v.array(
 	v.strictObject({
-		kind: says(text, "What changed: `loop`, `repetition`, `script`, `language`, `empty`."),
+		kind: says(text, "What changed: `loop`, `repetition`, `script`, `empty`."),
 		prompt: v.string(),
 		before: v.string(),
 		after: v.string(),

@@ -1,5 +1,5 @@
 import { type FigureText, figureText } from "./figures.js";
-import { formatDifference, formatSignificant } from "./format.js";
+import { formatDifference, formatRatio, formatSignificant } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
 import type { Report, ReportSpeed } from "./report-data.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
@@ -22,6 +22,7 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 	const parts = [paint("bold", wrapped(verdict.headline, width), style), paint(color, wrapped(verdict.reason, width), style)];
 	if (alternatives) parts.push(wrapped(alternatives.verdict, width));
 	parts.push("", rowsTable(report, style).trimEnd());
+	if (report.speed) parts.push(wrapped(speedLine(report.speed), width));
 	const quantised = quantisedText(report);
 	if (quantised) parts.push(wrapped(quantised, width));
 	for (const figure of (gate ?? []).slice(0, mostLimits)) parts.push(paint(figure.met ? "green" : "red", gateLine(figure), style));
@@ -43,7 +44,21 @@ function detailLines({ quality, surrogate }: Report, room: number, style: TextSt
 	return ["", sourcesTable(rows, style).trimEnd(), ...(rows.length + 2 + line.length > room ? [] : line)];
 }
 
-function rowsTable({ quality, speed }: Report, style: TextStyle): string {
+/** How fast and how large beside before, in one line. */
+export function speedLine({ figures, context }: ReportSpeed): string {
+	const rates = figures.filter(({ unit }) => unit === "tokens per second");
+	const sizes = figures.filter(({ name }) => name === "memory" || name === "kvCache");
+	const parts = [
+		...rates.map(
+			({ name, before, after, ratio }) =>
+				`${name} ${formatRatio(ratio)} (${formatSignificant(before.value)} -> ${formatSignificant(after.value)} tokens/s)`,
+		),
+		...sizes.map((figure) => `${figure.name === "memory" ? "memory" : "key-value cache"} ${speedText(figure).change}`),
+	];
+	return `Speed: ${parts.join(", ")}${context === undefined ? "" : ` (${context} tokens of context)`}.`;
+}
+
+function rowsTable({ quality }: Report, style: TextStyle): string {
 	const right = "right" as const;
 	const columns = [
 		{ title: quality?.quantized ? `report fold, ${quality.quantized.type}` : "report fold" },
@@ -51,7 +66,7 @@ function rowsTable({ quality, speed }: Report, style: TextStyle): string {
 		{ title: "after", align: right },
 		{ title: "change", align: right },
 	];
-	const rows: Omit<FigureText, "interval">[] = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedText)];
+	const rows: Omit<FigureText, "interval">[] = (quality?.figures ?? []).map(figureText);
 	return formatTable(
 		columns,
 		rows.map(({ title, before, after, change }) => [title, before, after, change]),
@@ -74,8 +89,10 @@ export function quantisedText({ quality }: Report): string | undefined {
 const speedTitles: Readonly<Record<string, string>> = {
 	prompt: "prompt (tokens/s)",
 	generation: "generation (tokens/s)",
-	memory: "memory",
-	kvCache: "key-value cache",
+	memory: "memory in all",
+	weights: "of it weights",
+	compute: "of it compute buffers",
+	kvCache: "of it key-value cache",
 };
 
 /** A figure of the speed as text. */

@@ -19,6 +19,12 @@ export interface Addon {
 	info(): AddonInfo;
 	/** Cancels the jobs of this thread and waits until none computes any more, a few seconds at most. */
 	stopJobs(): void;
+	measureSpeed(
+		sides: { model: NativeModel; mask: Uint8Array }[],
+		options: { promptTokens: number; generatedTokens: number; repetitions: number; ubatch: number; threads: number; context: number },
+		cancel: CancelToken,
+		onProgress: (done: number, total: number) => void,
+	): Promise<SpeedFigures[]>;
 	quantize(
 		input: string,
 		output: string,
@@ -92,6 +98,15 @@ export interface MaskFigures {
 	digests?: string[];
 }
 
+/** What was measured of one side: seconds, one a repetition, and bytes with the context that was asked for. */
+export interface SpeedFigures {
+	promptSeconds: Float64Array;
+	generationSeconds: Float64Array;
+	weights: number;
+	kvCache: number;
+	compute: number;
+}
+
 /** An opaque handle on distributions that the native side keeps. */
 export interface NativeReference {
 	readonly nativeReference: unique symbol;
@@ -133,7 +148,7 @@ export interface NativeModel {
 	): Promise<{ cosine: Float64Array; angular: Float64Array }>;
 	sample(
 		prompts: Int32Array[],
-		options: { length: number; stopAtEog: boolean; temperature: number; seed: number; threads: number },
+		options: { length: number; stopAtEog: boolean; temperature: number; seed: number; threads: number; mask?: Uint8Array | undefined },
 		cancel: CancelToken,
 		onProgress: (done: number, total: number) => void,
 	): Promise<Int32Array[]>;

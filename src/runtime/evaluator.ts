@@ -211,14 +211,6 @@ export class Evaluator {
 		);
 	}
 
-	/** The empty set is no file, but has a value: the head alone, run through a block made the identity. */
-	#problemOf(removed: number[]): string | undefined {
-		const { blocks } = this.model;
-		if (removed.length === 0) return undefined;
-		if (removed.length < this.model.facts.blocks || blocks.support === "refused") return blocks.check(removed);
-		return blocks.view.empty.length > 0 ? undefined : "no block can be made the identity";
-	}
-
 	#checkWindows(windows: TokenWindows): void {
 		const { contextLength, vocabulary } = this.model.facts;
 		if (!(windows.count >= 1) || !(windows.length >= 2) || windows.tokens.length !== windows.count * windows.length) {
@@ -240,17 +232,27 @@ export class Evaluator {
 	#packMasks(masks: readonly BlockMask[]): Uint8Array {
 		const { blocks } = this.model.facts;
 		const packed = new Uint8Array(masks.length * blocks);
-		masks.forEach((mask, i) => {
-			const bytes = mask.toBytes();
-			if (bytes.length !== blocks) throw new InvalidMaskError(`a mask of ${bytes.length} blocks was given for a model of ${blocks}`);
-			const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
-			const problem = this.#problemOf(removed);
-			if (problem)
-				throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${this.model.facts.architecture}: ${problem}`);
-			packed.set(bytes, i * blocks);
-		});
+		for (const [i, mask] of masks.entries()) packed.set(packMask(this.model, mask), i * blocks);
 		return packed;
 	}
+}
+
+/** One byte a block, checked. @throws InvalidMaskError for a set that the model cannot run */
+export function packMask(model: Model, mask: BlockMask): Uint8Array {
+	const { blocks, architecture } = model.facts;
+	const bytes = mask.toBytes();
+	if (bytes.length !== blocks) throw new InvalidMaskError(`a mask of ${bytes.length} blocks was given for a model of ${blocks}`);
+	const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
+	const problem = problemOf(model, removed);
+	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${architecture}: ${problem}`);
+	return bytes;
+}
+
+/** The empty set is no file, but has a value: the head alone, run through a block made the identity. */
+function problemOf({ blocks, facts }: Model, removed: number[]): string | undefined {
+	if (removed.length === 0) return undefined;
+	if (removed.length < facts.blocks || blocks.support === "refused") return blocks.check(removed);
+	return blocks.view.empty.length > 0 ? undefined : "no block can be made the identity";
 }
 
 function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, perToken }: EvaluateOptions): Evaluation {

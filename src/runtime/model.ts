@@ -5,7 +5,7 @@ import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js
 import { type Addon, loadAddon } from "./addon.js";
 import type { BuildOptions } from "./build.js";
 import { fromNative, type Guard, runNative, untilAborted } from "./cancel.js";
-import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
+import { type BlockMask, Evaluator, type EvaluatorOptions, packMask } from "./evaluator.js";
 import { checkLoadable, checkMeasurable } from "./loadable.js";
 import { checkMemory } from "./memory.js";
 import { defaultThreads } from "./threads.js";
@@ -43,8 +43,10 @@ export interface SampleOptions {
 	length: number;
 	/** Ends a sequence after its first end-of-generation token. @default false */
 	stopAtEog?: boolean | undefined;
-	/** Above 0. @default 1 */
+	/** At least 0, which takes the most likely token. @default 1 */
 	temperature?: number | undefined;
+	/** Run these blocks only. @default all */
+	mask?: BlockMask | undefined;
 	/** Sequence i draws from its own stream, made of (seed, i). A whole number from 0. @default 0 */
 	seed?: number | undefined;
 	signal?: AbortSignal | undefined;
@@ -156,11 +158,12 @@ export class Model {
 	/**
 	 * Samples text of the model's own, one sequence a prompt; each begins with its prompt.
 	 * @throws UnsupportedArchitectureError where the model gives no logits
-	 * @throws InvalidOptionError, EvaluationError, DisposedError, or `signal.reason`
+	 * @throws InvalidMaskError, InvalidOptionError, EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async sample(prompts: readonly Int32Array[], options: SampleOptions): Promise<Int32Array[]> {
 		checkMeasurable(this.path, this.blocks);
 		checkSampling(this.facts, prompts, options);
+		const mask = options.mask && packMask(this, options.mask);
 		return this.runJob(options.signal, (native, cancel, guard) =>
 			native.sample(
 				[...prompts],
@@ -170,6 +173,7 @@ export class Model {
 					temperature: options.temperature ?? 1,
 					seed: options.seed ?? 0,
 					threads: this.threads,
+					mask,
 				},
 				cancel,
 				guard((done, total) => options.onProgress?.(done, total)),
@@ -194,6 +198,11 @@ export class Model {
 
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.dispose();
+	}
+
+	/** The addon that computes. @internal */
+	get addon(): Addon {
+		return this.#addon;
 	}
 
 	/**
@@ -240,7 +249,7 @@ function checkSampling(
 	};
 	if (!Number.isInteger(length) || length < 1 || length > contextLength)
 		fail(`length must be 1 to ${contextLength} tokens (the model's context), got ${length}`);
-	if (!(temperature > 0 && Number.isFinite(temperature))) fail(`temperature must be above 0, got ${temperature}`);
+	if (!(temperature >= 0 && Number.isFinite(temperature))) fail(`temperature must be at least 0, got ${temperature}`);
 	if (!Number.isSafeInteger(seed) || seed < 0) fail(`seed must be a whole number from 0, got ${seed}`);
 	for (const prompt of prompts) {
 		if (prompt.length === 0) fail("a prompt needs at least one token (for example the start token)");

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { gateSchema } from "./plan-gate.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
+import { speedSchema } from "./plan-speed.js";
 
 /** `format` of every plan. */
 export const PLAN_FORMAT = "prune-gguf-plan";
@@ -176,6 +177,8 @@ export const planSchema = v.pipe(
 		gate: v.optional(gateSchema),
 		quantized: v.optional(quantizedSchema),
 		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
+		/** Speed and memory before and after. */
+		speed: v.optional(speedSchema),
 		versions: v.strictObject({ "prune-gguf": text, "llama.cpp": text }),
 		/** Back end that computed the losses. */
 		backend: text,

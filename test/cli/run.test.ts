@@ -107,8 +107,14 @@ describe("usage errors", () => {
 		["frontier", /argument is missing/i],
 		["frontier m.gguf --target-size big", /--target-size: expected a size such as 60MB.*"big"/],
 		["frontier m.gguf --target-size 0GB", /--target-size: expected a size/],
-		["frontier m.gguf --target-speedup 1", /--target-speedup: expected a number above 1/],
-		["frontier m.gguf --target-speedup 0.5", /--target-speedup: expected a number of at least 1/],
+		["speed m.gguf o.gguf --remove 3", /beside one of them/],
+		["speed m.gguf --repetitions 0", /--repetitions: expected a whole number from 1 to 1000/],
+		["m.gguf --target-speedup fast", /--target-speedup: expected a number from 1 to 1000/],
+		["m.gguf --target-speedup 1.3 --remove-blocks 3", /exclude each other/],
+		["m.gguf --speedup-of both", /--speedup-of: expected one of generation, prompt/],
+		["m.gguf --speed=yes", /--speed: takes no value/],
+		["frontier m.gguf --target-compute 1", /--target-compute: expected a number above 1/],
+		["frontier m.gguf --target-compute 0.5", /--target-compute: expected a number of at least 1/],
 		["frontier m.gguf --types Q8_0,Q9", /--types: expected one of .*"Q9"/],
 		["frontier m.gguf --types Q8_0,q8_0", /--types: Q8_0 is named twice/],
 		["frontier m.gguf --max-blocks 0", /--max-blocks: .*at least 1/],
@@ -256,10 +262,25 @@ describe("arguments", () => {
 				},
 			],
 		});
-		expect((await one("frontier m.gguf --target-size 4GiB --target-speedup 1.3"))?.args[1]).toMatchObject({
+		expect((await one("frontier m.gguf --target-size 4GiB --target-compute 1.3"))?.args[1]).toMatchObject({
 			targetSize: 4 * 2 ** 30,
-			targetSpeedup: 1.3,
+			targetCompute: 1.3,
 		});
+		expect(
+			await one("speed m.gguf --remove 3,7-8 --prompt-tokens 128 --generated-tokens 16 --repetitions 9 --context 2048 --threads 2"),
+		).toEqual({
+			name: "measureSpeed",
+			args: [
+				"m.gguf",
+				{ ...everything, remove: [3, 7, 8], promptTokens: 128, generatedTokens: 16, repetitions: 9, context: 2048, threads: 2 },
+			],
+		});
+		expect(await one("speed m.gguf o.gguf")).toEqual({ name: "measureSpeed", args: ["m.gguf", { ...everything, against: "o.gguf" }] });
+		expect(await one("m.gguf o.gguf --target-speedup 1.3 --speedup-of prompt --no-speed --samples 6")).toEqual({
+			name: "pruneGguf",
+			args: ["m.gguf", "o.gguf", { ...everything, targetSpeedup: 1.3, speedupOf: "prompt", speed: false, samples: 6 }],
+		});
+		expect((await one("m.gguf o.gguf --remove 3 --no-samples"))?.args[2]).toEqual({ ...everything, remove: [3], samples: 0 });
 		expect(await one("inspect m.gguf")).toEqual({ name: "inspectModel", args: ["m.gguf"] });
 		expect(await one("evaluate m.gguf --questions q.jsonl --limit 20 --against o.gguf")).toEqual({
 			name: "evaluateQuestions",

@@ -3,8 +3,11 @@ import { beforeEach } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { tempFolder } from "./temp-folder.js";
 
-/** Small folds: what is tested does not depend on how much text there is. Drawing a report takes as long as a small search. */
-export const small = { windows: 3, windowLength: 32, threads: 2, report: false } satisfies PruneOptions;
+/**
+ * Small folds: what is tested does not depend on how much text there is. Drawing a report, and measuring speed and texts, take as long as
+ * a small search.
+ */
+export const small = { windows: 3, windowLength: 32, threads: 2, report: false, speed: false, samples: 0 } satisfies PruneOptions;
 
 /** A folder of the test file, in which each test has a home (kept measurements and plans) of its own. */
 export function ownHomes() {

@@ -51,9 +51,19 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 			],
 		},
 		samples: [
-			{ prompt: "Once upon a time", before: "there was a whale.\nIt swam.", after: "there was a a a", mode: "greedy" },
+			{
+				...{ prompt: "Once upon a time", before: "there was a whale.\nIt swam.", after: "there was a a a", mode: "greedy" },
+				marks: { before: [], after: ["loop"] },
+			},
 			{ prompt: name, before: name, after: "" },
 		],
+		textCheck: {
+			...{ conditions: `At most 64 tokens after each prompt of ${name}.`, texts: 2, distinct: { before: 0.97, after: 0.4 } },
+			kinds: [
+				{ kind: "loop", before: 0, after: 2, worse: true },
+				{ kind: "script", before: 0, after: 0, worse: false },
+			],
+		},
 		collapse: [{ kind: "loop", prompt: name, before: "fine", after: "a a a a a a", message: `the continuation repeats "a" (${name})` }],
 		alternatives: alternatives(name),
 		gate: [

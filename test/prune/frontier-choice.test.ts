@@ -49,9 +49,9 @@ describe("the best choice", () => {
 		expect(judge({ maxAdded: 0.1 }).best).toMatchObject({ type: "Q4_K_M", removed: [] });
 	});
 
-	it("keeps a speed-up by blocks", () => {
-		expect(judge({ targetSpeedup: 1.25 }).best).toMatchObject({ type: "own", removed: [1, 2] });
-		expect(judge({ targetSpeedup: 1.25, targetSize: 500 }).best).toMatchObject({ type: "Q8_0", removed: [1, 2] });
+	it("keeps to fewer blocks", () => {
+		expect(judge({ targetCompute: 1.25 }).best).toMatchObject({ type: "own", removed: [1, 2] });
+		expect(judge({ targetCompute: 1.25, targetSize: 500 }).best).toMatchObject({ type: "Q8_0", removed: [1, 2] });
 		expect([blocksFor(30, 1.3), blocksFor(10, 1.25), blocksFor(10, 2)]).toEqual([7, 2, 5]);
 	});
 
@@ -90,7 +90,7 @@ describe("the verdict", () => {
 			text: expect.stringMatching(/Quantising alone costs more: Q2_K \(200 B\) adds 0\.540/),
 		});
 		expect(judge({ targetSize: 180 }).verdict.text).toMatch(/Quantising alone does not fit: Q2_K \(200 B\) is the smallest/);
-		expect(judge({ targetSpeedup: 1.25 }).verdict).toMatchObject({ better: "pruning", text: expect.stringContaining("meets no speed-up") });
+		expect(judge({ targetCompute: 1.25 }).verdict).toMatchObject({ better: "pruning", text: expect.stringContaining("runs every block") });
 		expect(judge({ maxAdded: 0.1 }).verdict.text).toMatch(/Nothing with blocks removed fits/);
 	});
 

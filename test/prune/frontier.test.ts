@@ -72,7 +72,7 @@ describe("findFrontier", () => {
 	});
 
 	it("counts blocks for a speed-up, which no type alone reaches", async () => {
-		const result = await findFrontier(f16, { ...options, targetSpeedup: 1.2 });
+		const result = await findFrontier(f16, { ...options, targetCompute: 1.2 });
 		expect(result.best!.removed).toHaveLength(2);
 		expect(result.cells.filter(({ fits }) => fits).every(({ removed }) => removed.length === 2)).toBe(true);
 		expect(result.verdict.text).toMatch(/1\.2 times fewer blocks.*Quantising alone runs every block/);
@@ -145,8 +145,8 @@ describe("findFrontier", () => {
 	it.each<[string, FrontierOptions, RegExp]>([
 		["no size", { targetSize: 0 }, /target-size must be/],
 		["a size out of reach", { targetSize: 1000 }, /target-size 1\.0 kB is out of reach/],
-		["no speed-up", { targetSpeedup: 1 }, /target-speedup must be above 1/],
-		["a speed-up beyond the blocks allowed", { targetSpeedup: 2 }, /needs 6 blocks removed, and max-blocks allows 2/],
+		["no fewer blocks", { targetCompute: 1 }, /target-compute must be above 1/],
+		["fewer blocks than are allowed", { targetCompute: 2 }, /needs 6 blocks removed, and max-blocks allows 2/],
 		["more blocks than can go", { maxBlocks: 12 }, /at most 11 of 12/],
 		["an unknown type", { types: ["Q9" as "Q8_0"] }, /no type Q9/],
 		["a type twice", { types: ["Q8_0", "Q8_0"] }, /Q8_0 is named twice/],

@@ -10,7 +10,7 @@ describe("the terminal summary", () => {
 		expect(text.startsWith(`${report.verdict.headline} ${report.verdict.reason} `)).toBe(true);
 	});
 
-	it("has a row for each figure, speed among them", () => {
+	it("has a row for each figure, and speed and memory in a line", () => {
 		const text = summaryText(report);
 		expect(text).toMatch(/^report fold +before +after +change$/m);
 		expect(text).toMatch(/^loss \(nats per token\) +3\.150 +3\.955 +\+0\.805 ± 0\.050$/m);
@@ -18,8 +18,9 @@ describe("the terminal summary", () => {
 		expect(text).toMatch(/^same top token +100 % +58 % +-42\.0 ± 1\.2 %$/m);
 		expect(text).toMatch(/^blocks +30 +24 +-6$/m);
 		expect(text).toMatch(/^parameters +134\.5 M +113\.3 M +-15\.8 %$/m);
-		expect(text).toMatch(/^generation \(tokens\/s\) +41\.2 +50\.1 +\+22\.0 %$/m);
-		expect(text).toMatch(/^key-value cache +94\.0 MB +75\.0 MB +-20\.2 %$/m);
+		expect(text.replace(/\n/g, " ")).toContain(
+			" Speed: prompt x 1.25 (210 -> 262 tokens/s), generation x 1.22 (41.2 -> 50.1 tokens/s), memory -13.9 %, key-value cache -20.2 % (4096 tokens of context). ",
+		);
 		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24\n");
 		expect(text).toContain("1 text collapsed: loop\n");
 	});
@@ -70,7 +71,7 @@ describe("the terminal summary", () => {
 
 it("speedText scales bytes and keeps three digits of speed", () => {
 	expect(speedText({ name: "memory", unit: "bytes", before: { value: 2e9 }, after: { value: 1e9 }, ratio: 0.5 })).toMatchObject({
-		...{ title: "memory", before: "2.0 GB", after: "1.0 GB", change: "-50.0 %" },
+		...{ title: "memory in all", before: "2.0 GB", after: "1.0 GB", change: "-50.0 %" },
 	});
 	expect(
 		speedText({ name: "prompt", unit: "tokens per second", before: { value: 1234.5 }, after: { value: 9.8765 }, ratio: 0.008 }),

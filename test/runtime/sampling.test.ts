@@ -52,7 +52,6 @@ describe("sampling", () => {
 		{ length: 0 },
 		{ length: -1 },
 		{ length: 257 },
-		{ length: 8, temperature: 0 },
 		{ length: 8, temperature: -1 },
 		{ length: 8, temperature: Number.NaN },
 		{ length: 8, seed: -5 },

@@ -13,13 +13,13 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.positional("model", modelPositional)
 		.options({
 			"target-size": targetSizeOption,
-			"target-speedup": valueOption(
-				"How many times fewer blocks to run at least, such as 1.3",
+			"target-compute": valueOption(
+				"How many times fewer blocks to run at least, such as 1.3 (blocks are counted; a measured speed-up is smaller)",
 				groups.amount,
-				numberOption("target-speedup", { min: 1 }),
+				numberOption("target-compute", { min: 1 }),
 			),
 			"max-blocks": valueOption(
-				"Blocks to remove at most [default: a third, or what the speed-up needs]",
+				"Blocks to remove at most [default: a third, or what --target-compute needs]",
 				groups.amount,
 				integerOption("max-blocks", { min: 1 }),
 			),
@@ -30,13 +30,13 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			overwrite: overwriteOption,
 		})
 		.check((args) => {
-			const speedup = args["target-speedup"];
-			if (speedup === undefined || speedup > 1) return true;
-			throw new UsageError("--target-speedup: expected a number above 1, such as 1.3.");
+			const times = args["target-compute"];
+			if (times === undefined || times > 1) return true;
+			throw new UsageError("--target-compute: expected a number above 1, such as 1.3.");
 		})
 		.example("$0 frontier model-f16.gguf", "Every number of blocks in every usual type, and the smallest file that loses little")
 		.example("$0 frontier model-f16.gguf --target-size 3.5GB", "The best way to a file of that size")
-		.example("$0 frontier model.gguf --quantize-from model-f16.gguf --target-speedup 1.3 --types Q8_0,Q4_K_M", "Fewer blocks to run");
+		.example("$0 frontier model.gguf --quantize-from model-f16.gguf --target-compute 1.3 --types Q8_0,Q4_K_M", "Fewer blocks to run");
 
 /** Block count x quantisation; no model is written. */
 export function frontierCommand(context: CliContext) {
@@ -48,8 +48,8 @@ export function frontierCommand(context: CliContext) {
 			context.perform(
 				args,
 				async ({ api, signal, onProgress, onLog, style }) => {
-					const { targetSize, targetSpeedup, types, maxBlocks, quantizeFrom, output, overwrite } = args;
-					const goal = { targetSize, targetSpeedup, types, maxBlocks, quantizeFrom };
+					const { targetSize, targetCompute, types, maxBlocks, quantizeFrom, output, overwrite } = args;
+					const goal = { targetSize, targetCompute, types, maxBlocks, quantizeFrom };
 					const { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed } = args;
 					const search = { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed };
 					const { calibration, windows, windowLength, threads, gpuLayers } = args;

@@ -18,6 +18,7 @@ import {
 } from "../options.js";
 import { gateArguments, gateOptions } from "../gate-options.js";
 import { quantizeOptions, targetSizeOption } from "../quantize-options.js";
+import { pairOptions, targetSpeedupOptions } from "../speed-options.js";
 import { closest } from "../suggest.js";
 import { pruneText } from "../views.js";
 
@@ -35,6 +36,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
 			"target-size": targetSizeOption,
 			...gateOptions,
+			...targetSpeedupOptions,
 			...measureOptions,
 			rounds: roundsOption,
 			...quantizeOptions,
@@ -47,6 +49,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"save-plan": textValue("save-plan", "Where to write the plan [default: OUTPUT.plan.json, or among the kept runs]", groups.output),
 			report: reportOption,
 			"model-card": textValue("model-card", "Where to write a short model card in Markdown [default: none]", groups.output),
+			...pairOptions,
 			"dry-run": {
 				describe: "Say what would be measured and how long it would take; write nothing",
 				type: "boolean",
@@ -57,6 +60,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.conflicts("remove-blocks", ["remove-fraction", "remove", "target-size"])
 		.conflicts("remove-fraction", ["remove", "target-size"])
 		.conflicts("remove", "target-size")
+		.conflicts("target-speedup", ["remove-blocks", "remove-fraction", "remove", "target-size"])
 		.example("$0 model.gguf", "Measure, show the loss against the blocks removed, write nothing")
 		.example("$0 model.gguf small.gguf --remove-blocks 6", "Remove the six blocks that are missed least")
 		.example("$0 model.gguf small.gguf --remove-fraction 25% --calibration notes.txt", "A quarter of the blocks, judged on your own text")
@@ -64,6 +68,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"$0 model.gguf small.gguf --remove-blocks 4 --calibration chat.jsonl=2 code.txt",
 			"Two kinds of work, the first counting twice",
 		)
+		.example("$0 model.gguf small.gguf --target-speedup 1.3", "As many as make generation 1.3 times as fast on this machine")
 		.example("$0 model.gguf small.gguf --remove 3,7,11", "Remove these blocks, and measure what it costs")
 		.example("$0 model.gguf small.gguf --max-ppl-ratio 1.2", "As many blocks as raise perplexity by no more than a fifth")
 		.example(
@@ -87,6 +92,8 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						removeBlocks: args.removeBlocks,
 						removeFraction: args.removeFraction,
 						remove: args.remove,
+						targetSpeedup: args.targetSpeedup,
+						speedupOf: args.speedupOf,
 						method: args.method,
 						masks: args.masks,
 						effort: args.effort,
@@ -117,6 +124,8 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						plan: args.savePlan,
 						report: args.report,
 						modelCard: args.modelCard,
+						speed: args.speed,
+						samples: args.samples,
 						dryRun: args.dryRun,
 						overwrite: args.overwrite,
 						allowUnknownArchitecture: args.allowUnknownArchitecture,

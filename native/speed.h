@@ -1,0 +1,38 @@
+// How fast models run, and what memory they take: real decodes of prompts and of single tokens, as llama-bench does them.
+#pragma once
+
+#include "model_core.h"
+
+#include <functional>
+#include <vector>
+
+// A model with some of its blocks; all of them where `kept` lists all.
+struct SpeedSide {
+    std::shared_ptr<ModelCore> core;
+    std::vector<int> kept;
+};
+
+struct SpeedSettings {
+    int prompt_tokens = 512;   // at once, as llama_decode takes them
+    int generated_tokens = 64; // one by one, after the prompt
+    int repetitions = 5;       // that are kept; one before them is thrown away
+    int n_ubatch = 512;
+    int n_threads = 1;
+    int context = 0;           // tokens of context that memory is given for
+};
+
+// Seconds of one repetition.
+struct SpeedRun {
+    double prompt = 0.0;
+    double generation = 0.0;
+};
+
+struct SpeedResult {
+    std::vector<SpeedRun> runs; // one a repetition
+    ViewBytes bytes;
+};
+
+// The sides take turns: every repetition runs all of them in order, so that what slows the machine for a while slows all alike.
+// Throws Cancelled, or std::runtime_error. Leaves the models whole.
+std::vector<SpeedResult> measure_speed(const std::vector<SpeedSide> & sides, const CancelFlag & cancel, const SpeedSettings & settings,
+                                       const std::function<void(int64_t done, int64_t total)> & on_progress);

@@ -1,0 +1,105 @@
+// What two models write after the same prompts.
+import type { BlockMask } from "../runtime/evaluator.js";
+import type { Model } from "../runtime/model.js";
+import type { TokenWindows } from "../runtime/windows.js";
+import type { Continuation, ContinuationPair } from "./collapse.js";
+
+/** A model, or what of it a mask leaves. */
+export interface Writer {
+	readonly model: Model;
+	readonly mask?: BlockMask | undefined;
+}
+
+export interface ContinuationOptions {
+	/** Windows to take prompts from the beginning of. */
+	readonly windows: TokenWindows;
+	/** Prompts from the windows; a chat turn comes beside them where the model's file has a template. */
+	readonly prompts: number;
+	readonly seed: number;
+	readonly signal?: AbortSignal | undefined;
+	/** Called with 0..1. */
+	readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+/** Tokens of a prompt taken from text, at most half of a window. */
+const promptTokens = 32;
+/** Tokens that each model writes at most. */
+export const writtenTokens = 64;
+/** Of the sampled texts: llama.cpp's own default; nothing is cut off the distribution. */
+export const sampledTemperature = 0.8;
+/** The chat turn. */
+const question = "Explain in a few sentences why the sky is blue.";
+
+/**
+ * Continuations of the same prompts by two models of one vocabulary: each greedily, and sampled once with the same seed. They end after
+ * 64 tokens, or with the model's own end.
+ * @returns prompt by prompt, the greedy pair first
+ * @throws CalibrationError, EvaluationError, DisposedError, or `signal.reason`
+ */
+export async function drawPairs(before: Writer, after: Writer, options: ContinuationOptions): Promise<ContinuationPair[]> {
+	const prompts = promptsOf(before.model, options);
+	const jobs = [before, after].flatMap((writer) => (["greedy", "sampled"] as const).map((mode) => ({ writer, mode })));
+	const written: Continuation[][] = [];
+	for (const [i, { writer, mode }] of jobs.entries()) {
+		written.push(await writeAll(writer, prompts, mode, options, (fraction) => options.onProgress?.((i + fraction) / jobs.length)));
+	}
+	const [greedyBefore, sampledBefore, greedyAfter, sampledAfter] = written as [
+		Continuation[],
+		Continuation[],
+		Continuation[],
+		Continuation[],
+	];
+	return prompts.flatMap((tokens, i) => {
+		const prompt = before.model.detokenize(tokens);
+		return [
+			{ prompt, mode: "greedy" as const, before: greedyBefore[i]!, after: greedyAfter[i]! },
+			{ prompt, mode: "sampled" as const, before: sampledBefore[i]!, after: sampledAfter[i]! },
+		];
+	});
+}
+
+/** The beginnings of windows spread over all of them, each once, and the chat turn; what does not leave room for an answer is left out. */
+function promptsOf(model: Model, { windows, prompts }: ContinuationOptions): Int32Array[] {
+	const length = Math.max(1, Math.min(promptTokens, Math.floor(windows.length / 2)));
+	const count = Math.min(prompts, windows.count);
+	const taken: Int32Array[] = Array.from({ length: count }, (_, i) => {
+		const start = Math.floor(((i + 0.5) * windows.count) / count) * windows.length;
+		return windows.tokens.slice(start, start + length);
+	});
+	const chat = model.applyChatTemplate([{ role: "user", content: question }], true);
+	if (chat !== undefined) taken.push(model.tokenize(chat, { addSpecial: true, parseSpecial: true }));
+	const distinct = new Map(taken.map((tokens) => [tokens.join(), tokens]));
+	return [...distinct.values()].filter((tokens) => tokens.length > 0 && tokens.length + writtenTokens <= model.facts.contextLength);
+}
+
+/** Prompts of one length are written on together. */
+async function writeAll(
+	{ model, mask }: Writer,
+	prompts: readonly Int32Array[],
+	mode: ContinuationPair["mode"],
+	{ seed, signal }: ContinuationOptions,
+	onProgress: (fraction: number) => void,
+): Promise<Continuation[]> {
+	const temperature = mode === "greedy" ? 0 : sampledTemperature;
+	const written = new Array<Continuation>(prompts.length);
+	let finished = 0;
+	for (const length of new Set(prompts.map((prompt) => prompt.length))) {
+		const same = [...prompts.keys()].filter((i) => prompts[i]!.length === length);
+		const sequences = await model.sample(
+			same.map((i) => prompts[i]!),
+			{ length: length + writtenTokens, stopAtEog: true, temperature, seed, mask, signal },
+		);
+		same.forEach((i, k) => {
+			written[i] = continuationOf(model, sequences[k]!.subarray(length));
+		});
+		finished += same.length;
+		onProgress(finished / prompts.length);
+	}
+	return written;
+}
+
+/** One that is shorter than was allowed ended with a token that says so. */
+function continuationOf(model: Model, tokens: Int32Array): Continuation {
+	const own = tokens.length < writtenTokens ? tokens.subarray(0, -1) : tokens;
+	return { tokens: own, text: model.detokenize(own, { special: false }) };
+}

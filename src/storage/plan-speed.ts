@@ -1,0 +1,59 @@
+import * as v from "valibot";
+
+// What a plan says of speed and memory: two models, or views of one, measured in turns on one machine.
+
+const positive = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
+const bytes = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(0, "expected a number of at least 0"));
+const speed = v.pipe(v.number(), v.finite("expected a finite number"), v.gtValue(0, "expected a number above 0"));
+
+/** Tokens per second: median, least and most of the repetitions. */
+const spread = v.strictObject({ median: speed, low: speed, high: speed });
+
+const side = v.strictObject({
+	/** Prompt tokens per second, all of them at once. */
+	prompt: spread,
+	/** Tokens per second one by one, after the prompt. */
+	generation: spread,
+	/** Bytes of the tensors that are run. */
+	weights: bytes,
+	/** Bytes of keys and values (or recurrent states) for `context` tokens. */
+	kvCache: bytes,
+	/** Bytes of the buffers that graphs compute in, with that context. */
+	compute: bytes,
+	/** Sum of the three. */
+	memory: bytes,
+	/** Bytes of the file, or of what it would be without the masked blocks. */
+	file: bytes,
+});
+
+/** Speed after / before: median over the repetitions, paired. */
+const ratio = v.strictObject({
+	value: speed,
+	/** 95 % interval of the median by order statistics; missing with fewer than six repetitions. */
+	interval: v.optional(v.strictObject({ low: speed, high: speed })),
+});
+
+export const speedSchema = v.strictObject({
+	promptTokens: positive,
+	generatedTokens: positive,
+	/** That were kept; one before them was thrown away. */
+	repetitions: positive,
+	threads: positive,
+	/** Back end that computed. */
+	backend: v.pipe(v.string(), v.nonEmpty("expected text, got an empty string")),
+	/** Tokens of context that memory is counted for. */
+	context: positive,
+	before: side,
+	/** Missing where one model was measured alone. */
+	after: v.optional(side),
+	/** How the second one was run: as a `file`, or as a `mask` of the first one's blocks. */
+	through: v.optional(v.picklist(["file", "mask"], "expected file or mask")),
+	ratio: v.optional(v.strictObject({ prompt: ratio, generation: ratio })),
+});
+
+/** Speed and memory of a model, or of two of them in turns. */
+export type Speed = v.InferOutput<typeof speedSchema>;
+/** Of one of them. */
+export type SpeedSideFigures = Speed["before"];
+/** Speed after / before. */
+export type SpeedRatio = NonNullable<Speed["ratio"]>["prompt"];
