@@ -62,7 +62,11 @@ describe("a text beside a reference", () => {
 			if (addBos !== undefined) own[0] = addBos;
 			const window = makeWindows(own, context);
 			const reference = await evaluator.createReference(fullSet, window, { scoreFrom: from });
-			const [whole, masked] = await evaluator.evaluate([fullSet, removing(...removed)], window, { scoreFrom: from, reference, perToken: true });
+			const [whole, masked] = await evaluator.evaluate([fullSet, removing(...removed)], window, {
+				scoreFrom: from,
+				reference,
+				perToken: true,
+			});
 			const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 			rows.push({
 				kl: mean(masked!.tokenDivergences!),
@@ -123,7 +127,10 @@ describe("a text beside a reference", () => {
 });
 
 /** Runs until so many tokens are done, then stops it. */
-async function interrupted(after: number, run: (options: Pick<EvaluateOptions, "signal" | "onProgress">) => Promise<unknown>): Promise<void> {
+async function interrupted(
+	after: number,
+	run: (options: Pick<EvaluateOptions, "signal" | "onProgress">) => Promise<unknown>,
+): Promise<void> {
 	const stop = new AbortController();
 	const onProgress = ({ unit, done }: { unit: string; done: number }) => {
 		if (unit === "tokens" && done >= after) stop.abort(new Error("stopped"));
