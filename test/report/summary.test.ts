@@ -20,7 +20,7 @@ describe("the terminal summary", () => {
 		expect(text).toMatch(/^parameters +134\.5 M +113\.3 M +-15\.8 %$/m);
 		expect(text).toMatch(/^generation \(tokens\/s\) +41\.2 +50\.1 +\+22\.0 %$/m);
 		expect(text).toMatch(/^key-value cache +94\.0 MB +75\.0 MB +-20\.2 %$/m);
-		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24\n");
+		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24 ± 0.050\n");
 		expect(text).toContain("1 text collapsed: loop\n");
 	});
 
