@@ -8,7 +8,7 @@ import { hashWindows, makeWindows, type TokenWindows } from "../runtime/windows.
 import { modelHash, type Side } from "./kept.js";
 import { checkRoomForBoth, checkSameVocabulary } from "./rival.js";
 import { compareWindows, summarizeWindows } from "./text-figures.js";
-import { TextSweep } from "./text-sweep.js";
+import { partBytes, TextSweep } from "./text-sweep.js";
 
 export { summarizeLosses } from "./text-figures.js";
 
@@ -41,9 +41,8 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 		const windows = perplexityWindows(model, text, context, options.text);
 		const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
 		warnUnwritable(model, removed, options);
-		const { blocks } = model.facts;
-		const sha256 = await modelHash(model.file, options);
-		const own: Side = { path, sha256, removed: checkedBlocks(removed, blocks) };
+		checkedBlocks(removed, model.facts.blocks);
+		const own: Side = { path, sha256: await modelHash(model.file, options), removed };
 		const reference = await referenceOf(own, other, options);
 		const scoreFrom = firstScored(preset, context);
 		const setting = { windows, hash: hashWindows(windows), preset, scoreFrom };
@@ -65,7 +64,7 @@ async function rivalFile(path: string, against: string, { signal }: EvaluateOpti
 	const read = (one: string) => GgufFile.read(one, signal ? { signal } : {});
 	const [file, other] = [await read(path), await read(against)];
 	checkSameVocabulary(file, other);
-	checkRoomForBoth(file, other, {});
+	checkRoomForBoth(file, other, partBytes);
 	return other;
 }
 

@@ -1,6 +1,6 @@
 import { InvalidOptionError, NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
-import { availableMemory, type MemoryShape, neededMemory, sizeText } from "../runtime/memory.js";
+import { availableMemory, neededMemory, sizeText } from "../runtime/memory.js";
 
 // Two models that are compared token by token.
 
@@ -26,9 +26,14 @@ function vocabularyDifference(file: GgufFile, other: GgufFile): string | undefin
 	return `token ${at} is ${JSON.stringify(second[at])} and ${JSON.stringify(first[at])}`;
 }
 
-/** Both are in memory at a time: their weights are mapped from the files, and distributions go from one to the other a few windows at a time. */
-export function checkRoomForBoth(file: GgufFile, other: GgufFile, shape: MemoryShape): void {
-	const need = neededMemory(file, shape).total + neededMemory(other, shape).total;
+/**
+ * Both are in memory at a time: their weights are mapped from the files, and distributions go from one to the other a few windows at a
+ * time.
+ * @param distributions bytes of them
+ * @throws NotEnoughMemoryError
+ */
+export function checkRoomForBoth(file: GgufFile, other: GgufFile, distributions: number): void {
+	const need = neededMemory(file).total + neededMemory(other).total + distributions;
 	const available = availableMemory();
 	if (need <= available) return;
 	throw new NotEnoughMemoryError(

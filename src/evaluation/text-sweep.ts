@@ -28,9 +28,10 @@ export interface MeasuredText {
 
 /** Tokens that llama-perplexity decodes at once by default: its windows are batched alike here, so that the bits agree. */
 const perplexityBatch = 2048;
-/** Tokens that are measured before they are kept, about; and bytes of distributions that are held at a time, at most, but for the fewest windows. */
+/** Tokens that are measured before they are kept, about. */
 const partTokens = 4096;
-const partBytes = 2 ** 28;
+/** Bytes of distributions that are held at a time, at most, but for the fewest windows. */
+export const partBytes = 2 ** 28;
 
 /** Measures what is not known yet of one text. */
 export class TextSweep {

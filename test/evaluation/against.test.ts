@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -11,7 +12,7 @@ import { Model } from "../../src/runtime/model.js";
 import { makeWindows } from "../../src/runtime/windows.js";
 import { PartLedger } from "../../src/storage/part-ledger.js";
 import { cleanRuns, listRuns } from "../../src/storage/runs.js";
-import { changedFixture, fixturePath, fixtureWindows, fullSet, removing } from "../helpers/fixture.js";
+import { changedFixture, fixturePath, fixtureWindows, fullSet, perplexityTool, removing } from "../helpers/fixture.js";
 import { madeUpQuestions, writeQuestions } from "../helpers/questions.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
@@ -52,7 +53,8 @@ describe("a text beside a reference", () => {
 	])("gives, by preset %s, what the losses and distributions of both models say", async (preset, context) => {
 		const result = await evaluateModel(fixturePath, { text, context, preset, remove: removed, threads: 2 });
 
-		// Window by window, each by itself and token by token, without what the program shares or batches.
+		// Token by token in a pass of its own: nothing kept, nothing in parts. The preset of llama-perplexity decodes up to 2048 tokens at
+		// a time, which llama.cpp rounds otherwise; the other one is measured window by window here.
 		const model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator({ sharePrefixes: false });
 		const from = preset === "full" ? 0 : context / 2;
@@ -104,6 +106,20 @@ describe("a text beside a reference", () => {
 		expect(same.against!.divergence.mean).toBeLessThan(1e-5);
 		// A reference costs the model's own figures nothing, in bits either.
 		expect(same.loss).toBe((await evaluateModel(fixturePath, options)).loss);
+	});
+
+	it.skipIf(!existsSync(perplexityTool))("gives the divergence and the agreement that llama-perplexity prints", async () => {
+		const base = join(folder, "base.kld");
+		const tool = (...args: string[]) =>
+			spawnSync(perplexityTool, [...args, "-c", "64", "--threads", "2"], { encoding: "utf8" });
+		tool("-m", fixturePath, "-f", text, "--kl-divergence-base", base);
+		const { stdout, stderr } = tool("-m", pruned, "--kl-divergence-base", base, "--kl-divergence");
+		// The last row: chunk, perplexity, log ratio, divergence and agreement of all chunks, each with its error.
+		const row = [...(stdout + stderr).matchAll(/^ *\d+ +[\d.]+ ± +[\d.]+ +[-\d.]+ ± +[-\w.]+ +([\d.]+) ± +[\d.]+ .*% +([\d.]+) ±/gm)].at(-1);
+		const { against } = await evaluateModel(pruned, { text, context: 64, against: fixturePath, threads: 2 });
+		// Both keep the reference's distribution in 16 bits, in different ways.
+		expect(Math.abs(against!.divergence.mean - Number(row?.[1])), stdout + stderr).toBeLessThan(2e-3);
+		expect(100 * against!.agreement.mean).toBeCloseTo(Number(row?.[2]), 1);
 	});
 
 	it("refuses another vocabulary, and says where they part", async () => {

@@ -21,7 +21,7 @@ describe("the terminal summary", () => {
 		expect(text.replace(/\n/g, " ")).toContain(
 			" Speed: prompt x 1.25 (210 -> 262 tokens/s), generation x 1.22 (41.2 -> 50.1 tokens/s), memory -13.9 %, key-value cache -20.2 % (4096 tokens of context). ",
 		);
-		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24\n");
+		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24 ± 0.050\n");
 		expect(text).toContain("1 text collapsed: loop\n");
 	});
 
