@@ -47,18 +47,28 @@ export async function measurePair(
 ): Promise<MeasuredPair> {
 	const ask = wanted(output, options);
 	if (removed.length === 0 || (!ask.speed && ask.samples === 0)) return { extras: {} };
-	try {
-		return await withSides(session, removed, output, options, async (sides) => {
-			const speed = ask.speed ? await session.timed("speed", () => quickSpeed(sides, session, options)) : undefined;
-			const pairs = ask.samples > 0 ? await session.timed("samples", () => drawTexts(sides, ask.samples, session, options)) : [];
+	const measured = await attempt("speed and texts were", options, () =>
+		withSides(session, removed, output, options, async (sides) => {
+			const measureSpeed = () => session.timed("speed", () => quickSpeed(sides, session, options));
+			const speed = ask.speed ? await attempt("the speed was", options, measureSpeed) : undefined;
+			const draw = () => session.timed("samples", () => drawTexts(sides, ask.samples, session, options));
+			const pairs = ask.samples > 0 ? await attempt("texts were", options, draw) : undefined;
 			if (speed) warnOfTarget(speed, options);
-			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs, options) } };
-		});
+			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], options) } };
+		}),
+	);
+	return measured ?? { extras: {} };
+}
+
+/** What fails here is a warning: a model that gives no finite logits writes no text, but has a speed. */
+async function attempt<T>(what: string, options: PruneOptions, work: () => Promise<T>): Promise<T | undefined> {
+	try {
+		return await work();
 	} catch (error) {
 		options.signal?.throwIfAborted();
 		if (!(error instanceof PruneGgufError)) throw error;
-		logger(options)("warning", `speed and texts were not measured, nothing else is lost: ${error.message}`);
-		return { extras: {} };
+		logger(options)("warning", `${what} not measured, nothing else is lost: ${error.message}`);
+		return undefined;
 	}
 }
 

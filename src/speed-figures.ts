@@ -80,12 +80,12 @@ export function shapeWithin(probe: SpeedFigures, seconds: number, sides: number,
 	};
 	const { repetitions } = usualShape;
 	const rounds = (repetitions + 1) * sides;
-	const within = (usual: number, smallest: number, room: number, each: number) => {
+	const halved = (usual: number, smallest: number, room: number, each: number) => {
 		let tokens = usual;
 		while (tokens > smallest && (tokens > room || rounds * tokens * each > seconds / 2)) tokens /= 2;
 		return Math.max(1, Math.min(tokens, room));
 	};
-	const generatedTokens = within(usualShape.generatedTokens, least.generated, Math.floor(most / 4), perToken.generated);
-	const promptTokens = within(usualShape.promptTokens, least.prompt, most - generatedTokens, perToken.prompt);
+	const generatedTokens = halved(usualShape.generatedTokens, least.generated, Math.floor(most / 4), perToken.generated);
+	const promptTokens = halved(usualShape.promptTokens, least.prompt, most - generatedTokens, perToken.prompt);
 	return { promptTokens, generatedTokens, repetitions };
 }

@@ -1,5 +1,5 @@
-import { type FigureText, figureText } from "./figures.js";
-import { formatDifference, formatRatio, formatSignificant } from "./format.js";
+import { type FigureText, figureText, percentChange } from "./figures.js";
+import { formatDifference, formatSignificant } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
 import type { Report, ReportSpeed } from "./report-data.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
@@ -44,18 +44,14 @@ function detailLines({ quality, surrogate }: Report, room: number, style: TextSt
 	return ["", sourcesTable(rows, style).trimEnd(), ...(rows.length + 2 + line.length > room ? [] : line)];
 }
 
-/** How fast and how large beside before, in one line. */
-export function speedLine({ figures, context }: ReportSpeed): string {
-	const rates = figures.filter(({ unit }) => unit === "tokens per second");
-	const sizes = figures.filter(({ name }) => name === "memory" || name === "kvCache");
-	const parts = [
-		...rates.map(
-			({ name, before, after, ratio }) =>
-				`${name} ${formatRatio(ratio)} (${formatSignificant(before.value)} -> ${formatSignificant(after.value)} tokens/s)`,
-		),
-		...sizes.map((figure) => `${figure.name === "memory" ? "memory" : "key-value cache"} ${speedText(figure).change}`),
-	];
-	return `Speed: ${parts.join(", ")}${context === undefined ? "" : ` (${context} tokens of context)`}.`;
+/** How fast and how large it is beside before, in one line of a screen; the report has the figures. */
+export function speedLine({ figures }: ReportSpeed): string {
+	const find = (name: string) => figures.filter((figure) => figure.name === name);
+	const rates = ["generation", "prompt"].flatMap((name) => find(name).map(({ ratio }) => `${name} x ${ratio.toFixed(2)}`));
+	const sizes = [...find("memory"), ...find("kvCache")].map(
+		({ name, ratio }) => `${name === "memory" ? "memory" : "KV cache"} ${percentChange(ratio)}`,
+	);
+	return `Speed: ${[rates.join(", "), sizes.join(", ")].filter(Boolean).join("; ")}.`;
 }
 
 function rowsTable({ quality }: Report, style: TextStyle): string {
