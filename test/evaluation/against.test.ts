@@ -115,12 +115,13 @@ describe("a text beside a reference", () => {
 
 	it.skipIf(!existsSync(perplexityTool))("gives the divergence and the agreement that llama-perplexity prints", async () => {
 		const base = join(folder, "base.kld");
-		const tool = (...args: string[]) =>
-			spawnSync(perplexityTool, [...args, "-c", "64", "--threads", "2"], { encoding: "utf8" });
+		const tool = (...args: string[]) => spawnSync(perplexityTool, [...args, "-c", "64", "--threads", "2"], { encoding: "utf8" });
 		tool("-m", fixturePath, "-f", text, "--kl-divergence-base", base);
 		const { stdout, stderr } = tool("-m", pruned, "--kl-divergence-base", base, "--kl-divergence");
 		// The last row: chunk, perplexity, log ratio, divergence and agreement of all chunks, each with its error.
-		const row = [...(stdout + stderr).matchAll(/^ *\d+ +[\d.]+ ± +[\d.]+ +[-\d.]+ ± +[-\w.]+ +([\d.]+) ± +[\d.]+ .*% +([\d.]+) ±/gm)].at(-1);
+		const row = [...(stdout + stderr).matchAll(/^ *\d+ +[\d.]+ ± +[\d.]+ +[-\d.]+ ± +[-\w.]+ +([\d.]+) ± +[\d.]+ .*% +([\d.]+) ±/gm)].at(
+			-1,
+		);
 		const { against } = await evaluateModel(pruned, { text, context: 64, against: fixturePath, threads: 2 });
 		// Both keep the reference's distribution in 16 bits, in different ways.
 		expect(Math.abs(against!.divergence.mean - Number(row?.[1])), stdout + stderr).toBeLessThan(2e-3);
