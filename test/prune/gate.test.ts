@@ -115,13 +115,12 @@ describe("a quality gate", () => {
 		const curve = await pruneGguf(fixturePath, undefined, { ...small, method: "greedy", maxPplRatio: 1e6 });
 		expect(curve.plan!.removed.length).toBe(6);
 		// Between what two and what three blocks cost.
-		const costs = await Promise.all(
-			[2, 3].map(async (count) => {
-				const { removed } = curve.plan!.alternatives.find(({ k }) => k === count)!;
-				const { plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: removed, maxPplRatio: 1e6 });
-				return { removed, ratio: plan!.gate!.figures[0]!.value! };
-			}),
-		);
+		const costs: { removed: number[]; ratio: number }[] = [];
+		for (const count of [2, 3]) {
+			const { removed } = curve.plan!.alternatives.find(({ k }) => k === count)!;
+			const { plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: removed, maxPplRatio: 1e6 });
+			costs.push({ removed, ratio: plan!.gate!.figures[0]!.value! });
+		}
 		const limit = Math.sqrt(costs[0]!.ratio * costs[1]!.ratio);
 		const options = { ...small, method: "greedy", removeBlocks: 3, maxPplRatio: limit } as const;
 		const { closest } = await stopped(output, pruneGguf(fixturePath, output, options));
