@@ -75,7 +75,7 @@ export async function writeQuantized(
 				...stop,
 				verify: async (temporary) => {
 					made.file = await GgufFile.read(temporary);
-					checkHeader(weights.file, removed, made.file, true);
+					checkHeader(weights.file, removed, made.file, { quantized: true });
 					made.evaluation = await measureQuantized(temporary, job, options);
 				},
 			},

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { healSchema } from "./plan-heal.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
 
 /** `format` of every plan. */
@@ -172,6 +173,7 @@ export const planSchema = v.pipe(
 		frozen: v.array(reasoned),
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
+		heal: v.optional(healSchema),
 		quantized: v.optional(quantizedSchema),
 		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
 		versions: v.strictObject({ "prune-gguf": text, "llama.cpp": text }),

@@ -12,6 +12,7 @@ import {
 	textValue,
 	unknownOption,
 } from "../options.js";
+import { healOptions } from "../heal-options.js";
 import { quantizeOptions } from "../quantize-options.js";
 import { applyText } from "../views.js";
 
@@ -22,6 +23,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.options({
 			plan: textValue("plan", "Plan to carry out", groups.amount),
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
+			...healOptions,
 			...quantizeOptions,
 			...machineOptions,
 			overwrite: overwriteOption,
@@ -48,6 +50,9 @@ export function applyCommand(context: CliContext) {
 				const options = {
 					plan,
 					remove,
+					heal: args.heal,
+					healTokens: args.healTokens,
+					healType: args.healType,
 					quantize,
 					quantizeFrom,
 					threads,
