@@ -1,9 +1,12 @@
 // What a run does with the set that it chose: the file, its plan, the report.
 import type { CurvePoint, PruneOptions, PruneResult, WrittenFile } from "./api.js";
 import { quoted } from "./command.js";
+import { healIfAsked } from "./deliver-healed.js";
 import { alternativesIfAsked, deliverQuantized } from "./deliver-quantized.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, type Header } from "./header.js";
+import type { Healing } from "./heal-model.js";
+import { restore } from "./healing/heal.js";
 import { keptName, writePlanBeside } from "./keep-plan.js";
 import { makePlan } from "./make-plan.js";
 import type { RunFacts } from "./make-report.js";
@@ -39,8 +42,10 @@ export async function deliver(
 	const plan = await makePlan(session, output, chosen, choices, decided, options);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const inputs = [...session.model.file.paths, ...inputFiles(options)];
+	const healing = await healIfAsked(session, plan.removed, options);
+	plan.heal = healing?.section;
 	if (output !== undefined) {
-		const written = await writeModel(session, output, plan, original, options);
+		const written = await writeModel(session, output, plan, original, healing, options);
 		plan.timings = { ...session.timings };
 		await writePlanBeside(session, output, plan, planPath, { overwrite: options.overwrite ?? false, inputs });
 		plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, output, original, options);
@@ -55,6 +60,7 @@ export async function deliver(
 			...{ commands: [], seconds: (Date.now() - run.started) / 1000 },
 		};
 	}
+	await restore(session.model, healing?.tensors ?? []);
 	plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, undefined, original, options);
 	const keptAmongRuns = options.plan === undefined;
 	await writePlan(planPath, plan, { overwrite: keptAmongRuns || (options.overwrite ?? false), inputs });
@@ -75,11 +81,14 @@ async function writeModel(
 	output: string,
 	plan: Plan,
 	original: Weights | undefined,
+	healing: Healing | undefined,
 	options: PruneOptions,
 ): Promise<WrittenFile> {
 	const { removed } = plan;
 	const { file } = session.model;
-	const expected = await expectationOf(session, removed, options);
+	const expected = await expectationOf(session, removed, healing, options);
+	// What else is measured is of the model as it is.
+	await restore(session.model, healing?.tensors ?? []);
 	if (options.quantize === undefined) {
 		await session.close();
 		return session.timed("write", () => writePruned(file, output, removed, session.sha256, expected, options));
@@ -90,12 +99,21 @@ async function writeModel(
 }
 
 /** What the written file must compute. */
-async function expectationOf(session: Session, removed: readonly number[], options: PruneOptions): Promise<Expectation> {
+async function expectationOf(
+	session: Session,
+	removed: readonly number[],
+	healing: Healing | undefined,
+	options: PruneOptions,
+): Promise<Expectation> {
 	const { report } = session.texts;
 	const windows = session.calibration.folds.report;
+	const mask = Coalition.ofRemoved(report.players, removed);
+	const healed = healing && healing.tensors.length > 0 ? healing.tensors : undefined;
+	// The ledger knows the model as it is.
+	const measured = healed && (await session.evaluator.evaluate([mask], windows, { signal: options.signal }));
 	return {
-		windows,
-		losses: await measureOne(report, Coalition.ofRemoved(report.players, removed), "figures", options.signal),
+		...{ windows, healed },
+		losses: measured?.[0]?.losses ?? (await measureOne(report, mask, "figures", options.signal)),
 		long: await measureBeyondSliding(session.model, session.evaluator, removed, windows, options),
 		threads: session.evaluator.threads,
 		ubatch: session.evaluator.ubatch,

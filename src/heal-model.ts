@@ -2,6 +2,7 @@
 import type { HealOptions, JobOptions } from "./api.js";
 import { InvalidOptionError, InvalidPlanError, NotEnoughMemoryError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
+import type { SourceShare } from "./game/sources.js";
 import { defaultHealTokens, healText, healWindows, type HealText } from "./heal-windows.js";
 import { type HealedCut, healCuts, restore } from "./healing/heal.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
@@ -30,6 +31,10 @@ export interface HealJob {
 	readonly validation: TokenWindows;
 	/** Says by how much. */
 	readonly report: TokenWindows;
+	/** Where the text comes from, by fold, where there are several sources. */
+	readonly sources?: Readonly<Partial<Record<"validation" | "report", readonly SourceShare[]>>> | undefined;
+	/** Losses of the whole model on the report windows, where they are known. */
+	readonly full?: Float64Array | undefined;
 }
 
 /** New matrices, which stand in the model, and what a plan says of them. */
@@ -70,16 +75,18 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const type = options.healType ?? "auto";
 	const { tensors, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
 	const after = tensors.length === 0 ? before : { validation: await losses(job.validation), report: await losses(job.report) };
-	const validation = pairedDifference({ losses: before.validation }, { losses: after.validation });
-	const applied = tensors.length > 0 && lower(validation, job.validation.count) === "second";
+	const sources = job.sources ?? {};
+	const validation = comparisonOf(before.validation, after.validation, sources.validation);
+	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
 	if (!applied) await restore(model, tensors);
-	noteCuts(cuts, applied, validation.mean, options);
+	noteCuts(cuts, applied, validation.difference, options);
 	const section: PlanHeal = {
 		...{ applied, type, fit: { ...text, sha256: hashWindows(fit) } },
 		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
 		cuts: cuts.map(planCut),
-		validation: comparisonOf(before.validation, after.validation),
-		report: comparisonOf(before.report, after.report),
+		validation,
+		report: comparisonOf(before.report, after.report, sources.report),
+		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
 		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
 	};
 	return { tensors: applied ? tensors : [], section };
@@ -151,9 +158,10 @@ async function lossesOf(evaluator: Evaluator, removed: readonly number[], window
 	return evaluation!.losses;
 }
 
-function comparisonOf(before: Float64Array, after: Float64Array): HealComparison {
-	const { mean, standardError } = pairedDifference({ losses: before }, { losses: after });
-	return { before: finite(meanAndError(before).mean), after: finite(meanAndError(after).mean), difference: mean, standardError };
+function comparisonOf(before: Float64Array, after: Float64Array, sources: readonly SourceShare[] | undefined): HealComparison {
+	const { mean, standardError } = pairedDifference({ losses: before }, { losses: after }, sources);
+	const meanOf = (losses: Float64Array) => finite(meanAndError(losses, sources).mean);
+	return { before: meanOf(before), after: meanOf(after), difference: mean, standardError };
 }
 
 function planCut({ before, recipe, tuning, ...cut }: HealedCut): PlanHeal["cuts"][number] {

@@ -81,6 +81,9 @@ export function planOrigin(session: Session, output: string | undefined, options
 			workingWeights: options.workingWeights,
 			scoreShare: options.scoreShare,
 			stateType: options.stateType,
+			heal: options.heal,
+			healTokens: options.healTokens,
+			healType: options.healType,
 			quantize: options.quantize,
 			quantizeFrom: options.quantizeFrom && basename(options.quantizeFrom),
 		}),
@@ -148,8 +151,8 @@ function known(value: number | undefined): number | undefined {
 	return Number.isFinite(value) ? value : undefined;
 }
 
-function defined(values: Record<string, number | string | number[] | undefined>): Record<string, number | string | number[]> {
-	return Object.fromEntries(
-		Object.entries(values).filter((entry): entry is [string, number | string | number[]] => entry[1] !== undefined),
-	);
+type Value = number | string | boolean | number[];
+
+function defined(values: Record<string, Value | undefined>): Record<string, Value> {
+	return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, Value] => entry[1] !== undefined));
 }

@@ -4,6 +4,7 @@ import type { Estimate, PruneOptions, PruneResult } from "./api.js";
 import { type Choices, choose, plannedMasks } from "./choose.js";
 import type { BlockPlan } from "./architectures/index.js";
 import { bytesToDeliver, deliver, finish } from "./deliver.js";
+import { checkHealingOfRun } from "./deliver-healed.js";
 import { InvalidOptionError } from "./errors.js";
 import { finalists } from "./finalists.js";
 import { Coalition } from "./game/coalition.js";
@@ -41,6 +42,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	}
 	checkMethodOptions(options.method ?? defaultMethod, options);
 	checkQuantizing(options, output, amount === "curve");
+	checkHealingOfRun(options, amount === "curve");
 	await checkTargets(model, output, options, amount === "curve");
 	const header = await readHeader(model, options);
 	const { blocks } = header;

@@ -4,6 +4,7 @@ import {
 	blockList,
 	collapse,
 	gate,
+	heal,
 	interval,
 	loss,
 	natural,
@@ -203,6 +204,7 @@ export const reportSchema = v.strictObject({
 	speed: v.optional(speed),
 	samples: v.optional(samples),
 	collapse: v.optional(collapse),
+	heal: v.optional(heal),
 	alternatives: v.optional(alternatives),
 	gate: v.optional(gate),
 	reproduce,
@@ -223,4 +225,5 @@ export type ReportCurve = NonNullable<Report["curve"]>;
 export type ReportInteraction = NonNullable<Report["interactions"]>[number];
 export type ReportSurrogate = NonNullable<Report["surrogate"]>;
 export type ReportAlternatives = NonNullable<Report["alternatives"]>;
+export type ReportHeal = NonNullable<Report["heal"]>;
 export type ReportSpeed = NonNullable<Report["speed"]>;

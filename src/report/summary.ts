@@ -1,6 +1,7 @@
 import { type FigureText, figureText } from "./figures.js";
 import { formatDifference, formatSignificant } from "./format.js";
 import type { Report, ReportSpeed } from "./report-data.js";
+import { healText } from "./heal.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
 import { sourcesTable, surrogateLine } from "./terminal.js";
 
@@ -23,6 +24,7 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 	parts.push("", rowsTable(report, style).trimEnd());
 	const quantised = quantisedText(report);
 	if (quantised) parts.push(wrapped(quantised, width));
+	if (report.heal) parts.push(wrapped(healText(report.heal), width));
 	for (const { name, limit, value, met } of (gate ?? []).slice(0, mostLimits)) {
 		const text = `${met ? "met" : "NOT MET"}: ${name} ${formatSignificant(limit)}, measured ${value === null ? "broken" : formatSignificant(value)}`;
 		parts.push(paint(met ? "green" : "red", text, style));

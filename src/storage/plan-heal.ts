@@ -58,6 +58,8 @@ export const healSchema = v.strictObject({
 	cuts: v.array(cut),
 	validation: v.optional(comparison),
 	report: v.optional(comparison),
+	/** Healed model - whole model on the report fold, paired by window. */
+	added: v.optional(v.strictObject({ mean: loss, standardError: loss })),
 	/** Of drawing the text and of everything else. */
 	seconds: v.strictObject({ text: finite, rest: finite }),
 });

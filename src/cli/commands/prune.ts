@@ -16,6 +16,7 @@ import {
 	textValue,
 	valueOption,
 } from "../options.js";
+import { healOptions } from "../heal-options.js";
 import { quantizeOptions } from "../quantize-options.js";
 import { closest } from "../suggest.js";
 import { pruneText } from "../views.js";
@@ -34,6 +35,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
 			...measureOptions,
 			rounds: roundsOption,
+			...healOptions,
 			...quantizeOptions,
 			"quantized-alternatives": {
 				describe:
@@ -100,6 +102,9 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						seed: args.seed,
 						threads: args.threads,
 						gpuLayers: args.gpuLayers,
+						heal: args.heal,
+						healTokens: args.healTokens,
+						healType: args.healType,
 						quantize: args.quantize,
 						quantizeFrom: args.quantizeFrom,
 						quantizedAlternatives: args.quantizedAlternatives,
