@@ -204,6 +204,13 @@ Napi::Value solve_equations(const Napi::CallbackInfo & info) {
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
+Napi::Value state_values(const Napi::CallbackInfo & info) {
+    const StatesHandle states = held_by<StateRows>(info[0]);
+    Napi::Float32Array values = Napi::Float32Array::New(info.Env(), states->n_values());
+    std::copy(states->row(0), states->row(0) + states->n_values(), values.Data());
+    return values;
+}
+
 Napi::Value quantize_values(const Napi::CallbackInfo & info) {
     auto job = std::make_unique<ConvertJob>(flag_of(info[3]), info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value());
     job->quantizes = true;

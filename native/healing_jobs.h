@@ -90,6 +90,8 @@ private:
 
 // solveEquations(equations, { ridge, threads }, through: Float32Array | undefined, cancel): Promise<{ update, explained }>
 Napi::Value solve_equations(const Napi::CallbackInfo & info);
+// stateValues(states): Float32Array, a row a token
+Napi::Value state_values(const Napi::CallbackInfo & info);
 // quantizeValues(values: Float32Array, type, rowLength, cancel): Promise<Uint8Array>
 Napi::Value quantize_values(const Napi::CallbackInfo & info);
 // dequantizeBytes(bytes: Uint8Array, type, rowLength, cancel): Promise<Float32Array>

@@ -33,6 +33,8 @@ export interface Addon {
 		through: Float32Array | undefined,
 		cancel: CancelToken,
 	): Promise<{ update: Float32Array; explained: number }>;
+	/** A row of the model's width for each token. */
+	stateValues(states: NativeStates): Float32Array;
 	/** Rows of a ggml type; whole rows only. */
 	quantizeValues(values: Float32Array, type: number, rowLength: number, cancel: CancelToken): Promise<Uint8Array>;
 	dequantizeBytes(bytes: Uint8Array, type: number, rowLength: number, cancel: CancelToken): Promise<Float32Array>;

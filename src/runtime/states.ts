@@ -120,6 +120,11 @@ export function solveEquations(
 	return model.runWithAddon(signal, (addon, cancel) => addon.solveEquations(equations.native, { ridge, threads }, through, cancel));
 }
 
+/** Hidden states as numbers, a row of the model's width for each token. */
+export function stateValues(model: Model, states: HiddenStates): Promise<Float32Array> {
+	return model.runWithAddon(undefined, async (addon) => addon.stateValues(states.native));
+}
+
 /** Values as bytes of a ggml type, rows of `rowLength`. @throws QuantizeError where rows of that length cannot be of that type */
 export function quantizeValues(
 	model: Model,
