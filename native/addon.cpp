@@ -65,6 +65,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("CancelToken", CancelToken::define(env));
     exports.Set("quantize", Napi::Function::New(env, quantize, "quantize"));
     exports.Set("solveEquations", Napi::Function::New(env, solve_equations, "solveEquations"));
+    exports.Set("timeLeastSquares", Napi::Function::New(env, time_least_squares, "timeLeastSquares"));
     exports.Set("stateValues", Napi::Function::New(env, state_values, "stateValues"));
     exports.Set("quantizeValues", Napi::Function::New(env, quantize_values, "quantizeValues"));
     exports.Set("dequantizeBytes", Napi::Function::New(env, dequantize_bytes, "dequantizeBytes"));

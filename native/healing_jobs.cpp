@@ -2,6 +2,9 @@
 
 #include "model_wrap.h"
 
+#include <algorithm>
+#include <chrono>
+#include <random>
 #include <stdexcept>
 
 namespace {
@@ -201,6 +204,50 @@ Napi::Value solve_equations(const Napi::CallbackInfo & info) {
     job->ridge = number(options, "ridge");
     job->n_threads = int(number(options, "threads"));
     job->through = floats(info[2]);
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+LeastSquaresTimingJob::LeastSquaresTimingJob(std::shared_ptr<CancelFlag> cancel) : Job(std::move(cancel), "EVALUATION_FAILED") {}
+
+void LeastSquaresTimingJob::run() {
+    const Workers workers{ n_threads, [this] {
+                              if (cancel->requested) {
+                                  throw Cancelled();
+                              }
+                          } };
+    const auto now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+    NormalEquations equations(n_in, n_out);
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    constexpr int at_once = 1024;
+    std::vector<float> features(size_t(at_once) * n_in);
+    std::vector<float> targets(size_t(at_once) * n_out);
+    std::generate(features.begin(), features.end(), [&] { return normal(random); });
+    std::generate(targets.begin(), targets.end(), [&] { return normal(random); });
+    const double start = now();
+    for (int row = 0; row < n_rows; row += at_once) {
+        equations.add(features, targets, std::min(at_once, n_rows - row), workers);
+    }
+    const double added = now();
+    equations.solve(0.1, {}, workers);
+    accumulate = added - start;
+    solve = now() - added;
+}
+
+Napi::Value LeastSquaresTimingJob::result(Napi::Env env) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("accumulate", accumulate);
+    object.Set("solve", solve);
+    return object;
+}
+
+Napi::Value time_least_squares(const Napi::CallbackInfo & info) {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    auto job = std::make_unique<LeastSquaresTimingJob>(flag_of(info[1]));
+    job->n_in = int(number(options, "inputs"));
+    job->n_out = int(number(options, "outputs"));
+    job->n_rows = int(number(options, "rows"));
+    job->n_threads = int(number(options, "threads"));
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 

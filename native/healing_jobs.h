@@ -90,6 +90,26 @@ private:
 
 // solveEquations(equations, { ridge, threads }, through: Float32Array | undefined, cancel): Promise<{ update, explained }>
 Napi::Value solve_equations(const Napi::CallbackInfo & info);
+// Seconds that normal equations of this size and their solution take, on made-up numbers.
+class LeastSquaresTimingJob : public Job {
+public:
+    explicit LeastSquaresTimingJob(std::shared_ptr<CancelFlag> cancel);
+    int n_in = 0;
+    int n_out = 0;
+    int n_rows = 0;
+    int n_threads = 1;
+
+protected:
+    void run() override;
+    Napi::Value result(Napi::Env env) override;
+
+private:
+    double accumulate = 0.0;
+    double solve = 0.0;
+};
+
+// timeLeastSquares({ inputs, outputs, rows, threads }, cancel): Promise<{ accumulate, solve }>
+Napi::Value time_least_squares(const Napi::CallbackInfo & info);
 // stateValues(states): Float32Array, a row a token
 Napi::Value state_values(const Napi::CallbackInfo & info);
 // quantizeValues(values: Float32Array, type, rowLength, cancel): Promise<Uint8Array>

@@ -8,6 +8,7 @@ import { checkHealingOfRun } from "./deliver-healed.js";
 import { InvalidOptionError } from "./errors.js";
 import { finalists } from "./finalists.js";
 import { Coalition } from "./game/coalition.js";
+import { raceHealed } from "./heal-race.js";
 import { checkCount, checkedRemoval, checkEverProvable, checkProvable, readHeader } from "./header.js";
 import { type Choice, commandsFor, curveOf, race, suggest } from "./race.js";
 import { checkMethodOptions } from "./method-options.js";
@@ -66,7 +67,8 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		const choices = options.remove ? undefined : await choose(session, options.method ?? defaultMethod, removable.kmax, options);
 		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
-		const decided = await race(session, candidates(session, choices, removable, options), options);
+		const unhealed = await race(session, candidates(session, choices, removable, options), options);
+		const decided = amount === "curve" ? unhealed : await raceHealed(session, unhealed, options);
 		const curve = curveOf(decided);
 		const facts = runFacts(session, output, choices, decided, run, options);
 		if (amount === "curve") {

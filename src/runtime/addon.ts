@@ -33,6 +33,11 @@ export interface Addon {
 		through: Float32Array | undefined,
 		cancel: CancelToken,
 	): Promise<{ update: Float32Array; explained: number }>;
+	/** Seconds that normal equations of this size and their solution take, on made-up numbers. */
+	timeLeastSquares(
+		size: { inputs: number; outputs: number; rows: number; threads: number },
+		cancel: CancelToken,
+	): Promise<{ accumulate: number; solve: number }>;
 	/** A row of the model's width for each token. */
 	stateValues(states: NativeStates): Float32Array;
 	/** Rows of a ggml type; whole rows only. */
