@@ -3,7 +3,11 @@ import type { PruneOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import { asksToHeal, checkHealing, type Healing, healModel } from "./heal-model.js";
+import { makePlan } from "./make-plan.js";
+import type { RunFacts } from "./make-report.js";
+import { chosenOf, type Finalist } from "./race.js";
 import type { Session } from "./session.js";
+import type { Plan } from "./storage/plan.js";
 
 /**
  * Options of healing that contradict others, found out before anything is read.
@@ -36,4 +40,21 @@ export async function healIfAsked(session: Session, removed: readonly number[], 
 	};
 	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, validation, report, sources, full: full!.losses };
 	return session.timed("healing", () => healModel(job, options));
+}
+
+/** The plan of the chosen set, its cuts healed where that is asked for. A set that won because it heals must heal; else the one before it is taken. */
+export async function planHealed(
+	session: Session,
+	output: string | undefined,
+	{ choices, decided }: RunFacts,
+	options: PruneOptions,
+): Promise<{ plan: Plan; healing: Healing | undefined }> {
+	const planOf = async (chosen: Finalist) => {
+		const plan = await makePlan(session, output, chosen, choices, decided, options);
+		const healing = await healIfAsked(session, plan.removed, options);
+		plan.heal = healing?.section;
+		return { plan, healing };
+	};
+	const made = await planOf(chosenOf(decided));
+	return decided.unhealed && !made.healing?.section.applied ? planOf(decided.unhealed) : made;
 }

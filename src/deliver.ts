@@ -1,19 +1,17 @@
 // What a run does with the set that it chose: the file, its plan, the report.
 import type { CurvePoint, PruneOptions, PruneResult, WrittenFile } from "./api.js";
 import { quoted } from "./command.js";
-import { healIfAsked } from "./deliver-healed.js";
+import { planHealed } from "./deliver-healed.js";
 import { alternativesIfAsked, deliverQuantized } from "./deliver-quantized.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, type Header } from "./header.js";
 import type { Healing } from "./heal-model.js";
 import { restore } from "./healing/heal.js";
 import { keptName, writePlanBeside } from "./keep-plan.js";
-import { makePlan } from "./make-plan.js";
 import type { RunFacts } from "./make-report.js";
 import { inputFiles } from "./objective.js";
 import { measureBeyondSliding } from "./oracle.js";
 import type { Weights } from "./quantize-from.js";
-import { chosenOf } from "./race.js";
 import { type Run, reportRun } from "./run-report.js";
 import { measureOne, type Session, summarize } from "./session.js";
 import { type Plan, writePlan } from "./storage/plan.js";
@@ -36,14 +34,10 @@ export async function deliver(
 	options: PruneOptions,
 	run: Run,
 ): Promise<PruneResult> {
-	const { choices, decided } = facts;
-	const { disagreements } = decided;
-	const chosen = chosenOf(decided);
-	const plan = await makePlan(session, output, chosen, choices, decided, options);
+	const { disagreements } = facts.decided;
+	const { plan, healing } = await planHealed(session, output, facts, options);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const inputs = [...session.model.file.paths, ...inputFiles(options)];
-	const healing = await healIfAsked(session, plan.removed, options);
-	plan.heal = healing?.section;
 	if (output !== undefined) {
 		const written = await writeModel(session, output, plan, original, healing, options);
 		plan.timings = { ...session.timings };

@@ -70,7 +70,7 @@ class HealedRace {
 		);
 		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
-		return { ...decided, winners: own.winners, finalists: [...decided.finalists, ...own.finalists] };
+		return { ...decided, winners: own.winners, unhealed: chosen, finalists: [...decided.finalists, ...own.finalists] };
 	}
 
 	/** Mean loss on the validation fold, healed. */

@@ -34,6 +34,8 @@ export interface Race {
 	/** Sources that would rather have another set. */
 	readonly disagreements: readonly Disagreement[];
 	readonly winners: ReadonlyMap<number, Finalist>;
+	/** The winner among sets as they are, where the one above won because it heals better. */
+	readonly unhealed?: Finalist | undefined;
 	/** Every set that took part, as it was proposed. */
 	readonly finalists: readonly Finalist[];
 }

@@ -5,6 +5,7 @@ import { InvalidOptionError, InvalidPlanError } from "../../src/errors.js";
 import { GgufFile, type GgufTensor } from "../../src/gguf/index.js";
 import { cutsOf } from "../../src/healing/cuts.js";
 import { healCuts, restore } from "../../src/healing/heal.js";
+import { shiftedRuns } from "../../src/healing/neighbours.js";
 import { readTensor, typeFor } from "../../src/healing/tensors.js";
 import { pruneGguf } from "../../src/prune.js";
 import { Model } from "../../src/runtime/model.js";
@@ -25,6 +26,17 @@ describe("cuts", () => {
 			{ before: 5, first: 6, last: 7 },
 		]);
 		expect(cutsOf([])).toEqual([]);
+	});
+});
+
+describe("neighbours of a set", () => {
+	it("have one run moved by one block, and no run touches another", () => {
+		expect(shiftedRuns([3, 4, 6], 8)).toEqual([
+			[2, 3, 6],
+			[3, 4, 7],
+		]);
+		expect(shiftedRuns([0, 1], 4)).toEqual([[1, 2]]);
+		expect(shiftedRuns([], 4)).toEqual([]);
 	});
 });
 
@@ -168,6 +180,21 @@ describe("a run that heals", () => {
 		expect(plan!.heal!.applied).toBe(true);
 		expect(plan!.quantized!.loss.mean).toBeGreaterThan(plan!.heal!.report!.after!);
 		expect((await GgufFile.read(made)).number("llama.block_count")).toBe(blocks - removed.length);
+	});
+});
+
+describe("sets that are raced healed", () => {
+	it("are compared on the validation fold, and the winner is healed with all of the text", async () => {
+		const notes: string[] = [];
+		const { plan } = await pruneGguf(fixturePath, out(), {
+			...{ ...run, method: "greedy", removeBlocks: 2, onLog: ({ message }) => notes.push(message) },
+		});
+		expect(plan!.removed).toHaveLength(2);
+		expect(plan!.heal!.applied).toBe(true);
+		expect(plan!.timings["healed race"]).toBeGreaterThan(0);
+		// Either the search's own set is best healed too, or it is said which one is.
+		const said = notes.some((note) => /^healed, blocks .* lose less than/.test(note));
+		expect(said).toBe(/raced healed$/.test(plan!.method));
 	});
 });
 
