@@ -14,11 +14,17 @@ try {
 	const perToken = seconds.accumulate / tokens;
 	const flops = inner * inner + 2 * inner * width;
 	const solveFlops = (inner ** 3 * 2) / 6 + 2 * inner * inner * width;
-	console.log(`${width} wide, feed-forward ${inner}, ${threads} threads of ${cpus()[0]?.model.trim()}, ${new Date().toISOString().slice(0, 10)}`);
-	console.log(`normal equations: ${seconds.accumulate.toFixed(1)} s for ${tokens} tokens (${((flops * tokens) / seconds.accumulate / 1e9).toFixed(0)} GFLOP/s)`);
+	console.log(
+		`${width} wide, feed-forward ${inner}, ${threads} threads of ${cpus()[0]?.model.trim()}, ${new Date().toISOString().slice(0, 10)}`,
+	);
+	console.log(
+		`normal equations: ${seconds.accumulate.toFixed(1)} s for ${tokens} tokens (${((flops * tokens) / seconds.accumulate / 1e9).toFixed(0)} GFLOP/s)`,
+	);
 	console.log(`  25,600 tokens: ${(25_600 * perToken).toFixed(0)} s`);
 	console.log(`solution, each ridge: ${seconds.solve.toFixed(1)} s (${(solveFlops / seconds.solve / 1e9).toFixed(0)} GFLOP/s)`);
-	console.log(`memory: ${((8 * inner * (inner + 2 * width)) / 2 ** 30).toFixed(2)} GiB; peak of this process ${(process.resourceUsage().maxRSS / 2 ** 20).toFixed(2)} GiB`);
+	console.log(
+		`memory: ${((8 * inner * (inner + 2 * width)) / 2 ** 30).toFixed(2)} GiB; peak of this process ${(process.resourceUsage().maxRSS / 2 ** 20).toFixed(2)} GiB`,
+	);
 } finally {
 	await model.dispose();
 }

@@ -107,7 +107,8 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
 		// Of the whole model, before any of its matrices changes.
-		const whole = quantize === undefined ? undefined : await wholeFigures({ path: model, file, blocks, sha256 }, windows, evaluator, options);
+		const whole =
+			quantize === undefined ? undefined : await wholeFigures({ path: model, file, blocks, sha256 }, windows, evaluator, options);
 		const healing = await healed({ loaded, evaluator, removed, sha256 }, plan, options);
 		const { signal } = options;
 		const mask = Coalition.ofRemoved(loaded.facts.blocks, removed);
@@ -118,7 +119,13 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 		const { threads, ubatch } = evaluator;
 		const expected = { windows, losses: masked!.losses, long, threads, ubatch, exact, healed: healing?.tensors };
 		logger(options)("debug", `removed blocks ${removed.join(", ")}`);
-		const done = <T>(rest: T) => ({ model: summary, removed, ...(healing ? { heal: healing.section } : {}), ...rest, seconds: (Date.now() - started) / 1000 });
+		const done = <T>(rest: T) => ({
+			model: summary,
+			removed,
+			...(healing ? { heal: healing.section } : {}),
+			...rest,
+			seconds: (Date.now() - started) / 1000,
+		});
 		if (quantize === undefined) {
 			await loaded.dispose();
 			return done({ output: await writePruned(loaded.file, output, removed, sha256, expected, options) });
@@ -126,7 +133,11 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 		await loaded.dispose();
 		const job = {
 			...{ type: quantize, removed, ...whole!, windows, threads, exact, inputs },
-			...{ weights: original ?? { path: model, file, blocks, sha256 }, original: original !== undefined, expected: original ? undefined : expected },
+			...{
+				weights: original ?? { path: model, file, blocks, sha256 },
+				original: original !== undefined,
+				expected: original ? undefined : expected,
+			},
 		};
 		return done(await writeQuantized(job, output, options));
 	} finally {

@@ -18,7 +18,9 @@ export function checkHealingOfRun(options: PruneOptions, curve: boolean): void {
 	checkHealing(options);
 	if (!asksToHeal(options)) return;
 	if (curve) {
-		throw new InvalidOptionError("--heal heals one pruned model: say how much to remove with --remove-blocks, --remove-fraction or --remove");
+		throw new InvalidOptionError(
+			"--heal heals one pruned model: say how much to remove with --remove-blocks, --remove-fraction or --remove",
+		);
 	}
 	if (options.quantizeFrom !== undefined)
 		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");

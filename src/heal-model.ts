@@ -134,7 +134,10 @@ function inputOf({ evaluator, removed }: Pick<HealJob, "evaluator" | "removed">,
 export function healBytes(model: Model, removed: readonly number[], { count, length }: HealText): number {
 	const { width } = model.facts;
 	const cuts = removed.filter((block, i) => i === 0 || removed[i - 1] !== block - 1).length;
-	const widest = Math.max(0, ...model.file.tensors.filter(({ dims }) => dims.length === 2 && dims[1] === width).map(({ dims }) => dims[0]!));
+	const widest = Math.max(
+		0,
+		...model.file.tensors.filter(({ dims }) => dims.length === 2 && dims[1] === width).map(({ dims }) => dims[0]!),
+	);
 	const inputs = model.file.tensors.some(({ name }) => /ffn_down\.weight$/.test(name)) ? feedForward(model) : widest;
 	return cuts * count * length * width * 4 + equationBytes(inputs, width) + 5 * 4 * inputs * width;
 }

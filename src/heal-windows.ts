@@ -32,7 +32,12 @@ export function healText(model: Model, tokens: number, seed: number): HealText {
 }
 
 /** Draws the windows, or reads those that an earlier run drew. @param folder of the model's runs */
-export async function healWindows(model: Model, folder: string, { seed, count, length }: HealText, options: JobOptions): Promise<TokenWindows> {
+export async function healWindows(
+	model: Model,
+	folder: string,
+	{ seed, count, length }: HealText,
+	options: JobOptions,
+): Promise<TokenWindows> {
 	const key = createHash("sha256")
 		.update(JSON.stringify(["heal", version, llamaPin.commit, count, length, seed]))
 		.digest("hex");

@@ -15,10 +15,7 @@ export function healData({ applied, fit, addedBytes, cuts, validation, report, s
 			...(tuning ? { change: tuning.after - tuning.before } : {}),
 			...(reason ? { reason } : {}),
 		})),
-		folds: [
-			...(validation ? [{ fold: "validation", ...validation }] : []),
-			...(report ? [{ fold: "report", ...report }] : []),
-		],
+		folds: [...(validation ? [{ fold: "validation", ...validation }] : []), ...(report ? [{ fold: "report", ...report }] : [])],
 		seconds: seconds.text + seconds.rest,
 	};
 }

@@ -27,7 +27,17 @@ const damagingLoss = Math.LN2;
  * The verdict on a set that was chosen. A trade is sensible up to 0.1 nats per token, the bound by which a number of blocks is suggested
  * where none is given; from ln 2, where perplexity doubles, the model is damaged; between these it is costly.
  */
-export function verdictOf({ removed, blocks, written, healed, quantized, parameters, loss, added, standardError }: Outcome): Report["verdict"] {
+export function verdictOf({
+	removed,
+	blocks,
+	written,
+	healed,
+	quantized,
+	parameters,
+	loss,
+	added,
+	standardError,
+}: Outcome): Report["verdict"] {
 	const ratio = added === null ? null : Math.exp(added);
 	const error = ratio === null || standardError === null ? null : ratio * standardError;
 	const fewer = formatChange(...parameters).replace(/^-/, "");

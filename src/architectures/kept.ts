@@ -41,7 +41,12 @@ export function keptProblem(
 	if (sizes(after.facts) !== expected) return `it has ${sizes(after.facts)}, expected ${expected}`;
 	return (
 		wholeProblem(before, after, quantized) ??
-		blockProblem({ ...before, free: new Set(changed) }, { ...after, free: renamed(changed, kept, before.entry.prefix ?? "blk.") }, kept, quantized)
+		blockProblem(
+			{ ...before, free: new Set(changed) },
+			{ ...after, free: renamed(changed, kept, before.entry.prefix ?? "blk.") },
+			kept,
+			quantized,
+		)
 	);
 }
 
@@ -64,7 +69,9 @@ function wholeProblem(before: Model, after: Model, quantized: boolean): string |
 /** Names of tensors in the written file. */
 function renamed(names: readonly string[], kept: readonly number[], prefix: string): ReadonlySet<string> {
 	const place = (block: string) => `${prefix}${kept.indexOf(Number(block))}.`;
-	return new Set(names.map((name) => name.replace(new RegExp(`^${prefix.replaceAll(".", "\\.")}(\\d+)\\.`), (_, block: string) => place(block))));
+	return new Set(
+		names.map((name) => name.replace(new RegExp(`^${prefix.replaceAll(".", "\\.")}(\\d+)\\.`), (_, block: string) => place(block))),
+	);
 }
 
 function blockProblem(before: Compared, after: Compared, kept: readonly number[], quantized: boolean): string | undefined {

@@ -116,7 +116,14 @@ class Healer {
 		const able = cuts.filter(({ before }) => before !== undefined);
 		onProgress?.(0, cuts.length + 1);
 		const all = Array.from({ length: this.#model.facts.blocks }, (_, block) => block);
-		const targets = able.length === 0 ? [] : await hiddenStates(this.#model, this.#over(all), able.map(({ last }) => last));
+		const targets =
+			able.length === 0
+				? []
+				: await hiddenStates(
+						this.#model,
+						this.#over(all),
+						able.map(({ last }) => last),
+					);
 		const done: HealedCut[] = [];
 		for (const [i, cut] of cuts.entries()) {
 			onProgress?.(i + 1, cuts.length + 1);

@@ -1,4 +1,13 @@
-import { formatBlocks, formatBytes, formatCount, formatDifference, formatDuration, formatInteger, formatLoss, formatPercent } from "./format.js";
+import {
+	formatBlocks,
+	formatBytes,
+	formatCount,
+	formatDifference,
+	formatDuration,
+	formatInteger,
+	formatLoss,
+	formatPercent,
+} from "./format.js";
 import type { Section } from "./html.js";
 import type { ReportHeal } from "./report-data.js";
 import { html, table } from "./tags.js";
@@ -8,9 +17,7 @@ export function healText({ applied, tokens, addedBytes, cuts, folds, seconds }: 
 	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
 	const report = folds.find(({ fold }) => fold === "report");
 	if (!applied) {
-		return healed === 0
-			? "Not healed: no cut could be made up for."
-			: "Not healed: the validation text does not say that it helps.";
+		return healed === 0 ? "Not healed: no cut could be made up for." : "Not healed: the validation text does not say that it helps.";
 	}
 	const which = healed === cuts.length ? `${healed === 1 ? "The cut" : `All ${healed} cuts`}` : `${healed} of ${cuts.length} cuts`;
 	const change = report ? `; unhealed ${formatLoss(report.before)} (${formatDifference(report.difference, report.standardError)})` : "";

@@ -166,7 +166,12 @@ describe("the fit of a matrix", () => {
 		const square = (row: number) => wanted.subarray(row * m, (row + 1) * m).reduce((sum, value) => sum + value ** 2, 0) / m;
 		const { gram, cross } = sums(inputs, missing, n, m, (row) => (row % windows.length < 5 ? 0 : 1 / square(row)));
 		const solution = solveDense(withRidge(gram, n, 0.1), cross, n, m);
-		expect(difference(update, Float64Array.from({ length: m * n }, (_, i) => solution[(i % n) * m + Math.floor(i / n)]!))).toBeLessThan(1e-3);
+		expect(
+			difference(
+				update,
+				Float64Array.from({ length: m * n }, (_, i) => solution[(i % n) * m + Math.floor(i / n)]!),
+			),
+		).toBeLessThan(1e-3);
 	});
 
 	it("is a map on what the matrix gives where that is asked for", async () => {
@@ -203,7 +208,9 @@ describe("the fit of a matrix", () => {
 	});
 
 	it("says what does not fit", async () => {
-		await expect(normalEquations(model, run, { weight: "blk.3.ffn_down.weight", after: 2, target })).rejects.toThrow(/does not multiply each token/);
+		await expect(normalEquations(model, run, { weight: "blk.3.ffn_down.weight", after: 2, target })).rejects.toThrow(
+			/does not multiply each token/,
+		);
 		await expect(normalEquations(model, run, { weight: name, after: 3, target })).rejects.toThrow(/block 3 is not among those that run/);
 		await expect(normalEquations(model, { ...run, windows: fixtureWindows(2) }, { weight: name, after: 2, target })).rejects.toThrow(
 			EvaluationError,
@@ -225,7 +232,8 @@ describe("the way of a matrix to the residual stream", () => {
 });
 
 describe("replaced tensors", () => {
-	const measure = async () => (await model.createEvaluator().evaluate([fullSet, removing(3, 7)], windows, { digest: true })).map(({ digests }) => digests);
+	const measure = async () =>
+		(await model.createEvaluator().evaluate([fullSet, removing(3, 7)], windows, { digest: true })).map(({ digests }) => digests);
 
 	it("change what is computed, and nothing is left of them", async () => {
 		const before = await measure();
