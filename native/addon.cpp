@@ -1,3 +1,4 @@
+#include "healing_jobs.h"
 #include "jobs.h"
 #include "log_capture.h"
 #include "model_wrap.h"
@@ -64,6 +65,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("CancelToken", CancelToken::define(env));
     exports.Set("measureSpeed", Napi::Function::New(env, NativeModel::measure_speed, "measureSpeed"));
     exports.Set("quantize", Napi::Function::New(env, quantize, "quantize"));
+    exports.Set("solveEquations", Napi::Function::New(env, solve_equations, "solveEquations"));
+    exports.Set("timeLeastSquares", Napi::Function::New(env, time_least_squares, "timeLeastSquares"));
+    exports.Set("stateValues", Napi::Function::New(env, state_values, "stateValues"));
+    exports.Set("quantizeValues", Napi::Function::New(env, quantize_values, "quantizeValues"));
+    exports.Set("dequantizeBytes", Napi::Function::New(env, dequantize_bytes, "dequantizeBytes"));
     exports.Set("stopJobs", Napi::Function::New(env, stop_jobs, "stopJobs"));
     exports.Set("info", Napi::Function::New(env, info, "info"));
     return exports;

@@ -86,6 +86,15 @@ struct LayerView::Impl {
     llama_hparams hparams;           // of the whole model
     std::vector<llama_layer> layers; // of the whole model
 
+    // Tensors that stand in for those of the file, by name.
+    struct Replacement {
+        ggml_tensor * original;
+        ggml_tensor * tensor;
+        ggml_context_ptr context;
+        ggml_backend_buffer_ptr buffer;
+    };
+    std::map<std::string, Replacement> replacements;
+
     // Blocks whose output tensors are replaced by zeros, made on first use.
     std::map<int, llama_layer> identities;
     std::vector<ggml_context_ptr> contexts;
@@ -107,7 +116,65 @@ struct LayerView::Impl {
     size_t shown_bytes() const;
     const llama_layer & identity(int block);
     ggml_tensor * zeros_like(ggml_tensor * tensor);
+    ggml_tensor * tensor_named(const std::string & name) const;
+    ggml_tensor * standing(const std::string & name) const;
+    void exchange(ggml_tensor * from, ggml_tensor * to);
 };
+
+namespace {
+
+// llama_layer is a plain struct of tensor pointers: replacing by value spares a list of its 300 members.
+void exchange_pointers(llama_layer & layer, const ggml_tensor * from, const ggml_tensor * to) {
+    auto * words = reinterpret_cast<unsigned char *>(&layer);
+    for (size_t at = 0; at + sizeof(void *) <= sizeof(llama_layer); at += sizeof(void *)) {
+        if (std::memcmp(words + at, &from, sizeof(void *)) == 0) {
+            std::memcpy(words + at, &to, sizeof(void *));
+        }
+    }
+}
+
+bool can_multiply(ggml_tensor * weight, ggml_backend_buffer_type_t type, ggml_backend_dev_t device) {
+    ggml_init_params params = { ggml_tensor_overhead() * 8, nullptr, true };
+    ggml_context_ptr ctx(ggml_init(params));
+    ggml_tensor * input = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, weight->ne[0], 512);
+    ggml_tensor * product = ggml_mul_mat(ctx.get(), weight, input);
+    const ggml_backend_buffer_ptr dummy(ggml_backend_buft_alloc_buffer(type, 0));
+    weight->buffer = dummy.get();
+    const bool can = ggml_backend_dev_supports_op(device, product);
+    weight->buffer = nullptr;
+    return can;
+}
+
+// Where llama.cpp would put such a matrix (make_cpu_buft_list and select_weight_buft): beside the original on a device; on a CPU the
+// first of the accelerators' and the repacked kinds of memory that can multiply it.
+ggml_backend_buffer_type_t buffer_type_for(ggml_tensor * weight, const ggml_tensor * original) {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    ggml_backend_buffer_type_t own = ggml_backend_buffer_get_type(original->buffer);
+    ggml_backend_dev_t device = ggml_backend_buft_get_device(own);
+    if (cpu == nullptr || (device != nullptr && device != cpu && ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL)) {
+        return own;
+    }
+    for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+        ggml_backend_dev_t accelerator = ggml_backend_dev_get(i);
+        if (ggml_backend_dev_type(accelerator) != GGML_BACKEND_DEVICE_TYPE_ACCEL) {
+            continue;
+        }
+        ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(accelerator);
+        if (type != ggml_backend_dev_buffer_type(cpu) && can_multiply(weight, type, accelerator)) {
+            return type;
+        }
+    }
+    const auto extra_types = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
+        ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu), "ggml_backend_dev_get_extra_bufts"));
+    for (ggml_backend_buffer_type_t * type = extra_types ? extra_types(cpu) : nullptr; type != nullptr && *type != nullptr; ++type) {
+        if (can_multiply(weight, *type, cpu)) {
+            return *type;
+        }
+    }
+    return ggml_backend_dev_buffer_type(cpu);
+}
+
+} // namespace
 
 bool LayerView::Impl::any(const std::vector<int> & kept, bool (Impl::*is)(int) const) const {
     for (int block : kept) {
@@ -189,25 +256,85 @@ const llama_layer & LayerView::Impl::identity(int block) {
     }
     llama_layer layer = layers[block];
     for (const std::string & name : rules.outputs[block]) {
-        auto * tensor = const_cast<ggml_tensor *>(model->get_tensor(name.c_str()));
-        if (tensor == nullptr) {
-            throw std::runtime_error("the model has no tensor " + name);
-        }
-        ggml_tensor * zero = zeros_like(tensor);
-        // llama_layer is a plain struct of tensor pointers: replacing by value spares a list of its 300 members.
-        auto * words = reinterpret_cast<unsigned char *>(&layer);
-        for (size_t at = 0; at + sizeof(void *) <= sizeof(llama_layer); at += sizeof(void *)) {
-            if (std::memcmp(words + at, &tensor, sizeof(void *)) == 0) {
-                std::memcpy(words + at, &zero, sizeof(void *));
-            }
-        }
+        ggml_tensor * tensor = standing(name);
+        exchange_pointers(layer, tensor, zeros_like(tensor));
     }
     return identities.emplace(block, layer).first->second;
 }
 
-LayerView::LayerView(llama_model * model, ViewRules rules) : impl(new Impl{ model, std::move(rules), model->hparams, model->layers, {}, {}, {} }) {}
+ggml_tensor * LayerView::Impl::tensor_named(const std::string & name) const {
+    auto * tensor = const_cast<ggml_tensor *>(model->get_tensor(name.c_str()));
+    if (tensor == nullptr) {
+        throw std::runtime_error("the model has no tensor " + name);
+    }
+    return tensor;
+}
+
+// The tensor of that name that blocks use: the file's, or what stands in for it.
+ggml_tensor * LayerView::Impl::standing(const std::string & name) const {
+    const auto found = replacements.find(name);
+    return found != replacements.end() ? found->second.tensor : tensor_named(name);
+}
+
+void LayerView::Impl::exchange(ggml_tensor * from, ggml_tensor * to) {
+    for (llama_layer & layer : layers) {
+        exchange_pointers(layer, from, to);
+    }
+    identities.clear(); // made of blocks as they were
+    model->hparams = hparams;
+    model->layers = layers;
+}
+
+void LayerView::replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) {
+    ggml_tensor * original = impl->tensor_named(name);
+    ggml_init_params params = { ggml_tensor_overhead() * 2, nullptr, true };
+    Impl::Replacement made{ original, nullptr, ggml_context_ptr(ggml_init(params)), nullptr };
+    made.tensor = ggml_new_tensor(made.context.get(), type, GGML_MAX_DIMS, original->ne);
+    ggml_set_name(made.tensor, name.c_str());
+    if (ggml_nbytes(made.tensor) != bytes.size()) {
+        throw std::runtime_error(name + " takes " + std::to_string(ggml_nbytes(made.tensor)) + " bytes of that type, not " + std::to_string(bytes.size()));
+    }
+    ggml_backend_buffer_type_t place = ggml_is_matrix(made.tensor) && ggml_nrows(made.tensor) > 1 ? buffer_type_for(made.tensor, original)
+                                                                                                  : ggml_backend_buffer_get_type(original->buffer);
+    made.buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(made.context.get(), place));
+    if (!made.buffer) {
+        throw std::runtime_error("no memory for new values of " + name);
+    }
+    ggml_backend_buffer_set_usage(made.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    ggml_backend_tensor_set(made.tensor, bytes.data(), 0, bytes.size());
+    impl->exchange(impl->standing(name), made.tensor);
+    impl->replacements[name] = std::move(made);
+}
+
+void LayerView::restore_tensor(const std::string & name) {
+    const auto found = impl->replacements.find(name);
+    if (found != impl->replacements.end()) {
+        impl->exchange(found->second.tensor, found->second.original);
+        impl->replacements.erase(found);
+    }
+}
+
+struct LayerView::Zeroed::Before {
+    ggml_tensor * standing;
+    ggml_tensor * zeros;
+};
+
+LayerView::Zeroed::Zeroed(LayerView & view, const std::string & name) : view(view) {
+    ggml_tensor * standing = view.impl->standing(name);
+    before = std::make_unique<Before>(Before{ standing, view.impl->zeros_like(standing) });
+    view.impl->exchange(before->standing, before->zeros);
+}
+
+LayerView::Zeroed::~Zeroed() {
+    view.impl->exchange(before->zeros, before->standing);
+}
+
+LayerView::LayerView(llama_model * model, ViewRules rules) : impl(new Impl{ model, std::move(rules), model->hparams, model->layers, {}, {}, {}, {} }) {}
 
 LayerView::~LayerView() {
+    while (!impl->replacements.empty()) {
+        restore_tensor(std::string(impl->replacements.begin()->first));
+    }
     restore();
 }
 

@@ -65,6 +65,11 @@ public:
     // Whether the memories of all blocks are of one kind.
     bool uniform() const;
 
+    // Puts other values into a matrix of a block, in every view, until restore_tensor(): `bytes` in ggml's layout of `type`. The new
+    // tensor lies where llama.cpp would put it if a file held it, so that the same kernels run.
+    void replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes);
+    void restore_tensor(const std::string & name);
+
     // Has llama.cpp build the next graph of the context anew; `generation` must differ from the last one.
     void forget_graph(llama_context * context, int32_t generation) const;
 
@@ -87,6 +92,20 @@ public:
         ~Whole();
         Whole(const Whole &) = delete;
         Whole & operator=(const Whole &) = delete;
+
+    private:
+        struct Before;
+        LayerView & view;
+        std::unique_ptr<Before> before;
+    };
+
+    // Zeros in the place of a matrix of a block, as long as it lives.
+    class Zeroed {
+    public:
+        Zeroed(LayerView & view, const std::string & name);
+        ~Zeroed();
+        Zeroed(const Zeroed &) = delete;
+        Zeroed & operator=(const Zeroed &) = delete;
 
     private:
         struct Before;

@@ -51,6 +51,10 @@ Napi::Function NativeModel::define(Napi::Env env) {
         InstanceMethod<&NativeModel::evaluate>("evaluate"),
         InstanceMethod<&NativeModel::similarities>("similarities"),
         InstanceMethod<&NativeModel::sample>("sample"),
+        InstanceMethod<&NativeModel::hidden_states>("hiddenStates"),
+        InstanceMethod<&NativeModel::normal_equations>("normalEquations"),
+        InstanceMethod<&NativeModel::output_path>("outputPath"),
+        InstanceMethod<&NativeModel::replace_tensor>("replaceTensor"),
         InstanceMethod<&NativeModel::dispose>("dispose"),
     });
 }

@@ -26,6 +26,10 @@ private:
     Napi::Value evaluate(const Napi::CallbackInfo & info);
     Napi::Value similarities(const Napi::CallbackInfo & info);
     Napi::Value sample(const Napi::CallbackInfo & info);
+    Napi::Value hidden_states(const Napi::CallbackInfo & info);
+    Napi::Value normal_equations(const Napi::CallbackInfo & info);
+    Napi::Value output_path(const Napi::CallbackInfo & info);
+    Napi::Value replace_tensor(const Napi::CallbackInfo & info);
     Napi::Value dispose(const Napi::CallbackInfo & info);
 };
 

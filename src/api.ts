@@ -3,17 +3,19 @@ import type { Method } from "./methods.js";
 import type { Report } from "./report/report-data.js";
 import type { ContributionUnit, Plan } from "./storage/plan.js";
 
+import { type HealType, healTypes } from "./healing/tensors.js";
 import { type StateType, stateTypes } from "./runtime/evaluator.js";
 import type { FileType } from "./runtime/file-type-names.js";
 import type { GateOptions, PlanGate } from "./api-gate.js";
 import type { Speedup } from "./speed-api.js";
+import type { PlanHeal } from "./storage/plan-heal.js";
 import type { Quantized } from "./storage/plan-quantized.js";
 
 export type * from "./api-questions.js";
 export type * from "./api-text.js";
 export { presets } from "./api-text.js";
-export type { CalibrationFile, StateType };
-export { stateTypes };
+export type { CalibrationFile, HealType, PlanHeal, StateType };
+export { healTypes, stateTypes };
 
 // The options and results of the public functions: shared by programs and the command line.
 
@@ -141,7 +143,23 @@ export interface QuantizeOutputOptions {
 	readonly quantizeFrom?: string | undefined;
 }
 
-export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, GateOptions {
+export interface HealOptions {
+	/**
+	 * Make up for each cut by a least-squares fit of the matrix before it, on the model's own samples: no training, and nothing beside
+	 * the file. Kept only where the validation text says that it helps. Of a plan: whether to heal as it says (`true` is not needed).
+	 * @default false; of a plan as it says
+	 */
+	readonly heal?: boolean | undefined;
+	/** Tokens of the model's own samples to fit to, at least 1024; more heal better and take longer. @default 25600 */
+	readonly healTokens?: number | undefined;
+	/**
+	 * Type of the healed matrices: `auto`, the file's own where it has 8 bits a weight or more, else Q8_0 (F16 where rows do not fit
+	 * it); `same`, the file's own; or a type. @default "auto"
+	 */
+	readonly healType?: HealType | undefined;
+}
+
+export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, GateOptions, HealOptions {
 	/**
 	 * Also measure the whole model quantised to about the pruned one's size, and say which is better. Quantises twice, which takes
 	 * seconds for a small model and many minutes and the disk of a copy for a large one. @default false
@@ -297,6 +315,7 @@ export interface ApplyOptions
 		UnknownOptions,
 		QuantizeOutputOptions,
 		GateOptions,
+		HealOptions,
 		Pick<MeasureOptions, "calibration" | "windows" | "windowLength" | "seed"> {
 	readonly plan?: string | undefined;
 	readonly remove?: number[] | undefined;
@@ -311,6 +330,8 @@ export interface ApplyResult {
 	readonly quantized?: Quantized | undefined;
 	/** Where limits were given. */
 	readonly gate?: PlanGate | undefined;
+	/** What healing did, where it was asked for. */
+	readonly heal?: PlanHeal | undefined;
 	readonly seconds: number;
 }
 

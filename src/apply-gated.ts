@@ -44,7 +44,7 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 		const check = { gate, session, output, options: measuring, known: (plan?.alternatives ?? []).map((one) => one.removed) };
 		const judged = laterGate(measuring) ? undefined : await checkGate(check, removed);
 		const summary = summarize(session.model);
-		const made = await writeModel(session, output, removed, original, check, measuring);
+		const made = await writeModel(session, output, removed, { original, check }, measuring);
 		return { model: summary, removed, ...made, gate: made.gate ?? judged };
 	} finally {
 		await session.close();

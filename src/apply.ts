@@ -1,21 +1,25 @@
+import { basename } from "node:path";
 import type { ApplyOptions, ApplyResult } from "./api.js";
 import { deal, ownSamples } from "./calibration/index.js";
 import { CalibrationError, InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import { Random } from "./game/random.js";
+import { asksToHeal, checkHealing, healAgain, type Healing, healModel } from "./heal-model.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { applyGated } from "./apply-gated.js";
 import { readGate } from "./gate-request.js";
 import { notePartials } from "./partials.js";
-import { checkQuantizing, originalOf } from "./quantize-from.js";
+import { checkQuantizing, originalOf, type Weights } from "./quantize-from.js";
+import type { Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
 import { makeWindows, type TokenWindows } from "./runtime/windows.js";
 import { logger } from "./log.js";
 import { backEndOf, modelIdentity, summarize } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
-import { readPlan } from "./storage/plan.js";
+import { type Plan, readPlan } from "./storage/plan.js";
+import { makeRunFolder } from "./storage/runs.js";
 import { References } from "./variants.js";
 import { writePruned } from "./write.js";
 import { bytesToQuantize, writeQuantized } from "./write-quantized.js";
@@ -37,6 +41,32 @@ async function verificationWindows(model: Model, { signal }: ApplyOptions): Prom
 	}
 }
 
+/** The whole model on the windows, to hold a quantised one against. */
+async function wholeFigures(source: Weights, windows: TokenWindows, evaluator: Evaluator, options: ApplyOptions) {
+	const reference = await new References(source, { verification: windows }, options, evaluator).of("verification");
+	const [full] = await evaluator.evaluate([Coalition.full(source.blocks.blocks)], windows, { signal: options.signal });
+	return { reference, full: full! };
+}
+
+/** Windows that decide how to heal, whether it helps, and say by how much: of this fold seed. */
+const judged = { search: 10, validation: 12, report: 12 };
+
+/** Heals as the plan says, or as it is asked for; undefined where neither does. */
+async function healed(
+	{ loaded, evaluator, removed, sha256 }: { loaded: Model; evaluator: Evaluator; removed: readonly number[]; sha256: string },
+	plan: Plan | undefined,
+	options: ApplyOptions,
+): Promise<Healing | undefined> {
+	if (options.heal === false || (!plan?.heal && !asksToHeal(options))) return undefined;
+	const folder = await makeRunFolder({ name: basename(loaded.path), sha256 });
+	const job = { model: loaded, evaluator, removed: [...removed].sort((a, b) => a - b), folder };
+	if (plan?.heal) return healAgain(job, plan.heal, options);
+	const length = Math.min(verification.length, loaded.facts.contextLength);
+	const count = judged.search + judged.validation + judged.report;
+	const { search: tuning, ...folds } = deal(await ownSamples(loaded, { count, length, seed: 1, signal: options.signal }), judged);
+	return healModel({ ...job, seed: 0, tuning, ...folds }, options);
+}
+
 /**
  * Writes a model without blocks, as a plan or a list says. What is written must compute what the model computes through the layer
  * view, on samples of its own (on any tokens where it has no start token).
@@ -51,9 +81,14 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 		throw new InvalidOptionError("give either a plan or a list of blocks to remove");
 	const { quantize, quantizeFrom } = options;
 	checkQuantizing(options, output);
+	checkHealing(options);
 	const inputs = [model, ...(quantizeFrom === undefined ? [] : [quantizeFrom])];
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs });
 	const plan = options.plan === undefined ? undefined : await readPlan(options.plan);
+	if (plan && asksToHeal(options) && !plan.heal)
+		throw new InvalidOptionError(`${options.plan} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
+	if (asksToHeal(options) && quantizeFrom !== undefined)
+		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");
 	const { file, blocks } = await readHeader(model, options);
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
 	checkProvable(model, blocks, given ?? []);
@@ -73,6 +108,10 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	}
 	await notePartials(output, options);
 	if (limits) {
+		if (options.heal !== false && (plan?.heal?.applied || asksToHeal(options)))
+			throw new InvalidOptionError(
+				"limits judge blocks removed, and this model is healed: leave the limits out, or write it unhealed with --no-heal",
+			);
 		const made = await applyGated({ model, output, removed, plan, original, limits }, options);
 		return { ...made, seconds: (Date.now() - started) / 1000 };
 	}
@@ -80,6 +119,10 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	try {
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
+		// Of the whole model, before any of its matrices changes.
+		const whole =
+			quantize === undefined ? undefined : await wholeFigures({ path: model, file, blocks, sha256 }, windows, evaluator, options);
+		const healing = await healed({ loaded, evaluator, removed, sha256 }, plan, options);
 		const { signal } = options;
 		const mask = Coalition.ofRemoved(loaded.facts.blocks, removed);
 		const [masked] = await evaluator.evaluate([mask], windows, { signal });
@@ -87,20 +130,27 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 		const summary = summarize(loaded);
 		const exact = backEndOf(loaded, options) === "CPU";
 		const { threads, ubatch } = evaluator;
-		const expected = { windows, losses: masked!.losses, long, threads, ubatch, exact };
+		const expected = { windows, losses: masked!.losses, long, threads, ubatch, exact, healed: healing?.tensors };
 		logger(options)("debug", `removed blocks ${removed.join(", ")}`);
-		const done = <T>(rest: T) => ({ model: summary, removed, ...rest, seconds: (Date.now() - started) / 1000 });
+		const done = <T>(rest: T) => ({
+			model: summary,
+			removed,
+			...(healing ? { heal: healing.section } : {}),
+			...rest,
+			seconds: (Date.now() - started) / 1000,
+		});
 		if (quantize === undefined) {
 			await loaded.dispose();
 			return done({ output: await writePruned(loaded.file, output, removed, sha256, expected, options) });
 		}
-		const source = { path: model, file, blocks, sha256 };
-		const reference = await new References(source, { verification: windows }, options, evaluator).of("verification");
-		const [full] = await evaluator.evaluate([Coalition.full(loaded.facts.blocks)], windows, { signal });
 		await loaded.dispose();
 		const job = {
-			...{ type: quantize, removed, full: full!, reference, windows, threads, exact, inputs },
-			...{ weights: original ?? source, original: original !== undefined, expected: original ? undefined : expected },
+			...{ type: quantize, removed, ...whole!, windows, threads, exact, inputs },
+			...{
+				weights: original ?? { path: model, file, blocks, sha256 },
+				original: original !== undefined,
+				expected: original ? undefined : expected,
+			},
 		};
 		return done(await writeQuantized(job, output, options));
 	} finally {

@@ -11,6 +11,7 @@ import type { Race } from "./race.js";
 import { formatBlocks, formatBytes } from "./report/format.js";
 import { measuredText } from "./report/gate.js";
 import type { Session } from "./session.js";
+import type { Plan } from "./storage/plan.js";
 import type { PlanGate, PlanGateFigure } from "./storage/plan-gate.js";
 
 /** A gate with what is needed to look for a set that passes it. */
@@ -31,6 +32,17 @@ export interface GateCheck {
  */
 export async function checkGate(check: GateCheck, removed: readonly number[]): Promise<PlanGate> {
 	const figures = await check.session.timed("quality gate", () => check.gate.figures("report", removed));
+	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreGate ?? false), check.options, () =>
+		closestPlan(check, removed.length),
+	);
+}
+
+/**
+ * The same of a healed set, from the losses that healing was judged by.
+ * @throws GateNotMetError
+ */
+export async function checkHealed(check: GateCheck, { removed, heal }: Pick<Plan, "removed" | "heal">): Promise<PlanGate> {
+	const figures = check.gate.figuresOfAdded(heal?.added ?? { mean: null, standardError: null });
 	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreGate ?? false), check.options, () =>
 		closestPlan(check, removed.length),
 	);

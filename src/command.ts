@@ -40,6 +40,9 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("score-share", options.scoreShare === 1 ? undefined : options.scoreShare);
 	flag("state-type", options.stateType);
 	flag("state-bytes", options.stateBytes);
+	if (options.heal !== undefined) parts.push(options.heal ? "--heal" : "--no-heal");
+	flag("heal-tokens", options.healTokens);
+	flag("heal-type", options.healType);
 	flag("quantize", options.quantize);
 	flag("quantize-from", options.quantizeFrom);
 	if (options.speed !== undefined) parts.push(options.speed ? "--speed" : "--no-speed");

@@ -1,20 +1,21 @@
 // What a run does with the set that it chose: the file, its plan, the report.
 import type { CurvePoint, PruneOptions, PruneResult, WrittenFile } from "./api.js";
 import { quoted } from "./command.js";
-import { checkGate, type GateCheck } from "./check-gate.js";
+import { checkGate, checkHealed, type GateCheck } from "./check-gate.js";
 import { fileCheck } from "./check-written.js";
+import { planHealed } from "./deliver-healed.js";
 import { alternativesIfAsked, deliverQuantized } from "./deliver-quantized.js";
 import type { Gate } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, type Header } from "./header.js";
+import type { Healing } from "./heal-model.js";
+import { restore } from "./healing/heal.js";
 import { keptName, writePlanBeside } from "./keep-plan.js";
-import { makePlan } from "./make-plan.js";
 import type { RunFacts } from "./make-report.js";
 import { measurePair } from "./measure-pair.js";
 import { inputFiles } from "./objective.js";
 import { measureBeyondSliding } from "./oracle.js";
 import type { Weights } from "./quantize-from.js";
-import { chosenOf } from "./race.js";
 import { type Run, reportRun } from "./run-report.js";
 import { measureOne, type Session, summarize } from "./session.js";
 import { writePlan } from "./storage/plan.js";
@@ -42,14 +43,14 @@ export async function deliver(
 ): Promise<PruneResult> {
 	const { choices, decided } = facts;
 	const { disagreements } = decided;
-	const chosen = chosenOf(decided);
-	const plan = await makePlan(session, output, chosen, choices, decided, options);
+	const { plan, healing } = await planHealed(session, output, facts, options);
 	const check = gate && { gate, session, output, choices, decided, options };
-	if (check && !laterGate(options)) plan.gate = await checkGate(check, plan.removed);
+	if (check && !laterGate(options))
+		plan.gate = healing?.section.applied ? await checkHealed(check, plan) : await checkGate(check, plan.removed);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const inputs = [...session.model.file.paths, ...inputFiles(options)];
 	if (output !== undefined) {
-		const made = await writeModel(session, output, plan.removed, original, check, options);
+		const made = await writeModel(session, output, plan.removed, { original, check, healing }, options);
 		const { output: written, quantized } = made;
 		if (quantized) plan.quantized = quantized;
 		plan.gate = made.gate ?? plan.gate;
@@ -69,6 +70,7 @@ export async function deliver(
 			...{ commands: [], seconds: (Date.now() - run.started) / 1000 },
 		};
 	}
+	await restore(session.model, healing?.tensors ?? []);
 	plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, undefined, original, options);
 	const { speed, extras } = await measurePair(session, plan.removed, undefined, options);
 	plan.speed = speed;
@@ -96,17 +98,26 @@ export interface Written {
 	readonly gate?: PlanGate | undefined;
 }
 
+/** What is written, and what is asked of it. */
+export interface WriteContext {
+	readonly original?: Weights | undefined;
+	readonly check?: GateCheck | undefined;
+	/** New matrices, which stand in the session's model until it is written. */
+	readonly healing?: Healing | undefined;
+}
+
 /** Writes the model and proves it. The session is closed for that: one model is in memory at a time. */
 export async function writeModel(
 	session: Session,
 	output: string,
 	removed: readonly number[],
-	original: Weights | undefined,
-	check: GateCheck | undefined,
+	{ original, check, healing }: WriteContext,
 	options: PruneOptions,
 ): Promise<Written> {
 	const { file } = session.model;
-	const expected = await expectationOf(session, removed, options);
+	const expected = await expectationOf(session, removed, healing, options);
+	// What else is measured is of the model as it is.
+	await restore(session.model, healing?.tensors ?? []);
 	if (options.quantize === undefined) {
 		await session.close();
 		return { output: await session.timed("write", () => writePruned(file, output, removed, session.sha256, expected, options)) };
@@ -117,12 +128,21 @@ export async function writeModel(
 }
 
 /** What the written file must compute. */
-async function expectationOf(session: Session, removed: readonly number[], options: PruneOptions): Promise<Expectation> {
+async function expectationOf(
+	session: Session,
+	removed: readonly number[],
+	healing: Healing | undefined,
+	options: PruneOptions,
+): Promise<Expectation> {
 	const { report } = session.texts;
 	const windows = session.calibration.folds.report;
+	const mask = Coalition.ofRemoved(report.players, removed);
+	const healed = healing && healing.tensors.length > 0 ? healing.tensors : undefined;
+	// The ledger knows the model as it is.
+	const measured = healed && (await session.evaluator.evaluate([mask], windows, { signal: options.signal }));
 	return {
-		windows,
-		losses: await measureOne(report, Coalition.ofRemoved(report.players, removed), "figures", options.signal),
+		...{ windows, healed },
+		losses: measured?.[0]?.losses ?? (await measureOne(report, mask, "figures", options.signal)),
 		long: await measureBeyondSliding(session.model, session.evaluator, removed, windows, options),
 		threads: session.evaluator.threads,
 		ubatch: session.evaluator.ubatch,

@@ -86,6 +86,11 @@ export class Gate {
 		});
 	}
 
+	/** Of a set whose loss above the whole model's is known, nats per token; limits of another kind cannot be told from it. */
+	figuresOfAdded(added: MeanAndError): PlanGateFigure[] {
+		return this.#limits.map((limit) => figureOf(limit, limit.kind === "ratio" ? ratioOf(added) : { mean: null, standardError: null }));
+	}
+
 	async #figure(limit: GateLimit, fold: GateFold, removed: readonly number[]): Promise<PlanGateFigure> {
 		const game = await this.#game(limit, fold);
 		const { players } = game;

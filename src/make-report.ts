@@ -7,6 +7,7 @@ import type { Choices } from "./choose.js";
 import { contributionsOf, type PlanOrigin, reasonedBlocks } from "./make-plan.js";
 import type { Race } from "./race.js";
 import { alternativesOf } from "./report-alternatives.js";
+import { healData } from "./report-heal.js";
 import { blocksOf, curveData, interactionsOf, surrogateData } from "./report-evidence.js";
 import { qualityOf, writtenLosses } from "./report-quality.js";
 import { REPORT_FORMAT, REPORT_VERSION, type Report, type ReportExtras, reportSchema } from "./report/report-data.js";
@@ -93,6 +94,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		...(surrogate ? { surrogate } : {}),
 		disagreements,
 		warnings: [...warnings.filter((warning) => !said.has(warning)), ...(choices?.found.notes ?? [])],
+		...(plan?.heal ? { heal: healData(plan.heal) } : {}),
 		...(alternatives ? { alternatives } : {}),
 		...(plan?.gate ? { gate: plan.gate.figures.map(gateFigure) } : {}),
 		...extras,
@@ -116,7 +118,7 @@ function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined)
 	const { before, after } = sizesOf(facts, plan, output);
 	const report = plan.losses.report && writtenLosses(plan, plan.losses.report);
 	return verdictOf({
-		quantized: plan.quantized?.type,
+		...{ healed: plan.heal?.applied, quantized: plan.quantized?.type },
 		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined },
 		parameters: [before.parameters, after.parameters],
 		loss: [report?.full.mean ?? null, report?.removed.mean ?? null],

@@ -5,6 +5,7 @@ import type { ContinuationPair } from "./evaluation/collapse.js";
 import { drawPairs } from "./evaluation/continuations.js";
 import { Coalition } from "./game/coalition.js";
 import { GgufFile } from "./gguf/index.js";
+import { asksToHeal } from "./heal-model.js";
 import { logger } from "./log.js";
 import type { ReportExtras } from "./report/report-data.js";
 import { speedSection, textSections } from "./report-extras.js";
@@ -89,7 +90,8 @@ async function withSides(
 	if (output === undefined) return work({ before: { model }, after: { model, removed } });
 	const file = await GgufFile.read(output);
 	const both = neededMemory(model.file).total + neededMemory(file).total <= availableMemory();
-	if (!both && options.quantize !== undefined) {
+	// A mask computes what the file does only where no weight was changed.
+	if (!both && (options.quantize !== undefined || asksToHeal(options))) {
 		logger(options)("warning", "speed and texts were not measured: memory does not hold the source and the written file at once");
 		return { extras: {} };
 	}

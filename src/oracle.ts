@@ -2,6 +2,7 @@ import type { JobOptions, MachineOptions } from "./api.js";
 import { zeroedBlocks } from "./architectures/index.js";
 import { Coalition } from "./game/coalition.js";
 import { type GgufFile, writeGguf, writtenSize } from "./gguf/index.js";
+import { type HealedTensor, withHealed } from "./healing/tensors.js";
 import type { Evaluation, Evaluator } from "./runtime/evaluator.js";
 import { Model } from "./runtime/model.js";
 import { makeWindows, type TokenWindows } from "./runtime/windows.js";
@@ -27,8 +28,9 @@ export async function measureZeroed(
 	windows: readonly TokenWindows[],
 	shape: MeasuredShape,
 	options: JobOptions,
+	healed?: readonly HealedTensor[],
 ): Promise<Evaluation[]> {
-	const content = zeroedBlocks(file, removed);
+	const content = withHealed(zeroedBlocks(file, removed), file, healed);
 	const phase = "writing the original with zeroed blocks (for the proof)";
 	const stop = options.signal ? { signal: options.signal } : {};
 	return writeTemporarily(

@@ -36,6 +36,8 @@ export interface Race {
 	readonly winners: ReadonlyMap<number, Finalist>;
 	/** Which of them is taken, where a limit decided it. @default the only one */
 	readonly chosen?: Finalist | undefined;
+	/** The winner among sets as they are, where the one above won because it heals better. */
+	readonly unhealed?: Finalist | undefined;
 	/** Every set that took part, as it was proposed. */
 	readonly finalists: readonly Finalist[];
 }

@@ -54,8 +54,12 @@ interface Losses {
 	readonly standardError: number | null;
 }
 
-/** Losses on the report fold of what was written: of the quantised file where it was quantised. */
-export function writtenLosses({ quantized }: Plan, report: PlanLosses): Losses {
+/** Losses on the report fold of what was written: of the quantised file where it was quantised, else of the healed one. */
+export function writtenLosses({ quantized, heal }: Plan, report: PlanLosses): Losses {
+	if (!quantized && heal?.applied && heal.report && heal.added) {
+		const { mean, standardError } = heal.added;
+		return { full: report.full, removed: { mean: heal.report.after }, difference: mean, standardError };
+	}
 	if (!quantized) return report;
 	const { loss, added } = quantized;
 	return { full: report.full, removed: loss, difference: added.mean, standardError: added.standardError };

@@ -8,6 +8,8 @@ export interface Outcome {
 	readonly blocks: number;
 	/** Whether a file was written. */
 	readonly written: boolean;
+	/** Whether its cuts were healed: losses are then those of the healed model. */
+	readonly healed?: boolean | undefined;
 	/** Type that it was quantised to: losses are then those of the quantised file. */
 	readonly quantized?: string | undefined;
 	readonly parameters: readonly [before: number, after: number];
@@ -25,13 +27,24 @@ const damagingLoss = Math.LN2;
  * The verdict on a set that was chosen. A trade is sensible up to 0.1 nats per token, the bound by which a number of blocks is suggested
  * where none is given; from ln 2, where perplexity doubles, the model is damaged; between these it is costly.
  */
-export function verdictOf({ removed, blocks, written, quantized, parameters, loss, added, standardError }: Outcome): Report["verdict"] {
+export function verdictOf({
+	removed,
+	blocks,
+	written,
+	healed,
+	quantized,
+	parameters,
+	loss,
+	added,
+	standardError,
+}: Outcome): Report["verdict"] {
 	const ratio = added === null ? null : Math.exp(added);
 	const error = ratio === null || standardError === null ? null : ratio * standardError;
 	const fewer = formatChange(...parameters).replace(/^-/, "");
 	const after = loss[1] === null ? "broken" : `${formatPerplexity(loss[1])} (${formatRatio(ratio, error)})`;
 	const type = quantized === undefined ? "" : ` and quantised to ${quantized}`;
-	const headline = `${written ? "Removed" : "Removing"} ${removed.length} of ${blocks} blocks (${formatBlocks(removed)})${type}: ${fewer} fewer parameters, perplexity ${formatPerplexity(loss[0])} -> ${after}.`;
+	const mended = healed ? ", healed" : "";
+	const headline = `${written ? "Removed" : "Removing"} ${removed.length} of ${blocks} blocks (${formatBlocks(removed)})${mended}${type}: ${fewer} fewer parameters, perplexity ${formatPerplexity(loss[0])} -> ${after}.`;
 	const advice = quantized === undefined ? "; if bytes are the aim, try a smaller quantisation" : ", or take a type with more bits";
 	return { headline, ...judged(added, standardError, `Remove fewer blocks${advice}.`) };
 }

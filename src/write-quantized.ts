@@ -77,7 +77,7 @@ export async function writeQuantized(
 				...stop,
 				verify: async (temporary) => {
 					made.file = await GgufFile.read(temporary);
-					checkHeader(weights.file, removed, made.file, true);
+					checkHeader(weights.file, removed, made.file, { quantized: true });
 					made.evaluation = await measureQuantized(temporary, job, options);
 					await job.check?.(temporary, measuredOf(made.evaluation), sizesOf(made.file).size);
 				},

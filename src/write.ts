@@ -1,9 +1,10 @@
 import type { FileHandle } from "node:fs/promises";
 import type { JobOptions, MachineOptions, WrittenFile } from "./api.js";
-import { type BlockPlan, describeBlocks, keptProblem, proofText, removeBlocks } from "./architectures/index.js";
+import { type BlockPlan, describeBlocks, type HeaderDifferences, keptProblem, proofText, removeBlocks } from "./architectures/index.js";
 import { VerificationError } from "./errors.js";
 import { type GgufContent, type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "./gguf/index.js";
 import { checkProvable } from "./header.js";
+import { type HealedTensor, withHealed } from "./healing/tensors.js";
 import { type MeasuredShape, measureWhole, measureZeroed } from "./oracle.js";
 import type { Evaluation } from "./runtime/evaluator.js";
 import { packageVersion } from "./runtime/paths.js";
@@ -23,6 +24,8 @@ export interface Expectation extends MeasuredWindows, MeasuredShape {
 	long?: MeasuredWindows | undefined;
 	/** Whether every bit must agree (a CPU), or a difference of rounding is allowed (a graphics device). */
 	exact: boolean;
+	/** Matrices that have other values than in the file: the losses are those with them. */
+	healed?: readonly HealedTensor[] | undefined;
 }
 
 export interface WriteOptions extends JobOptions, MachineOptions {
@@ -56,7 +59,8 @@ export async function preparePruned(
 ): Promise<PreparedFile> {
 	const allowed = { allowUnknown: options.allowUnknownArchitecture ?? false };
 	const plan = describeBlocks(file, allowed);
-	const content = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
+	const pruned = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
+	const content = withHealed(pruned, file, expected.healed);
 	const zeroed = plan.proof === "bits" ? undefined : await proofOf(file, output, removed, plan, expected, options);
 	return {
 		content,
@@ -67,7 +71,7 @@ export async function preparePruned(
 			}),
 		check: async (path) => {
 			const found = await Gguf.read(path);
-			checkHeader(file, removed, found);
+			checkHeader(file, removed, found, { changed: expected.healed?.map(({ name }) => name) });
 			return { ...sizesOf(found), verification: await verify(path, expected, plan, zeroed, options) };
 		},
 	};
@@ -123,6 +127,7 @@ async function proofOf(
 		sets.map(({ windows }) => windows),
 		{ threads: expected.threads, ubatch: expected.ubatch },
 		options,
+		expected.healed,
 	);
 	const worst = worstOf(zeroed, sets);
 	if (!isWithin(worst, expected)) throw new VerificationError(notProven(plan, removed, worst));
@@ -167,8 +172,8 @@ async function verify(
 }
 
 /** What losses of a few short windows do not show: whether each kept block is said to be what it was. */
-export function checkHeader(file: GgufFile, removed: readonly number[], written: GgufFile, quantized = false): void {
-	const problem = keptProblem(file, removed, written, quantized);
+export function checkHeader(file: GgufFile, removed: readonly number[], written: GgufFile, differences: HeaderDifferences = {}): void {
+	const problem = keptProblem(file, removed, written, differences);
 	if (problem === undefined) return;
 	throw new VerificationError(
 		`the header of the written file does not say of its blocks what that of the original says of the blocks kept: ${problem}. ` +

@@ -1,5 +1,5 @@
 export { describeBlocks } from "./describe.js";
-export { keptProblem } from "./kept.js";
+export { type HeaderDifferences, keptProblem } from "./kept.js";
 export { architectureTableMarkdown } from "./markdown.js";
 export { zeroedBlocks } from "./oracle.js";
 export { oracleObstacle, outputTensors, unitTensors } from "./outputs.js";

@@ -7,6 +7,17 @@ import { unknownEntry } from "./outputs.js";
 import { activeRules, blocksOf, type Model, periodOf } from "./rules.js";
 import { ARCHITECTURES } from "./table.js";
 
+/** Differences that are meant. */
+export interface HeaderDifferences {
+	/** The written file was quantised since: its tensors may have other types, and another order. @default false */
+	readonly quantized?: boolean | undefined;
+	/** Tensors, as the original names them, that may have another type. @default none */
+	readonly changed?: readonly string[] | undefined;
+}
+
+/** A model, and its tensors whose types do not count. */
+type Compared = Model & { readonly free?: ReadonlySet<string> };
+
 /** What a header says, by its name for people: of the whole model, or of every block in order. */
 type Facts<T> = ReadonlyMap<string, T>;
 
@@ -14,9 +25,13 @@ type Facts<T> = ReadonlyMap<string, T>;
  * How the blocks of a written file differ, by its header alone, from those of the original that were kept; undefined where they are
  * the same, in order. Sees what short prompts do not show, such as a wrong pattern of sliding windows.
  * @param removed blocks of the original, in any order
- * @param quantized whether the written file was quantised since: its tensors may have other types, and another order
  */
-export function keptProblem(original: GgufFile, removed: readonly number[], written: GgufFile, quantized = false): string | undefined {
+export function keptProblem(
+	original: GgufFile,
+	removed: readonly number[],
+	written: GgufFile,
+	{ quantized = false, changed = [] }: HeaderDifferences = {},
+): string | undefined {
 	if (written.architecture !== original.architecture) return `its architecture is ${written.architecture}, not ${original.architecture}`;
 	const [before, after] = [modelOf(original), modelOf(written)];
 	const gone = new Set(removed);
@@ -24,7 +39,15 @@ export function keptProblem(original: GgufFile, removed: readonly number[], writ
 	const sizes = ({ trunk, tail }: { trunk: number; tail: number }) => `${trunk} blocks and ${tail} of a tail`;
 	const expected = sizes({ trunk: before.facts.trunk - gone.size, tail: before.facts.tail });
 	if (sizes(after.facts) !== expected) return `it has ${sizes(after.facts)}, expected ${expected}`;
-	return wholeProblem(before, after, quantized) ?? blockProblem(before, after, kept, quantized);
+	return (
+		wholeProblem(before, after, quantized) ??
+		blockProblem(
+			{ ...before, free: new Set(changed) },
+			{ ...after, free: renamed(changed, kept, before.entry.prefix ?? "blk.") },
+			kept,
+			quantized,
+		)
+	);
 }
 
 function modelOf(file: GgufFile): Model {
@@ -43,7 +66,15 @@ function wholeProblem(before: Model, after: Model, quantized: boolean): string |
 		: "the tensors outside the blocks are others";
 }
 
-function blockProblem(before: Model, after: Model, kept: readonly number[], quantized: boolean): string | undefined {
+/** Names of tensors in the written file. */
+function renamed(names: readonly string[], kept: readonly number[], prefix: string): ReadonlySet<string> {
+	const place = (block: string) => `${prefix}${kept.indexOf(Number(block))}.`;
+	return new Set(
+		names.map((name) => name.replace(new RegExp(`^${prefix.replaceAll(".", "\\.")}(\\d+)\\.`), (_, block: string) => place(block))),
+	);
+}
+
+function blockProblem(before: Compared, after: Compared, kept: readonly number[], quantized: boolean): string | undefined {
 	const found = perBlockFacts(after, quantized);
 	for (const [name, expected] of perBlockFacts(before, quantized)) {
 		const at = kept.findIndex((block, i) => !Object.is(found.get(name)?.[i], expected[block]));
@@ -63,7 +94,7 @@ function wholeFacts({ keys, entry, facts }: Model): Facts<number | boolean | und
 	]);
 }
 
-function perBlockFacts(model: Model, quantized: boolean): Facts<readonly unknown[]> {
+function perBlockFacts(model: Compared, quantized: boolean): Facts<readonly unknown[]> {
 	const { keys, entry, facts } = model;
 	const all = facts.trunk + facts.tail;
 	const every = (of: (block: number) => unknown) => Array.from({ length: all }, (_, block) => of(block));
@@ -117,13 +148,13 @@ function plainValues({ file }: ModelKeys, key: string, all: number): unknown[] {
 }
 
 /** Names, types and sizes of tensors, as one text for each block and one for the others; without types and sorted where quantised. */
-function tensorsOf({ keys, entry, facts }: Model, quantized: boolean): { outside: string; blocks: string[] } {
+function tensorsOf({ keys, entry, facts, free }: Compared, quantized: boolean): { outside: string; blocks: string[] } {
 	const prefix = entry.prefix ?? "blk.";
 	const blocks = Array.from({ length: facts.trunk + facts.tail }, (): string[] => []);
 	const outside: string[] = [];
 	for (const { name, type, dims } of keys.file.tensors) {
 		const number = name.startsWith(prefix) ? /^(\d+)\.(.*)$/.exec(name.slice(prefix.length)) : null;
-		const text = `${number?.[2] ?? name} ${dims.join("x")}${quantized ? "" : ` of type ${type}`}`;
+		const text = `${number?.[2] ?? name} ${dims.join("x")}${quantized || free?.has(name) ? "" : ` of type ${type}`}`;
 		(blocks[Number(number?.[1] ?? Number.NaN)] ?? outside).push(text);
 	}
 	const joined = (texts: string[]) => (quantized ? texts.sort() : texts).join("; ");

@@ -11,6 +11,7 @@ import {
 } from "../report/format.js";
 import { compareCosts, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
+import { healLine } from "./heal-views.js";
 import { quantizedLine } from "./quantized-views.js";
 import { contributionsTable, curveTable, factsTable, objectiveTitles, surrogateLine } from "../report/terminal.js";
 import { gateLine, summaryText } from "../report/summary.js";
@@ -89,11 +90,12 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 		["parameters", `${formatCount(model.parameters)} -> ${formatCount(output.parameters)}`],
 		["file size", `${formatBytes(model.size)} -> ${formatBytes(output.size)}`],
 	] as const;
+	const healed = result.heal ? `${healLine(result.heal)}\n` : "";
 	const quantized = result.quantized ? `${quantizedLine(result.quantized)}\n` : "";
 	const gate = result.gate
 		? `${result.gate.figures.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)).join("\n")}\n`
 		: "";
-	return `${factsTable(facts, style)}\n${quantized}${gate}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
+	return `${factsTable(facts, style)}\n${healed}${quantized}${gate}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
 }
 
 /** Contributions, every block in order. */

@@ -11,6 +11,7 @@ import {
 	formatLoss,
 	formatPercent,
 } from "./format.js";
+import { healSection } from "./heal.js";
 import { collapseSection, gateSection, samplesSection, speedSection } from "./html-extras.js";
 import { reproduceSection, timingsSection } from "./html-origin.js";
 import { styleSheet } from "./html-style.js";
@@ -83,13 +84,14 @@ function typographic(text: string): string {
 }
 
 function sectionsOf(report: Report): Section[] {
-	const { quality, curve, interactions, surrogate, alternatives, gate, speed, samples, textCheck, collapse } = report;
+	const { quality, curve, interactions, surrogate, alternatives, gate, heal, speed, samples, textCheck, collapse } = report;
 	return [
 		...(quality ? [{ id: "before-after", title: "Before and after", body: qualityBody(report, quality) }] : []),
 		...(gate ? [gateSection(gate)] : []),
 		...warningsSection(report),
 		{ id: "blocks", title: "Blocks", body: blocksBody(report) },
 		...(curve ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve) }] : []),
+		...(heal ? [healSection(heal)] : []),
 		...(alternatives ? [{ id: "alternatives", title: "Pruning beside quantising", body: alternativesBody(alternatives) }] : []),
 		...(speed ? [speedSection(speed)] : []),
 		...(samples ? [samplesSection(samples, textCheck)] : []),

@@ -4,6 +4,7 @@ import {
 	blockList,
 	collapse,
 	gate,
+	heal,
 	interval,
 	loss,
 	natural,
@@ -205,6 +206,7 @@ export const reportSchema = v.strictObject({
 	samples: v.optional(samples),
 	textCheck: v.optional(says(textCheck, "What is wrong with the continuations of both models, counted.")),
 	collapse: v.optional(collapse),
+	heal: v.optional(heal),
 	alternatives: v.optional(alternatives),
 	gate: v.optional(gate),
 	reproduce,
@@ -225,5 +227,6 @@ export type ReportCurve = NonNullable<Report["curve"]>;
 export type ReportInteraction = NonNullable<Report["interactions"]>[number];
 export type ReportSurrogate = NonNullable<Report["surrogate"]>;
 export type ReportAlternatives = NonNullable<Report["alternatives"]>;
+export type ReportHeal = NonNullable<Report["heal"]>;
 export type ReportSpeed = NonNullable<Report["speed"]>;
 export type ReportTextCheck = NonNullable<Report["textCheck"]>;

@@ -110,6 +110,33 @@ export const alternatives = v.strictObject({
 	),
 });
 
+export const heal = v.strictObject({
+	applied: says(v.boolean(), "Whether the written file is healed: only where the validation fold says that it helps."),
+	tokens: says(natural, "The model's own samples that matrices were fitted to."),
+	addedBytes: says(v.pipe(v.number(), v.integer()), "That the new matrices take more than those in their place."),
+	cuts: says(
+		v.array(
+			v.strictObject({
+				before: v.optional(says(natural, "Kept block before the removed ones; missing at the very start.")),
+				removed: blockList,
+				tensor: v.optional(says(text, "Matrix that was changed, as the source names it.")),
+				type: v.optional(says(text, "Type that it is stored in.")),
+				kind: v.optional(says(text, "`refit`: the whole matrix; `map`: a square map on what it gives. Missing where it was left alone.")),
+				ridge: v.optional(says(number, "In units of the mean diagonal of the normal equations.")),
+				explained: v.optional(says(number, "Share of the squares of what was missing that is given back, on the tokens of the fit.")),
+				change: v.optional(says(number, "Of the loss on the text that decided on kind and ridge, nats per token.")),
+				reason: v.optional(says(text, "Why it was left alone.")),
+			}),
+		),
+		"Runs of removed blocks, first to last.",
+	),
+	folds: says(
+		v.array(v.strictObject({ fold: text, before: loss, after: loss, difference: loss, standardError: loss })),
+		"Losses of the pruned model before and after it was healed, nats per token.",
+	),
+	seconds: number,
+});
+
 export const gate = v.array(
 	v.strictObject({
 		name: says(text, "Option that set the limit, of an accuracy with the name of the questions."),

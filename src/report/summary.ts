@@ -2,6 +2,7 @@ import { type FigureText, figureText, percentChange } from "./figures.js";
 import { formatDifference, formatSignificant } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
 import type { Report, ReportSpeed } from "./report-data.js";
+import { healText } from "./heal.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
 import { sourcesTable, surrogateLine } from "./terminal.js";
 
@@ -25,6 +26,7 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 	if (report.speed) parts.push(wrapped(speedLine(report.speed), width));
 	const quantised = quantisedText(report);
 	if (quantised) parts.push(wrapped(quantised, width));
+	if (report.heal) parts.push(wrapped(healText(report.heal), width));
 	for (const figure of (gate ?? []).slice(0, mostLimits)) parts.push(paint(figure.met ? "green" : "red", gateLine(figure), style));
 	if (collapse && collapse.length > 0) {
 		const texts = collapse.length === 1 ? "1 text" : `${collapse.length} texts`;

@@ -32,6 +32,23 @@ export interface Addon {
 		cancel: CancelToken,
 		onProgress: (done: number, total: number) => void,
 	): Promise<void>;
+	/** `explained`: share of the targets' squares that the update explains. `through`: n_out x n_in, for updates of the form T W only. */
+	solveEquations(
+		equations: NativeEquations,
+		options: { ridge: number; threads: number },
+		through: Float32Array | undefined,
+		cancel: CancelToken,
+	): Promise<{ update: Float32Array; explained: number }>;
+	/** Seconds that normal equations of this size and their solution take, on made-up numbers. */
+	timeLeastSquares(
+		size: { inputs: number; outputs: number; rows: number; threads: number },
+		cancel: CancelToken,
+	): Promise<{ accumulate: number; solve: number }>;
+	/** A row of the model's width for each token. */
+	stateValues(states: NativeStates): Float32Array;
+	/** Rows of a ggml type; whole rows only. */
+	quantizeValues(values: Float32Array, type: number, rowLength: number, cancel: CancelToken): Promise<Uint8Array>;
+	dequantizeBytes(bytes: Uint8Array, type: number, rowLength: number, cancel: CancelToken): Promise<Float32Array>;
 }
 
 export interface CancelToken {
@@ -112,6 +129,37 @@ export interface NativeReference {
 	readonly nativeReference: unique symbol;
 }
 
+/** An opaque handle on hidden states of windows. */
+export interface NativeStates {
+	readonly nativeStates: unique symbol;
+}
+
+/** An opaque handle on normal equations. */
+export interface NativeEquations {
+	readonly nativeEquations: unique symbol;
+}
+
+/** Which blocks run over windows. */
+export interface NativeRun {
+	windowLength: number;
+	ubatch: number;
+	threads: number;
+	/** Ascending. */
+	kept: Int32Array;
+	/** The state before the first of them; without it they run from the tokens. */
+	from?: NativeStates | undefined;
+}
+
+/** Which matrix is fitted to what; see native/healing.h. */
+export interface NativeEquationSettings {
+	weight: string;
+	after: number;
+	skip: number;
+	relative: number;
+	scale: number;
+	norm?: Float32Array | undefined;
+}
+
 export interface NativeModel {
 	facts(): ModelFacts;
 	setViewRules(rules: { leadingCounts: string[]; outputs: string[][]; empty: number[] }): void;
@@ -146,6 +194,23 @@ export interface NativeModel {
 		options: { windowLength: number; ubatch: number; threads: number },
 		cancel: CancelToken,
 	): Promise<{ cosine: Float64Array; angular: Float64Array }>;
+	/** The states after these of the kept blocks, windows x length rows each. */
+	hiddenStates(tokens: Int32Array, run: NativeRun, after: Int32Array, cancel: CancelToken): Promise<NativeStates[]>;
+	normalEquations(
+		tokens: Int32Array,
+		run: NativeRun,
+		settings: NativeEquationSettings,
+		target: NativeStates,
+		cancel: CancelToken,
+	): Promise<{ inputs: number; outputs: number; rows: number; equations: NativeEquations }>;
+	outputPath(
+		tokens: Int32Array,
+		run: NativeRun,
+		settings: NativeEquationSettings,
+		cancel: CancelToken,
+	): Promise<{ scale: number; unexplained: number }>;
+	/** Other values for a matrix of a block, in every view; the file's own again where no bytes are given. */
+	replaceTensor(name: string, type: number, bytes: Uint8Array | undefined): void;
 	sample(
 		prompts: Int32Array[],
 		options: { length: number; stopAtEog: boolean; temperature: number; seed: number; threads: number; mask?: Uint8Array | undefined },

@@ -181,6 +181,20 @@ export class Model {
 		);
 	}
 
+	/**
+	 * Puts other values into a matrix of a block, in memory only, or the file's own again where none are given.
+	 * @param values bytes in ggml's layout of a type, of the matrix's shape
+	 * @throws EvaluationError where the model has no such tensor, or the bytes are not of its size
+	 */
+	replaceTensor(name: string, values?: { readonly type: number; readonly bytes: Uint8Array }): Promise<void> {
+		return this.runJob(undefined, async (native) => native.replaceTensor(name, values?.type ?? 0, values?.bytes));
+	}
+
+	/** Runs a job of the addon that needs no model. @internal */
+	runWithAddon<T>(signal: AbortSignal | undefined, start: (addon: Addon, cancel: CancelToken) => Promise<T>): Promise<T> {
+		return runNative(this.#addon, signal, (cancel) => start(this.#addon, cancel));
+	}
+
 	/** An evaluator of sets of this model's blocks. */
 	createEvaluator(options: EvaluatorOptions = {}): Evaluator {
 		return new Evaluator(this, options);

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { gateSchema } from "./plan-gate.js";
+import { healSchema } from "./plan-heal.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
 import { speedSchema } from "./plan-speed.js";
 
@@ -175,6 +176,7 @@ export const planSchema = v.pipe(
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
 		gate: v.optional(gateSchema),
+		heal: v.optional(healSchema),
 		quantized: v.optional(quantizedSchema),
 		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
 		/** Speed and memory before and after. */

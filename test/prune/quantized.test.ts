@@ -50,7 +50,7 @@ describe("prune and quantise", () => {
 		// Types are others, and nothing else.
 		const source = await GgufFile.read(f16);
 		expect(keptProblem(source, [3, 6], file)).toMatch(/tensors/);
-		expect(keptProblem(source, [3, 6], file, true)).toBeUndefined();
+		expect(keptProblem(source, [3, 6], file, { quantized: true })).toBeUndefined();
 
 		const windows = reportWindows();
 		const whole = await Model.load(f16, { threads: 2 });

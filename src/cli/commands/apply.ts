@@ -14,6 +14,7 @@ import {
 	unknownOption,
 } from "../options.js";
 import { gateArguments, gateOptions } from "../gate-options.js";
+import { healOptions } from "../heal-options.js";
 import { quantizeOptions } from "../quantize-options.js";
 import { applyText } from "../views.js";
 
@@ -24,6 +25,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.options({
 			plan: textValue("plan", "Plan to carry out", groups.amount),
 			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
+			...healOptions,
 			...quantizeOptions,
 			...gateOptions,
 			calibration: measureOptions.calibration,
@@ -60,6 +62,9 @@ export function applyCommand(context: CliContext) {
 				const options = {
 					plan,
 					remove,
+					heal: args.heal,
+					healTokens: args.healTokens,
+					healType: args.healType,
 					quantize,
 					quantizeFrom,
 					threads,

@@ -17,6 +17,7 @@ import {
 	valueOption,
 } from "../options.js";
 import { gateArguments, gateOptions } from "../gate-options.js";
+import { healOptions } from "../heal-options.js";
 import { quantizeOptions, targetSizeOption } from "../quantize-options.js";
 import { pairOptions, targetSpeedupOptions } from "../speed-options.js";
 import { closest } from "../suggest.js";
@@ -39,6 +40,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			...targetSpeedupOptions,
 			...measureOptions,
 			rounds: roundsOption,
+			...healOptions,
 			...quantizeOptions,
 			"quantized-alternatives": {
 				describe:
@@ -118,6 +120,9 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						gpuLayers: args.gpuLayers,
 						targetSize: args.targetSize,
 						...gateArguments(args),
+						heal: args.heal,
+						healTokens: args.healTokens,
+						healType: args.healType,
 						quantize: args.quantize,
 						quantizeFrom: args.quantizeFrom,
 						quantizedAlternatives: args.quantizedAlternatives,

@@ -1,0 +1,142 @@
+#include "block_run.h"
+
+#include "ggml-backend.h"
+
+#include <algorithm>
+#include <cstring>
+
+struct BlockRun::Callbacks {
+    const ModelCore & core;
+    const CancelFlag & cancel;
+    GraphTap * tap = nullptr;
+    size_t left = 0; // values that are wanted still
+
+    bool is_product(const ggml_tensor * tensor) const {
+        if (tap->weight.empty() || tensor->op != GGML_OP_MUL_MAT || tensor->src[0] == nullptr) {
+            return false;
+        }
+        // On another device than the weight's a copy is multiplied, whose name holds the weight's.
+        const char * found = std::strstr(tensor->src[0]->name, tap->weight.c_str());
+        return found != nullptr;
+    }
+
+    bool is_wanted(const ggml_tensor * tensor) const { return tap != nullptr && (tap->named.count(tensor->name) > 0 || is_product(tensor)); }
+
+    static void take(const ggml_tensor * tensor, std::vector<float> & to) {
+        if (tensor->type != GGML_TYPE_F32 || !ggml_is_contiguous(tensor)) {
+            throw std::runtime_error(std::string("the values of ") + tensor->name + " cannot be read from the graph of this architecture");
+        }
+        const size_t n = ggml_nelements(tensor);
+        to.resize(n);
+        ggml_backend_tensor_get(tensor, to.data(), 0, n * sizeof(float));
+    }
+
+    static bool on_tensor(ggml_tensor * tensor, bool ask, void * data) {
+        auto & self = *static_cast<Callbacks *>(data);
+        if (ask || !self.is_wanted(tensor)) {
+            return ask ? self.is_wanted(tensor) : !is_cancelled(self.core, self.cancel);
+        }
+        const auto named = self.tap->named.find(tensor->name);
+        try {
+            if (named != self.tap->named.end()) {
+                take(tensor, named->second);
+            }
+            if (self.is_product(tensor)) {
+                take(tensor->src[1], self.tap->inputs);
+                if (self.tap->want_outputs) {
+                    take(tensor, self.tap->outputs);
+                }
+            }
+        } catch (const std::exception & unreadable) {
+            self.problem = unreadable.what(); // never thrown through llama.cpp
+            return false;
+        }
+        --self.left;
+        return self.left > 0 && !is_cancelled(self.core, self.cancel);
+    }
+
+    static bool on_abort(void * data) {
+        const auto & self = *static_cast<Callbacks *>(data);
+        return is_cancelled(self.core, self.cancel);
+    }
+
+    std::string problem;
+};
+
+BlockRun::BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads)
+    : n_embd(llama_model_n_embd(core.model.get())), core(core), cancel(cancel), windows(windows),
+      group(std::clamp(n_ubatch / std::max(1, windows.length), 1, std::clamp(windows.n_windows, 1, 256))),
+      callbacks(new Callbacks{ core, cancel, nullptr, 0, {} }),
+      contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads }, Callbacks::on_tensor, Callbacks::on_abort, callbacks.get()) {}
+
+void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphTap & tap, const std::function<void(int, int)> & on_group) {
+    const LayerView::Shown shown(*core.view, kept);
+    llama_context * context = contexts.take();
+    callbacks->tap = &tap;
+    OwnedBatch owned(group * windows.length, from != nullptr ? n_embd : 0);
+    bool first_decode = true;
+    for (int first = 0; first < windows.n_windows; first += group) {
+        const int n = std::min(group, windows.n_windows - first);
+        // The graph stops early: what memory holds of later blocks may be anything.
+        llama_memory_clear(llama_get_memory(context), true);
+        fill(owned.batch, first, n, from);
+        for (auto & [name, values] : tap.named) {
+            values.clear();
+        }
+        tap.inputs.clear();
+        tap.outputs.clear();
+        callbacks->left = tap.named.size() + (tap.weight.empty() ? 0 : 1);
+        callbacks->problem.clear();
+        const int32_t code = llama_decode(context, owned.batch);
+        if (is_cancelled(core, cancel)) {
+            throw Cancelled();
+        }
+        if (!callbacks->problem.empty()) {
+            throw std::runtime_error(callbacks->problem);
+        }
+        if (code != 0) {
+            throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
+        }
+        if (first_decode) {
+            contexts.check_fresh();
+        }
+        first_decode = false;
+        check(tap, size_t(n) * windows.length);
+        on_group(first, n);
+    }
+}
+
+void BlockRun::fill(llama_batch & batch, int first, int n, const StateRows * from) const {
+    int k = 0;
+    for (int w = 0; w < n; ++w) {
+        for (int position = 0; position < windows.length; ++position, ++k) {
+            const size_t row = (size_t(first) + w) * windows.length + position;
+            if (from == nullptr) {
+                batch.token[k] = windows.tokens[row];
+            } else {
+                from->read(row, batch.embd + size_t(k) * n_embd);
+            }
+            batch.pos[k] = position;
+            batch.n_seq_id[k] = 1;
+            batch.seq_id[k][0] = w;
+            // All of them, although nothing reads the logits: a graph leaves tokens without output out of the last block.
+            batch.logits[k] = true;
+        }
+    }
+    batch.n_tokens = k;
+}
+
+void BlockRun::check(const GraphTap & tap, size_t n_tokens) const {
+    for (const auto & [name, values] : tap.named) {
+        if (values.size() != n_tokens * n_embd) {
+            throw std::runtime_error("the graph of this architecture gave no hidden state " + name);
+        }
+    }
+    if (!tap.weight.empty() && (tap.inputs.empty() || tap.inputs.size() % n_tokens != 0)) {
+        throw std::runtime_error("the graph of this architecture does not multiply each token with " + tap.weight);
+    }
+}
+
+std::string state_name(int n) {
+    return "l_out-" + std::to_string(n);
+}

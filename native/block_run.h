@@ -1,0 +1,49 @@
+// Runs blocks over windows of tokens and takes values out of the running graph: hidden states, and what a matrix is multiplied with.
+#pragma once
+
+#include "contexts.h"
+#include "hidden_state.h"
+#include "model_core.h"
+#include "sweep.h"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+// What to take out of each graph; filled anew for every group of windows, tokens in their order.
+struct GraphTap {
+    std::map<std::string, std::vector<float>> named; // by the name of the tensor in the graph
+    std::string weight;                              // name of a matrix of the model; empty for none
+    bool want_outputs = false;
+    std::vector<float> inputs;                       // what it is multiplied with, n_in values a token
+    std::vector<float> outputs;                      // and the product, n_out values a token
+};
+
+class BlockRun {
+public:
+    // Windows longer than a ubatch make it larger: a group of windows is one ubatch.
+    BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads);
+
+    // Shows the kept blocks (ascending), and runs all windows through them, from the tokens or from the state before the first of
+    // them. The graph stops behind the last value that is wanted: the head does not run. Throws Cancelled, or std::runtime_error
+    // where the graph does not give what is wanted.
+    void run(const std::vector<int> & kept, const StateRows * from, GraphTap & tap, const std::function<void(int first_window, int n_windows)> & on_group);
+
+    int n_embd;
+
+private:
+    struct Callbacks;
+    ModelCore & core;
+    const CancelFlag & cancel;
+    const Windows & windows;
+    int group;
+    std::shared_ptr<Callbacks> callbacks;
+    ContextPool contexts;
+
+    void fill(llama_batch & batch, int first, int n, const StateRows * from) const;
+    void check(const GraphTap & tap, size_t n_tokens) const;
+};
+
+// The name that graphs give to the state after the n-th of the blocks shown.
+std::string state_name(int n);

@@ -1,0 +1,198 @@
+#include "healing.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace {
+
+// As llama.cpp has it where a file does not say otherwise; only divides.
+constexpr float norm_epsilon = 1e-6f;
+// Rows that are multiplied at a time.
+constexpr int most_rows = 1024;
+
+int position_of(const std::vector<int> & kept, int block) {
+    const auto at = std::find(kept.begin(), kept.end(), block);
+    if (at == kept.end()) {
+        throw std::runtime_error("block " + std::to_string(block) + " is not among those that run");
+    }
+    return int(at - kept.begin());
+}
+
+std::vector<int> up_to(const std::vector<int> & kept, int last) {
+    std::vector<int> blocks;
+    std::copy_if(kept.begin(), kept.end(), std::back_inserter(blocks), [&](int block) { return block <= last; });
+    return blocks;
+}
+
+float root_mean_square(const float * values, int n) {
+    double sum = 0.0;
+    for (int i = 0; i < n; ++i) {
+        sum += double(values[i]) * values[i];
+    }
+    return float(std::sqrt(sum / n));
+}
+
+Workers workers_of(const ModelCore & core, const CancelFlag & cancel, int n_threads) {
+    return { n_threads, [&core, &cancel] {
+                if (is_cancelled(core, cancel)) {
+                    throw Cancelled();
+                }
+            } };
+}
+
+// Weighted rows on their way into normal equations.
+class Rows {
+public:
+    Rows(const EquationSettings & settings, int n_in, int n_out) : settings(settings), n_in(n_in), n_out(n_out) {}
+
+    // One token: what the matrix is multiplied with and what it gives, the state that stands and the one that is wanted.
+    void add(const float * input, const float * output, const float * state, const float * target) {
+        double weight = settings.relative == 0.0f ? 1.0 : std::pow(std::max(1e-20, std::pow(double(root_mean_square(target, n_out)), 2)), -0.5 * settings.relative);
+        // Where a norm divides what the matrix gives, the target is divided likewise, and counts by as much less.
+        const float divisor = settings.norm.empty() ? 1.0f : root_mean_square(output, n_out) + norm_epsilon;
+        weight /= divisor;
+        for (int i = 0; i < n_in; ++i) {
+            features.push_back(float(weight * input[i]));
+        }
+        for (int i = 0; i < n_out; ++i) {
+            const float gain = settings.norm.empty() ? 1.0f : settings.norm[i];
+            const float wanted = (target[i] - state[i]) / settings.scale;
+            targets.push_back(gain == 0.0f ? 0.0f : float(weight * divisor * wanted / gain));
+        }
+        ++count;
+    }
+
+    void flush(NormalEquations & equations, const Workers & workers) {
+        if (count > 0) {
+            equations.add(features, targets, count, workers);
+        }
+        features.clear();
+        targets.clear();
+        count = 0;
+    }
+
+    int count = 0;
+
+private:
+    const EquationSettings & settings;
+    int n_in;
+    int n_out;
+    std::vector<float> features;
+    std::vector<float> targets;
+};
+
+} // namespace
+
+std::vector<std::shared_ptr<StateRows>> hidden_states(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const std::vector<int> & after) {
+    const std::lock_guard<std::mutex> lock(core.computing);
+    BlockRun blocks(core, cancel, run.windows, run.n_ubatch, run.n_threads);
+    GraphTap tap;
+    std::vector<std::shared_ptr<StateRows>> states;
+    std::vector<std::string> names;
+    for (const int block : after) {
+        names.push_back(state_name(position_of(run.kept, block)));
+        tap.named[names.back()];
+        states.push_back(std::make_shared<StateRows>(blocks.n_embd));
+        states.back()->reserve(run.windows.tokens.size());
+    }
+    blocks.run(up_to(run.kept, *std::max_element(after.begin(), after.end())), run.from.get(), tap, [&](int, int) {
+        for (size_t i = 0; i < after.size(); ++i) {
+            const std::vector<float> & values = tap.named[names[i]];
+            states[i]->append(values.size(), [&](float * to) { std::copy(values.begin(), values.end(), to); });
+        }
+    });
+    return states;
+}
+
+std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
+                                                  const StateRows & target) {
+    const std::lock_guard<std::mutex> lock(core.computing);
+    BlockRun blocks(core, cancel, run.windows, run.n_ubatch, run.n_threads);
+    const int n_out = blocks.n_embd;
+    if (target.n_values() != run.windows.tokens.size() * n_out || (!settings.norm.empty() && settings.norm.size() != size_t(n_out))) {
+        throw std::runtime_error("the wanted states are of other windows, or the norm is of another width");
+    }
+    const std::string state = state_name(position_of(run.kept, settings.after));
+    GraphTap tap;
+    tap.named[state];
+    tap.weight = settings.weight;
+    tap.want_outputs = true;
+    const Workers workers = workers_of(core, cancel, run.n_threads);
+    std::shared_ptr<NormalEquations> equations;
+    std::unique_ptr<Rows> rows;
+    std::vector<float> wanted(n_out);
+    blocks.run(up_to(run.kept, settings.after), run.from.get(), tap, [&](int first, int n) {
+        const int n_tokens = n * run.windows.length;
+        const int n_in = int(tap.inputs.size() / n_tokens);
+        if (tap.outputs.size() != size_t(n_tokens) * n_out) {
+            throw std::runtime_error(settings.weight + " does not give one value for each of the residual stream");
+        }
+        if (!equations) {
+            equations = std::make_shared<NormalEquations>(n_in, n_out);
+            rows = std::make_unique<Rows>(settings, n_in, n_out);
+        }
+        const std::vector<float> & states = tap.named[state];
+        for (int k = 0; k < n_tokens; ++k) {
+            if (k % run.windows.length < settings.skip) {
+                continue;
+            }
+            target.read(size_t(first) * run.windows.length + k, wanted.data());
+            rows->add(&tap.inputs[size_t(k) * n_in], &tap.outputs[size_t(k) * n_out], &states[size_t(k) * n_out], wanted.data());
+            if (rows->count == most_rows) {
+                rows->flush(*equations, workers);
+            }
+        }
+    });
+    rows->flush(*equations, workers);
+    return equations;
+}
+
+OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings) {
+    const std::lock_guard<std::mutex> lock(core.computing);
+    BlockRun blocks(core, cancel, run.windows, run.n_ubatch, run.n_threads);
+    const int n_out = blocks.n_embd;
+    const std::string state = state_name(position_of(run.kept, settings.after));
+    const std::vector<int> kept = up_to(run.kept, settings.after);
+    GraphTap tap;
+    tap.named[state];
+    tap.weight = settings.weight;
+    tap.want_outputs = true;
+    std::vector<float> with;
+    std::vector<float> given;
+    blocks.run(kept, run.from.get(), tap, [&](int, int) {
+        with.insert(with.end(), tap.named[state].begin(), tap.named[state].end());
+        given.insert(given.end(), tap.outputs.begin(), tap.outputs.end());
+    });
+    if (given.size() != with.size()) {
+        return {};
+    }
+    if (!settings.norm.empty()) {
+        for (size_t row = 0; row + n_out <= given.size(); row += n_out) {
+            const float divisor = root_mean_square(&given[row], n_out) + norm_epsilon;
+            for (int i = 0; i < n_out; ++i) {
+                given[row + i] *= settings.norm[i] / divisor;
+            }
+        }
+    }
+    const LayerView::Zeroed zeroed(*core.view, settings.weight);
+    GraphTap other;
+    other.named[state];
+    size_t at = 0;
+    double product = 0.0, squares = 0.0, difference = 0.0, states = 0.0;
+    blocks.run(kept, run.from.get(), other, [&](int, int) {
+        for (const float without : other.named[state]) {
+            const double step = double(with[at]) - without;
+            product += step * given[at];
+            squares += double(given[at]) * given[at];
+            difference += step * step;
+            states += double(with[at]) * with[at];
+            ++at;
+        }
+    });
+    OutputPath path;
+    if (squares > 0.0 && difference > 0.0) {
+        path.scale = product / squares;
+        path.unexplained = std::max(0.0, 1.0 - product * product / (squares * difference));
+    }
+    return path;
+}

@@ -1,0 +1,40 @@
+// What a cut does to the residual stream, and what a matrix before it can do about that.
+#pragma once
+
+#include "block_run.h"
+#include "normal_equations.h"
+
+#include <memory>
+#include <vector>
+
+struct HealingRun {
+    Windows windows;
+    int n_ubatch = 512;
+    int n_threads = 1;
+    std::vector<int> kept;                  // blocks that run, ascending
+    std::shared_ptr<const StateRows> from;  // the state before the first of them; none for the tokens
+};
+
+// The states after some of the kept blocks, windows x length rows each. Blocks behind the last of them do not run.
+std::vector<std::shared_ptr<StateRows>> hidden_states(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const std::vector<int> & after);
+
+struct EquationSettings {
+    std::string weight;    // matrix of one of the kept blocks
+    int after = 0;         // kept block after which the states are compared
+    int skip = 1;          // positions at the start of each window that are left out
+    float relative = 0.0f; // rows count by (mean square of the target state) to the power of - relative
+    float scale = 1.0f;    // by which the architecture multiplies what the matrix gives before it is added
+    std::vector<float> norm; // weights of an RMS norm between the matrix and the residual stream; empty for none
+};
+
+// Targets are the given states minus those after block `after`, features what the matrix is multiplied with.
+std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
+                                                  const StateRows & target);
+
+// How what a matrix gives reaches the residual stream: state(after) with the matrix minus state(after) with zeros in its place, on
+// its product's values y (through an RMS norm with these weights where given).
+struct OutputPath {
+    double scale = 0.0;       // by least squares
+    double unexplained = 1.0; // share of the difference's squares that scale * y leaves
+};
+OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings);

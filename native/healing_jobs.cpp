@@ -1,0 +1,321 @@
+#include "healing_jobs.h"
+
+#include "model_wrap.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <stdexcept>
+
+namespace {
+
+Napi::Function nothing(Napi::Env env) {
+    return Napi::Function::New(env, [](const Napi::CallbackInfo &) {});
+}
+
+std::shared_ptr<CancelFlag> flag_of(const Napi::Value & token) {
+    return CancelToken::Unwrap(token.As<Napi::Object>())->flag;
+}
+
+double number(const Napi::Object & options, const char * name) {
+    const Napi::Value value = options.Get(name);
+    if (!value.IsNumber()) {
+        throw Napi::TypeError::New(options.Env(), std::string("option ") + name + " must be a number");
+    }
+    return value.As<Napi::Number>().DoubleValue();
+}
+
+template <class T> Napi::Value handle_of(Napi::Env env, const std::shared_ptr<T> & held, int64_t bytes) {
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+    return Napi::External<std::shared_ptr<T>>::New(env, new std::shared_ptr<T>(held), [bytes](Napi::Env env, std::shared_ptr<T> * handle) {
+        delete handle;
+        Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
+    });
+}
+
+template <class T> std::shared_ptr<T> held_by(const Napi::Value & handle) {
+    if (!handle.IsExternal()) {
+        throw Napi::TypeError::New(handle.Env(), "expected a handle of the addon");
+    }
+    return *handle.As<Napi::External<std::shared_ptr<T>>>().Data();
+}
+
+std::vector<int> integers(const Napi::Value & value) {
+    const Napi::Int32Array array = value.As<Napi::Int32Array>();
+    return std::vector<int>(array.Data(), array.Data() + array.ElementLength());
+}
+
+std::vector<float> floats(const Napi::Value & value) {
+    if (!value.IsTypedArray()) {
+        return {};
+    }
+    const Napi::Float32Array array = value.As<Napi::Float32Array>();
+    return std::vector<float>(array.Data(), array.Data() + array.ElementLength());
+}
+
+template <class Array, class T> Napi::Value typed(Napi::Env env, const std::vector<T> & values) {
+    Array array = Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
+// { windowLength, ubatch, threads, kept: Int32Array, from?: states }
+HealingRun run_of(const Napi::Value & tokens, const Napi::Object & options) {
+    HealingRun run;
+    const Napi::Int32Array given = tokens.As<Napi::Int32Array>();
+    run.windows.length = int(number(options, "windowLength"));
+    run.windows.tokens.assign(given.Data(), given.Data() + given.ElementLength());
+    run.windows.n_windows = int(given.ElementLength() / size_t(run.windows.length));
+    run.n_ubatch = int(number(options, "ubatch"));
+    run.n_threads = int(number(options, "threads"));
+    run.kept = integers(options.Get("kept"));
+    if (options.Get("from").IsExternal()) {
+        run.from = held_by<StateRows>(options.Get("from"));
+    }
+    return run;
+}
+
+// { weight, after, skip, relative, scale, norm?: Float32Array }
+EquationSettings settings_of(const Napi::Object & options) {
+    EquationSettings settings;
+    settings.weight = options.Get("weight").As<Napi::String>().Utf8Value();
+    settings.after = int(number(options, "after"));
+    settings.skip = int(number(options, "skip"));
+    settings.relative = float(number(options, "relative"));
+    settings.scale = float(number(options, "scale"));
+    settings.norm = floats(options.Get("norm"));
+    return settings;
+}
+
+} // namespace
+
+StatesJob::StatesJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core) : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
+
+void StatesJob::run() {
+    states = hidden_states(*core, *cancel, healing, after);
+}
+
+Napi::Value StatesJob::result(Napi::Env env) {
+    Napi::Array array = Napi::Array::New(env, states.size());
+    for (size_t i = 0; i < states.size(); ++i) {
+        array.Set(uint32_t(i), handle_of(env, states[i], int64_t(states[i]->n_values() * sizeof(float))));
+    }
+    return array;
+}
+
+EquationsJob::EquationsJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core)
+    : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
+
+void EquationsJob::run() {
+    equations = normal_equations(*core, *cancel, healing, settings, *target);
+}
+
+// { inputs, outputs, rows, equations }
+Napi::Value EquationsJob::result(Napi::Env env) {
+    const int64_t bytes = int64_t(sizeof(double)) * equations->n_in * (equations->n_in + equations->n_out);
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("inputs", equations->n_in);
+    object.Set("outputs", equations->n_out);
+    object.Set("rows", double(equations->n_rows));
+    object.Set("equations", handle_of(env, equations, bytes));
+    return object;
+}
+
+OutputPathJob::OutputPathJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core)
+    : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
+
+void OutputPathJob::run() {
+    path = output_path(*core, *cancel, healing, settings);
+}
+
+Napi::Value OutputPathJob::result(Napi::Env env) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("scale", path.scale);
+    object.Set("unexplained", path.unexplained);
+    return object;
+}
+
+SolveJob::SolveJob(std::shared_ptr<CancelFlag> cancel) : Job(std::move(cancel), "EVALUATION_FAILED") {}
+
+void SolveJob::run() {
+    const Workers workers{ n_threads, [this] {
+                              if (cancel->requested) {
+                                  throw Cancelled();
+                              }
+                          } };
+    update = equations->solve(ridge, through, workers);
+    explained = 1.0 - equations->residual_squares(update, workers) / equations->target_squares();
+}
+
+Napi::Value SolveJob::result(Napi::Env env) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("update", typed<Napi::Float32Array>(env, update));
+    object.Set("explained", explained);
+    return object;
+}
+
+ConvertJob::ConvertJob(std::shared_ptr<CancelFlag> cancel, int type, int64_t row_length)
+    : Job(std::move(cancel), "QUANTIZE_FAILED"), type(type), row_length(row_length) {}
+
+void ConvertJob::run() {
+    if (type < 0 || type >= GGML_TYPE_COUNT || ggml_type_size(ggml_type(type)) == 0 || row_length % ggml_blck_size(ggml_type(type)) != 0) {
+        throw std::runtime_error("rows of " + std::to_string(row_length) + " values cannot be of type " + std::to_string(type));
+    }
+    const size_t row_bytes = ggml_row_size(ggml_type(type), row_length);
+    if (quantizes) {
+        if (ggml_quantize_requires_imatrix(ggml_type(type))) {
+            throw std::runtime_error(std::string(ggml_type_name(ggml_type(type))) + " cannot be quantised to without an importance matrix");
+        }
+        const int64_t rows = int64_t(values.size()) / row_length;
+        bytes.resize(size_t(rows) * row_bytes);
+        // A few rows at a time, to be stopped between them.
+        for (int64_t row = 0; row < rows; row += 64) {
+            if (cancel->requested) {
+                throw Cancelled();
+            }
+            const int64_t count = std::min<int64_t>(64, rows - row);
+            ggml_quantize_chunk(ggml_type(type), values.data(), bytes.data(), row * row_length, count, row_length, nullptr);
+        }
+        return;
+    }
+    const ggml_type_traits * traits = ggml_get_type_traits(ggml_type(type));
+    const int64_t rows = int64_t(bytes.size() / row_bytes);
+    values.resize(size_t(rows * row_length));
+    if (type == GGML_TYPE_F32) {
+        std::copy(bytes.begin(), bytes.end(), reinterpret_cast<uint8_t *>(values.data()));
+        return;
+    }
+    if (traits->to_float == nullptr) {
+        throw std::runtime_error(std::string("weights of type ") + ggml_type_name(ggml_type(type)) + " cannot be read as numbers");
+    }
+    for (int64_t row = 0; row < rows; ++row) {
+        traits->to_float(bytes.data() + size_t(row) * row_bytes, values.data() + row * row_length, row_length);
+    }
+}
+
+Napi::Value ConvertJob::result(Napi::Env env) {
+    return quantizes ? typed<Napi::Uint8Array>(env, bytes) : typed<Napi::Float32Array>(env, values);
+}
+
+Napi::Value solve_equations(const Napi::CallbackInfo & info) {
+    const Napi::Object options = info[1].As<Napi::Object>();
+    auto job = std::make_unique<SolveJob>(flag_of(info[3]));
+    job->equations = held_by<NormalEquations>(info[0]);
+    job->ridge = number(options, "ridge");
+    job->n_threads = int(number(options, "threads"));
+    job->through = floats(info[2]);
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+LeastSquaresTimingJob::LeastSquaresTimingJob(std::shared_ptr<CancelFlag> cancel) : Job(std::move(cancel), "EVALUATION_FAILED") {}
+
+void LeastSquaresTimingJob::run() {
+    const Workers workers{ n_threads, [this] {
+                              if (cancel->requested) {
+                                  throw Cancelled();
+                              }
+                          } };
+    const auto now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+    NormalEquations equations(n_in, n_out);
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    constexpr int at_once = 1024;
+    std::vector<float> features(size_t(at_once) * n_in);
+    std::vector<float> targets(size_t(at_once) * n_out);
+    std::generate(features.begin(), features.end(), [&] { return normal(random); });
+    std::generate(targets.begin(), targets.end(), [&] { return normal(random); });
+    const double start = now();
+    for (int row = 0; row < n_rows; row += at_once) {
+        equations.add(features, targets, std::min(at_once, n_rows - row), workers);
+    }
+    const double added = now();
+    equations.solve(0.1, {}, workers);
+    accumulate = added - start;
+    solve = now() - added;
+}
+
+Napi::Value LeastSquaresTimingJob::result(Napi::Env env) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("accumulate", accumulate);
+    object.Set("solve", solve);
+    return object;
+}
+
+Napi::Value time_least_squares(const Napi::CallbackInfo & info) {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    auto job = std::make_unique<LeastSquaresTimingJob>(flag_of(info[1]));
+    job->n_in = int(number(options, "inputs"));
+    job->n_out = int(number(options, "outputs"));
+    job->n_rows = int(number(options, "rows"));
+    job->n_threads = int(number(options, "threads"));
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+Napi::Value state_values(const Napi::CallbackInfo & info) {
+    const StatesHandle states = held_by<StateRows>(info[0]);
+    Napi::Float32Array values = Napi::Float32Array::New(info.Env(), states->n_values());
+    std::copy(states->row(0), states->row(0) + states->n_values(), values.Data());
+    return values;
+}
+
+Napi::Value quantize_values(const Napi::CallbackInfo & info) {
+    auto job = std::make_unique<ConvertJob>(flag_of(info[3]), info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value());
+    job->quantizes = true;
+    job->values = floats(info[0]);
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+Napi::Value dequantize_bytes(const Napi::CallbackInfo & info) {
+    auto job = std::make_unique<ConvertJob>(flag_of(info[3]), info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value());
+    const Napi::Uint8Array bytes = info[0].As<Napi::Uint8Array>();
+    job->bytes.assign(bytes.Data(), bytes.Data() + bytes.ElementLength());
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+// hiddenStates(tokens, run, after: Int32Array, cancel): Promise<states[]>
+Napi::Value NativeModel::hidden_states(const Napi::CallbackInfo & info) {
+    alive(info.Env());
+    auto job = std::make_unique<StatesJob>(flag_of(info[3]), core);
+    job->healing = run_of(info[0], info[1].As<Napi::Object>());
+    job->after = integers(info[2]);
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+// normalEquations(tokens, run, settings, target: states, cancel): Promise<{ inputs, outputs, rows, equations }>
+Napi::Value NativeModel::normal_equations(const Napi::CallbackInfo & info) {
+    alive(info.Env());
+    auto job = std::make_unique<EquationsJob>(flag_of(info[4]), core);
+    job->healing = run_of(info[0], info[1].As<Napi::Object>());
+    job->settings = settings_of(info[2].As<Napi::Object>());
+    job->target = held_by<StateRows>(info[3]);
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+// outputPath(tokens, run, settings, cancel): Promise<{ scale, unexplained }>
+Napi::Value NativeModel::output_path(const Napi::CallbackInfo & info) {
+    alive(info.Env());
+    auto job = std::make_unique<OutputPathJob>(flag_of(info[3]), core);
+    job->healing = run_of(info[0], info[1].As<Napi::Object>());
+    job->settings = settings_of(info[2].As<Napi::Object>());
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+// replaceTensor(name, type, bytes: Uint8Array | undefined): void; without bytes the file's own values again
+Napi::Value NativeModel::replace_tensor(const Napi::CallbackInfo & info) {
+    ModelCore & model = alive(info.Env());
+    const std::string name = info[0].As<Napi::String>().Utf8Value();
+    const std::lock_guard<std::mutex> lock(model.computing);
+    try {
+        if (!info[2].IsTypedArray()) {
+            model.view->restore_tensor(name);
+            return info.Env().Undefined();
+        }
+        const Napi::Uint8Array bytes = info[2].As<Napi::Uint8Array>();
+        model.view->replace_tensor(name, ggml_type(info[1].ToNumber().Int32Value()), { bytes.Data(), bytes.Data() + bytes.ElementLength() });
+    } catch (const std::runtime_error & problem) {
+        Napi::Error error = Napi::Error::New(info.Env(), problem.what());
+        error.Set("code", Napi::String::New(info.Env(), "EVALUATION_FAILED"));
+        throw error;
+    }
+    return info.Env().Undefined();
+}

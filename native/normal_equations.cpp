@@ -1,0 +1,93 @@
+#include "normal_equations.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace {
+
+double mean_diagonal(const std::vector<double> & matrix, int n) {
+    double sum = 0.0;
+    for (int i = 0; i < n; ++i) {
+        sum += matrix[size_t(i) * n + i];
+    }
+    if (!std::isfinite(sum) || sum <= 0.0) {
+        throw std::runtime_error("the inputs of the matrix are zero or not finite: nothing can be solved");
+    }
+    return sum / n;
+}
+
+} // namespace
+
+void NormalEquations::add(const std::vector<float> & features, const std::vector<float> & targets, int rows, const Workers & workers) {
+    const Strided<const float> a{ features.data(), n_in, 1 };
+    const Strided<const float> y{ targets.data(), n_out, 1 };
+    add_product(a, a, { gram.data(), n_in, 1 }, n_in, n_in, rows, 1.0, Part::upper, workers);
+    add_product(a, y, { cross.data(), n_out, 1 }, n_in, n_out, rows, 1.0, Part::all, workers);
+    for (size_t i = 0; i < size_t(rows) * n_out; ++i) {
+        squares += double(targets[i]) * targets[i];
+    }
+    n_rows += rows;
+}
+
+std::vector<float> NormalEquations::solve(double ridge, const std::vector<float> & through, const Workers & workers) {
+    if (!through.empty()) {
+        return solve_map(ridge, through, workers);
+    }
+    std::vector<double> x = cross;
+    solve_symmetric(gram, n_in, ridge * mean_diagonal(gram, n_in), x, n_out, workers);
+    std::vector<float> update(size_t(n_out) * n_in);
+    for (int o = 0; o < n_out; ++o) {
+        for (int i = 0; i < n_in; ++i) {
+            update[size_t(o) * n_in + i] = float(x[size_t(i) * n_out + o]);
+        }
+    }
+    return update;
+}
+
+// With u = W a: (W A^T A W^T + ridge) T^T = W A^T Y.
+std::vector<float> NormalEquations::solve_map(double ridge, const std::vector<float> & through, const Workers & workers) {
+    if (through.size() != size_t(n_out) * n_in) {
+        throw std::runtime_error("the matrix must have n_out x n_in values");
+    }
+    const Strided<const float> w_transposed{ through.data(), 1, n_in }; // n_in x n_out
+    const std::vector<double> full = gram_matrix();
+    const Strided<const double> whole{ full.data(), n_in, 1 };
+    std::vector<double> half(size_t(n_out) * n_in); // W A^T A
+    add_product(w_transposed, whole, { half.data(), n_in, 1 }, n_out, n_in, n_in, 1.0, Part::all, workers);
+    std::vector<double> gram_u(size_t(n_out) * n_out);
+    const Strided<const double> half_transposed{ half.data(), 1, n_in }; // n_in x n_out
+    add_product(w_transposed, half_transposed, { gram_u.data(), n_out, 1 }, n_out, n_out, n_in, 1.0, Part::all, workers);
+    std::vector<double> map(size_t(n_out) * n_out); // T^T
+    add_product(w_transposed, Strided<const double>{ cross.data(), n_out, 1 }, { map.data(), n_out, 1 }, n_out, n_out, n_in, 1.0, Part::all, workers);
+    solve_symmetric(gram_u, n_out, ridge * mean_diagonal(gram_u, n_out), map, n_out, workers);
+    std::vector<double> product(size_t(n_out) * n_in); // W^T T^T, transposed as it is stored
+    add_product(Strided<const float>{ through.data(), n_in, 1 }, Strided<const double>{ map.data(), n_out, 1 }, { product.data(), 1, n_in }, n_in, n_out, n_out, 1.0,
+                Part::all, workers);
+    return std::vector<float>(product.begin(), product.end());
+}
+
+// |Y|^2 - 2 <update, Y^T A> + <update, update A^T A>
+double NormalEquations::residual_squares(const std::vector<float> & update, const Workers & workers) const {
+    const std::vector<double> full = gram_matrix();
+    const Strided<const float> transposed{ update.data(), 1, n_in }; // n_in x n_out
+    std::vector<double> product(size_t(n_out) * n_in);
+    add_product(transposed, Strided<const double>{ full.data(), n_in, 1 }, { product.data(), n_in, 1 }, n_out, n_in, n_in, 1.0, Part::all, workers);
+    double sum = squares;
+    for (int o = 0; o < n_out; ++o) {
+        for (int i = 0; i < n_in; ++i) {
+            sum += update[size_t(o) * n_in + i] * (product[size_t(o) * n_in + i] - 2.0 * cross[size_t(i) * n_out + o]);
+        }
+    }
+    return sum;
+}
+
+std::vector<double> NormalEquations::gram_matrix() const {
+    std::vector<double> full = gram;
+    for (int i = 0; i < n_in; ++i) {
+        for (int j = 0; j < i; ++j) {
+            full[size_t(i) * n_in + j] = full[size_t(j) * n_in + i];
+        }
+    }
+    return full;
+}

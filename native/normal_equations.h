@@ -1,0 +1,41 @@
+// Least squares of what a cut takes away on what a matrix at hand sees: (A^T A + ridge) X = A^T Y.
+#pragma once
+
+#include "dense.h"
+
+#include <cstdint>
+#include <vector>
+
+class NormalEquations {
+public:
+    // n_in features, n_out targets. Holds (n_in + n_out) x n_in doubles.
+    NormalEquations(int n_in, int n_out) : n_in(n_in), n_out(n_out), gram(size_t(n_in) * n_in), cross(size_t(n_in) * n_out) {}
+
+    const int n_in;
+    const int n_out;
+    int64_t n_rows = 0;
+
+    // Rows of features (rows x n_in) and targets (rows x n_out), both multiplied by each row's weight already.
+    void add(const std::vector<float> & features, const std::vector<float> & targets, int rows, const Workers & workers);
+
+    // What is added to a matrix W of n_out x n_in (row by row), so that W a comes nearer to W a + y: argmin of
+    // sum |y - update a|^2 + ridge * (mean of the diagonal of A^T A) * |update|^2. Where `through` holds W (n_out x n_in) only
+    // updates of the form T W are sought, T being n_out x n_out: a map on the matrix's output (ReplaceMe, arXiv 2505.02819, eq. 5),
+    // its ridge on T.
+    std::vector<float> solve(double ridge, const std::vector<float> & through, const Workers & workers);
+
+    // Sum of |y|^2 over the rows, as weighted, and what it is with an update: how much of the targets the features explain.
+    double target_squares() const { return squares; }
+    double residual_squares(const std::vector<float> & update, const Workers & workers) const;
+
+    // Of the whole symmetric matrix and of A^T Y, row by row: for tests.
+    std::vector<double> gram_matrix() const;
+    const std::vector<double> & cross_matrix() const { return cross; }
+
+private:
+    std::vector<double> gram;  // upper triangle; the lower one is room for its factor
+    std::vector<double> cross; // n_in x n_out
+    double squares = 0.0;
+
+    std::vector<float> solve_map(double ridge, const std::vector<float> & through, const Workers & workers);
+};

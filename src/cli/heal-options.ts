@@ -1,0 +1,23 @@
+import { healTypes } from "./api.js";
+import { choiceOption, integerOption } from "./coerce.js";
+import { groups, valueOption } from "./options.js";
+
+/** Of the commands that write a pruned model. `--no-heal` arrives as `false`. */
+export const healOptions = {
+	heal: {
+		describe:
+			"Make up for each cut by a least-squares fit of the matrix before it on the model's own samples; kept only where unseen text says that it helps",
+		type: "boolean",
+		group: groups.output,
+	},
+	"heal-tokens": valueOption(
+		"Tokens of the model's own samples to heal with [default: 25600]",
+		groups.output,
+		integerOption("heal-tokens", { min: 1024 }),
+	),
+	"heal-type": valueOption(
+		`Type of the healed matrices: ${healTypes.join(", ")} [default: auto: the file's own where it has 8 bits or more, else Q8_0]`,
+		groups.output,
+		choiceOption("heal-type", healTypes),
+	),
+} as const;

@@ -1,0 +1,182 @@
+// Healing a pruned model: text, the maps, the proof that they help on text that none of them has seen.
+import type { HealOptions, JobOptions } from "./api.js";
+import { InvalidOptionError, InvalidPlanError, NotEnoughMemoryError } from "./errors.js";
+import { Coalition } from "./game/coalition.js";
+import type { SourceShare } from "./game/sources.js";
+import { defaultHealTokens, healText, healWindows, type HealText } from "./heal-windows.js";
+import { type HealedCut, healCuts, restore } from "./healing/heal.js";
+import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
+import { logger } from "./log.js";
+import { lower, pairedDifference } from "./model-figures.js";
+import type { Evaluator } from "./runtime/evaluator.js";
+import { availableMemory, sizeText } from "./runtime/memory.js";
+import type { Model } from "./runtime/model.js";
+import { equationBytes } from "./runtime/states.js";
+import { hashWindows, type TokenWindows } from "./runtime/windows.js";
+import { finite, meanAndError } from "./statistics.js";
+import type { HealComparison, PlanHeal } from "./storage/plan-heal.js";
+
+/** What is healed, and what it is judged on. */
+export interface HealJob {
+	readonly model: Model;
+	readonly evaluator: Evaluator;
+	/** Ascending. */
+	readonly removed: readonly number[];
+	/** Of the model's runs: the text is kept there. */
+	readonly folder: string;
+	readonly seed: number;
+	/** Decides on kind and ridge. */
+	readonly tuning: TokenWindows;
+	/** Decides whether the healed model is better. */
+	readonly validation: TokenWindows;
+	/** Says by how much. */
+	readonly report: TokenWindows;
+	/** Where the text comes from, by fold, where there are several sources. */
+	readonly sources?: Readonly<Partial<Record<"validation" | "report", readonly SourceShare[]>>> | undefined;
+	/** Losses of the whole model on the report windows, where they are known. */
+	readonly full?: Float64Array | undefined;
+}
+
+/** New matrices, which stand in the model, and what a plan says of them. */
+export interface Healing {
+	/** Empty where nothing was healed. */
+	readonly tensors: readonly HealedTensor[];
+	readonly section: PlanHeal;
+}
+
+/** Options that are out of range. @throws InvalidOptionError */
+export function checkHealing({ heal, healTokens, healType }: HealOptions): void {
+	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < 1024))
+		throw new InvalidOptionError(`heal-tokens must be a whole number of at least 1024, got ${healTokens}`);
+	if (healType !== undefined && !healTypes.includes(healType))
+		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
+	if (heal === false && (healTokens !== undefined || healType !== undefined))
+		throw new InvalidOptionError("heal-tokens and heal-type say how to heal: they contradict --no-heal");
+}
+
+/** Whether anything was said that asks for healing. */
+export function asksToHeal({ heal, healTokens, healType }: HealOptions): boolean {
+	return heal ?? (healTokens !== undefined || healType !== undefined);
+}
+
+/**
+ * Heals the cuts of a removal, and keeps that only where the loss on the validation windows falls by more than its 95 % interval.
+ * @throws NotEnoughMemoryError, EvaluationError and what sampling throws, or `signal.reason`
+ */
+export async function healModel(job: HealJob, options: HealOptions & JobOptions): Promise<Healing> {
+	const { model, removed, evaluator } = job;
+	const started = Date.now();
+	const text = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
+	checkRoom(model, removed, text);
+	const fit = await healWindows(model, job.folder, text, options);
+	const drawn = Date.now();
+	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
+	const before = { validation: await losses(job.validation), report: await losses(job.report) };
+	const type = options.healType ?? "auto";
+	const { tensors, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
+	const after = tensors.length === 0 ? before : { validation: await losses(job.validation), report: await losses(job.report) };
+	const sources = job.sources ?? {};
+	const validation = comparisonOf(before.validation, after.validation, sources.validation);
+	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
+	if (!applied) await restore(model, tensors);
+	noteCuts(cuts, applied, validation.difference, options);
+	const section: PlanHeal = {
+		...{ applied, type, fit: { ...text, sha256: hashWindows(fit) } },
+		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
+		cuts: cuts.map(planCut),
+		validation,
+		report: comparisonOf(before.report, after.report, sources.report),
+		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
+		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
+	};
+	return { tensors: applied ? tensors : [], section };
+}
+
+/**
+ * Does again what a plan says, on the same text.
+ * @throws InvalidPlanError where the text that the model gives is not the plan's: samples differ with the build and the processor
+ */
+export async function healAgain(
+	job: Pick<HealJob, "model" | "evaluator" | "removed" | "folder">,
+	plan: PlanHeal,
+	options: JobOptions,
+): Promise<Healing> {
+	if (!plan.applied) return { tensors: [], section: plan };
+	const { model, removed } = job;
+	checkRoom(model, removed, plan.fit);
+	const fit = await healWindows(model, job.folder, plan.fit, options);
+	if (hashWindows(fit) !== plan.fit.sha256) {
+		throw new InvalidPlanError(
+			"the plan was healed on samples of the model that this build or processor does not draw again: heal anew with --remove LIST --heal, or write the model unhealed with --no-heal",
+		);
+	}
+	const recipes = plan.cuts.map(({ recipe }) => recipe);
+	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes });
+	return { tensors, section: plan };
+}
+
+function healType(name: string): HealType {
+	const type = healTypes.find((one) => one === name);
+	if (type === undefined) throw new InvalidPlanError(`heal.type: expected one of ${healTypes.join(", ")}, got ${name}`);
+	return type;
+}
+
+function inputOf({ evaluator, removed }: Pick<HealJob, "evaluator" | "removed">, fit: TokenWindows, type: HealType, options: JobOptions) {
+	const { ubatch, threads } = evaluator;
+	return {
+		...{ removed, fit, type, ubatch, threads, signal: options.signal },
+		mask: (set: readonly number[]) => Coalition.ofRemoved(evaluator.model.facts.blocks, set),
+		onProgress: (done: number, total: number) => options.onProgress?.({ phase: "healing the cuts", done, total, unit: "masks" }),
+	};
+}
+
+/** Bytes that the states of all cuts and the equations of one take. */
+export function healBytes(model: Model, removed: readonly number[], { count, length }: HealText): number {
+	const { width } = model.facts;
+	const cuts = removed.filter((block, i) => i === 0 || removed[i - 1] !== block - 1).length;
+	const widest = Math.max(
+		0,
+		...model.file.tensors.filter(({ dims }) => dims.length === 2 && dims[1] === width).map(({ dims }) => dims[0]!),
+	);
+	const inputs = model.file.tensors.some(({ name }) => /ffn_down\.weight$/.test(name)) ? feedForward(model) : widest;
+	return cuts * count * length * width * 4 + equationBytes(inputs, width) + 5 * 4 * inputs * width;
+}
+
+function feedForward(model: Model): number {
+	return Math.max(...model.file.tensors.filter(({ name }) => /ffn_down\.weight$/.test(name)).map(({ dims }) => dims[0]!));
+}
+
+function checkRoom(model: Model, removed: readonly number[], text: HealText): void {
+	const needed = healBytes(model, removed, text);
+	const available = availableMemory();
+	if (needed <= available) return;
+	throw new NotEnoughMemoryError(
+		`healing needs about ${sizeText(needed)} of memory beside the model and ${sizeText(available)} are free: give fewer --heal-tokens, or leave out --heal`,
+	);
+}
+
+async function lossesOf(evaluator: Evaluator, removed: readonly number[], windows: TokenWindows, { signal }: JobOptions) {
+	const mask = Coalition.ofRemoved(evaluator.model.facts.blocks, removed);
+	const [evaluation] = await evaluator.evaluate([mask], windows, { signal });
+	return evaluation!.losses;
+}
+
+function comparisonOf(before: Float64Array, after: Float64Array, sources: readonly SourceShare[] | undefined): HealComparison {
+	const { mean, standardError } = pairedDifference({ losses: before }, { losses: after }, sources);
+	const meanOf = (losses: Float64Array) => finite(meanAndError(losses, sources).mean);
+	return { before: meanOf(before), after: meanOf(after), difference: mean, standardError };
+}
+
+function planCut({ before, recipe, tuning, ...cut }: HealedCut): PlanHeal["cuts"][number] {
+	return { ...cut, before: before ?? null, ...(recipe ? { recipe: { ...recipe } } : {}), ...(tuning ? { tuning: { ...tuning } } : {}) };
+}
+
+function noteCuts(cuts: readonly HealedCut[], applied: boolean, difference: number | null, options: JobOptions): void {
+	const log = logger(options);
+	for (const { first, last, reason } of cuts) {
+		const blocks = first === last ? `block ${first}` : `blocks ${first}-${last}`;
+		if (reason !== undefined) log("warning", `the cut of ${blocks} is not healed: ${reason}`);
+	}
+	if (!applied && cuts.some(({ recipe }) => recipe))
+		log("warning", `not healed: on the validation text the loss changes by ${(difference ?? Number.NaN).toFixed(3)}, which may be chance`);
+}

@@ -1,0 +1,102 @@
+// Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
+import type { PruneOptions } from "./api.js";
+import { asksToHeal } from "./heal-model.js";
+import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
+import { Coalition } from "./game/coalition.js";
+import { cutsOf } from "./healing/cuts.js";
+import { healCuts, type Recipe, restore } from "./healing/heal.js";
+import { shiftedRuns } from "./healing/neighbours.js";
+import { logger } from "./log.js";
+import { type Choice, chosenOf, type Race, race } from "./race.js";
+import { formatBlocks } from "./report/format.js";
+import { firstWindows } from "./runtime/windows.js";
+import type { Session } from "./session.js";
+import { meanAndError } from "./statistics.js";
+
+/** Sets that are healed at most, and finalists that it begins with. */
+const mostSets = 12;
+const firstSets = 3;
+/** Tokens that are fitted to for the comparison. */
+const raceTokens = 6400;
+/** What is fitted: decided for the winner anew. */
+const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
+
+/**
+ * Heals the best finalists of the size that was asked for, then sets with one run of blocks moved by one, as long as that helps; all on
+ * a part of the text, with the same fit, compared on the validation fold. Two sets whose unhealed losses are far apart can heal to the
+ * same loss.
+ * @returns the race with the winner in the place of the set that was chosen; the same race where that wins, or nothing is to be healed
+ */
+export async function raceHealed(session: Session, decided: Race, options: PruneOptions): Promise<Race> {
+	if (!asksToHeal(options) || options.remove) return decided;
+	return session.timed("healed race", () => new HealedRace(session, options).run(decided));
+}
+
+class HealedRace {
+	readonly #session: Session;
+	readonly #options: PruneOptions;
+	readonly #losses = new Map<string, number>();
+
+	constructor(session: Session, options: PruneOptions) {
+		this.#session = session;
+		this.#options = options;
+	}
+
+	async run(decided: Race): Promise<Race> {
+		const { model } = this.#session;
+		const chosen = chosenOf(decided);
+		const size = chosen.removed.length;
+		const starts = decided.finalists
+			.filter(({ removed, added }) => removed.length === size && Number.isFinite(added))
+			.sort((a, b) => a.added - b.added)
+			.map(({ removed }) => [...removed].sort((a, b) => a - b));
+		let best: number[] = [...chosen.removed].sort((a, b) => a - b);
+		const better = async (sets: readonly number[][]) => {
+			let found = false;
+			for (const set of sets) {
+				if (this.#losses.size >= mostSets && !this.#losses.has(set.join())) break;
+				if ((await this.#loss(set)) < (await this.#loss(best))) [best, found] = [set, true];
+			}
+			return found;
+		};
+		await better(starts.slice(0, firstSets));
+		const allowed = (set: number[]) => model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined;
+		while (await better(shiftedRuns(best, model.facts.blocks).filter(allowed)));
+		if (best.join() === chosen.removed.join()) return decided;
+		const known = this.#losses;
+		logger(this.#options)(
+			"note",
+			`healed, blocks ${formatBlocks(best)} lose less than ${formatBlocks(chosen.removed)} on the validation text (${known.get(best.join())!.toFixed(3)} and ${(await this.#loss([...chosen.removed])).toFixed(3)} nats per token; ${known.size} sets were healed)`,
+		);
+		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
+		const own = await race(this.#session, [winner], this.#options);
+		return { ...decided, winners: own.winners, unhealed: chosen, finalists: [...decided.finalists, ...own.finalists] };
+	}
+
+	/** Mean loss on the validation fold, healed. */
+	async #loss(removed: number[]): Promise<number> {
+		const key = removed.join();
+		const known = this.#losses.get(key);
+		if (known !== undefined) return known;
+		const { model, evaluator, calibration, folder, seed, texts } = this.#session;
+		const { signal } = this.#options;
+		const text = healText(model, this.#options.healTokens ?? defaultHealTokens, seed);
+		const windows = await healWindows(model, folder, text, this.#options);
+		this.#options.onProgress?.({ phase: "healing finalists", done: this.#losses.size, total: mostSets, unit: "masks" });
+		const mask = (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set);
+		const { tensors } = await healCuts(model, {
+			...{ removed, mask, signal, type: this.#options.healType ?? "auto", ubatch: evaluator.ubatch, threads: evaluator.threads },
+			fit: firstWindows(windows, Math.ceil(raceTokens / windows.length)),
+			recipes: cutsOf(removed).map(() => recipe),
+		});
+		try {
+			const [evaluation] = await evaluator.evaluate([mask(removed)], calibration.folds.validation, { signal });
+			const [full] = await texts.validation.measure([mask([])], { phase: "validation", signal });
+			const { mean } = meanAndError(evaluation!.losses, full!.sources);
+			this.#losses.set(key, Number.isFinite(mean) ? mean : Number.POSITIVE_INFINITY);
+		} finally {
+			await restore(model, tensors);
+		}
+		return this.#losses.get(key)!;
+	}
+}

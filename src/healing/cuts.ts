@@ -1,0 +1,19 @@
+/** A run of removed blocks, and the kept block that comes before it. */
+export interface Cut {
+	/** Missing where the run is at the very start: nothing before it could make up for it. */
+	readonly before: number | undefined;
+	/** First and last removed block. */
+	readonly first: number;
+	readonly last: number;
+}
+
+/** The cuts that removing these blocks makes, from the first to the last. @param removed ascending */
+export function cutsOf(removed: readonly number[]): Cut[] {
+	const cuts: Cut[] = [];
+	for (const block of removed) {
+		const cut = cuts.at(-1);
+		if (cut?.last === block - 1) cuts[cuts.length - 1] = { ...cut, last: block };
+		else cuts.push({ before: block === 0 ? undefined : block - 1, first: block, last: block });
+	}
+	return cuts;
+}

@@ -1,0 +1,220 @@
+import type { BlockMask } from "../runtime/evaluator.js";
+import type { Model } from "../runtime/model.js";
+import {
+	type BlockRun,
+	dequantizeBytes,
+	type HiddenStates,
+	hiddenStates,
+	type NormalEquations,
+	normalEquations,
+	quantizeValues,
+	solveEquations,
+} from "../runtime/states.js";
+import { firstWindows, type TokenWindows } from "../runtime/windows.js";
+import { type Cut, cutsOf } from "./cuts.js";
+import { findSite, type Site } from "./site.js";
+import { type HealedTensor, type HealType, healedTypeName, readTensor, typeFor } from "./tensors.js";
+
+/** How a cut is made up for: the whole matrix fitted anew, or a square map on what it gives (ReplaceMe). */
+export const healKinds = ["refit", "map"] as const;
+export type HealKind = (typeof healKinds)[number];
+
+/** What was decided for one cut: enough to do it again. */
+export interface Recipe {
+	readonly kind: HealKind;
+	/** In units of the mean diagonal of the normal equations. */
+	readonly ridge: number;
+	/** Tokens count by the mean square of their wanted state to the power of - `relative`. */
+	readonly relative: number;
+}
+
+/** One cut, and what became of it. */
+export interface HealedCut extends Cut {
+	/** Missing where the cut was left alone. */
+	readonly recipe?: Recipe;
+	readonly tensor?: string;
+	/** Type that the matrix is stored in. */
+	readonly type?: string;
+	/** Share of the squares of what was missing that the new matrix gives back, on the tokens that it was fitted to. */
+	readonly explained?: number;
+	/** Mean loss on the tuning windows before and after this cut was healed, those before it being healed; nats per token. */
+	readonly tuning?: { readonly before: number; readonly after: number };
+	/** Why it was left alone. */
+	readonly reason?: string;
+}
+
+export interface HealInput {
+	/** Ascending. */
+	readonly removed: readonly number[];
+	/** Text that matrices are fitted to. */
+	readonly fit: TokenWindows;
+	/** Text that decides on kind and ridge by the loss itself; it need not be there where recipes are given. */
+	readonly tuning?: TokenWindows | undefined;
+	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the tuning windows */
+	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
+	readonly kinds?: readonly HealKind[] | undefined;
+	readonly ridges?: readonly number[] | undefined;
+	/** @default [0, 1] */
+	readonly relatives?: readonly number[] | undefined;
+	readonly type: HealType;
+	readonly mask: (removed: readonly number[]) => BlockMask;
+	readonly ubatch: number;
+	readonly threads: number;
+	readonly signal?: AbortSignal | undefined;
+	/** Called with steps done and in all. */
+	readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Ridges that are tried, as multiples of the mean diagonal. */
+export const defaultRidges: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
+
+/**
+ * Heals the cuts of a removal from the first to the last, each seeing the ones before. The matrix before a cut becomes W + dW with
+ * dW = argmin sum |y - dW a|^2 + ridge |dW|^2, where a is what the matrix is multiplied with in the pruned model, and y the state of
+ * the whole model after the run of removed blocks minus that of the pruned model before it. The new matrices stand in the model when
+ * this returns, until {@link restore}; also where it throws.
+ */
+export async function healCuts(model: Model, input: HealInput): Promise<{ tensors: HealedTensor[]; cuts: HealedCut[] }> {
+	return new Healer(model, input).run();
+}
+
+/** Puts the file's own values back. */
+export async function restore(model: Model, tensors: readonly { readonly name: string }[]): Promise<void> {
+	for (const { name } of tensors) await model.replaceTensor(name);
+}
+
+/** A matrix with all that is needed to change it. */
+interface Subject {
+	readonly site: Site;
+	readonly type: number;
+	readonly values: Float32Array;
+}
+
+interface Trial {
+	readonly recipe: Recipe;
+	readonly tensor: HealedTensor;
+	readonly explained: number;
+	readonly loss: number;
+}
+
+class Healer {
+	readonly #model: Model;
+	readonly #input: HealInput;
+	readonly #kept: readonly number[];
+	readonly #tensors: HealedTensor[] = [];
+
+	constructor(model: Model, input: HealInput) {
+		this.#model = model;
+		this.#input = input;
+		const gone = new Set(input.removed);
+		this.#kept = Array.from({ length: model.facts.blocks }, (_, block) => block).filter((block) => !gone.has(block));
+	}
+
+	async run(): Promise<{ tensors: HealedTensor[]; cuts: HealedCut[] }> {
+		const { removed, recipes, onProgress } = this.#input;
+		const cuts = cutsOf(removed);
+		const able = cuts.filter(({ before }) => before !== undefined);
+		onProgress?.(0, cuts.length + 1);
+		const all = Array.from({ length: this.#model.facts.blocks }, (_, block) => block);
+		const targets =
+			able.length === 0
+				? []
+				: await hiddenStates(
+						this.#model,
+						this.#over(all),
+						able.map(({ last }) => last),
+					);
+		const done: HealedCut[] = [];
+		for (const [i, cut] of cuts.entries()) {
+			onProgress?.(i + 1, cuts.length + 1);
+			const recipe = recipes?.[i];
+			if (cut.before === undefined) done.push({ ...cut, reason: "it is at the very start: no block comes before it" });
+			else if (recipes && !recipe) done.push({ ...cut, reason: "the plan leaves it alone" });
+			else done.push(await this.#heal({ ...cut, before: cut.before }, targets[able.indexOf(cut)]!, recipe));
+		}
+		onProgress?.(cuts.length + 1, cuts.length + 1);
+		return { tensors: this.#tensors, cuts: done };
+	}
+
+	#over(kept: readonly number[], windows = this.#input.fit): BlockRun {
+		const { ubatch, threads, signal } = this.#input;
+		return { windows, kept, ubatch, threads, signal };
+	}
+
+	async #heal(cut: Cut & { before: number }, target: HiddenStates, given: Recipe | undefined): Promise<HealedCut> {
+		const model = this.#model;
+		const site = await findSite(model, cut.before, this.#over(this.#kept, firstWindows(this.#input.fit, 2)));
+		if (typeof site === "string") return { ...cut, reason: site };
+		const { tensor } = site;
+		const type = typeFor(tensor, this.#input.type);
+		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!, this.#input.signal);
+		const subject = { site, type, values };
+		const sums = (relative: number) => {
+			const { scale, norm } = site;
+			return normalEquations(model, this.#over(this.#kept), { weight: tensor.name, after: cut.before, target, relative, scale, norm });
+		};
+		const named = { tensor: tensor.name, type: healedTypeName(type) };
+		if (given) {
+			const { tensor: healed, explained } = await this.#solve(subject, await sums(given.relative), given);
+			await this.#put(healed);
+			return { ...cut, ...named, recipe: given, explained };
+		}
+		const before = await this.#loss();
+		const best = await this.#search(subject, sums);
+		if (!best || !(best.loss < before)) {
+			await model.replaceTensor(tensor.name);
+			return { ...cut, ...named, reason: "no map that was tried lowers the loss on the tuning windows" };
+		}
+		await this.#put(best.tensor);
+		return { ...cut, ...named, recipe: best.recipe, explained: best.explained, tuning: { before, after: best.loss } };
+	}
+
+	/** Tries kinds and weights of tokens; of the ridges those around the best one. */
+	async #search(subject: Subject, sums: (relative: number) => Promise<NormalEquations>): Promise<Trial | undefined> {
+		const { kinds = healKinds, relatives = [0, 1], ridges = defaultRidges } = this.#input;
+		let best: Trial | undefined;
+		for (const relative of relatives) {
+			const equations = await sums(relative);
+			for (const kind of kinds) {
+				const trials = new Map<number, Trial>();
+				const at = async (i: number): Promise<number> => {
+					if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
+					if (!trials.has(i)) trials.set(i, await this.#try(subject, equations, { kind, ridge: ridges[i]!, relative }));
+					return trials.get(i)!.loss;
+				};
+				let i = Math.floor(ridges.length / 2);
+				for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;
+				const trial = trials.get(i)!;
+				if (Number.isFinite(trial.loss) && (!best || trial.loss < best.loss)) best = trial;
+			}
+		}
+		return best;
+	}
+
+	async #try(subject: Subject, equations: NormalEquations, recipe: Recipe): Promise<Trial> {
+		const { tensor, explained } = await this.#solve(subject, equations, recipe);
+		await this.#model.replaceTensor(tensor.name, tensor);
+		return { recipe, tensor, explained, loss: await this.#loss() };
+	}
+
+	async #solve({ site, type, values }: Subject, equations: NormalEquations, { kind, ridge }: Recipe) {
+		const { threads, signal } = this.#input;
+		const through = kind === "map" ? values : undefined;
+		const { update, explained } = await solveEquations(this.#model, equations, { ridge, through, threads, signal });
+		const healed = values.map((value, i) => value + update[i]!);
+		const { name, dims } = site.tensor;
+		return { tensor: { name, type, bytes: await quantizeValues(this.#model, healed, type, dims[0]!, signal) }, explained };
+	}
+
+	async #put(tensor: HealedTensor): Promise<void> {
+		await this.#model.replaceTensor(tensor.name, tensor);
+		this.#tensors.push(tensor);
+	}
+
+	/** Mean loss of the pruned model as it stands on the tuning windows. */
+	async #loss(): Promise<number> {
+		const { tuning, removed, mask, ubatch, threads, signal } = this.#input;
+		const [evaluation] = await this.#model.createEvaluator({ ubatch, threads }).evaluate([mask(removed)], tuning!, { signal });
+		return evaluation!.losses.reduce((sum, loss) => sum + loss, 0) / evaluation!.losses.length;
+	}
+}

@@ -1,0 +1,45 @@
+import type { GgufTensor } from "../gguf/index.js";
+import type { Model } from "../runtime/model.js";
+import { type BlockRun, dequantizeBytes, outputPath } from "../runtime/states.js";
+import { readTensor } from "./tensors.js";
+
+/** A matrix through which a block adds to the residual stream. */
+export interface Site {
+	readonly tensor: GgufTensor;
+	/** By which the model multiplies what the matrix gives before it is added. */
+	readonly scale: number;
+	/** Weights of an RMS norm between the matrix and the residual stream, where there is one. */
+	readonly norm?: Float32Array | undefined;
+}
+
+/** Matrices in which a change can be folded, after `blk.N.`, best first: the last one before the next block sees the most. */
+const matrices = ["ffn_down", "ffn_down_shexp", "channel_mix_value", "ssm_out", "time_mix_output", "shortconv.out_proj", "attn_output"];
+/** Norms between a matrix and the residual stream. */
+const norms: Readonly<Record<string, string>> = { ffn_down: "post_ffw_norm", attn_output: "post_attention_norm" };
+/** Share of a matrix's effect that may be something else than its product, added. */
+const mostUnexplained = 1e-3;
+
+/**
+ * The matrix of a block whose product is added to the residual stream as it is, times a number, or through an RMS norm: found out by
+ * running the block with the matrix and with zeros in its place. Else the reason why there is none.
+ * @param run a few windows; `kept` up to the block at least
+ */
+export async function findSite(model: Model, block: number, run: BlockRun): Promise<Site | string> {
+	const outputs = model.blocks.view.outputs(block);
+	const tried: string[] = [];
+	for (const matrix of matrices) {
+		const name = outputs.find((output) => output.endsWith(`.${matrix}.weight`));
+		const tensor = name === undefined ? undefined : model.file.tensor(name);
+		if (tensor?.dims.length !== 2 || tensor.dims[1] !== model.facts.width) continue;
+		const normName = norms[matrix] === undefined ? undefined : tensor.name.replace(`.${matrix}.`, `.${norms[matrix]}.`);
+		const normTensor = normName === undefined ? undefined : model.file.tensor(normName);
+		const norm = normTensor && (await dequantizeBytes(model, await readTensor(normTensor), normTensor.type, normTensor.dims[0]!));
+		for (const through of norm ? [norm, undefined] : [undefined]) {
+			const { scale, unexplained } = await outputPath(model, run, { weight: tensor.name, after: block, norm: through });
+			if (unexplained <= mostUnexplained && Math.abs(scale) > 1e-6) return { tensor, scale, norm: through };
+		}
+		tried.push(tensor.name);
+	}
+	if (tried.length === 0) return `block ${block} has no matrix of ${matrices.join(", ")} whose product goes to the residual stream`;
+	return `what ${tried.join(" and ")} of block ${block} give is not added to the residual stream as it is`;
+}

@@ -1,0 +1,74 @@
+import {
+	formatBlocks,
+	formatBytes,
+	formatCount,
+	formatDifference,
+	formatDuration,
+	formatInteger,
+	formatLoss,
+	formatPercent,
+} from "./format.js";
+import type { Section } from "./html.js";
+import type { ReportHeal } from "./report-data.js";
+import { html, table } from "./tags.js";
+
+/** What healing did, in one sentence. */
+export function healText({ applied, tokens, addedBytes, cuts, folds, seconds }: ReportHeal): string {
+	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
+	const report = folds.find(({ fold }) => fold === "report");
+	if (!applied) {
+		return healed === 0 ? "Not healed: no cut could be made up for." : "Not healed: the validation text does not say that it helps.";
+	}
+	const which = healed === cuts.length ? `${healed === 1 ? "The cut" : `All ${healed} cuts`}` : `${healed} of ${cuts.length} cuts`;
+	const change = report ? `; unhealed ${formatLoss(report.before)} (${formatDifference(report.difference, report.standardError)})` : "";
+	const size = addedBytes === 0 ? "" : `, ${addedBytes > 0 ? `${formatBytes(addedBytes)} more` : `${formatBytes(-addedBytes)} less`}`;
+	return `${which} healed on ${formatCount(tokens)} tokens of the model's own samples in ${formatDuration(seconds)}${size}${change}.`;
+}
+
+const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map on what it gives" };
+
+/** What healing did, cut by cut. */
+export function healSection(heal: ReportHeal): Section {
+	const cut = ({ before, removed, tensor, type, kind, ridge, explained, change, reason }: ReportHeal["cuts"][number]) => [
+		formatBlocks(removed),
+		before === undefined ? "none" : `${before}`,
+		tensor === undefined ? "" : `${tensor}${type === undefined ? "" : ` (${type})`}`,
+		kind === undefined ? (reason ?? "left alone") : (kinds[kind] ?? kind),
+		ridge === undefined ? "" : `${ridge}`,
+		explained === undefined ? "" : formatPercent(explained, 0),
+		change === undefined ? "" : formatDifference(change, null),
+	];
+	return {
+		id: "healing",
+		title: "Healing",
+		body: html`<p>${healText(heal)}</p>
+${table(
+	"Each run of removed blocks, first to last: the matrix before it was fitted to give back what the removed blocks added",
+	[
+		{ title: "removed" },
+		{ title: "block before" },
+		{ title: "matrix" },
+		{ title: "what was fitted" },
+		{ title: "ridge", figures: true },
+		{ title: "given back", figures: true },
+		{ title: "change on the search fold", figures: true },
+	],
+	heal.cuts.map(cut),
+)}
+${table(
+	`Loss of the pruned model before and after, nats per token; ${formatInteger(heal.tokens)} tokens were fitted to`,
+	[
+		{ title: "fold" },
+		{ title: "before", figures: true },
+		{ title: "after", figures: true },
+		{ title: "change ± standard error", figures: true },
+	],
+	heal.folds.map(({ fold, before, after, difference, standardError }) => [
+		fold,
+		formatLoss(before),
+		formatLoss(after),
+		formatDifference(difference, standardError),
+	]),
+)}`,
+	};
+}

@@ -1,0 +1,148 @@
+import type { NativeEquationSettings, NativeEquations, NativeRun, NativeStates } from "./addon.js";
+import type { Model } from "./model.js";
+import type { TokenWindows } from "./windows.js";
+
+// Hidden states of windows, and least squares on what a matrix of a block sees. The values stay in the addon.
+
+/** Which blocks run over which windows. */
+export interface BlockRun {
+	readonly windows: TokenWindows;
+	/** Blocks that run, ascending; those behind the last one that is needed are left out. */
+	readonly kept: readonly number[];
+	/** The state before the first of them, as {@link hiddenStates} gave it for the same windows. @default the tokens */
+	readonly from?: HiddenStates | undefined;
+	/** Tokens that run through a block at once. */
+	readonly ubatch: number;
+	readonly threads: number;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** The residual stream after a block, one row of the model's width for each token, 32-bit numbers. */
+export interface HiddenStates {
+	readonly native: NativeStates;
+}
+
+/** Of one matrix: what is to be added to what it gives. */
+export interface EquationOptions {
+	/** Name of a matrix of one of the kept blocks. */
+	readonly weight: string;
+	/** Kept block after which the states are compared. */
+	readonly after: number;
+	/** The states that are wanted there. */
+	readonly target: HiddenStates;
+	/** Positions at the start of each window that are left out. @default 1: the first position's state is huge in many models */
+	readonly skip?: number | undefined;
+	/** Tokens count by the mean square of their wanted state to the power of - `relative`. @default 0 */
+	readonly relative?: number | undefined;
+	/** By which the model multiplies what the matrix gives. @default 1 */
+	readonly scale?: number | undefined;
+	/** Weights of an RMS norm between the matrix and the residual stream. @default none */
+	readonly norm?: Float32Array | undefined;
+}
+
+/** Sums over tokens: features are what the matrix is multiplied with, targets what is missing after a block. */
+export interface NormalEquations {
+	/** Features, targets, and tokens counted. */
+	readonly inputs: number;
+	readonly outputs: number;
+	readonly rows: number;
+	readonly native: NativeEquations;
+}
+
+/** Bytes that normal equations take, their solution included. */
+export function equationBytes(inputs: number, outputs: number): number {
+	return 8 * inputs * (inputs + 2 * outputs);
+}
+
+function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRun {
+	return { windowLength: windows.length, ubatch, threads, kept: Int32Array.from(kept), from: from?.native };
+}
+
+function nativeSettings(options: Omit<EquationOptions, "target">): NativeEquationSettings {
+	const { weight, after, skip = 1, relative = 0, scale = 1, norm } = options;
+	return { weight, after, skip, relative, scale, norm };
+}
+
+/**
+ * The states after some of the kept blocks: windows x length x width x 4 bytes each.
+ * @throws EvaluationError where the architecture's graph does not give them, DisposedError, or `signal.reason`
+ */
+export async function hiddenStates(model: Model, run: BlockRun, after: readonly number[]): Promise<HiddenStates[]> {
+	const states = await model.runJob(run.signal, (native, cancel) =>
+		native.hiddenStates(run.windows.tokens, nativeRun(run), Int32Array.from(after), cancel),
+	);
+	return states.map((native) => ({ native }));
+}
+
+/**
+ * Runs the windows and sums up the normal equations of a matrix, in double precision.
+ * @throws EvaluationError where the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
+ */
+export async function normalEquations(model: Model, run: BlockRun, options: EquationOptions): Promise<NormalEquations> {
+	const { equations, ...sizes } = await model.runJob(run.signal, (native, cancel) =>
+		native.normalEquations(run.windows.tokens, nativeRun(run), nativeSettings(options), options.target.native, cancel),
+	);
+	return { ...sizes, native: equations };
+}
+
+/**
+ * How what a matrix gives reaches the state after a block: by which factor, and which share of its effect that factor does not explain
+ * (0 where the matrix's product is added to the residual stream as it is).
+ */
+export function outputPath(
+	model: Model,
+	run: BlockRun,
+	options: Omit<EquationOptions, "target">,
+): Promise<{ scale: number; unexplained: number }> {
+	return model.runJob(run.signal, (native, cancel) =>
+		native.outputPath(run.windows.tokens, nativeRun(run), nativeSettings(options), cancel),
+	);
+}
+
+export interface SolveOptions {
+	/** Weight of the update's squares, in units of the mean diagonal of the normal equations. */
+	readonly ridge: number;
+	/** Values of the matrix, row by row, where the update must be a map on what the matrix gives. */
+	readonly through?: Float32Array | undefined;
+	readonly threads: number;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What to add to the matrix, row by row (outputs x inputs), and which share of the targets' squares that explains.
+ * @throws EvaluationError where the equations cannot be solved, or `signal.reason`
+ */
+export function solveEquations(
+	model: Model,
+	equations: NormalEquations,
+	{ ridge, through, threads, signal }: SolveOptions,
+): Promise<{ update: Float32Array; explained: number }> {
+	return model.runWithAddon(signal, (addon, cancel) => addon.solveEquations(equations.native, { ridge, threads }, through, cancel));
+}
+
+/** Hidden states as numbers, a row of the model's width for each token. */
+export function stateValues(model: Model, states: HiddenStates): Promise<Float32Array> {
+	return model.runWithAddon(undefined, async (addon) => addon.stateValues(states.native));
+}
+
+/** Values as bytes of a ggml type, rows of `rowLength`. @throws QuantizeError where rows of that length cannot be of that type */
+export function quantizeValues(
+	model: Model,
+	values: Float32Array,
+	type: number,
+	rowLength: number,
+	signal?: AbortSignal,
+): Promise<Uint8Array> {
+	return model.runWithAddon(signal, (addon, cancel) => addon.quantizeValues(values, type, rowLength, cancel));
+}
+
+/** Bytes of a ggml type as values. @throws QuantizeError for types that hold no numbers */
+export function dequantizeBytes(
+	model: Model,
+	bytes: Uint8Array,
+	type: number,
+	rowLength: number,
+	signal?: AbortSignal,
+): Promise<Float32Array> {
+	return model.runWithAddon(signal, (addon, cancel) => addon.dequantizeBytes(bytes, type, rowLength, cancel));
+}

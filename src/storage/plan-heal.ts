@@ -1,0 +1,68 @@
+import * as v from "valibot";
+
+// What a plan says of healing: enough to do it again, and what it gave.
+
+const text = v.pipe(v.string(), v.nonEmpty("expected text, got an empty string"));
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256: 64 lower-case hexadecimal digits"));
+const natural = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(0, "expected a number of at least 0"));
+const positive = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
+const finite = v.pipe(v.number(), v.finite("expected a finite number"));
+const loss = v.nullable(finite);
+
+/** Of the pruned model before and after it was healed, paired by window; nats per token, null where not finite. */
+const comparison = v.strictObject({
+	before: loss,
+	after: loss,
+	/** after - before, and its standard error. */
+	difference: loss,
+	standardError: loss,
+});
+
+const cut = v.strictObject({
+	/** Kept block before the removed ones; null where the cut is at the very start. */
+	before: v.nullable(natural),
+	/** First and last removed block. */
+	first: natural,
+	last: natural,
+	/** Matrix that was changed, as the source names it, and the type that it is stored in. */
+	tensor: v.optional(text),
+	type: v.optional(text),
+	/** Missing where the cut was left alone. */
+	recipe: v.optional(
+		v.strictObject({
+			/** `refit`: the whole matrix; `map`: a square map on what it gives. */
+			kind: v.picklist(["refit", "map"], "expected refit or map"),
+			/** In units of the mean diagonal of the normal equations. */
+			ridge: v.pipe(finite, v.gtValue(0, "expected a number above 0")),
+			/** Tokens count by the mean square of their wanted state to the power of - `relative`. */
+			relative: finite,
+		}),
+	),
+	/** Share of the squares of what was missing that is given back, on the tokens of the fit. */
+	explained: v.optional(finite),
+	/** Mean loss on the text that decided on kind and ridge. */
+	tuning: v.optional(v.strictObject({ before: finite, after: finite })),
+	/** Why the cut was left alone. */
+	reason: v.optional(text),
+});
+
+export const healSchema = v.strictObject({
+	/** Whether the written file is healed: not where the validation fold does not say that it helps. */
+	applied: v.boolean(),
+	/** Text that matrices were fitted to: the model's own samples with this seed. */
+	fit: v.strictObject({ seed: natural, sha256, count: positive, length: positive }),
+	/** `auto`, `same`, or a type of ggml. */
+	type: text,
+	/** That the healed matrices take more than those in their place. */
+	addedBytes: v.pipe(v.number(), v.integer("expected a whole number")),
+	cuts: v.array(cut),
+	validation: v.optional(comparison),
+	report: v.optional(comparison),
+	/** Healed model - whole model on the report fold, paired by window. */
+	added: v.optional(v.strictObject({ mean: loss, standardError: loss })),
+	/** Of drawing the text and of everything else. */
+	seconds: v.strictObject({ text: finite, rest: finite }),
+});
+
+export type PlanHeal = v.InferOutput<typeof healSchema>;
+export type HealComparison = v.InferOutput<typeof comparison>;

@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EvaluationError, QuantizeError } from "../../src/errors.js";
+import { dequantize } from "../../src/gguf/dequantize.js";
+import { readTensor } from "../../src/healing/tensors.js";
+import { Model } from "../../src/runtime/model.js";
+import {
+	dequantizeBytes,
+	type HiddenStates,
+	hiddenStates,
+	normalEquations,
+	outputPath,
+	quantizeValues,
+	solveEquations,
+	stateValues,
+} from "../../src/runtime/states.js";
+import { blocks, fixturePath, fixtureWindows, fullSet, removing } from "../helpers/fixture.js";
+
+let model: Model;
+beforeAll(async () => {
+	model = await Model.load(fixturePath, { threads: 2 });
+});
+afterAll(() => model.dispose());
+
+const F32 = 0;
+const name = "blk.2.ffn_down.weight";
+const windows = fixtureWindows(4);
+const all = Array.from({ length: blocks }, (_, block) => block);
+const run = { windows, kept: all.filter((block) => block !== 3), ubatch: 256, threads: 2 };
+const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+const shape = () => {
+	const [inputs, outputs] = model.file.tensor(name)!.dims as [number, number];
+	return { inputs, outputs };
+};
+const weights = async () => {
+	const tensor = model.file.tensor(name)!;
+	return dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+};
+const valuesAfter = async (block: number) => stateValues(model, (await hiddenStates(model, run, [block]))[0]!);
+
+/** What the matrix is multiplied with, without looking into the graph: matrices that pick out single inputs stand in its place. */
+async function inputsByProbing(): Promise<Float64Array> {
+	const { inputs, outputs } = shape();
+	const rows = windows.tokens.length;
+	const found = new Float64Array(rows * inputs);
+	const probe = async (matrix: Float32Array) => {
+		await model.replaceTensor(name, { type: F32, bytes: bytesOf(matrix) });
+		return valuesAfter(2);
+	};
+	const nothing = await probe(new Float32Array(inputs * outputs));
+	for (let first = 0; first < inputs; first += outputs) {
+		const matrix = new Float32Array(inputs * outputs);
+		for (let i = 0; i < Math.min(outputs, inputs - first); i++) matrix[i * inputs + first + i] = 1;
+		const with1 = await probe(matrix);
+		for (let row = 0; row < rows; row++)
+			for (let i = 0; i < Math.min(outputs, inputs - first); i++)
+				found[row * inputs + first + i] = with1[row * outputs + i]! - nothing[row * outputs + i]!;
+	}
+	await model.replaceTensor(name);
+	return found;
+}
+
+/** Gaussian elimination with pivoting: (n x n) X = (n x m). */
+function solveDense(matrix: Float64Array, right: Float64Array, n: number, m: number): Float64Array {
+	const a = matrix.slice();
+	const b = right.slice();
+	for (let k = 0; k < n; k++) {
+		let pivot = k;
+		for (let i = k + 1; i < n; i++) if (Math.abs(a[i * n + k]!) > Math.abs(a[pivot * n + k]!)) pivot = i;
+		for (let j = 0; j < n; j++) [a[k * n + j], a[pivot * n + j]] = [a[pivot * n + j]!, a[k * n + j]!];
+		for (let j = 0; j < m; j++) [b[k * m + j], b[pivot * m + j]] = [b[pivot * m + j]!, b[k * m + j]!];
+		for (let i = k + 1; i < n; i++) {
+			const factor = a[i * n + k]! / a[k * n + k]!;
+			if (factor === 0) continue;
+			for (let j = k; j < n; j++) a[i * n + j]! -= factor * a[k * n + j]!;
+			for (let j = 0; j < m; j++) b[i * m + j]! -= factor * b[k * m + j]!;
+		}
+	}
+	for (let k = n - 1; k >= 0; k--)
+		for (let j = 0; j < m; j++) {
+			let value = b[k * m + j]!;
+			for (let i = k + 1; i < n; i++) value -= a[k * n + i]! * b[i * m + j]!;
+			b[k * m + j] = value / a[k * n + k]!;
+		}
+	return b;
+}
+
+/** A^T A + ridge and A^T Y over rows with weights. */
+function sums(a: Float64Array, y: Float64Array, n: number, m: number, weight: (row: number) => number) {
+	const gram = new Float64Array(n * n);
+	const cross = new Float64Array(n * m);
+	for (let row = 0; row * n < a.length; row++) {
+		const w = weight(row);
+		if (w === 0) continue;
+		for (let i = 0; i < n; i++) {
+			const value = w * a[row * n + i]!;
+			for (let j = 0; j < n; j++) gram[i * n + j]! += value * a[row * n + j]!;
+			for (let j = 0; j < m; j++) cross[i * m + j]! += value * y[row * m + j]!;
+		}
+	}
+	return { gram, cross };
+}
+
+function withRidge(gram: Float64Array, n: number, ridge: number): Float64Array {
+	let trace = 0;
+	for (let i = 0; i < n; i++) trace += gram[i * n + i]!;
+	const shifted = gram.slice();
+	for (let i = 0; i < n; i++) shifted[i * n + i]! += (ridge * trace) / n;
+	return shifted;
+}
+
+/** Largest difference relative to the largest value. */
+function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+	let worst = 0;
+	let largest = 0;
+	for (let i = 0; i < a.length; i++) {
+		worst = Math.max(worst, Math.abs(a[i]! - b[i]!));
+		largest = Math.max(largest, Math.abs(b[i]!));
+	}
+	return worst / largest;
+}
+
+describe("the fit of a matrix", () => {
+	let target: HiddenStates;
+	let inputs: Float64Array;
+	let missing: Float64Array;
+	let wanted: Float32Array;
+	beforeAll(async () => {
+		inputs = await inputsByProbing();
+		[target] = (await hiddenStates(model, { ...run, kept: all }, [3])) as [HiddenStates];
+		wanted = await stateValues(model, target);
+		const standing = await valuesAfter(2);
+		missing = Float64Array.from(wanted, (value, i) => value - standing[i]!);
+	});
+	const counted = (row: number) => (row % windows.length === 0 ? 0 : 1);
+
+	it.each([0.01, 1])("is the solution of normal equations that were computed otherwise (ridge %d)", async (ridge) => {
+		const { inputs: n, outputs: m } = shape();
+		const equations = await normalEquations(model, run, { weight: name, after: 2, target });
+		expect(equations).toMatchObject({ inputs: n, outputs: m, rows: windows.count * (windows.length - 1) });
+		const { update, explained } = await solveEquations(model, equations, { ridge, threads: 2 });
+
+		const { gram, cross } = sums(inputs, missing, n, m, counted);
+		const solution = solveDense(withRidge(gram, n, ridge), cross, n, m);
+		const expected = Float64Array.from({ length: m * n }, (_, i) => solution[(i % n) * m + Math.floor(i / n)]!);
+		expect(difference(update, expected)).toBeLessThan(1e-3);
+
+		let left = 0;
+		let before = 0;
+		for (let row = 0; row < windows.tokens.length; row++) {
+			if (counted(row) === 0) continue;
+			for (let o = 0; o < m; o++) {
+				let value = missing[row * m + o]!;
+				before += value ** 2;
+				for (let i = 0; i < n; i++) value -= expected[o * n + i]! * inputs[row * n + i]!;
+				left += value ** 2;
+			}
+		}
+		expect(explained).toBeCloseTo(1 - left / before, 3);
+		expect(explained).toBeGreaterThan(0.2);
+	});
+
+	it("weighs tokens by the size of their wanted state", async () => {
+		const { inputs: n, outputs: m } = shape();
+		const equations = await normalEquations(model, run, { weight: name, after: 2, target, relative: 1, skip: 5 });
+		const { update } = await solveEquations(model, equations, { ridge: 0.1, threads: 2 });
+		const square = (row: number) => wanted.subarray(row * m, (row + 1) * m).reduce((sum, value) => sum + value ** 2, 0) / m;
+		const { gram, cross } = sums(inputs, missing, n, m, (row) => (row % windows.length < 5 ? 0 : 1 / square(row)));
+		const solution = solveDense(withRidge(gram, n, 0.1), cross, n, m);
+		expect(
+			difference(
+				update,
+				Float64Array.from({ length: m * n }, (_, i) => solution[(i % n) * m + Math.floor(i / n)]!),
+			),
+		).toBeLessThan(1e-3);
+	});
+
+	it("is a map on what the matrix gives where that is asked for", async () => {
+		const { inputs: n, outputs: m } = shape();
+		const w = await weights();
+		const equations = await normalEquations(model, run, { weight: name, after: 2, target });
+		const { update } = await solveEquations(model, equations, { ridge: 0.1, through: w, threads: 2 });
+		const given = new Float64Array((inputs.length / n) * m);
+		for (let row = 0; row < inputs.length / n; row++)
+			for (let o = 0; o < m; o++) for (let i = 0; i < n; i++) given[row * m + o]! += w[o * n + i]! * inputs[row * n + i]!;
+		const { gram, cross } = sums(given, missing, m, m, counted);
+		const map = solveDense(withRidge(gram, m, 0.1), cross, m, m); // transposed
+		const expected = new Float64Array(m * n);
+		for (let o = 0; o < m; o++)
+			for (let k = 0; k < m; k++) for (let i = 0; i < n; i++) expected[o * n + i]! += map[k * m + o]! * w[k * n + i]!;
+		expect(difference(update, expected)).toBeLessThan(1e-3);
+	});
+
+	it("gives the same whether blocks run from the tokens or from a state", async () => {
+		const [from] = await hiddenStates(model, run, [0]);
+		const settings = { weight: name, after: 2, target };
+		const whole = await solveEquations(model, await normalEquations(model, run, settings), { ridge: 0.1, threads: 2 });
+		const resumed = await normalEquations(model, { ...run, kept: run.kept.filter((block) => block > 0), from }, settings);
+		expect(difference((await solveEquations(model, resumed, { ridge: 0.1, threads: 2 })).update, whole.update)).toBeLessThan(1e-6);
+	});
+
+	it("stops when it is cancelled", async () => {
+		const abort = new AbortController();
+		const job = normalEquations(model, { ...run, windows: fixtureWindows(10), signal: abort.signal }, { weight: name, after: 2, target });
+		const whole = hiddenStates(model, { ...run, kept: all, windows: fixtureWindows(10), signal: abort.signal }, [11]);
+		abort.abort(new Error("enough"));
+		await expect(whole).rejects.toThrow("enough");
+		await expect(job).rejects.toThrow("enough");
+	});
+
+	it("says what does not fit", async () => {
+		await expect(normalEquations(model, run, { weight: "blk.3.ffn_down.weight", after: 2, target })).rejects.toThrow(
+			/does not multiply each token/,
+		);
+		await expect(normalEquations(model, run, { weight: name, after: 3, target })).rejects.toThrow(/block 3 is not among those that run/);
+		await expect(normalEquations(model, { ...run, windows: fixtureWindows(2) }, { weight: name, after: 2, target })).rejects.toThrow(
+			EvaluationError,
+		);
+	});
+});
+
+describe("the way of a matrix to the residual stream", () => {
+	it("is direct for the last matrix of a block, and not for one before it", async () => {
+		const direct = await outputPath(model, run, { weight: name, after: 2 });
+		expect(direct.scale).toBeCloseTo(1, 4);
+		expect(direct.unexplained).toBeLessThan(1e-5);
+		// The feed-forward part sees what attention adds.
+		const indirect = await outputPath(model, run, { weight: "blk.2.attn_output.weight", after: 2 });
+		expect(indirect.unexplained).toBeGreaterThan(1e-2);
+		const further = await outputPath(model, run, { weight: name, after: 4 });
+		expect(further.unexplained).toBeGreaterThan(1e-2);
+	});
+});
+
+describe("replaced tensors", () => {
+	const measure = async () =>
+		(await model.createEvaluator().evaluate([fullSet, removing(3, 7)], windows, { digest: true })).map(({ digests }) => digests);
+
+	it("change what is computed, and nothing is left of them", async () => {
+		const before = await measure();
+		const values = await weights();
+		await model.replaceTensor(name, { type: F32, bytes: bytesOf(values.map((value) => value * 0.9)) });
+		const changed = await measure();
+		expect(changed).not.toEqual(before);
+		await model.replaceTensor(name, { type: model.file.tensor(name)!.type, bytes: await readTensor(model.file.tensor(name)!) });
+		expect(await measure()).toEqual(before);
+		await model.replaceTensor(name);
+		expect(await measure()).toEqual(before);
+	});
+
+	it("are refused where they are of another size or name", async () => {
+		await expect(model.replaceTensor(name, { type: F32, bytes: new Uint8Array(4) })).rejects.toThrow(/takes \d+ bytes of that type, not 4/);
+		await expect(model.replaceTensor("blk.99.ffn_down.weight", { type: F32, bytes: new Uint8Array(4) })).rejects.toThrow(/no tensor/);
+	});
+});
+
+describe("conversion of weights", () => {
+	it("is that of ggml", async () => {
+		const tensor = model.file.tensor(name)!;
+		const bytes = await readTensor(tensor);
+		const values = await dequantizeBytes(model, bytes, tensor.type, tensor.dims[0]!);
+		expect(values).toEqual(dequantize(bytes, tensor.type));
+		const halves = await quantizeValues(model, values, 1, tensor.dims[0]!);
+		expect(difference(dequantize(halves, 1), values)).toBeLessThan(1e-3);
+	});
+
+	it("refuses rows that a type cannot hold", async () => {
+		await expect(quantizeValues(model, new Float32Array(48), 8, 48)).rejects.toThrow(QuantizeError);
+	});
+});
