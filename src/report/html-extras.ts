@@ -64,7 +64,7 @@ export function samplesSection(samples: NonNullable<Report["samples"]>, check: R
 
 /** What the marks add up to. */
 function checkTable({ conditions, texts, kinds, distinct }: ReportTextCheck) {
-	const columns = [{ title: "" }, { title: "before", figures: true }, { title: "after", figures: true }, { title: "result" }];
+	const columns = [{ title: "mark" }, { title: "before", figures: true }, { title: "after", figures: true }, { title: "result" }];
 	const rows = kinds.map(({ kind, before, after, worse }) => [
 		kindTitles[kind],
 		`${before} of ${texts}`,
