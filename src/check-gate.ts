@@ -65,22 +65,35 @@ export async function settleGate(
 	}
 	const where = verdict.measured === "mask" ? "on the report fold" : "on the report fold, by the file as written";
 	const forSize = options.targetSize === undefined ? "" : `${formatBytes(options.targetSize)} needs more than the gate allows: `;
-	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. Nothing was written.`, verdict.figures, await closest());
+	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. Nothing was written.`, verdict.figures, await closest(), options);
 }
 
-function gateError(message: string, figures: readonly PlanGateFigure[], closest: ClosestPlan | undefined): GateNotMetError {
-	const forced = "--ignore-gate writes it all the same.";
-	if (!closest)
-		return new GateNotMetError(
-			`${message} No set of fewer blocks that this run knows meets it; prune-gguf with these limits and no amount looks for one. ${forced}`,
-			{ figures },
-		);
+function gateError(
+	message: string,
+	figures: readonly PlanGateFigure[],
+	closest: ClosestPlan | undefined,
+	options: PruneOptions,
+): GateNotMetError {
+	const forced = amountGiven(options) ? "--ignore-gate writes it all the same." : "";
+	if (!closest) {
+		const advice = amountGiven(options)
+			? "prune-gguf with these limits and no amount looks for one"
+			: "allow more, or ask for fewer blocks (--remove-blocks)";
+		return new GateNotMetError(`${message} No set of fewer blocks that this run knows meets it; ${advice}. ${forced}`.trimEnd(), {
+			figures,
+		});
+	}
 	const { removed, estimated, command } = closest;
 	const shown = closest.figures.map((figure) => `${figure.name} ${measuredText(figure)}`).join(", ");
 	const how = estimated ? "should meet it, if quantising costs it as much" : "meets it";
 	const blocks = removed.length === 1 ? "block" : `${removed.length} blocks,`;
 	const set = `removing ${blocks} ${formatBlocks(removed)} ${how} (${shown})`;
-	return new GateNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`, { figures, closest });
+	return new GateNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`.trimEnd(), { figures, closest });
+}
+
+/** Whether it was said how much to remove, or the limits decided. */
+function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: PruneOptions): boolean {
+	return [removeBlocks, removeFraction, remove, targetSize].some((amount) => amount !== undefined);
 }
 
 /**

@@ -2,9 +2,10 @@
 import type { PruneOptions } from "./api.js";
 import { closestPlan, type GateCheck, settleGate, shiftedBy } from "./check-gate.js";
 import type { WrittenCandidate } from "./deliver-quantized.js";
-import type { ClosestPlan } from "./errors.js";
+import { type ClosestPlan, GateNotMetError } from "./errors.js";
 import { Gate, verdictOfGate } from "./gate.js";
 import { readGate } from "./gate-request.js";
+import { formatBytes } from "./report/format.js";
 import { Session } from "./session.js";
 import type { PlanGate, PlanGateFigure } from "./storage/plan-gate.js";
 
@@ -16,7 +17,7 @@ export interface FileCheck {
 }
 
 /**
- * A check of the quality gate, and of the size that was asked for; undefined where neither was. Measures the set under its mask now,
+ * A check of the quality gate, and of the size that was asked for, which `ignoreGate` does not let pass; undefined where neither was. Measures the set under its mask now,
  * while the session is open: what quantising costs beyond that is carried over to sets of fewer blocks.
  */
 export async function fileCheck(
@@ -34,11 +35,20 @@ export async function fileCheck(
 			const figures = check ? await check.gate.figuresOfFile(path, measured, whole, options) : [];
 			const size = targetSize === undefined ? [] : [sizeFigure(targetSize, bytes)];
 			const all = [...figures, ...size];
+			if (size.some(({ met }) => !met)) throw tooLarge(targetSize!, bytes, removed.length, all);
 			verdict = await settleGate(verdictOfGate(all, "file", options.ignoreGate ?? false), options, async () =>
-				check && size.every(({ met }) => met) ? closestAgain(check, removed.length, shiftedBy(mask, figures)) : undefined,
+				check ? closestAgain(check, removed.length, shiftedBy(mask, figures)) : undefined,
 			);
 		},
 	};
+}
+
+/** A size is no matter of quality: nothing lets a file that misses it pass. */
+function tooLarge(target: number, bytes: number, removed: number, figures: PlanGateFigure[]): GateNotMetError {
+	return new GateNotMetError(
+		`target-size ${formatBytes(target)} is not met: the file as quantised has ${formatBytes(bytes)}, more than was foretold. Nothing was written. Remove one block more (--remove-blocks ${removed + 1}).`,
+		{ figures },
+	);
 }
 
 function sizeFigure(limit: number, value: number): PlanGateFigure {

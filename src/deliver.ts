@@ -10,6 +10,7 @@ import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, type Header } from "./header.js";
 import type { Healing } from "./heal-model.js";
 import { restore } from "./healing/heal.js";
+import { logger } from "./log.js";
 import { keptName, writePlanBeside } from "./keep-plan.js";
 import type { RunFacts } from "./make-report.js";
 import { measurePair } from "./measure-pair.js";
@@ -56,7 +57,7 @@ export async function deliver(
 		plan.gate = made.gate ?? plan.gate;
 		plan.timings = { ...session.timings };
 		await writePlanBeside(session, output, plan, planPath, { overwrite: options.overwrite ?? false, inputs });
-		plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, output, original, options);
+		plan.quantizedAlternatives = await unlessStopped(options, () => alternativesIfAsked(session, plan.removed, output, original, options));
 		const { speed, extras } = await measurePair(session, plan.removed, output, options);
 		plan.speed = speed;
 		if (plan.quantizedAlternatives || plan.speed) {
@@ -85,6 +86,17 @@ export async function deliver(
 		},
 		run,
 	);
+}
+
+/** What is measured after the model was written: an interruption then is a warning. */
+async function unlessStopped<T>(options: PruneOptions, work: () => Promise<T>): Promise<T | undefined> {
+	try {
+		return await work();
+	} catch (error) {
+		if (!options.signal?.aborted) throw error;
+		logger(options)("warning", "quantised alternatives were not measured: interrupted. The model is written and verified");
+		return undefined;
+	}
 }
 
 /** Whether the gate is asked of the written file alone: its weights are not those that the mask is measured with. */

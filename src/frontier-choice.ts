@@ -87,7 +87,7 @@ const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mea
 
 /**
  * What the best choice does, and whether removing blocks is worth it for this goal.
- * @param difference loss of the second less loss of the first, paired by window, on the fold that the choice was made on
+ * @param difference loss of the second less loss of the first, paired by window, on the report fold
  * @param windows of that fold
  */
 export function verdictOf(
@@ -136,10 +136,11 @@ function besideText(
 	const more = difference(best, other);
 	if (goal.maxAdded !== undefined)
 		return pruned
-			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText(other.added)}.`
+			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText((other.report ?? other).added)}.`
 			: `Removing blocks is the worse way to a small file here: the smallest with blocks removed that fits is ${cellText(other)}. ${compute}`;
-	const told = lower(more, windows) === undefined ? " (within the error of the difference)" : "";
-	return pruned
-		? `Quantising alone costs more: ${cellText(other)} adds ${natsText(more)} beyond that${told}.`
-		: `Removing blocks is the worse choice for this goal: ${cellText(other)} adds ${natsText(more)} beyond that${told}. ${compute}`;
+	const beyond = `${cellText(other)} adds ${natsText(more)} beyond that`;
+	const winner = lower(more, windows);
+	if (winner === "second") return `On the report fold the other way is better: ${beyond}.`;
+	if (winner === undefined) return `Neither way is better within the error: ${beyond}.${pruned ? "" : ` ${compute}`}`;
+	return pruned ? `Quantising alone costs more: ${beyond}.` : `Removing blocks is the worse choice for this goal: ${beyond}. ${compute}`;
 }

@@ -84,8 +84,8 @@ async function setsOf(session: Session, { kmax }: FrontierRequest, options: Fron
 
 interface Grid {
 	readonly cells: readonly Cell[];
-	/** What was measured on the validation fold. */
-	readonly measured: ReadonlyMap<Cell, Measurement>;
+	/** What was measured on the report fold, of the best of each type and kind. */
+	readonly reported: ReadonlyMap<Cell, Measurement>;
 	readonly reference: Readonly<Record<Fold, Measurement>>;
 }
 
@@ -110,7 +110,7 @@ async function measureGrid(
 		return { validation: first!, report: second! };
 	});
 	const cells: Cell[] = [];
-	const measured = new Map<Cell, Measurement>();
+	const reported = new Map<Cell, Measurement>();
 	const blocks = session.model.facts.blocks;
 	for (const type of ["own", ...types] as const) {
 		await using(await open(type, type === "own" ? source : whole), async (variant) => {
@@ -122,20 +122,21 @@ async function measureGrid(
 				const size = { blocks: kept, bytes: variant.bytes(removed), compute: kept / blocks };
 				const cell = { type, removed, ...size, ...figures, fits: fits(goal, { ...size, ...figures }) };
 				all.push(cell);
-				measured.set(cell, found);
 			}
-			const shown = [...new Set([all[0]!, bestOf(goal, all) ?? all[0]!])];
+			const pruned = all.filter(({ removed }) => removed.length > 0);
+			const shown = [...new Set([all[0]!, bestOf(goal, all) ?? all[0]!, bestOf(goal, pruned) ?? all[0]!])];
 			const reports = await variant.measure(
 				"report",
 				shown.map(({ removed }) => removed),
 			);
 			shown.forEach((cell, i) => {
+				reported.set(cell, reports[i]!);
 				(cell as { report?: Cell["report"] }).report = figuresOf(reports[i]!, reference.report, sources.report);
 			});
 			cells.push(...all);
 		});
 	}
-	return { cells, measured, reference };
+	return { cells, reported, reference };
 }
 
 async function using<T>(variant: Variant<Fold>, work: (variant: Variant<Fold>) => Promise<T>): Promise<T> {
@@ -155,18 +156,21 @@ function sourcesOf({ calibration: { sources } }: Session): Record<Fold, readonly
 function resultOf(
 	session: Session,
 	original: Weights | undefined,
-	{ cells, measured, reference }: Grid,
+	{ cells, reported, reference }: Grid,
 	{ goal }: FrontierRequest,
 	options: FrontierOptions,
 ): Omit<FrontierResult, "seconds"> {
 	const whole = original ?? weightsOf(session);
 	const sources = sourcesOf(session);
 	const marked = markDominated(cells);
-	const foundOf = new Map(marked.map((cell, i) => [cell, measured.get(cells[i]!)!]));
+	const foundOf = new Map(marked.map((cell, i) => [cell, reported.get(cells[i]!)]));
 	const best = bestOf(goal, marked);
 	const sourceQuantized = isQuantized(whole.file);
 	const { validation, report } = session.calibration.folds;
-	const difference = (a: FrontierCell, b: FrontierCell) => pairedDifference(foundOf.get(a)!, foundOf.get(b)!, sources.validation);
+	const difference = (a: FrontierCell, b: FrontierCell) => {
+		const [one, other] = [foundOf.get(a), foundOf.get(b)];
+		return one && other ? pairedDifference(one, other, sources.report) : { mean: null, standardError: null };
+	};
 	return {
 		model: summarize(session.model),
 		reference: {
@@ -181,7 +185,7 @@ function resultOf(
 		text: { source: session.calibration.source, validation: validation.count, report: report.count, length: report.length },
 		cells: sorted(marked, best),
 		...(best ? { best } : {}),
-		verdict: verdictOf(goal, marked, best, difference, validation.count, sourceQuantized),
+		verdict: verdictOf(goal, marked, best, difference, report.count, sourceQuantized),
 		commands: best ? commandsOf(session.model.path, best, options) : [],
 	};
 }

@@ -1,6 +1,6 @@
 // Speed, memory and texts of the source and of what was made of it: measured when all else is done, for the plan and the report.
 import type { PruneOptions } from "./api.js";
-import { PruneGgufError } from "./errors.js";
+import { InvalidOptionError, PruneGgufError } from "./errors.js";
 import type { ContinuationPair } from "./evaluation/collapse.js";
 import { drawPairs } from "./evaluation/continuations.js";
 import { Coalition } from "./game/coalition.js";
@@ -20,8 +20,16 @@ import type { Speed } from "./storage/plan-speed.js";
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
 const usualSamples = 4;
+/** Prompts at most. */
+export const mostSamples = 64;
 /** What measuring the speed in the main job should take, seconds. */
 const speedSeconds = 16;
+
+/** @throws InvalidOptionError */
+export function checkSamples({ samples }: PruneOptions): void {
+	if (samples !== undefined && !(Number.isInteger(samples) && samples >= 0 && samples <= mostSamples))
+		throw new InvalidOptionError(`samples must be a whole number from 0 to ${mostSamples}, got ${samples}`);
+}
 
 export interface MeasuredPair {
 	readonly speed?: Speed | undefined;
@@ -48,12 +56,19 @@ export async function measurePair(
 ): Promise<MeasuredPair> {
 	const ask = wanted(output, options);
 	if (removed.length === 0 || (!ask.speed && ask.samples === 0)) return { extras: {} };
-	const measured = await attempt("speed and texts were", options, () =>
+	const windows = session.calibration.folds.report.count;
+	if (ask.samples > windows)
+		logger(options)(
+			"note",
+			`texts are written after ${windows} prompts, one a window of the report fold; ${ask.samples} were asked for (--windows)`,
+		);
+	const written = output !== undefined;
+	const measured = await attempt("speed and texts were", options, written, () =>
 		withSides(session, removed, output, options, async (sides) => {
 			const measureSpeed = () => session.timed("speed", () => quickSpeed(sides, session, options));
-			const speed = ask.speed ? await attempt("the speed was", options, measureSpeed) : undefined;
+			const speed = ask.speed ? await attempt("the speed was", options, written, measureSpeed) : undefined;
 			const draw = () => session.timed("samples", () => drawTexts(sides, ask.samples, session, options));
-			const pairs = ask.samples > 0 ? await attempt("texts were", options, draw) : undefined;
+			const pairs = ask.samples > 0 ? await attempt("texts were", options, written, draw) : undefined;
 			if (speed) warnOfTarget(speed, options);
 			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], options) } };
 		}),
@@ -61,11 +76,18 @@ export async function measurePair(
 	return measured ?? { extras: {} };
 }
 
-/** What fails here is a warning: a model that gives no finite logits writes no text, but has a speed. */
-async function attempt<T>(what: string, options: PruneOptions, work: () => Promise<T>): Promise<T | undefined> {
+/**
+ * What fails here is a warning: a model that gives no finite logits writes no text, but has a speed. So is an interruption where the model
+ * is written already.
+ */
+async function attempt<T>(what: string, options: PruneOptions, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await work();
 	} catch (error) {
+		if (options.signal?.aborted && written) {
+			logger(options)("warning", `${what} not measured: interrupted. The model is written and verified`);
+			return undefined;
+		}
 		options.signal?.throwIfAborted();
 		if (!(error instanceof PruneGgufError)) throw error;
 		logger(options)("warning", `${what} not measured, nothing else is lost: ${error.message}`);

@@ -15,6 +15,7 @@ import { type Choice, commandsFor, curveOf, race, suggest } from "./race.js";
 import { checkMethodOptions } from "./method-options.js";
 import { defaultMethod, factsOf } from "./methods.js";
 import { logger } from "./log.js";
+import { checkSamples } from "./measure-pair.js";
 import { measureOne, Session } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { notePartials } from "./partials.js";
@@ -50,6 +51,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		);
 	}
 	checkMethodOptions(options.method ?? defaultMethod, options);
+	checkSamples(options);
 	checkQuantizing(options, output, amount === "curve");
 	const limits = await readGate(options);
 	checkHealingOfRun(options, typeof amount === "string" || "size" in amount);

@@ -38,6 +38,9 @@ export function typesAround({ file }: Pick<Weights, "file">, bytes: number): Fil
 	return [above, below].flatMap((found) => (found ? [found.type] : []));
 }
 
+/** A version that is smaller by more than this share is not of about the same size. */
+const nearSize = 0.05;
+
 /** What is compared. */
 export interface AlternativesJob {
 	/** The model that was pruned, and the original that `quantizeFrom` names. */
@@ -154,12 +157,32 @@ export function verdictOf({ removed, pruned, items, sourceQuantized, windows, bl
 			...against,
 			text: `${both} For a smaller file pruning is the worse choice here: quantise. What pruning alone gives is ${share}.${twice}`,
 		};
-	if (winner === "first") return { better: "pruning", ...against, text: `${both} Pruning is the better choice at this size.${twice}` };
+	if (winner === "first") return { ...against, ...prunedWins(pruned, best, items, windows, both, twice) };
 	return {
 		better: "undecided",
 		...against,
 		text: `${both} The difference is within its error: at this size neither is better, and pruning also gives ${share}.${twice}`,
 	};
+}
+
+/** Pruning beats the largest version that is not larger; one that is much smaller says little about this size. */
+function prunedWins(
+	pruned: Judged["pruned"],
+	best: QuantizedAlternative,
+	items: readonly QuantizedAlternative[],
+	windows: number,
+	both: string,
+	twice: string,
+): Pick<QuantizedAlternatives["verdict"], "better" | "text"> {
+	const smaller = 1 - best.bytes / pruned.bytes;
+	if (smaller <= nearSize) return { better: "pruning", text: `${both} Pruning is the better choice at this size.${twice}` };
+	const gap = `${both} That file is ${Math.round(100 * smaller)} % smaller than the pruned one`;
+	const next = items.filter(({ bytes }) => bytes > pruned.bytes * (1 + sameSize)).at(-1);
+	if (!next) return { better: "pruning", text: `${gap}: of what there is at this size or less pruning is the better choice.${twice}` };
+	const larger = `the next larger, ${next.name} (${formatBytes(next.bytes)}), adds ${added(next.added)}`;
+	if (lower(next.againstPruned, windows) === "second")
+		return { better: "undecided", text: `${gap}; ${larger}, less than pruning: where that size will do, quantise.${twice}` };
+	return { better: "pruning", text: `${gap}; ${larger}: pruning is the better choice at this size.${twice}` };
 }
 
 const added = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");

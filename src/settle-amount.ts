@@ -52,7 +52,10 @@ export async function mostThatMeet(decided: Race, gate: Gate, options: PruneOpti
 				);
 			return { ...decided, chosen: set };
 		}
-		log("note", `${count} blocks meet the gate on the validation fold, not on the report fold (${missedText(figures)}): fewer are tried`);
+		log(
+			"warning",
+			`${count} blocks meet the gate on the validation fold, not on the report fold (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+		);
 	}
 	throw await nothingMeets(sets.at(-1), gate);
 }

@@ -1,8 +1,10 @@
 // How fast a model runs and what memory it takes, alone or beside another one.
 import type { JobOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
+import { vocabularyDifference } from "./evaluation/rival.js";
 import { Coalition } from "./game/coalition.js";
 import { checkedRemoval } from "./header.js";
+import { logger } from "./log.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
 import { runSpeed, type SpeedShape, type SpeedSide } from "./runtime/speed.js";
@@ -31,6 +33,8 @@ export async function measureSpeed(model: string, options: SpeedOptions = {}): P
 		const removed = remove ? checkedRemoval(model, first.blocks, remove) : [];
 		const second = against === undefined ? undefined : await loadModel(against, options);
 		try {
+			const unlike = second && vocabularyDifference(first.file, second.file);
+			if (unlike) logger(options)("warning", `tokens per second of the two do not compare: ${unlike}`);
 			const sides: PairOfSides = second
 				? { before: { model: first }, after: { model: second } }
 				: removed.length > 0

@@ -39,6 +39,8 @@ const comparisonSeconds = 12;
 export async function atSpeed(path: string, blocks: BlockPlan, options: PruneOptions): Promise<PruneOptions> {
 	const { targetSpeedup: value, speedupOf: of = "generation", speedupOf: _, ...rest } = options;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
+	if (options.quantize !== undefined)
+		logger(options)("warning", `target-speedup is of the weights as they are: what ${options.quantize} does to speed comes on top`);
 	const sets = new Map<number, readonly number[]>();
 	for (let count = 1; count <= blocks.maxRemovable; count++) {
 		const set = nearestCounts(blocks, count, { tied }).includes(count) ? spreadSet(blocks, count) : undefined;

@@ -1,5 +1,6 @@
 import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "../api.js";
 import { InvalidOptionError } from "../errors.js";
+import { GgufFile } from "../gguf/index.js";
 import { loadModel } from "../runtime/load-model.js";
 import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./accuracy.js";
 import { packQuestions, type PreparedQuestions, tokenizeQuestions } from "./choices.js";
@@ -20,6 +21,8 @@ export async function evaluateQuestions(path: string, options: QuestionsOptions)
 	if (limit !== undefined && (!Number.isInteger(limit) || limit < 1))
 		throw new InvalidOptionError(`limit must be a whole number of at least 1, got ${limit}`);
 	const file = await readQuestions(options.questions, limit);
+	// A wrong name is found before the first model has answered.
+	if (against !== undefined) await GgufFile.read(against);
 	const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
 	const own = await answersOn(path, file, removed, removed.length > 0 && against === undefined, options);
 	const rival = against === undefined ? undefined : await answersOn(against, file, [], false, options);

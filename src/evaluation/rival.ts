@@ -13,7 +13,8 @@ export function checkSameVocabulary(file: GgufFile, other: GgufFile): void {
 	);
 }
 
-function vocabularyDifference(file: GgufFile, other: GgufFile): string | undefined {
+/** What keeps two models from reading the same tokens; undefined where nothing does. */
+export function vocabularyDifference(file: GgufFile, other: GgufFile): string | undefined {
 	const key = "tokenizer.ggml.tokens";
 	const [one, two] = [file.entry(key), other.entry(key)];
 	if (!one || !two) return `${(one ? other : file).paths[0]} names no tokens`;

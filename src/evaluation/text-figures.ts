@@ -53,8 +53,8 @@ export function compareWindows(
 	return {
 		model,
 		...summarizeWindows(reference, scored),
-		divergence: windowMean(windows.map(({ divergence }) => divergence![0]!)),
-		agreement: windowMean(windows.map(({ agreement }) => agreement![0]!)),
+		divergence: within(windowMean(windows.map(({ divergence }) => divergence![0]!)), Number.POSITIVE_INFINITY),
+		agreement: within(windowMean(windows.map(({ agreement }) => agreement![0]!)), 1),
 		difference,
 		ratio: {
 			mean: ratio,
@@ -63,6 +63,11 @@ export function compareWindows(
 			high: Math.exp(difference.high),
 		},
 	};
+}
+
+/** An interval cut to the values that there can be: 0 to `most`. */
+function within({ low, high, ...rest }: WindowMean, most: number): WindowMean {
+	return { ...rest, low: Math.max(0, low), high: Math.min(most, high) };
 }
 
 function windowMean(values: ArrayLike<number>): WindowMean {

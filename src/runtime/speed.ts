@@ -75,7 +75,7 @@ function checkSetting(sides: readonly SpeedSide[], { promptTokens, generatedToke
 	whole("prompt-tokens", promptTokens, 1, most);
 	whole("generated-tokens", generatedTokens, 1, most);
 	whole("repetitions", repetitions, 1, 1000);
-	whole("context", context, 1, 2 ** 30);
+	whole("context", context, 1, 2 ** 22);
 	whole("threads", threads, 1, 512);
 	if (promptTokens + generatedTokens > most) {
 		throw new InvalidOptionError(
