@@ -149,8 +149,10 @@ class Healer {
 		const type = typeFor(tensor, this.#input.type);
 		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!, this.#input.signal);
 		const subject = { site, type, values };
-		const sums = (relative: number) => {
+		const sums = async (relative: number) => {
 			const { scale, norm } = site;
+			// The state after the block is that of the file's own matrix, not of the one that was tried last.
+			await model.replaceTensor(tensor.name);
 			return normalEquations(model, this.#over(this.#kept), { weight: tensor.name, after: cut.before, target, relative, scale, norm });
 		};
 		const named = { tensor: tensor.name, type: healedTypeName(type) };
