@@ -28,6 +28,8 @@ export interface MeasuredText {
 
 /** Tokens that llama-perplexity decodes at once by default: its windows are batched alike here, so that the bits agree. */
 const perplexityBatch = 2048;
+/** Its tokens in a ubatch by default. Where windows do not fill a batch they are cut otherwise in another one, which changes bits. */
+const perplexityUbatch = 512;
 /** Tokens that are measured before they are kept, about. */
 const partTokens = 4096;
 /** Bytes of distributions that are held at a time, at most, but for the fewest windows. */
@@ -70,22 +72,23 @@ export class TextSweep {
 		setting: TextSetting,
 		options: EvaluateOptions,
 	): Promise<MeasuredText> {
-		const evaluator = model.createEvaluator();
+		const shape = setting.preset === "llama-perplexity" ? { ubatch: perplexityUbatch } : {};
+		const evaluator = model.createEvaluator(shape);
 		let loaded: Model | undefined;
 		const rival = async () => {
 			if (reference!.sha256 === own.sha256) return evaluator;
 			loaded ??= await loadModel(reference!.path, options);
-			return loaded.createEvaluator({ threads: evaluator.threads });
+			return loaded.createEvaluator({ ubatch: evaluator.ubatch, threads: evaluator.threads });
 		};
 		const ledgers: { own?: PartLedger; reference?: PartLedger } = {};
 		try {
 			const compared = reference ? { reference: reference.sha256, referenceRemoved: reference.removed.join() } : {};
-			const shape = (settings: Record<string, string>) => ({
+			const kept = (settings: Record<string, string>) => ({
 				...({ hash: setting.hash, unit: "windows", parts: setting.windows.count } as const),
 				settings: { evaluation: "text", preset: setting.preset, scoreFrom: setting.scoreFrom, ...settings },
 			});
-			ledgers.own = await openKept(own, evaluator, shape(compared), options);
-			if (reference) ledgers.reference = await openKept(reference, evaluator, shape({}), options);
+			ledgers.own = await openKept(own, evaluator, kept(compared), options);
+			if (reference) ledgers.reference = await openKept(reference, evaluator, kept({}), options);
 			const sweep = new TextSweep(evaluator, own, reference, setting, options, { ...ledgers, own: ledgers.own }, rival);
 			await sweep.#measure();
 			const all = (ledger: PartLedger) => Array.from({ length: setting.windows.count }, (_, window) => ledger.get(window)!);
