@@ -7,7 +7,7 @@ MODEL.gguf is dequantised to 32-bit floats by transformers, which runs on its ow
 in another type. Scored as lm-evaluation-harness does: the whole text is encoded, the tokens beyond those of the query count. Prints
 one JSON document: accuracies of both, questions that they answer differently, the largest differences.
 
-Needs torch, transformers and gguf from PyPI.
+Needs torch, transformers, accelerate and gguf from PyPI.
 """
 import gzip
 import json
