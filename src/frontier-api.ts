@@ -1,6 +1,8 @@
 import type { MeasureOptions, ModelSummary } from "./api.js";
 import type { FileType } from "./runtime/file-type-names.js";
+import type { Speedup } from "./speed-api.js";
 import type { MeanAndError, ModelFigures } from "./storage/plan-quantized.js";
+import type { SpeedRatio } from "./storage/plan-speed.js";
 
 // Options and results of `findFrontier`.
 
@@ -9,12 +11,16 @@ export interface FrontierOptions extends Omit<MeasureOptions, "objective" | "que
 	readonly targetSize?: number | undefined;
 	/** How many times fewer blocks are run at least, above 1; a measured speed-up is smaller than that. @default no bound */
 	readonly targetCompute?: number | undefined;
+	/** How many times as fast as the model it is at least, above 1, measured: every combination takes turns with the model. @default no bound */
+	readonly targetSpeedup?: number | undefined;
+	/** What `targetSpeedup` is taken of. @default "generation" */
+	readonly speedupOf?: Speedup | undefined;
 	/**
 	 * Types to quantise to, beside the weights as they are.
 	 * @default of Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M and Q2_K those whose file is smaller than the model
 	 */
 	readonly types?: readonly FileType[] | undefined;
-	/** Blocks to remove at most. @default a third, or what `targetCompute` needs */
+	/** Blocks to remove at most. @default a third, or what `targetCompute` or `targetSpeedup` may need */
 	readonly maxBlocks?: number | undefined;
 	/** F16, BF16 or F32 file of the same model, whose weights are quantised, and with which all is compared. @default the model */
 	readonly quantizeFrom?: string | undefined;
@@ -27,9 +33,9 @@ export interface FrontierOptions extends Omit<MeasureOptions, "objective" | "que
 export interface Dominated {
 	/** By loss and bytes. */
 	readonly bytes: boolean;
-	/** By loss and blocks run. */
+	/** By loss and what stands for compute. */
 	readonly compute: boolean;
-	/** By loss, bytes and blocks run. */
+	/** By loss, bytes and what stands for compute. */
 	readonly both: boolean;
 }
 
@@ -44,6 +50,8 @@ export interface FrontierCell extends ModelFigures {
 	readonly bytes: number;
 	/** Share of the blocks that are run, 0..1. */
 	readonly compute: number;
+	/** How many times as fast as the model as it is; only with `targetSpeedup`. */
+	readonly speedup?: SpeedRatio | undefined;
 	/** Whether the targets are met; without one, whether it adds no more than `goal.maxAdded`. */
 	readonly fits: boolean;
 	readonly dominated: Dominated;
@@ -60,11 +68,16 @@ export interface FrontierResult {
 	readonly goal: {
 		readonly targetSize?: number | undefined;
 		readonly targetCompute?: number | undefined;
+		readonly targetSpeedup?: number | undefined;
+		readonly speedupOf?: Speedup | undefined;
 		/** Nats per token that the best choice may add; only where there is no target. */
 		readonly maxAdded?: number | undefined;
 	};
-	/** What stands for compute: `blocks`, the share of the blocks that are run. The head and the embedding are run in any case. */
-	readonly computeAxis: "blocks";
+	/**
+	 * What stands for compute: `blocks`, the share of the blocks that are run (head and embedding are run in any case), or with
+	 * `targetSpeedup` the speed that was measured, of the prompt or of generation.
+	 */
+	readonly computeAxis: "blocks" | Speedup;
 	/** Text of the figures: windows of the validation fold and of the report fold, and tokens in each. */
 	readonly text: { readonly source: string; readonly validation: number; readonly report: number; readonly length: number };
 	/** Best choice first, then what fits by loss, then the rest by loss. */

@@ -1,7 +1,7 @@
 // Which cell of a frontier is the best for a goal, which are dominated, and what to say of it. Pure: reads cells, measures nothing.
 import type { Dominated, FrontierCell, FrontierResult } from "./frontier-api.js";
 import { lower } from "./model-figures.js";
-import { formatBlocks, formatBytes, formatDifference } from "./report/format.js";
+import { formatBlocks, formatBytes, formatDifference, formatSignificant } from "./report/format.js";
 import type { MeanAndError } from "./storage/plan-quantized.js";
 
 export type Goal = FrontierResult["goal"];
@@ -20,9 +20,13 @@ export const blocksFor = (blocks: number, times: number): number => Math.ceil(bl
 /** What a quotient of block numbers may be off by. */
 const rounding = 1e-9;
 
-export function fits({ targetSize, targetCompute, maxAdded }: Goal, cell: Pick<Cell, "bytes" | "compute" | "added">): boolean {
+export function fits(
+	{ targetSize, targetCompute, targetSpeedup, maxAdded }: Goal,
+	cell: Pick<Cell, "bytes" | "compute" | "speedup" | "added">,
+): boolean {
 	if (targetSize !== undefined && cell.bytes > targetSize) return false;
 	if (targetCompute !== undefined && fewerOf(cell) < targetCompute - rounding) return false;
+	if (targetSpeedup !== undefined && !(cell.speedup && cell.speedup.value >= targetSpeedup)) return false;
 	return cell.added.mean !== null && (maxAdded === undefined || cell.added.mean <= maxAdded);
 }
 
@@ -43,7 +47,7 @@ export function markDominated(cells: readonly Cell[]): FrontierCell[] {
 	const beaten = (cell: Cell, axes: readonly ((one: Cell) => number)[]) =>
 		cells.some((other) => axes.every((axis) => axis(other) <= axis(cell)) && axes.some((axis) => axis(other) < axis(cell)));
 	const bytes = (cell: Cell) => cell.bytes;
-	const compute = (cell: Cell) => cell.compute;
+	const compute = (cell: Cell) => (cell.speedup ? 1 / cell.speedup.value : cell.compute);
 	return cells.map((cell) => {
 		const dominated: Dominated = {
 			bytes: beaten(cell, [lossOf, bytes]),
@@ -67,17 +71,19 @@ export function kindOf({ type, removed }: Pick<Cell, "type" | "removed">): Kind 
 	return removed.length === 0 ? "quantizing" : "both";
 }
 
-/** `Q4_K_M without blocks 3, 6 (58.9 MB)`. */
-export function cellText({ type, removed, bytes }: Pick<Cell, "type" | "removed" | "bytes">): string {
+/** `Q4_K_M without blocks 3, 6 (58.9 MB, 1.31 times as fast)`. */
+export function cellText({ type, removed, bytes, speedup }: Pick<Cell, "type" | "removed" | "bytes" | "speedup">): string {
 	const weights = type === "own" ? "the weights as they are" : type;
 	const blocks = removed.length === 0 ? "" : ` without block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
-	return `${weights}${blocks} (${formatBytes(bytes)})`;
+	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${formatSignificant(speedup.value)} times as fast` : "";
+	return `${weights}${blocks} (${formatBytes(bytes)}${speed})`;
 }
 
-function goalText({ targetSize, targetCompute, maxAdded }: Goal): string {
+function goalText({ targetSize, targetCompute, targetSpeedup, speedupOf, maxAdded }: Goal): string {
 	const parts = [
 		...(targetSize === undefined ? [] : [`at most ${formatBytes(targetSize)}`]),
 		...(targetCompute === undefined ? [] : [`${targetCompute} times fewer blocks to run`]),
+		...(targetSpeedup === undefined ? [] : [`${speedupOf === "prompt" ? "prompts" : "generation"} ${targetSpeedup} times as fast`]),
 		...(maxAdded === undefined ? [] : [`the smallest file that adds no more than ${maxAdded} nats per token`]),
 	];
 	return parts.join(" and ");
@@ -103,7 +109,7 @@ export function verdictOf(
 			? " The weights were quantised already, so that every other type is quantised twice, which flatters removing blocks; --quantize-from ORIGINAL compares fairly."
 			: "";
 	if (!best) {
-		const [nearest] = [...cells].sort((a, b) => (goal.targetSize === undefined ? lossOf(a) - lossOf(b) : a.bytes - b.bytes));
+		const [nearest] = [...cells].sort((a, b) => nearer(goal, a, b));
 		const near = nearest ? ` Nearest: ${cellText(nearest)}, which adds ${natsText(nearest.added)} nats per token.` : "";
 		return { text: `Nothing that was measured fits the goal (${goalText(goal)}).${near}${twice}` };
 	}
@@ -111,6 +117,17 @@ export function verdictOf(
 	const cost = `${natsText((best.report ?? best).added)} nats per token${best.report ? " on the report fold" : ""}`;
 	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}, which adds ${cost}.`;
 	return { better: kind, text: `${choice} ${besideText(goal, cells, best, difference, windows)}${twice}` };
+}
+
+/** Of cells that do not fit, the one that misses the goal by less first. */
+function nearer({ targetSize, targetSpeedup }: Goal, a: FrontierCell, b: FrontierCell): number {
+	if (targetSize !== undefined) return a.bytes - b.bytes;
+	return targetSpeedup === undefined ? lossOf(a) - lossOf(b) : (b.speedup?.value ?? 0) - (a.speedup?.value ?? 0);
+}
+
+function fastestWhole(cells: readonly FrontierCell[]): string {
+	const [whole] = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => nearer({ targetSpeedup: 1 }, a, b));
+	return whole!.type === "own" ? "no type runs faster than the weights as they are" : `${cellText(whole!)} is the fastest`;
 }
 
 /** The best choice beside the best of the other kind: with blocks removed, or without. */
@@ -131,6 +148,7 @@ function besideText(
 		if (!pruned) return `Nothing with blocks removed fits. ${compute}`;
 		const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes)[0];
 		if (goal.targetCompute !== undefined) return "Quantising alone runs every block.";
+		if (goal.targetSpeedup !== undefined) return `Quantising alone does not fit: ${fastestWhole(cells)}.`;
 		return `Quantising alone does not fit${whole ? `: ${cellText(whole)} is the smallest` : ""}.`;
 	}
 	const more = difference(best, other);

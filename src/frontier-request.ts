@@ -9,9 +9,13 @@ import { formatBytes } from "./report/format.js";
 import { predictedBytes } from "./runtime/file-types.js";
 import type { FileType } from "./runtime/quantize.js";
 import { checkTargetSize } from "./target-size.js";
+import { checkSpeedup } from "./target-speedup.js";
 
 /** Types that are tried where none is named: one a step of about a bit. */
 const usualTypes: readonly FileType[] = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"];
+
+/** Blocks that a speed-up may need, over what it would need if they were all that runs. */
+const spare = 1.25;
 
 export interface FrontierRequest {
 	readonly types: readonly FileType[];
@@ -41,15 +45,21 @@ export function frontierRequest(header: Header, whole: Pick<Weights, "file">, op
 	return { types, kmax, goal };
 }
 
-function goalOf({ targetSize, targetCompute }: FrontierOptions): Goal {
+function goalOf(options: FrontierOptions): Goal {
+	const { targetSize, targetCompute, targetSpeedup, speedupOf = "generation" } = options;
 	checkTargetSize(targetSize);
+	checkSpeedup(options);
 	if (targetCompute !== undefined && !(Number.isFinite(targetCompute) && targetCompute > 1))
 		throw new InvalidOptionError(`target-compute must be above 1, got ${targetCompute}`);
-	const targets = { ...(targetSize === undefined ? {} : { targetSize }), ...(targetCompute === undefined ? {} : { targetCompute }) };
+	const targets = {
+		...(targetSize === undefined ? {} : { targetSize }),
+		...(targetCompute === undefined ? {} : { targetCompute }),
+		...(targetSpeedup === undefined ? {} : { targetSpeedup, speedupOf }),
+	};
 	return Object.keys(targets).length > 0 ? targets : { maxAdded: sensibleLoss };
 }
 
-function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierOptions): number {
+function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute, targetSpeedup }: FrontierOptions): number {
 	if (maxBlocks !== undefined && (!Number.isInteger(maxBlocks) || maxBlocks < 1))
 		throw new InvalidOptionError(`max-blocks must be a whole number of at least 1, got ${maxBlocks}`);
 	if (maxBlocks !== undefined && maxBlocks > blocks.maxRemovable)
@@ -60,7 +70,9 @@ function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierOption
 		const bound = maxBlocks === undefined ? `at most ${most} of ${blocks.blocks} can go` : `max-blocks allows ${most}`;
 		throw new InvalidOptionError(`target-compute ${targetCompute} needs ${needed} blocks removed, and ${bound}`);
 	}
-	return maxBlocks ?? Math.max(needed, Math.min(blocks.maxRemovable, Math.max(1, Math.floor(blocks.blocks / 3))));
+	// The head and the embedding run in any case, so that more blocks must go than their number says.
+	const faster = targetSpeedup === undefined ? 1 : Math.ceil(spare * blocksFor(blocks.blocks, targetSpeedup));
+	return maxBlocks ?? Math.max(needed, Math.min(blocks.maxRemovable, Math.max(faster, Math.floor(blocks.blocks / 3))));
 }
 
 function typesOf({ file }: Pick<Weights, "file">, { types }: FrontierOptions): readonly FileType[] {

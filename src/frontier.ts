@@ -21,7 +21,9 @@ import { race } from "./race.js";
 import { isQuantized } from "./runtime/file-types.js";
 import type { FileType } from "./runtime/quantize.js";
 import { Session, summarize } from "./session.js";
+import { SpeedComparison } from "./speed-comparison.js";
 import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
+import type { SpeedRatio } from "./storage/plan-speed.js";
 import { References, Variant, type VariantSetting } from "./variants.js";
 
 /** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
@@ -109,17 +111,20 @@ async function measureGrid(
 		const [[first], [second]] = [await variant.measure("validation", [[]]), await variant.measure("report", [[]])];
 		return { validation: first!, report: second! };
 	});
+	const comparison = goal.targetSpeedup === undefined ? undefined : await SpeedComparison.of(session.model, goal.speedupOf!, options);
 	const cells: Cell[] = [];
 	const reported = new Map<Cell, Measurement>();
 	const blocks = session.model.facts.blocks;
 	for (const type of ["own", ...types] as const) {
 		await using(await open(type, type === "own" ? source : whole), async (variant) => {
 			const all: Cell[] = [];
+			const speedups = comparison && (await speedupsOf(session, comparison, variant, sets));
 			for (const [i, found] of (await variant.measure("validation", [[], ...sets])).entries()) {
 				const removed = i === 0 ? [] : sets[i - 1]!;
 				const figures = figuresOf(found, reference.validation, sources.validation);
 				const kept = blocks - removed.length;
-				const size = { blocks: kept, bytes: variant.bytes(removed), compute: kept / blocks };
+				const speedup = speedups ? { speedup: speedups[i]! } : {};
+				const size = { blocks: kept, bytes: variant.bytes(removed), compute: kept / blocks, ...speedup };
 				const cell = { type, removed, ...size, ...figures, fits: fits(goal, { ...size, ...figures }) };
 				all.push(cell);
 			}
@@ -137,6 +142,23 @@ async function measureGrid(
 		});
 	}
 	return { cells, reported, reference };
+}
+
+/** Seconds that the speed of one combination may take. */
+const speedSeconds = 3;
+
+/** How many times as fast as the model this type of it is: whole, and without each of the sets. */
+async function speedupsOf(
+	{ model: own }: Session,
+	comparison: SpeedComparison,
+	variant: Variant<Fold>,
+	sets: readonly (readonly number[])[],
+): Promise<SpeedRatio[]> {
+	const model = variant.type === "own" ? own : await variant.model();
+	const pruned = sets.map((removed) => ({ model, removed }));
+	const sides = variant.type === "own" ? pruned : [{ model }, ...pruned];
+	const measured = await comparison.ratios(sides, speedSeconds * (sides.length + 1));
+	return variant.type === "own" ? [{ value: 1 }, ...measured] : measured;
 }
 
 async function using<T>(variant: Variant<Fold>, work: (variant: Variant<Fold>) => Promise<T>): Promise<T> {
@@ -181,7 +203,7 @@ function resultOf(
 		},
 		sourceQuantized,
 		goal,
-		computeAxis: "blocks",
+		computeAxis: goal.speedupOf ?? "blocks",
 		text: { source: session.calibration.source, validation: validation.count, report: report.count, length: report.length },
 		cells: sorted(marked, best),
 		...(best ? { best } : {}),

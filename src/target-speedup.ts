@@ -2,24 +2,25 @@
 import type { PruneOptions, Speedup } from "./api.js";
 import type { BlockPlan } from "./architectures/index.js";
 import { InvalidOptionError } from "./errors.js";
-import { Coalition } from "./game/coalition.js";
 import { Random } from "./game/random.js";
 import { nearestCounts } from "./header.js";
 import { logger } from "./log.js";
 import { defaultMethod, factsOf } from "./methods.js";
 import { formatSignificant } from "./report/format.js";
 import { loadModel } from "./runtime/load-model.js";
-import type { Model } from "./runtime/model.js";
-import { runSpeed, type SpeedShape } from "./runtime/speed.js";
 import { speedups } from "./speed-api.js";
-import { probeWithin, ratioOf, shapeWithin } from "./speed-figures.js";
+import { SpeedComparison } from "./speed-comparison.js";
 import type { SpeedRatio } from "./storage/plan-speed.js";
 
 /** A target is at most so large: beyond, the number is a mistake. */
 const mostSpeedup = 1000;
 
 /** @throws InvalidOptionError for a target that is none, or a kind of speed without one */
-export function checkSpeedup({ targetSpeedup, speedupOf, speedTarget }: PruneOptions): void {
+export function checkSpeedup({
+	targetSpeedup,
+	speedupOf,
+	speedTarget,
+}: Pick<PruneOptions, "targetSpeedup" | "speedupOf" | "speedTarget">): void {
 	if (targetSpeedup !== undefined && !(targetSpeedup > 1 && targetSpeedup <= mostSpeedup))
 		throw new InvalidOptionError(`target-speedup must be above 1 and at most ${mostSpeedup}, such as 1.3; got ${targetSpeedup}`);
 	if (speedupOf !== undefined && !speedups.includes(speedupOf))
@@ -49,12 +50,18 @@ export async function atSpeed(path: string, blocks: BlockPlan, options: PruneOpt
 	if (sets.size === 0) throw new InvalidOptionError(`${path}: no set of blocks was found that can go, so that no speed-up can be measured`);
 	const model = await loadModel(path, options);
 	try {
-		const comparison = await Comparison.of(model, of, options);
-		const count = await fewest([...sets.keys()], value!, (counts) => comparison.ratios(counts.map((one) => sets.get(one)!)), {
-			of,
-			blocks,
-		});
-		const { value: reached, interval } = comparison.known.get(sets.get(count)!.join())!;
+		const comparison = await SpeedComparison.of(model, of, options);
+		const known = new Map<number, SpeedRatio>();
+		const ratios = async (counts: readonly number[]) => {
+			const found = await comparison.ratios(
+				counts.map((one) => ({ model, removed: sets.get(one)! })),
+				comparisonSeconds,
+			);
+			for (const [i, one] of counts.entries()) known.set(one, found[i]!);
+			return found.map((ratio) => ratio.value);
+		};
+		const count = await fewest([...sets.keys()], value!, ratios, { of, blocks });
+		const { value: reached, interval } = known.get(count)!;
 		const range = interval ? ` (${formatSignificant(interval.low)} to ${formatSignificant(interval.high)})` : "";
 		logger(options)(
 			"note",
@@ -125,49 +132,4 @@ function unitsOf({ units }: Pick<BlockPlan, "units">, free: readonly number[], c
 	const set: number[] = [];
 	for (const group of random.shuffle(groups)) if (set.length + group.length <= count) set.push(...group);
 	return set;
-}
-
-/** The whole model and itself without some blocks, in turns. */
-class Comparison {
-	/** By the set of blocks. */
-	readonly known = new Map<string, SpeedRatio>();
-	readonly #model: Model;
-	readonly #of: Speedup;
-	readonly #shape: (sides: number) => SpeedShape;
-	readonly #options: PruneOptions;
-
-	private constructor(model: Model, of: Speedup, shape: (sides: number) => SpeedShape, options: PruneOptions) {
-		this.#model = model;
-		this.#of = of;
-		this.#shape = shape;
-		this.#options = options;
-	}
-
-	static async of(model: Model, of: Speedup, options: PruneOptions): Promise<Comparison> {
-		const { contextLength } = model.facts;
-		const [probe] = await runSpeed([{ model }], {
-			...probeWithin(contextLength),
-			context: 1,
-			threads: model.threads,
-			signal: options.signal,
-		});
-		return new Comparison(model, of, (sides) => shapeWithin(probe!, comparisonSeconds, sides, contextLength), options);
-	}
-
-	async ratios(sets: readonly (readonly number[])[]): Promise<number[]> {
-		const { blocks } = this.#model.facts;
-		const sides = [{ model: this.#model }, ...sets.map((set) => ({ model: this.#model, mask: Coalition.ofRemoved(blocks, set) }))];
-		const { signal, onProgress } = this.#options;
-		const [whole, ...without] = await runSpeed(sides, {
-			...{ ...this.#shape(sides.length), context: 1, threads: this.#model.threads, signal },
-			onProgress: (done, total) =>
-				onProgress?.({ phase: "measuring speed-ups", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
-		});
-		const name = this.#of === "prompt" ? "promptSeconds" : "generationSeconds";
-		return without.map((side, i) => {
-			const ratio = ratioOf(whole![name], side[name]);
-			this.known.set(sets[i]!.join(), ratio);
-			return ratio.value;
-		});
-	}
 }

@@ -144,6 +144,11 @@ export class Variant<Name extends string> {
 		return this.#games.get(name)!.measure(masks, { phase: this.type === "own" ? "own weights" : `as ${this.type}`, signal });
 	}
 
+	/** The model in this type, loaded (and made) where it is not yet. It is freed with the variant. */
+	model(): Promise<Model> {
+		return this.#load();
+	}
+
 	/** Bytes of the file without these blocks: of the quantised model, its blocks' tensors left out. */
 	bytes(removed: readonly number[]): number {
 		const { file, sha256 } = this.#weights;

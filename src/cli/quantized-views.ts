@@ -1,4 +1,12 @@
-import { formatBlocks, formatBytes, formatDifference, formatDuration, formatInteger, formatPercent } from "../report/format.js";
+import {
+	formatBlocks,
+	formatBytes,
+	formatDifference,
+	formatDuration,
+	formatInteger,
+	formatPercent,
+	formatRatio,
+} from "../report/format.js";
 import { chart, frontierTable } from "../report/frontier.js";
 import { paint, type TextStyle } from "../report/table.js";
 import type { FrontierCell, FrontierResult, MeanAndError, Quantized } from "./api.js";
@@ -7,7 +15,7 @@ import type { FrontierCell, FrontierResult, MeanAndError, Quantized } from "./ap
 
 /** A frontier: the verdict, the cells that no other beats, a chart by size and one by blocks. */
 export function frontierText(result: FrontierResult, style: TextStyle): string {
-	const { model, reference, cells, best, verdict, commands, text } = result;
+	const { reference, cells, best, verdict, commands, text, computeAxis } = result;
 	// Of three axes hardly any cell is beaten in all: those that lead on one of two are shown.
 	const shown = cells.filter((cell) => cell === best || !cell.dominated.bytes || !cell.dominated.compute);
 	const rows = shown.map((cell) => ({ ...cell, chosen: sameCell(cell, best) }));
@@ -17,24 +25,41 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 	const measured = `${text.validation} windows of the validation fold`;
 	const parts = [
 		`${paint("bold", verdict.text, style)}\n`,
-		`Not beaten by loss and size, or by loss and blocks run (${formatInteger(rows.length)} of ${formatInteger(cells.length)} combinations; --json has all).\nAdded: nats per token beyond ${reference.name}; ${measured}.\n${frontierTable(rows, style)}`,
+		`Not beaten by loss and size, or by loss and ${computeAxis === "blocks" ? "blocks run" : "speed"} (${formatInteger(rows.length)} of ${formatInteger(cells.length)} combinations; --json has all).\nAdded: nats per token beyond ${reference.name}; ${measured}.\n${frontierTable(rows, style)}`,
 		chart(
 			points(({ bytes }) => bytes),
 			"nats added, by file size",
 			formatBytes,
 			style,
 		),
-		chart(
-			points(({ blocks }) => blocks),
-			`nats added, by blocks run (of ${model.blocks})`,
-			(blocks) => `${blocks}`,
-			style,
-		),
+		computeChart(result, points, style),
 	];
 	if (best?.report) parts.push(reportLine(best, text.report));
 	if (commands.length > 0) parts.push(`Next:\n${commands.map((command) => `  ${command}\n`).join("")}`);
 	parts.push(`Time: ${formatDuration(result.seconds)}\n`);
 	return parts.filter((part) => part !== "").join("\n");
+}
+
+/** Blocks run, or the speed where it was measured. */
+function computeChart(
+	{ model, computeAxis }: FrontierResult,
+	points: (x: (cell: FrontierCell) => number) => Parameters<typeof chart>[0],
+	style: TextStyle,
+): string {
+	if (computeAxis === "blocks")
+		return chart(
+			points(({ blocks }) => blocks),
+			`nats added, by blocks run (of ${model.blocks})`,
+			(blocks) => `${blocks}`,
+			style,
+		);
+	const what = computeAxis === "prompt" ? "prompts" : "generation";
+	return chart(
+		points(({ speedup }) => speedup!.value),
+		`nats added, by speed of ${what} (times that of the model as it is, measured in turns)`,
+		(value) => formatRatio(value),
+		style,
+	);
 }
 
 const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>

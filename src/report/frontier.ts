@@ -1,4 +1,4 @@
-import { formatBlocks, formatBytes, formatDifference, formatPercent } from "./format.js";
+import { formatBlocks, formatBytes, formatDifference, formatPercent, formatRatio } from "./format.js";
 import { type Column, formatTable, paint, type TextStyle } from "./table.js";
 
 interface MeanText {
@@ -13,6 +13,8 @@ export interface FrontierRow {
 	/** Blocks kept. */
 	readonly blocks: number;
 	readonly bytes: number;
+	/** How many times as fast as the model as it is, where that was measured. */
+	readonly speedup?: { readonly value: number } | undefined;
 	readonly added: MeanText;
 	readonly divergence: MeanText | null;
 	readonly agreement: MeanText | null;
@@ -24,12 +26,14 @@ const right = "right" as const;
 
 /** Combinations, in the order given. The blocks are cut where the terminal is too narrow. */
 export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {}): string {
+	const measured = rows.some(({ speedup }) => speedup);
 	const columns: Column[] = [
 		{ title: "" },
 		{ title: "weights" },
 		{ title: "removed", align: right },
 		{ title: "file size", align: right },
 		{ title: "blocks run", align: right },
+		...(measured ? [{ title: "speed", align: right }] : []),
 		...figureColumns(rows),
 		{ title: "blocks (from 0)" },
 	];
@@ -39,6 +43,7 @@ export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {
 		`${row.removed.length}`,
 		formatBytes(row.bytes),
 		`${row.blocks}`,
+		...(measured ? [row.speedup ? formatRatio(row.speedup.value) : ""] : []),
 		...figureCells(row, rows),
 		row.removed.length === 0 ? "" : formatBlocks(row.removed),
 	]);

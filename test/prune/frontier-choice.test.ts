@@ -9,7 +9,10 @@ const cell = (type: Cell["type"], removed: number, bytes: number, added: number,
 		divergence: null,
 		agreement: null,
 	};
-	const size = { blocks: 10 - removed, bytes, compute: (10 - removed) / 10 };
+	// Types are read at the speed of their bytes, blocks run at their number.
+	const speedup = { value: (10 / (10 - removed)) * (type === "own" ? 1 : type === "Q8_0" ? 1.2 : 1.1) };
+	const measured = goal.targetSpeedup === undefined ? {} : { speedup };
+	const size = { blocks: 10 - removed, bytes, compute: (10 - removed) / 10, ...measured };
 	return {
 		type,
 		removed: Array.from({ length: removed }, (_, i) => i + 1),
@@ -55,6 +58,14 @@ describe("the best choice", () => {
 		expect([blocksFor(30, 1.3), blocksFor(10, 1.25), blocksFor(10, 2)]).toEqual([7, 2, 5]);
 	});
 
+	it("reaches a measured speed, by type or by fewer blocks", () => {
+		expect(judge({ targetSpeedup: 1.15, speedupOf: "generation" }).best).toMatchObject({ type: "Q8_0", removed: [] });
+		expect(judge({ targetSpeedup: 1.22, speedupOf: "generation" }).best).toMatchObject({ type: "own", removed: [1, 2] });
+		expect(judge({ targetSpeedup: 1.4, speedupOf: "prompt" }).best).toMatchObject({ type: "Q8_0", removed: [1, 2] });
+		expect(judge({ targetSpeedup: 2, speedupOf: "prompt" }).best).toBeUndefined();
+		expect(fits({ targetSpeedup: 1.2 }, { ...cell("own", 2, 1, 0) })).toBe(false);
+	});
+
 	it("comes first, then what fits", () => {
 		const goal = { targetSize: 500 };
 		const { cells, best } = judge(goal);
@@ -73,6 +84,10 @@ describe("dominated", () => {
 		expect(find("own", 0)).toEqual({ bytes: false, compute: false, both: false });
 		const broken = markDominated([{ ...cell("own", 0, 10, 0), loss: { mean: null, standardError: null } }, cell("Q8_0", 0, 9, 0)]);
 		expect(broken[0]!.dominated.both).toBe(true);
+		// Measured speed stands for compute: a fast type beats the same blocks in a slow one.
+		const goal = { targetSpeedup: 1.1 };
+		const [own, quick] = markDominated([cell("own", 2, 10, 0.3, goal), cell("Q8_0", 2, 10, 0.3, goal)]);
+		expect([own!.dominated.compute, quick!.dominated.compute]).toEqual([true, false]);
 	});
 });
 
@@ -100,6 +115,17 @@ describe("the verdict", () => {
 		});
 		expect(judge({ targetSize: 500 }, true).verdict.text).toContain("--quantize-from ORIGINAL");
 		expect(judge({ targetSize: 500 }).verdict.text).not.toContain("--quantize-from");
+	});
+
+	it("says how fast the alternatives are where speed is asked for", () => {
+		const { verdict } = judge({ targetSpeedup: 1.22, speedupOf: "generation" });
+		expect(verdict.text).toMatch(
+			/Best for the goal \(generation 1\.22 times as fast\): the weights as they are without blocks 1-2 \(800 B, 1\.25 times as fast\)/,
+		);
+		expect(verdict.text).toContain("Quantising alone does not fit: Q8_0 (530 B, 1.20 times as fast) is the fastest.");
+		expect(judge({ targetSpeedup: 2, speedupOf: "prompt" }).verdict.text).toMatch(
+			/^Nothing that was measured fits the goal \(prompts 2 times as fast\)\. Nearest: Q8_0 without blocks 1-2 \(430 B, 1\.50 times as fast\)/,
+		);
 	});
 
 	it("names the kinds", () => {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { FrontierOptions, FrontierResult } from "../../src/api.js";
+import { frontierText } from "../../src/cli/quantized-views.js";
 import { InvalidOptionError } from "../../src/errors.js";
 import { findFrontier } from "../../src/frontier.js";
 import { frontierRequest } from "../../src/frontier-request.js";
@@ -79,6 +80,18 @@ describe("findFrontier", () => {
 		expect(result.commands[0]).toContain(`--remove ${blocksArgument(result.best!.removed)}`);
 	});
 
+	it("measures the speed of every combination where a speed-up is asked for", async () => {
+		const result = await findFrontier(f16, { ...options, types: ["Q4_0"], targetSpeedup: 1.01, speedupOf: "prompt" });
+		expect(result).toMatchObject({ computeAxis: "prompt", goal: { targetSpeedup: 1.01, speedupOf: "prompt" } });
+		expect(cellOf(result, "own", 0)).toMatchObject({ speedup: { value: 1 }, fits: false });
+		for (const { type, removed, speedup, fits } of result.cells) {
+			expect(speedup!.value).toBeGreaterThan(0);
+			if (type !== "own" || removed.length > 0) expect(speedup!.interval!.low).toBeLessThanOrEqual(speedup!.interval!.high);
+			expect(fits).toBe(speedup!.value >= 1.01);
+		}
+		expect(frontierText(result, {})).toMatch(/loss and speed \(.*\n.*\n.* speed .*[\s\S]*by speed of prompts/);
+	});
+
 	it("marks what others beat", async () => {
 		const result = await findFrontier(f16, options);
 		const { cells } = result;
@@ -146,6 +159,8 @@ describe("findFrontier", () => {
 		["no size", { targetSize: 0 }, /target-size must be/],
 		["a size out of reach", { targetSize: 1000 }, /target-size 1\.0 kB is out of reach/],
 		["no fewer blocks", { targetCompute: 1 }, /target-compute must be above 1/],
+		["no speed-up", { targetSpeedup: 1 }, /target-speedup must be above 1/],
+		["a kind of speed without a target", { speedupOf: "prompt" }, /speedup-of says what target-speedup is taken of/],
 		["fewer blocks than are allowed", { targetCompute: 2 }, /needs 6 blocks removed, and max-blocks allows 2/],
 		["more blocks than can go", { maxBlocks: 12 }, /at most 11 of 12/],
 		["an unknown type", { types: ["Q9" as "Q8_0"] }, /no type Q9/],

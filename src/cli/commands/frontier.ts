@@ -5,6 +5,7 @@ import { UsageError } from "../exit.js";
 import { defineCommand, groups, measureOptions, modelPositional, overwriteOption, textValue, valueOption } from "../options.js";
 import { quantizeFromOption, targetSizeOption, typesOption } from "../quantize-options.js";
 import { frontierText } from "../quantized-views.js";
+import { targetSpeedupOptions } from "../speed-options.js";
 
 const { objective: _objective, questions: _questions, limit: _limit, ...searchOptions } = measureOptions;
 
@@ -14,12 +15,13 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.options({
 			"target-size": targetSizeOption,
 			"target-compute": valueOption(
-				"How many times fewer blocks to run at least, such as 1.3 (blocks are counted; a measured speed-up is smaller)",
+				"How many times fewer blocks to run at least, such as 1.3 (blocks are counted; --target-speedup measures)",
 				groups.amount,
 				numberOption("target-compute", { min: 1 }),
 			),
+			...targetSpeedupOptions,
 			"max-blocks": valueOption(
-				"Blocks to remove at most [default: a third, or what --target-compute needs]",
+				"Blocks to remove at most [default: a third, or what a target may need]",
 				groups.amount,
 				integerOption("max-blocks", { min: 1 }),
 			),
@@ -31,8 +33,8 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		})
 		.check((args) => {
 			const times = args["target-compute"];
-			if (times === undefined || times > 1) return true;
-			throw new UsageError("--target-compute: expected a number above 1, such as 1.3.");
+			if (times !== undefined && !(times > 1)) throw new UsageError("--target-compute: expected a number above 1, such as 1.3.");
+			return true;
 		})
 		.example("$0 frontier model-f16.gguf", "Every number of blocks in every usual type, and the smallest file that loses little")
 		.example("$0 frontier model-f16.gguf --target-size 3.5GB", "The best way to a file of that size")
@@ -48,8 +50,8 @@ export function frontierCommand(context: CliContext) {
 			context.perform(
 				args,
 				async ({ api, signal, onProgress, onLog, style }) => {
-					const { targetSize, targetCompute, types, maxBlocks, quantizeFrom, output, overwrite } = args;
-					const goal = { targetSize, targetCompute, types, maxBlocks, quantizeFrom };
+					const { targetSize, targetCompute, targetSpeedup, speedupOf, types, maxBlocks, quantizeFrom, output, overwrite } = args;
+					const goal = { targetSize, targetCompute, targetSpeedup, speedupOf, types, maxBlocks, quantizeFrom };
 					const { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed } = args;
 					const search = { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed };
 					const { calibration, windows, windowLength, threads, gpuLayers } = args;
