@@ -40,6 +40,7 @@ const kindWords: Readonly<Record<CollapseKind, (count: number) => string>> = {
 	loop: (count) => `${count} end in a loop`,
 	repetition: (count) => `${count} repeat themselves`,
 	script: (count) => `${count} change their script`,
+	language: (count) => `${count} change their language`,
 	empty: (count) => `${count} say nothing`,
 };
 

@@ -1,7 +1,9 @@
-// What perplexity hides: a text that runs in a loop, repeats itself, changes its script, or is empty. Pure: reads texts, draws none.
+// What perplexity hides: a text that runs in a loop, repeats itself, changes its script or language, or is empty. Pure: reads texts,
+// draws none.
+import { francAll } from "franc-min";
 
 /** What can be wrong with a continuation. */
-export const collapseKinds = ["loop", "repetition", "script", "empty"] as const;
+export const collapseKinds = ["loop", "repetition", "script", "language", "empty"] as const;
 export type CollapseKind = (typeof collapseKinds)[number];
 
 /** What a model wrote after a prompt. */
@@ -88,8 +90,37 @@ export function marksOf({ tokens, text }: Continuation, prompt: string): Mark[] 
 	else if (tokens.length >= repetitionTokens && distinct < leastDistinct)
 		marks.push({ kind: "repetition", detail: `${Math.round(100 * distinct)} % of its trigrams are new` });
 	const script = foreignScript(text, prompt);
+	const language = script === undefined ? foreignLanguage(text, prompt) : undefined;
 	if (script !== undefined) marks.push({ kind: "script", detail: script });
+	if (language !== undefined) marks.push({ kind: "language", detail: language });
 	return marks;
+}
+
+/** So many letters tell a language. */
+const languageLetters = 60;
+/** How near the next likely language, or the prompt's, may come to the likeliest one (1) for it to be clear. */
+const clearly = 0.9;
+
+/**
+ * Languages by how likely they are, the likeliest first with 1 (trigrams, the 82 most spoken ones); empty where there are too few letters.
+ * Names are in English.
+ */
+export function languagesOf(text: string): { name: string; likelihood: number }[] {
+	const letters = [...text].filter((character) => letter.test(character)).length;
+	if (letters < languageLetters) return [];
+	return francAll(text)
+		.filter(([code]) => code !== "und")
+		.map(([code, likelihood]) => ({ name: languageNames.of(code) ?? code, likelihood }));
+}
+const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
+
+function foreignLanguage(text: string, prompt: string): string | undefined {
+	const [own, next] = languagesOf(prompt);
+	const found = languagesOf(text);
+	const [likeliest] = found;
+	if (!own || !likeliest || (next && next.likelihood > clearly)) return undefined;
+	const likelihood = found.find(({ name }) => name === own.name)?.likelihood ?? 0;
+	return likelihood > clearly ? undefined : `it reads as ${likeliest.name}, and the prompt as ${own.name}`;
 }
 
 function foreignScript(text: string, prompt: string): string | undefined {

@@ -34,56 +34,62 @@ export function contributionsFigure({ blocks: { list, unit, estimator }, model }
 		id: "contributions",
 		title: "Contribution of each block",
 		description: `Bars for blocks 0 to ${model.blocks - 1}: ${title}, with 95 % intervals where they are known. Least needed: ${leastOf(known)}.`,
-		draw: (_width, size) => ({
-			height: size === "wide" ? 260 : 220,
-			marginLeft: 52,
-			// Not the band scale of bars: blocks are numbers, and ticks are left out where there are many.
-			x: {
-				domain: [-0.6, model.blocks - 0.4],
-				ticks: wholeTicks(model.blocks - 1, size === "wide" ? 31 : 13),
-				tickFormat: String,
-				label: "block",
-			},
-			y: { domain: [Math.min(0, ...known.map(lowOf)), top], label: null, ticks: 5, grid: true },
-			marks: [
-				Plot.rect(known, {
-					x1: ({ block }) => block - 0.38,
-					x2: ({ block }) => block + 0.38,
-					y1: 0,
-					y2: ({ contribution }) => Math.min(top, contribution),
-					fill: ({ state }) => color(blockStates[state as ReportBlock["state"]].color),
-				}),
-				Plot.ruleX(
-					known.filter(({ interval, contribution }) => interval && contribution <= top),
-					{
-						x: "block",
-						y1: ({ interval }) => interval!.low,
-						y2: ({ interval }) => Math.min(top, interval!.high),
-						stroke: color("ink"),
-					},
-				),
-				Plot.ruleY([0], { stroke: color("ink") }),
-				Plot.text(cut, {
-					x: "block",
-					y: top,
-					text: ({ contribution }) => `↑ ${formatSignificant(contribution, 2)}`,
-					dy: -6,
-					fill: color("ink"),
-				}),
-				Plot.text(
-					list.filter(({ state }) => state !== "kept"),
-					{
-						x: "block",
-						frameAnchor: "top",
-						dy: cut.length > 0 ? -22 : -8,
-						text: ({ state }) => blockStates[state as ReportBlock["state"]].glyph,
+		draw: (width, size) => {
+			const rows = labelRows(cut, width / model.blocks);
+			const above = cut.length > 0 ? labelHeight * (1 + Math.max(0, ...rows.values())) : 0;
+			return {
+				height: (size === "wide" ? 260 : 220) + Math.max(0, above - labelHeight),
+				marginLeft: 52,
+				// Not the band scale of bars: blocks are numbers, and ticks are left out where there are many.
+				x: {
+					domain: [-0.6, model.blocks - 0.4],
+					ticks: wholeTicks(model.blocks - 1, size === "wide" ? 31 : 13),
+					tickFormat: String,
+					label: "block",
+				},
+				y: { domain: [Math.min(0, ...known.map(lowOf)), top], label: null, ticks: 5, grid: true },
+				marks: [
+					Plot.rect(known, {
+						x1: ({ block }) => block - 0.38,
+						x2: ({ block }) => block + 0.38,
+						y1: 0,
+						y2: ({ contribution }) => Math.min(top, contribution),
 						fill: ({ state }) => color(blockStates[state as ReportBlock["state"]].color),
-						fontWeight: "bold",
-					},
-				),
-			],
-			marginTop: cut.length > 0 ? 36 : 22,
-		}),
+					}),
+					Plot.ruleX(
+						known.filter(({ interval, contribution }) => interval && contribution <= top),
+						{
+							x: "block",
+							y1: ({ interval }) => interval!.low,
+							y2: ({ interval }) => Math.min(top, interval!.high),
+							stroke: color("ink"),
+						},
+					),
+					Plot.ruleY([0], { stroke: color("ink") }),
+					...cut.map((block) =>
+						Plot.text([block], {
+							x: "block",
+							y: top,
+							text: ({ contribution }) => `↑ ${formatSignificant(contribution, 2)}`,
+							dy: -6 - labelHeight * rows.get(block.block)!,
+							fill: color("ink"),
+						}),
+					),
+					Plot.text(
+						list.filter(({ state }) => state !== "kept"),
+						{
+							x: "block",
+							frameAnchor: "top",
+							dy: -8 - above,
+							text: ({ state }) => blockStates[state as ReportBlock["state"]].glyph,
+							fill: ({ state }) => color(blockStates[state as ReportBlock["state"]].color),
+							fontWeight: "bold",
+						},
+					),
+				],
+				marginTop: 22 + above,
+			};
+		},
 	};
 	const rows = list.map(({ block, state, reason, contribution, interval, chanceLowest }) => [
 		`${block}`,
@@ -112,6 +118,26 @@ export function contributionsFigure({ blocks: { list, unit, estimator }, model }
 
 const lowOf = ({ contribution = 0, interval }: ReportBlock) => Math.min(contribution, interval?.low ?? contribution);
 const highOf = ({ contribution = 0, interval }: ReportBlock) => Math.max(contribution, interval?.high ?? contribution);
+
+const labelHeight = 14;
+const labelWidth = 44;
+
+/**
+ * Labels of neighbouring bars one above the other, where they would overlap side by side.
+ * @param step pixels from one block to the next
+ * @returns the row of each block's label, from 0
+ */
+function labelRows(cut: readonly { readonly block: number }[], step: number): Map<number, number> {
+	const rows = new Map<number, number>();
+	const ends: number[] = [];
+	for (const { block } of [...cut].sort((a, b) => a.block - b.block)) {
+		const free = ends.findIndex((end) => (block - end) * step >= labelWidth);
+		const row = free === -1 ? ends.length : free;
+		ends[row] = block;
+		rows.set(block, row);
+	}
+	return rows;
+}
 
 /** Critical blocks can be a hundred times dearer than the others, which would then be a flat line. */
 function topOf(known: readonly ReportBlock[]): number {

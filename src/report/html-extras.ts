@@ -80,6 +80,7 @@ const kindTitles: Readonly<Record<ReportTextCheck["kinds"][number]["kind"], stri
 	loop: "end in a loop",
 	repetition: "repeat themselves",
 	script: "change their script",
+	language: "change their language",
 	empty: "say nothing",
 };
 

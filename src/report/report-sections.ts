@@ -41,8 +41,8 @@ export const speed = v.strictObject({
 });
 
 const collapseKind = says(
-	v.picklist(["loop", "repetition", "script", "empty"]),
-	"`loop`: the end repeats one piece; `repetition`: less than half of the trigrams are new; `script`: letters that the prompt's scripts lack, or no text; `empty`: nothing to see.",
+	v.picklist(["loop", "repetition", "script", "language", "empty"]),
+	"`loop`: the end repeats one piece; `repetition`: less than half of the trigrams are new; `script`: letters that the prompt's scripts lack, or no text; `language`: another language than the prompt's; `empty`: nothing to see.",
 );
 
 export const samples = v.array(
@@ -76,7 +76,7 @@ export const textCheck = v.strictObject({
 
 export const collapse = v.array(
 	v.strictObject({
-		kind: says(text, "What changed: `loop`, `repetition`, `script`, `empty`."),
+		kind: says(text, "What changed: `loop`, `repetition`, `script`, `language`, `empty`."),
 		prompt: v.string(),
 		before: v.string(),
 		after: v.string(),

@@ -5,6 +5,7 @@ import {
 	type ContinuationPair,
 	checkPairs,
 	distinctShare,
+	languagesOf,
 	loopOf,
 	marksOf,
 	scriptsOf,
@@ -74,6 +75,28 @@ describe("the marks of a text", () => {
 		// Japanese mixes its scripts.
 		expect(kindsOf(written(tokens, "これはペンです、とても良い"), "日本語の文章")).toEqual([]);
 		expect(kindsOf(written(tokens, "a\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFDb"))).toEqual(["script"]);
+	});
+
+	it("see a language that is not the prompt's, where both are clear", () => {
+		const english = "The council met on Monday to talk about the new school, which shall be built beside the river next year.";
+		const french = "Le conseil a décidé de construire une nouvelle école près de la rivière, et les travaux vont commencer bientôt.";
+		const german = "Die Antwort ist einfach: Wir gehen nach Hause, weil es regnet und niemand einen Schirm mitgenommen hat.";
+		const tokens = fresh(30);
+		expect(marksOf(written(tokens, french), english)).toEqual([
+			{ kind: "language", detail: "it reads as French, and the prompt as English" },
+		]);
+		expect(kindsOf(written(tokens, english), french)).toEqual(["language"]);
+		expect(kindsOf(written(tokens, german), german)).toEqual([]);
+		expect(kindsOf(written(tokens, english), english)).toEqual([]);
+		// Too short to tell.
+		expect(kindsOf(written(tokens, french.slice(0, 30)), english)).toEqual([]);
+		expect(kindsOf(written(tokens, french), "Once upon a time")).toEqual([]);
+		// Another script is said once.
+		expect(
+			kindsOf(written(tokens, "она сказала ему, что завтра они поедут в город, и он согласился, потому что давно хотел"), english),
+		).toEqual(["script"]);
+		expect(languagesOf("")).toEqual([]);
+		expect(languagesOf(german)[0]).toEqual({ name: "German", likelihood: 1 });
 	});
 
 	it("count scripts by letters", () => {

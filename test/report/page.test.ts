@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findAddon } from "../../src/runtime/addon.js";
@@ -16,6 +16,8 @@ import { hostile, madeUpReport } from "../helpers/report.js";
 const { folder } = ownHomes();
 const chromium = findChromium();
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** Reports of other runs to look at too, divided as the search path is. */
+const others = (process.env.PRUNE_GGUF_REPORTS ?? "").split(delimiter).filter((path) => path !== "");
 /** Where to keep pictures of the pages, to be looked at. */
 const pictures = process.env.PRUNE_GGUF_PICTURES;
 
@@ -45,6 +47,7 @@ describe.skipIf(!chromium)("the page in Chromium", () => {
 		put("made-up", reportHtml(madeUpReport()));
 		put("hostile", reportHtml(madeUpReport(hostile)));
 		put("long-names", reportHtml(madeUpReport("a-very-long-name-without-any-blank-".repeat(8))));
+		for (const path of others) pages.set(basename(path, ".html"), path);
 		if (pictures) mkdirSync(pictures, { recursive: true });
 		if (findAddon()) {
 			process.env.PRUNE_GGUF_HOME = join(folder, "home");
