@@ -4,10 +4,10 @@
 //     [--tokens 5000,25600]      tokens to fit to
 //     [--source own,FILE]        text to fit to: the model's own samples, or the beginning of a file
 //     [--methods ours,map,...]   unhealed, ours, map (ReplaceMe), refit (the prototype), rescale (Prune&Comp)
-//     [--search]                 also look for the set that each method heals best, from the given ones
+//     [--search]                 also look for the set that each method heals best, from the given ones, with the first text of --tokens
 //     [--questions piqa,arc_easy --limit 200]
 //     [--type auto] [--seed 0] [--threads N] [--reference-bytes 2^30 a text] [--shared FOLDER]
-// Whatever a row was measured is kept in OUT.json at once; rows that are there are not measured again. What decides between variants
+// A row is kept in OUT.json as soon as it is measured, and not measured again. What decides between variants
 // (the search fold) and whether ours is applied at all (the validation fold) are the windows of a run of the product with that seed.
 import { realpathSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -206,7 +206,10 @@ try {
 		const starts = sets.filter((set) => set.length === size);
 		for (const method of wanted) best.push(await searched(starts, method, fits[0]));
 	}
-	for (const { removed, method } of best) for (const fit of fitted(method) ? fits : [undefined]) await add(removed, method, fit);
+	for (const { removed, method } of best) {
+		if (wanted.includes("unhealed")) await add(removed, "unhealed");
+		for (const fit of fitted(method) ? fits : []) await add(removed, method, fit);
+	}
 	process.stdout.write(`${basename(path)}. ${tableOf(unpruned, shown, [...questionFiles.keys()])}\n`);
 	if (best.length > 0) {
 		const lines = best.map((one) => [one.removed.length, one.method, formatBlocks(one.removed), one.loss.toFixed(3), one.tried]);
