@@ -1,0 +1,162 @@
+// Ways to make up for removed blocks, compared by healing.mjs. Each leaves its new tensors in the model and returns them.
+import { load } from "./lib.mjs";
+
+const { Coalition } = await load("game/coalition.js");
+const { ggmlType, ggmlTypeName } = await load("gguf/index.js");
+const { cutsOf } = await load("healing/cuts.js");
+const { healCuts, restore } = await load("healing/heal.js");
+const { readTensor } = await load("healing/tensors.js");
+const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("runtime/states.js");
+const { makeWindows } = await load("runtime/windows.js");
+
+/** The prototype's recipe, which also compares sets in the product's race. */
+const refit = { kind: "refit", ridge: 0.1, relative: 0 };
+
+/** Of a search: what compares sets. The product's race compares them all by one recipe, and decides the rest for the winner. */
+export const raceOf = (method) => (method === "ours" ? "refit" : method);
+
+/** By name: what is healed how. `fit`: windows to fit to; `tuning`: windows that choose between variants by the loss. */
+export const methods = {
+	unhealed: async () => ({ tensors: [] }),
+	ours: (input) => healCuts(input.model, settings(input)),
+	map: (input) => healCuts(input.model, { ...settings(input), kinds: ["map"], relatives: [0] }),
+	refit: (input) => healCuts(input.model, { ...settings(input), recipes: cutsOf(input.removed).map(() => refit) }),
+	rescale,
+};
+
+export const fitted = (method) => method !== "unhealed";
+
+export function maskOf({ facts }, removed) {
+	return Coalition.ofRemoved(facts.blocks, removed);
+}
+
+function settings({ model, evaluator: { ubatch, threads }, removed, fit, tuning, type }) {
+	return { removed, fit, tuning, type, ubatch, threads, mask: (set) => maskOf(model, set) };
+}
+
+/**
+ * Prune&Comp (arXiv 2507.18212): the stream before each cut is multiplied by how much the removed blocks enlarge it. The norms do not
+ * see a factor of the whole stream, so what the blocks behind the cut add is divided by it instead: the same function but for the
+ * epsilon of the norms, with neither the embedding nor the head to change. The factor is estimated as in the paper's text (lengths of
+ * states) and as in its authors' code (mean magnitudes by channel); the tuning windows choose.
+ */
+async function rescale(input) {
+	const { model, evaluator, removed, tuning } = input;
+	const estimates = await enlargements(input);
+	let best;
+	for (const [name, factors] of Object.entries(estimates)) {
+		const tensors = await withFactors(model, removed, factors);
+		const [{ losses }] = await evaluator.evaluate([maskOf(model, removed)], tuning);
+		const loss = losses.reduce((sum, x) => sum + x, 0);
+		await restore(model, tensors);
+		if (!best || loss < best.loss)
+			best = { loss, tensors, cuts: cutsOf(removed).map((cut, i) => ({ ...cut, by: name, factor: factors[i] })) };
+	}
+	for (const tensor of best.tensors) await model.replaceTensor(tensor.name, tensor);
+	return best;
+}
+
+/** Windows whose states are held at a time. */
+const chunk = 64;
+
+/** For each cut by how much the whole model's states grow over it; 1 for a cut at the very start. First positions are left out, as in all fits. */
+async function enlargements({ model, evaluator: { ubatch, threads }, removed, fit }) {
+	const cuts = cutsOf(removed);
+	const { width, blocks } = model.facts;
+	const able = cuts.filter(({ before }) => before !== undefined);
+	const after = [...new Set(able.flatMap(({ before, last }) => [before, last]))].sort((a, b) => a - b);
+	const kept = Array.from({ length: blocks }, (_, block) => block);
+	const sums = able.map(() => ({ ratios: 0, count: 0, before: new Float64Array(width), behind: new Float64Array(width) }));
+	for (let first = 0; first < fit.count && able.length > 0; first += chunk) {
+		const tokens = fit.tokens.subarray(first * fit.length, Math.min(fit.count, first + chunk) * fit.length);
+		const run = { windows: makeWindows(tokens, fit.length), kept, ubatch, threads };
+		const states = await hiddenStates(model, run, after);
+		const values = new Map();
+		for (const [i, block] of after.entries()) values.set(block, await stateValues(model, states[i]));
+		for (const [i, { before, last }] of able.entries()) addStates(sums[i], values.get(before), values.get(last), width, fit.length);
+	}
+	const spread = (of) => cuts.map((cut) => (cut.before === undefined ? 1 : of(sums[able.indexOf(cut)])));
+	return {
+		lengths: spread(({ ratios, count }) => ratios / count),
+		channels: spread(({ before, behind }) => before.reduce((sum, x, i) => sum + behind[i] / x, 0) / width),
+	};
+}
+
+function addStates(sums, before, behind, width, length) {
+	for (let token = 0; token * width < before.length; token++) {
+		if (token % length === 0) continue;
+		let [a, b] = [0, 0];
+		for (let i = 0, at = token * width; i < width; i++, at++) {
+			a += before[at] ** 2;
+			b += behind[at] ** 2;
+			sums.before[i] += Math.abs(before[at]);
+			sums.behind[i] += Math.abs(behind[at]);
+		}
+		sums.ratios += Math.sqrt(b / a);
+		sums.count++;
+	}
+}
+
+/** Puts what the kept blocks behind each cut add, divided by the factors of all cuts before them, into the model. */
+async function withFactors(model, removed, factors) {
+	const cuts = cutsOf(removed);
+	const tensors = [];
+	for (let block = 0; block < model.facts.blocks; block++) {
+		if (removed.includes(block)) continue;
+		const factor = cuts.reduce((product, { last }, i) => (last < block ? product / factors[i] : product), 1);
+		if (factor === 1) continue;
+		for (const name of writers(model, block)) {
+			const tensor = model.file.tensor(name);
+			tensors.push({ name, type: tensor.type, bytes: await scaled(model, tensor, factor) });
+		}
+	}
+	for (const tensor of tensors) await model.replaceTensor(tensor.name, tensor);
+	return tensors;
+}
+
+/** Norms behind a matrix undo a factor of it: they are scaled instead, where they stand behind it (some models name theirs before the next matrix so). */
+const norms = { attn_output: ["post_attention_norm", "ffn_norm"], ffn_down: ["post_ffw_norm", "post_ffw_norm"] };
+
+function writers(model, block) {
+	const outputs = model.blocks.view.outputs(block).map((name) => {
+		const [matrix] = Object.keys(norms).filter((one) => name.endsWith(`.${one}.weight`));
+		const [norm, beside] = (norms[matrix] ?? []).map((one) => name.replace(`.${matrix}.`, `.${one}.`));
+		return norm && model.file.tensor(norm) && model.file.tensor(beside) ? norm : name;
+	});
+	return [...new Set(outputs)];
+}
+
+/** Where a block of a quantised type has the 16-bit factors that all of its values are multiples of (ggml-common.h). */
+const scalesAt = {
+	...{ Q4_0: [0], Q4_1: [0, 2], Q5_0: [0], Q5_1: [0, 2], Q8_0: [0], IQ4_NL: [0], IQ4_XS: [0] },
+	...{ Q2_K: [80, 82], Q3_K: [108], Q4_K: [0, 2], Q5_K: [0, 2], Q6_K: [208] },
+};
+
+/** A tensor's bytes with all values multiplied: of quantised blocks only the factors change, so that nothing is quantised twice. */
+async function scaled(model, tensor, factor) {
+	const bytes = await readTensor(tensor);
+	const fields = scalesAt[ggmlTypeName(tensor.type)];
+	if (!fields) {
+		const values = await dequantizeBytes(model, bytes, tensor.type, tensor.dims[0]);
+		return quantizeValues(
+			model,
+			values.map((x) => x * factor),
+			tensor.type,
+			tensor.dims[0],
+		);
+	}
+	const { blockBytes } = ggmlType(tensor.type);
+	const places = [];
+	for (let at = 0; at < bytes.length; at += blockBytes) for (const field of fields) places.push(at + field);
+	const halves = new Uint8Array(2 * places.length);
+	for (const [i, at] of places.entries()) halves.set(bytes.subarray(at, at + 2), 2 * i);
+	const values = await dequantizeBytes(model, halves, 1, places.length);
+	const changed = await quantizeValues(
+		model,
+		values.map((x) => x * factor),
+		1,
+		places.length,
+	);
+	for (const [i, at] of places.entries()) bytes.set(changed.subarray(2 * i, 2 * i + 2), at);
+	return bytes;
+}
