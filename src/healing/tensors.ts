@@ -1,4 +1,4 @@
-import { InvalidOptionError } from "../errors.js";
+import { InvalidOptionError, InvalidPlanError } from "../errors.js";
 import { type GgufContent, type GgufFile, type GgufTensor, ggmlType, ggmlTypeName, tensorBytes } from "../gguf/index.js";
 import { openForReading, readFully } from "../gguf/io.js";
 
@@ -87,3 +87,10 @@ export function withTypes(content: GgufContent, file: GgufFile, types: ReadonlyM
 
 /** Type names for people and plans. */
 export const healedTypeName = ggmlTypeName;
+
+/** Id of the ggml type with a name that {@link healedTypeName} gave. */
+export function healedTypeId(name: string): number {
+	const id = Array.from({ length: 256 }, (_, i) => i).find((i) => ggmlTypeName(i) === name);
+	if (id === undefined) throw new InvalidPlanError(`there is no ggml type ${name}`);
+	return id;
+}
