@@ -1,9 +1,11 @@
 // Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
 import type { ApplyOptions, ApplyResult, PruneOptions } from "./api.js";
-import { checkGate } from "./check-gate.js";
-import { laterGate, writeModel } from "./deliver.js";
+import { judge, laterGate, writeModel } from "./deliver.js";
+import { healSet } from "./deliver-healed.js";
 import { Gate } from "./gate.js";
 import type { GateRequest } from "./gate-request.js";
+import { asksToHeal, healAgain, type Healing } from "./heal-model.js";
+import { restore } from "./healing/heal.js";
 import { logger } from "./log.js";
 import type { Weights } from "./quantize-from.js";
 import { hashWindows } from "./runtime/windows.js";
@@ -42,13 +44,30 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 		if (plan) noteOtherText(session, plan, measuring);
 		const gate = Gate.open(session, limits, measuring);
 		const check = { gate, session, output, options: measuring, known: (plan?.alternatives ?? []).map((one) => one.removed) };
-		const judged = laterGate(measuring) ? undefined : await checkGate(check, removed);
+		const healing = await healedOf(session, removed, plan, options);
+		const judged = laterGate(measuring) ? undefined : await judge(check, removed, healing);
 		const summary = summarize(session.model);
-		const made = await writeModel(session, output, removed, { original, check }, measuring);
-		return { model: summary, removed, ...made, gate: made.gate ?? judged };
+		const made = await writeModel(session, output, removed, { original, check, healing, judged }, measuring);
+		return { model: summary, removed, ...(healing ? { heal: healing.section } : {}), ...made, gate: made.gate ?? judged };
 	} finally {
 		await session.close();
 	}
+}
+
+/** Healed as the plan says, or as it is asked for; undefined where neither does. The model is as it was then. */
+async function healedOf(
+	session: Session,
+	removed: readonly number[],
+	plan: Plan | undefined,
+	options: ApplyOptions,
+): Promise<Healing | undefined> {
+	if (options.heal === false || (!plan?.heal && !asksToHeal(options))) return undefined;
+	const sorted = [...removed].sort((a, b) => a - b);
+	if (!plan?.heal) return healSet(session, sorted, { ...options, plan: undefined });
+	const { model, evaluator, folder } = session;
+	const healing = await healAgain({ model, evaluator, removed: sorted, folder }, plan.heal, options);
+	await restore(model, healing.tensors);
+	return healing;
 }
 
 function noteOtherText(session: Session, plan: Plan, options: PruneOptions): void {

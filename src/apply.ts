@@ -4,6 +4,7 @@ import { deal, ownSamples } from "./calibration/index.js";
 import { CalibrationError, InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import { Random } from "./game/random.js";
+import { checkHealedWeights } from "./deliver-healed.js";
 import { asksToHeal, checkHealing, healAgain, type Healing, healModel } from "./heal-model.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
@@ -87,8 +88,7 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	const plan = options.plan === undefined ? undefined : await readPlan(options.plan);
 	if (plan && asksToHeal(options) && !plan.heal)
 		throw new InvalidOptionError(`${options.plan} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
-	if (asksToHeal(options) && quantizeFrom !== undefined)
-		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");
+	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
 	const { file, blocks } = await readHeader(model, options);
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
 	checkProvable(model, blocks, given ?? []);
@@ -108,10 +108,6 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	}
 	await notePartials(output, options);
 	if (limits) {
-		if (options.heal !== false && (plan?.heal?.applied || asksToHeal(options)))
-			throw new InvalidOptionError(
-				"limits judge blocks removed, and this model is healed: leave the limits out, or write it unhealed with --no-heal",
-			);
 		const made = await applyGated({ model, output, removed, plan, original, limits }, options);
 		return { ...made, seconds: (Date.now() - started) / 1000 };
 	}

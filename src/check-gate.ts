@@ -5,13 +5,13 @@ import { commandLine } from "./command.js";
 import { type ClosestPlan, GateNotMetError } from "./errors.js";
 import { type Gate, requirementText, verdictOfGate } from "./gate.js";
 import { meanLoss } from "./game/game.js";
+import { asksToHeal } from "./heal-model.js";
 import { logger } from "./log.js";
 import { methodOptions } from "./methods.js";
 import type { Race } from "./race.js";
 import { formatBlocks, formatBytes } from "./report/format.js";
 import { measuredText } from "./report/gate.js";
 import type { Session } from "./session.js";
-import type { Plan } from "./storage/plan.js";
 import type { PlanGate, PlanGateFigure } from "./storage/plan-gate.js";
 
 /** A gate with what is needed to look for a set that passes it. */
@@ -38,11 +38,10 @@ export async function checkGate(check: GateCheck, removed: readonly number[]): P
 }
 
 /**
- * The same of a healed set, from the losses that healing was judged by.
+ * The same of a healed set, from what it was measured to be: its closest plans are judged unhealed.
  * @throws GateNotMetError
  */
-export async function checkHealed(check: GateCheck, { removed, heal }: Pick<Plan, "removed" | "heal">): Promise<PlanGate> {
-	const figures = check.gate.figuresOfAdded(heal?.added ?? { mean: null, standardError: null });
+export function checkHealed(check: GateCheck, removed: readonly number[], figures: PlanGateFigure[]): Promise<PlanGate> {
 	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreGate ?? false), check.options, () =>
 		closestPlan(check, removed.length),
 	);
@@ -85,9 +84,10 @@ function gateError(
 	}
 	const { removed, estimated, command } = closest;
 	const shown = closest.figures.map((figure) => `${figure.name} ${measuredText(figure)}`).join(", ");
+	const unhealed = asksToHeal(options) ? ", not healed yet" : "";
 	const how = estimated ? "should meet it, if quantising costs it as much" : "meets it";
 	const blocks = removed.length === 1 ? "block" : `${removed.length} blocks,`;
-	const set = `removing ${blocks} ${formatBlocks(removed)} ${how} (${shown})`;
+	const set = `removing ${blocks} ${formatBlocks(removed)} ${how} (${shown}${unhealed})`;
 	return new GateNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`.trimEnd(), { figures, closest });
 }
 

@@ -19,15 +19,17 @@ export interface FileCheck {
 /**
  * A check of the quality gate, and of the size that was asked for, which `ignoreGate` does not let pass; undefined where neither was. Measures the set under its mask now,
  * while the session is open: what quantising costs beyond that is carried over to sets of fewer blocks.
+ * @param healed what the set is measured to be before it is quantised, where it was healed
  */
 export async function fileCheck(
 	check: GateCheck | undefined,
 	removed: readonly number[],
 	options: PruneOptions,
+	healed?: readonly PlanGateFigure[],
 ): Promise<FileCheck | undefined> {
 	const { targetSize } = options;
 	if (!check && targetSize === undefined) return undefined;
-	const mask = check ? await check.gate.figures("report", removed) : [];
+	const mask = healed ?? (check ? await check.gate.figures("report", removed) : []);
 	let verdict: PlanGate | undefined;
 	return {
 		verdict: () => verdict,

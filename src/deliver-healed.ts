@@ -1,41 +1,45 @@
 // Healing within a run: on the folds of the session, the text to fit to drawn beside them.
 import type { PruneOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
+import type { Gate, GateFold } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
 import { asksToHeal, checkHealing, type Healing, healModel } from "./heal-model.js";
+import { restore, whileHealed } from "./healing/heal.js";
 import { makePlan } from "./make-plan.js";
 import type { RunFacts } from "./make-report.js";
-import { chosenOf, type Finalist } from "./race.js";
+import { chosenOf, type Finalist, type Race } from "./race.js";
 import type { Session } from "./session.js";
 import type { Plan } from "./storage/plan.js";
+import type { PlanGateFigure } from "./storage/plan-gate.js";
 
 /**
  * Options of healing that contradict others, found out before anything is read.
- * @param open whether the number of blocks is yet to be found
+ * @param curve whether nothing says how much to remove
  * @throws InvalidOptionError
  */
-export function checkHealingOfRun(options: PruneOptions, open: boolean): void {
+export function checkHealingOfRun(options: PruneOptions, curve: boolean): void {
 	checkHealing(options);
 	if (!asksToHeal(options)) return;
-	if (open) {
+	if (curve) {
 		throw new InvalidOptionError(
-			"--heal heals one pruned model: say how much to remove with --remove-blocks, --remove-fraction or --remove",
+			"--heal heals one pruned model: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
 		);
 	}
-	if (options.maxKl !== undefined || Object.keys(options.minAccuracy ?? {}).length > 0)
-		throw new InvalidOptionError(
-			"of a healed model only --max-ppl-ratio can be asked for: leave out --max-kl and --min-accuracy, or --heal",
-		);
-	if (options.quantizeFrom !== undefined)
+	checkHealedWeights(options, true);
+}
+
+/** @param healed whether the model is healed @throws InvalidOptionError where the weights of another file are quantised */
+export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantizeFrom">, healed: boolean): void {
+	if (healed && quantizeFrom !== undefined)
 		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");
 }
 
 /**
- * Where it is asked for: the cuts healed, with the search fold to decide how, the validation fold whether, and the report fold to say by
- * how much. The new matrices then stand in the session's model: nothing may be put into its ledgers any more.
+ * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much. The model is
+ * as it was then: {@link whileHealed} puts the new matrices into it.
+ * @param removed ascending
  */
-export async function healIfAsked(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing | undefined> {
-	if (!asksToHeal(options)) return undefined;
+export async function healSet(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, report } = calibration.folds;
 	const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal: options.signal });
@@ -45,22 +49,46 @@ export async function healIfAsked(session: Session, removed: readonly number[], 
 		...(other!.sources ? { validation: other!.sources } : {}),
 	};
 	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, validation, report, sources, full: full!.losses };
-	return session.timed("healing", () => healModel(job, options));
+	const healing = await session.timed("healing", () => healModel(job, options));
+	await restore(model, healing.tensors);
+	return healing;
 }
 
-/** The plan of the chosen set, its cuts healed where that is asked for. A set that won because it heals must heal; else the one before it is taken. */
+/** Heals the chosen set. A set that won because it heals must heal; else the winner among sets as they are is taken. */
+export async function healChosen(session: Session, decided: Race, options: PruneOptions): Promise<{ chosen: Finalist; healing: Healing }> {
+	const chosen = chosenOf(decided);
+	const healing = await healSet(session, ascending(chosen.removed), options);
+	if (!decided.unhealed || healing.section.applied) return { chosen, healing };
+	return { chosen: decided.unhealed, healing: await healSet(session, ascending(decided.unhealed.removed), options) };
+}
+
+const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - b);
+
+/** What a set is measured to be with its new matrices, against the whole model as it is; as it is itself where it was not healed. */
+export async function figuresOfHealed(
+	session: Session,
+	gate: Gate,
+	fold: GateFold,
+	removed: readonly number[],
+	healing: Healing | undefined,
+): Promise<PlanGateFigure[]> {
+	return session.timed("quality gate", async () => {
+		if (!healing?.section.applied) return gate.figures(fold, removed);
+		const whole = await gate.whole(fold);
+		return whileHealed(session.model, healing.tensors, () => gate.figuresAsItStands(fold, removed, whole));
+	});
+}
+
+/** The plan of the chosen set, its cuts healed where that is asked for. */
 export async function planHealed(
 	session: Session,
 	output: string | undefined,
 	{ choices, decided }: RunFacts,
 	options: PruneOptions,
 ): Promise<{ plan: Plan; healing: Healing | undefined }> {
-	const planOf = async (chosen: Finalist) => {
-		const plan = await makePlan(session, output, chosen, choices, decided, options);
-		const healing = await healIfAsked(session, plan.removed, options);
-		plan.heal = healing?.section;
-		return { plan, healing };
-	};
-	const made = await planOf(chosenOf(decided));
-	return decided.unhealed && !made.healing?.section.applied ? planOf(decided.unhealed) : made;
+	const known = { chosen: chosenOf(decided), healing: decided.healing };
+	const { chosen, healing } = known.healing || !asksToHeal(options) ? known : await healChosen(session, decided, options);
+	const plan = await makePlan(session, output, chosen, choices, decided, options);
+	plan.heal = healing?.section;
+	return { plan, healing };
 }

@@ -3,13 +3,14 @@ import type { CurvePoint, PruneOptions, PruneResult, WrittenFile } from "./api.j
 import { quoted } from "./command.js";
 import { checkGate, checkHealed, type GateCheck } from "./check-gate.js";
 import { fileCheck } from "./check-written.js";
-import { planHealed } from "./deliver-healed.js";
+import { figuresOfHealed, planHealed } from "./deliver-healed.js";
 import { alternativesIfAsked, deliverQuantized } from "./deliver-quantized.js";
 import type { Gate } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, type Header } from "./header.js";
 import type { Healing } from "./heal-model.js";
-import { restore } from "./healing/heal.js";
+import { whileHealed } from "./healing/heal.js";
+import type { HealedTensor } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import { keptName, writePlanBeside } from "./keep-plan.js";
 import type { RunFacts } from "./make-report.js";
@@ -46,12 +47,11 @@ export async function deliver(
 	const { disagreements } = decided;
 	const { plan, healing } = await planHealed(session, output, facts, options);
 	const check = gate && { gate, session, output, choices, decided, options };
-	if (check && !laterGate(options))
-		plan.gate = healing?.section.applied ? await checkHealed(check, plan) : await checkGate(check, plan.removed);
+	if (check && !laterGate(options)) plan.gate = await judge(check, plan.removed, healing);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const inputs = [...session.model.file.paths, ...inputFiles(options)];
 	if (output !== undefined) {
-		const made = await writeModel(session, output, plan.removed, { original, check, healing }, options);
+		const made = await writeModel(session, output, plan.removed, { original, check, healing, judged: plan.gate }, options);
 		const { output: written, quantized } = made;
 		if (quantized) plan.quantized = quantized;
 		plan.gate = made.gate ?? plan.gate;
@@ -71,7 +71,6 @@ export async function deliver(
 			...{ commands: [], seconds: (Date.now() - run.started) / 1000 },
 		};
 	}
-	await restore(session.model, healing?.tensors ?? []);
 	plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, undefined, original, options);
 	const { speed, extras } = await measurePair(session, plan.removed, undefined, options);
 	plan.speed = speed;
@@ -86,6 +85,15 @@ export async function deliver(
 		},
 		run,
 	);
+}
+
+/**
+ * The gate on the set, healed where it was, before it is written.
+ * @throws GateNotMetError
+ */
+export async function judge(check: GateCheck, removed: readonly number[], healing: Healing | undefined): Promise<PlanGate> {
+	if (!healing?.section.applied) return checkGate(check, removed);
+	return checkHealed(check, removed, await figuresOfHealed(check.session, check.gate, "report", removed, healing));
 }
 
 /** What is measured after the model was written: an interruption then is a warning. */
@@ -114,8 +122,10 @@ export interface Written {
 export interface WriteContext {
 	readonly original?: Weights | undefined;
 	readonly check?: GateCheck | undefined;
-	/** New matrices, which stand in the session's model until it is written. */
+	/** New matrices, which are written in the place of the file's own. */
 	readonly healing?: Healing | undefined;
+	/** What the limits said of the set before it was written. */
+	readonly judged?: PlanGate | undefined;
 }
 
 /** Writes the model and proves it. The session is closed for that: one model is in memory at a time. */
@@ -123,33 +133,32 @@ export async function writeModel(
 	session: Session,
 	output: string,
 	removed: readonly number[],
-	{ original, check, healing }: WriteContext,
+	{ original, check, healing, judged }: WriteContext,
 	options: PruneOptions,
 ): Promise<Written> {
 	const { file } = session.model;
-	const expected = await expectationOf(session, removed, healing, options);
-	// What else is measured is of the model as it is.
-	await restore(session.model, healing?.tensors ?? []);
+	const tensors = healing?.tensors ?? [];
+	const expected = await whileHealed(session.model, tensors, () => expectationOf(session, removed, tensors, options));
 	if (options.quantize === undefined) {
 		await session.close();
 		return { output: await session.timed("write", () => writePruned(file, output, removed, session.sha256, expected, options)) };
 	}
-	const judge = await fileCheck(check, removed, options);
-	const made = await deliverQuantized(session, output, removed, options.quantize, expected, original, options, judge?.check);
-	return { ...made, gate: judge?.verdict() };
+	const asked = await fileCheck(check, removed, options, tensors.length > 0 ? judged?.figures : undefined);
+	const made = await deliverQuantized(session, output, removed, options.quantize, expected, original, options, asked?.check);
+	return { ...made, gate: asked?.verdict() };
 }
 
 /** What the written file must compute. */
 async function expectationOf(
 	session: Session,
 	removed: readonly number[],
-	healing: Healing | undefined,
+	tensors: readonly HealedTensor[],
 	options: PruneOptions,
 ): Promise<Expectation> {
 	const { report } = session.texts;
 	const windows = session.calibration.folds.report;
 	const mask = Coalition.ofRemoved(report.players, removed);
-	const healed = healing && healing.tensors.length > 0 ? healing.tensors : undefined;
+	const healed = tensors.length > 0 ? tensors : undefined;
 	// The ledger knows the model as it is.
 	const measured = healed && (await session.evaluator.evaluate([mask], windows, { signal: options.signal }));
 	return {

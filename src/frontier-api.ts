@@ -1,4 +1,4 @@
-import type { MeasureOptions, ModelSummary } from "./api.js";
+import type { HealOptions, MeasureOptions, ModelSummary } from "./api.js";
 import type { FileType } from "./runtime/file-type-names.js";
 import type { Speedup } from "./speed-api.js";
 import type { MeanAndError, ModelFigures } from "./storage/plan-quantized.js";
@@ -6,7 +6,8 @@ import type { SpeedRatio } from "./storage/plan-speed.js";
 
 // Options and results of `findFrontier`.
 
-export interface FrontierOptions extends Omit<MeasureOptions, "objective" | "questions" | "limit"> {
+/** With `heal` every set is also healed, where that helps it, which takes as long for each as a run with `--heal`. */
+export interface FrontierOptions extends Omit<MeasureOptions, "objective" | "questions" | "limit">, HealOptions {
 	/** Bytes that the file may have at most. @default no bound */
 	readonly targetSize?: number | undefined;
 	/** How many times fewer blocks are run at least, above 1; a measured speed-up is smaller than that. @default no bound */
@@ -44,9 +45,11 @@ export interface FrontierCell extends ModelFigures {
 	/** As llama.cpp names it; `own`: the weights as they are. */
 	readonly type: FileType | "own";
 	readonly removed: readonly number[];
+	/** Whether the cuts are healed: on the model's own weights, whose new matrices are then of this type like those in their place. */
+	readonly healed?: boolean | undefined;
 	/** Blocks kept. */
 	readonly blocks: number;
-	/** Of the file: that of the whole model in this type, without the tensors of the removed blocks. */
+	/** Of the file: that of the whole model in this type, without the tensors of the removed blocks, with the healed ones. */
 	readonly bytes: number;
 	/** Share of the blocks that are run, 0..1. */
 	readonly compute: number;

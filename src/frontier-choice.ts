@@ -72,11 +72,17 @@ export function kindOf({ type, removed }: Pick<Cell, "type" | "removed">): Kind 
 }
 
 /** `Q4_K_M without blocks 3, 6 (58.9 MB, 1.31 times as fast)`. */
-export function cellText({ type, removed, bytes, speedup }: Pick<Cell, "type" | "removed" | "bytes" | "speedup">): string {
+export function cellText({
+	type,
+	removed,
+	healed,
+	bytes,
+	speedup,
+}: Pick<Cell, "type" | "removed" | "healed" | "bytes" | "speedup">): string {
 	const weights = type === "own" ? "the weights as they are" : type;
 	const blocks = removed.length === 0 ? "" : ` without block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
 	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${formatSignificant(speedup.value)} times as fast` : "";
-	return `${weights}${blocks} (${formatBytes(bytes)}${speed})`;
+	return `${weights}${blocks}${healed ? ", healed" : ""} (${formatBytes(bytes)}${speed})`;
 }
 
 function goalText({ targetSize, targetCompute, targetSpeedup, speedupOf, maxAdded }: Goal): string {

@@ -2,6 +2,7 @@
 import type { FrontierOptions, MeasureOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
 import { blocksFor, type Goal, sensibleLoss } from "./frontier-choice.js";
+import { checkHealingOfFrontier } from "./frontier-heal.js";
 import { contentOf } from "./gguf/index.js";
 import type { Header } from "./header.js";
 import { warnTwice, checkFileType, type Weights } from "./quantize-from.js";
@@ -32,6 +33,7 @@ export function frontierRequest(header: Header, whole: Pick<Weights, "file">, op
 	for (const name of ["objective", "questions", "limit"] as const)
 		if ((options as MeasureOptions)[name] !== undefined)
 			throw new InvalidOptionError(`a frontier is drawn by the loss of text: ${name} is not read, leave it out`);
+	checkHealingOfFrontier(options);
 	const goal = goalOf(options);
 	const kmax = kmaxOf(header, options);
 	const types = typesOf(whole, options);

@@ -8,9 +8,11 @@ import { commandLine, quoted } from "./command.js";
 import { weightsOf } from "./deliver-quantized.js";
 import { finalists } from "./finalists.js";
 import { bestOf, type Cell, fits, markDominated, sorted, verdictOf } from "./frontier-choice.js";
+import { HealedSets, healedCells, reportCells } from "./frontier-heal.js";
 import { type FrontierRequest, frontierRequest } from "./frontier-request.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
+import { asksToHeal } from "./heal-model.js";
 import { readHeader } from "./header.js";
 import { logger } from "./log.js";
 import { checkMethodOptions } from "./method-options.js";
@@ -32,7 +34,7 @@ type Fold = "validation" | "report";
 /**
  * Searches block count x quantisation: one search finds the set of each number of blocks, then every set is measured in every type of
  * weights through the layer view, one copy of the model a type and no file a cell. Cells are chosen by the validation fold; the best of
- * each type is measured on the report fold too. Everything measured is kept: a run that was stopped goes on, and a type whose cells are
+ * each type is measured on the report fold too. With `heal` every set is measured healed too. Everything measured is kept: a run that was stopped goes on, and a type whose cells are
  * all known is not quantised again.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError, OutputExistsError, QuantizeError, NoSpaceError and the errors of loading and measuring
@@ -70,7 +72,8 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierOptions): void {
 	const { blocks } = session.model.facts;
 	const made = types.length > 0 ? `the model's own weights, then ${types.join(", ")}` : "the model's own weights";
-	logger(options)("note", `${basename(session.model.path)}: ${blocks} blocks, up to ${kmax} removed; ${made}`);
+	const healed = asksToHeal(options) ? "; every set healed too" : "";
+	logger(options)("note", `${basename(session.model.path)}: ${blocks} blocks, up to ${kmax} removed; ${made}${healed}`);
 }
 
 /** The set of each number of removed blocks, decided on the validation fold. */
@@ -112,6 +115,8 @@ async function measureGrid(
 		return { validation: first!, report: second! };
 	});
 	const comparison = goal.targetSpeedup === undefined ? undefined : await SpeedComparison.of(session.model, goal.speedupOf!, options);
+	const healed = HealedSets.of(session, options);
+	const against = { whole: reference.validation, sources: sources.validation, goal };
 	const cells: Cell[] = [];
 	const reported = new Map<Cell, Measurement>();
 	const blocks = session.model.facts.blocks;
@@ -128,12 +133,10 @@ async function measureGrid(
 				const cell = { type, removed, ...size, ...figures, fits: fits(goal, { ...size, ...figures }) };
 				all.push(cell);
 			}
+			all.push(...(await healedCells(variant, healed, all, against)));
 			const pruned = all.filter(({ removed }) => removed.length > 0);
 			const shown = [...new Set([all[0]!, bestOf(goal, all) ?? all[0]!, bestOf(goal, pruned) ?? all[0]!])];
-			const reports = await variant.measure(
-				"report",
-				shown.map(({ removed }) => removed),
-			);
+			const reports = await reportCells(variant, healed, shown);
 			shown.forEach((cell, i) => {
 				reported.set(cell, reports[i]!);
 				(cell as { report?: Cell["report"] }).report = figuresOf(reports[i]!, reference.report, sources.report);
@@ -213,11 +216,13 @@ function resultOf(
 }
 
 /** How the best choice is written. What only quantises is llama.cpp's own program's to do. */
-function commandsOf(model: string, { type, removed }: FrontierCell, { quantizeFrom }: FrontierOptions): string[] {
+function commandsOf(model: string, { type, removed, healed }: FrontierCell, options: FrontierOptions): string[] {
+	const { quantizeFrom, healTokens, healType } = options;
 	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
 	if (removed.length > 0) {
 		const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };
-		return [commandLine(model, name, { remove: [...removed], ...quantize })];
+		const heal = healed ? { heal: true, healTokens, healType } : {};
+		return [commandLine(model, name, { remove: [...removed], ...heal, ...quantize })];
 	}
 	return type === "own" ? [] : [`llama-quantize ${quoted(quantizeFrom ?? model)} ${quoted(name)} ${type}`];
 }

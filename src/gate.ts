@@ -10,20 +10,28 @@ import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import { type Measured, meanOf, pairedDifference } from "./model-figures.js";
 import { limitText, measuredText } from "./report/gate.js";
+import type { Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import { sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import { referenceBytes } from "./runtime/positions.js";
+import { type Reference, referenceBytes } from "./runtime/positions.js";
 import type { Session } from "./session.js";
 import { finite } from "./statistics.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
 import type { MeanAndError } from "./storage/plan-quantized.js";
 import type { PlanGate, PlanGateFigure } from "./storage/plan-gate.js";
+import { measuredOf } from "./write-quantized.js";
 
 /** Folds that a gate is measured on: one to choose a number of blocks by, one for what is reported and decided. */
 export type GateFold = Exclude<FoldName, "search">;
 
 type Questions = Readonly<Record<GateFold, PreparedQuestions>>;
+
+/** The whole model on a fold: its losses, and its distributions where a limit needs them. */
+export interface WholeModel {
+	readonly measured: Measurement;
+	readonly reference: Reference | undefined;
+}
 
 /** Limits on one session's model. What was measured is kept in ledgers, like everything else. */
 export class Gate {
@@ -77,18 +85,45 @@ export class Gate {
 		whole: Measurement,
 		options: JobOptions & MachineOptions & UnknownOptions,
 	): Promise<PlanGateFigure[]> {
-		const limits = this.#limits.filter(({ kind }) => kind === "accuracy");
-		const right = limits.length === 0 ? [] : await this.#answersOfFile(path, limits, options);
+		const answer = async () => {
+			const model = await loadModel(path, options);
+			try {
+				return await this.#answers(model.createEvaluator(), Coalition.full(model.facts.blocks), "report", options);
+			} finally {
+				await model.dispose();
+			}
+		};
+		return this.#figuresFrom(measured, whole, this.#asksQuestions ? await answer() : new Map());
+	}
+
+	/** What healed models are held against; to be taken before any matrix of the model is another. */
+	async whole(fold: GateFold): Promise<WholeModel> {
+		const { texts, referenceOn } = this.#session;
+		const game = texts[fold];
+		const [measured] = await game.measure([Coalition.full(game.players)], { phase: "quality gate", signal: this.#options.signal });
+		const compared = this.#limits.some(({ kind }) => kind === "divergence");
+		return { measured: measured!, reference: compared ? await referenceOn(fold) : undefined };
+	}
+
+	/** What the model without these blocks is measured to be as it stands, healed: past the ledgers, which know the file's own matrices. */
+	async figuresAsItStands(fold: GateFold, removed: readonly number[], whole: WholeModel): Promise<PlanGateFigure[]> {
+		const { evaluator, calibration, model } = this.#session;
+		const { signal } = this.#options;
+		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
+		const [evaluation] = await evaluator.evaluate([mask], calibration.folds[fold], { reference: whole.reference, signal });
+		return this.#figuresFrom(measuredOf(evaluation!), whole.measured, await this.#answers(evaluator, mask, fold, this.#options));
+	}
+
+	#figuresFrom(measured: Measured, whole: Measurement, right: ReadonlyMap<GateLimit, readonly boolean[]>): PlanGateFigure[] {
 		return this.#limits.map((limit) => {
 			if (limit.kind === "ratio") return figureOf(limit, ratioOf(pairedDifference(whole, measured, whole.sources)));
 			if (limit.kind === "divergence") return figureOf(limit, meanOf(measured.figures?.divergence ?? [], whole.sources));
-			return figureOf(limit, shareOf(right[limits.indexOf(limit)]!));
+			return figureOf(limit, shareOf(right.get(limit)!));
 		});
 	}
 
-	/** Of a set whose loss above the whole model's is known, nats per token; limits of another kind cannot be told from it. */
-	figuresOfAdded(added: MeanAndError): PlanGateFigure[] {
-		return this.#limits.map((limit) => figureOf(limit, limit.kind === "ratio" ? ratioOf(added) : { mean: null, standardError: null }));
+	get #asksQuestions(): boolean {
+		return this.#limits.some(({ kind }) => kind === "accuracy");
 	}
 
 	async #figure(limit: GateLimit, fold: GateFold, removed: readonly number[]): Promise<PlanGateFigure> {
@@ -120,24 +155,20 @@ export class Gate {
 		return made;
 	}
 
-	#questionsOf(limit: GateLimit): PreparedQuestions {
-		return (this.#questions.get(limit) ?? this.#session.questions!).report;
+	#questionsOf(limit: GateLimit, fold: GateFold = "report"): PreparedQuestions {
+		return (this.#questions.get(limit) ?? this.#session.questions!)[fold];
 	}
 
-	async #answersOfFile(path: string, limits: readonly GateLimit[], options: JobOptions & MachineOptions & UnknownOptions) {
-		const model = await loadModel(path, options);
-		try {
-			const evaluator = model.createEvaluator();
-			const all: boolean[][] = [];
-			for (const limit of limits) {
-				const prepared = this.#questionsOf(limit);
-				const [sums] = await scoreChoices(evaluator, [Coalition.full(model.facts.blocks)], prepared, { signal: options.signal });
-				all.push(rightOf(answersOf(prepared, sums!), byTokens(prepared)));
-			}
-			return all;
-		} finally {
-			await model.dispose();
+	/** Whether each answer to the questions of each limit is right. */
+	async #answers(evaluator: Evaluator, mask: Coalition, fold: GateFold, { signal }: JobOptions): Promise<Map<GateLimit, boolean[]>> {
+		const all = new Map<GateLimit, boolean[]>();
+		for (const limit of this.#limits) {
+			if (limit.kind !== "accuracy") continue;
+			const prepared = this.#questionsOf(limit, fold);
+			const [sums] = await scoreChoices(evaluator, [mask], prepared, { signal });
+			all.set(limit, rightOf(answersOf(prepared, sums!), byTokens(prepared)));
 		}
+		return all;
 	}
 }
 

@@ -4,7 +4,7 @@ import { asksToHeal } from "./heal-model.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { Coalition } from "./game/coalition.js";
 import { cutsOf } from "./healing/cuts.js";
-import { healCuts, type Recipe, restore } from "./healing/heal.js";
+import { healCuts, type Recipe, whileHealed } from "./healing/heal.js";
 import { shiftedRuns } from "./healing/neighbours.js";
 import { logger } from "./log.js";
 import { type Choice, chosenOf, type Race, race } from "./race.js";
@@ -25,21 +25,50 @@ const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
  * Heals the best finalists of the size that was asked for, then sets with one run of blocks moved by one, as long as that helps; all on
  * a part of the text, with the same fit, compared on the validation fold. Two sets whose unhealed losses are far apart can heal to the
  * same loss.
+ * @param reaches whether a set makes the file as small as was asked for
  * @returns the race with the winner in the place of the set that was chosen; the same race where that wins, or nothing is to be healed
  */
-export async function raceHealed(session: Session, decided: Race, options: PruneOptions): Promise<Race> {
+export async function raceHealed(
+	session: Session,
+	decided: Race,
+	options: PruneOptions,
+	reaches: (removed: readonly number[]) => boolean = () => true,
+): Promise<Race> {
 	if (!asksToHeal(options) || options.remove) return decided;
-	return session.timed("healed race", () => new HealedRace(session, options).run(decided));
+	return session.timed("healed race", () => new HealedRace(session, options, reaches).run(decided));
+}
+
+/** Does work while the cuts of a set are healed with a part of the text, always with the same fit; the model is as it was then. */
+export async function whileRoughlyHealed<T>(
+	session: Session,
+	removed: readonly number[],
+	options: PruneOptions,
+	work: () => Promise<T>,
+): Promise<T> {
+	const { model, evaluator, folder, seed } = session;
+	const { ubatch, threads } = evaluator;
+	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
+	const windows = await healWindows(model, folder, text, options);
+	const sorted = [...removed].sort((a, b) => a - b);
+	const { tensors } = await healCuts(model, {
+		...{ removed: sorted, ubatch, threads, signal: options.signal, type: options.healType ?? "auto" },
+		mask: (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set),
+		fit: firstWindows(windows, Math.ceil(raceTokens / windows.length)),
+		recipes: cutsOf(sorted).map(() => recipe),
+	});
+	return whileHealed(model, tensors, work);
 }
 
 class HealedRace {
 	readonly #session: Session;
 	readonly #options: PruneOptions;
+	readonly #reaches: (removed: readonly number[]) => boolean;
 	readonly #losses = new Map<string, number>();
 
-	constructor(session: Session, options: PruneOptions) {
+	constructor(session: Session, options: PruneOptions, reaches: (removed: readonly number[]) => boolean) {
 		this.#session = session;
 		this.#options = options;
+		this.#reaches = reaches;
 	}
 
 	async run(decided: Race): Promise<Race> {
@@ -60,7 +89,8 @@ class HealedRace {
 			return found;
 		};
 		await better(starts.slice(0, firstSets));
-		const allowed = (set: number[]) => model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined;
+		const allowed = (set: number[]) =>
+			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
 		while (await better(shiftedRuns(best, model.facts.blocks).filter(allowed)));
 		if (best.join() === chosen.removed.join()) return decided;
 		const known = this.#losses;
@@ -70,7 +100,11 @@ class HealedRace {
 		);
 		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
-		return { ...decided, winners: own.winners, unhealed: chosen, finalists: [...decided.finalists, ...own.finalists] };
+		const finalist = chosenOf(own);
+		return {
+			...{ ...decided, winners: new Map([...decided.winners, [size, finalist]]), unhealed: chosen },
+			...{ chosen: decided.chosen && finalist, finalists: [...decided.finalists, ...own.finalists] },
+		};
 	}
 
 	/** Mean loss on the validation fold, healed. */
@@ -78,25 +112,17 @@ class HealedRace {
 		const key = removed.join();
 		const known = this.#losses.get(key);
 		if (known !== undefined) return known;
-		const { model, evaluator, calibration, folder, seed, texts } = this.#session;
+		const { model, evaluator, calibration, texts } = this.#session;
 		const { signal } = this.#options;
-		const text = healText(model, this.#options.healTokens ?? defaultHealTokens, seed);
-		const windows = await healWindows(model, folder, text, this.#options);
 		this.#options.onProgress?.({ phase: "healing finalists", done: this.#losses.size, total: mostSets, unit: "masks" });
 		const mask = (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set);
-		const { tensors } = await healCuts(model, {
-			...{ removed, mask, signal, type: this.#options.healType ?? "auto", ubatch: evaluator.ubatch, threads: evaluator.threads },
-			fit: firstWindows(windows, Math.ceil(raceTokens / windows.length)),
-			recipes: cutsOf(removed).map(() => recipe),
-		});
-		try {
+		// Its ledger knows the model as it is: before anything is healed.
+		const [full] = await texts.validation.measure([mask([])], { phase: "validation", signal });
+		const loss = await whileRoughlyHealed(this.#session, removed, this.#options, async () => {
 			const [evaluation] = await evaluator.evaluate([mask(removed)], calibration.folds.validation, { signal });
-			const [full] = await texts.validation.measure([mask([])], { phase: "validation", signal });
-			const { mean } = meanAndError(evaluation!.losses, full!.sources);
-			this.#losses.set(key, Number.isFinite(mean) ? mean : Number.POSITIVE_INFINITY);
-		} finally {
-			await restore(model, tensors);
-		}
+			return meanAndError(evaluation!.losses, full!.sources).mean;
+		});
+		this.#losses.set(key, Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY);
 		return this.#losses.get(key)!;
 	}
 }

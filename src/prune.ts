@@ -9,9 +9,10 @@ import { finalists } from "./finalists.js";
 import { Gate } from "./gate.js";
 import { readGate } from "./gate-request.js";
 import { Coalition } from "./game/coalition.js";
+import { asksToHeal } from "./heal-model.js";
 import { raceHealed } from "./heal-race.js";
 import { checkCount, checkedRemoval, checkEverProvable, checkProvable, type Header, readHeader } from "./header.js";
-import { type Choice, commandsFor, curveOf, race, suggest } from "./race.js";
+import { type Choice, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
 import { checkMethodOptions } from "./method-options.js";
 import { defaultMethod, factsOf } from "./methods.js";
 import { logger } from "./log.js";
@@ -23,6 +24,7 @@ import { checkQuantizing, originalOf } from "./quantize-from.js";
 import { formatDuration } from "./report/format.js";
 import { type Run, reportRun, runFacts, watched } from "./run-report.js";
 import { fewestOf, limitedAmount, mostForGate, mostThatMeet } from "./settle-amount.js";
+import { mostHealedThatMeet } from "./settle-healed.js";
 import type { Ledger } from "./storage/ledger.js";
 import { countsForSize, type SizeRange } from "./target-size.js";
 import { atSpeed, checkSpeedup } from "./target-speedup.js";
@@ -54,7 +56,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	checkSamples(options);
 	checkQuantizing(options, output, amount === "curve");
 	const limits = await readGate(options);
-	checkHealingOfRun(options, typeof amount === "string" || "size" in amount);
+	checkHealingOfRun(options, amount === "curve");
 	await checkTargets(model, output, options, amount === "curve");
 	const header = await readHeader(model, options);
 	const { blocks } = header;
@@ -87,9 +89,8 @@ export async function pruneGguf(model: string, output: string | undefined, given
 			: await choose(session, options.method ?? defaultMethod, kmax, options, counts ? { counts } : {});
 		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
-		const unhealed = await race(session, candidates(session, choices, removable, options), options);
-		const raced = amount === "curve" ? unhealed : await raceHealed(session, unhealed, options);
-		const decided = amount === "gate" ? await mostThatMeet(raced, gate!, options) : removable.reaches ? fewestOf(raced) : raced;
+		const raced = await race(session, candidates(session, choices, removable, options), options);
+		const decided = await settle(session, raced, amount, removable, gate, options);
 		const curve = curveOf(decided);
 		const facts = runFacts(session, output, choices, decided, run, options);
 		if (amount === "curve") {
@@ -108,6 +109,21 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	} finally {
 		await session.close();
 	}
+}
+
+/** The set that is taken, where the amount says one: sets that are healed are raced healed. */
+async function settle(
+	session: Session,
+	raced: Race,
+	amount: Amount,
+	{ reaches }: Removable,
+	gate: Gate | undefined,
+	options: PruneOptions,
+): Promise<Race> {
+	if (amount === "curve") return raced;
+	if (amount === "gate")
+		return asksToHeal(options) ? mostHealedThatMeet(session, raced, gate!, options) : mostThatMeet(raced, gate!, options);
+	return raceHealed(session, reaches ? fewestOf(raced) : raced, options, reaches);
 }
 
 type Amount = "curve" | "gate" | { speedup: number } | { blocks: number } | { fraction: number } | { remove: number[] } | { size: number };

@@ -2,6 +2,7 @@ import type { CurvePoint, Disagreement, Objective, PruneOptions, PruneResult } f
 import { commandLine } from "./command.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
+import type { Healing } from "./heal-model.js";
 import { logger } from "./log.js";
 import { methodOptions } from "./methods.js";
 import type { Session } from "./session.js";
@@ -38,6 +39,8 @@ export interface Race {
 	readonly chosen?: Finalist | undefined;
 	/** The winner among sets as they are, where the one above won because it heals better. */
 	readonly unhealed?: Finalist | undefined;
+	/** New matrices for the chosen set, where a limit on the healed model decided it. */
+	readonly healing?: Healing | undefined;
 	/** Every set that took part, as it was proposed. */
 	readonly finalists: readonly Finalist[];
 }

@@ -35,6 +35,8 @@ export interface SessionGames {
 	gameOn(windows: TokenWindows): Promise<LedgerGame>;
 	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. Asked for once a fold. */
 	comparedOn(fold: FoldName): Promise<LedgerGame>;
+	/** The full model's distributions on a fold, of the matrices that stand in the model when it is first asked for. */
+	referenceOn(fold: FoldName): Promise<Reference>;
 	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and fold. */
 	questionsOn(questions: PreparedQuestions): Promise<LedgerGame>;
 	/** Settings that can change bits. */
@@ -137,6 +139,7 @@ class GameMaker {
 				const yardstick = windowsYardstick(calibration.folds[fold], this.#options, (run) => this.#reference(fold, run));
 				return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(fold));
 			},
+			referenceOn: (fold) => this.#reference(fold, {}),
 			questionsOn: async (prepared) => {
 				const yardstick = questionYardstick(prepared, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
@@ -239,7 +242,7 @@ class GameMaker {
 	}
 
 	/** The full model's own distributions, also where the search runs on a copy. */
-	#reference(fold: FoldName, { signal }: EvaluateOptions, positions?: ScoredPositions): Promise<Reference> {
+	#reference(fold: FoldName, { signal }: Pick<EvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
 		const name = positions ? `${fold}, drawn` : fold;
 		const known = this.#references.get(name);
 		if (known) return known;

@@ -60,6 +60,7 @@ export class Session {
 	readonly gameOn: SessionGames["gameOn"];
 	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
 	readonly comparedOn: SessionGames["comparedOn"];
+	readonly referenceOn: SessionGames["referenceOn"];
 	readonly questionsOn: SessionGames["questionsOn"];
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
@@ -86,6 +87,7 @@ export class Session {
 		this.evaluator = games.evaluator;
 		this.gameOn = games.gameOn;
 		this.comparedOn = games.comparedOn;
+		this.referenceOn = games.referenceOn;
 		this.questionsOn = games.questionsOn;
 		this.settings = games.settings;
 		this.#games = games;

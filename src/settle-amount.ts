@@ -57,25 +57,30 @@ export async function mostThatMeet(decided: Race, gate: Gate, options: PruneOpti
 			`${count} blocks meet the gate on the validation fold, not on the report fold (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
 		);
 	}
-	throw await nothingMeets(sets.at(-1), gate);
+	const smallest = sets.at(-1);
+	throw nothingMeets(smallest, smallest ? await missedBy(smallest, gate) : []);
 }
 
-const missedText = (figures: readonly PlanGateFigure[]) =>
+export const missedText = (figures: readonly PlanGateFigure[]) =>
 	figures
 		.filter(({ met }) => !met)
 		.map((figure) => `${figure.name} ${measuredText(figure)}`)
 		.join(", ");
 
-async function nothingMeets(smallest: Finalist | undefined, gate: Gate): Promise<GateNotMetError> {
+async function missedBy({ removed }: Finalist, gate: Gate): Promise<PlanGateFigure[]> {
+	const figures = await gate.figures("report", removed);
+	// What the validation fold refused may pass on the report fold.
+	return figures.every(({ met }) => met) ? gate.figures("validation", removed) : figures;
+}
+
+/** @param figures of the smallest set @param how what was done to it */
+export function nothingMeets(smallest: Finalist | undefined, figures: readonly PlanGateFigure[], how = ""): GateNotMetError {
 	const advice = "Allow more, or take a smaller quantisation instead.";
 	if (!smallest) return new GateNotMetError(`no set of blocks that can go was found. ${advice}`, { figures: [] });
-	const figures = await gate.figures("report", smallest.removed);
-	// What the validation fold refused may pass on the report fold.
-	const shown = figures.every(({ met }) => met) ? await gate.figures("validation", smallest.removed) : figures;
-	const missed = shown.filter(({ met }) => !met).map(requirementText);
-	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}`;
+	const missed = figures.filter(({ met }) => !met).map(requirementText);
+	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}${how}`;
 	return new GateNotMetError(
 		`no set of blocks that was found meets the quality gate. The smallest one (${what}): ${missed.join("; ")}. Nothing was written. ${advice}`,
-		{ figures: shown },
+		{ figures },
 	);
 }

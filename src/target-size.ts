@@ -1,8 +1,10 @@
 // How many blocks must go for a file of a given size.
 import { removeBlocks } from "./architectures/index.js";
-import type { QuantizeOutputOptions, UnknownOptions } from "./api.js";
+import type { HealOptions, QuantizeOutputOptions, UnknownOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
 import { contentOf, type GgufFile, writtenSize } from "./gguf/index.js";
+import { healedTypes, mostAdded } from "./heal-bytes.js";
+import { withTypes } from "./healing/tensors.js";
 import { type Header, nearestCounts } from "./header.js";
 import { formatBytes } from "./report/format.js";
 import { predictedBytes } from "./runtime/file-types.js";
@@ -23,18 +25,23 @@ export function checkTargetSize(targetSize: number | undefined): void {
 }
 
 /**
- * Size of the file without blocks: of every byte of it, or of what llama.cpp's quantiser makes of it as far as that can be foretold.
+ * Size of the file without blocks: of every byte of it, or of what llama.cpp's quantiser makes of it as far as that can be foretold. A
+ * healed one has at most that size.
  * @param file whose weights are written
  */
-export function fileSizes(file: GgufFile, { quantize, allowUnknownArchitecture }: QuantizeOutputOptions & UnknownOptions) {
-	const allowed = { allowUnknown: allowUnknownArchitecture ?? false };
+function fileSizes(header: Header, file: GgufFile, options: SizeOptions) {
+	const { quantize } = options;
+	const allowed = { allowUnknown: options.allowUnknownArchitecture ?? false };
+	const healed = healedTypes(header, options);
 	// Any hash is as long as another.
 	const origin = { version: packageVersion, sourceSha256: "0".repeat(64) };
 	return (removed: readonly number[]): number => {
 		const content = removed.length === 0 ? contentOf(file) : removeBlocks(file, removed, origin, allowed);
-		return quantize === undefined ? writtenSize(content) : predictedBytes(file, quantize, content);
+		return quantize === undefined ? writtenSize(withTypes(content, file, healed(removed))) : predictedBytes(file, quantize, content);
 	};
 }
+
+type SizeOptions = QuantizeOutputOptions & UnknownOptions & HealOptions;
 
 /** Bytes by which a file may be larger or smaller than the sums of its blocks say: by its keys, and by types that depend on the other blocks. */
 const slackOf = (whole: number, { quantize }: QuantizeOutputOptions) => 4096 + (quantize === undefined ? 0 : Math.ceil(0.01 * whole));
@@ -44,15 +51,11 @@ const slackOf = (whole: number, { quantize }: QuantizeOutputOptions) => 4096 + (
  * @param file whose weights are written: the model's, or the original's where one is quantised
  * @throws InvalidOptionError where the size is reached without removing a block, or cannot be reached, with how small the file can get
  */
-export function countsForSize(
-	{ blocks }: Header,
-	file: GgufFile,
-	target: number,
-	options: QuantizeOutputOptions & UnknownOptions,
-	tied: boolean,
-): SizeRange {
+export function countsForSize(header: Header, file: GgufFile, target: number, options: SizeOptions, tied: boolean): SizeRange {
 	checkTargetSize(target);
-	const sizes = fileSizes(file, options);
+	const { blocks } = header;
+	const sizes = fileSizes(header, file, options);
+	const healing = mostAdded(file, healedTypes(header, options), blocks.blocks);
 	const as = options.quantize === undefined ? "" : ` as ${options.quantize}`;
 	const whole = sizes([]);
 	const slack = slackOf(whole, options);
@@ -70,7 +73,8 @@ export function countsForSize(
 	const least = counts.find((count) => bytesOf(saved, count) - slack <= target);
 	if (least === undefined) throw outOfReach(target, bytesOf(saved, most), most, blocks.blocks, as);
 	const smallestFirst = saved.toReversed();
-	const certain = counts.find((count) => bytesOf(smallestFirst, count) + slack <= target) ?? most;
+	// Every block may be a cut of its own.
+	const certain = counts.find((count) => bytesOf(smallestFirst, count) + count * healing + slack <= target) ?? most;
 	const highest = nearestCounts(blocks, certain, { tied }).at(-1) ?? certain;
 	const possible = counts.filter((count) => count >= least && count <= highest && blocks.countProblem(count, { tied }) === undefined);
 	return { counts: possible.length > 0 ? possible : [highest], reaches: (removed) => sizes(removed) <= target };

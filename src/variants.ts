@@ -5,6 +5,8 @@ import { removeBlocks } from "./architectures/index.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import { contentOf, writtenSize } from "./gguf/index.js";
+import { whileHealed } from "./healing/heal.js";
+import { type HealedTensor, withTypes } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import type { Weights } from "./quantize-from.js";
 import type { Evaluator } from "./runtime/evaluator.js";
@@ -14,11 +16,12 @@ import type { Model } from "./runtime/model.js";
 import { packageVersion } from "./runtime/paths.js";
 import { type Reference, referenceBytes } from "./runtime/positions.js";
 import type { FileType } from "./runtime/quantize.js";
+import { dequantizeBytes, quantizeValues } from "./runtime/states.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { workingCopy } from "./runtime/working-copy.js";
 import { settled } from "./session-games.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
-import { LedgerGame } from "./storage/ledger-game.js";
+import { type Evaluate, LedgerGame } from "./storage/ledger-game.js";
 import { partialName } from "./storage/partials.js";
 import { ledgerPath } from "./storage/runs.js";
 import { windowsYardstick } from "./yardsticks.js";
@@ -95,6 +98,14 @@ export class References<Name extends string> {
 	}
 }
 
+/** New matrices for sets of blocks, made of the weights as they are. */
+export interface HealedWeights {
+	/** Of what they were fitted to, and how. */
+	readonly key: string;
+	/** Of the weights as they are, which are the file's own when this returns. @param removed ascending */
+	tensors(removed: readonly number[]): Promise<readonly HealedTensor[]>;
+}
+
 /** The model in one type of weights. */
 export class Variant<Name extends string> {
 	/** `own`: the weights as they are. */
@@ -102,6 +113,7 @@ export class Variant<Name extends string> {
 	readonly #weights: Weights;
 	readonly #setting: VariantSetting<Name>;
 	readonly #games = new Map<Name, LedgerGame>();
+	readonly #healed = new Map<Name, LedgerGame>();
 	readonly #ledgers: Ledger[] = [];
 	#model: Promise<Model> | undefined;
 	#evaluator: Promise<Evaluator> | undefined;
@@ -128,7 +140,7 @@ export class Variant<Name extends string> {
 	): Promise<Variant<Name>> {
 		const variant = new Variant(type, weights, setting, loaded);
 		try {
-			for (const name of Object.keys(setting.windows) as Name[]) await variant.#open(name);
+			for (const name of Object.keys(setting.windows) as Name[]) variant.#games.set(name, await variant.#open(name));
 			return variant;
 		} catch (error) {
 			await variant.close().catch(() => {});
@@ -144,20 +156,32 @@ export class Variant<Name extends string> {
 		return this.#games.get(name)!.measure(masks, { phase: this.type === "own" ? "own weights" : `as ${this.type}`, signal });
 	}
 
+	/** The same of sets whose cuts are healed, the new matrices stored in the types of those in their place, as quantising them does. */
+	async measureHealed(name: Name, removed: readonly (readonly number[])[], healed: HealedWeights): Promise<Measurement[]> {
+		const game = this.#healed.get(name) ?? (await this.#open(name, healed));
+		this.#healed.set(name, game);
+		const masks = removed.map((set) => Coalition.ofRemoved(game.players, set));
+		const phase = `healed, ${this.type === "own" ? "own weights" : `as ${this.type}`}`;
+		return game.measure(masks, { phase, signal: this.#setting.options.signal });
+	}
+
 	/** The model in this type, loaded (and made) where it is not yet. It is freed with the variant. */
 	model(): Promise<Model> {
 		return this.#load();
 	}
 
-	/** Bytes of the file without these blocks: of the quantised model, its blocks' tensors left out. */
-	bytes(removed: readonly number[]): number {
+	/**
+	 * Bytes of the file without these blocks: of the quantised model, its blocks' tensors left out.
+	 * @param healed types of the healed matrices by their names, of the weights as they are; quantised ones have those of the type
+	 */
+	bytes(removed: readonly number[], healed: ReadonlyMap<string, number> = new Map()): number {
 		const { file, sha256 } = this.#weights;
 		const allowUnknown = this.#setting.options.allowUnknownArchitecture ?? false;
 		const content =
 			removed.length === 0
 				? contentOf(file)
 				: removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, { allowUnknown });
-		if (this.type === "own") return writtenSize(content);
+		if (this.type === "own") return writtenSize(withTypes(content, file, healed));
 		// Renumbered tensors keep the place that their bytes come from.
 		const typeOf = new Map<unknown, number>(file.tensors.map(({ source }, i) => [source, this.#types![i]!]));
 		return writtenSize(
@@ -182,7 +206,7 @@ export class Variant<Name extends string> {
 		]);
 	}
 
-	async #open(name: Name): Promise<void> {
+	async #open(name: Name, healed?: HealedWeights): Promise<LedgerGame> {
 		const { folder, settings, windows, references, options } = this.#setting;
 		const { blocks, sha256 } = this.#weights;
 		const yardstick = windowsYardstick(windows[name], options, () => references.of(name));
@@ -190,6 +214,7 @@ export class Variant<Name extends string> {
 		const kept = {
 			...{ llama: llama!, addon: addon!, processor: processor!, gpuLayers: gpuLayers!, threads: threads!, weights: this.type },
 			...(references.fits(name) ? { reference: references.model.sha256 } : {}),
+			...(healed ? { healed: healed.key } : {}),
 		};
 		const key = ledgerKey({ model: sha256, windows: yardstick.hash, backend: String(backend), settings: { ...kept, variant: true } });
 		const ledger = await Ledger.open(ledgerPath(folder, key), {
@@ -202,10 +227,31 @@ export class Variant<Name extends string> {
 		this.#ledgers.push(ledger);
 		this.#types ??= String(ledger.header.settings.tensorTypes).split(",").map(Number);
 		const allows = (coalition: Coalition) => coalition.size === coalition.players || blocks.check(coalition.removed()) === undefined;
-		this.#games.set(
-			name,
-			new LedgerGame({ ledger, allows, evaluate: async (masks, run) => yardstick.measure(await this.#evaluate(), masks, run) }),
-		);
+		const evaluate: Evaluate = async (masks, run) => {
+			const evaluator = await this.#evaluate();
+			if (!healed) return yardstick.measure(evaluator, masks, run);
+			// Of the whole model as it is: it may be this one, and must be made before a matrix changes.
+			await references.of(name);
+			for (const mask of masks) {
+				const tensors = await this.#inType(evaluator.model, await healed.tensors(mask.removed()));
+				await whileHealed(evaluator.model, tensors, () => yardstick.measure(evaluator, [mask], run));
+			}
+		};
+		return new LedgerGame({ ledger, allows, evaluate });
+	}
+
+	/** Healed matrices in the types that this type of weights has in their place. */
+	async #inType(model: Model, tensors: readonly HealedTensor[]): Promise<readonly HealedTensor[]> {
+		if (this.type === "own") return tensors;
+		const { signal } = this.#setting.options;
+		const own = new Map(this.#weights.file.tensors.map(({ name, dims }, i) => [name, { row: dims[0]!, type: this.#types![i]! }]));
+		const made: HealedTensor[] = [];
+		for (const { name, type, bytes } of tensors) {
+			const { row, type: wanted } = own.get(name)!;
+			const values = await dequantizeBytes(model, bytes, type, row, signal);
+			made.push({ name, type: wanted, bytes: await quantizeValues(model, values, wanted, row, signal) });
+		}
+		return made;
 	}
 
 	async #tensorTypes(): Promise<readonly number[]> {

@@ -21,7 +21,12 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 	const rows = shown.map((cell) => ({ ...cell, chosen: sameCell(cell, best) }));
 	const series = [...cells].sort((a, b) => a.removed.length - b.removed.length || b.bytes - a.bytes);
 	const points = (x: (cell: FrontierCell) => number) =>
-		series.map((cell) => ({ x: x(cell), y: cell.added.mean, series: cell.type, chosen: sameCell(cell, best) }));
+		series.map((cell) => ({
+			x: x(cell),
+			y: cell.added.mean,
+			series: cell.healed ? `${cell.type} healed` : cell.type,
+			chosen: sameCell(cell, best),
+		}));
 	const measured = `${text.validation} windows of the validation fold`;
 	const parts = [
 		`${paint("bold", verdict.text, style)}\n`,
@@ -63,11 +68,11 @@ function computeChart(
 }
 
 const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>
-	b !== undefined && a.type === b.type && a.removed.join() === b.removed.join();
+	b !== undefined && a.type === b.type && a.healed === b.healed && a.removed.join() === b.removed.join();
 
 function reportLine(best: FrontierCell, windows: number): string {
 	const { added } = best.report!;
-	const name = `${best.type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}`;
+	const name = `${best.type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}${best.healed ? ", healed," : ""}`;
 	return `On the report fold (${windows} windows that took no part in any choice): ${name} adds ${natsText(added)} nats per token.\n`;
 }
 

@@ -83,6 +83,16 @@ export async function restore(model: Model, tensors: readonly { readonly name: s
 	for (const { name } of tensors) await model.replaceTensor(name);
 }
 
+/** Does work while these values stand in the model, and puts the file's own back whatever happens. */
+export async function whileHealed<T>(model: Model, tensors: readonly HealedTensor[], work: () => Promise<T>): Promise<T> {
+	try {
+		for (const tensor of tensors) await model.replaceTensor(tensor.name, tensor);
+		return await work();
+	} finally {
+		await restore(model, tensors);
+	}
+}
+
 /** A matrix with all that is needed to change it. */
 interface Subject {
 	readonly site: Site;

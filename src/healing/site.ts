@@ -1,4 +1,4 @@
-import type { GgufTensor } from "../gguf/index.js";
+import type { GgufFile, GgufTensor } from "../gguf/index.js";
 import type { Model } from "../runtime/model.js";
 import { type BlockRun, dequantizeBytes, outputPath } from "../runtime/states.js";
 import { readTensor } from "./tensors.js";
@@ -25,12 +25,8 @@ const mostUnexplained = 1e-3;
  * @param run a few windows; `kept` up to the block at least
  */
 export async function findSite(model: Model, block: number, run: BlockRun): Promise<Site | string> {
-	const outputs = model.blocks.view.outputs(block);
 	const tried: string[] = [];
-	for (const matrix of matrices) {
-		const name = outputs.find((output) => output.endsWith(`.${matrix}.weight`));
-		const tensor = name === undefined ? undefined : model.file.tensor(name);
-		if (tensor?.dims.length !== 2 || tensor.dims[1] !== model.facts.width) continue;
+	for (const { matrix, tensor } of matricesOf(model.file, model.blocks.view.outputs(block), model.facts.width)) {
 		const normName = norms[matrix] === undefined ? undefined : tensor.name.replace(`.${matrix}.`, `.${norms[matrix]}.`);
 		const normTensor = normName === undefined ? undefined : model.file.tensor(normName);
 		const norm = normTensor && (await dequantizeBytes(model, await readTensor(normTensor), normTensor.type, normTensor.dims[0]!));
@@ -42,4 +38,16 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 	}
 	if (tried.length === 0) return `block ${block} has no matrix of ${matrices.join(", ")} whose product goes to the residual stream`;
 	return `what ${tried.join(" and ")} of block ${block} give is not added to the residual stream as it is`;
+}
+
+/**
+ * The matrices among the outputs of a block that one could be folded in, best first; whether it can only running the block says.
+ * @param width of the residual stream
+ */
+export function matricesOf(file: GgufFile, outputs: readonly string[], width: number): { matrix: string; tensor: GgufTensor }[] {
+	return matrices.flatMap((matrix) => {
+		const name = outputs.find((output) => output.endsWith(`.${matrix}.weight`));
+		const tensor = name === undefined ? undefined : file.tensor(name);
+		return tensor?.dims.length === 2 && tensor.dims[1] === width ? [{ matrix, tensor }] : [];
+	});
 }

@@ -1,5 +1,5 @@
-import { InvalidOptionError } from "../errors.js";
-import { type GgufContent, type GgufFile, type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
+import { InvalidOptionError, InvalidPlanError } from "../errors.js";
+import { type GgufContent, type GgufFile, type GgufTensor, ggmlType, ggmlTypeName, tensorBytes } from "../gguf/index.js";
 import { openForReading, readFully } from "../gguf/io.js";
 
 /** Other values for a tensor of a file, under its name there. */
@@ -72,5 +72,25 @@ export function addedBytes(file: GgufFile, healed: readonly HealedTensor[]): num
 	return healed.reduce((sum, { name, bytes }) => sum + bytes.length - (file.tensor(name)?.source.size ?? 0), 0);
 }
 
+/** The same content with some tensors of the file in other types, for its size: their bytes are not there. @param types by the tensors' names in the file */
+export function withTypes(content: GgufContent, file: GgufFile, types: ReadonlyMap<string, number>): GgufContent {
+	const bySource = new Map<unknown, number>([...types].map(([name, type]) => [file.tensor(name)?.source, type]));
+	return {
+		...content,
+		tensors: content.tensors.map((tensor) => {
+			const type = bySource.get(tensor.source);
+			if (type === undefined) return tensor;
+			return { ...tensor, type, source: { path: "", offset: 0, size: tensorBytes(tensor.dims, type)! } };
+		}),
+	};
+}
+
 /** Type names for people and plans. */
 export const healedTypeName = ggmlTypeName;
+
+/** Id of the ggml type with a name that {@link healedTypeName} gave. */
+export function healedTypeId(name: string): number {
+	const id = Array.from({ length: 256 }, (_, i) => i).find((i) => ggmlTypeName(i) === name);
+	if (id === undefined) throw new InvalidPlanError(`there is no ggml type ${name}`);
+	return id;
+}

@@ -10,6 +10,8 @@ interface MeanText {
 export interface FrontierRow {
 	readonly type: string;
 	readonly removed: readonly number[];
+	/** Whether the cuts are healed. */
+	readonly healed?: boolean | undefined;
 	/** Blocks kept. */
 	readonly blocks: number;
 	readonly bytes: number;
@@ -45,7 +47,7 @@ export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {
 		`${row.blocks}`,
 		...(measured ? [row.speedup ? formatRatio(row.speedup.value) : ""] : []),
 		...figureCells(row, rows),
-		row.removed.length === 0 ? "" : formatBlocks(row.removed),
+		row.removed.length === 0 ? "" : `${formatBlocks(row.removed)}${row.healed ? ", healed" : ""}`,
 	]);
 	return formatTable(columns, cells, style);
 }

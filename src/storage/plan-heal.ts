@@ -66,3 +66,13 @@ export const healSchema = v.strictObject({
 
 export type PlanHeal = v.InferOutput<typeof healSchema>;
 export type HealComparison = v.InferOutput<typeof comparison>;
+
+/** What was kept of healing a set; undefined for what is torn, or of another version. */
+export function readKeptHeal(text: string): PlanHeal | undefined {
+	try {
+		const parsed = v.safeParse(healSchema, JSON.parse(text));
+		return parsed.success ? parsed.output : undefined;
+	} catch {
+		return undefined;
+	}
+}

@@ -62,6 +62,8 @@ const EVALUATION = /^[0-9a-f]{12}\.evaluation\.ledger\.jsonl$/;
 const PLAN = /\.plan\.json$/;
 /** Kept windows of a model's own samples: of no use without the ledgers that were measured on them. */
 export const WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
+/** What healing sets gave: of no use without the ledgers either. */
+export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
 /** Left by a process that was killed while it took a lock. */
 export const LOCK_REST = /\.ledger\.jsonl\.lock\.(stale-)?\d+-[0-9a-f]+$/;
 

@@ -4,7 +4,7 @@ import { FileError, InvalidOptionError } from "../errors.js";
 import { cacheFolder } from "./cache-folder.js";
 import { lockFile, lockOwner } from "./lock.js";
 import { deletePartials } from "./partials.js";
-import { describeFolder, entries, LEDGER, LOCK_REST, type RunFolder, WINDOWS } from "./run-folders.js";
+import { describeFolder, entries, HEALED, LEDGER, LOCK_REST, type RunFolder, WINDOWS } from "./run-folders.js";
 
 export type { KeptEvaluation, KeptFile, KeptLedger, RunFolder } from "./run-folders.js";
 
@@ -54,6 +54,11 @@ export function runFolder(model: RunModel, options: RunsOptions = {}): string {
 /** Path of the kept windows of a model's own samples. @param key 12 hexadecimal digits or more */
 export function windowsPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.windows.json`);
+}
+
+/** Path of what healing a set of blocks gave, in a run folder. @param key 12 hexadecimal digits or more */
+export function keptHealPath(folder: string, key: string): string {
+	return join(folder, `${key.slice(0, 12)}.heal.json`);
 }
 
 /** Path of the ledger with a key in a run folder. */
@@ -187,7 +192,7 @@ async function deleteFile(path: string): Promise<boolean> {
 
 async function sweep(folder: string): Promise<void> {
 	const names = (await entries(folder)).map((entry) => entry.name);
-	const rest = names.some((name) => LEDGER.test(name)) ? [LOCK_REST] : [LOCK_REST, WINDOWS];
+	const rest = names.some((name) => LEDGER.test(name)) ? [LOCK_REST] : [LOCK_REST, WINDOWS, HEALED];
 	for (const name of names) if (rest.some((kind) => kind.test(name))) await unlink(join(folder, name)).catch(() => {});
 	// Fails, as it should, where something else lies in it.
 	await rmdir(folder).catch(() => {});

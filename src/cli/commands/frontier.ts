@@ -3,6 +3,7 @@ import { integerOption, numberOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
 import { UsageError } from "../exit.js";
 import { defineCommand, groups, measureOptions, modelPositional, overwriteOption, textValue, valueOption } from "../options.js";
+import { healOptions } from "../heal-options.js";
 import { quantizeFromOption, targetSizeOption, typesOption } from "../quantize-options.js";
 import { frontierText } from "../quantized-views.js";
 import { targetSpeedupOptions } from "../speed-options.js";
@@ -28,6 +29,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			types: typesOption,
 			"quantize-from": quantizeFromOption,
 			...searchOptions,
+			...healOptions,
 			output: textValue("output", "File to write the result to, as JSON", groups.output),
 			overwrite: overwriteOption,
 		})
@@ -58,7 +60,8 @@ export function frontierCommand(context: CliContext) {
 					const text = { calibration, windows, windowLength };
 					const { workingWeights, scoreShare, stateType, allowUnknownArchitecture } = args;
 					const machine = { threads, gpuLayers, workingWeights, scoreShare, stateType, allowUnknownArchitecture };
-					const options = { ...goal, ...search, ...text, ...machine, output, overwrite };
+					const { heal, healTokens, healType } = args;
+					const options = { ...goal, ...search, ...text, ...machine, heal, healTokens, healType, output, overwrite };
 					const result = await api.findFrontier(args.model, { ...options, signal, onProgress, onLog });
 					return { json: result, text: frontierText(result, style) };
 				},
