@@ -16,6 +16,8 @@ import statistics
 import sys
 
 import torch
+from gguf import GGUFReader
+from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
@@ -46,6 +48,16 @@ def log_likelihood(model, tokenizer, query, choice):
     return sum(scores[i - 1, whole[i]].item() for i in range(len(context), len(whole)))
 
 
+def load_tokenizer(folder, file):
+    """The tokenizer of the file. transformers makes a plain GPT-2 one of it, which leaves out what `tokenizer.ggml.pre` says of
+    SmolLM: digits are split off first, so that spaces before a digit stay together."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    field = GGUFReader(os.path.join(folder, file)).fields.get("tokenizer.ggml.pre")
+    if field is not None and field.contents() == "smollm":
+        tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
+    return tokenizer
+
+
 def best(values):
     return max(range(len(values)), key=lambda i: values[i])
 
@@ -54,7 +66,7 @@ def main():
     path, questions_path, result_path = sys.argv[1:]
     torch.set_num_threads(os.cpu_count())
     folder, file = os.path.split(os.path.abspath(path))
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    tokenizer = load_tokenizer(folder, file)
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32).eval()
     with open(result_path, encoding="utf8") as handle:
         result = json.load(handle)
