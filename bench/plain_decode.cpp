@@ -3,15 +3,26 @@
 //
 // plain-decode MODEL TOKENS LENGTH UBATCH THREADS REPEATS EVERY
 //   TOKENS   file of int32, windows one after another     EVERY   logits at every EVERY-th position (0: at one)
-// Prints one line of JSON: milliseconds of each repeat, without loading and without making the context.
+// Prints one line of JSON: milliseconds of each repeat, without loading and without making the context; and the mean loss over the
+// positions with logits, nats, summed in double precision in the plainest way, in a run that is not timed.
 #include "llama-cpp.h"
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <vector>
+
+// -log softmax(logits)[target]
+static double loss_of(const float * logits, int n_vocab, llama_token target) {
+    double sum = 0;
+    for (int i = 0; i < n_vocab; ++i) {
+        sum += std::exp(double(logits[i]) - double(logits[target]));
+    }
+    return std::log(sum);
+}
 
 int main(int argc, char ** argv) {
     if (argc != 8) {
@@ -53,6 +64,9 @@ int main(int argc, char ** argv) {
     llama_context_ptr context(llama_init_from_model(model.get(), params));
     llama_batch batch = llama_batch_init(group * piece, 0, 1);
 
+    const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model.get()));
+    double loss = 0;
+    long long scored = 0;
     std::printf("{\"windows\":%d,\"milliseconds\":[", n_windows);
     for (int repeat = -1; repeat < repeats; ++repeat) { // the first one warms up
         const auto start = std::chrono::steady_clock::now();
@@ -77,6 +91,13 @@ int main(int argc, char ** argv) {
                     return 1;
                 }
                 llama_synchronize(context.get());
+                for (int k = 0; repeat < 0 && k < batch.n_tokens; ++k) {
+                    if (batch.logits[k]) {
+                        const llama_token target = tokens[size_t(first + batch.seq_id[k][0]) * length + batch.pos[k] + 1];
+                        loss += loss_of(llama_get_logits_ith(context.get(), k), n_vocab, target);
+                        ++scored;
+                    }
+                }
             }
         }
         const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -84,7 +105,7 @@ int main(int argc, char ** argv) {
             std::printf("%s%.3f", repeat > 0 ? "," : "", ms);
         }
     }
-    std::printf("]}\n");
+    std::printf("],\"loss\":%.9f}\n", loss / double(scored));
     llama_batch_free(batch);
     return 0;
 }

@@ -18,7 +18,7 @@ export interface FrontierOptions extends Omit<MeasureOptions, "objective" | "que
 	readonly speedupOf?: Speedup | undefined;
 	/**
 	 * Types to quantise to, beside the weights as they are.
-	 * @default of Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M and Q2_K those whose file is smaller than the model
+	 * @default of Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M and Q2_K those whose file is smaller than the model; all with `targetSpeedup`
 	 */
 	readonly types?: readonly FileType[] | undefined;
 	/** Blocks to remove at most. @default a third, or what `targetCompute` or `targetSpeedup` may need */
@@ -90,6 +90,11 @@ export interface FrontierResult {
 	readonly verdict: {
 		/** What the best choice does: `pruning` and `quantizing` alone, `both`, or `neither` (the model as it is). Absent where nothing fits. */
 		readonly better?: "pruning" | "quantizing" | "both" | "neither" | undefined;
+		/**
+		 * Whether the report fold says so, too: the best choice has the lower loss there by more than the 95 % interval of the paired
+		 * difference to the best of the other kind (with blocks removed, or without). Absent where none of the other kind fits, or without a target.
+		 */
+		readonly confirmed?: boolean | undefined;
 		/** For people. */
 		readonly text: string;
 	};

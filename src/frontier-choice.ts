@@ -81,7 +81,7 @@ export function cellText({
 }: Pick<Cell, "type" | "removed" | "healed" | "bytes" | "speedup">): string {
 	const weights = type === "own" ? "the weights as they are" : type;
 	const blocks = removed.length === 0 ? "" : ` without block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
-	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${formatSignificant(speedup.value)} times as fast` : "";
+	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${speedText(speedup)}` : "";
 	return `${weights}${blocks}${healed ? ", healed" : ""} (${formatBytes(bytes)}${speed})`;
 }
 
@@ -122,18 +122,57 @@ export function verdictOf(
 	const kind = kindOf(best);
 	const cost = `${natsText((best.report ?? best).added)} nats per token${best.report ? " on the report fold" : ""}`;
 	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}, which adds ${cost}.`;
-	return { better: kind, text: `${choice} ${besideText(goal, cells, best, difference, windows)}${twice}` };
+	const other = bestOf(
+		goal,
+		cells.filter(({ removed }) => removed.length > 0 !== best.removed.length > 0),
+	);
+	const winner = other && lower(difference(best, other), windows);
+	const confirmed = goal.maxAdded === undefined && other ? { confirmed: winner === "first" } : {};
+	const beside = besideText(goal, cells, best, other && { ...other, more: difference(best, other), winner });
+	return { better: kind, ...confirmed, text: `${choice}${doubtText(goal, best)} ${beside}${twice}` };
 }
 
-/** Of cells that do not fit, the one that misses the goal by less first. */
-function nearer({ targetSize, targetSpeedup }: Goal, a: FrontierCell, b: FrontierCell): number {
-	if (targetSize !== undefined) return a.bytes - b.bytes;
-	return targetSpeedup === undefined ? lossOf(a) - lossOf(b) : (b.speedup?.value ?? 0) - (a.speedup?.value ?? 0);
+/** Of cells that do not fit, the one that misses the targets by less first. */
+function nearer(
+	{ targetSize = Number.POSITIVE_INFINITY, targetCompute = 0, targetSpeedup = 0 }: Goal,
+	a: FrontierCell,
+	b: FrontierCell,
+): number {
+	const misses = (cell: FrontierCell) =>
+		[cell.bytes / targetSize, targetCompute / fewerOf(cell), targetSpeedup / (cell.speedup?.value ?? 1)].reduce(
+			(sum, ratio) => sum + Math.max(0, ratio - 1),
+			0,
+		);
+	return misses(a) - misses(b) || lossOf(a) - lossOf(b);
 }
 
-function fastestWhole(cells: readonly FrontierCell[]): string {
-	const [whole] = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => nearer({ targetSpeedup: 1 }, a, b));
-	return whole!.type === "own" ? "no type runs faster than the weights as they are" : `${cellText(whole!)} is the fastest`;
+/** Why no cell without blocks removed fits. */
+function wholeText({ targetSize = Number.POSITIVE_INFINITY, targetCompute, targetSpeedup }: Goal, cells: readonly FrontierCell[]): string {
+	if (targetCompute !== undefined) return "Quantising alone runs every block.";
+	const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes);
+	const [smallest] = whole;
+	if (!smallest || smallest.bytes > targetSize || targetSpeedup === undefined)
+		return `Quantising alone does not fit${smallest ? `: ${cellText(smallest)} is the smallest` : ""}.`;
+	const small = whole.filter(({ bytes }) => bytes <= targetSize);
+	const [fastest] = small.sort((a, b) => (b.speedup?.value ?? 0) - (a.speedup?.value ?? 0));
+	const of = small.length < whole.length ? " of that size" : "";
+	if (whole.length === 1) return "No other type was tried.";
+	return fastest!.type === "own"
+		? `Quantising alone does not fit: no type that was tried${of} runs faster than the weights as they are.`
+		: `Quantising alone does not fit: ${cellText(fastest!)} is the fastest${of}.`;
+}
+
+/** `1.25 times as fast (1.21 to 1.29)`, with the 95 % interval. */
+function speedText({ value, interval }: NonNullable<Cell["speedup"]>): string {
+	const range = interval ? ` (${formatSignificant(interval.low)} to ${formatSignificant(interval.high)})` : "";
+	return `${formatSignificant(value)} times as fast${range}`;
+}
+
+/** What the report fold, which took no part in the choice, has against it. */
+function doubtText({ maxAdded, targetSpeedup }: Goal, { report, speedup }: FrontierCell): string {
+	const more = maxAdded !== undefined && (report?.added.mean ?? 0) > maxAdded;
+	const slow = targetSpeedup !== undefined && (speedup?.interval?.low ?? targetSpeedup) < targetSpeedup;
+	return `${more ? " That is more than was asked for: the choice is made on the validation fold, where it fits." : ""}${slow ? " The interval of its speed reaches below the target." : ""}`;
 }
 
 /** The best choice beside the best of the other kind: with blocks removed, or without. */
@@ -141,29 +180,20 @@ function besideText(
 	goal: Goal,
 	cells: readonly FrontierCell[],
 	best: FrontierCell,
-	difference: (first: FrontierCell, second: FrontierCell) => MeanAndError,
-	windows: number,
+	other: (FrontierCell & { readonly more: MeanAndError; readonly winner: ReturnType<typeof lower> }) | undefined,
 ): string {
 	const pruned = best.removed.length > 0;
-	const other = bestOf(
-		goal,
-		cells.filter(({ removed }) => removed.length > 0 !== pruned),
-	);
 	const compute = "What removing blocks alone gives is less compute for each token and a smaller KV cache.";
 	if (!other) {
 		if (!pruned) return `Nothing with blocks removed fits. ${compute}`;
-		const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes)[0];
-		if (goal.targetCompute !== undefined) return "Quantising alone runs every block.";
-		if (goal.targetSpeedup !== undefined) return `Quantising alone does not fit: ${fastestWhole(cells)}.`;
-		return `Quantising alone does not fit${whole ? `: ${cellText(whole)} is the smallest` : ""}.`;
+		return wholeText(goal, cells);
 	}
-	const more = difference(best, other);
+	const { more, winner } = other;
 	if (goal.maxAdded !== undefined)
 		return pruned
 			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText((other.report ?? other).added)}.`
 			: `Removing blocks is the worse way to a small file here: the smallest with blocks removed that fits is ${cellText(other)}. ${compute}`;
 	const beyond = `${cellText(other)} adds ${natsText(more)} beyond that`;
-	const winner = lower(more, windows);
 	if (winner === "second") return `On the report fold the other way is better: ${beyond}.`;
 	if (winner === undefined) return `Neither way is better within the error: ${beyond}.${pruned ? "" : ` ${compute}`}`;
 	return pruned ? `Quantising alone costs more: ${beyond}.` : `Removing blocks is the worse choice for this goal: ${beyond}. ${compute}`;

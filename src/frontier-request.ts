@@ -15,9 +15,6 @@ import { checkSpeedup } from "./target-speedup.js";
 /** Types that are tried where none is named: one a step of about a bit. */
 const usualTypes: readonly FileType[] = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"];
 
-/** Blocks that a speed-up may need, over what it would need if they were all that runs. */
-const spare = 1.25;
-
 export interface FrontierRequest {
 	readonly types: readonly FileType[];
 	/** Blocks to remove at most. */
@@ -61,7 +58,7 @@ function goalOf(options: FrontierOptions): Goal {
 	return Object.keys(targets).length > 0 ? targets : { maxAdded: sensibleLoss };
 }
 
-function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute, targetSpeedup }: FrontierOptions): number {
+function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierOptions): number {
 	if (maxBlocks !== undefined && (!Number.isInteger(maxBlocks) || maxBlocks < 1))
 		throw new InvalidOptionError(`max-blocks must be a whole number of at least 1, got ${maxBlocks}`);
 	if (maxBlocks !== undefined && maxBlocks > blocks.maxRemovable)
@@ -72,16 +69,16 @@ function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute, targetSpeedup }:
 		const bound = maxBlocks === undefined ? `at most ${most} of ${blocks.blocks} can go` : `max-blocks allows ${most}`;
 		throw new InvalidOptionError(`target-compute ${targetCompute} needs ${needed} blocks removed, and ${bound}`);
 	}
-	// The head and the embedding run in any case, so that more blocks must go than their number says.
-	const faster = targetSpeedup === undefined ? 1 : Math.ceil(spare * blocksFor(blocks.blocks, targetSpeedup));
-	return maxBlocks ?? Math.max(needed, Math.min(blocks.maxRemovable, Math.max(faster, Math.floor(blocks.blocks / 3))));
+	return maxBlocks ?? Math.max(needed, Math.min(blocks.maxRemovable, Math.max(1, Math.floor(blocks.blocks / 3))));
 }
 
-function typesOf({ file }: Pick<Weights, "file">, { types }: FrontierOptions): readonly FileType[] {
+function typesOf({ file }: Pick<Weights, "file">, { types, targetSpeedup }: FrontierOptions): readonly FileType[] {
 	if (types === undefined) {
 		const sizes = usualTypes.map((type) => predictedBytes(file, type));
+		// Of types a larger one may be the faster one.
+		const sensible = (size: number) => targetSpeedup !== undefined || size < file.size;
 		// Where rows are no whole blocks of 256 two types may become the same one.
-		return usualTypes.filter((_, i) => sizes[i]! < file.size && sizes.indexOf(sizes[i]!) === i);
+		return usualTypes.filter((_, i) => sensible(sizes[i]!) && sizes.indexOf(sizes[i]!) === i);
 	}
 	types.forEach((type, i) => {
 		checkFileType(type);

@@ -10,6 +10,7 @@ import { finalists } from "./finalists.js";
 import { bestOf, type Cell, fits, markDominated, sorted, verdictOf } from "./frontier-choice.js";
 import { HealedSets, healedCells, reportCells } from "./frontier-heal.js";
 import { type FrontierRequest, frontierRequest } from "./frontier-request.js";
+import { forSpeed, speedupsOf } from "./frontier-speed.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
 import { asksToHeal } from "./heal-model.js";
@@ -25,7 +26,6 @@ import type { FileType } from "./runtime/quantize.js";
 import { Session, summarize } from "./session.js";
 import { SpeedComparison } from "./speed-comparison.js";
 import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
-import type { SpeedRatio } from "./storage/plan-speed.js";
 import { References, Variant, type VariantSetting } from "./variants.js";
 
 /** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
@@ -49,11 +49,12 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	const header = await readHeader(model, options);
 	const original =
 		options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, { path: model, file: header.file }, options);
-	const request = frontierRequest(header, original ?? header, options);
+	const asked = frontierRequest(header, original ?? header, options);
 	const { output } = options;
 	const inputs = [model, ...inputFiles(options), ...(original?.file.paths ?? [])];
 	const target = { overwrite: options.overwrite ?? false, inputs };
 	if (output !== undefined) await checkTarget(output, target);
+	const request = { ...asked, kmax: await forSpeed(model, header, asked.kmax, options) };
 	const masks = plannedMasks(method, header.blocks.blocks, request.kmax, options);
 	const session = await Session.open(model, options, { masks, weights: "auto" });
 	try {
@@ -123,7 +124,7 @@ async function measureGrid(
 	for (const type of ["own", ...types] as const) {
 		await using(await open(type, type === "own" ? source : whole), async (variant) => {
 			const all: Cell[] = [];
-			const speedups = comparison && (await speedupsOf(session, comparison, variant, sets));
+			const speedups = comparison && (await speedupsOf(session.model, comparison, variant, sets));
 			for (const [i, found] of (await variant.measure("validation", [[], ...sets])).entries()) {
 				const removed = i === 0 ? [] : sets[i - 1]!;
 				const figures = figuresOf(found, reference.validation, sources.validation);
@@ -147,23 +148,6 @@ async function measureGrid(
 	return { cells, reported, reference };
 }
 
-/** Seconds that the speed of one combination may take. */
-const speedSeconds = 3;
-
-/** How many times as fast as the model this type of it is: whole, and without each of the sets. */
-async function speedupsOf(
-	{ model: own }: Session,
-	comparison: SpeedComparison,
-	variant: Variant<Fold>,
-	sets: readonly (readonly number[])[],
-): Promise<SpeedRatio[]> {
-	const model = variant.type === "own" ? own : await variant.model();
-	const pruned = sets.map((removed) => ({ model, removed }));
-	const sides = variant.type === "own" ? pruned : [{ model }, ...pruned];
-	const measured = await comparison.ratios(sides, speedSeconds * (sides.length + 1));
-	return variant.type === "own" ? [{ value: 1 }, ...measured] : measured;
-}
-
 async function using<T>(variant: Variant<Fold>, work: (variant: Variant<Fold>) => Promise<T>): Promise<T> {
 	try {
 		return await work(variant);
@@ -182,7 +166,7 @@ function resultOf(
 	session: Session,
 	original: Weights | undefined,
 	{ cells, reported, reference }: Grid,
-	{ goal }: FrontierRequest,
+	{ goal, kmax }: FrontierRequest,
 	options: FrontierOptions,
 ): Omit<FrontierResult, "seconds"> {
 	const whole = original ?? weightsOf(session);
@@ -196,6 +180,7 @@ function resultOf(
 		const [one, other] = [foundOf.get(a), foundOf.get(b)];
 		return one && other ? pairedDifference(one, other, sources.report) : { mean: null, standardError: null };
 	};
+	const verdict = verdictOf(goal, marked, best, difference, report.count, sourceQuantized);
 	return {
 		model: summarize(session.model),
 		reference: {
@@ -210,19 +195,25 @@ function resultOf(
 		text: { source: session.calibration.source, validation: validation.count, report: report.count, length: report.length },
 		cells: sorted(marked, best),
 		...(best ? { best } : {}),
-		verdict: verdictOf(goal, marked, best, difference, report.count, sourceQuantized),
-		commands: best ? commandsOf(session.model.path, best, options) : [],
+		verdict: { ...verdict, text: verdict.text + (best || kmax >= session.model.blocks.maxRemovable ? "" : ` ${allowMore}`) },
+		commands: best ? commandsOf(session.model.path, best, options, sourceQuantized) : [],
 	};
 }
 
+const allowMore = "More blocks may be removed with --max-blocks.";
+
 /** How the best choice is written. What only quantises is llama.cpp's own program's to do. */
-function commandsOf(model: string, { type, removed, healed }: FrontierCell, options: FrontierOptions): string[] {
+function commandsOf(model: string, { type, removed, healed }: FrontierCell, options: FrontierOptions, twice: boolean): string[] {
 	const { quantizeFrom, healTokens, healType } = options;
 	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
 	if (removed.length > 0) {
+		// What its figures are of, and its fit to the same text.
+		const { calibration, windows, windowLength, seed, threads, gpuLayers, allowUnknownArchitecture } = options;
+		const text = { calibration, windows, windowLength, seed, threads, gpuLayers, allowUnknownArchitecture };
 		const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };
 		const heal = healed ? { heal: true, healTokens, healType } : {};
-		return [commandLine(model, name, { remove: [...removed], ...heal, ...quantize })];
+		return [commandLine(model, name, { remove: [...removed], ...text, ...heal, ...quantize })];
 	}
-	return type === "own" ? [] : [`llama-quantize ${quoted(quantizeFrom ?? model)} ${quoted(name)} ${type}`];
+	const again = twice ? "--allow-requantize " : "";
+	return type === "own" ? [] : [`llama-quantize ${again}${quoted(quantizeFrom ?? model)} ${quoted(name)} ${type}`];
 }

@@ -66,7 +66,7 @@ export function textSections(pairs: readonly ContinuationPair[]): {
 			marks: { before: names(marks[i]!.before), after: names(marks[i]!.after) },
 		})),
 		textCheck: {
-			conditions: `At most ${writtenTokens} tokens after each prompt, by each model greedily and sampled once at temperature ${sampledTemperature} with the same seed. Scripts are told apart, languages are not.`,
+			conditions: `At most ${writtenTokens} tokens after each prompt, by each model greedily and sampled once at temperature ${sampledTemperature} with the same seed. Another language than the prompt's is seen where prompt and text have 60 letters or more.`,
 			...{ texts, kinds, distinct: { before: distinct("before"), after: distinct("after") } },
 		},
 		collapse: findings.map(({ kind, pair, detail }) => {

@@ -17,6 +17,16 @@ export const targetSpeedupOptions = {
 	),
 } as const;
 
+/** The same of a frontier, which compares what there is. */
+export const frontierSpeedupOptions = {
+	...targetSpeedupOptions,
+	"target-speedup": valueOption(
+		"How many times as fast as the model as it is at least, such as 1.3; every combination is measured on this machine",
+		groups.amount,
+		numberOption("target-speedup", { min: 1, max: 1000 }),
+	),
+} as const;
+
 /** `--no-samples` arrives as `false`. */
 const samplesOption = (value: unknown): number | undefined => (value === false ? 0 : integerOption("samples", { max: 64 })(value));
 

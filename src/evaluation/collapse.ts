@@ -98,7 +98,7 @@ export function marksOf({ tokens, text }: Continuation, prompt: string): Mark[] 
 
 /** So many letters tell a language. */
 const languageLetters = 60;
-/** How near the next likely language, or the prompt's, may come to the likeliest one (1) for it to be clear. */
+/** A language that is so likely beside the likeliest one (1) may be meant, too. */
 const clearly = 0.9;
 
 /**
@@ -115,12 +115,10 @@ export function languagesOf(text: string): { name: string; likelihood: number }[
 const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
 
 function foreignLanguage(text: string, prompt: string): string | undefined {
-	const [own, next] = languagesOf(prompt);
-	const found = languagesOf(text);
-	const [likeliest] = found;
-	if (!own || !likeliest || (next && next.likelihood > clearly)) return undefined;
-	const likelihood = found.find(({ name }) => name === own.name)?.likelihood ?? 0;
-	return likelihood > clearly ? undefined : `it reads as ${likeliest.name}, and the prompt as ${own.name}`;
+	// Related languages come close to one another: any that either may be in counts.
+	const [own, found] = [prompt, text].map((one) => languagesOf(one).filter(({ likelihood }) => likelihood > clearly));
+	if (own!.length === 0 || found!.length === 0 || found!.some(({ name }) => own!.some((one) => one.name === name))) return undefined;
+	return `it reads as ${found![0]!.name}, and the prompt as ${own![0]!.name}`;
 }
 
 function foreignScript(text: string, prompt: string): string | undefined {

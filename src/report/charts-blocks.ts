@@ -35,11 +35,12 @@ export function contributionsFigure({ blocks: { list, unit, estimator }, model }
 		title: "Contribution of each block",
 		description: `Bars for blocks 0 to ${model.blocks - 1}: ${title}, with 95 % intervals where they are known. Least needed: ${leastOf(known)}.`,
 		draw: (width, size) => {
-			const rows = labelRows(cut, width / model.blocks);
+			const rows = labelRows(cut, (width - marginLeft - marginRight) / (model.blocks + 0.2));
 			const above = cut.length > 0 ? labelHeight * (1 + Math.max(0, ...rows.values())) : 0;
 			return {
 				height: (size === "wide" ? 260 : 220) + Math.max(0, above - labelHeight),
-				marginLeft: 52,
+				marginLeft,
+				marginRight,
 				// Not the band scale of bars: blocks are numbers, and ticks are left out where there are many.
 				x: {
 					domain: [-0.6, model.blocks - 0.4],
@@ -119,6 +120,8 @@ export function contributionsFigure({ blocks: { list, unit, estimator }, model }
 const lowOf = ({ contribution = 0, interval }: ReportBlock) => Math.min(contribution, interval?.low ?? contribution);
 const highOf = ({ contribution = 0, interval }: ReportBlock) => Math.max(contribution, interval?.high ?? contribution);
 
+const marginLeft = 52;
+const marginRight = 20;
 const labelHeight = 14;
 const labelWidth = 44;
 

@@ -17,24 +17,53 @@ const mostLimits = 3;
 
 /** The verdict and the figures behind it, without the names of files. */
 export function summaryText(report: Report, style: TextStyle = {}): string {
-	const { verdict, gate, collapse, alternatives } = report;
+	const { verdict, gate, collapse } = report;
 	const { width = 80 } = style;
 	const color = verdict.trade === "sensible" ? "green" : verdict.trade === "costly" ? "yellow" : "red";
 	const parts = [paint("bold", wrapped(verdict.headline, width), style), paint(color, wrapped(verdict.reason, width), style)];
-	if (alternatives) parts.push(wrapped(alternatives.verdict, width));
 	parts.push("", rowsTable(report, style).trimEnd());
 	if (report.speed) parts.push(wrapped(speedLine(report.speed), width));
-	const quantised = quantisedText(report);
-	if (quantised) parts.push(wrapped(quantised, width));
-	if (report.heal) parts.push(wrapped(healText(report.heal), width));
-	for (const figure of (gate ?? []).slice(0, mostLimits)) parts.push(paint(figure.met ? "green" : "red", gateLine(figure), style));
+	const [missed, ...others] = (gate ?? []).filter(({ met }) => !met);
+	if (missed) parts.push(paint("red", `${gateLine(missed)}${others.length > 0 ? `; and ${others.length} more` : ""}`, style));
 	if (collapse && collapse.length > 0) {
 		const texts = collapse.length === 1 ? "1 text" : `${collapse.length} texts`;
 		parts.push(paint("red", `${texts} collapsed: ${kindsOf(collapse)}`, style));
 	}
-	const lines = parts.join("\n").split("\n").length;
-	parts.push(...detailLines(report, screen - otherLines - lines, style));
+	const count = () => parts.join("\n").split("\n").length;
+	parts.push(...thatFit(furtherTexts(report, width, style), screen - otherLines - count()));
+	parts.push(...detailLines(report, screen - otherLines - count(), style));
 	return `${parts.join("\n")}\n`;
+}
+
+/** What is said where there is room, the most telling first, each with its name. */
+function furtherTexts(report: Report, width: number, style: TextStyle): [name: string, text: string][] {
+	const { alternatives, heal, gate } = report;
+	const quantised = quantisedText(report);
+	const met = (gate ?? []).filter((figure) => figure.met).slice(0, mostLimits);
+	const texts: [string, string][] = [];
+	if (alternatives) texts.push(["quantising instead", wrapped(alternatives.verdict, width)]);
+	if (quantised) texts.push(["quantising", wrapped(quantised, width)]);
+	if (heal) texts.push(["healing", wrapped(healText(heal), width)]);
+	if (met.length > 0) texts.push(["limits that are met", met.map((figure) => paint("green", gateLine(figure), style)).join("\n")]);
+	return texts;
+}
+
+/** Of texts those that so many lines hold, and a line that names the others. */
+function thatFit(texts: readonly (readonly [name: string, text: string])[], room: number): string[] {
+	const linesOf = (text: string) => text.split("\n").length;
+	const all = texts.reduce((sum, [, text]) => sum + linesOf(text), 0);
+	let left = all <= room ? room : room - 1;
+	const shown: string[] = [];
+	const more: string[] = [];
+	for (const [name, text] of texts) {
+		left -= linesOf(text);
+		if (left >= 0) shown.push(text);
+		else {
+			left += linesOf(text);
+			more.push(name);
+		}
+	}
+	return more.length === 0 ? shown : [...shown, `The report has more: ${more.join(", ")}.`];
 }
 
 /** What is shown where so many lines are left for it. */
@@ -42,6 +71,7 @@ function detailLines({ quality, surrogate }: Report, room: number, style: TextSt
 	const rows = (quality?.sources ?? []).map(({ before, after, ...rest }) => ({ ...rest, full: before, removed: after }));
 	const line = surrogate ? [surrogateLine(surrogate).trimEnd()] : [];
 	if (rows.length === 0) return line;
+	if (room < 1) return [];
 	if (rows.length + 2 > room) return [`${rows.length} sources: the report has each.`];
 	return ["", sourcesTable(rows, style).trimEnd(), ...(rows.length + 2 + line.length > room ? [] : line)];
 }

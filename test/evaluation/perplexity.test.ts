@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../src/apply.js";
 import { CalibrationError, InvalidOptionError } from "../../src/errors.js";
 import { evaluateModel, summarizeLosses } from "../../src/evaluation/perplexity.js";
 import { Model } from "../../src/runtime/model.js";
-import { fixturePath, fixtureWindows, perplexityTool } from "../helpers/fixture.js";
+import { fixturePath, fixtureWindows, perplexityTool, plainDecodeTool } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 const folder = tempFolder();
@@ -41,6 +41,26 @@ describe("evaluateModel", () => {
 		const result = await evaluateModel(model, { text, context, threads: 2 });
 		expect(result.preset).toBe("llama-perplexity");
 		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual(printed(model, context));
+	});
+
+	it.skipIf(!existsSync(plainDecodeTool)).each([
+		["the model", fixturePath],
+		["a pruned model", pruned],
+	])("scores all positions as a plain sum over the logits does, of %s", async (_, path) => {
+		const model = await Model.load(path, { threads: 2 });
+		const all = model.tokenize(readFileSync(text, "utf8"));
+		const { addBos, bos } = model.facts;
+		await model.dispose();
+		// As llama-perplexity does.
+		if (addBos) for (let i = 0; i < all.length; i += 128) all[i] = bos!;
+		const result = await evaluateModel(path, { text, context: 128, preset: "full", threads: 2 });
+		const tokens = join(folder, "tokens.bin");
+		writeFileSync(tokens, Buffer.from(all.slice(0, 128 * result.windows).buffer));
+		const { stdout, stderr } = spawnSync(plainDecodeTool, [path, tokens, "128", "128", "2", "1", "1"], { encoding: "utf8" });
+		const { windows, loss } = JSON.parse(stdout || stderr) as { windows: number; loss: number };
+		expect(windows).toBe(result.windows);
+		// Single precision, and other batches.
+		expect(Math.abs(result.loss - loss)).toBeLessThan(1e-3);
 	});
 
 	it("gives the same under a mask as for the file without these blocks", async () => {

@@ -14,6 +14,8 @@ export const blocks = 12;
 /** Compiled command line and public entry: what users run, and what child processes and workers import. */
 export const mainPath = inRepository("dist/cli/main.js");
 export const entryUrl = new URL("../../dist/index.js", import.meta.url).href;
+/** llama_decode and nothing else, and a plain sum over the logits (bench/plain_decode.cpp). */
+export const plainDecodeTool = inRepository("build/cpu/plain-decode");
 export const perplexityTool = inRepository("build/cpu/llama.cpp/tools/perplexity/llama-perplexity");
 
 /** The first of the ten windows of 128 tokens on which the fixture's game was measured. */

@@ -92,8 +92,22 @@ describe("dominated", () => {
 });
 
 describe("the verdict", () => {
+	it("says where the report fold does not confirm the choice", () => {
+		const goal = { targetSize: 500 };
+		const cells = grid(goal);
+		const best = bestOf(goal, cells);
+		const verdict = (mean: number) => verdictOf(goal, cells, best, () => ({ mean, standardError: 0.01 }), 10, false);
+		expect([0.2, 0, -0.2].map((mean) => verdict(mean).confirmed)).toEqual([true, false, false]);
+		const reported = { ...cell("Q4_K_M", 0, 300, 0.05, { maxAdded: 0.1 }), report: cell("Q4_K_M", 0, 300, 0.13) };
+		const [only] = markDominated([reported]);
+		expect(verdictOf({ maxAdded: 0.1 }, [only!], only, () => ({ mean: 0, standardError: 0 }), 9, false).text).toContain(
+			"0.130 ± 0.010 nats per token on the report fold. That is more than was asked for",
+		);
+	});
+
 	it("says where pruning is the worse choice", () => {
 		const { verdict } = judge({ targetSize: 500 });
+		expect(verdict.confirmed).toBe(true);
 		expect(verdict.better).toBe("quantizing");
 		expect(verdict.text).toMatch(/Best for the goal \(at most 500 B\): Q4_K_M \(300 B\), which adds 0\.050 ± 0\.010/);
 		expect(verdict.text).toMatch(/Removing blocks is the worse choice for this goal: Q8_0 without blocks 1-2 \(430 B\) adds 0\.252/);
@@ -123,6 +137,25 @@ describe("the verdict", () => {
 			/Best for the goal \(generation 1\.22 times as fast\): the weights as they are without blocks 1-2 \(800 B, 1\.25 times as fast\)/,
 		);
 		expect(verdict.text).toContain("Quantising alone does not fit: Q8_0 (530 B, 1.20 times as fast) is the fastest.");
+		const small = judge({ targetSpeedup: 1.3, speedupOf: "generation", targetSize: 500 }).verdict;
+		expect(small.text).toContain("Quantising alone does not fit: Q2_K (200 B, 1.10 times as fast) is the fastest of that size.");
+		// Of what misses two targets the one that misses by less: not the smallest.
+		expect(judge({ targetSpeedup: 1.48, speedupOf: "generation", targetSize: 420 }).verdict.text).toMatch(
+			/Nearest: Q8_0 without blocks 1-2 \(430 B, 1\.50 times/,
+		);
+		const wide = { ...cell("own", 2, 800, 0.3, { targetSpeedup: 1.2 }), speedup: { value: 1.25, interval: { low: 1.1, high: 1.4 } } };
+		const [only] = markDominated([wide]);
+		const text = verdictOf(
+			{ targetSpeedup: 1.2, speedupOf: "prompt" },
+			[only!],
+			only,
+			() => ({ mean: 0, standardError: 0 }),
+			9,
+			false,
+		).text;
+		expect(text).toContain(
+			"1.25 times as fast (1.10 to 1.40)), which adds 0.300 ± 0.010 nats per token. The interval of its speed reaches below",
+		);
 		expect(judge({ targetSpeedup: 2, speedupOf: "prompt" }).verdict.text).toMatch(
 			/^Nothing that was measured fits the goal \(prompts 2 times as fast\)\. Nearest: Q8_0 without blocks 1-2 \(430 B, 1\.50 times as fast\)/,
 		);

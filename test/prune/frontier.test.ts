@@ -77,7 +77,7 @@ describe("findFrontier", () => {
 		expect(result.best!.removed).toHaveLength(2);
 		expect(result.cells.filter(({ fits }) => fits).every(({ removed }) => removed.length === 2)).toBe(true);
 		expect(result.verdict.text).toMatch(/1\.2 times fewer blocks.*Quantising alone runs every block/);
-		expect(result.commands[0]).toContain(`--remove ${blocksArgument(result.best!.removed)}`);
+		expect(result.commands[0]).toContain(`--remove ${blocksArgument(result.best!.removed)} --windows ${small.windows}`);
 	});
 
 	it("measures the speed of every combination where a speed-up is asked for", async () => {
@@ -145,6 +145,14 @@ describe("findFrontier", () => {
 		});
 		expect(twice.sourceQuantized).toBe(true);
 		expect(twice.verdict.text).toContain("quantised twice");
+		const small = await findFrontier(fixturePath, {
+			...options,
+			types: ["Q2_K"],
+			targetSize: cellOf(twice, "own", 0).bytes - 1000,
+			windows: 6,
+		});
+		expect(small.best).toMatchObject({ type: "Q2_K", removed: [] });
+		expect(small.commands).toEqual([expect.stringMatching(/^llama-quantize --allow-requantize .* Q2_K$/)]);
 		expect(warnings.join()).toContain("quantised already");
 	});
 

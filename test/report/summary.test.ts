@@ -19,13 +19,14 @@ describe("the terminal summary", () => {
 		expect(text).toMatch(/^blocks +30 +24 +-6$/m);
 		expect(text).toMatch(/^parameters +134\.5 M +113\.3 M +-15\.8 %$/m);
 		expect(text).toContain("\nSpeed: generation x 1.22, prompt x 1.25; memory -13.9 %, KV cache -20.2 %.\n");
-		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24 ± 0.050\n");
+		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24 ± 0.050; and 1 more\n");
 		expect(text).toContain("1 text collapsed: loop\n");
 	});
 
 	it("says what of a quantised file's figures is the removal", () => {
 		const quality = { ...report.quality!, quantized: { type: "Q4_K_M", from: "f16.gguf" } };
-		const text = summaryText({ ...report, quality }, { width: 200 });
+		const { gate, collapse, alternatives, ...usual } = report;
+		const text = summaryText({ ...usual, quality }, { width: 200 });
 		expect(text).toMatch(/^report fold, Q4_K_M +before +after +change$/m);
 		expect(text).toContain(
 			"\nQuantised to Q4_K_M from the weights of f16.gguf, measured as written; removing the blocks alone adds 0.805 ± 0.050.\n",
@@ -36,6 +37,8 @@ describe("the terminal summary", () => {
 	it("fits a screen of 24 lines of 80 columns, but for long names", () => {
 		// What a run without the other measurements has; seven lines name the method, files and time.
 		const { gate, collapse, alternatives, ...usual } = report;
+		expect(summaryText(report).split("\n").length + 7).toBeLessThanOrEqual(25);
+		expect(summaryText(report)).toMatch(/^The report has more: /m);
 		for (const one of [usual, { ...usual, surrogate: undefined, quality: { ...usual.quality!, sources: undefined } }]) {
 			const lines = summaryText(one as typeof report, { width: 80 })
 				.trimEnd()
@@ -62,7 +65,8 @@ describe("the terminal summary", () => {
 
 	it("counts many sources instead of listing them", () => {
 		const source = report.quality!.sources![0]!;
-		const many = { ...report, quality: { ...report.quality!, sources: Array(9).fill(source) } };
+		const { gate, collapse, alternatives, ...usual } = report;
+		const many = { ...usual, quality: { ...report.quality!, sources: Array(9).fill(source) } };
 		expect(summaryText(many)).toContain("9 sources: the report has each.\n");
 	});
 });

@@ -6,7 +6,7 @@ import { defineCommand, groups, measureOptions, modelPositional, overwriteOption
 import { healOptions } from "../heal-options.js";
 import { quantizeFromOption, targetSizeOption, typesOption } from "../quantize-options.js";
 import { frontierText } from "../quantized-views.js";
-import { targetSpeedupOptions } from "../speed-options.js";
+import { frontierSpeedupOptions } from "../speed-options.js";
 
 const { objective: _objective, questions: _questions, limit: _limit, ...searchOptions } = measureOptions;
 
@@ -20,7 +20,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 				groups.amount,
 				numberOption("target-compute", { min: 1 }),
 			),
-			...targetSpeedupOptions,
+			...frontierSpeedupOptions,
 			"max-blocks": valueOption(
 				"Blocks to remove at most [default: a third, or what a target may need]",
 				groups.amount,
