@@ -2,8 +2,8 @@
 //                  [--quick] [--output FILE]
 //
 // Ratios of the evaluator against plain llama_decode, masks one by one, all blocks executed, and the two tools that a user has
-// today. Each ratio's parts are measured in the same run. Prints and writes JSON; what other runs of the day, the commit and the machine
-// have written for other models, weights, windows and designs stays in the file.
+// today. Each ratio's parts are measured in the same run. Prints and writes JSON; what other runs on the machine have written for
+// other models, weights, windows and designs stays in the file, with its date and commit.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -37,7 +37,11 @@ const known = {
 };
 const text = join(shared, "text", "moby-dick.txt");
 
-const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+const median = (list) => {
+	const sorted = [...list].sort((a, b) => a - b);
+	const middle = sorted.length / 2;
+	return (sorted[Math.floor(middle - 0.5)] + sorted[Math.floor(middle)]) / 2;
+};
 /** Null for what was not measured. */
 const round = (value, digits = 3) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
 
@@ -90,9 +94,9 @@ async function throughput(model, path, windows, shape) {
 	// Of another mask in the same call: no context is made for it. It shares no beginning with the full one.
 	const pair = [...full, Coalition.ofRemoved(blocks, [0])];
 	const rows = { plain: [], evaluator: [], pair: [], oneBlock: [], quarter: [], noLogits: [] };
-	// Small models are quick, and their figures scatter: twenty seconds of them, or two rounds.
+	// Small models are quick, and their figures scatter.
 	const [first] = plainDecode(path, windows, shape);
-	const rounds = options.quick ? 1 : Math.max(2, Math.min(40, Math.round(5 / first)));
+	const rounds = options.quick ? 1 : Math.max(5, Math.min(40, Math.round(5 / first)));
 	for (let i = 0; i < rounds; i++) {
 		rows.plain.push(...plainDecode(path, windows, shape));
 		rows.evaluator.push((await timed(() => evaluator.evaluate(full, windows))).seconds);
@@ -154,15 +158,25 @@ async function design(name, masks, context) {
 	const few = options.quick || speed.fullSeconds > 3 ? 4 : 8;
 	const sample = speed.fullSeconds < 0.2 ? masks : sampleOf(masks, few);
 	const alone = (share) => (size(masks) / size(sample)) * measureApart(path, windows, shape, sample, { alone: true, share }).seconds;
-	const aloneAll = alone();
-	const aloneQuarter = options["no-quarter"] ? Number.NaN : alone(0.25);
+	const paceNow = () => median(plainDecode(path, windows, shape)) / speed.fullSeconds;
+	/** Seconds at the pace of the throughput: the machine may be another one by now. */
+	const steady = (work) => {
+		const before = paceNow();
+		const seconds = work();
+		return seconds / ((before + paceNow()) / 2);
+	};
+	const aloneAll = steady(() => alone());
+	const aloneQuarter = options["no-quarter"] ? Number.NaN : steady(() => alone(0.25));
 	const allBlocks = masks.length * speed.fullSeconds * all.pace;
 	const allBlocksQuarter = masks.length * (speed.fullSeconds - speed.headSeconds + speed.headQuarterSeconds) * quarter.pace;
 	// (c) a user's tools, on a smaller sample; llama-perplexity cannot score a quarter
 	const cut = masks.filter((mask) => mask.removed().length > 0 && mask.removed().length < blocks);
-	const user = sampleOf(cut, options.quick ? 1 : few === 4 ? 2 : 3).map((mask) =>
-		quantizeAndPerplexity(path, mask.removed(), text, { length: windows.length, windows: windows.count, threads: shape.threads }),
+	const user = sampleOf(cut, options.quick ? 1 : 3).map((mask) =>
+		steady(() =>
+			quantizeAndPerplexity(path, mask.removed(), text, { length: windows.length, windows: windows.count, threads: shape.threads }),
+		),
 	);
+	const [steadySeconds, steadyQuarter] = [all.seconds / all.pace, quarter.seconds / quarter.pace];
 	const tools = median(user) * masks.length;
 	const row = {
 		name,
@@ -180,12 +194,13 @@ async function design(name, masks, context) {
 		overBoundWithGraphs: round(all.seconds / (bound + graphs), 2),
 		quarterOverBound: round(quarter.seconds / boundQuarter, 2),
 		quarterOverBoundWithGraphs: round(quarter.seconds / (boundQuarter + graphs), 2),
-		alone: round(aloneAll / all.seconds, 2),
+		quarterPace: round(quarter.pace),
+		alone: round(aloneAll / steadySeconds, 2),
 		allBlocks: round(allBlocks / all.seconds, 2),
-		userTools: round(tools / all.seconds, 2),
-		aloneQuarter: round(aloneQuarter / quarter.seconds, 2),
+		userTools: round(tools / steadySeconds, 2),
+		aloneQuarter: round(aloneQuarter / steadyQuarter, 2),
 		allBlocksQuarter: round(allBlocksQuarter / quarter.seconds, 2),
-		userToolsQuarter: round(tools / quarter.seconds, 2),
+		userToolsQuarter: round(tools / steadyQuarter, 2),
 		peakMegabytes: round(all.peakBytes / 2 ** 20, 0),
 		quarterPeakMegabytes: round(quarter.peakBytes / 2 ** 20, 0),
 	};
@@ -229,10 +244,18 @@ async function benchModel(name, shapes) {
 			const speed = await throughput(model, path, windows, shape);
 			const one = measureApart(path, windows, shape, [full]);
 			process.stderr.write(`${name} ${count}x${length} ${JSON.stringify({ shape, speed })}\n`);
-			const result = { windows: `${count}x${length}`, shape, speed, maskPeakMegabytes: round(one.peakBytes / 2 ** 20, 0), designs: [] };
+			const made = { date: report.date, commit: report.versions.commit };
+			const result = {
+				windows: `${count}x${length}`,
+				...made,
+				shape,
+				speed,
+				maskPeakMegabytes: round(one.peakBytes / 2 ** 20, 0),
+				designs: [],
+			};
 			entry.results.push(result);
 			for (const [label, batch] of batchesOf(blocks)) {
-				result.designs.push({ ...(await design(label, batch, { blocks, path, windows, shape, speed })), speed });
+				result.designs.push({ ...(await design(label, batch, { blocks, path, windows, shape, speed })), ...made, speed });
 				save();
 			}
 		}
@@ -241,10 +264,10 @@ async function benchModel(name, shapes) {
 	}
 }
 
-/** What another run of the day on this machine has measured stays, unless this one measured it again. */
+/** What another run on this machine has measured stays with its date and commit, unless this one measured it again. */
 function merged(before, now) {
-	const same = ({ machine, versions, quick }) => JSON.stringify([machine, versions, quick]);
-	if (!before || before.date !== now.date || same(before) !== same(now)) return now;
+	const same = ({ machine, quick }) => JSON.stringify([machine, quick]);
+	if (!before || same(before) !== same(now)) return now;
 	const models = before.models.slice();
 	for (const model of now.models) {
 		const known = models.find((other) => other.model === model.model && other.weights === model.weights);
