@@ -96,9 +96,14 @@ export function collapseSection(collapse: NonNullable<Report["collapse"]>): Sect
 
 type Marks = NonNullable<NonNullable<Report["samples"]>[number]["marks"]>;
 
+/** A model that writes nothing but line ends would fill the page: three empty lines or more are counted instead. JSON has the text. */
+export function withoutGaps(text: string): string {
+	return text.replace(/\n(?:[^\S\n]*\n){3,}/g, (gap) => `\n[${gap.split("\n").length - 2} empty lines]\n`);
+}
+
 function sideBySide(title: string, prompt: string, before: string, after: string, marks?: Marks) {
 	const side = (name: string, text: string, kinds: Marks["before"] = []) =>
-		html`<div><h4>${name}${kinds.map((kind) => html` <span class="bad">✕ ${kind}</span>`)}</h4><p class="text" dir="auto">${text === "" ? html`<em>(nothing)</em>` : text}</p></div>`;
+		html`<div><h4>${name}${kinds.map((kind) => html` <span class="bad">✕ ${kind}</span>`)}</h4><p class="text" dir="auto">${text === "" ? html`<em>(nothing)</em>` : withoutGaps(text)}</p></div>`;
 	return html`<h3>${title}</h3>
 <div class="prompt"><h4>Prompt</h4><p class="text" dir="auto">${prompt}</p></div>
 <div class="pair">${side("Before", before, marks?.before)}${side("After", after, marks?.after)}</div>

@@ -1,11 +1,18 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
 import { reportHtml } from "../../src/report/html.js";
+import { withoutGaps } from "../../src/report/html-extras.js";
 import { escapeHtml, html, visible } from "../../src/report/tags.js";
 import { hostile, madeUpReport } from "../helpers/report.js";
 
 const documentOf = (page: string) => parseHTML(page).document;
 const textOf = (element: { textContent: string | null } | null) => (element?.textContent ?? "").replace(/\s+/g, " ").trim();
+
+it("counts empty lines of a text where they would fill the page", () => {
+	expect(withoutGaps("a\n\n\nb")).toBe("a\n\n\nb");
+	expect(withoutGaps("a\n\n \n\t\n\nb\n\nc")).toBe("a\n[4 empty lines]\nb\n\nc");
+	expect(withoutGaps("\n".repeat(30))).toBe("\n[29 empty lines]\n");
+});
 
 describe("the template", () => {
 	it("escapes what is put in, once", () => {
