@@ -1,5 +1,4 @@
 // The calibration windows of a run: drawn or read, own samples kept for the next run.
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { MeasureOptions } from "./api.js";
 import { type Calibration, calibrate, type FoldName, foldNames, oneSource } from "./calibration/index.js";
@@ -7,6 +6,7 @@ import { InvalidOptionError } from "./errors.js";
 import type { Model } from "./runtime/model.js";
 import { llamaPin } from "./runtime/paths.js";
 import { makeWindows } from "./runtime/windows.js";
+import { hashOf } from "./storage/hash.js";
 import { writeAtomically } from "./storage/atomic-file.js";
 import { windowsPath } from "./storage/runs.js";
 
@@ -40,9 +40,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 		});
 	if (options.calibration && options.calibration.length > 0) return draw();
 	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
-	const name = createHash("sha256")
-		.update(JSON.stringify([samplerVersion, llamaPin.commit, counts, length, seed]))
-		.digest("hex");
+	const name = hashOf([samplerVersion, llamaPin.commit, counts, length, seed]);
 	const file = windowsPath(folder, name);
 	const kept = await readKept(file, length);
 	if (kept) return kept;

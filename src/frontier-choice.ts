@@ -1,7 +1,7 @@
 // Which cell of a frontier is the best for a goal, which are dominated, and what to say of it. Pure: reads cells, measures nothing.
 import type { Dominated, FrontierCell, FrontierResult } from "./frontier-api.js";
 import { lower } from "./model-figures.js";
-import { formatBlocks, formatBytes, formatDifference, formatSignificant } from "./report/format.js";
+import { formatBlocks, formatBytes, formatDifference, formatSpeedup } from "./report/format.js";
 import type { MeanAndError } from "./storage/plan-quantized.js";
 
 export type Goal = FrontierResult["goal"];
@@ -81,7 +81,7 @@ export function cellText({
 }: Pick<Cell, "type" | "removed" | "healed" | "bytes" | "speedup">): string {
 	const weights = type === "own" ? "the weights as they are" : type;
 	const blocks = removed.length === 0 ? "" : ` without block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
-	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${speedText(speedup)}` : "";
+	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${formatSpeedup(speedup)}` : "";
 	return `${weights}${blocks}${healed ? ", healed" : ""} (${formatBytes(bytes)}${speed})`;
 }
 
@@ -126,9 +126,10 @@ export function verdictOf(
 		goal,
 		cells.filter(({ removed }) => removed.length > 0 !== best.removed.length > 0),
 	);
-	const winner = other && lower(difference(best, other), windows);
+	const more = other && difference(best, other);
+	const winner = more && lower(more, windows);
 	const confirmed = goal.maxAdded === undefined && other ? { confirmed: winner === "first" } : {};
-	const beside = besideText(goal, cells, best, other && { ...other, more: difference(best, other), winner });
+	const beside = besideText(goal, cells, best, other && { ...other, more: more!, winner });
 	return { better: kind, ...confirmed, text: `${choice}${doubtText(goal, best)} ${beside}${twice}` };
 }
 
@@ -160,12 +161,6 @@ function wholeText({ targetSize = Number.POSITIVE_INFINITY, targetCompute, targe
 	return fastest!.type === "own"
 		? `Quantising alone does not fit: no type that was tried${of} runs faster than the weights as they are.`
 		: `Quantising alone does not fit: ${cellText(fastest!)} is the fastest${of}.`;
-}
-
-/** `1.25 times as fast (1.21 to 1.29)`, with the 95 % interval. */
-function speedText({ value, interval }: NonNullable<Cell["speedup"]>): string {
-	const range = interval ? ` (${formatSignificant(interval.low)} to ${formatSignificant(interval.high)})` : "";
-	return `${formatSignificant(value)} times as fast${range}`;
 }
 
 /** What the report fold, which took no part in the choice, has against it. */

@@ -1,5 +1,4 @@
 // Healed cells of a frontier: each set is healed once, on the model's own weights, and measured in every type of weights.
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { FrontierOptions } from "./api.js";
 import { checkHealedWeights, healSet } from "./deliver-healed.js";
@@ -14,6 +13,7 @@ import { figuresOf } from "./model-figures.js";
 import { hashWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
 import { writeAtomically } from "./storage/atomic-file.js";
+import { hashOf } from "./storage/hash.js";
 import { type PlanHeal, readKeptHeal } from "./storage/plan-heal.js";
 import { keptHealPath } from "./storage/runs.js";
 import type { HealedWeights, Variant } from "./variants.js";
@@ -81,8 +81,6 @@ export class HealedSets implements HealedWeights {
 		return section;
 	}
 }
-
-const hashOf = (parts: unknown) => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 
 /** What cells are held against. */
 export interface CellReference {

@@ -1,11 +1,11 @@
 // The text that matrices are fitted to: the model's own samples, kept for the next run.
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { JobOptions } from "./api.js";
 import { ownSamples } from "./calibration/index.js";
 import type { Model } from "./runtime/model.js";
 import { llamaPin } from "./runtime/paths.js";
 import { makeWindows, type TokenWindows } from "./runtime/windows.js";
+import { hashOf } from "./storage/hash.js";
 import { writeAtomically } from "./storage/atomic-file.js";
 import { windowsPath } from "./storage/runs.js";
 
@@ -38,9 +38,7 @@ export async function healWindows(
 	{ seed, count, length }: HealText,
 	options: JobOptions,
 ): Promise<TokenWindows> {
-	const key = createHash("sha256")
-		.update(JSON.stringify(["heal", version, llamaPin.commit, count, length, seed]))
-		.digest("hex");
+	const key = hashOf(["heal", version, llamaPin.commit, count, length, seed]);
 	const file = windowsPath(folder, key);
 	const kept = await readFile(file, "utf8").then(
 		(text) => tokensOf(text, count * length),

@@ -1,7 +1,7 @@
 // Where plans go: beside the model that they describe, or among the kept runs.
-import { createHash } from "node:crypto";
 import { FileError } from "./errors.js";
 import type { Session } from "./session.js";
+import { hashOf } from "./storage/hash.js";
 import { type Plan, type WritePlanOptions, writePlan } from "./storage/plan.js";
 import { keptPlanPath } from "./storage/runs.js";
 
@@ -30,9 +30,6 @@ export async function writePlanBeside(
 /** Differs where the plan removes other blocks or was decided on other text. */
 export function keptName({ method, removed, calibration, options, machine }: Plan): string {
 	const { objective, scoreShare, stateType } = options;
-	const decided = createHash("sha256")
-		.update(JSON.stringify([removed, calibration, objective, scoreShare, stateType, machine.weights]))
-		.digest("hex")
-		.slice(0, 8);
+	const decided = hashOf([removed, calibration, objective, scoreShare, stateType, machine.weights]).slice(0, 8);
 	return `${method}-${removed.length}-${decided}`;
 }

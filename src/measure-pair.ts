@@ -9,7 +9,7 @@ import { asksToHeal } from "./heal-model.js";
 import { logger } from "./log.js";
 import type { ReportExtras } from "./report/report-data.js";
 import { speedSection, textSections } from "./report-extras.js";
-import { formatSignificant } from "./report/format.js";
+import { formatSpeedup } from "./report/format.js";
 import { loadModel } from "./runtime/load-model.js";
 import { availableMemory, neededMemory } from "./runtime/memory.js";
 import { runSpeed } from "./runtime/speed.js";
@@ -178,11 +178,7 @@ function textExtras(pairs: readonly ContinuationPair[], options: PruneOptions): 
 function warnOfTarget({ ratio }: Speed, options: PruneOptions): void {
 	const { speedTarget } = options;
 	if (!speedTarget || !ratio) return;
-	const { value, interval } = ratio[speedTarget.of];
-	if (value >= speedTarget.value) return;
-	const range = interval ? ` (${formatSignificant(interval.low)} to ${formatSignificant(interval.high)})` : "";
-	logger(options)(
-		"warning",
-		`measured at the end, ${speedTarget.of} is ${formatSignificant(value)} times as fast${range}; the target was ${speedTarget.value}`,
-	);
+	const reached = ratio[speedTarget.of];
+	if (reached.value >= speedTarget.value) return;
+	logger(options)("warning", `measured at the end, ${speedTarget.of} is ${formatSpeedup(reached)}; the target was ${speedTarget.value}`);
 }

@@ -6,7 +6,7 @@ import { Random } from "./game/random.js";
 import { nearestCounts } from "./header.js";
 import { logger } from "./log.js";
 import { defaultMethod, factsOf } from "./methods.js";
-import { formatSignificant } from "./report/format.js";
+import { formatSignificant, formatSpeedup } from "./report/format.js";
 import { loadModel } from "./runtime/load-model.js";
 import { speedups } from "./speed-api.js";
 import { SpeedComparison } from "./speed-comparison.js";
@@ -61,11 +61,9 @@ export async function atSpeed(path: string, blocks: BlockPlan, options: PruneOpt
 			return found.map((ratio) => ratio.value);
 		};
 		const count = await fewest([...sets.keys()], value!, ratios, { of, blocks });
-		const { value: reached, interval } = known.get(count)!;
-		const range = interval ? ` (${formatSignificant(interval.low)} to ${formatSignificant(interval.high)})` : "";
 		logger(options)(
 			"note",
-			`target-speedup ${value}: ${count} of ${blocks.blocks} blocks must go; ${of} then is ${formatSignificant(reached)} times as fast${range}, measured with blocks spread over the model`,
+			`target-speedup ${value}: ${count} of ${blocks.blocks} blocks must go; ${of} then is ${formatSpeedup(known.get(count)!)}, measured with blocks spread over the model`,
 		);
 		return { ...rest, targetSpeedup: undefined, removeBlocks: count, speedTarget: { value: value!, of } };
 	} finally {

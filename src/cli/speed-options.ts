@@ -4,11 +4,11 @@ import { groups, valueOption } from "./options.js";
 
 // Options about speed, and about what is measured of both models at the end.
 
+const targetSpeedup = (describe: string) => valueOption(describe, groups.amount, numberOption("target-speedup", { min: 1, max: 1000 }));
+
 export const targetSpeedupOptions = {
-	"target-speedup": valueOption(
+	"target-speedup": targetSpeedup(
 		"How many times as fast it shall be, such as 1.3; as few blocks go as reach that, measured on this machine",
-		groups.amount,
-		numberOption("target-speedup", { min: 1, max: 1000 }),
 	),
 	"speedup-of": valueOption(
 		`What --target-speedup is taken of: ${speedups.join(", ")} [default: generation]`,
@@ -20,10 +20,8 @@ export const targetSpeedupOptions = {
 /** The same of a frontier, which compares what there is. */
 export const frontierSpeedupOptions = {
 	...targetSpeedupOptions,
-	"target-speedup": valueOption(
+	"target-speedup": targetSpeedup(
 		"How many times as fast as the model as it is at least, such as 1.3; every combination is measured on this machine",
-		groups.amount,
-		numberOption("target-speedup", { min: 1, max: 1000 }),
 	),
 } as const;
 

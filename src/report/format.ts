@@ -35,6 +35,12 @@ export function formatRatio(ratio: number | null | undefined, standardError?: nu
 	return `x ${ratio.toFixed(digits)} ± ${standardError.toFixed(digits)}`;
 }
 
+/** A speed-up with its 95 % interval: `1.25 times as fast (1.21 to 1.29)`. */
+export function formatSpeedup({ value, interval }: { value: number; interval?: { low: number; high: number } | undefined }): string {
+	const range = interval ? ` (${formatSignificant(interval.low)} to ${formatSignificant(interval.high)})` : "";
+	return `${formatSignificant(value)} times as fast${range}`;
+}
+
 /** A number to so many significant digits, without exponent between 1e-4 and 1e7: `1.24e+9`, `33.41`. */
 export function formatSignificant(value: number, digits = 3): string {
 	if (!Number.isFinite(value)) return BROKEN;
