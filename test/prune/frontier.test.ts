@@ -1,5 +1,4 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { FrontierOptions, FrontierResult } from "../../src/api.js";
 import { frontierText } from "../../src/cli/quantized-views.js";
@@ -12,10 +11,10 @@ import { pruneGguf } from "../../src/prune.js";
 import { blocksArgument } from "../../src/report/format.js";
 import { Model } from "../../src/runtime/model.js";
 import { quantizeFile } from "../../src/runtime/quantize.js";
-import { makeWindows } from "../../src/runtime/windows.js";
 import { fixturePath, fullSet, mean } from "../helpers/fixture.js";
 import { f16Fixture } from "../helpers/f16.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { keptFold } from "../helpers/kept.js";
 
 const { folder, out, home } = ownHomes();
 let f16: string;
@@ -38,7 +37,7 @@ describe("findFrontier", () => {
 		await quantizeFile(f16, path, "Q4_0", { threads: 2 });
 		const whole = cellOf(result, "Q4_0", 0);
 		expect(whole.bytes).toBe((await GgufFile.read(path)).size);
-		const windows = foldOf("validation");
+		const windows = keptFold(home(), "validation", small.windowLength);
 		const source = await Model.load(f16, { threads: 2 });
 		const reference = await source.createEvaluator().createReference(fullSet, windows);
 		const [full] = await source.createEvaluator().evaluate([fullSet], windows);
@@ -181,12 +180,3 @@ describe("findFrontier", () => {
 		expect(existsSync(home())).toBe(false);
 	});
 });
-
-/** The windows of a fold, as the run kept them. */
-function foldOf(fold: "validation" | "report") {
-	const kept = readdirSync(join(home(), "runs"), { recursive: true, withFileTypes: true }).find(({ name }) =>
-		name.endsWith(".windows.json"),
-	)!;
-	const { folds } = JSON.parse(readFileSync(join(kept.parentPath, kept.name), "utf8")) as { folds: Record<string, number[]> };
-	return makeWindows(Int32Array.from(folds[fold]!), small.windowLength);
-}

@@ -1,19 +1,19 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
-import { exitCodeOf, errorDocument } from "../../src/cli/exit.js";
-import { GateNotMetError, InvalidOptionError } from "../../src/errors.js";
+import { errorDocument } from "../../src/cli/exit.js";
+import { InvalidOptionError } from "../../src/errors.js";
 import { evaluateQuestions } from "../../src/evaluation/multiple-choice.js";
 import { GgufFile } from "../../src/gguf/index.js";
 import { pruneGguf } from "../../src/prune.js";
 import { Model } from "../../src/runtime/model.js";
-import { makeWindows } from "../../src/runtime/windows.js";
 import { readPlan } from "../../src/storage/plan.js";
 import { fixturePath, fullSet, mean, removing } from "../helpers/fixture.js";
 import { f16Fixture } from "../helpers/f16.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { keptFold, stoppedByGate } from "../helpers/kept.js";
 import { madeUpQuestions, writeHellaswag, writeQuestions } from "../helpers/questions.js";
 
 const { folder, home, out } = ownHomes();
@@ -27,29 +27,6 @@ beforeAll(async () => {
 	writeHellaswag(endings, madeUpQuestions(model, 12, 4, 7));
 	await model.dispose();
 });
-
-/** A run that the gate stops: its error, after a look at what lies under the output's name. */
-async function stopped(output: string, run: Promise<unknown>): Promise<GateNotMetError> {
-	const error = await run.then(
-		() => undefined,
-		(reason: unknown) => reason,
-	);
-	expect(error).toBeInstanceOf(GateNotMetError);
-	expect(exitCodeOf(error)).toBe(3);
-	// No model, no plan, no report, nothing unfinished.
-	const name = output.split("/").at(-1)!;
-	expect(readdirSync(folder).filter((entry) => entry.includes(name))).toEqual([]);
-	return error as GateNotMetError;
-}
-
-/** The windows of the report fold, as the run kept them. */
-function reportWindows() {
-	const kept = readdirSync(join(home(), "runs"), { recursive: true, withFileTypes: true }).find(({ name }) =>
-		name.endsWith(".windows.json"),
-	)!;
-	const { folds } = JSON.parse(readFileSync(join(kept.parentPath, kept.name), "utf8")) as { folds: { report: number[] } };
-	return makeWindows(Int32Array.from(folds.report), small.windowLength);
-}
 
 const given = { ...small, remove: [3, 6, 10] } satisfies PruneOptions;
 
@@ -69,7 +46,7 @@ describe("a quality gate", () => {
 		expect(report!.gate).toMatchObject(plan!.gate!.figures.map(({ name, value, met }) => ({ name, value, met })));
 		expect((await readPlan(`${output}.plan.json`)).gate).toEqual(plan!.gate);
 
-		const windows = reportWindows();
+		const windows = keptFold(home(), "report", small.windowLength);
 		const model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const reference = await evaluator.createReference(fullSet, windows);
@@ -94,7 +71,7 @@ describe("a quality gate", () => {
 		["accuracy", { minAccuracy: { made_up: 1 }, gateQuestions: [questions] }],
 	])("of %s that is not met ends with code 3 and writes nothing; ignored, it writes and says so", async (_, limit) => {
 		const output = out();
-		const error = await stopped(output, pruneGguf(fixturePath, output, { ...given, ...limit }));
+		const error = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, { ...given, ...limit }));
 		const [figure] = error.figures;
 		expect(figure).toMatchObject({ met: false, value: expect.any(Number), standardError: expect.any(Number) });
 		expect(error.message).toMatch(/was required, .* measured/);
@@ -123,7 +100,7 @@ describe("a quality gate", () => {
 		}
 		const limit = Math.sqrt(costs[0]!.ratio * costs[1]!.ratio);
 		const options = { ...small, method: "greedy", removeBlocks: 3, maxPplRatio: limit } as const;
-		const { closest } = await stopped(output, pruneGguf(fixturePath, output, options));
+		const { closest } = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, options));
 		expect(closest!.removed).toEqual(costs[0]!.removed);
 		expect(closest).toMatchObject({ estimated: false, figures: [{ met: true, value: costs[0]!.ratio }] });
 		expect(closest!.command).toContain(`--remove ${closest!.removed.join(",")}`);
@@ -141,7 +118,7 @@ describe("a quality gate", () => {
 
 	it("that no set meets ends with code 3", async () => {
 		const output = out();
-		const error = await stopped(output, pruneGguf(fixturePath, output, { ...small, method: "leave-one-out", maxKl: 1e-4 }));
+		const error = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, { ...small, method: "leave-one-out", maxKl: 1e-4 }));
 		expect(error.message).toMatch(/no set of blocks that was found meets/);
 		expect(error.closest).toBeUndefined();
 	});
@@ -168,7 +145,7 @@ describe("a quality gate", () => {
 		const mask = Math.exp(plan!.losses.report!.difference!);
 		expect(ratio!.value).toBeGreaterThan(mask);
 		const again = out();
-		const error = await stopped(again, pruneGguf(f16, again, { ...options, maxPplRatio: Math.sqrt(mask * ratio!.value!) }));
+		const error = await stoppedByGate(again, folder, pruneGguf(f16, again, { ...options, maxPplRatio: Math.sqrt(mask * ratio!.value!) }));
 		expect(error.message).toMatch(/by the file as written/);
 		expect(error.figures[0]!.value).toBe(ratio!.value);
 	});
@@ -180,7 +157,11 @@ describe("a quality gate", () => {
 		const met = await applyPlan(fixturePath, output, { plan: planPath!, maxPplRatio: ratio + 1e-9, threads: 2 });
 		expect(met.gate!.figures[0]!.value).toBeCloseTo(ratio, 12);
 		const again = out();
-		const error = await stopped(again, applyPlan(fixturePath, again, { plan: planPath!, maxPplRatio: ratio - 1e-6, threads: 2 }));
+		const error = await stoppedByGate(
+			again,
+			folder,
+			applyPlan(fixturePath, again, { plan: planPath!, maxPplRatio: ratio - 1e-6, threads: 2 }),
+		);
 		expect(error.closest!.removed.length).toBe(1);
 		const forced = await applyPlan(fixturePath, again, { plan: planPath!, maxPplRatio: ratio - 1e-6, ignoreGate: true, threads: 2 });
 		expect(forced.gate).toMatchObject({ met: false, ignored: true });
@@ -244,7 +225,11 @@ describe("a target size", () => {
 
 	it("that needs more than a gate allows ends with code 3", async () => {
 		const output = out();
-		const error = await stopped(output, pruneGguf(fixturePath, output, { ...small, method: "greedy", targetSize: 2e6, maxPplRatio: 1.15 }));
+		const error = await stoppedByGate(
+			output,
+			folder,
+			pruneGguf(fixturePath, output, { ...small, method: "greedy", targetSize: 2e6, maxPplRatio: 1.15 }),
+		);
 		expect(error.message).toMatch(/2.0 MB needs more than the gate allows/);
 		expect(error.closest!.command).not.toContain("--target-size");
 	});

@@ -1,19 +1,18 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { PruneOptions, PruneResult } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
-import { exitCodeOf } from "../../src/cli/exit.js";
-import { GateNotMetError, InvalidOptionError } from "../../src/errors.js";
+import { InvalidOptionError } from "../../src/errors.js";
 import { evaluateQuestions } from "../../src/evaluation/multiple-choice.js";
 import { GgufFile } from "../../src/gguf/index.js";
 import { healedTypes, mostAdded } from "../../src/heal-bytes.js";
 import { readHeader } from "../../src/header.js";
 import { pruneGguf } from "../../src/prune.js";
 import { Model } from "../../src/runtime/model.js";
-import { makeWindows } from "../../src/runtime/windows.js";
 import { fixturePath, fullSet, mean, removing } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { keptFold, stoppedByGate } from "../helpers/kept.js";
 import { madeUpQuestions, writeQuestions } from "../helpers/questions.js";
 
 const { folder, home, out, newHome } = ownHomes();
@@ -50,35 +49,13 @@ beforeAll(async () => {
 	unhealedKl = plain.plan!.gate!.figures[1]!.value!;
 }, long);
 
-/** A run that the gate stops: its error, after a look at what lies under the output's name. */
-async function stopped(output: string, job: Promise<unknown>): Promise<GateNotMetError> {
-	const error = await job.then(
-		() => undefined,
-		(reason: unknown) => reason,
-	);
-	expect(error).toBeInstanceOf(GateNotMetError);
-	expect(exitCodeOf(error)).toBe(3);
-	const name = output.split("/").at(-1)!;
-	expect(readdirSync(folder).filter((entry) => entry.includes(name))).toEqual([]);
-	return error as GateNotMetError;
-}
-
-/** The windows of the report fold, as the run kept them. */
-function reportWindows() {
-	const kept = readdirSync(join(shared, "runs"), { recursive: true, withFileTypes: true })
-		.filter(({ name }) => name.endsWith(".windows.json"))
-		.map(({ parentPath, name }) => JSON.parse(readFileSync(join(parentPath, name), "utf8")) as { folds?: { report: number[] } })
-		.find(({ folds }) => folds !== undefined)!;
-	return makeWindows(Int32Array.from(kept.folds!.report), run.windowLength);
-}
-
 describe("limits on a healed model", { timeout: long }, () => {
 	it("are measured with its new matrices, against the whole model as it is: the figures of the written file", async () => {
 		const { plan } = healed;
 		expect(plan!.heal!.applied).toBe(true);
 		expect(plan!.gate).toMatchObject({ met: true, measured: "mask" });
 		const [ratio, kl, accuracy] = plan!.gate!.figures;
-		const windows = reportWindows();
+		const windows = keptFold(shared, "report", run.windowLength);
 		await using whole = await Model.load(fixturePath, { threads: 2 });
 		const reference = await whole.createEvaluator().createReference(fullSet, windows);
 		const [before] = await whole.createEvaluator().evaluate([fullSet], windows);
@@ -101,7 +78,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		const maxKl = (healedKl() + unhealedKl) / 2;
 		expect(healedKl()).toBeLessThan(maxKl);
 		const made = out();
-		await stopped(made, pruneGguf(fixturePath, made, { ...plainly, remove: removed, maxKl }));
+		await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...plainly, remove: removed, maxKl }));
 		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl });
 		expect(plan!.gate!.figures[0]!.value).toBeCloseTo(healedKl(), 10);
 		expect(existsSync(made)).toBe(true);
@@ -117,7 +94,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		const [only] = (await pruneGguf(fixturePath, undefined, alone)).plan!.gate!.figures;
 		useShared();
 		const maxKl = (healedKl() + only!.value!) / 2;
-		const error = await stopped(made, pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl }));
+		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl }));
 		expect(error.message).toMatch(/max-kl .* was required, .* measured/);
 		expect(error.message).toContain("not healed yet");
 		expect(error.closest!.command).toContain("--heal");
@@ -142,7 +119,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 
 	it("that no healed set meets end with code 3", async () => {
 		const made = out();
-		const error = await stopped(made, pruneGguf(fixturePath, made, { ...quick, method: "leave-one-out", maxKl: 1e-4 }));
+		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...quick, method: "leave-one-out", maxKl: 1e-4 }));
 		expect(error.message).toMatch(/no set of blocks that was found meets.*block \d+, healed/);
 		expect(error.figures[0]!.met).toBe(false);
 	});
@@ -165,8 +142,8 @@ describe("limits on a plan that heals", { timeout: long }, () => {
 		expect(made.heal).toEqual(healed.plan!.heal);
 		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
 		const not = out();
-		await stopped(not, applyPlan(fixturePath, not, { plan, maxKl: healedKl() - 1e-6, threads: 2 }));
-		await stopped(not, applyPlan(fixturePath, not, { plan, heal: false, maxKl: healedKl() + 1e-9, threads: 2 }));
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, maxKl: healedKl() - 1e-6, threads: 2 }));
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, heal: false, maxKl: healedKl() + 1e-9, threads: 2 }));
 	});
 
 	it("are measured on a list of blocks that is healed", async () => {
@@ -179,7 +156,7 @@ describe("limits on a plan that heals", { timeout: long }, () => {
 		const { value } = gate!.figures[0]!;
 		expect(value).toBeCloseTo(Math.exp(heal!.added!.mean!), 10);
 		const not = out();
-		await stopped(not, applyPlan(fixturePath, not, { ...options, maxPplRatio: value! - 1e-6 }));
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { ...options, maxPplRatio: value! - 1e-6 }));
 	});
 
 	it("are not asked of other weights, which are not healed", async () => {
@@ -231,7 +208,7 @@ describe("a size with healing", { timeout: long }, () => {
 
 	it("and a limit that contradict one another end with code 3", async () => {
 		const made = out();
-		const error = await stopped(made, pruneGguf(fixturePath, made, { ...options, targetSize: 2e6, maxPplRatio: 1.05 }));
+		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...options, targetSize: 2e6, maxPplRatio: 1.05 }));
 		expect(error.message).toMatch(/2.0 MB needs more than the gate allows/);
 	});
 });

@@ -12,26 +12,17 @@ import { openOriginal } from "../../src/quantize-from.js";
 import { typesAround, verdictOf } from "../../src/quantized-alternatives.js";
 import { Model } from "../../src/runtime/model.js";
 import { quantizeFile } from "../../src/runtime/quantize.js";
-import { makeWindows } from "../../src/runtime/windows.js";
 import { readPlan } from "../../src/storage/plan.js";
 import { blocks, changedFixture, fixturePath, fullSet, mean, removing } from "../helpers/fixture.js";
 import { f16Fixture } from "../helpers/f16.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { keptFold } from "../helpers/kept.js";
 
 const { folder, out, home } = ownHomes();
 let f16: string;
 beforeAll(async () => {
 	f16 = await f16Fixture(folder);
 });
-
-/** The windows of the report fold, as the run kept them. */
-function reportWindows() {
-	const kept = readdirSync(join(home(), "runs"), { recursive: true, withFileTypes: true }).find(({ name }) =>
-		name.endsWith(".windows.json"),
-	)!;
-	const { folds } = JSON.parse(readFileSync(join(kept.parentPath, kept.name), "utf8")) as { folds: { report: number[] } };
-	return makeWindows(Int32Array.from(folds.report), small.windowLength);
-}
 
 const partialsIn = (path: string) => readdirSync(path).filter((name) => name.includes(".partial-"));
 
@@ -52,7 +43,7 @@ describe("prune and quantise", () => {
 		expect(keptProblem(source, [3, 6], file)).toMatch(/tensors/);
 		expect(keptProblem(source, [3, 6], file, { quantized: true })).toBeUndefined();
 
-		const windows = reportWindows();
+		const windows = keptFold(home(), "report", small.windowLength);
 		const whole = await Model.load(f16, { threads: 2 });
 		const reference = await whole.createEvaluator().createReference(fullSet, windows);
 		const [full, masked] = await whole.createEvaluator().evaluate([fullSet, removing(3, 6)], windows);

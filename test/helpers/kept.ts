@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { exitCodeOf } from "../../src/cli/exit.js";
+import { GateNotMetError } from "../../src/errors.js";
+import { makeWindows } from "../../src/runtime/windows.js";
+
+// What runs leave behind, or do not.
+
+/** The windows of a fold, as the run in that home kept them; what it kept to heal with has no folds. */
+export function keptFold(home: string, fold: "validation" | "report", length: number) {
+	const kept = readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
+		.filter(({ name }) => name.endsWith(".windows.json"))
+		.map(({ parentPath, name }) => JSON.parse(readFileSync(join(parentPath, name), "utf8")) as { folds?: Record<string, number[]> })
+		.find(({ folds }) => folds !== undefined)!;
+	return makeWindows(Int32Array.from(kept.folds![fold]!), length);
+}
+
+/** A run that the gate stops: its error, after a look at what lies under the output's name. */
+export async function stoppedByGate(output: string, folder: string, run: Promise<unknown>): Promise<GateNotMetError> {
+	const error = await run.then(
+		() => undefined,
+		(reason: unknown) => reason,
+	);
+	expect(error).toBeInstanceOf(GateNotMetError);
+	expect(exitCodeOf(error)).toBe(3);
+	// No model, no plan, no report, nothing unfinished.
+	const name = output.split("/").at(-1)!;
+	expect(readdirSync(folder).filter((entry) => entry.includes(name))).toEqual([]);
+	return error as GateNotMetError;
+}
