@@ -148,7 +148,7 @@ async function design(name, masks, context) {
 	const quarter = options["no-quarter"]
 		? { seconds: Number.NaN, pace: 1 }
 		: await paced(() => measureApart(path, windows, shape, masks, { share: 0.25 }), context);
-	const executions = blockExecutions(masks, true);
+	const executions = blockExecutions(masks);
 	const boundOf = (head, factor) => factor * (executions * speed.blockSeconds + masks.length * head);
 	const bound = boundOf(speed.headSeconds, all.pace);
 	const boundQuarter = boundOf(speed.headQuarterSeconds, quarter.pace);

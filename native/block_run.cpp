@@ -67,7 +67,8 @@ BlockRun::BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & 
     : n_embd(llama_model_n_embd(core.model.get())), core(core), cancel(cancel), windows(windows),
       group(std::clamp(n_ubatch / std::max(1, windows.length), 1, std::clamp(windows.n_windows, 1, 256))),
       callbacks(new Callbacks{ core, cancel, nullptr, 0, {} }),
-      contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads }, Callbacks::on_tensor, Callbacks::on_abort, callbacks.get()) {}
+      contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads },
+               { Callbacks::on_tensor, Callbacks::on_abort, callbacks.get() }) {}
 
 void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphTap & tap, const std::function<void(int, int)> & on_group) {
     const LayerView::Shown shown(*core.view, kept);

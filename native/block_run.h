@@ -39,7 +39,7 @@ private:
     const Windows & windows;
     int group;
     std::shared_ptr<Callbacks> callbacks;
-    ContextPool contexts;
+    ContextLease contexts;
 
     void fill(llama_batch & batch, int first, int n, const StateRows * from) const;
     void check(const GraphTap & tap, size_t n_tokens) const;

@@ -1,6 +1,7 @@
 #include "contexts.h"
 
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 
 llama_context * ContextPool::take() {
@@ -19,6 +20,16 @@ void ContextPool::check_fresh() const {
     }
 }
 
+bool ContextPool::on_tensor(ggml_tensor * tensor, bool ask, void * data) {
+    const GraphWatch & watch = static_cast<const ContextPool *>(data)->watch;
+    return watch.eval != nullptr ? watch.eval(tensor, ask, watch.data) : !ask;
+}
+
+bool ContextPool::on_abort(void * data) {
+    const GraphWatch & watch = static_cast<const ContextPool *>(data)->watch;
+    return watch.abort != nullptr && watch.abort(watch.data);
+}
+
 void ContextPool::make() {
     context.reset(); // before the next one is made: one set of buffers at a time
     llama_context_params params = llama_context_default_params();
@@ -30,15 +41,71 @@ void ContextPool::make() {
     params.kv_unified = false;
     params.n_threads = params.n_threads_batch = shape.n_threads;
     params.no_perf = true;
-    params.abort_callback = abort;
-    params.abort_callback_data = data;
-    params.cb_eval = eval;
-    params.cb_eval_user_data = data;
+    params.abort_callback = on_abort;
+    params.cb_eval = on_tensor;
+    params.abort_callback_data = params.cb_eval_user_data = this;
     // Where all blocks are of one kind, a context of the whole model fits every view.
     const LayerView::Whole whole(*core.view, core.view->uniform());
     memory = core.view->memory_shape();
     context.reset(llama_init_from_model(core.model.get(), params));
     if (!context) {
         throw std::runtime_error("llama.cpp could not make a context for this set of blocks");
+    }
+}
+
+namespace {
+
+// The model whose contexts are kept.
+struct Keeper {
+    std::mutex mutex;
+    ModelCore * core = nullptr;
+};
+
+Keeper & keeper() {
+    static Keeper & one = *new Keeper; // models may go after the statics of a process
+    return one;
+}
+
+} // namespace
+
+ModelCore::ModelCore() = default;
+
+ModelCore::~ModelCore() {
+    {
+        const std::lock_guard<std::mutex> lock(keeper().mutex);
+        if (keeper().core == this) {
+            keeper().core = nullptr;
+        }
+    }
+    contexts.reset();
+    view.reset();
+}
+
+ContextLease::ContextLease(ModelCore & core, const ContextShape & shape, const GraphWatch & watch) : core(core), exceptions(std::uncaught_exceptions()) {
+    {
+        const std::lock_guard<std::mutex> lock(keeper().mutex);
+        ModelCore * other = keeper().core;
+        if (other != nullptr && other != &core) {
+            // One that computes just now needs its contexts.
+            const std::unique_lock<std::mutex> idle(other->computing, std::try_to_lock);
+            if (idle) {
+                other->contexts.reset();
+            }
+        }
+        keeper().core = &core;
+    }
+    if (!core.contexts || !(core.contexts->shape == shape)) {
+        core.contexts.reset();
+        core.contexts = std::make_unique<ContextPool>(core, shape);
+    }
+    pool = core.contexts.get();
+    pool->watch = watch;
+}
+
+ContextLease::~ContextLease() {
+    if (std::uncaught_exceptions() > exceptions) {
+        core.contexts.reset(); // stopped in the midst of a graph
+    } else {
+        pool->watch = {};
     }
 }

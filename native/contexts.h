@@ -1,4 +1,4 @@
-// Contexts of llama.cpp, used again for other sets of blocks where their memory fits.
+// Contexts of llama.cpp, used again for other sets of blocks and by later jobs where their memory fits.
 //
 // A context is made for the number and the kinds of blocks (its memory holds one entry a block) and keeps the last graph.
 // One that was made for a longer row of the same kinds fits; its graph must be built anew for every set, since llama.cpp
@@ -24,30 +24,58 @@ struct ContextShape {
     int group = 1;    // windows in one decode
     int n_ubatch = 512;
     int n_threads = 1;
+
+    bool operator==(const ContextShape & other) const {
+        return length == other.length && group == other.group && n_ubatch == other.n_ubatch && n_threads == other.n_threads;
+    }
+};
+
+// What a job wants to be asked while graphs run.
+struct GraphWatch {
+    ggml_backend_sched_eval_callback eval = nullptr; // about every tensor
+    ggml_abort_callback abort = nullptr;             // whether to stop
+    void * data = nullptr;                           // what both are given
 };
 
 class ContextPool {
 public:
-    // `eval` is asked about every tensor of a graph (ggml_backend_sched_eval_callback) with `data`; `abort` stops a graph.
-    ContextPool(ModelCore & core, const ContextShape & shape, ggml_backend_sched_eval_callback eval, ggml_abort_callback abort, void * data)
-        : core(core), shape(shape), eval(eval), abort(abort), data(data) {}
+    ContextPool(ModelCore & core, const ContextShape & shape) : shape(shape), core(core) {}
 
-    // A context for the view that stands, with an empty memory and without a graph of another view.
+    // A context for the view that stands, without a graph of another view. What its memory holds is to be cleared, values too.
     llama_context * take();
 
     // To be called after the first decode since take(): throws where that ran a graph of another view.
     void check_fresh() const;
 
+    const ContextShape shape;
+    GraphWatch watch; // of the job that uses the contexts
+
 private:
     ModelCore & core;
-    ContextShape shape;
-    ggml_backend_sched_eval_callback eval;
-    ggml_abort_callback abort;
-    void * data;
     llama_context_ptr context;
     MemoryShape memory;      // that the context was made for
     int32_t generation = 0;  // of views that this context ran
     int32_t reused = 0;      // graphs that llama.cpp ran again, when the context was taken
 
     void make();
+    static bool on_tensor(ggml_tensor * tensor, bool ask, void * data);
+    static bool on_abort(void * data);
+};
+
+// The pool of a model for as long as a job computes on it (the caller holds the model's lock). It stays with the model for the next
+// job of the same shape, but for one that failed; another model's is given up, so that one at a time takes memory.
+class ContextLease {
+public:
+    ContextLease(ModelCore & core, const ContextShape & shape, const GraphWatch & watch);
+    ~ContextLease();
+    ContextLease(const ContextLease &) = delete;
+    ContextLease & operator=(const ContextLease &) = delete;
+
+    llama_context * take() { return pool->take(); }
+    void check_fresh() const { pool->check_fresh(); }
+
+private:
+    ModelCore & core;
+    ContextPool * pool;
+    int exceptions; // in flight when it was made
 };

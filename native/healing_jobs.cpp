@@ -1,5 +1,6 @@
 #include "healing_jobs.h"
 
+#include "contexts.h"
 #include "model_wrap.h"
 
 #include <algorithm>
@@ -305,6 +306,7 @@ Napi::Value NativeModel::replace_tensor(const Napi::CallbackInfo & info) {
     ModelCore & model = alive(info.Env());
     const std::string name = info[0].As<Napi::String>().Utf8Value();
     const std::lock_guard<std::mutex> lock(model.computing);
+    model.contexts.reset(); // their graphs have the tensors that stood
     try {
         if (!info[2].IsTypedArray()) {
             model.view->restore_tensor(name);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <numeric>
+#include <set>
 
 std::vector<int> Masks::kept(int mask, int from) const {
     std::vector<int> blocks;
@@ -27,17 +29,21 @@ MaskWalk::MaskWalk(const Masks & masks, First first) : order(masks.n_masks), sha
     }
 }
 
-std::vector<int> MaskWalk::branch_depths(int i, int resumed) const {
-    std::vector<int> depths;
+std::vector<int> MaskWalk::branch_depths(const Masks & masks, int i, int resumed) const {
+    std::set<int, std::greater<int>> depths;
     int lowest = INT32_MAX;
     for (size_t j = i + 1; j < order.size(); ++j) {
-        if (shared[j] < lowest) {
-            lowest = shared[j];
-            if (lowest <= resumed) {
-                break;
-            }
-            depths.push_back(lowest);
+        lowest = std::min(lowest, shared[j]);
+        if (lowest <= resumed) {
+            break;
+        }
+        int depth = lowest;
+        while (depth > resumed && !masks.resumes(order[j], depth)) {
+            --depth;
+        }
+        if (depth > resumed) {
+            depths.insert(depth);
         }
     }
-    return depths;
+    return { depths.begin(), depths.end() };
 }

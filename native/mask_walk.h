@@ -10,9 +10,12 @@ struct Masks {
     std::vector<uint8_t> bytes;
     int n_masks = 0;
     int n_blocks = 0;
+    // n_masks x (n_blocks + 1) flags: 1 where the kept blocks from a depth on can run from a hidden state; empty where all can.
+    std::vector<uint8_t> resumable;
 
     const uint8_t * row(int mask) const { return bytes.data() + size_t(mask) * n_blocks; }
     std::vector<int> kept(int mask, int from) const;
+    bool resumes(int mask, int depth) const { return resumable.empty() || resumable[size_t(mask) * (n_blocks + 1) + depth] != 0; }
 };
 
 // A walk over the prefix tree of the masks: neighbours in the order share the longest prefixes.
@@ -27,6 +30,7 @@ struct MaskWalk {
 
     MaskWalk(const Masks & masks, First first);
 
-    // Depths (> resumed) at which later masks leave the mask at position i: hidden states worth keeping, deepest first.
-    std::vector<int> branch_depths(int i, int resumed) const;
+    // Depths (> resumed) from which later masks go on, of those that they share with the mask at position i: hidden states worth
+    // keeping, deepest first. A mask goes on where it leaves the one before, or as close before that as it can be resumed.
+    std::vector<int> branch_depths(const Masks & masks, int i, int resumed) const;
 };

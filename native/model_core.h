@@ -14,14 +14,18 @@ struct Cancelled : std::runtime_error {
     Cancelled() : std::runtime_error("cancelled") {}
 };
 
+class ContextPool;
+
 struct ModelCore {
     llama_model_ptr model;
     std::unique_ptr<LayerView> view;
+    std::unique_ptr<ContextPool> contexts; // of the last job, for the next one (ContextLease)
     // A view changes what the whole model is: one job at a time computes on it.
     std::mutex computing;
     std::atomic<bool> disposed{ false };
 
-    ~ModelCore() { view.reset(); }
+    ModelCore();
+    ~ModelCore();
 };
 
 // Cancellation of one job: by its caller, or because the model was disposed of.

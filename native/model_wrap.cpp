@@ -1,5 +1,6 @@
 #include "model_wrap.h"
 
+#include "contexts.h"
 #include "jobs.h"
 #include "log_capture.h"
 
@@ -142,6 +143,7 @@ Napi::Value NativeModel::set_view_rules(const Napi::CallbackInfo & info) {
         rules.empty.push_back(empty.Get(i).As<Napi::Number>().Int32Value());
     }
     const std::lock_guard<std::mutex> lock(model.computing);
+    model.contexts.reset();
     model.view = std::make_unique<LayerView>(model.model.get(), std::move(rules));
     return info.Env().Undefined();
 }
@@ -236,6 +238,11 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->masks.n_blocks = core->view->n_blocks();
     job->masks.bytes.assign(masks.Data(), masks.Data() + masks.ElementLength());
     job->masks.n_masks = int(masks.ElementLength() / size_t(job->masks.n_blocks));
+    const Napi::Value resumable = options.Get("resumable");
+    if (resumable.IsTypedArray()) {
+        const Napi::Uint8Array flags = resumable.As<Napi::Uint8Array>();
+        job->masks.resumable.assign(flags.Data(), flags.Data() + flags.ElementLength());
+    }
     job->windows.length = number<int>(options, "windowLength");
     job->windows.tokens.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
     job->windows.n_windows = int(tokens.ElementLength() / size_t(job->windows.length));

@@ -1,5 +1,6 @@
 #include "sampler.h"
 
+#include "contexts.h"
 #include "random.h"
 
 #include <algorithm>
@@ -121,6 +122,7 @@ void decode_prompts(llama_context * context, const Abort & abort, std::vector<Se
 std::vector<std::vector<int32_t>> sample(ModelCore & core, const CancelFlag & cancel, const std::vector<std::vector<int32_t>> & prompts,
                                          const SampleSettings & settings, const std::function<void(int64_t, int64_t)> & on_progress) {
     const std::lock_guard<std::mutex> lock(core.computing);
+    core.contexts.reset(); // one set of buffers at a time
     std::optional<LayerView::Shown> shown;
     if (!settings.kept.empty()) {
         shown.emplace(*core.view, settings.kept);

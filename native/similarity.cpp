@@ -17,7 +17,7 @@ public:
     Comparison(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads)
         : core(core), windows(windows), n_threads(n_threads), n_embd(llama_model_n_embd(core.model.get())), n_states(core.view->n_blocks() + 1),
           group(std::clamp(n_ubatch / std::max(1, windows.length), 1, std::max(1, windows.n_windows))), capture{ core, cancel, {} },
-          contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads }, Capture::on_tensor, Capture::on_abort, &capture) {}
+          contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads }, { Capture::on_tensor, Capture::on_abort, &capture }) {}
 
     Similarities run() {
         result.cosine.assign(size_t(n_states) * n_states, 0.0);
@@ -28,7 +28,10 @@ public:
         }
         for (int first = 0; first < windows.n_windows; first += group) {
             const int n = std::min(group, windows.n_windows - first);
-            States states(n_states, StateRows(n_embd));
+            States states;
+            for (int i = 0; i < n_states; ++i) {
+                states.emplace_back(n_embd);
+            }
             // A block made the identity lets the state before block 0 through.
             decode({}, first, n, { { "l_out-0", &states[0] } });
             std::map<std::string, StateRows *> wanted;
@@ -63,7 +66,7 @@ private:
     int n_states;
     int group;
     Capture capture;
-    ContextPool contexts;
+    ContextLease contexts;
     Similarities result;
 
     void decode(const std::vector<int> & kept, int first, int n, std::map<std::string, StateRows *> wanted) {

@@ -46,7 +46,7 @@ public:
           output_last(all_outputs || settings.output_last), walk(masks, all_outputs ? MaskWalk::First::without : MaskWalk::First::with),
           group(group_of(windows, settings)),
           positions(windows.n_windows, windows.length, settings.score_from, settings.scored), capture{ core, cancel, {} },
-          contexts(core, { windows.length, group, settings.n_ubatch, settings.n_threads }, Capture::on_tensor, Capture::on_abort, &capture) {
+          contexts(core, { windows.length, group, settings.n_ubatch, settings.n_threads }, { Capture::on_tensor, Capture::on_abort, &capture }) {
         n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(core.model.get()));
         n_embd = llama_model_n_embd(core.model.get());
         // llama.cpp interleaves windows that do not fit a ubatch together: their hidden states would come out of order.
@@ -94,7 +94,7 @@ private:
     int group = 1;
     ScoredPositions positions;
     Capture capture;
-    ContextPool contexts;
+    ContextLease contexts;
     int n_vocab = 0;
     int n_embd = 0;
     bool one_ubatch = false; // a decode is one ubatch
@@ -112,8 +112,12 @@ private:
         while (!states.empty() && states.rbegin()->first > walk.shared[i]) {
             states.erase(std::prev(states.end()));
         }
-        const int depth = states.empty() ? 0 : states.rbegin()->first;
-        const HiddenState from = states.empty() ? nullptr : states.rbegin()->second;
+        auto last_state = states.rbegin();
+        while (last_state != states.rend() && !masks.resumes(mask, last_state->first)) {
+            ++last_state;
+        }
+        const int depth = last_state == states.rend() ? 0 : last_state->first;
+        const HiddenState from = last_state == states.rend() ? nullptr : last_state->second;
         const std::vector<int> kept = masks.kept(mask, depth);
 
         capture.wanted.clear();
@@ -134,7 +138,10 @@ private:
     void plan_captures(int i, int depth, const HiddenState & from, const std::vector<int> & kept) {
         std::map<int, HiddenState> after; // kept blocks passed -> state, shared by depths with only removed blocks in between
         after[0] = from;
-        for (const int branch : walk.branch_depths(i, depth)) {
+        for (const int branch : walk.branch_depths(masks, i, depth)) {
+            if (states.count(branch) > 0) {
+                continue; // this mask could not be resumed from it
+            }
             const int passed = int(std::lower_bound(kept.begin(), kept.end(), branch) - kept.begin());
             if (after.count(passed) == 0) {
                 const bool whole = passed < int(kept.size()) || all_outputs;

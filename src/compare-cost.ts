@@ -1,6 +1,6 @@
 // What a method of a comparison asks for, counted although all methods share one ledger.
 import { type Coalition, distinct } from "./game/coalition.js";
-import { blockExecutions } from "./game/executions.js";
+import { blockExecutions, type Resumes } from "./game/executions.js";
 import type { Game, MeasureOptions, Measurement } from "./game/game.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
 
@@ -23,6 +23,13 @@ export class Speed {
 	}
 }
 
+export interface CountedOptions {
+	/** Distinct coalitions that may be asked for. */
+	readonly limit: number;
+	readonly resumes: Resumes;
+	readonly speed: Speed;
+}
+
 /** A game on a ledger that counts what is asked of it, known or not, and refuses what passes its limit. */
 export class CountedGame implements Game {
 	readonly players: number;
@@ -32,10 +39,10 @@ export class CountedGame implements Game {
 	/** Seconds that passed in measuring. */
 	seconds = 0;
 	readonly #game: LedgerGame;
-	readonly #options: { readonly limit: number; readonly shared: boolean; readonly speed: Speed };
+	readonly #options: CountedOptions;
 	readonly #asked = new Set<string>();
 
-	constructor(game: LedgerGame, options: { readonly limit: number; readonly shared: boolean; readonly speed: Speed }) {
+	constructor(game: LedgerGame, options: CountedOptions) {
 		this.players = game.players;
 		this.frozen = game.frozen;
 		this.#game = game;
@@ -53,18 +60,18 @@ export class CountedGame implements Game {
 
 	/** @throws BudgetSpent where the distinct coalitions asked for would pass the limit; nothing is measured then */
 	async measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]> {
-		const { limit, shared, speed } = this.#options;
+		const { limit, resumes, speed } = this.#options;
 		const asked = distinct(coalitions);
 		const fresh = asked.filter(({ key }) => !this.#asked.has(key));
 		if (this.#asked.size + fresh.length > limit) throw new BudgetSpent();
 		for (const { key } of fresh) this.#asked.add(key);
-		this.executions += blockExecutions(fresh, shared);
+		this.executions += blockExecutions(fresh, resumes);
 		const missing = asked.filter((coalition) => !this.#game.ledger.get(coalition));
 		const started = performance.now();
 		const measurements = await this.#game.measure(coalitions, options);
 		const seconds = (performance.now() - started) / 1000;
 		this.seconds += seconds;
-		if (missing.length > 0) speed.add(seconds, blockExecutions(missing, shared));
+		if (missing.length > 0) speed.add(seconds, blockExecutions(missing, resumes));
 		return measurements;
 	}
 }

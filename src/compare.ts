@@ -119,8 +119,7 @@ async function find(session: Session, method: Method, comparison: Comparison, sp
 	// The search keeps what it needs at least.
 	const spare = Math.max(0, limit - leastMasks(method, session.model.facts.blocks, kmax));
 	const reserve = perSize === undefined ? 0 : Math.min(1 + perSize * counts.length, Math.floor(limit / 4), spare);
-	const shared = session.evaluator.sharePrefixes;
-	const game = new CountedGame(session.games.search, { limit: limit - reserve, shared, speed });
+	const game = new CountedGame(session.games.search, { limit: limit - reserve, resumes: session.evaluator.resumes, speed });
 	const { signal, onProgress, onLog } = options;
 	const play: PruneOptions = {
 		...optionsWithin(method, limit - reserve, kmax),
@@ -187,7 +186,7 @@ async function raceWithin(
 	for (const [count, winner] of winners) sets.set(count, winner);
 	const players = session.model.facts.blocks;
 	const masks = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
-	return { sets, masks: masks.length, executions: blockExecutions(masks, session.evaluator.sharePrefixes) };
+	return { sets, masks: masks.length, executions: blockExecutions(masks, session.evaluator.resumes) };
 }
 
 /** Losses of the full model and of every set on every text, and what they say. */

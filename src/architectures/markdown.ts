@@ -17,7 +17,7 @@ export function architectureTableMarkdown(): string {
 		[
 			"- *Proven*: **bits**, compared with that measure; **source**, read in llama.cpp's source and not run.",
 			"- *Source only*, behind a constraint: it was read in llama.cpp's source, and no model was made that breaks it and shows a difference. Of the others, sets that break them were written by the tests all the same, and gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
-			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that sets of blocks that begin alike share work.",
+			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that sets of blocks that begin alike share work. What follows then counts from block 0: where a constraint makes the kind of a block depend on its number, or on the first block, work is shared in front of those blocks only that stay what they are.",
 			"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
 			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). Where blocks differ in one, a set that gives the model another first block may be refused.",
 			`- *Rewritten* in every architecture: ${["block_count", ...BASE_PER_BLOCK_KEYS].map(code).join(", ")} (those that are arrays); ${HEAD_SIZE_KEYS.map(code).join(", ")} are stated where they were not and the new first block has another number of heads. What else is rewritten is in the column; [how](gguf.md#what-is-written).`,

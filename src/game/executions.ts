@@ -1,18 +1,23 @@
 import type { Coalition } from "./coalition.js";
 
+/** Whether the kept blocks of a coalition from a depth (1..n) on can go on from the hidden state before them. */
+export type Resumes = (coalition: Coalition, depth: number) => boolean;
+
 /**
- * Block executions of a batch: one for each kept block of each coalition, or, where coalitions that start alike share their work, one for
- * each distinct beginning that ends in a kept block.
+ * Block executions of a batch, coalitions that come twice counting once. Each goes on from the deepest beginning that it shares with
+ * another one and can be resumed from; what follows runs, one execution a kept block.
  */
-export function blockExecutions(coalitions: readonly Coalition[], shared: boolean): number {
-	if (!shared) return coalitions.reduce((sum, coalition) => sum + coalition.size, 0);
-	const sorted = [...new Set(coalitions.map((coalition) => coalition.key))].sort();
+export function blockExecutions(coalitions: readonly Coalition[], resumes: Resumes = () => true): number {
+	const sorted = [...new Map(coalitions.map((coalition) => [coalition.key, coalition])).values()];
+	sorted.sort((a, b) => (a.key < b.key ? -1 : 1));
 	let executions = 0;
 	let before = "";
-	for (const key of sorted) {
-		let common = 0;
-		while (common < before.length && before[common] === key[common]) common++;
-		for (let block = common; block < key.length; block++) if (key[block] === "1") executions++;
+	for (const coalition of sorted) {
+		const { key } = coalition;
+		let depth = 0;
+		while (depth < before.length && before[depth] === key[depth]) depth++;
+		while (depth > 0 && !resumes(coalition, depth)) depth--;
+		for (let block = depth; block < key.length; block++) if (key[block] === "1") executions++;
 		before = key;
 	}
 	return executions;

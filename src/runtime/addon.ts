@@ -174,6 +174,8 @@ export interface NativeModel {
 			ubatch: number;
 			threads: number;
 			sharePrefixes: boolean;
+			/** masks x (blocks + 1) flags: 1 where the kept blocks from a depth on can run from a hidden state; all can without it. */
+			resumable?: Uint8Array | undefined;
 			stateBytes: number;
 			stateType: "F32" | "F16";
 			scoreFrom: number;

@@ -94,6 +94,13 @@ export class Evaluator {
 	readonly sharePrefixes: boolean;
 	readonly threads: number;
 
+	/** Whether the kept blocks of a mask from a depth (1..blocks) on go on from a hidden state that another mask left there. */
+	readonly resumes = (mask: BlockMask, depth: number): boolean => {
+		const bytes = mask.toBytes();
+		const kept = [...bytes.keys()].filter((block) => block >= depth && bytes[block] === 1);
+		return this.sharePrefixes && problemOfResuming(this.model, kept) === undefined;
+	};
+
 	/** @internal */
 	constructor(model: Model, options: EvaluatorOptions) {
 		this.model = model;
@@ -103,9 +110,7 @@ export class Evaluator {
 		if (!stateTypes.includes(this.stateType))
 			throw new InvalidOptionError(`state-type must be one of ${stateTypes.join(", ")}, got ${this.stateType}`);
 		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
-		// Behind a removed last block the head runs alone, through a block made the identity.
-		const resumes = model.blocks.resumable && model.blocks.view.empty.length > 0 && runsFromAnyBlock(model);
-		this.sharePrefixes = (options.sharePrefixes ?? true) && resumes;
+		this.sharePrefixes = (options.sharePrefixes ?? true) && resumesSomewhere(model);
 	}
 
 	/**
@@ -194,6 +199,7 @@ export class Evaluator {
 					ubatch: this.ubatch,
 					threads: this.threads,
 					sharePrefixes: this.sharePrefixes,
+					resumable: this.#resumable(bytes),
 					stateBytes: this.stateBytes,
 					stateType: this.stateType,
 					scoreFrom,
@@ -227,6 +233,25 @@ export class Evaluator {
 				`token ${foreign} is not in the model's vocabulary of ${vocabulary}: the windows were made with another model`,
 			);
 		}
+	}
+
+	/** One flag for each mask and depth, masks x (blocks + 1); undefined where every mask can go on from any depth. */
+	#resumable(bytes: Uint8Array): Uint8Array | undefined {
+		if (!this.sharePrefixes) return undefined;
+		const { blocks } = this.model.facts;
+		const flags = new Uint8Array((bytes.length / blocks) * (blocks + 1)).fill(1);
+		for (let at = 0, start = 0; start < bytes.length; at += blocks + 1, start += blocks) {
+			const kept = Array.from({ length: blocks }, (_, block) => block).filter((block) => bytes[start + block] === 1);
+			let flag = Number(problemOfResuming(this.model, kept) === undefined);
+			for (let depth = 1; depth <= blocks; depth++) {
+				if (bytes[start + depth - 1] === 1) {
+					kept.shift();
+					flag = Number(problemOfResuming(this.model, kept) === undefined);
+				}
+				flags[at + depth] = flag;
+			}
+		}
+		return flags.includes(0) ? flags : undefined;
 	}
 
 	#packMasks(masks: readonly BlockMask[]): Uint8Array {
@@ -269,8 +294,17 @@ function inRange(name: string, value: number, min: number, max: number): number 
 	return value;
 }
 
-/** Whether the blocks from any one on compute the same when they are renumbered from 0, as they are when a hidden state is resumed. */
-function runsFromAnyBlock(model: Model): boolean {
-	const all = Array.from({ length: model.facts.blocks }, (_, block) => block);
-	return all.every((first) => model.blocks.checkView(all.slice(first)) === undefined);
+/**
+ * Why these kept blocks cannot be run from the hidden state before them, renumbered from 0; undefined where they can. Behind a removed
+ * last block the head runs alone, through a block made the identity.
+ */
+function problemOfResuming({ blocks }: Model, kept: readonly number[]): string | undefined {
+	if (!blocks.resumable) return blocks.resumeReason;
+	if (kept.length === 0 && blocks.view.empty.length === 0) return "no block can be made the identity";
+	return blocks.checkView(kept);
+}
+
+function resumesSomewhere(model: Model): boolean {
+	const all = [...Array(model.facts.blocks).keys()];
+	return all.some((block) => problemOfResuming(model, all.slice(block + 1)) === undefined);
 }

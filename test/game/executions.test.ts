@@ -6,10 +6,14 @@ import { blockExecutions } from "../../src/game/executions.js";
 const of = (...keys: string[]) => keys.map((key) => Coalition.parse(key));
 
 it("counts every kept block, or every beginning that ends in one once", () => {
-	expect(blockExecutions(of("1111", "1101", "1100", "0011"), false)).toBe(11);
+	expect(blockExecutions(of("1111", "1101", "1100", "0011"), () => false)).toBe(11);
 	// 1 11 111 1111; 1101; nothing new; 001 0011
-	expect(blockExecutions(of("1111", "1101", "1100", "0011"), true)).toBe(7);
-	expect(blockExecutions([], true)).toBe(0);
+	expect(blockExecutions(of("1111", "1101", "1100", "0011"))).toBe(7);
+	// as above: 11 is deep enough
+	expect(blockExecutions(of("1111", "1101", "1100", "0011"), (_, depth) => depth <= 2)).toBe(7);
+	// 001 0011; 1 11; from 1 on 11 1101; from 1 on 11 111 1111
+	expect(blockExecutions(of("1111", "1101", "1100", "0011"), (_, depth) => depth !== 2 && depth !== 3)).toBe(9);
+	expect(blockExecutions([])).toBe(0);
 });
 
 it("is the number of nodes of the trie", () => {
@@ -17,7 +21,7 @@ it("is the number of nodes of the trie", () => {
 	fc.assert(
 		fc.property(fc.array(mask, { maxLength: 40 }), (keys) => {
 			const nodes = new Set(keys.flatMap((key) => [...key].flatMap((bit, i) => (bit === "1" ? [key.slice(0, i + 1)] : []))));
-			expect(blockExecutions(of(...keys), true)).toBe(nodes.size);
+			expect(blockExecutions(of(...keys))).toBe(nodes.size);
 		}),
 	);
 });

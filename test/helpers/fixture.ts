@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Coalition } from "../../src/game/coalition.js";
 import { contentOf, encodeEntry, type GgufContent, GgufFile, writeGguf } from "../../src/gguf/index.js";
@@ -42,6 +43,17 @@ export async function changedFixture(path: string, change: (content: GgufContent
 		await handle.close();
 	}
 	return path;
+}
+
+/** A copy of the fixture that names another architecture of the same tensors. */
+export function renamedFixture(folder: string, architecture: string): Promise<string> {
+	return changedFixture(join(folder, `${architecture}.gguf`), (content) => ({
+		...content,
+		entries: content.entries.map((entry) => {
+			if (entry.key === "general.architecture") return encodeEntry(entry.key, "string", architecture);
+			return entry.key.startsWith("llama.") ? { ...entry, key: architecture + entry.key.slice("llama".length) } : entry;
+		}),
+	}));
 }
 
 /** A copy of the fixture with the ChatML template. */

@@ -19,8 +19,7 @@ it.each([true, false])("are as many as a sweep runs, prefixes shared: %s", async
 	);
 	const distinct = [...new Map(masks.map((mask) => [mask.key, mask])).values()];
 	let stats: SweepStats | undefined;
-	await model
-		.createEvaluator({ sharePrefixes })
-		.evaluate(distinct, fixtureWindows(2, 32), { onMask: (_index, _losses, now) => (stats = now) });
-	expect(stats!.blocksDone).toBe(blockExecutions(distinct, sharePrefixes));
+	const evaluator = model.createEvaluator({ sharePrefixes });
+	await evaluator.evaluate(distinct, fixtureWindows(2, 32), { onMask: (_index, _losses, now) => (stats = now) });
+	expect(stats!.blocksDone).toBe(blockExecutions(distinct, evaluator.resumes));
 });

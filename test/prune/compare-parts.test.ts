@@ -88,7 +88,7 @@ describe("a counted game", () => {
 			},
 		});
 		const speed = new Speed();
-		return { measured, speed, counted: () => new CountedGame(game, { limit, shared: true, speed }) };
+		return { measured, speed, counted: () => new CountedGame(game, { limit, resumes: () => true, speed }) };
 	};
 	const removed = (...blocks: number[]) => Coalition.ofRemoved(4, blocks);
 

@@ -7,7 +7,7 @@ import { ARCHITECTURES } from "../../src/architectures/table.js";
 import type { ArchitectureEntry } from "../../src/architectures/types.js";
 import { ModelLoadError, UnsupportedArchitectureError, VerificationError } from "../../src/errors.js";
 import { evaluateModel } from "../../src/evaluation/perplexity.js";
-import { encodeEntry, GgufFile } from "../../src/gguf/index.js";
+import { GgufFile } from "../../src/gguf/index.js";
 import { inspectModel } from "../../src/inspect.js";
 import { windowBeyondSliding } from "../../src/oracle.js";
 import { pruneGguf } from "../../src/prune.js";
@@ -15,7 +15,7 @@ import { rankBlocks } from "../../src/rank.js";
 import { makeWindows } from "../../src/runtime/windows.js";
 import { model } from "../architectures/model.js";
 import { hasTools, makeFixtures } from "../conformance/fixtures.js";
-import { changedFixture, fixturePath } from "../helpers/fixture.js";
+import { changedFixture, fixturePath, renamedFixture } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 // The table may be altered here: what the program does with a rule that is wrong, or with none.
@@ -33,16 +33,6 @@ let output: string;
 /** The project's model as one whose graph rotates no key in every fourth block, told by the block's number. */
 let everyFourth: string;
 
-async function renamedFixture(architecture: string): Promise<string> {
-	return changedFixture(join(folder, `${architecture}.gguf`), (content) => ({
-		...content,
-		entries: content.entries.map((entry) => {
-			if (entry.key === "general.architecture") return encodeEntry(entry.key, "string", architecture);
-			return entry.key.startsWith("llama.") ? { ...entry, key: architecture + entry.key.slice("llama".length) } : entry;
-		}),
-	}));
-}
-
 /** The project's model with a tensor that the zeroed original would have to set to one, quantised in these blocks. */
 async function withUnits(blocks: readonly number[]): Promise<string> {
 	entryOf("llama", { setToOne: ["ffn_gate.weight"] });
@@ -56,7 +46,7 @@ async function withUnits(blocks: readonly number[]): Promise<string> {
 }
 
 beforeAll(async () => {
-	everyFourth = await renamedFixture("smollm3");
+	everyFourth = await renamedFixture(folder, "smollm3");
 });
 beforeEach(() => {
 	place = join(folder, `place-${runs++}`);
@@ -240,7 +230,7 @@ describe("an architecture that the table lacks", () => {
 	});
 
 	it("says so plainly where llama.cpp does not know it either", async () => {
-		const path = await renamedFixture("nothing-known");
+		const path = await renamedFixture(folder, "nothing-known");
 		const job = applyPlan(path, output, { remove: [3], allowUnknownArchitecture });
 		await expect(job).rejects.toThrow(ModelLoadError);
 		await expect(job).rejects.toThrow(/llama\.cpp v[\d.]+.*does not know the architecture nothing-known \(unknown model architecture\)/);
