@@ -16,25 +16,25 @@ const both = (row, name, digits = 2) => {
 const lines = [
 	`${date}, ${machine.processor}, ${machine.logicalProcessors} logical processors, ${machine.memoryGigabytes} GiB, Node ${versions.node.slice(1)}, llama.cpp ${versions.llamaCpp}.`,
 	"",
-	"| model | weights | windows | ubatch | evaluator / plain decode: one mask a call | a mask in a batch | plain decode, tokens/s | llama-bench pp512 | head's share of a full mask | empty graphs, ms a mask + ms a block |",
-	"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+	"| model | weights | windows | ubatch | evaluator / plain decode: one mask a call | a mask in a batch | plain decode, tokens/s | llama-bench pp512 | head's share of a full mask | empty graphs, ms a mask + ms a block | memory beyond the weights | commit |",
+	"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
 ];
 for (const { model, weights, results } of models) {
-	for (const { windows, shape, speed } of results)
+	for (const { windows, shape, speed, maskPeakMegabytes, commit } of results)
 		lines.push(
-			`| ${model} | ${weights} | ${windows} | ${shape.ubatch} | ${fixed(speed.evaluatorOverPlain, 2)} | ${fixed(speed.inBatchOverPlain, 2)} | ${fixed(speed.plainTokensPerSecond, 0)} | ${fixed(speed.llamaBenchTokensPerSecond, 0)} | ${fixed((100 * speed.headSeconds) / speed.fullSeconds, 0)} % | ${milliseconds(speed.graphSeconds, 1)} + ${milliseconds(speed.graphSecondsPerBlock, 2)} |`,
+			`| ${model} | ${weights} | ${windows} | ${shape.ubatch} | ${fixed(speed.evaluatorOverPlain, 2)} | ${fixed(speed.inBatchOverPlain, 2)} | ${fixed(speed.plainTokensPerSecond, 0)} | ${fixed(speed.llamaBenchTokensPerSecond, 0)} | ${fixed((100 * speed.headSeconds) / speed.fullSeconds, 0)} % | ${speed.graphSeconds === null ? "-" : `${milliseconds(speed.graphSeconds, 1)} + ${milliseconds(speed.graphSecondsPerBlock, 2)}`} | ${maskPeakMegabytes} MB | ${commit ?? "-"} |`,
 		);
 }
 lines.push(
 	"",
-	"| model | weights | windows | design | masks | seconds | over the bound | with empty graphs | one by one | all blocks | tools | memory beyond the weights |",
-	"| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+	"| model | weights | windows | design | masks | seconds | over the bound | with empty graphs | one by one | all blocks | tools | memory beyond the weights | commit |",
+	"| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
 );
 for (const { model, weights, results } of models) {
 	for (const { windows, designs } of results) {
 		for (const row of designs)
 			lines.push(
-				`| ${model} | ${weights} | ${windows} | ${row.name} | ${row.masks} | ${both(row, "seconds", 1)} | ${both(row, "overBound")} | ${both(row, "overBoundWithGraphs")} | ${both(row, "alone", 1)} | ${both(row, "allBlocks", 1)} | ${both(row, "userTools", 1)} | ${row.peakMegabytes} MB |`,
+				`| ${model} | ${weights} | ${windows} | ${row.name} | ${row.masks} | ${both(row, "seconds", 1)} | ${both(row, "overBound")} | ${both(row, "overBoundWithGraphs")} | ${both(row, "alone", 1)} | ${both(row, "allBlocks", 1)} | ${both(row, "userTools", 1)} | ${row.peakMegabytes}${row.quarterPeakMegabytes === null ? "" : ` (${row.quarterPeakMegabytes})`} MB | ${row.commit ?? "-"} |`,
 			);
 	}
 }
