@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <stdexcept>
+#include <utility>
 
 llama_context * ContextPool::take() {
     if (!context || !core.view->memory_shape().fits(memory)) {
@@ -100,6 +101,7 @@ ContextLease::ContextLease(ModelCore & core, const ContextShape & shape, const G
     }
     pool = core.contexts.get();
     pool->watch = watch;
+    finite = std::exchange(pool->finite, false);
 }
 
 ContextLease::~ContextLease() {

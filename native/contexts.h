@@ -41,14 +41,15 @@ class ContextPool {
 public:
     ContextPool(ModelCore & core, const ContextShape & shape) : shape(shape), core(core) {}
 
-    // A context for the view that stands, without a graph of another view. What its memory holds is to be cleared, values too.
+    // A context for the view that stands, without a graph of another view. What its memory holds is to be cleared.
     llama_context * take();
 
     // To be called after the first decode since take(): throws where that ran a graph of another view.
     void check_fresh() const;
 
     const ContextShape shape;
-    GraphWatch watch; // of the job that uses the contexts
+    GraphWatch watch;    // of the job that uses the contexts
+    bool finite = false; // the memory holds finite values only
 
 private:
     ModelCore & core;
@@ -74,8 +75,14 @@ public:
     llama_context * take() { return pool->take(); }
     void check_fresh() const { pool->check_fresh(); }
 
+    // Whether the memory may hold values that are not finite: masked cells are not enough for them. True again for the next job unless
+    // this one says otherwise.
+    bool dirty() const { return !finite; }
+    void leave(bool dirty) { pool->finite = !dirty; }
+
 private:
     ModelCore & core;
     ContextPool * pool;
     int exceptions; // in flight when it was made
+    bool finite;
 };

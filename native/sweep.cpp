@@ -47,6 +47,7 @@ public:
           group(group_of(windows, settings)),
           positions(windows.n_windows, windows.length, settings.score_from, settings.scored), capture{ core, cancel, {} },
           contexts(core, { windows.length, group, settings.n_ubatch, settings.n_threads }, { Capture::on_tensor, Capture::on_abort, &capture }) {
+        dirty = contexts.dirty();
         n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(core.model.get()));
         n_embd = llama_model_n_embd(core.model.get());
         // llama.cpp interleaves windows that do not fit a ubatch together: their hidden states would come out of order.
@@ -79,6 +80,8 @@ public:
             stats.tokens_done += int64_t(windows.n_windows) * windows.length;
             on_mask(MaskResult(last), stats);
         }
+        // Drawn positions do not show every value.
+        contexts.leave(dirty || !settings.scored.empty());
         return stats;
     }
 
@@ -100,7 +103,7 @@ private:
     bool one_ubatch = false; // a decode is one ubatch
     bool share_prefixes = false;
     bool plain_memory = false; // keys and values of one kind only
-    bool dirty = true;       // the memory may hold values that are not finite
+    bool dirty;              // the memory may hold values that are not finite
     size_t state_rows = 0;
     size_t state_size = 0;   // bytes
     std::map<int, HiddenState> states; // before block `depth` of the current mask
