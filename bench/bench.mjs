@@ -140,9 +140,15 @@ async function paced(measure, { path, windows, shape, speed }) {
 		const before = plain();
 		const measured = measure();
 		runs.push({ ...measured, pace: (before + plain()) / 2 });
-	} while (!options.quick && runs[0].seconds < 5 && runs.length < 7);
+	} while (!options.quick && runs.length < roundsOf(runs[0].seconds, speed));
 	const ratio = ({ seconds, pace }) => seconds / pace;
 	return runs.sort((a, b) => ratio(a) - ratio(b))[Math.floor(runs.length / 2)];
+}
+
+/** The figures of a small model scatter from process to process. */
+function roundsOf(seconds, { fullSeconds }) {
+	if (seconds < 5) return 7;
+	return fullSeconds < smallSeconds ? 3 : 1;
 }
 
 async function design(name, masks, context) {
@@ -157,11 +163,11 @@ async function design(name, masks, context) {
 	const boundQuarter = boundOf(speed.headQuarterSeconds, quarter.pace);
 	const graphs =
 		speed.graphSeconds === null ? Number.NaN : all.pace * (masks.length * speed.graphSeconds + executions * speed.graphSecondsPerBlock);
-	// (a) alone, on a sample, scaled by the blocks kept; all of them where that takes minutes only
+	// (a) alone, on a sample, scaled by the blocks kept; all of a small model, but for a quarter of the positions
 	const size = (list) => list.reduce((sum, mask) => sum + Math.max(1, mask.size), 0);
 	const few = options.quick || speed.fullSeconds > 3 ? 4 : 8;
-	const sample = speed.fullSeconds < smallSeconds ? masks : sampleOf(masks, few);
-	const alone = (share) => (size(masks) / size(sample)) * measureApart(path, windows, shape, sample, { alone: true, share }).seconds;
+	const small = speed.fullSeconds < smallSeconds;
+	const alone = (sample, share) => (size(masks) / size(sample)) * measureApart(path, windows, shape, sample, { alone: true, share }).seconds;
 	const paceNow = () => median(plainDecode(path, windows, shape)) / speed.fullSeconds;
 	/** Seconds at the pace of the throughput: the machine may be another one by now. */
 	const steady = (work) => {
@@ -169,8 +175,8 @@ async function design(name, masks, context) {
 		const seconds = work();
 		return seconds / ((before + paceNow()) / 2);
 	};
-	const aloneAll = steady(() => alone());
-	const aloneQuarter = options["no-quarter"] ? Number.NaN : steady(() => alone(0.25));
+	const aloneAll = steady(() => alone(small ? masks : sampleOf(masks, few)));
+	const aloneQuarter = options["no-quarter"] ? Number.NaN : steady(() => alone(sampleOf(masks, small ? Math.min(masks.length, 500) : few), 0.25));
 	const allBlocks = masks.length * speed.fullSeconds * all.pace;
 	const allBlocksQuarter = masks.length * (speed.fullSeconds - speed.headSeconds + speed.headQuarterSeconds) * quarter.pace;
 	// (c) a user's tools, on a smaller sample; llama-perplexity cannot score a quarter
