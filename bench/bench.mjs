@@ -167,7 +167,8 @@ async function design(name, masks, context) {
 	const size = (list) => list.reduce((sum, mask) => sum + Math.max(1, mask.size), 0);
 	const few = options.quick || speed.fullSeconds > 3 ? 4 : 8;
 	const small = speed.fullSeconds < smallSeconds;
-	const alone = (sample, share) => (size(masks) / size(sample)) * measureApart(path, windows, shape, sample, { alone: true, share }).seconds;
+	const alone = (sample, share) =>
+		(size(masks) / size(sample)) * measureApart(path, windows, shape, sample, { alone: true, share }).seconds;
 	const paceNow = () => median(plainDecode(path, windows, shape)) / speed.fullSeconds;
 	/** Seconds at the pace of the throughput: the machine may be another one by now. */
 	const steady = (work) => {
@@ -176,7 +177,9 @@ async function design(name, masks, context) {
 		return seconds / ((before + paceNow()) / 2);
 	};
 	const aloneAll = steady(() => alone(small ? masks : sampleOf(masks, few)));
-	const aloneQuarter = options["no-quarter"] ? Number.NaN : steady(() => alone(sampleOf(masks, small ? Math.min(masks.length, 500) : few), 0.25));
+	const aloneQuarter = options["no-quarter"]
+		? Number.NaN
+		: steady(() => alone(sampleOf(masks, small ? Math.min(masks.length, 500) : few), 0.25));
 	const allBlocks = masks.length * speed.fullSeconds * all.pace;
 	const allBlocksQuarter = masks.length * (speed.fullSeconds - speed.headSeconds + speed.headQuarterSeconds) * quarter.pace;
 	// (c) a user's tools, on a smaller sample; llama-perplexity cannot score a quarter
