@@ -1,3 +1,4 @@
+#include "contexts.h"
 #include "healing_jobs.h"
 #include "jobs.h"
 #include "log_capture.h"
@@ -30,6 +31,8 @@ Napi::Value info(const Napi::CallbackInfo & call) {
     result.Set("devices", devices);
     result.Set("systemInfo", llama_print_system_info());
     result.Set("gpuOffload", llama_supports_gpu_offload());
+    result.Set("contextsMade", double(ContextPool::made()));
+    result.Set("contextsLive", double(ContextPool::live()));
     return result;
 }
 
@@ -42,6 +45,12 @@ Napi::Value quantize(const Napi::CallbackInfo & call) {
     job->n_threads = options.Get("threads").ToNumber().Int32Value();
     job->pure = options.Get("pure").ToBoolean();
     return Job::start(call.Env(), std::move(job), call[4].As<Napi::Function>());
+}
+
+// giveUpContexts(): frees what an idle model keeps for its next measurement
+Napi::Value give_up(const Napi::CallbackInfo & call) {
+    give_up_contexts();
+    return call.Env().Undefined();
 }
 
 // stopJobs(): cancels what runs and waits for it; to be called before the process exits
@@ -70,6 +79,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("stateValues", Napi::Function::New(env, state_values, "stateValues"));
     exports.Set("quantizeValues", Napi::Function::New(env, quantize_values, "quantizeValues"));
     exports.Set("dequantizeBytes", Napi::Function::New(env, dequantize_bytes, "dequantizeBytes"));
+    exports.Set("giveUpContexts", Napi::Function::New(env, give_up, "giveUpContexts"));
     exports.Set("stopJobs", Napi::Function::New(env, stop_jobs, "stopJobs"));
     exports.Set("info", Napi::Function::New(env, info, "info"));
     return exports;

@@ -1,6 +1,7 @@
 #include "contexts.h"
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <stdexcept>
 #include <utility>
@@ -31,7 +32,27 @@ bool ContextPool::on_abort(void * data) {
     return watch.abort != nullptr && watch.abort(watch.data);
 }
 
+namespace {
+
+std::atomic<int64_t> contexts_made{ 0 };
+std::atomic<int64_t> contexts_freed{ 0 };
+
+} // namespace
+
+ContextPool::~ContextPool() {
+    contexts_freed += context ? 1 : 0;
+}
+
+int64_t ContextPool::made() {
+    return contexts_made;
+}
+
+int64_t ContextPool::live() {
+    return contexts_made - contexts_freed;
+}
+
 void ContextPool::make() {
+    contexts_freed += context ? 1 : 0;
     context.reset(); // before the next one is made: one set of buffers at a time
     llama_context_params params = llama_context_default_params();
     const uint32_t cells = (uint32_t(shape.length) + 255) / 256 * 256; // llama.cpp rounds the cells of a sequence up to 256
@@ -52,6 +73,7 @@ void ContextPool::make() {
     if (!context) {
         throw std::runtime_error("llama.cpp could not make a context for this set of blocks");
     }
+    ++contexts_made;
 }
 
 namespace {
@@ -67,7 +89,22 @@ Keeper & keeper() {
     return one;
 }
 
+// One that computes just now needs its contexts, and gives them up itself when it is done. The keeper's mutex is held.
+void give_up(ModelCore * core) {
+    if (core != nullptr) {
+        const std::unique_lock<std::mutex> idle(core->computing, std::try_to_lock);
+        if (idle) {
+            core->contexts.reset();
+        }
+    }
+}
+
 } // namespace
+
+void give_up_contexts() {
+    const std::lock_guard<std::mutex> lock(keeper().mutex);
+    give_up(keeper().core);
+}
 
 ModelCore::ModelCore() = default;
 
@@ -85,13 +122,8 @@ ModelCore::~ModelCore() {
 ContextLease::ContextLease(ModelCore & core, const ContextShape & shape, const GraphWatch & watch) : core(core), exceptions(std::uncaught_exceptions()) {
     {
         const std::lock_guard<std::mutex> lock(keeper().mutex);
-        ModelCore * other = keeper().core;
-        if (other != nullptr && other != &core) {
-            // One that computes just now needs its contexts.
-            const std::unique_lock<std::mutex> idle(other->computing, std::try_to_lock);
-            if (idle) {
-                other->contexts.reset();
-            }
+        if (keeper().core != &core) {
+            give_up(keeper().core);
         }
         keeper().core = &core;
     }
@@ -105,8 +137,10 @@ ContextLease::ContextLease(ModelCore & core, const ContextShape & shape, const G
 }
 
 ContextLease::~ContextLease() {
-    if (std::uncaught_exceptions() > exceptions) {
-        core.contexts.reset(); // stopped in the midst of a graph
+    const std::lock_guard<std::mutex> lock(keeper().mutex);
+    const bool stopped = std::uncaught_exceptions() > exceptions; // in the midst of a graph
+    if (stopped || keeper().core != &core) {
+        core.contexts.reset();
     } else {
         pool->watch = {};
     }

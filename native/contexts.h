@@ -40,6 +40,14 @@ struct GraphWatch {
 class ContextPool {
 public:
     ContextPool(ModelCore & core, const ContextShape & shape) : shape(shape), core(core) {}
+    ContextPool(const ContextPool &) = delete;
+    ContextPool & operator=(const ContextPool &) = delete;
+
+    ~ContextPool();
+
+    // Contexts of this process: all that were made, and those that there are.
+    static int64_t made();
+    static int64_t live();
 
     // A context for the view that stands, without a graph of another view. What its memory holds is to be cleared.
     llama_context * take();
@@ -63,8 +71,12 @@ private:
     static bool on_abort(void * data);
 };
 
+// Frees the contexts that a model keeps and does not compute with now, before something else needs the memory. Not to be called with
+// the lock of a model.
+void give_up_contexts();
+
 // The pool of a model for as long as a job computes on it (the caller holds the model's lock). It stays with the model for the next
-// job of the same shape, but for one that failed; another model's is given up, so that one at a time takes memory.
+// job of the same shape, but for one that failed. One model keeps contexts, the last one that began a job.
 class ContextLease {
 public:
     ContextLease(ModelCore & core, const ContextShape & shape, const GraphWatch & watch);

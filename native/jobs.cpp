@@ -1,5 +1,6 @@
 #include "jobs.h"
 
+#include "contexts.h"
 #include "log_capture.h"
 #include "model_wrap.h"
 
@@ -62,6 +63,7 @@ LoadJob::LoadJob(std::shared_ptr<CancelFlag> cancel, std::string path, int gpu_l
     : Job(std::move(cancel), "MODEL_LOAD_FAILED"), path(std::move(path)), gpu_layers(gpu_layers), use_mmap(use_mmap) {}
 
 void LoadJob::run() {
+    give_up_contexts();
     llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = gpu_layers;
     params.load_mode = use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
@@ -181,6 +183,7 @@ QuantizeJob::QuantizeJob(std::shared_ptr<CancelFlag> cancel, std::string input, 
     : Job(std::move(cancel), "QUANTIZE_FAILED"), input(std::move(input)), output(std::move(output)) {}
 
 void QuantizeJob::run() {
+    give_up_contexts();
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.ftype = llama_ftype(file_type);
     params.nthread = n_threads;

@@ -37,6 +37,9 @@ std::vector<int> MaskWalk::branch_depths(const Masks & masks, int i, int resumed
         if (lowest <= resumed) {
             break;
         }
+        if (shared[j] == masks.n_blocks) {
+            continue; // the same mask again is not run
+        }
         int depth = lowest;
         while (depth > resumed && !masks.resumes(order[j], depth)) {
             --depth;

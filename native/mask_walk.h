@@ -30,7 +30,8 @@ struct MaskWalk {
 
     MaskWalk(const Masks & masks, First first);
 
-    // Depths (> resumed) from which later masks go on, of those that they share with the mask at position i: hidden states worth
-    // keeping, deepest first. A mask goes on where it leaves the one before, or as close before that as it can be resumed.
+    // Depths (> resumed) from which later masks may go on, of those that they share with the mask at position i: hidden states worth
+    // keeping, deepest first. A mask goes on where it leaves the one before, or as close before that as it can be resumed (from where a
+    // mask in between may leave another state).
     std::vector<int> branch_depths(const Masks & masks, int i, int resumed) const;
 };

@@ -1,6 +1,7 @@
 #include "sampler.h"
 
 #include "contexts.h"
+#include "parallel.h"
 #include "random.h"
 
 #include <algorithm>
@@ -11,31 +12,36 @@
 
 namespace {
 
+constexpr int32_t not_finite = -1;
+
+// A token, or not_finite where the logits are not.
 int32_t draw(const float * logits, int n_vocab, float temperature, std::mt19937_64 & random) {
     const float * most = std::max_element(logits, logits + n_vocab);
     const float max = *most;
     if (!std::isfinite(max)) {
-        throw std::runtime_error("the model gives logits that are not finite; nothing can be sampled from it");
+        return not_finite;
     }
     if (temperature == 0.0f) {
         return int32_t(most - logits);
     }
+    static thread_local std::vector<double> weights;
+    weights.resize(n_vocab);
     double total = 0.0;
     for (int i = 0; i < n_vocab; ++i) {
-        total += std::exp(double(logits[i] - max) / temperature);
+        weights[i] = std::exp(double(logits[i] - max) / temperature);
+        total += weights[i];
     }
     if (!std::isfinite(total)) {
-        throw std::runtime_error("the model gives logits that are not finite; nothing can be sampled from it");
+        return not_finite;
     }
     // 53 random bits: the same on every standard library, unlike std::uniform_real_distribution.
     double left = double(random() >> 11) * 0x1.0p-53 * total;
     int32_t last_possible = 0;
     for (int i = 0; i < n_vocab; ++i) {
-        const double p = std::exp(double(logits[i] - max) / temperature);
-        if (p > 0.0) {
+        if (weights[i] > 0.0) {
             last_possible = i;
         }
-        left -= p;
+        left -= weights[i];
         if (left < 0.0) {
             return i;
         }
@@ -117,12 +123,31 @@ void decode_prompts(llama_context * context, const Abort & abort, std::vector<Se
     }
 }
 
+// The next token of each sequence, in turn those of the last decode's logits. A sequence has its own random numbers: threads change nothing.
+std::vector<int32_t> draw_all(llama_context * context, int n_vocab, const SampleSettings & settings, std::vector<Sequence> & sequences,
+                              const std::vector<size_t> & active) {
+    std::vector<const float *> logits;
+    for (size_t k = 0; k < active.size(); ++k) {
+        logits.push_back(llama_get_logits_ith(context, int32_t(k)));
+    }
+    std::vector<int32_t> drawn(active.size());
+    over_threads(int64_t(active.size()), settings.n_threads, [&](int64_t first, int64_t last) {
+        for (int64_t k = first; k < last; ++k) {
+            drawn[k] = draw(logits[k], n_vocab, settings.temperature, sequences[active[k]].random);
+        }
+    });
+    if (std::find(drawn.begin(), drawn.end(), not_finite) != drawn.end()) {
+        throw std::runtime_error("the model gives logits that are not finite; nothing can be sampled from it");
+    }
+    return drawn;
+}
+
 } // namespace
 
 std::vector<std::vector<int32_t>> sample(ModelCore & core, const CancelFlag & cancel, const std::vector<std::vector<int32_t>> & prompts,
                                          const SampleSettings & settings, const std::function<void(int64_t, int64_t)> & on_progress) {
+    give_up_contexts();
     const std::lock_guard<std::mutex> lock(core.computing);
-    core.contexts.reset(); // one set of buffers at a time
     std::optional<LayerView::Shown> shown;
     if (!settings.kept.empty()) {
         shown.emplace(*core.view, settings.kept);
@@ -159,9 +184,10 @@ std::vector<std::vector<int32_t>> sample(ModelCore & core, const CancelFlag & ca
             }
             decode(context.get(), core, cancel, batch);
             int64_t done = int64_t(first) * settings.length;
+            const std::vector<int32_t> drawn = draw_all(context.get(), n_vocab, settings, sequences, active);
             for (size_t k = 0; k < active.size(); ++k) {
                 auto & sequence = sequences[active[k]];
-                const int32_t token = draw(llama_get_logits_ith(context.get(), int(k)), n_vocab, settings.temperature, sequence.random);
+                const int32_t token = drawn[k];
                 sequence.tokens.push_back(token);
                 sequence.done = int(sequence.tokens.size()) >= settings.length || (settings.stop_at_eog && llama_vocab_is_eog(vocab, token));
             }

@@ -130,10 +130,8 @@ std::vector<std::unique_lock<std::mutex>> lock_all(const std::vector<SpeedSide> 
 
 std::vector<SpeedResult> measure_speed(const std::vector<SpeedSide> & sides, const CancelFlag & cancel, const SpeedSettings & settings,
                                        const std::function<void(int64_t, int64_t)> & on_progress) {
+    give_up_contexts();
     const auto locks = lock_all(sides);
-    for (const auto & side : sides) {
-        side.core->contexts.reset(); // one set of buffers at a time
-    }
     const Abort abort{ sides, cancel };
     std::vector<SpeedResult> results(sides.size());
     for (size_t i = 0; i < sides.size(); ++i) {

@@ -80,8 +80,9 @@ public:
             stats.tokens_done += int64_t(windows.n_windows) * windows.length;
             on_mask(MaskResult(last), stats);
         }
-        // Drawn positions do not show every value.
-        contexts.leave(dirty || !settings.scored.empty());
+        // Drawn positions do not show every value, and no loss shows the last position of a window, which a decode of whole windows
+        // always writes anew.
+        contexts.leave(dirty || !settings.scored.empty() || !one_ubatch || windows.length > settings.n_ubatch);
         return stats;
     }
 

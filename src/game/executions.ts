@@ -5,7 +5,8 @@ export type Resumes = (coalition: Coalition, depth: number) => boolean;
 
 /**
  * Block executions of a batch, coalitions that come twice counting once. Each goes on from the deepest beginning that it shares with
- * another one and can be resumed from; what follows runs, one execution a kept block.
+ * another one and can be resumed from; what follows runs, one execution a kept block. Counted for a batch of which all positions are
+ * scored, and without the blocks that run as identities where a head or a kind of memory needs one.
  */
 export function blockExecutions(coalitions: readonly Coalition[], resumes: Resumes = () => true): number {
 	const sorted = [...new Map(coalitions.map((coalition) => [coalition.key, coalition])).values()];

@@ -17,6 +17,8 @@ export interface Addon {
 	};
 	CancelToken: new () => CancelToken;
 	info(): AddonInfo;
+	/** Frees the context that an idle model keeps for its next measurement. */
+	giveUpContexts(): void;
 	/** Cancels the jobs of this thread and waits until none computes any more, a few seconds at most. */
 	stopJobs(): void;
 	measureSpeed(
@@ -60,6 +62,9 @@ export interface AddonInfo {
 	devices: { name: string; description: string; gpu: boolean; freeBytes: number; totalBytes: number }[];
 	systemInfo: string;
 	gpuOffload: boolean;
+	/** Contexts of llama.cpp that this process has made to measure with, and those of them that it holds. */
+	contextsMade: number;
+	contextsLive: number;
 }
 
 /** Facts of a loaded model, as llama.cpp sees it. */
@@ -224,6 +229,11 @@ export interface NativeModel {
 
 let loaded: Addon | undefined;
 
+/** Frees the memory that an idle model keeps for its next measurement, where there is an addon. */
+export function giveUpContexts(): void {
+	loaded?.giveUpContexts();
+}
+
 /** Path of the addon that would be loaded, or undefined: `PRUNE_GGUF_ADDON`, a prebuilt one, the last one built here. */
 export function findAddon(): string | undefined {
 	return candidates().find((path) => existsSync(path));
@@ -263,7 +273,7 @@ export async function loadAddon(
 	}
 	try {
 		const addon = createRequire(import.meta.url)(path) as Addon;
-		if (typeof addon.stopJobs !== "function") throw new Error("it was built from the sources of another version");
+		if (typeof addon.giveUpContexts !== "function") throw new Error("it was built from the sources of another version");
 		// process.exit() would destroy llama.cpp's static data while a thread still computes with it.
 		process.once("exit", () => addon.stopJobs());
 		loaded = addon;

@@ -93,12 +93,15 @@ export class Evaluator {
 	readonly stateType: StateType;
 	readonly sharePrefixes: boolean;
 	readonly threads: number;
+	/** Whether every mask can be resumed at every depth. */
+	readonly #anywhere: boolean;
 
 	/** Whether the kept blocks of a mask from a depth (1..blocks) on go on from a hidden state that another mask left there. */
 	readonly resumes = (mask: BlockMask, depth: number): boolean => {
+		if (!this.sharePrefixes || this.#anywhere) return this.sharePrefixes;
 		const bytes = mask.toBytes();
 		const kept = [...bytes.keys()].filter((block) => block >= depth && bytes[block] === 1);
-		return this.sharePrefixes && problemOfResuming(this.model, kept) === undefined;
+		return problemOfResuming(this.model, kept) === undefined;
 	};
 
 	/** @internal */
@@ -110,7 +113,9 @@ export class Evaluator {
 		if (!stateTypes.includes(this.stateType))
 			throw new InvalidOptionError(`state-type must be one of ${stateTypes.join(", ")}, got ${this.stateType}`);
 		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
-		this.sharePrefixes = (options.sharePrefixes ?? true) && resumesSomewhere(model);
+		const depths = resumableDepths(model);
+		this.sharePrefixes = (options.sharePrefixes ?? true) && depths.includes(true);
+		this.#anywhere = !depths.includes(false);
 	}
 
 	/**
@@ -237,7 +242,7 @@ export class Evaluator {
 
 	/** One flag for each mask and depth, masks x (blocks + 1); undefined where every mask can go on from any depth. */
 	#resumable(bytes: Uint8Array): Uint8Array | undefined {
-		if (!this.sharePrefixes) return undefined;
+		if (!this.sharePrefixes || this.#anywhere) return undefined;
 		const { blocks } = this.model.facts;
 		const flags = new Uint8Array((bytes.length / blocks) * (blocks + 1)).fill(1);
 		for (let at = 0, start = 0; start < bytes.length; at += blocks + 1, start += blocks) {
@@ -304,7 +309,14 @@ function problemOfResuming({ blocks }: Model, kept: readonly number[]): string |
 	return blocks.checkView(kept);
 }
 
-function resumesSomewhere(model: Model): boolean {
+/**
+ * For each depth from 1 on whether the whole model can be resumed there, the head alone coming last; the head is not asked for where
+ * no other depth can be. Where all can, every mask can at every depth: what is left of it behind one is one of the rests of the whole
+ * model without some blocks, and a rule that such a set breaks is broken by a rest of another length as well.
+ */
+function resumableDepths(model: Model): boolean[] {
 	const all = [...Array(model.facts.blocks).keys()];
-	return all.some((block) => problemOfResuming(model, all.slice(block + 1)) === undefined);
+	const depths = all.slice(1).map((depth) => problemOfResuming(model, all.slice(depth)) === undefined);
+	const head = problemOfResuming(model, []) === undefined;
+	return depths.includes(true) ? [...depths, head] : depths;
 }

@@ -1,6 +1,7 @@
 import { freemem, totalmem } from "node:os";
 import { NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
+import { giveUpContexts } from "./addon.js";
 import { referenceBytes } from "./positions.js";
 import { defaultUbatch } from "./ubatch.js";
 
@@ -34,8 +35,12 @@ export interface MemoryNeed {
 	total: number;
 }
 
-/** Bytes this process may still use: what the system has to spare, within a container's limit. */
+/**
+ * Bytes this process may still use: what the system has to spare, within a container's limit. What an idle model keeps for its next
+ * measurement is given up first.
+ */
 export function availableMemory(): number {
+	giveUpContexts();
 	const limit = process.constrainedMemory();
 	// macOS counts as free only what holds nothing at all; most of the rest is given up when it is needed.
 	const free = process.platform === "darwin" ? Math.max(freemem(), 0.75 * totalmem()) : freemem();

@@ -7,6 +7,7 @@ import { differences, readByHuggingface, readByLlama } from "./readers.mjs";
 
 const dist = new URL("../../dist/", import.meta.url);
 const { Coalition, GgufFile, Model, describeBlocks, makeWindows, removeBlocks, writeGguf } = await import(new URL("index.js", dist));
+const { blockExecutions } = await import(new URL("game/executions.js", dist));
 const { drawPositions } = await import(new URL("calibration/index.js", dist));
 const { outputTensors, unitTensors } = await import(new URL("architectures/index.js", dist));
 const { keptProblem } = await import(new URL("architectures/kept.js", dist));
@@ -35,12 +36,20 @@ function print(evaluation) {
 	return { bits, loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length, logits: Boolean(digests?.length) };
 }
 
-async function measure(model, removedSets, sharePrefixes, { stateBytes, ...options } = {}) {
+async function measure(model, removedSets, sharePrefixes, { stateBytes, onMask, ...options } = {}) {
 	const evaluator = model.createEvaluator({ sharePrefixes, ubatch: job.ubatch, stateBytes });
 	const masks = removedSets.map((removed) => Coalition.ofRemoved(model.facts.blocks, removed));
-	const evaluations = await evaluator.evaluate(masks, windowsFor(model), { digest: true, perToken: true, ...options });
+	const evaluations = await evaluator.evaluate(masks, windowsFor(model), {
+		...{ digest: true, perToken: true, ...options },
+		onMask: (index, evaluation, stats) => {
+			measure.saved = stats.blocksSaved;
+			onMask?.(index, evaluation);
+		},
+	});
 	return evaluations.map(print);
 }
+/** Block executions that the last batch saved. */
+measure.saved = 0;
 
 /** @param unguarded let llama.cpp assert: a file that is not ours shows what it does to llama.cpp */
 async function measureWhole(path, unguarded = false) {
@@ -126,6 +135,8 @@ async function shared() {
 	// The whole model begins as the others do, and those that lose their last blocks are its beginning.
 	const sets = [...job.allowed, []];
 	const expected = await onOriginal(sets, true);
+	if ((await resumes()).shared && !(measure.saved > 0))
+		throw Object.assign(new Error("a batch that can share work shared none"), { code: "BATCH" });
 	const same = (how, prints, order = expected) => {
 		const at = prints.findIndex(({ bits }, i) => bits !== order[i].bits);
 		if (at >= 0) throw Object.assign(new Error(`a batch ${how} computes something else for its set ${at}`), { code: "BATCH" });
@@ -175,7 +186,11 @@ async function cutShort(sets, expected) {
 
 async function resumes() {
 	original ??= await Model.load(job.model, { threads: job.threads });
-	return { shared: original.createEvaluator().sharePrefixes, reason: describeBlocks(file).resumeReason };
+	const { sharePrefixes, resumes } = original.createEvaluator();
+	const masks = [...job.allowed, []].map((removed) => Coalition.ofRemoved(original.facts.blocks, removed));
+	// Of a model that is refused there is no batch to show it.
+	const saves = masks.length === 1 || blockExecutions(masks, resumes) < blockExecutions(masks, () => false);
+	return { shared: sharePrefixes && saves, reason: describeBlocks(file).resumeReason };
 }
 
 const steps = {

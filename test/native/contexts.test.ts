@@ -1,10 +1,14 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Coalition } from "../../src/game/coalition.js";
+import { Coalition } from "../../src/game/coalition.js";
 import type { SweepStats } from "../../src/runtime/addon.js";
+import { loadAddon } from "../../src/runtime/addon.js";
+import { availableMemory } from "../../src/runtime/memory.js";
 import { Model } from "../../src/runtime/model.js";
+import { runSpeed } from "../../src/runtime/speed.js";
 import { blockExecutions } from "../../src/game/executions.js";
 import type { TokenWindows } from "../../src/runtime/windows.js";
-import { fixturePath, fixtureWindows, fullSet, removing, renamedFixture } from "../helpers/fixture.js";
+import { blocks, changedFixture, fixturePath, fixtureWindows, fullSet, removing, renamedFixture } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 // A context stays with its model for the next call of the same shape; what was run before must not be seen in what comes after.
@@ -48,10 +52,9 @@ describe("a context that is used again", () => {
 			(model) => {
 				const controller = new AbortController();
 				const onMask = () => controller.abort(new Error("enough"));
-				return model
-					.createEvaluator()
-					.evaluate(masks, windows, { signal: controller.signal, onMask })
-					.catch(() => {});
+				const many = Array.from({ length: 400 }, (_, i) => Coalition.ofRemoved(blocks, [i % blocks, (5 * i + 1) % blocks]));
+				const job = model.createEvaluator({ sharePrefixes: false }).evaluate(many, windows, { signal: controller.signal, onMask });
+				return expect(job).rejects.toThrow("enough");
 			},
 		],
 		[
@@ -78,6 +81,64 @@ describe("a context that is used again", () => {
 		expect(await bits(model)).toEqual(alone);
 		await before(model);
 		expect(await bits(model)).toEqual(alone);
+	});
+});
+
+describe("contexts", () => {
+	const folder = tempFolder();
+	const made = async () => (await loadAddon()).info().contextsMade;
+	const oneMore = async (work: () => Promise<unknown>) => {
+		const before = await made();
+		await work();
+		return (await made()) - before;
+	};
+
+	it("are made once for calls of one shape, and anew once another model or work needed the memory", async () => {
+		const [model, other] = [await Model.load(fixturePath, { threads: 2 }), await Model.load(fixturePath, { threads: 2 })];
+		expect(await oneMore(() => bits(model))).toBe(1);
+		expect(await oneMore(() => bits(model, [removing(4)]))).toBe(0);
+		expect(await oneMore(() => bits(model, masks, fixtureWindows(2, 64)))).toBe(1);
+		expect(await oneMore(() => bits(model))).toBe(1);
+		for (const work of [
+			() => bits(other),
+			async () => availableMemory(),
+			async () => (await Model.load(fixturePath)).dispose(),
+			() => other.sample([Int32Array.of(1)], { length: 4 }),
+			() => runSpeed([{ model: other }], { promptTokens: 8, generatedTokens: 1, repetitions: 1, context: 64, threads: 2 }),
+		]) {
+			await work();
+			expect(await oneMore(() => bits(model))).toBe(1);
+		}
+		for (let round = 0; round < 3; round++) {
+			await Promise.all([bits(model), bits(other)]);
+			expect((await loadAddon()).info().contextsLive).toBe(1);
+		}
+		await model.dispose();
+		await other.dispose();
+		await expect.poll(async () => (await loadAddon()).info().contextsLive).toBe(0); // a job that ends lets go of its model a little later
+	});
+
+	it("do not carry what is not a number from one call to the next", async () => {
+		// Block 5 breaks the model; windows of several ubatches leave cells of the memory for later decodes to find.
+		const path = await changedFixture(join(folder, "broken.gguf"), (content) => ({
+			...content,
+			tensors: content.tensors.map((tensor) =>
+				tensor.name === "blk.5.attn_norm.weight"
+					? { ...tensor, source: new Uint8Array(new Float32Array(tensor.dims[0]!).fill(Number.NaN).buffer) }
+					: tensor,
+			),
+		}));
+		const model = await Model.load(path, { threads: 2 });
+		const whole = [removing(5), removing(5, 9)];
+		const measure = async (mask: Coalition) =>
+			(await model.createEvaluator({ ubatch: 48 }).evaluate([mask], windows, { digest: true }))[0]!;
+		const clean = [];
+		for (const mask of whole) clean.push((await measure(mask)).digests);
+		for (const [i, mask] of whole.entries()) {
+			expect((await measure(fullSet)).losses[0]).toBeNaN();
+			expect((await measure(mask)).digests).toEqual(clean[i]);
+		}
+		await model.dispose();
 	});
 });
 
