@@ -271,6 +271,7 @@ async function benchModel(name, shapes) {
 				designs: [],
 			};
 			entry.results.push(result);
+			save();
 			for (const [label, batch] of batchesOf(blocks)) {
 				result.designs.push({ ...(await design(label, batch, { blocks, path, windows, shape, speed })), ...made, speed });
 				save();
