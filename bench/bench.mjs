@@ -37,7 +37,7 @@ const known = {
 };
 const text = join(shared, "text", "moby-dick.txt");
 /** A model whose mask takes less is small: its graphs cost something beside its arithmetic, and all masks of a batch are measured alone. */
-const smallSeconds = 0.3;
+const isSmall = (seconds) => seconds < 0.3;
 
 const median = (list) => {
 	const sorted = [...list].sort((a, b) => a - b);
@@ -98,7 +98,7 @@ async function throughput(model, path, windows, shape) {
 	const rows = { plain: [], evaluator: [], pair: [], oneBlock: [], quarter: [], noLogits: [] };
 	// Small models are quick, and their figures scatter.
 	const [first] = plainDecode(path, windows, shape);
-	const small = first < smallSeconds;
+	const small = isSmall(first);
 	const rounds = options.quick ? 1 : Math.max(5, Math.min(40, Math.round(5 / first)));
 	for (let i = 0; i < rounds; i++) {
 		rows.plain.push(...plainDecode(path, windows, shape));
@@ -151,7 +151,7 @@ async function paced(measure, { path, windows, shape, speed }) {
 /** The figures of a small model scatter from process to process. */
 function roundsOf(seconds, { fullSeconds }) {
 	if (seconds < 5) return 7;
-	return fullSeconds < smallSeconds ? 3 : 1;
+	return isSmall(fullSeconds) ? 3 : 1;
 }
 
 async function design(name, masks, context) {
@@ -169,7 +169,7 @@ async function design(name, masks, context) {
 	// (a) alone, on a sample, scaled by the blocks kept; all of a small model, but for a quarter of the positions
 	const size = (list) => list.reduce((sum, mask) => sum + Math.max(1, mask.size), 0);
 	const few = options.quick || speed.fullSeconds > 3 ? 4 : 8;
-	const small = speed.fullSeconds < smallSeconds;
+	const small = isSmall(speed.fullSeconds);
 	const alone = (sample, share) =>
 		(size(masks) / size(sample)) * measureApart(path, windows, shape, sample, { alone: true, share }).seconds;
 	const paceNow = () => median(plainDecode(path, windows, shape)) / speed.fullSeconds;

@@ -20,18 +20,15 @@ public:
             halves.reserve(n_rows * n_embd);
             exponents.reserve(n_rows);
         } else {
-            grow(n_rows * n_embd);
+            values.reserve(n_rows * n_embd);
         }
     }
 
     // Makes room for n values more, which `fill` writes.
     template <class Fill> void append(size_t n, const Fill & fill) {
         if (!half) {
-            if (n_floats + n > capacity) {
-                grow(std::max(n_floats + n, 2 * capacity));
-            }
-            fill(values.get() + n_floats);
-            n_floats += n;
+            values.resize(values.size() + n);
+            fill(values.data() + values.size() - n);
             return;
         }
         std::vector<float> & rows = scratch();
@@ -47,11 +44,11 @@ public:
         return n_rows * (half ? n_embd * sizeof(ggml_fp16_t) + sizeof(int) : n_embd * sizeof(float));
     }
 
-    size_t n_values() const { return half ? halves.size() : n_floats; }
+    size_t n_values() const { return half ? halves.size() : values.size(); }
 
     void read(size_t row, float * to) const {
         if (!half) {
-            std::memcpy(to, values.get() + row * n_embd, n_embd * sizeof(float));
+            std::memcpy(to, values.data() + row * n_embd, n_embd * sizeof(float));
             return;
         }
         ggml_fp16_to_fp32_row(halves.data() + row * n_embd, to, int64_t(n_embd));
@@ -62,29 +59,14 @@ public:
     }
 
     // Of full precision only.
-    const float * row(size_t row) const { return values.get() + row * n_embd; }
+    const float * row(size_t row) const { return values.data() + row * n_embd; }
 
 private:
     size_t n_embd;
     bool half;
-    // Not a vector, which would write zeros first.
-    std::unique_ptr<float[]> values;
-    size_t n_floats = 0;
-    size_t capacity = 0;
+    std::vector<float> values;
     std::vector<ggml_fp16_t> halves;
     std::vector<int> exponents; // of a row's power of two: residual streams hold single values beyond 65504
-
-    void grow(size_t to) {
-        if (to <= capacity) {
-            return;
-        }
-        std::unique_ptr<float[]> larger(new float[to]);
-        if (n_floats > 0) {
-            std::memcpy(larger.get(), values.get(), n_floats * sizeof(float));
-        }
-        values = std::move(larger);
-        capacity = to;
-    }
 
     // The rows of one ubatch in full precision: one place for all states of a job.
     static std::vector<float> & scratch() {

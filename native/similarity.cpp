@@ -28,10 +28,7 @@ public:
         }
         for (int first = 0; first < windows.n_windows; first += group) {
             const int n = std::min(group, windows.n_windows - first);
-            States states;
-            for (int i = 0; i < n_states; ++i) {
-                states.emplace_back(n_embd);
-            }
+            States states(n_states, StateRows(n_embd));
             // A block made the identity lets the state before block 0 through.
             decode({}, first, n, { { "l_out-0", &states[0] } });
             std::map<std::string, StateRows *> wanted;

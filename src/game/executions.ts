@@ -1,4 +1,4 @@
-import type { Coalition } from "./coalition.js";
+import { type Coalition, distinct } from "./coalition.js";
 
 /** Whether the kept blocks of a coalition from a depth (1..n) on can go on from the hidden state before them. */
 export type Resumes = (coalition: Coalition, depth: number) => boolean;
@@ -9,8 +9,7 @@ export type Resumes = (coalition: Coalition, depth: number) => boolean;
  * scored, and without the blocks that run as identities where a head or a kind of memory needs one.
  */
 export function blockExecutions(coalitions: readonly Coalition[], resumes: Resumes = () => true): number {
-	const sorted = [...new Map(coalitions.map((coalition) => [coalition.key, coalition])).values()];
-	sorted.sort((a, b) => (a.key < b.key ? -1 : 1));
+	const sorted = distinct(coalitions).sort((a, b) => (a.key < b.key ? -1 : 1));
 	let executions = 0;
 	let before = "";
 	for (const coalition of sorted) {

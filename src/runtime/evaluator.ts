@@ -204,7 +204,7 @@ export class Evaluator {
 					ubatch: this.ubatch,
 					threads: this.threads,
 					sharePrefixes: this.sharePrefixes,
-					resumable: this.#resumable(bytes),
+					resumable: this.#resumable(masks),
 					stateBytes: this.stateBytes,
 					stateType: this.stateType,
 					scoreFrom,
@@ -241,22 +241,11 @@ export class Evaluator {
 	}
 
 	/** One flag for each mask and depth, masks x (blocks + 1); undefined where every mask can go on from any depth. */
-	#resumable(bytes: Uint8Array): Uint8Array | undefined {
+	#resumable(masks: readonly BlockMask[]): Uint8Array | undefined {
 		if (!this.sharePrefixes || this.#anywhere) return undefined;
-		const { blocks } = this.model.facts;
-		const flags = new Uint8Array((bytes.length / blocks) * (blocks + 1)).fill(1);
-		for (let at = 0, start = 0; start < bytes.length; at += blocks + 1, start += blocks) {
-			const kept = Array.from({ length: blocks }, (_, block) => block).filter((block) => bytes[start + block] === 1);
-			let flag = Number(problemOfResuming(this.model, kept) === undefined);
-			for (let depth = 1; depth <= blocks; depth++) {
-				if (bytes[start + depth - 1] === 1) {
-					kept.shift();
-					flag = Number(problemOfResuming(this.model, kept) === undefined);
-				}
-				flags[at + depth] = flag;
-			}
-		}
-		return flags.includes(0) ? flags : undefined;
+		const depths = [...Array(this.model.facts.blocks + 1).keys()];
+		// From depth 0 a mask begins with its tokens.
+		return Uint8Array.from(masks.flatMap((mask) => depths.map((depth) => Number(depth === 0 || this.resumes(mask, depth)))));
 	}
 
 	#packMasks(masks: readonly BlockMask[]): Uint8Array {
