@@ -54,36 +54,22 @@ async function timed(work) {
 }
 
 /**
- * What a mask costs beside its arithmetic: graphs built anew, the scheduling of their operations, the memory cleared. Measured on
- * windows of two tokens in the same groups, hardly any arithmetic: seconds for a mask, and for each of its blocks.
+ * What building a graph anew costs, once a mask: plain decode of windows of two tokens, with llama.cpp's last graph run again and
+ * without. Seconds for a mask, and for each of its blocks. What is done for every decode (operators started, threads waited for) is
+ * not in it: plain decode of the windows has it as well.
  */
-async function emptyGraphs(model, windows, shape) {
-	const { blocks } = model.facts;
-	const group = Math.max(1, Math.min(windows.count, Math.floor(shape.ubatch / windows.length)));
+function newGraphs(path, one, blocks, windows, { ubatch, threads }) {
+	const group = Math.max(1, Math.min(windows.count, Math.floor(ubatch / windows.length)));
 	const short = makeWindows(windows.tokens.slice(0, 2 * windows.count), 2);
-	const evaluator = model.createEvaluator({ ...shape, ubatch: 2 * group, sharePrefixes: false });
-	// All masks differ: one that repeats is measured once.
-	const seconds = async (masks) => {
-		let stats;
-		const { seconds: taken } = await timed(() => evaluator.evaluate(masks, short, { onMask: (_, __, now) => (stats = now) }));
-		if (stats.blocksDone !== masks.reduce((sum, mask) => sum + mask.size, 0)) throw new Error("empty graphs: blocks were not run");
-		return taken / masks.length;
+	const decodes = Math.ceil(windows.count / group);
+	const shape = { ubatch: 2 * group, threads, repeats: 50, every: 1 };
+	const anew = (file) => {
+		const [again, built] = [false, true].map((rebuild) => median(plainDecode(file, short, { ...shape, rebuild })));
+		return Math.max(0, built - again) / decodes;
 	};
-	const each = (make) =>
-		Array.from({ length: blocks }, (_, block) => make(blocks, [block])).filter((mask) => !model.blocks.check(mask.removed()));
-	const one = each(Coalition.ofKept);
-	const allBut = each(Coalition.ofRemoved);
-	await seconds(allBut);
-	const few = median(await sequence(5, () => seconds(one)));
-	const many = median(await sequence(5, () => seconds(allBut)));
-	const perBlock = Math.max(0, (many - few) / (blocks - 2));
+	const [many, few] = [anew(path), anew(one)];
+	const perBlock = Math.max(0, (many - few) / (blocks - 1));
 	return { perMask: few - perBlock, perBlock };
-}
-
-async function sequence(count, work) {
-	const results = [];
-	for (let i = 0; i < count; i++) results.push(await work());
-	return results;
 }
 
 /** Plain decode of the whole model and of its head, interleaved with the evaluator's full mask. */
@@ -113,8 +99,7 @@ async function throughput(model, path, windows, shape) {
 	const full_ = median(rows.plain);
 	const head = (blocks * median(rows.oneBlock) - full_) / (blocks - 1);
 	const block = (full_ - head) / blocks;
-	// The bound of a small model holds them as well. Of a larger one the weights that such a decode reads would be taken for graphs.
-	const graphs = small ? await emptyGraphs(model, windows, shape) : { perMask: Number.NaN, perBlock: Number.NaN };
+	const graphs = newGraphs(path, one, blocks, windows, shape);
 	return {
 		graphSeconds: round(graphs.perMask, 6),
 		graphSecondsPerBlock: round(graphs.perBlock, 6),
@@ -164,8 +149,7 @@ async function design(name, masks, context) {
 	const boundOf = (head, factor) => factor * (executions * speed.blockSeconds + masks.length * head);
 	const bound = boundOf(speed.headSeconds, all.pace);
 	const boundQuarter = boundOf(speed.headQuarterSeconds, quarter.pace);
-	const graphs =
-		speed.graphSeconds === null ? Number.NaN : all.pace * (masks.length * speed.graphSeconds + executions * speed.graphSecondsPerBlock);
+	const graphs = all.pace * (masks.length * speed.graphSeconds + executions * speed.graphSecondsPerBlock);
 	// (a) alone, on a sample, scaled by the blocks kept; all of a small model, but for a quarter of the positions
 	const size = (list) => list.reduce((sum, mask) => sum + Math.max(1, mask.size), 0);
 	const few = options.quick || speed.fullSeconds > 3 ? 4 : 8;
@@ -261,7 +245,7 @@ async function benchModel(name, shapes) {
 			const speed = await throughput(model, path, windows, shape);
 			const one = measureApart(path, windows, shape, [full]);
 			process.stderr.write(`${name} ${count}x${length} ${JSON.stringify({ shape, speed })}\n`);
-			const made = { date: report.date, commit: report.versions.commit };
+			const made = { date: report.date, ...report.versions };
 			const result = {
 				windows: `${count}x${length}`,
 				...made,

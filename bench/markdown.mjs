@@ -16,7 +16,7 @@ const both = (row, name, digits = 2) => {
 const lines = [
 	`${date}, ${machine.processor}, ${machine.logicalProcessors} logical processors, ${machine.memoryGigabytes} GiB, Node ${versions.node.slice(1)}, llama.cpp ${versions.llamaCpp}.`,
 	"",
-	"| model | weights | windows | ubatch | evaluator / plain decode: one mask a call | a mask in a batch | plain decode, tokens/s | llama-bench pp512 | head's share of a full mask | empty graphs, ms a mask + ms a block | memory beyond the weights | commit |",
+	"| model | weights | windows | ubatch | evaluator / plain decode: one mask a call | a mask in a batch | plain decode, tokens/s | llama-bench pp512 | head's share of a full mask | a graph built anew, ms a mask + ms a block | memory beyond the weights | commit |",
 	"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
 ];
 for (const { model, weights, results } of models) {
@@ -27,7 +27,7 @@ for (const { model, weights, results } of models) {
 }
 lines.push(
 	"",
-	"| model | weights | windows | design | masks | seconds | over the bound | with empty graphs | one by one | all blocks | tools | memory beyond the weights | commit |",
+	"| model | weights | windows | design | masks | seconds | over the bound | with graphs | one by one | all blocks | tools | memory beyond the weights | commit |",
 	"| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
 );
 for (const { model, weights, results } of models) {

@@ -15,9 +15,13 @@ const tool = (name) =>
 
 export const scratch = mkdtempSync(join(tmpdir(), "prune-gguf-bench-"));
 
-function run(name, args) {
+function run(name, args, env = {}) {
 	const started = performance.now();
-	const { status, stdout, stderr, error } = spawnSync(tool(name), args.map(String), { encoding: "utf8", maxBuffer: 2 ** 26 });
+	const { status, stdout, stderr, error } = spawnSync(tool(name), args.map(String), {
+		encoding: "utf8",
+		maxBuffer: 2 ** 26,
+		env: { ...process.env, ...env },
+	});
 	if (error || status !== 0)
 		throw new Error(`${name} ${args.join(" ")} failed (built by npm test): ${error?.message ?? stderr.slice(-500)}`);
 	return { stdout, seconds: (performance.now() - started) / 1000 };
@@ -25,11 +29,16 @@ function run(name, args) {
 
 let files = 0;
 
-/** Seconds of plain llama_decode over the windows, one a repeat. `every`: logits at every n-th position. */
-export function plainDecode(model, windows, { ubatch, threads, repeats = 1, every = 1 }) {
+/**
+ * Seconds of plain llama_decode over the windows, one a repeat. `every`: logits at every n-th position; `rebuild`: the graph is built
+ * anew for every decode (an environment variable of llama.cpp's src/llama-context.cpp).
+ */
+export function plainDecode(model, windows, { ubatch, threads, repeats = 1, every = 1, rebuild = false }) {
 	const path = join(scratch, `tokens-${files++}.i32`);
 	writeFileSync(path, Buffer.from(windows.tokens.buffer, windows.tokens.byteOffset, windows.tokens.byteLength));
-	const { stdout } = run("plain-decode", [model, path, windows.length, ubatch, threads, repeats, every]);
+	const { stdout } = run("plain-decode", [model, path, windows.length, ubatch, threads, repeats, every], {
+		LLAMA_GRAPH_REUSE_DISABLE: rebuild ? "1" : "0",
+	});
 	return JSON.parse(stdout).milliseconds.map((ms) => ms / 1000);
 }
 

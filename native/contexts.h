@@ -39,7 +39,7 @@ struct GraphWatch {
 
 class ContextPool {
 public:
-    ContextPool(ModelCore & core, const ContextShape & shape) : shape(shape), core(core) {}
+    ContextPool(ModelCore & core, const ContextShape & shape);
     ContextPool(const ContextPool &) = delete;
     ContextPool & operator=(const ContextPool &) = delete;
 
@@ -61,6 +61,7 @@ public:
 
 private:
     ModelCore & core;
+    const bool offloaded; // blocks may run on another device than the processor
     llama_context_ptr context;
     MemoryShape memory;      // that the context was made for
     int32_t generation = 0;  // of views that this context ran

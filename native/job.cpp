@@ -1,6 +1,7 @@
 #include "job.h"
 
 #include "log_capture.h"
+#include "model_wrap.h"
 
 #include <chrono>
 #include <condition_variable>
@@ -64,8 +65,8 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
         env, on_message, "prune-gguf job", 0, 1, job,
         [](Napi::Env, Job * finished, Job *) {
             finished->cancel->requested = true;
-            if (finished->thread.joinable()) {
-                finished->thread.join();
+            if (finished->over.valid()) {
+                finished->over.wait();
             }
             delete finished;
         },
@@ -76,7 +77,7 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
         running.jobs[job->cancel] = env;
     }
     try {
-        job->thread = std::thread(&Job::work, job);
+        job->over = env.GetInstanceData<AddonData>()->jobs.run([job] { job->work(); }, job->cancel);
     } catch (const std::system_error & problem) {
         job->error = std::string("the system gives no thread to compute with: ") + problem.what();
         job->settle();

@@ -1,7 +1,7 @@
-// Work on a thread of its own, with a promise, progress and cancellation.
+// Work beside the JavaScript thread, with a promise, progress and cancellation.
 //
 // Lifetime: start() hands the job to a thread-safe function, which deletes it in its finalizer, on the JavaScript
-// thread, after joining the job's thread. The finalizer also runs when the environment is torn down (a worker thread
+// thread, when the job's work is over. The finalizer also runs when the environment is torn down (a worker thread
 // that ends): it cancels first, so the wait is short. Messages that find no environment any more are dropped.
 #pragma once
 
@@ -9,9 +9,9 @@
 #include "napi_setup.h"
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
-#include <thread>
 
 // Held by JavaScript to cancel a job: new CancelToken(); token.cancel().
 class CancelToken : public Napi::ObjectWrap<CancelToken> {
@@ -60,5 +60,5 @@ private:
     bool cancelled = false;
     std::unique_ptr<Napi::Promise::Deferred> deferred;
     Channel channel;
-    std::thread thread;
+    std::future<void> over;
 };

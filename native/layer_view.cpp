@@ -483,6 +483,10 @@ bool LayerView::uniform() const {
     return std::all_of(shape.blocks.begin(), shape.blocks.end(), [&](const std::string & kind) { return kind == shape.blocks.front(); });
 }
 
+bool LayerView::offloaded() const {
+    return !impl->model->devices.empty();
+}
+
 // The offset of a multi-token-prediction block is part of what llama.cpp compares, and means nothing to the graphs used here
 // (llm_graph_params::allow_reuse in llama-graph.h). ContextPool::check_fresh() tells when that is no longer so.
 void LayerView::forget_graph(llama_context * context, int32_t generation) const {

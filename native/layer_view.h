@@ -65,6 +65,9 @@ public:
     // Whether the memories of all blocks are of one kind.
     bool uniform() const;
 
+    // Whether the model was loaded for other devices than the processor.
+    bool offloaded() const;
+
     // Puts other values into a matrix of a block, in every view, until restore_tensor(): `bytes` in ggml's layout of `type`. The new
     // tensor lies where llama.cpp would put it if a file held it, so that the same kernels run.
     void replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes);

@@ -16,7 +16,7 @@ std::vector<int> Masks::kept(int mask, int from) const {
     return blocks;
 }
 
-MaskWalk::MaskWalk(const Masks & masks, First first) : order(masks.n_masks), shared(masks.n_masks, 0) {
+MaskWalk::MaskWalk(const Masks & masks, First first) : order(masks.n_masks), shared(masks.n_masks, 0), first(first) {
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
         const int difference = std::memcmp(masks.row(a), masks.row(b), masks.n_blocks);
@@ -27,6 +27,10 @@ MaskWalk::MaskWalk(const Masks & masks, First first) : order(masks.n_masks), sha
         const uint8_t * b = masks.row(order[i]);
         shared[i] = int(std::mismatch(a, a + masks.n_blocks, b).first - a);
     }
+}
+
+bool MaskWalk::resumes(const Masks & masks, int mask, int depth) const {
+    return masks.resumes(mask, depth) && (first == First::without || !masks.kept(mask, depth).empty());
 }
 
 std::vector<int> MaskWalk::branch_depths(const Masks & masks, int i, int resumed) const {
@@ -41,7 +45,7 @@ std::vector<int> MaskWalk::branch_depths(const Masks & masks, int i, int resumed
             continue; // the same mask again is not run
         }
         int depth = lowest;
-        while (depth > resumed && !masks.resumes(order[j], depth)) {
+        while (depth > resumed && !resumes(masks, order[j], depth)) {
             --depth;
         }
         if (depth > resumed) {

@@ -30,8 +30,15 @@ struct MaskWalk {
 
     MaskWalk(const Masks & masks, First first);
 
+    // Whether a mask may go on from the hidden state at a depth. Where only some positions are scored, its last kept block must be
+    // among those that run: llama.cpp runs the end of that block for the scored rows only, and the number of rows can change their bits.
+    bool resumes(const Masks & masks, int mask, int depth) const;
+
     // Depths (> resumed) from which later masks may go on, of those that they share with the mask at position i: hidden states worth
     // keeping, deepest first. A mask goes on where it leaves the one before, or as close before that as it can be resumed (from where a
     // mask in between may leave another state).
     std::vector<int> branch_depths(const Masks & masks, int i, int resumed) const;
+
+private:
+    First first;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "job.h"
+#include "job_thread.h"
 
 class NativeModel : public Napi::ObjectWrap<NativeModel> {
 public:
@@ -36,4 +37,5 @@ private:
 // Shared by this environment's classes.
 struct AddonData {
     Napi::FunctionReference model_class;
+    JobThread jobs; // the first to go
 };

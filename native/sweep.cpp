@@ -117,7 +117,7 @@ private:
             states.erase(std::prev(states.end()));
         }
         auto last_state = states.rbegin();
-        while (last_state != states.rend() && !masks.resumes(mask, last_state->first)) {
+        while (last_state != states.rend() && !walk.resumes(masks, mask, last_state->first)) {
             ++last_state;
         }
         const int depth = last_state == states.rend() ? 0 : last_state->first;

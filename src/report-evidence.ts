@@ -44,7 +44,9 @@ export function blocksOf(parts: {
 		};
 	});
 	const [first] = contributions;
-	return { ...(first ? { estimator: first.estimator, unit: first.unit } : {}), list };
+	const { weights } = origin.machine;
+	const where = weights === undefined || weights === "own" ? "" : `, on a copy of type ${weights}`;
+	return { ...(first ? { estimator: `${first.estimator}${where}`, unit: first.unit } : {}), list };
 }
 
 /** Errors of single removals are those of a mean over windows; others are deviations of a posterior, or of many draws. */

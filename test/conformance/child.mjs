@@ -18,14 +18,14 @@ const job = JSON.parse(await readFile(process.argv[2], "utf8"));
 const done = new Set(job.done);
 const file = await GgufFile.read(job.model);
 
-/** Windows of tokens of no meaning, the same on every machine. */
-function windowsFor(model) {
+/** Windows of tokens of no meaning, the same on every machine; `times` as many begin alike. */
+function windowsFor(model, times = 1) {
 	let state = job.seed >>> 0;
 	const next = () => {
 		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
 		return state / 2 ** 32;
 	};
-	const tokens = Int32Array.from({ length: job.windows * job.length }, () => Math.floor(next() * model.facts.vocabulary));
+	const tokens = Int32Array.from({ length: times * job.windows * job.length }, () => Math.floor(next() * model.facts.vocabulary));
 	return makeWindows(tokens, job.length);
 }
 
@@ -36,10 +36,10 @@ function print(evaluation) {
 	return { bits, loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length, logits: Boolean(digests?.length) };
 }
 
-async function measure(model, removedSets, sharePrefixes, { stateBytes, onMask, ...options } = {}) {
+async function measure(model, removedSets, sharePrefixes, { stateBytes, onMask, times, ...options } = {}) {
 	const evaluator = model.createEvaluator({ sharePrefixes, ubatch: job.ubatch, stateBytes });
 	const masks = removedSets.map((removed) => Coalition.ofRemoved(model.facts.blocks, removed));
-	const evaluations = await evaluator.evaluate(masks, windowsFor(model), {
+	const evaluations = await evaluator.evaluate(masks, windowsFor(model, times), {
 		...{ digest: true, perToken: true, ...options },
 		onMask: (index, evaluation, stats) => {
 			measure.saved = stats.blocksSaved;
@@ -158,30 +158,36 @@ async function shared() {
 async function drawnAlike(sets) {
 	const positions = drawPositions(windowsFor(original), { share: 0.5, seed: 1 });
 	const batch = await measure(original, sets, true, { positions });
-	for (const i of [0, sets.length - 1]) {
+	// The last is the whole model; one without the last block is its beginning.
+	const beginning = sets.findIndex((removed) => removed.includes(original.facts.blocks - 1));
+	for (const i of new Set([0, sets.length - 1, Math.max(0, beginning)])) {
 		const [alone] = await measure(original, [sets[i]], false, { positions });
 		if (alone.bits !== batch[i].bits)
 			throw Object.assign(new Error(`with drawn positions a batch computes something else for its set ${i}`), { code: "BATCH" });
 	}
 }
 
-/** Cancels a batch after its first mask. Whether a set is still to be measured. */
+/**
+ * Cancels a batch after its first mask, of ever more windows until it is not over before it hears of that. Whether a set of the batch
+ * of the usual windows is still to be measured.
+ */
 async function cutShort(sets, expected) {
-	const measured = new Map();
-	const controller = new AbortController();
-	const onMask = (index, evaluation) => {
-		measured.set(index, evaluation);
-		controller.abort("cancelled here");
-	};
-	await measure(original, sets, true, { signal: controller.signal, onMask }).catch((reason) => {
-		if (reason !== "cancelled here") throw reason;
-	});
-	for (const [index, evaluation] of measured) {
-		if (print(evaluation).bits !== expected[index].bits)
-			throw Object.assign(new Error(`a batch that is cancelled later hands over something else for its set ${index}`), { code: "BATCH" });
+	const measured = new Set();
+	for (let times = 1; times <= 4096; times *= 8) {
+		const controller = new AbortController();
+		const onMask = (index, evaluation) => {
+			controller.abort("cancelled here");
+			if (times > 1) return;
+			measured.add(index);
+			if (print(evaluation).bits !== expected[index].bits)
+				throw Object.assign(new Error(`a batch that is cancelled later hands over something else for its set ${index}`), { code: "BATCH" });
+		};
+		const ended = await measure(original, sets, true, { signal: controller.signal, onMask, times }).catch((reason) => {
+			if (reason !== "cancelled here") throw reason;
+		});
+		if (!ended) return (_, i) => measured.size === sets.length || !measured.has(i);
 	}
-	// A batch of small masks may have ended before it heard of it: then all are measured again.
-	return (_, i) => measured.size === sets.length || !measured.has(i);
+	throw Object.assign(new Error("a batch was cancelled and ran to its end"), { code: "BATCH" });
 }
 
 async function resumes() {

@@ -87,6 +87,23 @@ describe("drawn positions", () => {
 		}
 	});
 
+	// The end of a mask's last block runs for the scored rows only; inside a longer mask the same block runs for all.
+	it.each([1, 3])("are the same bits alone and in a batch where masks begin others: %i scored", async (count) => {
+		const one = makeWindows(windows.tokens.slice(0, 128), 128);
+		const flags = new Uint8Array(128);
+		for (let i = 0; i < count; i++) flags[60 + 7 * i] = 1;
+		const sets = [Coalition.full(blocks), removing(11), removing(10, 11), removing(9, 10, 11), removing(9, 11), Coalition.empty(blocks)];
+		const options = { positions: { flags, scoreFrom: 0 }, digest: true };
+		const evaluator = model.createEvaluator();
+		for (const order of [sets, sets.toReversed()]) {
+			const batch = await evaluator.evaluate(order, one, options);
+			for (const [i, mask] of order.entries()) {
+				const [alone] = await model.createEvaluator({ sharePrefixes: false }).evaluate([mask], one, options);
+				expect(batch[i]!.digests, mask.key).toEqual(alone!.digests);
+			}
+		}
+	});
+
 	it("of all positions are the same bits as no positions", async () => {
 		const flags = new Uint8Array(windows.count * 128).map((_, i) => ((i + 1) % 128 === 0 ? 0 : 1));
 		const [given] = await model.createEvaluator().evaluate([removing(2)], windows, { positions: { flags, scoreFrom: 0 } });

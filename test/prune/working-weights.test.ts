@@ -224,9 +224,20 @@ describe("what a search is measured with", () => {
 
 	it("may keep states in half precision, in a ledger of its own", async () => {
 		await runIn("half", {});
-		const before = readdirSync(join(folder, "half", "runs"), { recursive: true }).length;
 		await runIn("half", { stateType: "F16" });
-		expect(readdirSync(join(folder, "half", "runs"), { recursive: true }).length).toBeGreaterThan(before);
+		const runs = join(folder, "half", "runs");
+		const ledgers = readdirSync(runs, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ledger.jsonl"));
+		const read = ledgers.map((name) => {
+			const [header, ...lines] = readFileSync(join(runs, name), "utf8").trim().split("\n");
+			return { settings: (JSON.parse(header!) as { settings: Record<string, unknown> }).settings, lines };
+		});
+		const half = read.find(({ settings }) => settings.stateType === "F16");
+		const { stateType: _, ...rest } = half!.settings;
+		const full = read.find(({ settings }) => JSON.stringify(settings) === JSON.stringify(rest));
+		expect(half!.lines.length).toBeGreaterThan(5);
+		// The same masks of the same windows, of other bits: the states were rounded.
+		expect(full!.lines.length).toBe(half!.lines.length);
+		expect(full!.lines).not.toEqual(half!.lines);
 	});
 
 	it("kept plans of different decisions do not replace each other", async () => {
