@@ -12,6 +12,7 @@ import { applyGated } from "./apply-gated.js";
 import { readGate } from "./gate-request.js";
 import { notePartials } from "./partials.js";
 import { checkQuantizing, originalOf, type Weights } from "./quantize-from.js";
+import { References } from "./references.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
@@ -21,7 +22,6 @@ import { backEndOf, modelIdentity, summarize } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { type Plan, readPlan } from "./storage/plan.js";
 import { makeRunFolder } from "./storage/runs.js";
-import { References } from "./variants.js";
 import { writePruned } from "./write.js";
 import { bytesToQuantize, writeQuantized } from "./write-quantized.js";
 

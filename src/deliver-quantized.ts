@@ -7,10 +7,10 @@ import { logger } from "./log.js";
 import type { Measured } from "./model-figures.js";
 import { compareQuantized } from "./quantized-alternatives.js";
 import type { Weights } from "./quantize-from.js";
+import { References } from "./references.js";
 import type { FileType } from "./runtime/quantize.js";
 import type { Session } from "./session.js";
 import type { Quantized, QuantizedAlternatives } from "./storage/plan-quantized.js";
-import { References } from "./variants.js";
 import type { Expectation } from "./write.js";
 import { writeQuantized } from "./write-quantized.js";
 

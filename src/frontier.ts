@@ -21,12 +21,13 @@ import { figuresOf, meanOf, pairedDifference } from "./model-figures.js";
 import { inputFiles } from "./objective.js";
 import { openOriginal, type Weights } from "./quantize-from.js";
 import { race } from "./race.js";
+import { References } from "./references.js";
 import { isQuantized } from "./runtime/file-types.js";
 import type { FileType } from "./runtime/quantize.js";
 import { Session, summarize } from "./session.js";
 import { SpeedComparison } from "./speed-comparison.js";
 import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
-import { References, Variant, type VariantSetting } from "./variants.js";
+import { Variant, type VariantSetting } from "./variants.js";
 
 /** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
 type Fold = "validation" | "report";

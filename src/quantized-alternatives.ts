@@ -5,12 +5,13 @@ import type { PruneOptions } from "./api.js";
 import type { SourceShare } from "./game/sources.js";
 import { figuresOf, lower, type Measured, meanOf, pairedDifference } from "./model-figures.js";
 import type { Weights } from "./quantize-from.js";
+import { References } from "./references.js";
 import { formatBytes, formatDifference } from "./report/format.js";
 import { isQuantized, predictedBytes } from "./runtime/file-types.js";
 import type { FileType } from "./runtime/quantize.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import type { MeanAndError, ModelFigures, QuantizedAlternative, QuantizedAlternatives } from "./storage/plan-quantized.js";
-import { References, Variant, type VariantSetting } from "./variants.js";
+import { Variant, type VariantSetting } from "./variants.js";
 import { measuredOf, measureFile } from "./write-quantized.js";
 
 /** Types that a user would take without an importance matrix; of those of one size the first is the better one. */

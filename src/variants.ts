@@ -7,17 +7,16 @@ import type { Measurement } from "./game/game.js";
 import { contentOf, writtenSize } from "./gguf/index.js";
 import { whileHealed } from "./healing/heal.js";
 import { type HealedTensor, withTypes } from "./healing/tensors.js";
-import { logger } from "./log.js";
 import type { Weights } from "./quantize-from.js";
+import type { NamedWindows, References } from "./references.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { quantizedContent } from "./runtime/file-types.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
 import { packageVersion } from "./runtime/paths.js";
-import { type Reference, referenceBytes } from "./runtime/positions.js";
 import type { FileType } from "./runtime/quantize.js";
 import { dequantizeBytes, quantizeValues } from "./runtime/states.js";
-import type { TokenWindows } from "./runtime/windows.js";
+import { defaultUbatch, vocabularyOf } from "./runtime/ubatch.js";
 import { workingCopy } from "./runtime/working-copy.js";
 import { settled } from "./session-games.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
@@ -25,9 +24,6 @@ import { type Evaluate, LedgerGame } from "./storage/ledger-game.js";
 import { partialName } from "./storage/partials.js";
 import { ledgerPath } from "./storage/runs.js";
 import { windowsYardstick } from "./yardsticks.js";
-
-/** Sets of windows by name. */
-export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows>>;
 
 /** What all variants of a run share. */
 export interface VariantSetting<Name extends string> {
@@ -40,62 +36,6 @@ export interface VariantSetting<Name extends string> {
 	/** Memory for hidden states kept between masks. @default the evaluator's */
 	readonly stateBytes?: number | undefined;
 	readonly options: MeasureOptions;
-}
-
-/** Most memory that the distributions of one set of windows may take. */
-const mostReferenceBytes = 2 ** 30;
-
-/** Distributions of the whole model that variants are compared with, made when first something must be measured. */
-export class References<Name extends string> {
-	readonly model: Weights;
-	readonly #windows: NamedWindows<Name>;
-	readonly #options: MeasureOptions;
-	readonly #loaded: Evaluator | undefined;
-	#made: Promise<ReadonlyMap<string, Reference>> | undefined;
-
-	/** @param loaded an evaluator of that model, where one is at hand; else the model is loaded for it, and freed */
-	constructor(model: Weights, windows: NamedWindows<Name>, options: MeasureOptions, loaded?: Evaluator) {
-		this.model = model;
-		this.#windows = windows;
-		this.#options = options;
-		this.#loaded = loaded;
-		const left = this.#names.filter((name) => !this.fits(name));
-		if (left.length > 0)
-			logger(options)("note", `no KL divergence on ${left.join(" and ")}: the distributions of the whole model would take more than 1 GiB`);
-	}
-
-	get #names(): Name[] {
-		return Object.keys(this.#windows) as Name[];
-	}
-
-	/** Whether the distributions on these windows take no more memory than is allowed. */
-	fits(name: Name): boolean {
-		const { count, length } = this.#windows[name];
-		const vocabulary = this.model.file.tensor("token_embd.weight")?.dims[1] ?? 0;
-		return referenceBytes(count * (length - 1), vocabulary) <= mostReferenceBytes;
-	}
-
-	async of(name: Name): Promise<Reference | undefined> {
-		if (!this.fits(name)) return undefined;
-		this.#made ??= this.#make();
-		return (await this.#made).get(name);
-	}
-
-	async #make(): Promise<ReadonlyMap<string, Reference>> {
-		const { signal } = this.#options;
-		const model = this.#loaded ? undefined : await loadModel(this.model.path, this.#options);
-		try {
-			const evaluator = this.#loaded ?? model!.createEvaluator();
-			const full = Coalition.full(this.model.blocks.blocks);
-			const made = new Map<string, Reference>();
-			for (const name of this.#names) {
-				if (this.fits(name)) made.set(name, await evaluator.createReference(full, this.#windows[name], { signal }));
-			}
-			return made;
-		} finally {
-			await model?.dispose();
-		}
-	}
 }
 
 /** New matrices for sets of blocks, made of the weights as they are. */
@@ -115,6 +55,8 @@ export class Variant<Name extends string> {
 	readonly #games = new Map<Name, LedgerGame>();
 	readonly #healed = new Map<Name, LedgerGame>();
 	readonly #ledgers: Ledger[] = [];
+	/** Of the evaluator, loaded or not: it can change bits, and ledgers are opened before it is made. */
+	readonly #ubatch: number;
 	#model: Promise<Model> | undefined;
 	#evaluator: Promise<Evaluator> | undefined;
 	/** Ids of the tensors' types, in the order of the source's. */
@@ -124,6 +66,7 @@ export class Variant<Name extends string> {
 		this.type = type;
 		this.#weights = weights;
 		this.#setting = setting;
+		this.#ubatch = loaded?.ubatch ?? defaultUbatch(vocabularyOf(weights.file));
 		if (loaded) this.#evaluator = Promise.resolve(loaded);
 	}
 
@@ -212,7 +155,8 @@ export class Variant<Name extends string> {
 		const yardstick = windowsYardstick(windows[name], options, () => references.of(name));
 		const { backend, llama, addon, processor, gpuLayers, threads } = settings;
 		const kept = {
-			...{ llama: llama!, addon: addon!, processor: processor!, gpuLayers: gpuLayers!, threads: threads!, weights: this.type },
+			...{ llama: llama!, addon: addon!, processor: processor!, gpuLayers: gpuLayers!, threads: threads! },
+			...{ ubatch: this.#ubatch, weights: this.type },
 			...(references.fits(name) ? { reference: references.model.sha256 } : {}),
 			...(healed ? { healed: healed.key } : {}),
 		};
@@ -263,7 +207,8 @@ export class Variant<Name extends string> {
 
 	#evaluate(): Promise<Evaluator> {
 		const { settings, stateBytes } = this.#setting;
-		this.#evaluator ??= this.#load().then((model) => model.createEvaluator({ threads: Number(settings.threads), stateBytes }));
+		const shape = { threads: Number(settings.threads), ubatch: this.#ubatch, stateBytes };
+		this.#evaluator ??= this.#load().then((model) => model.createEvaluator(shape));
 		return this.#evaluator;
 	}
 

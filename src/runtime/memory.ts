@@ -3,7 +3,7 @@ import { NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
 import { giveUpContexts } from "./addon.js";
 import { referenceBytes } from "./positions.js";
-import { defaultUbatch } from "./ubatch.js";
+import { defaultUbatch, vocabularyOf } from "./ubatch.js";
 
 /** What will be measured, as far as it takes memory. */
 export interface MemoryShape {
@@ -52,7 +52,7 @@ export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNee
 	const windows = shape.windows ?? 1;
 	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
 	const width = number("embedding_length");
-	const vocabulary = file.tensor("token_embd.weight")?.dims[1] ?? 0;
+	const vocabulary = vocabularyOf(file);
 	const ubatch = shape.ubatch ?? defaultUbatch(Math.max(1, vocabulary));
 	const length = shape.windowLength ?? ubatch;
 	const together = Math.max(1, Math.min(windows, Math.floor(ubatch / length)));
