@@ -40,8 +40,13 @@ export class References<Name extends string> {
 
 	/** Whether the distributions on these windows take no more memory than is allowed. */
 	fits(name: Name): boolean {
-		const { count, length } = this.#windows[name];
-		return referenceBytes(count * (length - 1), vocabularyOf(this.model.file)) <= mostReferenceBytes;
+		return referenceBytes(positionsOf(this.#windows[name]), vocabularyOf(this.model.file)) <= mostReferenceBytes;
+	}
+
+	/** Positions whose distributions are still to be made, and will take memory then. */
+	get positionsToMake(): number {
+		if (this.#made) return 0;
+		return this.#names.filter((name) => this.fits(name)).reduce((sum, name) => sum + positionsOf(this.#windows[name]), 0);
 	}
 
 	async of(name: Name): Promise<Reference | undefined> {
@@ -66,3 +71,6 @@ export class References<Name extends string> {
 		}
 	}
 }
+
+/** Those that predict something. */
+const positionsOf = ({ count, length }: TokenWindows): number => count * (length - 1);

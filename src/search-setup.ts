@@ -4,7 +4,7 @@ import { logger } from "./log.js";
 import type { MeasureOptions } from "./api.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
-import { availableMemory, neededBesideWeights } from "./runtime/memory.js";
+import { roomBesideWeights } from "./runtime/memory.js";
 import type { FileType } from "./runtime/quantize.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
@@ -116,9 +116,9 @@ export async function setUpSearch(
 					});
 					copy = await making;
 				}
-				// What the copy has left: its weights are in memory by now.
-				const room = Math.max(0, availableMemory() - neededBesideWeights(copy.file, { windows: shape.count, windowLength: shape.length }));
-				return copy.createEvaluator({ ...sweep, stateBytes: Math.min(where.stateBytes, Math.floor(room)), stateType });
+				// What the copy has left.
+				const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length };
+				return copy.createEvaluator({ ...sweep, stateBytes: roomBesideWeights(copy.file, work, where.stateBytes), stateType });
 			},
 			close: async () => {
 				const finished = copy;

@@ -9,14 +9,16 @@ import { whileHealed } from "./healing/heal.js";
 import { type HealedTensor, withTypes } from "./healing/tensors.js";
 import type { Weights } from "./quantize-from.js";
 import type { NamedWindows, References } from "./references.js";
-import type { Evaluator } from "./runtime/evaluator.js";
+import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { quantizedContent } from "./runtime/file-types.js";
 import { loadModel } from "./runtime/load-model.js";
+import { roomBesideWeights, roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { packageVersion } from "./runtime/paths.js";
 import type { FileType } from "./runtime/quantize.js";
 import { dequantizeBytes, quantizeValues } from "./runtime/states.js";
 import { defaultUbatch, vocabularyOf } from "./runtime/ubatch.js";
+import type { TokenWindows } from "./runtime/windows.js";
 import { workingCopy } from "./runtime/working-copy.js";
 import { settled } from "./session-games.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
@@ -33,8 +35,7 @@ export interface VariantSetting<Name extends string> {
 	/** Settings of the run that can change bits, `threads` and `backend` among them. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	readonly references: References<Name>;
-	/** Memory for hidden states kept between masks. @default the evaluator's */
-	readonly stateBytes?: number | undefined;
+	/** `stateBytes` among them, which is lowered to what a model leaves free once it is loaded. */
 	readonly options: MeasureOptions;
 }
 
@@ -206,10 +207,23 @@ export class Variant<Name extends string> {
 	}
 
 	#evaluate(): Promise<Evaluator> {
-		const { settings, stateBytes } = this.#setting;
-		const shape = { threads: Number(settings.threads), ubatch: this.#ubatch, stateBytes };
-		this.#evaluator ??= this.#load().then((model) => model.createEvaluator(shape));
+		const shape = { threads: Number(this.#setting.settings.threads), ubatch: this.#ubatch };
+		this.#evaluator ??= this.#load().then((model) => model.createEvaluator({ ...shape, stateBytes: this.#roomForStates(model) }));
 		return this.#evaluator;
+	}
+
+	#roomForStates({ file }: Model): number {
+		const { windows, references, options } = this.#setting;
+		const sets = Object.values<TokenWindows>(windows);
+		const shape = {
+			ubatch: this.#ubatch,
+			windows: Math.max(...sets.map(({ count }) => count)),
+			windowLength: Math.max(...sets.map(({ length }) => length)),
+			referencePositions: references.positionsToMake,
+		};
+		// A copy's weights are in memory by now, those of a file are only mapped.
+		const room = this.type === "own" ? roomForStates : roomBesideWeights;
+		return room(file, shape, options.stateBytes ?? defaultStateBytes);
 	}
 
 	#load(): Promise<Model> {

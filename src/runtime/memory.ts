@@ -121,6 +121,11 @@ export function roomForStates(file: GgufFile, shape: MemoryShape, most: number, 
 	return Math.max(0, Math.min(most, Math.floor(available - rest)));
 }
 
+/** The same where the weights are in memory already, as those of a working copy are. */
+export function roomBesideWeights(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
+	return Math.max(0, Math.min(most, Math.floor(available - neededBesideWeights(file, { ...shape, stateBytes: 0 }))));
+}
+
 /** Bytes that measuring takes beside the weights of a model that is loaded. */
 export function neededBesideWeights(file: GgufFile, shape: MemoryShape = {}): number {
 	const { total, tensors } = neededMemory(file, shape);

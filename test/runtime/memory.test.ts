@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { NotEnoughMemoryError } from "../../src/errors.js";
 import { GgufFile } from "../../src/gguf/index.js";
-import { checkMemory, neededMemory } from "../../src/runtime/memory.js";
+import { checkMemory, neededMemory, roomBesideWeights, roomForStates } from "../../src/runtime/memory.js";
 import { type Keys, model } from "../architectures/model.js";
 import { fixturePath } from "../helpers/fixture.js";
 
@@ -72,5 +72,22 @@ describe("checkMemory", () => {
 		expect(check).toThrow(
 			/fixture-12l\.gguf needs about \d+ MiB of memory and \d+ MiB are free \(3 MiB weights, .*context.*hidden states.*logits\)/,
 		);
+	});
+});
+
+describe("room for hidden states", () => {
+	const shape = { windows: 3, windowLength: 128 };
+	const { total, tensors } = neededMemory(fixture, shape);
+
+	it("is what the rest leaves free, and no more than was asked for", () => {
+		expect(roomForStates(fixture, shape, 5000, total + 3000)).toBe(3000);
+		expect(roomForStates(fixture, shape, 1000, total + 3000)).toBe(1000);
+		expect(roomForStates(fixture, shape, 1000, total - 1)).toBe(0);
+	});
+
+	it("does not count weights that are in memory already", () => {
+		expect(roomBesideWeights(fixture, shape, 5000, total - tensors + 3000)).toBe(3000);
+		expect(roomBesideWeights(fixture, shape, 1000, total - tensors + 3000)).toBe(1000);
+		expect(roomBesideWeights(fixture, shape, 1000, total - tensors - 1)).toBe(0);
 	});
 });

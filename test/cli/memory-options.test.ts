@@ -1,0 +1,24 @@
+import { describe, expect, it } from "vitest";
+import { commandNames } from "../../src/cli/run.js";
+import { cli } from "./helpers.js";
+
+// Bounds on memory that a command's help offers must not be dropped on the way: nothing else would show it.
+
+const lines: Readonly<Record<string, string>> = { "": "m.gguf", apply: "m.gguf o.gguf --remove 3 --max-kl 0.3" };
+const offered = async (option: string) => {
+	const helps = await Promise.all(["", ...commandNames].map(async (name) => ({ name, ...(await cli([...words(name), "--help"])) })));
+	return helps.filter(({ stdout }) => stdout.includes(`${option} `)).map(({ name }) => name);
+};
+const words = (text: string) => text.split(" ").filter(Boolean);
+
+describe.each<[string, string, string[]]>([["--state-bytes", "stateBytes", ["", "rank", "frontier"]]])("%s", (option, name, commands) => {
+	it("is offered where it has an effect", async () => {
+		expect((await offered(option)).sort()).toEqual([...commands].sort());
+	});
+
+	it.each(commands)("reaches the API from `prune-gguf %s`", async (command) => {
+		const { calls } = await cli([...words(command), ...words(lines[command] ?? "m.gguf"), option, "4096"]);
+		expect(calls).toHaveLength(1);
+		expect(calls[0]!.args.at(-1)).toMatchObject({ [name]: 4096 });
+	});
+});
