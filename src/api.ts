@@ -129,6 +129,11 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly scoreShare?: number | undefined;
 	/** Memory for hidden states kept between masks, bytes; beyond it, or where memory is short, they are computed again. @default 2^30 */
 	readonly stateBytes?: number | undefined;
+	/**
+	 * Memory for the full model's distributions on one fold, bytes: two for each position and token of the vocabulary. Where the objective
+	 * `kl` or a limit on the divergence needs more it is refused; figures of quantised models then have no divergence. @default 2^30
+	 */
+	readonly referenceBytes?: number | undefined;
 	/** Type of the hidden states that a search keeps between masks: F16 takes half the memory and changes bits. @default "F32" */
 	readonly stateType?: StateType | undefined;
 }
@@ -316,7 +321,7 @@ export interface ApplyOptions
 		QuantizeOutputOptions,
 		GateOptions,
 		HealOptions,
-		Pick<MeasureOptions, "calibration" | "windows" | "windowLength" | "seed"> {
+		Pick<MeasureOptions, "calibration" | "windows" | "windowLength" | "seed" | "referenceBytes"> {
 	readonly plan?: string | undefined;
 	readonly remove?: number[] | undefined;
 	readonly overwrite?: boolean | undefined;

@@ -40,6 +40,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("score-share", options.scoreShare === 1 ? undefined : options.scoreShare);
 	flag("state-type", options.stateType);
 	flag("state-bytes", options.stateBytes);
+	flag("reference-bytes", options.referenceBytes);
 	if (options.heal !== undefined) parts.push(options.heal ? "--heal" : "--no-heal");
 	flag("heal-tokens", options.healTokens);
 	flag("heal-type", options.healType);

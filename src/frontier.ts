@@ -57,7 +57,7 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	if (output !== undefined) await checkTarget(output, target);
 	const request = { ...asked, kmax: await forSpeed(model, header, asked.kmax, options) };
 	const masks = plannedMasks(method, header.blocks.blocks, request.kmax, options);
-	const session = await Session.open(model, options, { masks, weights: "auto" });
+	const session = await Session.open(model, options, { masks, weights: "auto", compared: true });
 	try {
 		announce(session, request, options);
 		const sets = await setsOf(session, request, options);

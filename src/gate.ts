@@ -1,7 +1,6 @@
 // A quality gate: what a set of blocks, or a written file, is measured to be against the limits that were given.
 import type { JobOptions, MachineOptions, UnknownOptions } from "./api.js";
 import type { FoldName } from "./calibration/index.js";
-import { NotEnoughMemoryError } from "./errors.js";
 import { accuracyOf, answersOf, rightOf } from "./evaluation/accuracy.js";
 import { type PreparedQuestions, packQuestions, scoreChoices, tokenizeQuestions } from "./evaluation/choices.js";
 import type { QuestionFile } from "./evaluation/questions.js";
@@ -9,12 +8,12 @@ import type { GateLimit, GateRequest } from "./gate-request.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import { type Measured, meanOf, pairedDifference } from "./model-figures.js";
+import { checkReferenceRoom, type ReferenceRoom } from "./reference-room.js";
 import { limitText, measuredText } from "./report/gate.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
-import { sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import { type Reference, referenceBytes } from "./runtime/positions.js";
+import type { Reference } from "./runtime/positions.js";
 import type { Session } from "./session.js";
 import { finite } from "./statistics.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
@@ -50,10 +49,13 @@ export class Gate {
 
 	/**
 	 * Tokenizes the questions.
-	 * @throws NotEnoughMemoryError where the divergence would take more than 1 GiB of distributions
+	 * @throws NotEnoughMemoryError where the divergence would take more distributions than `referenceBytes` allows
 	 */
-	static open(session: Session, limits: GateRequest, options: JobOptions): Gate {
-		if (limits.some(({ kind }) => kind === "divergence")) checkReferences(session);
+	static open(session: Session, limits: GateRequest, options: JobOptions & ReferenceRoom): Gate {
+		if (limits.some(({ kind }) => kind === "divergence")) {
+			const { validation, report } = session.calibration.folds;
+			checkReferenceRoom("--max-kl", { validation, report }, session.model.facts.vocabulary, options);
+		}
 		const questions = new Map<GateLimit, Questions>();
 		for (const limit of limits) {
 			if (typeof limit.questions === "object") questions.set(limit, dealt(session.model, limit.questions));
@@ -190,17 +192,6 @@ function dealt(model: Model, file: QuestionFile): Questions {
 			file.format,
 		);
 	return { validation: fold(true), report: fold(false) };
-}
-
-function checkReferences({ calibration, model }: Session): void {
-	for (const fold of ["validation", "report"] as const) {
-		const { count, length } = calibration.folds[fold];
-		const bytes = referenceBytes(count * (length - 1), model.facts.vocabulary);
-		if (bytes <= 2 ** 30) continue;
-		throw new NotEnoughMemoryError(
-			`--max-kl keeps the full model's distributions: ${sizeText(bytes)} for the ${fold} fold, and 1.0 GiB is allowed. Give fewer or shorter windows (--windows, --window-length).`,
-		);
-	}
 }
 
 /** A ratio of perplexities of a difference of losses. */

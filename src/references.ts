@@ -3,17 +3,15 @@ import type { MeasureOptions } from "./api.js";
 import { Coalition } from "./game/coalition.js";
 import { logger } from "./log.js";
 import type { Weights } from "./quantize-from.js";
+import { mostReferenceBytes, predicting, roomText } from "./reference-room.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
-import { type Reference, referenceBytes } from "./runtime/positions.js";
+import { bytesOfReference, type Reference } from "./runtime/positions.js";
 import { vocabularyOf } from "./runtime/ubatch.js";
 import type { TokenWindows } from "./runtime/windows.js";
 
 /** Sets of windows by name. */
 export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows>>;
-
-/** Most memory that the distributions of one set of windows may take. */
-const mostReferenceBytes = 2 ** 30;
 
 /** Distributions of the whole model that variants are compared with, made when first something must be measured. */
 export class References<Name extends string> {
@@ -30,23 +28,28 @@ export class References<Name extends string> {
 		this.#options = options;
 		this.#loaded = loaded;
 		const left = this.#names.filter((name) => !this.fits(name));
-		if (left.length > 0)
-			logger(options)("note", `no KL divergence on ${left.join(" and ")}: the distributions of the whole model would take more than 1 GiB`);
+		if (left.length === 0) return;
+		const needed = roomText(Math.max(...left.map((name) => this.#bytes(name))), options);
+		logger(options)("note", `no KL divergence on ${left.join(" and ")}: the distributions of the whole model would take ${needed}`);
 	}
 
 	get #names(): Name[] {
 		return Object.keys(this.#windows) as Name[];
 	}
 
+	#bytes(name: Name): number {
+		return bytesOfReference(predicting(this.#windows[name]), vocabularyOf(this.model.file));
+	}
+
 	/** Whether the distributions on these windows take no more memory than is allowed. */
 	fits(name: Name): boolean {
-		return referenceBytes(positionsOf(this.#windows[name]), vocabularyOf(this.model.file)) <= mostReferenceBytes;
+		return this.#bytes(name) <= mostReferenceBytes(this.#options);
 	}
 
 	/** Positions whose distributions are still to be made, and will take memory then. */
 	get positionsToMake(): number {
 		if (this.#made) return 0;
-		return this.#names.filter((name) => this.fits(name)).reduce((sum, name) => sum + positionsOf(this.#windows[name]), 0);
+		return this.#names.filter((name) => this.fits(name)).reduce((sum, name) => sum + predicting(this.#windows[name]), 0);
 	}
 
 	async of(name: Name): Promise<Reference | undefined> {
@@ -62,8 +65,9 @@ export class References<Name extends string> {
 			const evaluator = this.#loaded ?? model!.createEvaluator();
 			const full = Coalition.full(this.model.blocks.blocks);
 			const made = new Map<string, Reference>();
+			const how = { signal, maxBytes: mostReferenceBytes(this.#options) };
 			for (const name of this.#names) {
-				if (this.fits(name)) made.set(name, await evaluator.createReference(full, this.#windows[name], { signal }));
+				if (this.fits(name)) made.set(name, await evaluator.createReference(full, this.#windows[name], how));
 			}
 			return made;
 		} finally {
@@ -71,6 +75,3 @@ export class References<Name extends string> {
 		}
 	}
 }
-
-/** Those that predict something. */
-const positionsOf = ({ count, length }: TokenWindows): number => count * (length - 1);

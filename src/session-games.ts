@@ -1,7 +1,6 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
 import type { MeasureOptions } from "./api.js";
-import { type Calibration, drawPositions, type FoldName, foldNames } from "./calibration/index.js";
-import { NotEnoughMemoryError } from "./errors.js";
+import { type Calibration, drawPositions, type FoldName } from "./calibration/index.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { computingIdentity } from "./evaluation/kept.js";
 import { Coalition } from "./game/coalition.js";
@@ -9,10 +8,10 @@ import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
 import { logger } from "./log.js";
 import { objectiveOf } from "./objective.js";
+import { checkReferenceRoom, mostReferenceBytes } from "./reference-room.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import { sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import { type Reference, referenceBytes, type ScoredPositions } from "./runtime/positions.js";
+import type { Reference, ScoredPositions } from "./runtime/positions.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
@@ -98,7 +97,7 @@ class GameMaker {
 
 	async make(plan: SearchPlan): Promise<SessionGames> {
 		const { questions, calibration, folder, backend, stateBytes } = this.#material;
-		if (this.#kl) this.#checkReferences();
+		if (this.#kl) checkReferenceRoom("--objective kl", calibration.folds, this.#model.facts.vocabulary, this.#options);
 		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
 		const search = questions ? yardstick("search") : this.#searchYardstick();
 		const key = this.#searchKey(search);
@@ -248,22 +247,12 @@ class GameMaker {
 		if (known) return known;
 		const full = Coalition.full(this.#model.facts.blocks);
 		const windows = this.#material.calibration.folds[fold];
-		const made = this.#evaluator!.createReference(full, windows, { signal: signal ?? this.#options.signal, positions });
+		const how = { signal: signal ?? this.#options.signal, positions, maxBytes: mostReferenceBytes(this.#options) };
+		const made = this.#evaluator!.createReference(full, windows, how);
 		this.#references.set(name, made);
 		// One that failed or was aborted is made anew when it is asked for again.
 		made.catch(() => this.#references.delete(name));
 		return made;
-	}
-
-	#checkReferences(): void {
-		for (const fold of foldNames) {
-			const { count, length } = this.#material.calibration.folds[fold];
-			const bytes = referenceBytes(count * (length - 1), this.#model.facts.vocabulary);
-			if (bytes <= 2 ** 30) continue;
-			throw new NotEnoughMemoryError(
-				`the objective kl keeps the full model's distributions: ${sizeText(bytes)} for the ${fold} fold, and 1.0 GiB is allowed. Give fewer or shorter windows (--windows, --window-length).`,
-			);
-		}
 	}
 
 	#sources(fold: FoldName): readonly SourceShare[] | undefined {

@@ -12,11 +12,14 @@ import type { GgufFile } from "./gguf/index.js";
 import { readHeader } from "./header.js";
 import { logger } from "./log.js";
 import { objectiveOf, questionFolds } from "./objective.js";
+import { mostReferenceBytes, predicting } from "./reference-room.js";
 import { backEndOf } from "./runtime/back-end.js";
 import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import { roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
+import { bytesOfReference } from "./runtime/positions.js";
+import { vocabularyOf } from "./runtime/ubatch.js";
 import type { SearchPlan } from "./search-setup.js";
 import { openGames, type SessionGames, settled } from "./session-games.js";
 import { differences, meanAndError } from "./statistics.js";
@@ -107,10 +110,11 @@ export class Session {
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
 		const sha256 = await modelIdentity(file, options);
+		const comparedFolds = objective === "kl" ? foldNames : plan.compared ? (["validation", "report"] as const) : [];
 		const shape = {
 			windows: counts.report,
 			windowLength: counts.length,
-			referencePositions: objective === "kl" ? allPositions(counts) : plan.compared ? comparedPositions(counts) : 0,
+			referencePositions: referencePositions(counts, comparedFolds, vocabularyOf(file), options),
 		};
 		// Where memory is short hidden states are computed again.
 		const stateBytes = roomForStates(file, shape, options.stateBytes ?? defaultStateBytes);
@@ -180,14 +184,16 @@ export class Session {
 	}
 }
 
-/** Positions that predict something, of all folds. */
-function allPositions({ search, validation, report, length }: ReturnType<typeof foldCounts>): number {
-	return (search + validation + report) * (length - 1);
-}
-
-/** Those of the folds that a quality gate is decided on. */
-function comparedPositions({ validation, report, length }: ReturnType<typeof foldCounts>): number {
-	return (validation + report) * (length - 1);
+/** Positions whose distributions will be kept, of these folds; what takes more than is allowed is refused later, or left out. */
+function referencePositions(
+	{ length, ...counts }: ReturnType<typeof foldCounts>,
+	folds: readonly FoldName[],
+	vocabulary: number,
+	options: MeasureOptions,
+): number {
+	const positions = folds.map((fold) => predicting({ count: counts[fold], length }));
+	const most = mostReferenceBytes(options);
+	return positions.filter((count) => bytesOfReference(count, vocabulary) <= most).reduce((sum, count) => sum + count, 0);
 }
 
 function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {

@@ -130,6 +130,11 @@ export const measureOptions = {
 		groups.machine,
 		integerOption("state-bytes"),
 	),
+	"reference-bytes": valueOption(
+		"Memory for the full model's distributions on one fold, bytes; a KL divergence that needs more is refused, or left out of figures [default: 1073741824]",
+		groups.machine,
+		integerOption("reference-bytes"),
+	),
 	"state-type": valueOption(
 		"Type of hidden states kept between masks: F32, or F16 for half the memory and other bits [default: F32]",
 		groups.machine,

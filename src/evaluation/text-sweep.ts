@@ -2,7 +2,7 @@ import type { EvaluateOptions, Preset } from "../api.js";
 import type { Evaluation, Evaluator } from "../runtime/evaluator.js";
 import { loadModel } from "../runtime/load-model.js";
 import type { Model } from "../runtime/model.js";
-import { type Reference, referenceBytes } from "../runtime/positions.js";
+import { bytesOfReference, type Reference } from "../runtime/positions.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import type { PartLedger, PartValues } from "../storage/part-ledger.js";
 import { maskOf, openKept, type Side } from "./kept.js";
@@ -130,7 +130,7 @@ export class TextSweep {
 	/** Of the distributions at the scored positions of so many windows. */
 	#bytes(count: number): number {
 		const { windows, scoreFrom } = this.#setting;
-		return referenceBytes(count * (windows.length - 1 - scoreFrom), this.#evaluator.model.facts.vocabulary);
+		return bytesOfReference(count * (windows.length - 1 - scoreFrom), this.#evaluator.model.facts.vocabulary);
 	}
 
 	async #part(first: number, count: number, left: { own: boolean; reference: boolean }): Promise<void> {

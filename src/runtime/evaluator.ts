@@ -3,7 +3,16 @@ import type { MaskFigures, SweepStats } from "./addon.js";
 import { checkMeasurable } from "./loadable.js";
 import { sizeText } from "./memory.js";
 import type { Model } from "./model.js";
-import { checkPositions, countPositions, positionsOf, Reference, referenceBytes, type ScoredPositions, subsetErrors } from "./positions.js";
+import {
+	bytesOfReference,
+	checkPositions,
+	countPositions,
+	defaultReferenceBytes,
+	positionsOf,
+	Reference,
+	type ScoredPositions,
+	subsetErrors,
+} from "./positions.js";
 import { defaultUbatch } from "./ubatch.js";
 import type { TokenWindows } from "./windows.js";
 
@@ -152,11 +161,11 @@ export class Evaluator {
 		} = {},
 	): Promise<Reference> {
 		const scored = positionsOf(windows, options.positions, options.scoreFrom ?? 0);
-		const bytes = referenceBytes(countPositions(scored), this.model.facts.vocabulary);
-		const allowed = options.maxBytes ?? 2 ** 30;
+		const bytes = bytesOfReference(countPositions(scored), this.model.facts.vocabulary);
+		const allowed = options.maxBytes ?? defaultReferenceBytes;
 		if (bytes > allowed) {
 			throw new NotEnoughMemoryError(
-				`the full model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more`,
+				`the full model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more with maxBytes`,
 			);
 		}
 		const { maxBytes: _, onMask, ...rest } = options;

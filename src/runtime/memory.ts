@@ -2,7 +2,7 @@ import { freemem, totalmem } from "node:os";
 import { NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
 import { giveUpContexts } from "./addon.js";
-import { referenceBytes } from "./positions.js";
+import { bytesOfReference } from "./positions.js";
 import { defaultUbatch, vocabularyOf } from "./ubatch.js";
 
 /** What will be measured, as far as it takes memory. */
@@ -62,7 +62,7 @@ export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNee
 		context: together * (cells(length) * keyValueWidth(file, blocks) * HALF + recurrentWidth(file, blocks) * FLOAT),
 		states: Math.min(shape.stateBytes ?? 0, blocks * windows * length * width * FLOAT),
 		logits: 2 * ubatch * vocabulary * FLOAT,
-		references: referenceBytes(shape.referencePositions ?? 0, vocabulary),
+		references: bytesOfReference(shape.referencePositions ?? 0, vocabulary),
 		rest: 64 * 2 ** 20 + 8 * ubatch * width * FLOAT,
 	};
 	return { ...need, total: Object.values(need).reduce((sum, bytes) => sum + bytes, 0) };

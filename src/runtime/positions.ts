@@ -81,7 +81,7 @@ export class Reference {
 		this.#scored = scored;
 		this.positions = countPositions(scored);
 		this.vocabulary = vocabulary;
-		this.bytes = referenceBytes(this.positions, vocabulary);
+		this.bytes = bytesOfReference(this.positions, vocabulary);
 	}
 
 	/**
@@ -101,8 +101,11 @@ export class Reference {
 	}
 }
 
+/** Bytes that one reference may take, where nothing else is said. */
+export const defaultReferenceBytes = 2 ** 30;
+
 /** Bytes of a reference. */
-export const referenceBytes = (positions: number, vocabulary: number): number => 2 * positions * vocabulary;
+export const bytesOfReference = (positions: number, vocabulary: number): number => 2 * positions * vocabulary;
 
 function sameBytes(a: Int32Array | Uint8Array, b: Int32Array | Uint8Array): boolean {
 	return Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));

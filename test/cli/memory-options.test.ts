@@ -11,7 +11,10 @@ const offered = async (option: string) => {
 };
 const words = (text: string) => text.split(" ").filter(Boolean);
 
-describe.each<[string, string, string[]]>([["--state-bytes", "stateBytes", ["", "rank", "frontier"]]])("%s", (option, name, commands) => {
+describe.each<[string, string, string[]]>([
+	["--state-bytes", "stateBytes", ["", "rank", "frontier"]],
+	["--reference-bytes", "referenceBytes", ["", "rank", "frontier", "apply"]],
+])("%s", (option, name, commands) => {
 	it("is offered where it has an effect", async () => {
 		expect((await offered(option)).sort()).toEqual([...commands].sort());
 	});

@@ -33,6 +33,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"window-length": measureOptions["window-length"],
 			seed: measureOptions.seed,
 			...machineOptions,
+			"reference-bytes": measureOptions["reference-bytes"],
 			overwrite: overwriteOption,
 			"allow-unknown-architecture": unknownOption,
 		})
@@ -76,6 +77,7 @@ export function applyCommand(context: CliContext) {
 					windows: args.windows,
 					windowLength: args.windowLength,
 					seed: args.seed,
+					referenceBytes: args.referenceBytes,
 					signal,
 					onProgress,
 					onLog,

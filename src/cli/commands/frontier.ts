@@ -58,8 +58,17 @@ export function frontierCommand(context: CliContext) {
 					const search = { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed };
 					const { calibration, windows, windowLength, threads, gpuLayers } = args;
 					const text = { calibration, windows, windowLength };
-					const { workingWeights, scoreShare, stateType, stateBytes, allowUnknownArchitecture } = args;
-					const machine = { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, allowUnknownArchitecture };
+					const { workingWeights, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture } = args;
+					const machine = {
+						threads,
+						gpuLayers,
+						workingWeights,
+						scoreShare,
+						stateType,
+						stateBytes,
+						referenceBytes,
+						allowUnknownArchitecture,
+					};
 					const { heal, healTokens, healType } = args;
 					const options = { ...goal, ...search, ...text, ...machine, heal, healTokens, healType, output, overwrite };
 					const result = await api.findFrontier(args.model, { ...options, signal, onProgress, onLog });

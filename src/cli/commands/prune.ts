@@ -109,6 +109,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						scoreShare: args.scoreShare,
 						stateType: args.stateType,
 						stateBytes: args.stateBytes,
+						referenceBytes: args.referenceBytes,
 						calibration: args.calibration,
 						objective: args.objective,
 						questions: args.questions,

@@ -25,8 +25,17 @@ export function rankCommand(context: CliContext) {
 					const spend = { masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs };
 					const { objective, questions, limit } = args;
 					const measure = { method, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
-					const { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, allowUnknownArchitecture } = args;
-					const machine = { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, allowUnknownArchitecture };
+					const { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture } = args;
+					const machine = {
+						threads,
+						gpuLayers,
+						workingWeights,
+						scoreShare,
+						stateType,
+						stateBytes,
+						referenceBytes,
+						allowUnknownArchitecture,
+					};
 					const result = await api.rankBlocks(args.model, { ...measure, ...machine, signal, onProgress, onLog });
 					return { json: result, text: rankText(result, style) };
 				},
