@@ -8,7 +8,12 @@ export type Preset = (typeof presets)[number];
 
 export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOptions {
 	readonly text: string;
+	/**
+	 * `llama-perplexity`: that program's own computation, to its bits, so that the logits of up to 2,048 tokens are held at a time; `full`:
+	 * every position scored, and the logits of a ubatch held. @default "llama-perplexity"
+	 */
 	readonly preset?: Preset | undefined;
+	/** Tokens in a window, at least 4 and at most the model's context. @default 512 */
 	readonly context?: number | undefined;
 	/** Score it as if these blocks were gone, beside the whole model. */
 	readonly remove?: number[] | undefined;

@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
-import type { EvaluateOptions, EvaluateResult, Preset } from "../api.js";
+import type { EvaluateOptions, EvaluateResult } from "../api.js";
 import { CalibrationError, InvalidOptionError } from "../errors.js";
 import { GgufFile } from "../gguf/index.js";
 import { loadModel } from "../runtime/load-model.js";
+import type { MemoryShape } from "../runtime/memory.js";
 import type { Model } from "../runtime/model.js";
+import { vocabularyOf } from "../runtime/ubatch.js";
 import { hashWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { modelHash, type Side } from "./kept.js";
 import { checkRoomForBoth, checkSameVocabulary } from "./rival.js";
 import { compareWindows, summarizeWindows } from "./text-figures.js";
-import { partBytes, TextSweep } from "./text-sweep.js";
+import { scoredPositions, scoringOf, textMemory } from "./text-shape.js";
+import { TextSweep } from "./text-sweep.js";
 
 export { summarizeLosses } from "./text-figures.js";
 
@@ -23,6 +26,7 @@ export { summarizeLosses } from "./text-figures.js";
  *
  * What was measured is kept by model, mask, text and settings: an evaluation that was stopped goes on where it was.
  * @throws CalibrationError where the text is too short for two windows
+ * @throws NotEnoughMemoryError where there is not enough for one decode, and for the weights of both models
  * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the model
  * @throws InvalidOptionError (also where `against` has another vocabulary), InvalidMaskError and the errors of loading
  */
@@ -35,8 +39,11 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 	const text = await readFile(options.text, "utf8").catch((cause: Error) => {
 		throw new CalibrationError(`the text ${options.text} cannot be read: ${cause.message}`, { cause });
 	});
-	const other = options.against === undefined ? undefined : await rivalFile(path, options.against, options);
-	const model = await loadModel(path, options);
+	const scoring = scoringOf(preset, context);
+	const file = await header(path, options);
+	const memory = textMemory(scoring, vocabularyOf(file), options.against !== undefined || (options.remove ?? []).length > 0);
+	const other = options.against === undefined ? undefined : await rivalFile(file, options.against, memory, options);
+	const model = await loadModel(path, options, memory);
 	try {
 		const windows = perplexityWindows(model, text, context, options.text);
 		const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
@@ -44,10 +51,9 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 		checkedBlocks(removed, model.facts.blocks);
 		const own: Side = { path, sha256: await modelHash(model.file, options), removed };
 		const reference = await referenceOf(own, other, options);
-		const scoreFrom = firstScored(preset, context);
-		const setting = { windows, hash: hashWindows(windows), preset, scoreFrom };
+		const setting = { windows, hash: hashWindows(windows), scoring, memory };
 		const measured = await TextSweep.run(model, own, reference, setting, options);
-		const scored = windows.length - 1 - scoreFrom;
+		const scored = scoredPositions(scoring);
 		return {
 			...{ model: path, text: options.text, preset, context, removed },
 			...summarizeWindows(measured.own, scored),
@@ -60,12 +66,15 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 }
 
 /** @throws InvalidOptionError where the two have not the same vocabulary, NotEnoughMemoryError where there is no room for both */
-async function rivalFile(path: string, against: string, { signal }: EvaluateOptions): Promise<GgufFile> {
-	const read = (one: string) => GgufFile.read(one, signal ? { signal } : {});
-	const [file, other] = [await read(path), await read(against)];
+async function rivalFile(file: GgufFile, against: string, memory: MemoryShape, options: EvaluateOptions): Promise<GgufFile> {
+	const other = await header(against, options);
 	checkSameVocabulary(file, other);
-	checkRoomForBoth(file, other, partBytes);
+	checkRoomForBoth(file, other, memory);
 	return other;
+}
+
+function header(path: string, { signal }: EvaluateOptions): Promise<GgufFile> {
+	return GgufFile.read(path, signal ? { signal } : {});
 }
 
 /** What the model is compared with: the other file, or with blocks removed the whole model. */
@@ -81,11 +90,6 @@ function warnUnwritable({ path, blocks }: Model, removed: readonly number[], { o
 	if (unwritable) {
 		onLog?.({ level: "warning", message: `${path}: this can be measured, but no file without these blocks can be written: ${unwritable}` });
 	}
-}
-
-/** First position whose next token is scored. */
-export function firstScored(preset: Preset, context: number): number {
-	return preset === "full" ? 0 : Math.floor(context / 2);
 }
 
 function perplexityWindows(model: Model, text: string, context: number, name: string): TokenWindows {

@@ -1,6 +1,6 @@
 import { InvalidOptionError, NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
-import { availableMemory, neededMemory, sizeText } from "../runtime/memory.js";
+import { availableMemory, type MemoryShape, neededMemory, sizeText } from "../runtime/memory.js";
 
 // Two models that are compared token by token.
 
@@ -29,13 +29,13 @@ export function vocabularyDifference(file: GgufFile, other: GgufFile): string | 
 
 /**
  * Both are in memory at a time: their weights are mapped from the files, and distributions go from one to the other a few windows at a
- * time.
- * @param distributions bytes of them
+ * time. One of them computes at a time, and what the other one computed with is given up by then.
+ * @param shape of what is measured with each of them, the distributions among it
  * @throws NotEnoughMemoryError
  */
-export function checkRoomForBoth(file: GgufFile, other: GgufFile, distributions: number): void {
-	const need = neededMemory(file).total + neededMemory(other).total + distributions;
-	const available = availableMemory();
+export function checkRoomForBoth(file: GgufFile, other: GgufFile, shape: MemoryShape, available = availableMemory()): void {
+	const [one, two] = [neededMemory(file, shape), neededMemory(other, shape)];
+	const need = one.tensors + two.tensors + Math.max(one.total - one.tensors, two.total - two.tensors);
 	if (need <= available) return;
 	throw new NotEnoughMemoryError(
 		`${file.paths[0]} and ${other.paths[0]} need about ${sizeText(need)} of memory together and ${sizeText(available)} are free. Close other programs, take a smaller --context, or compare smaller quantisations.`,

@@ -1,12 +1,14 @@
-import type { EvaluateOptions, Preset } from "../api.js";
+import type { EvaluateOptions } from "../api.js";
 import type { Evaluation, Evaluator } from "../runtime/evaluator.js";
 import { loadModel } from "../runtime/load-model.js";
+import type { MemoryShape } from "../runtime/memory.js";
 import type { Model } from "../runtime/model.js";
 import { bytesOfReference, type Reference } from "../runtime/positions.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import type { PartLedger, PartValues } from "../storage/part-ledger.js";
 import { maskOf, openKept, type Side } from "./kept.js";
 import { windowValues } from "./text-figures.js";
+import { batchWindowsOf, partWindows, type Scoring, scoredPositions, ubatchOf } from "./text-shape.js";
 
 // A text measured a few windows at a time, with one model or with two.
 
@@ -15,9 +17,9 @@ export interface TextSetting {
 	readonly windows: TokenWindows;
 	/** Of the windows. */
 	readonly hash: string;
-	readonly preset: Preset;
-	/** First position whose next token is scored. */
-	readonly scoreFrom: number;
+	readonly scoring: Scoring;
+	/** What that takes of memory, with either model. */
+	readonly memory: MemoryShape;
 }
 
 /** What was measured, one a window. */
@@ -25,15 +27,6 @@ export interface MeasuredText {
 	readonly own: readonly PartValues[];
 	readonly reference?: readonly PartValues[] | undefined;
 }
-
-/** Tokens that llama-perplexity decodes at once by default: its windows are batched alike here, so that the bits agree. */
-const perplexityBatch = 2048;
-/** Its tokens in a ubatch by default. Where windows do not fill a batch they are cut otherwise in another one, which changes bits. */
-const perplexityUbatch = 512;
-/** Tokens that are measured before they are kept, about. */
-const partTokens = 4096;
-/** Bytes of distributions that are held at a time, at most, but for the fewest windows. */
-export const partBytes = 2 ** 28;
 
 /** Measures what is not known yet of one text. */
 export class TextSweep {
@@ -72,12 +65,12 @@ export class TextSweep {
 		setting: TextSetting,
 		options: EvaluateOptions,
 	): Promise<MeasuredText> {
-		const shape = setting.preset === "llama-perplexity" ? { ubatch: perplexityUbatch } : {};
-		const evaluator = model.createEvaluator(shape);
+		const { preset, scoreFrom } = setting.scoring;
+		const evaluator = model.createEvaluator({ ubatch: ubatchOf(setting.scoring, model.facts.vocabulary) });
 		let loaded: Model | undefined;
 		const rival = async () => {
 			if (reference!.sha256 === own.sha256) return evaluator;
-			loaded ??= await loadModel(reference!.path, options);
+			loaded ??= await loadModel(reference!.path, options, setting.memory);
 			return loaded.createEvaluator({ ubatch: evaluator.ubatch, threads: evaluator.threads });
 		};
 		const ledgers: { own?: PartLedger; reference?: PartLedger } = {};
@@ -85,7 +78,7 @@ export class TextSweep {
 			const compared = reference ? { reference: reference.sha256, referenceRemoved: reference.removed.join() } : {};
 			const kept = (settings: Record<string, string>) => ({
 				...({ hash: setting.hash, unit: "windows", parts: setting.windows.count } as const),
-				settings: { evaluation: "text", preset: setting.preset, scoreFrom: setting.scoreFrom, ...settings },
+				settings: { evaluation: "text", preset, scoreFrom, ...settings },
 			});
 			ledgers.own = await openKept(own, evaluator, kept(compared), options);
 			if (reference) ledgers.reference = await openKept(reference, evaluator, kept({}), options);
@@ -101,8 +94,8 @@ export class TextSweep {
 	}
 
 	async #measure(): Promise<void> {
-		const { windows } = this.#setting;
-		const step = this.#step();
+		const { windows, scoring } = this.#setting;
+		const step = partWindows(scoring, this.#evaluator.model.facts.vocabulary, this.#reference !== undefined);
 		const progress = this.#progress(step);
 		for (let first = 0; first < windows.count; first += step) {
 			const count = Math.min(step, windows.count - first);
@@ -114,39 +107,21 @@ export class TextSweep {
 		}
 	}
 
-	/** Windows that share a decode, and how many of those are measured before they are kept: the same whatever the machine has to spare. */
-	#step(): number {
-		const { windows } = this.#setting;
-		const batch = this.#batchWindows() || Math.max(1, Math.floor(this.#evaluator.ubatch / windows.length));
-		const most = this.#reference ? partBytes / this.#bytes(batch) : Number.POSITIVE_INFINITY;
-		return batch * Math.max(1, Math.floor(Math.min(partTokens / windows.length / batch, most)));
-	}
-
-	#batchWindows(): number {
-		const { preset, windows } = this.#setting;
-		return preset === "llama-perplexity" ? Math.max(1, Math.floor(perplexityBatch / windows.length)) : 0;
-	}
-
-	/** Of the distributions at the scored positions of so many windows. */
-	#bytes(count: number): number {
-		const { windows, scoreFrom } = this.#setting;
-		return bytesOfReference(count * (windows.length - 1 - scoreFrom), this.#evaluator.model.facts.vocabulary);
-	}
-
 	async #part(first: number, count: number, left: { own: boolean; reference: boolean }): Promise<void> {
 		const { length, tokens } = this.#setting.windows;
 		const part = makeWindows(tokens.subarray(first * length, (first + count) * length), length);
-		const { preset, scoreFrom } = this.#setting;
+		const { scoring } = this.#setting;
+		const { preset, scoreFrom } = scoring;
 		const how = {
-			...{ scoreFrom, batchWindows: this.#batchWindows(), outputLast: preset === "llama-perplexity", perToken: true },
+			...{ scoreFrom, batchWindows: batchWindowsOf(scoring), outputLast: preset === "llama-perplexity", perToken: true },
 			signal: this.#options.signal,
 		};
 		let reference: Reference | undefined;
 		if (this.#reference && left.own) {
 			let found: Evaluation | undefined;
 			const evaluator = await this.#rival();
-			// The fewest windows may hold more than is usual of a large vocabulary and a long context.
-			const maxBytes = Math.max(2 ** 30, this.#bytes(count));
+			// What a part holds was in the check of memory, however large the vocabulary is.
+			const maxBytes = bytesOfReference(count * scoredPositions(scoring), evaluator.model.facts.vocabulary);
 			reference = await evaluator.createReference(maskOf(this.#reference, evaluator), part, {
 				...how,
 				maxBytes,
@@ -162,8 +137,7 @@ export class TextSweep {
 	}
 
 	#keep(ledger: PartLedger, first: number, count: number, evaluation: Evaluation): Promise<void> {
-		const { windows, scoreFrom } = this.#setting;
-		const scored = windows.length - 1 - scoreFrom;
+		const scored = scoredPositions(this.#setting.scoring);
 		return ledger.append(Array.from({ length: count }, (_, i) => [first + i, windowValues(evaluation, i, scored)] as const));
 	}
 

@@ -13,7 +13,7 @@ import {
 	type ScoredPositions,
 	subsetErrors,
 } from "./positions.js";
-import { defaultUbatch } from "./ubatch.js";
+import { defaultUbatch, mostSequences } from "./ubatch.js";
 import type { TokenWindows } from "./windows.js";
 
 /** A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`). */
@@ -29,7 +29,7 @@ export type StateType = (typeof stateTypes)[number];
 export interface EvaluatorOptions {
 	/**
 	 * Tokens that run through a block at once; whole windows share a ubatch where they fit. 1 to 65536. The logits of one ubatch are
-	 * held at a time, twice. @default 512, less where the vocabulary is so large that their logits would pass 256 MiB
+	 * held at a time, twice; with `batchWindows` those of a decode, and of a ubatch. @default 512, less where the vocabulary is so large that their logits would pass 256 MiB
 	 */
 	ubatch?: number | undefined;
 	/** Threads to compute with, 1 to 512. @default those of the model */
@@ -217,7 +217,7 @@ export class Evaluator {
 					stateBytes: this.stateBytes,
 					stateType: this.stateType,
 					scoreFrom,
-					batchWindows: inRange("batchWindows", options.batchWindows ?? 0, 0, 256),
+					batchWindows: inRange("batchWindows", options.batchWindows ?? 0, 0, mostSequences),
 					outputLast: options.outputLast ?? false,
 					perToken: (options.perToken ?? false) || positions !== undefined,
 					digest: options.digest ?? false,

@@ -12,6 +12,9 @@ export interface MemoryShape {
 	/** Windows in the largest fold, and tokens in a window. @default one window of a ubatch */
 	windows?: number | undefined;
 	windowLength?: number | undefined;
+	/** Windows in one decode, and the first position that is scored, as they are handed to the evaluator. @default 0 */
+	batchWindows?: number | undefined;
+	scoreFrom?: number | undefined;
 	/** Most memory for hidden states kept between masks, bytes. @default 0: one mask at a time */
 	stateBytes?: number | undefined;
 	/** Positions whose distributions are kept to compare masks with. @default 0 */
@@ -26,7 +29,7 @@ export interface MemoryNeed {
 	context: number;
 	/** Hidden states that later sets of blocks resume from. */
 	states: number;
-	/** Logits of one ubatch, twice: in the graph and copied out of it. */
+	/** Logits of one ubatch in the graph, and those of one decode copied out of it: as many, or the scored rows of `batchWindows`. */
 	logits: number;
 	/** Distributions of the full model that masks are compared with. */
 	references: number;
@@ -55,13 +58,15 @@ export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNee
 	const vocabulary = vocabularyOf(file);
 	const ubatch = shape.ubatch ?? defaultUbatch(Math.max(1, vocabulary));
 	const length = shape.windowLength ?? ubatch;
-	const together = Math.max(1, Math.min(windows, Math.floor(ubatch / length)));
+	const together = Math.max(1, Math.min(windows, shape.batchWindows || Math.floor(ubatch / length)));
+	// A window that is decoded alone goes ubatch by ubatch; of several llama.cpp's output buffer holds all rows until the last ubatch ran.
+	const outputs = shape.batchWindows && together > 1 ? together * (length - (shape.scoreFrom ?? 0)) : ubatch;
 	const blocks = number("block_count");
 	const need = {
 		tensors: file.tensors.reduce((sum, tensor) => sum + tensor.source.size, 0),
 		context: together * (cells(length) * keyValueWidth(file, blocks) * HALF + recurrentWidth(file, blocks) * FLOAT),
 		states: Math.min(shape.stateBytes ?? 0, blocks * windows * length * width * FLOAT),
-		logits: 2 * ubatch * vocabulary * FLOAT,
+		logits: (ubatch + outputs) * vocabulary * FLOAT,
 		references: bytesOfReference(shape.referencePositions ?? 0, vocabulary),
 		rest: 64 * 2 ** 20 + 8 * ubatch * width * FLOAT,
 	};

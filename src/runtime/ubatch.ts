@@ -3,6 +3,9 @@ import type { GgufFile } from "../gguf/index.js";
 /** Logits held at a time, bytes, where the ubatch is not given. */
 export const logitsBytes = 2 ** 28;
 
+/** Sequences, so windows, in one decode of llama.cpp at most (LLAMA_MAX_SEQ). */
+export const mostSequences = 256;
+
 /** A multiple of 64 from 64 to 512, so that the logits of a ubatch stay below their bound. */
 export function defaultUbatch(vocabulary: number): number {
 	return Math.max(64, Math.min(512, Math.floor(logitsBytes / (4 * vocabulary) / 64) * 64));
