@@ -58,11 +58,11 @@ async function timed(work) {
  * without. Seconds for a mask, and for each of its blocks. What is done for every decode (operators started, threads waited for) is
  * not in it: plain decode of the windows has it as well.
  */
-function newGraphs(path, one, blocks, windows, { ubatch, threads }) {
+function newGraphs(path, one, { blocks, fullSeconds }, windows, { ubatch, threads }) {
 	const group = Math.max(1, Math.min(windows.count, Math.floor(ubatch / windows.length)));
 	const short = makeWindows(windows.tokens.slice(0, 2 * windows.count), 2);
 	const decodes = Math.ceil(windows.count / group);
-	const shape = { ubatch: 2 * group, threads, repeats: 50, every: 1 };
+	const shape = { ubatch: 2 * group, threads, repeats: isSmall(fullSeconds) ? 50 : 5, every: 1 };
 	const anew = (file) => {
 		const [again, built] = [false, true].map((rebuild) => median(plainDecode(file, short, { ...shape, rebuild })));
 		return Math.max(0, built - again) / decodes;
@@ -99,7 +99,7 @@ async function throughput(model, path, windows, shape) {
 	const full_ = median(rows.plain);
 	const head = (blocks * median(rows.oneBlock) - full_) / (blocks - 1);
 	const block = (full_ - head) / blocks;
-	const graphs = newGraphs(path, one, blocks, windows, shape);
+	const graphs = newGraphs(path, one, { blocks, fullSeconds: full_ }, windows, shape);
 	return {
 		graphSeconds: round(graphs.perMask, 6),
 		graphSecondsPerBlock: round(graphs.perBlock, 6),

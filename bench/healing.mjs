@@ -13,7 +13,8 @@ try {
 	);
 	const perToken = seconds.accumulate / tokens;
 	const flops = inner * inner + 2 * inner * width;
-	const solveFlops = (inner ** 3 * 2) / 6 + 2 * inner * inner * width;
+	// A factor, two triangles, and what the solution explains.
+	const solveFlops = inner ** 3 / 3 + 4 * inner * inner * width;
 	console.log(
 		`${width} wide, feed-forward ${inner}, ${threads} threads of ${cpus()[0]?.model.trim()}, ${new Date().toISOString().slice(0, 10)}`,
 	);

@@ -95,10 +95,16 @@ struct LayerView::Impl {
     };
     std::map<std::string, Replacement> replacements;
 
-    // Blocks whose output tensors are replaced by zeros, made on first use.
+    // A tensor of zeros with the memory that it lies in.
+    struct Zeros {
+        ggml_tensor * tensor;
+        ggml_context_ptr context;
+        ggml_backend_buffer_ptr buffer;
+    };
+
+    // Blocks whose output tensors are replaced by zeros, made on first use, and these zeros.
     std::map<int, llama_layer> identities;
-    std::vector<ggml_context_ptr> contexts;
-    std::vector<ggml_backend_buffer_ptr> buffers;
+    std::vector<Zeros> identity_zeros;
 
     int n_blocks() const { return int(hparams.n_layer()); }
 
@@ -115,7 +121,7 @@ struct LayerView::Impl {
     bool any(const std::vector<int> & kept, bool (Impl::*is)(int) const) const;
     size_t shown_bytes() const;
     const llama_layer & identity(int block);
-    ggml_tensor * zeros_like(ggml_tensor * tensor);
+    Zeros zeros_like(ggml_tensor * tensor) const;
     ggml_tensor * tensor_named(const std::string & name) const;
     ggml_tensor * standing(const std::string & name) const;
     void exchange(ggml_tensor * from, ggml_tensor * to);
@@ -231,7 +237,7 @@ std::vector<int> LayerView::Impl::missing_kinds(const std::vector<int> & kept) c
 }
 
 // A tensor of zero bytes is zero in every type of ggml; kept in the buffer type of the original, so that the same kernels run.
-ggml_tensor * LayerView::Impl::zeros_like(ggml_tensor * tensor) {
+LayerView::Impl::Zeros LayerView::Impl::zeros_like(ggml_tensor * tensor) const {
     ggml_init_params params = { ggml_tensor_overhead() * 2, nullptr, true };
     ggml_context_ptr ctx(ggml_init(params));
     ggml_tensor * zero = ggml_dup_tensor(ctx.get(), tensor);
@@ -244,9 +250,7 @@ ggml_tensor * LayerView::Impl::zeros_like(ggml_tensor * tensor) {
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     const std::vector<uint8_t> bytes(ggml_nbytes(zero), 0);
     ggml_backend_tensor_set(zero, bytes.data(), 0, bytes.size());
-    contexts.push_back(std::move(ctx));
-    buffers.push_back(std::move(buffer));
-    return zero;
+    return { zero, std::move(ctx), std::move(buffer) };
 }
 
 const llama_layer & LayerView::Impl::identity(int block) {
@@ -257,7 +261,8 @@ const llama_layer & LayerView::Impl::identity(int block) {
     llama_layer layer = layers[block];
     for (const std::string & name : rules.outputs[block]) {
         ggml_tensor * tensor = standing(name);
-        exchange_pointers(layer, tensor, zeros_like(tensor));
+        identity_zeros.push_back(zeros_like(tensor));
+        exchange_pointers(layer, tensor, identity_zeros.back().tensor);
     }
     return identities.emplace(block, layer).first->second;
 }
@@ -280,9 +285,10 @@ void LayerView::Impl::exchange(ggml_tensor * from, ggml_tensor * to) {
     for (llama_layer & layer : layers) {
         exchange_pointers(layer, from, to);
     }
-    identities.clear(); // made of blocks as they were
     model->hparams = hparams;
     model->layers = layers;
+    identities.clear(); // made of blocks as they were
+    identity_zeros.clear();
 }
 
 void LayerView::replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) {
@@ -316,20 +322,20 @@ void LayerView::restore_tensor(const std::string & name) {
 
 struct LayerView::Zeroed::Before {
     ggml_tensor * standing;
-    ggml_tensor * zeros;
+    Impl::Zeros zeros;
 };
 
 LayerView::Zeroed::Zeroed(LayerView & view, const std::string & name) : view(view) {
     ggml_tensor * standing = view.impl->standing(name);
     before = std::make_unique<Before>(Before{ standing, view.impl->zeros_like(standing) });
-    view.impl->exchange(before->standing, before->zeros);
+    view.impl->exchange(before->standing, before->zeros.tensor);
 }
 
 LayerView::Zeroed::~Zeroed() {
-    view.impl->exchange(before->zeros, before->standing);
+    view.impl->exchange(before->zeros.tensor, before->standing);
 }
 
-LayerView::LayerView(llama_model * model, ViewRules rules) : impl(new Impl{ model, std::move(rules), model->hparams, model->layers, {}, {}, {}, {} }) {}
+LayerView::LayerView(llama_model * model, ViewRules rules) : impl(new Impl{ model, std::move(rules), model->hparams, model->layers, {}, {}, {} }) {}
 
 LayerView::~LayerView() {
     while (!impl->replacements.empty()) {

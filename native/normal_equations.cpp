@@ -51,10 +51,8 @@ std::vector<float> NormalEquations::solve_map(double ridge, const std::vector<fl
         throw std::runtime_error("the matrix must have n_out x n_in values");
     }
     const Strided<const float> w_transposed{ through.data(), 1, n_in }; // n_in x n_out
-    const std::vector<double> full = gram_matrix();
-    const Strided<const double> whole{ full.data(), n_in, 1 };
     std::vector<double> half(size_t(n_out) * n_in); // W A^T A
-    add_product(w_transposed, whole, { half.data(), n_in, 1 }, n_out, n_in, n_in, 1.0, Part::all, workers);
+    add_product(w_transposed, whole_gram(), { half.data(), n_in, 1 }, n_out, n_in, n_in, 1.0, Part::all, workers);
     std::vector<double> gram_u(size_t(n_out) * n_out);
     const Strided<const double> half_transposed{ half.data(), 1, n_in }; // n_in x n_out
     add_product(w_transposed, half_transposed, { gram_u.data(), n_out, 1 }, n_out, n_out, n_in, 1.0, Part::all, workers);
@@ -67,27 +65,37 @@ std::vector<float> NormalEquations::solve_map(double ridge, const std::vector<fl
     return std::vector<float>(product.begin(), product.end());
 }
 
-// |Y|^2 - 2 <update, Y^T A> + <update, update A^T A>
-double NormalEquations::residual_squares(const std::vector<float> & update, const Workers & workers) const {
-    const std::vector<double> full = gram_matrix();
-    const Strided<const float> transposed{ update.data(), 1, n_in }; // n_in x n_out
-    std::vector<double> product(size_t(n_out) * n_in);
-    add_product(transposed, Strided<const double>{ full.data(), n_in, 1 }, { product.data(), n_in, 1 }, n_out, n_in, n_in, 1.0, Part::all, workers);
+// |Y|^2 - 2 <update, Y^T A> + <update, update A^T A>, some rows of the update at a time.
+double NormalEquations::residual_squares(const std::vector<float> & update, const Workers & workers) {
+    constexpr int at_once = 256;
+    const Strided<const double> whole = whole_gram();
+    std::vector<double> product;
     double sum = squares;
-    for (int o = 0; o < n_out; ++o) {
-        for (int i = 0; i < n_in; ++i) {
-            sum += update[size_t(o) * n_in + i] * (product[size_t(o) * n_in + i] - 2.0 * cross[size_t(i) * n_out + o]);
+    for (int first = 0; first < n_out; first += at_once) {
+        const int rows = std::min(at_once, n_out - first);
+        product.assign(size_t(rows) * n_in, 0.0);
+        const Strided<const float> transposed{ update.data() + size_t(first) * n_in, 1, n_in }; // n_in x rows
+        add_product(transposed, whole, { product.data(), n_in, 1 }, rows, n_in, n_in, 1.0, Part::all, workers);
+        for (int o = 0; o < rows; ++o) {
+            for (int i = 0; i < n_in; ++i) {
+                sum += update[size_t(first + o) * n_in + i] * (product[size_t(o) * n_in + i] - 2.0 * cross[size_t(i) * n_out + first + o]);
+            }
         }
     }
     return sum;
 }
 
-std::vector<double> NormalEquations::gram_matrix() const {
-    std::vector<double> full = gram;
-    for (int i = 0; i < n_in; ++i) {
-        for (int j = 0; j < i; ++j) {
-            full[size_t(i) * n_in + j] = full[size_t(j) * n_in + i];
+Strided<const double> NormalEquations::whole_gram() {
+    // In tiles: a column at a time would fetch a line of memory for each value.
+    constexpr int tile = 64;
+    for (int row = 0; row < n_in; row += tile) {
+        for (int column = 0; column <= row; column += tile) {
+            for (int i = row; i < std::min(n_in, row + tile); ++i) {
+                for (int j = column; j < std::min(i, column + tile); ++j) {
+                    gram[size_t(i) * n_in + j] = gram[size_t(j) * n_in + i];
+                }
+            }
         }
     }
-    return full;
+    return { gram.data(), n_in, 1 };
 }

@@ -26,16 +26,13 @@ public:
 
     // Sum of |y|^2 over the rows, as weighted, and what it is with an update: how much of the targets the features explain.
     double target_squares() const { return squares; }
-    double residual_squares(const std::vector<float> & update, const Workers & workers) const;
-
-    // Of the whole symmetric matrix and of A^T Y, row by row: for tests.
-    std::vector<double> gram_matrix() const;
-    const std::vector<double> & cross_matrix() const { return cross; }
+    double residual_squares(const std::vector<float> & update, const Workers & workers);
 
 private:
-    std::vector<double> gram;  // upper triangle; the lower one is room for its factor
+    std::vector<double> gram;  // A^T A: its upper triangle; the lower one is room for a factor, or a copy
     std::vector<double> cross; // n_in x n_out
     double squares = 0.0;
 
+    Strided<const double> whole_gram(); // the lower triangle written over
     std::vector<float> solve_map(double ridge, const std::vector<float> & through, const Workers & workers);
 };
