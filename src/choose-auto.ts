@@ -39,9 +39,12 @@ export function searchBudget(
 	}: Pick<MeasureOptions, "masks" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">,
 	tokens = windows * windowLength,
 ): number {
-	const usual = (maxTime ?? maxTokens) === undefined ? "standard" : "thorough";
-	const count = masks ?? budgets[effort ?? usual](blocks, kmax);
+	const count = masks ?? budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax);
 	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
+}
+
+function effortOf({ effort, maxTime, maxTokens }: Pick<MeasureOptions, "effort" | "maxTime" | "maxTokens">): Effort {
+	return effort ?? ((maxTime ?? maxTokens) === undefined ? "standard" : "thorough");
 }
 
 /** Sets for every size by the surrogate's active search, its contributions and how good it was. */
@@ -55,7 +58,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 			budget,
 			seed: session.seed,
 			counts,
-			...(options.effort === "thorough" ? { patience: 0 } : {}),
+			...(effortOf(options) === "thorough" ? { patience: 0 } : {}),
 			stop: () => Date.now() > end,
 			pause: () => setImmediate(),
 			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} masks`),
@@ -68,7 +71,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found,
-		rivals: [...equivalent, ...rankedByContribution(session, found, ranking(singles.contributions), "leave-one-out")],
+		rivals: [...equivalent, ...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out")],
 		contributions: contributions ?? singles,
 		masks: found.measured,
 		evidence: { interactions, verdicts, forecasts: found.forecasts, trusted: found.trusted },
@@ -82,16 +85,20 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 	};
 }
 
-/** The sets that a ranking would cut, of the sizes found: they cost no search mask, and are at times better on unseen text. */
+/**
+ * The sets that a ranking would cut, of the sizes found and of those asked for, which a small budget may not have come to: they cost no
+ * search mask, and are at times better on unseen text.
+ */
 export function rankedByContribution(
 	session: Session,
 	found: Choices["found"],
+	counts: readonly number[],
 	order: readonly number[],
 	method: string,
 ): Choices["rivals"] {
 	const frozen = new Set(found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks));
 	const free = order.filter((block) => !frozen.has(block));
-	return [...found.byCount.keys()]
+	return [...new Set([...found.byCount.keys(), ...counts])]
 		.map((size) => ({ size, removed: free.slice(0, size).sort((a, b) => a - b), method }))
 		.filter(({ size, removed }) => removed.length === size && session.model.blocks.check(removed) === undefined)
 		.map(({ removed }) => ({ removed, method }));

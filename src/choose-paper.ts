@@ -3,13 +3,14 @@ import { setImmediate } from "node:timers/promises";
 import { surrogateContributions } from "./attribution/paper.js";
 import type { Choices, Play } from "./choose.js";
 import { surrogateOf } from "./choose-auto.js";
+import { roundsOf } from "./choose-search.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition, distinct } from "./game/coalition.js";
 import type { Game } from "./game/game.js";
 import { meanLoss } from "./game/game.js";
 import { Random } from "./game/random.js";
 import { toSamples } from "./game/sample.js";
-import { drawStrata, type StrataPresetName, strataSizes } from "./game/strata.js";
+import { drawStrata, type StrataPresetName, strataSizes, UnreachableSizeError } from "./game/strata.js";
 import { type PaperRepairedResult, paperRepaired } from "./paper-repaired.js";
 import { rankAndCut } from "./search/ranked.js";
 import { inRounds } from "./search/rounds.js";
@@ -38,7 +39,7 @@ export async function choosePaper({ session, game, search, options, judged }: Pl
 	const random = new Random(session.seed);
 	const pause = () => setImmediate();
 
-	const masks = drawStrata(game, { sizes, count, random: random.fork("masks") });
+	const masks = drawnStrata(game, { sizes, count, random: random.fork("masks") });
 	const training = new Set(masks.map((mask) => mask.key));
 	const extra = drawStrata(game, {
 		sizes,
@@ -101,6 +102,18 @@ function doubts({ r2, baselines }: Judgement): string[] {
 	];
 }
 
+/** @throws InvalidOptionError where a rule of the architecture leaves a stratum without masks */
+function drawnStrata(...[game, options]: Parameters<typeof drawStrata>): Coalition[] {
+	try {
+		return drawStrata(game, options);
+	} catch (error) {
+		if (!(error instanceof UnreachableSizeError)) throw error;
+		throw new InvalidOptionError(
+			`method paper draws blocks one by one, and this architecture's rules allow hardly any set of its strata (${options.sizes.join(", ")} blocks kept): take another method, or give --strata that can be reached`,
+		);
+	}
+}
+
 /** The strata that the paper used for the model's kind. */
 function presetOf({ model }: Session): StrataPresetName {
 	if (/^(a?rwkv)/.test(model.facts.architecture)) return "rwkv";
@@ -109,7 +122,8 @@ function presetOf({ model }: Session): StrataPresetName {
 
 /** The paper's procedure without the faults of its code, at once or in rounds. */
 export async function choosePaperRepaired({ session, game, search, options }: Play): Promise<Choices> {
-	const { rounds = 1, masks = repairedMasks } = options;
+	const { masks = repairedMasks } = options;
+	const rounds = roundsOf(options, search.kmax);
 	const settings = { seed: session.seed, pause: () => setImmediate(), ...(options.epochs === undefined ? {} : { epochs: options.epochs }) };
 	const play = (on: Game, part: SearchOptions, share: number) => paperRepaired(on, { ...part, ...settings, masks: share });
 	let first: PaperRepairedResult | undefined;
@@ -124,7 +138,7 @@ export async function choosePaperRepaired({ session, game, search, options }: Pl
 			signal,
 			kmax,
 			...(units ? { units } : {}),
-			cut: Math.ceil(kmax / rounds),
+			rounds,
 			play: async ({ game: left, kmax: cut, units: leftUnits }) => {
 				const result = await play(left, { signal, kmax: cut, units: leftUnits }, Math.max(left.players + 20, Math.floor(masks / rounds)));
 				first ??= result;

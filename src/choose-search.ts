@@ -28,10 +28,15 @@ export function chooseSwap(play: Play): Promise<Choices> {
 	return raced(play, "swap", () => swapSearch(game, { ...search, counts, width, budget }));
 }
 
+/** Rounds that are played: each cuts a block at least. */
+export function roundsOf({ rounds = 1 }: Play["options"], kmax: number): number {
+	return Math.min(rounds, kmax);
+}
+
 export function chooseLeaveOneOut(play: Play): Promise<Choices> {
 	const { game, search, options } = play;
-	const { rounds = 1 } = options;
 	const { kmax, meter, signal, units } = search;
+	const rounds = roundsOf(options, kmax);
 	const run = () =>
 		rounds === 1
 			? leaveOneOut(game, search)
@@ -40,7 +45,7 @@ export function chooseLeaveOneOut(play: Play): Promise<Choices> {
 					meter,
 					signal,
 					...(units ? { units } : {}),
-					cut: Math.ceil(kmax / rounds),
+					rounds,
 					play: (round) => leaveOneOut(round.game, { kmax: round.kmax, units: round.units, signal }),
 				});
 	return alone(play, "leave-one-out", run);
@@ -65,7 +70,7 @@ export function generations(masks: number): Pick<Required<EvolutionaryOptions>, 
 async function raced(play: Play, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
 	const choices = await alone(play, method, run);
 	const order = ranking(choices.contributions?.contributions ?? []);
-	return { ...choices, rivals: rankedByContribution(play.session, choices.found, order, "leave-one-out") };
+	return { ...choices, rivals: rankedByContribution(play.session, choices.found, play.counts, order, "leave-one-out") };
 }
 
 async function alone({ session, game, options }: Play, method: string, run: () => Promise<SearchResult>): Promise<Choices> {

@@ -2,12 +2,9 @@
 import type { CompareRow, Difference } from "./compare-api.js";
 import type { Measurement } from "./game/game.js";
 import type { Method } from "./methods.js";
-import { differences, finite, meanAndError } from "./statistics.js";
+import { differences, finite, meanAndError, studentT95 } from "./statistics.js";
 
 type Sources = Measurement["sources"];
-
-/** Standard errors within which two methods cannot be told apart (95 %, two-sided). */
-const within = 1.96;
 
 /** A method's set of one size with its losses: of each text one number a window. */
 export interface Scored {
@@ -30,6 +27,8 @@ export function compareRows(
 ): { best: Method | null; rows: CompareRow[] } {
 	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full, shares) : none));
 	const best = means.reduce((at, { mean }, i) => (mean !== null && mean < (means[at]?.mean ?? Number.POSITIVE_INFINITY) ? i : at), -1);
+	// Standard errors within which two methods cannot be told apart (95 %, two-sided), by the text of fewest windows.
+	const within = studentT95(Math.max(1, Math.min(...full.map(({ length }) => length)) - 1));
 	const rows = sets.map((set, i): CompareRow => {
 		const { method, removed, proposedBy, losses } = set;
 		const above = best < 0 || means[i]!.mean === null ? none : aboveBest(set, sets[best]!, shares);

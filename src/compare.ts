@@ -6,6 +6,7 @@ import { RACED } from "./choose-auto.js";
 import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./compare-options.js";
 import { compareRows, type Scored } from "./compare-scores.js";
+import { InvalidOptionError } from "./errors.js";
 import { Coalition, distinct } from "./game/coalition.js";
 import { blockExecutions } from "./game/executions.js";
 import type { Measurement } from "./game/game.js";
@@ -143,8 +144,7 @@ async function find(session: Session, method: Method, comparison: Comparison, sp
 		});
 		notes.push(...choices.found.notes);
 	} catch (error) {
-		if (!(error instanceof BudgetSpent)) throw error;
-		notes.push(`stopped after ${game.masks} masks: its next batch did not fit into the budget`);
+		notes.push(whyStopped(error, game.masks));
 	}
 	const computing = (performance.now() - started) / 1000 - game.seconds;
 	const byCount = choices?.found.byCount ?? steps;
@@ -163,6 +163,13 @@ async function find(session: Session, method: Method, comparison: Comparison, sp
 		spent: { ...search, masks: search.masks + raced.masks, executions: search.executions + raced.executions },
 		notes,
 	};
+}
+
+/** A method that stops early, or cannot play on this architecture, is a row with what it has; anything else ends the comparison. */
+function whyStopped(error: unknown, masks: number): string {
+	if (error instanceof BudgetSpent) return `stopped after ${masks} masks: its next batch did not fit into the budget`;
+	if (error instanceof InvalidOptionError) return error.message;
+	throw error;
 }
 
 /** Decides between a method's sets and their rivals on the validation fold, as far as the budget holds the rivals, cheap ones first. */

@@ -54,12 +54,20 @@ export async function healSet(session: Session, removed: readonly number[], opti
 	return healing;
 }
 
-/** Heals the chosen set. A set that won because it heals must heal; else the winner among sets as they are is taken. */
+/**
+ * Heals the chosen set. Where it won a race of sets that were healed roughly, the set that it took the place of is healed as well, both
+ * with all of the text: the one that loses less on the validation fold, healed or as it is, is taken.
+ */
 export async function healChosen(session: Session, decided: Race, options: PruneOptions): Promise<{ chosen: Finalist; healing: Healing }> {
 	const chosen = chosenOf(decided);
 	const healing = await healSet(session, ascending(chosen.removed), options);
-	if (!decided.unhealed || healing.section.applied) return { chosen, healing };
-	return { chosen: decided.unhealed, healing: await healSet(session, ascending(decided.unhealed.removed), options) };
+	if (!decided.unhealed) return { chosen, healing };
+	const before = await healSet(session, ascending(decided.unhealed.removed), options);
+	return validationLoss(before) < validationLoss(healing) ? { chosen: decided.unhealed, healing: before } : { chosen, healing };
+}
+
+function validationLoss({ section: { applied, validation } }: Healing): number {
+	return (applied ? validation?.after : validation?.before) ?? Number.POSITIVE_INFINITY;
 }
 
 const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - b);

@@ -3,6 +3,7 @@ import type { PruneOptions, WrittenFile } from "./api.js";
 import { PruneGgufError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
+import type { Healing } from "./heal-model.js";
 import { logger } from "./log.js";
 import type { Measured } from "./model-figures.js";
 import { compareQuantized } from "./quantized-alternatives.js";
@@ -10,6 +11,7 @@ import type { Weights } from "./quantize-from.js";
 import { References } from "./references.js";
 import type { FileType } from "./runtime/quantize.js";
 import type { Session } from "./session.js";
+import { hashOf } from "./storage/hash.js";
 import type { Quantized, QuantizedAlternatives } from "./storage/plan-quantized.js";
 import type { Expectation } from "./write.js";
 import { writeQuantized } from "./write-quantized.js";
@@ -63,23 +65,32 @@ export async function deliverQuantized(
 	return session.timed("write", () => writeQuantized(job, output, options));
 }
 
+/** Of all that decides what the healed matrices are. */
+function healedKey({ sha256, seed, settings }: Session, { section: { seconds: _, ...section } }: Healing): string {
+	return hashOf([sha256, seed, settings, section]);
+}
+
 /**
  * Where it is asked for: the whole model quantised to the size of the pruned one, beside it. The pruned model is delivered by then, so
  * that a failure is a warning.
  * @param output the written file
+ * @param healing of the pruned model, where it was healed
  */
 export async function alternativesIfAsked(
 	session: Session,
 	removed: readonly number[],
 	output: string | undefined,
 	original: Weights | undefined,
+	healing: Healing | undefined,
 	options: PruneOptions,
 ): Promise<QuantizedAlternatives | undefined> {
 	if (!options.quantizedAlternatives) return undefined;
 	const { sources } = await wholeOn(session, options);
 	const { folder, settings, calibration } = session;
 	const written = options.quantize === undefined ? undefined : output;
-	const job = { source: weightsOf(session), original, removed, written, sources, windows: calibration.folds.report, folder, settings };
+	const healed = healing?.section.applied ? { key: healedKey(session, healing), tensors: healing.tensors } : undefined;
+	const windows = calibration.folds.report;
+	const job = { source: weightsOf(session), original, removed, written, healed, sources, windows, folder, settings };
 	try {
 		return await session.timed("quantised alternatives", () => compareQuantized(job, options));
 	} catch (error) {

@@ -57,7 +57,9 @@ export async function deliver(
 		plan.gate = made.gate ?? plan.gate;
 		plan.timings = { ...session.timings };
 		await writePlanBeside(session, output, plan, planPath, { overwrite: options.overwrite ?? false, inputs });
-		plan.quantizedAlternatives = await unlessStopped(options, () => alternativesIfAsked(session, plan.removed, output, original, options));
+		plan.quantizedAlternatives = await unlessStopped(options, () =>
+			alternativesIfAsked(session, plan.removed, output, original, healing, options),
+		);
 		const { speed, extras } = await measurePair(session, plan.removed, output, options);
 		plan.speed = speed;
 		if (plan.quantizedAlternatives || plan.speed) {
@@ -71,8 +73,8 @@ export async function deliver(
 			...{ commands: [], seconds: (Date.now() - run.started) / 1000 },
 		};
 	}
-	plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, undefined, original, options);
-	const { speed, extras } = await measurePair(session, plan.removed, undefined, options);
+	plan.quantizedAlternatives = await alternativesIfAsked(session, plan.removed, undefined, original, healing, options);
+	const { speed, extras } = await measurePair(session, plan.removed, undefined, withoutTexts(healing, options));
 	plan.speed = speed;
 	const keptAmongRuns = options.plan === undefined;
 	await writePlan(planPath, plan, { overwrite: keptAmongRuns || (options.overwrite ?? false), inputs });
@@ -94,6 +96,13 @@ export async function deliver(
 export async function judge(check: GateCheck, removed: readonly number[], healing: Healing | undefined): Promise<PlanGate> {
 	if (!healing?.section.applied) return checkGate(check, removed);
 	return checkHealed(check, removed, await figuresOfHealed(check.session, check.gate, "report", removed, healing));
+}
+
+/** Texts are written by the loaded model under its mask where no file was written: it has the file's own matrices, not the healed ones. */
+function withoutTexts(healing: Healing | undefined, options: PruneOptions): PruneOptions {
+	if (!healing?.section.applied || !options.samples) return options;
+	logger(options)("note", "texts of the healed model are drawn from its file: none without an output");
+	return { ...options, samples: 0 };
 }
 
 /** What is measured after the model was written: an interruption then is a warning. */

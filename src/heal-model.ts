@@ -111,7 +111,7 @@ export async function healAgain(
 		);
 	}
 	const recipes = plan.cuts.map(({ recipe }) => recipe);
-	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes });
+	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes, mustHeal: true });
 	return { tensors, section: plan };
 }
 

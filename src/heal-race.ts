@@ -34,7 +34,8 @@ export async function raceHealed(
 	options: PruneOptions,
 	reaches: (removed: readonly number[]) => boolean = () => true,
 ): Promise<Race> {
-	if (!asksToHeal(options) || options.remove) return decided;
+	// What is compared is the loss: a set that was chosen by something else stays.
+	if (!asksToHeal(options) || options.remove || session.objective !== "nll") return decided;
 	return session.timed("healed race", () => new HealedRace(session, options, reaches).run(decided));
 }
 
@@ -107,7 +108,7 @@ class HealedRace {
 		};
 	}
 
-	/** Mean loss on the validation fold, healed. */
+	/** Mean loss on the validation fold, healed, or as it is where that is lower. */
 	async #loss(removed: number[]): Promise<number> {
 		const key = removed.join();
 		const known = this.#losses.get(key);
@@ -117,12 +118,13 @@ class HealedRace {
 		this.#options.onProgress?.({ phase: "healing finalists", done: this.#losses.size, total: mostSets, unit: "masks" });
 		const mask = (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set);
 		// Its ledger knows the model as it is: before anything is healed.
-		const [full] = await texts.validation.measure([mask([])], { phase: "validation", signal });
-		const loss = await whileRoughlyHealed(this.#session, removed, this.#options, async () => {
+		const [full, own] = await texts.validation.measure([mask([]), mask(removed)], { phase: "validation", signal });
+		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, async () => {
 			const [evaluation] = await evaluator.evaluate([mask(removed)], calibration.folds.validation, { signal });
 			return meanAndError(evaluation!.losses, full!.sources).mean;
 		});
-		this.#losses.set(key, Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY);
+		const losses = [healed, meanAndError(own!.losses, full!.sources).mean].filter(Number.isFinite);
+		this.#losses.set(key, Math.min(...losses, Number.POSITIVE_INFINITY));
 		return this.#losses.get(key)!;
 	}
 }

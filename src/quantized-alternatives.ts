@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { PruneOptions } from "./api.js";
 import type { SourceShare } from "./game/sources.js";
+import type { HealedTensor } from "./healing/tensors.js";
 import { figuresOf, lower, type Measured, meanOf, pairedDifference } from "./model-figures.js";
 import type { Weights } from "./quantize-from.js";
 import { References } from "./references.js";
@@ -50,6 +51,8 @@ export interface AlternativesJob {
 	readonly removed: readonly number[];
 	/** The quantised file where the pruned model was quantised; without it the pruned source counts. */
 	readonly written?: string | undefined;
+	/** Matrices that the pruned source was healed with, and what they were fitted to. */
+	readonly healed?: { readonly key: string; readonly tensors: readonly HealedTensor[] } | undefined;
 	readonly windows: TokenWindows;
 	readonly sources?: readonly SourceShare[] | undefined;
 	readonly folder: string;
@@ -68,11 +71,11 @@ export async function compareQuantized(job: AlternativesJob, options: PruneOptio
 	const named = { report: windows };
 	const references = new References(whole, named, options);
 	const setting: VariantSetting<"report"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
-	const own = await measured("own", source, setting, [[], removed]);
-	const [full] = original ? (await measured("own", original, setting, [[]])).masks : own.masks;
+	const { masks } = await measured("own", whole, setting, [[]]);
+	const [full] = masks;
 	const written = job.written === undefined ? undefined : await measureWritten(job.written, windows, references, job, options);
-	const pruned: Measured = written ?? own.masks[1]!;
-	const bytes = written?.bytes ?? own.bytes[1]!;
+	const pruned: Measured & { bytes: number } = written ?? (await measurePruned(job, setting));
+	const { bytes } = pruned;
 	const items: QuantizedAlternative[] = [];
 	for (const type of typesAround(whole, bytes)) {
 		const variant = await measured(type, whole, setting, [[]]);
@@ -86,7 +89,8 @@ export async function compareQuantized(job: AlternativesJob, options: PruneOptio
 	}
 	items.sort((a, b) => b.bytes - a.bytes);
 	const sourceQuantized = isQuantized(whole.file);
-	const name = written && options.quantize ? `pruned, ${options.quantize}` : "pruned";
+	const kind = job.healed ? "pruned and healed" : "pruned";
+	const name = written && options.quantize ? `${kind}, ${options.quantize}` : kind;
 	const prunedFigures = { name, bytes, ...figuresOf(pruned, full!, sources) };
 	return {
 		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: meanOf(full!.losses, sources) },
@@ -101,6 +105,22 @@ async function measured(type: FileType | "own", weights: Weights, setting: Varia
 	const variant = await Variant.open(type, weights, setting);
 	try {
 		return { masks: await variant.measure("report", sets), bytes: sets.map((set) => variant.bytes(set)) };
+	} finally {
+		await variant.close();
+	}
+}
+
+/** The source without the blocks, with its healed matrices where it has some: as it was or would be written. */
+async function measurePruned({ source, removed, healed }: AlternativesJob, setting: VariantSetting<"report">) {
+	if (!healed) {
+		const { masks, bytes } = await measured("own", source, setting, [removed]);
+		return { ...masks[0]!, bytes: bytes[0]! };
+	}
+	const variant = await Variant.open("own", source, setting);
+	try {
+		const matrices = { key: healed.key, tensors: async () => healed.tensors };
+		const [mask] = await variant.measureHealed("report", [removed], matrices);
+		return { ...mask!, bytes: variant.bytes(removed, new Map(healed.tensors.map(({ name, type }) => [name, type]))) };
 	} finally {
 		await variant.close();
 	}

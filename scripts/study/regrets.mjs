@@ -72,7 +72,7 @@ const searches = {
 	"swaps to a local optimum": { once: true, run: (table) => swapSearch(table, { kmax, counts }) },
 	"rounds of 2, leave-one-out": {
 		once: true,
-		run: (table) => inRounds(table, { kmax, cut: 2, play: ({ game, kmax: k }) => leaveOneOut(game, { kmax: k }) }),
+		run: (table) => inRounds(table, { kmax, rounds: Math.ceil(kmax / 2), play: ({ game, kmax: k }) => leaveOneOut(game, { kmax: k }) }),
 	},
 	"random best of 300": { run: (table, seed, game) => randomBest(game, table, 300, seed) },
 	"evolutionary, 37 a size": {

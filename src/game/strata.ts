@@ -30,6 +30,16 @@ export function strataSizes(players: number, preset: StrataPresetName | StrataPr
 	return [...new Set(sizes)].filter((size) => size > 0 && size < players).sort((a, b) => b - a);
 }
 
+/** A stratum whose masks the game refuses, nearly all of them: a rule ties its blocks, or forbids the number. */
+export class UnreachableSizeError extends RangeError {
+	/** @param removed blocks removed in the stratum */
+	constructor(removed: number) {
+		super(
+			`the game refused ${PATIENCE} masks with ${removed} blocks removed in a row: a rule ties its blocks; choose sizes that it allows`,
+		);
+	}
+}
+
 export interface StrataOptions {
 	/** Numbers of kept blocks, one stratum each. */
 	readonly sizes: readonly number[];
@@ -44,9 +54,10 @@ export interface StrataOptions {
 
 /**
  * Draws masks uniformly inside each stratum. Frozen blocks are kept, coalitions that the game refuses are drawn again.
- * With `distinct` a stratum that holds too few masks gives all it has and the others take over the rest; where all together hold
- * fewer than `count`, fewer come back.
- * @throws RangeError where a size cannot be reached with the frozen blocks, or the game refuses nearly every mask of a size
+ * With `distinct` a stratum that holds too few masks gives all it has and the others take over the rest (one whose masks the game
+ * refuses nearly all holds none); where all together hold fewer than `count`, fewer come back.
+ * @throws RangeError where a size cannot be reached with the frozen blocks
+ * @throws UnreachableSizeError without `distinct`, where the game refuses nearly every mask of a size
  */
 export function drawStrata(game: Pick<Game, "players" | "frozen" | "allows">, options: StrataOptions): Coalition[] {
 	const { sizes, count, random } = options;
@@ -112,14 +123,19 @@ class Stratum {
 		this.#random = random;
 	}
 
+	/** @throws UnreachableSizeError */
 	draw(): Coalition {
+		const coalition = this.#drawn();
+		if (!coalition) throw new UnreachableSizeError(this.#removed);
+		return coalition;
+	}
+
+	#drawn(): Coalition | undefined {
 		for (let attempt = 0; attempt < PATIENCE; attempt++) {
 			const coalition = Coalition.ofRemoved(this.#game.players, this.#random.sample(this.#movable, this.#removed));
 			if (this.#game.allows(coalition)) return coalition;
 		}
-		throw new RangeError(
-			`the game refused ${PATIENCE} masks with ${this.#removed} blocks removed in a row: a rule ties its blocks; choose sizes that it allows`,
-		);
+		return undefined;
 	}
 
 	/** Up to `count` allowed masks that `taken` lacks; adds them to it. */
@@ -127,7 +143,8 @@ class Stratum {
 		if (binomial(this.#movable.length, this.#removed) <= LISTED) return this.#take(count, taken);
 		const fresh: Coalition[] = [];
 		for (let attempt = 0; fresh.length < count && attempt < PATIENCE; attempt++) {
-			const coalition = this.draw();
+			const coalition = this.#drawn();
+			if (!coalition) break;
 			if (taken.has(coalition.key)) continue;
 			taken.add(coalition.key);
 			fresh.push(coalition);

@@ -1,3 +1,4 @@
+import { EvaluationError, InvalidOptionError, QuantizeError } from "../errors.js";
 import type { BlockMask } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import {
@@ -52,6 +53,8 @@ export interface HealInput {
 	readonly tuning?: TokenWindows | undefined;
 	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the tuning windows */
 	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
+	/** Throw where a recipe cannot be carried out, rather than leave its cut alone. @default false */
+	readonly mustHeal?: boolean | undefined;
 	readonly kinds?: readonly HealKind[] | undefined;
 	readonly ridges?: readonly number[] | undefined;
 	/** @default [0, 1] */
@@ -93,6 +96,11 @@ export async function whileHealed<T>(model: Model, tensors: readonly HealedTenso
 	}
 }
 
+/** Of an architecture whose graph does not show what is needed, or of a type that the matrix cannot be stored in. */
+function isRefusal(error: unknown): error is Error {
+	return error instanceof EvaluationError || error instanceof QuantizeError || error instanceof InvalidOptionError;
+}
+
 /** A matrix with all that is needed to change it. */
 interface Subject {
 	readonly site: Site;
@@ -125,25 +133,38 @@ class Healer {
 		const cuts = cutsOf(removed);
 		const able = cuts.filter(({ before }) => before !== undefined);
 		onProgress?.(0, cuts.length + 1);
-		const all = Array.from({ length: this.#model.facts.blocks }, (_, block) => block);
-		const targets =
-			able.length === 0
-				? []
-				: await hiddenStates(
-						this.#model,
-						this.#over(all),
-						able.map(({ last }) => last),
-					);
+		const targets = await this.#unlessRefused(() => this.#targets(able.map(({ last }) => last)));
 		const done: HealedCut[] = [];
 		for (const [i, cut] of cuts.entries()) {
 			onProgress?.(i + 1, cuts.length + 1);
 			const recipe = recipes?.[i];
 			if (cut.before === undefined) done.push({ ...cut, reason: "it is at the very start: no block comes before it" });
 			else if (recipes && !recipe) done.push({ ...cut, reason: "the plan leaves it alone" });
-			else done.push(await this.#heal({ ...cut, before: cut.before }, targets[able.indexOf(cut)]!, recipe));
+			else if (typeof targets === "string") done.push({ ...cut, reason: targets });
+			else {
+				const { before } = cut;
+				const healed = await this.#unlessRefused(() => this.#heal({ ...cut, before }, targets[able.indexOf(cut)]!, recipe));
+				done.push(typeof healed === "string" ? { ...cut, reason: healed } : healed);
+			}
 		}
 		onProgress?.(cuts.length + 1, cuts.length + 1);
 		return { tensors: this.#tensors, cuts: done };
+	}
+
+	/** States of the whole model after these blocks. */
+	async #targets(after: readonly number[]): Promise<HiddenStates[]> {
+		const all = Array.from({ length: this.#model.facts.blocks }, (_, block) => block);
+		return after.length === 0 ? [] : hiddenStates(this.#model, this.#over(all), after);
+	}
+
+	/** What cannot be done for this architecture or type of weights is a reason to leave a cut alone. */
+	async #unlessRefused<T>(work: () => Promise<T>): Promise<T | string> {
+		try {
+			return await work();
+		} catch (error) {
+			if (this.#input.mustHeal || !isRefusal(error)) throw error;
+			return error.message;
+		}
 	}
 
 	#over(kept: readonly number[], windows = this.#input.fit): BlockRun {
@@ -154,7 +175,10 @@ class Healer {
 	async #heal(cut: Cut & { before: number }, target: HiddenStates, given: Recipe | undefined): Promise<HealedCut> {
 		const model = this.#model;
 		const site = await findSite(model, cut.before, this.#over(this.#kept, firstWindows(this.#input.fit, 2)));
-		if (typeof site === "string") return { ...cut, reason: site };
+		if (typeof site === "string") {
+			if (given && this.#input.mustHeal) throw new EvaluationError(site);
+			return { ...cut, reason: site };
+		}
 		const { tensor } = site;
 		const type = typeFor(tensor, this.#input.type);
 		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!, this.#input.signal);
@@ -172,9 +196,8 @@ class Healer {
 			return { ...cut, ...named, recipe: given, explained };
 		}
 		const before = await this.#loss();
-		const best = await this.#search(subject, sums);
+		const best = await this.#search(subject, sums).finally(() => model.replaceTensor(tensor.name));
 		if (!best || !(best.loss < before)) {
-			await model.replaceTensor(tensor.name);
 			return { ...cut, ...named, reason: "no map that was tried lowers the loss on the tuning windows" };
 		}
 		await this.#put(best.tensor);
@@ -188,23 +211,28 @@ class Healer {
 		for (const relative of relatives) {
 			const equations = await sums(relative);
 			for (const kind of kinds) {
-				const trials = new Map<number, Trial>();
+				const trials = new Map<number, Trial | undefined>();
 				const at = async (i: number): Promise<number> => {
 					if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
 					if (!trials.has(i)) trials.set(i, await this.#try(subject, equations, { kind, ridge: ridges[i]!, relative }));
-					return trials.get(i)!.loss;
+					return trials.get(i)?.loss ?? Number.POSITIVE_INFINITY;
 				};
 				let i = Math.floor(ridges.length / 2);
 				for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;
-				const trial = trials.get(i)!;
-				if (Number.isFinite(trial.loss) && (!best || trial.loss < best.loss)) best = trial;
+				const trial = trials.get(i);
+				if (trial && Number.isFinite(trial.loss) && (!best || trial.loss < best.loss)) best = trial;
 			}
 		}
 		return best;
 	}
 
-	async #try(subject: Subject, equations: NormalEquations, recipe: Recipe): Promise<Trial> {
-		const { tensor, explained } = await this.#solve(subject, equations, recipe);
+	/** Undefined where the equations cannot be solved so. */
+	async #try(subject: Subject, equations: NormalEquations, recipe: Recipe): Promise<Trial | undefined> {
+		const solved = await this.#solve(subject, equations, recipe).catch((error: unknown) => {
+			if (!(error instanceof EvaluationError)) throw error;
+		});
+		if (!solved) return undefined;
+		const { tensor, explained } = solved;
 		await this.#model.replaceTensor(tensor.name, tensor);
 		return { recipe, tensor, explained, loss: await this.#loss() };
 	}

@@ -15,22 +15,23 @@ export interface RankedRound {
 }
 
 export interface RoundsOptions extends Omit<SearchOptions, "criticalLoss" | "onStep"> {
-	/** Blocks to cut in each round, at least 1. */
-	readonly cut: number;
-	/** The method of a round on what is left of the game, for example a ranking; its sets of up to `cut` blocks are taken. */
+	/** Rounds to play, 1..kmax: after the r-th, kmax * r / rounds blocks are gone, rounded. */
+	readonly rounds: number;
+	/** The method of a round on what is left of the game, for example a ranking; its sets of up to the round's blocks are taken. */
 	readonly play: (round: RankedRound) => Promise<SearchResult>;
 }
 
 /**
  * Rank, cut some, play again: each round's game is what the rounds before have left, so that a block whose substitute is gone counts for
  * what it is now worth. The sets of each round stand on those before.
- * @throws RangeError for `cut` or kmax out of range
+ * @throws RangeError for `rounds` or kmax out of range
  */
 export async function inRounds(game: Game, options: RoundsOptions): Promise<SearchResult> {
-	const { kmax, cut, play } = options;
+	const { kmax, rounds, play } = options;
 	const movable = game.players - game.frozen.size;
-	if (!Number.isInteger(cut) || cut < 1) throw new RangeError(`cut must be a positive integer, got ${cut}`);
 	if (!Number.isInteger(kmax) || kmax < 1 || kmax > movable) throw new RangeError(`kmax must be an integer in 1..${movable}, got ${kmax}`);
+	if (!Number.isInteger(rounds) || rounds < 1 || rounds > kmax)
+		throw new RangeError(`rounds must be an integer in 1..${kmax}, got ${rounds}`);
 	const meter = options.meter ?? new LossMeter(game, options);
 	const before = meter.measured;
 	const fullLoss = await meter.fullLoss();
@@ -39,9 +40,10 @@ export async function inRounds(game: Game, options: RoundsOptions): Promise<Sear
 	const critical: CriticalBlock[] = [];
 	const notes: string[] = [];
 	let removed: number[] = [];
-	for (let round = 0; removed.length < kmax; round++) {
+	for (let round = 0; round < rounds; round++) {
 		const sub = new SubGame(metered(game, meter), removed);
-		const found = await play({ game: sub, kmax: Math.min(cut, kmax - removed.length), round, units: sub.innerUnits(options.units ?? []) });
+		const cut = Math.round((kmax * (round + 1)) / rounds) - removed.length;
+		const found = await play({ game: sub, kmax: cut, round, units: sub.innerUnits(options.units ?? []) });
 		const outer = (blocks: readonly number[]) => blocks.map((inner) => sub.blocks[inner] as number);
 		for (const choice of found.byCount.values()) {
 			const set = [...removed, ...outer(choice.removed)].sort((a, b) => a - b);
@@ -51,7 +53,7 @@ export async function inRounds(game: Game, options: RoundsOptions): Promise<Sear
 		if (round === 0) critical.push(...found.critical);
 		notes.push(...found.notes.map((note) => `round ${round + 1}: ${note}`));
 		const deepest = [...found.byCount.values()].at(-1);
-		if (!deepest) break;
+		if (!deepest) continue; // none of so few blocks: the next round may take more
 		removed = [...removed, ...outer(deepest.removed)];
 	}
 	return { method: "rounds", fullLoss, byCount, trace, measured: meter.measured - before, critical, notes };

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Coalition } from "../../src/game/coalition.js";
 import { FunctionGame } from "../../src/game/function-game.js";
 import { Random } from "../../src/game/random.js";
-import { binomial, drawStrata, STRATA_PRESETS, strataSizes, subsets } from "../../src/game/strata.js";
+import { binomial, drawStrata, STRATA_PRESETS, strataSizes, subsets, UnreachableSizeError } from "../../src/game/strata.js";
 
 const game = (players: number, options: Partial<ConstructorParameters<typeof FunctionGame>[0]> = {}) =>
 	new FunctionGame({ players, loss: () => 0, ...options });
@@ -95,4 +96,14 @@ test("binomials and subsets agree", () => {
 	}
 	expect(binomial(64, 32)).toBeCloseTo(1.8326241409425e18, -8);
 	expect(binomial(3, 4)).toBe(0);
+});
+
+test("sizes that a rule forbids, or hardly allows, hold nothing: distinct masks come from the others", () => {
+	const forbidden = new Set([26, 27]);
+	const counted = { players: 47, frozen: new Map<number, string>(), allows: (set: Coalition) => !forbidden.has(set.size) };
+	const sizes = Array.from({ length: 22 }, (_, i) => 46 - i);
+	const masks = drawStrata(counted, { sizes, count: 100, random: new Random(1), distinct: true });
+	expect(masks).toHaveLength(100);
+	expect(masks.some(({ size }) => forbidden.has(size))).toBe(false);
+	expect(() => drawStrata(counted, { sizes: [26], count: 1, random: new Random(1) })).toThrow(UnreachableSizeError);
 });

@@ -101,6 +101,18 @@ describe("healing a removal", () => {
 		expect(cuts).toEqual([{ before: undefined, first: 0, last: 1, reason: expect.stringMatching(/very start/) }]);
 	});
 
+	it("leaves a cut alone whose matrix cannot be of the type, but not where that was to be done again", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const recipes = cutsOf(removed).map(() => ({ kind: "refit" as const, ridge: 0.1, relative: 0 }));
+		const own = { ...input(model), fit: fixtureWindows(2), tuning: fixtureWindows(2), type: "Q6_K" as const };
+		const rows = model.file.tensor("blk.2.ffn_down.weight")!.dims[0]!;
+		expect(rows % 256).not.toBe(0);
+		const { tensors, cuts } = await healCuts(model, own);
+		expect(tensors).toEqual([]);
+		for (const { reason } of cuts) expect(reason).toMatch(/heal-type Q6_K does not fit blk/);
+		await expect(healCuts(model, { ...own, recipes, mustHeal: true })).rejects.toThrow(InvalidOptionError);
+	});
+
 	it("leaves a cut alone where nothing that is tried helps", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		// Fitted to hardly anything, and not held back; judged on other text.
@@ -176,6 +188,16 @@ describe("a run that heals", () => {
 		await expect(applyPlan(fixturePath, out(), { plan: path, threads: 2 })).rejects.toThrow(InvalidPlanError);
 	});
 
+	it("is what stands beside the whole model quantised", async () => {
+		const beside = out();
+		const { plan } = await pruneGguf(fixturePath, beside, { ...run, remove: removed, quantizedAlternatives: true });
+		const { pruned } = plan!.quantizedAlternatives!;
+		expect(pruned.name).toBe("pruned and healed");
+		expect(pruned.bytes).toBe((await GgufFile.read(beside)).size);
+		expect(pruned.loss.mean).toBeCloseTo(plan!.heal!.report!.after!, 12);
+		expect(plan!.heal!.report!.after).toBeLessThan(plan!.heal!.report!.before!);
+	});
+
 	it("can be quantised", async () => {
 		const made = out();
 		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, quantize: "Q4_0" });
@@ -186,7 +208,7 @@ describe("a run that heals", () => {
 });
 
 describe("sets that are raced healed", () => {
-	it("are compared on the validation fold, and the winner is healed with all of the text", async () => {
+	it("are compared on the validation fold, and the winner is healed with all of the text", { timeout: 300_000 }, async () => {
 		const notes: string[] = [];
 		const { plan } = await pruneGguf(fixturePath, out(), {
 			...{ ...run, method: "greedy", removeBlocks: 2, onLog: ({ message }) => notes.push(message) },

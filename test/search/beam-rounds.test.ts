@@ -43,15 +43,24 @@ describe("rounds", () => {
 	test("one block a round by leave-one-out is greedy; all in one round is leave-one-out", async () => {
 		const play = ({ game, kmax }: { game: Parameters<typeof leaveOneOut>[0]; kmax: number }) => leaveOneOut(game, { kmax });
 		const game = fixtureGame();
-		const single = await inRounds(game, { kmax: 6, cut: 1, play });
+		const single = await inRounds(game, { kmax: 6, rounds: 6, play });
 		const path = await greedy(fixtureGame(), { kmax: 6 });
 		expect([...single.byCount.values()].map(({ removed }) => removed)).toEqual([...path.byCount.values()].map(({ removed }) => removed));
 		for (const [k, loss] of losses(single).entries()) expect(loss).toBeCloseTo(losses(path)[k]!, 9);
 		expect(single.measured).toBe(game.evaluated);
-		const once = await inRounds(fixtureGame(), { kmax: 6, cut: 6, play });
+		const once = await inRounds(fixtureGame(), { kmax: 6, rounds: 1, play });
 		const flat = await leaveOneOut(fixtureGame(), { kmax: 6 });
 		expect([...once.byCount.values()].map(({ removed }) => removed)).toEqual([...flat.byCount.values()].map(({ removed }) => removed));
-		const pairs = await inRounds(fixtureGame(), { kmax: 5, cut: 2, play });
+		const sizes: number[] = [];
+		const noted = (round: Parameters<typeof play>[0]) => {
+			sizes.push(round.kmax);
+			return play(round);
+		};
+		const pairs = await inRounds(fixtureGame(), { kmax: 5, rounds: 3, play: noted });
+		expect(sizes).toEqual([2, 1, 2]);
+		sizes.length = 0;
+		await inRounds(fixtureGame(), { kmax: 6, rounds: 4, play: noted });
+		expect(sizes).toEqual([2, 1, 2, 1]);
 		expect([...pairs.byCount.keys()]).toEqual([1, 2, 3, 4, 5]);
 		expect(pairs.byCount.get(5)!.addedLoss).toBeLessThan(flat.byCount.get(5)!.addedLoss);
 	});
@@ -61,14 +70,15 @@ describe("rounds", () => {
 		const game = () => new FunctionGame({ players: 5, loss: (c) => 1 + (c.has(0) || c.has(1) ? 0 : 2) + 0.1 * (5 - c.size) });
 		const play = ({ game: sub, kmax }: { game: Parameters<typeof leaveOneOut>[0]; kmax: number }) =>
 			leaveOneOut(sub, { kmax, criticalLoss: Number.POSITIVE_INFINITY });
-		expect((await inRounds(game(), { kmax: 3, cut: 3, play })).byCount.get(3)!.addedLoss).toBeCloseTo(2.3, 9);
-		expect((await inRounds(game(), { kmax: 3, cut: 1, play })).byCount.get(3)!.addedLoss).toBeCloseTo(0.3, 9);
+		expect((await inRounds(game(), { kmax: 3, rounds: 1, play })).byCount.get(3)!.addedLoss).toBeCloseTo(2.3, 9);
+		expect((await inRounds(game(), { kmax: 3, rounds: 3, play })).byCount.get(3)!.addedLoss).toBeCloseTo(0.3, 9);
 	});
 
 	test("options out of range", async () => {
 		const play = async () => leaveOneOut(quadraticGame(5, 1), { kmax: 1 });
-		await expect(inRounds(quadraticGame(5, 1), { kmax: 2, cut: 0, play })).rejects.toThrow(/cut/);
-		await expect(inRounds(quadraticGame(5, 1), { kmax: 6, cut: 1, play })).rejects.toThrow(/1\.\.5/);
+		await expect(inRounds(quadraticGame(5, 1), { kmax: 2, rounds: 0, play })).rejects.toThrow(/rounds/);
+		await expect(inRounds(quadraticGame(5, 1), { kmax: 2, rounds: 3, play })).rejects.toThrow(/rounds/);
+		await expect(inRounds(quadraticGame(5, 1), { kmax: 6, rounds: 1, play })).rejects.toThrow(/1\.\.5/);
 	});
 });
 

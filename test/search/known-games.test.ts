@@ -24,7 +24,7 @@ const searches: Record<string, (game: Game, seed: number) => Promise<Pick<Search
 	"lazy greedy": (game) => lazyGreedy(game, { kmax }),
 	beam: (game) => beamSearch(game, { kmax }),
 	swap: (game) => swapSearch(game, { kmax, counts }),
-	rounds: (game) => inRounds(game, { kmax, cut: 1, play: ({ game: sub, kmax: k }) => leaveOneOut(sub, { kmax: k }) }),
+	rounds: (game) => inRounds(game, { kmax, rounds: kmax, play: ({ game: sub, kmax: k }) => leaveOneOut(sub, { kmax: k }) }),
 	evolutionary: (game, seed) => evolutionary(game, { kmax, counts, seed, generations: 12 }),
 	active: (game, seed) => activeSearch(game, { kmax, budget: 90, seed, fit: fitPairwise }),
 	auto: async (game, seed) => (await auto(game, { kmax, budget: 90, seed })).found,
