@@ -68,13 +68,12 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 		return fitMixedGp(samples, { pause: options.pause, signal: options.signal, ...start, ...rounds });
 	};
 	/** For judging: chosen anew, so that no mask that is held out had a say in the setting. */
-	const afresh = (samples: AutoEvidence["samples"], start?: MixedGp) =>
-		fitMixedGp(samples, { pause: options.pause, signal: options.signal, rounds: 1, ...(start ? { start: start.setting } : {}) });
+	const afresh = (samples: AutoEvidence["samples"]) => fitMixedGp(samples, { pause: options.pause, signal: options.signal, rounds: 1 });
 	const found = await autoSearch(game, {
 		...options,
 		fit: learn,
 		trust: async ({ samples, decisions }) => {
-			const judgement = await crossJudge(samples, decisions, (training) => afresh(training), { seed: options.seed });
+			const judgement = await crossJudge(samples, decisions, afresh, { seed: options.seed });
 			const rank = judgement?.within.spearman ?? Number.NaN;
 			// Too few decisions to judge by are no reason for distrust: what is proposed is measured in any case.
 			return !(rank < TRUSTED_SPEARMAN);
@@ -112,7 +111,7 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 		contributions,
 		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep })])),
 		interactions,
-		surrogate: await report(found, model as MixedGp, critical, (samples) => afresh(samples, model as MixedGp), options),
+		surrogate: await report(found, model as MixedGp, critical, afresh, options),
 	};
 }
 

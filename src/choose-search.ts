@@ -51,7 +51,8 @@ export function chooseLeaveOneOut(play: Play): Promise<Choices> {
 	return alone(play, "leave-one-out", run);
 }
 
-export const chooseContiguous = (play: Play) => alone(play, "contiguous", () => contiguous(play.game, play.search));
+export const chooseContiguous = (play: Play) =>
+	alone(play, "contiguous", () => contiguous(play.game, { ...play.search, counts: play.counts }));
 
 export function chooseEvolutionary(play: Play): Promise<Choices> {
 	const { session, game, search, counts, options } = play;

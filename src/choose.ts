@@ -101,8 +101,8 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 	evolutionary: { choose: chooseEvolutionary, ...any, least: ranked },
 	contiguous: {
 		choose: chooseContiguous,
-		masks: (blocks, kmax) => 1 + Array.from({ length: kmax }, (_, i) => blocks - i).reduce((sum, runs) => sum + runs, 0),
-		least: ranked,
+		masks: (blocks, kmax, options) => blocks + 1 + sizesOf(options, kmax).reduce((sum, length) => sum + blocks - length + 1, 0),
+		least: (blocks, kmax) => blocks + 1 + blocks - kmax + 1,
 	},
 	"block-influence": { choose: chooseScored, ...baseline },
 	angular: { choose: chooseAngular, ...baseline },
@@ -111,6 +111,12 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 	first: { choose: chooseEdge, ...baseline },
 	last: { choose: chooseEdge, ...baseline },
 };
+
+/** Numbers of removed blocks that are asked for. */
+function sizesOf({ removeBlocks, removeFraction }: PruneOptions, kmax: number): number[] {
+	const wholeCurve = removeBlocks === undefined && removeFraction === undefined;
+	return wholeCurve ? Array.from({ length: kmax }, (_, i) => i + 1) : [kmax];
+}
 
 /**
  * Masks that a method will measure at most, for estimates.
@@ -153,7 +159,6 @@ export async function choose(
 	const { signal } = options;
 	const meter = new LossMeter(game, { signal });
 	const search = { kmax, meter, signal, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
-	const wholeCurve = options.removeBlocks === undefined && options.removeFraction === undefined;
-	const sizes = counts ?? (wholeCurve ? Array.from({ length: kmax }, (_, i) => i + 1) : [kmax]);
+	const sizes = counts ?? sizesOf(options, kmax);
 	return choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
 }

@@ -2,25 +2,25 @@ import { Coalition } from "../game/coalition.js";
 import type { Game } from "../game/game.js";
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
+export interface ContiguousOptions extends SearchOptions {
+	/** Lengths to answer. @default 1..kmax */
+	readonly counts?: readonly number[];
+}
+
 /**
- * The best run of k neighbouring blocks for every k, all runs measured in one batch.
+ * The best run of k neighbouring blocks for every k that is asked for, the runs of a length measured in one batch.
  * Runs through critical blocks are left out as long as there are others of the length. Units need no care: a run is measured where the
  * game allows it.
  */
-export async function contiguous(game: Game, options: SearchOptions): Promise<SearchResult> {
+export async function contiguous(game: Game, options: ContiguousOptions): Promise<SearchResult> {
 	const search = await Search.start(game, "contiguous", options, false);
-	const runs: Coalition[] = [];
-	for (let length = 1; length <= options.kmax; length++) runs.push(...runsOf(search, length));
-	const added = await search.meter.addedLosses(runs, "runs of neighbouring blocks");
-	for (let length = 1; length <= options.kmax; length++) {
+	const lengths = options.counts ?? Array.from({ length: options.kmax }, (_, i) => i + 1);
+	for (const length of lengths) {
+		const runs = runsOf(search, length);
+		const added = await search.meter.addedLosses(runs, `runs of ${length} blocks`);
 		let best = -1;
-		let tried = 0;
-		for (const [index, run] of runs.entries()) {
-			if (run.players - run.size !== length) continue;
-			tried++;
-			if (best < 0 || (added[index] as number) < (added[best] as number)) best = index;
-		}
-		if (best >= 0) search.choose((runs[best] as Coalition).removed(), added[best] as number, tried);
+		for (const [index, loss] of added.entries()) if (best < 0 || loss < (added[best] as number)) best = index;
+		if (best >= 0) search.choose((runs[best] as Coalition).removed(), added[best] as number, runs.length);
 	}
 	return search.result();
 }

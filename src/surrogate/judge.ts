@@ -30,7 +30,7 @@ export interface Judgement extends Agreement {
 	/** Share of the masks that the surrogate's 90 % intervals held; absent where it gives none. */
 	readonly coverage90?: number;
 	readonly baselines: {
-		/** Guess: mean of the training masks of the same size. */
+		/** Guess: mean of the training masks of the same size; where judged masks are held out in turn, of the other judged ones. */
 		readonly stratumMean: Agreement;
 		/** Guess: mean of the training masks that agree on whether every critical block is kept. Absent without critical blocks. */
 		readonly criticalKept?: Agreement;
@@ -94,7 +94,9 @@ export async function crossJudge<P extends Predictor>(
 		if (held.length === 0) continue;
 		const keys = new Set(held.map((sample) => sample.coalition.key));
 		const training = distinct.filter((sample) => !keys.has(sample.coalition.key));
-		guesses.push(guess(await learn(training), held, { training, ...(critical ? { critical } : {}) }));
+		// Sets that a search looked for are better than random ones of their size: their mean would be no rival.
+		const alike = training.filter((sample) => judged.has(sample.coalition.key));
+		guesses.push(guess(await learn(training), held, { training: alike, ...(critical ? { critical } : {}) }));
 		masks.push(...held);
 	}
 	return judgementOf(masks, joined(guesses));
