@@ -69,6 +69,7 @@ export class ModelKeys {
 
 	#holds(condition: Condition, entry: ArchitectureEntry): boolean {
 		if ("not" in condition) return !this.#holds(condition.not, entry);
+		if ("notMultipleOf" in condition) return (this.number(condition.key) ?? 0) % condition.notMultipleOf !== 0;
 		if ("key" in condition) return (this.number(condition.key) ?? condition.absent) > condition.above;
 		if ("blocks" in condition) return this.blocks(entry).trunk === condition.blocks;
 		if ("vocabulary" in condition) return this.vocabulary() === condition.vocabulary;

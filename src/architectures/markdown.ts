@@ -114,6 +114,7 @@ function demand(rule: Rule): string {
 
 function conditionText(condition: Condition): string {
 	if ("not" in condition) return `not (${conditionText(condition.not)})`;
+	if ("notMultipleOf" in condition) return `${code(condition.key)} is no multiple of ${condition.notMultipleOf}`;
 	if ("key" in condition) return `${code(condition.key)} > ${condition.above}`;
 	if ("blocks" in condition) return `there are ${condition.blocks} blocks`;
 	if ("vocabulary" in condition) return `there are ${condition.vocabulary} tokens`;

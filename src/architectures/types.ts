@@ -4,6 +4,8 @@
 export type Condition =
 	/** The number under the key (`absent` where there is none; `length` of an array) is above `above`. */
 	| { readonly key: string; readonly above: number; readonly absent: number }
+	/** The number under the key, where there is one, is no multiple of this. */
+	| { readonly key: string; readonly notMultipleOf: number }
 	| { readonly not: Condition }
 	/** The model has exactly that many blocks, tail not counted. */
 	| { readonly blocks: number }

@@ -10,6 +10,8 @@ const NO_HEADS = { "attention.head_count": u32(0), "attention.head_count_kv": u3
 const RWKV6 = { ...NO_HEADS, time_mix_extra_dim: u32(16), time_decay_extra_dim: u32(32), token_shift_count: u32(2) };
 const RWKV7 = {
 	...NO_HEADS,
+	// A multiple of 64: with 512-bit vectors llama.cpp reads and writes that many values of a head at a time (ggml-cpu/ops.cpp, wkv7).
+	"wkv.head_size": u32(64),
 	"attention.decay_lora_rank": u32(16),
 	"attention.iclr_lora_rank": u32(24),
 	"attention.value_residual_mix_lora_rank": u32(8),

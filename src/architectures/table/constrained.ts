@@ -31,7 +31,17 @@ const rwkv7 = (name: string, source: string): ArchitectureEntry => ({
 	name,
 	source: `models/${name}.cpp:3`,
 	proof: "bits",
-	rules: [{ rule: "freeze", blocks: "first", why: "every other block mixes in its values", source }],
+	rules: [
+		{ rule: "freeze", blocks: "first", why: "every other block mixes in its values", source },
+		{
+			rule: "refuse",
+			when: { key: "wkv.head_size", notMultipleOf: 64 },
+			aborts: true,
+			proof: "source",
+			why: "on processors with 512-bit vectors llama.cpp (ggml_compute_forward_rwkv_wkv7) reads and writes 64 values of a head at a time, and beyond a smaller one",
+			source: "models/rwkv7-base.cpp:107",
+		},
+	],
 	resume: FIRST_BLOCK,
 });
 
