@@ -223,21 +223,25 @@ describe("what a search is measured with", () => {
 	});
 
 	it("may keep states in half precision, in a ledger of its own", async () => {
-		await runIn("half", {});
-		await runIn("half", { stateType: "F16" });
+		// Too few masks to choose a shape for: both run in the usual one.
+		await runIn("half", { method: "leave-one-out" });
+		await runIn("half", { method: "leave-one-out", stateType: "F16" });
 		const runs = join(folder, "half", "runs");
 		const ledgers = readdirSync(runs, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ledger.jsonl"));
 		const read = ledgers.map((name) => {
 			const [header, ...lines] = readFileSync(join(runs, name), "utf8").trim().split("\n");
 			return { settings: (JSON.parse(header!) as { settings: Record<string, unknown> }).settings, lines };
 		});
-		const half = read.find(({ settings }) => settings.stateType === "F16");
-		const { stateType: _, ...rest } = half!.settings;
-		const full = read.find(({ settings }) => JSON.stringify(settings) === JSON.stringify(rest));
-		expect(half!.lines.length).toBeGreaterThan(5);
+		const half = read.filter(({ settings }) => settings.stateType === "F16");
+		expect(half).toHaveLength(1);
+		const { stateType: _, ...rest } = half[0]!.settings;
+		const full = read.filter(({ settings }) => JSON.stringify(settings) === JSON.stringify(rest)).flatMap(({ lines }) => lines);
 		// The same masks of the same windows, of other bits: the states were rounded.
-		expect(full!.lines.length).toBe(half!.lines.length);
-		expect(full!.lines).not.toEqual(half!.lines);
+		const masks = half[0]!.lines.map((line) => (JSON.parse(line) as { mask: string }).mask);
+		expect(masks.length).toBeGreaterThan(blocks);
+		const alike = half[0]!.lines.filter((line) => full.includes(line));
+		expect(alike.length).toBeLessThan(masks.length / 2);
+		for (const mask of masks.slice(0, blocks)) expect(full.some((line) => line.includes(mask))).toBe(true);
 	});
 
 	it("kept plans of different decisions do not replace each other", async () => {
