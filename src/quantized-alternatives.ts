@@ -71,10 +71,9 @@ export async function compareQuantized(job: AlternativesJob, options: PruneOptio
 	const named = { report: windows };
 	const references = new References(whole, named, options);
 	const setting: VariantSetting<"report"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
-	const { masks } = await measured("own", whole, setting, [[]]);
-	const [full] = masks;
+	const own = await measureOwn(job, setting);
 	const written = job.written === undefined ? undefined : await measureWritten(job.written, windows, references, job, options);
-	const pruned: Measured & { bytes: number } = written ?? (await measurePruned(job, setting));
+	const [full, pruned] = [own.full, written ?? own.pruned!];
 	const { bytes } = pruned;
 	const items: QuantizedAlternative[] = [];
 	for (const type of typesAround(whole, bytes)) {
@@ -83,7 +82,7 @@ export async function compareQuantized(job: AlternativesJob, options: PruneOptio
 		items.push({
 			name: type,
 			bytes: variant.bytes[0]!,
-			...figuresOf(found, full!, sources),
+			...figuresOf(found, full, sources),
 			againstPruned: pairedDifference(pruned, found, sources),
 		});
 	}
@@ -91,9 +90,9 @@ export async function compareQuantized(job: AlternativesJob, options: PruneOptio
 	const sourceQuantized = isQuantized(whole.file);
 	const kind = job.healed ? "pruned and healed" : "pruned";
 	const name = written && options.quantize ? `${kind}, ${options.quantize}` : kind;
-	const prunedFigures = { name, bytes, ...figuresOf(pruned, full!, sources) };
+	const prunedFigures = { name, bytes, ...figuresOf(pruned, full, sources) };
 	return {
-		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: meanOf(full!.losses, sources) },
+		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: meanOf(full.losses, sources) },
 		sourceQuantized,
 		pruned: prunedFigures,
 		items,
@@ -110,17 +109,25 @@ async function measured(type: FileType | "own", weights: Weights, setting: Varia
 	}
 }
 
-/** The source without the blocks, with its healed matrices where it has some: as it was or would be written. */
-async function measurePruned({ source, removed, healed }: AlternativesJob, setting: VariantSetting<"report">) {
-	if (!healed) {
-		const { masks, bytes } = await measured("own", source, setting, [removed]);
-		return { ...masks[0]!, bytes: bytes[0]! };
-	}
+/**
+ * The whole model, which is the original where there is one, and the source without the blocks where no file of it was written: with
+ * its healed matrices, where it has some.
+ */
+async function measureOwn(
+	{ source, original, removed, written, healed }: AlternativesJob,
+	setting: VariantSetting<"report">,
+): Promise<{ full: Measured; pruned?: Measured & { bytes: number } }> {
+	const other = original && (await measured("own", original, setting, [[]])).masks[0]!;
+	if (other && written !== undefined) return { full: other };
 	const variant = await Variant.open("own", source, setting);
 	try {
-		const matrices = { key: healed.key, tensors: async () => healed.tensors };
-		const [mask] = await variant.measureHealed("report", [removed], matrices);
-		return { ...mask!, bytes: variant.bytes(removed, new Map(healed.tensors.map(({ name, type }) => [name, type]))) };
+		const full = other ?? (await variant.measure("report", [[]]))[0]!;
+		if (written !== undefined) return { full };
+		const [mask] = healed
+			? await variant.measureHealed("report", [removed], { key: healed.key, tensors: async () => healed.tensors })
+			: await variant.measure("report", [removed]);
+		const types = new Map(healed?.tensors.map(({ name, type }) => [name, type]));
+		return { full, pruned: { ...mask!, bytes: variant.bytes(removed, types) } };
 	} finally {
 		await variant.close();
 	}

@@ -1,5 +1,5 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
-import { defaultMethod, efforts, methods, objectives, rankingMethods, stateTypes, workingWeights } from "./api.js";
+import { defaultMethod, efforts, type MeasureOptions, methods, objectives, rankingMethods, stateTypes, workingWeights } from "./api.js";
 import { blocksOption, choiceOption, durationOption, fractionOption, integerOption, textOption, weightedFilesOption } from "./coerce.js";
 import type { GlobalArguments } from "./context.js";
 
@@ -175,3 +175,14 @@ export const overwriteOption = {
 /** Positional argument: a model file. */
 export const modelPositional = { describe: "GGUF file; of a split model the first part", type: "string", demandOption: true } as const;
 export const outputPositional = { describe: "File to write", type: "string" } as const;
+
+type MachineArguments = Pick<
+	MeasureOptions,
+	"threads" | "gpuLayers" | "workingWeights" | "scoreShare" | "stateType" | "stateBytes" | "referenceBytes" | "allowUnknownArchitecture"
+>;
+
+/** Of parsed arguments those that say how a search is measured. */
+export function machineArguments(args: MachineArguments): MachineArguments {
+	const { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture } = args;
+	return { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture };
+}

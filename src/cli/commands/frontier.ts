@@ -2,7 +2,16 @@ import type { Argv } from "yargs";
 import { integerOption, numberOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
 import { UsageError } from "../exit.js";
-import { defineCommand, groups, measureOptions, modelPositional, overwriteOption, textValue, valueOption } from "../options.js";
+import {
+	defineCommand,
+	groups,
+	machineArguments,
+	measureOptions,
+	modelPositional,
+	overwriteOption,
+	textValue,
+	valueOption,
+} from "../options.js";
 import { healOptions } from "../heal-options.js";
 import { quantizeFromOption, targetSizeOption, typesOption } from "../quantize-options.js";
 import { frontierText } from "../quantized-views.js";
@@ -56,21 +65,10 @@ export function frontierCommand(context: CliContext) {
 					const goal = { targetSize, targetCompute, targetSpeedup, speedupOf, types, maxBlocks, quantizeFrom };
 					const { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed } = args;
 					const search = { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed };
-					const { calibration, windows, windowLength, threads, gpuLayers } = args;
+					const { calibration, windows, windowLength } = args;
 					const text = { calibration, windows, windowLength };
-					const { workingWeights, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture } = args;
-					const machine = {
-						threads,
-						gpuLayers,
-						workingWeights,
-						scoreShare,
-						stateType,
-						stateBytes,
-						referenceBytes,
-						allowUnknownArchitecture,
-					};
 					const { heal, healTokens, healType } = args;
-					const options = { ...goal, ...search, ...text, ...machine, heal, healTokens, healType, output, overwrite };
+					const options = { ...goal, ...search, ...text, ...machineArguments(args), heal, healTokens, healType, output, overwrite };
 					const result = await api.findFrontier(args.model, { ...options, signal, onProgress, onLog });
 					return { json: result, text: frontierText(result, style) };
 				},

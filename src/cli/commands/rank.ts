@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { defineCommand, measureOptions, modelPositional, rankMethod } from "../options.js";
+import { defineCommand, machineArguments, measureOptions, modelPositional, rankMethod } from "../options.js";
 import { rankText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -25,18 +25,7 @@ export function rankCommand(context: CliContext) {
 					const spend = { masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs };
 					const { objective, questions, limit } = args;
 					const measure = { method, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
-					const { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture } = args;
-					const machine = {
-						threads,
-						gpuLayers,
-						workingWeights,
-						scoreShare,
-						stateType,
-						stateBytes,
-						referenceBytes,
-						allowUnknownArchitecture,
-					};
-					const result = await api.rankBlocks(args.model, { ...measure, ...machine, signal, onProgress, onLog });
+					const result = await api.rankBlocks(args.model, { ...measure, ...machineArguments(args), signal, onProgress, onLog });
 					return { json: result, text: rankText(result, style) };
 				},
 				{ resumable: true },
