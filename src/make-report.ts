@@ -130,7 +130,9 @@ function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined)
 function reproduceOf({ command, seed, options, calibration, versions, backend, machine }: PlanOrigin): Report["reproduce"] {
 	const folds = foldNames.flatMap((fold) => {
 		const facts = calibration[fold];
-		return facts ? [{ fold, source: facts.source, sha256: facts.sha256, windows: facts.count, length: facts.length }] : [];
+		if (!facts) return [];
+		const { source, sha256, count, length, drawn } = facts;
+		return [{ fold, source, sha256, windows: count, length, ...(drawn ? { drawn: { ...drawn } } : {}) }];
 	});
 	const processors = cpus();
 	return {

@@ -11,7 +11,7 @@ import type { LedgerGame } from "./storage/ledger-game.js";
 import type { Plan, PlanFold, PlanLosses, PlanObjectiveLosses } from "./storage/plan.js";
 
 /** The text of every fold. */
-export function foldFacts({ calibration }: Session): Record<FoldName, PlanFold> {
+export function foldFacts({ calibration, drawn }: Session): Record<FoldName, PlanFold> {
 	const fold = (name: FoldName): PlanFold => {
 		const windows = calibration.folds[name];
 		const sources = calibration.sources.map(({ counts, ...source }) => ({ ...source, count: counts[name] }));
@@ -20,7 +20,12 @@ export function foldFacts({ calibration }: Session): Record<FoldName, PlanFold> 
 			...(sources.length > 1 ? { sources } : {}),
 		};
 	};
-	return { search: fold("search"), validation: fold("validation"), report: fold("report") };
+	const share = drawn();
+	return {
+		search: { ...fold("search"), ...(share ? { drawn: { ...share } } : {}) },
+		validation: fold("validation"),
+		report: fold("report"),
+	};
 }
 
 /** Losses of the full model and without the chosen blocks on the text of every fold. Measures what is not known. */

@@ -17,6 +17,7 @@ import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.j
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { type EvaluateOptions, LedgerGame } from "./storage/ledger-game.js";
 import { ledgerPath } from "./storage/runs.js";
+import { type DrawnShare, drawnShare } from "./sweep.js";
 import { questionYardstick, windowsYardstick, type Yardstick } from "./yardsticks.js";
 
 export interface SessionGames {
@@ -38,6 +39,8 @@ export interface SessionGames {
 	referenceOn(fold: FoldName): Promise<Reference>;
 	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and fold. */
 	questionsOn(questions: PreparedQuestions): Promise<LedgerGame>;
+	/** How exact the search fold is where only drawn positions of it are scored, as far as is known. */
+	drawn(): DrawnShare | undefined;
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Frees what the search alone was measured with. Idempotent. */
@@ -144,6 +147,7 @@ class GameMaker {
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
 			},
 			settings: setup.settings,
+			drawn: () => this.#drawn(setup.ledger),
 			closeSearch: () => this.#closeSearch(),
 			closeLedgers: async () => settled(this.#ledgers.map((ledger) => ledger.close())),
 		};
@@ -230,12 +234,23 @@ class GameMaker {
 		);
 	}
 
+	/** Positions that the search scores, where it does not score all. */
+	#drawnPositions(): ScoredPositions | undefined {
+		const { scoreShare = 1, seed = 0 } = this.#options;
+		return scoreShare === 1 ? undefined : drawPositions(this.#material.calibration.folds.search, { share: scoreShare, seed });
+	}
+
+	#drawn(ledger: Ledger): DrawnShare | undefined {
+		const positions = this.#drawnPositions();
+		const full = ledger.get(Coalition.full(this.#model.facts.blocks));
+		return positions && drawnShare(positions, this.#material.calibration.folds.search, full);
+	}
+
 	/** The search fold as it is searched: a share of its positions where one is asked for. */
 	#searchYardstick(): Yardstick {
-		const { scoreShare = 1 } = this.#options;
 		const windows = this.#material.calibration.folds.search;
-		if (scoreShare === 1) return this.#textYardstick("search");
-		const positions = drawPositions(windows, { share: scoreShare, seed: this.#options.seed ?? 0 });
+		const positions = this.#drawnPositions();
+		if (!positions) return this.#textYardstick("search");
 		const reference = this.#kl ? (run: EvaluateOptions) => this.#reference("search", run, positions) : undefined;
 		return windowsYardstick(windows, this.#options, reference, positions);
 	}

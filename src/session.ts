@@ -65,6 +65,8 @@ export class Session {
 	readonly comparedOn: SessionGames["comparedOn"];
 	readonly referenceOn: SessionGames["referenceOn"];
 	readonly questionsOn: SessionGames["questionsOn"];
+	/** How exact the search fold is where only drawn positions of it are scored, as far as is known. */
+	readonly drawn: SessionGames["drawn"];
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	readonly timings: Record<string, number> = {};
@@ -92,6 +94,7 @@ export class Session {
 		this.comparedOn = games.comparedOn;
 		this.referenceOn = games.referenceOn;
 		this.questionsOn = games.questionsOn;
+		this.drawn = games.drawn;
 		this.settings = games.settings;
 		this.#games = games;
 	}

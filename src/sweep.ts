@@ -4,6 +4,7 @@ import { logger } from "./log.js";
 import { answersOf } from "./evaluation/accuracy.js";
 import { type PreparedQuestions, scoreChoices } from "./evaluation/choices.js";
 import type { Coalition } from "./game/coalition.js";
+import type { Measurement } from "./game/game.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { countPositions, type Reference, type ScoredPositions } from "./runtime/positions.js";
 import type { TokenWindows } from "./runtime/windows.js";
@@ -33,10 +34,12 @@ export async function sweepWindows(
 		positions,
 		onMask: (index, { losses, divergences, agreements, standardErrors }, stats) => {
 			const now = Date.now();
-			if (positions && standardErrors && coalitions[index]!.size === coalitions[index]!.players)
-				noteShare(positions, standardErrors, windows, options);
-			const figures = divergences && agreements ? { figures: { divergence: divergences, agreement: agreements } } : {};
-			run.onMeasurement({ coalition: coalitions[index]!, losses, ...figures }, (now - before) / 1000);
+			const coalition = coalitions[index]!;
+			const compared = divergences && agreements ? { divergence: divergences, agreement: agreements } : {};
+			const drawn = positions && standardErrors && coalition.size === coalition.players ? { [drawnError]: standardErrors } : {};
+			if (positions && drawn[drawnError]) noteShare(positions, drawn[drawnError], windows, options);
+			const figures = { ...compared, ...drawn };
+			run.onMeasurement({ coalition, losses, ...(Object.keys(figures).length > 0 ? { figures } : {}) }, (now - before) / 1000);
 			before = now;
 			done++;
 			const seconds = (now - started) / 1000;
@@ -50,13 +53,33 @@ export async function sweepWindows(
 	});
 }
 
+/** Figure of the full model where only drawn positions are scored: the standard error of each window's loss as an estimate of that on all. */
+const drawnError = "drawnError";
+
 /** How exact the drawn positions are, as far as the full model shows. */
-function noteShare(positions: ScoredPositions, standardErrors: Float64Array, windows: TokenWindows, options: MeasureOptions): void {
-	const error = Math.sqrt(standardErrors.reduce((sum, each) => sum + each ** 2, 0)) / standardErrors.length;
-	const all = windows.count * (windows.length - 1);
+export interface DrawnShare {
+	readonly positions: number;
+	/** Positions that could have been drawn. */
+	readonly of: number;
+	/** Of the full model's mean loss on them as an estimate of that on all, nats per token; missing where it was not measured. */
+	readonly standardError?: number;
+}
+
+/** @param full the full model on the drawn positions, where it was measured */
+export function drawnShare(positions: ScoredPositions, windows: TokenWindows, full: Pick<Measurement, "figures"> | undefined): DrawnShare {
+	const errors = full?.figures?.[drawnError];
+	return {
+		positions: countPositions(positions),
+		of: windows.count * (windows.length - 1),
+		...(errors ? { standardError: Math.sqrt(errors.reduce((sum, each) => sum + each ** 2, 0)) / errors.length } : {}),
+	};
+}
+
+function noteShare(scored: ScoredPositions, errors: Float64Array, windows: TokenWindows, options: MeasureOptions): void {
+	const { positions, of, standardError } = drawnShare(scored, windows, { figures: { [drawnError]: errors } });
 	logger(options)(
 		"note",
-		`the search scores ${countPositions(positions)} of ${all} positions: the full model's loss on them is within ±${error.toFixed(3)} (standard error) of that on all; masks are compared on the same ones`,
+		`the search scores ${positions} of ${of} positions: the full model's loss on them is within ±${standardError!.toFixed(3)} (standard error) of that on all; masks are compared on the same ones`,
 	);
 }
 

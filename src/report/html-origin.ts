@@ -17,7 +17,12 @@ export function reproduceSection({ reproduce, model }: Report): Section {
 		["back end", backend],
 		["system", `${system.platform}; ${system.processor}, ${system.cores} cores`],
 	];
-	const folds = calibration.map(({ fold, source, sha256, windows, length }) => [fold, source, `${windows} x ${length}`, sha256]);
+	const folds = calibration.map(({ fold, source, sha256, windows, length, drawn }) => [
+		fold,
+		source,
+		`${windows} x ${length}${drawn ? drawnText(drawn) : ""}`,
+		sha256,
+	]);
 	return {
 		id: "reproduce",
 		title: "How to reproduce",
@@ -30,6 +35,11 @@ ${settingsTable("Options of the run", options)}
 ${settingsTable("Settings of the machine that can change bits", machine)}
 </details>`,
 	};
+}
+
+function drawnText({ positions, of, standardError }: NonNullable<Report["reproduce"]["calibration"][number]["drawn"]>): string {
+	const error = typeof standardError === "number" ? `, ± ${standardError.toFixed(3)} nats` : "";
+	return `, ${positions} of ${of} positions${error}`;
 }
 
 function settingsTable(caption: string, settings: Report["reproduce"]["options"]): Html {

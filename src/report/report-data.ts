@@ -154,7 +154,15 @@ const reproduce = v.strictObject({
 	command: text,
 	seed: v.nullable(natural),
 	options: settings,
-	calibration: v.array(v.strictObject({ fold: text, source: text, sha256, windows: positive, length: positive })),
+	calibration: v.array(
+		v.strictObject({
+			...{ fold: text, source: text, sha256, windows: positive, length: positive },
+			drawn: says(
+				v.optional(v.strictObject({ positions: positive, of: positive, standardError: v.optional(v.nullable(v.number())) })),
+				"Where the search scored drawn positions only: how many of how many, and the standard error of the full model's loss on them, nats per token.",
+			),
+		}),
+	),
 	versions: says(v.record(v.string(), text), "Of prune-gguf, llama.cpp and Node.js."),
 	backend: text,
 	machine: says(settings, "Settings of the machine that can change bits."),

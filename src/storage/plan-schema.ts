@@ -53,6 +53,8 @@ const fold = v.strictObject({
 	length: positive,
 	/** Where there are several sources: theirs, in the order of the windows. */
 	sources: v.optional(v.array(v.strictObject({ ...source, count: positive }))),
+	/** Where the search scored drawn positions only: how many of how many, and the standard error of the full model's mean loss on them, nats per token. */
+	drawn: v.optional(v.strictObject({ positions: positive, of: positive, standardError: v.optional(loss) })),
 });
 
 /** After - before: mean over the windows, paired, and its standard error; null with fewer than two windows. */

@@ -68,6 +68,24 @@ describe("the choice of a sweep", () => {
 		await asked.copy?.dispose();
 	});
 
+	it("tries copies for a long sweep by itself, and none of weights that are fast already or on a graphics device", async () => {
+		const tried = async (of: Model, backEnd: string) => {
+			const phases = new Set<string>();
+			const onProgress = ({ phase }: { phase: string }) => phases.add(phase);
+			const { choice, copy } = await chooseSweep(of, windows, 1e7, folder, backEnd, "auto", { onProgress }, quiet);
+			// Which one is taken is a matter of what this machine runs fastest.
+			expect(copy === undefined).toBe(choice.weights === "own");
+			await copy?.dispose();
+			return [...phases].filter((phase) => phase.includes("copy"));
+		};
+		expect(await tried(model, "CPU")).toEqual(["making a Q8_0 copy in memory", "making a F16 copy in memory"]);
+		expect(await tried(model, "CUDA0")).toEqual([]);
+		const path = join(folder, "fast.gguf");
+		await quantizeFile(fixturePath, path, "Q8_0");
+		const fast = await Model.load(path, { threads: 2 });
+		expect(await tried(fast, "CPU").finally(() => fast.dispose())).toEqual([]);
+	});
+
 	it("knows its words", () => {
 		expect(weightsOption("auto")).toBe("auto");
 		expect(() => weightsOption("Q9")).toThrow(InvalidOptionError);
@@ -175,6 +193,11 @@ describe("what a search is measured with", () => {
 		const notes: string[] = [];
 		const { result } = await runIn("share", { scoreShare: 0.25, onLog: ({ message }) => notes.push(message) });
 		expect(notes.join("\n")).toMatch(/scores 24 of 93 positions.*±0\.\d+/);
+		const { drawn } = result.plan!.calibration.search!;
+		expect(drawn).toEqual({ positions: 24, of: 93, standardError: expect.closeTo(Number(/±(0\.\d+)/.exec(notes.join())![1]), 3) });
+		// Known from an earlier run, it is said again.
+		const again = await runIn("share", { scoreShare: 0.25 });
+		expect(again.result.plan!.calibration.search!.drawn).toEqual(drawn);
 		const plain = await runIn("share-plain", { removeBlocks: undefined, remove: [...result.plan!.removed] });
 		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
 		await expect(runIn("share", { scoreShare: 1.5 })).rejects.toThrow(/score-share must be above 0/);
