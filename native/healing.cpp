@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace {
 
@@ -104,8 +105,17 @@ std::vector<std::shared_ptr<StateRows>> hidden_states(ModelCore & core, const Ca
     return states;
 }
 
-std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
-                                                  const StateRows & target) {
+// What a matrix does to each token that counts: its inputs and outputs, the state that stands after the block and the one that is wanted.
+struct TokenRow {
+    const float * input;
+    const float * output;
+    const float * state;
+    const float * wanted;
+};
+
+// `begin` gets the numbers of inputs and of outputs before the first token.
+static void for_each_token(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings, const StateRows & target,
+                           const std::function<void(int n_in, int n_out)> & begin, const std::function<void(const TokenRow &)> & on_token) {
     const std::lock_guard<std::mutex> lock(core.computing);
     BlockRun blocks(core, cancel, run.windows, run.n_ubatch, run.n_threads);
     const int n_out = blocks.n_embd;
@@ -117,9 +127,7 @@ std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const Cancel
     tap.named[state];
     tap.weight = settings.weight;
     tap.want_outputs = true;
-    const Workers workers = workers_of(core, cancel, run.n_threads);
-    std::shared_ptr<NormalEquations> equations;
-    std::unique_ptr<Rows> rows;
+    bool begun = false;
     std::vector<float> wanted(n_out);
     blocks.run(up_to(run.kept, settings.after), run.from.get(), tap, [&](int first, int n) {
         const int n_tokens = n * run.windows.length;
@@ -127,9 +135,9 @@ std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const Cancel
         if (tap.outputs.size() != size_t(n_tokens) * n_out) {
             throw std::runtime_error(settings.weight + " does not give one value for each of the residual stream");
         }
-        if (!equations) {
-            equations = std::make_shared<NormalEquations>(n_in, n_out);
-            rows = std::make_unique<Rows>(settings, n_in, n_out);
+        if (!begun) {
+            begin(n_in, n_out);
+            begun = true;
         }
         const std::vector<float> & states = tap.named[state];
         for (int k = 0; k < n_tokens; ++k) {
@@ -137,14 +145,49 @@ std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const Cancel
                 continue;
             }
             target.read(size_t(first) * run.windows.length + k, wanted.data());
-            rows->add(&tap.inputs[size_t(k) * n_in], &tap.outputs[size_t(k) * n_out], &states[size_t(k) * n_out], wanted.data());
-            if (rows->count == most_rows) {
-                rows->flush(*equations, workers);
-            }
+            on_token({ &tap.inputs[size_t(k) * n_in], &tap.outputs[size_t(k) * n_out], &states[size_t(k) * n_out], wanted.data() });
+        }
+    });
+}
+
+std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
+                                                  const StateRows & target) {
+    const Workers workers = workers_of(core, cancel, run.n_threads);
+    std::shared_ptr<NormalEquations> equations;
+    std::unique_ptr<Rows> rows;
+    const auto begin = [&](int n_in, int n_out) {
+        equations = std::make_shared<NormalEquations>(n_in, n_out);
+        rows = std::make_unique<Rows>(settings, n_in, n_out);
+    };
+    for_each_token(core, cancel, run, settings, target, begin, [&](const TokenRow & row) {
+        rows->add(row.input, row.output, row.state, row.wanted);
+        if (rows->count == most_rows) {
+            rows->flush(*equations, workers);
         }
     });
     rows->flush(*equations, workers);
     return equations;
+}
+
+std::vector<float> norm_weights(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings, const StateRows & target,
+                                double ridge) {
+    const size_t n = settings.norm.size();
+    std::vector<double> products(n);
+    std::vector<double> squares(n);
+    for_each_token(core, cancel, run, settings, target, [](int, int) {}, [&](const TokenRow & row) {
+        const float divisor = root_mean_square(row.output, int(n)) + norm_epsilon;
+        for (size_t i = 0; i < n; ++i) {
+            const double normed = double(row.output[i]) / divisor;
+            products[i] += normed * (settings.norm[i] * normed + (double(row.wanted[i]) - row.state[i]) / settings.scale);
+            squares[i] += normed * normed;
+        }
+    });
+    const double held = ridge * std::accumulate(squares.begin(), squares.end(), 0.0) / double(n);
+    std::vector<float> weights(n);
+    for (size_t i = 0; i < n; ++i) {
+        weights[i] = squares[i] + held > 0.0 ? float((products[i] + held * settings.norm[i]) / (squares[i] + held)) : settings.norm[i];
+    }
+    return weights;
 }
 
 OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings) {

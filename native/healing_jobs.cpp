@@ -122,6 +122,17 @@ Napi::Value EquationsJob::result(Napi::Env env) {
     return object;
 }
 
+NormWeightsJob::NormWeightsJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core)
+    : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
+
+void NormWeightsJob::run() {
+    weights = norm_weights(*core, *cancel, healing, settings, *target, ridge);
+}
+
+Napi::Value NormWeightsJob::result(Napi::Env env) {
+    return typed<Napi::Float32Array>(env, weights);
+}
+
 OutputPathJob::OutputPathJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core)
     : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
 
@@ -290,6 +301,17 @@ Napi::Value NativeModel::normal_equations(const Napi::CallbackInfo & info) {
     job->healing = run_of(info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());
     job->target = held_by<StateRows>(info[3]);
+    return Job::start(info.Env(), std::move(job), nothing(info.Env()));
+}
+
+// normWeights(tokens, run, settings, target: states, ridge, cancel): Promise<Float32Array>
+Napi::Value NativeModel::norm_weights(const Napi::CallbackInfo & info) {
+    alive(info.Env());
+    auto job = std::make_unique<NormWeightsJob>(flag_of(info[5]), core);
+    job->healing = run_of(info[0], info[1].As<Napi::Object>());
+    job->settings = settings_of(info[2].As<Napi::Object>());
+    job->target = held_by<StateRows>(info[3]);
+    job->ridge = info[4].ToNumber().DoubleValue();
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 

@@ -39,6 +39,23 @@ private:
     EquationsHandle equations;
 };
 
+class NormWeightsJob : public Job {
+public:
+    NormWeightsJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core);
+    HealingRun healing;
+    EquationSettings settings;
+    StatesHandle target;
+    double ridge = 0.0;
+
+protected:
+    void run() override;
+    Napi::Value result(Napi::Env env) override;
+
+private:
+    std::shared_ptr<ModelCore> core;
+    std::vector<float> weights;
+};
+
 class OutputPathJob : public Job {
 public:
     OutputPathJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core);

@@ -124,6 +124,7 @@ struct LayerView::Impl {
     Zeros zeros_like(ggml_tensor * tensor) const;
     ggml_tensor * tensor_named(const std::string & name) const;
     ggml_tensor * standing(const std::string & name) const;
+    Replacement replacement(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) const;
     void exchange(ggml_tensor * from, ggml_tensor * to);
 };
 
@@ -291,10 +292,10 @@ void LayerView::Impl::exchange(ggml_tensor * from, ggml_tensor * to) {
     identity_zeros.clear();
 }
 
-void LayerView::replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) {
-    ggml_tensor * original = impl->tensor_named(name);
+LayerView::Impl::Replacement LayerView::Impl::replacement(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) const {
+    ggml_tensor * original = tensor_named(name);
     ggml_init_params params = { ggml_tensor_overhead() * 2, nullptr, true };
-    Impl::Replacement made{ original, nullptr, ggml_context_ptr(ggml_init(params)), nullptr };
+    Replacement made{ original, nullptr, ggml_context_ptr(ggml_init(params)), nullptr };
     made.tensor = ggml_new_tensor(made.context.get(), type, GGML_MAX_DIMS, original->ne);
     ggml_set_name(made.tensor, name.c_str());
     if (ggml_nbytes(made.tensor) != bytes.size()) {
@@ -308,6 +309,11 @@ void LayerView::replace_tensor(const std::string & name, ggml_type type, const s
     }
     ggml_backend_buffer_set_usage(made.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     ggml_backend_tensor_set(made.tensor, bytes.data(), 0, bytes.size());
+    return made;
+}
+
+void LayerView::replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) {
+    Impl::Replacement made = impl->replacement(name, type, bytes);
     impl->exchange(impl->standing(name), made.tensor);
     impl->replacements[name] = std::move(made);
 }
@@ -317,6 +323,48 @@ void LayerView::restore_tensor(const std::string & name) {
     if (found != impl->replacements.end()) {
         impl->exchange(found->second.tensor, found->second.original);
         impl->replacements.erase(found);
+    }
+}
+
+struct LayerView::Versions::Made {
+    struct Matrix {
+        std::string name;
+        Impl::Replacement values;
+    };
+    std::vector<std::vector<Matrix>> versions;
+    std::map<std::string, ggml_tensor *> shown; // of every matrix that has versions
+};
+
+LayerView::Versions::Versions(LayerView & view, const std::vector<BlockVersion> & list) : view(view), made(new Made) {
+    for (const BlockVersion & version : list) {
+        std::vector<Made::Matrix> matrices;
+        for (const auto & [name, type, bytes] : version.matrices) {
+            matrices.push_back({ name, view.impl->replacement(name, type, bytes) });
+            made->shown[name] = view.impl->standing(name);
+        }
+        made->versions.push_back(std::move(matrices));
+    }
+}
+
+LayerView::Versions::~Versions() {
+    show(nullptr);
+}
+
+void LayerView::Versions::show(const uint8_t * row) {
+    std::map<std::string, ggml_tensor *> wanted;
+    for (int block = 0; row != nullptr && block < view.n_blocks(); ++block) {
+        for (size_t i = 0; row[block] >= 2 && i < made->versions[row[block] - 2].size(); ++i) {
+            const Made::Matrix & matrix = made->versions[row[block] - 2][i];
+            wanted[matrix.name] = matrix.values.tensor;
+        }
+    }
+    for (auto & [name, tensor] : made->shown) {
+        const auto found = wanted.find(name);
+        ggml_tensor * next = found != wanted.end() ? found->second : view.impl->standing(name);
+        if (next != tensor) {
+            view.impl->exchange(tensor, next);
+            tensor = next;
+        }
     }
 }
 

@@ -26,6 +26,17 @@ struct MemoryShape {
     bool fits(const MemoryShape & made_for) const;
 };
 
+// A block with other values in some of its matrices, each in ggml's layout of its type.
+struct BlockVersion {
+    struct Matrix {
+        std::string name;
+        ggml_type type;
+        std::vector<uint8_t> bytes;
+    };
+    int block = 0;
+    std::vector<Matrix> matrices;
+};
+
 // Bytes that a view takes.
 struct ViewBytes {
     size_t weights = 0; // tensors of the blocks that it shows, and those of no block
@@ -100,6 +111,23 @@ public:
         struct Before;
         LayerView & view;
         std::unique_ptr<Before> before;
+    };
+
+    // Versions of blocks that take turns between graphs, as long as it lives.
+    class Versions {
+    public:
+        Versions(LayerView & view, const std::vector<BlockVersion> & list);
+        ~Versions();
+        Versions(const Versions &) = delete;
+        Versions & operator=(const Versions &) = delete;
+
+        // From the next view on: `row` has a byte for each block, 2 + i for the i-th version of the list, less for the block as it is.
+        void show(const uint8_t * row);
+
+    private:
+        struct Made;
+        LayerView & view;
+        std::unique_ptr<Made> made;
     };
 
     // Zeros in the place of a matrix of a block, as long as it lives.

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-// Masks as rows of bytes, 1 kept and 0 removed.
+// Masks as rows of bytes: 0 removed, 1 kept, 2 + i kept in the i-th version of a block.
 struct Masks {
     std::vector<uint8_t> bytes;
     int n_masks = 0;

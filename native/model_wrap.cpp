@@ -39,6 +39,35 @@ std::vector<int> kept_of(Napi::Env env, const ModelCore & core, const Napi::Valu
     return kept;
 }
 
+// [{ block, matrices: [{ name, type, bytes: Uint8Array }] }]
+std::vector<BlockVersion> versions_of(const Napi::Value & given) {
+    std::vector<BlockVersion> versions;
+    const Napi::Array list = given.As<Napi::Array>();
+    for (uint32_t i = 0; given.IsArray() && i < list.Length(); ++i) {
+        const Napi::Object object = list.Get(i).As<Napi::Object>();
+        BlockVersion version;
+        version.block = number<int>(object, "block");
+        const Napi::Array matrices = object.Get("matrices").As<Napi::Array>();
+        for (uint32_t k = 0; k < matrices.Length(); ++k) {
+            const Napi::Object matrix = matrices.Get(k).As<Napi::Object>();
+            const Napi::Uint8Array bytes = matrix.Get("bytes").As<Napi::Uint8Array>();
+            version.matrices.push_back({ matrix.Get("name").As<Napi::String>().Utf8Value(), ggml_type(number<int>(matrix, "type")),
+                                         { bytes.Data(), bytes.Data() + bytes.ElementLength() } });
+        }
+        versions.push_back(std::move(version));
+    }
+    return versions;
+}
+
+void check_versions(Napi::Env env, const Masks & masks, const std::vector<BlockVersion> & versions) {
+    for (size_t i = 0; i < masks.bytes.size(); ++i) {
+        const int version = int(masks.bytes[i]) - 2;
+        if (version >= int(versions.size()) || (version >= 0 && versions[version].block != int(i % size_t(masks.n_blocks)))) {
+            throw Napi::RangeError::New(env, "a mask names a version that this block has not");
+        }
+    }
+}
+
 } // namespace
 
 Napi::Function NativeModel::define(Napi::Env env) {
@@ -54,6 +83,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
         InstanceMethod<&NativeModel::sample>("sample"),
         InstanceMethod<&NativeModel::hidden_states>("hiddenStates"),
         InstanceMethod<&NativeModel::normal_equations>("normalEquations"),
+        InstanceMethod<&NativeModel::norm_weights>("normWeights"),
         InstanceMethod<&NativeModel::output_path>("outputPath"),
         InstanceMethod<&NativeModel::replace_tensor>("replaceTensor"),
         InstanceMethod<&NativeModel::dispose>("dispose"),
@@ -256,6 +286,8 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->settings.output_last = boolean(options, "outputLast");
     job->settings.per_token = boolean(options, "perToken");
     job->settings.digest = boolean(options, "digest");
+    job->settings.versions = versions_of(options.Get("versions"));
+    check_versions(env, job->masks, job->settings.versions);
     const Napi::Value scored = options.Get("scored");
     if (scored.IsTypedArray()) {
         const Napi::Uint8Array flags = scored.As<Napi::Uint8Array>();

@@ -41,8 +41,9 @@ bool every_output(const SweepSettings & settings) {
 
 class Sweep {
 public:
-    Sweep(ModelCore & core, const CancelFlag & cancel, const Masks & masks, const Windows & windows, const SweepSettings & settings)
-        : core(core), cancel(cancel), masks(masks), windows(windows), settings(settings), all_outputs(every_output(settings)),
+    Sweep(ModelCore & core, const CancelFlag & cancel, const Masks & masks, const Windows & windows, const SweepSettings & settings,
+          LayerView::Versions & versions)
+        : versions(versions), core(core), cancel(cancel), masks(masks), windows(windows), settings(settings), all_outputs(every_output(settings)),
           output_last(all_outputs || settings.output_last), walk(masks, all_outputs ? MaskWalk::First::without : MaskWalk::First::with),
           group(group_of(windows, settings)),
           positions(windows.n_windows, windows.length, settings.score_from, settings.scored), capture{ core, cancel, {} },
@@ -87,6 +88,7 @@ public:
     }
 
 private:
+    LayerView::Versions & versions;
     ModelCore & core;
     const CancelFlag & cancel;
     const Masks & masks;
@@ -129,6 +131,7 @@ private:
             plan_captures(i, depth, from, kept);
         }
         begin_scores(mask);
+        versions.show(masks.row(mask));
         decode(kept, from.get());
         end_scores();
         check_captures();
@@ -326,9 +329,22 @@ private:
     }
 };
 
+// Graphs hold the matrices that they were built with: contexts that ran versions of blocks go with them.
+struct ContextsGone {
+    ModelCore & core;
+    bool active;
+    ~ContextsGone() {
+        if (active) {
+            core.contexts.reset();
+        }
+    }
+};
+
 } // namespace
 
 SweepStats sweep(ModelCore & core, const CancelFlag & cancel, const Masks & masks, const Windows & windows, const SweepSettings & settings, const OnMask & on_mask) {
     const std::lock_guard<std::mutex> lock(core.computing);
-    return Sweep(core, cancel, masks, windows, settings).run(on_mask);
+    LayerView::Versions versions(*core.view, settings.versions);
+    const ContextsGone gone{ core, !settings.versions.empty() };
+    return Sweep(core, cancel, masks, windows, settings, versions).run(on_mask);
 }

@@ -1,6 +1,7 @@
 // Measures many masks of one model on the same windows.
 #pragma once
 
+#include "layer_view.h"
 #include "losses.h"
 #include "mask_walk.h"
 #include "model_core.h"
@@ -21,6 +22,7 @@ struct SweepSettings {
     bool output_last = false;    // compute logits at the last position too, which predicts nothing: the shape of llama-perplexity;
                                  // always so where all positions are scored
     bool per_token = false;
+    std::vector<BlockVersion> versions; // that masks may name
     bool digest = false;         // also hash the logits, to compare runs bit for bit
     std::shared_ptr<const Reference> reference; // compare with these distributions too
     std::shared_ptr<Reference> keep;            // keep the distributions of the last mask measured here

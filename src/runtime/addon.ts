@@ -109,6 +109,13 @@ export interface SweepStats {
 	tokensDone: number;
 }
 
+/** A block with other values in some of its matrices, to be measured beside the block as it is. */
+export interface BlockVersion {
+	readonly block: number;
+	/** Name of the tensor, id of a ggml type, and values in ggml's layout of that type. */
+	readonly matrices: readonly { readonly name: string; readonly type: number; readonly bytes: Uint8Array }[];
+}
+
 /** What was measured for one mask: entries that were not asked for are missing. */
 export interface MaskFigures {
 	losses: Float64Array;
@@ -188,6 +195,8 @@ export interface NativeModel {
 			outputLast: boolean;
 			perToken: boolean;
 			digest: boolean;
+			/** What masks name by 2 + index. */
+			versions?: readonly BlockVersion[] | undefined;
 			/** Windows x length flags of the positions to score. */
 			scored?: Uint8Array | undefined;
 			reference?: NativeReference | undefined;
@@ -210,6 +219,14 @@ export interface NativeModel {
 		target: NativeStates,
 		cancel: CancelToken,
 	): Promise<{ inputs: number; outputs: number; rows: number; equations: NativeEquations }>;
+	normWeights(
+		tokens: Int32Array,
+		run: NativeRun,
+		settings: NativeEquationSettings,
+		target: NativeStates,
+		ridge: number,
+		cancel: CancelToken,
+	): Promise<Float32Array>;
 	outputPath(
 		tokens: Int32Array,
 		run: NativeRun,

@@ -1,5 +1,5 @@
 import { EvaluationError, InvalidMaskError, InvalidOptionError, NotEnoughMemoryError } from "../errors.js";
-import type { MaskFigures, SweepStats } from "./addon.js";
+import type { BlockVersion, MaskFigures, SweepStats } from "./addon.js";
 import { checkMeasurable } from "./loadable.js";
 import { sizeText } from "./memory.js";
 import type { Model } from "./model.js";
@@ -16,7 +16,10 @@ import {
 import { defaultUbatch, mostSequences } from "./ubatch.js";
 import type { TokenWindows } from "./windows.js";
 
-/** A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`). */
+/**
+ * A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`); 2 + i where the block is kept in
+ * the i-th of the versions that are given with the masks.
+ */
 export interface BlockMask {
 	toBytes(): Uint8Array;
 }
@@ -62,6 +65,8 @@ export interface EvaluateOptions {
 	reference?: Reference | undefined;
 	/** Also give the loss of every scored token. @default false */
 	perToken?: boolean | undefined;
+	/** Versions of blocks that masks may name, at most 253: measured on the loaded model, whose own matrices stand again afterwards. @default none */
+	versions?: readonly BlockVersion[] | undefined;
 	/** Also give a hash of the logits of each window, to compare two models bit for bit. @default false */
 	digest?: boolean | undefined;
 	signal?: AbortSignal | undefined;
@@ -109,7 +114,7 @@ export class Evaluator {
 	readonly resumes = (mask: BlockMask, depth: number): boolean => {
 		if (!this.sharePrefixes || this.#anywhere) return this.sharePrefixes;
 		const bytes = mask.toBytes();
-		const kept = [...bytes.keys()].filter((block) => block >= depth && bytes[block] === 1);
+		const kept = [...bytes.keys()].filter((block) => block >= depth && bytes[block] !== 0);
 		return problemOfResuming(this.model, kept) === undefined;
 	};
 
@@ -203,6 +208,7 @@ export class Evaluator {
 		if (options.positions) checkPositions(windows, options.positions);
 		options.reference?.check(windows, positionsOf(windows, options.positions, scoreFrom), this.model.facts.vocabulary);
 		const bytes = this.#packMasks(masks);
+		checkVersions(bytes, this.model, options.versions ?? []);
 		const { positions } = options;
 		return this.model.runJob(options.signal, (native, cancel, guard) =>
 			native.evaluate(
@@ -221,6 +227,7 @@ export class Evaluator {
 					outputLast: options.outputLast ?? false,
 					perToken: (options.perToken ?? false) || positions !== undefined,
 					digest: options.digest ?? false,
+					versions: options.versions,
 					scored: positions?.flags,
 					reference: options.reference?.native,
 					keepReference,
@@ -274,6 +281,19 @@ export function packMask(model: Model, mask: BlockMask): Uint8Array {
 	const problem = problemOf(model, removed);
 	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${architecture}: ${problem}`);
 	return bytes;
+}
+
+/** @throws InvalidMaskError where a mask names a version that the block has not, EvaluationError for one of a tensor that is not the block's */
+function checkVersions(masks: Uint8Array, { facts, file }: Model, versions: readonly BlockVersion[]): void {
+	for (const { block, matrices } of versions) {
+		const foreign = matrices.find(({ name }) => !name.startsWith(`blk.${block}.`) || !file.tensor(name));
+		if (foreign) throw new EvaluationError(`a version of block ${block} has a matrix ${foreign.name}, which that block has not`);
+	}
+	for (const [i, byte] of masks.entries()) {
+		const block = i % facts.blocks;
+		if (byte >= 2 && versions[byte - 2]?.block !== block)
+			throw new InvalidMaskError(`a mask names version ${byte - 2} of block ${block}, which was not given`);
+	}
 }
 
 /** The empty set is no file, but has a value: the head alone, run through a block made the identity. */

@@ -86,6 +86,24 @@ export async function normalEquations(model: Model, run: BlockRun, options: Equa
 }
 
 /**
+ * Other weights for the RMS norm between a matrix and the residual stream: for each channel the least squares of what is wanted after
+ * the block on what the norm divides to.
+ * @param options with the weights that stand as `norm`
+ * @param ridge holds them to these, in units of the mean of the channels' squares
+ * @throws EvaluationError where the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
+ */
+export function normWeights(
+	model: Model,
+	run: BlockRun,
+	options: EquationOptions & { norm: Float32Array },
+	ridge: number,
+): Promise<Float32Array> {
+	return model.runJob(run.signal, (native, cancel) =>
+		native.normWeights(run.windows.tokens, nativeRun(run), nativeSettings(options), options.target.native, ridge, cancel),
+	);
+}
+
+/**
  * How what a matrix gives reaches the state after a block: by which factor, and which share of its effect that factor does not explain
  * (0 where the matrix's product is added to the residual stream as it is).
  */

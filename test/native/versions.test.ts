@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EvaluationError, InvalidMaskError } from "../../src/errors.js";
+import { readTensor } from "../../src/healing/tensors.js";
+import type { BlockVersion } from "../../src/runtime/addon.js";
+import { Model } from "../../src/runtime/model.js";
+import { dequantizeBytes } from "../../src/runtime/states.js";
+import { blocks, fixturePath, fixtureWindows } from "../helpers/fixture.js";
+
+let model: Model;
+beforeAll(async () => {
+	model = await Model.load(fixturePath, { threads: 2 });
+});
+afterAll(() => model.dispose());
+
+const windows = fixtureWindows(4);
+const F32 = 0;
+
+/** A matrix of a block, all its values multiplied. */
+async function scaled(block: number, matrix: string, factor: number): Promise<BlockVersion> {
+	const tensor = model.file.tensor(`blk.${block}.${matrix}.weight`)!;
+	const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+	const bytes = new Uint8Array(values.map((value) => factor * value).buffer);
+	return { block, matrices: [{ name: tensor.name, type: F32, bytes }] };
+}
+
+const mask = (changes: Readonly<Record<number, number>>) => {
+	const bytes = new Uint8Array(blocks).fill(1);
+	for (const [block, byte] of Object.entries(changes)) bytes[Number(block)] = byte;
+	return { toBytes: () => bytes };
+};
+
+describe("versions of blocks", () => {
+	it("give the bits that the model gives with their matrices, in one batch and any order, and leave it as it was", async () => {
+		const versions = [await scaled(4, "ffn_down", 0.5), await scaled(8, "attn_output", 2), await scaled(4, "ffn_down", 1.5)];
+		const masks = [mask({}), mask({ 4: 2 }), mask({ 4: 4 }), mask({ 8: 3 }), mask({ 4: 2, 8: 3 }), mask({ 2: 0, 4: 4 }), mask({ 4: 0 })];
+		const evaluator = model.createEvaluator();
+		const before = await evaluator.evaluate([mask({}), mask({ 4: 0 })], windows);
+		let saved = 0;
+		const measured = await evaluator.evaluate(masks, windows, { versions, onMask: (_, __, stats) => (saved = stats.blocksSaved) });
+		expect(saved).toBeGreaterThan(0);
+		for (const [i, one] of masks.entries()) {
+			const bytes = one.toBytes();
+			const named = [...bytes].filter((byte) => byte >= 2).flatMap((byte) => versions[byte - 2]!.matrices);
+			for (const { name, ...values } of named) await model.replaceTensor(name, values);
+			const plain = { toBytes: () => bytes.map((byte) => Math.min(byte, 1)) };
+			const [alone] = await evaluator.evaluate([plain], windows);
+			for (const { name } of named) await model.replaceTensor(name);
+			expect(measured[i]!.losses).toEqual(alone!.losses);
+		}
+		const backwards = await evaluator.evaluate([...masks].reverse(), windows, { versions });
+		expect(backwards.reverse().map(({ losses }) => losses)).toEqual(measured.map(({ losses }) => losses));
+		expect(new Set(measured.map(({ losses }) => losses.join())).size).toBe(masks.length);
+		expect(await evaluator.evaluate([mask({}), mask({ 4: 0 })], windows)).toEqual(before);
+	});
+
+	it("take the place of matrices that stand in the model already, and give it back", async () => {
+		const [standing, version] = [await scaled(4, "ffn_down", 0.5), await scaled(4, "ffn_down", 2)];
+		const { name, ...values } = standing.matrices[0]!;
+		const evaluator = model.createEvaluator();
+		await model.replaceTensor(name, values);
+		const [before] = await evaluator.evaluate([mask({})], windows);
+		const [own, other] = await evaluator.evaluate([mask({}), mask({ 4: 2 })], windows, { versions: [version] });
+		const [after] = await evaluator.evaluate([mask({})], windows);
+		await model.replaceTensor(name);
+		expect(own!.losses).toEqual(before!.losses);
+		expect(after!.losses).toEqual(before!.losses);
+		expect(other!.losses).not.toEqual(before!.losses);
+	});
+
+	it("leave the model as it was when they are cancelled", async () => {
+		const versions = [await scaled(4, "ffn_down", 0.5)];
+		const evaluator = model.createEvaluator();
+		const [before] = await evaluator.evaluate([mask({})], windows);
+		const controller = new AbortController();
+		const onMask = () => controller.abort(new Error("enough"));
+		const masks = [mask({ 4: 2 }), mask({ 4: 2, 9: 0 }), mask({ 4: 2, 10: 0 })];
+		await expect(evaluator.evaluate(masks, windows, { versions, onMask, signal: controller.signal })).rejects.toThrow("enough");
+		const [after] = await evaluator.evaluate([mask({})], windows);
+		expect(after!.losses).toEqual(before!.losses);
+	});
+
+	it("must be of the block that names them", async () => {
+		const versions = [await scaled(4, "ffn_down", 0.5)];
+		const evaluator = model.createEvaluator();
+		await expect(evaluator.evaluate([mask({ 5: 2 })], windows, { versions })).rejects.toThrow(InvalidMaskError);
+		await expect(evaluator.evaluate([mask({ 4: 3 })], windows, { versions })).rejects.toThrow("version 1 of block 4");
+		await expect(evaluator.evaluate([mask({ 4: 2 })], windows)).rejects.toThrow(InvalidMaskError);
+		const foreign = [{ block: 5, matrices: versions[0]!.matrices }];
+		await expect(evaluator.evaluate([mask({ 5: 2 })], windows, { versions: foreign })).rejects.toThrow(EvaluationError);
+		const short = [{ block: 4, matrices: [{ ...versions[0]!.matrices[0]!, bytes: new Uint8Array(8) }] }];
+		await expect(evaluator.evaluate([mask({ 4: 2 })], windows, { versions: short })).rejects.toThrow("8");
+	});
+});
