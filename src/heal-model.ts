@@ -4,6 +4,8 @@ import { InvalidOptionError, InvalidPlanError, NotEnoughMemoryError } from "./er
 import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
 import { defaultHealTokens, healText, healWindows, type HealText } from "./heal-windows.js";
+import { factorText, healFactors } from "./heal-factors.js";
+import { applyFactors, withScaled } from "./healing/factors.js";
 import { type HealedCut, healCuts, restore } from "./healing/heal.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
 import { logger } from "./log.js";
@@ -66,14 +68,17 @@ export function asksToHeal({ heal, healTokens, healType }: HealOptions): boolean
 export async function healModel(job: HealJob, options: HealOptions & JobOptions): Promise<Healing> {
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
-	const text = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
-	checkRoom(model, removed, text);
-	const fit = await healWindows(model, job.folder, text, options);
+	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
+	checkRoom(model, removed, drawing);
+	const fit = await healWindows(model, job.folder, drawing, options);
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
 	const before = { validation: await losses(job.validation), report: await losses(job.report) };
 	const type = options.healType ?? "auto";
-	const { tensors, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
+	const text = await factorText(evaluator, fit, job.seed, options);
+	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
+	const loss = async () => meanAndError(await losses(job.tuning)).mean;
+	const { tensors, factors } = await healFactors({ model, evaluator, removed, healed, loss }, text, options);
 	const after = tensors.length === 0 ? before : { validation: await losses(job.validation), report: await losses(job.report) };
 	const sources = job.sources ?? {};
 	const validation = comparisonOf(before.validation, after.validation, sources.validation);
@@ -81,9 +86,10 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	if (!applied) await restore(model, tensors);
 	noteCuts(cuts, applied, validation.difference, options);
 	const section: PlanHeal = {
-		...{ applied, type, fit: { ...text, sha256: hashWindows(fit) } },
+		...{ applied, type, fit: { ...drawing, sha256: hashWindows(fit) } },
 		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
 		cuts: cuts.map(planCut),
+		...(factors.length > 0 ? { factors: factors.map(({ tensor, factors: each }) => ({ tensor, factors: [...each] })) } : {}),
 		validation,
 		report: comparisonOf(before.report, after.report, sources.report),
 		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
@@ -111,8 +117,10 @@ export async function healAgain(
 		);
 	}
 	const recipes = plan.cuts.map(({ recipe }) => recipe);
-	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes, mustHeal: true });
-	return { tensors, section: plan };
+	const type = healType(plan.type);
+	const { tensors } = await healCuts(model, { ...inputOf(job, fit, type, options), recipes, mustHeal: true });
+	const scaled = await applyFactors(model, plan.factors ?? [], { standing: tensors, signal: options.signal });
+	return { tensors: withScaled(tensors, scaled), section: plan };
 }
 
 function healType(name: string): HealType {

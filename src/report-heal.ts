@@ -2,19 +2,21 @@
 import type { ReportHeal } from "./report/report-data.js";
 import type { PlanHeal } from "./storage/plan-heal.js";
 
-export function healData({ applied, fit, addedBytes, cuts, validation, report, seconds }: PlanHeal): ReportHeal {
+export function healData({ applied, fit, addedBytes, cuts, factors, validation, report, seconds }: PlanHeal): ReportHeal {
 	return {
 		...{ applied, tokens: fit.count * fit.length, addedBytes },
-		cuts: cuts.map(({ before, first, last, tensor, type, recipe, explained, tuning, reason }) => ({
+		cuts: cuts.map(({ before, first, last, tensor, type, norm, recipe, explained, tuning, reason }) => ({
 			...(before === null ? {} : { before }),
 			removed: Array.from({ length: last - first + 1 }, (_, i) => first + i),
 			...(tensor ? { tensor } : {}),
 			...(type ? { type } : {}),
+			...(norm ? { norm } : {}),
 			...(recipe ? { kind: recipe.kind, ridge: recipe.ridge } : {}),
 			...(explained === undefined ? {} : { explained }),
 			...(tuning ? { change: tuning.after - tuning.before } : {}),
 			...(reason ? { reason } : {}),
 		})),
+		...(factors ? { factors: factors.map(({ tensor, factors: each }) => ({ tensor, factors: [...each] })) } : {}),
 		folds: [...(validation ? [{ fold: "validation", ...validation }] : []), ...(report ? [{ fold: "report", ...report }] : [])],
 		seconds: seconds.text + seconds.rest,
 	};

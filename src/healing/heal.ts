@@ -4,10 +4,12 @@ import type { Model } from "../runtime/model.js";
 import {
 	type BlockRun,
 	dequantizeBytes,
+	type EquationOptions,
 	type HiddenStates,
 	hiddenStates,
 	type NormalEquations,
 	normalEquations,
+	normWeights,
 	quantizeValues,
 	solveEquations,
 } from "../runtime/states.js";
@@ -16,8 +18,11 @@ import { type Cut, cutsOf } from "./cuts.js";
 import { findSite, type Site } from "./site.js";
 import { type HealedTensor, type HealType, healedTypeName, readTensor, typeFor } from "./tensors.js";
 
-/** How a cut is made up for: the whole matrix fitted anew, or a square map on what it gives (ReplaceMe). */
-export const healKinds = ["refit", "map"] as const;
+/**
+ * How a cut is made up for: the whole matrix fitted anew, a square map on what it gives (ReplaceMe), or only the weights of the norm
+ * behind it.
+ */
+export const healKinds = ["refit", "map", "norm"] as const;
 export type HealKind = (typeof healKinds)[number];
 
 /** What was decided for one cut: enough to do it again. */
@@ -27,6 +32,8 @@ export interface Recipe {
 	readonly ridge: number;
 	/** Tokens count by the mean square of their wanted state to the power of - `relative`. */
 	readonly relative: number;
+	/** Where the weights of the norm behind the new matrix were fitted as well: in units of the mean square of what it divides to. */
+	readonly normRidge?: number | undefined;
 }
 
 /** One cut, and what became of it. */
@@ -36,6 +43,8 @@ export interface HealedCut extends Cut {
 	readonly tensor?: string;
 	/** Type that the matrix is stored in. */
 	readonly type?: string;
+	/** Norm whose weights were fitted. */
+	readonly norm?: string;
 	/** Share of the squares of what was missing that the new matrix gives back, on the tokens that it was fitted to. */
 	readonly explained?: number;
 	/** Mean loss on the tuning windows before and after this cut was healed, those before it being healed; nats per token. */
@@ -68,6 +77,8 @@ export interface HealInput {
 	readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** Of the weights of a norm, as multiples of the mean square of what it divides to. */
+const normRidges: readonly number[] = [0.01, 0.3, 3];
 /** Ridges that are tried, as multiples of the mean diagonal. */
 export const defaultRidges: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
@@ -106,6 +117,7 @@ interface Subject {
 	readonly site: Site;
 	readonly type: number;
 	readonly values: Float32Array;
+	readonly wanted: Omit<EquationOptions, "relative">;
 }
 
 interface Trial {
@@ -182,31 +194,66 @@ class Healer {
 		const { tensor } = site;
 		const type = typeFor(tensor, this.#input.type);
 		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!, this.#input.signal);
-		const subject = { site, type, values };
+		const subject = { site, type, values, wanted: { weight: tensor.name, after: cut.before, target, scale: site.scale, norm: site.norm } };
 		const sums = async (relative: number) => {
-			const { scale, norm } = site;
 			// The state after the block is that of the file's own matrix, not of the one that was tried last.
 			await model.replaceTensor(tensor.name);
-			return normalEquations(model, this.#over(this.#kept), { weight: tensor.name, after: cut.before, target, relative, scale, norm });
+			return normalEquations(model, this.#over(this.#kept), { ...subject.wanted, relative });
 		};
 		const named = { tensor: tensor.name, type: healedTypeName(type) };
+		const changedNorm = site.normTensor ? { norm: site.normTensor.name } : {};
 		if (given) {
-			const { tensor: healed, explained } = await this.#solve(subject, await sums(given.relative), given);
-			await this.#put(healed);
-			return { ...cut, ...named, recipe: given, explained };
+			const onlyNorm = given.kind === "norm";
+			const solved = onlyNorm ? undefined : await this.#solve(subject, await sums(given.relative), given);
+			if (solved) await this.#put(solved.tensor);
+			const normRidge = onlyNorm ? given.ridge : given.normRidge;
+			if (normRidge !== undefined) await this.#put(await this.#normOf(subject, normRidge));
+			return {
+				...cut,
+				...(solved ? { ...named, explained: solved.explained } : {}),
+				...(normRidge === undefined ? {} : changedNorm),
+				recipe: given,
+			};
 		}
 		const before = await this.#loss();
-		const best = await this.#search(subject, sums).finally(() => model.replaceTensor(tensor.name));
-		if (!best || !(best.loss < before)) {
-			return { ...cut, ...named, reason: "no map that was tried lowers the loss on the tuning windows" };
+		const found = await this.#search(subject, sums).finally(() => model.replaceTensor(tensor.name));
+		const best = found && found.loss < before ? found : undefined;
+		if (best) await this.#put(best.tensor);
+		const rescaled = await this.#searchNorm(subject, best?.loss ?? before);
+		if (rescaled) await this.#put(rescaled.tensor);
+		if (!best && !rescaled) return { ...cut, ...named, reason: "no map that was tried lowers the loss on the tuning windows" };
+		const recipe: Recipe = best
+			? { ...best.recipe, ...(rescaled ? { normRidge: rescaled.ridge } : {}) }
+			: { kind: "norm", ridge: rescaled!.ridge, relative: 0 };
+		const tuning = { before, after: rescaled?.loss ?? best!.loss };
+		return { ...cut, ...(best ? { ...named, explained: best.explained } : {}), ...(rescaled ? changedNorm : {}), recipe, tuning };
+	}
+
+	/** Weights of the norm behind the matrix as it stands; the norm stands as it is in the file. */
+	async #normOf({ site: { normTensor, norm }, wanted }: Subject, ridge: number): Promise<HealedTensor> {
+		if (!normTensor || !norm) throw new EvaluationError(`no norm comes after ${wanted.weight}`);
+		const { name, type, dims } = normTensor;
+		const weights = await normWeights(this.#model, this.#over(this.#kept), { ...wanted, norm }, ridge);
+		return { name, type, bytes: await quantizeValues(this.#model, weights, type, dims[0]!, this.#input.signal) };
+	}
+
+	/** The weights of the norm that lower the loss most; undefined where none do. */
+	async #searchNorm(subject: Subject, loss: number): Promise<{ tensor: HealedTensor; ridge: number; loss: number } | undefined> {
+		if (!subject.site.normTensor) return undefined;
+		const { name } = subject.site.normTensor;
+		let best: { tensor: HealedTensor; ridge: number; loss: number } | undefined;
+		for (const ridge of normRidges) {
+			const tensor = await this.#normOf(subject, ridge);
+			await this.#model.replaceTensor(name, tensor);
+			const after = await this.#loss().finally(() => this.#model.replaceTensor(name));
+			if (after < (best?.loss ?? loss)) best = { tensor, ridge, loss: after };
 		}
-		await this.#put(best.tensor);
-		return { ...cut, ...named, recipe: best.recipe, explained: best.explained, tuning: { before, after: best.loss } };
+		return best;
 	}
 
 	/** Tries kinds and weights of tokens; of the ridges those around the best one. */
 	async #search(subject: Subject, sums: (relative: number) => Promise<NormalEquations>): Promise<Trial | undefined> {
-		const { kinds = healKinds, relatives = [0, 1], ridges = defaultRidges } = this.#input;
+		const { kinds = ["refit", "map"], relatives = [0, 1], ridges = defaultRidges } = this.#input;
 		let best: Trial | undefined;
 		for (const relative of relatives) {
 			const equations = await sums(relative);

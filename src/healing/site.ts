@@ -8,7 +8,8 @@ export interface Site {
 	readonly tensor: GgufTensor;
 	/** By which the model multiplies what the matrix gives before it is added. */
 	readonly scale: number;
-	/** Weights of an RMS norm between the matrix and the residual stream, where there is one. */
+	/** An RMS norm between the matrix and the residual stream, where there is one, and its weights. */
+	readonly normTensor?: GgufTensor | undefined;
 	readonly norm?: Float32Array | undefined;
 }
 
@@ -27,17 +28,23 @@ const mostUnexplained = 1e-3;
 export async function findSite(model: Model, block: number, run: BlockRun): Promise<Site | string> {
 	const tried: string[] = [];
 	for (const { matrix, tensor } of matricesOf(model.file, model.blocks.view.outputs(block), model.facts.width)) {
-		const normName = norms[matrix] === undefined ? undefined : tensor.name.replace(`.${matrix}.`, `.${norms[matrix]}.`);
-		const normTensor = normName === undefined ? undefined : model.file.tensor(normName);
+		const normTensor = normAfter(model.file, tensor, matrix);
 		const norm = normTensor && (await dequantizeBytes(model, await readTensor(normTensor), normTensor.type, normTensor.dims[0]!));
 		for (const through of norm ? [norm, undefined] : [undefined]) {
 			const { scale, unexplained } = await outputPath(model, run, { weight: tensor.name, after: block, norm: through });
-			if (unexplained <= mostUnexplained && Math.abs(scale) > 1e-6) return { tensor, scale, norm: through };
+			if (unexplained <= mostUnexplained && Math.abs(scale) > 1e-6)
+				return { tensor, scale, ...(through ? { norm: through, normTensor } : {}) };
 		}
 		tried.push(tensor.name);
 	}
 	if (tried.length === 0) return `block ${block} has no matrix of ${matrices.join(", ")} whose product goes to the residual stream`;
 	return `what ${tried.join(" and ")} of block ${block} give is not added to the residual stream as it is`;
+}
+
+/** The norm that the product of a matrix goes through before it is added to the residual stream, where there is one. */
+export function normAfter(file: GgufFile, { name }: GgufTensor, matrix: string): GgufTensor | undefined {
+	const norm = norms[matrix];
+	return norm === undefined ? undefined : file.tensor(name.replace(`.${matrix}.`, `.${norm}.`));
 }
 
 /**

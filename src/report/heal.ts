@@ -10,10 +10,10 @@ import {
 } from "./format.js";
 import type { Section } from "./html.js";
 import type { ReportHeal } from "./report-data.js";
-import { html, table } from "./tags.js";
+import { type Html, html, table } from "./tags.js";
 
 /** What healing did, in one sentence. */
-export function healText({ applied, tokens, addedBytes, cuts, folds, seconds }: ReportHeal): string {
+export function healText({ applied, tokens, addedBytes, cuts, factors = [], folds, seconds }: ReportHeal): string {
 	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
 	const report = folds.find(({ fold }) => fold === "report");
 	if (!applied) {
@@ -22,17 +22,18 @@ export function healText({ applied, tokens, addedBytes, cuts, folds, seconds }: 
 	const which = healed === cuts.length ? `${healed === 1 ? "The cut" : `All ${healed} cuts`}` : `${healed} of ${cuts.length} cuts`;
 	const change = report ? `; unhealed ${formatLoss(report.before)} (${formatDifference(report.difference, report.standardError)})` : "";
 	const size = addedBytes === 0 ? "" : `, ${addedBytes > 0 ? `${formatBytes(addedBytes)} more` : `${formatBytes(-addedBytes)} less`}`;
-	return `${which} healed on ${formatCount(tokens)} tokens of the model's own samples in ${formatDuration(seconds)}${size}${change}.`;
+	const scaled = factors.length === 0 ? "" : `, ${factors.length} ${factors.length === 1 ? "matrix" : "matrices"} behind scaled`;
+	return `${which} healed on ${formatCount(tokens)} tokens of the model's own samples in ${formatDuration(seconds)}${scaled}${size}${change}.`;
 }
 
-const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map on what it gives" };
+const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map on what it gives", norm: "norm behind it" };
 
 /** What healing did, cut by cut. */
 export function healSection(heal: ReportHeal): Section {
-	const cut = ({ before, removed, tensor, type, kind, ridge, explained, change, reason }: ReportHeal["cuts"][number]) => [
+	const cut = ({ before, removed, tensor, type, norm, kind, ridge, explained, change, reason }: ReportHeal["cuts"][number]) => [
 		formatBlocks(removed),
 		before === undefined ? "none" : `${before}`,
-		tensor === undefined ? "" : `${tensor}${type === undefined ? "" : ` (${type})`}`,
+		[...(tensor === undefined ? [] : [`${tensor}${type === undefined ? "" : ` (${type})`}`]), ...(norm ? [norm] : [])].join(", "),
 		kind === undefined ? (reason ?? "left alone") : (kinds[kind] ?? kind),
 		ridge === undefined ? "" : `${ridge}`,
 		explained === undefined ? "" : formatPercent(explained, 0),
@@ -55,6 +56,7 @@ ${table(
 	],
 	heal.cuts.map(cut),
 )}
+${scaledTable(heal.factors)}
 ${table(
 	`Loss of the pruned model before and after, nats per token; ${formatInteger(heal.tokens)} tokens were fitted to`,
 	[
@@ -71,4 +73,13 @@ ${table(
 	]),
 )}`,
 	};
+}
+
+function scaledTable(factors: ReportHeal["factors"]): Html | undefined {
+	if (!factors) return undefined;
+	return table(
+		"Matrices behind the cuts that were multiplied: a factor for each group of columns (heads of attention), or one for all",
+		[{ title: "matrix" }, { title: "factors" }],
+		factors.map(({ tensor, factors: each }) => [tensor, each.map((factor) => factor.toFixed(2)).join(" ")]),
+	);
 }

@@ -121,7 +121,13 @@ export const heal = v.strictObject({
 				removed: blockList,
 				tensor: v.optional(says(text, "Matrix that was changed, as the source names it.")),
 				type: v.optional(says(text, "Type that it is stored in.")),
-				kind: v.optional(says(text, "`refit`: the whole matrix; `map`: a square map on what it gives. Missing where it was left alone.")),
+				norm: v.optional(says(text, "Norm whose weights were changed.")),
+				kind: v.optional(
+					says(
+						text,
+						"`refit`: the whole matrix; `map`: a square map on what it gives; `norm`: the norm behind it. Missing where it was left alone.",
+					),
+				),
 				ridge: v.optional(says(number, "In units of the mean diagonal of the normal equations.")),
 				explained: v.optional(says(number, "Share of the squares of what was missing that is given back, on the tokens of the fit.")),
 				change: v.optional(says(number, "Of the loss on the text that decided on kind and ridge, nats per token.")),
@@ -129,6 +135,10 @@ export const heal = v.strictObject({
 			}),
 		),
 		"Runs of removed blocks, first to last.",
+	),
+	factors: says(
+		v.optional(v.array(v.strictObject({ tensor: text, factors: v.array(number) }))),
+		"Matrices behind the cuts that were multiplied, group by group of their columns: heads of attention, or a feed-forward as a whole.",
 	),
 	folds: says(
 		v.array(v.strictObject({ fold: text, before: loss, after: loss, difference: loss, standardError: loss })),

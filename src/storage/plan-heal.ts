@@ -27,15 +27,19 @@ const cut = v.strictObject({
 	/** Matrix that was changed, as the source names it, and the type that it is stored in. */
 	tensor: v.optional(text),
 	type: v.optional(text),
+	/** Norm whose weights were changed. */
+	norm: v.optional(text),
 	/** Missing where the cut was left alone. */
 	recipe: v.optional(
 		v.strictObject({
-			/** `refit`: the whole matrix; `map`: a square map on what it gives. */
-			kind: v.picklist(["refit", "map"], "expected refit or map"),
+			/** `refit`: the whole matrix; `map`: a square map on what it gives; `norm`: only the norm behind it. */
+			kind: v.picklist(["refit", "map", "norm"], "expected refit, map or norm"),
 			/** In units of the mean diagonal of the normal equations. */
 			ridge: v.pipe(finite, v.gtValue(0, "expected a number above 0")),
 			/** Tokens count by the mean square of their wanted state to the power of - `relative`. */
 			relative: finite,
+			/** Where the norm behind the new matrix was fitted as well, in units of the mean square of what it divides to. */
+			normRidge: v.optional(v.pipe(finite, v.gtValue(0, "expected a number above 0"))),
 		}),
 	),
 	/** Share of the squares of what was missing that is given back, on the tokens of the fit. */
@@ -56,6 +60,8 @@ export const healSchema = v.strictObject({
 	/** That the healed matrices take more than those in their place. */
 	addedBytes: v.pipe(v.number(), v.integer("expected a whole number")),
 	cuts: v.array(cut),
+	/** Matrices behind the cuts whose columns were multiplied, group by group from the first column on (attention heads, or all alike). */
+	factors: v.optional(v.array(v.strictObject({ tensor: text, factors: v.pipe(v.array(finite), v.minLength(1, "expected a factor")) }))),
 	validation: v.optional(comparison),
 	report: v.optional(comparison),
 	/** Healed model - whole model on the report fold, paired by window. */

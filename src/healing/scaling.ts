@@ -1,0 +1,87 @@
+import { QuantizeError } from "../errors.js";
+import { type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
+import type { Model } from "../runtime/model.js";
+import { dequantizeBytes, quantizeValues } from "../runtime/states.js";
+import type { HealedTensor } from "./tensors.js";
+
+/** Id of ggml's F16. */
+const f16 = 1;
+
+/**
+ * Where the 16-bit scales of a block lie, bytes from its start, by ggml type: all that a block holds is a multiple of them
+ * (ggml-common.h of llama.cpp), so that a factor of the block is one of the scales.
+ */
+const scaleOffsets: Readonly<Record<number, readonly number[]>> = {
+	2: [0], // Q4_0
+	3: [0, 2], // Q4_1
+	6: [0], // Q5_0
+	7: [0, 2], // Q5_1
+	8: [0], // Q8_0
+	10: [80, 82], // Q2_K
+	11: [108], // Q3_K
+	12: [0, 2], // Q4_K
+	13: [0, 2], // Q5_K
+	14: [208], // Q6_K
+	20: [0], // IQ4_NL
+	23: [0], // IQ4_XS
+};
+
+/**
+ * Groups of columns that a matrix of a type can be scaled by without another type and without a byte more: as many as were asked for, or
+ * fewer, so that each is a whole number of the type's blocks. 0 for types whose blocks cannot be scaled.
+ * @param row columns
+ * @param wanted equal groups of columns, such as attention heads
+ */
+export function scalableGroups(type: number, row: number, wanted: number): number {
+	const layout = ggmlType(type);
+	if (!layout || (layout.blockSize > 1 && !(type in scaleOffsets)) || row % layout.blockSize !== 0) return 0;
+	const fits = (groups: number) => wanted % groups === 0 && row % groups === 0 && (row / groups) % layout.blockSize === 0;
+	return Array.from({ length: wanted }, (_, i) => wanted - i).find(fits) ?? 1;
+}
+
+/**
+ * A matrix whose columns are multiplied, group by group, in its own type: only the scales of its blocks change (16-bit numbers, so to
+ * about 5e-4 of themselves).
+ * @param standing what is scaled
+ * @param factors one for each group of columns, as many as {@link scalableGroups} allows
+ * @throws QuantizeError for types that cannot be scaled so
+ */
+export async function scaleColumns(
+	model: Model,
+	{ name, dims }: Pick<GgufTensor, "name" | "dims">,
+	{ type, bytes }: Pick<HealedTensor, "type" | "bytes">,
+	factors: readonly number[],
+	signal?: AbortSignal,
+): Promise<HealedTensor> {
+	const row = dims[0]!;
+	if (scalableGroups(type, row, factors.length) !== factors.length)
+		throw new QuantizeError(`${name} of type ${ggmlTypeName(type)} cannot be scaled by ${factors.length} groups of its ${row} columns`);
+	if (ggmlType(type)!.blockSize > 1) return { name, type, bytes: await scaleBlocks(model, bytes, type, row, factors, signal) };
+	const values = await dequantizeBytes(model, bytes, type, row, signal);
+	for (let i = 0; i < values.length; i++) values[i]! *= factors[Math.floor(((i % row) * factors.length) / row)]!;
+	return { name, type, bytes: await quantizeValues(model, values, type, row, signal) };
+}
+
+async function scaleBlocks(
+	model: Model,
+	from: Uint8Array,
+	type: number,
+	row: number,
+	factors: readonly number[],
+	signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+	const { blockBytes, blockSize } = ggmlType(type)!;
+	const offsets = scaleOffsets[type]!;
+	const blocks = from.length / blockBytes;
+	const inRow = row / blockSize;
+	const inGroup = inRow / factors.length;
+	const places = Array.from({ length: blocks }, (_, block) => offsets.map((offset) => block * blockBytes + offset)).flat();
+	const scales = new Uint8Array(2 * places.length);
+	for (const [i, at] of places.entries()) scales.set(from.subarray(at, at + 2), 2 * i);
+	const values = await dequantizeBytes(model, scales, f16, places.length, signal);
+	for (let i = 0; i < values.length; i++) values[i]! *= factors[Math.floor((Math.floor(i / offsets.length) % inRow) / inGroup)]!;
+	const scaled = await quantizeValues(model, values, f16, places.length, signal);
+	const bytes = from.slice();
+	for (const [i, at] of places.entries()) bytes.set(scaled.subarray(2 * i, 2 * i + 2), at);
+	return bytes;
+}

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { drawPositions } from "../../src/calibration/index.js";
+import { Coalition } from "../../src/game/coalition.js";
+import { applyFactors, findFactors, withScaled } from "../../src/healing/factors.js";
+import { restore } from "../../src/healing/heal.js";
+import { Model } from "../../src/runtime/model.js";
+import { blocks, fixturePath, fixtureWindows, fullSet } from "../helpers/fixture.js";
+
+let model: Model;
+beforeAll(async () => {
+	model = await Model.load(fixturePath, { threads: 2 });
+});
+afterAll(() => model.dispose());
+
+const windows = fixtureWindows(6);
+const positions = drawPositions(windows, { share: 0.5, seed: 1 });
+const removed = [3, 6, 7];
+const mask = (set: readonly number[]) => Coalition.ofRemoved(blocks, set);
+const input = async (passes: number) => ({
+	...{ removed, standing: [], windows, positions, passes, ubatch: 256, threads: 2, mask },
+	reference: await model.createEvaluator({ ubatch: 256 }).createReference(fullSet, windows, { positions }),
+});
+const divergence = async (reference: Awaited<ReturnType<typeof input>>["reference"]) => {
+	const [found] = await model.createEvaluator({ ubatch: 256 }).evaluate([mask(removed)], windows, { positions, reference });
+	return found!.divergences!.reduce((sum, each) => sum + each, 0) / windows.count;
+};
+
+describe("factors behind a cut", () => {
+	it("lower the divergence from the whole model by what they say, and can be applied again to the same bytes", async () => {
+		const given = await input(1000);
+		const before = await divergence(given.reference);
+		const steps: number[] = [];
+		const found = await findFactors(model, { ...given, onProgress: (done) => steps.push(done) });
+		const after = await divergence(given.reference);
+		expect([found.before, found.after]).toEqual([before, after]);
+		expect(after).toBeLessThan(0.95 * before);
+		expect(steps.length).toBeGreaterThan(4);
+		// Behind the first cut only, a factor a head, or one for a feed-forward.
+		for (const { tensor, factors } of found.factors) {
+			expect(Number(/blk\.(\d+)/.exec(tensor)![1])).toBeGreaterThan(3);
+			expect(factors.length).toBe(tensor.includes("attn_output") ? model.file.value("llama.attention.head_count") : 1);
+			expect(factors.every((factor) => factor >= 0.5 && factor <= 1.5)).toBe(true);
+		}
+		expect(found.factors.some(({ factors }) => factors.length > 1 && new Set(factors).size > 1)).toBe(true);
+		await restore(model, found.tensors);
+		expect(await divergence(given.reference)).toBe(before);
+		const again = await applyFactors(model, found.factors, given);
+		expect(again).toEqual(found.tensors);
+		expect(await divergence(given.reference)).toBe(after);
+		await restore(model, again);
+	});
+
+	it("are not sought where nothing may be spent, and near the cut where little may", async () => {
+		const none = await findFactors(model, await input(0));
+		expect([none.tensors, none.factors, none.after]).toEqual([[], [], none.before]);
+		const few = await findFactors(model, await input(12));
+		await restore(model, few.tensors);
+		const scaled = new Set(few.tensors.map(({ name }) => name.split(".")[1]));
+		expect([scaled.has("4"), scaled.has("5")]).toEqual([true, false]);
+	});
+
+	it("take the place of healed matrices that they scale", () => {
+		const tensor = (name: string, byte: number) => ({ name, type: 0, bytes: Uint8Array.of(byte) });
+		expect(withScaled([tensor("a", 1), tensor("b", 2)], [tensor("b", 3), tensor("c", 4)])).toEqual([
+			tensor("a", 1),
+			tensor("b", 3),
+			tensor("c", 4),
+		]);
+	});
+
+	it("of a plan must fit the matrix", async () => {
+		await expect(
+			applyFactors(model, [{ tensor: "blk.4.attn_output.weight", factors: [1, 1, 1, 1, 1, 1, 1] }], await input(0)),
+		).rejects.toThrow("7 groups");
+		await expect(applyFactors(model, [{ tensor: "blk.99.attn_output.weight", factors: [1] }], await input(0))).rejects.toThrow("blk.99");
+	});
+});
