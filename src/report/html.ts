@@ -183,7 +183,7 @@ const detailTitles: Readonly<Record<string, string>> = {
 	stratumMeanR2: "R2 of the mean of each size (baseline)",
 	stratumMeanSpearman: "Spearman of the mean of each size (baseline)",
 	coverage90: "share of measurements that 90 % intervals held",
-	spearmanOfDecisions: "Spearman on exchanges in the best sets",
+	spearmanOfDecisions: "Spearman on sets near the best ones",
 };
 
 function surrogateBody({
@@ -210,7 +210,7 @@ function surrogateBody({
 			? ""
 			: trusted
 				? " Its proposals were measured."
-				: " It ranked the exchanges too badly: its proposals were not used, exact exchanges were measured instead.";
+				: " It ranked sets near the best ones too badly: its proposals were not used, exact exchanges were measured instead.";
 	return html`<p>${name}, fitted on ${formatInteger(trainMasks)} masks and judged on ${formatInteger(heldOutMasks)} that it did not see when it guessed them.${use}</p>
 ${table("Surrogate on unseen masks", [{ title: "figure" }, { title: "value", figures: true }], rows)}
 ${forecasts?.length ? forecastsFigure(forecasts) : ""}`;

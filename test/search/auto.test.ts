@@ -176,7 +176,11 @@ describe("dead masks, frozen and tied blocks", () => {
 		for (const [count, { addedLoss }] of greedy.byCount) expect(result.byCount.get(count)!.addedLoss).toBeLessThanOrEqual(addedLoss);
 	});
 
-	test("noise without structure is distrusted", async () => {
+	test.each([
+		["a budget of 260", 260, 5],
+		["the usual budget", 100, 4],
+		["the quick one", 40, 3],
+	])("noise without structure is distrusted at %s", async (_, budget, kmax) => {
 		const random = new Random(4);
 		const noise = new Map<string, number>();
 		const game = new FunctionGame({
@@ -186,8 +190,24 @@ describe("dead masks, frozen and tied blocks", () => {
 				return set.size === 12 ? 1 : 1.2 + 0.3 * noise.get(set.key)!;
 			},
 		});
-		const { surrogate } = await auto(game, { kmax: 5, budget: 260, seed: 1 });
-		expect(surrogate!.trusted).toBe(false);
+		const { surrogate, found } = await auto(game, { kmax, budget, seed: 1, counts: [kmax] });
+		expect(surrogate).toMatchObject({ trusted: false, decisions: { masks: expect.toSatisfy((masks: number) => masks >= 10) } });
+		expect(found.measured).toBeLessThanOrEqual(budget);
+	});
+
+	test("at the usual budget it is judged on sets that were measured in any case, small models too", async () => {
+		for (const [blocks, kmax] of [
+			[12, 4],
+			[10, 2],
+		] as const) {
+			const { surrogate, found } = await auto(quadraticGame(blocks, 3), { kmax, budget: 100, seed: 1, counts: [kmax] });
+			const { exchanges, steps, explored, samples } = found.evidence;
+			expect(exchanges.size).toBeLessThan(10);
+			const known = new Set(samples.map(({ coalition }) => coalition.key));
+			for (const key of [...exchanges, ...steps, ...explored]) expect(known.has(key)).toBe(true);
+			expect(surrogate!.decisions!.masks).toBeGreaterThanOrEqual(10);
+			expect(surrogate!.trusted).toBe(true);
+		}
 	});
 });
 
