@@ -2,6 +2,7 @@ import { type CutVerdict, cutVerdicts } from "./attribution/cut.js";
 import { type PairInteraction, pairInteractions } from "./attribution/interactions.js";
 import { type PosteriorAttribution, posteriorContributions } from "./attribution/posterior.js";
 import type { Game } from "./game/game.js";
+import { joinedUnits, mostMoves, movesOf } from "./game/moves.js";
 import {
 	type AutoEvidence,
 	type AutoOptions as AutoSearchOptions,
@@ -85,10 +86,12 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	const { model } = found;
 	if (!model) return { found, contributions: undefined, verdicts: new Map(), interactions: [], surrogate: undefined };
 	const critical = found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks);
-	const movable = game.players - new Set([...critical, ...game.frozen.keys()]).size;
-	const kmax = Math.min(options.kmax, movable);
+	const keep = [...critical, ...game.frozen.keys()];
+	const units = joinedUnits(options.units ?? []);
+	const moves = movesOf(game, units).filter((move) => !move.some((block) => critical.includes(block)));
 	const common = {
-		kmax,
+		kmax: Math.max(1, mostMoves(moves, options.kmax)),
+		units,
 		seed: options.seed,
 		keep: critical,
 		frozen: [...game.frozen.keys()],
@@ -107,12 +110,12 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 		count: Math.max(12, Math.round(60 * effort ** 2)),
 		draws: Math.round(8 * effort ** 2),
 	});
-	const keep = [...critical, ...game.frozen.keys()];
+	const movable = moves.flat().length;
 	const counts = (options.counts ?? [...found.byCount.keys()]).filter((count) => count <= movable);
 	return {
 		found,
 		contributions,
-		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep })])),
+		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep, units })])),
 		interactions,
 		surrogate: await report(found, model as MixedGp, critical, afresh, options),
 	};

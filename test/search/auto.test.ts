@@ -135,7 +135,13 @@ describe("dead masks, frozen and tied blocks", () => {
 				return inner.measure(sets, options);
 			},
 		};
-		const { found, contributions, verdicts } = await auto(game, { kmax: 5, budget: 90, seed: 1, units: [[7, 8]], patience: 0 });
+		const { found, contributions, verdicts, interactions } = await auto(game, {
+			kmax: 5,
+			budget: 90,
+			seed: 1,
+			units: [[7, 8]],
+			patience: 0,
+		});
 		expect([...found.byCount.keys()]).toEqual([1, 2, 3, 4, 5]);
 		for (const set of seen) {
 			expect(inner.allows(set)).toBe(true);
@@ -143,6 +149,11 @@ describe("dead masks, frozen and tied blocks", () => {
 		}
 		expect(contributions!.contributions[0]).toBeNaN();
 		expect(verdicts.get(2)!.map(({ block }) => block)).not.toContain(5);
+		expect(contributions!.contributions[7]).toBe(contributions!.contributions[8]);
+		const chances = new Map(verdicts.get(3)!.map(({ block, chance }) => [block, chance]));
+		expect(chances.get(7)).toBe(chances.get(8));
+		expect(interactions.filter(({ blocks }) => blocks.includes(8))).toEqual([]);
+		expect(interactions.filter(({ units }) => units?.some((unit) => unit.join() === "7,8"))).toHaveLength(8);
 		expect(found.byCount.get(2)!.removed).toEqual([3, 10]);
 	});
 
