@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { ranking } from "./attribution/attribution.js";
 import type { Effort, MeasureOptions } from "./api.js";
 import { auto, type SurrogateReport } from "./auto.js";
+import { nearRivals } from "./auto-rivals.js";
 import type { Choices, Play } from "./choose.js";
 import { logger } from "./log.js";
 import { defaultWindowLength, defaultWindows } from "./calibration-windows.js";
@@ -71,7 +72,11 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found,
-		rivals: [...equivalent, ...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out")],
+		rivals: [
+			...equivalent,
+			...nearRivals(game, found, counts),
+			...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out"),
+		],
 		contributions: contributions ?? singles,
 		masks: found.measured,
 		evidence: { interactions, verdicts, forecasts: found.forecasts, trusted: found.trusted },

@@ -116,7 +116,7 @@ interface Found {
 }
 
 /** Masks that a race gets of a budget, at most: the full model, and of each size so many sets; no more than a quarter of all. */
-const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: RACED + 1, greedy: 2, beam: 2, swap: 2 };
+const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: RACED + 3, greedy: 2, beam: 2, swap: 2 };
 
 /** Runs one method within the budget, and its race. */
 async function find(session: Session, method: Method, comparison: Comparison, speed: Speed, options: CompareOptions): Promise<Found> {

@@ -82,6 +82,8 @@ export interface AutoSearchResult extends SearchResult {
 	/** The surrogate's forecasts of the sets that it proposed. */
 	readonly forecasts: readonly Forecast[];
 	readonly equivalent: ReadonlyMap<number, readonly EquivalentSet[]>;
+	/** The set that greedy's steps led to, of each size that they reached. */
+	readonly greedy: ReadonlyMap<number, Pick<Choice, "removed" | "addedLoss">>;
 	/** Whether the surrogate was trusted; undefined where it was not asked for. */
 	readonly trusted: boolean | undefined;
 }
@@ -112,6 +114,7 @@ class AutoRun {
 	readonly #explored = new Set<string>();
 	readonly #exchanges = new Set<string>();
 	readonly #steps = new Set<string>();
+	readonly #path = new Map<number, Pick<Choice, "removed" | "addedLoss">>();
 	readonly #forecasts: Forecast[] = [];
 	#model: SearchModel | undefined;
 	#trusted: boolean | undefined;
@@ -146,6 +149,7 @@ class AutoRun {
 			evidence: this.#evidence(samples),
 			forecasts: this.#forecasts,
 			equivalent: equivalentSets(this.search.meter.measurements()),
+			greedy: this.#path,
 			trusted: this.#trusted,
 		};
 	}
@@ -225,6 +229,7 @@ class AutoRun {
 			}
 			removed = (tried[best] as { coalition: Coalition }).coalition.removed();
 			here = added[best] as number;
+			this.#path.set(removed.length, { removed, addedLoss: here });
 		}
 		return undefined;
 	}
