@@ -2,6 +2,7 @@ import { type CutVerdict, cutVerdicts } from "./attribution/cut.js";
 import { type PairInteraction, pairInteractions } from "./attribution/interactions.js";
 import { type PosteriorAttribution, posteriorContributions } from "./attribution/posterior.js";
 import type { Game } from "./game/game.js";
+import { joinedUnits, mostMoves, movesOf } from "./game/moves.js";
 import {
 	type AutoEvidence,
 	type AutoOptions as AutoSearchOptions,
@@ -9,7 +10,7 @@ import {
 	autoSearch,
 	type SearchModel,
 } from "./search/auto.js";
-import { coverage90, crossJudge, type Judgement } from "./surrogate/judge.js";
+import { coverage90, crossJudge, FEWEST_JUDGED, type Judgement } from "./surrogate/judge.js";
 import { fitMixedGp, MixedGp } from "./surrogate/mixed-gp.js";
 import { spearman } from "./surrogate/statistics.js";
 import { linkOfLoss } from "./surrogate/surrogate.js";
@@ -28,7 +29,10 @@ export interface SurrogateReport {
 	readonly settings: Readonly<Record<string, number | string>>;
 	/** On random masks of all sizes, each held out once; undefined where too few were drawn. */
 	readonly random: Judgement | undefined;
-	/** On random exchanges in the best sets of each size, each held out once: what a choice depends on. */
+	/**
+	 * On what a choice depends on, each held out once: random exchanges in the best sets of each size, and where the budget left room for few
+	 * of these the sets that greedy's steps compared, at last random sets.
+	 */
 	readonly decisions: Judgement | undefined;
 	/** On the sets that the surrogate proposed, forecast before they were measured. */
 	readonly forecasts: { readonly masks: number; readonly spearman: number; readonly coverage90: number } | undefined;
@@ -72,8 +76,8 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	const found = await autoSearch(game, {
 		...options,
 		fit: learn,
-		trust: async ({ samples, decisions }) => {
-			const judgement = await crossJudge(samples, decisions, afresh, { seed: options.seed });
+		trust: async (evidence) => {
+			const judgement = await crossJudge(evidence.samples, decisionsOf(evidence), afresh, { seed: options.seed });
 			const rank = judgement?.within.spearman ?? Number.NaN;
 			// Too few decisions to judge by are no reason for distrust: what is proposed is measured in any case.
 			return !(rank < TRUSTED_SPEARMAN);
@@ -82,10 +86,12 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	const { model } = found;
 	if (!model) return { found, contributions: undefined, verdicts: new Map(), interactions: [], surrogate: undefined };
 	const critical = found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks);
-	const movable = game.players - new Set([...critical, ...game.frozen.keys()]).size;
-	const kmax = Math.min(options.kmax, movable);
+	const keep = [...critical, ...game.frozen.keys()];
+	const units = joinedUnits(options.units ?? []);
+	const moves = movesOf(game, units).filter((move) => !move.some((block) => critical.includes(block)));
 	const common = {
-		kmax,
+		kmax: Math.max(1, mostMoves(moves, options.kmax)),
+		units,
 		seed: options.seed,
 		keep: critical,
 		frozen: [...game.frozen.keys()],
@@ -104,12 +110,12 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 		count: Math.max(12, Math.round(60 * effort ** 2)),
 		draws: Math.round(8 * effort ** 2),
 	});
-	const keep = [...critical, ...game.frozen.keys()];
+	const movable = moves.flat().length;
 	const counts = (options.counts ?? [...found.byCount.keys()]).filter((count) => count <= movable);
 	return {
 		found,
 		contributions,
-		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep })])),
+		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep, units })])),
 		interactions,
 		surrogate: await report(found, model as MixedGp, critical, afresh, options),
 	};
@@ -122,17 +128,27 @@ async function report(
 	learn: (samples: AutoEvidence["samples"]) => Promise<MixedGp>,
 	options: AutoOptions,
 ): Promise<SurrogateReport> {
-	const { samples, explored, decisions } = found.evidence;
+	const { samples, explored } = found.evidence;
 	const judged = (keys: ReadonlySet<string>) => crossJudge(samples, keys, learn, { seed: options.seed, critical });
 	return {
 		name: model.kind,
 		trainMasks: model.fit.masks,
 		settings: model.fit.settings,
 		random: await judged(explored),
-		decisions: await judged(decisions),
+		decisions: await judged(decisionsOf(found.evidence)),
 		forecasts: forecastsOf(found),
 		trusted: found.trusted,
 	};
+}
+
+/**
+ * Masks that no surrogate chose, near the best sets as far as there are enough. At the usual effort greedy leaves room for few random
+ * exchanges: the sets that it compared were measured in any case.
+ */
+function decisionsOf({ exchanges, steps, explored }: AutoEvidence): ReadonlySet<string> {
+	const keys = new Set(exchanges);
+	for (const further of [steps, explored]) if (keys.size < FEWEST_JUDGED) for (const key of further) keys.add(key);
+	return keys;
 }
 
 function forecastsOf({ forecasts }: AutoSearchResult): SurrogateReport["forecasts"] {

@@ -2,7 +2,8 @@
 import { setImmediate } from "node:timers/promises";
 import { ranking } from "./attribution/attribution.js";
 import type { Effort, MeasureOptions } from "./api.js";
-import { auto } from "./auto.js";
+import { auto, type SurrogateReport } from "./auto.js";
+import { nearRivals } from "./auto-rivals.js";
 import type { Choices, Play } from "./choose.js";
 import { logger } from "./log.js";
 import { defaultWindowLength, defaultWindows } from "./calibration-windows.js";
@@ -71,18 +72,24 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found,
-		rivals: [...equivalent, ...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out")],
+		rivals: [
+			...equivalent,
+			...nearRivals(game, found, counts),
+			...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out"),
+		],
 		contributions: contributions ?? singles,
 		masks: found.measured,
 		evidence: { interactions, verdicts, forecasts: found.forecasts, trusted: found.trusted },
-		...(surrogate?.random
-			? {
-					surrogate: surrogateOf(surrogate.name, surrogate.trainMasks, surrogate.random, {
-						spearmanOfDecisions: surrogate.decisions?.within.spearman,
-					}),
-				}
-			: {}),
+		...planSurrogate(surrogate),
 	};
+}
+
+/** By random masks of all sizes, or where the budget left room for too few of these by the masks that a choice depends on. */
+function planSurrogate(surrogate: SurrogateReport | undefined): Pick<Choices, "surrogate"> {
+	const judgement = surrogate?.random ?? surrogate?.decisions;
+	if (!judgement) return {};
+	const details = { spearmanOfDecisions: surrogate!.decisions?.within.spearman };
+	return { surrogate: surrogateOf(surrogate!.name, surrogate!.trainMasks, judgement, details) };
 }
 
 /**

@@ -1,13 +1,10 @@
-import type { MeasureOptions, ModelSummary } from "./api.js";
+import type { AccuracyDifference, AccuracyReport, MeasureOptions, ModelSummary, Normalization, Objective, QuestionFormat } from "./api.js";
 import type { Method } from "./methods.js";
 
 // Options and results of `compareMethods`.
 
 export interface CompareOptions
-	extends Omit<
-		MeasureOptions,
-		"method" | "effort" | "maxTime" | "strata" | "attributionMasks" | "epochs" | "rounds" | "objective" | "questions" | "limit"
-	> {
+	extends Omit<MeasureOptions, "method" | "effort" | "maxTime" | "strata" | "attributionMasks" | "epochs" | "rounds"> {
 	/** Methods to compare, each once. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired */
 	readonly methods?: readonly Method[] | undefined;
 	/** Numbers of blocks to remove. @default about 10, 20 and 33 % of the blocks */
@@ -24,6 +21,11 @@ export interface CompareOptions
 	readonly evalWindows?: number | undefined;
 	/** Tokens in such a window, at least 8. @default 256, at most the model's context */
 	readonly evalWindowLength?: number | undefined;
+	/**
+	 * Files of multiple-choice questions to score the sets on too, beside the texts. With the objective `accuracy` the report fold of
+	 * `questions` is scored as well, and that file may not be named here. @default none
+	 */
+	readonly evalQuestions?: readonly string[] | undefined;
 	/** Where the result is written as JSON. @default nowhere */
 	readonly output?: string | undefined;
 	/** Replace an existing output. @default false */
@@ -62,8 +64,38 @@ export interface CompareRow {
 	readonly mean: Difference;
 	/** Mean loss above that of the row's best method; 0 for itself. */
 	readonly above: Difference;
-	/** Whether that difference is at most 1.96 of its standard errors. */
+	/** Whether that difference is within the 95 % of Student's t. */
 	readonly withinBest: boolean;
+	/** On each file of questions, in the order of `questions`; null where it found no set. */
+	readonly accuracy: readonly (CompareAccuracy | null)[];
+}
+
+/** How a set answers the questions of a file. */
+export interface CompareAccuracy extends AccuracyReport {
+	/** From the full model. */
+	readonly difference: AccuracyDifference;
+	readonly normalizedDifference: AccuracyDifference;
+	/**
+	 * Whether the exact McNemar test cannot tell it from the set of its size that answers most questions of the file rightly (p of at least
+	 * 0.05), by the accuracy that the file's format is judged by.
+	 */
+	readonly withinBest: boolean;
+}
+
+/** A file of questions, or a fold of one. */
+export interface CompareQuestions {
+	readonly name: string;
+	/** Questions. */
+	readonly count: number;
+	/** SHA-256 of all that decides what is measured. */
+	readonly sha256: string;
+}
+
+/** Questions that sets are scored on, with the answers of the full model. */
+export interface ScoredQuestions extends CompareQuestions, AccuracyReport {
+	readonly format: QuestionFormat;
+	/** Files whose lengths are counted in tokens (HellaSwag's text) are judged by `normalizedAccuracy`, the others by `accuracy`. */
+	readonly normalization: Normalization;
 }
 
 export interface CompareResult {
@@ -71,10 +103,14 @@ export interface CompareResult {
 	readonly seed: number;
 	/** What each method might spend. */
 	readonly budget: { readonly masks: number; readonly tokens: number };
-	/** Text that was searched. */
-	readonly search: CompareText;
+	/** What the methods kept small, and raced by. Texts are scored by their loss whatever it is. */
+	readonly objective: Objective;
+	/** What was searched: text, or with the objective `accuracy` questions. */
+	readonly search: CompareText | CompareQuestions;
 	/** Texts that the sets are scored on. */
 	readonly texts: readonly (CompareText & { readonly loss: number | null })[];
+	/** Questions that the sets are scored on; empty where there are none. */
+	readonly questions: readonly ScoredQuestions[];
 	readonly methods: readonly { readonly method: Method; readonly cost: MethodCost; readonly notes: readonly string[] }[];
 	readonly sizes: readonly {
 		readonly removed: number;

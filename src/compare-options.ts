@@ -5,7 +5,6 @@ import type { BlockPlan, CountOptions } from "./architectures/index.js";
 import { readDocuments, windowsOfDocuments, weightedFiles } from "./calibration/index.js";
 import { leastMasks } from "./choose.js";
 import { searchBudget } from "./choose-auto.js";
-import type { MeasureOptions } from "./api.js";
 import type { CompareOptions } from "./compare-api.js";
 import { InvalidOptionError } from "./errors.js";
 import { checkCount, nearestCounts } from "./header.js";
@@ -25,11 +24,11 @@ export interface Comparison {
 	readonly limit: number;
 }
 
-/** @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method */
-export function comparisonOf(blocks: BlockPlan, options: CompareOptions): Comparison {
-	for (const name of ["objective", "questions", "limit"] as const)
-		if ((options as MeasureOptions)[name] !== undefined)
-			throw new InvalidOptionError(`methods are compared by the loss of text: ${name} is not read, leave it out`);
+/**
+ * @param tokens that a mask runs, where that is known; those of the windows where it is not
+ * @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method
+ */
+export function comparisonOf(blocks: BlockPlan, options: CompareOptions, tokens?: number): Comparison {
 	const list = options.methods ?? comparedMethods;
 	if (list.length === 0) throw new InvalidOptionError("no method to compare: name some, or leave methods out");
 	for (const [i, method] of list.entries()) {
@@ -42,7 +41,7 @@ export function comparisonOf(blocks: BlockPlan, options: CompareOptions): Compar
 		if (value !== undefined && (!Number.isInteger(value) || value < 1))
 			throw new InvalidOptionError(`${name} must be a whole number of at least 1, got ${value}`);
 	}
-	const limit = searchBudget(blocks.blocks, counts.at(-1)!, { ...options, effort: "thorough" });
+	const limit = searchBudget(blocks.blocks, counts.at(-1)!, { ...options, effort: "thorough" }, tokens);
 	for (const method of list) {
 		const least = leastMasks(method, blocks.blocks, counts.at(-1)!);
 		if (least > limit)

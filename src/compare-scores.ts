@@ -15,6 +15,9 @@ export interface Scored {
 	readonly losses: readonly Float64Array[];
 }
 
+/** What the texts say of a set. */
+export type TextRow = Omit<CompareRow, "accuracy">;
+
 /**
  * Rows of one size. The best method has the lowest mean over the texts; the others are held against it window by window.
  * @param full losses of the full model, of each text one number a window
@@ -24,12 +27,12 @@ export function compareRows(
 	sets: readonly Scored[],
 	full: readonly Float64Array[],
 	shares: readonly Sources[] = [],
-): { best: Method | null; rows: CompareRow[] } {
+): { best: Method | null; rows: TextRow[] } {
 	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full, shares) : none));
 	const best = means.reduce((at, { mean }, i) => (mean !== null && mean < (means[at]?.mean ?? Number.POSITIVE_INFINITY) ? i : at), -1);
 	// Standard errors within which two methods cannot be told apart (95 %, two-sided), by the text of fewest windows.
 	const within = studentT95(Math.max(1, Math.min(...full.map(({ length }) => length)) - 1));
-	const rows = sets.map((set, i): CompareRow => {
+	const rows = sets.map((set, i): TextRow => {
 		const { method, removed, proposedBy, losses } = set;
 		const above = best < 0 || means[i]!.mean === null ? none : aboveBest(set, sets[best]!, shares);
 		const gap = above.mean === null ? Number.POSITIVE_INFINITY : above.mean;

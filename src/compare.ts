@@ -4,6 +4,7 @@ import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, Pr
 import { type Choices, choose, leastMasks, optionsWithin, plannedMasks } from "./choose.js";
 import { RACED } from "./choose-auto.js";
 import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
+import { answerQuestions, type QuestionFiles, readCompareQuestions } from "./compare-questions.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./compare-options.js";
 import { compareRows, type Scored } from "./compare-scores.js";
 import { InvalidOptionError } from "./errors.js";
@@ -11,7 +12,7 @@ import { Coalition, distinct } from "./game/coalition.js";
 import { blockExecutions } from "./game/executions.js";
 import type { Measurement } from "./game/game.js";
 import { readHeader } from "./header.js";
-import { inputFiles } from "./objective.js";
+import { inputFiles, objectiveOf } from "./objective.js";
 import { type Choice, race } from "./race.js";
 import { formatDuration } from "./report/format.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
@@ -23,7 +24,7 @@ import { sharedTime } from "./working-weights.js";
 
 /**
  * Compares methods that choose blocks: each searches the same text and may ask for the same number of masks, and the sets are scored on
- * the same unseen texts, with differences paired by window. Sets of `auto`, `greedy`, `beam` and `swap` are raced on the validation fold
+ * the same unseen texts, with differences paired by window, and on the same questions where some are given. Sets of `auto`, `greedy`, `beam` and `swap` are raced on the validation fold
  * first, as `pruneGguf` does; what that takes comes out of the budget. All methods share one ledger, so that a mask is measured once; the
  * costs that are given are what each would have needed alone. No model is written. A run that was stopped goes on where it was.
  * @param model path of a GGUF file (any shard of a split one)
@@ -35,28 +36,33 @@ import { sharedTime } from "./working-weights.js";
 export async function compareMethods(model: string, options: CompareOptions = {}): Promise<CompareResult> {
 	const started = Date.now();
 	const { blocks } = await readHeader(model, options);
-	const comparison = comparisonOf(blocks, options);
+	const planned = comparisonOf(blocks, options);
+	objectiveOf(options);
 	await checkEvalFiles(options);
+	const questions = await readCompareQuestions(options);
 	const { output } = options;
-	const inputs = [model, ...inputFiles(options), ...(options.eval ?? [])];
+	const inputs = [model, ...inputFiles(options), ...(options.eval ?? []), ...(options.evalQuestions ?? [])];
 	const target = { overwrite: options.overwrite ?? false, inputs };
 	if (output !== undefined) await checkTarget(output, target);
-	const session = await Session.open(model, options, { masks: plannedOf(comparison, blocks.blocks), weights: "auto" });
+	const session = await Session.open(model, options, { masks: plannedOf(planned, blocks.blocks), weights: "auto" });
 	try {
+		// Questions have as many tokens as they have: how many masks a budget of tokens holds is known only now.
+		const comparison = comparisonOf(blocks, options, session.tokens.search);
 		const texts = await evalTexts(session, options);
 		await announce(session, comparison, options);
 		const speed = new Speed();
 		const found: Found[] = [];
 		for (const method of comparison.methods) found.push(await find(session, method, comparison, speed, options));
 		await session.closeSearch();
-		const sizes = await score(session, comparison, found, texts, options);
-		const { search } = session.calibration.folds;
+		const sizes = await score(session, comparison, found, { texts, questions }, options);
 		const result: CompareResult = {
 			model: summarize(session.model),
 			seed: session.seed,
-			budget: { masks: comparison.limit, tokens: comparison.limit * search.count * search.length },
-			search: textOf(session.calibration.source, search),
+			budget: { masks: comparison.limit, tokens: comparison.limit * session.tokens.search },
+			objective: session.objective,
+			search: searchedOf(session, questions),
 			texts: sizes.texts,
+			questions: sizes.questions,
 			methods: found.map(({ method, spent, notes }) => ({ method, cost: costOf(session, spent, found, speed), notes })),
 			sizes: sizes.rows,
 			seconds: (Date.now() - started) / 1000,
@@ -82,11 +88,11 @@ async function announce(session: Session, comparison: Comparison, options: Compa
 	await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
 	const masks = plannedOf(comparison, blocks);
 	const seconds = masks * (earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime);
-	const { search } = calibration.folds;
 	const { methods, counts, limit } = comparison;
+	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)(
 		"note",
-		`${basename(model.path)}: ${blocks} blocks, ${counts.join(", ")} removed by ${methods.length} methods of at most ${limit} masks of ${search.count * search.length} tokens (${calibration.source}); ${masks} masks at most in all, fewer where methods ask for the same${Number.isFinite(seconds) ? `, about ${formatDuration(seconds)}` : ""}`,
+		`${basename(model.path)}: ${blocks} blocks, ${counts.join(", ")} removed by ${methods.length} methods of at most ${limit} masks of ${session.tokens.search} tokens (${source}); ${masks} masks at most in all, fewer where methods ask for the same${Number.isFinite(seconds) ? `, about ${formatDuration(seconds)}` : ""}`,
 	);
 }
 
@@ -110,7 +116,7 @@ interface Found {
 }
 
 /** Masks that a race gets of a budget, at most: the full model, and of each size so many sets; no more than a quarter of all. */
-const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: RACED + 1, greedy: 2, beam: 2, swap: 2 };
+const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: RACED + 3, greedy: 2, beam: 2, swap: 2 };
 
 /** Runs one method within the budget, and its race. */
 async function find(session: Session, method: Method, comparison: Comparison, speed: Speed, options: CompareOptions): Promise<Found> {
@@ -201,7 +207,7 @@ async function score(
 	session: Session,
 	{ counts }: Comparison,
 	found: readonly Found[],
-	texts: readonly EvalText[],
+	{ texts, questions }: { readonly texts: readonly EvalText[]; readonly questions: QuestionFiles },
 	options: CompareOptions,
 ) {
 	const players = session.model.facts.blocks;
@@ -210,11 +216,12 @@ async function score(
 	const losses: ReadonlyMap<string, Float64Array>[] = [];
 	const shares: Measurement["sources"][] = [];
 	for (const { name, windows } of texts) {
-		const game = windows === session.calibration.folds.report ? session.games.report : await session.gameOn(windows);
+		const game = windows === session.calibration.folds.report ? session.texts.report : await session.gameOn(windows);
 		const measured = await game.measure(masks, { phase: `scoring on ${name}`, signal: options.signal });
 		shares.push(measured[0]!.sources);
 		losses.push(new Map(measured.map((measurement) => [measurement.coalition.key, measurement.losses])));
 	}
+	const answered = await answerQuestions(session, questions, masks, options);
 	const of = (set: Coalition) => losses.map((text) => text.get(set.key)!);
 	const full = of(Coalition.full(players));
 	const rows = counts.map((removed) => {
@@ -223,12 +230,22 @@ async function score(
 			if (!choice) return { method, removed: null, losses: [] };
 			return { method, removed: choice.removed, proposedBy: choice.method, losses: of(Coalition.ofRemoved(players, choice.removed)) };
 		});
-		return { removed, ...compareRows(scored, full, shares) };
+		const { best, rows } = compareRows(scored, full, shares);
+		const accuracy = answered.rowsOf(found.map(({ sets }) => sets.get(removed)?.removed));
+		return { removed, best, rows: rows.map((row, i) => ({ ...row, accuracy: accuracy[i]! })) };
 	});
 	return {
 		rows,
+		questions: answered.questions,
 		texts: texts.map(({ name, windows }, i) => ({ ...textOf(name, windows), loss: finite(meanAndError(full[i]!, shares[i]).mean) })),
 	};
+}
+
+/** What the methods searched. */
+function searchedOf({ calibration, questions }: Session, { searched }: QuestionFiles): CompareResult["search"] {
+	if (!questions || !searched) return textOf(calibration.source, calibration.folds.search);
+	const { sha256, questions: all } = questions.search;
+	return { name: searched.name, count: all.length, sha256 };
 }
 
 function textOf(name: string, windows: TokenWindows): CompareText {
@@ -238,7 +255,6 @@ function textOf(name: string, windows: TokenWindows): CompareText {
 /** What the method would have needed alone. Where this run measured nothing, its masks count with the time of earlier runs. */
 function costOf(session: Session, spent: Spent, found: readonly Found[], speed: Speed): MethodCost {
 	const { masks, passes, executions, computing } = spent;
-	const { search } = session.calibration.folds;
 	const all = found.reduce(
 		(sum, other) => ({ masks: sum.masks + other.spent.masks, executions: sum.executions + other.spent.executions }),
 		{
@@ -249,7 +265,7 @@ function costOf(session: Session, spent: Spent, found: readonly Found[], speed: 
 	const earlier = ((session.secondsPerMask ?? 0) * all.masks) / all.executions;
 	return {
 		masks,
-		tokens: (masks + passes) * search.count * search.length,
+		tokens: masks * session.tokens.search + passes * session.calibration.folds.search.tokens.length,
 		blockExecutions: executions + passes * session.model.facts.blocks,
 		seconds: computing + executions * (speed.secondsPerExecution ?? earlier),
 	};

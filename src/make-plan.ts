@@ -44,6 +44,7 @@ export async function makePlan(
 		critical: reasonedBlocks(choices),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		alternatives: alternativesOf(choices, decided),
+		...(chosen.equivalent ? { equivalent: chosen.equivalent.map((set) => ({ ...set, removed: [...set.removed] })) } : {}),
 		versions: origin.versions,
 		backend: origin.backend,
 		machine: origin.machine,

@@ -78,7 +78,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 					},
 				}
 			: {}),
-		...(plan ? { removal: { removed: plan.removed, kept: plan.kept, method: plan.method } } : {}),
+		...(plan ? { removal: removalOf(plan) } : {}),
 		blocks: blocksOf({
 			blocks: model.blocks,
 			removed: plan?.removed ?? [],
@@ -102,6 +102,10 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		timings: Object.entries(timings).map(([phase, took]) => ({ phase, seconds: took })),
 		seconds,
 	});
+}
+
+function removalOf({ removed, kept, method, equivalent }: Plan): NonNullable<Report["removal"]> {
+	return { removed, kept, method, ...(equivalent ? { equivalent } : {}) };
 }
 
 function gateFigure({ standardError, ...figure }: PlanGateFigure): NonNullable<Report["gate"]>[number] {

@@ -7,13 +7,20 @@ import { logger } from "./log.js";
 import { methodOptions } from "./methods.js";
 import type { Session } from "./session.js";
 import { disagreementsOf, disagreementText } from "./source-rivals.js";
-import { differences, finite, meanAndError } from "./statistics.js";
+import { differences, finite, meanAndError, studentT95 } from "./statistics.js";
 
 /** A set that a method proposes. */
 export interface Choice {
 	readonly removed: readonly number[];
 	/** Who proposes it. */
 	readonly method: string;
+}
+
+/** A set that the validation fold cannot tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
+export interface Equivalent extends Choice {
+	/** Loss above the winner's, and its standard error. */
+	readonly above: number;
+	readonly standardError: number;
 }
 
 /** A set measured on the validation fold. */
@@ -25,6 +32,8 @@ export interface Finalist extends Choice {
 	readonly standardError: number | undefined;
 	/** Means of further figures, by name. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
+	/** Of a winner: the sets that are as good as far as the validation fold can tell, the best first. */
+	readonly equivalent?: readonly Equivalent[] | undefined;
 }
 
 /** The best set of each number of removed blocks, by the validation fold. */
@@ -64,6 +73,10 @@ export async function race(session: Session, choices: readonly Choice[], options
 		const best = winners.get(choice.removed.length);
 		if (!best || finalist.added < best.added) winners.set(choice.removed.length, finalist);
 	});
+	for (const [size, winner] of winners) {
+		const equivalent = equivalentTo(winner, choices, measured.slice(1));
+		if (equivalent.length > 0) winners.set(size, { ...winner, equivalent });
+	}
 	const [first] = choices;
 	for (const winner of winners.values()) {
 		if (winner.method === first?.method) continue;
@@ -75,6 +88,21 @@ export async function race(session: Session, choices: readonly Choice[], options
 	const disagreements = disagreementsIn(winners, choices, measured.slice(1));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	return { fullLoss: meanAndError(full, sources).mean, fullFigures: meansOf(measured[0]!), winners, finalists, disagreements };
+}
+
+/** Of the sets of the winner's size, each once. Without an interval (a source of one window) nothing is said. */
+function equivalentTo(winner: Choice, choices: readonly Choice[], measured: readonly Measurement[]): Equivalent[] {
+	const keyOf = ({ removed }: Choice) => removed.join();
+	const won = measured[choices.findIndex((choice) => keyOf(choice) === keyOf(winner))]!;
+	const windows = Math.min(...(won.sources?.map(({ count }) => count) ?? [won.losses.length]));
+	if (windows < 2) return [];
+	const found = new Map<string, Equivalent>();
+	for (const [i, choice] of choices.entries()) {
+		if (choice.removed.length !== winner.removed.length || keyOf(choice) === keyOf(winner) || found.has(keyOf(choice))) continue;
+		const { mean: above, standardError = 0 } = meanAndError(differences(measured[i]!.losses, won.losses), won.sources);
+		if (above <= studentT95(windows - 1) * standardError) found.set(keyOf(choice), { ...choice, above, standardError });
+	}
+	return [...found.values()].sort((a, b) => a.above - b.above);
 }
 
 function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
@@ -101,12 +129,13 @@ export function curveOf(decided: Race): CurvePoint[] {
 		...{ removed: [], loss: decided.fullLoss, added: 0, standardError: 0 },
 		...(decided.fullFigures ? { figures: decided.fullFigures } : {}),
 	};
-	const points = [...decided.winners.values()].map(({ removed, loss, added, standardError, figures }) => ({
+	const points = [...decided.winners.values()].map(({ removed, loss, added, standardError, figures, equivalent }) => ({
 		removed,
 		loss: finite(loss),
 		added: finite(added),
 		standardError: standardError === undefined ? undefined : finite(standardError),
 		...(figures ? { figures } : {}),
+		...(equivalent ? { equivalent } : {}),
 	}));
 	return [full, ...points.sort((a, b) => a.removed.length - b.removed.length)];
 }

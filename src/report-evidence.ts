@@ -93,8 +93,9 @@ function bySize<P extends { removed: number[] }>(points: P[]): P[] {
 export function interactionsOf(choices: Choices | undefined): Report["interactions"] {
 	const pairs = choices?.evidence?.interactions ?? [];
 	if (pairs.length === 0) return undefined;
-	return pairs.map(({ blocks: [a, b], value, standardError }) => ({
+	return pairs.map(({ blocks: [a, b], units, value, standardError }) => ({
 		...{ blocks: [a, b] as [number, number], value },
+		...(units ? { units: [[...units[0]], [...units[1]]] as [number[], number[]] } : {}),
 		...(standardError === undefined ? {} : { standardError }),
 	}));
 }

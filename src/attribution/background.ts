@@ -1,5 +1,51 @@
+import { disjointMovesOf } from "../game/moves.js";
+import type { LossFunction } from "../game/predictor.js";
 import type { Random } from "../game/random.js";
 import { binomial, subsets } from "../game/strata.js";
+
+/** Who plays: single blocks, and units of blocks that go together. @internal */
+export interface MoveSpace {
+	/** Blocks of each move, ascending; frozen ones are in none. */
+	readonly moves: readonly (readonly number[])[];
+	/** Moves that backgrounds lack: those without a block that is kept. */
+	readonly movable: readonly number[];
+}
+
+/**
+ * The moves of a game, and a check of `kmax` against those that may go. @internal
+ * @throws RangeError for kmax out of range, or units that share a block
+ */
+export function moveSpace(
+	players: number,
+	options: {
+		/** Most moves that will be removed. */
+		readonly kmax: number;
+		readonly keep?: Iterable<number> | undefined;
+		readonly frozen?: Iterable<number> | undefined;
+		readonly units?: readonly (readonly number[])[] | undefined;
+	},
+): MoveSpace {
+	const { kmax, units } = options;
+	const frozen = new Map([...(options.frozen ?? [])].map((block) => [block, "frozen"]));
+	const kept = new Set(options.keep);
+	const moves = disjointMovesOf({ players, frozen }, units);
+	const movable = [...moves.keys()].filter((move) => !(moves[move] as readonly number[]).some((block) => kept.has(block)));
+	if (!Number.isInteger(kmax) || kmax < 1 || kmax > movable.length)
+		throw new RangeError(`kmax must be an integer in 1..${movable.length}, got ${kmax}`);
+	return { moves, movable };
+}
+
+/** Change of the loss where a move is flipped; the set is left as it was. @internal */
+export function changeOf(loss: LossFunction, removed: Uint8Array, move: readonly number[]): number {
+	if (move.length === 1) return loss.flip(removed, move[0] as number);
+	let change = 0;
+	for (const block of move) {
+		change += loss.flip(removed, block);
+		removed[block] = 1 - (removed[block] as number);
+	}
+	for (const block of move) removed[block] = 1 - (removed[block] as number);
+	return change;
+}
 
 /** Sets of removed blocks of one size, and whether they are all that there are. @internal */
 export interface Backgrounds {

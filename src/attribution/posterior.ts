@@ -1,16 +1,18 @@
 import type { LossFunction, Posterior } from "../game/predictor.js";
 import { Random } from "../game/random.js";
-import type { Attribution } from "./attribution.js";
-import { type Backgrounds, drawBackgrounds, movableBlocks } from "./background.js";
+import { type Attribution, perBlock } from "./attribution.js";
+import { type Backgrounds, changeOf, drawBackgrounds, moveSpace, type MoveSpace } from "./background.js";
 
 export interface PosteriorOptions {
-	/** Most blocks that will be removed, 1..blocks that may go. */
+	/** Most blocks that will be removed (units, where blocks are tied), 1..those that may go. */
 	readonly kmax: number;
 	readonly seed: number | string;
 	/** Blocks that stay in every background: frozen and critical ones. @default none */
 	readonly keep?: Iterable<number>;
 	/** Blocks that are no players and get NaN. @default none */
 	readonly frozen?: Iterable<number>;
+	/** Blocks that go together and count as one player; those of a unit share its contribution. @default each block alone */
+	readonly units?: readonly (readonly number[])[] | undefined;
 	/** Backgrounds to average over, in equal shares of 0..kmax-1 removed blocks; sizes of few are listed whole. @default 600 */
 	readonly count?: number;
 	/** Games drawn from the posterior, for the intervals. @default 30 */
@@ -34,58 +36,63 @@ export interface PosteriorAttribution extends Attribution {
 export async function posteriorContributions(model: Posterior, options: PosteriorOptions): Promise<PosteriorAttribution> {
 	const { kmax, seed, count = 600, draws = 30 } = options;
 	const { players } = model;
-	const frozen = new Set(options.frozen);
-	const movable = movableBlocks(players, new Set([...frozen, ...(options.keep ?? [])]), kmax);
+	const space = moveSpace(players, options);
 	if (!Number.isInteger(draws) || draws < 0) throw new RangeError(`draws must be a non-negative integer, got ${draws}`);
 	const random = new Random(seed);
-	const backgrounds = drawBackgrounds(movable, kmax, count, random);
-	const mean = await averageMarginals(model, model.mean(), backgrounds, options);
+	const backgrounds = drawBackgrounds(space.movable, kmax, count, random);
+	const mean = await averageMarginals(model, model.mean(), backgrounds, space, options);
 	const drawn: Float64Array[] = [];
 	for (let d = 0; d < draws; d++) {
 		const game = model.draw(() => random.normal());
-		drawn.push((await averageMarginals(model, game, backgrounds, options)).means);
+		drawn.push((await averageMarginals(model, game, backgrounds, space, options)).means);
 	}
 	const standardErrors = mean.means.map((centre, i) => {
 		const spread = drawn.reduce((sum, values) => sum + ((values[i] as number) - centre) ** 2, 0) / Math.max(1, draws);
 		return Math.sqrt(spread + (mean.variances[i] as number));
 	});
-	for (const list of [mean.means, standardErrors, ...drawn]) for (const block of frozen) list[block] = Number.NaN;
+	const blocks = (perMove: Float64Array) => perBlock(players, space.moves, perMove);
 	return {
 		estimator: "posterior-window",
-		contributions: mean.means,
-		...(draws > 0 ? { standardErrors } : {}),
+		contributions: blocks(mean.means),
+		...(draws > 0 ? { standardErrors: blocks(standardErrors) } : {}),
 		scale: "value",
 		masks: backgrounds.reduce((sum, { sets }) => sum + sets.length, 0),
 		seed,
 		settings: { kmax, draws },
-		drawn,
+		drawn: drawn.map(blocks),
 	};
 }
 
-async function averageMarginals(model: Posterior, loss: LossFunction, backgrounds: readonly Backgrounds[], options: PosteriorOptions) {
-	const { players } = model;
-	const means = new Float64Array(players);
-	const variances = new Float64Array(players);
+/** One number a move. */
+async function averageMarginals(
+	model: Posterior,
+	loss: LossFunction,
+	backgrounds: readonly Backgrounds[],
+	{ moves }: MoveSpace,
+	options: PosteriorOptions,
+) {
+	const means = new Float64Array(moves.length);
+	const variances = new Float64Array(moves.length);
 	for (const { sets, listed } of backgrounds) {
-		const sums = new Float64Array(players);
-		const squares = new Float64Array(players);
-		const counts = new Float64Array(players);
+		const sums = new Float64Array(moves.length);
+		const squares = new Float64Array(moves.length);
+		const counts = new Float64Array(moves.length);
 		for (const set of sets) {
-			const removed = new Uint8Array(players);
-			for (const block of set) removed[block] = 1;
+			const removed = new Uint8Array(model.players);
+			for (const move of set) for (const block of moves[move] as readonly number[]) removed[block] = 1;
 			// All flips first: some losses find them together with the value.
-			const flips = Float64Array.from({ length: players }, (_, i) => loss.flip(removed, i));
+			const flips = Float64Array.from(moves, (move) => changeOf(loss, removed, move));
 			const here = loss.of(removed);
 			const value = model.toValue(here);
-			for (let i = 0; i < players; i++) {
-				if (removed[i] === 1) continue;
+			for (const [i, move] of moves.entries()) {
+				if (removed[move[0] as number] === 1) continue;
 				const marginal = value - model.toValue(here + (flips[i] as number));
 				sums[i]! += marginal;
 				squares[i]! += marginal * marginal;
 				counts[i]! += 1;
 			}
 		}
-		for (let i = 0; i < players; i++) {
+		for (let i = 0; i < moves.length; i++) {
 			const n = counts[i] as number;
 			const mean = n > 0 ? (sums[i] as number) / n : 0;
 			means[i]! += mean / backgrounds.length;

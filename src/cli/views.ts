@@ -115,15 +115,18 @@ export function rankText(result: RankResult, style: TextStyle): string {
 
 /** Methods side by side: a table a size, then what they cost. */
 export function compareText(result: CompareResult, style: TextStyle): string {
-	const { model, texts, sizes, methods, budget, search, seconds } = result;
+	const { model, texts, questions, sizes, methods, budget, search, seconds } = result;
 	const names = texts.map(({ name }) => name);
+	const answers = questions.length > 0 ? "Of questions the share that is answered rightly; * as many, by the exact McNemar test.\n" : "";
+	const searched = "count" in search ? `${formatInteger(search.count)} questions` : `${search.windows} x ${search.length} tokens`;
 	const parts = [
-		`${model.name}: nats per token that removing blocks adds, ± standard error.\n* cannot be told from the best of its table.\n`,
+		`${model.name}: nats per token that removing blocks adds, ± standard error.\n* cannot be told from the best of its table.\n${answers}`,
 		...sizes.map(
-			({ removed, rows }) => `${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, style)}`,
+			({ removed, rows }) =>
+				`${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, questions, style)}`,
 		),
-		`What each method would have needed alone, of at most ${formatInteger(budget.masks)} masks of ${search.windows} x ${search.length} tokens:\n${compareCosts(methods, style)}`,
-		compareTexts(texts, style),
+		`What each method would have needed alone, of at most ${formatInteger(budget.masks)} masks of ${searched}:\n${compareCosts(methods, style)}`,
+		compareTexts(texts, questions, style),
 		`Time: ${formatDuration(seconds)}\n`,
 	];
 	return parts.join("\n");

@@ -1,12 +1,14 @@
 import type { Game } from "./game.js";
 
+type Board = Pick<Game, "players" | "frozen">;
+
 /**
  * The smallest removals a search can make: single blocks, or blocks that a rule of the model ties together.
  * Blocks in no unit move alone; a unit that holds a frozen block is no move.
  * @param units sets of blocks that go together; for a search they may overlap
  * @throws RangeError for an empty unit or a block the game lacks
  */
-export function movesOf(game: Game, units: readonly (readonly number[])[] = []): number[][] {
+export function movesOf(game: Board, units: readonly (readonly number[])[] = []): number[][] {
 	const tied = new Set<number>();
 	const moves: number[][] = [];
 	for (const unit of units) {
@@ -25,7 +27,7 @@ export function movesOf(game: Game, units: readonly (readonly number[])[] = []):
 }
 
 /** As {@link movesOf}, for estimators, whose players must not overlap. @throws RangeError where two units share a block */
-export function disjointMovesOf(game: Game, units?: readonly (readonly number[])[]): number[][] {
+export function disjointMovesOf(game: Board, units?: readonly (readonly number[])[]): number[][] {
 	const moves = movesOf(game, units);
 	const owner = new Map<number, number[]>();
 	for (const move of moves) {
@@ -38,4 +40,24 @@ export function disjointMovesOf(game: Game, units?: readonly (readonly number[])
 		}
 	}
 	return moves;
+}
+
+/** Units that share blocks made one, so that an estimator can take them. */
+export function joinedUnits(units: readonly (readonly number[])[]): number[][] {
+	let joined: number[][] = [];
+	for (const unit of units) {
+		const touched = joined.filter((other) => other.some((block) => unit.includes(block)));
+		joined = [...joined.filter((other) => !touched.includes(other)), [...new Set([...touched.flat(), ...unit])].sort((a, b) => a - b)];
+	}
+	return joined;
+}
+
+/** How many of the moves fit into `kmax` blocks at most, the smallest first. */
+export function mostMoves(moves: readonly (readonly number[])[], kmax: number): number {
+	let [count, blocks] = [0, 0];
+	for (const length of moves.map((move) => move.length).sort((a, b) => a - b)) {
+		blocks += length;
+		if (blocks <= kmax) count++;
+	}
+	return count;
 }

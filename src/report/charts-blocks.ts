@@ -177,7 +177,9 @@ export function interactionsFigure(pairs: readonly ReportInteraction[], { remova
 	const sorted = [...pairs].sort((a, b) => b.value - a.value);
 	const half = mostRows / 2;
 	const shown = sorted.length <= mostRows ? sorted : [...sorted.slice(0, half), ...sorted.slice(-half)];
-	const describe = ({ blocks: [a, b], value }: ReportInteraction) => `${a} and ${b} (${formatSigned(value, 3)})`;
+	const nameOf = ({ blocks: [a, b], units }: ReportInteraction) =>
+		units ? `${formatBlocks(units[0])} and ${formatBlocks(units[1])}` : `${a} and ${b}`;
+	const describe = (pair: ReportInteraction) => `${nameOf(pair)} (${formatSigned(pair.value, 3)})`;
 	const chart: Chart = {
 		id: "interactions",
 		title: "Which blocks stand in for which",
@@ -207,13 +209,17 @@ export function interactionsFigure(pairs: readonly ReportInteraction[], { remova
 		},
 	};
 	const values = pairs.map(({ value }) => value);
-	const rows = shown.map(({ blocks: [a, b], value, standardError }) => [
-		`${a} and ${b}`,
-		formatSigned(value, 4),
-		standardError === undefined ? "" : `± ${standardError.toFixed(4)}`,
-		gone.has(a) && gone.has(b) ? "both removed" : gone.has(a) ? `${a} removed` : gone.has(b) ? `${b} removed` : "",
-	]);
-	const never = others(involved, model.blocks);
+	const rows = shown.map((pair) => {
+		const { blocks, value, standardError } = pair;
+		const [a, b] = blocks;
+		return [
+			nameOf(pair),
+			formatSigned(value, 4),
+			standardError === undefined ? "" : `± ${standardError.toFixed(4)}`,
+			gone.has(a) && gone.has(b) ? "both removed" : gone.has(a) ? `${a} removed` : gone.has(b) ? `${b} removed` : "",
+		];
+	});
+	const never = others([...involved, ...pairs.flatMap(({ units }) => (units ?? []).flat())], model.blocks);
 	const left = never.length > 0 ? ` Left out, since they always stay: ${formatBlocks(never)}.` : "";
 	return figure(
 		chart,

@@ -17,6 +17,29 @@ export interface CompareRowText {
 	readonly mean: Difference;
 	/** Whether it cannot be told from the best one. */
 	readonly withinBest: boolean;
+	/** One a file of questions, null for no set. */
+	readonly accuracy: readonly (AccuracyText | null)[];
+}
+
+interface Share {
+	/** 0..1 */
+	readonly value: number;
+	readonly standardError?: number | undefined;
+}
+
+interface AccuracyText {
+	readonly accuracy: Share;
+	readonly normalizedAccuracy: Share;
+	readonly withinBest: boolean;
+}
+
+/** A file of questions, with the answers of the full model. */
+export interface QuestionsText {
+	readonly name: string;
+	readonly count: number;
+	readonly normalization: "characters" | "tokens";
+	readonly accuracy: Share;
+	readonly normalizedAccuracy: Share;
 }
 
 /** What a method asked for. */
@@ -28,25 +51,46 @@ export interface CompareCostText {
 /** Longest title of a text. */
 const titleWidth = 13;
 
-/** Methods of one size. The texts lose their errors, then go, where the terminal is too narrow; at last the blocks are cut. */
-export function compareTable(rows: readonly CompareRowText[], texts: readonly string[], style: TextStyle = {}): string {
+/**
+ * Methods of one size. Texts and questions lose their errors, then the texts go, where the terminal is too narrow; at last the blocks are
+ * cut.
+ */
+export function compareTable(
+	rows: readonly CompareRowText[],
+	texts: readonly string[],
+	questions: readonly QuestionsText[],
+	style: TextStyle = {},
+): string {
 	const { width = 80 } = style;
-	const shown = texts.length > 1 ? texts : [];
+	const shown = { texts: texts.length > 1 ? texts : [], questions };
 	const full = tableOf(rows, shown, true, style);
 	if (widest(full) <= width) return full;
 	const plain = tableOf(rows, shown, false, style);
 	if (widest(plain) <= width) return plain;
-	const least = tableOf(rows, [], true, style);
+	const few = { texts: [], questions };
+	const least = tableOf(rows, few, false, style);
 	const excess = widest(least) - width;
-	return excess <= 0 ? least : tableOf(rows, [], true, style, Math.max(8, longestBlocks(rows) - excess));
+	return excess <= 0 ? least : tableOf(rows, few, false, style, Math.max(8, longestBlocks(rows) - excess));
 }
 
-function tableOf(rows: readonly CompareRowText[], texts: readonly string[], errors: boolean, style: TextStyle, blocksWidth = Infinity) {
+/** Columns that come and go with the width. */
+interface Shown {
+	readonly texts: readonly string[];
+	readonly questions: readonly QuestionsText[];
+}
+
+function tableOf(
+	rows: readonly CompareRowText[],
+	{ texts, questions }: Shown,
+	errors: boolean,
+	style: TextStyle,
+	blocksWidth = Number.POSITIVE_INFINITY,
+) {
 	const columns: Column[] = [
 		{ title: "" },
 		{ title: "method" },
 		{ title: texts.length > 0 ? "mean added" : "added", align: "right" },
-		...texts.map((name) => ({ title: cut(name, titleWidth), align: "right" as const })),
+		...[...texts, ...questions.map(({ name }) => name)].map((name) => ({ title: cut(name, titleWidth), align: "right" as const })),
 		{ title: "blocks (from 0)" },
 	];
 	const cells = rows.map((row) => {
@@ -56,10 +100,27 @@ function tableOf(rows: readonly CompareRowText[], texts: readonly string[], erro
 			row.method,
 			found ? formatDifference(row.mean.mean, row.mean.standardError) : "",
 			...texts.map((_, i) => (found ? formatDifference(row.added[i]!.mean, errors ? row.added[i]!.standardError : undefined) : "")),
+			...questions.map((file, i) => accuracyCell(row.accuracy[i], file, errors)),
 			cut(blocksText(row), blocksWidth),
 		];
 	});
 	return formatTable(columns, cells, style);
+}
+
+/** The share that the file's format is judged by. */
+function shareOf(of: Pick<AccuracyText, "accuracy" | "normalizedAccuracy">, { normalization }: QuestionsText): Share {
+	return normalization === "tokens" ? of.normalizedAccuracy : of.accuracy;
+}
+
+/** Marked, or a blank in the mark's place so that the figures stand below each other. */
+function accuracyCell(row: AccuracyText | null | undefined, file: QuestionsText, errors: boolean): string {
+	if (!row) return "";
+	const { value, standardError } = shareOf(row, file);
+	return `${shareText({ value, standardError: errors ? standardError : undefined })}${row.withinBest ? "*" : " "}`;
+}
+
+function shareText({ value, standardError }: Share): string {
+	return `${(100 * value).toFixed(1)}${standardError === undefined ? "" : ` ± ${(100 * standardError).toFixed(1)}`} %`;
 }
 
 function blocksText({ removed, method, proposedBy }: CompareRowText): string {
@@ -86,14 +147,16 @@ export function compareCosts(methods: readonly CompareCostText[], style: TextSty
 	return formatTable(columns, cells, style);
 }
 
-/** Texts that were scored, with the loss of the full model. */
+/** Texts and questions that were scored, with the loss and the accuracy of the full model. */
 export function compareTexts(
 	texts: readonly { readonly name: string; readonly windows: number; readonly length: number; readonly loss: number | null }[],
+	questions: readonly QuestionsText[],
 	style: TextStyle = {},
 ): string {
-	const columns = [{ title: "text" }, { title: "windows", align: "right" }, { title: "full model", align: "right" }] as const;
+	const columns = [{ title: "scored on" }, { title: "windows", align: "right" }, { title: "full model", align: "right" }] as const;
 	const cells = texts.map(({ name, windows, length, loss }) => [cut(name, 50), `${windows} x ${length}`, formatLoss(loss)]);
-	return formatTable(columns, cells, style);
+	const asked = questions.map((file) => [cut(file.name, 50), `${formatInteger(file.count)} questions`, shareText(shareOf(file, file))]);
+	return formatTable(columns, [...cells, ...asked], style);
 }
 
 const widest = (text: string) => Math.max(...text.split("\n").map(textWidth));

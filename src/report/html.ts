@@ -16,7 +16,7 @@ import { collapseSection, gateSection, samplesSection, speedSection } from "./ht
 import { reproduceSection, timingsSection } from "./html-origin.js";
 import { styleSheet } from "./html-style.js";
 import type { Report } from "./report-data.js";
-import { quantisedText } from "./summary.js";
+import { equivalentText, quantisedText } from "./summary.js";
 import { Html, html, table } from "./tags.js";
 
 /** A part of the page that a reader can go to. */
@@ -161,6 +161,7 @@ function blocksBody(report: Report): Html {
 	const reasons = blocks.list.filter(({ reason }) => reason !== undefined);
 	const known = blocks.list.some(({ contribution }) => contribution !== undefined);
 	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong> of 0 to ${report.model.blocks - 1}, proposed by ${removal.method}. Numbers are those of the source's tensor names.</p>`}
+${equivalentText(report) && html`<p>${equivalentText(report)}</p>`}
 ${blockStrip(report)}
 ${known ? contributionsFigure(report) : html`<p>The method says nothing of single blocks.</p>`}
 ${reasons.length > 0 && html`<ul>${reasons.map(({ block, reason }) => html`<li>Block ${block}: ${reason}</li>`)}</ul>`}`;
@@ -183,7 +184,7 @@ const detailTitles: Readonly<Record<string, string>> = {
 	stratumMeanR2: "R2 of the mean of each size (baseline)",
 	stratumMeanSpearman: "Spearman of the mean of each size (baseline)",
 	coverage90: "share of measurements that 90 % intervals held",
-	spearmanOfDecisions: "Spearman on exchanges in the best sets",
+	spearmanOfDecisions: "Spearman on sets near the best ones",
 };
 
 function surrogateBody({
@@ -210,7 +211,7 @@ function surrogateBody({
 			? ""
 			: trusted
 				? " Its proposals were measured."
-				: " It ranked the exchanges too badly: its proposals were not used, exact exchanges were measured instead.";
+				: " It ranked sets near the best ones too badly: its proposals were not used, exact exchanges were measured instead.";
 	return html`<p>${name}, fitted on ${formatInteger(trainMasks)} masks and judged on ${formatInteger(heldOutMasks)} that it did not see when it guessed them.${use}</p>
 ${table("Surrogate on unseen masks", [{ title: "figure" }, { title: "value", figures: true }], rows)}
 ${forecasts?.length ? forecastsFigure(forecasts) : ""}`;

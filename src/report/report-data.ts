@@ -116,7 +116,8 @@ const curve = v.strictObject({
 
 const interactions = v.array(
 	v.strictObject({
-		blocks: v.strictTuple([natural, natural]),
+		blocks: says(v.strictTuple([natural, natural]), "Of blocks that go together the first."),
+		units: v.optional(says(v.strictTuple([blockList, blockList]), "All blocks of both, where one of them goes with others.")),
 		value: says(
 			number,
 			"What losing both costs beyond the two alone, in log(1 + added nats): above 0 they stand in for one another, below 0 they need each other.",
@@ -190,7 +191,17 @@ export const reportSchema = v.strictObject({
 	),
 	removal: v.optional(
 		says(
-			v.strictObject({ removed: blockList, kept: positive, method: says(text, "Who proposed the set.") }),
+			v.strictObject({
+				removed: blockList,
+				kept: positive,
+				method: says(text, "Who proposed the set."),
+				equivalent: v.optional(
+					says(
+						v.array(v.strictObject({ removed: blockList, method: text, above: number, standardError: number })),
+						"Sets that the validation fold cannot tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats.",
+					),
+				),
+			}),
 			"Missing where nothing said how much to remove.",
 		),
 	),

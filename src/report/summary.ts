@@ -1,5 +1,5 @@
 import { type FigureText, figureText, percentChange } from "./figures.js";
-import { formatDifference, formatSignificant } from "./format.js";
+import { formatBlocks, formatDifference, formatSignificant } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
 import type { Report, ReportSpeed } from "./report-data.js";
 import { healText } from "./heal.js";
@@ -44,8 +44,21 @@ function furtherTexts(report: Report, width: number, style: TextStyle): [name: s
 	if (alternatives) texts.push(["quantising instead", wrapped(alternatives.verdict, width)]);
 	if (quantised) texts.push(["quantising", wrapped(quantised, width)]);
 	if (heal) texts.push(["healing", wrapped(healText(heal), width)]);
+	const equivalent = equivalentText(report, 3);
+	if (equivalent) texts.push(["equivalent sets", wrapped(equivalent, width)]);
 	if (met.length > 0) texts.push(["limits that are met", met.map((figure) => paint("green", gateLine(figure), style)).join("\n")]);
 	return texts;
+}
+
+/** Sets that are as good as the chosen one as far as the validation text can tell; undefined where there are none. @param most sets that are named */
+export function equivalentText({ removal }: Report, most = Number.POSITIVE_INFINITY): string | undefined {
+	const sets = removal?.equivalent ?? [];
+	if (sets.length === 0) return undefined;
+	const named = sets
+		.slice(0, most)
+		.map(({ removed, method, above, standardError }) => `${formatBlocks(removed)} (${method}, ${formatDifference(above, standardError)})`);
+	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
+	return `The validation text cannot tell this set from ${named.join("; ")}${more}.`;
 }
 
 /** Of texts those that so many lines hold, and a line that names the others. */

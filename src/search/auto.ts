@@ -58,7 +58,9 @@ export interface AutoEvidence {
 	/** Keys of random sets over all sizes. */
 	readonly explored: ReadonlySet<string>;
 	/** Keys of random exchanges in the best sets. */
-	readonly decisions: ReadonlySet<string>;
+	readonly exchanges: ReadonlySet<string>;
+	/** Keys of the sets that greedy's steps compared, of two blocks and more: each one block beyond the best set so far. */
+	readonly steps: ReadonlySet<string>;
 }
 
 /** What was expected of a set before it was measured. */
@@ -80,6 +82,8 @@ export interface AutoSearchResult extends SearchResult {
 	/** The surrogate's forecasts of the sets that it proposed. */
 	readonly forecasts: readonly Forecast[];
 	readonly equivalent: ReadonlyMap<number, readonly EquivalentSet[]>;
+	/** The set that greedy's steps led to, of each size that they reached. */
+	readonly greedy: ReadonlyMap<number, Pick<Choice, "removed" | "addedLoss">>;
 	/** Whether the surrogate was trusted; undefined where it was not asked for. */
 	readonly trusted: boolean | undefined;
 }
@@ -108,7 +112,9 @@ class AutoRun {
 	readonly #random: Random;
 	readonly #counts: readonly number[];
 	readonly #explored = new Set<string>();
-	readonly #decisions = new Set<string>();
+	readonly #exchanges = new Set<string>();
+	readonly #steps = new Set<string>();
+	readonly #path = new Map<number, Pick<Choice, "removed" | "addedLoss">>();
 	readonly #forecasts: Forecast[] = [];
 	#model: SearchModel | undefined;
 	#trusted: boolean | undefined;
@@ -140,9 +146,10 @@ class AutoRun {
 			...this.search.result(),
 			ended,
 			model: this.#model,
-			evidence: { samples, explored: this.#explored, decisions: this.#decisions },
+			evidence: this.#evidence(samples),
 			forecasts: this.#forecasts,
 			equivalent: equivalentSets(this.search.meter.measurements()),
+			greedy: this.#path,
 			trusted: this.#trusted,
 		};
 	}
@@ -163,6 +170,10 @@ class AutoRun {
 		this.#o.onBatch?.({ phase, measured: this.search.measured, byCount: this.search.chosen() });
 		await this.#o.pause?.();
 		return gained;
+	}
+
+	#evidence(samples: readonly Sample[]): AutoEvidence {
+		return { samples, explored: this.#explored, exchanges: this.#exchanges, steps: this.#steps };
 	}
 
 	#over(): "budget" | "stop" | undefined {
@@ -204,6 +215,7 @@ class AutoRun {
 			const open = search.candidatesOrFree(removed).sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
 			const tried = open.slice(0, Math.min(width, this.#room()));
 			if (tried.length === 0) return undefined;
+			for (const { coalition } of tried) if (coalition.players - coalition.size > 1) this.#steps.add(coalition.key);
 			await this.report(
 				"greedy",
 				tried.map(({ coalition }) => coalition),
@@ -217,6 +229,7 @@ class AutoRun {
 			}
 			removed = (tried[best] as { coalition: Coalition }).coalition.removed();
 			here = added[best] as number;
+			this.#path.set(removed.length, { removed, addedLoss: here });
 		}
 		return undefined;
 	}
@@ -240,7 +253,7 @@ class AutoRun {
 		for (const set of [...uniform, ...tilted]) this.#explored.add(set.key);
 		const over = await this.#measureAll("exploring", this.#random.shuffle([...uniform, ...tilted]));
 		if (over) return over;
-		return this.#measureAll("exploring", this.#decisionSets(count - uniform.length - tilted.length, keep));
+		return this.#measureAll("exploring", this.#exchangeSets(count - uniform.length - tilted.length, keep));
 	}
 
 	#uniformSets(count: number): Coalition[] {
@@ -257,7 +270,7 @@ class AutoRun {
 		return new Set(this.search.meter.measurements().map(({ coalition }) => coalition.key));
 	}
 
-	#decisionSets(count: number, keep: readonly number[]): Coalition[] {
+	#exchangeSets(count: number, keep: readonly number[]): Coalition[] {
 		const { search } = this;
 		const sets = new Map<string, Coalition>();
 		const sizes = this.#random.shuffle(this.#counts.filter((size) => search.choice(size)));
@@ -272,15 +285,14 @@ class AutoRun {
 			for (const set of swapDesign(search.game, removed, { count: room, random: this.#random, exclude, keep, ...units }))
 				sets.set(set.key, set);
 		}
-		for (const key of sets.keys()) this.#decisions.add(key);
+		for (const key of sets.keys()) this.#exchanges.add(key);
 		return [...sets.values()];
 	}
 
 	async #rounds(): Promise<AutoSearchResult["ended"]> {
 		const { search } = this;
 		const { patience = 3 } = this.#o;
-		const evidence = { samples: await search.meter.samples(), explored: this.#explored, decisions: this.#decisions };
-		this.#trusted = this.#o.trust ? await this.#o.trust(evidence) : true;
+		this.#trusted = this.#o.trust ? await this.#o.trust(this.#evidence(await search.meter.samples())) : true;
 		const proposer = new Proposer(search, this.#counts, this.#random, this.#o.pause);
 		let idle = 0;
 		for (let round = 0; ; round++) {

@@ -128,6 +128,16 @@ const curvePoint = v.strictObject({
 	validationStandardError: v.optional(loss),
 });
 
+/** A set that the validation fold cannot tell from the chosen one. */
+const equivalent = v.strictObject({
+	removed: blockList,
+	/** Who proposed it. */
+	method: text,
+	/** Loss above that of the chosen set, in the objective's nats, and its standard error, paired by window. */
+	above: finite,
+	standardError: finite,
+});
+
 const folds = ["search", "validation", "report"] as const;
 const perFold = <Schema extends v.GenericSchema>(schema: Schema) =>
 	v.strictObject({ search: v.optional(schema), validation: v.optional(schema), report: v.optional(schema) });
@@ -177,6 +187,8 @@ export const planSchema = v.pipe(
 		frozen: v.array(reasoned),
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
+		/** Sets of the chosen size that are as good as far as the validation fold can tell: 0 is in the 95 % interval of the difference. */
+		equivalent: v.optional(v.array(equivalent)),
 		gate: v.optional(gateSchema),
 		heal: v.optional(healSchema),
 		quantized: v.optional(quantizedSchema),
@@ -204,6 +216,7 @@ type Shape = {
 	readonly removed: readonly number[];
 	readonly kept: number;
 	readonly alternatives: readonly { readonly k: number; readonly removed: readonly number[] }[];
+	readonly equivalent?: readonly { readonly removed: readonly number[] }[] | undefined;
 	readonly contributions?: readonly { readonly block: number }[] | undefined;
 	readonly critical: readonly { readonly block: number }[];
 	readonly frozen: readonly { readonly block: number }[];
@@ -220,6 +233,11 @@ function* contradictions(plan: Shape): Generator<string> {
 		const place = `alternatives[${index}]`;
 		yield* blockListFaults(`${place}.removed`, point.removed, blocks);
 		if (point.k !== point.removed.length) yield `${place}.k: ${point.k}, but ${point.removed.length} blocks are named`;
+	}
+	for (const [index, set] of (plan.equivalent ?? []).entries()) {
+		yield* blockListFaults(`equivalent[${index}].removed`, set.removed, blocks);
+		if (set.removed.length !== plan.removed.length)
+			yield `equivalent[${index}].removed: ${set.removed.length} blocks, but ${plan.removed.length} are removed`;
 	}
 	for (const name of ["contributions", "critical", "frozen"] as const) {
 		for (const [index, { block }] of (plan[name] ?? []).entries()) yield* rangeFault(`${name}[${index}].block`, block, blocks);

@@ -61,6 +61,9 @@ export function judge(predictor: Predictor, heldOut: readonly Sample[], options:
 	return judgementOf(masks, guess(predictor, masks, options));
 }
 
+/** Masks below which {@link crossJudge} says nothing. */
+export const FEWEST_JUDGED = 10;
+
 export interface CrossJudgeOptions {
 	readonly seed: number | string;
 	/** Parts; each is held out once while the surrogate is fitted to all else. @default 5 */
@@ -73,7 +76,7 @@ export interface CrossJudgeOptions {
  * Judges a way of learning where masks are too dear to hold any out for good: every judged mask is held out once, in parts that hold the
  * same share of every size, and the surrogate is fitted anew to all other samples.
  * @param judged keys of the masks to judge on, which should be drawn at random; the others are always trained on
- * @returns undefined where fewer than ten masks can be judged
+ * @returns undefined where fewer than {@link FEWEST_JUDGED} masks can be judged
  */
 export async function crossJudge<P extends Predictor>(
 	samples: readonly Sample[],
@@ -85,7 +88,7 @@ export async function crossJudge<P extends Predictor>(
 	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()];
 	const random = new Random(seed);
 	const order = random.shuffle(distinct.filter((sample) => judged.has(sample.coalition.key)));
-	if (order.length < 10) return undefined;
+	if (order.length < FEWEST_JUDGED) return undefined;
 	order.sort((a, b) => a.coalition.size - b.coalition.size);
 	const guesses: Guesses[] = [];
 	const masks: Sample[] = [];

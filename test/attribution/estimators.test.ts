@@ -17,6 +17,7 @@ import { Coalition } from "../../src/game/coalition.js";
 import { windowDesign } from "../../src/game/designs.js";
 import { FunctionGame } from "../../src/game/function-game.js";
 import { type Game, meanLoss } from "../../src/game/game.js";
+import type { Posterior } from "../../src/game/predictor.js";
 import { Random } from "../../src/game/random.js";
 import { type Sample, toSamples } from "../../src/game/sample.js";
 import { subsets } from "../../src/game/strata.js";
@@ -261,8 +262,80 @@ describe("contributions from a posterior", () => {
 		expect(kept[0]!.standardError).toBeUndefined();
 	});
 
+	test("tied blocks play as one: contributions, pairs and the cut", async () => {
+		const own = [0.05, 0.12, 0.02, 0.02, 0.2, 0.04, 0.03, 0.6];
+		const units = [
+			[2, 3],
+			[5, 6],
+		];
+		const loss = (set: Coalition) => {
+			const gone = (i: number) => Number(!set.has(i));
+			return sum(own.map((value, i) => value * gone(i))) + 0.3 * gone(1) * gone(2);
+		};
+		const broken: string[] = [];
+		const game = new FunctionGame({ players: 8, loss, allows: (set) => set.has(2) === set.has(3) && set.has(5) === set.has(6) });
+		const of = (removed: Uint8Array) => {
+			const set = Coalition.ofRemoved(
+				8,
+				[...removed.keys()].filter((i) => removed[i] === 1),
+			);
+			if (!game.allows(set)) broken.push(set.key);
+			return loss(set);
+		};
+		const model: Posterior = {
+			players: 8,
+			predict: () => new Float64Array(),
+			draw: () => model.mean(),
+			mean: () => ({
+				of,
+				// Units are flipped block by block: what stands between is no set that is asked about.
+				flip: (removed, block) => {
+					const flipped = removed.slice();
+					flipped[block] = 1 - removed[block]!;
+					const value = (flags: Uint8Array) =>
+						loss(
+							Coalition.ofRemoved(
+								8,
+								[...flags.keys()].filter((i) => flags[i] === 1),
+							),
+						);
+					return value(flipped) - value(removed);
+				},
+			}),
+			toValue: (added) => Math.exp(-added),
+		};
+		const frozen = [7];
+		const options = { kmax: 3, seed: 1, units, frozen };
+		const result = await posteriorContributions(model, { ...options, count: 1000, draws: 2 });
+		const board = new FunctionGame({ players: 8, frozen: new Map([[7, "stays"]]), loss, allows: (set) => game.allows(set) });
+		const exact = (await exactWindowSemivalue(board, { kmax: 3, units })).contributions;
+		for (const [i, phi] of exact.entries()) {
+			if (i === 7) expect([phi, result.contributions[i]]).toEqual([Number.NaN, Number.NaN]);
+			else expect(result.contributions[i]).toBeCloseTo(phi, 9);
+		}
+		expect(result.contributions[2]).toBe(result.contributions[3]);
+		expect(broken).toEqual([]);
+
+		const pairs = await pairInteractions(model, { ...options, count: 200, draws: 0 });
+		// Five players: 0, 1, 2-3, 4, 5-6.
+		expect(pairs).toHaveLength(10);
+		expect(pairs[0]).toMatchObject({ blocks: [1, 2], units: [[1], [2, 3]], value: expect.closeTo(0.3, 9) });
+		expect(pairs.find(({ blocks }) => blocks.join() === "0,1")!.units).toBeUndefined();
+
+		// One block: only 0, 1 and 4 can go alone. Two: both of the cheaper unit.
+		const low = (k: number) => cutVerdicts(result, k, { units }).flatMap(({ block, verdict }) => (verdict === "low" ? [block] : []));
+		expect(low(1)).toEqual([0]);
+		expect(low(2)).toEqual([5, 6]);
+		expect(low(3)).toEqual([0, 5, 6]);
+	});
+
 	test("options out of range", async () => {
 		const model = await fitMixedGp(await measured(fixtureGame(), 1));
+		const overlapping = [
+			[1, 2],
+			[2, 3],
+		];
+		await expect(posteriorContributions(model, { kmax: 2, seed: 1, units: overlapping })).rejects.toThrow(/without common blocks/);
 		for (const kmax of [0, 12, 1.5]) {
 			await expect(posteriorContributions(model, { kmax, seed: 1, keep: [0] })).rejects.toThrow(/1\.\.11/);
 		}

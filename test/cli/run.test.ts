@@ -186,7 +186,7 @@ describe("arguments", () => {
 		expect(await one("rank 123 --masks 5")).toEqual({ name: "rankBlocks", args: ["123", { ...everything, masks: 5 }] });
 		expect(
 			await one(
-				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --output c.json",
+				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --eval-questions q.jsonl r.jsonl --objective accuracy --questions s.jsonl --limit 9 --output c.json",
 			),
 		).toEqual({
 			name: "compareMethods",
@@ -199,6 +199,10 @@ describe("arguments", () => {
 					maxTokens: 9000,
 					eval: ["a.txt", "b.txt"],
 					evalWindows: 8,
+					evalQuestions: ["q.jsonl", "r.jsonl"],
+					objective: "accuracy",
+					questions: "s.jsonl",
+					limit: 9,
 					output: "c.json",
 				},
 			],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { generations } from "../../src/choose-search.js";
 import { BudgetSpent, CountedGame, Speed } from "../../src/compare-cost.js";
+import { accuracyRows } from "../../src/compare-questions.js";
 import { compareRows } from "../../src/compare-scores.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Ledger } from "../../src/storage/ledger.js";
@@ -74,6 +75,37 @@ describe("rows", () => {
 		const weighed = compareRows([set("auto", [1], of(2, 2, 4, 4))], [of(1, 1, 1, 1)], shares).rows[0]!;
 		expect(weighed.mean.mean).toBeCloseTo(0.75 * 1 + 0.25 * 3, 12);
 		expect(weighed.added[0]!.mean).toBeCloseTo(1.5, 12);
+	});
+});
+
+describe("answers to questions", () => {
+	const answers = (right: string, normalized = right) => ({
+		right: [...right].map((flag) => flag === "1"),
+		normalizedRight: [...normalized].map((flag) => flag === "1"),
+		goldLosses: Float64Array.from([...right], (flag) => (flag === "1" ? 0.5 : 1.5)),
+	});
+
+	it("give both accuracies, the change from the full model, and who cannot be told from the best", () => {
+		const full = answers("1111111100");
+		const [best, near, far, none] = accuracyRows(
+			[answers("1111111000"), answers("1111110100"), answers("0000000000"), undefined],
+			full,
+			false,
+		);
+		expect(none).toBeNull();
+		expect(best).toMatchObject({ accuracy: { value: 0.7, correct: 7 }, difference: { value: -0.1, gained: 0, lost: 1 }, withinBest: true });
+		expect(best!.goldLoss).toBeCloseTo(0.8, 12);
+		// One gained, one lost: no test tells them apart. Seven lost of seven that changed: p = 2 / 128.
+		expect(near).toMatchObject({ accuracy: { correct: 7 }, withinBest: true });
+		expect(far).toMatchObject({ difference: { value: -0.8, lost: 8 }, withinBest: false });
+	});
+
+	it("are judged by the accuracy of the file's format", () => {
+		const sets = [answers("1111111111", "0000000000"), answers("0000000000", "1111111111")];
+		const full = answers("1111111111");
+		const judged = (normalized: boolean) => accuracyRows(sets, full, normalized).map((row) => row!.withinBest);
+		expect(judged(false)).toEqual([true, false]);
+		expect(judged(true)).toEqual([false, true]);
 	});
 });
 

@@ -1,12 +1,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { CompareOptions, LogEvent } from "../../src/api.js";
 import { compareMethods } from "../../src/compare.js";
-import { CalibrationError, InvalidOptionError, OutputExistsError } from "../../src/errors.js";
+import { CalibrationError, InvalidOptionError, InvalidQuestionsError, OutputExistsError } from "../../src/errors.js";
+import { evaluateQuestions } from "../../src/evaluation/multiple-choice.js";
 import { methods } from "../../src/methods.js";
+import { Model } from "../../src/runtime/model.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small as smallFolds } from "../helpers/home.js";
+import { madeUpQuestions, writeQuestions } from "../helpers/questions.js";
 
 const { folder, fresh } = ownHomes();
 const small = { ...smallFolds, workingWeights: "own", masks: 60, removeBlocks: [2, 4] } satisfies CompareOptions;
@@ -18,6 +21,13 @@ function text(name: string, sentence: string): string {
 }
 const storm = () => text("storm.txt", "It was a dark and stormy night, and the rain fell in torrents upon the roofs of the town.");
 const whale = () => text("whale.txt", "The captain stood at the rail and looked for the white whale, and said nothing to any man.");
+
+const questions = () => join(folder, "questions.jsonl");
+beforeAll(async () => {
+	const model = await Model.load(fixturePath, { threads: 2 });
+	writeQuestions(questions(), madeUpQuestions(model, 28, 3));
+	await model.dispose();
+});
 
 describe("compareMethods", () => {
 	it("compares every method there is at equal budgets", async () => {
@@ -84,9 +94,47 @@ describe("compareMethods", () => {
 		expect(again.sizes).toEqual(after.sizes);
 	});
 
-	it("refuses another objective than the loss of text", async () => {
-		for (const option of [{ objective: "kl" }, { questions: "q.jsonl" }, { limit: 9 }])
-			await expect(compareMethods(fixturePath, { ...small, ...option } as never)).rejects.toThrow(/is not read, leave it out/);
+	it("scores accuracy beside the losses, as evaluate does", async () => {
+		const result = await compareMethods(fixturePath, { ...small, methods: ["greedy", "first"], evalQuestions: [questions()] });
+		expect(result).toMatchObject({ objective: "nll", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
+		const { rows } = result.sizes[0]!;
+		for (const { removed, accuracy, added } of rows) {
+			expect(added[0]!.mean).toBeGreaterThan(0);
+			const { against, ...alone } = await evaluateQuestions(fixturePath, { questions: questions(), remove: [...removed!], threads: 2 });
+			expect(accuracy[0]).toMatchObject({
+				...{ accuracy: alone.accuracy, normalizedAccuracy: alone.normalizedAccuracy },
+				...{ difference: against!.difference, normalizedDifference: against!.normalizedDifference },
+			});
+			expect(accuracy[0]!.goldLoss).toBeCloseTo(alone.goldLoss, 4);
+			expect(result.questions[0]!.accuracy).toEqual(against!.accuracy);
+		}
+		expect(rows.some(({ accuracy }) => accuracy[0]!.withinBest)).toBe(true);
+	});
+
+	it("searches by questions, and scores text and the questions that no search has seen", async () => {
+		const options = { ...small, methods: ["greedy", "leave-one-out"], objective: "accuracy", questions: questions() } as const;
+		const result = await compareMethods(fixturePath, options);
+		expect(result).toMatchObject({
+			objective: "accuracy",
+			search: { name: "questions.jsonl", count: 8 },
+			questions: [{ name: "report fold of questions.jsonl", count: 12 }],
+			texts: [{ windows: 5 }],
+		});
+		const perMask = result.budget.tokens / result.budget.masks;
+		expect(perMask).not.toBe(3 * 32);
+		for (const { cost } of result.methods) expect(cost.tokens).toBe(cost.masks * perMask);
+		expect(result.sizes.flatMap(({ rows }) => rows.map(({ accuracy }) => accuracy.length))).toEqual([1, 1, 1, 1]);
+		// The full model's loss of the text, not of the questions.
+		expect(result.texts[0]!.loss).toBeGreaterThan(2);
+		await expect(compareMethods(fixturePath, { ...options, evalQuestions: [questions()] })).rejects.toThrow(/is searched by/);
+	});
+
+	it("searches by the divergence, and scores the loss", async () => {
+		const of = (objective: "kl" | "nll") => compareMethods(fixturePath, { ...small, methods: ["last"], objective });
+		const [kl, nll] = [await of("kl"), await of("nll")];
+		expect(kl.objective).toBe("kl");
+		expect(kl.texts).toEqual(nll.texts);
+		expect(kl.sizes).toEqual(nll.sizes);
 	});
 
 	it("scores on the texts that are given, and writes the result", async () => {
@@ -160,6 +208,8 @@ describe("compareMethods", () => {
 		[{ maxTokens: 96 * 5, windows: 3, windowLength: 32, methods: ["greedy"] }, /greedy needs at least 17 masks .* may spend 5/],
 		[{ masks: 0 }, /masks must be/],
 		[{ evalWindows: 5 }, /cut the texts of eval/],
+		[{ objective: "accuracy" }, /needs questions/],
+		[{ questions: "q.jsonl" }, /belongs to --objective accuracy/],
 	])("%j is a mistake", async (options, message) => {
 		const run = compareMethods(fixturePath, { ...options });
 		await expect(run).rejects.toThrow(InvalidOptionError);
@@ -172,5 +222,8 @@ describe("compareMethods", () => {
 		await expect(compareMethods(fixturePath, { ...small, eval: [path, path] })).rejects.toThrow(/named twice/);
 		await expect(compareMethods(fixturePath, { ...small, eval: [path], evalWindowLength: 4096 })).rejects.toThrow(/context of 256/);
 		await expect(compareMethods(fixturePath, { ...small, eval: [path], evalWindows: 500 })).rejects.toThrow(CalibrationError);
+		const asked = [questions(), questions()];
+		await expect(compareMethods(fixturePath, { ...small, evalQuestions: asked })).rejects.toThrow(/named twice/);
+		await expect(compareMethods(fixturePath, { ...small, evalQuestions: [path] })).rejects.toThrow(InvalidQuestionsError);
 	});
 });

@@ -9,6 +9,7 @@ const row = (method: string, removed: number[] | null, added: number[], withinBe
 	added: added.map((mean) => difference(mean)),
 	mean: difference(added.reduce((sum, x) => sum + x, 0) / added.length),
 	withinBest,
+	accuracy: [],
 });
 const scattered = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18];
 const rows = (texts: number) => [
@@ -16,11 +17,20 @@ const rows = (texts: number) => [
 	row("block-influence", scattered, Array(texts).fill(2.207)),
 	row("contiguous", null, []),
 ];
+const share = (value: number, standardError?: number) => ({ value, standardError });
+const arc = {
+	...{ name: "arc.jsonl", count: 1200, normalization: "characters" as const },
+	...{ accuracy: share(0.45, 0.0144), normalizedAccuracy: share(0.4) },
+};
+const swag = {
+	...{ name: "swag.txt", count: 40, normalization: "tokens" as const },
+	...{ accuracy: share(0.3), normalizedAccuracy: share(0.625, 0.0766) },
+};
 const widths = (text: string) => Math.max(...text.split("\n").map(textWidth));
 
 describe("compareTable", () => {
 	it("shows methods with what they add, the blocks, and which cannot be told from the best", () => {
-		const table = compareTable(rows(1), ["a.txt"], { width: 100 });
+		const table = compareTable(rows(1), ["a.txt"], [], { width: 100 });
 		expect(table).toMatch(/method +added +blocks/);
 		expect(table).toMatch(/^\* {2}auto +\+1\.617 ± 0\.031 {2}3-5, 12-18$/m);
 		expect(table).toMatch(/^ +block-influence +\+2\.207 ± 0\.031 {2}0, 2, 4, 6, 8, 10, 12, 14, 16, 18$/m);
@@ -29,15 +39,32 @@ describe("compareTable", () => {
 
 	it.each([1, 2, 3, 4, 8])("fits 100 and 80 columns with %i texts", (texts) => {
 		const names = Array.from({ length: texts }, (_, i) => `a rather long name of text ${i}.txt`);
-		for (const width of [100, 80]) expect(widths(compareTable(rows(texts), names, { width }))).toBeLessThanOrEqual(width);
+		for (const width of [100, 80]) expect(widths(compareTable(rows(texts), names, [], { width }))).toBeLessThanOrEqual(width);
 	});
 
 	it("drops the errors of the texts first, then the texts", () => {
 		const names = ["a.txt", "b.txt", "c.txt"];
-		expect(compareTable(rows(3), names, { width: 140 })).toMatch(/a\.txt +b\.txt +c\.txt/);
-		expect(compareTable(rows(3), names, { width: 140 })).toMatch(/(\+1\.617 ± 0\.031 +){4}/);
-		expect(compareTable(rows(3), names, { width: 100 })).toMatch(/\+1\.617 ± 0\.031 +(\+1\.617 +){3}3-5/);
-		expect(compareTable(rows(8), Array(8).fill("t.txt"), { width: 80 })).not.toContain("t.txt");
+		expect(compareTable(rows(3), names, [], { width: 140 })).toMatch(/a\.txt +b\.txt +c\.txt/);
+		expect(compareTable(rows(3), names, [], { width: 140 })).toMatch(/(\+1\.617 ± 0\.031 +){4}/);
+		expect(compareTable(rows(3), names, [], { width: 100 })).toMatch(/\+1\.617 ± 0\.031 +(\+1\.617 +){3}3-5/);
+		expect(compareTable(rows(8), Array(8).fill("t.txt"), [], { width: 80 })).not.toContain("t.txt");
+	});
+
+	it("shows each file of questions by the accuracy of its format, marked where it cannot be told from the highest", () => {
+		const accuracy = (plain: number, normalized: number, withinBest: boolean) => ({
+			...{ accuracy: share(plain, 0.02), normalizedAccuracy: share(normalized, 0.02), withinBest },
+		});
+		const answered = [
+			{ ...row("auto", [3], [1.5], true), accuracy: [accuracy(0.4, 0.9, true), accuracy(0.9, 0.6, false)] },
+			{ ...row("last", null, []), accuracy: [null, null] },
+		];
+		const table = compareTable(answered, ["a.txt"], [arc, swag], { width: 100 });
+		expect(table).toMatch(/method +added +arc\.jsonl +swag\.txt +blocks/);
+		expect(table).toMatch(/auto +\+1\.500 ± 0\.031 +40\.0 ± 2\.0 %\* +60\.0 ± 2\.0 % +3$/m);
+		expect(table).toMatch(/last +no set$/m);
+		const narrow = compareTable(answered, ["a.txt"], [arc, swag], { width: 64 });
+		expect(narrow).toMatch(/auto +\+1\.500 ± 0\.031 +40\.0 %\* +60\.0 % +3$/m);
+		expect(widths(narrow)).toBeLessThanOrEqual(64);
 	});
 
 	it("names who proposed the set of a race, and what broke down", () => {
@@ -47,6 +74,7 @@ describe("compareTable", () => {
 				{ ...row("random", [2], [1]), mean: difference(null, null), proposedBy: "random" },
 			],
 			["a"],
+			[],
 			{ width: 100 },
 		);
 		expect(table).toContain("1 (leave-one-out)");
@@ -57,5 +85,6 @@ describe("compareTable", () => {
 it("compareCosts and compareTexts give counts in full", () => {
 	const cost = { masks: 1234, tokens: 1_579_520, blockExecutions: 20_000, seconds: 75 };
 	expect(compareCosts([{ method: "auto", cost }])).toMatch(/auto +1,234 +1\.6 M +20,000 +1 min 15 s/);
-	expect(compareTexts([{ name: "a.txt", windows: 24, length: 256, loss: 3.5 }])).toMatch(/a\.txt +24 x 256 +3\.500/);
+	expect(compareTexts([{ name: "a.txt", windows: 24, length: 256, loss: 3.5 }], [arc])).toMatch(/a\.txt +24 x 256 +3\.500/);
+	expect(compareTexts([], [arc, swag])).toMatch(/arc\.jsonl +1,200 questions +45\.0 ± 1\.4 %\nswag\.txt +40 questions +62\.5 ± 7\.7 %/);
 });

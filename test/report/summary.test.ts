@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { reportHtml } from "../../src/report/html.js";
 import { speedText, summaryText, wrapped } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
 
@@ -55,6 +56,18 @@ describe("the terminal summary", () => {
 		expect(text).not.toContain("surrogate");
 		const { sources, ...quality } = usual.quality!;
 		expect(summaryText({ ...usual, quality })).toMatch(/^surrogate: mixed-gp, 512 masks; R2 0\.93/m);
+	});
+
+	it("names sets that are as good, three at most", () => {
+		const { gate, collapse, alternatives, speed, heal, ...usual } = report;
+		const one = { removed: [4, 5, 6, 14, 16, 17], method: "greedy", above: 0.004, standardError: 0.006 };
+		const text = (count: number) =>
+			summaryText({ ...usual, removal: { ...report.removal!, equivalent: Array(count).fill(one) } }, { width: 400 });
+		expect(text(1)).toContain("\nThe validation text cannot tell this set from 4-6, 14, 16-17 (greedy, +0.004 ± 0.006).\n");
+		expect(text(5)).toMatch(/(4-6.*){3}; and 2 more\.\n/);
+		expect(text(0)).not.toContain("cannot tell");
+		const page = reportHtml({ ...report, removal: { ...report.removal!, equivalent: [one] } });
+		expect(page).toContain("cannot tell this set from 4-6, 14, 16-17 (greedy, +0.004 ± 0.006).");
 	});
 
 	it("does without measurements", () => {

@@ -135,7 +135,13 @@ describe("dead masks, frozen and tied blocks", () => {
 				return inner.measure(sets, options);
 			},
 		};
-		const { found, contributions, verdicts } = await auto(game, { kmax: 5, budget: 90, seed: 1, units: [[7, 8]], patience: 0 });
+		const { found, contributions, verdicts, interactions } = await auto(game, {
+			kmax: 5,
+			budget: 90,
+			seed: 1,
+			units: [[7, 8]],
+			patience: 0,
+		});
 		expect([...found.byCount.keys()]).toEqual([1, 2, 3, 4, 5]);
 		for (const set of seen) {
 			expect(inner.allows(set)).toBe(true);
@@ -143,6 +149,11 @@ describe("dead masks, frozen and tied blocks", () => {
 		}
 		expect(contributions!.contributions[0]).toBeNaN();
 		expect(verdicts.get(2)!.map(({ block }) => block)).not.toContain(5);
+		expect(contributions!.contributions[7]).toBe(contributions!.contributions[8]);
+		const chances = new Map(verdicts.get(3)!.map(({ block, chance }) => [block, chance]));
+		expect(chances.get(7)).toBe(chances.get(8));
+		expect(interactions.filter(({ blocks }) => blocks.includes(8))).toEqual([]);
+		expect(interactions.filter(({ units }) => units?.some((unit) => unit.join() === "7,8"))).toHaveLength(8);
 		expect(found.byCount.get(2)!.removed).toEqual([3, 10]);
 	});
 
@@ -176,7 +187,11 @@ describe("dead masks, frozen and tied blocks", () => {
 		for (const [count, { addedLoss }] of greedy.byCount) expect(result.byCount.get(count)!.addedLoss).toBeLessThanOrEqual(addedLoss);
 	});
 
-	test("noise without structure is distrusted", async () => {
+	test.each([
+		["a budget of 260", 260, 5],
+		["the usual budget", 100, 4],
+		["the quick one", 40, 3],
+	])("noise without structure is distrusted at %s", async (_, budget, kmax) => {
 		const random = new Random(4);
 		const noise = new Map<string, number>();
 		const game = new FunctionGame({
@@ -186,8 +201,24 @@ describe("dead masks, frozen and tied blocks", () => {
 				return set.size === 12 ? 1 : 1.2 + 0.3 * noise.get(set.key)!;
 			},
 		});
-		const { surrogate } = await auto(game, { kmax: 5, budget: 260, seed: 1 });
-		expect(surrogate!.trusted).toBe(false);
+		const { surrogate, found } = await auto(game, { kmax, budget, seed: 1, counts: [kmax] });
+		expect(surrogate).toMatchObject({ trusted: false, decisions: { masks: expect.toSatisfy((masks: number) => masks >= 10) } });
+		expect(found.measured).toBeLessThanOrEqual(budget);
+	});
+
+	test("at the usual budget it is judged on sets that were measured in any case, small models too", async () => {
+		for (const [blocks, kmax] of [
+			[12, 4],
+			[10, 2],
+		] as const) {
+			const { surrogate, found } = await auto(quadraticGame(blocks, 3), { kmax, budget: 100, seed: 1, counts: [kmax] });
+			const { exchanges, steps, explored, samples } = found.evidence;
+			expect(exchanges.size).toBeLessThan(10);
+			const known = new Set(samples.map(({ coalition }) => coalition.key));
+			for (const key of [...exchanges, ...steps, ...explored]) expect(known.has(key)).toBe(true);
+			expect(surrogate!.decisions!.masks).toBeGreaterThanOrEqual(10);
+			expect(surrogate!.trusted).toBe(true);
+		}
 	});
 });
 

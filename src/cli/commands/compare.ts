@@ -14,7 +14,7 @@ import {
 } from "../options.js";
 import { compareText } from "../views.js";
 
-const { seed, calibration, windows } = measureOptions;
+const { seed, calibration, windows, objective, questions, limit } = measureOptions;
 
 const builder = (cli: Argv<GlobalArguments>) =>
 	cli
@@ -39,6 +39,9 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"max-tokens": valueOption("The same in tokens; the smaller one holds", groups.method, integerOption("max-tokens", { min: 1 })),
 			seed,
 			calibration,
+			objective,
+			questions,
+			limit,
 			windows,
 			"window-length": measureOptions["window-length"],
 			eval: {
@@ -55,6 +58,14 @@ const builder = (cli: Argv<GlobalArguments>) =>
 				groups.text,
 				integerOption("eval-window-length", { min: 8 }),
 			),
+			"eval-questions": {
+				describe: "Multiple-choice questions to score the sets on too, which no method sees; of --questions the report fold is scored",
+				group: groups.text,
+				type: "array",
+				string: true,
+				requiresArg: true,
+				coerce: filesOption("eval-questions"),
+			},
 			...machineOptions,
 			"working-weights": measureOptions["working-weights"],
 			"allow-unknown-architecture": measureOptions["allow-unknown-architecture"],
@@ -65,6 +76,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.example("$0 compare model.gguf", "The usual methods at three sizes, scored on text that none has seen")
 		.example("$0 compare model.gguf --methods auto,greedy,random --remove-blocks 3,6", "Three methods, two sizes")
 		.example("$0 compare model.gguf --eval a.txt b.txt --masks 300 --output compare.json", "Scored on your own texts")
+		.example("$0 compare model.gguf --eval-questions arc.jsonl piqa.jsonl", "Scored on questions too")
 		.epilogue(methodsText());
 
 /** Methods side by side; no model is written. */
@@ -81,7 +93,9 @@ export function compareCommand(context: CliContext) {
 						args;
 					const { threads, gpuLayers, workingWeights, allowUnknownArchitecture, output, overwrite } = args;
 					const what = { methods: args.methods, removeBlocks, removeFraction, masks, maxTokens, seed: args.seed };
-					const text = { calibration, windows, windowLength, eval: args.eval, evalWindows, evalWindowLength };
+					const { objective, questions, limit, evalQuestions } = args;
+					const by = { objective, questions, limit, evalQuestions };
+					const text = { calibration, windows, windowLength, eval: args.eval, evalWindows, evalWindowLength, ...by };
 					const machine = { threads, gpuLayers, workingWeights, allowUnknownArchitecture };
 					const result = await api.compareMethods(args.model, {
 						...what,

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { nearRivals } from "../../src/auto-rivals.js";
+import { Coalition } from "../../src/game/coalition.js";
+import { FunctionGame } from "../../src/game/function-game.js";
+import { curveOf, race } from "../../src/race.js";
+import type { AutoSearchResult } from "../../src/search/auto.js";
+import type { Session } from "../../src/session.js";
+
+/** A session whose validation fold has these losses, one a window. */
+function racing(losses: Readonly<Record<string, readonly number[]>>): Session {
+	const validation = {
+		players: 6,
+		measure: async (sets: readonly Coalition[]) =>
+			sets.map((coalition) => ({ coalition, losses: Float64Array.from(losses[coalition.removed().join()]!) })),
+	};
+	return { games: { validation }, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
+}
+const set = (method: string, ...removed: number[]) => ({ method, removed });
+
+describe("a race", () => {
+	const losses = {
+		"": [2, 3, 2, 3],
+		"1,2": [2.5, 3.5, 2.5, 3.5],
+		// Worse by 0.05 in the mean, better in every other window: 1.7 standard errors.
+		"1,3": [2.6, 3.5, 2.6, 3.5],
+		// Worse by 0.02 in every window: surely.
+		"2,3": [2.52, 3.52, 2.52, 3.52],
+		"4": [2.1, 3.1, 2.1, 3.1],
+	};
+
+	it("reports the sets that the paired interval cannot tell from the winner, each once", async () => {
+		const choices = [set("auto", 1, 2), set("auto", 4), set("greedy", 1, 3), set("leave-one-out", 2, 3), set("contiguous", 1, 3)];
+		const decided = await race(racing(losses), choices, {});
+		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 2], equivalent: [{ method: "greedy", removed: [1, 3] }] });
+		const { above, standardError } = decided.winners.get(2)!.equivalent![0]!;
+		expect(above).toBeCloseTo(0.05, 12);
+		expect(standardError).toBeCloseTo(0.05 / Math.sqrt(3), 12);
+		expect(decided.winners.get(1)!.equivalent).toBeUndefined();
+		expect(curveOf(decided).map(({ equivalent }) => equivalent?.length)).toEqual([undefined, undefined, 1]);
+	});
+
+	it("says nothing of it where there is one window, and takes a tie for a tie", async () => {
+		const one = { "": [2], "1,2": [2.5], "1,3": [2.5], "4": [2.2] };
+		expect((await race(racing(one), [set("auto", 1, 2), set("greedy", 1, 3)], {})).winners.get(2)!.equivalent).toBeUndefined();
+		const tied = { "": [2, 3], "1,2": [2.5, 3.5], "1,3": [2.5, 3.5] };
+		const { winners } = await race(racing(tied), [set("auto", 1, 2), set("greedy", 1, 3)], {});
+		expect(winners.get(2)).toMatchObject({ method: "auto", equivalent: [{ above: 0, standardError: 0 }] });
+	});
+});
+
+describe("rivals of another kind", () => {
+	const game = new FunctionGame({ players: 8, frozen: new Map([[0, "first"]]), loss: () => 1, allows: (kept) => kept.has(7) });
+	/** @param runs losses of the runs that were measured; the surrogate expects 0.5 of every other. */
+	const found = (greedy: number, runs: Readonly<Record<string, number>>, expected = 0.5) =>
+		({
+			byCount: new Map([[2, { removed: [1, 3], addedLoss: 0.4, loss: 2.4 }]]),
+			greedy: new Map([[2, { removed: [2, 4], addedLoss: greedy }]]),
+			critical: [{ blocks: [3], frozen: true }],
+			evidence: {
+				samples: Object.entries(runs).map(([run, addedLoss]) => ({
+					coalition: Coalition.ofRemoved(8, run.split(",").map(Number)),
+					addedLoss,
+				})),
+			},
+			model: { predict: (sets: readonly Coalition[]) => Float64Array.from(sets, () => Math.exp(-expected)) },
+		}) as unknown as AutoSearchResult;
+
+	it("are raced where they come within a tenth of the best, or 0.02 nats", () => {
+		expect(nearRivals(game, found(0.43, { "4,5": 0.42 }), [2])).toEqual([
+			{ removed: [2, 4], method: "greedy" },
+			{ removed: [4, 5], method: "contiguous" },
+		]);
+		expect(nearRivals(game, found(0.45, { "4,5": 0.45 }), [2])).toEqual([]);
+	});
+
+	it("are no runs through critical or frozen blocks, or that the game refuses; unmeasured ones count by their forecast", () => {
+		expect(nearRivals(game, found(1, { "0,1": 0.1, "2,3": 0.1, "6,7": 0.1 }), [2])).toEqual([]);
+		expect(nearRivals(game, found(1, { "4,5": 0.9 }, 0.41), [2])).toEqual([{ removed: [1, 2], method: "contiguous" }]);
+	});
+
+	it("are not what the search took already, nor of sizes that it has not", () => {
+		const own = found(0.4, {});
+		const same = { ...own, greedy: new Map([[2, { removed: [1, 3], addedLoss: 0.4 }]]) } as AutoSearchResult;
+		expect(nearRivals(game, same, [1, 2])).toEqual([]);
+	});
+});
