@@ -35,6 +35,10 @@ export interface HealJob {
 	readonly sources?: Readonly<Partial<Record<"validation" | "report", readonly SourceShare[]>>> | undefined;
 	/** Losses of the whole model on the report windows, where they are known. */
 	readonly full?: Float64Array | undefined;
+	/** Text to fit to. @default the model's own samples */
+	readonly fit?: TokenWindows | undefined;
+	/** Keep the new matrices where they are not known to help, too: for studies. @default false */
+	readonly keep?: boolean | undefined;
 }
 
 /** New matrices, which stand in the model, and what a plan says of them. */
@@ -68,7 +72,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const started = Date.now();
 	const text = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
 	checkRoom(model, removed, text);
-	const fit = await healWindows(model, job.folder, text, options);
+	const fit = job.fit ?? (await healWindows(model, job.folder, text, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
 	const before = { validation: await losses(job.validation), report: await losses(job.report) };
@@ -78,7 +82,8 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const sources = job.sources ?? {};
 	const validation = comparisonOf(before.validation, after.validation, sources.validation);
 	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
-	if (!applied) await restore(model, tensors);
+	const kept = applied || job.keep === true;
+	if (!kept) await restore(model, tensors);
 	noteCuts(cuts, applied, validation.difference, options);
 	const section: PlanHeal = {
 		...{ applied, type, fit: { ...text, sha256: hashWindows(fit) } },
@@ -89,7 +94,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
 		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
 	};
-	return { tensors: applied ? tensors : [], section };
+	return { tensors: kept ? tensors : [], section };
 }
 
 /**
