@@ -6,6 +6,7 @@ import { Coalition } from "./game/coalition.js";
 import { Random } from "./game/random.js";
 import { checkHealedWeights } from "./deliver-healed.js";
 import { asksToHeal, checkHealing, healAgain, type Healing, healModel } from "./heal-model.js";
+import { checkRoomBefore } from "./heal-room.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { applyGated } from "./apply-gated.js";
@@ -113,6 +114,7 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	}
 	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
 	try {
+		if (asksToHeal(options) && !plan) checkRoomBefore(loaded, removed, options);
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
 		// Of the whole model, before any of its matrices changes.

@@ -1,17 +1,16 @@
 // Healing a pruned model: text, the maps, the proof that they help on text that none of them has seen.
 import type { HealOptions, JobOptions } from "./api.js";
-import { InvalidOptionError, InvalidPlanError, NotEnoughMemoryError } from "./errors.js";
+import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
-import { defaultHealTokens, healText, healWindows, type HealText } from "./heal-windows.js";
+import { checkRoom, healableCuts } from "./heal-room.js";
+import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { type HealedCut, healCuts, restore } from "./healing/heal.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import { lower, pairedDifference } from "./model-figures.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import { availableMemory, sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import { equationBytes } from "./runtime/states.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { finite, meanAndError } from "./statistics.js";
 import type { HealComparison, PlanHeal } from "./storage/plan-heal.js";
@@ -71,7 +70,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
 	const text = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
-	checkRoom(model, removed, text);
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: text.count * text.length, searched: true });
 	const fit = job.fit ?? (await healWindows(model, job.folder, text, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
@@ -108,7 +107,7 @@ export async function healAgain(
 ): Promise<Healing> {
 	if (!plan.applied) return { tensors: [], section: plan };
 	const { model, removed } = job;
-	checkRoom(model, removed, plan.fit);
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, searched: false });
 	const fit = await healWindows(model, job.folder, plan.fit, options);
 	if (hashWindows(fit) !== plan.fit.sha256) {
 		throw new InvalidPlanError(
@@ -133,31 +132,6 @@ function inputOf({ evaluator, removed }: Pick<HealJob, "evaluator" | "removed">,
 		mask: (set: readonly number[]) => Coalition.ofRemoved(evaluator.model.facts.blocks, set),
 		onProgress: (done: number, total: number) => options.onProgress?.({ phase: "healing the cuts", done, total, unit: "masks" }),
 	};
-}
-
-/** Bytes that the states of all cuts and the equations of one take. */
-export function healBytes(model: Model, removed: readonly number[], { count, length }: HealText): number {
-	const { width } = model.facts;
-	const cuts = removed.filter((block, i) => i === 0 || removed[i - 1] !== block - 1).length;
-	const widest = Math.max(
-		0,
-		...model.file.tensors.filter(({ dims }) => dims.length === 2 && dims[1] === width).map(({ dims }) => dims[0]!),
-	);
-	const inputs = model.file.tensors.some(({ name }) => /ffn_down\.weight$/.test(name)) ? feedForward(model) : widest;
-	return cuts * count * length * width * 4 + equationBytes(inputs, width) + 5 * 4 * inputs * width;
-}
-
-function feedForward(model: Model): number {
-	return Math.max(...model.file.tensors.filter(({ name }) => /ffn_down\.weight$/.test(name)).map(({ dims }) => dims[0]!));
-}
-
-function checkRoom(model: Model, removed: readonly number[], text: HealText): void {
-	const needed = healBytes(model, removed, text);
-	const available = availableMemory();
-	if (needed <= available) return;
-	throw new NotEnoughMemoryError(
-		`healing needs about ${sizeText(needed)} of memory beside the model and ${sizeText(available)} are free: give fewer --heal-tokens, or leave out --heal`,
-	);
 }
 
 async function lossesOf(evaluator: Evaluator, removed: readonly number[], windows: TokenWindows, { signal }: JobOptions) {
