@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
+import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
+import { bytesToDeliver } from "../../src/deliver.js";
 import { NotEnoughMemoryError } from "../../src/errors.js";
 import { findFrontier } from "../../src/frontier.js";
 import { GgufFile } from "../../src/gguf/index.js";
 import { checkRoom, checkRoomBefore, healBytes } from "../../src/heal-room.js";
+import { readHeader } from "../../src/header.js";
 import { pruneGguf } from "../../src/prune.js";
 import { availableMemory } from "../../src/runtime/memory.js";
 import { Model } from "../../src/runtime/model.js";
@@ -66,5 +69,26 @@ describe("memory of healing", () => {
 		checkRoomBefore(model, 6, { heal: true, healTokens: 2048, onLog });
 		expect(warnings).toHaveLength(1);
 		expect(() => checkRoomBefore(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);
+	});
+});
+
+describe("the disk", () => {
+	it("needs room for what healed matrices take more", async () => {
+		const header = await readHeader(fixturePath, {});
+		const rows = header.file.tensor("blk.2.ffn_down.weight")!;
+		const more = 2 * rows.dims[0]! * rows.dims[1]! - rows.source.size;
+		const heal = { heal: true, healType: "F16" } as const;
+		const extra = (set: number | number[], options: PruneOptions) => bytesToDeliver(header, set, options) - bytesToDeliver(header, set, {});
+		// Two cuts, each matrix padded.
+		expect(extra([3, 6, 7], heal) - 2 * more).toBeLessThanOrEqual(2 * header.file.alignment);
+		expect(extra([3, 6, 7], heal)).toBeGreaterThanOrEqual(2 * more);
+		expect(extra(3, heal)).toBeGreaterThanOrEqual(more);
+		expect(extra(3, heal)).toBeLessThan(2 * more);
+		expect(extra([3, 6, 7], { heal: true })).toBe(0);
+		// What is quantised was written healed before.
+		const quantized = { quantize: "Q4_0" } as const;
+		expect(bytesToDeliver(header, [3, 6, 7], { ...heal, ...quantized }) - bytesToDeliver(header, [3, 6, 7], quantized)).toBe(
+			extra([3, 6, 7], heal),
+		);
 	});
 });
