@@ -4,8 +4,10 @@ import { deal, ownSamples } from "./calibration/index.js";
 import { CalibrationError, InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import { Random } from "./game/random.js";
+import { bytesToDeliver } from "./deliver.js";
 import { checkHealedWeights } from "./deliver-healed.js";
 import { asksToHeal, checkHealing, healAgain, type Healing, healModel } from "./heal-model.js";
+import { checkRoomBefore } from "./heal-room.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { applyGated } from "./apply-gated.js";
@@ -23,7 +25,7 @@ import { checkTarget } from "./storage/atomic-file.js";
 import { type Plan, readPlan } from "./storage/plan.js";
 import { makeRunFolder } from "./storage/runs.js";
 import { writePruned } from "./write.js";
-import { bytesToQuantize, writeQuantized } from "./write-quantized.js";
+import { writeQuantized } from "./write-quantized.js";
 
 /** Windows that a file written without measuring is verified on. */
 const verification = { count: 4, length: 128 };
@@ -102,10 +104,9 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	checkProvable(model, blocks, removed);
 	const original = await originalOf(options, { path: model, file });
 	const limits = await readGate(options);
-	if (quantize !== undefined) {
-		const expectedBytes = bytesToQuantize(original ?? { file, blocks }, removed, quantize);
-		await checkTarget(output, { overwrite: options.overwrite ?? false, inputs, expectedBytes });
-	}
+	const planned = options.heal === false ? 0 : (plan?.heal?.addedBytes ?? 0);
+	const expectedBytes = planned + bytesToDeliver(original ?? { file, blocks }, removed, plan ? { quantize } : options);
+	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs, expectedBytes });
 	await notePartials(output, options);
 	if (limits) {
 		const made = await applyGated({ model, output, removed, plan, original, limits }, options);
@@ -113,6 +114,7 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	}
 	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
 	try {
+		if (asksToHeal(options) && !plan) checkRoomBefore(loaded, removed, options);
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
 		// Of the whole model, before any of its matrices changes.

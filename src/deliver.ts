@@ -1,5 +1,5 @@
 // What a run does with the set that it chose: the file, its plan, the report.
-import type { CurvePoint, PruneOptions, PruneResult, WrittenFile } from "./api.js";
+import type { CurvePoint, HealOptions, PruneOptions, PruneResult, QuantizeOutputOptions, WrittenFile } from "./api.js";
 import { quoted } from "./command.js";
 import { checkGate, checkHealed, type GateCheck } from "./check-gate.js";
 import { fileCheck } from "./check-written.js";
@@ -8,6 +8,7 @@ import { alternativesIfAsked, deliverQuantized } from "./deliver-quantized.js";
 import type { Gate } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, type Header } from "./header.js";
+import { bytesToHeal } from "./heal-bytes.js";
 import type { Healing } from "./heal-model.js";
 import { whileHealed } from "./healing/heal.js";
 import type { HealedTensor } from "./healing/tensors.js";
@@ -27,9 +28,14 @@ import { keptPlanPath } from "./storage/runs.js";
 import { type Expectation, writePruned } from "./write.js";
 import { bytesToQuantize } from "./write-quantized.js";
 
-/** Bytes that must be free to write the model without blocks, as {@link bytesToWrite} says, and quantised where that is asked for. */
-export function bytesToDeliver(header: Header, removed: number | readonly number[], { quantize }: PruneOptions): number {
-	return quantize === undefined ? bytesToWrite(header, removed) : bytesToQuantize(header, removed, quantize);
+/**
+ * Bytes that must be free to write the model without blocks, as {@link bytesToWrite} says, healed and quantised where that is asked
+ * for.
+ */
+export function bytesToDeliver(header: Header, removed: number | readonly number[], options: HealOptions & QuantizeOutputOptions): number {
+	const { quantize } = options;
+	const written = quantize === undefined ? bytesToWrite(header, removed) : bytesToQuantize(header, removed, quantize);
+	return written + bytesToHeal(header, removed, options);
 }
 
 /** Writes what was asked for: the model and its plan where there is an output, else the plan alone. */

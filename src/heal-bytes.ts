@@ -44,6 +44,20 @@ export function mostAdded(file: GgufFile, types: HealedTypes, blocks: number): n
 	return more.length === 0 ? 0 : Math.max(...more) + file.alignment;
 }
 
+/**
+ * Bytes that must be free beside those of the pruned file, which is written with its healed matrices before it is quantised: of a given
+ * set as many as healing may add, of a set that is not known yet those of one cut, which every set has.
+ */
+export function bytesToHeal(header: Header, removed: number | readonly number[], options: HealOptions): number {
+	const { file, blocks } = header;
+	const types = healedTypes(header, { heal: options.heal, healTokens: options.healTokens, healType: options.healType });
+	if (typeof removed === "number") return mostAdded(file, types, blocks.blocks);
+	return [...types(removed)].reduce((sum, [name, type]) => {
+		const { dims, source } = file.tensor(name)!;
+		return sum + tensorBytes(dims, type)! - source.size + file.alignment;
+	}, 0);
+}
+
 function grown(tensor: GgufTensor, wanted: HealType): { type: number; more: number } {
 	try {
 		const type = typeFor(tensor, wanted);

@@ -1,19 +1,18 @@
 // Healing a pruned model: text, the maps, the proof that they help on text that none of them has seen.
 import type { HealOptions, JobOptions } from "./api.js";
-import { InvalidOptionError, InvalidPlanError, NotEnoughMemoryError } from "./errors.js";
+import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
-import { defaultHealTokens, healText, healWindows, type HealText } from "./heal-windows.js";
 import { factorText, healFactors } from "./heal-factors.js";
+import { checkRoom, healableCuts } from "./heal-room.js";
+import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { applyFactors, withScaled } from "./healing/factors.js";
 import { type HealedCut, healCuts, restore } from "./healing/heal.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import { lower, pairedDifference } from "./model-figures.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import { availableMemory, sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import { equationBytes } from "./runtime/states.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { finite, meanAndError } from "./statistics.js";
 import type { HealComparison, PlanHeal } from "./storage/plan-heal.js";
@@ -37,6 +36,10 @@ export interface HealJob {
 	readonly sources?: Readonly<Partial<Record<"validation" | "report", readonly SourceShare[]>>> | undefined;
 	/** Losses of the whole model on the report windows, where they are known. */
 	readonly full?: Float64Array | undefined;
+	/** Text to fit to. @default the model's own samples */
+	readonly fit?: TokenWindows | undefined;
+	/** Keep the new matrices where they are not known to help, too: for studies. @default false */
+	readonly keep?: boolean | undefined;
 }
 
 /** New matrices, which stand in the model, and what a plan says of them. */
@@ -69,8 +72,8 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
 	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
-	checkRoom(model, removed, drawing);
-	const fit = await healWindows(model, job.folder, drawing, options);
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, searched: true });
+	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
 	const before = { validation: await losses(job.validation), report: await losses(job.report) };
@@ -83,7 +86,8 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const sources = job.sources ?? {};
 	const validation = comparisonOf(before.validation, after.validation, sources.validation);
 	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
-	if (!applied) await restore(model, tensors);
+	const kept = applied || job.keep === true;
+	if (!kept) await restore(model, tensors);
 	noteCuts(cuts, applied, validation.difference, options);
 	const section: PlanHeal = {
 		...{ applied, type, fit: { ...drawing, sha256: hashWindows(fit) } },
@@ -95,7 +99,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
 		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
 	};
-	return { tensors: applied ? tensors : [], section };
+	return { tensors: kept ? tensors : [], section };
 }
 
 /**
@@ -109,7 +113,7 @@ export async function healAgain(
 ): Promise<Healing> {
 	if (!plan.applied) return { tensors: [], section: plan };
 	const { model, removed } = job;
-	checkRoom(model, removed, plan.fit);
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, searched: false });
 	const fit = await healWindows(model, job.folder, plan.fit, options);
 	if (hashWindows(fit) !== plan.fit.sha256) {
 		throw new InvalidPlanError(
@@ -136,31 +140,6 @@ function inputOf({ evaluator, removed }: Pick<HealJob, "evaluator" | "removed">,
 		mask: (set: readonly number[]) => Coalition.ofRemoved(evaluator.model.facts.blocks, set),
 		onProgress: (done: number, total: number) => options.onProgress?.({ phase: "healing the cuts", done, total, unit: "masks" }),
 	};
-}
-
-/** Bytes that the states of all cuts and the equations of one take. */
-export function healBytes(model: Model, removed: readonly number[], { count, length }: HealText): number {
-	const { width } = model.facts;
-	const cuts = removed.filter((block, i) => i === 0 || removed[i - 1] !== block - 1).length;
-	const widest = Math.max(
-		0,
-		...model.file.tensors.filter(({ dims }) => dims.length === 2 && dims[1] === width).map(({ dims }) => dims[0]!),
-	);
-	const inputs = model.file.tensors.some(({ name }) => /ffn_down\.weight$/.test(name)) ? feedForward(model) : widest;
-	return cuts * count * length * width * 4 + equationBytes(inputs, width) + 5 * 4 * inputs * width;
-}
-
-function feedForward(model: Model): number {
-	return Math.max(...model.file.tensors.filter(({ name }) => /ffn_down\.weight$/.test(name)).map(({ dims }) => dims[0]!));
-}
-
-function checkRoom(model: Model, removed: readonly number[], text: HealText): void {
-	const needed = healBytes(model, removed, text);
-	const available = availableMemory();
-	if (needed <= available) return;
-	throw new NotEnoughMemoryError(
-		`healing needs about ${sizeText(needed)} of memory beside the model and ${sizeText(available)} are free: give fewer --heal-tokens, or leave out --heal`,
-	);
 }
 
 async function lossesOf(evaluator: Evaluator, removed: readonly number[], windows: TokenWindows, { signal }: JobOptions) {

@@ -1,6 +1,7 @@
 // Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
 import type { PruneOptions } from "./api.js";
 import { asksToHeal } from "./heal-model.js";
+import { checkRoom, healableCuts } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { Coalition } from "./game/coalition.js";
 import { cutsOf } from "./healing/cuts.js";
@@ -49,8 +50,9 @@ export async function whileRoughlyHealed<T>(
 	const { model, evaluator, folder, seed } = session;
 	const { ubatch, threads } = evaluator;
 	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
-	const windows = await healWindows(model, folder, text, options);
 	const sorted = [...removed].sort((a, b) => a - b);
+	checkRoom(model.file, { cuts: healableCuts(sorted), tokens: Math.min(raceTokens, text.count * text.length), searched: false });
+	const windows = await healWindows(model, folder, text, options);
 	const { tensors } = await healCuts(model, {
 		...{ removed: sorted, ubatch, threads, signal: options.signal, type: options.healType ?? "auto" },
 		mask: (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set),

@@ -10,6 +10,7 @@ import { Gate } from "./gate.js";
 import { readGate } from "./gate-request.js";
 import { Coalition } from "./game/coalition.js";
 import { asksToHeal } from "./heal-model.js";
+import { checkRoomBefore } from "./heal-room.js";
 import { raceHealed } from "./heal-race.js";
 import { checkCount, checkedRemoval, checkEverProvable, checkProvable, type Header, readHeader } from "./header.js";
 import { type Choice, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
@@ -79,6 +80,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	const compared = options.maxKl !== undefined;
 	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false, compared });
 	try {
+		if (asksToHeal(options)) checkRoomBefore(session.model, named ?? removable.kmax, options);
 		const gate = limits && Gate.open(session, limits, options);
 		const estimate = await announce(session, removable, options);
 		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);

@@ -2,16 +2,25 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { maskOf } from "./healing-methods.mjs";
+import { round } from "./healing-rows.mjs";
 import { load } from "./lib.mjs";
 
+const { removeBlocks } = await load("architectures/index.js");
 const { accuracyOf, answersOf, compareAnswers, rightOf } = await load("evaluation/accuracy.js");
 const { packQuestions, scoreChoices, tokenizeQuestions } = await load("evaluation/choices.js");
 const { readQuestions } = await load("evaluation/questions.js");
-const { referenceBytes } = await load("runtime/positions.js");
+const { writtenSize } = await load("gguf/index.js");
+const { withHealed } = await load("healing/tensors.js");
+const { packageVersion } = await load("runtime/paths.js");
+const { bytesOfReference } = await load("runtime/positions.js");
 const { firstWindows, makeWindows } = await load("runtime/windows.js");
 const { meanAndError } = await load("statistics.js");
 
-export const round = (value, digits = 6) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
+/** Bytes of the file that a set with these tensors makes. */
+export function bytesOf({ file }, sha256, removed, tensors) {
+	if (removed.length === 0) return file.size;
+	return writtenSize(withHealed(removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, {}), file, tensors));
+}
 
 /** The first windows of a text. Where the model wants a start token it takes the place of each window's first, as llama-perplexity does. */
 export async function windowsOf(model, path, count, length) {
@@ -31,7 +40,7 @@ export class Texts {
 	#texts;
 
 	static async open(model, evaluator, paths, { windows, length, bytes }) {
-		const each = referenceBytes(length - 1, model.facts.vocabulary);
+		const each = bytesOfReference(length - 1, model.facts.vocabulary);
 		// Whole ubatches, so that no window's bits depend on where the reference ends.
 		const together = Math.max(1, Math.floor(evaluator.ubatch / length));
 		const compared = Math.min(windows, Math.floor(bytes / each / together) * together);

@@ -4,10 +4,11 @@ import { load } from "./lib.mjs";
 const { Coalition } = await load("game/coalition.js");
 const { ggmlType, ggmlTypeName } = await load("gguf/index.js");
 const { cutsOf } = await load("healing/cuts.js");
+const { healModel } = await load("heal-model.js");
 const { healCuts, restore } = await load("healing/heal.js");
 const { readTensor } = await load("healing/tensors.js");
 const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("runtime/states.js");
-const { makeWindows } = await load("runtime/windows.js");
+const { firstWindows, makeWindows } = await load("runtime/windows.js");
 
 /** The prototype's recipe, which also compares sets in the product's race. */
 const refit = { kind: "refit", ridge: 0.1, relative: 0 };
@@ -15,16 +16,30 @@ const refit = { kind: "refit", ridge: 0.1, relative: 0 };
 /** Of a search: what compares sets. The product's race compares them all by one recipe, and decides the rest for the winner. */
 export const raceOf = (method) => (method === "ours" ? "refit" : method);
 
-/** By name: what is healed how. `fit`: windows to fit to; `tuning`: windows that choose between variants by the loss. */
+/**
+ * By name: what is healed how. `fit`: windows to fit to; `tuning`: windows that choose between variants by the loss. What is fitted
+ * stays in the model whether it helps or not: the validation fold says that afterwards, for all methods alike.
+ */
 export const methods = {
 	unhealed: async () => ({ tensors: [] }),
-	ours: (input) => healCuts(input.model, settings(input)),
+	ours,
 	map: (input) => healCuts(input.model, { ...settings(input), kinds: ["map"], relatives: [0] }),
 	refit: (input) => healCuts(input.model, { ...settings(input), recipes: cutsOf(input.removed).map(() => refit) }),
 	rescale,
 };
 
 export const fitted = (method) => method !== "unhealed";
+
+/** Whether a method reads the tuning windows. */
+export const tuned = (method) => fitted(method) && method !== "refit";
+
+/** What `--heal` does, all of it. */
+async function ours({ model, evaluator, removed, fit, tuning, validation, type, folder }) {
+	const job = { model, evaluator, removed, folder, seed: 0, tuning, validation, report: firstWindows(validation, 2), fit, keep: true };
+	const { tensors, section } = await healModel(job, { healTokens: fit.tokens.length, healType: type });
+	const { applied, cuts } = section;
+	return { tensors, cuts, validation: { ...section.validation, applied } };
+}
 
 export function maskOf({ facts }, removed) {
 	return Coalition.ofRemoved(facts.blocks, removed);

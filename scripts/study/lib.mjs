@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { gunzipSync } from "node:zlib";
 
-const dist = new URL(process.env.STUDY_DIST ?? "../../dist/", import.meta.url);
+export const dist = new URL(process.env.STUDY_DIST ?? "../../dist/", import.meta.url);
 /** A compiled module of src/, by its path there. */
 export const load = (path) => import(new URL(path, dist).href);
 

@@ -256,6 +256,7 @@ class Healer {
 		const { kinds = ["refit", "map"], relatives = [0, 1], ridges = defaultRidges } = this.#input;
 		let best: Trial | undefined;
 		for (const relative of relatives) {
+			// Nothing outlives its turn of the loop: large equations are collected only once nothing refers to them.
 			const equations = await sums(relative);
 			for (const kind of kinds) {
 				const trials = new Map<number, Trial | undefined>();

@@ -49,9 +49,14 @@ export interface NormalEquations {
 	readonly native: NativeEquations;
 }
 
-/** Bytes that normal equations take, their solution included. */
+/** Bytes that normal equations hold, in the addon, until the handle on them is collected: JavaScript cannot free them before. */
+export function heldEquationBytes(inputs: number, outputs: number): number {
+	return 8 * inputs * (inputs + outputs);
+}
+
+/** Bytes that normal equations take with what their solution takes at most: that of a square map. */
 export function equationBytes(inputs: number, outputs: number): number {
-	return 8 * inputs * (inputs + 2 * outputs);
+	return heldEquationBytes(inputs, outputs) + 16 * outputs * (inputs + outputs);
 }
 
 function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRun {

@@ -1,0 +1,39 @@
+// Which code rows of healing.mjs come from: rows of other code are never taken for those of this one.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { dist } from "./lib.mjs";
+
+/** What decides on the new tensors and on whether they are kept. */
+const parts = [
+	[dist, /^(heal-(model|windows)|model-figures)\.js$/],
+	[new URL("healing/", dist), /\.js$/],
+	[new URL("runtime/states.js", dist)],
+	[new URL("../../native/", import.meta.url), /^(healing|healing_jobs|normal_equations|dense)\.(cpp|h)$/],
+	[new URL("healing-methods.mjs", import.meta.url)],
+];
+
+/** A hash of the code that heals. */
+export function codeHash() {
+	const hash = createHash("sha256");
+	for (const [place, names] of parts) {
+		const files = names
+			? readdirSync(place)
+					.filter((name) => names.test(name))
+					.sort()
+			: [""];
+		for (const name of files) hash.update(readFileSync(new URL(name, place)));
+	}
+	return hash.digest("hex").slice(0, 12);
+}
+
+/** The commit, for readers of the rows; with a plus where files differ from it. */
+export function commit() {
+	const git = (...args) => execFileSync("git", args, { cwd: fileURLToPath(new URL(".", import.meta.url)), encoding: "utf8" }).trim();
+	try {
+		return git("rev-parse", "--short=12", "HEAD") + (git("status", "--porcelain", "-uno") === "" ? "" : "+");
+	} catch {
+		return "unknown";
+	}
+}

@@ -1,0 +1,83 @@
+// Whether healing fits in memory, said before anything is searched or sampled.
+import type { HealOptions, JobOptions } from "./api.js";
+import { NotEnoughMemoryError } from "./errors.js";
+import type { GgufFile } from "./gguf/index.js";
+import { defaultHealTokens, healText } from "./heal-windows.js";
+import { cutsOf } from "./healing/cuts.js";
+import { logger } from "./log.js";
+import { availableMemory, sizeText } from "./runtime/memory.js";
+import type { Model } from "./runtime/model.js";
+import { equationBytes, heldEquationBytes } from "./runtime/states.js";
+
+/** What is healed at once. */
+export interface HealShape {
+	readonly cuts: number;
+	readonly tokens: number;
+	/** Whether weights of tokens are tried, or given: equations are held until JavaScript's collector frees them, so two are counted. */
+	readonly searched: boolean;
+}
+
+/** Bytes that the states of all cuts and the equations of one take. */
+export function healBytes(file: GgufFile, { cuts, tokens, searched }: HealShape): number {
+	return cuts * tokens * stateBytes(file) + fitBytes(file, searched);
+}
+
+const widthOf = (file: GgufFile) => file.number(`${file.architecture}.embedding_length`) ?? 0;
+const stateBytes = (file: GgufFile) => 4 * widthOf(file);
+
+/** Whatever the tokens: equations, their solution, and five copies of the matrix in numbers and bytes. */
+function fitBytes(file: GgufFile, searched: boolean): number {
+	const width = widthOf(file);
+	const rows = (some: (name: string) => boolean) =>
+		file.tensors.filter(({ name, dims }) => dims.length === 2 && dims[1] === width && some(name)).map(({ dims }) => dims[0]!);
+	const feedForward = rows((name) => /ffn_down\.weight$/.test(name));
+	const inputs = Math.max(0, ...(feedForward.length > 0 ? feedForward : rows((name) => /^blk\./.test(name))));
+	return equationBytes(inputs, width) + (searched ? heldEquationBytes(inputs, width) : 0) + 5 * 4 * inputs * width;
+}
+
+/** @throws NotEnoughMemoryError where it does not fit, with what would */
+export function checkRoom(file: GgufFile, shape: HealShape, available = availableMemory()): void {
+	if (shape.cuts === 0) return;
+	const needed = healBytes(file, shape);
+	if (needed <= available) return;
+	const fitting = tokensThatFit(file, shape, available);
+	const instead = fitting === undefined ? "leave out --heal" : `give --heal-tokens ${fitting} or less, or leave out --heal`;
+	throw new NotEnoughMemoryError(
+		`healing needs about ${sizeText(needed)} of memory beside the model and ${sizeText(available)} are free: ${instead}`,
+	);
+}
+
+/** Undefined where the equations alone are too large. */
+function tokensThatFit(file: GgufFile, { cuts, searched }: HealShape, available: number): number | undefined {
+	const tokens = Math.floor((available - fitBytes(file, searched)) / (cuts * stateBytes(file)) / 1024) * 1024;
+	return tokens >= 1024 ? tokens : undefined;
+}
+
+/** Cuts of a set that have a block before them: the others are left alone. @param removed ascending */
+export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filter(({ before }) => before !== undefined).length;
+
+/**
+ * Before anything is sampled or searched.
+ * @param removed the set, ascending; or the most blocks that are removed, where a search will say which
+ * @throws NotEnoughMemoryError where it cannot fit: the given set, or a single cut
+ */
+export function checkRoomBefore(model: Model, removed: readonly number[] | number, options: HealOptions & JobOptions): void {
+	const { file, facts } = model;
+	const text = healText(model, options.healTokens ?? defaultHealTokens, 0);
+	const shape = { tokens: text.count * text.length, searched: true };
+	const available = availableMemory();
+	if (typeof removed !== "number") {
+		checkRoom(file, { ...shape, cuts: healableCuts(removed) }, available);
+		return;
+	}
+	checkRoom(file, { ...shape, cuts: 1 }, available);
+	const most = { ...shape, cuts: Math.min(removed, Math.floor(facts.blocks / 2)) };
+	const needed = healBytes(file, most);
+	if (needed <= available) return;
+	const fitting = tokensThatFit(file, most, available);
+	const instead = fitting === undefined ? "" : `; --heal-tokens ${fitting} fits whatever is chosen`;
+	logger(options)(
+		"warning",
+		`healing ${most.cuts} cuts would need about ${sizeText(needed)} of memory and ${sizeText(available)} are free: such a set cannot be healed${instead}`,
+	);
+}

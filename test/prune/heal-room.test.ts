@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import type { PruneOptions } from "../../src/api.js";
+import { applyPlan } from "../../src/apply.js";
+import { bytesToDeliver } from "../../src/deliver.js";
+import { NotEnoughMemoryError } from "../../src/errors.js";
+import { findFrontier } from "../../src/frontier.js";
+import { GgufFile } from "../../src/gguf/index.js";
+import { checkRoom, checkRoomBefore, healBytes } from "../../src/heal-room.js";
+import { readHeader } from "../../src/header.js";
+import { pruneGguf } from "../../src/prune.js";
+import { availableMemory } from "../../src/runtime/memory.js";
+import { Model } from "../../src/runtime/model.js";
+import { fixturePath } from "../helpers/fixture.js";
+import { ownHomes, small } from "../helpers/home.js";
+
+const { out } = ownHomes();
+/** More states than any machine holds. */
+const heal = { heal: true, healTokens: 2 ** 40 };
+const [width, inputs] = [128, 384];
+
+describe("memory of healing", () => {
+	it("is that of the states of all cuts, of the equations and of their solution", async () => {
+		const file = await GgufFile.read(fixturePath);
+		const states = 3 * 6144 * width * 4;
+		const held = 8 * inputs * (inputs + width);
+		const solution = 8 * (2 * width * inputs + 2 * width * width);
+		const copies = 5 * 4 * inputs * width;
+		const shape = { cuts: 3, tokens: 6144, searched: false };
+		expect(healBytes(file, shape)).toBe(states + held + solution + copies);
+		expect(healBytes(file, { ...shape, searched: true })).toBe(states + 2 * held + solution + copies);
+	});
+
+	it("that is too small is said with the tokens that fit, where some do", async () => {
+		const file = await GgufFile.read(fixturePath);
+		const shape = { cuts: 2, tokens: 25_600, searched: true };
+		const needed = healBytes(file, shape);
+		expect(() => checkRoom(file, shape, needed)).not.toThrow();
+		expect(() => checkRoom(file, shape, needed - 1)).toThrow(NotEnoughMemoryError);
+		expect(() => checkRoom(file, shape, needed - 1)).toThrow(/give --heal-tokens 24576 or less/);
+		expect(() => checkRoom(file, { ...shape, tokens: 24_576 }, needed - 1)).not.toThrow();
+		expect(() => checkRoom(file, shape, 1e6)).toThrow(/free: leave out --heal/);
+		expect(() => checkRoom(file, { ...shape, cuts: 0 }, 0)).not.toThrow();
+	});
+
+	it("is looked at before anything is searched", async () => {
+		const phases = new Set<string>();
+		const onProgress = ({ phase }: { phase: string }) => void phases.add(phase);
+		const watched = { ...small, ...heal, onProgress };
+		const runs = [
+			() => pruneGguf(fixturePath, out(), { ...watched, removeBlocks: 2 }),
+			() => pruneGguf(fixturePath, out(), { ...watched, remove: [3, 6] }),
+			() => findFrontier(fixturePath, { ...watched, types: [], maxBlocks: 2 }),
+			() => applyPlan(fixturePath, out(), { ...heal, onProgress, remove: [3], threads: 2 }),
+			() => applyPlan(fixturePath, out(), { ...heal, onProgress, remove: [3], threads: 2, maxKl: 5, windows: 3, windowLength: 32 }),
+		];
+		for (const run of runs) await expect(run()).rejects.toThrow(NotEnoughMemoryError);
+		const opening = ["loading the model", "sampling the model's own text", "trying ways to cut up the work"];
+		expect([...phases].filter((phase) => !opening.includes(phase))).toEqual([]);
+	});
+
+	it("that holds one cut and not all is warned of", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const warnings: string[] = [];
+		const onLog = ({ message }: { message: string }) => void warnings.push(message);
+		// Of what is free now: half of it for each cut.
+		const healTokens = Math.floor((0.5 * availableMemory()) / (4 * width));
+		checkRoomBefore(model, 6, { heal: true, healTokens, onLog });
+		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts would need .*; --heal-tokens \d+ fits whatever is chosen$/)]);
+		checkRoomBefore(model, 6, { heal: true, healTokens: 2048, onLog });
+		expect(warnings).toHaveLength(1);
+		expect(() => checkRoomBefore(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);
+	});
+});
+
+describe("the disk", () => {
+	it("needs room for what healed matrices take more", async () => {
+		const header = await readHeader(fixturePath, {});
+		const rows = header.file.tensor("blk.2.ffn_down.weight")!;
+		const more = 2 * rows.dims[0]! * rows.dims[1]! - rows.source.size;
+		const heal = { heal: true, healType: "F16" } as const;
+		const extra = (set: number | number[], options: PruneOptions) => bytesToDeliver(header, set, options) - bytesToDeliver(header, set, {});
+		// Two cuts, each matrix padded.
+		expect(extra([3, 6, 7], heal) - 2 * more).toBeLessThanOrEqual(2 * header.file.alignment);
+		expect(extra([3, 6, 7], heal)).toBeGreaterThanOrEqual(2 * more);
+		expect(extra(3, heal)).toBeGreaterThanOrEqual(more);
+		expect(extra(3, heal)).toBeLessThan(2 * more);
+		expect(extra([3, 6, 7], { heal: true })).toBe(0);
+		// What is quantised was written healed before.
+		const quantized = { quantize: "Q4_0" } as const;
+		expect(bytesToDeliver(header, [3, 6, 7], { ...heal, ...quantized }) - bytesToDeliver(header, [3, 6, 7], quantized)).toBe(
+			extra([3, 6, 7], heal),
+		);
+	});
+});
