@@ -5,7 +5,7 @@ import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
 import { checkRoom, healableCuts } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
-import { type HealedCut, healCuts, restore } from "./healing/heal.js";
+import { type HealedCut, healCuts, orRestored, restore } from "./healing/heal.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import { lower, pairedDifference } from "./model-figures.js";
@@ -77,7 +77,8 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const before = { validation: await losses(job.validation), report: await losses(job.report) };
 	const type = options.healType ?? "auto";
 	const { tensors, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
-	const after = tensors.length === 0 ? before : { validation: await losses(job.validation), report: await losses(job.report) };
+	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
+	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);
 	const sources = job.sources ?? {};
 	const validation = comparisonOf(before.validation, after.validation, sources.validation);
 	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
