@@ -13,6 +13,7 @@ import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { finite, meanAndError } from "./statistics.js";
+import { hashOfBytes } from "./storage/hash.js";
 import type { HealComparison, PlanHeal } from "./storage/plan-heal.js";
 
 /** What is healed, and what it is judged on. */
@@ -88,7 +89,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const section: PlanHeal = {
 		...{ applied, type, fit: { ...text, sha256: hashWindows(fit) } },
 		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
-		cuts: cuts.map(planCut),
+		cuts: cuts.map((cut) => planCut(cut, tensors)),
 		validation,
 		report: comparisonOf(before.report, after.report, sources.report),
 		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
@@ -117,7 +118,24 @@ export async function healAgain(
 	}
 	const recipes = plan.cuts.map(({ recipe }) => recipe);
 	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes, mustHeal: true });
+	await orRestored(model, tensors, async () => checkSame(plan, tensors));
 	return { tensors, section: plan };
+}
+
+/** @throws InvalidPlanError where other matrices were found than the plan's: what is written would not be what was measured */
+function checkSame(plan: PlanHeal, tensors: readonly HealedTensor[]): void {
+	for (const { tensor, sha256 } of plan.cuts) {
+		const found = hashOfTensor(tensors, tensor);
+		if (sha256 === undefined || sha256 === found) continue;
+		throw new InvalidPlanError(
+			`${tensor} is healed otherwise here than the plan says (SHA-256 ${found} instead of ${sha256}): number of threads, back end or build are not those of the plan. Heal anew with --remove LIST --heal, or write the model unhealed with --no-heal`,
+		);
+	}
+}
+
+function hashOfTensor(tensors: readonly HealedTensor[], name: string | undefined): string | undefined {
+	const found = tensors.find((tensor) => tensor.name === name);
+	return found && hashOfBytes(found.bytes);
 }
 
 function healType(name: string): HealType {
@@ -147,8 +165,14 @@ function comparisonOf(before: Float64Array, after: Float64Array, sources: readon
 	return { before: meanOf(before), after: meanOf(after), difference: mean, standardError };
 }
 
-function planCut({ before, recipe, tuning, ...cut }: HealedCut): PlanHeal["cuts"][number] {
-	return { ...cut, before: before ?? null, ...(recipe ? { recipe: { ...recipe } } : {}), ...(tuning ? { tuning: { ...tuning } } : {}) };
+function planCut({ before, recipe, tuning, ...cut }: HealedCut, tensors: readonly HealedTensor[]): PlanHeal["cuts"][number] {
+	const sha256 = recipe && hashOfTensor(tensors, cut.tensor);
+	return {
+		...{ ...cut, before: before ?? null },
+		...(sha256 ? { sha256 } : {}),
+		...(recipe ? { recipe: { ...recipe } } : {}),
+		...(tuning ? { tuning: { ...tuning } } : {}),
+	};
 }
 
 function noteCuts(cuts: readonly HealedCut[], applied: boolean, difference: number | null, options: JobOptions): void {

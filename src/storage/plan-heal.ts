@@ -27,6 +27,8 @@ const cut = v.strictObject({
 	/** Matrix that was changed, as the source names it, and the type that it is stored in. */
 	tensor: v.optional(text),
 	type: v.optional(text),
+	/** Of the new matrix's bytes: what is healed again must have it. */
+	sha256: v.optional(sha256),
 	/** Missing where the cut was left alone. */
 	recipe: v.optional(
 		v.strictObject({
