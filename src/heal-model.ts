@@ -7,7 +7,7 @@ import { factorText, healFactors } from "./heal-factors.js";
 import { checkRoom, healableCuts } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { applyFactors, withScaled } from "./healing/factors.js";
-import { type HealedCut, healCuts, restore } from "./healing/heal.js";
+import { type HealedCut, healCuts, orRestored, restore } from "./healing/heal.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import { lower, pairedDifference } from "./model-figures.js";
@@ -15,6 +15,7 @@ import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { finite, meanAndError } from "./statistics.js";
+import { hashOfBytes } from "./storage/hash.js";
 import type { HealComparison, PlanHeal } from "./storage/plan-heal.js";
 
 /** What is healed, and what it is judged on. */
@@ -81,8 +82,10 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const text = await factorText(evaluator, fit, job.seed, options);
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
 	const loss = async () => meanAndError(await losses(job.tuning)).mean;
-	const { tensors, factors } = await healFactors({ model, evaluator, removed, healed, loss }, text, options);
-	const after = tensors.length === 0 ? before : { validation: await losses(job.validation), report: await losses(job.report) };
+	const find = () => healFactors({ model, evaluator, removed, healed, loss }, text, options);
+	const { tensors, factors } = await orRestored(model, healed, find);
+	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
+	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);
 	const sources = job.sources ?? {};
 	const validation = comparisonOf(before.validation, after.validation, sources.validation);
 	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
@@ -92,7 +95,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const section: PlanHeal = {
 		...{ applied, type, fit: { ...drawing, sha256: hashWindows(fit) } },
 		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
-		cuts: cuts.map(planCut),
+		cuts: cuts.map((cut) => planCut(cut, healed)),
 		...(factors.length > 0 ? { factors: factors.map(({ tensor, factors: each }) => ({ tensor, factors: [...each] })) } : {}),
 		validation,
 		report: comparisonOf(before.report, after.report, sources.report),
@@ -121,10 +124,29 @@ export async function healAgain(
 		);
 	}
 	const recipes = plan.cuts.map(({ recipe }) => recipe);
-	const type = healType(plan.type);
-	const { tensors } = await healCuts(model, { ...inputOf(job, fit, type, options), recipes, mustHeal: true });
-	const scaled = await applyFactors(model, plan.factors ?? [], { standing: tensors, signal: options.signal });
+	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes, mustHeal: true });
+	const scaled = await orRestored(model, tensors, async () => {
+		checkSame(plan, tensors);
+		return applyFactors(model, plan.factors ?? [], { standing: tensors, signal: options.signal });
+	});
 	return { tensors: withScaled(tensors, scaled), section: plan };
+}
+
+/** @throws InvalidPlanError where other matrices were found than the plan's: what is written would not be what was measured */
+function checkSame(plan: PlanHeal, tensors: readonly HealedTensor[]): void {
+	for (const { tensor, norm, sha256 } of plan.cuts) {
+		const found = hashOfCut(tensors, [tensor, norm]);
+		if (sha256 === undefined || sha256 === found) continue;
+		throw new InvalidPlanError(
+			`${tensor ?? norm} is healed otherwise here than the plan says (SHA-256 ${found} instead of ${sha256}): number of threads, back end or build are not those of the plan. Heal anew with --remove LIST --heal, or write the model unhealed with --no-heal`,
+		);
+	}
+}
+
+/** Of what one cut changed, in this order. */
+function hashOfCut(tensors: readonly HealedTensor[], names: readonly (string | undefined)[]): string | undefined {
+	const found = names.flatMap((name) => tensors.filter((tensor) => tensor.name === name));
+	return found.length > 0 ? hashOfBytes(Buffer.concat(found.map(({ bytes }) => bytes))) : undefined;
 }
 
 function healType(name: string): HealType {
@@ -154,8 +176,14 @@ function comparisonOf(before: Float64Array, after: Float64Array, sources: readon
 	return { before: meanOf(before), after: meanOf(after), difference: mean, standardError };
 }
 
-function planCut({ before, recipe, tuning, ...cut }: HealedCut): PlanHeal["cuts"][number] {
-	return { ...cut, before: before ?? null, ...(recipe ? { recipe: { ...recipe } } : {}), ...(tuning ? { tuning: { ...tuning } } : {}) };
+function planCut({ before, recipe, tuning, ...cut }: HealedCut, tensors: readonly HealedTensor[]): PlanHeal["cuts"][number] {
+	const sha256 = recipe && hashOfCut(tensors, [cut.tensor, cut.norm]);
+	return {
+		...{ ...cut, before: before ?? null },
+		...(sha256 ? { sha256 } : {}),
+		...(recipe ? { recipe: { ...recipe } } : {}),
+		...(tuning ? { tuning: { ...tuning } } : {}),
+	};
 }
 
 function noteCuts(cuts: readonly HealedCut[], applied: boolean, difference: number | null, options: JobOptions): void {

@@ -72,7 +72,19 @@ interface Coordinate {
  */
 export async function findFactors(model: Model, input: FactorInput): Promise<FoundFactors> {
 	const search = new FactorSearch(model, input);
-	return search.run();
+	try {
+		return await search.run();
+	} catch (error) {
+		// What stood before; of a model that was freed meanwhile nothing can be put back, and the first error says why.
+		for (const { name } of search.tensors)
+			await model
+				.replaceTensor(
+					name,
+					input.standing.find((one) => one.name === name),
+				)
+				.catch(() => {});
+		throw error;
+	}
 }
 
 /** Does again what was found. Leaves the scaled matrices in the model. */
@@ -102,6 +114,8 @@ class FactorSearch {
 	readonly #model: Model;
 	readonly #input: FactorInput;
 	readonly #mask: Uint8Array;
+	/** Scaled matrices that stand in the model. */
+	readonly tensors: HealedTensor[] = [];
 
 	constructor(model: Model, input: FactorInput) {
 		this.#model = model;
@@ -113,7 +127,6 @@ class FactorSearch {
 		const kept = [...this.#mask.keys()].filter((block) => this.#mask[block] !== 0);
 		const behind = kept.filter((block) => block > this.#input.removed[0]!);
 		const factors: MatrixFactors[] = [];
-		const tensors: HealedTensor[] = [];
 		const before = (await this.#divergences([{ block: kept.at(-1)!, matrices: [] }]))[0]!;
 		let now = before;
 		let passes = this.#input.passes;
@@ -138,10 +151,10 @@ class FactorSearch {
 				const matrix = versions[best]!.matrices.find(({ name }) => name === tensor.name)!;
 				await this.#model.replaceTensor(tensor.name, matrix);
 				factors.push({ tensor: tensor.name, factors: tried[best]![place]! });
-				tensors.push(matrix);
+				this.tensors.push(matrix);
 			}
 		}
-		return { factors, tensors, before, after: now };
+		return { factors, tensors: this.tensors, before, after: now };
 	}
 
 	/** The minimum of each factor's parabola, less 1. */

@@ -86,10 +86,22 @@ export const defaultRidges: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1,
  * Heals the cuts of a removal from the first to the last, each seeing the ones before. The matrix before a cut becomes W + dW with
  * dW = argmin sum |y - dW a|^2 + ridge |dW|^2, where a is what the matrix is multiplied with in the pruned model, and y the state of
  * the whole model after the run of removed blocks minus that of the pruned model before it. The new matrices stand in the model when
- * this returns, until {@link restore}; also where it throws.
+ * this returns, until {@link restore}; where it throws the model is as it was.
  */
 export async function healCuts(model: Model, input: HealInput): Promise<{ tensors: HealedTensor[]; cuts: HealedCut[] }> {
-	return new Healer(model, input).run();
+	const healer = new Healer(model, input);
+	return orRestored(model, healer.tensors, () => healer.run());
+}
+
+/** Does work with new values in the model; where it throws, an abort among others, the file's own are put back. */
+export async function orRestored<T>(model: Model, tensors: readonly HealedTensor[], work: () => Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (error) {
+		// Of a model that was freed meanwhile nothing can be put back; the first error says why.
+		await restore(model, tensors).catch(() => {});
+		throw error;
+	}
 }
 
 /** Puts the file's own values back. */
@@ -131,7 +143,8 @@ class Healer {
 	readonly #model: Model;
 	readonly #input: HealInput;
 	readonly #kept: readonly number[];
-	readonly #tensors: HealedTensor[] = [];
+	/** In the model already. */
+	readonly tensors: HealedTensor[] = [];
 
 	constructor(model: Model, input: HealInput) {
 		this.#model = model;
@@ -160,7 +173,7 @@ class Healer {
 			}
 		}
 		onProgress?.(cuts.length + 1, cuts.length + 1);
-		return { tensors: this.#tensors, cuts: done };
+		return { tensors: this.tensors, cuts: done };
 	}
 
 	/** States of the whole model after these blocks. */
@@ -296,7 +309,7 @@ class Healer {
 
 	async #put(tensor: HealedTensor): Promise<void> {
 		await this.#model.replaceTensor(tensor.name, tensor);
-		this.#tensors.push(tensor);
+		this.tensors.push(tensor);
 	}
 
 	/** Mean loss of the pruned model as it stands on the tuning windows. */

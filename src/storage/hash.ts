@@ -39,6 +39,9 @@ export async function hashFile(path: string, signal?: AbortSignal, onHashed?: On
 /** SHA-256 in hexadecimal of values that JSON holds: a name for what was decided by them. */
 export const hashOf = (parts: unknown): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 
+/** SHA-256 in hexadecimal of bytes. */
+export const hashOfBytes = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
 /**
  * What identifies a model's bytes: the SHA-256 of its file; for a split model the SHA-256 over the 32-byte digests of its shards, in
  * order. Hexadecimal.

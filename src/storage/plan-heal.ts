@@ -29,6 +29,8 @@ const cut = v.strictObject({
 	type: v.optional(text),
 	/** Norm whose weights were changed. */
 	norm: v.optional(text),
+	/** Of the bytes of the new matrix, and of the norm's behind them: what is healed again must have it. */
+	sha256: v.optional(sha256),
 	/** Missing where the cut was left alone. */
 	recipe: v.optional(
 		v.strictObject({

@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { PruneOptions } from "../../src/api.js";
+import { applyPlan } from "../../src/apply.js";
+import { GgufFile } from "../../src/gguf/index.js";
+import { healModel } from "../../src/heal-model.js";
+import { pruneGguf } from "../../src/prune.js";
+import { Model } from "../../src/runtime/model.js";
+import { fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
+import { ownHomes, small } from "../helpers/home.js";
+
+const { out } = ownHomes();
+const removed = [3, 6, 7];
+/** Two windows of a few tokens: whatever is found, the interval of its change holds 0. */
+const unsure = { ...small, windows: 2, windowLength: 16, heal: true, healTokens: 1024, healType: "F16" } satisfies PruneOptions;
+
+async function unhealedFile(): Promise<string> {
+	const path = out();
+	await applyPlan(fixturePath, path, { remove: removed, threads: 2 });
+	return path;
+}
+
+describe("healing that is not known to help", () => {
+	it("is not applied: the file, its figures and the report are those of the pruned model", async () => {
+		const output = out();
+		const warnings: string[] = [];
+		const { plan, planPath, report } = await pruneGguf(fixturePath, output, {
+			...{ ...unsure, remove: removed, report: `${output}.html` },
+			onLog: ({ level, message }) => void (level === "warning" && warnings.push(message)),
+		});
+		const { heal, losses } = plan!;
+		expect(heal).toMatchObject({ applied: false, addedBytes: 0 });
+		// Something was found, and tried on the validation fold.
+		expect(heal!.cuts.filter(({ recipe, sha256 }) => recipe && sha256)).not.toEqual([]);
+		expect(heal!.validation!.after).not.toBe(heal!.validation!.before);
+		expect(warnings).toContainEqual(expect.stringMatching(/^not healed: on the validation text the loss changes by/));
+		expect(readFileSync(output).equals(readFileSync(await unhealedFile()))).toBe(true);
+		expect(report!.heal).toMatchObject({ applied: false, addedBytes: 0 });
+		expect(report!.quality!.figures[0]).toMatchObject({ name: "loss", after: losses.report!.removed.mean });
+		expect(report!.verdict.headline).not.toMatch(/healed/);
+		expect(readFileSync(`${output}.html`, "utf8")).toContain('<h2 id="healing">');
+		const again = out();
+		const made = await applyPlan(fixturePath, again, { plan: planPath!, threads: 2 });
+		expect(made.heal).toEqual(heal);
+		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
+	});
+
+	it("is not there where no block comes before the cut", async () => {
+		const output = out();
+		const { plan, report } = await pruneGguf(fixturePath, output, { ...unsure, remove: [0], report: `${output}.html` });
+		expect(plan!.heal).toMatchObject({ applied: false, cuts: [{ before: null, first: 0, last: 0, reason: expect.any(String) }] });
+		expect(report!.heal!.cuts).toEqual([{ removed: [0], reason: expect.stringMatching(/very start/) }]);
+	});
+
+	it("is kept where a study asks for it", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const evaluator = model.createEvaluator();
+		const losses = async () => (await evaluator.evaluate([removing(...removed)], fixtureWindows(2)))[0]!.losses;
+		const before = await losses();
+		// Nothing is known of a difference on one window.
+		const few = fixtureWindows(1);
+		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: fixtureWindows(10), validation: few, report: few };
+		const { tensors, section } = await healModel({ ...job, fit: fixtureWindows(8), keep: true }, {});
+		expect(section.applied).toBe(false);
+		expect(tensors.length).toBeGreaterThan(0);
+		expect(await losses()).not.toEqual(before);
+	});
+});
+
+describe("a list that apply heals", () => {
+	it("is judged on samples of its own, and written as measured", async () => {
+		const output = out();
+		const { heal, output: written } = await applyPlan(fixturePath, output, {
+			...{ remove: removed, heal: true, healTokens: 6144, healType: "F16", threads: 2 },
+		});
+		expect(heal!.applied).toBe(true);
+		expect(heal!.validation!.difference).toBeLessThan(0);
+		expect(heal!.report!.after).toBeLessThan(heal!.report!.before!);
+		expect(written.verification).toMatch(/bit for bit/);
+		const plain = await GgufFile.read(await unhealedFile());
+		expect(heal!.addedBytes).toBeGreaterThan(0);
+		expect((await GgufFile.read(output)).size).toBe(plain.size + heal!.addedBytes);
+	});
+});
