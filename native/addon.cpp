@@ -74,6 +74,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("CancelToken", CancelToken::define(env));
     exports.Set("measureSpeed", Napi::Function::New(env, NativeModel::measure_speed, "measureSpeed"));
     exports.Set("quantize", Napi::Function::New(env, quantize, "quantize"));
+    exports.Set("freeEquations", Napi::Function::New(env, free_equations, "freeEquations"));
     exports.Set("solveEquations", Napi::Function::New(env, solve_equations, "solveEquations"));
     exports.Set("timeLeastSquares", Napi::Function::New(env, time_least_squares, "timeLeastSquares"));
     exports.Set("stateValues", Napi::Function::New(env, state_values, "stateValues"));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace {
 
@@ -169,25 +168,18 @@ std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const Cancel
     return equations;
 }
 
-std::vector<float> norm_weights(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings, const StateRows & target,
-                                double ridge) {
+NormSums norm_sums(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings, const StateRows & target) {
     const size_t n = settings.norm.size();
-    std::vector<double> products(n);
-    std::vector<double> squares(n);
+    NormSums sums{ std::vector<double>(n), std::vector<double>(n) };
     for_each_token(core, cancel, run, settings, target, [](int, int) {}, [&](const TokenRow & row) {
         const float divisor = root_mean_square(row.output, int(n)) + norm_epsilon;
         for (size_t i = 0; i < n; ++i) {
             const double normed = double(row.output[i]) / divisor;
-            products[i] += normed * (settings.norm[i] * normed + (double(row.wanted[i]) - row.state[i]) / settings.scale);
-            squares[i] += normed * normed;
+            sums.products[i] += normed * (settings.norm[i] * normed + (double(row.wanted[i]) - row.state[i]) / settings.scale);
+            sums.squares[i] += normed * normed;
         }
     });
-    const double held = ridge * std::accumulate(squares.begin(), squares.end(), 0.0) / double(n);
-    std::vector<float> weights(n);
-    for (size_t i = 0; i < n; ++i) {
-        weights[i] = squares[i] + held > 0.0 ? float((products[i] + held * settings.norm[i]) / (squares[i] + held)) : settings.norm[i];
-    }
-    return weights;
+    return sums;
 }
 
 OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings) {

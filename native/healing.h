@@ -31,10 +31,13 @@ struct EquationSettings {
 std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
                                                   const StateRows & target);
 
-// Other weights for the norm of the settings, which stands as it is there: for each channel the least squares of what the norm should
-// give, on what it divides to; `ridge`, in units of the mean of the channels' squares, holds them to the old ones.
-std::vector<float> norm_weights(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings, const StateRows & target,
-                                double ridge);
+// For other weights of the norm of the settings, which stands as it is there: for each channel the sums over the tokens of z t and of
+// z z, where z is what the norm divides to and t what it should give.
+struct NormSums {
+    std::vector<double> products;
+    std::vector<double> squares;
+};
+NormSums norm_sums(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings, const StateRows & target);
 
 // How what a matrix gives reaches the residual stream: state(after) with the matrix minus state(after) with zeros in its place, on
 // its product's values y (through an RMS norm with these weights where given).

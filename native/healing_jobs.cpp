@@ -38,7 +38,11 @@ template <class T> std::shared_ptr<T> held_by(const Napi::Value & handle) {
     if (!handle.IsExternal()) {
         throw Napi::TypeError::New(handle.Env(), "expected a handle of the addon");
     }
-    return *handle.As<Napi::External<std::shared_ptr<T>>>().Data();
+    const std::shared_ptr<T> & held = *handle.As<Napi::External<std::shared_ptr<T>>>().Data();
+    if (!held) {
+        throw Napi::Error::New(handle.Env(), "this was freed");
+    }
+    return held;
 }
 
 std::vector<int> integers(const Napi::Value & value) {
@@ -122,15 +126,19 @@ Napi::Value EquationsJob::result(Napi::Env env) {
     return object;
 }
 
-NormWeightsJob::NormWeightsJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core)
+NormSumsJob::NormSumsJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core)
     : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
 
-void NormWeightsJob::run() {
-    weights = norm_weights(*core, *cancel, healing, settings, *target, ridge);
+void NormSumsJob::run() {
+    sums = norm_sums(*core, *cancel, healing, settings, *target);
 }
 
-Napi::Value NormWeightsJob::result(Napi::Env env) {
-    return typed<Napi::Float32Array>(env, weights);
+// { products, squares }
+Napi::Value NormSumsJob::result(Napi::Env env) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("products", typed<Napi::Float64Array>(env, sums.products));
+    object.Set("squares", typed<Napi::Float64Array>(env, sums.squares));
+    return object;
 }
 
 OutputPathJob::OutputPathJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core)
@@ -207,6 +215,13 @@ void ConvertJob::run() {
 
 Napi::Value ConvertJob::result(Napi::Env env) {
     return quantizes ? typed<Napi::Uint8Array>(env, bytes) : typed<Napi::Float32Array>(env, values);
+}
+
+Napi::Value free_equations(const Napi::CallbackInfo & info) {
+    if (info[0].IsExternal()) {
+        info[0].As<Napi::External<EquationsHandle>>().Data()->reset();
+    }
+    return info.Env().Undefined();
 }
 
 Napi::Value solve_equations(const Napi::CallbackInfo & info) {
@@ -304,14 +319,13 @@ Napi::Value NativeModel::normal_equations(const Napi::CallbackInfo & info) {
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
-// normWeights(tokens, run, settings, target: states, ridge, cancel): Promise<Float32Array>
-Napi::Value NativeModel::norm_weights(const Napi::CallbackInfo & info) {
+// normSums(tokens, run, settings, target: states, cancel): Promise<{ products, squares }>
+Napi::Value NativeModel::norm_sums(const Napi::CallbackInfo & info) {
     alive(info.Env());
-    auto job = std::make_unique<NormWeightsJob>(flag_of(info[5]), core);
+    auto job = std::make_unique<NormSumsJob>(flag_of(info[4]), core);
     job->healing = run_of(info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());
     job->target = held_by<StateRows>(info[3]);
-    job->ridge = info[4].ToNumber().DoubleValue();
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 

@@ -39,13 +39,12 @@ private:
     EquationsHandle equations;
 };
 
-class NormWeightsJob : public Job {
+class NormSumsJob : public Job {
 public:
-    NormWeightsJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core);
+    NormSumsJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core);
     HealingRun healing;
     EquationSettings settings;
     StatesHandle target;
-    double ridge = 0.0;
 
 protected:
     void run() override;
@@ -53,7 +52,7 @@ protected:
 
 private:
     std::shared_ptr<ModelCore> core;
-    std::vector<float> weights;
+    NormSums sums;
 };
 
 class OutputPathJob : public Job {
@@ -105,6 +104,8 @@ private:
     int64_t row_length;
 };
 
+// freeEquations(equations): void; whatever refers to them is of no use any more
+Napi::Value free_equations(const Napi::CallbackInfo & info);
 // solveEquations(equations, { ridge, threads }, through: Float32Array | undefined, cancel): Promise<{ update, explained }>
 Napi::Value solve_equations(const Napi::CallbackInfo & info);
 // Seconds that normal equations of this size and their solution take, on made-up numbers.

@@ -83,7 +83,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
         InstanceMethod<&NativeModel::sample>("sample"),
         InstanceMethod<&NativeModel::hidden_states>("hiddenStates"),
         InstanceMethod<&NativeModel::normal_equations>("normalEquations"),
-        InstanceMethod<&NativeModel::norm_weights>("normWeights"),
+        InstanceMethod<&NativeModel::norm_sums>("normSums"),
         InstanceMethod<&NativeModel::output_path>("outputPath"),
         InstanceMethod<&NativeModel::replace_tensor>("replaceTensor"),
         InstanceMethod<&NativeModel::dispose>("dispose"),

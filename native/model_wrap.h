@@ -29,7 +29,7 @@ private:
     Napi::Value sample(const Napi::CallbackInfo & info);
     Napi::Value hidden_states(const Napi::CallbackInfo & info);
     Napi::Value normal_equations(const Napi::CallbackInfo & info);
-    Napi::Value norm_weights(const Napi::CallbackInfo & info);
+    Napi::Value norm_sums(const Napi::CallbackInfo & info);
     Napi::Value output_path(const Napi::CallbackInfo & info);
     Napi::Value replace_tensor(const Napi::CallbackInfo & info);
     Napi::Value dispose(const Napi::CallbackInfo & info);

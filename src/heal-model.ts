@@ -73,7 +73,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
 	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
-	checkRoom(model.file, { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, searched: true });
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: drawing.count * drawing.length });
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
@@ -116,7 +116,7 @@ export async function healAgain(
 ): Promise<Healing> {
 	if (!plan.applied) return { tensors: [], section: plan };
 	const { model, removed } = job;
-	checkRoom(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, searched: false });
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length });
 	const fit = await healWindows(model, job.folder, plan.fit, options);
 	if (hashWindows(fit) !== plan.fit.sha256) {
 		throw new InvalidPlanError(

@@ -51,7 +51,7 @@ export async function whileRoughlyHealed<T>(
 	const { ubatch, threads } = evaluator;
 	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
 	const sorted = [...removed].sort((a, b) => a - b);
-	checkRoom(model.file, { cuts: healableCuts(sorted), tokens: Math.min(raceTokens, text.count * text.length), searched: false });
+	checkRoom(model.file, { cuts: healableCuts(sorted), tokens: Math.min(raceTokens, text.count * text.length) });
 	const windows = await healWindows(model, folder, text, options);
 	const { tensors } = await healCuts(model, {
 		...{ removed: sorted, ubatch, threads, signal: options.signal, type: options.healType ?? "auto" },

@@ -7,32 +7,30 @@ import { cutsOf } from "./healing/cuts.js";
 import { logger } from "./log.js";
 import { availableMemory, sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
-import { equationBytes, heldEquationBytes } from "./runtime/states.js";
+import { equationBytes } from "./runtime/states.js";
 
 /** What is healed at once. */
 export interface HealShape {
 	readonly cuts: number;
 	readonly tokens: number;
-	/** Whether weights of tokens are tried, or given: equations are held until JavaScript's collector frees them, so two are counted. */
-	readonly searched: boolean;
 }
 
 /** Bytes that the states of all cuts and the equations of one take. */
-export function healBytes(file: GgufFile, { cuts, tokens, searched }: HealShape): number {
-	return cuts * tokens * stateBytes(file) + fitBytes(file, searched);
+export function healBytes(file: GgufFile, { cuts, tokens }: HealShape): number {
+	return cuts * tokens * stateBytes(file) + fitBytes(file);
 }
 
 const widthOf = (file: GgufFile) => file.number(`${file.architecture}.embedding_length`) ?? 0;
 const stateBytes = (file: GgufFile) => 4 * widthOf(file);
 
 /** Whatever the tokens: equations, their solution, and five copies of the matrix in numbers and bytes. */
-function fitBytes(file: GgufFile, searched: boolean): number {
+function fitBytes(file: GgufFile): number {
 	const width = widthOf(file);
 	const rows = (some: (name: string) => boolean) =>
 		file.tensors.filter(({ name, dims }) => dims.length === 2 && dims[1] === width && some(name)).map(({ dims }) => dims[0]!);
 	const feedForward = rows((name) => /ffn_down\.weight$/.test(name));
 	const inputs = Math.max(0, ...(feedForward.length > 0 ? feedForward : rows((name) => /^blk\./.test(name))));
-	return equationBytes(inputs, width) + (searched ? heldEquationBytes(inputs, width) : 0) + 5 * 4 * inputs * width;
+	return equationBytes(inputs, width) + 5 * 4 * inputs * width;
 }
 
 /** @throws NotEnoughMemoryError where it does not fit, with what would */
@@ -48,8 +46,8 @@ export function checkRoom(file: GgufFile, shape: HealShape, available = availabl
 }
 
 /** Undefined where the equations alone are too large. */
-function tokensThatFit(file: GgufFile, { cuts, searched }: HealShape, available: number): number | undefined {
-	const tokens = Math.floor((available - fitBytes(file, searched)) / (cuts * stateBytes(file)) / 1024) * 1024;
+function tokensThatFit(file: GgufFile, { cuts }: HealShape, available: number): number | undefined {
+	const tokens = Math.floor((available - fitBytes(file)) / (cuts * stateBytes(file)) / 1024) * 1024;
 	return tokens >= 1024 ? tokens : undefined;
 }
 
@@ -64,7 +62,7 @@ export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filt
 export function checkRoomBefore(model: Model, removed: readonly number[] | number, options: HealOptions & JobOptions): void {
 	const { file, facts } = model;
 	const text = healText(model, options.healTokens ?? defaultHealTokens, 0);
-	const shape = { tokens: text.count * text.length, searched: true };
+	const shape = { tokens: text.count * text.length };
 	const available = availableMemory();
 	if (typeof removed !== "number") {
 		checkRoom(file, { ...shape, cuts: healableCuts(removed) }, available);

@@ -5,10 +5,12 @@ import {
 	type BlockRun,
 	dequantizeBytes,
 	type EquationOptions,
+	freeEquations,
 	type HiddenStates,
 	hiddenStates,
 	type NormalEquations,
 	normalEquations,
+	normSums,
 	normWeights,
 	quantizeValues,
 	solveEquations,
@@ -217,10 +219,12 @@ class Healer {
 		const changedNorm = site.normTensor ? { norm: site.normTensor.name } : {};
 		if (given) {
 			const onlyNorm = given.kind === "norm";
-			const solved = onlyNorm ? undefined : await this.#solve(subject, await sums(given.relative), given);
+			const solved = onlyNorm
+				? undefined
+				: await this.#withEquations(await sums(given.relative), (sum) => this.#solve(subject, sum, given));
 			if (solved) await this.#put(solved.tensor);
 			const normRidge = onlyNorm ? given.ridge : given.normRidge;
-			if (normRidge !== undefined) await this.#put(await this.#normOf(subject, normRidge));
+			if (normRidge !== undefined) await this.#put((await this.#norms(subject, [normRidge]))[0]!);
 			return {
 				...cut,
 				...(solved ? { ...named, explained: solved.explained } : {}),
@@ -242,12 +246,18 @@ class Healer {
 		return { ...cut, ...(best ? { ...named, explained: best.explained } : {}), ...(rescaled ? changedNorm : {}), recipe, tuning };
 	}
 
-	/** Weights of the norm behind the matrix as it stands; the norm stands as it is in the file. */
-	async #normOf({ site: { normTensor, norm }, wanted }: Subject, ridge: number): Promise<HealedTensor> {
+	async #withEquations<T>(equations: NormalEquations, work: (equations: NormalEquations) => Promise<T>): Promise<T> {
+		return work(equations).finally(() => freeEquations(this.#model, equations));
+	}
+
+	/** Weights of the norm behind the matrix as it stands, while the norm stands as it is in the file. */
+	async #norms({ site: { normTensor, norm }, wanted }: Subject, ridges: readonly number[]): Promise<HealedTensor[]> {
 		if (!normTensor || !norm) throw new EvaluationError(`no norm comes after ${wanted.weight}`);
 		const { name, type, dims } = normTensor;
-		const weights = await normWeights(this.#model, this.#over(this.#kept), { ...wanted, norm }, ridge);
-		return { name, type, bytes: await quantizeValues(this.#model, weights, type, dims[0]!, this.#input.signal) };
+		const sums = await normSums(this.#model, this.#over(this.#kept), wanted);
+		const values = (ridge: number) => normWeights(sums, norm, ridge);
+		const made = ridges.map((ridge) => quantizeValues(this.#model, values(ridge), type, dims[0]!, this.#input.signal));
+		return (await Promise.all(made)).map((bytes) => ({ name, type, bytes }));
 	}
 
 	/** The weights of the norm that lower the loss most; undefined where none do. */
@@ -255,11 +265,10 @@ class Healer {
 		if (!subject.site.normTensor) return undefined;
 		const { name } = subject.site.normTensor;
 		let best: { tensor: HealedTensor; ridge: number; loss: number } | undefined;
-		for (const ridge of normRidges) {
-			const tensor = await this.#normOf(subject, ridge);
+		for (const [i, tensor] of (await this.#norms(subject, normRidges)).entries()) {
 			await this.#model.replaceTensor(name, tensor);
 			const after = await this.#loss().finally(() => this.#model.replaceTensor(name));
-			if (after < (best?.loss ?? loss)) best = { tensor, ridge, loss: after };
+			if (after < (best?.loss ?? loss)) best = { tensor, ridge: normRidges[i]!, loss: after };
 		}
 		return best;
 	}
@@ -269,22 +278,27 @@ class Healer {
 		const { kinds = ["refit", "map"], relatives = [0, 1], ridges = defaultRidges } = this.#input;
 		let best: Trial | undefined;
 		for (const relative of relatives) {
-			// Nothing outlives its turn of the loop: large equations are collected only once nothing refers to them.
-			const equations = await sums(relative);
-			for (const kind of kinds) {
-				const trials = new Map<number, Trial | undefined>();
-				const at = async (i: number): Promise<number> => {
-					if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
-					if (!trials.has(i)) trials.set(i, await this.#try(subject, equations, { kind, ridge: ridges[i]!, relative }));
-					return trials.get(i)?.loss ?? Number.POSITIVE_INFINITY;
-				};
-				let i = Math.floor(ridges.length / 2);
-				for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;
-				const trial = trials.get(i);
-				if (trial && Number.isFinite(trial.loss) && (!best || trial.loss < best.loss)) best = trial;
-			}
+			await this.#withEquations(await sums(relative), async (equations) => {
+				for (const kind of kinds) {
+					const trial = await this.#bestRidge(ridges, (ridge) => this.#try(subject, equations, { kind, ridge, relative }));
+					if (trial && Number.isFinite(trial.loss) && (!best || trial.loss < best.loss)) best = trial;
+				}
+			});
 		}
 		return best;
+	}
+
+	/** From the middle one on in both directions, as long as the loss falls. */
+	async #bestRidge(ridges: readonly number[], attempt: (ridge: number) => Promise<Trial | undefined>): Promise<Trial | undefined> {
+		const trials = new Map<number, Trial | undefined>();
+		const at = async (i: number): Promise<number> => {
+			if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
+			if (!trials.has(i)) trials.set(i, await attempt(ridges[i]!));
+			return trials.get(i)?.loss ?? Number.POSITIVE_INFINITY;
+		};
+		let i = Math.floor(ridges.length / 2);
+		for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;
+		return trials.get(i);
 	}
 
 	/** Undefined where the equations cannot be solved so. */

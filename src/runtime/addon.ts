@@ -34,6 +34,8 @@ export interface Addon {
 		cancel: CancelToken,
 		onProgress: (done: number, total: number) => void,
 	): Promise<void>;
+	/** Frees their memory now; they cannot be solved any more. */
+	freeEquations(equations: NativeEquations): void;
 	/** `explained`: share of the targets' squares that the update explains. `through`: n_out x n_in, for updates of the form T W only. */
 	solveEquations(
 		equations: NativeEquations,
@@ -219,14 +221,13 @@ export interface NativeModel {
 		target: NativeStates,
 		cancel: CancelToken,
 	): Promise<{ inputs: number; outputs: number; rows: number; equations: NativeEquations }>;
-	normWeights(
+	normSums(
 		tokens: Int32Array,
 		run: NativeRun,
 		settings: NativeEquationSettings,
 		target: NativeStates,
-		ridge: number,
 		cancel: CancelToken,
-	): Promise<Float32Array>;
+	): Promise<{ products: Float64Array; squares: Float64Array }>;
 	outputPath(
 		tokens: Int32Array,
 		run: NativeRun,

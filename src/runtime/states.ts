@@ -49,14 +49,9 @@ export interface NormalEquations {
 	readonly native: NativeEquations;
 }
 
-/** Bytes that normal equations hold, in the addon, until the handle on them is collected: JavaScript cannot free them before. */
-export function heldEquationBytes(inputs: number, outputs: number): number {
-	return 8 * inputs * (inputs + outputs);
-}
-
 /** Bytes that normal equations take with what their solution takes at most: that of a square map. */
 export function equationBytes(inputs: number, outputs: number): number {
-	return heldEquationBytes(inputs, outputs) + 16 * outputs * (inputs + outputs);
+	return 8 * inputs * (inputs + outputs) + 16 * outputs * (inputs + outputs);
 }
 
 function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRun {
@@ -90,22 +85,30 @@ export async function normalEquations(model: Model, run: BlockRun, options: Equa
 	return { ...sizes, native: equations };
 }
 
+/** Sums over tokens for each channel of a norm: of z t and of z z, z being what it divides to and t what it should give. */
+export interface NormSums {
+	readonly products: Float64Array;
+	readonly squares: Float64Array;
+}
+
 /**
- * Other weights for the RMS norm between a matrix and the residual stream: for each channel the least squares of what is wanted after
- * the block on what the norm divides to.
+ * For other weights of the RMS norm between a matrix and the residual stream.
  * @param options with the weights that stand as `norm`
- * @param ridge holds them to these, in units of the mean of the channels' squares
  * @throws EvaluationError where the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
  */
-export function normWeights(
-	model: Model,
-	run: BlockRun,
-	options: EquationOptions & { norm: Float32Array },
-	ridge: number,
-): Promise<Float32Array> {
+export function normSums(model: Model, run: BlockRun, options: EquationOptions): Promise<NormSums> {
 	return model.runJob(run.signal, (native, cancel) =>
-		native.normWeights(run.windows.tokens, nativeRun(run), nativeSettings(options), options.target.native, ridge, cancel),
+		native.normSums(run.windows.tokens, nativeRun(run), nativeSettings(options), options.target.native, cancel),
 	);
+}
+
+/**
+ * Least squares of what is wanted after the block, channel by channel.
+ * @param ridge holds the weights to those that stand, in units of the mean of the channels' squares
+ */
+export function normWeights({ products, squares }: NormSums, standing: Float32Array, ridge: number): Float32Array {
+	const held = (ridge * squares.reduce((sum, square) => sum + square, 0)) / squares.length;
+	return standing.map((weight, i) => (squares[i]! + held > 0 ? (products[i]! + held * weight) / (squares[i]! + held) : weight));
 }
 
 /**
@@ -141,6 +144,11 @@ export function solveEquations(
 	{ ridge, through, threads, signal }: SolveOptions,
 ): Promise<{ update: Float32Array; explained: number }> {
 	return model.runWithAddon(signal, (addon, cancel) => addon.solveEquations(equations.native, { ridge, threads }, through, cancel));
+}
+
+/** Frees the memory of normal equations now, which else lasts until JavaScript's collector comes by. */
+export function freeEquations(model: Model, { native }: NormalEquations): Promise<void> {
+	return model.runWithAddon(undefined, async (addon) => addon.freeEquations(native));
 }
 
 /** Hidden states as numbers, a row of the model's width for each token. */

@@ -25,14 +25,13 @@ describe("memory of healing", () => {
 		const held = 8 * inputs * (inputs + width);
 		const solution = 8 * (2 * width * inputs + 2 * width * width);
 		const copies = 5 * 4 * inputs * width;
-		const shape = { cuts: 3, tokens: 6144, searched: false };
+		const shape = { cuts: 3, tokens: 6144 };
 		expect(healBytes(file, shape)).toBe(states + held + solution + copies);
-		expect(healBytes(file, { ...shape, searched: true })).toBe(states + 2 * held + solution + copies);
 	});
 
 	it("that is too small is said with the tokens that fit, where some do", async () => {
 		const file = await GgufFile.read(fixturePath);
-		const shape = { cuts: 2, tokens: 25_600, searched: true };
+		const shape = { cuts: 2, tokens: 25_600 };
 		const needed = healBytes(file, shape);
 		expect(() => checkRoom(file, shape, needed)).not.toThrow();
 		expect(() => checkRoom(file, shape, needed - 1)).toThrow(NotEnoughMemoryError);
