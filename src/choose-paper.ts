@@ -35,7 +35,7 @@ export async function choosePaper({ session, game, search, options, judged }: Pl
 		if (size < 1 || size >= players)
 			throw new InvalidOptionError(`strata are numbers of kept blocks from 1 to ${players - 1}, got ${size}`);
 	}
-	const sizes = options.strata ?? strataSizes(players, presetOf(session));
+	const sizes = options.strata ?? strataSizes(players, options.strataPreset ?? presetOf(session));
 	const random = new Random(session.seed);
 	const pause = () => setImmediate();
 
@@ -124,7 +124,12 @@ function presetOf({ model }: Session): StrataPresetName {
 export async function choosePaperRepaired({ session, game, search, options }: Play): Promise<Choices> {
 	const { masks = repairedMasks } = options;
 	const rounds = roundsOf(options, search.kmax);
-	const settings = { seed: session.seed, pause: () => setImmediate(), ...(options.epochs === undefined ? {} : { epochs: options.epochs }) };
+	const { epochs, strataPreset: preset } = options;
+	const settings = {
+		...{ seed: session.seed, pause: () => setImmediate() },
+		...(epochs === undefined ? {} : { epochs }),
+		...(preset === undefined ? {} : { preset }),
+	};
 	const play = (on: Game, part: SearchOptions, share: number) => paperRepaired(on, { ...part, ...settings, masks: share });
 	let first: PaperRepairedResult | undefined;
 	const found = await session.timed("search", async () => {
