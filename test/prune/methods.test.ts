@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
-import { plannedMasks } from "../../src/choose.js";
+import { leastMasks, plannedMasks } from "../../src/choose.js";
 import { searchBudget } from "../../src/choose-auto.js";
 import { checkMethodOptions } from "../../src/method-options.js";
 import { type Estimator, estimatorFacts, methods } from "../../src/methods.js";
@@ -75,6 +75,37 @@ describe("every method", () => {
 		const searched = Math.max(...run!.ledgers.map(({ masks }) => masks));
 		// Single removals that only the report of a set needs come on top of what a small search is allowed.
 		expect(searched).toBeLessThanOrEqual(Math.max(planned, 13));
+	});
+
+	it.each(["auto", "swap", "evolutionary", "random"] as const)(
+		"%s keeps to the smallest budget, and refuses a smaller one",
+		async (method) => {
+			const least = leastMasks(method, 12, 3);
+			const options = { ...small, method, removeBlocks: 3 };
+			for (const dryRun of [true, false])
+				await expect(pruneGguf(fixturePath, undefined, { ...options, masks: least - 1, dryRun })).rejects.toThrow(
+					`${method} needs at least ${least} masks to remove up to 3 of 12 blocks, got --masks ${least - 1}`,
+				);
+			await expect(pruneGguf(fixturePath, undefined, { ...options, maxTokens: 96 * least - 1 })).rejects.toThrow(/--max-tokens/);
+			const { plan } = await pruneGguf(fixturePath, undefined, { ...options, masks: least });
+			expect(plan!.removed.length).toBe(3);
+			const [run] = await listRuns();
+			expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBeLessThanOrEqual(least);
+		},
+	);
+
+	it("the repaired procedure refuses too few masks before anything is measured", async () => {
+		const run = pruneGguf(fixturePath, undefined, { ...small, method: "paper-repaired", masks: 31, removeBlocks: 3 });
+		await expect(run).rejects.toThrow(/paper-repaired needs at least 32 masks/);
+	});
+
+	it("the paper's masks are counted once each, and its network is held against the critical blocks", async () => {
+		const options = { ...small, method: "paper", masks: 60, epochs: 5, attributionMasks: 300 } as const;
+		const { masks, surrogate } = await rankBlocks(fixturePath, options);
+		const [run] = await listRuns();
+		expect(Math.max(...run!.ledgers.map((ledger) => ledger.masks))).toBe(masks);
+		expect(masks).toBeLessThanOrEqual(plannedMasks("paper", 12, 1, options));
+		expect(surrogate!.details).toMatchObject({ criticalKeptR2: expect.any(Number), criticalKeptSpearman: expect.any(Number) });
 	});
 
 	it("in rounds", async () => {
