@@ -1,4 +1,5 @@
 import type { CalibrationFile } from "./calibration/index.js";
+import type { StrataPresetName } from "./game/strata.js";
 import type { Method } from "./methods.js";
 import type { Report } from "./report/report-data.js";
 import type { ContributionUnit, Plan } from "./storage/plan.js";
@@ -15,6 +16,7 @@ export type * from "./api-questions.js";
 export type * from "./api-text.js";
 export { presets } from "./api-text.js";
 export type { CalibrationFile, HealType, PlanHeal, StateType };
+export type { PairInteraction } from "./attribution/interactions.js";
 export { healTypes, stateTypes };
 
 // The options and results of the public functions: shared by programs and the command line.
@@ -22,12 +24,25 @@ export { healTypes, stateTypes };
 export type * from "./api-gate.js";
 export type * from "./compare-api.js";
 export type * from "./frontier-api.js";
+export type * from "./rank-api.js";
 export type { Speed, SpeedRatio, SpeedSideFigures } from "./storage/plan-speed.js";
 export { type Speedup, speedups } from "./speed-api.js";
 export type { SpeedOptions, SpeedResult } from "./speed-api.js";
 export { type FileType, fileTypeNames } from "./runtime/file-type-names.js";
 export type { MeanAndError, ModelFigures, Quantized, QuantizedAlternative, QuantizedAlternatives } from "./storage/plan-quantized.js";
-export { comparedMethods, defaultMethod, type Method, methodFacts, methods, rankingMethods } from "./methods.js";
+export {
+	comparedMethods,
+	defaultMethod,
+	type Estimator,
+	estimatorFacts,
+	type Method,
+	methodFacts,
+	methods,
+	type RankMethod,
+	rankingMethods,
+	rankMethods,
+} from "./methods.js";
+export { STRATA_PRESETS, type StrataPresetName } from "./game/strata.js";
 
 /** How much the automatic method spends. */
 export const efforts = ["quick", "standard", "thorough"] as const;
@@ -108,6 +123,11 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly seed?: number | undefined;
 	/** The paper's method: numbers of kept blocks, one stratum each. @default its kept shares, scaled to the model */
 	readonly strata?: number[] | undefined;
+	/**
+	 * The paper's methods: the strata of one of its runs, scaled to the model; of paper-repaired how deep masks go at least. Not beside
+	 * `strata`. @default the run of the model's kind (paper), transformers (paper-repaired)
+	 */
+	readonly strataPreset?: StrataPresetName | undefined;
 	/** The paper's method: masks asked of the surrogate for the contributions. @default 80000 */
 	readonly attributionMasks?: number | undefined;
 	/** The paper's method: passes over the masks. @default 300 */
@@ -310,20 +330,6 @@ export interface Contribution {
 	 * `score`: what a baseline gives it, on a scale of its own.
 	 */
 	readonly unit: ContributionUnit;
-}
-
-export interface RankResult {
-	readonly model: ModelSummary;
-	readonly objective: Objective;
-	/** Of the full model, in the unit of the objective. */
-	readonly loss: number;
-	readonly estimator: string;
-	readonly contributions: readonly Contribution[];
-	/** Blocks never removed, with reasons. */
-	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
-	readonly surrogate?: Plan["surrogate"];
-	readonly masks: number;
-	readonly seconds: number;
 }
 
 export interface ApplyOptions

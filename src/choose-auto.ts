@@ -123,6 +123,8 @@ export function surrogateOf(
 		spearmanWithinStrata: judgement.within.spearman,
 		stratumMeanR2: judgement.baselines.stratumMean.r2,
 		stratumMeanSpearman: judgement.baselines.stratumMean.spearman,
+		criticalKeptR2: judgement.baselines.criticalKept?.r2,
+		criticalKeptSpearman: judgement.baselines.criticalKept?.spearman,
 		coverage90: judgement.coverage90,
 		...details,
 	};

@@ -10,7 +10,7 @@ import type { Game } from "./game/game.js";
 import { meanLoss } from "./game/game.js";
 import { Random } from "./game/random.js";
 import { toSamples } from "./game/sample.js";
-import { drawStrata, type StrataPresetName, strataSizes, UnreachableSizeError } from "./game/strata.js";
+import { drawStrata, drawStrataInSlices, type StrataPresetName, strataSizes, UnreachableSizeError } from "./game/strata.js";
 import { type PaperRepairedResult, paperRepaired } from "./paper-repaired.js";
 import { rankAndCut } from "./search/ranked.js";
 import { inRounds } from "./search/rounds.js";
@@ -35,12 +35,18 @@ export async function choosePaper({ session, game, search, options, judged }: Pl
 		if (size < 1 || size >= players)
 			throw new InvalidOptionError(`strata are numbers of kept blocks from 1 to ${players - 1}, got ${size}`);
 	}
-	const sizes = options.strata ?? strataSizes(players, presetOf(session));
+	const sizes = options.strata ?? strataSizes(players, options.strataPreset ?? presetOf(session));
 	const random = new Random(session.seed);
 	const pause = () => setImmediate();
 
 	const masks = drawnStrata(game, { sizes, count, random: random.fork("masks") });
 	const training = new Set(masks.map((mask) => mask.key));
+	// What a network is held against: whether every critical block is kept. The paper's own procedure measures no block alone.
+	const singles = judged
+		? Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
+				(set) => game.allows(set) && !game.frozen.has(set.removed()[0]!),
+			)
+		: [];
 	const extra = drawStrata(game, {
 		sizes,
 		count: judged ? judgedMasks(count) : 0,
@@ -49,7 +55,7 @@ export async function choosePaper({ session, game, search, options, judged }: Pl
 		exclude: training,
 	});
 	const measured = await session.timed("search", () =>
-		game.measure(distinct([Coalition.full(players), ...masks, ...extra]), {
+		game.measure(distinct([Coalition.full(players), ...masks, ...extra, ...singles]), {
 			phase: "random masks",
 			signal: options.signal,
 		}),
@@ -69,11 +75,8 @@ export async function choosePaper({ session, game, search, options, judged }: Pl
 			signal: options.signal,
 			...(options.epochs ? { epochs: options.epochs } : {}),
 		});
-		const asked = drawStrata(game, {
-			sizes,
-			count: options.attributionMasks ?? paperAttributionMasks,
-			random: random.fork("contributions"),
-		});
+		const count = options.attributionMasks ?? paperAttributionMasks;
+		const asked = await drawStrataInSlices(game, { sizes, count, random: random.fork("contributions") }, pause);
 		const contributions = await surrogateContributions(surrogate, asked, {
 			seed: session.seed,
 			frozen: game.frozen.keys(),
@@ -82,13 +85,15 @@ export async function choosePaper({ session, game, search, options, judged }: Pl
 		});
 		// No critical blocks: the paper cuts its one ranking, whatever it says.
 		const found = await rankAndCut(game, contributions.contributions, { ...search, criticalLoss: Number.POSITIVE_INFINITY });
-		const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks) }) : undefined;
+		const critical = samplesOf(singles).flatMap(({ coalition, addedLoss }) => (addedLoss > Math.LN2 ? coalition.removed() : []));
+		const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks), critical }) : undefined;
+		const all = new Set([...byKey.keys(), ...search.meter.measurements().map(({ coalition }) => coalition.key)]);
 		const notes = judgement ? doubts(judgement) : [];
 		return {
 			found: { ...found, method: "paper", notes: [...found.notes, ...notes] },
 			rivals: [],
 			contributions,
-			masks: byKey.size + found.measured,
+			masks: all.size,
 			...(judgement ? { surrogate: surrogateOf("mlp", training.size, judgement, {}) } : {}),
 		};
 	});
@@ -124,7 +129,12 @@ function presetOf({ model }: Session): StrataPresetName {
 export async function choosePaperRepaired({ session, game, search, options }: Play): Promise<Choices> {
 	const { masks = repairedMasks } = options;
 	const rounds = roundsOf(options, search.kmax);
-	const settings = { seed: session.seed, pause: () => setImmediate(), ...(options.epochs === undefined ? {} : { epochs: options.epochs }) };
+	const { epochs, strataPreset: preset } = options;
+	const settings = {
+		...{ seed: session.seed, pause: () => setImmediate() },
+		...(epochs === undefined ? {} : { epochs }),
+		...(preset === undefined ? {} : { preset }),
+	};
 	const play = (on: Game, part: SearchOptions, share: number) => paperRepaired(on, { ...part, ...settings, masks: share });
 	let first: PaperRepairedResult | undefined;
 	const found = await session.timed("search", async () => {

@@ -6,6 +6,7 @@ import { chooseAuto, searchBudget } from "./choose-auto.js";
 import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./choose-baselines.js";
 import { choosePaper, choosePaperRepaired, judgedMasks, paperMasks, repairedMasks } from "./choose-paper.js";
 import { chooseBeam, chooseContiguous, chooseEvolutionary, chooseGreedy, chooseLeaveOneOut, chooseSwap } from "./choose-search.js";
+import { InvalidOptionError } from "./errors.js";
 import type { Game } from "./game/game.js";
 import { LossMeter } from "./game/loss-meter.js";
 import type { Choice } from "./race.js";
@@ -61,7 +62,7 @@ interface Chooser {
 	readonly choose: (play: Play) => Promise<Choices>;
 	/** Masks that it measures at most. */
 	readonly masks: (blocks: number, kmax: number, options: PruneOptions, tokens?: number) => number;
-	/** The option `masks` with which it measures no more than `limit` masks, unjudged. @default it reads none */
+	/** The option `masks` with which it measures no more than `limit` masks, unjudged, as far as it can. @default it reads none */
 	readonly masksWithin?: (limit: number, kmax: number) => number;
 	/** The fewest masks with which it works at all. */
 	readonly least: (blocks: number, kmax: number) => number;
@@ -86,7 +87,7 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 	auto: { choose: chooseAuto, ...any, least: ranked },
 	paper: {
 		choose: choosePaper,
-		masks: (_blocks, kmax, { masks = paperMasks }) => masks + judgedMasks(masks) + kmax + 1,
+		masks: (blocks, kmax, { masks = paperMasks }) => masks + judgedMasks(masks) + blocks + kmax + 1,
 		masksWithin: (limit, kmax) => limit - kmax - 1,
 		least: (_blocks, kmax) => kmax + 11,
 	},
@@ -97,8 +98,10 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 		least: (blocks, kmax) => blocks + 20 + kmax,
 	},
 	beam: { choose: chooseBeam, masks: (blocks, kmax) => blocks + 1 + 32 * kmax, least: ranked },
-	swap: { choose: chooseSwap, ...any, least: ranked },
-	evolutionary: { choose: chooseEvolutionary, ...any, least: ranked },
+	// Greedy's descent comes first, whatever it takes.
+	swap: { choose: chooseSwap, ...any, least: (blocks, kmax) => blocks + 1 + 8 * kmax },
+	// A start and a child of each size.
+	evolutionary: { choose: chooseEvolutionary, ...any, least: (blocks, kmax) => blocks + 1 + 2 * kmax },
 	contiguous: {
 		choose: chooseContiguous,
 		masks: (blocks, kmax, options) => blocks + 1 + sizesOf(options, kmax).reduce((sum, length) => sum + blocks - length + 1, 0),
@@ -131,6 +134,22 @@ export function leastMasks(method: Method, blocks: number, kmax: number): number
 	return choosers[method].least(blocks, kmax);
 }
 
+/**
+ * A budget that a method cannot keep is refused, not overspent.
+ * @param tokens that a mask runs
+ * @throws InvalidOptionError where `masks` or `maxTokens` allow fewer masks than the method needs
+ */
+export function checkBudget(method: Method, blocks: number, kmax: number, options: PruneOptions, tokens: number): void {
+	const { masksWithin, least } = choosers[method];
+	const { masks, maxTokens } = options;
+	if (!masksWithin) return;
+	const needed = masksWithin(least(blocks, kmax), kmax);
+	const what = `${method} needs at least ${needed} masks to remove up to ${kmax} of ${blocks} blocks`;
+	if (masks !== undefined && masks < needed) throw new InvalidOptionError(`${what}, got --masks ${masks}: give more, or remove fewer`);
+	if (maxTokens !== undefined && maxTokens < needed * tokens)
+		throw new InvalidOptionError(`${what} (${needed * tokens} tokens), got --max-tokens ${maxTokens}: give more, or remove fewer`);
+}
+
 /** The options with which a method keeps to a number of masks, where it has one for that. */
 export function optionsWithin(method: Method, limit: number, kmax: number): Pick<PruneOptions, "masks"> {
 	const masks = choosers[method].masksWithin?.(limit, kmax);
@@ -155,8 +174,9 @@ export async function choose(
 	options: PruneOptions,
 	{ game = session.games.search, counts, judged = true, onStep }: ChooseSetting = {},
 ): Promise<Choices> {
-	const { units } = session.model.blocks;
+	const { units, blocks } = session.model.blocks;
 	const { signal } = options;
+	checkBudget(method, blocks, kmax, options, session.tokens.search);
 	const meter = new LossMeter(game, { signal });
 	const search = { kmax, meter, signal, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
 	const sizes = counts ?? sizesOf(options, kmax);

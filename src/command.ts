@@ -24,6 +24,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("max-time", options.maxTime);
 	flag("max-tokens", options.maxTokens);
 	flag("strata", options.strata?.join(","));
+	flag("strata-preset", options.strataPreset);
 	flag("attribution-masks", options.attributionMasks);
 	flag("epochs", options.epochs);
 	flag("rounds", options.rounds);

@@ -4,7 +4,7 @@ import type { Method } from "./methods.js";
 // Options and results of `compareMethods`.
 
 export interface CompareOptions
-	extends Omit<MeasureOptions, "method" | "effort" | "maxTime" | "strata" | "attributionMasks" | "epochs" | "rounds"> {
+	extends Omit<MeasureOptions, "method" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionMasks" | "epochs" | "rounds"> {
 	/** Methods to compare, each once. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired */
 	readonly methods?: readonly Method[] | undefined;
 	/** Numbers of blocks to remove. @default about 10, 20 and 33 % of the blocks */

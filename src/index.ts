@@ -4,7 +4,19 @@
  * @packageDocumentation
  */
 export type * from "./api.js";
-export { efforts, methodFacts, methods, objectives, presets, rankingMethods, speedups, stateTypes, workingWeights } from "./api.js";
+export {
+	efforts,
+	estimatorFacts,
+	methodFacts,
+	methods,
+	objectives,
+	presets,
+	rankingMethods,
+	rankMethods,
+	speedups,
+	stateTypes,
+	workingWeights,
+} from "./api.js";
 export { applyPlan } from "./apply.js";
 export { type BlockPlan, describeBlocks, removeBlocks } from "./architectures/index.js";
 export {

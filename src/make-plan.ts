@@ -79,6 +79,7 @@ export function planOrigin(session: Session, output: string | undefined, options
 			maxTime: options.maxTime,
 			maxTokens: options.maxTokens,
 			strata: options.strata,
+			strataPreset: options.strataPreset,
 			epochs: options.epochs,
 			attributionMasks: options.attributionMasks,
 			rounds: options.rounds,

@@ -1,5 +1,6 @@
 import type { Method, PruneOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
+import { STRATA_PRESETS } from "./game/strata.js";
 import { factsOf, methodOptions, methods } from "./methods.js";
 
 /**
@@ -12,6 +13,10 @@ export function checkMethodOptions(method: Method, options: PruneOptions): void 
 	}
 	if (options.rounds !== undefined && (!Number.isInteger(options.rounds) || options.rounds < 1))
 		throw new InvalidOptionError(`rounds must be a whole number of at least 1, got ${options.rounds}`);
+	if (options.strata !== undefined && options.strataPreset !== undefined)
+		throw new InvalidOptionError("--strata and --strata-preset say the same thing twice: give one of them");
+	if (options.strataPreset !== undefined && !(options.strataPreset in STRATA_PRESETS))
+		throw new InvalidOptionError(`strata-preset must be one of ${Object.keys(STRATA_PRESETS).join(", ")}, got ${options.strataPreset}`);
 	const reads = (other: Method) => factsOf(other).reads ?? [];
 	const unread = methodOptions.filter((name) => options[name] !== undefined && !reads(method).includes(name));
 	if (unread.length === 0) return;

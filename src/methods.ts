@@ -1,7 +1,17 @@
 // Every method that chooses or ranks blocks: its name, what it does, what it reads. Names and words only, so that help is quick.
 
 /** Options that only some methods read. */
-export const methodOptions = ["masks", "strata", "epochs", "attributionMasks", "effort", "maxTime", "maxTokens", "rounds"] as const;
+export const methodOptions = [
+	"masks",
+	"strata",
+	"strataPreset",
+	"epochs",
+	"attributionMasks",
+	"effort",
+	"maxTime",
+	"maxTokens",
+	"rounds",
+] as const;
 export type MethodOption = (typeof methodOptions)[number];
 
 interface MethodFacts {
@@ -23,10 +33,10 @@ export const methodFacts = {
 	"leave-one-out": { does: "removes the blocks that cost least alone", reads: ["rounds"], ranks: true },
 	paper: {
 		does: "arXiv 2602.07804 as published: random masks, a network, one ranking",
-		reads: ["masks", "strata", "epochs", "attributionMasks"],
+		reads: ["masks", "strata", "strataPreset", "epochs", "attributionMasks"],
 		ranks: true,
 	},
-	"paper-repaired": { does: "the same without the faults of its code", reads: ["masks", "epochs", "rounds"], ranks: true },
+	"paper-repaired": { does: "the same without the faults of its code", reads: ["masks", "strataPreset", "epochs", "rounds"], ranks: true },
 	beam: { does: "greedy with four paths at once; raced as greedy is" },
 	swap: { does: "greedy, then the best exchange of two blocks until none helps; raced as greedy is", reads: budgeted },
 	evolutionary: { does: "random exchanges in the best set so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
@@ -52,6 +62,24 @@ export const factsOf = (method: Method): MethodFacts => methodFacts[method];
 
 /** Those that give each block a number. */
 export const rankingMethods = methods.filter((method) => factsOf(method).ranks);
+
+/** Estimators of contributions that choose no sets: `rank` has them beside {@link rankingMethods}. Each reads `masks`. */
+export const estimatorFacts = {
+	shapley: "Shapley values; by enumeration where the masks hold every set (2^n), else by permutation walks",
+	"window-semivalue": "what a block adds to sets that miss fewer than k others; by enumeration where the masks hold them, else by walks",
+	"weighted-banzhaf": "the same where every other block is gone with chance k of n; by enumeration, or sampled",
+	permutation: "the window's semivalue by random orders of removal, k deep",
+	"common-sets": "the window's semivalue by all single flips of random sets (CMCS)",
+	"least-squares": "the window's semivalue by weighted least squares (as KernelSHAP)",
+} as const satisfies Record<string, string>;
+
+export type Estimator = keyof typeof estimatorFacts;
+
+/** What `rank` can judge blocks by. */
+export type RankMethod = Method | Estimator;
+export const rankMethods = [...rankingMethods, ...Object.keys(estimatorFacts)] as readonly RankMethod[];
+
+export const isEstimator = (method: RankMethod): method is Estimator => method in estimatorFacts;
 
 /** Methods that are compared where none are named. */
 export const comparedMethods = [

@@ -60,6 +60,8 @@ export async function paperRepaired(game: Game, options: PaperRepairedOptions): 
 	const keep = survey.frozenBlocks();
 	const movable = game.players - keep.length;
 	const deepest = Math.min(movable, Math.max(options.kmax, game.players - (strataSizes(game.players, preset).at(-1) ?? game.players)));
+	// Those that had to be set free: frozen ones are in every held-out mask, and tell none from another.
+	const critical = survey.critical().flatMap(({ blocks, frozen }) => (frozen ? [] : blocks));
 	const singles = survey.singlesAsSets();
 	const drawn = windowDesign(game, {
 		kmin: Math.min(2, deepest),
@@ -94,7 +96,7 @@ export async function paperRepaired(game: Game, options: PaperRepairedOptions): 
 	return {
 		found: { ...found, method: "paper-repaired", measured: meter.measured - before },
 		contributions: { ...contributions, estimator: "paper-repaired" },
-		judgement: split.heldOut.length >= 2 ? judge(surrogate, split.heldOut, { training }) : undefined,
+		judgement: split.heldOut.length >= 2 ? judge(surrogate, split.heldOut, { training, critical }) : undefined,
 		trainMasks: training.length,
 		masks: meter.measured - before,
 	};

@@ -1,7 +1,8 @@
 // The main job, top to bottom.
 import { basename } from "node:path";
 import type { Estimate, PruneOptions, PruneResult } from "./api.js";
-import { type Choices, choose, plannedMasks } from "./choose.js";
+import { BestSoFar } from "./best-so-far.js";
+import { checkBudget, type Choices, choose, plannedMasks } from "./choose.js";
 import { bytesToDeliver, deliver, finish } from "./deliver.js";
 import { checkHealingOfRun } from "./deliver-healed.js";
 import { InvalidOptionError } from "./errors.js";
@@ -79,16 +80,18 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	const masks = options.remove ? 0 : plannedMasks(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options);
 	const compared = options.maxKl !== undefined;
 	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false, compared });
+	const best = new BestSoFar();
 	try {
 		if (asksToHeal(options)) checkRoomBefore(session.model, named ?? removable.kmax, options);
 		const gate = limits && Gate.open(session, limits, options);
+		if (!options.remove) checkBudget(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options, session.tokens.search);
 		const estimate = await announce(session, removable, options);
 		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
 
 		const { kmax, counts } = removable;
 		const choices = options.remove
 			? undefined
-			: await choose(session, options.method ?? defaultMethod, kmax, options, counts ? { counts } : {});
+			: await choose(session, options.method ?? defaultMethod, kmax, options, { onStep: best.onStep, ...(counts ? { counts } : {}) });
 		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
 		const raced = await race(session, candidates(session, choices, removable, options), options);
@@ -108,6 +111,9 @@ export async function pruneGguf(model: string, output: string | undefined, given
 			);
 		}
 		return await deliver(session, output, facts, curve, original, gate, options, run);
+	} catch (error) {
+		if (options.signal?.aborted) best.tell(options);
+		throw error;
 	} finally {
 		await session.close();
 	}

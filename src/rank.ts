@@ -1,49 +1,125 @@
-import type { MeasureOptions, RankResult } from "./api.js";
+import type { RankMethod, RankOptions, RankResult } from "./api.js";
+import type { Attribution } from "./attribution/attribution.js";
+import { cutVerdicts } from "./attribution/cut.js";
 import { choose, plannedMasks } from "./choose.js";
 import { InvalidOptionError } from "./errors.js";
-import { readHeader } from "./header.js";
+import { joinedUnits } from "./game/moves.js";
+import { type Header, readHeader } from "./header.js";
+import { logger } from "./log.js";
 import { contributionRows } from "./make-plan.js";
 import { checkMethodOptions } from "./method-options.js";
-import { rankingMethods } from "./methods.js";
-import { logger } from "./log.js";
+import { isEstimator, methodOptions, rankMethods } from "./methods.js";
+import { estimate, estimatorMasks } from "./rank-estimators.js";
+import type { CriticalBlock } from "./search/search.js";
 import { Session, summarize } from "./session.js";
 
 /**
- * Contributions of a model's blocks: what their removal alone adds to the loss, or, with the paper's method, what its surrogate says.
- * @throws the errors of loading and measuring
+ * Contributions of a model's blocks: what their removal alone adds to the loss, or what a surrogate or an estimator says; with the blocks
+ * that are surely among the least needed, surely not, or undecided, and what a surrogate says of pairs.
+ * @throws InvalidOptionError, and the errors of loading and measuring
  */
-export async function rankBlocks(model: string, options: MeasureOptions = {}): Promise<RankResult> {
+export async function rankBlocks(model: string, options: RankOptions = {}): Promise<RankResult> {
 	const started = Date.now();
 	const method = options.method ?? "leave-one-out";
-	if (!rankingMethods.includes(method))
-		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankingMethods.join(", ")}`);
+	if (!rankMethods.includes(method))
+		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankMethods.join(", ")}`);
 	if (options.rounds !== undefined) throw new InvalidOptionError("rounds choose sets: rank knows the first one only, leave --rounds out");
-	checkMethodOptions(method, options);
+	checkOptions(method, options);
 	const { blocks } = await readHeader(model, options);
 	const unwritable = blocks.unwritable();
 	if (unwritable)
 		logger(options)("warning", `${model}: this can be measured, but no file without any of its blocks can be written: ${unwritable}`);
-	// Window semivalues speak of sets of up to a third of the blocks; the other methods need no sets at all.
-	const windowed = method === "auto" || method === "paper-repaired";
-	const kmax = windowed ? Math.max(1, Math.min(blocks.maxRemovable, Math.floor(blocks.blocks / 3))) : 1;
-	const session = await Session.open(model, options, { masks: plannedMasks(method, blocks.blocks, kmax, options), weights: "own" });
+	const kmax = windowOf(blocks, options);
+	const { removeBlocks, method: _, ...measure } = options;
+	const masks = isEstimator(method)
+		? estimatorMasks(blocks.blocks, kmax, options)
+		: plannedMasks(method, blocks.blocks, searchedTo(method, kmax), measure);
+	const session = await Session.open(model, measure, { masks, weights: "own" });
 	try {
-		const { found, contributions, surrogate, masks } = await choose(session, method, kmax, options);
-		// Every ranking method gives them.
-		if (!contributions) throw new Error(`${method} gave no contributions`);
-		for (const note of found.notes) logger(options)("note", note);
+		const judged = await judge(session, method, kmax, masks, measure);
 		return {
 			model: summarize(session.model),
 			objective: session.objective,
-			loss: found.fullLoss,
-			estimator: contributions.estimator,
-			contributions: contributionRows(contributions),
+			loss: judged.fullLoss,
+			estimator: judged.attribution.estimator,
+			contributions: contributionRows(judged.attribution),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
-			surrogate,
-			masks,
+			critical: judged.critical.flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
+			cut: kmax,
+			verdicts: verdictsOf(judged, kmax, session),
+			interactions: judged.interactions,
+			surrogate: judged.surrogate,
+			masks: judged.masks,
 			seconds: (Date.now() - started) / 1000,
 		};
 	} finally {
 		await session.close();
 	}
+}
+
+function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options }: RankOptions): void {
+	if (removeBlocks !== undefined && (!Number.isInteger(removeBlocks) || removeBlocks < 1))
+		throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
+	if (!isEstimator(method)) {
+		checkMethodOptions(method, { ...options, method });
+		return;
+	}
+	const unread = methodOptions.filter((name) => name !== "masks" && options[name] !== undefined);
+	if (unread.length > 0) throw new InvalidOptionError(`${method} reads --masks; leave ${unread.join(", ")} out`);
+}
+
+/** Window semivalues and verdicts speak of sets of up to a third of the blocks where nothing is said. */
+function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: RankOptions): number {
+	if (removeBlocks !== undefined && removeBlocks > Math.max(1, maxRemovable))
+		throw new InvalidOptionError(`at most ${maxRemovable} of ${blocks} blocks can be removed, got remove-blocks ${removeBlocks}`);
+	return removeBlocks ?? Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3)));
+}
+
+/** Only these need sets of several blocks for what they say of one. */
+function searchedTo(method: RankMethod, kmax: number): number {
+	return method === "auto" || method === "paper-repaired" ? kmax : 1;
+}
+
+interface Judged extends Pick<RankResult, "interactions" | "surrogate" | "masks"> {
+	readonly attribution: Attribution & { readonly drawn?: readonly Float64Array[] };
+	readonly fullLoss: number;
+	readonly critical: readonly CriticalBlock[];
+}
+
+async function judge(
+	session: Session,
+	method: RankMethod,
+	kmax: number,
+	masks: number,
+	options: Omit<RankOptions, "method" | "removeBlocks">,
+): Promise<Judged> {
+	if (isEstimator(method)) {
+		const { units } = session.model.blocks;
+		const { signal } = options;
+		const work = () => estimate(method, session.games.search, { kmax, masks, seed: session.seed, signal, ...(units ? { units } : {}) });
+		return { ...(await session.timed("search", work)), interactions: [] };
+	}
+	const { found, contributions, surrogate, masks: measured, evidence } = await choose(session, method, searchedTo(method, kmax), options);
+	// Every ranking method gives them.
+	if (!contributions) throw new Error(`${method} gave no contributions`);
+	for (const note of found.notes) logger(options)("note", note);
+	const { fullLoss, critical } = found;
+	const interactions = evidence?.interactions ?? [];
+	return {
+		attribution: contributions,
+		fullLoss,
+		critical: critical.filter(({ frozen }) => frozen),
+		interactions,
+		surrogate,
+		masks: measured,
+	};
+}
+
+/** Without errors a ranking would look certain: nothing is said then. */
+function verdictsOf({ attribution, critical }: Judged, kmax: number, { model, seed }: Session): RankResult["verdicts"] {
+	if (!attribution.standardErrors && !attribution.drawn?.length) return [];
+	const keep = new Set([...model.blocks.frozen.keys(), ...critical.flatMap(({ blocks }) => blocks)]);
+	const open = Array.from(attribution.contributions, (value, block) => Number.isFinite(value) && !keep.has(block)).filter(Boolean).length;
+	if (open === 0) return [];
+	return cutVerdicts(attribution, Math.min(kmax, open), { keep, seed, units: joinedUnits(model.blocks.units ?? []) });
 }

@@ -10,11 +10,11 @@ import type {
 	FrontierOptions,
 	FrontierResult,
 	InspectResult,
-	MeasureOptions,
 	PruneOptions,
 	PruneResult,
 	QuestionsOptions,
 	QuestionsResult,
+	RankOptions,
 	RankResult,
 	SpeedOptions,
 	SpeedResult,
@@ -31,7 +31,7 @@ export type { CleanOptions, CleanResult, RunFolder } from "../storage/runs.js";
 /** The public functions that the commands call. */
 export interface Api {
 	pruneGguf(model: string, output: string | undefined, options: PruneOptions): Promise<PruneResult>;
-	rankBlocks(model: string, options: MeasureOptions): Promise<RankResult>;
+	rankBlocks(model: string, options: RankOptions): Promise<RankResult>;
 	compareMethods(model: string, options: CompareOptions): Promise<CompareResult>;
 	findFrontier(model: string, options: FrontierOptions): Promise<FrontierResult>;
 	applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult>;

@@ -1,5 +1,16 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
-import { defaultMethod, efforts, type MeasureOptions, methods, objectives, rankingMethods, stateTypes, workingWeights } from "./api.js";
+import {
+	defaultMethod,
+	efforts,
+	type MeasureOptions,
+	methods,
+	objectives,
+	rankMethods,
+	STRATA_PRESETS,
+	type StrataPresetName,
+	stateTypes,
+	workingWeights,
+} from "./api.js";
 import { blocksOption, choiceOption, durationOption, fractionOption, integerOption, textOption, weightedFilesOption } from "./coerce.js";
 import type { GlobalArguments } from "./context.js";
 
@@ -86,6 +97,11 @@ export const measureOptions = {
 		integerOption("masks", { min: 1 }),
 	),
 	strata: valueOption("The paper's numbers of kept blocks, such as 28,25,22", groups.method, blocksOption("strata")),
+	"strata-preset": valueOption(
+		`The strata of one of the paper's runs, scaled to the model: ${Object.keys(STRATA_PRESETS).join(", ")} [default: by the model's kind]`,
+		groups.method,
+		choiceOption("strata-preset", Object.keys(STRATA_PRESETS) as StrataPresetName[]),
+	),
 	"attribution-masks": valueOption(
 		"The paper's masks for the contributions [default: 80000]",
 		groups.method,
@@ -152,9 +168,9 @@ export const roundsOption = valueOption(
 
 /** How `rank` judges blocks: methods that choose sets only give no contributions. */
 export const rankMethod = valueOption(
-	`How blocks are judged: ${rankingMethods.join(", ")} [default: leave-one-out]`,
+	`How blocks are judged: ${rankMethods.join(", ")} [default: leave-one-out]`,
 	groups.method,
-	choiceOption("method", rankingMethods),
+	choiceOption("method", rankMethods),
 );
 
 export const removeOption = (describe: string) => valueOption(describe, groups.amount, blocksOption("remove"));

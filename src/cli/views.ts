@@ -13,7 +13,7 @@ import { compareCosts, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { healLine } from "./heal-views.js";
 import { quantizedLine } from "./quantized-views.js";
-import { contributionsTable, curveTable, factsTable, objectiveTitles, surrogateLine } from "../report/terminal.js";
+import { curveTable, factsTable } from "../report/terminal.js";
 import { gateLine, summaryText } from "../report/summary.js";
 import type {
 	Accuracy,
@@ -26,7 +26,6 @@ import type {
 	Plan,
 	PruneResult,
 	QuestionsResult,
-	RankResult,
 	RunFolder,
 	WrittenFile,
 } from "./api.js";
@@ -96,21 +95,6 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 		? `${result.gate.figures.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)).join("\n")}\n`
 		: "";
 	return `${factsTable(facts, style)}\n${healed}${quantized}${gate}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
-}
-
-/** Contributions, every block in order. */
-export function rankText(result: RankResult, style: TextStyle): string {
-	const frozen = new Map(result.frozen.map(({ block, reason }) => [block, reason]));
-	const values = new Map(result.contributions.map((contribution) => [contribution.block, contribution]));
-	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({ ...values.get(block), block, note: frozen.get(block) }));
-	// Of the divergence the whole model has none.
-	const whole = result.objective === "kl" ? objectiveTitles.kl : `loss of the whole model ${formatLoss(result.loss)}`;
-	return [
-		`Contributions of blocks 0..${result.model.blocks - 1} by ${result.estimator}; ${whole}\n`,
-		contributionsTable(rows, style),
-		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
-		`${formatInteger(result.masks)} masks, ${formatDuration(result.seconds)}\n`,
-	].join("\n");
 }
 
 /** Methods side by side: a table a size, then what they cost. */

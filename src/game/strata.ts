@@ -60,17 +60,37 @@ export interface StrataOptions {
  * @throws UnreachableSizeError without `distinct`, where the game refuses nearly every mask of a size
  */
 export function drawStrata(game: Pick<Game, "players" | "frozen" | "allows">, options: StrataOptions): Coalition[] {
-	const { sizes, count, random } = options;
+	const strata = strataOf(game, options);
+	if (options.distinct) return drawDistinct(strata, options.count, options.exclude ?? new Set());
+	return strata.flatMap((source, index) => Array.from({ length: share(options.count, strata.length, index) }, () => source.draw()));
+}
+
+/** Draws between pauses: a few milliseconds. */
+const SLICE = 1000;
+
+/** The same masks as {@link drawStrata} draws with replacement; `pause` is awaited between slices, so that timers and input get their turn. */
+export async function drawStrataInSlices(
+	game: Pick<Game, "players" | "frozen" | "allows">,
+	options: Omit<StrataOptions, "distinct" | "exclude">,
+	pause: () => Promise<void>,
+): Promise<Coalition[]> {
+	const strata = strataOf(game, options);
+	const drawn: Coalition[] = [];
+	for (const [index, source] of strata.entries()) {
+		for (let left = share(options.count, strata.length, index); left > 0; left--) {
+			drawn.push(source.draw());
+			if (drawn.length % SLICE === 0) await pause();
+		}
+	}
+	return drawn;
+}
+
+function strataOf(game: Pick<Game, "players" | "frozen" | "allows">, { sizes, count, random }: StrataOptions): Stratum[] {
 	if (sizes.length === 0) throw new RangeError("at least one stratum is needed");
 	if (!Number.isInteger(count) || count < 0) throw new RangeError(`count must be a non-negative integer, got ${count}`);
 	const movable = Array.from({ length: game.players }, (_, i) => i).filter((block) => !game.frozen.has(block));
 	for (const size of sizes) checkSize(size, game.players, movable.length);
-	const stratum = (size: number) => new Stratum(game, movable, game.players - size, random);
-	if (options.distinct) return drawDistinct(sizes.map(stratum), count, options.exclude ?? new Set());
-	return sizes.flatMap((size, index) => {
-		const source = stratum(size);
-		return Array.from({ length: share(count, sizes.length, index) }, () => source.draw());
-	});
+	return sizes.map((size) => new Stratum(game, movable, game.players - size, random));
 }
 
 function checkSize(size: number, players: number, movable: number): void {

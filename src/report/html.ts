@@ -183,6 +183,8 @@ const detailTitles: Readonly<Record<string, string>> = {
 	spearmanWithinStrata: "Spearman within each size",
 	stratumMeanR2: "R2 of the mean of each size (baseline)",
 	stratumMeanSpearman: "Spearman of the mean of each size (baseline)",
+	criticalKeptR2: "R2 of whether every critical block is kept (baseline)",
+	criticalKeptSpearman: "Spearman of whether every critical block is kept (baseline)",
 	coverage90: "share of measurements that 90 % intervals held",
 	spearmanOfDecisions: "Spearman on sets near the best ones",
 };

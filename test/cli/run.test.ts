@@ -64,6 +64,9 @@ describe("usage errors", () => {
 		["m.gguf --rounds 0", /--rounds: .*at least 1/],
 		["rank m.gguf --method contiguous", /--method: expected one of auto, leave-one-out, .*block-influence, magnitude/],
 		["rank m.gguf --rounds 2", /Unknown argument: --rounds/],
+		["m.gguf --method shapley", /--method: expected one of auto/],
+		["m.gguf --method paper --strata-preset gpt", /--strata-preset: expected one of transformers, mamba, rwkv, already-cut/],
+		["m.gguf --method paper --strata-preset rwkv --strata 3", /exclude each other/],
 		["compare", /argument is missing/i],
 		["compare m.gguf --methods auto,greddy", /--methods: expected one of auto.*"greddy"/],
 		["compare m.gguf --methods auto,auto", /--methods: auto is named twice/],
@@ -184,6 +187,10 @@ describe("arguments", () => {
 	it("of the other commands reach their functions", async () => {
 		const one = async (line: string) => (await run(line)).calls[0];
 		expect(await one("rank 123 --masks 5")).toEqual({ name: "rankBlocks", args: ["123", { ...everything, masks: 5 }] });
+		expect(await one("rank m.gguf --method common-sets --remove-blocks 4 --strata-preset mamba")).toEqual({
+			name: "rankBlocks",
+			args: ["m.gguf", { ...everything, method: "common-sets", removeBlocks: 4, strataPreset: "mamba" }],
+		});
 		expect(
 			await one(
 				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --eval-questions q.jsonl r.jsonl --objective accuracy --questions s.jsonl --limit 9 --output c.json",

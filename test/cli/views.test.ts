@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Plan, RunFolder } from "../../src/cli/api.js";
 import { summaryText } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
-import { applyText, cleanText, evaluateText, inspectText, pruneText, questionsText, rankText, runsText } from "../../src/cli/views.js";
+import { rankText } from "../../src/cli/rank-views.js";
+import { applyText, cleanText, evaluateText, inspectText, pruneText, questionsText, runsText } from "../../src/cli/views.js";
 
 const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 4, size: 4e6, parameters: 2e6 };
 const output = { path: "o.gguf", size: 3e6, parameters: 1.5e6, verification: "same losses, bit for bit" };
@@ -91,14 +92,33 @@ describe("the other commands", () => {
 			{ block: 1, value: 0.1, unit: "nats" as const },
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
-		const text = rankText(
-			{ model, objective: "nll", loss: 2, estimator: "leave-one-out", contributions, frozen, masks: 5, seconds: 3 },
-			{},
-		);
+		const whole = { model, objective: "nll" as const, loss: 2, masks: 5, seconds: 3, cut: 1 };
+		const nothing = { critical: [], verdicts: [], interactions: [] };
+		const text = rankText({ ...whole, ...nothing, estimator: "leave-one-out", contributions, frozen }, {});
+		expect(text).not.toMatch(/surely|stand in/i);
 		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the whole model 2.000\n");
 		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
 		expect(text).toMatch(/^ +0 +critical$/m);
 		expect(text).toMatch(/^block +nats added +note$/m);
+		const pair = (a: number, b: number, value: number) => ({ blocks: [a, b] as const, value });
+		const told = rankText(
+			{
+				...{ ...whole, estimator: "posterior-window", contributions, frozen: [] },
+				critical: [{ block: 0, reason: "dear" }],
+				verdicts: [
+					{ block: 1, chance: 1, verdict: "low" },
+					{ block: 2, chance: 0.5, verdict: "undecided" },
+					{ block: 3, chance: 0, verdict: "high" },
+				],
+				interactions: [{ ...pair(1, 2, 0.4), units: [[1], [2, 3]] }, pair(1, 3, 0.1), pair(2, 3, -0.05)],
+			},
+			{},
+		);
+		expect(told).toMatch(/^ +0 +critical$/m);
+		expect(told).toMatch(/^ +1 .* low$/m);
+		expect(told).toMatch(/^ +3 .* high$/m);
+		expect(told).toContain("surely (95 %) among the 1 blocks of lowest contribution");
+		expect(told).toContain("Stand in for one another: 1 and 2-3 (+0.400); 1 and 3 (+0.100)\nNeed each other: 2 and 3 (-0.050)\n");
 	});
 
 	it("evaluate shows llama-perplexity's digits", () => {

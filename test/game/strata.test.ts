@@ -3,7 +3,15 @@ import { expect, test } from "vitest";
 import type { Coalition } from "../../src/game/coalition.js";
 import { FunctionGame } from "../../src/game/function-game.js";
 import { Random } from "../../src/game/random.js";
-import { binomial, drawStrata, STRATA_PRESETS, strataSizes, subsets, UnreachableSizeError } from "../../src/game/strata.js";
+import {
+	binomial,
+	drawStrata,
+	drawStrataInSlices,
+	STRATA_PRESETS,
+	strataSizes,
+	subsets,
+	UnreachableSizeError,
+} from "../../src/game/strata.js";
 
 const game = (players: number, options: Partial<ConstructorParameters<typeof FunctionGame>[0]> = {}) =>
 	new FunctionGame({ players, loss: () => 0, ...options });
@@ -106,4 +114,13 @@ test("sizes that a rule forbids, or hardly allows, hold nothing: distinct masks 
 	expect(masks).toHaveLength(100);
 	expect(masks.some(({ size }) => forbidden.has(size))).toBe(false);
 	expect(() => drawStrata(counted, { sizes: [26], count: 1, random: new Random(1) })).toThrow(UnreachableSizeError);
+});
+
+test("drawn in slices: the same masks, and others get their turn", async () => {
+	const game = { players: 12, frozen: new Map([[0, "stays"]]), allows: (set: Coalition) => set.has(3) || set.has(4) };
+	const options = () => ({ sizes: [10, 8], count: 3500, random: new Random(3) });
+	let pauses = 0;
+	const slices = await drawStrataInSlices(game, options(), async () => void pauses++);
+	expect(slices.map(({ key }) => key)).toEqual(drawStrata(game, options()).map(({ key }) => key));
+	expect(pauses).toBe(3);
 });

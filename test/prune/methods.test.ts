@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
-import { plannedMasks } from "../../src/choose.js";
+import { leastMasks, plannedMasks } from "../../src/choose.js";
 import { searchBudget } from "../../src/choose-auto.js";
 import { checkMethodOptions } from "../../src/method-options.js";
-import { methods } from "../../src/methods.js";
+import { type Estimator, estimatorFacts, methods } from "../../src/methods.js";
 import { pruneGguf } from "../../src/prune.js";
 import { rankBlocks } from "../../src/rank.js";
 import { listRuns } from "../../src/storage/runs.js";
@@ -77,6 +77,37 @@ describe("every method", () => {
 		expect(searched).toBeLessThanOrEqual(Math.max(planned, 13));
 	});
 
+	it.each(["auto", "swap", "evolutionary", "random"] as const)(
+		"%s keeps to the smallest budget, and refuses a smaller one",
+		async (method) => {
+			const least = leastMasks(method, 12, 3);
+			const options = { ...small, method, removeBlocks: 3 };
+			for (const dryRun of [true, false])
+				await expect(pruneGguf(fixturePath, undefined, { ...options, masks: least - 1, dryRun })).rejects.toThrow(
+					`${method} needs at least ${least} masks to remove up to 3 of 12 blocks, got --masks ${least - 1}`,
+				);
+			await expect(pruneGguf(fixturePath, undefined, { ...options, maxTokens: 96 * least - 1 })).rejects.toThrow(/--max-tokens/);
+			const { plan } = await pruneGguf(fixturePath, undefined, { ...options, masks: least });
+			expect(plan!.removed.length).toBe(3);
+			const [run] = await listRuns();
+			expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBeLessThanOrEqual(least);
+		},
+	);
+
+	it("the repaired procedure refuses too few masks before anything is measured", async () => {
+		const run = pruneGguf(fixturePath, undefined, { ...small, method: "paper-repaired", masks: 31, removeBlocks: 3 });
+		await expect(run).rejects.toThrow(/paper-repaired needs at least 32 masks/);
+	});
+
+	it("the paper's masks are counted once each, and its network is held against the critical blocks", async () => {
+		const options = { ...small, method: "paper", masks: 60, epochs: 5, attributionMasks: 300 } as const;
+		const { masks, surrogate } = await rankBlocks(fixturePath, options);
+		const [run] = await listRuns();
+		expect(Math.max(...run!.ledgers.map((ledger) => ledger.masks))).toBe(masks);
+		expect(masks).toBeLessThanOrEqual(plannedMasks("paper", 12, 1, options));
+		expect(surrogate!.details).toMatchObject({ criticalKeptR2: expect.any(Number), criticalKeptSpearman: expect.any(Number) });
+	});
+
 	it("in rounds", async () => {
 		const leave = await pruneGguf(fixturePath, undefined, { ...small, method: "leave-one-out", rounds: 3, removeBlocks: 3 });
 		// Three rounds of one block each are greedy with every candidate measured.
@@ -103,6 +134,44 @@ it.each(["block-influence", "magnitude"] as const)("%s ranks by a score of its o
 	expect(contributions.map(({ unit }) => unit)).toEqual(Array(12).fill("score"));
 	expect(new Set(contributions.map(({ value }) => value)).size).toBe(12);
 	expect(masks).toBe(2);
+});
+
+it.each(Object.keys(estimatorFacts) as Estimator[])("%s ranks, and says who is surely low or high", async (method) => {
+	const result = await rankBlocks(fixturePath, { ...small, method, masks: 90, removeBlocks: 3 });
+	expect(result.masks).toBeLessThanOrEqual(90);
+	expect(result.cut).toBe(3);
+	expect(result.contributions.map(({ unit }) => unit)).toContain("value");
+	expect(result.verdicts.map(({ block }) => block)).toEqual(result.contributions.map(({ block }) => block));
+	expect(result.verdicts.reduce((sum, { chance }) => sum + chance, 0)).toBeCloseTo(3, 9);
+	expect(result.critical.map(({ block }) => block)).toEqual(method === "shapley" ? [] : [0]);
+});
+
+it("rank says what the automatic method's surrogate knows of pairs, and where a cut falls", async () => {
+	const result = await rankBlocks(fixturePath, { ...small, method: "auto", masks: 90, removeBlocks: 3 });
+	expect(result.interactions).toHaveLength((11 * 10) / 2);
+	expect(result.verdicts.length).toBe(11);
+	expect(result.critical).toMatchObject([{ block: 0, reason: expect.stringMatching(/removed alone it adds/) }]);
+	const alone = await rankBlocks(fixturePath, small);
+	expect(alone).toMatchObject({ cut: 4, interactions: [] });
+	expect(alone.verdicts.length).toBe(11);
+	expect((await rankBlocks(fixturePath, { ...small, method: "block-influence" })).verdicts).toEqual([]);
+});
+
+it("rank refuses what an estimator cannot do", async () => {
+	await expect(rankBlocks(fixturePath, { ...small, method: "common-sets", effort: "quick" })).rejects.toThrow(
+		/reads --masks; leave effort out/,
+	);
+	await expect(rankBlocks(fixturePath, { ...small, removeBlocks: 12 })).rejects.toThrow(/at most 11 of 12/);
+	await expect(rankBlocks(fixturePath, { ...small, method: "permutation", masks: 5 })).rejects.toThrow(/hold no two walks/);
+});
+
+it("the paper's strata of another run are taken where they are asked for", async () => {
+	const options = { ...small, method: "paper", masks: 30, epochs: 3, attributionMasks: 200, removeBlocks: 3 } as const;
+	const plan = async (strataPreset?: "rwkv") => (await pruneGguf(fixturePath, undefined, { ...options, strataPreset })).plan!;
+	expect((await plan("rwkv")).options).toMatchObject({ strataPreset: "rwkv" });
+	expect((await plan()).options.strataPreset).toBeUndefined();
+	expect(() => checkMethodOptions("paper", { strata: [9], strataPreset: "rwkv" })).toThrow(/twice/);
+	expect(() => checkMethodOptions("paper", { strataPreset: "gpt" as "rwkv" })).toThrow(/transformers, mamba, rwkv, already-cut/);
 });
 
 it("methods without contributions do not rank", async () => {

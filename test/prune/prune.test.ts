@@ -182,6 +182,34 @@ describe("pruneGguf", () => {
 	});
 });
 
+it.each<[string, PruneOptions]>([
+	["the automatic method", { removeBlocks: 3 }],
+	["greedy", { method: "greedy", removeBlocks: 3 }],
+	["contiguous", { method: "contiguous" }],
+])("an interrupted search by %s says which sets it has found so far", async (_, options) => {
+	const controller = new AbortController();
+	const reason = new Error("stopped");
+	const notes: string[] = [];
+	let masks = 0;
+	let last = "";
+	const run = pruneGguf(fixturePath, undefined, {
+		...small,
+		...options,
+		signal: controller.signal,
+		onLog: ({ message }) => notes.push(message),
+		// After the full model and twelve single removals.
+		onProgress: ({ unit, phase, done }) => {
+			const step = `${phase} ${done}`;
+			if (unit === "masks" && done > 0 && step !== last && ++masks === 16) controller.abort(reason);
+			last = step;
+		},
+	});
+	await expect(run).rejects.toBe(reason);
+	const best = notes.find((message) => message.startsWith("Best sets so far"));
+	expect(best).toMatch(/^ {2}1: \d+ \([+-]0\.\d{3}\)$/m);
+	expect(best).toMatch(/for example --remove [\d,-]+\.$/);
+});
+
 it("rankBlocks says what each block's removal adds", async () => {
 	const { contributions, loss, model } = await rankBlocks(fixturePath, small);
 	expect(model.blocks).toBe(12);

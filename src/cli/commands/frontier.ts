@@ -63,8 +63,8 @@ export function frontierCommand(context: CliContext) {
 				async ({ api, signal, onProgress, onLog, style }) => {
 					const { targetSize, targetCompute, targetSpeedup, speedupOf, types, maxBlocks, quantizeFrom, output, overwrite } = args;
 					const goal = { targetSize, targetCompute, targetSpeedup, speedupOf, types, maxBlocks, quantizeFrom };
-					const { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed } = args;
-					const search = { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, seed };
+					const { method, masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs, seed } = args;
+					const search = { method, masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs, seed };
 					const { calibration, windows, windowLength } = args;
 					const text = { calibration, windows, windowLength };
 					const { heal, healTokens, healType } = args;

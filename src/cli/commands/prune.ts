@@ -60,6 +60,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			},
 			overwrite: overwriteOption,
 		})
+		.conflicts("strata", "strata-preset")
 		.conflicts("remove-blocks", ["remove-fraction", "remove", "target-size"])
 		.conflicts("remove-fraction", ["remove", "target-size"])
 		.conflicts("remove", "target-size")
@@ -103,6 +104,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						maxTime: args.maxTime,
 						maxTokens: args.maxTokens,
 						strata: args.strata,
+						strataPreset: args.strataPreset,
 						attributionMasks: args.attributionMasks,
 						epochs: args.epochs,
 						rounds: args.rounds,

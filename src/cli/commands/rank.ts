@@ -1,14 +1,28 @@
 import type { Argv } from "yargs";
+import { estimatorFacts, methodFacts, rankingMethods } from "../api.js";
+import { integerOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { defineCommand, machineArguments, measureOptions, modelPositional, rankMethod } from "../options.js";
-import { rankText } from "../views.js";
+import { defineCommand, groups, machineArguments, measureOptions, modelPositional, rankMethod, valueOption } from "../options.js";
+import { rankText } from "../rank-views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
 	cli
 		.positional("model", modelPositional)
-		.options({ ...measureOptions, method: rankMethod })
+		.options({
+			...measureOptions,
+			method: rankMethod,
+			"remove-blocks": valueOption(
+				"Most blocks that will be removed: the estimators' window, and the cut that verdicts speak of [default: a third]",
+				groups.amount,
+				integerOption("remove-blocks", { min: 1 }),
+			),
+		})
+		.conflicts("strata", "strata-preset")
 		.example("$0 rank model.gguf", "Show what each block contributes")
-		.example("$0 rank model.gguf --method paper --masks 500", "By the surrogate of arXiv 2602.07804");
+		.example("$0 rank model.gguf --method paper --masks 500", "By the surrogate of arXiv 2602.07804")
+		.example("$0 rank model.gguf --method auto --remove-blocks 6", "By the automatic method's surrogate, with pairs of blocks")
+		.example("$0 rank model.gguf --method common-sets --masks 500", "By an estimator without a model of the game")
+		.epilogue(methodsText());
 
 /** Contributions of all blocks; nothing is written. */
 export function rankCommand(context: CliContext) {
@@ -20,15 +34,21 @@ export function rankCommand(context: CliContext) {
 			context.perform(
 				args,
 				async ({ api, signal, onProgress, onLog, style }) => {
-					const { method, masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs, calibration, windows, windowLength, seed } =
-						args;
-					const spend = { masks, effort, maxTime, maxTokens, strata, attributionMasks, epochs };
-					const { objective, questions, limit } = args;
-					const measure = { method, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
+					const { method, removeBlocks, masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs } = args;
+					const spend = { masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs };
+					const { objective, questions, limit, calibration, windows, windowLength, seed } = args;
+					const measure = { method, removeBlocks, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
 					const result = await api.rankBlocks(args.model, { ...measure, ...machineArguments(args), signal, onProgress, onLog });
 					return { json: result, text: rankText(result, style) };
 				},
 				{ resumable: true },
 			),
 	});
+}
+
+/** Every method and estimator with its line. */
+function methodsText(): string {
+	const lines = [...rankingMethods.map((method) => [method, methodFacts[method].does] as const), ...Object.entries(estimatorFacts)];
+	const width = Math.max(...lines.map(([name]) => name.length));
+	return `Methods, and estimators whose contributions choose nothing:\n${lines.map(([name, does]) => `  ${name.padEnd(width)}  ${does}`).join("\n")}`;
 }

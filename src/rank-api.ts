@@ -1,0 +1,44 @@
+import type { Contribution, MeasureOptions, ModelSummary, Objective } from "./api.js";
+import type { PairInteraction } from "./attribution/interactions.js";
+import type { RankMethod } from "./methods.js";
+import type { Plan } from "./storage/plan.js";
+
+// Options and results of `rankBlocks`.
+
+export interface RankOptions extends Omit<MeasureOptions, "method"> {
+	/** A method that chooses sets and says something of blocks, or an estimator. @default "leave-one-out" */
+	readonly method?: RankMethod | undefined;
+	/** Most blocks that will be removed: the window of the estimators, and where the cut falls that the verdicts speak of. @default a third */
+	readonly removeBlocks?: number | undefined;
+}
+
+/** Where a block stands when `cut` blocks of lowest contribution go. */
+export interface BlockVerdict {
+	readonly block: number;
+	/** Chance that it is among them. */
+	readonly chance: number;
+	/** `low`: surely among them (95 %), `high`: surely not, else `undecided`. */
+	readonly verdict: "low" | "high" | "undecided";
+}
+
+export interface RankResult {
+	readonly model: ModelSummary;
+	readonly objective: Objective;
+	/** Of the full model, in the unit of the objective. */
+	readonly loss: number;
+	readonly estimator: string;
+	readonly contributions: readonly Contribution[];
+	/** Blocks never removed, with reasons. */
+	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
+	/** Blocks whose removal alone is too dear, with reasons: some methods keep them in every further set. */
+	readonly critical: readonly { readonly block: number; readonly reason: string }[];
+	/** Blocks that the verdicts cut. */
+	readonly cut: number;
+	/** One a block that may be cut, in order; empty where the contributions come without errors. */
+	readonly verdicts: readonly BlockVerdict[];
+	/** Pairs of blocks, those that stand in for one another first; empty where no surrogate knows them. */
+	readonly interactions: readonly PairInteraction[];
+	readonly surrogate?: Plan["surrogate"];
+	readonly masks: number;
+	readonly seconds: number;
+}

@@ -1,0 +1,166 @@
+// Estimators of contributions that `rank` offers beside the methods that choose sets: they measure sets of a design of their own.
+import type { MeasureOptions } from "./api.js";
+import type { Attribution } from "./attribution/attribution.js";
+import { exactShapley, exactWeightedBanzhaf, exactWindowSemivalue, MAX_EXACT_PLAYERS } from "./attribution/exact.js";
+import { windowLeastSquares } from "./attribution/least-squares.js";
+import { permutationContributions } from "./attribution/permutation.js";
+import { commonSetContributions, weightedBanzhafContributions } from "./attribution/sampled.js";
+import { searchBudget } from "./choose-auto.js";
+import { InvalidOptionError } from "./errors.js";
+import { Coalition } from "./game/coalition.js";
+import { windowDesign } from "./game/designs.js";
+import type { Game, Measurement } from "./game/game.js";
+import { LossMeter } from "./game/loss-meter.js";
+import { disjointMovesOf, mostMoves } from "./game/moves.js";
+import { Random } from "./game/random.js";
+import { binomial } from "./game/strata.js";
+import type { Estimator } from "./methods.js";
+import { Search, type CriticalBlock } from "./search/search.js";
+
+/** What an estimator says. */
+export interface Estimated {
+	readonly attribution: Attribution;
+	readonly fullLoss: number;
+	/** Blocks that stay in every set but their own: they have no contribution. */
+	readonly critical: readonly CriticalBlock[];
+	/** Distinct sets measured. */
+	readonly masks: number;
+}
+
+export interface EstimateOptions {
+	/** Most blocks that will be removed. */
+	readonly kmax: number;
+	/** Distinct sets at most. */
+	readonly masks: number;
+	readonly seed: number;
+	readonly units?: readonly (readonly number[])[];
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** Masks of an estimator where nothing is said: as the effort `thorough`. */
+export function estimatorMasks(blocks: number, kmax: number, { masks }: Pick<MeasureOptions, "masks">): number {
+	return searchBudget(blocks, kmax, { masks, effort: "thorough" });
+}
+
+/**
+ * Contributions by one estimator. All but `shapley`, whose definition needs every set, first measure the single removals and keep critical
+ * blocks in every further set. Enumerates where the budget holds all sets that the value is made of, else samples.
+ * @throws InvalidOptionError for a budget or a model that the estimator cannot do with
+ */
+export async function estimate(estimator: Estimator, given: Game, options: EstimateOptions): Promise<Estimated> {
+	const game = new Counting(given);
+	const { units, signal } = options;
+	const meter = new LossMeter(game, { signal });
+	const kept = estimator === "shapley" ? [] : await criticalBlocks(game, meter, options);
+	const reasons = kept.flatMap(({ blocks, reason }) => blocks.map((block) => [block, reason] as const));
+	const board = new Counting(game, new Map([...game.frozen, ...reasons]));
+	const moves = disjointMovesOf(board, units);
+	const players = moves.length;
+	const kmax = Math.max(1, mostMoves(moves, options.kmax));
+	try {
+		const attribution = await estimators[estimator](board, { ...options, kmax, players, meter, spent: game.asked.size });
+		return { attribution, fullLoss: await meter.fullLoss(), critical: kept, masks: game.asked.size };
+	} catch (error) {
+		// What the estimators say of options out of range, and of sets that the model's rules forbid.
+		if (error instanceof RangeError) throw new InvalidOptionError(`${estimator}: ${error.message}`);
+		throw error;
+	}
+}
+
+async function criticalBlocks(game: Game, meter: LossMeter, { kmax, units, signal }: EstimateOptions): Promise<CriticalBlock[]> {
+	const search = await Search.start(game, "single removals", { kmax, meter, signal, ...(units ? { units } : {}) });
+	return search.critical().filter(({ frozen }) => frozen);
+}
+
+interface Work extends EstimateOptions {
+	readonly players: number;
+	/** Of the game with critical blocks free. */
+	readonly meter: LossMeter;
+	/** Distinct sets measured so far. */
+	readonly spent: number;
+}
+
+const estimators: Readonly<Record<Estimator, (game: Game, work: Work) => Promise<Attribution>>> = {
+	shapley: (game, work) => {
+		const all = 2 ** work.players;
+		return all <= work.masks && work.players <= MAX_EXACT_PLAYERS
+			? exactShapley(game, work)
+			: permutations(game, { ...work, kmax: work.players });
+	},
+	"window-semivalue": (game, work) => {
+		const { players, kmax, masks, spent } = work;
+		const all = Array.from({ length: kmax + 1 }, (_, removed) => binomial(players, removed)).reduce((a, b) => a + b, 0);
+		// The full model and the single removals are known.
+		return all + spent - players - 1 <= masks && all <= 2 ** MAX_EXACT_PLAYERS
+			? exactWindowSemivalue(game, work)
+			: permutations(game, work);
+	},
+	"weighted-banzhaf": (game, work) => {
+		const { players, kmax, masks, spent } = work;
+		const k = Math.min(kmax, players - 1);
+		return 2 ** players + spent - players - 1 <= masks && players <= MAX_EXACT_PLAYERS
+			? exactWeightedBanzhaf(game, { ...work, k })
+			: weightedBanzhafContributions(game, { ...work, masks: masks - spent + 1, k });
+	},
+	permutation: permutations,
+	"common-sets": (game, work) => commonSetContributions(game, { ...work, masks: work.masks - work.spent + work.players + 1 }),
+	"least-squares": leastSquares,
+};
+
+/** As many walks as the masks hold. */
+function permutations(game: Game, work: Work): Promise<Attribution> {
+	const walks = Math.floor((work.masks - Math.max(1, work.spent)) / work.kmax);
+	if (walks < 2)
+		throw new RangeError(
+			`${work.masks} masks hold no two walks of ${work.kmax} removals: give --masks of at least ${work.spent + 2 * work.kmax + 1}`,
+		);
+	return permutationContributions(game, { ...work, walks });
+}
+
+async function leastSquares(game: Game, { kmax, masks, seed, spent, units, signal }: Work): Promise<Attribution> {
+	if (units?.length) throw new RangeError("this model's rules tie blocks together, and it takes them one by one: take another estimator");
+	if (kmax > 1 && masks <= spent) throw new RangeError(`${masks} masks hold nothing beyond the single removals: give more than ${spent}`);
+	const frozen = [...game.frozen.keys()];
+	const movable = Array.from({ length: game.players }, (_, i) => i).filter((block) => !game.frozen.has(block));
+	const singles = movable.map((block) => Coalition.ofRemoved(game.players, [block]));
+	const drawn =
+		kmax < 2
+			? []
+			: windowDesign(game, {
+					...{ kmin: 2, kmax, count: Math.max(0, masks - spent), random: new Random(seed) },
+					exclude: new Set(singles.map(({ key }) => key)),
+				});
+	const meter = new LossMeter(game, { signal, phase: "least squares" });
+	await meter.addedLosses([...singles, ...drawn]);
+	return windowLeastSquares(await meter.samples(), { kmax, frozen });
+}
+
+/**
+ * A game with further frozen blocks that remembers which sets it was asked for. No model runs without any block: that set is worth nothing,
+ * which the values that need every set are told without measuring.
+ */
+class Counting implements Game {
+	readonly players: number;
+	readonly frozen: ReadonlyMap<number, string>;
+	readonly asked = new Set<string>();
+	readonly #game: Game;
+
+	constructor(game: Game, frozen: Game["frozen"] = game.frozen) {
+		this.players = game.players;
+		this.frozen = frozen;
+		this.#game = game;
+	}
+
+	allows(coalition: Coalition): boolean {
+		return coalition.size === 0 || this.#game.allows(coalition);
+	}
+
+	async measure(...[coalitions, options]: Parameters<Game["measure"]>): Promise<Measurement[]> {
+		const real = coalitions.filter(({ size }) => size > 0);
+		for (const { key } of real) this.asked.add(key);
+		const measured = (await this.#game.measure(real, options)).values();
+		return coalitions.map((coalition) =>
+			coalition.size === 0 ? { coalition, losses: Float64Array.of(Number.POSITIVE_INFINITY) } : measured.next().value!,
+		);
+	}
+}

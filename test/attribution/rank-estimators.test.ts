@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { exactShapley, exactWeightedBanzhaf, exactWindowSemivalue } from "../../src/attribution/exact.js";
+import type { Coalition } from "../../src/game/coalition.js";
+import { FunctionGame } from "../../src/game/function-game.js";
+import { TableGame } from "../../src/game/table-game.js";
+import { type Estimator, estimatorFacts } from "../../src/methods.js";
+import { estimate } from "../../src/rank-estimators.js";
+import { spearman } from "../../src/surrogate/statistics.js";
+import { fixtureGame } from "../helpers/games.js";
+
+const names = Object.keys(estimatorFacts) as Estimator[];
+/** The fixture's game without its critical block 0. */
+const withoutCritical = () => new TableGame(fixtureGame().all(), new Map([[0, "critical"]]));
+
+describe.each(names)("%s", (name) => {
+	test("keeps to its masks, and agrees with the exact value", async () => {
+		const game = fixtureGame();
+		const { attribution, masks, critical, fullLoss } = await estimate(name, game, { kmax: 4, masks: 400, seed: 1 });
+		expect(game.evaluated).toBe(masks);
+		expect(masks).toBeLessThanOrEqual(400);
+		expect(masks).toBeGreaterThan(200);
+		expect(fullLoss).toBeCloseTo(3.2927, 3);
+		expect(attribution.standardErrors).toBeDefined();
+		const whole = name === "shapley";
+		expect(critical.map(({ blocks }) => blocks)).toEqual(whole ? [] : [[0]]);
+		expect(Number.isNaN(attribution.contributions[0])).toBe(!whole);
+		const exact = whole
+			? await exactShapley(fixtureGame(), { emptyValue: 0 })
+			: name === "weighted-banzhaf"
+				? await exactWeightedBanzhaf(withoutCritical(), { k: 4 })
+				: await exactWindowSemivalue(withoutCritical(), { kmax: 4 });
+		const others = Array.from({ length: 11 }, (_, i) => i + 1);
+		const rank = spearman(
+			others.map((i) => attribution.contributions[i]!),
+			others.map((i) => exact.contributions[i]!),
+		);
+		expect(rank).toBeGreaterThan(whole ? 0.1 : 0.7);
+	});
+
+	test("the same seed gives the same numbers; a budget that holds nothing is refused", async () => {
+		const run = (seed: number) => estimate(name, fixtureGame(), { kmax: 4, masks: 120, seed });
+		const contributions = async (seed: number) => [...(await run(seed)).attribution.contributions];
+		expect(await contributions(5)).toEqual(await contributions(5));
+		await expect(estimate(name, fixtureGame(), { kmax: 4, masks: 5, seed: 1 })).rejects.toThrow(
+			expect.objectContaining({ code: "INVALID_OPTION", message: expect.stringMatching(new RegExp(`^${name}: `)) }),
+		);
+	});
+});
+
+test("what the masks hold whole is enumerated", async () => {
+	for (const [name, exact] of [
+		["window-semivalue", await exactWindowSemivalue(withoutCritical(), { kmax: 3 })],
+		["weighted-banzhaf", await exactWeightedBanzhaf(withoutCritical(), { k: 3 })],
+	] as const) {
+		const { attribution, masks } = await estimate(name, fixtureGame(), { kmax: 3, masks: 2100, seed: 1 });
+		expect(attribution.estimator).toBe(name);
+		expect(attribution.standardErrors).toBeUndefined();
+		expect(masks).toBeLessThanOrEqual(2100);
+		for (let i = 1; i < 12; i++) expect(attribution.contributions[i]).toBeCloseTo(exact.contributions[i]!, 9);
+	}
+});
+
+test("tied blocks are one player; least squares says that it takes none", async () => {
+	const game = () =>
+		new FunctionGame({
+			players: 8,
+			loss: (set) => 2 + 0.05 * set.removed().reduce((sum, i) => sum + 1 + (i % 3), 0),
+			allows: (set: Coalition) => set.has(2) === set.has(3),
+		});
+	const options = { kmax: 4, masks: 100, seed: 1, units: [[2, 3]] };
+	for (const name of names) {
+		if (name === "least-squares") {
+			await expect(estimate(name, game(), options)).rejects.toThrow(/one by one/);
+			continue;
+		}
+		const { contributions } = (await estimate(name, game(), options)).attribution;
+		expect(contributions[2], name).toBe(contributions[3]);
+		expect([...contributions].every(Number.isFinite), name).toBe(true);
+	}
+});
