@@ -1,11 +1,36 @@
 #include "contexts.h"
 
+#include "ggml-backend.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <exception>
 #include <stdexcept>
 #include <utility>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+namespace {
+
+// Asks for large pages for a buffer that graphs compute in, before it is written: a context that is made anew for each set of blocks
+// (where kinds of attention alternate) gets the logits of a ubatch from the system page by page. Only a hint.
+void prefer_large_pages([[maybe_unused]] ggml_backend_buffer_t buffer) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    constexpr uintptr_t page = 4096;
+    constexpr size_t worth = size_t(16) << 20;
+    const size_t size = ggml_backend_buffer_get_size(buffer);
+    if (size < worth || !ggml_backend_buffer_is_host(buffer) || ggml_backend_buffer_get_usage(buffer) != GGML_BACKEND_BUFFER_USAGE_COMPUTE) {
+        return;
+    }
+    const uintptr_t base = (reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer)) + page - 1) / page * page;
+    madvise(reinterpret_cast<void *>(base), (size - page) / page * page, MADV_HUGEPAGE);
+#endif
+}
+
+} // namespace
 
 llama_context * ContextPool::take() {
     if (!context || !core.view->memory_shape().fits(memory)) {
@@ -24,7 +49,13 @@ void ContextPool::check_fresh() const {
 }
 
 bool ContextPool::on_tensor(ggml_tensor * tensor, bool ask, void * data) {
-    const auto & self = *static_cast<const ContextPool *>(data);
+    auto & self = *static_cast<ContextPool *>(data);
+    if (tensor->buffer != self.last_buffer) {
+        self.last_buffer = tensor->buffer;
+        if (tensor->buffer != nullptr) {
+            prefer_large_pages(tensor->buffer);
+        }
+    }
     if (self.watch.eval == nullptr) {
         return !ask;
     }
@@ -60,6 +91,7 @@ int64_t ContextPool::live() {
 }
 
 void ContextPool::make() {
+    last_buffer = nullptr;
     contexts_freed += context ? 1 : 0;
     context.reset(); // before the next one is made: one set of buffers at a time
     llama_context_params params = llama_context_default_params();

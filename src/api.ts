@@ -182,6 +182,11 @@ export interface HealOptions {
 	 * it); `same`, the file's own; or a type. @default "auto"
 	 */
 	readonly healType?: HealType | undefined;
+	/**
+	 * Also seek a factor for each attention head behind the first cut, by the divergence from the whole model with each factor a little
+	 * lower and higher. Costs no byte, and about 30 times as long as 8,192 tokens take to read. @default false
+	 */
+	readonly healHeads?: boolean | undefined;
 }
 
 export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, GateOptions, HealOptions {

@@ -90,9 +90,9 @@ export async function applyPlan(model: string, output: string, options: ApplyOpt
 	const plan = options.plan === undefined ? undefined : await readPlan(options.plan);
 	if (plan && asksToHeal(options) && !plan.heal)
 		throw new InvalidOptionError(`${options.plan} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
-	if (plan?.heal && (options.healTokens !== undefined || options.healType !== undefined))
+	if (plan?.heal && (options.healTokens !== undefined || options.healType !== undefined || options.healHeads))
 		throw new InvalidOptionError(
-			`${options.plan} says how it is healed: leave out --heal-tokens and --heal-type, or heal anew with --remove ${plan.removed.join(",")} --heal`,
+			`${options.plan} says how it is healed: leave out --heal-tokens, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
 		);
 	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
 	const { file, blocks } = await readHeader(model, options);

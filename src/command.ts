@@ -45,6 +45,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	if (options.heal !== undefined) parts.push(options.heal ? "--heal" : "--no-heal");
 	flag("heal-tokens", options.healTokens);
 	flag("heal-type", options.healType);
+	if (options.healHeads) parts.push("--heal-heads");
 	flag("quantize", options.quantize);
 	flag("quantize-from", options.quantizeFrom);
 	if (options.speed !== undefined) parts.push(options.speed ? "--speed" : "--no-speed");

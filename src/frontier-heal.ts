@@ -41,7 +41,7 @@ export class HealedSets implements HealedWeights {
 		const decided = [hashWindows(search), hashWindows(validation)];
 		this.#session = session;
 		this.#options = options;
-		this.key = hashOf([version, session.sha256, text, options.healType ?? "auto", decided, settings]);
+		this.key = hashOf([version, session.sha256, text, options.healType ?? "auto", options.healHeads === true, decided, settings]);
 	}
 
 	/** Undefined where nothing asks for healing. */

@@ -1,76 +1,69 @@
-// Factors of heads and feed-forwards behind the cuts within healing: what they are fitted to, and whether they are kept.
+// Factors of attention heads behind the cuts within healing: what they are fitted to, and whether they are kept.
+import type { JobOptions } from "./api.js";
 import { drawPositions } from "./calibration/index.js";
 import { Coalition } from "./game/coalition.js";
-import { findFactors, type FoundFactors, type MatrixFactors, withScaled } from "./healing/factors.js";
+import { findFactors, type HeadFactors } from "./healing/factors.js";
+import { restore } from "./healing/heal.js";
 import type { HealedTensor } from "./healing/tensors.js";
 import { logger } from "./log.js";
-import type { JobOptions } from "./api.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import type { Model } from "./runtime/model.js";
-import type { Reference, ScoredPositions } from "./runtime/positions.js";
+import { bytesOfReference, type Reference, type ScoredPositions } from "./runtime/positions.js";
 import { firstWindows, type TokenWindows } from "./runtime/windows.js";
 
-/** Tokens that the divergence is measured on; a quarter of their positions is scored. */
-const factorTokens = 2048;
+/** Tokens that the divergence is measured on, the first of those that the cuts are fitted to. */
+const factorTokens = 8192;
+/** Of their positions, what is scored at most, and what the whole model's distributions there may take. */
 const scoredShare = 0.25;
-/** Of what the fit of the cuts runs through the model, what the search of factors may run. */
-const budget = 4;
+const mostBytes = 2 ** 29;
+/** Passes of these tokens through the pruned model that may be spent. */
+const mostPasses = 60;
 
 /** Text with the whole model's own distributions on it: kept before anything is healed. */
 export interface FactorText {
 	readonly windows: TokenWindows;
 	readonly positions: ScoredPositions;
 	readonly reference: Reference;
-	/** Passes of these windows that may be spent. */
-	readonly passes: number;
 }
 
 /** @param fit what the cuts are fitted to */
 export async function factorText(evaluator: Evaluator, fit: TokenWindows, seed: number, options: JobOptions): Promise<FactorText> {
+	const { blocks, vocabulary } = evaluator.model.facts;
 	const windows = firstWindows(fit, Math.ceil(factorTokens / fit.length));
-	const positions = drawPositions(windows, { share: scoredShare, seed });
-	const full = Coalition.full(evaluator.model.facts.blocks);
-	const reference = await evaluator.createReference(full, windows, { positions, signal: options.signal });
-	return { windows, positions, reference, passes: (budget * fit.count) / windows.count };
-}
-
-/** What the search for factors needs to know of the healed model. */
-export interface FactorJob {
-	readonly model: Model;
-	readonly evaluator: Evaluator;
-	readonly removed: readonly number[];
-	readonly healed: readonly HealedTensor[];
-	/** Mean loss of the pruned model as it stands on the text that decides. */
-	readonly loss: () => Promise<number>;
+	const share = Math.min(scoredShare, mostBytes / bytesOfReference(windows.tokens.length, vocabulary));
+	const positions = drawPositions(windows, { share, seed });
+	options.onProgress?.({ phase: "the whole model's distributions", done: 0, total: 1, unit: "masks" });
+	const reference = await evaluator.createReference(Coalition.full(blocks), windows, { positions, signal: options.signal });
+	return { windows, positions, reference };
 }
 
 /**
  * Finds factors and keeps them in the model where the loss on the deciding text falls.
- * @returns all new matrices, the healed ones included, and the factors; none where they do not help
+ * @param removed ascending
+ * @param loss mean loss of the pruned model as it stands on the text that decides
+ * @returns none where they do not help
  */
 export async function healFactors(
-	{ model, evaluator, removed, healed, loss }: FactorJob,
+	evaluator: Evaluator,
+	removed: readonly number[],
 	text: FactorText,
+	loss: () => Promise<number>,
 	options: JobOptions,
-): Promise<{ tensors: readonly HealedTensor[]; factors: readonly MatrixFactors[] }> {
+): Promise<{ tensors: readonly HealedTensor[]; factors: readonly HeadFactors[] }> {
+	const { model, ubatch, threads } = evaluator;
 	const before = await loss();
-	const { ubatch, threads } = evaluator;
-	const found: FoundFactors = await findFactors(model, {
-		...{ removed, standing: healed, ...text, ubatch, threads, signal: options.signal },
+	const found = await findFactors(model, {
+		...{ removed, ...text, passes: mostPasses, ubatch, threads, signal: options.signal },
 		mask: (set) => Coalition.ofRemoved(model.facts.blocks, set),
-		onProgress: (done, total) => options.onProgress?.({ phase: "factors behind the cuts", done, total, unit: "masks" }),
+		onProgress: (done, total) =>
+			options.onProgress?.({ phase: "factors of heads", done: Math.round(done), total: Math.round(total), unit: "masks" }),
 	});
-	if (found.tensors.length === 0) return { tensors: healed, factors: [] };
+	if (found.tensors.length === 0) return { tensors: [], factors: [] };
 	const after = await loss();
 	logger(options)(
 		"debug",
-		`factors of ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, loss on the tuning text ${before.toFixed(4)} -> ${after.toFixed(4)}`,
+		`factors of heads in ${found.factors.length} blocks: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, loss on the search text ${before.toFixed(4)} -> ${after.toFixed(4)}`,
 	);
-	if (after < before) return { tensors: withScaled(healed, found.tensors), factors: found.factors };
-	for (const { name } of found.tensors)
-		await model.replaceTensor(
-			name,
-			healed.find((one) => one.name === name),
-		);
-	return { tensors: healed, factors: [] };
+	if (after < before) return found;
+	await restore(model, found.tensors);
+	return { tensors: [], factors: [] };
 }

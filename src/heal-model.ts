@@ -6,7 +6,7 @@ import type { SourceShare } from "./game/sources.js";
 import { factorText, healFactors } from "./heal-factors.js";
 import { checkRoom, healableCuts } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
-import { applyFactors, withScaled } from "./healing/factors.js";
+import { applyFactors } from "./healing/factors.js";
 import { type HealedCut, healCuts, orRestored, restore } from "./healing/heal.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
 import { logger } from "./log.js";
@@ -51,18 +51,18 @@ export interface Healing {
 }
 
 /** Options that are out of range. @throws InvalidOptionError */
-export function checkHealing({ heal, healTokens, healType }: HealOptions): void {
+export function checkHealing({ heal, healTokens, healType, healHeads }: HealOptions): void {
 	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < 1024))
 		throw new InvalidOptionError(`heal-tokens must be a whole number of at least 1024, got ${healTokens}`);
 	if (healType !== undefined && !healTypes.includes(healType))
 		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
-	if (heal === false && (healTokens !== undefined || healType !== undefined))
-		throw new InvalidOptionError("heal-tokens and heal-type say how to heal: they contradict --no-heal");
+	if (heal === false && (healTokens !== undefined || healType !== undefined || healHeads))
+		throw new InvalidOptionError("heal-tokens, heal-type and heal-heads say how to heal: they contradict --no-heal");
 }
 
 /** Whether anything was said that asks for healing. */
-export function asksToHeal({ heal, healTokens, healType }: HealOptions): boolean {
-	return heal ?? (healTokens !== undefined || healType !== undefined);
+export function asksToHeal({ heal, healTokens, healType, healHeads }: HealOptions): boolean {
+	return heal ?? (healTokens !== undefined || healType !== undefined || healHeads === true);
 }
 
 /**
@@ -79,11 +79,11 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
 	const before = { validation: await losses(job.validation), report: await losses(job.report) };
 	const type = options.healType ?? "auto";
-	const text = await factorText(evaluator, fit, job.seed, options);
+	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
 	const loss = async () => meanAndError(await losses(job.tuning)).mean;
-	const find = () => healFactors({ model, evaluator, removed, healed, loss }, text, options);
-	const { tensors, factors } = await orRestored(model, healed, find);
+	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, text, loss, options)));
+	const tensors = [...healed, ...(heads?.tensors ?? [])];
 	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
 	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);
 	const sources = job.sources ?? {};
@@ -96,7 +96,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 		...{ applied, type, fit: { ...drawing, sha256: hashWindows(fit) } },
 		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
 		cuts: cuts.map((cut) => planCut(cut, healed)),
-		...(factors.length > 0 ? { factors: factors.map(({ tensor, factors: each }) => ({ tensor, factors: [...each] })) } : {}),
+		...(heads?.factors.length ? { heads: heads.factors.map(({ tensor, factors }) => ({ tensor, factors: [...factors] })) } : {}),
 		validation,
 		report: comparisonOf(before.report, after.report, sources.report),
 		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
@@ -127,9 +127,9 @@ export async function healAgain(
 	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes, mustHeal: true });
 	const scaled = await orRestored(model, tensors, async () => {
 		checkSame(plan, tensors);
-		return applyFactors(model, plan.factors ?? [], { standing: tensors, signal: options.signal });
+		return applyFactors(model, plan.heads ?? [], options.signal);
 	});
-	return { tensors: withScaled(tensors, scaled), section: plan };
+	return { tensors: [...tensors, ...scaled], section: plan };
 }
 
 /** @throws InvalidPlanError where other matrices were found than the plan's: what is written would not be what was measured */

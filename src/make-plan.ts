@@ -93,6 +93,7 @@ export function planOrigin(session: Session, output: string | undefined, options
 			heal: options.heal,
 			healTokens: options.healTokens,
 			healType: options.healType,
+			healHeads: options.healHeads || undefined,
 			quantize: options.quantize,
 			quantizeFrom: options.quantizeFrom && basename(options.quantizeFrom),
 		}),

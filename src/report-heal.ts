@@ -2,7 +2,7 @@
 import type { ReportHeal } from "./report/report-data.js";
 import type { PlanHeal } from "./storage/plan-heal.js";
 
-export function healData({ applied, fit, addedBytes, cuts, factors, validation, report, seconds }: PlanHeal): ReportHeal {
+export function healData({ applied, fit, addedBytes, cuts, heads, validation, report, seconds }: PlanHeal): ReportHeal {
 	return {
 		...{ applied, tokens: fit.count * fit.length, addedBytes },
 		cuts: cuts.map(({ before, first, last, tensor, type, norm, recipe, explained, tuning, reason }) => ({
@@ -16,7 +16,7 @@ export function healData({ applied, fit, addedBytes, cuts, factors, validation, 
 			...(tuning ? { change: tuning.after - tuning.before } : {}),
 			...(reason ? { reason } : {}),
 		})),
-		...(factors ? { factors: factors.map(({ tensor, factors: each }) => ({ tensor, factors: [...each] })) } : {}),
+		...(heads ? { heads: heads.map(({ tensor, factors }) => ({ tensor, factors: [...factors] })) } : {}),
 		folds: [...(validation ? [{ fold: "validation", ...validation }] : []), ...(report ? [{ fold: "report", ...report }] : [])],
 		seconds: seconds.text + seconds.rest,
 	};

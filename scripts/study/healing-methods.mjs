@@ -14,7 +14,7 @@ const { firstWindows, makeWindows } = await load("runtime/windows.js");
 const refit = { kind: "refit", ridge: 0.1, relative: 0 };
 
 /** Of a search: what compares sets. The product's race compares them all by one recipe, and decides the rest for the winner. */
-export const raceOf = (method) => (method === "ours" ? "refit" : method);
+export const raceOf = (method) => (["ours", "heads"].includes(method) ? "refit" : method);
 
 /**
  * By name: what is healed how. `fit`: windows to fit to; `tuning`: windows that choose between variants by the loss. What is fitted
@@ -22,7 +22,8 @@ export const raceOf = (method) => (method === "ours" ? "refit" : method);
  */
 export const methods = {
 	unhealed: async () => ({ tensors: [] }),
-	ours,
+	ours: (input) => healed(input, {}),
+	heads: (input) => healed(input, { healHeads: true }),
 	map: (input) => healCuts(input.model, { ...settings(input), kinds: ["map"], relatives: [0] }),
 	refit: (input) => healCuts(input.model, { ...settings(input), recipes: cutsOf(input.removed).map(() => refit) }),
 	rescale,
@@ -33,10 +34,10 @@ export const fitted = (method) => method !== "unhealed";
 /** Whether a method reads the tuning windows. */
 export const tuned = (method) => fitted(method) && method !== "refit";
 
-/** What `--heal` does, all of it. */
-async function ours({ model, evaluator, removed, fit, tuning, validation, type, folder }) {
+/** What `--heal` does, all of it; with `--heal-heads` too. */
+async function healed({ model, evaluator, removed, fit, tuning, validation, type, folder }, more) {
 	const job = { model, evaluator, removed, folder, seed: 0, tuning, validation, report: firstWindows(validation, 2), fit, keep: true };
-	const { tensors, section } = await healModel(job, { healTokens: fit.tokens.length, healType: type });
+	const { tensors, section } = await healModel(job, { healTokens: fit.tokens.length, healType: type, ...more });
 	const { applied, cuts } = section;
 	return { tensors, cuts, validation: { ...section.validation, applied } };
 }

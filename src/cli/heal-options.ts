@@ -15,6 +15,11 @@ export const healOptions = {
 		groups.output,
 		integerOption("heal-tokens", { min: 1024 }),
 	),
+	"heal-heads": {
+		describe: "Also seek a factor for each attention head behind the first cut (no byte more; takes some minutes)",
+		type: "boolean",
+		group: groups.output,
+	},
 	"heal-type": valueOption(
 		`Type of the healed matrices: ${healTypes.join(", ")} [default: auto: the file's own where it has 8 bits or more, else Q8_0]`,
 		groups.output,

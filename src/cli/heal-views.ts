@@ -2,11 +2,11 @@ import { formatBytes, formatDifference, formatInteger, formatLoss } from "../rep
 import type { PlanHeal } from "./api.js";
 
 /** What healing did, as a line for people. */
-export function healLine({ applied, cuts, factors, fit, addedBytes, report }: PlanHeal): string {
+export function healLine({ applied, cuts, heads, fit, addedBytes, report }: PlanHeal): string {
 	const healed = cuts.filter(({ recipe }) => recipe !== undefined).length;
 	if (!applied) return `Not healed: ${cuts.find(({ reason }) => reason)?.reason ?? "unseen text does not say that it helps"}`;
 	const tokens = `${formatInteger(fit.count * fit.length)} tokens`;
-	const scaled = factors ? `, scaled ${factors.length} matrices behind them` : "";
+	const scaled = heads ? `, weighed heads of ${heads.length} blocks anew` : "";
 	const loss = report
 		? `: loss ${formatLoss(report.before)} -> ${formatLoss(report.after)} (${formatDifference(report.difference, report.standardError)}) on unseen samples`
 		: "";

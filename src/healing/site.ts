@@ -42,7 +42,7 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 }
 
 /** The norm that the product of a matrix goes through before it is added to the residual stream, where there is one. */
-export function normAfter(file: GgufFile, { name }: GgufTensor, matrix: string): GgufTensor | undefined {
+function normAfter(file: GgufFile, { name }: GgufTensor, matrix: string): GgufTensor | undefined {
 	const norm = norms[matrix];
 	return norm === undefined ? undefined : file.tensor(name.replace(`.${matrix}.`, `.${norm}.`));
 }

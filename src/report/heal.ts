@@ -13,7 +13,7 @@ import type { ReportHeal } from "./report-data.js";
 import { type Html, html, table } from "./tags.js";
 
 /** What healing did, in one sentence. */
-export function healText({ applied, tokens, addedBytes, cuts, factors = [], folds, seconds }: ReportHeal): string {
+export function healText({ applied, tokens, addedBytes, cuts, heads = [], folds, seconds }: ReportHeal): string {
 	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
 	const report = folds.find(({ fold }) => fold === "report");
 	if (!applied) {
@@ -22,7 +22,7 @@ export function healText({ applied, tokens, addedBytes, cuts, factors = [], fold
 	const which = healed === cuts.length ? `${healed === 1 ? "The cut" : `All ${healed} cuts`}` : `${healed} of ${cuts.length} cuts`;
 	const change = report ? `; unhealed ${formatLoss(report.before)} (${formatDifference(report.difference, report.standardError)})` : "";
 	const size = addedBytes === 0 ? "" : `, ${addedBytes > 0 ? `${formatBytes(addedBytes)} more` : `${formatBytes(-addedBytes)} less`}`;
-	const scaled = factors.length === 0 ? "" : `, ${factors.length} ${factors.length === 1 ? "matrix" : "matrices"} behind scaled`;
+	const scaled = heads.length === 0 ? "" : `, heads of ${heads.length} ${heads.length === 1 ? "block" : "blocks"} weighed anew`;
 	return `${which} healed on ${formatCount(tokens)} tokens of the model's own samples in ${formatDuration(seconds)}${scaled}${size}${change}.`;
 }
 
@@ -56,7 +56,7 @@ ${table(
 	],
 	heal.cuts.map(cut),
 )}
-${scaledTable(heal.factors)}
+${headsTable(heal.heads)}
 ${table(
 	`Loss of the pruned model before and after, nats per token; ${formatInteger(heal.tokens)} tokens were fitted to`,
 	[
@@ -75,11 +75,11 @@ ${table(
 	};
 }
 
-function scaledTable(factors: ReportHeal["factors"]): Html | undefined {
-	if (!factors) return undefined;
+function headsTable(heads: ReportHeal["heads"]): Html | undefined {
+	if (!heads) return undefined;
 	return table(
-		"Matrices behind the cuts that were multiplied: a factor for each group of columns (heads of attention), or one for all",
+		"Factors of attention heads behind the cuts, from the first head on",
 		[{ title: "matrix" }, { title: "factors" }],
-		factors.map(({ tensor, factors: each }) => [tensor, each.map((factor) => factor.toFixed(2)).join(" ")]),
+		heads.map(({ tensor, factors }) => [tensor, factors.map((factor) => factor.toFixed(2)).join(" ")]),
 	);
 }

@@ -136,9 +136,9 @@ export const heal = v.strictObject({
 		),
 		"Runs of removed blocks, first to last.",
 	),
-	factors: says(
+	heads: says(
 		v.optional(v.array(v.strictObject({ tensor: text, factors: v.array(number) }))),
-		"Matrices behind the cuts that were multiplied, group by group of their columns: heads of attention, or a feed-forward as a whole.",
+		"Factors of attention heads behind the cuts, by the matrix that holds them.",
 	),
 	folds: says(
 		v.array(v.strictObject({ fold: text, before: loss, after: loss, difference: loss, standardError: loss })),

@@ -62,8 +62,8 @@ export const healSchema = v.strictObject({
 	/** That the healed matrices take more than those in their place. */
 	addedBytes: v.pipe(v.number(), v.integer("expected a whole number")),
 	cuts: v.array(cut),
-	/** Matrices behind the cuts whose columns were multiplied, group by group from the first column on (attention heads, or all alike). */
-	factors: v.optional(v.array(v.strictObject({ tensor: text, factors: v.pipe(v.array(finite), v.minLength(1, "expected a factor")) }))),
+	/** Matrices behind the cuts whose columns were multiplied, attention head by head (or few heads by few) from the first column on. */
+	heads: v.optional(v.array(v.strictObject({ tensor: text, factors: v.pipe(v.array(finite), v.minLength(1, "expected a factor")) }))),
 	validation: v.optional(comparison),
 	report: v.optional(comparison),
 	/** Healed model - whole model on the report fold, paired by window. */

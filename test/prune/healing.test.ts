@@ -161,14 +161,13 @@ describe("a run that heals", () => {
 			const same = tensor.type === other.type && Buffer.from(await readTensor(tensor)).equals(await readTensor(other));
 			if (!same) changed.push(tensor.name);
 		}
-		const { cuts, factors = [] } = result.plan!.heal!;
+		const { cuts, heads } = result.plan!.heal!;
 		const healedMatrices = cuts.flatMap(({ recipe, tensor }) => (recipe ? [tensor!] : []));
 		expect(healedMatrices.length).toBeGreaterThan(0);
-		expect(factors.length).toBeGreaterThan(0);
+		expect(heads).toBeUndefined();
 		const kept = Array.from({ length: blocks }, (_, block) => block).filter((block) => !removed.includes(block));
 		const renumbered = (name: string) => name.replace(/\d+/, (block) => `${kept.indexOf(Number(block))}`);
-		const wanted = new Set([...healedMatrices, ...factors.map(({ tensor }) => tensor)].map(renumbered));
-		expect(new Set(changed)).toEqual(wanted);
+		expect(changed).toEqual(healedMatrices.map(renumbered));
 		expect(healed.entries.map(({ key }) => key)).toEqual(plain.entries.map(({ key }) => key));
 		expect(result.plan!.heal!.addedBytes).toBe(healed.size - plain.size);
 	});
@@ -200,6 +199,21 @@ describe("a run that heals", () => {
 		expect(pruned.bytes).toBe((await GgufFile.read(beside)).size);
 		expect(pruned.loss.mean).toBeCloseTo(plan!.heal!.report!.after!, 12);
 		expect(plan!.heal!.report!.after).toBeLessThan(plan!.heal!.report!.before!);
+	});
+
+	it("also weighs heads behind the cuts, and its plan does so again, byte for byte", async () => {
+		const [heads, again] = [out(), out()];
+		const { plan, planPath, report, output: made } = await pruneGguf(fixturePath, heads, { ...run, remove: removed, healHeads: true });
+		const { cuts, validation, report: fold } = result.plan!.heal!;
+		expect(plan!.heal!.cuts.map(({ recipe, sha256 }) => [recipe, sha256])).toEqual(cuts.map(({ recipe, sha256 }) => [recipe, sha256]));
+		expect(plan!.heal!.heads!.length).toBeGreaterThan(0);
+		expect(plan!.heal!.validation!.after).not.toBe(validation!.after);
+		expect(plan!.heal!.report!.after).not.toBe(fold!.after);
+		expect(plan!.heal!.addedBytes).toBe(result.plan!.heal!.addedBytes);
+		expect(made!.verification).toMatch(/bit for bit/);
+		expect(report!.heal!.heads).toEqual(plan!.heal!.heads);
+		await applyPlan(fixturePath, again, { plan: planPath!, threads: 2 });
+		expect(readFileSync(again).equals(readFileSync(heads))).toBe(true);
 	});
 
 	it("can be quantised", async () => {

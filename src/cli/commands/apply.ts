@@ -66,6 +66,7 @@ export function applyCommand(context: CliContext) {
 					heal: args.heal,
 					healTokens: args.healTokens,
 					healType: args.healType,
+					healHeads: args.healHeads,
 					quantize,
 					quantizeFrom,
 					threads,

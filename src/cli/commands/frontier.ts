@@ -67,8 +67,19 @@ export function frontierCommand(context: CliContext) {
 					const search = { method, masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs, seed };
 					const { calibration, windows, windowLength } = args;
 					const text = { calibration, windows, windowLength };
-					const { heal, healTokens, healType } = args;
-					const options = { ...goal, ...search, ...text, ...machineArguments(args), heal, healTokens, healType, output, overwrite };
+					const { heal, healTokens, healType, healHeads } = args;
+					const options = {
+						...goal,
+						...search,
+						...text,
+						...machineArguments(args),
+						heal,
+						healTokens,
+						healType,
+						healHeads,
+						output,
+						overwrite,
+					};
 					const result = await api.findFrontier(args.model, { ...options, signal, onProgress, onLog });
 					return { json: result, text: frontierText(result, style) };
 				},

@@ -121,6 +121,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						heal: args.heal,
 						healTokens: args.healTokens,
 						healType: args.healType,
+						healHeads: args.healHeads,
 						quantize: args.quantize,
 						quantizeFrom: args.quantizeFrom,
 						quantizedAlternatives: args.quantizedAlternatives,
