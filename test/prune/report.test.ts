@@ -26,7 +26,8 @@ describe("the report of a run", () => {
 		const plan = result.plan!;
 		const losses = plan.losses.report!;
 
-		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method });
+		const same = plan.equivalent ? { equivalent: plan.equivalent } : {};
+		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method, ...same });
 		expect(report.output).toMatchObject({ name: basename(output), bytes: readFileSync(output).length });
 		expect(report.model).toMatchObject({ name: "fixture-12l.gguf", sha256: plan.model.sha256, bytes: readFileSync(fixturePath).length });
 		const [loss, perplexity] = report.quality!.figures;
