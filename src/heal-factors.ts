@@ -2,12 +2,14 @@
 import type { JobOptions } from "./api.js";
 import { drawPositions } from "./calibration/index.js";
 import { Coalition } from "./game/coalition.js";
-import { findFactors, type HeadFactors } from "./healing/factors.js";
+import { atOnce, findFactors, type HeadFactors } from "./healing/factors.js";
+import type { GgufFile } from "./gguf/index.js";
 import { restore } from "./healing/heal.js";
 import type { HealedTensor } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { bytesOfReference, type Reference, type ScoredPositions } from "./runtime/positions.js";
+import { vocabularyOf } from "./runtime/ubatch.js";
 import { firstWindows, type TokenWindows } from "./runtime/windows.js";
 
 /** Tokens that the divergence is measured on, the first of those that the cuts are fitted to. */
@@ -23,6 +25,14 @@ export interface FactorText {
 	readonly windows: TokenWindows;
 	readonly positions: ScoredPositions;
 	readonly reference: Reference;
+}
+
+/** Bytes that the whole model's distributions and the matrices that are tried take, at most. */
+export function factorBytes(file: GgufFile): number {
+	const reference = bytesOfReference(scoredShare * factorTokens, vocabularyOf(file));
+	const matrices = file.tensors.filter(({ name }) => /attn_output\.weight$/.test(name)).map(({ source }) => source.size);
+	// Each in JavaScript and in the addon.
+	return Math.min(mostBytes, reference) + 2 * 2 * atOnce * Math.max(0, ...matrices);
 }
 
 /** @param fit what the cuts are fitted to */

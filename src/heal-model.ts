@@ -73,7 +73,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
 	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
-	checkRoom(model.file, { cuts: healableCuts(removed), tokens: drawing.count * drawing.length });
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, heads: options.healHeads });
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);

@@ -3,6 +3,7 @@ import type { HealOptions, JobOptions } from "./api.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import type { GgufFile } from "./gguf/index.js";
 import { defaultHealTokens, healText } from "./heal-windows.js";
+import { factorBytes } from "./heal-factors.js";
 import { cutsOf } from "./healing/cuts.js";
 import { logger } from "./log.js";
 import { availableMemory, sizeText } from "./runtime/memory.js";
@@ -13,11 +14,13 @@ import { equationBytes } from "./runtime/states.js";
 export interface HealShape {
 	readonly cuts: number;
 	readonly tokens: number;
+	/** Whether factors of heads are sought as well. */
+	readonly heads?: boolean | undefined;
 }
 
-/** Bytes that the states of all cuts and the equations of one take. */
-export function healBytes(file: GgufFile, { cuts, tokens }: HealShape): number {
-	return cuts * tokens * stateBytes(file) + fitBytes(file);
+/** Bytes that the states of all cuts, the equations of one and, held beside them, what factors of heads need take. */
+export function healBytes(file: GgufFile, { cuts, tokens, heads }: HealShape): number {
+	return cuts * tokens * stateBytes(file) + fitBytes(file) + (heads ? factorBytes(file) : 0);
 }
 
 const widthOf = (file: GgufFile) => file.number(`${file.architecture}.embedding_length`) ?? 0;
@@ -46,8 +49,9 @@ export function checkRoom(file: GgufFile, shape: HealShape, available = availabl
 }
 
 /** Undefined where the equations alone are too large. */
-function tokensThatFit(file: GgufFile, { cuts }: HealShape, available: number): number | undefined {
-	const tokens = Math.floor((available - fitBytes(file)) / (cuts * stateBytes(file)) / 1024) * 1024;
+function tokensThatFit(file: GgufFile, { cuts, heads }: HealShape, available: number): number | undefined {
+	const others = healBytes(file, { cuts, tokens: 0, heads });
+	const tokens = Math.floor((available - others) / (cuts * stateBytes(file)) / 1024) * 1024;
 	return tokens >= 1024 ? tokens : undefined;
 }
 
@@ -62,7 +66,7 @@ export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filt
 export function checkRoomBefore(model: Model, removed: readonly number[] | number, options: HealOptions & JobOptions): void {
 	const { file, facts } = model;
 	const text = healText(model, options.healTokens ?? defaultHealTokens, 0);
-	const shape = { tokens: text.count * text.length };
+	const shape = { tokens: text.count * text.length, heads: options.healHeads };
 	const available = availableMemory();
 	if (typeof removed !== "number") {
 		checkRoom(file, { ...shape, cuts: healableCuts(removed) }, available);

@@ -46,7 +46,7 @@ const span = 0.25;
 /** The minimum of a parabola is trusted so far from 1. */
 const farthest = 0.5;
 /** Factors that are tried in one batch, twice each: as many matrices are in memory. */
-const atOnce = 12;
+export const atOnce = 12;
 /** Of all steps of a block together, what is tried: heads do each other's work, so that the whole sum can be too far. */
 const shares = [1, 0.5];
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { Random } from "../../src/game/random.js";
-import { healCuts } from "../../src/healing/heal.js";
-import { findSite } from "../../src/healing/site.js";
+import { healCuts, type Recipe, restore } from "../../src/healing/heal.js";
+import { findSite, type Site } from "../../src/healing/site.js";
 import { Model } from "../../src/runtime/model.js";
+import { type HiddenStates, hiddenStates, normSums, normWeights } from "../../src/runtime/states.js";
 import { makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
 import { writePruned } from "../../src/write.js";
 import { hasTools, makeFixtures } from "../conformance/fixtures.js";
@@ -14,7 +15,7 @@ import { ownHomes } from "../helpers/home.js";
 
 const { folder, out } = ownHomes();
 const removed = [2, 4];
-const recipe = { kind: "refit" as const, ridge: 0.1, relative: 0 };
+const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
 
 function randomWindows({ facts }: Model, count: number, seed: number): TokenWindows {
 	const random = new Random(seed);
@@ -24,10 +25,10 @@ function randomWindows({ facts }: Model, count: number, seed: number): TokenWind
 	);
 }
 
-async function healed(model: Model) {
+async function healed(model: Model, how: Recipe = recipe) {
 	const { ubatch, threads } = model.createEvaluator();
 	return healCuts(model, {
-		...{ removed, fit: randomWindows(model, 12, 1), type: "F16", ubatch, threads, recipes: removed.map(() => recipe) },
+		...{ removed, fit: randomWindows(model, 12, 1), type: "F16", ubatch, threads, recipes: removed.map(() => how) },
 		mask: (set) => Coalition.ofRemoved(model.facts.blocks, set),
 	});
 }
@@ -67,6 +68,31 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		expect(mean(found!.losses)).toBeCloseTo(mean(losses), 10);
 	});
 
+	it.each([
+		["with the norm behind each matrix", { ...recipe, normRidge: 0.3 }, ["blk.1.ffn_down.weight", "blk.1.post_ffw_norm.weight"]],
+		["by the norms alone", { kind: "norm" as const, ridge: 0.3, relative: 0 }, ["blk.1.post_ffw_norm.weight"]],
+	])("of gemma3, healed %s, is written as it was measured", async (_, how, first) => {
+		await using model = await load("gemma3");
+		const windows = randomWindows(model, 3, 2);
+		const evaluator = model.createEvaluator();
+		const { threads, ubatch } = evaluator;
+		const measured = async () => (await evaluator.evaluate([Coalition.ofRemoved(model.facts.blocks, removed)], windows))[0]!.losses;
+		const before = await measured();
+		const { tensors, cuts } = await healed(model, how);
+		expect(tensors.map(({ name }) => name)).toEqual([...first, ...first.map((name) => name.replace("blk.1", "blk.3"))]);
+		expect(cuts.map(({ norm }) => norm)).toEqual(["blk.1.post_ffw_norm.weight", "blk.3.post_ffw_norm.weight"]);
+		const losses = await measured();
+		expect(losses).not.toEqual(before);
+		const output = out();
+		const expected = { windows, losses, threads, ubatch, exact: true, healed: tensors };
+		expect((await writePruned(model.file, output, removed, "0".repeat(64), expected, {})).verification).toMatch(/bit for bit/);
+		await restore(model, tensors);
+		const again = await healed(model, how);
+		expect(again.tensors).toEqual(tensors);
+		await restore(model, again.tensors);
+		expect(await measured()).toEqual(before);
+	});
+
 	it("of experts is refused, cut by cut, and left as it is", async () => {
 		await using model = await load("olmoe");
 		const windows = randomWindows(model, 3, 2);
@@ -82,3 +108,36 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		expect((await losses()).losses).toEqual(before.losses);
 	});
 });
+
+describe.skipIf(!hasTools)("the norm behind a matrix", () => {
+	it("is fitted to what it should give: itself, where nothing is missing, and another one where that one gave the states", async () => {
+		await using model = await load("gemma3");
+		const windows = randomWindows(model, 4, 3);
+		const { ubatch, threads } = model.createEvaluator();
+		const kept = Array.from({ length: model.facts.blocks }, (_, i) => i);
+		const run = { windows, kept, ubatch, threads };
+		const site = (await findSite(model, 1, run)) as Site;
+		const { tensor, scale, norm, normTensor } = site;
+		const sumsTo = async (target: HiddenStates) => normSums(model, run, { weight: tensor.name, after: 1, target, scale, norm });
+		const own = await sumsTo((await hiddenStates(model, run, [1]))[0]!);
+		// What a norm divides to has a mean square of 1 in each token; the first position of a window is left out.
+		const tokens = windows.count * (windows.length - 1);
+		expect(own.squares.reduce((sum, square) => sum + square, 0) / (tokens * norm!.length)).toBeCloseTo(1, 3);
+		for (const ridge of [1e-9, 1]) expectNear(normWeights(own, norm!, ridge), norm!);
+
+		const other = norm!.map((weight, i) => weight * (1 + (i % 5) / 4));
+		await model.replaceTensor(normTensor!.name, { type: 0, bytes: new Uint8Array(other.buffer) });
+		const target = (await hiddenStates(model, run, [1]))[0]!;
+		await model.replaceTensor(normTensor!.name);
+		const found = await sumsTo(target);
+		expectNear(normWeights(found, norm!, 1e-9), other);
+		const held = normWeights(found, norm!, 1);
+		// Held to the old ones: between the two.
+		for (const [i, weight] of held.entries()) if (i % 5 > 0) expect((weight - norm![i]!) / (other[i]! - norm![i]!)).toBeLessThan(0.9);
+	});
+});
+
+function expectNear(found: Float32Array, wanted: Float32Array): void {
+	const largest = Math.max(...wanted.map(Math.abs));
+	for (const [i, value] of found.entries()) expect(Math.abs(value - wanted[i]!)).toBeLessThan(1e-3 * largest);
+}
