@@ -22,7 +22,7 @@ void prefer_large_pages([[maybe_unused]] ggml_backend_buffer_t buffer) {
     constexpr uintptr_t page = 4096;
     constexpr size_t worth = size_t(16) << 20;
     const size_t size = ggml_backend_buffer_get_size(buffer);
-    if (size < worth || !ggml_backend_buffer_is_host(buffer) || ggml_backend_buffer_get_usage(buffer) != GGML_BACKEND_BUFFER_USAGE_COMPUTE) {
+    if (size < worth || !ggml_backend_buffer_is_host(buffer)) {
         return;
     }
     const uintptr_t base = (reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer)) + page - 1) / page * page;
@@ -50,11 +50,9 @@ void ContextPool::check_fresh() const {
 
 bool ContextPool::on_tensor(ggml_tensor * tensor, bool ask, void * data) {
     auto & self = *static_cast<ContextPool *>(data);
-    if (tensor->buffer != self.last_buffer) {
-        self.last_buffer = tensor->buffer;
-        if (tensor->buffer != nullptr) {
-            prefer_large_pages(tensor->buffer);
-        }
+    if (tensor->buffer != nullptr && tensor->buffer != self.compute_buffer && ggml_backend_buffer_get_usage(tensor->buffer) == GGML_BACKEND_BUFFER_USAGE_COMPUTE) {
+        self.compute_buffer = tensor->buffer;
+        prefer_large_pages(tensor->buffer);
     }
     if (self.watch.eval == nullptr) {
         return !ask;
@@ -91,7 +89,7 @@ int64_t ContextPool::live() {
 }
 
 void ContextPool::make() {
-    last_buffer = nullptr;
+    compute_buffer = nullptr;
     contexts_freed += context ? 1 : 0;
     context.reset(); // before the next one is made: one set of buffers at a time
     llama_context_params params = llama_context_default_params();

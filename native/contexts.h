@@ -65,7 +65,7 @@ private:
     llama_context_ptr context;
     MemoryShape memory;      // that the context was made for
     int32_t generation = 0;  // of views that this context ran
-    const void * last_buffer = nullptr; // that a tensor of a graph was seen in
+    const void * compute_buffer = nullptr; // that graphs compute in, the last one that was seen
     int32_t reused = 0;      // graphs that llama.cpp ran again, when the context was taken
 
     void make();

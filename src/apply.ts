@@ -78,16 +78,28 @@ async function healed(
  * @throws GateNotMetError where a limit is not met: nothing is written then
  * @throws the errors of loading and writing
  */
-export async function applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult> {
-	const started = Date.now();
-	if ((options.plan === undefined) === (options.remove === undefined))
+export async function applyPlan(model: string, output: string, given: ApplyOptions): Promise<ApplyResult> {
+	if ((given.plan === undefined) === (given.remove === undefined))
 		throw new InvalidOptionError("give either a plan or a list of blocks to remove");
+	const plan = given.plan === undefined ? undefined : await readPlan(given.plan);
+	return carryOut(model, output, plan, withThreadsOf(plan, given));
+}
+
+/** Healed matrices come out the same with the number of threads that they were made with. */
+function withThreadsOf(plan: Plan | undefined, options: ApplyOptions): ApplyOptions {
+	const threads = plan?.heal?.applied ? plan.machine.threads : undefined;
+	if (options.heal === false || options.threads !== undefined || typeof threads !== "number") return options;
+	logger(options)("debug", `healing again with ${threads} ${threads === 1 ? "thread" : "threads"}, as the plan was made`);
+	return { ...options, threads };
+}
+
+async function carryOut(model: string, output: string, plan: Plan | undefined, options: ApplyOptions): Promise<ApplyResult> {
+	const started = Date.now();
 	const { quantize, quantizeFrom } = options;
 	checkQuantizing(options, output);
 	checkHealing(options);
 	const inputs = [model, ...(quantizeFrom === undefined ? [] : [quantizeFrom])];
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs });
-	const plan = options.plan === undefined ? undefined : await readPlan(options.plan);
 	if (plan && asksToHeal(options) && !plan.heal)
 		throw new InvalidOptionError(`${options.plan} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
 	if (plan?.heal && (options.healTokens !== undefined || options.healType !== undefined || options.healHeads))

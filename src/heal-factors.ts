@@ -4,7 +4,7 @@ import { drawPositions } from "./calibration/index.js";
 import { Coalition } from "./game/coalition.js";
 import { atOnce, findFactors, type HeadFactors } from "./healing/factors.js";
 import type { GgufFile } from "./gguf/index.js";
-import { restore } from "./healing/heal.js";
+import { orRestored, restore } from "./healing/heal.js";
 import type { HealedTensor } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import type { Evaluator } from "./runtime/evaluator.js";
@@ -31,8 +31,8 @@ export interface FactorText {
 export function factorBytes(file: GgufFile): number {
 	const reference = bytesOfReference(scoredShare * factorTokens, vocabularyOf(file));
 	const matrices = file.tensors.filter(({ name }) => /attn_output\.weight$/.test(name)).map(({ source }) => source.size);
-	// Each in JavaScript and in the addon.
-	return Math.min(mostBytes, reference) + 2 * 2 * atOnce * Math.max(0, ...matrices);
+	// Those of a batch in JavaScript, on their way into the addon and in llama.cpp's memory; and one as numbers, twice.
+	return Math.min(mostBytes, reference) + (3 * 2 * atOnce + 8) * Math.max(0, ...matrices);
 }
 
 /** @param fit what the cuts are fitted to */
@@ -49,12 +49,14 @@ export async function factorText(evaluator: Evaluator, fit: TokenWindows, seed: 
 /**
  * Finds factors and keeps them in the model where the loss on the deciding text falls.
  * @param removed ascending
+ * @param healed matrices that stand in the model
  * @param loss mean loss of the pruned model as it stands on the text that decides
  * @returns none where they do not help
  */
 export async function healFactors(
 	evaluator: Evaluator,
 	removed: readonly number[],
+	healed: readonly HealedTensor[],
 	text: FactorText,
 	loss: () => Promise<number>,
 	options: JobOptions,
@@ -62,13 +64,13 @@ export async function healFactors(
 	const { model, ubatch, threads } = evaluator;
 	const before = await loss();
 	const found = await findFactors(model, {
-		...{ removed, ...text, passes: mostPasses, ubatch, threads, signal: options.signal },
+		...{ removed, healed: healed.map(({ name }) => name), ...text, passes: mostPasses, ubatch, threads, signal: options.signal },
 		mask: (set) => Coalition.ofRemoved(model.facts.blocks, set),
 		onProgress: (done, total) =>
 			options.onProgress?.({ phase: "factors of heads", done: Math.round(done), total: Math.round(total), unit: "masks" }),
 	});
 	if (found.tensors.length === 0) return { tensors: [], factors: [] };
-	const after = await loss();
+	const after = await orRestored(model, found.tensors, loss);
 	logger(options)(
 		"debug",
 		`factors of heads in ${found.factors.length} blocks: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, loss on the search text ${before.toFixed(4)} -> ${after.toFixed(4)}`,

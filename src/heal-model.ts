@@ -82,7 +82,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
 	const loss = async () => meanAndError(await losses(job.tuning)).mean;
-	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, text, loss, options)));
+	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, healed, text, loss, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];
 	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
 	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);
@@ -91,7 +91,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
 	const kept = applied || job.keep === true;
 	if (!kept) await restore(model, tensors);
-	noteCuts(cuts, applied, validation.difference, options);
+	noteCuts(cuts, tensors.length > 0 && !applied, validation.difference, options);
 	const section: PlanHeal = {
 		...{ applied, type, fit: { ...drawing, sha256: hashWindows(fit) } },
 		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
@@ -138,7 +138,7 @@ function checkSame(plan: PlanHeal, tensors: readonly HealedTensor[]): void {
 		const found = hashOfCut(tensors, [tensor, norm]);
 		if (sha256 === undefined || sha256 === found) continue;
 		throw new InvalidPlanError(
-			`${tensor ?? norm} is healed otherwise here than the plan says (SHA-256 ${found} instead of ${sha256}): number of threads, back end or build are not those of the plan. Heal anew with --remove LIST --heal, or write the model unhealed with --no-heal`,
+			`${tensor ?? norm} is healed otherwise here than the plan says (SHA-256 ${found} instead of ${sha256}): number of threads (--threads), back end or build are not those of the plan. Heal anew with --remove LIST --heal, or write the model unhealed with --no-heal`,
 		);
 	}
 }
@@ -186,12 +186,13 @@ function planCut({ before, recipe, tuning, ...cut }: HealedCut, tensors: readonl
 	};
 }
 
-function noteCuts(cuts: readonly HealedCut[], applied: boolean, difference: number | null, options: JobOptions): void {
+/** @param refused whether what was found was not kept */
+function noteCuts(cuts: readonly HealedCut[], refused: boolean, difference: number | null, options: JobOptions): void {
 	const log = logger(options);
 	for (const { first, last, reason } of cuts) {
 		const blocks = first === last ? `block ${first}` : `blocks ${first}-${last}`;
 		if (reason !== undefined) log("warning", `the cut of ${blocks} is not healed: ${reason}`);
 	}
-	if (!applied && cuts.some(({ recipe }) => recipe))
+	if (refused)
 		log("warning", `not healed: on the validation text the loss changes by ${(difference ?? Number.NaN).toFixed(3)}, which may be chance`);
 }

@@ -1,5 +1,6 @@
 // Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
 import type { PruneOptions } from "./api.js";
+import { NotEnoughMemoryError } from "./errors.js";
 import { asksToHeal } from "./heal-model.js";
 import { checkRoom, healableCuts } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
@@ -124,6 +125,10 @@ class HealedRace {
 		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, async () => {
 			const [evaluation] = await evaluator.evaluate([mask(removed)], calibration.folds.validation, { signal });
 			return meanAndError(evaluation!.losses, full!.sources).mean;
+		}).catch((error: unknown) => {
+			// A set with more cuts than memory holds takes part as it is.
+			if (!(error instanceof NotEnoughMemoryError)) throw error;
+			return Number.NaN;
 		});
 		const losses = [healed, meanAndError(own!.losses, full!.sources).mean].filter(Number.isFinite);
 		this.#losses.set(key, Math.min(...losses, Number.POSITIVE_INFINITY));

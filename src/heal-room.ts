@@ -20,7 +20,8 @@ export interface HealShape {
 
 /** Bytes that the states of all cuts, the equations of one and, held beside them, what factors of heads need take. */
 export function healBytes(file: GgufFile, { cuts, tokens, heads }: HealShape): number {
-	return cuts * tokens * stateBytes(file) + fitBytes(file) + (heads ? factorBytes(file) : 0);
+	const fitted = cuts === 0 ? 0 : cuts * tokens * stateBytes(file) + fitBytes(file);
+	return fitted + (heads ? factorBytes(file) : 0);
 }
 
 const widthOf = (file: GgufFile) => file.number(`${file.architecture}.embedding_length`) ?? 0;
@@ -38,7 +39,7 @@ function fitBytes(file: GgufFile): number {
 
 /** @throws NotEnoughMemoryError where it does not fit, with what would */
 export function checkRoom(file: GgufFile, shape: HealShape, available = availableMemory()): void {
-	if (shape.cuts === 0) return;
+	if (shape.cuts === 0 && !shape.heads) return;
 	const needed = healBytes(file, shape);
 	if (needed <= available) return;
 	const fitting = tokensThatFit(file, shape, available);
@@ -50,6 +51,7 @@ export function checkRoom(file: GgufFile, shape: HealShape, available = availabl
 
 /** Undefined where the equations alone are too large. */
 function tokensThatFit(file: GgufFile, { cuts, heads }: HealShape, available: number): number | undefined {
+	if (cuts === 0) return undefined;
 	const others = healBytes(file, { cuts, tokens: 0, heads });
 	const tokens = Math.floor((available - others) / (cuts * stateBytes(file)) / 1024) * 1024;
 	return tokens >= 1024 ? tokens : undefined;

@@ -48,7 +48,7 @@ export { reportCard } from "./report/card.js";
 export type { Report } from "./report/report-data.js";
 export { reportPage } from "./write-report.js";
 export { measureSpeed } from "./speed.js";
-export type { ModelFacts, SweepStats } from "./runtime/addon.js";
+export type { BlockVersion, ModelFacts, SweepStats } from "./runtime/addon.js";
 export { type BuildOptions, type BuildResult, buildAddon } from "./runtime/build.js";
 export {
 	type BlockMask,

@@ -4,7 +4,11 @@ import type { PlanHeal } from "./api.js";
 /** What healing did, as a line for people. */
 export function healLine({ applied, cuts, heads, fit, addedBytes, report }: PlanHeal): string {
 	const healed = cuts.filter(({ recipe }) => recipe !== undefined).length;
-	if (!applied) return `Not healed: ${cuts.find(({ reason }) => reason)?.reason ?? "unseen text does not say that it helps"}`;
+	if (!applied) {
+		const found = healed > 0 || heads !== undefined;
+		const reason = found ? undefined : cuts.find((cut) => cut.reason)?.reason;
+		return `Not healed: ${reason ?? "unseen text does not say that it helps"}`;
+	}
 	const tokens = `${formatInteger(fit.count * fit.length)} tokens`;
 	const scaled = heads ? `, weighed heads of ${heads.length} blocks anew` : "";
 	const loss = report

@@ -6,6 +6,7 @@ import type { BlockMask } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import type { Reference, ScoredPositions } from "../runtime/positions.js";
 import type { TokenWindows } from "../runtime/windows.js";
+import { orRestored } from "./heal.js";
 import { scalableGroups, scaleColumns } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
 
@@ -19,6 +20,8 @@ export interface HeadFactors {
 export interface FactorInput {
 	/** Ascending. */
 	readonly removed: readonly number[];
+	/** Names of matrices that were healed: they are left alone. */
+	readonly healed: readonly string[];
 	readonly windows: TokenWindows;
 	readonly positions: ScoredPositions;
 	/** Of the whole model, with the file's own matrices. */
@@ -63,18 +66,24 @@ interface Place {
  */
 export async function findFactors(model: Model, input: FactorInput): Promise<FoundFactors> {
 	const search = new FactorSearch(model, input);
-	try {
-		return await search.run();
-	} catch (error) {
-		// Of a model that was freed meanwhile nothing can be put back; the first error says why.
-		for (const { name } of search.tensors) await model.replaceTensor(name).catch(() => {});
-		throw error;
-	}
+	return orRestored(model, search.tensors, () => search.run());
 }
 
-/** Does again what was found. Leaves the scaled matrices in the model. @throws InvalidPlanError where the model has no such matrix */
+/**
+ * Does again what was found. Leaves the scaled matrices in the model; where it throws, the file's own.
+ * @throws InvalidPlanError where the model has no such matrix
+ */
 export async function applyFactors(model: Model, found: readonly HeadFactors[], signal?: AbortSignal): Promise<HealedTensor[]> {
 	const tensors: HealedTensor[] = [];
+	return orRestored(model, tensors, () => applyEach(model, found, tensors, signal));
+}
+
+async function applyEach(
+	model: Model,
+	found: readonly HeadFactors[],
+	tensors: HealedTensor[],
+	signal: AbortSignal | undefined,
+): Promise<HealedTensor[]> {
 	for (const { tensor: name, factors } of found) {
 		const tensor = model.file.tensor(name);
 		if (!tensor) throw new InvalidPlanError(`the plan scales heads of ${name}, which the model has not`);
@@ -99,7 +108,7 @@ class FactorSearch {
 	}
 
 	async run(): Promise<FoundFactors> {
-		const { removed, passes, onProgress } = this.#input;
+		const { removed, healed, passes, onProgress } = this.#input;
 		const kept = [...this.#mask.keys()].filter((block) => this.#mask[block] !== 0);
 		const behind = kept.filter((block) => block > removed[0]!);
 		const factors: HeadFactors[] = [];
@@ -108,7 +117,7 @@ class FactorSearch {
 		let left = passes;
 		for (const [i, block] of behind.entries()) {
 			const place = placeOf(this.#model.file, block);
-			if (!place) continue;
+			if (!place || healed.includes(place.tensor.name)) continue;
 			// A trial runs the blocks from its own on, and what predicts.
 			const cost = ((2 * place.heads + shares.length) * (behind.length - i + 1)) / (kept.length + 1);
 			if (cost > left) continue;
@@ -129,7 +138,9 @@ class FactorSearch {
 		const values = { type: place.tensor.type, bytes: await readTensor(place.tensor) };
 		const { signal } = this.#input;
 		const measured = async (tried: readonly (readonly number[])[]) => {
-			const tensors = await Promise.all(tried.map((factors) => scaleColumns(this.#model, place.tensor, values, factors, signal)));
+			const tensors: HealedTensor[] = [];
+			// One after the other: each is in memory as numbers while it is made.
+			for (const factors of tried) tensors.push(await scaleColumns(this.#model, place.tensor, values, factors, signal));
 			const divergences = await this.#divergences(tensors.map((tensor) => ({ block, matrices: [tensor] })));
 			return tried.map((factors, i) => ({ factors, tensor: tensors[i]!, divergence: divergences[i]! }));
 		};

@@ -158,7 +158,7 @@ class Healer {
 	async run(): Promise<{ tensors: HealedTensor[]; cuts: HealedCut[] }> {
 		const { removed, recipes, onProgress } = this.#input;
 		const cuts = cutsOf(removed);
-		const able = cuts.filter(({ before }) => before !== undefined);
+		const able = cuts.filter(({ before }, i) => before !== undefined && (!recipes || recipes[i]));
 		onProgress?.(0, cuts.length + 1);
 		const targets = await this.#unlessRefused(() => this.#targets(able.map(({ last }) => last)));
 		const done: HealedCut[] = [];

@@ -17,9 +17,11 @@ export function healText({ applied, tokens, addedBytes, cuts, heads = [], folds,
 	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
 	const report = folds.find(({ fold }) => fold === "report");
 	if (!applied) {
-		return healed === 0 ? "Not healed: no cut could be made up for." : "Not healed: the validation text does not say that it helps.";
+		const found = healed > 0 || heads.length > 0;
+		return found ? "Not healed: the validation text does not say that it helps." : "Not healed: no cut could be made up for.";
 	}
-	const which = healed === cuts.length ? `${healed === 1 ? "The cut" : `All ${healed} cuts`}` : `${healed} of ${cuts.length} cuts`;
+	const all = healed === 1 ? "The cut" : `All ${healed} cuts`;
+	const which = healed === 0 ? "No cut" : healed === cuts.length ? all : `${healed} of ${cuts.length} cuts`;
 	const change = report ? `; unhealed ${formatLoss(report.before)} (${formatDifference(report.difference, report.standardError)})` : "";
 	const size = addedBytes === 0 ? "" : `, ${addedBytes > 0 ? `${formatBytes(addedBytes)} more` : `${formatBytes(-addedBytes)} less`}`;
 	const scaled = heads.length === 0 ? "" : `, heads of ${heads.length} ${heads.length === 1 ? "block" : "blocks"} weighed anew`;
@@ -34,7 +36,7 @@ export function healSection(heal: ReportHeal): Section {
 		formatBlocks(removed),
 		before === undefined ? "none" : `${before}`,
 		[...(tensor === undefined ? [] : [`${tensor}${type === undefined ? "" : ` (${type})`}`]), ...(norm ? [norm] : [])].join(", "),
-		kind === undefined ? (reason ?? "left alone") : (kinds[kind] ?? kind),
+		kind === undefined ? (reason ?? "left alone") : `${kinds[kind] ?? kind}${norm && kind !== "norm" ? ", and the norm behind it" : ""}`,
 		ridge === undefined ? "" : `${ridge}`,
 		explained === undefined ? "" : formatPercent(explained, 0),
 		change === undefined ? "" : formatDifference(change, null),

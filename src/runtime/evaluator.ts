@@ -13,6 +13,7 @@ import {
 	type ScoredPositions,
 	subsetErrors,
 } from "./positions.js";
+import { checkTensorValues } from "./tensor-values.js";
 import { defaultUbatch, mostSequences } from "./ubatch.js";
 import type { TokenWindows } from "./windows.js";
 
@@ -286,8 +287,11 @@ export function packMask(model: Model, mask: BlockMask): Uint8Array {
 /** @throws InvalidMaskError where a mask names a version that the block has not, EvaluationError for one of a tensor that is not the block's */
 function checkVersions(masks: Uint8Array, { facts, file }: Model, versions: readonly BlockVersion[]): void {
 	for (const { block, matrices } of versions) {
-		const foreign = matrices.find(({ name }) => !name.startsWith(`blk.${block}.`) || !file.tensor(name));
-		if (foreign) throw new EvaluationError(`a version of block ${block} has a matrix ${foreign.name}, which that block has not`);
+		for (const { name, type, bytes } of matrices) {
+			const tensor = name.startsWith(`blk.${block}.`) ? file.tensor(name) : undefined;
+			if (!tensor) throw new EvaluationError(`a version of block ${block} has a matrix ${name}, which that block has not`);
+			checkTensorValues(name, tensor.dims, { type, bytes });
+		}
 	}
 	for (const [i, byte] of masks.entries()) {
 		const block = i % facts.blocks;

@@ -8,6 +8,7 @@ import { fromNative, type Guard, runNative, untilAborted } from "./cancel.js";
 import { type BlockMask, Evaluator, type EvaluatorOptions, packMask } from "./evaluator.js";
 import { checkLoadable, checkMeasurable } from "./loadable.js";
 import { checkMemory } from "./memory.js";
+import { checkTensorValues, type TensorValues } from "./tensor-values.js";
 import { defaultThreads } from "./threads.js";
 
 /** How to load a model. */
@@ -186,7 +187,9 @@ export class Model {
 	 * @param values bytes in ggml's layout of a type, of the matrix's shape
 	 * @throws EvaluationError where the model has no such tensor, or the bytes are not of its size
 	 */
-	replaceTensor(name: string, values?: { readonly type: number; readonly bytes: Uint8Array }): Promise<void> {
+	async replaceTensor(name: string, values?: TensorValues): Promise<void> {
+		const tensor = this.file.tensor(name);
+		if (tensor && values) checkTensorValues(name, tensor.dims, values);
 		return this.runJob(undefined, async (native) => native.replaceTensor(name, values?.type ?? 0, values?.bytes));
 	}
 

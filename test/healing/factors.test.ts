@@ -17,7 +17,7 @@ const positions = drawPositions(windows, { share: 0.5, seed: 1 });
 const removed = [3, 6, 7];
 const mask = (set: readonly number[]) => Coalition.ofRemoved(blocks, set);
 const input = async (passes: number) => ({
-	...{ removed, windows, positions, passes, ubatch: 256, threads: 2, mask },
+	...{ removed, healed: [], windows, positions, passes, ubatch: 256, threads: 2, mask },
 	reference: await model.createEvaluator({ ubatch: 256 }).createReference(fullSet, windows, { positions }),
 });
 const divergence = async (reference: Awaited<ReturnType<typeof input>>["reference"]) => {
@@ -58,6 +58,14 @@ describe("factors behind a cut", () => {
 		await restore(model, few.tensors);
 		const scaled = new Set(few.tensors.map(({ name }) => name.split(".")[1]));
 		expect([scaled.has("4"), scaled.has("5")]).toEqual([true, false]);
+	});
+
+	it("leave matrices alone that were healed", async () => {
+		const name = "blk.4.attn_output.weight";
+		const found = await findFactors(model, { ...(await input(1000)), healed: [name] });
+		await restore(model, found.tensors);
+		expect(found.tensors.length).toBeGreaterThan(0);
+		expect(found.tensors.map((tensor) => tensor.name)).not.toContain(name);
 	});
 
 	it("leave the model as it was when they are cancelled", async () => {

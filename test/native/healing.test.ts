@@ -248,7 +248,7 @@ describe("replaced tensors", () => {
 	});
 
 	it("are refused where they are of another size or name", async () => {
-		await expect(model.replaceTensor(name, { type: F32, bytes: new Uint8Array(4) })).rejects.toThrow(/takes \d+ bytes of that type, not 4/);
+		await expect(model.replaceTensor(name, { type: F32, bytes: new Uint8Array(4) })).rejects.toThrow(/takes \d+ bytes of type F32, not 4/);
 		await expect(model.replaceTensor("blk.99.ffn_down.weight", { type: F32, bytes: new Uint8Array(4) })).rejects.toThrow(/no tensor/);
 	});
 });

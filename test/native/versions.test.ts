@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { drawPositions } from "../../src/calibration/index.js";
 import { EvaluationError, InvalidMaskError } from "../../src/errors.js";
 import { readTensor } from "../../src/healing/tensors.js";
 import type { BlockVersion } from "../../src/runtime/addon.js";
 import { Model } from "../../src/runtime/model.js";
-import { dequantizeBytes } from "../../src/runtime/states.js";
+import { dequantizeBytes, quantizeValues } from "../../src/runtime/states.js";
+import { makeWindows } from "../../src/runtime/windows.js";
+import { hasTools, makeFixtures } from "../conformance/fixtures.js";
 import { blocks, fixturePath, fixtureWindows } from "../helpers/fixture.js";
+import { tempFolder } from "../helpers/temp-folder.js";
 
 let model: Model;
 beforeAll(async () => {
@@ -13,7 +17,8 @@ beforeAll(async () => {
 afterAll(() => model.dispose());
 
 const windows = fixtureWindows(4);
-const F32 = 0;
+const [F32, Q8_0] = [0, 8];
+const folder = tempFolder();
 
 /** A matrix of a block, all its values multiplied. */
 async function scaled(block: number, matrix: string, factor: number): Promise<BlockVersion> {
@@ -87,7 +92,60 @@ describe("versions of blocks", () => {
 		await expect(evaluator.evaluate([mask({ 4: 2 })], windows)).rejects.toThrow(InvalidMaskError);
 		const foreign = [{ block: 5, matrices: versions[0]!.matrices }];
 		await expect(evaluator.evaluate([mask({ 5: 2 })], windows, { versions: foreign })).rejects.toThrow(EvaluationError);
+		const odd = [{ block: 4, matrices: [{ ...versions[0]!.matrices[0]!, type: 999 }] }];
+		await expect(evaluator.evaluate([mask({ 4: 2 })], windows, { versions: odd })).rejects.toThrow("ggml type 999");
 		const short = [{ block: 4, matrices: [{ ...versions[0]!.matrices[0]!, bytes: new Uint8Array(8) }] }];
 		await expect(evaluator.evaluate([mask({ 4: 2 })], windows, { versions: short })).rejects.toThrow("8");
 	});
+});
+
+describe.skipIf(!hasTools)("versions of blocks of other architectures", () => {
+	// gemma3: a context for each set of blocks; rwkv6: runs that cannot go on from a hidden state.
+	it.each(["gemma3", "rwkv6", "mamba"])(
+		"of %s give the bits of their matrices, on drawn positions beside a reference",
+		async (architecture) => {
+			await using other = await Model.load(makeFixtures(architecture, `${folder}/${architecture}`)[0]!, { threads: 2 });
+			const { facts, file } = other;
+			const length = 32;
+			const text = makeWindows(
+				Int32Array.from({ length: 3 * length }, (_, i) => (i * 7919) % facts.vocabulary),
+				length,
+			);
+			const positions = drawPositions(text, { share: 0.5, seed: 1 });
+			const evaluator = other.createEvaluator();
+			const all = new Uint8Array(facts.blocks).fill(1);
+			const reference = await evaluator.createReference({ toBytes: () => all }, text, { positions });
+			const tensor = file.tensors.find(({ name, dims }) => name.startsWith("blk.3.") && dims.length === 2 && dims[1] === facts.width)!;
+			const values = await dequantizeBytes(other, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+			const quantized = async (factor: number) => {
+				const type = tensor.dims[0]! % 32 === 0 ? Q8_0 : F32;
+				const bytes = await quantizeValues(
+					other,
+					values.map((value) => factor * value),
+					type,
+					tensor.dims[0]!,
+				);
+				return { name: tensor.name, type, bytes };
+			};
+			const versions = [
+				{ block: 3, matrices: [await quantized(0.5)] },
+				{ block: 3, matrices: [await quantized(2)] },
+			];
+			const of = (changes: Readonly<Record<number, number>>) => {
+				const bytes = all.slice();
+				for (const [block, byte] of Object.entries(changes)) bytes[Number(block)] = byte;
+				return { toBytes: () => bytes };
+			};
+			const masks = [of({ 3: 2 }), of({}), of({ 3: 3, 1: 0 }), of({ 3: 3 }), of({ 4: 0 })];
+			const measured = await evaluator.evaluate(masks, text, { positions, reference, versions });
+			for (const [i, one] of masks.entries()) {
+				const version = versions[one.toBytes()[3]! - 2];
+				for (const { name, ...put } of version?.matrices ?? []) await other.replaceTensor(name, put);
+				const plain = { toBytes: () => one.toBytes().map((byte) => Math.min(byte, 1)) };
+				const [alone] = await evaluator.evaluate([plain], text, { positions, reference });
+				for (const { name } of version?.matrices ?? []) await other.replaceTensor(name);
+				expect(measured[i]).toEqual(alone);
+			}
+		},
+	);
 });

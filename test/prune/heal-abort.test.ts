@@ -14,22 +14,22 @@ const run = { ...small, windows: 10, windowLength: 128, heal: true, healTokens: 
 
 describe("an abort while the cuts are healed", () => {
 	/** Once the second cut is begun: the first one's new matrix is in the model. */
-	const stopping = () => {
+	const stopping = (where = "healing the cuts") => {
 		const stop = new AbortController();
 		const reason = new Error("enough");
-		const onProgress = ({ phase, done }: ProgressEvent) => void (phase === "healing the cuts" && done === 2 && stop.abort(reason));
+		const onProgress = ({ phase, done }: ProgressEvent) => void (phase === where && done >= 2 && stop.abort(reason));
 		return { signal: stop.signal, onProgress, reason };
 	};
 
-	it("leaves the model as it was", async () => {
+	it.each(["healing the cuts", "factors of heads"])("leaves the model as it was (%s)", async (where) => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const losses = async () => (await evaluator.evaluate([removing(...removed)], fixtureWindows(2)))[0]!.losses;
 		const before = await losses();
 		const windows = fixtureWindows(4);
 		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: fixtureWindows(10), validation: windows, report: windows };
-		const { reason, ...options } = stopping();
-		await expect(healModel({ ...job, fit: fixtureWindows(8) }, options)).rejects.toThrow(reason);
+		const { reason, ...options } = stopping(where);
+		await expect(healModel({ ...job, fit: fixtureWindows(8) }, { ...options, healHeads: true })).rejects.toThrow(reason);
 		expect(await losses()).toEqual(before);
 	});
 

@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { PruneOptions, PruneResult } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
 import { InvalidOptionError, InvalidPlanError } from "../../src/errors.js";
+import { GgufFile } from "../../src/gguf/index.js";
+import { readTensor } from "../../src/healing/tensors.js";
 import { pruneGguf } from "../../src/prune.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
@@ -33,15 +35,47 @@ describe("a plan that heals", () => {
 		writeFileSync(`${output}.json`, JSON.stringify(plan));
 		const again = applyPlan(fixturePath, output, { plan: `${output}.json`, threads: 2, ...(maxKl ? { maxKl } : {}) });
 		await expect(again).rejects.toThrow(InvalidPlanError);
-		await expect(again).rejects.toThrow(/blk\.5\.ffn_down\.weight is healed otherwise .* threads, back end or build/);
+		await expect(again).rejects.toThrow(/blk\.5\.ffn_down\.weight is healed otherwise .* threads \(--threads\), back end or build/);
 		expect(existsSync(output)).toBe(false);
 	});
 
-	it.each([{ healTokens: 2048 }, { healType: "Q8_0" as const }])("is not healed otherwise with %j", async (options) => {
+	it("is carried out with the plan's number of threads where none is given", async () => {
+		const plan = JSON.parse(readFileSync(result.planPath!, "utf8"));
+		expect(plan.machine.threads).toBe(2);
+		plan.machine.threads = 1;
+		plan.heal.cuts[1].sha256 = "0".repeat(64);
 		const output = out();
-		const again = applyPlan(fixturePath, output, { plan: result.planPath!, ...options, threads: 2 });
-		await expect(again).rejects.toThrow(InvalidOptionError);
-		await expect(again).rejects.toThrow(/says how it is healed: leave out --heal-tokens, --heal-type and --heal-heads/);
-		expect(existsSync(output)).toBe(false);
+		writeFileSync(`${output}.json`, JSON.stringify(plan));
+		const lines: string[] = [];
+		const onLog = ({ message }: { message: string }) => lines.push(message);
+		await expect(applyPlan(fixturePath, output, { plan: `${output}.json`, onLog })).rejects.toThrow(InvalidPlanError);
+		expect(lines.join("\n")).toContain("with 1 thread");
 	});
+
+	it("of heads alone is carried out although no cut was healed", async () => {
+		const plan = JSON.parse(readFileSync(result.planPath!, "utf8"));
+		for (const cut of plan.heal.cuts) for (const key of ["recipe", "sha256", "tensor", "type"]) delete cut[key];
+		const factors = [1.25, 0.75, 1, 1];
+		plan.heal.heads = [{ tensor: "blk.8.attn_output.weight", factors }];
+		const [output, plain] = [out(), out()];
+		writeFileSync(`${output}.json`, JSON.stringify(plan));
+		await applyPlan(fixturePath, output, { plan: `${output}.json`, threads: 2 });
+		await applyPlan(fixturePath, plain, { remove: removed, threads: 2 });
+		const [scaled, own] = [await GgufFile.read(output), await GgufFile.read(plain)];
+		const changed = [];
+		for (const tensor of scaled.tensors)
+			if (!Buffer.from(await readTensor(tensor)).equals(await readTensor(own.tensor(tensor.name)!))) changed.push(tensor.name);
+		expect(changed).toEqual(["blk.5.attn_output.weight"]);
+	});
+
+	it.each([{ healTokens: 2048 }, { healType: "Q8_0" as const }, { healHeads: true }])(
+		"is not healed otherwise with %j",
+		async (options) => {
+			const output = out();
+			const again = applyPlan(fixturePath, output, { plan: result.planPath!, ...options, threads: 2 });
+			await expect(again).rejects.toThrow(InvalidOptionError);
+			await expect(again).rejects.toThrow(/says how it is healed: leave out --heal-tokens, --heal-type and --heal-heads/);
+			expect(existsSync(output)).toBe(false);
+		},
+	);
 });
