@@ -100,8 +100,8 @@ describe("versions of blocks", () => {
 });
 
 describe.skipIf(!hasTools)("versions of blocks of other architectures", () => {
-	// gemma3: a context for each set of blocks; rwkv6: runs that cannot go on from a hidden state.
-	it.each(["gemma3", "rwkv6", "mamba"])(
+	// gemma3: a context for each set of blocks; gpt2: runs that cannot go on from a hidden state.
+	it.each(["gemma3", "gpt2", "mamba"])(
 		"of %s give the bits of their matrices, on drawn positions beside a reference",
 		async (architecture) => {
 			await using other = await Model.load(makeFixtures(architecture, `${folder}/${architecture}`)[0]!, { threads: 2 });
