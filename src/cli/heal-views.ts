@@ -10,9 +10,10 @@ export function healLine({ applied, cuts, heads, fit, addedBytes, report }: Plan
 		return `Not healed: ${reason ?? "unseen text does not say that it helps"}`;
 	}
 	const tokens = `${formatInteger(fit.count * fit.length)} tokens`;
+	const size = addedBytes < 0 ? `${formatBytes(-addedBytes)} less` : `${formatBytes(addedBytes)} more`;
 	const scaled = heads ? `, weighed heads of ${heads.length} blocks anew` : "";
 	const loss = report
 		? `: loss ${formatLoss(report.before)} -> ${formatLoss(report.after)} (${formatDifference(report.difference, report.standardError)}) on unseen samples`
 		: "";
-	return `Healed ${healed} of ${cuts.length} cuts on ${tokens}${scaled}, ${formatBytes(addedBytes)} more${loss}`;
+	return `Healed ${healed} of ${cuts.length} cuts on ${tokens}${scaled}, ${size}${loss}`;
 }
