@@ -236,9 +236,9 @@ describe("contributions from a posterior", () => {
 			expect(block).not.toBe(0);
 			if (verdict === "low") expect(truly).toContain(block);
 			if (verdict === "high") expect(truly).not.toContain(block);
-			expect(chance >= 0.95).toBe(verdict === "low");
+			expect(chance! >= 0.95).toBe(verdict === "low");
 		}
-		expect(sum(verdicts.map(({ chance }) => chance))).toBeCloseTo(4, 9);
+		expect(sum(verdicts.map(({ chance }) => chance!))).toBeCloseTo(4, 9);
 	});
 
 	test("substitutes come out first among the pairs, blocks that need each other last", async () => {
@@ -408,3 +408,45 @@ describe("where the cut falls", () => {
 		expect(() => cutVerdicts(attribution([1, 2]), 1, { sure: 0.4 })).toThrow(/sure/);
 	});
 });
+	const of = (list: readonly { verdict: string }[]) => list.map(({ verdict }) => verdict);
+
+	test("of an unknown error nothing is said, and others are sure only where they are so wherever that block stands", () => {
+		const two = cutVerdicts(attribution([0, 1, 2, 9], [0.01, 0.01, Number.NaN, 0.01]), 2);
+		// Below 0 the third would push the second out; the first is among the two in any case.
+		expect(two.map(({ chance, verdict }) => [chance, verdict])).toEqual([
+			[1, "low"],
+			[0.5, "undecided"],
+			[null, "undecided"],
+			[0, "high"],
+		]);
+		const unseen = cutVerdicts(attribution([0, 1, Number.NaN, 9], [0.01, 0.01, Number.NaN, 0.01]), 2, { unseen: [2] });
+		expect(unseen).toEqual(two);
+		expect(cutVerdicts(attribution([0, 1], [Number.NaN, Number.NaN]), 1)).toEqual([]);
+		const broken = cutVerdicts(attribution([0, 1, Number.POSITIVE_INFINITY], [0.01, 0.01, Number.NaN]), 1);
+		expect(of(broken)).toEqual(["low", "high", "high"]);
+	});
+
+	test("errors of the asking alone decide nothing", () => {
+		expect(cutVerdicts({ ...attribution([0, 9], [0.01, 0.01]), errorsOf: "asking" }, 1)).toEqual([]);
+	});
+
+	test("errors that are known from few observations are wider", () => {
+		const with_ = (degrees: number) => cutVerdicts({ ...attribution([0, 1], [0.3, 0.3]), degrees: Float64Array.of(degrees, degrees) }, 1);
+		expect(of(with_(500))).toEqual(["low", "high"]);
+		expect(of(with_(1))).toEqual(["undecided", "undecided"]);
+		expect(with_(0)).toEqual([]);
+	});
+
+	test("drawn games: blocks that err together keep their order, few games are no certainty", () => {
+		const drawn = (...games: number[][]) => games.map((game) => Float64Array.from(game));
+		const wide = attribution([1, 1.1], [1, 1]);
+		expect(of(cutVerdicts(wide, 1))).toEqual(["undecided", "undecided"]);
+		expect(of(cutVerdicts({ ...wide, drawn: drawn([2, 2.1], [0, 0.1]) }, 1))).toEqual(["low", "high"]);
+		// In none of the three is the first above the second.
+		const few = { ...attribution([0, 1], [0.6, 0]), drawn: drawn([0.6, 1], [-0.6, 1], [0.6, 1]) };
+		expect(of(cutVerdicts(few, 1))).toEqual(["undecided", "undecided"]);
+		// What the games do not show of the error counts too.
+		const hidden = { ...attribution([0, 1], [1, 1]), drawn: drawn([0.01, 1], [-0.01, 1]) };
+		expect(of(cutVerdicts(hidden, 1))).toEqual(["undecided", "undecided"]);
+	});
+
