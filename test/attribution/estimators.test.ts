@@ -21,6 +21,7 @@ import type { Posterior } from "../../src/game/predictor.js";
 import { Random } from "../../src/game/random.js";
 import { type Sample, toSamples } from "../../src/game/sample.js";
 import { subsets } from "../../src/game/strata.js";
+import { studentT95 } from "../../src/statistics.js";
 import { fitMixedGp } from "../../src/surrogate/mixed-gp.js";
 import { fitPairwise } from "../../src/surrogate/pairwise.js";
 import { fixtureGame, fixtureSamples, valueGame } from "../helpers/games.js";
@@ -166,6 +167,41 @@ describe("sampled estimators on the fixture", () => {
 			expect(Math.max(...scores)).toBeLessThan(5);
 			expect(sum(scores.map((score) => score * score)) / 12).toBeLessThan(3);
 		}
+	});
+
+	test("common sets of few masks lie all over the window, and say what they did not see", async () => {
+		const sizes = new Set<number>();
+		const game = valueGame(80, (set) => {
+			const removed = 80 - set.size;
+			sizes.add(removed);
+			return 1 - (removed / 80) ** 2;
+		});
+		const few = await commonSetContributions(game, { kmax: 26, masks: 800, seed: 1 });
+		expect(Math.max(...sizes)).toBeGreaterThan(20);
+		// The r-th removal takes (2 r - 1) / 6400: 26 / 6400 in the mean.
+		for (const value of few.contributions) expect(Math.abs(value * 6400 - 26)).toBeLessThan(5);
+		expect(few.standardErrors!.every(Number.isNaN)).toBe(true);
+		expect(few.notes!.join()).toMatch(/sets that miss .* others were not seen.* of 80 of 80 the error is unknown/);
+		const many = await commonSetContributions(game, { kmax: 3, masks: 2000, seed: 1 });
+		expect(many.standardErrors!.every(Number.isFinite)).toBe(true);
+		expect(many.notes).toBeUndefined();
+	});
+
+	test("common sets: what was seen once is no certainty", async () => {
+		const exact = await exactWindowSemivalue(fixtureGame(), { kmax: 6 });
+		const scores: number[] = [];
+		for (let seed = 0; seed < 10; seed++) {
+			const { contributions, standardErrors, degrees } = await commonSetContributions(fixtureGame(), { kmax: 6, masks: 128, seed });
+			for (let i = 1; i < 12; i++) {
+				if (!Number.isFinite(standardErrors![i])) continue;
+				expect(degrees![i]).toBeGreaterThanOrEqual(1);
+				const error = Math.abs(contributions[i]! - exact.contributions[i]!);
+				scores.push(error / standardErrors![i]! / studentT95(Math.min(1000, degrees![i]!)));
+			}
+		}
+		expect(scores.length).toBeGreaterThan(20);
+		// Within the 95 % intervals of Student's t.
+		expect(scores.filter((score) => score < 1).length / scores.length).toBeGreaterThan(0.85);
 	});
 
 	test("options out of range, refused coalitions", async () => {
@@ -402,12 +438,6 @@ describe("where the cut falls", () => {
 		]);
 	});
 
-	test("without errors the ranking is certain; misuse is refused", () => {
-		expect(cutVerdicts(attribution([3, 1, 2]), 1).map(({ verdict }) => verdict)).toEqual(["high", "low", "high"]);
-		expect(() => cutVerdicts(attribution([1, 2]), 3)).toThrow(/1\.\.2/);
-		expect(() => cutVerdicts(attribution([1, 2]), 1, { sure: 0.4 })).toThrow(/sure/);
-	});
-});
 	const of = (list: readonly { verdict: string }[]) => list.map(({ verdict }) => verdict);
 
 	test("of an unknown error nothing is said, and others are sure only where they are so wherever that block stands", () => {
@@ -450,3 +480,9 @@ describe("where the cut falls", () => {
 		expect(of(cutVerdicts(hidden, 1))).toEqual(["undecided", "undecided"]);
 	});
 
+	test("without errors the ranking is certain; misuse is refused", () => {
+		expect(cutVerdicts(attribution([3, 1, 2]), 1).map(({ verdict }) => verdict)).toEqual(["high", "low", "high"]);
+		expect(() => cutVerdicts(attribution([1, 2]), 3)).toThrow(/1\.\.2/);
+		expect(() => cutVerdicts(attribution([1, 2]), 1, { sure: 0.4 })).toThrow(/sure/);
+	});
+});
