@@ -115,7 +115,7 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	return {
 		found,
 		contributions,
-		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep, units })])),
+		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep, units, seed: options.seed })])),
 		interactions,
 		surrogate: await report(found, model as MixedGp, critical, afresh, options),
 	};

@@ -1,8 +1,15 @@
 // What a search that is interrupted leaves: the best set so far of every size.
-import type { JobOptions } from "./api.js";
+import type { JobOptions, Objective } from "./api.js";
 import { logger } from "./log.js";
 import { blocksArgument, formatBlocks, formatDifference } from "./report/format.js";
 import type { SearchStep } from "./search/search.js";
+
+/** What a set adds to the objective. */
+const added: Readonly<Record<Objective, string>> = {
+	nll: "nats per token that they add on the text",
+	kl: "nats per token by which they diverge from the full model on the text",
+	accuracy: "nats a question that they add on the fold of the questions",
+};
 
 /** Follows a search step by step. */
 export class BestSoFar {
@@ -20,14 +27,14 @@ export class BestSoFar {
 	}
 
 	/** Tells which sets there are, as a note: nothing where there is none. */
-	tell(options: JobOptions): void {
+	tell(objective: Objective, options: JobOptions): void {
 		const sets = this.sets();
 		const last = sets.at(-1);
 		if (!last) return;
 		const lines = sets.map(({ count, removed, addedLoss }) => `  ${count}: ${formatBlocks(removed)} (${formatDifference(addedLoss)})`);
 		logger(options)(
 			"note",
-			`Best sets so far, by the number of blocks removed, with the nats per token that they add on the text that is searched:\n${lines.join("\n")}\n--remove takes one of them, for example --remove ${blocksArgument(last.removed)}.`,
+			`Best sets so far, by the number of blocks removed, with the ${added[objective]} that is searched:\n${lines.join("\n")}\n--remove takes one of them, for example --remove ${blocksArgument(last.removed)}.`,
 		);
 	}
 }

@@ -64,8 +64,8 @@ export interface CompareRow {
 	readonly mean: Difference;
 	/** Mean loss above that of the row's best method; 0 for itself. */
 	readonly above: Difference;
-	/** Whether that difference is within the 95 % of Student's t. */
-	readonly withinBest: boolean;
+	/** Whether that difference is within the 95 % of Student's t; null where it has no error, since a text or a source has a single window. */
+	readonly withinBest: boolean | null;
 	/** On each file of questions, in the order of `questions`; null where it found no set. */
 	readonly accuracy: readonly (CompareAccuracy | null)[];
 }

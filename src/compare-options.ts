@@ -25,7 +25,7 @@ export interface Comparison {
 }
 
 /**
- * @param tokens that a mask runs, where that is known; those of the windows where it is not
+ * @param tokens that a mask runs, where that is known; those of the windows where it is not, and for questions no bound at all
  * @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method
  */
 export function comparisonOf(blocks: BlockPlan, options: CompareOptions, tokens?: number): Comparison {
@@ -41,7 +41,9 @@ export function comparisonOf(blocks: BlockPlan, options: CompareOptions, tokens?
 		if (value !== undefined && (!Number.isInteger(value) || value < 1))
 			throw new InvalidOptionError(`${name} must be a whole number of at least 1, got ${value}`);
 	}
-	const limit = searchBudget(blocks.blocks, counts.at(-1)!, { ...options, effort: "thorough" }, tokens);
+	// Of questions only their tokens say how many masks a budget of tokens holds: until these are known it forbids nothing.
+	const maxTokens = options.questions !== undefined && tokens === undefined ? undefined : options.maxTokens;
+	const limit = searchBudget(blocks.blocks, counts.at(-1)!, { ...options, maxTokens, effort: "thorough" }, tokens);
 	for (const method of list) {
 		const least = leastMasks(method, blocks.blocks, counts.at(-1)!);
 		if (least > limit)

@@ -30,12 +30,12 @@ export function compareRows(
 ): { best: Method | null; rows: TextRow[] } {
 	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full, shares) : none));
 	const best = means.reduce((at, { mean }, i) => (mean !== null && mean < (means[at]?.mean ?? Number.POSITIVE_INFINITY) ? i : at), -1);
-	// Standard errors within which two methods cannot be told apart (95 %, two-sided), by the text of fewest windows.
-	const within = studentT95(Math.max(1, Math.min(...full.map(({ length }) => length)) - 1));
+	// Standard errors within which two methods cannot be told apart (95 %, two-sided), by the text or source of fewest windows, as in the race.
+	const windows = full.flatMap(({ length }, text) => shares[text]?.map(({ count }) => count) ?? [length]);
+	const within = studentT95(Math.max(1, Math.min(...windows) - 1));
 	const rows = sets.map((set, i): TextRow => {
 		const { method, removed, proposedBy, losses } = set;
 		const above = best < 0 || means[i]!.mean === null ? none : aboveBest(set, sets[best]!, shares);
-		const gap = above.mean === null ? Number.POSITIVE_INFINITY : above.mean;
 		return {
 			method,
 			removed,
@@ -43,10 +43,16 @@ export function compareRows(
 			added: full.map((whole, text) => (removed ? textDifference(losses[text]!, whole, shares[text]) : none)),
 			mean: means[i]!,
 			above,
-			withinBest: gap <= within * (above.standardError ?? 0),
+			withinBest: withinOf(above, within),
 		};
 	});
 	return { best: sets[best]?.method ?? null, rows };
+}
+
+/** null where one window says nothing of chance. A broken model is worse whatever the error. */
+function withinOf({ mean, standardError }: Difference, within: number): boolean | null {
+	if (mean === null) return false;
+	return standardError === null ? null : mean <= within * standardError;
 }
 
 const none: Difference = { mean: null, standardError: null };

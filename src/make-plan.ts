@@ -129,12 +129,13 @@ const units = { loss: "nats", value: "value", "log-loss": "log-nats", score: "sc
 	ContributionUnit
 >;
 
-/** One row a block that is no frozen one. */
-export function contributionRows({ contributions, standardErrors, scale }: Attribution): Contribution[] {
+/** One row a block that is no frozen one. An error of the asking alone would pass for that of the contribution: it is left out. */
+export function contributionRows({ contributions, standardErrors, errorsOf, scale }: Attribution): Contribution[] {
+	const errors = errorsOf === "asking" ? undefined : standardErrors;
 	return Array.from(contributions, (value, block) => ({
 		block,
 		value,
-		standardError: known(standardErrors?.[block]),
+		standardError: known(errors?.[block]),
 		unit: units[scale],
 	})).filter(({ value }) => Number.isFinite(value));
 }

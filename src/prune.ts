@@ -112,7 +112,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		}
 		return await deliver(session, output, facts, curve, original, gate, options, run);
 	} catch (error) {
-		if (options.signal?.aborted) best.tell(options);
+		if (options.signal?.aborted) best.tell(session.objective, options);
 		throw error;
 	} finally {
 		await session.close();

@@ -15,9 +15,12 @@ export interface RankOptions extends Omit<MeasureOptions, "method"> {
 /** Where a block stands when `cut` blocks of lowest contribution go. */
 export interface BlockVerdict {
 	readonly block: number;
-	/** Chance that it is among them. */
-	readonly chance: number;
-	/** `low`: surely among them (95 %), `high`: surely not, else `undecided`. */
+	/**
+	 * Chance that it is among them; null where the error of its contribution is unknown. Where that of another block is, halfway between the
+	 * chances with all such blocks below it and above it.
+	 */
+	readonly chance: number | null;
+	/** `low`: surely among them (95 %), `high`: surely not, wherever blocks of unknown error stand; else `undecided`. */
 	readonly verdict: "low" | "high" | "undecided";
 }
 
@@ -32,9 +35,14 @@ export interface RankResult {
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	/** Blocks whose removal alone is too dear, with reasons: some methods keep them in every further set. */
 	readonly critical: readonly { readonly block: number; readonly reason: string }[];
-	/** Blocks that the verdicts cut. */
+	/** Blocks that the verdicts cut: as many as were asked for, or all that may go where these are fewer. */
 	readonly cut: number;
-	/** One a block that may be cut, in order; empty where the contributions come without errors. */
+	/** Blocks that may be cut and that the estimator never saw go: they have no contribution, and are undecided. */
+	readonly unseen: readonly number[];
+	/**
+	 * One a block that may be cut, in order. Empty where the contributions come without errors: exact ones, those of a network, whose own
+	 * errors nobody knows, and those of a single window.
+	 */
 	readonly verdicts: readonly BlockVerdict[];
 	/** Pairs of blocks, those that stand in for one another first; empty where no surrogate knows them. */
 	readonly interactions: readonly PairInteraction[];

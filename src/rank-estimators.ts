@@ -25,6 +25,8 @@ export interface Estimated {
 	readonly critical: readonly CriticalBlock[];
 	/** Distinct sets measured. */
 	readonly masks: number;
+	/** Blocks that may go and that no set compared: they have no contribution. */
+	readonly unseen: readonly number[];
 }
 
 export interface EstimateOptions {
@@ -50,6 +52,9 @@ export function estimatorMasks(blocks: number, kmax: number, { masks }: Pick<Mea
 export async function estimate(estimator: Estimator, given: Game, options: EstimateOptions): Promise<Estimated> {
 	const game = new Counting(given);
 	const { units, signal } = options;
+	const single = disjointMovesOf(game, units);
+	// Before anything is measured; critical blocks that are found then make it fewer.
+	checkMasks(estimator, single, estimator === "shapley" ? 1 : single.length + 1, options);
 	const meter = new LossMeter(game, { signal });
 	const kept = estimator === "shapley" ? [] : await criticalBlocks(game, meter, options);
 	const reasons = kept.flatMap(({ blocks, reason }) => blocks.map((block) => [block, reason] as const));
@@ -57,14 +62,44 @@ export async function estimate(estimator: Estimator, given: Game, options: Estim
 	const moves = disjointMovesOf(board, units);
 	const players = moves.length;
 	const kmax = Math.max(1, mostMoves(moves, options.kmax));
+	const spent = Math.max(1, game.asked.size);
+	checkMasks(estimator, moves, spent, options);
 	try {
-		const attribution = await estimators[estimator](board, { ...options, kmax, players, meter, spent: game.asked.size });
-		return { attribution, fullLoss: await meter.fullLoss(), critical: kept, masks: game.asked.size };
+		const attribution = await estimators[estimator](board, { ...options, kmax, players, meter, spent });
+		const unseen = moves.flat().filter((block) => Number.isNaN(attribution.contributions[block]));
+		return { attribution, fullLoss: await meter.fullLoss(), critical: kept, masks: game.asked.size, unseen };
 	} catch (error) {
 		// What the estimators say of options out of range, and of sets that the model's rules forbid.
 		if (error instanceof RangeError) throw new InvalidOptionError(`${estimator}: ${error.message}`);
 		throw error;
 	}
+}
+
+/**
+ * A budget that an estimator cannot work with is refused.
+ * @param spent masks of the full model and the single removals
+ * @throws InvalidOptionError that names the least
+ */
+function checkMasks(estimator: Estimator, moves: readonly (readonly number[])[], spent: number, { kmax, masks }: EstimateOptions): void {
+	const window = Math.max(1, mostMoves(moves, kmax));
+	const least = fewest[estimator]({ players: moves.length, kmax: window, spent });
+	if (masks >= least) return;
+	throw new InvalidOptionError(`${estimator} needs at least ${least} masks here, has ${masks}: give more --masks`);
+}
+
+/** The fewest masks with which an estimator says anything. */
+const fewest: Readonly<Record<Estimator, (given: { players: number; kmax: number; spent: number }) => number>> = {
+	shapley: ({ players, spent }) => Math.min(2 ** players, spent + 2 * players),
+	"window-semivalue": ({ players, kmax, spent }) => Math.min(allSets(players, kmax) + spent - players - 1, spent + 2 * kmax),
+	"weighted-banzhaf": ({ players, spent }) => Math.min(2 ** players + spent - players - 1, spent + players + 1),
+	permutation: ({ kmax, spent }) => spent + 2 * kmax,
+	"common-sets": ({ spent }) => spent,
+	"least-squares": ({ kmax, spent }) => (kmax > 1 ? spent + 1 : spent),
+};
+
+/** Sets that miss at most `kmax` players. */
+function allSets(players: number, kmax: number): number {
+	return Array.from({ length: kmax + 1 }, (_, removed) => binomial(players, removed)).reduce((a, b) => a + b, 0);
 }
 
 async function criticalBlocks(game: Game, meter: LossMeter, { kmax, units, signal }: EstimateOptions): Promise<CriticalBlock[]> {
@@ -89,7 +124,7 @@ const estimators: Readonly<Record<Estimator, (game: Game, work: Work) => Promise
 	},
 	"window-semivalue": (game, work) => {
 		const { players, kmax, masks, spent } = work;
-		const all = Array.from({ length: kmax + 1 }, (_, removed) => binomial(players, removed)).reduce((a, b) => a + b, 0);
+		const all = allSets(players, kmax);
 		// The full model and the single removals are known.
 		return all + spent - players - 1 <= masks && all <= 2 ** MAX_EXACT_PLAYERS
 			? exactWindowSemivalue(game, work)
@@ -109,17 +144,12 @@ const estimators: Readonly<Record<Estimator, (game: Game, work: Work) => Promise
 
 /** As many walks as the masks hold. */
 function permutations(game: Game, work: Work): Promise<Attribution> {
-	const walks = Math.floor((work.masks - Math.max(1, work.spent)) / work.kmax);
-	if (walks < 2)
-		throw new RangeError(
-			`${work.masks} masks hold no two walks of ${work.kmax} removals: give --masks of at least ${work.spent + 2 * work.kmax + 1}`,
-		);
+	const walks = Math.floor((work.masks - work.spent) / work.kmax);
 	return permutationContributions(game, { ...work, walks });
 }
 
 async function leastSquares(game: Game, { kmax, masks, seed, spent, units, signal }: Work): Promise<Attribution> {
 	if (units?.length) throw new RangeError("this model's rules tie blocks together, and it takes them one by one: take another estimator");
-	if (kmax > 1 && masks <= spent) throw new RangeError(`${masks} masks hold nothing beyond the single removals: give more than ${spent}`);
 	const frozen = [...game.frozen.keys()];
 	const movable = Array.from({ length: game.players }, (_, i) => i).filter((block) => !game.frozen.has(block));
 	const singles = movable.map((block) => Coalition.ofRemoved(game.players, [block]));

@@ -10,6 +10,7 @@ import { contributionRows } from "./make-plan.js";
 import { checkMethodOptions } from "./method-options.js";
 import { isEstimator, methodOptions, rankMethods } from "./methods.js";
 import { estimate, estimatorMasks } from "./rank-estimators.js";
+import { formatBlocks } from "./report/format.js";
 import type { CriticalBlock } from "./search/search.js";
 import { Session, summarize } from "./session.js";
 
@@ -45,8 +46,7 @@ export async function rankBlocks(model: string, options: RankOptions = {}): Prom
 			contributions: contributionRows(judged.attribution),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 			critical: judged.critical.flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
-			cut: kmax,
-			verdicts: verdictsOf(judged, kmax, session),
+			...cutOf(judged, kmax, session.model.blocks, session.seed),
 			interactions: judged.interactions,
 			surrogate: judged.surrogate,
 			masks: judged.masks,
@@ -84,6 +84,7 @@ interface Judged extends Pick<RankResult, "interactions" | "surrogate" | "masks"
 	readonly attribution: Attribution & { readonly drawn?: readonly Float64Array[] };
 	readonly fullLoss: number;
 	readonly critical: readonly CriticalBlock[];
+	readonly unseen: readonly number[];
 }
 
 async function judge(
@@ -97,29 +98,54 @@ async function judge(
 		const { units } = session.model.blocks;
 		const { signal } = options;
 		const work = () => estimate(method, session.games.search, { kmax, masks, seed: session.seed, signal, ...(units ? { units } : {}) });
-		return { ...(await session.timed("search", work)), interactions: [] };
+		const estimated = await session.timed("search", work);
+		for (const note of notesOf(estimated)) logger(options)("note", `${method}: ${note}`);
+		return { ...estimated, interactions: [] };
 	}
 	const { found, contributions, surrogate, masks: measured, evidence } = await choose(session, method, searchedTo(method, kmax), options);
 	// Every ranking method gives them.
 	if (!contributions) throw new Error(`${method} gave no contributions`);
-	for (const note of found.notes) logger(options)("note", note);
+	for (const note of [...found.notes, ...tiedNotes(contributions, session.model.blocks.units)]) logger(options)("note", note);
 	const { fullLoss, critical } = found;
 	const interactions = evidence?.interactions ?? [];
 	return {
 		attribution: contributions,
 		fullLoss,
 		critical: critical.filter(({ frozen }) => frozen),
+		unseen: [],
 		interactions,
 		surrogate,
 		masks: measured,
 	};
 }
 
-/** Without errors a ranking would look certain: nothing is said then. */
-function verdictsOf({ attribution, critical }: Judged, kmax: number, { model, seed }: Session): RankResult["verdicts"] {
-	if (!attribution.standardErrors && !attribution.drawn?.length) return [];
-	const keep = new Set([...model.blocks.frozen.keys(), ...critical.flatMap(({ blocks }) => blocks)]);
-	const open = Array.from(attribution.contributions, (value, block) => Number.isFinite(value) && !keep.has(block)).filter(Boolean).length;
-	if (open === 0) return [];
-	return cutVerdicts(attribution, Math.min(kmax, open), { keep, seed, units: joinedUnits(model.blocks.units ?? []) });
+/** Blocks that go only together have no single removal: the table would have gaps without a word. @internal */
+export function tiedNotes({ contributions, estimator }: Attribution, units: readonly (readonly number[])[] = []): string[] {
+	const gaps = [...new Set(units.flat())].filter((block) => Number.isNaN(contributions[block])).sort((a, b) => a - b);
+	if (gaps.length === 0 || estimator !== "leave-one-out") return [];
+	return [
+		`blocks ${formatBlocks(gaps)} go only together with others and have no contribution alone: --method common-sets takes tied blocks as one`,
+	];
+}
+
+function notesOf({ attribution, unseen }: Pick<Judged, "attribution" | "unseen">): string[] {
+	const notes = [...(attribution.notes ?? [])];
+	if (unseen.length > 0) notes.push(`never saw blocks ${formatBlocks(unseen)} go, which have no contribution: give more --masks`);
+	return notes;
+}
+
+/** How many blocks the verdicts cut, the verdicts, and the blocks that the estimator never saw. @internal */
+export function cutOf(
+	{ attribution, critical, unseen }: Pick<Judged, "attribution" | "critical" | "unseen">,
+	kmax: number,
+	{ frozen, units = [] }: Pick<Session["model"]["blocks"], "frozen" | "units">,
+	seed: number,
+): Pick<RankResult, "cut" | "verdicts" | "unseen"> {
+	const { contributions, standardErrors, drawn } = attribution;
+	const keep = new Set([...frozen.keys(), ...critical.flatMap(({ blocks }) => blocks)]);
+	const open = Array.from(contributions, (value, block) => Number.isFinite(value) && !keep.has(block)).filter(Boolean).length;
+	const cut = Math.min(kmax, open + unseen.length);
+	// Without errors a ranking would look certain: nothing is said then.
+	const silent = cut === 0 || (!standardErrors && !drawn?.length);
+	return { cut, verdicts: silent ? [] : cutVerdicts(attribution, cut, { keep, seed, units: joinedUnits(units), unseen }), unseen };
 }

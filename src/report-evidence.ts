@@ -40,7 +40,7 @@ export function blocksOf(parts: {
 			...{ block, state: stateOf(block) },
 			...(reason === undefined ? {} : { reason }),
 			...(contribution ? { contribution: contribution.value, ...intervalOf(contribution, origin) } : {}),
-			...(chanceLowest === undefined ? {} : { chanceLowest }),
+			...(chanceLowest == null ? {} : { chanceLowest }),
 		};
 	});
 	const [first] = contributions;

@@ -163,7 +163,11 @@ export class Session {
 			const { standardError } = meanAndError(differences(measurement.losses, full!.losses), measurement.sources);
 			standardErrors[block] = standardError ?? Number.NaN;
 		}
-		return { estimator: "leave-one-out", contributions, standardErrors, scale: "loss", masks: measured.length + 1, settings: {} };
+		// Of several sources, as in the race, by the one of fewest windows.
+		const windows = Math.min(...(full!.sources?.map(({ count }) => count) ?? [full!.losses.length]));
+		const degrees = new Float64Array(players).fill(windows - 1);
+		const facts = { scale: "loss", masks: measured.length + 1, settings: {} } as const;
+		return { estimator: "leave-one-out", contributions, standardErrors, degrees, ...facts };
 	}
 
 	/** Seconds of a step, kept for the plan. */

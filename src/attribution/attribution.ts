@@ -9,6 +9,15 @@ export interface Attribution {
 	readonly contributions: Float64Array;
 	/** Standard error of each contribution: over the estimator's own randomness, of leave-one-out over the windows; absent where there is none. */
 	readonly standardErrors?: Float64Array;
+	/**
+	 * What the standard errors are of: `value`, or `asking`, which is the asking of a surrogate alone; what the surrogate gets wrong is then
+	 * in none of them, and no chance can be read off them. @default "value"
+	 */
+	readonly errorsOf?: "value" | "asking";
+	/** Degrees of freedom of each standard error. @default the errors are as good as known */
+	readonly degrees?: Float64Array;
+	/** What a reader must know of these numbers. @default nothing */
+	readonly notes?: readonly string[];
 	/** `value`: v(S) = exp(-added loss). `loss`: nats per token. `log-loss`: log(1 + added loss). `score`: of a baseline, no measured game. */
 	readonly scale: "value" | "loss" | "log-loss" | "score";
 	/** Distinct coalitions measured (exact and sampled estimators) or asked of a surrogate. */

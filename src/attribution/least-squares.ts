@@ -30,17 +30,21 @@ export function windowLeastSquares(samples: readonly Sample[], options: LeastSqu
 	if (rows.length < movable.length)
 		throw new RangeError(`${rows.length} sets in the window are too few for ${movable.length} players; measure at least ${movable.length}`);
 	const weights = weightsOf(movable.length, kmax, strata);
-	const { values, errors } = additiveFit(rows, weights, missingShares(movable.length, strata), movable);
-	const smallest = strata.get(kmax) ?? [];
-	const level = smallest.length > 0 ? (movable.length / kmax) * (1 - mean(smallest.map(({ value }) => value))) : undefined;
+	const smallest = (strata.get(kmax) ?? []).map(({ value }) => value);
+	// Where their sum is known otherwise, only the slopes' differences are taken from the fit: its error in what they share is none of theirs.
+	const { values, errors } = additiveFit(rows, weights, missingShares(movable.length, strata), movable, smallest.length > 0);
+	const level = smallest.length > 0 ? (movable.length / kmax) * (1 - mean(smallest)) : undefined;
+	const levelError = level === undefined ? 0 : errorOfMean(smallest, binomial(movable.length, kmax)) / kmax;
 	const shift = level === undefined ? 0 : (level - values.reduce((a, b) => a + b, 0)) / movable.length;
 	const contributions = new Float64Array(players).fill(Number.NaN);
 	const standardErrors = new Float64Array(players).fill(Number.NaN);
 	for (const [index, block] of movable.entries()) {
 		contributions[block] = (values[index] as number) + shift;
-		standardErrors[block] = errors[index] as number;
+		standardErrors[block] = Math.hypot(errors[index] as number, levelError);
 	}
-	return { estimator: "window-least-squares", contributions, standardErrors, scale: "value", masks: rows.length + 1, settings: { kmax } };
+	const degrees = new Float64Array(players).fill(rows.length - movable.length - 1);
+	const facts = { scale: "value", masks: rows.length + 1, settings: { kmax } } as const;
+	return { estimator: "window-least-squares", contributions, standardErrors, degrees, ...facts };
 }
 
 /** Distinct sets of 1..kmax removed players, by number removed. */
@@ -74,7 +78,7 @@ function missingShares(players: number, strata: ReadonlyMap<number, readonly Sam
 }
 
 /** v = constant + sum over kept players, weighted; errors allow for noise that differs from set to set. */
-function additiveFit(rows: readonly Sample[], weights: Float64Array, missing: Float64Array, movable: readonly number[]) {
+function additiveFit(rows: readonly Sample[], weights: Float64Array, missing: Float64Array, movable: readonly number[], centred: boolean) {
 	const size = movable.length + 1;
 	const gram = new Float64Array(size * size);
 	const moment = new Float64Array(size);
@@ -91,12 +95,21 @@ function additiveFit(rows: readonly Sample[], weights: Float64Array, missing: Fl
 	for (const [r, row] of rows.entries()) {
 		const active = features[r] as readonly number[];
 		const residual = row.value - active.reduce((sum, p) => sum + (solution[p] as number), 0);
-		for (let i = 0; i < errors.length; i++) {
-			const pull = active.reduce((sum, p) => sum + (inverse[(i + 1) * size + p] as number), 0);
-			errors[i]! += (missing[r] as number) * ((weights[r] as number) * residual * pull) ** 2;
-		}
+		const pulls = errors.map((_, i) => active.reduce((sum, p) => sum + (inverse[(i + 1) * size + p] as number), 0));
+		const shared = centred ? mean([...pulls]) : 0;
+		for (const [i, pull] of pulls.entries())
+			errors[i]! += (missing[r] as number) * ((weights[r] as number) * residual * (pull - shared)) ** 2;
 	}
 	return { values: solution.slice(1), errors: errors.map(Math.sqrt) };
+}
+
+/** Of a mean over some of `all` sets; unknown for one of several. */
+function errorOfMean(values: readonly number[], all: number): number {
+	const missing = 1 - values.length / all;
+	if (missing <= 0) return 0;
+	const centre = mean(values);
+	const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+	return values.length > 1 ? Math.sqrt((missing * squares) / (values.length - 1) / values.length) : Number.NaN;
 }
 
 function mean(values: readonly number[]): number {

@@ -71,7 +71,10 @@ function report(
 		standardErrors[block] = Number.NaN;
 	}
 	const seed = options.seed === undefined ? {} : { seed: options.seed };
-	return { estimator: "paper-step-4", contributions, standardErrors, scale: "value", masks: distinct, settings: { drawn }, ...seed };
+	return {
+		...{ estimator: "paper-step-4", contributions, standardErrors, errorsOf: "asking", scale: "value" },
+		...{ masks: distinct, settings: { drawn }, ...seed },
+	};
 }
 
 /** f(m with i) - f(m without i) of every row and block, the short way where there is one. Shape: rows x players. @internal */

@@ -42,6 +42,12 @@ export async function permutationContributions(game: Game, options: PermutationO
 		estimator: kmax === moves.length ? "permutation-shapley" : "permutation-window",
 		contributions: perBlock(game.players, moves, costs.map(mean)),
 		standardErrors: perBlock(game.players, moves, costs.map(standardError)),
+		degrees: perBlock(
+			game.players,
+			moves,
+			costs.map(({ length }) => length - 1),
+			false,
+		),
 		scale: "value",
 		masks: meter.measured,
 		seed,

@@ -3,6 +3,7 @@ import type { Game, MeasureOptions } from "../game/game.js";
 import { LossMeter } from "../game/loss-meter.js";
 import { disjointMovesOf } from "../game/moves.js";
 import { Random } from "../game/random.js";
+import { binomial } from "../game/strata.js";
 import { type Attribution, perBlock } from "./attribution.js";
 import { solveSymmetric } from "./linear.js";
 
@@ -49,6 +50,7 @@ export async function weightedBanzhafContributions(game: Game, options: SampledO
 		estimator: "weighted-banzhaf-sampled",
 		contributions: perBlock(game.players, moves, slopes),
 		standardErrors: perBlock(game.players, moves, errors),
+		degrees: new Float64Array(game.players).fill(drawn.length - players - 1),
 		scale: "value",
 		masks: meter.measured,
 		seed,
@@ -115,7 +117,8 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 			seen[i]?.[others]?.push(set.has(i) ? here - there : there - here);
 		}
 	}
-	const estimates = seen.map(estimate);
+	const estimates = seen.map((bySize) => estimate(bySize, players));
+	const notes = unseenNote(seen);
 	return {
 		estimator: "common-sets",
 		contributions: perBlock(
@@ -128,6 +131,13 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 			moves,
 			estimates.map(({ error }) => error),
 		),
+		degrees: perBlock(
+			game.players,
+			moves,
+			estimates.map(({ degrees }) => degrees),
+			false,
+		),
+		...(notes.length > 0 ? { notes } : {}),
 		scale: "value",
 		masks: meter.measured,
 		seed,
@@ -137,12 +147,13 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 
 /** Backgrounds as far as their families fit `masks`. */
 function drawFamilies(players: number, kmax: number, masks: number, random: Random): Coalition[] {
+	const sizes = spreadSizes(kmax);
 	const all = Array.from({ length: players }, (_, i) => i);
 	const full = Coalition.full(players);
 	const chosen = new Map([[full.key, full]]);
 	const needed = new Set(familyOf(full, kmax).map((set) => set.key));
 	for (let turn = 1, idle = 0; idle < 500; turn++) {
-		const set = Coalition.ofRemoved(players, random.sample(all, turn % (kmax + 1)));
+		const set = Coalition.ofRemoved(players, random.sample(all, sizes[turn % sizes.length] as number));
 		const fresh = familyOf(set, kmax).filter(({ key }) => !needed.has(key));
 		if (chosen.has(set.key) || needed.size + fresh.length > masks) {
 			idle++;
@@ -155,20 +166,58 @@ function drawFamilies(players: number, kmax: number, masks: number, random: Rand
 	return [...chosen.values()];
 }
 
+/** 0 to `kmax`, so that however many of the first are taken they lie all over the window: few masks would else say nothing of deep sets. */
+function spreadSizes(kmax: number): number[] {
+	const bits = Math.ceil(Math.log2(kmax + 1));
+	const reversed = (i: number) => Array.from({ length: bits }, (_, bit) => ((i >> bit) & 1) << (bits - 1 - bit)).reduce((a, b) => a + b, 0);
+	return Array.from({ length: 2 ** bits }, (_, i) => reversed(i)).filter((size) => size <= kmax);
+}
+
 function familyOf(set: Coalition, kmax: number): Coalition[] {
 	const flips = Array.from({ length: set.players }, (_, i) => set.flip(i));
 	return [set, ...flips.filter((flip) => flip.players - flip.size <= kmax)];
 }
 
-/** Every size counts the same; one that was not seen is left out. */
-function estimate(bySize: readonly (readonly number[])[]): { value: number; error: number } {
-	const sizes = bySize.filter((list) => list.length > 0);
-	const means = sizes.map((list) => list.reduce((a, b) => a + b, 0) / list.length);
+/**
+ * Every size counts the same; one that was not seen is left out of the mean, and its share of the error is unknown then. A size that was
+ * seen once has the variance inside the sizes that were seen more often; one of which every set was seen has no error.
+ */
+function estimate(bySize: readonly (readonly number[])[], players: number): { value: number; error: number; degrees: number } {
+	const sizes = bySize.flatMap((list, others) => (list.length > 0 ? [{ list, sets: binomial(players - 1, others) }] : []));
+	const means = sizes.map(({ list }) => list.reduce((a, b) => a + b, 0) / list.length);
+	const squares = sizes.map(({ list }, s) => list.reduce((sum, x) => sum + (x - (means[s] as number)) ** 2, 0));
+	const pooledDegrees = sizes.reduce((sum, { list }) => sum + list.length - 1, 0);
+	const pooled = squares.reduce((a, b) => a + b, 0) / pooledDegrees;
+	let once = 0;
 	let variance = 0;
-	for (const [s, list] of sizes.entries()) {
-		if (list.length > 1) variance += list.reduce((sum, x) => sum + (x - (means[s] as number)) ** 2, 0) / (list.length - 1) / list.length;
+	/** As Welch and Satterthwaite have it: sizes that were seen once share one estimate of their variance. */
+	let uncertainty = 0;
+	for (const [s, { list, sets }] of sizes.entries()) {
+		if (list.length >= sets) continue;
+		if (list.length === 1) once += pooled;
+		else {
+			const own = (squares[s] as number) / (list.length - 1) / list.length;
+			variance += own;
+			uncertainty += own ** 2 / (list.length - 1);
+		}
 	}
-	return { value: means.reduce((a, b) => a + b, 0) / means.length, error: Math.sqrt(variance) / means.length };
+	if (once > 0) uncertainty += once ** 2 / pooledDegrees;
+	variance += once;
+	const value = means.reduce((a, b) => a + b, 0) / means.length;
+	const error = sizes.length < bySize.length ? Number.NaN : Math.sqrt(variance) / means.length;
+	return { value, error, degrees: uncertainty > 0 ? Math.max(1, Math.floor(variance ** 2 / uncertainty)) : Number.POSITIVE_INFINITY };
+}
+
+/** What the masks did not hold. */
+function unseenNote(seen: readonly (readonly (readonly number[])[])[]): string[] {
+	const lacking = seen.filter((bySize) => bySize.some((list) => list.length === 0)).length;
+	if (lacking === 0) return [];
+	const never = seen[0]!.flatMap((_, others) => (seen.every((bySize) => bySize[others]!.length === 0) ? [others] : []));
+	const what =
+		never.length > 0 ? `sets that miss ${never.join(", ")} others were not seen` : "not every block was seen in sets of every size";
+	return [
+		`${what}: the contributions are means over the sizes that were, and of ${lacking} of ${seen.length} the error is unknown; give more --masks`,
+	];
 }
 
 async function valuesOf(meter: LossMeter, moves: readonly (readonly number[])[], sets: readonly Coalition[]): Promise<Float64Array> {

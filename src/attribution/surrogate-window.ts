@@ -20,7 +20,7 @@ const SLICE = 128;
 /**
  * The window semivalue of a surrogate by sampling: mean over t = 0..kmax-1 of f(m) - f(m without i), where m misses t other blocks.
  * The same estimand as `exactWindowSemivalue` and `permutationContributions`, for a few hundred measurements in all.
- * The standard error is that of the sampling alone; what the surrogate gets wrong is not in it.
+ * The standard error is that of the asking alone; what the surrogate gets wrong is not in it.
  * @throws RangeError for an option out of range
  */
 export async function surrogateWindowContributions(predictor: Predictor, options: SurrogateWindowOptions): Promise<Attribution> {
@@ -60,6 +60,7 @@ export async function surrogateWindowContributions(predictor: Predictor, options
 		estimator: "surrogate-window",
 		contributions,
 		standardErrors: variances.map(Math.sqrt),
+		errorsOf: "asking",
 		scale: "value",
 		masks: asked,
 		seed,

@@ -9,7 +9,8 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	const values = new Map(result.contributions.map((contribution) => [contribution.block, contribution]));
 	const critical = new Map(result.critical.map(({ block }) => [block, "critical"]));
 	const verdicts = new Map(result.verdicts.map(({ block, verdict }) => [block, verdictWords[verdict]]));
-	const noteOf = (block: number) => frozen.get(block) ?? critical.get(block) ?? verdicts.get(block);
+	const unseen = new Set(result.unseen);
+	const noteOf = (block: number) => frozen.get(block) ?? critical.get(block) ?? (unseen.has(block) ? "never seen" : verdicts.get(block));
 	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({ ...values.get(block), block, note: noteOf(block) }));
 	// Of the divergence the whole model has none.
 	const whole = result.objective === "kl" ? objectiveTitles.kl : `loss of the whole model ${formatLoss(result.loss)}`;

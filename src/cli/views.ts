@@ -103,8 +103,10 @@ export function compareText(result: CompareResult, style: TextStyle): string {
 	const names = texts.map(({ name }) => name);
 	const answers = questions.length > 0 ? "Of questions the share that is answered rightly; * as many, by the exact McNemar test.\n" : "";
 	const searched = "count" in search ? `${formatInteger(search.count)} questions` : `${search.windows} x ${search.length} tokens`;
+	const nothingSays = sizes.some(({ rows }) => rows.some(({ withinBest }) => withinBest === null));
+	const untold = nothingSays ? "? cannot be judged: a text or source of a single window says nothing of chance.\n" : "";
 	const parts = [
-		`${model.name}: nats per token that removing blocks adds, ± standard error.\n* cannot be told from the best of its table.\n${answers}`,
+		`${model.name}: nats per token that removing blocks adds, ± standard error.\n* cannot be told from the best of its table.\n${untold}${answers}`,
 		...sizes.map(
 			({ removed, rows }) =>
 				`${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, questions, style)}`,

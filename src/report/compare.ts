@@ -15,8 +15,8 @@ export interface CompareRowText {
 	/** One a text. */
 	readonly added: readonly Difference[];
 	readonly mean: Difference;
-	/** Whether it cannot be told from the best one. */
-	readonly withinBest: boolean;
+	/** Whether it cannot be told from the best one; null where nothing says. */
+	readonly withinBest: boolean | null;
 	/** One a file of questions, null for no set. */
 	readonly accuracy: readonly (AccuracyText | null)[];
 }
@@ -96,7 +96,7 @@ function tableOf(
 	const cells = rows.map((row) => {
 		const found = row.removed !== null;
 		return [
-			row.withinBest ? paint("green", "*", style) : "",
+			row.withinBest ? paint("green", "*", style) : row.withinBest === null ? "?" : "",
 			row.method,
 			found ? formatDifference(row.mean.mean, row.mean.standardError) : "",
 			...texts.map((_, i) => (found ? formatDifference(row.added[i]!.mean, errors ? row.added[i]!.standardError : undefined) : "")),

@@ -21,6 +21,7 @@ import type { Posterior } from "../../src/game/predictor.js";
 import { Random } from "../../src/game/random.js";
 import { type Sample, toSamples } from "../../src/game/sample.js";
 import { subsets } from "../../src/game/strata.js";
+import { studentT95 } from "../../src/statistics.js";
 import { fitMixedGp } from "../../src/surrogate/mixed-gp.js";
 import { fitPairwise } from "../../src/surrogate/pairwise.js";
 import { fixtureGame, fixtureSamples, valueGame } from "../helpers/games.js";
@@ -168,6 +169,41 @@ describe("sampled estimators on the fixture", () => {
 		}
 	});
 
+	test("common sets of few masks lie all over the window, and say what they did not see", async () => {
+		const sizes = new Set<number>();
+		const game = valueGame(80, (set) => {
+			const removed = 80 - set.size;
+			sizes.add(removed);
+			return 1 - (removed / 80) ** 2;
+		});
+		const few = await commonSetContributions(game, { kmax: 26, masks: 800, seed: 1 });
+		expect(Math.max(...sizes)).toBeGreaterThan(20);
+		// The r-th removal takes (2 r - 1) / 6400: 26 / 6400 in the mean.
+		for (const value of few.contributions) expect(Math.abs(value * 6400 - 26)).toBeLessThan(5);
+		expect(few.standardErrors!.every(Number.isNaN)).toBe(true);
+		expect(few.notes!.join()).toMatch(/sets that miss .* others were not seen.* of 80 of 80 the error is unknown/);
+		const many = await commonSetContributions(game, { kmax: 3, masks: 2000, seed: 1 });
+		expect(many.standardErrors!.every(Number.isFinite)).toBe(true);
+		expect(many.notes).toBeUndefined();
+	});
+
+	test("common sets: what was seen once is no certainty", async () => {
+		const exact = await exactWindowSemivalue(fixtureGame(), { kmax: 6 });
+		const scores: number[] = [];
+		for (let seed = 0; seed < 10; seed++) {
+			const { contributions, standardErrors, degrees } = await commonSetContributions(fixtureGame(), { kmax: 6, masks: 128, seed });
+			for (let i = 1; i < 12; i++) {
+				if (!Number.isFinite(standardErrors![i])) continue;
+				expect(degrees![i]).toBeGreaterThanOrEqual(1);
+				const error = Math.abs(contributions[i]! - exact.contributions[i]!);
+				scores.push(error / standardErrors![i]! / studentT95(Math.min(1000, degrees![i]!)));
+			}
+		}
+		expect(scores.length).toBeGreaterThan(20);
+		// Within the 95 % intervals of Student's t.
+		expect(scores.filter((score) => score < 1).length / scores.length).toBeGreaterThan(0.85);
+	});
+
 	test("options out of range, refused coalitions", async () => {
 		const game = fixtureGame();
 		await expect(commonSetContributions(game, { kmax: 13, masks: 100, seed: 1 })).rejects.toThrow(/kmax/);
@@ -236,9 +272,9 @@ describe("contributions from a posterior", () => {
 			expect(block).not.toBe(0);
 			if (verdict === "low") expect(truly).toContain(block);
 			if (verdict === "high") expect(truly).not.toContain(block);
-			expect(chance >= 0.95).toBe(verdict === "low");
+			expect(chance! >= 0.95).toBe(verdict === "low");
 		}
-		expect(sum(verdicts.map(({ chance }) => chance))).toBeCloseTo(4, 9);
+		expect(sum(verdicts.map(({ chance }) => chance!))).toBeCloseTo(4, 9);
 	});
 
 	test("substitutes come out first among the pairs, blocks that need each other last", async () => {
@@ -400,6 +436,48 @@ describe("where the cut falls", () => {
 			[2, "undecided"],
 			[3, "high"],
 		]);
+	});
+
+	const of = (list: readonly { verdict: string }[]) => list.map(({ verdict }) => verdict);
+
+	test("of an unknown error nothing is said, and others are sure only where they are so wherever that block stands", () => {
+		const two = cutVerdicts(attribution([0, 1, 2, 9], [0.01, 0.01, Number.NaN, 0.01]), 2);
+		// Below 0 the third would push the second out; the first is among the two in any case.
+		expect(two.map(({ chance, verdict }) => [chance, verdict])).toEqual([
+			[1, "low"],
+			[0.5, "undecided"],
+			[null, "undecided"],
+			[0, "high"],
+		]);
+		const unseen = cutVerdicts(attribution([0, 1, Number.NaN, 9], [0.01, 0.01, Number.NaN, 0.01]), 2, { unseen: [2] });
+		expect(unseen).toEqual(two);
+		expect(cutVerdicts(attribution([0, 1], [Number.NaN, Number.NaN]), 1)).toEqual([]);
+		const broken = cutVerdicts(attribution([0, 1, Number.POSITIVE_INFINITY], [0.01, 0.01, Number.NaN]), 1);
+		expect(of(broken)).toEqual(["low", "high", "high"]);
+	});
+
+	test("errors of the asking alone decide nothing", () => {
+		expect(cutVerdicts({ ...attribution([0, 9], [0.01, 0.01]), errorsOf: "asking" }, 1)).toEqual([]);
+	});
+
+	test("errors that are known from few observations are wider", () => {
+		const with_ = (degrees: number) => cutVerdicts({ ...attribution([0, 1], [0.3, 0.3]), degrees: Float64Array.of(degrees, degrees) }, 1);
+		expect(of(with_(500))).toEqual(["low", "high"]);
+		expect(of(with_(1))).toEqual(["undecided", "undecided"]);
+		expect(with_(0)).toEqual([]);
+	});
+
+	test("drawn games: blocks that err together keep their order, few games are no certainty", () => {
+		const drawn = (...games: number[][]) => games.map((game) => Float64Array.from(game));
+		const wide = attribution([1, 1.1], [1, 1]);
+		expect(of(cutVerdicts(wide, 1))).toEqual(["undecided", "undecided"]);
+		expect(of(cutVerdicts({ ...wide, drawn: drawn([2, 2.1], [0, 0.1]) }, 1))).toEqual(["low", "high"]);
+		// In none of the three is the first above the second.
+		const few = { ...attribution([0, 1], [0.6, 0]), drawn: drawn([0.6, 1], [-0.6, 1], [0.6, 1]) };
+		expect(of(cutVerdicts(few, 1))).toEqual(["undecided", "undecided"]);
+		// What the games do not show of the error counts too.
+		const hidden = { ...attribution([0, 1], [1, 1]), drawn: drawn([0.01, 1], [-0.01, 1]) };
+		expect(of(cutVerdicts(hidden, 1))).toEqual(["undecided", "undecided"]);
 	});
 
 	test("without errors the ranking is certain; misuse is refused", () => {

@@ -93,18 +93,20 @@ describe("the other commands", () => {
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
 		const whole = { model, objective: "nll" as const, loss: 2, masks: 5, seconds: 3, cut: 1 };
-		const nothing = { critical: [], verdicts: [], interactions: [] };
+		const nothing = { critical: [], verdicts: [], unseen: [2], interactions: [] };
 		const text = rankText({ ...whole, ...nothing, estimator: "leave-one-out", contributions, frozen }, {});
 		expect(text).not.toMatch(/surely|stand in/i);
 		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the whole model 2.000\n");
 		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
 		expect(text).toMatch(/^ +0 +critical$/m);
+		expect(text).toMatch(/^ +2 +never seen$/m);
 		expect(text).toMatch(/^block +nats added +note$/m);
 		const pair = (a: number, b: number, value: number) => ({ blocks: [a, b] as const, value });
 		const told = rankText(
 			{
 				...{ ...whole, estimator: "posterior-window", contributions, frozen: [] },
 				critical: [{ block: 0, reason: "dear" }],
+				unseen: [],
 				verdicts: [
 					{ block: 1, chance: 1, verdict: "low" },
 					{ block: 2, chance: 0.5, verdict: "undecided" },

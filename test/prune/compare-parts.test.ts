@@ -48,9 +48,31 @@ describe("rows", () => {
 		expect(few(2.15).withinBest).toBe(false);
 	});
 
-	it("take equal sets for equal, also with one window", () => {
+	it("count the windows of the smallest source", () => {
+		const losses = (...gaps: number[]) => of(...gaps.map((gap) => 2 + gap));
+		const rows = (first: number) => {
+			const shares = [
+				[
+					{ name: "a", weight: 1, count: first },
+					{ name: "b", weight: 1, count: 8 - first },
+				],
+			];
+			const [full, best] = [of(2, 2, 2, 2, 2, 2, 2, 2), of(2, 2, 2, 2, 2, 2, 2, 2)];
+			const other = losses(0.1, 0.3, 0.1, 0.3, 0.1, 0.3, 0.1, 0.3);
+			return compareRows([set("auto", [1], best), set("greedy", [2], other)], [full], shares).rows[1]!;
+		};
+		// 0.2 is more than 4.9 errors either way: enough with four windows (3.2), not with two (12.7).
+		expect(rows(4).above.standardError).toBeCloseTo(0.0408, 4);
+		expect(rows(4).withinBest).toBe(false);
+		expect(rows(2).above.standardError).toBeLessThan(0.06);
+		expect(rows(2).withinBest).toBe(true);
+		// One window says nothing of chance.
+		expect(rows(1)).toMatchObject({ above: { standardError: null }, withinBest: null });
+	});
+
+	it("take equal sets for equal, also with one window; of others nothing says", () => {
 		const { rows } = compareRows([set("auto", [1, 2], of(2.5)), set("random", [1, 2], of(2.5)), set("greedy", [3], of(2.6))], [of(2)]);
-		expect(rows.map(({ withinBest }) => withinBest)).toEqual([true, true, false]);
+		expect(rows.map(({ withinBest }) => withinBest)).toEqual([true, true, null]);
 		expect(rows[0]!.mean.standardError).toBeNull();
 	});
 

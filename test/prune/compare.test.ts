@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { CompareOptions, LogEvent } from "../../src/api.js";
 import { compareMethods } from "../../src/compare.js";
+import { comparisonOf } from "../../src/compare-options.js";
 import { CalibrationError, InvalidOptionError, InvalidQuestionsError, OutputExistsError } from "../../src/errors.js";
 import { evaluateQuestions } from "../../src/evaluation/multiple-choice.js";
+import { readHeader } from "../../src/header.js";
 import { methods } from "../../src/methods.js";
 import { Model } from "../../src/runtime/model.js";
 import { fixturePath } from "../helpers/fixture.js";
@@ -130,11 +132,36 @@ describe("compareMethods", () => {
 	});
 
 	it("searches by the divergence, and scores the loss", async () => {
-		const of = (objective: "kl" | "nll") => compareMethods(fixturePath, { ...small, methods: ["last"], objective });
-		const [kl, nll] = [await of("kl"), await of("nll")];
+		const of = async (objective: "kl" | "nll") => {
+			const searched: string[] = [];
+			const onProgress: CompareOptions["onProgress"] = ({ phase, unit }) => {
+				if (unit === "masks" && phase === "leave-one-out") searched.push(phase);
+			};
+			const methods = ["greedy", "last"] as const;
+			return { ...(await compareMethods(fixturePath, { ...small, methods, objective, onProgress })), searched };
+		};
+		const [nll, kl, again] = [await of("nll"), await of("kl"), await of("kl")];
 		expect(kl.objective).toBe("kl");
+		// Losses of the same sets are known by now: what is measured are divergences.
+		expect(kl.searched.length).toBeGreaterThan(0);
+		expect(again.searched).toEqual([]);
 		expect(kl.texts).toEqual(nll.texts);
-		expect(kl.sizes).toEqual(nll.sizes);
+		const last = ({ sizes }: typeof kl) => sizes.map(({ rows }) => rows.find(({ method }) => method === "last")!.added);
+		expect(last(kl)).toEqual(last(nll));
+	});
+
+	it("takes a budget of tokens for what the questions need, which only they know", async () => {
+		const { blocks } = await readHeader(fixturePath, {});
+		const of = (tokens?: number) =>
+			comparisonOf(
+				blocks,
+				{ objective: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] },
+				tokens,
+			);
+		expect(of().limit).toBe(312);
+		expect(of(20).limit).toBe(100);
+		expect(() => of(200)).toThrow(/may spend 10:/);
+		expect(() => comparisonOf(blocks, { maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] })).toThrow(/may spend 1:/);
 	});
 
 	it("scores on the texts that are given, and writes the result", async () => {

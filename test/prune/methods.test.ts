@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
+import type { Attribution } from "../../src/attribution/attribution.js";
 import { leastMasks, plannedMasks } from "../../src/choose.js";
 import { searchBudget } from "../../src/choose-auto.js";
 import { checkMethodOptions } from "../../src/method-options.js";
 import { type Estimator, estimatorFacts, methods } from "../../src/methods.js";
 import { pruneGguf } from "../../src/prune.js";
-import { rankBlocks } from "../../src/rank.js";
+import { cutOf, rankBlocks, tiedNotes } from "../../src/rank.js";
 import { listRuns } from "../../src/storage/runs.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small as smallFolds } from "../helpers/home.js";
@@ -142,7 +143,17 @@ it.each(Object.keys(estimatorFacts) as Estimator[])("%s ranks, and says who is s
 	expect(result.cut).toBe(3);
 	expect(result.contributions.map(({ unit }) => unit)).toContain("value");
 	expect(result.verdicts.map(({ block }) => block)).toEqual(result.contributions.map(({ block }) => block));
-	expect(result.verdicts.reduce((sum, { chance }) => sum + chance, 0)).toBeCloseTo(3, 9);
+	const known = result.verdicts.flatMap(({ block, chance, verdict }) => (chance === null ? [] : [{ block, chance, verdict }]));
+	for (const { chance, verdict } of known) {
+		if (verdict === "low") expect(chance).toBeGreaterThanOrEqual(0.95);
+		if (verdict === "high") expect(chance).toBeLessThanOrEqual(0.05);
+	}
+	if (known.length === result.verdicts.length) expect(known.reduce((sum, { chance }) => sum + chance, 0)).toBeCloseTo(3, 9);
+	// The dearest of all and the cheapest are on the sides where they belong.
+	const cheapFirst = [...result.contributions].sort((a, b) => a.value - b.value).map(({ block }) => block);
+	const chanceOf = (block: number) => known.find((verdict) => verdict.block === block)?.chance ?? 0.5;
+	expect(chanceOf(cheapFirst[0]!)).toBeGreaterThan(0.4);
+	expect(chanceOf(cheapFirst.at(-1)!)).toBeLessThan(0.3);
 	expect(result.critical.map(({ block }) => block)).toEqual(method === "shapley" ? [] : [0]);
 });
 
@@ -162,7 +173,9 @@ it("rank refuses what an estimator cannot do", async () => {
 		/reads --masks; leave effort out/,
 	);
 	await expect(rankBlocks(fixturePath, { ...small, removeBlocks: 12 })).rejects.toThrow(/at most 11 of 12/);
-	await expect(rankBlocks(fixturePath, { ...small, method: "permutation", masks: 5 })).rejects.toThrow(/hold no two walks/);
+	await expect(rankBlocks(fixturePath, { ...small, method: "permutation", masks: 5 })).rejects.toThrow(
+		/permutation needs at least 21 masks here, has 5/,
+	);
 });
 
 it("the paper's strata of another run are taken where they are asked for", async () => {
@@ -185,6 +198,39 @@ it("the repaired procedure of the paper ranks, and says how good its network is"
 	const ranked = await rankBlocks(fixturePath, { ...small, method: "paper-repaired", masks: 90, epochs: 20 });
 	expect(ranked.surrogate).toMatchObject({ name: "mlp" });
 	expect(ranked.contributions.length).toBeGreaterThan(6);
+	// How exactly the network was asked says nothing of how wrong it is.
+	expect(ranked.verdicts).toEqual([]);
+	expect(ranked.contributions.every(({ standardError }) => standardError === undefined)).toBe(true);
+});
+
+it("leave-one-out names the tied blocks that it says nothing of", () => {
+	const contributions = Float64Array.of(1, Number.NaN, Number.NaN, 2);
+	const of = (estimator: string, units?: number[][]) =>
+		tiedNotes({ estimator, contributions, scale: "loss", masks: 0, settings: {} }, units);
+	expect(of("leave-one-out", [[1, 2]]).join()).toMatch(/^blocks 1-2 go only together .* common-sets/);
+	expect(of("leave-one-out")).toEqual([]);
+	expect(of("posterior-window", [[1, 2]])).toEqual([]);
+});
+
+it("says how many blocks the verdicts cut, which are no more than may go", () => {
+	const attribution: Attribution = {
+		...{ estimator: "x", contributions: Float64Array.of(1, 2, Number.NaN, 3, Number.NaN, 4), scale: "value", masks: 0, settings: {} },
+		standardErrors: Float64Array.of(0.1, 0.1, Number.NaN, 0.1, Number.NaN, 0.1),
+	};
+	const critical = [{ blocks: [5], addedLoss: 5, frozen: true, reason: "dear" }];
+	const board = { frozen: new Map([[4, "stays"]]) };
+	const of = (kmax: number) => cutOf({ attribution, critical, unseen: [2] }, kmax, board, 1);
+	expect(of(2)).toMatchObject({ cut: 2, unseen: [2] });
+	expect(of(2).verdicts.map(({ block, verdict }) => [block, verdict])).toEqual([
+		[0, "low"],
+		[1, "undecided"],
+		[2, "undecided"],
+		[3, "high"],
+	]);
+	expect(of(5).cut).toBe(4);
+	const { standardErrors, ...exact } = attribution;
+	expect(standardErrors).toBeDefined();
+	expect(cutOf({ attribution: exact, critical, unseen: [] }, 5, board, 1)).toEqual({ cut: 3, verdicts: [], unseen: [] });
 });
 
 it.each<[PruneOptions, RegExp]>([

@@ -3,7 +3,7 @@ import { compareCosts, compareTable, compareTexts } from "../../src/report/compa
 import { textWidth } from "../../src/report/table.js";
 
 const difference = (mean: number | null, standardError: number | null = 0.031) => ({ mean, standardError });
-const row = (method: string, removed: number[] | null, added: number[], withinBest = false) => ({
+const row = (method: string, removed: number[] | null, added: number[], withinBest: boolean | null = false) => ({
 	method,
 	removed,
 	added: added.map((mean) => difference(mean)),
@@ -79,6 +79,9 @@ describe("compareTable", () => {
 		);
 		expect(table).toContain("1 (leave-one-out)");
 		expect(table).toMatch(/random +broken +2$/m);
+		const untold = compareTable([row("greedy", [1], [1], null), row("random", [2], [2], false)], ["a"], [], { width: 100 });
+		expect(untold).toMatch(/^\? +greedy/m);
+		expect(untold).toMatch(/^ +random/m);
 	});
 });
 
