@@ -2,10 +2,10 @@
 import { load } from "./lib.mjs";
 
 const { Coalition } = await load("game/coalition.js");
-const { ggmlType, ggmlTypeName } = await load("gguf/index.js");
 const { cutsOf } = await load("healing/cuts.js");
 const { healModel } = await load("heal-model.js");
 const { healCuts, restore } = await load("healing/heal.js");
+const { scalableGroups, scaleColumns } = await load("healing/scaling.js");
 const { readTensor } = await load("healing/tensors.js");
 const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("runtime/states.js");
 const { firstWindows, makeWindows } = await load("runtime/windows.js");
@@ -142,37 +142,11 @@ function writers(model, block) {
 	return [...new Set(outputs)];
 }
 
-/** Where a block of a quantised type has the 16-bit factors that all of its values are multiples of (ggml-common.h). */
-const scalesAt = {
-	...{ Q4_0: [0], Q4_1: [0, 2], Q5_0: [0], Q5_1: [0, 2], Q8_0: [0], IQ4_NL: [0], IQ4_XS: [0] },
-	...{ Q2_K: [80, 82], Q3_K: [108], Q4_K: [0, 2], Q5_K: [0, 2], Q6_K: [208] },
-};
-
-/** A tensor's bytes with all values multiplied: of quantised blocks only the factors change, so that nothing is quantised twice. */
+/** A tensor's bytes with all values multiplied. */
 async function scaled(model, tensor, factor) {
-	const bytes = await readTensor(tensor);
-	const fields = scalesAt[ggmlTypeName(tensor.type)];
-	if (!fields) {
-		const values = await dequantizeBytes(model, bytes, tensor.type, tensor.dims[0]);
-		return quantizeValues(
-			model,
-			values.map((x) => x * factor),
-			tensor.type,
-			tensor.dims[0],
-		);
-	}
-	const { blockBytes } = ggmlType(tensor.type);
-	const places = [];
-	for (let at = 0; at < bytes.length; at += blockBytes) for (const field of fields) places.push(at + field);
-	const halves = new Uint8Array(2 * places.length);
-	for (const [i, at] of places.entries()) halves.set(bytes.subarray(at, at + 2), 2 * i);
-	const values = await dequantizeBytes(model, halves, 1, places.length);
-	const changed = await quantizeValues(
-		model,
-		values.map((x) => x * factor),
-		1,
-		places.length,
-	);
-	for (const [i, at] of places.entries()) bytes.set(changed.subarray(2 * i, 2 * i + 2), at);
-	return bytes;
+	const standing = { type: tensor.type, bytes: await readTensor(tensor) };
+	if (scalableGroups(tensor.type, tensor.dims[0], 1) === 1) return (await scaleColumns(model, tensor, standing, [factor])).bytes;
+	const values = await dequantizeBytes(model, standing.bytes, tensor.type, tensor.dims[0]);
+	const multiplied = values.map((x) => x * factor);
+	return quantizeValues(model, multiplied, tensor.type, tensor.dims[0]);
 }

@@ -20,12 +20,11 @@ import { type Cut, cutsOf } from "./cuts.js";
 import { findSite, type Site } from "./site.js";
 import { type HealedTensor, type HealType, healedTypeName, readTensor, typeFor } from "./tensors.js";
 
-/**
- * How a cut is made up for: the whole matrix fitted anew, a square map on what it gives (ReplaceMe), or only the weights of the norm
- * behind it.
- */
-export const healKinds = ["refit", "map", "norm"] as const;
-export type HealKind = (typeof healKinds)[number];
+/** How a matrix is changed: fitted anew as a whole, or by a square map on what it gives (ReplaceMe). */
+const fitKinds = ["refit", "map"] as const;
+type FitKind = (typeof fitKinds)[number];
+/** How a cut is made up for: by the matrix before it, or only by the weights of the norm behind that. */
+export type HealKind = FitKind | "norm";
 
 /** What was decided for one cut: enough to do it again. */
 export interface Recipe {
@@ -66,7 +65,7 @@ export interface HealInput {
 	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
 	/** Throw where a recipe cannot be carried out, rather than leave its cut alone. @default false */
 	readonly mustHeal?: boolean | undefined;
-	readonly kinds?: readonly HealKind[] | undefined;
+	readonly kinds?: readonly FitKind[] | undefined;
 	readonly ridges?: readonly number[] | undefined;
 	/** @default [0, 1] */
 	readonly relatives?: readonly number[] | undefined;
@@ -275,7 +274,7 @@ class Healer {
 
 	/** Tries kinds and weights of tokens; of the ridges those around the best one. */
 	async #search(subject: Subject, sums: (relative: number) => Promise<NormalEquations>): Promise<Trial | undefined> {
-		const { kinds = ["refit", "map"], relatives = [0, 1], ridges = defaultRidges } = this.#input;
+		const { kinds = fitKinds, relatives = [0, 1], ridges = defaultRidges } = this.#input;
 		let best: Trial | undefined;
 		for (const relative of relatives) {
 			await this.#withEquations(await sums(relative), async (equations) => {
