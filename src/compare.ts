@@ -1,6 +1,7 @@
 // Methods side by side: the same search text, the same budget, scored on the same unseen text.
 import { basename } from "node:path";
 import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "./api.js";
+import { BestSoFar } from "./best-so-far.js";
 import { type Choices, choose, leastMasks, optionsWithin, plannedMasks } from "./choose.js";
 import { RACED } from "./choose-auto.js";
 import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
@@ -17,6 +18,7 @@ import { type Choice, race } from "./race.js";
 import { formatDuration } from "./report/format.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { logger } from "./log.js";
+import type { SearchStep } from "./search/search.js";
 import { measureOne, Session, summarize } from "./session.js";
 import { finite, meanAndError } from "./statistics.js";
 import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
@@ -45,6 +47,7 @@ export async function compareMethods(model: string, options: CompareOptions = {}
 	const target = { overwrite: options.overwrite ?? false, inputs };
 	if (output !== undefined) await checkTarget(output, target);
 	const session = await Session.open(model, options, { masks: plannedOf(planned, blocks.blocks), weights: "auto" });
+	const best = new BestSoFar();
 	try {
 		// Questions have as many tokens as they have: how many masks a budget of tokens holds is known only now.
 		const comparison = comparisonOf(blocks, options, session.tokens.search);
@@ -52,7 +55,7 @@ export async function compareMethods(model: string, options: CompareOptions = {}
 		await announce(session, comparison, options);
 		const speed = new Speed();
 		const found: Found[] = [];
-		for (const method of comparison.methods) found.push(await find(session, method, comparison, speed, options));
+		for (const method of comparison.methods) found.push(await find(session, method, comparison, { speed, onStep: best.onStep }, options));
 		await session.closeSearch();
 		const sizes = await score(session, comparison, found, { texts, questions }, options);
 		const result: CompareResult = {
@@ -70,6 +73,9 @@ export async function compareMethods(model: string, options: CompareOptions = {}
 		if (output !== undefined)
 			await writeAtomically(output, target, (handle) => handle.writeFile(`${JSON.stringify(result, undefined, "\t")}\n`));
 		return result;
+	} catch (error) {
+		if (options.signal?.aborted) best.tell(session.objective, options);
+		throw error;
 	} finally {
 		await session.close();
 	}
@@ -119,7 +125,13 @@ interface Found {
 const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: RACED + 3, greedy: 2, beam: 2, swap: 2 };
 
 /** Runs one method within the budget, and its race. */
-async function find(session: Session, method: Method, comparison: Comparison, speed: Speed, options: CompareOptions): Promise<Found> {
+async function find(
+	session: Session,
+	method: Method,
+	comparison: Comparison,
+	{ speed, onStep }: { readonly speed: Speed; readonly onStep: (step: SearchStep) => void },
+	options: CompareOptions,
+): Promise<Found> {
 	const { counts, limit } = comparison;
 	const kmax = counts.at(-1)!;
 	const perSize = raceMasks[method];
@@ -143,7 +155,9 @@ async function find(session: Session, method: Method, comparison: Comparison, sp
 			game,
 			counts,
 			judged: false,
-			onStep: ({ count, removed, addedLoss }) => {
+			onStep: (step) => {
+				onStep(step);
+				const { count, removed, addedLoss } = step;
 				const known = steps.get(count);
 				if (!known || addedLoss < known.addedLoss) steps.set(count, { removed, addedLoss });
 			},

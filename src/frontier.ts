@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import type { FrontierCell, FrontierOptions, FrontierResult } from "./api.js";
 import type { FoldName } from "./calibration/index.js";
+import { BestSoFar } from "./best-so-far.js";
 import { defaultMethod } from "./methods.js";
 import { choose, plannedMasks } from "./choose.js";
 import { commandLine, quoted } from "./command.js";
@@ -59,15 +60,19 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	const request = { ...asked, kmax: await forSpeed(model, header, asked.kmax, options) };
 	const masks = plannedMasks(method, header.blocks.blocks, request.kmax, options);
 	const session = await Session.open(model, options, { masks, weights: "auto", compared: true });
+	const best = new BestSoFar();
 	try {
 		announce(session, request, options);
 		if (asksToHeal(options)) checkRoomBefore(session.model, request.kmax, options);
-		const sets = await setsOf(session, request, options);
+		const sets = await setsOf(session, request, best, options);
 		const grid = await measureGrid(session, original, sets, request, options);
 		const result = { ...resultOf(session, original, grid, request, options), seconds: (Date.now() - started) / 1000 };
 		if (output !== undefined)
 			await writeAtomically(output, target, (handle) => handle.writeFile(`${JSON.stringify(result, undefined, "\t")}\n`));
 		return result;
+	} catch (error) {
+		if (options.signal?.aborted) best.tell(session.objective, options);
+		throw error;
 	} finally {
 		await session.close();
 	}
@@ -81,8 +86,13 @@ function announce(session: Session, { kmax, types }: FrontierRequest, options: F
 }
 
 /** The set of each number of removed blocks, decided on the validation fold. */
-async function setsOf(session: Session, { kmax }: FrontierRequest, options: FrontierOptions): Promise<readonly (readonly number[])[]> {
-	const choices = await choose(session, options.method ?? defaultMethod, kmax, options);
+async function setsOf(
+	session: Session,
+	{ kmax }: FrontierRequest,
+	{ onStep }: BestSoFar,
+	options: FrontierOptions,
+): Promise<readonly (readonly number[])[]> {
+	const choices = await choose(session, options.method ?? defaultMethod, kmax, options, { onStep });
 	await session.closeSearch();
 	for (const note of choices.found.notes) logger(options)("note", note);
 	const sizes = [...choices.found.byCount.keys()];

@@ -4,7 +4,7 @@ import type { RunFacts } from "./make-report.js";
 import type { PlanOrigin } from "./make-plan.js";
 import type { Finalist } from "./race.js";
 import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "./report/report-data.js";
-import { errorOf } from "./report-quality.js";
+import { errorOf, windowsOf } from "./report-quality.js";
 import { finite } from "./statistics.js";
 import type { Plan, PlanContribution } from "./storage/plan.js";
 
@@ -53,7 +53,7 @@ export function blocksOf(parts: {
 function intervalOf({ value, standardError, unit }: PlanContribution, { calibration }: PlanOrigin): Pick<ReportBlock, "interval"> {
 	if (standardError === undefined) return {};
 	if (unit === "nats") {
-		const { interval } = errorOf(value, standardError, calibration.search?.count ?? 0);
+		const { interval } = errorOf(value, standardError, calibration.search ? windowsOf(calibration.search) : 0);
 		return interval ? { interval } : {};
 	}
 	return { interval: { low: value - normal95 * standardError, high: value + normal95 * standardError } };
@@ -61,7 +61,8 @@ function intervalOf({ value, standardError, unit }: PlanContribution, { calibrat
 
 /** What every method proposed: its own sets on the text that it searched, and all sets that were raced. */
 export function curveData({ choices, decided, objective, sizes, origin }: RunFacts, chosen: readonly number[]): ReportCurve {
-	const windows = origin.calibration.validation?.count ?? 0;
+	const { validation } = origin.calibration;
+	const windows = validation ? windowsOf(validation) : 0;
 	const isChosen = (removed: readonly number[]) => removed.length > 0 && removed.join() === chosen.join();
 	const start = (loss: number) => ({ removed: [], loss: finite(loss), added: 0, bytes: sizes([]).bytes });
 	const raced = new Map<string, Finalist[]>();

@@ -3,7 +3,7 @@ import { foldNames } from "./calibration/index.js";
 import type { Report, ReportFigure } from "./report/report-data.js";
 import type { Sizes } from "./sizes.js";
 import { studentT95 } from "./statistics.js";
-import type { Plan, PlanLosses } from "./storage/plan.js";
+import type { Plan, PlanFold, PlanLosses } from "./storage/plan.js";
 
 type Quality = NonNullable<Report["quality"]>;
 
@@ -15,14 +15,14 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 	const { report } = plan.losses;
 	const fold = plan.calibration.report;
 	if (!report || !fold) return {};
-	const windows = fold.count;
+	const windows = windowsOf(fold);
 	const { quantized } = plan;
 	const objective = plan.objective?.folds.report;
 	const losses = writtenLosses(plan, report);
 	const figures: ReportFigure[] = [
 		figure("loss", "nats per token", losses, windows),
 		perplexity(losses, windows),
-		...(quantized ? quantizedFigures(quantized, windows) : objective ? objectiveFigures(plan.objective!.name, objective) : []),
+		...(quantized ? quantizedFigures(quantized, windows) : objective ? objectiveFigures(plan.objective!.name, objective, windows) : []),
 		{
 			...{ name: "blocks", unit: "count", before: plan.model.blocks, after: plan.kept },
 			...{ change: plan.kept - plan.model.blocks, isRatio: false },
@@ -95,6 +95,11 @@ function figure(
 	};
 }
 
+/** Windows behind a difference on a fold: of several sources the fewest of one, as its error is taken source by source. */
+export function windowsOf({ count, sources }: PlanFold): number {
+	return sources ? Math.min(...sources.map((source) => source.count)) : count;
+}
+
 /** Standard error and 95 % interval, where there are any. */
 export function errorOf(
 	difference: number | null,
@@ -126,9 +131,9 @@ function exponential(loss: number | null): number | null {
 function objectiveFigures(
 	name: NonNullable<Plan["objective"]>["name"],
 	objective: NonNullable<NonNullable<Plan["objective"]>["folds"]["report"]>,
+	windows: number,
 ): ReportFigure[] {
-	// Windows of a text, or questions.
-	const count = objective.full.windows.length;
+	const count = name === "accuracy" ? objective.full.windows.length : windows;
 	const own = name === "kl" ? figure("kl", "nats per token", objective, count) : figure("goldLoss", "nats per question", objective, count);
 	const further = Object.entries(objective.figures ?? {}).flatMap(([key, { full, removed, difference, standardError }]) => {
 		const unit = units[key as keyof typeof units];

@@ -201,17 +201,20 @@ describe("compareMethods", () => {
 		expect(sizes[2]!.best).toBeNull();
 	});
 
-	it("stops when told to, and goes on from there", async () => {
+	it("stops when told to, says what the methods have found, and goes on from there", async () => {
 		const stop = new AbortController();
+		const notes: string[] = [];
 		const run = compareMethods(fixturePath, {
 			...small,
-			methods: ["random"],
+			methods: ["leave-one-out", "random"],
 			signal: stop.signal,
+			onLog: ({ message }) => notes.push(message),
 			onProgress: ({ phase, done }) => {
 				if (phase.startsWith("random") && done > 3) stop.abort();
 			},
 		});
 		await expect(run).rejects.toThrow(/abort/);
+		expect(notes.find((message) => message.startsWith("Best sets so far"))).toMatch(/^ {2}4: [\d, -]+ \([+-]0\.\d{3}\)$/m);
 		const result = await compareMethods(fixturePath, { ...small, methods: ["random"] });
 		expect(result.methods[0]!.cost.masks).toBe(60);
 	});

@@ -111,12 +111,15 @@ describe("findFrontier", () => {
 	it("goes on where it was stopped, quantises nothing twice, and leaves no file", async () => {
 		const controller = new AbortController();
 		const reason = new Error("stopped");
+		const notes: string[] = [];
 		const job = findFrontier(f16, {
 			...options,
+			onLog: ({ message }) => notes.push(message),
 			signal: controller.signal,
 			onProgress: ({ phase }) => phase === "quantising to Q4_0" && controller.abort(reason),
 		});
 		await expect(job).rejects.toBe(reason);
+		expect(notes.find((message) => message.startsWith("Best sets so far"))).toMatch(/^ {2}2: [\d, -]+ \([+-]\d\.\d{3}\)$/m);
 		const partials = () => readdirSync(home(), { recursive: true }).filter((name) => String(name).includes("partial"));
 		expect(partials()).toEqual([]);
 		const phases = new Set<string>();

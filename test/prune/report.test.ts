@@ -111,6 +111,11 @@ describe("the report of a run", () => {
 		expect(figures.get("kl")!.before).toBeCloseTo(0, 5);
 		expect(figures.get("agreement")).toMatchObject({ before: 1, change: kl.figures!.agreement!.difference, unit: "share" });
 		expect(report!.quality!.sources!.map(({ name }) => name)).toEqual(kl.sources!.map(({ name }) => name));
+		// Three windows of one source and two of the other: one degree of freedom, as in the race.
+		for (const name of ["loss", "kl"]) {
+			const { change, standardError, interval } = figures.get(name)!;
+			expect(interval!.high - change!, name).toBeCloseTo(12.706 * standardError!, 6);
+		}
 	});
 });
 
