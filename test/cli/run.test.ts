@@ -193,7 +193,7 @@ describe("arguments", () => {
 		});
 		expect(
 			await one(
-				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --eval-questions q.jsonl r.jsonl --objective accuracy --questions s.jsonl --limit 9 --output c.json",
+				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --eval-questions q.jsonl r.jsonl --objective accuracy --questions s.jsonl --limit 9 --score-share 25% --output c.json",
 			),
 		).toEqual({
 			name: "compareMethods",
@@ -210,6 +210,7 @@ describe("arguments", () => {
 					objective: "accuracy",
 					questions: "s.jsonl",
 					limit: 9,
+					scoreShare: 0.25,
 					output: "c.json",
 				},
 			],

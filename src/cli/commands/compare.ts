@@ -5,6 +5,7 @@ import type { CliContext, GlobalArguments } from "../context.js";
 import {
 	defineCommand,
 	groups,
+	machineArguments,
 	machineOptions,
 	measureOptions,
 	modelPositional,
@@ -68,6 +69,10 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			},
 			...machineOptions,
 			"working-weights": measureOptions["working-weights"],
+			"score-share": measureOptions["score-share"],
+			"state-bytes": measureOptions["state-bytes"],
+			"reference-bytes": measureOptions["reference-bytes"],
+			"state-type": measureOptions["state-type"],
 			"allow-unknown-architecture": measureOptions["allow-unknown-architecture"],
 			output: textValue("output", "File to write the result to, as JSON", groups.output),
 			overwrite: overwriteOption,
@@ -91,16 +96,15 @@ export function compareCommand(context: CliContext) {
 				async ({ api, signal, onProgress, onLog, style }) => {
 					const { removeBlocks, removeFraction, masks, maxTokens, calibration, windows, windowLength, evalWindows, evalWindowLength } =
 						args;
-					const { threads, gpuLayers, workingWeights, allowUnknownArchitecture, output, overwrite } = args;
+					const { output, overwrite } = args;
 					const what = { methods: args.methods, removeBlocks, removeFraction, masks, maxTokens, seed: args.seed };
 					const { objective, questions, limit, evalQuestions } = args;
 					const by = { objective, questions, limit, evalQuestions };
 					const text = { calibration, windows, windowLength, eval: args.eval, evalWindows, evalWindowLength, ...by };
-					const machine = { threads, gpuLayers, workingWeights, allowUnknownArchitecture };
 					const result = await api.compareMethods(args.model, {
 						...what,
 						...text,
-						...machine,
+						...machineArguments(args),
 						output,
 						overwrite,
 						signal,
