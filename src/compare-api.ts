@@ -1,5 +1,6 @@
 import type { AccuracyDifference, AccuracyReport, MeasureOptions, ModelSummary, Normalization, Objective, QuestionFormat } from "./api.js";
 import type { Method } from "./methods.js";
+import type { PlanSurrogate } from "./storage/plan.js";
 
 // Options and results of `compareMethods`.
 
@@ -111,7 +112,13 @@ export interface CompareResult {
 	readonly texts: readonly (CompareText & { readonly loss: number | null })[];
 	/** Questions that the sets are scored on; empty where there are none. */
 	readonly questions: readonly ScoredQuestions[];
-	readonly methods: readonly { readonly method: Method; readonly cost: MethodCost; readonly notes: readonly string[] }[];
+	readonly methods: readonly {
+		readonly method: Method;
+		readonly cost: MethodCost;
+		/** How good its surrogate is, on masks of its own that the surrogate did not see; missing where it has none, or none were left for that. */
+		readonly surrogate?: PlanSurrogate;
+		readonly notes: readonly string[];
+	}[];
 	readonly sizes: readonly {
 		readonly removed: number;
 		/** Method of the lowest mean; null where every model broke down. */

@@ -22,6 +22,7 @@ import type { SearchStep } from "./search/search.js";
 import { measureOne, Session, summarize } from "./session.js";
 import { finite, meanAndError } from "./statistics.js";
 import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
+import type { PlanSurrogate } from "./storage/plan.js";
 import { sharedTime } from "./working-weights.js";
 
 /**
@@ -66,7 +67,12 @@ export async function compareMethods(model: string, options: CompareOptions = {}
 			search: searchedOf(session, questions),
 			texts: sizes.texts,
 			questions: sizes.questions,
-			methods: found.map(({ method, spent, notes }) => ({ method, cost: costOf(session, spent, found, speed), notes })),
+			methods: found.map(({ method, spent, surrogate, notes }) => ({
+				method,
+				cost: costOf(session, spent, found, speed),
+				...(surrogate ? { surrogate } : {}),
+				notes,
+			})),
 			sizes: sizes.rows,
 			seconds: (Date.now() - started) / 1000,
 		};
@@ -118,6 +124,7 @@ interface Found {
 	readonly method: Method;
 	readonly sets: ReadonlyMap<number, Choice>;
 	readonly spent: Spent;
+	readonly surrogate: PlanSurrogate | undefined;
 	readonly notes: readonly string[];
 }
 
@@ -181,6 +188,7 @@ async function find(
 		method,
 		sets: raced.sets,
 		spent: { ...search, masks: search.masks + raced.masks, executions: search.executions + raced.executions },
+		surrogate: choices?.surrogate,
 		notes,
 	};
 }

@@ -9,7 +9,7 @@ import {
 	formatPValue,
 	formatSigned,
 } from "../report/format.js";
-import { compareCosts, compareTable, compareTexts } from "../report/compare.js";
+import { compareCosts, compareSurrogates, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { healLine } from "./heal-views.js";
 import { quantizedLine } from "./quantized-views.js";
@@ -112,10 +112,19 @@ export function compareText(result: CompareResult, style: TextStyle): string {
 				`${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, questions, style)}`,
 		),
 		`What each method would have needed alone, of at most ${formatInteger(budget.masks)} masks of ${searched}:\n${compareCosts(methods, style)}`,
+		...surrogateParts(methods, style),
 		compareTexts(texts, questions, style),
 		`Time: ${formatDuration(seconds)}\n`,
 	];
 	return parts.join("\n");
+}
+
+function surrogateParts(methods: CompareResult["methods"], style: TextStyle): string[] {
+	const table = compareSurrogates(methods, style);
+	if (table === "") return [];
+	return [
+		`Surrogates: masks fitted to, and masks judged on that they did not see; R2 and Spearman over all and within\neach number of blocks, R2 of that number's mean, and the share of masks that the 90 % intervals held:\n${table}`,
+	];
 }
 
 /** Perplexity, to the digits that llama-perplexity prints. */

@@ -147,6 +147,33 @@ export function compareCosts(methods: readonly CompareCostText[], style: TextSty
 	return formatTable(columns, cells, style);
 }
 
+/** How good a method's surrogate is on masks that it did not see. */
+export interface CompareSurrogateText {
+	readonly method: string;
+	readonly surrogate?: {
+		readonly trainMasks: number;
+		readonly heldOutMasks: number;
+		readonly r2: number | null;
+		readonly spearman: number | null;
+		readonly details?: Readonly<Record<string, number | null>> | undefined;
+	};
+}
+
+/** One line a method with a surrogate; nothing where none has one. */
+export function compareSurrogates(methods: readonly CompareSurrogateText[], style: TextStyle = {}): string {
+	const figure = (value: number | null | undefined) => (value == null ? "" : value.toFixed(2));
+	const cells = methods.flatMap(({ method, surrogate }) => {
+		if (!surrogate) return [];
+		const { trainMasks, heldOutMasks, r2, spearman, details = {} } = surrogate;
+		const figures = [r2, details.r2WithinStrata, details.stratumMeanR2, spearman, details.spearmanWithinStrata, details.coverage90];
+		return [[method, formatInteger(trainMasks), formatInteger(heldOutMasks), ...figures.map(figure)]];
+	});
+	if (cells.length === 0) return "";
+	const titles = ["masks", "judged", "R2", "in size", "mean", "Spearman", "in size", "90 %"];
+	const columns: Column[] = [{ title: "surrogate of" }, ...titles.map((title): Column => ({ title, align: "right" }))];
+	return formatTable(columns, cells, style);
+}
+
 /** Texts and questions that were scored, with the loss and the accuracy of the full model. */
 export function compareTexts(
 	texts: readonly { readonly name: string; readonly windows: number; readonly length: number; readonly loss: number | null }[],

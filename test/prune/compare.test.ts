@@ -45,6 +45,10 @@ describe("compareMethods", () => {
 			expect(cost.blockExecutions, method).toBeLessThanOrEqual(cost.masks * 12 + 12);
 			expect(cost.seconds, method).toBeGreaterThan(0);
 		}
+		const judged = new Map(result.methods.map(({ method, surrogate }) => [method, surrogate]));
+		expect(judged.get("auto")).toMatchObject({ name: "mixed-gp", r2: expect.any(Number), details: { coverage90: expect.any(Number) } });
+		expect(judged.get("paper-repaired")).toMatchObject({ name: "mlp", spearman: expect.any(Number) });
+		expect(judged.get("greedy")).toBeUndefined();
 		expect(result.sizes.map(({ removed }) => removed)).toEqual([2, 4]);
 		for (const { removed, best, rows } of result.sizes) {
 			expect(rows.map(({ method }) => method)).toEqual(methods);

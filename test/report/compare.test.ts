@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compareCosts, compareTable, compareTexts } from "../../src/report/compare.js";
+import { compareCosts, compareSurrogates, compareTable, compareTexts } from "../../src/report/compare.js";
 import { textWidth } from "../../src/report/table.js";
 
 const difference = (mean: number | null, standardError: number | null = 0.031) => ({ mean, standardError });
@@ -83,6 +83,16 @@ describe("compareTable", () => {
 		expect(untold).toMatch(/^\? +greedy/m);
 		expect(untold).toMatch(/^ +random/m);
 	});
+});
+
+it("compareSurrogates has a line for each method with a surrogate, within 80 columns", () => {
+	const details = { r2WithinStrata: 0.7, spearmanWithinStrata: 0.81, stratumMeanR2: 0.42, coverage90: 0.88 };
+	const surrogate = { trainMasks: 1780, heldOutMasks: 1312, r2: 0.92, spearman: null, details };
+	const table = compareSurrogates([{ method: "greedy" }, { method: "auto", surrogate }, { method: "paper-repaired", surrogate }]);
+	expect(table).toMatch(/^auto +1,780 +1,312 +0\.92 +0\.70 +0\.42 +0\.81 +0\.88$/m);
+	expect(table).not.toContain("greedy");
+	expect(widths(table)).toBeLessThanOrEqual(80);
+	expect(compareSurrogates([{ method: "greedy" }])).toBe("");
 });
 
 it("compareCosts and compareTexts give counts in full", () => {
