@@ -125,7 +125,7 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly strata?: number[] | undefined;
 	/**
 	 * The paper's methods: the strata of one of its runs, scaled to the model; of paper-repaired how deep masks go at least. Not beside
-	 * `strata`. @default the run of the model's kind (paper), transformers (paper-repaired)
+	 * `strata`. @default the run of the model's kind
 	 */
 	readonly strataPreset?: StrataPresetName | undefined;
 	/** The paper's method: masks asked of the surrogate for the contributions. @default 80000 */

@@ -86,6 +86,8 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	const { model } = found;
 	if (!model) return { found, contributions: undefined, verdicts: new Map(), interactions: [], surrogate: undefined };
 	const critical = found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks);
+	// Those that a size could not be reached without: frozen ones are in every mask, so that keeping them says nothing.
+	const freed = found.critical.filter((block) => !block.frozen).flatMap((block) => block.blocks);
 	const keep = [...critical, ...game.frozen.keys()];
 	const units = joinedUnits(options.units ?? []);
 	const moves = movesOf(game, units).filter((move) => !move.some((block) => critical.includes(block)));
@@ -108,7 +110,7 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	const interactions = await pairInteractions(model, {
 		...common,
 		count: Math.max(12, Math.round(60 * effort ** 2)),
-		draws: Math.round(8 * effort ** 2),
+		draws: Math.max(4, Math.round(8 * effort ** 2)),
 	});
 	const movable = moves.flat().length;
 	const counts = (options.counts ?? [...found.byCount.keys()]).filter((count) => count <= movable);
@@ -117,7 +119,7 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 		contributions,
 		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep, units, seed: options.seed })])),
 		interactions,
-		surrogate: await report(found, model as MixedGp, critical, afresh, options),
+		surrogate: await report(found, model as MixedGp, freed, afresh, options),
 	};
 }
 

@@ -71,7 +71,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		.flatMap((sets) => sets.slice(0, RACED))
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
-		found,
+		found: { ...found, notes: [...found.notes, ...distrust(surrogate)] },
 		rivals: [
 			...equivalent,
 			...nearRivals(game, found, counts),
@@ -82,6 +82,15 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		evidence: { interactions, verdicts, forecasts: found.forecasts, trusted: found.trusted },
 		...planSurrogate(surrogate),
 	};
+}
+
+function distrust(surrogate: SurrogateReport | undefined): string[] {
+	if (surrogate?.trusted !== false) return [];
+	const rank = surrogate.decisions?.within.spearman;
+	const measured = rank === undefined || Number.isNaN(rank) ? "" : ` (Spearman ${rank.toFixed(2)})`;
+	return [
+		`the surrogate ranks sets near the best ones too badly${measured}: its proposals were not used, exact exchanges were measured instead`,
+	];
 }
 
 /** By random masks of all sizes, or where the budget left room for too few of these by the masks that a choice depends on. */

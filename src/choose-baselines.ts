@@ -9,19 +9,18 @@ import { magnitudes } from "./baselines/magnitude.js";
 import { randomSets } from "./baselines/random.js";
 import type { Choices, Play } from "./choose.js";
 import { searchBudget } from "./choose-auto.js";
+import { EvaluationError, InvalidOptionError } from "./errors.js";
 import type { Coalition } from "./game/coalition.js";
 import { Random } from "./game/random.js";
+import { makeWindows } from "./runtime/windows.js";
 import type { Choice, SearchResult } from "./search/search.js";
 
 /** ShortGPT's block influence, or the norm of the weights: the lowest blocks are cut. */
 export async function chooseScored(play: Play): Promise<Choices> {
 	const { session, game, search, options } = play;
-	const { signal } = options;
 	const influence = methodOf(play) === "block-influence";
 	const scores = await session.timed("search", async () =>
-		influence
-			? blockInfluence((await session.evaluator.similarities(session.calibration.folds.search, { signal })).cosine)
-			: magnitudes(session.model, options),
+		influence ? blockInfluence((await similaritiesOf(play)).cosine) : magnitudes(session.model, options),
 	);
 	const found = await measured(play, cutLowest(game, scores, search));
 	const contributions: Attribution = {
@@ -34,12 +33,35 @@ export async function chooseScored(play: Play): Promise<Choices> {
 	return { found, rivals: [], contributions, masks: found.measured, passes: influence ? 1 : 0 };
 }
 
+/** How hidden states turn on the search fold; of several sources the weighted mean. @throws InvalidOptionError where llama.cpp's graph gives none */
+async function similaritiesOf(play: Play): Promise<{ cosine: Float64Array; angular: Float64Array }> {
+	const { session, options } = play;
+	const { evaluator, calibration } = session;
+	const { tokens, length } = calibration.folds.search;
+	const total = calibration.sources.reduce((sum, { weight }) => sum + weight, 0);
+	let mean: { cosine: Float64Array; angular: Float64Array } | undefined;
+	let at = 0;
+	for (const { weight, counts } of calibration.sources) {
+		const windows = makeWindows(tokens.subarray(at * length, (at + counts.search) * length), length);
+		at += counts.search;
+		const found = await evaluator.similarities(windows, { signal: options.signal }).catch((cause: unknown) => {
+			if (!(cause instanceof EvaluationError) || !/no hidden state/.test(cause.message)) throw cause;
+			throw new InvalidOptionError(`method ${methodOf(play)} needs the hidden state after each block: ${cause.message}`, { cause });
+		});
+		const share = weight / total;
+		mean ??= { cosine: new Float64Array(found.cosine.length), angular: new Float64Array(found.angular.length) };
+		for (const i of mean.cosine.keys()) {
+			mean.cosine[i]! += share * found.cosine[i]!;
+			mean.angular[i]! += share * found.angular[i]!;
+		}
+	}
+	return mean!;
+}
+
 /** The run of each length across which the hidden state turns least. */
 export async function chooseAngular(play: Play): Promise<Choices> {
-	const { session, game, search, options } = play;
-	const { angular } = await session.timed("search", () =>
-		session.evaluator.similarities(session.calibration.folds.search, { signal: options.signal }),
-	);
+	const { session, game, search } = play;
+	const { angular } = await session.timed("search", () => similaritiesOf(play));
 	const found = await measured(play, bestRuns(game, angular, search.kmax));
 	return { found, rivals: [], masks: found.measured, passes: 1 };
 }

@@ -10,7 +10,14 @@ import type { Game } from "./game/game.js";
 import { meanLoss } from "./game/game.js";
 import { Random } from "./game/random.js";
 import { toSamples } from "./game/sample.js";
-import { drawStrata, drawStrataInSlices, type StrataPresetName, strataSizes, UnreachableSizeError } from "./game/strata.js";
+import {
+	drawStrata,
+	drawStrataInSlices,
+	FrozenStratumError,
+	type StrataPresetName,
+	strataSizes,
+	UnreachableSizeError,
+} from "./game/strata.js";
 import { type PaperRepairedResult, paperRepaired } from "./paper-repaired.js";
 import { rankAndCut } from "./search/ranked.js";
 import { inRounds } from "./search/rounds.js";
@@ -112,6 +119,8 @@ function drawnStrata(...[game, options]: Parameters<typeof drawStrata>): Coaliti
 	try {
 		return drawStrata(game, options);
 	} catch (error) {
+		if (error instanceof FrozenStratumError)
+			throw new InvalidOptionError(`method paper: ${error.message}; take another method, or give --strata that can be reached`);
 		if (!(error instanceof UnreachableSizeError)) throw error;
 		throw new InvalidOptionError(
 			`method paper draws blocks one by one, and this architecture's rules allow hardly any set of its strata (${options.sizes.join(", ")} blocks kept): take another method, or give --strata that can be reached`,
@@ -129,11 +138,10 @@ function presetOf({ model }: Session): StrataPresetName {
 export async function choosePaperRepaired({ session, game, search, options }: Play): Promise<Choices> {
 	const { masks = repairedMasks } = options;
 	const rounds = roundsOf(options, search.kmax);
-	const { epochs, strataPreset: preset } = options;
+	const { epochs, strataPreset: preset = presetOf(session) } = options;
 	const settings = {
-		...{ seed: session.seed, pause: () => setImmediate() },
+		...{ seed: session.seed, preset, pause: () => setImmediate() },
 		...(epochs === undefined ? {} : { epochs }),
-		...(preset === undefined ? {} : { preset }),
 	};
 	const play = (on: Game, part: SearchOptions, share: number) => paperRepaired(on, { ...part, ...settings, masks: share });
 	let first: PaperRepairedResult | undefined;
@@ -150,7 +158,7 @@ export async function choosePaperRepaired({ session, game, search, options }: Pl
 			...(units ? { units } : {}),
 			rounds,
 			play: async ({ game: left, kmax: cut, units: leftUnits }) => {
-				const result = await play(left, { signal, kmax: cut, units: leftUnits }, Math.max(left.players + 20, Math.floor(masks / rounds)));
+				const result = await play(left, { signal, kmax: cut, units: leftUnits }, Math.floor(masks / rounds));
 				first ??= result;
 				return result.found;
 			},

@@ -71,6 +71,9 @@ interface Chooser {
 const ranked = (blocks: number, kmax: number) => blocks + 1 + kmax;
 const scored = (_blocks: number, kmax: number) => kmax + 1;
 const descent = (blocks: number, kmax: number) => blocks + 1 + 9 * kmax;
+/** Masks with which the repaired procedure works at all: the single removals, and some to learn from. */
+const leastOfRound = (blocks: number) => blocks + 20;
+const stepwise = (blocks: number, kmax: number) => blocks + 1 + 8 * kmax;
 const any = {
 	masks: searchBudget,
 	masksWithin: (limit: number) => limit,
@@ -95,11 +98,15 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 		choose: choosePaperRepaired,
 		masks: (_blocks, kmax, { masks = repairedMasks }) => masks + kmax + 1,
 		masksWithin: (limit, kmax) => limit - kmax,
-		least: (blocks, kmax) => blocks + 20 + kmax,
+		least: (blocks, kmax) => leastOfRound(blocks) + kmax,
 	},
 	beam: { choose: chooseBeam, masks: (blocks, kmax) => blocks + 1 + 32 * kmax, least: ranked },
 	// Greedy's descent comes first, whatever it takes.
-	swap: { choose: chooseSwap, ...any, least: (blocks, kmax) => blocks + 1 + 8 * kmax },
+	swap: {
+		...{ choose: chooseSwap, ...any },
+		masks: (blocks, kmax, options, tokens) => Math.max(searchBudget(blocks, kmax, options, tokens), stepwise(blocks, kmax)),
+		least: stepwise,
+	},
 	// A start and a child of each size.
 	evolutionary: { choose: chooseEvolutionary, ...any, least: (blocks, kmax) => blocks + 1 + 2 * kmax },
 	contiguous: {
@@ -141,6 +148,7 @@ export function leastMasks(method: Method, blocks: number, kmax: number): number
  */
 export function checkBudget(method: Method, blocks: number, kmax: number, options: PruneOptions, tokens: number): void {
 	const { masksWithin, least } = choosers[method];
+	checkRounds(method, blocks, Math.min(options.rounds ?? 1, kmax), options);
 	const { masks, maxTokens } = options;
 	if (!masksWithin) return;
 	const needed = masksWithin(least(blocks, kmax), kmax);
@@ -148,6 +156,16 @@ export function checkBudget(method: Method, blocks: number, kmax: number, option
 	if (masks !== undefined && masks < needed) throw new InvalidOptionError(`${what}, got --masks ${masks}: give more, or remove fewer`);
 	if (maxTokens !== undefined && maxTokens < needed * tokens)
 		throw new InvalidOptionError(`${what} (${needed * tokens} tokens), got --max-tokens ${maxTokens}: give more, or remove fewer`);
+}
+
+/** Each round of the repaired procedure ranks what is left with an equal share of the masks. */
+function checkRounds(method: Method, blocks: number, rounds: number, { masks = repairedMasks }: PruneOptions): void {
+	if (method !== "paper-repaired" || rounds === 1) return;
+	const each = leastOfRound(blocks);
+	if (Math.floor(masks / rounds) >= each) return;
+	throw new InvalidOptionError(
+		`paper-repaired needs at least ${each} masks a round with ${blocks} blocks, and ${rounds} rounds of ${masks} masks have ${Math.floor(masks / rounds)}: give more --masks, or fewer --rounds`,
+	);
 }
 
 /** The options with which a method keeps to a number of masks, where it has one for that. */

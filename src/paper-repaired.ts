@@ -22,7 +22,7 @@ export interface PaperRepairedOptions extends SearchOptions {
 	readonly heldOut?: number;
 	/** How deep masks go: the preset's smallest number of kept blocks, but at least as deep as `kmax`. @default "transformers" */
 	readonly preset?: StrataPresetName;
-	/** Passes over the masks of a run of 8,000; fewer masks are passed more often, so that the network takes as many steps. @default 300 */
+	/** Passes over the masks. With fewer than 8,000 the batches are smaller (4 at least), so that the network takes as many steps while they can be. @default 300 */
 	readonly epochs?: number;
 	readonly pause?: (() => Promise<void>) | undefined;
 }

@@ -71,7 +71,7 @@ export async function race(session: Session, choices: readonly Choice[], options
 		const finalist = { ...choice, loss, added, standardError, figures: meansOf(measured[i + 1]!) };
 		finalists.push(finalist);
 		const best = winners.get(choice.removed.length);
-		if (!best || finalist.added < best.added) winners.set(choice.removed.length, finalist);
+		if (!best || beats(finalist, best)) winners.set(choice.removed.length, finalist);
 	});
 	for (const [size, winner] of winners) {
 		const equivalent = equivalentTo(winner, choices, measured.slice(1));
@@ -88,6 +88,11 @@ export async function race(session: Session, choices: readonly Choice[], options
 	const disagreements = disagreementsIn(winners, choices, measured.slice(1));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	return { fullLoss: meanAndError(full, sources).mean, fullFigures: meansOf(measured[0]!), winners, finalists, disagreements };
+}
+
+/** A set that breaks the model on this fold loses to any that does not. */
+function beats({ added }: Finalist, best: Finalist): boolean {
+	return Number.isFinite(added) && !(added >= best.added);
 }
 
 /** Of the sets of the winner's size, each once. Without an interval (a source of one window) nothing is said. */

@@ -29,6 +29,9 @@ export interface RankResult {
 	readonly objective: Objective;
 	/** Of the full model, in the unit of the objective. */
 	readonly loss: number;
+	/** As asked for. */
+	readonly method: RankMethod;
+	/** What was estimated, and how: see docs/method.md. */
 	readonly estimator: string;
 	readonly contributions: readonly Contribution[];
 	/** Blocks never removed, with reasons. */

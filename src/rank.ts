@@ -42,6 +42,7 @@ export async function rankBlocks(model: string, options: RankOptions = {}): Prom
 			model: summarize(session.model),
 			objective: session.objective,
 			loss: judged.fullLoss,
+			method,
 			estimator: judged.attribution.estimator,
 			contributions: contributionRows(judged.attribution),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),

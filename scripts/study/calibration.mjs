@@ -7,18 +7,22 @@
 //     [--eval-windows 24]          windows of 256 tokens of each judged text
 //     [--weights Q8_0]             type that the search runs on, as `--working-weights`: a file of it is made beside OUT.json
 //     [--shared FOLDER] [--threads N]
-// The searched text is the first half of a file, the judged one its second half; own samples are judged in draws of other seeds. The
-// search is `auto` at the default effort, without the race. A row is kept in OUT.json as soon as it is measured, and not measured again.
+// The searched text is the first half of a file, the judged one its second half; own samples are judged in draws of other seeds, and the
+// questions of two sets with their right answers are judged that nothing searches. The mean that sources are told apart by is over the
+// four texts that are not the model's own. The search is `auto` at the default effort, without the race. A row is kept in OUT.json as soon as it is measured, and not measured again.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { gunzipSync } from "node:zlib";
 import { above, Rows, round } from "./healing-rows.mjs";
 import { load, table } from "./lib.mjs";
 
 const { auto } = await load("auto.js");
 const { windowsOfDocuments, ownSamples } = await load("calibration/index.js");
 const { searchBudget } = await load("choose-auto.js");
+const { modelHash } = await load("evaluation/kept.js");
+const { EvaluatorGame } = await load("evaluator-game.js");
 const { Coalition } = await load("game/coalition.js");
 const { formatBlocks } = await load("report/format.js");
 const { Model } = await load("runtime/model.js");
@@ -47,10 +51,27 @@ const files = { prose: "text/moby-dick.txt", facts: "text/factbook-prose.txt", w
 
 /** Own samples of one kind: every second window of a draw is a chat. */
 async function ownOf(model, kind, count, length, seed) {
+	if (model.applyChatTemplate([{ role: "user", content: "?" }], false) === undefined)
+		throw new Error("the model's file has no chat template: its own samples are documents, leave the sources documents and chats out");
 	const drawn = await ownSamples(model, { count: 2 * count, length, seed });
 	const tokens = new Int32Array(count * length);
 	for (let i = 0; i < count; i++) tokens.set(drawn.tokens.subarray((2 * i + kind) * length, (2 * i + kind + 1) * length), i * length);
 	return makeWindows(tokens, length);
+}
+
+/** Questions that are judged as text. */
+const away = ["piqa", "arc_easy"].map((name) => `eval/${name}.rc_0shot.jsonl.gz`);
+
+/** Questions with their right answers, one a line. */
+function questionText() {
+	const lines = away.flatMap((name) =>
+		gunzipSync(readFileSync(join(given.shared, name)))
+			.toString()
+			.trim()
+			.split("\n"),
+	);
+	const asked = new Map(lines.map((line) => JSON.parse(line).doc).map(({ query, choices, gold }) => [query, `${query} ${choices[gold]}`]));
+	return [{ text: [...asked.values()].join("\n") }];
 }
 
 /** Half a file, cut at the end of a line. */
@@ -85,27 +106,17 @@ async function judgedTexts(model) {
 		"own chats": await ownOf(model, 1, evalWindows, 256, 1002),
 	};
 	for (const name of Object.keys(files)) texts[name] = windowsOfDocuments(model, half(name, 1), evalWindows, 256, files[name]);
+	texts.questions = windowsOfDocuments(model, questionText(), evalWindows, 256, away.join());
 	return texts;
-}
-
-/** A game on an evaluator that remembers what it measured. */
-function gameOn(evaluator, windows, players, known) {
-	return {
-		players,
-		frozen: new Map(),
-		allows: () => true,
-		measure: async (coalitions) => {
-			const missing = coalitions.filter(({ key }) => !known.has(key));
-			const measured = await evaluator.evaluate(missing, windows);
-			for (const [i, { losses }] of measured.entries()) known.set(missing[i].key, losses);
-			return coalitions.map((coalition) => ({ coalition, losses: known.get(coalition.key) }));
-		},
-	};
 }
 
 const rows = new Rows(given.output);
 const model = await Model.load(given.model, { gpuLayers: 0, ...threads });
 const players = model.facts.blocks;
+const { units } = model.blocks;
+const sha256 = await modelHash(model.file, {});
+const kmax = Math.max(...counts);
+const budget = searchBudget(players, kmax, {});
 const texts = await judgedTexts(model);
 const jobs = [];
 for (const seed of numbers(given.seeds))
@@ -116,13 +127,12 @@ for (const seed of numbers(given.seeds))
 const searched = new Map();
 let searching = model;
 if (given.weights) {
-	const copy = `${given.output}.${given.weights}.gguf`;
+	const copy = `${given.output}.${sha256.slice(0, 12)}.${given.weights}.gguf`;
 	if (!existsSync(copy)) await quantizeFile(given.model, copy, given.weights);
 	searching = await Model.load(copy, { gpuLayers: 0, ...threads });
 }
 const keyOf = ({ source, count, seed, windows }) =>
-	JSON.stringify([source, count, seed, hashWindows(windows), counts, given.weights ?? "own"]);
-const kmax = Math.max(...counts);
+	JSON.stringify([sha256, source, count, seed, hashWindows(windows), counts, given.weights ?? "own", budget]);
 for (const job of jobs) {
 	const key = keyOf(job);
 	const known = rows.get(key) ?? {};
@@ -131,8 +141,8 @@ for (const job of jobs) {
 		continue;
 	}
 	const started = Date.now();
-	const game = gameOn(searching.createEvaluator(), job.windows, players, new Map());
-	const { found } = await auto(game, { kmax, counts, budget: searchBudget(players, kmax, {}), seed: job.seed });
+	const game = new EvaluatorGame(searching.createEvaluator(), job.windows);
+	const { found } = await auto(game, { kmax, counts, budget, seed: job.seed, ...(units ? { units } : {}) });
 	const sets = Object.fromEntries(counts.map((k) => [k, found.byCount.get(k).removed]));
 	const { source, count, seed } = job;
 	searched.set(
@@ -148,7 +158,7 @@ const evaluator = model.createEvaluator();
 const wanted = new Map([[], ...[...searched.values()].flatMap(({ sets }) => Object.values(sets))].map((set) => [set.join(), set]));
 const scored = new Map();
 for (const [name, set] of wanted) {
-	const key = JSON.stringify(["judged", name, Object.values(texts).map(hashWindows)]);
+	const key = JSON.stringify([sha256, "judged", name, Object.values(texts).map(hashWindows)]);
 	let row = rows.get(key);
 	if (!row) {
 		const losses = {};
@@ -163,18 +173,30 @@ for (const [name, set] of wanted) {
 await model.dispose();
 
 const names = Object.keys(texts);
+/** The texts that are not the model's own. */
+const others = ({ texts: each }) => ({ texts: Object.fromEntries(Object.entries(each).filter(([name]) => !name.startsWith("own "))) });
 for (const k of counts) {
 	const full = scored.get("");
 	const lines = [...searched.values()].map(({ source, windows, seed, sets }) => {
 		const row = scored.get(sets[k].join());
-		return { source, windows, seed, set: sets[k], row, ...above(row, full) };
+		return { source, windows, seed, set: sets[k], row, ...above(row, full), away: above(others(row), others(full)).mean };
 	});
-	const best = lines.reduce((a, b) => (b.mean < a.mean ? b : a));
-	const cells = lines.map(({ source, windows, seed, set, row, mean, texts: each }) => {
-		const gap = above(row, best.row);
+	const best = lines.reduce((a, b) => (b.away < a.away ? b : a));
+	const cells = lines.map(({ source, windows, seed, set, row, mean, away: meanOfOthers, texts: each }) => {
+		const gap = above(others(row), others(best.row));
 		const behind = row === best.row ? "" : ` (+${gap.mean.toFixed(3)} ± ${gap.standardError.toFixed(3)})`;
-		return [source, windows, seed, formatBlocks(set), `+${mean.toFixed(3)}${behind}`, ...each.map((text) => `+${text.mean.toFixed(3)}`)];
+		return [
+			source,
+			windows,
+			seed,
+			formatBlocks(set),
+			`+${meanOfOthers.toFixed(3)}${behind}`,
+			`+${mean.toFixed(3)}`,
+			...each.map((text) => `+${text.mean.toFixed(3)}`),
+		];
 	});
 	process.stdout.write(`\n${k} of ${players} removed\n\n`);
-	process.stdout.write(`${table(["searched on", "windows", "seed", "blocks", "mean (above the best)", ...names], cells)}\n`);
+	process.stdout.write(
+		`${table(["searched on", "windows", "seed", "blocks", "mean of the texts of others (above the best)", "mean of all", ...names], cells)}\n`,
+	);
 }

@@ -14,8 +14,10 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({ ...values.get(block), block, note: noteOf(block) }));
 	// Of the divergence the whole model has none.
 	const whole = result.objective === "kl" ? objectiveTitles.kl : `loss of the whole model ${formatLoss(result.loss)}`;
+	const { method, estimator } = result;
+	const how = estimator === method ? method : `${method} (${estimator})`;
 	return [
-		`Contributions of blocks 0..${result.model.blocks - 1} by ${result.estimator}; ${whole}\n`,
+		`Contributions of blocks 0..${result.model.blocks - 1} by ${how}; ${whole}\n`,
 		contributionsTable(rows, style),
 		...(result.verdicts.length > 0
 			? [`low, high: surely (95 %) among the ${result.cut} blocks of lowest contribution, or surely not; the others are undecided.\n`]

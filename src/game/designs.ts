@@ -62,10 +62,11 @@ export function flipDesign(game: Board, options: WindowOptions): Coalition[] {
 
 /**
  * Random partitions of the blocks into groups of one size, each group removed in turn: every block is removed equally often.
- * Group sizes run through `kmin` (default 2) to `kmax`.
+ * Group sizes run through `kmin` (default 2) to `kmax`; blocks that do not fill a group stay. Only units can make one smaller.
  */
 export function balancedDesign(game: Board, options: WindowOptions): Coalition[] {
 	const { kmin = Math.min(2, options.kmax), kmax, count, random } = checked(game, options);
+	const tied = (options.units?.length ?? 0) > 0;
 	const draw = new Draw(game, options);
 	for (let turn = 0, idle = 0; draw.found.length < count && idle < PATIENCE; turn++) {
 		const before = draw.found.length;
@@ -77,7 +78,7 @@ export function balancedDesign(game: Board, options: WindowOptions): Coalition[]
 				group.push(...(order[start++] as readonly number[]));
 			}
 			if (group.length === 0) start++;
-			else if (group.length >= kmin) draw.take(group, count);
+			else if (group.length === size || (tied && group.length >= kmin)) draw.take(group, count);
 		}
 		idle = draw.found.length > before ? 0 : idle + 1;
 	}

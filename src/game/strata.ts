@@ -30,6 +30,9 @@ export function strataSizes(players: number, preset: StrataPresetName | StrataPr
 	return [...new Set(sizes)].filter((size) => size > 0 && size < players).sort((a, b) => b - a);
 }
 
+/** A stratum that keeps fewer blocks than are frozen, or more than there are. */
+export class FrozenStratumError extends RangeError {}
+
 /** A stratum whose masks the game refuses, nearly all of them: a rule ties its blocks, or forbids the number. */
 export class UnreachableSizeError extends RangeError {
 	/** @param removed blocks removed in the stratum */
@@ -96,7 +99,7 @@ function strataOf(game: Pick<Game, "players" | "frozen" | "allows">, { sizes, co
 function checkSize(size: number, players: number, movable: number): void {
 	const least = players - movable;
 	if (!Number.isInteger(size) || size < least || size > players) {
-		throw new RangeError(`a stratum keeps ${least}..${players} blocks here (${least} are frozen), got ${size}`);
+		throw new FrozenStratumError(`a stratum keeps ${least}..${players} blocks here (${least} are frozen), got ${size}`);
 	}
 }
 

@@ -94,7 +94,7 @@ describe("the other commands", () => {
 		const frozen = [{ block: 0, reason: "critical" }];
 		const whole = { model, objective: "nll" as const, loss: 2, masks: 5, seconds: 3, cut: 1 };
 		const nothing = { critical: [], verdicts: [], unseen: [2], interactions: [] };
-		const text = rankText({ ...whole, ...nothing, estimator: "leave-one-out", contributions, frozen }, {});
+		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", contributions, frozen }, {});
 		expect(text).not.toMatch(/surely|stand in/i);
 		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the whole model 2.000\n");
 		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
@@ -104,7 +104,7 @@ describe("the other commands", () => {
 		const pair = (a: number, b: number, value: number) => ({ blocks: [a, b] as const, value });
 		const told = rankText(
 			{
-				...{ ...whole, estimator: "posterior-window", contributions, frozen: [] },
+				...{ ...whole, method: "auto" as const, estimator: "posterior-window", contributions, frozen: [] },
 				critical: [{ block: 0, reason: "dear" }],
 				unseen: [],
 				verdicts: [
@@ -116,6 +116,7 @@ describe("the other commands", () => {
 			},
 			{},
 		);
+		expect(told).toContain("blocks 0..3 by auto (posterior-window); ");
 		expect(told).toMatch(/^ +0 +critical$/m);
 		expect(told).toMatch(/^ +1 .* low$/m);
 		expect(told).toMatch(/^ +3 .* high$/m);

@@ -16,6 +16,15 @@ export function keptFold(home: string, fold: "validation" | "report", length: nu
 	return makeWindows(Int32Array.from(kept.folds![fold]!), length);
 }
 
+/** Every mask that a run in that home measured, from the ledger that holds most. */
+export function keptMasks(home: string): string[] {
+	const ledgers = readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
+		.filter(({ name }) => name.endsWith(".ledger.jsonl"))
+		.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8").trim().split("\n").slice(1));
+	const most = ledgers.reduce((a, b) => (b.length > a.length ? b : a), []);
+	return most.map((line) => (JSON.parse(line) as { mask: string }).mask);
+}
+
 /** A run that the gate stops: its error, after a look at what lies under the output's name. */
 export async function stoppedByGate(output: string, folder: string, run: Promise<unknown>): Promise<GateNotMetError> {
 	const error = await run.then(

@@ -39,6 +39,15 @@ describe("a race", () => {
 		expect(curveOf(decided).map(({ equivalent }) => equivalent?.length)).toEqual([undefined, undefined, 1]);
 	});
 
+	it.each([Number.NaN, Number.POSITIVE_INFINITY])("is not won by a set that breaks the model on that fold (%d)", async (broken) => {
+		const some = { "": [2, 3], "1,2": [2.1, broken], "1,3": [3.2, 3.3], "4": [2.1, broken], "5": [broken, 3] };
+		const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("auto", 4), set("greedy", 5)];
+		const { winners } = await race(racing(some), choices, {});
+		expect(winners.get(2)!.removed).toEqual([1, 3]);
+		expect(winners.get(2)!.equivalent).toBeUndefined();
+		expect(winners.get(1)!.removed).toEqual([4]);
+	});
+
 	it("says nothing of it where there is one window, and takes a tie for a tie", async () => {
 		const one = { "": [2], "1,2": [2.5], "1,3": [2.5], "4": [2.2] };
 		expect((await race(racing(one), [set("auto", 1, 2), set("greedy", 1, 3)], {})).winners.get(2)!.equivalent).toBeUndefined();

@@ -223,7 +223,7 @@ describe("dead masks, frozen and tied blocks", () => {
 });
 
 describe("deep models", () => {
-	test.each([32, 80])("%i blocks: within its budget and better than greedy", async (players) => {
+	test.each([32, 80])("%i blocks: within its budget and better than leave-one-out", async (players) => {
 		const game = deepGame(players);
 		const kmax = Math.round(players / 4);
 		const budget = players === 80 ? 420 : 300;

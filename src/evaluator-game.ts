@@ -1,0 +1,45 @@
+import type { Coalition } from "./game/coalition.js";
+import { distinct } from "./game/coalition.js";
+import type { Game, MeasureOptions, Measurement } from "./game/game.js";
+import type { Evaluator } from "./runtime/evaluator.js";
+import type { TokenWindows } from "./runtime/windows.js";
+
+/**
+ * The layer game of a loaded model on token windows, measured when it is asked for and remembered: for methods of one's own, and for those
+ * of this package, without the folders, folds and races of a run. Blocks that the architecture's rules hold are frozen, sets that they
+ * forbid are refused.
+ */
+export class EvaluatorGame implements Game {
+	readonly players: number;
+	readonly frozen: ReadonlyMap<number, string>;
+	readonly #evaluator: Evaluator;
+	readonly #windows: TokenWindows;
+	readonly #known = new Map<string, Float64Array>();
+
+	constructor(evaluator: Evaluator, windows: TokenWindows) {
+		const { blocks, frozen } = evaluator.model.blocks;
+		this.players = blocks;
+		this.frozen = frozen;
+		this.#evaluator = evaluator;
+		this.#windows = windows;
+	}
+
+	/** Number of distinct coalitions measured so far. */
+	get evaluated(): number {
+		return this.#known.size;
+	}
+
+	allows(coalition: Coalition): boolean {
+		return coalition.players === this.players && this.#evaluator.model.blocks.check(coalition.removed()) === undefined;
+	}
+
+	/** Losses by window, nats per token. @throws InvalidMaskError, EvaluationError, DisposedError, or the signal's reason; nothing that was measured before is lost */
+	async measure(coalitions: readonly Coalition[], options: MeasureOptions = {}): Promise<Measurement[]> {
+		const missing = distinct(coalitions).filter(({ key }) => !this.#known.has(key));
+		await this.#evaluator.evaluate(missing, this.#windows, {
+			signal: options.signal,
+			onMask: (index, { losses }) => this.#known.set(missing[index]!.key, losses),
+		});
+		return coalitions.map((coalition) => ({ coalition, losses: this.#known.get(coalition.key)! }));
+	}
+}
