@@ -12,7 +12,7 @@ const { posteriorContributions } = await load("attribution/posterior.js");
 const { commonSetContributions, weightedBanzhafContributions } = await load("attribution/sampled.js");
 const { surrogateWindowContributions } = await load("attribution/surrogate-window.js");
 const { auto } = await load("auto.js");
-const { windowDesign } = await load("game/designs.js");
+const { balancedDesign, flipDesign, windowDesign } = await load("game/designs.js");
 const { Random } = await load("game/random.js");
 const { drawStrata, strataSizes } = await load("game/strata.js");
 const { paperRepaired } = await load("paper-repaired.js");
@@ -29,6 +29,18 @@ function designed(game, masks, seed) {
 	const exclude = new Set(game.singles.map((set) => set.key));
 	const drawn = windowDesign(game.fresh(), { kmax, count: masks - 1 - game.n, random: new Random(seed), exclude });
 	return [...game.singles, ...drawn].map((set) => game.byKey.get(set.key));
+}
+
+/** The same with half flips of common sets and half balanced groups in place of random sets. */
+function flipped(game, masks, seed) {
+	const random = new Random(seed);
+	const keys = new Set(game.singles.map((set) => set.key));
+	const board = game.fresh();
+	const count = masks - 1 - game.n;
+	const flips = flipDesign(board, { kmax, kmin: 2, count: Math.floor(count / 2), random, exclude: keys });
+	for (const set of flips) keys.add(set.key);
+	const groups = balancedDesign(board, { kmax, count: count - flips.length, random, exclude: keys });
+	return [...game.singles, ...flips, ...groups].map((set) => game.byKey.get(set.key));
 }
 
 /** The paper's step 4 with the true values in place of the network's. */
@@ -51,8 +63,10 @@ async function estimatorsOf(game) {
 	const kept = (await exactWindowSemivalue(game.fresh(game.critical), { kmax })).contributions;
 	const banzhaf = (await exactWeightedBanzhaf(game.fresh(), { k: 4, emptyValue: 0 })).contributions;
 	const sizes = strataSizes(game.n);
-	const fitted = (learn) => async (masks, seed) =>
-		(await surrogateWindowContributions(await learn(designed(game, masks, seed)), { kmax, seed })).contributions;
+	const fitted =
+		(learn, design = designed) =>
+		async (masks, seed) =>
+			(await surrogateWindowContributions(await learn(design(game, masks, seed)), { kmax, seed })).contributions;
 	return {
 		"leave-one-out (n + 1 masks)": { exact: window, run: async () => (await leaveOneOutContributions(game.fresh())).contributions },
 		"permutation walks": { exact: window, run: (masks, seed) => walks(game, masks, seed) },
@@ -69,6 +83,7 @@ async function estimatorsOf(game) {
 			run: async (masks, seed) => (await weightedBanzhafContributions(game.fresh(), { k: 4, masks, seed })).contributions,
 		},
 		"pairwise ridge": { exact: window, run: fitted(fitPairwise) },
+		"pairwise ridge, flips and balanced groups": { exact: window, run: fitted(fitPairwise, flipped) },
 		"Gaussian process, Hamming": { exact: window, run: fitted(fitGpHamming) },
 		"Gaussian process, mixed": {
 			exact: window,
