@@ -22,7 +22,7 @@ export async function contiguous(game: Game, options: ContiguousOptions): Promis
 		for (const [index, loss] of added.entries()) if (best < 0 || loss < (added[best] as number)) best = index;
 		if (best >= 0) search.choose((runs[best] as Coalition).removed(), added[best] as number, runs.length);
 	}
-	return search.result();
+	return search.result(lengths);
 }
 
 function runsOf(search: Search, length: number): Coalition[] {

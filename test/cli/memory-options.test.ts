@@ -12,8 +12,8 @@ const offered = async (option: string) => {
 const words = (text: string) => text.split(" ").filter(Boolean);
 
 describe.each<[string, string, string[]]>([
-	["--state-bytes", "stateBytes", ["", "rank", "frontier"]],
-	["--reference-bytes", "referenceBytes", ["", "rank", "frontier", "apply"]],
+	["--state-bytes", "stateBytes", ["", "rank", "frontier", "compare"]],
+	["--reference-bytes", "referenceBytes", ["", "rank", "frontier", "apply", "compare"]],
 ])("%s", (option, name, commands) => {
 	it("is offered where it has an effect", async () => {
 		expect((await offered(option)).sort()).toEqual([...commands].sort());
