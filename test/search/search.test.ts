@@ -57,6 +57,7 @@ describe("the fixture's measured game", () => {
 	test("leave-one-out, best run, cut by exact Shapley values", async () => {
 		expect(losses(await leaveOneOut(fixtureGame(), { kmax }))).toEqual([0.0726, 0.1736, 0.3105, 0.512, 0.7408, 1.0571, 1.3522, 1.6808]);
 		const some = await contiguous(fixtureGame(), { kmax, counts: [3, 8] });
+		expect(some.notes).toEqual([]);
 		expect([...some.byCount.keys()]).toEqual([3, 8]);
 		expect(some.measured).toBeLessThan((await contiguous(fixtureGame(), { kmax })).measured / 2);
 		expect(losses(await contiguous(fixtureGame(), { kmax }))).toEqual([0.0726, 0.1986, 0.367, 0.5755, 0.7926, 1.0571, 1.3522, 1.6566]);
