@@ -1,6 +1,7 @@
 // Figures of a comparison from losses. Pure.
 import type { CompareRow, Difference } from "./compare-api.js";
 import type { Measurement } from "./game/game.js";
+import { fewestWindows } from "./game/sources.js";
 import type { Method } from "./methods.js";
 import { differences, finite, meanAndError, studentT95 } from "./statistics.js";
 
@@ -31,7 +32,7 @@ export function compareRows(
 	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full, shares) : none));
 	const best = means.reduce((at, { mean }, i) => (mean !== null && mean < (means[at]?.mean ?? Number.POSITIVE_INFINITY) ? i : at), -1);
 	// Standard errors within which two methods cannot be told apart (95 %, two-sided), by the text or source of fewest windows, as in the race.
-	const windows = full.flatMap(({ length }, text) => shares[text]?.map(({ count }) => count) ?? [length]);
+	const windows = full.map(({ length }, text) => fewestWindows(length, shares[text]));
 	const within = studentT95(Math.max(1, Math.min(...windows) - 1));
 	const rows = sets.map((set, i): TextRow => {
 		const { method, removed, proposedBy, losses } = set;

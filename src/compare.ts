@@ -153,7 +153,7 @@ async function find(
 		onLog,
 		onProgress: (event) => onProgress?.({ ...event, phase: `${method}: ${event.phase}` }),
 	};
-	const steps = new Map<number, { removed: readonly number[]; addedLoss: number }>();
+	const reached = new BestSoFar();
 	const notes: string[] = [];
 	const started = performance.now();
 	let choices: Choices | undefined;
@@ -164,9 +164,7 @@ async function find(
 			judged: false,
 			onStep: (step) => {
 				onStep(step);
-				const { count, removed, addedLoss } = step;
-				const known = steps.get(count);
-				if (!known || addedLoss < known.addedLoss) steps.set(count, { removed, addedLoss });
+				reached.onStep(step);
 			},
 		});
 		notes.push(...choices.found.notes);
@@ -174,7 +172,7 @@ async function find(
 		notes.push(whyStopped(error, game.masks));
 	}
 	const computing = (performance.now() - started) / 1000 - game.seconds;
-	const byCount = choices?.found.byCount ?? steps;
+	const byCount = choices?.found.byCount ?? new Map(reached.sets().map((step) => [step.count, step]));
 	const own = counts.flatMap((count) => {
 		const set = byCount.get(count);
 		return set ? [{ removed: set.removed, method }] : [];

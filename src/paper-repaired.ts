@@ -40,6 +40,11 @@ export interface PaperRepairedResult {
 /** Steps of the paper's own training an epoch: 8,000 masks in batches of 300. */
 const PAPER_STEPS = 27;
 
+/** Masks in a batch with which a network takes as many steps an epoch, as far as batches of 4 allow. @internal */
+export function batchFor(masks: number): number {
+	return Math.min(300, Math.max(4, Math.ceil(masks / PAPER_STEPS)));
+}
+
 /**
  * Repaired against the published code: masks are distinct and seeded; none is dropped and a broken model is a value of 0; some are held
  * out; critical blocks, found by single removals, stay in every mask; all sizes from full to the deepest are trained on, so that the
@@ -82,8 +87,13 @@ export async function paperRepaired(game: Game, options: PaperRepairedOptions): 
 	);
 	const own = new Set([Coalition.full(game.players).key, ...singles.map((set) => set.key)]);
 	const training = [...samples.filter((sample) => own.has(sample.coalition.key)), ...split.training];
-	const batch = Math.min(300, Math.max(4, Math.ceil(training.length / PAPER_STEPS)));
-	const surrogate = await fitMlp(training, { seed, epochs, batch, pause: options.pause, signal: options.signal });
+	const surrogate = await fitMlp(training, {
+		seed,
+		epochs,
+		batch: batchFor(training.length),
+		pause: options.pause,
+		signal: options.signal,
+	});
 	const contributions = await surrogateWindowContributions(surrogate, {
 		kmax: deepest,
 		seed,

@@ -2,6 +2,7 @@ import type { CurvePoint, Disagreement, Objective, PruneOptions, PruneResult } f
 import { commandLine } from "./command.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
+import { fewestWindows } from "./game/sources.js";
 import type { Healing } from "./heal-model.js";
 import { logger } from "./log.js";
 import { methodOptions } from "./methods.js";
@@ -99,7 +100,7 @@ function beats({ added }: Finalist, best: Finalist): boolean {
 function equivalentTo(winner: Choice, choices: readonly Choice[], measured: readonly Measurement[]): Equivalent[] {
 	const keyOf = ({ removed }: Choice) => removed.join();
 	const won = measured[choices.findIndex((choice) => keyOf(choice) === keyOf(winner))]!;
-	const windows = Math.min(...(won.sources?.map(({ count }) => count) ?? [won.losses.length]));
+	const windows = fewestWindows(won.losses.length, won.sources);
 	if (windows < 2) return [];
 	const found = new Map<string, Equivalent>();
 	for (const [i, choice] of choices.entries()) {

@@ -1,12 +1,13 @@
 // The parts of a report that say how a set was found: blocks, curve, pairs, surrogate.
 import type { Choices } from "./choose.js";
+import { fewestWindows } from "./game/sources.js";
 import type { RunFacts } from "./make-report.js";
 import type { PlanOrigin } from "./make-plan.js";
 import type { Finalist } from "./race.js";
 import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "./report/report-data.js";
-import { errorOf, windowsOf } from "./report-quality.js";
+import { errorOf } from "./report-quality.js";
 import { finite } from "./statistics.js";
-import type { Plan, PlanContribution } from "./storage/plan.js";
+import type { Plan, PlanContribution, PlanFold } from "./storage/plan.js";
 
 type Reasoned = Plan["frozen"];
 
@@ -53,16 +54,20 @@ export function blocksOf(parts: {
 function intervalOf({ value, standardError, unit }: PlanContribution, { calibration }: PlanOrigin): Pick<ReportBlock, "interval"> {
 	if (standardError === undefined) return {};
 	if (unit === "nats") {
-		const { interval } = errorOf(value, standardError, calibration.search ? windowsOf(calibration.search) : 0);
+		const { interval } = errorOf(value, standardError, foldWindows(calibration.search));
 		return interval ? { interval } : {};
 	}
 	return { interval: { low: value - normal95 * standardError, high: value + normal95 * standardError } };
 }
 
+/** Windows behind an error on a fold. */
+function foldWindows(fold: PlanFold | undefined): number {
+	return fold ? fewestWindows(fold.count, fold.sources) : 0;
+}
+
 /** What every method proposed: its own sets on the text that it searched, and all sets that were raced. */
 export function curveData({ choices, decided, objective, sizes, origin }: RunFacts, chosen: readonly number[]): ReportCurve {
-	const { validation } = origin.calibration;
-	const windows = validation ? windowsOf(validation) : 0;
+	const windows = foldWindows(origin.calibration.validation);
 	const isChosen = (removed: readonly number[]) => removed.length > 0 && removed.join() === chosen.join();
 	const start = (loss: number) => ({ removed: [], loss: finite(loss), added: 0, bytes: sizes([]).bytes });
 	const raced = new Map<string, Finalist[]>();

@@ -1,9 +1,10 @@
 // The before/after part of a report, from a plan.
 import { foldNames } from "./calibration/index.js";
+import { fewestWindows } from "./game/sources.js";
 import type { Report, ReportFigure } from "./report/report-data.js";
 import type { Sizes } from "./sizes.js";
 import { studentT95 } from "./statistics.js";
-import type { Plan, PlanFold, PlanLosses } from "./storage/plan.js";
+import type { Plan, PlanLosses } from "./storage/plan.js";
 
 type Quality = NonNullable<Report["quality"]>;
 
@@ -15,7 +16,7 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 	const { report } = plan.losses;
 	const fold = plan.calibration.report;
 	if (!report || !fold) return {};
-	const windows = windowsOf(fold);
+	const windows = fewestWindows(fold.count, fold.sources);
 	const { quantized } = plan;
 	const objective = plan.objective?.folds.report;
 	const losses = writtenLosses(plan, report);
@@ -93,11 +94,6 @@ function figure(
 		isRatio: false,
 		...errorOf(difference, standardError, windows),
 	};
-}
-
-/** Windows behind a difference on a fold: of several sources the fewest of one, as its error is taken source by source. */
-export function windowsOf({ count, sources }: PlanFold): number {
-	return sources ? Math.min(...sources.map((source) => source.count)) : count;
 }
 
 /** Standard error and 95 % interval, where there are any. */

@@ -8,6 +8,7 @@ import type { PreparedQuestions } from "./evaluation/choices.js";
 import { readQuestions } from "./evaluation/questions.js";
 import { Coalition } from "./game/coalition.js";
 import { type Game, meanLoss } from "./game/game.js";
+import { fewestWindows } from "./game/sources.js";
 import type { GgufFile } from "./gguf/index.js";
 import { readHeader } from "./header.js";
 import { logger } from "./log.js";
@@ -164,7 +165,7 @@ export class Session {
 			standardErrors[block] = standardError ?? Number.NaN;
 		}
 		// Of several sources, as in the race, by the one of fewest windows.
-		const windows = Math.min(...(full!.sources?.map(({ count }) => count) ?? [full!.losses.length]));
+		const windows = fewestWindows(full!.losses.length, full!.sources);
 		const degrees = new Float64Array(players).fill(windows - 1);
 		const facts = { scale: "loss", masks: measured.length + 1, settings: {} } as const;
 		return { estimator: "leave-one-out", contributions, standardErrors, degrees, ...facts };

@@ -1,7 +1,7 @@
 // Contributions of every estimator against the exact ones on measured games, by number of distinct masks.
 //   node scripts/study/contributions.mjs GAME.jsonl.gz... [--seeds 5] [--only NAME] [--json OUT.json]
 import { writeFileSync } from "node:fs";
-import { agreement, kmax, load, mean, readGame, table } from "./lib.mjs";
+import { agreement, commandArguments, kmax, load, mean, readGame, table } from "./lib.mjs";
 
 const { exactWeightedBanzhaf, exactWindowSemivalue } = await load("attribution/exact.js");
 const { windowLeastSquares } = await load("attribution/least-squares.js");
@@ -21,7 +21,9 @@ const { fitMixedGp } = await load("surrogate/mixed-gp.js");
 const { fitMlp } = await load("surrogate/mlp.js");
 const { fitPairwise } = await load("surrogate/pairwise.js");
 
-const { paths, seeds, only, json } = options(5);
+const { paths, take } = commandArguments();
+const seeds = Number(take("--seeds", 5));
+const [only, json] = [take("--only"), take("--json")];
 const budgets = [64, 128, 256, 512];
 
 /** All single removals and random sets of 1..kmax blocks: `masks` with the full model. */
@@ -149,13 +151,3 @@ for (const path of paths) {
 	process.stdout.write(`${table(["estimator", ...budgets.map((b) => `${b} masks`)], rows)}\n`);
 }
 if (json) writeFileSync(json, `${JSON.stringify(report, null, "\t")}\n`);
-
-function options(defaultSeeds) {
-	const args = process.argv.slice(2);
-	const take = (name, fallback) => {
-		const at = args.indexOf(name);
-		return at < 0 ? fallback : args.splice(at, 2)[1];
-	};
-	const seeds = Number(take("--seeds", defaultSeeds));
-	return { seeds, only: take("--only"), json: take("--json"), paths: args };
-}

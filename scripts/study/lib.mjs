@@ -46,6 +46,16 @@ export function readGame(path) {
 	};
 }
 
+/** The script's arguments: what is not an option, and the options by name, taken out as they are asked for. */
+export function commandArguments() {
+	const paths = process.argv.slice(2);
+	const take = (name, fallback) => {
+		const at = paths.indexOf(name);
+		return at < 0 ? fallback : paths.splice(at, 2)[1];
+	};
+	return { paths, take };
+}
+
 export const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 export const deviation = (values) => Math.sqrt(mean(values.map((x) => (x - mean(values)) ** 2)));
 /** The value below which a share of the list lies. */

@@ -1,7 +1,7 @@
 // Regret of every search against the true optimum for 1..8 removed blocks on measured games.
 //   node scripts/study/regrets.mjs GAME.jsonl.gz... [--seeds 20] [--only NAME] [--json OUT.json]
 import { writeFileSync } from "node:fs";
-import { kmax, load, mean, quantile, readGame, table } from "./lib.mjs";
+import { commandArguments, kmax, load, mean, quantile, readGame, table } from "./lib.mjs";
 
 const { exactShapley } = await load("attribution/exact.js");
 const { surrogateContributions } = await load("attribution/paper.js");
@@ -21,11 +21,7 @@ const { swapSearch } = await load("search/swap.js");
 const { fitMlp } = await load("surrogate/mlp.js");
 const { fitPairwise } = await load("surrogate/pairwise.js");
 
-const args = process.argv.slice(2);
-const take = (name, fallback) => {
-	const at = args.indexOf(name);
-	return at < 0 ? fallback : args.splice(at, 2)[1];
-};
+const { paths, take } = commandArguments();
 const seeds = Number(take("--seeds", 20));
 const only = take("--only");
 const json = take("--json");
@@ -87,7 +83,7 @@ const searches = {
 };
 
 const report = {};
-for (const path of args) {
+for (const path of paths) {
 	const game = readGame(path);
 	const rows = [];
 	report[game.name] = {};

@@ -5,7 +5,7 @@
 // Each mask is held out once, in five parts; the surrogate is fitted to the other parts, the single removals and the full model.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { kmax, load, readGame, table } from "./lib.mjs";
+import { commandArguments, kmax, load, readGame, table } from "./lib.mjs";
 
 const { randomSets } = await load("baselines/random.js");
 const { Coalition, distinct } = await load("game/coalition.js");
@@ -14,28 +14,23 @@ const { meanLoss } = await load("game/game.js");
 const { Random } = await load("game/random.js");
 const { toSample } = await load("game/sample.js");
 const { drawStrata, strataSizes } = await load("game/strata.js");
+const { batchFor } = await load("paper-repaired.js");
 const { fitGpHamming } = await load("surrogate/gp-hamming.js");
 const { crossJudge } = await load("surrogate/judge.js");
 const { fitMixedGp } = await load("surrogate/mixed-gp.js");
 const { fitMlp } = await load("surrogate/mlp.js");
 const { fitPairwise } = await load("surrogate/pairwise.js");
 
-const args = process.argv.slice(2);
-const take = (name, fallback) => {
-	const at = args.indexOf(name);
-	return at < 0 ? fallback : args.splice(at, 2)[1];
-};
+const { paths, take } = commandArguments();
 const numbers = (text) => text.split(",").map(Number);
 const budgets = numbers(take("--masks", "100,200,400,800"));
 const seed = Number(take("--seed", 0));
 const removed = numbers(take("--remove", "3,6,10"));
 const [drawnAtRandom, drawnByPaper] = [Number(take("--random", 999)), Number(take("--paper", 989))];
 
-/** The paper's batches are for 8,000 masks: with fewer, as many steps. */
-const small = (samples) => ({ seed, batch: Math.min(300, Math.max(4, Math.ceil(samples.length / 27))) });
 const families = {
 	"the paper's network, as published": (samples) => fitMlp(samples, { seed }),
-	"the paper's network, as many steps as with 8,000": (samples) => fitMlp(samples, small(samples)),
+	"the paper's network, as many steps as with 8,000": (samples) => fitMlp(samples, { seed, batch: batchFor(samples.length) }),
 	"pairwise ridge": (samples) => fitPairwise(samples),
 	"Gaussian process, Hamming": (samples) => fitGpHamming(samples),
 	"Gaussian process, mixed (auto)": (samples) => fitMixedGp(samples),
@@ -81,7 +76,7 @@ function open(path) {
 }
 
 const show = (value) => (Number.isFinite(value) ? value.toFixed(2) : "-");
-for (const path of args) {
+for (const path of paths) {
 	const { name, n, byKey, designs } = open(path);
 	const singles = Array.from({ length: n }, (_, i) => byKey.get(Coalition.ofRemoved(n, [i]).key));
 	const critical = singles.flatMap((sample, i) => (sample?.addedLoss > Math.LN2 ? [i] : []));

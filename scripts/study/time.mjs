@@ -2,16 +2,15 @@
 // dear ends, neighbours that stand in for one another, a little that no pair explains.
 //   node scripts/study/time.mjs [blocks...] [--masks 800]
 import { setImmediate } from "node:timers/promises";
-import { load, table } from "./lib.mjs";
+import { commandArguments, load, table } from "./lib.mjs";
 
 const { auto } = await load("auto.js");
 const { FunctionGame } = await load("game/function-game.js");
 const { Random } = await load("game/random.js");
 const { lazyGreedy } = await load("search/greedy.js");
 
-const args = process.argv.slice(2);
-const at = args.indexOf("--masks");
-const budget = at < 0 ? 800 : Number(args.splice(at, 2)[1]);
+const { paths: sizes, take } = commandArguments();
+const budget = Number(take("--masks", 800));
 
 function deepGame(players) {
 	const random = new Random(players);
@@ -32,7 +31,7 @@ function deepGame(players) {
 }
 
 const rows = [];
-for (const players of args.length > 0 ? args.map(Number) : [12, 32, 80, 128]) {
+for (const players of sizes.length > 0 ? sizes.map(Number) : [12, 32, 80, 128]) {
 	const game = deepGame(players);
 	const kmax = Math.round(players / 3);
 	let last = performance.now();

@@ -17,6 +17,11 @@ export function bySource(values: Float64Array, sources: readonly SourceShare[]):
 	});
 }
 
+/** Windows behind an error that is taken source by source: of several sources the fewest of one. @param count windows in all */
+export function fewestWindows(count: number, sources: readonly Pick<SourceShare, "count">[] | undefined): number {
+	return sources ? Math.min(...sources.map((source) => source.count)) : count;
+}
+
 /** Weighted mean over the sources of the mean over their windows. */
 export function mixedMean(values: Float64Array, sources: readonly SourceShare[]): number {
 	const total = sources.reduce((sum, { weight }) => sum + weight, 0);
