@@ -250,11 +250,11 @@ export interface CurvePoint {
 	readonly standardError?: number | null | undefined;
 	/** Further means by name: `nll` and `agreement` (objective `kl`), `accuracy` and `normalizedAccuracy` (objective `accuracy`); all but the first 0..1. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
-	/** Sets that were raced and that the validation fold cannot tell from this one. */
+	/** Sets that were raced and not told from this one. */
 	readonly equivalent?: readonly EquivalentSet[] | undefined;
 }
 
-/** A set that the validation fold cannot tell from the one that was taken: 0 is in the 95 % interval of the difference, paired by window. */
+/** A set that the race did not tell from the one that was taken: 0 is in the 95 % interval of the difference, paired by window. */
 export interface EquivalentSet {
 	readonly removed: readonly number[];
 	/** Who proposed it. */
@@ -262,6 +262,8 @@ export interface EquivalentSet {
 	/** Loss above that of the set that was taken, in the objective's nats. */
 	readonly above: number;
 	readonly standardError: number;
+	/** Windows (or questions) on which both were measured: those of the validation fold, and further text of its kind. */
+	readonly windows: number;
 }
 
 /** Where the calibration sources would rather have another set than the one that was chosen for a size. */

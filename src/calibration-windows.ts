@@ -1,7 +1,7 @@
 // The calibration windows of a run: drawn or read, own samples kept for the next run.
 import { readFile } from "node:fs/promises";
 import type { MeasureOptions } from "./api.js";
-import { type Calibration, calibrate, type FoldName, foldNames, oneSource } from "./calibration/index.js";
+import { type Calibration, calibrate, type FoldName, foldNames, type FurtherText, furtherText, oneSource } from "./calibration/index.js";
 import { InvalidOptionError } from "./errors.js";
 import type { Model } from "./runtime/model.js";
 import { llamaPin } from "./runtime/paths.js";
@@ -48,6 +48,33 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 	const folds = Object.fromEntries(foldNames.map((fold) => [fold, Array.from(drawn.folds[fold].tokens)]));
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ source: drawn.source, folds })));
 	return drawn;
+}
+
+/** Further windows of the same kind, own samples kept in the run folder: an interrupted race goes on with the same. */
+export function furtherOf(model: Model, folder: string, seed: number, options: MeasureOptions): FurtherText {
+	const { length, ...counts } = foldCounts(options);
+	const text = furtherText(model, {
+		...{ files: options.calibration, counts, length, seed, signal: options.signal },
+		onProgress: (done, total) => options.onProgress?.({ phase: "sampling more text for the race", done, total, unit: "tokens" }),
+	});
+	if (options.calibration && options.calibration.length > 0) return text;
+	return async (part) => {
+		const file = windowsPath(folder, hashOf(["further", samplerVersion, llamaPin.commit, counts.validation, length, seed, part]));
+		const kept = await readTokens(file);
+		if (kept?.length === counts.validation * length) return makeWindows(kept, length);
+		const drawn = await text(part);
+		if (drawn)
+			await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ further: Array.from(drawn.tokens) })));
+		return drawn;
+	};
+}
+
+async function readTokens(file: string): Promise<Int32Array | undefined> {
+	try {
+		return Int32Array.from((JSON.parse(await readFile(file, "utf8")) as { further: number[] }).further);
+	} catch {
+		return undefined; // not there, or torn by a crash
+	}
 }
 
 async function readKept(file: string, length: number): Promise<Calibration | undefined> {

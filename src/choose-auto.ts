@@ -18,8 +18,8 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 	thorough: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
 };
 
-/** Sets of one size, its own among them, that the race decides between where they cannot be told apart. */
-export const RACED = 4;
+/** Sets of one size, its own among them, that the race decides between where the search cannot tell them apart. */
+export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 4, thorough: 8 };
 
 /**
  * Masks that a method measures at most that takes any number: auto, swap, evolutionary, random. Time or tokens that are given alone are
@@ -44,7 +44,8 @@ export function searchBudget(
 	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
 }
 
-function effortOf({ effort, maxTime, maxTokens }: Pick<MeasureOptions, "effort" | "maxTime" | "maxTokens">): Effort {
+/** Time or tokens that are given alone are meant to be spent. */
+export function effortOf({ effort, maxTime, maxTokens }: Pick<MeasureOptions, "effort" | "maxTime" | "maxTokens">): Effort {
 	return effort ?? ((maxTime ?? maxTokens) === undefined ? "standard" : "thorough");
 }
 
@@ -68,7 +69,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 	const { found, contributions, surrogate, interactions, verdicts } = result;
 	const singles = await session.singleRemovals(found.fullLoss, options.signal, game);
 	const equivalent = [...found.equivalent.values()]
-		.flatMap((sets) => sets.slice(0, RACED))
+		.flatMap((sets) => sets.slice(0, racedSets[effortOf(options)]))
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found: { ...found, notes: [...found.notes, ...distrust(surrogate)] },

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "./api.js";
 import { BestSoFar } from "./best-so-far.js";
 import { type Choices, choose, leastMasks, optionsWithin, plannedMasks } from "./choose.js";
-import { RACED } from "./choose-auto.js";
+import { racedSets } from "./choose-auto.js";
 import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
 import { answerQuestions, type QuestionFiles, readCompareQuestions } from "./compare-questions.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./compare-options.js";
@@ -15,6 +15,7 @@ import type { Measurement } from "./game/game.js";
 import { readHeader } from "./header.js";
 import { inputFiles, objectiveOf } from "./objective.js";
 import { type Choice, race } from "./race.js";
+import { tieRounds } from "./race-ties.js";
 import { formatDuration } from "./report/format.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { logger } from "./log.js";
@@ -128,8 +129,18 @@ interface Found {
 	readonly notes: readonly string[];
 }
 
-/** Masks that a race gets of a budget, at most: the full model, and of each size so many sets; no more than a quarter of all. */
-const raceMasks: Readonly<Partial<Record<Method, number>>> = { auto: RACED + 3, greedy: 2, beam: 2, swap: 2 };
+/** Where every method may spend the same, none stops early. */
+const effort = "thorough";
+/** Further text that is reserved for sets that a race cannot tell apart, in parts as large as the validation fold: all rounds. */
+const furtherParts = 2 ** tieRounds[effort] - 1;
+/**
+ * Masks that a race gets of a budget, at most: the full model, and of each size so many sets; no more than a quarter of all. Methods that
+ * measure as many masks as they may leave further text for some of these, others have masks to spare for it.
+ */
+const raceMasks: Readonly<Partial<Record<Method, number>>> = {
+	...{ auto: racedSets[effort] + 3 + 4 * furtherParts, swap: 2 + 2 * furtherParts },
+	...{ greedy: 2, beam: 2 },
+};
 
 /** Runs one method within the budget, and its race. */
 async function find(
@@ -149,6 +160,7 @@ async function find(
 	const { signal, onProgress, onLog } = options;
 	const play: PruneOptions = {
 		...optionsWithin(method, limit - reserve, kmax),
+		effort,
 		signal,
 		onLog,
 		onProgress: (event) => onProgress?.({ ...event, phase: `${method}: ${event.phase}` }),
@@ -215,11 +227,15 @@ async function raceWithin(
 	const kept = others.slice(0, Math.max(0, room - own.length - 1));
 	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
 	const field = [...own, ...kept];
-	const { winners } = await race(session, field, { signal: options.signal, onProgress: options.onProgress });
+	const { signal, onProgress } = options;
+	const limits = { furtherMasks: room - field.length - 1 };
+	const { winners, further } = await race(session, field, { signal, onProgress, effort }, limits);
 	for (const [count, winner] of winners) sets.set(count, winner);
 	const players = session.model.facts.blocks;
-	const masks = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
-	return { sets, masks: masks.length, executions: blockExecutions(masks, session.evaluator.resumes) };
+	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
+	const parts = [raced, ...further];
+	const executions = parts.map((masks) => blockExecutions([...masks], session.evaluator.resumes));
+	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0) };
 }
 
 /** Losses of the full model and of every set on every text, and what they say. */

@@ -2,13 +2,14 @@ import type { CurvePoint, Disagreement, Objective, PruneOptions, PruneResult } f
 import { commandLine } from "./command.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
-import { fewestWindows } from "./game/sources.js";
 import type { Healing } from "./heal-model.js";
 import { logger } from "./log.js";
 import { methodOptions } from "./methods.js";
+import { effortOf } from "./choose-auto.js";
 import type { Session } from "./session.js";
 import { disagreementsOf, disagreementText } from "./source-rivals.js";
-import { differences, finite, meanAndError, studentT95 } from "./statistics.js";
+import { above, type Field, tellApart, tieRounds, type ToldApart } from "./race-ties.js";
+import { differences, finite, meanAndError } from "./statistics.js";
 
 /** A set that a method proposes. */
 export interface Choice {
@@ -17,11 +18,13 @@ export interface Choice {
 	readonly method: string;
 }
 
-/** A set that the validation fold cannot tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
+/** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
 export interface Equivalent extends Choice {
 	/** Loss above the winner's, and its standard error. */
 	readonly above: number;
 	readonly standardError: number;
+	/** Windows on which both were measured: those of the validation fold, and further ones of its kind. */
+	readonly windows: number;
 }
 
 /** A set measured on the validation fold. */
@@ -33,11 +36,11 @@ export interface Finalist extends Choice {
 	readonly standardError: number | undefined;
 	/** Means of further figures, by name. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
-	/** Of a winner: the sets that are as good as far as the validation fold can tell, the best first. */
+	/** Of a winner: the sets that are as good as far as the race can tell, the best first. */
 	readonly equivalent?: readonly Equivalent[] | undefined;
 }
 
-/** The best set of each number of removed blocks, by the validation fold. */
+/** The best set of each number of removed blocks, by the validation fold and text of its kind; losses are those on the fold. */
 export interface Race {
 	readonly fullLoss: number;
 	/** Means of further figures of the full model. */
@@ -53,32 +56,77 @@ export interface Race {
 	readonly healing?: Healing | undefined;
 	/** Every set that took part, as it was proposed. */
 	readonly finalists: readonly Finalist[];
+	/** Sets that were measured on further text, part by part of it. */
+	readonly further: readonly (readonly Coalition[])[];
 }
 
-/** Decides between the sets of each size on the validation fold, which no search has seen. The method's own set wins a tie. */
-export async function race(session: Session, choices: readonly Choice[], options: PruneOptions): Promise<Race> {
+/** What a race may measure beyond the validation fold. */
+export interface RaceLimits {
+	/** Sets, times parts as large as the validation fold, at most. @default a quarter of the masks of the search */
+	readonly furtherMasks?: number | undefined;
+}
+
+/**
+ * Decides between the sets of each size on the validation fold, which no search has seen, and where that cannot tell on more text of its
+ * kind. The method's own set wins a tie.
+ */
+export async function race(
+	session: Session,
+	choices: readonly Choice[],
+	options: PruneOptions,
+	{ furtherMasks = Math.floor(session.games.search.played().length / 4) }: RaceLimits = {},
+): Promise<Race> {
 	const game = session.games.validation;
 	const sets = choices.map((choice) => Coalition.ofRemoved(game.players, choice.removed));
-	const measured = await session.timed("validation", () =>
-		game.measure([Coalition.full(game.players), ...sets], { phase: "validation", signal: options.signal }),
-	);
+	const { signal } = options;
+	const { measured, told } = await session.timed("validation", async () => {
+		const measured = await game.measure([Coalition.full(game.players), ...sets], { phase: "validation", signal });
+		const rounds = tieRounds[effortOf(options)];
+		return {
+			measured,
+			told: await tellApart(sizesOf(measured.slice(1)), { further: session.furtherOn, rounds, masks: furtherMasks, signal }),
+		};
+	});
 	const { losses: full, sources } = measured[0]!;
-	const winners = new Map<number, Finalist>();
-	const finalists: Finalist[] = [];
-	choices.forEach((choice, i) => {
+	const finalists = choices.map((choice, i): Finalist => {
 		const { losses } = measured[i + 1]!;
 		const { mean: added, standardError } = meanAndError(differences(losses, full), sources);
-		const loss = meanAndError(losses, sources).mean;
-		const finalist = { ...choice, loss, added, standardError, figures: meansOf(measured[i + 1]!) };
-		finalists.push(finalist);
-		const best = winners.get(choice.removed.length);
-		if (!best || beats(finalist, best)) winners.set(choice.removed.length, finalist);
+		return { ...choice, loss: meanAndError(losses, sources).mean, added, standardError, figures: meansOf(measured[i + 1]!) };
 	});
-	for (const [size, winner] of winners) {
-		const equivalent = equivalentTo(winner, choices, measured.slice(1));
-		if (equivalent.length > 0) winners.set(size, { ...winner, equivalent });
+	const finalistOf = ({ coalition }: Measurement) => finalists[sets.findIndex(({ key }) => key === coalition.key)]!;
+	const winners = new Map(
+		told.fields.map((field) => [field[0].coalition.removed().length, { ...finalistOf(field[0]), ...equivalentOf(field, finalistOf) }]),
+	);
+	noteRivals(winners, choices, options);
+	noteFurther(told, options);
+	const disagreements = disagreementsIn(winners, choices, measured.slice(1));
+	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
+	const fullLoss = meanAndError(full, sources).mean;
+	return { fullLoss, fullFigures: meansOf(measured[0]!), winners, finalists, disagreements, further: told.parts };
+}
+
+/** The sets of each size, each once, in the order of the choices. */
+function sizesOf(measured: readonly Measurement[]): Measurement[][] {
+	const sizes = new Map<number, Map<string, Measurement>>();
+	for (const set of measured) {
+		const size = set.coalition.removed().length;
+		const sets = sizes.get(size) ?? new Map<string, Measurement>();
+		sizes.set(size, sets.set(set.coalition.key, sets.get(set.coalition.key) ?? set));
 	}
-	const [first] = choices;
+	return [...sizes.values()].map((sets) => [...sets.values()]);
+}
+
+function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Choice): Pick<Finalist, "equivalent"> {
+	if (tied.length === 0) return {};
+	const equivalent = tied.map((set): Equivalent => {
+		const { removed, method } = choiceOf(set);
+		const { mean, standardError = 0 } = above(set, best);
+		return { removed, method, above: mean, standardError, windows: best.losses.length };
+	});
+	return { equivalent };
+}
+
+function noteRivals(winners: Race["winners"], [first]: readonly Choice[], options: PruneOptions): void {
 	for (const winner of winners.values()) {
 		if (winner.method === first?.method) continue;
 		logger(options)(
@@ -86,29 +134,16 @@ export async function race(session: Session, choices: readonly Choice[], options
 			`${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) was better on the validation text than that of ${first?.method}`,
 		);
 	}
-	const disagreements = disagreementsIn(winners, choices, measured.slice(1));
-	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
-	return { fullLoss: meanAndError(full, sources).mean, fullFigures: meansOf(measured[0]!), winners, finalists, disagreements };
 }
 
-/** A set that breaks the model on this fold loses to any that does not. */
-function beats({ added }: Finalist, best: Finalist): boolean {
-	return Number.isFinite(added) && !(added >= best.added);
-}
-
-/** Of the sets of the winner's size, each once. Without an interval (a source of one window) nothing is said. */
-function equivalentTo(winner: Choice, choices: readonly Choice[], measured: readonly Measurement[]): Equivalent[] {
-	const keyOf = ({ removed }: Choice) => removed.join();
-	const won = measured[choices.findIndex((choice) => keyOf(choice) === keyOf(winner))]!;
-	const windows = fewestWindows(won.losses.length, won.sources);
-	if (windows < 2) return [];
-	const found = new Map<string, Equivalent>();
-	for (const [i, choice] of choices.entries()) {
-		if (choice.removed.length !== winner.removed.length || keyOf(choice) === keyOf(winner) || found.has(keyOf(choice))) continue;
-		const { mean: above, standardError = 0 } = meanAndError(differences(measured[i]!.losses, won.losses), won.sources);
-		if (above <= studentT95(windows - 1) * standardError) found.set(keyOf(choice), { ...choice, above, standardError });
-	}
-	return [...found.values()].sort((a, b) => a.above - b.above);
+function noteFurther({ fields, parts }: ToldApart, options: PruneOptions): void {
+	if (parts.length === 0) return;
+	const sets = new Set(parts.flat().map(({ key }) => key)).size;
+	const tied = fields.reduce((sum, field) => sum + field.length - 1, 0);
+	logger(options)(
+		"note",
+		`the validation fold could not tell ${sets} sets apart: they were measured on up to ${parts.length} times as much further text, ${tied === 0 ? "which decided" : `which leaves ${tied} beside the winners`}`,
+	);
 }
 
 function meansOf({ figures, sources }: Measurement): Finalist["figures"] {

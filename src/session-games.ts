@@ -1,6 +1,7 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
 import type { MeasureOptions } from "./api.js";
-import { type Calibration, drawPositions, type FoldName } from "./calibration/index.js";
+import { type Calibration, drawPositions, type FoldName, type FurtherText } from "./calibration/index.js";
+import { furtherOf } from "./calibration-windows.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { computingIdentity } from "./evaluation/kept.js";
 import { Coalition } from "./game/coalition.js";
@@ -31,7 +32,12 @@ export interface SessionGames {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself. */
 	readonly evaluator: Evaluator;
-	/** The losses of further text, with a ledger of its own. */
+	/**
+	 * A part (from 0) of more text of the validation fold's kind and size, by the objective; undefined where there is no more, or where
+	 * questions are the objective.
+	 */
+	furtherOn(part: number): Promise<LedgerGame | undefined>;
+	/** The losses of other text, with a ledger of its own. */
 	gameOn(windows: TokenWindows): Promise<LedgerGame>;
 	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. Asked for once a fold. */
 	comparedOn(fold: FoldName): Promise<LedgerGame>;
@@ -85,6 +91,7 @@ class GameMaker {
 	readonly #references = new Map<string, Promise<Reference>>();
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
+	#furtherText: FurtherText | undefined;
 
 	private constructor(model: Model, material: Material, options: MeasureOptions, identity: Settings) {
 		this.#model = model;
@@ -132,6 +139,7 @@ class GameMaker {
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
+			furtherOn: (part) => this.#further(part, own),
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
@@ -175,6 +183,18 @@ class GameMaker {
 	async #closeSearch(): Promise<void> {
 		this.#references.delete("search, drawn");
 		await this.#setup?.close();
+	}
+
+	async #further(part: number, own: () => Promise<Evaluator>): Promise<LedgerGame | undefined> {
+		const { questions, folder } = this.#material;
+		if (questions) return undefined;
+		this.#furtherText ??= furtherOf(this.#model, folder, this.#options.seed ?? 0, this.#options);
+		const windows = await this.#furtherText(part);
+		if (!windows) return undefined;
+		// Not kept: a part is measured once.
+		const reference = this.#kl ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
+		const yardstick = windowsYardstick(windows, this.#options, reference);
+		return this.#game(await this.#open(yardstick), yardstick, own, this.#objectiveView("validation"));
 	}
 
 	/** The losses of the text, whatever the objective is. */
@@ -260,14 +280,16 @@ class GameMaker {
 		const name = positions ? `${fold}, drawn` : fold;
 		const known = this.#references.get(name);
 		if (known) return known;
-		const full = Coalition.full(this.#model.facts.blocks);
-		const windows = this.#material.calibration.folds[fold];
-		const how = { signal: signal ?? this.#options.signal, positions, maxBytes: mostReferenceBytes(this.#options) };
-		const made = this.#evaluator!.createReference(full, windows, how);
+		const made = this.#makeReference(this.#material.calibration.folds[fold], { signal }, positions);
 		this.#references.set(name, made);
 		// One that failed or was aborted is made anew when it is asked for again.
 		made.catch(() => this.#references.delete(name));
 		return made;
+	}
+
+	#makeReference(windows: TokenWindows, { signal }: Pick<EvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
+		const how = { signal: signal ?? this.#options.signal, positions, maxBytes: mostReferenceBytes(this.#options) };
+		return this.#evaluator!.createReference(Coalition.full(this.#model.facts.blocks), windows, how);
 	}
 
 	#sources(fold: FoldName): readonly SourceShare[] | undefined {

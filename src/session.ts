@@ -60,7 +60,8 @@ export class Session {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
-	/** The losses of further text, measured with the model itself, with a ledger of its own. */
+	readonly furtherOn: SessionGames["furtherOn"];
+	/** The losses of other text, measured with the model itself, with a ledger of its own. */
 	readonly gameOn: SessionGames["gameOn"];
 	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
 	readonly comparedOn: SessionGames["comparedOn"];
@@ -91,6 +92,7 @@ export class Session {
 		this.texts = games.texts;
 		this.tokens = games.tokens;
 		this.evaluator = games.evaluator;
+		this.furtherOn = games.furtherOn;
 		this.gameOn = games.gameOn;
 		this.comparedOn = games.comparedOn;
 		this.referenceOn = games.referenceOn;

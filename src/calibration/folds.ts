@@ -119,7 +119,7 @@ async function refuseRepeated(files: readonly string[]): Promise<void> {
 }
 
 /** What file `i` of `n` gives to each fold: equal shares, the remainder to the first files. */
-function shareOf(counts: FoldCounts, i: number, n: number): FoldCounts {
+export function shareOf(counts: FoldCounts, i: number, n: number): FoldCounts {
 	const share = (count: number) => Math.floor(count / n) + (i < count % n ? 1 : 0);
 	return { search: share(counts.search), validation: share(counts.validation), report: share(counts.report) };
 }

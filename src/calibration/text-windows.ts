@@ -28,6 +28,44 @@ function withoutStart(model: Model, tokens: Int32Array): Int32Array {
 	return model.facts.addBos && tokens[0] === model.facts.bos ? tokens.subarray(1) : tokens;
 }
 
+/** How windows lie in a text. */
+export interface Layout {
+	/** Windows, before further ones. */
+	readonly count: number;
+	/** Of all documents, one after another. */
+	readonly tokens: Int32Array;
+	/** Tokens that each window begins with. */
+	readonly start: readonly number[];
+	/** Tokens of the text in a window. */
+	readonly body: number;
+	/** From the beginning of a window to that of the next. */
+	readonly stride: number;
+}
+
+/** @throws CalibrationError where the text is too short, saying how many tokens it has and needs */
+export function layOut(model: Model, documents: readonly CalibrationDocument[], count: number, length: number, name: string): Layout {
+	const tokens = tokenizeDocuments(model, documents, name);
+	const start = model.facts.addBos && model.facts.bos !== undefined ? [model.facts.bos] : [];
+	const body = length - start.length;
+	if (tokens.length < count * body) {
+		throw new CalibrationError(
+			`${name} holds ${tokens.length} tokens; ${count} windows of ${length} need ${count * body}. Give more text, or fewer or shorter windows.`,
+		);
+	}
+	return { count, tokens, start, body, stride: Math.floor(tokens.length / count) };
+}
+
+/** The windows that begin at these tokens of the text. */
+function cut({ tokens, start, body }: Layout, offsets: readonly number[]): TokenWindows {
+	const length = start.length + body;
+	const packed = new Int32Array(offsets.length * length);
+	offsets.forEach((offset, i) => {
+		packed.set(start, i * length);
+		packed.set(tokens.subarray(offset, offset + body), i * length + start.length);
+	});
+	return makeWindows(packed, length);
+}
+
 /**
  * Windows from documents, spread evenly over all of their text and disjoint. Each begins with the start token where the
  * model wants one.
@@ -40,19 +78,35 @@ export function windowsOfDocuments(
 	length: number,
 	name: string,
 ): TokenWindows {
-	const tokens = tokenizeDocuments(model, documents, name);
-	const start = model.facts.addBos && model.facts.bos !== undefined ? [model.facts.bos] : [];
-	const body = length - start.length;
-	if (tokens.length < count * body) {
-		throw new CalibrationError(
-			`${name} holds ${tokens.length} tokens; ${count} windows of ${length} need ${count * body}. Give more text, or fewer or shorter windows.`,
-		);
-	}
-	const stride = Math.floor(tokens.length / count);
-	const packed = new Int32Array(count * length);
-	for (let i = 0; i < count; i++) {
-		packed.set(start, i * length);
-		packed.set(tokens.subarray(i * stride, i * stride + body), i * length + start.length);
-	}
-	return makeWindows(packed, length);
+	const layout = layOut(model, documents, count, length, name);
+	return cut(
+		layout,
+		Array.from({ length: count }, (_, i) => i * layout.stride),
+	);
+}
+
+/**
+ * Further windows of a text, from between those of {@link windowsOfDocuments}: spread over all of it, disjoint from those and from one
+ * another.
+ * @param first of the further windows (0-based)
+ * @param wanted how many
+ * @returns undefined where the text does not hold so many
+ */
+export function windowsBetween(layout: Layout, first: number, wanted: number): TokenWindows | undefined {
+	const { count, stride, body } = layout;
+	if (first + wanted > count * (Math.floor(stride / body) - 1)) return undefined;
+	const step = spreadingStep(count);
+	const offsets = Array.from({ length: wanted }, (_, i) => {
+		const gap = ((first + i) * step) % count;
+		return gap * stride + (1 + Math.floor((first + i) / count)) * body;
+	});
+	return cut(layout, offsets);
+}
+
+/** A step that visits all of `count` places, any few in a row far apart: near the golden section, without a common divisor. */
+function spreadingStep(count: number): number {
+	const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+	let step = Math.max(1, Math.round(count * 0.618));
+	while (divisor(step, count) > 1) step++;
+	return step;
 }

@@ -197,8 +197,10 @@ export const reportSchema = v.strictObject({
 				method: says(text, "Who proposed the set."),
 				equivalent: v.optional(
 					says(
-						v.array(v.strictObject({ removed: blockList, method: text, above: number, standardError: number })),
-						"Sets that the validation fold cannot tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats.",
+						v.array(
+							v.strictObject({ removed: blockList, method: text, above: number, standardError: number, windows: v.optional(positive) }),
+						),
+						"Sets that the race did not tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats, on so many `windows` of text that no search has seen.",
 					),
 				),
 			}),

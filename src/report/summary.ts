@@ -50,7 +50,7 @@ function furtherTexts(report: Report, width: number, style: TextStyle): [name: s
 	return texts;
 }
 
-/** Sets that are as good as the chosen one as far as the validation text can tell; undefined where there are none. @param most sets that are named */
+/** Sets that are as good as the chosen one as far as the race can tell; undefined where there are none. @param most sets that are named */
 export function equivalentText({ removal }: Report, most = Number.POSITIVE_INFINITY): string | undefined {
 	const sets = removal?.equivalent ?? [];
 	if (sets.length === 0) return undefined;
@@ -58,7 +58,9 @@ export function equivalentText({ removal }: Report, most = Number.POSITIVE_INFIN
 		.slice(0, most)
 		.map(({ removed, method, above, standardError }) => `${formatBlocks(removed)} (${method}, ${formatDifference(above, standardError)})`);
 	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
-	return `The validation text cannot tell this set from ${named.join("; ")}${more}.`;
+	const { windows } = sets[0]!;
+	const text = windows === undefined ? "The validation text" : `The race (${windows} windows that no search has seen)`;
+	return `${text} cannot tell this set from ${named.join("; ")}${more}.`;
 }
 
 /** Of texts those that so many lines hold, and a line that names the others. */

@@ -128,7 +128,7 @@ const curvePoint = v.strictObject({
 	validationStandardError: v.optional(loss),
 });
 
-/** A set that the validation fold cannot tell from the chosen one. */
+/** A set that the race did not tell from the chosen one. */
 const equivalent = v.strictObject({
 	removed: blockList,
 	/** Who proposed it. */
@@ -136,6 +136,8 @@ const equivalent = v.strictObject({
 	/** Loss above that of the chosen set, in the objective's nats, and its standard error, paired by window. */
 	above: finite,
 	standardError: finite,
+	/** Windows, or questions, on which both were measured; those of the validation fold where it does not say. */
+	windows: v.optional(natural),
 });
 
 const folds = ["search", "validation", "report"] as const;

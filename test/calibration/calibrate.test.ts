@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { calibrate, deal, foldNames, ownSamples } from "../../src/calibration/index.js";
+import { calibrate, deal, foldNames, furtherText, ownSamples } from "../../src/calibration/index.js";
 import { CalibrationError, InvalidOptionError } from "../../src/errors.js";
 import { Model } from "../../src/runtime/model.js";
 import { makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
@@ -127,6 +127,62 @@ describe("windows of files", () => {
 
 	it("longer windows than the context are refused before anything is drawn", async () => {
 		await expect(calibrate(model, { ...options, length: 257 })).rejects.toThrow(InvalidOptionError);
+	});
+});
+
+describe("further windows", () => {
+	const counts = { search: 3, validation: 3, report: 4 };
+	const options = { counts, length: 32, seed: 0 };
+
+	it("of files lie between those of the folds, as many of each file as validation has, until the text is used up", async () => {
+		const [first, second] = [join(folder, "first.txt"), join(folder, "second.txt")];
+		writeFileSync(first, prose(10));
+		const other = prose(10).split(" ").reverse().join(" ");
+		writeFileSync(second, other);
+		const given = { ...options, files: [first, second] };
+		const { folds, sources } = await calibrate(model, given);
+		expect(sources.map((source) => source.counts.validation)).toEqual([2, 1]);
+		const further = furtherText(model, given);
+		const parts: TokenWindows[] = [];
+		for (let part = 0; part < 40; part++) {
+			const windows = await further(part);
+			if (!windows) break;
+			parts.push(windows);
+		}
+		expect(parts.length).toBeGreaterThan(10);
+		expect(await further(parts.length)).toBeUndefined();
+		const texts = [prose(10), other].map((text) => [...model.tokenize(text, { addSpecial: false })].join());
+		const placesIn = (source: number, all: number[][]) =>
+			all.map((row) => texts[source]!.slice(0, texts[source]!.indexOf(row.slice(1).join())).split(",").length - 1);
+		for (const part of parts) expect(part.count).toBe(3);
+		for (const source of [0, 1]) {
+			const mine = (windows: TokenWindows, from: readonly number[]) =>
+				source === 0 ? rows(windows).slice(0, from[0]) : rows(windows).slice(from[0]);
+			const used = foldNames.flatMap((name) =>
+				mine(
+					folds[name],
+					sources.map((each) => each.counts[name]),
+				),
+			);
+			const places = placesIn(source, [...used, ...parts.flatMap((part) => mine(part, [2, 1]))]).sort((a, b) => a - b);
+			places.forEach((at, i) => {
+				if (i > 0) expect(at - places[i - 1]!).toBeGreaterThanOrEqual(31);
+			});
+			expect(places.at(-1)! - places[0]!).toBeGreaterThan(0.8 * texts[source]!.split(",").length);
+		}
+		// A few parts already are spread over the text.
+		const early = placesIn(0, rows(parts[0]!).slice(0, 2)).sort((a, b) => a - b);
+		expect(early[1]! - early[0]!).toBeGreaterThan(0.2 * texts[0]!.split(",").length);
+	});
+
+	it("of the model's own samples are drawn anew, the same for the same seed and part", async () => {
+		const { folds } = await calibrate(model, options);
+		const further = furtherText(model, options);
+		const parts = [await further(0), await further(1), await furtherText(model, { ...options, seed: 1 })(0)];
+		expect(await furtherText(model, options)(1)).toEqual(parts[1]);
+		const all = [...parts, ...Object.values(folds)].flatMap((windows) => rows(windows!).map(String));
+		expect(new Set(all).size).toBe(all.length);
+		expect(parts.map((windows) => windows!.count)).toEqual([3, 3, 3]);
 	});
 });
 

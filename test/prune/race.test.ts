@@ -13,7 +13,8 @@ function racing(losses: Readonly<Record<string, readonly number[]>>): Session {
 		measure: async (sets: readonly Coalition[]) =>
 			sets.map((coalition) => ({ coalition, losses: Float64Array.from(losses[coalition.removed().join()]!) })),
 	};
-	return { games: { validation }, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
+	const games = { validation, search: { played: () => [] } };
+	return { games, furtherOn: async () => undefined, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
 }
 const set = (method: string, ...removed: number[]) => ({ method, removed });
 
@@ -54,6 +55,50 @@ describe("a race", () => {
 		const tied = { "": [2, 3], "1,2": [2.5, 3.5], "1,3": [2.5, 3.5] };
 		const { winners } = await race(racing(tied), [set("auto", 1, 2), set("greedy", 1, 3)], {});
 		expect(winners.get(2)).toMatchObject({ method: "auto", equivalent: [{ above: 0, standardError: 0 }] });
+	});
+});
+
+describe("a race that the validation fold cannot decide", () => {
+	const losses = { "": [2, 3, 2, 3], "1,2": [2.5, 3.5, 2.5, 3.5], "1,3": [2.6, 3.5, 2.6, 3.5], "2,3": [2.9, 3.9, 2.9, 3.9] };
+	const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("leave-one-out", 2, 3)];
+	const played = (count: number) => ({ search: { played: () => Array.from({ length: count }) } });
+
+	/** A session with more text on which the second set is better by 0.2 in every window. */
+	function withMore(searched: number) {
+		const asked: string[][] = [];
+		const session = racing(losses);
+		const measure = async (sets: readonly Coalition[]) => {
+			asked.push(sets.map((set) => set.removed().join()));
+			return sets.map((coalition) => ({ coalition, losses: Float64Array.of(2, 3, 2, 3).map((x) => x + (coalition.has(2) ? 0.3 : 0.5)) }));
+		};
+		return {
+			asked,
+			session: { ...session, games: { ...session.games, ...played(searched) }, furtherOn: async () => ({ measure }) } as unknown as Session,
+		};
+	}
+
+	it("goes on with more text; figures stay those of the fold", async () => {
+		const { asked, session } = withMore(100);
+		const notes: string[] = [];
+		const decided = await race(session, choices, { onLog: ({ message }) => notes.push(message) });
+		for (const sets of asked) expect([...sets].sort()).toEqual(["1,2", "1,3"]);
+		expect(asked.length).toBeGreaterThan(0);
+		const winner = decided.winners.get(2)!;
+		expect(winner).toMatchObject({ removed: [1, 3], method: "greedy" });
+		expect(winner.added).toBeCloseTo(0.55, 12);
+		expect(decided.further.map((sets) => sets.length)).toEqual(asked.map((sets) => sets.length));
+		expect(notes.join("\n")).toContain("could not tell 2 sets apart");
+	});
+
+	it("spends a quarter of the search's masks, or what it is given", async () => {
+		const little = withMore(7);
+		expect((await race(little.session, choices, {})).winners.get(2)!.removed).toEqual([1, 2]);
+		expect(little.asked).toEqual([]);
+		await race(little.session, choices, {}, { furtherMasks: 2 });
+		expect(little.asked).toEqual([["1,2", "1,3"]]);
+		const quick = withMore(100);
+		await race(quick.session, choices, { effort: "quick" });
+		expect(quick.asked.length).toBe(1);
 	});
 });
 

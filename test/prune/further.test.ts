@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+import { Coalition } from "../../src/game/coalition.js";
+import { Model } from "../../src/runtime/model.js";
+import { Session } from "../../src/session.js";
+import { fixturePath } from "../helpers/fixture.js";
+import { ownHomes } from "../helpers/home.js";
+import { madeUpQuestions, writeQuestions } from "../helpers/questions.js";
+
+const { fresh } = ownHomes();
+const plan = { masks: 0, weights: "own" } as const;
+const sets = [Coalition.full(12), Coalition.ofRemoved(12, [5])];
+
+/** The first parts of further text of a session, measured; and how many masks its ledger knew before. */
+async function measured(options: Parameters<typeof Session.open>[1], parts = 2) {
+	const session = await Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2, ...options }, plan);
+	try {
+		const all = [];
+		for (let part = 0; part < parts; part++) {
+			const game = await session.furtherOn(part);
+			all.push(game && { known: game.ledger.size, sets: await game.measure(sets) });
+		}
+		return { all, validation: await session.games.validation.measure(sets) };
+	} finally {
+		await session.close();
+	}
+}
+
+describe("further text of a session", () => {
+	it("is measured as the validation fold is, kept in ledgers, and the same in the next run", async () => {
+		const { all, validation } = await measured({});
+		expect(all.map((part) => part?.known)).toEqual([0, 0]);
+		for (const part of all) expect(part!.sets.map(({ losses }) => losses.length)).toEqual([4, 4]);
+		const fulls = [validation, ...all.map((part) => part!.sets)].map(([full]) => Array.from(full!.losses).join());
+		expect(new Set(fulls).size).toBe(3);
+		const again = await measured({});
+		expect(again.all.map((part) => part?.known)).toEqual([2, 2]);
+		expect(again.all.map((part) => part?.sets)).toEqual(all.map((part) => part?.sets));
+	});
+
+	it("is compared with the full model where the divergence is the objective", async () => {
+		const { all } = await measured({ objective: "kl" }, 1);
+		const [full, removed] = all[0]!.sets;
+		for (const loss of full!.losses) expect(Math.abs(loss)).toBeLessThan(1e-3);
+		for (const loss of removed!.losses) expect(loss).toBeGreaterThan(0.01);
+		expect(Object.keys(removed!.figures!)).toEqual(["nll", "agreement"]);
+	});
+
+	it("is not to be had of questions", async () => {
+		const model = await Model.load(fixturePath, { threads: 2 });
+		const questions = writeQuestions(fresh("questions.jsonl"), madeUpQuestions(model, 14));
+		await model.dispose();
+		const { all } = await measured({ objective: "accuracy", questions }, 1);
+		expect(all).toEqual([undefined]);
+	});
+});
