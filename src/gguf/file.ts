@@ -84,6 +84,12 @@ export class GgufFile {
 		return value === undefined || typeof value === "object" ? value : this.#refuse(key, "an array");
 	}
 
+	/** A number that is one for all blocks or an array with one a block, by block; 0 where the file says none. */
+	perBlock(key: string): (block: number) => number {
+		const value = this.value(key);
+		return (block) => Number((typeof value === "object" ? value[block] : value) ?? 0) || 0;
+	}
+
 	/** @throws InvalidGgufError when the file does not say it */
 	get architecture(): string {
 		const name = this.string("general.architecture");

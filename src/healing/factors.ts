@@ -174,8 +174,7 @@ class FactorSearch {
 /** Undefined where a block has no attention of several heads whose matrix can be scaled without another type. */
 function placeOf(file: GgufFile, block: number): Place | undefined {
 	const tensor = file.tensor(`blk.${block}.attn_output.weight`);
-	const stated = file.value(`${file.architecture}.attention.head_count`);
-	const heads = Number((typeof stated === "object" && stated !== null ? (stated as ArrayLike<number>)[block] : stated) ?? 0);
+	const heads = file.perBlock(`${file.architecture}.attention.head_count`)(block);
 	if (tensor?.dims.length !== 2 || !(heads > 1)) return undefined;
 	const groups = scalableGroups(tensor.type, tensor.dims[0]!, heads);
 	return groups > 1 ? { tensor, heads: groups } : undefined;

@@ -80,10 +80,7 @@ const cells = (length: number) => 256 * Math.ceil(length / 256);
 
 /** Numbers that a token leaves behind in all blocks: its keys and values. */
 function keyValueWidth(file: GgufFile, blocks: number): number {
-	const perBlock = (key: string) => {
-		const value = file.value(`${file.architecture}.${key}`);
-		return (block: number) => Number((typeof value === "object" ? value[block] : value) ?? 0) || 0;
-	};
+	const perBlock = (key: string) => file.perBlock(`${file.architecture}.${key}`);
 	const heads = perBlock("attention.head_count");
 	const stated = file.entry(`${file.architecture}.attention.head_count_kv`) !== undefined;
 	const kvHeads = stated ? perBlock("attention.head_count_kv") : heads;

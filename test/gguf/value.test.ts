@@ -112,6 +112,15 @@ describe("a file's getters", () => {
 		expect(file.value("__proto__")).toBeUndefined();
 	});
 
+	test("give a number for each block, whether the file has one for all or a list", async () => {
+		const file = await GgufFile.read(path);
+		const of = (key: string) => [0, 1, 2].map(file.perBlock(key));
+		expect(of("k\udcfe")).toEqual([7, 7, 7]);
+		expect(of("list")).toEqual([1, -1, 0]);
+		expect(of("absent")).toEqual([0, 0, 0]);
+		expect(of("empty")).toEqual([0, 0, 0]);
+	});
+
 	test("refuse another type, naming file and key", async () => {
 		const file = await GgufFile.read(path);
 		expect(() => file.string("flag")).toThrow(InvalidGgufError);
