@@ -105,7 +105,10 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly effort?: Effort | undefined;
 	/** The automatic method: seconds of searching after which it ends with the best sets so far. @default none */
 	readonly maxTime?: number | undefined;
-	/** Methods auto, swap, evolutionary and random: tokens of masks at most, each mask counting all tokens of its windows. @default none */
+	/**
+	 * Methods auto, swap, evolutionary and random: tokens of the search's masks at most, each mask counting all tokens of its windows; the
+	 * race comes on top, at most a quarter as many and its sets. @default none
+	 */
 	readonly maxTokens?: number | undefined;
 	/** Text files; several count by their weights, 1 where none is given. @default the model's own samples */
 	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
@@ -273,7 +276,7 @@ export interface Disagreement {
 	/** The chosen set, and the one that is better on this source. */
 	readonly chosen: readonly number[];
 	readonly better: readonly number[];
-	/** By how much, in the objective's nats, on this source's windows of the validation fold; and the standard error, paired by window. */
+	/** By how much, in the objective's nats, on this source's windows of the race; and the standard error, paired by window. */
 	readonly by: number;
 	readonly standardError: number;
 	/** By how much the better one on this source is worse on all of them, as they are weighted. */

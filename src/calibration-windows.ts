@@ -1,8 +1,18 @@
 // The calibration windows of a run: drawn or read, own samples kept for the next run.
 import { readFile } from "node:fs/promises";
 import type { MeasureOptions } from "./api.js";
-import { type Calibration, calibrate, type FoldName, foldNames, type FurtherText, furtherText, oneSource } from "./calibration/index.js";
+import {
+	type Calibration,
+	calibrate,
+	type FoldName,
+	foldNames,
+	type FurtherText,
+	furtherText,
+	oneSource,
+	ownSamples,
+} from "./calibration/index.js";
 import { InvalidOptionError } from "./errors.js";
+import { logger } from "./log.js";
 import type { Model } from "./runtime/model.js";
 import { llamaPin } from "./runtime/paths.js";
 import { makeWindows } from "./runtime/windows.js";
@@ -51,22 +61,25 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 }
 
 /** Further windows of the same kind, own samples kept in the run folder: an interrupted race goes on with the same. */
-export function furtherOf(model: Model, folder: string, seed: number, options: MeasureOptions): FurtherText {
+export function furtherOf(model: Model, folder: string, { folds }: Calibration, options: MeasureOptions): FurtherText {
 	const { length, ...counts } = foldCounts(options);
-	const text = furtherText(model, {
-		...{ files: options.calibration, counts, length, seed, signal: options.signal },
-		onProgress: (done, total) => options.onProgress?.({ phase: "sampling more text for the race", done, total, unit: "tokens" }),
+	const { signal } = options;
+	const onProgress = (done: number, total: number) =>
+		options.onProgress?.({ phase: "sampling more text for the race", done, total, unit: "tokens" });
+	return furtherText(model, {
+		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
+		folds: Object.values(folds),
+		draw: async (count, seed) => {
+			const file = windowsPath(folder, hashOf(["further", samplerVersion, llamaPin.commit, count, length, seed]));
+			const kept = await readTokens(file);
+			if (kept?.length === count * length) return makeWindows(kept, length);
+			const windows = await ownSamples(model, { count, length, seed, signal, onProgress });
+			const text = JSON.stringify({ further: Array.from(windows.tokens) });
+			await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
+			return windows;
+		},
+		onProblem: (problem) => logger(options)("warning", `there is no further text for the race: ${problem}`),
 	});
-	if (options.calibration && options.calibration.length > 0) return text;
-	return async (part) => {
-		const file = windowsPath(folder, hashOf(["further", samplerVersion, llamaPin.commit, counts.validation, length, seed, part]));
-		const kept = await readTokens(file);
-		if (kept?.length === counts.validation * length) return makeWindows(kept, length);
-		const drawn = await text(part);
-		if (drawn)
-			await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ further: Array.from(drawn.tokens) })));
-		return drawn;
-	};
 }
 
 async function readTokens(file: string): Promise<Int32Array | undefined> {

@@ -19,7 +19,7 @@ import type { PlanSurrogate } from "./storage/plan.js";
 export interface Choices {
 	/** The method's own sets, one a number of removed blocks. */
 	found: SearchResult;
-	/** Further sets that the validation fold decides between. */
+	/** Further sets that the race decides between. */
 	rivals: Choice[];
 	/** Missing where the method says nothing of single blocks. */
 	contributions?: Attribution;

@@ -3,19 +3,17 @@ import { basename } from "node:path";
 import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "./api.js";
 import { BestSoFar } from "./best-so-far.js";
 import { type Choices, choose, leastMasks, optionsWithin, plannedMasks } from "./choose.js";
-import { racedSets } from "./choose-auto.js";
+import { effortOfMethod, raceReserve, raceWithin } from "./compare-race.js";
 import { BudgetSpent, CountedGame, Speed } from "./compare-cost.js";
 import { answerQuestions, type QuestionFiles, readCompareQuestions } from "./compare-questions.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./compare-options.js";
 import { compareRows, type Scored } from "./compare-scores.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition, distinct } from "./game/coalition.js";
-import { blockExecutions } from "./game/executions.js";
 import type { Measurement } from "./game/game.js";
 import { readHeader } from "./header.js";
 import { inputFiles, objectiveOf } from "./objective.js";
-import { type Choice, race } from "./race.js";
-import { tieRounds } from "./race-ties.js";
+import { type Choice, furtherShare } from "./race.js";
 import { formatDuration } from "./report/format.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { logger } from "./log.js";
@@ -28,8 +26,8 @@ import { sharedTime } from "./working-weights.js";
 
 /**
  * Compares methods that choose blocks: each searches the same text and may ask for the same number of masks, and the sets are scored on
- * the same unseen texts, with differences paired by window, and on the same questions where some are given. Sets of `auto`, `greedy`, `beam` and `swap` are raced on the validation fold
- * first, as `pruneGguf` does; what that takes comes out of the budget. All methods share one ledger, so that a mask is measured once; the
+ * the same unseen texts, with differences paired by window, and on the same questions where some are given. Sets of `auto`, `greedy`,
+ * `beam` and `swap` are raced first, as `pruneGguf` does; what that takes comes out of the budget. All methods share one ledger, so that a mask is measured once; the
  * costs that are given are what each would have needed alone. No model is written. A run that was stopped goes on where it was.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError, CalibrationError, OutputExistsError and the errors of loading and measuring
@@ -129,19 +127,6 @@ interface Found {
 	readonly notes: readonly string[];
 }
 
-/** Where every method may spend the same, none stops early. */
-const effort = "thorough";
-/** Further text that is reserved for sets that a race cannot tell apart, in parts as large as the validation fold: all rounds. */
-const furtherParts = 2 ** tieRounds[effort] - 1;
-/**
- * Masks that a race gets of a budget, at most: the full model, and of each size so many sets; no more than a quarter of all. Methods that
- * measure as many masks as they may leave further text for some of these, others have masks to spare for it.
- */
-const raceMasks: Readonly<Partial<Record<Method, number>>> = {
-	...{ auto: racedSets[effort] + 3 + 4 * furtherParts, swap: 2 + 2 * furtherParts },
-	...{ greedy: 2, beam: 2 },
-};
-
 /** Runs one method within the budget, and its race. */
 async function find(
 	session: Session,
@@ -152,10 +137,10 @@ async function find(
 ): Promise<Found> {
 	const { counts, limit } = comparison;
 	const kmax = counts.at(-1)!;
-	const perSize = raceMasks[method];
 	// The search keeps what it needs at least.
 	const spare = Math.max(0, limit - leastMasks(method, session.model.facts.blocks, kmax));
-	const reserve = perSize === undefined ? 0 : Math.min(1 + perSize * counts.length, Math.floor(limit / 4), spare);
+	const reserve = Math.min(raceReserve(method, counts.length, limit), spare);
+	const effort = effortOfMethod(method);
 	const game = new CountedGame(session.games.search, { limit: limit - reserve, resumes: session.evaluator.resumes, speed });
 	const { signal, onProgress, onLog } = options;
 	const play: PruneOptions = {
@@ -192,7 +177,8 @@ async function find(
 	const passes = choices?.passes ?? 0;
 	const search = { masks: game.masks, passes, executions: game.executions, computing: Math.max(0, computing) };
 	const rivals = (choices?.rivals ?? []).filter(({ removed }) => counts.includes(removed.length));
-	const raced = await raceWithin(session, own, rivals, limit - game.masks, options);
+	const limits = { masks: limit - game.masks, furtherMasks: Math.floor(game.masks * furtherShare) };
+	const raced = await raceWithin(session, own, rivals, limits, { ...options, effort });
 	for (const note of notes) logger(options)("note", `${method}: ${note}`);
 	return {
 		method,
@@ -208,34 +194,6 @@ function whyStopped(error: unknown, masks: number): string {
 	if (error instanceof BudgetSpent) return `stopped after ${masks} masks: its next batch did not fit into the budget`;
 	if (error instanceof InvalidOptionError) return error.message;
 	throw error;
-}
-
-/** Decides between a method's sets and their rivals on the validation fold, as far as the budget holds the rivals, cheap ones first. */
-async function raceWithin(
-	session: Session,
-	own: readonly Choice[],
-	rivals: readonly Choice[],
-	room: number,
-	options: CompareOptions,
-): Promise<{ sets: Map<number, Choice>; masks: number; executions: number }> {
-	const keyOf = ({ removed }: Choice) => removed.join();
-	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
-	const known = new Set(own.map(keyOf));
-	const others = [...new Map(rivals.filter((rival) => !known.has(keyOf(rival))).map((rival) => [keyOf(rival), rival])).values()];
-	// Sets of one ranking first: they are of another kind than the near ties.
-	others.sort((a, b) => Number(a.method === own[0]?.method) - Number(b.method === own[0]?.method));
-	const kept = others.slice(0, Math.max(0, room - own.length - 1));
-	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
-	const field = [...own, ...kept];
-	const { signal, onProgress } = options;
-	const limits = { furtherMasks: room - field.length - 1 };
-	const { winners, further } = await race(session, field, { signal, onProgress, effort }, limits);
-	for (const [count, winner] of winners) sets.set(count, winner);
-	const players = session.model.facts.blocks;
-	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
-	const parts = [raced, ...further];
-	const executions = parts.map((masks) => blockExecutions([...masks], session.evaluator.resumes));
-	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0) };
 }
 
 /** Losses of the full model and of every set on every text, and what they say. */

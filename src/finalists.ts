@@ -1,4 +1,4 @@
-// The sets that the validation fold decides between.
+// The sets that the race decides between.
 import type { Choices } from "./choose.js";
 import { nearBest } from "./near-best.js";
 import type { Choice } from "./race.js";

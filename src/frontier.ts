@@ -85,7 +85,7 @@ function announce(session: Session, { kmax, types }: FrontierRequest, options: F
 	logger(options)("note", `${basename(session.model.path)}: ${blocks} blocks, up to ${kmax} removed; ${made}${healed}`);
 }
 
-/** The set of each number of removed blocks, decided on the validation fold. */
+/** The set of each number of removed blocks, decided by the race. */
 async function setsOf(
 	session: Session,
 	{ kmax }: FrontierRequest,

@@ -23,13 +23,20 @@ interface MethodFacts {
 	readonly ranks?: true;
 	/** Its sets are runs of neighbouring blocks, whatever groups a model's rules tie together. @default false */
 	readonly runs?: true;
+	/** Its sets are raced against those of others. @default false */
+	readonly raced?: true;
 }
 
 const budgeted = ["masks", "effort", "maxTokens"] as const;
 
 export const methodFacts = {
-	auto: { does: "greedy, then a surrogate's active search; its best sets are raced", reads: [...budgeted, "maxTime"], ranks: true },
-	greedy: { does: "removes, one after the other, the block that adds least; its set is raced against that of leave-one-out" },
+	auto: {
+		does: "greedy, then a surrogate's active search; its best sets are raced",
+		reads: [...budgeted, "maxTime"],
+		ranks: true,
+		raced: true,
+	},
+	greedy: { does: "removes, one after the other, the block that adds least; its set is raced against that of leave-one-out", raced: true },
 	"leave-one-out": { does: "removes the blocks that cost least alone", reads: ["rounds"], ranks: true },
 	paper: {
 		does: "arXiv 2602.07804 as published: random masks, a network, one ranking",
@@ -37,8 +44,8 @@ export const methodFacts = {
 		ranks: true,
 	},
 	"paper-repaired": { does: "the same without the faults of its code", reads: ["masks", "strataPreset", "epochs", "rounds"], ranks: true },
-	beam: { does: "greedy with four paths at once; raced as greedy is" },
-	swap: { does: "greedy, then the best exchange of two blocks until none helps; raced as greedy is", reads: budgeted },
+	beam: { does: "greedy with four paths at once; raced as greedy is", raced: true },
+	swap: { does: "greedy, then the best exchange of two blocks until none helps; raced as greedy is", reads: budgeted, raced: true },
 	evolutionary: { does: "random exchanges in the best set so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
 	contiguous: { does: "the best run of neighbouring blocks, every run measured", runs: true },
 	"block-influence": { does: "the blocks that turn the hidden state least (ShortGPT, arXiv 2403.03853)", ranks: true },

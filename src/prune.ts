@@ -14,7 +14,7 @@ import { asksToHeal } from "./heal-model.js";
 import { checkRoomBefore } from "./heal-room.js";
 import { raceHealed } from "./heal-race.js";
 import { checkCount, checkedRemoval, checkEverProvable, checkProvable, type Header, readHeader } from "./header.js";
-import { type Choice, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
+import { type Choice, commandsFor, curveOf, furtherShare, type Race, race, suggest } from "./race.js";
 import { checkMethodOptions } from "./method-options.js";
 import { defaultMethod, factsOf } from "./methods.js";
 import { logger } from "./log.js";
@@ -207,14 +207,16 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
-	const planned = options.remove ? 1 : plannedMasks(options.method ?? defaultMethod, blocks, kmax, options, tokens.search);
+	const { method = defaultMethod } = options;
+	const planned = options.remove ? 1 : plannedMasks(method, blocks, kmax, options, tokens.search);
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
 	const full = await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
 	if (!full.every(Number.isFinite))
 		throw new InvalidOptionError("the full model gives losses that are not finite on this text: nothing can be compared with it");
 	const masks = planned - known;
-	// The winners and the full model are measured on the other folds too.
-	const otherTokens = 4 * (tokens.validation + tokens.report);
+	// The winners and the full model are measured on the other folds too, and those that these cannot tell apart on further text.
+	const further = options.remove || !factsOf(method).raced ? 0 : Math.floor(planned * furtherShare);
+	const otherTokens = (4 + further) * tokens.validation + 4 * tokens.report;
 	const perMask = tokens.search;
 	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
 	const estimate = {

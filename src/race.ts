@@ -8,7 +8,7 @@ import { methodOptions } from "./methods.js";
 import { effortOf } from "./choose-auto.js";
 import type { Session } from "./session.js";
 import { disagreementsOf, disagreementText } from "./source-rivals.js";
-import { above, type Field, tellApart, tieRounds, type ToldApart } from "./race-ties.js";
+import { above, type Field, isTied, tellApart, tieRounds, type ToldApart } from "./race-ties.js";
 import { differences, finite, meanAndError } from "./statistics.js";
 
 /** A set that a method proposes. */
@@ -60,6 +60,9 @@ export interface Race {
 	readonly further: readonly (readonly Coalition[])[];
 }
 
+/** Masks that further text may cost, as a share of those that the search measured. */
+export const furtherShare = 0.25;
+
 /** What a race may measure beyond the validation fold. */
 export interface RaceLimits {
 	/** Sets, times parts as large as the validation fold, at most. @default a quarter of the masks of the search */
@@ -74,7 +77,7 @@ export async function race(
 	session: Session,
 	choices: readonly Choice[],
 	options: PruneOptions,
-	{ furtherMasks = Math.floor(session.games.search.played().length / 4) }: RaceLimits = {},
+	{ furtherMasks = Math.floor(session.games.search.played().length * furtherShare) }: RaceLimits = {},
 ): Promise<Race> {
 	const game = session.games.validation;
 	const sets = choices.map((choice) => Coalition.ofRemoved(game.players, choice.removed));
@@ -99,7 +102,7 @@ export async function race(
 	);
 	noteRivals(winners, choices, options);
 	noteFurther(told, options);
-	const disagreements = disagreementsIn(winners, choices, measured.slice(1));
+	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, measured.slice(1)));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const fullLoss = meanAndError(full, sources).mean;
 	return { fullLoss, fullFigures: meansOf(measured[0]!), winners, finalists, disagreements, further: told.parts };
@@ -117,13 +120,13 @@ function sizesOf(measured: readonly Measurement[]): Measurement[][] {
 }
 
 function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Choice): Pick<Finalist, "equivalent"> {
-	if (tied.length === 0) return {};
-	const equivalent = tied.map((set): Equivalent => {
+	const equivalent = tied.flatMap((set): Equivalent[] => {
 		const { removed, method } = choiceOf(set);
-		const { mean, standardError = 0 } = above(set, best);
-		return { removed, method, above: mean, standardError, windows: best.losses.length };
+		const difference = above(set, best);
+		if (!isTied(difference)) return [];
+		return [{ removed, method, above: difference.mean, standardError: difference.standardError ?? 0, windows: best.losses.length }];
 	});
-	return { equivalent };
+	return equivalent.length > 0 ? { equivalent } : {};
 }
 
 function noteRivals(winners: Race["winners"], [first]: readonly Choice[], options: PruneOptions): void {
@@ -131,19 +134,23 @@ function noteRivals(winners: Race["winners"], [first]: readonly Choice[], option
 		if (winner.method === first?.method) continue;
 		logger(options)(
 			"note",
-			`${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) was better on the validation text than that of ${first?.method}`,
+			`${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) won the race against that of ${first?.method}`,
 		);
 	}
 }
 
-function noteFurther({ fields, parts }: ToldApart, options: PruneOptions): void {
-	if (parts.length === 0) return;
-	const sets = new Set(parts.flat().map(({ key }) => key)).size;
-	const tied = fields.reduce((sum, field) => sum + field.length - 1, 0);
-	logger(options)(
-		"note",
-		`the validation fold could not tell ${sets} sets apart: they were measured on up to ${parts.length} times as much further text, ${tied === 0 ? "which decided" : `which leaves ${tied} beside the winners`}`,
-	);
+/** What further text was measured, and where the race had to end before it was decided. */
+function noteFurther({ fields, parts, stopped }: ToldApart, options: PruneOptions): void {
+	const ended = { text: "there is nothing more of this kind to measure on", masks: "more would cost above a quarter of the search" };
+	const why = stopped && `; not all sizes are decided: ${ended[stopped]}`;
+	const sets = new Set(parts.flat().map(({ key }) => key));
+	const left = fields.filter(([best]) => sets.has(best.coalition.key)).reduce((sum, [, ...tied]) => sum + tied.length, 0);
+	if (sets.size > 0)
+		logger(options)(
+			"note",
+			`the validation fold could not tell ${sets.size} sets apart: they were measured on up to ${parts.length} times as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the winners`}${why ?? ""}`,
+		);
+	else if (why) logger(options)("note", `the validation fold cannot tell all sets apart${why}`);
 }
 
 function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
@@ -151,12 +158,23 @@ function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
 	return Object.fromEntries(Object.entries(figures).map(([name, values]) => [name, finite(meanAndError(values, sources).mean)]));
 }
 
-function disagreementsIn(winners: Race["winners"], choices: readonly Choice[], measured: readonly Measurement[]): Disagreement[] {
-	return [...winners].flatMap(([size, { removed }]) => {
-		const sets = measured.filter((_, i) => choices[i]!.removed.length === size);
-		const chosen = sets.find(({ coalition }) => coalition.removed().join() === removed.join())!;
-		return disagreementsOf(chosen, sets);
-	});
+/**
+ * Sets that were not told from the winner are compared with it on all the text that both were measured on, those that dropped out on the
+ * fold.
+ */
+function disagreementsIn(field: Field, measured: readonly Measurement[]): Disagreement[] {
+	const [best] = field;
+	const left = new Set(field.map(({ coalition }) => coalition.key));
+	const sets = measured.filter(({ coalition }) => coalition.size === best.coalition.size);
+	const chosen = sets.find(({ coalition }) => coalition.key === best.coalition.key)!;
+	const told = disagreementsOf(best, field);
+	const others = disagreementsOf(
+		chosen,
+		sets.filter(({ coalition }) => !left.has(coalition.key)),
+	);
+	const known = new Set(told.map(({ source }) => source));
+	// What further text has shown to be worse may look better on the fold.
+	return [...told, ...others.filter(({ source, worseOverall }) => !known.has(source) && worseOverall > 0)];
 }
 
 /** The winner of a race of one size, or what a limit chose. */

@@ -92,6 +92,7 @@ class GameMaker {
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
 	#furtherText: FurtherText | undefined;
+	readonly #furtherGames = new Map<number, Promise<LedgerGame | undefined>>();
 
 	private constructor(model: Model, material: Material, options: MeasureOptions, identity: Settings) {
 		this.#model = model;
@@ -139,7 +140,7 @@ class GameMaker {
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
-			furtherOn: (part) => this.#further(part, own),
+			furtherOn: (part) => this.#furtherOnce(part, own),
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
@@ -185,13 +186,24 @@ class GameMaker {
 		await this.#setup?.close();
 	}
 
+	/** Several races of one session share the games of the parts: a ledger is opened once. */
+	#furtherOnce(part: number, own: () => Promise<Evaluator>): Promise<LedgerGame | undefined> {
+		const known = this.#furtherGames.get(part);
+		if (known) return known;
+		const made = this.#further(part, own);
+		this.#furtherGames.set(part, made);
+		// One that failed or was aborted is made anew when it is asked for again.
+		made.catch(() => this.#furtherGames.delete(part));
+		return made;
+	}
+
 	async #further(part: number, own: () => Promise<Evaluator>): Promise<LedgerGame | undefined> {
-		const { questions, folder } = this.#material;
+		const { questions, folder, calibration } = this.#material;
 		if (questions) return undefined;
-		this.#furtherText ??= furtherOf(this.#model, folder, this.#options.seed ?? 0, this.#options);
+		this.#furtherText ??= furtherOf(this.#model, folder, calibration, this.#options);
 		const windows = await this.#furtherText(part);
 		if (!windows) return undefined;
-		// Not kept: a part is measured once.
+		// Not kept: as large as that of the validation fold, and a part is measured once a race.
 		const reference = this.#kl ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
 		const yardstick = windowsYardstick(windows, this.#options, reference);
 		return this.#game(await this.#open(yardstick), yardstick, own, this.#objectiveView("validation"));

@@ -116,7 +116,9 @@ export class Session {
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
 		const sha256 = await modelIdentity(file, options);
-		const comparedFolds = objective === "kl" ? foldNames : plan.compared ? (["validation", "report"] as const) : [];
+		// For kl once more for the validation fold: a race may need further text of its size.
+		const comparedFolds =
+			objective === "kl" ? [...foldNames, "validation" as const] : plan.compared ? (["validation", "report"] as const) : [];
 		const shape = {
 			windows: counts.report,
 			windowLength: counts.length,

@@ -12,7 +12,7 @@ export {
 	oneSource,
 	weightedFiles,
 } from "./folds.js";
-export { type FurtherText, furtherText } from "./further.js";
+export { type FurtherText, furtherParts, furtherText } from "./further.js";
 export { ownSamples } from "./own-samples.js";
 export { drawPositions } from "./positions.js";
 export { windowsOfDocuments } from "./text-windows.js";

@@ -29,7 +29,7 @@ function withoutStart(model: Model, tokens: Int32Array): Int32Array {
 }
 
 /** How windows lie in a text. */
-export interface Layout {
+interface Layout {
 	/** Windows, before further ones. */
 	readonly count: number;
 	/** Of all documents, one after another. */
@@ -43,7 +43,7 @@ export interface Layout {
 }
 
 /** @throws CalibrationError where the text is too short, saying how many tokens it has and needs */
-export function layOut(model: Model, documents: readonly CalibrationDocument[], count: number, length: number, name: string): Layout {
+function layOut(model: Model, documents: readonly CalibrationDocument[], count: number, length: number, name: string): Layout {
 	const tokens = tokenizeDocuments(model, documents, name);
 	const start = model.facts.addBos && model.facts.bos !== undefined ? [model.facts.bos] : [];
 	const body = length - start.length;
@@ -79,28 +79,46 @@ export function windowsOfDocuments(
 	name: string,
 ): TokenWindows {
 	const layout = layOut(model, documents, count, length, name);
-	return cut(
-		layout,
-		Array.from({ length: count }, (_, i) => i * layout.stride),
-	);
+	return cut(layout, startsOf(layout));
 }
 
 /**
- * Further windows of a text, from between those of {@link windowsOfDocuments}: spread over all of it, disjoint from those and from one
- * another.
- * @param first of the further windows (0-based)
- * @param wanted how many
- * @returns undefined where the text does not hold so many
+ * Further windows of a text, from between those of {@link windowsOfDocuments}: in parts, each spread over all of it, disjoint from those
+ * and from one another, no nearer to one another than need be.
+ * @param dealt windows that were cut from the text before
+ * @param size windows in a part
+ * @param most parts; fewer where the text does not hold so many
  */
-export function windowsBetween(layout: Layout, first: number, wanted: number): TokenWindows | undefined {
-	const { count, stride, body } = layout;
-	if (first + wanted > count * (Math.floor(stride / body) - 1)) return undefined;
-	const step = spreadingStep(count);
-	const offsets = Array.from({ length: wanted }, (_, i) => {
-		const gap = ((first + i) * step) % count;
-		return gap * stride + (1 + Math.floor((first + i) / count)) * body;
-	});
-	return cut(layout, offsets);
+export function windowsBetween(
+	model: Model,
+	documents: readonly CalibrationDocument[],
+	dealt: { readonly count: number; readonly length: number; readonly name: string },
+	size: number,
+	most: number,
+): { readonly dealt: TokenWindows; readonly further: TokenWindows[] } {
+	const { count, length, name } = dealt;
+	const layout = layOut(model, documents, count, length, name);
+	const { stride, body } = layout;
+	// Places between two windows that were cut before.
+	const places = Math.floor(stride / body) - 1;
+	const [gapStep, placeStep] = [spreadingStep(count), spreadingStep(places)];
+	const offsetOf = (index: number) => {
+		const gap = (index * gapStep) % count;
+		const place = ((Math.floor(index / count) + 1) * placeStep) % places;
+		return gap * stride + (1 + place) * body;
+	};
+	const parts = Math.min(most, Math.floor((count * places) / size));
+	const further = Array.from({ length: parts }, (_, part) =>
+		cut(
+			layout,
+			Array.from({ length: size }, (_, i) => offsetOf(part * size + i)),
+		),
+	);
+	return { dealt: cut(layout, startsOf(layout)), further };
+}
+
+function startsOf({ count, stride }: Layout): number[] {
+	return Array.from({ length: count }, (_, i) => i * stride);
 }
 
 /** A step that visits all of `count` places, any few in a row far apart: near the golden section, without a common divisor. */

@@ -90,9 +90,13 @@ export const measureOptions = {
 		groups.method,
 		durationOption("max-time"),
 	),
-	"max-tokens": valueOption("Tokens that these methods measure at most", groups.method, integerOption("max-tokens", { min: 1 })),
+	"max-tokens": valueOption(
+		"Tokens that the search of these methods measures at most",
+		groups.method,
+		integerOption("max-tokens", { min: 1 }),
+	),
 	masks: valueOption(
-		"Masks to measure at most: auto, swap, evolutionary, random [default: by effort], paper [8000], paper-repaired [1000]",
+		"Masks that the search measures at most: auto, swap, evolutionary, random [default: by effort], paper [8000], paper-repaired [1000]",
 		groups.method,
 		integerOption("masks", { min: 1 }),
 	),

@@ -10,7 +10,7 @@ const glyphs = ["●", "■", "▲", "◆", "★", "✚", "Y"] as const;
 type Series = ReportCurve["series"][number];
 type Point = Series["points"][number];
 
-const places = { search: "text that was searched", validation: "unseen text that decided" } as const;
+const places = { search: "text that was searched", validation: "unseen text" } as const;
 const seriesName = ({ method, fold }: Series) => `${method}, ${places[fold]}`;
 const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, color: `series-${index % 6}` });
 

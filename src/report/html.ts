@@ -137,7 +137,7 @@ ${
 }
 <details><summary>Loss on each fold</summary>
 ${table(
-	"Loss on each fold, nats per token: the search fold was searched, the validation fold decided, the report fold did neither",
+	"Loss on each fold, nats per token: the search fold was searched, the validation fold helped to decide, the report fold did neither",
 	[{ title: "fold" }, ...beforeAfter],
 	folds.map((row) => [row.fold, ...fold(row)]),
 )}

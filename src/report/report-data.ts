@@ -98,7 +98,10 @@ const curve = v.strictObject({
 	series: v.array(
 		v.strictObject({
 			method: says(text, "Who proposed the sets."),
-			fold: says(v.picklist(["search", "validation"]), "Text that they are measured on; `validation` decided."),
+			fold: says(
+				v.picklist(["search", "validation"]),
+				"Text that they are measured on; of `validation`, and of more like it where that did not tell them apart, the race decided.",
+			),
 			points: v.array(
 				v.strictObject({
 					removed: blockList,
@@ -221,7 +224,7 @@ export const reportSchema = v.strictObject({
 	curve: v.optional(curve),
 	interactions: v.optional(interactions),
 	surrogate: v.optional(surrogate),
-	disagreements: says(v.array(disagreement), "Sources that would rather have another set, on the validation fold."),
+	disagreements: says(v.array(disagreement), "Sources that would rather have another set, on the text of the race."),
 	warnings: says(v.array(text), "What the run warned of, and remarks of the search."),
 	speed: v.optional(speed),
 	samples: v.optional(samples),

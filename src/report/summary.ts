@@ -51,7 +51,7 @@ function furtherTexts(report: Report, width: number, style: TextStyle): [name: s
 }
 
 /** Sets that are as good as the chosen one as far as the race can tell; undefined where there are none. @param most sets that are named */
-export function equivalentText({ removal }: Report, most = Number.POSITIVE_INFINITY): string | undefined {
+export function equivalentText({ removal, curve }: Report, most = Number.POSITIVE_INFINITY): string | undefined {
 	const sets = removal?.equivalent ?? [];
 	if (sets.length === 0) return undefined;
 	const named = sets
@@ -59,7 +59,8 @@ export function equivalentText({ removal }: Report, most = Number.POSITIVE_INFIN
 		.map(({ removed, method, above, standardError }) => `${formatBlocks(removed)} (${method}, ${formatDifference(above, standardError)})`);
 	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
 	const { windows } = sets[0]!;
-	const text = windows === undefined ? "The validation text" : `The race (${windows} windows that no search has seen)`;
+	const unit = curve?.objective === "accuracy" ? "questions" : "windows";
+	const text = windows === undefined ? "The validation text" : `The race (${windows} ${unit} that no search has seen)`;
 	return `${text} cannot tell this set from ${named.join("; ")}${more}.`;
 }
 

@@ -189,7 +189,7 @@ export const planSchema = v.pipe(
 		frozen: v.array(reasoned),
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
-		/** Sets of the chosen size that are as good as far as the validation fold can tell: 0 is in the 95 % interval of the difference. */
+		/** Sets of the chosen size that are as good as far as the race can tell: 0 is in the 95 % interval of the difference. */
 		equivalent: v.optional(v.array(equivalent)),
 		gate: v.optional(gateSchema),
 		heal: v.optional(healSchema),

@@ -1,8 +1,8 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { calibrate, deal, foldNames, furtherText, ownSamples } from "../../src/calibration/index.js";
+import { calibrate, deal, foldNames, furtherParts, furtherText, ownSamples } from "../../src/calibration/index.js";
 import { CalibrationError, InvalidOptionError } from "../../src/errors.js";
 import { Model } from "../../src/runtime/model.js";
 import { makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
@@ -142,15 +142,10 @@ describe("further windows", () => {
 		const given = { ...options, files: [first, second] };
 		const { folds, sources } = await calibrate(model, given);
 		expect(sources.map((source) => source.counts.validation)).toEqual([2, 1]);
-		const further = furtherText(model, given);
+		const further = furtherText(model, { calibration: given, folds: Object.values(folds) });
 		const parts: TokenWindows[] = [];
-		for (let part = 0; part < 40; part++) {
-			const windows = await further(part);
-			if (!windows) break;
-			parts.push(windows);
-		}
-		expect(parts.length).toBeGreaterThan(10);
-		expect(await further(parts.length)).toBeUndefined();
+		for (let part = 0; part < furtherParts; part++) parts.push((await further(part))!);
+		expect(await further(furtherParts)).toBeUndefined();
 		const texts = [prose(10), other].map((text) => [...model.tokenize(text, { addSpecial: false })].join());
 		const placesIn = (source: number, all: number[][]) =>
 			all.map((row) => texts[source]!.slice(0, texts[source]!.indexOf(row.slice(1).join())).split(",").length - 1);
@@ -170,16 +165,36 @@ describe("further windows", () => {
 			});
 			expect(places.at(-1)! - places[0]!).toBeGreaterThan(0.8 * texts[source]!.split(",").length);
 		}
-		// A few parts already are spread over the text.
+		// The first part already is spread over the text, and keeps away from the windows of the folds.
 		const early = placesIn(0, rows(parts[0]!).slice(0, 2)).sort((a, b) => a - b);
 		expect(early[1]! - early[0]!).toBeGreaterThan(0.2 * texts[0]!.split(",").length);
 	});
 
+	it("of files are as many as the text holds, and none where it was changed or is gone", async () => {
+		const path = join(folder, "little.txt");
+		const given = { ...options, files: [path] };
+		writeFileSync(path, prose(4));
+		const { folds } = await calibrate(model, given);
+		const problems: string[] = [];
+		const open = () =>
+			furtherText(model, { calibration: given, folds: Object.values(folds), onProblem: (message) => problems.push(message) });
+		// 512 tokens hold 16 windows of 31, ten of which are dealt; none lies between them.
+		expect(await open()(0)).toBeUndefined();
+		writeFileSync(path, prose(9));
+		expect(await open()(0)).toBeUndefined();
+		rmSync(path);
+		const gone = open();
+		expect([await gone(0), await gone(1)]).toEqual([undefined, undefined]);
+		expect(problems).toEqual([expect.stringMatching(/little.txt is not what it was/), expect.stringMatching(/little.txt cannot be read/)]);
+	});
+
 	it("of the model's own samples are drawn anew, the same for the same seed and part", async () => {
 		const { folds } = await calibrate(model, options);
-		const further = furtherText(model, options);
-		const parts = [await further(0), await further(1), await furtherText(model, { ...options, seed: 1 })(0)];
-		expect(await furtherText(model, options)(1)).toEqual(parts[1]);
+		const open = (seed: number) => furtherText(model, { calibration: { ...options, seed }, folds: Object.values(folds) });
+		const further = open(0);
+		const parts = [await further(0), await further(1), await open(1)(0)];
+		expect(await open(0)(1)).toEqual(parts[1]);
+		expect(await further(furtherParts)).toBeUndefined();
 		const all = [...parts, ...Object.values(folds)].flatMap((windows) => rows(windows!).map(String));
 		expect(new Set(all).size).toBe(all.length);
 		expect(parts.map((windows) => windows!.count)).toEqual([3, 3, 3]);

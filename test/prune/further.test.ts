@@ -37,6 +37,19 @@ describe("further text of a session", () => {
 		expect(again.all.map((part) => part?.sets)).toEqual(all.map((part) => part?.sets));
 	});
 
+	it("is one game a part, however often races of a session ask for it", async () => {
+		const session = await Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2 }, plan);
+		try {
+			const [first, again] = [await session.furtherOn(1), await session.furtherOn(1)];
+			expect(again).toBe(first);
+			await first!.measure(sets);
+			await again!.measure(sets);
+			expect(first!.counts.measured).toBe(2);
+		} finally {
+			await session.close();
+		}
+	});
+
 	it("is compared with the full model where the divergence is the objective", async () => {
 		const { all } = await measured({ objective: "kl" }, 1);
 		const [full, removed] = all[0]!.sets;

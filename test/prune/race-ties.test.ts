@@ -123,6 +123,28 @@ describe("sets that the validation fold cannot tell apart", () => {
 		expect(removedOf(fields[0]!)).toEqual(["1,3"]);
 	});
 
+	it("go on where a source has a single window, which says nothing of chance", async () => {
+		const sources = [
+			{ name: "a", count: 1, weight: 1 },
+			{ name: "b", count: 1, weight: 1 },
+		];
+		const part = (removed: number[], loss: number) => measured(removed, [loss, loss + 0.1], sources);
+		const losses = new Map([
+			["1", 2.2],
+			["2", 2],
+		]);
+		const game = {
+			measure: async (asked: readonly Coalition[]) => asked.map((set) => part([...set.removed()], losses.get(set.removed().join())!)),
+		};
+		const field = [part([1], 2), part([2], 2.1)];
+		const more = await tellApart([field], { further: async () => game as unknown as Game, rounds: 1, masks: 9 });
+		expect(removedOf(more.fields[0]!)).toEqual(["2", "1"]);
+		expect(more.stopped).toBeUndefined();
+		const none = await tellApart([field], { further: async () => undefined, rounds: 1, masks: 9 });
+		expect(removedOf(none.fields[0]!)).toEqual(["1", "2"]);
+		expect(none.stopped).toBe("text");
+	});
+
 	it("are compared source by source", async () => {
 		const sources = [
 			{ name: "a", count: 2, weight: 1 },

@@ -1,0 +1,56 @@
+// The race of a method in a comparison, within what the comparison lets it spend.
+import type { Effort, Method, PruneOptions } from "./api.js";
+import { racedSets } from "./choose-auto.js";
+import { Coalition } from "./game/coalition.js";
+import { blockExecutions } from "./game/executions.js";
+import { factsOf } from "./methods.js";
+import { type Choice, race } from "./race.js";
+import { tieRounds } from "./race-ties.js";
+import type { Session } from "./session.js";
+
+/** Where every method may spend the same, one that has efforts does not stop early. */
+export const effortOfMethod = (method: Method): Effort => (factsOf(method).reads?.includes("effort") ? "thorough" : "standard");
+
+/** Sets of each size that a method's race holds, and of how many of these all rounds of further text are kept in reserve. */
+const raceFields: Readonly<Partial<Record<Method, { readonly sets: number; readonly tied: number }>>> = {
+	auto: { sets: racedSets.thorough + 3, tied: 4 },
+	swap: { sets: 2, tied: 2 },
+	// These leave masks anyway.
+	greedy: { sets: 2, tied: 0 },
+	beam: { sets: 2, tied: 0 },
+};
+
+/** Masks that are kept for the race of a method: the full model, its sets, further text for some of them; no more than a quarter of all. */
+export function raceReserve(method: Method, sizes: number, limit: number): number {
+	const field = raceFields[method];
+	if (!field) return 0;
+	const parts = 2 ** tieRounds[effortOfMethod(method)] - 1;
+	return Math.min(1 + (field.sets + field.tied * parts) * sizes, Math.floor(limit / 4));
+}
+
+/** Decides between a method's sets and their rivals, as far as the budget holds the rivals, cheap ones first. */
+export async function raceWithin(
+	session: Session,
+	own: readonly Choice[],
+	rivals: readonly Choice[],
+	limits: { readonly masks: number; readonly furtherMasks: number },
+	{ signal, onProgress, effort }: Pick<PruneOptions, "signal" | "onProgress" | "effort">,
+): Promise<{ sets: Map<number, Choice>; masks: number; executions: number }> {
+	const keyOf = ({ removed }: Choice) => removed.join();
+	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
+	const known = new Set(own.map(keyOf));
+	const others = [...new Map(rivals.filter((rival) => !known.has(keyOf(rival))).map((rival) => [keyOf(rival), rival])).values()];
+	// Sets of one ranking first: they are of another kind than the near ties.
+	others.sort((a, b) => Number(a.method === own[0]?.method) - Number(b.method === own[0]?.method));
+	const kept = others.slice(0, Math.max(0, limits.masks - own.length - 1));
+	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
+	const field = [...own, ...kept];
+	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1);
+	const { winners, further } = await race(session, field, { signal, onProgress, effort }, { furtherMasks });
+	for (const [count, winner] of winners) sets.set(count, winner);
+	const players = session.model.facts.blocks;
+	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
+	const parts = [raced, ...further];
+	const executions = parts.map((masks) => blockExecutions([...masks], session.evaluator.resumes));
+	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0) };
+}
