@@ -1,9 +1,10 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
 import type { MeasureOptions } from "./api.js";
-import { type Calibration, drawPositions, type FoldName, type FurtherText } from "./calibration/index.js";
+import { type Calibration, drawPositions, type FoldName } from "./calibration/index.js";
 import { furtherOf } from "./calibration-windows.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { computingIdentity } from "./evaluation/kept.js";
+import { FurtherGames } from "./further-games.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
@@ -91,8 +92,6 @@ class GameMaker {
 	readonly #references = new Map<string, Promise<Reference>>();
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
-	#furtherText: FurtherText | undefined;
-	readonly #furtherGames = new Map<number, Promise<LedgerGame | undefined>>();
 
 	private constructor(model: Model, material: Material, options: MeasureOptions, identity: Settings) {
 		this.#model = model;
@@ -134,13 +133,14 @@ class GameMaker {
 		};
 		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
 		const texts = await this.#texts(finals, own);
+		const further = questions ? undefined : this.#furtherGames(own);
 		return {
 			games,
 			finals,
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
-			furtherOn: (part) => this.#furtherOnce(part, own),
+			furtherOn: async (part) => further?.on(part),
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
@@ -186,27 +186,14 @@ class GameMaker {
 		await this.#setup?.close();
 	}
 
-	/** Several races of one session share the games of the parts: a ledger is opened once. */
-	#furtherOnce(part: number, own: () => Promise<Evaluator>): Promise<LedgerGame | undefined> {
-		const known = this.#furtherGames.get(part);
-		if (known) return known;
-		const made = this.#further(part, own);
-		this.#furtherGames.set(part, made);
-		// One that failed or was aborted is made anew when it is asked for again.
-		made.catch(() => this.#furtherGames.delete(part));
-		return made;
-	}
-
-	async #further(part: number, own: () => Promise<Evaluator>): Promise<LedgerGame | undefined> {
-		const { questions, folder, calibration } = this.#material;
-		if (questions) return undefined;
-		this.#furtherText ??= furtherOf(this.#model, folder, calibration, this.#options);
-		const windows = await this.#furtherText(part);
-		if (!windows) return undefined;
-		// Not kept: as large as that of the validation fold, and a part is measured once a race.
-		const reference = this.#kl ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
-		const yardstick = windowsYardstick(windows, this.#options, reference);
-		return this.#game(await this.#open(yardstick), yardstick, own, this.#objectiveView("validation"));
+	#furtherGames(own: () => Promise<Evaluator>): FurtherGames {
+		const { folder, calibration } = this.#material;
+		return new FurtherGames(furtherOf(this.#model, folder, calibration, this.#options), async (windows) => {
+			// Not kept: as large as that of the validation fold, and a part is measured once a race.
+			const reference = this.#kl ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
+			const yardstick = windowsYardstick(windows, this.#options, reference);
+			return this.#game(await this.#open(yardstick), yardstick, own, this.#objectiveView("validation"));
+		});
 	}
 
 	/** The losses of the text, whatever the objective is. */
