@@ -262,7 +262,7 @@ export interface EquivalentSet {
 	readonly removed: readonly number[];
 	/** Who proposed it. */
 	readonly method: string;
-	/** Loss above that of the set that was taken, in the objective's nats. */
+	/** Loss above that of the set that was taken, in the objective's nats; on the model's own samples the divergence above its. */
 	readonly above: number;
 	readonly standardError: number;
 	/** Windows (or questions) on which both were measured: those of the validation fold, and further text of its kind. */

@@ -2,6 +2,7 @@ import type { Coalition } from "./game/coalition.js";
 import { distinct } from "./game/coalition.js";
 import type { Game, MeasureOptions, Measurement } from "./game/game.js";
 import type { Evaluator } from "./runtime/evaluator.js";
+import type { Reference } from "./runtime/positions.js";
 import type { TokenWindows } from "./runtime/windows.js";
 
 /**
@@ -14,14 +15,20 @@ export class EvaluatorGame implements Game {
 	readonly frozen: ReadonlyMap<number, string>;
 	readonly #evaluator: Evaluator;
 	readonly #windows: TokenWindows;
+	readonly #reference: Reference | undefined;
 	readonly #known = new Map<string, Float64Array>();
 
-	constructor(evaluator: Evaluator, windows: TokenWindows) {
+	/**
+	 * @param reference distributions of the full model on these windows ({@link Evaluator.createReference}): what is measured is then the
+	 * divergence from them instead of the loss
+	 */
+	constructor(evaluator: Evaluator, windows: TokenWindows, { reference }: { readonly reference?: Reference | undefined } = {}) {
 		const { blocks, frozen } = evaluator.model.blocks;
 		this.players = blocks;
 		this.frozen = frozen;
 		this.#evaluator = evaluator;
 		this.#windows = windows;
+		this.#reference = reference;
 	}
 
 	/** Number of distinct coalitions measured so far. */
@@ -33,12 +40,13 @@ export class EvaluatorGame implements Game {
 		return coalition.players === this.players && this.#evaluator.model.blocks.check(coalition.removed()) === undefined;
 	}
 
-	/** Losses by window, nats per token. @throws InvalidMaskError, EvaluationError, DisposedError, or the signal's reason; nothing that was measured before is lost */
+	/** Losses (or divergences) by window, nats per token. @throws InvalidMaskError, EvaluationError, DisposedError, or the signal's reason; nothing that was measured before is lost */
 	async measure(coalitions: readonly Coalition[], options: MeasureOptions = {}): Promise<Measurement[]> {
 		const missing = distinct(coalitions).filter(({ key }) => !this.#known.has(key));
 		await this.#evaluator.evaluate(missing, this.#windows, {
 			signal: options.signal,
-			onMask: (index, { losses }) => this.#known.set(missing[index]!.key, losses),
+			reference: this.#reference,
+			onMask: (index, { losses, divergences }) => this.#known.set(missing[index]!.key, divergences ?? losses),
 		});
 		return coalitions.map((coalition) => ({ coalition, losses: this.#known.get(coalition.key)! }));
 	}

@@ -79,7 +79,13 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	}
 	const masks = options.remove ? 0 : plannedMasks(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options);
 	const compared = options.maxKl !== undefined;
-	const session = await Session.open(model, options, { masks, weights: "auto", dry: options.dryRun ?? false, compared });
+	const session = await Session.open(model, options, {
+		masks,
+		weights: "auto",
+		dry: options.dryRun ?? false,
+		compared,
+		races: !options.remove,
+	});
 	const best = new BestSoFar();
 	try {
 		if (asksToHeal(options)) checkRoomBefore(session.model, named ?? removable.kmax, options);

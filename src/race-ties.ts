@@ -43,7 +43,7 @@ const matters = (difference: Above): boolean => Math.abs(difference.mean) + (rea
 
 export interface TieOptions {
 	/** Gives the parts of further text in their order; undefined where there is no more. */
-	readonly further: (part: number) => Promise<Game | undefined>;
+	readonly further: (part: number) => Promise<Pick<Game, "measure"> | undefined>;
 	/** Rounds at most. */
 	readonly rounds: number;
 	/** Sets times parts that are measured at most. */

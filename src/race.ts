@@ -1,7 +1,7 @@
 import type { CurvePoint, Disagreement, Objective, PruneOptions, PruneResult } from "./api.js";
 import { commandLine } from "./command.js";
 import { Coalition } from "./game/coalition.js";
-import type { Measurement } from "./game/game.js";
+import type { MeasureOptions, Measurement } from "./game/game.js";
 import type { Healing } from "./heal-model.js";
 import { logger } from "./log.js";
 import { methodOptions } from "./methods.js";
@@ -20,7 +20,7 @@ export interface Choice {
 
 /** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
 export interface Equivalent extends Choice {
-	/** Loss above the winner's, and its standard error. */
+	/** Loss (on own samples divergence) above the winner's, and its standard error. */
 	readonly above: number;
 	readonly standardError: number;
 	/** Windows on which both were measured: those of the validation fold, and further ones of its kind. */
@@ -71,7 +71,8 @@ export interface RaceLimits {
 
 /**
  * Decides between the sets of each size on the validation fold, which no search has seen, and where that cannot tell on more text of its
- * kind. The method's own set wins a tie.
+ * kind: by the objective, or on the model's own samples, where that is the loss, by the divergence from the full model, which the loss
+ * added there estimates. The method's own set wins a tie.
  */
 export async function race(
 	session: Session,
@@ -79,22 +80,31 @@ export async function race(
 	options: PruneOptions,
 	{ furtherMasks = Math.floor(session.games.search.played().length * furtherShare) }: RaceLimits = {},
 ): Promise<Race> {
-	const game = session.games.validation;
-	const sets = choices.map((choice) => Coalition.ofRemoved(game.players, choice.removed));
+	const { players } = session.games.validation;
+	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
 	const { signal } = options;
+	/** By what sets are compared, in the place of the losses. */
+	const raced = (set: Measurement): Measurement => {
+		const divergence = session.raceByDivergence ? set.figures?.divergence : undefined;
+		return divergence ? { ...set, losses: divergence } : set;
+	};
 	const { measured, told } = await session.timed("validation", async () => {
-		const measured = await game.measure([Coalition.full(game.players), ...sets], { phase: "validation", signal });
-		const rounds = tieRounds[effortOf(options)];
-		return {
-			measured,
-			told: await tellApart(sizesOf(measured.slice(1)), { further: session.furtherOn, rounds, masks: furtherMasks, signal }),
+		const contested = new Set(sets.map(({ size }) => size)).size < new Set(sets.map(({ key }) => key)).size;
+		const game = contested ? await session.raceOn() : session.games.validation;
+		const measured = await game.measure([Coalition.full(players), ...sets], { phase: "validation", signal });
+		const further = async (part: number) => {
+			const game = await session.furtherOn(part);
+			return game && { measure: async (sets: readonly Coalition[], run: MeasureOptions) => (await game.measure(sets, run)).map(raced) };
 		};
+		const rounds = tieRounds[effortOf(options)];
+		return { measured, told: await tellApart(sizesOf(measured.slice(1).map(raced)), { further, rounds, masks: furtherMasks, signal }) };
 	});
+	const figuresOf = (set: Measurement) => (session.objective === "nll" ? undefined : meansOf(set));
 	const { losses: full, sources } = measured[0]!;
 	const finalists = choices.map((choice, i): Finalist => {
 		const { losses } = measured[i + 1]!;
 		const { mean: added, standardError } = meanAndError(differences(losses, full), sources);
-		return { ...choice, loss: meanAndError(losses, sources).mean, added, standardError, figures: meansOf(measured[i + 1]!) };
+		return { ...choice, loss: meanAndError(losses, sources).mean, added, standardError, figures: figuresOf(measured[i + 1]!) };
 	});
 	const finalistOf = ({ coalition }: Measurement) => finalists[sets.findIndex(({ key }) => key === coalition.key)]!;
 	const winners = new Map(
@@ -102,10 +112,10 @@ export async function race(
 	);
 	noteRivals(winners, choices, options);
 	noteFurther(told, options);
-	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, measured.slice(1)));
+	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, measured.slice(1).map(raced)));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const fullLoss = meanAndError(full, sources).mean;
-	return { fullLoss, fullFigures: meansOf(measured[0]!), winners, finalists, disagreements, further: told.parts };
+	return { fullLoss, fullFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts };
 }
 
 /** The sets of each size, each once, in the order of the choices. */

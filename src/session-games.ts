@@ -4,12 +4,12 @@ import { type Calibration, drawPositions, type FoldName } from "./calibration/in
 import { furtherOf } from "./calibration-windows.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { computingIdentity } from "./evaluation/kept.js";
-import { FurtherGames } from "./further-games.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
 import { logger } from "./log.js";
 import { objectiveOf } from "./objective.js";
+import { Once } from "./once.js";
 import { checkReferenceRoom, mostReferenceBytes } from "./reference-room.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
@@ -33,14 +33,16 @@ export interface SessionGames {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself. */
 	readonly evaluator: Evaluator;
+	/** What a race measures first: the validation fold; with the figure `divergence` where races go by that. */
+	raceOn(): Promise<LedgerGame>;
 	/**
-	 * A part (from 0) of more text of the validation fold's kind and size, by the objective; undefined where there is no more, or where
+	 * A part (from 0) of more text of the validation fold's kind and size, measured alike; undefined where there is no more, or where
 	 * questions are the objective.
 	 */
 	furtherOn(part: number): Promise<LedgerGame | undefined>;
 	/** The losses of other text, with a ledger of its own. */
 	gameOn(windows: TokenWindows): Promise<LedgerGame>;
-	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. Asked for once a fold. */
+	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. */
 	comparedOn(fold: FoldName): Promise<LedgerGame>;
 	/** The full model's distributions on a fold, of the matrices that stand in the model when it is first asked for. */
 	referenceOn(fold: FoldName): Promise<Reference>;
@@ -66,6 +68,8 @@ export interface Material {
 	readonly questions?: Record<FoldName, PreparedQuestions> | undefined;
 	/** Memory for hidden states kept between masks. */
 	readonly stateBytes: number;
+	/** Whether races compare sets by their divergence from the full model: where the text is the model's own, and the loss the objective. */
+	readonly raceByDivergence: boolean;
 }
 
 /** Opens the ledgers and makes the games. */
@@ -106,7 +110,7 @@ class GameMaker {
 	}
 
 	async make(plan: SearchPlan): Promise<SessionGames> {
-		const { questions, calibration, folder, backend, stateBytes } = this.#material;
+		const { questions, calibration, folder, backend, stateBytes, raceByDivergence } = this.#material;
 		if (this.#kl) checkReferenceRoom("--objective kl", calibration.folds, this.#model.facts.vocabulary, this.#options);
 		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
 		const search = questions ? yardstick("search") : this.#searchYardstick();
@@ -133,23 +137,20 @@ class GameMaker {
 		};
 		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
 		const texts = await this.#texts(finals, own);
-		const further = questions ? undefined : this.#furtherGames(own);
+		const comparedOn = this.#kl ? async (fold: FoldName) => texts[fold] : this.#compared(own);
 		return {
 			games,
 			finals,
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
-			furtherOn: async (part) => further?.on(part),
+			furtherOn: this.#further(own),
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
 			},
-			comparedOn: async (fold) => {
-				if (this.#kl) return texts[fold];
-				const yardstick = windowsYardstick(calibration.folds[fold], this.#options, (run) => this.#reference(fold, run));
-				return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(fold));
-			},
+			comparedOn,
+			raceOn: async () => (raceByDivergence ? comparedOn("validation") : games.validation),
 			referenceOn: (fold) => this.#reference(fold, {}),
 			questionsOn: async (prepared) => {
 				const yardstick = questionYardstick(prepared, this.#options);
@@ -186,14 +187,33 @@ class GameMaker {
 		await this.#setup?.close();
 	}
 
-	#furtherGames(own: () => Promise<Evaluator>): FurtherGames {
-		const { folder, calibration } = this.#material;
-		return new FurtherGames(furtherOf(this.#model, folder, calibration, this.#options), async (windows) => {
+	/** A ledger is opened once: several races of a session share the games. */
+	#further(own: () => Promise<Evaluator>): SessionGames["furtherOn"] {
+		const { folder, calibration, questions, raceByDivergence } = this.#material;
+		if (questions) return async () => undefined;
+		const text = furtherOf(this.#model, folder, calibration, this.#options);
+		const games = new Once<number, LedgerGame | undefined>();
+		const compared = this.#kl || raceByDivergence;
+		const make = async (part: number) => {
+			const windows = await text(part);
+			if (!windows) return undefined;
 			// Not kept: as large as that of the validation fold, and a part is measured once a race.
-			const reference = this.#kl ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
+			const reference = compared ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
 			const yardstick = windowsYardstick(windows, this.#options, reference);
-			return this.#game(await this.#open(yardstick), yardstick, own, this.#objectiveView("validation"));
-		});
+			const view = raceByDivergence ? undefined : this.#objectiveView("validation");
+			return this.#game(await this.#open(yardstick, compared), yardstick, own, view);
+		};
+		return (part) => games.get(part, () => make(part));
+	}
+
+	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {
+		const { folds } = this.#material.calibration;
+		const games = new Once<FoldName, LedgerGame>();
+		const make = async (fold: FoldName) => {
+			const yardstick = windowsYardstick(folds[fold], this.#options, (run) => this.#reference(fold, run));
+			return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(fold));
+		};
+		return (fold) => games.get(fold, () => make(fold));
 	}
 
 	/** The losses of the text, whatever the objective is. */

@@ -2,6 +2,7 @@
 //   node scripts/study/calibration.mjs --model MODEL.gguf --output OUT.json
 //     [--remove 3,6,10]            blocks removed
 //     [--sources own,prose,...]    see below
+//                                  (`own:kl` and the like: by the divergence from the full model instead of the loss)
 //     [--windows 10,40]            windows of 128 tokens that are searched
 //     [--seeds 0]                  of own samples and of the search
 //     [--eval-windows 24]          windows of 256 tokens of each judged text
@@ -122,7 +123,7 @@ const jobs = [];
 for (const seed of numbers(given.seeds))
 	for (const count of numbers(given.windows))
 		for (const source of given.sources.split(","))
-			jobs.push({ source, count, seed, windows: await sources[source](model, count, 128, seed) });
+			jobs.push({ source, count, seed, windows: await sources[source.replace(":kl", "")](model, count, 128, seed) });
 
 const searched = new Map();
 let searching = model;
@@ -141,7 +142,10 @@ for (const job of jobs) {
 		continue;
 	}
 	const started = Date.now();
-	const game = new EvaluatorGame(searching.createEvaluator(), job.windows);
+	const evaluator = searching.createEvaluator();
+	const all = Coalition.full(players);
+	const reference = job.source.endsWith(":kl") ? await evaluator.createReference(all, job.windows, { maxBytes: 2 ** 32 }) : undefined;
+	const game = new EvaluatorGame(evaluator, job.windows, { reference });
 	const { found } = await auto(game, { kmax, counts, budget, seed: job.seed, ...(units ? { units } : {}) });
 	const sets = Object.fromEntries(counts.map((k) => [k, found.byCount.get(k).removed]));
 	const { source, count, seed } = job;

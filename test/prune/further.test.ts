@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { Model } from "../../src/runtime/model.js";
@@ -56,6 +57,37 @@ describe("further text of a session", () => {
 		for (const loss of full!.losses) expect(Math.abs(loss)).toBeLessThan(1e-3);
 		for (const loss of removed!.losses) expect(loss).toBeGreaterThan(0.01);
 		expect(Object.keys(removed!.figures!)).toEqual(["nll", "agreement"]);
+	});
+
+	it("and the validation fold are compared with the full model for a race on the model's own text, where there is room", async () => {
+		const open = (options: Parameters<typeof Session.open>[1]) =>
+			Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2, ...options }, { ...plan, races: true });
+		const session = await open({});
+		try {
+			expect(session.raceByDivergence).toBe(true);
+			const games = [await session.raceOn(), (await session.furtherOn(0))!];
+			expect(await session.raceOn()).toBe(games[0]);
+			expect(await session.comparedOn("validation")).toBe(games[0]);
+			for (const game of games) {
+				const [full, removed] = await game.measure(sets);
+				expect(Math.max(...full!.figures!.divergence!.map(Math.abs))).toBeLessThan(1e-3);
+				expect(Math.min(...removed!.figures!.divergence!)).toBeGreaterThan(0.01);
+			}
+			// The losses are the same bits that the fold gives without a comparison.
+			const compared = (await games[0]!.measure(sets)).map(({ losses }) => losses);
+			expect((await session.games.validation.measure(sets)).map(({ losses }) => losses)).toEqual(compared);
+		} finally {
+			await session.close();
+		}
+		const text = fresh("prose.txt");
+		writeFileSync(text, "The whale rose out of the sea, and the captain called all hands on deck before the wind turned. ".repeat(40));
+		for (const options of [{ calibration: [text] }, { objective: "kl" as const }, { referenceBytes: 1000 }]) {
+			const other = await open(options).catch((error: unknown) => {
+				if (!("referenceBytes" in options)) throw error;
+			});
+			expect(other?.raceByDivergence ?? false).toBe(false);
+			await other?.close();
+		}
 	});
 
 	it("is not to be had of questions", async () => {

@@ -14,7 +14,8 @@ function racing(losses: Readonly<Record<string, readonly number[]>>): Session {
 			sets.map((coalition) => ({ coalition, losses: Float64Array.from(losses[coalition.removed().join()]!) })),
 	};
 	const games = { validation, search: { played: () => [] } };
-	return { games, furtherOn: async () => undefined, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
+	const session = { games, objective: "nll", raceByDivergence: false, raceOn: async () => validation, furtherOn: async () => undefined };
+	return { ...session, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
 }
 const set = (method: string, ...removed: number[]) => ({ method, removed });
 
@@ -88,6 +89,45 @@ describe("a race that the validation fold cannot decide", () => {
 		expect(winner.added).toBeCloseTo(0.55, 12);
 		expect(decided.further.map((sets) => sets.length)).toEqual(asked.map((sets) => sets.length));
 		expect(notes.join("\n")).toContain("could not tell 2 sets apart");
+	});
+
+	it("goes by the divergence where the text is the model's own, on the fold and on further text; losses stay losses", async () => {
+		const { session } = withMore(100);
+		const asked: string[][] = [];
+		const text = (shift: number) => ({
+			measure: async (sets: readonly Coalition[]) => {
+				asked.push(sets.map((set) => set.removed().join()));
+				return sets.map((coalition) => ({
+					coalition,
+					losses: Float64Array.from(losses[coalition.removed().join() as keyof typeof losses]),
+					// 1,3 and 2,3 beside one another on the fold; 1,2 is far behind, whose loss is lowest.
+					figures: {
+						divergence: Float64Array.of(0.1, 0.2, 0.1, 0.2).map(
+							(x, i) => x + (coalition.has(3) ? 1 : coalition.has(2) ? shift * (i % 3) : 0),
+						),
+					},
+				}));
+			},
+		});
+		const own = {
+			...session,
+			raceByDivergence: true,
+			raceOn: async () => text(0.01),
+			furtherOn: async () => text(-0.05),
+		} as unknown as Session;
+		const decided = await race(own, choices, {});
+		expect(asked[0]).toEqual(["", "1,2", "1,3", "2,3"]);
+		expect([...asked[1]!].sort()).toEqual(["1,3", "2,3"]);
+		const winner = decided.winners.get(2)!;
+		expect(winner.removed).toEqual([1, 3]);
+		expect(winner.added).toBeCloseTo(0.55, 12);
+		expect(winner.figures).toBeUndefined();
+		expect(decided.fullFigures).toBeUndefined();
+	});
+
+	it("asks for no comparison where nothing is contested", async () => {
+		const session = { ...racing(losses), raceByDivergence: true, raceOn: async () => expect.unreachable() } as unknown as Session;
+		expect((await race(session, [set("auto", 1, 2)], {})).winners.get(2)!.added).toBeCloseTo(0.5, 12);
 	});
 
 	it("spends a quarter of the search's masks, or what it is given", async () => {

@@ -1,0 +1,13 @@
+/** Makes a thing once for each key, however often it is asked for; what failed or was aborted is made anew. */
+export class Once<Key, Thing> {
+	readonly #made = new Map<Key, Promise<Thing>>();
+
+	get(key: Key, make: () => Promise<Thing>): Promise<Thing> {
+		const known = this.#made.get(key);
+		if (known) return known;
+		const made = make();
+		this.#made.set(key, made);
+		made.catch(() => this.#made.delete(key));
+		return made;
+	}
+}
