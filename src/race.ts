@@ -158,7 +158,7 @@ function noteFurther({ fields, parts, stopped }: ToldApart, options: PruneOption
 	if (sets.size > 0)
 		logger(options)(
 			"note",
-			`the validation fold could not tell ${sets.size} sets apart: they were measured on up to ${parts.length} times as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the winners`}${why ?? ""}`,
+			`the validation fold could not tell ${sets.size} sets apart: they were measured on up to ${parts.length} times as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the best`}${why ?? ""}`,
 		);
 	else if (why) logger(options)("note", `the validation fold cannot tell all sets apart${why}`);
 }
