@@ -33,6 +33,19 @@ it("methods run on a loaded model as the documentation shows, each set measured 
 	expect(mean(alone!.losses) - fullLoss).toBeGreaterThan(0);
 });
 
+it("a game with a reference is one of divergences from it", async () => {
+	await using model = await Model.load(fixturePath, { threads: 2 });
+	const evaluator = model.createEvaluator();
+	const windows = fixtureWindows();
+	const reference = await evaluator.createReference(removing(), windows);
+	const game = new EvaluatorGame(evaluator, windows, { reference });
+	const [full, pair] = await game.measure([removing(), removing(3, 6)]);
+	const [alone] = await evaluator.evaluate([removing(3, 6)], windows, { reference });
+	expect([...pair!.losses]).toEqual([...alone!.divergences!]);
+	expect(mean(full!.losses)).toBeCloseTo(0, 3);
+	expect((await leaveOneOut(game, { kmax: 2 })).byCount.get(2)!.addedLoss).toBeGreaterThan(0.05);
+});
+
 it("an interrupted measurement keeps what it had, and what the rules forbid is refused", async () => {
 	await using model = await Model.load(fixturePath, { threads: 2 });
 	const game = new EvaluatorGame(model.createEvaluator(), fixtureWindows());
