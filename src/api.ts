@@ -262,11 +262,13 @@ export interface EquivalentSet {
 	readonly removed: readonly number[];
 	/** Who proposed it. */
 	readonly method: string;
-	/** Loss above that of the set that was taken, in the objective's nats; on the model's own samples the divergence above its. */
+	/** Loss above that of the set that was taken, in the objective's nats. */
 	readonly above: number;
 	readonly standardError: number;
 	/** Windows (or questions) on which both were measured: those of the validation fold, and further text of its kind. */
 	readonly windows: number;
+	/** Where sets were compared by their divergence from the full model (on the model's own samples), which `above` then is. */
+	readonly by?: "divergence" | undefined;
 }
 
 /** Where the calibration sources would rather have another set than the one that was chosen for a size. */

@@ -114,10 +114,15 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	});
 	const movable = moves.flat().length;
 	const counts = (options.counts ?? [...found.byCount.keys()]).filter((count) => count <= movable);
+	const verdicts = new Map<number, CutVerdict[]>();
+	for (const count of counts) {
+		verdicts.set(count, cutVerdicts(contributions, count, { keep, units, seed: options.seed }));
+		await options.pause?.();
+	}
 	return {
 		found,
 		contributions,
-		verdicts: new Map(counts.map((count) => [count, cutVerdicts(contributions, count, { keep, units, seed: options.seed })])),
+		verdicts,
 		interactions,
 		surrogate: await report(found, model as MixedGp, freed, afresh, options),
 	};

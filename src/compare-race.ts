@@ -45,12 +45,15 @@ export async function raceWithin(
 	const kept = others.slice(0, Math.max(0, limits.masks - own.length - 1));
 	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
 	const field = [...own, ...kept];
-	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1);
-	const { winners, further } = await race(session, field, { signal, onProgress, effort }, { furtherMasks });
+	// The full model's distributions on the fold and on each part take a mask each, where sets are compared by them.
+	const references = 2 ** tieRounds[effort ?? "standard"];
+	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1 - references);
+	const { winners, further, byDivergence } = await race(session, field, { signal, onProgress, effort }, { furtherMasks });
 	for (const [count, winner] of winners) sets.set(count, winner);
 	const players = session.model.facts.blocks;
 	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
-	const parts = [raced, ...further];
+	const compared = byDivergence || session.objective === "kl";
+	const parts = [raced, ...further].map((masks) => (compared ? [...masks, Coalition.full(players)] : masks));
 	const executions = parts.map((masks) => blockExecutions([...masks], session.evaluator.resumes));
 	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0) };
 }

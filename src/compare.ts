@@ -46,7 +46,7 @@ export async function compareMethods(model: string, options: CompareOptions = {}
 	const inputs = [model, ...inputFiles(options), ...(options.eval ?? []), ...(options.evalQuestions ?? [])];
 	const target = { overwrite: options.overwrite ?? false, inputs };
 	if (output !== undefined) await checkTarget(output, target);
-	const session = await Session.open(model, options, { masks: plannedOf(planned, blocks.blocks), weights: "auto", races: true });
+	const session = await Session.open(model, options, { masks: plannedOf(planned, blocks.blocks), weights: "auto" });
 	const best = new BestSoFar();
 	try {
 		// Questions have as many tokens as they have: how many masks a budget of tokens holds is known only now.

@@ -59,7 +59,7 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	if (output !== undefined) await checkTarget(output, target);
 	const request = { ...asked, kmax: await forSpeed(model, header, asked.kmax, options) };
 	const masks = plannedMasks(method, header.blocks.blocks, request.kmax, options);
-	const session = await Session.open(model, options, { masks, weights: "auto", compared: true, races: true });
+	const session = await Session.open(model, options, { masks, weights: "auto", compared: true });
 	const best = new BestSoFar();
 	try {
 		announce(session, request, options);

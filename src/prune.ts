@@ -84,7 +84,6 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		weights: "auto",
 		dry: options.dryRun ?? false,
 		compared,
-		races: !options.remove,
 	});
 	const best = new BestSoFar();
 	try {

@@ -20,11 +20,13 @@ export interface Choice {
 
 /** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
 export interface Equivalent extends Choice {
-	/** Loss (on own samples divergence) above the winner's, and its standard error. */
+	/** Loss above the winner's, and its standard error. */
 	readonly above: number;
 	readonly standardError: number;
 	/** Windows on which both were measured: those of the validation fold, and further ones of its kind. */
 	readonly windows: number;
+	/** Where they were compared by their divergence from the full model, which `above` then is. */
+	readonly by?: "divergence" | undefined;
 }
 
 /** A set measured on the validation fold. */
@@ -58,6 +60,8 @@ export interface Race {
 	readonly finalists: readonly Finalist[];
 	/** Sets that were measured on further text, part by part of it. */
 	readonly further: readonly (readonly Coalition[])[];
+	/** Whether sets were compared by their divergence from the full model. */
+	readonly byDivergence: boolean;
 }
 
 /** Masks that further text may cost, as a share of those that the search measured. */
@@ -83,22 +87,23 @@ export async function race(
 	const { players } = session.games.validation;
 	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
 	const { signal } = options;
+	const contested = new Set(sets.map(({ size }) => size)).size < new Set(sets.map(({ key }) => key)).size;
+	const { game, byDivergence } = contested ? await session.raceOn() : { game: session.games.validation, byDivergence: false };
 	/** By what sets are compared, in the place of the losses. */
-	const raced = (set: Measurement): Measurement => {
-		const divergence = session.raceByDivergence ? set.figures?.divergence : undefined;
-		return divergence ? { ...set, losses: divergence } : set;
-	};
-	const { measured, told } = await session.timed("validation", async () => {
-		const contested = new Set(sets.map(({ size }) => size)).size < new Set(sets.map(({ key }) => key)).size;
-		const game = contested ? await session.raceOn() : session.games.validation;
-		const measured = await game.measure([Coalition.full(players), ...sets], { phase: "validation", signal });
-		const further = async (part: number) => {
-			const game = await session.furtherOn(part);
-			return game && { measure: async (sets: readonly Coalition[], run: MeasureOptions) => (await game.measure(sets, run)).map(raced) };
-		};
-		const rounds = tieRounds[effortOf(options)];
-		return { measured, told: await tellApart(sizesOf(measured.slice(1).map(raced)), { further, rounds, masks: furtherMasks, signal }) };
-	});
+	const raced = (set: Measurement): Measurement => (byDivergence ? { ...set, losses: set.figures!.divergence! } : set);
+	const { measured, told } = await session
+		.timed("validation", async () => {
+			const measured = await game.measure([Coalition.full(players), ...sets], { phase: "validation", signal });
+			// The losses are those of the plain fold: what comes after need not measure them again.
+			if (byDivergence) await session.games.validation.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
+			const further = async (part: number) => {
+				const game = await session.furtherOn(part);
+				return game && { measure: async (sets: readonly Coalition[], run: MeasureOptions) => (await game.measure(sets, run)).map(raced) };
+			};
+			const rounds = tieRounds[effortOf(options)];
+			return { measured, told: await tellApart(sizesOf(measured.slice(1).map(raced)), { further, rounds, masks: furtherMasks, signal }) };
+		})
+		.finally(() => session.endRace());
 	const figuresOf = (set: Measurement) => (session.objective === "nll" ? undefined : meansOf(set));
 	const { losses: full, sources } = measured[0]!;
 	const finalists = choices.map((choice, i): Finalist => {
@@ -108,14 +113,17 @@ export async function race(
 	});
 	const finalistOf = ({ coalition }: Measurement) => finalists[sets.findIndex(({ key }) => key === coalition.key)]!;
 	const winners = new Map(
-		told.fields.map((field) => [field[0].coalition.removed().length, { ...finalistOf(field[0]), ...equivalentOf(field, finalistOf) }]),
+		told.fields.map((field) => [
+			field[0].coalition.removed().length,
+			{ ...finalistOf(field[0]), ...equivalentOf(field, finalistOf, byDivergence) },
+		]),
 	);
 	noteRivals(winners, choices, options);
 	noteFurther(told, options);
 	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, measured.slice(1).map(raced)));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const fullLoss = meanAndError(full, sources).mean;
-	return { fullLoss, fullFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts };
+	return { fullLoss, fullFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts, byDivergence };
 }
 
 /** The sets of each size, each once, in the order of the choices. */
@@ -129,12 +137,21 @@ function sizesOf(measured: readonly Measurement[]): Measurement[][] {
 	return [...sizes.values()].map((sets) => [...sets.values()]);
 }
 
-function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Choice): Pick<Finalist, "equivalent"> {
+function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Choice, byDivergence: boolean): Pick<Finalist, "equivalent"> {
 	const equivalent = tied.flatMap((set): Equivalent[] => {
 		const { removed, method } = choiceOf(set);
 		const difference = above(set, best);
 		if (!isTied(difference)) return [];
-		return [{ removed, method, above: difference.mean, standardError: difference.standardError ?? 0, windows: best.losses.length }];
+		return [
+			{
+				removed,
+				method,
+				above: difference.mean,
+				standardError: difference.standardError ?? 0,
+				windows: best.losses.length,
+				...(byDivergence ? { by: "divergence" as const } : {}),
+			},
+		];
 	});
 	return equivalent.length > 0 ? { equivalent } : {};
 }

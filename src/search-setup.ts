@@ -23,8 +23,6 @@ export interface SearchPlan {
 	readonly dry?: boolean;
 	/** Whether the folds that decide and report are compared with the full model's distributions, whatever the objective is. @default false */
 	readonly compared?: boolean;
-	/** Whether sets will be raced. @default false */
-	readonly races?: boolean;
 }
 
 export interface SearchSetup {

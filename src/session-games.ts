@@ -10,10 +10,11 @@ import type { SourceShare } from "./game/sources.js";
 import { logger } from "./log.js";
 import { objectiveOf } from "./objective.js";
 import { Once } from "./once.js";
-import { checkReferenceRoom, mostReferenceBytes } from "./reference-room.js";
+import { checkReferenceRoom, mostReferenceBytes, predicting } from "./reference-room.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
-import type { Reference, ScoredPositions } from "./runtime/positions.js";
+import { availableMemory, sizeText } from "./runtime/memory.js";
+import { bytesOfReference, type Reference, type ScoredPositions } from "./runtime/positions.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
@@ -33,8 +34,13 @@ export interface SessionGames {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself. */
 	readonly evaluator: Evaluator;
-	/** What a race measures first: the validation fold; with the figure `divergence` where races go by that. */
-	raceOn(): Promise<LedgerGame>;
+	/**
+	 * What a race measures first: the validation fold. Where the text is the model's own and the loss the objective, races go by the
+	 * divergence from the full model, a figure of what is measured then; not where the distributions for it find no room.
+	 */
+	raceOn(): Promise<{ readonly game: LedgerGame; readonly byDivergence: boolean }>;
+	/** Frees what only a race needs. */
+	endRace(): void;
 	/**
 	 * A part (from 0) of more text of the validation fold's kind and size, measured alike; undefined where there is no more, or where
 	 * questions are the objective.
@@ -68,8 +74,6 @@ export interface Material {
 	readonly questions?: Record<FoldName, PreparedQuestions> | undefined;
 	/** Memory for hidden states kept between masks. */
 	readonly stateBytes: number;
-	/** Whether races compare sets by their divergence from the full model: where the text is the model's own, and the loss the objective. */
-	readonly raceByDivergence: boolean;
 }
 
 /** Opens the ledgers and makes the games. */
@@ -96,6 +100,7 @@ class GameMaker {
 	readonly #references = new Map<string, Promise<Reference>>();
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
+	#byDivergence: Promise<boolean> | undefined;
 
 	private constructor(model: Model, material: Material, options: MeasureOptions, identity: Settings) {
 		this.#model = model;
@@ -110,7 +115,7 @@ class GameMaker {
 	}
 
 	async make(plan: SearchPlan): Promise<SessionGames> {
-		const { questions, calibration, folder, backend, stateBytes, raceByDivergence } = this.#material;
+		const { questions, calibration, folder, backend, stateBytes } = this.#material;
 		if (this.#kl) checkReferenceRoom("--objective kl", calibration.folds, this.#model.facts.vocabulary, this.#options);
 		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
 		const search = questions ? yardstick("search") : this.#searchYardstick();
@@ -150,7 +155,13 @@ class GameMaker {
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
 			},
 			comparedOn,
-			raceOn: async () => (raceByDivergence ? comparedOn("validation") : games.validation),
+			raceOn: async () => {
+				const byDivergence = await this.#racesByDivergence();
+				return { game: byDivergence ? await comparedOn("validation") : games.validation, byDivergence };
+			},
+			endRace: () => {
+				if (!this.#kl) this.#references.delete("validation");
+			},
 			referenceOn: (fold) => this.#reference(fold, {}),
 			questionsOn: async (prepared) => {
 				const yardstick = questionYardstick(prepared, this.#options);
@@ -189,14 +200,15 @@ class GameMaker {
 
 	/** A ledger is opened once: several races of a session share the games. */
 	#further(own: () => Promise<Evaluator>): SessionGames["furtherOn"] {
-		const { folder, calibration, questions, raceByDivergence } = this.#material;
+		const { folder, calibration, questions } = this.#material;
 		if (questions) return async () => undefined;
 		const text = furtherOf(this.#model, folder, calibration, this.#options);
 		const games = new Once<number, LedgerGame | undefined>();
-		const compared = this.#kl || raceByDivergence;
 		const make = async (part: number) => {
 			const windows = await text(part);
 			if (!windows) return undefined;
+			const raceByDivergence = await this.#racesByDivergence();
+			const compared = this.#kl || raceByDivergence;
 			// Not kept: as large as that of the validation fold, and a part is measured once a race.
 			const reference = compared ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
 			const yardstick = windowsYardstick(windows, this.#options, reference);
@@ -204,6 +216,26 @@ class GameMaker {
 			return this.#game(await this.#open(yardstick, compared), yardstick, own, view);
 		};
 		return (part) => games.get(part, () => make(part));
+	}
+
+	/** Decided when a race first asks, by the memory that is free then; kept for all races of the session. */
+	#racesByDivergence(): Promise<boolean> {
+		this.#byDivergence ??= (async () => {
+			const { calibration, questions } = this.#material;
+			if (this.#kl || questions || (this.#options.calibration ?? []).length > 0) return false;
+			const bytes = bytesOfReference(predicting(calibration.folds.validation), this.#model.facts.vocabulary);
+			const refused = bytes > mostReferenceBytes(this.#options) ? `--reference-bytes ${bytes} allows it` : undefined;
+			// One of the fold, or of a part of further text, while the one before is not freed yet.
+			const short = 2 * bytes > availableMemory() ? "there is not that much memory free twice" : undefined;
+			const why = refused ?? short;
+			if (why === undefined) return true;
+			logger(this.#options)(
+				"note",
+				`the race compares sets by their loss, not by their divergence from the full model, which differs less by chance: its distributions take ${sizeText(bytes)}; ${why}`,
+			);
+			return false;
+		})();
+		return this.#byDivergence;
 	}
 
 	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {

@@ -17,7 +17,7 @@ import { mostReferenceBytes, predicting } from "./reference-room.js";
 import { backEndOf } from "./runtime/back-end.js";
 import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
-import { availableMemory, type MemoryShape, neededMemory, roomForStates } from "./runtime/memory.js";
+import { roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { bytesOfReference } from "./runtime/positions.js";
 import { vocabularyOf } from "./runtime/ubatch.js";
@@ -38,7 +38,6 @@ interface SessionParts {
 	readonly calibration: Calibration;
 	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	readonly games: SessionGames;
-	readonly raceByDivergence: boolean;
 }
 
 /** A loaded model with its calibration windows and the games that are played on them. */
@@ -61,10 +60,10 @@ export class Session {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
-	/** What a race measures, and whether it compares sets by their divergence instead of the objective. */
+	/** What a race measures. */
 	readonly raceOn: SessionGames["raceOn"];
 	readonly furtherOn: SessionGames["furtherOn"];
-	readonly raceByDivergence: boolean;
+	readonly endRace: SessionGames["endRace"];
 	/** The losses of other text, measured with the model itself, with a ledger of its own. */
 	readonly gameOn: SessionGames["gameOn"];
 	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
@@ -98,7 +97,7 @@ export class Session {
 		this.evaluator = games.evaluator;
 		this.raceOn = games.raceOn;
 		this.furtherOn = games.furtherOn;
-		this.raceByDivergence = parts.raceByDivergence;
+		this.endRace = games.endRace;
 		this.gameOn = games.gameOn;
 		this.comparedOn = games.comparedOn;
 		this.referenceOn = games.referenceOn;
@@ -124,9 +123,6 @@ export class Session {
 		const sha256 = await modelIdentity(file, options);
 		// For kl once more for the validation fold: a race may need further text of its size.
 		const comparedFolds: FoldName[] = objective === "kl" ? [...foldNames, "validation"] : plan.compared ? ["validation", "report"] : [];
-		const fold = { windows: counts.report, windowLength: counts.length };
-		const raceByDivergence = (plan.races ?? false) && objective === "nll" && comparesOwnText(file, counts, fold, options);
-		if (raceByDivergence) comparedFolds.push("validation", "validation");
 		const shape = {
 			windows: counts.report,
 			windowLength: counts.length,
@@ -148,15 +144,10 @@ export class Session {
 			noteTruncated(questions, log);
 			const backend = backEndOf(model, options);
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backEnd.systemInfo.trim()}`);
-			const games = await openGames(
-				model,
-				{ folder, sha256, backend, calibration, questions, stateBytes, raceByDivergence },
-				plan,
-				options,
-			);
+			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
-			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games, raceByDivergence });
+			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
@@ -207,22 +198,6 @@ export class Session {
 	close(): Promise<void> {
 		return settled([this.#games.closeLedgers(), this.closeSearch(), this.model.dispose()]);
 	}
-}
-
-/**
- * Whether the text is the model's own, and there is room for the full model's distributions on the validation fold and on a part of
- * further text. On own samples the divergence is what the added loss is an estimate of, without the chance of which token was drawn.
- */
-function comparesOwnText(
-	file: GgufFile,
-	{ validation, length }: ReturnType<typeof foldCounts>,
-	shape: MemoryShape,
-	options: MeasureOptions,
-): boolean {
-	if (options.calibration && options.calibration.length > 0) return false;
-	const positions = predicting({ count: validation, length });
-	if (bytesOfReference(positions, vocabularyOf(file)) > mostReferenceBytes(options)) return false;
-	return neededMemory(file, { ...shape, referencePositions: 2 * positions }).total <= availableMemory();
 }
 
 /** Positions whose distributions will be kept, of these folds; what takes more than is allowed is refused later, or left out. */

@@ -79,9 +79,9 @@ async function secondDifferences(
 				counts[i * count + j]! += 1;
 			}
 			for (const block of moves[i] as readonly number[]) removed[block] = 0;
+			await options.pause?.();
+			options.signal?.throwIfAborted();
 		}
-		await options.pause?.();
-		options.signal?.throwIfAborted();
 	}
 	return sums.map((sum, at) => sum / (counts[at] as number));
 }

@@ -201,9 +201,16 @@ export const reportSchema = v.strictObject({
 				equivalent: v.optional(
 					says(
 						v.array(
-							v.strictObject({ removed: blockList, method: text, above: number, standardError: number, windows: v.optional(positive) }),
+							v.strictObject({
+								removed: blockList,
+								method: text,
+								above: number,
+								standardError: number,
+								windows: v.optional(positive),
+								by: v.optional(v.literal("divergence")),
+							}),
 						),
-						"Sets that the race did not tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats, on so many `windows` of text that no search has seen.",
+						"Sets that the race did not tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats, on so many `windows` of text that no search has seen; with `by`, how much more they diverge from the full model.",
 					),
 				),
 			}),

@@ -56,7 +56,10 @@ export function equivalentText({ removal, curve }: Report, most = Number.POSITIV
 	if (sets.length === 0) return undefined;
 	const named = sets
 		.slice(0, most)
-		.map(({ removed, method, above, standardError }) => `${formatBlocks(removed)} (${method}, ${formatDifference(above, standardError)})`);
+		.map(
+			({ removed, method, above, standardError, by }) =>
+				`${formatBlocks(removed)} (${method}, ${formatDifference(above, standardError)}${by ? ` in ${by}` : ""})`,
+		);
 	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
 	const { windows } = sets[0]!;
 	const unit = curve?.objective === "accuracy" ? "questions" : "windows";

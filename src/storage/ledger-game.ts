@@ -77,6 +77,12 @@ export class LedgerGame implements Game {
 		return [...this.#asked.values()].filter((coalition) => this.ledger.get(coalition)).map((coalition) => this.#measured(coalition));
 	}
 
+	/** Takes over what was measured elsewhere on the same windows by the same model, but for what is known already. */
+	async know(measurements: readonly Measurement[]): Promise<void> {
+		for (const measurement of measurements) if (!this.ledger.get(measurement.coalition)) this.ledger.append(measurement);
+		await this.ledger.flush();
+	}
+
 	#check(coalition: Coalition): void {
 		if (coalition.players !== this.players) {
 			throw new InvalidMaskError(`a mask of ${coalition.players} blocks was asked of a model of ${this.players}.`);

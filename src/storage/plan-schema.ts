@@ -138,6 +138,8 @@ const equivalent = v.strictObject({
 	standardError: finite,
 	/** Windows, or questions, on which both were measured; those of the validation fold where it does not say. */
 	windows: v.optional(natural),
+	/** Where `above` is of their divergence from the full model. */
+	by: v.optional(v.literal("divergence")),
 });
 
 const folds = ["search", "validation", "report"] as const;

@@ -87,7 +87,7 @@ async function chooseSetting(masks: Masks, weights: Float64Array, options: Mixed
 		if (known !== undefined) return known;
 		await options.pause?.();
 		options.signal?.throwIfAborted();
-		const value = evidence(parts.matrix(candidate), masks.targets);
+		const value = evidence(await parts.matrix(candidate, options.pause), masks.targets);
 		tried.set(key, value);
 		return value;
 	};

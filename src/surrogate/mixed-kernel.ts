@@ -133,9 +133,9 @@ export class KernelParts {
 		}
 	}
 
-	matrix(setting: MixedSetting): Float64Array {
+	async matrix(setting: MixedSetting, pause?: (() => Promise<void>) | undefined): Promise<Float64Array> {
 		const { count } = this.#masks;
-		const pairs = this.#pairsOf(setting.reach);
+		const pairs = await this.#pairsOf(setting.reach, pause);
 		const scale = 1 / setting.length;
 		const far = this.#fromFull.map((distance) => Math.exp(-distance * scale));
 		const matrix = new Float64Array(count * count);
@@ -151,7 +151,7 @@ export class KernelParts {
 		return matrix;
 	}
 
-	#pairsOf(reach: number): Float64Array {
+	async #pairsOf(reach: number, pause: (() => Promise<void>) | undefined): Promise<Float64Array> {
 		const known = this.#pairs.get(reach);
 		if (known) return known;
 		const { count, players, rows, lists } = this.#masks;
@@ -170,6 +170,7 @@ export class KernelParts {
 				}
 				matrix[a * count + b] = sum;
 			}
+			if (b % 16 === 15) await pause?.();
 		}
 		this.#pairs.set(reach, matrix);
 		return matrix;

@@ -60,34 +60,51 @@ describe("further text of a session", () => {
 	});
 
 	it("and the validation fold are compared with the full model for a race on the model's own text, where there is room", async () => {
+		const notes: string[] = [];
 		const open = (options: Parameters<typeof Session.open>[1]) =>
-			Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2, ...options }, { ...plan, races: true });
+			Session.open(
+				fixturePath,
+				{ windows: 4, windowLength: 32, threads: 2, onLog: ({ message }) => notes.push(message), ...options },
+				plan,
+			);
 		const session = await open({});
 		try {
-			expect(session.raceByDivergence).toBe(true);
-			const games = [await session.raceOn(), (await session.furtherOn(0))!];
-			expect(await session.raceOn()).toBe(games[0]);
-			expect(await session.comparedOn("validation")).toBe(games[0]);
-			for (const game of games) {
-				const [full, removed] = await game.measure(sets);
+			const { game, byDivergence } = await session.raceOn();
+			expect(byDivergence).toBe(true);
+			expect((await session.raceOn()).game).toBe(game);
+			expect(await session.comparedOn("validation")).toBe(game);
+			for (const each of [game, (await session.furtherOn(0))!]) {
+				const [full, removed] = await each.measure(sets);
 				expect(Math.max(...full!.figures!.divergence!.map(Math.abs))).toBeLessThan(1e-3);
 				expect(Math.min(...removed!.figures!.divergence!)).toBeGreaterThan(0.01);
 			}
-			// The losses are the same bits that the fold gives without a comparison.
-			const compared = (await games[0]!.measure(sets)).map(({ losses }) => losses);
-			expect((await session.games.validation.measure(sets)).map(({ losses }) => losses)).toEqual(compared);
+			// The losses are the same bits that the fold gives without a comparison; a race hands them over.
+			const plain = session.games.validation;
+			const compared = (await game.measure(sets)).map(({ losses }) => losses);
+			expect((await plain.measure(sets)).map(({ losses }) => losses)).toEqual(compared);
+			const [other] = await game.measure([Coalition.ofRemoved(12, [6])]);
+			await plain.know([{ coalition: other!.coalition, losses: other!.losses }]);
+			await plain.measure([other!.coalition]);
+			expect(plain.counts.measured).toBe(2);
+			// Given up after a race, and made again where it is needed.
+			session.endRace();
+			expect((await game.measure([Coalition.ofRemoved(12, [7])]))[0]!.figures!.divergence!.length).toBe(4);
 		} finally {
 			await session.close();
 		}
 		const text = fresh("prose.txt");
 		writeFileSync(text, "The whale rose out of the sea, and the captain called all hands on deck before the wind turned. ".repeat(40));
 		for (const options of [{ calibration: [text] }, { objective: "kl" as const }, { referenceBytes: 1000 }]) {
-			const other = await open(options).catch((error: unknown) => {
-				if (!("referenceBytes" in options)) throw error;
-			});
-			expect(other?.raceByDivergence ?? false).toBe(false);
-			await other?.close();
+			const other = await open(options);
+			try {
+				const { game, byDivergence } = await other.raceOn();
+				expect(byDivergence).toBe(false);
+				expect(game).toBe(other.games.validation);
+			} finally {
+				await other.close();
+			}
 		}
+		expect(notes.filter((note) => /compares sets by their loss/.test(note))).toEqual([expect.stringContaining("--reference-bytes ")]);
 	});
 
 	it("is not to be had of questions", async () => {

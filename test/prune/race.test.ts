@@ -3,6 +3,7 @@ import { nearRivals } from "../../src/auto-rivals.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { FunctionGame } from "../../src/game/function-game.js";
 import { curveOf, race } from "../../src/race.js";
+import type { Measurement } from "../../src/game/game.js";
 import type { AutoSearchResult } from "../../src/search/auto.js";
 import type { Session } from "../../src/session.js";
 
@@ -14,7 +15,13 @@ function racing(losses: Readonly<Record<string, readonly number[]>>): Session {
 			sets.map((coalition) => ({ coalition, losses: Float64Array.from(losses[coalition.removed().join()]!) })),
 	};
 	const games = { validation, search: { played: () => [] } };
-	const session = { games, objective: "nll", raceByDivergence: false, raceOn: async () => validation, furtherOn: async () => undefined };
+	const session = {
+		games,
+		objective: "nll",
+		raceOn: async () => ({ game: validation, byDivergence: false }),
+		furtherOn: async () => undefined,
+		endRace: () => {},
+	};
 	return { ...session, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
 }
 const set = (method: string, ...removed: number[]) => ({ method, removed });
@@ -109,11 +116,15 @@ describe("a race that the validation fold cannot decide", () => {
 				}));
 			},
 		});
+		const known: string[] = [];
+		const validation = {
+			players: 6,
+			know: async (sets: readonly Measurement[]) => known.push(...sets.map((set) => Object.keys(set).join())),
+		};
+		let ended = 0;
 		const own = {
-			...session,
-			raceByDivergence: true,
-			raceOn: async () => text(0.01),
-			furtherOn: async () => text(-0.05),
+			...{ ...session, games: { ...session.games, validation }, endRace: () => ended++ },
+			...{ raceOn: async () => ({ game: text(0.01), byDivergence: true }), furtherOn: async () => text(-0.05) },
 		} as unknown as Session;
 		const decided = await race(own, choices, {});
 		expect(asked[0]).toEqual(["", "1,2", "1,3", "2,3"]);
@@ -123,10 +134,14 @@ describe("a race that the validation fold cannot decide", () => {
 		expect(winner.added).toBeCloseTo(0.55, 12);
 		expect(winner.figures).toBeUndefined();
 		expect(decided.fullFigures).toBeUndefined();
+		expect(decided.byDivergence).toBe(true);
+		// The plain fold learns the losses, and the distributions are given up.
+		expect(known).toEqual(Array.from({ length: 4 }, () => "coalition,losses"));
+		expect(ended).toBe(1);
 	});
 
 	it("asks for no comparison where nothing is contested", async () => {
-		const session = { ...racing(losses), raceByDivergence: true, raceOn: async () => expect.unreachable() } as unknown as Session;
+		const session = { ...racing(losses), raceOn: async () => expect.unreachable() } as unknown as Session;
 		expect((await race(session, [set("auto", 1, 2)], {})).winners.get(2)!.added).toBeCloseTo(0.5, 12);
 	});
 
