@@ -1,7 +1,6 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
 import type { MeasureOptions } from "./api.js";
 import { type Calibration, drawPositions, type FoldName } from "./calibration/index.js";
-import { furtherOf } from "./calibration-windows.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { computingIdentity } from "./evaluation/kept.js";
 import { Coalition } from "./game/coalition.js";
@@ -10,11 +9,11 @@ import type { SourceShare } from "./game/sources.js";
 import { logger } from "./log.js";
 import { objectiveOf } from "./objective.js";
 import { Once } from "./once.js";
-import { checkReferenceRoom, mostReferenceBytes, predicting } from "./reference-room.js";
+import { RaceGames } from "./race-games.js";
+import { checkReferenceRoom, mostReferenceBytes } from "./reference-room.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
-import { availableMemory, sizeText } from "./runtime/memory.js";
-import { bytesOfReference, type Reference, type ScoredPositions } from "./runtime/positions.js";
+import type { Reference, ScoredPositions } from "./runtime/positions.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-setup.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
@@ -38,14 +37,11 @@ export interface SessionGames {
 	 * What a race measures first: the validation fold. Where the text is the model's own and the loss the objective, races go by the
 	 * divergence from the full model, a figure of what is measured then; not where the distributions for it find no room.
 	 */
-	raceOn(): Promise<{ readonly game: LedgerGame; readonly byDivergence: boolean }>;
+	readonly raceOn: RaceGames["first"];
 	/** Frees what only a race needs. */
 	endRace(): void;
-	/**
-	 * A part (from 0) of more text of the validation fold's kind and size, measured alike; undefined where there is no more, or where
-	 * questions are the objective.
-	 */
-	furtherOn(part: number): Promise<LedgerGame | undefined>;
+	/** Further text for a race. */
+	readonly furtherOn: RaceGames["further"];
 	/** The losses of other text, with a ledger of its own. */
 	gameOn(windows: TokenWindows): Promise<LedgerGame>;
 	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. */
@@ -100,7 +96,6 @@ class GameMaker {
 	readonly #references = new Map<string, Promise<Reference>>();
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
-	#byDivergence: Promise<boolean> | undefined;
 
 	private constructor(model: Model, material: Material, options: MeasureOptions, identity: Settings) {
 		this.#model = model;
@@ -143,22 +138,20 @@ class GameMaker {
 		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
 		const texts = await this.#texts(finals, own);
 		const comparedOn = this.#kl ? async (fold: FoldName) => texts[fold] : this.#compared(own);
+		const races = this.#races(games.validation, comparedOn, own);
 		return {
 			games,
 			finals,
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
-			furtherOn: this.#further(own),
+			furtherOn: (part) => races.further(part),
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
 			},
 			comparedOn,
-			raceOn: async () => {
-				const byDivergence = await this.#racesByDivergence();
-				return { game: byDivergence ? await comparedOn("validation") : games.validation, byDivergence };
-			},
+			raceOn: () => races.first(),
 			endRace: () => {
 				if (!this.#kl) this.#references.delete("validation");
 			},
@@ -198,44 +191,20 @@ class GameMaker {
 		await this.#setup?.close();
 	}
 
-	/** A ledger is opened once: several races of a session share the games. */
-	#further(own: () => Promise<Evaluator>): SessionGames["furtherOn"] {
-		const { folder, calibration, questions } = this.#material;
-		if (questions) return async () => undefined;
-		const text = furtherOf(this.#model, folder, calibration, this.#options);
-		const games = new Once<number, LedgerGame | undefined>();
-		const make = async (part: number) => {
-			const windows = await text(part);
-			if (!windows) return undefined;
-			const raceByDivergence = await this.#racesByDivergence();
-			const compared = this.#kl || raceByDivergence;
-			// Not kept: as large as that of the validation fold, and a part is measured once a race.
-			const reference = compared ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
-			const yardstick = windowsYardstick(windows, this.#options, reference);
-			const view = raceByDivergence ? undefined : this.#objectiveView("validation");
-			return this.#game(await this.#open(yardstick, compared), yardstick, own, view);
-		};
-		return (part) => games.get(part, () => make(part));
-	}
-
-	/** Decided when a race first asks, by the memory that is free then; kept for all races of the session. */
-	#racesByDivergence(): Promise<boolean> {
-		this.#byDivergence ??= (async () => {
-			const { calibration, questions } = this.#material;
-			if (this.#kl || questions || (this.#options.calibration ?? []).length > 0) return false;
-			const bytes = bytesOfReference(predicting(calibration.folds.validation), this.#model.facts.vocabulary);
-			const refused = bytes > mostReferenceBytes(this.#options) ? `--reference-bytes ${bytes} allows it` : undefined;
-			// One of the fold, or of a part of further text, while the one before is not freed yet.
-			const short = 2 * bytes > availableMemory() ? "there is not that much memory free twice" : undefined;
-			const why = refused ?? short;
-			if (why === undefined) return true;
-			logger(this.#options)(
-				"note",
-				`the race compares sets by their loss, not by their divergence from the full model, which differs less by chance: its distributions take ${sizeText(bytes)}; ${why}`,
-			);
-			return false;
-		})();
-		return this.#byDivergence;
+	#races(validation: LedgerGame, comparedOn: SessionGames["comparedOn"], own: () => Promise<Evaluator>): RaceGames {
+		const { folder, calibration } = this.#material;
+		return new RaceGames({
+			...{ model: this.#model, folder, calibration, options: this.#options, validation },
+			compared: () => comparedOn("validation"),
+			make: async (windows, byDivergence) => {
+				const compared = this.#kl || byDivergence;
+				// Not kept: as large as that of the validation fold, and a part is measured once a race.
+				const reference = compared ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
+				const yardstick = windowsYardstick(windows, this.#options, reference);
+				const view = byDivergence ? undefined : this.#objectiveView("validation");
+				return this.#game(await this.#open(yardstick, compared), yardstick, own, view);
+			},
+		});
 	}
 
 	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {

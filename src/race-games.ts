@@ -1,0 +1,80 @@
+// What races of a session measure: the validation fold, further text of its kind, and by what sets are compared.
+import type { MeasureOptions } from "./api.js";
+import type { Calibration } from "./calibration/index.js";
+import { furtherOf } from "./calibration-windows.js";
+import { logger } from "./log.js";
+import { objectiveOf } from "./objective.js";
+import { Once } from "./once.js";
+import { mostReferenceBytes, predicting } from "./reference-room.js";
+import { availableMemory, sizeText } from "./runtime/memory.js";
+import type { Model } from "./runtime/model.js";
+import { bytesOfReference } from "./runtime/positions.js";
+import type { TokenWindows } from "./runtime/windows.js";
+import type { LedgerGame } from "./storage/ledger-game.js";
+
+interface RaceSetting {
+	readonly model: Model;
+	/** Of the model's runs. */
+	readonly folder: string;
+	readonly calibration: Calibration;
+	readonly options: MeasureOptions;
+	/** By the objective. */
+	readonly validation: LedgerGame;
+	/** The validation fold with the figure `divergence`. */
+	readonly compared: () => Promise<LedgerGame>;
+	/** A game on other windows, measured as one of these two. */
+	readonly make: (windows: TokenWindows, byDivergence: boolean) => Promise<LedgerGame>;
+}
+
+export class RaceGames {
+	readonly #setting: RaceSetting;
+	readonly #further: (part: number) => Promise<LedgerGame | undefined>;
+	#byDivergence: Promise<boolean> | undefined;
+
+	constructor(setting: RaceSetting) {
+		this.#setting = setting;
+		const { model, folder, calibration, options, make } = setting;
+		const text = furtherOf(model, folder, calibration, options);
+		// A ledger is opened once: several races of a session share the games.
+		const games = new Once<number, LedgerGame | undefined>();
+		this.#further = (part) =>
+			games.get(part, async () => {
+				const windows = await text(part);
+				return windows && make(windows, await this.#racesByDivergence());
+			});
+	}
+
+	/** A part (from 0) of more text of the validation fold's kind and size; undefined where there is no more, and of questions. */
+	async further(part: number): Promise<LedgerGame | undefined> {
+		return objectiveOf(this.#setting.options) === "accuracy" ? undefined : this.#further(part);
+	}
+
+	/** What is measured first. */
+	async first(): Promise<{ readonly game: LedgerGame; readonly byDivergence: boolean }> {
+		const { validation, compared } = this.#setting;
+		const byDivergence = await this.#racesByDivergence();
+		return { game: byDivergence ? await compared() : validation, byDivergence };
+	}
+
+	/** Decided when a race first asks, by the memory that is free then; kept for all races of the session. */
+	#racesByDivergence(): Promise<boolean> {
+		this.#byDivergence ??= this.#decide();
+		return this.#byDivergence;
+	}
+
+	async #decide(): Promise<boolean> {
+		const { model, calibration, options } = this.#setting;
+		if (objectiveOf(options) !== "nll" || (options.calibration ?? []).length > 0) return false;
+		const bytes = bytesOfReference(predicting(calibration.folds.validation), model.facts.vocabulary);
+		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows it` : undefined;
+		// One of the fold, or of a part of further text, while the one before is not freed yet.
+		const short = 2 * bytes > availableMemory() ? "there is not that much memory free twice" : undefined;
+		const why = refused ?? short;
+		if (why === undefined) return true;
+		logger(options)(
+			"note",
+			`the race compares sets by their loss, not by their divergence from the full model, which differs less by chance: its distributions take ${sizeText(bytes)}; ${why}`,
+		);
+		return false;
+	}
+}
