@@ -52,8 +52,9 @@ describe("the report of a run", () => {
 		const points = raced.flatMap((series) => series.points);
 		const chosen = points.filter((point) => point.chosen);
 		expect(new Set(chosen.map((point) => point.removed.join()))).toEqual(new Set([plan.removed.join()]));
-		const best = Math.min(...points.filter((point) => point.removed.length === 3).map((point) => point.added!));
-		expect(chosen[0]!.added).toBe(best);
+		// Not by the loss on the fold: the race goes by the divergence, and on with more text.
+		expect(chosen[0]!.added).toBeCloseTo(plan.losses.validation!.difference!, 12);
+		expect(points.filter((point) => point.removed.length === 3).length).toBeGreaterThan(1);
 		const searched = report.curve!.series.find(({ fold }) => fold === "search")!;
 		expect(searched.points.map((point) => point.removed.length)).toEqual([0, 1, 2, 3]);
 
