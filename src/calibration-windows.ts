@@ -1,17 +1,9 @@
 // The calibration windows of a run: drawn or read, own samples kept for the next run.
 import { readFile } from "node:fs/promises";
 import type { MeasureOptions } from "./api.js";
-import {
-	type Calibration,
-	calibrate,
-	type FoldName,
-	foldNames,
-	type FurtherText,
-	furtherText,
-	oneSource,
-	ownSamples,
-} from "./calibration/index.js";
+import { type Calibration, calibrate, type FoldName, foldNames, type FurtherText, furtherText, oneSource } from "./calibration/index.js";
 import { InvalidOptionError } from "./errors.js";
+import { keptSamples } from "./kept-samples.js";
 import { logger } from "./log.js";
 import type { Model } from "./runtime/model.js";
 import { llamaPin } from "./runtime/paths.js";
@@ -63,31 +55,13 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 /** Further windows of the same kind, own samples kept in the run folder: an interrupted race goes on with the same. */
 export function furtherOf(model: Model, folder: string, { folds }: Calibration, options: MeasureOptions): FurtherText {
 	const { length, ...counts } = foldCounts(options);
-	const { signal } = options;
-	const onProgress = (done: number, total: number) =>
-		options.onProgress?.({ phase: "sampling more text for the race", done, total, unit: "tokens" });
+	const purpose = { name: "further", version: samplerVersion, phase: "sampling more text for the race" };
 	return furtherText(model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		folds: Object.values(folds),
-		draw: async (count, seed) => {
-			const file = windowsPath(folder, hashOf(["further", samplerVersion, llamaPin.commit, count, length, seed]));
-			const kept = await readTokens(file);
-			if (kept?.length === count * length) return makeWindows(kept, length);
-			const windows = await ownSamples(model, { count, length, seed, signal, onProgress });
-			const text = JSON.stringify({ further: Array.from(windows.tokens) });
-			await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
-			return windows;
-		},
+		draw: (count, seed) => keptSamples(model, folder, { count, length, seed }, purpose, options),
 		onProblem: (problem) => logger(options)("warning", `there is no further text for the race: ${problem}`),
 	});
-}
-
-async function readTokens(file: string): Promise<Int32Array | undefined> {
-	try {
-		return Int32Array.from((JSON.parse(await readFile(file, "utf8")) as { further: number[] }).further);
-	} catch {
-		return undefined; // not there, or torn by a crash
-	}
 }
 
 async function readKept(file: string, length: number): Promise<Calibration | undefined> {

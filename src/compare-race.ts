@@ -5,7 +5,7 @@ import { Coalition } from "./game/coalition.js";
 import { blockExecutions } from "./game/executions.js";
 import { factsOf } from "./methods.js";
 import { type Choice, race } from "./race.js";
-import { tieRounds } from "./race-ties.js";
+import { partsAfter, tieRounds } from "./race-ties.js";
 import type { Session } from "./session.js";
 
 /** Where every method may spend the same, one that has efforts does not stop early. */
@@ -24,7 +24,7 @@ const raceFields: Readonly<Partial<Record<Method, { readonly sets: number; reado
 export function raceReserve(method: Method, sizes: number, limit: number): number {
 	const field = raceFields[method];
 	if (!field) return 0;
-	const parts = 2 ** tieRounds[effortOfMethod(method)] - 1;
+	const parts = partsAfter(tieRounds[effortOfMethod(method)]);
 	return Math.min(1 + (field.sets + field.tied * parts) * sizes, Math.floor(limit / 4));
 }
 
@@ -46,7 +46,7 @@ export async function raceWithin(
 	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
 	const field = [...own, ...kept];
 	// The full model's distributions on the fold and on each part take a mask each, where sets are compared by them.
-	const references = 2 ** tieRounds[effort ?? "standard"];
+	const references = 1 + partsAfter(tieRounds[effort ?? "standard"]);
 	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1 - references);
 	const { winners, further, byDivergence } = await race(session, field, { signal, onProgress, effort }, { furtherMasks });
 	for (const [count, winner] of winners) sets.set(count, winner);

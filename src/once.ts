@@ -10,4 +10,9 @@ export class Once<Key, Thing> {
 		made.catch(() => this.#made.delete(key));
 		return made;
 	}
+
+	/** Makes it anew when it is asked for again. */
+	forget(key: Key): void {
+		this.#made.delete(key);
+	}
 }

@@ -22,6 +22,8 @@ interface RaceSetting {
 	readonly validation: LedgerGame;
 	/** The validation fold with the figure `divergence`. */
 	readonly compared: () => Promise<LedgerGame>;
+	/** Frees what is kept to compare the validation fold with. */
+	readonly release: () => void;
 	/** A game on other windows, measured as one of these two. */
 	readonly make: (windows: TokenWindows, byDivergence: boolean) => Promise<LedgerGame>;
 }
@@ -49,11 +51,19 @@ export class RaceGames {
 		return objectiveOf(this.#setting.options) === "accuracy" ? undefined : this.#further(part);
 	}
 
-	/** What is measured first. */
+	/**
+	 * What is measured first: the validation fold. Where the text is the model's own and the loss the objective, races go by the divergence
+	 * from the full model, a figure of what is measured then; not where the distributions for it find no room.
+	 */
 	async first(): Promise<{ readonly game: LedgerGame; readonly byDivergence: boolean }> {
 		const { validation, compared } = this.#setting;
 		const byDivergence = await this.#racesByDivergence();
 		return { game: byDivergence ? await compared() : validation, byDivergence };
+	}
+
+	/** Frees what only a race needs. */
+	end(): void {
+		this.#setting.release();
 	}
 
 	/** Decided when a race first asks, by the memory that is free then; kept for all races of the session. */

@@ -12,7 +12,7 @@ export const indifference = 0.005;
 export const tieRounds: Readonly<Record<Effort, number>> = { quick: 1, standard: 2, thorough: 3 };
 
 /** Parts of further text, each as large as the validation fold, that were measured after so many rounds. */
-const partsAfter = (round: number) => 2 ** round - 1;
+export const partsAfter = (round: number) => 2 ** round - 1;
 
 /** A set above another one, on the same windows. */
 export interface Above {

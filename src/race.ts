@@ -88,22 +88,23 @@ export async function race(
 	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
 	const { signal } = options;
 	const contested = new Set(sets.map(({ size }) => size)).size < new Set(sets.map(({ key }) => key)).size;
-	const { game, byDivergence } = contested ? await session.raceOn() : { game: session.games.validation, byDivergence: false };
+	const { game, byDivergence } = contested ? await session.races.first() : { game: session.games.validation, byDivergence: false };
 	/** By what sets are compared, in the place of the losses. */
 	const raced = (set: Measurement): Measurement => (byDivergence ? { ...set, losses: set.figures!.divergence! } : set);
-	const { measured, told } = await session
+	const { measured, compared, told } = await session
 		.timed("validation", async () => {
 			const measured = await game.measure([Coalition.full(players), ...sets], { phase: "validation", signal });
 			// The losses are those of the plain fold: what comes after need not measure them again.
 			if (byDivergence) await session.games.validation.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
 			const further = async (part: number) => {
-				const game = await session.furtherOn(part);
+				const game = await session.races.further(part);
 				return game && { measure: async (sets: readonly Coalition[], run: MeasureOptions) => (await game.measure(sets, run)).map(raced) };
 			};
 			const rounds = tieRounds[effortOf(options)];
-			return { measured, told: await tellApart(sizesOf(measured.slice(1).map(raced)), { further, rounds, masks: furtherMasks, signal }) };
+			const compared = measured.slice(1).map(raced);
+			return { measured, compared, told: await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, signal }) };
 		})
-		.finally(() => session.endRace());
+		.finally(() => session.races.end());
 	const figuresOf = (set: Measurement) => (session.objective === "nll" ? undefined : meansOf(set));
 	const { losses: full, sources } = measured[0]!;
 	const finalists = choices.map((choice, i): Finalist => {
@@ -120,7 +121,7 @@ export async function race(
 	);
 	noteRivals(winners, choices, options);
 	noteFurther(told, options);
-	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, measured.slice(1).map(raced)));
+	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, compared));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const fullLoss = meanAndError(full, sources).mean;
 	return { fullLoss, fullFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts, byDivergence };

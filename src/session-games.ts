@@ -33,15 +33,8 @@ export interface SessionGames {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself. */
 	readonly evaluator: Evaluator;
-	/**
-	 * What a race measures first: the validation fold. Where the text is the model's own and the loss the objective, races go by the
-	 * divergence from the full model, a figure of what is measured then; not where the distributions for it find no room.
-	 */
-	readonly raceOn: RaceGames["first"];
-	/** Frees what only a race needs. */
-	endRace(): void;
-	/** Further text for a race. */
-	readonly furtherOn: RaceGames["further"];
+	/** What races measure. */
+	readonly races: RaceGames;
 	/** The losses of other text, with a ledger of its own. */
 	gameOn(windows: TokenWindows): Promise<LedgerGame>;
 	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. */
@@ -93,7 +86,7 @@ class GameMaker {
 	readonly #identity: Settings;
 	readonly #kl: boolean;
 	readonly #ledgers: Ledger[] = [];
-	readonly #references = new Map<string, Promise<Reference>>();
+	readonly #references = new Once<string, Reference>();
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
 
@@ -138,23 +131,18 @@ class GameMaker {
 		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
 		const texts = await this.#texts(finals, own);
 		const comparedOn = this.#kl ? async (fold: FoldName) => texts[fold] : this.#compared(own);
-		const races = this.#races(games.validation, comparedOn, own);
 		return {
 			games,
 			finals,
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
 			evaluator,
-			furtherOn: (part) => races.further(part),
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
 			},
 			comparedOn,
-			raceOn: () => races.first(),
-			endRace: () => {
-				if (!this.#kl) this.#references.delete("validation");
-			},
+			races: this.#races(games.validation, comparedOn, own),
 			referenceOn: (fold) => this.#reference(fold, {}),
 			questionsOn: async (prepared) => {
 				const yardstick = questionYardstick(prepared, this.#options);
@@ -187,7 +175,7 @@ class GameMaker {
 	}
 
 	async #closeSearch(): Promise<void> {
-		this.#references.delete("search, drawn");
+		this.#references.forget("search, drawn");
 		await this.#setup?.close();
 	}
 
@@ -196,6 +184,9 @@ class GameMaker {
 		return new RaceGames({
 			...{ model: this.#model, folder, calibration, options: this.#options, validation },
 			compared: () => comparedOn("validation"),
+			release: () => {
+				if (!this.#kl) this.#references.forget("validation");
+			},
 			make: async (windows, byDivergence) => {
 				const compared = this.#kl || byDivergence;
 				// Not kept: as large as that of the validation fold, and a part is measured once a race.
@@ -298,13 +289,7 @@ class GameMaker {
 	/** The full model's own distributions, also where the search runs on a copy. */
 	#reference(fold: FoldName, { signal }: Pick<EvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
 		const name = positions ? `${fold}, drawn` : fold;
-		const known = this.#references.get(name);
-		if (known) return known;
-		const made = this.#makeReference(this.#material.calibration.folds[fold], { signal }, positions);
-		this.#references.set(name, made);
-		// One that failed or was aborted is made anew when it is asked for again.
-		made.catch(() => this.#references.delete(name));
-		return made;
+		return this.#references.get(name, () => this.#makeReference(this.#material.calibration.folds[fold], { signal }, positions));
 	}
 
 	#makeReference(windows: TokenWindows, { signal }: Pick<EvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {

@@ -60,10 +60,7 @@ export class Session {
 	readonly tokens: Record<FoldName, number>;
 	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
-	/** What a race measures. */
-	readonly raceOn: SessionGames["raceOn"];
-	readonly furtherOn: SessionGames["furtherOn"];
-	readonly endRace: SessionGames["endRace"];
+	readonly races: SessionGames["races"];
 	/** The losses of other text, measured with the model itself, with a ledger of its own. */
 	readonly gameOn: SessionGames["gameOn"];
 	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
@@ -95,9 +92,7 @@ export class Session {
 		this.texts = games.texts;
 		this.tokens = games.tokens;
 		this.evaluator = games.evaluator;
-		this.raceOn = games.raceOn;
-		this.furtherOn = games.furtherOn;
-		this.endRace = games.endRace;
+		this.races = games.races;
 		this.gameOn = games.gameOn;
 		this.comparedOn = games.comparedOn;
 		this.referenceOn = games.referenceOn;

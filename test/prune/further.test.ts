@@ -17,7 +17,7 @@ async function measured(options: Parameters<typeof Session.open>[1], parts = 2) 
 	try {
 		const all = [];
 		for (let part = 0; part < parts; part++) {
-			const game = await session.furtherOn(part);
+			const game = await session.races.further(part);
 			all.push(game && { known: game.ledger.size, sets: await game.measure(sets) });
 		}
 		return { all, validation: await session.games.validation.measure(sets) };
@@ -41,7 +41,7 @@ describe("further text of a session", () => {
 	it("is one game a part, however often races of a session ask for it", async () => {
 		const session = await Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2 }, plan);
 		try {
-			const [first, again] = [await session.furtherOn(1), await session.furtherOn(1)];
+			const [first, again] = [await session.races.further(1), await session.races.further(1)];
 			expect(again).toBe(first);
 			await first!.measure(sets);
 			await again!.measure(sets);
@@ -69,11 +69,11 @@ describe("further text of a session", () => {
 			);
 		const session = await open({});
 		try {
-			const { game, byDivergence } = await session.raceOn();
+			const { game, byDivergence } = await session.races.first();
 			expect(byDivergence).toBe(true);
-			expect((await session.raceOn()).game).toBe(game);
+			expect((await session.races.first()).game).toBe(game);
 			expect(await session.comparedOn("validation")).toBe(game);
-			for (const each of [game, (await session.furtherOn(0))!]) {
+			for (const each of [game, (await session.races.further(0))!]) {
 				const [full, removed] = await each.measure(sets);
 				expect(Math.max(...full!.figures!.divergence!.map(Math.abs))).toBeLessThan(1e-3);
 				expect(Math.min(...removed!.figures!.divergence!)).toBeGreaterThan(0.01);
@@ -87,7 +87,7 @@ describe("further text of a session", () => {
 			await plain.measure([other!.coalition]);
 			expect(plain.counts.measured).toBe(2);
 			// Given up after a race, and made again where it is needed.
-			session.endRace();
+			session.races.end();
 			expect((await game.measure([Coalition.ofRemoved(12, [7])]))[0]!.figures!.divergence!.length).toBe(4);
 		} finally {
 			await session.close();
@@ -97,7 +97,7 @@ describe("further text of a session", () => {
 		for (const options of [{ calibration: [text] }, { objective: "kl" as const }, { referenceBytes: 1000 }]) {
 			const other = await open(options);
 			try {
-				const { game, byDivergence } = await other.raceOn();
+				const { game, byDivergence } = await other.races.first();
 				expect(byDivergence).toBe(false);
 				expect(game).toBe(other.games.validation);
 			} finally {

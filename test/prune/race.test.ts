@@ -18,9 +18,7 @@ function racing(losses: Readonly<Record<string, readonly number[]>>): Session {
 	const session = {
 		games,
 		objective: "nll",
-		raceOn: async () => ({ game: validation, byDivergence: false }),
-		furtherOn: async () => undefined,
-		endRace: () => {},
+		races: { first: async () => ({ game: validation, byDivergence: false }), further: async () => undefined, end: () => {} },
 	};
 	return { ...session, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
 }
@@ -81,7 +79,11 @@ describe("a race that the validation fold cannot decide", () => {
 		};
 		return {
 			asked,
-			session: { ...session, games: { ...session.games, ...played(searched) }, furtherOn: async () => ({ measure }) } as unknown as Session,
+			session: {
+				...session,
+				games: { ...session.games, ...played(searched) },
+				races: { ...session.races, further: async () => ({ measure }) },
+			} as unknown as Session,
 		};
 	}
 
@@ -123,8 +125,8 @@ describe("a race that the validation fold cannot decide", () => {
 		};
 		let ended = 0;
 		const own = {
-			...{ ...session, games: { ...session.games, validation }, endRace: () => ended++ },
-			...{ raceOn: async () => ({ game: text(0.01), byDivergence: true }), furtherOn: async () => text(-0.05) },
+			...{ ...session, games: { ...session.games, validation } },
+			races: { first: async () => ({ game: text(0.01), byDivergence: true }), further: async () => text(-0.05), end: () => ended++ },
 		} as unknown as Session;
 		const decided = await race(own, choices, {});
 		expect(asked[0]).toEqual(["", "1,2", "1,3", "2,3"]);
@@ -141,7 +143,7 @@ describe("a race that the validation fold cannot decide", () => {
 	});
 
 	it("asks for no comparison where nothing is contested", async () => {
-		const session = { ...racing(losses), raceOn: async () => expect.unreachable() } as unknown as Session;
+		const session = { ...racing(losses), races: { first: async () => expect.unreachable(), end: () => {} } } as unknown as Session;
 		expect((await race(session, [set("auto", 1, 2)], {})).winners.get(2)!.added).toBeCloseTo(0.5, 12);
 	});
 
