@@ -116,13 +116,14 @@ describe("the paper's network", () => {
 		await expect(fitMlp(training, { seed: 1, signal })).rejects.toThrow("halt");
 	});
 
-	test("it learns the fixture's game from 1,500 masks, and fits 500 masks in seconds", async () => {
+	test("it learns the fixture's game from 1,500 masks better than the mean of each size tells", async () => {
 		const { training, heldOut } = await fixtureSplit(1500, 200);
 		const network = await fitMlp(training, { seed: 1 });
 		const report = judge(network, heldOut, { training, critical: [0] });
 		expect(report.masks).toBe(200);
 		expect(report.spearman).toBeGreaterThan(0.6);
-		expect(report.baselines.criticalKept!.r2).toBeGreaterThan(0);
+		expect(report.r2).toBeGreaterThan(report.baselines.stratumMean.r2 + 0.1);
+		expect(report.within.spearman).toBeGreaterThan(0.5);
 	});
 
 	test("marginals are differences of predictions", async () => {
@@ -290,13 +291,13 @@ describe("the paper's step 4", () => {
 		for (let i = 0; i < 12; i++) expect(fast.contributions[i]).toBeCloseTo(slow.contributions[i]!, 12);
 	});
 
-	test("80,000 masks of the fixture's network, ranked like the exact values at the ends", async () => {
+	test("80,000 masks of the fixture's network: each distinct one counts once, and block 0 ranks highest", async () => {
 		const { training } = await fixtureSplit(1500, 2);
 		const network = await fitMlp(training, { seed: 1 });
 		const masks = drawStrata(fixture, { sizes: strataSizes(12), count: 80_000, random: new Random(2) });
 		const result = await surrogateContributions(network, masks);
 		expect(ranking(result.contributions).at(-1)).toBe(0);
-		expect(result.masks).toBeLessThanOrEqual(1585);
+		expect(result.masks).toBe(new Set(masks.map((mask) => mask.key)).size);
 	});
 });
 
