@@ -1,8 +1,7 @@
 // What a comparison is asked to do, checked against the model.
 import { realpath } from "node:fs/promises";
-import { basename } from "node:path";
 import type { BlockPlan, CountOptions } from "./architectures/index.js";
-import { readDocuments, windowsOfDocuments, weightedFiles } from "./calibration/index.js";
+import { nameAmong, readDocuments, windowsOfDocuments, weightedFiles } from "./calibration/index.js";
 import { leastMasks } from "./choose.js";
 import { searchBudget } from "./choose-auto.js";
 import type { CompareOptions } from "./compare-api.js";
@@ -106,9 +105,10 @@ export async function evalTexts({ model, calibration }: Session, options: Compar
 	if (length > contextLength) throw new InvalidOptionError(`windows of ${length} tokens exceed the model's context of ${contextLength}`);
 	if (files.length === 0) return [{ name: `report fold of ${calibration.source}`, windows: calibration.folds.report }];
 	const texts: EvalText[] = [];
+	const named = files.map((path) => ({ path }));
 	for (const file of files) {
 		const windows = windowsOfDocuments(model, await readDocuments(file), evalWindows, length, file);
-		texts.push({ name: basename(file), windows });
+		texts.push({ name: nameAmong(file, named), windows });
 	}
 	return texts;
 }

@@ -44,6 +44,7 @@ export async function makePlan(
 		critical: reasonedBlocks(choices),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		alternatives: alternativesOf(choices, decided),
+		...raceFacts(session, decided),
 		...(chosen.equivalent ? { equivalent: chosen.equivalent.map((set) => ({ ...set, removed: [...set.removed] })) } : {}),
 		versions: origin.versions,
 		backend: origin.backend,
@@ -109,6 +110,13 @@ export function planOrigin(session: Session, output: string | undefined, options
 /** Critical blocks with their reasons. */
 export function reasonedBlocks(choices: Choices | undefined): Plan["critical"] {
 	return (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason })));
+}
+
+/** What decided between sets of the same size; nothing where there were no two. */
+function raceFacts({ races }: Session, { winners, finalists, further, byDivergence }: Race): Pick<Plan, "race"> {
+	if (new Set(finalists.map(({ removed }) => removed.join())).size <= winners.size) return {};
+	const parts = further.map((sets, part) => ({ sha256: races.hashOf(part), sets: sets.length }));
+	return { race: { by: byDivergence ? "divergence" : "objective", further: parts } };
 }
 
 function planDisagreements({ disagreements }: Race): NonNullable<Plan["disagreements"]> {

@@ -104,8 +104,9 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	});
 }
 
-function removalOf({ removed, kept, method, equivalent }: Plan): NonNullable<Report["removal"]> {
-	return { removed, kept, method, ...(equivalent ? { equivalent } : {}) };
+function removalOf({ removed, kept, method, race, equivalent }: Plan): NonNullable<Report["removal"]> {
+	const decided = race && { race: { by: race.by, further: race.further.map(({ sets }) => ({ sets })) } };
+	return { removed, kept, method, ...decided, ...(equivalent ? { equivalent } : {}) };
 }
 
 function gateFigure({ standardError, ...figure }: PlanGateFigure): NonNullable<Report["gate"]>[number] {

@@ -9,7 +9,7 @@ import { mostReferenceBytes, predicting } from "./reference-room.js";
 import { availableMemory, sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { bytesOfReference } from "./runtime/positions.js";
-import type { TokenWindows } from "./runtime/windows.js";
+import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
 
 interface RaceSetting {
@@ -30,6 +30,7 @@ interface RaceSetting {
 
 export class RaceGames {
 	readonly #setting: RaceSetting;
+	readonly #hashes: string[] = [];
 	readonly #further: (part: number) => Promise<LedgerGame | undefined>;
 	#byDivergence: Promise<boolean> | undefined;
 
@@ -42,13 +43,20 @@ export class RaceGames {
 		this.#further = (part) =>
 			games.get(part, async () => {
 				const windows = await text(part);
-				return windows && make(windows, await this.#racesByDivergence());
+				if (!windows) return undefined;
+				this.#hashes[part] = hashWindows(windows);
+				return make(windows, await this.#racesByDivergence());
 			});
 	}
 
 	/** A part (from 0) of more text of the validation fold's kind and size; undefined where there is no more, and of questions. */
 	async further(part: number): Promise<LedgerGame | undefined> {
 		return objectiveOf(this.#setting.options) === "accuracy" ? undefined : this.#further(part);
+	}
+
+	/** SHA-256 over the tokens of a part that was asked for. */
+	hashOf(part: number): string {
+		return this.#hashes[part]!;
 	}
 
 	/**

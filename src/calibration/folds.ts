@@ -103,7 +103,7 @@ export function weightedFiles(files: readonly (string | CalibrationFile)[]): { p
 }
 
 /** The file's name, with its folders where another has the same one. */
-function nameAmong(path: string, files: readonly { path: string }[]): string {
+export function nameAmong(path: string, files: readonly { path: string }[]): string {
 	return files.filter((file) => basename(file.path) === basename(path)).length > 1 ? path : basename(path);
 }
 

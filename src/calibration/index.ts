@@ -9,6 +9,7 @@ export {
 	type FoldCounts,
 	type FoldName,
 	foldNames,
+	nameAmong,
 	oneSource,
 	weightedFiles,
 } from "./folds.js";

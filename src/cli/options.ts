@@ -91,7 +91,7 @@ export const measureOptions = {
 		durationOption("max-time"),
 	),
 	"max-tokens": valueOption(
-		"Tokens that the search of these methods measures at most",
+		"Tokens that the search of auto, swap, evolutionary or random measures at most",
 		groups.method,
 		integerOption("max-tokens", { min: 1 }),
 	),

@@ -161,10 +161,20 @@ function blocksBody(report: Report): Html {
 	const reasons = blocks.list.filter(({ reason }) => reason !== undefined);
 	const known = blocks.list.some(({ contribution }) => contribution !== undefined);
 	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong> of 0 to ${report.model.blocks - 1}, proposed by ${removal.method}. Numbers are those of the source's tensor names.</p>`}
+${removal?.race && html`<p>${raceText(removal.race, report.curve?.objective)}</p>`}
 ${equivalentText(report) && html`<p>${equivalentText(report)}</p>`}
 ${blockStrip(report)}
 ${known ? contributionsFigure(report) : html`<p>The method says nothing of single blocks.</p>`}
 ${reasons.length > 0 && html`<ul>${reasons.map(({ block, reason }) => html`<li>Block ${block}: ${reason}</li>`)}</ul>`}`;
+}
+
+/** By what, and on how much text, sets of the same size were compared. */
+function raceText({ by, further }: NonNullable<NonNullable<Report["removal"]>["race"]>, objective: string | undefined): string {
+	const measure = by === "divergence" || objective === "kl" ? "divergence from the full model" : "loss";
+	const [first] = further;
+	const more =
+		first && `, ${first.sets} of them on up to ${further.length === 1 ? "as much" : `${further.length} times as much`} further text`;
+	return `Sets of the same size were compared by their ${measure} on the validation fold${more ?? ""}.`;
 }
 
 function alternativesBody(alternatives: NonNullable<Report["alternatives"]>): Html {

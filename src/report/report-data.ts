@@ -198,6 +198,12 @@ export const reportSchema = v.strictObject({
 				removed: blockList,
 				kept: positive,
 				method: says(text, "Who proposed the set."),
+				race: v.optional(
+					says(
+						v.strictObject({ by: v.picklist(["objective", "divergence"]), further: v.array(v.strictObject({ sets: positive })) }),
+						"What decided between sets of the same size: the objective or the divergence from the full model, on the validation fold and on so many further parts of its size. Missing where there were no two.",
+					),
+				),
 				equivalent: v.optional(
 					says(
 						v.array(

@@ -142,6 +142,14 @@ const equivalent = v.strictObject({
 	by: v.optional(v.literal("divergence")),
 });
 
+/** What decided between sets of the same size, beyond the validation fold. */
+const race = v.strictObject({
+	/** By what sets were compared: the objective, or their divergence from the full model. */
+	by: v.picklist(["objective", "divergence"], "expected objective or divergence"),
+	/** Parts of further text in their order, each of as many windows as the validation fold: SHA-256 over its tokens, and how many sets were measured on it. */
+	further: v.array(v.strictObject({ sha256, sets: positive })),
+});
+
 const folds = ["search", "validation", "report"] as const;
 const perFold = <Schema extends v.GenericSchema>(schema: Schema) =>
 	v.strictObject({ search: v.optional(schema), validation: v.optional(schema), report: v.optional(schema) });
@@ -191,6 +199,8 @@ export const planSchema = v.pipe(
 		frozen: v.array(reasoned),
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
+		/** Missing where no size had two sets to decide between. */
+		race: v.optional(race),
 		/** Sets of the chosen size that are as good as far as the race can tell: 0 is in the 95 % interval of the difference. */
 		equivalent: v.optional(v.array(equivalent)),
 		gate: v.optional(gateSchema),

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { CompareOptions, LogEvent } from "../../src/api.js";
@@ -248,6 +248,20 @@ describe("compareMethods", () => {
 		const run = compareMethods(fixturePath, { ...options });
 		await expect(run).rejects.toThrow(InvalidOptionError);
 		await expect(run).rejects.toThrow(message);
+	});
+
+	it("tells texts of one name in several folders apart", async () => {
+		mkdirSync(join(folder, "more"), { recursive: true });
+		const paths = [storm(), join(folder, "more", "storm.txt")];
+		writeFileSync(paths[1]!, readFileSync(whale(), "utf8"));
+		const { texts } = await compareMethods(fixturePath, {
+			...small,
+			methods: ["first"],
+			eval: paths,
+			evalWindows: 4,
+			evalWindowLength: 32,
+		});
+		expect(texts.map(({ name }) => name)).toEqual(paths);
 	});
 
 	it("refuses texts that are no unseen ones, or too short", async () => {

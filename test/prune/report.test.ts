@@ -27,7 +27,14 @@ describe("the report of a run", () => {
 		const losses = plan.losses.report!;
 
 		const same = plan.equivalent ? { equivalent: plan.equivalent } : {};
-		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method, ...same });
+		const { by, further } = plan.race!;
+		const race = { by, further: further.map(({ sets }) => ({ sets })) };
+		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method, race, ...same });
+		// Own samples are raced by divergence; each part of further text is another one, and on none are there more sets than before.
+		expect(by).toBe("divergence");
+		expect(new Set(further.map(({ sha256 }) => sha256)).size).toBe(further.length);
+		expect(further.map(({ sets }) => sets)).toEqual(further.map(({ sets }) => sets).sort((a, b) => b - a));
+		expect(readFileSync(result.reportPath!, "utf8")).toContain("compared by their divergence from the full model");
 		expect(report.output).toMatchObject({ name: basename(output), bytes: readFileSync(output).length });
 		expect(report.model).toMatchObject({ name: "fixture-12l.gguf", sha256: plan.model.sha256, bytes: readFileSync(fixturePath).length });
 		const [loss, perplexity] = report.quality!.figures;
