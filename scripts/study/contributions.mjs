@@ -26,10 +26,13 @@ const seeds = Number(take("--seeds", 5));
 const [only, json] = [take("--only"), take("--json")];
 const budgets = [64, 128, 256, 512];
 
+/** A fresh game in which critical blocks stay, as in `rank`. */
+const playable = (game) => game.fresh(game.critical);
+
 /** All single removals and random sets of 1..kmax blocks: `masks` with the full model. */
 function designed(game, masks, seed) {
 	const exclude = new Set(game.singles.map((set) => set.key));
-	const drawn = windowDesign(game.fresh(), { kmax, count: masks - 1 - game.n, random: new Random(seed), exclude });
+	const drawn = windowDesign(playable(game), { kmax, count: masks - 1 - game.n, random: new Random(seed), exclude });
 	return [...game.singles, ...drawn].map((set) => game.byKey.get(set.key));
 }
 
@@ -37,7 +40,7 @@ function designed(game, masks, seed) {
 function flipped(game, masks, seed) {
 	const random = new Random(seed);
 	const keys = new Set(game.singles.map((set) => set.key));
-	const board = game.fresh();
+	const board = playable(game);
 	const count = masks - 1 - game.n;
 	const flips = flipDesign(board, { kmax, kmin: 2, count: Math.floor(count / 2), random, exclude: keys });
 	for (const set of flips) keys.add(set.key);
@@ -54,35 +57,35 @@ async function exactStep4(game, asked) {
 async function walks(game, masks, seed) {
 	let best;
 	for (let count = 4; ; count = Math.ceil(count * 1.15)) {
-		const result = await permutationContributions(game.fresh(), { kmax, walks: count, seed });
+		const result = await permutationContributions(playable(game), { kmax, walks: count, seed });
 		if (result.masks > masks) return best;
 		best = result.contributions;
 	}
 }
 
 async function estimatorsOf(game) {
-	const window = (await exactWindowSemivalue(game.fresh(), { kmax })).contributions;
-	const kept = (await exactWindowSemivalue(game.fresh(game.critical), { kmax })).contributions;
-	const banzhaf = (await exactWeightedBanzhaf(game.fresh(), { k: 4, emptyValue: 0 })).contributions;
+	const frozen = game.critical;
+	const window = (await exactWindowSemivalue(playable(game), { kmax })).contributions;
+	const banzhaf = (await exactWeightedBanzhaf(playable(game), { k: 4, emptyValue: 0 })).contributions;
 	const sizes = strataSizes(game.n);
 	const fitted =
 		(learn, design = designed) =>
 		async (masks, seed) =>
-			(await surrogateWindowContributions(await learn(design(game, masks, seed)), { kmax, seed })).contributions;
+			(await surrogateWindowContributions(await learn(design(game, masks, seed)), { kmax, seed, frozen })).contributions;
 	return {
 		"leave-one-out (n + 1 masks)": { exact: window, run: async () => (await leaveOneOutContributions(game.fresh())).contributions },
 		"permutation walks": { exact: window, run: (masks, seed) => walks(game, masks, seed) },
 		"common sets": {
 			exact: window,
-			run: async (masks, seed) => (await commonSetContributions(game.fresh(), { kmax, masks, seed })).contributions,
+			run: async (masks, seed) => (await commonSetContributions(playable(game), { kmax, masks, seed })).contributions,
 		},
 		"window least squares": {
 			exact: window,
-			run: async (masks, seed) => windowLeastSquares(designed(game, masks, seed), { kmax }).contributions,
+			run: async (masks, seed) => windowLeastSquares(designed(game, masks, seed), { kmax, frozen }).contributions,
 		},
 		"weighted Banzhaf, k = 4": {
 			exact: banzhaf,
-			run: async (masks, seed) => (await weightedBanzhafContributions(game.fresh(), { k: 4, masks, seed })).contributions,
+			run: async (masks, seed) => (await weightedBanzhafContributions(playable(game), { k: 4, masks, seed })).contributions,
 		},
 		"pairwise ridge": { exact: window, run: fitted(fitPairwise) },
 		"pairwise ridge, flips and balanced groups": { exact: window, run: fitted(fitPairwise, flipped) },
@@ -90,10 +93,11 @@ async function estimatorsOf(game) {
 		"Gaussian process, mixed": {
 			exact: window,
 			run: async (masks, seed) =>
-				(await posteriorContributions(await fitMixedGp(designed(game, masks, seed)), { kmax, seed, draws: 0, count: 4000 })).contributions,
+				(await posteriorContributions(await fitMixedGp(designed(game, masks, seed)), { kmax, seed, draws: 0, count: 4000, frozen }))
+					.contributions,
 		},
 		"auto's report": {
-			exact: kept,
+			exact: window,
 			run: async (budget, seed) => (await auto(game.fresh(), { kmax, budget, seed, patience: 0 })).contributions?.contributions,
 		},
 		"the paper's network and step 4": {
@@ -104,7 +108,7 @@ async function estimatorsOf(game) {
 					drawn.map((set) => game.byKey.get(set.key)),
 					{ seed },
 				);
-				const asked = drawStrata(game.fresh(), { sizes, count: 20000, random });
+				const asked = drawStrata(game.fresh(), { sizes, count: 80_000, random });
 				return { estimated: (await surrogateContributions(network, asked)).contributions, exact: await exactStep4(game, asked) };
 			},
 		},

@@ -6,6 +6,7 @@ import { commandArguments, kmax, load, mean, quantile, readGame, table } from ".
 const { exactShapley } = await load("attribution/exact.js");
 const { surrogateContributions } = await load("attribution/paper.js");
 const { auto } = await load("auto.js");
+const { searchBudget } = await load("choose-auto.js");
 const { Random } = await load("game/random.js");
 const { drawStrata, strataSizes } = await load("game/strata.js");
 const { windowDesign } = await load("game/designs.js");
@@ -37,7 +38,7 @@ async function paper(game, table, count, seed) {
 		masks.map((set) => game.byKey.get(set.key)),
 		{ seed },
 	);
-	const { contributions } = await surrogateContributions(network, drawStrata(table, { sizes, count: 20000, random }));
+	const { contributions } = await surrogateContributions(network, drawStrata(table, { sizes, count: 80_000, random }));
 	return rankAndCut(table, contributions, { kmax, criticalLoss: Number.POSITIVE_INFINITY });
 }
 
@@ -52,6 +53,20 @@ async function randomBest(game, table, count, seed) {
 		if (!(byCount.get(k)?.addedLoss <= addedLoss)) byCount.set(k, { removed: set.removed(), addedLoss });
 	}
 	return { byCount };
+}
+
+/** A run for each size alone, at the default effort. */
+async function eachSize(game, seed) {
+	const byCount = new Map();
+	const masks = [];
+	for (const k of counts) {
+		const fresh = game.fresh();
+		const budget = searchBudget(game.n, k, { effort: "standard" });
+		const { found } = await auto(fresh, { kmax: k, counts: [k], budget, seed });
+		byCount.set(k, found.byCount.get(k));
+		masks.push(fresh.evaluated);
+	}
+	return { byCount, masks: mean(masks) };
 }
 
 /** Search of a fresh table; `once`: it draws nothing, so that one seed is enough. */
@@ -79,6 +94,7 @@ const searches = {
 	"paper repaired, 1000 masks": { seeds: 5, run: async (table, seed) => (await paperRepaired(table, { kmax, masks: 1000, seed })).found },
 	"active, pairwise, 300": { seeds: 5, run: (table, seed) => activeSearch(table, { kmax, budget: 300, seed, fit: fitPairwise }) },
 	"auto, at most 120": { run: async (table, seed) => (await auto(table, { kmax, budget: 120, seed })).found },
+	"auto, each size alone": { run: (_, seed, game) => eachSize(game, seed) },
 	"auto, at most 300": { run: async (table, seed) => (await auto(table, { kmax, budget: 300, seed })).found },
 };
 
@@ -94,8 +110,8 @@ for (const path of paths) {
 		const runs = search.once ? 1 : Math.min(seeds, search.seeds ?? seeds);
 		for (let seed = 0; seed < runs; seed++) {
 			const fresh = game.fresh();
-			const { byCount } = await search.run(fresh, seed, game);
-			masks.push(fresh.evaluated);
+			const { byCount, masks: spent } = await search.run(fresh, seed, game);
+			masks.push(spent ?? fresh.evaluated);
 			for (const k of counts) {
 				// Told by the table, not by the search; sizes beyond the blocks that may go have no optimum to compare with.
 				const removed = byCount.get(k)?.removed;
