@@ -76,6 +76,10 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		rivals: [
 			...equivalent,
 			...nearRivals(game, found, counts),
+			// Of a search that was stopped early these are the only ones where a rule ties blocks, which have no contribution alone.
+			...found.ranked
+				.filter((removed) => !found.byCount.has(removed.length))
+				.map((removed) => ({ removed: [...removed], method: "leave-one-out" })),
 			...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out"),
 		],
 		contributions: contributions ?? singles,

@@ -6,7 +6,7 @@ import { checkBudget, type Choices, choose, plannedMasks } from "./choose.js";
 import { bytesToDeliver, deliver, finish } from "./deliver.js";
 import { checkHealingOfRun } from "./deliver-healed.js";
 import { InvalidOptionError } from "./errors.js";
-import { finalists } from "./finalists.js";
+import { finalists, sizesFound } from "./finalists.js";
 import { Gate } from "./gate.js";
 import { readGate } from "./gate-request.js";
 import { Coalition } from "./game/coalition.js";
@@ -249,14 +249,14 @@ function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOpti
 function candidates(session: Session, choices: Choices | undefined, removable: Removable, options: PruneOptions): Choice[] {
 	if (options.remove) return [{ removed: checkedRemoval(session.model.path, session.model.blocks, options.remove), method: "given" }];
 	const { count, counts, reaches = () => true } = removable;
-	const found = finalists(session, choices!, counts ?? (count === undefined ? [...choices!.found.byCount.keys()] : [count]));
+	const found = finalists(session, choices!, counts ?? (count === undefined ? sizesFound(choices!) : [count]));
 	const sets = found.filter(({ removed }) => reaches(removed));
 	if (sets.length === 0 && found.length > 0)
 		throw new InvalidOptionError(
 			"no set that was found makes the file as small as --target-size says: ask for less, or say how many blocks with --remove-blocks",
 		);
 	if (sets.length === 0) {
-		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
+		const reachable = sizesFound(choices!);
 		throw new InvalidOptionError(
 			`exactly ${counts?.join(" or ") ?? count} blocks cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
 		);

@@ -80,6 +80,8 @@ export interface AutoSearchResult extends SearchResult {
 	/** The surrogate's forecasts of the sets that it proposed. */
 	readonly forecasts: readonly Forecast[];
 	readonly equivalent: ReadonlyMap<number, readonly EquivalentSet[]>;
+	/** Sets that leave-one-out would cut, of every size that its ranking reaches, measured or not: a search that was stopped may have no other. */
+	readonly ranked: readonly (readonly number[])[];
 	/** The set that greedy's steps led to, of each size that they reached. */
 	readonly greedy: ReadonlyMap<number, Pick<Choice, "removed" | "addedLoss">>;
 	/** Whether the surrogate was trusted; undefined where it was not asked for. */

@@ -26,6 +26,12 @@ export async function autoSearch(game: Game, options: AutoOptions): Promise<Auto
 	return run.result(ended);
 }
 
+/** What is said of sizes that the search did not come to. */
+const early: Readonly<Partial<Record<AutoSearchResult["ended"], string>>> = {
+	stop: "the search was stopped",
+	budget: "the masks of the search were spent",
+};
+
 class AutoRun {
 	readonly search: Search;
 	readonly #o: AutoOptions;
@@ -41,6 +47,8 @@ class AutoRun {
 	readonly #forecasts: Forecast[] = [];
 	#model: SearchModel | undefined;
 	#trusted: boolean | undefined;
+	/** Whether greedy's descent ended by itself: what has no set then cannot be reached. */
+	#descended = false;
 
 	constructor(search: Search, options: AutoOptions) {
 		this.search = search;
@@ -66,8 +74,9 @@ class AutoRun {
 		// Two sizes at least must have been seen, else a fit is an extrapolation from single removals.
 		if (samples.length > this.search.moves.length + 4) this.#model = await this.#o.fit(samples, this.#model);
 		return {
-			...this.search.result(),
+			...this.search.result(undefined, this.#descended ? undefined : early[ended]),
 			ended,
+			ranked: this.search.rankedSets().map((set) => set.removed()),
 			model: this.#model,
 			evidence: this.#evidence(samples),
 			forecasts: this.#forecasts,
@@ -137,7 +146,7 @@ class AutoRun {
 			if (over) return over;
 			const open = search.candidatesOrFree(removed).sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
 			const tried = open.slice(0, Math.min(width, this.#room()));
-			if (tried.length === 0) return undefined;
+			if (tried.length === 0) break;
 			for (const { coalition } of tried) if (coalition.players - coalition.size > 1) this.#steps.add(coalition.key);
 			await this.report(
 				"greedy",
@@ -154,6 +163,7 @@ class AutoRun {
 			here = added[best] as number;
 			this.#path.set(removed.length, { removed, addedLoss: here });
 		}
+		this.#descended = true;
 		return undefined;
 	}
 
