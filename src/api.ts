@@ -72,6 +72,11 @@ export interface LogEvent {
 	/** Notes and warnings are for people; debug lines are details of what was chosen and found. */
 	readonly level: "note" | "warning" | "debug";
 	readonly message: string;
+	/**
+	 * Of the note that an aborted search leaves: the best set so far of each size, and what it adds to the objective on the text that is
+	 * searched, nats.
+	 */
+	readonly sets?: readonly { readonly removed: readonly number[]; readonly added: number }[] | undefined;
 }
 
 export interface JobOptions {

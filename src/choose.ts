@@ -7,6 +7,7 @@ import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./choose-
 import { choosePaper, choosePaperRepaired, judgedMasks, paperMasks, repairedMasks } from "./choose-paper.js";
 import { chooseBeam, chooseContiguous, chooseEvolutionary, chooseGreedy, chooseLeaveOneOut, chooseSwap } from "./choose-search.js";
 import { InvalidOptionError } from "./errors.js";
+import { bestMeasured } from "./best-so-far.js";
 import type { Game } from "./game/game.js";
 import { LossMeter } from "./game/loss-meter.js";
 import type { Choice } from "./race.js";
@@ -198,5 +199,17 @@ export async function choose(
 	const meter = new LossMeter(game, { signal });
 	const search = { kmax, meter, signal, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
 	const sizes = counts ?? sizesOf(options, kmax);
-	return choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+	const tellAll = () => {
+		if (onStep) for (const step of bestMeasured(session.games.search, kmax)) onStep(step);
+	};
+	try {
+		const choices = await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+		// Not every method goes by steps, and the race that comes next may be interrupted too.
+		tellAll();
+		return choices;
+	} catch (error) {
+		// The masks that an interrupted batch or round has finished count as well.
+		if (signal?.aborted) tellAll();
+		throw error;
+	}
 }
