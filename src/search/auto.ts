@@ -117,12 +117,17 @@ class AutoRun {
 		return this.#budget - this.search.measured;
 	}
 
+	/** Coalitions that may be measured before `stop` is asked again. */
+	#most(): number {
+		return Math.min(this.#room(), Math.max(1, this.#o.fits?.() ?? Number.POSITIVE_INFINITY));
+	}
+
 	/** In batches, as far as the budget goes. */
 	async #measureAll(phase: AutoPhase, sets: readonly Coalition[]): Promise<"budget" | "stop" | undefined> {
 		for (let start = 0; start < sets.length; ) {
 			const over = this.#over();
 			if (over) return over;
-			const batch = sets.slice(start, start + Math.min(this.#batch, this.#room()));
+			const batch = sets.slice(start, start + Math.min(this.#batch, this.#most()));
 			await this.report(phase, batch);
 			start += batch.length;
 		}
@@ -145,7 +150,7 @@ class AutoRun {
 			const over = this.#over();
 			if (over) return over;
 			const open = search.candidatesOrFree(removed).sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
-			const tried = open.slice(0, Math.min(width, this.#room()));
+			const tried = open.slice(0, Math.min(width, this.#most()));
 			if (tried.length === 0) break;
 			for (const { coalition } of tried) if (coalition.players - coalition.size > 1) this.#steps.add(coalition.key);
 			await this.report(
@@ -238,13 +243,16 @@ class AutoRun {
 			}
 			const over = this.#over();
 			if (over) return over;
-			const room = Math.min(this.#batch, this.#room());
+			const room = Math.min(this.#batch, this.#most());
 			let candidates: Candidate[];
 			if (this.#trusted) {
 				this.#model = await this.#o.fit(await search.meter.samples(), this.#model);
 				candidates = await proposer.fromPosterior(this.#model, room);
 			} else candidates = proposer.exchanges(room);
 			if (candidates.length === 0) return "exhausted";
+			// Fitting took its time too.
+			if (this.#o.stop?.()) return "stop";
+			candidates = candidates.slice(0, this.#most());
 			const gained = await this.report(
 				"active search",
 				candidates.map(({ coalition }) => coalition),
