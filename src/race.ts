@@ -116,7 +116,7 @@ export async function race(session: Session, choices: readonly Choice[], options
 		]),
 	);
 	noteRivals(winners, choices, options);
-	noteFurther(told, limits.furtherMasks === undefined ? "above a quarter of the search" : "more than this race may", options);
+	noteFurther(told, limits.furtherMasks === undefined ? "cost above a quarter of the search" : "pass what this race may measure", options);
 	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, compared));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const fullLoss = meanAndError(full, sources).mean;
@@ -168,10 +168,10 @@ function noteRivals(winners: Race["winners"], choices: readonly Choice[], option
 
 /**
  * What further text was measured, and where the race had to end before it was decided.
- * @param most that more of it would cost, where the masks were the limit
+ * @param limit what more of it would do, where the masks were the limit
  */
-function noteFurther({ fields, parts, stopped }: ToldApart, most: string, options: PruneOptions): void {
-	const ended = { text: "there is nothing more of this kind to measure on", masks: `more would cost ${most}` };
+function noteFurther({ fields, parts, stopped }: ToldApart, limit: string, options: PruneOptions): void {
+	const ended = { text: "there is nothing more of this kind to measure on", masks: `more would ${limit}` };
 	const why = stopped && `; not all sizes are decided: ${ended[stopped]}`;
 	const sets = new Set(parts.flat().map(({ key }) => key));
 	const left = fields.filter(([best]) => sets.has(best.coalition.key)).reduce((sum, [, ...tied]) => sum + tied.length, 0);
