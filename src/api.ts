@@ -72,6 +72,11 @@ export interface LogEvent {
 	/** Notes and warnings are for people; debug lines are details of what was chosen and found. */
 	readonly level: "note" | "warning" | "debug";
 	readonly message: string;
+	/**
+	 * Of the note that an aborted search leaves: the best set so far of each size, and what it adds to the objective on the text that is
+	 * searched, nats.
+	 */
+	readonly sets?: readonly { readonly removed: readonly number[]; readonly added: number }[] | undefined;
 }
 
 export interface JobOptions {
@@ -103,7 +108,10 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	 * 2 n + 8 k (at least 100), thorough 26 n (300 to 800). @default "standard", with only maxTime or maxTokens given "thorough"
 	 */
 	readonly effort?: Effort | undefined;
-	/** The automatic method: seconds of searching after which it ends with the best sets so far. @default none */
+	/**
+	 * The automatic method: seconds, above 0, after which the search ends with the best sets so far. Single removals are not interrupted,
+	 * and no batch begins that would take longer than what is left. The race comes on top, as does what is fitted last. @default none
+	 */
 	readonly maxTime?: number | undefined;
 	/**
 	 * Methods auto, swap, evolutionary and random: tokens of the search's masks at most, each mask counting all tokens of its windows; the

@@ -7,7 +7,9 @@ import { nearRivals } from "./auto-rivals.js";
 import type { Choices, Play } from "./choose.js";
 import { logger } from "./log.js";
 import { defaultWindowLength, defaultWindows } from "./calibration-windows.js";
+import { factsOf, type Method } from "./methods.js";
 import type { Session } from "./session.js";
+import { timeLimit } from "./time-limit.js";
 import type { PlanSurrogate } from "./storage/plan.js";
 import type { Judgement } from "./surrogate/judge.js";
 
@@ -20,6 +22,12 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 
 /** Sets of one size, its own among them, that the race decides between where the search cannot tell them apart. */
 export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 4, thorough: 8 };
+
+/** Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbours and leave-one-out's beside its own. */
+export function raceField(method: Method, effort: Effort): number {
+	if (method === "auto") return racedSets[effort] + 3;
+	return factsOf(method).raced ? 2 : 1;
+}
 
 /**
  * Masks that a method measures at most that takes any number: auto, swap, evolutionary, random. Time or tokens that are given alone are
@@ -52,7 +60,6 @@ export function effortOf({ effort, maxTime, maxTokens }: Pick<MeasureOptions, "e
 /** Sets for every size by the surrogate's active search, its contributions and how good it was. */
 export async function chooseAuto({ session, game, search, counts, options }: Play): Promise<Choices> {
 	const budget = searchBudget(game.players, search.kmax, options, session.tokens.search);
-	const end = options.maxTime === undefined ? Number.POSITIVE_INFINITY : Date.now() + 1000 * options.maxTime;
 	const log = logger(options);
 	const result = await session.timed("search", () =>
 		auto(game, {
@@ -61,7 +68,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 			seed: session.seed,
 			counts,
 			...(effortOf(options) === "thorough" ? { patience: 0 } : {}),
-			stop: () => Date.now() > end,
+			...timeLimit(options.maxTime, () => session.secondsPerMask),
 			pause: () => setImmediate(),
 			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} masks`),
 		}),
@@ -76,6 +83,10 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		rivals: [
 			...equivalent,
 			...nearRivals(game, found, counts),
+			// Of a search that was stopped early these are the only ones where a rule ties blocks, which have no contribution alone.
+			...found.ranked
+				.filter((removed) => !found.byCount.has(removed.length))
+				.map((removed) => ({ removed: [...removed], method: "leave-one-out" })),
 			...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out"),
 		],
 		contributions: contributions ?? singles,

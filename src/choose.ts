@@ -2,6 +2,7 @@ import type { Method, PruneOptions } from "./api.js";
 import type { Attribution } from "./attribution/attribution.js";
 import type { CutVerdict } from "./attribution/cut.js";
 import type { PairInteraction } from "./attribution/interactions.js";
+import { bestMeasured } from "./best-so-far.js";
 import { chooseAuto, searchBudget } from "./choose-auto.js";
 import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./choose-baselines.js";
 import { choosePaper, choosePaperRepaired, judgedMasks, paperMasks, repairedMasks } from "./choose-paper.js";
@@ -198,5 +199,17 @@ export async function choose(
 	const meter = new LossMeter(game, { signal });
 	const search = { kmax, meter, signal, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
 	const sizes = counts ?? sizesOf(options, kmax);
-	return choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+	const tellAll = () => {
+		if (onStep) for (const step of bestMeasured(session.games.search, kmax)) onStep(step);
+	};
+	try {
+		const choices = await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+		// Not every method goes by steps, and the race that comes next may be interrupted too.
+		tellAll();
+		return choices;
+	} catch (error) {
+		// The masks that an interrupted batch or round has finished count as well.
+		if (signal?.aborted) tellAll();
+		throw error;
+	}
 }

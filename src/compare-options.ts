@@ -7,12 +7,15 @@ import { searchBudget } from "./choose-auto.js";
 import type { CompareOptions } from "./compare-api.js";
 import { InvalidOptionError } from "./errors.js";
 import { checkCount, nearestCounts } from "./header.js";
-import { comparedMethods, factsOf, type Method, methods } from "./methods.js";
+import { comparedMethods, factsOf, type Method, methodOptions, methods } from "./methods.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
 
 /** Shares of the blocks that are removed where nothing is said. */
 const usualShares = [0.1, 0.2, 0.33];
+
+/** Options of single methods, which the types leave out and JavaScript may give. */
+const notCompared = ["method", ...methodOptions.filter((name) => name !== "masks" && name !== "maxTokens")];
 
 /** What to compare. */
 export interface Comparison {
@@ -28,6 +31,10 @@ export interface Comparison {
  * @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method
  */
 export function comparisonOf(blocks: BlockPlan, options: CompareOptions, tokens?: number): Comparison {
+	for (const name of notCompared) {
+		if ((options as Readonly<Record<string, unknown>>)[name] !== undefined)
+			throw new InvalidOptionError(`compareMethods does not read ${name}: methods are compared at equal masks or tokens; leave it out`);
+	}
 	const list = options.methods ?? comparedMethods;
 	if (list.length === 0) throw new InvalidOptionError("no method to compare: name some, or leave methods out");
 	for (const [i, method] of list.entries()) {

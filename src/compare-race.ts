@@ -1,6 +1,6 @@
 // The race of a method in a comparison, within what the comparison lets it spend.
 import type { Effort, Method, PruneOptions } from "./api.js";
-import { racedSets } from "./choose-auto.js";
+import { raceField } from "./choose-auto.js";
 import { Coalition } from "./game/coalition.js";
 import { blockExecutions } from "./game/executions.js";
 import { factsOf } from "./methods.js";
@@ -11,21 +11,16 @@ import type { Session } from "./session.js";
 /** Where every method may spend the same, one that has efforts does not stop early. */
 export const effortOfMethod = (method: Method): Effort => (factsOf(method).reads?.includes("effort") ? "thorough" : "standard");
 
-/** Sets of each size that a method's race holds, and of how many of these all rounds of further text are kept in reserve. */
-const raceFields: Readonly<Partial<Record<Method, { readonly sets: number; readonly tied: number }>>> = {
-	auto: { sets: racedSets.thorough + 3, tied: 4 },
-	swap: { sets: 2, tied: 2 },
-	// These leave masks anyway.
-	greedy: { sets: 2, tied: 0 },
-	beam: { sets: 2, tied: 0 },
-};
+/** Sets of each size for which all rounds of further text are kept in reserve. @default none: greedy and beam leave masks anyway */
+const tiedSets: Readonly<Partial<Record<Method, number>>> = { auto: 4, swap: 2 };
 
 /** Masks that are kept for the race of a method: the full model, its sets, further text for some of them; no more than a quarter of all. */
 export function raceReserve(method: Method, sizes: number, limit: number): number {
-	const field = raceFields[method];
-	if (!field) return 0;
-	const parts = partsAfter(tieRounds[effortOfMethod(method)]);
-	return Math.min(1 + (field.sets + field.tied * parts) * sizes, Math.floor(limit / 4));
+	const effort = effortOfMethod(method);
+	const field = raceField(method, effort);
+	if (field === 1) return 0;
+	const parts = partsAfter(tieRounds[effort]);
+	return Math.min(1 + (field + (tiedSets[method] ?? 0) * parts) * sizes, Math.floor(limit / 4));
 }
 
 /** Decides between a method's sets and their rivals, as far as the budget holds the rivals, cheap ones first. */

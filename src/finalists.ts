@@ -5,6 +5,12 @@ import type { Choice } from "./race.js";
 import type { Session } from "./session.js";
 import { bestBySource } from "./source-rivals.js";
 
+/** Sizes that there is a set of, ascending: a search that was stopped has its rivals' alone of some. */
+export function sizesFound({ found, rivals }: Pick<Choices, "found" | "rivals">): number[] {
+	const sizes = new Set([...found.byCount.keys(), ...rivals.map(({ removed }) => removed.length)]);
+	return [...sizes].sort((a, b) => a - b);
+}
+
 /** A method's own sets of these sizes first, then their rivals. */
 export function finalists(session: Session, { found, rivals }: Choices, sizes: readonly number[]): Choice[] {
 	const own = [...found.byCount.values()].map(({ removed }) => ({ removed, method: found.method }));

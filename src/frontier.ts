@@ -7,7 +7,7 @@ import { defaultMethod } from "./methods.js";
 import { choose, plannedMasks } from "./choose.js";
 import { commandLine, quoted } from "./command.js";
 import { weightsOf } from "./deliver-quantized.js";
-import { finalists } from "./finalists.js";
+import { finalists, sizesFound } from "./finalists.js";
 import { bestOf, type Cell, fits, markDominated, sorted, verdictOf } from "./frontier-choice.js";
 import { HealedSets, healedCells, reportCells } from "./frontier-heal.js";
 import { type FrontierRequest, frontierRequest } from "./frontier-request.js";
@@ -95,7 +95,7 @@ async function setsOf(
 	const choices = await choose(session, options.method ?? defaultMethod, kmax, options, { onStep });
 	await session.closeSearch();
 	for (const note of choices.found.notes) logger(options)("note", note);
-	const sizes = [...choices.found.byCount.keys()];
+	const sizes = sizesFound(choices);
 	if (sizes.length === 0) return [];
 	const { winners } = await race(session, finalists(session, choices, sizes), options);
 	return [...winners.values()].map(({ removed }) => removed).sort((a, b) => a.length - b.length);

@@ -13,6 +13,9 @@ export function checkMethodOptions(method: Method, options: PruneOptions): void 
 	}
 	if (options.rounds !== undefined && (!Number.isInteger(options.rounds) || options.rounds < 1))
 		throw new InvalidOptionError(`rounds must be a whole number of at least 1, got ${options.rounds}`);
+	const { maxTime } = options;
+	if (maxTime !== undefined && !(Number.isFinite(maxTime) && maxTime > 0))
+		throw new InvalidOptionError(`maxTime must be a number of seconds above 0, got ${maxTime}`);
 	if (options.strata !== undefined && options.strataPreset !== undefined)
 		throw new InvalidOptionError("--strata and --strata-preset say the same thing twice: give one of them");
 	if (options.strataPreset !== undefined && !(options.strataPreset in STRATA_PRESETS))

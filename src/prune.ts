@@ -2,11 +2,12 @@
 import { basename } from "node:path";
 import type { Estimate, PruneOptions, PruneResult } from "./api.js";
 import { BestSoFar } from "./best-so-far.js";
+import { effortOf, raceField } from "./choose-auto.js";
 import { checkBudget, type Choices, choose, plannedMasks } from "./choose.js";
 import { bytesToDeliver, deliver, finish } from "./deliver.js";
 import { checkHealingOfRun } from "./deliver-healed.js";
 import { InvalidOptionError } from "./errors.js";
-import { finalists } from "./finalists.js";
+import { finalists, sizesFound } from "./finalists.js";
 import { Gate } from "./gate.js";
 import { readGate } from "./gate-request.js";
 import { Coalition } from "./game/coalition.js";
@@ -14,7 +15,7 @@ import { asksToHeal } from "./heal-model.js";
 import { checkRoomBefore } from "./heal-room.js";
 import { raceHealed } from "./heal-race.js";
 import { checkCount, checkedRemoval, checkEverProvable, checkProvable, type Header, readHeader } from "./header.js";
-import { type Choice, commandsFor, curveOf, furtherShare, type Race, race, suggest } from "./race.js";
+import { type Choice, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
 import { checkMethodOptions } from "./method-options.js";
 import { defaultMethod, factsOf } from "./methods.js";
 import { logger } from "./log.js";
@@ -31,6 +32,7 @@ import type { Ledger } from "./storage/ledger.js";
 import { countsForSize, type SizeRange } from "./target-size.js";
 import { atSpeed, checkSpeedup } from "./target-speedup.js";
 import { checkTargets } from "./targets.js";
+import { workOf } from "./work.js";
 import { sharedTime } from "./working-weights.js";
 
 /**
@@ -208,7 +210,7 @@ async function countOf(
 }
 
 /** Says what is known, what is left to measure at most, and how long that takes. */
-async function announce(session: Session, { kmax }: Removable, options: PruneOptions): Promise<Estimate> {
+async function announce(session: Session, { kmax, count, counts }: Removable, options: PruneOptions): Promise<Estimate> {
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
@@ -219,22 +221,18 @@ async function announce(session: Session, { kmax }: Removable, options: PruneOpt
 	if (!full.every(Number.isFinite))
 		throw new InvalidOptionError("the full model gives losses that are not finite on this text: nothing can be compared with it");
 	const masks = planned - known;
-	// The winners and the full model are measured on the other folds too, and those that these cannot tell apart on further text.
-	const further = options.remove || !factsOf(method).raced ? 0 : Math.floor(planned * furtherShare);
-	const otherTokens = (4 + further) * tokens.validation + 4 * tokens.report;
-	const perMask = tokens.search;
+	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
+	const effort = effortOf(options);
+	const field = options.remove ? 1 : raceField(method, effort);
 	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
-	const estimate = {
-		masks,
-		known,
-		tokens: masks * perMask + otherTokens,
-		seconds: secondsPerMask * (masks + otherTokens / perMask),
-	};
+	const { maxTime } = options;
+	const work = workOf({ masks, known, singles: blocks + 1, sizes, field, effort, tokens, secondsPerMask, maxTime });
+	const estimate = { masks, known, ...work };
 	const left = known > 0 ? `, ${known} of them known, at most ${masks} left` : "";
 	const time = Number.isFinite(estimate.seconds) ? `, about ${formatDuration(estimate.seconds)}` : "";
 	logger(options)(
 		"note",
-		`${basename(model.path)}: ${blocks} blocks; at most ${planned} masks of ${perMask} tokens${left} (${options.questions === undefined ? calibration.source : basename(options.questions)})${time}`,
+		`${basename(model.path)}: ${blocks} blocks; at most ${planned} masks of ${tokens.search} tokens${left} (${options.questions === undefined ? calibration.source : basename(options.questions)})${time}`,
 	);
 	return estimate;
 }
@@ -249,14 +247,14 @@ function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOpti
 function candidates(session: Session, choices: Choices | undefined, removable: Removable, options: PruneOptions): Choice[] {
 	if (options.remove) return [{ removed: checkedRemoval(session.model.path, session.model.blocks, options.remove), method: "given" }];
 	const { count, counts, reaches = () => true } = removable;
-	const found = finalists(session, choices!, counts ?? (count === undefined ? [...choices!.found.byCount.keys()] : [count]));
+	const found = finalists(session, choices!, counts ?? (count === undefined ? sizesFound(choices!) : [count]));
 	const sets = found.filter(({ removed }) => reaches(removed));
 	if (sets.length === 0 && found.length > 0)
 		throw new InvalidOptionError(
 			"no set that was found makes the file as small as --target-size says: ask for less, or say how many blocks with --remove-blocks",
 		);
 	if (sets.length === 0) {
-		const reachable = [...choices!.found.byCount.keys()].sort((a, b) => a - b);
+		const reachable = sizesFound(choices!);
 		throw new InvalidOptionError(
 			`exactly ${counts?.join(" or ") ?? count} blocks cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
 		);

@@ -78,12 +78,8 @@ export interface RaceLimits {
  * kind: by the objective, or on the model's own samples, where that is the loss, by the divergence from the full model, which the loss
  * added there estimates. The method's own set wins a tie.
  */
-export async function race(
-	session: Session,
-	choices: readonly Choice[],
-	options: PruneOptions,
-	{ furtherMasks = Math.floor(session.games.search.played().length * furtherShare) }: RaceLimits = {},
-): Promise<Race> {
+export async function race(session: Session, choices: readonly Choice[], options: PruneOptions, limits: RaceLimits = {}): Promise<Race> {
+	const { furtherMasks = Math.floor(session.games.search.played().length * furtherShare) } = limits;
 	const { players } = session.games.validation;
 	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
 	const { signal } = options;
@@ -120,7 +116,7 @@ export async function race(
 		]),
 	);
 	noteRivals(winners, choices, options);
-	noteFurther(told, options);
+	noteFurther(told, limits.furtherMasks === undefined ? "cost above a quarter of the search" : "pass what this race may measure", options);
 	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, compared));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const fullLoss = meanAndError(full, sources).mean;
@@ -157,8 +153,11 @@ function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Ch
 	return equivalent.length > 0 ? { equivalent } : {};
 }
 
-function noteRivals(winners: Race["winners"], [first]: readonly Choice[], options: PruneOptions): void {
+function noteRivals(winners: Race["winners"], choices: readonly Choice[], options: PruneOptions): void {
+	const [first] = choices;
 	for (const winner of winners.values()) {
+		// A search that was stopped has no set of its own of some sizes.
+		if (!choices.some(({ method, removed }) => method === first?.method && removed.length === winner.removed.length)) continue;
 		if (winner.method === first?.method) continue;
 		logger(options)(
 			"note",
@@ -167,16 +166,19 @@ function noteRivals(winners: Race["winners"], [first]: readonly Choice[], option
 	}
 }
 
-/** What further text was measured, and where the race had to end before it was decided. */
-function noteFurther({ fields, parts, stopped }: ToldApart, options: PruneOptions): void {
-	const ended = { text: "there is nothing more of this kind to measure on", masks: "more would cost above a quarter of the search" };
+/**
+ * What further text was measured, and where the race had to end before it was decided.
+ * @param limit what more of it would do, where the masks were the limit
+ */
+function noteFurther({ fields, parts, stopped }: ToldApart, limit: string, options: PruneOptions): void {
+	const ended = { text: "there is nothing more of this kind to measure on", masks: `more would ${limit}` };
 	const why = stopped && `; not all sizes are decided: ${ended[stopped]}`;
 	const sets = new Set(parts.flat().map(({ key }) => key));
 	const left = fields.filter(([best]) => sets.has(best.coalition.key)).reduce((sum, [, ...tied]) => sum + tied.length, 0);
 	if (sets.size > 0)
 		logger(options)(
 			"note",
-			`the validation fold could not tell ${sets.size} sets apart: they were measured on up to ${parts.length} times as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the best`}${why ?? ""}`,
+			`the validation fold could not tell ${sets.size} sets apart: they were measured on ${parts.length === 1 ? "" : `up to ${parts.length} times `}as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the best`}${why ?? ""}`,
 		);
 	else if (why) logger(options)("note", `the validation fold cannot tell all sets apart${why}`);
 }

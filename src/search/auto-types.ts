@@ -23,8 +23,13 @@ export type AutoPhase = "single removals" | "ranked sets" | "greedy" | "explorin
 export interface AutoOptions extends SearchOptions {
 	/** Distinct coalitions to measure at most, those the meter knew before not counted; single removals are measured in any case. @default 800 */
 	readonly budget?: number;
-	/** Asked before every batch: true ends the search with what it has. @default never */
+	/**
+	 * Asked before every batch: true ends the search with what it has. Single removals are not interrupted: without them there is no set
+	 * of any size. @default never
+	 */
 	readonly stop?: () => boolean;
+	/** Asked before every batch: coalitions that there is still time for. A larger batch is cut to these, but not to none. @default any number */
+	readonly fits?: () => number;
 	readonly seed: number | string;
 	/** Fits the surrogate to all that was measured; `previous` is what it gave the time before. */
 	readonly fit: (samples: readonly Sample[], previous: SearchModel | undefined) => Promise<SearchModel>;
@@ -80,6 +85,8 @@ export interface AutoSearchResult extends SearchResult {
 	/** The surrogate's forecasts of the sets that it proposed. */
 	readonly forecasts: readonly Forecast[];
 	readonly equivalent: ReadonlyMap<number, readonly EquivalentSet[]>;
+	/** Sets that leave-one-out would cut, of every size that its ranking reaches, measured or not: a search that was stopped may have no other. */
+	readonly ranked: readonly (readonly number[])[];
 	/** The set that greedy's steps led to, of each size that they reached. */
 	readonly greedy: ReadonlyMap<number, Pick<Choice, "removed" | "addedLoss">>;
 	/** Whether the surrogate was trusted; undefined where it was not asked for. */

@@ -26,6 +26,12 @@ export async function autoSearch(game: Game, options: AutoOptions): Promise<Auto
 	return run.result(ended);
 }
 
+/** What is said of sizes that the search did not come to. */
+const early: Readonly<Partial<Record<AutoSearchResult["ended"], string>>> = {
+	stop: "the search was stopped",
+	budget: "the masks of the search were spent",
+};
+
 class AutoRun {
 	readonly search: Search;
 	readonly #o: AutoOptions;
@@ -41,6 +47,8 @@ class AutoRun {
 	readonly #forecasts: Forecast[] = [];
 	#model: SearchModel | undefined;
 	#trusted: boolean | undefined;
+	/** Whether greedy's descent ended by itself: what has no set then cannot be reached. */
+	#descended = false;
 
 	constructor(search: Search, options: AutoOptions) {
 		this.search = search;
@@ -66,8 +74,9 @@ class AutoRun {
 		// Two sizes at least must have been seen, else a fit is an extrapolation from single removals.
 		if (samples.length > this.search.moves.length + 4) this.#model = await this.#o.fit(samples, this.#model);
 		return {
-			...this.search.result(),
+			...this.search.result(undefined, this.#descended ? undefined : early[ended]),
 			ended,
+			ranked: this.search.rankedSets().map((set) => set.removed()),
 			model: this.#model,
 			evidence: this.#evidence(samples),
 			forecasts: this.#forecasts,
@@ -108,12 +117,17 @@ class AutoRun {
 		return this.#budget - this.search.measured;
 	}
 
+	/** Coalitions that may be measured before `stop` is asked again. */
+	#most(): number {
+		return Math.min(this.#room(), Math.max(1, this.#o.fits?.() ?? Number.POSITIVE_INFINITY));
+	}
+
 	/** In batches, as far as the budget goes. */
 	async #measureAll(phase: AutoPhase, sets: readonly Coalition[]): Promise<"budget" | "stop" | undefined> {
 		for (let start = 0; start < sets.length; ) {
 			const over = this.#over();
 			if (over) return over;
-			const batch = sets.slice(start, start + Math.min(this.#batch, this.#room()));
+			const batch = sets.slice(start, start + Math.min(this.#batch, this.#most()));
 			await this.report(phase, batch);
 			start += batch.length;
 		}
@@ -136,8 +150,8 @@ class AutoRun {
 			const over = this.#over();
 			if (over) return over;
 			const open = search.candidatesOrFree(removed).sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
-			const tried = open.slice(0, Math.min(width, this.#room()));
-			if (tried.length === 0) return undefined;
+			const tried = open.slice(0, Math.min(width, this.#most()));
+			if (tried.length === 0) break;
 			for (const { coalition } of tried) if (coalition.players - coalition.size > 1) this.#steps.add(coalition.key);
 			await this.report(
 				"greedy",
@@ -154,6 +168,7 @@ class AutoRun {
 			here = added[best] as number;
 			this.#path.set(removed.length, { removed, addedLoss: here });
 		}
+		this.#descended = true;
 		return undefined;
 	}
 
@@ -228,13 +243,16 @@ class AutoRun {
 			}
 			const over = this.#over();
 			if (over) return over;
-			const room = Math.min(this.#batch, this.#room());
+			const room = Math.min(this.#batch, this.#most());
 			let candidates: Candidate[];
 			if (this.#trusted) {
 				this.#model = await this.#o.fit(await search.meter.samples(), this.#model);
 				candidates = await proposer.fromPosterior(this.#model, room);
 			} else candidates = proposer.exchanges(room);
 			if (candidates.length === 0) return "exhausted";
+			// Fitting took its time too.
+			if (this.#o.stop?.()) return "stop";
+			candidates = candidates.slice(0, this.#most());
 			const gained = await this.report(
 				"active search",
 				candidates.map(({ coalition }) => coalition),

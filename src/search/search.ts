@@ -209,12 +209,19 @@ export class Search {
 		return this.meter.measured - this.#measuredBefore;
 	}
 
-	/** @param counts sizes that were searched. @default 1..kmax */
-	result(counts: readonly number[] = Array.from({ length: this.kmax }, (_, i) => i + 1)): SearchResult {
+	/**
+	 * @param counts sizes that were searched. @default 1..kmax
+	 * @param early what ended the search before it came to every size. @default nothing: a size without a set cannot be reached
+	 */
+	result(counts: readonly number[] = Array.from({ length: this.kmax }, (_, i) => i + 1), early?: string): SearchResult {
 		const notes = this.notes.slice();
-		const missing = counts.filter((count) => !this.#chosen.has(count));
-		if (missing.length > 0)
-			notes.push(`no set of ${missing.join(", ")} blocks: the model's rules or its units do not allow one that this method reaches`);
+		const missing = counts.filter((count) => !this.#chosen.has(count)).join(", ");
+		if (missing !== "")
+			notes.push(
+				early === undefined
+					? `no set of ${missing} blocks: the model's rules or its units do not allow one that this method reaches`
+					: `${early} before sets of ${missing} blocks were measured`,
+			);
 		return {
 			method: this.#method,
 			fullLoss: this.fullLoss,

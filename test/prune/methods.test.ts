@@ -45,9 +45,23 @@ describe("the automatic method", () => {
 			},
 		});
 		expect(plan!.removed.length).toBe(2);
-		// The effort is 312 masks; a batch that has begun is finished.
+		// The effort is 312 masks; single removals are finished.
 		expect(masks).toBeGreaterThan(12);
-		expect(masks).toBeLessThan(150);
+		expect(masks).toBeLessThan(20);
+	});
+
+	it("has a set of every size without an amount too, where time is over after single removals", async () => {
+		const notes: string[] = [];
+		const { curve } = await pruneGguf(fixturePath, undefined, {
+			...small,
+			method: "auto",
+			maxTime: 1e-6,
+			seed: 77,
+			onLog: ({ message }) => notes.push(message),
+		});
+		expect(curve.map(({ removed }) => removed.length)).toEqual([0, 1, 2, 3, 4]);
+		expect(notes).toContain("the search was stopped before sets of 2, 3, 4 blocks were measured");
+		expect(notes.join("\n")).not.toContain("do not allow");
 	});
 
 	it("spends by effort, masks or tokens", () => {
@@ -258,6 +272,8 @@ it.each<[PruneOptions, RegExp]>([
 	[{ method: "beam", rounds: 2 }, /--rounds belongs to --method leave-one-out, paper-repaired; beam/],
 	[{ method: "last", masks: 2, rounds: 2 }, /--masks, --rounds belong to --method paper-repaired; last does not read them/],
 	[{ method: "leave-one-out", rounds: 0 }, /rounds must be a whole number of at least 1/],
+	[{ method: "auto", maxTime: Number.NaN }, /maxTime must be a number of seconds above 0, got NaN/],
+	[{ method: "auto", maxTime: "20m" as unknown as number }, /maxTime must be .* got 20m/],
 ])("%j is a mistake", (options, message) => {
 	expect(() => checkMethodOptions(options.method!, options)).toThrow(message);
 });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { PruneOptions } from "../../src/api.js";
+import type { LogEvent, PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
 import { blocksOption } from "../../src/cli/coerce.js";
 import { GgufFile } from "../../src/gguf/index.js";
@@ -186,17 +186,20 @@ it.each<[string, PruneOptions]>([
 	["the automatic method", { removeBlocks: 3 }],
 	["greedy", { method: "greedy", removeBlocks: 3 }],
 	["contiguous", { method: "contiguous" }],
+	["leave-one-out in rounds", { method: "leave-one-out", removeBlocks: 4, rounds: 2 }],
+	["random sets", { method: "random", masks: 60 }],
+	["the paper's method", { method: "paper", masks: 60, strata: [11, 10] }],
 ])("an interrupted search by %s says which sets it has found so far", async (_, options) => {
 	const controller = new AbortController();
 	const reason = new Error("stopped");
-	const notes: string[] = [];
+	const notes: LogEvent[] = [];
 	let masks = 0;
 	let last = "";
 	const run = pruneGguf(fixturePath, undefined, {
 		...small,
 		...options,
 		signal: controller.signal,
-		onLog: ({ message }) => notes.push(message),
+		onLog: (event) => notes.push(event),
 		// After the full model and twelve single removals.
 		onProgress: ({ unit, phase, done }) => {
 			const step = `${phase} ${done}`;
@@ -205,9 +208,10 @@ it.each<[string, PruneOptions]>([
 		},
 	});
 	await expect(run).rejects.toBe(reason);
-	const best = notes.find((message) => message.startsWith("Best sets so far"));
-	expect(best).toMatch(/^ {2}1: \d+ \([+-]0\.\d{3}\)$/m);
-	expect(best).toMatch(/for example --remove [\d,-]+\.$/);
+	const best = notes.find(({ message }) => message.startsWith("Best sets so far"))!;
+	expect(best.message).toMatch(/^ {2}\d: [\d, -]+ \([+-]\d+\.\d{3}\)$/m);
+	expect(best.message).toMatch(/for example --remove [\d,-]+\.$/);
+	expect(best.sets!.length).toBeGreaterThan(0);
 });
 
 it("rankBlocks says what each block's removal adds", async () => {

@@ -142,6 +142,27 @@ describe("a race that the validation fold cannot decide", () => {
 		expect(ended).toBe(1);
 	});
 
+	it("says how much further text there was, and which limit ended it", async () => {
+		const notesOf = async (searched: number, furtherMasks?: number, effort: "quick" | "standard" = "quick") => {
+			const notes: string[] = [];
+			const options = { effort, onLog: ({ message }: { message: string }) => notes.push(message) };
+			await race(withMore(searched).session, choices, options, furtherMasks === undefined ? {} : { furtherMasks });
+			return notes.join("\n");
+		};
+		expect(await notesOf(100)).toContain("they were measured on as much further text, which left 1 beside the best");
+		expect(await notesOf(7)).toContain("; not all sizes are decided: more would cost above a quarter of the search");
+		expect(await notesOf(100, 1)).toContain("; not all sizes are decided: more would pass what this race may measure");
+	});
+
+	it("is not won against a method that has no set of the size", async () => {
+		const notes: string[] = [];
+		const mixed = [set("auto", 4), set("leave-one-out", 1, 2)];
+		const session = racing({ ...losses, "4": [2.1, 3.1, 2.1, 3.1] });
+		const { winners } = await race(session, mixed, { onLog: ({ message }) => notes.push(message) });
+		expect(winners.get(2)!.method).toBe("leave-one-out");
+		expect(notes).toEqual([]);
+	});
+
 	it("asks for no comparison where nothing is contested", async () => {
 		const session = { ...racing(losses), races: { first: async () => expect.unreachable(), end: () => {} } } as unknown as Session;
 		expect((await race(session, [set("auto", 1, 2)], {})).winners.get(2)!.added).toBeCloseTo(0.5, 12);
