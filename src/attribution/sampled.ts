@@ -4,8 +4,8 @@ import { LossMeter } from "../game/loss-meter.js";
 import { disjointMovesOf } from "../game/moves.js";
 import { Random } from "../game/random.js";
 import { binomial } from "../game/strata.js";
+import { additiveFit } from "./additive-fit.js";
 import { type Attribution, perBlock } from "./attribution.js";
-import { solveSymmetric } from "./linear.js";
 
 export interface SampledOptions extends MeasureOptions {
 	/** Distinct coalitions to measure at most, the full model among them. */
@@ -20,7 +20,7 @@ const PATIENCE = 2000;
 
 /**
  * The weighted Banzhaf value by sampling: each player is removed on its own with chance k / players, and the value is the best additive
- * fit under these draws. Repeated draws cost nothing and count as often as they were drawn.
+ * fit under these draws. Repeated draws cost nothing and count as often as they were drawn. Where a set alone decides a value, its error is NaN.
  * @param options.k number of players that will be removed, above 0 and below their number
  * @throws RangeError for an option out of range, or where the game refuses a coalition
  */
@@ -45,41 +45,24 @@ export async function weightedBanzhafContributions(game: Game, options: SampledO
 		moves,
 		drawn.map(({ set }) => set),
 	);
-	const { slopes, errors } = additiveSlopes(drawn, values, players);
+	const fit = additiveFit(
+		drawn.map(({ set, count }, at) => ({ coalition: set, value: values[at] as number, weight: 1, draws: count, missing: 1 })),
+		Array.from({ length: players }, (_, i) => i),
+	);
+	const unknown = fit.errors.filter(Number.isNaN).length;
 	return {
 		estimator: "weighted-banzhaf-sampled",
-		contributions: perBlock(game.players, moves, slopes),
-		standardErrors: perBlock(game.players, moves, errors),
-		degrees: new Float64Array(game.players).fill(drawn.length - players - 1),
+		contributions: perBlock(game.players, moves, fit.values),
+		standardErrors: perBlock(game.players, moves, fit.errors),
+		degrees: perBlock(game.players, moves, fit.degrees, false),
+		...(unknown > 0
+			? { notes: [`of ${unknown} of ${players} contributions the error is unknown: single sets decide them; give more --masks`] }
+			: {}),
 		scale: "value",
 		masks: meter.measured,
 		seed,
 		settings: { k, drawn: drawn.reduce((sum, { count }) => sum + count, 0) },
 	};
-}
-
-function additiveSlopes(drawn: readonly { set: Coalition; count: number }[], values: Float64Array, players: number) {
-	const size = players + 1;
-	const gram = new Float64Array(size * size);
-	const moment = new Float64Array(size);
-	const active = drawn.map(({ set }) => [0, ...set.kept().map((player) => player + 1)]);
-	for (const [r, { count }] of drawn.entries()) {
-		for (const p of active[r] as readonly number[]) {
-			moment[p]! += count * (values[r] as number);
-			for (const q of active[r] as readonly number[]) gram[p * size + q]! += count;
-		}
-	}
-	const { solution, inverse } = solveSymmetric(gram, moment);
-	const errors = new Float64Array(players);
-	for (const [r, { count }] of drawn.entries()) {
-		const features = active[r] as readonly number[];
-		const residual = (values[r] as number) - features.reduce((sum, p) => sum + (solution[p] as number), 0);
-		for (let i = 0; i < players; i++) {
-			const pull = features.reduce((sum, p) => sum + (inverse[(i + 1) * size + p] as number), 0);
-			errors[i]! += count * (residual * pull) ** 2;
-		}
-	}
-	return { slopes: solution.slice(1), errors: errors.map(Math.sqrt) };
 }
 
 /**

@@ -132,6 +132,30 @@ describe("window least squares", () => {
 		expect(rms).toBeLessThan(1.5);
 	});
 
+	test("where a size was not seen, or the smallest once, it knows no error and says so", async () => {
+		const all = await measured(fixtureGame(), 4);
+		const of = (keep: (removed: number, index: number) => boolean) =>
+			windowLeastSquares(
+				all.filter(({ coalition }, index) => keep(12 - coalition.size, index)),
+				{ kmax: 4 },
+			);
+		const last = all.length - 1;
+		for (const [gap, sizes] of [
+			[of((removed) => removed < 4), "4"],
+			[of((removed) => removed !== 2), "2"],
+			[of((removed, index) => removed < 4 || index === last), "4"],
+			[of((removed) => removed === 2), "1, 3, 4"],
+		] as const) {
+			expect(gap.contributions.every(Number.isFinite)).toBe(true);
+			expect(gap.standardErrors!.every(Number.isNaN)).toBe(true);
+			expect(gap.notes!.join()).toMatch(new RegExp(`too few sets that miss ${sizes} blocks were seen.*errors are unknown`));
+			expect(cutVerdicts(gap, 4)).toEqual([]);
+		}
+		const whole = of(() => true);
+		expect(whole.notes).toBeUndefined();
+		expect(whole.standardErrors!.every((error) => error === 0)).toBe(true);
+	});
+
 	test("too few sets are refused", async () => {
 		const few = (await measured(fixtureGame(), 1)).slice(0, 8);
 		expect(() => windowLeastSquares(few, { kmax: 1 })).toThrow(/too few/);
