@@ -225,6 +225,28 @@ describe("sampled estimators on the fixture", () => {
 		expect(scores.filter((score) => score < 1).length / scores.length).toBeGreaterThan(0.85);
 	});
 
+	test("common sets: the games drawn from families spread as the errors say, and players are told apart by them", async () => {
+		const exact = (await exactWindowSemivalue(fixtureGame(), { kmax: 6 })).contributions;
+		const others = Array.from({ length: 11 }, (_, i) => i + 1);
+		const truly = new Set(ranking(exact).slice(0, 4));
+		const sure = { together: 0, alone: 0, wrong: 0 };
+		for (let seed = 0; seed < 10; seed++) {
+			const result = await commonSetContributions(fixtureGame(), { kmax: 6, masks: 300, seed });
+			const { contributions, standardErrors, drawn } = result;
+			const spreads = others.map((i) => sum(drawn!.map((game) => (game[i]! - contributions[i]!) ** 2)) / drawn!.length);
+			const shares = others.map((i, at) => spreads[at]! / standardErrors![i]! ** 2);
+			// A size that was seen once shows in no game.
+			for (const share of shares.filter(Number.isFinite)) expect(share).toBeLessThan(1 + 1e-9);
+			const verdicts = (of: Attribution) => cutVerdicts(of, 4).filter(({ verdict }) => verdict !== "undecided");
+			const together = verdicts(result);
+			sure.together += together.length;
+			sure.alone += verdicts({ ...result, drawn: [] }).length;
+			sure.wrong += together.filter(({ block, verdict }) => (verdict === "low") !== truly.has(block)).length;
+		}
+		expect(sure.together).toBeGreaterThan(sure.alone);
+		expect(sure.wrong / sure.together).toBeLessThan(0.05);
+	});
+
 	test("options out of range, refused coalitions", async () => {
 		const game = fixtureGame();
 		await expect(commonSetContributions(game, { kmax: 13, masks: 100, seed: 1 })).rejects.toThrow(/kmax/);
