@@ -320,6 +320,37 @@ describe("contributions from a posterior", () => {
 		expect(sum(verdicts.map(({ chance }) => chance!))).toBeCloseTo(4, 9);
 	});
 
+	test("of few backgrounds, sizes in which a block was never kept do not count as 0", async () => {
+		const own = Array.from({ length: 16 }, (_, i) => 0.02 + 0.01 * i);
+		const linear: Posterior = {
+			players: 16,
+			predict: () => new Float64Array(),
+			draw: () => linear.mean(),
+			mean: () => ({
+				of: (removed) => sum(own.map((cost, i) => cost * removed[i]!)),
+				flip: (removed, block) => (removed[block] === 1 ? -own[block]! : own[block]!),
+			}),
+			toValue: (loss) => 10 - loss,
+		};
+		// A share of one or two sets a size: most blocks are kept in none of the largest.
+		const few = await posteriorContributions(linear, { kmax: 16, seed: 1, count: 32, draws: 2 });
+		for (const [i, cost] of own.entries()) expect(few.contributions[i]).toBeCloseTo(cost, 9);
+		expect(few.standardErrors!.some(Number.isNaN)).toBe(true);
+		for (const game of few.drawn) expect(game.every(Number.isFinite)).toBe(true);
+
+		// Marginals that differ: seen once, a size is no certainty.
+		const bent = { ...linear, toValue: (loss: number) => Math.exp(-2 * loss) };
+		const exact = await posteriorContributions(bent, { kmax: 10, seed: 1, count: 200000, draws: 0 });
+		const scores: number[] = [];
+		for (let seed = 0; seed < 20; seed++) {
+			const { contributions, standardErrors } = await posteriorContributions(bent, { kmax: 10, seed, count: 30, draws: 1 });
+			const errors = exact.contributions.map((phi, i) => (contributions[i]! - phi) / standardErrors![i]!);
+			scores.push(...errors.filter(Number.isFinite));
+		}
+		expect(scores.length).toBeGreaterThan(100);
+		expect(Math.sqrt(sum(scores.map((score) => score ** 2)) / scores.length)).toBeLessThan(1.6);
+	});
+
 	test("substitutes come out first among the pairs, blocks that need each other last", async () => {
 		const game = new FunctionGame({
 			players: 8,
