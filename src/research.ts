@@ -21,6 +21,7 @@ export {
 	bernoulliDesign,
 	flipDesign,
 	pairDesign,
+	permutationDesign,
 	swapDesign,
 	tiltedDesign,
 	windowDesign,
