@@ -94,7 +94,8 @@ const fewest: Readonly<Record<Estimator, (given: { players: number; kmax: number
 	"weighted-banzhaf": ({ players, spent }) => Math.min(2 ** players + spent - players - 1, spent + players + 1),
 	permutation: ({ kmax, spent }) => spent + 2 * kmax,
 	"common-sets": ({ spent }) => spent,
-	"least-squares": ({ kmax, spent }) => (kmax > 1 ? spent + 1 : spent),
+	// Two sets of every size beyond the single removals: of fewer the errors are unknown.
+	"least-squares": ({ players, kmax, spent }) => Math.min(allSets(players, kmax) + spent - players - 1, spent + 2 * (kmax - 1)),
 };
 
 /** Sets that miss at most `kmax` players. */

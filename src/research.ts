@@ -21,6 +21,7 @@ export {
 	bernoulliDesign,
 	flipDesign,
 	pairDesign,
+	permutationDesign,
 	swapDesign,
 	tiltedDesign,
 	windowDesign,
@@ -47,4 +48,4 @@ export { crossJudge, type Judgement, judge } from "./surrogate/judge.js";
 export { fitMixedGp } from "./surrogate/mixed-gp.js";
 export { fitMlp } from "./surrogate/mlp.js";
 export { fitPairwise } from "./surrogate/pairwise.js";
-export type { Surrogate } from "./surrogate/surrogate.js";
+export type { PosteriorSurrogate, Surrogate } from "./surrogate/surrogate.js";

@@ -89,7 +89,7 @@ async function estimatorsOf(game) {
 		},
 		"pairwise ridge": { exact: window, run: fitted(fitPairwise) },
 		"pairwise ridge, flips and balanced groups": { exact: window, run: fitted(fitPairwise, flipped) },
-		"Gaussian process, Hamming": { exact: window, run: fitted(fitGpHamming) },
+		"Gaussian process, additive and Hamming": { exact: window, run: fitted(fitGpHamming) },
 		"Gaussian process, mixed": {
 			exact: window,
 			run: async (masks, seed) =>

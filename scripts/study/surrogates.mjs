@@ -32,7 +32,7 @@ const families = {
 	"the paper's network, as published": (samples) => fitMlp(samples, { seed }),
 	"the paper's network, as many steps as with 8,000": (samples) => fitMlp(samples, { seed, batch: batchFor(samples.length) }),
 	"pairwise ridge": (samples) => fitPairwise(samples),
-	"Gaussian process, Hamming": (samples) => fitGpHamming(samples),
+	"Gaussian process, additive and Hamming": (samples) => fitGpHamming(samples),
 	"Gaussian process, mixed (auto)": (samples) => fitMixedGp(samples),
 };
 

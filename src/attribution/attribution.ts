@@ -16,6 +16,11 @@ export interface Attribution {
 	readonly errorsOf?: "value" | "asking";
 	/** Degrees of freedom of each standard error. @default the errors are as good as known */
 	readonly degrees?: Float64Array;
+	/**
+	 * Games as likely as the estimate, one list of contributions a game: blocks that err together deviate together in them. What a standard
+	 * error exceeds their spread about the contribution by is that block's own. @default blocks err independently
+	 */
+	readonly drawn?: readonly Float64Array[];
 	/** What a reader must know of these numbers. @default nothing */
 	readonly notes?: readonly string[];
 	/** `value`: v(S) = exp(-added loss). `loss`: nats per token. `log-loss`: log(1 + added loss). `score`: of a baseline, no measured game. */
@@ -34,6 +39,14 @@ export function perBlock(players: number, moves: readonly (readonly number[])[],
 		for (const block of move) result[block] = (perMove[index] as number) / (share ? move.length : 1);
 	}
 	return result;
+}
+
+/**
+ * Games for {@link Attribution.drawn} whose mean square deviation from the contributions is the sum of the squared shifts: what each part of
+ * the sample moves every contribution by. @internal
+ */
+export function shiftedGames(contributions: Float64Array, shifts: readonly Float64Array[]): Float64Array[] {
+	return shifts.map((shift) => contributions.map((value, i) => value + Math.sqrt(shifts.length) * (shift[i] as number)));
 }
 
 /** Blocks from the least to the most needed; frozen blocks (NaN) left out, equal ones in order of their number. */

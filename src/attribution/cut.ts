@@ -31,8 +31,6 @@ const DRAWS = 400;
 /** Degrees of freedom from which Student's t is as good as normal. */
 const MANY = 200;
 
-type Drawable = Attribution & { readonly drawn?: readonly Float64Array[] };
-
 /**
  * Which blocks are surely among the k least needed, surely not, or undecided. Contributions are drawn by Student's t: along the `drawn` games
  * where there are some, so that blocks which err together are drawn together, and else each move by its own standard error.
@@ -40,7 +38,7 @@ type Drawable = Attribution & { readonly drawn?: readonly Float64Array[] };
  * @returns one a block, in order; none where nothing is known of any error, or the errors are of the asking alone
  * @throws RangeError for k beyond the blocks that may be cut
  */
-export function cutVerdicts(attribution: Drawable, k: number, options: CutOptions = {}): CutVerdict[] {
+export function cutVerdicts(attribution: Attribution, k: number, options: CutOptions = {}): CutVerdict[] {
 	const { sure = 0.95 } = options;
 	if (!(sure > 0.5 && sure < 1)) throw new RangeError(`sure must be in (0.5, 1), got ${sure}`);
 	const keep = new Set(options.keep);
@@ -70,12 +68,12 @@ function movesAmong(blocks: readonly number[], players: number, units: CutOption
 	return disjointMovesOf({ players, frozen: new Map() }, units).filter((move) => move.every((block) => open.has(block)));
 }
 
-function isKnown({ contributions, standardErrors, degrees, drawn }: Drawable, move: readonly number[]): boolean {
+function isKnown({ contributions, standardErrors, degrees }: Attribution, move: readonly number[]): boolean {
 	return move.every((block) => {
 		// A block without which the model breaks is surely needed, whatever its error.
 		if (contributions[block] === Number.POSITIVE_INFINITY) return true;
 		if (!Number.isFinite(contributions[block])) return false;
-		if (drawn?.length || !standardErrors) return true;
+		if (!standardErrors) return true;
 		const error = standardErrors[block] as number;
 		return error === 0 || (Number.isFinite(error) && (degrees?.[block] ?? MANY) >= 1);
 	});
@@ -107,7 +105,7 @@ function lowest(moves: readonly (readonly number[])[], mean: (move: readonly num
 	return cut;
 }
 
-function gamesOf(attribution: Drawable, moves: readonly (readonly number[])[], seed: number | string): readonly Float64Array[] {
+function gamesOf(attribution: Attribution, moves: readonly (readonly number[])[], seed: number | string): readonly Float64Array[] {
 	const { contributions, standardErrors, degrees, drawn = [] } = attribution;
 	if (!standardErrors && drawn.length === 0) return [contributions];
 	const random = new Random(seed);
@@ -130,7 +128,7 @@ function gamesOf(attribution: Drawable, moves: readonly (readonly number[])[], s
 }
 
 /** What the drawn games do not show of each standard error: all of it where there are none. */
-function ownErrors({ contributions, standardErrors, drawn = [] }: Drawable): Float64Array {
+function ownErrors({ contributions, standardErrors, drawn = [] }: Attribution): Float64Array {
 	return contributions.map((centre, block) => {
 		if (!standardErrors || centre === Number.POSITIVE_INFINITY) return 0;
 		const spread = drawn.reduce((sum, game) => sum + ((game[block] as number) - centre) ** 2, 0) / Math.max(1, drawn.length);

@@ -1,4 +1,5 @@
 import { Coalition } from "../game/coalition.js";
+import { permutationDesign } from "../game/designs.js";
 import type { Game, MeasureOptions } from "../game/game.js";
 import { LossMeter } from "../game/loss-meter.js";
 import { disjointMovesOf } from "../game/moves.js";
@@ -22,10 +23,7 @@ export interface PermutationOptions extends MeasureOptions {
 export async function permutationContributions(game: Game, options: PermutationOptions): Promise<Attribution> {
 	const moves = disjointMovesOf(game, options.units);
 	const { walks, seed, kmax = moves.length } = options;
-	if (!Number.isInteger(walks) || walks < 1) throw new RangeError(`walks must be a positive integer, got ${walks}`);
-	if (!Number.isInteger(kmax) || kmax < 1 || kmax > moves.length)
-		throw new RangeError(`kmax must be an integer in 1..${moves.length}, got ${kmax}`);
-	const orders = drawOrders(moves.length, walks, kmax, new Random(seed));
+	const orders = permutationDesign(moves.length, { walks, kmax, random: new Random(seed) });
 	const chains = orders.map((order) => chainOf(game, moves, order));
 	const meter = new LossMeter(game, { phase: "permutation walks", ...options });
 	const added = await meter.addedLosses(chains.flat());
@@ -53,12 +51,6 @@ export async function permutationContributions(game: Game, options: PermutationO
 		seed,
 		settings: { walks, kmax },
 	};
-}
-
-/** Independent orders: balanced ones (rotations, antithetic pairs) would need standard errors of their own. */
-function drawOrders(moves: number, walks: number, kmax: number, random: Random): number[][] {
-	const all = Array.from({ length: moves }, (_, i) => i);
-	return Array.from({ length: walks }, () => random.sample(all, kmax));
 }
 
 function chainOf(game: Game, moves: readonly (readonly number[])[], order: readonly number[]): Coalition[] {

@@ -31,6 +31,7 @@ export interface PosteriorAttribution extends Attribution {
  * The window semivalue of a surrogate and how sure it is: mean over t = 0..kmax-1 of v(S) - v(S without i), where S misses t other
  * blocks, none of them in `keep`. The standard error is the deviation over drawn games, and that of sampling backgrounds.
  * A block in `keep` gets its mean over backgrounds too, which is what its removal would cost on top of them.
+ * Where `count` is too small for a block to be kept in a background of each size, its mean is over the sizes where it was, and its error NaN.
  * @throws RangeError for an option out of range
  */
 export async function posteriorContributions(model: Posterior, options: PosteriorOptions): Promise<PosteriorAttribution> {
@@ -63,7 +64,7 @@ export async function posteriorContributions(model: Posterior, options: Posterio
 	};
 }
 
-/** One number a move. */
+/** One number a move: mean over the sizes in which it was kept, and the variance of that by sampling; NaN where a size is lacking. */
 async function averageMarginals(
 	model: Posterior,
 	loss: LossFunction,
@@ -71,12 +72,9 @@ async function averageMarginals(
 	{ moves }: MoveSpace,
 	options: PosteriorOptions,
 ) {
-	const means = new Float64Array(moves.length);
-	const variances = new Float64Array(moves.length);
+	const averages = moves.map(() => new SizeAverage());
 	for (const { sets, listed } of backgrounds) {
-		const sums = new Float64Array(moves.length);
-		const squares = new Float64Array(moves.length);
-		const counts = new Float64Array(moves.length);
+		const seen = moves.map((): number[] => []);
 		for (const set of sets) {
 			const removed = new Uint8Array(model.players);
 			for (const move of set) for (const block of moves[move] as readonly number[]) removed[block] = 1;
@@ -86,20 +84,53 @@ async function averageMarginals(
 			const value = model.toValue(here);
 			for (const [i, move] of moves.entries()) {
 				if (removed[move[0] as number] === 1) continue;
-				const marginal = value - model.toValue(here + (flips[i] as number));
-				sums[i]! += marginal;
-				squares[i]! += marginal * marginal;
-				counts[i]! += 1;
+				seen[i]!.push(value - model.toValue(here + (flips[i] as number)));
 			}
 		}
-		for (let i = 0; i < moves.length; i++) {
-			const n = counts[i] as number;
-			const mean = n > 0 ? (sums[i] as number) / n : 0;
-			means[i]! += mean / backgrounds.length;
-			if (!listed && n > 1) variances[i]! += Math.max(0, (squares[i] as number) / n - mean * mean) / (n - 1) / backgrounds.length ** 2;
-		}
+		for (const [i, average] of averages.entries()) average.add(seen[i]!, listed);
 		await options.pause?.();
 		options.signal?.throwIfAborted();
 	}
-	return { means, variances };
+	return { means: Float64Array.from(averages, ({ mean }) => mean), variances: Float64Array.from(averages, ({ variance }) => variance) };
+}
+
+/** Sizes that count the same. One that was seen once has the variance inside those that were seen more often. */
+class SizeAverage {
+	#means = 0;
+	#sizes = 0;
+	#lacking = false;
+	#variance = 0;
+	#once = 0;
+	#squares = 0;
+	#degrees = 0;
+
+	/** @param listed these are all that there are, so that their mean has no error */
+	add(values: readonly number[], listed: boolean): void {
+		const count = values.length;
+		if (count === 0) {
+			this.#lacking = true;
+			return;
+		}
+		const mean = values.reduce((sum, value) => sum + value, 0) / count;
+		this.#means += mean;
+		this.#sizes++;
+		const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+		this.#squares += squares;
+		this.#degrees += count - 1;
+		if (listed) return;
+		if (count === 1) this.#once++;
+		else this.#variance += squares / (count - 1) / count;
+	}
+
+	/** NaN where no size was seen. */
+	get mean(): number {
+		return this.#means / this.#sizes;
+	}
+
+	/** Of the mean; NaN where it cannot be known. */
+	get variance(): number {
+		if (this.#lacking) return Number.NaN;
+		const once = this.#once > 0 ? (this.#once * this.#squares) / this.#degrees : 0;
+		return (this.#variance + once) / this.#sizes ** 2;
+	}
 }

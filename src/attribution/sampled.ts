@@ -4,8 +4,8 @@ import { LossMeter } from "../game/loss-meter.js";
 import { disjointMovesOf } from "../game/moves.js";
 import { Random } from "../game/random.js";
 import { binomial } from "../game/strata.js";
-import { type Attribution, perBlock } from "./attribution.js";
-import { solveSymmetric } from "./linear.js";
+import { additiveFit } from "./additive-fit.js";
+import { type Attribution, perBlock, shiftedGames } from "./attribution.js";
 
 export interface SampledOptions extends MeasureOptions {
 	/** Distinct coalitions to measure at most, the full model among them. */
@@ -20,7 +20,7 @@ const PATIENCE = 2000;
 
 /**
  * The weighted Banzhaf value by sampling: each player is removed on its own with chance k / players, and the value is the best additive
- * fit under these draws. Repeated draws cost nothing and count as often as they were drawn.
+ * fit under these draws. Repeated draws cost nothing and count as often as they were drawn. Where a set alone decides a value, its error is NaN.
  * @param options.k number of players that will be removed, above 0 and below their number
  * @throws RangeError for an option out of range, or where the game refuses a coalition
  */
@@ -45,41 +45,24 @@ export async function weightedBanzhafContributions(game: Game, options: SampledO
 		moves,
 		drawn.map(({ set }) => set),
 	);
-	const { slopes, errors } = additiveSlopes(drawn, values, players);
+	const fit = additiveFit(
+		drawn.map(({ set, count }, at) => ({ coalition: set, value: values[at] as number, weight: 1, draws: count, missing: 1 })),
+		Array.from({ length: players }, (_, i) => i),
+	);
+	const unknown = fit.errors.filter(Number.isNaN).length;
 	return {
 		estimator: "weighted-banzhaf-sampled",
-		contributions: perBlock(game.players, moves, slopes),
-		standardErrors: perBlock(game.players, moves, errors),
-		degrees: new Float64Array(game.players).fill(drawn.length - players - 1),
+		contributions: perBlock(game.players, moves, fit.values),
+		standardErrors: perBlock(game.players, moves, fit.errors),
+		degrees: perBlock(game.players, moves, fit.degrees, false),
+		...(unknown > 0
+			? { notes: [`of ${unknown} of ${players} contributions the error is unknown: single sets decide them; give more --masks`] }
+			: {}),
 		scale: "value",
 		masks: meter.measured,
 		seed,
 		settings: { k, drawn: drawn.reduce((sum, { count }) => sum + count, 0) },
 	};
-}
-
-function additiveSlopes(drawn: readonly { set: Coalition; count: number }[], values: Float64Array, players: number) {
-	const size = players + 1;
-	const gram = new Float64Array(size * size);
-	const moment = new Float64Array(size);
-	const active = drawn.map(({ set }) => [0, ...set.kept().map((player) => player + 1)]);
-	for (const [r, { count }] of drawn.entries()) {
-		for (const p of active[r] as readonly number[]) {
-			moment[p]! += count * (values[r] as number);
-			for (const q of active[r] as readonly number[]) gram[p * size + q]! += count;
-		}
-	}
-	const { solution, inverse } = solveSymmetric(gram, moment);
-	const errors = new Float64Array(players);
-	for (const [r, { count }] of drawn.entries()) {
-		const features = active[r] as readonly number[];
-		const residual = (values[r] as number) - features.reduce((sum, p) => sum + (solution[p] as number), 0);
-		for (let i = 0; i < players; i++) {
-			const pull = features.reduce((sum, p) => sum + (inverse[(i + 1) * size + p] as number), 0);
-			errors[i]! += count * (residual * pull) ** 2;
-		}
-	}
-	return { slopes: solution.slice(1), errors: errors.map(Math.sqrt) };
 }
 
 /**
@@ -103,9 +86,9 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 	const measured = await valuesOf(meter, moves, list);
 	const values = new Map(list.map((set, i) => [set.key, measured[i] as number]));
 	/** Marginals by player and number of other players removed. */
-	const seen = Array.from({ length: players }, () => Array.from({ length: kmax }, (): number[] => []));
+	const seen = Array.from({ length: players }, () => Array.from({ length: kmax }, (): Marginal[] => []));
 	const counted = new Set<string>();
-	for (const set of backgrounds) {
+	for (const [family, set] of backgrounds.entries()) {
 		const here = values.get(set.key) as number;
 		for (let i = 0; i < players; i++) {
 			const there = values.get(set.flip(i).key);
@@ -114,18 +97,27 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 			if (there === undefined || counted.has(step)) continue;
 			counted.add(step);
 			const others = players - set.size - (set.has(i) ? 0 : 1);
-			seen[i]?.[others]?.push(set.has(i) ? here - there : there - here);
+			seen[i]?.[others]?.push({ value: set.has(i) ? here - there : there - here, family });
 		}
 	}
 	const estimates = seen.map((bySize) => estimate(bySize, players));
 	const notes = unseenNote(seen);
-	return {
-		estimator: "common-sets",
-		contributions: perBlock(
+	const contributions = perBlock(
+		game.players,
+		moves,
+		estimates.map(({ value }) => value),
+	);
+	// What a background does to one player's marginal it does to those of the others too.
+	const shifts = backgrounds.map((_, family) =>
+		perBlock(
 			game.players,
 			moves,
-			estimates.map(({ value }) => value),
+			estimates.map(({ shifts }) => shifts.get(family) ?? 0),
 		),
+	);
+	return {
+		estimator: "common-sets",
+		contributions,
 		standardErrors: perBlock(
 			game.players,
 			moves,
@@ -137,6 +129,7 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 			estimates.map(({ degrees }) => degrees),
 			false,
 		),
+		drawn: shiftedGames(contributions, shifts),
 		...(notes.length > 0 ? { notes } : {}),
 		scale: "value",
 		masks: meter.measured,
@@ -178,16 +171,31 @@ function familyOf(set: Coalition, kmax: number): Coalition[] {
 	return [set, ...flips.filter((flip) => flip.players - flip.size <= kmax)];
 }
 
+interface Marginal {
+	readonly value: number;
+	/** Number of the background that it was seen on. */
+	readonly family: number;
+}
+
+interface Estimate {
+	readonly value: number;
+	readonly error: number;
+	readonly degrees: number;
+	/** By family how far it moves the value; the squares sum to that part of the error's square that shows in sizes seen more than once. */
+	readonly shifts: ReadonlyMap<number, number>;
+}
+
 /**
  * Every size counts the same; one that was not seen is left out of the mean, and its share of the error is unknown then. A size that was
  * seen once has the variance inside the sizes that were seen more often; one of which every set was seen has no error.
  */
-function estimate(bySize: readonly (readonly number[])[], players: number): { value: number; error: number; degrees: number } {
+function estimate(bySize: readonly (readonly Marginal[])[], players: number): Estimate {
 	const sizes = bySize.flatMap((list, others) => (list.length > 0 ? [{ list, sets: binomial(players - 1, others) }] : []));
-	const means = sizes.map(({ list }) => list.reduce((a, b) => a + b, 0) / list.length);
-	const squares = sizes.map(({ list }, s) => list.reduce((sum, x) => sum + (x - (means[s] as number)) ** 2, 0));
+	const means = sizes.map(({ list }) => list.reduce((sum, { value }) => sum + value, 0) / list.length);
+	const squares = sizes.map(({ list }, s) => list.reduce((sum, { value }) => sum + (value - (means[s] as number)) ** 2, 0));
 	const pooledDegrees = sizes.reduce((sum, { list }) => sum + list.length - 1, 0);
 	const pooled = squares.reduce((a, b) => a + b, 0) / pooledDegrees;
+	const shifts = new Map<number, number>();
 	let once = 0;
 	let variance = 0;
 	/** As Welch and Satterthwaite have it: sizes that were seen once share one estimate of their variance. */
@@ -199,17 +207,20 @@ function estimate(bySize: readonly (readonly number[])[], players: number): { va
 			const own = (squares[s] as number) / (list.length - 1) / list.length;
 			variance += own;
 			uncertainty += own ** 2 / (list.length - 1);
+			const share = 1 / Math.sqrt(list.length * (list.length - 1)) / sizes.length;
+			for (const { value, family } of list) shifts.set(family, (shifts.get(family) ?? 0) + share * (value - (means[s] as number)));
 		}
 	}
 	if (once > 0) uncertainty += once ** 2 / pooledDegrees;
 	variance += once;
 	const value = means.reduce((a, b) => a + b, 0) / means.length;
 	const error = sizes.length < bySize.length ? Number.NaN : Math.sqrt(variance) / means.length;
-	return { value, error, degrees: uncertainty > 0 ? Math.max(1, Math.floor(variance ** 2 / uncertainty)) : Number.POSITIVE_INFINITY };
+	const degrees = uncertainty > 0 ? Math.max(1, Math.floor(variance ** 2 / uncertainty)) : Number.POSITIVE_INFINITY;
+	return { value, error, degrees, shifts };
 }
 
 /** What the masks did not hold. */
-function unseenNote(seen: readonly (readonly (readonly number[])[])[]): string[] {
+function unseenNote(seen: readonly (readonly (readonly Marginal[])[])[]): string[] {
 	const lacking = seen.filter((bySize) => bySize.some((list) => list.length === 0)).length;
 	if (lacking === 0) return [];
 	const never = seen[0]!.flatMap((_, others) => (seen.every((bySize) => bySize[others]!.length === 0) ? [others] : []));

@@ -20,7 +20,8 @@ const SLICE = 128;
 /**
  * The window semivalue of a surrogate by sampling: mean over t = 0..kmax-1 of f(m) - f(m without i), where m misses t other blocks.
  * The same estimand as `exactWindowSemivalue` and `permutationContributions`, for a few hundred measurements in all.
- * The standard error is that of the asking alone; what the surrogate gets wrong is not in it.
+ * The standard error is that of the asking alone; what the surrogate gets wrong is not in it. It is NaN for a block that too few of the masks
+ * of a size keep (two are needed), and where none does so is the contribution.
  * @throws RangeError for an option out of range
  */
 export async function surrogateWindowContributions(predictor: Predictor, options: SurrogateWindowOptions): Promise<Attribution> {
@@ -70,7 +71,7 @@ export async function surrogateWindowContributions(predictor: Predictor, options
 
 interface Moments {
 	readonly mean: number;
-	/** Of the mean. */
+	/** Of the mean; NaN where it is of one mask. */
 	readonly variance: number;
 }
 
@@ -95,6 +96,6 @@ async function momentsOf(predictor: Predictor, masks: readonly Coalition[], opti
 	return Array.from(sums, (sum, i) => {
 		const n = counts[i] as number;
 		const mean = sum / n;
-		return { mean, variance: n > 1 ? Math.max(0, (squares[i] as number) / n - mean * mean) / (n - 1) : 0 };
+		return { mean, variance: n > 1 ? Math.max(0, (squares[i] as number) / n - mean * mean) / (n - 1) : Number.NaN };
 	});
 }

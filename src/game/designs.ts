@@ -156,6 +156,23 @@ export function pairDesign(game: Board, options: DesignOptions): Coalition[] {
 	return draw.found;
 }
 
+/**
+ * Orders in which walks remove moves (blocks, or units of tied ones), each independent of the others: balanced ones (rotations,
+ * antithetic pairs) would need standard errors of their own. The sets of a walk are the beginnings of its order.
+ * @param moves number of moves
+ * @param options.walks orders wanted, at least 1; some may be equal
+ * @param options.kmax moves removed along each walk, 1..moves
+ * @returns shape walks x kmax: numbers of moves in 0..moves-1, the first to go first
+ * @throws RangeError for an option out of range
+ */
+export function permutationDesign(moves: number, options: { walks: number; kmax: number; random: Random }): number[][] {
+	const { walks, kmax, random } = options;
+	if (!Number.isInteger(walks) || walks < 1) throw new RangeError(`walks must be a positive integer, got ${walks}`);
+	if (!Number.isInteger(kmax) || kmax < 1 || kmax > moves) throw new RangeError(`kmax must be an integer in 1..${moves}, got ${kmax}`);
+	const all = Array.from({ length: moves }, (_, i) => i);
+	return Array.from({ length: walks }, () => random.sample(all, kmax));
+}
+
 /** Collects distinct allowed coalitions. */
 class Draw {
 	readonly moves: readonly (readonly number[])[];

@@ -2,7 +2,9 @@ import type { Coalition } from "../game/coalition.js";
 import { type Sample, toRows } from "../game/sample.js";
 import { blockWeights } from "./block-weights.js";
 import { Cholesky } from "./cholesky.js";
-import { type FitOptions, type FitReport, linkOfLoss, playersOf, type Surrogate, thinned, valueOfLink } from "./surrogate.js";
+import { MixedLoss, type MixedTerms } from "./mixed-loss.js";
+import { drawParities } from "./parities.js";
+import { type FitOptions, type FitReport, linkOfLoss, playersOf, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
 
 export interface GpHammingOptions extends FitOptions {
 	/** Length scales of the Hamming part to choose from, in blocks of mean weight. @default 2, 4, 8, 16 */
@@ -117,12 +119,14 @@ function solve(data: Data, weights: Float64Array, setting: Setting) {
 }
 
 /** A Gaussian process over masks: close to what was measured it follows it, far from it it says that it does not know. */
-export class GpHammingSurrogate implements Surrogate {
+export class GpHammingSurrogate implements PosteriorSurrogate {
 	readonly kind = "gp-hamming";
 	readonly players: number;
 	readonly fit: FitReport;
 	readonly #data: Data;
-	readonly #noise: number;
+	readonly #weights: Float64Array;
+	readonly #setting: Setting;
+	readonly #mean: MixedLoss;
 	readonly #solved: ReturnType<typeof solve>;
 
 	/** @internal */
@@ -130,27 +134,57 @@ export class GpHammingSurrogate implements Surrogate {
 		this.players = players;
 		this.fit = fit;
 		this.#data = data;
-		this.#noise = setting.noise;
+		this.#weights = weights;
+		this.#setting = setting;
 		this.#solved = solve(data, weights, setting);
+		this.#mean = new MixedLoss(this.#terms(this.#solved.alpha));
 	}
 
 	predict(coalitions: readonly Coalition[]): Float64Array {
-		const rows = toRows(coalitions, this.players);
-		return Float64Array.from(coalitions, (_, c) => valueOfLink(this.#mean(this.#covariances(rows, c))));
+		const removed = toRows(coalitions, this.players).map((kept) => 1 - kept);
+		return Float64Array.from(coalitions, (_, c) => valueOfLink(this.#mean.of(removed.subarray(c * this.players, (c + 1) * this.players))));
+	}
+
+	mean(): MixedLoss {
+		return this.#mean;
+	}
+
+	toValue(loss: number): number {
+		return valueOfLink(loss);
+	}
+
+	/** A draw from the prior, corrected by what the data says about it. */
+	draw(normal: () => number): MixedLoss {
+		const { variance, factor } = this.#solved;
+		const { players } = this;
+		const { noise } = this.#setting;
+		const sd = Math.sqrt(variance);
+		const none = this.#terms(new Float64Array(this.#data.targets.length));
+		const linear = this.#linearVariances().map((own) => sd * Math.sqrt(own) * normal());
+		const parities = drawParities(none.steps, sd, normal);
+		// What the drawn function is at the full model fades as the covariance with it does.
+		const atFull = parities.heights.reduce((sum, height) => sum + height, 0);
+		const prior: MixedTerms = { ...none, linear, centres: new Uint8Array(players), heights: Float64Array.of(-atFull), parities };
+		const drawn = new MixedLoss(prior);
+		const removed = this.#data.rows.map((kept) => 1 - kept);
+		const missing = this.#data.targets.map(
+			(target, m) => target - drawn.of(removed.subarray(m * players, (m + 1) * players)) - sd * Math.sqrt(noise) * normal(),
+		);
+		return new MixedLoss(this.#terms(factor.solve(missing), prior));
 	}
 
 	/** Mean and standard deviation of log(1 + added loss). The deviation is that of a new measurement, noise included. */
 	predictLinks(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array } {
-		const { kernel, factor, variance } = this.#solved;
+		const { kernel, factor, variance, alpha } = this.#solved;
 		const rows = toRows(coalitions, this.players);
 		const mean = new Float64Array(coalitions.length);
 		const sd = new Float64Array(coalitions.length);
 		for (let c = 0; c < coalitions.length; c++) {
 			const at = c * this.players;
 			const covariances = this.#covariances(rows, c);
-			mean[c] = this.#mean(covariances);
+			mean[c] = covariances.reduce((sum, covariance, m) => sum + covariance * (alpha[m] as number), 0);
 			const explained = factor.forward(covariances).reduce((sum, x) => sum + x * x, 0);
-			sd[c] = Math.sqrt(variance * Math.max(0, kernel.of(rows, at, rows, at) - explained + this.#noise));
+			sd[c] = Math.sqrt(variance * Math.max(0, kernel.of(rows, at, rows, at) - explained + this.#setting.noise));
 		}
 		return { mean, sd };
 	}
@@ -160,9 +194,41 @@ export class GpHammingSurrogate implements Surrogate {
 		return alpha.map((_, m) => kernel.of(rows, row * this.players, this.#data.rows, m * this.players));
 	}
 
-	#mean(covariances: Float64Array): number {
-		let sum = 0;
-		for (let m = 0; m < covariances.length; m++) sum += (covariances[m] as number) * (this.#solved.alpha[m] as number);
-		return sum;
+	/** Of the additive part, as a share of the process's variance. */
+	#linearVariances(): Float64Array {
+		return this.#weights.map((weight) => (this.#setting.linearShare * weight * weight) / this.players);
+	}
+
+	/** The function sum of a_m k(., mask m), on top of a prior draw where there is one. */
+	#terms(dual: Float64Array, prior?: MixedTerms): MixedTerms {
+		const { players } = this;
+		const { rows } = this.#data;
+		const count = dual.length;
+		const steps = this.#weights.map((weight) => weight / this.#setting.length);
+		const linear = new Float64Array(players);
+		const centres = new Uint8Array((count + 1) * players);
+		const heights = new Float64Array(count + 1);
+		for (let m = 0; m < count; m++) {
+			let fromFull = 0;
+			for (let i = 0; i < players; i++) {
+				if (rows[m * players + i] === 1) continue;
+				linear[i]! += dual[m] as number;
+				centres[m * players + i] = 1;
+				fromFull += steps[i] as number;
+			}
+			heights[m] = dual[m] as number;
+			heights[count]! -= (dual[m] as number) * Math.exp(-fromFull);
+		}
+		heights[count]! += prior?.heights[0] ?? 0;
+		const variances = this.#linearVariances();
+		return {
+			players,
+			linear: linear.map((sum, i) => sum * (variances[i] as number) + (prior?.linear[i] ?? 0)),
+			pairs: new Float64Array(players * players),
+			centres,
+			heights,
+			steps,
+			...(prior?.parities ? { parities: prior.parities } : {}),
+		};
 	}
 }

@@ -1,11 +1,11 @@
 import type { Coalition } from "../game/coalition.js";
-import type { Calibrated, Posterior } from "../game/predictor.js";
 import { type Sample, toRows } from "../game/sample.js";
 import { blockWeights } from "./block-weights.js";
 import { Cholesky } from "./cholesky.js";
 import { KernelParts, Masks, MixedKernel, type MixedSetting } from "./mixed-kernel.js";
 import { MixedLoss, type MixedTerms } from "./mixed-loss.js";
-import { type FitOptions, type FitReport, playersOf, type Surrogate, thinned, valueOfLink } from "./surrogate.js";
+import { drawParities } from "./parities.js";
+import { type FitOptions, type FitReport, playersOf, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
 
 export interface MixedGpOptions extends FitOptions {
 	/** Masks to use at most, the best of each size and others evenly spaced: the cost grows with the cube. @default 1000 */
@@ -18,8 +18,6 @@ export interface MixedGpOptions extends FitOptions {
 
 /** Masks from which the setting is chosen: more cost time and change little. */
 const TUNING_MASKS = 300;
-/** Parity terms in a draw. */
-const PARITIES = 256;
 
 const CHOICES: { readonly [K in keyof MixedSetting]: readonly number[] } = {
 	pairs: [0.003, 0.01, 0.03, 0.1, 0.3, 1],
@@ -121,7 +119,7 @@ function evidence(matrix: Float64Array, targets: Float64Array): number {
 }
 
 /** The fitted process: close to what was measured it follows it, far from it it says that it does not know. */
-export class MixedGp implements Surrogate, Posterior, Calibrated {
+export class MixedGp implements PosteriorSurrogate {
 	readonly kind = "mixed-gp";
 	readonly players: number;
 	readonly fit: FitReport;
@@ -215,7 +213,7 @@ export class MixedGp implements Surrogate, Posterior, Calibrated {
 			centres: new Uint8Array(0),
 			heights: new Float64Array(0),
 			steps: this.#kernel.steps,
-			parities: this.#parities(normal, sd * Math.sqrt(setting.rest / PARITIES)),
+			parities: drawParities(this.#kernel.steps, sd * Math.sqrt(setting.rest), normal),
 		};
 		for (let i = 0; i < players; i++) {
 			for (let j = 0; j < i; j++) {
@@ -230,18 +228,6 @@ export class MixedGp implements Surrogate, Posterior, Calibrated {
 			(target, m) => target - drawn.of(this.#masks.rows.subarray(m * players, (m + 1) * players)) - noise * normal(),
 		);
 		return new MixedLoss(this.#terms(this.#factor.solve(missing), prior));
-	}
-
-	/**
-	 * exp(-distance) is the mean over random sets T of parity_T(a) parity_T(b), where each block is in T with chance (1 - exp(-step)) / 2:
-	 * its characters on the cube.
-	 */
-	#parities(normal: () => number, scale: number): NonNullable<MixedTerms["parities"]> {
-		const chances = this.#kernel.steps.map((step) => (1 - Math.exp(-step)) / 2);
-		// A uniform number from a normal one: the generator behind `normal` is the caller's.
-		const uniform = () => 0.5 * (1 + erf(normal() / Math.SQRT2));
-		const blocks = Array.from({ length: PARITIES }, () => [...chances.keys()].filter((i) => uniform() < (chances[i] as number)));
-		return { blocks, heights: Float64Array.from(blocks, () => scale * normal()) };
 	}
 
 	/** The function sum of a_m k(., mask m), on top of a prior draw where there is one. */
@@ -278,12 +264,4 @@ export class MixedGp implements Surrogate, Posterior, Calibrated {
 	#rows(coalitions: readonly Coalition[]): Uint8Array {
 		return toRows(coalitions, this.players).map((kept) => 1 - kept);
 	}
-}
-
-/** Error function to seven digits (Abramowitz and Stegun 7.1.26 has less than 2e-7). */
-function erf(x: number): number {
-	const t = 1 / (1 + 0.3275911 * Math.abs(x));
-	const poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-	const value = 1 - poly * Math.exp(-x * x);
-	return x < 0 ? -value : value;
 }

@@ -27,6 +27,7 @@ const SLICE = 6_000_000;
 
 /**
  * Fits players -> hidden -> CELU -> 1 -> sigmoid to v(S) by mean squared error.
+ * It has no posterior: it gives no intervals and no draws, and contributions read off it have no error of what it gets wrong.
  * Masks of few removed blocks are cheap: the first layer starts from the sum over all blocks and takes the removed ones away.
  * @throws RangeError for no samples or an option out of range; the signal's reason where it was aborted
  */

@@ -1,13 +1,19 @@
-import type { Predictor } from "../game/predictor.js";
+import type { Calibrated, Posterior, Predictor } from "../game/predictor.js";
 import type { Sample } from "../game/sample.js";
 
 /** A game learned from measured coalitions. */
 export interface Surrogate extends Predictor {
-	/** Which family it is of, for reports: `mlp`, `pairwise-ridge`, `gp-hamming`. */
+	/** Which family it is of, for reports: `mlp`, `pairwise-ridge`, `gp-hamming`, `mixed-gp`. */
 	readonly kind: string;
 	/** How it was made. */
 	readonly fit: FitReport;
 }
+
+/**
+ * A surrogate that knows how unsure it is: it is judged by its intervals too, searched by its draws, and its contributions have standard
+ * errors (`posteriorContributions`, `pairInteractions`).
+ */
+export interface PosteriorSurrogate extends Surrogate, Posterior, Calibrated {}
 
 /** How a surrogate was made: enough to make it again. */
 export interface FitReport {

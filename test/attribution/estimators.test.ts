@@ -132,6 +132,30 @@ describe("window least squares", () => {
 		expect(rms).toBeLessThan(1.5);
 	});
 
+	test("where a size was not seen, or the smallest once, it knows no error and says so", async () => {
+		const all = await measured(fixtureGame(), 4);
+		const of = (keep: (removed: number, index: number) => boolean) =>
+			windowLeastSquares(
+				all.filter(({ coalition }, index) => keep(12 - coalition.size, index)),
+				{ kmax: 4 },
+			);
+		const last = all.length - 1;
+		for (const [gap, sizes] of [
+			[of((removed) => removed < 4), "4"],
+			[of((removed) => removed !== 2), "2"],
+			[of((removed, index) => removed < 4 || index === last), "4"],
+			[of((removed) => removed === 2), "1, 3, 4"],
+		] as const) {
+			expect(gap.contributions.every(Number.isFinite)).toBe(true);
+			expect(gap.standardErrors!.every(Number.isNaN)).toBe(true);
+			expect(gap.notes!.join()).toMatch(new RegExp(`too few sets that miss ${sizes} blocks were seen.*errors are unknown`));
+			expect(cutVerdicts(gap, 4)).toEqual([]);
+		}
+		const whole = of(() => true);
+		expect(whole.notes).toBeUndefined();
+		expect(whole.standardErrors!.every((error) => error === 0)).toBe(true);
+	});
+
 	test("too few sets are refused", async () => {
 		const few = (await measured(fixtureGame(), 1)).slice(0, 8);
 		expect(() => windowLeastSquares(few, { kmax: 1 })).toThrow(/too few/);
@@ -199,6 +223,28 @@ describe("sampled estimators on the fixture", () => {
 		expect(scores.length).toBeGreaterThan(20);
 		// Within the 95 % intervals of Student's t.
 		expect(scores.filter((score) => score < 1).length / scores.length).toBeGreaterThan(0.85);
+	});
+
+	test("common sets: the games drawn from families spread as the errors say, and players are told apart by them", async () => {
+		const exact = (await exactWindowSemivalue(fixtureGame(), { kmax: 6 })).contributions;
+		const others = Array.from({ length: 11 }, (_, i) => i + 1);
+		const truly = new Set(ranking(exact).slice(0, 4));
+		const sure = { together: 0, alone: 0, wrong: 0 };
+		for (let seed = 0; seed < 10; seed++) {
+			const result = await commonSetContributions(fixtureGame(), { kmax: 6, masks: 300, seed });
+			const { contributions, standardErrors, drawn } = result;
+			const spreads = others.map((i) => sum(drawn!.map((game) => (game[i]! - contributions[i]!) ** 2)) / drawn!.length);
+			const shares = others.map((i, at) => spreads[at]! / standardErrors![i]! ** 2);
+			// A size that was seen once shows in no game.
+			for (const share of shares.filter(Number.isFinite)) expect(share).toBeLessThan(1 + 1e-9);
+			const verdicts = (of: Attribution) => cutVerdicts(of, 4).filter(({ verdict }) => verdict !== "undecided");
+			const together = verdicts(result);
+			sure.together += together.length;
+			sure.alone += verdicts({ ...result, drawn: [] }).length;
+			sure.wrong += together.filter(({ block, verdict }) => (verdict === "low") !== truly.has(block)).length;
+		}
+		expect(sure.together).toBeGreaterThan(sure.alone);
+		expect(sure.wrong / sure.together).toBeLessThan(0.05);
 	});
 
 	test("options out of range, refused coalitions", async () => {
@@ -272,6 +318,37 @@ describe("contributions from a posterior", () => {
 			expect(chance! >= 0.95).toBe(verdict === "low");
 		}
 		expect(sum(verdicts.map(({ chance }) => chance!))).toBeCloseTo(4, 9);
+	});
+
+	test("of few backgrounds, sizes in which a block was never kept do not count as 0", async () => {
+		const own = Array.from({ length: 16 }, (_, i) => 0.02 + 0.01 * i);
+		const linear: Posterior = {
+			players: 16,
+			predict: () => new Float64Array(),
+			draw: () => linear.mean(),
+			mean: () => ({
+				of: (removed) => sum(own.map((cost, i) => cost * removed[i]!)),
+				flip: (removed, block) => (removed[block] === 1 ? -own[block]! : own[block]!),
+			}),
+			toValue: (loss) => 10 - loss,
+		};
+		// A share of one or two sets a size: most blocks are kept in none of the largest.
+		const few = await posteriorContributions(linear, { kmax: 16, seed: 1, count: 32, draws: 2 });
+		for (const [i, cost] of own.entries()) expect(few.contributions[i]).toBeCloseTo(cost, 9);
+		expect(few.standardErrors!.some(Number.isNaN)).toBe(true);
+		for (const game of few.drawn) expect(game.every(Number.isFinite)).toBe(true);
+
+		// Marginals that differ: seen once, a size is no certainty.
+		const bent = { ...linear, toValue: (loss: number) => Math.exp(-2 * loss) };
+		const exact = await posteriorContributions(bent, { kmax: 10, seed: 1, count: 200000, draws: 0 });
+		const scores: number[] = [];
+		for (let seed = 0; seed < 20; seed++) {
+			const { contributions, standardErrors } = await posteriorContributions(bent, { kmax: 10, seed, count: 30, draws: 1 });
+			const errors = exact.contributions.map((phi, i) => (contributions[i]! - phi) / standardErrors![i]!);
+			scores.push(...errors.filter(Number.isFinite));
+		}
+		expect(scores.length).toBeGreaterThan(100);
+		expect(Math.sqrt(sum(scores.map((score) => score ** 2)) / scores.length)).toBeLessThan(1.6);
 	});
 
 	test("substitutes come out first among the pairs, blocks that need each other last", async () => {

@@ -7,6 +7,7 @@ import {
 	type DesignOptions,
 	flipDesign,
 	pairDesign,
+	permutationDesign,
 	swapDesign,
 	tiltedDesign,
 	windowDesign,
@@ -92,6 +93,27 @@ test("all pairs, all exchanges", () => {
 	const swaps = swapDesign(board(9), [2, 5], { count: 1000, random: new Random(1) });
 	expect(swaps).toHaveLength(2 * 7);
 	for (const set of swaps) expect(set.removed().filter((block) => block === 2 || block === 5)).toHaveLength(1);
+});
+
+test("walks are seeded orders of distinct moves, the same as ever, and every move is as likely at every step", () => {
+	const draw = (seed: number) => permutationDesign(6, { walks: 3, kmax: 4, random: new Random(seed) });
+	const known = [
+		[0, 4, 5, 1],
+		[5, 4, 3, 1],
+		[5, 3, 2, 4],
+	];
+	expect(draw(1)).toEqual(known);
+	expect(draw(2)).not.toEqual(known);
+	const orders = permutationDesign(5, { walks: 5000, kmax: 3, random: new Random(7) });
+	for (const order of orders) expect(new Set(order).size).toBe(3);
+	for (let step = 0; step < 3; step++) {
+		for (let move = 0; move < 5; move++) {
+			const share = orders.filter((order) => order[step] === move).length / 5000;
+			expect(Math.abs(share - 0.2)).toBeLessThan(0.025);
+		}
+	}
+	for (const kmax of [0, 6, 1.5]) expect(() => permutationDesign(5, { walks: 1, kmax, random: new Random(1) })).toThrow(/1\.\.5/);
+	for (const walks of [0, 1.5]) expect(() => permutationDesign(5, { walks, kmax: 2, random: new Random(1) })).toThrow(/walks/);
 });
 
 test("tied blocks go together", () => {
