@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { JobOptions, MeasureOptions, ModelSummary, Objective } from "./api.js";
-import type { Attribution } from "./attribution/attribution.js";
+import { type Attribution, shiftedGames } from "./attribution/attribution.js";
 import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "./calibration/index.js";
 import { calibrationOf, foldCounts } from "./calibration-windows.js";
 import { modelHash } from "./evaluation/kept.js";
@@ -161,17 +161,23 @@ export class Session {
 		const [full, ...measured] = await game.measure([Coalition.full(players), ...alone], { phase: "single removals", signal });
 		const contributions = new Float64Array(players).fill(Number.NaN);
 		const standardErrors = new Float64Array(players).fill(Number.NaN);
+		const shifts = Array.from(full!.losses, () => new Float64Array(players).fill(Number.NaN));
 		for (const measurement of measured) {
 			const block = measurement.coalition.removed()[0]!;
 			contributions[block] = meanLoss(measurement) - fullLoss;
-			const { standardError } = meanAndError(differences(measurement.losses, full!.losses), measurement.sources);
+			const above = differences(measurement.losses, full!.losses);
+			const { mean, standardError } = meanAndError(above, measurement.sources);
 			standardErrors[block] = standardError ?? Number.NaN;
+			for (const [window, shift] of shifts.entries())
+				shift[block] = (above[window]! - mean) / Math.sqrt(shifts.length * (shifts.length - 1));
 		}
 		// Of several sources, as in the race, by the one of fewest windows.
 		const windows = fewestWindows(full!.losses.length, full!.sources);
 		const degrees = new Float64Array(players).fill(windows - 1);
 		const facts = { scale: "loss", masks: measured.length + 1, settings: {} } as const;
-		return { estimator: "leave-one-out", contributions, standardErrors, degrees, ...facts };
+		// All blocks are seen on the same windows: their order is known better than each of them. Windows of several sources do not count alike.
+		const drawn = full!.sources || windows < 2 ? {} : { drawn: shiftedGames(contributions, shifts) };
+		return { estimator: "leave-one-out", contributions, standardErrors, degrees, ...drawn, ...facts };
 	}
 
 	/** Seconds of a step, kept for the plan. */

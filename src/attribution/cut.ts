@@ -110,13 +110,15 @@ function gamesOf(attribution: Attribution, moves: readonly (readonly number[])[]
 	if (!standardErrors && drawn.length === 0) return [contributions];
 	const random = new Random(seed);
 	const own = ownErrors(attribution);
+	// One without which the model breaks stays where it is.
+	const finite = moves.flat().filter((block) => Number.isFinite(contributions[block]));
 	return Array.from({ length: DRAWS }, () => {
 		const values = contributions.slice();
 		// One scale for all: that the games are few makes every deviation uncertain at once.
 		const scale = drawn.length > 0 ? studentScale(random, drawn.length) / Math.sqrt(drawn.length) : 0;
 		for (const game of drawn) {
 			const weight = scale * random.normal();
-			for (const move of moves) for (const block of move) values[block]! += weight * ((game[block] as number) - contributions[block]!);
+			for (const block of finite) values[block]! += weight * ((game[block] as number) - contributions[block]!);
 		}
 		for (const move of moves) {
 			// The blocks of a unit err together.

@@ -526,6 +526,9 @@ describe("where the cut falls", () => {
 		const unseen = cutVerdicts(attribution([0, 1, Number.NaN, 9], [0.01, 0.01, Number.NaN, 0.01]), 2, { unseen: [2] });
 		expect(unseen).toEqual(two);
 		expect(cutVerdicts(attribution([0, 1], [Number.NaN, Number.NaN]), 1)).toEqual([]);
+		const windows = [1, -1].map((shift) => Float64Array.of(0.01 * shift, 1 + 0.01 * shift, Number.NaN));
+		const shared = { ...attribution([0, 1, Number.POSITIVE_INFINITY], [0.01, 0.01, Number.NaN]), drawn: windows };
+		expect(cutVerdicts(shared, 1).map(({ verdict }) => verdict)).toEqual(["low", "high", "high"]);
 		const broken = cutVerdicts(attribution([0, 1, Number.POSITIVE_INFINITY], [0.01, 0.01, Number.NaN]), 1);
 		expect(of(broken)).toEqual(["low", "high", "high"]);
 	});
