@@ -4,15 +4,16 @@ import { Coalition } from "../../src/game/coalition.js";
 import { FunctionGame } from "../../src/game/function-game.js";
 import { curveOf, race } from "../../src/race.js";
 import type { Measurement } from "../../src/game/game.js";
+import type { SourceShare } from "../../src/game/sources.js";
 import type { AutoSearchResult } from "../../src/search/auto.js";
 import type { Session } from "../../src/session.js";
 
 /** A session whose validation fold has these losses, one a window. */
-function racing(losses: Readonly<Record<string, readonly number[]>>): Session {
+function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: readonly SourceShare[]): Session {
 	const validation = {
 		players: 6,
 		measure: async (sets: readonly Coalition[]) =>
-			sets.map((coalition) => ({ coalition, losses: Float64Array.from(losses[coalition.removed().join()]!) })),
+			sets.map((coalition) => ({ coalition, losses: Float64Array.from(losses[coalition.removed().join()]!), sources })),
 	};
 	const games = { validation, search: { played: () => [] } };
 	const session = {
@@ -61,6 +62,25 @@ describe("a race", () => {
 		const tied = { "": [2, 3], "1,2": [2.5, 3.5], "1,3": [2.5, 3.5] };
 		const { winners } = await race(racing(tied), [set("auto", 1, 2), set("greedy", 1, 3)], {});
 		expect(winners.get(2)).toMatchObject({ method: "auto", equivalent: [{ above: 0, standardError: 0 }] });
+	});
+});
+
+describe("a race on several sources", () => {
+	const sources = [
+		{ name: "chat.jsonl", weight: 3, count: 3 },
+		{ name: "code.txt", weight: 1, count: 3 },
+	];
+
+	it("warns of the source that would rather have another set, and says what that costs", async () => {
+		const some = { "": [1, 1, 1, 2, 2, 2], "1,2": [1.1, 1.1, 1.1, 2.9, 3, 3.1], "1,3": [1.5, 1.5, 1.5, 2.5, 2.5, 2.5] };
+		const warnings: string[] = [];
+		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
+		const { winners, disagreements } = await race(racing(some, sources), [set("auto", 1, 2), set("best on code.txt", 1, 3)], { onLog });
+		expect(winners.get(2)!.removed).toEqual([1, 2]);
+		expect(disagreements).toMatchObject([{ source: "code.txt", chosen: [1, 2], better: [1, 3] }]);
+		expect(disagreements[0]!.by).toBeCloseTo(0.5, 12);
+		expect(disagreements[0]!.worseOverall).toBeCloseTo(0.75 * 0.4 - 0.25 * 0.5, 12);
+		expect(warnings).toEqual([expect.stringContaining("the sources disagree: on code.txt, removing 1, 3 is better than the chosen 1, 2")]);
 	});
 });
 
