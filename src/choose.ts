@@ -199,17 +199,10 @@ export async function choose(
 	const meter = new LossMeter(game, { signal });
 	const search = { kmax, meter, signal, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
 	const sizes = counts ?? sizesOf(options, kmax);
-	const tellAll = () => {
-		if (onStep) for (const step of bestMeasured(session.games.search, kmax)) onStep(step);
-	};
 	try {
-		const choices = await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
-		// Not every method goes by steps, and the race that comes next may be interrupted too.
-		tellAll();
-		return choices;
-	} catch (error) {
-		// The masks that an interrupted batch or round has finished count as well.
-		if (signal?.aborted) tellAll();
-		throw error;
+		return await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+	} finally {
+		// Not every method goes by steps; what an interrupted batch has finished counts too, and the race that comes next may be interrupted.
+		if (onStep) for (const step of bestMeasured(session.games.search, kmax)) onStep(step);
 	}
 }

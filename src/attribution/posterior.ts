@@ -2,6 +2,7 @@ import type { LossFunction, Posterior } from "../game/predictor.js";
 import { Random } from "../game/random.js";
 import { type Attribution, perBlock } from "./attribution.js";
 import { type Backgrounds, changeOf, drawBackgrounds, moveSpace, type MoveSpace } from "./background.js";
+import { averageOfSizes, type SeenSize } from "./size-average.js";
 
 export interface PosteriorOptions {
 	/** Most blocks that will be removed (units, where blocks are tied), 1..those that may go. */
@@ -72,9 +73,9 @@ async function averageMarginals(
 	{ moves }: MoveSpace,
 	options: PosteriorOptions,
 ) {
-	const averages = moves.map(() => new SizeAverage());
+	const seen = moves.map((): SeenSize[] => []);
 	for (const { sets, listed } of backgrounds) {
-		const seen = moves.map((): number[] => []);
+		const marginals = moves.map((): number[] => []);
 		for (const set of sets) {
 			const removed = new Uint8Array(model.players);
 			for (const move of set) for (const block of moves[move] as readonly number[]) removed[block] = 1;
@@ -84,53 +85,13 @@ async function averageMarginals(
 			const value = model.toValue(here);
 			for (const [i, move] of moves.entries()) {
 				if (removed[move[0] as number] === 1) continue;
-				seen[i]!.push(value - model.toValue(here + (flips[i] as number)));
+				marginals[i]!.push(value - model.toValue(here + (flips[i] as number)));
 			}
 		}
-		for (const [i, average] of averages.entries()) average.add(seen[i]!, listed);
+		for (const [i, values] of marginals.entries()) seen[i]!.push({ values, whole: listed });
 		await options.pause?.();
 		options.signal?.throwIfAborted();
 	}
+	const averages = seen.map(averageOfSizes);
 	return { means: Float64Array.from(averages, ({ mean }) => mean), variances: Float64Array.from(averages, ({ variance }) => variance) };
-}
-
-/** Sizes that count the same. One that was seen once has the variance inside those that were seen more often. */
-class SizeAverage {
-	#means = 0;
-	#sizes = 0;
-	#lacking = false;
-	#variance = 0;
-	#once = 0;
-	#squares = 0;
-	#degrees = 0;
-
-	/** @param listed these are all that there are, so that their mean has no error */
-	add(values: readonly number[], listed: boolean): void {
-		const count = values.length;
-		if (count === 0) {
-			this.#lacking = true;
-			return;
-		}
-		const mean = values.reduce((sum, value) => sum + value, 0) / count;
-		this.#means += mean;
-		this.#sizes++;
-		const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-		this.#squares += squares;
-		this.#degrees += count - 1;
-		if (listed) return;
-		if (count === 1) this.#once++;
-		else this.#variance += squares / (count - 1) / count;
-	}
-
-	/** NaN where no size was seen. */
-	get mean(): number {
-		return this.#means / this.#sizes;
-	}
-
-	/** Of the mean; NaN where it cannot be known. */
-	get variance(): number {
-		if (this.#lacking) return Number.NaN;
-		const once = this.#once > 0 ? (this.#once * this.#squares) / this.#degrees : 0;
-		return (this.#variance + once) / this.#sizes ** 2;
-	}
 }

@@ -6,6 +6,7 @@ import { Random } from "../game/random.js";
 import { binomial } from "../game/strata.js";
 import { additiveFit } from "./additive-fit.js";
 import { type Attribution, perBlock, shiftedGames } from "./attribution.js";
+import { averageOfSizes } from "./size-average.js";
 
 export interface SampledOptions extends MeasureOptions {
 	/** Distinct coalitions to measure at most, the full model among them. */
@@ -185,38 +186,20 @@ interface Estimate {
 	readonly shifts: ReadonlyMap<number, number>;
 }
 
-/**
- * Every size counts the same; one that was not seen is left out of the mean, and its share of the error is unknown then. A size that was
- * seen once has the variance inside the sizes that were seen more often; one of which every set was seen has no error.
- */
+/** Of one player; a size of which every set was seen has no error. */
 function estimate(bySize: readonly (readonly Marginal[])[], players: number): Estimate {
-	const sizes = bySize.flatMap((list, others) => (list.length > 0 ? [{ list, sets: binomial(players - 1, others) }] : []));
-	const means = sizes.map(({ list }) => list.reduce((sum, { value }) => sum + value, 0) / list.length);
-	const squares = sizes.map(({ list }, s) => list.reduce((sum, { value }) => sum + (value - (means[s] as number)) ** 2, 0));
-	const pooledDegrees = sizes.reduce((sum, { list }) => sum + list.length - 1, 0);
-	const pooled = squares.reduce((a, b) => a + b, 0) / pooledDegrees;
+	const seen = bySize.map((list, others) => ({
+		values: list.map(({ value }) => value),
+		whole: list.length >= binomial(players - 1, others),
+	}));
+	const { mean, variance, degrees, means, sizes } = averageOfSizes(seen);
 	const shifts = new Map<number, number>();
-	let once = 0;
-	let variance = 0;
-	/** As Welch and Satterthwaite have it: sizes that were seen once share one estimate of their variance. */
-	let uncertainty = 0;
-	for (const [s, { list, sets }] of sizes.entries()) {
-		if (list.length >= sets) continue;
-		if (list.length === 1) once += pooled;
-		else {
-			const own = (squares[s] as number) / (list.length - 1) / list.length;
-			variance += own;
-			uncertainty += own ** 2 / (list.length - 1);
-			const share = 1 / Math.sqrt(list.length * (list.length - 1)) / sizes.length;
-			for (const { value, family } of list) shifts.set(family, (shifts.get(family) ?? 0) + share * (value - (means[s] as number)));
-		}
+	for (const [others, list] of bySize.entries()) {
+		if (list.length < 2 || seen[others]!.whole) continue;
+		const share = 1 / Math.sqrt(list.length * (list.length - 1)) / sizes;
+		for (const { value, family } of list) shifts.set(family, (shifts.get(family) ?? 0) + share * (value - (means[others] as number)));
 	}
-	if (once > 0) uncertainty += once ** 2 / pooledDegrees;
-	variance += once;
-	const value = means.reduce((a, b) => a + b, 0) / means.length;
-	const error = sizes.length < bySize.length ? Number.NaN : Math.sqrt(variance) / means.length;
-	const degrees = uncertainty > 0 ? Math.max(1, Math.floor(variance ** 2 / uncertainty)) : Number.POSITIVE_INFINITY;
-	return { value, error, degrees, shifts };
+	return { value: mean, error: Math.sqrt(variance), degrees, shifts };
 }
 
 /** What the masks did not hold. */

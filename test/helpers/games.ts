@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import type { Coalition } from "../../src/game/coalition.js";
 import { FunctionGame } from "../../src/game/function-game.js";
+import type { LossFunction } from "../../src/game/predictor.js";
 import { Random } from "../../src/game/random.js";
 import { type Sample, toSamples } from "../../src/game/sample.js";
 import { TableGame } from "../../src/game/table-game.js";
@@ -16,6 +17,14 @@ export const FIXTURE_FULL_LOSS = 3.292742;
 /** Every coalition of the fixture game as surrogates see it. */
 export function fixtureSamples(game = fixtureGame()): Sample[] {
 	return toSamples(game.all(), 3.292742);
+}
+
+/** What many draws of a surrogate's posterior give for a set: their values, mean and standard deviation. */
+export function drawnLinks(draws: readonly LossFunction[], set: Coalition) {
+	const removed = set.toBytes().map((kept) => 1 - kept);
+	const values = draws.map((draw) => draw.of(removed));
+	const centre = values.reduce((a, b) => a + b) / values.length;
+	return { removed, values, centre, spread: Math.sqrt(values.reduce((sum, x) => sum + (x - centre) ** 2, 0) / values.length) };
 }
 
 /** A game whose value v(S) is given: its loss is -log v. */

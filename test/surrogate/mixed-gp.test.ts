@@ -6,7 +6,7 @@ import { type Sample, toSample } from "../../src/game/sample.js";
 import { crossJudge, judge, splitHeldOut } from "../../src/surrogate/judge.js";
 import { fitMixedGp } from "../../src/surrogate/mixed-gp.js";
 import { fitPairwise } from "../../src/surrogate/pairwise.js";
-import { fixtureGame, fixtureSamples } from "../helpers/games.js";
+import { drawnLinks, fixtureGame, fixtureSamples } from "../helpers/games.js";
 
 const samples = fixtureSamples().filter((sample) => sample.coalition.size >= 4);
 const byKey = new Map(samples.map((sample) => [sample.coalition.key, sample]));
@@ -77,10 +77,7 @@ describe("the functions it gives", () => {
 		const random = new Random(5);
 		const draws = Array.from({ length: 400 }, () => surrogate.draw(() => random.normal()));
 		for (const [i, set] of sets.entries()) {
-			const removed = set.toBytes().map((kept) => 1 - kept);
-			const values = draws.map((draw) => draw.of(removed));
-			const centre = values.reduce((a, b) => a + b) / values.length;
-			const spread = Math.sqrt(values.reduce((sum, x) => sum + (x - centre) ** 2, 0) / values.length);
+			const { centre, spread } = drawnLinks(draws, set);
 			expect(Math.abs(centre - mean[i]!)).toBeLessThan(0.25 * sd[i]!);
 			expect(spread / sd[i]!).toBeGreaterThan(0.75);
 			expect(spread / sd[i]!).toBeLessThan(1.25);

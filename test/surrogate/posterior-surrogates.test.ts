@@ -11,7 +11,7 @@ import { fitMixedGp } from "../../src/surrogate/mixed-gp.js";
 import { fitMlp } from "../../src/surrogate/mlp.js";
 import { fitPairwise } from "../../src/surrogate/pairwise.js";
 import type { PosteriorSurrogate } from "../../src/surrogate/surrogate.js";
-import { fixtureGame, fixtureSamples } from "../helpers/games.js";
+import { drawnLinks, fixtureGame, fixtureSamples } from "../helpers/games.js";
 
 // What every surrogate that knows how unsure it is keeps to, whichever family it is of.
 
@@ -69,10 +69,7 @@ describe.each(Object.entries(families))("%s", (name, learn) => {
 		const random = new Random(6);
 		const draws = Array.from({ length: 600 }, () => surrogate.draw(() => random.normal()));
 		for (const [i, set] of sets.entries()) {
-			const removed = set.toBytes().map((kept) => 1 - kept);
-			const values = draws.map((draw) => draw.of(removed));
-			const centre = values.reduce((a, b) => a + b) / values.length;
-			const spread = Math.sqrt(values.reduce((sum, x) => sum + (x - centre) ** 2, 0) / values.length);
+			const { removed, values, centre, spread } = drawnLinks(draws, set);
 			expect(surrogate.toValue(mean[i]!)).toBeCloseTo(surrogate.predict([set])[0]!, 9);
 			expect(surrogate.mean().of(removed)).toBeCloseTo(mean[i]!, 9);
 			if (set.size === 12) {
