@@ -194,8 +194,9 @@ export interface HealOptions {
 	 */
 	readonly healType?: HealType | undefined;
 	/**
-	 * Also seek a factor for each attention head behind the first cut, by the divergence from the whole model with each factor a little
-	 * lower and higher. Costs no byte, and about 30 times as long as 8,192 tokens take to read. @default false
+	 * Also seek two factors for each attention head behind the first cut, of what it asks with and of what it gives, by the divergence from
+	 * the whole model with each factor a little lower and higher. Costs no byte, and at most 100 times as long as 8,192 tokens take to
+	 * read. @default false
 	 */
 	readonly healHeads?: boolean | undefined;
 }

@@ -67,7 +67,7 @@ async function healed(
 	const length = Math.min(verification.length, loaded.facts.contextLength);
 	const count = judged.search + judged.validation + judged.report;
 	const { search: tuning, ...folds } = deal(await ownSamples(loaded, { count, length, seed: 1, signal: options.signal }), judged);
-	return healModel({ ...job, seed: 0, tuning, ...folds }, options);
+	return healModel({ ...job, seed: 0, tuning, own: true, ...folds }, options);
 }
 
 /**

@@ -42,13 +42,14 @@ export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantiz
 export async function healSet(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, report } = calibration.folds;
+	const own = (options.calibration ?? []).length === 0;
 	const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal: options.signal });
 	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], { phase: "figures", signal: options.signal });
 	const sources = {
 		...(full!.sources ? { report: full!.sources } : {}),
 		...(other!.sources ? { validation: other!.sources } : {}),
 	};
-	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, validation, report, sources, full: full!.losses };
+	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, own, validation, report, sources, full: full!.losses };
 	const healing = await session.timed("healing", () => healModel(job, options));
 	await restore(model, healing.tensors);
 	return healing;

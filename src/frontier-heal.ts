@@ -19,7 +19,7 @@ import { keptHealPath } from "./storage/runs.js";
 import type { HealedWeights, Variant } from "./variants.js";
 
 /** Bumped when sets are healed differently. */
-const version = 2;
+const version = 3;
 
 /** @throws InvalidOptionError for options of healing that are out of range, or that other weights contradict */
 export function checkHealingOfFrontier(options: FrontierOptions): void {

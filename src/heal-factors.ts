@@ -1,6 +1,6 @@
 // Factors of attention heads behind the cuts within healing: what they are fitted to, and whether they are kept.
 import type { JobOptions } from "./api.js";
-import { drawPositions } from "./calibration/index.js";
+import { comparedAt, mostComparedBytes } from "./compared-text.js";
 import { Coalition } from "./game/coalition.js";
 import { atOnce, findFactors, type HeadFactors } from "./healing/factors.js";
 import type { GgufFile } from "./gguf/index.js";
@@ -8,56 +8,45 @@ import { orRestored, restore } from "./healing/heal.js";
 import type { HealedTensor } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import { bytesOfReference, type Reference, type ScoredPositions } from "./runtime/positions.js";
+import type { ComparedText } from "./healing/tuning.js";
+import { bytesOfReference } from "./runtime/positions.js";
 import { vocabularyOf } from "./runtime/ubatch.js";
 import { firstWindows, type TokenWindows } from "./runtime/windows.js";
 
 /** Tokens that the divergence is measured on, the first of those that the cuts are fitted to. */
 const factorTokens = 8192;
-/** Of their positions, what is scored at most, and what the whole model's distributions there may take. */
+/** Of their positions, what is scored at most. */
 const scoredShare = 0.25;
-const mostBytes = 2 ** 29;
 /** Passes of these tokens through the pruned model that may be spent. */
-const mostPasses = 60;
-
-/** Text with the whole model's own distributions on it: kept before anything is healed. */
-export interface FactorText {
-	readonly windows: TokenWindows;
-	readonly positions: ScoredPositions;
-	readonly reference: Reference;
-}
+const mostPasses = 100;
 
 /** Bytes that the whole model's distributions and the matrices that are tried take, at most. */
 export function factorBytes(file: GgufFile): number {
 	const reference = bytesOfReference(scoredShare * factorTokens, vocabularyOf(file));
-	const matrices = file.tensors.filter(({ name }) => /attn_output\.weight$/.test(name)).map(({ source }) => source.size);
+	const matrices = file.tensors.filter(({ name }) => /attn_(q|output)\.weight$/.test(name)).map(({ source }) => source.size);
 	// Those of a batch in JavaScript, on their way into the addon and in llama.cpp's memory; and one as numbers, twice.
-	return Math.min(mostBytes, reference) + (3 * 2 * atOnce + 8) * Math.max(0, ...matrices);
+	return Math.min(mostComparedBytes, reference) + (3 * 2 * atOnce + 8) * Math.max(0, ...matrices);
 }
 
 /** @param fit what the cuts are fitted to */
-export async function factorText(evaluator: Evaluator, fit: TokenWindows, seed: number, options: JobOptions): Promise<FactorText> {
-	const { blocks, vocabulary } = evaluator.model.facts;
+export async function factorText(evaluator: Evaluator, fit: TokenWindows, seed: number, options: JobOptions): Promise<ComparedText> {
 	const windows = firstWindows(fit, Math.ceil(factorTokens / fit.length));
-	const share = Math.min(scoredShare, mostBytes / bytesOfReference(windows.tokens.length, vocabulary));
-	const positions = drawPositions(windows, { share, seed });
 	options.onProgress?.({ phase: "the whole model's distributions", done: 0, total: 1, unit: "masks" });
-	const reference = await evaluator.createReference(Coalition.full(blocks), windows, { positions, signal: options.signal });
-	return { windows, positions, reference };
+	return comparedAt(evaluator, windows, { share: scoredShare, seed, signal: options.signal });
 }
 
 /**
- * Finds factors and keeps them in the model where the loss on the deciding text falls.
+ * Finds factors and keeps them in the model where the loss on the deciding text falls, or the divergence there.
  * @param removed ascending
  * @param healed matrices that stand in the model
- * @param loss mean loss of the pruned model as it stands on the text that decides
+ * @param loss of the pruned model as it stands on the text that decides: its mean loss, or divergence from the whole model
  * @returns none where they do not help
  */
 export async function healFactors(
 	evaluator: Evaluator,
 	removed: readonly number[],
 	healed: readonly HealedTensor[],
-	text: FactorText,
+	text: ComparedText,
 	loss: () => Promise<number>,
 	options: JobOptions,
 ): Promise<{ tensors: readonly HealedTensor[]; factors: readonly HeadFactors[] }> {
@@ -73,7 +62,7 @@ export async function healFactors(
 	const after = await orRestored(model, found.tensors, loss);
 	logger(options)(
 		"debug",
-		`factors of heads in ${found.factors.length} blocks: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, loss on the search text ${before.toFixed(4)} -> ${after.toFixed(4)}`,
+		`factors of heads in ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, on the search text ${before.toFixed(4)} -> ${after.toFixed(4)}`,
 	);
 	if (after < before) return found;
 	await restore(model, found.tensors);

@@ -1,5 +1,6 @@
 // Healing a pruned model: text, the maps, the proof that they help on text that none of them has seen.
 import type { HealOptions, JobOptions } from "./api.js";
+import { comparedText } from "./compared-text.js";
 import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
@@ -9,6 +10,7 @@ import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { applyFactors } from "./healing/factors.js";
 import { type HealedCut, healCuts, orRestored, restore } from "./healing/heal.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
+import { tuningFigure } from "./healing/tuning.js";
 import { logger } from "./log.js";
 import { lower, pairedDifference } from "./model-figures.js";
 import type { Evaluator } from "./runtime/evaluator.js";
@@ -29,6 +31,11 @@ export interface HealJob {
 	readonly seed: number;
 	/** Decides on kind and ridge. */
 	readonly tuning: TokenWindows;
+	/**
+	 * Whether that text is the model's own: the loss there is an estimate of the divergence from the whole model, with the chance of the
+	 * drawn tokens on top, so that the divergence decides, where there is memory for the whole model's distributions.
+	 */
+	readonly own?: boolean | undefined;
 	/** Decides whether the healed model is better. */
 	readonly validation: TokenWindows;
 	/** Says by how much. */
@@ -80,8 +87,9 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 	const before = { validation: await losses(job.validation), report: await losses(job.report) };
 	const type = options.healType ?? "auto";
 	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
-	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning: job.tuning });
-	const loss = async () => meanAndError(await losses(job.tuning)).mean;
+	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, signal: options.signal }))) || job.tuning;
+	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning });
+	const loss = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
 	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, healed, text, loss, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];
 	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
@@ -96,7 +104,7 @@ export async function healModel(job: HealJob, options: HealOptions & JobOptions)
 		...{ applied, type, fit: { ...drawing, sha256: hashWindows(fit) } },
 		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
 		cuts: cuts.map((cut) => planCut(cut, healed)),
-		...(heads?.factors.length ? { heads: heads.factors.map(({ tensor, factors }) => ({ tensor, factors: [...factors] })) } : {}),
+		...(heads?.factors.length ? { heads: heads.factors.map((head) => ({ ...head, factors: [...head.factors] })) } : {}),
 		validation,
 		report: comparisonOf(before.report, after.report, sources.report),
 		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),

@@ -5,9 +5,11 @@ import { asksToHeal } from "./heal-model.js";
 import { checkRoom, healableCuts } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { Coalition } from "./game/coalition.js";
+import { comparedText } from "./compared-text.js";
 import { cutsOf } from "./healing/cuts.js";
 import { healCuts, type Recipe, whileHealed } from "./healing/heal.js";
 import { shiftedRuns } from "./healing/neighbours.js";
+import { type ComparedText, tuningFigure } from "./healing/tuning.js";
 import { logger } from "./log.js";
 import { type Choice, chosenOf, type Race, race } from "./race.js";
 import { formatBlocks } from "./report/format.js";
@@ -68,6 +70,7 @@ class HealedRace {
 	readonly #options: PruneOptions;
 	readonly #reaches: (removed: readonly number[]) => boolean;
 	readonly #losses = new Map<string, number>();
+	#text: Promise<ComparedText | undefined> | undefined;
 
 	constructor(session: Session, options: PruneOptions, reaches: (removed: readonly number[]) => boolean) {
 		this.#session = session;
@@ -100,7 +103,7 @@ class HealedRace {
 		const known = this.#losses;
 		logger(this.#options)(
 			"note",
-			`healed, blocks ${formatBlocks(best)} lose less than ${formatBlocks(chosen.removed)} on the validation text (${known.get(best.join())!.toFixed(3)} and ${(await this.#loss([...chosen.removed])).toFixed(3)} nats per token; ${known.size} sets were healed)`,
+			`healed, blocks ${formatBlocks(best)} lose less than ${formatBlocks(chosen.removed)} on the validation text (${(await this.#compared()) ? "divergence " : ""}${known.get(best.join())!.toFixed(3)} and ${(await this.#loss([...chosen.removed])).toFixed(3)} nats per token; ${known.size} sets were healed)`,
 		);
 		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
@@ -111,7 +114,15 @@ class HealedRace {
 		};
 	}
 
-	/** Mean loss on the validation fold, healed, or as it is where that is lower. */
+	/** The validation fold, with the whole model's distributions where it is the model's own samples: asked for before anything is healed. */
+	#compared(): Promise<ComparedText | undefined> {
+		const { evaluator, calibration, seed } = this.#session;
+		const { calibration: files = [], signal } = this.#options;
+		this.#text ??= files.length > 0 ? Promise.resolve(undefined) : comparedText(evaluator, calibration.folds.validation, { seed, signal });
+		return this.#text;
+	}
+
+	/** Mean loss on the validation fold, or divergence there: healed, or as it is where that is lower. */
 	async #loss(removed: number[]): Promise<number> {
 		const key = removed.join();
 		const known = this.#losses.get(key);
@@ -119,18 +130,22 @@ class HealedRace {
 		const { model, evaluator, calibration, texts } = this.#session;
 		const { signal } = this.#options;
 		this.#options.onProgress?.({ phase: "healing finalists", done: this.#losses.size, total: mostSets, unit: "masks" });
-		const mask = (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set);
+		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
+		const compared = await this.#compared();
 		// Its ledger knows the model as it is: before anything is healed.
-		const [full, own] = await texts.validation.measure([mask([]), mask(removed)], { phase: "validation", signal });
-		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, async () => {
-			const [evaluation] = await evaluator.evaluate([mask(removed)], calibration.folds.validation, { signal });
-			return meanAndError(evaluation!.losses, full!.sources).mean;
-		}).catch((error: unknown) => {
+		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "validation", signal });
+		const figure = async () => {
+			if (compared) return tuningFigure(evaluator, mask, compared, signal);
+			const [evaluation] = await evaluator.evaluate([mask], calibration.folds.validation, { signal });
+			return meanAndError(evaluation!.losses, own!.sources).mean;
+		};
+		const asItIs = own ? meanAndError(own.losses, own.sources).mean : await figure();
+		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, figure).catch((error: unknown) => {
 			// A set with more cuts than memory holds takes part as it is.
 			if (!(error instanceof NotEnoughMemoryError)) throw error;
 			return Number.NaN;
 		});
-		const losses = [healed, meanAndError(own!.losses, full!.sources).mean].filter(Number.isFinite);
+		const losses = [healed, asItIs].filter(Number.isFinite);
 		this.#losses.set(key, Math.min(...losses, Number.POSITIVE_INFINITY));
 		return this.#losses.get(key)!;
 	}

@@ -13,10 +13,10 @@ export function healData({ applied, fit, addedBytes, cuts, heads, validation, re
 			...(norm ? { norm } : {}),
 			...(recipe ? { kind: recipe.kind, ridge: recipe.ridge } : {}),
 			...(explained === undefined ? {} : { explained }),
-			...(tuning ? { change: tuning.after - tuning.before } : {}),
+			...(tuning ? { change: tuning.after - tuning.before, ...(tuning.by ? { by: tuning.by } : {}) } : {}),
 			...(reason ? { reason } : {}),
 		})),
-		...(heads ? { heads: heads.map(({ tensor, factors }) => ({ tensor, factors: [...factors] })) } : {}),
+		...(heads ? { heads: heads.map((head) => ({ ...head, factors: [...head.factors] })) } : {}),
 		folds: [...(validation ? [{ fold: "validation", ...validation }] : []), ...(report ? [{ fold: "report", ...report }] : [])],
 		seconds: seconds.text + seconds.rest,
 	};

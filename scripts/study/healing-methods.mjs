@@ -5,7 +5,7 @@ const { Coalition } = await load("game/coalition.js");
 const { cutsOf } = await load("healing/cuts.js");
 const { healModel } = await load("heal-model.js");
 const { healCuts, restore } = await load("healing/heal.js");
-const { scalableGroups, scaleColumns } = await load("healing/scaling.js");
+const { scalableGroups, scaleGroups } = await load("healing/scaling.js");
 const { readTensor } = await load("healing/tensors.js");
 const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("runtime/states.js");
 const { firstWindows, makeWindows } = await load("runtime/windows.js");
@@ -36,7 +36,19 @@ export const tuned = (method) => fitted(method) && method !== "refit";
 
 /** What `--heal` does, all of it; with `--heal-heads` too. */
 async function healed({ model, evaluator, removed, fit, tuning, validation, type, folder }, more) {
-	const job = { model, evaluator, removed, folder, seed: 0, tuning, validation, report: firstWindows(validation, 2), fit, keep: true };
+	const job = {
+		model,
+		evaluator,
+		removed,
+		folder,
+		seed: 0,
+		tuning,
+		own: true,
+		validation,
+		report: firstWindows(validation, 2),
+		fit,
+		keep: true,
+	};
 	const { tensors, section } = await healModel(job, { healTokens: fit.tokens.length, healType: type, ...more });
 	const { applied, cuts } = section;
 	return { tensors, cuts, validation: { ...section.validation, applied } };
@@ -145,7 +157,8 @@ function writers(model, block) {
 /** A tensor's bytes with all values multiplied. */
 async function scaled(model, tensor, factor) {
 	const standing = { type: tensor.type, bytes: await readTensor(tensor) };
-	if (scalableGroups(tensor.type, tensor.dims[0], 1) === 1) return (await scaleColumns(model, tensor, standing, [factor])).bytes;
+	if (scalableGroups(tensor.type, tensor.dims[0], 1) === 1)
+		return (await scaleGroups(model, tensor, standing, { by: "columns", factors: [factor] })).bytes;
 	const values = await dequantizeBytes(model, standing.bytes, tensor.type, tensor.dims[0]);
 	const multiplied = values.map((x) => x * factor);
 	return quantizeValues(model, multiplied, tensor.type, tensor.dims[0]);

@@ -16,7 +16,7 @@ export const healOptions = {
 		integerOption("heal-tokens", { min: 1024 }),
 	),
 	"heal-heads": {
-		describe: "Also seek a factor for each attention head behind the first cut (no byte more; takes some minutes)",
+		describe: "Also weigh each attention head behind the first cut anew, what it asks with and what it gives (no byte more; takes minutes)",
 		type: "boolean",
 		group: groups.output,
 	},

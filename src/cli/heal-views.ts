@@ -11,7 +11,8 @@ export function healLine({ applied, cuts, heads, fit, addedBytes, report }: Plan
 	}
 	const tokens = `${formatInteger(fit.count * fit.length)} tokens`;
 	const size = addedBytes < 0 ? `${formatBytes(-addedBytes)} less` : `${formatBytes(addedBytes)} more`;
-	const scaled = heads ? `, weighed heads of ${heads.length} blocks anew` : "";
+	const weighed = new Set(heads?.map(({ tensor }) => tensor.split(".")[1])).size;
+	const scaled = weighed === 0 ? "" : `, weighed heads of ${weighed} ${weighed === 1 ? "block" : "blocks"} anew`;
 	const loss = report
 		? `: loss ${formatLoss(report.before)} -> ${formatLoss(report.after)} (${formatDifference(report.difference, report.standardError)}) on unseen samples`
 		: "";

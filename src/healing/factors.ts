@@ -4,28 +4,25 @@ import type { GgufFile, GgufTensor } from "../gguf/index.js";
 import type { BlockVersion } from "../runtime/addon.js";
 import type { BlockMask } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
-import type { Reference, ScoredPositions } from "../runtime/positions.js";
-import type { TokenWindows } from "../runtime/windows.js";
 import { orRestored } from "./heal.js";
-import { scalableGroups, scaleColumns } from "./scaling.js";
+import { scalableGroups, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
+import type { ComparedText } from "./tuning.js";
 
-/** Factors of one matrix: one for each group of its columns, an attention head or, where the type's blocks hold more, a few of them. */
-export interface HeadFactors {
+/**
+ * Factors of one matrix: one for each group of its rows (what a head asks with) or columns (what a head gives), a group being an
+ * attention head or, where the type's blocks hold more or a norm is shared by them, several.
+ */
+export interface HeadFactors extends Scaling {
 	readonly tensor: string;
-	readonly factors: readonly number[];
 }
 
 /** What factors are sought for, and on what. */
-export interface FactorInput {
+export interface FactorInput extends ComparedText {
 	/** Ascending. */
 	readonly removed: readonly number[];
 	/** Names of matrices that were healed: they are left alone. */
 	readonly healed: readonly string[];
-	readonly windows: TokenWindows;
-	readonly positions: ScoredPositions;
-	/** Of the whole model, with the file's own matrices. */
-	readonly reference: Reference;
 	/** What may be spent: whole passes of the windows through the pruned model. */
 	readonly passes: number;
 	readonly ubatch: number;
@@ -53,15 +50,16 @@ export const atOnce = 12;
 /** Of all steps of a block together, what is tried: heads do each other's work, so that the whole sum can be too far. */
 const shares = [1, 0.5];
 
-/** The matrix that a block's heads write through, and how many factors it can have. */
+/** A matrix that a block's heads read or write through, and how many factors it can have. */
 interface Place {
 	readonly tensor: GgufTensor;
-	readonly heads: number;
+	readonly by: Scaling["by"];
+	readonly groups: number;
 }
 
 /**
- * Block by block, from the first one behind a cut on, as far as `passes` reach: each factor is tried on its own around 1, the steps are
- * taken together where that lowers the divergence. Leaves the scaled matrices in the model; where it throws, the file's own.
+ * Block by block, from the first one behind a cut on, as far as `passes` reach: each factor is tried on its own around 1, the steps of a
+ * matrix are taken together where that lowers the divergence. Leaves the scaled matrices in the model; where it throws, the file's own.
  * @throws EvaluationError, or `signal.reason`
  */
 export async function findFactors(model: Model, input: FactorInput): Promise<FoundFactors> {
@@ -84,11 +82,11 @@ async function applyEach(
 	tensors: HealedTensor[],
 	signal: AbortSignal | undefined,
 ): Promise<HealedTensor[]> {
-	for (const { tensor: name, factors } of found) {
+	for (const { tensor: name, ...scaling } of found) {
 		const tensor = model.file.tensor(name);
 		if (!tensor) throw new InvalidPlanError(`the plan scales heads of ${name}, which the model has not`);
 		const values = { type: tensor.type, bytes: await readTensor(tensor) };
-		const scaled = await scaleColumns(model, tensor, values, factors, signal);
+		const scaled = await scaleGroups(model, tensor, values, scaling, signal);
 		await model.replaceTensor(name, scaled);
 		tensors.push(scaled);
 	}
@@ -115,36 +113,36 @@ class FactorSearch {
 		const before = (await this.#divergences([{ block: kept.at(-1)!, matrices: [] }]))[0]!;
 		let now = before;
 		let left = passes;
-		for (const [i, block] of behind.entries()) {
-			const place = placeOf(this.#model.file, block);
-			if (!place || healed.includes(place.tensor.name)) continue;
+		const places = behind.flatMap((block, i) => placesOf(this.#model.file, block).map((place) => ({ i, block, place })));
+		for (const { i, block, place } of places) {
+			if (healed.includes(place.tensor.name)) continue;
 			// A trial runs the blocks from its own on, and what predicts.
-			const cost = ((2 * place.heads + shares.length) * (behind.length - i + 1)) / (kept.length + 1);
+			const cost = ((2 * place.groups + shares.length) * (behind.length - i + 1)) / (kept.length + 1);
 			if (cost > left) continue;
 			left -= cost;
-			const found = await this.#ofBlock(block, place, now);
+			const found = await this.#ofPlace(block, place, now);
 			onProgress?.(passes - left, passes);
 			if (!found) continue;
 			now = found.divergence;
 			await this.#model.replaceTensor(place.tensor.name, found.tensor);
 			this.tensors.push(found.tensor);
-			factors.push({ tensor: place.tensor.name, factors: found.factors });
+			factors.push({ tensor: place.tensor.name, by: place.by, factors: found.factors });
 		}
 		return { factors, tensors: this.tensors, before, after: now };
 	}
 
-	/** The best of the steps of a block; undefined where none lowers the divergence. */
-	async #ofBlock(block: number, place: Place, now: number) {
-		const values = { type: place.tensor.type, bytes: await readTensor(place.tensor) };
+	/** The best of the steps of a matrix; undefined where none lowers the divergence. */
+	async #ofPlace(block: number, { tensor: matrix, by, groups }: Place, now: number) {
+		const values = { type: matrix.type, bytes: await readTensor(matrix) };
 		const { signal } = this.#input;
 		const measured = async (tried: readonly (readonly number[])[]) => {
 			const tensors: HealedTensor[] = [];
 			// One after the other: each is in memory as numbers while it is made.
-			for (const factors of tried) tensors.push(await scaleColumns(this.#model, place.tensor, values, factors, signal));
+			for (const factors of tried) tensors.push(await scaleGroups(this.#model, matrix, values, { by, factors }, signal));
 			const divergences = await this.#divergences(tensors.map((tensor) => ({ block, matrices: [tensor] })));
 			return tried.map((factors, i) => ({ factors, tensor: tensors[i]!, divergence: divergences[i]! }));
 		};
-		const heads = Array.from({ length: place.heads }, (_, head) => head);
+		const heads = Array.from({ length: groups }, (_, head) => head);
 		const steps: number[] = [];
 		for (let first = 0; first < heads.length; first += atOnce) {
 			const part = heads.slice(first, first + atOnce);
@@ -171,13 +169,28 @@ class FactorSearch {
 	}
 }
 
-/** Undefined where a block has no attention of several heads whose matrix can be scaled without another type. */
-function placeOf(file: GgufFile, block: number): Place | undefined {
-	const tensor = file.tensor(`blk.${block}.attn_output.weight`);
+/**
+ * What a block's heads ask with, then what they give; without what cannot be scaled in its type, and without a matrix of all queries,
+ * keys and values. A factor of the queries is one of the scores before the softmax: attention that is sharper or wider.
+ */
+function placesOf(file: GgufFile, block: number): Place[] {
 	const heads = file.perBlock(`${file.architecture}.attention.head_count`)(block);
-	if (tensor?.dims.length !== 2 || !(heads > 1)) return undefined;
-	const groups = scalableGroups(tensor.type, tensor.dims[0]!, heads);
-	return groups > 1 ? { tensor, heads: groups } : undefined;
+	if (!(heads > 1)) return [];
+	const matrix = (name: string) => file.tensor(`blk.${block}.${name}.weight`);
+	const [queries, norm, output] = [matrix("attn_q"), matrix("attn_q_norm"), matrix("attn_output")];
+	// A norm of the queries undoes a factor of their matrix, so that it is scaled instead: as one where the heads share its weights.
+	const asking = norm ?? queries;
+	const size = norm?.dims[0] ?? queries?.dims[1] ?? 0;
+	const places: Place[] = [];
+	if (asking && queries) {
+		const groups = size === queries.dims[1] ? scalableRows(asking.type, size, heads) : scalableRows(asking.type, size, 1);
+		places.push({ tensor: asking, by: "rows", groups });
+	}
+	if (output?.dims.length === 2) {
+		const groups = scalableGroups(output.type, output.dims[0]!, heads);
+		places.push({ tensor: output, by: "columns", groups: groups > 1 ? groups : 0 });
+	}
+	return places.filter(({ groups }) => groups > 0);
 }
 
 /** Where a parabola through the divergences at 1 - span, 1 and 1 + span is lowest, less 1. */

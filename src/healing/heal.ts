@@ -18,6 +18,7 @@ import {
 import { firstWindows, type TokenWindows } from "../runtime/windows.js";
 import { type Cut, cutsOf } from "./cuts.js";
 import { findSite, type Site } from "./site.js";
+import { type ComparedText, tuningFigure } from "./tuning.js";
 import { type HealedTensor, type HealType, healedTypeName, readTensor, typeFor } from "./tensors.js";
 
 /** How a matrix is changed: fitted anew as a whole, or by a square map on what it gives (ReplaceMe). */
@@ -48,8 +49,11 @@ export interface HealedCut extends Cut {
 	readonly norm?: string;
 	/** Share of the squares of what was missing that the new matrix gives back, on the tokens that it was fitted to. */
 	readonly explained?: number;
-	/** Mean loss on the tuning windows before and after this cut was healed, those before it being healed; nats per token. */
-	readonly tuning?: { readonly before: number; readonly after: number };
+	/**
+	 * Mean loss on the tuning text, or divergence from the whole model there, before and after this cut was healed, those before it being
+	 * healed; nats per token.
+	 */
+	readonly tuning?: { readonly before: number; readonly after: number; readonly by?: "divergence" };
 	/** Why it was left alone. */
 	readonly reason?: string;
 }
@@ -59,8 +63,8 @@ export interface HealInput {
 	readonly removed: readonly number[];
 	/** Text that matrices are fitted to. */
 	readonly fit: TokenWindows;
-	/** Text that decides on kind and ridge by the loss itself; it need not be there where recipes are given. */
-	readonly tuning?: TokenWindows | undefined;
+	/** Text that decides on kind and ridge, by the loss or by the divergence; it need not be there where recipes are given. */
+	readonly tuning?: TokenWindows | ComparedText | undefined;
 	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the tuning windows */
 	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
 	/** Throw where a recipe cannot be carried out, rather than leave its cut alone. @default false */
@@ -237,11 +241,13 @@ class Healer {
 		if (best) await this.#put(best.tensor);
 		const rescaled = await this.#searchNorm(subject, best?.loss ?? before);
 		if (rescaled) await this.#put(rescaled.tensor);
-		if (!best && !rescaled) return { ...cut, ...named, reason: "no map that was tried lowers the loss on the tuning windows" };
+		if (!best && !rescaled)
+			return { ...cut, ...named, reason: "no map that was tried brings the model nearer to the whole one on the text that decides" };
 		const recipe: Recipe = best
 			? { ...best.recipe, ...(rescaled ? { normRidge: rescaled.ridge } : {}) }
 			: { kind: "norm", ridge: rescaled!.ridge, relative: 0 };
-		const tuning = { before, after: rescaled?.loss ?? best!.loss };
+		const by = "reference" in this.#input.tuning! ? { by: "divergence" as const } : {};
+		const tuning = { before, after: rescaled?.loss ?? best!.loss, ...by };
 		return { ...cut, ...(best ? { ...named, explained: best.explained } : {}), ...(rescaled ? changedNorm : {}), recipe, tuning };
 	}
 
@@ -325,10 +331,9 @@ class Healer {
 		this.tensors.push(tensor);
 	}
 
-	/** Mean loss of the pruned model as it stands on the tuning windows. */
-	async #loss(): Promise<number> {
+	/** Of the pruned model as it stands on the tuning text. */
+	#loss(): Promise<number> {
 		const { tuning, removed, mask, ubatch, threads, signal } = this.#input;
-		const [evaluation] = await this.#model.createEvaluator({ ubatch, threads }).evaluate([mask(removed)], tuning!, { signal });
-		return evaluation!.losses.reduce((sum, loss) => sum + loss, 0) / evaluation!.losses.length;
+		return tuningFigure(this.#model.createEvaluator({ ubatch, threads }), mask(removed), tuning!, signal);
 	}
 }

@@ -24,7 +24,8 @@ export function healText({ applied, tokens, addedBytes, cuts, heads = [], folds,
 	const which = healed === 0 ? "No cut" : healed === cuts.length ? all : `${healed} of ${cuts.length} cuts`;
 	const change = report ? `; unhealed ${formatLoss(report.before)} (${formatDifference(report.difference, report.standardError)})` : "";
 	const size = addedBytes === 0 ? "" : `, ${addedBytes > 0 ? `${formatBytes(addedBytes)} more` : `${formatBytes(-addedBytes)} less`}`;
-	const scaled = heads.length === 0 ? "" : `, heads of ${heads.length} ${heads.length === 1 ? "block" : "blocks"} weighed anew`;
+	const weighed = new Set(heads.map(({ tensor }) => tensor.split(".")[1])).size;
+	const scaled = weighed === 0 ? "" : `, heads of ${weighed} ${weighed === 1 ? "block" : "blocks"} weighed anew`;
 	return `${which} healed on ${formatCount(tokens)} tokens of the model's own samples in ${formatDuration(seconds)}${scaled}${size}${change}.`;
 }
 
@@ -32,14 +33,14 @@ const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "m
 
 /** What healing did, cut by cut. */
 export function healSection(heal: ReportHeal): Section {
-	const cut = ({ before, removed, tensor, type, norm, kind, ridge, explained, change, reason }: ReportHeal["cuts"][number]) => [
+	const cut = ({ before, removed, tensor, type, norm, kind, ridge, explained, change, by, reason }: ReportHeal["cuts"][number]) => [
 		formatBlocks(removed),
 		before === undefined ? "none" : `${before}`,
 		[...(tensor === undefined ? [] : [`${tensor}${type === undefined ? "" : ` (${type})`}`]), ...(norm ? [norm] : [])].join(", "),
 		kind === undefined ? (reason ?? "left alone") : `${kinds[kind] ?? kind}${norm && kind !== "norm" ? ", and the norm behind it" : ""}`,
 		ridge === undefined ? "" : `${ridge}`,
 		explained === undefined ? "" : formatPercent(explained, 0),
-		change === undefined ? "" : formatDifference(change, null),
+		change === undefined ? "" : `${formatDifference(change, null)}${by ? " KL" : ""}`,
 	];
 	return {
 		id: "healing",
@@ -54,7 +55,7 @@ ${table(
 		{ title: "what was fitted" },
 		{ title: "ridge", figures: true },
 		{ title: "given back", figures: true },
-		{ title: "change on the search fold", figures: true },
+		{ title: "change on the search fold, loss or KL", figures: true },
 	],
 	heal.cuts.map(cut),
 )}
@@ -81,7 +82,11 @@ function headsTable(heads: ReportHeal["heads"]): Html | undefined {
 	if (!heads) return undefined;
 	return table(
 		"Factors of attention heads behind the cuts, from the first head on",
-		[{ title: "matrix" }, { title: "factors" }],
-		heads.map(({ tensor, factors }) => [tensor, factors.map((factor) => factor.toFixed(2)).join(" ")]),
+		[{ title: "matrix" }, { title: "of" }, { title: "factors" }],
+		heads.map(({ tensor, by, factors }) => [
+			tensor,
+			by === "rows" ? "what they ask with" : "what they give",
+			factors.map((factor) => factor.toFixed(2)).join(" "),
+		]),
 	);
 }

@@ -46,8 +46,10 @@ const cut = v.strictObject({
 	),
 	/** Share of the squares of what was missing that is given back, on the tokens of the fit. */
 	explained: v.optional(finite),
-	/** Mean loss on the text that decided on kind and ridge. */
-	tuning: v.optional(v.strictObject({ before: finite, after: finite })),
+	/** Mean loss on the text that decided on kind and ridge, or divergence from the whole model there, where that decided. */
+	tuning: v.optional(
+		v.strictObject({ before: finite, after: finite, by: v.optional(v.literal("divergence", "expected divergence, or nothing")) }),
+	),
 	/** Why the cut was left alone. */
 	reason: v.optional(text),
 });
@@ -62,8 +64,20 @@ export const healSchema = v.strictObject({
 	/** That the healed matrices take more than those in their place. */
 	addedBytes: v.pipe(v.number(), v.integer("expected a whole number")),
 	cuts: v.array(cut),
-	/** Matrices behind the cuts whose columns were multiplied, attention head by head (or few heads by few) from the first column on. */
-	heads: v.optional(v.array(v.strictObject({ tensor: text, factors: v.pipe(v.array(finite), v.minLength(1, "expected a factor")) }))),
+	/**
+	 * Matrices and norms behind the cuts whose rows (what attention heads ask with) or columns (what they give) were multiplied, head by
+	 * head or few heads by few, from the first on.
+	 */
+	heads: v.optional(
+		v.array(
+			v.strictObject({
+				tensor: text,
+				/** @default columns */
+				by: v.optional(v.picklist(["rows", "columns"], "expected rows or columns"), "columns"),
+				factors: v.pipe(v.array(finite), v.minLength(1, "expected a factor")),
+			}),
+		),
+	),
 	validation: v.optional(comparison),
 	report: v.optional(comparison),
 	/** Healed model - whole model on the report fold, paired by window. */

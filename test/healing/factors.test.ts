@@ -34,11 +34,12 @@ describe("factors behind a cut", () => {
 		const after = await divergence(given.reference);
 		expect([found.before, found.after]).toEqual([before, after]);
 		expect(after).toBeLessThan(0.98 * before);
-		expect(steps.length).toBe(blocks - 3 - removed.length);
-		// Behind the first cut only, a factor a head.
-		for (const { tensor, factors } of found.factors) {
+		expect(steps.length).toBe(2 * (blocks - 3 - removed.length));
+		// Behind the first cut only, a factor a head, of what it asks with and of what it gives.
+		expect(new Set(found.factors.map(({ by }) => by))).toEqual(new Set(["rows", "columns"]));
+		for (const { tensor, by, factors } of found.factors) {
 			expect(Number(/blk\.(\d+)/.exec(tensor)![1])).toBeGreaterThan(3);
-			expect(tensor).toContain("attn_output");
+			expect(tensor).toContain(by === "rows" ? "attn_q.weight" : "attn_output.weight");
 			expect(factors.length).toBe(model.file.value("llama.attention.head_count"));
 			expect(factors.every((factor) => factor >= 0.5 && factor <= 1.5)).toBe(true);
 		}
@@ -54,7 +55,7 @@ describe("factors behind a cut", () => {
 	it("are not sought where nothing may be spent, and near the cut where little may", async () => {
 		const none = await findFactors(model, await input(0));
 		expect([none.tensors, none.factors, none.after]).toEqual([[], [], none.before]);
-		const few = await findFactors(model, await input(12));
+		const few = await findFactors(model, await input(18));
 		await restore(model, few.tensors);
 		const scaled = new Set(few.tensors.map(({ name }) => name.split(".")[1]));
 		expect([scaled.has("4"), scaled.has("5")]).toEqual([true, false]);
@@ -79,7 +80,9 @@ describe("factors behind a cut", () => {
 	});
 
 	it("of a plan must fit the matrix", async () => {
-		await expect(applyFactors(model, [{ tensor: "blk.4.attn_output.weight", factors: [1, 1, 1, 1, 1, 1, 1] }])).rejects.toThrow("7 groups");
-		await expect(applyFactors(model, [{ tensor: "blk.99.attn_output.weight", factors: [1] }])).rejects.toThrow("blk.99");
+		await expect(
+			applyFactors(model, [{ tensor: "blk.4.attn_output.weight", by: "columns", factors: [1, 1, 1, 1, 1, 1, 1] }]),
+		).rejects.toThrow("7 groups");
+		await expect(applyFactors(model, [{ tensor: "blk.99.attn_output.weight", by: "columns", factors: [1] }])).rejects.toThrow("blk.99");
 	});
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { QuantizeError } from "../../src/errors.js";
 import { minimum } from "../../src/healing/factors.js";
-import { scalableGroups, scaleColumns } from "../../src/healing/scaling.js";
+import { scalableGroups, scalableRows, scaleGroups } from "../../src/healing/scaling.js";
 import { Model } from "../../src/runtime/model.js";
 import { dequantizeBytes, quantizeValues } from "../../src/runtime/states.js";
 import { fixturePath } from "../helpers/fixture.js";
@@ -26,7 +26,7 @@ describe("scaling columns", () => {
 		const bytes = await quantizeValues(model, values, type, row);
 		const before = await dequantizeBytes(model, bytes, type, row);
 		const factors = [0.5, 1, 2, 1.3];
-		const scaled = await scaleColumns(model, tensor, { type, bytes }, factors);
+		const scaled = await scaleGroups(model, tensor, { type, bytes }, { by: "columns", factors });
 		expect([scaled.type, scaled.bytes.length]).toEqual([type, bytes.length]);
 		const after = await dequantizeBytes(model, scaled.bytes, type, row);
 		const wanted = before.map((value, i) => factors[Math.floor((i % row) / (row / 4))]! * value);
@@ -46,7 +46,37 @@ describe("scaling columns", () => {
 		expect(scalableGroups(types.F16, 100, 7)).toBe(1);
 		expect(scalableGroups(39, row, 4)).toBe(0); // MXFP4: scales of 8 bits, powers of two only
 		const bytes = await quantizeValues(model, values, types.Q4_K, row);
-		await expect(scaleColumns(model, tensor, { type: types.Q4_K, bytes }, new Array(8).fill(1))).rejects.toThrow(QuantizeError);
+		const scaling = { by: "columns", factors: new Array(8).fill(1) } as const;
+		await expect(scaleGroups(model, tensor, { type: types.Q4_K, bytes }, scaling)).rejects.toThrow(QuantizeError);
+	});
+});
+
+describe("scaling rows", () => {
+	it.each(Object.entries(types))("of %s keeps the type, and powers of two exactly", async (_, type) => {
+		expect(scalableRows(type, 3, 3)).toBe(3);
+		const bytes = await quantizeValues(model, values, type, row);
+		const before = await dequantizeBytes(model, bytes, type, row);
+		const scaled = await scaleGroups(model, tensor, { type, bytes }, { by: "rows", factors: [0.5, 2, 1] });
+		expect([scaled.type, scaled.bytes.length]).toEqual([type, bytes.length]);
+		expect(await dequantizeBytes(model, scaled.bytes, type, row)).toEqual(
+			before.map((value, i) => [0.5, 2, 1][Math.floor(i / row)]! * value),
+		);
+	});
+
+	it("takes a list of numbers for rows of one", async () => {
+		const list = { name: "a norm", dims: [4] };
+		const bytes = await quantizeValues(model, Float32Array.of(1, 2, 3, 4), types.F32, 4);
+		const scaled = await scaleGroups(model, list, { type: types.F32, bytes }, { by: "rows", factors: [2, 3] });
+		expect(await dequantizeBytes(model, scaled.bytes, types.F32, 4)).toEqual(Float32Array.of(2, 4, 9, 12));
+	});
+
+	it("is by equal groups, of types that can be scaled", async () => {
+		expect(scalableRows(types.Q4_K, 12, 4)).toBe(4);
+		expect(scalableRows(types.Q4_K, 10, 4)).toBe(0);
+		expect(scalableRows(39, 12, 4)).toBe(0); // MXFP4
+		const bytes = await quantizeValues(model, values, types.F16, row);
+		const scaling = { by: "rows", factors: [1, 1] } as const;
+		await expect(scaleGroups(model, tensor, { type: types.F16, bytes }, scaling)).rejects.toThrow("2 groups of its 3 rows");
 	});
 });
 

@@ -56,7 +56,7 @@ describe("a plan that heals", () => {
 		const plan = JSON.parse(readFileSync(result.planPath!, "utf8"));
 		for (const cut of plan.heal.cuts) for (const key of ["recipe", "sha256", "tensor", "type"]) delete cut[key];
 		const factors = [1.25, 0.75, 1, 1];
-		plan.heal.heads = [{ tensor: "blk.8.attn_output.weight", factors }];
+		plan.heal.heads = [{ tensor: "blk.8.attn_output.weight", by: "columns", factors }];
 		const [output, plain] = [out(), out()];
 		writeFileSync(`${output}.json`, JSON.stringify(plan));
 		await applyPlan(fixturePath, output, { plan: `${output}.json`, threads: 2 });

@@ -1,0 +1,25 @@
+// What decides between variants of healing: the loss on some text, or the divergence from the whole model there.
+import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
+import type { Reference, ScoredPositions } from "../runtime/positions.js";
+import type { TokenWindows } from "../runtime/windows.js";
+
+/** Text with the whole model's own distributions on it, made while the model is as its file has it. */
+export interface ComparedText {
+	readonly windows: TokenWindows;
+	readonly positions: ScoredPositions;
+	readonly reference: Reference;
+}
+
+/** Mean loss of a set of blocks as it stands, or its mean divergence from the whole model where that is kept; nats per token. */
+export async function tuningFigure(
+	evaluator: Evaluator,
+	mask: BlockMask,
+	text: TokenWindows | ComparedText,
+	signal?: AbortSignal,
+): Promise<number> {
+	const compared = "reference" in text ? text : undefined;
+	const against = compared && { positions: compared.positions, reference: compared.reference };
+	const [found] = await evaluator.evaluate([mask], compared?.windows ?? (text as TokenWindows), { ...against, signal });
+	const figures = found!.divergences ?? found!.losses;
+	return figures.reduce((sum, each) => sum + each, 0) / figures.length;
+}
