@@ -11,7 +11,7 @@ import type { TokenWindows } from "./runtime/windows.js";
 export const mostComparedBytes = 2 ** 29;
 
 /** Positions that predict something, and as many of them as a share and {@link mostComparedBytes} allow. */
-function positionsAt({ count, length }: TokenWindows, vocabulary: number, share: number): number {
+export function positionsAt({ count, length }: Pick<TokenWindows, "count" | "length">, vocabulary: number, share: number): number {
 	return Math.min(share * count * (length - 1), Math.floor(mostComparedBytes / bytesOfReference(1, vocabulary)));
 }
 

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { comparedAt } from "../../src/compared-text.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Random } from "../../src/game/random.js";
+import { applyFactors, findFactors } from "../../src/healing/factors.js";
 import { healCuts, type Recipe, restore } from "../../src/healing/heal.js";
 import { findSite, type Site } from "../../src/healing/site.js";
+import { tuningFigure } from "../../src/healing/tuning.js";
 import { Model } from "../../src/runtime/model.js";
 import { type HiddenStates, hiddenStates, normSums, normWeights } from "../../src/runtime/states.js";
 import { makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
@@ -130,6 +133,35 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 			expect(done).toBeUndefined();
 		}
 		expect((await losses()).losses).toEqual(before.losses);
+	});
+});
+
+describe.skipIf(!hasTools)("heads behind a cut", () => {
+	it.each([
+		["gemma3", "attn_q_norm", 1],
+		["olmo2", "attn_q_norm", "heads"],
+		["qwen3", "attn_q_norm", 1],
+		["llama", "attn_q", "heads"],
+	] as const)("of %s ask with what %s gives: %s factors", async (architecture, asking, groups) => {
+		await using model = await load(architecture);
+		const evaluator = model.createEvaluator();
+		const { ubatch, threads } = evaluator;
+		const text = await comparedAt(evaluator, randomWindows(model, 3, 2), { share: 1, seed: 0 });
+		const mask = (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set);
+		const found = await findFactors(model, { ...{ removed, healed: [], ...text, passes: 1000, ubatch, threads, mask } });
+		const now = await tuningFigure(evaluator, mask(removed), text);
+		expect(now).toBeCloseTo(found.after, 10);
+		expect(found.after).toBeLessThan(found.before);
+		const rows = found.factors.filter(({ by }) => by === "rows");
+		expect(rows.length).toBeGreaterThan(0);
+		for (const { tensor, factors } of rows) {
+			expect(tensor).toMatch(new RegExp(`^blk\\.\\d+\\.${asking}\\.weight$`));
+			expect(factors.length).toBe(groups === "heads" ? model.file.number(`${model.file.architecture}.attention.head_count`) : groups);
+		}
+		await restore(model, found.tensors);
+		const again = await applyFactors(model, found.factors);
+		expect(await tuningFigure(evaluator, mask(removed), text)).toBe(now);
+		await restore(model, again);
 	});
 });
 

@@ -2,10 +2,13 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
+import { comparedAt, comparedText, positionsAt } from "../../src/compared-text.js";
 import { GgufFile } from "../../src/gguf/index.js";
 import { healModel } from "../../src/heal-model.js";
+import { tuningFigure } from "../../src/healing/tuning.js";
 import { pruneGguf } from "../../src/prune.js";
 import { Model } from "../../src/runtime/model.js";
+import { countPositions } from "../../src/runtime/positions.js";
 import { fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
@@ -64,6 +67,39 @@ describe("healing that is not known to help", () => {
 		expect(section.applied).toBe(false);
 		expect(tensors.length).toBeGreaterThan(0);
 		expect(await losses()).not.toEqual(before);
+	});
+});
+
+describe("variants of healing", () => {
+	it.each([true, false])("are compared by the divergence where the text is the model's own (%s)", async (own) => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const evaluator = model.createEvaluator();
+		const text = fixtureWindows(10);
+		const decides = own ? (await comparedText(evaluator, text, { seed: 0 }))! : text;
+		const mask = removing(...removed);
+		const before = await tuningFigure(evaluator, mask, decides);
+		const plain = await tuningFigure(evaluator, mask, text);
+		expect(before === plain).toBe(!own);
+		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: text, own, validation: text, report: text };
+		const { section } = await healModel({ ...job, fit: fixtureWindows(8), keep: true }, {});
+		const tuned = section.cuts.flatMap(({ tuning }) => (tuning ? [tuning] : []));
+		expect(tuned.length).toBeGreaterThan(0);
+		expect(tuned[0]!.before).toBe(before);
+		expect(tuned.at(-1)!.after).toBeCloseTo(await tuningFigure(evaluator, mask, decides), 10);
+		expect(tuned.map(({ by }) => by)).toEqual(tuned.map(() => (own ? "divergence" : undefined)));
+	});
+
+	it("are compared at as many positions as the distributions may take", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const evaluator = model.createEvaluator();
+		const windows = fixtureWindows(4);
+		const { positions, reference } = await comparedAt(evaluator, windows, { share: 0.25, seed: 0 });
+		expect(reference.positions).toBe(countPositions(positions));
+		expect(reference.positions).toBe(4 * Math.round(0.25 * (windows.length - 1)));
+		expect((await comparedAt(evaluator, windows, { share: 1, seed: 0 })).reference.positions).toBe(4 * (windows.length - 1));
+		// 512 MiB are 1,024 distributions of 2 bytes for each of 262,144 tokens.
+		expect(positionsAt({ count: 10, length: 128 }, 262_144, 1)).toBe(1024);
+		expect(positionsAt({ count: 10, length: 128 }, 262_144, 0.5)).toBe(635);
 	});
 });
 

@@ -165,6 +165,7 @@ describe("a run that heals", () => {
 		const healedMatrices = cuts.flatMap(({ recipe, tensor }) => (recipe ? [tensor!] : []));
 		expect(healedMatrices.length).toBeGreaterThan(0);
 		expect(heads).toBeUndefined();
+		for (const { tuning } of cuts) expect(tuning!.by).toBe("divergence");
 		const kept = Array.from({ length: blocks }, (_, block) => block).filter((block) => !removed.includes(block));
 		const renumbered = (name: string) => name.replace(/\d+/, (block) => `${kept.indexOf(Number(block))}`);
 		expect(changed).toEqual(healedMatrices.map(renumbered));
