@@ -1,44 +1,81 @@
 // Text with the whole model's distributions on it, for healing to come near to.
+import type { HealOptions, JobOptions, MeasureOptions } from "./api.js";
 import { drawPositions } from "./calibration/index.js";
 import { Coalition } from "./game/coalition.js";
 import type { ComparedText } from "./healing/tuning.js";
+import { logger } from "./log.js";
+import { mostReferenceBytes } from "./reference-room.js";
 import type { Evaluator } from "./runtime/evaluator.js";
-import { availableMemory } from "./runtime/memory.js";
+import { availableMemory, sizeText } from "./runtime/memory.js";
 import { bytesOfReference } from "./runtime/positions.js";
-import type { TokenWindows } from "./runtime/windows.js";
+import { firstWindows, type TokenWindows } from "./runtime/windows.js";
 
 /** What the whole model's distributions on a text may take: fewer positions are scored where all would take more. */
 export const mostComparedBytes = 2 ** 29;
 
-/** Positions that predict something, and as many of them as a share and {@link mostComparedBytes} allow. */
-export function positionsAt({ count, length }: Pick<TokenWindows, "count" | "length">, vocabulary: number, share: number): number {
-	return Math.min(share * count * (length - 1), Math.floor(mostComparedBytes / bytesOfReference(1, vocabulary)));
+/** What bounds them beside that. */
+export type ComparedOptions = HealOptions & JobOptions & Pick<MeasureOptions, "referenceBytes">;
+
+/** Which positions are scored. */
+export interface ComparedShape {
+	/** First windows of the text that are used, and positions in each, at least 2. */
+	readonly windows: number;
+	readonly positions: number;
 }
 
-/** @param share of the positions that are scored, at most */
+/**
+ * As many positions as predict something and fit, the same number in every window; only the first windows where two in each do not fit.
+ * @param share of the positions of a window, at most
+ * @param most bytes
+ */
+export function comparedShape(
+	{ count, length }: Pick<TokenWindows, "count" | "length">,
+	vocabulary: number,
+	share: number,
+	most: number,
+): ComparedShape {
+	const allowed = Math.floor(most / bytesOfReference(1, vocabulary));
+	const windows = Math.min(count, Math.floor(allowed / 2));
+	const wanted = Math.max(2, Math.round(share * (length - 1)));
+	return { windows, positions: windows === 0 ? 0 : Math.min(wanted, length - 1, Math.floor(allowed / windows)) };
+}
+
+/** The drawn positions with the whole model's distributions there; undefined where the options leave no room for two of them. */
 export async function comparedAt(
 	evaluator: Evaluator,
-	windows: TokenWindows,
-	{ share, seed, signal }: { share: number; seed: number; signal?: AbortSignal | undefined },
-): Promise<ComparedText> {
-	const scored = positionsAt(windows, evaluator.model.facts.vocabulary, share);
-	const positions = drawPositions(windows, { share: scored / (windows.count * (windows.length - 1)), seed });
-	const full = Coalition.full(evaluator.model.facts.blocks);
-	const reference = await evaluator.createReference(full, windows, { positions, maxBytes: 2 * mostComparedBytes, signal });
+	all: TokenWindows,
+	{ share, seed }: { share: number; seed: number },
+	options: ComparedOptions,
+): Promise<ComparedText | undefined> {
+	const { vocabulary, blocks } = evaluator.model.facts;
+	const most = Math.min(mostComparedBytes, mostReferenceBytes(options));
+	const shape = comparedShape(all, vocabulary, share, most);
+	if (shape.windows === 0) return undefined;
+	const windows = firstWindows(all, shape.windows);
+	const positions = drawPositions(windows, { share: shape.positions / (windows.length - 1), seed });
+	const reference = await evaluator.createReference(Coalition.full(blocks), windows, { positions, maxBytes: most, signal: options.signal });
 	return { windows, positions, reference };
 }
 
 /**
- * The model's own samples with its distributions on them, at all positions if they take no more than {@link mostComparedBytes}; undefined
- * where there is no memory for them. The loss on own samples is an estimate of the divergence, with the chance of the drawn tokens on top.
+ * The model's own samples with its distributions on them, at all positions that fit; undefined where there is no memory for them. The
+ * loss on own samples is an estimate of the divergence, with the chance of the drawn tokens on top.
+ * @param reserved bytes that healing takes beside them
  */
 export async function comparedText(
 	evaluator: Evaluator,
 	windows: TokenWindows,
-	{ seed, signal }: { seed: number; signal?: AbortSignal | undefined },
+	{ seed, reserved }: { seed: number; reserved: number },
+	options: ComparedOptions,
 ): Promise<ComparedText | undefined> {
 	const { vocabulary } = evaluator.model.facts;
-	// Twice: healing itself needs memory as well.
-	if (2 * bytesOfReference(positionsAt(windows, vocabulary, 1), vocabulary) > availableMemory()) return undefined;
-	return comparedAt(evaluator, windows, { share: 1, seed, signal });
+	const shape = comparedShape(windows, vocabulary, 1, Math.min(mostComparedBytes, mostReferenceBytes(options)));
+	const bytes = bytesOfReference(shape.windows * shape.positions, vocabulary);
+	const fits = shape.windows > 0 && bytes + reserved <= availableMemory();
+	if (fits) return comparedAt(evaluator, windows, { share: 1, seed }, options);
+	logger(options)(
+		"note",
+		`variants of healing are compared by their loss, not by their divergence from the whole model, which differs less by chance: its distributions take ${sizeText(bytesOfReference(windows.count * (windows.length - 1), vocabulary))}, and the memory or --reference-bytes does not allow that`,
+	);
+	return undefined;
 }

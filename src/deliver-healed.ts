@@ -60,11 +60,14 @@ export async function healSet(session: Session, removed: readonly number[], opti
  * with all of the text: the one that loses less on the validation fold, healed or as it is, is taken.
  */
 export async function healChosen(session: Session, decided: Race, options: PruneOptions): Promise<{ chosen: Finalist; healing: Healing }> {
+	const heal = ({ removed }: Finalist, how = options) => healSet(session, ascending(removed), how);
 	const chosen = chosenOf(decided);
-	const healing = await healSet(session, ascending(chosen.removed), options);
-	if (!decided.unhealed) return { chosen, healing };
-	const before = await healSet(session, ascending(decided.unhealed.removed), options);
-	return validationLoss(before) < validationLoss(healing) ? { chosen: decided.unhealed, healing: before } : { chosen, healing };
+	if (!decided.unhealed) return { chosen, healing: await heal(chosen) };
+	// Weighing heads takes minutes: it is left to the one that is taken.
+	const rough = options.healHeads ? { ...options, healHeads: false } : options;
+	const [raced, before] = [await heal(chosen, rough), await heal(decided.unhealed, rough)];
+	const [taken, healing] = validationLoss(before) < validationLoss(raced) ? [decided.unhealed, before] : [chosen, raced];
+	return { chosen: taken, healing: options.healHeads ? await heal(taken) : healing };
 }
 
 function validationLoss({ section: { applied, validation } }: Healing): number {

@@ -1,6 +1,6 @@
 // Factors of attention heads behind the cuts within healing: what they are fitted to, and whether they are kept.
 import type { JobOptions } from "./api.js";
-import { comparedAt, mostComparedBytes } from "./compared-text.js";
+import { comparedAt, type ComparedOptions, mostComparedBytes } from "./compared-text.js";
 import { Coalition } from "./game/coalition.js";
 import { atOnce, findFactors, type HeadFactors } from "./healing/factors.js";
 import type { GgufFile } from "./gguf/index.js";
@@ -28,11 +28,18 @@ export function factorBytes(file: GgufFile): number {
 	return Math.min(mostComparedBytes, reference) + (3 * 2 * atOnce + 8) * Math.max(0, ...matrices);
 }
 
-/** @param fit what the cuts are fitted to */
-export async function factorText(evaluator: Evaluator, fit: TokenWindows, seed: number, options: JobOptions): Promise<ComparedText> {
+/** Undefined, with a warning, where --reference-bytes leaves no room. @param fit what the cuts are fitted to */
+export async function factorText(
+	evaluator: Evaluator,
+	fit: TokenWindows,
+	seed: number,
+	options: ComparedOptions,
+): Promise<ComparedText | undefined> {
 	const windows = firstWindows(fit, Math.ceil(factorTokens / fit.length));
 	options.onProgress?.({ phase: "the whole model's distributions", done: 0, total: 1, unit: "masks" });
-	return comparedAt(evaluator, windows, { share: scoredShare, seed, signal: options.signal });
+	const text = await comparedAt(evaluator, windows, { share: scoredShare, seed }, options);
+	if (!text) logger(options)("warning", "heads are not weighed: --reference-bytes leaves no room for the whole model's distributions");
+	return text;
 }
 
 /**
@@ -58,13 +65,20 @@ export async function healFactors(
 		onProgress: (done, total) =>
 			options.onProgress?.({ phase: "factors of heads", done: Math.round(done), total: Math.round(total), unit: "masks" }),
 	});
-	if (found.tensors.length === 0) return { tensors: [], factors: [] };
+	if (found.tensors.length === 0) {
+		logger(options)(
+			"warning",
+			"heads are not weighed: no factor of theirs brings the model nearer to the whole one, or none can be scaled",
+		);
+		return { tensors: [], factors: [] };
+	}
 	const after = await orRestored(model, found.tensors, loss);
 	logger(options)(
 		"debug",
 		`factors of heads in ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, on the search text ${before.toFixed(4)} -> ${after.toFixed(4)}`,
 	);
 	if (after < before) return found;
+	logger(options)("warning", "heads are not weighed: what was found does not help on the search text");
 	await restore(model, found.tensors);
 	return { tensors: [], factors: [] };
 }

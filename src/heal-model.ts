@@ -1,11 +1,11 @@
 // Healing a pruned model: text, the maps, the proof that they help on text that none of them has seen.
 import type { HealOptions, JobOptions } from "./api.js";
-import { comparedText } from "./compared-text.js";
+import { type ComparedOptions, comparedText } from "./compared-text.js";
 import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
 import { factorText, healFactors } from "./heal-factors.js";
-import { checkRoom, healableCuts } from "./heal-room.js";
+import { checkRoom, healableCuts, healBytes } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { applyFactors } from "./healing/factors.js";
 import { type HealedCut, healCuts, orRestored, restore } from "./healing/heal.js";
@@ -76,18 +76,20 @@ export function asksToHeal({ heal, healTokens, healType, healHeads }: HealOption
  * Heals the cuts of a removal, and keeps that only where the loss on the validation windows falls by more than its 95 % interval.
  * @throws NotEnoughMemoryError, EvaluationError and what sampling throws, or `signal.reason`
  */
-export async function healModel(job: HealJob, options: HealOptions & JobOptions): Promise<Healing> {
+export async function healModel(job: HealJob, options: ComparedOptions): Promise<Healing> {
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
 	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
-	checkRoom(model.file, { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, heads: options.healHeads });
+	const shape = { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, heads: options.healHeads };
+	checkRoom(model.file, shape);
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
 	const before = { validation: await losses(job.validation), report: await losses(job.report) };
 	const type = options.healType ?? "auto";
 	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
-	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, signal: options.signal }))) || job.tuning;
+	const reserved = healBytes(model.file, shape);
+	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning });
 	const loss = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
 	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, healed, text, loss, options)));

@@ -2,7 +2,7 @@
 import type { PruneOptions } from "./api.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import { asksToHeal } from "./heal-model.js";
-import { checkRoom, healableCuts } from "./heal-room.js";
+import { checkRoom, healableCuts, healBytes } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { Coalition } from "./game/coalition.js";
 import { comparedText } from "./compared-text.js";
@@ -116,9 +116,11 @@ class HealedRace {
 
 	/** The validation fold, with the whole model's distributions where it is the model's own samples: asked for before anything is healed. */
 	#compared(): Promise<ComparedText | undefined> {
-		const { evaluator, calibration, seed } = this.#session;
-		const { calibration: files = [], signal } = this.#options;
-		this.#text ??= files.length > 0 ? Promise.resolve(undefined) : comparedText(evaluator, calibration.folds.validation, { seed, signal });
+		const { model, evaluator, calibration, seed } = this.#session;
+		const { calibration: files = [] } = this.#options;
+		if (files.length > 0) return Promise.resolve(undefined);
+		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens });
+		this.#text ??= comparedText(evaluator, calibration.folds.validation, { seed, reserved }, this.#options);
 		return this.#text;
 	}
 

@@ -7,10 +7,15 @@ import { dist } from "./lib.mjs";
 
 /** What decides on the new tensors and on whether they are kept. */
 const parts = [
-	[dist, /^(heal-(model|windows|factors)|model-figures)\.js$/],
+	[dist, /^(heal-(model|windows|factors)|compared-text|model-figures)\.js$/],
 	[new URL("healing/", dist), /\.js$/],
 	[new URL("runtime/states.js", dist)],
-	[new URL("../../native/", import.meta.url), /^(healing|healing_jobs|normal_equations|dense|block_run|layer_view|losses|sweep)\.(cpp|h)$/],
+	[new URL("runtime/evaluator.js", dist)],
+	[new URL("calibration/positions.js", dist)],
+	[
+		new URL("../../native/", import.meta.url),
+		/^(healing|healing_jobs|normal_equations|dense|block_run|layer_view|losses|scored_positions|sweep)\.(cpp|h)$/,
+	],
 	[new URL("healing-methods.mjs", import.meta.url)],
 ];
 

@@ -17,7 +17,7 @@ const { llamaPin } = await load("runtime/paths.js");
 const { firstWindows, hashWindows } = await load("runtime/windows.js");
 const { meanAndError } = await load("statistics.js");
 
-/** Of a search, as in the product's race (heal-race.ts): tokens that are fitted to. */
+/** Of a search, as in the product's race (heal-race.ts), which compares by the divergence where this compares by the loss: tokens that are fitted to. */
 const raceTokens = 6400;
 
 const since = (started) => round((Date.now() - started) / 1000, 2);

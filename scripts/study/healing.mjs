@@ -12,7 +12,7 @@
 // A row is kept in OUT.json as soon as it is measured, and not measured again by the same code (healing-code.mjs); text is drawn into
 // OUT.json.text, so that the seconds of drawing it are those of this study. Tables are of all rows in OUT.json (healing-table.mjs).
 // What decides between variants (the search fold) and whether the result is kept (the validation fold) are the windows of a run of the
-// product with that seed; both are used alike by all methods.
+// product with that seed; both are used alike by all methods, the search fold by the divergence from the whole model.
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

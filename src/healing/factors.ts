@@ -1,4 +1,4 @@
-// A factor for each attention head behind a cut, found on the measured divergence and folded into the matrices.
+// Factors for each attention head behind a cut, found on the measured divergence and folded into the matrices.
 import { InvalidPlanError } from "../errors.js";
 import type { GgufFile, GgufTensor } from "../gguf/index.js";
 import type { BlockVersion } from "../runtime/addon.js";
@@ -47,7 +47,7 @@ const span = 0.25;
 const farthest = 0.5;
 /** Factors that are tried in one batch, twice each: as many matrices are in memory. */
 export const atOnce = 12;
-/** Of all steps of a block together, what is tried: heads do each other's work, so that the whole sum can be too far. */
+/** Of all steps of a matrix together, what is tried: heads do each other's work, so that the whole sum can be too far. */
 const shares = [1, 0.5];
 
 /** A matrix that a block's heads read or write through, and how many factors it can have. */
@@ -116,10 +116,9 @@ class FactorSearch {
 		const places = behind.flatMap((block, i) => placesOf(this.#model.file, block).map((place) => ({ i, block, place })));
 		for (const { i, block, place } of places) {
 			if (healed.includes(place.tensor.name)) continue;
-			// A trial runs the blocks from its own on, and what predicts.
-			const cost = ((2 * place.groups + shares.length) * (behind.length - i + 1)) / (kept.length + 1);
-			if (cost > left) continue;
-			left -= cost;
+			const before = kept.length - behind.length + i;
+			left -= passesOf(place.groups, before, kept.length - before);
+			if (left < 0) break;
 			const found = await this.#ofPlace(block, place, now);
 			onProgress?.(passes - left, passes);
 			if (!found) continue;
@@ -170,6 +169,15 @@ class FactorSearch {
 }
 
 /**
+ * What a matrix costs, in passes through the pruned model: the blocks before its own run once for all trials of a batch, the others and
+ * what predicts for each trial.
+ */
+function passesOf(groups: number, before: number, others: number): number {
+	const batches = Math.ceil(groups / atOnce) + 1;
+	return ((2 * groups + shares.length) * (others + 1) + batches * before) / (before + others + 1);
+}
+
+/**
  * What a block's heads ask with, then what they give; without what cannot be scaled in its type, and without a matrix of all queries,
  * keys and values. A factor of the queries is one of the scores before the softmax: attention that is sharper or wider.
  */
@@ -180,11 +188,11 @@ function placesOf(file: GgufFile, block: number): Place[] {
 	const [queries, norm, output] = [matrix("attn_q"), matrix("attn_q_norm"), matrix("attn_output")];
 	// A norm of the queries undoes a factor of their matrix, so that it is scaled instead: as one where the heads share its weights.
 	const asking = norm ?? queries;
-	const size = norm?.dims[0] ?? queries?.dims[1] ?? 0;
 	const places: Place[] = [];
 	if (asking && queries) {
-		const groups = size === queries.dims[1] ? scalableRows(asking.type, size, heads) : scalableRows(asking.type, size, 1);
-		places.push({ tensor: asking, by: "rows", groups });
+		const rows = asking.dims.at(-1)!;
+		const apart = rows === queries.dims[1] || asking.dims.length > 1;
+		places.push({ tensor: asking, by: "rows", groups: scalableRows(asking.type, rows, apart ? heads : 1) });
 	}
 	if (output?.dims.length === 2) {
 		const groups = scalableGroups(output.type, output.dims[0]!, heads);

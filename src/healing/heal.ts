@@ -173,12 +173,25 @@ class Healer {
 			else if (typeof targets === "string") done.push({ ...cut, reason: targets });
 			else {
 				const { before } = cut;
-				const healed = await this.#unlessRefused(() => this.#heal({ ...cut, before }, targets[able.indexOf(cut)]!, recipe));
+				const healed = await this.#unlessRefused(() =>
+					this.#wholly(() => this.#heal({ ...cut, before }, targets[able.indexOf(cut)]!, recipe)),
+				);
 				done.push(typeof healed === "string" ? { ...cut, reason: healed } : healed);
 			}
 		}
 		onProgress?.(cuts.length + 1, cuts.length + 1);
 		return { tensors: this.tensors, cuts: done };
+	}
+
+	/** A cut that is refused halfway leaves nothing in the model: what is recorded of it must be what is written. */
+	async #wholly<T>(work: () => Promise<T>): Promise<T> {
+		const held = this.tensors.length;
+		try {
+			return await work();
+		} catch (error) {
+			await restore(this.#model, this.tensors.splice(held)).catch(() => {});
+			throw error;
+		}
 	}
 
 	/** States of the whole model after these blocks. */
@@ -265,7 +278,7 @@ class Healer {
 		return (await Promise.all(made)).map((bytes) => ({ name, type, bytes }));
 	}
 
-	/** The weights of the norm that lower the loss most; undefined where none do. */
+	/** The weights of the norm that lower the figure on the tuning text most; undefined where none do. */
 	async #searchNorm(subject: Subject, loss: number): Promise<{ tensor: HealedTensor; ridge: number; loss: number } | undefined> {
 		if (!subject.site.normTensor) return undefined;
 		const { name } = subject.site.normTensor;

@@ -57,8 +57,8 @@ describe("factors behind a cut", () => {
 		expect([none.tensors, none.factors, none.after]).toEqual([[], [], none.before]);
 		const few = await findFactors(model, await input(18));
 		await restore(model, few.tensors);
-		const scaled = new Set(few.tensors.map(({ name }) => name.split(".")[1]));
-		expect([scaled.has("4"), scaled.has("5")]).toEqual([true, false]);
+		expect(few.tensors.length).toBeGreaterThan(0);
+		expect(new Set(few.tensors.map(({ name }) => name.split(".")[1]))).toEqual(new Set(["4"]));
 	});
 
 	it("leave matrices alone that were healed", async () => {

@@ -146,7 +146,7 @@ describe.skipIf(!hasTools)("heads behind a cut", () => {
 		await using model = await load(architecture);
 		const evaluator = model.createEvaluator();
 		const { ubatch, threads } = evaluator;
-		const text = await comparedAt(evaluator, randomWindows(model, 3, 2), { share: 1, seed: 0 });
+		const text = (await comparedAt(evaluator, randomWindows(model, 3, 2), { share: 1, seed: 0 }, {}))!;
 		const mask = (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set);
 		const found = await findFactors(model, { ...{ removed, healed: [], ...text, passes: 1000, ubatch, threads, mask } });
 		const now = await tuningFigure(evaluator, mask(removed), text);

@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { PruneOptions } from "../../src/api.js";
+import type { LogEvent, PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
-import { comparedAt, comparedText, positionsAt } from "../../src/compared-text.js";
+import { comparedAt, comparedShape, comparedText, mostComparedBytes } from "../../src/compared-text.js";
 import { GgufFile } from "../../src/gguf/index.js";
 import { healModel } from "../../src/heal-model.js";
 import { tuningFigure } from "../../src/healing/tuning.js";
 import { pruneGguf } from "../../src/prune.js";
 import { Model } from "../../src/runtime/model.js";
-import { countPositions } from "../../src/runtime/positions.js";
+import { bytesOfReference, countPositions } from "../../src/runtime/positions.js";
 import { fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
@@ -75,7 +75,7 @@ describe("variants of healing", () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const text = fixtureWindows(10);
-		const decides = own ? (await comparedText(evaluator, text, { seed: 0 }))! : text;
+		const decides = own ? (await comparedText(evaluator, text, { seed: 0, reserved: 0 }, {}))! : text;
 		const mask = removing(...removed);
 		const before = await tuningFigure(evaluator, mask, decides);
 		const plain = await tuningFigure(evaluator, mask, text);
@@ -93,13 +93,33 @@ describe("variants of healing", () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const windows = fixtureWindows(4);
-		const { positions, reference } = await comparedAt(evaluator, windows, { share: 0.25, seed: 0 });
+		const { positions, reference } = (await comparedAt(evaluator, windows, { share: 0.25, seed: 0 }, {}))!;
 		expect(reference.positions).toBe(countPositions(positions));
 		expect(reference.positions).toBe(4 * Math.round(0.25 * (windows.length - 1)));
-		expect((await comparedAt(evaluator, windows, { share: 1, seed: 0 })).reference.positions).toBe(4 * (windows.length - 1));
+		const each = bytesOfReference(1, model.facts.vocabulary);
+		const few = (await comparedAt(evaluator, windows, { share: 1, seed: 0 }, { referenceBytes: 15 * each }))!;
+		expect([few.windows.count, few.reference.positions]).toEqual([4, 12]);
+		const fewer = (await comparedAt(evaluator, windows, { share: 1, seed: 0 }, { referenceBytes: 7 * each }))!;
+		expect([fewer.windows.count, fewer.reference.positions]).toEqual([3, 6]);
+		expect(await comparedAt(evaluator, windows, { share: 1, seed: 0 }, { referenceBytes: each })).toBeUndefined();
+	});
+
+	it("are compared by the loss, and a note says so, where the distributions find no room", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const notes: string[] = [];
+		const options = { onLog: ({ message }: LogEvent) => void notes.push(message) };
+		const none = await comparedText(model.createEvaluator(), fixtureWindows(4), { seed: 0, reserved: Number.MAX_SAFE_INTEGER }, options);
+		expect(none).toBeUndefined();
+		expect(notes.join()).toMatch(/compared by their loss, not by their divergence/);
+	});
+
+	it("take as many positions as fit, the same in every window, or the first windows", () => {
 		// 512 MiB are 1,024 distributions of 2 bytes for each of 262,144 tokens.
-		expect(positionsAt({ count: 10, length: 128 }, 262_144, 1)).toBe(1024);
-		expect(positionsAt({ count: 10, length: 128 }, 262_144, 0.5)).toBe(635);
+		const shape = (count: number, share = 1) => comparedShape({ count, length: 128 }, 262_144, share, mostComparedBytes);
+		expect(shape(8)).toEqual({ windows: 8, positions: 127 });
+		expect(shape(10)).toEqual({ windows: 10, positions: 102 });
+		expect(shape(10, 0.25)).toEqual({ windows: 10, positions: 32 });
+		expect(shape(2000)).toEqual({ windows: 512, positions: 2 });
 	});
 });
 
