@@ -43,10 +43,10 @@ export async function factorText(
 }
 
 /**
- * Finds factors and keeps them in the model where the loss on the deciding text falls, or the divergence there.
+ * Finds factors and keeps them in the model where that lowers the loss on the search fold, or the divergence there.
  * @param removed ascending
  * @param healed matrices that stand in the model
- * @param loss of the pruned model as it stands on the text that decides: its mean loss, or divergence from the whole model
+ * @param figure of the pruned model as it stands on the search fold: its mean loss, or divergence from the whole model
  * @returns none where they do not help
  */
 export async function healFactors(
@@ -54,11 +54,11 @@ export async function healFactors(
 	removed: readonly number[],
 	healed: readonly HealedTensor[],
 	text: ComparedText,
-	loss: () => Promise<number>,
+	figure: () => Promise<number>,
 	options: JobOptions,
 ): Promise<{ tensors: readonly HealedTensor[]; factors: readonly HeadFactors[] }> {
 	const { model, ubatch, threads } = evaluator;
-	const before = await loss();
+	const before = await figure();
 	const found = await findFactors(model, {
 		...{ removed, healed: healed.map(({ name }) => name), ...text, passes: mostPasses, ubatch, threads, signal: options.signal },
 		mask: (set) => Coalition.ofRemoved(model.facts.blocks, set),
@@ -72,13 +72,13 @@ export async function healFactors(
 		);
 		return { tensors: [], factors: [] };
 	}
-	const after = await orRestored(model, found.tensors, loss);
+	const after = await orRestored(model, found.tensors, figure);
 	logger(options)(
 		"debug",
-		`factors of heads in ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, on the search text ${before.toFixed(4)} -> ${after.toFixed(4)}`,
+		`factors of heads in ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, on the search fold ${before.toFixed(4)} -> ${after.toFixed(4)}`,
 	);
 	if (after < before) return found;
-	logger(options)("warning", "heads are not weighed: what was found does not help on the search text");
+	logger(options)("warning", "heads are not weighed: what was found does not help on the search fold");
 	await restore(model, found.tensors);
 	return { tensors: [], factors: [] };
 }

@@ -69,7 +69,7 @@ class HealedRace {
 	readonly #session: Session;
 	readonly #options: PruneOptions;
 	readonly #reaches: (removed: readonly number[]) => boolean;
-	readonly #losses = new Map<string, number>();
+	readonly #figures = new Map<string, number>();
 	#text: Promise<ComparedText | undefined> | undefined;
 
 	constructor(session: Session, options: PruneOptions, reaches: (removed: readonly number[]) => boolean) {
@@ -90,8 +90,8 @@ class HealedRace {
 		const better = async (sets: readonly number[][]) => {
 			let found = false;
 			for (const set of sets) {
-				if (this.#losses.size >= mostSets && !this.#losses.has(set.join())) break;
-				if ((await this.#loss(set)) < (await this.#loss(best))) [best, found] = [set, true];
+				if (this.#figures.size >= mostSets && !this.#figures.has(set.join())) break;
+				if ((await this.#figure(set)) < (await this.#figure(best))) [best, found] = [set, true];
 			}
 			return found;
 		};
@@ -100,10 +100,10 @@ class HealedRace {
 			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
 		while (await better(shiftedRuns(best, model.facts.blocks).filter(allowed)));
 		if (best.join() === chosen.removed.join()) return decided;
-		const known = this.#losses;
+		const known = this.#figures;
 		logger(this.#options)(
 			"note",
-			`healed, blocks ${formatBlocks(best)} lose less than ${formatBlocks(chosen.removed)} on the validation text (${(await this.#compared()) ? "divergence " : ""}${known.get(best.join())!.toFixed(3)} and ${(await this.#loss([...chosen.removed])).toFixed(3)} nats per token; ${known.size} sets were healed)`,
+			`healed, blocks ${formatBlocks(best)} lose less than ${formatBlocks(chosen.removed)} on the validation text (${(await this.#compared()) ? "divergence " : ""}${known.get(best.join())!.toFixed(3)} and ${(await this.#figure([...chosen.removed])).toFixed(3)} nats per token; ${known.size} sets were healed)`,
 		);
 		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
@@ -125,30 +125,30 @@ class HealedRace {
 	}
 
 	/** Mean loss on the validation fold, or divergence there: healed, or as it is where that is lower. */
-	async #loss(removed: number[]): Promise<number> {
+	async #figure(removed: number[]): Promise<number> {
 		const key = removed.join();
-		const known = this.#losses.get(key);
+		const known = this.#figures.get(key);
 		if (known !== undefined) return known;
 		const { model, evaluator, calibration, texts } = this.#session;
 		const { signal } = this.#options;
-		this.#options.onProgress?.({ phase: "healing finalists", done: this.#losses.size, total: mostSets, unit: "masks" });
+		this.#options.onProgress?.({ phase: "healing finalists", done: this.#figures.size, total: mostSets, unit: "masks" });
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
 		const compared = await this.#compared();
 		// Its ledger knows the model as it is: before anything is healed.
 		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "validation", signal });
-		const figure = async () => {
+		const measured = async () => {
 			if (compared) return tuningFigure(evaluator, mask, compared, signal);
 			const [evaluation] = await evaluator.evaluate([mask], calibration.folds.validation, { signal });
 			return meanAndError(evaluation!.losses, own!.sources).mean;
 		};
-		const asItIs = own ? meanAndError(own.losses, own.sources).mean : await figure();
-		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, figure).catch((error: unknown) => {
+		const asItIs = own ? meanAndError(own.losses, own.sources).mean : await measured();
+		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, measured).catch((error: unknown) => {
 			// A set with more cuts than memory holds takes part as it is.
 			if (!(error instanceof NotEnoughMemoryError)) throw error;
 			return Number.NaN;
 		});
-		const losses = [healed, asItIs].filter(Number.isFinite);
-		this.#losses.set(key, Math.min(...losses, Number.POSITIVE_INFINITY));
-		return this.#losses.get(key)!;
+		const finite = [healed, asItIs].filter(Number.isFinite);
+		this.#figures.set(key, Math.min(...finite, Number.POSITIVE_INFINITY));
+		return this.#figures.get(key)!;
 	}
 }

@@ -5,7 +5,7 @@ const { Coalition } = await load("game/coalition.js");
 const { cutsOf } = await load("healing/cuts.js");
 const { healModel } = await load("heal-model.js");
 const { healCuts, restore } = await load("healing/heal.js");
-const { scalableGroups, scaleGroups } = await load("healing/scaling.js");
+const { scalableColumns, scaleGroups } = await load("healing/scaling.js");
 const { readTensor } = await load("healing/tensors.js");
 const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("runtime/states.js");
 const { firstWindows, makeWindows } = await load("runtime/windows.js");
@@ -157,7 +157,7 @@ function writers(model, block) {
 /** A tensor's bytes with all values multiplied. */
 async function scaled(model, tensor, factor) {
 	const standing = { type: tensor.type, bytes: await readTensor(tensor) };
-	if (scalableGroups(tensor.type, tensor.dims[0], 1) === 1)
+	if (scalableColumns(tensor.type, tensor.dims[0], 1) === 1)
 		return (await scaleGroups(model, tensor, standing, { by: "columns", factors: [factor] })).bytes;
 	const values = await dequantizeBytes(model, standing.bytes, tensor.type, tensor.dims[0]);
 	const multiplied = values.map((x) => x * factor);

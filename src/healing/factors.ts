@@ -5,7 +5,7 @@ import type { BlockVersion } from "../runtime/addon.js";
 import type { BlockMask } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import { orRestored } from "./heal.js";
-import { scalableGroups, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
+import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
 import type { ComparedText } from "./tuning.js";
 
@@ -195,7 +195,7 @@ function placesOf(file: GgufFile, block: number): Place[] {
 		places.push({ tensor: asking, by: "rows", groups: scalableRows(asking.type, rows, apart ? heads : 1) });
 	}
 	if (output?.dims.length === 2) {
-		const groups = scalableGroups(output.type, output.dims[0]!, heads);
+		const groups = scalableColumns(output.type, output.dims[0]!, heads);
 		places.push({ tensor: output, by: "columns", groups: groups > 1 ? groups : 0 });
 	}
 	return places.filter(({ groups }) => groups > 0);

@@ -50,7 +50,7 @@ export interface HealedCut extends Cut {
 	/** Share of the squares of what was missing that the new matrix gives back, on the tokens that it was fitted to. */
 	readonly explained?: number;
 	/**
-	 * Mean loss on the tuning text, or divergence from the whole model there, before and after this cut was healed, those before it being
+	 * Mean loss on the search fold, or divergence from the whole model there, before and after this cut was healed, those before it being
 	 * healed; nats per token.
 	 */
 	readonly tuning?: { readonly before: number; readonly after: number; readonly by?: "divergence" };
@@ -65,7 +65,7 @@ export interface HealInput {
 	readonly fit: TokenWindows;
 	/** Text that decides on kind and ridge, by the loss or by the divergence; it need not be there where recipes are given. */
 	readonly tuning?: TokenWindows | ComparedText | undefined;
-	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the tuning windows */
+	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the search fold */
 	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
 	/** Throw where a recipe cannot be carried out, rather than leave its cut alone. @default false */
 	readonly mustHeal?: boolean | undefined;
@@ -141,7 +141,8 @@ interface Trial {
 	readonly recipe: Recipe;
 	readonly tensor: HealedTensor;
 	readonly explained: number;
-	readonly loss: number;
+	/** On the search fold. */
+	readonly figure: number;
 }
 
 class Healer {
@@ -248,19 +249,19 @@ class Healer {
 				recipe: given,
 			};
 		}
-		const before = await this.#loss();
+		const before = await this.#figure();
 		const found = await this.#search(subject, sums).finally(() => model.replaceTensor(tensor.name));
-		const best = found && found.loss < before ? found : undefined;
+		const best = found && found.figure < before ? found : undefined;
 		if (best) await this.#put(best.tensor);
-		const rescaled = await this.#searchNorm(subject, best?.loss ?? before);
+		const rescaled = await this.#searchNorm(subject, best?.figure ?? before);
 		if (rescaled) await this.#put(rescaled.tensor);
 		if (!best && !rescaled)
-			return { ...cut, ...named, reason: "no map that was tried brings the model nearer to the whole one on the text that decides" };
+			return { ...cut, ...named, reason: "no map that was tried brings the model nearer to the whole one on the search fold" };
 		const recipe: Recipe = best
 			? { ...best.recipe, ...(rescaled ? { normRidge: rescaled.ridge } : {}) }
 			: { kind: "norm", ridge: rescaled!.ridge, relative: 0 };
 		const by = "reference" in this.#input.tuning! ? { by: "divergence" as const } : {};
-		const tuning = { before, after: rescaled?.loss ?? best!.loss, ...by };
+		const tuning = { before, after: rescaled?.figure ?? best!.figure, ...by };
 		return { ...cut, ...(best ? { ...named, explained: best.explained } : {}), ...(rescaled ? changedNorm : {}), recipe, tuning };
 	}
 
@@ -278,15 +279,15 @@ class Healer {
 		return (await Promise.all(made)).map((bytes) => ({ name, type, bytes }));
 	}
 
-	/** The weights of the norm that lower the figure on the tuning text most; undefined where none do. */
-	async #searchNorm(subject: Subject, loss: number): Promise<{ tensor: HealedTensor; ridge: number; loss: number } | undefined> {
+	/** The weights of the norm that lower the figure on the search fold most; undefined where none do. */
+	async #searchNorm(subject: Subject, before: number): Promise<{ tensor: HealedTensor; ridge: number; figure: number } | undefined> {
 		if (!subject.site.normTensor) return undefined;
 		const { name } = subject.site.normTensor;
-		let best: { tensor: HealedTensor; ridge: number; loss: number } | undefined;
+		let best: { tensor: HealedTensor; ridge: number; figure: number } | undefined;
 		for (const [i, tensor] of (await this.#norms(subject, normRidges)).entries()) {
 			await this.#model.replaceTensor(name, tensor);
-			const after = await this.#loss().finally(() => this.#model.replaceTensor(name));
-			if (after < (best?.loss ?? loss)) best = { tensor, ridge: normRidges[i]!, loss: after };
+			const figure = await this.#figure().finally(() => this.#model.replaceTensor(name));
+			if (figure < (best?.figure ?? before)) best = { tensor, ridge: normRidges[i]!, figure };
 		}
 		return best;
 	}
@@ -299,20 +300,20 @@ class Healer {
 			await this.#withEquations(await sums(relative), async (equations) => {
 				for (const kind of kinds) {
 					const trial = await this.#bestRidge(ridges, (ridge) => this.#try(subject, equations, { kind, ridge, relative }));
-					if (trial && Number.isFinite(trial.loss) && (!best || trial.loss < best.loss)) best = trial;
+					if (trial && Number.isFinite(trial.figure) && (!best || trial.figure < best.figure)) best = trial;
 				}
 			});
 		}
 		return best;
 	}
 
-	/** From the middle one on in both directions, as long as the loss falls. */
+	/** From the middle one on in both directions, as long as the figure falls. */
 	async #bestRidge(ridges: readonly number[], attempt: (ridge: number) => Promise<Trial | undefined>): Promise<Trial | undefined> {
 		const trials = new Map<number, Trial | undefined>();
 		const at = async (i: number): Promise<number> => {
 			if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
 			if (!trials.has(i)) trials.set(i, await attempt(ridges[i]!));
-			return trials.get(i)?.loss ?? Number.POSITIVE_INFINITY;
+			return trials.get(i)?.figure ?? Number.POSITIVE_INFINITY;
 		};
 		let i = Math.floor(ridges.length / 2);
 		for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;
@@ -327,7 +328,7 @@ class Healer {
 		if (!solved) return undefined;
 		const { tensor, explained } = solved;
 		await this.#model.replaceTensor(tensor.name, tensor);
-		return { recipe, tensor, explained, loss: await this.#loss() };
+		return { recipe, tensor, explained, figure: await this.#figure() };
 	}
 
 	async #solve({ site, type, values }: Subject, equations: NormalEquations, { kind, ridge }: Recipe) {
@@ -344,8 +345,8 @@ class Healer {
 		this.tensors.push(tensor);
 	}
 
-	/** Of the pruned model as it stands on the tuning text. */
-	#loss(): Promise<number> {
+	/** Of the pruned model as it stands on the search fold: its loss, or divergence from the whole model. */
+	#figure(): Promise<number> {
 		const { tuning, removed, mask, ubatch, threads, signal } = this.#input;
 		return tuningFigure(this.#model.createEvaluator({ ubatch, threads }), mask(removed), tuning!, signal);
 	}

@@ -46,7 +46,7 @@ export function scalableRows(type: number, rows: number, wanted: number): number
  * @param row columns
  * @param wanted equal groups of columns, such as attention heads
  */
-export function scalableGroups(type: number, row: number, wanted: number): number {
+export function scalableColumns(type: number, row: number, wanted: number): number {
 	const layout = ggmlType(type);
 	if (!layout || !scales(type) || row % layout.blockSize !== 0) return 0;
 	const fits = (groups: number) => wanted % groups === 0 && row % groups === 0 && (row / groups) % layout.blockSize === 0;
@@ -63,7 +63,7 @@ export interface Scaling {
  * A matrix whose rows or columns are multiplied, group by group, in its own type: only the scales of its blocks change (16-bit numbers,
  * so to about 5e-4 of themselves). A list of numbers is a matrix with rows of one number by `rows`, one row by `columns`.
  * @param standing what is scaled
- * @param scaling as many factors as {@link scalableRows} or {@link scalableGroups} allow
+ * @param scaling as many factors as {@link scalableRows} or {@link scalableColumns} allow
  * @throws QuantizeError for types and numbers of groups that this cannot be done for
  */
 export async function scaleGroups(
@@ -76,7 +76,7 @@ export async function scaleGroups(
 	const row = dims[0]!;
 	const rows = dims.length > 1 ? dims[1]! : row;
 	const groups = factors.length;
-	const allowed = by === "rows" ? scalableRows(type, rows, groups) : scalableGroups(type, row, groups);
+	const allowed = by === "rows" ? scalableRows(type, rows, groups) : scalableColumns(type, row, groups);
 	if (allowed !== groups) {
 		const size = by === "rows" ? rows : row;
 		throw new QuantizeError(`${name} of type ${ggmlTypeName(type)} cannot be scaled by ${groups} groups of its ${size} ${by}`);

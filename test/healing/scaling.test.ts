@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { QuantizeError } from "../../src/errors.js";
 import { minimum } from "../../src/healing/factors.js";
-import { scalableGroups, scalableRows, scaleGroups } from "../../src/healing/scaling.js";
+import { scalableColumns, scalableRows, scaleGroups } from "../../src/healing/scaling.js";
 import { Model } from "../../src/runtime/model.js";
 import { dequantizeBytes, quantizeValues } from "../../src/runtime/states.js";
 import { fixturePath } from "../helpers/fixture.js";
@@ -22,7 +22,7 @@ const types = {
 
 describe("scaling columns", () => {
 	it.each(Object.entries(types))("of %s keeps the type, and powers of two exactly", async (_, type) => {
-		expect(scalableGroups(type, row, 4)).toBe(4);
+		expect(scalableColumns(type, row, 4)).toBe(4);
 		const bytes = await quantizeValues(model, values, type, row);
 		const before = await dequantizeBytes(model, bytes, type, row);
 		const factors = [0.5, 1, 2, 1.3];
@@ -39,12 +39,12 @@ describe("scaling columns", () => {
 	});
 
 	it("is by fewer groups where a block of the type holds several", async () => {
-		expect(scalableGroups(types.Q4_K, row, 8)).toBe(4);
-		expect(scalableGroups(types.Q4_1, row, 8)).toBe(8);
-		expect(scalableGroups(types.Q4_K, 576, 9)).toBe(0); // such a row cannot be of that type
-		expect(scalableGroups(types.Q4_1, 576, 9)).toBe(9);
-		expect(scalableGroups(types.F16, 100, 7)).toBe(1);
-		expect(scalableGroups(39, row, 4)).toBe(0); // MXFP4: scales of 8 bits, powers of two only
+		expect(scalableColumns(types.Q4_K, row, 8)).toBe(4);
+		expect(scalableColumns(types.Q4_1, row, 8)).toBe(8);
+		expect(scalableColumns(types.Q4_K, 576, 9)).toBe(0); // such a row cannot be of that type
+		expect(scalableColumns(types.Q4_1, 576, 9)).toBe(9);
+		expect(scalableColumns(types.F16, 100, 7)).toBe(1);
+		expect(scalableColumns(39, row, 4)).toBe(0); // MXFP4: scales of 8 bits, powers of two only
 		const bytes = await quantizeValues(model, values, types.Q4_K, row);
 		const scaling = { by: "columns", factors: new Array(8).fill(1) } as const;
 		await expect(scaleGroups(model, tensor, { type: types.Q4_K, bytes }, scaling)).rejects.toThrow(QuantizeError);

@@ -217,7 +217,7 @@ describe("a run that heals", () => {
 		expect(plan!.heal!.cuts.map(({ recipe, sha256 }) => [recipe, sha256])).toEqual(cuts.map(({ recipe, sha256 }) => [recipe, sha256]));
 		expect(plan!.heal!.heads!.length).toBeGreaterThan(0);
 		// They are kept where the divergence on the search fold falls: that the loss falls elsewhere too is not promised.
-		const falls = lines.map((line) => /on the search text (\S+) -> (\S+)/.exec(line)).find((match) => match)!;
+		const falls = lines.map((line) => /on the search fold (\S+) -> (\S+)/.exec(line)).find((match) => match)!;
 		expect(Number(falls[2])).toBeLessThan(Number(falls[1]));
 		expect(plan!.heal!.validation!.after).not.toBe(validation!.after);
 		expect(plan!.heal!.report!.after).not.toBe(fold!.after);
