@@ -5,7 +5,7 @@ import { healSet } from "./deliver-healed.js";
 import { Gate } from "./gate.js";
 import type { GateRequest } from "./gate-request.js";
 import { asksToHeal, healAgain, type Healing } from "./heal-model.js";
-import { checkRoomBefore } from "./heal-room.js";
+import { checkHealable } from "./heal-room.js";
 import { restore } from "./healing/heal.js";
 import { logger } from "./log.js";
 import type { Weights } from "./quantize-from.js";
@@ -42,7 +42,7 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 	const compared = limits.some(({ kind }) => kind === "divergence");
 	const session = await Session.open(model, measuring, { masks: 1, weights: "own", compared });
 	try {
-		if (asksToHeal(options) && !plan) checkRoomBefore(session.model, removed, options);
+		if (asksToHeal(options) && !plan) checkHealable(session.model, removed, options);
 		if (plan) noteOtherText(session, plan, measuring);
 		const gate = Gate.open(session, limits, measuring);
 		const check = { gate, session, output, options: measuring, known: (plan?.alternatives ?? []).map((one) => one.removed) };

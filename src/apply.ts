@@ -7,7 +7,7 @@ import { Random } from "./game/random.js";
 import { bytesToDeliver } from "./deliver.js";
 import { checkHealedWeights } from "./deliver-healed.js";
 import { asksToHeal, checkHealing, healAgain, type Healing, healModel } from "./heal-model.js";
-import { checkRoomBefore } from "./heal-room.js";
+import { checkHealable } from "./heal-room.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { applyGated } from "./apply-gated.js";
@@ -130,7 +130,7 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 	}
 	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
 	try {
-		if (asksToHeal(options) && !plan) checkRoomBefore(loaded, removed, options);
+		if (asksToHeal(options) && !plan) checkHealable(loaded, removed, options);
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
 		// Of the whole model, before any of its matrices changes.

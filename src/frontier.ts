@@ -15,7 +15,7 @@ import { forSpeed, speedupsOf } from "./frontier-speed.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
 import { asksToHeal } from "./heal-model.js";
-import { checkRoomBefore } from "./heal-room.js";
+import { checkHealable } from "./heal-room.js";
 import { readHeader } from "./header.js";
 import { logger } from "./log.js";
 import { checkMethodOptions } from "./method-options.js";
@@ -63,7 +63,7 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	const best = new BestSoFar();
 	try {
 		announce(session, request, options);
-		if (asksToHeal(options)) checkRoomBefore(session.model, request.kmax, options);
+		if (asksToHeal(options)) checkHealable(session.model, request.kmax, options);
 		const sets = await setsOf(session, request, best, options);
 		const grid = await measureGrid(session, original, sets, request, options);
 		const result = { ...resultOf(session, original, grid, request, options), seconds: (Date.now() - started) / 1000 };

@@ -1,6 +1,6 @@
 // Whether healing fits in memory, said before anything is searched or sampled.
 import type { HealOptions, JobOptions } from "./api.js";
-import { NotEnoughMemoryError } from "./errors.js";
+import { InvalidOptionError, NotEnoughMemoryError } from "./errors.js";
 import type { GgufFile } from "./gguf/index.js";
 import { defaultHealTokens, healText } from "./heal-windows.js";
 import { factorBytes } from "./heal-factors.js";
@@ -43,7 +43,8 @@ export function checkRoom(file: GgufFile, shape: HealShape, available = availabl
 	const needed = healBytes(file, shape);
 	if (needed <= available) return;
 	const fitting = tokensThatFit(file, shape, available);
-	const instead = fitting === undefined ? "leave out --heal" : `give --heal-tokens ${fitting} or less, or leave out --heal`;
+	const nothing = shape.cuts === 0 ? "leave out --heal-heads" : "leave out --heal";
+	const instead = fitting === undefined ? nothing : `give --heal-tokens ${fitting} or less, or leave out --heal`;
 	throw new NotEnoughMemoryError(
 		`healing needs about ${sizeText(needed)} of memory beside the model and ${sizeText(available)} are free: ${instead}`,
 	);
@@ -61,12 +62,17 @@ function tokensThatFit(file: GgufFile, { cuts, heads }: HealShape, available: nu
 export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filter(({ before }) => before !== undefined).length;
 
 /**
- * Before anything is sampled or searched.
+ * Whether the model can be healed at all, before anything is sampled or searched.
  * @param removed the set, ascending; or the most blocks that are removed, where a search will say which
  * @throws NotEnoughMemoryError where it cannot fit: the given set, or a single cut
+ * @throws InvalidOptionError where the model has no token to begin samples with
  */
-export function checkRoomBefore(model: Model, removed: readonly number[] | number, options: HealOptions & JobOptions): void {
+export function checkHealable(model: Model, removed: readonly number[] | number, options: HealOptions & JobOptions): void {
 	const { file, facts } = model;
+	if (facts.bos === undefined && facts.eos === undefined)
+		throw new InvalidOptionError(
+			"healing fits to the model's own samples, and this model has no start token to begin them with: leave out --heal",
+		);
 	const text = healText(model, options.healTokens ?? defaultHealTokens, 0);
 	const shape = { tokens: text.count * text.length, heads: options.healHeads };
 	const available = availableMemory();

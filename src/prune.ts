@@ -12,7 +12,7 @@ import { Gate } from "./gate.js";
 import { readGate } from "./gate-request.js";
 import { Coalition } from "./game/coalition.js";
 import { asksToHeal } from "./heal-model.js";
-import { checkRoomBefore } from "./heal-room.js";
+import { checkHealable } from "./heal-room.js";
 import { raceHealed } from "./heal-race.js";
 import { checkCount, checkedRemoval, checkEverProvable, checkProvable, type Header, readHeader } from "./header.js";
 import { type Choice, commandsFor, curveOf, type Race, race, suggest } from "./race.js";
@@ -89,7 +89,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	});
 	const best = new BestSoFar();
 	try {
-		if (asksToHeal(options)) checkRoomBefore(session.model, named ?? removable.kmax, options);
+		if (asksToHeal(options)) checkHealable(session.model, named ?? removable.kmax, options);
 		const gate = limits && Gate.open(session, limits, options);
 		if (!options.remove) checkBudget(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options, session.tokens.search);
 		const estimate = await announce(session, removable, options);

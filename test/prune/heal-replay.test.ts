@@ -4,8 +4,10 @@ import type { PruneOptions, PruneResult } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
 import { InvalidOptionError, InvalidPlanError } from "../../src/errors.js";
 import { GgufFile } from "../../src/gguf/index.js";
+import { scaleGroups } from "../../src/healing/scaling.js";
 import { readTensor } from "../../src/healing/tensors.js";
 import { pruneGguf } from "../../src/prune.js";
+import { Model } from "../../src/runtime/model.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
@@ -52,11 +54,15 @@ describe("a plan that heals", () => {
 		expect(lines.join("\n")).toContain("with 1 thread");
 	});
 
-	it("of heads alone is carried out although no cut was healed", async () => {
+	it.each([
+		["columns", "attn_output", { by: "columns" }],
+		["columns, which older plans do not say", "attn_output", {}],
+		["rows", "attn_q", { by: "rows" }],
+	])("of heads alone is carried out although no cut was healed (%s)", async (_, matrix, by) => {
 		const plan = JSON.parse(readFileSync(result.planPath!, "utf8"));
 		for (const cut of plan.heal.cuts) for (const key of ["recipe", "sha256", "tensor", "type"]) delete cut[key];
 		const factors = [1.25, 0.75, 1, 1];
-		plan.heal.heads = [{ tensor: "blk.8.attn_output.weight", by: "columns", factors }];
+		plan.heal.heads = [{ tensor: `blk.8.${matrix}.weight`, ...by, factors }];
 		const [output, plain] = [out(), out()];
 		writeFileSync(`${output}.json`, JSON.stringify(plan));
 		await applyPlan(fixturePath, output, { plan: `${output}.json`, threads: 2 });
@@ -65,7 +71,13 @@ describe("a plan that heals", () => {
 		const changed = [];
 		for (const tensor of scaled.tensors)
 			if (!Buffer.from(await readTensor(tensor)).equals(await readTensor(own.tensor(tensor.name)!))) changed.push(tensor.name);
-		expect(changed).toEqual(["blk.5.attn_output.weight"]);
+		const name = `blk.5.${matrix}.weight`;
+		expect(changed).toEqual([name]);
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const before = own.tensor(name)!;
+		const standing = { type: before.type, bytes: await readTensor(before) };
+		const wanted = await scaleGroups(model, before, standing, { by: matrix === "attn_q" ? "rows" : "columns", factors });
+		expect(Buffer.from(await readTensor(scaled.tensor(name)!)).equals(wanted.bytes)).toBe(true);
 	});
 
 	it.each([{ healTokens: 2048 }, { healType: "Q8_0" as const }, { healHeads: true }])(

@@ -5,11 +5,12 @@ import { bytesToDeliver } from "../../src/deliver.js";
 import { NotEnoughMemoryError } from "../../src/errors.js";
 import { findFrontier } from "../../src/frontier.js";
 import { GgufFile } from "../../src/gguf/index.js";
-import { checkRoom, checkRoomBefore, healBytes } from "../../src/heal-room.js";
+import { checkRoom, checkHealable, healBytes } from "../../src/heal-room.js";
 import { readHeader } from "../../src/header.js";
 import { pruneGguf } from "../../src/prune.js";
 import { availableMemory } from "../../src/runtime/memory.js";
 import { Model } from "../../src/runtime/model.js";
+import { vocabularyOf } from "../../src/runtime/ubatch.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
@@ -39,6 +40,15 @@ describe("memory of healing", () => {
 		expect(() => checkRoom(file, { ...shape, tokens: 24_576 }, needed - 1)).not.toThrow();
 		expect(() => checkRoom(file, shape, 1e6)).toThrow(/free: leave out --heal/);
 		expect(() => checkRoom(file, { ...shape, cuts: 0 }, 0)).not.toThrow();
+		expect(() => checkRoom(file, { ...shape, cuts: 0, heads: true }, 0)).toThrow(/free: leave out --heal-heads/);
+	});
+
+	it("is with heads also that of the whole model's distributions and of the matrices that are tried", async () => {
+		const file = await GgufFile.read(fixturePath);
+		const shape = { cuts: 3, tokens: 6144 };
+		const matrix = Math.max(...["attn_q", "attn_output"].map((name) => file.tensor(`blk.0.${name}.weight`)!.source.size));
+		const distributions = 2 * 0.25 * 8192 * vocabularyOf(file);
+		expect(healBytes(file, { ...shape, heads: true }) - healBytes(file, shape)).toBe(distributions + 80 * matrix);
 	});
 
 	it("is looked at before anything is searched", async () => {
@@ -63,11 +73,22 @@ describe("memory of healing", () => {
 		const onLog = ({ message }: { message: string }) => void warnings.push(message);
 		// Of what is free now: half of it for each cut.
 		const healTokens = Math.floor((0.5 * availableMemory()) / (4 * width));
-		checkRoomBefore(model, 6, { heal: true, healTokens, onLog });
+		checkHealable(model, 6, { heal: true, healTokens, onLog });
 		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts would need .*; --heal-tokens \d+ fits whatever is chosen$/)]);
-		checkRoomBefore(model, 6, { heal: true, healTokens: 2048, onLog });
+		checkHealable(model, 6, { heal: true, healTokens: 2048, onLog });
 		expect(warnings).toHaveLength(1);
-		expect(() => checkRoomBefore(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);
+		expect(() => checkHealable(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);
+	});
+});
+
+describe("a model without a start token", () => {
+	it("is not healed, and that is said before anything is searched", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const without = (facts: object) => ({ file: model.file, facts: { ...model.facts, ...facts } }) as Model;
+		expect(() => checkHealable(without({ bos: undefined }), [3], { heal: true })).not.toThrow();
+		expect(() => checkHealable(without({ bos: undefined, eos: undefined }), [3], { heal: true })).toThrow(
+			/no start token .*leave out --heal/,
+		);
 	});
 });
 
