@@ -2,7 +2,7 @@
 import { InvalidPlanError } from "../errors.js";
 import type { GgufFile, GgufTensor } from "../gguf/index.js";
 import type { BlockVersion } from "../runtime/addon.js";
-import type { BlockMask } from "../runtime/evaluator.js";
+import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import { orRestored } from "./heal.js";
 import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
@@ -97,12 +97,14 @@ class FactorSearch {
 	readonly #model: Model;
 	readonly #input: FactorInput;
 	readonly #mask: Uint8Array;
+	readonly #evaluator: Evaluator;
 	readonly tensors: HealedTensor[] = [];
 
 	constructor(model: Model, input: FactorInput) {
 		this.#model = model;
 		this.#input = input;
 		this.#mask = input.mask(input.removed).toBytes();
+		this.#evaluator = model.createEvaluator({ ubatch: input.ubatch, threads: input.threads });
 	}
 
 	async run(): Promise<FoundFactors> {
@@ -116,8 +118,8 @@ class FactorSearch {
 		const places = behind.flatMap((block, i) => placesOf(this.#model.file, block).map((place) => ({ i, block, place })));
 		for (const { i, block, place } of places) {
 			if (healed.includes(place.tensor.name)) continue;
-			const before = kept.length - behind.length + i;
-			left -= passesOf(place.groups, before, kept.length - before);
+			const shared = this.#evaluator.resumes({ toBytes: () => this.#mask }, block) ? kept.length - behind.length + i : 0;
+			left -= passesOf(place.groups, shared, kept.length - shared);
 			if (left < 0) break;
 			const found = await this.#ofPlace(block, place, now);
 			onProgress?.(passes - left, passes);
@@ -156,25 +158,25 @@ class FactorSearch {
 
 	/** Mean divergence of the pruned model with each of the versions. */
 	async #divergences(versions: readonly BlockVersion[]): Promise<number[]> {
-		const { windows, positions, reference, ubatch, threads, signal } = this.#input;
+		const { windows, positions, reference, signal } = this.#input;
 		const masks = versions.map(({ block }, version) => {
 			const bytes = this.#mask.slice();
 			bytes[block] = 2 + version;
 			return { toBytes: () => bytes };
 		});
-		const evaluator = this.#model.createEvaluator({ ubatch, threads });
-		const found = await evaluator.evaluate(masks, windows, { positions, reference, versions, signal });
+		const found = await this.#evaluator.evaluate(masks, windows, { positions, reference, versions, signal });
 		return found.map(({ divergences }) => divergences!.reduce((sum, each) => sum + each, 0) / divergences!.length);
 	}
 }
 
 /**
- * What a matrix costs, in passes through the pruned model: the blocks before its own run once for all trials of a batch, the others and
- * what predicts for each trial.
+ * What a matrix costs, in passes through the pruned model.
+ * @param shared blocks that run once for all trials of a batch: those before the matrix's own, where a graph can go on from a state
+ * @param others that run for each trial, as what predicts does
  */
-function passesOf(groups: number, before: number, others: number): number {
+function passesOf(groups: number, shared: number, others: number): number {
 	const batches = Math.ceil(groups / atOnce) + 1;
-	return ((2 * groups + shares.length) * (others + 1) + batches * before) / (before + others + 1);
+	return ((2 * groups + shares.length) * (others + 1) + batches * shared) / (shared + others + 1);
 }
 
 /**
