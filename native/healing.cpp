@@ -5,8 +5,6 @@
 
 namespace {
 
-// As llama.cpp has it where a file does not say otherwise; only divides.
-constexpr float norm_epsilon = 1e-6f;
 // Rows that are multiplied at a time.
 constexpr int most_rows = 1024;
 
@@ -24,12 +22,47 @@ std::vector<int> up_to(const std::vector<int> & kept, int last) {
     return blocks;
 }
 
-float root_mean_square(const float * values, int n) {
+double mean_square(const float * values, int n) {
     double sum = 0.0;
     for (int i = 0; i < n; ++i) {
         sum += double(values[i]) * values[i];
     }
-    return float(std::sqrt(sum / n));
+    return sum / n;
+}
+
+// What an RMS norm divides by.
+double divisor_of(const EquationSettings & settings, const float * output, int n) {
+    return std::sqrt(mean_square(output, n) + settings.norm_epsilon);
+}
+
+// What an RMS norm with weights w should divide to, so that w z comes as near to `wanted` as the length of z allows: z = w y / (w^2 + l)
+// with the smallest l >= 0 for which its mean square is no more than `most`. Without l channels of small weights would take all of it.
+// Returns the mean square.
+double nearest_normed(const std::vector<float> & weights, const std::vector<double> & wanted, double most, std::vector<double> & normed) {
+    const size_t n = weights.size();
+    const auto at = [&](double l) {
+        double sum = 0.0;
+        for (size_t i = 0; i < n; ++i) {
+            const double w = weights[i];
+            normed[i] = w == 0.0 ? 0.0 : w * wanted[i] / (w * w + l);
+            sum += normed[i] * normed[i];
+        }
+        return sum / double(n);
+    };
+    double square = at(0.0);
+    if (square <= most) {
+        return square;
+    }
+    double low = 0.0, high = mean_square(weights.data(), int(n));
+    while (at(high) > most) {
+        low = high;
+        high *= 4.0;
+    }
+    for (int step = 0; step < 30; ++step) {
+        const double middle = low > 0.0 ? std::sqrt(low * high) : 1e-3 * high;
+        (at(middle) > most ? low : high) = middle;
+    }
+    return at(high);
 }
 
 Workers workers_of(const ModelCore & core, const CancelFlag & cancel, int n_threads) {
@@ -47,17 +80,14 @@ public:
 
     // One token: what the matrix is multiplied with and what it gives, the state that stands and the one that is wanted.
     void add(const float * input, const float * output, const float * state, const float * target) {
-        double weight = settings.relative == 0.0f ? 1.0 : std::pow(std::max(1e-20, std::pow(double(root_mean_square(target, n_out)), 2)), -0.5 * settings.relative);
-        // Where a norm divides what the matrix gives, the target is divided likewise, and counts by as much less.
-        const float divisor = settings.norm.empty() ? 1.0f : root_mean_square(output, n_out) + norm_epsilon;
+        double weight = settings.relative == 0.0f ? 1.0 : std::pow(std::max(1e-20, mean_square(target, n_out)), -0.5 * settings.relative);
+        const double divisor = aim(output, state, target);
         weight /= divisor;
         for (int i = 0; i < n_in; ++i) {
             features.push_back(float(weight * input[i]));
         }
         for (int i = 0; i < n_out; ++i) {
-            const float gain = settings.norm.empty() ? 1.0f : settings.norm[i];
-            const float wanted = (target[i] - state[i]) / settings.scale;
-            targets.push_back(gain == 0.0f ? 0.0f : float(weight * divisor * wanted / gain));
+            targets.push_back(float(weight * missing[i]));
         }
         ++count;
     }
@@ -74,9 +104,37 @@ public:
     int count = 0;
 
 private:
+    // Into `missing` what the matrix should give more. Returns by what a norm behind it would divide the sum: errors count by as much less.
+    double aim(const float * output, const float * state, const float * target) {
+        missing.resize(n_out);
+        if (settings.norm.empty()) {
+            for (int i = 0; i < n_out; ++i) {
+                missing[i] = (double(target[i]) - state[i]) / settings.scale;
+            }
+            return 1.0;
+        }
+        const double standing = divisor_of(settings, output, n_out);
+        wanted.resize(n_out);
+        normed.resize(n_out);
+        for (int i = 0; i < n_out; ++i) {
+            wanted[i] = settings.norm[i] * (output[i] / standing) + (double(target[i]) - state[i]) / settings.scale;
+        }
+        const double most = mean_square(output, n_out) / (standing * standing);
+        const double square = nearest_normed(settings.norm, wanted, most, normed);
+        // Shorter than what stands: the norm gives less only of what is small beside its epsilon.
+        const double divisor = square < most ? std::sqrt(settings.norm_epsilon / (1.0 - square)) : standing;
+        for (int i = 0; i < n_out; ++i) {
+            missing[i] = divisor * normed[i] - output[i];
+        }
+        return divisor;
+    }
+
     const EquationSettings & settings;
     int n_in;
     int n_out;
+    std::vector<double> wanted;
+    std::vector<double> normed;
+    std::vector<double> missing;
     std::vector<float> features;
     std::vector<float> targets;
 };
@@ -172,7 +230,7 @@ NormSums norm_sums(ModelCore & core, const CancelFlag & cancel, const HealingRun
     const size_t n = settings.norm.size();
     NormSums sums{ std::vector<double>(n), std::vector<double>(n) };
     for_each_token(core, cancel, run, settings, target, [](int, int) {}, [&](const TokenRow & row) {
-        const float divisor = root_mean_square(row.output, int(n)) + norm_epsilon;
+        const double divisor = divisor_of(settings, row.output, int(n));
         for (size_t i = 0; i < n; ++i) {
             const double normed = double(row.output[i]) / divisor;
             sums.products[i] += normed * (settings.norm[i] * normed + (double(row.wanted[i]) - row.state[i]) / settings.scale);
@@ -203,9 +261,9 @@ OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const Healin
     }
     if (!settings.norm.empty()) {
         for (size_t row = 0; row + n_out <= given.size(); row += n_out) {
-            const float divisor = root_mean_square(&given[row], n_out) + norm_epsilon;
+            const double divisor = divisor_of(settings, &given[row], n_out);
             for (int i = 0; i < n_out; ++i) {
-                given[row + i] *= settings.norm[i] / divisor;
+                given[row + i] *= float(settings.norm[i] / divisor);
             }
         }
     }

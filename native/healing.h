@@ -25,6 +25,7 @@ struct EquationSettings {
     float relative = 0.0f; // rows count by (mean square of the target state) to the power of - relative
     float scale = 1.0f;    // by which the architecture multiplies what the matrix gives before it is added
     std::vector<float> norm; // weights of an RMS norm between the matrix and the residual stream; empty for none
+    float norm_epsilon = 0.0f; // what that norm adds to the mean square
 };
 
 // Targets are the given states minus those after block `after`, features what the matrix is multiplied with.

@@ -80,7 +80,7 @@ HealingRun run_of(const Napi::Value & tokens, const Napi::Object & options) {
     return run;
 }
 
-// { weight, after, skip, relative, scale, norm?: Float32Array }
+// { weight, after, skip, relative, scale, norm?: Float32Array, normEpsilon }
 EquationSettings settings_of(const Napi::Object & options) {
     EquationSettings settings;
     settings.weight = options.Get("weight").As<Napi::String>().Utf8Value();
@@ -89,6 +89,7 @@ EquationSettings settings_of(const Napi::Object & options) {
     settings.relative = float(number(options, "relative"));
     settings.scale = float(number(options, "scale"));
     settings.norm = floats(options.Get("norm"));
+    settings.norm_epsilon = float(number(options, "normEpsilon"));
     return settings;
 }
 

@@ -1,6 +1,6 @@
 import type { GgufFile, GgufTensor } from "../gguf/index.js";
 import type { Model } from "../runtime/model.js";
-import { type BlockRun, dequantizeBytes, outputPath } from "../runtime/states.js";
+import { type BlockRun, dequantizeBytes, outputPath, type RmsNorm } from "../runtime/states.js";
 import { readTensor } from "./tensors.js";
 
 /** A matrix through which a block adds to the residual stream. */
@@ -8,9 +8,9 @@ export interface Site {
 	readonly tensor: GgufTensor;
 	/** By which the model multiplies what the matrix gives before it is added. */
 	readonly scale: number;
-	/** An RMS norm between the matrix and the residual stream, where there is one, and its weights. */
+	/** An RMS norm between the matrix and the residual stream, where there is one. */
 	readonly normTensor?: GgufTensor | undefined;
-	readonly norm?: Float32Array | undefined;
+	readonly norm?: RmsNorm | undefined;
 }
 
 /** Matrices in which a change can be folded, after `blk.N.`, best first: the last one before the next block sees the most. */
@@ -29,7 +29,7 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 	const tried: string[] = [];
 	for (const { matrix, tensor } of matricesOf(model.file, model.blocks.view.outputs(block), model.facts.width)) {
 		const normTensor = normAfter(model.file, tensor, matrix);
-		const norm = normTensor && (await dequantizeBytes(model, await readTensor(normTensor), normTensor.type, normTensor.dims[0]!));
+		const norm = normTensor && (await normOf(model, normTensor));
 		for (const through of norm ? [norm, undefined] : [undefined]) {
 			const { scale, unexplained } = await outputPath(model, run, { weight: tensor.name, after: block, norm: through });
 			if (unexplained <= mostUnexplained && Math.abs(scale) > 1e-6)
@@ -39,6 +39,11 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 	}
 	if (tried.length === 0) return `block ${block} has no matrix of ${matrices.join(", ")} whose product goes to the residual stream`;
 	return `what ${tried.join(" and ")} of block ${block} give is not added to the residual stream as it is`;
+}
+
+async function normOf(model: Model, tensor: GgufTensor): Promise<RmsNorm> {
+	const weights = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+	return { weights, epsilon: model.file.number(`${model.file.architecture}.attention.layer_norm_rms_epsilon`) ?? 0 };
 }
 
 /** The norm that the product of a matrix goes through before it is added to the residual stream, where there is one. */

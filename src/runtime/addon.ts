@@ -172,6 +172,8 @@ export interface NativeEquationSettings {
 	relative: number;
 	scale: number;
 	norm?: Float32Array | undefined;
+	/** Of that norm: what it adds to the mean square. */
+	normEpsilon: number;
 }
 
 export interface NativeModel {

@@ -36,8 +36,14 @@ export interface EquationOptions {
 	readonly relative?: number | undefined;
 	/** By which the model multiplies what the matrix gives. @default 1 */
 	readonly scale?: number | undefined;
-	/** Weights of an RMS norm between the matrix and the residual stream. @default none */
-	readonly norm?: Float32Array | undefined;
+	/** An RMS norm between the matrix and the residual stream. @default none */
+	readonly norm?: RmsNorm | undefined;
+}
+
+/** weights[i] x[i] / sqrt(mean square of x + epsilon), as ggml_rms_norm computes it. */
+export interface RmsNorm {
+	readonly weights: Float32Array;
+	readonly epsilon: number;
 }
 
 /** Sums over tokens: features are what the matrix is multiplied with, targets what is missing after a block. */
@@ -60,7 +66,7 @@ function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRu
 
 function nativeSettings(options: Omit<EquationOptions, "target">): NativeEquationSettings {
 	const { weight, after, skip = 1, relative = 0, scale = 1, norm } = options;
-	return { weight, after, skip, relative, scale, norm };
+	return { weight, after, skip, relative, scale, norm: norm?.weights, normEpsilon: norm?.epsilon ?? 0 };
 }
 
 /**
@@ -106,9 +112,9 @@ export function normSums(model: Model, run: BlockRun, options: EquationOptions):
  * Least squares of what is wanted after the block, channel by channel.
  * @param ridge holds the weights to those that stand, in units of the mean of the channels' squares
  */
-export function normWeights({ products, squares }: NormSums, standing: Float32Array, ridge: number): Float32Array {
+export function normWeights({ products, squares }: NormSums, { weights }: RmsNorm, ridge: number): Float32Array {
 	const held = (ridge * squares.reduce((sum, square) => sum + square, 0)) / squares.length;
-	return standing.map((weight, i) => (squares[i]! + held > 0 ? (products[i]! + held * weight) / (squares[i]! + held) : weight));
+	return weights.map((weight, i) => (squares[i]! + held > 0 ? (products[i]! + held * weight) / (squares[i]! + held) : weight));
 }
 
 /**

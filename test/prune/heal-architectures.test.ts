@@ -5,9 +5,20 @@ import { Random } from "../../src/game/random.js";
 import { applyFactors, findFactors } from "../../src/healing/factors.js";
 import { healCuts, type Recipe, restore } from "../../src/healing/heal.js";
 import { findSite, type Site } from "../../src/healing/site.js";
+import { readTensor } from "../../src/healing/tensors.js";
 import { tuningFigure } from "../../src/healing/tuning.js";
 import { Model } from "../../src/runtime/model.js";
-import { type HiddenStates, hiddenStates, normSums, normWeights } from "../../src/runtime/states.js";
+import {
+	dequantizeBytes,
+	type HiddenStates,
+	hiddenStates,
+	normalEquations,
+	normSums,
+	normWeights,
+	outputPath,
+	solveEquations,
+	stateValues,
+} from "../../src/runtime/states.js";
 import { makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
 import { writePruned } from "../../src/write.js";
 import { hasTools, makeFixtures } from "../conformance/fixtures.js";
@@ -174,14 +185,18 @@ describe.skipIf(!hasTools)("the norm behind a matrix", () => {
 		const run = { windows, kept, ubatch, threads };
 		const site = (await findSite(model, 1, run)) as Site;
 		const { tensor, scale, norm, normTensor } = site;
+		expect(scale).toBeCloseTo(1, 4);
+		expect(norm!.epsilon).toBe(model.file.number("gemma3.attention.layer_norm_rms_epsilon"));
 		const sumsTo = async (target: HiddenStates) => normSums(model, run, { weight: tensor.name, after: 1, target, scale, norm });
 		const own = await sumsTo((await hiddenStates(model, run, [1]))[0]!);
-		// What a norm divides to has a mean square of 1 in each token; the first position of a window is left out.
+		// What a norm divides to has a mean square of nearly 1 in each token (less by its epsilon); the first position of a window is left out.
 		const tokens = windows.count * (windows.length - 1);
-		expect(own.squares.reduce((sum, square) => sum + square, 0) / (tokens * norm!.length)).toBeCloseTo(1, 3);
-		for (const ridge of [1e-9, 1]) expectNear(normWeights(own, norm!, ridge), norm!);
+		const square = own.squares.reduce((sum, each) => sum + each, 0) / (tokens * norm!.weights.length);
+		expect(square).toBeLessThan(1);
+		expect(square).toBeGreaterThan(0.9);
+		for (const ridge of [1e-9, 1]) expectNear(normWeights(own, norm!, ridge), norm!.weights);
 
-		const other = norm!.map((weight, i) => weight * (1 + (i % 5) / 4));
+		const other = norm!.weights.map((weight, i) => weight * (1 + (i % 5) / 4));
 		await model.replaceTensor(normTensor!.name, { type: 0, bytes: new Uint8Array(other.buffer) });
 		const target = (await hiddenStates(model, run, [1]))[0]!;
 		await model.replaceTensor(normTensor!.name);
@@ -189,7 +204,59 @@ describe.skipIf(!hasTools)("the norm behind a matrix", () => {
 		expectNear(normWeights(found, norm!, 1e-9), other);
 		const held = normWeights(found, norm!, 1);
 		// Held to the old ones: between the two.
-		for (const [i, weight] of held.entries()) if (i % 5 > 0) expect((weight - norm![i]!) / (other[i]! - norm![i]!)).toBeLessThan(0.9);
+		for (const [i, weight] of held.entries())
+			if (i % 5 > 0) expect((weight - norm!.weights[i]!) / (other[i]! - norm!.weights[i]!)).toBeLessThan(0.9);
+	});
+});
+
+describe.skipIf(!hasTools)("a matrix before a norm", () => {
+	it("is seen through the norm whatever its length, also beside the norm's epsilon", async () => {
+		await using model = await load("gemma3");
+		const windows = randomWindows(model, 2, 3);
+		const kept = Array.from({ length: model.facts.blocks }, (_, i) => i);
+		const run = { windows, kept, ubatch: 256, threads: 2 };
+		const { tensor, norm } = (await findSite(model, 1, run)) as Site;
+		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+		for (const times of [1, 0.03, 0.001]) {
+			const bytes = new Uint8Array(values.map((value) => value * times).buffer);
+			await model.replaceTensor(tensor.name, { type: 0, bytes });
+			const { scale, unexplained } = await outputPath(model, run, { weight: tensor.name, after: 1, norm });
+			expect(scale).toBeCloseTo(1, 3);
+			expect(unexplained).toBeLessThan(1e-4);
+		}
+		await model.replaceTensor(tensor.name);
+	});
+
+	it("is found again by what it gave through the norm, also where weights of the norm are small", async () => {
+		await using model = await load("gemma3");
+		const windows = randomWindows(model, 24, 3);
+		const kept = Array.from({ length: model.facts.blocks }, (_, i) => i);
+		const run = { windows, kept, ubatch: 256, threads: 2 };
+		const { tensor, norm, normTensor, scale } = (await findSite(model, 1, run)) as Site;
+		const weights = norm!.weights.map((weight, i) => (i % 7 === 0 ? 1e-4 * weight : weight));
+		await model.replaceTensor(normTensor!.name, { type: 0, bytes: new Uint8Array(weights.buffer) });
+		const random = new Random(5);
+		const row = tensor.dims[0]!;
+		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, row);
+		const size = Math.sqrt(mean(Float64Array.from(values, (value) => value ** 2)));
+		const other = values.map((value) => value + size * (2 * random.uniform() - 1));
+		const states = async (matrix: Float32Array) => {
+			await model.replaceTensor(tensor.name, { type: 0, bytes: new Uint8Array(matrix.buffer.slice(0)) });
+			const [held] = await hiddenStates(model, run, [1]);
+			return held!;
+		};
+		const target = await states(other);
+		const wanted = await stateValues(model, target);
+		const error = async (matrix: Float32Array) => {
+			const found = await stateValues(model, await states(matrix));
+			return Math.sqrt(mean(Float64Array.from(wanted, (value, i) => (value - found[i]!) ** 2)));
+		};
+		const before = await error(values);
+		const equations = await normalEquations(model, run, { weight: tensor.name, after: 1, target, scale, norm: { ...norm!, weights } });
+		const { update } = await solveEquations(model, equations, { ridge: 1e-4, threads: 2 });
+		expect(await error(values.map((value, i) => value + update[i]!))).toBeLessThan(0.3 * before);
+		await model.replaceTensor(tensor.name);
+		await model.replaceTensor(normTensor!.name);
 	});
 });
 
