@@ -119,14 +119,14 @@ private:
         for (int i = 0; i < n_out; ++i) {
             wanted[i] = settings.norm[i] * (output[i] / standing) + (double(target[i]) - state[i]) / settings.scale;
         }
-        const double most = mean_square(output, n_out) / (standing * standing);
-        const double square = nearest_normed(settings.norm, wanted, most, normed);
-        // Shorter than what stands: the norm gives less only of what is small beside its epsilon.
-        const double divisor = square < most ? std::sqrt(settings.norm_epsilon / (1.0 - square)) : standing;
+        const double length = mean_square(output, n_out) / (standing * standing);
+        const double square = nearest_normed(settings.norm, wanted, length, normed);
+        // The norm makes what is shorter than what stands as long: its direction is what can be given.
+        const double times = square > 0.0 ? standing * std::sqrt(length / square) : 0.0;
         for (int i = 0; i < n_out; ++i) {
-            missing[i] = divisor * normed[i] - output[i];
+            missing[i] = times > 0.0 ? times * normed[i] - output[i] : 0.0;
         }
-        return divisor;
+        return standing;
     }
 
     const EquationSettings & settings;

@@ -43,7 +43,7 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 
 async function normOf(model: Model, tensor: GgufTensor): Promise<RmsNorm> {
 	const weights = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
-	return { weights, epsilon: model.file.number(`${model.file.architecture}.attention.layer_norm_rms_epsilon`) ?? 0 };
+	return { weights, epsilon: model.file.number(`${model.file.architecture}.attention.layer_norm_rms_epsilon`) ?? 1e-6 };
 }
 
 /** The norm that the product of a matrix goes through before it is added to the residual stream, where there is one. */
