@@ -28,7 +28,8 @@ struct EquationSettings {
     float norm_epsilon = 0.0f; // what that norm adds to the mean square
 };
 
-// Targets are the given states minus those after block `after`, features what the matrix is multiplied with.
+// Targets are the given states minus those after block `after` (behind a norm what its inputs lack to come nearest to that), features
+// what the matrix is multiplied with.
 std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
                                                   const StateRows & target);
 

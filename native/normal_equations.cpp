@@ -25,7 +25,7 @@ void NormalEquations::add(const std::vector<float> & features, const std::vector
     add_product(a, a, { gram.data(), n_in, 1 }, n_in, n_in, rows, 1.0, Part::upper, workers);
     add_product(a, y, { cross.data(), n_out, 1 }, n_in, n_out, rows, 1.0, Part::all, workers);
     for (size_t i = 0; i < size_t(rows) * n_out; ++i) {
-        squares += double(targets[i]) * targets[i];
+        squares += count_of(int(i % n_out)) * targets[i] * targets[i];
     }
     n_rows += rows;
 }
@@ -77,9 +77,11 @@ double NormalEquations::residual_squares(const std::vector<float> & update, cons
         const Strided<const float> transposed{ update.data() + size_t(first) * n_in, 1, n_in }; // n_in x rows
         add_product(transposed, whole, { product.data(), n_in, 1 }, rows, n_in, n_in, 1.0, Part::all, workers);
         for (int o = 0; o < rows; ++o) {
+            double change = 0.0;
             for (int i = 0; i < n_in; ++i) {
-                sum += update[size_t(first + o) * n_in + i] * (product[size_t(o) * n_in + i] - 2.0 * cross[size_t(i) * n_out + first + o]);
+                change += update[size_t(first + o) * n_in + i] * (product[size_t(o) * n_in + i] - 2.0 * cross[size_t(i) * n_out + first + o]);
             }
+            sum += count_of(first + o) * change;
         }
     }
     return sum;

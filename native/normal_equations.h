@@ -14,6 +14,7 @@ public:
     const int n_in;
     const int n_out;
     int64_t n_rows = 0;
+    std::vector<double> counts; // by which each target's squares count in the two sums below; empty for 1 each
 
     // Rows of features (rows x n_in) and targets (rows x n_out), both multiplied by each row's weight already.
     void add(const std::vector<float> & features, const std::vector<float> & targets, int rows, const Workers & workers);
@@ -24,7 +25,8 @@ public:
     // its ridge on T.
     std::vector<float> solve(double ridge, const std::vector<float> & through, const Workers & workers);
 
-    // Sum of |y|^2 over the rows, as weighted, and what it is with an update: how much of the targets the features explain.
+    // Sum of |y|^2 over the rows, as weighted, and what it is with an update: how much of the targets the features explain. (Each target
+    // has its own least squares: what it counts by changes nothing there.)
     double target_squares() const { return squares; }
     double residual_squares(const std::vector<float> & update, const Workers & workers);
 
@@ -33,6 +35,7 @@ private:
     std::vector<double> cross; // n_in x n_out
     double squares = 0.0;
 
+    double count_of(int target) const { return counts.empty() ? 1.0 : counts[target]; }
     Strided<const double> whole_gram(); // the lower triangle written over
     std::vector<float> solve_map(double ridge, const std::vector<float> & through, const Workers & workers);
 };

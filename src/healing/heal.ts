@@ -47,7 +47,7 @@ export interface HealedCut extends Cut {
 	readonly type?: string;
 	/** Norm whose weights were fitted. */
 	readonly norm?: string;
-	/** Share of the squares of what was missing that the new matrix gives back, on the tokens that it was fitted to. */
+	/** Share of the squares of what was missing (and a norm behind the matrix can give) that comes back, on the tokens of the fit. */
 	readonly explained?: number;
 	/**
 	 * Mean loss on the search fold, or divergence from the whole model there, before and after this cut was healed, those before it being

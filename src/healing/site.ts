@@ -17,6 +17,8 @@ export interface Site {
 const matrices = ["ffn_down", "ffn_down_shexp", "channel_mix_value", "ssm_out", "time_mix_output", "shortconv.out_proj", "attn_output"];
 /** Norms between a matrix and the residual stream. */
 const norms: Readonly<Record<string, string>> = { ffn_down: "post_ffw_norm", attn_output: "post_attention_norm" };
+/** Where it is not the file's (src/models of llama.cpp, as of its pin). */
+const ownEpsilons: Readonly<Record<string, number>> = { "muse-glimmer": 1e-8 };
 /** Share of a matrix's effect that may be something else than its product, added. */
 const mostUnexplained = 1e-3;
 
@@ -43,7 +45,8 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 
 async function normOf(model: Model, tensor: GgufTensor): Promise<RmsNorm> {
 	const weights = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
-	return { weights, epsilon: model.file.number(`${model.file.architecture}.attention.layer_norm_rms_epsilon`) ?? 1e-6 };
+	const { architecture } = model.file;
+	return { weights, epsilon: ownEpsilons[architecture] ?? model.file.number(`${architecture}.attention.layer_norm_rms_epsilon`) ?? 1e-6 };
 }
 
 /** The norm that the product of a matrix goes through before it is added to the residual stream, where there is one. */

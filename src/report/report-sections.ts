@@ -129,7 +129,12 @@ export const heal = v.strictObject({
 					),
 				),
 				ridge: v.optional(says(number, "In units of the mean diagonal of the normal equations.")),
-				explained: v.optional(says(number, "Share of the squares of what was missing that is given back, on the tokens of the fit.")),
+				explained: v.optional(
+					says(
+						number,
+						"Share of the squares of what was missing (and a norm behind the matrix can give) that is given back, on the tokens of the fit.",
+					),
+				),
 				change: v.optional(says(number, "On the text that decided on kind and ridge, nats per token.")),
 				by: v.optional(says(v.literal("divergence"), "What `change` is of: the divergence from the whole model; where missing the loss.")),
 				reason: v.optional(says(text, "Why it was left alone.")),

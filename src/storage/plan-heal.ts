@@ -44,7 +44,7 @@ const cut = v.strictObject({
 			normRidge: v.optional(v.pipe(finite, v.gtValue(0, "expected a number above 0"))),
 		}),
 	),
-	/** Share of the squares of what was missing that is given back, on the tokens of the fit. */
+	/** Share of the squares of what was missing (and a norm behind the matrix can give) that is given back, on the tokens of the fit. */
 	explained: v.optional(finite),
 	/** Mean loss on the text that decided on kind and ridge, or divergence from the whole model there, where that decided. */
 	tuning: v.optional(

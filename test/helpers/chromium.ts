@@ -44,6 +44,7 @@ export class Browser {
 		const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars"];
 		this.#child = spawn(path, [...flags, `--user-data-dir=${this.#folder}`, "--remote-debugging-pipe"], {
 			stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+			detached: true,
 		});
 		let text = "";
 		(this.#child.stdio[4] as Readable).setEncoding("utf8").on("data", (part: string) => {
@@ -108,9 +109,10 @@ export class Browser {
 	/** Ends the browser. */
 	async close(): Promise<void> {
 		const ended = new Promise((resolve) => this.#child.once("exit", resolve));
-		this.#child.kill("SIGKILL");
+		// With its children, which write to the folder too.
+		process.kill(-this.#child.pid!, "SIGKILL");
 		await ended;
-		rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+		rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10 });
 	}
 
 	#receive(message: { id?: number; method?: string; params?: never; result?: never; error?: { message: string } }): void {
