@@ -122,10 +122,10 @@ private:
         }
         const double length = mean_square(output, n_out) / (standing * standing);
         const double square = nearest_normed(settings.norm, wanted, length, normed);
-        // The norm makes what is shorter than what stands as long: its direction is what can be given.
         if (!std::isfinite(square)) {
             throw std::runtime_error("the states are not finite");
         }
+        // The norm makes what is shorter than what stands as long: its direction is what can be given.
         const double times = square > 0.0 ? standing * std::sqrt(length / square) : 0.0;
         for (int i = 0; i < n_out; ++i) {
             missing[i] = times > 0.0 ? times * normed[i] - output[i] : 0.0;

@@ -28,6 +28,9 @@ export function foldCounts(options: MeasureOptions): Record<FoldName, number> & 
 	return { search, validation: search, report: Math.ceil(1.5 * search), length };
 }
 
+/** Whether a run is measured on the model's own samples, not on files. */
+export const onOwnSamples = ({ calibration = [] }: Pick<MeasureOptions, "calibration">): boolean => calibration.length === 0;
+
 /** The windows of the options' files, or the model's own samples, which are kept in the run folder. */
 export async function calibrationOf(model: Model, folder: string, seed: number, options: MeasureOptions): Promise<Calibration> {
 	const { length, ...counts } = foldCounts(options);
@@ -40,7 +43,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 			signal: options.signal,
 			onProgress: (done, total) => options.onProgress?.({ phase: "sampling the model's own text", done, total, unit: "tokens" }),
 		});
-	if (options.calibration && options.calibration.length > 0) return draw();
+	if (!onOwnSamples(options)) return draw();
 	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
 	const name = hashOf([samplerVersion, llamaPin.commit, counts, length, seed]);
 	const file = windowsPath(folder, name);

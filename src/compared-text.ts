@@ -4,7 +4,7 @@ import { drawPositions } from "./calibration/index.js";
 import { Coalition } from "./game/coalition.js";
 import type { ComparedText } from "./healing/tuning.js";
 import { logger } from "./log.js";
-import { mostReferenceBytes } from "./reference-room.js";
+import { mostReferenceBytes, predicting } from "./reference-room.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { availableMemory, sizeText } from "./runtime/memory.js";
 import { bytesOfReference } from "./runtime/positions.js";
@@ -40,17 +40,21 @@ export function comparedShape(
 	return { windows, positions: windows === 0 ? 0 : Math.min(wanted, length - 1, Math.floor(allowed / windows)) };
 }
 
-/** The drawn positions with the whole model's distributions there; undefined where the options leave no room for two of them. */
+/**
+ * The drawn positions with the whole model's distributions there; undefined where the options leave no room for two of them.
+ * @param reserved bytes that healing takes beside them: undefined too where the memory does not hold both @default not looked at
+ */
 export async function comparedAt(
 	evaluator: Evaluator,
 	all: TokenWindows,
-	{ share, seed }: { share: number; seed: number },
+	{ share, seed, reserved }: { share: number; seed: number; reserved?: number },
 	options: ComparedOptions,
 ): Promise<ComparedText | undefined> {
 	const { vocabulary, blocks } = evaluator.model.facts;
 	const most = Math.min(mostComparedBytes, mostReferenceBytes(options));
 	const shape = comparedShape(all, vocabulary, share, most);
-	if (shape.windows === 0) return undefined;
+	const bytes = bytesOfReference(shape.windows * shape.positions, vocabulary);
+	if (shape.windows === 0 || (reserved !== undefined && bytes + reserved > availableMemory())) return undefined;
 	const windows = firstWindows(all, shape.windows);
 	const positions = drawPositions(windows, { share: shape.positions / (windows.length - 1), seed });
 	const reference = await evaluator.createReference(Coalition.full(blocks), windows, { positions, maxBytes: most, signal: options.signal });
@@ -58,8 +62,8 @@ export async function comparedAt(
 }
 
 /**
- * The model's own samples with its distributions on them, at all positions that fit; undefined where there is no memory for them. The
- * loss on own samples is an estimate of the divergence, with the chance of the drawn tokens on top.
+ * The model's own samples with its distributions on them, at all positions that fit; undefined, with a note, where there is no room for
+ * them. The loss on own samples is an estimate of the divergence, with the chance of the drawn tokens on top.
  * @param reserved bytes that healing takes beside them
  */
 export async function comparedText(
@@ -68,14 +72,12 @@ export async function comparedText(
 	{ seed, reserved }: { seed: number; reserved: number },
 	options: ComparedOptions,
 ): Promise<ComparedText | undefined> {
-	const { vocabulary } = evaluator.model.facts;
-	const shape = comparedShape(windows, vocabulary, 1, Math.min(mostComparedBytes, mostReferenceBytes(options)));
-	const bytes = bytesOfReference(shape.windows * shape.positions, vocabulary);
-	const fits = shape.windows > 0 && bytes + reserved <= availableMemory();
-	if (fits) return comparedAt(evaluator, windows, { share: 1, seed }, options);
+	const text = await comparedAt(evaluator, windows, { share: 1, seed, reserved }, options);
+	if (text) return text;
+	const bytes = bytesOfReference(predicting(windows), evaluator.model.facts.vocabulary);
 	logger(options)(
 		"note",
-		`variants of healing are compared by their loss, not by their divergence from the whole model, which differs less by chance: its distributions take ${sizeText(bytesOfReference(windows.count * (windows.length - 1), vocabulary))}, and the memory or --reference-bytes does not allow that`,
+		`variants of healing are compared by their loss, not by their divergence from the whole model, which differs less by chance: its distributions take ${sizeText(bytes)}, and the memory or --reference-bytes does not allow that`,
 	);
 	return undefined;
 }

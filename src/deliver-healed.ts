@@ -1,5 +1,6 @@
 // Healing within a run: on the folds of the session, the text to fit to drawn beside them.
 import type { PruneOptions } from "./api.js";
+import { onOwnSamples } from "./calibration-windows.js";
 import { InvalidOptionError } from "./errors.js";
 import type { Gate, GateFold } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
@@ -42,7 +43,7 @@ export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantiz
 export async function healSet(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, report } = calibration.folds;
-	const own = (options.calibration ?? []).length === 0;
+	const own = onOwnSamples(options);
 	const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal: options.signal });
 	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], { phase: "figures", signal: options.signal });
 	const sources = {

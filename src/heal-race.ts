@@ -1,5 +1,6 @@
 // Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
 import type { PruneOptions } from "./api.js";
+import { onOwnSamples } from "./calibration-windows.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import { asksToHeal } from "./heal-model.js";
 import { checkRoom, healableCuts, healBytes } from "./heal-room.js";
@@ -117,8 +118,7 @@ class HealedRace {
 	/** The validation fold, with the whole model's distributions where it is the model's own samples: asked for before anything is healed. */
 	#compared(): Promise<ComparedText | undefined> {
 		const { model, evaluator, calibration, seed } = this.#session;
-		const { calibration: files = [] } = this.#options;
-		if (files.length > 0) return Promise.resolve(undefined);
+		if (!onOwnSamples(this.#options)) return Promise.resolve(undefined);
 		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens });
 		this.#text ??= comparedText(evaluator, calibration.folds.validation, { seed, reserved }, this.#options);
 		return this.#text;

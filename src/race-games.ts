@@ -1,7 +1,7 @@
 // What races of a session measure: the validation fold, further text of its kind, and by what sets are compared.
 import type { MeasureOptions } from "./api.js";
 import type { Calibration } from "./calibration/index.js";
-import { furtherOf } from "./calibration-windows.js";
+import { furtherOf, onOwnSamples } from "./calibration-windows.js";
 import { logger } from "./log.js";
 import { objectiveOf } from "./objective.js";
 import { Once } from "./once.js";
@@ -82,7 +82,7 @@ export class RaceGames {
 
 	async #decide(): Promise<boolean> {
 		const { model, calibration, options } = this.#setting;
-		if (objectiveOf(options) !== "nll" || (options.calibration ?? []).length > 0) return false;
+		if (objectiveOf(options) !== "nll" || !onOwnSamples(options)) return false;
 		const bytes = bytesOfReference(predicting(calibration.folds.validation), model.facts.vocabulary);
 		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows it` : undefined;
 		// One of the fold, or of a part of further text, while the one before is not freed yet.

@@ -1,4 +1,4 @@
-import { formatBytes, formatDifference, formatInteger, formatLoss } from "../report/format.js";
+import { formatBlocksOf, formatBytes, formatDifference, formatInteger, formatLoss } from "../report/format.js";
 import type { PlanHeal } from "./api.js";
 
 /** What healing did, as a line for people. */
@@ -11,8 +11,7 @@ export function healLine({ applied, cuts, heads, fit, addedBytes, report }: Plan
 	}
 	const tokens = `${formatInteger(fit.count * fit.length)} tokens`;
 	const size = addedBytes < 0 ? `${formatBytes(-addedBytes)} less` : `${formatBytes(addedBytes)} more`;
-	const weighed = new Set(heads?.map(({ tensor }) => tensor.split(".")[1])).size;
-	const scaled = weighed === 0 ? "" : `, weighed heads of ${weighed} ${weighed === 1 ? "block" : "blocks"} anew`;
+	const scaled = heads?.length ? `, weighed heads of ${formatBlocksOf(heads)} anew` : "";
 	const loss = report
 		? `: loss ${formatLoss(report.before)} -> ${formatLoss(report.after)} (${formatDifference(report.difference, report.standardError)}) on unseen samples`
 		: "";

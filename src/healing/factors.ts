@@ -7,7 +7,7 @@ import type { Model } from "../runtime/model.js";
 import { orRestored } from "./heal.js";
 import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
-import type { ComparedText } from "./tuning.js";
+import { type ComparedText, meanOf } from "./tuning.js";
 
 /**
  * Factors of one matrix: one for each group of its rows (what a head asks with) or columns (what a head gives), a group being an
@@ -165,7 +165,7 @@ class FactorSearch {
 			return { toBytes: () => bytes };
 		});
 		const found = await this.#evaluator.evaluate(masks, windows, { positions, reference, versions, signal });
-		return found.map(({ divergences }) => divergences!.reduce((sum, each) => sum + each, 0) / divergences!.length);
+		return found.map(({ divergences }) => meanOf(divergences!));
 	}
 }
 

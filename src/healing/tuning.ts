@@ -20,6 +20,8 @@ export async function tuningFigure(
 	const compared = "reference" in text ? text : undefined;
 	const against = compared && { positions: compared.positions, reference: compared.reference };
 	const [found] = await evaluator.evaluate([mask], compared?.windows ?? (text as TokenWindows), { ...against, signal });
-	const figures = found!.divergences ?? found!.losses;
-	return figures.reduce((sum, each) => sum + each, 0) / figures.length;
+	return meanOf(found!.divergences ?? found!.losses);
 }
+
+/** Mean over windows. */
+export const meanOf = (figures: Float64Array): number => figures.reduce((sum, each) => sum + each, 0) / figures.length;

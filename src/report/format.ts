@@ -144,3 +144,9 @@ function scaled(value: number, units: readonly string[], join: (value: string, u
 	}
 	return join(unit === 0 ? `${Math.round(rest)}` : rest.toFixed(1), units[unit]!);
 }
+
+/** How many blocks tensors are of: `2 blocks`. @param tensors by their names, `blk.N.` first */
+export function formatBlocksOf(tensors: readonly { readonly tensor: string }[]): string {
+	const count = new Set(tensors.map(({ tensor }) => tensor.split(".")[1])).size;
+	return `${count} ${count === 1 ? "block" : "blocks"}`;
+}

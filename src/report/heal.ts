@@ -1,5 +1,6 @@
 import {
 	formatBlocks,
+	formatBlocksOf,
 	formatBytes,
 	formatCount,
 	formatDifference,
@@ -24,8 +25,7 @@ export function healText({ applied, tokens, addedBytes, cuts, heads = [], folds,
 	const which = healed === 0 ? "No cut" : healed === cuts.length ? all : `${healed} of ${cuts.length} cuts`;
 	const change = report ? `; unhealed ${formatLoss(report.before)} (${formatDifference(report.difference, report.standardError)})` : "";
 	const size = addedBytes === 0 ? "" : `, ${addedBytes > 0 ? `${formatBytes(addedBytes)} more` : `${formatBytes(-addedBytes)} less`}`;
-	const weighed = new Set(heads.map(({ tensor }) => tensor.split(".")[1])).size;
-	const scaled = weighed === 0 ? "" : `, heads of ${weighed} ${weighed === 1 ? "block" : "blocks"} weighed anew`;
+	const scaled = heads.length === 0 ? "" : `, heads of ${formatBlocksOf(heads)} weighed anew`;
 	return `${which} healed on ${formatCount(tokens)} tokens of the model's own samples in ${formatDuration(seconds)}${scaled}${size}${change}.`;
 }
 
