@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 namespace {
 
 // Rows that are multiplied at a time.
 constexpr int most_rows = 1024;
+// Positions at the start of each window whose states are huge in many models.
+constexpr int huge_positions = 1;
 
 int position_of(const std::vector<int> & kept, int block) {
     const auto at = std::find(kept.begin(), kept.end(), block);
@@ -28,6 +31,23 @@ double mean_square(const float * values, int n) {
         sum += double(values[i]) * values[i];
     }
     return sum / n;
+}
+
+// The sum, with at most ten medians of each: a token with a huge state (the first of a window in many models) may be longer than all
+// others together, and must not say what a ridge means for them.
+double usual_sum(std::vector<double> values) {
+    constexpr double most_medians = 10.0;
+    if (values.empty()) {
+        return 0.0;
+    }
+    const auto middle = values.begin() + values.size() / 2;
+    std::nth_element(values.begin(), middle, values.end());
+    const double most = *middle > 0.0 ? most_medians * *middle : HUGE_VAL;
+    double sum = 0.0;
+    for (const double value : values) {
+        sum += std::min(value, most);
+    }
+    return sum;
 }
 
 // What an RMS norm divides by.
@@ -84,6 +104,11 @@ public:
         double weight = settings.relative == 0.0f ? 1.0 : std::pow(std::max(1e-20, mean_square(target, n_out)), -0.5 * settings.relative);
         const double divisor = aim(output, state, target);
         weight /= divisor;
+        lengths_in.push_back(weight * weight * mean_square(input, n_in) * n_in);
+        lengths_out.push_back(weight * weight * mean_square(output, n_out) * n_out);
+        if (!std::isfinite(lengths_in.back()) || !std::isfinite(lengths_out.back())) {
+            throw std::runtime_error("the states are not finite");
+        }
         for (int i = 0; i < n_in; ++i) {
             features.push_back(float(weight * input[i]));
         }
@@ -100,6 +125,11 @@ public:
         features.clear();
         targets.clear();
         count = 0;
+    }
+
+    // Of all rows so far.
+    void set_units(NormalEquations & equations) {
+        equations.set_units(usual_sum(lengths_in) / n_in, usual_sum(lengths_out) / n_out);
     }
 
     int count = 0;
@@ -141,6 +171,8 @@ private:
     std::vector<double> missing;
     std::vector<float> features;
     std::vector<float> targets;
+    std::vector<double> lengths_in; // squares of each row's features, and of what the matrix gives for them
+    std::vector<double> lengths_out;
 };
 
 } // namespace
@@ -166,12 +198,13 @@ std::vector<std::shared_ptr<StateRows>> hidden_states(ModelCore & core, const Ca
     return states;
 }
 
-// What a matrix does to each token that counts: its inputs and outputs, the state that stands after the block and the one that is wanted.
+// What a matrix does to each token: its inputs and outputs, the state that stands after the block and the one that is wanted.
 struct TokenRow {
     const float * input;
     const float * output;
     const float * state;
     const float * wanted;
+    int position;
 };
 
 // `begin` gets the numbers of inputs and of outputs before the first token.
@@ -202,11 +235,8 @@ static void for_each_token(ModelCore & core, const CancelFlag & cancel, const He
         }
         const std::vector<float> & states = tap.named[state];
         for (int k = 0; k < n_tokens; ++k) {
-            if (k % run.windows.length < settings.skip) {
-                continue;
-            }
             target.read(size_t(first) * run.windows.length + k, wanted.data());
-            on_token({ &tap.inputs[size_t(k) * n_in], &tap.outputs[size_t(k) * n_out], &states[size_t(k) * n_out], wanted.data() });
+            on_token({ &tap.inputs[size_t(k) * n_in], &tap.outputs[size_t(k) * n_out], &states[size_t(k) * n_out], wanted.data(), k % run.windows.length });
         }
     });
 }
@@ -230,6 +260,7 @@ std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const Cancel
         }
     });
     rows->flush(*equations, workers);
+    rows->set_units(*equations);
     return equations;
 }
 
@@ -237,6 +268,10 @@ NormSums norm_sums(ModelCore & core, const CancelFlag & cancel, const HealingRun
     const size_t n = settings.norm.size();
     NormSums sums{ std::vector<double>(n), std::vector<double>(n) };
     for_each_token(core, cancel, run, settings, target, [](int, int) {}, [&](const TokenRow & row) {
+        // A weight for each channel cannot hold one token apart from the others, as a matrix can.
+        if (row.position < huge_positions) {
+            return;
+        }
         const double divisor = divisor_of(settings, row.output, int(n));
         for (size_t i = 0; i < n; ++i) {
             const double normed = double(row.output[i]) / divisor;
@@ -278,11 +313,11 @@ OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const Healin
     GraphTap other;
     other.named[state];
     size_t at = 0;
-    double product = 0.0, squares = 0.0, difference = 0.0, states = 0.0;
+    double product = 0.0, squares = 0.0, difference = 0.0;
     blocks.run(kept, run.from.get(), other, [&](int, int) {
         for (const float without : other.named[state]) {
-            // Its state is huge in many models, and what is taken from it lost in rounding.
-            if (int(at / n_out) % run.windows.length < settings.skip) {
+            // What is taken from a huge state is lost in rounding.
+            if (int(at / n_out) % run.windows.length < huge_positions) {
                 ++at;
                 continue;
             }
@@ -290,7 +325,6 @@ OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const Healin
             product += step * given[at];
             squares += double(given[at]) * given[at];
             difference += step * step;
-            states += double(with[at]) * with[at];
             ++at;
         }
     });

@@ -21,7 +21,6 @@ std::vector<std::shared_ptr<StateRows>> hidden_states(ModelCore & core, const Ca
 struct EquationSettings {
     std::string weight;    // matrix of one of the kept blocks
     int after = 0;         // kept block after which the states are compared
-    int skip = 1;          // positions at the start of each window that are left out
     float relative = 0.0f; // rows count by (mean square of the target state) to the power of - relative
     float scale = 1.0f;    // by which the architecture multiplies what the matrix gives before it is added
     std::vector<float> norm; // weights of an RMS norm between the matrix and the residual stream; empty for none
@@ -33,8 +32,8 @@ struct EquationSettings {
 std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
                                                   const StateRows & target);
 
-// For other weights of the norm of the settings, which stands as it is there: for each channel the sums over the tokens of z t and of
-// z z, where z is what the norm divides to and t what it should give.
+// For other weights of the norm of the settings, which stands as it is there: for each channel the sums of z t and of z z over the tokens
+// but the first of each window, where z is what the norm divides to and t what it should give.
 struct NormSums {
     std::vector<double> products;
     std::vector<double> squares;

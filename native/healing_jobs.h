@@ -124,9 +124,10 @@ protected:
 private:
     double accumulate = 0.0;
     double solve = 0.0;
+    double solve_map = 0.0;
 };
 
-// timeLeastSquares({ inputs, outputs, rows, threads }, cancel): Promise<{ accumulate, solve }>
+// timeLeastSquares({ inputs, outputs, rows, threads }, cancel): Promise<{ accumulate, solve, solveMap }>
 Napi::Value time_least_squares(const Napi::CallbackInfo & info);
 // stateValues(states): Float32Array, a row a token
 Napi::Value state_values(const Napi::CallbackInfo & info);

@@ -3,18 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
 namespace {
 
-double mean_diagonal(const std::vector<double> & matrix, int n) {
-    double sum = 0.0;
-    for (int i = 0; i < n; ++i) {
-        sum += matrix[size_t(i) * n + i];
+double usable(double unit, const char * values) {
+    if (!std::isfinite(unit) || unit <= 0.0) {
+        throw std::runtime_error(std::string("the ") + values + " of the matrix are zero or not finite: nothing can be solved");
     }
-    if (!std::isfinite(sum) || sum <= 0.0) {
-        throw std::runtime_error("the inputs of the matrix are zero or not finite: nothing can be solved");
-    }
-    return sum / n;
+    return unit;
 }
 
 } // namespace
@@ -35,7 +32,7 @@ std::vector<float> NormalEquations::solve(double ridge, const std::vector<float>
         return solve_map(ridge, through, workers);
     }
     std::vector<double> x = cross;
-    solve_symmetric(gram, n_in, ridge * mean_diagonal(gram, n_in), x, n_out, workers);
+    solve_symmetric(gram, n_in, ridge * usable(unit_in, "inputs"), x, n_out, workers);
     std::vector<float> update(size_t(n_out) * n_in);
     for (int o = 0; o < n_out; ++o) {
         for (int i = 0; i < n_in; ++i) {
@@ -58,7 +55,7 @@ std::vector<float> NormalEquations::solve_map(double ridge, const std::vector<fl
     add_product(w_transposed, half_transposed, { gram_u.data(), n_out, 1 }, n_out, n_out, n_in, 1.0, Part::all, workers);
     std::vector<double> map(size_t(n_out) * n_out); // T^T
     add_product(w_transposed, Strided<const double>{ cross.data(), n_out, 1 }, { map.data(), n_out, 1 }, n_out, n_out, n_in, 1.0, Part::all, workers);
-    solve_symmetric(gram_u, n_out, ridge * mean_diagonal(gram_u, n_out), map, n_out, workers);
+    solve_symmetric(gram_u, n_out, ridge * usable(unit_out, "outputs"), map, n_out, workers);
     std::vector<double> product(size_t(n_out) * n_in); // W^T T^T, transposed as it is stored
     add_product(Strided<const float>{ through.data(), n_in, 1 }, Strided<const double>{ map.data(), n_out, 1 }, { product.data(), 1, n_in }, n_in, n_out, n_out, 1.0,
                 Part::all, workers);

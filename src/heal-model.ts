@@ -88,7 +88,8 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const before = { validation: await losses(job.validation), report: await losses(job.report) };
 	const type = options.healType ?? "auto";
 	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
-	const reserved = healBytes(model.file, shape);
+	// What heads need of the whole model is there already.
+	const reserved = healBytes(model.file, { ...shape, heads: false });
 	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning });
 	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);

@@ -10,7 +10,7 @@ const { readTensor } = await load("healing/tensors.js");
 const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("runtime/states.js");
 const { firstWindows, makeWindows } = await load("runtime/windows.js");
 
-/** The prototype's recipe, which also compares sets in the product's race. */
+/** The prototype's recipe (which left first positions out); it compares sets in the product's race. */
 const refit = { kind: "refit", ridge: 0.1, relative: 0 };
 
 /** Of a search: what compares sets. The product's race compares them all by one recipe, and decides the rest for the winner. */
@@ -87,7 +87,7 @@ async function rescale(input) {
 /** Windows whose states are held at a time. */
 const chunk = 64;
 
-/** For each cut by how much the whole model's states grow over it; 1 for a cut at the very start. First positions are left out, as in all fits. */
+/** For each cut by how much the whole model's states grow over it; 1 for a cut at the very start. First positions are left out: their states are huge. */
 async function enlargements({ model, evaluator: { ubatch, threads }, removed, fit }) {
 	const cuts = cutsOf(removed);
 	const { width, blocks } = model.facts;

@@ -8,16 +8,18 @@ import { figures, round } from "./healing-rows.mjs";
 import { load } from "./lib.mjs";
 
 const { calibrationOf } = await load("calibration-windows.js");
+const { comparedText } = await load("compared-text.js");
 const { healText, healWindows } = await load("heal-windows.js");
 const { restore } = await load("healing/heal.js");
 const { shiftedRuns } = await load("healing/neighbours.js");
+const { tuningFigure } = await load("healing/tuning.js");
 const { lower, pairedDifference } = await load("model-figures.js");
 const { formatBlocks } = await load("report/format.js");
 const { llamaPin } = await load("runtime/paths.js");
 const { firstWindows, hashWindows } = await load("runtime/windows.js");
 const { meanAndError } = await load("statistics.js");
 
-/** Of a search, as in the product's race (heal-race.ts), which compares by the divergence where this compares by the loss: tokens that are fitted to. */
+/** Of a search, as in the product's race (heal-race.ts): tokens that are fitted to. */
 const raceTokens = 6400;
 
 const since = (started) => round((Date.now() - started) / 1000, 2);
@@ -28,6 +30,7 @@ export class Study {
 	#commit = commit();
 	#folds;
 	#unpruned;
+	#compared;
 
 	/**
 	 * @param setting model, evaluator, sha256, seed, windows (judged, of each text), mostSets (that a search heals), rows, texts,
@@ -145,30 +148,35 @@ export class Study {
 		return losses;
 	}
 
-	/** The set of a size that a method heals best: from the given ones to neighbours, as long as that helps; as kept. */
+	/**
+	 * The set of a size that a method heals best: from the given ones to neighbours, as long as that helps; healed or as it is. As the
+	 * product's race: by the divergence from the whole model on the validation fold.
+	 */
 	async searched(starts, method, fit, type) {
-		const { model, rows, mostSets, say } = this.#setting;
+		const { model, evaluator, seed, rows, mostSets, say } = this.#setting;
 		const race = raceOf(method);
 		const few = fitted(race) ? { ...fit, windows: firstWindows(fit.windows, Math.ceil(raceTokens / fit.windows.length)) } : undefined;
 		if (few) Object.assign(few, { tokens: few.windows.tokens.length, sha256: hashWindows(few.windows).slice(0, 12) });
 		const tried = new Map();
-		const lossOf = async (removed) => {
-			const { common, key } = this.#keyOf("search", removed, race, few, fitted(race) ? type : undefined);
+		const divergenceOf = async (removed) => {
+			const { common, key } = this.#keyOf("raced", removed, race, few, fitted(race) ? type : undefined);
 			if (!rows.get(key)) {
+				this.#compared ??= (await comparedText(evaluator, this.#folds.validation, { seed }, {})) ?? this.#folds.validation;
 				const started = Date.now();
-				const { before, after } = await this.#healed(removed, race, few, type, async ({ validation }) => validation);
-				const loss = round(Math.min(...[before, after].filter((x) => x !== null), Number.POSITIVE_INFINITY));
-				rows.put({ key, kind: "search", ...common, loss, seconds: since(started) });
+				const figure = () => tuningFigure(evaluator, maskOf(model, removed), this.#compared);
+				const figures = [await figure(), fitted(race) ? await this.#healed(removed, race, few, type, figure) : Number.NaN];
+				const divergence = round(Math.min(...figures.filter(Number.isFinite), Number.POSITIVE_INFINITY));
+				rows.put({ key, kind: "raced", ...common, divergence, seconds: since(started) });
 			}
 			tried.set(removed.join(), rows.get(key));
-			return rows.get(key).loss ?? Number.POSITIVE_INFINITY;
+			return rows.get(key).divergence ?? Number.POSITIVE_INFINITY;
 		};
 		let best = starts[0];
 		const better = async (candidates) => {
 			let found = false;
 			for (const set of candidates) {
 				if (tried.size >= mostSets && !tried.has(set.join())) break;
-				if ((await lossOf(set)) < (await lossOf(best))) [best, found] = [set, true];
+				if ((await divergenceOf(set)) < (await divergenceOf(best))) [best, found] = [set, true];
 			}
 			return found;
 		};
@@ -178,7 +186,7 @@ export class Study {
 		say(`best for ${[method, type].filter((x) => x !== undefined).join(" ")}: ${formatBlocks(best)}, ${tried.size} sets tried`);
 		const { common, key } = this.#keyOf("best", best, race, few, type);
 		const figuresOfSearch = {
-			...{ tried: tried.size, loss: await lossOf(best) },
+			...{ tried: tried.size, divergence: await divergenceOf(best) },
 			seconds: [...tried.values()].reduce((sum, { seconds }) => sum + seconds, 0),
 		};
 		rows.put({ ...common, key: `${key}|${method}|${starts.join(";")}`, kind: "best", method, type, code: this.#code, ...figuresOfSearch });

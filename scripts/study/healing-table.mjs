@@ -156,11 +156,11 @@ class Tables {
 			one.method,
 			one.type,
 			formatBlocks(one.removed),
-			one.loss?.toFixed(3) ?? "-",
+			one.divergence?.toFixed(3) ?? "-",
 			one.tried,
 			one.seconds.toFixed(0),
 		]);
-		return table(["blocks", "method", "type", "best set found", "validation loss, kept", "sets tried", "s"], lines);
+		return table(["blocks", "method", "type", "best set found", "divergence on the validation fold", "sets tried", "s"], lines);
 	}
 }
 

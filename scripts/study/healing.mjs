@@ -3,7 +3,7 @@
 //     [--windows 40]             windows of 256 tokens of each judged text, its first
 //     [--tokens 5000,25600]      tokens to fit to
 //     [--source own,FILE]        text to fit to: the model's own samples, or the beginning of a file
-//     [--methods ours,map,...]   ours (what --heal does), heads (with --heal-heads), map (ReplaceMe), refit (the prototype), rescale (Prune&Comp); unhealed always
+//     [--methods ours,map,...]   ours (what --heal does), heads (with --heal-heads), map (ReplaceMe), refit (ridge 0.1, as the prototype), rescale (Prune&Comp); unhealed always
 //     [--type same,auto]         types of the healed matrices, the same for all methods; with same all files of a set are equally large
 //     [--search]                 also look for the set that each method heals best, from the given ones, with the first text of --tokens
 //     [--questions piqa,arc_easy --limit 200]
@@ -12,7 +12,8 @@
 // A row is kept in OUT.json as soon as it is measured, and not measured again by the same code (healing-code.mjs); text is drawn into
 // OUT.json.text, so that the seconds of drawing it are those of this study. Tables are of all rows in OUT.json (healing-table.mjs).
 // What decides between variants (the search fold) and whether the result is kept (the validation fold) are the windows of a run of the
-// product with that seed; both are used alike by all methods, the search fold by the divergence from the whole model.
+// product with that seed. `ours` and `heads` read the search fold by the divergence from the whole model, as the product does, `map` and
+// `rescale` by the loss; whether a result is kept is decided alike.
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

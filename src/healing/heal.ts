@@ -30,7 +30,7 @@ export type HealKind = FitKind | "norm";
 /** What was decided for one cut: enough to do it again. */
 export interface Recipe {
 	readonly kind: HealKind;
-	/** In units of the mean diagonal of the normal equations. */
+	/** In units of the mean diagonal of the normal equations, as {@link solveEquations} takes it. */
 	readonly ridge: number;
 	/** Tokens count by the mean square of their wanted state to the power of - `relative`. */
 	readonly relative: number;
@@ -47,7 +47,10 @@ export interface HealedCut extends Cut {
 	readonly type?: string;
 	/** Norm whose weights were fitted. */
 	readonly norm?: string;
-	/** Share of the squares of what was missing (and a norm behind the matrix can give) that comes back, on the tokens of the fit. */
+	/**
+	 * Share of the squares of what was missing (and a norm behind the matrix can give) that comes back, on the tokens of the fit; where a
+	 * huge state was missing (the first position of a window in many models) that outweighs all else.
+	 */
 	readonly explained?: number;
 	/**
 	 * Mean loss on the search fold, or divergence from the whole model there, before and after this cut was healed, those before it being
@@ -84,7 +87,7 @@ export interface HealInput {
 
 /** Of the weights of a norm, as multiples of the mean square of what it divides to. */
 const normRidges: readonly number[] = [0.01, 0.3, 3];
-/** Ridges that are tried, as multiples of the mean diagonal. */
+/** Ridges that are tried. */
 export const defaultRidges: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
 /**
@@ -313,7 +316,8 @@ class Healer {
 		const at = async (i: number): Promise<number> => {
 			if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
 			if (!trials.has(i)) trials.set(i, await attempt(ridges[i]!));
-			return trials.get(i)?.figure ?? Number.POSITIVE_INFINITY;
+			const { figure } = trials.get(i) ?? { figure: Number.NaN };
+			return Number.isFinite(figure) ? figure : Number.POSITIVE_INFINITY;
 		};
 		let i = Math.floor(ridges.length / 2);
 		for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;

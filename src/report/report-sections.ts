@@ -128,11 +128,13 @@ export const heal = v.strictObject({
 						"`refit`: the whole matrix; `map`: a square map on what it gives; `norm`: the norm behind it. Missing where it was left alone.",
 					),
 				),
-				ridge: v.optional(says(number, "In units of the mean diagonal of the normal equations.")),
+				ridge: v.optional(
+					says(number, "In units of the mean diagonal of the normal equations, where a token counts as ten median tokens at most."),
+				),
 				explained: v.optional(
 					says(
 						number,
-						"Share of the squares of what was missing (and a norm behind the matrix can give) that is given back, on the tokens of the fit.",
+						"Share of the squares of what was missing (and a norm behind the matrix can give) that is given back, on the tokens of the fit; a missing huge state outweighs all else.",
 					),
 				),
 				change: v.optional(says(number, "On the text that decided on kind and ridge, nats per token.")),

@@ -47,7 +47,7 @@ export interface Addon {
 	timeLeastSquares(
 		size: { inputs: number; outputs: number; rows: number; threads: number },
 		cancel: CancelToken,
-	): Promise<{ accumulate: number; solve: number }>;
+	): Promise<{ accumulate: number; solve: number; solveMap: number }>;
 	/** A row of the model's width for each token. */
 	stateValues(states: NativeStates): Float32Array;
 	/** Rows of a ggml type; whole rows only. */
@@ -168,7 +168,6 @@ export interface NativeRun {
 export interface NativeEquationSettings {
 	weight: string;
 	after: number;
-	skip: number;
 	relative: number;
 	scale: number;
 	norm?: Float32Array | undefined;

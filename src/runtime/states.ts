@@ -30,8 +30,6 @@ export interface EquationOptions {
 	readonly after: number;
 	/** The states that are wanted there. */
 	readonly target: HiddenStates;
-	/** Positions at the start of each window that are left out. @default 1: the first position's state is huge in many models */
-	readonly skip?: number | undefined;
 	/** Tokens count by the mean square of their wanted state to the power of - `relative`. @default 0 */
 	readonly relative?: number | undefined;
 	/** By which the model multiplies what the matrix gives. @default 1 */
@@ -65,8 +63,8 @@ function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRu
 }
 
 function nativeSettings(options: Omit<EquationOptions, "target">): NativeEquationSettings {
-	const { weight, after, skip = 1, relative = 0, scale = 1, norm } = options;
-	return { weight, after, skip, relative, scale, norm: norm?.weights, normEpsilon: norm?.epsilon ?? 0 };
+	const { weight, after, relative = 0, scale = 1, norm } = options;
+	return { weight, after, relative, scale, norm: norm?.weights, normEpsilon: norm?.epsilon ?? 0 };
 }
 
 /**
@@ -91,7 +89,7 @@ export async function normalEquations(model: Model, run: BlockRun, options: Equa
 	return { ...sizes, native: equations };
 }
 
-/** Sums over tokens for each channel of a norm: of z t and of z z, z being what it divides to and t what it should give. */
+/** Sums over tokens (but the first of each window) for each channel of a norm: of z t and of z z, z being what it divides to and t what it should give. */
 export interface NormSums {
 	readonly products: Float64Array;
 	readonly squares: Float64Array;
@@ -132,7 +130,10 @@ export function outputPath(
 }
 
 export interface SolveOptions {
-	/** Weight of the update's squares, in units of the mean diagonal of the normal equations. */
+	/**
+	 * Weight of the update's squares, in units of the mean diagonal of the normal equations (of a map: of those of what the matrix
+	 * gives), in which the squares of a token's features count as ten times the median token's at most.
+	 */
 	readonly ridge: number;
 	/** Values of the matrix, row by row, where the update must be a map on what the matrix gives. */
 	readonly through?: Float32Array | undefined;

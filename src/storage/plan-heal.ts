@@ -36,7 +36,7 @@ const cut = v.strictObject({
 		v.strictObject({
 			/** `refit`: the whole matrix; `map`: a square map on what it gives; `norm`: only the norm behind it. */
 			kind: v.picklist(["refit", "map", "norm"], "expected refit, map or norm"),
-			/** In units of the mean diagonal of the normal equations. */
+			/** In units of the mean diagonal of the normal equations, where a token counts as ten median tokens at most. */
 			ridge: v.pipe(finite, v.gtValue(0, "expected a number above 0")),
 			/** Tokens count by the mean square of their wanted state to the power of - `relative`. */
 			relative: finite,
@@ -44,7 +44,7 @@ const cut = v.strictObject({
 			normRidge: v.optional(v.pipe(finite, v.gtValue(0, "expected a number above 0"))),
 		}),
 	),
-	/** Share of the squares of what was missing (and a norm behind the matrix can give) that is given back, on the tokens of the fit. */
+	/** Share of the squares of what was missing (and a norm behind the matrix can give) that is given back, on the tokens of the fit; a missing huge state outweighs all else. */
 	explained: v.optional(finite),
 	/** Mean loss on the text that decided on kind and ridge, or divergence from the whole model there, where that decided. */
 	tuning: v.optional(

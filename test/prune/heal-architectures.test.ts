@@ -228,6 +228,26 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		await model.replaceTensor(tensor.name);
 	});
 
+	it("is held alike whatever its length: a norm takes that out", async () => {
+		await using model = await load("gemma3");
+		const windows = randomWindows(model, 4, 3);
+		const all = Array.from({ length: model.facts.blocks }, (_, i) => i);
+		const run = { windows, kept: all.filter((block) => block !== 2), ubatch: 256, threads: 2 };
+		const { tensor, norm, scale } = (await findSite(model, 1, run)) as Site;
+		const [target] = await hiddenStates(model, { ...run, kept: all }, [2]);
+		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+		const updated = async (times: number, through: boolean) => {
+			const standing = values.map((value) => value * times);
+			await model.replaceTensor(tensor.name, { type: 0, bytes: new Uint8Array(standing.buffer.slice(0)) });
+			const equations = await normalEquations(model, run, { weight: tensor.name, after: 1, target: target!, scale, norm });
+			const { update } = await solveEquations(model, equations, { ridge: 1, threads: 2, ...(through ? { through: standing } : {}) });
+			return update.map((value) => value / times);
+		};
+		// So long that the norm's epsilon is nothing beside it. A map's ridge is on what it multiplies with.
+		for (const through of [false, true]) expectNear(await updated(1e4, through), await updated(1e3, through));
+		await model.replaceTensor(tensor.name);
+	});
+
 	it("is found again by what it gave through the norm, also where weights of the norm are small", async () => {
 		await using model = await load("gemma3");
 		const windows = randomWindows(model, 24, 3);
