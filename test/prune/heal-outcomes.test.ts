@@ -15,7 +15,7 @@ import { ownHomes, small } from "../helpers/home.js";
 const { out } = ownHomes();
 const removed = [3, 6, 7];
 /** Two windows of a few tokens: whatever is found, the interval of its change holds 0. */
-const unsure = { ...small, windows: 2, windowLength: 16, heal: true, healTokens: 1024, healType: "F16" } satisfies PruneOptions;
+const unsure = { ...small, windows: 2, windowLength: 8, heal: true, healTokens: 1024, healType: "F16" } satisfies PruneOptions;
 
 async function unhealedFile(): Promise<string> {
 	const path = out();
