@@ -316,7 +316,7 @@ class Healer {
 		const at = async (i: number): Promise<number> => {
 			if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
 			if (!trials.has(i)) trials.set(i, await attempt(ridges[i]!));
-			const { figure } = trials.get(i) ?? { figure: Number.NaN };
+			const figure = trials.get(i)?.figure ?? Number.NaN;
 			return Number.isFinite(figure) ? figure : Number.POSITIVE_INFINITY;
 		};
 		let i = Math.floor(ridges.length / 2);

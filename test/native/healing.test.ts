@@ -195,7 +195,11 @@ describe("the fit of a matrix", () => {
 		expect(difference(update, refit(weight, 0.1 * mean))).toBeGreaterThan(2e-2);
 	});
 
-	it.each([0, -8])("is a map on what the matrix gives where that is asked for (tokens count by the power of %d)", async (relative) => {
+	// Rows of very different lengths are known less exactly by probing.
+	it.each([
+		[0, 1e-3],
+		[-8, 5e-3],
+	])("is a map on what the matrix gives where that is asked for (relative %d)", async (relative, most) => {
 		const { inputs: n, outputs: m } = shape();
 		const w = await weights();
 		const weight = weightOf(relative);
@@ -207,7 +211,7 @@ describe("the fit of a matrix", () => {
 		const expected = new Float64Array(m * n);
 		for (let o = 0; o < m; o++)
 			for (let k = 0; k < m; k++) for (let i = 0; i < n; i++) expected[o * n + i]! += map[k * m + o]! * w[k * n + i]!;
-		expect(difference(await fitted(relative, w), expected)).toBeLessThan(5e-3);
+		expect(difference(await fitted(relative, w), expected)).toBeLessThan(most);
 	});
 
 	it("gives the same whether blocks run from the tokens or from a state", async () => {
