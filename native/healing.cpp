@@ -94,23 +94,47 @@ Workers workers_of(const ModelCore & core, const CancelFlag & cancel, int n_thre
             } };
 }
 
-// Weighted rows on their way into normal equations.
+// Weighted rows on their way into the normal equations of one kind of features.
+struct Features {
+    FittedEquations into;
+    std::vector<float> values;
+    std::vector<double> lengths; // squares of each row
+
+    // Returns whether they are finite.
+    bool add(const float * row, double weight) {
+        const int n = into.equations->n_in;
+        for (int i = 0; i < n; ++i) {
+            values.push_back(float(weight * row[i]));
+        }
+        lengths.push_back(weight * weight * mean_square(row, n) * n);
+        return std::isfinite(lengths.back());
+    }
+};
+
 class Rows {
 public:
-    Rows(const EquationSettings & settings, int n_in, int n_out) : settings(settings), n_in(n_in), n_out(n_out) {}
+    Rows(const EquationSettings & settings, int n_in, int n_out) : settings(settings), n_out(n_out) {
+        if (settings.on_inputs) {
+            kinds.push_back({ { false, std::make_shared<NormalEquations>(n_in, n_out) }, {}, {} });
+        }
+        if (settings.on_outputs) {
+            kinds.push_back({ { true, std::make_shared<NormalEquations>(n_out, n_out) }, {}, {} });
+        }
+        for (const Features & kind : kinds) {
+            for (const float weight : settings.norm) {
+                kind.into.equations->counts.push_back(double(weight) * weight);
+            }
+        }
+    }
 
     // One token: what the matrix is multiplied with and what it gives, the state that stands and the one that is wanted.
     void add(const float * input, const float * output, const float * state, const float * target) {
         double weight = settings.relative == 0.0f ? 1.0 : std::pow(std::max(1e-20, mean_square(target, n_out)), -0.5 * settings.relative);
-        const double divisor = aim(output, state, target);
-        weight /= divisor;
-        lengths_in.push_back(weight * weight * mean_square(input, n_in) * n_in);
-        lengths_out.push_back(weight * weight * mean_square(output, n_out) * n_out);
-        if (!std::isfinite(lengths_in.back()) || !std::isfinite(lengths_out.back())) {
-            throw std::runtime_error("the states are not finite");
-        }
-        for (int i = 0; i < n_in; ++i) {
-            features.push_back(float(weight * input[i]));
+        weight /= aim(output, state, target);
+        for (Features & kind : kinds) {
+            if (!kind.add(kind.into.on_outputs ? output : input, weight)) {
+                throw std::runtime_error("the states are not finite");
+            }
         }
         for (int i = 0; i < n_out; ++i) {
             targets.push_back(float(weight * missing[i]));
@@ -118,18 +142,26 @@ public:
         ++count;
     }
 
-    void flush(NormalEquations & equations, const Workers & workers) {
-        if (count > 0) {
-            equations.add(features, targets, count, workers);
+    void flush(const Workers & workers) {
+        for (Features & kind : kinds) {
+            if (count > 0) {
+                kind.into.equations->add(kind.values, targets, count, workers);
+            }
+            kind.values.clear();
         }
-        features.clear();
         targets.clear();
         count = 0;
     }
 
-    // Of all rows so far.
-    void set_units(NormalEquations & equations) {
-        equations.set_units(usual_sum(lengths_in) / n_in, usual_sum(lengths_out) / n_out);
+    // Of all rows.
+    std::vector<FittedEquations> finish(const Workers & workers) {
+        flush(workers);
+        std::vector<FittedEquations> made;
+        for (Features & kind : kinds) {
+            kind.into.equations->unit = usual_sum(std::move(kind.lengths)) / kind.into.equations->n_in;
+            made.push_back(kind.into);
+        }
+        return made;
     }
 
     int count = 0;
@@ -164,15 +196,12 @@ private:
     }
 
     const EquationSettings & settings;
-    int n_in;
     int n_out;
     std::vector<double> wanted;
     std::vector<double> normed;
     std::vector<double> missing;
-    std::vector<float> features;
+    std::vector<Features> kinds;
     std::vector<float> targets;
-    std::vector<double> lengths_in; // squares of each row's features, and of what the matrix gives for them
-    std::vector<double> lengths_out;
 };
 
 } // namespace
@@ -241,27 +270,18 @@ static void for_each_token(ModelCore & core, const CancelFlag & cancel, const He
     });
 }
 
-std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
-                                                  const StateRows & target) {
+std::vector<FittedEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
+                                              const StateRows & target) {
     const Workers workers = workers_of(core, cancel, run.n_threads);
-    std::shared_ptr<NormalEquations> equations;
     std::unique_ptr<Rows> rows;
-    const auto begin = [&](int n_in, int n_out) {
-        equations = std::make_shared<NormalEquations>(n_in, n_out);
-        for (const float weight : settings.norm) {
-            equations->counts.push_back(double(weight) * weight);
-        }
-        rows = std::make_unique<Rows>(settings, n_in, n_out);
-    };
+    const auto begin = [&](int n_in, int n_out) { rows = std::make_unique<Rows>(settings, n_in, n_out); };
     for_each_token(core, cancel, run, settings, target, begin, [&](const TokenRow & row) {
         rows->add(row.input, row.output, row.state, row.wanted);
         if (rows->count == most_rows) {
-            rows->flush(*equations, workers);
+            rows->flush(workers);
         }
     });
-    rows->flush(*equations, workers);
-    rows->set_units(*equations);
-    return equations;
+    return rows->finish(workers);
 }
 
 NormSums norm_sums(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings, const StateRows & target) {

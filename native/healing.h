@@ -20,6 +20,8 @@ std::vector<std::shared_ptr<StateRows>> hidden_states(ModelCore & core, const Ca
 
 struct EquationSettings {
     std::string weight;    // matrix of one of the kept blocks
+    bool on_inputs = true;   // fit to what the matrix is multiplied with
+    bool on_outputs = false; // fit to what it gives
     int after = 0;         // kept block after which the states are compared
     float relative = 0.0f; // rows count by (mean square of the target state) to the power of - relative
     float scale = 1.0f;    // by which the architecture multiplies what the matrix gives before it is added
@@ -28,9 +30,13 @@ struct EquationSettings {
 };
 
 // Targets are the given states minus those after block `after` (behind a norm what its inputs lack to come nearest to that), features
-// what the matrix is multiplied with.
-std::shared_ptr<NormalEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
-                                                  const StateRows & target);
+// what the matrix is multiplied with, what it gives, or each for itself, in this order, from one run.
+struct FittedEquations {
+    bool on_outputs;
+    std::shared_ptr<NormalEquations> equations;
+};
+std::vector<FittedEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
+                                              const StateRows & target);
 
 // For other weights of the norm of the settings, which stands as it is there: for each channel the sums of z t and of z z over the tokens
 // but the first of each window, where z is what the norm divides to and t what it should give.

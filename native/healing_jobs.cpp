@@ -80,13 +80,15 @@ HealingRun run_of(const Napi::Value & tokens, const Napi::Object & options) {
     return run;
 }
 
-// { weight, after, relative, scale, norm?: Float32Array, normEpsilon }
+// { weight, after, relative, scale, onInputs, onOutputs, norm?: Float32Array, normEpsilon }
 EquationSettings settings_of(const Napi::Object & options) {
     EquationSettings settings;
     settings.weight = options.Get("weight").As<Napi::String>().Utf8Value();
     settings.after = int(number(options, "after"));
     settings.relative = float(number(options, "relative"));
     settings.scale = float(number(options, "scale"));
+    settings.on_inputs = options.Get("onInputs").ToBoolean();
+    settings.on_outputs = options.Get("onOutputs").ToBoolean();
     settings.norm = floats(options.Get("norm"));
     settings.norm_epsilon = float(number(options, "normEpsilon"));
     return settings;
@@ -115,15 +117,20 @@ void EquationsJob::run() {
     equations = normal_equations(*core, *cancel, healing, settings, *target);
 }
 
-// { inputs, outputs, rows, equations }
+// { features, targets, rows, equations }[]
 Napi::Value EquationsJob::result(Napi::Env env) {
-    const int64_t bytes = int64_t(sizeof(double)) * equations->n_in * (equations->n_in + equations->n_out);
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("inputs", equations->n_in);
-    object.Set("outputs", equations->n_out);
-    object.Set("rows", double(equations->n_rows));
-    object.Set("equations", handle_of(env, equations, bytes));
-    return object;
+    Napi::Array array = Napi::Array::New(env, equations.size());
+    for (size_t i = 0; i < equations.size(); ++i) {
+        const EquationsHandle & one = equations[i].equations;
+        const int64_t bytes = int64_t(sizeof(double)) * one->n_in * (one->n_in + one->n_out);
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("features", one->n_in);
+        object.Set("targets", one->n_out);
+        object.Set("rows", double(one->n_rows));
+        object.Set("equations", handle_of(env, one, bytes));
+        array.Set(uint32_t(i), object);
+    }
+    return array;
 }
 
 NormSumsJob::NormSumsJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core)
@@ -163,8 +170,11 @@ void SolveJob::run() {
                                   throw Cancelled();
                               }
                           } };
-    update = equations->solve(ridge, through, workers);
+    update = equations->solve(ridge, workers);
     explained = 1.0 - equations->residual_squares(update, workers) / equations->target_squares();
+    if (!through.empty()) {
+        update = through_matrix(update, through, equations->n_out, workers);
+    }
 }
 
 Napi::Value SolveJob::result(Napi::Env env) {
@@ -243,12 +253,13 @@ void LeastSquaresTimingJob::run() {
                               }
                           } };
     const auto now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
-    NormalEquations equations(n_in, n_out);
-    equations.set_units(n_rows, n_rows);
+    const int n_features = on_outputs ? n_out : n_in;
+    NormalEquations equations(n_features, n_out);
+    equations.unit = n_rows;
     std::mt19937 random(1);
     std::normal_distribution<float> normal;
     constexpr int at_once = 1024;
-    std::vector<float> features(size_t(at_once) * n_in);
+    std::vector<float> features(size_t(at_once) * n_features);
     std::vector<float> targets(size_t(at_once) * n_out);
     std::generate(features.begin(), features.end(), [&] { return normal(random); });
     std::generate(targets.begin(), targets.end(), [&] { return normal(random); });
@@ -257,21 +268,19 @@ void LeastSquaresTimingJob::run() {
         equations.add(features, targets, std::min(at_once, n_rows - row), workers);
     }
     const double added = now();
-    const std::vector<float> update = equations.solve(0.1, {}, workers);
+    const std::vector<float> update = equations.solve(0.1, workers);
     equations.residual_squares(update, workers); // as SolveJob does
-    const double solved = now();
-    const std::vector<float> map = equations.solve(0.1, update, workers);
-    equations.residual_squares(map, workers);
+    if (on_outputs) {
+        through_matrix(update, std::vector<float>(size_t(n_out) * n_in, 1.0f), n_out, workers);
+    }
     accumulate = added - start;
-    solve = solved - added;
-    solve_map = now() - solved;
+    solve = now() - added;
 }
 
 Napi::Value LeastSquaresTimingJob::result(Napi::Env env) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("accumulate", accumulate);
     object.Set("solve", solve);
-    object.Set("solveMap", solve_map);
     return object;
 }
 
@@ -282,6 +291,7 @@ Napi::Value time_least_squares(const Napi::CallbackInfo & info) {
     job->n_out = int(number(options, "outputs"));
     job->n_rows = int(number(options, "rows"));
     job->n_threads = int(number(options, "threads"));
+    job->on_outputs = options.Get("onOutputs").ToBoolean();
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
@@ -315,7 +325,7 @@ Napi::Value NativeModel::hidden_states(const Napi::CallbackInfo & info) {
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
-// normalEquations(tokens, run, settings, target: states, cancel): Promise<{ inputs, outputs, rows, equations }>
+// normalEquations(tokens, run, settings, target: states, cancel): Promise<{ features, targets, rows, equations }[]>
 Napi::Value NativeModel::normal_equations(const Napi::CallbackInfo & info) {
     alive(info.Env());
     auto job = std::make_unique<EquationsJob>(flag_of(info[4]), core);

@@ -36,7 +36,7 @@ protected:
 
 private:
     std::shared_ptr<ModelCore> core;
-    EquationsHandle equations;
+    std::vector<FittedEquations> equations;
 };
 
 class NormSumsJob : public Job {
@@ -108,6 +108,7 @@ private:
 Napi::Value free_equations(const Napi::CallbackInfo & info);
 // solveEquations(equations, { ridge, threads }, through: Float32Array | undefined, cancel): Promise<{ update, explained }>
 Napi::Value solve_equations(const Napi::CallbackInfo & info);
+
 // Seconds that normal equations of this size and their solution take, on made-up numbers.
 class LeastSquaresTimingJob : public Job {
 public:
@@ -116,6 +117,7 @@ public:
     int n_out = 0;
     int n_rows = 0;
     int n_threads = 1;
+    bool on_outputs = false;
 
 protected:
     void run() override;
@@ -124,10 +126,9 @@ protected:
 private:
     double accumulate = 0.0;
     double solve = 0.0;
-    double solve_map = 0.0;
 };
 
-// timeLeastSquares({ inputs, outputs, rows, threads }, cancel): Promise<{ accumulate, solve, solveMap }>
+// timeLeastSquares({ inputs, outputs, rows, threads, onOutputs }, cancel): Promise<{ accumulate, solve }>
 Napi::Value time_least_squares(const Napi::CallbackInfo & info);
 // stateValues(states): Float32Array, a row a token
 Napi::Value state_values(const Napi::CallbackInfo & info);

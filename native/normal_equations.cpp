@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
-#include <string>
 
 namespace {
 
-double usable(double unit, const char * values) {
-    if (!std::isfinite(unit) || unit <= 0.0) {
-        throw std::runtime_error(std::string("the ") + values + " of the matrix are zero or not finite: nothing can be solved");
-    }
-    return unit;
-}
+// Rows of a result that are in double precision at a time.
+constexpr int at_once = 256;
 
 } // namespace
 
@@ -27,12 +22,12 @@ void NormalEquations::add(const std::vector<float> & features, const std::vector
     n_rows += rows;
 }
 
-std::vector<float> NormalEquations::solve(double ridge, const std::vector<float> & through, const Workers & workers) {
-    if (!through.empty()) {
-        return solve_map(ridge, through, workers);
+std::vector<float> NormalEquations::solve(double ridge, const Workers & workers) {
+    if (!std::isfinite(unit) || unit <= 0.0) {
+        throw std::runtime_error("what is fitted to is zero or not finite: nothing can be solved");
     }
     std::vector<double> x = cross;
-    solve_symmetric(gram, n_in, ridge * usable(unit_in, "inputs"), x, n_out, workers);
+    solve_symmetric(gram, n_in, ridge * unit, x, n_out, workers);
     std::vector<float> update(size_t(n_out) * n_in);
     for (int o = 0; o < n_out; ++o) {
         for (int i = 0; i < n_in; ++i) {
@@ -42,29 +37,8 @@ std::vector<float> NormalEquations::solve(double ridge, const std::vector<float>
     return update;
 }
 
-// With u = W a: (W A^T A W^T + ridge) T^T = W A^T Y.
-std::vector<float> NormalEquations::solve_map(double ridge, const std::vector<float> & through, const Workers & workers) {
-    if (through.size() != size_t(n_out) * n_in) {
-        throw std::runtime_error("the matrix must have n_out x n_in values");
-    }
-    const Strided<const float> w_transposed{ through.data(), 1, n_in }; // n_in x n_out
-    std::vector<double> half(size_t(n_out) * n_in); // W A^T A
-    add_product(w_transposed, whole_gram(), { half.data(), n_in, 1 }, n_out, n_in, n_in, 1.0, Part::all, workers);
-    std::vector<double> gram_u(size_t(n_out) * n_out);
-    const Strided<const double> half_transposed{ half.data(), 1, n_in }; // n_in x n_out
-    add_product(w_transposed, half_transposed, { gram_u.data(), n_out, 1 }, n_out, n_out, n_in, 1.0, Part::all, workers);
-    std::vector<double> map(size_t(n_out) * n_out); // T^T
-    add_product(w_transposed, Strided<const double>{ cross.data(), n_out, 1 }, { map.data(), n_out, 1 }, n_out, n_out, n_in, 1.0, Part::all, workers);
-    solve_symmetric(gram_u, n_out, ridge * usable(unit_out, "outputs"), map, n_out, workers);
-    std::vector<double> product(size_t(n_out) * n_in); // W^T T^T, transposed as it is stored
-    add_product(Strided<const float>{ through.data(), n_in, 1 }, Strided<const double>{ map.data(), n_out, 1 }, { product.data(), 1, n_in }, n_in, n_out, n_out, 1.0,
-                Part::all, workers);
-    return std::vector<float>(product.begin(), product.end());
-}
-
 // |Y|^2 - 2 <update, Y^T A> + <update, update A^T A>, some rows of the update at a time.
 double NormalEquations::residual_squares(const std::vector<float> & update, const Workers & workers) {
-    constexpr int at_once = 256;
     const Strided<const double> whole = whole_gram();
     std::vector<double> product;
     double sum = squares;
@@ -97,4 +71,21 @@ Strided<const double> NormalEquations::whole_gram() {
         }
     }
     return { gram.data(), n_in, 1 };
+}
+
+std::vector<float> through_matrix(const std::vector<float> & update, const std::vector<float> & matrix, int n, const Workers & workers) {
+    if (update.size() != size_t(n) * n || matrix.empty() || matrix.size() % n != 0) {
+        throw std::runtime_error("the matrix must give as many values as the update takes");
+    }
+    const int n_in = int(matrix.size() / n);
+    std::vector<float> changed(matrix.size());
+    std::vector<double> product;
+    for (int first = 0; first < n; first += at_once) {
+        const int rows = std::min(at_once, n - first);
+        product.assign(size_t(rows) * n_in, 0.0);
+        const Strided<const float> transposed{ update.data() + size_t(first) * n, 1, n }; // n x rows
+        add_product(transposed, Strided<const float>{ matrix.data(), n_in, 1 }, { product.data(), n_in, 1 }, rows, n_in, n, 1.0, Part::all, workers);
+        std::copy(product.begin(), product.end(), changed.begin() + ptrdiff_t(first) * n_in);
+    }
+    return changed;
 }

@@ -1,4 +1,4 @@
-// Least squares of what a cut takes away on what a matrix at hand sees: (A^T A + ridge) X = A^T Y.
+// Least squares of what a cut takes away on what a matrix at hand sees, or gives: (A^T A + ridge) X = A^T Y.
 #pragma once
 
 #include "dense.h"
@@ -14,21 +14,14 @@ public:
     const int n_in;
     const int n_out;
     int64_t n_rows = 0;
+    double unit = 0.0;          // what a ridge is counted in
     std::vector<double> counts; // by which each target's squares count in the two sums below; empty for 1 each
 
     // Rows of features (rows x n_in) and targets (rows x n_out), both multiplied by each row's weight already.
     void add(const std::vector<float> & features, const std::vector<float> & targets, int rows, const Workers & workers);
 
-    // What a ridge is counted in: by `in` for updates of any form, by `out` for maps on what the matrix gives.
-    void set_units(double in, double out) {
-        unit_in = in;
-        unit_out = out;
-    }
-
-    // What is added to a matrix W of n_out x n_in (row by row), so that W a comes nearer to W a + y: argmin of
-    // sum |y - update a|^2 + ridge * unit_in * |update|^2. Where `through` holds W (n_out x n_in) only updates of the form T W are
-    // sought, T being n_out x n_out: a map on the matrix's output (ReplaceMe, arXiv 2505.02819, eq. 5), ridge * unit_out on T.
-    std::vector<float> solve(double ridge, const std::vector<float> & through, const Workers & workers);
+    // argmin of sum |y - update a|^2 + ridge * unit * |update|^2; n_out x n_in, row by row.
+    std::vector<float> solve(double ridge, const Workers & workers);
 
     // Sum of |y|^2 over the rows, as weighted, and what it is with an update: how much of the targets the features explain. (Each target
     // has its own least squares: what it counts by changes nothing there.)
@@ -39,10 +32,11 @@ private:
     std::vector<double> gram;  // A^T A: its upper triangle; the lower one is room for a factor, or a copy
     std::vector<double> cross; // n_in x n_out
     double squares = 0.0;
-    double unit_in = 0.0;
-    double unit_out = 0.0;
 
     double count_of(int target) const { return counts.empty() ? 1.0 : counts[target]; }
     Strided<const double> whole_gram(); // the lower triangle written over
-    std::vector<float> solve_map(double ridge, const std::vector<float> & through, const Workers & workers);
 };
+
+// What an update of what a matrix gives (n x n) is as an update of the matrix (n x n_in): update x matrix. With the update fitted on what
+// the matrix gives that is the map of ReplaceMe (arXiv 2505.02819, eq. 5).
+std::vector<float> through_matrix(const std::vector<float> & update, const std::vector<float> & matrix, int n, const Workers & workers);

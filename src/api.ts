@@ -4,6 +4,7 @@ import type { Method } from "./methods.js";
 import type { Report } from "./report/report-data.js";
 import type { ContributionUnit, Plan } from "./storage/plan.js";
 
+import { type HealKind, healKinds } from "./healing/kinds.js";
 import { type HealType, healTypes } from "./healing/tensors.js";
 import { type StateType, stateTypes } from "./runtime/evaluator.js";
 import type { FileType } from "./runtime/file-type-names.js";
@@ -15,9 +16,9 @@ import type { Quantized } from "./storage/plan-quantized.js";
 export type * from "./api-questions.js";
 export type * from "./api-text.js";
 export { presets } from "./api-text.js";
-export type { CalibrationFile, HealType, PlanHeal, StateType };
+export type { CalibrationFile, HealKind, HealType, PlanHeal, StateType };
 export type { PairInteraction } from "./attribution/interactions.js";
-export { healTypes, stateTypes };
+export { healKinds, healTypes, stateTypes };
 
 // The options and results of the public functions: shared by programs and the command line.
 
@@ -193,6 +194,12 @@ export interface HealOptions {
 	 * it); `same`, the file's own; or a type. @default "auto"
 	 */
 	readonly healType?: HealType | undefined;
+	/**
+	 * How matrices are changed: `refit`, fitted anew as a whole; `map`, by a square map on what they give, whose equations are as small as
+	 * the model is wide; `auto`, what is better on the search fold, and maps alone where the equations of a refit do not fit in memory.
+	 * @default "auto"
+	 */
+	readonly healKind?: HealKind | undefined;
 	/**
 	 * Also seek two factors for each attention head behind the first cut, of what it asks with and of what it gives, by the divergence from
 	 * the whole model with each factor a little lower and higher. Costs no byte, and at most 100 times as long as 8,192 tokens take to

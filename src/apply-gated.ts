@@ -6,7 +6,7 @@ import { Gate } from "./gate.js";
 import type { GateRequest } from "./gate-request.js";
 import { asksToHeal, healAgain, type Healing } from "./heal-model.js";
 import { checkHealable } from "./heal-room.js";
-import { restore } from "./healing/heal.js";
+import { restore } from "./healing/standing.js";
 import { logger } from "./log.js";
 import type { Weights } from "./quantize-from.js";
 import { hashWindows } from "./runtime/windows.js";

@@ -6,7 +6,7 @@ import { Coalition } from "./game/coalition.js";
 import { Random } from "./game/random.js";
 import { bytesToDeliver } from "./deliver.js";
 import { checkHealedWeights } from "./deliver-healed.js";
-import { asksToHeal, checkHealing, healAgain, type Healing, healModel } from "./heal-model.js";
+import { asksToHeal, checkHealing, healAgain, type Healing, healModel, saysHow } from "./heal-model.js";
 import { checkHealable } from "./heal-room.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
@@ -102,9 +102,9 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs });
 	if (plan && asksToHeal(options) && !plan.heal)
 		throw new InvalidOptionError(`${options.plan} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
-	if (plan?.heal && (options.healTokens !== undefined || options.healType !== undefined || options.healHeads))
+	if (plan?.heal && saysHow(options))
 		throw new InvalidOptionError(
-			`${options.plan} says how it is healed: leave out --heal-tokens, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
+			`${options.plan} says how it is healed: leave out --heal-tokens, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
 		);
 	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
 	const { file, blocks } = await readHeader(model, options);

@@ -5,7 +5,7 @@ import { InvalidOptionError } from "./errors.js";
 import type { Gate, GateFold } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
 import { asksToHeal, checkHealing, type Healing, healModel } from "./heal-model.js";
-import { restore, whileHealed } from "./healing/heal.js";
+import { restore, whileHealed } from "./healing/standing.js";
 import { makePlan } from "./make-plan.js";
 import type { RunFacts } from "./make-report.js";
 import { chosenOf, type Finalist, type Race } from "./race.js";

@@ -10,7 +10,7 @@ import { Coalition } from "./game/coalition.js";
 import { bytesToWrite, type Header } from "./header.js";
 import { bytesToHeal } from "./heal-bytes.js";
 import type { Healing } from "./heal-model.js";
-import { whileHealed } from "./healing/heal.js";
+import { whileHealed } from "./healing/standing.js";
 import type { HealedTensor } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import { keptName, writePlanBeside } from "./keep-plan.js";

@@ -7,7 +7,7 @@ import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
 import { asksToHeal, checkHealing, healAgain } from "./heal-model.js";
 import { defaultHealTokens, healText } from "./heal-windows.js";
-import { restore } from "./healing/heal.js";
+import { restore } from "./healing/standing.js";
 import { healedTypeId, type HealedTensor } from "./healing/tensors.js";
 import { figuresOf } from "./model-figures.js";
 import { hashWindows } from "./runtime/windows.js";
@@ -19,7 +19,7 @@ import { keptHealPath } from "./storage/runs.js";
 import type { HealedWeights, Variant } from "./variants.js";
 
 /** Bumped when sets are healed differently. */
-const version = 3;
+const version = 4;
 
 /** @throws InvalidOptionError for options of healing that are out of range, or that other weights contradict */
 export function checkHealingOfFrontier(options: FrontierOptions): void {
@@ -41,7 +41,8 @@ export class HealedSets implements HealedWeights {
 		const decided = [hashWindows(search), hashWindows(validation)];
 		this.#session = session;
 		this.#options = options;
-		this.key = hashOf([version, session.sha256, text, options.healType ?? "auto", options.healHeads === true, decided, settings]);
+		const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true];
+		this.key = hashOf([version, session.sha256, text, how, decided, settings]);
 	}
 
 	/** Undefined where nothing asks for healing. */

@@ -217,14 +217,14 @@ const allowMore = "More blocks may be removed with --max-blocks.";
 
 /** How the best choice is written. What only quantises is llama.cpp's own program's to do. */
 function commandsOf(model: string, { type, removed, healed }: FrontierCell, options: FrontierOptions, twice: boolean): string[] {
-	const { quantizeFrom, healTokens, healType, healHeads } = options;
+	const { quantizeFrom, healTokens, healKind, healType, healHeads } = options;
 	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
 	if (removed.length > 0) {
 		// What its figures are of, and its fit to the same text.
 		const { calibration, windows, windowLength, seed, threads, gpuLayers, allowUnknownArchitecture } = options;
 		const text = { calibration, windows, windowLength, seed, threads, gpuLayers, allowUnknownArchitecture };
 		const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };
-		const heal = healed ? { heal: true, healTokens, healType, healHeads } : {};
+		const heal = healed ? { heal: true, healTokens, healKind, healType, healHeads } : {};
 		return [commandLine(model, name, { remove: [...removed], ...text, ...heal, ...quantize })];
 	}
 	const again = twice ? "--allow-requantize " : "";

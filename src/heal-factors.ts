@@ -4,7 +4,7 @@ import { comparedAt, type ComparedOptions, mostComparedBytes } from "./compared-
 import { Coalition } from "./game/coalition.js";
 import { atOnce, findFactors, type HeadFactors } from "./healing/factors.js";
 import type { GgufFile } from "./gguf/index.js";
-import { orRestored, restore } from "./healing/heal.js";
+import { orRestored, restore } from "./healing/standing.js";
 import type { HealedTensor } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import type { Evaluator } from "./runtime/evaluator.js";

@@ -5,10 +5,13 @@ import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
 import { factorText, healFactors } from "./heal-factors.js";
-import { checkRoom, healableCuts, healBytes } from "./heal-room.js";
+import { checkRoom, healableCuts, healBytes, kindsFor } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { applyFactors } from "./healing/factors.js";
-import { type HealedCut, healCuts, orRestored, restore } from "./healing/heal.js";
+import { healCuts } from "./healing/heal.js";
+import type { HealedCut } from "./healing/job.js";
+import { orRestored, restore } from "./healing/standing.js";
+import { fitKinds, healKinds } from "./healing/kinds.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "./healing/tensors.js";
 import { tuningFigure } from "./healing/tuning.js";
 import { logger } from "./log.js";
@@ -58,18 +61,26 @@ export interface Healing {
 }
 
 /** Options that are out of range. @throws InvalidOptionError */
-export function checkHealing({ heal, healTokens, healType, healHeads }: HealOptions): void {
+export function checkHealing(options: HealOptions): void {
+	const { heal, healTokens, healKind, healType } = options;
 	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < 1024))
 		throw new InvalidOptionError(`heal-tokens must be a whole number of at least 1024, got ${healTokens}`);
 	if (healType !== undefined && !healTypes.includes(healType))
 		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
-	if (heal === false && (healTokens !== undefined || healType !== undefined || healHeads))
-		throw new InvalidOptionError("heal-tokens, heal-type and heal-heads say how to heal: they contradict --no-heal");
+	if (healKind !== undefined && !healKinds.includes(healKind))
+		throw new InvalidOptionError(`heal-kind must be one of ${healKinds.join(", ")}, got ${healKind}`);
+	if (heal === false && saysHow(options))
+		throw new InvalidOptionError("heal-tokens, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
+}
+
+/** Whether anything says how to heal. */
+export function saysHow({ healTokens, healKind, healType, healHeads }: HealOptions): boolean {
+	return healTokens !== undefined || healKind !== undefined || healType !== undefined || healHeads === true;
 }
 
 /** Whether anything was said that asks for healing. */
-export function asksToHeal({ heal, healTokens, healType, healHeads }: HealOptions): boolean {
-	return heal ?? (healTokens !== undefined || healType !== undefined || healHeads === true);
+export function asksToHeal(options: HealOptions): boolean {
+	return options.heal ?? saysHow(options);
 }
 
 /**
@@ -80,7 +91,8 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
 	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
-	const shape = { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, heads: options.healHeads };
+	const unlimited = { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, heads: options.healHeads };
+	const shape = { ...unlimited, kinds: kindsFor(model.file, unlimited, options.healKind) };
 	checkRoom(model.file, shape);
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
@@ -91,7 +103,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	// What heads need of the whole model is there already.
 	const reserved = healBytes(model.file, { ...shape, heads: false });
 	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
-	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning });
+	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning, kinds: shape.kinds });
 	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
 	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, healed, text, figure, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];
@@ -127,7 +139,8 @@ export async function healAgain(
 ): Promise<Healing> {
 	if (!plan.applied) return { tensors: [], section: plan };
 	const { model, removed } = job;
-	checkRoom(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length });
+	const kinds = fitKinds.filter((kind) => plan.cuts.some(({ recipe }) => recipe?.kind === kind));
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, kinds });
 	const fit = await healWindows(model, job.folder, plan.fit, options);
 	if (hashWindows(fit) !== plan.fit.sha256) {
 		throw new InvalidPlanError(

@@ -3,12 +3,14 @@ import type { PruneOptions } from "./api.js";
 import { onOwnSamples } from "./calibration-windows.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import { asksToHeal } from "./heal-model.js";
-import { checkRoom, healableCuts, healBytes } from "./heal-room.js";
+import { checkRoom, healableCuts, healBytes, kindsFor } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { Coalition } from "./game/coalition.js";
 import { comparedText } from "./compared-text.js";
 import { cutsOf } from "./healing/cuts.js";
-import { healCuts, type Recipe, whileHealed } from "./healing/heal.js";
+import { healCuts } from "./healing/heal.js";
+import type { Recipe } from "./healing/job.js";
+import { whileHealed } from "./healing/standing.js";
 import { shiftedRuns } from "./healing/neighbours.js";
 import { type ComparedText, tuningFigure } from "./healing/tuning.js";
 import { logger } from "./log.js";
@@ -23,7 +25,7 @@ const mostSets = 12;
 const firstSets = 3;
 /** Tokens that are fitted to for the comparison. */
 const raceTokens = 6400;
-/** What is fitted: decided for the winner anew. */
+/** What is fitted, where memory allows: decided for the winner anew. */
 const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
 
 /**
@@ -55,13 +57,15 @@ export async function whileRoughlyHealed<T>(
 	const { ubatch, threads } = evaluator;
 	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
 	const sorted = [...removed].sort((a, b) => a - b);
-	checkRoom(model.file, { cuts: healableCuts(sorted), tokens: Math.min(raceTokens, text.count * text.length) });
+	const shape = { cuts: healableCuts(sorted), tokens: Math.min(raceTokens, text.count * text.length) };
+	const kind = kindsFor(model.file, shape, options.healKind)[0]!;
+	checkRoom(model.file, { ...shape, kinds: [kind] });
 	const windows = await healWindows(model, folder, text, options);
 	const { tensors } = await healCuts(model, {
 		...{ removed: sorted, ubatch, threads, signal: options.signal, type: options.healType ?? "auto" },
 		mask: (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set),
 		fit: firstWindows(windows, Math.ceil(raceTokens / windows.length)),
-		recipes: cutsOf(sorted).map(() => recipe),
+		recipes: cutsOf(sorted).map(() => ({ ...recipe, kind })),
 	});
 	return whileHealed(model, tensors, work);
 }
@@ -119,7 +123,8 @@ class HealedRace {
 	#compared(): Promise<ComparedText | undefined> {
 		const { model, evaluator, calibration, seed } = this.#session;
 		if (!onOwnSamples(this.#options)) return Promise.resolve(undefined);
-		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens });
+		const one = { cuts: 1, tokens: raceTokens };
+		const reserved = healBytes(model.file, { ...one, kinds: kindsFor(model.file, one, this.#options.healKind) });
 		this.#text ??= comparedText(evaluator, calibration.folds.validation, { seed, reserved }, this.#options);
 		return this.#text;
 	}

@@ -93,6 +93,7 @@ export function planOrigin(session: Session, output: string | undefined, options
 			stateType: options.stateType,
 			heal: options.heal,
 			healTokens: options.healTokens,
+			healKind: options.healKind,
 			healType: options.healType,
 			healHeads: options.healHeads || undefined,
 			quantize: options.quantize,

@@ -5,7 +5,7 @@ import { removeBlocks } from "./architectures/index.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import { contentOf, writtenSize } from "./gguf/index.js";
-import { whileHealed } from "./healing/heal.js";
+import { whileHealed } from "./healing/standing.js";
 import { type HealedTensor, withTypes } from "./healing/tensors.js";
 import type { Weights } from "./quantize-from.js";
 import type { NamedWindows, References } from "./references.js";

@@ -10,7 +10,7 @@ import { load } from "./lib.mjs";
 const { calibrationOf } = await load("calibration-windows.js");
 const { comparedText } = await load("compared-text.js");
 const { healText, healWindows } = await load("heal-windows.js");
-const { restore } = await load("healing/heal.js");
+const { restore } = await load("healing/standing.js");
 const { shiftedRuns } = await load("healing/neighbours.js");
 const { tuningFigure } = await load("healing/tuning.js");
 const { lower, pairedDifference } = await load("model-figures.js");

@@ -1,4 +1,4 @@
-import { healTypes } from "./api.js";
+import { healKinds, healTypes } from "./api.js";
 import { choiceOption, integerOption } from "./coerce.js";
 import { groups, valueOption } from "./options.js";
 
@@ -20,6 +20,11 @@ export const healOptions = {
 		type: "boolean",
 		group: groups.output,
 	},
+	"heal-kind": valueOption(
+		`How matrices are changed: ${healKinds.join(", ")} [default: auto: fitted anew or by a square map, whichever is better; maps alone where memory is short]`,
+		groups.output,
+		choiceOption("heal-kind", healKinds),
+	),
 	"heal-type": valueOption(
 		`Type of the healed matrices: ${healTypes.join(", ")} [default: auto: the file's own where it has 8 bits or more, else Q8_0]`,
 		groups.output,

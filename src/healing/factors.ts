@@ -4,7 +4,7 @@ import type { GgufFile, GgufTensor } from "../gguf/index.js";
 import type { BlockVersion } from "../runtime/addon.js";
 import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
-import { orRestored } from "./heal.js";
+import { orRestored } from "./standing.js";
 import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
 import { type ComparedText, meanOf } from "./tuning.js";

@@ -1,10 +1,10 @@
 import { EvaluationError, InvalidOptionError, QuantizeError } from "../errors.js";
-import type { BlockMask } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import {
 	type BlockRun,
 	dequantizeBytes,
 	type EquationOptions,
+	type FittedTo,
 	freeEquations,
 	type HiddenStates,
 	hiddenStates,
@@ -15,76 +15,17 @@ import {
 	quantizeValues,
 	solveEquations,
 } from "../runtime/states.js";
-import { firstWindows, type TokenWindows } from "../runtime/windows.js";
+import { firstWindows } from "../runtime/windows.js";
 import { type Cut, cutsOf } from "./cuts.js";
+import type { HealedCut, HealInput, Recipe } from "./job.js";
+import { type FitKind, fitKinds } from "./kinds.js";
 import { findSite, type Site } from "./site.js";
-import { type ComparedText, tuningFigure } from "./tuning.js";
-import { type HealedTensor, type HealType, healedTypeName, readTensor, typeFor } from "./tensors.js";
+import { orRestored, restore } from "./standing.js";
+import { tuningFigure } from "./tuning.js";
+import { type HealedTensor, healedTypeName, readTensor, typeFor } from "./tensors.js";
 
-/** How a matrix is changed: fitted anew as a whole, or by a square map on what it gives (ReplaceMe). */
-const fitKinds = ["refit", "map"] as const;
-type FitKind = (typeof fitKinds)[number];
-/** How a cut is made up for: by the matrix before it, or only by the weights of the norm behind that. */
-export type HealKind = FitKind | "norm";
-
-/** What was decided for one cut: enough to do it again. */
-export interface Recipe {
-	readonly kind: HealKind;
-	/** In units of the mean diagonal of the normal equations, as {@link solveEquations} takes it. */
-	readonly ridge: number;
-	/** Tokens count by the mean square of their wanted state to the power of - `relative`. */
-	readonly relative: number;
-	/** Where the weights of the norm behind the new matrix were fitted as well: in units of the mean square of what it divides to. */
-	readonly normRidge?: number | undefined;
-}
-
-/** One cut, and what became of it. */
-export interface HealedCut extends Cut {
-	/** Missing where the cut was left alone. */
-	readonly recipe?: Recipe;
-	readonly tensor?: string;
-	/** Type that the matrix is stored in. */
-	readonly type?: string;
-	/** Norm whose weights were fitted. */
-	readonly norm?: string;
-	/**
-	 * Share of the squares of what was missing (and a norm behind the matrix can give) that comes back, on the tokens of the fit; where a
-	 * huge state was missing (the first position of a window in many models) that outweighs all else.
-	 */
-	readonly explained?: number;
-	/**
-	 * Mean loss on the search fold, or divergence from the whole model there, before and after this cut was healed, those before it being
-	 * healed; nats per token.
-	 */
-	readonly tuning?: { readonly before: number; readonly after: number; readonly by?: "divergence" };
-	/** Why it was left alone. */
-	readonly reason?: string;
-}
-
-export interface HealInput {
-	/** Ascending. */
-	readonly removed: readonly number[];
-	/** Text that matrices are fitted to. */
-	readonly fit: TokenWindows;
-	/** Text that decides on kind and ridge, by the loss or by the divergence; it need not be there where recipes are given. */
-	readonly tuning?: TokenWindows | ComparedText | undefined;
-	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the search fold */
-	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
-	/** Throw where a recipe cannot be carried out, rather than leave its cut alone. @default false */
-	readonly mustHeal?: boolean | undefined;
-	readonly kinds?: readonly FitKind[] | undefined;
-	readonly ridges?: readonly number[] | undefined;
-	/** @default [0, 1] */
-	readonly relatives?: readonly number[] | undefined;
-	readonly type: HealType;
-	readonly mask: (removed: readonly number[]) => BlockMask;
-	readonly ubatch: number;
-	readonly threads: number;
-	readonly signal?: AbortSignal | undefined;
-	/** Called with steps done and in all. */
-	readonly onProgress?: ((done: number, total: number) => void) | undefined;
-}
-
+/** What the equations of each kind are of. */
+const fittedTo: Readonly<Record<FitKind, FittedTo>> = { refit: "inputs", map: "outputs" };
 /** Of the weights of a norm, as multiples of the mean square of what it divides to. */
 const normRidges: readonly number[] = [0.01, 0.3, 3];
 /** Ridges that are tried. */
@@ -101,32 +42,6 @@ export async function healCuts(model: Model, input: HealInput): Promise<{ tensor
 	return orRestored(model, healer.tensors, () => healer.run());
 }
 
-/** Does work with new values in the model; where it throws, an abort among others, the file's own are put back. */
-export async function orRestored<T>(model: Model, tensors: readonly HealedTensor[], work: () => Promise<T>): Promise<T> {
-	try {
-		return await work();
-	} catch (error) {
-		// Of a model that was freed meanwhile nothing can be put back; the first error says why.
-		await restore(model, tensors).catch(() => {});
-		throw error;
-	}
-}
-
-/** Puts the file's own values back. */
-export async function restore(model: Model, tensors: readonly { readonly name: string }[]): Promise<void> {
-	for (const { name } of tensors) await model.replaceTensor(name);
-}
-
-/** Does work while these values stand in the model, and puts the file's own back whatever happens. */
-export async function whileHealed<T>(model: Model, tensors: readonly HealedTensor[], work: () => Promise<T>): Promise<T> {
-	try {
-		for (const tensor of tensors) await model.replaceTensor(tensor.name, tensor);
-		return await work();
-	} finally {
-		await restore(model, tensors);
-	}
-}
-
 /** Of an architecture whose graph does not show what is needed, or of a type that the matrix cannot be stored in. */
 function isRefusal(error: unknown): error is Error {
 	return error instanceof EvaluationError || error instanceof QuantizeError || error instanceof InvalidOptionError;
@@ -139,6 +54,9 @@ interface Subject {
 	readonly values: Float32Array;
 	readonly wanted: Omit<EquationOptions, "relative">;
 }
+
+/** Of one matrix and weighting, by what they are fitted to. */
+type Equations = Partial<Record<FittedTo, NormalEquations>>;
 
 interface Trial {
 	readonly recipe: Recipe;
@@ -230,20 +148,22 @@ class Healer {
 		const type = typeFor(tensor, this.#input.type);
 		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!, this.#input.signal);
 		const subject = { site, type, values, wanted: { weight: tensor.name, after: cut.before, target, scale: site.scale, norm: site.norm } };
-		const sums = async (relative: number) => {
+		const sums = async (relative: number, kinds: readonly FitKind[]) => {
 			// The state after the block is that of the file's own matrix, not of the one that was tried last.
 			await model.replaceTensor(tensor.name);
-			return normalEquations(model, this.#over(this.#kept), { ...subject.wanted, relative });
+			const features = kinds.map((kind) => fittedTo[kind]);
+			return normalEquations(model, this.#over(this.#kept), { ...subject.wanted, relative }, features);
 		};
 		const named = { tensor: tensor.name, type: healedTypeName(type) };
 		const changedNorm = site.normTensor ? { norm: site.normTensor.name } : {};
 		if (given) {
-			const onlyNorm = given.kind === "norm";
-			const solved = onlyNorm
-				? undefined
-				: await this.#withEquations(await sums(given.relative), (sum) => this.#solve(subject, sum, given));
+			const { kind, ridge } = given;
+			const solved =
+				kind === "norm"
+					? undefined
+					: await this.#withEquations(await sums(given.relative, [kind]), (all) => this.#solve(subject, all, kind, ridge));
 			if (solved) await this.#put(solved.tensor);
-			const normRidge = onlyNorm ? given.ridge : given.normRidge;
+			const normRidge = kind === "norm" ? ridge : given.normRidge;
 			if (normRidge !== undefined) await this.#put((await this.#norms(subject, [normRidge]))[0]!);
 			return {
 				...cut,
@@ -268,8 +188,10 @@ class Healer {
 		return { ...cut, ...(best ? { ...named, explained: best.explained } : {}), ...(rescaled ? changedNorm : {}), recipe, tuning };
 	}
 
-	async #withEquations<T>(equations: NormalEquations, work: (equations: NormalEquations) => Promise<T>): Promise<T> {
-		return work(equations).finally(() => freeEquations(this.#model, equations));
+	async #withEquations<T>(equations: Equations, work: (equations: Equations) => Promise<T>): Promise<T> {
+		return work(equations).finally(async () => {
+			for (const one of Object.values(equations)) await freeEquations(this.#model, one);
+		});
 	}
 
 	/** Weights of the norm behind the matrix as it stands, while the norm stands as it is in the file. */
@@ -296,13 +218,14 @@ class Healer {
 	}
 
 	/** Tries kinds and weights of tokens; of the ridges those around the best one. */
-	async #search(subject: Subject, sums: (relative: number) => Promise<NormalEquations>): Promise<Trial | undefined> {
+	async #search(subject: Subject, sums: (relative: number, kinds: readonly FitKind[]) => Promise<Equations>): Promise<Trial | undefined> {
 		const { kinds = fitKinds, relatives = [0, 1], ridges = defaultRidges } = this.#input;
 		let best: Trial | undefined;
 		for (const relative of relatives) {
-			await this.#withEquations(await sums(relative), async (equations) => {
+			await this.#withEquations(await sums(relative, kinds), async (equations) => {
 				for (const kind of kinds) {
-					const trial = await this.#bestRidge(ridges, (ridge) => this.#try(subject, equations, { kind, ridge, relative }));
+					const attempt = (ridge: number) => this.#try(subject, equations, { kind, ridge, relative });
+					const trial = await this.#bestRidge(ridges, attempt);
 					if (trial && Number.isFinite(trial.figure) && (!best || trial.figure < best.figure)) best = trial;
 				}
 			});
@@ -325,8 +248,8 @@ class Healer {
 	}
 
 	/** Undefined where the equations cannot be solved so. */
-	async #try(subject: Subject, equations: NormalEquations, recipe: Recipe): Promise<Trial | undefined> {
-		const solved = await this.#solve(subject, equations, recipe).catch((error: unknown) => {
+	async #try(subject: Subject, equations: Equations, recipe: Recipe & { kind: FitKind }): Promise<Trial | undefined> {
+		const solved = await this.#solve(subject, equations, recipe.kind, recipe.ridge).catch((error: unknown) => {
 			if (!(error instanceof EvaluationError)) throw error;
 		});
 		if (!solved) return undefined;
@@ -335,10 +258,10 @@ class Healer {
 		return { recipe, tensor, explained, figure: await this.#figure() };
 	}
 
-	async #solve({ site, type, values }: Subject, equations: NormalEquations, { kind, ridge }: Recipe) {
+	async #solve({ site, type, values }: Subject, equations: Equations, kind: FitKind, ridge: number) {
 		const { threads, signal } = this.#input;
 		const through = kind === "map" ? values : undefined;
-		const { update, explained } = await solveEquations(this.#model, equations, { ridge, through, threads, signal });
+		const { update, explained } = await solveEquations(this.#model, equations[fittedTo[kind]]!, { ridge, through, threads, signal });
 		const healed = values.map((value, i) => value + update[i]!);
 		const { name, dims } = site.tensor;
 		return { tensor: { name, type, bytes: await quantizeValues(this.#model, healed, type, dims[0]!, signal) }, explained };

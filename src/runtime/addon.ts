@@ -36,7 +36,10 @@ export interface Addon {
 	): Promise<void>;
 	/** Frees their memory now; they cannot be solved any more. */
 	freeEquations(equations: NativeEquations): void;
-	/** `explained`: share of the targets' squares that the update explains. `through`: n_out x n_in, for updates of the form T W only. */
+	/**
+	 * `explained`: share of the targets' squares that the update explains. `through`: a matrix with as many rows as the update has columns,
+	 * which the update is multiplied with.
+	 */
 	solveEquations(
 		equations: NativeEquations,
 		options: { ridge: number; threads: number },
@@ -45,9 +48,9 @@ export interface Addon {
 	): Promise<{ update: Float32Array; explained: number }>;
 	/** Seconds that normal equations of this size and their solution take, on made-up numbers. */
 	timeLeastSquares(
-		size: { inputs: number; outputs: number; rows: number; threads: number },
+		size: { inputs: number; outputs: number; rows: number; threads: number; onOutputs: boolean },
 		cancel: CancelToken,
-	): Promise<{ accumulate: number; solve: number; solveMap: number }>;
+	): Promise<{ accumulate: number; solve: number }>;
 	/** A row of the model's width for each token. */
 	stateValues(states: NativeStates): Float32Array;
 	/** Rows of a ggml type; whole rows only. */
@@ -170,6 +173,9 @@ export interface NativeEquationSettings {
 	after: number;
 	relative: number;
 	scale: number;
+	/** Fit to what the matrix is multiplied with, to what it gives, or to each for itself. */
+	onInputs: boolean;
+	onOutputs: boolean;
 	norm?: Float32Array | undefined;
 	/** Of that norm: what it adds to the mean square. */
 	normEpsilon: number;
@@ -221,7 +227,7 @@ export interface NativeModel {
 		settings: NativeEquationSettings,
 		target: NativeStates,
 		cancel: CancelToken,
-	): Promise<{ inputs: number; outputs: number; rows: number; equations: NativeEquations }>;
+	): Promise<{ features: number; targets: number; rows: number; equations: NativeEquations }[]>;
 	normSums(
 		tokens: Int32Array,
 		run: NativeRun,

@@ -2,7 +2,7 @@ import type { NativeEquationSettings, NativeEquations, NativeRun, NativeStates }
 import type { Model } from "./model.js";
 import type { TokenWindows } from "./windows.js";
 
-// Hidden states of windows, and least squares on what a matrix of a block sees. The values stay in the addon.
+// Hidden states of windows, and least squares on what a matrix of a block sees or gives. The values stay in the addon.
 
 /** Which blocks run over which windows. */
 export interface BlockRun {
@@ -21,6 +21,9 @@ export interface BlockRun {
 export interface HiddenStates {
 	readonly native: NativeStates;
 }
+
+/** What a fit starts from: what a matrix is multiplied with, or what it gives. */
+export type FittedTo = "inputs" | "outputs";
 
 /** Of one matrix: what is to be added to what it gives. */
 export interface EquationOptions {
@@ -44,27 +47,28 @@ export interface RmsNorm {
 	readonly epsilon: number;
 }
 
-/** Sums over tokens: features are what the matrix is multiplied with, targets what is missing after a block. */
+/** Sums over tokens: features are what the matrix is multiplied with, or what it gives; targets what is missing after a block. */
 export interface NormalEquations {
-	/** Features, targets, and tokens counted. */
-	readonly inputs: number;
-	readonly outputs: number;
+	/** How many of each, and tokens counted. */
+	readonly features: number;
+	readonly targets: number;
 	readonly rows: number;
 	readonly native: NativeEquations;
 }
 
-/** Bytes that normal equations take with what their solution takes at most: that of a square map. */
-export function equationBytes(inputs: number, outputs: number): number {
-	return 8 * inputs * (inputs + outputs) + 16 * outputs * (inputs + outputs);
-}
+/** Bytes that normal equations take. */
+export const equationBytes = (features: number, targets: number): number => 8 * features * (features + targets);
+/** Bytes that their solution takes beside them. */
+export const solutionBytes = (features: number, targets: number): number => 8 * features * targets;
 
 function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRun {
 	return { windowLength: windows.length, ubatch, threads, kept: Int32Array.from(kept), from: from?.native };
 }
 
-function nativeSettings(options: Omit<EquationOptions, "target">): NativeEquationSettings {
+function nativeSettings(options: Omit<EquationOptions, "target">, fittedTo: readonly FittedTo[] = []): NativeEquationSettings {
 	const { weight, after, relative = 0, scale = 1, norm } = options;
-	return { weight, after, relative, scale, norm: norm?.weights, normEpsilon: norm?.epsilon ?? 0 };
+	const on = { onInputs: fittedTo.includes("inputs"), onOutputs: fittedTo.includes("outputs") };
+	return { weight, after, relative, scale, ...on, norm: norm?.weights, normEpsilon: norm?.epsilon ?? 0 };
 }
 
 /**
@@ -79,14 +83,20 @@ export async function hiddenStates(model: Model, run: BlockRun, after: readonly 
 }
 
 /**
- * Runs the windows and sums up the normal equations of a matrix, in double precision.
+ * Runs the windows once and sums up the normal equations of a matrix, in double precision.
  * @throws EvaluationError where the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
  */
-export async function normalEquations(model: Model, run: BlockRun, options: EquationOptions): Promise<NormalEquations> {
-	const { equations, ...sizes } = await model.runJob(run.signal, (native, cancel) =>
-		native.normalEquations(run.windows.tokens, nativeRun(run), nativeSettings(options), options.target.native, cancel),
+export async function normalEquations(
+	model: Model,
+	run: BlockRun,
+	options: EquationOptions,
+	fittedTo: readonly FittedTo[],
+): Promise<Partial<Record<FittedTo, NormalEquations>>> {
+	const made = await model.runJob(run.signal, (native, cancel) =>
+		native.normalEquations(run.windows.tokens, nativeRun(run), nativeSettings(options, fittedTo), options.target.native, cancel),
 	);
-	return { ...sizes, native: equations };
+	const ordered = (["inputs", "outputs"] as const).filter((one) => fittedTo.includes(one));
+	return Object.fromEntries(made.map(({ equations, ...sizes }, i) => [ordered[i]!, { ...sizes, native: equations }]));
 }
 
 /** Sums over tokens (but the first of each window) for each channel of a norm: of z t and of z z, z being what it divides to and t what it should give. */
@@ -131,18 +141,20 @@ export function outputPath(
 
 export interface SolveOptions {
 	/**
-	 * Weight of the update's squares, in units of the mean diagonal of the normal equations (of a map: of those of what the matrix
-	 * gives), in which the squares of a token's features count as ten times the median token's at most.
+	 * Weight of the update's squares, in units of the mean diagonal of the normal equations, in which the squares of a token's features
+	 * count as ten times the median token's at most.
 	 */
 	readonly ridge: number;
-	/** Values of the matrix, row by row, where the update must be a map on what the matrix gives. */
+	/** Values of the matrix, row by row, that the update of what it gives is wanted as an update of. */
 	readonly through?: Float32Array | undefined;
 	readonly threads: number;
 	readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * What to add to the matrix, row by row (outputs x inputs), and which share of the targets' squares that explains.
+ * What to add, row by row (targets x features; with `through` as many values as that), and which share of the targets' squares that
+ * explains. Fitted to inputs that is dW; fitted to outputs T of dW = T W, ReplaceMe's map (arXiv 2505.02819, eq. 5), and dW with W as
+ * `through`.
  * @throws EvaluationError where the equations cannot be solved, or `signal.reason`
  */
 export function solveEquations(

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { drawPositions } from "../../src/calibration/index.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { applyFactors, findFactors } from "../../src/healing/factors.js";
-import { restore } from "../../src/healing/heal.js";
+import { restore } from "../../src/healing/standing.js";
 import { Model } from "../../src/runtime/model.js";
 import { blocks, fixturePath, fixtureWindows, fullSet } from "../helpers/fixture.js";
 

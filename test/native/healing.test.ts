@@ -150,15 +150,17 @@ describe("the fit of a matrix", () => {
 		const solution = solveDense(withRidge(gram, n, shift), cross, n, m);
 		return Float64Array.from({ length: m * n }, (_, i) => solution[(i % n) * m + Math.floor(i / n)]!);
 	};
+	const sumsOf = async (relative: number, fittedTo: "inputs" | "outputs" = "inputs") =>
+		(await normalEquations(model, run, { weight: name, after: 2, target, relative }, [fittedTo]))[fittedTo]!;
 	const fitted = async (relative: number, through?: Float32Array) => {
-		const equations = await normalEquations(model, run, { weight: name, after: 2, target, relative });
+		const equations = await sumsOf(relative, through ? "outputs" : "inputs");
 		return (await solveEquations(model, equations, { ridge: 0.1, through, threads: 2 })).update;
 	};
 
 	it.each([0.01, 1])("is the solution of normal equations that were computed otherwise (ridge %d)", async (ridge) => {
 		const { inputs: n, outputs: m } = shape();
-		const equations = await normalEquations(model, run, { weight: name, after: 2, target });
-		expect(equations).toMatchObject({ inputs: n, outputs: m, rows: windows.tokens.length });
+		const equations = await sumsOf(0);
+		expect(equations).toMatchObject({ features: n, targets: m, rows: windows.tokens.length });
 		const { update, explained } = await solveEquations(model, equations, { ridge, threads: 2 });
 
 		const expected = refit(alike, ridge * usualDiagonal(inputs, n, alike));
@@ -203,9 +205,12 @@ describe("the fit of a matrix", () => {
 		const { inputs: n, outputs: m } = shape();
 		const w = await weights();
 		const weight = weightOf(relative);
-		const given = new Float64Array((inputs.length / n) * m);
-		for (let row = 0; row < inputs.length / n; row++)
-			for (let o = 0; o < m; o++) for (let i = 0; i < n; i++) given[row * m + o]! += w[o * n + i]! * inputs[row * n + i]!;
+		// As it is computed, its inputs rounded to 8 bits: with the matrix minus with nothing in its place.
+		const standing = await valuesAfter(2);
+		await model.replaceTensor(name, { type: F32, bytes: bytesOf(new Float32Array(n * m)) });
+		const nothing = await valuesAfter(2);
+		await model.replaceTensor(name);
+		const given = Float64Array.from(standing, (value, i) => value - nothing[i]!);
 		const { gram, cross } = sums(given, missing, m, m, weight);
 		const map = solveDense(withRidge(gram, m, 0.1 * usualDiagonal(given, m, weight)), cross, m, m); // transposed
 		const expected = new Float64Array(m * n);
@@ -214,17 +219,41 @@ describe("the fit of a matrix", () => {
 		expect(difference(await fitted(relative, w), expected)).toBeLessThan(most);
 	});
 
+	it("to inputs and to outputs is that of each alone, from one run", async () => {
+		const { outputs: m } = shape();
+		const both = await normalEquations(model, run, { weight: name, after: 2, target }, ["outputs", "inputs"]);
+		for (const to of ["inputs", "outputs"] as const) {
+			const alone = await solveEquations(model, await sumsOf(0, to), { ridge: 0.1, threads: 2 });
+			expect(await solveEquations(model, both[to]!, { ridge: 0.1, threads: 2 })).toEqual(alone);
+		}
+		expect(both.outputs).toMatchObject({ features: m, targets: m, rows: windows.tokens.length });
+	});
+
+	it("to outputs explains what its map does, whichever way it is asked for", async () => {
+		const equations = await sumsOf(0, "outputs");
+		const alone = await solveEquations(model, equations, { ridge: 0.1, threads: 2 });
+		const through = await solveEquations(model, equations, { ridge: 0.1, through: await weights(), threads: 2 });
+		expect(alone.update).toHaveLength(shape().outputs ** 2);
+		expect(through.explained).toBe(alone.explained);
+		expect(through.explained).toBeGreaterThan(0.1);
+		await expect(solveEquations(model, equations, { ridge: 0.1, through: new Float32Array(5), threads: 2 })).rejects.toThrow(
+			/as many values as the update takes/,
+		);
+	});
+
 	it("gives the same whether blocks run from the tokens or from a state", async () => {
 		const [from] = await hiddenStates(model, run, [0]);
 		const settings = { weight: name, after: 2, target };
-		const whole = await solveEquations(model, await normalEquations(model, run, settings), { ridge: 0.1, threads: 2 });
-		const resumed = await normalEquations(model, { ...run, kept: run.kept.filter((block) => block > 0), from }, settings);
-		expect(difference((await solveEquations(model, resumed, { ridge: 0.1, threads: 2 })).update, whole.update)).toBeLessThan(1e-6);
+		const whole = await solveEquations(model, await sumsOf(0), { ridge: 0.1, threads: 2 });
+		const rest = { ...run, kept: run.kept.filter((block) => block > 0), from };
+		const { inputs: resumed } = await normalEquations(model, rest, settings, ["inputs"]);
+		expect(difference((await solveEquations(model, resumed!, { ridge: 0.1, threads: 2 })).update, whole.update)).toBeLessThan(1e-6);
 	});
 
 	it("stops when it is cancelled", async () => {
 		const abort = new AbortController();
-		const job = normalEquations(model, { ...run, windows: fixtureWindows(10), signal: abort.signal }, { weight: name, after: 2, target });
+		const settings = { weight: name, after: 2, target };
+		const job = normalEquations(model, { ...run, windows: fixtureWindows(10), signal: abort.signal }, settings, ["inputs"]);
 		const whole = hiddenStates(model, { ...run, kept: all, windows: fixtureWindows(10), signal: abort.signal }, [11]);
 		abort.abort(new Error("enough"));
 		await expect(whole).rejects.toThrow("enough");
@@ -232,13 +261,11 @@ describe("the fit of a matrix", () => {
 	});
 
 	it("says what does not fit", async () => {
-		await expect(normalEquations(model, run, { weight: "blk.3.ffn_down.weight", after: 2, target })).rejects.toThrow(
-			/does not multiply each token/,
-		);
-		await expect(normalEquations(model, run, { weight: name, after: 3, target })).rejects.toThrow(/block 3 is not among those that run/);
-		await expect(normalEquations(model, { ...run, windows: fixtureWindows(2) }, { weight: name, after: 2, target })).rejects.toThrow(
-			EvaluationError,
-		);
+		const settings = { weight: name, after: 2, target };
+		const summed = (over: typeof run, what: typeof settings) => normalEquations(model, over, what, ["inputs"]);
+		await expect(summed(run, { ...settings, weight: "blk.3.ffn_down.weight" })).rejects.toThrow(/does not multiply each token/);
+		await expect(summed(run, { ...settings, after: 3 })).rejects.toThrow(/block 3 is not among those that run/);
+		await expect(summed({ ...run, windows: fixtureWindows(2) }, settings)).rejects.toThrow(EvaluationError);
 	});
 });
 

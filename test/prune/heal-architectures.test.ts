@@ -3,7 +3,9 @@ import { comparedAt } from "../../src/compared-text.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Random } from "../../src/game/random.js";
 import { applyFactors, findFactors } from "../../src/healing/factors.js";
-import { healCuts, type Recipe, restore } from "../../src/healing/heal.js";
+import { healCuts } from "../../src/healing/heal.js";
+import type { Recipe } from "../../src/healing/job.js";
+import { restore } from "../../src/healing/standing.js";
 import { findSite, type Site } from "../../src/healing/site.js";
 import { readTensor } from "../../src/healing/tensors.js";
 import { tuningFigure } from "../../src/healing/tuning.js";
@@ -239,8 +241,10 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		const updated = async (times: number, through: boolean) => {
 			const standing = values.map((value) => value * times);
 			await model.replaceTensor(tensor.name, { type: 0, bytes: new Uint8Array(standing.buffer.slice(0)) });
-			const equations = await normalEquations(model, run, { weight: tensor.name, after: 1, target: target!, scale, norm });
-			const { update } = await solveEquations(model, equations, { ridge: 1, threads: 2, ...(through ? { through: standing } : {}) });
+			const settings = { weight: tensor.name, after: 1, target: target!, scale, norm };
+			const { inputs, outputs } = await normalEquations(model, run, settings, ["inputs", "outputs"]);
+			const how = { ridge: 1, threads: 2, ...(through ? { through: standing } : {}) };
+			const { update } = await solveEquations(model, (through ? outputs : inputs)!, how);
 			return update.map((value) => value / times);
 		};
 		// So long that the norm's epsilon is nothing beside it. A map's ridge is on what it multiplies with.
@@ -273,8 +277,9 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 			return Math.sqrt(mean(Float64Array.from(wanted, (value, i) => (value - found[i]!) ** 2)));
 		};
 		const before = await error(values);
-		const equations = await normalEquations(model, run, { weight: tensor.name, after: 1, target, scale, norm: { ...norm!, weights } });
-		const { update, explained } = await solveEquations(model, equations, { ridge: 1e-4, threads: 2 });
+		const settings = { weight: tensor.name, after: 1, target, scale, norm: { ...norm!, weights } };
+		const { inputs } = await normalEquations(model, run, settings, ["inputs"]);
+		const { update, explained } = await solveEquations(model, inputs!, { ridge: 1e-4, threads: 2 });
 		const after = await error(values.map((value, i) => value + update[i]!));
 		expect(after).toBeLessThan(0.3 * before);
 		// What is explained is of the squares as they reach the stream.

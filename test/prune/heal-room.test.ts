@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { PruneOptions } from "../../src/api.js";
+import type { HealOptions, PruneOptions } from "../../src/api.js";
 import { applyPlan } from "../../src/apply.js";
 import { bytesToDeliver } from "../../src/deliver.js";
 import { NotEnoughMemoryError } from "../../src/errors.js";
 import { findFrontier } from "../../src/frontier.js";
 import { GgufFile } from "../../src/gguf/index.js";
-import { checkRoom, checkHealable, healBytes } from "../../src/heal-room.js";
+import { checkRoom, checkHealable, healBytes, kindsFor } from "../../src/heal-room.js";
 import { readHeader } from "../../src/header.js";
 import { pruneGguf } from "../../src/prune.js";
 import { availableMemory } from "../../src/runtime/memory.js";
@@ -23,11 +23,28 @@ describe("memory of healing", () => {
 	it("is that of the states of all cuts, of the equations and of their solution", async () => {
 		const file = await GgufFile.read(fixturePath);
 		const states = 3 * 6144 * width * 4;
-		const held = 8 * inputs * (inputs + width);
-		const solution = 8 * (2 * width * inputs + 2 * width * width);
+		const refit = 8 * inputs * (inputs + width);
+		const map = 8 * width * (width + width);
 		const copies = 5 * 4 * inputs * width;
 		const shape = { cuts: 3, tokens: 6144 };
-		expect(healBytes(file, shape)).toBe(states + held + solution + copies);
+		expect(healBytes(file, shape)).toBe(states + refit + map + 8 * inputs * width + copies);
+		expect(healBytes(file, { ...shape, kinds: ["refit"] })).toBe(states + refit + 8 * inputs * width + copies);
+		expect(healBytes(file, { ...shape, kinds: ["map"] })).toBe(states + map + 8 * width * width + copies);
+	});
+
+	it("that is too small for whole matrices leaves maps", async () => {
+		const file = await GgufFile.read(fixturePath);
+		const shape = { cuts: 2, tokens: 6144 };
+		const [needed, maps] = [healBytes(file, shape), healBytes(file, { ...shape, kinds: ["map"] })];
+		expect(kindsFor(file, shape, "auto", needed)).toEqual(["refit", "map"]);
+		expect(kindsFor(file, shape, "auto", needed - 1)).toEqual(["map"]);
+		expect(kindsFor(file, shape, "auto", maps)).toEqual(["map"]);
+		expect(kindsFor(file, shape, "auto", maps - 1)).toEqual(["refit", "map"]);
+		expect(kindsFor(file, shape, "refit", maps)).toEqual(["refit"]);
+		expect(kindsFor(file, shape, "map", needed)).toEqual(["map"]);
+		const many = { ...shape, tokens: 1024, kinds: ["refit"] } as const;
+		const few = healBytes(file, { ...many, kinds: ["map"] });
+		expect(() => checkRoom(file, many, few)).toThrow(/free: give --heal-kind map, or leave out --heal$/);
 	});
 
 	it("that is too small is said with the tokens that fit, where some do", async () => {
@@ -78,6 +95,29 @@ describe("memory of healing", () => {
 		checkHealable(model, 6, { heal: true, healTokens: 2048, onLog });
 		expect(warnings).toHaveLength(1);
 		expect(() => checkHealable(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);
+	});
+});
+
+describe("maps alone", () => {
+	it("are what is healed with where memory is short, and that is said", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const lines: string[] = [];
+		const onLog = ({ message }: { message: string }) => void lines.push(message);
+		const shape = { cuts: 1, tokens: 1024 };
+		const enough = healBytes(model.file, shape);
+		const check = (removed: number[] | number, available: number, options: HealOptions = {}) => {
+			lines.length = 0;
+			checkHealable(model, removed, { heal: true, healTokens: shape.tokens, onLog, ...options }, available);
+			return lines.join("\n");
+		};
+		expect(check([3], enough)).toBe("");
+		expect(check([3], enough - 1)).toMatch(/^matrices are healed by square maps only: fitting .* are free$/);
+		expect(check([3], enough - 1, { healKind: "map" })).toBe("");
+		expect(() => check([3], healBytes(model.file, { ...shape, kinds: ["refit"] }) - 1, { healKind: "refit" })).toThrow(
+			NotEnoughMemoryError,
+		);
+		// One cut fits with whole matrices, two only with maps.
+		expect(check(2, enough)).toMatch(/^healing 2 cuts would need .* are free: such a set is healed by square maps only/);
 	});
 });
 

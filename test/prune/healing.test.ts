@@ -4,7 +4,8 @@ import { applyPlan } from "../../src/apply.js";
 import { InvalidOptionError, InvalidPlanError } from "../../src/errors.js";
 import { GgufFile, type GgufTensor } from "../../src/gguf/index.js";
 import { cutsOf } from "../../src/healing/cuts.js";
-import { healCuts, restore } from "../../src/healing/heal.js";
+import { healCuts } from "../../src/healing/heal.js";
+import { restore } from "../../src/healing/standing.js";
 import { shiftedRuns } from "../../src/healing/neighbours.js";
 import { readTensor, typeFor } from "../../src/healing/tensors.js";
 import { pruneGguf } from "../../src/prune.js";
@@ -184,6 +185,19 @@ describe("a run that heals", () => {
 		expect(readFileSync(plain).equals(readFileSync(unhealed))).toBe(true);
 	});
 
+	it("changes matrices by maps alone where that is asked for, and its plan does so again, byte for byte", async () => {
+		const mapped = out();
+		const { heal: _, ...rest } = run;
+		const { plan, planPath } = await pruneGguf(fixturePath, mapped, { ...rest, healKind: "map", remove: removed });
+		const { applied, cuts } = plan!.heal!;
+		expect([applied, plan!.options.healKind]).toEqual([true, "map"]);
+		expect(cuts.flatMap(({ recipe }) => recipe?.kind ?? [])).toEqual(["map", "map"]);
+		const again = out();
+		await applyPlan(fixturePath, again, { plan: planPath!, threads: 2 });
+		expect(readFileSync(again).equals(readFileSync(mapped))).toBe(true);
+		expect(readFileSync(mapped).equals(readFileSync(output))).toBe(false);
+	});
+
 	it("is not done again on other text", async () => {
 		const plan = JSON.parse(readFileSync(result.planPath!, "utf8"));
 		plan.heal.fit.sha256 = "0".repeat(64);
@@ -257,6 +271,8 @@ describe("options of healing", () => {
 		[{ healTokens: 100, remove: [3] }, /heal-tokens must be a whole number of at least 1024/],
 		[{ heal: false, healTokens: 4096, remove: [3] }, /contradict --no-heal/],
 		[{ healType: "Q3" as never, remove: [3] }, /heal-type must be one of/],
+		[{ healKind: "maps" as never, remove: [3] }, /heal-kind must be one of auto, refit, map, got maps/],
+		[{ healKind: "map" as const, heal: false, remove: [3] }, /heal-kind, .* contradict --no-heal/],
 		[{ heal: true }, /say how much to remove/],
 		[{ heal: true, remove: [3], quantize: "Q4_0" as const, quantizeFrom: fixturePath }, /cannot be combined with --quantize-from/],
 	])("%j is refused", async (options, expected) => {

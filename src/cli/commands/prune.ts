@@ -120,6 +120,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						...gateArguments(args),
 						heal: args.heal,
 						healTokens: args.healTokens,
+						healKind: args.healKind,
 						healType: args.healType,
 						healHeads: args.healHeads,
 						quantize: args.quantize,
