@@ -190,6 +190,11 @@ export interface HealOptions {
 	/** Tokens of the model's own samples to fit to, at least 1024; more heal better and take longer. @default 25600 */
 	readonly healTokens?: number | undefined;
 	/**
+	 * Instead of a number of tokens: seconds that healing may take, from drawing them on, as foretold from how fast this machine draws,
+	 * runs and solves; at least 1,024 tokens. The number is kept for the next run and in the plan. Of a frontier: for all sets together.
+	 */
+	readonly healTime?: number | undefined;
+	/**
 	 * Type of the healed matrices: `auto`, the file's own where it has 8 bits a weight or more, else Q8_0 (F16 where rows do not fit
 	 * it); `same`, the file's own; or a type. @default "auto"
 	 */

@@ -1,7 +1,7 @@
 // Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
 import type { ApplyOptions, ApplyResult, PruneOptions } from "./api.js";
 import { judge, laterGate, writeModel } from "./deliver.js";
-import { healSet } from "./deliver-healed.js";
+import { healSet, withHealTimeOf } from "./deliver-healed.js";
 import { Gate } from "./gate.js";
 import type { GateRequest } from "./gate-request.js";
 import { asksToHeal, healAgain, type Healing } from "./heal-model.js";
@@ -46,7 +46,8 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 		if (plan) noteOtherText(session, plan, measuring);
 		const gate = Gate.open(session, limits, measuring);
 		const check = { gate, session, output, options: measuring, known: (plan?.alternatives ?? []).map((one) => one.removed) };
-		const healing = await healedOf(session, removed, plan, options);
+		const timed = plan ? options : await withHealTimeOf(session, removed, options);
+		const healing = await healedOf(session, removed, plan, timed);
 		const judged = laterGate(measuring) ? undefined : await judge(check, removed, healing);
 		const summary = summarize(session.model);
 		const made = await writeModel(session, output, removed, { original, check, healing, judged }, measuring);

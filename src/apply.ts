@@ -7,7 +7,8 @@ import { Random } from "./game/random.js";
 import { bytesToDeliver } from "./deliver.js";
 import { checkHealedWeights } from "./deliver-healed.js";
 import { asksToHeal, checkHealing, healAgain, type Healing, healModel, saysHow } from "./heal-model.js";
-import { checkHealable } from "./heal-room.js";
+import { checkHealable, healableCuts } from "./heal-room.js";
+import { withHealTime } from "./heal-time.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { applyGated } from "./apply-gated.js";
@@ -67,7 +68,10 @@ async function healed(
 	const length = Math.min(verification.length, loaded.facts.contextLength);
 	const count = judged.search + judged.validation + judged.report;
 	const { search: tuning, ...folds } = deal(await ownSamples(loaded, { count, length, seed: 1, signal: options.signal }), judged);
-	return healModel({ ...job, seed: 0, tuning, own: true, ...folds }, options);
+	const place = { ...job, model: loaded, seed: 0 };
+	const judgedTokens = folds.validation.tokens.length + folds.report.tokens.length;
+	const work = { sets: 1, raced: 0, cuts: healableCuts(job.removed), tuning: tuning.tokens.length, judged: judgedTokens };
+	return healModel({ ...place, tuning, own: true, ...folds }, await withHealTime(place, work, options));
 }
 
 /**
@@ -104,7 +108,7 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 		throw new InvalidOptionError(`${options.plan} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
 	if (plan?.heal && saysHow(options))
 		throw new InvalidOptionError(
-			`${options.plan} says how it is healed: leave out --heal-tokens, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
+			`${options.plan} says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
 		);
 	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
 	const { file, blocks } = await readHeader(model, options);

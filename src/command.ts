@@ -44,6 +44,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("reference-bytes", options.referenceBytes);
 	if (options.heal !== undefined) parts.push(options.heal ? "--heal" : "--no-heal");
 	flag("heal-tokens", options.healTokens);
+	flag("heal-time", options.healTime);
 	flag("heal-kind", options.healKind);
 	flag("heal-type", options.healType);
 	if (options.healHeads) parts.push("--heal-heads");

@@ -4,6 +4,9 @@ import { onOwnSamples } from "./calibration-windows.js";
 import { InvalidOptionError } from "./errors.js";
 import type { Gate, GateFold } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
+import { mostSets } from "./heal-race.js";
+import { healableCuts } from "./heal-room.js";
+import { withHealTime } from "./heal-time.js";
 import { asksToHeal, checkHealing, type Healing, healModel } from "./heal-model.js";
 import { restore, whileHealed } from "./healing/standing.js";
 import { makePlan } from "./make-plan.js";
@@ -104,4 +107,18 @@ export async function planHealed(
 	const plan = await makePlan(session, output, chosen, choices, decided, options);
 	plan.heal = healing?.section;
 	return { plan, healing };
+}
+
+/** {@link withHealTime} of a run. @param removed the set; or the most blocks that are removed, where a search will say which */
+export function withHealTimeOf<T extends PruneOptions>(
+	session: Session,
+	removed: readonly number[] | number,
+	options: T,
+	searched = { sets: 2, raced: mostSets },
+): Promise<T> {
+	const { search, validation, report } = session.calibration.folds;
+	const known = typeof removed !== "number";
+	const cuts = known ? healableCuts(ascending(removed)) : Math.min(2, removed);
+	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + report.tokens.length };
+	return withHealTime(session, { ...(known ? { sets: 1, raced: 0 } : searched), cuts, ...sizes }, options);
 }

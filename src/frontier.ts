@@ -15,6 +15,7 @@ import { forSpeed, speedupsOf } from "./frontier-speed.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
 import { asksToHeal } from "./heal-model.js";
+import { withHealTimeOf } from "./deliver-healed.js";
 import { checkHealable } from "./heal-room.js";
 import { readHeader } from "./header.js";
 import { logger } from "./log.js";
@@ -64,6 +65,7 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	try {
 		announce(session, request, options);
 		if (asksToHeal(options)) checkHealable(session.model, request.kmax, options);
+		options = await withHealTimeOf(session, request.kmax, options, { sets: request.kmax, raced: 0 });
 		const sets = await setsOf(session, request, best, options);
 		const grid = await measureGrid(session, original, sets, request, options);
 		const result = { ...resultOf(session, original, grid, request, options), seconds: (Date.now() - started) / 1000 };

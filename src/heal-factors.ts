@@ -14,11 +14,11 @@ import { vocabularyOf } from "./runtime/ubatch.js";
 import { firstWindows, type TokenWindows } from "./runtime/windows.js";
 
 /** Tokens that the divergence is measured on, the first of those that the cuts are fitted to. */
-const factorTokens = 8192;
+export const factorTokens = 8192;
 /** Of their positions, what is scored at most. */
 const scoredShare = 0.25;
 /** Passes of these tokens through the pruned model that may be spent. */
-const mostPasses = 100;
+export const mostPasses = 100;
 
 /** Bytes that the whole model's distributions and the matrices that are tried take, at most. */
 export function factorBytes(file: GgufFile): number {

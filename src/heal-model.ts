@@ -6,6 +6,7 @@ import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
 import { factorText, healFactors } from "./heal-factors.js";
 import { checkRoom, healableCuts, healBytes, kindsFor } from "./heal-room.js";
+import { checkHealTime } from "./heal-time.js";
 import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
 import { applyFactors } from "./healing/factors.js";
 import { healCuts } from "./healing/heal.js";
@@ -63,6 +64,7 @@ export interface Healing {
 /** Options that are out of range. @throws InvalidOptionError */
 export function checkHealing(options: HealOptions): void {
 	const { heal, healTokens, healKind, healType } = options;
+	checkHealTime(options);
 	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < 1024))
 		throw new InvalidOptionError(`heal-tokens must be a whole number of at least 1024, got ${healTokens}`);
 	if (healType !== undefined && !healTypes.includes(healType))
@@ -70,12 +72,12 @@ export function checkHealing(options: HealOptions): void {
 	if (healKind !== undefined && !healKinds.includes(healKind))
 		throw new InvalidOptionError(`heal-kind must be one of ${healKinds.join(", ")}, got ${healKind}`);
 	if (heal === false && saysHow(options))
-		throw new InvalidOptionError("heal-tokens, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
+		throw new InvalidOptionError("heal-tokens, heal-time, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
 }
 
 /** Whether anything says how to heal. */
-export function saysHow({ healTokens, healKind, healType, healHeads }: HealOptions): boolean {
-	return healTokens !== undefined || healKind !== undefined || healType !== undefined || healHeads === true;
+export function saysHow({ healTokens, healTime, healKind, healType, healHeads }: HealOptions): boolean {
+	return [healTokens, healTime, healKind, healType].some((value) => value !== undefined) || healHeads === true;
 }
 
 /** Whether anything was said that asks for healing. */

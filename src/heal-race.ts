@@ -4,7 +4,7 @@ import { onOwnSamples } from "./calibration-windows.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import { asksToHeal } from "./heal-model.js";
 import { checkRoom, healableCuts, healBytes, kindsFor } from "./heal-room.js";
-import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
+import { defaultHealTokens, healText, healWindows, raceTokens } from "./heal-windows.js";
 import { Coalition } from "./game/coalition.js";
 import { comparedText } from "./compared-text.js";
 import { cutsOf } from "./healing/cuts.js";
@@ -21,10 +21,8 @@ import type { Session } from "./session.js";
 import { meanAndError } from "./statistics.js";
 
 /** Sets that are healed at most, and finalists that it begins with. */
-const mostSets = 12;
+export const mostSets = 12;
 const firstSets = 3;
-/** Tokens that are fitted to for the comparison. */
-const raceTokens = 6400;
 /** What is fitted, where memory allows: decided for the winner anew. */
 const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
 

@@ -40,13 +40,23 @@ export function kindsFor(file: GgufFile, shape: HealShape, wanted: HealKind = "a
 const widthOf = (file: GgufFile) => file.number(`${file.architecture}.embedding_length`) ?? 0;
 const stateBytes = (file: GgufFile) => 4 * widthOf(file);
 
-/** Whatever the tokens: equations of each kind, the solution of one, and five copies of the matrix in numbers and bytes. */
-function fitBytes(file: GgufFile, kinds: readonly FitKind[]): number {
+/** Of the matrices that may be healed: how many values they are multiplied with at most, and how many they give. */
+export interface FitSizes {
+	readonly inputs: number;
+	readonly width: number;
+}
+
+export function fitSizes(file: GgufFile): FitSizes {
 	const width = widthOf(file);
 	const rows = (some: (name: string) => boolean) =>
 		file.tensors.filter(({ name, dims }) => dims.length === 2 && dims[1] === width && some(name)).map(({ dims }) => dims[0]!);
 	const feedForward = rows((name) => /ffn_down\.weight$/.test(name));
-	const inputs = Math.max(0, ...(feedForward.length > 0 ? feedForward : rows((name) => /^blk\./.test(name))));
+	return { inputs: Math.max(0, ...(feedForward.length > 0 ? feedForward : rows((name) => /^blk\./.test(name)))), width };
+}
+
+/** Whatever the tokens: equations of each kind, the solution of one, and five copies of the matrix in numbers and bytes. */
+function fitBytes(file: GgufFile, kinds: readonly FitKind[]): number {
+	const { inputs, width } = fitSizes(file);
 	const features = kinds.map((kind) => (kind === "refit" ? inputs : width));
 	const equations = features.reduce((sum, each) => sum + equationBytes(each, width), 0);
 	return equations + solutionBytes(Math.max(0, ...features), width) + 5 * 4 * inputs * width;
@@ -69,7 +79,7 @@ export function checkRoom(file: GgufFile, shape: HealShape, available = availabl
 }
 
 /** Undefined where the equations alone are too large. */
-function tokensThatFit(file: GgufFile, shape: HealShape, available: number): number | undefined {
+export function tokensThatFit(file: GgufFile, shape: HealShape, available: number): number | undefined {
 	const { cuts } = shape;
 	if (cuts === 0) return undefined;
 	const others = healBytes(file, { ...shape, tokens: 0 });

@@ -6,6 +6,8 @@ import type { TokenWindows } from "./runtime/windows.js";
 
 /** Tokens that matrices are fitted to where nothing else is said. */
 export const defaultHealTokens = 25_600;
+/** The first of them, which sets are compared with. */
+export const raceTokens = 6400;
 /** Tokens in a window of them. */
 const usualLength = 128;
 /** Streams of samples for healing begin here: no window is one of the calibration's. */

@@ -5,7 +5,7 @@ import { BestSoFar } from "./best-so-far.js";
 import { effortOf, raceField } from "./choose-auto.js";
 import { checkBudget, type Choices, choose, plannedMasks } from "./choose.js";
 import { bytesToDeliver, deliver, finish } from "./deliver.js";
-import { checkHealingOfRun } from "./deliver-healed.js";
+import { checkHealingOfRun, withHealTimeOf } from "./deliver-healed.js";
 import { InvalidOptionError } from "./errors.js";
 import { finalists, sizesFound } from "./finalists.js";
 import { Gate } from "./gate.js";
@@ -95,6 +95,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		const estimate = await announce(session, removable, options);
 		if (options.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
 
+		options = await withHealTimeOf(session, named ?? removable.kmax, options);
 		const { kmax, counts } = removable;
 		const choices = options.remove
 			? undefined

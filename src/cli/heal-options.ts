@@ -1,5 +1,5 @@
 import { healKinds, healTypes } from "./api.js";
-import { choiceOption, integerOption } from "./coerce.js";
+import { choiceOption, durationOption, integerOption } from "./coerce.js";
 import { groups, valueOption } from "./options.js";
 
 /** Of the commands that write a pruned model. `--no-heal` arrives as `false`. */
@@ -14,6 +14,11 @@ export const healOptions = {
 		"Tokens of the model's own samples to heal with [default: 25600]",
 		groups.output,
 		integerOption("heal-tokens", { min: 1024 }),
+	),
+	"heal-time": valueOption(
+		"Instead: about the time that healing may take, such as 10m; as many tokens as fit into it",
+		groups.output,
+		durationOption("heal-time"),
 	),
 	"heal-heads": {
 		describe: "Also weigh each attention head behind the first cut anew, what it asks with and what it gives (no byte more; takes minutes)",

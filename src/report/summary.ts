@@ -15,6 +15,9 @@ const otherLines = 7;
 /** Most limits of the gate. */
 const mostLimits = 3;
 
+/** Of a model as it is without its blocks. */
+const unhealedText = "Not healed: the same command with --heal makes up for part of what the cuts cost, without training.";
+
 /** The verdict and the figures behind it, without the names of files. */
 export function summaryText(report: Report, style: TextStyle = {}): string {
 	const { verdict, gate, collapse } = report;
@@ -32,6 +35,9 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 	const count = () => parts.join("\n").split("\n").length;
 	parts.push(...thatFit(furtherTexts(report, width, style), screen - otherLines - count()));
 	parts.push(...detailLines(report, screen - otherLines - count(), style));
+	const hint = wrapped(unhealedText, width);
+	const healable = report.removal && !report.heal && report.quality?.quantized?.from === undefined;
+	if (healable && count() + hint.split("\n").length <= screen - otherLines) parts.push(hint);
 	return `${parts.join("\n")}\n`;
 }
 

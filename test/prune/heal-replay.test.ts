@@ -80,13 +80,15 @@ describe("a plan that heals", () => {
 		expect(Buffer.from(await readTensor(scaled.tensor(name)!)).equals(wanted.bytes)).toBe(true);
 	});
 
-	it.each([{ healTokens: 2048 }, { healKind: "map" as const }, { healType: "Q8_0" as const }, { healHeads: true }])(
+	it.each([{ healTokens: 2048 }, { healTime: 60 }, { healKind: "map" as const }, { healType: "Q8_0" as const }, { healHeads: true }])(
 		"is not healed otherwise with %j",
 		async (options) => {
 			const output = out();
 			const again = applyPlan(fixturePath, output, { plan: result.planPath!, ...options, threads: 2 });
 			await expect(again).rejects.toThrow(InvalidOptionError);
-			await expect(again).rejects.toThrow(/says how it is healed: leave out --heal-tokens, --heal-kind, --heal-type and --heal-heads/);
+			await expect(again).rejects.toThrow(
+				/says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads/,
+			);
 			expect(existsSync(output)).toBe(false);
 		},
 	);

@@ -49,6 +49,19 @@ describe("the terminal summary", () => {
 		}
 	});
 
+	it("says that it could be healed, where it was not, can be, and there is room", () => {
+		const { gate, collapse, alternatives, surrogate, ...usual } = report;
+		const { sources, ...quality } = usual.quality!;
+		const text = (other: Partial<typeof report>) => summaryText({ ...usual, quality, ...other }).replace(/\n/g, " ");
+		expect(text({ heal: undefined })).toContain("Not healed: the same command with --heal makes up for part of what the cuts cost");
+		const heal = { applied: false, tokens: 2048, cuts: [], folds: [], addedBytes: 0 } as unknown as typeof report.heal;
+		expect(text({ heal })).not.toContain("same command with --heal");
+		const quantized = { type: "Q4_K_M", from: "f16.gguf" };
+		expect(text({ heal: undefined, quality: { ...quality, quantized } })).not.toContain("same command with --heal");
+		expect(text({ heal: undefined, removal: undefined })).not.toContain("same command with --heal");
+		expect(summaryText(report)).not.toContain("same command with --heal");
+	});
+
 	it("shows sources and the surrogate where there is room", () => {
 		const { speed, gate, collapse, alternatives, ...usual } = report;
 		const text = summaryText(usual);

@@ -65,6 +65,7 @@ export function applyCommand(context: CliContext) {
 					remove,
 					heal: args.heal,
 					healTokens: args.healTokens,
+					healTime: args.healTime,
 					healKind: args.healKind,
 					healType: args.healType,
 					healHeads: args.healHeads,

@@ -67,7 +67,7 @@ export function frontierCommand(context: CliContext) {
 					const search = { method, masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs, seed };
 					const { calibration, windows, windowLength } = args;
 					const text = { calibration, windows, windowLength };
-					const { heal, healTokens, healKind, healType, healHeads } = args;
+					const { heal, healTokens, healTime, healKind, healType, healHeads } = args;
 					const options = {
 						...goal,
 						...search,
@@ -75,6 +75,7 @@ export function frontierCommand(context: CliContext) {
 						...machineArguments(args),
 						heal,
 						healTokens,
+						healTime,
 						healKind,
 						healType,
 						healHeads,

@@ -120,6 +120,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						...gateArguments(args),
 						heal: args.heal,
 						healTokens: args.healTokens,
+						healTime: args.healTime,
 						healKind: args.healKind,
 						healType: args.healType,
 						healHeads: args.healHeads,
