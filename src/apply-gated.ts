@@ -42,15 +42,15 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 	const compared = limits.some(({ kind }) => kind === "divergence");
 	const session = await Session.open(model, measuring, { masks: 1, weights: "own", compared });
 	try {
-		if (asksToHeal(options) && !plan) checkHealable(session.model, removed, options);
+		const healable = asksToHeal(options) && !plan ? checkHealable(session.model, removed, measuring) : measuring;
+		const settled = plan ? measuring : await withHealTimeOf(session, removed, healable);
 		if (plan) noteOtherText(session, plan, measuring);
-		const gate = Gate.open(session, limits, measuring);
-		const check = { gate, session, output, options: measuring, known: (plan?.alternatives ?? []).map((one) => one.removed) };
-		const timed = plan ? options : await withHealTimeOf(session, removed, options);
-		const healing = await healedOf(session, removed, plan, timed);
-		const judged = laterGate(measuring) ? undefined : await judge(check, removed, healing);
+		const gate = Gate.open(session, limits, settled);
+		const check = { gate, session, output, options: settled, known: (plan?.alternatives ?? []).map((one) => one.removed) };
+		const healing = await healedOf(session, removed, plan, settled);
+		const judged = laterGate(settled) ? undefined : await judge(check, removed, healing);
 		const summary = summarize(session.model);
-		const made = await writeModel(session, output, removed, { original, check, healing, judged }, measuring);
+		const made = await writeModel(session, output, removed, { original, check, healing, judged }, settled);
 		return { model: summary, removed, ...(healing ? { heal: healing.section } : {}), ...made, gate: made.gate ?? judged };
 	} finally {
 		await session.close();
@@ -62,11 +62,11 @@ async function healedOf(
 	session: Session,
 	removed: readonly number[],
 	plan: Plan | undefined,
-	options: ApplyOptions,
+	options: PruneOptions,
 ): Promise<Healing | undefined> {
 	if (options.heal === false || (!plan?.heal && !asksToHeal(options))) return undefined;
 	const sorted = [...removed].sort((a, b) => a - b);
-	if (!plan?.heal) return healSet(session, sorted, { ...options, plan: undefined });
+	if (!plan?.heal) return healSet(session, sorted, options);
 	const { model, evaluator, folder } = session;
 	const healing = await healAgain({ model, evaluator, removed: sorted, folder }, plan.heal, options);
 	await restore(model, healing.tensors);

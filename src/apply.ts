@@ -7,8 +7,8 @@ import { Random } from "./game/random.js";
 import { bytesToDeliver } from "./deliver.js";
 import { checkHealedWeights } from "./deliver-healed.js";
 import { asksToHeal, checkHealing, healAgain, type Healing, healModel, saysHow } from "./heal-model.js";
-import { checkHealable, healableCuts } from "./heal-room.js";
-import { withHealTime } from "./heal-time.js";
+import { checkHealable } from "./heal-room.js";
+import { onlySet, withHealTime } from "./heal-time.js";
 import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { applyGated } from "./apply-gated.js";
@@ -69,8 +69,7 @@ async function healed(
 	const count = judged.search + judged.validation + judged.report;
 	const { search: tuning, ...folds } = deal(await ownSamples(loaded, { count, length, seed: 1, signal: options.signal }), judged);
 	const place = { ...job, model: loaded, seed: 0 };
-	const judgedTokens = folds.validation.tokens.length + folds.report.tokens.length;
-	const work = { sets: 1, raced: 0, cuts: healableCuts(job.removed), tuning: tuning.tokens.length, judged: judgedTokens };
+	const work = { ...onlySet(removed), tuning: tuning.tokens.length, judged: folds.validation.tokens.length + folds.report.tokens.length };
 	return healModel({ ...place, tuning, own: true, ...folds }, await withHealTime(place, work, options));
 }
 
@@ -134,7 +133,7 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 	}
 	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
 	try {
-		if (asksToHeal(options) && !plan) checkHealable(loaded, removed, options);
+		if (asksToHeal(options) && !plan) options = checkHealable(loaded, removed, options);
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
 		// Of the whole model, before any of its matrices changes.

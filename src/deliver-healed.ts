@@ -1,14 +1,17 @@
 // Healing within a run: on the folds of the session, the text to fit to drawn beside them.
 import type { PruneOptions } from "./api.js";
 import { onOwnSamples } from "./calibration-windows.js";
-import { InvalidOptionError } from "./errors.js";
+import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import type { Gate, GateFold } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
 import { mostSets } from "./heal-race.js";
-import { healableCuts } from "./heal-room.js";
-import { withHealTime } from "./heal-time.js";
-import { asksToHeal, checkHealing, type Healing, healModel } from "./heal-model.js";
+import { healableCuts, mostCuts, settleKind } from "./heal-room.js";
+import { onlySet, withHealTime } from "./heal-time.js";
+import { defaultHealTokens, healText } from "./heal-windows.js";
+import { asksToHeal, checkHealing, healAgain, type Healing, healModel } from "./heal-model.js";
 import { restore, whileHealed } from "./healing/standing.js";
+import { healingKey, KeptHealing } from "./kept-healing.js";
+import { logger } from "./log.js";
 import { makePlan } from "./make-plan.js";
 import type { RunFacts } from "./make-report.js";
 import { chosenOf, type Finalist, type Race } from "./race.js";
@@ -39,11 +42,46 @@ export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantiz
 }
 
 /**
- * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much. The model is
- * as it was then: {@link whileHealed} puts the new matrices into it.
+ * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was
+ * found before, where that is kept in the run folder. The model is as it was then: {@link whileHealed} puts the new matrices into it.
  * @param removed ascending
  */
-export async function healSet(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {
+export async function healSet(session: Session, removed: readonly number[], given: PruneOptions): Promise<Healing> {
+	const options = settleKind(session.model.file, shapeOf(session, removed, given), given);
+	const kept = new KeptHealing(session, healingKey(session, options));
+	const known = await healedBefore(session, removed, kept, options);
+	if (known) return known;
+	const healing = await healAnew(session, removed, options);
+	await kept.keep(removed, healing.section);
+	return healing;
+}
+
+/** Undefined where nothing is kept, or where it does not come out as it did: another build or processor. */
+async function healedBefore(
+	{ model, evaluator, folder }: Session,
+	removed: readonly number[],
+	kept: KeptHealing,
+	options: PruneOptions,
+): Promise<Healing | undefined> {
+	const section = await kept.section(removed);
+	if (!section) return undefined;
+	try {
+		const healing = await healAgain({ model, evaluator, removed, folder }, section, options);
+		await restore(model, healing.tensors);
+		return healing;
+	} catch (error) {
+		if (!(error instanceof InvalidPlanError)) throw error;
+		logger(options)("debug", `healed anew: ${error.message}`);
+		return undefined;
+	}
+}
+
+function shapeOf({ model, seed }: Session, removed: readonly number[], { healTokens, healHeads }: PruneOptions) {
+	const text = healText(model, healTokens ?? defaultHealTokens, seed);
+	return { cuts: healableCuts(removed), tokens: text.count * text.length, heads: healHeads };
+}
+
+async function healAnew(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, report } = calibration.folds;
 	const own = onOwnSamples(options);
@@ -109,16 +147,24 @@ export async function planHealed(
 	return { plan, healing };
 }
 
-/** {@link withHealTime} of a run. @param removed the set; or the most blocks that are removed, where a search will say which */
+/**
+ * {@link withHealTime} of a run.
+ * @param removed the set; or the most blocks that are removed, where a search will say which
+ * @param every whether a set of each number of blocks is healed, rather than one after a race
+ */
 export function withHealTimeOf<T extends PruneOptions>(
 	session: Session,
 	removed: readonly number[] | number,
 	options: T,
-	searched = { sets: 2, raced: mostSets },
+	every = false,
 ): Promise<T> {
 	const { search, validation, report } = session.calibration.folds;
-	const known = typeof removed !== "number";
-	const cuts = known ? healableCuts(ascending(removed)) : Math.min(2, removed);
 	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + report.tokens.length };
-	return withHealTime(session, { ...(known ? { sets: 1, raced: 0 } : searched), cuts, ...sizes }, options);
+	if (typeof removed !== "number") return withHealTime(session, { ...onlySet(removed), ...sizes }, options);
+	// Of a search the race's winner, the set that it took the place of, and the one that is taken once more, with its heads.
+	const searched = every
+		? { sets: removed, headSets: removed, raced: 0 }
+		: { sets: options.healHeads ? 3 : 2, headSets: 1, raced: mostSets };
+	const cuts = { cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed) };
+	return withHealTime(session, { ...searched, ...cuts, ...sizes }, options);
 }

@@ -1,25 +1,16 @@
 // Healed cells of a frontier: each set is healed once, on the model's own weights, and measured in every type of weights.
-import { readFile } from "node:fs/promises";
 import type { FrontierOptions } from "./api.js";
 import { checkHealedWeights, healSet } from "./deliver-healed.js";
 import { type Cell, fits, type Goal } from "./frontier-choice.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
-import { asksToHeal, checkHealing, healAgain } from "./heal-model.js";
-import { defaultHealTokens, healText } from "./heal-windows.js";
-import { restore } from "./healing/standing.js";
+import { asksToHeal, checkHealing } from "./heal-model.js";
 import { healedTypeId, type HealedTensor } from "./healing/tensors.js";
+import { healingKey, KeptHealing } from "./kept-healing.js";
 import { figuresOf } from "./model-figures.js";
-import { hashWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
-import { writeAtomically } from "./storage/atomic-file.js";
-import { hashOf } from "./storage/hash.js";
-import { type PlanHeal, readKeptHeal } from "./storage/plan-heal.js";
-import { keptHealPath } from "./storage/runs.js";
+import type { PlanHeal } from "./storage/plan-heal.js";
 import type { HealedWeights, Variant } from "./variants.js";
-
-/** Bumped when sets are healed differently. */
-const version = 4;
 
 /** @throws InvalidOptionError for options of healing that are out of range, or that other weights contradict */
 export function checkHealingOfFrontier(options: FrontierOptions): void {
@@ -27,22 +18,19 @@ export function checkHealingOfFrontier(options: FrontierOptions): void {
 	checkHealedWeights(options, asksToHeal(options));
 }
 
-/** Sets that are healed; what healing gave is kept in the run folder, the new matrices in memory. */
+/** Sets that are healed: the new matrices are kept in memory. */
 export class HealedSets implements HealedWeights {
 	readonly key: string;
 	readonly #session: Session;
 	readonly #options: FrontierOptions;
+	readonly #kept: KeptHealing;
 	readonly #tensors = new Map<string, readonly HealedTensor[]>();
 
 	private constructor(session: Session, options: FrontierOptions) {
-		const { model, seed, calibration, settings } = session;
-		const { search, validation } = calibration.folds;
-		const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
-		const decided = [hashWindows(search), hashWindows(validation)];
 		this.#session = session;
 		this.#options = options;
-		const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true];
-		this.key = hashOf([version, session.sha256, text, how, decided, settings]);
+		this.key = healingKey(session, options);
+		this.#kept = new KeptHealing(session, this.key);
 	}
 
 	/** Undefined where nothing asks for healing. */
@@ -60,25 +48,17 @@ export class HealedSets implements HealedWeights {
 	async tensors(removed: readonly number[]): Promise<readonly HealedTensor[]> {
 		const known = this.#tensors.get(removed.join());
 		if (known) return known;
-		const section = await this.#section(removed);
-		// It may have been healed just now.
-		const { model, evaluator, folder } = this.#session;
-		if (!this.#tensors.has(removed.join())) {
-			const { tensors } = await healAgain({ model, evaluator, removed, folder }, section, this.#options);
-			await restore(model, tensors);
-			this.#tensors.set(removed.join(), tensors);
-		}
-		return this.#tensors.get(removed.join())!;
+		const { tensors } = await healSet(this.#session, removed, this.#options);
+		this.#tensors.set(removed.join(), tensors);
+		return tensors;
 	}
 
 	/** What healing a set gave: kept, or found now. */
 	async #section(removed: readonly number[]): Promise<PlanHeal> {
-		const path = keptHealPath(this.#session.folder, hashOf([this.key, removed]));
-		const kept = await readFile(path, "utf8").then(readKeptHeal, () => undefined);
+		const kept = await this.#kept.section(removed);
 		if (kept) return kept;
 		const { tensors, section } = await healSet(this.#session, removed, this.#options);
 		this.#tensors.set(removed.join(), tensors);
-		await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(section)));
 		return section;
 	}
 }

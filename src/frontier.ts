@@ -64,8 +64,8 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	const best = new BestSoFar();
 	try {
 		announce(session, request, options);
-		if (asksToHeal(options)) checkHealable(session.model, request.kmax, options);
-		options = await withHealTimeOf(session, request.kmax, options, { sets: request.kmax, raced: 0 });
+		if (asksToHeal(options)) options = checkHealable(session.model, request.kmax, options, { alike: true });
+		options = await withHealTimeOf(session, request.kmax, options, true);
 		const sets = await setsOf(session, request, best, options);
 		const grid = await measureGrid(session, original, sets, request, options);
 		const result = { ...resultOf(session, original, grid, request, options), seconds: (Date.now() - started) / 1000 };

@@ -50,7 +50,7 @@ export function mostAdded(file: GgufFile, types: HealedTypes, blocks: number): n
  */
 export function bytesToHeal(header: Header, removed: number | readonly number[], options: HealOptions): number {
 	const { file, blocks } = header;
-	const types = healedTypes(header, { heal: options.heal, healTokens: options.healTokens, healType: options.healType });
+	const types = healedTypes(header, { ...options, quantize: undefined });
 	if (typeof removed === "number") return mostAdded(file, types, blocks.blocks);
 	return [...types(removed)].reduce((sum, [name, type]) => {
 		const { dims, source } = file.tensor(name)!;

@@ -5,9 +5,9 @@ import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
 import { factorText, healFactors } from "./heal-factors.js";
-import { checkRoom, healableCuts, healBytes, kindsFor } from "./heal-room.js";
+import { checkRoom, healableCuts, healBytes, kindsOf } from "./heal-room.js";
 import { checkHealTime } from "./heal-time.js";
-import { defaultHealTokens, healText, healWindows } from "./heal-windows.js";
+import { defaultHealTokens, fewestTokens, healText, healWindows } from "./heal-windows.js";
 import { applyFactors } from "./healing/factors.js";
 import { healCuts } from "./healing/heal.js";
 import type { HealedCut } from "./healing/job.js";
@@ -65,8 +65,8 @@ export interface Healing {
 export function checkHealing(options: HealOptions): void {
 	const { heal, healTokens, healKind, healType } = options;
 	checkHealTime(options);
-	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < 1024))
-		throw new InvalidOptionError(`heal-tokens must be a whole number of at least 1024, got ${healTokens}`);
+	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < fewestTokens))
+		throw new InvalidOptionError(`heal-tokens must be a whole number of at least ${fewestTokens}, got ${healTokens}`);
 	if (healType !== undefined && !healTypes.includes(healType))
 		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
 	if (healKind !== undefined && !healKinds.includes(healKind))
@@ -93,8 +93,8 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
 	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
-	const unlimited = { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, heads: options.healHeads };
-	const shape = { ...unlimited, kinds: kindsFor(model.file, unlimited, options.healKind) };
+	const kinds = kindsOf(options.healKind);
+	const shape = { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, heads: options.healHeads, kinds };
 	checkRoom(model.file, shape);
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
@@ -105,7 +105,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	// What heads need of the whole model is there already.
 	const reserved = healBytes(model.file, { ...shape, heads: false });
 	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
-	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning, kinds: shape.kinds });
+	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning, kinds });
 	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
 	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, healed, text, figure, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];

@@ -3,7 +3,7 @@ import type { PruneOptions } from "./api.js";
 import { onOwnSamples } from "./calibration-windows.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import { asksToHeal } from "./heal-model.js";
-import { checkRoom, healableCuts, healBytes, kindsFor } from "./heal-room.js";
+import { checkRoom, healableCuts, healBytes, kindsOf } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows, raceTokens } from "./heal-windows.js";
 import { Coalition } from "./game/coalition.js";
 import { comparedText } from "./compared-text.js";
@@ -13,17 +13,19 @@ import type { Recipe } from "./healing/job.js";
 import { whileHealed } from "./healing/standing.js";
 import { shiftedRuns } from "./healing/neighbours.js";
 import { type ComparedText, tuningFigure } from "./healing/tuning.js";
+import { healingKey, KeptHealing } from "./kept-healing.js";
 import { logger } from "./log.js";
 import { type Choice, chosenOf, type Race, race } from "./race.js";
 import { formatBlocks } from "./report/format.js";
 import { firstWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
 import { meanAndError } from "./statistics.js";
+import { hashOf } from "./storage/hash.js";
 
 /** Sets that are healed at most, and finalists that it begins with. */
 export const mostSets = 12;
 const firstSets = 3;
-/** What is fitted, where memory allows: decided for the winner anew. */
+/** What is fitted, unless maps are all that is asked for or fits: decided for the winner anew. */
 const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
 
 /**
@@ -56,7 +58,7 @@ export async function whileRoughlyHealed<T>(
 	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
 	const sorted = [...removed].sort((a, b) => a - b);
 	const shape = { cuts: healableCuts(sorted), tokens: Math.min(raceTokens, text.count * text.length) };
-	const kind = kindsFor(model.file, shape, options.healKind)[0]!;
+	const kind = kindsOf(options.healKind)[0]!;
 	checkRoom(model.file, { ...shape, kinds: [kind] });
 	const windows = await healWindows(model, folder, text, options);
 	const { tensors } = await healCuts(model, {
@@ -73,6 +75,7 @@ class HealedRace {
 	readonly #options: PruneOptions;
 	readonly #reaches: (removed: readonly number[]) => boolean;
 	readonly #figures = new Map<string, number>();
+	#kept: Promise<KeptHealing> | undefined;
 	#text: Promise<ComparedText | undefined> | undefined;
 
 	constructor(session: Session, options: PruneOptions, reaches: (removed: readonly number[]) => boolean) {
@@ -121,17 +124,27 @@ class HealedRace {
 	#compared(): Promise<ComparedText | undefined> {
 		const { model, evaluator, calibration, seed } = this.#session;
 		if (!onOwnSamples(this.#options)) return Promise.resolve(undefined);
-		const one = { cuts: 1, tokens: raceTokens };
-		const reserved = healBytes(model.file, { ...one, kinds: kindsFor(model.file, one, this.#options.healKind) });
+		const kinds = kindsOf(this.#options.healKind).slice(0, 1);
+		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens, kinds });
 		this.#text ??= comparedText(evaluator, calibration.folds.validation, { seed, reserved }, this.#options);
 		return this.#text;
+	}
+
+	/** Figures of an earlier run that compared by the same. */
+	#earlier(): Promise<KeptHealing> {
+		const key = async () => ["race", raceTokens, recipe, (await this.#compared()) !== undefined, healingKey(this.#session, this.#options)];
+		this.#kept ??= key().then((parts) => new KeptHealing(this.#session, hashOf(parts)));
+		return this.#kept;
 	}
 
 	/** Mean loss on the validation fold, or divergence there: healed, or as it is where that is lower. */
 	async #figure(removed: number[]): Promise<number> {
 		const key = removed.join();
-		const known = this.#figures.get(key);
-		if (known !== undefined) return known;
+		const known = this.#figures.get(key) ?? (await (await this.#earlier()).figure(removed));
+		if (known !== undefined) {
+			this.#figures.set(key, known);
+			return known;
+		}
 		const { model, evaluator, calibration, texts } = this.#session;
 		const { signal } = this.#options;
 		this.#options.onProgress?.({ phase: "healing finalists", done: this.#figures.size, total: mostSets, unit: "masks" });
@@ -151,7 +164,10 @@ class HealedRace {
 			return Number.NaN;
 		});
 		const finite = [healed, asItIs].filter(Number.isFinite);
-		this.#figures.set(key, Math.min(...finite, Number.POSITIVE_INFINITY));
-		return this.#figures.get(key)!;
+		const figure = Math.min(...finite, Number.POSITIVE_INFINITY);
+		this.#figures.set(key, figure);
+		// Of a set that memory was too short for the next run may find another.
+		if (Number.isFinite(healed)) await (await this.#earlier()).keepFigure(removed, figure);
+		return figure;
 	}
 }

@@ -2,7 +2,7 @@
 import type { HealOptions, JobOptions } from "./api.js";
 import { InvalidOptionError, NotEnoughMemoryError } from "./errors.js";
 import type { GgufFile } from "./gguf/index.js";
-import { defaultHealTokens, healText } from "./heal-windows.js";
+import { defaultHealTokens, fewestTokens, healText } from "./heal-windows.js";
 import { factorBytes } from "./heal-factors.js";
 import { cutsOf } from "./healing/cuts.js";
 import { type FitKind, fitKinds, type HealKind } from "./healing/kinds.js";
@@ -27,14 +27,39 @@ export function healBytes(file: GgufFile, { cuts, tokens, heads, kinds = fitKind
 	return fitted + (heads ? factorBytes(file) : 0);
 }
 
+/** What an option asks for. */
+export const kindsOf = (wanted: HealKind = "auto"): readonly FitKind[] => (wanted === "auto" ? fitKinds : [wanted]);
+
+/** Of `auto` what fits in memory: both kinds, else whole matrices alone, else maps, whose equations are as small as the model is wide. */
+function fittingKinds(file: GgufFile, shape: HealShape, available: number): readonly FitKind[] | undefined {
+	const choices: readonly (readonly FitKind[])[] = [fitKinds, ["refit"], ["map"]];
+	return choices.find((kinds) => healBytes(file, { ...shape, kinds }) <= available);
+}
+
 /**
- * What is tried: the kind that is wanted; of `auto` both, or maps alone where only their equations, which are as small as the model is
- * wide, fit in memory.
+ * The options with the only kind that fits in memory, where `auto` tries both and they do not: what is fitted must be known before
+ * anything that is kept is named by it. A warning says so.
+ * @throws NotEnoughMemoryError where nothing fits
  */
-export function kindsFor(file: GgufFile, shape: HealShape, wanted: HealKind = "auto", available = availableMemory()): readonly FitKind[] {
-	if (wanted !== "auto") return [wanted];
-	const fits = (kinds: readonly FitKind[]) => healBytes(file, { ...shape, kinds }) <= available;
-	return !fits(fitKinds) && fits(["map"]) ? ["map"] : fitKinds;
+export function settleKind<T extends HealOptions & JobOptions>(
+	file: GgufFile,
+	shape: Omit<HealShape, "kinds">,
+	options: T,
+	available = availableMemory(),
+): T {
+	const wanted = kindsOf(options.healKind);
+	const kinds = wanted.length === 1 ? wanted : (fittingKinds(file, shape, available) ?? wanted);
+	checkRoom(file, { ...shape, kinds }, available);
+	if (kinds.length === wanted.length || shape.cuts === 0) return options;
+	const healKind = kinds[0]!;
+	const needed = sizeText(healBytes(file, { ...shape, kinds: wanted }));
+	const fewer = tokensThatFit(file, { ...shape, kinds: wanted }, available);
+	const instead = fewer === undefined ? "" : `; both with --heal-tokens ${fewer} or less`;
+	logger(options)(
+		"warning",
+		`matrices are healed by ${healKind === "map" ? "square maps" : "fitting them anew"} alone: to try both kinds needs about ${needed} of memory and ${sizeText(available)} are free${instead}`,
+	);
+	return { ...options, healKind };
 }
 
 const widthOf = (file: GgufFile) => file.number(`${file.architecture}.embedding_length`) ?? 0;
@@ -54,12 +79,15 @@ export function fitSizes(file: GgufFile): FitSizes {
 	return { inputs: Math.max(0, ...(feedForward.length > 0 ? feedForward : rows((name) => /^blk\./.test(name)))), width };
 }
 
-/** Whatever the tokens: equations of each kind, the solution of one, and five copies of the matrix in numbers and bytes. */
+/** At most, as 32-bit numbers: in JavaScript, in the addon, and in the model, as values and as bytes. */
+const matrixCopies = 7;
+
+/** Whatever the tokens: equations of each kind, the solution of one, and copies of the matrix in numbers and bytes. */
 function fitBytes(file: GgufFile, kinds: readonly FitKind[]): number {
 	const { inputs, width } = fitSizes(file);
 	const features = kinds.map((kind) => (kind === "refit" ? inputs : width));
 	const equations = features.reduce((sum, each) => sum + equationBytes(each, width), 0);
-	return equations + solutionBytes(Math.max(0, ...features), width) + 5 * 4 * inputs * width;
+	return equations + solutionBytes(Math.max(0, ...features), width) + matrixCopies * 4 * inputs * width;
 }
 
 /** @throws NotEnoughMemoryError where it does not fit, with what would */
@@ -90,54 +118,53 @@ export function tokensThatFit(file: GgufFile, shape: HealShape, available: numbe
 /** Cuts of a set that have a block before them: the others are left alone. @param removed ascending */
 export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filter(({ before }) => before !== undefined).length;
 
+/** Tokens that are fitted to: as many as were asked for, or the fewest, where a time is to say how many. */
+function tokensOf(model: Model, { healTokens, healTime }: HealOptions): number {
+	const text = healText(model, healTokens ?? (healTime === undefined ? defaultHealTokens : fewestTokens), 0);
+	return text.count * text.length;
+}
+
+/** Cuts of so many removed blocks, at most. */
+export const mostCuts = (model: Model, removed: number): number => Math.min(removed, Math.floor(model.facts.blocks / 2));
+
 /**
  * Whether the model can be healed at all, before anything is sampled or searched.
  * @param removed the set, ascending; or the most blocks that are removed, where a search will say which
+ * @param alike whether all sets are healed by the same kind: the one that fits for the most cuts
+ * @returns the options, with the kind that fits where only one does
  * @throws NotEnoughMemoryError where it cannot fit: the given set, or a single cut
  * @throws InvalidOptionError where the model has no token to begin samples with
  */
-export function checkHealable(
+export function checkHealable<T extends HealOptions & JobOptions>(
 	model: Model,
 	removed: readonly number[] | number,
-	options: HealOptions & JobOptions,
-	available = availableMemory(),
-): void {
+	options: T,
+	{ alike = false, available = availableMemory() }: { alike?: boolean; available?: number } = {},
+): T {
 	const { file, facts } = model;
 	if (facts.bos === undefined && facts.eos === undefined)
 		throw new InvalidOptionError(
 			"healing fits to the model's own samples, and this model has no start token to begin them with: leave out --heal",
 		);
-	const text = healText(model, options.healTokens ?? defaultHealTokens, 0);
-	const tokens = text.count * text.length;
-	const known = typeof removed !== "number";
-	const cuts = known ? healableCuts(removed) : 1;
-	const shape = { cuts, tokens, heads: options.healHeads };
-	const kinds = kindsFor(file, shape, options.healKind, available);
-	checkRoom(file, { ...shape, kinds }, available);
-	const most = known ? cuts : Math.min(removed, Math.floor(facts.blocks / 2));
-	noteMaps(file, { ...shape, kinds }, options, available);
-	if (most > cuts) noteCuts(file, { ...shape, kinds, cuts: most }, options, available);
+	const shape = { tokens: tokensOf(model, options), heads: options.healHeads };
+	if (typeof removed !== "number") return settleKind(file, { ...shape, cuts: healableCuts(removed) }, options, available);
+	const most = { ...shape, cuts: mostCuts(model, removed) };
+	if (alike && fittingKinds(file, most, available)) return settleKind(file, most, options, available);
+	const settled = settleKind(file, { ...shape, cuts: 1 }, options, available);
+	noteCuts(file, { ...most, kinds: kindsOf(settled.healKind) }, settled, available);
+	return settled;
 }
 
-/** That only maps are fitted although nobody asked for that. */
-function noteMaps(file: GgufFile, shape: HealShape, options: HealOptions & JobOptions, available: number): void {
-	if (options.healKind === "map" || shape.kinds?.includes("refit") || shape.cuts === 0) return;
-	const needed = healBytes(file, { ...shape, kinds: fitKinds });
-	logger(options)(
-		"warning",
-		`matrices are healed by square maps only: fitting them anew as a whole needs about ${sizeText(needed)} of memory and ${sizeText(available)} are free`,
-	);
-}
-
-/** That a set of many cuts would not fit, or only with maps. */
+/** That a set of many cuts would not fit, or only with one kind. */
 function noteCuts(file: GgufFile, shape: HealShape, options: HealOptions & JobOptions, available: number): void {
 	const needed = healBytes(file, shape);
 	if (needed <= available) return;
+	const kinds = (options.healKind ?? "auto") === "auto" ? fittingKinds(file, shape, available) : undefined;
 	const fitting = tokensThatFit(file, shape, available);
 	const instead = fitting === undefined ? "" : `; --heal-tokens ${fitting} fits whatever is chosen`;
-	const maps = healBytes(file, { ...shape, kinds: kindsFor(file, shape, options.healKind, available) }) <= available;
+	const left = kinds ? `is healed by ${kinds[0] === "map" ? "square maps" : "fitting matrices anew"} alone` : "cannot be healed";
 	logger(options)(
 		"warning",
-		`healing ${shape.cuts} cuts would need about ${sizeText(needed)} of memory and ${sizeText(available)} are free: such a set ${maps ? "is healed by square maps only" : "cannot be healed"}${instead}`,
+		`healing ${shape.cuts} cuts would need about ${sizeText(needed)} of memory and ${sizeText(available)} are free: such a set ${left}${instead}`,
 	);
 }

@@ -1,34 +1,49 @@
 // How many tokens healing can be fitted to in a given time, by how fast this machine draws, runs and solves.
 import { readFile } from "node:fs/promises";
 import type { HealOptions, JobOptions } from "./api.js";
-import { ownSamples } from "./calibration/index.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
+import type { GgufFile } from "./gguf/index.js";
+import { mostComparedBytes } from "./compared-text.js";
 import { factorTokens, mostPasses } from "./heal-factors.js";
-import { fitSizes, type FitSizes, kindsFor, tokensThatFit } from "./heal-room.js";
-import { healText, raceTokens } from "./heal-windows.js";
+import { fitSizes, type FitSizes, healableCuts, kindsOf, tokensThatFit } from "./heal-room.js";
+import { fewestTokens, raceTokens } from "./heal-windows.js";
 import type { FitKind } from "./healing/kinds.js";
 import { logger } from "./log.js";
 import { formatDuration } from "./report/format.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { availableMemory } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
+import { makeWindows } from "./runtime/windows.js";
 import { writeAtomically } from "./storage/atomic-file.js";
 import { hashOf } from "./storage/hash.js";
 import { windowsPath } from "./storage/runs.js";
 
-/** What is going to be healed. */
-export interface HealWork {
-	/** Sets that are healed with all of the tokens. */
+/** Sets that are going to be healed. */
+export interface HealedSetsAhead {
+	/** With all of the tokens, of them with the heads behind the cuts, and with a part of the tokens, to be compared. */
 	readonly sets: number;
-	/** Sets that are healed with a part of them to be compared. */
+	readonly headSets: number;
 	readonly raced: number;
-	/** Cuts of a set, of which a search is not known to find more than two. */
+	/** Cuts of a set: as far as is known, and at most. */
 	readonly cuts: number;
+	readonly mostCuts: number;
+}
+
+/** The set that was asked for and no other. @param removed in any order */
+export function onlySet(removed: readonly number[]): HealedSetsAhead {
+	const cuts = healableCuts([...removed].sort((a, b) => a - b));
+	return { sets: 1, headSets: 1, raced: 0, cuts, mostCuts: cuts };
+}
+
+/** What is going to be done. */
+export interface HealWork extends HealedSetsAhead {
 	/** Tokens of the text that decides between variants, and of those that are judged on. */
 	readonly tuning: number;
 	readonly judged: number;
 	readonly heads: boolean;
+	/** Whether a norm stands behind the matrices, whose weights are fitted too. */
+	readonly normed: boolean;
 	readonly kinds: readonly FitKind[];
 }
 
@@ -37,35 +52,40 @@ export interface HealSpeed {
 	/** Seconds to draw a token, and to run one through the whole model. */
 	readonly draw: number;
 	readonly pass: number;
-	/** Products and sums a second in least squares. */
-	readonly flops: number;
+	/** Products and sums a second, of normal equations and of their solution. */
+	readonly summing: number;
+	readonly solving: number;
 }
 
-/** Weightings of tokens, and ridges of each kind that are tried for a cut; see healing/heal.ts. */
+/** Weightings of tokens, ridges of each kind, and of the weights of a norm that are tried for a cut; see healing/heal.ts. */
 const weightings = 2;
 const ridges = 4;
-const fewest = 1024;
+const normRidges = 3;
+/** Sequences that are drawn at once (native/sampler.cpp), and tokens of each that are timed. */
+const drawnAtOnce = 64;
+const drawnEach = 32;
 /** Bumped when the forecast changes. */
 const version = 1;
 
 /** Seconds that healing takes whatever the tokens, and for each of them. Removed blocks are counted as if they ran. */
 export function forecast(
-	work: HealWork,
-	{ draw, pass, flops }: HealSpeed,
+	{ sets, headSets, raced, cuts, tuning, judged, heads, normed, kinds }: HealWork,
+	{ draw, pass, summing, solving }: HealSpeed,
 	{ inputs, width }: FitSizes,
 ): { fixed: number; perToken: number } {
-	const { sets, raced, cuts, tuning, judged, heads, kinds } = work;
 	const features = kinds.map((kind) => (kind === "refit" ? inputs : width));
 	const sum = (of: (n: number) => number) => features.reduce((total, n) => total + of(n), 0);
-	const equations = sum((n) => n * (n + 2 * width)) / flops;
+	const equations = sum((n) => n * (n + 2 * width)) / summing;
 	const map = kinds.includes("map") ? 2 * inputs * width ** 2 : 0;
-	const solutions = (sum((n) => n ** 3 / 3 + 4 * n * n * width) + map) / flops;
-	const whole = cuts * weightings * ridges * (solutions + kinds.length * tuning * pass) + 2 * judged * pass;
+	const solutions = (sum((n) => n ** 3 / 3 + 4 * n * n * width) + map) / solving;
+	const norm = normed ? 1 : 0;
+	const tried = weightings * ridges * kinds.length + norm * normRidges;
+	const whole = cuts * (weightings * ridges * solutions + tried * tuning * pass) + 2 * judged * pass;
 	const rough = raceTokens * (pass * (1 + cuts) + cuts * equations) + cuts * solutions + tuning * pass;
-	const factors = heads ? mostPasses * factorTokens * pass : 0;
+	const factors = heads ? headSets * mostPasses * factorTokens * pass : 0;
 	return {
 		fixed: sets * whole + raced * rough + factors,
-		perToken: draw + sets * (pass * (1 + weightings * cuts) + weightings * cuts * equations),
+		perToken: draw + sets * (pass * (1 + (weightings + norm) * cuts) + weightings * cuts * equations),
 	};
 }
 
@@ -84,73 +104,89 @@ export interface HealPlace {
  */
 export async function withHealTime<T extends HealOptions & JobOptions>(
 	place: HealPlace,
-	foreseen: Omit<HealWork, "kinds" | "heads">,
+	ahead: HealedSetsAhead & Pick<HealWork, "tuning" | "judged">,
 	options: T,
 ): Promise<T> {
 	const { healTime, healKind, healHeads } = options;
 	if (healTime === undefined) return options;
 	const { model, evaluator, folder } = place;
 	const heads = healHeads === true;
-	const shape = { cuts: foreseen.cuts, tokens: fewest, heads };
-	const kinds = kindsFor(model.file, shape, healKind);
-	const work = { ...foreseen, heads, kinds };
-	const path = windowsPath(folder, hashOf(["heal-time", version, healTime, work, evaluator.threads, evaluator.ubatch]));
+	const path = windowsPath(folder, hashOf(["heal-time", version, healTime, ahead, heads, evaluator.threads, evaluator.ubatch]));
 	const kept = await readFile(path, "utf8").then(keptTokens, () => undefined);
-	const healTokens = kept ?? (await tokensIn(healTime, place, work, options));
+	const work = { ...ahead, heads, normed: isNormed(model.file), kinds: kindsOf(healKind) };
+	const found = kept ?? (await tokensIn(healTime, place, work, options));
+	const healTokens = Math.min(found, tokensInMemory(model.file, work));
 	if (kept === undefined) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ healTokens })));
-	logger(options)("note", `healing is fitted to ${healTokens.toLocaleString("en")} tokens, as many as ${formatDuration(healTime)} allow`);
+	logger(options)(
+		"note",
+		`healing is fitted to ${healTokens.toLocaleString("en")} tokens, as many as ${formatDuration(healTime)} allow${kept === undefined ? "" : ", as an earlier run has found"}`,
+	);
 	return { ...options, healTokens, healTime: undefined };
 }
+
+const isNormed = ({ tensors }: GgufFile): boolean => tensors.some(({ name }) => /^blk\.\d+\.post_ffw_norm\.weight$/.test(name));
 
 function keptTokens(text: string): number | undefined {
 	try {
 		const { healTokens } = JSON.parse(text) as { healTokens: unknown };
-		return Number.isInteger(healTokens) && (healTokens as number) >= fewest ? (healTokens as number) : undefined;
+		return Number.isInteger(healTokens) && (healTokens as number) >= fewestTokens ? (healTokens as number) : undefined;
 	} catch {
 		return undefined;
 	}
 }
 
+/** With the distributions on the search fold beside them. */
+function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork): number {
+	const shape = { cuts: mostCuts, tokens: fewestTokens, heads, kinds };
+	return tokensThatFit(file, shape, availableMemory() - mostComparedBytes) ?? fewestTokens;
+}
+
 async function tokensIn(seconds: number, place: HealPlace, work: HealWork, options: HealOptions & JobOptions): Promise<number> {
-	const { file } = place.model;
 	const started = performance.now();
 	const speed = await measureSpeed(place, options);
-	const { fixed, perToken } = forecast(work, speed, fitSizes(file));
-	logger(options)(
+	const { fixed, perToken } = forecast(work, speed, fitSizes(place.model.file));
+	const log = logger(options);
+	log(
 		"debug",
-		`tokens a second: ${(1 / speed.draw).toFixed(0)} drawn, ${(1 / speed.pass).toFixed(0)} run; ${(speed.flops / 1e9).toFixed(1)} GFLOP/s; healing takes ${fixed.toFixed(1)} s and ${(1024 * perToken).toFixed(2)} s for every 1,024 tokens`,
+		`tokens a second: ${(1 / speed.draw).toFixed(0)} drawn, ${(1 / speed.pass).toFixed(0)} run; GFLOP/s: ${(speed.summing / 1e9).toFixed(1)} in equations, ${(speed.solving / 1e9).toFixed(1)} in solutions; healing takes ${fixed.toFixed(1)} s and ${(fewestTokens * perToken).toFixed(2)} s for every ${fewestTokens} tokens`,
 	);
 	const left = seconds - (performance.now() - started) / 1000;
-	const least = fixed + fewest * perToken;
-	if (least > left)
-		logger(options)(
+	const least = formatDuration(fixed + fewestTokens * perToken);
+	if (fixed + fewestTokens * perToken > left)
+		log(
 			"warning",
-			`healing takes about ${formatDuration(least)} even with ${fewest} tokens, more than the ${formatDuration(seconds)} of --heal-time`,
+			`healing takes about ${least} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal-time`,
 		);
-	const most = tokensThatFit(file, { ...work, tokens: fewest }, availableMemory()) ?? fewest;
-	return tokensWithin(left, { fixed, perToken }, most);
+	return tokensWithin(left, { fixed, perToken });
 }
 
 /** Whole thousands (of 1,024), at least one. */
-export function tokensWithin(seconds: number, { fixed, perToken }: { fixed: number; perToken: number }, most: number): number {
-	const tokens = Math.min(most, (seconds - fixed) / perToken);
-	return Math.max(fewest, Math.floor(tokens / fewest) * fewest);
+export function tokensWithin(seconds: number, { fixed, perToken }: { fixed: number; perToken: number }): number {
+	return Math.max(fewestTokens, Math.floor((seconds - fixed) / perToken / fewestTokens) * fewestTokens);
 }
 
 /** Draws and runs a little text, and solves small equations. */
 async function measureSpeed({ model, evaluator, seed }: HealPlace, { signal, onProgress }: JobOptions): Promise<HealSpeed> {
 	onProgress?.({ phase: "timing what healing takes", done: 0, total: 1, unit: "masks" });
-	const text = healText(model, 2 * fewest, seed);
-	const tokens = text.count * text.length;
-	const [windows, drawing] = await timed(() => ownSamples(model, { ...text, signal }));
-	const full = Coalition.full(model.facts.blocks);
-	// The first one loads what a run needs.
+	const { bos, eos, contextLength, blocks } = model.facts;
+	const length = Math.min(drawnEach, contextLength);
+	const prompts = Array.from({ length: drawnAtOnce }, () => Int32Array.of((bos ?? eos)!));
+	const [drawn, drawing] = await timed(() => model.sample(prompts, { length, seed, signal }));
+	const tokens = Int32Array.from(drawn.flatMap((sequence) => [...sequence]));
+	const windows = makeWindows(tokens, length);
+	const full = Coalition.full(blocks);
+	// The first one makes what a run needs.
 	await evaluator.evaluate([full], windows, { signal });
 	const [, running] = await timed(() => evaluator.evaluate([full], windows, { signal }));
 	const size = { inputs: 1024, outputs: 512, rows: 4096, threads: evaluator.threads, onOutputs: false };
-	const { accumulate } = await model.runWithAddon(signal, (addon, cancel) => addon.timeLeastSquares(size, cancel));
-	const products = size.rows * size.inputs * (size.inputs + 2 * size.outputs);
-	return { draw: drawing / tokens, pass: running / tokens, flops: products / accumulate };
+	const { inputs, outputs, rows } = size;
+	const seconds = await model.runWithAddon(signal, (addon, cancel) => addon.timeLeastSquares(size, cancel));
+	return {
+		draw: drawing / tokens.length,
+		pass: running / tokens.length,
+		summing: (rows * inputs * (inputs + 2 * outputs)) / seconds.accumulate,
+		solving: (inputs ** 3 / 3 + 4 * inputs * inputs * outputs) / seconds.solve,
+	};
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {

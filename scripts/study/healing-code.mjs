@@ -7,7 +7,7 @@ import { dist } from "./lib.mjs";
 
 /** What decides on the new tensors and on whether they are kept. */
 const parts = [
-	[dist, /^(heal-(model|windows|factors)|compared-text|model-figures)\.js$/],
+	[dist, /^(heal-(model|windows|factors|room)|compared-text|model-figures)\.js$/],
 	[new URL("healing/", dist), /\.js$/],
 	[new URL("runtime/states.js", dist)],
 	[new URL("runtime/evaluator.js", dist)],

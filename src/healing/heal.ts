@@ -226,7 +226,7 @@ class Healer {
 				for (const kind of kinds) {
 					const attempt = (ridge: number) => this.#try(subject, equations, { kind, ridge, relative });
 					const trial = await this.#bestRidge(ridges, attempt);
-					if (trial && Number.isFinite(trial.figure) && (!best || trial.figure < best.figure)) best = trial;
+					if (trial && (!best || trial.figure < best.figure)) best = trial;
 				}
 			});
 		}
@@ -235,16 +235,21 @@ class Healer {
 
 	/** From the middle one on in both directions, as long as the figure falls. */
 	async #bestRidge(ridges: readonly number[], attempt: (ridge: number) => Promise<Trial | undefined>): Promise<Trial | undefined> {
-		const trials = new Map<number, Trial | undefined>();
+		const figures = new Map<number, number>();
+		// Of the matrices only the best is held.
+		let best: Trial | undefined;
 		const at = async (i: number): Promise<number> => {
 			if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
-			if (!trials.has(i)) trials.set(i, await attempt(ridges[i]!));
-			const figure = trials.get(i)?.figure ?? Number.NaN;
-			return Number.isFinite(figure) ? figure : Number.POSITIVE_INFINITY;
+			if (!figures.has(i)) {
+				const trial = await attempt(ridges[i]!);
+				figures.set(i, trial && Number.isFinite(trial.figure) ? trial.figure : Number.POSITIVE_INFINITY);
+				if (trial && figures.get(i)! < (best?.figure ?? Number.POSITIVE_INFINITY)) best = trial;
+			}
+			return figures.get(i)!;
 		};
 		let i = Math.floor(ridges.length / 2);
 		for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;
-		return trials.get(i);
+		return best;
 	}
 
 	/** Undefined where the equations cannot be solved so. */
@@ -261,8 +266,13 @@ class Healer {
 	async #solve({ site, type, values }: Subject, equations: Equations, kind: FitKind, ridge: number) {
 		const { threads, signal } = this.#input;
 		const through = kind === "map" ? values : undefined;
-		const { update, explained } = await solveEquations(this.#model, equations[fittedTo[kind]]!, { ridge, through, threads, signal });
-		const healed = values.map((value, i) => value + update[i]!);
+		const { update: healed, explained } = await solveEquations(this.#model, equations[fittedTo[kind]]!, {
+			ridge,
+			through,
+			threads,
+			signal,
+		});
+		for (let i = 0; i < healed.length; i++) healed[i]! += values[i]!;
 		const { name, dims } = site.tensor;
 		return { tensor: { name, type, bytes: await quantizeValues(this.#model, healed, type, dims[0]!, signal) }, explained };
 	}

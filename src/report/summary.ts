@@ -16,7 +16,7 @@ const otherLines = 7;
 const mostLimits = 3;
 
 /** Of a model as it is without its blocks. */
-const unhealedText = "Not healed: the same command with --heal makes up for part of what the cuts cost, without training.";
+const unhealedText = "Not healed: --heal can make up for part of what the cuts cost, without training.";
 
 /** The verdict and the figures behind it, without the names of files. */
 export function summaryText(report: Report, style: TextStyle = {}): string {
@@ -36,7 +36,8 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 	parts.push(...thatFit(furtherTexts(report, width, style), screen - otherLines - count()));
 	parts.push(...detailLines(report, screen - otherLines - count(), style));
 	const hint = wrapped(unhealedText, width);
-	const healable = report.removal && !report.heal && report.quality?.quantized?.from === undefined;
+	const refused = report.reproduce.options.heal === false || report.quality?.quantized?.from !== undefined;
+	const healable = report.removal && !report.heal && !refused;
 	if (healable && count() + hint.split("\n").length <= screen - otherLines) parts.push(hint);
 	return `${parts.join("\n")}\n`;
 }

@@ -98,3 +98,13 @@ export function readKeptHeal(text: string): PlanHeal | undefined {
 		return undefined;
 	}
 }
+
+/** What a set was compared by in a race of healed sets: infinite where it was kept as null; undefined for what is torn. */
+export function readKeptFigure(text: string): number | undefined {
+	try {
+		const parsed = v.safeParse(v.strictObject({ figure: loss }), JSON.parse(text));
+		return parsed.success ? (parsed.output.figure ?? Number.POSITIVE_INFINITY) : undefined;
+	} catch {
+		return undefined;
+	}
+}

@@ -5,7 +5,8 @@ import { bytesToDeliver } from "../../src/deliver.js";
 import { NotEnoughMemoryError } from "../../src/errors.js";
 import { findFrontier } from "../../src/frontier.js";
 import { GgufFile } from "../../src/gguf/index.js";
-import { checkRoom, checkHealable, healBytes, kindsFor } from "../../src/heal-room.js";
+import { checkHealable, checkRoom, healBytes, settleKind } from "../../src/heal-room.js";
+import type { FitKind } from "../../src/healing/kinds.js";
 import { readHeader } from "../../src/header.js";
 import { pruneGguf } from "../../src/prune.js";
 import { availableMemory } from "../../src/runtime/memory.js";
@@ -25,26 +26,37 @@ describe("memory of healing", () => {
 		const states = 3 * 6144 * width * 4;
 		const refit = 8 * inputs * (inputs + width);
 		const map = 8 * width * (width + width);
-		const copies = 5 * 4 * inputs * width;
+		const copies = 7 * 4 * inputs * width;
 		const shape = { cuts: 3, tokens: 6144 };
 		expect(healBytes(file, shape)).toBe(states + refit + map + 8 * inputs * width + copies);
 		expect(healBytes(file, { ...shape, kinds: ["refit"] })).toBe(states + refit + 8 * inputs * width + copies);
 		expect(healBytes(file, { ...shape, kinds: ["map"] })).toBe(states + map + 8 * width * width + copies);
 	});
 
-	it("that is too small for whole matrices leaves maps", async () => {
+	it("that is too small for both kinds leaves one, and that is said", async () => {
 		const file = await GgufFile.read(fixturePath);
 		const shape = { cuts: 2, tokens: 6144 };
-		const [needed, maps] = [healBytes(file, shape), healBytes(file, { ...shape, kinds: ["map"] })];
-		expect(kindsFor(file, shape, "auto", needed)).toEqual(["refit", "map"]);
-		expect(kindsFor(file, shape, "auto", needed - 1)).toEqual(["map"]);
-		expect(kindsFor(file, shape, "auto", maps)).toEqual(["map"]);
-		expect(kindsFor(file, shape, "auto", maps - 1)).toEqual(["refit", "map"]);
-		expect(kindsFor(file, shape, "refit", maps)).toEqual(["refit"]);
-		expect(kindsFor(file, shape, "map", needed)).toEqual(["map"]);
-		const many = { ...shape, tokens: 1024, kinds: ["refit"] } as const;
-		const few = healBytes(file, { ...many, kinds: ["map"] });
-		expect(() => checkRoom(file, many, few)).toThrow(/free: give --heal-kind map, or leave out --heal$/);
+		const needed = (kinds: FitKind[]) => healBytes(file, { ...shape, kinds });
+		const lines: string[] = [];
+		const onLog = ({ message }: { message: string }) => void lines.push(message);
+		const settled = (available: number, options: HealOptions = {}) => {
+			lines.length = 0;
+			return settleKind(file, shape, { ...options, onLog }, available).healKind;
+		};
+		expect([settled(needed(["refit", "map"])), lines]).toEqual([undefined, []]);
+		expect(settled(needed(["refit", "map"]) - 1)).toBe("refit");
+		expect(lines).toEqual([
+			expect.stringMatching(/^matrices are healed by fitting them anew alone: .* are free; both with --heal-tokens 5120 or less$/),
+		]);
+		expect(settled(needed(["refit"]) - 1, { healKind: "auto" })).toBe("map");
+		expect(lines).toEqual([expect.stringMatching(/^matrices are healed by square maps alone: to try both kinds needs about/)]);
+		expect([settled(needed(["map"]), { healKind: "map" }), lines]).toEqual(["map", []]);
+		expect(() => settled(needed(["map"]) - 1)).toThrow(NotEnoughMemoryError);
+		expect(() => settled(needed(["refit"]) - 1, { healKind: "refit" })).toThrow(/give --heal-tokens 5120 or less/);
+		const few = healBytes(file, { cuts: 1, tokens: 1024, kinds: ["map"] });
+		expect(() => checkRoom(file, { cuts: 1, tokens: 1024, kinds: ["refit"] }, few)).toThrow(
+			/free: give --heal-kind map, or leave out --heal$/,
+		);
 	});
 
 	it("that is too small is said with the tokens that fit, where some do", async () => {
@@ -98,26 +110,29 @@ describe("memory of healing", () => {
 	});
 });
 
-describe("maps alone", () => {
-	it("are what is healed with where memory is short, and that is said", async () => {
+describe("one kind alone", () => {
+	it("is what is healed with where memory is short: of the set, of one cut, or of all sets alike", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const lines: string[] = [];
 		const onLog = ({ message }: { message: string }) => void lines.push(message);
-		const shape = { cuts: 1, tokens: 1024 };
-		const enough = healBytes(model.file, shape);
-		const check = (removed: number[] | number, available: number, options: HealOptions = {}) => {
+		const bytes = (cuts: number, kinds?: FitKind[]) => healBytes(model.file, { cuts, tokens: 1024, kinds });
+		const check = (removed: number[] | number, available: number, options: HealOptions = {}, alike = false) => {
 			lines.length = 0;
-			checkHealable(model, removed, { heal: true, healTokens: shape.tokens, onLog, ...options }, available);
-			return lines.join("\n");
+			const given = { heal: true, healTokens: 1024, onLog, ...options };
+			return checkHealable(model, removed, given, { available, alike }).healKind;
 		};
-		expect(check([3], enough)).toBe("");
-		expect(check([3], enough - 1)).toMatch(/^matrices are healed by square maps only: fitting .* are free$/);
-		expect(check([3], enough - 1, { healKind: "map" })).toBe("");
-		expect(() => check([3], healBytes(model.file, { ...shape, kinds: ["refit"] }) - 1, { healKind: "refit" })).toThrow(
-			NotEnoughMemoryError,
-		);
-		// One cut fits with whole matrices, two only with maps.
-		expect(check(2, enough)).toMatch(/^healing 2 cuts would need .* are free: such a set is healed by square maps only/);
+		expect([check([3], bytes(1)), lines]).toEqual([undefined, []]);
+		expect(check([3], bytes(1, ["map"]))).toBe("map");
+		expect(lines).toHaveLength(1);
+		expect(check([3, 6], bytes(2, ["refit"]))).toBe("refit");
+		// One cut fits with both kinds, two only with one.
+		expect(check(2, bytes(1))).toBeUndefined();
+		expect(lines).toEqual([expect.stringMatching(/^healing 2 cuts would need .* are free: such a set is healed by .* alone$/)]);
+		expect(check(2, bytes(1), {}, true)).toBe("map");
+		expect(lines).toEqual([expect.stringMatching(/^matrices are healed by square maps alone/)]);
+		// The fewest tokens, where a time says how many.
+		expect(check([3], bytes(1), { healTokens: undefined, healTime: 60 })).toBeUndefined();
+		expect(() => check([3], bytes(1, ["map"]), { healTokens: undefined })).toThrow(NotEnoughMemoryError);
 	});
 });
 
@@ -145,6 +160,9 @@ describe("the disk", () => {
 		expect(extra(3, heal)).toBeGreaterThanOrEqual(more);
 		expect(extra(3, heal)).toBeLessThan(2 * more);
 		expect(extra([3, 6, 7], { heal: true })).toBe(0);
+		for (const alone of [{ healTime: 60 }, { healKind: "map" as const }, { healHeads: true }])
+			expect(extra([3, 6, 7], { ...alone, healType: "F16" })).toBe(extra([3, 6, 7], heal));
+		expect(extra([3], { healKind: "map" })).toBe(extra([3], { heal: true }));
 		// What is quantised was written healed before.
 		const quantized = { quantize: "Q4_0" } as const;
 		expect(bytesToDeliver(header, [3, 6, 7], { ...heal, ...quantized }) - bytesToDeliver(header, [3, 6, 7], quantized)).toBe(

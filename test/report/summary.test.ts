@@ -53,13 +53,15 @@ describe("the terminal summary", () => {
 		const { gate, collapse, alternatives, surrogate, ...usual } = report;
 		const { sources, ...quality } = usual.quality!;
 		const text = (other: Partial<typeof report>) => summaryText({ ...usual, quality, ...other }).replace(/\n/g, " ");
-		expect(text({ heal: undefined })).toContain("Not healed: the same command with --heal makes up for part of what the cuts cost");
+		expect(text({ heal: undefined })).toContain("Not healed: --heal can make up for part of what the cuts cost, without training.");
 		const heal = { applied: false, tokens: 2048, cuts: [], folds: [], addedBytes: 0 } as unknown as typeof report.heal;
-		expect(text({ heal })).not.toContain("same command with --heal");
+		expect(text({ heal })).not.toContain("Not healed: --heal");
+		const reproduce = { ...report.reproduce, options: { ...report.reproduce.options, heal: false } };
+		expect(text({ heal: undefined, reproduce })).not.toContain("Not healed: --heal");
 		const quantized = { type: "Q4_K_M", from: "f16.gguf" };
-		expect(text({ heal: undefined, quality: { ...quality, quantized } })).not.toContain("same command with --heal");
-		expect(text({ heal: undefined, removal: undefined })).not.toContain("same command with --heal");
-		expect(summaryText(report)).not.toContain("same command with --heal");
+		expect(text({ heal: undefined, quality: { ...quality, quantized } })).not.toContain("Not healed: --heal");
+		expect(text({ heal: undefined, removal: undefined })).not.toContain("Not healed: --heal");
+		expect(summaryText(report)).not.toContain("Not healed: --heal");
 	});
 
 	it("shows sources and the surrogate where there is room", () => {
