@@ -3,6 +3,7 @@
 #include "log_capture.h"
 #include "model_wrap.h"
 
+#include <new>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -110,6 +111,9 @@ void Job::work() {
             run();
         } catch (const Cancelled &) {
             cancelled = true;
+        } catch (const std::bad_alloc &) {
+            error = "memory is too short";
+            error_code = "NOT_ENOUGH_MEMORY";
         } catch (const std::exception & problem) {
             error = *problem.what() != '\0' ? problem.what() : "unknown error";
             error_log = log.problems();

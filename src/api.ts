@@ -201,7 +201,7 @@ export interface HealOptions {
 	readonly healType?: HealType | undefined;
 	/**
 	 * How matrices are changed: `refit`, fitted anew as a whole; `map`, by a square map on what they give, whose equations are as small as
-	 * the model is wide; `auto`, what is better on the search fold, and maps alone where the equations of a refit do not fit in memory.
+	 * the model is wide; `auto`, what is better on the search fold, or the one that fits where the equations of both do not fit in memory.
 	 * @default "auto"
 	 */
 	readonly healKind?: HealKind | undefined;

@@ -8,7 +8,8 @@ import { mostSets } from "./heal-race.js";
 import { healableCuts, mostCuts, settleKind } from "./heal-room.js";
 import { onlySet, withHealTime } from "./heal-time.js";
 import { defaultHealTokens, healText } from "./heal-windows.js";
-import { asksToHeal, checkHealing, healAgain, type Healing, healModel } from "./heal-model.js";
+import { asksToHeal, checkHealing, healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
+import { isRefusal } from "./healing/heal.js";
 import { restore, whileHealed } from "./healing/standing.js";
 import { healingKey, KeptHealing } from "./kept-healing.js";
 import { logger } from "./log.js";
@@ -45,13 +46,15 @@ export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantiz
  * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was
  * found before, where that is kept in the run folder. The model is as it was then: {@link whileHealed} puts the new matrices into it.
  * @param removed ascending
+ * @param shared where it is kept with other sets @default by the kind that fits in memory now
  */
-export async function healSet(session: Session, removed: readonly number[], given: PruneOptions): Promise<Healing> {
-	const options = settleKind(session.model.file, shapeOf(session, removed, given), given);
-	const kept = new KeptHealing(session, healingKey(session, options));
+export async function healSet(session: Session, removed: readonly number[], given: PruneOptions, shared?: KeptHealing): Promise<Healing> {
+	const settle = () => settleKind(session.model.file, shapeOf(session, removed, given), given);
+	const options = shared ? given : settle();
+	const kept = shared ?? new KeptHealing(session, healingKey(session, options));
 	const known = await healedBefore(session, removed, kept, options);
 	if (known) return known;
-	const healing = await healAnew(session, removed, options);
+	const healing = await healAnew(session, removed, shared ? settle() : options);
 	await kept.keep(removed, healing.section);
 	return healing;
 }
@@ -68,9 +71,10 @@ async function healedBefore(
 	try {
 		const healing = await healAgain({ model, evaluator, removed, folder }, section, options);
 		await restore(model, healing.tensors);
+		noteUnhealed(section, options);
 		return healing;
 	} catch (error) {
-		if (!(error instanceof InvalidPlanError)) throw error;
+		if (options.signal?.aborted || !(error instanceof InvalidPlanError || isRefusal(error))) throw error;
 		logger(options)("debug", `healed anew: ${error.message}`);
 		return undefined;
 	}
@@ -161,10 +165,11 @@ export function withHealTimeOf<T extends PruneOptions>(
 	const { search, validation, report } = session.calibration.folds;
 	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + report.tokens.length };
 	if (typeof removed !== "number") return withHealTime(session, { ...onlySet(removed), ...sizes }, options);
-	// Of a search the race's winner, the set that it took the place of, and the one that is taken once more, with its heads.
-	const searched = every
-		? { sets: removed, headSets: removed, raced: 0 }
-		: { sets: options.healHeads ? 3 : 2, headSets: 1, raced: mostSets };
+	const { healHeads } = options;
+	// Of a race its winner, the set that it took the place of, and the one that is taken once more, with its heads.
+	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
+	const one = session.objective === "nll" ? race : { sets: 1, headSets: 1, raced: 0 };
+	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;
 	const cuts = { cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed) };
 	return withHealTime(session, { ...searched, ...cuts, ...sizes }, options);
 }

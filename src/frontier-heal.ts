@@ -4,7 +4,7 @@ import { checkHealedWeights, healSet } from "./deliver-healed.js";
 import { type Cell, fits, type Goal } from "./frontier-choice.js";
 import type { Measurement } from "./game/game.js";
 import type { SourceShare } from "./game/sources.js";
-import { asksToHeal, checkHealing } from "./heal-model.js";
+import { asksToHeal, checkHealing, type Healing } from "./heal-model.js";
 import { healedTypeId, type HealedTensor } from "./healing/tensors.js";
 import { healingKey, KeptHealing } from "./kept-healing.js";
 import { figuresOf } from "./model-figures.js";
@@ -24,7 +24,8 @@ export class HealedSets implements HealedWeights {
 	readonly #session: Session;
 	readonly #options: FrontierOptions;
 	readonly #kept: KeptHealing;
-	readonly #tensors = new Map<string, readonly HealedTensor[]>();
+	/** The new matrices of each set, and what is said of them. */
+	readonly #healed = new Map<string, Healing>();
 
 	private constructor(session: Session, options: FrontierOptions) {
 		this.#session = session;
@@ -46,20 +47,20 @@ export class HealedSets implements HealedWeights {
 	}
 
 	async tensors(removed: readonly number[]): Promise<readonly HealedTensor[]> {
-		const known = this.#tensors.get(removed.join());
+		return (await this.#heal(removed)).tensors;
+	}
+
+	async #heal(removed: readonly number[]): Promise<Healing> {
+		const known = this.#healed.get(removed.join());
 		if (known) return known;
-		const { tensors } = await healSet(this.#session, removed, this.#options);
-		this.#tensors.set(removed.join(), tensors);
-		return tensors;
+		const healing = await healSet(this.#session, removed, this.#options, this.#kept);
+		this.#healed.set(removed.join(), healing);
+		return healing;
 	}
 
 	/** What healing a set gave: kept, or found now. */
 	async #section(removed: readonly number[]): Promise<PlanHeal> {
-		const kept = await this.#kept.section(removed);
-		if (kept) return kept;
-		const { tensors, section } = await healSet(this.#session, removed, this.#options);
-		this.#tensors.set(removed.join(), tensors);
-		return section;
+		return this.#healed.get(removed.join())?.section ?? (await this.#kept.section(removed)) ?? (await this.#heal(removed)).section;
 	}
 }
 

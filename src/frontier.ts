@@ -223,8 +223,8 @@ function commandsOf(model: string, { type, removed, healed }: FrontierCell, opti
 	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
 	if (removed.length > 0) {
 		// What its figures are of, and its fit to the same text.
-		const { calibration, windows, windowLength, seed, threads, gpuLayers, allowUnknownArchitecture } = options;
-		const text = { calibration, windows, windowLength, seed, threads, gpuLayers, allowUnknownArchitecture };
+		const { calibration, windows, windowLength, seed, threads, gpuLayers, referenceBytes, allowUnknownArchitecture } = options;
+		const text = { calibration, windows, windowLength, seed, threads, gpuLayers, referenceBytes, allowUnknownArchitecture };
 		const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };
 		const heal = healed ? { heal: true, healTokens, healKind, healType, healHeads } : {};
 		return [commandLine(model, name, { remove: [...removed], ...text, ...heal, ...quantize })];

@@ -116,7 +116,6 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
 	const kept = applied || job.keep === true;
 	if (!kept) await restore(model, tensors);
-	noteCuts(cuts, tensors.length > 0 && !applied, validation.difference, options);
 	const section: PlanHeal = {
 		...{ applied, type, fit: { ...drawing, sha256: hashWindows(fit) } },
 		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
@@ -127,6 +126,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
 		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
 	};
+	noteUnhealed(section, options);
 	return { tensors: kept ? tensors : [], section };
 }
 
@@ -212,13 +212,17 @@ function planCut({ before, recipe, tuning, ...cut }: HealedCut, tensors: readonl
 	};
 }
 
-/** @param refused whether what was found was not kept */
-function noteCuts(cuts: readonly HealedCut[], refused: boolean, difference: number | null, options: JobOptions): void {
+/** Warnings of cuts that are left alone, and of what was found and is not kept. */
+export function noteUnhealed({ applied, cuts, heads, validation }: PlanHeal, options: JobOptions): void {
 	const log = logger(options);
 	for (const { first, last, reason } of cuts) {
 		const blocks = first === last ? `block ${first}` : `blocks ${first}-${last}`;
 		if (reason !== undefined) log("warning", `the cut of ${blocks} is not healed: ${reason}`);
 	}
-	if (refused)
-		log("warning", `not healed: on the validation text the loss changes by ${(difference ?? Number.NaN).toFixed(3)}, which may be chance`);
+	const found = heads !== undefined || cuts.some(({ recipe }) => recipe !== undefined);
+	if (found && !applied)
+		log(
+			"warning",
+			`not healed: on the validation text the loss changes by ${(validation?.difference ?? Number.NaN).toFixed(3)}, which may be chance`,
+		);
 }

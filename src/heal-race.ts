@@ -3,7 +3,7 @@ import type { PruneOptions } from "./api.js";
 import { onOwnSamples } from "./calibration-windows.js";
 import { NotEnoughMemoryError } from "./errors.js";
 import { asksToHeal } from "./heal-model.js";
-import { checkRoom, healableCuts, healBytes, kindsOf } from "./heal-room.js";
+import { checkRoom, healableCuts, healBytes, kindsOf, roughKind } from "./heal-room.js";
 import { defaultHealTokens, healText, healWindows, raceTokens } from "./heal-windows.js";
 import { Coalition } from "./game/coalition.js";
 import { comparedText } from "./compared-text.js";
@@ -58,7 +58,7 @@ export async function whileRoughlyHealed<T>(
 	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
 	const sorted = [...removed].sort((a, b) => a - b);
 	const shape = { cuts: healableCuts(sorted), tokens: Math.min(raceTokens, text.count * text.length) };
-	const kind = kindsOf(options.healKind)[0]!;
+	const kind = roughKind(model.file, shape, options.healKind);
 	checkRoom(model.file, { ...shape, kinds: [kind] });
 	const windows = await healWindows(model, folder, text, options);
 	const { tensors } = await healCuts(model, {
@@ -161,6 +161,7 @@ class HealedRace {
 		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, measured).catch((error: unknown) => {
 			// A set with more cuts than memory holds takes part as it is.
 			if (!(error instanceof NotEnoughMemoryError)) throw error;
+			logger(this.#options)("warning", `blocks ${formatBlocks(removed)} are compared unhealed: ${error.message}`);
 			return Number.NaN;
 		});
 		const finite = [healed, asItIs].filter(Number.isFinite);

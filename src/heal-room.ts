@@ -36,6 +36,13 @@ function fittingKinds(file: GgufFile, shape: HealShape, available: number): read
 	return choices.find((kinds) => healBytes(file, { ...shape, kinds }) <= available);
 }
 
+/** What is fitted where sets are only compared: whole matrices, or maps where they alone are wanted or fit in memory. */
+export function roughKind(file: GgufFile, shape: Omit<HealShape, "kinds">, wanted: HealKind | undefined): FitKind {
+	const [first, ...others] = kindsOf(wanted);
+	const available = availableMemory();
+	return [first!, ...others].find((kind) => healBytes(file, { ...shape, kinds: [kind] }) <= available) ?? first!;
+}
+
 /**
  * The options with the only kind that fits in memory, where `auto` tries both and they do not: what is fitted must be known before
  * anything that is kept is named by it. A warning says so.

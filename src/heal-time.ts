@@ -1,10 +1,10 @@
 // How many tokens healing can be fitted to in a given time, by how fast this machine draws, runs and solves.
 import { readFile } from "node:fs/promises";
-import type { HealOptions, JobOptions } from "./api.js";
+import type { HealOptions, JobOptions, MachineOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { GgufFile } from "./gguf/index.js";
-import { mostComparedBytes } from "./compared-text.js";
+import { computingIdentity } from "./evaluation/kept.js";
 import { factorTokens, mostPasses } from "./heal-factors.js";
 import { fitSizes, type FitSizes, healableCuts, kindsOf, tokensThatFit } from "./heal-room.js";
 import { fewestTokens, raceTokens } from "./heal-windows.js";
@@ -102,7 +102,7 @@ export interface HealPlace {
  * The options with as many tokens as can be drawn and fitted to in `healTime`, where that is given: at least 1,024, and no more than fit in
  * memory. What is found is kept in the run folder, so that a run that was stopped goes on with the same text.
  */
-export async function withHealTime<T extends HealOptions & JobOptions>(
+export async function withHealTime<T extends HealOptions & JobOptions & MachineOptions>(
 	place: HealPlace,
 	ahead: HealedSetsAhead & Pick<HealWork, "tuning" | "judged">,
 	options: T,
@@ -111,16 +111,17 @@ export async function withHealTime<T extends HealOptions & JobOptions>(
 	if (healTime === undefined) return options;
 	const { model, evaluator, folder } = place;
 	const heads = healHeads === true;
-	const path = windowsPath(folder, hashOf(["heal-time", version, healTime, ahead, heads, evaluator.threads, evaluator.ubatch]));
+	const asked = { healTime, healKind, heads, ahead, threads: evaluator.threads, ubatch: evaluator.ubatch };
+	const path = windowsPath(folder, hashOf(["heal-time", version, asked, await computingIdentity(model, options)]));
 	const kept = await readFile(path, "utf8").then(keptTokens, () => undefined);
 	const work = { ...ahead, heads, normed: isNormed(model.file), kinds: kindsOf(healKind) };
 	const found = kept ?? (await tokensIn(healTime, place, work, options));
-	const healTokens = Math.min(found, tokensInMemory(model.file, work));
+	// What was found is kept to: other text would make all of the healing anew.
+	const healTokens = kept ?? Math.min(found, tokensInMemory(model.file, work));
 	if (kept === undefined) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ healTokens })));
-	logger(options)(
-		"note",
-		`healing is fitted to ${healTokens.toLocaleString("en")} tokens, as many as ${formatDuration(healTime)} allow${kept === undefined ? "" : ", as an earlier run has found"}`,
-	);
+	const bound = healTokens < found ? "fit in memory" : `${formatDuration(healTime)} allow`;
+	const earlier = kept === undefined ? "" : ", as an earlier run has found";
+	logger(options)("note", `healing is fitted to ${healTokens.toLocaleString("en")} tokens, as many as ${bound}${earlier}`);
 	return { ...options, healTokens, healTime: undefined };
 }
 
@@ -135,10 +136,10 @@ function keptTokens(text: string): number | undefined {
 	}
 }
 
-/** With the distributions on the search fold beside them. */
+/** Of a set of as many cuts as there may be. */
 function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork): number {
 	const shape = { cuts: mostCuts, tokens: fewestTokens, heads, kinds };
-	return tokensThatFit(file, shape, availableMemory() - mostComparedBytes) ?? fewestTokens;
+	return tokensThatFit(file, shape, availableMemory()) ?? fewestTokens;
 }
 
 async function tokensIn(seconds: number, place: HealPlace, work: HealWork, options: HealOptions & JobOptions): Promise<number> {

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { PruneOptions } from "./api.js";
 import { defaultHealTokens, healText } from "./heal-windows.js";
+import { packageVersion } from "./runtime/paths.js";
 import { hashWindows } from "./runtime/windows.js";
 import type { Session } from "./session.js";
 import { writeAtomically } from "./storage/atomic-file.js";
@@ -17,7 +18,7 @@ export function healingKey({ model, seed, sha256, calibration, settings }: Sessi
 	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
 	const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true, options.referenceBytes ?? null];
 	const folds = Object.values(calibration.folds).map(hashWindows);
-	return hashOf([version, sha256, text, how, folds, options.calibration ?? null, settings]);
+	return hashOf([version, packageVersion, sha256, text, how, folds, options.calibration ?? null, settings]);
 }
 
 /** What healing sets of blocks gave, by a key and the blocks. */

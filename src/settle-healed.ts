@@ -3,6 +3,7 @@ import type { PruneOptions } from "./api.js";
 import { figuresOfHealed, healChosen } from "./deliver-healed.js";
 import type { Gate } from "./gate.js";
 import { raceHealed, whileRoughlyHealed } from "./heal-race.js";
+import { NotEnoughMemoryError } from "./errors.js";
 import { logger } from "./log.js";
 import type { Finalist, Race } from "./race.js";
 import type { Session } from "./session.js";
@@ -56,7 +57,12 @@ async function stepUp(
 		options.onProgress?.({ phase: "healing further blocks", done: last + 1, total: sets.length, unit: "masks" });
 		const whole = await gate.whole("validation");
 		const judge = () => gate.figuresAsItStands("validation", removed, whole);
-		const next = await session.timed("healing further blocks", () => whileRoughlyHealed(session, removed, options, judge));
+		const rough = () => whileRoughlyHealed(session, removed, options, judge);
+		const next = await session.timed("healing further blocks", rough).catch((error: unknown) => {
+			if (!(error instanceof NotEnoughMemoryError) || last < 0) throw error;
+			logger(options)("warning", `${removed.length} blocks are not tried healed: ${error.message}`);
+		});
+		if (!next) return { last };
 		if (!next.every(({ met }) => met)) return { last, next };
 	}
 	return { last };

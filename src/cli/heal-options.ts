@@ -26,7 +26,7 @@ export const healOptions = {
 		group: groups.output,
 	},
 	"heal-kind": valueOption(
-		`How matrices are changed: ${healKinds.join(", ")} [default: auto: fitted anew or by a square map, whichever is better; maps alone where memory is short]`,
+		`How matrices are changed: ${healKinds.join(", ")} [default: auto: fitted anew or by a square map, whichever is better; one alone where memory is short]`,
 		groups.output,
 		choiceOption("heal-kind", healKinds),
 	),

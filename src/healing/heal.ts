@@ -43,7 +43,7 @@ export async function healCuts(model: Model, input: HealInput): Promise<{ tensor
 }
 
 /** Of an architecture whose graph does not show what is needed, or of a type that the matrix cannot be stored in. */
-function isRefusal(error: unknown): error is Error {
+export function isRefusal(error: unknown): error is Error {
 	return error instanceof EvaluationError || error instanceof QuantizeError || error instanceof InvalidOptionError;
 }
 

@@ -1,4 +1,4 @@
-import { DisposedError, EvaluationError, ModelLoadError, QuantizeError } from "../errors.js";
+import { DisposedError, EvaluationError, ModelLoadError, NotEnoughMemoryError, QuantizeError } from "../errors.js";
 import type { Addon, CancelToken } from "./addon.js";
 
 /** Makes a callback of the caller safe to be called by the addon. */
@@ -66,6 +66,7 @@ export function fromNative(error: unknown): unknown {
 	if (code === "DISPOSED" || code === "CANCELLED") return new DisposedError("the model was disposed of", { cause: error });
 	if (code === "MODEL_LOAD_FAILED") return new ModelLoadError(message, options);
 	if (code === "EVALUATION_FAILED") return new EvaluationError(message, options);
+	if (code === "NOT_ENOUGH_MEMORY") return new NotEnoughMemoryError(message, options);
 	if (code === "QUANTIZE_FAILED") return new QuantizeError(message, options);
 	return error;
 }
