@@ -19,7 +19,6 @@ const traps = [
 	"deepseek-dense-3",
 	"deci-heads",
 	"jamba-scalar-heads",
-	"jamba-scalar-heads-attention-first",
 	"lfm2-scalar-heads",
 	"lfm2-scalar-heads-attention-first",
 	"glm4moe-tail",

@@ -96,7 +96,7 @@ describe("--heal-time", () => {
 		expect(runs[2]!.notes.join("\n")).toMatch(/healing takes about .* even with 1024 tokens, more than the .* of --heal-time/);
 	});
 
-	it("is kept to by apply and by a frontier too", async () => {
+	it("is kept to by apply too", async () => {
 		const lines: string[] = [];
 		const onLog = ({ message }: LogEvent) => void lines.push(message);
 		const { heal } = await applyPlan(fixturePath, out(), { remove: [3, 6, 7], healTime: 4, threads: 2, onLog });
@@ -104,9 +104,18 @@ describe("--heal-time", () => {
 		expect(lines).toContainEqual(
 			expect.stringMatching(`^healing is fitted to ${tokens.toLocaleString("en")} tokens, as many as [45].0 s allow$`),
 		);
-		lines.length = 0;
-		await findFrontier(fixturePath, { ...small, types: [], maxBlocks: 1, healTime: 0.01, onLog });
-		expect(lines.join("\n")).toMatch(/healing is fitted to 1,024 tokens/);
+	});
+
+	it("is that of all sets of a frontier, before any is searched for", async () => {
+		const stop = new AbortController();
+		const onLog = ({ message }: LogEvent) =>
+			void (message.startsWith("healing is fitted to 1,024 tokens") && stop.abort(new Error("enough")));
+		const phases = new Set<string>();
+		const onProgress = ({ phase }: { phase: string }) => void phases.add(phase);
+		const run = findFrontier(fixturePath, { ...small, types: [], maxBlocks: 3, healTime: 0.01, onLog, onProgress, signal: stop.signal });
+		await expect(run).rejects.toThrow("enough");
+		const opening = ["loading the model", "sampling the model's own text", "trying ways to cut up the work"];
+		expect([...phases].filter((phase) => !opening.includes(phase))).toEqual(["timing what healing takes"]);
 	});
 
 	it.each([
