@@ -4,7 +4,7 @@
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Model } from "../dist/index.js";
-import { equationBytes, solutionBytes } from "../dist/runtime/states.js";
+import { equationBytes, equationFlops, solutionBytes, solutionFlops } from "../dist/runtime/states.js";
 
 const [width = 4096, inner = 14_336, tokens = 2048, threads = 2] = process.argv.slice(2).map(Number);
 const model = await Model.load(fileURLToPath(new URL("../fixture/fixture-12l.gguf", import.meta.url)), { threads });
@@ -14,9 +14,8 @@ async function time(onOutputs) {
 	const features = onOutputs ? width : inner;
 	const size = { inputs: inner, outputs: width, rows: tokens, threads, onOutputs };
 	const { accumulate, solve } = await model.runWithAddon(undefined, (addon, cancel) => addon.timeLeastSquares(size, cancel));
-	const perToken = features ** 2 + 2 * features * width;
-	// A factor, two triangles, and what the solution explains; of a map its product with the matrix.
-	const solution = features ** 3 / 3 + 4 * features ** 2 * width + (onOutputs ? 2 * inner * width ** 2 : 0);
+	const perToken = equationFlops(features, width);
+	const solution = solutionFlops(features, width, onOutputs ? inner : 0);
 	const gib = (equationBytes(features, width) + solutionBytes(features, width)) / 2 ** 30;
 	console.log(
 		`${onOutputs ? "map" : "refit"}: equations of 25,600 tokens ${((25_600 / tokens) * accumulate).toFixed(1)} s (${((perToken * tokens) / accumulate / 1e9).toFixed(0)} GFLOP/s)`,

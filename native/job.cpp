@@ -3,10 +3,10 @@
 #include "log_capture.h"
 #include "model_wrap.h"
 
-#include <new>
 #include <chrono>
 #include <condition_variable>
 #include <map>
+#include <new>
 #include <mutex>
 #include <system_error>
 

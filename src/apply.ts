@@ -68,7 +68,7 @@ async function healed(
 	const length = Math.min(verification.length, loaded.facts.contextLength);
 	const count = judged.search + judged.validation + judged.report;
 	const { search: tuning, ...folds } = deal(await ownSamples(loaded, { count, length, seed: 1, signal: options.signal }), judged);
-	const place = { ...job, model: loaded, seed: 0 };
+	const place = { ...job, seed: 0 };
 	const work = { ...onlySet(removed), tuning: tuning.tokens.length, judged: folds.validation.tokens.length + folds.report.tokens.length };
 	return healModel({ ...place, tuning, own: true, ...folds }, await withHealTime(place, work, options));
 }

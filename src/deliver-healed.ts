@@ -5,9 +5,8 @@ import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import type { Gate, GateFold } from "./gate.js";
 import { Coalition } from "./game/coalition.js";
 import { mostSets } from "./heal-race.js";
-import { healableCuts, mostCuts, settleKind } from "./heal-room.js";
+import { healableCuts, mostCuts, settleKind, shapeOf } from "./heal-room.js";
 import { onlySet, withHealTime } from "./heal-time.js";
-import { defaultHealTokens, healText } from "./heal-windows.js";
 import { asksToHeal, checkHealing, healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
 import { isRefusal } from "./healing/heal.js";
 import { restore, whileHealed } from "./healing/standing.js";
@@ -49,7 +48,8 @@ export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantiz
  * @param shared where it is kept with other sets @default by the kind that fits in memory now
  */
 export async function healSet(session: Session, removed: readonly number[], given: PruneOptions, shared?: KeptHealing): Promise<Healing> {
-	const settle = () => settleKind(session.model.file, shapeOf(session, removed, given), given);
+	const { model } = session;
+	const settle = () => settleKind(model.file, shapeOf(model, healableCuts(removed), given), given);
 	const options = shared ? given : settle();
 	const kept = shared ?? new KeptHealing(session, healingKey(session, options));
 	const known = await healedBefore(session, removed, kept, options);
@@ -78,11 +78,6 @@ async function healedBefore(
 		logger(options)("debug", `healed anew: ${error.message}`);
 		return undefined;
 	}
-}
-
-function shapeOf({ model, seed }: Session, removed: readonly number[], { healTokens, healHeads }: PruneOptions) {
-	const text = healText(model, healTokens ?? defaultHealTokens, seed);
-	return { cuts: healableCuts(removed), tokens: text.count * text.length, heads: healHeads };
 }
 
 async function healAnew(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {

@@ -5,7 +5,7 @@ import { InvalidOptionError, InvalidPlanError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
 import type { SourceShare } from "./game/sources.js";
 import { factorText, healFactors } from "./heal-factors.js";
-import { checkRoom, healableCuts, healBytes, kindsOf } from "./heal-room.js";
+import { checkRoom, healableCuts, healBytes, kindsOf, shapeOf } from "./heal-room.js";
 import { checkHealTime } from "./heal-time.js";
 import { defaultHealTokens, fewestTokens, healText, healWindows } from "./heal-windows.js";
 import { applyFactors } from "./healing/factors.js";
@@ -94,7 +94,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const started = Date.now();
 	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
 	const kinds = kindsOf(options.healKind);
-	const shape = { cuts: healableCuts(removed), tokens: drawing.count * drawing.length, heads: options.healHeads, kinds };
+	const shape = { ...shapeOf(model, healableCuts(removed), options), kinds };
 	checkRoom(model.file, shape);
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();

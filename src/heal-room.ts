@@ -86,13 +86,16 @@ export function fitSizes(file: GgufFile): FitSizes {
 	return { inputs: Math.max(0, ...(feedForward.length > 0 ? feedForward : rows((name) => /^blk\./.test(name)))), width };
 }
 
+/** How many values of a token a matrix is fitted to. */
+export const featuresOf = (kind: FitKind, { inputs, width }: FitSizes): number => (kind === "refit" ? inputs : width);
+
 /** At most, as 32-bit numbers: in JavaScript, in the addon, and in the model, as values and as bytes. */
 const matrixCopies = 7;
 
 /** Whatever the tokens: equations of each kind, the solution of one, and copies of the matrix in numbers and bytes. */
 function fitBytes(file: GgufFile, kinds: readonly FitKind[]): number {
 	const { inputs, width } = fitSizes(file);
-	const features = kinds.map((kind) => (kind === "refit" ? inputs : width));
+	const features = kinds.map((kind) => featuresOf(kind, { inputs, width }));
 	const equations = features.reduce((sum, each) => sum + equationBytes(each, width), 0);
 	return equations + solutionBytes(Math.max(0, ...features), width) + matrixCopies * 4 * inputs * width;
 }
@@ -125,10 +128,10 @@ export function tokensThatFit(file: GgufFile, shape: HealShape, available: numbe
 /** Cuts of a set that have a block before them: the others are left alone. @param removed ascending */
 export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filter(({ before }) => before !== undefined).length;
 
-/** Tokens that are fitted to: as many as were asked for, or the fewest, where a time is to say how many. */
-function tokensOf(model: Model, { healTokens, healTime }: HealOptions): number {
+/** Of a set with so many cuts that are healed, with as many tokens as were asked for, or the fewest, where a time is to say how many. */
+export function shapeOf(model: Model, cuts: number, { healTokens, healTime, healHeads }: HealOptions): Omit<HealShape, "kinds"> {
 	const text = healText(model, healTokens ?? (healTime === undefined ? defaultHealTokens : fewestTokens), 0);
-	return text.count * text.length;
+	return { cuts, tokens: text.count * text.length, heads: healHeads };
 }
 
 /** Cuts of so many removed blocks, at most. */
@@ -153,11 +156,10 @@ export function checkHealable<T extends HealOptions & JobOptions>(
 		throw new InvalidOptionError(
 			"healing fits to the model's own samples, and this model has no start token to begin them with: leave out --heal",
 		);
-	const shape = { tokens: tokensOf(model, options), heads: options.healHeads };
-	if (typeof removed !== "number") return settleKind(file, { ...shape, cuts: healableCuts(removed) }, options, available);
-	const most = { ...shape, cuts: mostCuts(model, removed) };
+	if (typeof removed !== "number") return settleKind(file, shapeOf(model, healableCuts(removed), options), options, available);
+	const most = shapeOf(model, mostCuts(model, removed), options);
 	if (alike && fittingKinds(file, most, available)) return settleKind(file, most, options, available);
-	const settled = settleKind(file, { ...shape, cuts: 1 }, options, available);
+	const settled = settleKind(file, { ...most, cuts: 1 }, options, available);
 	noteCuts(file, { ...most, kinds: kindsOf(settled.healKind) }, settled, available);
 	return settled;
 }

@@ -6,18 +6,21 @@ import { Coalition } from "./game/coalition.js";
 import type { GgufFile } from "./gguf/index.js";
 import { computingIdentity } from "./evaluation/kept.js";
 import { factorTokens, mostPasses } from "./heal-factors.js";
-import { fitSizes, type FitSizes, healableCuts, kindsOf, tokensThatFit } from "./heal-room.js";
+import { featuresOf, fitSizes, type FitSizes, healableCuts, kindsOf, tokensThatFit } from "./heal-room.js";
 import { fewestTokens, raceTokens } from "./heal-windows.js";
+import { defaultRelatives, normRidges } from "./healing/heal.js";
 import type { FitKind } from "./healing/kinds.js";
 import { logger } from "./log.js";
 import { formatDuration } from "./report/format.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { availableMemory } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
+import { equationFlops, solutionFlops } from "./runtime/states.js";
 import { makeWindows } from "./runtime/windows.js";
 import { writeAtomically } from "./storage/atomic-file.js";
 import { hashOf } from "./storage/hash.js";
-import { windowsPath } from "./storage/runs.js";
+import { readKeptTokens } from "./storage/plan-heal.js";
+import { keptHealPath } from "./storage/runs.js";
 
 /** Sets that are going to be healed. */
 export interface HealedSetsAhead {
@@ -57,10 +60,8 @@ export interface HealSpeed {
 	readonly solving: number;
 }
 
-/** Weightings of tokens, ridges of each kind, and of the weights of a norm that are tried for a cut; see healing/heal.ts. */
-const weightings = 2;
+/** Ridges of each kind that are tried for a cut, about. */
 const ridges = 4;
-const normRidges = 3;
 /** Sequences that are drawn at once (native/sampler.cpp), and tokens of each that are timed. */
 const drawnAtOnce = 64;
 const drawnEach = 32;
@@ -73,13 +74,13 @@ export function forecast(
 	{ draw, pass, summing, solving }: HealSpeed,
 	{ inputs, width }: FitSizes,
 ): { fixed: number; perToken: number } {
-	const features = kinds.map((kind) => (kind === "refit" ? inputs : width));
-	const sum = (of: (n: number) => number) => features.reduce((total, n) => total + of(n), 0);
-	const equations = sum((n) => n * (n + 2 * width)) / summing;
-	const map = kinds.includes("map") ? 2 * inputs * width ** 2 : 0;
-	const solutions = (sum((n) => n ** 3 / 3 + 4 * n * n * width) + map) / solving;
+	const sum = (of: (features: number, kind: FitKind) => number) =>
+		kinds.reduce((total, kind) => total + of(featuresOf(kind, { inputs, width }), kind), 0);
+	const equations = sum((features) => equationFlops(features, width)) / summing;
+	const solutions = sum((features, kind) => solutionFlops(features, width, kind === "map" ? inputs : 0)) / solving;
+	const weightings = defaultRelatives.length;
 	const norm = normed ? 1 : 0;
-	const tried = weightings * ridges * kinds.length + norm * normRidges;
+	const tried = weightings * ridges * kinds.length + norm * normRidges.length;
 	const whole = cuts * (weightings * ridges * solutions + tried * tuning * pass) + 2 * judged * pass;
 	const rough = raceTokens * (pass * (1 + cuts) + cuts * equations) + cuts * solutions + tuning * pass;
 	const factors = heads ? headSets * mostPasses * factorTokens * pass : 0;
@@ -112,8 +113,8 @@ export async function withHealTime<T extends HealOptions & JobOptions & MachineO
 	const { model, evaluator, folder } = place;
 	const heads = healHeads === true;
 	const asked = { healTime, healKind, heads, ahead, threads: evaluator.threads, ubatch: evaluator.ubatch };
-	const path = windowsPath(folder, hashOf(["heal-time", version, asked, await computingIdentity(model, options)]));
-	const kept = await readFile(path, "utf8").then(keptTokens, () => undefined);
+	const path = keptHealPath(folder, hashOf(["heal-time", version, asked, await computingIdentity(model, options)]));
+	const kept = await readFile(path, "utf8").then(readKeptTokens, () => undefined);
 	const work = { ...ahead, heads, normed: isNormed(model.file), kinds: kindsOf(healKind) };
 	const found = kept ?? (await tokensIn(healTime, place, work, options));
 	// What was found is kept to: other text would make all of the healing anew.
@@ -126,15 +127,6 @@ export async function withHealTime<T extends HealOptions & JobOptions & MachineO
 }
 
 const isNormed = ({ tensors }: GgufFile): boolean => tensors.some(({ name }) => /^blk\.\d+\.post_ffw_norm\.weight$/.test(name));
-
-function keptTokens(text: string): number | undefined {
-	try {
-		const { healTokens } = JSON.parse(text) as { healTokens: unknown };
-		return Number.isInteger(healTokens) && (healTokens as number) >= fewestTokens ? (healTokens as number) : undefined;
-	} catch {
-		return undefined;
-	}
-}
 
 /** Of a set of as many cuts as there may be. */
 function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork): number {
@@ -152,11 +144,11 @@ async function tokensIn(seconds: number, place: HealPlace, work: HealWork, optio
 		`tokens a second: ${(1 / speed.draw).toFixed(0)} drawn, ${(1 / speed.pass).toFixed(0)} run; GFLOP/s: ${(speed.summing / 1e9).toFixed(1)} in equations, ${(speed.solving / 1e9).toFixed(1)} in solutions; healing takes ${fixed.toFixed(1)} s and ${(fewestTokens * perToken).toFixed(2)} s for every ${fewestTokens} tokens`,
 	);
 	const left = seconds - (performance.now() - started) / 1000;
-	const least = formatDuration(fixed + fewestTokens * perToken);
-	if (fixed + fewestTokens * perToken > left)
+	const least = fixed + fewestTokens * perToken;
+	if (least > left)
 		log(
 			"warning",
-			`healing takes about ${least} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal-time`,
+			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal-time`,
 		);
 	return tokensWithin(left, { fixed, perToken });
 }
@@ -185,8 +177,8 @@ async function measureSpeed({ model, evaluator, seed }: HealPlace, { signal, onP
 	return {
 		draw: drawing / tokens.length,
 		pass: running / tokens.length,
-		summing: (rows * inputs * (inputs + 2 * outputs)) / seconds.accumulate,
-		solving: (inputs ** 3 / 3 + 4 * inputs * inputs * outputs) / seconds.solve,
+		summing: (rows * equationFlops(inputs, outputs)) / seconds.accumulate,
+		solving: solutionFlops(inputs, outputs) / seconds.solve,
 	};
 }
 

@@ -27,7 +27,9 @@ import { type HealedTensor, healedTypeName, readTensor, typeFor } from "./tensor
 /** What the equations of each kind are of. */
 const fittedTo: Readonly<Record<FitKind, FittedTo>> = { refit: "inputs", map: "outputs" };
 /** Of the weights of a norm, as multiples of the mean square of what it divides to. */
-const normRidges: readonly number[] = [0.01, 0.3, 3];
+export const normRidges: readonly number[] = [0.01, 0.3, 3];
+/** Weightings of tokens that are tried. */
+export const defaultRelatives: readonly number[] = [0, 1];
 /** Ridges that are tried. */
 export const defaultRidges: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
@@ -219,7 +221,7 @@ class Healer {
 
 	/** Tries kinds and weights of tokens; of the ridges those around the best one. */
 	async #search(subject: Subject, sums: (relative: number, kinds: readonly FitKind[]) => Promise<Equations>): Promise<Trial | undefined> {
-		const { kinds = fitKinds, relatives = [0, 1], ridges = defaultRidges } = this.#input;
+		const { kinds = fitKinds, relatives = defaultRelatives, ridges = defaultRidges } = this.#input;
 		let best: Trial | undefined;
 		for (const relative of relatives) {
 			await this.#withEquations(await sums(relative, kinds), async (equations) => {

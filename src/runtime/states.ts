@@ -60,6 +60,14 @@ export interface NormalEquations {
 export const equationBytes = (features: number, targets: number): number => 8 * features * (features + targets);
 /** Bytes that their solution takes beside them. */
 export const solutionBytes = (features: number, targets: number): number => 8 * features * targets;
+/** Products and sums of normal equations, for each token. */
+export const equationFlops = (features: number, targets: number): number => features * (features + 2 * targets);
+/**
+ * Products and sums of their solution: a factor, two triangles, and what it explains.
+ * @param through values that the matrix is multiplied with, where the update of what it gives is made one of it @default none
+ */
+export const solutionFlops = (features: number, targets: number, through = 0): number =>
+	features ** 3 / 3 + 4 * features ** 2 * targets + 2 * through * targets ** 2;
 
 function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRun {
 	return { windowLength: windows.length, ubatch, threads, kept: Int32Array.from(kept), from: from?.native };

@@ -90,20 +90,21 @@ export type PlanHeal = v.InferOutput<typeof healSchema>;
 export type HealComparison = v.InferOutput<typeof comparison>;
 
 /** What was kept of healing a set; undefined for what is torn, or of another version. */
-export function readKeptHeal(text: string): PlanHeal | undefined {
-	try {
-		const parsed = v.safeParse(healSchema, JSON.parse(text));
-		return parsed.success ? parsed.output : undefined;
-	} catch {
-		return undefined;
-	}
-}
+export const readKeptHeal = (text: string): PlanHeal | undefined => parsedAs(healSchema, text);
 
 /** What a set was compared by in a race of healed sets: infinite where it was kept as null; undefined for what is torn. */
 export function readKeptFigure(text: string): number | undefined {
+	const kept = parsedAs(v.strictObject({ figure: loss }), text);
+	return kept && (kept.figure ?? Number.POSITIVE_INFINITY);
+}
+
+/** The number of tokens that was found for a time; undefined for what is torn. */
+export const readKeptTokens = (text: string): number | undefined => parsedAs(v.strictObject({ healTokens: positive }), text)?.healTokens;
+
+function parsedAs<T extends v.GenericSchema>(schema: T, text: string): v.InferOutput<T> | undefined {
 	try {
-		const parsed = v.safeParse(v.strictObject({ figure: loss }), JSON.parse(text));
-		return parsed.success ? (parsed.output.figure ?? Number.POSITIVE_INFINITY) : undefined;
+		const parsed = v.safeParse(schema, JSON.parse(text));
+		return parsed.success ? parsed.output : undefined;
 	} catch {
 		return undefined;
 	}

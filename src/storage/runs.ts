@@ -56,7 +56,7 @@ export function windowsPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.windows.json`);
 }
 
-/** Path of what healing a set of blocks gave, in a run folder. @param key 12 hexadecimal digits or more */
+/** Path of what is kept of healing in a run folder: what a set gave or was compared by, or a number of tokens. @param key 12 hexadecimal digits or more */
 export function keptHealPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.heal.json`);
 }
