@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "contexts.h"
 #include "healing_jobs.h"
 #include "jobs.h"
@@ -39,11 +40,11 @@ Napi::Value info(const Napi::CallbackInfo & call) {
 // quantize(input, output, { fileType, threads, pure }, cancel, onProgress(tensors done, all)): Promise<void>
 Napi::Value quantize(const Napi::CallbackInfo & call) {
     const Napi::Object options = call[2].As<Napi::Object>();
-    auto job = std::make_unique<QuantizeJob>(CancelToken::Unwrap(call[3].As<Napi::Object>())->flag, call[0].As<Napi::String>().Utf8Value(),
+    auto job = std::make_unique<QuantizeJob>(flag_of(call[3]), call[0].As<Napi::String>().Utf8Value(),
                                              call[1].As<Napi::String>().Utf8Value());
-    job->file_type = options.Get("fileType").ToNumber().Int32Value();
-    job->n_threads = options.Get("threads").ToNumber().Int32Value();
-    job->pure = options.Get("pure").ToBoolean();
+    job->file_type = number<int>(options, "fileType");
+    job->n_threads = number<int>(options, "threads");
+    job->pure = boolean(options, "pure");
     return Job::start(call.Env(), std::move(job), call[4].As<Napi::Function>());
 }
 

@@ -1,6 +1,8 @@
 #include "healing_jobs.h"
 
+#include "arguments.h"
 #include "contexts.h"
+#include "jobs.h"
 #include "model_wrap.h"
 
 #include <algorithm>
@@ -14,50 +16,6 @@ Napi::Function nothing(Napi::Env env) {
     return Napi::Function::New(env, [](const Napi::CallbackInfo &) {});
 }
 
-std::shared_ptr<CancelFlag> flag_of(const Napi::Value & token) {
-    return CancelToken::Unwrap(token.As<Napi::Object>())->flag;
-}
-
-double number(const Napi::Object & options, const char * name) {
-    const Napi::Value value = options.Get(name);
-    if (!value.IsNumber()) {
-        throw Napi::TypeError::New(options.Env(), std::string("option ") + name + " must be a number");
-    }
-    return value.As<Napi::Number>().DoubleValue();
-}
-
-template <class T> Napi::Value handle_of(Napi::Env env, const std::shared_ptr<T> & held, int64_t bytes) {
-    Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
-    return Napi::External<std::shared_ptr<T>>::New(env, new std::shared_ptr<T>(held), [bytes](Napi::Env env, std::shared_ptr<T> * handle) {
-        delete handle;
-        Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
-    });
-}
-
-template <class T> std::shared_ptr<T> held_by(const Napi::Value & handle) {
-    if (!handle.IsExternal()) {
-        throw Napi::TypeError::New(handle.Env(), "expected a handle of the addon");
-    }
-    const std::shared_ptr<T> & held = *handle.As<Napi::External<std::shared_ptr<T>>>().Data();
-    if (!held) {
-        throw Napi::Error::New(handle.Env(), "this was freed");
-    }
-    return held;
-}
-
-std::vector<int> integers(const Napi::Value & value) {
-    const Napi::Int32Array array = value.As<Napi::Int32Array>();
-    return std::vector<int>(array.Data(), array.Data() + array.ElementLength());
-}
-
-std::vector<float> floats(const Napi::Value & value) {
-    if (!value.IsTypedArray()) {
-        return {};
-    }
-    const Napi::Float32Array array = value.As<Napi::Float32Array>();
-    return std::vector<float>(array.Data(), array.Data() + array.ElementLength());
-}
-
 template <class Array, class T> Napi::Value typed(Napi::Env env, const std::vector<T> & values) {
     Array array = Array::New(env, values.size());
     std::copy(values.begin(), values.end(), array.Data());
@@ -67,14 +25,11 @@ template <class Array, class T> Napi::Value typed(Napi::Env env, const std::vect
 // { windowLength, ubatch, threads, kept: Int32Array, from?: states }
 HealingRun run_of(const Napi::Value & tokens, const Napi::Object & options) {
     HealingRun run;
-    const Napi::Int32Array given = tokens.As<Napi::Int32Array>();
-    run.windows.length = int(number(options, "windowLength"));
-    run.windows.tokens.assign(given.Data(), given.Data() + given.ElementLength());
-    run.windows.n_windows = int(given.ElementLength() / size_t(run.windows.length));
-    run.n_ubatch = int(number(options, "ubatch"));
-    run.n_threads = int(number(options, "threads"));
-    run.kept = integers(options.Get("kept"));
-    if (options.Get("from").IsExternal()) {
+    run.windows = windows_of(tokens, options);
+    run.n_ubatch = number<int>(options, "ubatch");
+    run.n_threads = number<int>(options, "threads");
+    run.kept = values_of<int32_t>(options.Get("kept"));
+    if (!options.Get("from").IsUndefined()) {
         run.from = held_by<StateRows>(options.Get("from"));
     }
     return run;
@@ -84,13 +39,13 @@ HealingRun run_of(const Napi::Value & tokens, const Napi::Object & options) {
 EquationSettings settings_of(const Napi::Object & options) {
     EquationSettings settings;
     settings.weight = options.Get("weight").As<Napi::String>().Utf8Value();
-    settings.after = int(number(options, "after"));
-    settings.relative = float(number(options, "relative"));
-    settings.scale = float(number(options, "scale"));
-    settings.on_inputs = options.Get("onInputs").ToBoolean();
-    settings.on_outputs = options.Get("onOutputs").ToBoolean();
-    settings.norm = floats(options.Get("norm"));
-    settings.norm_epsilon = float(number(options, "normEpsilon"));
+    settings.after = number<int>(options, "after");
+    settings.relative = number<float>(options, "relative");
+    settings.scale = number<float>(options, "scale");
+    settings.on_inputs = boolean(options, "onInputs");
+    settings.on_outputs = boolean(options, "onOutputs");
+    settings.norm = values_if_given<float>(options.Get("norm"));
+    settings.norm_epsilon = number<float>(options, "normEpsilon");
     return settings;
 }
 
@@ -188,7 +143,7 @@ ConvertJob::ConvertJob(std::shared_ptr<CancelFlag> cancel, int type, int64_t row
     : Job(std::move(cancel), "QUANTIZE_FAILED"), type(type), row_length(row_length) {}
 
 void ConvertJob::run() {
-    if (type < 0 || type >= GGML_TYPE_COUNT || ggml_type_size(ggml_type(type)) == 0 || row_length % ggml_blck_size(ggml_type(type)) != 0) {
+    if (type < 0 || type >= GGML_TYPE_COUNT || ggml_type_size(ggml_type(type)) == 0 || row_length < 1 || row_length % ggml_blck_size(ggml_type(type)) != 0) {
         throw std::runtime_error("rows of " + std::to_string(row_length) + " values cannot be of type " + std::to_string(type));
     }
     const size_t row_bytes = ggml_row_size(ggml_type(type), row_length);
@@ -228,9 +183,7 @@ Napi::Value ConvertJob::result(Napi::Env env) {
 }
 
 Napi::Value free_equations(const Napi::CallbackInfo & info) {
-    if (info[0].IsExternal()) {
-        info[0].As<Napi::External<EquationsHandle>>().Data()->reset();
-    }
+    held_in<NormalEquations>(info[0]).reset();
     return info.Env().Undefined();
 }
 
@@ -238,9 +191,9 @@ Napi::Value solve_equations(const Napi::CallbackInfo & info) {
     const Napi::Object options = info[1].As<Napi::Object>();
     auto job = std::make_unique<SolveJob>(flag_of(info[3]));
     job->equations = held_by<NormalEquations>(info[0]);
-    job->ridge = number(options, "ridge");
-    job->n_threads = int(number(options, "threads"));
-    job->through = floats(info[2]);
+    job->ridge = number<double>(options, "ridge");
+    job->n_threads = number<int>(options, "threads");
+    job->through = values_if_given<float>(info[2]);
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
@@ -287,11 +240,11 @@ Napi::Value LeastSquaresTimingJob::result(Napi::Env env) {
 Napi::Value time_least_squares(const Napi::CallbackInfo & info) {
     const Napi::Object options = info[0].As<Napi::Object>();
     auto job = std::make_unique<LeastSquaresTimingJob>(flag_of(info[1]));
-    job->n_in = int(number(options, "inputs"));
-    job->n_out = int(number(options, "outputs"));
-    job->n_rows = int(number(options, "rows"));
-    job->n_threads = int(number(options, "threads"));
-    job->on_outputs = options.Get("onOutputs").ToBoolean();
+    job->n_in = number<int>(options, "inputs");
+    job->n_out = number<int>(options, "outputs");
+    job->n_rows = number<int>(options, "rows");
+    job->n_threads = number<int>(options, "threads");
+    job->on_outputs = boolean(options, "onOutputs");
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
@@ -303,31 +256,30 @@ Napi::Value state_values(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value quantize_values(const Napi::CallbackInfo & info) {
-    auto job = std::make_unique<ConvertJob>(flag_of(info[3]), info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value());
+    auto job = std::make_unique<ConvertJob>(flag_of(info[3]), number_of<int>(info[1], "type"), number_of<int64_t>(info[2], "rowLength"));
     job->quantizes = true;
-    job->values = floats(info[0]);
+    job->values = values_of<float>(info[0]);
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
 Napi::Value dequantize_bytes(const Napi::CallbackInfo & info) {
-    auto job = std::make_unique<ConvertJob>(flag_of(info[3]), info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value());
-    const Napi::Uint8Array bytes = info[0].As<Napi::Uint8Array>();
-    job->bytes.assign(bytes.Data(), bytes.Data() + bytes.ElementLength());
+    auto job = std::make_unique<ConvertJob>(flag_of(info[3]), number_of<int>(info[1], "type"), number_of<int64_t>(info[2], "rowLength"));
+    job->bytes = values_of<uint8_t>(info[0]);
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
 // hiddenStates(tokens, run, after: Int32Array, cancel): Promise<states[]>
 Napi::Value NativeModel::hidden_states(const Napi::CallbackInfo & info) {
-    alive(info.Env());
+    viewed(info.Env());
     auto job = std::make_unique<StatesJob>(flag_of(info[3]), core);
     job->healing = run_of(info[0], info[1].As<Napi::Object>());
-    job->after = integers(info[2]);
+    job->after = values_of<int32_t>(info[2]);
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
 // normalEquations(tokens, run, settings, target: states, cancel): Promise<{ features, targets, rows, equations }[]>
 Napi::Value NativeModel::normal_equations(const Napi::CallbackInfo & info) {
-    alive(info.Env());
+    viewed(info.Env());
     auto job = std::make_unique<EquationsJob>(flag_of(info[4]), core);
     job->healing = run_of(info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());
@@ -337,7 +289,7 @@ Napi::Value NativeModel::normal_equations(const Napi::CallbackInfo & info) {
 
 // normSums(tokens, run, settings, target: states, cancel): Promise<{ products, squares }>
 Napi::Value NativeModel::norm_sums(const Napi::CallbackInfo & info) {
-    alive(info.Env());
+    viewed(info.Env());
     auto job = std::make_unique<NormSumsJob>(flag_of(info[4]), core);
     job->healing = run_of(info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());
@@ -347,7 +299,7 @@ Napi::Value NativeModel::norm_sums(const Napi::CallbackInfo & info) {
 
 // outputPath(tokens, run, settings, cancel): Promise<{ scale, unexplained }>
 Napi::Value NativeModel::output_path(const Napi::CallbackInfo & info) {
-    alive(info.Env());
+    viewed(info.Env());
     auto job = std::make_unique<OutputPathJob>(flag_of(info[3]), core);
     job->healing = run_of(info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());
@@ -356,21 +308,16 @@ Napi::Value NativeModel::output_path(const Napi::CallbackInfo & info) {
 
 // replaceTensor(name, type, bytes: Uint8Array | undefined): void; without bytes the file's own values again
 Napi::Value NativeModel::replace_tensor(const Napi::CallbackInfo & info) {
-    ModelCore & model = alive(info.Env());
+    ModelCore & model = viewed(info.Env());
     const std::string name = info[0].As<Napi::String>().Utf8Value();
     const std::lock_guard<std::mutex> lock(model.computing);
     model.contexts.reset(); // their graphs have the tensors that stood
-    try {
-        if (!info[2].IsTypedArray()) {
+    guarded(info.Env(), "replace the tensor", [&] {
+        if (info[2].IsUndefined()) {
             model.view->restore_tensor(name);
-            return info.Env().Undefined();
+        } else {
+            model.view->replace_tensor(name, ggml_type(number_of<int>(info[1], "type")), values_of<uint8_t>(info[2]));
         }
-        const Napi::Uint8Array bytes = info[2].As<Napi::Uint8Array>();
-        model.view->replace_tensor(name, ggml_type(info[1].ToNumber().Int32Value()), { bytes.Data(), bytes.Data() + bytes.ElementLength() });
-    } catch (const std::runtime_error & problem) {
-        Napi::Error error = Napi::Error::New(info.Env(), problem.what());
-        error.Set("code", Napi::String::New(info.Env(), "EVALUATION_FAILED"));
-        throw error;
-    }
+    });
     return info.Env().Undefined();
 }

@@ -1,5 +1,6 @@
 #include "job.h"
 
+#include "arguments.h"
 #include "log_capture.h"
 #include "model_wrap.h"
 
@@ -39,14 +40,20 @@ Napi::Function CancelToken::define(Napi::Env env) {
     return DefineClass(env, "CancelToken", { InstanceMethod<&CancelToken::cancel>("cancel") });
 }
 
-CancelToken::CancelToken(const Napi::CallbackInfo & info) : Napi::ObjectWrap<CancelToken>(info) {}
+CancelToken::CancelToken(const Napi::CallbackInfo & info) : Napi::ObjectWrap<CancelToken>(info) {
+    info.This().As<Napi::Object>().TypeTag(&type_tag<CancelToken>());
+}
+
+std::shared_ptr<CancelFlag> flag_of(const Napi::Value & token) {
+    return unwrap<CancelToken>(token, "a CancelToken").flag;
+}
 
 Napi::Value CancelToken::cancel(const Napi::CallbackInfo & info) {
     flag->requested = true;
     return info.Env().Undefined();
 }
 
-void Job::call_js(Napi::Env env, Napi::Function on_message, Job *, Message * message) {
+void Job::call_js(Napi::Env env, Napi::Function on_message, Job * job, Message * message) {
     const std::unique_ptr<Message> owned(message);
     if (env == nullptr) {
         return;
@@ -55,11 +62,15 @@ void Job::call_js(Napi::Env env, Napi::Function on_message, Job *, Message * mes
         (*owned)(env, on_message);
     } catch (const Napi::Error &) {
         // The environment is being torn down: the caller's functions throw nothing themselves (runtime/cancel.ts guards them).
+    } catch (const std::exception & problem) {
+        // A result that was measured did not reach its caller: the job has failed.
+        job->message_error = problem.what();
+        job->cancel->requested = true;
     }
 }
 
 Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Function on_message) {
-    Job * job = owned.release();
+    Job * job = owned.get();
     job->deferred = std::make_unique<Napi::Promise::Deferred>(env);
     const Napi::Promise promise = job->deferred->Promise();
     job->channel = Channel::New(
@@ -72,6 +83,7 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
             delete finished;
         },
         job);
+    owned.release(); // the channel's
     {
         Running & running = Running::get();
         const std::lock_guard<std::mutex> lock(running.mutex);
@@ -134,6 +146,10 @@ void Job::settle() {
     }
     post([this](Napi::Env env, Napi::Function) {
         const Napi::HandleScope scope(env);
+        if (!message_error.empty()) {
+            cancelled = false;
+            error = message_error;
+        }
         if (!cancelled && error.empty()) {
             try {
                 deferred->Resolve(result(env));
@@ -141,6 +157,8 @@ void Job::settle() {
             } catch (const Napi::Error & problem) {
                 deferred->Reject(problem.Value());
                 return;
+            } catch (const std::exception & problem) {
+                error = problem.what();
             }
         }
         Napi::Object reason = Napi::Error::New(env, cancelled ? "cancelled" : error).Value();

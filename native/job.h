@@ -24,6 +24,9 @@ private:
     Napi::Value cancel(const Napi::CallbackInfo & info);
 };
 
+// The flag of a CancelToken. Throws a TypeError for any other value.
+std::shared_ptr<CancelFlag> flag_of(const Napi::Value & token);
+
 class Job {
 public:
     virtual ~Job() = default;
@@ -58,6 +61,7 @@ private:
     std::string error;      // empty where the job succeeded
     std::string error_log;  // llama.cpp's own lines
     bool cancelled = false;
+    std::string message_error; // what a message could not do, on the JavaScript thread
     std::unique_ptr<Napi::Promise::Deferred> deferred;
     Channel channel;
     std::future<void> over;

@@ -1,5 +1,6 @@
 #include "jobs.h"
 
+#include "arguments.h"
 #include "contexts.h"
 #include "log_capture.h"
 #include "model_wrap.h"
@@ -59,6 +60,17 @@ Napi::Object figures_object(Napi::Env env, const MaskResult & result) {
 
 } // namespace
 
+Windows windows_of(const Napi::Value & tokens, const Napi::Object & options) {
+    Windows windows;
+    windows.length = number<int>(options, "windowLength");
+    windows.tokens = values_of<int32_t>(tokens);
+    if (windows.length < 1 || windows.tokens.size() % size_t(windows.length) != 0) {
+        throw Napi::RangeError::New(options.Env(), "expected whole windows of windowLength tokens, at least 1");
+    }
+    windows.n_windows = int(windows.tokens.size() / size_t(windows.length));
+    return windows;
+}
+
 LoadJob::LoadJob(std::shared_ptr<CancelFlag> cancel, std::string path, int gpu_layers, bool use_mmap)
     : Job(std::move(cancel), "MODEL_LOAD_FAILED"), path(std::move(path)), gpu_layers(gpu_layers), use_mmap(use_mmap) {}
 
@@ -89,7 +101,7 @@ void LoadJob::run() {
 }
 
 Napi::Value LoadJob::result(Napi::Env env) {
-    return env.GetInstanceData<AddonData>()->model_class.New({ Napi::External<std::shared_ptr<ModelCore>>::New(env, &core) });
+    return env.GetInstanceData<AddonData>()->model_class.New({ handle_of(env, core, 0) });
 }
 
 EvaluateJob::EvaluateJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core) : Job(std::move(cancel), "EVALUATION_FAILED"), core(std::move(core)) {}
@@ -109,12 +121,7 @@ Napi::Value EvaluateJob::result(Napi::Env env) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("stats", stats_object(env, stats));
     if (settings.keep) {
-        const int64_t bytes = int64_t(settings.keep->steps.size() * sizeof(uint16_t));
-        Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
-        object.Set("reference", Napi::External<ReferenceHandle>::New(env, new ReferenceHandle(settings.keep), [bytes](Napi::Env env, ReferenceHandle * handle) {
-            delete handle;
-            Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
-        }));
+        object.Set("reference", handle_of(env, settings.keep, int64_t(settings.keep->steps.size() * sizeof(uint16_t))));
     }
     return object;
 }

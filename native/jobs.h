@@ -7,6 +7,9 @@
 #include "speed.h"
 #include "sweep.h"
 
+// { windowLength, ... } and tokens: Int32Array of whole windows. Throws a RangeError where they are none.
+Windows windows_of(const Napi::Value & tokens, const Napi::Object & options);
+
 class LoadJob : public Job {
 public:
     LoadJob(std::shared_ptr<CancelFlag> cancel, std::string path, int gpu_layers, bool use_mmap);
@@ -22,9 +25,6 @@ private:
     int last_percent = -1;
     std::shared_ptr<ModelCore> core;
 };
-
-// What JavaScript holds of a reference.
-using ReferenceHandle = std::shared_ptr<Reference>;
 
 class EvaluateJob : public Job {
 public:

@@ -1,5 +1,6 @@
 #include "model_wrap.h"
 
+#include "arguments.h"
 #include "contexts.h"
 #include "jobs.h"
 #include "log_capture.h"
@@ -8,30 +9,14 @@
 
 namespace {
 
-std::shared_ptr<CancelFlag> flag_of(const Napi::Value & token) {
-    return CancelToken::Unwrap(token.As<Napi::Object>())->flag;
-}
-
-template <class T> T number(const Napi::Object & options, const char * name) {
-    const Napi::Value value = options.Get(name);
-    if (!value.IsNumber()) {
-        throw Napi::TypeError::New(options.Env(), std::string("option ") + name + " must be a number");
-    }
-    return T(value.As<Napi::Number>().DoubleValue());
-}
-
-bool boolean(const Napi::Object & options, const char * name) {
-    return options.Get(name).ToBoolean().Value();
-}
-
 // The blocks of a mask that are kept. The model must have its view.
 std::vector<int> kept_of(Napi::Env env, const ModelCore & core, const Napi::Value & mask) {
-    if (!core.view) {
-        throw Napi::Error::New(env, "setViewRules() was not called");
+    const std::vector<uint8_t> flags = values_of<uint8_t>(mask);
+    if (flags.size() != size_t(core.view->n_blocks())) {
+        throw Napi::RangeError::New(env, "a mask needs a flag for each block");
     }
-    const Napi::Uint8Array flags = mask.As<Napi::Uint8Array>();
     std::vector<int> kept;
-    for (size_t i = 0; i < flags.ElementLength(); ++i) {
+    for (size_t i = 0; i < flags.size(); ++i) {
         if (flags[i] != 0) {
             kept.push_back(int(i));
         }
@@ -50,9 +35,8 @@ std::vector<BlockVersion> versions_of(const Napi::Value & given) {
         const Napi::Array matrices = object.Get("matrices").As<Napi::Array>();
         for (uint32_t k = 0; k < matrices.Length(); ++k) {
             const Napi::Object matrix = matrices.Get(k).As<Napi::Object>();
-            const Napi::Uint8Array bytes = matrix.Get("bytes").As<Napi::Uint8Array>();
             version.matrices.push_back({ matrix.Get("name").As<Napi::String>().Utf8Value(), ggml_type(number<int>(matrix, "type")),
-                                         { bytes.Data(), bytes.Data() + bytes.ElementLength() } });
+                                         values_of<uint8_t>(matrix.Get("bytes")) });
         }
         versions.push_back(std::move(version));
     }
@@ -92,19 +76,27 @@ Napi::Function NativeModel::define(Napi::Env env) {
 
 // Only load() calls the constructor: a model is never half loaded.
 NativeModel::NativeModel(const Napi::CallbackInfo & info) : Napi::ObjectWrap<NativeModel>(info) {
-    if (info.Length() != 1 || !info[0].IsExternal()) {
+    if (!holds<ModelCore>(info[0])) {
         throw Napi::TypeError::New(info.Env(), "use NativeModel.load()");
     }
-    core = *info[0].As<Napi::External<std::shared_ptr<ModelCore>>>().Data();
+    // The handle lives until it is collected: only the wrapper may keep the weights.
+    core = std::move(held_in<ModelCore>(info[0]));
+    info.This().As<Napi::Object>().TypeTag(&type_tag<NativeModel>());
 }
 
 ModelCore & NativeModel::alive(Napi::Env env) const {
     if (!core || core->disposed) {
-        Napi::Error error = Napi::Error::New(env, "the model was disposed of");
-        error.Set("code", Napi::String::New(env, "DISPOSED"));
-        throw error;
+        throw coded_error(env, "DISPOSED", "the model was disposed of");
     }
     return *core;
+}
+
+ModelCore & NativeModel::viewed(Napi::Env env) const {
+    ModelCore & model = alive(env);
+    if (!model.view) {
+        throw Napi::Error::New(env, "setViewRules() was not called");
+    }
+    return model;
 }
 
 Napi::Value NativeModel::load(const Napi::CallbackInfo & info) {
@@ -189,13 +181,19 @@ Napi::Value NativeModel::tokenize(const Napi::CallbackInfo & info) {
     const bool add_special = info[1].ToBoolean();
     const bool parse_special = info[2].ToBoolean();
     std::vector<llama_token> tokens(text.size() / 3 + 16);
-    int32_t n = llama_tokenize(vocab, text.data(), int32_t(text.size()), tokens.data(), int32_t(tokens.size()), add_special, parse_special);
+    const auto tokenize = [&] {
+        return llama_tokenize(vocab, text.data(), int32_t(text.size()), tokens.data(), int32_t(tokens.size()), add_special, parse_special);
+    };
+    const int32_t n = guarded(env, "tokenize the text", [&] {
+        const int32_t needed = tokenize();
+        if (needed >= 0) {
+            return needed;
+        }
+        tokens.resize(size_t(-int64_t(needed)));
+        return tokenize();
+    });
     if (n < 0) {
-        tokens.resize(size_t(-int64_t(n)));
-        n = llama_tokenize(vocab, text.data(), int32_t(text.size()), tokens.data(), int32_t(tokens.size()), add_special, parse_special);
-    }
-    if (n < 0) {
-        throw Napi::Error::New(env, "llama.cpp could not tokenize the text");
+        throw coded_error(env, "EVALUATION_FAILED", "llama.cpp could not tokenize the text");
     }
     Napi::Int32Array result = Napi::Int32Array::New(env, n);
     std::copy(tokens.begin(), tokens.begin() + n, result.Data());
@@ -206,20 +204,23 @@ Napi::Value NativeModel::tokenize(const Napi::CallbackInfo & info) {
 Napi::Value NativeModel::detokenize(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     const llama_vocab * vocab = llama_model_get_vocab(alive(env).model.get());
-    const Napi::Int32Array tokens = info[0].As<Napi::Int32Array>();
+    const std::vector<int32_t> tokens = values_of<int32_t>(info[0]);
     const bool special = info[1].ToBoolean();
     std::string text;
     std::string piece(512, '\0');
-    for (size_t i = 0; i < tokens.ElementLength(); ++i) {
-        if (tokens[i] < 0 || tokens[i] >= llama_vocab_n_tokens(vocab)) {
-            throw Napi::RangeError::New(env, "token " + std::to_string(tokens[i]) + " is not in the vocabulary");
+    const auto write = [&](int32_t token) { return llama_token_to_piece(vocab, token, piece.data(), int32_t(piece.size()), 0, special); };
+    for (const int32_t token : tokens) {
+        if (token < 0 || token >= llama_vocab_n_tokens(vocab)) {
+            throw Napi::RangeError::New(env, "token " + std::to_string(token) + " is not in the vocabulary");
         }
-        int32_t n = llama_token_to_piece(vocab, tokens[i], piece.data(), int32_t(piece.size()), 0, special);
-        if (n < 0) {
-            piece.resize(size_t(-int64_t(n)));
-            n = llama_token_to_piece(vocab, tokens[i], piece.data(), int32_t(piece.size()), 0, special);
-        }
-        text.append(piece, 0, n > 0 ? n : 0);
+        guarded(env, "write a token as text", [&] {
+            int32_t n = write(token);
+            if (n < 0) {
+                piece.resize(size_t(-int64_t(n)));
+                n = write(token);
+            }
+            text.append(piece, 0, n > 0 ? n : 0);
+        });
     }
     return Napi::Buffer<char>::Copy(env, text.data(), text.size());
 }
@@ -246,36 +247,30 @@ Napi::Value NativeModel::apply_chat_template(const Napi::CallbackInfo & info) {
     }
     std::string buffer(bytes * 2 + 4096, '\0');
     const bool add_assistant = info[2].ToBoolean();
-    int32_t n = llama_chat_apply_template(chat, messages.data(), messages.size(), add_assistant, buffer.data(), int32_t(buffer.size()));
-    if (n > int32_t(buffer.size())) {
-        buffer.resize(n);
-        n = llama_chat_apply_template(chat, messages.data(), messages.size(), add_assistant, buffer.data(), int32_t(buffer.size()));
-    }
+    const auto apply = [&] { return llama_chat_apply_template(chat, messages.data(), messages.size(), add_assistant, buffer.data(), int32_t(buffer.size())); };
+    const int32_t n = guarded(env, "apply the chat template", [&] {
+        const int32_t needed = apply();
+        if (needed <= int32_t(buffer.size())) {
+            return needed;
+        }
+        buffer.resize(needed);
+        return apply();
+    });
     return n < 0 ? env.Undefined() : Napi::String::New(env, buffer.data(), n).As<Napi::Value>();
 }
 
 // evaluate(masks: Uint8Array, tokens: Int32Array, options, cancel, onMask): Promise<{ stats, reference? }>
 Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
-    if (!alive(env).view) {
-        throw Napi::Error::New(env, "setViewRules() was not called");
-    }
-    const Napi::Uint8Array masks = info[0].As<Napi::Uint8Array>();
-    const Napi::Int32Array tokens = info[1].As<Napi::Int32Array>();
+    viewed(env);
     const Napi::Object options = info[2].As<Napi::Object>();
 
     auto job = std::make_unique<EvaluateJob>(flag_of(info[3]), core);
     job->masks.n_blocks = core->view->n_blocks();
-    job->masks.bytes.assign(masks.Data(), masks.Data() + masks.ElementLength());
-    job->masks.n_masks = int(masks.ElementLength() / size_t(job->masks.n_blocks));
-    const Napi::Value resumable = options.Get("resumable");
-    if (resumable.IsTypedArray()) {
-        const Napi::Uint8Array flags = resumable.As<Napi::Uint8Array>();
-        job->masks.resumable.assign(flags.Data(), flags.Data() + flags.ElementLength());
-    }
-    job->windows.length = number<int>(options, "windowLength");
-    job->windows.tokens.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
-    job->windows.n_windows = int(tokens.ElementLength() / size_t(job->windows.length));
+    job->masks.bytes = values_of<uint8_t>(info[0]);
+    job->masks.n_masks = int(job->masks.bytes.size() / size_t(job->masks.n_blocks));
+    job->masks.resumable = values_if_given<uint8_t>(options.Get("resumable"));
+    job->windows = windows_of(info[1], options);
     job->settings.n_ubatch = number<int>(options, "ubatch");
     job->settings.n_threads = number<int>(options, "threads");
     job->settings.share_prefixes = boolean(options, "sharePrefixes");
@@ -288,14 +283,9 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->settings.digest = boolean(options, "digest");
     job->settings.versions = versions_of(options.Get("versions"));
     check_versions(env, job->masks, job->settings.versions);
-    const Napi::Value scored = options.Get("scored");
-    if (scored.IsTypedArray()) {
-        const Napi::Uint8Array flags = scored.As<Napi::Uint8Array>();
-        job->settings.scored.assign(flags.Data(), flags.Data() + flags.ElementLength());
-    }
-    const Napi::Value reference = options.Get("reference");
-    if (reference.IsExternal()) {
-        job->settings.reference = *reference.As<Napi::External<ReferenceHandle>>().Data();
+    job->settings.scored = values_if_given<uint8_t>(options.Get("scored"));
+    if (!options.Get("reference").IsUndefined()) {
+        job->settings.reference = held_by<::Reference>(options.Get("reference"));
     }
     if (boolean(options, "keepReference")) {
         job->settings.keep = std::make_shared<::Reference>();
@@ -305,15 +295,10 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
 
 // similarities(windows: Int32Array, { windowLength, ubatch, threads }, cancel): Promise<{ cosine, angular }>
 Napi::Value NativeModel::similarities(const Napi::CallbackInfo & info) {
-    if (!alive(info.Env()).view) {
-        throw Napi::Error::New(info.Env(), "setViewRules() was not called");
-    }
-    const Napi::Int32Array tokens = info[0].As<Napi::Int32Array>();
+    viewed(info.Env());
     const Napi::Object options = info[1].As<Napi::Object>();
     auto job = std::make_unique<SimilarityJob>(flag_of(info[2]), core);
-    job->windows.length = number<int>(options, "windowLength");
-    job->windows.tokens.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
-    job->windows.n_windows = int(tokens.ElementLength() / size_t(job->windows.length));
+    job->windows = windows_of(info[0], options);
     job->n_ubatch = number<int>(options, "ubatch");
     job->n_threads = number<int>(options, "threads");
     return Job::start(info.Env(), std::move(job), Napi::Function::New(info.Env(), [](const Napi::CallbackInfo &) {}));
@@ -326,14 +311,13 @@ Napi::Value NativeModel::sample(const Napi::CallbackInfo & info) {
     const Napi::Object options = info[1].As<Napi::Object>();
     auto job = std::make_unique<SampleJob>(flag_of(info[2]), core);
     for (uint32_t i = 0; i < given.Length(); ++i) {
-        const Napi::Int32Array tokens = given.Get(i).As<Napi::Int32Array>();
-        job->prompts.emplace_back(tokens.Data(), tokens.Data() + tokens.ElementLength());
+        job->prompts.push_back(values_of<int32_t>(given.Get(i)));
     }
     job->settings.length = number<int>(options, "length");
     job->settings.stop_at_eog = boolean(options, "stopAtEog");
     job->settings.temperature = number<float>(options, "temperature");
-    if (options.Get("mask").IsTypedArray()) {
-        job->settings.kept = kept_of(info.Env(), alive(info.Env()), options.Get("mask"));
+    if (!options.Get("mask").IsUndefined()) {
+        job->settings.kept = kept_of(info.Env(), viewed(info.Env()), options.Get("mask"));
     }
     job->settings.seed = number<uint64_t>(options, "seed");
     job->settings.n_threads = number<int>(options, "threads");
@@ -347,8 +331,8 @@ Napi::Value NativeModel::measure_speed(const Napi::CallbackInfo & info) {
     auto job = std::make_unique<SpeedJob>(flag_of(info[2]));
     for (uint32_t i = 0; i < given.Length(); ++i) {
         const Napi::Object side = given.Get(i).As<Napi::Object>();
-        const NativeModel & model = *NativeModel::Unwrap(side.Get("model").As<Napi::Object>());
-        job->sides.push_back({ model.core, kept_of(env, model.alive(env), side.Get("mask")) });
+        const NativeModel & model = unwrap<NativeModel>(side.Get("model"), "a NativeModel");
+        job->sides.push_back({ model.core, kept_of(env, model.viewed(env), side.Get("mask")) });
     }
     job->settings.prompt_tokens = number<int>(options, "promptTokens");
     job->settings.generated_tokens = number<int>(options, "generatedTokens");

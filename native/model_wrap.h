@@ -19,6 +19,7 @@ private:
     std::shared_ptr<ModelCore> core;
 
     ModelCore & alive(Napi::Env env) const;
+    ModelCore & viewed(Napi::Env env) const; // alive, and with its view
     Napi::Value facts(const Napi::CallbackInfo & info);
     Napi::Value set_view_rules(const Napi::CallbackInfo & info);
     Napi::Value tokenize(const Napi::CallbackInfo & info);

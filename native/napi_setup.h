@@ -1,7 +1,8 @@
 // The only place that configures and includes the Node-API wrapper.
 #pragma once
 
-#define NAPI_CPP_EXCEPTIONS
+// Every C++ exception in a call from JavaScript becomes an error there: one that left the addon would end the process.
+#define NODE_ADDON_API_CPP_EXCEPTIONS_ALL
 // Where an environment is torn down, a call into JavaScript fails and nothing can be thrown there any more: not fatal.
 #define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #define NODE_ADDON_API_ENABLE_MAYBE_OFF
