@@ -37,19 +37,14 @@ struct BlockRun::Callbacks {
             return ask ? self.is_wanted(tensor) : !is_cancelled(self.core, self.cancel);
         }
         const auto named = self.tap->named.find(tensor->name);
-        try {
-            if (named != self.tap->named.end()) {
-                take(tensor, named->second);
+        if (named != self.tap->named.end()) {
+            take(tensor, named->second);
+        }
+        if (self.is_product(tensor)) {
+            take(tensor->src[1], self.tap->inputs);
+            if (self.tap->want_outputs) {
+                take(tensor, self.tap->outputs);
             }
-            if (self.is_product(tensor)) {
-                take(tensor->src[1], self.tap->inputs);
-                if (self.tap->want_outputs) {
-                    take(tensor, self.tap->outputs);
-                }
-            }
-        } catch (const std::exception & unreadable) {
-            self.problem = unreadable.what(); // never thrown through llama.cpp
-            return false;
         }
         --self.left;
         return self.left > 0 && !is_cancelled(self.core, self.cancel);
@@ -59,14 +54,12 @@ struct BlockRun::Callbacks {
         const auto & self = *static_cast<Callbacks *>(data);
         return is_cancelled(self.core, self.cancel);
     }
-
-    std::string problem;
 };
 
 BlockRun::BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads)
     : n_embd(llama_model_n_embd(core.model.get())), core(core), cancel(cancel), windows(windows),
       group(std::clamp(n_ubatch / std::max(1, windows.length), 1, std::clamp(windows.n_windows, 1, 256))),
-      callbacks(new Callbacks{ core, cancel, nullptr, 0, {} }),
+      callbacks(new Callbacks{ core, cancel, nullptr, 0 }),
       contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads },
                { Callbacks::on_tensor, Callbacks::on_abort, callbacks.get() }) {}
 
@@ -87,13 +80,9 @@ void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphT
         tap.inputs.clear();
         tap.outputs.clear();
         callbacks->left = tap.named.size() + (tap.weight.empty() ? 0 : 1);
-        callbacks->problem.clear();
-        const int32_t code = llama_decode(context, owned.batch);
+        const int32_t code = contexts.decode(owned.batch);
         if (is_cancelled(core, cancel)) {
             throw Cancelled();
-        }
-        if (!callbacks->problem.empty()) {
-            throw std::runtime_error(callbacks->problem);
         }
         if (code != 0) {
             throw std::runtime_error("llama_decode failed with code " + std::to_string(code));

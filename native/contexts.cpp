@@ -48,6 +48,14 @@ void ContextPool::check_fresh() const {
     }
 }
 
+int32_t ContextPool::decode(const llama_batch & batch) {
+    const int32_t code = llama_decode(context.get(), batch);
+    if (problem) {
+        std::rethrow_exception(std::exchange(problem, nullptr));
+    }
+    return code;
+}
+
 bool ContextPool::on_tensor(ggml_tensor * tensor, bool ask, void * data) {
     auto & self = *static_cast<ContextPool *>(data);
     if (tensor->buffer != nullptr && tensor->buffer != self.compute_buffer && ggml_backend_buffer_get_usage(tensor->buffer) == GGML_BACKEND_BUFFER_USAGE_COMPUTE) {
@@ -57,14 +65,22 @@ bool ContextPool::on_tensor(ggml_tensor * tensor, bool ask, void * data) {
     if (self.watch.eval == nullptr) {
         return !ask;
     }
+    if (self.problem) {
+        return ask; // the graph stops behind this tensor
+    }
     // Most GPU back ends know no abort callback: graphs stop behind a block, where the answer to ask == false is no.
     const bool pause = ask && self.offloaded && std::strncmp(tensor->name, "l_out-", 6) == 0;
-    return pause || self.watch.eval(tensor, ask, self.watch.data);
+    try {
+        return pause || self.watch.eval(tensor, ask, self.watch.data);
+    } catch (...) {
+        self.problem = std::current_exception(); // decode() throws it
+        return ask;
+    }
 }
 
 bool ContextPool::on_abort(void * data) {
-    const GraphWatch & watch = static_cast<const ContextPool *>(data)->watch;
-    return watch.abort != nullptr && watch.abort(watch.data);
+    const auto & self = *static_cast<const ContextPool *>(data);
+    return self.problem || (self.watch.abort != nullptr && self.watch.abort(self.watch.data));
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include "model_core.h"
 
 #include <cstdint>
+#include <exception>
 #include <string>
 
 // A batch that is freed with its owner.
@@ -52,6 +53,9 @@ public:
     // A context for the view that stands, without a graph of another view. What its memory holds is to be cleared.
     llama_context * take();
 
+    // llama_decode() with the context. Throws what the watch threw while the graph ran, which never goes through llama.cpp.
+    int32_t decode(const llama_batch & batch);
+
     // To be called after the first decode since take(): throws where that ran a graph of another view.
     void check_fresh() const;
 
@@ -67,6 +71,7 @@ private:
     int32_t generation = 0;  // of views that this context ran
     const void * compute_buffer = nullptr; // that graphs compute in, the last one that was seen
     int32_t reused = 0;      // graphs that llama.cpp ran again, when the context was taken
+    std::exception_ptr problem; // that the watch threw
 
     void make();
     static bool on_tensor(ggml_tensor * tensor, bool ask, void * data);
@@ -87,6 +92,7 @@ public:
     ContextLease & operator=(const ContextLease &) = delete;
 
     llama_context * take() { return pool->take(); }
+    int32_t decode(const llama_batch & batch) { return pool->decode(batch); }
     void check_fresh() const { pool->check_fresh(); }
 
     // Whether the memory may hold values that are not finite: masked cells are not enough for them. True again for the next job unless

@@ -84,7 +84,7 @@ private:
                 batch.logits[k] = true;
             }
         }
-        const int32_t code = llama_decode(context, batch);
+        const int32_t code = contexts.decode(batch);
         if (is_cancelled(core, capture.cancel)) {
             throw Cancelled();
         }

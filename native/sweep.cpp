@@ -204,7 +204,7 @@ private:
             for (int at = 0; at < windows.length; at += piece) {
                 const int end = std::min(windows.length, at + piece);
                 const int outputs = fill_batch(owned.batch, first, n, at, end, from);
-                const int32_t code = llama_decode(context, owned.batch);
+                const int32_t code = contexts.decode(owned.batch);
                 if (is_cancelled(core, cancel)) {
                     throw Cancelled();
                 }
