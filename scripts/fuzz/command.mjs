@@ -1,0 +1,67 @@
+// Runs the command line as a person does, in a process of its own, within bounds.
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const peak = new URL("peak.mjs", import.meta.url).href;
+
+/**
+ * @typedef {object} Run How a command ended.
+ * @property {number | null} code
+ * @property {string | null} signal that ended it, its own or ours after `seconds`
+ * @property {boolean} hung whether it ran past the bound
+ * @property {number} bytes of memory that it, or a child of it, held at most; 0 where it could not say
+ * @property {string} stdout
+ * @property {string} stderr
+ */
+
+/**
+ * @param {string[]} args of prune-gguf
+ * @param {{ home: string, peakFile: string, seconds: number }} bounds
+ * @returns {Promise<Run>}
+ */
+export function runCommand(args, { home, peakFile, seconds }) {
+	const env = {
+		...process.env,
+		PRUNE_GGUF_HOME: home,
+		PRUNE_GGUF_FUZZ_PEAK: peakFile,
+		NODE_OPTIONS: `--import=${peak}`,
+		OMP_WAIT_POLICY: "passive",
+	};
+	return new Promise((resolve, reject) => {
+		const child = spawn(process.execPath, [main, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+		const run = { stdout: "", stderr: "", hung: false };
+		for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (run[name] += text));
+		const timer = setTimeout(() => {
+			run.hung = true;
+			child.kill("SIGKILL");
+		}, seconds * 1000);
+		child.on("error", reject);
+		child.on("close", (code, signal) => {
+			clearTimeout(timer);
+			const peaks = existsSync(peakFile) ? readFileSync(peakFile, "utf8").trim().split("\n").map(Number) : [0];
+			resolve({ ...run, code, signal, bytes: Math.max(...peaks) * 1024 });
+		});
+	});
+}
+
+// Written by us: line ends, tabs. Whatever else a file holds must not reach a terminal as it is.
+const control = /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u;
+
+/**
+ * What a run did that none may do.
+ * @param {Run} run
+ * @param {number} mostBytes
+ * @returns {string[]} nothing where it is sound
+ */
+export function faultsOf({ code, signal, hung, bytes, stdout, stderr }, mostBytes) {
+	const faults = [];
+	if (hung) faults.push("hung");
+	else if (signal !== null || code > 3) faults.push(`ended by ${signal ?? `exit code ${code}`}`);
+	if (bytes > mostBytes) faults.push(`${Math.round(bytes / 1e6)} MB`);
+	if (/fault of prune-gguf/.test(stderr)) faults.push("a fault of prune-gguf");
+	if (!hung && code !== 0 && signal === null && !/^error: \S/m.test(stderr)) faults.push("failed without a word");
+	if (control.test(stdout) || control.test(stderr)) faults.push("control characters");
+	return faults;
+}

@@ -1,0 +1,123 @@
+// Spoils the 12-block model in many ways and gives each file to inspect, evaluate and apply, as the command line runs them.
+//   npm run fuzz -- --cases 990 --seed 1 [--minutes 10] [--keep FOLDER] [--only "block count"]
+// No run may be ended by a signal, hang, take more than 1 GB, print control characters, or call itself a fault of the program; a command
+// that fails leaves no file. Exit code 1 where one did, with the cases that show it.
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { faultsOf, runCommand } from "./command.mjs";
+import { MUTATION_NAMES, mutate } from "./mutations.mjs";
+import { splitGguf } from "./pieces.mjs";
+import { randomOf } from "./random.mjs";
+
+const SECONDS = 20;
+const BYTES = 1e9;
+const model = fileURLToPath(new URL("../../fixture/fixture-12l.gguf", import.meta.url));
+const text = "The captain looked at the sea, and the sea was quiet. ".repeat(40);
+
+/** The commands in order; each is given only files that the one before accepted. */
+const COMMANDS = {
+	inspect: ({ file }) => ["inspect", file],
+	evaluate: ({ file, textFile }) => ["evaluate", file, "--text", textFile, "--context", "32", "--threads", "1"],
+	apply: ({ file, output }) => ["apply", file, output, "--remove", "3", "--threads", "1"],
+};
+
+/**
+ * Runs cases of a seed.
+ * @param {{ cases: number, seed: number, minutes?: number, keep?: string, only?: string, onCase?: (done: number, result: object) => void }} options
+ * @returns {Promise<{ cases: number, accepted: Record<string, number>, ran: Record<string, number>, faults: object[], most: object }>}
+ */
+export async function fuzz({ cases, seed, minutes, keep, only, onCase = () => {} }) {
+	const folder = mkdtempSync(join(tmpdir(), "prune-gguf-fuzz-"));
+	const content = splitGguf(readFileSync(model));
+	const names = only ? [only] : MUTATION_NAMES;
+	const until = minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + minutes * 60_000;
+	const textFile = join(folder, "text.txt");
+	writeFileSync(textFile, text);
+	const pathsOf = (place, file) => ({ file, textFile, place, output: join(place, "out.gguf") });
+	const count = () => Object.fromEntries(Object.keys(COMMANDS).map((name) => [name, 0]));
+	const tally = () => ({ cases: 0, accepted: count(), ran: count(), faults: [], most: { bytes: 0, seconds: 0 } });
+	const result = tally();
+	let next = 0;
+	const work = async () => {
+		while (next < cases && Date.now() < until) {
+			const number = next++;
+			const name = names[number % names.length];
+			const place = join(folder, String(number));
+			mkdirSync(place);
+			const file = join(place, "model.gguf");
+			writeFileSync(file, mutate(content, name, randomOf(seed, number)));
+			const found = await runCase(pathsOf(place, file), result);
+			result.cases++;
+			for (const fault of found) result.faults.push({ case: number, mutation: name, ...fault });
+			if (found.length > 0 && keep) {
+				mkdirSync(keep, { recursive: true });
+				copyFileSync(file, join(keep, `${seed}-${number}.gguf`));
+			}
+			rmSync(place, { recursive: true });
+			onCase(result.cases, result);
+		}
+	};
+	try {
+		// What spoilt files are refused for must not be what the sound one is refused for.
+		const sound = tally();
+		const faults = await runCase(pathsOf(folder, model), sound);
+		if (sound.accepted.apply !== 1) throw new Error(`the sound model was not accepted: ${JSON.stringify({ sound, faults })}`);
+		await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, work));
+	} finally {
+		rmSync(folder, { recursive: true, force: true });
+	}
+	return result;
+}
+
+async function runCase(paths, { accepted, ran, most }) {
+	const found = [];
+	for (const [command, args] of Object.entries(COMMANDS)) {
+		const started = Date.now();
+		const run = await runCommand(args(paths), {
+			home: join(paths.place, "home"),
+			peakFile: join(paths.place, `${command}.peak`),
+			seconds: SECONDS,
+		});
+		ran[command]++;
+		most.seconds = Math.max(most.seconds, (Date.now() - started) / 1000);
+		most.bytes = Math.max(most.bytes, run.bytes);
+		const faults = faultsOf(run, BYTES);
+		const left = readdirSync(paths.place).filter((name) => name.startsWith("out") && run.code !== 0);
+		if (left.length > 0) faults.push(`left ${left.join(", ")}`);
+		if (command === "apply" && run.code === 0 && !existsSync(paths.output)) faults.push("no output");
+		for (const fault of faults) found.push({ command, fault, said: run.stderr.trim().slice(0, 400) });
+		if (run.code !== 0) break;
+		accepted[command]++;
+	}
+	return found;
+}
+
+async function main() {
+	const { values } = parseArgs({
+		options: {
+			cases: { type: "string", default: "990" },
+			seed: { type: "string", default: "1" },
+			minutes: { type: "string" },
+			keep: { type: "string" },
+			only: { type: "string" },
+		},
+	});
+	if (values.only && !MUTATION_NAMES.includes(values.only)) throw new Error(`--only: expected one of ${MUTATION_NAMES.join(", ")}`);
+	const result = await fuzz({
+		cases: Number(values.cases),
+		seed: Number(values.seed),
+		...(values.minutes === undefined ? {} : { minutes: Number(values.minutes) }),
+		...(values.keep === undefined ? {} : { keep: values.keep }),
+		...(values.only === undefined ? {} : { only: values.only }),
+		onCase: (done, { faults }) => {
+			if (done % 50 === 0) process.stderr.write(`${done} cases, ${faults.length} faults\n`);
+		},
+	});
+	process.stdout.write(`${JSON.stringify(result, null, "\t")}\n`);
+	process.exitCode = result.faults.length > 0 ? 1 : 0;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

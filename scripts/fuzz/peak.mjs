@@ -1,0 +1,5 @@
+// Loaded before a program that is fuzzed: writes down the most memory that the process held, when it ends.
+import { appendFileSync } from "node:fs";
+
+const file = process.env.PRUNE_GGUF_FUZZ_PEAK;
+if (file) process.on("exit", () => appendFileSync(file, `${process.resourceUsage().maxRSS}\n`));
