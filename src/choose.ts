@@ -14,6 +14,7 @@ import type { Choice } from "./race.js";
 import type { Forecast } from "./search/auto.js";
 import type { SearchOptions, SearchResult } from "./search/search.js";
 import type { Session } from "./session.js";
+import type { LedgerGame } from "./storage/ledger-game.js";
 import type { PlanSurrogate } from "./storage/plan.js";
 
 /** What a method found. */
@@ -177,8 +178,8 @@ export function optionsWithin(method: Method, limit: number, kmax: number): Pick
 
 /** Where a choice is made, beside the search fold of the session. */
 export interface ChooseSetting extends Pick<SearchOptions, "onStep"> {
-	/** @default the search fold's */
-	readonly game?: Game;
+	/** Says too what it measured: the best of that is what a search that is stopped leaves. @default the search fold's */
+	readonly game?: Game & Pick<LedgerGame, "played">;
 	/** Sizes asked for. @default kmax where the options name an amount, else 1..kmax */
 	readonly counts?: readonly number[];
 	/** @default true */
@@ -203,6 +204,6 @@ export async function choose(
 		return await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
 	} finally {
 		// Not every method goes by steps; what an interrupted batch has finished counts too, and the race that comes next may be interrupted.
-		if (onStep) for (const step of bestMeasured(session.games.search, kmax)) onStep(step);
+		if (onStep) for (const step of bestMeasured(game, kmax)) onStep(step);
 	}
 }

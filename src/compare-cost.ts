@@ -58,6 +58,11 @@ export class CountedGame implements Game {
 		return this.#game.allows(coalition);
 	}
 
+	/** What was asked of this game and is measured; not what only others asked for. */
+	played(): Measurement[] {
+		return this.#game.played().filter(({ coalition }) => this.#asked.has(coalition.key));
+	}
+
 	/** @throws BudgetSpent where the distinct coalitions asked for would pass the limit; nothing is measured then */
 	async measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]> {
 		const { limit, resumes, speed } = this.#options;

@@ -172,6 +172,16 @@ describe("a counted game", () => {
 		expect(game.masks).toBe(2);
 	});
 
+	it("has played what was asked of it, and not what others asked for", async () => {
+		const { counted } = make(10);
+		const first = counted();
+		await first.measure([removed(), removed(0), removed(1)]);
+		const second = counted();
+		await second.measure([removed(), removed(1)]);
+		expect(second.played().map(({ coalition }) => coalition.removed())).toEqual([[], [1]]);
+		expect(first.played()).toHaveLength(3);
+	});
+
 	it("knows no speed where all was known", () => {
 		expect(new Speed().secondsPerExecution).toBeUndefined();
 	});
