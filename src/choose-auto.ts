@@ -73,7 +73,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} masks`),
 		}),
 	);
-	const { found, contributions, surrogate, interactions, verdicts } = result;
+	const { found, contributions, surrogate, interactions } = result;
 	const singles = await session.singleRemovals(found.fullLoss, options.signal, game);
 	const equivalent = [...found.equivalent.values()]
 		.flatMap((sets) => sets.slice(0, racedSets[effortOf(options)]))
@@ -91,7 +91,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 		],
 		contributions: contributions ?? singles,
 		masks: found.measured,
-		evidence: { interactions, verdicts, forecasts: found.forecasts, trusted: found.trusted },
+		evidence: { interactions, forecasts: found.forecasts, trusted: found.trusted },
 		...planSurrogate(surrogate),
 	};
 }

@@ -1,6 +1,5 @@
 import type { Method, PruneOptions } from "./api.js";
 import type { Attribution } from "./attribution/attribution.js";
-import type { CutVerdict } from "./attribution/cut.js";
 import type { PairInteraction } from "./attribution/interactions.js";
 import { bestMeasured } from "./best-so-far.js";
 import { chooseAuto, searchBudget } from "./choose-auto.js";
@@ -38,8 +37,6 @@ export interface Choices {
 export interface Evidence {
 	/** Pairs of blocks, those that stand in for one another first. */
 	readonly interactions: readonly PairInteraction[];
-	/** By the number of removed blocks: where each block stands when as many are cut by contribution. */
-	readonly verdicts: ReadonlyMap<number, readonly CutVerdict[]>;
 	/** Of the sets that it proposed, before they were measured. */
 	readonly forecasts: readonly Forecast[];
 	/** Whether its proposals were used; undefined where it never got so far. */

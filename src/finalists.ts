@@ -11,10 +11,11 @@ export function sizesFound({ found, rivals }: Pick<Choices, "found" | "rivals">)
 	return [...sizes].sort((a, b) => a - b);
 }
 
-/** A method's own sets of these sizes first, then their rivals. */
+/** A method's own sets of these sizes first, then their rivals; a set once for each method that proposes it. */
 export function finalists(session: Session, { found, rivals }: Choices, sizes: readonly number[]): Choice[] {
 	const own = [...found.byCount.values()].map(({ removed }) => ({ removed, method: found.method }));
-	return [...own, ...rivals, ...bestBySource(session, sizes), ...nearBest(session, sizes)].filter(({ removed }) =>
-		sizes.includes(removed.length),
-	);
+	const proposed = [...own, ...rivals, ...bestBySource(session, sizes), ...nearBest(session, sizes)];
+	// The sets tied with the best one hold the best one too, and a ranking may be asked for the sets of a size twice.
+	const once = new Map(proposed.map((choice) => [`${choice.method}: ${choice.removed.join()}`, choice]));
+	return [...once.values()].filter(({ removed }) => sizes.includes(removed.length));
 }

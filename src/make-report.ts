@@ -85,7 +85,6 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 			critical,
 			frozen: facts.frozen,
 			contributions,
-			choices,
 			origin,
 		}),
 		...(plan ? qualityOf(plan, sizesOf(facts, plan, output)) : {}),

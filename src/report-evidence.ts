@@ -22,26 +22,22 @@ export function blocksOf(parts: {
 	readonly critical: Reasoned;
 	readonly frozen: Reasoned;
 	readonly contributions: readonly PlanContribution[] | undefined;
-	readonly choices: Choices | undefined;
 	readonly origin: PlanOrigin;
 }): Report["blocks"] {
-	const { removed, critical, frozen, contributions = [], choices, origin } = parts;
+	const { removed, critical, frozen, contributions = [], origin } = parts;
 	const gone = new Set(removed);
 	const reasons = new Map([...critical, ...frozen].map(({ block, reason }) => [block, reason]));
 	const never = new Set(frozen.map(({ block }) => block));
 	const known = new Map(contributions.map((contribution) => [contribution.block, contribution]));
-	const chances = new Map(choices?.evidence?.verdicts.get(removed.length)?.map(({ block, chance }) => [block, chance]));
 	const stateOf = (block: number): ReportBlock["state"] =>
 		gone.has(block) ? "removed" : never.has(block) ? "frozen" : reasons.has(block) ? "critical" : "kept";
 	const list = Array.from({ length: parts.blocks }, (_, block): ReportBlock => {
 		const reason = reasons.get(block);
 		const contribution = known.get(block);
-		const chanceLowest = chances.get(block);
 		return {
 			...{ block, state: stateOf(block) },
 			...(reason === undefined ? {} : { reason }),
 			...(contribution ? { contribution: contribution.value, ...intervalOf(contribution, origin) } : {}),
-			...(chanceLowest == null ? {} : { chanceLowest }),
 		};
 	});
 	const [first] = contributions;

@@ -29,7 +29,6 @@ export function contributionsFigure({ blocks: { list, unit, estimator }, model }
 	const title = contributionTitles[unit ?? ""] ?? "contribution";
 	const top = topOf(known);
 	const cut = known.filter(({ contribution }) => contribution > top);
-	const withChance = list.some(({ chanceLowest }) => chanceLowest !== undefined);
 	const chart: Chart = {
 		id: "contributions",
 		title: "Contribution of each block",
@@ -92,12 +91,11 @@ export function contributionsFigure({ blocks: { list, unit, estimator }, model }
 			};
 		},
 	};
-	const rows = list.map(({ block, state, reason, contribution, interval, chanceLowest }) => [
+	const rows = list.map(({ block, state, reason, contribution, interval }) => [
 		`${block}`,
 		blockStates[state].label,
 		contribution === undefined ? "" : formatSigned(contribution),
 		interval ? `${formatSigned(interval.low)} to ${formatSigned(interval.high)}` : "",
-		...(withChance ? [chanceLowest === undefined ? "" : `${Math.round(100 * chanceLowest)} %`] : []),
 		reason ?? "",
 	]);
 	const columns = [
@@ -105,7 +103,6 @@ export function contributionsFigure({ blocks: { list, unit, estimator }, model }
 		{ title: "fate" },
 		{ title: "contribution", figures: true },
 		{ title: "95 % interval", figures: true },
-		...(withChance ? [{ title: "chance to be among the least needed", figures: true }] : []),
 		{ title: "reason" },
 	];
 	const states = [...new Set(list.map(({ state }) => state))];

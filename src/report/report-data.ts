@@ -12,7 +12,6 @@ import {
 	positive,
 	samples,
 	says,
-	share,
 	speed,
 	text,
 	textCheck,
@@ -50,9 +49,6 @@ const block = v.strictObject({
 	reason: v.optional(says(text, "Why it is critical or frozen.")),
 	contribution: v.optional(says(number, "Higher is more needed; in the unit of the section.")),
 	interval: v.optional(interval),
-	chanceLowest: v.optional(
-		says(share, "Chance that the block is among the least needed ones, as many as were removed, by the estimator's own uncertainty."),
-	),
 });
 
 const figure = v.strictObject({

@@ -100,7 +100,6 @@ function blockOf(block: number, name: string) {
 	return {
 		...{ block, state: removed.includes(block) ? "removed" : "kept", contribution },
 		interval: { low: contribution - 0.03, high: contribution + 0.03 },
-		chanceLowest: Math.round(100 * noise(block + 7)) / 100,
 	};
 }
 

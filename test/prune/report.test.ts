@@ -50,8 +50,9 @@ describe("the report of a run", () => {
 			plan.critical.map(({ block }) => block),
 		);
 		expect(report.blocks.unit).toBe("value");
-		const chances = report.blocks.list.map(({ chanceLowest }) => chanceLowest ?? 0);
-		expect(chances.reduce((sum, chance) => sum + chance, 0)).toBeCloseTo(3, 9);
+		// What single contributions say of a cut is not how a set is chosen: next to what became of a block it would be misread.
+		for (const block of report.blocks.list)
+			expect(["block", "state", "reason", "contribution", "interval"]).toEqual(expect.arrayContaining(Object.keys(block)));
 
 		// Every method that was run, and one set that was chosen.
 		const raced = report.curve!.series.filter(({ fold }) => fold === "validation");

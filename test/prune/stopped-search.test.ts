@@ -93,6 +93,14 @@ describe("an aborted search", () => {
 	});
 });
 
+it("finalists are listed once for each method that proposes them", async () => {
+	const session = sessionOn();
+	const choices = await choose(session, "auto", 4, {});
+	const sets = finalists(session, choices, sizesFound(choices)).map(({ method, removed }) => `${method}: ${removed.join()}`);
+	expect(sets.length).toBeGreaterThan(4);
+	expect(sets).toEqual([...new Set(sets)]);
+});
+
 describe("a search whose time is over after single removals", () => {
 	it.each([
 		["each alone", false, [1, 2, 3, 4]],
