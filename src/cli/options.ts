@@ -2,8 +2,12 @@ import type { ArgumentsCamelCase, Argv, CommandModule, Options } from "yargs";
 import {
 	defaultMethod,
 	efforts,
+	factsOf,
+	isEstimator,
 	type MeasureOptions,
+	type MethodOption,
 	methods,
+	type RankMethod,
 	objectives,
 	rankMethods,
 	STRATA_PRESETS,
@@ -73,6 +77,35 @@ export const questionOptions = {
 	limit: valueOption("Questions to take from the beginning of the file [default: all]", groups.text, integerOption("limit", { min: 1 })),
 };
 
+/** What a search may spend; the help names those of a command's methods that read it, and no others. */
+export function budgetOptions(taken: readonly RankMethod[]) {
+	const readers = (option: MethodOption) =>
+		taken.filter((method) => !isEstimator(method) && factsOf(method).reads?.includes(option)).join(", ");
+	const estimators = taken.some(isEstimator) ? ", the estimators [26 a block, 300 to 800]" : "";
+	return {
+		effort: valueOption(
+			`How many masks are spent: ${efforts.join(", ")}; for ${readers("effort")} [default: standard]`,
+			groups.method,
+			choiceOption("effort", efforts),
+		),
+		"max-time": valueOption(
+			`Time that the search takes, such as 20m; it ends with the best so far; for ${readers("maxTime")}`,
+			groups.method,
+			durationOption("max-time"),
+		),
+		"max-tokens": valueOption(
+			`Tokens that the search measures at most; for ${readers("maxTokens")}`,
+			groups.method,
+			integerOption("max-tokens", { min: 1 }),
+		),
+		masks: valueOption(
+			`Masks that are measured at most: ${readers("effort")} [default: by effort], paper [8000], paper-repaired [1000]${estimators}`,
+			groups.method,
+			integerOption("masks", { min: 1 }),
+		),
+	};
+}
+
 /** How blocks are measured. */
 export const measureOptions = {
 	method: valueOption(
@@ -80,26 +113,7 @@ export const measureOptions = {
 		groups.method,
 		choiceOption("method", methods),
 	),
-	effort: valueOption(
-		`Masks that auto, swap, evolutionary and random spend: ${efforts.join(", ")} [default: standard]`,
-		groups.method,
-		choiceOption("effort", efforts),
-	),
-	"max-time": valueOption(
-		"Time that the method auto searches, such as 20m; it ends with the best so far",
-		groups.method,
-		durationOption("max-time"),
-	),
-	"max-tokens": valueOption(
-		"Tokens that the search of auto, swap, evolutionary or random measures at most",
-		groups.method,
-		integerOption("max-tokens", { min: 1 }),
-	),
-	masks: valueOption(
-		"Masks that the search measures at most: auto, swap, evolutionary, random [default: by effort], paper [8000], paper-repaired [1000]",
-		groups.method,
-		integerOption("masks", { min: 1 }),
-	),
+	...budgetOptions(methods),
 	strata: valueOption("The paper's numbers of kept blocks, such as 28,25,22", groups.method, blocksOption("strata")),
 	"strata-preset": valueOption(
 		`The strata of one of the paper's runs, scaled to the model: ${Object.keys(STRATA_PRESETS).join(", ")} [default: by the model's kind]`,

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Api } from "../../src/cli/api.js";
 import { commandNames } from "../../src/cli/run.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
+import { factsOf, methods, rankMethods } from "../../src/methods.js";
 import { cli } from "./helpers.js";
 
 const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 12, size: 1000, parameters: 100 };
@@ -35,6 +36,21 @@ describe("help", () => {
 		expect(code).toBe(0);
 		expect(stdout).toContain(`prune-gguf ${command}`);
 		expect(stdout).toContain("Examples:");
+	});
+
+	// Of what a search may spend: the methods that read it, and none that the command does not take.
+	it.each([
+		["", methods],
+		["rank", rankMethods],
+	])("of '%s' names the methods that each budget is of", async (command, taken) => {
+		const { stdout } = await run(`${command} --help`);
+		for (const option of ["effort", "maxTime", "maxTokens", "masks"] as const) {
+			const flag = option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+			const text = new RegExp(`--${flag} +([^]*?)\\[value\\]`).exec(stdout)![1]!;
+			const named = methods.filter((method) => text.split(/[^\w-]+/).includes(method));
+			const readers = methods.filter((method) => taken.includes(method) && factsOf(method).reads?.includes(option));
+			expect(named, flag).toEqual(readers);
+		}
 	});
 
 	it("tells the versions of prune-gguf and llama.cpp", async () => {

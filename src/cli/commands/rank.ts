@@ -1,8 +1,17 @@
 import type { Argv } from "yargs";
-import { estimatorFacts, methodFacts, rankingMethods } from "../api.js";
+import { estimatorFacts, methodFacts, rankingMethods, rankMethods } from "../api.js";
 import { integerOption } from "../coerce.js";
 import type { CliContext, GlobalArguments } from "../context.js";
-import { defineCommand, groups, machineArguments, measureOptions, modelPositional, rankMethod, valueOption } from "../options.js";
+import {
+	budgetOptions,
+	defineCommand,
+	groups,
+	machineArguments,
+	measureOptions,
+	modelPositional,
+	rankMethod,
+	valueOption,
+} from "../options.js";
 import { rankText } from "../rank-views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -10,6 +19,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.positional("model", modelPositional)
 		.options({
 			...measureOptions,
+			...budgetOptions(rankMethods),
 			method: rankMethod,
 			"remove-blocks": valueOption(
 				"Most blocks that will be removed: the estimators' window, and the cut that verdicts speak of [default: a third]",
@@ -24,7 +34,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.example("$0 rank model.gguf --method common-sets --masks 500", "By an estimator without a model of the game")
 		.epilogue(methodsText());
 
-/** Contributions of all blocks; nothing is written. */
+/** Contributions of all blocks; no model is written. */
 export function rankCommand(context: CliContext) {
 	return defineCommand({
 		command: "rank <model>",
