@@ -90,6 +90,10 @@ export interface JobOptions {
 }
 
 export interface MachineOptions {
+	/**
+	 * Threads that compute. It can change bits. @default the physical cores; of a search those of an earlier run of the same search, of a
+	 * new one of at least 60 masks all logical processors where short measurements find them faster
+	 */
 	readonly threads?: number | undefined;
 	readonly gpuLayers?: number | undefined;
 }
@@ -157,6 +161,12 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	 * it pays for the planned number of masks. The choice between finalists and all losses before and after are measured on the model itself. @default "auto" to prune, "own" to rank
 	 */
 	readonly workingWeights?: WorkingWeights | undefined;
+	/**
+	 * Tokens that run through a block at once in the search, 1 to 65536. It changes bits. Figures and choices between finalists are
+	 * measured with the usual number. @default that of an earlier run of the same search; of a new one the usual number, or what short
+	 * measurements find faster where at least 60 masks are planned
+	 */
+	readonly ubatch?: number | undefined;
 	/**
 	 * Share of the positions of the search fold that are scored, drawn once and the same for every mask, above 0 and at most 1: the head is
 	 * not computed elsewhere. Choices between finalists and all figures are measured on every position. @default 1

@@ -38,6 +38,7 @@ export function commandLine(model: string, output: string | undefined, options: 
 	flag("threads", options.threads);
 	flag("gpu-layers", options.gpuLayers);
 	flag("working-weights", options.workingWeights);
+	flag("ubatch", options.ubatch);
 	flag("score-share", options.scoreShare === 1 ? undefined : options.scoreShare);
 	flag("state-type", options.stateType);
 	flag("state-bytes", options.stateBytes);

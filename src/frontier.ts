@@ -211,19 +211,21 @@ function resultOf(
 		cells: sorted(marked, best),
 		...(best ? { best } : {}),
 		verdict: { ...verdict, text: verdict.text + (best || kmax >= session.model.blocks.maxRemovable ? "" : ` ${allowMore}`) },
-		commands: best ? commandsOf(session.model.path, best, options, sourceQuantized) : [],
+		commands: best ? commandsOf(session, best, options, sourceQuantized) : [],
 	};
 }
 
 const allowMore = "More blocks may be removed with --max-blocks.";
 
 /** How the best choice is written. What only quantises is llama.cpp's own program's to do. */
-function commandsOf(model: string, { type, removed, healed }: FrontierCell, options: FrontierOptions, twice: boolean): string[] {
+function commandsOf(session: Session, { type, removed, healed }: FrontierCell, options: FrontierOptions, twice: boolean): string[] {
+	const model = session.model.path;
 	const { quantizeFrom, healTokens, healKind, healType, healHeads } = options;
 	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
 	if (removed.length > 0) {
 		// What its figures are of, and its fit to the same text.
-		const { calibration, windows, windowLength, seed, threads, gpuLayers, referenceBytes, allowUnknownArchitecture } = options;
+		const { calibration, windows, windowLength, seed, gpuLayers, referenceBytes, allowUnknownArchitecture } = options;
+		const threads = Number(session.settings.threads);
 		const text = { calibration, windows, windowLength, seed, threads, gpuLayers, referenceBytes, allowUnknownArchitecture };
 		const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };
 		const heal = healed ? { heal: true, healTokens, healKind, healType, healHeads } : {};

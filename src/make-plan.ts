@@ -10,6 +10,7 @@ import { llamaPin, packageVersion } from "./runtime/paths.js";
 import type { Session } from "./session.js";
 import { finite } from "./statistics.js";
 import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "./storage/plan.js";
+import type { Weights } from "./working-weights.js";
 
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
 export async function makePlan(
@@ -62,6 +63,9 @@ export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versio
 
 /** The same for the plan and the report. */
 export function planOrigin(session: Session, output: string | undefined, options: PruneOptions): PlanOrigin {
+	const { threads, ubatch, weights } = session.settings;
+	// What was found out by measuring how fast this machine is: named, it comes out the same in another cache.
+	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as Weights };
 	return {
 		sha256: session.sha256,
 		options: defined({
@@ -104,7 +108,7 @@ export function planOrigin(session: Session, output: string | undefined, options
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
 		backend: String(session.settings.backend),
 		machine: { ...session.settings },
-		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), options),
+		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), { ...options, ...found }),
 	};
 }
 

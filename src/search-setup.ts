@@ -1,7 +1,7 @@
 // What the search fold is measured with, kept in its ledger and read back by a run that goes on.
 import { existsSync } from "node:fs";
 import { logger } from "./log.js";
-import type { MeasureOptions } from "./api.js";
+import type { MeasureOptions, WorkingWeights } from "./api.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
 import { roomBesideWeights } from "./runtime/memory.js";
@@ -38,12 +38,45 @@ export interface SearchSetup {
 /** Of the masks that are planned. */
 const goodPart = 0.2;
 
-/** Masks in a ledger that may not be there, or be torn. */
-async function sizeOf(path: string): Promise<number> {
-	return Ledger.read(path).then(
-		({ measurements }) => measurements.length,
-		() => 0,
-	);
+type Settings = Record<string, string | number | boolean | null>;
+
+/** Where the ledgers of a search lie, by the settings that are part of their keys. */
+interface Shelf {
+	keyOf(settings: Settings): string;
+	pathOf(key: string): string;
+}
+
+/** Settings that the options name: a search goes on with what was measured with these, and with nothing else. */
+function namedSettings({ threads, ubatch }: MeasureOptions): Settings {
+	return { ...(threads === undefined ? {} : { threads }), ...(ubatch === undefined ? {} : { ubatch }) };
+}
+
+/**
+ * The key of the ledger that a search goes on with, or begins. A few masks are measured without trying ways first, in a ledger of their
+ * own: what they began with binds a long search only where they are a good part of it.
+ * @param load masks that the search will measure at most, in the time of a mask of text
+ */
+async function keyFor({ keyOf, pathOf }: Shelf, wanted: WorkingWeights, load: number, masks: number, options: MeasureOptions) {
+	const named = namedSettings(options);
+	const suits = ({ weights, ...settings }: Settings) =>
+		(wanted === "auto" || weights === wanted) && Object.entries(named).every(([name, value]) => settings[name] === value);
+	const kept = async (more: Settings) => {
+		// Where `auto` came to what is wanted now, its ledger holds the same: a plan's command names what it came to.
+		const begun = [...new Set([wanted, "auto" as const])].flatMap((weights) => [{ weights }, { weights, ...named }]);
+		const keys = [...new Set(begun.map((settings) => keyOf({ ...settings, ...more })))];
+		// One that is not there, or torn in its header, can be begun.
+		const read = keys.map(async (key) => ({ key, ...(await Ledger.read(pathOf(key)).catch(() => undefined)) }));
+		const ledgers = await Promise.all(read);
+		const found = ledgers.find(({ header }) => header && suits(header.settings));
+		const other = ledgers.find(({ header }) => header && !suits(header.settings))?.header?.settings;
+		return { found, other, free: ledgers.find(({ header }) => !header)?.key ?? keys[0]! };
+	};
+	const long = await kept({});
+	if (long.found) return { key: long.found.key };
+	const short = await kept({ short: true });
+	const goesOn = masks > 0 && (short.found?.measurements?.length ?? 0) >= goodPart * masks;
+	const { found, other = long.other, free } = !isLong(load, wanted) || goesOn ? short : long;
+	return found ? { key: found.key } : { key: free, other };
 }
 
 /**
@@ -60,7 +93,7 @@ export async function setUpSearch(
 		folder: string;
 		backend: string;
 		key: Parameters<typeof ledgerKey>[0];
-		settings: Record<string, string | number | boolean | null>;
+		settings: Settings;
 		stateBytes: number;
 	},
 	options: MeasureOptions,
@@ -68,16 +101,11 @@ export async function setUpSearch(
 	const log = logger(options);
 	const { stateType } = options;
 	const wanted = weightsOption(options.workingWeights ?? plan.weights);
-	const keyOf = (more: Record<string, string | boolean>) => ledgerKey({ ...where.key, settings: { ...where.key.settings, ...more } });
+	const keyOf = (more: Settings) => ledgerKey({ ...where.key, settings: { ...where.key.settings, ...more } });
 	const pathOf = (key: string) => ledgerPath(where.folder, key);
-	// A few masks are measured without trying ways first, in a ledger of their own: what they began with binds a long search only where
-	// they are a good part of it.
 	const load = Math.ceil(plan.masks * (plan.work ?? 1));
-	let key = keyOf({ weights: wanted });
-	if (!existsSync(pathOf(key))) {
-		const short = keyOf({ weights: wanted, short: true });
-		if (!isLong(load, wanted) || (plan.masks > 0 && (await sizeOf(pathOf(short))) >= goodPart * plan.masks)) key = short;
-	}
+	const { key, other } = await keyFor({ keyOf, pathOf }, wanted, load, plan.masks, options);
+	if (other && !plan.dry) log("note", anewText(other, options));
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	let copy: Model | undefined;
 	let making: Promise<Model> | undefined;
@@ -99,12 +127,6 @@ export async function setUpSearch(
 		const sweep = { threads: Number(settings.threads), ubatch: Number(settings.ubatch) };
 		const weights = settings.weights as Weights;
 		log("debug", `the search runs on ${weights} weights, ubatch ${sweep.ubatch}, ${sweep.threads} threads`);
-		if (options.threads !== undefined && options.threads !== sweep.threads) {
-			log(
-				"warning",
-				`these measurements were begun with ${sweep.threads} threads, which is kept: --threads ${options.threads} is not used (prune-gguf runs clean starts anew)`,
-			);
-		}
 		return {
 			ledger,
 			settings,
@@ -130,6 +152,14 @@ export async function setUpSearch(
 		await copy?.dispose();
 		throw error;
 	}
+}
+
+/** Why an earlier search does not go on. */
+function anewText({ threads, ubatch, weights }: Settings, options: MeasureOptions): string {
+	const asked = Object.entries({ threads: options.threads, ubatch: options.ubatch, "working-weights": options.workingWeights })
+		.filter(([, value]) => value !== undefined)
+		.map(([name, value]) => `--${name} ${value}`);
+	return `an earlier search of this text ran with --threads ${threads} --ubatch ${ubatch} --working-weights ${weights}: it is measured anew with ${asked.join(" ")}, which can change bits; leave that out to go on with what is kept`;
 }
 
 /** The copy that a search was begun with, for a run that goes on: its masks are measured with nothing else. */

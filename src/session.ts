@@ -20,7 +20,7 @@ import { loadModel } from "./runtime/load-model.js";
 import { roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { bytesOfReference } from "./runtime/positions.js";
-import { vocabularyOf } from "./runtime/ubatch.js";
+import { defaultUbatch, vocabularyOf } from "./runtime/ubatch.js";
 import type { SearchPlan } from "./search-setup.js";
 import { openGames, type SessionGames, settled } from "./session-games.js";
 import { differences, meanAndError } from "./statistics.js";
@@ -121,6 +121,7 @@ export class Session {
 		const shape = {
 			windows: counts.report,
 			windowLength: counts.length,
+			ubatch: Math.max(options.ubatch ?? 0, defaultUbatch(Math.max(1, vocabularyOf(file)))),
 			referencePositions: referencePositions(counts, comparedFolds, vocabularyOf(file), options),
 		};
 		// Where memory is short hidden states are computed again.

@@ -41,9 +41,9 @@ export function isLong(masks: number, wanted: WorkingWeights): boolean {
 	return masks >= worthChoosing || (wanted !== "auto" && wanted !== "own");
 }
 
-/** The model's own weights in the usual shape: what is measured with where nothing was tried. */
-export function ownSweep(model: Model, options: MeasureOptions): SweepChoice {
-	return { weights: "own", ubatch: model.createEvaluator().ubatch, threads: options.threads ?? model.threads, tokensPerSecond: 0 };
+/** The model's own weights in the shape that the options name, else the usual one: what is measured with where nothing was tried. */
+export function ownSweep(model: Model, { ubatch, threads = model.threads }: MeasureOptions): SweepChoice {
+	return { weights: "own", ubatch: model.createEvaluator({ ubatch }).ubatch, threads, tokensPerSecond: 0 };
 }
 
 export type Log = (level: "note" | "warning" | "debug", message: string) => void;
@@ -61,7 +61,8 @@ export async function makeCopy(model: Model, type: FileType, folder: string, opt
 }
 
 /**
- * Chooses ubatch, threads and weights for a search by short measurements. The copy that pays is handed over, loaded.
+ * Chooses ubatch, threads and weights for a search by short measurements, as far as the options name none. The copy that pays is handed
+ * over, loaded.
  * @param masks that the search will measure at most
  */
 export async function chooseSweep(
@@ -76,11 +77,12 @@ export async function chooseSweep(
 ): Promise<{ choice: SweepChoice; copy?: Model }> {
 	const full = Coalition.full(model.facts.blocks);
 	const own = ownSweep(model, options);
-	if (!isLong(masks, wanted)) return { choice: own };
+	const fixed = { ubatch: options.ubatch !== undefined, threads: options.threads !== undefined };
+	if (!isLong(masks, wanted) || (wanted === "own" && fixed.ubatch && fixed.threads)) return { choice: own };
 	options.onProgress?.({ phase: "trying ways to cut up the work", done: 0, total: 1, unit: "masks" });
-	const shape = await usualShape(model, full, windows, own.threads, options.signal);
+	const shape = await usualShape(model, full, windows, own, options.signal);
 	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s on the model's own weights`);
-	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, start, options.threads !== undefined, options.signal);
+	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, start, fixed, options.signal);
 	const onOwn = async () => ({ choice: { ...(await better(model, shape)), weights: "own" as const } });
 	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
 	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backEnd)))) return onOwn();
@@ -107,7 +109,7 @@ async function fastestCopy(
 	model: Model,
 	wanted: Exclude<WorkingWeights, "own">,
 	windows: TokenWindows,
-	{ threads }: Shape,
+	{ threads, ubatch }: Shape,
 	folder: string,
 	options: MeasureOptions,
 	log: Log,
@@ -119,9 +121,12 @@ async function fastestCopy(
 			const copy =
 				wanted === "auto" ? await copyIfPossible(model, type, folder, options, log) : await makeCopy(model, type, folder, options);
 			if (!copy) continue;
-			const candidate = { copy, choice: { weights: type as Weights, ubatch: 0, threads, tokensPerSecond: 0 } };
+			const candidate = { copy, choice: { weights: type as Weights, ubatch, threads, tokensPerSecond: 0 } };
 			open.push(candidate);
-			Object.assign(candidate.choice, await usualShape(copy, Coalition.full(copy.facts.blocks), windows, threads, options.signal));
+			Object.assign(
+				candidate.choice,
+				await usualShape(copy, Coalition.full(copy.facts.blocks), windows, { threads, ubatch }, options.signal),
+			);
 			log("debug", `${candidate.choice.tokensPerSecond.toFixed(0)} tokens/s on a ${type} copy`);
 			// The slower of two goes at once: memory holds two copies at most.
 			open.sort((a, b) => b.choice.tokensPerSecond - a.choice.tokensPerSecond);

@@ -154,6 +154,11 @@ export const measureOptions = {
 		groups.machine,
 		choiceOption("working-weights", workingWeights),
 	),
+	ubatch: valueOption(
+		"Tokens that run through a block at once in the search; changes bits [default: as the search was begun; of a long new one what is fastest]",
+		groups.machine,
+		integerOption("ubatch", { min: 1, max: 65536 }),
+	),
 	"score-share": valueOption(
 		"Share of the search text's positions that are scored, such as 25%: quicker, less exact; finalists and figures take all [default: all]",
 		groups.machine,
@@ -212,11 +217,19 @@ export const outputPositional = { describe: "File to write", type: "string" } as
 
 type MachineArguments = Pick<
 	MeasureOptions,
-	"threads" | "gpuLayers" | "workingWeights" | "scoreShare" | "stateType" | "stateBytes" | "referenceBytes" | "allowUnknownArchitecture"
+	| "threads"
+	| "gpuLayers"
+	| "workingWeights"
+	| "ubatch"
+	| "scoreShare"
+	| "stateType"
+	| "stateBytes"
+	| "referenceBytes"
+	| "allowUnknownArchitecture"
 >;
 
 /** Of parsed arguments those that say how a search is measured. */
 export function machineArguments(args: MachineArguments): MachineArguments {
-	const { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture } = args;
-	return { threads, gpuLayers, workingWeights, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture };
+	const { threads, gpuLayers, workingWeights, ubatch, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture } = args;
+	return { threads, gpuLayers, workingWeights, ubatch, scoreShare, stateType, stateBytes, referenceBytes, allowUnknownArchitecture };
 }

@@ -27,7 +27,7 @@ export function reproduceSection({ reproduce, model }: Report): Section {
 		id: "reproduce",
 		title: "How to reproduce",
 		body: html`<pre><code>${command}</code></pre>
-<p>The same command, model, text, versions and settings give the same figures, bit for bit on a CPU.</p>
+<p>The command names the settings that this run found by timing the machine. With the same model, text, versions and processor it gives the same figures, bit for bit on a CPU${options.maxTime === undefined ? "" : ", unless --max-time ends the search elsewhere"}.</p>
 ${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
 ${table("Text that was measured on", [{ title: "fold" }, { title: "source" }, { title: "windows x tokens", figures: true }, { title: "SHA-256 of the tokens" }], folds)}
 <details><summary>Settings</summary>

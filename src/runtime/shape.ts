@@ -23,15 +23,14 @@ const worthwhile = 1.03;
 
 const firstTokens = (windows: TokenWindows, tokens: number) => firstWindows(windows, Math.max(1, Math.ceil(tokens / windows.length)));
 
-/** Tokens a second of the whole model with the usual ubatch, after one window that pages in the weights. */
+/** Tokens a second of the whole model with a shape, after one window that pages in the weights. @param ubatch @default the usual one */
 export async function usualShape(
 	model: Model,
 	full: BlockMask,
 	windows: TokenWindows,
-	threads: number,
+	{ threads, ubatch = defaultUbatch(model.facts.vocabulary) }: Pick<Shape, "threads"> & Partial<Pick<Shape, "ubatch">>,
 	signal?: AbortSignal,
 ): Promise<Shape> {
-	const ubatch = defaultUbatch(model.facts.vocabulary);
 	await model.createEvaluator({ ubatch, threads }).evaluate([full], firstWindows(windows, 1), { signal });
 	return timed(model, full, firstTokens(windows, probeTokens), ubatch, threads, signal);
 }
@@ -40,14 +39,14 @@ export async function usualShape(
  * Looks for a faster shape by running a few windows through the whole model: half, a quarter and twice the ubatch, then all logical
  * processors. A few probes of 512 tokens.
  * @param start a shape with its speed, as {@link usualShape} gives it
- * @param fixedThreads keep the number of threads
+ * @param fixed what is kept as it is @default nothing
  */
 export async function betterShape(
 	model: Model,
 	full: BlockMask,
 	windows: TokenWindows,
 	start: Shape,
-	fixedThreads: boolean,
+	fixed: { readonly ubatch?: boolean; readonly threads?: boolean } = {},
 	signal?: AbortSignal,
 ): Promise<Shape> {
 	let best = start;
@@ -61,9 +60,10 @@ export async function betterShape(
 		const speed = Math.max(shape.tokensPerSecond, again.tokensPerSecond);
 		if (speed > worthwhile * Math.max(best.tokensPerSecond, before.tokensPerSecond)) best = { ...shape, tokensPerSecond: speed };
 	};
-	for (const ubatch of otherUbatches(start.ubatch, windows.length, model.facts.vocabulary)) await consider(ubatch, start.threads);
+	const others = fixed.ubatch ? [] : otherUbatches(start.ubatch, windows.length, model.facts.vocabulary);
+	for (const ubatch of others) await consider(ubatch, start.threads);
 	const logical = availableParallelism();
-	if (!fixedThreads && logical > start.threads) await consider(best.ubatch, logical);
+	if (!fixed.threads && logical > start.threads) await consider(best.ubatch, logical);
 	return best;
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { commandNames } from "../../src/cli/run.js";
 import { cli } from "./helpers.js";
 
-// Bounds on memory that a command's help offers must not be dropped on the way: nothing else would show it.
+// Bounds on memory, and settings that change bits, that a command's help offers must not be dropped on the way: nothing else would show it.
 
 const lines: Readonly<Record<string, string>> = { "": "m.gguf", apply: "m.gguf o.gguf --remove 3 --max-kl 0.3" };
 const offered = async (option: string) => {
@@ -13,6 +13,7 @@ const words = (text: string) => text.split(" ").filter(Boolean);
 
 describe.each<[string, string, string[]]>([
 	["--state-bytes", "stateBytes", ["", "rank", "frontier", "compare"]],
+	["--ubatch", "ubatch", ["", "rank", "frontier", "compare"]],
 	["--reference-bytes", "referenceBytes", ["", "rank", "frontier", "apply", "compare"]],
 ])("%s", (option, name, commands) => {
 	it("is offered where it has an effect", async () => {

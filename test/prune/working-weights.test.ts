@@ -58,6 +58,16 @@ describe("the choice of a sweep", () => {
 		expect([choice.weights, choice.tokensPerSecond, copy]).toEqual(["own", 0, undefined]);
 	});
 
+	it("measures nothing where the options name threads, ubatch and weights", async () => {
+		const phases: string[] = [];
+		const options = { threads: 1, ubatch: 64, onProgress: ({ phase }: { phase: string }) => phases.push(phase) };
+		const { choice } = await chooseSweep(model, windows, 1000, folder, "CPU", "own", options, quiet);
+		expect([choice, phases]).toEqual([{ weights: "own", threads: 1, ubatch: 64, tokensPerSecond: 0 }, []]);
+		const asked = await chooseSweep(model, windows, 1000, folder, "CPU", "F16", options, quiet);
+		expect(asked.choice).toMatchObject({ weights: "F16", threads: 1, ubatch: 64 });
+		await asked.copy?.dispose();
+	});
+
 	it("takes no copy where the sweep is short, and the one that was asked for", async () => {
 		const short = await chooseSweep(model, windows, 100, folder, "CPU", "auto", {}, quiet);
 		expect([short.choice.weights, short.copy]).toEqual(["own", undefined]);
@@ -94,15 +104,15 @@ describe("the choice of a sweep", () => {
 });
 
 it("a shape is one that was tried", async () => {
-	const usual = await usualShape(model, fullSet, fixtureWindows(), 1);
+	const usual = await usualShape(model, fullSet, fixtureWindows(), { threads: 1 });
 	expect([usual.ubatch, usual.threads]).toEqual([512, 1]);
 	expect(usual.tokensPerSecond).toBeGreaterThan(0);
-	const better = await betterShape(model, fullSet, fixtureWindows(), usual, true);
+	const better = await betterShape(model, fullSet, fixtureWindows(), usual, { threads: true });
 	expect([128, 256, 512, 1024]).toContain(better.ubatch);
 	expect(better.threads).toBe(1);
 	expect(better.tokensPerSecond).toBeGreaterThanOrEqual(usual.tokensPerSecond);
 	const impossible = { ...usual, tokensPerSecond: 1e12 };
-	expect(await betterShape(model, fullSet, windows, impossible, false)).toEqual(impossible);
+	expect(await betterShape(model, fullSet, windows, impossible)).toEqual(impossible);
 });
 
 it("a search on a copy decides and reports on the model's own weights, and a resumed one needs no copy for what it knows", async () => {
@@ -234,16 +244,41 @@ describe("what a search is measured with", () => {
 		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
 		// As a machine of another kind would have chosen: a ubatch of one window, one thread.
 		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, ubatch: 32, threads: 1 } }), ...lines].join("\n"));
-		const notes: string[] = [];
-		const { result } = await runIn("read-back", { method: "greedy", removeBlocks: 2, onLog: ({ message }) => notes.push(message) });
+		const { result } = await runIn("read-back", { method: "greedy", removeBlocks: 2, threads: undefined });
 		expect(result.plan!.machine).toMatchObject({ ubatch: 32, threads: 1 });
-		expect(notes.join("\n")).toMatch(/begun with 1 threads, which is kept/);
 		const search = result.plan!.losses.search!;
 		const folds = JSON.parse(readFileSync(keptWindows(join(folder, "read-back")), "utf8")) as { folds: { search: number[] } };
 		const windows = { tokens: Int32Array.from(folds.folds.search), count: 3, length: 32 };
 		const evaluator = model.createEvaluator({ ubatch: 32, threads: 1 });
 		const [again] = await evaluator.evaluate([Coalition.ofRemoved(blocks, result.plan!.removed)], windows);
 		expect(search.removed.windows).toEqual([...again!.losses]);
+
+		// The plan's command names what was read back: the same bits in another cache, and in this one nothing is measured again.
+		expect(result.plan!.command).toContain("--threads 1 --working-weights own --ubatch 32");
+		const named = { method: "greedy", removeBlocks: 2, threads: 1, workingWeights: "own", ubatch: 32 } as const;
+		const elsewhere = await runIn("elsewhere", named);
+		expect(elsewhere.result.plan!.losses).toEqual(result.plan!.losses);
+		expect(elsewhere.result.plan!.machine).toEqual(result.plan!.machine);
+		const here = await runIn("read-back", named);
+		expect(here.result.plan!.losses).toEqual(result.plan!.losses);
+		expect([...here.phases].filter((phase) => /leave-one-out|greedy/.test(phase))).toEqual([]);
+	});
+
+	it("is what the options name, whatever an earlier search was begun with", async () => {
+		await runIn("named", { method: "leave-one-out", threads: 1, ubatch: 32 });
+		const path = searchLedger(join(folder, "named"));
+		const before = readFileSync(path, "utf8");
+		const notes: string[] = [];
+		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
+		const { result } = await runIn("named", { method: "leave-one-out", threads: 2, onLog });
+		expect(result.plan!.machine).toMatchObject({ threads: 2, ubatch: 512 });
+		expect(notes.join("\n")).toMatch(/ran with --threads 1 --ubatch 32 --working-weights own: it is measured anew with --threads 2/);
+		expect(readFileSync(path, "utf8")).toBe(before);
+		notes.length = 0;
+		const again = await runIn("named", { method: "leave-one-out", threads: 2, onLog });
+		expect(again.result.plan!.losses).toEqual(result.plan!.losses);
+		expect(notes.join("\n")).toContain("used again");
+		expect(notes.join("\n")).not.toContain("measured anew");
 	});
 
 	it("may keep states in half precision, in a ledger of its own", async () => {

@@ -69,6 +69,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			},
 			...machineOptions,
 			"working-weights": measureOptions["working-weights"],
+			ubatch: measureOptions.ubatch,
 			"score-share": measureOptions["score-share"],
 			"state-bytes": measureOptions["state-bytes"],
 			"reference-bytes": measureOptions["reference-bytes"],
