@@ -22,7 +22,7 @@ The smaller model: ${show(output)}
 Its plan:          ${show(output)}.plan.json
 The report:        ${show(output)}.report.html (open it in a browser)
 
-Next, on a model of your own (nothing is written by the first command):
+Next, on a model of your own (the first command writes no model):
   npx prune-gguf your-model.gguf
   npx prune-gguf your-model.gguf smaller.gguf --remove-blocks 4
 `);

@@ -78,7 +78,7 @@ async function healed(
  * view, on samples of its own (on any tokens where it has no start token).
  * With limits they are measured first, on the report fold.
  * @throws InvalidPlanError where the plan was made for another file
- * @throws GateNotMetError where a limit is not met: nothing is written then
+ * @throws GateNotMetError where a limit is not met: no model is written then
  * @throws the errors of loading and writing
  */
 export async function applyPlan(model: string, output: string, given: ApplyOptions): Promise<ApplyResult> {

@@ -1,4 +1,4 @@
-// The gate on a set that was chosen: it passes, or nothing is written and the closest plan that would pass is named.
+// The gate on a set that was chosen: it passes, or no model is written and the closest plan that would pass is named.
 import type { PruneOptions } from "./api.js";
 import type { Choices } from "./choose.js";
 import { commandLine } from "./command.js";
@@ -64,7 +64,7 @@ export async function settleGate(
 	}
 	const where = verdict.measured === "mask" ? "on the report fold" : "on the report fold, by the file as written";
 	const forSize = options.targetSize === undefined ? "" : `${formatBytes(options.targetSize)} needs more than the gate allows: `;
-	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. Nothing was written.`, verdict.figures, await closest(), options);
+	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. No model was written.`, verdict.figures, await closest(), options);
 }
 
 function gateError(

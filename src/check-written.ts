@@ -48,7 +48,7 @@ export async function fileCheck(
 /** A size is no matter of quality: nothing lets a file that misses it pass. */
 function tooLarge(target: number, bytes: number, removed: number, figures: PlanGateFigure[]): GateNotMetError {
 	return new GateNotMetError(
-		`target-size ${formatBytes(target)} is not met: the file as quantised has ${formatBytes(bytes)}, more than was foretold. Nothing was written. Remove one block more (--remove-blocks ${removed + 1}).`,
+		`target-size ${formatBytes(target)} is not met: the file as quantised has ${formatBytes(bytes)}, more than was foretold. No model was written. Remove one block more (--remove-blocks ${removed + 1}).`,
 		{ figures },
 	);
 }

@@ -95,7 +95,7 @@ export interface ClosestPlan {
 	readonly command: string;
 }
 
-/** What was measured falls short of a limit that was given; nothing was written. The command line exits with 3. */
+/** What was measured falls short of a limit that was given; no model was written. The command line exits with 3. */
 export class GateNotMetError extends PruneGgufError {
 	/** Every limit, met or not. */
 	readonly figures: readonly GateFigureFacts[];

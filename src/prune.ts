@@ -38,10 +38,11 @@ import { sharedTime } from "./working-weights.js";
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
  * smaller model. Limits (`maxPplRatio`, `maxKl`, `minAccuracy`, `targetSize`) choose how much to remove where no amount is given, and
- * keep what misses them from being written where one is. Without either it measures the curve, suggests a size and writes nothing.
+ * keep what misses them from being written where one is. Without either it measures the curve, suggests a size and writes no model.
+ * What is measured and drawn is kept in the cache in any case, also with `dryRun` (self-generated text, and ledgers without a removal).
  * @param model path of a GGUF file (any shard of a split one)
- * @param output path of the file to write; nothing is written without it
- * @throws GateNotMetError where a limit is not met: nothing is written then
+ * @param output path of the file to write; without it no model is written, and the plan goes to the cache or where `plan` says
+ * @throws GateNotMetError where a limit is not met: no model, plan or report is written then
  * @throws InvalidOptionError, UnsupportedArchitectureError, InvalidMaskError, OutputExistsError, NoSpaceError, VerificationError and the errors of loading
  * @example
  * const result = await pruneGguf("model.gguf", "smaller.gguf", { removeBlocks: 6 });

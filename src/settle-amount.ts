@@ -80,7 +80,7 @@ export function nothingMeets(smallest: Finalist | undefined, figures: readonly P
 	const missed = figures.filter(({ met }) => !met).map(requirementText);
 	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}${how}`;
 	return new GateNotMetError(
-		`no set of blocks that was found meets the quality gate. The smallest one (${what}): ${missed.join("; ")}. Nothing was written. ${advice}`,
+		`no set of blocks that was found meets the quality gate. The smallest one (${what}): ${missed.join("; ")}. No model was written. ${advice}`,
 		{ figures },
 	);
 }

@@ -196,7 +196,7 @@ function windowCount(windows: readonly TokenWindows[]): number {
 function notProven(plan: BlockPlan, removed: readonly number[], worst: number): string {
 	return (
 		`removing blocks ${removed.join(", ")} is not proven: the layer view and the original with these blocks' output tensors set to zero ` +
-		`differ by up to ${worst} nats a token. ${proofText(plan)}, and it does not hold for this file; nothing was written.`
+		`differ by up to ${worst} nats a token. ${proofText(plan)}, and it does not hold for this file; no model was written.`
 	);
 }
 

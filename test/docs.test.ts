@@ -50,6 +50,11 @@ describe("docs", () => {
 		expect(broken).toEqual([]);
 	});
 
+	// What a run draws and measures goes to the cache, whatever else it writes. The other two pages tell of other things.
+	it.each(pages.filter((page) => !/CHANGELOG|conformance/.test(page)))("%s says of no command that it writes nothing", (page) => {
+		expect(/.{30}(writes? nothing|nothing (is|was) written)/i.exec(read(page).replaceAll(/\s+/g, " "))?.[0]).toBeUndefined();
+	});
+
 	it("README.md has the exit codes of the code", () => {
 		const codes = [...read("README.md").matchAll(/^\| (\d+) \|/gm)].map((match) => Number(match[1]));
 		expect(codes).toEqual(Object.values(exitCodes));

@@ -36,7 +36,7 @@ function listed(name: string, value: unknown): string[] {
 /** Limits that a model must keep, of the commands that write one. */
 export const gateOptions = {
 	"max-ppl-ratio": valueOption(
-		"Perplexity after over before at most, such as 1.2; not met: exit code 3, nothing is written",
+		"Perplexity after over before at most, such as 1.2; not met: exit code 3, no model is written",
 		groups.gate,
 		numberOption("max-ppl-ratio", { min: 1 }),
 	),

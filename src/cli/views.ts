@@ -69,7 +69,7 @@ function endLines({ output, planPath, reportPath, modelCardPath, estimate, secon
 		const { masks, known, tokens } = estimate;
 		const before = known > 0 ? `, beside ${formatInteger(known)} known ones,` : "";
 		lines.push(
-			`Would measure at most ${formatInteger(masks)} masks${before} (${formatCount(tokens)} tokens)${Number.isFinite(estimate.seconds) ? ` in about ${formatDuration(estimate.seconds)}` : ""}; nothing was written.`,
+			`Would measure at most ${formatInteger(masks)} masks${before} (${formatCount(tokens)} tokens)${Number.isFinite(estimate.seconds) ? ` in about ${formatDuration(estimate.seconds)}` : ""}; no model, plan or report was written.`,
 		);
 	}
 	if (output) lines.push(writtenLine(output));

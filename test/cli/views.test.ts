@@ -59,7 +59,7 @@ describe("pruneText", () => {
 	it("says that a dry run wrote nothing", () => {
 		const estimate = { masks: 200, known: 0, tokens: 256_000, seconds: 90 };
 		const text = pruneText({ model, curve: [], ...plain, estimate, commands: [], seconds: 1 }, {});
-		expect(text).toContain("Would measure at most 200 masks (256.0 k tokens) in about 1 min 30 s; nothing was written.\n");
+		expect(text).toContain("Would measure at most 200 masks (256.0 k tokens) in about 1 min 30 s; no model, plan or report was written.\n");
 		expect(text).not.toContain("Next");
 		const resumed = pruneText({ model, curve: [], ...plain, estimate: { ...estimate, known: 1200 }, commands: [], seconds: 1 }, {});
 		expect(resumed).toContain("at most 200 masks, beside 1,200 known ones, (256.0 k tokens)");

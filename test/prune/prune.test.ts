@@ -109,11 +109,16 @@ describe("pruneGguf", () => {
 		expect((await measured()).size).toBe(all);
 	});
 
-	it("as a dry run writes nothing and says what it would measure", async () => {
+	it("as a dry run writes no model, plan or report and says what it would measure; the cache keeps text and empty ledgers", async () => {
 		const output = out();
 		const result = await pruneGguf(fixturePath, output, { ...small, removeBlocks: 2, dryRun: true });
 		expect(existsSync(output)).toBe(false);
-		expect(existsSync(`${output}.plan.json`)).toBe(false);
+		expect(readdirSync(folder).filter((name) => name.startsWith(basename(output)))).toEqual([]);
+		const kept = readdirSync(home(), { recursive: true, encoding: "utf8" }).filter(
+			(name) => name.endsWith("json") || name.endsWith("jsonl"),
+		);
+		expect(kept.filter((name) => name.endsWith(".windows.json"))).toHaveLength(1);
+		expect(kept.filter((name) => !/\.(windows\.json|ledger\.jsonl)$/.test(name))).toEqual([]);
 		expect(result.estimate!.masks).toBeGreaterThan(12);
 		expect(result.estimate!.seconds).toBeGreaterThan(0);
 		expect((await measured()).size).toBeLessThanOrEqual(1);

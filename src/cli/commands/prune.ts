@@ -54,7 +54,8 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"model-card": textValue("model-card", "Where to write a short model card in Markdown [default: none]", groups.output),
 			...pairOptions,
 			"dry-run": {
-				describe: "Say what would be measured and how long it would take; write nothing",
+				describe:
+					"Say what would be measured and how long it would take; write no model, plan or report (self-generated text goes to the cache)",
 				type: "boolean",
 				group: groups.output,
 			},
@@ -65,7 +66,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.conflicts("remove-fraction", ["remove", "target-size"])
 		.conflicts("remove", "target-size")
 		.conflicts("target-speedup", ["remove-blocks", "remove-fraction", "remove", "target-size"])
-		.example("$0 model.gguf", "Measure, show the loss against the blocks removed, write nothing")
+		.example("$0 model.gguf", "Measure, show the loss against the blocks removed, write no model")
 		.example("$0 model.gguf small.gguf --remove-blocks 6", "Remove the six blocks that are missed least")
 		.example("$0 model.gguf small.gguf --remove-fraction 25% --calibration notes.txt", "A quarter of the blocks, judged on your own text")
 		.example(

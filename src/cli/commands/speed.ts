@@ -10,7 +10,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.positional("model", modelPositional)
 		.positional("other", { describe: "Another model, which takes turns with it", type: "string" })
 		.options({
-			remove: removeOption("Measure it beside itself without these blocks, numbered from 0, such as 3,7-9; nothing is written"),
+			remove: removeOption("Measure it beside itself without these blocks, numbered from 0, such as 3,7-9; no model is written"),
 			...speedMeasureOptions,
 			...machineOptions,
 			"allow-unknown-architecture": unknownOption,
