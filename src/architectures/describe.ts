@@ -13,7 +13,7 @@ import { tiedUnits } from "./units.js";
 /**
  * What the blocks of this model allow: which may go, in which sets, and what a layer view must know.
  * A model that nothing can be removed from is described too (`support: "refused"`, with the reason).
- * @throws InvalidGgufError when the file names no architecture
+ * @throws InvalidGgufError when the file names no architecture, or states counts (of blocks, heads, ...) that it cannot hold
  */
 export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}): BlockPlan {
 	const keys = new ModelKeys(file);

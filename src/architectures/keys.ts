@@ -1,4 +1,5 @@
 import type { GgufFile } from "../gguf/file.js";
+import { checkCounts } from "./sound.js";
 import type { ArchitectureEntry, Condition } from "./types.js";
 
 /** Keys of every architecture whose arrays hold one entry a block (src/llama-model.cpp:1265-1336, and every loader of experts). */
@@ -24,7 +25,9 @@ export const OWN_KEYS = "prune_gguf.";
 export class ModelKeys {
 	readonly architecture: string;
 
+	/** @throws InvalidGgufError where the file names no architecture, or states counts that it cannot hold */
 	constructor(readonly file: GgufFile) {
+		checkCounts(file);
 		this.architecture = file.architecture;
 	}
 

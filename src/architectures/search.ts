@@ -2,10 +2,13 @@ import type { Check } from "./rules.js";
 
 /** Sets tried for each number of kept blocks. */
 const TRIES = 20_000;
+/** Blocks looked at in all sets of a search for the least number: seconds. Models of up to 140 blocks never reach it. */
+const MOST_WORK = 2e8;
 
 /**
  * The most blocks that can go at once: the least number that can stay beside the frozen ones, found by trying sets in order.
- * Where the sets of one size are more than `TRIES`, a possible one may be missed; the number is never too high.
+ * Where the sets of one size are more than `TRIES`, or all sizes more than `MOST_WORK`, a possible one may be missed; the number is
+ * never too high.
  */
 export function mostRemovable(
 	blocks: number,
@@ -15,7 +18,8 @@ export function mostRemovable(
 	const fixed = [...frozen.keys()].sort((a, b) => a - b);
 	const free = Array.from({ length: blocks }, (_, i) => i).filter((block) => !frozen.has(block));
 	let reason = free.length === 0 ? frozen.get(fixed[0]!) : undefined;
-	for (let size = Math.max(1, fixed.length); size < blocks; size++) {
+	let work = 0;
+	for (let size = Math.max(1, fixed.length); size < blocks && work < MOST_WORK; size++) {
 		const someSet = Array.from({ length: size }, (_, i) => i);
 		const count = checks
 			.filter((check) => check.countOnly)
@@ -23,7 +27,10 @@ export function mostRemovable(
 			.find(Boolean);
 		if (count) reason = count;
 		else if (possibleSet(blocks, frozen, checks, size) === "some") return { blocks: blocks - size };
-		else reason ??= faultOfLeast(blocks, fixed, free, checks);
+		else {
+			work += TRIES * size;
+			reason ??= faultOfLeast(blocks, fixed, free, checks);
+		}
 	}
 	return reason === undefined ? { blocks: 0 } : { blocks: 0, reason };
 }

@@ -1,7 +1,7 @@
 import { InvalidGgufError } from "../errors.js";
 import type { GgufHeader, HeaderOptions } from "./header.js";
 import { readShards, withoutSplitKeys } from "./split.js";
-import type { GgufContent, GgufEntry, GgufTensor, GgufValue } from "./types.js";
+import { type GgufContent, type GgufEntry, type GgufTensor, type GgufValue, MAX_NAME_BYTES } from "./types.js";
 import { decodeValue } from "./value.js";
 
 export interface ReadOptions extends HeaderOptions {
@@ -90,10 +90,14 @@ export class GgufFile {
 		return (block) => Number((typeof value === "object" ? value[block] : value) ?? 0) || 0;
 	}
 
-	/** @throws InvalidGgufError when the file does not say it */
+	/** @throws InvalidGgufError when the file does not say it, or no key could begin with it */
 	get architecture(): string {
 		const name = this.string("general.architecture");
-		if (name) return name;
+		if (name && name.length <= MAX_NAME_BYTES) return name;
+		if (name) {
+			const found = `found ${name.length}; the file is damaged`;
+			throw new InvalidGgufError(`${this.paths[0]}: expected general.architecture of at most ${MAX_NAME_BYTES} characters, ${found}`);
+		}
 		throw new InvalidGgufError(`${this.paths[0]}: expected the key general.architecture, found none; this is not a model`);
 	}
 

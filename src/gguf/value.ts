@@ -1,16 +1,24 @@
+import { InvalidGgufError } from "../errors.js";
 import { decodeText, encodeText } from "./text.js";
 import { type GgufEntry, type GgufScalarType, type GgufValue, type GgufValueType, VALUE_BYTES, VALUE_TYPES } from "./types.js";
 
+/** Items of a decoded array, nested ones included: sixteen times the largest vocabulary. A longer one would exhaust the heap. */
+const MAX_ITEMS = 2 ** 22;
+
 interface Reader {
+	readonly key: string;
 	readonly view: DataView;
 	readonly bytes: Uint8Array;
 	at: number;
+	items: number;
 }
 
-/** The value of an entry. Arrays are decoded as a whole, anew on every call. */
-export function decodeValue(entry: GgufEntry): GgufValue {
-	const { raw } = entry;
-	return readValue({ view: new DataView(raw.buffer, raw.byteOffset, raw.byteLength), bytes: raw, at: 0 }, entry.type);
+/**
+ * The value of an entry. Arrays are decoded as a whole, anew on every call.
+ * @throws InvalidGgufError for an array of more than 2^22 items
+ */
+export function decodeValue({ key, type, raw }: GgufEntry): GgufValue {
+	return readValue({ key, view: new DataView(raw.buffer, raw.byteOffset, raw.byteLength), bytes: raw, at: 0, items: 0 }, type);
 }
 
 /** Number of items of an array, without decoding it; undefined for other values. */
@@ -36,6 +44,8 @@ function readArray(reader: Reader): readonly GgufValue[] {
 	const itemType = VALUE_TYPES[reader.view.getUint32(reader.at, true)]!;
 	const count = Number(reader.view.getBigUint64(reader.at + 4, true));
 	reader.at += VALUE_BYTES.array;
+	reader.items += count;
+	if (reader.items > MAX_ITEMS) throw new InvalidGgufError(`expected at most ${MAX_ITEMS} items in ${reader.key}, found ${reader.items}`);
 	const items: GgufValue[] = [];
 	for (let i = 0; i < count; i++) items.push(readValue(reader, itemType));
 	return items;

@@ -1,4 +1,5 @@
 import { freemem, totalmem } from "node:os";
+import { checkCounts } from "../architectures/index.js";
 import { NotEnoughMemoryError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
 import { giveUpContexts } from "./addon.js";
@@ -50,8 +51,12 @@ export function availableMemory(): number {
 	return limit > 0 && limit < Number.MAX_SAFE_INTEGER ? Math.min(free, limit - process.memoryUsage.rss()) : free;
 }
 
-/** Bytes that loading a model and measuring it in this shape takes. */
+/**
+ * Bytes that loading a model and measuring it in this shape takes.
+ * @throws InvalidGgufError where the file states counts that it cannot hold
+ */
 export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNeed {
+	checkCounts(file);
 	const windows = shape.windows ?? 1;
 	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
 	const width = number("embedding_length");
