@@ -29,6 +29,15 @@ export const TAIL_ALONE = [
 	"qwen3next",
 	"step35",
 ];
+/** Keys (after the architecture's name) of what is added under a square root: ggml asserts that it is no less than zero. */
+const epsilons = [
+	"attention.layer_norm_epsilon",
+	"attention.layer_norm_rms_epsilon",
+	"attention.group_norm_epsilon",
+	"hyper_connection.epsilon",
+];
+/** Bytes: llama.cpp asserts that what it maps begins at a multiple of them (TENSOR_ALIGNMENT of ggml-impl.h). */
+const mappedAlignment = 32;
 const ropeScalings = ["none", "linear", "yarn", "longrope"];
 
 /**
@@ -37,8 +46,19 @@ const ropeScalings = ["none", "linear", "yarn", "longrope"];
  */
 export function checkLoadable(file: GgufFile): void {
 	const problem =
-		blocksProblem(file) ?? tailProblem(file) ?? expertsProblem(file) ?? gatingProblem(file) ?? ropeProblem(file) ?? vocabularyProblem(file);
+		blocksProblem(file) ??
+		tailProblem(file) ??
+		expertsProblem(file) ??
+		gatingProblem(file) ??
+		epsilonProblem(file) ??
+		ropeProblem(file) ??
+		vocabularyProblem(file);
 	if (problem) throw new InvalidGgufError(`${file.paths[0]}: ${problem}; llama.cpp cannot load or run it`);
+}
+
+/** Whether llama.cpp can map the file into memory; one aligned to fewer bytes (which GGUF allows) must be read. */
+export function isMappable(file: GgufFile): boolean {
+	return file.tensors.every(({ source }) => source.offset % mappedAlignment === 0);
 }
 
 /**
@@ -102,6 +122,14 @@ function gatingProblem(file: GgufFile): string | undefined {
 	if (gating > maxGating) return `unknown expert_gating_func ${gating}, ${gates}`;
 	if (experts === 0 || gating > 0 || !gatingNeeded.includes(file.architecture)) return undefined;
 	return `expert_gating_func is not stated, which ${file.architecture} needs, ${gates}`;
+}
+
+function epsilonProblem(file: GgufFile): string | undefined {
+	for (const key of epsilons) {
+		const found = numbers(file, key).find((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY));
+		if (found !== undefined) return `expected a number of at least 0 as ${key}, found ${found} (${mend})`;
+	}
+	return undefined;
 }
 
 function ropeProblem(file: GgufFile): string | undefined {

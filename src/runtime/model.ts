@@ -6,16 +6,17 @@ import { type Addon, loadAddon } from "./addon.js";
 import type { BuildOptions } from "./build.js";
 import { fromNative, type Guard, runNative, untilAborted } from "./cancel.js";
 import { type BlockMask, Evaluator, type EvaluatorOptions, packMask } from "./evaluator.js";
-import { checkLoadable, checkMeasurable } from "./loadable.js";
+import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
 import { checkMemory } from "./memory.js";
 import { checkTensorValues, type TensorValues } from "./tensor-values.js";
 import { defaultThreads } from "./threads.js";
+import { type CheckText, textCheckOf } from "./vocabulary.js";
 
 /** How to load a model. */
 export interface ModelOptions {
 	/** Blocks to keep on the GPU where a GPU back end was built; -1 for all. @default -1 */
 	gpuLayers?: number | undefined;
-	/** Map the file into memory instead of reading it. @default true */
+	/** Map the file into memory instead of reading it; one whose tensors are aligned to less than 32 bytes is always read. @default true */
 	mmap?: boolean | undefined;
 	/** Threads to compute with, 1 to 512. @default the physical cores */
 	threads?: number | undefined;
@@ -73,6 +74,7 @@ export class Model {
 	readonly threads: number;
 	readonly #addon: Addon;
 	#native: NativeModel | undefined;
+	#checkText: CheckText | undefined;
 	readonly #running = new Set<Promise<unknown>>();
 	#last: Promise<unknown> = Promise.resolve();
 
@@ -109,7 +111,7 @@ export class Model {
 		const native = await runNative(addon, signal, (cancel, guard) =>
 			addon.NativeModel.load(
 				file.paths[0]!,
-				{ gpuLayers: options.gpuLayers ?? -1, mmap: options.mmap ?? true },
+				{ gpuLayers: options.gpuLayers ?? -1, mmap: (options.mmap ?? true) && isMappable(file) },
 				cancel,
 				guard((fraction) => options.onProgress?.(fraction)),
 			),
@@ -132,13 +134,21 @@ export class Model {
 	 * Token ids of a text.
 	 * @param options.addSpecial put the start and end tokens that the model wants (default true)
 	 * @param options.parseSpecial read `<|...|>` and the like in the text as special tokens (default false)
+	 * @throws InvalidGgufError where the model has no vocabulary, or one that lacks a character of the text and its bytes
 	 */
 	tokenize(text: string, options: { addSpecial?: boolean; parseSpecial?: boolean } = {}): Int32Array {
+		this.#checkText ??= textCheckOf(this.file);
+		this.#checkText(text, options.parseSpecial ?? false);
 		return this.#call((native) => native.tokenize(text, options.addSpecial ?? true, options.parseSpecial ?? false));
 	}
 
-	/** Text of token ids; a character cut at either end becomes U+FFFD. Special tokens are shown where `special` is true (the default). */
+	/**
+	 * Text of token ids; a character cut at either end becomes U+FFFD. Special tokens are shown where `special` is true (the default).
+	 * @throws InvalidGgufError where the model has no vocabulary
+	 */
 	detokenize(tokens: Int32Array, options: { special?: boolean } = {}): string {
+		this.#checkText ??= textCheckOf(this.file);
+		this.#checkText("", false);
 		return Buffer.from(this.#call((native) => native.detokenize(tokens, options.special ?? true))).toString("utf8");
 	}
 
