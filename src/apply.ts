@@ -17,6 +17,7 @@ import { notePartials } from "./partials.js";
 import { checkQuantizing, originalOf, type Weights } from "./quantize-from.js";
 import { References } from "./references.js";
 import type { Evaluator } from "./runtime/evaluator.js";
+import { checkFiniteLosses } from "./runtime/finite-loss.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
 import { makeWindows, type TokenWindows } from "./runtime/windows.js";
@@ -43,6 +44,11 @@ async function verificationWindows(model: Model, { signal }: ApplyOptions): Prom
 		const tokens = Int32Array.from({ length: verification.count * length }, () => random.integer(model.facts.vocabulary));
 		return makeWindows(tokens, length);
 	}
+}
+
+async function wholeLosses(evaluator: Evaluator, windows: TokenWindows, signal: AbortSignal | undefined): Promise<Float64Array> {
+	const [full] = await evaluator.evaluate([Coalition.full(evaluator.model.facts.blocks)], windows, { signal });
+	return full!.losses;
 }
 
 /** The whole model on the windows, to hold a quantised one against. */
@@ -79,6 +85,7 @@ async function healed(
  * With limits they are measured first, on the report fold.
  * @throws InvalidPlanError where the plan was made for another file
  * @throws GateNotMetError where a limit is not met: no model is written then
+ * @throws EvaluationError where the model itself computes no finite loss
  * @throws the errors of loading and writing
  */
 export async function applyPlan(model: string, output: string, given: ApplyOptions): Promise<ApplyResult> {
@@ -143,6 +150,8 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 		const { signal } = options;
 		const mask = Coalition.ofRemoved(loaded.facts.blocks, removed);
 		const [masked] = await evaluator.evaluate([mask], windows, { signal });
+		// Such a file would be refused for what is not the fault of the blocks.
+		if (!masked!.losses.every(Number.isFinite)) checkFiniteLosses(model, await wholeLosses(evaluator, windows, signal));
 		const long = await measureBeyondSliding(loaded, evaluator, removed, windows, options);
 		const summary = summarize(loaded);
 		const exact = backEndOf(loaded, options) === "CPU";

@@ -18,7 +18,7 @@ import { formatDuration } from "./report/format.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
 import { logger } from "./log.js";
 import type { SearchStep } from "./search/search.js";
-import { measureOne, Session, summarize } from "./session.js";
+import { Session, summarize } from "./session.js";
 import { finite, meanAndError } from "./statistics.js";
 import { checkTarget, writeAtomically } from "./storage/atomic-file.js";
 import type { PlanSurrogate } from "./storage/plan.js";
@@ -93,10 +93,10 @@ function plannedOf({ methods, counts, limit }: Comparison, blocks: number): numb
 }
 
 async function announce(session: Session, comparison: Comparison, options: CompareOptions): Promise<void> {
-	const { model, games, calibration } = session;
+	const { model, calibration } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
-	await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
+	await session.measureFull(options.signal);
 	const masks = plannedOf(comparison, blocks);
 	const seconds = masks * (earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime);
 	const { methods, counts, limit } = comparison;

@@ -20,7 +20,7 @@ import { checkMethodOptions } from "./method-options.js";
 import { defaultMethod, factsOf } from "./methods.js";
 import { logger } from "./log.js";
 import { checkSamples } from "./measure-pair.js";
-import { measureOne, Session } from "./session.js";
+import { Session } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { notePartials } from "./partials.js";
 import { checkQuantizing, originalOf } from "./quantize-from.js";
@@ -219,9 +219,7 @@ async function announce(session: Session, { kmax, count, counts }: Removable, op
 	const { method = defaultMethod } = options;
 	const planned = options.remove ? 1 : plannedMasks(method, blocks, kmax, options, tokens.search);
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
-	const full = await measureOne(games.search, Coalition.full(blocks), "the full model", options.signal);
-	if (!full.every(Number.isFinite))
-		throw new InvalidOptionError("the full model gives losses that are not finite on this text: nothing can be compared with it");
+	await session.measureFull(options.signal);
 	const masks = planned - known;
 	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
 	const effort = effortOf(options);

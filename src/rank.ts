@@ -37,6 +37,7 @@ export async function rankBlocks(model: string, options: RankOptions = {}): Prom
 		: plannedMasks(method, blocks.blocks, searchedTo(method, kmax), measure);
 	const session = await Session.open(model, measure, { masks, weights: "own" });
 	try {
+		await session.measureFull(options.signal);
 		const judged = await judge(session, method, kmax, masks, measure);
 		return {
 			model: summarize(session.model),

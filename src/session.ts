@@ -17,6 +17,7 @@ import { mostReferenceBytes, predicting } from "./reference-room.js";
 import { backEndOf } from "./runtime/back-end.js";
 import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
+import { checkFiniteLosses } from "./runtime/finite-loss.js";
 import { roomForStates } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { bytesOfReference } from "./runtime/positions.js";
@@ -151,6 +152,16 @@ export class Session {
 			await model.dispose();
 			throw error;
 		}
+	}
+
+	/**
+	 * The whole model on the search fold: what all else is compared with.
+	 * @throws EvaluationError where its loss is not finite
+	 */
+	async measureFull(signal: AbortSignal | undefined): Promise<void> {
+		const full = Coalition.full(this.games.search.players);
+		const [measured] = await this.games.search.measure([full], { phase: "the full model", signal });
+		checkFiniteLosses(this.model.path, measured!.figures?.nll ?? measured!.losses);
 	}
 
 	/** Loss that each block's removal alone adds, from what is already measured or measured now; errors are paired by window. */

@@ -28,6 +28,7 @@ export { summarizeLosses } from "./text-figures.js";
  * @throws CalibrationError where the text is too short for two windows
  * @throws NotEnoughMemoryError where there is not enough for one decode, and for the weights of both models
  * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the model
+ * @throws EvaluationError where what is measured, or compared with, computes no finite loss
  * @throws InvalidOptionError (also where `against` has another vocabulary), InvalidMaskError and the errors of loading
  */
 export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {

@@ -1,4 +1,5 @@
 import type { QuestionsOptions } from "../api.js";
+import { checkFiniteLosses } from "../runtime/finite-loss.js";
 import type { Model } from "../runtime/model.js";
 import type { PartLedger } from "../storage/part-ledger.js";
 import { type PreparedQuestions, scoreChoices } from "./choices.js";
@@ -7,6 +8,7 @@ import { maskOf, openKept, type Side } from "./kept.js";
 /**
  * Sums of the log-likelihoods of each choice's tokens, one list a side, all sides masks of one model. Scored batch by batch, and kept: a
  * batch that is known is not scored again.
+ * @throws EvaluationError where a side broke down
  */
 export async function scoreKept(
 	model: Model,
@@ -44,10 +46,16 @@ export async function scoreKept(
 			for (const [i, side] of missing.entries())
 				await ledgers[side]!.append([[batch, { logLikelihoods: part.choices.map((choice) => sums[i]![choice]!) }]]);
 		}
-		return ledgers.map((ledger) => collected(ledger, prepared));
+		return ledgers.map((ledger, side) => checked(collected(ledger, prepared), sides[side]!));
 	} finally {
 		for (const ledger of ledgers) await ledger.close();
 	}
+}
+
+/** A single choice may be beyond a model, which counts as wrong. @throws EvaluationError where the model has a figure for none */
+function checked(sums: Float64Array, { path, removed }: Side): Float64Array {
+	if (!sums.some(Number.isFinite)) checkFiniteLosses(path, sums, removed);
+	return sums;
 }
 
 function progressOf(total: number, { onProgress }: QuestionsOptions): (done: number) => void {

@@ -1,5 +1,6 @@
 import type { EvaluateOptions } from "../api.js";
 import type { Evaluation, Evaluator } from "../runtime/evaluator.js";
+import { checkFiniteLosses } from "../runtime/finite-loss.js";
 import { loadModel } from "../runtime/load-model.js";
 import type { MemoryShape } from "../runtime/memory.js";
 import type { Model } from "../runtime/model.js";
@@ -103,6 +104,8 @@ export class TextSweep {
 				ledger === undefined || Array.from({ length: count }, (_, i) => first + i).every((window) => ledger.get(window));
 			const left = { own: !known(this.#ledgers.own), reference: !known(this.#ledgers.reference) };
 			if (left.own || left.reference) await this.#part(first, count, left);
+			if (this.#reference) this.#checkFinite(this.#reference, this.#ledgers.reference!, first, count);
+			this.#checkFinite(this.#own, this.#ledgers.own, first, count);
 			progress(first + count, left.own || left.reference);
 		}
 	}
@@ -134,6 +137,11 @@ export class TextSweep {
 			await this.#keep(this.#ledgers.reference!, first, count, await one(await this.#rival(), this.#reference, part, how));
 		}
 		if (left.own) await this.#keep(this.#ledgers.own, first, count, await one(this.#evaluator, this.#own, part, { ...how, reference }));
+	}
+
+	#checkFinite({ path, removed }: Side, ledger: PartLedger, first: number, count: number): void {
+		const sums = Array.from({ length: count }, (_, i) => ledger.get(first + i)!.loss![0]!);
+		checkFiniteLosses(path, sums, removed);
 	}
 
 	#keep(ledger: PartLedger, first: number, count: number, evaluation: Evaluation): Promise<void> {
