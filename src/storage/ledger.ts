@@ -1,8 +1,9 @@
-import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FileError, InvalidLedgerError, NoSpaceError } from "../errors.js";
 import type { Coalition } from "../game/coalition.js";
 import type { Measurement } from "../game/game.js";
+import { makePrivate } from "./cache-folder.js";
 import { asStored, encodeHeader, encodeMeasurement, type LedgerHeader, parseHeader, parseLedger } from "./ledger-format.js";
 import { type Lock, lockFile } from "./lock.js";
 
@@ -72,7 +73,7 @@ export class Ledger {
 	 * @throws FileError where it cannot be read or written, or another live process uses it
 	 */
 	static async open(path: string, header: OpenLedgerHeader): Promise<Ledger> {
-		await guard(path, () => mkdir(dirname(path), { recursive: true }));
+		await guard(path, () => makePrivate(dirname(path)));
 		const lock = await lockFile(path);
 		let file: FileHandle | undefined;
 		try {

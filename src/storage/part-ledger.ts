@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { FileError, InvalidLedgerError, NoSpaceError } from "../errors.js";
+import { makePrivate } from "./cache-folder.js";
 import type { LedgerSetting } from "./ledger-format.js";
 import { type Lock, lockFile } from "./lock.js";
 
@@ -64,7 +65,7 @@ export class PartLedger {
 	 * @throws FileError where it cannot be read or written, or another live process uses it
 	 */
 	static async open(path: string, header: PartLedgerHeader): Promise<PartLedger> {
-		await guard(path, () => mkdir(dirname(path), { recursive: true }));
+		await guard(path, () => makePrivate(dirname(path)));
 		const lock = await lockFile(path);
 		let file: FileHandle | undefined;
 		try {

@@ -1,7 +1,7 @@
-import { mkdir, rmdir, unlink } from "node:fs/promises";
+import { rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { FileError, InvalidOptionError } from "../errors.js";
-import { cacheFolder } from "./cache-folder.js";
+import { cacheFolder, closeToReaders, makePrivate } from "./cache-folder.js";
 import { lockFile, lockOwner } from "./lock.js";
 import { deletePartials } from "./partials.js";
 import { describeFolder, entries, HEALED, LEDGER, LOCK_REST, type RunFolder, WINDOWS } from "./run-folders.js";
@@ -76,11 +76,12 @@ export function keptPlanPath(folder: string, name: string): string {
 	return join(folder, `${safeName(name)}.plan.json`);
 }
 
-/** Makes a run folder, for the plans and ledgers to come. @throws FileError */
+/** Makes a run folder, for the plans and ledgers to come, that others cannot read. @throws FileError */
 export async function makeRunFolder(model: RunModel, options: RunsOptions = {}): Promise<string> {
 	const folder = runFolder(model, options);
 	try {
-		await mkdir(folder, { recursive: true });
+		await makePrivate(folder);
+		await closeToReaders(runsDirectory(options));
 	} catch (error) {
 		throw new FileError(
 			`the folder ${folder} cannot be made: ${(error as Error).message}. Set PRUNE_GGUF_HOME to a folder that can be written.`,

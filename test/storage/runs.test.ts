@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -43,6 +43,35 @@ describe("run folders", () => {
 		expect(basename(runFolder({ name: "../../etc/passwd", sha256: "0".repeat(64) }, { cache }))).toBe("_.._etc_passwd-000000000000");
 		expect(basename(runFolder({ name: "\u6a21\u578b.gguf", sha256: "0".repeat(64) }, { cache }))).toBe("_-000000000000");
 		expect(basename(ledgerPath("/f", "0123456789abcdef"))).toBe("0123456789ab.ledger.jsonl");
+	});
+
+	// Windows has other rights, which the profile's folder gives.
+	const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
+	it.skipIf(process.platform === "win32")("cannot be read by others", async () => {
+		const before = process.umask(0o022);
+		try {
+			const home = join(cache, "new");
+			const ledger = join(home, "elsewhere", "a.ledger.jsonl");
+			const folder = await makeRunFolder(small, { cache: home });
+			await (await Ledger.open(ledger, { key: "a".repeat(64), players: 2, windows: { count: 1, length: 4 }, settings: {} })).close();
+			for (const made of [home, join(home, "runs"), folder, join(home, "elsewhere")]) expect(modeOf(made), made).toBe("700");
+		} finally {
+			process.umask(before);
+		}
+	});
+
+	it.skipIf(process.platform === "win32").each([
+		[0o755, "700"],
+		[0o750, "700"],
+		[0o775, "770"],
+		[0o777, "777"],
+		[0o700, "700"],
+	])("that are there with rights %o get %s: who can only read is shut out, who can write was let in", async (mode, expected) => {
+		const runs = join(cache, "runs");
+		mkdirSync(runs);
+		chmodSync(runs, mode);
+		await makeRunFolder(small, { cache });
+		expect(modeOf(runs)).toBe(expected);
 	});
 
 	it("say where they cannot be made, and what to do", async () => {
