@@ -219,9 +219,12 @@ export const planSchema = v.pipe(
 		/** Command or call that made the plan. */
 		command: text,
 	}),
-	v.rawCheck(({ dataset, addIssue }) => {
+	v.rawCheck(({ dataset, config, addIssue }) => {
 		if (!dataset.typed) return;
-		for (const issue of contradictions(dataset.value)) addIssue({ message: issue });
+		for (const issue of contradictions(dataset.value)) {
+			addIssue({ message: issue });
+			if (config.abortEarly) return;
+		}
 	}),
 );
 

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import * as v from "valibot";
 import { FileError, InvalidPlanError } from "../errors.js";
 import { writeAtomically } from "./atomic-file.js";
@@ -28,11 +28,20 @@ export type PlanSurrogate = NonNullable<Plan["surrogate"]>;
 
 /** At most this many faults are listed in one message. */
 const MAX_FAULTS = 5;
+/** Values in a plan at most: three folds of 100,000 windows have 700,000 losses. */
+const MAX_VALUES = 1_000_000;
+/** From so many values on only the first fault is looked for: to collect all of them takes seconds. */
+const MANY_VALUES = 100_000;
+/** How deep lists and objects may be nested: those of the schema go to about 10. */
+const MAX_DEPTH = 50;
+/** Bytes of a plan's file at most, far more than so many values take. */
+const MAX_BYTES = 64 * 2 ** 20;
 
 /**
  * Checks a plan.
  * @param name how messages name the document
- * @throws InvalidPlanError that names every place that is wrong, and what was expected there
+ * @throws InvalidPlanError that names the places that are wrong, and what was expected there; or where it holds more than 1,000,000
+ * values, which are then not looked at
  */
 export function parsePlan(value: unknown, name = "the plan"): Plan {
 	const format = property(value, "format");
@@ -41,23 +50,47 @@ export function parsePlan(value: unknown, name = "the plan"): Plan {
 	if (version !== PLAN_VERSION) {
 		throw new InvalidPlanError(`${name} is a plan of version ${JSON.stringify(version)}; this program reads version ${PLAN_VERSION}.`);
 	}
-	const parsed = v.safeParse(planSchema, value);
+	const values = countValues(value, name);
+	const parsed = v.safeParse(planSchema, value, { abortEarly: values > MANY_VALUES });
 	if (parsed.success) return parsed.output;
-	const faults = parsed.issues.map(describeIssue);
-	const more = faults.length > MAX_FAULTS ? [`and ${faults.length - MAX_FAULTS} more`] : [];
-	throw new InvalidPlanError(`${name} is not valid:\n${[...faults.slice(0, MAX_FAULTS), ...more].map((fault) => `  ${fault}`).join("\n")}`);
+	const faults = parsed.issues.slice(0, MAX_FAULTS).map(describeIssue);
+	const more = parsed.issues.length > MAX_FAULTS ? [`and ${parsed.issues.length - MAX_FAULTS} more`] : [];
+	throw new InvalidPlanError(`${name} is not valid:\n${[...faults, ...more].map((fault) => `  ${fault}`).join("\n")}`);
+}
+
+/** Numbers, texts, lists and objects in a value. @throws InvalidPlanError where there are more than any plan has, or too deep ones */
+function countValues(value: unknown, name: string): number {
+	let count = 0;
+	let depth = 0;
+	for (let level = [value]; level.length > 0; level = level.flatMap(childrenOf)) {
+		count += level.length;
+		if (count > MAX_VALUES)
+			throw new InvalidPlanError(
+				`${name} holds more than ${MAX_VALUES.toLocaleString("en-US")} values: no plan does. Check what wrote it.`,
+			);
+		if (++depth > MAX_DEPTH)
+			throw new InvalidPlanError(`${name} nests lists or objects more than ${MAX_DEPTH} deep: no plan does. Check what wrote it.`);
+	}
+	return count;
+}
+
+function childrenOf(value: unknown): readonly unknown[] {
+	return typeof value === "object" && value !== null ? Object.values(value) : [];
 }
 
 /**
  * Reads a plan.
  * @throws FileError where the file cannot be read
- * @throws InvalidPlanError where it is not JSON, or not a plan
+ * @throws InvalidPlanError where it is not JSON, not a plan, or longer than 64 MiB
  */
 export async function readPlan(path: string): Promise<Plan> {
 	let text: string;
 	try {
+		const { size } = await stat(path);
+		if (size > MAX_BYTES) throw new InvalidPlanError(`${path} has ${size} bytes: a plan has at most ${MAX_BYTES}. Check that it is one.`);
 		text = await readFile(path, "utf8");
 	} catch (error) {
+		if (error instanceof InvalidPlanError) throw error;
 		throw new FileError(`the plan ${path} cannot be read: ${(error as Error).message}`, { cause: error });
 	}
 	let value: unknown;

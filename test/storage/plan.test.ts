@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -92,6 +92,37 @@ describe("parsePlan", () => {
 		const broken = { ...plan, removed: Array.from({ length: 20 }, () => "x") };
 		expect(() => parsePlan(broken)).toThrow(/removed\[0\][\s\S]*removed\[1\][\s\S]*and 15 more/);
 	});
+
+	const messageOf = (value: unknown): string => {
+		try {
+			parsePlan(value, "plan.json");
+		} catch (error) {
+			if (error instanceof InvalidPlanError) return error.message;
+			throw error;
+		}
+		return "valid";
+	};
+
+	it("does not look at the values of a document that holds more than any plan, in lists or objects", () => {
+		const many = "plan.json holds more than 1,000,000 values: no plan does. Check what wrote it.";
+		for (const removed of [new Array(2_000_000).fill("x"), new Array(200_000).fill([0, 1, 2, 3, 4])]) {
+			expect(messageOf({ ...plan, removed })).toBe(many);
+		}
+		expect(messageOf({ ...plan, options: Object.fromEntries(Array.from({ length: 1_000_001 }, (_, i) => [i, 0])) })).toBe(many);
+	});
+
+	it.each([
+		["x", 'removed[0]: Invalid type: Expected number but received "x", got "x"'],
+		[0, "removed[1]: blocks are listed once each, ascending; 0 follows 0"],
+	])("of a long document says the first fault only: %j", (value, fault) => {
+		expect(messageOf({ ...plan, removed: new Array(500_000).fill(value) })).toBe(`plan.json is not valid:\n  ${fault}`);
+	});
+
+	it("refuses what is nested without end", () => {
+		let deep: unknown = 1;
+		for (let i = 0; i < 100_000; i++) deep = [deep];
+		expect(messageOf({ ...plan, removed: deep })).toMatch(/nests lists or objects more than 50 deep/);
+	});
 });
 
 describe("formatPlan", () => {
@@ -124,6 +155,14 @@ describe("readPlan and writePlan", () => {
 		await expect(writePlan(path, plan)).rejects.toThrow(OutputExistsError);
 		await writePlan(path, { ...plan, seed: 5 }, { overwrite: true });
 		expect((await readPlan(path)).seed).toBe(5);
+	});
+
+	it("do not read a file that is longer than any plan", async () => {
+		const path = join(folder, "long.json");
+		writeFileSync(path, "");
+		truncateSync(path, 5 * 2 ** 30);
+		await expect(readPlan(path)).rejects.toThrow(InvalidPlanError);
+		await expect(readPlan(path)).rejects.toThrow(/long\.json has 5368709120 bytes: a plan has at most 67108864/);
 	});
 
 	it("write nothing that could not be read again", async () => {
