@@ -1,7 +1,10 @@
+const signalNames = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+type SignalName = (typeof signalNames)[number];
+
 /** The part of `process` that sends signals. */
 export interface SignalSource {
-	on(event: "SIGINT" | "SIGTERM", listener: () => void): unknown;
-	off(event: "SIGINT" | "SIGTERM", listener: () => void): unknown;
+	on(event: SignalName, listener: () => void): unknown;
+	off(event: SignalName, listener: () => void): unknown;
 }
 
 /** What an interruption does. */
@@ -19,22 +22,26 @@ export interface Interruption {
 	release(): void;
 }
 
-/** First Ctrl+C (or SIGTERM): aborts, so that what was measured is kept. Second: ends the process. */
+/**
+ * First Ctrl+C (or SIGTERM, or a terminal that closes): aborts, so that what was measured is kept. Second: ends the process. A second
+ * hangup does not: both the system and the shell send one.
+ */
 export function catchInterrupts(source: SignalSource, actions: InterruptActions): Interruption {
 	const controller = new AbortController();
-	const listener = () => {
-		if (controller.signal.aborted) {
-			actions.onSecond();
-			return;
-		}
-		actions.onFirst();
-		controller.abort();
-	};
-	for (const name of ["SIGINT", "SIGTERM"] as const) source.on(name, listener);
+	const listeners = signalNames.map((name) => {
+		const listener = () => {
+			if (!controller.signal.aborted) {
+				actions.onFirst();
+				controller.abort();
+			} else if (name !== "SIGHUP") actions.onSecond();
+		};
+		source.on(name, listener);
+		return { name, listener };
+	});
 	return {
 		signal: controller.signal,
 		release: () => {
-			for (const name of ["SIGINT", "SIGTERM"] as const) source.off(name, listener);
+			for (const { name, listener } of listeners) source.off(name, listener);
 		},
 	};
 }

@@ -5,7 +5,11 @@ import type { Api } from "./api.js";
 // A reader that stops early (`prune-gguf rank ... | head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 	if (error.code === "EPIPE") process.exit(0);
-	throw error;
+	if (error.code !== "EIO") throw error;
+});
+// Whoever read what goes on is gone (EIO: the terminal was closed). That must not end a run that is being stopped.
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+	if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
 });
 
 const exitCode = runCli(process.argv.slice(2), {

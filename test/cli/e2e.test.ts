@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -182,6 +184,22 @@ describe("interruption", () => {
 		expect(resumed, again.stderr).toBe(true);
 		expect(again.code).toBe(130);
 		expect(JSON.parse(again.stdout)).toEqual({ error: { code: "INTERRUPTED", message: "interrupted" } });
+	});
+
+	it("a terminal that is closed stops a run as Ctrl+C does, though nobody reads what it says", async () => {
+		const child = spawn(process.execPath, [mainPath, ...sweep], {
+			env: { ...process.env, PRUNE_GGUF_HOME: at("hangup-home"), NO_COLOR: "1" },
+			stdio: ["ignore", "ignore", "pipe"],
+		});
+		let stderr = "";
+		child.stderr.setEncoding("utf8").on("data", (text: string) => {
+			stderr += text;
+			if (child.stderr.destroyed || !/random masks: [1-9]/.test(stderr)) return;
+			child.stderr.destroy();
+			child.kill("SIGHUP");
+			child.kill("SIGHUP");
+		});
+		expect(await once(child, "exit"), stderr).toEqual([130, null]);
 	});
 
 	it("a killed process leaves no lock that stops the next, and nothing under the output's name", async () => {

@@ -416,6 +416,21 @@ describe("Ctrl+C", () => {
 		expect(signals.listenerCount("SIGTERM")).toBe(0);
 	});
 
+	it("is what a terminal that is closed does too; a second hangup, which shells send, does not end at once", async () => {
+		const signals = new EventEmitter();
+		const pruneGguf: Api["pruneGguf"] = (_model, _output, { signal }) =>
+			new Promise((_, reject) => {
+				signal?.addEventListener("abort", () => {
+					signals.emit("SIGHUP");
+					reject(signal.reason);
+				});
+				setImmediate(() => signals.emit("SIGHUP") || reject(new Error("nobody listens: the process would be gone")));
+			});
+		const { code, exits } = await run("m.gguf", { api: { pruneGguf }, signals });
+		expect([code, exits]).toEqual([130, []]);
+		expect(signals.listenerCount("SIGHUP")).toBe(0);
+	});
+
 	it("makes any error of the stopped run an interruption", async () => {
 		const signals = new EventEmitter();
 		const inspectModel: Api["inspectModel"] = async () => {
