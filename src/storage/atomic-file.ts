@@ -1,10 +1,10 @@
-import { type FileHandle, link, lstat, open, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
+import { type FileHandle, link, lstat, open, readlink, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { FileError, NoSpaceError, OutputExistsError } from "../errors.js";
 import { partialName } from "./partials.js";
 
 export interface AtomicWriteOptions {
-	/** Replace an existing file. @default false */
+	/** Replace an existing file; of a symbolic link the file that it points to, there or not. @default false */
 	readonly overwrite?: boolean;
 	/** Files that are read to make the output: it never replaces one of them, `overwrite` or not, whatever the name it is given by. */
 	readonly inputs?: readonly string[];
@@ -98,10 +98,7 @@ export async function checkTarget(
 async function resolveTarget(path: string, { overwrite = false, inputs = [] }: AtomicWriteOptions): Promise<string> {
 	await checkFolder(path);
 	const existing = await statOf(path);
-	if (!existing) {
-		if (!overwrite && (await isLink(path))) throw exists(path);
-		return path;
-	}
+	if (!existing) return targetOfLink(path, overwrite);
 	if (existing.isDirectory()) throw new FileError(`${path} is a folder: give the name of a file`);
 	if (!existing.isFile()) throw new FileError(`${path} is not a regular file: give another name`);
 	for (const input of inputs) {
@@ -134,8 +131,16 @@ async function statOf(path: string) {
 	}
 }
 
-async function isLink(path: string): Promise<boolean> {
-	return (await lstat(path).catch(() => undefined))?.isSymbolicLink() ?? false;
+/** What a link to a file that is not there points to; the path itself where it is no link. */
+async function targetOfLink(path: string, overwrite: boolean): Promise<string> {
+	let target = path;
+	while ((await lstat(target).catch(() => undefined))?.isSymbolicLink()) {
+		if (!overwrite) throw exists(path);
+		target = resolve(await realpath(dirname(target)), await readlink(target));
+		if (await statOf(dirname(target))) continue;
+		throw new FileError(`${path} is a link to ${target}, and there is no folder ${dirname(target)}: create it, or delete the link`);
+	}
+	return target;
 }
 
 async function checkSpace(path: string, folder: string, expectedBytes: number | undefined): Promise<void> {

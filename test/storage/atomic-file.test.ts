@@ -151,6 +151,25 @@ describe("an existing file", () => {
 		await writeAtomically(target, { overwrite: true }, write("new"));
 		expect(readFileSync(target, "utf8")).toBe("new");
 	});
+		expect(readFileSync(join(folder, "nothing"), "utf8")).toBe("new");
+		expect(lstatSync(target).isSymbolicLink()).toBe(true);
+	});
+
+	test("may be a link to a link to nothing, from folder to folder", async () => {
+		for (const name of ["a", "b"]) mkdirSync(join(folder, name));
+		symlinkSync(join("..", "a", "real.gguf"), join(folder, "b", "link.gguf"));
+		symlinkSync(join(folder, "b"), join(folder, "c"));
+		symlinkSync(join("c", "link.gguf"), target);
+		await writeAtomically(target, { overwrite: true }, write("new"));
+		expect(readdirSync(join(folder, "a"))).toEqual(["real.gguf"]);
+		expect(lstatSync(target).isSymbolicLink()).toBe(true);
+	});
+
+	test("may be a link into a folder that is not there, which is refused", async () => {
+		symlinkSync(join(folder, "unmounted", "real.gguf"), target);
+		const message = /out\.gguf is a link to .*unmounted.real\.gguf, and there is no folder .*unmounted: create it, or delete the link/;
+		await refuses(target, { overwrite: true }, FileError, message, unwanted as never);
+		expect(lstatSync(target).isSymbolicLink()).toBe(true);
 });
 
 describe("an input is never replaced", () => {
