@@ -13,7 +13,7 @@ import { checkedRemoval, checkProvable, readHeader } from "./header.js";
 import { measureBeyondSliding } from "./oracle.js";
 import { applyGated } from "./apply-gated.js";
 import { readGate } from "./gate-request.js";
-import { notePartials } from "./partials.js";
+import { cleanPartials } from "./partials.js";
 import { checkQuantizing, originalOf, type Weights } from "./quantize-from.js";
 import { References } from "./references.js";
 import type { Evaluator } from "./runtime/evaluator.js";
@@ -132,8 +132,8 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 	const limits = await readGate(options);
 	const planned = options.heal === false ? 0 : (plan?.heal?.addedBytes ?? 0);
 	const expectedBytes = planned + bytesToDeliver(original ?? { file, blocks }, removed, plan ? { quantize } : options);
+	await cleanPartials(output, options);
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs, expectedBytes });
-	await notePartials(output, options);
 	if (limits) {
 		const made = await applyGated({ model, output, removed, plan, original, limits }, options);
 		return { ...made, seconds: (Date.now() - started) / 1000 };

@@ -1,19 +1,22 @@
+import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { JobOptions } from "./api.js";
-import { quoted } from "./command.js";
-import { formatBytes } from "./report/format.js";
-import { listPartials } from "./storage/partials.js";
 import { logger } from "./log.js";
+import { formatBytes } from "./report/format.js";
+import { deletePartials } from "./storage/partials.js";
 
-/** Says which unfinished files killed runs have left in the folder of an output, and how to delete them. */
-export async function notePartials(output: string, options: JobOptions): Promise<void> {
-	const folder = dirname(output);
-	const dead = (await listPartials(folder)).filter(({ inUse }) => !inUse);
-	if (dead.length === 0) return;
-	const size = formatBytes(dead.reduce((sum, partial) => sum + partial.size, 0));
-	const files = dead.length === 1 ? "an unfinished file" : `${dead.length} unfinished files`;
-	logger(options)(
-		"note",
-		`${files} of killed runs (${size}) ${dead.length === 1 ? "lies" : "lie"} in ${folder}: prune-gguf runs clean --partials ${quoted(folder)} deletes ${dead.length === 1 ? "it" : "them"}`,
-	);
+/**
+ * Deletes the unfinished files that killed runs have left in the folder of an output, and says so: nobody will finish them, and their
+ * room may be needed. Those of live processes, and of other machines, stay.
+ */
+export async function cleanPartials(output: string, options: JobOptions): Promise<void> {
+	const folder = dirname(await realpath(output).catch(() => output));
+	try {
+		const { deleted, freed } = await deletePartials(folder);
+		if (deleted.length === 0) return;
+		const files = deleted.length === 1 ? "an unfinished file of a killed run" : `${deleted.length} unfinished files of killed runs`;
+		logger(options)("note", `deleted ${files} (${formatBytes(freed)}) in ${folder}`);
+	} catch (error) {
+		logger(options)("warning", `what killed runs left unfinished stays: ${(error as Error).message}`);
+	}
 }

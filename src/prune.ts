@@ -22,7 +22,7 @@ import { logger } from "./log.js";
 import { checkSamples } from "./measure-pair.js";
 import { Session } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
-import { notePartials } from "./partials.js";
+import { cleanPartials } from "./partials.js";
 import { checkQuantizing, originalOf } from "./quantize-from.js";
 import { formatDuration } from "./report/format.js";
 import { type Run, reportRun, runFacts, watched } from "./run-report.js";
@@ -77,8 +77,8 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	if (output !== undefined && removable.count !== undefined && !options.dryRun) {
 		checkProvable(model, blocks, named);
 		const expectedBytes = bytesToDeliver(original ?? header, named ?? removable.count, options);
+		await cleanPartials(output, options);
 		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes });
-		await notePartials(output, options);
 	}
 	const masks = options.remove ? 0 : plannedMasks(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options);
 	const compared = options.maxKl !== undefined;

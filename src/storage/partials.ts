@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { readlinkSync } from "node:fs";
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ export interface PartialFile {
 	readonly pid: number;
 	/** In bytes. */
 	readonly size: number;
-	/** Whether that process lives, or cannot be asked because it runs on another machine. Where not, nobody will finish the file. */
+	/** Whether that process lives, or cannot be asked because it runs on another machine or in another container. Where not, nobody will finish the file. */
 	readonly inUse: boolean;
 }
 
@@ -63,7 +64,9 @@ export async function deletePartials(folder: string): Promise<DeletedPartials> {
 			inUse.push(partial.path);
 			continue;
 		}
-		await unlink(partial.path).catch((cause: Error) => {
+		await unlink(partial.path).catch((cause: NodeJS.ErrnoException) => {
+			// Another run was faster.
+			if (cause.code === "ENOENT") return;
 			throw new FileError(`${partial.path} cannot be deleted: ${cause.message}`, { cause });
 		});
 		deleted.push(partial.path);
@@ -72,8 +75,15 @@ export async function deletePartials(folder: string): Promise<DeletedPartials> {
 	return { deleted, freed, inUse };
 }
 
+/** Where a process's number means that process: containers may share a host's name and a folder, and number their processes anew. */
 function machineTag(): string {
-	return createHash("sha256").update(hostname()).digest("hex").slice(0, 4);
+	let numbers = "";
+	try {
+		numbers = readlinkSync("/proc/self/ns/pid");
+	} catch {
+		// Only Linux has such spaces of numbers.
+	}
+	return createHash("sha256").update(hostname()).update(numbers).digest("hex").slice(0, 4);
 }
 
 function isAlive(pid: number): boolean {

@@ -4,7 +4,7 @@ import { FileError, InvalidOptionError } from "../errors.js";
 import { cacheFolder, closeToReaders, makePrivate } from "./cache-folder.js";
 import { lockFile, lockOwner } from "./lock.js";
 import { deletePartials } from "./partials.js";
-import { describeFolder, entries, HEALED, LEDGER, LOCK_REST, type RunFolder, WINDOWS } from "./run-folders.js";
+import { describeFolder, entries, HEALED, LEDGER, LOCK_REST, RUN_LOCK, type RunFolder, WINDOWS } from "./run-folders.js";
 
 export type { KeptEvaluation, KeptFile, KeptLedger, RunFolder } from "./run-folders.js";
 
@@ -76,7 +76,7 @@ export function keptPlanPath(folder: string, name: string): string {
 	return join(folder, `${safeName(name)}.plan.json`);
 }
 
-/** Makes a run folder, for the plans and ledgers to come, that others cannot read. @throws FileError */
+/** Makes a run folder, for the plans and ledgers to come, that others cannot read; deletes what killed runs left unfinished in it. @throws FileError */
 export async function makeRunFolder(model: RunModel, options: RunsOptions = {}): Promise<string> {
 	const folder = runFolder(model, options);
 	try {
@@ -87,6 +87,7 @@ export async function makeRunFolder(model: RunModel, options: RunsOptions = {}):
 			`the folder ${folder} cannot be made: ${(error as Error).message}. Set PRUNE_GGUF_HOME to a folder that can be written.`,
 			{ cause: error },
 		);
+		await deletePartials(folder);
 	}
 	return folder;
 }

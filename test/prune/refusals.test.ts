@@ -13,6 +13,7 @@ import { pruneGguf } from "../../src/prune.js";
 import { Model } from "../../src/runtime/model.js";
 import { identityOf } from "../../src/storage/hash.js";
 import { partialName } from "../../src/storage/partials.js";
+import { runFolder } from "../../src/storage/runs.js";
 import { writePruned } from "../../src/write.js";
 import { model as headerOf } from "../architectures/model.js";
 import { changedFixture, fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
@@ -92,16 +93,27 @@ describe("pruneGguf refuses", () => {
 		expect(phases).toEqual([]);
 	});
 
-	it("nothing because of what a killed run left, but says so", async () => {
+	it("nothing because of what a killed run left: that is deleted, and what a live one writes is not", async () => {
 		const place = fresh("place");
 		mkdirSync(place);
 		const dead = spawnSync(process.execPath, ["-e", ""]).pid;
-		const left = join(place, partialName("out.gguf").replace(`-${process.pid}-`, `-${dead}-`));
-		writeFileSync(left, "half");
+		const ofDead = (name: string) => partialName(name).replace(`-${process.pid}-`, `-${dead}-`);
 		const notes: string[] = [];
-		await applyPlan(fixturePath, join(place, "out.gguf"), { remove: [6], onLog: ({ message }) => notes.push(message) });
-		expect(notes.join()).toMatch(/an unfinished file of killed runs \(4 B\) lies in .*prune-gguf runs clean --partials/);
-		expect(readdirSync(place).sort()).toEqual([basename(left), "out.gguf"]);
+		const options = { onLog: ({ message }: { message: string }) => notes.push(message) };
+		const live = partialName("out.gguf");
+		for (const name of [ofDead("out.gguf"), ofDead("other.gguf"), live]) writeFileSync(join(place, name), "half");
+		await applyPlan(fixturePath, join(place, "out.gguf"), { remove: [6], ...options });
+		expect(notes.join()).toMatch(/deleted 2 unfinished files of killed runs \(8 B\) in .*place/);
+		expect(readdirSync(place).sort()).toEqual([live, "out.gguf"]);
+
+		const kept = runFolder({ name: basename(fixturePath), sha256: await identityOf([fixturePath]) });
+		mkdirSync(kept, { recursive: true });
+		const inCache = ofDead("copy.gguf");
+		for (const path of [join(place, ofDead("again.gguf")), join(kept, inCache)]) writeFileSync(path, "half");
+		await attempt({ remove: [6], ...options }, join(place, "again.gguf"));
+		expect(notes.join()).toMatch(/deleted an unfinished file of a killed run \(4 B\) in .*place/);
+		expect(readdirSync(place).sort()).toEqual([live, "again.gguf", "again.gguf.plan.json", "out.gguf"]);
+		expect(readdirSync(kept)).not.toContain(inCache);
 	});
 
 	it("an output that is the plan too", async () => {
