@@ -73,7 +73,7 @@ async function beside<T>(
 	const folder = dirname(target);
 	await checkSpace(path, folder, expectedBytes);
 	const temp = join(folder, partialName(basename(target)));
-	const handle = await attempt(path, () => open(temp, "wx"));
+	const handle = await attempt(path, () => open(temp, "wx"), folder);
 	try {
 		return await use(handle, temp);
 	} finally {
@@ -83,7 +83,8 @@ async function beside<T>(
 }
 
 /**
- * Finds out beforehand, and changes nothing, whether `writeAtomically` would refuse the target.
+ * Finds out beforehand whether `writeAtomically` would refuse the target, or could not write it: a file is made in its folder and
+ * removed, since rights do not tell what a disk, or a superuser, can do. Nothing else is changed.
  * @throws OutputExistsError, NoSpaceError, FileError as `writeAtomically`
  */
 export async function checkTarget(
@@ -91,7 +92,7 @@ export async function checkTarget(
 	options: Pick<AtomicWriteOptions, "overwrite" | "inputs" | "expectedBytes">,
 ): Promise<void> {
 	const target = await resolveTarget(path, options);
-	await checkSpace(path, dirname(target), options.expectedBytes);
+	await beside(path, target, options.expectedBytes, (handle) => fill(path, handle, target, async () => handle.writeFile("?")));
 }
 
 /** The path to put the file under: through links, so that a link to a model stays one. */
@@ -173,13 +174,13 @@ async function fill<T>(
 			await handle.close();
 		}
 	} catch (error) {
-		throw isDiskError(error) ? fileError(path, error) : error;
+		throw isDiskError(error) ? fileError(path, error, dirname(temp)) : error;
 	}
 }
 
 async function place(path: string, temp: string, target: string, overwrite: boolean): Promise<void> {
 	if (!overwrite && (await placeNew(path, temp, target))) return;
-	await attempt(path, () => rename(temp, target));
+	await attempt(path, () => rename(temp, target), dirname(target));
 }
 
 /** A link, unlike a rename, fails where a file has appeared in the meantime. False where the file system has no links. */
@@ -201,11 +202,11 @@ async function syncFolder(folder: string): Promise<void> {
 	await handle?.close().catch(() => {});
 }
 
-async function attempt<T>(path: string, action: () => Promise<T>): Promise<T> {
+async function attempt<T>(path: string, action: () => Promise<T>, folder?: string): Promise<T> {
 	try {
 		return await action();
 	} catch (error) {
-		throw fileError(path, error);
+		throw fileError(path, error, folder);
 	}
 }
 
@@ -223,11 +224,17 @@ function isDiskError(error: unknown): boolean {
 	return ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS"].includes(codeOf(error) ?? "");
 }
 
-function fileError(path: string, cause: unknown): Error {
+/** @param folder that the file, or what a link points to, lies in */
+function fileError(path: string, cause: unknown, folder = dirname(path)): Error {
 	const code = codeOf(cause);
 	if (code === "ENOSPC" || code === "EDQUOT") {
-		return new NoSpaceError(`${path} cannot be written: the disk is full, make room or choose another disk`, { cause });
+		return new NoSpaceError(`${path} cannot be written: the disk is full (${folder}), make room or choose another disk`, { cause });
 	}
+	if (code === "EROFS")
+		return new FileError(`${path} cannot be written: ${folder} is on a read-only file system, choose another folder`, { cause });
+	if (code === "EACCES" || code === "EPERM")
+		return new FileError(`${path} cannot be written: no permission to write in ${folder}, choose another folder`, { cause });
+	if (code === "ENOENT") return new FileError(`${path} cannot be written: the folder ${folder} is gone`, { cause });
 	if (code === "EFBIG") return new FileError(`${path} cannot be written: this disk does not hold files of that size`, { cause });
 	return new FileError(`${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
 }

@@ -18,6 +18,7 @@ import { writePruned } from "../../src/write.js";
 import { model as headerOf } from "../architectures/model.js";
 import { changedFixture, fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { makeReadOnly } from "../helpers/read-only.js";
 
 // Each test measures by itself, unless it says otherwise.
 const { folder, fresh, out } = ownHomes();
@@ -114,6 +115,30 @@ describe("pruneGguf refuses", () => {
 		expect(notes.join()).toMatch(/deleted an unfinished file of a killed run \(4 B\) in .*place/);
 		expect(readdirSync(place).sort()).toEqual([live, "again.gguf", "again.gguf.plan.json", "out.gguf"]);
 		expect(readdirSync(kept)).not.toContain(inCache);
+	});
+
+	it("a folder that cannot be written, before anything is measured", async (context) => {
+		const closed = fresh("closed");
+		mkdirSync(closed);
+		const undo = makeReadOnly(closed);
+		context.skip(!undo, "a read-only file system cannot be mounted here");
+		const phases: string[] = [];
+		const onProgress = ({ phase }: { phase: string }) => phases.push(phase);
+		const into = (name: string) => join(closed, name);
+		try {
+			for (const [options, output] of [
+				[{}, into("out.gguf")],
+				[{ plan: into("plan.json") }, out()],
+				[{ report: into("report.html") }, out()],
+				[{ modelCard: into("card.md") }, out()],
+			] as [PruneOptions, string][]) {
+				await expect(attempt({ remove: [6], onProgress, ...options }, output)).rejects.toThrow(FileError);
+			}
+			await expect(applyPlan(fixturePath, into("out.gguf"), { remove: [6], onProgress })).rejects.toThrow(FileError);
+		} finally {
+			undo?.();
+		}
+		expect(phases).toEqual([]);
 	});
 
 	it("an output that is the plan too", async () => {

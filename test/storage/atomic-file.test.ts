@@ -14,8 +14,9 @@ import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { FileError, NoSpaceError, OutputExistsError, VerificationError } from "../../src/errors.js";
-import { type AtomicWriteOptions, writeAtomically, writeTemporarily } from "../../src/storage/atomic-file.js";
+import { type AtomicWriteOptions, checkTarget, writeAtomically, writeTemporarily } from "../../src/storage/atomic-file.js";
 import { listPartials } from "../../src/storage/partials.js";
+import { makeReadOnly } from "../helpers/read-only.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 const root = tempFolder();
@@ -150,7 +151,6 @@ describe("an existing file", () => {
 		await refuses(target, {}, OutputExistsError, /exists/);
 		await writeAtomically(target, { overwrite: true }, write("new"));
 		expect(readFileSync(target, "utf8")).toBe("new");
-	});
 		expect(readFileSync(join(folder, "nothing"), "utf8")).toBe("new");
 		expect(lstatSync(target).isSymbolicLink()).toBe(true);
 	});
@@ -170,6 +170,7 @@ describe("an existing file", () => {
 		const message = /out\.gguf is a link to .*unmounted.real\.gguf, and there is no folder .*unmounted: create it, or delete the link/;
 		await refuses(target, { overwrite: true }, FileError, message, unwanted as never);
 		expect(lstatSync(target).isSymbolicLink()).toBe(true);
+	});
 });
 
 describe("an input is never replaced", () => {
@@ -234,6 +235,34 @@ describe("a place that cannot take the file", () => {
 			throw error;
 		};
 		await expect(writeAtomically(target, {}, failing)).rejects.toBe(error);
+	});
+});
+
+describe("checkTarget", () => {
+	test("finds out beforehand that a folder cannot be written, whoever asks, and names it", async (context) => {
+		const closed = join(folder, "closed");
+		mkdirSync(closed);
+		symlinkSync(join(closed, "real.gguf"), target);
+		const undo = makeReadOnly(closed);
+		context.skip(!undo, "a read-only file system cannot be mounted here");
+		try {
+			const reason =
+				/closed.+(is on a read-only file system|no permission to write in)|(is on a read-only file system|no permission to write in).+closed/;
+			for (const path of [join(closed, "out.gguf"), target]) {
+				await expect(checkTarget(path, { overwrite: true })).rejects.toThrow(FileError);
+				await expect(checkTarget(path, { overwrite: true })).rejects.toThrow(reason);
+			}
+		} finally {
+			undo?.();
+		}
+	});
+
+	test("leaves nothing, and what is there as it is", async () => {
+		writeFileSync(target, "old");
+		await checkTarget(target, { overwrite: true, expectedBytes: 3 });
+		await checkTarget(join(folder, "other.gguf"), {});
+		expect(readdirSync(folder)).toEqual(["out.gguf"]);
+		expect(readFileSync(target, "utf8")).toBe("old");
 	});
 });
 
