@@ -10,6 +10,7 @@ import type { Evaluation } from "./runtime/evaluator.js";
 import { packageVersion } from "./runtime/paths.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { writeAtomically } from "./storage/atomic-file.js";
+import { whileUnchanged } from "./unchanged.js";
 
 /** Losses measured in memory through the layer view. */
 export interface MeasuredWindows {
@@ -47,7 +48,9 @@ export interface PreparedFile {
 /**
  * Makes the content of a model without blocks, and the check of what is written. For architectures whose removals were never proven
  * the original with the output tensors of these blocks set to zero is measured first, beside the output.
- * @throws NoSpaceError, FileError, VerificationError, UnsupportedArchitectureError
+ * @param sha256 of the file as it was measured
+ * @throws FileError where the file changed since, or cannot be read
+ * @throws NoSpaceError, VerificationError, UnsupportedArchitectureError
  */
 export async function preparePruned(
 	file: GgufFile,
@@ -61,19 +64,19 @@ export async function preparePruned(
 	const plan = describeBlocks(file, allowed);
 	const pruned = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
 	const content = withHealed(pruned, file, expected.healed);
-	const zeroed = plan.proof === "bits" ? undefined : await proofOf(file, output, removed, plan, expected, options);
+	const guarded = <T>(work: () => Promise<T>) => whileUnchanged(file, sha256, options, work);
+	const zeroed = plan.proof === "bits" ? undefined : await guarded(() => proofOf(file, output, removed, plan, expected, options));
+	const signal = options.signal ? { signal: options.signal } : {};
+	const onProgress = (done: number, total: number) => options.onProgress?.({ phase: `writing ${output}`, done, total, unit: "bytes" });
 	return {
 		content,
-		write: (handle) =>
-			writeGguf(handle, content, {
-				...(options.signal ? { signal: options.signal } : {}),
-				onProgress: (done, total) => options.onProgress?.({ phase: `writing ${output}`, done, total, unit: "bytes" }),
+		write: (handle) => guarded(() => writeGguf(handle, content, { ...signal, onProgress })),
+		check: (path) =>
+			guarded(async () => {
+				const found = await Gguf.read(path);
+				checkHeader(file, removed, found, { changed: expected.healed?.map(({ name }) => name) });
+				return { ...sizesOf(found), verification: await verify(path, expected, plan, zeroed, options) };
 			}),
-		check: async (path) => {
-			const found = await Gguf.read(path);
-			checkHeader(file, removed, found, { changed: expected.healed?.map(({ name }) => name) });
-			return { ...sizesOf(found), verification: await verify(path, expected, plan, zeroed, options) };
-		},
 	};
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -139,6 +139,31 @@ describe("pruneGguf refuses", () => {
 			undo?.();
 		}
 		expect(phases).toEqual([]);
+	});
+
+	it.each<[string, (model: string, bytes: Buffer) => void]>([
+		[
+			"replaced by one with other weights",
+			(model, bytes) => writeFileSync(model, Buffer.concat([bytes.subarray(0, -65536), bytes.subarray(-131072, -65536)])),
+		],
+		["cut short", (model, bytes) => writeFileSync(model, bytes.subarray(0, bytes.length / 2))],
+		["deleted", () => {}],
+	])("to write from a model that is %s while it is worked on, and says that", async (_, change) => {
+		const model = await changedFixture(out(), (content) => content);
+		const output = out();
+		let changed = false;
+		const onProgress = ({ phase }: { phase: string }) => {
+			if (changed || !phase.startsWith("sampling")) return;
+			changed = true;
+			const bytes = readFileSync(model);
+			// The loaded model has the file that was there.
+			unlinkSync(model);
+			change(model, bytes);
+		};
+		const attempted = attempt({ remove: [6], onProgress }, output, model);
+		await expect(attempted).rejects.toThrow(FileError);
+		await expect(attempted).rejects.toThrow(/changed while it was worked on.*runs clean --model out-/);
+		expect(existsSync(output)).toBe(false);
 	});
 
 	it("an output that is the plan too", async () => {
