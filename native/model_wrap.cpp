@@ -125,7 +125,8 @@ Napi::Value NativeModel::facts(const Napi::CallbackInfo & info) {
     facts.Set("blocks", llama_model_n_layer(model));
     facts.Set("tailBlocks", llama_model_n_layer_nextn(model));
     facts.Set("vocabulary", llama_vocab_n_tokens(vocab));
-    facts.Set("contextLength", llama_model_n_ctx_train(model));
+    // The file's number is unsigned; llama.cpp gives it as a signed one.
+    facts.Set("contextLength", uint32_t(llama_model_n_ctx_train(model)));
     facts.Set("width", llama_model_n_embd(model));
     facts.Set("slidingWindow", llama_model_n_swa(model));
     facts.Set("parameters", double(llama_model_n_params(model)));

@@ -44,6 +44,14 @@ describe("Model.load", () => {
 		expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
 	});
 
+	it("gives a context as long as the file's number can be, which is unsigned", async () => {
+		const path = await changedFixture(join(folder, "endless.gguf"), (content) =>
+			stated(content, "llama.context_length", "uint32", 2 ** 32 - 1),
+		);
+		await using model = await Model.load(path);
+		expect(model.facts.contextLength).toBe(2 ** 32 - 1);
+	});
+
 	it("tokenizes and back", async () => {
 		await using model = await Model.load(fixturePath);
 		const text = "The whale — it's 3 metres \u{1F40B} long.\n\tEnd";
