@@ -26,7 +26,9 @@ import type { SearchPlan } from "./search-setup.js";
 import { openGames, type SessionGames, settled } from "./session-games.js";
 import { differences, meanAndError } from "./statistics.js";
 import type { LedgerGame } from "./storage/ledger-game.js";
-import { makeRunFolder } from "./storage/runs.js";
+import { hashOf } from "./storage/hash.js";
+import { type Lock, lockFile } from "./storage/lock.js";
+import { makeRunFolder, runLockPath } from "./storage/runs.js";
 
 export { backEndOf };
 
@@ -39,6 +41,7 @@ interface SessionParts {
 	readonly calibration: Calibration;
 	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	readonly games: SessionGames;
+	readonly lock: Lock;
 }
 
 /** A loaded model with its calibration windows and the games that are played on them. */
@@ -74,6 +77,7 @@ export class Session {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	readonly timings: Record<string, number> = {};
 	readonly #games: SessionGames;
+	#lock: Lock | undefined;
 
 	/** Seconds that a mask of the search fold takes, as measured by this run or an earlier one; undefined before the first. */
 	get secondsPerMask(): number | undefined {
@@ -101,11 +105,13 @@ export class Session {
 		this.drawn = games.drawn;
 		this.settings = games.settings;
 		this.#games = games;
+		this.#lock = parts.lock;
 	}
 
 	/**
 	 * Loads the model, draws or reads the windows and the questions, opens the ledgers.
 	 * @throws UnsupportedArchitectureError where no block can be removed exactly
+	 * @throws FileError where another live process measures the same model on the same text
 	 */
 	static async open(path: string, options: MeasureOptions, plan: SearchPlan): Promise<Session> {
 		const log = logger(options);
@@ -127,11 +133,13 @@ export class Session {
 		};
 		// Where memory is short hidden states are computed again.
 		const stateBytes = roomForStates(file, shape, options.stateBytes ?? defaultStateBytes);
-		const model = await loadModel(path, options, { ...shape, stateBytes });
+		const folder = await makeRunFolder({ name: basename(path), sha256 });
+		const seed = options.seed ?? 0;
+		const lock = await lockRun(folder, seed, options);
+		let model: Model | undefined;
 		try {
-			const folder = await makeRunFolder({ name: basename(path), sha256 });
+			model = await loadModel(path, options, { ...shape, stateBytes });
 			const loaded = Date.now();
-			const seed = options.seed ?? 0;
 			const calibration = await calibrationOf(model, folder, seed, options);
 			for (const name of foldNames) {
 				const { count, length } = calibration.folds[name];
@@ -144,12 +152,13 @@ export class Session {
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
-			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games });
+			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games, lock });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
 		} catch (error) {
-			await model.dispose();
+			await model?.dispose();
+			await lock.release();
 			throw error;
 		}
 	}
@@ -209,8 +218,20 @@ export class Session {
 
 	/** Closes the ledgers and frees the model. Idempotent. */
 	close(): Promise<void> {
-		return settled([this.#games.closeLedgers(), this.closeSearch(), this.model.dispose()]);
+		const lock = this.#lock;
+		this.#lock = undefined;
+		return settled([this.#games.closeLedgers(), this.closeSearch(), this.model.dispose()]).finally(() => lock?.release());
 	}
+}
+
+/**
+ * Held until the session is closed: a run that would measure on the same text learns that it has to wait before it loads the model and
+ * draws its text, by which the ledgers with their own locks are named.
+ */
+function lockRun(folder: string, seed: number, options: MeasureOptions): Promise<Lock> {
+	const { threads, gpuLayers, calibration = [], questions } = options;
+	const kl = objectiveOf(options) === "kl";
+	return lockFile(runLockPath(folder, hashOf([foldCounts(options), seed, { threads, gpuLayers, calibration, questions, kl }])));
 }
 
 /** Positions whose distributions will be kept, of these folds; what takes more than is allowed is refused later, or left out. */

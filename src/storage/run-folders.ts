@@ -65,7 +65,9 @@ export const WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
 /** What healing sets gave: of no use without the ledgers either. */
 export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
 /** Left by a process that was killed while it took a lock. */
-export const LOCK_REST = /\.ledger\.jsonl\.lock\.(stale-)?\d+-[0-9a-f]+$/;
+export const LOCK_REST = /\.(ledger\.jsonl|run)\.lock\.(stale-)?\d+-[0-9a-f]+$/;
+/** Of a run, where it lives. */
+export const RUN_LOCK = /^[0-9a-f]{12}\.run\.lock$/;
 
 /** What is kept in a run folder. @throws FileError where it cannot be read */
 export async function describeFolder(path: string, model: string): Promise<RunFolder> {

@@ -51,6 +51,11 @@ export function runFolder(model: RunModel, options: RunsOptions = {}): string {
 	return join(runsDirectory(options), folderName(model));
 }
 
+/** Path whose lock a run holds from its beginning to its end. @param key 12 hexadecimal digits or more, of the text that it measures on */
+export function runLockPath(folder: string, key: string): string {
+	return join(folder, `${key.slice(0, 12)}.run`);
+}
+
 /** Path of the kept windows of a model's own samples. @param key 12 hexadecimal digits or more */
 export function windowsPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.windows.json`);
@@ -82,12 +87,12 @@ export async function makeRunFolder(model: RunModel, options: RunsOptions = {}):
 	try {
 		await makePrivate(folder);
 		await closeToReaders(runsDirectory(options));
+		await deletePartials(folder);
 	} catch (error) {
 		throw new FileError(
 			`the folder ${folder} cannot be made: ${(error as Error).message}. Set PRUNE_GGUF_HOME to a folder that can be written.`,
 			{ cause: error },
 		);
-		await deletePartials(folder);
 	}
 	return folder;
 }
@@ -195,7 +200,10 @@ async function deleteFile(path: string): Promise<boolean> {
 async function sweep(folder: string): Promise<void> {
 	const names = (await entries(folder)).map((entry) => entry.name);
 	const rest = names.some((name) => LEDGER.test(name)) ? [LOCK_REST] : [LOCK_REST, WINDOWS, HEALED];
-	for (const name of names) if (rest.some((kind) => kind.test(name))) await unlink(join(folder, name)).catch(() => {});
+	for (const name of names) {
+		const ended = RUN_LOCK.test(name) && !(await lockOwner(join(folder, name.replace(/\.lock$/, ""))));
+		if (ended || rest.some((kind) => kind.test(name))) await unlink(join(folder, name)).catch(() => {});
+	}
 	// Fails, as it should, where something else lies in it.
 	await rmdir(folder).catch(() => {});
 }

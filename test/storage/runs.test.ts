@@ -1,13 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FileError, InvalidOptionError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Ledger, ledgerKey } from "../../src/storage/ledger.js";
+import { lockFile } from "../../src/storage/lock.js";
 import { partialName } from "../../src/storage/partials.js";
-import { cleanRuns, keptPlanPath, ledgerPath, listRuns, makeRunFolder, runFolder } from "../../src/storage/runs.js";
+import { cleanRuns, keptPlanPath, ledgerPath, listRuns, makeRunFolder, runFolder, runLockPath } from "../../src/storage/runs.js";
 
 const small = { name: "Small Model.Q8_0.gguf", sha256: "ab12".repeat(16) };
 const large = { name: "large.gguf", sha256: "cd34".repeat(16) };
@@ -104,6 +105,18 @@ describe("listRuns", () => {
 });
 
 describe("cleanRuns", () => {
+	it("deletes the locks of runs that are over, not of those that go on", async () => {
+		await keepPlan(small, 1);
+		const folder = await makeRunFolder(small, { cache });
+		const over = `${runLockPath(folder, "ab".repeat(6))}.lock`;
+		const { pid } = spawnSync(process.execPath, ["-e", ""]);
+		writeFileSync(over, JSON.stringify({ pid, host: hostname(), start: "" }));
+		const lock = await lockFile(runLockPath(folder, "cd".repeat(6)));
+		await cleanRuns({ all: true, cache });
+		expect(readdirSync(folder)).toEqual([basename(lock.path)]);
+		await lock.release();
+	});
+
 	it("deletes what is old, and folders left empty, but nothing that it did not make", async () => {
 		const old = await keepLedger(small, "CPU", 3, 20);
 		const recent = await keepLedger(small, "CUDA", 3, 2);
