@@ -1,11 +1,11 @@
 // The weights to quantise: the source's own, or those of the same model before it was quantised.
-import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import type { JobOptions } from "./api.js";
 import type { BlockPlan } from "./architectures/index.js";
 import { InvalidOptionError } from "./errors.js";
-import type { GgufFile, GgufTensor } from "./gguf/index.js";
+import type { GgufFile } from "./gguf/index.js";
 import { type HeaderOptions, readHeader } from "./header.js";
+import { readTensor } from "./healing/tensors.js";
 import { logger } from "./log.js";
 import { isQuantized } from "./runtime/file-types.js";
 import { type FileType, fileTypeNames } from "./runtime/file-type-names.js";
@@ -115,20 +115,9 @@ const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined) => Buff
 async function otherNorm(source: GgufFile, other: GgufFile): Promise<string | undefined> {
 	const vectors = source.tensors.filter(({ name, dims, type }) => dims.length === 1 && type === 0 && other.tensor(name)?.type === 0);
 	for (const tensor of vectors.slice(0, 8)) {
-		if (!sameBytes(await bytesOf(tensor), await bytesOf(other.tensor(tensor.name)!))) return tensor.name;
+		if (!sameBytes(await readTensor(tensor), await readTensor(other.tensor(tensor.name)!))) return tensor.name;
 	}
 	return undefined;
-}
-
-async function bytesOf({ source: { path, offset, size } }: GgufTensor): Promise<Buffer> {
-	const handle = await open(path, "r");
-	try {
-		const bytes = Buffer.alloc(size);
-		await handle.read(bytes, 0, size, offset);
-		return bytes;
-	} finally {
-		await handle.close();
-	}
 }
 
 /** Says that quantising twice loses more than quantising once. */

@@ -1,4 +1,5 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api.js";
@@ -251,4 +252,31 @@ it("a changed norm is no reason to refuse, but to warn", async () => {
 	warnings.length = 0;
 	await openOriginal(f16, { path: other, file }, { onLog: ({ message }) => warnings.push(message) });
 	expect(warnings).toEqual([]);
+});
+
+it("a norm is compared to its end where a read delivers less than was asked for", async () => {
+	const other = await changedFixture(out(), (content) => content);
+	const file = await GgufFile.read(other);
+	const bytes = readFileSync(f16);
+	const norm = (await GgufFile.read(f16)).tensor("blk.0.attn_norm.weight")!.source;
+	bytes.writeFloatLE(9, norm.offset + norm.size - 4);
+	const changed = out();
+	writeFileSync(changed, bytes);
+	const handle = await open(changed);
+	const proto = Object.getPrototypeOf(handle) as { read: (...args: [Uint8Array, number, number, number]) => Promise<unknown> };
+	await handle.close();
+	const { read } = proto;
+	proto.read = function (buffer, offset, length, position) {
+		return read.call(this, buffer, offset, length <= norm.size ? Math.min(length, 100) : length, position);
+	};
+	const warnings: string[] = [];
+	const compared = (path: string) => openOriginal(path, { path: other, file }, { onLog: ({ message }) => warnings.push(message) });
+	try {
+		await compared(f16);
+		expect(warnings).toEqual([]);
+		await compared(changed);
+		expect(warnings.join()).toMatch(/other values in blk\.0\.attn_norm\.weight/);
+	} finally {
+		proto.read = read;
+	}
 });
