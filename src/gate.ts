@@ -8,6 +8,7 @@ import type { GateLimit, GateRequest } from "./gate-request.js";
 import { Coalition } from "./game/coalition.js";
 import type { Measurement } from "./game/game.js";
 import { type Measured, meanOf, pairedDifference } from "./model-figures.js";
+import { Once } from "./once.js";
 import { checkReferenceRoom, type ReferenceRoom } from "./reference-room.js";
 import { limitText, measuredText } from "./report/gate.js";
 import type { Evaluator } from "./runtime/evaluator.js";
@@ -38,7 +39,7 @@ export class Gate {
 	readonly #limits: GateRequest;
 	readonly #questions: ReadonlyMap<GateLimit, Questions>;
 	readonly #options: JobOptions;
-	readonly #games = new Map<string, Promise<LedgerGame>>();
+	readonly #games = new Once<string, LedgerGame>();
 
 	private constructor(session: Session, limits: GateRequest, questions: ReadonlyMap<GateLimit, Questions>, options: JobOptions) {
 		this.#session = session;
@@ -148,13 +149,10 @@ export class Gate {
 		const { texts, finals } = this.#session;
 		if (limit.kind === "ratio") return Promise.resolve(texts[fold]);
 		if (limit.questions === "objective") return Promise.resolve(finals[fold]);
-		const name = `${limit.name} ${fold}`;
-		const known = this.#games.get(name);
-		if (known) return known;
 		const questions = this.#questions.get(limit);
-		const made = questions ? this.#session.questionsOn(questions[fold]) : this.#session.comparedOn(fold);
-		this.#games.set(name, made);
-		return made;
+		return this.#games.get(`${limit.name} ${fold}`, () =>
+			questions ? this.#session.questionsOn(questions[fold]) : this.#session.comparedOn(fold),
+		);
 	}
 
 	#questionsOf(limit: GateLimit, fold: GateFold = "report"): PreparedQuestions {

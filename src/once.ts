@@ -7,12 +7,17 @@ export class Once<Key, Thing> {
 		if (known) return known;
 		const made = make();
 		this.#made.set(key, made);
-		made.catch(() => this.#made.delete(key));
+		// It may have been forgotten by then, and another one made.
+		made.catch(() => {
+			if (this.#made.get(key) === made) this.#made.delete(key);
+		});
 		return made;
 	}
 
-	/** Makes it anew when it is asked for again. */
-	forget(key: Key): void {
+	/** Makes it anew when it is asked for again. @returns what was made, or is being made */
+	forget(key: Key): Promise<Thing> | undefined {
+		const known = this.#made.get(key);
 		this.#made.delete(key);
+		return known;
 	}
 }

@@ -2,6 +2,8 @@
 import { existsSync } from "node:fs";
 import { logger } from "./log.js";
 import type { MeasureOptions, WorkingWeights } from "./api.js";
+import { DisposedError } from "./errors.js";
+import { Once } from "./once.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import type { Model } from "./runtime/model.js";
 import { roomBesideWeights } from "./runtime/memory.js";
@@ -31,7 +33,7 @@ export interface SearchSetup {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** The evaluator of the search: of the model, or of a copy that is made when first something must be measured. */
 	evaluator(): Promise<Evaluator>;
-	/** Frees the copy. Idempotent. */
+	/** Frees the copy; one that is still being made is stopped, and who waits for it is told with DisposedError. Idempotent. */
 	close(): Promise<void>;
 }
 
@@ -107,8 +109,14 @@ export async function setUpSearch(
 	const { key, other } = await keyFor({ keyOf, pathOf }, wanted, load, plan.masks, options);
 	if (other && !plan.dry) log("note", anewText(other, options));
 	const header = { key, players: model.blocks.blocks, windows: shape };
-	let copy: Model | undefined;
-	let making: Promise<Model> | undefined;
+	const copies = new Once<"copy", Model>();
+	let stop = new AbortController();
+	const freeCopy = async () => {
+		await copies.forget("copy")?.then(
+			(copy) => copy.dispose(),
+			() => {},
+		);
+	};
 	try {
 		const settingsFor = async (sweep: SweepChoice) => {
 			const { threads, ubatch, weights } = sweep;
@@ -116,7 +124,8 @@ export async function setUpSearch(
 		};
 		const begin = async () => {
 			const made = await chooseSweep(model, windows, load, where.folder, where.backend, wanted, options, log);
-			copy = made.copy;
+			const { copy } = made;
+			if (copy) await copies.get("copy", async () => copy);
 			return settingsFor(made.choice);
 		};
 		const ledger =
@@ -132,24 +141,22 @@ export async function setUpSearch(
 			settings,
 			evaluator: async () => {
 				if (weights === "own") return model.createEvaluator({ ...sweep, stateBytes: where.stateBytes, stateType });
-				if (!copy) {
-					making ??= copyAgain(model, weights as FileType, where.folder, options).finally(() => {
-						making = undefined;
-					});
-					copy = await making;
-				}
+				const copy = await copies.get("copy", () => {
+					stop = new AbortController();
+					const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
+					return copyAgain(model, weights as FileType, where.folder, { ...options, signal });
+				});
 				// What the copy has left.
 				const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length };
 				return copy.createEvaluator({ ...sweep, stateBytes: roomBesideWeights(copy.file, work, where.stateBytes), stateType });
 			},
 			close: async () => {
-				const finished = copy;
-				copy = undefined;
-				await finished?.dispose();
+				stop.abort(new DisposedError("the search was closed while its copy of the model was being made"));
+				await freeCopy();
 			},
 		};
 	} catch (error) {
-		await copy?.dispose();
+		await freeCopy();
 		throw error;
 	}
 }
