@@ -241,7 +241,8 @@ export class Model {
 		const before = this.#last;
 		const job = this.#runAfter(before, signal, start).finally(() => this.#running.delete(job));
 		this.#running.add(job);
-		this.#last = Promise.allSettled([before, job]);
+		// Only that they ended: a result kept here would last as long as the model.
+		this.#last = Promise.allSettled([before, job]).then(() => {});
 		return job;
 	}
 
