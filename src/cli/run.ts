@@ -21,21 +21,6 @@ export const commandNames = ["rank", "compare", "frontier", "apply", "evaluate",
 const EPILOGUE = `Blocks are numbered from 0, as in the tensor names (blk.0, blk.1, ...).
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interrupted.`;
 
-/** Options without a value. */
-const SWITCHES: readonly string[] = [
-	...Object.keys(globalOptions),
-	"dry-run",
-	"quantized-alternatives",
-	"speed",
-	"overwrite",
-	"ignore-gate",
-	"allow-unknown-architecture",
-	"all",
-	"reference-tools",
-	"help",
-	"version",
-];
-
 /** yargs' wording made plain; every value is read as text, whatever it becomes. */
 const STRINGS = {
 	string: "value",
@@ -57,9 +42,8 @@ const STRINGS = {
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
 	const context = new CliContext(io);
-	const cli = makeCli(context, io);
+	const cli = makeCli(context, io, argv);
 	try {
-		checkSwitches(argv);
 		// With a callback yargs hands its output over instead of printing it.
 		await cli.parseAsync([...argv], {}, (_error, _args, output) => {
 			if (output) io.stdout.write(`${output}\n`);
@@ -70,8 +54,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 	return context.exitCode;
 }
 
-function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
-	return yargs()
+function makeCli(context: CliContext, io: CliIo, argv: readonly string[]): Argv<GlobalArguments> {
+	const cli = yargs();
+	return cli
 		.scriptName("prune-gguf")
 		.usage("$0 <model> [output] [options]")
 		.locale("en")
@@ -88,6 +73,7 @@ function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
 		.command(inspectCommand(context))
 		.command(buildCommand(context))
 		.command(runsCommand(context))
+		.middleware(() => checkSwitches(argv, switchesOf(cli)), true)
 		.strict()
 		.recommendCommands()
 		.epilogue(EPILOGUE)
@@ -104,11 +90,13 @@ function makeCli(context: CliContext, io: CliIo): Argv<GlobalArguments> {
 }
 
 /** `--dry-run=yes` would read as false, and write: yargs takes every word but "true" for it. */
-function checkSwitches(argv: readonly string[]): void {
+function checkSwitches(argv: readonly string[], switches: readonly string[]): void {
 	for (const arg of optionsOf(argv)) {
-		const [, name = "", value = ""] = /^--([A-Za-z-]+)=(.*)$/s.exec(arg) ?? [];
-		if (SWITCHES.includes(kebab(name)) && value !== "true" && value !== "false") {
-			throw new UsageError(`--${kebab(name)}: takes no value, got ${JSON.stringify(value)}.`);
+		const [, long, letters = "", value = ""] = /^-(?:-([A-Za-z-]+)|([A-Za-z]+))=(.*)$/s.exec(arg) ?? [];
+		// Of letters in a row the last one takes the value.
+		const name = long ? kebab(long) : letters.slice(-1);
+		if (switches.includes(name) && value !== "true" && value !== "false") {
+			throw new UsageError(`${long ? "--" : "-"}${name}: takes no value, got ${JSON.stringify(value)}.`);
 		}
 	}
 }
@@ -131,9 +119,24 @@ function withSuggestion(error: unknown, cli: Argv<GlobalArguments>, argv: readon
 }
 
 function optionNames(cli: Argv<GlobalArguments>): string[] {
-	// Not in the types: what yargs knows of the options of the command that was parsed.
-	const { key } = (cli as unknown as { getOptions(): { key: Record<string, unknown> } }).getOptions();
-	return Object.keys(key).map(kebab);
+	return Object.keys(knownOptions(cli).key).map(kebab);
+}
+
+/** The options without a value, of the command that was parsed. */
+function switchesOf(cli: unknown): string[] {
+	const { boolean, alias } = knownOptions(cli);
+	return boolean.flatMap((name) => [name, ...(alias[name] ?? [])]);
+}
+
+interface KnownOptions {
+	readonly key: Readonly<Record<string, unknown>>;
+	readonly boolean: readonly string[];
+	readonly alias: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Not in the types: what yargs knows of the options of the command that was parsed. */
+function knownOptions(cli: unknown): KnownOptions {
+	return (cli as { getOptions(): KnownOptions }).getOptions();
 }
 
 function kebab(name: string): string {

@@ -98,7 +98,6 @@ describe("usage errors", () => {
 		["m.gguf --remove 3 --remove-blocks 4", /exclude each other/],
 		["m.gguf --remove-fraction 20% --remove-blocks 4", /exclude each other/],
 		["m.gguf --calibration a.txt o.gguf", /o\.gguf is no text/],
-		["m.gguf --dry-run=yes", /--dry-run: takes no value/],
 		["rnak m.gguf", /Did you mean rank\?/],
 		["aply m.gguf o.gguf --plan p.json", /Did you mean|Unknown argument/],
 		["apply m.gguf", /missing/],
@@ -112,7 +111,6 @@ describe("usage errors", () => {
 		["m.gguf --min-accuracy arc=45% --min-accuracy arc=.5", /--min-accuracy: arc is named twice/],
 		["m.gguf --target-size 5GB --remove-blocks 3", /--remove-blocks and --target-size exclude each other/],
 		["apply m.gguf o.gguf --remove 3 --calibration a.txt", /--calibration says what limits are measured on/],
-		["m.gguf --ignore-gate=yes", /--ignore-gate: takes no value/],
 		["evaluate m.gguf --text a --limit 5", /--limit belongs to --questions/],
 		["evaluate m.gguf --questions a --context 64", /--context belongs to --text/],
 		["m.gguf --objective ppl", /--objective: expected one of nll, kl, accuracy/],
@@ -122,7 +120,6 @@ describe("usage errors", () => {
 		["evaluate m.gguf --text a --context 1", /--context/],
 		["m.gguf o.gguf --quantize Q9", /--quantize: expected one of F32, F16.*got "Q9"/],
 		["m.gguf o.gguf --quantize Q2_K_S", /--quantize: expected one of/],
-		["m.gguf o.gguf --quantized-alternatives=yes", /--quantized-alternatives: takes no value/],
 		["frontier", /argument is missing/i],
 		["frontier m.gguf --target-size big", /--target-size: expected a size such as 60MB.*"big"/],
 		["frontier m.gguf --target-size 0GB", /--target-size: expected a size/],
@@ -131,7 +128,6 @@ describe("usage errors", () => {
 		["m.gguf --target-speedup fast", /--target-speedup: expected a number from 1 to 1000/],
 		["m.gguf --target-speedup 1.3 --remove-blocks 3", /exclude each other/],
 		["m.gguf --speedup-of both", /--speedup-of: expected one of generation, prompt/],
-		["m.gguf --speed=yes", /--speed: takes no value/],
 		["frontier m.gguf --target-compute 1", /--target-compute: expected a number above 1/],
 		["frontier m.gguf --target-compute 0.5", /--target-compute: expected a number of at least 1/],
 		["frontier m.gguf --types Q8_0,Q9", /--types: expected one of .*"Q9"/],
@@ -148,6 +144,41 @@ describe("usage errors", () => {
 		expect(stdout).toBe("");
 		expect(code).toBe(2);
 		expect(calls).toEqual([]);
+	});
+
+	/** The arguments that a command cannot do without. */
+	const needed: Readonly<Record<string, string>> = {
+		"": "m.gguf o.gguf",
+		apply: "m.gguf o.gguf --remove 3",
+		evaluate: "m.gguf --text a",
+		build: "",
+		runs: "",
+		"runs list": "",
+		"runs clean": "",
+	};
+
+	// yargs takes every word but "true" for false: --dry-run=yes would write, --heal=yes would not heal.
+	it.each(["", ...commandNames, "runs list", "runs clean"])("every switch of %s that is given a value", async (command) => {
+		const { stdout } = await run(`${command} --help`);
+		// An option's text, and its type behind it, may go over several lines.
+		const options = stdout.split(/\n(?= +-)/).filter((text) => text.includes("[switch]"));
+		const switches = options.flatMap((text) => text.trim().match(/(?<=^|, )--?[a-z-]+/g) ?? []);
+		expect(switches).toEqual(expect.arrayContaining(["--json", "-q", "--quiet", "--verbose", "-h", "--help"]));
+		const inCamelCase = switches.map((name) => name.replace(/(?<=\w)-(.)/g, (_, letter: string) => letter.toUpperCase()));
+		const lines = [...switches, ...inCamelCase].flatMap((name) => ["yes", "0", "FALSE"].map((value) => `${name}=${value}`));
+		const accepted: string[] = [];
+		for (const line of lines) {
+			const { code, stderr, calls } = await run(`${command} ${needed[command] ?? "m.gguf"} ${line}`);
+			const refused = code === 2 && /^error: --?[a-z-]+: takes no value, got ".*"\.\n/.test(stderr);
+			if (!refused || calls.length > 0) accepted.push(line);
+		}
+		expect(accepted).toEqual([]);
+	});
+
+	it("are not what true and false are to a switch", async () => {
+		const { code, calls } = await run("m.gguf o.gguf --heal=true --dry-run=false", { api: { pruneGguf: async () => pruned } });
+		expect(code).toBe(0);
+		expect(calls[0]!.args[2]).toMatchObject({ heal: true, dryRun: false });
 	});
 
 	it("are one JSON document with --json", async () => {
