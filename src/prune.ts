@@ -31,15 +31,16 @@ import { mostHealedThatMeet } from "./settle-healed.js";
 import type { Ledger } from "./storage/ledger.js";
 import { countsForSize, type SizeRange } from "./target-size.js";
 import { atSpeed, checkSpeedup } from "./target-speedup.js";
-import { checkTargets } from "./targets.js";
+import { checkTargets, checkWritesNothing } from "./targets.js";
 import { workOf } from "./work.js";
 import { sharedTime } from "./working-weights.js";
 
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
  * smaller model. Limits (`maxPplRatio`, `maxKl`, `minAccuracy`, `targetSize`) choose how much to remove where no amount is given, and
- * keep what misses them from being written where one is. Without either it measures the curve, suggests a size and writes no model.
- * What is measured and drawn is kept in the cache in any case, also with `dryRun` (self-generated text, and ledgers without a removal).
+ * keep what misses them from being written where one is. Without either it measures the curve and suggests a size; an output or a plan
+ * to write is refused then. What is measured and drawn is kept in the cache in any case, also with `dryRun` (self-generated text, and
+ * ledgers without a removal).
  * @param model path of a GGUF file (any shard of a split one)
  * @param output path of the file to write; without it no model is written, and the plan goes to the cache or where `plan` says
  * @throws GateNotMetError where a limit is not met: no model, plan or report is written then
@@ -52,11 +53,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	const run: Run = { started: Date.now(), warnings: [] };
 	let options = watched(given, run);
 	let amount = amountOf(options);
-	if (amount === "curve" && options.plan !== undefined) {
-		throw new InvalidOptionError(
-			"--save-plan needs an amount: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
-		);
-	}
+	if (amount === "curve") checkWritesNothing(output, options);
 	checkMethodOptions(options.method ?? defaultMethod, options);
 	checkSamples(options);
 	checkQuantizing(options, output, amount === "curve");

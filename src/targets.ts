@@ -28,3 +28,16 @@ export async function checkTargets(model: string, output: string | undefined, op
 	const target = { overwrite: options.overwrite ?? false, inputs: [model, ...inputFiles(options)] };
 	for (const { path } of targets) await checkTarget(path, target);
 }
+
+/**
+ * Checks a run that nothing tells how much to remove: it measures the curve, and has no model or plan to write.
+ * @throws InvalidOptionError where one is to be written
+ */
+export function checkWritesNothing(output: string | undefined, { plan }: PruneOptions): void {
+	const how = "say how much to remove, for example with --remove-blocks 4, --target-size 3.5GB or --max-ppl-ratio 1.2";
+	if (output !== undefined)
+		throw new InvalidOptionError(
+			`${output} cannot be written without an amount: ${how}; or leave the output out, to see what removing blocks costs`,
+		);
+	if (plan !== undefined) throw new InvalidOptionError(`--save-plan needs an amount: ${how}`);
+}

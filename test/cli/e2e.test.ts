@@ -40,6 +40,7 @@ describe("exit codes and streams", () => {
 			[2, [fixturePath, at("a.gguf"), "--remove-blocks", "many"], /--remove-blocks.*"many"/],
 			[2, [fixturePath, at("a.gguf"), "--remove-blocks", "12", ...small], /at most 11/],
 			[2, [fixturePath, at("a.gguf"), "--remove", "3", "--remove-blocks", "1"], /exclude each other/],
+			[2, [fixturePath, at("a.gguf")], /a\.gguf cannot be written without an amount: .*--remove-blocks 4/],
 			[2, ["apply", fixturePath, at("a.gguf")], /--plan FILE or --remove LIST/],
 		];
 		for (const [expected, args, message] of cases) {

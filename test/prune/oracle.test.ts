@@ -124,8 +124,6 @@ describe("an architecture whose rule was never run", () => {
 			await expect(job()).rejects.toThrow(UnsupportedArchitectureError);
 			await expect(job()).rejects.toThrow(/nothing can be written.*each block normalises the stream/);
 		}
-		// An output does not make the curve write.
-		await expect(pruneGguf(fixturePath, output, { ...small, onProgress })).rejects.toThrow(/nothing can be written/);
 		expect(events).toEqual([]);
 	});
 

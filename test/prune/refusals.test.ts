@@ -47,6 +47,29 @@ describe("pruneGguf refuses", () => {
 		await expect(attempt(options)).rejects.toThrow(InvalidOptionError);
 	});
 
+	it("an output or a plan without an amount, before anything is read, and says what may have been meant", async () => {
+		for (const options of [{}, { dryRun: true }, { quantize: "Q4_0" }, { heal: true }] as const) {
+			const job = pruneGguf("nowhere.gguf", "small.gguf", options);
+			await expect(job).rejects.toThrow(InvalidOptionError);
+			await expect(job).rejects.toThrow(/small\.gguf .*without an amount: .*--remove-blocks.*--target-size.*leave the output out/);
+		}
+		const job = pruneGguf("nowhere.gguf", undefined, { plan: "plan.json" });
+		await expect(job).rejects.toThrow(/--save-plan needs an amount: .*--remove-blocks/);
+	});
+
+	it.each<PruneOptions>([
+		{ removeBlocks: 1 },
+		{ removeFraction: 0.2 },
+		{ remove: [3] },
+		{ targetSize: 1e6 },
+		{ targetSpeedup: 1.1 },
+		{ maxPplRatio: 1.2 },
+		{ maxKl: 0.1 },
+	])("no output where %o says the amount", async (options) => {
+		// Past the check of the amount the model is looked for.
+		await expect(pruneGguf("nowhere.gguf", out(), options)).rejects.toThrow(/nowhere\.gguf.*there is no such file/);
+	});
+
 	it("to write over something, or over its input", async () => {
 		const output = out();
 		writeFileSync(output, "mine");
