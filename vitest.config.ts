@@ -1,14 +1,42 @@
 import { defineConfig } from "vitest/config";
 
-// Forks, one at a time: the addon's threads spin, and two native tests at once would starve each other.
+/** What measures time, or needs the machine for itself. */
+const alone = [
+	"test/runtime/cancelling.test.ts",
+	"test/runtime/disposing.test.ts",
+	"test/runtime/kept-results.test.ts",
+	"test/runtime/speed.test.ts",
+	"test/native/contexts.test.ts",
+	"test/prune/heal-time.test.ts",
+	"test/prune/speed-figures.test.ts",
+	"test/prune/stopped-search.test.ts",
+	"test/search/stopped.test.ts",
+	"test/storage/ledger.test.ts",
+];
+
+// Forks: the addon's state is a process's. Two at a time: most of a test computes with one core; their threads wait without spinning
+// (scripts/test.mjs). The rest runs one at a time, after them.
 export default defineConfig({
 	test: {
-		include: ["test/**/*.test.ts"],
-		exclude: ["test/full/**"],
 		pool: "forks",
-		fileParallelism: false,
 		testTimeout: 120_000,
 		hookTimeout: 120_000,
 		coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
+		projects: [
+			{
+				extends: true,
+				test: {
+					name: "together",
+					include: ["test/**/*.test.ts"],
+					exclude: ["test/full/**", ...alone],
+					maxWorkers: 2,
+					sequence: { groupOrder: 0 },
+				},
+			},
+			{
+				extends: true,
+				test: { name: "alone", include: alone, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } },
+			},
+		],
 	},
 });
