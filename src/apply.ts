@@ -15,11 +15,14 @@ import { applyGated } from "./apply-gated.js";
 import { readGate } from "./gate-request.js";
 import { cleanPartials } from "./partials.js";
 import { checkQuantizing, originalOf, type Weights } from "./quantize-from.js";
+import { allowedPositions } from "./reference-room.js";
 import { References } from "./references.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { checkFiniteLosses } from "./runtime/finite-loss.js";
 import { loadModel } from "./runtime/load-model.js";
 import type { Model } from "./runtime/model.js";
+import { bytesOfReference } from "./runtime/positions.js";
+import { vocabularyOf } from "./runtime/ubatch.js";
 import { makeWindows, type TokenWindows } from "./runtime/windows.js";
 import { logger } from "./log.js";
 import { backEndOf, modelIdentity, summarize } from "./session.js";
@@ -138,9 +141,14 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 		const made = await applyGated({ model, output, removed, plan, original, limits }, options);
 		return { ...made, seconds: (Date.now() - started) / 1000 };
 	}
-	const loaded = await loadModel(model, options, { windows: verification.count, windowLength: verification.length });
+	const referencePositions = quantize === undefined ? 0 : allowedPositions([verification], vocabularyOf(file), options);
+	const loaded = await loadModel(model, options, {
+		...{ windows: verification.count, windowLength: verification.length },
+		referencePositions,
+	});
 	try {
-		if (asksToHeal(options) && !plan) options = checkHealable(loaded, removed, options);
+		const references = bytesOfReference(referencePositions, loaded.facts.vocabulary);
+		if (asksToHeal(options) && !plan) options = checkHealable(loaded, removed, options, { references });
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
 		// Of the whole model, before any of its matrices changes.

@@ -19,12 +19,14 @@ export interface HealShape {
 	readonly heads?: boolean | undefined;
 	/** Kinds that are tried. @default all */
 	readonly kinds?: readonly FitKind[] | undefined;
+	/** Bytes of the full model's distributions that are held at the same time and not made yet. @default 0 */
+	readonly references?: number | undefined;
 }
 
-/** Bytes that the states of all cuts, the equations of one and, held beside them, what factors of heads need take. */
-export function healBytes(file: GgufFile, { cuts, tokens, heads, kinds = fitKinds }: HealShape): number {
+/** Bytes that the states of all cuts, the equations of one and, held beside them, what factors of heads need and distributions take. */
+export function healBytes(file: GgufFile, { cuts, tokens, heads, kinds = fitKinds, references = 0 }: HealShape): number {
 	const fitted = cuts === 0 ? 0 : cuts * tokens * stateBytes(file) + fitBytes(file, kinds);
-	return fitted + (heads ? factorBytes(file) : 0);
+	return fitted + (heads ? factorBytes(file) : 0) + references;
 }
 
 /** What an option asks for. */
@@ -111,8 +113,11 @@ export function checkRoom(file: GgufFile, shape: HealShape, available = availabl
 	const smaller = fitting === undefined && (healBytes(file, maps) <= available || tokensThatFit(file, maps, available) !== undefined);
 	const kind = smaller ? "give --heal-kind map, or " : "";
 	const instead = fitting === undefined ? `${kind}${nothing}` : `give --heal-tokens ${fitting} or less, or leave out --heal`;
+	const { references = 0 } = shape;
+	const part = references > 0 ? ` (${sizeText(references)} of it for the full model's distributions)` : "";
+	const windows = references > 0 ? ", or fewer or shorter windows (--windows, --window-length)" : "";
 	throw new NotEnoughMemoryError(
-		`healing needs about ${sizeText(needed)} of memory beside the model and ${sizeText(available)} are free: ${instead}`,
+		`healing needs about ${sizeText(needed)} of memory beside the model${part} and ${sizeText(available)} are free: ${instead}${windows}`,
 	);
 }
 
@@ -140,6 +145,7 @@ export const mostCuts = (model: Model, removed: number): number => Math.min(remo
 /**
  * Whether the model can be healed at all, before anything is sampled or searched.
  * @param removed the set, ascending; or the most blocks that are removed, where a search will say which
+ * @param references bytes of the full model's distributions that are made before healing and held through it
  * @param alike whether all sets are healed by the same kind: the one that fits for the most cuts
  * @returns the options, with the kind that fits where only one does
  * @throws NotEnoughMemoryError where it cannot fit: the given set, or a single cut
@@ -149,15 +155,16 @@ export function checkHealable<T extends HealOptions & JobOptions>(
 	model: Model,
 	removed: readonly number[] | number,
 	options: T,
-	{ alike = false, available = availableMemory() }: { alike?: boolean; available?: number } = {},
+	{ alike = false, references = 0, available = availableMemory() }: { alike?: boolean; references?: number; available?: number } = {},
 ): T {
 	const { file, facts } = model;
 	if (facts.bos === undefined && facts.eos === undefined)
 		throw new InvalidOptionError(
 			"healing fits to the model's own samples, and this model has no start token to begin them with: leave out --heal",
 		);
-	if (typeof removed !== "number") return settleKind(file, shapeOf(model, healableCuts(removed), options), options, available);
-	const most = shapeOf(model, mostCuts(model, removed), options);
+	const shape = (cuts: number) => ({ ...shapeOf(model, cuts, options), references });
+	if (typeof removed !== "number") return settleKind(file, shape(healableCuts(removed)), options, available);
+	const most = shape(mostCuts(model, removed));
 	if (alike && fittingKinds(file, most, available)) return settleKind(file, most, options, available);
 	const settled = settleKind(file, { ...most, cuts: 1 }, options, available);
 	noteCuts(file, { ...most, kinds: kindsOf(settled.healKind) }, settled, available);

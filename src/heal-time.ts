@@ -97,6 +97,8 @@ export interface HealPlace {
 	/** Of the model's runs. */
 	readonly folder: string;
 	readonly seed: number;
+	/** What the full model's distributions will take that are held through healing, bytes. @default 0 */
+	readonly referenceBytes?: number | undefined;
 }
 
 /**
@@ -118,7 +120,7 @@ export async function withHealTime<T extends HealOptions & JobOptions & MachineO
 	const work = { ...ahead, heads, normed: isNormed(model.file), kinds: kindsOf(healKind) };
 	const found = kept ?? (await tokensIn(healTime, place, work, options));
 	// What was found is kept to: other text would make all of the healing anew.
-	const healTokens = kept ?? Math.min(found, tokensInMemory(model.file, work));
+	const healTokens = kept ?? Math.min(found, tokensInMemory(model.file, work, place.referenceBytes));
 	if (kept === undefined) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ healTokens })));
 	const bound = healTokens < found ? "fit in memory" : `${formatDuration(healTime)} allow`;
 	const earlier = kept === undefined ? "" : ", as an earlier run has found";
@@ -129,8 +131,8 @@ export async function withHealTime<T extends HealOptions & JobOptions & MachineO
 const isNormed = ({ tensors }: GgufFile): boolean => tensors.some(({ name }) => /^blk\.\d+\.post_ffw_norm\.weight$/.test(name));
 
 /** Of a set of as many cuts as there may be. */
-function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork): number {
-	const shape = { cuts: mostCuts, tokens: fewestTokens, heads, kinds };
+function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork, references: number | undefined): number {
+	const shape = { cuts: mostCuts, tokens: fewestTokens, heads, kinds, references };
 	return tokensThatFit(file, shape, availableMemory()) ?? fewestTokens;
 }
 

@@ -87,7 +87,8 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	});
 	const best = new BestSoFar();
 	try {
-		if (asksToHeal(options)) options = checkHealable(session.model, named ?? removable.kmax, options);
+		if (asksToHeal(options))
+			options = checkHealable(session.model, named ?? removable.kmax, options, { references: session.referenceBytes });
 		const gate = limits && Gate.open(session, limits, options);
 		if (!options.remove) checkBudget(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options, session.tokens.search);
 		const estimate = await announce(session, removable, options);

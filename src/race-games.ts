@@ -6,7 +6,7 @@ import { logger } from "./log.js";
 import { objectiveOf } from "./objective.js";
 import { Once } from "./once.js";
 import { mostReferenceBytes, predicting } from "./reference-room.js";
-import { availableMemory, sizeText } from "./runtime/memory.js";
+import { availableMemory, neededBesideWeights, sizeText } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import { bytesOfReference } from "./runtime/positions.js";
 import { hashWindows, type TokenWindows } from "./runtime/windows.js";
@@ -18,6 +18,8 @@ interface RaceSetting {
 	readonly folder: string;
 	readonly calibration: Calibration;
 	readonly options: MeasureOptions;
+	/** Memory for hidden states that measuring a part may take, bytes. */
+	readonly stateBytes: number;
 	/** By the objective. */
 	readonly validation: LedgerGame;
 	/** The validation fold with the figure `divergence`. */
@@ -85,8 +87,14 @@ export class RaceGames {
 		if (objectiveOf(options) !== "nll" || !onOwnSamples(options)) return false;
 		const bytes = bytesOfReference(predicting(calibration.folds.validation), model.facts.vocabulary);
 		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows it` : undefined;
-		// One of the fold, or of a part of further text, while the one before is not freed yet.
-		const short = 2 * bytes > availableMemory() ? "there is not that much memory free twice" : undefined;
+		// One of the fold, or of a part of further text, while the one before is not freed yet, beside what measuring takes.
+		const { count: windows, length: windowLength } = calibration.folds.validation;
+		const measuring = neededBesideWeights(model.file, { windows, windowLength, stateBytes: this.#setting.stateBytes });
+		const available = availableMemory();
+		const short =
+			2 * bytes + measuring > available
+				? `twice that, and ${sizeText(measuring)} to measure with (--state-bytes lowers it), are more than the ${sizeText(available)} that are free`
+				: undefined;
 		const why = refused ?? short;
 		if (why === undefined) return true;
 		logger(options)(

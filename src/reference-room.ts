@@ -17,6 +17,13 @@ export function mostReferenceBytes({ referenceBytes = defaultReferenceBytes }: R
 /** Positions that predict something: all but the last one of each window. */
 export const predicting = ({ count, length }: Pick<TokenWindows, "count" | "length">): number => count * (length - 1);
 
+/** Positions on all of these windows together, without those that would take more than is allowed: they are refused, or left out. */
+export function allowedPositions(sets: readonly Pick<TokenWindows, "count" | "length">[], vocabulary: number, room: ReferenceRoom): number {
+	const most = mostReferenceBytes(room);
+	const allowed = sets.map(predicting).filter((count) => bytesOfReference(count, vocabulary) <= most);
+	return allowed.reduce((sum, count) => sum + count, 0);
+}
+
 /** What is needed, what is allowed, and by which option. */
 export function roomText(bytes: number, room: ReferenceRoom): string {
 	const allowed = mostReferenceBytes(room);

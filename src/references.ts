@@ -3,7 +3,7 @@ import type { MeasureOptions } from "./api.js";
 import { Coalition } from "./game/coalition.js";
 import { logger } from "./log.js";
 import type { Weights } from "./quantize-from.js";
-import { mostReferenceBytes, predicting, roomText } from "./reference-room.js";
+import { allowedPositions, mostReferenceBytes, predicting, roomText } from "./reference-room.js";
 import type { Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
 import { bytesOfReference, type Reference } from "./runtime/positions.js";
@@ -60,7 +60,14 @@ export class References<Name extends string> {
 
 	async #make(): Promise<ReadonlyMap<string, Reference>> {
 		const { signal } = this.#options;
-		const model = this.#loaded ? undefined : await loadModel(this.model.path, this.#options);
+		const windows = this.#names.map((name) => this.#windows[name]);
+		const model = this.#loaded
+			? undefined
+			: await loadModel(this.model.path, this.#options, {
+					windows: Math.max(...windows.map(({ count }) => count)),
+					windowLength: Math.max(...windows.map(({ length }) => length)),
+					referencePositions: allowedPositions(windows, vocabularyOf(this.model.file), this.#options),
+				});
 		try {
 			const evaluator = this.#loaded ?? model!.createEvaluator();
 			const full = Coalition.full(this.model.blocks.blocks);

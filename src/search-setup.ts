@@ -11,7 +11,7 @@ import type { FileType } from "./runtime/quantize.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { Ledger, ledgerKey } from "./storage/ledger.js";
 import { ledgerPath } from "./storage/runs.js";
-import { chooseSweep, isLong, makeCopy, ownSweep, type SweepChoice, type Weights, weightsOption } from "./working-weights.js";
+import { chooseSweep, isLong, makeCopy, ownSweep, searchMemory, type SweepChoice, type Weights, weightsOption } from "./working-weights.js";
 
 /** What a search will do, as far as it decides what to measure it with. */
 export interface SearchPlan {
@@ -111,6 +111,7 @@ export async function setUpSearch(
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	const copies = new Once<"copy", Model>();
 	let stop = new AbortController();
+	let stateBytes: number | undefined;
 	const freeCopy = async () => {
 		await copies.forget("copy")?.then(
 			(copy) => copy.dispose(),
@@ -146,9 +147,11 @@ export async function setUpSearch(
 					const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
 					return copyAgain(model, weights as FileType, where.folder, { ...options, signal });
 				});
-				// What the copy has left.
-				const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length };
-				return copy.createEvaluator({ ...sweep, stateBytes: roomBesideWeights(copy.file, work, where.stateBytes), stateType });
+				// What the copy has left, while the distributions that its sets are compared with are still to be made.
+				const { referencePositions } = searchMemory(windows, options);
+				const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length, referencePositions };
+				stateBytes ??= roomBesideWeights(copy.file, work, where.stateBytes);
+				return copy.createEvaluator({ ...sweep, stateBytes, stateType });
 			},
 			close: async () => {
 				stop.abort(new DisposedError("the search was closed while its copy of the model was being made"));

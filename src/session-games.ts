@@ -180,9 +180,9 @@ class GameMaker {
 	}
 
 	#races(validation: LedgerGame, comparedOn: SessionGames["comparedOn"], own: () => Promise<Evaluator>): RaceGames {
-		const { folder, calibration } = this.#material;
+		const { folder, calibration, stateBytes } = this.#material;
 		return new RaceGames({
-			...{ model: this.#model, folder, calibration, options: this.#options, validation },
+			...{ model: this.#model, folder, calibration, options: this.#options, stateBytes, validation },
 			compared: () => comparedOn("validation"),
 			release: () => {
 				if (!this.#kl) this.#references.forget("validation");

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { JobOptions, MeasureOptions, ModelSummary, Objective } from "./api.js";
 import { type Attribution, shiftedGames } from "./attribution/attribution.js";
 import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "./calibration/index.js";
-import { calibrationOf, foldCounts } from "./calibration-windows.js";
+import { calibrationOf, foldCounts, onOwnSamples } from "./calibration-windows.js";
 import { modelHash } from "./evaluation/kept.js";
 import type { PreparedQuestions } from "./evaluation/choices.js";
 import { readQuestions } from "./evaluation/questions.js";
@@ -13,7 +13,7 @@ import type { GgufFile } from "./gguf/index.js";
 import { readHeader } from "./header.js";
 import { logger } from "./log.js";
 import { objectiveOf, questionFolds } from "./objective.js";
-import { mostReferenceBytes, predicting } from "./reference-room.js";
+import { allowedPositions } from "./reference-room.js";
 import { backEndOf } from "./runtime/back-end.js";
 import { defaultStateBytes, type Evaluator } from "./runtime/evaluator.js";
 import { loadModel } from "./runtime/load-model.js";
@@ -42,6 +42,7 @@ interface SessionParts {
 	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	readonly games: SessionGames;
 	readonly lock: Lock;
+	readonly referenceBytes: number;
 }
 
 /** A loaded model with its calibration windows and the games that are played on them. */
@@ -75,6 +76,8 @@ export class Session {
 	readonly drawn: SessionGames["drawn"];
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** What the full model's distributions on the folds will take, and keep until the run ends. */
+	readonly referenceBytes: number;
 	readonly timings: Record<string, number> = {};
 	readonly #games: SessionGames;
 	#lock: Lock | undefined;
@@ -104,6 +107,7 @@ export class Session {
 		this.questionsOn = games.questionsOn;
 		this.drawn = games.drawn;
 		this.settings = games.settings;
+		this.referenceBytes = parts.referenceBytes;
 		this.#games = games;
 		this.#lock = parts.lock;
 	}
@@ -123,16 +127,22 @@ export class Session {
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
 		const sha256 = await modelIdentity(file, options);
-		// For kl once more for the validation fold: a race may need further text of its size.
-		const comparedFolds: FoldName[] = objective === "kl" ? [...foldNames, "validation"] : plan.compared ? ["validation", "report"] : [];
+		const { held, further, wished } = comparedFolds(objective, plan, options);
+		const positions = (folds: readonly FoldName[]) =>
+			allowedPositions(
+				folds.map((fold) => ({ count: counts[fold], length: counts.length })),
+				vocabularyOf(file),
+				options,
+			);
 		const shape = {
 			windows: counts.report,
 			windowLength: counts.length,
 			ubatch: Math.max(options.ubatch ?? 0, defaultUbatch(Math.max(1, vocabularyOf(file)))),
-			referencePositions: referencePositions(counts, comparedFolds, vocabularyOf(file), options),
+			referencePositions: positions([...held, ...further]),
 		};
 		// Where memory is short hidden states are computed again.
-		const stateBytes = roomForStates(file, shape, options.stateBytes ?? defaultStateBytes);
+		const most = options.stateBytes ?? defaultStateBytes;
+		const stateBytes = roomForStates(file, { ...shape, referencePositions: positions([...held, ...further, ...wished]) }, most);
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
 		const seed = options.seed ?? 0;
 		const lock = await lockRun(folder, seed, options);
@@ -152,7 +162,8 @@ export class Session {
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
-			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games, lock });
+			const referenceBytes = bytesOfReference(positions(held), model.facts.vocabulary);
+			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games, lock, referenceBytes });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
@@ -234,16 +245,17 @@ function lockRun(folder: string, seed: number, options: MeasureOptions): Promise
 	return lockFile(runLockPath(folder, hashOf([foldCounts(options), seed, { threads, gpuLayers, calibration, questions, kl }])));
 }
 
-/** Positions whose distributions will be kept, of these folds; what takes more than is allowed is refused later, or left out. */
-function referencePositions(
-	{ length, ...counts }: ReturnType<typeof foldCounts>,
-	folds: readonly FoldName[],
-	vocabulary: number,
+/** Folds whose distributions a run holds at the same time. */
+function comparedFolds(
+	objective: Objective,
+	{ compared }: SearchPlan,
 	options: MeasureOptions,
-): number {
-	const positions = folds.map((fold) => predicting({ count: counts[fold], length }));
-	const most = mostReferenceBytes(options);
-	return positions.filter((count) => bytesOfReference(count, vocabulary) <= most).reduce((sum, count) => sum + count, 0);
+): Record<"held" | "further" | "wished", readonly FoldName[]> {
+	const held = compared ? (["validation", "report"] as const) : [];
+	// A race may need further text of the validation fold's size.
+	if (objective === "kl") return { held: foldNames, further: ["validation"], wished: [] };
+	// A race on own samples compares by them where there is memory, on the fold and on further text.
+	return { held, further: [], wished: objective === "nll" && onOwnSamples(options) ? ["validation", "validation"] : [] };
 }
 
 function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {

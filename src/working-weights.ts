@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { type MeasureOptions, type WorkingWeights, workingWeights } from "./api.js";
 import { InvalidOptionError, ModelLoadError, NoSpaceError, NotEnoughMemoryError, QuantizeError } from "./errors.js";
 import { Coalition } from "./game/coalition.js";
+import { predicting } from "./reference-room.js";
+import type { MemoryShape } from "./runtime/memory.js";
 import type { Model } from "./runtime/model.js";
 import type { FileType } from "./runtime/quantize.js";
 import { betterShape, type Shape, usualShape } from "./runtime/shape.js";
@@ -47,6 +49,12 @@ export function ownSweep(model: Model, { ubatch, threads = model.threads }: Meas
 }
 
 export type Log = (level: "note" | "warning" | "debug", message: string) => void;
+
+/** What a search of sets takes of memory on its windows: for kl the full model's distributions there among it. */
+export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { objective }: MeasureOptions): MemoryShape {
+	const { count, length } = windows;
+	return { windows: count, windowLength: length, referencePositions: objective === "kl" ? predicting(windows) : 0 };
+}
 
 /** Makes the copy of a model for a search; its file is gone when this returns. */
 export async function makeCopy(model: Model, type: FileType, folder: string, options: MeasureOptions): Promise<Model> {
@@ -119,7 +127,9 @@ async function fastestCopy(
 		for (const type of wanted === "auto" ? usualCopies : [wanted]) {
 			// Asked before each: the one before it is in memory.
 			const copy =
-				wanted === "auto" ? await copyIfPossible(model, type, folder, options, log) : await makeCopy(model, type, folder, options);
+				wanted === "auto"
+					? await copyIfPossible(model, type, folder, searchMemory(windows, options), options, log)
+					: await makeCopy(model, type, folder, options);
 			if (!copy) continue;
 			const candidate = { copy, choice: { weights: type as Weights, ubatch, threads, tokensPerSecond: 0 } };
 			open.push(candidate);
@@ -143,8 +153,15 @@ async function fastestCopy(
 const dispensable = [NoSpaceError, QuantizeError, NotEnoughMemoryError, ModelLoadError];
 
 /** A copy that nobody asked for is not worth an error. */
-async function copyIfPossible(model: Model, type: FileType, folder: string, options: MeasureOptions, log: Log): Promise<Model | undefined> {
-	if (!copyFits(model, type)) {
+async function copyIfPossible(
+	model: Model,
+	type: FileType,
+	folder: string,
+	shape: MemoryShape,
+	options: MeasureOptions,
+	log: Log,
+): Promise<Model | undefined> {
+	if (!copyFits(model, type, shape)) {
 		log("debug", `no ${type} copy: memory has no room for it`);
 		return undefined;
 	}

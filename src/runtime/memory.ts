@@ -118,7 +118,7 @@ export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available =
 	throw new NotEnoughMemoryError(
 		`${file.paths[0]} needs about ${sizeText(need.total)} of memory and ${sizeText(available)} are free ` +
 			`(${sizeText(tensors)} weights, ${sizeText(context)} context, ${sizeText(states)} hidden states kept, ${sizeText(logits)} logits${distributions}). ` +
-			"Close other programs, measure fewer or shorter windows, or take a smaller quantisation of the model.",
+			`Close other programs, measure fewer or shorter windows,${states > 0 ? " lower --state-bytes," : ""} or take a smaller quantisation of the model.`,
 	);
 }
 

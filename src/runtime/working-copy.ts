@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { NoSpaceError } from "../errors.js";
 import type { GgufFile } from "../gguf/index.js";
 import { predictedBytes } from "./file-types.js";
-import { availableMemory, neededBesideWeights, sizeText } from "./memory.js";
+import { availableMemory, type MemoryShape, neededBesideWeights, sizeText } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";
 import { type FileType, quantizeFile } from "./quantize.js";
 
@@ -17,9 +17,9 @@ export function copyBytes({ file }: CopySource, type: FileType): number {
 	return predictedBytes(file, type);
 }
 
-/** Whether memory has room for a copy beside the model, and for measuring with it. */
-export function copyFits(model: CopySource, type: FileType): boolean {
-	return 1.2 * copyBytes(model, type) + 2 ** 28 + neededBesideWeights(model.file) < availableMemory();
+/** Whether memory has room for a copy beside the model, and for measuring with it in this shape. */
+export function copyFits(model: CopySource, type: FileType, shape: MemoryShape = {}, available = availableMemory()): boolean {
+	return 1.2 * copyBytes(model, type) + 2 ** 28 + neededBesideWeights(model.file, shape) < available;
 }
 
 /**
