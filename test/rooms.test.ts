@@ -17,21 +17,23 @@ interface Room {
 
 const ROOMS: Readonly<Record<string, Room>> = {
 	errors: { from: [] },
-	gguf: { from: ["errors"] },
+	// Opens what a user named.
+	"input-file": { from: ["errors"] },
+	gguf: { from: ["errors", "input-file"] },
 	architectures: { from: ["errors", "gguf"] },
 	// The lock and the place of builds are the only things it takes from storage.
 	runtime: { from: ["errors", "architectures", "gguf", "storage/cache-folder", "storage/lock"] },
 	baselines: { from: ["errors", "game", "runtime"] },
 	// The seeded generator, to draw positions with.
-	calibration: { from: ["errors", "runtime", "game/random"] },
+	calibration: { from: ["errors", "input-file", "runtime", "game/random"] },
 	game: { from: [], pure: true },
-	storage: { from: ["errors", "game"] },
+	storage: { from: ["errors", "input-file", "game"] },
 	surrogate: { from: ["game"], pure: true },
 	attribution: { from: ["game"], pure: true },
 	search: { from: ["game"], pure: true },
 	healing: { from: ["errors", "gguf", "runtime"] },
 	// Means and their errors are the same everywhere.
-	evaluation: { from: ["errors", "game", "gguf", "runtime", "storage", "api", "statistics"] },
+	evaluation: { from: ["errors", "input-file", "game", "gguf", "runtime", "storage", "api", "statistics"] },
 	report: { from: [] },
 	cli: { from: ["report"] },
 };

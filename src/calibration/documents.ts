@@ -1,6 +1,5 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import { CalibrationError } from "../errors.js";
+import { openInput } from "../input-file.js";
 import type { ChatMessage } from "../runtime/model.js";
 
 /** A piece of calibration text: prose, or a chat to be written by the model's template. */
@@ -15,10 +14,6 @@ const maxCharacters = 64 * 2 ** 20;
  * @throws CalibrationError naming file and line
  */
 export async function readDocuments(path: string): Promise<CalibrationDocument[]> {
-	const info = await stat(path).catch((cause: Error) => {
-		throw new CalibrationError(`the calibration file ${path} cannot be read: ${cause.message}`, { cause });
-	});
-	if (!info.isFile()) throw new CalibrationError(`${path} is not a file; give plain text or JSON Lines`);
 	const documents = /\.(jsonl|ndjson)$/i.test(path) ? await readJsonLines(path) : [{ text: (await readBeginning(path)).text }];
 	if (documents.every((document) => "text" in document && document.text.trim() === "")) {
 		throw new CalibrationError(`the calibration file ${path} holds no text`);
@@ -28,10 +23,13 @@ export async function readDocuments(path: string): Promise<CalibrationDocument[]
 
 /** The beginning of a file, at most `maxCharacters` and a bit; `cut` where there is more. */
 async function readBeginning(path: string): Promise<{ text: string; cut: boolean }> {
+	const kind = { what: "the calibration file", give: "plain text or JSON Lines", Failure: CalibrationError };
+	const { handle } = await openInput(path, kind);
 	let text = "";
 	let cut = false;
 	try {
-		for await (const chunk of createReadStream(path, { encoding: "utf8" })) {
+		// The stream closes the file.
+		for await (const chunk of handle.createReadStream({ encoding: "utf8" }) as AsyncIterable<string>) {
 			cut = text.length > maxCharacters;
 			if (cut) break;
 			text += chunk;

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import type { EvaluateOptions, EvaluateResult } from "../api.js";
 import { CalibrationError, InvalidOptionError } from "../errors.js";
 import { GgufFile } from "../gguf/index.js";
+import { readInput } from "../input-file.js";
 import { loadModel } from "../runtime/load-model.js";
 import type { MemoryShape } from "../runtime/memory.js";
 import type { Model } from "../runtime/model.js";
@@ -37,9 +37,7 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 	const context = options.context ?? 512;
 	if (!Number.isInteger(context) || context < 4)
 		throw new InvalidOptionError(`context must be a whole number of at least 4 tokens, got ${context}`);
-	const text = await readFile(options.text, "utf8").catch((cause: Error) => {
-		throw new CalibrationError(`the text ${options.text} cannot be read: ${cause.message}`, { cause });
-	});
+	const text = (await readInput(options.text, { what: "the text", give: "plain text", Failure: CalibrationError })).toString("utf8");
 	const scoring = scoringOf(preset, context);
 	const file = await header(path, options);
 	const memory = textMemory(scoring, vocabularyOf(file), options.against !== undefined || (options.remove ?? []).length > 0);

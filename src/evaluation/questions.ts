@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { FileError, InvalidQuestionsError } from "../errors.js";
+import { readInput } from "../input-file.js";
 
 /** A multiple-choice question. */
 export interface Question {
@@ -39,8 +39,8 @@ export async function readQuestions(path: string, limit?: number): Promise<Quest
 }
 
 async function readText(path: string): Promise<string> {
+	const bytes = await readInput(path, { what: "the questions", give: "JSON Lines or HellaSwag's text" });
 	try {
-		const bytes = await readFile(path);
 		return (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString("utf8").replace(/^\uFEFF/, "");
 	} catch (cause) {
 		throw new FileError(`the questions ${path} cannot be read: ${(cause as Error).message}`, { cause });

@@ -1,27 +1,10 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { FileError, InvalidGgufError } from "../errors.js";
+import { openInput } from "../input-file.js";
 
 /** @throws FileError when the file is missing, unreadable or no regular file */
-export async function openForReading(path: string): Promise<{ handle: FileHandle; size: number }> {
-	let handle: FileHandle | undefined;
-	try {
-		handle = await open(path, "r");
-		const stat = await handle.stat();
-		if (stat.isFile()) return { handle, size: stat.size };
-	} catch (cause) {
-		await handle?.close();
-		throw new FileError(`${path} cannot be read: ${reason(cause)}`, { cause });
-	}
-	await handle.close();
-	throw new FileError(`${path} is not a regular file: give the path of a GGUF file`);
-}
-
-function reason(cause: unknown): string {
-	const code = (cause as NodeJS.ErrnoException | null)?.code;
-	if (code === "ENOENT") return "there is no such file";
-	if (code === "EACCES" || code === "EPERM") return "no permission";
-	return cause instanceof Error ? cause.message : String(cause);
-}
+export const openForReading = (path: string): Promise<{ handle: FileHandle; size: number }> =>
+	openInput(path, { give: "the path of a GGUF file" });
 
 /**
  * Fills `buffer` from `offset` on. A read may deliver less than asked for, so it is repeated until all is there.

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
 import { FileError } from "../errors.js";
+import { openInput } from "../input-file.js";
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 
@@ -9,30 +9,28 @@ export type OnHashed = (done: number) => void;
 
 /**
  * SHA-256 of a file in hexadecimal, read in pieces.
- * @throws FileError when it cannot be read
+ * @throws FileError when it cannot be read, or is no regular file
  * @throws the signal's reason once it is aborted
  */
 export async function hashFile(path: string, signal?: AbortSignal, onHashed?: OnHashed): Promise<string> {
 	signal?.throwIfAborted();
 	const hash = createHash("sha256");
 	const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+	const { handle } = await openInput(path, { give: "the path of a file" });
 	try {
-		const handle = await open(path, "r");
-		try {
-			for (let position = 0; ; ) {
-				signal?.throwIfAborted();
-				const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
-				if (bytesRead === 0) return hash.digest("hex");
-				hash.update(buffer.subarray(0, bytesRead));
-				position += bytesRead;
-				onHashed?.(position);
-			}
-		} finally {
-			await handle.close();
+		for (let position = 0; ; ) {
+			signal?.throwIfAborted();
+			const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+			if (bytesRead === 0) return hash.digest("hex");
+			hash.update(buffer.subarray(0, bytesRead));
+			position += bytesRead;
+			onHashed?.(position);
 		}
 	} catch (cause) {
 		if (signal?.aborted) throw signal.reason;
 		throw new FileError(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause });
+	} finally {
+		await handle.close();
 	}
 }
 

@@ -1,6 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
 import * as v from "valibot";
-import { FileError, InvalidPlanError } from "../errors.js";
+import { InvalidPlanError } from "../errors.js";
+import { openInput } from "../input-file.js";
 import { writeAtomically } from "./atomic-file.js";
 import { PLAN_FORMAT, PLAN_VERSION, planSchema } from "./plan-schema.js";
 
@@ -84,14 +84,13 @@ function childrenOf(value: unknown): readonly unknown[] {
  * @throws InvalidPlanError where it is not JSON, not a plan, or longer than 64 MiB
  */
 export async function readPlan(path: string): Promise<Plan> {
+	const { handle, size } = await openInput(path, { what: "the plan", give: "a plan of prune-gguf" });
 	let text: string;
 	try {
-		const { size } = await stat(path);
 		if (size > MAX_BYTES) throw new InvalidPlanError(`${path} has ${size} bytes: a plan has at most ${MAX_BYTES}. Check that it is one.`);
-		text = await readFile(path, "utf8");
-	} catch (error) {
-		if (error instanceof InvalidPlanError) throw error;
-		throw new FileError(`the plan ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+		text = await handle.readFile("utf8");
+	} finally {
+		await handle.close();
 	}
 	let value: unknown;
 	try {

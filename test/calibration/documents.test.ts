@@ -65,7 +65,7 @@ describe("readDocuments", () => {
 
 	it("refuses what is no text, no file, or not there", async () => {
 		await expect(readDocuments(file("binary.txt", Buffer.from([65, 0, 66])))).rejects.toThrow(/not text/);
-		await expect(readDocuments(folder)).rejects.toThrow(/not a file/);
+		await expect(readDocuments(folder)).rejects.toThrow(/is a folder, not a regular file: give plain text/);
 		await expect(readDocuments(join(folder, "nowhere.txt"))).rejects.toThrow(CalibrationError);
 	});
 

@@ -1,0 +1,75 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inspectModel } from "../../src/inspect.js";
+import { readInput } from "../../src/input-file.js";
+import { hashFile } from "../../src/storage/hash.js";
+import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+const folder = tempFolder();
+const at = (name: string) => join(folder, name);
+let server: Server;
+
+// A pipe that nobody writes into: a program that opens it waits, and only SIGKILL ends it.
+describe.skipIf(process.platform === "win32")("what is no regular file is refused at once", () => {
+	beforeAll(async () => {
+		execFileSync("mkfifo", [at("pipe"), at("pipe.jsonl")]);
+		mkdirSync(at("folder"));
+		writeFileSync(at("plain.txt"), "text");
+		server = createServer();
+		await new Promise<void>((resolve) => server.listen(at("socket"), resolve));
+	});
+	afterAll(() => server.close());
+
+	const questions = [at("pipe.jsonl"), /pipe\.jsonl is a pipe .*not a regular file: give JSON Lines/] as const;
+	const model = [
+		at("pipe"),
+		/pipe is a pipe \(save what comes out of it first\), not a regular file: give the path of a GGUF file/,
+	] as const;
+	const text = [at("pipe"), /pipe is a pipe .*not a regular file: give plain text/] as const;
+
+	it.each<[string, (pipe: string) => string[], readonly [string, RegExp]]>([
+		["a model", (pipe) => ["inspect", pipe], model],
+		["a model to prune", (pipe) => [pipe], model],
+		["a model to compare with", (pipe) => ["evaluate", fixturePath, "--text", at("plain.txt"), "--against", pipe], model],
+		["a model beside another", (pipe) => ["speed", fixturePath, pipe], model],
+		["weights to quantise", (pipe) => [fixturePath, at("o.gguf"), "--remove", "3", "--quantize", "Q4_0", "--quantize-from", pipe], model],
+		["a text", (pipe) => ["evaluate", fixturePath, "--text", pipe], text],
+		["calibration text", (pipe) => ["rank", fixturePath, "--calibration", pipe], text],
+		["text to compare on", (pipe) => ["compare", fixturePath, "--eval", pipe], text],
+		["questions", (pipe) => ["evaluate", fixturePath, "--questions", pipe], questions],
+		["questions to search on", (pipe) => ["rank", fixturePath, "--objective", "accuracy", "--questions", pipe], questions],
+		["questions to compare on", (pipe) => ["compare", fixturePath, "--eval-questions", pipe], questions],
+		["questions of a limit", (pipe) => [fixturePath, "--min-accuracy", "pipe=45%", "--gate-questions", pipe], questions],
+		["a plan", (pipe) => ["apply", fixturePath, at("o.gguf"), "--plan", pipe], [at("pipe"), /pipe is a pipe .*give a plan of prune-gguf/]],
+	])("%s", async (_, args, [pipe, message]) => {
+		const onStart = (child: { kill(signal: NodeJS.Signals): boolean }) => setTimeout(() => child.kill("SIGKILL"), 20_000).unref();
+		const { code, signal, stderr } = await runNode([mainPath, ...args(pipe)], { env: { PRUNE_GGUF_HOME: at("home") }, onStart });
+		expect([code, signal], stderr).toEqual([1, null]);
+		expect(stderr).toMatch(message);
+	});
+
+	it.each([
+		["folder", "a folder"],
+		["socket", "a socket"],
+		["/dev/null", "a device"],
+		["pipe", "a pipe"],
+	])("%s", async (name, kind) => {
+		const path = name.startsWith("/") ? name : at(name);
+		const message = `${path} is ${kind}`;
+		await expect(inspectModel(path)).rejects.toMatchObject({ code: "FILE_ERROR", message: expect.stringContaining(message) });
+		await expect(readInput(path, { what: "the plan", give: "one" })).rejects.toThrow(`the plan ${message}`);
+		await expect(hashFile(path)).rejects.toThrow(message);
+	});
+
+	it("standard input where it is a pipe", () => {
+		const run = () =>
+			execFileSync("sh", ["-c", 'echo text | "$0" "$1" evaluate "$2" --text /dev/stdin 2>&1', process.execPath, mainPath, fixturePath], {
+				encoding: "utf8",
+			});
+		expect(run).toThrow(expect.objectContaining({ status: 1, stdout: expect.stringMatching(/the text \/dev\/stdin is a pipe/) }));
+	});
+});
