@@ -2,6 +2,7 @@ import type { TextStyle } from "../report/table.js";
 import type { Api, LogEvent, ProgressEvent } from "./api.js";
 import { errorDocument, errorText, exitCodeOf, exitCodes } from "./exit.js";
 import { catchInterrupts, type SignalSource } from "./interrupt.js";
+import { printable, printableData } from "./printable.js";
 import { ProgressReporter, type ProgressStream } from "./progress.js";
 
 /** What the command line touches of the world around it. */
@@ -31,13 +32,17 @@ export interface Job {
 	readonly signal: AbortSignal;
 	readonly onProgress: (event: ProgressEvent) => void;
 	readonly onLog: (event: LogEvent) => void;
-	readonly style: TextStyle;
 }
 
-/** What a command's action gives: the document for `--json`, and the text for people. */
+/** What a command's action gives: the document for `--json`, and how it becomes text for people. */
 export interface Outcome {
-	readonly json: unknown;
-	readonly text: string;
+	readonly result: unknown;
+	readonly view: (result: never, style: TextStyle) => string;
+}
+
+/** A result with the view that is made for it. */
+export function outcome<T>(result: T, view: (result: T, style: TextStyle) => string): Outcome {
+	return { result, view };
 }
 
 /** How a command runs. */
@@ -68,15 +73,15 @@ export class CliContext {
 			},
 		});
 		try {
-			const outcome = await action({
+			const { result, view } = await action({
 				api: await io.api(),
 				signal: interruption.signal,
 				onProgress: (event) => reporter.update(event),
 				onLog: (event) => log(reporter, event, args),
-				style: textStyle(io.stdout, io.env),
 			});
 			reporter.stop();
-			io.stdout.write(args.json ? jsonText(outcome.json) : outcome.text);
+			// Views add colours, which are escape sequences: so what they are given is made printable, not what they make of it.
+			io.stdout.write(args.json ? jsonText(result) : view(printableData(result) as never, textStyle(io.stdout, io.env)));
 		} catch (error) {
 			reporter.stop();
 			this.fail(error, args, interruption.signal.aborted);
@@ -90,7 +95,7 @@ export class CliContext {
 		this.exitCode = exitCodeOf(error, interrupted);
 		if (args.json) this.io.stdout.write(jsonText(errorDocument(error, interrupted)));
 		if (this.exitCode === exitCodes.interrupted) return;
-		this.io.stderr.write(errorText(error, args.verbose ?? false));
+		this.io.stderr.write(printable(errorText(error, args.verbose ?? false)));
 		if (this.exitCode === exitCodes.usage) this.io.stderr.write("Run prune-gguf --help for the commands and options.\n");
 	}
 }
@@ -108,7 +113,7 @@ function wantsColor(stream: ProgressStream, env: CliIo["env"]): boolean {
 
 /** One JSON document. Typed arrays are lists; what is not finite is null. */
 export function jsonText(value: unknown): string {
-	return `${JSON.stringify(value, (_key, item: unknown) => (ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float64Array) : item), "\t")}\n`;
+	return `${printable(JSON.stringify(value, (_key, item: unknown) => (ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float64Array) : item), "\t"))}\n`;
 }
 
 function log(reporter: ProgressReporter, { level, message }: LogEvent, args: GlobalArguments): void {

@@ -1,6 +1,7 @@
 import { SingleBar } from "cli-progress";
 import { formatBytes, formatDuration, formatInteger } from "../report/format.js";
 import type { ProgressEvent } from "./api.js";
+import { printable } from "./printable.js";
 
 /** Where progress goes: standard error. */
 export interface ProgressStream {
@@ -44,15 +45,16 @@ export class ProgressReporter {
 	update(event: ProgressEvent): void {
 		if (this.#quiet) return;
 		if (event.phase !== this.#phase) this.#begin(event.phase);
-		if (this.#stream.isTTY) this.#draw(event);
-		else this.#writeLine(event);
+		const shown = { ...event, phase: printable(event.phase) };
+		if (this.#stream.isTTY) this.#draw(shown);
+		else this.#writeLine(shown);
 	}
 
-	/** Writes a line of text without tearing the bar. */
+	/** Writes text, made printable, on lines of its own without tearing the bar. */
 	print(text: string): void {
 		// The bar is drawn again within a fifth of a second.
 		const clear = this.#bar ? "\r\u001b[K" : "";
-		this.#stream.write(`${clear}${text.endsWith("\n") ? text : `${text}\n`}`);
+		this.#stream.write(`${clear}${printable(text.endsWith("\n") ? text : `${text}\n`)}`);
 	}
 
 	/** Ends the bar and leaves the terminal as it was. Idempotent. */

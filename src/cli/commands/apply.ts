@@ -1,5 +1,5 @@
 import type { Argv } from "yargs";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
 import {
 	defineCommand,
@@ -58,7 +58,7 @@ export function applyCommand(context: CliContext) {
 		describe: "Carry out a plan, or remove given blocks",
 		builder,
 		handler: (args) =>
-			context.perform(args, async ({ api, signal, onProgress, onLog, style }) => {
+			context.perform(args, async ({ api, signal, onProgress, onLog }) => {
 				const { plan, remove, quantize, quantizeFrom, threads, gpuLayers, overwrite, allowUnknownArchitecture } = args;
 				const options = {
 					plan,
@@ -86,7 +86,7 @@ export function applyCommand(context: CliContext) {
 					onLog,
 				};
 				const result = await api.applyPlan(args.model, args.output, options);
-				return { json: result, text: applyText(result, style) };
+				return outcome(result, applyText);
 			}),
 	});
 }

@@ -2,7 +2,7 @@ import type { Argv } from "yargs";
 import { formatDuration } from "../../report/format.js";
 import { backEnds } from "../api.js";
 import { choiceOption, integerOption } from "../coerce.js";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { defineCommand, groups, valueOption } from "../options.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
@@ -38,7 +38,7 @@ export function buildCommand(context: CliContext) {
 					signal,
 					onProgress: ({ step, fraction }) => onProgress({ phase: step, done: Math.round(1000 * fraction), total: 1000, unit: "percent" }),
 				});
-				return { json: result, text: `Built for ${result.backEnd} in ${formatDuration(result.seconds)}: ${result.addon}\n` };
+				return outcome(result, ({ backEnd, seconds, addon }) => `Built for ${backEnd} in ${formatDuration(seconds)}: ${addon}\n`);
 			}),
 	});
 }

@@ -1,7 +1,7 @@
 import type { Argv } from "yargs";
 import { comparedMethods, methodFacts, methods } from "../api.js";
 import { choicesOption, filesOption, fractionsOption, integerOption, integersOption } from "../coerce.js";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import {
 	defineCommand,
 	groups,
@@ -94,7 +94,7 @@ export function compareCommand(context: CliContext) {
 		handler: (args) =>
 			context.perform(
 				args,
-				async ({ api, signal, onProgress, onLog, style }) => {
+				async ({ api, signal, onProgress, onLog }) => {
 					const { removeBlocks, removeFraction, masks, maxTokens, calibration, windows, windowLength, evalWindows, evalWindowLength } =
 						args;
 					const { output, overwrite } = args;
@@ -112,7 +112,7 @@ export function compareCommand(context: CliContext) {
 						onProgress,
 						onLog,
 					});
-					return { json: result, text: compareText(result, style) };
+					return outcome(result, compareText);
 				},
 				{ resumable: true },
 			),

@@ -1,7 +1,7 @@
 import type { ArgumentsCamelCase, Argv } from "yargs";
 import { presets } from "../api.js";
 import { choiceOption, integerOption } from "../coerce.js";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
 import {
 	defineCommand,
@@ -63,16 +63,16 @@ export function evaluateCommand(context: CliContext) {
 		handler: (args) =>
 			context.perform(
 				args,
-				async ({ api, signal, onProgress, onLog, style }) => {
+				async ({ api, signal, onProgress, onLog }) => {
 					checkKind(args);
 					const { text, questions, remove, against, threads, gpuLayers, allowUnknownArchitecture } = args;
 					const common = { remove, against, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog };
 					if (questions !== undefined) {
 						const result = await api.evaluateQuestions(args.model, { questions, limit: args.limit, ...common });
-						return { json: result, text: questionsText(result, style) };
+						return outcome(result, questionsText);
 					}
 					const result = await api.evaluateModel(args.model, { text: text ?? "", preset: args.preset, context: args.context, ...common });
-					return { json: result, text: evaluateText(result, style) };
+					return outcome(result, evaluateText);
 				},
 				{ resumable: true },
 			),

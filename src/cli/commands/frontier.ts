@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 import { integerOption, numberOption } from "../coerce.js";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
 import {
 	defineCommand,
@@ -60,7 +60,7 @@ export function frontierCommand(context: CliContext) {
 		handler: (args) =>
 			context.perform(
 				args,
-				async ({ api, signal, onProgress, onLog, style }) => {
+				async ({ api, signal, onProgress, onLog }) => {
 					const { targetSize, targetCompute, targetSpeedup, speedupOf, types, maxBlocks, quantizeFrom, output, overwrite } = args;
 					const goal = { targetSize, targetCompute, targetSpeedup, speedupOf, types, maxBlocks, quantizeFrom };
 					const { method, masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs, seed } = args;
@@ -83,7 +83,7 @@ export function frontierCommand(context: CliContext) {
 						overwrite,
 					};
 					const result = await api.findFrontier(args.model, { ...options, signal, onProgress, onLog });
-					return { json: result, text: frontierText(result, style) };
+					return outcome(result, frontierText);
 				},
 				{ resumable: true },
 			),

@@ -1,5 +1,5 @@
 import type { Argv } from "yargs";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { defineCommand, modelPositional } from "../options.js";
 import { inspectText } from "../views.js";
 
@@ -13,9 +13,9 @@ export function inspectCommand(context: CliContext) {
 		describe: "Show what a model is and what can be removed from it",
 		builder,
 		handler: (args) =>
-			context.perform(args, async ({ api, style }) => {
+			context.perform(args, async ({ api }) => {
 				const result = await api.inspectModel(args.model);
-				return { json: result, text: inspectText(result, style) };
+				return outcome(result, inspectText);
 			}),
 	});
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Argv } from "yargs";
 import { fractionOption, integerOption } from "../coerce.js";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
 import {
 	defineCommand,
@@ -91,7 +91,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 		handler: (args) =>
 			context.perform(
 				args,
-				async ({ api, signal, onProgress, onLog, style }) => {
+				async ({ api, signal, onProgress, onLog }) => {
 					checkNotACommand(args.model, commands);
 					const result = await api.pruneGguf(args.model, args.output, {
 						removeBlocks: args.removeBlocks,
@@ -139,7 +139,7 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 						onProgress,
 						onLog,
 					});
-					return { json: result, text: pruneText(result, style) };
+					return outcome(result, pruneText);
 				},
 				{ resumable: true },
 			),

@@ -1,7 +1,7 @@
 import type { Argv } from "yargs";
 import { estimatorFacts, methodFacts, rankingMethods, rankMethods } from "../api.js";
 import { integerOption } from "../coerce.js";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import {
 	budgetOptions,
 	defineCommand,
@@ -43,13 +43,13 @@ export function rankCommand(context: CliContext) {
 		handler: (args) =>
 			context.perform(
 				args,
-				async ({ api, signal, onProgress, onLog, style }) => {
+				async ({ api, signal, onProgress, onLog }) => {
 					const { method, removeBlocks, masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs } = args;
 					const spend = { masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs };
 					const { objective, questions, limit, calibration, windows, windowLength, seed } = args;
 					const measure = { method, removeBlocks, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
 					const result = await api.rankBlocks(args.model, { ...measure, ...machineArguments(args), signal, onProgress, onLog });
-					return { json: result, text: rankText(result, style) };
+					return outcome(result, rankText);
 				},
 				{ resumable: true },
 			),

@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 import { numberOption } from "../coerce.js";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { defineCommand, groups, textValue, valueOption } from "../options.js";
 import { cleanText, runsText } from "../views.js";
 
@@ -24,9 +24,9 @@ function listCommand(context: CliContext) {
 		describe: "List them (the default)",
 		builder: (cli: Argv<GlobalArguments>) => cli,
 		handler: (args) =>
-			context.perform(args, async ({ api, style }) => {
+			context.perform(args, async ({ api }) => {
 				const folders = await api.listRuns();
-				return { json: folders, text: runsText(folders, new Date(), style) };
+				return outcome(folders, (shown, style) => runsText(shown, new Date(), style));
 			}),
 	});
 }
@@ -39,7 +39,7 @@ function cleanCommand(context: CliContext) {
 		handler: (args) =>
 			context.perform(args, async ({ api }) => {
 				const result = await api.cleanRuns({ all: args.all, olderThanDays: args.olderThan, model: args.model, partials: args.partials });
-				return { json: result, text: cleanText(result) };
+				return outcome(result, cleanText);
 			}),
 	});
 }

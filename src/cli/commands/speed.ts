@@ -1,5 +1,5 @@
 import type { Argv } from "yargs";
-import type { CliContext, GlobalArguments } from "../context.js";
+import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
 import { defineCommand, machineOptions, modelPositional, removeOption, unknownOption } from "../options.js";
 import { speedMeasureOptions } from "../speed-options.js";
@@ -25,7 +25,7 @@ export function speedCommand(context: CliContext) {
 		describe: "Measure how fast a model is and what memory it takes, beside another one or without some blocks",
 		builder,
 		handler: (args) =>
-			context.perform(args, async ({ api, signal, onProgress, onLog, style }) => {
+			context.perform(args, async ({ api, signal, onProgress, onLog }) => {
 				const { model, other, remove, promptTokens, generatedTokens, repetitions, context: tokens } = args;
 				if (other !== undefined && remove !== undefined)
 					throw new UsageError("Another model and --remove were given: the model is measured beside one of them.");
@@ -35,7 +35,7 @@ export function speedCommand(context: CliContext) {
 					...what,
 					...{ threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog },
 				});
-				return { json: result, text: speedResultText(result, style) };
+				return outcome(result, speedResultText);
 			}),
 	});
 }
