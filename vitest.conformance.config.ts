@@ -6,6 +6,7 @@ export default defineConfig({
 		include: ["test/full/conformance.test.ts", "test/full/real-models.test.ts"],
 		pool: "forks",
 		fileParallelism: false,
+		maxConcurrency: 2,
 		testTimeout: 600_000,
 		hookTimeout: 120_000,
 	},

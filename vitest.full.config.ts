@@ -6,6 +6,7 @@ export default defineConfig({
 		include: ["test/full/**/*.test.ts"],
 		pool: "forks",
 		fileParallelism: false,
+		maxConcurrency: 2,
 		testTimeout: 3_600_000,
 		hookTimeout: 600_000,
 	},

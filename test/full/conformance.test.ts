@@ -16,6 +16,7 @@ import { tempFolder } from "../helpers/temp-folder.js";
 // for every set that is not refused, and readers that are not ours find the written file as it should be. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
 // measured, llama-quantize beside it, into docs/conformance.json and docs/conformance.md.
 
+// Two at a time (maxConcurrency): a process of its own computes each.
 const folder = tempFolder();
 const only = new RegExp(process.env.CONFORMANCE_ONLY ?? "");
 const recording = process.env.CONFORMANCE_RECORD === "1";
@@ -34,17 +35,17 @@ async function conforms(model: string, options: Partial<ExamineOptions> = {}, na
 }
 
 describe.skipIf(!hasTools)("conformance", () => {
-	test.each([...ARCHITECTURES.keys()].filter((name) => only.test(name) && !onlyTraps))("%s", async (architecture) => {
+	test.concurrent.each([...ARCHITECTURES.keys()].filter((name) => only.test(name) && !onlyTraps))("%s", async (architecture) => {
 		for (const model of makeFixtures(architecture, join(folder, architecture))) await conforms(model);
 		rmSync(join(folder, architecture), { recursive: true, force: true });
 	});
 
-	test.each(OWN_MODELS.filter(({ name }) => only.test(name)))("made here: $name", async (model) => {
+	test.concurrent.each(OWN_MODELS.filter(({ name }) => only.test(name)))("made here: $name", async (model) => {
 		await conforms(await makeOwnModel(model, join(folder, model.name)), model.options, `own ${model.name}`);
 		rmSync(join(folder, model.name), { recursive: true, force: true });
 	});
 
-	test.each(makeTraps().filter(({ name }) => only.test(name)))("trap: $name", async ({ name, make, options }) => {
+	test.concurrent.each(makeTraps().filter(({ name }) => only.test(name)))("trap: $name", async ({ name, make, options }) => {
 		await conforms(await make(join(folder, name)), options, `trap ${name}`);
 		rmSync(join(folder, name), { recursive: true, force: true });
 	});
