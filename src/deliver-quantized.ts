@@ -13,7 +13,7 @@ import type { FileType } from "./runtime/quantize.js";
 import type { Session } from "./session.js";
 import { hashOf } from "./storage/hash.js";
 import type { Quantized, QuantizedAlternatives } from "./storage/plan-quantized.js";
-import type { Expectation } from "./write.js";
+import type { Expectation, WriteOptions } from "./write.js";
 import { writeQuantized } from "./write-quantized.js";
 
 /** The model of a session as weights to quantise. */
@@ -48,7 +48,7 @@ export async function deliverQuantized(
 	type: FileType,
 	expected: Expectation,
 	original: Weights | undefined,
-	options: PruneOptions,
+	options: PruneOptions & Pick<WriteOptions, "onVerified">,
 	check?: (file: WrittenCandidate) => Promise<void>,
 ): Promise<{ output: WrittenFile; quantized: Quantized }> {
 	const source = weightsOf(session);

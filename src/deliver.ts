@@ -21,7 +21,7 @@ import { measureBeyondSliding } from "./oracle.js";
 import type { Weights } from "./quantize-from.js";
 import { type Run, reportRun } from "./run-report.js";
 import { measureOne, type Session, summarize } from "./session.js";
-import { writePlan } from "./storage/plan.js";
+import { type Plan, writePlan } from "./storage/plan.js";
 import type { PlanGate } from "./storage/plan-gate.js";
 import type { Quantized } from "./storage/plan-quantized.js";
 import { keptPlanPath } from "./storage/runs.js";
@@ -57,12 +57,12 @@ export async function deliver(
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const inputs = [...session.model.file.paths, ...inputFiles(options)];
 	if (output !== undefined) {
-		const made = await writeModel(session, output, plan.removed, { original, check, healing, judged: plan.gate }, options);
+		const made = await writtenModel(session, output, plan, { original, check, healing, judged: plan.gate }, options, run);
 		const { output: written, quantized } = made;
 		if (quantized) plan.quantized = quantized;
 		plan.gate = made.gate ?? plan.gate;
 		plan.timings = { ...session.timings };
-		await writePlanBeside(session, output, plan, planPath, { overwrite: options.overwrite ?? false, inputs });
+		await writePlanBeside(session, output, plan, planPath, { overwrite: run.own?.isThere || (options.overwrite ?? false), inputs });
 		plan.quantizedAlternatives = await unlessStopped(options, () =>
 			alternativesIfAsked(session, plan.removed, output, original, healing, options),
 		);
@@ -73,9 +73,11 @@ export async function deliver(
 			await writePlanBeside(session, output, plan, planPath, { overwrite: true, inputs });
 		}
 		const { timings } = session;
+		const report = await reportRun(facts, { plan, output: written, timings, extras }, run, options);
+		await run.own?.done();
 		return {
 			...{ model: facts.model, plan, planPath, output: written, curve, objective: session.objective, disagreements },
-			...(await reportRun(facts, { plan, output: written, timings, extras }, run, options)),
+			...report,
 			...{ commands: [], seconds: (Date.now() - run.started) / 1000 },
 		};
 	}
@@ -93,6 +95,24 @@ export async function deliver(
 		},
 		run,
 	);
+}
+
+/** As an earlier run of the same command wrote it, or written now. */
+async function writtenModel(
+	session: Session,
+	output: string,
+	{ removed }: Plan,
+	context: WriteContext,
+	options: PruneOptions,
+	{ own }: Run,
+): Promise<Written> {
+	const before = own?.made(removed);
+	if (!before) {
+		const onVerified = own && ((temporary: string, made: Written) => own.keep(session.folder, temporary, removed, made));
+		return writeModel(session, output, removed, { ...context, onVerified }, options);
+	}
+	await session.close();
+	return before;
 }
 
 /**
@@ -141,6 +161,8 @@ export interface WriteContext {
 	readonly healing?: Healing | undefined;
 	/** What the limits said of the set before it was written. */
 	readonly judged?: PlanGate | undefined;
+	/** Called with the verified file before it gets its name. */
+	readonly onVerified?: ((temporary: string, made: Written) => Promise<void>) | undefined;
 }
 
 /** Writes the model and proves it. The session is closed for that: one model is in memory at a time. */
@@ -148,7 +170,7 @@ export async function writeModel(
 	session: Session,
 	output: string,
 	removed: readonly number[],
-	{ original, check, healing, judged }: WriteContext,
+	{ original, check, healing, judged, onVerified }: WriteContext,
 	options: PruneOptions,
 ): Promise<Written> {
 	const { file } = session.model;
@@ -156,10 +178,14 @@ export async function writeModel(
 	const expected = await whileHealed(session.model, tensors, () => expectationOf(session, removed, tensors, options));
 	if (options.quantize === undefined) {
 		await session.close();
-		return { output: await session.timed("write", () => writePruned(file, output, removed, session.sha256, expected, options)) };
+		return {
+			output: await session.timed("write", () => writePruned(file, output, removed, session.sha256, expected, { ...options, onVerified })),
+		};
 	}
 	const asked = await fileCheck(check, removed, options, tensors.length > 0 ? judged?.figures : undefined);
-	const made = await deliverQuantized(session, output, removed, options.quantize, expected, original, options, asked?.check);
+	const withGate = onVerified && ((temporary: string, made: Written) => onVerified(temporary, { ...made, gate: asked?.verdict() }));
+	const writing = { ...options, onVerified: withGate };
+	const made = await deliverQuantized(session, output, removed, options.quantize, expected, original, writing, asked?.check);
 	return { ...made, gate: asked?.verdict() };
 }
 

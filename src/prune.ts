@@ -22,6 +22,7 @@ import { logger } from "./log.js";
 import { checkSamples } from "./measure-pair.js";
 import { Session } from "./session.js";
 import { checkTarget } from "./storage/atomic-file.js";
+import { OwnOutput } from "./own-output.js";
 import { cleanPartials } from "./partials.js";
 import { checkQuantizing, originalOf } from "./quantize-from.js";
 import { formatDuration } from "./report/format.js";
@@ -59,7 +60,14 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	checkQuantizing(options, output, amount === "curve");
 	const limits = await readGate(options);
 	checkHealingOfRun(options, amount === "curve");
-	await checkTargets(model, output, options, amount === "curve");
+	const own = output === undefined || amount === "curve" || options.dryRun ? undefined : await OwnOutput.of(model, output, given);
+	run.own = own;
+	await checkTargets(model, output, options, amount === "curve", own);
+	if (own?.isThere)
+		logger(options)(
+			"note",
+			`${output} is there: an earlier run of this command wrote and verified it. What it did not come to is finished`,
+		);
 	const header = await readHeader(model, options);
 	const { blocks } = header;
 	if (options.targetSpeedup !== undefined) {
@@ -75,7 +83,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		checkProvable(model, blocks, named);
 		const expectedBytes = bytesToDeliver(original ?? header, named ?? removable.count, options);
 		await cleanPartials(output, options);
-		await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes });
+		if (!own?.isThere) await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes });
 	}
 	const masks = options.remove ? 0 : plannedMasks(options.method ?? defaultMethod, blocks.blocks, removable.kmax, options);
 	const compared = options.maxKl !== undefined;
@@ -87,6 +95,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	});
 	const best = new BestSoFar();
 	try {
+		own?.checkModel(session.folder);
 		if (asksToHeal(options))
 			options = checkHealable(session.model, named ?? removable.kmax, options, { references: session.referenceBytes });
 		const gate = limits && Gate.open(session, limits, options);

@@ -4,6 +4,7 @@ import type { Choices } from "./choose.js";
 import { logger } from "./log.js";
 import { makeReport, type RunFacts, type RunOutcome } from "./make-report.js";
 import { planOrigin } from "./make-plan.js";
+import type { OwnOutput } from "./own-output.js";
 import type { Race } from "./race.js";
 import { type Session, summarize } from "./session.js";
 import { sizesWithout } from "./sizes.js";
@@ -15,6 +16,8 @@ export interface Run {
 	readonly started: number;
 	/** What was warned of so far. */
 	readonly warnings: string[];
+	/** Where a model is written. */
+	own?: OwnOutput | undefined;
 }
 
 /** The same options, with every warning also put among those of the run. */
@@ -48,13 +51,13 @@ export function runFacts(
 export async function reportRun(
 	facts: RunFacts,
 	outcome: Omit<RunOutcome, "seconds">,
-	{ started }: Run,
+	{ started, own }: Run,
 	options: PruneOptions,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
 	const targets = reportTargets(outcome.output?.path, options);
 	try {
 		const report = makeReport(facts, { ...outcome, seconds: (Date.now() - started) / 1000 });
-		return await writeReport(report, targets, facts.inputs, options);
+		return await writeReport(report, targets, facts.inputs, options, own?.isThere);
 	} catch (error) {
 		logger(options)("warning", `the report could not be made, nothing else is lost: ${(error as Error).message}`);
 		return {};

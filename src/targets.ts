@@ -1,18 +1,26 @@
 // The files that a run would write, found out before hours of measuring whether it may.
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { PruneOptions } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
 import { inputFiles } from "./objective.js";
+import type { OwnOutput } from "./own-output.js";
 import { checkTarget } from "./storage/atomic-file.js";
 import { reportTargets } from "./write-report.js";
 
 /**
- * Checks every file that a run would write.
+ * Checks every file that a run would write. What an earlier run of the same command wrote before it was ended is not in its way.
  * @param curve whether nothing says how much to remove: then neither a model nor a plan is written
  * @throws InvalidOptionError where two of them have one name
  * @throws OutputExistsError, FileError where one cannot be written
  */
-export async function checkTargets(model: string, output: string | undefined, options: PruneOptions, curve: boolean): Promise<void> {
+export async function checkTargets(
+	model: string,
+	output: string | undefined,
+	options: PruneOptions,
+	curve: boolean,
+	own?: OwnOutput,
+): Promise<void> {
 	if (options.dryRun) return;
 	const { page, data, card } = reportTargets(curve ? undefined : output, options);
 	const results = [
@@ -26,7 +34,12 @@ export async function checkTargets(model: string, output: string | undefined, op
 		if (other) throw new InvalidOptionError(`${path} cannot be both the ${other.name} and the ${name}: give two names`);
 	}
 	const target = { overwrite: options.overwrite ?? false, inputs: [model, ...inputFiles(options)] };
-	for (const { path } of targets) await checkTarget(path, target);
+	for (const { name, path } of targets) if (!(own?.isThere && (await isOwn(own, name, path)))) await checkTarget(path, target);
+}
+
+/** Of the report's files no one says whose they are: they are left as they are. */
+async function isOwn(own: OwnOutput, name: string, path: string): Promise<boolean> {
+	return existsSync(path) && (name !== "plan" || own.hasPlan(path));
 }
 
 /**

@@ -65,9 +65,10 @@ export async function writeQuantized(
 	const prepared = await preparePruned(weights.file, output, removed, weights.sha256, expected, options);
 	const bytes = predictedBytes(weights.file, type, prepared.content);
 	const stop = options.signal ? { signal: options.signal } : {};
-	const made: { verification?: string; file?: GgufFile; evaluation?: Evaluation } = {};
+	let verification = "";
+	let made: { output: WrittenFile; quantized: Quantized } | undefined;
 	await writeTemporarily(output, { expectedBytes: writtenSize(prepared.content) + bytes, ...stop }, prepared.write, async (pruned) => {
-		made.verification = (await prepared.check(pruned)).verification;
+		verification = (await prepared.check(pruned)).verification;
 		await writeAtomically(
 			output,
 			{
@@ -76,10 +77,12 @@ export async function writeQuantized(
 				expectedBytes: bytes,
 				...stop,
 				verify: async (temporary) => {
-					made.file = await GgufFile.read(temporary);
-					checkHeader(weights.file, removed, made.file, { quantized: true });
-					made.evaluation = await measureQuantized(temporary, job, options);
-					await job.check?.(temporary, measuredOf(made.evaluation), sizesOf(made.file).size);
+					const file = await GgufFile.read(temporary);
+					checkHeader(weights.file, removed, file, { quantized: true });
+					const measured = measuredOf(await measureQuantized(temporary, job, options));
+					await job.check?.(temporary, measured, sizesOf(file).size);
+					made = describe(job, output, file, measured, verification);
+					await options.onVerified?.(temporary, made);
 				},
 			},
 			(_handle, temporary) =>
@@ -91,15 +94,26 @@ export async function writeQuantized(
 				}),
 		);
 	});
-	const sizes = sizesOf(made.file!);
-	const verification = `before it was quantised to ${type}: ${made.verification}; the quantised file was loaded and measured`;
+	return made!;
+}
+
+/** @param verification of the pruned file that was quantised */
+function describe(
+	{ type, weights, original, full, sources }: QuantizeJob,
+	output: string,
+	file: GgufFile,
+	measured: Measured,
+	verification: string,
+): { output: WrittenFile; quantized: Quantized } {
+	const sizes = sizesOf(file);
+	const said = `before it was quantised to ${type}: ${verification}; the quantised file was loaded and measured`;
 	return {
-		output: { path: output, ...sizes, verification },
+		output: { path: output, ...sizes, verification: said },
 		quantized: {
 			type,
-			...(job.original ? { from: { name: basename(weights.path), sha256: weights.sha256 } } : {}),
+			...(original ? { from: { name: basename(weights.path), sha256: weights.sha256 } } : {}),
 			bytes: sizes.size,
-			...figuresOf(measuredOf(made.evaluation!), job.full, job.sources),
+			...figuresOf(measured, full, sources),
 		},
 	};
 }

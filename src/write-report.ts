@@ -1,4 +1,5 @@
 // The files that a report becomes: the page, the same as JSON, the model card.
+import { existsSync } from "node:fs";
 import type { PruneOptions, PruneResult } from "./api.js";
 import { InvalidOptionError } from "./errors.js";
 import { logger } from "./log.js";
@@ -38,16 +39,20 @@ export async function reportPage(report: Report): Promise<string> {
 	return reportHtml(report);
 }
 
-/** Writes the report. What cannot be written is a warning: the model and the plan are there already. */
+/**
+ * Writes the report. What cannot be written is a warning: the model and the plan are there already.
+ * @param finishing whether an earlier run of the same command was ended while it did: what is there stays
+ */
 export async function writeReport(
 	report: Report,
 	{ page, data, card }: ReportTargets,
 	inputs: readonly string[],
 	options: PruneOptions,
+	finishing = false,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
 	const settings = { overwrite: options.overwrite ?? false, inputs: [...inputs, ...inputFiles(options)] };
 	const write = async (name: string, path: string | undefined, make: () => string | Promise<string>) => {
-		if (path === undefined) return undefined;
+		if (path === undefined || (finishing && existsSync(path))) return path;
 		try {
 			const text = await make();
 			await writeAtomically(path, settings, (handle) => handle.writeFile(text));

@@ -10,6 +10,7 @@ import type { Evaluation } from "./runtime/evaluator.js";
 import { packageVersion } from "./runtime/paths.js";
 import type { TokenWindows } from "./runtime/windows.js";
 import { writeAtomically } from "./storage/atomic-file.js";
+import type { Quantized } from "./storage/plan-quantized.js";
 import { whileUnchanged } from "./unchanged.js";
 
 /** Losses measured in memory through the layer view. */
@@ -32,6 +33,8 @@ export interface Expectation extends MeasuredWindows, MeasuredShape {
 export interface WriteOptions extends JobOptions, MachineOptions {
 	overwrite?: boolean | undefined;
 	allowUnknownArchitecture?: boolean | undefined;
+	/** Called with the verified file before it gets its name, and with what will be said of it. @internal */
+	onVerified?: ((temporary: string, made: { output: WrittenFile; quantized?: Quantized }) => Promise<void>) | undefined;
 }
 
 /** Nats a token by which a graphics device may differ: its kernels are chosen by shape. */
@@ -105,6 +108,7 @@ export async function writePruned(
 			...(options.signal ? { signal: options.signal } : {}),
 			verify: async (temporary) => {
 				written = await prepared.check(temporary);
+				await options.onVerified?.(temporary, { output: { path: output, ...written } });
 			},
 		},
 		prepared.write,

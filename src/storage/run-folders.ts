@@ -64,6 +64,8 @@ const PLAN = /\.plan\.json$/;
 export const WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
 /** What healing sets gave: of no use without the ledgers either. */
 export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
+/** What a run that was ended before its report had written. */
+export const WRITTEN = /^[0-9a-f]{12}\.written\.json$/;
 /** Left by a process that was killed while it took a lock. */
 export const LOCK_REST = /\.(ledger\.jsonl|run)\.lock\.(stale-)?\d+-[0-9a-f]+$/;
 /** Of a run, where it lives. */

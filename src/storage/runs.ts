@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
 import { rmdir, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { FileError, InvalidOptionError } from "../errors.js";
 import { cacheFolder, closeToReaders, makePrivate } from "./cache-folder.js";
+import { hashOf } from "./hash.js";
 import { lockFile, lockOwner } from "./lock.js";
 import { deletePartials } from "./partials.js";
-import { describeFolder, entries, HEALED, LEDGER, LOCK_REST, RUN_LOCK, type RunFolder, WINDOWS } from "./run-folders.js";
+import { describeFolder, entries, HEALED, LEDGER, LOCK_REST, RUN_LOCK, type RunFolder, WINDOWS, WRITTEN } from "./run-folders.js";
 
 export type { KeptEvaluation, KeptFile, KeptLedger, RunFolder } from "./run-folders.js";
 
@@ -49,6 +51,17 @@ const DAY = 86_400_000;
 /** Folder that holds the ledgers and plans of a model. It need not exist. */
 export function runFolder(model: RunModel, options: RunsOptions = {}): string {
 	return join(runsDirectory(options), folderName(model));
+}
+
+/** Path of what is kept of a model that was written, until its run is done. */
+export function writtenPath(folder: string, output: string): string {
+	return join(folder, `${hashOf(resolve(output)).slice(0, 12)}.written.json`);
+}
+
+/** What is kept of an output in the run folders of all models. */
+export async function findWritten(output: string, options: RunsOptions = {}): Promise<string[]> {
+	const folders = (await entries(runsDirectory(options))).filter((entry) => entry.isDirectory());
+	return folders.map(({ name }) => writtenPath(join(runsDirectory(options), name), output)).filter((path) => existsSync(path));
 }
 
 /** Path whose lock a run holds from its beginning to its end. @param key 12 hexadecimal digits or more, of the text that it measures on */
@@ -199,7 +212,7 @@ async function deleteFile(path: string): Promise<boolean> {
 
 async function sweep(folder: string): Promise<void> {
 	const names = (await entries(folder)).map((entry) => entry.name);
-	const rest = names.some((name) => LEDGER.test(name)) ? [LOCK_REST] : [LOCK_REST, WINDOWS, HEALED];
+	const rest = names.some((name) => LEDGER.test(name)) ? [LOCK_REST] : [LOCK_REST, WINDOWS, HEALED, WRITTEN];
 	for (const name of names) {
 		const ended = RUN_LOCK.test(name) && !(await lockOwner(join(folder, name.replace(/\.lock$/, ""))));
 		if (ended || rest.some((kind) => kind.test(name))) await unlink(join(folder, name)).catch(() => {});

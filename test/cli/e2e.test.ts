@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type ChildSetup, fixturePath, mainPath, runNode } from "../helpers/fixture.js";
@@ -227,6 +227,54 @@ describe("interruption", () => {
 		const next = await run(args, { cwd });
 		expect(next.code, next.stderr).toBe(0);
 		expect(existsSync(join(cwd, "out.gguf"))).toBe(true);
+	});
+
+	it.each([
+		["own weights", []],
+		["quantised", ["--quantize", "Q4_0"]],
+	])("a process killed between the model and its report: the same command finishes, another is refused (%s)", async (name, more) => {
+		const cwd = at(`unfinished ${name}`);
+		mkdirSync(cwd);
+		const env = { PRUNE_GGUF_HOME: join(cwd, "home") };
+		const args = [fixturePath, "out.gguf", "--remove", "3,7", ...small, "--no-speed", "--no-samples", ...more];
+		const output = join(cwd, "out.gguf");
+		const killed = await run(args, {
+			cwd,
+			env,
+			onStart: (child) => {
+				const timer = setInterval(() => {
+					if (!existsSync(output)) return;
+					child.kill("SIGKILL");
+					clearInterval(timer);
+				}, 1);
+				timer.unref();
+			},
+		});
+		expect(killed.signal).toBe("SIGKILL");
+		expect(readdirSync(cwd)).not.toContain("out.gguf.report.html");
+		const written = statSync(output, { bigint: true });
+
+		const other = await run([...args, "--seed", "5"], { cwd, env });
+		expect([other.code, other.stderr]).toEqual([1, expect.stringContaining("--overwrite")]);
+		const moved = join(cwd, "moved.gguf");
+		renameSync(output, moved);
+		copyFileSync(moved, output);
+		const copied = await run(args, { cwd, env });
+		expect([copied.code, copied.stderr]).toEqual([1, expect.stringContaining("--overwrite")]);
+		renameSync(moved, output);
+
+		const finished = await run([...args, "--json"], { cwd, env });
+		expect(finished.code, finished.stderr).toBe(0);
+		expect(finished.stderr).toContain("an earlier run of this command wrote and verified it");
+		const result = JSON.parse(finished.stdout) as { plan: { removed: number[]; quantized?: { type: string } }; output: { size: number } };
+		expect(result.plan.removed).toEqual([3, 7]);
+		expect(result.plan.quantized?.type).toBe(more[1]);
+		expect(result.output.size).toBe(Number(written.size));
+		expect(readdirSync(cwd).sort()).toEqual(["home", ...["", ".plan.json", ".report.html", ".report.json"].map((end) => `out.gguf${end}`)]);
+		expect(statSync(output, { bigint: true })).toMatchObject({ ino: written.ino, mtimeNs: written.mtimeNs });
+
+		const again = await run(args, { cwd, env });
+		expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("--overwrite")]);
 	});
 });
 
