@@ -2,7 +2,7 @@ import { type BlockPlan, describeBlocks } from "../architectures/index.js";
 import { DisposedError, InvalidOptionError, UnsupportedArchitectureError } from "../errors.js";
 import { GgufFile } from "../gguf/index.js";
 import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
-import { type Addon, loadAddon } from "./addon.js";
+import { type Addon, findAddon, loadAddon } from "./addon.js";
 import type { BuildOptions } from "./build.js";
 import { fromNative, type Guard, runNative, untilAborted } from "./cancel.js";
 import { type BlockMask, Evaluator, type EvaluatorOptions, packMask } from "./evaluator.js";
@@ -10,6 +10,7 @@ import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
 import { checkMemory } from "./memory.js";
 import { checkTensorValues, type TensorValues } from "./tensor-values.js";
 import { defaultThreads } from "./threads.js";
+import { tryModel } from "./trial.js";
 import { type CheckText, textCheckOf } from "./vocabulary.js";
 
 /** How to load a model. */
@@ -94,7 +95,8 @@ export class Model {
 	}
 
 	/**
-	 * Loads a model (a split one from any of its shards), building the addon first where it is missing.
+	 * Loads a model (a split one from any of its shards), building the addon first where it is missing. A file that was not seen before is
+	 * first loaded, and computed with, in a process of its own: llama.cpp ends the process for much that is wrong in a file.
 	 * @throws InvalidGgufError, ModelLoadError, NotEnoughMemoryError, AddonNotFoundError, BuildError, InvalidOptionError
 	 */
 	static async load(path: string, options: ModelOptions = {}): Promise<Model> {
@@ -108,13 +110,11 @@ export class Model {
 		checkLoadable(file);
 		checkMemory(file);
 		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });
+		const load = { gpuLayers: options.gpuLayers ?? -1, mmap: (options.mmap ?? true) && isMappable(file) };
+		const onProgress = (fraction: number) => options.onProgress?.(fraction);
+		await tryModel({ file, blocks, addon: findAddon()!, load, threads, signal, onProgress });
 		const native = await runNative(addon, signal, (cancel, guard) =>
-			addon.NativeModel.load(
-				file.paths[0]!,
-				{ gpuLayers: options.gpuLayers ?? -1, mmap: (options.mmap ?? true) && isMappable(file) },
-				cancel,
-				guard((fraction) => options.onProgress?.(fraction)),
-			),
+			addon.NativeModel.load(file.paths[0]!, load, cancel, guard(onProgress)),
 		);
 		// One that loses no block may run its blocks several times over (nanbeige): it can be measured whole.
 		if (native.facts().blocks !== blocks.blocks && blocks.support === "exact") {

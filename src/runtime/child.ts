@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+
+/** What a child process does, and what is to be heard of it. */
+export interface ChildJob {
+	/** Path of the JavaScript module that the child runs. It reads one line of JSON from its standard input, and ends when that ends. */
+	readonly entry: string;
+	/** That line; anything that JSON holds. */
+	readonly request: unknown;
+	/** Added to this process's environment. */
+	readonly env?: Readonly<Record<string, string>> | undefined;
+	/** Ends the child; the promise rejects with `signal.reason`, once the child is gone. */
+	readonly signal?: AbortSignal | undefined;
+	/** Called with each line of its standard output; true ends the child, which has done its work. */
+	readonly onLine: (line: string) => boolean;
+}
+
+/** How a child ended, where it was not told to. */
+export interface ChildEnd {
+	/** True where `onLine` ended it. */
+	readonly done: boolean;
+	/** Undefined where it could not be started. */
+	readonly cause: string | undefined;
+	/** The last lines of its standard error. */
+	readonly log: readonly string[];
+}
+
+/** Lines that are kept of what a child writes to its standard error. */
+const KEPT_LINES = 20;
+
+/**
+ * Runs a module in a process of its own, for work in which llama.cpp may end the process. The child does not outlive this one: its
+ * standard input ends when this process does, however it does. It is killed rather than asked, since its threads may compute.
+ */
+export function runChild({ entry, request, env, signal, onLine }: ChildJob): Promise<ChildEnd> {
+	return new Promise((resolve, reject) => {
+		if (signal?.aborted) return reject(signal.reason);
+		const child = spawn(process.execPath, [entry], {
+			stdio: ["pipe", "pipe", "pipe"],
+			// Ctrl+C is for this process, which ends the child.
+			detached: process.platform !== "win32",
+			windowsHide: true,
+			// Options of this process, such as a debugger's port, are not for the child. An Electron program is Node.js with the last.
+			env: { ...process.env, NODE_OPTIONS: "", ELECTRON_RUN_AS_NODE: "1", ...env },
+		});
+		const kill = () => child.kill("SIGKILL");
+		let done = false;
+		let failed = false;
+		const log = lastLines(child.stderr);
+		splitLines(child.stdout, (line) => {
+			if (done || !onLine(line)) return;
+			done = true;
+			kill();
+		});
+		signal?.addEventListener("abort", kill, { once: true });
+		child.on("error", () => {
+			failed = true;
+			// Where it never started nothing closes.
+			if (child.pid === undefined) resolve({ done: false, cause: undefined, log: [] });
+		});
+		// A child that has died does not read.
+		child.stdin.on("error", () => {});
+		child.stdin.write(`${JSON.stringify(request)}\n`);
+		child.on("close", (code, name) => {
+			signal?.removeEventListener("abort", kill);
+			if (signal?.aborted) reject(signal.reason);
+			else resolve({ done, cause: failed ? undefined : (name ?? `exit code ${code}`), log: log() });
+		});
+	});
+}
+
+function lastLines(stream: NodeJS.ReadableStream): () => readonly string[] {
+	const lines: string[] = [];
+	splitLines(stream, (line) => {
+		if (line.trim() === "") return;
+		lines.push(line);
+		if (lines.length > KEPT_LINES) lines.shift();
+	});
+	return () => lines;
+}
+
+function splitLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
+	let rest = "";
+	stream.setEncoding("utf8");
+	stream.on("data", (chunk: string) => {
+		const lines = (rest + chunk).split("\n");
+		rest = lines.pop()!;
+		for (const line of lines) onLine(line);
+	});
+	stream.on("end", () => {
+		if (rest !== "") onLine(rest);
+	});
+}
