@@ -54,6 +54,9 @@ const MOST_SEEN = 4096;
 /** Lines of llama.cpp's log that the error's message shows; all that are kept are its cause. */
 const SHOWN_LINES = 2;
 
+/** Keys of what passed in this process, whatever became of the record. @internal */
+export const passedHere = new Set<string>();
+
 /**
  * Returns where llama.cpp can load a file and compute with it, or reports by itself why it cannot; at once for a file that was tried
  * before. The child is gone, and its memory with it, before this returns.
@@ -62,7 +65,7 @@ const SHOWN_LINES = 2;
  */
 export async function tryModel(trial: Trial): Promise<void> {
 	const key = await keyOf(trial);
-	if (key !== undefined && (await seen()).includes(key)) return;
+	if (key !== undefined && (passedHere.has(key) || (await seen()).includes(key))) return;
 	const { file, signal, onProgress } = trial;
 	let stage = "starting";
 	let passed = false;
@@ -132,8 +135,9 @@ async function seen(): Promise<string[]> {
 	return (await readFile(record(), "utf8").catch(() => "")).split("\n").filter((line) => line.length === 64);
 }
 
-/** A cache folder that cannot be written costs a trial each time, and is no error. */
+/** A cache folder that cannot be written costs a trial in each process, and is no error. */
 async function remember(key: string): Promise<void> {
+	passedHere.add(key);
 	try {
 		await mkdir(cacheFolder(), { recursive: true, mode: 0o700 });
 		const known = await seen();

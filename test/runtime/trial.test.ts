@@ -9,7 +9,7 @@ import { encodeEntry, type GgufContent, type GgufEntry, GgufFile } from "../../s
 import { findAddon } from "../../src/runtime/addon.js";
 import * as child from "../../src/runtime/child.js";
 import { Model } from "../../src/runtime/model.js";
-import { tryModel } from "../../src/runtime/trial.js";
+import { passedHere, tryModel } from "../../src/runtime/trial.js";
 import { changedFixture, fixturePath } from "../helpers/fixture.js";
 import { ownHomes } from "../helpers/home.js";
 
@@ -22,6 +22,7 @@ const { folder, home, fresh } = ownHomes();
 const children = vi.mocked(child.runChild);
 beforeEach(() => {
 	children.mockClear();
+	passedHere.clear();
 });
 
 const changed = (name: string, change: (content: GgufContent) => GgufContent) => changedFixture(join(folder, `${name}.gguf`), change);
@@ -103,15 +104,23 @@ describe("a file that was tried before", () => {
 		writeFileSync(path, bytes);
 		expect(await calls(load)).toBe(1);
 		expect(await calls(load)).toBe(0);
+		// Another process reads it in the record, which another cache folder lacks.
+		passedHere.clear();
+		expect(await calls(load)).toBe(0);
 		process.env.PRUNE_GGUF_HOME = fresh("other");
+		expect(await calls(load)).toBe(0);
+		passedHere.clear();
 		expect(await calls(load)).toBe(1);
 	});
 
-	it("is tried each time where the cache cannot be written, without an error", async () => {
+	it("is tried in each process where the cache cannot be written, without an error", async () => {
 		const blocked = fresh("file");
 		writeFileSync(blocked, "no folder");
 		process.env.PRUNE_GGUF_HOME = join(blocked, "home");
 		await trial(fixturePath);
+		await trial(fixturePath);
+		expect(children).toHaveBeenCalledTimes(1);
+		passedHere.clear();
 		await trial(fixturePath);
 		expect(children).toHaveBeenCalledTimes(2);
 	});
@@ -121,6 +130,7 @@ describe("a file that was tried before", () => {
 		const record = join(home(), "tried.txt");
 		const [line] = readFileSync(record, "utf8").split("\n");
 		writeFileSync(record, `${"0".repeat(64)}\n`.repeat(5000));
+		passedHere.clear();
 		await trial(fixturePath);
 		const lines = readFileSync(record, "utf8").trim().split("\n");
 		expect(lines.length).toBeLessThan(3100);
