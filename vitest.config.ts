@@ -2,15 +2,15 @@ import { defineConfig } from "vitest/config";
 
 /** What measures time, or needs the machine for itself. */
 const alone = [
-	"test/runtime/cancelling.test.ts",
-	"test/runtime/disposing.test.ts",
-	"test/runtime/kept-results.test.ts",
-	"test/runtime/speed.test.ts",
+	"test/model/runtime/cancelling.test.ts",
+	"test/model/runtime/disposing.test.ts",
+	"test/model/runtime/kept-results.test.ts",
+	"test/model/runtime/speed.test.ts",
 	"test/native/contexts.test.ts",
-	"test/prune/heal-time.test.ts",
-	"test/prune/speed-figures.test.ts",
-	"test/prune/stopped-search.test.ts",
-	"test/search/stopped.test.ts",
+	"test/pipeline/healing/time-budget.test.ts",
+	"test/pipeline/speed/figures.test.ts",
+	"test/pipeline/methods/stopped-search.test.ts",
+	"test/game/search/stopped.test.ts",
 	"test/storage/ledger.test.ts",
 ];
 

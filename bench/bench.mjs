@@ -9,10 +9,10 @@ import { cpus, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { ownSamples } from "../dist/calibration/index.js";
+import { ownSamples } from "../dist/model/calibration/index.js";
 import { Coalition, Model, makeWindows, quantizeFile } from "../dist/index.js";
 import { blockExecutions } from "../dist/game/executions.js";
-import { betterShape, usualShape } from "../dist/runtime/shape.js";
+import { betterShape, usualShape } from "../dist/model/runtime/shape.js";
 import { everything, flips, greedyStep, paper, sampleOf, swaps } from "./designs.mjs";
 import { commit, firstBlocks, llamaBench, measureApart, plainDecode, quantizeAndPerplexity, scratch } from "./tools.mjs";
 

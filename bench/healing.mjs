@@ -4,7 +4,7 @@
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Model } from "../dist/index.js";
-import { equationBytes, equationFlops, solutionBytes, solutionFlops } from "../dist/runtime/states.js";
+import { equationBytes, equationFlops, solutionBytes, solutionFlops } from "../dist/model/runtime/states.js";
 
 const [width = 4096, inner = 14_336, tokens = 2048, threads = 2] = process.argv.slice(2).map(Number);
 const model = await Model.load(fileURLToPath(new URL("../fixture/fixture-12l.gguf", import.meta.url)), { threads });

@@ -2,7 +2,7 @@
 //   JOB: { model, tokens (file of int32), length, shape, masks (lists of removed blocks), share? (of the positions), alone? }
 // Prints one line of JSON: { seconds, peakBytes, blocksDone, blocksSaved }. peakBytes: anonymous memory beyond the loaded model's.
 import { readFileSync } from "node:fs";
-import { drawPositions } from "../dist/calibration/index.js";
+import { drawPositions } from "../dist/model/calibration/index.js";
 import { Coalition, Model, makeWindows } from "../dist/index.js";
 
 const job = JSON.parse(readFileSync(process.argv[2], "utf8"));

@@ -105,7 +105,7 @@ inline bool boolean(const Napi::Object & options, const char * name) {
     return options.Get(name).ToBoolean().Value();
 }
 
-// An error with a code that src/runtime/cancel.ts knows.
+// An error with a code that src/model/runtime/cancel.ts knows.
 inline Napi::Error coded_error(Napi::Env env, const char * code, const std::string & message) {
     Napi::Error error = Napi::Error::New(env, message);
     error.Set("code", Napi::String::New(env, code));

@@ -40,7 +40,7 @@ Napi::Value digest_texts(Napi::Env env, const std::vector<uint64_t> & digests) {
     return texts;
 }
 
-// Names as in src/runtime/addon.ts (MaskFigures).
+// Names as in src/model/runtime/addon.ts (MaskFigures).
 Napi::Object figures_object(Napi::Env env, const MaskResult & result) {
     Napi::Object object = Napi::Object::New(env);
     const auto set = [&](const char * name, Napi::Value value) {
@@ -165,7 +165,7 @@ void SpeedJob::run() {
     });
 }
 
-// Names as in src/runtime/addon.ts (SpeedFigures).
+// Names as in src/model/runtime/addon.ts (SpeedFigures).
 Napi::Value SpeedJob::result(Napi::Env env) {
     Napi::Array array = Napi::Array::New(env, results.size());
     for (size_t i = 0; i < results.size(); ++i) {

@@ -1,4 +1,4 @@
-// The one file that reads llama.cpp's private headers. test/architectures/guard.test.ts holds the list of
+// The one file that reads llama.cpp's private headers. test/model/architectures/guard.test.ts holds the list of
 // per-block members below against src/llama-hparams.h of the pinned llama.cpp.
 #include "layer_view.h"
 

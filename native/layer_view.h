@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-// What the architecture table says about a model; see src/architectures.
+// What the architecture table says about a model; see src/model/architectures.
 struct ViewRules {
     // Members of llama_hparams that count blocks from the start: lowered by the removed blocks below them.
     std::vector<std::string> leading_counts;

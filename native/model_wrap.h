@@ -1,4 +1,4 @@
-// The model as JavaScript sees it. Every method is listed with its TypeScript signature in src/runtime/addon.ts.
+// The model as JavaScript sees it. Every method is listed with its TypeScript signature in src/model/runtime/addon.ts.
 #pragma once
 
 #include "job.h"

@@ -1,5 +1,5 @@
 // Compiles the addon of this clone, with --reference-tools also llama.cpp's own programs. Needs `npm run build` first.
-import { buildAddon } from "../dist/runtime/build.js";
+import { buildAddon } from "../dist/model/runtime/build.js";
 
 const referenceTools = process.argv.includes("--reference-tools");
 let last = -1;

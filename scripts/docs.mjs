@@ -73,7 +73,7 @@ async function helpOf(runCli, command) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const { runCli } = await import("../dist/cli/run.js");
-	const { architectureTableMarkdown } = await import("../dist/architectures/index.js");
+	const { architectureTableMarkdown } = await import("../dist/model/architectures/index.js");
 	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));
 	writeFileSync(join(root, "docs", "architectures.md"), architectureTableMarkdown());
 	const { reportSchema } = await import("../dist/report/report-data.js");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
-import { findAddon } from "../src/runtime/addon.js";
+import { findAddon } from "../src/model/runtime/addon.js";
 import { tempFolder } from "./helpers/temp-folder.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

@@ -19,16 +19,16 @@ import { gunzipSync } from "node:zlib";
 import { above, Rows, round } from "./healing-rows.mjs";
 import { load, table } from "./lib.mjs";
 
-const { auto } = await load("auto.js");
-const { windowsOfDocuments, ownSamples } = await load("calibration/index.js");
-const { searchBudget } = await load("choose-auto.js");
-const { modelHash } = await load("evaluation/kept.js");
-const { EvaluatorGame } = await load("evaluator-game.js");
+const { auto } = await load("game/search/auto-method.js");
+const { windowsOfDocuments, ownSamples } = await load("model/calibration/index.js");
+const { searchBudget } = await load("pipeline/methods/auto.js");
+const { modelHash } = await load("model/evaluation/kept.js");
+const { EvaluatorGame } = await load("pipeline/session/evaluator-game.js");
 const { Coalition } = await load("game/coalition.js");
 const { formatBlocks } = await load("report/format.js");
-const { Model } = await load("runtime/model.js");
-const { quantizeFile } = await load("runtime/quantize.js");
-const { concatWindows, hashWindows, makeWindows } = await load("runtime/windows.js");
+const { Model } = await load("model/runtime/model.js");
+const { quantizeFile } = await load("model/runtime/quantize.js");
+const { concatWindows, hashWindows, makeWindows } = await load("model/runtime/windows.js");
 
 const { values: given } = parseArgs({
 	options: {

@@ -3,23 +3,23 @@
 import { writeFileSync } from "node:fs";
 import { agreement, commandArguments, kmax, load, mean, readGame, table } from "./lib.mjs";
 
-const { exactWeightedBanzhaf, exactWindowSemivalue } = await load("attribution/exact.js");
-const { windowLeastSquares } = await load("attribution/least-squares.js");
-const { leaveOneOutContributions } = await load("attribution/leave-one-out.js");
-const { surrogateContributions } = await load("attribution/paper.js");
-const { permutationContributions } = await load("attribution/permutation.js");
-const { posteriorContributions } = await load("attribution/posterior.js");
-const { commonSetContributions, weightedBanzhafContributions } = await load("attribution/sampled.js");
-const { surrogateWindowContributions } = await load("attribution/surrogate-window.js");
-const { auto } = await load("auto.js");
+const { exactWeightedBanzhaf, exactWindowSemivalue } = await load("game/attribution/exact.js");
+const { windowLeastSquares } = await load("game/attribution/least-squares.js");
+const { leaveOneOutContributions } = await load("game/attribution/leave-one-out.js");
+const { surrogateContributions } = await load("game/attribution/paper.js");
+const { permutationContributions } = await load("game/attribution/permutation.js");
+const { posteriorContributions } = await load("game/attribution/posterior.js");
+const { commonSetContributions, weightedBanzhafContributions } = await load("game/attribution/sampled.js");
+const { surrogateWindowContributions } = await load("game/attribution/surrogate-window.js");
+const { auto } = await load("game/search/auto-method.js");
 const { balancedDesign, flipDesign, windowDesign } = await load("game/designs.js");
 const { Random } = await load("game/random.js");
 const { drawStrata, strataSizes } = await load("game/strata.js");
-const { paperRepaired } = await load("paper-repaired.js");
-const { fitGpHamming } = await load("surrogate/gp-hamming.js");
-const { fitMixedGp } = await load("surrogate/mixed-gp.js");
-const { fitMlp } = await load("surrogate/mlp.js");
-const { fitPairwise } = await load("surrogate/pairwise.js");
+const { paperRepaired } = await load("game/search/paper-repaired.js");
+const { fitGpHamming } = await load("game/surrogate/gp-hamming.js");
+const { fitMixedGp } = await load("game/surrogate/mixed-gp.js");
+const { fitMlp } = await load("game/surrogate/mlp.js");
+const { fitPairwise } = await load("game/surrogate/pairwise.js");
 
 const { paths, take } = commandArguments();
 const seeds = Number(take("--seeds", 5));

@@ -8,10 +8,10 @@ import { dist } from "./lib.mjs";
 /** What decides on the new tensors and on whether they are kept. */
 const parts = [
 	[dist, /^(heal-(model|windows|factors|room)|compared-text|model-figures)\.js$/],
-	[new URL("healing/", dist), /\.js$/],
-	[new URL("runtime/states.js", dist)],
-	[new URL("runtime/evaluator.js", dist)],
-	[new URL("calibration/positions.js", dist)],
+	[new URL("model/fitting/", dist), /\.js$/],
+	[new URL("model/runtime/states.js", dist)],
+	[new URL("model/runtime/evaluator.js", dist)],
+	[new URL("model/calibration/positions.js", dist)],
 	[
 		new URL("../../native/", import.meta.url),
 		/^(healing|healing_jobs|normal_equations|dense|block_run|layer_view|losses|scored_positions|sweep)\.(cpp|h)$/,

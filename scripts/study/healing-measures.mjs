@@ -5,16 +5,16 @@ import { maskOf } from "./healing-methods.mjs";
 import { round } from "./healing-rows.mjs";
 import { load } from "./lib.mjs";
 
-const { removeBlocks } = await load("architectures/index.js");
-const { accuracyOf, answersOf, compareAnswers, rightOf } = await load("evaluation/accuracy.js");
-const { packQuestions, scoreChoices, tokenizeQuestions } = await load("evaluation/choices.js");
-const { readQuestions } = await load("evaluation/questions.js");
-const { writtenSize } = await load("gguf/index.js");
-const { withHealed } = await load("healing/tensors.js");
-const { packageVersion } = await load("runtime/paths.js");
-const { bytesOfReference } = await load("runtime/positions.js");
-const { firstWindows, makeWindows } = await load("runtime/windows.js");
-const { meanAndError } = await load("statistics.js");
+const { removeBlocks } = await load("model/architectures/index.js");
+const { accuracyOf, answersOf, compareAnswers, rightOf } = await load("model/evaluation/accuracy.js");
+const { packQuestions, scoreChoices, tokenizeQuestions } = await load("model/evaluation/choices.js");
+const { readQuestions } = await load("model/evaluation/questions.js");
+const { writtenSize } = await load("model/gguf/index.js");
+const { withHealed } = await load("model/fitting/tensors.js");
+const { packageVersion } = await load("model/runtime/paths.js");
+const { bytesOfReference } = await load("model/runtime/positions.js");
+const { firstWindows, makeWindows } = await load("model/runtime/windows.js");
+const { meanAndError } = await load("game/statistics.js");
 
 /** Bytes of the file that a set with these tensors makes. */
 export function bytesOf({ file }, sha256, removed, tensors) {

@@ -2,14 +2,14 @@
 import { load } from "./lib.mjs";
 
 const { Coalition } = await load("game/coalition.js");
-const { cutsOf } = await load("healing/cuts.js");
-const { healModel } = await load("heal-model.js");
-const { healCuts } = await load("healing/heal.js");
-const { restore } = await load("healing/standing.js");
-const { scalableColumns, scaleGroups } = await load("healing/scaling.js");
-const { readTensor } = await load("healing/tensors.js");
-const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("runtime/states.js");
-const { firstWindows, makeWindows } = await load("runtime/windows.js");
+const { cutsOf } = await load("model/fitting/cuts.js");
+const { healModel } = await load("pipeline/healing/heal-model.js");
+const { healCuts } = await load("model/fitting/heal.js");
+const { restore } = await load("model/fitting/standing.js");
+const { scalableColumns, scaleGroups } = await load("model/fitting/scaling.js");
+const { readTensor } = await load("model/fitting/tensors.js");
+const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("model/runtime/states.js");
+const { firstWindows, makeWindows } = await load("model/runtime/windows.js");
 
 /** The prototype's recipe (which left first positions out); it compares sets in the product's race. */
 const refit = { kind: "refit", ridge: 0.1, relative: 0 };

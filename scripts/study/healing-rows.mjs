@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { load } from "./lib.mjs";
 
-const { differences, meanAndError } = await load("statistics.js");
+const { differences, meanAndError } = await load("game/statistics.js");
 
 export const round = (value, digits = 6) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
 

@@ -7,17 +7,17 @@ import { fitted, maskOf, methods, raceOf, tuned } from "./healing-methods.mjs";
 import { figures, round } from "./healing-rows.mjs";
 import { load } from "./lib.mjs";
 
-const { calibrationOf } = await load("calibration-windows.js");
-const { comparedText } = await load("compared-text.js");
-const { healText, healWindows } = await load("heal-windows.js");
-const { restore } = await load("healing/standing.js");
-const { shiftedRuns } = await load("healing/neighbours.js");
-const { tuningFigure } = await load("healing/tuning.js");
-const { lower, pairedDifference } = await load("model-figures.js");
+const { calibrationOf } = await load("pipeline/session/calibration-windows.js");
+const { comparedText } = await load("pipeline/healing/reference-text.js");
+const { healText, healWindows } = await load("pipeline/healing/text.js");
+const { restore } = await load("model/fitting/standing.js");
+const { shiftedRuns } = await load("model/fitting/neighbours.js");
+const { tuningFigure } = await load("model/fitting/tuning.js");
+const { lower, pairedDifference } = await load("pipeline/session/paired-figures.js");
 const { formatBlocks } = await load("report/format.js");
-const { llamaPin } = await load("runtime/paths.js");
-const { firstWindows, hashWindows } = await load("runtime/windows.js");
-const { meanAndError } = await load("statistics.js");
+const { llamaPin } = await load("model/runtime/paths.js");
+const { firstWindows, hashWindows } = await load("model/runtime/windows.js");
+const { meanAndError } = await load("game/statistics.js");
 
 /** Of a search, as in the product's race (heal-race.ts): tokens that are fitted to. */
 const raceTokens = 6400;

@@ -26,9 +26,9 @@ import { tablesOf } from "./healing-table.mjs";
 import { load } from "./lib.mjs";
 
 const { blocksOption } = await load("cli/coerce.js");
-const { modelHash } = await load("evaluation/kept.js");
-const { healTypes } = await load("healing/tensors.js");
-const { Model } = await load("runtime/model.js");
+const { modelHash } = await load("model/evaluation/kept.js");
+const { healTypes } = await load("model/fitting/tensors.js");
+const { Model } = await load("model/runtime/model.js");
 
 /** Tokens in a judged window. */
 const length = 256;

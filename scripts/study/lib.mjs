@@ -11,7 +11,7 @@ const { Coalition } = await load("game/coalition.js");
 const { meanLoss } = await load("game/game.js");
 const { TableGame } = await load("game/table-game.js");
 const { toSamples } = await load("game/sample.js");
-const { spearman } = await load("surrogate/statistics.js");
+const { spearman } = await load("game/surrogate/statistics.js");
 
 /** Most blocks removed in every part of the study. */
 export const kmax = 8;

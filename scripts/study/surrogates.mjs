@@ -7,19 +7,19 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { commandArguments, kmax, load, readGame, table } from "./lib.mjs";
 
-const { randomSets } = await load("baselines/random.js");
+const { randomSets } = await load("model/baselines/random.js");
 const { Coalition, distinct } = await load("game/coalition.js");
 const { windowDesign } = await load("game/designs.js");
 const { meanLoss } = await load("game/game.js");
 const { Random } = await load("game/random.js");
 const { toSample } = await load("game/sample.js");
 const { drawStrata, strataSizes } = await load("game/strata.js");
-const { batchFor } = await load("paper-repaired.js");
-const { fitGpHamming } = await load("surrogate/gp-hamming.js");
-const { crossJudge } = await load("surrogate/judge.js");
-const { fitMixedGp } = await load("surrogate/mixed-gp.js");
-const { fitMlp } = await load("surrogate/mlp.js");
-const { fitPairwise } = await load("surrogate/pairwise.js");
+const { batchFor } = await load("game/search/paper-repaired.js");
+const { fitGpHamming } = await load("game/surrogate/gp-hamming.js");
+const { crossJudge } = await load("game/surrogate/judge.js");
+const { fitMixedGp } = await load("game/surrogate/mixed-gp.js");
+const { fitMlp } = await load("game/surrogate/mlp.js");
+const { fitPairwise } = await load("game/surrogate/pairwise.js");
 
 const { paths, take } = commandArguments();
 const numbers = (text) => text.split(",").map(Number);

@@ -4,10 +4,10 @@
 import { setImmediate } from "node:timers/promises";
 import { commandArguments, load, table } from "./lib.mjs";
 
-const { auto } = await load("auto.js");
+const { auto } = await load("game/search/auto-method.js");
 const { FunctionGame } = await load("game/function-game.js");
 const { Random } = await load("game/random.js");
-const { lazyGreedy } = await load("search/greedy.js");
+const { lazyGreedy } = await load("game/search/greedy.js");
 
 const { paths: sizes, take } = commandArguments();
 const budget = Number(take("--masks", 800));

@@ -1,4 +1,4 @@
-import type { BuildOptions, BuildResult } from "../runtime/build.js";
+import type { BuildOptions, BuildResult } from "../model/runtime/build.js";
 import type { CleanOptions, CleanResult, RunFolder, RunsOptions } from "../storage/runs.js";
 import type {
 	ApplyOptions,
@@ -18,13 +18,13 @@ import type {
 	RankResult,
 	SpeedOptions,
 	SpeedResult,
-} from "../api.js";
+} from "../api/index.js";
 
 // The command line's only door to the rest: what it expects of the public API.
-export * from "../api.js";
+export * from "../api/index.js";
 export { GateNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
-export { backEnds, llamaPin, packageVersion } from "../runtime/paths.js";
-export type { BuildOptions, BuildResult } from "../runtime/build.js";
+export { backEnds, llamaPin, packageVersion } from "../model/runtime/paths.js";
+export type { BuildOptions, BuildResult } from "../model/runtime/build.js";
 export type { Plan } from "../storage/plan.js";
 export type { CleanOptions, CleanResult, RunFolder } from "../storage/runs.js";
 

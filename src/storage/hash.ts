@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { FileError } from "../errors.js";
-import { openInput } from "../input-file.js";
+import { openInput } from "./input-file.js";
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InvalidPlanError } from "../errors.js";
-import { openInput } from "../input-file.js";
+import { openInput } from "./input-file.js";
 import { writeAtomically } from "./atomic-file.js";
 import { PLAN_FORMAT, PLAN_VERSION, planSchema } from "./plan-schema.js";
 

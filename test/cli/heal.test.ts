@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { GgufFile } from "../../src/gguf/index.js";
+import { GgufFile } from "../../src/model/gguf/index.js";
 import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 

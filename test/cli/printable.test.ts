@@ -1,13 +1,13 @@
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { applyPlan } from "../../src/apply.js";
+import { applyPlan } from "../../src/jobs/apply.js";
 import type { Api } from "../../src/cli/api.js";
 import { printable, printableData } from "../../src/cli/printable.js";
 import { ModelLoadError } from "../../src/errors.js";
-import { encodeEntry } from "../../src/gguf/index.js";
-import { inspectModel } from "../../src/inspect.js";
-import { pruneGguf } from "../../src/prune.js";
+import { encodeEntry } from "../../src/model/gguf/index.js";
+import { inspectModel } from "../../src/jobs/inspect.js";
+import { pruneGguf } from "../../src/jobs/prune.js";
 import { changedFixture, fixturePath } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 import { cli } from "./helpers.js";

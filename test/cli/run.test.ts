@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Api } from "../../src/cli/api.js";
 import { commandNames } from "../../src/cli/run.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
-import { factsOf, methods, rankMethods } from "../../src/methods.js";
+import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
 import { cli } from "./helpers.js";
 
 const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 12, size: 1000, parameters: 100 };

@@ -8,10 +8,10 @@ import { differences, readByHuggingface, readByLlama } from "./readers.mjs";
 const dist = new URL("../../dist/", import.meta.url);
 const { Coalition, GgufFile, Model, describeBlocks, makeWindows, removeBlocks, writeGguf } = await import(new URL("index.js", dist));
 const { blockExecutions } = await import(new URL("game/executions.js", dist));
-const { drawPositions } = await import(new URL("calibration/index.js", dist));
-const { outputTensors, unitTensors } = await import(new URL("architectures/index.js", dist));
-const { keptProblem } = await import(new URL("architectures/kept.js", dist));
-const { removeBlocksUnchecked } = await import(new URL("architectures/remove.js", dist));
+const { drawPositions } = await import(new URL("model/calibration/index.js", dist));
+const { outputTensors, unitTensors } = await import(new URL("model/architectures/index.js", dist));
+const { keptProblem } = await import(new URL("model/architectures/kept.js", dist));
+const { removeBlocksUnchecked } = await import(new URL("model/architectures/remove.js", dist));
 
 /** @type {import("./job.js").Job} */
 const job = JSON.parse(await readFile(process.argv[2], "utf8"));

@@ -1,4 +1,4 @@
-import { GgufFile } from "../../src/gguf/index.js";
+import { GgufFile } from "../../src/model/gguf/index.js";
 import { changed, type Trap } from "./changed.js";
 import { u32 } from "./keys.js";
 import type { Rewrite } from "./rewrite.js";

@@ -1,6 +1,6 @@
-import { ARCHITECTURES, type ArchitectureEntry } from "../../src/architectures/index.js";
-import { TABLE_PIN } from "../../src/architectures/table.js";
-import type { Rule } from "../../src/architectures/types.js";
+import { ARCHITECTURES, type ArchitectureEntry } from "../../src/model/architectures/index.js";
+import { TABLE_PIN } from "../../src/model/architectures/table.js";
+import type { Rule } from "../../src/model/architectures/types.js";
 import type { Examined } from "./examine.js";
 import type { Results } from "./record.js";
 import type { EmptyFinding, Forced } from "./verdict.js";

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeEntry, type GgufEntry, writeGguf } from "../../src/gguf/index.js";
+import { encodeEntry, type GgufEntry, writeGguf } from "../../src/model/gguf/index.js";
 import type { ExamineOptions } from "./examine.js";
 import { BUILD } from "./fixtures.js";
 import { type KeyValue, rewrite } from "./rewrite.js";

@@ -6,9 +6,9 @@ import { open } from "node:fs/promises";
 import { gguf } from "@huggingface/gguf";
 
 const dist = new URL("../../dist/", import.meta.url);
-const { tensorBytes } = await import(new URL("gguf/index.js", dist));
-const { ARCHITECTURES } = await import(new URL("architectures/index.js", dist));
-const { perBlockKeys } = await import(new URL("architectures/entries.js", dist));
+const { tensorBytes } = await import(new URL("model/gguf/index.js", dist));
+const { ARCHITECTURES } = await import(new URL("model/architectures/index.js", dist));
+const { perBlockKeys } = await import(new URL("model/architectures/entries.js", dist));
 
 /**
  * What a reader sees of a model, in one file or several: a text for each key (type and value, or a hash of it) and each tensor

@@ -1,8 +1,8 @@
 import { open } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { removeBlocks } from "../../src/architectures/index.js";
-import { contentOf, encodeEntry, GgufFile, writeGguf } from "../../src/gguf/index.js";
+import { removeBlocks } from "../../src/model/architectures/index.js";
+import { contentOf, encodeEntry, GgufFile, writeGguf } from "../../src/model/gguf/index.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 import { hasTools, makeFixtures } from "./fixtures.js";
 import { FIXTURE_TOOL, hasFixtureTool } from "./own-fixtures.js";

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { ARCHITECTURES } from "../../src/architectures/index.js";
-import type { Rule } from "../../src/architectures/types.js";
+import { ARCHITECTURES } from "../../src/model/architectures/index.js";
+import type { Rule } from "../../src/model/architectures/types.js";
 import { conformanceMarkdown, isShown, ofArchitecture, stateOf } from "./markdown.js";
 import { faultsOf, readResults } from "./record.js";
 

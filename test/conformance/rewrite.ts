@@ -1,7 +1,7 @@
 import { mkdir, open, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { perBlockKeys } from "../../src/architectures/entries.js";
-import { ARCHITECTURES } from "../../src/architectures/index.js";
+import { perBlockKeys } from "../../src/model/architectures/entries.js";
+import { ARCHITECTURES } from "../../src/model/architectures/index.js";
 import {
 	contentOf,
 	decodeValue,
@@ -11,8 +11,8 @@ import {
 	GgufFile,
 	type GgufScalarType,
 	writeGguf,
-} from "../../src/gguf/index.js";
-import { shardName } from "../../src/gguf/split.js";
+} from "../../src/model/gguf/index.js";
+import { shardName } from "../../src/model/gguf/split.js";
 
 /** A tensor with its bytes. */
 export interface LoadedTensor {

@@ -1,4 +1,4 @@
-import type { BlockPlan } from "../../src/architectures/index.js";
+import type { BlockPlan } from "../../src/model/architectures/index.js";
 
 /** One set of blocks to remove, and why it is tried. */
 export interface RemovalSet {

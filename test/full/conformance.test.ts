@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { ARCHITECTURES } from "../../src/architectures/index.js";
+import { ARCHITECTURES } from "../../src/model/architectures/index.js";
 import { type Examined, type ExamineOptions, examine } from "../conformance/examine.js";
 import { hasTools, makeFixtures, QUANTIZE } from "../conformance/fixtures.js";
 import { faultsOf, record } from "../conformance/record.js";

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
-import { cutsOf } from "../../src/healing/cuts.js";
-import { healCuts } from "../../src/healing/heal.js";
-import { whileHealed } from "../../src/healing/standing.js";
-import { Model } from "../../src/runtime/model.js";
-import { makeWindows } from "../../src/runtime/windows.js";
+import { cutsOf } from "../../src/model/fitting/cuts.js";
+import { healCuts } from "../../src/model/fitting/heal.js";
+import { whileHealed } from "../../src/model/fitting/standing.js";
+import { Model } from "../../src/model/runtime/model.js";
+import { makeWindows } from "../../src/model/runtime/windows.js";
 import { mean } from "../helpers/fixture.js";
 
 const shared = fileURLToPath(new URL("../../../shared/", import.meta.url));

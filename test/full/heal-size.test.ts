@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { PruneOptions } from "../../src/api.js";
-import { applyPlan } from "../../src/apply.js";
-import { GgufFile } from "../../src/gguf/index.js";
-import { pruneGguf } from "../../src/prune.js";
+import type { PruneOptions } from "../../src/api/index.js";
+import { applyPlan } from "../../src/jobs/apply.js";
+import { GgufFile } from "../../src/model/gguf/index.js";
+import { pruneGguf } from "../../src/jobs/prune.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 import { stoppedByGate } from "../helpers/kept.js";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { contentOf, GgufFile } from "../../src/gguf/file.js";
-import { writeGguf } from "../../src/gguf/writer.js";
+import { contentOf, GgufFile } from "../../src/model/gguf/file.js";
+import { writeGguf } from "../../src/model/gguf/writer.js";
 import { makeLargeGguf } from "../helpers/large-gguf.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 

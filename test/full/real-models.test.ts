@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import type { BlockPlan } from "../../src/architectures/index.js";
+import type { BlockPlan } from "../../src/model/architectures/index.js";
 import { Random } from "../../src/game/random.js";
 import { type Examined, type ExamineOptions, examine } from "../conformance/examine.js";
 import { hasTools, QUANTIZE } from "../conformance/fixtures.js";

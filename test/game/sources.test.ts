@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { meanLoss } from "../../src/game/game.js";
 import { bySource, mixedError, mixedMean } from "../../src/game/sources.js";
-import { equivalentSets } from "../../src/search/equivalent.js";
-import { meanAndError, studentT95 } from "../../src/statistics.js";
+import { equivalentSets } from "../../src/game/search/equivalent.js";
+import { meanAndError, studentT95 } from "../../src/game/statistics.js";
 
 const sources = [
 	{ name: "a", count: 2, weight: 3 },

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { quantizeFile } from "../../src/runtime/quantize.js";
+import { quantizeFile } from "../../src/model/runtime/quantize.js";
 import { fixturePath } from "./fixture.js";
 
 /** The 12-block model with its matrices as F16: what a user quantises. */

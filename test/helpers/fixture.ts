@@ -4,8 +4,8 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Coalition } from "../../src/game/coalition.js";
-import { contentOf, encodeEntry, type GgufContent, GgufFile, writeGguf } from "../../src/gguf/index.js";
-import { firstWindows, makeWindows, type TokenWindows } from "../../src/runtime/windows.js";
+import { contentOf, encodeEntry, type GgufContent, GgufFile, writeGguf } from "../../src/model/gguf/index.js";
+import { firstWindows, makeWindows, type TokenWindows } from "../../src/model/runtime/windows.js";
 
 const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 

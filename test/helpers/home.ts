@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { beforeEach } from "vitest";
-import type { PruneOptions } from "../../src/api.js";
+import type { PruneOptions } from "../../src/api/index.js";
 import { tempFolder } from "./temp-folder.js";
 
 /**

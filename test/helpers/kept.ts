@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { exitCodeOf } from "../../src/cli/exit.js";
 import { GateNotMetError } from "../../src/errors.js";
-import { makeWindows } from "../../src/runtime/windows.js";
+import { makeWindows } from "../../src/model/runtime/windows.js";
 
 // What runs leave behind, or do not.
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
-import type { Question } from "../../src/evaluation/questions.js";
+import type { Question } from "../../src/model/evaluation/questions.js";
 import { Random } from "../../src/game/random.js";
-import type { Model } from "../../src/runtime/model.js";
+import type { Model } from "../../src/model/runtime/model.js";
 import { fixtureWindows } from "./fixture.js";
 
 /** Questions made of the fixture's own kind of text: how a passage goes on, among pieces of other passages of about that length. */

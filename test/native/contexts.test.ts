@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
-import type { SweepStats } from "../../src/runtime/addon.js";
-import { loadAddon } from "../../src/runtime/addon.js";
-import { availableMemory } from "../../src/runtime/memory.js";
-import { Model } from "../../src/runtime/model.js";
-import { runSpeed } from "../../src/runtime/speed.js";
+import type { SweepStats } from "../../src/model/runtime/addon.js";
+import { loadAddon } from "../../src/model/runtime/addon.js";
+import { availableMemory } from "../../src/model/runtime/memory.js";
+import { Model } from "../../src/model/runtime/model.js";
+import { runSpeed } from "../../src/model/runtime/speed.js";
 import { blockExecutions } from "../../src/game/executions.js";
-import type { TokenWindows } from "../../src/runtime/windows.js";
+import type { TokenWindows } from "../../src/model/runtime/windows.js";
 import { blocks, changedFixture, fixturePath, fixtureWindows, fullSet, removing, renamedFixture } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 

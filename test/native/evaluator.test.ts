@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InvalidMaskError, InvalidOptionError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Random } from "../../src/game/random.js";
-import type { Evaluation, EvaluatorOptions } from "../../src/runtime/evaluator.js";
-import { Model } from "../../src/runtime/model.js";
-import { makeWindows } from "../../src/runtime/windows.js";
+import type { Evaluation, EvaluatorOptions } from "../../src/model/runtime/evaluator.js";
+import { Model } from "../../src/model/runtime/model.js";
+import { makeWindows } from "../../src/model/runtime/windows.js";
 import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../helpers/fixture.js";
 import { fixtureGame } from "../helpers/games.js";
 

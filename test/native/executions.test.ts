@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { blockExecutions } from "../../src/game/executions.js";
 import { Random } from "../../src/game/random.js";
-import type { SweepStats } from "../../src/runtime/addon.js";
-import { Model } from "../../src/runtime/model.js";
+import type { SweepStats } from "../../src/model/runtime/addon.js";
+import { Model } from "../../src/model/runtime/model.js";
 import { blocks, fixturePath, fixtureWindows } from "../helpers/fixture.js";
 
 let model: Model;

@@ -1,8 +1,8 @@
 // The addon is given what it did not make, or made for another use: that is an error, and the process lives on.
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { encodeEntry } from "../../src/gguf/index.js";
-import { findAddon } from "../../src/runtime/addon.js";
+import { encodeEntry } from "../../src/model/gguf/index.js";
+import { findAddon } from "../../src/model/runtime/addon.js";
 import { changedFixture, fixturePath, fixtureWindows, runNode } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EvaluationError, QuantizeError } from "../../src/errors.js";
-import { dequantize } from "../../src/gguf/dequantize.js";
-import { readTensor } from "../../src/healing/tensors.js";
-import { Model } from "../../src/runtime/model.js";
+import { dequantize } from "../../src/model/gguf/dequantize.js";
+import { readTensor } from "../../src/model/fitting/tensors.js";
+import { Model } from "../../src/model/runtime/model.js";
 import {
 	dequantizeBytes,
 	type HiddenStates,
@@ -12,7 +12,7 @@ import {
 	quantizeValues,
 	solveEquations,
 	stateValues,
-} from "../../src/runtime/states.js";
+} from "../../src/model/runtime/states.js";
 import { blocks, fixturePath, fixtureWindows, fullSet, removing } from "../helpers/fixture.js";
 
 let model: Model;

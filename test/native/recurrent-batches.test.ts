@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { Random } from "../../src/game/random.js";
-import { Model } from "../../src/runtime/model.js";
-import { quantizeFile } from "../../src/runtime/quantize.js";
-import { makeWindows } from "../../src/runtime/windows.js";
+import { Model } from "../../src/model/runtime/model.js";
+import { quantizeFile } from "../../src/model/runtime/quantize.js";
+import { makeWindows } from "../../src/model/runtime/windows.js";
 import { hasTools, makeFixtures } from "../conformance/fixtures.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { drawPositions } from "../../src/calibration/index.js";
+import { drawPositions } from "../../src/model/calibration/index.js";
 import { EvaluationError, InvalidMaskError } from "../../src/errors.js";
-import { readTensor } from "../../src/healing/tensors.js";
-import type { BlockVersion } from "../../src/runtime/addon.js";
-import { Model } from "../../src/runtime/model.js";
-import { dequantizeBytes, quantizeValues } from "../../src/runtime/states.js";
-import { makeWindows } from "../../src/runtime/windows.js";
+import { readTensor } from "../../src/model/fitting/tensors.js";
+import type { BlockVersion } from "../../src/model/runtime/addon.js";
+import { Model } from "../../src/model/runtime/model.js";
+import { dequantizeBytes, quantizeValues } from "../../src/model/runtime/states.js";
+import { makeWindows } from "../../src/model/runtime/windows.js";
 import { hasTools, makeFixtures } from "../conformance/fixtures.js";
 import { blocks, fixturePath, fixtureWindows } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";

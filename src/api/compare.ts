@@ -1,0 +1,146 @@
+import type {
+	AccuracyDifference,
+	AccuracyReport,
+	MeasureOptions,
+	ModelSummary,
+	Normalization,
+	Objective,
+	QuestionFormat,
+} from "./index.js";
+import type { Method } from "./methods.js";
+import type { PlanSurrogate } from "../storage/plan.js";
+
+// Options and results of `compareMethods`.
+
+export interface CompareOptions
+	extends Omit<MeasureOptions, "method" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionMasks" | "epochs" | "rounds"> {
+	/** Methods to compare, each once. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired */
+	readonly methods?: readonly Method[] | undefined;
+	/** Numbers of blocks to remove. @default about 10, 20 and 33 % of the blocks */
+	readonly removeBlocks?: readonly number[] | undefined;
+	/** The same as shares of the blocks, each above 0 and below 1. */
+	readonly removeFraction?: readonly number[] | undefined;
+	/** Masks that each method may ask for, the race's among them. @default 26 a block, 300 to 800 */
+	readonly masks?: number | undefined;
+	/** The same in tokens: each mask counts all tokens of its windows. The smaller of the two holds. @default none */
+	readonly maxTokens?: number | undefined;
+	/** Texts to score the sets on (plain, or JSON Lines); none may be a calibration file. @default the report fold */
+	readonly eval?: readonly string[] | undefined;
+	/** Windows of each text of `eval`, at least 2. @default 24 */
+	readonly evalWindows?: number | undefined;
+	/** Tokens in such a window, at least 8. @default 256, at most the model's context */
+	readonly evalWindowLength?: number | undefined;
+	/**
+	 * Files of multiple-choice questions to score the sets on too, beside the texts. With the objective `accuracy` the report fold of
+	 * `questions` is scored as well, and that file may not be named here. @default none
+	 */
+	readonly evalQuestions?: readonly string[] | undefined;
+	/** Where the result is written as JSON. @default nowhere */
+	readonly output?: string | undefined;
+	/** Replace an existing output. @default false */
+	readonly overwrite?: boolean | undefined;
+}
+
+/** What a method would have needed alone, whatever others measured before it. */
+export interface MethodCost {
+	/** Distinct masks that it asked for: on the search fold, and on the validation fold where its sets are raced. */
+	readonly masks: number;
+	/** Of these masks, each counting all tokens of its windows, and of passes of the full model that are no masks. */
+	readonly tokens: number;
+	/** Blocks run over all windows, with leading blocks shared among the masks of a batch where the architecture allows it. */
+	readonly blockExecutions: number;
+	/** Its own computing, and its block executions at the speed of this run. */
+	readonly seconds: number;
+}
+
+/** A difference of losses, nats per token, with its standard error, paired by window. null where a model broke down. */
+export interface Difference {
+	readonly mean: number | null;
+	/** null also where one window says nothing of it. */
+	readonly standardError: number | null;
+}
+
+/** What one method found of one size. */
+export interface CompareRow {
+	readonly method: Method;
+	/** Blocks, ascending; null where it found no set of that size. */
+	readonly removed: readonly number[] | null;
+	/** Who of the race proposed the set: the method itself, or for example `leave-one-out`. */
+	readonly proposedBy?: string | undefined;
+	/** Loss added on each text, in the order of `texts`. */
+	readonly added: readonly Difference[];
+	/** Mean over the texts, each counting the same. */
+	readonly mean: Difference;
+	/** Mean loss above that of the row's best method; 0 for itself. */
+	readonly above: Difference;
+	/** Whether that difference is within the 95 % of Student's t; null where it has no error, since a text or a source has a single window. */
+	readonly withinBest: boolean | null;
+	/** On each file of questions, in the order of `questions`; null where it found no set. */
+	readonly accuracy: readonly (CompareAccuracy | null)[];
+}
+
+/** How a set answers the questions of a file. */
+export interface CompareAccuracy extends AccuracyReport {
+	/** From the full model. */
+	readonly difference: AccuracyDifference;
+	readonly normalizedDifference: AccuracyDifference;
+	/**
+	 * Whether the exact McNemar test cannot tell it from the set of its size that answers most questions of the file rightly (p of at least
+	 * 0.05), by the accuracy that the file's format is judged by.
+	 */
+	readonly withinBest: boolean;
+}
+
+/** A file of questions, or a fold of one. */
+export interface CompareQuestions {
+	readonly name: string;
+	/** Questions. */
+	readonly count: number;
+	/** SHA-256 of all that decides what is measured. */
+	readonly sha256: string;
+}
+
+/** Questions that sets are scored on, with the answers of the full model. */
+export interface ScoredQuestions extends CompareQuestions, AccuracyReport {
+	readonly format: QuestionFormat;
+	/** Files whose lengths are counted in tokens (HellaSwag's text) are judged by `normalizedAccuracy`, the others by `accuracy`. */
+	readonly normalization: Normalization;
+}
+
+export interface CompareResult {
+	readonly model: ModelSummary;
+	readonly seed: number;
+	/** What each method might spend. */
+	readonly budget: { readonly masks: number; readonly tokens: number };
+	/** What the methods kept small, and raced by. Texts are scored by their loss whatever it is. */
+	readonly objective: Objective;
+	/** What was searched: text, or with the objective `accuracy` questions. */
+	readonly search: CompareText | CompareQuestions;
+	/** Texts that the sets are scored on. */
+	readonly texts: readonly (CompareText & { readonly loss: number | null })[];
+	/** Questions that the sets are scored on; empty where there are none. */
+	readonly questions: readonly ScoredQuestions[];
+	readonly methods: readonly {
+		readonly method: Method;
+		readonly cost: MethodCost;
+		/** How good its surrogate is, on masks of its own that the surrogate did not see; missing where it has none, or none were left for that. */
+		readonly surrogate?: PlanSurrogate;
+		readonly notes: readonly string[];
+	}[];
+	readonly sizes: readonly {
+		readonly removed: number;
+		/** Method of the lowest mean; null where every model broke down. */
+		readonly best: Method | null;
+		/** In the order of `methods`. */
+		readonly rows: readonly CompareRow[];
+	}[];
+	readonly seconds: number;
+}
+
+export interface CompareText {
+	readonly name: string;
+	readonly windows: number;
+	readonly length: number;
+	/** SHA-256 of the windows' tokens. */
+	readonly sha256: string;
+}

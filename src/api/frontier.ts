@@ -1,0 +1,104 @@
+import type { HealOptions, MeasureOptions, ModelSummary } from "./index.js";
+import type { FileType } from "../model/runtime/file-type-names.js";
+import type { Speedup } from "./speed.js";
+import type { MeanAndError, ModelFigures } from "../storage/plan-quantized.js";
+import type { SpeedRatio } from "../storage/plan-speed.js";
+
+// Options and results of `findFrontier`.
+
+/** With `heal` every set is also healed, where that helps it, which takes as long for each as a run with `--heal`. */
+export interface FrontierOptions extends Omit<MeasureOptions, "objective" | "questions" | "limit">, HealOptions {
+	/** Bytes that the file may have at most. @default no bound */
+	readonly targetSize?: number | undefined;
+	/** How many times fewer blocks are run at least, above 1; a measured speed-up is smaller than that. @default no bound */
+	readonly targetCompute?: number | undefined;
+	/** How many times as fast as the model it is at least, above 1, measured: every combination takes turns with the model. @default no bound */
+	readonly targetSpeedup?: number | undefined;
+	/** What `targetSpeedup` is taken of. @default "generation" */
+	readonly speedupOf?: Speedup | undefined;
+	/**
+	 * Types to quantise to, beside the weights as they are.
+	 * @default of Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M and Q2_K those whose file is smaller than the model; all with `targetSpeedup`
+	 */
+	readonly types?: readonly FileType[] | undefined;
+	/** Blocks to remove at most. @default a third, or what `targetCompute` or `targetSpeedup` may need */
+	readonly maxBlocks?: number | undefined;
+	/** F16, BF16 or F32 file of the same model, whose weights are quantised, and with which all is compared. @default the model */
+	readonly quantizeFrom?: string | undefined;
+	/** File that the result is written to, as JSON. */
+	readonly output?: string | undefined;
+	readonly overwrite?: boolean | undefined;
+}
+
+/** Whether another cell is as good in everything and better in something. */
+export interface Dominated {
+	/** By loss and bytes. */
+	readonly bytes: boolean;
+	/** By loss and what stands for compute. */
+	readonly compute: boolean;
+	/** By loss, bytes and what stands for compute. */
+	readonly both: boolean;
+}
+
+/** One number of removed blocks in one type of weights, measured on the validation fold. */
+export interface FrontierCell extends ModelFigures {
+	/** As llama.cpp names it; `own`: the weights as they are. */
+	readonly type: FileType | "own";
+	readonly removed: readonly number[];
+	/** Whether the cuts are healed: on the model's own weights, whose new matrices are then of this type like those in their place. */
+	readonly healed?: boolean | undefined;
+	/** Blocks kept. */
+	readonly blocks: number;
+	/** Of the file: that of the whole model in this type, without the tensors of the removed blocks, with the healed ones. */
+	readonly bytes: number;
+	/** Share of the blocks that are run, 0..1. */
+	readonly compute: number;
+	/** How many times as fast as the model as it is; only with `targetSpeedup`. */
+	readonly speedup?: SpeedRatio | undefined;
+	/** Whether the targets are met; without one, whether it adds no more than `goal.maxAdded`. */
+	readonly fits: boolean;
+	readonly dominated: Dominated;
+	/** The same figures on the report fold, which no choice has seen: of the best cell of each type that fits, and of its whole model. */
+	readonly report?: ModelFigures | undefined;
+}
+
+export interface FrontierResult {
+	readonly model: ModelSummary;
+	/** The whole model that all is compared with, and its loss on the report fold. */
+	readonly reference: { readonly name: string; readonly sha256: string; readonly bytes: number; readonly loss: MeanAndError };
+	/** Whether what was quantised is quantised already, which makes every other type worse than it could be. */
+	readonly sourceQuantized: boolean;
+	readonly goal: {
+		readonly targetSize?: number | undefined;
+		readonly targetCompute?: number | undefined;
+		readonly targetSpeedup?: number | undefined;
+		readonly speedupOf?: Speedup | undefined;
+		/** Nats per token that the best choice may add; only where there is no target. */
+		readonly maxAdded?: number | undefined;
+	};
+	/**
+	 * What stands for compute: `blocks`, the share of the blocks that are run (head and embedding are run in any case), or with
+	 * `targetSpeedup` the speed that was measured, of the prompt or of generation.
+	 */
+	readonly computeAxis: "blocks" | Speedup;
+	/** Text of the figures: windows of the validation fold and of the report fold, and tokens in each. */
+	readonly text: { readonly source: string; readonly validation: number; readonly report: number; readonly length: number };
+	/** Best choice first, then what fits by loss, then the rest by loss. */
+	readonly cells: readonly FrontierCell[];
+	/** The choice; absent where no cell fits. */
+	readonly best?: FrontierCell | undefined;
+	readonly verdict: {
+		/** What the best choice does: `pruning` and `quantizing` alone, `both`, or `neither` (the model as it is). Absent where nothing fits. */
+		readonly better?: "pruning" | "quantizing" | "both" | "neither" | undefined;
+		/**
+		 * Whether the report fold says so, too: the best choice has the lower loss there by more than the 95 % interval of the paired
+		 * difference to the best of the other kind (with blocks removed, or without). Absent where none of the other kind fits, or without a target.
+		 */
+		readonly confirmed?: boolean | undefined;
+		/** For people. */
+		readonly text: string;
+	};
+	/** The command that writes the best choice. */
+	readonly commands: readonly string[];
+	readonly seconds: number;
+}

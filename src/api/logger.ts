@@ -1,0 +1,8 @@
+import type { LogEvent } from "./index.js";
+
+type Log = (level: LogEvent["level"], message: string, more?: Pick<LogEvent, "sets">) => void;
+
+/** Tells the caller something. */
+export function logger(options: { onLog?: ((event: LogEvent) => void) | undefined }): Log {
+	return (level, message, more) => options.onLog?.({ level, message, ...more });
+}

@@ -1,0 +1,61 @@
+import type { Contribution, Effort, MeasureOptions, ModelSummary, Objective } from "./index.js";
+import type { PairInteraction } from "../game/attribution/interactions.js";
+import type { RankMethod } from "./methods.js";
+import type { Plan } from "../storage/plan.js";
+
+// Options and results of `rankBlocks`.
+
+export interface RankOptions extends Omit<MeasureOptions, "method"> {
+	/** A method that chooses sets and says something of blocks, or an estimator. @default "leave-one-out" */
+	readonly method?: RankMethod | undefined;
+	/** Masks to measure at most. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
+	readonly masks?: number | undefined;
+	/** Method auto: masks to spend. @default "standard", with only maxTime or maxTokens given "thorough" */
+	readonly effort?: Effort | undefined;
+	/** Method auto: tokens of the search's masks at most, each mask counting all tokens of its windows. @default none */
+	readonly maxTokens?: number | undefined;
+	/** Most blocks that will be removed: the window of the estimators, and where the cut falls that the verdicts speak of. @default a third */
+	readonly removeBlocks?: number | undefined;
+}
+
+/** Where a block stands when `cut` blocks of lowest contribution go. */
+export interface BlockVerdict {
+	readonly block: number;
+	/**
+	 * Chance that it is among them; null where the error of its contribution is unknown. Where that of another block is, halfway between the
+	 * chances with all such blocks below it and above it.
+	 */
+	readonly chance: number | null;
+	/** `low`: surely among them (95 %), `high`: surely not, wherever blocks of unknown error stand; else `undecided`. */
+	readonly verdict: "low" | "high" | "undecided";
+}
+
+export interface RankResult {
+	readonly model: ModelSummary;
+	readonly objective: Objective;
+	/** Of the full model, in the unit of the objective. */
+	readonly loss: number;
+	/** As asked for. */
+	readonly method: RankMethod;
+	/** What was estimated, and how: see docs/method.md. */
+	readonly estimator: string;
+	readonly contributions: readonly Contribution[];
+	/** Blocks never removed, with reasons. */
+	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
+	/** Blocks whose removal alone is too dear, with reasons: some methods keep them in every further set. */
+	readonly critical: readonly { readonly block: number; readonly reason: string }[];
+	/** Blocks that the verdicts cut: as many as were asked for, or all that may go where these are fewer. */
+	readonly cut: number;
+	/** Blocks that may be cut and that the estimator never saw go: they have no contribution, and are undecided. */
+	readonly unseen: readonly number[];
+	/**
+	 * One a block that may be cut, in order. Empty where the contributions come without errors: exact ones, those of a network, whose own
+	 * errors nobody knows, and those of a single window.
+	 */
+	readonly verdicts: readonly BlockVerdict[];
+	/** Pairs of blocks, those that stand in for one another first; empty where no surrogate knows them. */
+	readonly interactions: readonly PairInteraction[];
+	readonly surrogate?: Plan["surrogate"];
+	readonly masks: number;
+	readonly seconds: number;
+}

@@ -1,0 +1,33 @@
+import type { JobOptions, MachineOptions, ModelSummary, UnknownOptions } from "./index.js";
+import type { Speed } from "../storage/plan-speed.js";
+
+// Options and results of measuring speed.
+
+/** What a speed-up is taken of: the prompt, or the tokens generated after it. */
+export const speedups = ["generation", "prompt"] as const;
+export type Speedup = (typeof speedups)[number];
+
+export interface SpeedOptions extends JobOptions, MachineOptions, UnknownOptions {
+	/** Another file, to take turns with. @default none */
+	readonly against?: string | undefined;
+	/** Blocks to leave out of the model, which then takes turns with itself: no model is written. @default none */
+	readonly remove?: number[] | undefined;
+	/** Tokens of the prompt. @default 512, or what fits the context */
+	readonly promptTokens?: number | undefined;
+	/** Tokens generated after it. @default 64 */
+	readonly generatedTokens?: number | undefined;
+	/** Repetitions that are kept, 1 to 1000; fewer than six give no interval. @default 6 */
+	readonly repetitions?: number | undefined;
+	/** Tokens of context that memory is counted for. @default 4096, or the model's context where that is smaller */
+	readonly context?: number | undefined;
+}
+
+export interface SpeedResult {
+	readonly model: ModelSummary;
+	/** The other file, where one was given. */
+	readonly against?: ModelSummary | undefined;
+	/** Blocks that the model was run without. */
+	readonly removed: readonly number[];
+	readonly speed: Speed;
+	readonly seconds: number;
+}

@@ -1,0 +1,148 @@
+import { Random } from "../random.js";
+import { disjointMovesOf } from "../moves.js";
+import { type Attribution, ranking } from "./attribution.js";
+
+/** Where a block stands when the k least needed ones are cut. */
+export interface CutVerdict {
+	readonly block: number;
+	/**
+	 * Chance that it is among the k of lowest contribution; null where its error is unknown. Where that of another block is, halfway between
+	 * the chances with all such blocks below it and above it.
+	 */
+	readonly chance: number | null;
+	/** `low`: surely among them, `high`: surely not, wherever blocks of unknown error stand; else `undecided`. */
+	readonly verdict: "low" | "high" | "undecided";
+}
+
+export interface CutOptions {
+	/** Chance from which a block counts as sure, in (0.5, 1). @default 0.95 */
+	readonly sure?: number;
+	/** Blocks that are not cut whatever they contribute. @default none */
+	readonly keep?: Iterable<number>;
+	/** Blocks that are cut together, by their mean; where one does not fit into k any more the next that does is cut. @default each alone */
+	readonly units?: readonly (readonly number[])[] | undefined;
+	/** Blocks that may be cut and of which the estimator says nothing: their error is unknown. @default none */
+	readonly unseen?: Iterable<number>;
+	/** @default 0 */
+	readonly seed?: number | string;
+}
+
+const DRAWS = 400;
+/** Degrees of freedom from which Student's t is as good as normal. */
+const MANY = 200;
+
+/**
+ * Which blocks are surely among the k least needed, surely not, or undecided. Contributions are drawn by Student's t: along the `drawn` games
+ * where there are some, so that blocks which err together are drawn together, and else each move by its own standard error.
+ * @param attribution with standard errors; without any the ranking is taken as certain
+ * @returns one a block, in order; none where nothing is known of any error, or the errors are of the asking alone
+ * @throws RangeError for k beyond the blocks that may be cut
+ */
+export function cutVerdicts(attribution: Attribution, k: number, options: CutOptions = {}): CutVerdict[] {
+	const { sure = 0.95 } = options;
+	if (!(sure > 0.5 && sure < 1)) throw new RangeError(`sure must be in (0.5, 1), got ${sure}`);
+	const keep = new Set(options.keep);
+	const open = [...ranking(attribution.contributions), ...(options.unseen ?? [])];
+	const blocks = [...new Set(open)].filter((block) => !keep.has(block)).sort((a, b) => a - b);
+	if (!Number.isInteger(k) || k < 1 || k > blocks.length) throw new RangeError(`k must be an integer in 1..${blocks.length}, got ${k}`);
+	if (attribution.errorsOf === "asking") return [];
+	const moves = movesAmong(blocks, attribution.contributions.length, options.units);
+	const unknown = new Set(moves.filter((move) => !isKnown(attribution, move)).flat());
+	if (moves.length > 0 && moves.every(([block]) => unknown.has(block!))) return [];
+	const games = gamesOf(attribution, moves, options.seed ?? 0);
+	// Nobody knows where they stand: what holds with them at either end holds wherever they are.
+	const chancesWith = (place: number) => chancesOf(moves, games, k, unknown, place);
+	const below = chancesWith(Number.NEGATIVE_INFINITY);
+	const above = unknown.size > 0 ? chancesWith(Number.POSITIVE_INFINITY) : below;
+	return blocks.map((block): CutVerdict => {
+		if (unknown.has(block)) return { block, chance: null, verdict: "undecided" };
+		const [least, most] = [below.get(block) ?? 0, above.get(block) ?? 0];
+		const verdict = Math.min(least, most) >= sure ? "low" : Math.max(least, most) <= 1 - sure ? "high" : "undecided";
+		return { block, chance: (least + most) / 2, verdict };
+	});
+}
+
+/** Single blocks, and units all of whose blocks may be cut. */
+function movesAmong(blocks: readonly number[], players: number, units: CutOptions["units"]): number[][] {
+	const open = new Set(blocks);
+	return disjointMovesOf({ players, frozen: new Map() }, units).filter((move) => move.every((block) => open.has(block)));
+}
+
+function isKnown({ contributions, standardErrors, degrees }: Attribution, move: readonly number[]): boolean {
+	return move.every((block) => {
+		// A block without which the model breaks is surely needed, whatever its error.
+		if (contributions[block] === Number.POSITIVE_INFINITY) return true;
+		if (!Number.isFinite(contributions[block])) return false;
+		if (!standardErrors) return true;
+		const error = standardErrors[block] as number;
+		return error === 0 || (Number.isFinite(error) && (degrees?.[block] ?? MANY) >= 1);
+	});
+}
+
+/** Share of the games in which each block is among the k of lowest contribution, with the blocks of unknown error at `place`. */
+function chancesOf(
+	moves: readonly (readonly number[])[],
+	games: readonly Float64Array[],
+	k: number,
+	unknown: ReadonlySet<number>,
+	place: number,
+): Map<number, number> {
+	const counts = new Map<number, number>();
+	for (const values of games) {
+		const mean = (move: readonly number[]) =>
+			unknown.has(move[0] as number) ? place : move.reduce((sum, block) => sum + (values[block] as number), 0) / move.length;
+		for (const block of lowest(moves, mean, k)) counts.set(block, (counts.get(block) ?? 0) + 1);
+	}
+	return new Map([...counts].map(([block, count]) => [block, count / games.length]));
+}
+
+/** Blocks of the moves of lowest contribution a block, k blocks at most. */
+function lowest(moves: readonly (readonly number[])[], mean: (move: readonly number[]) => number, k: number): number[] {
+	const order = moves.map((move) => ({ move, mean: mean(move) }));
+	order.sort((a, b) => (a.mean === b.mean ? a.move[0]! - b.move[0]! : a.mean - b.mean));
+	const cut: number[] = [];
+	for (const { move } of order) if (cut.length + move.length <= k) cut.push(...move);
+	return cut;
+}
+
+function gamesOf(attribution: Attribution, moves: readonly (readonly number[])[], seed: number | string): readonly Float64Array[] {
+	const { contributions, standardErrors, degrees, drawn = [] } = attribution;
+	if (!standardErrors && drawn.length === 0) return [contributions];
+	const random = new Random(seed);
+	const own = ownErrors(attribution);
+	// One without which the model breaks stays where it is.
+	const finite = moves.flat().filter((block) => Number.isFinite(contributions[block]));
+	return Array.from({ length: DRAWS }, () => {
+		const values = contributions.slice();
+		// One scale for all: that the games are few makes every deviation uncertain at once.
+		const scale = drawn.length > 0 ? studentScale(random, drawn.length) / Math.sqrt(drawn.length) : 0;
+		for (const game of drawn) {
+			const weight = scale * random.normal();
+			for (const block of finite) values[block]! += weight * ((game[block] as number) - contributions[block]!);
+		}
+		for (const move of moves) {
+			// The blocks of a unit err together.
+			const deviation = random.normal() * studentScale(random, degrees?.[move[0] as number] ?? MANY);
+			for (const block of move) if (own[block] !== 0) values[block]! += (own[block] as number) * deviation;
+		}
+		return values;
+	});
+}
+
+/** What the drawn games do not show of each standard error: all of it where there are none. */
+function ownErrors({ contributions, standardErrors, drawn = [] }: Attribution): Float64Array {
+	return contributions.map((centre, block) => {
+		if (!standardErrors || centre === Number.POSITIVE_INFINITY) return 0;
+		const spread = drawn.reduce((sum, game) => sum + ((game[block] as number) - centre) ** 2, 0) / Math.max(1, drawn.length);
+		return Math.sqrt(Math.max(0, (standardErrors[block] as number) ** 2 - spread));
+	});
+}
+
+/** What makes a normal deviation one of Student's t. */
+function studentScale(random: Random, degrees: number): number {
+	if (!(degrees < MANY)) return 1;
+	const count = Math.max(1, Math.floor(degrees));
+	let squares = 0;
+	for (let i = 0; i < count; i++) squares += random.normal() ** 2;
+	return Math.sqrt(count / squares);
+}

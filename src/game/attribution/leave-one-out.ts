@@ -1,0 +1,22 @@
+import { Coalition } from "../coalition.js";
+import type { Game, MeasureOptions } from "../game.js";
+import { LossMeter } from "../loss-meter.js";
+import { disjointMovesOf } from "../moves.js";
+import { type Attribution, perBlock } from "./attribution.js";
+
+export interface LeaveOneOutOptions extends MeasureOptions {
+	/** Blocks that go together. @default each block alone */
+	readonly units?: readonly (readonly number[])[];
+	/** `value`: v(N) - v(N without i); `loss`: the added nats per token. @default "value" */
+	readonly scale?: "value" | "loss";
+}
+
+/** What each block costs when it alone is removed. NaN also for a block that the game does not let go alone. */
+export async function leaveOneOutContributions(game: Game, options: LeaveOneOutOptions = {}): Promise<Attribution> {
+	const { scale = "value" } = options;
+	const moves = disjointMovesOf(game, options.units).filter((move) => game.allows(Coalition.ofRemoved(game.players, move)));
+	const meter = new LossMeter(game, { phase: "leave-one-out", ...options });
+	const added = await meter.addedLosses(moves.map((move) => Coalition.ofRemoved(game.players, move)));
+	const perMove = added.map((loss) => (scale === "loss" ? loss : 1 - Math.exp(-loss)));
+	return { estimator: "leave-one-out", contributions: perBlock(game.players, moves, perMove), scale, masks: meter.measured, settings: {} };
+}

@@ -1,0 +1,166 @@
+import { Coalition, distinct } from "../coalition.js";
+import type { Game } from "../game.js";
+import type { LossFunction, Posterior } from "../predictor.js";
+import { Random } from "../random.js";
+import type { Sample } from "../sample.js";
+import { descend } from "./greedy.js";
+import { coalitionOfFlags, flagsOf, type SwapSpace, swapDescent, swapNeighbours, swapSpaceOf } from "./proposals.js";
+import { Search, type SearchOptions, type SearchResult } from "./search.js";
+
+export interface ActiveOptions extends SearchOptions {
+	/** Distinct coalitions to measure at most, those the meter knew before not counted. What single removals, greedy and the ranked sets need is spent in any case. */
+	readonly budget: number;
+	readonly seed: number | string;
+	/** Fits a surrogate that can be drawn from to all that was measured, for example `fitPairwise`. */
+	readonly fit: (samples: readonly Sample[]) => Promise<Posterior>;
+	/** Sizes asked for; only these are improved. @default 1..kmax */
+	readonly counts?: readonly number[];
+	/** Candidates that greedy measures at each step. @default 8 */
+	readonly width?: number;
+	/** Share of the budget after greedy that goes to random sets, from which the surrogate learns what greedy never tries. @default 0.25 */
+	readonly explore?: number;
+	/** Proposals of each size a round. @default 2 */
+	readonly perRound?: number;
+	/** Rounds without any improvement of at least `eps` after which the search stops; 0 spends the whole budget. @default 5 */
+	readonly patience?: number;
+	/** Awaited between proposals, so that timers and input get their turn. @default no pause */
+	readonly pause?: (() => Promise<void>) | undefined;
+	/** Smallest improvement that counts, nats per token. @default 0.0005 */
+	readonly eps?: number;
+}
+
+/**
+ * Lazy greedy for all sizes, then rounds in which games drawn from the surrogate's posterior are searched by swaps and their best
+ * sets measured. Every set that was measured counts: the best one of each size is the answer, so it is never worse than greedy,
+ * leave-one-out and whatever else the meter has seen.
+ */
+export async function activeSearch(game: Game, options: ActiveOptions): Promise<SearchResult> {
+	const { budget, width = 8, explore = 0.25, patience = 5, eps = 0.0005 } = options;
+	if (!(budget >= 1)) throw new RangeError(`budget must be at least 1 coalition, got ${budget}`);
+	if (!(explore >= 0 && explore < 1)) throw new RangeError(`explore must be in [0, 1), got ${explore}`);
+	const search = await Search.start(game, "active", options);
+	await descend(search, width);
+	const run = new ActiveRun(search, options);
+	await run.measure(
+		(await search.meter.samples())
+			.map((sample) => sample.coalition)
+			.filter((set) => set.size >= game.players - options.kmax && set.size < game.players),
+		"known sets",
+	);
+	await run.measure(search.rankedSets(), "ranked sets");
+	const spent = run.spent();
+	await run.measure(run.randomSets(Math.floor((budget - spent) * explore)), "exploring");
+	let idle = 0;
+	while (run.spent() < budget && (patience === 0 || idle < patience)) {
+		const gained = await run.round(budget - run.spent());
+		if (gained === undefined) break;
+		idle = gained >= eps ? 0 : idle + 1;
+	}
+	return search.result();
+}
+
+class ActiveRun {
+	readonly #search: Search;
+	readonly #options: ActiveOptions;
+	readonly #random: Random;
+	readonly #space: SwapSpace;
+	readonly #counts: readonly number[];
+
+	constructor(search: Search, options: ActiveOptions) {
+		this.#search = search;
+		this.#options = options;
+		this.#random = new Random(options.seed);
+		this.#space = swapSpaceOf(search);
+		const all = Array.from({ length: search.kmax }, (_, i) => i + 1);
+		this.#counts = (options.counts ?? all).filter((count) => search.choice(count) !== undefined);
+	}
+
+	spent(): number {
+		return this.#search.measured;
+	}
+
+	/** Measures what is not known yet, and keeps the best set of each size. Returns the largest improvement, nats per token. */
+	async measure(sets: readonly Coalition[], phase: string): Promise<number> {
+		const fresh = distinct(sets);
+		if (fresh.length === 0) return 0;
+		const added = await this.#search.meter.addedLosses(fresh, phase);
+		let gained = 0;
+		const bySize = new Map<number, { set: Coalition; loss: number; tried: number }>();
+		for (const [index, set] of fresh.entries()) {
+			const loss = added[index] as number;
+			const size = set.players - set.size;
+			const best = bySize.get(size);
+			bySize.set(size, { ...(best && best.loss <= loss ? best : { set, loss }), tried: (best?.tried ?? 0) + 1 });
+		}
+		for (const [size, { set, loss, tried }] of bySize) {
+			const before = this.#search.choice(size);
+			if (!before || loss >= before.addedLoss) continue;
+			gained = Math.max(gained, before.addedLoss - loss);
+			this.#search.choose(set.removed(), loss, tried);
+		}
+		return gained;
+	}
+
+	/** Random sets over the sizes asked for, dear blocks less often: a set of dead blocks teaches nothing about the living. */
+	randomSets(count: number): Coalition[] {
+		const { game, kmax } = this.#search;
+		const sets = new Map<string, Coalition>();
+		for (let attempt = 0; sets.size < count && attempt < 50 * count; attempt++) {
+			const target = 2 + this.#random.integer(Math.max(1, kmax - 1));
+			const removed: number[] = [];
+			for (const move of this.#random.shuffle(this.#space.moves.slice())) {
+				if (removed.length + move.length <= target) removed.push(...move);
+			}
+			const set = Coalition.ofRemoved(game.players, removed);
+			if (game.allows(set) && !this.#search.meter.knows(set)) sets.set(set.key, set);
+		}
+		return [...sets.values()];
+	}
+
+	/** One round: fit, draw, search each size, measure. Undefined where nothing new is proposed. */
+	async round(room: number): Promise<number | undefined> {
+		this.#options.signal?.throwIfAborted();
+		const posterior = await this.#options.fit(await this.#search.meter.samples());
+		const proposals = new Map<string, Coalition>();
+		for (let i = 0; i < (this.#options.perRound ?? 2); i++) {
+			for (const count of this.#random.shuffle(this.#counts.slice())) {
+				if (proposals.size >= room) break;
+				await this.#options.pause?.();
+				const proposal = this.#propose(posterior, count, proposals);
+				if (proposal) proposals.set(proposal.key, proposal);
+			}
+		}
+		return proposals.size === 0 ? undefined : this.measure([...proposals.values()], "active search");
+	}
+
+	/**
+	 * The best set of one drawn game that is not measured yet. Late in a run most draws agree on a known set: then it is the drawn game's
+	 * best unmeasured neighbour of the incumbent.
+	 */
+	#propose(posterior: Posterior, count: number, proposals: ReadonlyMap<string, Coalition>): Coalition | undefined {
+		const { game, meter } = this.#search;
+		const incumbent = this.#search.choice(count);
+		if (!incumbent) return undefined;
+		const isNew = (set: Coalition) => !meter.knows(set) && !proposals.has(set.key);
+		const start = flagsOf(Coalition.ofRemoved(game.players, incumbent.removed));
+		for (let attempt = 0; ; attempt++) {
+			const drawn = posterior.draw(() => this.#random.normal());
+			const removed = start.slice();
+			swapDescent(drawn, removed, this.#space);
+			const set = coalitionOfFlags(removed);
+			if (isNew(set)) return set;
+			if (attempt === 3) return this.#bestNeighbour(start, drawn, isNew);
+		}
+	}
+
+	#bestNeighbour(start: Uint8Array, drawn: LossFunction, isNew: (set: Coalition) => boolean): Coalition | undefined {
+		let best: { set: Coalition; loss: number } | undefined;
+		for (const neighbour of swapNeighbours(start, this.#space)) {
+			const loss = drawn.of(neighbour);
+			if (best && best.loss <= loss) continue;
+			const set = coalitionOfFlags(neighbour);
+			if (isNew(set)) best = { set, loss };
+		}
+		return best?.set;
+	}
+}

@@ -1,0 +1,166 @@
+import { type CutVerdict, cutVerdicts } from "../attribution/cut.js";
+import { type PairInteraction, pairInteractions } from "../attribution/interactions.js";
+import { type PosteriorAttribution, posteriorContributions } from "../attribution/posterior.js";
+import type { Game } from "../game.js";
+import { joinedUnits, mostMoves, movesOf } from "../moves.js";
+import { type AutoEvidence, type AutoOptions as AutoSearchOptions, type AutoSearchResult, autoSearch, type SearchModel } from "./auto.js";
+import { coverage90, crossJudge, FEWEST_JUDGED, type Judgement } from "../surrogate/judge.js";
+import { fitMixedGp, MixedGp } from "../surrogate/mixed-gp.js";
+import { spearman } from "../surrogate/statistics.js";
+import { linkOfLoss } from "../surrogate/surrogate.js";
+
+// The automatic method put together: the search, its surrogate, and what is reported of both. Pure: a game in, a report out.
+
+export type AutoOptions = Omit<AutoSearchOptions, "fit" | "trust">;
+
+/** How good the surrogate is, on masks that it did not see when it guessed them. */
+export interface SurrogateReport {
+	/** Family: `mixed-gp`. */
+	readonly name: string;
+	/** Masks that the final fit used. */
+	readonly trainMasks: number;
+	/** Settings of the final fit. */
+	readonly settings: Readonly<Record<string, number | string>>;
+	/** On random masks of all sizes, each held out once; undefined where too few were drawn. */
+	readonly random: Judgement | undefined;
+	/**
+	 * On what a choice depends on, each held out once: random exchanges in the best sets of each size, and where the budget left room for few
+	 * of these the sets that greedy's steps compared, at last random sets.
+	 */
+	readonly decisions: Judgement | undefined;
+	/** On the sets that the surrogate proposed, forecast before they were measured. */
+	readonly forecasts: { readonly masks: number; readonly spearman: number; readonly coverage90: number } | undefined;
+	/** False where it ranked the decisions too badly and exact exchanges were made instead; undefined where it never got so far. */
+	readonly trusted: boolean | undefined;
+}
+
+export interface AutoResult {
+	/** Sets for every size, as every search gives them. */
+	readonly found: AutoSearchResult;
+	/**
+	 * Window semivalues over 1..kmax removed blocks with critical blocks kept, in units of v, with standard errors; undefined where the
+	 * search was stopped before there was anything to learn from.
+	 */
+	readonly contributions: PosteriorAttribution | undefined;
+	/** For each size asked for, where each block that may go stands when the size is cut by contribution. */
+	readonly verdicts: ReadonlyMap<number, readonly CutVerdict[]>;
+	/** Pairs of blocks, those that stand in for one another first. */
+	readonly interactions: readonly PairInteraction[];
+	readonly surrogate: SurrogateReport | undefined;
+}
+
+/** Rank correlation on the decisions below which the surrogate's proposals are not used. */
+const TRUSTED_SPEARMAN = 0.5;
+
+/**
+ * Searches sets of every size, learns the game on the way, and reports both. Stopping early (`stop`) leaves the best sets so far.
+ * @throws RangeError for an option out of range; what the game throws
+ */
+export async function auto(game: Game, options: AutoOptions): Promise<AutoResult> {
+	/** Masks of the fit that last chose its setting: a few masks more do not change it. */
+	let settled = 0;
+	const learn = (samples: AutoEvidence["samples"], previous: SearchModel | undefined) => {
+		const start = previous instanceof MixedGp ? { start: previous.setting } : {};
+		const rounds = previous && samples.length < 1.25 * settled ? { rounds: 0 } : {};
+		if (rounds.rounds === undefined) settled = samples.length;
+		return fitMixedGp(samples, { pause: options.pause, signal: options.signal, ...start, ...rounds });
+	};
+	/** For judging: chosen anew, so that no mask that is held out had a say in the setting. */
+	const afresh = (samples: AutoEvidence["samples"]) => fitMixedGp(samples, { pause: options.pause, signal: options.signal, rounds: 1 });
+	const found = await autoSearch(game, {
+		...options,
+		fit: learn,
+		trust: async (evidence) => {
+			const judgement = await crossJudge(evidence.samples, decisionsOf(evidence), afresh, { seed: options.seed });
+			const rank = judgement?.within.spearman ?? Number.NaN;
+			// Too few decisions to judge by are no reason for distrust: what is proposed is measured in any case.
+			return !(rank < TRUSTED_SPEARMAN);
+		},
+	});
+	const { model } = found;
+	if (!model) return { found, contributions: undefined, verdicts: new Map(), interactions: [], surrogate: undefined };
+	const critical = found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks);
+	// Those that a size could not be reached without: frozen ones are in every mask, so that keeping them says nothing.
+	const freed = found.critical.filter((block) => !block.frozen).flatMap((block) => block.blocks);
+	const keep = [...critical, ...game.frozen.keys()];
+	const units = joinedUnits(options.units ?? []);
+	const moves = movesOf(game, units).filter((move) => !move.some((block) => critical.includes(block)));
+	const common = {
+		kmax: Math.max(1, mostMoves(moves, options.kmax)),
+		units,
+		seed: options.seed,
+		keep: critical,
+		frozen: [...game.frozen.keys()],
+		pause: options.pause,
+		signal: options.signal,
+	};
+	// Large games get fewer backgrounds, so that the report stays a matter of seconds.
+	const effort = Math.min(1, 32 / game.players);
+	const contributions = await posteriorContributions(model, {
+		...common,
+		count: Math.round(600 * effort) + 100,
+		draws: Math.round(30 * effort) + 10,
+	});
+	const interactions = await pairInteractions(model, {
+		...common,
+		count: Math.max(12, Math.round(60 * effort ** 2)),
+		draws: Math.max(4, Math.round(8 * effort ** 2)),
+	});
+	const movable = moves.flat().length;
+	const counts = (options.counts ?? [...found.byCount.keys()]).filter((count) => count <= movable);
+	const verdicts = new Map<number, CutVerdict[]>();
+	for (const count of counts) {
+		verdicts.set(count, cutVerdicts(contributions, count, { keep, units, seed: options.seed }));
+		await options.pause?.();
+	}
+	return {
+		found,
+		contributions,
+		verdicts,
+		interactions,
+		surrogate: await report(found, model as MixedGp, freed, afresh, options),
+	};
+}
+
+async function report(
+	found: AutoSearchResult,
+	model: MixedGp,
+	critical: readonly number[],
+	learn: (samples: AutoEvidence["samples"]) => Promise<MixedGp>,
+	options: AutoOptions,
+): Promise<SurrogateReport> {
+	const { samples, explored } = found.evidence;
+	const judged = (keys: ReadonlySet<string>) => crossJudge(samples, keys, learn, { seed: options.seed, critical });
+	return {
+		name: model.kind,
+		trainMasks: model.fit.masks,
+		settings: model.fit.settings,
+		random: await judged(explored),
+		decisions: await judged(decisionsOf(found.evidence)),
+		forecasts: forecastsOf(found),
+		trusted: found.trusted,
+	};
+}
+
+/**
+ * Masks that no surrogate chose, near the best sets as far as there are enough. At the usual effort greedy leaves room for few random
+ * exchanges: the sets that it compared were measured in any case.
+ */
+function decisionsOf({ exchanges, steps, explored }: AutoEvidence): ReadonlySet<string> {
+	const keys = new Set(exchanges);
+	for (const further of [steps, explored]) if (keys.size < FEWEST_JUDGED) for (const key of further) keys.add(key);
+	return keys;
+}
+
+function forecastsOf({ forecasts }: AutoSearchResult): SurrogateReport["forecasts"] {
+	if (forecasts.length < 5) return undefined;
+	const truth = forecasts.map(({ addedLoss }) => linkOfLoss(addedLoss));
+	return {
+		masks: forecasts.length,
+		spearman: spearman(
+			truth,
+			forecasts.map(({ mean }) => mean),
+		),
+		coverage90: coverage90(forecasts.map(({ mean, sd }, i) => ((truth[i] as number) - mean) / Math.max(1e-12, sd))),
+	};
+}

@@ -1,0 +1,59 @@
+import type { Coalition } from "../coalition.js";
+import type { Game } from "../game.js";
+import { Search, type SearchOptions, type SearchResult } from "./search.js";
+
+export interface BeamOptions extends SearchOptions {
+	/** Sets of each size that are carried on. @default 4 */
+	readonly beam?: number;
+	/** Extensions measured of each: the moves that added least when last measured. @default 8 */
+	readonly width?: number;
+}
+
+/** Greedy with several paths at once: of all sets one move larger, the best few go on. One batch a step. */
+export async function beamSearch(game: Game, options: BeamOptions): Promise<SearchResult> {
+	const { beam = 4, width = 8 } = options;
+	for (const [name, value] of Object.entries({ beam, width })) {
+		if (!(value >= 1)) throw new RangeError(`${name} must be at least 1, got ${value}`);
+	}
+	const search = await Search.start(game, "beam", options);
+	const last = Float64Array.from(search.moves, (_, move) => search.singleCost(move));
+	/** Sets still to be extended, by number of removed blocks: units may jump over sizes. */
+	const open = new Map<number, Path[]>([[0, [{ removed: [], loss: 0 }]]]);
+	for (let size = 0; size < search.kmax; size++) {
+		const paths = (open.get(size) ?? []).sort((a, b) => a.loss - b.loss).slice(0, beam);
+		const tried = new Map<string, { coalition: Coalition; move: number; from: Path }>();
+		for (const from of paths) {
+			const candidates = size === 0 ? search.candidatesOrFree([]) : search.candidates(from.removed);
+			candidates.sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
+			// Two paths often lead to one set: it is measured and carried on once.
+			let fresh = 0;
+			for (const { move, coalition } of candidates) {
+				if (fresh >= (size === 0 ? Number.POSITIVE_INFINITY : width)) break;
+				if (tried.has(coalition.key)) continue;
+				tried.set(coalition.key, { coalition, move, from });
+				fresh++;
+			}
+		}
+		const list = [...tried.values()];
+		if (list.length === 0) continue;
+		const added = await search.meter.addedLosses(
+			list.map(({ coalition }) => coalition),
+			`beam, removing block ${size + 1} of ${search.kmax}`,
+		);
+		for (const [i, { coalition, move, from }] of list.entries()) {
+			const loss = added[i] as number;
+			const slope = (loss - from.loss) / (search.moves[move] as readonly number[]).length;
+			last[move] = Number.isNaN(slope) ? Number.POSITIVE_INFINITY : slope;
+			const removed = coalition.removed();
+			open.set(removed.length, [...(open.get(removed.length) ?? []), { removed, loss }]);
+			const best = search.choice(removed.length);
+			if (!best || loss < best.addedLoss) search.choose(removed, loss, list.length);
+		}
+	}
+	return search.result();
+}
+
+interface Path {
+	readonly removed: readonly number[];
+	readonly loss: number;
+}

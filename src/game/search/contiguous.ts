@@ -1,0 +1,43 @@
+import { Coalition } from "../coalition.js";
+import type { Game } from "../game.js";
+import { Search, type SearchOptions, type SearchResult } from "./search.js";
+
+export interface ContiguousOptions extends SearchOptions {
+	/** Lengths to answer. @default 1..kmax */
+	readonly counts?: readonly number[];
+}
+
+/**
+ * The best run of k neighbouring blocks for every k that is asked for, the runs of a length measured in one batch.
+ * Runs through critical blocks are left out as long as there are others of the length. Units need no care: a run is measured where the
+ * game allows it.
+ */
+export async function contiguous(game: Game, options: ContiguousOptions): Promise<SearchResult> {
+	const search = await Search.start(game, "contiguous", options, false);
+	const lengths = options.counts ?? Array.from({ length: options.kmax }, (_, i) => i + 1);
+	for (const length of lengths) {
+		const runs = runsOf(search, length);
+		const added = await search.meter.addedLosses(runs, `runs of ${length} blocks`);
+		let best = -1;
+		for (const [index, loss] of added.entries()) if (best < 0 || loss < (added[best] as number)) best = index;
+		if (best >= 0) search.choose((runs[best] as Coalition).removed(), added[best] as number, runs.length);
+	}
+	return search.result(lengths);
+}
+
+function runsOf(search: Search, length: number): Coalition[] {
+	const { game } = search;
+	const critical = new Set(search.critical().flatMap((block) => block.blocks));
+	const all: Coalition[] = [];
+	const safe: Coalition[] = [];
+	for (let start = 0; start + length <= game.players; start++) {
+		const run = Array.from({ length }, (_, i) => start + i);
+		const coalition = Coalition.ofRemoved(game.players, run);
+		if (run.some((block) => game.frozen.has(block)) || !game.allows(coalition)) continue;
+		all.push(coalition);
+		if (!run.some((block) => critical.has(block))) safe.push(coalition);
+	}
+	if (safe.length > 0 || all.length === 0) return safe;
+	search.notes.push(`every run of ${length} blocks holds a critical block: all such runs were tried`);
+	return all;
+}

@@ -1,0 +1,47 @@
+import type { Measurement } from "../game.js";
+import { meanLoss } from "../game.js";
+import { mixedError, mixedMean } from "../sources.js";
+
+/** A measured set that cannot be told from the best one of its size. */
+export interface EquivalentSet {
+	readonly removed: readonly number[];
+	/** Loss above that of the best set, nats per token. */
+	readonly above: number;
+	/** Standard error of that difference, paired by window; 0 where there is one window, or a source with one. */
+	readonly standardError: number;
+}
+
+/**
+ * Of each size, the measured sets whose loss is not surely above the best one's: less than `z` standard errors of the paired difference,
+ * or less than `eps`. The best one itself comes first; at most `limit` a size.
+ */
+export function equivalentSets(
+	measurements: Iterable<Measurement>,
+	options: { readonly z?: number; readonly eps?: number; readonly limit?: number } = {},
+): Map<number, EquivalentSet[]> {
+	const { z = 1.645, eps = 0.002, limit = 8 } = options;
+	const bySize = new Map<number, Measurement[]>();
+	for (const measurement of measurements) {
+		const count = measurement.coalition.players - measurement.coalition.size;
+		if (count > 0 && Number.isFinite(meanLoss(measurement))) bySize.set(count, [...(bySize.get(count) ?? []), measurement]);
+	}
+	const result = new Map<number, EquivalentSet[]>();
+	for (const [count, sets] of [...bySize].sort(([a], [b]) => a - b)) {
+		sets.sort((a, b) => meanLoss(a) - meanLoss(b));
+		const best = sets[0] as Measurement;
+		const near = sets
+			.map((set) => ({ removed: set.coalition.removed(), ...pairedDifference(set, best) }))
+			.filter(({ above, standardError }) => above <= Math.max(eps, z * standardError));
+		result.set(count, near.slice(0, limit));
+	}
+	return result;
+}
+
+function pairedDifference(a: Measurement, b: Measurement): { above: number; standardError: number } {
+	const differences = a.losses.map((loss, window) => loss - (b.losses[window] as number));
+	if (a.sources) return { above: mixedMean(differences, a.sources), standardError: mixedError(differences, a.sources) ?? 0 };
+	const above = differences.reduce((sum, x) => sum + x, 0) / differences.length;
+	if (differences.length < 2) return { above, standardError: 0 };
+	const variance = differences.reduce((sum, x) => sum + (x - above) ** 2, 0) / (differences.length - 1);
+	return { above, standardError: Math.sqrt(variance / differences.length) };
+}

@@ -1,0 +1,233 @@
+import { Coalition } from "../coalition.js";
+import type { Calibrated, LossFunction, Posterior } from "../predictor.js";
+import type { Random } from "../random.js";
+import { coalitionOfFlags, flagsOf, quickDescent, type SwapSpace, swapNeighbours, swapSpaceOf } from "./proposals.js";
+import type { Search } from "./search.js";
+
+/** A set worth measuring. @internal */
+export interface Candidate {
+	readonly coalition: Coalition;
+	/** Improvement on the best set of its size that is expected of it, nats per token. */
+	readonly expected: number;
+	/** Forecast of log(1 + added loss); absent without a surrogate. */
+	readonly mean?: number;
+	readonly sd?: number;
+}
+
+/** Sizes whose draws are searched in one round: a round of a large model stays a matter of seconds. */
+const SIZES_A_ROUND = 16;
+/** Moves above which descents are kept short. */
+const LARGE = 40;
+
+/** Proposes sets that were not measured yet. @internal */
+export class Proposer {
+	readonly #search: Search;
+	readonly #counts: readonly number[];
+	readonly #random: Random;
+	readonly #space: SwapSpace;
+	readonly #pause: (() => Promise<void>) | undefined;
+	#turn = 0;
+
+	constructor(search: Search, counts: readonly number[], random: Random, pause: (() => Promise<void>) | undefined) {
+		this.#search = search;
+		this.#counts = counts;
+		this.#random = random;
+		this.#space = swapSpaceOf(search);
+		this.#pause = pause;
+	}
+
+	/**
+	 * Draws games from the posterior, takes each one's best sets, and returns those of which most improvement is expected: at least one of
+	 * every size searched in the round, as far as `room` goes.
+	 */
+	async fromPosterior(model: Posterior & Calibrated, room: number): Promise<Candidate[]> {
+		const sizes = this.#sizes();
+		if (sizes.length === 0) return [];
+		const found = new Map<string, Coalition>();
+		const draws = Math.max(2, Math.ceil(room / sizes.length));
+		for (let d = 0; d < draws; d++) {
+			// The last draw is the mean: what the surrogate thinks best, without doubt added.
+			const drawn = d === draws - 1 ? model.mean() : model.draw(() => this.#random.normal());
+			const path = this.#greedyPath(drawn, Math.max(...sizes));
+			for (const size of sizes) {
+				const set = await this.#bestOf(drawn, size, path.get(size), found);
+				if (set) found.set(set.key, set);
+			}
+		}
+		if (found.size === 0) for (const set of this.#randomSets(sizes, room)) found.set(set.key, set);
+		return this.#pick(this.#score(model, [...found.values()]), sizes, room);
+	}
+
+	/** Exchanges in the best sets, those first that single removals favour: for when no surrogate can be trusted. */
+	exchanges(room: number): Candidate[] {
+		const found = new Map<string, Candidate>();
+		const costs = this.#search.costs();
+		for (const size of this.#sizes()) {
+			const incumbent = this.#search.choice(size)?.removed ?? [];
+			const start = flagsOf(Coalition.ofRemoved(this.#space.players, incumbent));
+			const fresh = swapNeighbours(start, this.#space)
+				.map(coalitionOfFlags)
+				.filter((set) => !this.#search.meter.knows(set) && !found.has(set.key))
+				.map((coalition) => ({ coalition, cost: coalition.removed().reduce((sum, block) => sum + (costs[block] as number), 0) }))
+				.sort((a, b) => a.cost - b.cost);
+			const share = Math.max(1, Math.floor(room / this.#counts.length));
+			// Nothing is known of these sets, so more may always be expected: the neighbourhood is walked to its end.
+			for (const { coalition } of fresh.slice(0, share))
+				if (found.size < room) found.set(coalition.key, { coalition, expected: Number.POSITIVE_INFINITY });
+		}
+		return [...found.values()];
+	}
+
+	/** Sizes of this round: all in turn where they are many. */
+	#sizes(): number[] {
+		const open = this.#counts.filter((count) => this.#search.choice(count));
+		if (open.length <= SIZES_A_ROUND) return open;
+		const first = (this.#turn++ * SIZES_A_ROUND) % open.length;
+		return Array.from({ length: SIZES_A_ROUND }, (_, i) => open[(first + i) % open.length] as number);
+	}
+
+	/** The best new set that descents on the drawn game find. */
+	async #bestOf(
+		drawn: LossFunction,
+		size: number,
+		greedy: Uint8Array | undefined,
+		found: ReadonlyMap<string, Coalition>,
+	): Promise<Coalition | undefined> {
+		const isNew = (set: Coalition) => !this.#search.meter.knows(set) && !found.has(set.key);
+		let best: { set: Coalition; loss: number } | undefined;
+		for (const start of this.#starts(drawn, size, greedy)) {
+			await this.#pause?.();
+			const loss = quickDescent(drawn, start, this.#space, this.#space.moves.length > LARGE ? 3 : 6);
+			const set = coalitionOfFlags(start);
+			if ((!best || loss < best.loss) && isNew(set)) best = { set, loss };
+		}
+		return best?.set ?? this.#bestNeighbour(drawn, size, isNew);
+	}
+
+	/** The drawn game's own greedy sets, by size. */
+	#greedyPath(drawn: LossFunction, deepest: number): Map<number, Uint8Array> {
+		const { players, moves } = this.#space;
+		const path = new Map<number, Uint8Array>();
+		const removed = new Uint8Array(players);
+		for (let count = 0; count < deepest; ) {
+			const open = moves.filter((move) => move.length <= deepest - count && move.every((block) => removed[block] === 0));
+			const ordered = open
+				// A unit's blocks one by one: near enough for a start.
+				.map((move) => ({ move, change: move.reduce((sum, block) => sum + drawn.flip(removed, block), 0) / move.length }))
+				.sort((a, b) => a.change - b.change);
+			const next = ordered.find(({ move }) => {
+				const tried = removed.slice();
+				for (const block of move) tried[block] = 1;
+				return this.#space.allows(tried);
+			});
+			if (!next) break;
+			for (const block of next.move) removed[block] = 1;
+			count += next.move.length;
+			path.set(count, removed.slice());
+		}
+		return path;
+	}
+
+	/** A random set of the size, where one can be made: it leads away from what is known. */
+	#randomStart(size: number): Uint8Array | undefined {
+		const removed = new Uint8Array(this.#space.players);
+		let count = 0;
+		for (const move of this.#random.shuffle(this.#space.moves.slice())) {
+			if (count + move.length > size || move.some((block) => removed[block] === 1)) continue;
+			for (const block of move) removed[block] = 1;
+			count += move.length;
+		}
+		return count === size && this.#space.allows(removed) ? removed : undefined;
+	}
+
+	/** New random sets, for when everything near the best is known. */
+	#randomSets(sizes: readonly number[], room: number): Coalition[] {
+		const sets = new Map<string, Coalition>();
+		for (let attempt = 0; sets.size < room && attempt < 20 * room; attempt++) {
+			const flags = this.#randomStart(sizes[attempt % sizes.length] as number);
+			const set = flags && coalitionOfFlags(flags);
+			if (set && !this.#search.meter.knows(set)) sets.set(set.key, set);
+		}
+		return [...sets.values()];
+	}
+
+	/**
+	 * Where descents begin: the best set of the size, those of one block less and more with the drawn game's best block added or restored,
+	 * the drawn game's own greedy set, and a random one.
+	 */
+	#starts(drawn: LossFunction, size: number, greedy: Uint8Array | undefined): Uint8Array[] {
+		const { players, moves } = this.#space;
+		const flags = (count: number) => {
+			const choice = this.#search.choice(count);
+			return choice ? flagsOf(Coalition.ofRemoved(players, choice.removed)) : undefined;
+		};
+		// A descent from a random set is long: on large games one in four draws gets one.
+		const wander = moves.length <= LARGE || this.#random.uniform() < 0.25;
+		const starts = [flags(size), greedy, wander ? this.#randomStart(size) : undefined];
+		for (const [count, state] of [
+			[size - 1, 0],
+			[size + 1, 1],
+		] as const) {
+			const near = flags(count);
+			const single = near && moves.filter((move) => move.length === 1 && near[move[0] as number] === state);
+			if (!near || !single || single.length === 0) continue;
+			const [block] = single.reduce((a, b) => (drawn.flip(near, b[0] as number) < drawn.flip(near, a[0] as number) ? b : a));
+			near[block as number] = 1 - state;
+			if (this.#space.allows(near)) starts.push(near);
+		}
+		return starts.filter((start) => start !== undefined);
+	}
+
+	/** Late in a run most draws agree on a known set: then it is the drawn game's best unmeasured neighbour of the best set. */
+	#bestNeighbour(drawn: LossFunction, size: number, isNew: (set: Coalition) => boolean): Coalition | undefined {
+		const incumbent = this.#search.choice(size);
+		if (!incumbent) return undefined;
+		const start = flagsOf(Coalition.ofRemoved(this.#space.players, incumbent.removed));
+		let best: { set: Coalition; loss: number } | undefined;
+		const neighbours = swapNeighbours(start, this.#space);
+		const tried = neighbours.length > 400 ? this.#random.sample(neighbours, 400) : neighbours;
+		for (const neighbour of tried) {
+			const loss = drawn.of(neighbour);
+			if (best && best.loss <= loss) continue;
+			const set = coalitionOfFlags(neighbour);
+			if (isNew(set)) best = { set, loss };
+		}
+		return best?.set;
+	}
+
+	#score(model: Calibrated, sets: readonly Coalition[]): Candidate[] {
+		const { mean, sd } = model.predictLinks(sets);
+		return sets.map((coalition, i) => {
+			const best = this.#search.choice(coalition.players - coalition.size);
+			const target = Math.log1p(Math.max(-0.9, best?.addedLoss ?? Number.POSITIVE_INFINITY));
+			const link = expectedImprovement(target, mean[i] as number, sd[i] as number);
+			// From the link scale to nats at the best set.
+			return { coalition, expected: link * Math.exp(target), mean: mean[i] as number, sd: sd[i] as number };
+		});
+	}
+
+	#pick(candidates: readonly Candidate[], sizes: readonly number[], room: number): Candidate[] {
+		const ordered = candidates.slice().sort((a, b) => b.expected - a.expected || (a.coalition.key < b.coalition.key ? -1 : 1));
+		const firsts = sizes.map((size) => ordered.find(({ coalition }) => coalition.players - coalition.size === size));
+		const ofEach = firsts.filter((candidate) => candidate !== undefined).sort((a, b) => b.expected - a.expected);
+		// Half the room by merit alone, the other half for the best of each size.
+		const picked = new Set([...ordered.slice(0, Math.ceil(room / 2)), ...ofEach, ...ordered]);
+		return [...picked].slice(0, room);
+	}
+}
+
+/** Of a normal value below `target`. */
+function expectedImprovement(target: number, mean: number, sd: number): number {
+	if (!(sd > 0)) return Math.max(0, target - mean);
+	const z = (target - mean) / sd;
+	const density = Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
+	return sd * (z * normalBelow(z) + density);
+}
+
+/** Chance that a standard normal value is below z, to 2e-7 (a Horner form of Abramowitz and Stegun 26.2.17). */
+function normalBelow(z: number): number {
+	const t = 1 / (1 + 0.2316419 * Math.abs(z));
+	const poly = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+	const tail = (Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI)) * poly;
+	return z < 0 ? tail : 1 - tail;
+}

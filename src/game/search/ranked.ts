@@ -1,0 +1,43 @@
+import type { Coalition } from "../coalition.js";
+import type { Game } from "../game.js";
+import { Search, type SearchOptions, type SearchResult } from "./search.js";
+
+/** Ranks blocks by what each costs alone and cuts the cheapest k; critical blocks are kept as long as others remain. */
+export async function leaveOneOut(game: Game, options: SearchOptions): Promise<SearchResult> {
+	const search = await Search.start(game, "leave-one-out", options);
+	await cut(search, (move) => search.singleCost(move));
+	return search.result();
+}
+
+/**
+ * Cuts the k blocks of lowest contribution, one ranking for every k (the paper's rule).
+ * @param contributions one number a block, higher is more needed; NaN for blocks that stay. A unit counts with the mean of its blocks.
+ * @param options `criticalLoss: Infinity` cuts by the ranking alone, as the paper does
+ * @throws RangeError where there is not one contribution a block
+ */
+export async function rankAndCut(game: Game, contributions: ArrayLike<number>, options: SearchOptions): Promise<SearchResult> {
+	if (contributions.length !== game.players) {
+		throw new RangeError(`one contribution a block expected: ${game.players}, got ${contributions.length}`);
+	}
+	const search = await Search.start(game, "rank-and-cut", options, false);
+	await cut(search, (move) => {
+		const blocks = search.moves[move] as readonly number[];
+		return blocks.reduce((sum, block) => sum + (contributions[block] as number), 0) / blocks.length;
+	});
+	return search.result();
+}
+
+/** Takes moves in rising order of `cost` and measures the set of every size in one batch. */
+async function cut(search: Search, cost: (move: number) => number): Promise<void> {
+	const sets: Coalition[] = [];
+	let removed: number[] = [];
+	while (removed.length < search.kmax) {
+		const open = search.candidatesOrFree(removed).filter(({ move }) => !Number.isNaN(cost(move)));
+		if (open.length === 0) break;
+		const next = open.reduce((a, b) => (cost(b.move) < cost(a.move) ? b : a));
+		removed = next.coalition.removed();
+		sets.push(next.coalition);
+	}
+	const added = await search.meter.addedLosses(sets, "ranked sets");
+	for (const [index, set] of sets.entries()) search.choose(set.removed(), added[index] as number, 1);
+}

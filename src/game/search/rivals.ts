@@ -1,0 +1,58 @@
+// Sets of another kind that the automatic method's race holds against its own: greedy's, and runs of neighbouring blocks. Pure.
+import { Coalition } from "../coalition.js";
+import type { Game } from "../game.js";
+import type { AutoSearchResult } from "./auto.js";
+
+export interface Rival {
+	readonly removed: readonly number[];
+	/** `greedy` or `contiguous`. */
+	readonly method: string;
+}
+
+/** How far above the best set a rival may be on the text that was searched: nats per token, or this share of what the best one adds. */
+const NEAR = 0.02;
+const NEAR_SHARE = 0.1;
+
+/**
+ * Of each size greedy's set and the best run of neighbouring blocks, where they come near the best set on the text that was searched. A run
+ * that was not measured there counts by the surrogate's forecast: all that it costs is its place in the race.
+ */
+export function nearRivals(game: Game, found: AutoSearchResult, sizes: readonly number[]): Rival[] {
+	const runs = bestRuns(game, found, sizes);
+	return sizes.flatMap((size) => {
+		const best = found.byCount.get(size);
+		if (!best) return [];
+		const limit = best.addedLoss + Math.max(NEAR, NEAR_SHARE * best.addedLoss);
+		const [greedy, run] = [found.greedy.get(size), runs.get(size)];
+		const rivals = [...(greedy ? [{ ...greedy, method: "greedy" }] : []), ...(run ? [{ ...run, method: "contiguous" }] : [])];
+		return rivals
+			.filter(({ removed, addedLoss }) => addedLoss <= limit && removed.join() !== best.removed.join())
+			.map(({ removed, method }) => ({ removed, method }));
+	});
+}
+
+interface Run {
+	readonly removed: readonly number[];
+	/** Measured, or forecast. */
+	readonly addedLoss: number;
+}
+
+function bestRuns(game: Game, { critical, evidence, model }: AutoSearchResult, sizes: readonly number[]): Map<number, Run> {
+	const stay = new Set([...game.frozen.keys(), ...critical.filter(({ frozen }) => frozen).flatMap(({ blocks }) => blocks)]);
+	const measured = new Map(evidence.samples.map(({ coalition, addedLoss }) => [coalition.key, addedLoss]));
+	const best = new Map<number, Run>();
+	for (const size of sizes) {
+		const sets = Array.from({ length: Math.max(0, game.players - size + 1) }, (_, start) =>
+			Array.from({ length: size }, (_, i) => start + i),
+		)
+			.filter((run) => !run.some((block) => stay.has(block)))
+			.map((run) => Coalition.ofRemoved(game.players, run))
+			.filter((set) => game.allows(set));
+		const guesses = model?.predict(sets);
+		for (const [i, set] of sets.entries()) {
+			const addedLoss = measured.get(set.key) ?? (guesses ? -Math.log(guesses[i]!) : Number.POSITIVE_INFINITY);
+			if (addedLoss < (best.get(size)?.addedLoss ?? Number.POSITIVE_INFINITY)) best.set(size, { removed: set.removed(), addedLoss });
+		}
+	}
+	return best;
+}

@@ -1,0 +1,283 @@
+import { Coalition } from "../coalition.js";
+import type { Game, MeasureOptions } from "../game.js";
+import { LossMeter } from "../loss-meter.js";
+import { movesOf } from "../moves.js";
+
+/** What every search takes. */
+export interface SearchOptions extends MeasureOptions {
+	/** Most blocks to remove, 1..number of blocks that are not frozen. All smaller sizes are answered too. */
+	readonly kmax: number;
+	/** Sets of blocks that a rule of the model ties together; they are removed together, other blocks alone. They may overlap. @default none */
+	readonly units?: readonly (readonly number[])[];
+	/** A block whose removal alone adds more nats per token than this is critical and kept. Infinity for none. @default ln 2 */
+	readonly criticalLoss?: number;
+	/** Called after each step of a search with what it chose. */
+	readonly onStep?: (step: SearchStep) => void;
+	/** Measures through this meter, so that several searches share what they measured and are counted together. @default one of its own */
+	readonly meter?: LossMeter;
+}
+
+/** A set to remove. */
+export interface Choice {
+	/** Blocks, ascending, 0-based. */
+	readonly removed: readonly number[];
+	/** Mean loss, nats per token; Infinity for a model that broke down. */
+	readonly loss: number;
+	/** Loss less that of the full model. */
+	readonly addedLoss: number;
+}
+
+export interface SearchStep {
+	/** Blocks removed after the step. */
+	readonly count: number;
+	readonly removed: readonly number[];
+	readonly addedLoss: number;
+	/** Coalitions that the step compared. */
+	readonly tried: number;
+}
+
+/** A block (or unit) whose removal alone is dear. */
+export interface CriticalBlock {
+	readonly blocks: readonly number[];
+	/** Nats per token added by its removal alone. */
+	readonly addedLoss: number;
+	/** False where it had to be set free because too few other blocks remained. */
+	readonly frozen: boolean;
+	readonly reason: string;
+}
+
+export interface SearchResult {
+	/** For example `greedy`, `lazy-greedy`, `leave-one-out`, `contiguous`, `rank-and-cut`, `swap`, `active`. */
+	readonly method: string;
+	/** Mean loss of the full model, nats per token. */
+	readonly fullLoss: number;
+	/** The set of each number of removed blocks. A number is missing where units or rules do not allow it. */
+	readonly byCount: ReadonlyMap<number, Choice>;
+	readonly trace: readonly SearchStep[];
+	/** Distinct coalitions measured by this search, the full model among them; those a shared meter knew already are not counted. */
+	readonly measured: number;
+	readonly critical: readonly CriticalBlock[];
+	/** Remarks for people: what was set free, which sizes were not reached and why. */
+	readonly notes: readonly string[];
+}
+
+/** The state that all searches share: moves, single removals, critical blocks. @internal */
+export class Search {
+	readonly game: Game;
+	readonly kmax: number;
+	readonly moves: readonly (readonly number[])[];
+	readonly meter: LossMeter;
+	readonly fullLoss: number;
+	/** Added loss of each move alone; NaN where the game does not allow it alone. */
+	readonly singles: Float64Array;
+	readonly notes: string[] = [];
+	readonly trace: SearchStep[] = [];
+	readonly #method: string;
+	readonly #measuredBefore: number;
+	readonly #onStep: SearchOptions["onStep"];
+	readonly #chosen = new Map<number, Choice>();
+	readonly #critical: Set<number>;
+	readonly #freed = new Set<number>();
+	readonly #criticalLoss: number;
+
+	private constructor(game: Game, method: string, options: SearchOptions, moves: readonly (readonly number[])[], survey: Survey) {
+		this.game = game;
+		this.#method = method;
+		this.kmax = options.kmax;
+		this.moves = moves;
+		this.meter = survey.meter;
+		this.fullLoss = survey.fullLoss;
+		this.singles = survey.singles;
+		this.#measuredBefore = survey.measuredBefore;
+		this.#onStep = options.onStep;
+		this.#criticalLoss = options.criticalLoss ?? Math.LN2;
+		this.#critical = new Set([...moves.keys()].filter((move) => this.singleCost(move) > this.#criticalLoss));
+		this.#freeUntilEnough();
+	}
+
+	/**
+	 * Measures the full model and every single removal (n + 1 coalitions) in one batch.
+	 * @param usesSingles whether the method itself needs single removals; else they are not measured where nothing can be critical
+	 */
+	static async start(game: Game, method: string, options: SearchOptions, usesSingles = true): Promise<Search> {
+		const moves = movesOf(game, options.units);
+		checkKmax(game, moves, options.kmax);
+		if (Number.isNaN(options.criticalLoss ?? 0)) throw new RangeError("criticalLoss must be a number of nats, got NaN");
+		const meter = options.meter ?? new LossMeter(game, options);
+		const measuredBefore = meter.measured;
+		const alone = moves.map((move) => Coalition.ofRemoved(game.players, move));
+		const needed = usesSingles || options.criticalLoss !== Number.POSITIVE_INFINITY;
+		const allowed = needed ? alone.filter((coalition) => game.allows(coalition)) : [];
+		const added = await meter.addedLosses(allowed, options.phase ?? "leave-one-out");
+		const byKey = new Map(allowed.map((coalition, i) => [coalition.key, added[i] as number]));
+		const singles = Float64Array.from(alone, (coalition) => byKey.get(coalition.key) ?? Number.NaN);
+		return new Search(game, method, options, moves, { meter, measuredBefore, singles, fullLoss: await meter.fullLoss() });
+	}
+
+	/** Added loss a block of the move alone; -Infinity where unknown, so that it is tried early. */
+	singleCost(move: number): number {
+		const cost = (this.singles[move] as number) / (this.moves[move] as readonly number[]).length;
+		return Number.isNaN(cost) ? Number.NEGATIVE_INFINITY : cost;
+	}
+
+	/** Whether the move is kept because it is critical. */
+	isFrozen(move: number): boolean {
+		return this.#critical.has(move) && !this.#freed.has(move);
+	}
+
+	/** Moves that may be removed on top of `removed`: not frozen, not overlapping, not beyond kmax, allowed by the game. */
+	candidates(removed: readonly number[]): { move: number; coalition: Coalition }[] {
+		const gone = new Set(removed);
+		const found: { move: number; coalition: Coalition }[] = [];
+		for (const [move, blocks] of this.moves.entries()) {
+			if (this.isFrozen(move) || blocks.some((block) => gone.has(block)) || gone.size + blocks.length > this.kmax) continue;
+			const coalition = Coalition.ofRemoved(this.game.players, [...removed, ...blocks]);
+			if (this.game.allows(coalition)) found.push({ move, coalition });
+		}
+		return found;
+	}
+
+	/** As {@link candidates}; where there are none left, critical blocks are set free, the least critical first. */
+	candidatesOrFree(removed: readonly number[]): { move: number; coalition: Coalition }[] {
+		for (;;) {
+			const found = this.candidates(removed);
+			if (found.length > 0 || !this.#freeOne("no other block can be removed")) return found;
+		}
+	}
+
+	choose(removed: readonly number[], addedLoss: number, tried: number): void {
+		const sorted = [...removed].sort((a, b) => a - b);
+		const choice = { removed: sorted, addedLoss, loss: this.fullLoss + addedLoss };
+		const known = this.#chosen.get(sorted.length);
+		if (!known || addedLoss < known.addedLoss) this.#chosen.set(sorted.length, choice);
+		const step = { count: sorted.length, removed: sorted, addedLoss, tried };
+		this.trace.push(step);
+		this.#onStep?.(step);
+	}
+
+	choice(count: number): Choice | undefined {
+		return this.#chosen.get(count);
+	}
+
+	/** Best set of each number of removed blocks so far. */
+	chosen(): Map<number, Choice> {
+		return new Map([...this.#chosen].sort(([a], [b]) => a - b));
+	}
+
+	/** The moves removed alone, as far as they were measured. */
+	singlesAsSets(): Coalition[] {
+		return this.moves.flatMap((blocks, move) =>
+			Number.isNaN(this.singles[move]) || blocks.length > this.kmax || this.isFrozen(move)
+				? []
+				: [Coalition.ofRemoved(this.game.players, blocks)],
+		);
+	}
+
+	/** The sets that leave-one-out would cut, of every size that its ranking reaches. */
+	rankedSets(): Coalition[] {
+		const order = [...this.moves.keys()].filter((move) => !this.isFrozen(move));
+		order.sort((a, b) => this.singleCost(a) - this.singleCost(b));
+		const sets: Coalition[] = [];
+		let removed: number[] = [];
+		for (const move of order) {
+			removed = [...new Set([...removed, ...(this.moves[move] as readonly number[])])];
+			if (removed.length > this.kmax) break;
+			const set = Coalition.ofRemoved(this.game.players, removed);
+			if (this.game.allows(set)) sets.push(set);
+		}
+		return sets;
+	}
+
+	/** What each block costs alone, a unit's cost shared by its blocks; 0 where unknown. */
+	costs(): Float64Array {
+		const costs = new Float64Array(this.game.players);
+		for (const [move, blocks] of this.moves.entries()) {
+			const cost = this.singleCost(move);
+			for (const block of blocks) costs[block] = cost === Number.NEGATIVE_INFINITY ? 0 : cost;
+		}
+		return costs;
+	}
+
+	/** Blocks that no set of this search removes: the game's frozen ones and the critical ones. */
+	frozenBlocks(): number[] {
+		const movable = new Set(this.moves.flatMap((blocks, move) => (this.isFrozen(move) ? [] : blocks)));
+		return Array.from({ length: this.game.players }, (_, i) => i).filter((block) => !movable.has(block));
+	}
+
+	/** Distinct coalitions measured since the search began. */
+	get measured(): number {
+		return this.meter.measured - this.#measuredBefore;
+	}
+
+	/**
+	 * @param counts sizes that were searched. @default 1..kmax
+	 * @param early what ended the search before it came to every size. @default nothing: a size without a set cannot be reached
+	 */
+	result(counts: readonly number[] = Array.from({ length: this.kmax }, (_, i) => i + 1), early?: string): SearchResult {
+		const notes = this.notes.slice();
+		const missing = counts.filter((count) => !this.#chosen.has(count)).join(", ");
+		if (missing !== "")
+			notes.push(
+				early === undefined
+					? `no set of ${missing} blocks: the model's rules or its units do not allow one that this method reaches`
+					: `${early} before sets of ${missing} blocks were measured`,
+			);
+		return {
+			method: this.#method,
+			fullLoss: this.fullLoss,
+			byCount: this.chosen(),
+			trace: this.trace,
+			measured: this.measured,
+			critical: this.critical(),
+			notes,
+		};
+	}
+
+	critical(): CriticalBlock[] {
+		return [...this.#critical].map((move) => {
+			const cost = this.singles[move] as number;
+			const dear = `removed alone it adds ${cost.toFixed(3)} nats per token, more than ${this.#criticalLoss.toFixed(3)} a block`;
+			const frozen = !this.#freed.has(move);
+			return {
+				blocks: this.moves[move] as readonly number[],
+				addedLoss: cost,
+				frozen,
+				reason: frozen ? dear : `${dear}; set free to reach the size`,
+			};
+		});
+	}
+
+	/** Where critical blocks leave too few others for kmax, the least critical are set free. */
+	#freeUntilEnough(): void {
+		const available = () => new Set(this.moves.flatMap((blocks, move) => (this.isFrozen(move) ? [] : blocks))).size;
+		while (available() < this.kmax && this.#freeOne(`only ${available()} blocks are not critical, ${this.kmax} are to go`));
+	}
+
+	#freeOne(why: string): boolean {
+		const frozen = [...this.#critical].filter((move) => !this.#freed.has(move));
+		if (frozen.length === 0) return false;
+		const least = frozen.reduce((a, b) => (this.singleCost(b) < this.singleCost(a) ? b : a));
+		this.#freed.add(least);
+		const blocks = this.moves[least] as readonly number[];
+		this.notes.push(
+			`critical block${blocks.length > 1 ? "s" : ""} ${blocks.join(", ")} (adds ${(this.singles[least] as number).toFixed(3)} nats alone) set free: ${why}`,
+		);
+		return true;
+	}
+}
+
+interface Survey {
+	readonly meter: LossMeter;
+	readonly measuredBefore: number;
+	readonly singles: Float64Array;
+	readonly fullLoss: number;
+}
+
+function checkKmax(game: Game, moves: readonly (readonly number[])[], kmax: number): void {
+	const removable = new Set(moves.flat()).size;
+	if (!Number.isInteger(kmax) || kmax < 1 || kmax > removable) {
+		throw new RangeError(
+			`the number of blocks to remove must be an integer in 1..${removable} (${game.players} blocks, ${game.players - removable} frozen), got ${kmax}`,
+		);
+	}
+}

@@ -1,0 +1,252 @@
+import { Random } from "../random.js";
+import type { Calibrated, Predictor } from "../predictor.js";
+import type { Sample } from "../sample.js";
+import { meanOf, rSquared, spearman } from "./statistics.js";
+import { linkOfLoss } from "./surrogate.js";
+
+/** Agreement of guesses with the truth. NaN (and no stratum counted) where the truth does not vary. */
+export interface Agreement {
+	/** Of v(S). */
+	readonly r2: number;
+	/** Of log(1 + added loss), which also tells bad from dead. */
+	readonly r2Log: number;
+	/** Rank correlation, the same in every scale. */
+	readonly spearman: number;
+}
+
+export interface StratumAgreement extends Agreement {
+	/** Number of kept blocks. */
+	readonly kept: number;
+	readonly masks: number;
+}
+
+export interface Judgement extends Agreement {
+	/** Held-out masks, all distinct and none of them in the training set. */
+	readonly masks: number;
+	/** Against the mean of each stratum: what is left after the number of removed blocks is known. Spearman: mean over strata, weighted by masks. */
+	readonly within: Agreement;
+	/** One entry a number of kept blocks, descending. */
+	readonly strata: readonly StratumAgreement[];
+	/** Share of the masks that the surrogate's 90 % intervals held; absent where it gives none. */
+	readonly coverage90?: number;
+	readonly baselines: {
+		/** Guess: mean of the training masks of the same size; where judged masks are held out in turn, of the other judged ones. */
+		readonly stratumMean: Agreement;
+		/** Guess: mean of the training masks that agree on whether every critical block is kept. Absent without critical blocks. */
+		readonly criticalKept?: Agreement;
+	};
+}
+
+export interface JudgeOptions {
+	/** What the surrogate was fitted to: for the baselines, and to refuse held-out masks that it has seen. */
+	readonly training: readonly Sample[];
+	/** Blocks whose single removal is too dear, for the second baseline. @default none */
+	readonly critical?: readonly number[];
+}
+
+/**
+ * Judges a surrogate on masks that it has not seen. Repeated held-out masks count once.
+ * @throws RangeError where fewer than two masks are held out, or one of them is a training mask
+ */
+export function judge(predictor: Predictor, heldOut: readonly Sample[], options: JudgeOptions): Judgement {
+	const seen = new Set(options.training.map((sample) => sample.coalition.key));
+	const distinct = new Map<string, Sample>();
+	for (const sample of heldOut) {
+		if (seen.has(sample.coalition.key))
+			throw new RangeError(`held-out mask ${sample.coalition} is a training mask; judge on masks unseen in training`);
+		distinct.set(sample.coalition.key, sample);
+	}
+	const masks = [...distinct.values()];
+	if (masks.length < 2) throw new RangeError(`at least two distinct held-out masks are needed, got ${masks.length}`);
+	return judgementOf(masks, guess(predictor, masks, options));
+}
+
+/** Masks below which {@link crossJudge} says nothing. */
+export const FEWEST_JUDGED = 10;
+
+export interface CrossJudgeOptions {
+	readonly seed: number | string;
+	/** Parts; each is held out once while the surrogate is fitted to all else. @default 5 */
+	readonly folds?: number;
+	/** Blocks whose single removal is too dear, for the second baseline. @default none */
+	readonly critical?: readonly number[];
+}
+
+/**
+ * Judges a way of learning where masks are too dear to hold any out for good: every judged mask is held out once, in parts that hold the
+ * same share of every size, and the surrogate is fitted anew to all other samples.
+ * @param judged keys of the masks to judge on, which should be drawn at random; the others are always trained on
+ * @returns undefined where fewer than {@link FEWEST_JUDGED} masks can be judged
+ */
+export async function crossJudge<P extends Predictor>(
+	samples: readonly Sample[],
+	judged: ReadonlySet<string>,
+	learn: (training: readonly Sample[]) => Promise<P>,
+	options: CrossJudgeOptions,
+): Promise<Judgement | undefined> {
+	const { seed, folds = 5, critical } = options;
+	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()];
+	const random = new Random(seed);
+	const order = random.shuffle(distinct.filter((sample) => judged.has(sample.coalition.key)));
+	if (order.length < FEWEST_JUDGED) return undefined;
+	order.sort((a, b) => a.coalition.size - b.coalition.size);
+	const guesses: Guesses[] = [];
+	const masks: Sample[] = [];
+	for (let fold = 0; fold < folds; fold++) {
+		const held = order.filter((_, i) => i % folds === fold);
+		if (held.length === 0) continue;
+		const keys = new Set(held.map((sample) => sample.coalition.key));
+		const training = distinct.filter((sample) => !keys.has(sample.coalition.key));
+		// Sets that a search looked for are better than random ones of their size: their mean would be no rival.
+		const alike = training.filter((sample) => judged.has(sample.coalition.key));
+		guesses.push(guess(await learn(training), held, { training: alike, ...(critical ? { critical } : {}) }));
+		masks.push(...held);
+	}
+	return judgementOf(masks, joined(guesses));
+}
+
+/** What is guessed of each mask, by the surrogate and by the baselines. */
+interface Guesses {
+	readonly values: readonly number[];
+	readonly stratumMean: readonly number[];
+	readonly criticalKept?: readonly number[];
+	/** Deviation from the forecast in standard deviations, link scale. */
+	readonly scores?: readonly number[];
+}
+
+function guess(predictor: Predictor & Partial<Calibrated>, masks: readonly Sample[], options: JudgeOptions): Guesses {
+	const coalitions = masks.map((sample) => sample.coalition);
+	const critical = options.critical ?? [];
+	const links = predictor.predictLinks?.(coalitions);
+	return {
+		values: Array.from(predictor.predict(coalitions)),
+		stratumMean: groupMeans(masks, options.training, (sample) => sample.coalition.size),
+		...(critical.length > 0 ? { criticalKept: groupMeans(masks, options.training, flagOf(critical)) } : {}),
+		...(links
+			? { scores: masks.map((sample, i) => (logScale(sample) - (links.mean[i] as number)) / Math.max(1e-12, links.sd[i] as number)) }
+			: {}),
+	};
+}
+
+function joined(parts: readonly Guesses[]): Guesses {
+	const all = (pick: (part: Guesses) => readonly number[] | undefined) => parts.flatMap((part) => pick(part) ?? []);
+	return {
+		values: all((part) => part.values),
+		stratumMean: all((part) => part.stratumMean),
+		...(parts.every((part) => part.criticalKept) ? { criticalKept: all((part) => part.criticalKept) } : {}),
+		...(parts.every((part) => part.scores) ? { scores: all((part) => part.scores) } : {}),
+	};
+}
+
+function judgementOf(masks: readonly Sample[], { values, stratumMean, criticalKept, scores }: Guesses): Judgement {
+	const guesses = Float64Array.from(values);
+	const of = (list: readonly number[]) => agreement(masks, Float64Array.from(list));
+	const strata = strataOf(masks).map(({ kept, indices }) => ({
+		kept,
+		masks: indices.length,
+		...agreement(
+			indices.map((i) => masks[i] as Sample),
+			Float64Array.from(indices, (i) => guesses[i] as number),
+		),
+	}));
+	return {
+		...agreement(masks, guesses),
+		masks: masks.length,
+		within: withinStrata(masks, guesses, strata),
+		strata,
+		baselines: { stratumMean: of(stratumMean), ...(criticalKept ? { criticalKept: of(criticalKept) } : {}) },
+		...(scores ? { coverage90: coverage90(scores) } : {}),
+	};
+}
+
+/** Share of scores inside the central 90 % of a standard normal. */
+export function coverage90(scores: readonly number[]): number {
+	return scores.filter((score) => Math.abs(score) <= 1.6449).length / scores.length;
+}
+
+function flagOf(critical: readonly number[]): (sample: Sample) => number {
+	return (sample) => (critical.every((block) => sample.coalition.has(block)) ? 1 : 0);
+}
+
+function agreement(masks: readonly Sample[], guesses: Float64Array): Agreement {
+	const values = masks.map((sample) => sample.value);
+	return {
+		r2: rSquared(values, guesses),
+		r2Log: rSquared(masks.map(logScale), guesses.map(logOfValue)),
+		spearman: spearman(values, guesses),
+	};
+}
+
+function logScale(sample: Sample): number {
+	return linkOfLoss(sample.addedLoss);
+}
+
+function logOfValue(value: number): number {
+	return linkOfLoss(value > 0 ? -Math.log(value) : Number.POSITIVE_INFINITY);
+}
+
+function strataOf(masks: readonly Sample[]): { kept: number; indices: number[] }[] {
+	const byKept = new Map<number, number[]>();
+	for (const [i, sample] of masks.entries()) {
+		const kept = sample.coalition.size;
+		byKept.set(kept, [...(byKept.get(kept) ?? []), i]);
+	}
+	return [...byKept].map(([kept, indices]) => ({ kept, indices })).sort((a, b) => b.kept - a.kept);
+}
+
+function withinStrata(masks: readonly Sample[], guesses: Float64Array, strata: readonly StratumAgreement[]): Agreement {
+	const groups = strataOf(masks).filter(({ indices }) => indices.length > 1);
+	const pooled = (truth: (sample: Sample) => number, guess: (value: number) => number): number => {
+		let error = 0;
+		let total = 0;
+		for (const { indices } of groups) {
+			const mean = meanOf(indices.map((i) => truth(masks[i] as Sample)));
+			for (const i of indices) {
+				error += (truth(masks[i] as Sample) - guess(guesses[i] as number)) ** 2;
+				total += (truth(masks[i] as Sample) - mean) ** 2;
+			}
+		}
+		return total > 0 ? 1 - error / total : Number.NaN;
+	};
+	const ranked = strata.filter((stratum) => Number.isFinite(stratum.spearman));
+	const weight = ranked.reduce((sum, stratum) => sum + stratum.masks, 0);
+	return {
+		r2: pooled(
+			(sample) => sample.value,
+			(value) => value,
+		),
+		r2Log: pooled(logScale, logOfValue),
+		spearman: weight > 0 ? ranked.reduce((sum, stratum) => sum + stratum.masks * stratum.spearman, 0) / weight : Number.NaN,
+	};
+}
+
+/** Guesses each mask by the mean of the training masks in its group, or of all where the group has none. */
+function groupMeans(masks: readonly Sample[], training: readonly Sample[], groupOf: (sample: Sample) => number): number[] {
+	const groups = new Map<number, number[]>();
+	for (const sample of training) {
+		const group = groupOf(sample);
+		groups.set(group, [...(groups.get(group) ?? []), sample.value]);
+	}
+	const overall = meanOf(training.map((sample) => sample.value));
+	const means = new Map([...groups].map(([group, values]) => [group, meanOf(values)]));
+	return masks.map((sample) => means.get(groupOf(sample)) ?? overall);
+}
+
+/**
+ * Splits samples by distinct mask, so that no held-out mask is also trained on, with the same share of every size.
+ * @param share share of the distinct masks to hold out, in (0, 1)
+ */
+export function splitHeldOut(samples: readonly Sample[], share: number, seed: number | string): { training: Sample[]; heldOut: Sample[] } {
+	if (!(share > 0 && share < 1)) throw new RangeError(`the held-out share must be in (0, 1), got ${share}`);
+	const random = new Random(seed);
+	const bySize = new Map<number, Set<string>>();
+	for (const { coalition } of samples) bySize.set(coalition.size, (bySize.get(coalition.size) ?? new Set()).add(coalition.key));
+	const held = new Set<string>();
+	for (const keys of bySize.values()) {
+		for (const key of random.sample([...keys], Math.round(keys.size * share))) held.add(key);
+	}
+	return {
+		training: samples.filter((sample) => !held.has(sample.coalition.key)),
+		heldOut: samples.filter((sample) => held.has(sample.coalition.key)),
+	};
+}

@@ -1,0 +1,79 @@
+import type { Calibrated, Posterior, Predictor } from "../predictor.js";
+import type { Sample } from "../sample.js";
+
+/** A game learned from measured coalitions. */
+export interface Surrogate extends Predictor {
+	/** Which family it is of, for reports: `mlp`, `pairwise-ridge`, `gp-hamming`, `mixed-gp`. */
+	readonly kind: string;
+	/** How it was made. */
+	readonly fit: FitReport;
+}
+
+/**
+ * A surrogate that knows how unsure it is: it is judged by its intervals too, searched by its draws, and its contributions have standard
+ * errors (`posteriorContributions`, `pairInteractions`).
+ */
+export interface PosteriorSurrogate extends Surrogate, Posterior, Calibrated {}
+
+/** How a surrogate was made: enough to make it again. */
+export interface FitReport {
+	/** Coalitions that it was fitted to, repeats counted. */
+	readonly masks: number;
+	/** Settings, those chosen by the fit among them. */
+	readonly settings: Readonly<Record<string, number | string>>;
+}
+
+/** How a fit can be followed and stopped. */
+export interface FitOptions {
+	/** Awaited between slices of about ten milliseconds, so that timers and input get their turn. @default no pause */
+	readonly pause?: (() => Promise<void>) | undefined;
+	readonly signal?: AbortSignal | undefined;
+	/** Share of the work done, 0..1. */
+	readonly onProgress?: ((done: number) => void) | undefined;
+}
+
+/** @throws RangeError for no samples, or coalitions of different length */
+export function playersOf(samples: readonly Sample[]): number {
+	const players = samples[0]?.coalition.players;
+	if (players === undefined) throw new RangeError("a surrogate needs at least one measured coalition");
+	for (const { coalition } of samples) {
+		if (coalition.players !== players)
+			throw new RangeError(`coalitions of one length expected: ${players} blocks, got ${coalition.players} (${coalition})`);
+	}
+	return players;
+}
+
+/** Losses above this many nats over the full model are all equally dead: a surrogate learns nothing from how dead. */
+export const DEAD_LOSS = 20;
+
+/** The scale in which losses add up best (METHOD: log(1 + added loss)); a loss below the full model's by 0.9 nats or more is clamped. */
+export function linkOfLoss(addedLoss: number): number {
+	return Math.log1p(Math.max(-0.9, Math.min(DEAD_LOSS, addedLoss)));
+}
+
+/** Inverse of {@link linkOfLoss}, within its range. */
+export function lossOfLink(link: number): number {
+	return Math.max(-0.9, Math.min(DEAD_LOSS, Math.expm1(link)));
+}
+
+/** v(S) from the link scale. */
+export function valueOfLink(link: number): number {
+	return Math.exp(-lossOfLink(link));
+}
+
+/** At most `limit` samples, evenly spaced, so that every part of the design stays represented. */
+export function thinned<T>(items: readonly T[], limit: number): readonly T[] {
+	if (items.length <= limit) return items;
+	return Array.from({ length: limit }, (_, i) => items[Math.floor((i * items.length) / limit)] as T);
+}
+
+/** Removed blocks of rows of bytes, one list a row. */
+export function removedOfRows(rows: Uint8Array, players: number): number[][] {
+	const lists: number[][] = [];
+	for (let start = 0; start < rows.length; start += players) {
+		const removed: number[] = [];
+		for (let i = 0; i < players; i++) if (rows[start + i] === 0) removed.push(i);
+		lists.push(removed);
+	}
+	return lists;
+}

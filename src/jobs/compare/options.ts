@@ -1,0 +1,121 @@
+// What a comparison is asked to do, checked against the model.
+import { realpath } from "node:fs/promises";
+import type { BlockPlan, CountOptions } from "../../model/architectures/index.js";
+import { nameAmong, readDocuments, windowsOfDocuments, weightedFiles } from "../../model/calibration/index.js";
+import { leastMasks } from "../../pipeline/methods/registry.js";
+import { searchBudget } from "../../pipeline/methods/auto.js";
+import type { CompareOptions } from "../../api/compare.js";
+import { InvalidOptionError } from "../../errors.js";
+import { checkCount, nearestCounts } from "../../pipeline/preflight/model-header.js";
+import { comparedMethods, factsOf, type Method, methodOptions, methods } from "../../api/methods.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+import type { Session } from "../../pipeline/session/session.js";
+
+/** Shares of the blocks that are removed where nothing is said. */
+const usualShares = [0.1, 0.2, 0.33];
+
+/** Options of single methods, which the types leave out and JavaScript may give. */
+const notCompared = ["method", ...methodOptions.filter((name) => name !== "masks" && name !== "maxTokens")];
+
+/** What to compare. */
+export interface Comparison {
+	readonly methods: readonly Method[];
+	/** Numbers of removed blocks, ascending. */
+	readonly counts: readonly number[];
+	/** Masks that each method may ask for. */
+	readonly limit: number;
+}
+
+/**
+ * @param tokens that a mask runs, where that is known; those of the windows where it is not, and for questions no bound at all
+ * @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method
+ */
+export function comparisonOf(blocks: BlockPlan, options: CompareOptions, tokens?: number): Comparison {
+	for (const name of notCompared) {
+		if ((options as Readonly<Record<string, unknown>>)[name] !== undefined)
+			throw new InvalidOptionError(`compareMethods does not read ${name}: methods are compared at equal masks or tokens; leave it out`);
+	}
+	const list = options.methods ?? comparedMethods;
+	if (list.length === 0) throw new InvalidOptionError("no method to compare: name some, or leave methods out");
+	for (const [i, method] of list.entries()) {
+		if (!methods.includes(method)) throw new InvalidOptionError(`${method} is no method; known are ${methods.join(", ")}`);
+		if (list.indexOf(method) !== i) throw new InvalidOptionError(`the method ${method} is named twice`);
+	}
+	const counts = countsOf(blocks, options, { tied: !list.some((method) => factsOf(method).runs) });
+	for (const name of ["masks", "maxTokens"] as const) {
+		const value = options[name];
+		if (value !== undefined && (!Number.isInteger(value) || value < 1))
+			throw new InvalidOptionError(`${name} must be a whole number of at least 1, got ${value}`);
+	}
+	// Of questions only their tokens say how many masks a budget of tokens holds: until these are known it forbids nothing.
+	const maxTokens = options.questions !== undefined && tokens === undefined ? undefined : options.maxTokens;
+	const limit = searchBudget(blocks.blocks, counts.at(-1)!, { ...options, maxTokens, effort: "thorough" }, tokens);
+	for (const method of list) {
+		const least = leastMasks(method, blocks.blocks, counts.at(-1)!);
+		if (least > limit)
+			throw new InvalidOptionError(
+				`${method} needs at least ${least} masks to remove up to ${counts.at(-1)} of ${blocks.blocks} blocks, and each method may spend ${limit}: give more, or leave it out`,
+			);
+	}
+	return { methods: list, counts, limit };
+}
+
+function countsOf(blocks: BlockPlan, { removeBlocks, removeFraction }: CompareOptions, counting: CountOptions): number[] {
+	if (removeBlocks !== undefined && removeFraction !== undefined)
+		throw new InvalidOptionError("removeBlocks and removeFraction say the same thing twice: give one of them");
+	for (const share of removeFraction ?? [])
+		if (!(share > 0 && share < 1)) throw new InvalidOptionError(`a share of the blocks is between 0 and 1, got ${share}`);
+	const shares = (removeFraction ?? usualShares).map((share) => Math.max(1, Math.round(share * blocks.blocks)));
+	const usual = removeBlocks === undefined && removeFraction === undefined;
+	const wanted = removeBlocks ?? (usual ? shares.flatMap((count) => nearestCounts(blocks, count).slice(0, 1)) : shares);
+	if (wanted.length === 0) throw new InvalidOptionError("no number of blocks to remove: the list is empty");
+	for (const count of wanted) {
+		if (!Number.isInteger(count) || count < 1)
+			throw new InvalidOptionError(`the number of blocks to remove must be a whole number of at least 1, got ${count}`);
+		checkCount(blocks, count, counting);
+	}
+	return [...new Set(wanted)].sort((a, b) => a - b);
+}
+
+/** A text to score on. */
+export interface EvalText {
+	readonly name: string;
+	readonly windows: TokenWindows;
+}
+
+/** Found out before hours of searching: texts that are searched on too, or twice the same. @throws InvalidOptionError, CalibrationError */
+export async function checkEvalFiles({ eval: files = [], calibration = [], evalWindows, evalWindowLength }: CompareOptions): Promise<void> {
+	if (files.length === 0 && (evalWindows !== undefined || evalWindowLength !== undefined))
+		throw new InvalidOptionError("evalWindows and evalWindowLength cut the texts of eval: name some, or leave them out");
+	if (evalWindows !== undefined && (!Number.isInteger(evalWindows) || evalWindows < 2))
+		throw new InvalidOptionError(`evalWindows must be a whole number of at least 2, got ${evalWindows}`);
+	if (evalWindowLength !== undefined && (!Number.isInteger(evalWindowLength) || evalWindowLength < 8))
+		throw new InvalidOptionError(`evalWindowLength must be a whole number of at least 8 tokens, got ${evalWindowLength}`);
+	const real = (file: string) => realpath(file).catch(() => file);
+	const searched = new Set(await Promise.all(weightedFiles(calibration).map(({ path }) => real(path))));
+	const seen = new Set<string>();
+	for (const file of files) {
+		const path = await real(file);
+		if (searched.has(path))
+			throw new InvalidOptionError(`${file} is a calibration file too: sets are scored on text that no search has seen`);
+		if (seen.has(path)) throw new InvalidOptionError(`${file} is named twice among the texts to score on`);
+		seen.add(path);
+		await readDocuments(file);
+	}
+}
+
+/** The windows to score on. @throws InvalidOptionError, CalibrationError where a text is too short */
+export async function evalTexts({ model, calibration }: Session, options: CompareOptions): Promise<EvalText[]> {
+	const { eval: files = [], evalWindows = 24 } = options;
+	const { contextLength } = model.facts;
+	const length = options.evalWindowLength ?? Math.min(256, contextLength);
+	if (length > contextLength) throw new InvalidOptionError(`windows of ${length} tokens exceed the model's context of ${contextLength}`);
+	if (files.length === 0) return [{ name: `report fold of ${calibration.source}`, windows: calibration.folds.report }];
+	const texts: EvalText[] = [];
+	const named = files.map((path) => ({ path }));
+	for (const file of files) {
+		const windows = windowsOfDocuments(model, await readDocuments(file), evalWindows, length, file);
+		texts.push({ name: nameAmong(file, named), windows });
+	}
+	return texts;
+}

@@ -1,0 +1,141 @@
+// Questions that the sets of a comparison are scored on, beside texts.
+import { realpath } from "node:fs/promises";
+import type { AccuracyReport, CompareAccuracy, CompareOptions, QuestionFormat, ScoredQuestions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { accuracyOf, compareAnswers, mcnemar } from "../../model/evaluation/accuracy.js";
+import { type PreparedQuestions, packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
+import { type QuestionFile, readQuestions } from "../../model/evaluation/questions.js";
+import { Coalition } from "../../game/coalition.js";
+import type { Measurement } from "../../game/game.js";
+import type { Session } from "../../pipeline/session/session.js";
+import type { LedgerGame } from "../../storage/ledger-game.js";
+
+/** The questions that are searched by, and those that only score. */
+export interface QuestionFiles {
+	/** Of the objective `accuracy`. */
+	readonly searched: QuestionFile | undefined;
+	readonly scored: readonly QuestionFile[];
+}
+
+/**
+ * Read before a model is loaded: a wrong name is found out before hours of searching.
+ * @throws InvalidOptionError for questions that are searched by too, or named twice
+ * @throws FileError, InvalidQuestionsError
+ */
+export async function readCompareQuestions({ evalQuestions = [], questions, limit }: CompareOptions): Promise<QuestionFiles> {
+	const real = (file: string) => realpath(file).catch(() => file);
+	const searched = questions === undefined ? undefined : await real(questions);
+	const seen = new Set<string>();
+	const scored: QuestionFile[] = [];
+	for (const file of evalQuestions) {
+		const path = await real(file);
+		if (path === searched)
+			throw new InvalidOptionError(
+				`${file} is searched by: of its questions those of the report fold are scored in any case, leave it out`,
+			);
+		if (seen.has(path)) throw new InvalidOptionError(`${file} is named twice among the questions to score on`);
+		seen.add(path);
+		scored.push(await readQuestions(file));
+	}
+	return { searched: questions === undefined ? undefined : await readQuestions(questions, limit), scored };
+}
+
+/** Questions ready to be scored. */
+interface Scoring {
+	readonly name: string;
+	readonly format: QuestionFormat;
+	readonly prepared: PreparedQuestions;
+	readonly game: LedgerGame;
+}
+
+async function scoringsOf(session: Session, { searched, scored }: QuestionFiles): Promise<Scoring[]> {
+	const { model, questions, games } = session;
+	const all: Scoring[] = [];
+	if (questions && searched)
+		all.push({ name: `report fold of ${searched.name}`, format: searched.format, prepared: questions.report, game: games.report });
+	for (const file of scored) {
+		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
+		all.push({ name: file.name, format: file.format, prepared, game: await session.questionsOn(prepared) });
+	}
+	return all;
+}
+
+/** What was answered: of every set on every file. */
+export interface Answered {
+	readonly questions: readonly ScoredQuestions[];
+	/** Of sets of one size, each on every file; undefined: no set. */
+	rowsOf(sets: readonly (readonly number[] | undefined)[]): (CompareAccuracy | null)[][];
+}
+
+/** Answers of the full model and of the sets. @param masks the full model among them */
+export async function answerQuestions(
+	session: Session,
+	files: QuestionFiles,
+	masks: readonly Coalition[],
+	{ signal }: CompareOptions,
+): Promise<Answered> {
+	const players = session.model.facts.blocks;
+	const scored: ScoredQuestions[] = [];
+	const rowsOfFile: ((sets: readonly (readonly number[] | undefined)[]) => (CompareAccuracy | null)[])[] = [];
+	for (const { name, format, prepared, game } of await scoringsOf(session, files)) {
+		const measured = await game.measure(masks, { phase: `questions of ${name}`, signal });
+		const answers = new Map(measured.map((measurement) => [measurement.coalition.key, answersIn(measurement)]));
+		const full = answers.get(Coalition.full(players).key)!;
+		const { normalization, sha256 } = prepared;
+		scored.push({ ...{ name, count: full.right.length, sha256, format, normalization }, ...reportOf(full) });
+		rowsOfFile.push((sets) =>
+			accuracyRows(
+				sets.map((removed) => removed && answers.get(Coalition.ofRemoved(players, removed).key)!),
+				full,
+				normalization === "tokens",
+			),
+		);
+	}
+	return {
+		questions: scored,
+		rowsOf: (sets) => {
+			const columns = rowsOfFile.map((rows) => rows(sets));
+			return sets.map((_, row) => columns.map((column) => column[row]!));
+		},
+	};
+}
+
+/** What a model makes of the questions of one file, one entry a question. */
+export interface Answers {
+	readonly right: readonly boolean[];
+	readonly normalizedRight: readonly boolean[];
+	readonly goldLosses: ArrayLike<number>;
+}
+
+function answersIn({ losses, figures }: Measurement): Answers {
+	const rightIn = (name: string) => Array.from(figures![name]!, (right) => right === 1);
+	return { right: rightIn("accuracy"), normalizedRight: rightIn("normalizedAccuracy"), goldLosses: losses };
+}
+
+function reportOf({ right, normalizedRight, goldLosses }: Answers): AccuracyReport {
+	return {
+		accuracy: accuracyOf(right),
+		normalizedAccuracy: accuracyOf(normalizedRight),
+		goldLoss: Array.from(goldLosses).reduce((sum, loss) => sum + loss, 0) / goldLosses.length,
+	};
+}
+
+/** Chance below which the exact McNemar test tells two sets apart. */
+const TOLD_APART = 0.05;
+
+/** Rows of sets of one size on one file; null for no set. @param normalized whether the file is judged by the normalised accuracy */
+export function accuracyRows(sets: readonly (Answers | undefined)[], full: Answers, normalized: boolean): (CompareAccuracy | null)[] {
+	const judged = (answers: Answers) => (normalized ? answers.normalizedRight : answers.right);
+	const correct = (answers: Answers) => judged(answers).filter(Boolean).length;
+	const best = sets.reduce((most, set) => (set && (!most || correct(set) > correct(most)) ? set : most), undefined);
+	return sets.map((set) => {
+		if (!set) return null;
+		const { gained, lost } = compareAnswers(judged(best!), judged(set));
+		return {
+			...reportOf(set),
+			difference: compareAnswers(full.right, set.right),
+			normalizedDifference: compareAnswers(full.normalizedRight, set.normalizedRight),
+			withinBest: mcnemar(gained, lost) >= TOLD_APART,
+		};
+	});
+}

@@ -1,0 +1,55 @@
+// The race of a method in a comparison, within what the comparison lets it spend.
+import type { Effort, Method, PruneOptions } from "../../api/index.js";
+import { raceField } from "../../pipeline/methods/auto.js";
+import { Coalition } from "../../game/coalition.js";
+import { blockExecutions } from "../../game/executions.js";
+import { factsOf } from "../../api/methods.js";
+import { type Choice, race } from "../../pipeline/race/race.js";
+import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
+import type { Session } from "../../pipeline/session/session.js";
+
+/** Where every method may spend the same, one that has efforts does not stop early. */
+export const effortOfMethod = (method: Method): Effort => (factsOf(method).reads?.includes("effort") ? "thorough" : "standard");
+
+/** Sets of each size for which all rounds of further text are kept in reserve. @default none: greedy and beam leave masks anyway */
+const tiedSets: Readonly<Partial<Record<Method, number>>> = { auto: 4, swap: 2 };
+
+/** Masks that are kept for the race of a method: the full model, its sets, further text for some of them; no more than a quarter of all. */
+export function raceReserve(method: Method, sizes: number, limit: number): number {
+	const effort = effortOfMethod(method);
+	const field = raceField(method, effort);
+	if (field === 1) return 0;
+	const parts = partsAfter(tieRounds[effort]);
+	return Math.min(1 + (field + (tiedSets[method] ?? 0) * parts) * sizes, Math.floor(limit / 4));
+}
+
+/** Decides between a method's sets and their rivals, as far as the budget holds the rivals, cheap ones first. */
+export async function raceWithin(
+	session: Session,
+	own: readonly Choice[],
+	rivals: readonly Choice[],
+	limits: { readonly masks: number; readonly furtherMasks: number },
+	{ signal, onProgress, effort }: Pick<PruneOptions, "signal" | "onProgress" | "effort">,
+): Promise<{ sets: Map<number, Choice>; masks: number; executions: number }> {
+	const keyOf = ({ removed }: Choice) => removed.join();
+	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
+	const known = new Set(own.map(keyOf));
+	const others = [...new Map(rivals.filter((rival) => !known.has(keyOf(rival))).map((rival) => [keyOf(rival), rival])).values()];
+	// Sets of one ranking first: they are of another kind than the near ties.
+	others.sort((a, b) => Number(a.method === own[0]?.method) - Number(b.method === own[0]?.method));
+	// The full model, and its distributions where sets are compared by them.
+	const kept = others.slice(0, Math.max(0, limits.masks - own.length - 2));
+	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
+	const field = [...own, ...kept];
+	// The distributions on each part take a mask too.
+	const references = 1 + partsAfter(tieRounds[effort ?? "standard"]);
+	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1 - references);
+	const { winners, further, byDivergence } = await race(session, field, { signal, onProgress, effort }, { furtherMasks });
+	for (const [count, winner] of winners) sets.set(count, winner);
+	const players = session.model.facts.blocks;
+	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
+	const compared = byDivergence || session.objective === "kl";
+	const parts = [raced, ...further].map((masks) => (compared ? [...masks, Coalition.full(players)] : masks));
+	const executions = parts.map((masks) => blockExecutions([...masks], session.evaluator.resumes));
+	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0) };
+}

@@ -1,0 +1,195 @@
+// Which cell of a frontier is the best for a goal, which are dominated, and what to say of it. Pure: reads cells, measures nothing.
+import type { Dominated, FrontierCell, FrontierResult } from "../../api/frontier.js";
+import { lower } from "../../pipeline/session/paired-figures.js";
+import { formatBlocks, formatBytes, formatDifference, formatSpeedup } from "../../report/format.js";
+import type { MeanAndError } from "../../storage/plan-quantized.js";
+
+export type Goal = FrontierResult["goal"];
+/** A cell before it is compared with the others. */
+export type Cell = Omit<FrontierCell, "dominated">;
+
+/** Added nats per token up to which a smaller model is suggested where there is no target: perplexity rises by about a tenth. */
+export const sensibleLoss = 0.1;
+
+/** How many times fewer blocks are run, whatever the type of weights; not a measured speed-up, which is smaller. */
+const fewerOf = ({ compute }: Pick<Cell, "compute">): number => 1 / compute;
+
+/** The fewest blocks to remove to run so many times fewer. */
+export const blocksFor = (blocks: number, times: number): number => Math.ceil(blocks - blocks / times - rounding);
+
+/** What a quotient of block numbers may be off by. */
+const rounding = 1e-9;
+
+export function fits(
+	{ targetSize, targetCompute, targetSpeedup, maxAdded }: Goal,
+	cell: Pick<Cell, "bytes" | "compute" | "speedup" | "added">,
+): boolean {
+	if (targetSize !== undefined && cell.bytes > targetSize) return false;
+	if (targetCompute !== undefined && fewerOf(cell) < targetCompute - rounding) return false;
+	if (targetSpeedup !== undefined && !(cell.speedup && cell.speedup.value >= targetSpeedup)) return false;
+	return cell.added.mean !== null && (maxAdded === undefined || cell.added.mean <= maxAdded);
+}
+
+const lossOf = ({ loss }: Pick<Cell, "loss">) => loss.mean ?? Number.POSITIVE_INFINITY;
+
+/** The better one of two cells that fit first: by loss where there is a target, else by bytes. */
+export function better(goal: Goal, a: Cell, b: Cell): number {
+	return goal.maxAdded === undefined ? lossOf(a) - lossOf(b) || a.bytes - b.bytes : a.bytes - b.bytes || lossOf(a) - lossOf(b);
+}
+
+/** Of the cells that fit, the best. */
+export function bestOf<C extends Cell>(goal: Goal, cells: readonly C[]): C | undefined {
+	return cells.filter((cell) => cell.fits).sort((a, b) => better(goal, a, b))[0];
+}
+
+/** Which cells others beat. */
+export function markDominated(cells: readonly Cell[]): FrontierCell[] {
+	const beaten = (cell: Cell, axes: readonly ((one: Cell) => number)[]) =>
+		cells.some((other) => axes.every((axis) => axis(other) <= axis(cell)) && axes.some((axis) => axis(other) < axis(cell)));
+	const bytes = (cell: Cell) => cell.bytes;
+	const compute = (cell: Cell) => (cell.speedup ? 1 / cell.speedup.value : cell.compute);
+	return cells.map((cell) => {
+		const dominated: Dominated = {
+			bytes: beaten(cell, [lossOf, bytes]),
+			compute: beaten(cell, [lossOf, compute]),
+			both: beaten(cell, [lossOf, bytes, compute]),
+		};
+		return { ...cell, dominated };
+	});
+}
+
+/** Best choice first, then what fits, then the rest, each by loss. */
+export function sorted(cells: readonly FrontierCell[], best: FrontierCell | undefined): FrontierCell[] {
+	const rank = (cell: FrontierCell) => (cell === best ? 0 : cell.fits ? 1 : 2);
+	return [...cells].sort((a, b) => rank(a) - rank(b) || lossOf(a) - lossOf(b) || a.bytes - b.bytes);
+}
+
+type Kind = NonNullable<FrontierResult["verdict"]["better"]>;
+
+export function kindOf({ type, removed }: Pick<Cell, "type" | "removed">): Kind {
+	if (type === "own") return removed.length === 0 ? "neither" : "pruning";
+	return removed.length === 0 ? "quantizing" : "both";
+}
+
+/** `Q4_K_M without blocks 3, 6 (58.9 MB, 1.31 times as fast)`. */
+export function cellText({
+	type,
+	removed,
+	healed,
+	bytes,
+	speedup,
+}: Pick<Cell, "type" | "removed" | "healed" | "bytes" | "speedup">): string {
+	const weights = type === "own" ? "the weights as they are" : type;
+	const blocks = removed.length === 0 ? "" : ` without block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
+	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${formatSpeedup(speedup)}` : "";
+	return `${weights}${blocks}${healed ? ", healed" : ""} (${formatBytes(bytes)}${speed})`;
+}
+
+function goalText({ targetSize, targetCompute, targetSpeedup, speedupOf, maxAdded }: Goal): string {
+	const parts = [
+		...(targetSize === undefined ? [] : [`at most ${formatBytes(targetSize)}`]),
+		...(targetCompute === undefined ? [] : [`${targetCompute} times fewer blocks to run`]),
+		...(targetSpeedup === undefined ? [] : [`${speedupOf === "prompt" ? "prompts" : "generation"} ${targetSpeedup} times as fast`]),
+		...(maxAdded === undefined ? [] : [`the smallest file that adds no more than ${maxAdded} nats per token`]),
+	];
+	return parts.join(" and ");
+}
+
+const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
+
+/**
+ * What the best choice does, and whether removing blocks is worth it for this goal.
+ * @param difference loss of the second less loss of the first, paired by window, on the report fold
+ * @param windows of that fold
+ */
+export function verdictOf(
+	goal: Goal,
+	cells: readonly FrontierCell[],
+	best: FrontierCell | undefined,
+	difference: (first: FrontierCell, second: FrontierCell) => MeanAndError,
+	windows: number,
+	sourceQuantized: boolean,
+): FrontierResult["verdict"] {
+	const twice =
+		sourceQuantized && cells.some(({ type }) => type !== "own")
+			? " The weights were quantised already, so that every other type is quantised twice, which flatters removing blocks; --quantize-from ORIGINAL compares fairly."
+			: "";
+	if (!best) {
+		const [nearest] = [...cells].sort((a, b) => nearer(goal, a, b));
+		const near = nearest ? ` Nearest: ${cellText(nearest)}, which adds ${natsText(nearest.added)} nats per token.` : "";
+		return { text: `Nothing that was measured fits the goal (${goalText(goal)}).${near}${twice}` };
+	}
+	const kind = kindOf(best);
+	const cost = `${natsText((best.report ?? best).added)} nats per token${best.report ? " on the report fold" : ""}`;
+	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}, which adds ${cost}.`;
+	const other = bestOf(
+		goal,
+		cells.filter(({ removed }) => removed.length > 0 !== best.removed.length > 0),
+	);
+	const more = other && difference(best, other);
+	const winner = more && lower(more, windows);
+	const confirmed = goal.maxAdded === undefined && other ? { confirmed: winner === "first" } : {};
+	const beside = besideText(goal, cells, best, other && { ...other, more: more!, winner });
+	return { better: kind, ...confirmed, text: `${choice}${doubtText(goal, best)} ${beside}${twice}` };
+}
+
+/** Of cells that do not fit, the one that misses the targets by less first. */
+function nearer(
+	{ targetSize = Number.POSITIVE_INFINITY, targetCompute = 0, targetSpeedup = 0 }: Goal,
+	a: FrontierCell,
+	b: FrontierCell,
+): number {
+	const misses = (cell: FrontierCell) =>
+		[cell.bytes / targetSize, targetCompute / fewerOf(cell), targetSpeedup / (cell.speedup?.value ?? 1)].reduce(
+			(sum, ratio) => sum + Math.max(0, ratio - 1),
+			0,
+		);
+	return misses(a) - misses(b) || lossOf(a) - lossOf(b);
+}
+
+/** Why no cell without blocks removed fits. */
+function wholeText({ targetSize = Number.POSITIVE_INFINITY, targetCompute, targetSpeedup }: Goal, cells: readonly FrontierCell[]): string {
+	if (targetCompute !== undefined) return "Quantising alone runs every block.";
+	const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes);
+	const [smallest] = whole;
+	if (!smallest || smallest.bytes > targetSize || targetSpeedup === undefined)
+		return `Quantising alone does not fit${smallest ? `: ${cellText(smallest)} is the smallest` : ""}.`;
+	const small = whole.filter(({ bytes }) => bytes <= targetSize);
+	const [fastest] = small.sort((a, b) => (b.speedup?.value ?? 0) - (a.speedup?.value ?? 0));
+	const of = small.length < whole.length ? " of that size" : "";
+	if (whole.length === 1) return "No other type was tried.";
+	return fastest!.type === "own"
+		? `Quantising alone does not fit: no type that was tried${of} runs faster than the weights as they are.`
+		: `Quantising alone does not fit: ${cellText(fastest!)} is the fastest${of}.`;
+}
+
+/** What the report fold, which took no part in the choice, has against it. */
+function doubtText({ maxAdded, targetSpeedup }: Goal, { report, speedup }: FrontierCell): string {
+	const more = maxAdded !== undefined && (report?.added.mean ?? 0) > maxAdded;
+	const slow = targetSpeedup !== undefined && (speedup?.interval?.low ?? targetSpeedup) < targetSpeedup;
+	return `${more ? " That is more than was asked for: the choice is made on the validation fold, where it fits." : ""}${slow ? " The interval of its speed reaches below the target." : ""}`;
+}
+
+/** The best choice beside the best of the other kind: with blocks removed, or without. */
+function besideText(
+	goal: Goal,
+	cells: readonly FrontierCell[],
+	best: FrontierCell,
+	other: (FrontierCell & { readonly more: MeanAndError; readonly winner: ReturnType<typeof lower> }) | undefined,
+): string {
+	const pruned = best.removed.length > 0;
+	const compute = "What removing blocks alone gives is less compute for each token and a smaller KV cache.";
+	if (!other) {
+		if (!pruned) return `Nothing with blocks removed fits. ${compute}`;
+		return wholeText(goal, cells);
+	}
+	const { more, winner } = other;
+	if (goal.maxAdded !== undefined)
+		return pruned
+			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText((other.report ?? other).added)}.`
+			: `Removing blocks is the worse way to a small file here: the smallest with blocks removed that fits is ${cellText(other)}. ${compute}`;
+	const beyond = `${cellText(other)} adds ${natsText(more)} beyond that`;
+	if (winner === "second") return `On the report fold the other way is better: ${beyond}.`;
+	if (winner === undefined) return `Neither way is better within the error: ${beyond}.${pruned ? "" : ` ${compute}`}`;
+	return pruned ? `Quantising alone costs more: ${beyond}.` : `Removing blocks is the worse choice for this goal: ${beyond}. ${compute}`;
+}

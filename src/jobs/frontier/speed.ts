@@ -1,0 +1,55 @@
+// Speed in a frontier: how many blocks a target may need, and how fast each combination is.
+import type { FrontierOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import type { Header } from "../../pipeline/preflight/model-header.js";
+import { logger } from "../../api/logger.js";
+import type { Model } from "../../model/runtime/model.js";
+import type { SpeedComparison } from "../../pipeline/speed/comparison.js";
+import type { SpeedRatio } from "../../storage/plan-speed.js";
+import { atSpeed } from "../../pipeline/speed/target.js";
+import type { Variant } from "../../pipeline/quantizing/variants.js";
+
+/**
+ * How many blocks to remove at most: where a speed-up is asked for and `maxBlocks` is not given, as many as it takes with the weights as
+ * they are, measured before anything is searched. Other types may need fewer.
+ * @param kmax what it is otherwise
+ */
+export async function forSpeed(model: string, { blocks }: Pick<Header, "blocks">, kmax: number, options: FrontierOptions): Promise<number> {
+	const { targetSpeedup, speedupOf, maxBlocks, method, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog } = options;
+	if (targetSpeedup === undefined || maxBlocks !== undefined) return kmax;
+	const asked = { targetSpeedup, speedupOf, method, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog };
+	try {
+		const { removeBlocks } = await atSpeed(model, blocks, asked);
+		return Math.min(blocks.maxRemovable, Math.max(kmax, removeBlocks!));
+	} catch (error) {
+		if (!(error instanceof InvalidOptionError)) throw error;
+		logger(options)(
+			"note",
+			`of the weights as they are: ${error.message} A type of weights may still reach it, with fewer blocks or none removed.`,
+		);
+		return kmax;
+	}
+}
+
+/** Seconds that the speed of one combination may take. */
+const speedSeconds = 3;
+/** Combinations that take turns with the model at a time: each has a context of its own, and memory for it. */
+const atOnce = 3;
+
+/** How many times as fast as the model this type of it is: whole, and without each of the sets. */
+export async function speedupsOf(
+	own: Model,
+	comparison: SpeedComparison,
+	variant: Pick<Variant<string>, "type" | "model">,
+	sets: readonly (readonly number[])[],
+): Promise<SpeedRatio[]> {
+	const model = variant.type === "own" ? own : await variant.model();
+	const pruned = sets.map((removed) => ({ model, removed }));
+	const sides = variant.type === "own" ? pruned : [{ model }, ...pruned];
+	const measured: SpeedRatio[] = variant.type === "own" ? [{ value: 1 }] : [];
+	for (let i = 0; i < sides.length; i += atOnce) {
+		const some = sides.slice(i, i + atOnce);
+		measured.push(...(await comparison.ratios(some, speedSeconds * (some.length + 1))));
+	}
+	return measured;
+}

@@ -1,0 +1,42 @@
+import { basename } from "node:path";
+import type { InspectResult } from "../api/index.js";
+import { describeBlocks } from "../model/architectures/index.js";
+import { GgufFile, ggmlTypeName } from "../model/gguf/index.js";
+
+/**
+ * What a file holds and which of its blocks can be removed. Reads the header only; needs no addon.
+ * @throws InvalidGgufError, FileError
+ */
+export async function inspectModel(path: string): Promise<InspectResult> {
+	const file = await GgufFile.read(path);
+	const blocks = describeBlocks(file);
+	const types: Record<string, number> = {};
+	let parameters = 0;
+	for (const tensor of file.tensors) {
+		const name = ggmlTypeName(tensor.type);
+		types[name] = (types[name] ?? 0) + 1;
+		parameters += tensor.dims.reduce((product, size) => product * size, 1);
+	}
+	const removed = file.array("prune_gguf.removed_blocks");
+	const sourceBlocks = file.number("prune_gguf.source_block_count");
+	return {
+		path,
+		name: basename(path),
+		architecture: blocks.architecture,
+		blocks: blocks.blocks,
+		size: file.size,
+		parameters,
+		files: file.paths,
+		support: blocks.support,
+		reason: blocks.reason,
+		proof: blocks.proof,
+		maxRemovable: blocks.maxRemovable,
+		frozen: [...blocks.frozen].map(([block, reason]) => ({ block, reason })),
+		units: blocks.units,
+		pruned:
+			removed === undefined
+				? undefined
+				: `blocks ${removed.join(", ")} of ${sourceBlocks} removed by prune-gguf ${file.string("prune_gguf.version")}`,
+		types,
+	};
+}

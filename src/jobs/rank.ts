@@ -1,0 +1,153 @@
+import type { RankMethod, RankOptions, RankResult } from "../api/index.js";
+import type { Attribution } from "../game/attribution/attribution.js";
+import { cutVerdicts } from "../game/attribution/cut.js";
+import { choose, plannedMasks } from "../pipeline/methods/registry.js";
+import { InvalidOptionError } from "../errors.js";
+import { joinedUnits } from "../game/moves.js";
+import { type Header, readHeader } from "../pipeline/preflight/model-header.js";
+import { logger } from "../api/logger.js";
+import { contributionRows } from "../pipeline/planning/plan.js";
+import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
+import { isEstimator, methodOptions, rankMethods } from "../api/methods.js";
+import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
+import { formatBlocks } from "../report/format.js";
+import type { CriticalBlock } from "../game/search/search.js";
+import { Session, summarize } from "../pipeline/session/session.js";
+
+/**
+ * Contributions of a model's blocks: what their removal alone adds to the loss, or what a surrogate or an estimator says; with the blocks
+ * that are surely among the least needed, surely not, or undecided, and what a surrogate says of pairs.
+ * @throws InvalidOptionError, and the errors of loading and measuring
+ */
+export async function rankBlocks(model: string, options: RankOptions = {}): Promise<RankResult> {
+	const started = Date.now();
+	const method = options.method ?? "leave-one-out";
+	if (!rankMethods.includes(method))
+		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankMethods.join(", ")}`);
+	if (options.rounds !== undefined) throw new InvalidOptionError("rounds choose sets: rank knows the first one only, leave --rounds out");
+	checkOptions(method, options);
+	const { blocks } = await readHeader(model, options);
+	const unwritable = blocks.unwritable();
+	if (unwritable)
+		logger(options)("warning", `${model}: this can be measured, but no file without any of its blocks can be written: ${unwritable}`);
+	const kmax = windowOf(blocks, options);
+	const { removeBlocks, method: _, ...measure } = options;
+	const masks = isEstimator(method)
+		? estimatorMasks(blocks.blocks, kmax, options)
+		: plannedMasks(method, blocks.blocks, searchedTo(method, kmax), measure);
+	const session = await Session.open(model, measure, { masks, weights: "own" });
+	try {
+		await session.measureFull(options.signal);
+		const judged = await judge(session, method, kmax, masks, measure);
+		return {
+			model: summarize(session.model),
+			objective: session.objective,
+			loss: judged.fullLoss,
+			method,
+			estimator: judged.attribution.estimator,
+			contributions: contributionRows(judged.attribution),
+			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
+			critical: judged.critical.flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
+			...cutOf(judged, kmax, session.model.blocks, session.seed),
+			interactions: judged.interactions,
+			surrogate: judged.surrogate,
+			masks: judged.masks,
+			seconds: (Date.now() - started) / 1000,
+		};
+	} finally {
+		await session.close();
+	}
+}
+
+function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options }: RankOptions): void {
+	if (removeBlocks !== undefined && (!Number.isInteger(removeBlocks) || removeBlocks < 1))
+		throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
+	if (!isEstimator(method)) {
+		checkMethodOptions(method, { ...options, method });
+		return;
+	}
+	const unread = methodOptions.filter((name) => name !== "masks" && options[name] !== undefined);
+	if (unread.length > 0) throw new InvalidOptionError(`${method} reads --masks; leave ${unread.join(", ")} out`);
+}
+
+/** Window semivalues and verdicts speak of sets of up to a third of the blocks where nothing is said. */
+function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: RankOptions): number {
+	if (removeBlocks !== undefined && removeBlocks > Math.max(1, maxRemovable))
+		throw new InvalidOptionError(`at most ${maxRemovable} of ${blocks} blocks can be removed, got remove-blocks ${removeBlocks}`);
+	return removeBlocks ?? Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3)));
+}
+
+/** Only these need sets of several blocks for what they say of one. */
+function searchedTo(method: RankMethod, kmax: number): number {
+	return method === "auto" || method === "paper-repaired" ? kmax : 1;
+}
+
+interface Judged extends Pick<RankResult, "interactions" | "surrogate" | "masks"> {
+	readonly attribution: Attribution & { readonly drawn?: readonly Float64Array[] };
+	readonly fullLoss: number;
+	readonly critical: readonly CriticalBlock[];
+	readonly unseen: readonly number[];
+}
+
+async function judge(
+	session: Session,
+	method: RankMethod,
+	kmax: number,
+	masks: number,
+	options: Omit<RankOptions, "method" | "removeBlocks">,
+): Promise<Judged> {
+	if (isEstimator(method)) {
+		const { units } = session.model.blocks;
+		const { signal } = options;
+		const work = () => estimate(method, session.games.search, { kmax, masks, seed: session.seed, signal, ...(units ? { units } : {}) });
+		const estimated = await session.timed("search", work);
+		for (const note of notesOf(estimated)) logger(options)("note", `${method}: ${note}`);
+		return { ...estimated, interactions: [] };
+	}
+	const { found, contributions, surrogate, masks: measured, evidence } = await choose(session, method, searchedTo(method, kmax), options);
+	// Every ranking method gives them.
+	if (!contributions) throw new Error(`${method} gave no contributions`);
+	for (const note of [...found.notes, ...tiedNotes(contributions, session.model.blocks.units)]) logger(options)("note", note);
+	const { fullLoss, critical } = found;
+	const interactions = evidence?.interactions ?? [];
+	return {
+		attribution: contributions,
+		fullLoss,
+		critical: critical.filter(({ frozen }) => frozen),
+		unseen: [],
+		interactions,
+		surrogate,
+		masks: measured,
+	};
+}
+
+/** Blocks that go only together have no single removal: the table would have gaps without a word. @internal */
+export function tiedNotes({ contributions, estimator }: Attribution, units: readonly (readonly number[])[] = []): string[] {
+	const gaps = [...new Set(units.flat())].filter((block) => Number.isNaN(contributions[block])).sort((a, b) => a - b);
+	if (gaps.length === 0 || estimator !== "leave-one-out") return [];
+	return [
+		`blocks ${formatBlocks(gaps)} go only together with others and have no contribution alone: --method common-sets takes tied blocks as one`,
+	];
+}
+
+function notesOf({ attribution, unseen }: Pick<Judged, "attribution" | "unseen">): string[] {
+	const notes = [...(attribution.notes ?? [])];
+	if (unseen.length > 0) notes.push(`never saw blocks ${formatBlocks(unseen)} go, which have no contribution: give more --masks`);
+	return notes;
+}
+
+/** How many blocks the verdicts cut, the verdicts, and the blocks that the estimator never saw. @internal */
+export function cutOf(
+	{ attribution, critical, unseen }: Pick<Judged, "attribution" | "critical" | "unseen">,
+	kmax: number,
+	{ frozen, units = [] }: Pick<Session["model"]["blocks"], "frozen" | "units">,
+	seed: number,
+): Pick<RankResult, "cut" | "verdicts" | "unseen"> {
+	const { contributions, standardErrors, drawn } = attribution;
+	const keep = new Set([...frozen.keys(), ...critical.flatMap(({ blocks }) => blocks)]);
+	const open = Array.from(contributions, (value, block) => Number.isFinite(value) && !keep.has(block)).filter(Boolean).length;
+	const cut = Math.min(kmax, open + unseen.length);
+	// Without errors a ranking would look certain: nothing is said then.
+	const silent = cut === 0 || (!standardErrors && !drawn?.length);
+	return { cut, verdicts: silent ? [] : cutVerdicts(attribution, cut, { keep, seed, units: joinedUnits(units), unseen }), unseen };
+}

@@ -1,0 +1,101 @@
+// More text of the same kind than the folds hold: for a race that these cannot decide.
+import { CalibrationError } from "../../errors.js";
+import type { Model } from "../runtime/model.js";
+import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
+import { readDocuments } from "./documents.js";
+import { type CalibrationFile, type CalibrationOptions, foldNames, shareOf, weightedFiles } from "./folds.js";
+import { ownSamples } from "./own-samples.js";
+import { windowsBetween } from "./text-windows.js";
+
+/** Streams of further own samples begin here, beyond all seeds of the folds and of the text that matrices are fitted to. */
+const firstSeed = 2 ** 40;
+/** Seeds that one draw of samples takes. */
+const seedsOfDraw = 4;
+/** Draws: the first is one part, each further one twice as many parts as the one before. More at once are drawn faster. */
+const draws = 3;
+/** Parts that there are at most. */
+export const furtherParts = 2 ** draws - 1;
+
+/**
+ * A part (0..6) of the further windows: as many as the validation fold has, of each source as many as that has there, in the same order;
+ * disjoint from the folds and from the other parts. Undefined where a source's text does not hold so many.
+ */
+export type FurtherText = (part: number) => Promise<TokenWindows | undefined>;
+
+export interface FurtherOptions {
+	/** Of the folds. */
+	readonly calibration: CalibrationOptions;
+	readonly folds: readonly TokenWindows[];
+	/** Draws own samples. @default ownSamples */
+	readonly draw?: (count: number, seed: number) => Promise<TokenWindows>;
+	/** Told, once, why files give no further text: one was changed, or cannot be read any more. */
+	readonly onProblem?: (message: string) => void;
+}
+
+export function furtherText(model: Model, options: FurtherOptions): FurtherText {
+	const { calibration, folds, onProblem } = options;
+	if ((calibration.files ?? []).length === 0) return ownText(model, options);
+	let parts: Promise<TokenWindows[]> | undefined;
+	return async (part) => {
+		parts ??= partsOfFiles(model, calibration, folds).catch((error: unknown) => {
+			onProblem?.((error as Error).message);
+			return [];
+		});
+		return (await parts)[part];
+	};
+}
+
+function ownText(model: Model, { calibration, draw }: FurtherOptions): FurtherText {
+	const { counts, seed } = calibration;
+	const sample = draw ?? ((count, own) => ownSamples(model, { ...calibration, count, seed: own }));
+	const drawn = new Map<number, TokenWindows>();
+	return async (part) => {
+		if (part >= furtherParts) return undefined;
+		const index = Math.floor(Math.log2(part + 1));
+		const first = 2 ** index - 1;
+		const windows = drawn.get(index) ?? (await sample((first + 1) * counts.validation, firstSeed + (seed * draws + index) * seedsOfDraw));
+		drawn.set(index, windows);
+		return sliceOf(windows, (part - first) * counts.validation, counts.validation);
+	};
+}
+
+function sliceOf({ tokens, length }: TokenWindows, first: number, count: number): TokenWindows {
+	return makeWindows(tokens.slice(first * length, (first + count) * length), length);
+}
+
+/** All parts that the files hold: read once, so that only the windows stay in memory. */
+async function partsOfFiles(model: Model, options: CalibrationOptions, folds: readonly TokenWindows[]): Promise<TokenWindows[]> {
+	const files = weightedFiles(options.files ?? []);
+	const known = new Set(folds.flatMap(rowsOf));
+	let parts: TokenWindows[][] = Array.from({ length: furtherParts }, () => []);
+	for (const [i, file] of files.entries()) {
+		const held = await partsOfFile(model, file, shareOf(options.counts, i, files.length), options.length, known);
+		parts = parts.slice(0, held.length).map((part, index) => [...part, held[index]!]);
+	}
+	return parts.map(concatWindows);
+}
+
+/** @throws CalibrationError where the file is not as it was when the folds were cut from it, or cannot be read */
+async function partsOfFile(
+	model: Model,
+	{ path }: CalibrationFile,
+	counts: CalibrationOptions["counts"],
+	length: number,
+	known: ReadonlySet<string>,
+): Promise<TokenWindows[]> {
+	const count = foldNames.reduce((sum, name) => sum + counts[name], 0);
+	const { dealt, further } = windowsBetween(
+		model,
+		await readDocuments(path),
+		{ count, length, name: path },
+		counts.validation,
+		furtherParts,
+	);
+	if (!rowsOf(dealt).every((row) => known.has(row)))
+		throw new CalibrationError(`the calibration file ${path} is not what it was when this run began`);
+	return further;
+}
+
+function rowsOf({ tokens, count, length }: TokenWindows): string[] {
+	return Array.from({ length: count }, (_, i) => tokens.subarray(i * length, (i + 1) * length).join());
+}

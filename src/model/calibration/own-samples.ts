@@ -1,0 +1,98 @@
+import { CalibrationError } from "../../errors.js";
+import type { Model } from "../runtime/model.js";
+import { makeWindows, type TokenWindows } from "../runtime/windows.js";
+
+/** How to sample a model's own text. */
+export interface OwnSampleOptions {
+	/** Windows. */
+	count: number;
+	/** Tokens in each. */
+	length: number;
+	seed: number;
+	signal?: AbortSignal | undefined;
+	/** Called with tokens done and in total. */
+	onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** A user's turn is cut here, so that an answer fits the window too. */
+const userTurnShare = 0.4;
+
+/**
+ * Windows of the model's own samples at temperature 1, so that no text of others is needed: documents from the start
+ * token, and, where the file has a chat template that llama.cpp knows, every second window a chat whose user turn is
+ * sampled too. The full model is then measured on what it believes; see docs/calibration.md.
+ */
+export async function ownSamples(model: Model, options: OwnSampleOptions): Promise<TokenWindows> {
+	const { count, length, seed, signal } = options;
+	const opening = chatOpening(model);
+	const chats = opening ? Math.floor(count / 2) : 0;
+	const documents = count - chats;
+	const total = count * length;
+	const sampled = await model.sample(
+		Array.from({ length: documents }, () => documentPrompt(model)),
+		{
+			length,
+			seed,
+			signal,
+			onProgress: (done) => options.onProgress?.(done, total),
+		},
+	);
+	const turns = opening
+		? await chatWindows(model, opening, chats, { ...options, onProgress: (done) => options.onProgress?.(documents * length + done, total) })
+		: [];
+	const tokens = new Int32Array(total);
+	interleave(sampled, turns).forEach((window, i) => {
+		tokens.set(window, i * length);
+	});
+	return makeWindows(tokens, length);
+}
+
+/** The token a document starts from: the start token, else an end token (after which a new document begins). */
+function documentPrompt(model: Model): Int32Array {
+	const { bos, eos } = model.facts;
+	const start = bos ?? eos;
+	if (start === undefined) {
+		throw new CalibrationError("the model has no start token to sample its own text from; give text with --calibration");
+	}
+	return Int32Array.of(start);
+}
+
+/** What a chat begins with up to the user's words, found by what the template writes around a marker. */
+function chatOpening(model: Model): string | undefined {
+	const marker = "\u0001prune-gguf\u0001";
+	const chat = model.applyChatTemplate([{ role: "user", content: marker }], false);
+	const at = chat?.indexOf(marker) ?? -1;
+	return at < 0 ? undefined : chat!.slice(0, at);
+}
+
+async function chatWindows(model: Model, opening: string, count: number, options: OwnSampleOptions): Promise<Int32Array[]> {
+	const { length, seed, signal } = options;
+	const prompt = model.tokenize(opening, { addSpecial: true, parseSpecial: true });
+	const userLength = Math.max(prompt.length + 1, Math.floor(length * userTurnShare));
+	if (userLength >= length)
+		return model.sample(
+			Array.from({ length: count }, () => documentPrompt(model)),
+			{ length, seed: seed + 1, signal },
+		);
+	const users = await model.sample(
+		Array.from({ length: count }, () => prompt),
+		{ length: userLength, stopAtEog: true, seed: seed + 1, signal },
+	);
+	const prompts = users.map((user) => {
+		const words = model.detokenize(user.subarray(prompt.length), { special: false }).trim();
+		const chat = model.applyChatTemplate([{ role: "user", content: words }], true)!;
+		return model.tokenize(chat, { addSpecial: true, parseSpecial: true }).subarray(0, length - 1);
+	});
+	// Sampled past the end of the answer: what the model writes next (most often another turn) is its own as well.
+	return model.sample(prompts, { length, seed: seed + 2, signal, onProgress: (done) => options.onProgress?.(done, count * length) });
+}
+
+/** Alternates the two kinds, so that every fold holds both. */
+function interleave<T>(a: readonly T[], b: readonly T[]): T[] {
+	const mixed: T[] = [];
+	for (let i = 0; i < Math.max(a.length, b.length); i++) {
+		if (i < a.length) mixed.push(a[i]!);
+		if (i < b.length) mixed.push(b[i]!);
+	}
+	return mixed;
+}

@@ -1,0 +1,130 @@
+import { CalibrationError } from "../../errors.js";
+import type { Model } from "../runtime/model.js";
+import { makeWindows, type TokenWindows } from "../runtime/windows.js";
+import type { CalibrationDocument } from "./documents.js";
+
+/** Token ids of documents, one after another, without start tokens (each window gets its own). */
+function tokenizeDocuments(model: Model, documents: readonly CalibrationDocument[], name: string): Int32Array {
+	const parts = documents.map((document) => {
+		if ("text" in document) return model.tokenize(document.text, { addSpecial: false });
+		const chat = model.applyChatTemplate(document.messages);
+		if (chat === undefined) {
+			throw new CalibrationError(
+				`${name} holds chats, but the model's file has no chat template that llama.cpp knows; give plain text instead`,
+			);
+		}
+		return withoutStart(model, model.tokenize(chat, { addSpecial: false, parseSpecial: true }));
+	});
+	const tokens = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+	let at = 0;
+	for (const part of parts) {
+		tokens.set(part, at);
+		at += part.length;
+	}
+	return tokens;
+}
+
+function withoutStart(model: Model, tokens: Int32Array): Int32Array {
+	return model.facts.addBos && tokens[0] === model.facts.bos ? tokens.subarray(1) : tokens;
+}
+
+/** How windows lie in a text. */
+interface Layout {
+	/** Windows, before further ones. */
+	readonly count: number;
+	/** Of all documents, one after another. */
+	readonly tokens: Int32Array;
+	/** Tokens that each window begins with. */
+	readonly start: readonly number[];
+	/** Tokens of the text in a window. */
+	readonly body: number;
+	/** From the beginning of a window to that of the next. */
+	readonly stride: number;
+}
+
+/** @throws CalibrationError where the text is too short, saying how many tokens it has and needs */
+function layOut(model: Model, documents: readonly CalibrationDocument[], count: number, length: number, name: string): Layout {
+	const tokens = tokenizeDocuments(model, documents, name);
+	const start = model.facts.addBos && model.facts.bos !== undefined ? [model.facts.bos] : [];
+	const body = length - start.length;
+	if (tokens.length < count * body) {
+		throw new CalibrationError(
+			`${name} holds ${tokens.length} tokens; ${count} windows of ${length} need ${count * body}. Give more text, or fewer or shorter windows.`,
+		);
+	}
+	return { count, tokens, start, body, stride: Math.floor(tokens.length / count) };
+}
+
+/** The windows that begin at these tokens of the text. */
+function cut({ tokens, start, body }: Layout, offsets: readonly number[]): TokenWindows {
+	const length = start.length + body;
+	const packed = new Int32Array(offsets.length * length);
+	offsets.forEach((offset, i) => {
+		packed.set(start, i * length);
+		packed.set(tokens.subarray(offset, offset + body), i * length + start.length);
+	});
+	return makeWindows(packed, length);
+}
+
+/**
+ * Windows from documents, spread evenly over all of their text and disjoint. Each begins with the start token where the
+ * model wants one.
+ * @throws CalibrationError where the text is too short, saying how many tokens it has and needs
+ */
+export function windowsOfDocuments(
+	model: Model,
+	documents: readonly CalibrationDocument[],
+	count: number,
+	length: number,
+	name: string,
+): TokenWindows {
+	const layout = layOut(model, documents, count, length, name);
+	return cut(layout, startsOf(layout));
+}
+
+/**
+ * Further windows of a text, from between those of {@link windowsOfDocuments}: in parts, each spread over all of it, disjoint from those
+ * and from one another, no nearer to one another than need be.
+ * @param dealt windows that were cut from the text before
+ * @param size windows in a part
+ * @param most parts; fewer where the text does not hold so many
+ */
+export function windowsBetween(
+	model: Model,
+	documents: readonly CalibrationDocument[],
+	dealt: { readonly count: number; readonly length: number; readonly name: string },
+	size: number,
+	most: number,
+): { readonly dealt: TokenWindows; readonly further: TokenWindows[] } {
+	const { count, length, name } = dealt;
+	const layout = layOut(model, documents, count, length, name);
+	const { stride, body } = layout;
+	// Places between two windows that were cut before.
+	const places = Math.floor(stride / body) - 1;
+	const [gapStep, placeStep] = [spreadingStep(count), spreadingStep(places)];
+	const offsetOf = (index: number) => {
+		const gap = (index * gapStep) % count;
+		const place = ((Math.floor(index / count) + 1) * placeStep) % places;
+		return gap * stride + (1 + place) * body;
+	};
+	const parts = Math.min(most, Math.floor((count * places) / size));
+	const further = Array.from({ length: parts }, (_, part) =>
+		cut(
+			layout,
+			Array.from({ length: size }, (_, i) => offsetOf(part * size + i)),
+		),
+	);
+	return { dealt: cut(layout, startsOf(layout)), further };
+}
+
+function startsOf({ count, stride }: Layout): number[] {
+	return Array.from({ length: count }, (_, i) => i * stride);
+}
+
+/** A step that visits all of `count` places, any few in a row far apart: near the golden section, without a common divisor. */
+function spreadingStep(count: number): number {
+	const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+	let step = Math.max(1, Math.round(count * 0.618));
+	while (divisor(step, count) > 1) step++;
+	return step;
+}

@@ -1,0 +1,206 @@
+import { createHash } from "node:crypto";
+import { InvalidQuestionsError } from "../../errors.js";
+import type { SweepStats } from "../runtime/addon.js";
+import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
+import type { Model } from "../runtime/model.js";
+import type { ScoredPositions } from "../runtime/positions.js";
+import { makeWindows, type TokenWindows } from "../runtime/windows.js";
+import type { Question, QuestionFile, QuestionFormat } from "./questions.js";
+
+// Questions as windows of tokens, and the log-likelihoods of their choices.
+
+/** A question with its choices in tokens. */
+export interface TokenizedQuestion {
+	readonly gold: number;
+	readonly choices: readonly TokenizedChoice[];
+}
+
+export interface TokenizedChoice {
+	/** The query and the choice, at most the model's context. */
+	readonly tokens: Int32Array;
+	/** First token that counts: 1 or more. */
+	readonly from: number;
+	/** What its log-likelihood is divided by: characters (code points) of the choice, or tokens that count. */
+	readonly length: number;
+	readonly truncated: boolean;
+}
+
+/** By what log-likelihoods are divided. */
+export type Normalization = "characters" | "tokens";
+
+/** Questions ready to be scored on one model. */
+export interface PreparedQuestions {
+	readonly questions: readonly TokenizedQuestion[];
+	readonly normalization: Normalization;
+	readonly batches: readonly ChoiceBatch[];
+	/** That a mask runs, padding included. */
+	readonly tokens: number;
+	/** Choices whose query was cut to fit the context. */
+	readonly truncated: number;
+	/** SHA-256 over all that decides what is measured. */
+	readonly sha256: string;
+}
+
+/** Choices of about one length, padded to windows. */
+export interface ChoiceBatch {
+	readonly windows: TokenWindows;
+	readonly positions: ScoredPositions;
+	/** For each window the number of the choice, counted over all questions. */
+	readonly choices: readonly number[];
+}
+
+/** Tokens in the windows of a batch at most: the hidden states that masks share stay small. */
+const batchTokens = 8192;
+
+/**
+ * Tokenizes questions. JSON Lines as lm-evaluation-harness does for causal models (`TemplateLM._encode_pair`): query and choice as one
+ * text, one space between, and the tokens beyond those of the query alone count; blanks at the end of a query go to the choice; what is
+ * longer than the context loses its beginning. A start token is put where the model wants one. The format of HellaSwag as
+ * llama-perplexity does (`hellaswag_score`): the tokens that the four texts do not have in common count.
+ * @throws InvalidQuestionsError where a choice adds no token, or is longer than the context
+ */
+export function tokenizeQuestions(model: Model, { questions, format, name }: QuestionFile): TokenizedQuestion[] {
+	return questions.map((question, i) => {
+		const choices = format === "hellaswag" ? hellaswagChoices(model, question) : continuedChoices(model, question);
+		for (const choice of choices) checkChoice(choice, `${name}, question ${i + 1}`);
+		return { gold: question.gold, choices };
+	});
+}
+
+/** Puts tokenized questions together for scoring. */
+export function packQuestions(questions: readonly TokenizedQuestion[], format: QuestionFormat): PreparedQuestions {
+	const normalization: Normalization = format === "hellaswag" ? "tokens" : "characters";
+	const flat = questions.flatMap(({ choices }) => choices);
+	const batches = batchChoices(flat);
+	return {
+		questions,
+		normalization,
+		batches,
+		tokens: batches.reduce((sum, { windows }) => sum + windows.tokens.length, 0),
+		truncated: flat.filter(({ truncated }) => truncated).length,
+		sha256: hashOf(questions, normalization),
+	};
+}
+
+function continuedChoices(model: Model, { query, choices }: Question): TokenizedChoice[] {
+	const trimmed = query.trimEnd();
+	const between = `${query.slice(trimmed.length)} `;
+	const context = startedText(model, trimmed);
+	return choices.map((choice) => {
+		const whole = trimmed === "" ? [...context, ...plain(model, between + choice)] : startedText(model, trimmed + between + choice);
+		return cut(model, Int32Array.from(whole), context.length, [...choice].length);
+	});
+}
+
+const plain = (model: Model, text: string): Int32Array => model.tokenize(text, { addSpecial: false });
+
+/** Tokens after a start token where the model wants one; an empty text becomes a start (or end) token in any case: something must predict the first one. */
+function startedText(model: Model, text: string): number[] {
+	const { addBos, bos, eos } = model.facts;
+	const start = addBos || text === "" ? (bos ?? (text === "" ? eos : undefined)) : undefined;
+	if (start === undefined && text === "")
+		throw new InvalidQuestionsError("a question has no query, and the model has no start token that the choices could follow");
+	return [...(start === undefined ? [] : [start]), ...plain(model, text)];
+}
+
+function hellaswagChoices(model: Model, { query, choices }: Question): TokenizedChoice[] {
+	const texts = choices.map((choice) => model.tokenize(`${query} ${choice}`));
+	const [first = new Int32Array()] = texts;
+	const differs = first.findIndex((token, i) => texts.some((other) => other[i] !== token));
+	const common = differs < 0 ? first.length : differs;
+	return texts.map((tokens) => cut(model, tokens, common, tokens.length - common));
+}
+
+/** The end of a text that fits the context. */
+function cut(model: Model, tokens: Int32Array, from: number, length: number): TokenizedChoice {
+	const beyond = Math.max(0, tokens.length - model.facts.contextLength);
+	return { tokens: tokens.slice(beyond), from: from - beyond, length, truncated: beyond > 0 };
+}
+
+function checkChoice({ tokens, from }: TokenizedChoice, place: string): void {
+	if (from >= tokens.length) throw new InvalidQuestionsError(`${place}: a choice adds no token to what stands before it`);
+	if (from < 1) throw new InvalidQuestionsError(`${place}: a choice is longer than the model's context, or has nothing before it`);
+}
+
+/** Widths grow with the length, so that padding stays below about an eighth. */
+function widthOf(length: number): number {
+	const step = Math.max(4, 2 ** Math.floor(Math.log2(Math.max(1, length)) - 3));
+	return Math.ceil(length / step) * step;
+}
+
+/** Choices of about one length put together, padded at the end to one width. */
+export function batchChoices(choices: readonly TokenizedChoice[]): ChoiceBatch[] {
+	const longest = Math.max(...choices.map(({ tokens }) => tokens.length));
+	const byWidth = new Map<number, number[]>();
+	choices.forEach(({ tokens }, i) => {
+		// Padding must not pass the longest: that may be as long as the context.
+		const width = Math.min(longest, widthOf(tokens.length));
+		byWidth.set(width, [...(byWidth.get(width) ?? []), i]);
+	});
+	return [...byWidth]
+		.sort(([a], [b]) => a - b)
+		.flatMap(([width, members]) => {
+			const size = Math.max(1, Math.floor(batchTokens / width));
+			return Array.from({ length: Math.ceil(members.length / size) }, (_, i) =>
+				padded(choices, members.slice(i * size, (i + 1) * size), width),
+			);
+		});
+}
+
+/** Padded at the end, which a causal model cannot see from before: any token will do. */
+function padded(choices: readonly TokenizedChoice[], members: readonly number[], width: number): ChoiceBatch {
+	const tokens = new Int32Array(members.length * width);
+	const flags = new Uint8Array(tokens.length);
+	members.forEach((member, row) => {
+		const choice = choices[member]!;
+		tokens.set(choice.tokens, row * width);
+		flags.fill(1, row * width + choice.from - 1, row * width + choice.tokens.length - 1);
+	});
+	return { windows: makeWindows(tokens, width), positions: { flags, scoreFrom: 0 }, choices: members };
+}
+
+function hashOf(questions: readonly TokenizedQuestion[], normalization: Normalization): string {
+	const text = JSON.stringify([
+		normalization,
+		questions.map(({ gold, choices }) => [gold, choices.map(({ tokens, from, length }) => [Array.from(tokens), from, length])]),
+	]);
+	return createHash("sha256").update(text).digest("hex");
+}
+
+/**
+ * Sums of the log-likelihoods of each choice's tokens, nats, one list a mask, in the order of the questions and their choices. NaN
+ * where the model broke down. Masks that start alike share the work of their common blocks.
+ */
+export async function scoreChoices(
+	evaluator: Evaluator,
+	masks: readonly BlockMask[],
+	{ batches, questions }: PreparedQuestions,
+	options: {
+		signal?: AbortSignal | undefined;
+		onProgress?: ((tokens: number, blocks: Pick<SweepStats, "blocksDone" | "blocksSaved">) => void) | undefined;
+	} = {},
+): Promise<Float64Array[]> {
+	const count = questions.reduce((sum, { choices }) => sum + choices.length, 0);
+	const results = masks.map(() => new Float64Array(count));
+	let done = 0;
+	// A batch counts a block once, however many windows it has.
+	let before = { blocksDone: 0, blocksSaved: 0 };
+	for (const { windows, positions, choices } of batches) {
+		let blocks = before;
+		const scored = choices.map((_, row) =>
+			positions.flags.subarray(row * windows.length, (row + 1) * windows.length).reduce((a, b) => a + b, 0),
+		);
+		await evaluator.evaluate(masks, windows, {
+			positions,
+			signal: options.signal,
+			onMask: (mask, { losses }, stats) => {
+				for (const [row, choice] of choices.entries()) results[mask]![choice] = -losses[row]! * scored[row]!;
+				done += windows.tokens.length;
+				blocks = { blocksDone: before.blocksDone + stats.blocksDone, blocksSaved: before.blocksSaved + stats.blocksSaved };
+				options.onProgress?.(done, blocks);
+			},
+		});
+		before = blocks;
+	}
+	return results;
+}

@@ -1,0 +1,87 @@
+// What evaluations measured is kept like what searches measure: by all that can change its bits.
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import type { JobOptions, MachineOptions } from "../../api/index.js";
+import { PruneGgufError } from "../../errors.js";
+import { Coalition } from "../../game/coalition.js";
+import { findAddon } from "../runtime/addon.js";
+import { backEndOf } from "../runtime/back-end.js";
+import type { Evaluator } from "../runtime/evaluator.js";
+import type { Model } from "../runtime/model.js";
+import { llamaPin, packageVersion } from "../runtime/paths.js";
+import { hashFile, identityOf } from "../../storage/hash.js";
+import { ledgerKey } from "../../storage/ledger-format.js";
+import { PartLedger } from "../../storage/part-ledger.js";
+import { evaluationPath, makeRunFolder } from "../../storage/runs.js";
+
+/** A model under a mask, and what identifies it. */
+export interface Side {
+	readonly path: string;
+	/** Of the file. */
+	readonly sha256: string;
+	/** Blocks masked away, ascending. */
+	readonly removed: readonly number[];
+}
+
+/** The set of kept blocks of a side, for the evaluator of its model. */
+export function maskOf({ removed }: Side, evaluator: Evaluator): Coalition {
+	return Coalition.ofRemoved(evaluator.model.facts.blocks, removed);
+}
+
+/** Bytes that are hashed before anyone would ask what is going on. */
+const quicklyHashed = 2 ** 28;
+
+/** What identifies a model's bytes, with progress where that takes a while. */
+export function modelHash(files: { readonly paths: readonly string[]; readonly size: number }, options: JobOptions): Promise<string> {
+	const report = (done: number) => options.onProgress?.({ phase: "reading the model (SHA-256)", done, total: files.size, unit: "bytes" });
+	return identityOf(files.paths, options.signal, files.size > quicklyHashed ? report : undefined);
+}
+
+/** What computes, as far as it can change bits. */
+export async function computingIdentity(model: Pick<Model, "backEnd">, options: MachineOptions & JobOptions) {
+	return {
+		llama: llamaPin.commit,
+		addon: await hashFile(findAddon() ?? "", options.signal).catch(() => packageVersion),
+		processor: createHash("sha256").update(model.backEnd.systemInfo).digest("hex").slice(0, 12),
+		gpuLayers: options.gpuLayers ?? -1,
+	};
+}
+
+/** What is measured of a side. */
+export interface EvaluationShape {
+	/** SHA-256 over the tokens. */
+	readonly hash: string;
+	readonly unit: "windows" | "batches of questions";
+	readonly parts: number;
+	/** Further settings that can change bits. */
+	readonly settings: Readonly<Record<string, string | number | boolean>>;
+}
+
+/**
+ * Opens what is kept of an evaluation. Where it cannot be kept (a disk that is full, another process that evaluates the same) that is
+ * a warning.
+ */
+export async function openKept(
+	{ path, sha256, removed }: Side,
+	evaluator: Evaluator,
+	shape: EvaluationShape,
+	options: JobOptions & MachineOptions,
+): Promise<PartLedger> {
+	const { threads, ubatch } = evaluator;
+	const settings = { ...(await computingIdentity(evaluator.model, options)), threads, ubatch, ...shape.settings, removed: removed.join() };
+	const key = ledgerKey({ model: sha256, windows: shape.hash, backend: backEndOf(evaluator.model, options), settings });
+	try {
+		const folder = await makeRunFolder({ name: basename(path), sha256 });
+		const ledger = await PartLedger.open(evaluationPath(folder, key), { key, unit: shape.unit, parts: shape.parts, settings });
+		if (ledger.resumed > 0)
+			options.onLog?.({
+				level: "note",
+				message: `${ledger.resumed} of ${shape.parts} ${shape.unit} were measured before and are used again (${ledger.path})`,
+			});
+		return ledger;
+	} catch (error) {
+		if (!(error instanceof PruneGgufError)) throw error;
+		options.onLog?.({ level: "warning", message: `what is measured is not kept: ${error.message}` });
+		return PartLedger.inMemory();
+	}
+}

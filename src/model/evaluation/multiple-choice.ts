@@ -1,0 +1,85 @@
+import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { GgufFile } from "../gguf/index.js";
+import { loadModel } from "../runtime/load-model.js";
+import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./accuracy.js";
+import { packQuestions, type PreparedQuestions, tokenizeQuestions } from "./choices.js";
+import { modelHash } from "./kept.js";
+import { checkedBlocks } from "./perplexity.js";
+import { scoreKept } from "./question-sweep.js";
+import { type QuestionFile, readQuestions } from "./questions.js";
+
+/**
+ * Accuracy of a model on multiple-choice questions, whole or under a mask; a choice is picked by the log-likelihood of its text after
+ * the query. What is masked is compared with the whole model, or what `against` names with the model, by the exact McNemar test. What
+ * was scored is kept by model, mask, questions and settings: an evaluation that was stopped goes on where it was.
+ * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
+ */
+export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
+	const started = Date.now();
+	const { limit, against } = options;
+	if (limit !== undefined && (!Number.isInteger(limit) || limit < 1))
+		throw new InvalidOptionError(`limit must be a whole number of at least 1, got ${limit}`);
+	const file = await readQuestions(options.questions, limit);
+	// A wrong name is found before the first model has answered.
+	if (against !== undefined) await GgufFile.read(against);
+	const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
+	const own = await answersOn(path, file, removed, removed.length > 0 && against === undefined, options);
+	const rival = against === undefined ? undefined : await answersOn(against, file, [], false, options);
+	const first = rival?.masked ?? own.whole;
+	return {
+		model: path,
+		questions: options.questions,
+		format: file.format,
+		normalization: own.prepared.normalization,
+		removed,
+		count: file.questions.length,
+		...reportOf(own.masked),
+		...(first ? { against: againstOf(against ?? path, first, own.masked) } : {}),
+		truncated: own.prepared.truncated,
+		tokens: own.prepared.tokens,
+		answers: own.masked,
+		seconds: (Date.now() - started) / 1000,
+	};
+}
+
+interface Scored {
+	readonly prepared: PreparedQuestions;
+	readonly masked: Answer[];
+	readonly whole?: Answer[] | undefined;
+}
+
+async function answersOn(
+	path: string,
+	file: QuestionFile,
+	removed: readonly number[],
+	alsoWhole: boolean,
+	options: QuestionsOptions,
+): Promise<Scored> {
+	const model = await loadModel(path, options);
+	try {
+		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
+		const own = { path, sha256: await modelHash(model.file, options), removed: checkedBlocks(removed, model.facts.blocks) };
+		const [masked, whole] = await scoreKept(model, alsoWhole ? [own, { ...own, removed: [] }] : [own], prepared, options);
+		return { prepared, masked: answersOf(prepared, masked!), whole: whole && answersOf(prepared, whole) };
+	} finally {
+		await model.dispose();
+	}
+}
+
+function reportOf(answers: readonly Answer[]): AccuracyReport {
+	return {
+		accuracy: accuracyOf(rightOf(answers, false)),
+		normalizedAccuracy: accuracyOf(rightOf(answers, true)),
+		goldLoss: answers.reduce((sum, { goldLoss }) => sum + goldLoss, 0) / answers.length,
+	};
+}
+
+function againstOf(model: string, first: readonly Answer[], second: readonly Answer[]): NonNullable<QuestionsResult["against"]> {
+	return {
+		model,
+		...reportOf(first),
+		difference: compareAnswers(rightOf(first, false), rightOf(second, false)),
+		normalizedDifference: compareAnswers(rightOf(first, true), rightOf(second, true)),
+	};
+}

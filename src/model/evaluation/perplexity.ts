@@ -1,0 +1,114 @@
+import type { EvaluateOptions, EvaluateResult } from "../../api/index.js";
+import { CalibrationError, InvalidOptionError } from "../../errors.js";
+import { GgufFile } from "../gguf/index.js";
+import { readInput } from "../../storage/input-file.js";
+import { loadModel } from "../runtime/load-model.js";
+import type { MemoryShape } from "../runtime/memory.js";
+import type { Model } from "../runtime/model.js";
+import { vocabularyOf } from "../runtime/ubatch.js";
+import { hashWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
+import { modelHash, type Side } from "./kept.js";
+import { checkRoomForBoth, checkSameVocabulary } from "./rival.js";
+import { compareWindows, summarizeWindows } from "./text-figures.js";
+import { scoredPositions, scoringOf, textMemory } from "./text-shape.js";
+import { TextSweep } from "./text-sweep.js";
+
+export { summarizeLosses } from "./text-figures.js";
+
+/**
+ * Perplexity of a model, or of a model under a mask, on a text; beside a reference (what `against` names, or with blocks removed the
+ * whole model) also the KL divergence from it, the share of positions where both find the same token most likely, and the difference
+ * in loss, paired by window.
+ *
+ * Preset `llama-perplexity` is that program's own computation (tools/perplexity/perplexity.cpp): the text is tokenized once with the
+ * start token, cut into windows of `context` tokens of which the first becomes the start token where the model wants one, and the
+ * second half of each window is scored. Preset `full` scores every position of the same windows.
+ *
+ * What was measured is kept by model, mask, text and settings: an evaluation that was stopped goes on where it was.
+ * @throws CalibrationError where the text is too short for two windows
+ * @throws NotEnoughMemoryError where there is not enough for one decode, and for the weights of both models
+ * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the model
+ * @throws EvaluationError where what is measured, or compared with, computes no finite loss
+ * @throws InvalidOptionError (also where `against` has another vocabulary), InvalidMaskError and the errors of loading
+ */
+export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
+	const started = Date.now();
+	const preset = options.preset ?? "llama-perplexity";
+	const context = options.context ?? 512;
+	if (!Number.isInteger(context) || context < 4)
+		throw new InvalidOptionError(`context must be a whole number of at least 4 tokens, got ${context}`);
+	const text = (await readInput(options.text, { what: "the text", give: "plain text", Failure: CalibrationError })).toString("utf8");
+	const scoring = scoringOf(preset, context);
+	const file = await header(path, options);
+	const memory = textMemory(scoring, vocabularyOf(file), options.against !== undefined || (options.remove ?? []).length > 0);
+	const other = options.against === undefined ? undefined : await rivalFile(file, options.against, memory, options);
+	const model = await loadModel(path, options, memory);
+	try {
+		const windows = perplexityWindows(model, text, context, options.text);
+		const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
+		warnUnwritable(model, removed, options);
+		checkedBlocks(removed, model.facts.blocks);
+		const own: Side = { path, sha256: await modelHash(model.file, options), removed };
+		const reference = await referenceOf(own, other, options);
+		const setting = { windows, hash: hashWindows(windows), scoring, memory };
+		const measured = await TextSweep.run(model, own, reference, setting, options);
+		const scored = scoredPositions(scoring);
+		return {
+			...{ model: path, text: options.text, preset, context, removed },
+			...summarizeWindows(measured.own, scored),
+			...(measured.reference ? { against: compareWindows(reference!.path, measured.own, measured.reference, scored) } : {}),
+			...{ tokens: windows.count * scored, windows: windows.count, seconds: (Date.now() - started) / 1000 },
+		};
+	} finally {
+		await model.dispose();
+	}
+}
+
+/** @throws InvalidOptionError where the two have not the same vocabulary, NotEnoughMemoryError where there is no room for both */
+async function rivalFile(file: GgufFile, against: string, memory: MemoryShape, options: EvaluateOptions): Promise<GgufFile> {
+	const other = await header(against, options);
+	checkSameVocabulary(file, other);
+	checkRoomForBoth(file, other, memory);
+	return other;
+}
+
+function header(path: string, { signal }: EvaluateOptions): Promise<GgufFile> {
+	return GgufFile.read(path, signal ? { signal } : {});
+}
+
+/** What the model is compared with: the other file, or with blocks removed the whole model. */
+async function referenceOf(own: Side, other: GgufFile | undefined, options: EvaluateOptions): Promise<Side | undefined> {
+	if (other) return { path: options.against!, sha256: await modelHash(other, options), removed: [] };
+	return own.removed.length > 0 ? { ...own, removed: [] } : undefined;
+}
+
+/** Sets of blocks that can be measured and never written. */
+function warnUnwritable({ path, blocks }: Model, removed: readonly number[], { onLog }: EvaluateOptions): void {
+	if (removed.length === 0 || blocks.check(removed) !== undefined) return;
+	const unwritable = blocks.unwritable(removed);
+	if (unwritable) {
+		onLog?.({ level: "warning", message: `${path}: this can be measured, but no file without these blocks can be written: ${unwritable}` });
+	}
+}
+
+function perplexityWindows(model: Model, text: string, context: number, name: string): TokenWindows {
+	// llama.cpp's programs leave out one newline at the end of a text file (common/arg.cpp).
+	const tokens = model.tokenize(text.replace(/\n$/, ""));
+	const count = Math.floor(tokens.length / context);
+	if (tokens.length < 2 * context) {
+		throw new CalibrationError(
+			`${name} holds ${tokens.length} tokens; two windows of ${context} are needed. Give a longer text or a smaller context.`,
+		);
+	}
+	const windows = tokens.slice(0, count * context);
+	const { addBos, bos } = model.facts;
+	if (addBos && bos !== undefined) for (let i = 0; i < count; i++) windows[i * context] = bos;
+	return makeWindows(windows, context);
+}
+
+/** @throws InvalidOptionError where a block is not there */
+export function checkedBlocks(removed: readonly number[], blocks: number): readonly number[] {
+	const stranger = removed.find((block) => !Number.isInteger(block) || block < 0 || block >= blocks);
+	if (stranger !== undefined) throw new InvalidOptionError(`there is no block ${stranger}: the blocks are 0 to ${blocks - 1}`);
+	return removed;
+}

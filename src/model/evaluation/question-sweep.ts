@@ -1,0 +1,80 @@
+import type { QuestionsOptions } from "../../api/index.js";
+import { checkFiniteLosses } from "../runtime/finite-loss.js";
+import type { Model } from "../runtime/model.js";
+import type { PartLedger } from "../../storage/part-ledger.js";
+import { type PreparedQuestions, scoreChoices } from "./choices.js";
+import { maskOf, openKept, type Side } from "./kept.js";
+
+/**
+ * Sums of the log-likelihoods of each choice's tokens, one list a side, all sides masks of one model. Scored batch by batch, and kept: a
+ * batch that is known is not scored again.
+ * @throws EvaluationError where a side broke down
+ */
+export async function scoreKept(
+	model: Model,
+	sides: readonly Side[],
+	prepared: PreparedQuestions,
+	options: QuestionsOptions,
+): Promise<Float64Array[]> {
+	const evaluator = model.createEvaluator();
+	const shape = {
+		...({ hash: prepared.sha256, unit: "batches of questions", parts: prepared.batches.length } as const),
+		settings: { evaluation: "questions" },
+	};
+	const ledgers: PartLedger[] = [];
+	try {
+		for (const side of sides) ledgers.push(await openKept(side, evaluator, shape, options));
+		const left = (batch: number) => ledgers.flatMap((ledger, side) => (ledger.get(batch) ? [] : [side]));
+		const total = prepared.batches.reduce((sum, { windows }, batch) => sum + left(batch).length * windows.tokens.length, 0);
+		const report = progressOf(total, options);
+		let done = 0;
+		for (const [batch, part] of prepared.batches.entries()) {
+			const missing = left(batch);
+			if (missing.length === 0) continue;
+			const masks = missing.map((side) => maskOf(sides[side]!, evaluator));
+			const before = done;
+			const sums = await scoreChoices(
+				evaluator,
+				masks,
+				{ ...prepared, batches: [part] },
+				{
+					signal: options.signal,
+					onProgress: (tokens) => report(before + tokens),
+				},
+			);
+			done += masks.length * part.windows.tokens.length;
+			for (const [i, side] of missing.entries())
+				await ledgers[side]!.append([[batch, { logLikelihoods: part.choices.map((choice) => sums[i]![choice]!) }]]);
+		}
+		return ledgers.map((ledger, side) => checked(collected(ledger, prepared), sides[side]!));
+	} finally {
+		for (const ledger of ledgers) await ledger.close();
+	}
+}
+
+/** A single choice may be beyond a model, which counts as wrong. @throws EvaluationError where the model has a figure for none */
+function checked(sums: Float64Array, { path, removed }: Side): Float64Array {
+	if (!sums.some(Number.isFinite)) checkFiniteLosses(path, sums, removed);
+	return sums;
+}
+
+function progressOf(total: number, { onProgress }: QuestionsOptions): (done: number) => void {
+	const started = Date.now();
+	return (done) => {
+		const seconds = (Date.now() - started) / 1000;
+		const speed = { tokensPerSecond: done / seconds, secondsLeft: (seconds / done) * (total - done) };
+		onProgress?.({ phase: "questions", done, total, unit: "tokens", ...speed });
+	};
+}
+
+/** In the order of the questions and their choices. */
+function collected(ledger: PartLedger, { questions, batches }: PreparedQuestions): Float64Array {
+	const sums = new Float64Array(questions.reduce((sum, { choices }) => sum + choices.length, 0));
+	for (const [batch, { choices }] of batches.entries()) {
+		const { logLikelihoods } = ledger.get(batch)!;
+		choices.forEach((choice, row) => {
+			sums[choice] = logLikelihoods![row]!;
+		});
+	}
+	return sums;
+}

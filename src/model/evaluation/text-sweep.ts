@@ -1,0 +1,176 @@
+import type { EvaluateOptions } from "../../api/index.js";
+import type { Evaluation, Evaluator } from "../runtime/evaluator.js";
+import { checkFiniteLosses } from "../runtime/finite-loss.js";
+import { loadModel } from "../runtime/load-model.js";
+import type { MemoryShape } from "../runtime/memory.js";
+import type { Model } from "../runtime/model.js";
+import { bytesOfReference, type Reference } from "../runtime/positions.js";
+import { makeWindows, type TokenWindows } from "../runtime/windows.js";
+import type { PartLedger, PartValues } from "../../storage/part-ledger.js";
+import { maskOf, openKept, type Side } from "./kept.js";
+import { windowValues } from "./text-figures.js";
+import { batchWindowsOf, partWindows, type Scoring, scoredPositions, ubatchOf } from "./text-shape.js";
+
+// A text measured a few windows at a time, with one model or with two.
+
+/** What is scored, and how. */
+export interface TextSetting {
+	readonly windows: TokenWindows;
+	/** Of the windows. */
+	readonly hash: string;
+	readonly scoring: Scoring;
+	/** What that takes of memory, with either model. */
+	readonly memory: MemoryShape;
+}
+
+/** What was measured, one a window. */
+export interface MeasuredText {
+	readonly own: readonly PartValues[];
+	readonly reference?: readonly PartValues[] | undefined;
+}
+
+/** Measures what is not known yet of one text. */
+export class TextSweep {
+	readonly #evaluator: Evaluator;
+	readonly #own: Side;
+	readonly #reference: Side | undefined;
+	readonly #setting: TextSetting;
+	readonly #options: EvaluateOptions;
+	readonly #ledgers: { own: PartLedger; reference?: PartLedger };
+	/** Of the reference, loaded when first something of it must be measured. */
+	readonly #rival: () => Promise<Evaluator>;
+
+	private constructor(
+		evaluator: Evaluator,
+		own: Side,
+		reference: Side | undefined,
+		setting: TextSetting,
+		options: EvaluateOptions,
+		ledgers: { own: PartLedger; reference?: PartLedger },
+		rival: () => Promise<Evaluator>,
+	) {
+		this.#evaluator = evaluator;
+		this.#own = own;
+		this.#reference = reference;
+		this.#setting = setting;
+		this.#options = options;
+		this.#ledgers = ledgers;
+		this.#rival = rival;
+	}
+
+	/** @param model that `own` is a mask of; the reference is one of it, or another file */
+	static async run(
+		model: Model,
+		own: Side,
+		reference: Side | undefined,
+		setting: TextSetting,
+		options: EvaluateOptions,
+	): Promise<MeasuredText> {
+		const { preset, scoreFrom } = setting.scoring;
+		const evaluator = model.createEvaluator({ ubatch: ubatchOf(setting.scoring, model.facts.vocabulary) });
+		let loaded: Model | undefined;
+		const rival = async () => {
+			if (reference!.sha256 === own.sha256) return evaluator;
+			loaded ??= await loadModel(reference!.path, options, setting.memory);
+			return loaded.createEvaluator({ ubatch: evaluator.ubatch, threads: evaluator.threads });
+		};
+		const ledgers: { own?: PartLedger; reference?: PartLedger } = {};
+		try {
+			const compared = reference ? { reference: reference.sha256, referenceRemoved: reference.removed.join() } : {};
+			const kept = (settings: Record<string, string>) => ({
+				...({ hash: setting.hash, unit: "windows", parts: setting.windows.count } as const),
+				settings: { evaluation: "text", preset, scoreFrom, ...settings },
+			});
+			ledgers.own = await openKept(own, evaluator, kept(compared), options);
+			if (reference) ledgers.reference = await openKept(reference, evaluator, kept({}), options);
+			const sweep = new TextSweep(evaluator, own, reference, setting, options, { ...ledgers, own: ledgers.own }, rival);
+			await sweep.#measure();
+			const all = (ledger: PartLedger) => Array.from({ length: setting.windows.count }, (_, window) => ledger.get(window)!);
+			return { own: all(ledgers.own), reference: ledgers.reference && all(ledgers.reference) };
+		} finally {
+			await ledgers.own?.close();
+			await ledgers.reference?.close();
+			await loaded?.dispose();
+		}
+	}
+
+	async #measure(): Promise<void> {
+		const { windows, scoring } = this.#setting;
+		const step = partWindows(scoring, this.#evaluator.model.facts.vocabulary, this.#reference !== undefined);
+		const progress = this.#progress(step);
+		for (let first = 0; first < windows.count; first += step) {
+			const count = Math.min(step, windows.count - first);
+			const known = (ledger: PartLedger | undefined) =>
+				ledger === undefined || Array.from({ length: count }, (_, i) => first + i).every((window) => ledger.get(window));
+			const left = { own: !known(this.#ledgers.own), reference: !known(this.#ledgers.reference) };
+			if (left.own || left.reference) await this.#part(first, count, left);
+			if (this.#reference) this.#checkFinite(this.#reference, this.#ledgers.reference!, first, count);
+			this.#checkFinite(this.#own, this.#ledgers.own, first, count);
+			progress(first + count, left.own || left.reference);
+		}
+	}
+
+	async #part(first: number, count: number, left: { own: boolean; reference: boolean }): Promise<void> {
+		const { length, tokens } = this.#setting.windows;
+		const part = makeWindows(tokens.subarray(first * length, (first + count) * length), length);
+		const { scoring } = this.#setting;
+		const { preset, scoreFrom } = scoring;
+		const how = {
+			...{ scoreFrom, batchWindows: batchWindowsOf(scoring), outputLast: preset === "llama-perplexity", perToken: true },
+			signal: this.#options.signal,
+		};
+		let reference: Reference | undefined;
+		if (this.#reference && left.own) {
+			let found: Evaluation | undefined;
+			const evaluator = await this.#rival();
+			// What a part holds was in the check of memory, however large the vocabulary is.
+			const maxBytes = bytesOfReference(count * scoredPositions(scoring), evaluator.model.facts.vocabulary);
+			reference = await evaluator.createReference(maskOf(this.#reference, evaluator), part, {
+				...how,
+				maxBytes,
+				onMask: (_, evaluation) => {
+					found = evaluation;
+				},
+			});
+			await this.#keep(this.#ledgers.reference!, first, count, found!);
+		} else if (this.#reference && left.reference) {
+			await this.#keep(this.#ledgers.reference!, first, count, await one(await this.#rival(), this.#reference, part, how));
+		}
+		if (left.own) await this.#keep(this.#ledgers.own, first, count, await one(this.#evaluator, this.#own, part, { ...how, reference }));
+	}
+
+	#checkFinite({ path, removed }: Side, ledger: PartLedger, first: number, count: number): void {
+		const sums = Array.from({ length: count }, (_, i) => ledger.get(first + i)!.loss![0]!);
+		checkFiniteLosses(path, sums, removed);
+	}
+
+	#keep(ledger: PartLedger, first: number, count: number, evaluation: Evaluation): Promise<void> {
+		const scored = scoredPositions(this.#setting.scoring);
+		return ledger.append(Array.from({ length: count }, (_, i) => [first + i, windowValues(evaluation, i, scored)] as const));
+	}
+
+	/** Speed is that of what this run measures. */
+	#progress(step: number): (windows: number, measured: boolean) => void {
+		const { length, count } = this.#setting.windows;
+		const started = Date.now();
+		let run = 0;
+		return (windows, measured) => {
+			const done = windows * length;
+			if (measured) run += Math.min(step, windows) * length;
+			const seconds = (Date.now() - started) / 1000;
+			const total = count * length;
+			const speed = run > 0 ? { tokensPerSecond: run / seconds, secondsLeft: (seconds / run) * (total - done) } : {};
+			this.#options.onProgress?.({ phase: "perplexity", done, total, unit: "tokens", ...speed });
+		};
+	}
+}
+
+async function one(
+	evaluator: Evaluator,
+	side: Side,
+	windows: TokenWindows,
+	options: Parameters<Evaluator["evaluate"]>[2],
+): Promise<Evaluation> {
+	const [evaluation] = await evaluator.evaluate([maskOf(side, evaluator)], windows, options);
+	return evaluation!;
+}

@@ -1,0 +1,113 @@
+import { QuantizeError } from "../../errors.js";
+import { type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
+import type { Model } from "../runtime/model.js";
+import { dequantizeBytes, quantizeValues } from "../runtime/states.js";
+import type { HealedTensor } from "./tensors.js";
+
+/** Id of ggml's F16. */
+const f16 = 1;
+
+/**
+ * Where the 16-bit scales of a block lie, bytes from its start, by ggml type: all that a block holds is a multiple of them
+ * (ggml-common.h of llama.cpp), so that a factor of the block is one of the scales.
+ */
+const scaleOffsets: Readonly<Record<number, readonly number[]>> = {
+	2: [0], // Q4_0
+	3: [0, 2], // Q4_1
+	6: [0], // Q5_0
+	7: [0, 2], // Q5_1
+	8: [0], // Q8_0
+	10: [80, 82], // Q2_K
+	11: [108], // Q3_K
+	12: [0, 2], // Q4_K
+	13: [0, 2], // Q5_K
+	14: [208], // Q6_K
+	20: [0], // IQ4_NL
+	23: [0], // IQ4_XS
+};
+
+/** What the groups of a matrix are that have a factor each: of what it gives, or of what it is multiplied with. */
+export type ScaledBy = "rows" | "columns";
+
+/** Whether a matrix of a type can be scaled without another type and without a byte more. */
+const scales = (type: number) => ggmlType(type)?.blockSize === 1 || type in scaleOffsets;
+
+/**
+ * Groups of rows that a matrix of a type can be scaled by in its type: as many as were asked for, or 0.
+ * @param wanted equal groups of rows
+ */
+export function scalableRows(type: number, rows: number, wanted: number): number {
+	return scales(type) && rows % wanted === 0 ? wanted : 0;
+}
+
+/**
+ * Groups of columns that a matrix of a type can be scaled by without another type and without a byte more: as many as were asked for, or
+ * fewer, so that each is a whole number of the type's blocks. 0 for types whose blocks cannot be scaled.
+ * @param row columns
+ * @param wanted equal groups of columns, such as attention heads
+ */
+export function scalableColumns(type: number, row: number, wanted: number): number {
+	const layout = ggmlType(type);
+	if (!layout || !scales(type) || row % layout.blockSize !== 0) return 0;
+	const fits = (groups: number) => wanted % groups === 0 && row % groups === 0 && (row / groups) % layout.blockSize === 0;
+	return Array.from({ length: wanted }, (_, i) => wanted - i).find(fits) ?? 1;
+}
+
+/** Factors of a matrix, in order: one for each of as many equal groups. */
+export interface Scaling {
+	readonly by: ScaledBy;
+	readonly factors: readonly number[];
+}
+
+/**
+ * A matrix whose rows or columns are multiplied, group by group, in its own type: only the scales of its blocks change (16-bit numbers,
+ * so to about 5e-4 of themselves). A list of numbers is a matrix with rows of one number by `rows`, one row by `columns`.
+ * @param standing what is scaled
+ * @param scaling as many factors as {@link scalableRows} or {@link scalableColumns} allow
+ * @throws QuantizeError for types and numbers of groups that this cannot be done for
+ */
+export async function scaleGroups(
+	model: Model,
+	{ name, dims }: Pick<GgufTensor, "name" | "dims">,
+	{ type, bytes }: Pick<HealedTensor, "type" | "bytes">,
+	{ by, factors }: Scaling,
+	signal?: AbortSignal,
+): Promise<HealedTensor> {
+	const row = dims[0]!;
+	const rows = dims.length > 1 ? dims[1]! : row;
+	const groups = factors.length;
+	const allowed = by === "rows" ? scalableRows(type, rows, groups) : scalableColumns(type, row, groups);
+	if (allowed !== groups) {
+		const size = by === "rows" ? rows : row;
+		throw new QuantizeError(`${name} of type ${ggmlTypeName(type)} cannot be scaled by ${groups} groups of its ${size} ${by}`);
+	}
+	const columns = dims.length > 1 ? row : 1;
+	const factorAt = (i: number) =>
+		factors[by === "rows" ? Math.floor((Math.floor(i / columns) * groups) / rows) : Math.floor(((i % row) * groups) / row)]!;
+	if (ggmlType(type)!.blockSize > 1) return { name, type, bytes: await scaleBlocks(model, bytes, type, factorAt, signal) };
+	const values = await dequantizeBytes(model, bytes, type, row, signal);
+	for (let i = 0; i < values.length; i++) values[i]! *= factorAt(i);
+	return { name, type, bytes: await quantizeValues(model, values, type, row, signal) };
+}
+
+/** @param factorAt of a number of the matrix, by its place; the same within a block */
+async function scaleBlocks(
+	model: Model,
+	from: Uint8Array,
+	type: number,
+	factorAt: (i: number) => number,
+	signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+	const { blockBytes, blockSize } = ggmlType(type)!;
+	const offsets = scaleOffsets[type]!;
+	const blocks = from.length / blockBytes;
+	const places = Array.from({ length: blocks }, (_, block) => offsets.map((offset) => block * blockBytes + offset)).flat();
+	const scales = new Uint8Array(2 * places.length);
+	for (const [i, at] of places.entries()) scales.set(from.subarray(at, at + 2), 2 * i);
+	const values = await dequantizeBytes(model, scales, f16, places.length, signal);
+	for (let i = 0; i < values.length; i++) values[i]! *= factorAt(Math.floor(i / offsets.length) * blockSize);
+	const scaled = await quantizeValues(model, values, f16, places.length, signal);
+	const bytes = from.slice();
+	for (const [i, at] of places.entries()) bytes.set(scaled.subarray(2 * i, 2 * i + 2), at);
+	return bytes;
+}

@@ -1,0 +1,96 @@
+import { InvalidOptionError, InvalidPlanError } from "../../errors.js";
+import { type GgufContent, type GgufFile, type GgufTensor, ggmlType, ggmlTypeName, tensorBytes } from "../gguf/index.js";
+import { openForReading, readFully } from "../gguf/io.js";
+
+/** Other values for a tensor of a file, under its name there. */
+export interface HealedTensor {
+	readonly name: string;
+	/** Id of the ggml type. */
+	readonly type: number;
+	/** In ggml's layout of that type. */
+	readonly bytes: Uint8Array;
+}
+
+/** Types that a healed matrix may be stored in. `auto`: the file's own where it has 8 bits a weight or more, else Q8_0; `same`: the file's own. */
+export const healTypes = ["auto", "same", "Q8_0", "F16", "BF16", "F32", "Q6_K", "Q5_K", "Q4_K"] as const;
+export type HealType = (typeof healTypes)[number];
+
+/** Ids of ggml types. */
+const ids = { Q8_0: 8, F16: 1, BF16: 30, F32: 0, Q6_K: 14, Q5_K: 13, Q4_K: 12 } as const;
+
+/** Bits of a weight in a type, with its scales. */
+function bitsOf(type: number): number {
+	const layout = ggmlType(type);
+	return layout ? (8 * layout.blockBytes) / layout.blockSize : 0;
+}
+
+/** Id of the type to store a healed matrix in. @throws InvalidOptionError where its rows cannot be of the named type */
+export function typeFor(tensor: GgufTensor, wanted: HealType): number {
+	const row = tensor.dims[0]!;
+	const fits = (type: number) => row % (ggmlType(type)?.blockSize ?? Number.POSITIVE_INFINITY) === 0;
+	if (wanted === "same") return tensor.type;
+	if (wanted === "auto") {
+		if (bitsOf(tensor.type) >= 8) return tensor.type;
+		return fits(ids.Q8_0) ? ids.Q8_0 : ids.F16;
+	}
+	if (fits(ids[wanted])) return ids[wanted];
+	throw new InvalidOptionError(
+		`heal-type ${wanted} does not fit ${tensor.name}: its rows of ${row} values are no whole number of blocks of ${ggmlType(ids[wanted])?.blockSize}; take F16 or auto`,
+	);
+}
+
+/** All bytes of a tensor. */
+export async function readTensor({ source }: GgufTensor): Promise<Uint8Array> {
+	const { handle } = await openForReading(source.path);
+	try {
+		const bytes = new Uint8Array(source.size);
+		await readFully(handle, source.path, bytes, source.offset);
+		return bytes;
+	} finally {
+		await handle.close();
+	}
+}
+
+/**
+ * The same content with other values in some tensors; all others stay byte for byte.
+ * @param content made of the file: its tensors may have other names there, and keep the place that their bytes come from
+ */
+export function withHealed(content: GgufContent, file: GgufFile, healed: readonly HealedTensor[] | undefined): GgufContent {
+	if (!healed || healed.length === 0) return content;
+	const bySource = new Map<unknown, HealedTensor>(healed.map((tensor) => [file.tensor(tensor.name)?.source, tensor]));
+	return {
+		...content,
+		tensors: content.tensors.map((tensor) => {
+			const other = bySource.get(tensor.source);
+			return other ? { ...tensor, type: other.type, source: other.bytes } : tensor;
+		}),
+	};
+}
+
+/** Bytes that the healed tensors take beyond those in their place. */
+export function addedBytes(file: GgufFile, healed: readonly HealedTensor[]): number {
+	return healed.reduce((sum, { name, bytes }) => sum + bytes.length - (file.tensor(name)?.source.size ?? 0), 0);
+}
+
+/** The same content with some tensors of the file in other types, for its size: their bytes are not there. @param types by the tensors' names in the file */
+export function withTypes(content: GgufContent, file: GgufFile, types: ReadonlyMap<string, number>): GgufContent {
+	const bySource = new Map<unknown, number>([...types].map(([name, type]) => [file.tensor(name)?.source, type]));
+	return {
+		...content,
+		tensors: content.tensors.map((tensor) => {
+			const type = bySource.get(tensor.source);
+			if (type === undefined) return tensor;
+			return { ...tensor, type, source: { path: "", offset: 0, size: tensorBytes(tensor.dims, type)! } };
+		}),
+	};
+}
+
+/** Type names for people and plans. */
+export const healedTypeName = ggmlTypeName;
+
+/** Id of the ggml type with a name that {@link healedTypeName} gave. */
+export function healedTypeId(name: string): number {
+	const id = Array.from({ length: 256 }, (_, i) => i).find((i) => ggmlTypeName(i) === name);
+	if (id === undefined) throw new InvalidPlanError(`there is no ggml type ${name}`);
+	return id;
+}

@@ -1,0 +1,112 @@
+import { InvalidGgufError } from "../../errors.js";
+import type { GgufHeader, HeaderOptions } from "./header.js";
+import { readShards, withoutSplitKeys } from "./split.js";
+import { type GgufContent, type GgufEntry, type GgufTensor, type GgufValue, MAX_NAME_BYTES } from "./types.js";
+import { decodeValue } from "./value.js";
+
+export interface ReadOptions extends HeaderOptions {
+	readonly signal?: AbortSignal;
+}
+
+/** What a GGUF model says about itself: metadata and the place of every tensor, never the tensors' bytes. */
+export class GgufFile {
+	/** The file, or all shards in order. */
+	readonly paths: readonly string[];
+	readonly version: 2 | 3;
+	/** Of the first file; each shard's own was used to find its tensors. */
+	readonly alignment: number;
+	/** Metadata of the first file, in its order, `split.*` keys included. Other shards' metadata has no meaning to llama.cpp. */
+	readonly entries: readonly GgufEntry[];
+	/** Of all shards, in order. */
+	readonly tensors: readonly GgufTensor[];
+	/** Bytes of all files together. */
+	readonly size: number;
+	readonly #entries: ReadonlyMap<string, GgufEntry>;
+	readonly #tensors: ReadonlyMap<string, GgufTensor>;
+
+	private constructor(shards: readonly GgufHeader[]) {
+		const first = shards[0]!;
+		this.paths = shards.map((shard) => shard.path);
+		this.version = first.version;
+		this.alignment = first.alignment;
+		this.entries = first.entries;
+		this.tensors = shards.flatMap((shard) => shard.tensors);
+		this.size = shards.reduce((sum, shard) => sum + shard.size, 0);
+		this.#entries = new Map(this.entries.map((entry) => [entry.key, entry]));
+		this.#tensors = new Map(this.tensors.map((tensor) => [tensor.name, tensor]));
+	}
+
+	/**
+	 * Reads and checks the header of a model. For a split model give any shard: all are found and checked.
+	 * @throws InvalidGgufError naming the file, the offset and what was expected
+	 * @throws FileError when a file cannot be read
+	 * @throws the signal's reason once it is aborted
+	 */
+	static async read(path: string, options: ReadOptions = {}): Promise<GgufFile> {
+		return new GgufFile(await readShards(path, options, options.signal));
+	}
+
+	entry(key: string): GgufEntry | undefined {
+		return this.#entries.get(key);
+	}
+
+	tensor(name: string): GgufTensor | undefined {
+		return this.#tensors.get(name);
+	}
+
+	/** The decoded value, undefined when the key is absent. Arrays are decoded anew on every call. */
+	value(key: string): GgufValue | undefined {
+		const entry = this.#entries.get(key);
+		return entry && decodeValue(entry);
+	}
+
+	/** @throws InvalidGgufError when the key holds something else */
+	string(key: string): string | undefined {
+		const value = this.value(key);
+		return value === undefined || typeof value === "string" ? value : this.#refuse(key, "a string");
+	}
+
+	/** @throws InvalidGgufError when the key holds something else, or an integer beyond 2^53 */
+	number(key: string): number | undefined {
+		const value = this.value(key);
+		return value === undefined || typeof value === "number" ? value : this.#refuse(key, "a number below 2^53");
+	}
+
+	/** @throws InvalidGgufError when the key holds something else */
+	boolean(key: string): boolean | undefined {
+		const value = this.value(key);
+		return value === undefined || typeof value === "boolean" ? value : this.#refuse(key, "a boolean");
+	}
+
+	/** @throws InvalidGgufError when the key holds something else */
+	array(key: string): readonly GgufValue[] | undefined {
+		const value = this.value(key);
+		return value === undefined || typeof value === "object" ? value : this.#refuse(key, "an array");
+	}
+
+	/** A number that is one for all blocks or an array with one a block, by block; 0 where the file says none. */
+	perBlock(key: string): (block: number) => number {
+		const value = this.value(key);
+		return (block) => Number((typeof value === "object" ? value[block] : value) ?? 0) || 0;
+	}
+
+	/** @throws InvalidGgufError when the file does not say it, or no key could begin with it */
+	get architecture(): string {
+		const name = this.string("general.architecture");
+		if (name && name.length <= MAX_NAME_BYTES) return name;
+		if (name) {
+			const found = `found ${name.length}; the file is damaged`;
+			throw new InvalidGgufError(`${this.paths[0]}: expected general.architecture of at most ${MAX_NAME_BYTES} characters, ${found}`);
+		}
+		throw new InvalidGgufError(`${this.paths[0]}: expected the key general.architecture, found none; this is not a model`);
+	}
+
+	#refuse(key: string, expected: string): never {
+		throw new InvalidGgufError(`${this.paths[0]}: expected ${expected} as ${key}, found ${this.#entries.get(key)?.type}`);
+	}
+}
+
+/** The model as one file to write, unchanged but for the `split.*` keys: the starting point of every rewrite. */
+export function contentOf(file: GgufFile): GgufContent {
+	return { version: file.version, alignment: file.alignment, entries: withoutSplitKeys(file.entries), tensors: file.tensors };
+}

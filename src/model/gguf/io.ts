@@ -1,0 +1,34 @@
+import type { FileHandle } from "node:fs/promises";
+import { FileError, InvalidGgufError } from "../../errors.js";
+import { openInput } from "../../storage/input-file.js";
+
+/** @throws FileError when the file is missing, unreadable or no regular file */
+export const openForReading = (path: string): Promise<{ handle: FileHandle; size: number }> =>
+	openInput(path, { give: "the path of a GGUF file" });
+
+/**
+ * Fills `buffer` from `offset` on. A read may deliver less than asked for, so it is repeated until all is there.
+ * @throws InvalidGgufError when the file ends before
+ */
+export async function readFully(handle: FileHandle, path: string, buffer: Uint8Array, offset: number): Promise<void> {
+	let done = 0;
+	while (done < buffer.length) {
+		const { bytesRead } = await handle.read(buffer, done, buffer.length - done, offset + done);
+		if (bytesRead === 0) {
+			throw new InvalidGgufError(
+				`${path}: at byte ${offset + done}: expected ${buffer.length - done} more bytes, found the end of the file; it was cut short`,
+			);
+		}
+		done += bytesRead;
+	}
+}
+
+/** Writes all of `buffer` at `offset`. */
+export async function writeFully(handle: FileHandle, buffer: Uint8Array, offset: number): Promise<void> {
+	let done = 0;
+	while (done < buffer.length) {
+		const { bytesWritten } = await handle.write(buffer, done, buffer.length - done, offset + done);
+		if (bytesWritten === 0) throw new FileError(`nothing could be written at byte ${offset + done} of the output`);
+		done += bytesWritten;
+	}
+}

@@ -1,0 +1,312 @@
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { AddonNotFoundError } from "../../errors.js";
+import { type BuildOptions, buildAddon } from "./build.js";
+import { backEnds, buildRoot, builtAddon, packageRoot } from "./paths.js";
+
+/** Everything that crosses to C++. A test holds the names against those that the addon exports. */
+export interface Addon {
+	NativeModel: {
+		load(
+			path: string,
+			options: { gpuLayers: number; mmap: boolean },
+			cancel: CancelToken,
+			onProgress: (fraction: number) => void,
+		): Promise<NativeModel>;
+	};
+	CancelToken: new () => CancelToken;
+	info(): AddonInfo;
+	/** Frees the context that an idle model keeps for its next measurement. */
+	giveUpContexts(): void;
+	/** Cancels the jobs of this thread and waits until none computes any more, a few seconds at most. */
+	stopJobs(): void;
+	measureSpeed(
+		sides: { model: NativeModel; mask: Uint8Array }[],
+		options: { promptTokens: number; generatedTokens: number; repetitions: number; ubatch: number; threads: number; context: number },
+		cancel: CancelToken,
+		onProgress: (done: number, total: number) => void,
+	): Promise<SpeedFigures[]>;
+	quantize(
+		input: string,
+		output: string,
+		options: { fileType: number; threads: number; pure: boolean },
+		cancel: CancelToken,
+		onProgress: (done: number, total: number) => void,
+	): Promise<void>;
+	/** Frees their memory now; they cannot be solved any more. */
+	freeEquations(equations: NativeEquations): void;
+	/**
+	 * `explained`: share of the targets' squares that the update explains. `through`: a matrix with as many rows as the update has columns,
+	 * which the update is multiplied with.
+	 */
+	solveEquations(
+		equations: NativeEquations,
+		options: { ridge: number; threads: number },
+		through: Float32Array | undefined,
+		cancel: CancelToken,
+	): Promise<{ update: Float32Array; explained: number }>;
+	/** Seconds that normal equations of this size and their solution take, on made-up numbers. */
+	timeLeastSquares(
+		size: { inputs: number; outputs: number; rows: number; threads: number; onOutputs: boolean },
+		cancel: CancelToken,
+	): Promise<{ accumulate: number; solve: number }>;
+	/** A row of the model's width for each token. */
+	stateValues(states: NativeStates): Float32Array;
+	/** Rows of a ggml type; whole rows only. */
+	quantizeValues(values: Float32Array, type: number, rowLength: number, cancel: CancelToken): Promise<Uint8Array>;
+	dequantizeBytes(bytes: Uint8Array, type: number, rowLength: number, cancel: CancelToken): Promise<Float32Array>;
+}
+
+export interface CancelToken {
+	cancel(): void;
+}
+
+/** Devices that the addon was built for. */
+export interface AddonInfo {
+	devices: { name: string; description: string; gpu: boolean; freeBytes: number; totalBytes: number }[];
+	systemInfo: string;
+	gpuOffload: boolean;
+	/** Contexts of llama.cpp that this process has made to measure with, and those of them that it holds. */
+	contextsMade: number;
+	contextsLive: number;
+}
+
+/** Facts of a loaded model, as llama.cpp sees it. */
+export interface ModelFacts {
+	architecture: string;
+	name: string | undefined;
+	/** llama.cpp's own description, for example "llama 135M Q4_1". */
+	description: string;
+	/** Blocks that can be masked (without the multi-token-prediction tail). */
+	blocks: number;
+	/** Multi-token-prediction blocks, which stay last. */
+	tailBlocks: number;
+	/** Tokens in the vocabulary. */
+	vocabulary: number;
+	/** Tokens of context the model was trained on. */
+	contextLength: number;
+	/** Width of the residual stream. */
+	width: number;
+	/** Tokens of the sliding window, 0 for none. */
+	slidingWindow: number;
+	parameters: number;
+	/** Bytes of all tensors. */
+	tensorBytes: number;
+	recurrent: boolean;
+	hybrid: boolean;
+	/** Whether the tokenizer puts a start token first / an end token last. */
+	addBos: boolean;
+	addEos: boolean;
+	bos: number | undefined;
+	eos: number | undefined;
+	eot: number | undefined;
+	/** Jinja text of the chat template, where the file has one. */
+	chatTemplate: string | undefined;
+}
+
+/** What a sweep has cost so far; a block execution is one block over all windows. */
+export interface SweepStats {
+	blocksDone: number;
+	/** Against measuring each mask alone. */
+	blocksSaved: number;
+	/** Tokens of finished masks. */
+	tokensDone: number;
+}
+
+/** A block with other values in some of its matrices, to be measured beside the block as it is. */
+export interface BlockVersion {
+	readonly block: number;
+	/** Name of the tensor, id of a ggml type, and values in ggml's layout of that type. */
+	readonly matrices: readonly { readonly name: string; readonly type: number; readonly bytes: Uint8Array }[];
+}
+
+/** What was measured for one mask: entries that were not asked for are missing. */
+export interface MaskFigures {
+	losses: Float64Array;
+	tokenLosses?: Float32Array;
+	divergences?: Float64Array;
+	agreements?: Float64Array;
+	tokenDivergences?: Float32Array;
+	tokenAgreements?: Uint8Array;
+	digests?: string[];
+}
+
+/** What was measured of one side: seconds, one a repetition, and bytes with the context that was asked for. */
+export interface SpeedFigures {
+	promptSeconds: Float64Array;
+	generationSeconds: Float64Array;
+	weights: number;
+	kvCache: number;
+	compute: number;
+}
+
+/** An opaque handle on distributions that the native side keeps. */
+export interface NativeReference {
+	readonly nativeReference: unique symbol;
+}
+
+/** An opaque handle on hidden states of windows. */
+export interface NativeStates {
+	readonly nativeStates: unique symbol;
+}
+
+/** An opaque handle on normal equations. */
+export interface NativeEquations {
+	readonly nativeEquations: unique symbol;
+}
+
+/** Which blocks run over windows. */
+export interface NativeRun {
+	windowLength: number;
+	ubatch: number;
+	threads: number;
+	/** Ascending. */
+	kept: Int32Array;
+	/** The state before the first of them; without it they run from the tokens. */
+	from?: NativeStates | undefined;
+}
+
+/** Which matrix is fitted to what; see native/healing.h. */
+export interface NativeEquationSettings {
+	weight: string;
+	after: number;
+	relative: number;
+	scale: number;
+	/** Fit to what the matrix is multiplied with, to what it gives, or to each for itself. */
+	onInputs: boolean;
+	onOutputs: boolean;
+	norm?: Float32Array | undefined;
+	/** Of that norm: what it adds to the mean square. */
+	normEpsilon: number;
+}
+
+export interface NativeModel {
+	facts(): ModelFacts;
+	setViewRules(rules: { leadingCounts: string[]; outputs: string[][]; empty: number[] }): void;
+	tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
+	detokenize(tokens: Int32Array, special: boolean): Uint8Array;
+	applyChatTemplate(roles: string[], contents: string[], addAssistant: boolean): string | undefined;
+	evaluate(
+		masks: Uint8Array,
+		tokens: Int32Array,
+		options: {
+			windowLength: number;
+			ubatch: number;
+			threads: number;
+			sharePrefixes: boolean;
+			/** masks x (blocks + 1) flags: 1 where the kept blocks from a depth on can run from a hidden state; all can without it. */
+			resumable?: Uint8Array | undefined;
+			stateBytes: number;
+			stateType: "F32" | "F16";
+			scoreFrom: number;
+			batchWindows: number;
+			outputLast: boolean;
+			perToken: boolean;
+			digest: boolean;
+			/** What masks name by 2 + index. */
+			versions?: readonly BlockVersion[] | undefined;
+			/** Windows x length flags of the positions to score. */
+			scored?: Uint8Array | undefined;
+			reference?: NativeReference | undefined;
+			keepReference: boolean;
+		},
+		cancel: CancelToken,
+		onMask: (mask: number, figures: MaskFigures, stats: SweepStats) => void,
+	): Promise<{ stats: SweepStats; reference?: NativeReference }>;
+	similarities(
+		tokens: Int32Array,
+		options: { windowLength: number; ubatch: number; threads: number },
+		cancel: CancelToken,
+	): Promise<{ cosine: Float64Array; angular: Float64Array }>;
+	/** The states after these of the kept blocks, windows x length rows each. */
+	hiddenStates(tokens: Int32Array, run: NativeRun, after: Int32Array, cancel: CancelToken): Promise<NativeStates[]>;
+	normalEquations(
+		tokens: Int32Array,
+		run: NativeRun,
+		settings: NativeEquationSettings,
+		target: NativeStates,
+		cancel: CancelToken,
+	): Promise<{ features: number; targets: number; rows: number; equations: NativeEquations }[]>;
+	normSums(
+		tokens: Int32Array,
+		run: NativeRun,
+		settings: NativeEquationSettings,
+		target: NativeStates,
+		cancel: CancelToken,
+	): Promise<{ products: Float64Array; squares: Float64Array }>;
+	outputPath(
+		tokens: Int32Array,
+		run: NativeRun,
+		settings: NativeEquationSettings,
+		cancel: CancelToken,
+	): Promise<{ scale: number; unexplained: number }>;
+	/** Other values for a matrix of a block, in every view; the file's own again where no bytes are given. */
+	replaceTensor(name: string, type: number, bytes: Uint8Array | undefined): void;
+	sample(
+		prompts: Int32Array[],
+		options: { length: number; stopAtEog: boolean; temperature: number; seed: number; threads: number; mask?: Uint8Array | undefined },
+		cancel: CancelToken,
+		onProgress: (done: number, total: number) => void,
+	): Promise<Int32Array[]>;
+	dispose(): void;
+}
+
+let loaded: Addon | undefined;
+
+/** Frees the memory that an idle model keeps for its next measurement, where there is an addon. */
+export function giveUpContexts(): void {
+	loaded?.giveUpContexts();
+}
+
+/** Path of the addon that would be loaded, or undefined: `PRUNE_GGUF_ADDON`, a prebuilt one, the last one built here. */
+export function findAddon(): string | undefined {
+	return candidates().find((path) => existsSync(path));
+}
+
+function candidates(): string[] {
+	const explicit = process.env.PRUNE_GGUF_ADDON;
+	// As the shell sees it: require() would take a relative path for the name of a package.
+	if (explicit) return [resolve(explicit)];
+	const active = join(buildRoot(), "active.json");
+	const chosen = existsSync(active) ? [(JSON.parse(readFileSync(active, "utf8")) as { backEnd: (typeof backEnds)[number] }).backEnd] : [];
+	return [
+		join(packageRoot, "prebuilds", `${process.platform}-${process.arch}`, "prune_gguf.node"),
+		...[...new Set([...chosen, ...backEnds])].map((backEnd) => builtAddon(backEnd)),
+	];
+}
+
+/**
+ * Loads the addon, building it first where there is none.
+ * @throws AddonNotFoundError where an addon is there but does not load, or none is there and `build` is false
+ * @throws BuildError where building fails
+ */
+export async function loadAddon(
+	options: { build?: boolean; onBuildProgress?: BuildOptions["onProgress"]; signal?: AbortSignal | undefined } = {},
+): Promise<Addon> {
+	if (loaded) return loaded;
+	let path = findAddon();
+	if (!path) {
+		if (process.env.PRUNE_GGUF_ADDON || options.build === false) {
+			throw new AddonNotFoundError(
+				`the native addon is not there. Tried:\n${candidates()
+					.map((tried) => `  ${tried}`)
+					.join("\n")}\nBuild it with: npx prune-gguf build`,
+			);
+		}
+		path = (await buildAddon({ onProgress: options.onBuildProgress, signal: options.signal })).addon;
+	}
+	try {
+		const addon = createRequire(import.meta.url)(path) as Addon;
+		if (typeof addon.giveUpContexts !== "function") throw new Error("it was built from the sources of another version");
+		// process.exit() would destroy llama.cpp's static data while a thread still computes with it.
+		process.once("exit", () => addon.stopJobs());
+		loaded = addon;
+	} catch (cause) {
+		throw new AddonNotFoundError(
+			`the native addon ${path} does not load: ${(cause as Error).message}\nBuild it again with: npx prune-gguf build`,
+			{ cause },
+		);
+	}
+	return loaded;
+}

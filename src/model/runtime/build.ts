@@ -1,0 +1,160 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { BuildError } from "../../errors.js";
+import { lockFile } from "../../storage/lock.js";
+import { type BackEnd, buildRoot, builtAddon, packageRoot } from "./paths.js";
+import { runTool } from "./run-tool.js";
+
+/** @public */
+export interface BuildOptions {
+	/** Back end to compile in beside the CPU. @default "cpu" ("metal" on Apple silicon) */
+	backEnd?: BackEnd | undefined;
+	/** Also build llama.cpp's own tools (llama-perplexity, llama-quantize, ...), which the tests compare with. @default false */
+	referenceTools?: boolean | undefined;
+	/** Compilers at once. @default the number of cores */
+	jobs?: number | undefined;
+	/** Called with 0..1 while compiling, and with what is being done. */
+	onProgress?: ((progress: { step: string; fraction: number; seconds: number }) => void) | undefined;
+	signal?: AbortSignal | undefined;
+}
+
+/** What a build gave. */
+export interface BuildResult {
+	/** Path of the addon. */
+	addon: string;
+	backEnd: BackEnd;
+	seconds: number;
+}
+
+const referenceTargets = ["llama-quantize", "llama-perplexity", "llama-bench", "llama-imatrix", "test-llama-archs", "plain-decode"];
+
+/** The back end that is built when none is named. */
+export function defaultBackEnd(): BackEnd {
+	return process.platform === "darwin" && process.arch === "arm64" ? "metal" : "cpu";
+}
+
+/**
+ * Compiles the addon with the vendored llama.cpp; with nothing changed it takes seconds.
+ * @throws BuildError with what to install, or with the compiler's last lines
+ */
+export async function buildAddon(options: BuildOptions = {}): Promise<BuildResult> {
+	const started = Date.now();
+	const backEnd = options.backEnd ?? defaultBackEnd();
+	const report = (step: string, fraction: number) => options.onProgress?.({ step, fraction, seconds: (Date.now() - started) / 1000 });
+	options.signal?.throwIfAborted();
+	requireTools();
+	report("looking for the sources of llama.cpp", 0);
+	await ensureSources((line) => report(line, 0), options.signal);
+	if (options.referenceTools) requireReferenceSources();
+
+	const folder = join(buildRoot(), backEnd);
+	await mkdir(folder, { recursive: true });
+	const lock = await lockFile(join(buildRoot(), backEnd));
+	try {
+		report("configuring", 0);
+		const configure = await configureCommand(folder, backEnd, options.referenceTools ?? false);
+		await runTool(configure, { cwd: packageRoot, signal: options.signal });
+		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
+		const build = [
+			"cmake",
+			"--build",
+			folder,
+			"--config",
+			"Release",
+			"--parallel",
+			String(options.jobs ?? availableParallelism()),
+			"--target",
+			...targets,
+		];
+		const onLine = (line: string) => {
+			const fraction = buildFraction(line);
+			if (fraction !== undefined) report("compiling llama.cpp and the addon", fraction);
+		};
+		await runTool(build, { cwd: packageRoot, signal: options.signal, onLine });
+		const addon = builtAddon(backEnd);
+		if (!existsSync(addon)) throw new BuildError(`the build ended without an error, but ${addon} is not there`);
+		await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backEnd }));
+		report("done", 1);
+		return { addon, backEnd, seconds: (Date.now() - started) / 1000 };
+	} finally {
+		await lock.release();
+	}
+}
+
+async function ensureSources(log: (line: string) => void, signal: AbortSignal | undefined): Promise<void> {
+	// A packed prune-gguf carries the sources without the pin's stamp; a clone fetches them.
+	const sources = join(packageRoot, "vendor", "llama.cpp");
+	if (existsSync(join(sources, "CMakeLists.txt")) && !existsSync(join(sources, ".pin"))) return;
+	const { fetchLlama } = (await import(pathToFileURL(join(packageRoot, "scripts", "fetch-llama.mjs")).href)) as {
+		fetchLlama(options: { root: string; log(line: string): void; signal?: AbortSignal | undefined }): Promise<string>;
+	};
+	try {
+		await fetchLlama({ root: packageRoot, log, signal });
+	} catch (cause) {
+		signal?.throwIfAborted();
+		throw new BuildError(`the sources of llama.cpp could not be fetched: ${(cause as Error).message}`, { cause });
+	}
+}
+
+/** A packed prune-gguf carries what the addon needs; llama.cpp's own tools are left out. */
+function requireReferenceSources(root = packageRoot): void {
+	const needed = ["tools/perplexity/CMakeLists.txt", "tools/quantize/CMakeLists.txt", "tests/test-llama-archs.cpp"];
+	const missing = needed.filter((path) => !existsSync(join(root, "vendor", "llama.cpp", path)));
+	if (missing.length === 0) return;
+	throw new BuildError(
+		`the reference tools (--reference-tools) need sources of llama.cpp that this installation does not carry (${missing.join(", ")}): they are for the tests. ` +
+			"Build them in a clone of prune-gguf's repository, or build without --reference-tools.",
+	);
+}
+
+async function configureCommand(folder: string, backEnd: BackEnd, referenceTools: boolean): Promise<string[]> {
+	const { BuildSystem } = createRequire(import.meta.url)("cmake-js") as {
+		BuildSystem: new (options: object) => { cmake: { getConfigureCommand(): Promise<string[]> } };
+	};
+	const onOff = (value: boolean) => (value ? "ON" : "OFF");
+	const system = new BuildSystem({
+		directory: packageRoot,
+		out: folder,
+		log: { level: "silent" },
+		cMakeOptions: {
+			PRUNE_GGUF_REFERENCE_TOOLS: onOff(referenceTools),
+			GGML_CUDA: onOff(backEnd === "cuda"),
+			GGML_VULKAN: onOff(backEnd === "vulkan"),
+			GGML_RPC: onOff(backEnd === "rpc"),
+			GGML_METAL: onOff(backEnd === "metal"),
+		},
+	});
+	return [...(await system.cmake.getConfigureCommand()), "-B", folder];
+}
+
+/** Progress in a line of make (`[ 42%] ...`) or ninja (`[12/120] ...`). */
+export function buildFraction(line: string): number | undefined {
+	const match = /^\[\s*(\d+)(%|\/(\d+))\]/.exec(line);
+	if (!match) return undefined;
+	return match[3] === undefined ? Number(match[1]) / 100 : Number(match[1]) / Number(match[3]);
+}
+
+function requireTools(): void {
+	const found = (tool: string) => spawnSync(tool, ["--version"], { stdio: "ignore" }).status === 0;
+	const missing: string[] = [];
+	if (!found("cmake")) missing.push("cmake");
+	if (process.platform !== "win32" && !["c++", "g++", "clang++", process.env.CXX ?? ""].some((tool) => tool !== "" && found(tool))) {
+		missing.push("a C++ compiler");
+	}
+	if (!existsSync(join(packageRoot, "vendor", "llama.cpp", "CMakeLists.txt")) && !found("git")) missing.push("git");
+	if (missing.length === 0) return;
+	const how =
+		process.platform === "darwin"
+			? "xcode-select --install && brew install cmake"
+			: process.platform === "win32"
+				? "Visual Studio Build Tools (C++), CMake and Git for Windows"
+				: "Debian/Ubuntu: apt install g++ cmake git; Fedora: dnf install gcc-c++ cmake git";
+	throw new BuildError(
+		`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} needed to build the addon and was not found. Install: ${how}`,
+	);
+}

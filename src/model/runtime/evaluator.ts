@@ -1,0 +1,344 @@
+import { EvaluationError, InvalidMaskError, InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
+import type { BlockVersion, MaskFigures, SweepStats } from "./addon.js";
+import { checkMeasurable } from "./loadable.js";
+import { sizeText } from "./memory.js";
+import type { Model } from "./model.js";
+import {
+	bytesOfReference,
+	checkPositions,
+	countPositions,
+	defaultReferenceBytes,
+	positionsOf,
+	Reference,
+	type ScoredPositions,
+	subsetErrors,
+} from "./positions.js";
+import { checkTensorValues } from "./tensor-values.js";
+import { defaultUbatch, mostSequences } from "./ubatch.js";
+import type { TokenWindows } from "./windows.js";
+
+/**
+ * A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`); 2 + i where the block is kept in
+ * the i-th of the versions that are given with the masks.
+ */
+export interface BlockMask {
+	toBytes(): Uint8Array;
+}
+
+/** Types of hidden states kept between masks. */
+export const stateTypes = ["F32", "F16"] as const;
+export type StateType = (typeof stateTypes)[number];
+
+/** Settings of an evaluator. Those that can change bits are recorded in ledgers. */
+export interface EvaluatorOptions {
+	/**
+	 * Tokens that run through a block at once; whole windows share a ubatch where they fit. 1 to 65536. The logits of one ubatch are
+	 * held at a time, twice; with `batchWindows` those of a decode, and of a ubatch. @default 512, less where the vocabulary is so large that their logits would pass 256 MiB
+	 */
+	ubatch?: number | undefined;
+	/** Threads to compute with, 1 to 512. @default those of the model */
+	threads?: number | undefined;
+	/** Memory for hidden states kept between masks, bytes; beyond it they are computed again. @default 2^30 */
+	stateBytes?: number | undefined;
+	/**
+	 * Type of the hidden states kept between masks. F16 (11 bits of mantissa, a power of two for each token) takes half the memory and
+	 * changes bits: losses then depend on where a mask was resumed, so on the batch that it is measured in. @default "F32"
+	 */
+	stateType?: StateType | undefined;
+	/** Let masks share the work of their common leading blocks. With F32 states results are the same bits either way. @default true where the architecture can resume */
+	sharePrefixes?: boolean | undefined;
+}
+
+/** How to measure one batch of masks. */
+export interface EvaluateOptions {
+	/** First position (0-based) of a window whose next token is scored. @default 0 */
+	scoreFrom?: number | undefined;
+	/**
+	 * Windows in one decode; 0 for as many as share a ubatch. More than fit a ubatch are interleaved by llama.cpp, masks then share no
+	 * work, and losses differ in their last bits. @default 0
+	 */
+	batchWindows?: number | undefined;
+	/** Also compute the logits of a window's last position, which nothing reads: the shape of llama-perplexity's work. Always so where all positions are scored. @default false */
+	outputLast?: boolean | undefined;
+	/** Score these positions only, the same for every mask; the head is not computed elsewhere. @default all from `scoreFrom` on */
+	positions?: ScoredPositions | undefined;
+	/** Also compare with the full model, whose distributions {@link Evaluator.createReference} kept for these windows and positions. */
+	reference?: Reference | undefined;
+	/** Also give the loss of every scored token. @default false */
+	perToken?: boolean | undefined;
+	/** Versions of blocks that masks may name, at most 253: measured on the loaded model, whose own matrices stand again afterwards. @default none */
+	versions?: readonly BlockVersion[] | undefined;
+	/** Also give a hash of the logits of each window, to compare two models bit for bit. @default false */
+	digest?: boolean | undefined;
+	signal?: AbortSignal | undefined;
+	/** Called as each mask is finished, in the order of the walk: `index` points into `masks`. */
+	onMask?: ((index: number, evaluation: Evaluation, stats: SweepStats) => void) | undefined;
+}
+
+/** What was measured for one mask. */
+export interface Evaluation {
+	/** Mean negative log-likelihood over the scored positions of each window, nats a token; NaN where the model broke down. */
+	losses: Float64Array;
+	/**
+	 * Where positions were given: standard error of each window's loss as an estimate of its loss over all positions, nats a token
+	 * (sampling without replacement, with the finite-population correction). 0 where all were scored, NaN with a single one.
+	 */
+	standardErrors?: Float64Array;
+	/** Mean over the scored positions of KL(full model || mask), nats a token, one a window, with a reference. */
+	divergences?: Float64Array;
+	/** Share of the scored positions whose most likely token is the full model's, one a window, 0..1, with a reference. */
+	agreements?: Float64Array;
+	/** Loss of every scored token, window by window, where asked for. */
+	tokenLosses?: Float32Array;
+	/** Divergence, and agreement (1 or 0), of every scored token, where asked for with a reference. */
+	tokenDivergences?: Float32Array;
+	tokenAgreements?: Uint8Array;
+	/** 64-bit FNV-1a over the bits of the scored positions' logits, one a window in hexadecimal, where asked for. */
+	digests?: string[];
+}
+
+/** Hidden states kept between masks, bytes, where nothing else is said. */
+export const defaultStateBytes = 2 ** 30;
+
+/** Measures sets of blocks on windows of tokens, on a thread of its own. Made by {@link Model.createEvaluator}. */
+export class Evaluator {
+	readonly model: Model;
+	readonly ubatch: number;
+	readonly stateBytes: number;
+	readonly stateType: StateType;
+	readonly sharePrefixes: boolean;
+	readonly threads: number;
+	/** Whether every mask can be resumed at every depth. */
+	readonly #anywhere: boolean;
+
+	/** Whether the kept blocks of a mask from a depth (1..blocks) on go on from a hidden state that another mask left there. */
+	readonly resumes = (mask: BlockMask, depth: number): boolean => {
+		if (!this.sharePrefixes || this.#anywhere) return this.sharePrefixes;
+		const bytes = mask.toBytes();
+		const kept = [...bytes.keys()].filter((block) => block >= depth && bytes[block] !== 0);
+		return problemOfResuming(this.model, kept) === undefined;
+	};
+
+	/** @internal */
+	constructor(model: Model, options: EvaluatorOptions) {
+		this.model = model;
+		this.ubatch = inRange("ubatch", options.ubatch ?? defaultUbatch(model.facts.vocabulary), 1, 65536);
+		this.stateBytes = inRange("stateBytes", options.stateBytes ?? defaultStateBytes, 0, Number.MAX_SAFE_INTEGER);
+		this.stateType = options.stateType ?? "F32";
+		if (!stateTypes.includes(this.stateType))
+			throw new InvalidOptionError(`state-type must be one of ${stateTypes.join(", ")}, got ${this.stateType}`);
+		this.threads = inRange("threads", options.threads ?? model.threads, 1, 512);
+		const depths = resumableDepths(model);
+		this.sharePrefixes = (options.sharePrefixes ?? true) && depths.includes(true);
+		this.#anywhere = !depths.includes(false);
+	}
+
+	/**
+	 * Losses of each mask, in the order of `masks`. A mask's losses are the same bits alone, in a batch and in any order
+	 * of the batch (on a CPU, with F32 states). Masks that start alike share the work of their common blocks.
+	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, where a block can be made the identity)
+	 * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the whole model
+	 * @throws EvaluationError, DisposedError, or `signal.reason`
+	 */
+	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateOptions = {}): Promise<Evaluation[]> {
+		const results = new Array<Evaluation | undefined>(masks.length);
+		if (masks.length === 0) return [];
+		await this.#run(masks, windows, options, false, (index, evaluation, stats) => {
+			results[index] = evaluation;
+			options.onMask?.(index, evaluation, stats);
+		});
+		return results.map((result, i) => {
+			if (!result) throw new EvaluationError(`mask ${i} was not measured`);
+			return result;
+		});
+	}
+
+	/**
+	 * Keeps the model's own distributions at the scored positions, to compare masks (or other models of the same vocabulary) with.
+	 * Two bytes for each position and token of the vocabulary. What the same pass measures of the mask goes to `onMask`.
+	 * @param mask the set of blocks whose distributions are kept (usually the full one)
+	 * @throws NotEnoughMemoryError where that is more than `maxBytes` (2^30 by default): score fewer positions, or allow more
+	 */
+	async createReference(
+		mask: BlockMask,
+		windows: TokenWindows,
+		options: Pick<EvaluateOptions, "scoreFrom" | "positions" | "signal" | "batchWindows" | "outputLast" | "perToken" | "onMask"> & {
+			maxBytes?: number | undefined;
+		} = {},
+	): Promise<Reference> {
+		const scored = positionsOf(windows, options.positions, options.scoreFrom ?? 0);
+		const bytes = bytesOfReference(countPositions(scored), this.model.facts.vocabulary);
+		const allowed = options.maxBytes ?? defaultReferenceBytes;
+		if (bytes > allowed) {
+			throw new NotEnoughMemoryError(
+				`the full model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more with maxBytes`,
+			);
+		}
+		const { maxBytes: _, onMask, ...rest } = options;
+		const { reference } = await this.#run([mask], windows, rest, true, onMask ?? (() => {}));
+		return new Reference(reference!, windows, scored, this.model.facts.vocabulary);
+	}
+
+	/**
+	 * How much the blocks turn the residual stream. State s is the hidden state before block s, state n the one after the last block;
+	 * entry a x (n + 1) + b compares state a with state b, averaged over all tokens of the windows.
+	 * @returns `cosine`: mean cosine; `angular`: mean of arccos(cosine) / pi, 0..1
+	 * @throws EvaluationError where the graph of the architecture gives no hidden states, InvalidOptionError for foreign windows
+	 */
+	async similarities(
+		windows: TokenWindows,
+		options: { signal?: AbortSignal | undefined } = {},
+	): Promise<{ cosine: Float64Array; angular: Float64Array }> {
+		checkMeasurable(this.model.path, this.model.blocks);
+		this.#checkWindows(windows);
+		return this.model.runJob(options.signal, (native, cancel) =>
+			native.similarities(windows.tokens, { windowLength: windows.length, ubatch: this.ubatch, threads: this.threads }, cancel),
+		);
+	}
+
+	async #run(
+		masks: readonly BlockMask[],
+		windows: TokenWindows,
+		options: EvaluateOptions,
+		keepReference: boolean,
+		onMask: (index: number, evaluation: Evaluation, stats: SweepStats) => void,
+	) {
+		checkMeasurable(this.model.path, this.model.blocks);
+		this.#checkWindows(windows);
+		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
+		if (options.positions) checkPositions(windows, options.positions);
+		options.reference?.check(windows, positionsOf(windows, options.positions, scoreFrom), this.model.facts.vocabulary);
+		const bytes = this.#packMasks(masks);
+		checkVersions(bytes, this.model, options.versions ?? []);
+		const { positions } = options;
+		return this.model.runJob(options.signal, (native, cancel, guard) =>
+			native.evaluate(
+				bytes,
+				windows.tokens,
+				{
+					windowLength: windows.length,
+					ubatch: this.ubatch,
+					threads: this.threads,
+					sharePrefixes: this.sharePrefixes,
+					resumable: this.#resumable(masks),
+					stateBytes: this.stateBytes,
+					stateType: this.stateType,
+					scoreFrom,
+					batchWindows: inRange("batchWindows", options.batchWindows ?? 0, 0, mostSequences),
+					outputLast: options.outputLast ?? false,
+					perToken: (options.perToken ?? false) || positions !== undefined,
+					digest: options.digest ?? false,
+					versions: options.versions,
+					scored: positions?.flags,
+					reference: options.reference?.native,
+					keepReference,
+				},
+				cancel,
+				guard((index, figures, stats) => onMask(index, evaluationOf(figures, windows, options), stats)),
+			),
+		);
+	}
+
+	#checkWindows(windows: TokenWindows): void {
+		const { contextLength, vocabulary } = this.model.facts;
+		if (!(windows.count >= 1) || !(windows.length >= 2) || windows.tokens.length !== windows.count * windows.length) {
+			throw new InvalidOptionError(
+				`windows must be at least one of at least 2 tokens: ${windows.count} of ${windows.length} were given with ${windows.tokens.length} tokens (makeWindows cuts them)`,
+			);
+		}
+		if (windows.length > contextLength) {
+			throw new InvalidOptionError(`windows of ${windows.length} tokens exceed the model's context of ${contextLength}; use shorter ones`);
+		}
+		const foreign = windows.tokens.find((token) => token < 0 || token >= vocabulary);
+		if (foreign !== undefined) {
+			throw new InvalidOptionError(
+				`token ${foreign} is not in the model's vocabulary of ${vocabulary}: the windows were made with another model`,
+			);
+		}
+	}
+
+	/** One flag for each mask and depth, masks x (blocks + 1); undefined where every mask can go on from any depth. */
+	#resumable(masks: readonly BlockMask[]): Uint8Array | undefined {
+		if (!this.sharePrefixes || this.#anywhere) return undefined;
+		const depths = [...Array(this.model.facts.blocks + 1).keys()];
+		// From depth 0 a mask begins with its tokens.
+		return Uint8Array.from(masks.flatMap((mask) => depths.map((depth) => Number(depth === 0 || this.resumes(mask, depth)))));
+	}
+
+	#packMasks(masks: readonly BlockMask[]): Uint8Array {
+		const { blocks } = this.model.facts;
+		const packed = new Uint8Array(masks.length * blocks);
+		for (const [i, mask] of masks.entries()) packed.set(packMask(this.model, mask), i * blocks);
+		return packed;
+	}
+}
+
+/** One byte a block, checked. @throws InvalidMaskError for a set that the model cannot run */
+export function packMask(model: Model, mask: BlockMask): Uint8Array {
+	const { blocks, architecture } = model.facts;
+	const bytes = mask.toBytes();
+	if (bytes.length !== blocks) throw new InvalidMaskError(`a mask of ${bytes.length} blocks was given for a model of ${blocks}`);
+	const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
+	const problem = problemOf(model, removed);
+	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${architecture}: ${problem}`);
+	return bytes;
+}
+
+/** @throws InvalidMaskError where a mask names a version that the block has not, EvaluationError for one of a tensor that is not the block's */
+function checkVersions(masks: Uint8Array, { facts, file }: Model, versions: readonly BlockVersion[]): void {
+	for (const { block, matrices } of versions) {
+		for (const { name, type, bytes } of matrices) {
+			const tensor = name.startsWith(`blk.${block}.`) ? file.tensor(name) : undefined;
+			if (!tensor) throw new EvaluationError(`a version of block ${block} has a matrix ${name}, which that block has not`);
+			checkTensorValues(name, tensor.dims, { type, bytes });
+		}
+	}
+	for (const [i, byte] of masks.entries()) {
+		const block = i % facts.blocks;
+		if (byte >= 2 && versions[byte - 2]?.block !== block)
+			throw new InvalidMaskError(`a mask names version ${byte - 2} of block ${block}, which was not given`);
+	}
+}
+
+/** The empty set is no file, but has a value: the head alone, run through a block made the identity. */
+function problemOf({ blocks, facts }: Model, removed: number[]): string | undefined {
+	if (removed.length === 0) return undefined;
+	if (removed.length < facts.blocks || blocks.support === "refused") return blocks.check(removed);
+	return blocks.view.empty.length > 0 ? undefined : "no block can be made the identity";
+}
+
+function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, perToken }: EvaluateOptions): Evaluation {
+	if (!positions) return figures;
+	const { tokenLosses, tokenDivergences, tokenAgreements, ...rest } = figures;
+	const standardErrors = subsetErrors(tokenLosses!, windows, positions);
+	return perToken ? { ...figures, standardErrors } : { ...rest, standardErrors };
+}
+
+function inRange(name: string, value: number, min: number, max: number): number {
+	if (!Number.isInteger(value) || value < min || value > max) {
+		throw new InvalidOptionError(`${name} must be a whole number from ${min} to ${max}, got ${value}`);
+	}
+	return value;
+}
+
+/**
+ * Why these kept blocks cannot be run from the hidden state before them, renumbered from 0; undefined where they can. Behind a removed
+ * last block the head runs alone, through a block made the identity.
+ */
+function problemOfResuming({ blocks }: Model, kept: readonly number[]): string | undefined {
+	if (!blocks.resumable) return blocks.resumeReason;
+	if (kept.length === 0 && blocks.view.empty.length === 0) return "no block can be made the identity";
+	return blocks.checkView(kept);
+}
+
+/**
+ * For each depth from 1 on whether the whole model can be resumed there, the head alone coming last; the head is not asked for where
+ * no other depth can be. Where all can, every mask can at every depth: what is left of it behind one is one of the rests of the whole
+ * model without some blocks, and a rule that such a set breaks is broken by a rest of another length as well.
+ */
+function resumableDepths(model: Model): boolean[] {
+	const all = [...Array(model.facts.blocks).keys()];
+	const depths = all.slice(1).map((depth) => problemOfResuming(model, all.slice(depth)) === undefined);
+	const head = problemOfResuming(model, []) === undefined;
+	return depths.includes(true) ? [...depths, head] : depths;
+}

@@ -1,0 +1,145 @@
+import { freemem, totalmem } from "node:os";
+import { checkCounts } from "../architectures/index.js";
+import { NotEnoughMemoryError } from "../../errors.js";
+import type { GgufFile } from "../gguf/index.js";
+import { giveUpContexts } from "./addon.js";
+import { bytesOfReference } from "./positions.js";
+import { defaultUbatch, vocabularyOf } from "./ubatch.js";
+
+/** What will be measured, as far as it takes memory. */
+export interface MemoryShape {
+	/** Tokens that run through a block at once. @default the evaluator's: 512, less for large vocabularies */
+	ubatch?: number | undefined;
+	/** Windows in the largest fold, and tokens in a window. @default one window of a ubatch */
+	windows?: number | undefined;
+	windowLength?: number | undefined;
+	/** Windows in one decode, and the first position that is scored, as they are handed to the evaluator. @default 0 */
+	batchWindows?: number | undefined;
+	scoreFrom?: number | undefined;
+	/** Most memory for hidden states kept between masks, bytes. @default 0: one mask at a time */
+	stateBytes?: number | undefined;
+	/** Positions whose distributions are kept to compare masks with. @default 0 */
+	referencePositions?: number | undefined;
+}
+
+/** Bytes that loading and measuring takes, by what takes them. */
+export interface MemoryNeed {
+	/** All tensors: mapped from the file, but read again and again. */
+	tensors: number;
+	/** Keys and values (or recurrent states) of the windows that run together. */
+	context: number;
+	/** Hidden states that later sets of blocks resume from. */
+	states: number;
+	/** Logits of one ubatch in the graph, and those of one decode copied out of it: as many, or the scored rows of `batchWindows`. */
+	logits: number;
+	/** Distributions of the full model that masks are compared with. */
+	references: number;
+	/** The graph's other values, and the program. */
+	rest: number;
+	total: number;
+}
+
+/**
+ * Bytes this process may still use: what the system has to spare, within a container's limit. What an idle model keeps for its next
+ * measurement is given up first.
+ */
+export function availableMemory(): number {
+	giveUpContexts();
+	const limit = process.constrainedMemory();
+	// macOS counts as free only what holds nothing at all; most of the rest is given up when it is needed.
+	const free = process.platform === "darwin" ? Math.max(freemem(), 0.75 * totalmem()) : freemem();
+	return limit > 0 && limit < Number.MAX_SAFE_INTEGER ? Math.min(free, limit - process.memoryUsage.rss()) : free;
+}
+
+/**
+ * Bytes that loading a model and measuring it in this shape takes.
+ * @throws InvalidGgufError where the file states counts that it cannot hold
+ */
+export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNeed {
+	checkCounts(file);
+	const windows = shape.windows ?? 1;
+	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
+	const width = number("embedding_length");
+	const vocabulary = vocabularyOf(file);
+	const ubatch = shape.ubatch ?? defaultUbatch(Math.max(1, vocabulary));
+	const length = shape.windowLength ?? ubatch;
+	const together = Math.max(1, Math.min(windows, shape.batchWindows || Math.floor(ubatch / length)));
+	// A window that is decoded alone goes ubatch by ubatch; of several llama.cpp's output buffer holds all rows until the last ubatch ran.
+	const outputs = shape.batchWindows && together > 1 ? together * (length - (shape.scoreFrom ?? 0)) : ubatch;
+	const blocks = number("block_count");
+	const need = {
+		tensors: file.tensors.reduce((sum, tensor) => sum + tensor.source.size, 0),
+		context: together * (cells(length) * keyValueWidth(file, blocks) * HALF + recurrentWidth(file, blocks) * FLOAT),
+		states: Math.min(shape.stateBytes ?? 0, blocks * windows * length * width * FLOAT),
+		logits: (ubatch + outputs) * vocabulary * FLOAT,
+		references: bytesOfReference(shape.referencePositions ?? 0, vocabulary),
+		rest: 64 * 2 ** 20 + 8 * ubatch * width * FLOAT,
+	};
+	return { ...need, total: Object.values(need).reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+const FLOAT = 4;
+const HALF = 2;
+/** llama.cpp rounds the cells of a sequence up to 256. */
+const cells = (length: number) => 256 * Math.ceil(length / 256);
+
+/** Numbers that a token leaves behind in all blocks: its keys and values. */
+function keyValueWidth(file: GgufFile, blocks: number): number {
+	const perBlock = (key: string) => file.perBlock(`${file.architecture}.${key}`);
+	const heads = perBlock("attention.head_count");
+	const stated = file.entry(`${file.architecture}.attention.head_count_kv`) !== undefined;
+	const kvHeads = stated ? perBlock("attention.head_count_kv") : heads;
+	const perHead = Math.ceil(perBlock("embedding_length")(0) / Math.max(1, heads(0)));
+	const size = perBlock("attention.key_length")(0) || perHead;
+	const valueSize = perBlock("attention.value_length")(0) || perHead;
+	let width = 0;
+	for (let block = 0; block < blocks; block++) width += kvHeads(block) * (size + valueSize);
+	return width;
+}
+
+/** Numbers of the recurrent states of one sequence in all blocks (Mamba and RWKV; other kinds are of their size). */
+function recurrentWidth(file: GgufFile, blocks: number): number {
+	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
+	const width = number("embedding_length");
+	const inner = number("ssm.inner_size");
+	const mamba = inner * (number("ssm.state_size") + number("ssm.conv_kernel"));
+	return blocks * (mamba + number("wkv.head_size") * width);
+}
+
+/**
+ * @throws NotEnoughMemoryError where the model, or what will be measured of it, cannot fit: better than a process that is killed or
+ * a machine that swaps
+ */
+export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available = availableMemory()): void {
+	const need = neededMemory(file, shape);
+	if (need.total <= available) return;
+	const { tensors, context, states, logits, references } = need;
+	const distributions = references > 0 ? `, ${sizeText(references)} distributions to compare with` : "";
+	throw new NotEnoughMemoryError(
+		`${file.paths[0]} needs about ${sizeText(need.total)} of memory and ${sizeText(available)} are free ` +
+			`(${sizeText(tensors)} weights, ${sizeText(context)} context, ${sizeText(states)} hidden states kept, ${sizeText(logits)} logits${distributions}). ` +
+			`Close other programs, measure fewer or shorter windows,${states > 0 ? " lower --state-bytes," : ""} or take a smaller quantisation of the model.`,
+	);
+}
+
+/** Memory that hidden states may take, bytes: as much as there is room for beside the rest, at most `most`. */
+export function roomForStates(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
+	const rest = neededMemory(file, { ...shape, stateBytes: 0 }).total;
+	return Math.max(0, Math.min(most, Math.floor(available - rest)));
+}
+
+/** The same where the weights are in memory already, as those of a working copy are. */
+export function roomBesideWeights(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
+	return Math.max(0, Math.min(most, Math.floor(available - neededBesideWeights(file, { ...shape, stateBytes: 0 }))));
+}
+
+/** Bytes that measuring takes beside the weights of a model that is loaded. */
+export function neededBesideWeights(file: GgufFile, shape: MemoryShape = {}): number {
+	const { total, tensors } = neededMemory(file, shape);
+	return total - tensors;
+}
+
+/** Bytes for people. */
+export function sizeText(bytes: number): string {
+	return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`;
+}

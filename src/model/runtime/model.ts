@@ -1,0 +1,288 @@
+import { type BlockPlan, describeBlocks } from "../architectures/index.js";
+import { DisposedError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
+import { GgufFile } from "../gguf/index.js";
+import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
+import { type Addon, findAddon, loadAddon } from "./addon.js";
+import type { BuildOptions } from "./build.js";
+import { fromNative, type Guard, runNative, untilAborted } from "./cancel.js";
+import { type BlockMask, Evaluator, type EvaluatorOptions, packMask } from "./evaluator.js";
+import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
+import { checkMemory } from "./memory.js";
+import { checkTensorValues, type TensorValues } from "./tensor-values.js";
+import { defaultThreads } from "./threads.js";
+import { tryModel } from "./trial.js";
+import { type CheckText, textCheckOf } from "./vocabulary.js";
+
+/** How to load a model. */
+export interface ModelOptions {
+	/** Blocks to keep on the GPU where a GPU back end was built; -1 for all. @default -1 */
+	gpuLayers?: number | undefined;
+	/** Map the file into memory instead of reading it; one whose tensors are aligned to less than 32 bytes is always read. @default true */
+	mmap?: boolean | undefined;
+	/** Threads to compute with, 1 to 512. @default the physical cores */
+	threads?: number | undefined;
+	/**
+	 * Treat an architecture that the table lacks as one whose blocks may go in any set. What is measured then holds only if what is
+	 * written is proven against the original with zeroed outputs, as `applyPlan` and `pruneGguf` do. @default false
+	 */
+	allowUnknownArchitecture?: boolean | undefined;
+	/** Stops loading; the promise rejects with `signal.reason`. */
+	signal?: AbortSignal | undefined;
+	/** Called with 0..1 while loading. */
+	onProgress?: ((fraction: number) => void) | undefined;
+	/** Called while the addon is built, which happens at the first use. */
+	onBuildProgress?: BuildOptions["onProgress"];
+}
+
+/** One message of a chat. */
+export interface ChatMessage {
+	role: "system" | "user" | "assistant" | (string & {});
+	content: string;
+}
+
+/** How to sample text from a model. */
+export interface SampleOptions {
+	/** Tokens of a finished sequence, its prompt included; at most the model's context. */
+	length: number;
+	/** Ends a sequence after its first end-of-generation token. @default false */
+	stopAtEog?: boolean | undefined;
+	/** At least 0, which takes the most likely token. @default 1 */
+	temperature?: number | undefined;
+	/** Run these blocks only. @default all */
+	mask?: BlockMask | undefined;
+	/** Sequence i draws from its own stream, made of (seed, i). A whole number from 0. @default 0 */
+	seed?: number | undefined;
+	signal?: AbortSignal | undefined;
+	/** Called with tokens done and in total. */
+	onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * A loaded GGUF model. Made by {@link Model.load}; free it with `dispose()` or `await using`.
+ * @example
+ * await using model = await Model.load("model.gguf");
+ * console.log(model.facts.blocks);
+ */
+export class Model {
+	/** Path given to {@link Model.load}. */
+	readonly path: string;
+	/** Header of the file: keys, tensors, shards. */
+	readonly file: GgufFile;
+	/** Facts as llama.cpp sees them. */
+	readonly facts: ModelFacts;
+	/** Which of the model's blocks can be removed, and why not the others. */
+	readonly blocks: BlockPlan;
+	readonly threads: number;
+	readonly #addon: Addon;
+	#native: NativeModel | undefined;
+	#checkText: CheckText | undefined;
+	readonly #running = new Set<Promise<unknown>>();
+	#last: Promise<unknown> = Promise.resolve();
+
+	private constructor(path: string, file: GgufFile, blocks: BlockPlan, addon: Addon, native: NativeModel, threads: number) {
+		this.path = path;
+		this.file = file;
+		this.blocks = blocks;
+		this.#addon = addon;
+		this.#native = native;
+		this.threads = threads;
+		this.facts = native.facts();
+		native.setViewRules({
+			leadingCounts: [...blocks.view.leadingCounts],
+			outputs: Array.from({ length: this.facts.blocks }, (_, block) => [...blocks.view.outputs(block)]),
+			empty: [...blocks.view.empty],
+		});
+	}
+
+	/**
+	 * Loads a model (a split one from any of its shards), building the addon first where it is missing. A file that was not seen before is
+	 * first loaded, and computed with, in a process of its own: llama.cpp ends the process for much that is wrong in a file.
+	 * @throws InvalidGgufError, ModelLoadError, NotEnoughMemoryError, AddonNotFoundError, BuildError, InvalidOptionError
+	 */
+	static async load(path: string, options: ModelOptions = {}): Promise<Model> {
+		const { signal } = options;
+		signal?.throwIfAborted();
+		const threads = options.threads ?? defaultThreads();
+		if (!Number.isInteger(threads) || threads < 1 || threads > 512)
+			throw new InvalidOptionError(`threads must be 1 to 512, got ${threads}`);
+		const file = await GgufFile.read(path, signal ? { signal } : {});
+		const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
+		checkLoadable(file);
+		checkMemory(file);
+		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });
+		const load = { gpuLayers: options.gpuLayers ?? -1, mmap: (options.mmap ?? true) && isMappable(file) };
+		const onProgress = (fraction: number) => options.onProgress?.(fraction);
+		await tryModel({ file, blocks, addon: findAddon()!, load, threads, signal, onProgress });
+		const native = await runNative(addon, signal, (cancel, guard) =>
+			addon.NativeModel.load(file.paths[0]!, load, cancel, guard(onProgress)),
+		);
+		// One that loses no block may run its blocks several times over (nanbeige): it can be measured whole.
+		if (native.facts().blocks !== blocks.blocks && blocks.support === "exact") {
+			const seen = native.facts().blocks;
+			native.dispose();
+			throw new UnsupportedArchitectureError(`${path}: llama.cpp sees ${seen} blocks where the file's keys say ${blocks.blocks}`);
+		}
+		return new Model(path, file, blocks, addon, native, threads);
+	}
+
+	/** Devices the addon was built for, and the processor's features in use. */
+	get backEnd(): AddonInfo {
+		return this.#addon.info();
+	}
+
+	/**
+	 * Token ids of a text.
+	 * @param options.addSpecial put the start and end tokens that the model wants (default true)
+	 * @param options.parseSpecial read `<|...|>` and the like in the text as special tokens (default false)
+	 * @throws InvalidGgufError where the model has no vocabulary, or one that lacks a character of the text and its bytes
+	 */
+	tokenize(text: string, options: { addSpecial?: boolean; parseSpecial?: boolean } = {}): Int32Array {
+		this.#checkText ??= textCheckOf(this.file);
+		this.#checkText(text, options.parseSpecial ?? false);
+		return this.#call((native) => native.tokenize(text, options.addSpecial ?? true, options.parseSpecial ?? false));
+	}
+
+	/**
+	 * Text of token ids; a character cut at either end becomes U+FFFD. Special tokens are shown where `special` is true (the default).
+	 * @throws InvalidGgufError where the model has no vocabulary
+	 */
+	detokenize(tokens: Int32Array, options: { special?: boolean } = {}): string {
+		this.#checkText ??= textCheckOf(this.file);
+		this.#checkText("", false);
+		return Buffer.from(this.#call((native) => native.detokenize(tokens, options.special ?? true))).toString("utf8");
+	}
+
+	/**
+	 * A chat as the model's template writes it, or undefined where the file has no template or llama.cpp does not know it.
+	 * @param addAssistant end with the opening of the assistant's turn
+	 */
+	applyChatTemplate(messages: readonly ChatMessage[], addAssistant = false): string | undefined {
+		return this.#call((native) =>
+			native.applyChatTemplate(
+				messages.map((message) => message.role),
+				messages.map((message) => message.content),
+				addAssistant,
+			),
+		);
+	}
+
+	/**
+	 * Samples text of the model's own, one sequence a prompt; each begins with its prompt.
+	 * @throws UnsupportedArchitectureError where the model gives no logits
+	 * @throws InvalidMaskError, InvalidOptionError, EvaluationError, DisposedError, or `signal.reason`
+	 */
+	async sample(prompts: readonly Int32Array[], options: SampleOptions): Promise<Int32Array[]> {
+		checkMeasurable(this.path, this.blocks);
+		checkSampling(this.facts, prompts, options);
+		const mask = options.mask && packMask(this, options.mask);
+		return this.runJob(options.signal, (native, cancel, guard) =>
+			native.sample(
+				[...prompts],
+				{
+					length: options.length,
+					stopAtEog: options.stopAtEog ?? false,
+					temperature: options.temperature ?? 1,
+					seed: options.seed ?? 0,
+					threads: this.threads,
+					mask,
+				},
+				cancel,
+				guard((done, total) => options.onProgress?.(done, total)),
+			),
+		);
+	}
+
+	/**
+	 * Puts other values into a matrix of a block, in memory only, or the file's own again where none are given.
+	 * @param values bytes in ggml's layout of a type, of the matrix's shape
+	 * @throws EvaluationError where the model has no such tensor, or the bytes are not of its size
+	 */
+	async replaceTensor(name: string, values?: TensorValues): Promise<void> {
+		const tensor = this.file.tensor(name);
+		if (tensor && values) checkTensorValues(name, tensor.dims, values);
+		return this.runJob(undefined, async (native) => native.replaceTensor(name, values?.type ?? 0, values?.bytes));
+	}
+
+	/** Runs a job of the addon that needs no model. @internal */
+	runWithAddon<T>(signal: AbortSignal | undefined, start: (addon: Addon, cancel: CancelToken) => Promise<T>): Promise<T> {
+		return runNative(this.#addon, signal, (cancel) => start(this.#addon, cancel));
+	}
+
+	/** An evaluator of sets of this model's blocks. */
+	createEvaluator(options: EvaluatorOptions = {}): Evaluator {
+		return new Evaluator(this, options);
+	}
+
+	/**
+	 * Frees the model. Idempotent; what still runs on the model stops and rejects with DisposedError, and the returned
+	 * promise settles after it.
+	 */
+	async dispose(): Promise<void> {
+		this.#native?.dispose();
+		this.#native = undefined;
+		await Promise.allSettled([...this.#running]);
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.dispose();
+	}
+
+	/** The addon that computes. @internal */
+	get addon(): Addon {
+		return this.#addon;
+	}
+
+	/**
+	 * Runs jobs on the model one after another: a view changes what the whole model is. One that still waits can be aborted too.
+	 * @internal
+	 */
+	runJob<T>(signal: AbortSignal | undefined, start: Start<T>): Promise<T> {
+		this.#alive();
+		const before = this.#last;
+		const job = this.#runAfter(before, signal, start).finally(() => this.#running.delete(job));
+		this.#running.add(job);
+		// Only that they ended: a result kept here would last as long as the model.
+		this.#last = Promise.allSettled([before, job]).then(() => {});
+		return job;
+	}
+
+	async #runAfter<T>(before: Promise<unknown>, signal: AbortSignal | undefined, start: Start<T>): Promise<T> {
+		await untilAborted(before, signal);
+		return runNative(this.#addon, signal, (cancel, guard) => start(this.#alive(), cancel, guard));
+	}
+
+	#alive(): NativeModel {
+		if (!this.#native) throw new DisposedError(`the model ${this.path} was disposed of`);
+		return this.#native;
+	}
+
+	#call<T>(use: (native: NativeModel) => T): T {
+		try {
+			return use(this.#alive());
+		} catch (error) {
+			throw fromNative(error);
+		}
+	}
+}
+
+type Start<T> = (native: NativeModel, cancel: CancelToken, guard: Guard) => Promise<T>;
+
+function checkSampling(
+	{ contextLength, vocabulary }: ModelFacts,
+	prompts: readonly Int32Array[],
+	{ length, temperature = 1, seed = 0 }: SampleOptions,
+): void {
+	const fail = (message: string) => {
+		throw new InvalidOptionError(message);
+	};
+	if (!Number.isInteger(length) || length < 1 || length > contextLength)
+		fail(`length must be 1 to ${contextLength} tokens (the model's context), got ${length}`);
+	if (!(temperature >= 0 && Number.isFinite(temperature))) fail(`temperature must be at least 0, got ${temperature}`);
+	if (!Number.isSafeInteger(seed) || seed < 0) fail(`seed must be a whole number from 0, got ${seed}`);
+	for (const prompt of prompts) {
+		if (prompt.length === 0) fail("a prompt needs at least one token (for example the start token)");
+		if (prompt.length > length) fail(`a prompt of ${prompt.length} tokens does not fit sequences of ${length}`);
+		const foreign = prompt.find((token) => token < 0 || token >= vocabulary);
+		if (foreign !== undefined) fail(`token ${foreign} is not in the model's vocabulary of ${vocabulary}`);
+	}
+}

@@ -1,0 +1,37 @@
+import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cacheFolder } from "../../storage/cache-folder.js";
+
+/** Folder of this package: the one that holds package.json, native/ and vendor/. */
+export const packageRoot = fileURLToPath(new URL("../../..", import.meta.url)).replace(/[\\/]$/, "");
+
+/** Version of this package. */
+export const packageVersion: string = (JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }).version;
+
+/** The pinned llama.cpp (vendor/llama.cpp.json). */
+export const llamaPin = JSON.parse(readFileSync(join(packageRoot, "vendor", "llama.cpp.json"), "utf8")) as {
+	version: string;
+	commit: string;
+};
+
+/** Graphics back ends that can be compiled in; the CPU is always there. */
+export const backEnds = ["cpu", "cuda", "metal", "vulkan", "rpc"] as const;
+export type BackEnd = (typeof backEnds)[number];
+
+/** Where builds live: in the package, or in the cache folder where the package cannot be written to (a global installation). */
+export function buildRoot(): string {
+	const inPackage = join(packageRoot, "build");
+	try {
+		mkdirSync(inPackage, { recursive: true });
+		accessSync(inPackage, constants.W_OK);
+		return inPackage;
+	} catch {
+		return join(cacheFolder(), "build", `${packageVersion}-${process.platform}-${process.arch}`);
+	}
+}
+
+/** The addon of one back end, whether it exists or not. */
+export function builtAddon(backEnd: BackEnd, root = buildRoot()): string {
+	return join(root, backEnd, "Release", "prune_gguf.node");
+}

@@ -1,0 +1,46 @@
+import { rm } from "node:fs/promises";
+import { InvalidOptionError } from "../../errors.js";
+import { loadAddon } from "./addon.js";
+import { runNative } from "./cancel.js";
+import { type FileType, fileTypes } from "./file-type-names.js";
+import { defaultThreads } from "./threads.js";
+
+export { type FileType, fileTypes };
+
+export interface QuantizeOptions {
+	/** Threads to convert with, 1 to 512. @default the physical cores */
+	threads?: number | undefined;
+	/** Every matrix of that type, without the mixture of types that llama.cpp uses for some file types. @default false */
+	pure?: boolean | undefined;
+	/** Stops between two tensors; the unfinished output is deleted. */
+	signal?: AbortSignal | undefined;
+	/** Called with tensors done and in all. */
+	onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Writes a model with weights of another type, by llama.cpp's own quantiser (llama_model_quantize). Weights that are already
+ * quantised are dequantised first, which loses quality a second time. An existing output is replaced.
+ * @throws InvalidOptionError for an unknown type, QuantizeError, or `signal.reason`
+ */
+export async function quantizeFile(input: string, output: string, type: FileType, options: QuantizeOptions = {}): Promise<void> {
+	const fileType = fileTypes[type];
+	if (fileType === undefined) throw new InvalidOptionError(`unknown type ${type}; known are ${Object.keys(fileTypes).join(", ")}`);
+	const addon = await loadAddon(options.signal ? { signal: options.signal } : {});
+	try {
+		await runNative(addon, options.signal, (cancel, guard) =>
+			addon.quantize(
+				input,
+				output,
+				{ fileType, threads: options.threads ?? defaultThreads(), pure: options.pure ?? false },
+				cancel,
+				guard((done, total) => options.onProgress?.(done, total)),
+			),
+		);
+		// A small model is finished before the signal reaches it.
+		options.signal?.throwIfAborted();
+	} catch (error) {
+		await rm(output, { force: true });
+		throw error;
+	}
+}

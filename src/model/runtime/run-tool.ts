@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { BuildError } from "../../errors.js";
+
+export interface RunToolOptions {
+	/** @default that of this process */
+	readonly cwd?: string | undefined;
+	/** Ends the program and every one that it has started; the promise rejects at once with `signal.reason`. */
+	readonly signal?: AbortSignal | undefined;
+	/** Called with every line that the program writes. */
+	readonly onLine?: ((line: string) => void) | undefined;
+}
+
+/** Lines that are kept for the error, and those that it shows. */
+const KEPT_LINES = 60;
+const SHOWN_LINES = 30;
+
+/**
+ * Runs a program, for example cmake, which starts make, which starts compilers: all of them end with it.
+ * @throws BuildError where it cannot be started or fails, with its last lines
+ */
+export function runTool(command: readonly string[], { cwd, signal, onLine }: RunToolOptions = {}): Promise<void> {
+	const [program, ...args] = command as [string, ...string[]];
+	return new Promise((resolve, reject) => {
+		if (signal?.aborted) return reject(signal.reason);
+		// A group of its own, so that it can be ended as a whole. Ctrl+C reaches it through the signal then.
+		const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" });
+		const end = () => endGroup(child);
+		const abort = () => {
+			end();
+			reject(signal?.reason);
+		};
+		signal?.addEventListener("abort", abort, { once: true });
+		// A second Ctrl+C ends this process at once: the compilers must not go on without it.
+		process.once("exit", end);
+		const release = () => {
+			signal?.removeEventListener("abort", abort);
+			process.removeListener("exit", end);
+		};
+		const lines = collectLines(child, onLine);
+		child.on("error", (cause) => {
+			release();
+			reject(new BuildError(`${program} could not be started: ${cause.message}`, { cause }));
+		});
+		child.on("close", (code) => {
+			release();
+			if (signal?.aborted) reject(signal.reason);
+			else if (code === 0) resolve();
+			else {
+				const last = lines.slice(-SHOWN_LINES).join("\n");
+				reject(new BuildError(`${command.slice(0, 2).join(" ")} ended with ${code}. Its last lines:\n${last}`));
+			}
+		});
+	});
+}
+
+function collectLines(child: ChildProcess, onLine: RunToolOptions["onLine"]): string[] {
+	const lines: string[] = [];
+	let rest = "";
+	const take = (chunk: Buffer) => {
+		const parts = (rest + chunk.toString()).split("\n");
+		rest = parts.pop() ?? "";
+		for (const line of parts) {
+			lines.push(line);
+			if (lines.length > KEPT_LINES) lines.shift();
+			onLine?.(line);
+		}
+	};
+	child.stdout?.on("data", take);
+	child.stderr?.on("data", take);
+	return lines;
+}
+
+function endGroup(child: ChildProcess): void {
+	if (child.pid === undefined || child.exitCode !== null) return;
+	if (process.platform === "win32") {
+		spawnSync("taskkill", ["/pid", String(child.pid), "/t", "/f"], { stdio: "ignore" });
+		return;
+	}
+	try {
+		process.kill(-child.pid, "SIGTERM");
+	} catch {
+		// All of them have ended by themselves.
+	}
+}

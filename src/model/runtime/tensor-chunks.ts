@@ -1,0 +1,36 @@
+import { InvalidOptionError } from "../../errors.js";
+import { type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
+import { canDequantize, dequantize } from "../gguf/dequantize.js";
+import { openForReading, readFully } from "../gguf/io.js";
+
+/** Elements that are held at a time, about. */
+const chunkElements = 2 ** 20;
+
+/**
+ * The values of a tensor, a piece at a time, in order.
+ * @throws InvalidOptionError where its type cannot be dequantised here
+ * @throws FileError, InvalidGgufError as reading, or `signal.reason`
+ */
+export async function* tensorChunks(tensor: GgufTensor, signal?: AbortSignal): AsyncGenerator<Float32Array> {
+	const layout = ggmlType(tensor.type);
+	if (!layout || !canDequantize(tensor.type)) {
+		throw new InvalidOptionError(
+			`the weights of ${tensor.name} are of type ${ggmlTypeName(tensor.type)}, which cannot be read here: choose another method than magnitude`,
+		);
+	}
+	const { path, offset, size } = tensor.source;
+	const blocks = size / layout.blockBytes;
+	const perChunk = Math.max(1, Math.floor(chunkElements / layout.blockSize));
+	const { handle } = await openForReading(path);
+	try {
+		for (let first = 0; first < blocks; first += perChunk) {
+			signal?.throwIfAborted();
+			const count = Math.min(perChunk, blocks - first);
+			const bytes = new Uint8Array(count * layout.blockBytes);
+			await readFully(handle, path, bytes, offset + first * layout.blockBytes);
+			yield dequantize(bytes, tensor.type);
+		}
+	} finally {
+		await handle.close();
+	}
+}

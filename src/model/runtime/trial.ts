@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+import { appendFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BlockPlan } from "../architectures/index.js";
+import { ModelLoadError } from "../../errors.js";
+import type { GgufFile } from "../gguf/index.js";
+import { cacheFolder } from "../../storage/cache-folder.js";
+import { runChild } from "./child.js";
+import { textCheckOf } from "./vocabulary.js";
+
+// llama.cpp asserts much of a file instead of reporting it, and an assertion ends the process. A file that was not seen before is first
+// loaded, and computed with, in a process that may die of it.
+
+/** What the child is asked to do. @internal */
+export interface TrialRequest {
+	/** Path of the addon. */
+	readonly addon: string;
+	/** Path of the model's first file. */
+	readonly model: string;
+	readonly load: { readonly gpuLayers: number; readonly mmap: boolean };
+	readonly rules: {
+		readonly leadingCounts: readonly string[];
+		readonly outputs: readonly (readonly string[])[];
+		readonly empty: readonly number[];
+	};
+	/** To make tokens of; undefined where the vocabulary makes tokens of none. */
+	readonly text: string | undefined;
+	/** What a user says, to apply the chat template to. */
+	readonly chat: string;
+	/** To compute with; 0 where the model cannot be measured. */
+	readonly tokens: number;
+	readonly threads: number;
+}
+
+/** A file to be tried, and how it will be loaded. */
+export interface Trial {
+	readonly file: GgufFile;
+	readonly blocks: BlockPlan;
+	/** Path of the addon. */
+	readonly addon: string;
+	readonly load: TrialRequest["load"];
+	readonly threads: number;
+	readonly signal?: AbortSignal | undefined;
+	/** Called with 0..1 while the child loads. */
+	readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+const ENTRY = fileURLToPath(new URL("./trial-child.mjs", import.meta.url));
+const TEXT = "Hello, world! 12 + 34 = 46\n\tIt's naïve.";
+const TOKENS = 8;
+/** Lines of the record of files seen, 64 characters each; the older half goes when it is full. */
+const MOST_SEEN = 4096;
+/** Lines of llama.cpp's log that the error's message shows; all that are kept are its cause. */
+const SHOWN_LINES = 2;
+
+/** Keys of what passed in this process, whatever became of the record. @internal */
+export const passedHere = new Set<string>();
+
+/**
+ * Returns where llama.cpp can load a file and compute with it, or reports by itself why it cannot; at once for a file that was tried
+ * before. The child is gone, and its memory with it, before this returns.
+ * @throws ModelLoadError where llama.cpp ends the process, with the last lines of its log
+ * @throws the signal's reason once it is aborted
+ */
+export async function tryModel(trial: Trial): Promise<void> {
+	const key = await keyOf(trial);
+	if (key !== undefined && (passedHere.has(key) || (await seen()).includes(key))) return;
+	const { file, signal, onProgress } = trial;
+	let stage = "starting";
+	let passed = false;
+	const onLine = (line: string) => {
+		const [word, rest] = [line.split(" ", 1)[0], line.slice(line.indexOf(" ") + 1)];
+		if (word === "stage") stage = rest;
+		if (word === "progress") onProgress?.(Number(rest));
+		passed ||= word === "passed";
+		return passed || word === "failed";
+	};
+	// Its log goes to standard error then. A backtrace would start a debugger.
+	const env = { PRUNE_GGUF_LLAMA_LOG: "1", GGML_NO_BACKTRACE: "1" };
+	const { done, cause, log } = await runChild({ entry: ENTRY, request: requestOf(trial), env, signal, onLine });
+	if (passed && key !== undefined) await remember(key);
+	// Where no process can be started the model is loaded without a trial. Node.js ends with 1 where it cannot begin; an abort never does.
+	if (done || cause === undefined || (stage === "starting" && cause === "exit code 1")) return;
+	throw new ModelLoadError(
+		`${file.paths[0]}: llama.cpp ends the process (${cause}) while ${stage}, so the model is not loaded here: ${log.slice(-SHOWN_LINES).join("; ")}`,
+		{ cause: new Error(log.join("\n")) },
+	);
+}
+
+function requestOf({ file, blocks, addon, load, threads }: Trial): TrialRequest {
+	const { leadingCounts, empty, outputs } = blocks.view;
+	return {
+		...{ addon, model: file.paths[0]!, load, threads, chat: "Hello" },
+		rules: { leadingCounts, empty, outputs: Array.from({ length: blocks.blocks }, (_, block) => outputs(block)) },
+		text: takes(file, TEXT) ? TEXT : undefined,
+		tokens: blocks.unmeasurable === undefined ? TOKENS : 0,
+	};
+}
+
+/** Whether the vocabulary makes tokens of a text: where not, that is said when a text is given. */
+function takes(file: GgufFile, text: string): boolean {
+	try {
+		textCheckOf(file)(text, true);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/**
+ * What was tried: the addon, the settings, the header, and of each file what changes when anything is written to it (the time of the last
+ * change is the system's, no program sets it). Hashing the weights would cost more than the trial. Undefined where that is not known.
+ */
+async function keyOf({ file, addon, load }: Trial): Promise<string | undefined> {
+	try {
+		const hash = createHash("sha256");
+		const identities: string[] = [];
+		for (const path of [addon, ...file.paths]) {
+			const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+			identities.push([dev, ino, size, mtimeNs, ctimeNs].join());
+		}
+		hash.update(JSON.stringify([identities, load]));
+		for (const { key, raw } of file.entries) hash.update(`${key}\0`).update(raw);
+		for (const { name, dims, type, source } of file.tensors) hash.update(`${name}\0${dims} ${type} ${source.offset}\0`);
+		return hash.digest("hex");
+	} catch {
+		return undefined;
+	}
+}
+
+const record = () => join(cacheFolder(), "tried.txt");
+
+async function seen(): Promise<string[]> {
+	return (await readFile(record(), "utf8").catch(() => "")).split("\n").filter((line) => line.length === 64);
+}
+
+/** A cache folder that cannot be written costs a trial in each process, and is no error. */
+async function remember(key: string): Promise<void> {
+	passedHere.add(key);
+	try {
+		await mkdir(cacheFolder(), { recursive: true, mode: 0o700 });
+		const known = await seen();
+		if (known.length < MOST_SEEN) await appendFile(record(), `${key}\n`, { mode: 0o600 });
+		else await writeFile(record(), `${[...known.slice(MOST_SEEN / 2), key].join("\n")}\n`, { mode: 0o600 });
+	} catch {
+		// As it says.
+	}
+}

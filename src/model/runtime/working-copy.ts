@@ -1,0 +1,56 @@
+import { rm, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { NoSpaceError } from "../../errors.js";
+import type { GgufFile } from "../gguf/index.js";
+import { predictedBytes } from "./file-types.js";
+import { availableMemory, type MemoryShape, neededBesideWeights, sizeText } from "./memory.js";
+import { Model, type ModelOptions } from "./model.js";
+import { type FileType, quantizeFile } from "./quantize.js";
+
+/** A model, loaded or not. */
+export interface CopySource {
+	readonly file: GgufFile;
+}
+
+/** Bytes of a copy of the model in that type, nearly. */
+export function copyBytes({ file }: CopySource, type: FileType): number {
+	return predictedBytes(file, type);
+}
+
+/** Whether memory has room for a copy beside the model, and for measuring with it in this shape. */
+export function copyFits(model: CopySource, type: FileType, shape: MemoryShape = {}, available = availableMemory()): boolean {
+	return 1.2 * copyBytes(model, type) + 2 ** 28 + neededBesideWeights(model.file, shape) < available;
+}
+
+/**
+ * The same model with weights of another type, in memory. llama.cpp's quantiser writes a file, which is read whole and deleted.
+ * @param path of that file, which must not exist
+ * @throws NoSpaceError where its disk has no room, QuantizeError, and the errors of loading
+ */
+export async function workingCopy(
+	model: CopySource,
+	type: FileType,
+	path: string,
+	options: Pick<ModelOptions, "threads" | "gpuLayers" | "signal" | "allowUnknownArchitecture"> & {
+		onProgress?: (fraction: number) => void;
+	},
+): Promise<Model> {
+	const { bavail, bsize } = await statfs(dirname(path));
+	const needed = 1.1 * copyBytes(model, type);
+	if (bavail * bsize < needed) {
+		throw new NoSpaceError(
+			`a ${type} copy of the model needs ${sizeText(needed)} in ${dirname(path)}, which has ${sizeText(bavail * bsize)} free`,
+		);
+	}
+	const { signal, threads, gpuLayers, allowUnknownArchitecture } = options;
+	try {
+		await quantizeFile(model.file.paths[0]!, path, type, {
+			threads,
+			signal,
+			onProgress: (done, total) => options.onProgress?.(done / total),
+		});
+		return await Model.load(path, { threads, gpuLayers, allowUnknownArchitecture, signal, mmap: false });
+	} finally {
+		await rm(path, { force: true });
+	}
+}

@@ -1,0 +1,154 @@
+// The gate on a set that was chosen: it passes, or no model is written and the closest plan that would pass is named.
+import type { PruneOptions } from "../../api/index.js";
+import type { Choices } from "../methods/registry.js";
+import { commandLine } from "../preflight/command-line.js";
+import { type ClosestPlan, GateNotMetError } from "../../errors.js";
+import { type Gate, requirementText, verdictOfGate } from "./gate.js";
+import { meanLoss } from "../../game/game.js";
+import { asksToHeal } from "../healing/heal-model.js";
+import { logger } from "../../api/logger.js";
+import { methodOptions } from "../../api/methods.js";
+import type { Race } from "../race/race.js";
+import { formatBlocks, formatBytes } from "../../report/format.js";
+import { measuredText } from "../../report/gate.js";
+import type { Session } from "../session/session.js";
+import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
+
+/** A gate with what is needed to look for a set that passes it. */
+export interface GateCheck {
+	readonly gate: Gate;
+	readonly session: Session;
+	readonly output: string | undefined;
+	readonly choices?: Choices | undefined;
+	readonly decided?: Race | undefined;
+	/** Further sets that are known. */
+	readonly known?: readonly (readonly number[])[];
+	readonly options: PruneOptions;
+}
+
+/**
+ * Measures the set on the report fold, under its mask.
+ * @throws GateNotMetError where a limit is not met, unless `ignoreGate`
+ */
+export async function checkGate(check: GateCheck, removed: readonly number[]): Promise<PlanGate> {
+	const figures = await check.session.timed("quality gate", () => check.gate.figures("report", removed));
+	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreGate ?? false), check.options, () =>
+		closestPlan(check, removed.length),
+	);
+}
+
+/**
+ * The same of a healed set, from what it was measured to be: its closest plans are judged unhealed.
+ * @throws GateNotMetError
+ */
+export function checkHealed(check: GateCheck, removed: readonly number[], figures: PlanGateFigure[]): Promise<PlanGate> {
+	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreGate ?? false), check.options, () =>
+		closestPlan(check, removed.length),
+	);
+}
+
+/** Lets a verdict pass, or throws. */
+export async function settleGate(
+	verdict: PlanGate,
+	options: PruneOptions,
+	closest: () => Promise<ClosestPlan | undefined>,
+): Promise<PlanGate> {
+	if (verdict.met) return verdict;
+	const missed = verdict.figures
+		.filter(({ met }) => !met)
+		.map(requirementText)
+		.join("; ");
+	if (verdict.ignored) {
+		logger(options)("warning", `quality gate not met, written all the same (--ignore-gate): ${missed}`);
+		return verdict;
+	}
+	const where = verdict.measured === "mask" ? "on the report fold" : "on the report fold, by the file as written";
+	const forSize = options.targetSize === undefined ? "" : `${formatBytes(options.targetSize)} needs more than the gate allows: `;
+	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. No model was written.`, verdict.figures, await closest(), options);
+}
+
+function gateError(
+	message: string,
+	figures: readonly PlanGateFigure[],
+	closest: ClosestPlan | undefined,
+	options: PruneOptions,
+): GateNotMetError {
+	const forced = amountGiven(options) ? "--ignore-gate writes it all the same." : "";
+	if (!closest) {
+		const advice = amountGiven(options)
+			? "prune-gguf with these limits and no amount looks for one"
+			: "allow more, or ask for fewer blocks (--remove-blocks)";
+		return new GateNotMetError(`${message} No set of fewer blocks that this run knows meets it; ${advice}. ${forced}`.trimEnd(), {
+			figures,
+		});
+	}
+	const { removed, estimated, command } = closest;
+	const shown = closest.figures.map((figure) => `${figure.name} ${measuredText(figure)}`).join(", ");
+	const unhealed = asksToHeal(options) ? ", not healed yet" : "";
+	const how = estimated ? "should meet it, if quantising costs it as much" : "meets it";
+	const blocks = removed.length === 1 ? "block" : `${removed.length} blocks,`;
+	const set = `removing ${blocks} ${formatBlocks(removed)} ${how} (${shown}${unhealed})`;
+	return new GateNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`.trimEnd(), { figures, closest });
+}
+
+/** Whether it was said how much to remove, or the limits decided. */
+function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: PruneOptions): boolean {
+	return [removeBlocks, removeFraction, remove, targetSize].some((amount) => amount !== undefined);
+}
+
+/**
+ * The known set for the most blocks, fewer than asked for, that meets the gate.
+ * @param shift changes what is measured under a mask to what is expected of the quantised file, where one is written
+ */
+export async function closestPlan(
+	check: GateCheck,
+	below: number,
+	shift?: (figures: readonly PlanGateFigure[]) => readonly PlanGateFigure[],
+): Promise<ClosestPlan | undefined> {
+	for (const removed of await knownSets(check, below)) {
+		if (!shift && !(await check.gate.meets("report", removed))) continue;
+		const measured = await check.gate.figures("report", removed);
+		const figures = shift?.(measured) ?? measured;
+		if (!figures.every(({ met }) => met)) continue;
+		return { removed, figures, estimated: shift !== undefined, command: pruneCommand(check, removed) };
+	}
+	return undefined;
+}
+
+/** What is expected of the quantised file of another set: what quantising changed of the set that was measured both ways. */
+export function shiftedBy(mask: readonly PlanGateFigure[], file: readonly PlanGateFigure[]) {
+	return (figures: readonly PlanGateFigure[]): PlanGateFigure[] =>
+		figures.map((figure, i) => {
+			const [before, after] = [mask[i]!.value, file[i]!.value];
+			if (figure.value === null || before === null || after === null) return { ...figure, value: null, met: false };
+			const value = figure.name === "max-ppl-ratio" ? (figure.value * after) / before : figure.value + after - before;
+			return { ...figure, value, met: figure.name.startsWith("min-accuracy ") ? value >= figure.limit : value <= figure.limit };
+		});
+}
+
+/** The best set that is known for each smaller number of blocks, the most blocks first. */
+async function knownSets({ session, choices, decided, known, options }: GateCheck, below: number): Promise<(readonly number[])[]> {
+	const best = new Map<number, readonly number[]>();
+	const add = (removed: readonly number[]) => {
+		const { length } = removed;
+		if (length > 0 && length < below && !best.has(length)) best.set(length, removed);
+	};
+	for (const { removed } of decided?.winners.values() ?? []) add(removed);
+	for (const { removed } of choices?.found.byCount.values() ?? []) add(removed);
+	for (const removed of known ?? []) add(removed);
+	const game = session.games.search;
+	const smaller = game.ledger
+		.measurements()
+		.map(({ coalition }) => coalition)
+		.filter((set) => set.size < set.players && set.players - set.size < below && session.model.blocks.check(set.removed()) === undefined);
+	const measured = await game.measure(smaller, { signal: options.signal });
+	for (const one of measured.sort((a, b) => meanLoss(a) - meanLoss(b))) if (Number.isFinite(meanLoss(one))) add(one.coalition.removed());
+	return [...best.values()].sort((a, b) => b.length - a.length);
+}
+
+function pruneCommand({ session, output, options }: GateCheck, removed: readonly number[]): string {
+	const amounts = { removeBlocks: undefined, removeFraction: undefined, targetSize: undefined };
+	const searching = Object.fromEntries(methodOptions.map((name) => [name, undefined]));
+	const given = { ...options, ...searching, ...amounts, method: undefined, remove: [...removed] };
+	return commandLine(session.model.path, output, given);
+}

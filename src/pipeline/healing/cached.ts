@@ -1,0 +1,59 @@
+// What healing gave, kept in the run folder: a run that was stopped, or a later one, goes on from there.
+import { readFile } from "node:fs/promises";
+import type { PruneOptions } from "../../api/index.js";
+import { defaultHealTokens, healText } from "./text.js";
+import { packageVersion } from "../../model/runtime/paths.js";
+import { hashWindows } from "../../model/runtime/windows.js";
+import type { Session } from "../session/session.js";
+import { writeAtomically } from "../../storage/atomic-file.js";
+import { hashOf } from "../../storage/hash.js";
+import { type PlanHeal, readKeptFigure, readKeptHeal } from "../../storage/plan-heal.js";
+import { keptHealPath } from "../../storage/runs.js";
+
+/** Bumped when sets are healed differently. */
+const version = 5;
+
+/** Of everything that decides on new matrices and on what is said of them, but the set. */
+export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: PruneOptions): string {
+	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
+	const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true, options.referenceBytes ?? null];
+	const folds = Object.values(calibration.folds).map(hashWindows);
+	return hashOf([version, packageVersion, sha256, text, how, folds, options.calibration ?? null, settings]);
+}
+
+/** What healing sets of blocks gave, by a key and the blocks. */
+export class KeptHealing {
+	readonly #folder: string;
+	readonly #key: string;
+
+	constructor(session: Session, key: string) {
+		this.#folder = session.folder;
+		this.#key = key;
+	}
+
+	/** Undefined where nothing is kept of the set, or what is kept is torn. */
+	async section(removed: readonly number[]): Promise<PlanHeal | undefined> {
+		return readFile(this.#path(removed), "utf8").then(readKeptHeal, () => undefined);
+	}
+
+	async keep(removed: readonly number[], section: PlanHeal): Promise<void> {
+		await this.#write(removed, section);
+	}
+
+	/** What a set was compared by: a loss, or a divergence. */
+	async figure(removed: readonly number[]): Promise<number | undefined> {
+		return readFile(this.#path(removed), "utf8").then(readKeptFigure, () => undefined);
+	}
+
+	async keepFigure(removed: readonly number[], figure: number): Promise<void> {
+		await this.#write(removed, { figure: Number.isFinite(figure) ? figure : null });
+	}
+
+	#path(removed: readonly number[]): string {
+		return keptHealPath(this.#folder, hashOf([this.#key, removed]));
+	}
+
+	async #write(removed: readonly number[], content: unknown): Promise<void> {
+		await writeAtomically(this.#path(removed), { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(content)));
+	}
+}

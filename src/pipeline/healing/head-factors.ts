@@ -1,0 +1,84 @@
+// Factors of attention heads behind the cuts within healing: what they are fitted to, and whether they are kept.
+import type { JobOptions } from "../../api/index.js";
+import { comparedAt, type ComparedOptions, mostComparedBytes } from "./reference-text.js";
+import { Coalition } from "../../game/coalition.js";
+import { atOnce, findFactors, type HeadFactors } from "../../model/fitting/factors.js";
+import type { GgufFile } from "../../model/gguf/index.js";
+import { orRestored, restore } from "../../model/fitting/standing.js";
+import type { HealedTensor } from "../../model/fitting/tensors.js";
+import { logger } from "../../api/logger.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import type { ComparedText } from "../../model/fitting/tuning.js";
+import { bytesOfReference } from "../../model/runtime/positions.js";
+import { vocabularyOf } from "../../model/runtime/ubatch.js";
+import { firstWindows, type TokenWindows } from "../../model/runtime/windows.js";
+
+/** Tokens that the divergence is measured on, the first of those that the cuts are fitted to. */
+export const factorTokens = 8192;
+/** Of their positions, what is scored at most. */
+const scoredShare = 0.25;
+/** Passes of these tokens through the pruned model that may be spent. */
+export const mostPasses = 100;
+
+/** Bytes that the whole model's distributions and the matrices that are tried take, at most. */
+export function factorBytes(file: GgufFile): number {
+	const reference = bytesOfReference(scoredShare * factorTokens, vocabularyOf(file));
+	const matrices = file.tensors.filter(({ name }) => /attn_(q|output)\.weight$/.test(name)).map(({ source }) => source.size);
+	// Those of a batch in JavaScript, on their way into the addon and in llama.cpp's memory; and one as numbers, twice.
+	return Math.min(mostComparedBytes, reference) + (3 * 2 * atOnce + 8) * Math.max(0, ...matrices);
+}
+
+/** Undefined, with a warning, where --reference-bytes leaves no room. @param fit what the cuts are fitted to */
+export async function factorText(
+	evaluator: Evaluator,
+	fit: TokenWindows,
+	seed: number,
+	options: ComparedOptions,
+): Promise<ComparedText | undefined> {
+	const windows = firstWindows(fit, Math.ceil(factorTokens / fit.length));
+	options.onProgress?.({ phase: "the whole model's distributions", done: 0, total: 1, unit: "masks" });
+	const text = await comparedAt(evaluator, windows, { share: scoredShare, seed }, options);
+	if (!text) logger(options)("warning", "heads are not weighed: --reference-bytes leaves no room for the whole model's distributions");
+	return text;
+}
+
+/**
+ * Finds factors and keeps them in the model where that lowers the loss on the search fold, or the divergence there.
+ * @param removed ascending
+ * @param healed matrices that stand in the model
+ * @param figure of the pruned model as it stands on the search fold: its mean loss, or divergence from the whole model
+ * @returns none where they do not help
+ */
+export async function healFactors(
+	evaluator: Evaluator,
+	removed: readonly number[],
+	healed: readonly HealedTensor[],
+	text: ComparedText,
+	figure: () => Promise<number>,
+	options: JobOptions,
+): Promise<{ tensors: readonly HealedTensor[]; factors: readonly HeadFactors[] }> {
+	const { model, ubatch, threads } = evaluator;
+	const before = await figure();
+	const found = await findFactors(model, {
+		...{ removed, healed: healed.map(({ name }) => name), ...text, passes: mostPasses, ubatch, threads, signal: options.signal },
+		mask: (set) => Coalition.ofRemoved(model.facts.blocks, set),
+		onProgress: (done, total) =>
+			options.onProgress?.({ phase: "factors of heads", done: Math.round(done), total: Math.round(total), unit: "masks" }),
+	});
+	if (found.tensors.length === 0) {
+		logger(options)(
+			"warning",
+			"heads are not weighed: no factor of theirs brings the model nearer to the whole one, or none can be scaled",
+		);
+		return { tensors: [], factors: [] };
+	}
+	const after = await orRestored(model, found.tensors, figure);
+	logger(options)(
+		"debug",
+		`factors of heads in ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, on the search fold ${before.toFixed(4)} -> ${after.toFixed(4)}`,
+	);
+	if (after < before) return found;
+	logger(options)("warning", "heads are not weighed: what was found does not help on the search fold");
+	await restore(model, found.tensors);
+	return { tensors: [], factors: [] };
+}

@@ -1,0 +1,228 @@
+// Healing a pruned model: text, the maps, the proof that they help on text that none of them has seen.
+import type { HealOptions, JobOptions } from "../../api/index.js";
+import { type ComparedOptions, comparedText } from "./reference-text.js";
+import { InvalidOptionError, InvalidPlanError } from "../../errors.js";
+import { Coalition } from "../../game/coalition.js";
+import type { SourceShare } from "../../game/sources.js";
+import { factorText, healFactors } from "./head-factors.js";
+import { checkRoom, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
+import { checkHealTime } from "./time-budget.js";
+import { defaultHealTokens, fewestTokens, healText, healWindows } from "./text.js";
+import { applyFactors } from "../../model/fitting/factors.js";
+import { healCuts } from "../../model/fitting/heal.js";
+import type { HealedCut } from "../../model/fitting/job.js";
+import { orRestored, restore } from "../../model/fitting/standing.js";
+import { fitKinds, healKinds } from "../../model/fitting/kinds.js";
+import { addedBytes, type HealedTensor, type HealType, healTypes } from "../../model/fitting/tensors.js";
+import { tuningFigure } from "../../model/fitting/tuning.js";
+import { logger } from "../../api/logger.js";
+import { lower, pairedDifference } from "../session/paired-figures.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import type { Model } from "../../model/runtime/model.js";
+import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
+import { finite, meanAndError } from "../../game/statistics.js";
+import { hashOfBytes } from "../../storage/hash.js";
+import type { HealComparison, PlanHeal } from "../../storage/plan-heal.js";
+
+/** What is healed, and what it is judged on. */
+export interface HealJob {
+	readonly model: Model;
+	readonly evaluator: Evaluator;
+	/** Ascending. */
+	readonly removed: readonly number[];
+	/** Of the model's runs: the text is kept there. */
+	readonly folder: string;
+	readonly seed: number;
+	/** Decides on kind and ridge. */
+	readonly tuning: TokenWindows;
+	/**
+	 * Whether that text is the model's own: the loss there is an estimate of the divergence from the whole model, with the chance of the
+	 * drawn tokens on top, so that the divergence decides, where there is memory for the whole model's distributions.
+	 */
+	readonly own?: boolean | undefined;
+	/** Decides whether the healed model is better. */
+	readonly validation: TokenWindows;
+	/** Says by how much. */
+	readonly report: TokenWindows;
+	/** Where the text comes from, by fold, where there are several sources. */
+	readonly sources?: Readonly<Partial<Record<"validation" | "report", readonly SourceShare[]>>> | undefined;
+	/** Losses of the whole model on the report windows, where they are known. */
+	readonly full?: Float64Array | undefined;
+	/** Text to fit to. @default the model's own samples */
+	readonly fit?: TokenWindows | undefined;
+	/** Keep the new matrices where they are not known to help, too: for studies. @default false */
+	readonly keep?: boolean | undefined;
+}
+
+/** New matrices, which stand in the model, and what a plan says of them. */
+export interface Healing {
+	/** Empty where nothing was healed. */
+	readonly tensors: readonly HealedTensor[];
+	readonly section: PlanHeal;
+}
+
+/** Options that are out of range. @throws InvalidOptionError */
+export function checkHealing(options: HealOptions): void {
+	const { heal, healTokens, healKind, healType } = options;
+	checkHealTime(options);
+	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < fewestTokens))
+		throw new InvalidOptionError(`heal-tokens must be a whole number of at least ${fewestTokens}, got ${healTokens}`);
+	if (healType !== undefined && !healTypes.includes(healType))
+		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
+	if (healKind !== undefined && !healKinds.includes(healKind))
+		throw new InvalidOptionError(`heal-kind must be one of ${healKinds.join(", ")}, got ${healKind}`);
+	if (heal === false && saysHow(options))
+		throw new InvalidOptionError("heal-tokens, heal-time, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
+}
+
+/** Whether anything says how to heal. */
+export function saysHow({ healTokens, healTime, healKind, healType, healHeads }: HealOptions): boolean {
+	return [healTokens, healTime, healKind, healType].some((value) => value !== undefined) || healHeads === true;
+}
+
+/** Whether anything was said that asks for healing. */
+export function asksToHeal(options: HealOptions): boolean {
+	return options.heal ?? saysHow(options);
+}
+
+/**
+ * Heals the cuts of a removal, and keeps that only where the loss on the validation windows falls by more than its 95 % interval.
+ * @throws NotEnoughMemoryError, EvaluationError and what sampling throws, or `signal.reason`
+ */
+export async function healModel(job: HealJob, options: ComparedOptions): Promise<Healing> {
+	const { model, removed, evaluator } = job;
+	const started = Date.now();
+	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
+	const kinds = kindsOf(options.healKind);
+	const shape = { ...shapeOf(model, healableCuts(removed), options), kinds };
+	checkRoom(model.file, shape);
+	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
+	const drawn = Date.now();
+	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
+	const before = { validation: await losses(job.validation), report: await losses(job.report) };
+	const type = options.healType ?? "auto";
+	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
+	// What heads need of the whole model is there already.
+	const reserved = healBytes(model.file, { ...shape, heads: false });
+	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
+	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning, kinds });
+	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
+	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, healed, text, figure, options)));
+	const tensors = [...healed, ...(heads?.tensors ?? [])];
+	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
+	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);
+	const sources = job.sources ?? {};
+	const validation = comparisonOf(before.validation, after.validation, sources.validation);
+	const applied = tensors.length > 0 && lower({ ...validation, mean: validation.difference }, job.validation.count) === "second";
+	const kept = applied || job.keep === true;
+	if (!kept) await restore(model, tensors);
+	const section: PlanHeal = {
+		...{ applied, type, fit: { ...drawing, sha256: hashWindows(fit) } },
+		addedBytes: applied ? addedBytes(model.file, tensors) : 0,
+		cuts: cuts.map((cut) => planCut(cut, healed)),
+		...(heads?.factors.length ? { heads: heads.factors.map((head) => ({ ...head, factors: [...head.factors] })) } : {}),
+		validation,
+		report: comparisonOf(before.report, after.report, sources.report),
+		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
+		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
+	};
+	noteUnhealed(section, options);
+	return { tensors: kept ? tensors : [], section };
+}
+
+/**
+ * Does again what a plan says, on the same text.
+ * @throws InvalidPlanError where the text that the model gives is not the plan's: samples differ with the build and the processor
+ */
+export async function healAgain(
+	job: Pick<HealJob, "model" | "evaluator" | "removed" | "folder">,
+	plan: PlanHeal,
+	options: JobOptions,
+): Promise<Healing> {
+	if (!plan.applied) return { tensors: [], section: plan };
+	const { model, removed } = job;
+	const kinds = fitKinds.filter((kind) => plan.cuts.some(({ recipe }) => recipe?.kind === kind));
+	checkRoom(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, kinds });
+	const fit = await healWindows(model, job.folder, plan.fit, options);
+	if (hashWindows(fit) !== plan.fit.sha256) {
+		throw new InvalidPlanError(
+			"the plan was healed on samples of the model that this build or processor does not draw again: heal anew with --remove LIST --heal, or write the model unhealed with --no-heal",
+		);
+	}
+	const recipes = plan.cuts.map(({ recipe }) => recipe);
+	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes, mustHeal: true });
+	const scaled = await orRestored(model, tensors, async () => {
+		checkSame(plan, tensors);
+		return applyFactors(model, plan.heads ?? [], options.signal);
+	});
+	return { tensors: [...tensors, ...scaled], section: plan };
+}
+
+/** @throws InvalidPlanError where other matrices were found than the plan's: what is written would not be what was measured */
+function checkSame(plan: PlanHeal, tensors: readonly HealedTensor[]): void {
+	for (const { tensor, norm, sha256 } of plan.cuts) {
+		const found = hashOfCut(tensors, [tensor, norm]);
+		if (sha256 === undefined || sha256 === found) continue;
+		throw new InvalidPlanError(
+			`${tensor ?? norm} is healed otherwise here than the plan says (SHA-256 ${found} instead of ${sha256}): number of threads (--threads), back end or build are not those of the plan. Heal anew with --remove LIST --heal, or write the model unhealed with --no-heal`,
+		);
+	}
+}
+
+/** Of what one cut changed, in this order. */
+function hashOfCut(tensors: readonly HealedTensor[], names: readonly (string | undefined)[]): string | undefined {
+	const found = names.flatMap((name) => tensors.filter((tensor) => tensor.name === name));
+	return found.length > 0 ? hashOfBytes(Buffer.concat(found.map(({ bytes }) => bytes))) : undefined;
+}
+
+function healType(name: string): HealType {
+	const type = healTypes.find((one) => one === name);
+	if (type === undefined) throw new InvalidPlanError(`heal.type: expected one of ${healTypes.join(", ")}, got ${name}`);
+	return type;
+}
+
+function inputOf({ evaluator, removed }: Pick<HealJob, "evaluator" | "removed">, fit: TokenWindows, type: HealType, options: JobOptions) {
+	const { ubatch, threads } = evaluator;
+	return {
+		...{ removed, fit, type, ubatch, threads, signal: options.signal },
+		mask: (set: readonly number[]) => Coalition.ofRemoved(evaluator.model.facts.blocks, set),
+		onProgress: (done: number, total: number) => options.onProgress?.({ phase: "healing the cuts", done, total, unit: "masks" }),
+	};
+}
+
+async function lossesOf(evaluator: Evaluator, removed: readonly number[], windows: TokenWindows, { signal }: JobOptions) {
+	const mask = Coalition.ofRemoved(evaluator.model.facts.blocks, removed);
+	const [evaluation] = await evaluator.evaluate([mask], windows, { signal });
+	return evaluation!.losses;
+}
+
+function comparisonOf(before: Float64Array, after: Float64Array, sources: readonly SourceShare[] | undefined): HealComparison {
+	const { mean, standardError } = pairedDifference({ losses: before }, { losses: after }, sources);
+	const meanOf = (losses: Float64Array) => finite(meanAndError(losses, sources).mean);
+	return { before: meanOf(before), after: meanOf(after), difference: mean, standardError };
+}
+
+function planCut({ before, recipe, tuning, ...cut }: HealedCut, tensors: readonly HealedTensor[]): PlanHeal["cuts"][number] {
+	const sha256 = recipe && hashOfCut(tensors, [cut.tensor, cut.norm]);
+	return {
+		...{ ...cut, before: before ?? null },
+		...(sha256 ? { sha256 } : {}),
+		...(recipe ? { recipe: { ...recipe } } : {}),
+		...(tuning ? { tuning: { ...tuning } } : {}),
+	};
+}
+
+/** Warnings of cuts that are left alone, and of what was found and is not kept. */
+export function noteUnhealed({ applied, cuts, heads, validation }: PlanHeal, options: JobOptions): void {
+	const log = logger(options);
+	for (const { first, last, reason } of cuts) {
+		const blocks = first === last ? `block ${first}` : `blocks ${first}-${last}`;
+		if (reason !== undefined) log("warning", `the cut of ${blocks} is not healed: ${reason}`);
+	}
+	const found = heads !== undefined || cuts.some(({ recipe }) => recipe !== undefined);
+	if (found && !applied)
+		log(
+			"warning",
+			`not healed: on the validation text the loss changes by ${(validation?.difference ?? Number.NaN).toFixed(3)}, which may be chance`,
+		);
+}

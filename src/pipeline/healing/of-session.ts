@@ -1,0 +1,170 @@
+// Healing within a run: on the folds of the session, the text to fit to drawn beside them.
+import type { PruneOptions } from "../../api/index.js";
+import { onOwnSamples } from "../session/calibration-windows.js";
+import { InvalidOptionError, InvalidPlanError } from "../../errors.js";
+import type { Gate, GateFold } from "../gate/gate.js";
+import { Coalition } from "../../game/coalition.js";
+import { mostSets } from "./race.js";
+import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
+import { onlySet, withHealTime } from "./time-budget.js";
+import { asksToHeal, checkHealing, healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
+import { isRefusal } from "../../model/fitting/heal.js";
+import { restore, whileHealed } from "../../model/fitting/standing.js";
+import { healingKey, KeptHealing } from "./cached.js";
+import { logger } from "../../api/logger.js";
+import { makePlan } from "../planning/plan.js";
+import type { RunFacts } from "../reporting/report.js";
+import { chosenOf, type Finalist, type Race } from "../race/race.js";
+import type { Session } from "../session/session.js";
+import type { Plan } from "../../storage/plan.js";
+import type { PlanGateFigure } from "../../storage/plan-gate.js";
+
+/**
+ * Options of healing that contradict others, found out before anything is read.
+ * @param curve whether nothing says how much to remove
+ * @throws InvalidOptionError
+ */
+export function checkHealingOfRun(options: PruneOptions, curve: boolean): void {
+	checkHealing(options);
+	if (!asksToHeal(options)) return;
+	if (curve) {
+		throw new InvalidOptionError(
+			"--heal heals one pruned model: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
+		);
+	}
+	checkHealedWeights(options, true);
+}
+
+/** @param healed whether the model is healed @throws InvalidOptionError where the weights of another file are quantised */
+export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantizeFrom">, healed: boolean): void {
+	if (healed && quantizeFrom !== undefined)
+		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");
+}
+
+/**
+ * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was
+ * found before, where that is kept in the run folder. The model is as it was then: {@link whileHealed} puts the new matrices into it.
+ * @param removed ascending
+ * @param shared where it is kept with other sets @default by the kind that fits in memory now
+ */
+export async function healSet(session: Session, removed: readonly number[], given: PruneOptions, shared?: KeptHealing): Promise<Healing> {
+	const { model } = session;
+	const settle = () => settleKind(model.file, shapeOf(model, healableCuts(removed), given), given);
+	const options = shared ? given : settle();
+	const kept = shared ?? new KeptHealing(session, healingKey(session, options));
+	const known = await healedBefore(session, removed, kept, options);
+	if (known) return known;
+	const healing = await healAnew(session, removed, shared ? settle() : options);
+	await kept.keep(removed, healing.section);
+	return healing;
+}
+
+/** Undefined where nothing is kept, or where it does not come out as it did: another build or processor. */
+async function healedBefore(
+	{ model, evaluator, folder }: Session,
+	removed: readonly number[],
+	kept: KeptHealing,
+	options: PruneOptions,
+): Promise<Healing | undefined> {
+	const section = await kept.section(removed);
+	if (!section) return undefined;
+	try {
+		const healing = await healAgain({ model, evaluator, removed, folder }, section, options);
+		await restore(model, healing.tensors);
+		noteUnhealed(section, options);
+		return healing;
+	} catch (error) {
+		if (options.signal?.aborted || !(error instanceof InvalidPlanError || isRefusal(error))) throw error;
+		logger(options)("debug", `healed anew: ${error.message}`);
+		return undefined;
+	}
+}
+
+async function healAnew(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {
+	const { model, evaluator, folder, seed, calibration, texts } = session;
+	const { search: tuning, validation, report } = calibration.folds;
+	const own = onOwnSamples(options);
+	const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal: options.signal });
+	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], { phase: "figures", signal: options.signal });
+	const sources = {
+		...(full!.sources ? { report: full!.sources } : {}),
+		...(other!.sources ? { validation: other!.sources } : {}),
+	};
+	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, own, validation, report, sources, full: full!.losses };
+	const healing = await session.timed("healing", () => healModel(job, options));
+	await restore(model, healing.tensors);
+	return healing;
+}
+
+/**
+ * Heals the chosen set. Where it won a race of sets that were healed roughly, the set that it took the place of is healed as well, both
+ * with all of the text: the one that loses less on the validation fold, healed or as it is, is taken.
+ */
+export async function healChosen(session: Session, decided: Race, options: PruneOptions): Promise<{ chosen: Finalist; healing: Healing }> {
+	const heal = ({ removed }: Finalist, how = options) => healSet(session, ascending(removed), how);
+	const chosen = chosenOf(decided);
+	if (!decided.unhealed) return { chosen, healing: await heal(chosen) };
+	// Weighing heads takes minutes: it is left to the one that is taken.
+	const rough = options.healHeads ? { ...options, healHeads: false } : options;
+	const [raced, before] = [await heal(chosen, rough), await heal(decided.unhealed, rough)];
+	const [taken, healing] = validationLoss(before) < validationLoss(raced) ? [decided.unhealed, before] : [chosen, raced];
+	return { chosen: taken, healing: options.healHeads ? await heal(taken) : healing };
+}
+
+function validationLoss({ section: { applied, validation } }: Healing): number {
+	return (applied ? validation?.after : validation?.before) ?? Number.POSITIVE_INFINITY;
+}
+
+const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - b);
+
+/** What a set is measured to be with its new matrices, against the whole model as it is; as it is itself where it was not healed. */
+export async function figuresOfHealed(
+	session: Session,
+	gate: Gate,
+	fold: GateFold,
+	removed: readonly number[],
+	healing: Healing | undefined,
+): Promise<PlanGateFigure[]> {
+	return session.timed("quality gate", async () => {
+		if (!healing?.section.applied) return gate.figures(fold, removed);
+		const whole = await gate.whole(fold);
+		return whileHealed(session.model, healing.tensors, () => gate.figuresAsItStands(fold, removed, whole));
+	});
+}
+
+/** The plan of the chosen set, its cuts healed where that is asked for. */
+export async function planHealed(
+	session: Session,
+	output: string | undefined,
+	{ choices, decided }: RunFacts,
+	options: PruneOptions,
+): Promise<{ plan: Plan; healing: Healing | undefined }> {
+	const known = { chosen: chosenOf(decided), healing: decided.healing };
+	const { chosen, healing } = known.healing || !asksToHeal(options) ? known : await healChosen(session, decided, options);
+	const plan = await makePlan(session, output, chosen, choices, decided, options);
+	plan.heal = healing?.section;
+	return { plan, healing };
+}
+
+/**
+ * {@link withHealTime} of a run.
+ * @param removed the set; or the most blocks that are removed, where a search will say which
+ * @param every whether a set of each number of blocks is healed, rather than one after a race
+ */
+export function withHealTimeOf<T extends PruneOptions>(
+	session: Session,
+	removed: readonly number[] | number,
+	options: T,
+	every = false,
+): Promise<T> {
+	const { search, validation, report } = session.calibration.folds;
+	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + report.tokens.length };
+	if (typeof removed !== "number") return withHealTime(session, { ...onlySet(removed), ...sizes }, options);
+	const { healHeads } = options;
+	// Of a race its winner, the set that it took the place of, and the one that is taken once more, with its heads.
+	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
+	const one = session.objective === "nll" ? race : { sets: 1, headSets: 1, raced: 0 };
+	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;
+	const cuts = { cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed) };
+	return withHealTime(session, { ...searched, ...cuts, ...sizes }, options);
+}

@@ -1,0 +1,83 @@
+// Text with the whole model's distributions on it, for healing to come near to.
+import type { HealOptions, JobOptions, MeasureOptions } from "../../api/index.js";
+import { drawPositions } from "../../model/calibration/index.js";
+import { Coalition } from "../../game/coalition.js";
+import type { ComparedText } from "../../model/fitting/tuning.js";
+import { logger } from "../../api/logger.js";
+import { mostReferenceBytes, predicting } from "../preflight/reference-memory.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import { availableMemory, sizeText } from "../../model/runtime/memory.js";
+import { bytesOfReference } from "../../model/runtime/positions.js";
+import { firstWindows, type TokenWindows } from "../../model/runtime/windows.js";
+
+/** What the whole model's distributions on a text may take: fewer positions are scored where all would take more. */
+export const mostComparedBytes = 2 ** 29;
+
+/** What bounds them beside that. */
+export type ComparedOptions = HealOptions & JobOptions & Pick<MeasureOptions, "referenceBytes">;
+
+/** Which positions are scored. */
+export interface ComparedShape {
+	/** First windows of the text that are used, and positions in each, at least 2. */
+	readonly windows: number;
+	readonly positions: number;
+}
+
+/**
+ * As many positions as predict something and fit, the same number in every window; only the first windows where two in each do not fit.
+ * @param share of the positions of a window, at most
+ * @param most bytes
+ */
+export function comparedShape(
+	{ count, length }: Pick<TokenWindows, "count" | "length">,
+	vocabulary: number,
+	share: number,
+	most: number,
+): ComparedShape {
+	const allowed = Math.floor(most / bytesOfReference(1, vocabulary));
+	const windows = Math.min(count, Math.floor(allowed / 2));
+	const wanted = Math.max(2, Math.round(share * (length - 1)));
+	return { windows, positions: windows === 0 ? 0 : Math.min(wanted, length - 1, Math.floor(allowed / windows)) };
+}
+
+/**
+ * The drawn positions with the whole model's distributions there; undefined where the options leave no room for two of them.
+ * @param reserved bytes that healing takes beside them: undefined too where the memory does not hold both @default not looked at
+ */
+export async function comparedAt(
+	evaluator: Evaluator,
+	all: TokenWindows,
+	{ share, seed, reserved }: { share: number; seed: number; reserved?: number },
+	options: ComparedOptions,
+): Promise<ComparedText | undefined> {
+	const { vocabulary, blocks } = evaluator.model.facts;
+	const most = Math.min(mostComparedBytes, mostReferenceBytes(options));
+	const shape = comparedShape(all, vocabulary, share, most);
+	const bytes = bytesOfReference(shape.windows * shape.positions, vocabulary);
+	if (shape.windows === 0 || (reserved !== undefined && bytes + reserved > availableMemory())) return undefined;
+	const windows = firstWindows(all, shape.windows);
+	const positions = drawPositions(windows, { share: shape.positions / (windows.length - 1), seed });
+	const reference = await evaluator.createReference(Coalition.full(blocks), windows, { positions, maxBytes: most, signal: options.signal });
+	return { windows, positions, reference };
+}
+
+/**
+ * The model's own samples with its distributions on them, at all positions that fit; undefined, with a note, where there is no room for
+ * them. The loss on own samples is an estimate of the divergence, with the chance of the drawn tokens on top.
+ * @param reserved bytes that healing takes beside them
+ */
+export async function comparedText(
+	evaluator: Evaluator,
+	windows: TokenWindows,
+	{ seed, reserved }: { seed: number; reserved: number },
+	options: ComparedOptions,
+): Promise<ComparedText | undefined> {
+	const text = await comparedAt(evaluator, windows, { share: 1, seed, reserved }, options);
+	if (text) return text;
+	const bytes = bytesOfReference(predicting(windows), evaluator.model.facts.vocabulary);
+	logger(options)(
+		"note",
+		`variants of healing are compared by their loss, not by their divergence from the whole model, which differs less by chance: its distributions take ${sizeText(bytes)}, and the memory or --reference-bytes does not allow that`,
+	);
+	return undefined;
+}

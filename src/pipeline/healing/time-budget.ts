@@ -1,0 +1,198 @@
+// How many tokens healing can be fitted to in a given time, by how fast this machine draws, runs and solves.
+import { readFile } from "node:fs/promises";
+import type { HealOptions, JobOptions, MachineOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { Coalition } from "../../game/coalition.js";
+import type { GgufFile } from "../../model/gguf/index.js";
+import { computingIdentity } from "../../model/evaluation/kept.js";
+import { factorTokens, mostPasses } from "./head-factors.js";
+import { featuresOf, fitSizes, type FitSizes, healableCuts, kindsOf, tokensThatFit } from "./memory.js";
+import { fewestTokens, raceTokens } from "./text.js";
+import { defaultRelatives, normRidges } from "../../model/fitting/heal.js";
+import type { FitKind } from "../../model/fitting/kinds.js";
+import { logger } from "../../api/logger.js";
+import { formatDuration } from "../../report/format.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import { availableMemory } from "../../model/runtime/memory.js";
+import type { Model } from "../../model/runtime/model.js";
+import { equationFlops, solutionFlops } from "../../model/runtime/states.js";
+import { makeWindows } from "../../model/runtime/windows.js";
+import { writeAtomically } from "../../storage/atomic-file.js";
+import { hashOf } from "../../storage/hash.js";
+import { readKeptTokens } from "../../storage/plan-heal.js";
+import { keptHealPath } from "../../storage/runs.js";
+
+/** Sets that are going to be healed. */
+export interface HealedSetsAhead {
+	/** With all of the tokens, of them with the heads behind the cuts, and with a part of the tokens, to be compared. */
+	readonly sets: number;
+	readonly headSets: number;
+	readonly raced: number;
+	/** Cuts of a set: as far as is known, and at most. */
+	readonly cuts: number;
+	readonly mostCuts: number;
+}
+
+/** The set that was asked for and no other. @param removed in any order */
+export function onlySet(removed: readonly number[]): HealedSetsAhead {
+	const cuts = healableCuts([...removed].sort((a, b) => a - b));
+	return { sets: 1, headSets: 1, raced: 0, cuts, mostCuts: cuts };
+}
+
+/** What is going to be done. */
+export interface HealWork extends HealedSetsAhead {
+	/** Tokens of the text that decides between variants, and of those that are judged on. */
+	readonly tuning: number;
+	readonly judged: number;
+	readonly heads: boolean;
+	/** Whether a norm stands behind the matrices, whose weights are fitted too. */
+	readonly normed: boolean;
+	readonly kinds: readonly FitKind[];
+}
+
+/** Of this machine with this model. */
+export interface HealSpeed {
+	/** Seconds to draw a token, and to run one through the whole model. */
+	readonly draw: number;
+	readonly pass: number;
+	/** Products and sums a second, of normal equations and of their solution. */
+	readonly summing: number;
+	readonly solving: number;
+}
+
+/** Ridges of each kind that are tried for a cut, about. */
+const ridges = 4;
+/** Sequences that are drawn at once (native/sampler.cpp), and tokens of each that are timed. */
+const drawnAtOnce = 64;
+const drawnEach = 32;
+/** Bumped when the forecast changes. */
+const version = 1;
+
+/** Seconds that healing takes whatever the tokens, and for each of them. Removed blocks are counted as if they ran. */
+export function forecast(
+	{ sets, headSets, raced, cuts, tuning, judged, heads, normed, kinds }: HealWork,
+	{ draw, pass, summing, solving }: HealSpeed,
+	{ inputs, width }: FitSizes,
+): { fixed: number; perToken: number } {
+	const sum = (of: (features: number, kind: FitKind) => number) =>
+		kinds.reduce((total, kind) => total + of(featuresOf(kind, { inputs, width }), kind), 0);
+	const equations = sum((features) => equationFlops(features, width)) / summing;
+	const solutions = sum((features, kind) => solutionFlops(features, width, kind === "map" ? inputs : 0)) / solving;
+	const weightings = defaultRelatives.length;
+	const norm = normed ? 1 : 0;
+	const tried = weightings * ridges * kinds.length + norm * normRidges.length;
+	const whole = cuts * (weightings * ridges * solutions + tried * tuning * pass) + 2 * judged * pass;
+	const rough = raceTokens * (pass * (1 + cuts) + cuts * equations) + cuts * solutions + tuning * pass;
+	const factors = heads ? headSets * mostPasses * factorTokens * pass : 0;
+	return {
+		fixed: sets * whole + raced * rough + factors,
+		perToken: draw + sets * (pass * (1 + (weightings + norm) * cuts) + weightings * cuts * equations),
+	};
+}
+
+/** Where healing draws, runs and keeps what it knows. */
+export interface HealPlace {
+	readonly model: Model;
+	readonly evaluator: Evaluator;
+	/** Of the model's runs. */
+	readonly folder: string;
+	readonly seed: number;
+	/** What the full model's distributions will take that are held through healing, bytes. @default 0 */
+	readonly referenceBytes?: number | undefined;
+}
+
+/**
+ * The options with as many tokens as can be drawn and fitted to in `healTime`, where that is given: at least 1,024, and no more than fit in
+ * memory. What is found is kept in the run folder, so that a run that was stopped goes on with the same text.
+ */
+export async function withHealTime<T extends HealOptions & JobOptions & MachineOptions>(
+	place: HealPlace,
+	ahead: HealedSetsAhead & Pick<HealWork, "tuning" | "judged">,
+	options: T,
+): Promise<T> {
+	const { healTime, healKind, healHeads } = options;
+	if (healTime === undefined) return options;
+	const { model, evaluator, folder } = place;
+	const heads = healHeads === true;
+	const asked = { healTime, healKind, heads, ahead, threads: evaluator.threads, ubatch: evaluator.ubatch };
+	const path = keptHealPath(folder, hashOf(["heal-time", version, asked, await computingIdentity(model, options)]));
+	const kept = await readFile(path, "utf8").then(readKeptTokens, () => undefined);
+	const work = { ...ahead, heads, normed: isNormed(model.file), kinds: kindsOf(healKind) };
+	const found = kept ?? (await tokensIn(healTime, place, work, options));
+	// What was found is kept to: other text would make all of the healing anew.
+	const healTokens = kept ?? Math.min(found, tokensInMemory(model.file, work, place.referenceBytes));
+	if (kept === undefined) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ healTokens })));
+	const bound = healTokens < found ? "fit in memory" : `${formatDuration(healTime)} allow`;
+	const earlier = kept === undefined ? "" : ", as an earlier run has found";
+	logger(options)("note", `healing is fitted to ${healTokens.toLocaleString("en")} tokens, as many as ${bound}${earlier}`);
+	return { ...options, healTokens, healTime: undefined };
+}
+
+const isNormed = ({ tensors }: GgufFile): boolean => tensors.some(({ name }) => /^blk\.\d+\.post_ffw_norm\.weight$/.test(name));
+
+/** Of a set of as many cuts as there may be. */
+function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork, references: number | undefined): number {
+	const shape = { cuts: mostCuts, tokens: fewestTokens, heads, kinds, references };
+	return tokensThatFit(file, shape, availableMemory()) ?? fewestTokens;
+}
+
+async function tokensIn(seconds: number, place: HealPlace, work: HealWork, options: HealOptions & JobOptions): Promise<number> {
+	const started = performance.now();
+	const speed = await measureSpeed(place, options);
+	const { fixed, perToken } = forecast(work, speed, fitSizes(place.model.file));
+	const log = logger(options);
+	log(
+		"debug",
+		`tokens a second: ${(1 / speed.draw).toFixed(0)} drawn, ${(1 / speed.pass).toFixed(0)} run; GFLOP/s: ${(speed.summing / 1e9).toFixed(1)} in equations, ${(speed.solving / 1e9).toFixed(1)} in solutions; healing takes ${fixed.toFixed(1)} s and ${(fewestTokens * perToken).toFixed(2)} s for every ${fewestTokens} tokens`,
+	);
+	const left = seconds - (performance.now() - started) / 1000;
+	const least = fixed + fewestTokens * perToken;
+	if (least > left)
+		log(
+			"warning",
+			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal-time`,
+		);
+	return tokensWithin(left, { fixed, perToken });
+}
+
+/** Whole thousands (of 1,024), at least one. */
+export function tokensWithin(seconds: number, { fixed, perToken }: { fixed: number; perToken: number }): number {
+	return Math.max(fewestTokens, Math.floor((seconds - fixed) / perToken / fewestTokens) * fewestTokens);
+}
+
+/** Draws and runs a little text, and solves small equations. */
+async function measureSpeed({ model, evaluator, seed }: HealPlace, { signal, onProgress }: JobOptions): Promise<HealSpeed> {
+	onProgress?.({ phase: "timing what healing takes", done: 0, total: 1, unit: "masks" });
+	const { bos, eos, contextLength, blocks } = model.facts;
+	const length = Math.min(drawnEach, contextLength);
+	const prompts = Array.from({ length: drawnAtOnce }, () => Int32Array.of((bos ?? eos)!));
+	const [drawn, drawing] = await timed(() => model.sample(prompts, { length, seed, signal }));
+	const tokens = Int32Array.from(drawn.flatMap((sequence) => [...sequence]));
+	const windows = makeWindows(tokens, length);
+	const full = Coalition.full(blocks);
+	// The first one makes what a run needs.
+	await evaluator.evaluate([full], windows, { signal });
+	const [, running] = await timed(() => evaluator.evaluate([full], windows, { signal }));
+	const size = { inputs: 1024, outputs: 512, rows: 4096, threads: evaluator.threads, onOutputs: false };
+	const { inputs, outputs, rows } = size;
+	const seconds = await model.runWithAddon(signal, (addon, cancel) => addon.timeLeastSquares(size, cancel));
+	return {
+		draw: drawing / tokens.length,
+		pass: running / tokens.length,
+		summing: (rows * equationFlops(inputs, outputs)) / seconds.accumulate,
+		solving: solutionFlops(inputs, outputs) / seconds.solve,
+	};
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
+	const started = performance.now();
+	const result = await work();
+	return [result, (performance.now() - started) / 1000];
+}
+
+/** @throws InvalidOptionError */
+export function checkHealTime({ healTime, healTokens }: HealOptions): void {
+	if (healTime === undefined) return;
+	if (!(healTime > 0)) throw new InvalidOptionError(`heal-time must be a time above 0 seconds, got ${healTime}`);
+	if (healTokens !== undefined) throw new InvalidOptionError("heal-time finds the number of tokens: give it or heal-tokens");
+}

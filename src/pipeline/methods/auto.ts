@@ -1,0 +1,161 @@
+// The automatic method on the search fold of a session.
+import { setImmediate } from "node:timers/promises";
+import { ranking } from "../../game/attribution/attribution.js";
+import type { Effort, MeasureOptions } from "../../api/index.js";
+import { auto, type SurrogateReport } from "../../game/search/auto-method.js";
+import { nearRivals } from "../../game/search/rivals.js";
+import type { Choices, Play } from "./registry.js";
+import { logger } from "../../api/logger.js";
+import { defaultWindowLength, defaultWindows } from "../session/calibration-windows.js";
+import { factsOf, type Method } from "../../api/methods.js";
+import type { Session } from "../session/session.js";
+import { timeLimit } from "../../game/search/time-limit.js";
+import type { PlanSurrogate } from "../../storage/plan.js";
+import type { Judgement } from "../../game/surrogate/judge.js";
+
+/** Masks that an effort spends, by the number of blocks and how many of them go at most. Lazy greedy alone takes about `blocks + 8 kmax`. */
+const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>> = {
+	quick: (blocks, kmax) => Math.max(40, blocks + 6 * kmax),
+	standard: (blocks, kmax) => Math.max(100, 2 * blocks + 8 * kmax),
+	thorough: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
+};
+
+/** Sets of one size, its own among them, that the race decides between where the search cannot tell them apart. */
+export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 4, thorough: 8 };
+
+/** Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbours and leave-one-out's beside its own. */
+export function raceField(method: Method, effort: Effort): number {
+	if (method === "auto") return racedSets[effort] + 3;
+	return factsOf(method).raced ? 2 : 1;
+}
+
+/**
+ * Masks that a method measures at most that takes any number: auto, swap, evolutionary, random. Time or tokens that are given alone are
+ * meant to be spent: as the effort `thorough`.
+ * @param kmax most blocks that go
+ * @param tokens that a mask runs; those of the windows where it is not given
+ */
+export function searchBudget(
+	blocks: number,
+	kmax: number,
+	{
+		masks,
+		effort,
+		maxTime,
+		maxTokens,
+		windows = defaultWindows,
+		windowLength = defaultWindowLength,
+	}: Pick<MeasureOptions, "masks" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">,
+	tokens = windows * windowLength,
+): number {
+	const count = masks ?? budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax);
+	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
+}
+
+/** Time or tokens that are given alone are meant to be spent. */
+export function effortOf({ effort, maxTime, maxTokens }: Pick<MeasureOptions, "effort" | "maxTime" | "maxTokens">): Effort {
+	return effort ?? ((maxTime ?? maxTokens) === undefined ? "standard" : "thorough");
+}
+
+/** Sets for every size by the surrogate's active search, its contributions and how good it was. */
+export async function chooseAuto({ session, game, search, counts, options }: Play): Promise<Choices> {
+	const budget = searchBudget(game.players, search.kmax, options, session.tokens.search);
+	const log = logger(options);
+	const result = await session.timed("search", () =>
+		auto(game, {
+			...search,
+			budget,
+			seed: session.seed,
+			counts,
+			...(effortOf(options) === "thorough" ? { patience: 0 } : {}),
+			...timeLimit(options.maxTime, () => session.secondsPerMask),
+			pause: () => setImmediate(),
+			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} masks`),
+		}),
+	);
+	const { found, contributions, surrogate, interactions } = result;
+	const singles = await session.singleRemovals(found.fullLoss, options.signal, game);
+	const equivalent = [...found.equivalent.values()]
+		.flatMap((sets) => sets.slice(0, racedSets[effortOf(options)]))
+		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
+	return {
+		found: { ...found, notes: [...found.notes, ...distrust(surrogate)] },
+		rivals: [
+			...equivalent,
+			...nearRivals(game, found, counts),
+			// Of a search that was stopped early these are the only ones where a rule ties blocks, which have no contribution alone.
+			...found.ranked
+				.filter((removed) => !found.byCount.has(removed.length))
+				.map((removed) => ({ removed: [...removed], method: "leave-one-out" })),
+			...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out"),
+		],
+		contributions: contributions ?? singles,
+		masks: found.measured,
+		evidence: { interactions, forecasts: found.forecasts, trusted: found.trusted },
+		...planSurrogate(surrogate),
+	};
+}
+
+function distrust(surrogate: SurrogateReport | undefined): string[] {
+	if (surrogate?.trusted !== false) return [];
+	const rank = surrogate.decisions?.within.spearman;
+	const measured = rank === undefined || Number.isNaN(rank) ? "" : ` (Spearman ${rank.toFixed(2)})`;
+	return [
+		`the surrogate ranks sets near the best ones too badly${measured}: its proposals were not used, exact exchanges were measured instead`,
+	];
+}
+
+/** By random masks of all sizes, or where the budget left room for too few of these by the masks that a choice depends on. */
+function planSurrogate(surrogate: SurrogateReport | undefined): Pick<Choices, "surrogate"> {
+	const judgement = surrogate?.random ?? surrogate?.decisions;
+	if (!judgement) return {};
+	const details = { spearmanOfDecisions: surrogate!.decisions?.within.spearman };
+	return { surrogate: surrogateOf(surrogate!.name, surrogate!.trainMasks, judgement, details) };
+}
+
+/**
+ * The sets that a ranking would cut, of the sizes found and of those asked for, which a small budget may not have come to: they cost no
+ * search mask, and are at times better on unseen text.
+ */
+export function rankedByContribution(
+	session: Session,
+	found: Choices["found"],
+	counts: readonly number[],
+	order: readonly number[],
+	method: string,
+): Choices["rivals"] {
+	const frozen = new Set(found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks));
+	const free = order.filter((block) => !frozen.has(block));
+	return [...new Set([...found.byCount.keys(), ...counts])]
+		.map((size) => ({ size, removed: free.slice(0, size).sort((a, b) => a - b), method }))
+		.filter(({ size, removed }) => removed.length === size && session.model.blocks.check(removed) === undefined)
+		.map(({ removed }) => ({ removed, method }));
+}
+
+/** What a plan says of a surrogate. */
+export function surrogateOf(
+	name: string,
+	trainMasks: number,
+	judgement: Judgement,
+	details: Readonly<Record<string, number | undefined>>,
+): PlanSurrogate {
+	const all: Record<string, number | undefined> = {
+		r2WithinStrata: judgement.within.r2,
+		spearmanWithinStrata: judgement.within.spearman,
+		stratumMeanR2: judgement.baselines.stratumMean.r2,
+		stratumMeanSpearman: judgement.baselines.stratumMean.spearman,
+		criticalKeptR2: judgement.baselines.criticalKept?.r2,
+		criticalKeptSpearman: judgement.baselines.criticalKept?.spearman,
+		coverage90: judgement.coverage90,
+		...details,
+	};
+	const known = Object.entries(all).flatMap(([key, value]) => (value === undefined ? [] : [[key, Number.isFinite(value) ? value : null]]));
+	return {
+		name,
+		trainMasks,
+		heldOutMasks: judgement.masks,
+		r2: Number.isFinite(judgement.r2) ? judgement.r2 : null,
+		spearman: Number.isFinite(judgement.spearman) ? judgement.spearman : null,
+		details: Object.fromEntries(known),
+	};
+}

@@ -1,0 +1,59 @@
+// What a search that is interrupted leaves: the best set so far of every size.
+import type { JobOptions, Objective } from "../../api/index.js";
+import { meanLoss } from "../../game/game.js";
+import { logger } from "../../api/logger.js";
+import { blocksArgument, formatBlocks, formatDifference } from "../../report/format.js";
+import type { SearchStep } from "../../game/search/search.js";
+import type { LedgerGame } from "../../storage/ledger-game.js";
+
+/** What a set adds to the objective. */
+const added: Readonly<Record<Objective, string>> = {
+	nll: "nats per token that they add on the text",
+	kl: "nats per token by which they diverge from the full model on the text",
+	accuracy: "nats a question that they add on the fold of the questions",
+};
+
+/** Of each size up to `kmax` the best set of those measured, as if each had been a step. None where the full model is not measured yet. */
+export function bestMeasured(game: Pick<LedgerGame, "played" | "allows">, kmax: number): SearchStep[] {
+	const played = game.played();
+	const full = played.find(({ coalition }) => coalition.size === coalition.players);
+	if (!full) return [];
+	const best = new BestSoFar();
+	for (const measurement of played) {
+		const { coalition } = measurement;
+		const count = coalition.players - coalition.size;
+		if (count === 0 || count > kmax || !game.allows(coalition)) continue;
+		const addedLoss = meanLoss(measurement) - meanLoss(full);
+		if (Number.isFinite(addedLoss)) best.onStep({ count, removed: coalition.removed(), addedLoss, tried: 1 });
+	}
+	return best.sets();
+}
+
+/** Follows a search step by step. */
+export class BestSoFar {
+	readonly #sets = new Map<number, SearchStep>();
+
+	/** To be called after each step. */
+	readonly onStep = (step: SearchStep): void => {
+		const known = this.#sets.get(step.count);
+		if (!known || step.addedLoss < known.addedLoss) this.#sets.set(step.count, step);
+	};
+
+	/** Best set of each size, by size. */
+	sets(): SearchStep[] {
+		return [...this.#sets.values()].sort((a, b) => a.count - b.count);
+	}
+
+	/** Tells which sets there are, as a note that programs can read too: nothing where there is none. */
+	tell(objective: Objective, options: JobOptions): void {
+		const sets = this.sets();
+		const last = sets.at(-1);
+		if (!last) return;
+		const lines = sets.map(({ count, removed, addedLoss }) => `  ${count}: ${formatBlocks(removed)} (${formatDifference(addedLoss)})`);
+		logger(options)(
+			"note",
+			`Best sets so far, by the number of blocks removed, with the ${added[objective]} that is searched:\n${lines.join("\n")}\n--remove takes one of them, for example --remove ${blocksArgument(last.removed)}.`,
+			{ sets: sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss })) },
+		);
+	}
+}

@@ -1,0 +1,175 @@
+// The paper's methods (arXiv 2602.07804), on the search fold of a session.
+import { setImmediate } from "node:timers/promises";
+import { surrogateContributions } from "../../game/attribution/paper.js";
+import type { Choices, Play } from "./registry.js";
+import { surrogateOf } from "./auto.js";
+import { roundsOf } from "./searches.js";
+import { InvalidOptionError } from "../../errors.js";
+import { Coalition, distinct } from "../../game/coalition.js";
+import type { Game } from "../../game/game.js";
+import { meanLoss } from "../../game/game.js";
+import { Random } from "../../game/random.js";
+import { toSamples } from "../../game/sample.js";
+import {
+	drawStrata,
+	drawStrataInSlices,
+	FrozenStratumError,
+	type StrataPresetName,
+	strataSizes,
+	UnreachableSizeError,
+} from "../../game/strata.js";
+import { type PaperRepairedResult, paperRepaired } from "../../game/search/paper-repaired.js";
+import { rankAndCut } from "../../game/search/ranked.js";
+import { inRounds } from "../../game/search/rounds.js";
+import type { SearchOptions } from "../../game/search/search.js";
+import type { Session } from "../session/session.js";
+import { type Judgement, judge } from "../../game/surrogate/judge.js";
+import { fitMlp } from "../../game/surrogate/mlp.js";
+
+/** Masks of the paper's method: for the surrogate, for its contributions, and extra ones to judge it. */
+export const paperMasks = 8000;
+const paperAttributionMasks = 80000;
+export const judgedMasks = (masks: number) => Math.max(20, Math.min(500, Math.round(masks * 0.2)));
+/** Masks of the repaired procedure. */
+export const repairedMasks = 1000;
+
+/** The paper's procedure: strata of random masks, a network fitted to them, contributions from the network, one ranking for every size. */
+export async function choosePaper({ session, game, search, options, judged }: Play): Promise<Choices> {
+	const { players } = game;
+	const count = options.masks ?? paperMasks;
+	if (!Number.isInteger(count) || count < 10) throw new InvalidOptionError(`masks must be a whole number of at least 10, got ${count}`);
+	for (const size of options.strata ?? []) {
+		if (size < 1 || size >= players)
+			throw new InvalidOptionError(`strata are numbers of kept blocks from 1 to ${players - 1}, got ${size}`);
+	}
+	const sizes = options.strata ?? strataSizes(players, options.strataPreset ?? presetOf(session));
+	const random = new Random(session.seed);
+	const pause = () => setImmediate();
+
+	const masks = drawnStrata(game, { sizes, count, random: random.fork("masks") });
+	const training = new Set(masks.map((mask) => mask.key));
+	// What a network is held against: whether every critical block is kept. The paper's own procedure measures no block alone.
+	const singles = judged
+		? Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
+				(set) => game.allows(set) && !game.frozen.has(set.removed()[0]!),
+			)
+		: [];
+	const extra = drawStrata(game, {
+		sizes,
+		count: judged ? judgedMasks(count) : 0,
+		random: random.fork("held out"),
+		distinct: true,
+		exclude: training,
+	});
+	const measured = await session.timed("search", () =>
+		game.measure(distinct([Coalition.full(players), ...masks, ...extra, ...singles]), {
+			phase: "random masks",
+			signal: options.signal,
+		}),
+	);
+	const byKey = new Map(measured.map((measurement) => [measurement.coalition.key, measurement]));
+	const fullLoss = meanLoss(measured[0]!);
+	const samplesOf = (list: readonly Coalition[]) =>
+		toSamples(
+			list.map((mask) => byKey.get(mask.key)!),
+			fullLoss,
+		);
+
+	return session.timed("surrogate", async () => {
+		const surrogate = await fitMlp(samplesOf(masks), {
+			seed: session.seed,
+			pause,
+			signal: options.signal,
+			...(options.epochs ? { epochs: options.epochs } : {}),
+		});
+		const count = options.attributionMasks ?? paperAttributionMasks;
+		const asked = await drawStrataInSlices(game, { sizes, count, random: random.fork("contributions") }, pause);
+		const contributions = await surrogateContributions(surrogate, asked, {
+			seed: session.seed,
+			frozen: game.frozen.keys(),
+			pause,
+			signal: options.signal,
+		});
+		// No critical blocks: the paper cuts its one ranking, whatever it says.
+		const found = await rankAndCut(game, contributions.contributions, { ...search, criticalLoss: Number.POSITIVE_INFINITY });
+		const critical = samplesOf(singles).flatMap(({ coalition, addedLoss }) => (addedLoss > Math.LN2 ? coalition.removed() : []));
+		const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks), critical }) : undefined;
+		const all = new Set([...byKey.keys(), ...search.meter.measurements().map(({ coalition }) => coalition.key)]);
+		const notes = judgement ? doubts(judgement) : [];
+		return {
+			found: { ...found, method: "paper", notes: [...found.notes, ...notes] },
+			rivals: [],
+			contributions,
+			masks: all.size,
+			...(judgement ? { surrogate: surrogateOf("mlp", training.size, judgement, {}) } : {}),
+		};
+	});
+}
+
+/** What to make of a surrogate that its held-out masks speak against. */
+function doubts({ r2, baselines }: Judgement): string[] {
+	if (r2 >= baselines.stratumMean.r2) return [];
+	return [
+		`the surrogate predicts unseen masks worse (R2 ${r2.toFixed(2)}) than the mean of their stratum does (${baselines.stratumMean.r2.toFixed(2)}): its contributions say little. The paper fits it to ${paperMasks} masks; give more --masks`,
+	];
+}
+
+/** @throws InvalidOptionError where a rule of the architecture leaves a stratum without masks */
+function drawnStrata(...[game, options]: Parameters<typeof drawStrata>): Coalition[] {
+	try {
+		return drawStrata(game, options);
+	} catch (error) {
+		if (error instanceof FrozenStratumError)
+			throw new InvalidOptionError(`method paper: ${error.message}; take another method, or give --strata that can be reached`);
+		if (!(error instanceof UnreachableSizeError)) throw error;
+		throw new InvalidOptionError(
+			`method paper draws blocks one by one, and this architecture's rules allow hardly any set of its strata (${options.sizes.join(", ")} blocks kept): take another method, or give --strata that can be reached`,
+		);
+	}
+}
+
+/** The strata that the paper used for the model's kind. */
+function presetOf({ model }: Session): StrataPresetName {
+	if (/^(a?rwkv)/.test(model.facts.architecture)) return "rwkv";
+	return model.facts.recurrent ? "mamba" : "transformers";
+}
+
+/** The paper's procedure without the faults of its code, at once or in rounds. */
+export async function choosePaperRepaired({ session, game, search, options }: Play): Promise<Choices> {
+	const { masks = repairedMasks } = options;
+	const rounds = roundsOf(options, search.kmax);
+	const { epochs, strataPreset: preset = presetOf(session) } = options;
+	const settings = {
+		...{ seed: session.seed, preset, pause: () => setImmediate() },
+		...(epochs === undefined ? {} : { epochs }),
+	};
+	const play = (on: Game, part: SearchOptions, share: number) => paperRepaired(on, { ...part, ...settings, masks: share });
+	let first: PaperRepairedResult | undefined;
+	const found = await session.timed("search", async () => {
+		if (rounds === 1) {
+			first = await play(game, search, masks);
+			return first.found;
+		}
+		const { meter, signal, kmax, units } = search;
+		return inRounds(game, {
+			meter,
+			signal,
+			kmax,
+			...(units ? { units } : {}),
+			rounds,
+			play: async ({ game: left, kmax: cut, units: leftUnits }) => {
+				const result = await play(left, { signal, kmax: cut, units: leftUnits }, Math.floor(masks / rounds));
+				first ??= result;
+				return result.found;
+			},
+		});
+	});
+	const { contributions, judgement, trainMasks } = first!;
+	return {
+		found: { ...found, method: "paper-repaired" },
+		rivals: [],
+		contributions,
+		masks: found.measured,
+		...(judgement ? { surrogate: surrogateOf("mlp", trainMasks, judgement, {}) } : {}),
+	};
+}

@@ -1,0 +1,206 @@
+import type { Method, PruneOptions } from "../../api/index.js";
+import type { Attribution } from "../../game/attribution/attribution.js";
+import type { PairInteraction } from "../../game/attribution/interactions.js";
+import { bestMeasured } from "./best-so-far.js";
+import { chooseAuto, searchBudget } from "./auto.js";
+import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./baselines.js";
+import { choosePaper, choosePaperRepaired, judgedMasks, paperMasks, repairedMasks } from "./paper.js";
+import { chooseBeam, chooseContiguous, chooseEvolutionary, chooseGreedy, chooseLeaveOneOut, chooseSwap } from "./searches.js";
+import { InvalidOptionError } from "../../errors.js";
+import type { Game } from "../../game/game.js";
+import { LossMeter } from "../../game/loss-meter.js";
+import type { Choice } from "../race/race.js";
+import type { Forecast } from "../../game/search/auto.js";
+import type { SearchOptions, SearchResult } from "../../game/search/search.js";
+import type { Session } from "../session/session.js";
+import type { LedgerGame } from "../../storage/ledger-game.js";
+import type { PlanSurrogate } from "../../storage/plan.js";
+
+/** What a method found. */
+export interface Choices {
+	/** The method's own sets, one a number of removed blocks. */
+	found: SearchResult;
+	/** Further sets that the race decides between. */
+	rivals: Choice[];
+	/** Missing where the method says nothing of single blocks. */
+	contributions?: Attribution;
+	surrogate?: PlanSurrogate;
+	/** What a surrogate says beside its sets and contributions. */
+	evidence?: Evidence;
+	/** Distinct masks measured. */
+	masks: number;
+	/** Passes of the full model over the search fold that were no masks. @default 0 */
+	passes?: number;
+}
+
+/** What the automatic method learnt on the way, for the report. */
+export interface Evidence {
+	/** Pairs of blocks, those that stand in for one another first. */
+	readonly interactions: readonly PairInteraction[];
+	/** Of the sets that it proposed, before they were measured. */
+	readonly forecasts: readonly Forecast[];
+	/** Whether its proposals were used; undefined where it never got so far. */
+	readonly trusted: boolean | undefined;
+}
+
+/** What a method gets: where it plays, and what is asked of it. */
+export interface Play {
+	readonly session: Session;
+	/** The game on the search fold. */
+	readonly game: Game;
+	/** With a meter on that game. */
+	readonly search: SearchOptions & { readonly meter: LossMeter };
+	/** Sizes asked for, ascending; the others need not be found. */
+	readonly counts: readonly number[];
+	readonly options: PruneOptions;
+	/** Whether to measure more masks only to say how good a surrogate is. */
+	readonly judged: boolean;
+}
+
+interface Chooser {
+	readonly choose: (play: Play) => Promise<Choices>;
+	/** Masks that it measures at most. */
+	readonly masks: (blocks: number, kmax: number, options: PruneOptions, tokens?: number) => number;
+	/** The option `masks` with which it measures no more than `limit` masks, unjudged, as far as it can. @default it reads none */
+	readonly masksWithin?: (limit: number, kmax: number) => number;
+	/** The fewest masks with which it works at all. */
+	readonly least: (blocks: number, kmax: number) => number;
+}
+
+const ranked = (blocks: number, kmax: number) => blocks + 1 + kmax;
+const scored = (_blocks: number, kmax: number) => kmax + 1;
+const descent = (blocks: number, kmax: number) => blocks + 1 + 9 * kmax;
+/** Masks with which the repaired procedure works at all: the single removals, and some to learn from. */
+const leastOfRound = (blocks: number) => blocks + 20;
+const stepwise = (blocks: number, kmax: number) => blocks + 1 + 8 * kmax;
+const any = {
+	masks: searchBudget,
+	masksWithin: (limit: number) => limit,
+};
+const baseline = { masks: scored, least: scored };
+
+const choosers: Readonly<Record<Method, Chooser>> = {
+	greedy: { choose: chooseGreedy, masks: descent, least: ranked },
+	"leave-one-out": {
+		choose: chooseLeaveOneOut,
+		masks: (blocks, kmax, { rounds = 1 }) => rounds * (blocks + 1) + kmax,
+		least: ranked,
+	},
+	auto: { choose: chooseAuto, ...any, least: ranked },
+	paper: {
+		choose: choosePaper,
+		masks: (blocks, kmax, { masks = paperMasks }) => masks + judgedMasks(masks) + blocks + kmax + 1,
+		masksWithin: (limit, kmax) => limit - kmax - 1,
+		least: (_blocks, kmax) => kmax + 11,
+	},
+	"paper-repaired": {
+		choose: choosePaperRepaired,
+		masks: (_blocks, kmax, { masks = repairedMasks }) => masks + kmax + 1,
+		masksWithin: (limit, kmax) => limit - kmax,
+		least: (blocks, kmax) => leastOfRound(blocks) + kmax,
+	},
+	beam: { choose: chooseBeam, masks: (blocks, kmax) => blocks + 1 + 32 * kmax, least: ranked },
+	// Greedy's descent comes first, whatever it takes.
+	swap: {
+		...{ choose: chooseSwap, ...any },
+		masks: (blocks, kmax, options, tokens) => Math.max(searchBudget(blocks, kmax, options, tokens), stepwise(blocks, kmax)),
+		least: stepwise,
+	},
+	// A start and a child of each size.
+	evolutionary: { choose: chooseEvolutionary, ...any, least: (blocks, kmax) => blocks + 1 + 2 * kmax },
+	contiguous: {
+		choose: chooseContiguous,
+		masks: (blocks, kmax, options) => blocks + 1 + sizesOf(options, kmax).reduce((sum, length) => sum + blocks - length + 1, 0),
+		least: (blocks, kmax) => blocks + 1 + blocks - kmax + 1,
+	},
+	"block-influence": { choose: chooseScored, ...baseline },
+	angular: { choose: chooseAngular, ...baseline },
+	magnitude: { choose: chooseScored, ...baseline },
+	random: { choose: chooseRandom, ...any, least: scored },
+	first: { choose: chooseEdge, ...baseline },
+	last: { choose: chooseEdge, ...baseline },
+};
+
+/** Numbers of removed blocks that are asked for. */
+function sizesOf({ removeBlocks, removeFraction }: PruneOptions, kmax: number): number[] {
+	const wholeCurve = removeBlocks === undefined && removeFraction === undefined;
+	return wholeCurve ? Array.from({ length: kmax }, (_, i) => i + 1) : [kmax];
+}
+
+/**
+ * Masks that a method will measure at most, for estimates.
+ * @param tokens that a mask runs; those of the windows where it is not given
+ */
+export function plannedMasks(method: Method, blocks: number, kmax: number, options: PruneOptions, tokens?: number): number {
+	return choosers[method].masks(blocks, kmax, options, tokens);
+}
+
+/** The fewest masks with which a method finds sets of up to `kmax` blocks. */
+export function leastMasks(method: Method, blocks: number, kmax: number): number {
+	return choosers[method].least(blocks, kmax);
+}
+
+/**
+ * A budget that a method cannot keep is refused, not overspent.
+ * @param tokens that a mask runs
+ * @throws InvalidOptionError where `masks` or `maxTokens` allow fewer masks than the method needs
+ */
+export function checkBudget(method: Method, blocks: number, kmax: number, options: PruneOptions, tokens: number): void {
+	const { masksWithin, least } = choosers[method];
+	checkRounds(method, blocks, Math.min(options.rounds ?? 1, kmax), options);
+	const { masks, maxTokens } = options;
+	if (!masksWithin) return;
+	const needed = masksWithin(least(blocks, kmax), kmax);
+	const what = `${method} needs at least ${needed} masks to remove up to ${kmax} of ${blocks} blocks`;
+	if (masks !== undefined && masks < needed) throw new InvalidOptionError(`${what}, got --masks ${masks}: give more, or remove fewer`);
+	if (maxTokens !== undefined && maxTokens < needed * tokens)
+		throw new InvalidOptionError(`${what} (${needed * tokens} tokens), got --max-tokens ${maxTokens}: give more, or remove fewer`);
+}
+
+/** Each round of the repaired procedure ranks what is left with an equal share of the masks. */
+function checkRounds(method: Method, blocks: number, rounds: number, { masks = repairedMasks }: PruneOptions): void {
+	if (method !== "paper-repaired" || rounds === 1) return;
+	const each = leastOfRound(blocks);
+	if (Math.floor(masks / rounds) >= each) return;
+	throw new InvalidOptionError(
+		`paper-repaired needs at least ${each} masks a round with ${blocks} blocks, and ${rounds} rounds of ${masks} masks have ${Math.floor(masks / rounds)}: give more --masks, or fewer --rounds`,
+	);
+}
+
+/** The options with which a method keeps to a number of masks, where it has one for that. */
+export function optionsWithin(method: Method, limit: number, kmax: number): Pick<PruneOptions, "masks"> {
+	const masks = choosers[method].masksWithin?.(limit, kmax);
+	return masks === undefined ? {} : { masks };
+}
+
+/** Where a choice is made, beside the search fold of the session. */
+export interface ChooseSetting extends Pick<SearchOptions, "onStep"> {
+	/** Says too what it measured: the best of that is what a search that is stopped leaves. @default the search fold's */
+	readonly game?: Game & Pick<LedgerGame, "played">;
+	/** Sizes asked for. @default kmax where the options name an amount, else 1..kmax */
+	readonly counts?: readonly number[];
+	/** @default true */
+	readonly judged?: boolean;
+}
+
+/** Runs a method on the search fold: sets of up to `kmax` removed blocks, and contributions. */
+export async function choose(
+	session: Session,
+	method: Method,
+	kmax: number,
+	options: PruneOptions,
+	{ game = session.games.search, counts, judged = true, onStep }: ChooseSetting = {},
+): Promise<Choices> {
+	const { units, blocks } = session.model.blocks;
+	const { signal } = options;
+	checkBudget(method, blocks, kmax, options, session.tokens.search);
+	const meter = new LossMeter(game, { signal });
+	const search = { kmax, meter, signal, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
+	const sizes = counts ?? sizesOf(options, kmax);
+	try {
+		return await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+	} finally {
+		// Not every method goes by steps; what an interrupted batch has finished counts too, and the race that comes next may be interrupted.
+		if (onStep) for (const step of bestMeasured(game, kmax)) onStep(step);
+	}
+}

@@ -1,0 +1,92 @@
+// What a plan says of the chosen set on each fold: the losses of its text, and the objective where that is something else.
+import type { Objective, PruneOptions } from "../../api/index.js";
+import { type FoldName, foldNames } from "../../model/calibration/index.js";
+import { Coalition } from "../../game/coalition.js";
+import type { Measurement } from "../../game/game.js";
+import { bySource } from "../../game/sources.js";
+import { hashWindows } from "../../model/runtime/windows.js";
+import type { Session } from "../session/session.js";
+import { differences, finite, meanAndError } from "../../game/statistics.js";
+import type { LedgerGame } from "../../storage/ledger-game.js";
+import type { Plan, PlanFold, PlanLosses, PlanObjectiveLosses } from "../../storage/plan.js";
+
+/** The text of every fold. */
+export function foldFacts({ calibration, drawn }: Session): Record<FoldName, PlanFold> {
+	const fold = (name: FoldName): PlanFold => {
+		const windows = calibration.folds[name];
+		const sources = calibration.sources.map(({ counts, ...source }) => ({ ...source, count: counts[name] }));
+		return {
+			...{ source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length },
+			...(sources.length > 1 ? { sources } : {}),
+		};
+	};
+	const share = drawn();
+	return {
+		search: { ...fold("search"), ...(share ? { drawn: { ...share } } : {}) },
+		validation: fold("validation"),
+		report: fold("report"),
+	};
+}
+
+/** Losses of the full model and without the chosen blocks on the text of every fold. Measures what is not known. */
+export async function textFigures(
+	session: Session,
+	removed: readonly number[],
+	options: PruneOptions,
+): Promise<Record<string, PlanLosses>> {
+	const losses: Record<string, PlanLosses> = {};
+	for (const name of foldNames)
+		losses[name] = await session.timed("figures", async () => pairOf(...(await beforeAfter(session.texts[name], removed, options))));
+	return losses;
+}
+
+/** The objective before and after on every fold; undefined where it is the loss of the text. */
+export async function objectiveFigures(
+	session: Session,
+	removed: readonly number[],
+	options: PruneOptions,
+): Promise<Plan["objective"] | undefined> {
+	const name: Objective = session.objective;
+	if (name === "nll") return undefined;
+	const folds: Partial<Record<FoldName, PlanObjectiveLosses>> = {};
+	for (const fold of foldNames) {
+		const [full, after] = await session.timed("figures", () => beforeAfter(session.finals[fold], removed, options));
+		const figures = Object.fromEntries(Object.keys(full.figures ?? {}).map((figure) => [figure, figureOf(figure, full, after)]));
+		folds[fold] = { ...pairOf(full, after), figures };
+	}
+	return { name, ...(options.questions === undefined ? {} : { questions: options.questions }), folds };
+}
+
+async function beforeAfter(
+	game: LedgerGame,
+	removed: readonly number[],
+	options: PruneOptions,
+): Promise<[full: Measurement, after: Measurement]> {
+	const sets = [Coalition.full(game.players), Coalition.ofRemoved(game.players, removed)];
+	const [full, after] = await game.measure(sets, { phase: "figures", signal: options.signal });
+	return [full!, after!];
+}
+
+function pairOf(full: Measurement, after: Measurement): PlanLosses {
+	const { sources } = full;
+	const side = ({ losses }: Measurement) => ({ mean: finite(meanAndError(losses, sources).mean), windows: Array.from(losses, finite) });
+	const whole = { full: side(full), removed: side(after), ...differenceOf(after.losses, full.losses, sources) };
+	if (!sources) return whole;
+	const [before, later] = [bySource(full.losses, sources), bySource(after.losses, sources)];
+	const each = sources.map(({ name, weight }, i) => ({
+		...{ name, weight, full: finite(meanAndError(before[i]!).mean), removed: finite(meanAndError(later[i]!).mean) },
+		...differenceOf(later[i]!, before[i]!, undefined),
+	}));
+	return { ...whole, sources: each };
+}
+
+function figureOf(name: string, full: Measurement, after: Measurement): NonNullable<PlanObjectiveLosses["figures"]>[string] {
+	const [before, later] = [full.figures![name]!, after.figures![name]!];
+	const mean = (values: Float64Array) => finite(meanAndError(values, full.sources).mean);
+	return { full: mean(before), removed: mean(later), ...differenceOf(later, before, full.sources) };
+}
+
+function differenceOf(after: Float64Array, before: Float64Array, sources: Measurement["sources"]) {
+	const { mean, standardError } = meanAndError(differences(after, before), sources);
+	return { difference: finite(mean), standardError: finite(standardError ?? Number.NaN) };
+}

@@ -1,0 +1,35 @@
+// Where plans go: beside the model that they describe, or among the kept runs.
+import { FileError } from "../../errors.js";
+import type { Session } from "../session/session.js";
+import { hashOf } from "../../storage/hash.js";
+import { type Plan, type WritePlanOptions, writePlan } from "../../storage/plan.js";
+import { keptPlanPath } from "../../storage/runs.js";
+
+/** The plan beside a model that is written: it is not lost where its own name cannot be written. */
+export async function writePlanBeside(
+	session: Session,
+	output: string,
+	plan: Plan,
+	path: string,
+	options: WritePlanOptions,
+): Promise<void> {
+	try {
+		await writePlan(path, plan, options);
+	} catch (cause) {
+		const kept = keptPlanPath(session.folder, keptName(plan));
+		await writePlan(kept, plan, { overwrite: true }).catch(() => {
+			throw cause;
+		});
+		throw new FileError(
+			`${output} is written and verified, but its plan is not: ${(cause as Error).message} The plan is kept in ${kept}.`,
+			{ cause },
+		);
+	}
+}
+
+/** Differs where the plan removes other blocks or was decided on other text. */
+export function keptName({ method, removed, calibration, options, machine }: Plan): string {
+	const { objective, scoreShare, stateType } = options;
+	const decided = hashOf([removed, calibration, objective, scoreShare, stateType, machine.weights]).slice(0, 8);
+	return `${method}-${removed.length}-${decided}`;
+}

@@ -1,0 +1,182 @@
+import { basename } from "node:path";
+import type { Contribution, PruneOptions } from "../../api/index.js";
+import type { Attribution } from "../../game/attribution/attribution.js";
+import type { Choices } from "../methods/registry.js";
+import { commandLine } from "../preflight/command-line.js";
+import { defaultMethod } from "../../api/methods.js";
+import { foldFacts, objectiveFigures, textFigures } from "./figures.js";
+import type { Finalist, Race } from "../race/race.js";
+import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
+import type { Session } from "../session/session.js";
+import { finite } from "../../game/statistics.js";
+import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
+import type { Weights } from "../session/working-weights.js";
+
+/** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
+export async function makePlan(
+	session: Session,
+	output: string | undefined,
+	chosen: Finalist,
+	choices: Choices | undefined,
+	decided: Race,
+	options: PruneOptions,
+): Promise<Plan> {
+	const { model } = session;
+	const { blocks } = model.facts;
+	const origin = planOrigin(session, output, options);
+	const losses = await textFigures(session, chosen.removed, options);
+	const objective = await objectiveFigures(session, chosen.removed, options);
+	return parsePlan({
+		format: PLAN_FORMAT,
+		version: PLAN_VERSION,
+		created: new Date().toISOString(),
+		model: { name: basename(model.path), sha256: session.sha256, architecture: model.facts.architecture, blocks },
+		removed: [...chosen.removed],
+		kept: blocks - chosen.removed.length,
+		method: chosen.method,
+		options: origin.options,
+		seed: origin.seed,
+		calibration: origin.calibration,
+		losses,
+		...(objective ? { objective } : {}),
+		...(decided.disagreements.length > 0 ? { disagreements: planDisagreements(decided) } : {}),
+		...(choices?.contributions ? { contributions: contributionsOf(choices.contributions) } : {}),
+		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
+		critical: reasonedBlocks(choices),
+		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
+		alternatives: alternativesOf(choices, decided),
+		...raceFacts(session, decided),
+		...(chosen.equivalent ? { equivalent: chosen.equivalent.map((set) => ({ ...set, removed: [...set.removed] })) } : {}),
+		versions: origin.versions,
+		backend: origin.backend,
+		machine: origin.machine,
+		timings: { ...session.timings },
+		command: origin.command,
+	});
+}
+
+/** How a run came about: what it takes to do it again. */
+export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versions" | "backend" | "machine" | "command"> & {
+	/** Of the model. */
+	readonly sha256: string;
+};
+
+/** The same for the plan and the report. */
+export function planOrigin(session: Session, output: string | undefined, options: PruneOptions): PlanOrigin {
+	const { threads, ubatch, weights } = session.settings;
+	// What was found out by measuring how fast this machine is: named, it comes out the same in another cache.
+	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as Weights };
+	return {
+		sha256: session.sha256,
+		options: defined({
+			method: options.remove ? undefined : (options.method ?? defaultMethod),
+			removeBlocks: options.removeBlocks,
+			removeFraction: options.removeFraction,
+			targetSize: options.targetSize,
+			maxPplRatio: options.maxPplRatio,
+			maxKl: options.maxKl,
+			minAccuracy: options.minAccuracy && Object.entries(options.minAccuracy).map(([name, share]) => `${name}=${share}`),
+			ignoreGate: options.ignoreGate || undefined,
+			targetSpeedup: options.speedTarget?.value,
+			speedupOf: options.speedTarget?.of,
+			masks: options.masks,
+			effort: options.effort,
+			maxTime: options.maxTime,
+			maxTokens: options.maxTokens,
+			strata: options.strata,
+			strataPreset: options.strataPreset,
+			epochs: options.epochs,
+			attributionMasks: options.attributionMasks,
+			rounds: options.rounds,
+			windows: options.windows,
+			windowLength: options.windowLength,
+			objective: options.objective,
+			limit: options.limit,
+			workingWeights: options.workingWeights,
+			scoreShare: options.scoreShare,
+			stateType: options.stateType,
+			heal: options.heal,
+			healTokens: options.healTokens,
+			healKind: options.healKind,
+			healType: options.healType,
+			healHeads: options.healHeads || undefined,
+			quantize: options.quantize,
+			quantizeFrom: options.quantizeFrom && basename(options.quantizeFrom),
+		}),
+		seed: session.seed,
+		calibration: foldFacts(session),
+		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
+		backend: String(session.settings.backend),
+		machine: { ...session.settings },
+		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), { ...options, ...found }),
+	};
+}
+
+/** Critical blocks with their reasons. */
+export function reasonedBlocks(choices: Choices | undefined): Plan["critical"] {
+	return (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason })));
+}
+
+/** What decided between sets of the same size; nothing where there were no two. */
+function raceFacts({ races }: Session, { winners, finalists, further, byDivergence }: Race): Pick<Plan, "race"> {
+	if (new Set(finalists.map(({ removed }) => removed.join())).size <= winners.size) return {};
+	const parts = further.map((sets, part) => ({ sha256: races.hashOf(part), sets: sets.length }));
+	return { race: { by: byDivergence ? "divergence" : "objective", further: parts } };
+}
+
+function planDisagreements({ disagreements }: Race): NonNullable<Plan["disagreements"]> {
+	return disagreements.map(({ chosen, better, ...rest }) => ({ ...rest, chosen: [...chosen], better: [...better] }));
+}
+
+/** As a plan lists them. */
+export function contributionsOf(contributions: Attribution): NonNullable<Plan["contributions"]> {
+	return contributionRows(contributions).map(({ standardError, ...rest }) => ({
+		...rest,
+		estimator: contributions.estimator,
+		...(standardError === undefined ? {} : { standardError }),
+	}));
+}
+
+const units = { loss: "nats", value: "value", "log-loss": "log-nats", score: "score" } as const satisfies Record<
+	Attribution["scale"],
+	ContributionUnit
+>;
+
+/** One row a block that is no frozen one. An error of the asking alone would pass for that of the contribution: it is left out. */
+export function contributionRows({ contributions, standardErrors, errorsOf, scale }: Attribution): Contribution[] {
+	const errors = errorsOf === "asking" ? undefined : standardErrors;
+	return Array.from(contributions, (value, block) => ({
+		block,
+		value,
+		standardError: known(errors?.[block]),
+		unit: units[scale],
+	})).filter(({ value }) => Number.isFinite(value));
+}
+
+function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alternatives"] {
+	const sizes = new Set([...(choices?.found.byCount.keys() ?? []), ...decided.winners.keys()]);
+	return [...sizes]
+		.sort((a, b) => a - b)
+		.map((k) => {
+			const winner = decided.winners.get(k);
+			const removed = winner?.removed ?? choices!.found.byCount.get(k)!.removed;
+			const own = choices?.found.byCount.get(k);
+			const found = own?.removed.join() === removed.join() ? own : undefined;
+			return {
+				k,
+				removed: [...removed],
+				...(found ? { searchLoss: finite(found.loss) } : {}),
+				...(winner ? { validationLoss: finite(winner.loss), validationStandardError: finite(winner.standardError ?? Number.NaN) } : {}),
+			};
+		});
+}
+
+function known(value: number | undefined): number | undefined {
+	return Number.isFinite(value) ? value : undefined;
+}
+
+type Setting = number | string | boolean | (number | string)[];
+
+function defined(values: Record<string, Setting | undefined>): Record<string, Setting> {
+	return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, Setting] => entry[1] !== undefined));
+}

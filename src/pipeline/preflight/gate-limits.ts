@@ -1,0 +1,103 @@
+// The limits of a quality gate, checked before a model is loaded.
+import { basename } from "node:path";
+import type { GateOptions, MeasureOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { type QuestionFile, readQuestions } from "../../model/evaluation/questions.js";
+
+/** One limit. */
+export interface GateLimit {
+	readonly kind: "ratio" | "divergence" | "accuracy";
+	/** As plans and messages name it. */
+	readonly name: string;
+	readonly limit: number;
+	/** Of an accuracy: the questions, or `objective` for those that are searched by. */
+	readonly questions?: QuestionFile | "objective";
+}
+
+/** Limits, the cheapest to measure first. */
+export type GateRequest = readonly GateLimit[];
+
+/** Fewest questions in a file: two to decide by, two to report. */
+const fewest = 6;
+
+/** Whether a limit is given. */
+export function hasGate({ maxPplRatio, maxKl, minAccuracy }: GateOptions): boolean {
+	return maxPplRatio !== undefined || maxKl !== undefined || Object.keys(minAccuracy ?? {}).length > 0;
+}
+
+/**
+ * Checks the limits, and reads the questions that they name.
+ * @returns undefined where there is no limit
+ * @throws InvalidOptionError for a limit out of range, and for a name that no file of questions has
+ * @throws FileError, InvalidQuestionsError
+ */
+export async function readGate(options: GateOptions & Pick<MeasureOptions, "objective" | "questions">): Promise<GateRequest | undefined> {
+	const { maxPplRatio, maxKl, minAccuracy = {}, gateQuestions = [], ignoreGate } = options;
+	if (maxPplRatio !== undefined && !(Number.isFinite(maxPplRatio) && maxPplRatio >= 1))
+		throw new InvalidOptionError(`max-ppl-ratio must be at least 1, such as 1.2 for a fifth more perplexity, got ${maxPplRatio}`);
+	if (maxKl !== undefined && !(Number.isFinite(maxKl) && maxKl > 0))
+		throw new InvalidOptionError(`max-kl must be above 0 nats per token, such as 0.1, got ${maxKl}`);
+	if (!hasGate(options)) {
+		if (gateQuestions.length > 0)
+			throw new InvalidOptionError("--gate-questions are read for --min-accuracy NAME=VALUE: give it, or leave them out");
+		if (ignoreGate) throw new InvalidOptionError("--ignore-gate without a limit: give --max-ppl-ratio, --max-kl or --min-accuracy");
+		return undefined;
+	}
+	return [
+		...(maxPplRatio === undefined ? [] : [{ kind: "ratio", name: "max-ppl-ratio", limit: maxPplRatio } as const]),
+		...(maxKl === undefined ? [] : [{ kind: "divergence", name: "max-kl", limit: maxKl } as const]),
+		...(await accuracyLimits(minAccuracy, gateQuestions, options)),
+	];
+}
+
+async function accuracyLimits(
+	minAccuracy: Readonly<Record<string, number>>,
+	files: readonly string[],
+	{ objective, questions }: Pick<MeasureOptions, "objective" | "questions">,
+): Promise<GateLimit[]> {
+	const searched = objective === "accuracy" ? questions : undefined;
+	const known = [...(searched === undefined ? [] : [searched]), ...files];
+	const limits: GateLimit[] = [];
+	const used = new Set<string>();
+	for (const [name, limit] of Object.entries(minAccuracy)) {
+		if (!(limit > 0 && limit <= 1))
+			throw new InvalidOptionError(`min-accuracy ${name}: expected a share above 0 and up to 1, got ${limit}`);
+		const path = fileNamed(name, known);
+		if (used.has(path)) throw new InvalidOptionError(`min-accuracy names ${path} twice`);
+		used.add(path);
+		limits.push({
+			kind: "accuracy",
+			name: `min-accuracy ${name}`,
+			limit,
+			questions: path === searched ? "objective" : await gateFile(path),
+		});
+	}
+	const idle = files.find((path) => !used.has(path));
+	if (idle !== undefined)
+		throw new InvalidOptionError(
+			`no --min-accuracy names ${idle}: give --min-accuracy ${namesOf(idle).at(-1)}=VALUE, or leave the file out`,
+		);
+	return limits;
+}
+
+async function gateFile(path: string): Promise<QuestionFile> {
+	const file = await readQuestions(path);
+	if (file.questions.length >= fewest) return file;
+	throw new InvalidOptionError(`${path} holds ${file.questions.length} questions: a gate needs at least ${fewest}`);
+}
+
+/** A file's name, and the same without its endings. */
+function namesOf(path: string): string[] {
+	const name = basename(path);
+	return [...new Set([path, name, name.replace(/\.gz$/i, ""), name.replace(/(\.(jsonl|json|txt|gz))+$/i, "")])];
+}
+
+function fileNamed(name: string, files: readonly string[]): string {
+	const found = files.filter((path) => namesOf(path).includes(name));
+	if (found.length === 1) return found[0]!;
+	if (found.length > 1) throw new InvalidOptionError(`min-accuracy ${name} may mean ${found.join(" or ")}: give the file's path as NAME`);
+	const all = files.map((path) => namesOf(path).at(-1)).join(", ");
+	throw new InvalidOptionError(
+		`min-accuracy ${name}: no file of questions has this name${all === "" ? "" : ` (there are ${all})`}; give it with --gate-questions FILE`,
+	);
+}

@@ -1,0 +1,70 @@
+// What healed matrices may take in the file, foretold from the header.
+import type { HealOptions, QuantizeOutputOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { type GgufFile, type GgufTensor, tensorBytes } from "../../model/gguf/index.js";
+import { asksToHeal } from "../healing/heal-model.js";
+import type { Header } from "./model-header.js";
+import { cutsOf } from "../../model/fitting/cuts.js";
+import { matricesOf } from "../../model/fitting/site.js";
+import { type HealType, typeFor } from "../../model/fitting/tensors.js";
+
+/** Types of the matrices that healing may change, by their names in the file: of each cut the one that would take the most bytes more. */
+export type HealedTypes = (removed: readonly number[]) => ReadonlyMap<string, number>;
+
+/**
+ * The types that make the largest file that healing can: which matrix of a block is healed, and whether it is, only running it says. None
+ * where nothing is healed, and where the file is quantised afterwards, its healed matrices with the rest.
+ */
+export function healedTypes({ file, blocks }: Header, options: HealOptions & QuantizeOutputOptions): HealedTypes {
+	const none = new Map<string, number>();
+	if (!asksToHeal(options) || options.quantize !== undefined) return () => none;
+	const width = file.number(`${file.architecture}.embedding_length`) ?? Number.NaN;
+	const largestOf = (block: number) =>
+		matricesOf(file, blocks.view.outputs(block), width)
+			.map(({ tensor }) => ({ tensor, ...grown(tensor, options.healType ?? "auto") }))
+			.filter(({ more }) => more > 0)
+			.sort((a, b) => b.more - a.more)[0];
+	return (removed) => {
+		const types = new Map<string, number>();
+		for (const { before } of cutsOf([...removed].sort((a, b) => a - b))) {
+			const largest = before === undefined ? undefined : largestOf(before);
+			if (largest) types.set(largest.tensor.name, largest.type);
+		}
+		return types;
+	};
+}
+
+/** Bytes that one healed matrix may add at most, the padding behind it counted. */
+export function mostAdded(file: GgufFile, types: HealedTypes, blocks: number): number {
+	const each = Array.from({ length: blocks - 1 }, (_, i) => [...types([i + 1])]).flat();
+	const more = each.map(([name, type]) => {
+		const tensor = file.tensor(name)!;
+		return tensorBytes(tensor.dims, type)! - tensor.source.size;
+	});
+	return more.length === 0 ? 0 : Math.max(...more) + file.alignment;
+}
+
+/**
+ * Bytes that must be free beside those of the pruned file, which is written with its healed matrices before it is quantised: of a given
+ * set as many as healing may add, of a set that is not known yet those of one cut, which every set has.
+ */
+export function bytesToHeal(header: Header, removed: number | readonly number[], options: HealOptions): number {
+	const { file, blocks } = header;
+	const types = healedTypes(header, { ...options, quantize: undefined });
+	if (typeof removed === "number") return mostAdded(file, types, blocks.blocks);
+	return [...types(removed)].reduce((sum, [name, type]) => {
+		const { dims, source } = file.tensor(name)!;
+		return sum + tensorBytes(dims, type)! - source.size + file.alignment;
+	}, 0);
+}
+
+function grown(tensor: GgufTensor, wanted: HealType): { type: number; more: number } {
+	try {
+		const type = typeFor(tensor, wanted);
+		return { type, more: tensorBytes(tensor.dims, type)! - tensor.source.size };
+	} catch (error) {
+		// A matrix that cannot be of the type cannot be healed either.
+		if (error instanceof InvalidOptionError) return { type: tensor.type, more: 0 };
+		throw error;
+	}
+}

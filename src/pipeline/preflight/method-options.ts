@@ -1,0 +1,32 @@
+import type { Method, PruneOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { STRATA_PRESETS } from "../../game/strata.js";
+import { factsOf, methodOptions, methods } from "../../api/methods.js";
+
+/**
+ * Options that the method does not read are a mistake, not a wish.
+ * @throws InvalidOptionError
+ */
+export function checkMethodOptions(method: Method, options: PruneOptions): void {
+	if (options.remove && options.method !== undefined) {
+		throw new InvalidOptionError("--method chooses which blocks to remove; with --remove they are given: leave one of them out");
+	}
+	if (options.rounds !== undefined && (!Number.isInteger(options.rounds) || options.rounds < 1))
+		throw new InvalidOptionError(`rounds must be a whole number of at least 1, got ${options.rounds}`);
+	const { maxTime } = options;
+	if (maxTime !== undefined && !(Number.isFinite(maxTime) && maxTime > 0))
+		throw new InvalidOptionError(`maxTime must be a number of seconds above 0, got ${maxTime}`);
+	if (options.strata !== undefined && options.strataPreset !== undefined)
+		throw new InvalidOptionError("--strata and --strata-preset say the same thing twice: give one of them");
+	if (options.strataPreset !== undefined && !(options.strataPreset in STRATA_PRESETS))
+		throw new InvalidOptionError(`strata-preset must be one of ${Object.keys(STRATA_PRESETS).join(", ")}, got ${options.strataPreset}`);
+	const reads = (other: Method) => factsOf(other).reads ?? [];
+	const unread = methodOptions.filter((name) => options[name] !== undefined && !reads(method).includes(name));
+	if (unread.length === 0) return;
+	const names = unread.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+	const readers = methods.filter((other) => unread.every((name) => reads(other).includes(name)));
+	const several = unread.length > 1;
+	throw new InvalidOptionError(
+		`${names.join(", ")} ${several ? "belong" : "belongs"} to ${readers.length > 0 ? `--method ${readers.join(", ")}` : "other methods"}; ${method} does not read ${several ? "them" : "it"}`,
+	);
+}

@@ -1,0 +1,108 @@
+import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
+import { InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
+import { GgufFile } from "../../model/gguf/index.js";
+import { formatBlocks } from "../../report/format.js";
+
+// What a model's header says is checked before the model is loaded, let alone measured.
+
+/** A model's header, and what its blocks allow. */
+export interface Header {
+	readonly file: GgufFile;
+	readonly blocks: BlockPlan;
+}
+
+export interface HeaderOptions {
+	readonly signal?: AbortSignal | undefined;
+	readonly allowUnknownArchitecture?: boolean | undefined;
+}
+
+/**
+ * Reads a model's header.
+ * @throws InvalidGgufError, FileError
+ * @throws UnsupportedArchitectureError where no block of the model can be removed
+ */
+export async function readHeader(path: string, options: HeaderOptions): Promise<Header> {
+	const file = await GgufFile.read(path, options.signal ? { signal: options.signal } : {});
+	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
+	if (blocks.support === "refused") {
+		throw new UnsupportedArchitectureError(`${path} (architecture ${blocks.architecture}): ${blocks.reason}`);
+	}
+	return { file, blocks };
+}
+
+/** A list of blocks without repetitions, ascending. @throws InvalidOptionError where they cannot be removed from this model */
+export function checkedRemoval(path: string, blocks: BlockPlan, list: readonly number[]): number[] {
+	const removed = [...new Set(list)].sort((a, b) => a - b);
+	if (removed.length === 0) throw new InvalidOptionError("nothing to remove: the list of blocks is empty");
+	const problem = blocks.check(removed);
+	if (problem === undefined) return removed;
+	const groups = blocks.units ? `; blocks go in groups: ${blocks.units.map(formatBlocks).join(", ")}` : "";
+	throw new InvalidOptionError(
+		`blocks ${removed.join(", ")} cannot be removed from ${path}: ${problem} (at most ${blocks.maxRemovable} of ${blocks.blocks} blocks can go${groups})`,
+	);
+}
+
+/**
+ * Found out before anything is measured. @param options whether tied groups go as a whole
+ * @throws InvalidOptionError where the model cannot lose that many blocks, with the nearest numbers that it can
+ */
+export function checkCount(blocks: BlockPlan, count: number, options: CountOptions = {}): void {
+	const problem = blocks.countProblem(count, options);
+	if (problem === undefined) return;
+	const near = nearestCounts(blocks, count, options);
+	const instead = near.length > 0 ? `; remove ${near.join(" or ")}` : "";
+	throw new InvalidOptionError(`${count} of ${blocks.blocks} blocks cannot be removed: ${problem}${instead}`);
+}
+
+/** The number itself where the model can lose as many blocks, otherwise the next smaller one and the next larger one that it can lose. */
+export function nearestCounts(blocks: BlockPlan, count: number, options: CountOptions = {}): number[] {
+	const possible = (one: number) => blocks.countProblem(one, options) === undefined;
+	if (possible(count)) return [count];
+	const all = Array.from({ length: blocks.maxRemovable }, (_, i) => i + 1);
+	const below = all.filter((one) => one < count).findLast(possible);
+	const above = all.filter((one) => one > count).find(possible);
+	return [below, above].filter((one) => one !== undefined);
+}
+
+/**
+ * A file is kept only where its removals are proven: for most architectures they were, for others on the user's file.
+ * @param removed the blocks that will go; undefined where any may
+ * @throws UnsupportedArchitectureError where that proof cannot be made
+ */
+export function checkProvable(path: string, blocks: BlockPlan, removed?: readonly number[]): void {
+	refuse(path, blocks.unwritable(removed ?? Array.from({ length: blocks.blocks }, (_, i) => i).filter((i) => !blocks.frozen.has(i))));
+}
+
+/**
+ * The same where nothing is written yet: a set that is found by hours of measuring should be one that can be written.
+ * @param removed the blocks that would go; undefined where any may
+ * @returns what to warn of: the proof can be made for some blocks only
+ * @throws UnsupportedArchitectureError where it can be made for none
+ */
+export function checkEverProvable(path: string, blocks: BlockPlan, removed?: readonly number[]): string | undefined {
+	refuse(path, blocks.unwritable(removed));
+	const not = removed
+		? []
+		: Array.from({ length: blocks.blocks }, (_, i) => i).filter((i) => !blocks.frozen.has(i) && blocks.unwritable([i]));
+	return not.length === 0 ? undefined : `no file without block ${not.join(", ")} can be written: ${blocks.unwritable([not[0]!])}`;
+}
+
+function refuse(path: string, obstacle: string | undefined): void {
+	if (obstacle !== undefined) throw new UnsupportedArchitectureError(`${path}: nothing can be written: ${obstacle}`);
+}
+
+/**
+ * Bytes that must be free to write the model without blocks, or at least so many where only their number is known: its tensors, or
+ * those of the zeroed original where that is needed for the proof (it is deleted before).
+ */
+export function bytesToWrite({ file, blocks }: Header, removed: number | readonly number[]): number {
+	if (blocks.proof !== "bits") return file.size;
+	const sizes = new Array<number>(blocks.blocks).fill(0);
+	for (const { name, source } of file.tensors) {
+		const block = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
+		if (block < sizes.length) sizes[block] = sizes[block]! + source.size;
+	}
+	const sum = (list: readonly number[]) => list.reduce((total, size) => total + size, 0);
+	const gone = typeof removed === "number" ? sizes.sort((a, b) => b - a).slice(0, removed) : removed.map((block) => sizes[block]!);
+	return sum(file.tensors.map(({ source }) => source.size)) - sum(gone);
+}

@@ -1,0 +1,56 @@
+// The files that a run would write, found out before hours of measuring whether it may.
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { PruneOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { inputFiles } from "./objective.js";
+import type { OwnOutput } from "../pruning/own-output.js";
+import { checkTarget } from "../../storage/atomic-file.js";
+import { reportTargets } from "../reporting/files.js";
+
+/**
+ * Checks every file that a run would write. What an earlier run of the same command wrote before it was ended is not in its way.
+ * @param curve whether nothing says how much to remove: then neither a model nor a plan is written
+ * @throws InvalidOptionError where two of them have one name
+ * @throws OutputExistsError, FileError where one cannot be written
+ */
+export async function checkTargets(
+	model: string,
+	output: string | undefined,
+	options: PruneOptions,
+	curve: boolean,
+	own?: OwnOutput,
+): Promise<void> {
+	if (options.dryRun) return;
+	const { page, data, card } = reportTargets(curve ? undefined : output, options);
+	const results = [
+		["output", output],
+		["plan", options.plan ?? (output === undefined ? undefined : `${output}.plan.json`)],
+	] as const;
+	const named = [...(curve ? [] : results), ["report", page], ["report's JSON", data], ["model card", card]] as const;
+	const targets = named.flatMap(([name, path]) => (path === undefined ? [] : [{ name, path }]));
+	for (const [i, { name, path }] of targets.entries()) {
+		const other = targets.slice(0, i).find((one) => resolve(one.path) === resolve(path));
+		if (other) throw new InvalidOptionError(`${path} cannot be both the ${other.name} and the ${name}: give two names`);
+	}
+	const target = { overwrite: options.overwrite ?? false, inputs: [model, ...inputFiles(options)] };
+	for (const { name, path } of targets) if (!(own?.isThere && (await isOwn(own, name, path)))) await checkTarget(path, target);
+}
+
+/** Of the report's files no one says whose they are: they are left as they are. */
+async function isOwn(own: OwnOutput, name: string, path: string): Promise<boolean> {
+	return existsSync(path) && (name !== "plan" || own.hasPlan(path));
+}
+
+/**
+ * Checks a run that nothing tells how much to remove: it measures the curve, and has no model or plan to write.
+ * @throws InvalidOptionError where one is to be written
+ */
+export function checkWritesNothing(output: string | undefined, { plan }: PruneOptions): void {
+	const how = "say how much to remove, for example with --remove-blocks 4, --target-size 3.5GB or --max-ppl-ratio 1.2";
+	if (output !== undefined)
+		throw new InvalidOptionError(
+			`${output} cannot be written without an amount: ${how}; or leave the output out, to see what removing blocks costs`,
+		);
+	if (plan !== undefined) throw new InvalidOptionError(`--save-plan needs an amount: ${how}`);
+}

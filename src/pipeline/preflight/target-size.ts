@@ -1,0 +1,98 @@
+// How many blocks must go for a file of a given size.
+import { removeBlocks } from "../../model/architectures/index.js";
+import type { HealOptions, QuantizeOutputOptions, UnknownOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { contentOf, type GgufFile, writtenSize } from "../../model/gguf/index.js";
+import { healedTypes, mostAdded } from "./heal-disk.js";
+import { withTypes } from "../../model/fitting/tensors.js";
+import { type Header, nearestCounts } from "./model-header.js";
+import { formatBytes } from "../../report/format.js";
+import { predictedBytes } from "../../model/runtime/file-types.js";
+import { packageVersion } from "../../model/runtime/paths.js";
+
+/** Blocks to remove for a size. */
+export interface SizeRange {
+	/** Numbers of blocks that may be the fewest, ascending: several where blocks differ in size. */
+	readonly counts: readonly number[];
+	/** Whether the file without these blocks is small enough. */
+	readonly reaches: (removed: readonly number[]) => boolean;
+}
+
+/** @throws InvalidOptionError for what is no number of bytes */
+export function checkTargetSize(targetSize: number | undefined): void {
+	if (targetSize !== undefined && !(Number.isFinite(targetSize) && targetSize >= 1))
+		throw new InvalidOptionError(`target-size must be a number of bytes of at least 1, got ${targetSize}`);
+}
+
+/**
+ * Size of the file without blocks: of every byte of it, or of what llama.cpp's quantiser makes of it as far as that can be foretold. A
+ * healed one has at most that size.
+ * @param file whose weights are written
+ */
+function fileSizes(header: Header, file: GgufFile, options: SizeOptions) {
+	const { quantize } = options;
+	const allowed = { allowUnknown: options.allowUnknownArchitecture ?? false };
+	const healed = healedTypes(header, options);
+	// Any hash is as long as another.
+	const origin = { version: packageVersion, sourceSha256: "0".repeat(64) };
+	return (removed: readonly number[]): number => {
+		const content = removed.length === 0 ? contentOf(file) : removeBlocks(file, removed, origin, allowed);
+		return quantize === undefined ? writtenSize(withTypes(content, file, healed(removed))) : predictedBytes(file, quantize, content);
+	};
+}
+
+type SizeOptions = QuantizeOutputOptions & UnknownOptions & HealOptions;
+
+/** Bytes by which a file may be larger or smaller than the sums of its blocks say: by its keys, and by types that depend on the other blocks. */
+const slackOf = (whole: number, { quantize }: QuantizeOutputOptions) => 4096 + (quantize === undefined ? 0 : Math.ceil(0.01 * whole));
+
+/**
+ * The numbers of blocks that may be the fewest for a size, by the sizes of the blocks.
+ * @param file whose weights are written: the model's, or the original's where one is quantised
+ * @throws InvalidOptionError where the size is reached without removing a block, or cannot be reached, with how small the file can get
+ */
+export function countsForSize(header: Header, file: GgufFile, target: number, options: SizeOptions, tied: boolean): SizeRange {
+	checkTargetSize(target);
+	const { blocks } = header;
+	const sizes = fileSizes(header, file, options);
+	const healing = mostAdded(file, healedTypes(header, options), blocks.blocks);
+	const as = options.quantize === undefined ? "" : ` as ${options.quantize}`;
+	const whole = sizes([]);
+	const slack = slackOf(whole, options);
+	if (whole <= target) {
+		const instead = options.quantize === undefined ? "nothing need be removed" : "quantising alone is enough (llama-quantize)";
+		throw new InvalidOptionError(`target-size ${formatBytes(target)}: the whole model${as} has ${formatBytes(whole)}: ${instead}`);
+	}
+	const saved = savings(file, options, whole)
+		.filter(({ block }) => block < blocks.blocks && !blocks.frozen.has(block))
+		.map(({ bytes }) => bytes)
+		.sort((a, b) => b - a);
+	const most = Math.min(blocks.maxRemovable, saved.length);
+	const bytesOf = (list: readonly number[], count: number) => whole - list.slice(0, count).reduce((sum, bytes) => sum + bytes, 0);
+	const counts = Array.from({ length: most }, (_, i) => i + 1);
+	const least = counts.find((count) => bytesOf(saved, count) - slack <= target);
+	if (least === undefined) throw outOfReach(target, bytesOf(saved, most), most, blocks.blocks, as);
+	const smallestFirst = saved.toReversed();
+	// Every block may be a cut of its own.
+	const certain = counts.find((count) => bytesOf(smallestFirst, count) + count * healing + slack <= target) ?? most;
+	const highest = nearestCounts(blocks, certain, { tied }).at(-1) ?? certain;
+	const possible = counts.filter((count) => count >= least && count <= highest && blocks.countProblem(count, { tied }) === undefined);
+	return { counts: possible.length > 0 ? possible : [highest], reaches: (removed) => sizes(removed) <= target };
+}
+
+/** What each block's going saves in the file. */
+function savings(file: GgufFile, { quantize }: QuantizeOutputOptions, whole: number): { block: number; bytes: number }[] {
+	const content = contentOf(file);
+	const blockOf = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
+	const all = [...new Set(content.tensors.map(({ name }) => blockOf(name)))].filter((block) => !Number.isNaN(block));
+	return all.map((block) => {
+		const left = { ...content, tensors: content.tensors.filter(({ name }) => blockOf(name) !== block) };
+		return { block, bytes: whole - (quantize === undefined ? writtenSize(left) : predictedBytes(file, quantize, left)) };
+	});
+}
+
+function outOfReach(target: number, smallest: number, most: number, blocks: number, as: string): InvalidOptionError {
+	return new InvalidOptionError(
+		`target-size ${formatBytes(target)} is out of reach: without ${most} of its ${blocks} blocks, as many as can go, the file${as} still has about ${formatBytes(smallest)}. Ask for less, or take a smaller type of weights (--quantize).`,
+	);
+}

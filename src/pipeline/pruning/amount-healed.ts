@@ -1,0 +1,69 @@
+// How many blocks to remove where a limit on the healed model says it.
+import type { PruneOptions } from "../../api/index.js";
+import { figuresOfHealed, healChosen } from "../healing/of-session.js";
+import type { Gate } from "../gate/gate.js";
+import { raceHealed, whileRoughlyHealed } from "../healing/race.js";
+import { NotEnoughMemoryError } from "../../errors.js";
+import { logger } from "../../api/logger.js";
+import type { Finalist, Race } from "../race/race.js";
+import type { Session } from "../session/session.js";
+import { missedText, nothingMeets } from "./amount.js";
+import type { PlanGateFigure } from "../../storage/plan-gate.js";
+
+/**
+ * The set for the most blocks that meets the gate healed. From the most blocks that meet it as they are, on the validation fold, one step
+ * up after the other is healed roughly and judged there, as long as the limits are met. The last one is raced healed, healed with all of
+ * the text and judged on the report fold; where that says no, so is the next smaller one.
+ * @returns the race with the chosen set and its new matrices
+ * @throws GateNotMetError where no set that was found meets it
+ */
+export async function mostHealedThatMeet(session: Session, decided: Race, gate: Gate, options: PruneOptions): Promise<Race> {
+	const sets = [...decided.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
+	if (sets.length === 0) throw nothingMeets(undefined, []);
+	const log = logger(options);
+	const { last, next } = await stepUp(session, sets, gate, options);
+	if (last < 0) throw nothingMeets(sets[0], next!, ", healed");
+	if (last === sets.length - 1) {
+		log(
+			"note",
+			`${sets[last]!.removed.length} blocks, the most that were searched, meet the gate on the validation fold: more may go, which --remove-blocks with the same limits tries`,
+		);
+	}
+	let figures: readonly PlanGateFigure[] = [];
+	for (const set of sets.slice(0, last + 1).reverse()) {
+		const raced = await raceHealed(session, { ...decided, chosen: set, unhealed: undefined }, options);
+		const { chosen, healing } = await healChosen(session, raced, options);
+		figures = await figuresOfHealed(session, gate, "report", chosen.removed, healing);
+		if (figures.every(({ met }) => met)) return { ...raced, chosen, healing };
+		log(
+			"warning",
+			`${set.removed.length} blocks meet the gate on the validation fold, not on the report fold (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+		);
+	}
+	throw nothingMeets(sets[0], figures, ", healed");
+}
+
+/** The last set that meets the gate on the validation fold, and what the one after it is measured to be, where that was measured. */
+async function stepUp(
+	session: Session,
+	sets: readonly Finalist[],
+	gate: Gate,
+	options: PruneOptions,
+): Promise<{ last: number; next?: readonly PlanGateFigure[] }> {
+	let last = sets.length - 1;
+	while (last >= 0 && !(await gate.meets("validation", sets[last]!.removed))) last--;
+	for (; last < sets.length - 1; last++) {
+		const { removed } = sets[last + 1]!;
+		options.onProgress?.({ phase: "healing further blocks", done: last + 1, total: sets.length, unit: "masks" });
+		const whole = await gate.whole("validation");
+		const judge = () => gate.figuresAsItStands("validation", removed, whole);
+		const rough = () => whileRoughlyHealed(session, removed, options, judge);
+		const next = await session.timed("healing further blocks", rough).catch((error: unknown) => {
+			if (!(error instanceof NotEnoughMemoryError) || last < 0) throw error;
+			logger(options)("warning", `${removed.length} blocks are not tried healed: ${error.message}`);
+		});
+		if (!next) return { last };
+		if (!next.every(({ met }) => met)) return { last, next };
+	}
+	return { last };
+}

@@ -1,0 +1,86 @@
+// How many blocks to remove where a limit says it: by a quality gate, or by a size.
+import type { PruneOptions } from "../../api/index.js";
+import { GateNotMetError, InvalidOptionError } from "../../errors.js";
+import { type Gate, requirementText } from "../gate/gate.js";
+import { hasGate } from "../preflight/gate-limits.js";
+import { logger } from "../../api/logger.js";
+import type { Finalist, Race } from "../race/race.js";
+import { formatBlocks } from "../../report/format.js";
+import { measuredText } from "../../report/gate.js";
+import type { PlanGateFigure } from "../../storage/plan-gate.js";
+
+/** An amount that limits say: the most blocks that meet the gate, or the fewest that reach a size in bytes. */
+export type LimitedAmount = "gate" | { readonly size: number };
+
+/** The amount that the options' limits say, where nothing else says one. @throws InvalidOptionError */
+export function limitedAmount(options: PruneOptions): LimitedAmount | undefined {
+	if (options.targetSize !== undefined) return { size: options.targetSize };
+	if (!hasGate(options)) return undefined;
+	if (options.ignoreGate)
+		throw new InvalidOptionError(
+			"--ignore-gate writes a model that misses the gate: say how much to remove with --remove-blocks, --remove-fraction, --remove or --target-size",
+		);
+	return "gate";
+}
+
+/** Most blocks that are searched where a gate says how many: half of them. */
+export const mostForGate = (blocks: number, maxRemovable: number): number => Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 2)));
+
+/** The set for the fewest blocks among those that reach the size. */
+export function fewestOf(decided: Race): Race {
+	const [first] = [...decided.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
+	return { ...decided, chosen: first };
+}
+
+/**
+ * The set for the most blocks that meets the gate on the validation fold, and on the report fold too: where that says no, the next
+ * smaller one is tried.
+ * @throws GateNotMetError where no set that was found meets it
+ */
+export async function mostThatMeet(decided: Race, gate: Gate, options: PruneOptions): Promise<Race> {
+	const sets = [...decided.winners.values()].sort((a, b) => b.removed.length - a.removed.length);
+	const log = logger(options);
+	for (const [i, set] of sets.entries()) {
+		const count = set.removed.length;
+		if (!(await gate.meets("validation", set.removed))) continue;
+		const figures = await gate.figures("report", set.removed);
+		if (figures.every(({ met }) => met)) {
+			if (i === 0)
+				log(
+					"note",
+					`${count} blocks, the most that were searched, meet the gate: more may go, which --remove-blocks with the same limits tries`,
+				);
+			return { ...decided, chosen: set };
+		}
+		log(
+			"warning",
+			`${count} blocks meet the gate on the validation fold, not on the report fold (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+		);
+	}
+	const smallest = sets.at(-1);
+	throw nothingMeets(smallest, smallest ? await missedBy(smallest, gate) : []);
+}
+
+export const missedText = (figures: readonly PlanGateFigure[]) =>
+	figures
+		.filter(({ met }) => !met)
+		.map((figure) => `${figure.name} ${measuredText(figure)}`)
+		.join(", ");
+
+async function missedBy({ removed }: Finalist, gate: Gate): Promise<PlanGateFigure[]> {
+	const figures = await gate.figures("report", removed);
+	// What the validation fold refused may pass on the report fold.
+	return figures.every(({ met }) => met) ? gate.figures("validation", removed) : figures;
+}
+
+/** @param figures of the smallest set @param how what was done to it */
+export function nothingMeets(smallest: Finalist | undefined, figures: readonly PlanGateFigure[], how = ""): GateNotMetError {
+	const advice = "Allow more, or take a smaller quantisation instead.";
+	if (!smallest) return new GateNotMetError(`no set of blocks that can go was found. ${advice}`, { figures: [] });
+	const missed = figures.filter(({ met }) => !met).map(requirementText);
+	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}${how}`;
+	return new GateNotMetError(
+		`no set of blocks that was found meets the quality gate. The smallest one (${what}): ${missed.join("; ")}. No model was written. ${advice}`,
+		{ figures },
+	);
+}

@@ -1,0 +1,184 @@
+// Speed, memory and texts of the source and of what was made of it: measured when all else is done, for the plan and the report.
+import type { PruneOptions } from "../../api/index.js";
+import { InvalidOptionError, PruneGgufError } from "../../errors.js";
+import type { ContinuationPair } from "../../model/evaluation/collapse.js";
+import { drawPairs } from "../../model/evaluation/continuations.js";
+import { Coalition } from "../../game/coalition.js";
+import { GgufFile } from "../../model/gguf/index.js";
+import { asksToHeal } from "../healing/heal-model.js";
+import { logger } from "../../api/logger.js";
+import type { ReportExtras } from "../../report/report-data.js";
+import { speedSection, textSections } from "../reporting/speed-and-texts.js";
+import { formatSpeedup } from "../../report/format.js";
+import { loadModel } from "../../model/runtime/load-model.js";
+import { availableMemory, neededMemory } from "../../model/runtime/memory.js";
+import { runSpeed } from "../../model/runtime/speed.js";
+import type { Session } from "../session/session.js";
+import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js";
+import { probeWithin, shapeWithin } from "../speed/figures.js";
+import type { Speed } from "../../storage/plan-speed.js";
+
+/** Prompts where a model is written and nothing else is said, beside a chat turn. */
+const usualSamples = 4;
+/** Prompts at most. */
+export const mostSamples = 64;
+/** What measuring the speed in the main job should take, seconds. */
+const speedSeconds = 16;
+
+/** @throws InvalidOptionError */
+export function checkSamples({ samples }: PruneOptions): void {
+	if (samples !== undefined && !(Number.isInteger(samples) && samples >= 0 && samples <= mostSamples))
+		throw new InvalidOptionError(`samples must be a whole number from 0 to ${mostSamples}, got ${samples}`);
+}
+
+export interface MeasuredPair {
+	readonly speed?: Speed | undefined;
+	/** Sections of the report. */
+	readonly extras: ReportExtras;
+}
+
+/** What is asked for: speed and texts where a model is written, otherwise where they are named. */
+function wanted(output: string | undefined, { speed, samples, speedTarget }: PruneOptions): { speed: boolean; samples: number } {
+	const written = output !== undefined;
+	return { speed: speed ?? (written || speedTarget !== undefined), samples: samples ?? (written ? usualSamples : 0) };
+}
+
+/**
+ * Measures the whole source beside the written file, or beside itself without these blocks where none was written. What was asked for is
+ * delivered by then, so that a failure is a warning.
+ * @param output the written file, verified; the session is closed then
+ */
+export async function measurePair(
+	session: Session,
+	removed: readonly number[],
+	output: string | undefined,
+	options: PruneOptions,
+): Promise<MeasuredPair> {
+	const ask = wanted(output, options);
+	if (removed.length === 0 || (!ask.speed && ask.samples === 0)) return { extras: {} };
+	const windows = session.calibration.folds.report.count;
+	if (ask.samples > windows)
+		logger(options)(
+			"note",
+			`texts are written after ${windows} prompts, one a window of the report fold; ${ask.samples} were asked for (--windows)`,
+		);
+	const written = output !== undefined;
+	const measured = await attempt("speed and texts were", options, written, () =>
+		withSides(session, removed, output, options, async (sides) => {
+			const measureSpeed = () => session.timed("speed", () => quickSpeed(sides, session, options));
+			const speed = ask.speed ? await attempt("the speed was", options, written, measureSpeed) : undefined;
+			const draw = () => session.timed("samples", () => drawTexts(sides, ask.samples, session, options));
+			const pairs = ask.samples > 0 ? await attempt("texts were", options, written, draw) : undefined;
+			if (speed) warnOfTarget(speed, options);
+			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], options) } };
+		}),
+	);
+	return measured ?? { extras: {} };
+}
+
+/**
+ * What fails here is a warning: a model that gives no finite logits writes no text, but has a speed. So is an interruption where the model
+ * is written already.
+ */
+async function attempt<T>(what: string, options: PruneOptions, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
+	try {
+		return await work();
+	} catch (error) {
+		if (options.signal?.aborted && written) {
+			logger(options)("warning", `${what} not measured: interrupted. The model is written and verified`);
+			return undefined;
+		}
+		options.signal?.throwIfAborted();
+		if (!(error instanceof PruneGgufError)) throw error;
+		logger(options)("warning", `${what} not measured, nothing else is lost: ${error.message}`);
+		return undefined;
+	}
+}
+
+interface BothSides {
+	readonly before: SideModel;
+	readonly after: SideModel;
+}
+
+/** Loads what must be: both files where memory holds them, else the source with its blocks masked. */
+async function withSides(
+	session: Session,
+	removed: readonly number[],
+	output: string | undefined,
+	options: PruneOptions,
+	work: (sides: BothSides) => Promise<MeasuredPair>,
+): Promise<MeasuredPair> {
+	const { model, evaluator } = session;
+	if (output === undefined) return work({ before: { model }, after: { model, removed } });
+	const file = await GgufFile.read(output);
+	const both = neededMemory(model.file).total + neededMemory(file).total <= availableMemory();
+	// A mask computes what the file does only where no weight was changed.
+	if (!both && (options.quantize !== undefined || asksToHeal(options))) {
+		logger(options)("warning", "speed and texts were not measured: memory does not hold the source and the written file at once");
+		return { extras: {} };
+	}
+	const load = (path: string) => loadModel(path, { ...options, threads: evaluator.threads });
+	const source = await load(model.path);
+	try {
+		if (!both) return await work({ before: { model: source }, after: { model: source, removed } });
+		const written = await load(output);
+		try {
+			return await work({ before: { model: source }, after: { model: written } });
+		} finally {
+			await written.dispose();
+		}
+	} finally {
+		await source.dispose();
+	}
+}
+
+/** As much as fits a few seconds on this machine. */
+async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session, options: PruneOptions): Promise<Speed> {
+	const { signal, gpuLayers } = options;
+	const { facts } = sides.before.model;
+	const context = contextOf(sides.before.model);
+	options.onProgress?.({ phase: "measuring the speed", done: 0, total: 100, unit: "percent" });
+	const [probe] = await runSpeed([speedSide(sides.before)], { ...probeWithin(facts.contextLength), context, threads, signal });
+	const shape = shapeWithin(probe!, speedSeconds, 2, facts.contextLength);
+	return speedOf(sides, { shape, context, threads, gpuLayers }, options);
+}
+
+function drawTexts(
+	{ before, after }: BothSides,
+	prompts: number,
+	{ calibration, seed }: Session,
+	options: PruneOptions,
+): Promise<ContinuationPair[]> {
+	const { removed } = after;
+	const mask = removed && Coalition.ofRemoved(after.model.facts.blocks, removed);
+	return drawPairs(
+		{ model: before.model },
+		{ model: after.model, mask },
+		{
+			...{ windows: calibration.folds.report, prompts, seed, signal: options.signal },
+			onProgress: (fraction) =>
+				options.onProgress?.({ phase: "drawing texts", done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+		},
+	);
+}
+
+function speedExtras(speed: Speed | undefined): ReportExtras {
+	const section = speed && speedSection(speed);
+	return section ? { speed: section } : {};
+}
+
+function textExtras(pairs: readonly ContinuationPair[], options: PruneOptions): ReportExtras {
+	if (pairs.length === 0) return {};
+	const { warning, ...sections } = textSections(pairs);
+	if (warning !== undefined) logger(options)("warning", warning);
+	return sections;
+}
+
+/** The number of blocks was chosen by sets of that size, not by the one that was then found. */
+function warnOfTarget({ ratio }: Speed, options: PruneOptions): void {
+	const { speedTarget } = options;
+	if (!speedTarget || !ratio) return;
+	const reached = ratio[speedTarget.of];
+	if (reached.value >= speedTarget.value) return;
+	logger(options)("warning", `measured at the end, ${speedTarget.of} is ${formatSpeedup(reached)}; the target was ${speedTarget.value}`);
+}

@@ -1,0 +1,217 @@
+// Pruning beside what it competes with: the whole model, quantised to the same size.
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import type { PruneOptions } from "../../api/index.js";
+import type { SourceShare } from "../../game/sources.js";
+import type { HealedTensor } from "../../model/fitting/tensors.js";
+import { figuresOf, lower, type Measured, meanOf, pairedDifference } from "../session/paired-figures.js";
+import type { Weights } from "../writing/quantize-weights.js";
+import { References } from "./reference-logits.js";
+import { formatBytes, formatDifference } from "../../report/format.js";
+import { isQuantized, predictedBytes } from "../../model/runtime/file-types.js";
+import type { FileType } from "../../model/runtime/quantize.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+import type { MeanAndError, ModelFigures, QuantizedAlternative, QuantizedAlternatives } from "../../storage/plan-quantized.js";
+import { Variant, type VariantSetting } from "./variants.js";
+import { measuredOf, measureFile } from "../writing/write-quantized.js";
+
+/** Types that a user would take without an importance matrix; of those of one size the first is the better one. */
+export const alternativeTypes: readonly FileType[] = [
+	...(["BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S"] as const),
+	...(["IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S", "IQ3_M", "Q2_K"] as const),
+];
+
+/** Files that differ by less than this share are of one size. */
+const sameSize = 0.01;
+
+/**
+ * The types whose files come next to a size: the largest that is not above it, and the smallest that is, if it is smaller than the
+ * model itself. By the header only.
+ */
+export function typesAround({ file }: Pick<Weights, "file">, bytes: number): FileType[] {
+	const sizes = alternativeTypes.map((type) => ({ type, size: predictedBytes(file, type) })).filter(({ size }) => size < file.size);
+	const fits = (size: number) => size <= bytes * (1 + sameSize);
+	const below = sizes
+		.filter(({ size }) => fits(size))
+		.reduce<(typeof sizes)[number] | undefined>((a, b) => (a && a.size >= b.size ? a : b), undefined);
+	const above = sizes
+		.filter(({ size }) => !fits(size))
+		.reduce<(typeof sizes)[number] | undefined>((a, b) => (a && a.size <= b.size ? a : b), undefined);
+	return [above, below].flatMap((found) => (found ? [found.type] : []));
+}
+
+/** A version that is smaller by more than this share is not of about the same size. */
+const nearSize = 0.05;
+
+/** What is compared. */
+export interface AlternativesJob {
+	/** The model that was pruned, and the original that `quantizeFrom` names. */
+	readonly source: Weights;
+	readonly original?: Weights | undefined;
+	readonly removed: readonly number[];
+	/** The quantised file where the pruned model was quantised; without it the pruned source counts. */
+	readonly written?: string | undefined;
+	/** Matrices that the pruned source was healed with, and what they were fitted to. */
+	readonly healed?: { readonly key: string; readonly tensors: readonly HealedTensor[] } | undefined;
+	readonly windows: TokenWindows;
+	readonly sources?: readonly SourceShare[] | undefined;
+	readonly folder: string;
+	readonly settings: VariantSetting<"report">["settings"];
+}
+
+/**
+ * Quantises the whole model to about the size of the pruned one and measures both on the same windows, beside the whole model: the
+ * original where there is one. Copies are made in the run's folder and deleted; what is measured is kept, so that a run that is stopped
+ * goes on.
+ * @throws QuantizeError, NoSpaceError, NotEnoughMemoryError and the errors of loading and measuring
+ */
+export async function compareQuantized(job: AlternativesJob, options: PruneOptions): Promise<QuantizedAlternatives> {
+	const { source, original, removed, sources, windows } = job;
+	const whole = original ?? source;
+	const named = { report: windows };
+	const references = new References(whole, named, options);
+	const setting: VariantSetting<"report"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
+	const own = await measureOwn(job, setting);
+	const written = job.written === undefined ? undefined : await measureWritten(job.written, windows, references, job, options);
+	const [full, pruned] = [own.full, written ?? own.pruned!];
+	const { bytes } = pruned;
+	const items: QuantizedAlternative[] = [];
+	for (const type of typesAround(whole, bytes)) {
+		const variant = await measured(type, whole, setting, [[]]);
+		const found = variant.masks[0]!;
+		items.push({
+			name: type,
+			bytes: variant.bytes[0]!,
+			...figuresOf(found, full, sources),
+			againstPruned: pairedDifference(pruned, found, sources),
+		});
+	}
+	items.sort((a, b) => b.bytes - a.bytes);
+	const sourceQuantized = isQuantized(whole.file);
+	const kind = job.healed ? "pruned and healed" : "pruned";
+	const name = written && options.quantize ? `${kind}, ${options.quantize}` : kind;
+	const prunedFigures = { name, bytes, ...figuresOf(pruned, full, sources) };
+	return {
+		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: meanOf(full.losses, sources) },
+		sourceQuantized,
+		pruned: prunedFigures,
+		items,
+		verdict: verdictOf({ removed, pruned: prunedFigures, items, sourceQuantized, windows: windows.count, blocks: source.blocks.blocks }),
+	};
+}
+
+async function measured(type: FileType | "own", weights: Weights, setting: VariantSetting<"report">, sets: readonly (readonly number[])[]) {
+	const variant = await Variant.open(type, weights, setting);
+	try {
+		return { masks: await variant.measure("report", sets), bytes: sets.map((set) => variant.bytes(set)) };
+	} finally {
+		await variant.close();
+	}
+}
+
+/**
+ * The whole model, which is the original where there is one, and the source without the blocks where no file of it was written: with
+ * its healed matrices, where it has some.
+ */
+async function measureOwn(
+	{ source, original, removed, written, healed }: AlternativesJob,
+	setting: VariantSetting<"report">,
+): Promise<{ full: Measured; pruned?: Measured & { bytes: number } }> {
+	const other = original && (await measured("own", original, setting, [[]])).masks[0]!;
+	if (other && written !== undefined) return { full: other };
+	const variant = await Variant.open("own", source, setting);
+	try {
+		const full = other ?? (await variant.measure("report", [[]]))[0]!;
+		if (written !== undefined) return { full };
+		const [mask] = healed
+			? await variant.measureHealed("report", [removed], { key: healed.key, tensors: async () => healed.tensors })
+			: await variant.measure("report", [removed]);
+		const types = new Map(healed?.tensors.map(({ name, type }) => [name, type]));
+		return { full, pruned: { ...mask!, bytes: variant.bytes(removed, types) } };
+	} finally {
+		await variant.close();
+	}
+}
+
+async function measureWritten(
+	path: string,
+	windows: TokenWindows,
+	references: References<"report">,
+	{ settings }: AlternativesJob,
+	options: PruneOptions,
+): Promise<Measured & { bytes: number }> {
+	const reference = await references.of("report");
+	const evaluation = await measureFile(path, { windows, reference, threads: Number(settings.threads) }, "the pruned file", options);
+	const { size } = await stat(path);
+	return { ...measuredOf(evaluation), bytes: size };
+}
+
+interface Judged {
+	readonly removed: readonly number[];
+	readonly pruned: ModelFigures & { readonly bytes: number };
+	readonly items: readonly QuantizedAlternative[];
+	readonly sourceQuantized: boolean;
+	/** Windows that the figures were taken over. */
+	readonly windows: number;
+	readonly blocks: number;
+}
+
+/** Which is better at equal size or less, by the 95 % interval of the paired difference of the losses. */
+export function verdictOf({ removed, pruned, items, sourceQuantized, windows, blocks }: Judged): QuantizedAlternatives["verdict"] {
+	const count = `${removed.length} block${removed.length === 1 ? "" : "s"}`;
+	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
+	const share = `${Math.round((100 * removed.length) / blocks)} % fewer blocks to run and to keep keys and values of`;
+	const twice = sourceQuantized
+		? " The weights were quantised already: what is quantised here is quantised twice, which flatters pruning; --quantize-from ORIGINAL compares fairly."
+		: "";
+	const equal = items.filter((item) => item.bytes <= pruned.bytes * (1 + sameSize)).sort((a, b) => order(a) - order(b));
+	const [best] = equal;
+	if (!best) {
+		const none = `${cost}. No type that was considered makes the whole model that small`;
+		const smallest = items.at(-1);
+		if (!smallest) return { better: "pruning", text: `${none}.${twice}` };
+		const more = Math.round(100 * (smallest.bytes / pruned.bytes - 1));
+		const otherwise =
+			lower(smallest.againstPruned, windows) === "second" ? ": where that size will do, quantising is the better choice" : "";
+		const next = `${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % more) adds ${added(smallest.added)}`;
+		return { better: "undecided", text: `${none}; ${next}${otherwise}.${twice}` };
+	}
+	const against = { against: best.name };
+	const both = `${cost}; the whole model as ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
+	const winner = lower(best.againstPruned, windows);
+	if (winner === "second")
+		return {
+			better: "quantizing",
+			...against,
+			text: `${both} For a smaller file pruning is the worse choice here: quantise. What pruning alone gives is ${share}.${twice}`,
+		};
+	if (winner === "first") return { ...against, ...prunedWins(pruned, best, items, windows, both, twice) };
+	return {
+		better: "undecided",
+		...against,
+		text: `${both} The difference is within its error: at this size neither is better, and pruning also gives ${share}.${twice}`,
+	};
+}
+
+/** Pruning beats the largest version that is not larger; one that is much smaller says little about this size. */
+function prunedWins(
+	pruned: Judged["pruned"],
+	best: QuantizedAlternative,
+	items: readonly QuantizedAlternative[],
+	windows: number,
+	both: string,
+	twice: string,
+): Pick<QuantizedAlternatives["verdict"], "better" | "text"> {
+	const smaller = 1 - best.bytes / pruned.bytes;
+	if (smaller <= nearSize) return { better: "pruning", text: `${both} Pruning is the better choice at this size.${twice}` };
+	const gap = `${both} That file is ${Math.round(100 * smaller)} % smaller than the pruned one`;
+	const next = items.filter(({ bytes }) => bytes > pruned.bytes * (1 + sameSize)).at(-1);
+	if (!next) return { better: "pruning", text: `${gap}: of what there is at this size or less pruning is the better choice.${twice}` };
+	const larger = `the next larger, ${next.name} (${formatBytes(next.bytes)}), adds ${added(next.added)}`;
+	if (lower(next.againstPruned, windows) === "second")
+		return { better: "undecided", text: `${gap}; ${larger}, less than pruning: where that size will do, quantise.${twice}` };
+	return { better: "pruning", text: `${gap}; ${larger}: pruning is the better choice at this size.${twice}` };
+}
+
+const added = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
+const order = ({ loss }: ModelFigures) => loss.mean ?? Number.POSITIVE_INFINITY;

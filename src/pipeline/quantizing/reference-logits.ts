@@ -1,0 +1,84 @@
+// Distributions of a whole model that others are compared with: versions of it in other types of weights, or without blocks.
+import type { MeasureOptions } from "../../api/index.js";
+import { Coalition } from "../../game/coalition.js";
+import { logger } from "../../api/logger.js";
+import type { Weights } from "../writing/quantize-weights.js";
+import { allowedPositions, mostReferenceBytes, predicting, roomText } from "../preflight/reference-memory.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import { loadModel } from "../../model/runtime/load-model.js";
+import { bytesOfReference, type Reference } from "../../model/runtime/positions.js";
+import { vocabularyOf } from "../../model/runtime/ubatch.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+
+/** Sets of windows by name. */
+export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows>>;
+
+/** Distributions of the whole model that variants are compared with, made when first something must be measured. */
+export class References<Name extends string> {
+	readonly model: Weights;
+	readonly #windows: NamedWindows<Name>;
+	readonly #options: MeasureOptions;
+	readonly #loaded: Evaluator | undefined;
+	#made: Promise<ReadonlyMap<string, Reference>> | undefined;
+
+	/** @param loaded an evaluator of that model, where one is at hand; else the model is loaded for it, and freed */
+	constructor(model: Weights, windows: NamedWindows<Name>, options: MeasureOptions, loaded?: Evaluator) {
+		this.model = model;
+		this.#windows = windows;
+		this.#options = options;
+		this.#loaded = loaded;
+		const left = this.#names.filter((name) => !this.fits(name));
+		if (left.length === 0) return;
+		const needed = roomText(Math.max(...left.map((name) => this.#bytes(name))), options);
+		logger(options)("note", `no KL divergence on ${left.join(" and ")}: the distributions of the whole model would take ${needed}`);
+	}
+
+	get #names(): Name[] {
+		return Object.keys(this.#windows) as Name[];
+	}
+
+	#bytes(name: Name): number {
+		return bytesOfReference(predicting(this.#windows[name]), vocabularyOf(this.model.file));
+	}
+
+	/** Whether the distributions on these windows take no more memory than is allowed. */
+	fits(name: Name): boolean {
+		return this.#bytes(name) <= mostReferenceBytes(this.#options);
+	}
+
+	/** Positions whose distributions are still to be made, and will take memory then. */
+	get positionsToMake(): number {
+		if (this.#made) return 0;
+		return this.#names.filter((name) => this.fits(name)).reduce((sum, name) => sum + predicting(this.#windows[name]), 0);
+	}
+
+	async of(name: Name): Promise<Reference | undefined> {
+		if (!this.fits(name)) return undefined;
+		this.#made ??= this.#make();
+		return (await this.#made).get(name);
+	}
+
+	async #make(): Promise<ReadonlyMap<string, Reference>> {
+		const { signal } = this.#options;
+		const windows = this.#names.map((name) => this.#windows[name]);
+		const model = this.#loaded
+			? undefined
+			: await loadModel(this.model.path, this.#options, {
+					windows: Math.max(...windows.map(({ count }) => count)),
+					windowLength: Math.max(...windows.map(({ length }) => length)),
+					referencePositions: allowedPositions(windows, vocabularyOf(this.model.file), this.#options),
+				});
+		try {
+			const evaluator = this.#loaded ?? model!.createEvaluator();
+			const full = Coalition.full(this.model.blocks.blocks);
+			const made = new Map<string, Reference>();
+			const how = { signal, maxBytes: mostReferenceBytes(this.#options) };
+			for (const name of this.#names) {
+				if (this.fits(name)) made.set(name, await evaluator.createReference(full, this.#windows[name], how));
+			}
+			return made;
+		} finally {
+			await model?.dispose();
+		}
+	}
+}

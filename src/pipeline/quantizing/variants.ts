@@ -1,0 +1,245 @@
+// One model in several types of weights: masks are measured on each through the layer view, and kept in ledgers.
+import { join } from "node:path";
+import type { MeasureOptions } from "../../api/index.js";
+import { removeBlocks } from "../../model/architectures/index.js";
+import { Coalition } from "../../game/coalition.js";
+import type { Measurement } from "../../game/game.js";
+import { contentOf, writtenSize } from "../../model/gguf/index.js";
+import { whileHealed } from "../../model/fitting/standing.js";
+import { type HealedTensor, withTypes } from "../../model/fitting/tensors.js";
+import type { Weights } from "../writing/quantize-weights.js";
+import type { NamedWindows, References } from "./reference-logits.js";
+import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
+import { quantizedContent } from "../../model/runtime/file-types.js";
+import { loadModel } from "../../model/runtime/load-model.js";
+import { roomBesideWeights, roomForStates } from "../../model/runtime/memory.js";
+import type { Model } from "../../model/runtime/model.js";
+import { packageVersion } from "../../model/runtime/paths.js";
+import type { FileType } from "../../model/runtime/quantize.js";
+import { dequantizeBytes, quantizeValues } from "../../model/runtime/states.js";
+import { defaultUbatch, vocabularyOf } from "../../model/runtime/ubatch.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+import { workingCopy } from "../../model/runtime/working-copy.js";
+import { settled } from "../session/games.js";
+import { Ledger, ledgerKey } from "../../storage/ledger.js";
+import { type Evaluate, LedgerGame } from "../../storage/ledger-game.js";
+import { partialName } from "../../storage/partials.js";
+import { ledgerPath } from "../../storage/runs.js";
+import { windowsYardstick } from "../session/metrics.js";
+
+/** What all variants of a run share. */
+export interface VariantSetting<Name extends string> {
+	/** Of the run: ledgers are kept there, and copies made. */
+	readonly folder: string;
+	readonly windows: NamedWindows<Name>;
+	/** Settings of the run that can change bits, `threads` and `backend` among them. */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	readonly references: References<Name>;
+	/** `stateBytes` among them, which is lowered to what a model leaves free once it is loaded. */
+	readonly options: MeasureOptions;
+}
+
+/** New matrices for sets of blocks, made of the weights as they are. */
+export interface HealedWeights {
+	/** Of what they were fitted to, and how. */
+	readonly key: string;
+	/** Of the weights as they are, which are the file's own when this returns. @param removed ascending */
+	tensors(removed: readonly number[]): Promise<readonly HealedTensor[]>;
+}
+
+/** The model in one type of weights. */
+export class Variant<Name extends string> {
+	/** `own`: the weights as they are. */
+	readonly type: FileType | "own";
+	readonly #weights: Weights;
+	readonly #setting: VariantSetting<Name>;
+	readonly #games = new Map<Name, LedgerGame>();
+	readonly #healed = new Map<Name, LedgerGame>();
+	readonly #ledgers: Ledger[] = [];
+	/** Of the evaluator, loaded or not: it can change bits, and ledgers are opened before it is made. */
+	readonly #ubatch: number;
+	#model: Promise<Model> | undefined;
+	#evaluator: Promise<Evaluator> | undefined;
+	/** Ids of the tensors' types, in the order of the source's. */
+	#types: readonly number[] | undefined;
+
+	private constructor(type: FileType | "own", weights: Weights, setting: VariantSetting<Name>, loaded: Evaluator | undefined) {
+		this.type = type;
+		this.#weights = weights;
+		this.#setting = setting;
+		this.#ubatch = loaded?.ubatch ?? defaultUbatch(vocabularyOf(weights.file));
+		if (loaded) this.#evaluator = Promise.resolve(loaded);
+	}
+
+	/**
+	 * Opens the ledgers. Weights of another type are quantised only where a ledger does not know yet what is asked.
+	 * @param loaded an evaluator of the weights as they are, where one is at hand
+	 * @throws QuantizeError, NoSpaceError and the errors of loading
+	 */
+	static async open<Name extends string>(
+		type: FileType | "own",
+		weights: Weights,
+		setting: VariantSetting<Name>,
+		loaded?: Evaluator,
+	): Promise<Variant<Name>> {
+		const variant = new Variant(type, weights, setting, loaded);
+		try {
+			for (const name of Object.keys(setting.windows) as Name[]) variant.#games.set(name, await variant.#open(name));
+			return variant;
+		} catch (error) {
+			await variant.close().catch(() => {});
+			throw error;
+		}
+	}
+
+	/** Losses (and divergence and agreement) of sets of blocks; what is known already costs nothing. */
+	measure(name: Name, removed: readonly (readonly number[])[]): Promise<Measurement[]> {
+		const players = this.#weights.blocks.blocks;
+		const { signal } = this.#setting.options;
+		const masks = removed.map((set) => Coalition.ofRemoved(players, set));
+		return this.#games.get(name)!.measure(masks, { phase: this.type === "own" ? "own weights" : `as ${this.type}`, signal });
+	}
+
+	/** The same of sets whose cuts are healed, the new matrices stored in the types of those in their place, as quantising them does. */
+	async measureHealed(name: Name, removed: readonly (readonly number[])[], healed: HealedWeights): Promise<Measurement[]> {
+		const game = this.#healed.get(name) ?? (await this.#open(name, healed));
+		this.#healed.set(name, game);
+		const masks = removed.map((set) => Coalition.ofRemoved(game.players, set));
+		const phase = `healed, ${this.type === "own" ? "own weights" : `as ${this.type}`}`;
+		return game.measure(masks, { phase, signal: this.#setting.options.signal });
+	}
+
+	/** The model in this type, loaded (and made) where it is not yet. It is freed with the variant. */
+	model(): Promise<Model> {
+		return this.#load();
+	}
+
+	/**
+	 * Bytes of the file without these blocks: of the quantised model, its blocks' tensors left out.
+	 * @param healed types of the healed matrices by their names, of the weights as they are; quantised ones have those of the type
+	 */
+	bytes(removed: readonly number[], healed: ReadonlyMap<string, number> = new Map()): number {
+		const { file, sha256 } = this.#weights;
+		const allowUnknown = this.#setting.options.allowUnknownArchitecture ?? false;
+		const content =
+			removed.length === 0
+				? contentOf(file)
+				: removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, { allowUnknown });
+		if (this.type === "own") return writtenSize(withTypes(content, file, healed));
+		// Renumbered tensors keep the place that their bytes come from.
+		const typeOf = new Map<unknown, number>(file.tensors.map(({ source }, i) => [source, this.#types![i]!]));
+		return writtenSize(
+			quantizedContent(
+				content,
+				content.tensors.map(({ source }) => typeOf.get(source)!),
+			),
+		);
+	}
+
+	/** Closes the ledgers and frees the copy. Idempotent. */
+	async close(): Promise<void> {
+		const model = this.#model;
+		await settled([
+			...this.#ledgers.map((ledger) => ledger.close()),
+			model
+				? model.then(
+						(loaded) => loaded.dispose(),
+						() => {},
+					)
+				: Promise.resolve(),
+		]);
+	}
+
+	async #open(name: Name, healed?: HealedWeights): Promise<LedgerGame> {
+		const { folder, settings, windows, references, options } = this.#setting;
+		const { blocks, sha256 } = this.#weights;
+		const yardstick = windowsYardstick(windows[name], options, () => references.of(name));
+		const { backend, llama, addon, processor, gpuLayers, threads } = settings;
+		const kept = {
+			...{ llama: llama!, addon: addon!, processor: processor!, gpuLayers: gpuLayers!, threads: threads! },
+			...{ ubatch: this.#ubatch, weights: this.type },
+			...(references.fits(name) ? { reference: references.model.sha256 } : {}),
+			...(healed ? { healed: healed.key } : {}),
+		};
+		const key = ledgerKey({ model: sha256, windows: yardstick.hash, backend: String(backend), settings: { ...kept, variant: true } });
+		const ledger = await Ledger.open(ledgerPath(folder, key), {
+			key,
+			players: blocks.blocks,
+			windows: yardstick.shape,
+			// Read back by a run that goes on: sizes are known without quantising again.
+			settings: async () => ({ ...kept, tensorTypes: (await this.#tensorTypes()).join() }),
+		});
+		this.#ledgers.push(ledger);
+		this.#types ??= String(ledger.header.settings.tensorTypes).split(",").map(Number);
+		const allows = (coalition: Coalition) => coalition.size === coalition.players || blocks.check(coalition.removed()) === undefined;
+		const evaluate: Evaluate = async (masks, run) => {
+			const evaluator = await this.#evaluate();
+			if (!healed) return yardstick.measure(evaluator, masks, run);
+			// Of the whole model as it is: it may be this one, and must be made before a matrix changes.
+			await references.of(name);
+			for (const mask of masks) {
+				const tensors = await this.#inType(evaluator.model, await healed.tensors(mask.removed()));
+				await whileHealed(evaluator.model, tensors, () => yardstick.measure(evaluator, [mask], run));
+			}
+		};
+		return new LedgerGame({ ledger, allows, evaluate });
+	}
+
+	/** Healed matrices in the types that this type of weights has in their place. */
+	async #inType(model: Model, tensors: readonly HealedTensor[]): Promise<readonly HealedTensor[]> {
+		if (this.type === "own") return tensors;
+		const { signal } = this.#setting.options;
+		const own = new Map(this.#weights.file.tensors.map(({ name, dims }, i) => [name, { row: dims[0]!, type: this.#types![i]! }]));
+		const made: HealedTensor[] = [];
+		for (const { name, type, bytes } of tensors) {
+			const { row, type: wanted } = own.get(name)!;
+			const values = await dequantizeBytes(model, bytes, type, row, signal);
+			made.push({ name, type: wanted, bytes: await quantizeValues(model, values, wanted, row, signal) });
+		}
+		return made;
+	}
+
+	async #tensorTypes(): Promise<readonly number[]> {
+		if (this.#types) return this.#types;
+		const { file } = this.#weights;
+		const copy = this.type === "own" ? file : (await this.#load()).file;
+		return file.tensors.map(({ name }) => copy.tensor(name)!.type);
+	}
+
+	#evaluate(): Promise<Evaluator> {
+		const shape = { threads: Number(this.#setting.settings.threads), ubatch: this.#ubatch };
+		this.#evaluator ??= this.#load().then((model) => model.createEvaluator({ ...shape, stateBytes: this.#roomForStates(model) }));
+		return this.#evaluator;
+	}
+
+	#roomForStates({ file }: Model): number {
+		const { windows, references, options } = this.#setting;
+		const sets = Object.values<TokenWindows>(windows);
+		const shape = {
+			ubatch: this.#ubatch,
+			windows: Math.max(...sets.map(({ count }) => count)),
+			windowLength: Math.max(...sets.map(({ length }) => length)),
+			referencePositions: references.positionsToMake,
+		};
+		// A copy's weights are in memory by now, those of a file are only mapped.
+		const room = this.type === "own" ? roomForStates : roomBesideWeights;
+		return room(file, shape, options.stateBytes ?? defaultStateBytes);
+	}
+
+	#load(): Promise<Model> {
+		this.#model ??= this.type === "own" ? loadModel(this.#weights.path, this.#setting.options) : this.#quantize(this.type);
+		return this.#model;
+	}
+
+	#quantize(type: FileType): Promise<Model> {
+		const { folder, settings, options } = this.#setting;
+		return workingCopy(this.#weights, type, join(folder, partialName(`variant-${type}.gguf`)), {
+			threads: Number(settings.threads),
+			gpuLayers: options.gpuLayers,
+			allowUnknownArchitecture: options.allowUnknownArchitecture,
+			signal: options.signal,
+			onProgress: (fraction) =>
+				options.onProgress?.({ phase: `quantising to ${type}`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+		});
+	}
+}

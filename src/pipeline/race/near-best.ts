@@ -1,0 +1,27 @@
+// Sets that a search on a copy, on a share of the positions or with states in half precision cannot tell apart: the model itself
+// decides between them, on all positions.
+import { type Measurement, meanLoss } from "../../game/game.js";
+import type { Choice } from "./race.js";
+import type { Session } from "../session/session.js";
+
+/** Sets of one size that are raced beside the best one, at most. */
+const most = 3;
+/** Nats within which such a search may order two sets wrongly. */
+const margin = 0.02;
+
+/** Of each size the sets that were searched and come next to the best one. None where the search ran on the model itself and on all positions. */
+export function nearBest(session: Session, sizes: readonly number[]): Choice[] {
+	const { search } = session.games;
+	if (search === session.finals.search) return [];
+	const played = search.played().filter((set) => search.allows(set.coalition) && Number.isFinite(meanLoss(set)));
+	const removedOf = ({ coalition }: Measurement) => coalition.players - coalition.size;
+	return sizes.flatMap((size) => {
+		const sets = played.filter((set) => removedOf(set) === size).sort((a, b) => meanLoss(a) - meanLoss(b));
+		const [best, ...others] = sets;
+		if (!best) return [];
+		return others
+			.filter((set) => meanLoss(set) <= meanLoss(best) + margin)
+			.slice(0, most)
+			.map(({ coalition }) => ({ removed: coalition.removed(), method: "near the best" }));
+	});
+}

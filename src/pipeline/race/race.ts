@@ -1,0 +1,298 @@
+import type { CurvePoint, Disagreement, Objective, PruneOptions, PruneResult } from "../../api/index.js";
+import { commandLine } from "../preflight/command-line.js";
+import { Coalition } from "../../game/coalition.js";
+import type { MeasureOptions, Measurement } from "../../game/game.js";
+import type { Healing } from "../healing/heal-model.js";
+import { logger } from "../../api/logger.js";
+import { methodOptions } from "../../api/methods.js";
+import { effortOf } from "../methods/auto.js";
+import type { Session } from "../session/session.js";
+import { disagreementsOf, disagreementText } from "./by-source.js";
+import { above, type Field, isTied, tellApart, tieRounds, type ToldApart } from "./ties.js";
+import { differences, finite, meanAndError } from "../../game/statistics.js";
+
+/** A set that a method proposes. */
+export interface Choice {
+	readonly removed: readonly number[];
+	/** Who proposes it. */
+	readonly method: string;
+}
+
+/** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
+export interface Equivalent extends Choice {
+	/** Loss above the winner's, and its standard error. */
+	readonly above: number;
+	readonly standardError: number;
+	/** Windows on which both were measured: those of the validation fold, and further ones of its kind. */
+	readonly windows: number;
+	/** Where they were compared by their divergence from the full model, which `above` then is. */
+	readonly by?: "divergence" | undefined;
+}
+
+/** A set measured on the validation fold. */
+export interface Finalist extends Choice {
+	/** Mean loss on the validation fold, and what it adds to that of the full model. */
+	readonly loss: number;
+	readonly added: number;
+	/** Of the added loss, paired by window. */
+	readonly standardError: number | undefined;
+	/** Means of further figures, by name. */
+	readonly figures?: Readonly<Record<string, number | null>> | undefined;
+	/** Of a winner: the sets that are as good as far as the race can tell, the best first. */
+	readonly equivalent?: readonly Equivalent[] | undefined;
+}
+
+/** The best set of each number of removed blocks, by the validation fold and text of its kind; losses are those on the fold. */
+export interface Race {
+	readonly fullLoss: number;
+	/** Means of further figures of the full model. */
+	readonly fullFigures?: Finalist["figures"];
+	/** Sources that would rather have another set. */
+	readonly disagreements: readonly Disagreement[];
+	readonly winners: ReadonlyMap<number, Finalist>;
+	/** Which of them is taken, where a limit decided it. @default the only one */
+	readonly chosen?: Finalist | undefined;
+	/** The winner among sets as they are, where the one above won because it heals better. */
+	readonly unhealed?: Finalist | undefined;
+	/** New matrices for the chosen set, where a limit on the healed model decided it. */
+	readonly healing?: Healing | undefined;
+	/** Every set that took part, as it was proposed. */
+	readonly finalists: readonly Finalist[];
+	/** Sets that were measured on further text, part by part of it. */
+	readonly further: readonly (readonly Coalition[])[];
+	/** Whether sets were compared by their divergence from the full model. */
+	readonly byDivergence: boolean;
+}
+
+/** Masks that further text may cost, as a share of those that the search measured. */
+export const furtherShare = 0.25;
+
+/** What a race may measure beyond the validation fold. */
+export interface RaceLimits {
+	/** Sets, times parts as large as the validation fold, at most. @default a quarter of the masks of the search */
+	readonly furtherMasks?: number | undefined;
+}
+
+/**
+ * Decides between the sets of each size on the validation fold, which no search has seen, and where that cannot tell on more text of its
+ * kind: by the objective, or on the model's own samples, where that is the loss, by the divergence from the full model, which the loss
+ * added there estimates. The method's own set wins a tie.
+ */
+export async function race(session: Session, choices: readonly Choice[], options: PruneOptions, limits: RaceLimits = {}): Promise<Race> {
+	const { furtherMasks = Math.floor(session.games.search.played().length * furtherShare) } = limits;
+	const { players } = session.games.validation;
+	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
+	const { signal } = options;
+	const contested = new Set(sets.map(({ size }) => size)).size < new Set(sets.map(({ key }) => key)).size;
+	const { game, byDivergence } = contested ? await session.races.first() : { game: session.games.validation, byDivergence: false };
+	/** By what sets are compared, in the place of the losses. */
+	const raced = (set: Measurement): Measurement => (byDivergence ? { ...set, losses: set.figures!.divergence! } : set);
+	const { measured, compared, told } = await session
+		.timed("validation", async () => {
+			const measured = await game.measure([Coalition.full(players), ...sets], { phase: "validation", signal });
+			// The losses are those of the plain fold: what comes after need not measure them again.
+			if (byDivergence) await session.games.validation.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
+			const further = async (part: number) => {
+				const game = await session.races.further(part);
+				return game && { measure: async (sets: readonly Coalition[], run: MeasureOptions) => (await game.measure(sets, run)).map(raced) };
+			};
+			const rounds = tieRounds[effortOf(options)];
+			const compared = measured.slice(1).map(raced);
+			return { measured, compared, told: await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, signal }) };
+		})
+		.finally(() => session.races.end());
+	const figuresOf = (set: Measurement) => (session.objective === "nll" ? undefined : meansOf(set));
+	const { losses: full, sources } = measured[0]!;
+	const finalists = choices.map((choice, i): Finalist => {
+		const { losses } = measured[i + 1]!;
+		const { mean: added, standardError } = meanAndError(differences(losses, full), sources);
+		return { ...choice, loss: meanAndError(losses, sources).mean, added, standardError, figures: figuresOf(measured[i + 1]!) };
+	});
+	const finalistOf = ({ coalition }: Measurement) => finalists[sets.findIndex(({ key }) => key === coalition.key)]!;
+	const winners = new Map(
+		told.fields.map((field) => [
+			field[0].coalition.removed().length,
+			{ ...finalistOf(field[0]), ...equivalentOf(field, finalistOf, byDivergence) },
+		]),
+	);
+	noteRivals(winners, choices, options);
+	noteFurther(told, limits.furtherMasks === undefined ? "cost above a quarter of the search" : "pass what this race may measure", options);
+	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, compared));
+	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
+	const fullLoss = meanAndError(full, sources).mean;
+	return { fullLoss, fullFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts, byDivergence };
+}
+
+/** The sets of each size, each once, in the order of the choices. */
+function sizesOf(measured: readonly Measurement[]): Measurement[][] {
+	const sizes = new Map<number, Map<string, Measurement>>();
+	for (const set of measured) {
+		const size = set.coalition.removed().length;
+		const sets = sizes.get(size) ?? new Map<string, Measurement>();
+		sizes.set(size, sets.set(set.coalition.key, sets.get(set.coalition.key) ?? set));
+	}
+	return [...sizes.values()].map((sets) => [...sets.values()]);
+}
+
+function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Choice, byDivergence: boolean): Pick<Finalist, "equivalent"> {
+	const equivalent = tied.flatMap((set): Equivalent[] => {
+		const { removed, method } = choiceOf(set);
+		const difference = above(set, best);
+		if (!isTied(difference)) return [];
+		return [
+			{
+				removed,
+				method,
+				above: difference.mean,
+				standardError: difference.standardError ?? 0,
+				windows: best.losses.length,
+				...(byDivergence ? { by: "divergence" as const } : {}),
+			},
+		];
+	});
+	return equivalent.length > 0 ? { equivalent } : {};
+}
+
+function noteRivals(winners: Race["winners"], choices: readonly Choice[], options: PruneOptions): void {
+	const [first] = choices;
+	for (const winner of winners.values()) {
+		// A search that was stopped has no set of its own of some sizes.
+		if (!choices.some(({ method, removed }) => method === first?.method && removed.length === winner.removed.length)) continue;
+		if (winner.method === first?.method) continue;
+		logger(options)(
+			"note",
+			`${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) won the race against that of ${first?.method}`,
+		);
+	}
+}
+
+/**
+ * What further text was measured, and where the race had to end before it was decided.
+ * @param limit what more of it would do, where the masks were the limit
+ */
+function noteFurther({ fields, parts, stopped }: ToldApart, limit: string, options: PruneOptions): void {
+	const ended = { text: "there is nothing more of this kind to measure on", masks: `more would ${limit}` };
+	const why = stopped && `; not all sizes are decided: ${ended[stopped]}`;
+	const sets = new Set(parts.flat().map(({ key }) => key));
+	const left = fields.filter(([best]) => sets.has(best.coalition.key)).reduce((sum, [, ...tied]) => sum + tied.length, 0);
+	if (sets.size > 0)
+		logger(options)(
+			"note",
+			`the validation fold could not tell ${sets.size} sets apart: they were measured on ${parts.length === 1 ? "" : `up to ${parts.length} times `}as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the best`}${why ?? ""}`,
+		);
+	else if (why) logger(options)("note", `the validation fold cannot tell all sets apart${why}`);
+}
+
+function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
+	if (!figures) return undefined;
+	return Object.fromEntries(Object.entries(figures).map(([name, values]) => [name, finite(meanAndError(values, sources).mean)]));
+}
+
+/**
+ * Sets that were not told from the winner are compared with it on all the text that both were measured on, those that dropped out on the
+ * fold.
+ */
+function disagreementsIn(field: Field, measured: readonly Measurement[]): Disagreement[] {
+	const [best] = field;
+	const left = new Set(field.map(({ coalition }) => coalition.key));
+	const sets = measured.filter(({ coalition }) => coalition.size === best.coalition.size);
+	const chosen = sets.find(({ coalition }) => coalition.key === best.coalition.key)!;
+	const told = disagreementsOf(best, field);
+	const others = disagreementsOf(
+		chosen,
+		sets.filter(({ coalition }) => !left.has(coalition.key)),
+	);
+	const known = new Set(told.map(({ source }) => source));
+	// What further text has shown to be worse may look better on the fold.
+	return [...told, ...others.filter(({ source, worseOverall }) => !known.has(source) && worseOverall > 0)];
+}
+
+/** The winner of a race of one size, or what a limit chose. */
+export function chosenOf(decided: Race): Finalist {
+	return decided.chosen ?? [...decided.winners.values()][0]!;
+}
+
+/** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
+export function curveOf(decided: Race): CurvePoint[] {
+	const full: CurvePoint = {
+		...{ removed: [], loss: decided.fullLoss, added: 0, standardError: 0 },
+		...(decided.fullFigures ? { figures: decided.fullFigures } : {}),
+	};
+	const points = [...decided.winners.values()].map(({ removed, loss, added, standardError, figures, equivalent }) => ({
+		removed,
+		loss: finite(loss),
+		added: finite(added),
+		standardError: standardError === undefined ? undefined : finite(standardError),
+		...(figures ? { figures } : {}),
+		...(equivalent ? { equivalent } : {}),
+	}));
+	return [full, ...points.sort((a, b) => a.removed.length - b.removed.length)];
+}
+
+/** Added to the objective, nats, up to which a smaller model is suggested: perplexity rises by about a tenth. */
+export const sensibleLoss = 0.1;
+
+/** What that bound means, and what a set costs, for people. */
+const costWords: Readonly<Record<Objective, { bound: string; cost: (added: number) => string }>> = {
+	nll: {
+		bound: "raise perplexity by no more than about a tenth",
+		cost: (added) => `raises perplexity by ${((Math.exp(added) - 1) * 100).toFixed(0)} %`,
+	},
+	kl: {
+		bound: `diverge from the full model by no more than ${sensibleLoss} nats per token`,
+		cost: (added) => `diverges from the full model by ${added.toFixed(2)} nats per token`,
+	},
+	accuracy: {
+		bound: `cost no more than ${sensibleLoss} nats a question`,
+		cost: (added) => `costs ${added.toFixed(2)} nats a question`,
+	},
+};
+
+/** The most blocks whose loss stays small, which may be none. */
+export function suggest(curve: readonly CurvePoint[], session: Session): NonNullable<PruneResult["suggestion"]> {
+	const fits = curve.filter((point) => point.added !== null && point.added <= sensibleLoss);
+	const best = fits.at(-1)!;
+	const { bound, cost } = costWords[session.objective];
+	if (best.removed.length > 0) {
+		return {
+			removed: best.removed,
+			reason: `the most of ${session.model.facts.blocks} blocks that ${bound} (it ${cost(best.added!)})`,
+		};
+	}
+	const next = curve[1];
+	if (!next) return { removed: [], reason: "no set of blocks was found that can go" };
+	return {
+		removed: [],
+		reason: `already the cheapest block ${next.added == null ? "breaks it" : cost(next.added)}. A smaller quantisation may be the better way to a smaller file.`,
+	};
+}
+
+/** Commands that write the models of a curve, set by set: nothing is searched again, and what was measured is used again. */
+export function commandsFor(
+	model: string,
+	output: string | undefined,
+	curve: readonly CurvePoint[],
+	session: Session,
+	options: PruneOptions,
+): string[] {
+	const suggested = suggest(curve, session).removed.length;
+	const smaller = curve.filter((point) => point.removed.length > 0);
+	const sizes = smaller.map((point) => point.removed.length);
+	const shown = [suggested, sizes[Math.floor(sizes.length / 3)], sizes.at(-1)];
+	// How sets are chosen: these are chosen.
+	const searching = Object.fromEntries(methodOptions.map((name) => [name, undefined]));
+	return smaller
+		.filter((point) => shown.includes(point.removed.length))
+		.map(({ removed }) =>
+			commandLine(model, output ?? outputName(model, removed.length), {
+				...options,
+				...searching,
+				method: undefined,
+				remove: [...removed],
+			}),
+		);
+}
+
+function outputName(model: string, removed: number): string {
+	return `${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}-minus-${removed}.gguf`;
+}

@@ -1,0 +1,150 @@
+// Sets that the validation fold cannot tell apart get more text of its kind, until one is left or the rest are as good.
+import type { Effort } from "../../api/index.js";
+import type { Coalition } from "../../game/coalition.js";
+import type { Game, Measurement } from "../../game/game.js";
+import { bySource, fewestWindows } from "../../game/sources.js";
+import { differences, meanAndError, studentT95 } from "../../game/statistics.js";
+
+/** Nats per token within which it does not matter which of two sets is taken: half a hundredth of the perplexity. */
+export const indifference = 0.005;
+
+/** Rounds at most, each of which doubles the text: twice, four times, eight times the validation fold's. */
+export const tieRounds: Readonly<Record<Effort, number>> = { quick: 1, standard: 2, thorough: 3 };
+
+/** Parts of further text, each as large as the validation fold, that were measured after so many rounds. */
+export const partsAfter = (round: number) => 2 ** round - 1;
+
+/** A set above another one, on the same windows. */
+export interface Above {
+	readonly mean: number;
+	/** Paired by window; undefined where a source has a single window. */
+	readonly standardError: number | undefined;
+	/** Standard errors on either side of the 95 % interval (Student's t); undefined with the error. */
+	readonly t: number | undefined;
+}
+
+export function above(set: Measurement, from: Measurement): Above {
+	const { mean, standardError } = meanAndError(differences(set.losses, from.losses), from.sources);
+	const windows = fewestWindows(from.losses.length, from.sources);
+	return { mean, standardError, t: windows < 2 ? undefined : studentT95(windows - 1) };
+}
+
+/** Half the width of the interval; undefined where there is none. */
+const reach = ({ standardError, t }: Above) => (standardError === undefined || t === undefined ? undefined : t * standardError);
+
+/** Whether 0 is in the interval; without one nothing is said. */
+export const isTied = (difference: Above): boolean => difference.mean <= (reach(difference) ?? Number.NEGATIVE_INFINITY);
+
+/** Whether one is worse, for all that is known. */
+const isWorse = (difference: Above): boolean => difference.mean > (reach(difference) ?? Number.POSITIVE_INFINITY);
+
+/** Whether one of the two may be worth more than another. */
+const matters = (difference: Above): boolean => Math.abs(difference.mean) + (reach(difference) ?? Number.POSITIVE_INFINITY) > indifference;
+
+export interface TieOptions {
+	/** Gives the parts of further text in their order; undefined where there is no more. */
+	readonly further: (part: number) => Promise<Pick<Game, "measure"> | undefined>;
+	/** Rounds at most. */
+	readonly rounds: number;
+	/** Sets times parts that are measured at most. */
+	readonly masks: number;
+	readonly signal?: AbortSignal | undefined;
+}
+
+export interface ToldApart {
+	/** Of each size its best set and those that were not told from it, on all the text that these were measured on. */
+	readonly fields: readonly Field[];
+	/** What was measured on each part. */
+	readonly parts: readonly (readonly Coalition[])[];
+	/** Why sizes were left undecided: no more text, or no more masks; undefined where all rounds were made, or none was needed. */
+	readonly stopped?: "text" | "masks" | undefined;
+}
+
+/** The sets of one size that are not surely worse than its best one, on the same text, the best first. Without an interval none is. */
+export type Field = readonly [best: Measurement, ...tied: Measurement[]];
+
+/**
+ * A race by rounds. In each one the sets that are not surely worse than the best of their size (95 % interval of the difference, paired by
+ * window) are measured on as much further text as they had, all on the same; those that then are surely worse drop out. A size is decided
+ * when one set is left, or none can be better than another by more than {@link indifference}. Where the masks do not reach for all sizes,
+ * those with the fewest sets come first. Each look is one at 95 % and beside the lowest mean, so that of sets that are the same some drop
+ * out: of two one in about a tenth of the races, of eight nearly always some. That costs the choice nothing.
+ * @param sizes of each size distinct sets, measured on the same text; the first of those with the lowest mean is the best
+ */
+export async function tellApart(sizes: readonly (readonly Measurement[])[], options: TieOptions): Promise<ToldApart> {
+	const parts: Coalition[][] = [];
+	let fields = sizes.map(fieldOf);
+	let left = options.masks;
+	let stopped: ToldApart["stopped"];
+	for (let round = 1; round <= options.rounds; round++) {
+		const wanted = partsAfter(round) - parts.length;
+		const undecided = fields.filter(([best, ...tied]) => tied.some((set) => matters(above(set, best))));
+		const open = affordable(undecided, Math.floor(left / wanted));
+		if (open.size < undecided.length) stopped = "masks";
+		const sets = [...open].flat().map(({ coalition }) => coalition);
+		if (sets.length === 0) break;
+		const measured = await measureParts(sets, parts.length, wanted, options);
+		for (const _ of measured) parts.push(sets);
+		left -= measured.length * sets.length;
+		const more = new Map(sets.map(({ key }, i) => [key, measured.map((part) => part[i]!)]));
+		fields = fields.map((field) => (open.has(field) ? fieldOf(field.map((set) => joined([set, ...more.get(set.coalition.key)!]))) : field));
+		if (measured.length < wanted) {
+			stopped = "text";
+			break;
+		}
+	}
+	return { fields, parts, stopped };
+}
+
+/** A set that breaks the model on the text loses to any that does not. */
+function fieldOf(sets: readonly Measurement[]): Field {
+	const whole = sets.filter(({ losses }) => losses.every(Number.isFinite));
+	const [first, ...others] = whole.length > 0 ? whole : sets;
+	const meanOf = ({ losses, sources }: Measurement) => meanAndError(losses, sources).mean;
+	const best = others.reduce((best, set) => (meanOf(set) < meanOf(best) ? set : best), first!);
+	const tied = whole.filter((set) => set !== best && !isWorse(above(set, best)));
+	return [best, ...tied.sort((a, b) => meanOf(a) - meanOf(b))];
+}
+
+/** The sizes that so many masks reach for. */
+function affordable(fields: readonly Field[], masks: number): Set<Field> {
+	const open = new Set<Field>();
+	let left = masks;
+	for (const field of [...fields].sort((a, b) => a.length - b.length)) {
+		left -= field.length;
+		if (left < 0) break;
+		open.add(field);
+	}
+	return open;
+}
+
+async function measureParts(
+	sets: readonly Coalition[],
+	first: number,
+	count: number,
+	{ further, signal }: TieOptions,
+): Promise<Measurement[][]> {
+	const measured: Measurement[][] = [];
+	while (measured.length < count) {
+		const game = await further(first + measured.length);
+		if (!game) break;
+		measured.push(await game.measure(sets, { phase: "telling sets apart", signal }));
+	}
+	return measured;
+}
+
+/** One set on several texts, window after window, source by source. */
+function joined(parts: readonly [Measurement, ...Measurement[]]): Measurement {
+	const [{ coalition, sources }] = parts;
+	if (!sources) return { coalition, losses: concat(parts.map(({ losses }) => losses)) };
+	const split = parts.map((part) => bySource(part.losses, part.sources!));
+	return {
+		coalition,
+		losses: concat(sources.flatMap((_, source) => split.map((windows) => windows[source]!))),
+		sources: sources.map((share, source) => ({ ...share, count: parts.reduce((sum, part) => sum + part.sources![source]!.count, 0) })),
+	};
+}
+
+function concat(parts: readonly Float64Array[]): Float64Array {
+	return Float64Array.from(parts.flatMap((part) => Array.from(part)));
+}

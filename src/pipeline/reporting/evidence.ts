@@ -1,0 +1,123 @@
+// The parts of a report that say how a set was found: blocks, curve, pairs, surrogate.
+import type { Choices } from "../methods/registry.js";
+import { fewestWindows } from "../../game/sources.js";
+import type { RunFacts } from "./report.js";
+import type { PlanOrigin } from "../planning/plan.js";
+import type { Finalist } from "../race/race.js";
+import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "../../report/report-data.js";
+import { errorOf } from "./quality.js";
+import { finite } from "../../game/statistics.js";
+import type { Plan, PlanContribution, PlanFold } from "../../storage/plan.js";
+
+type Reasoned = Plan["frozen"];
+
+/** Standard deviations of a normal distribution on either side of the middle 95 % and 90 %. */
+const normal95 = 1.95996;
+const normal90 = 1.64485;
+
+/** Every block: what became of it, why, and what it contributes. */
+export function blocksOf(parts: {
+	readonly blocks: number;
+	readonly removed: readonly number[];
+	readonly critical: Reasoned;
+	readonly frozen: Reasoned;
+	readonly contributions: readonly PlanContribution[] | undefined;
+	readonly origin: PlanOrigin;
+}): Report["blocks"] {
+	const { removed, critical, frozen, contributions = [], origin } = parts;
+	const gone = new Set(removed);
+	const reasons = new Map([...critical, ...frozen].map(({ block, reason }) => [block, reason]));
+	const never = new Set(frozen.map(({ block }) => block));
+	const known = new Map(contributions.map((contribution) => [contribution.block, contribution]));
+	const stateOf = (block: number): ReportBlock["state"] =>
+		gone.has(block) ? "removed" : never.has(block) ? "frozen" : reasons.has(block) ? "critical" : "kept";
+	const list = Array.from({ length: parts.blocks }, (_, block): ReportBlock => {
+		const reason = reasons.get(block);
+		const contribution = known.get(block);
+		return {
+			...{ block, state: stateOf(block) },
+			...(reason === undefined ? {} : { reason }),
+			...(contribution ? { contribution: contribution.value, ...intervalOf(contribution, origin) } : {}),
+		};
+	});
+	const [first] = contributions;
+	const { weights } = origin.machine;
+	const where = weights === undefined || weights === "own" ? "" : `, on a copy of type ${weights}`;
+	return { ...(first ? { estimator: `${first.estimator}${where}`, unit: first.unit } : {}), list };
+}
+
+/** Errors of single removals are those of a mean over windows; others are deviations of a posterior, or of many draws. */
+function intervalOf({ value, standardError, unit }: PlanContribution, { calibration }: PlanOrigin): Pick<ReportBlock, "interval"> {
+	if (standardError === undefined) return {};
+	if (unit === "nats") {
+		const { interval } = errorOf(value, standardError, foldWindows(calibration.search));
+		return interval ? { interval } : {};
+	}
+	return { interval: { low: value - normal95 * standardError, high: value + normal95 * standardError } };
+}
+
+/** Windows behind an error on a fold. */
+function foldWindows(fold: PlanFold | undefined): number {
+	return fold ? fewestWindows(fold.count, fold.sources) : 0;
+}
+
+/** What every method proposed: its own sets on the text that it searched, and all sets that were raced. */
+export function curveData({ choices, decided, objective, sizes, origin }: RunFacts, chosen: readonly number[]): ReportCurve {
+	const windows = foldWindows(origin.calibration.validation);
+	const isChosen = (removed: readonly number[]) => removed.length > 0 && removed.join() === chosen.join();
+	const start = (loss: number) => ({ removed: [], loss: finite(loss), added: 0, bytes: sizes([]).bytes });
+	const raced = new Map<string, Finalist[]>();
+	for (const finalist of decided.finalists) raced.set(finalist.method, [...(raced.get(finalist.method) ?? []), finalist]);
+	const series: ReportCurve["series"] = [];
+	if (choices) {
+		const { found } = choices;
+		const points = [...found.byCount.values()].map(({ removed, loss, addedLoss }) => ({
+			...{ removed: [...removed], loss: finite(loss), added: finite(addedLoss), bytes: sizes(removed).bytes },
+		}));
+		series.push({ method: found.method, fold: "search", points: [start(found.fullLoss), ...bySize(points)] });
+	}
+	for (const [method, finalists] of raced) {
+		const points = finalists.map(({ removed, loss, added, standardError }) => ({
+			...{ removed: [...removed], loss: finite(loss), added: finite(added), bytes: sizes(removed).bytes },
+			...errorOf(finite(added), standardError === undefined ? undefined : finite(standardError), windows),
+			...(isChosen(removed) ? { chosen: true } : {}),
+		}));
+		series.push({ method, fold: "validation", points: [start(decided.fullLoss), ...bySize(points)] });
+	}
+	return { objective, series };
+}
+
+function bySize<P extends { removed: number[] }>(points: P[]): P[] {
+	return points.sort((a, b) => a.removed.length - b.removed.length);
+}
+
+/** Pairs of blocks, where a surrogate was asked about them. */
+export function interactionsOf(choices: Choices | undefined): Report["interactions"] {
+	const pairs = choices?.evidence?.interactions ?? [];
+	if (pairs.length === 0) return undefined;
+	return pairs.map(({ blocks: [a, b], units, value, standardError }) => ({
+		...{ blocks: [a, b] as [number, number], value },
+		...(units ? { units: [[...units[0]], [...units[1]]] as [number[], number[]] } : {}),
+		...(standardError === undefined ? {} : { standardError }),
+	}));
+}
+
+/** How good the surrogate was, and its forecasts in nats per token. */
+export function surrogateData(choices: Choices | undefined): ReportSurrogate | undefined {
+	const surrogate = choices?.surrogate;
+	if (!surrogate) return undefined;
+	const { name, trainMasks, heldOutMasks, r2, spearman, details = {} } = surrogate;
+	const { forecasts = [], trusted } = choices.evidence ?? {};
+	// The surrogate forecasts log(1 + added loss).
+	const known = forecasts
+		.filter(({ addedLoss }) => Number.isFinite(addedLoss))
+		.map(({ coalition, mean, sd, addedLoss }) => ({
+			...{ removed: coalition.players - coalition.size, forecast: Math.expm1(mean) },
+			...{ low: Math.expm1(mean - normal90 * sd), high: Math.expm1(mean + normal90 * sd), measured: addedLoss },
+		}));
+	return {
+		...{ name, trainMasks, heldOutMasks, r2, spearman, details },
+		...(trusted === undefined ? {} : { trusted }),
+		...(known.length > 0 ? { forecasts: known } : {}),
+	};
+}

@@ -1,0 +1,69 @@
+// The files that a report becomes: the page, the same as JSON, the model card.
+import { existsSync } from "node:fs";
+import type { PruneOptions, PruneResult } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { logger } from "../../api/logger.js";
+import { inputFiles } from "../preflight/objective.js";
+import { reportCard } from "../../report/card.js";
+import type { Report } from "../../report/report-data.js";
+import { writeAtomically } from "../../storage/atomic-file.js";
+
+/** Where the parts of a report go; what is undefined is not written. */
+export interface ReportTargets {
+	/** HTML. */
+	readonly page?: string | undefined;
+	/** JSON, beside the page. */
+	readonly data?: string | undefined;
+	/** Markdown. */
+	readonly card?: string | undefined;
+}
+
+/**
+ * Names of the files, from the options and the output's name.
+ * @throws InvalidOptionError where the page is named like its JSON
+ */
+export function reportTargets(output: string | undefined, { report, modelCard, dryRun }: PruneOptions): ReportTargets {
+	if (dryRun) return {};
+	const page = report === false ? undefined : (report ?? (output === undefined ? undefined : `${output}.report.html`));
+	if (page !== undefined && /\.json$/i.test(page))
+		throw new InvalidOptionError(
+			`the report is an HTML page, and its JSON is written beside it: name it ${page.replace(/\.json$/i, ".html")}`,
+		);
+	return { page, data: page && `${page.replace(/\.html?$/i, "")}.json`, card: modelCard };
+}
+
+/** The report as one HTML page that needs no network and no script. */
+export async function reportPage(report: Report): Promise<string> {
+	// Drawing takes packages that nothing else needs: they are loaded here.
+	const { reportHtml } = await import("../../report/html.js");
+	return reportHtml(report);
+}
+
+/**
+ * Writes the report. What cannot be written is a warning: the model and the plan are there already.
+ * @param finishing whether an earlier run of the same command was ended while it did: what is there stays
+ */
+export async function writeReport(
+	report: Report,
+	{ page, data, card }: ReportTargets,
+	inputs: readonly string[],
+	options: PruneOptions,
+	finishing = false,
+): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
+	const settings = { overwrite: options.overwrite ?? false, inputs: [...inputs, ...inputFiles(options)] };
+	const write = async (name: string, path: string | undefined, make: () => string | Promise<string>) => {
+		if (path === undefined || (finishing && existsSync(path))) return path;
+		try {
+			const text = await make();
+			await writeAtomically(path, settings, (handle) => handle.writeFile(text));
+			return path;
+		} catch (error) {
+			logger(options)("warning", `${name} could not be written, nothing else is lost: ${(error as Error).message}`);
+			return undefined;
+		}
+	};
+	await write("the report's JSON", data, () => `${JSON.stringify(report, undefined, "\t")}\n`);
+	const reportPath = await write("the report", page, () => reportPage(report));
+	const modelCardPath = await write("the model card", card, () => reportCard(report));
+	return { report, ...(reportPath ? { reportPath } : {}), ...(modelCardPath ? { modelCardPath } : {}) };
+}

@@ -1,0 +1,23 @@
+// The healing part of a report, from a plan.
+import type { ReportHeal } from "../../report/report-data.js";
+import type { PlanHeal } from "../../storage/plan-heal.js";
+
+export function healData({ applied, fit, addedBytes, cuts, heads, validation, report, seconds }: PlanHeal): ReportHeal {
+	return {
+		...{ applied, tokens: fit.count * fit.length, addedBytes },
+		cuts: cuts.map(({ before, first, last, tensor, type, norm, recipe, explained, tuning, reason }) => ({
+			...(before === null ? {} : { before }),
+			removed: Array.from({ length: last - first + 1 }, (_, i) => first + i),
+			...(tensor ? { tensor } : {}),
+			...(type ? { type } : {}),
+			...(norm ? { norm } : {}),
+			...(recipe ? { kind: recipe.kind, ridge: recipe.ridge } : {}),
+			...(explained === undefined ? {} : { explained }),
+			...(tuning ? { change: tuning.after - tuning.before, ...(tuning.by ? { by: tuning.by } : {}) } : {}),
+			...(reason ? { reason } : {}),
+		})),
+		...(heads ? { heads: heads.map((head) => ({ ...head, factors: [...head.factors] })) } : {}),
+		folds: [...(validation ? [{ fold: "validation", ...validation }] : []), ...(report ? [{ fold: "report", ...report }] : [])],
+		seconds: seconds.text + seconds.rest,
+	};
+}

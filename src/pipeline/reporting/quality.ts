@@ -1,0 +1,145 @@
+// The before/after part of a report, from a plan.
+import { foldNames } from "../../model/calibration/index.js";
+import { fewestWindows } from "../../game/sources.js";
+import type { Report, ReportFigure } from "../../report/report-data.js";
+import type { Sizes } from "../preflight/model-sizes.js";
+import { studentT95 } from "../../game/statistics.js";
+import type { Plan, PlanLosses } from "../../storage/plan.js";
+
+type Quality = NonNullable<Report["quality"]>;
+
+/** Units of further figures of an objective, by name; those that are left out say again what another figure says. */
+const units = { agreement: "share", accuracy: "share", normalizedAccuracy: "share" } as const;
+
+/** Figures of the report fold, and the losses of every fold. */
+export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after: Sizes }): { quality?: Quality } {
+	const { report } = plan.losses;
+	const fold = plan.calibration.report;
+	if (!report || !fold) return {};
+	const windows = fewestWindows(fold.count, fold.sources);
+	const { quantized } = plan;
+	const objective = plan.objective?.folds.report;
+	const losses = writtenLosses(plan, report);
+	const figures: ReportFigure[] = [
+		figure("loss", "nats per token", losses, windows),
+		perplexity(losses, windows),
+		...(quantized ? quantizedFigures(quantized, windows) : objective ? objectiveFigures(plan.objective!.name, objective, windows) : []),
+		{
+			...{ name: "blocks", unit: "count", before: plan.model.blocks, after: plan.kept },
+			...{ change: plan.kept - plan.model.blocks, isRatio: false },
+		},
+		ratio("parameters", "count", before.parameters, after.parameters),
+		ratio("bytes", "bytes", before.bytes, after.bytes),
+	];
+	const sources = (objective ?? report).sources?.map(({ full, removed, ...rest }) => ({ ...rest, before: full, after: removed }));
+	return {
+		quality: {
+			...{ text: fold.source, tokens: fold.count * (fold.length - 1), figures },
+			...(quantized ? { quantized: { type: quantized.type, ...(quantized.from ? { from: quantized.from.name } : {}) } } : {}),
+			folds: foldNames.flatMap((name) => {
+				const losses = plan.losses[name];
+				if (!losses) return [];
+				const { full, removed, difference, standardError } = losses;
+				return [{ fold: name, before: full.mean, after: removed.mean, difference, standardError }];
+			}),
+			...(sources ? { sources } : {}),
+		},
+	};
+}
+
+interface Losses {
+	readonly full: { readonly mean: number | null };
+	readonly removed: { readonly mean: number | null };
+	/** Of the paired differences. */
+	readonly difference: number | null;
+	readonly standardError: number | null;
+}
+
+/** Losses on the report fold of what was written: of the quantised file where it was quantised, else of the healed one. */
+export function writtenLosses({ quantized, heal }: Plan, report: PlanLosses): Losses {
+	if (!quantized && heal?.applied && heal.report && heal.added) {
+		const { mean, standardError } = heal.added;
+		return { full: report.full, removed: { mean: heal.report.after }, difference: mean, standardError };
+	}
+	if (!quantized) return report;
+	const { loss, added } = quantized;
+	return { full: report.full, removed: loss, difference: added.mean, standardError: added.standardError };
+}
+
+/** Of the file as it was written. An objective's own figures are those of the weights before, and are left to the plan. */
+function quantizedFigures({ divergence, agreement }: NonNullable<Plan["quantized"]>, windows: number): ReportFigure[] {
+	const beside = (whole: number, { mean, standardError }: { mean: number | null; standardError: number | null }): Losses => ({
+		...{ full: { mean: whole }, removed: { mean } },
+		...{ difference: mean === null ? null : mean - whole, standardError },
+	});
+	return [
+		...(divergence ? [figure("kl", "nats per token", beside(0, divergence), windows)] : []),
+		...(agreement ? [figure("agreement", "share", beside(1, agreement), windows)] : []),
+	];
+}
+
+/** @param windows that the difference was measured on: its error has one degree of freedom less */
+function figure(
+	name: string,
+	unit: ReportFigure["unit"],
+	{ full, removed, difference, standardError }: Losses,
+	windows: number,
+): ReportFigure {
+	return {
+		name,
+		unit,
+		before: full.mean,
+		after: removed.mean,
+		change: difference,
+		isRatio: false,
+		...errorOf(difference, standardError, windows),
+	};
+}
+
+/** Standard error and 95 % interval, where there are any. */
+export function errorOf(
+	difference: number | null,
+	standardError: number | null | undefined,
+	windows: number,
+): Pick<ReportFigure, "standardError" | "interval"> {
+	if (difference === null || standardError === null || standardError === undefined || windows < 2) return {};
+	const half = studentT95(windows - 1) * standardError;
+	return { standardError, interval: { low: difference - half, high: difference + half } };
+}
+
+function perplexity({ full, removed, difference, standardError }: Losses, windows: number): ReportFigure {
+	const change = exponential(difference);
+	const { interval } = errorOf(difference, standardError, windows);
+	return {
+		...{ name: "perplexity", unit: "perplexity", before: exponential(full.mean), after: exponential(removed.mean), change, isRatio: true },
+		...(interval && change !== null
+			? { standardError: change * standardError!, interval: { low: Math.exp(interval.low), high: Math.exp(interval.high) } }
+			: {}),
+	};
+}
+
+/** null where a loss is so large that its perplexity is not finite. */
+function exponential(loss: number | null): number | null {
+	const value = loss === null ? Number.NaN : Math.exp(loss);
+	return Number.isFinite(value) ? value : null;
+}
+
+function objectiveFigures(
+	name: NonNullable<Plan["objective"]>["name"],
+	objective: NonNullable<NonNullable<Plan["objective"]>["folds"]["report"]>,
+	windows: number,
+): ReportFigure[] {
+	const count = name === "accuracy" ? objective.full.windows.length : windows;
+	const own = name === "kl" ? figure("kl", "nats per token", objective, count) : figure("goldLoss", "nats per question", objective, count);
+	const further = Object.entries(objective.figures ?? {}).flatMap(([key, { full, removed, difference, standardError }]) => {
+		const unit = units[key as keyof typeof units];
+		if (!unit) return [];
+		const values = { name: key, unit, before: full, after: removed, change: difference, isRatio: false };
+		return [{ ...values, ...errorOf(difference, standardError, count) }];
+	});
+	return [own, ...further];
+}
+
+function ratio(name: string, unit: ReportFigure["unit"], before: number, after: number): ReportFigure {
+	return { name, unit, before, after, change: after / before, isRatio: true };
+}

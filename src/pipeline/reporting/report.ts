@@ -1,0 +1,151 @@
+// What a report says, from what a run measured and decided. Nothing is measured here.
+import { cpus } from "node:os";
+import * as v from "valibot";
+import type { ModelSummary, Objective, PruneResult, WrittenFile } from "../../api/index.js";
+import { foldNames } from "../../model/calibration/index.js";
+import type { Choices } from "../methods/registry.js";
+import { contributionsOf, type PlanOrigin, reasonedBlocks } from "../planning/plan.js";
+import type { Race } from "../race/race.js";
+import { alternativesOf } from "./alternatives.js";
+import { healData } from "./healing.js";
+import { blocksOf, curveData, interactionsOf, surrogateData } from "./evidence.js";
+import { qualityOf, writtenLosses } from "./quality.js";
+import { REPORT_FORMAT, REPORT_VERSION, type Report, type ReportExtras, reportSchema } from "../../report/report-data.js";
+import type { Sizes } from "../preflight/model-sizes.js";
+import { disagreementText } from "../race/by-source.js";
+import type { Plan } from "../../storage/plan.js";
+import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import { suggestionVerdict, verdictOf } from "./verdict.js";
+
+/** What a run knows when it has ended. */
+export interface RunFacts {
+	readonly model: ModelSummary;
+	readonly objective: Objective;
+	readonly origin: PlanOrigin;
+	/** Of the model without these blocks. */
+	readonly sizes: (removed: readonly number[]) => Sizes;
+	/** Files of the model. */
+	readonly inputs: readonly string[];
+	readonly frozen: Plan["frozen"];
+	readonly choices: Choices | undefined;
+	readonly decided: Race;
+	/** What was warned of. */
+	readonly warnings: readonly string[];
+}
+
+/** What came out of it. */
+export interface RunOutcome {
+	/** Missing where nothing said how much to remove. */
+	readonly plan?: Plan | undefined;
+	readonly suggestion?: PruneResult["suggestion"];
+	readonly output?: WrittenFile | undefined;
+	readonly timings: Readonly<Record<string, number>>;
+	readonly seconds: number;
+	/** Sections that other measurements fill. */
+	readonly extras?: ReportExtras;
+}
+
+/** The report of a run. */
+export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
+	const { model, choices, decided, origin, warnings } = facts;
+	const { plan, suggestion, output, timings, seconds, extras } = outcome;
+	const chosen = plan?.removed ?? suggestion?.removed;
+	const disagreements = decided.disagreements.map(({ chosen: set, better, ...rest }) => ({
+		...rest,
+		chosen: [...set],
+		better: [...better],
+	}));
+	const said = new Set(decided.disagreements.map(disagreementText));
+	const surrogate = surrogateData(choices);
+	const interactions = interactionsOf(choices);
+	const critical = plan?.critical ?? reasonedBlocks(choices);
+	const alternatives = plan && alternativesOf(plan);
+	const contributions = plan?.contributions ?? (choices?.contributions && contributionsOf(choices.contributions));
+	return v.parse(reportSchema, {
+		format: REPORT_FORMAT,
+		version: REPORT_VERSION,
+		created: plan?.created ?? new Date().toISOString(),
+		verdict: plan ? verdictOn(facts, plan, output) : suggestionVerdict(suggestion!),
+		model: {
+			...{ name: model.name, sha256: origin.sha256, architecture: model.architecture },
+			...{ blocks: model.blocks, parameters: model.parameters, bytes: model.size },
+		},
+		...(output
+			? {
+					output: {
+						...{ name: output.path.replace(/^.*[\\/]/, ""), parameters: output.parameters },
+						...{ bytes: output.size, verification: output.verification },
+					},
+				}
+			: {}),
+		...(plan ? { removal: removalOf(plan) } : {}),
+		blocks: blocksOf({
+			blocks: model.blocks,
+			removed: plan?.removed ?? [],
+			critical,
+			frozen: facts.frozen,
+			contributions,
+			origin,
+		}),
+		...(plan ? qualityOf(plan, sizesOf(facts, plan, output)) : {}),
+		curve: curveData(facts, chosen ?? []),
+		...(interactions ? { interactions } : {}),
+		...(surrogate ? { surrogate } : {}),
+		disagreements,
+		warnings: [...warnings.filter((warning) => !said.has(warning)), ...(choices?.found.notes ?? [])],
+		...(plan?.heal ? { heal: healData(plan.heal) } : {}),
+		...(alternatives ? { alternatives } : {}),
+		...(plan?.gate ? { gate: plan.gate.figures.map(gateFigure) } : {}),
+		...extras,
+		reproduce: reproduceOf(origin),
+		timings: Object.entries(timings).map(([phase, took]) => ({ phase, seconds: took })),
+		seconds,
+	});
+}
+
+function removalOf({ removed, kept, method, race, equivalent }: Plan): NonNullable<Report["removal"]> {
+	const decided = race && { race: { by: race.by, further: race.further.map(({ sets }) => ({ sets })) } };
+	return { removed, kept, method, ...decided, ...(equivalent ? { equivalent } : {}) };
+}
+
+function gateFigure({ standardError, ...figure }: PlanGateFigure): NonNullable<Report["gate"]>[number] {
+	return { ...figure, ...(standardError === null ? {} : { standardError }) };
+}
+
+/** Sizes before and after: of the file that was written, else as they would be. */
+function sizesOf({ model, sizes }: RunFacts, plan: Plan, output: WrittenFile | undefined): { before: Sizes; after: Sizes } {
+	const after = output ? { bytes: output.size, parameters: output.parameters } : sizes(plan.removed);
+	return { before: { bytes: model.size, parameters: model.parameters }, after };
+}
+
+function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined): Report["verdict"] {
+	const { before, after } = sizesOf(facts, plan, output);
+	const report = plan.losses.report && writtenLosses(plan, plan.losses.report);
+	return verdictOf({
+		...{ healed: plan.heal?.applied, quantized: plan.quantized?.type },
+		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined },
+		parameters: [before.parameters, after.parameters],
+		loss: [report?.full.mean ?? null, report?.removed.mean ?? null],
+		added: report?.difference ?? null,
+		standardError: report?.standardError ?? null,
+	});
+}
+
+function reproduceOf({ command, seed, options, calibration, versions, backend, machine }: PlanOrigin): Report["reproduce"] {
+	const folds = foldNames.flatMap((fold) => {
+		const facts = calibration[fold];
+		if (!facts) return [];
+		const { source, sha256, count, length, drawn } = facts;
+		return [{ fold, source, sha256, windows: count, length, ...(drawn ? { drawn: { ...drawn } } : {}) }];
+	});
+	const processors = cpus();
+	return {
+		...{ command, seed, options, calibration: folds, backend, machine },
+		versions: { ...versions, "Node.js": process.versions.node },
+		system: {
+			platform: `${process.platform} ${process.arch}`,
+			processor: processors[0]?.model.trim() || "unknown processor",
+			cores: processors.length,
+		},
+	};
+}

@@ -1,0 +1,65 @@
+// The report of a run that is going on: what it warns of is kept, and at its end the report is made and written.
+import type { LogEvent, PruneOptions, PruneResult } from "../../api/index.js";
+import type { Choices } from "../methods/registry.js";
+import { logger } from "../../api/logger.js";
+import { makeReport, type RunFacts, type RunOutcome } from "./report.js";
+import { planOrigin } from "../planning/plan.js";
+import type { OwnOutput } from "../pruning/own-output.js";
+import type { Race } from "../race/race.js";
+import { type Session, summarize } from "../session/session.js";
+import { sizesWithout } from "../preflight/model-sizes.js";
+import { reportTargets, writeReport } from "./files.js";
+
+/** A run from its beginning. */
+export interface Run {
+	/** Milliseconds since 1970. */
+	readonly started: number;
+	/** What was warned of so far. */
+	readonly warnings: string[];
+	/** Where a model is written. */
+	own?: OwnOutput | undefined;
+}
+
+/** The same options, with every warning also put among those of the run. */
+export function watched(options: PruneOptions, { warnings }: Run): PruneOptions {
+	const onLog = (event: LogEvent) => {
+		if (event.level === "warning") warnings.push(event.message);
+		options.onLog?.(event);
+	};
+	return { ...options, onLog };
+}
+
+/** What the report needs of a session, taken while it is open. */
+export function runFacts(
+	session: Session,
+	output: string | undefined,
+	choices: Choices | undefined,
+	decided: Race,
+	{ warnings }: Run,
+	options: PruneOptions,
+): RunFacts {
+	const { model, objective } = session;
+	return {
+		...{ model: summarize(model), objective, origin: planOrigin(session, output, options), sizes: sizesWithout(model.file) },
+		inputs: model.file.paths,
+		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
+		...{ choices, decided, warnings },
+	};
+}
+
+/** Makes the report, and writes what was asked for. A fault in it is a warning: everything else is written already. */
+export async function reportRun(
+	facts: RunFacts,
+	outcome: Omit<RunOutcome, "seconds">,
+	{ started, own }: Run,
+	options: PruneOptions,
+): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
+	const targets = reportTargets(outcome.output?.path, options);
+	try {
+		const report = makeReport(facts, { ...outcome, seconds: (Date.now() - started) / 1000 });
+		return await writeReport(report, targets, facts.inputs, options, own?.isThere);
+	} catch (error) {
+		logger(options)("warning", `the report could not be made, nothing else is lost: ${(error as Error).message}`);
+		return {};
+	}
+}

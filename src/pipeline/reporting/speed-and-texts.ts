@@ -1,0 +1,81 @@
+// The sections of a report on speed and on texts, from what was measured. Nothing is measured here.
+import { type CollapseKind, type ContinuationPair, checkPairs, distinctShare, type Mark } from "../../model/evaluation/collapse.js";
+import { sampledTemperature, writtenTokens } from "../../model/evaluation/continuations.js";
+import type { Report, ReportSpeed, ReportTextCheck } from "../../report/report-data.js";
+import type { Speed, SpeedSideFigures } from "../../storage/plan-speed.js";
+
+/** What of a pair's speed a report shows; undefined where one model was measured alone. */
+export function speedSection(speed: Speed): ReportSpeed | undefined {
+	const { before, after, ratio, context } = speed;
+	if (!after || !ratio) return undefined;
+	const rate = (name: "prompt" | "generation") => {
+		const side = ({ [name]: { median, low, high } }: SpeedSideFigures) => ({ value: median, low, high });
+		const { value, interval } = ratio[name];
+		return {
+			...{ name, unit: "tokens per second" as const, before: side(before), after: side(after), ratio: value },
+			...(interval ? { interval } : {}),
+		};
+	};
+	const size = (name: "memory" | "weights" | "compute" | "kvCache") => ({
+		...{ name, unit: "bytes" as const, before: { value: before[name] }, after: { value: after[name] } },
+		ratio: before[name] > 0 ? after[name] / before[name] : 1,
+	});
+	return {
+		conditions: conditionsOf(speed),
+		context,
+		figures: [rate("prompt"), rate("generation"), ...(["memory", "weights", "compute", "kvCache"] as const).map(size)],
+	};
+}
+
+function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, backend, through }: Speed): string {
+	const how =
+		through === "mask"
+			? "the source beside itself without these blocks (a mask in memory)"
+			: "the source's file beside the written one, both in memory";
+	const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
+	return `${backend}, ${count(threads, "thread")}: ${how}, in turns, ${count(repetitions, "repetition")} after one that was thrown away. A repetition runs ${count(promptTokens, "prompt token")} at once and ${generatedTokens} one by one after them. Medians; the change is the median of the ratios, repetition by repetition.`;
+}
+
+const kindWords: Readonly<Record<CollapseKind, (count: number) => string>> = {
+	loop: (count) => `${count} end in a loop`,
+	repetition: (count) => `${count} repeat themselves`,
+	script: (count) => `${count} change their script`,
+	language: (count) => `${count} change their language`,
+	empty: (count) => `${count} say nothing`,
+};
+
+/** Texts side by side with their marks, what they add up to, and what is new; with a line to warn with, where something is. */
+export function textSections(pairs: readonly ContinuationPair[]): {
+	samples: NonNullable<Report["samples"]>;
+	textCheck: ReportTextCheck;
+	collapse: NonNullable<Report["collapse"]>;
+	warning: string | undefined;
+} {
+	const { kinds, marks, findings } = checkPairs(pairs);
+	const texts = pairs.length;
+	const names = (list: readonly Mark[]) => list.map(({ kind }) => kind);
+	const worse = kinds.filter((one) => one.worse);
+	const rate = (kind: CollapseKind) => {
+		const { before, after } = kinds.find((one) => one.kind === kind)!;
+		return `of ${texts} texts ${kindWords[kind](after)}, of the source's ${before}`;
+	};
+	const distinct = (side: "before" | "after") => pairs.reduce((sum, pair) => sum + distinctShare(pair[side].tokens, 3), 0) / texts;
+	return {
+		samples: pairs.map(({ prompt, mode, before, after }, i) => ({
+			...{ prompt, mode, before: before.text, after: after.text },
+			marks: { before: names(marks[i]!.before), after: names(marks[i]!.after) },
+		})),
+		textCheck: {
+			conditions: `At most ${writtenTokens} tokens after each prompt, by each model greedily and sampled once at temperature ${sampledTemperature} with the same seed. Another language than the prompt's is seen where prompt and text have 60 letters or more.`,
+			...{ texts, kinds, distinct: { before: distinct("before"), after: distinct("after") } },
+		},
+		collapse: findings.map(({ kind, pair, detail }) => {
+			const { prompt, mode, before, after } = pairs[pair]!;
+			return { kind, prompt, before: before.text, after: after.text, message: `${mode}: ${detail}; ${rate(kind)}` };
+		}),
+		warning:
+			worse.length === 0
+				? undefined
+				: `the pruned model writes worse than its perplexity says: ${worse.map(({ kind }) => rate(kind)).join("; ")}. The report has them side by side.`,
+	};
+}

@@ -1,0 +1,135 @@
+// Many sets of blocks on one fold: what the evaluator measures, handed to the ledger set by set, with progress.
+import type { MeasureOptions, ProgressEvent } from "../../api/index.js";
+import { logger } from "../../api/logger.js";
+import { answersOf } from "../../model/evaluation/accuracy.js";
+import { type PreparedQuestions, scoreChoices } from "../../model/evaluation/choices.js";
+import type { Coalition } from "../../game/coalition.js";
+import type { Measurement } from "../../game/game.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import { countPositions, type Reference, type ScoredPositions } from "../../model/runtime/positions.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+import type { EvaluateOptions } from "../../storage/ledger-game.js";
+
+/**
+ * Loss of each window.
+ * @param positions that are scored; all where there are none
+ * @param reference the full model's distributions on these windows: the divergence from it and the agreement with it come as figures
+ */
+export async function sweepWindows(
+	evaluator: Evaluator,
+	coalitions: readonly Coalition[],
+	windows: TokenWindows,
+	run: EvaluateOptions,
+	options: MeasureOptions,
+	{ reference, positions }: { reference?: Reference | undefined; positions?: ScoredPositions | undefined } = {},
+): Promise<void> {
+	const started = Date.now();
+	let done = 0;
+	let before = started;
+	const report = reporter(coalitions.length, run, options);
+	report(0);
+	await evaluator.evaluate(coalitions, windows, {
+		signal: run.signal ?? options.signal,
+		reference,
+		positions,
+		onMask: (index, { losses, divergences, agreements, standardErrors }, stats) => {
+			const now = Date.now();
+			const coalition = coalitions[index]!;
+			const compared = divergences && agreements ? { divergence: divergences, agreement: agreements } : {};
+			const drawn = positions && standardErrors && coalition.size === coalition.players ? { [drawnError]: standardErrors } : {};
+			if (positions && drawn[drawnError]) noteShare(positions, drawn[drawnError], windows, options);
+			const figures = { ...compared, ...drawn };
+			run.onMeasurement({ coalition, losses, ...(Object.keys(figures).length > 0 ? { figures } : {}) }, (now - before) / 1000);
+			before = now;
+			done++;
+			const seconds = (now - started) / 1000;
+			report(done, {
+				tokensPerSecond: stats.tokensDone / seconds,
+				secondsLeft: (seconds / done) * (coalitions.length - done),
+				blocksDone: stats.blocksDone,
+				blocksSaved: stats.blocksSaved,
+			});
+		},
+	});
+}
+
+/** Figure of the full model where only drawn positions are scored: the standard error of each window's loss as an estimate of that on all. */
+const drawnError = "drawnError";
+
+/** How exact the drawn positions are, as far as the full model shows. */
+export interface DrawnShare {
+	readonly positions: number;
+	/** Positions that could have been drawn. */
+	readonly of: number;
+	/** Of the full model's mean loss on them as an estimate of that on all, nats per token; missing where it was not measured. */
+	readonly standardError?: number;
+}
+
+/** @param full the full model on the drawn positions, where it was measured */
+export function drawnShare(positions: ScoredPositions, windows: TokenWindows, full: Pick<Measurement, "figures"> | undefined): DrawnShare {
+	const errors = full?.figures?.[drawnError];
+	return {
+		positions: countPositions(positions),
+		of: windows.count * (windows.length - 1),
+		...(errors ? { standardError: Math.sqrt(errors.reduce((sum, each) => sum + each ** 2, 0)) / errors.length } : {}),
+	};
+}
+
+function noteShare(scored: ScoredPositions, errors: Float64Array, windows: TokenWindows, options: MeasureOptions): void {
+	const { positions, of, standardError } = drawnShare(scored, windows, { figures: { [drawnError]: errors } });
+	logger(options)(
+		"note",
+		`the search scores ${positions} of ${of} positions: the full model's loss on them is within ±${standardError!.toFixed(3)} (standard error) of that on all; masks are compared on the same ones`,
+	);
+}
+
+/** Sets of blocks that are scored on all questions before the next ones: what an interruption can lose. */
+const atOnce = 24;
+
+/** Loss of the right choice of each question; whether it was picked comes as figures, 0 or 1. */
+export async function sweepQuestions(
+	evaluator: Evaluator,
+	coalitions: readonly Coalition[],
+	questions: PreparedQuestions,
+	run: EvaluateOptions,
+	options: MeasureOptions,
+): Promise<void> {
+	const started = Date.now();
+	const report = reporter(coalitions.length, run, options);
+	report(0);
+	let earlier = { blocksDone: 0, blocksSaved: 0 };
+	// Neighbours in this order begin alike: they share work.
+	const sorted = [...coalitions].sort((a, b) => (a.key < b.key ? 1 : -1));
+	for (let first = 0; first < sorted.length; first += atOnce) {
+		const part = sorted.slice(first, first + atOnce);
+		const begun = Date.now();
+		let blocks = earlier;
+		const sums = await scoreChoices(evaluator, part, questions, {
+			signal: run.signal ?? options.signal,
+			onProgress: (tokens, stats) => {
+				blocks = { blocksDone: earlier.blocksDone + stats.blocksDone, blocksSaved: earlier.blocksSaved + stats.blocksSaved };
+				const done = first + tokens / questions.tokens;
+				const seconds = (Date.now() - started) / 1000;
+				const left = (seconds / done) * (coalitions.length - done);
+				report(Math.floor(done), { tokensPerSecond: (done * questions.tokens) / seconds, secondsLeft: left, ...blocks });
+			},
+		});
+		earlier = blocks;
+		const seconds = (Date.now() - begun) / 1000 / part.length;
+		for (const [i, coalition] of part.entries()) {
+			const answers = answersOf(questions, sums[i]!);
+			const flags = (right: (answer: (typeof answers)[number]) => boolean) =>
+				Float64Array.from(answers, (answer) => (right(answer) ? 1 : 0));
+			const figures = {
+				accuracy: flags(({ gold, pick }) => pick === gold),
+				normalizedAccuracy: flags(({ gold, normalizedPick }) => normalizedPick === gold),
+			};
+			run.onMeasurement({ coalition, losses: Float64Array.from(answers, ({ goldLoss }) => goldLoss), figures }, seconds);
+		}
+	}
+}
+
+function reporter(total: number, run: EvaluateOptions, options: MeasureOptions) {
+	return (done: number, extra: Partial<ProgressEvent> = {}) =>
+		options.onProgress?.({ phase: run.phase ?? "measuring", done, total, unit: "masks", ...extra });
+}

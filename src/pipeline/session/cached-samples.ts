@@ -1,0 +1,57 @@
+// A model's own samples, kept in its run folder for the next run.
+import { readFile } from "node:fs/promises";
+import type { JobOptions } from "../../api/index.js";
+import { ownSamples } from "../../model/calibration/index.js";
+import type { Model } from "../../model/runtime/model.js";
+import { llamaPin } from "../../model/runtime/paths.js";
+import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
+import { writeAtomically } from "../../storage/atomic-file.js";
+import { hashOf } from "../../storage/hash.js";
+import { windowsPath } from "../../storage/runs.js";
+
+/** Which windows: they are the same for the same model, build and request. */
+export interface SampleRequest {
+	readonly seed: number;
+	readonly count: number;
+	readonly length: number;
+}
+
+/** What they are for. */
+export interface SamplePurpose {
+	/** Part of the file's name, and what holds the tokens in it. */
+	readonly name: string;
+	/** Bumped when windows for it are drawn differently. */
+	readonly version: number;
+	/** For people, while they are drawn. */
+	readonly phase: string;
+}
+
+/** Draws windows, or reads those that an earlier run drew. @param folder of the model's runs */
+export async function keptSamples(
+	model: Model,
+	folder: string,
+	{ seed, count, length }: SampleRequest,
+	{ name, version, phase }: SamplePurpose,
+	options: JobOptions,
+): Promise<TokenWindows> {
+	const file = windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed]));
+	const kept = await readFile(file, "utf8").then(
+		(text) => tokensOf(text, name, count * length),
+		() => undefined, // not there, or torn by a crash: drawn again, the same for the same seed
+	);
+	if (kept) return makeWindows(kept, length);
+	const onProgress = (done: number, total: number) => options.onProgress?.({ phase, done, total, unit: "tokens" });
+	const windows = await ownSamples(model, { count, length, seed, signal: options.signal, onProgress });
+	const text = JSON.stringify({ [name]: Array.from(windows.tokens) });
+	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
+	return windows;
+}
+
+function tokensOf(text: string, name: string, count: number): Int32Array | undefined {
+	try {
+		const tokens = (JSON.parse(text) as Record<string, number[]>)[name]!;
+		return tokens.length === count ? Int32Array.from(tokens) : undefined;
+	} catch {
+		return undefined;
+	}
+}

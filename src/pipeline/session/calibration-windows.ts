@@ -1,0 +1,86 @@
+// The calibration windows of a run: drawn or read, own samples kept for the next run.
+import { readFile } from "node:fs/promises";
+import type { MeasureOptions } from "../../api/index.js";
+import {
+	type Calibration,
+	calibrate,
+	type FoldName,
+	foldNames,
+	type FurtherText,
+	furtherText,
+	oneSource,
+} from "../../model/calibration/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { keptSamples } from "./cached-samples.js";
+import { logger } from "../../api/logger.js";
+import type { Model } from "../../model/runtime/model.js";
+import { llamaPin } from "../../model/runtime/paths.js";
+import { makeWindows } from "../../model/runtime/windows.js";
+import { hashOf } from "../../storage/hash.js";
+import { writeAtomically } from "../../storage/atomic-file.js";
+import { windowsPath } from "../../storage/runs.js";
+
+/** Windows of the search fold, and tokens in a window, as the paper has them. */
+export const defaultWindows = 10;
+export const defaultWindowLength = 128;
+/** Bumped when own samples are drawn differently: kept windows of another version are not used. */
+const samplerVersion = 1;
+
+/** Windows of each fold, and tokens in a window. @throws InvalidOptionError */
+export function foldCounts(options: MeasureOptions): Record<FoldName, number> & { length: number } {
+	const search = options.windows ?? defaultWindows;
+	const length = options.windowLength ?? defaultWindowLength;
+	if (!Number.isInteger(search) || search < 2) throw new InvalidOptionError(`windows must be a whole number of at least 2, got ${search}`);
+	if (!Number.isInteger(length) || length < 8)
+		throw new InvalidOptionError(`window-length must be a whole number of at least 8 tokens, got ${length}`);
+	return { search, validation: search, report: Math.ceil(1.5 * search), length };
+}
+
+/** Whether a run is measured on the model's own samples, not on files. */
+export const onOwnSamples = ({ calibration = [] }: Pick<MeasureOptions, "calibration">): boolean => calibration.length === 0;
+
+/** The windows of the options' files, or the model's own samples, which are kept in the run folder. */
+export async function calibrationOf(model: Model, folder: string, seed: number, options: MeasureOptions): Promise<Calibration> {
+	const { length, ...counts } = foldCounts(options);
+	const draw = () =>
+		calibrate(model, {
+			files: options.calibration,
+			counts,
+			length,
+			seed,
+			signal: options.signal,
+			onProgress: (done, total) => options.onProgress?.({ phase: "sampling the model's own text", done, total, unit: "tokens" }),
+		});
+	if (!onOwnSamples(options)) return draw();
+	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
+	const name = hashOf([samplerVersion, llamaPin.commit, counts, length, seed]);
+	const file = windowsPath(folder, name);
+	const kept = await readKept(file, length);
+	if (kept) return kept;
+	const drawn = await draw();
+	const folds = Object.fromEntries(foldNames.map((fold) => [fold, Array.from(drawn.folds[fold].tokens)]));
+	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ source: drawn.source, folds })));
+	return drawn;
+}
+
+/** Further windows of the same kind, own samples kept in the run folder: an interrupted race goes on with the same. */
+export function furtherOf(model: Model, folder: string, { folds }: Calibration, options: MeasureOptions): FurtherText {
+	const { length, ...counts } = foldCounts(options);
+	const purpose = { name: "further", version: samplerVersion, phase: "sampling more text for the race" };
+	return furtherText(model, {
+		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
+		folds: Object.values(folds),
+		draw: (count, seed) => keptSamples(model, folder, { count, length, seed }, purpose, options),
+		onProblem: (problem) => logger(options)("warning", `there is no further text for the race: ${problem}`),
+	});
+}
+
+async function readKept(file: string, length: number): Promise<Calibration | undefined> {
+	try {
+		const { source, folds } = JSON.parse(await readFile(file, "utf8")) as { source: string; folds: Record<FoldName, number[]> };
+		const read = (fold: FoldName) => makeWindows(Int32Array.from(folds[fold]), length);
+		return oneSource(source, { search: read("search"), validation: read("validation"), report: read("report") });
+	} catch {
+		return undefined; // not there, or torn by a crash: drawn again, the same for the same seed
+	}
+}

@@ -1,0 +1,329 @@
+// The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
+import type { MeasureOptions } from "../../api/index.js";
+import { type Calibration, drawPositions, type FoldName } from "../../model/calibration/index.js";
+import type { PreparedQuestions } from "../../model/evaluation/choices.js";
+import { computingIdentity } from "../../model/evaluation/kept.js";
+import { Coalition } from "../../game/coalition.js";
+import type { Measurement } from "../../game/game.js";
+import type { SourceShare } from "../../game/sources.js";
+import { logger } from "../../api/logger.js";
+import { objectiveOf } from "../preflight/objective.js";
+import { Once } from "./once.js";
+import { RaceGames } from "./race-games.js";
+import { checkReferenceRoom, mostReferenceBytes } from "../preflight/reference-memory.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import type { Model } from "../../model/runtime/model.js";
+import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-ledger.js";
+import { Ledger, ledgerKey } from "../../storage/ledger.js";
+import { type EvaluateOptions, LedgerGame } from "../../storage/ledger-game.js";
+import { ledgerPath } from "../../storage/runs.js";
+import { type DrawnShare, drawnShare } from "./batch-evaluation.js";
+import { questionYardstick, windowsYardstick, type Yardstick } from "./metrics.js";
+
+export interface SessionGames {
+	/** What is searched and raced: the objective. */
+	readonly games: Record<FoldName, LedgerGame>;
+	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
+	readonly finals: Record<FoldName, LedgerGame>;
+	/** Losses on the calibration windows, for figures; those of `finals` where these are the objective. */
+	readonly texts: Record<FoldName, LedgerGame>;
+	/** Tokens that a mask of each game runs. */
+	readonly tokens: Record<FoldName, number>;
+	/** Of the model itself. */
+	readonly evaluator: Evaluator;
+	/** What races measure. */
+	readonly races: RaceGames;
+	/** The losses of other text, with a ledger of its own. */
+	gameOn(windows: TokenWindows): Promise<LedgerGame>;
+	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. */
+	comparedOn(fold: FoldName): Promise<LedgerGame>;
+	/** The full model's distributions on a fold, of the matrices that stand in the model when it is first asked for. */
+	referenceOn(fold: FoldName): Promise<Reference>;
+	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and fold. */
+	questionsOn(questions: PreparedQuestions): Promise<LedgerGame>;
+	/** How exact the search fold is where only drawn positions of it are scored, as far as is known. */
+	drawn(): DrawnShare | undefined;
+	/** Settings that can change bits. */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** Frees what the search alone was measured with. Idempotent. */
+	closeSearch(): Promise<void>;
+	/** Closes the ledgers. Idempotent. */
+	closeLedgers(): Promise<void>;
+}
+
+/** What a run measures on. */
+export interface Material {
+	readonly folder: string;
+	readonly sha256: string;
+	readonly backend: string;
+	readonly calibration: Calibration;
+	/** For the objective `accuracy`. */
+	readonly questions?: Record<FoldName, PreparedQuestions> | undefined;
+	/** Memory for hidden states kept between masks. */
+	readonly stateBytes: number;
+}
+
+/** Opens the ledgers and makes the games. */
+export async function openGames(model: Model, material: Material, plan: SearchPlan, options: MeasureOptions): Promise<SessionGames> {
+	const maker = await GameMaker.of(model, material, options);
+	try {
+		return await maker.make(plan);
+	} catch (error) {
+		await maker.close();
+		throw error;
+	}
+}
+
+type Settings = Record<string, string | number | boolean | null>;
+
+class GameMaker {
+	readonly #model: Model;
+	readonly #material: Material;
+	readonly #options: MeasureOptions;
+	/** Part of every key: what computes. */
+	readonly #identity: Settings;
+	readonly #kl: boolean;
+	readonly #ledgers: Ledger[] = [];
+	readonly #references = new Once<string, Reference>();
+	#evaluator: Evaluator | undefined;
+	#setup: SearchSetup | undefined;
+
+	private constructor(model: Model, material: Material, options: MeasureOptions, identity: Settings) {
+		this.#model = model;
+		this.#material = material;
+		this.#options = options;
+		this.#identity = identity;
+		this.#kl = objectiveOf(options) === "kl";
+	}
+
+	static async of(model: Model, material: Material, options: MeasureOptions): Promise<GameMaker> {
+		return new GameMaker(model, material, options, await computingIdentity(model, options));
+	}
+
+	async make(plan: SearchPlan): Promise<SessionGames> {
+		const { questions, calibration, folder, backend, stateBytes } = this.#material;
+		if (this.#kl) checkReferenceRoom("--objective kl", calibration.folds, this.#model.facts.vocabulary, this.#options);
+		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
+		const search = questions ? yardstick("search") : this.#searchYardstick();
+		const key = this.#searchKey(search);
+		const setup = await setUpSearch(
+			this.#model,
+			calibration.folds.search,
+			search.shape,
+			{ ...plan, work: search.tokens / calibration.folds.search.tokens.length },
+			{ folder, backend, key, settings: { ...key.settings }, stateBytes },
+			this.#options,
+		);
+		this.#setup = setup;
+		this.#ledgers.push(setup.ledger);
+		const evaluator = this.#model.createEvaluator({ threads: Number(setup.settings.threads), stateBytes });
+		this.#evaluator = evaluator;
+		const own = async () => evaluator;
+		const [validation, report] = [yardstick("validation"), yardstick("report")];
+		const ledgers = { search: setup.ledger, validation: await this.#open(validation), report: await this.#open(report) };
+		const games = {
+			search: this.#game(ledgers.search, search, () => setup.evaluator(), this.#objectiveView("search")),
+			validation: this.#game(ledgers.validation, validation, own, this.#objectiveView("validation")),
+			report: this.#game(ledgers.report, report, own, this.#objectiveView("report")),
+		};
+		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
+		const texts = await this.#texts(finals, own);
+		const comparedOn = this.#kl ? async (fold: FoldName) => texts[fold] : this.#compared(own);
+		return {
+			games,
+			finals,
+			texts,
+			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
+			evaluator,
+			gameOn: async (windows) => {
+				const yardstick = windowsYardstick(windows, this.#options);
+				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
+			},
+			comparedOn,
+			races: this.#races(games.validation, comparedOn, own),
+			referenceOn: (fold) => this.#reference(fold, {}),
+			questionsOn: async (prepared) => {
+				const yardstick = questionYardstick(prepared, this.#options);
+				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
+			},
+			settings: setup.settings,
+			drawn: () => this.#drawn(setup.ledger),
+			closeSearch: () => this.#closeSearch(),
+			closeLedgers: async () => settled(this.#ledgers.map((ledger) => ledger.close())),
+		};
+	}
+
+	/** The search fold measured with the model itself, on all positions, bit for bit as anyone would measure it. */
+	async #finalSearch(searched: LedgerGame, yardstick: Yardstick, own: () => Promise<Evaluator>): Promise<LedgerGame> {
+		const { scoreShare = 1, stateType = "F32" } = this.#options;
+		if (this.#setup!.settings.weights === "own" && scoreShare === 1 && stateType === "F32") return searched;
+		return this.#game(await this.#open(yardstick), yardstick, own, this.#objectiveView("search"));
+	}
+
+	#searchKey(yardstick: Yardstick): Parameters<typeof ledgerKey>[0] {
+		const { scoreShare = 1, stateType = "F32" } = this.#options;
+		const { settings, ...rest } = this.#key(yardstick);
+		// A user's text is cut the same for every seed; which of its positions are drawn is not.
+		const drawn = scoreShare === 1 ? {} : { scoreShare, scoreSeed: this.#options.seed ?? 0 };
+		return { ...rest, settings: { ...settings, ...drawn, ...(stateType === "F32" ? {} : { stateType }) } };
+	}
+
+	async close(): Promise<void> {
+		await Promise.allSettled([this.#closeSearch(), ...this.#ledgers.map((ledger) => ledger.close())]);
+	}
+
+	async #closeSearch(): Promise<void> {
+		this.#references.forget("search, drawn");
+		await this.#setup?.close();
+	}
+
+	#races(validation: LedgerGame, comparedOn: SessionGames["comparedOn"], own: () => Promise<Evaluator>): RaceGames {
+		const { folder, calibration, stateBytes } = this.#material;
+		return new RaceGames({
+			...{ model: this.#model, folder, calibration, options: this.#options, stateBytes, validation },
+			compared: () => comparedOn("validation"),
+			release: () => {
+				if (!this.#kl) this.#references.forget("validation");
+			},
+			make: async (windows, byDivergence) => {
+				const compared = this.#kl || byDivergence;
+				// Not kept: as large as that of the validation fold, and a part is measured once a race.
+				const reference = compared ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
+				const yardstick = windowsYardstick(windows, this.#options, reference);
+				const view = byDivergence ? undefined : this.#objectiveView("validation");
+				return this.#game(await this.#open(yardstick, compared), yardstick, own, view);
+			},
+		});
+	}
+
+	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {
+		const { folds } = this.#material.calibration;
+		const games = new Once<FoldName, LedgerGame>();
+		const make = async (fold: FoldName) => {
+			const yardstick = windowsYardstick(folds[fold], this.#options, (run) => this.#reference(fold, run));
+			return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(fold));
+		};
+		return (fold) => games.get(fold, () => make(fold));
+	}
+
+	/** The losses of the text, whatever the objective is. */
+	async #texts(finals: SessionGames["finals"], own: () => Promise<Evaluator>): Promise<SessionGames["texts"]> {
+		if (!this.#kl && !this.#material.questions) return finals;
+		const text = async (fold: FoldName) => {
+			const yardstick = this.#textYardstick(fold);
+			const ledger = this.#kl ? finals[fold].ledger : await this.#open(yardstick);
+			const searched = this.#kl && ledger === this.#setup!.ledger;
+			return this.#game(ledger, yardstick, searched ? () => this.#setup!.evaluator() : own, this.#textView(fold));
+		};
+		return { search: await text("search"), validation: await text("validation"), report: await text("report") };
+	}
+
+	#game(
+		ledger: Ledger,
+		{ measure }: Yardstick,
+		evaluatorOf: () => Promise<Evaluator>,
+		view: ((kept: Measurement) => Measurement) | undefined,
+	): LedgerGame {
+		return new LedgerGame({
+			ledger,
+			frozen: this.#model.blocks.frozen,
+			allows: (coalition) => isAllowed(this.#model, coalition),
+			evaluate: async (coalitions, run) => measure(await evaluatorOf(), coalitions, run),
+			view,
+		});
+	}
+
+	#key({ hash }: Yardstick, compared = this.#kl): Parameters<typeof ledgerKey>[0] {
+		const { sha256, backend } = this.#material;
+		// The loss alone has no word of its own: the ledgers that were there before there was another keep their keys.
+		const kept = compared ? { figures: "divergence" } : {};
+		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept } };
+	}
+
+	async #open(yardstick: Yardstick, compared = this.#kl): Promise<Ledger> {
+		const { threads, ubatch } = this.#evaluator!;
+		const { settings, ...rest } = this.#key(yardstick, compared);
+		const key = ledgerKey({ ...rest, settings: { ...settings, threads, ubatch } });
+		const ledger = await Ledger.open(ledgerPath(this.#material.folder, key), {
+			key,
+			players: this.#model.blocks.blocks,
+			windows: yardstick.shape,
+			settings: { ...settings, threads, ubatch },
+		});
+		this.#ledgers.push(ledger);
+		logger(this.#options)("debug", `${ledger.size} masks known, ${ledger.path}`);
+		return ledger;
+	}
+
+	#textYardstick(fold: FoldName): Yardstick {
+		return windowsYardstick(
+			this.#material.calibration.folds[fold],
+			this.#options,
+			this.#kl ? (run) => this.#reference(fold, run) : undefined,
+		);
+	}
+
+	/** Positions that the search scores, where it does not score all. */
+	#drawnPositions(): ScoredPositions | undefined {
+		const { scoreShare = 1, seed = 0 } = this.#options;
+		return scoreShare === 1 ? undefined : drawPositions(this.#material.calibration.folds.search, { share: scoreShare, seed });
+	}
+
+	#drawn(ledger: Ledger): DrawnShare | undefined {
+		const positions = this.#drawnPositions();
+		const full = ledger.get(Coalition.full(this.#model.facts.blocks));
+		return positions && drawnShare(positions, this.#material.calibration.folds.search, full);
+	}
+
+	/** The search fold as it is searched: a share of its positions where one is asked for. */
+	#searchYardstick(): Yardstick {
+		const windows = this.#material.calibration.folds.search;
+		const positions = this.#drawnPositions();
+		if (!positions) return this.#textYardstick("search");
+		const reference = this.#kl ? (run: EvaluateOptions) => this.#reference("search", run, positions) : undefined;
+		return windowsYardstick(windows, this.#options, reference, positions);
+	}
+
+	/** The full model's own distributions, also where the search runs on a copy. */
+	#reference(fold: FoldName, { signal }: Pick<EvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
+		const name = positions ? `${fold}, drawn` : fold;
+		return this.#references.get(name, () => this.#makeReference(this.#material.calibration.folds[fold], { signal }, positions));
+	}
+
+	#makeReference(windows: TokenWindows, { signal }: Pick<EvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
+		const how = { signal: signal ?? this.#options.signal, positions, maxBytes: mostReferenceBytes(this.#options) };
+		return this.#evaluator!.createReference(Coalition.full(this.#model.facts.blocks), windows, how);
+	}
+
+	#sources(fold: FoldName): readonly SourceShare[] | undefined {
+		const { sources } = this.#material.calibration;
+		return sources.length < 2 ? undefined : sources.map(({ name, weight, counts }) => ({ name, weight, count: counts[fold] }));
+	}
+
+	#textView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
+		const sources = this.#sources(fold);
+		return sources && ((kept) => ({ ...kept, sources }));
+	}
+
+	#objectiveView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
+		if (this.#material.questions) return undefined;
+		if (!this.#kl) return this.#textView(fold);
+		const sources = this.#sources(fold);
+		return ({ coalition, losses, figures }) => {
+			const { divergence, agreement } = figures as { divergence: Float64Array; agreement: Float64Array };
+			return { coalition, losses: divergence, figures: { nll: losses, agreement }, sources };
+		};
+	}
+}
+
+function isAllowed(model: Model, coalition: Coalition): boolean {
+	const removed = coalition.removed();
+	return removed.length === 0 || model.blocks.check(removed) === undefined;
+}
+
+/** Waits for all, then throws the first failure. */
+export async function settled(work: readonly Promise<unknown>[]): Promise<void> {
+	for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
+}

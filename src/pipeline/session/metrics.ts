@@ -1,0 +1,50 @@
+// How one fold is measured: by its windows of text, or by questions.
+import type { MeasureOptions } from "../../api/index.js";
+import type { PreparedQuestions } from "../../model/evaluation/choices.js";
+import type { Coalition } from "../../game/coalition.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
+import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
+import type { EvaluateOptions } from "../../storage/ledger-game.js";
+import { sweepQuestions, sweepWindows } from "./batch-evaluation.js";
+
+/** How one fold is measured. */
+export interface Yardstick {
+	/** Of what is measured on, for the ledger's key. */
+	readonly hash: string;
+	readonly shape: { readonly count: number; readonly length: number };
+	readonly tokens: number;
+	measure(evaluator: Evaluator, coalitions: readonly Coalition[], run: EvaluateOptions): Promise<void>;
+}
+
+/**
+ * Losses of windows of text.
+ * @param referenceFor gives the full model's distributions to compare with
+ * @param positions that are scored; all where there are none
+ */
+export function windowsYardstick(
+	windows: TokenWindows,
+	options: MeasureOptions,
+	referenceFor?: (run: EvaluateOptions) => Promise<Reference | undefined>,
+	positions?: ScoredPositions,
+): Yardstick {
+	const { count, length, tokens } = windows;
+	return {
+		hash: hashWindows(windows),
+		shape: { count, length },
+		tokens: tokens.length,
+		measure: async (evaluator, coalitions, run) => {
+			await sweepWindows(evaluator, coalitions, windows, run, options, { reference: await referenceFor?.(run), positions });
+		},
+	};
+}
+
+/** Losses of the right choices of questions. */
+export function questionYardstick(questions: PreparedQuestions, options: MeasureOptions): Yardstick {
+	return {
+		hash: questions.sha256,
+		shape: { count: questions.questions.length, length: Math.max(...questions.batches.map(({ windows }) => windows.length)) },
+		tokens: questions.tokens,
+		measure: (evaluator, coalitions, run) => sweepQuestions(evaluator, coalitions, questions, run, options),
+	};
+}

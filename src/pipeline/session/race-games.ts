@@ -1,0 +1,106 @@
+// What races of a session measure: the validation fold, further text of its kind, and by what sets are compared.
+import type { MeasureOptions } from "../../api/index.js";
+import type { Calibration } from "../../model/calibration/index.js";
+import { furtherOf, onOwnSamples } from "./calibration-windows.js";
+import { logger } from "../../api/logger.js";
+import { objectiveOf } from "../preflight/objective.js";
+import { Once } from "./once.js";
+import { mostReferenceBytes, predicting } from "../preflight/reference-memory.js";
+import { availableMemory, neededBesideWeights, sizeText } from "../../model/runtime/memory.js";
+import type { Model } from "../../model/runtime/model.js";
+import { bytesOfReference } from "../../model/runtime/positions.js";
+import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
+import type { LedgerGame } from "../../storage/ledger-game.js";
+
+interface RaceSetting {
+	readonly model: Model;
+	/** Of the model's runs. */
+	readonly folder: string;
+	readonly calibration: Calibration;
+	readonly options: MeasureOptions;
+	/** Memory for hidden states that measuring a part may take, bytes. */
+	readonly stateBytes: number;
+	/** By the objective. */
+	readonly validation: LedgerGame;
+	/** The validation fold with the figure `divergence`. */
+	readonly compared: () => Promise<LedgerGame>;
+	/** Frees what is kept to compare the validation fold with. */
+	readonly release: () => void;
+	/** A game on other windows, measured as one of these two. */
+	readonly make: (windows: TokenWindows, byDivergence: boolean) => Promise<LedgerGame>;
+}
+
+export class RaceGames {
+	readonly #setting: RaceSetting;
+	readonly #hashes: string[] = [];
+	readonly #further: (part: number) => Promise<LedgerGame | undefined>;
+	#byDivergence: Promise<boolean> | undefined;
+
+	constructor(setting: RaceSetting) {
+		this.#setting = setting;
+		const { model, folder, calibration, options, make } = setting;
+		const text = furtherOf(model, folder, calibration, options);
+		// A ledger is opened once: several races of a session share the games.
+		const games = new Once<number, LedgerGame | undefined>();
+		this.#further = (part) =>
+			games.get(part, async () => {
+				const windows = await text(part);
+				if (!windows) return undefined;
+				this.#hashes[part] = hashWindows(windows);
+				return make(windows, await this.#racesByDivergence());
+			});
+	}
+
+	/** A part (from 0) of more text of the validation fold's kind and size; undefined where there is no more, and of questions. */
+	async further(part: number): Promise<LedgerGame | undefined> {
+		return objectiveOf(this.#setting.options) === "accuracy" ? undefined : this.#further(part);
+	}
+
+	/** SHA-256 over the tokens of a part that was asked for. */
+	hashOf(part: number): string {
+		return this.#hashes[part]!;
+	}
+
+	/**
+	 * What is measured first: the validation fold. Where the text is the model's own and the loss the objective, races go by the divergence
+	 * from the full model, a figure of what is measured then; not where the distributions for it find no room.
+	 */
+	async first(): Promise<{ readonly game: LedgerGame; readonly byDivergence: boolean }> {
+		const { validation, compared } = this.#setting;
+		const byDivergence = await this.#racesByDivergence();
+		return { game: byDivergence ? await compared() : validation, byDivergence };
+	}
+
+	/** Frees what only a race needs. */
+	end(): void {
+		this.#setting.release();
+	}
+
+	/** Decided when a race first asks, by the memory that is free then; kept for all races of the session. */
+	#racesByDivergence(): Promise<boolean> {
+		this.#byDivergence ??= this.#decide();
+		return this.#byDivergence;
+	}
+
+	async #decide(): Promise<boolean> {
+		const { model, calibration, options } = this.#setting;
+		if (objectiveOf(options) !== "nll" || !onOwnSamples(options)) return false;
+		const bytes = bytesOfReference(predicting(calibration.folds.validation), model.facts.vocabulary);
+		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows it` : undefined;
+		// One of the fold, or of a part of further text, while the one before is not freed yet, beside what measuring takes.
+		const { count: windows, length: windowLength } = calibration.folds.validation;
+		const measuring = neededBesideWeights(model.file, { windows, windowLength, stateBytes: this.#setting.stateBytes });
+		const available = availableMemory();
+		const short =
+			2 * bytes + measuring > available
+				? `twice that, and ${sizeText(measuring)} to measure with (--state-bytes lowers it), are more than the ${sizeText(available)} that are free`
+				: undefined;
+		const why = refused ?? short;
+		if (why === undefined) return true;
+		logger(options)(
+			"note",
+			`the race compares sets by their loss, not by their divergence from the full model, which differs less by chance: its distributions take ${sizeText(bytes)}; ${why}`,
+		);
+		return false;
+	}
+}

@@ -1,0 +1,187 @@
+// What the search fold is measured with, kept in its ledger and read back by a run that goes on.
+import { existsSync } from "node:fs";
+import { logger } from "../../api/logger.js";
+import type { MeasureOptions, WorkingWeights } from "../../api/index.js";
+import { DisposedError } from "../../errors.js";
+import { Once } from "./once.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import type { Model } from "../../model/runtime/model.js";
+import { roomBesideWeights } from "../../model/runtime/memory.js";
+import type { FileType } from "../../model/runtime/quantize.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+import { Ledger, ledgerKey } from "../../storage/ledger.js";
+import { ledgerPath } from "../../storage/runs.js";
+import { chooseSweep, isLong, makeCopy, ownSweep, searchMemory, type SweepChoice, type Weights, weightsOption } from "./working-weights.js";
+
+/** What a search will do, as far as it decides what to measure it with. */
+export interface SearchPlan {
+	/** Masks at most. */
+	readonly masks: number;
+	/** Tokens that a mask runs, as a share of the search windows' tokens: questions are not as long as they are. @default 1 */
+	readonly work?: number;
+	/** Where no option says it: `auto` to choose a set, `own` where the losses themselves are reported. */
+	readonly weights: "auto" | "own";
+	/** Nothing but an estimate is wanted: no copy is made, and no ledger of the search begun on disk. @default false */
+	readonly dry?: boolean;
+	/** Whether the folds that decide and report are compared with the full model's distributions, whatever the objective is. @default false */
+	readonly compared?: boolean;
+}
+
+export interface SearchSetup {
+	readonly ledger: Ledger;
+	/** Settings of the ledger: all that can change bits. */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** The evaluator of the search: of the model, or of a copy that is made when first something must be measured. */
+	evaluator(): Promise<Evaluator>;
+	/** Frees the copy; one that is still being made is stopped, and who waits for it is told with DisposedError. Idempotent. */
+	close(): Promise<void>;
+}
+
+/** Of the masks that are planned. */
+const goodPart = 0.2;
+
+type Settings = Record<string, string | number | boolean | null>;
+
+/** Where the ledgers of a search lie, by the settings that are part of their keys. */
+interface Shelf {
+	keyOf(settings: Settings): string;
+	pathOf(key: string): string;
+}
+
+/** Settings that the options name: a search goes on with what was measured with these, and with nothing else. */
+function namedSettings({ threads, ubatch }: MeasureOptions): Settings {
+	return { ...(threads === undefined ? {} : { threads }), ...(ubatch === undefined ? {} : { ubatch }) };
+}
+
+/**
+ * The key of the ledger that a search goes on with, or begins. A few masks are measured without trying ways first, in a ledger of their
+ * own: what they began with binds a long search only where they are a good part of it.
+ * @param load masks that the search will measure at most, in the time of a mask of text
+ */
+async function keyFor({ keyOf, pathOf }: Shelf, wanted: WorkingWeights, load: number, masks: number, options: MeasureOptions) {
+	const named = namedSettings(options);
+	const suits = ({ weights, ...settings }: Settings) =>
+		(wanted === "auto" || weights === wanted) && Object.entries(named).every(([name, value]) => settings[name] === value);
+	const kept = async (more: Settings) => {
+		// Where `auto` came to what is wanted now, its ledger holds the same: a plan's command names what it came to.
+		const begun = [...new Set([wanted, "auto" as const])].flatMap((weights) => [{ weights }, { weights, ...named }]);
+		const keys = [...new Set(begun.map((settings) => keyOf({ ...settings, ...more })))];
+		// One that is not there, or torn in its header, can be begun.
+		const read = keys.map(async (key) => ({ key, ...(await Ledger.read(pathOf(key)).catch(() => undefined)) }));
+		const ledgers = await Promise.all(read);
+		const found = ledgers.find(({ header }) => header && suits(header.settings));
+		const other = ledgers.find(({ header }) => header && !suits(header.settings))?.header?.settings;
+		return { found, other, free: ledgers.find(({ header }) => !header)?.key ?? keys[0]! };
+	};
+	const long = await kept({});
+	if (long.found) return { key: long.found.key };
+	const short = await kept({ short: true });
+	const goesOn = masks > 0 && (short.found?.measurements?.length ?? 0) >= goodPart * masks;
+	const { found, other = long.other, free } = !isLong(load, wanted) || goesOn ? short : long;
+	return found ? { key: found.key } : { key: free, other };
+}
+
+/**
+ * Opens the ledger of the search fold; a new one is begun with what short measurements choose.
+ * @param windows text for these measurements
+ * @param shape of what the ledger will hold
+ */
+export async function setUpSearch(
+	model: Model,
+	windows: TokenWindows,
+	shape: { readonly count: number; readonly length: number },
+	plan: SearchPlan,
+	where: {
+		folder: string;
+		backend: string;
+		key: Parameters<typeof ledgerKey>[0];
+		settings: Settings;
+		stateBytes: number;
+	},
+	options: MeasureOptions,
+): Promise<SearchSetup> {
+	const log = logger(options);
+	const { stateType } = options;
+	const wanted = weightsOption(options.workingWeights ?? plan.weights);
+	const keyOf = (more: Settings) => ledgerKey({ ...where.key, settings: { ...where.key.settings, ...more } });
+	const pathOf = (key: string) => ledgerPath(where.folder, key);
+	const load = Math.ceil(plan.masks * (plan.work ?? 1));
+	const { key, other } = await keyFor({ keyOf, pathOf }, wanted, load, plan.masks, options);
+	if (other && !plan.dry) log("note", anewText(other, options));
+	const header = { key, players: model.blocks.blocks, windows: shape };
+	const copies = new Once<"copy", Model>();
+	let stop = new AbortController();
+	let stateBytes: number | undefined;
+	const freeCopy = async () => {
+		await copies.forget("copy")?.then(
+			(copy) => copy.dispose(),
+			() => {},
+		);
+	};
+	try {
+		const settingsFor = async (sweep: SweepChoice) => {
+			const { threads, ubatch, weights } = sweep;
+			return { ...where.settings, threads, ubatch, weights };
+		};
+		const begin = async () => {
+			const made = await chooseSweep(model, windows, load, where.folder, where.backend, wanted, options, log);
+			const { copy } = made;
+			if (copy) await copies.get("copy", async () => copy);
+			return settingsFor(made.choice);
+		};
+		const ledger =
+			plan.dry && !existsSync(pathOf(key))
+				? Ledger.inMemory({ ...header, settings: await settingsFor(ownSweep(model, options)) })
+				: await Ledger.open(pathOf(key), { ...header, settings: begin });
+		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend: where.backend };
+		const sweep = { threads: Number(settings.threads), ubatch: Number(settings.ubatch) };
+		const weights = settings.weights as Weights;
+		log("debug", `the search runs on ${weights} weights, ubatch ${sweep.ubatch}, ${sweep.threads} threads`);
+		return {
+			ledger,
+			settings,
+			evaluator: async () => {
+				if (weights === "own") return model.createEvaluator({ ...sweep, stateBytes: where.stateBytes, stateType });
+				const copy = await copies.get("copy", () => {
+					stop = new AbortController();
+					const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
+					return copyAgain(model, weights as FileType, where.folder, { ...options, signal });
+				});
+				// What the copy has left, while the distributions that its sets are compared with are still to be made.
+				const { referencePositions } = searchMemory(windows, options);
+				const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length, referencePositions };
+				stateBytes ??= roomBesideWeights(copy.file, work, where.stateBytes);
+				return copy.createEvaluator({ ...sweep, stateBytes, stateType });
+			},
+			close: async () => {
+				stop.abort(new DisposedError("the search was closed while its copy of the model was being made"));
+				await freeCopy();
+			},
+		};
+	} catch (error) {
+		await freeCopy();
+		throw error;
+	}
+}
+
+/** Why an earlier search does not go on. */
+function anewText({ threads, ubatch, weights }: Settings, options: MeasureOptions): string {
+	const asked = Object.entries({ threads: options.threads, ubatch: options.ubatch, "working-weights": options.workingWeights })
+		.filter(([, value]) => value !== undefined)
+		.map(([name, value]) => `--${name} ${value}`);
+	return `an earlier search of this text ran with --threads ${threads} --ubatch ${ubatch} --working-weights ${weights}: it is measured anew with ${asked.join(" ")}, which can change bits; leave that out to go on with what is kept`;
+}
+
+/** The copy that a search was begun with, for a run that goes on: its masks are measured with nothing else. */
+async function copyAgain(model: Model, weights: FileType, folder: string, options: MeasureOptions): Promise<Model> {
+	try {
+		return await makeCopy(model, weights, folder, options);
+	} catch (error) {
+		if (!options.signal?.aborted)
+			logger(options)(
+				"warning",
+				`this search runs on a ${weights} copy of the weights in memory, which cannot be made now; --working-weights own searches on the model itself, from the start`,
+			);
+		throw error;
+	}
+}

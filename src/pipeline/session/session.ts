@@ -1,0 +1,287 @@
+import { basename } from "node:path";
+import type { JobOptions, MeasureOptions, ModelSummary, Objective } from "../../api/index.js";
+import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
+import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "../../model/calibration/index.js";
+import { calibrationOf, foldCounts, onOwnSamples } from "./calibration-windows.js";
+import { modelHash } from "../../model/evaluation/kept.js";
+import type { PreparedQuestions } from "../../model/evaluation/choices.js";
+import { readQuestions } from "../../model/evaluation/questions.js";
+import { Coalition } from "../../game/coalition.js";
+import { type Game, meanLoss } from "../../game/game.js";
+import { fewestWindows } from "../../game/sources.js";
+import type { GgufFile } from "../../model/gguf/index.js";
+import { readHeader } from "../preflight/model-header.js";
+import { logger } from "../../api/logger.js";
+import { objectiveOf, questionFolds } from "../preflight/objective.js";
+import { allowedPositions } from "../preflight/reference-memory.js";
+import { backEndOf } from "../../model/runtime/back-end.js";
+import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
+import { loadModel } from "../../model/runtime/load-model.js";
+import { checkFiniteLosses } from "../../model/runtime/finite-loss.js";
+import { roomForStates } from "../../model/runtime/memory.js";
+import type { Model } from "../../model/runtime/model.js";
+import { bytesOfReference } from "../../model/runtime/positions.js";
+import { defaultUbatch, vocabularyOf } from "../../model/runtime/ubatch.js";
+import type { SearchPlan } from "./search-ledger.js";
+import { openGames, type SessionGames, settled } from "./games.js";
+import { differences, meanAndError } from "../../game/statistics.js";
+import type { LedgerGame } from "../../storage/ledger-game.js";
+import { hashOf } from "../../storage/hash.js";
+import { type Lock, lockFile } from "../../storage/lock.js";
+import { makeRunFolder, runLockPath } from "../../storage/runs.js";
+
+export { backEndOf };
+
+interface SessionParts {
+	readonly model: Model;
+	readonly sha256: string;
+	readonly folder: string;
+	readonly seed: number;
+	readonly objective: Objective;
+	readonly calibration: Calibration;
+	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
+	readonly games: SessionGames;
+	readonly lock: Lock;
+	readonly referenceBytes: number;
+}
+
+/** A loaded model with its calibration windows and the games that are played on them. */
+export class Session {
+	readonly model: Model;
+	readonly sha256: string;
+	readonly folder: string;
+	readonly seed: number;
+	readonly objective: Objective;
+	readonly calibration: Calibration;
+	/** Of the objective `accuracy`. */
+	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
+	/** What is searched and raced: the objective. */
+	readonly games: Record<FoldName, LedgerGame>;
+	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
+	readonly finals: Record<FoldName, LedgerGame>;
+	/** Losses on the calibration windows, for figures; those of `finals` where these are the objective. */
+	readonly texts: Record<FoldName, LedgerGame>;
+	/** Tokens that a mask runs in each of the games. */
+	readonly tokens: Record<FoldName, number>;
+	/** Of the model itself: what decides and is reported is measured with it. */
+	readonly evaluator: Evaluator;
+	readonly races: SessionGames["races"];
+	/** The losses of other text, measured with the model itself, with a ledger of its own. */
+	readonly gameOn: SessionGames["gameOn"];
+	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
+	readonly comparedOn: SessionGames["comparedOn"];
+	readonly referenceOn: SessionGames["referenceOn"];
+	readonly questionsOn: SessionGames["questionsOn"];
+	/** How exact the search fold is where only drawn positions of it are scored, as far as is known. */
+	readonly drawn: SessionGames["drawn"];
+	/** Settings that can change bits. */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** What the full model's distributions on the folds will take, and keep until the run ends. */
+	readonly referenceBytes: number;
+	readonly timings: Record<string, number> = {};
+	readonly #games: SessionGames;
+	#lock: Lock | undefined;
+
+	/** Seconds that a mask of the search fold takes, as measured by this run or an earlier one; undefined before the first. */
+	get secondsPerMask(): number | undefined {
+		return this.games.search.ledger.secondsPerMask;
+	}
+
+	private constructor({ games, ...parts }: SessionParts) {
+		this.model = parts.model;
+		this.sha256 = parts.sha256;
+		this.folder = parts.folder;
+		this.seed = parts.seed;
+		this.objective = parts.objective;
+		this.calibration = parts.calibration;
+		this.questions = parts.questions;
+		this.games = games.games;
+		this.finals = games.finals;
+		this.texts = games.texts;
+		this.tokens = games.tokens;
+		this.evaluator = games.evaluator;
+		this.races = games.races;
+		this.gameOn = games.gameOn;
+		this.comparedOn = games.comparedOn;
+		this.referenceOn = games.referenceOn;
+		this.questionsOn = games.questionsOn;
+		this.drawn = games.drawn;
+		this.settings = games.settings;
+		this.referenceBytes = parts.referenceBytes;
+		this.#games = games;
+		this.#lock = parts.lock;
+	}
+
+	/**
+	 * Loads the model, draws or reads the windows and the questions, opens the ledgers.
+	 * @throws UnsupportedArchitectureError where no block can be removed exactly
+	 * @throws FileError where another live process measures the same model on the same text
+	 */
+	static async open(path: string, options: MeasureOptions, plan: SearchPlan): Promise<Session> {
+		const log = logger(options);
+		const started = Date.now();
+		const objective = objectiveOf(options);
+		const counts = foldCounts(options);
+		const { file } = await readHeader(path, options);
+		// What is wrong with a text is said before minutes of reading and loading the model.
+		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
+		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
+		const sha256 = await modelIdentity(file, options);
+		const { held, further, wished } = comparedFolds(objective, plan, options);
+		const positions = (folds: readonly FoldName[]) =>
+			allowedPositions(
+				folds.map((fold) => ({ count: counts[fold], length: counts.length })),
+				vocabularyOf(file),
+				options,
+			);
+		const shape = {
+			windows: counts.report,
+			windowLength: counts.length,
+			ubatch: Math.max(options.ubatch ?? 0, defaultUbatch(Math.max(1, vocabularyOf(file)))),
+			referencePositions: positions([...held, ...further]),
+		};
+		// Where memory is short hidden states are computed again.
+		const most = options.stateBytes ?? defaultStateBytes;
+		const stateBytes = roomForStates(file, { ...shape, referencePositions: positions([...held, ...further, ...wished]) }, most);
+		const folder = await makeRunFolder({ name: basename(path), sha256 });
+		const seed = options.seed ?? 0;
+		const lock = await lockRun(folder, seed, options);
+		let model: Model | undefined;
+		try {
+			model = await loadModel(path, options, { ...shape, stateBytes });
+			const loaded = Date.now();
+			const calibration = await calibrationOf(model, folder, seed, options);
+			for (const name of foldNames) {
+				const { count, length } = calibration.folds[name];
+				log("debug", `${name} fold: ${count} windows of ${length} tokens from ${calibration.source}`);
+			}
+			const questions = questionFile && questionFolds(model, questionFile);
+			noteTruncated(questions, log);
+			const backend = backEndOf(model, options);
+			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backEnd.systemInfo.trim()}`);
+			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
+			const { resumed, path: ledger } = games.games.search.ledger;
+			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
+			const referenceBytes = bytesOfReference(positions(held), model.facts.vocabulary);
+			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games, lock, referenceBytes });
+			session.timings.load = (loaded - started) / 1000;
+			session.timings.calibration = (Date.now() - loaded) / 1000;
+			return session;
+		} catch (error) {
+			await model?.dispose();
+			await lock.release();
+			throw error;
+		}
+	}
+
+	/**
+	 * The whole model on the search fold: what all else is compared with.
+	 * @throws EvaluationError where its loss is not finite
+	 */
+	async measureFull(signal: AbortSignal | undefined): Promise<void> {
+		const full = Coalition.full(this.games.search.players);
+		const [measured] = await this.games.search.measure([full], { phase: "the full model", signal });
+		checkFiniteLosses(this.model.path, measured!.figures?.nll ?? measured!.losses);
+	}
+
+	/** Loss that each block's removal alone adds, from what is already measured or measured now; errors are paired by window. */
+	async singleRemovals(fullLoss: number, signal: AbortSignal | undefined, game: Game = this.games.search): Promise<Attribution> {
+		const { players } = game;
+		const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
+			(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
+		);
+		const [full, ...measured] = await game.measure([Coalition.full(players), ...alone], { phase: "single removals", signal });
+		const contributions = new Float64Array(players).fill(Number.NaN);
+		const standardErrors = new Float64Array(players).fill(Number.NaN);
+		const shifts = Array.from(full!.losses, () => new Float64Array(players).fill(Number.NaN));
+		for (const measurement of measured) {
+			const block = measurement.coalition.removed()[0]!;
+			contributions[block] = meanLoss(measurement) - fullLoss;
+			const above = differences(measurement.losses, full!.losses);
+			const { mean, standardError } = meanAndError(above, measurement.sources);
+			standardErrors[block] = standardError ?? Number.NaN;
+			for (const [window, shift] of shifts.entries())
+				shift[block] = (above[window]! - mean) / Math.sqrt(shifts.length * (shifts.length - 1));
+		}
+		// Of several sources, as in the race, by the one of fewest windows.
+		const windows = fewestWindows(full!.losses.length, full!.sources);
+		const degrees = new Float64Array(players).fill(windows - 1);
+		const facts = { scale: "loss", masks: measured.length + 1, settings: {} } as const;
+		// All blocks are seen on the same windows: their order is known better than each of them. Windows of several sources do not count alike.
+		const drawn = full!.sources || windows < 2 ? {} : { drawn: shiftedGames(contributions, shifts) };
+		return { estimator: "leave-one-out", contributions, standardErrors, degrees, ...drawn, ...facts };
+	}
+
+	/** Seconds of a step, kept for the plan. */
+	async timed<T>(name: string, work: () => Promise<T>): Promise<T> {
+		const started = Date.now();
+		try {
+			return await work();
+		} finally {
+			this.timings[name] = (this.timings[name] ?? 0) + (Date.now() - started) / 1000;
+		}
+	}
+
+	/** Frees what only the search was measured with: a copy of the model, the full model's distributions. Idempotent. */
+	closeSearch(): Promise<void> {
+		return this.#games.closeSearch();
+	}
+
+	/** Closes the ledgers and frees the model. Idempotent. */
+	close(): Promise<void> {
+		const lock = this.#lock;
+		this.#lock = undefined;
+		return settled([this.#games.closeLedgers(), this.closeSearch(), this.model.dispose()]).finally(() => lock?.release());
+	}
+}
+
+/**
+ * Held until the session is closed: a run that would measure on the same text learns that it has to wait before it loads the model and
+ * draws its text, by which the ledgers with their own locks are named.
+ */
+function lockRun(folder: string, seed: number, options: MeasureOptions): Promise<Lock> {
+	const { threads, gpuLayers, calibration = [], questions } = options;
+	const kl = objectiveOf(options) === "kl";
+	return lockFile(runLockPath(folder, hashOf([foldCounts(options), seed, { threads, gpuLayers, calibration, questions, kl }])));
+}
+
+/** Folds whose distributions a run holds at the same time. */
+function comparedFolds(
+	objective: Objective,
+	{ compared }: SearchPlan,
+	options: MeasureOptions,
+): Record<"held" | "further" | "wished", readonly FoldName[]> {
+	const held = compared ? (["validation", "report"] as const) : [];
+	// A race may need further text of the validation fold's size.
+	if (objective === "kl") return { held: foldNames, further: ["validation"], wished: [] };
+	// A race on own samples compares by them where there is memory, on the fold and on further text.
+	return { held, further: [], wished: objective === "nll" && onOwnSamples(options) ? ["validation", "validation"] : [] };
+}
+
+function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
+	const cut = foldNames.reduce((sum, fold) => sum + (questions?.[fold].truncated ?? 0), 0);
+	if (cut > 0) log("warning", `${cut} choices are longer than the model's context with their query: the query lost its beginning`);
+}
+
+/** Facts of a model for results. */
+export function summarize(model: Model): ModelSummary {
+	return {
+		path: model.path,
+		name: basename(model.path),
+		architecture: model.facts.architecture,
+		blocks: model.facts.blocks,
+		size: model.file.size,
+		parameters: model.facts.parameters,
+	};
+}
+
+/** What identifies a model's bytes, with progress where that takes a while. */
+export function modelIdentity(file: GgufFile, options: JobOptions): Promise<string> {
+	return modelHash(file, options);
+}
+
+/** Measures one coalition of a game. */
+export async function measureOne(game: Game, coalition: Coalition, phase: string, signal: AbortSignal | undefined): Promise<Float64Array> {
+	const [measurement] = await game.measure([coalition], { phase, signal });
+	return measurement!.losses;
+}

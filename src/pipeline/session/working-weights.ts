@@ -1,0 +1,184 @@
+// Which weights a search sweeps on: the user's own, or a copy in memory whose type this machine runs faster.
+import { join } from "node:path";
+import { type MeasureOptions, type WorkingWeights, workingWeights } from "../../api/index.js";
+import { InvalidOptionError, ModelLoadError, NoSpaceError, NotEnoughMemoryError, QuantizeError } from "../../errors.js";
+import { Coalition } from "../../game/coalition.js";
+import { predicting } from "../preflight/reference-memory.js";
+import type { MemoryShape } from "../../model/runtime/memory.js";
+import type { Model } from "../../model/runtime/model.js";
+import type { FileType } from "../../model/runtime/quantize.js";
+import { betterShape, type Shape, usualShape } from "../../model/runtime/shape.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+import { copyFits, workingCopy } from "../../model/runtime/working-copy.js";
+import { partialName } from "../../storage/partials.js";
+
+/** `own`: the model as it is. */
+export type Weights = Exclude<WorkingWeights, "auto">;
+
+/** How a search runs: kept with its ledger, since all of it can change bits. */
+export interface SweepChoice extends Shape {
+	weights: Weights;
+}
+
+/** Types of a copy that nobody named: both keep the losses of smaller types to a few ten-thousandths of a nat; which is faster depends on the processor. */
+const usualCopies: readonly Exclude<Weights, "own">[] = ["Q8_0", "F16"];
+/** Below so many masks nothing is measured beforehand: it would cost more than it saves. */
+const worthChoosing = 60;
+/** Seconds of sweeping below which no copy is made. */
+const worthCopying = 45;
+/** A copy must run that much faster than the model itself. */
+const worthUsing = 1.2;
+/** Of the work that masks would cost one by one, what is left when they share their common leading blocks. */
+export const sharedTime = 0.6;
+
+/** What the option says. @throws InvalidOptionError for a word that it does not know */
+export function weightsOption(value: string): WorkingWeights {
+	const known = workingWeights.find((word) => word === value);
+	if (known === undefined) throw new InvalidOptionError(`working-weights must be one of ${workingWeights.join(", ")}, got ${value}`);
+	return known;
+}
+
+/** Whether ways are tried before a search: a named type of weights is made for any number of masks. */
+export function isLong(masks: number, wanted: WorkingWeights): boolean {
+	return masks >= worthChoosing || (wanted !== "auto" && wanted !== "own");
+}
+
+/** The model's own weights in the shape that the options name, else the usual one: what is measured with where nothing was tried. */
+export function ownSweep(model: Model, { ubatch, threads = model.threads }: MeasureOptions): SweepChoice {
+	return { weights: "own", ubatch: model.createEvaluator({ ubatch }).ubatch, threads, tokensPerSecond: 0 };
+}
+
+export type Log = (level: "note" | "warning" | "debug", message: string) => void;
+
+/** What a search of sets takes of memory on its windows: for kl the full model's distributions there among it. */
+export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { objective }: MeasureOptions): MemoryShape {
+	const { count, length } = windows;
+	return { windows: count, windowLength: length, referencePositions: objective === "kl" ? predicting(windows) : 0 };
+}
+
+/** Makes the copy of a model for a search; its file is gone when this returns. */
+export async function makeCopy(model: Model, type: FileType, folder: string, options: MeasureOptions): Promise<Model> {
+	const path = join(folder, partialName(`working-${type}.gguf`));
+	return workingCopy(model, type, path, {
+		threads: model.threads,
+		gpuLayers: options.gpuLayers,
+		signal: options.signal,
+		onProgress: (fraction) =>
+			options.onProgress?.({ phase: `making a ${type} copy in memory`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+	});
+}
+
+/**
+ * Chooses ubatch, threads and weights for a search by short measurements, as far as the options name none. The copy that pays is handed
+ * over, loaded.
+ * @param masks that the search will measure at most
+ */
+export async function chooseSweep(
+	model: Model,
+	windows: TokenWindows,
+	masks: number,
+	folder: string,
+	backEnd: string,
+	wanted: WorkingWeights,
+	options: MeasureOptions,
+	log: Log,
+): Promise<{ choice: SweepChoice; copy?: Model }> {
+	const full = Coalition.full(model.facts.blocks);
+	const own = ownSweep(model, options);
+	const fixed = { ubatch: options.ubatch !== undefined, threads: options.threads !== undefined };
+	if (!isLong(masks, wanted) || (wanted === "own" && fixed.ubatch && fixed.threads)) return { choice: own };
+	options.onProgress?.({ phase: "trying ways to cut up the work", done: 0, total: 1, unit: "masks" });
+	const shape = await usualShape(model, full, windows, own, options.signal);
+	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s on the model's own weights`);
+	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, start, fixed, options.signal);
+	const onOwn = async () => ({ choice: { ...(await better(model, shape)), weights: "own" as const } });
+	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
+	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backEnd)))) return onOwn();
+	const fastest = await fastestCopy(model, wanted, windows, shape, folder, options, log);
+	const gain = (fastest?.choice.tokensPerSecond ?? 0) / shape.tokensPerSecond;
+	if (!fastest || (wanted === "auto" && gain < worthUsing)) {
+		await fastest?.copy.dispose();
+		return onOwn();
+	}
+	log(
+		"note",
+		`searching on a ${fastest.choice.weights} copy in memory, ${gain.toFixed(1)} times as fast as the model's own weights; finalists and figures are measured on the model itself`,
+	);
+	try {
+		return { copy: fastest.copy, choice: { ...(await better(fastest.copy, fastest.choice)), weights: fastest.choice.weights } };
+	} catch (error) {
+		await fastest.copy.dispose();
+		throw error;
+	}
+}
+
+/** Makes a copy of the wanted type; of each usual type where none is, those that cannot be made left out, and keeps the fastest. */
+async function fastestCopy(
+	model: Model,
+	wanted: Exclude<WorkingWeights, "own">,
+	windows: TokenWindows,
+	{ threads, ubatch }: Shape,
+	folder: string,
+	options: MeasureOptions,
+	log: Log,
+): Promise<{ choice: SweepChoice; copy: Model } | undefined> {
+	const open: { choice: SweepChoice; copy: Model }[] = [];
+	try {
+		for (const type of wanted === "auto" ? usualCopies : [wanted]) {
+			// Asked before each: the one before it is in memory.
+			const copy =
+				wanted === "auto"
+					? await copyIfPossible(model, type, folder, searchMemory(windows, options), options, log)
+					: await makeCopy(model, type, folder, options);
+			if (!copy) continue;
+			const candidate = { copy, choice: { weights: type as Weights, ubatch, threads, tokensPerSecond: 0 } };
+			open.push(candidate);
+			Object.assign(
+				candidate.choice,
+				await usualShape(copy, Coalition.full(copy.facts.blocks), windows, { threads, ubatch }, options.signal),
+			);
+			log("debug", `${candidate.choice.tokensPerSecond.toFixed(0)} tokens/s on a ${type} copy`);
+			// The slower of two goes at once: memory holds two copies at most.
+			open.sort((a, b) => b.choice.tokensPerSecond - a.choice.tokensPerSecond);
+			if (open.length > 1) await open.pop()!.copy.dispose();
+		}
+		return open[0];
+	} catch (error) {
+		await Promise.all(open.map(({ copy }) => copy.dispose()));
+		throw error;
+	}
+}
+
+/** What may keep a copy from being made. */
+const dispensable = [NoSpaceError, QuantizeError, NotEnoughMemoryError, ModelLoadError];
+
+/** A copy that nobody asked for is not worth an error. */
+async function copyIfPossible(
+	model: Model,
+	type: FileType,
+	folder: string,
+	shape: MemoryShape,
+	options: MeasureOptions,
+	log: Log,
+): Promise<Model | undefined> {
+	if (!copyFits(model, type, shape)) {
+		log("debug", `no ${type} copy: memory has no room for it`);
+		return undefined;
+	}
+	try {
+		return await makeCopy(model, type, folder, options);
+	} catch (error) {
+		if (!dispensable.some((kind) => error instanceof kind)) throw error;
+		log("note", `searching without a ${type} copy in memory: ${(error as Error).message}`);
+		return undefined;
+	}
+}
+
+/** On graphics devices the types differ little; Q8_0 is quick everywhere, and a copy of it would gain little. */
+function copyCanPay(model: Model, backEnd: string): boolean {
+	if (backEnd !== "CPU") return false;
+	const q8 = 8; // GGML_TYPE_Q8_0
+	const bytes = (only?: number) =>
+		model.file.tensors.reduce((sum, { type, source }) => sum + (only === undefined || type === only ? source.size : 0), 0);
+	return bytes(q8) < 0.8 * bytes();
+}

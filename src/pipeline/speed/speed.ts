@@ -1,0 +1,113 @@
+// How fast a model runs and what memory it takes, alone or beside another one.
+import type { JobOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { vocabularyDifference } from "../../model/evaluation/rival.js";
+import { Coalition } from "../../game/coalition.js";
+import { checkedRemoval } from "../preflight/model-header.js";
+import { logger } from "../../api/logger.js";
+import { loadModel } from "../../model/runtime/load-model.js";
+import type { Model } from "../../model/runtime/model.js";
+import { runSpeed, type SpeedShape, type SpeedSide } from "../../model/runtime/speed.js";
+import { backEndOf, summarize } from "../session/session.js";
+import { sizesWithout } from "../preflight/model-sizes.js";
+import type { SpeedOptions, SpeedResult } from "../../api/speed.js";
+import { ratioOf, sideOf, usualContext, usualShape } from "./figures.js";
+import type { Speed } from "../../storage/plan-speed.js";
+
+/**
+ * Speed of prompts and of generation, memory and key-value cache of a model; with `against` or `remove` beside another file, or beside
+ * itself without these blocks (a mask; no model is written). The two take turns, repetition by repetition, after one that is thrown away.
+ * @param model path of a GGUF file (any shard of a split one)
+ * @throws InvalidOptionError, UnsupportedArchitectureError and the errors of loading and measuring
+ * @example
+ * const { speed } = await measureSpeed("model.gguf", { remove: [3, 6] });
+ * console.log(speed.ratio?.generation.value);
+ */
+export async function measureSpeed(model: string, options: SpeedOptions = {}): Promise<SpeedResult> {
+	const started = Date.now();
+	const { against, remove } = options;
+	if (against !== undefined && remove !== undefined)
+		throw new InvalidOptionError("another file and a list of blocks to remove were given: the model is measured beside one of them");
+	const first = await loadModel(model, options);
+	try {
+		const removed = remove ? checkedRemoval(model, first.blocks, remove) : [];
+		const second = against === undefined ? undefined : await loadModel(against, options);
+		try {
+			const unlike = second && vocabularyDifference(first.file, second.file);
+			if (unlike) logger(options)("warning", `tokens per second of the two do not compare: ${unlike}`);
+			const sides: PairOfSides = second
+				? { before: { model: first }, after: { model: second } }
+				: removed.length > 0
+					? { before: { model: first }, after: { model: first, removed } }
+					: { before: { model: first } };
+			const context = options.context ?? contextOf(first);
+			const speed = await speedOf(sides, { shape: shapeOf(first, second, options), context, gpuLayers: options.gpuLayers }, options);
+			return {
+				model: summarize(first),
+				...(second ? { against: summarize(second) } : {}),
+				...{ removed, speed, seconds: (Date.now() - started) / 1000 },
+			};
+		} finally {
+			await second?.dispose();
+		}
+	} finally {
+		await first.dispose();
+	}
+}
+
+/** A model, or what is left of it without some blocks. */
+export interface SideModel {
+	readonly model: Model;
+	readonly removed?: readonly number[] | undefined;
+}
+
+export interface PairOfSides {
+	readonly before: SideModel;
+	readonly after?: SideModel | undefined;
+}
+
+/** Tokens of context that memory is counted for where nothing is said. */
+export function contextOf({ facts }: Model): number {
+	return Math.min(usualContext, facts.contextLength);
+}
+
+/** A side as the runtime takes it. */
+export function speedSide({ model, removed = [] }: SideModel): SpeedSide {
+	return removed.length === 0 ? { model } : { model, mask: Coalition.ofRemoved(model.facts.blocks, removed) };
+}
+
+/** Measures a pair, or one model. @throws as `runSpeed` */
+export async function speedOf(
+	{ before, after }: PairOfSides,
+	setting: { shape: SpeedShape; context: number; threads?: number | undefined; gpuLayers?: number | undefined },
+	{ signal, onProgress }: JobOptions,
+): Promise<Speed> {
+	const { shape, context } = setting;
+	const threads = setting.threads ?? before.model.threads;
+	const sides = after ? [before, after] : [before];
+	const found = await runSpeed(sides.map(speedSide), {
+		...{ ...shape, context, threads, signal },
+		onProgress: (done, total) =>
+			onProgress?.({ phase: "measuring the speed", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
+	});
+	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model.file)(removed).bytes));
+	const ratio = (name: "promptSeconds" | "generationSeconds") => ratioOf(found[0]![name], found[1]![name]);
+	return {
+		...{ ...shape, threads, backend: backEndOf(before.model, setting), context, before: figures[0]! },
+		...(after
+			? {
+					after: figures[1]!,
+					through: after.model === before.model ? ("mask" as const) : ("file" as const),
+					ratio: { prompt: ratio("promptSeconds"), generation: ratio("generationSeconds") },
+				}
+			: {}),
+	};
+}
+
+/** What was asked for, else the usual, in what both contexts hold. */
+function shapeOf(first: Model, second: Model | undefined, options: SpeedOptions): SpeedShape {
+	const most = Math.min(first.facts.contextLength, second?.facts.contextLength ?? Number.POSITIVE_INFINITY);
+	const generatedTokens = options.generatedTokens ?? Math.max(1, Math.min(usualShape.generatedTokens, Math.floor(most / 4)));
+	const promptTokens = options.promptTokens ?? Math.max(1, Math.min(usualShape.promptTokens, most - generatedTokens));
+	return { promptTokens, generatedTokens, repetitions: options.repetitions ?? usualShape.repetitions };
+}

@@ -1,0 +1,130 @@
+// The weights to quantise: the source's own, or those of the same model before it was quantised.
+import { basename } from "node:path";
+import type { JobOptions } from "../../api/index.js";
+import type { BlockPlan } from "../../model/architectures/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import type { GgufFile } from "../../model/gguf/index.js";
+import { type HeaderOptions, readHeader } from "../preflight/model-header.js";
+import { readTensor } from "../../model/fitting/tensors.js";
+import { logger } from "../../api/logger.js";
+import { isQuantized } from "../../model/runtime/file-types.js";
+import { type FileType, fileTypeNames } from "../../model/runtime/file-type-names.js";
+import { modelIdentity } from "../session/session.js";
+
+/** A model whose weights can be quantised. */
+export interface Weights {
+	readonly path: string;
+	readonly file: GgufFile;
+	readonly blocks: BlockPlan;
+	readonly sha256: string;
+}
+
+/** What may be asked of the quantiser. */
+export interface QuantizeChoice {
+	/** Type of the file to write, as llama.cpp names it. */
+	readonly quantize?: FileType | undefined;
+	readonly quantizeFrom?: string | undefined;
+	readonly quantizedAlternatives?: boolean | undefined;
+}
+
+/**
+ * Options that contradict one another, found out before anything is read.
+ * @param curve whether nothing says how much to remove
+ * @throws InvalidOptionError
+ */
+export function checkQuantizing(
+	{ quantize, quantizeFrom, quantizedAlternatives = false }: QuantizeChoice,
+	output: string | undefined,
+	curve = false,
+): void {
+	if (curve && quantizedAlternatives) {
+		throw new InvalidOptionError(
+			"--quantized-alternatives compares one pruned model: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
+		);
+	}
+	if (quantize !== undefined) {
+		checkFileType(quantize);
+		if (output === undefined) throw new InvalidOptionError("--quantize writes a model: name an output");
+	}
+	if (quantizeFrom !== undefined && quantize === undefined && !quantizedAlternatives)
+		throw new InvalidOptionError(
+			"--quantize-from says whose weights are quantised: give --quantize TYPE or --quantized-alternatives with it",
+		);
+}
+
+/** The original whose weights are quantised, where one is named; warns where weights are quantised twice. */
+export async function originalOf(
+	{ quantize, quantizeFrom, ...options }: QuantizeChoice & HeaderOptions & JobOptions,
+	source: Pick<Weights, "path" | "file">,
+): Promise<Weights | undefined> {
+	if (quantizeFrom !== undefined) return openOriginal(quantizeFrom, source, options);
+	if (quantize !== undefined) warnTwice(source, options);
+	return undefined;
+}
+
+/** @throws InvalidOptionError for a type that llama.cpp's quantiser does not write, or not without an importance matrix */
+export function checkFileType(type: string): asserts type is FileType {
+	if (type === "Q2_K_S") throw new InvalidOptionError("Q2_K_S needs an importance matrix, which prune-gguf does not read: take Q2_K");
+	if (!fileTypeNames.some((name) => name === type))
+		throw new InvalidOptionError(`there is no type ${type} to quantise to; known are ${fileTypeNames.join(", ")}`);
+}
+
+/**
+ * Opens the original whose weights are quantised in place of the source's.
+ * @throws InvalidOptionError where it is quantised itself, or is another model than the source
+ */
+export async function openOriginal(
+	path: string,
+	source: Pick<Weights, "path" | "file">,
+	options: HeaderOptions & JobOptions,
+): Promise<Weights> {
+	const { file, blocks } = await readHeader(path, options);
+	const advice = "give the F16, BF16 or F32 file that the model was quantised from";
+	if (isQuantized(file)) throw new InvalidOptionError(`--quantize-from ${path} is quantised itself: ${advice}`);
+	const difference = modelDifference(source.file, file);
+	if (difference) throw new InvalidOptionError(`--quantize-from ${path} is not the model ${source.path}: ${difference}; ${advice}`);
+	const other = await otherNorm(source.file, file);
+	if (other) {
+		logger(options)(
+			"warning",
+			`${path} has other values in ${other} than ${source.path}, though neither is quantised there: it may be another training of the model`,
+		);
+	}
+	return { path, file, blocks, sha256: await modelIdentity(file, options) };
+}
+
+/** By what two headers are of different models; undefined where they are of one. */
+function modelDifference(source: GgufFile, other: GgufFile): string | undefined {
+	const architecture = source.architecture;
+	if (other.architecture !== architecture) return `its architecture is ${other.architecture}, not ${architecture}`;
+	const blocks = `${architecture}.block_count`;
+	if (other.number(blocks) !== source.number(blocks)) return `it has ${other.number(blocks)} blocks, not ${source.number(blocks)}`;
+	if (!sameBytes(source.entry("tokenizer.ggml.tokens")?.raw, other.entry("tokenizer.ggml.tokens")?.raw)) return "its vocabulary is another";
+	for (const { name, dims } of source.tensors) {
+		const tensor = other.tensor(name);
+		if (!tensor) return `it has no tensor ${name}`;
+		if (tensor.dims.join() !== dims.join()) return `its ${name} is ${tensor.dims.join(" x ")}, not ${dims.join(" x ")}`;
+	}
+	const more = other.tensors.find(({ name }) => !source.tensor(name));
+	return more && `it has a tensor ${more.name} more`;
+}
+
+const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined) => Buffer.from(a ?? []).equals(Buffer.from(b ?? []));
+
+/** Norms are rarely quantised: of the same training they are the same bytes. A few are looked at. */
+async function otherNorm(source: GgufFile, other: GgufFile): Promise<string | undefined> {
+	const vectors = source.tensors.filter(({ name, dims, type }) => dims.length === 1 && type === 0 && other.tensor(name)?.type === 0);
+	for (const tensor of vectors.slice(0, 8)) {
+		if (!sameBytes(await readTensor(tensor), await readTensor(other.tensor(tensor.name)!))) return tensor.name;
+	}
+	return undefined;
+}
+
+/** Says that quantising twice loses more than quantising once. */
+export function warnTwice({ path, file }: Pick<Weights, "path" | "file">, options: JobOptions): void {
+	if (!isQuantized(file)) return;
+	logger(options)(
+		"warning",
+		`${basename(path)} is quantised already: quantising it again loses more than quantising the original once. Give the original's weights with --quantize-from FILE where you have them.`,
+	);
+}

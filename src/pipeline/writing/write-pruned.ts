@@ -1,0 +1,241 @@
+import type { FileHandle } from "node:fs/promises";
+import type { JobOptions, MachineOptions, WrittenFile } from "../../api/index.js";
+import {
+	type BlockPlan,
+	describeBlocks,
+	type HeaderDifferences,
+	keptProblem,
+	proofText,
+	removeBlocks,
+} from "../../model/architectures/index.js";
+import { VerificationError } from "../../errors.js";
+import { type GgufContent, type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "../../model/gguf/index.js";
+import { checkProvable } from "../preflight/model-header.js";
+import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
+import { type MeasuredShape, measureWhole, measureZeroed } from "./zeroed-oracle.js";
+import type { Evaluation } from "../../model/runtime/evaluator.js";
+import { packageVersion } from "../../model/runtime/paths.js";
+import type { TokenWindows } from "../../model/runtime/windows.js";
+import { writeAtomically } from "../../storage/atomic-file.js";
+import type { Quantized } from "../../storage/plan-quantized.js";
+import { whileUnchanged } from "./unchanged.js";
+
+/** Losses measured in memory through the layer view. */
+export interface MeasuredWindows {
+	windows: TokenWindows;
+	/** Of each window. */
+	losses: Float64Array;
+}
+
+/** What the written file must compute. */
+export interface Expectation extends MeasuredWindows, MeasuredShape {
+	/** A window beyond the sliding one, for architectures whose removals are proven on the user's file. */
+	long?: MeasuredWindows | undefined;
+	/** Whether every bit must agree (a CPU), or a difference of rounding is allowed (a graphics device). */
+	exact: boolean;
+	/** Matrices that have other values than in the file: the losses are those with them. */
+	healed?: readonly HealedTensor[] | undefined;
+}
+
+export interface WriteOptions extends JobOptions, MachineOptions {
+	overwrite?: boolean | undefined;
+	allowUnknownArchitecture?: boolean | undefined;
+	/** Called with the verified file before it gets its name, and with what will be said of it. @internal */
+	onVerified?: ((temporary: string, made: { output: WrittenFile; quantized?: Quantized }) => Promise<void>) | undefined;
+}
+
+/** Nats a token by which a graphics device may differ: its kernels are chosen by shape. */
+const deviceTolerance = 1e-3;
+
+/** A pruned model that is ready to be written: what must be written, and what must be true of it. */
+export interface PreparedFile {
+	readonly content: GgufContent;
+	write(handle: FileHandle): Promise<void>;
+	/** @throws VerificationError where the written file is not what was measured */
+	check(path: string): Promise<Omit<WrittenFile, "path">>;
+}
+
+/**
+ * Makes the content of a model without blocks, and the check of what is written. For architectures whose removals were never proven
+ * the original with the output tensors of these blocks set to zero is measured first, beside the output.
+ * @param sha256 of the file as it was measured
+ * @throws FileError where the file changed since, or cannot be read
+ * @throws NoSpaceError, VerificationError, UnsupportedArchitectureError
+ */
+export async function preparePruned(
+	file: GgufFile,
+	output: string,
+	removed: readonly number[],
+	sha256: string,
+	expected: Expectation,
+	options: WriteOptions,
+): Promise<PreparedFile> {
+	const allowed = { allowUnknown: options.allowUnknownArchitecture ?? false };
+	const plan = describeBlocks(file, allowed);
+	const pruned = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
+	const content = withHealed(pruned, file, expected.healed);
+	const guarded = <T>(work: () => Promise<T>) => whileUnchanged(file, sha256, options, work);
+	const zeroed = plan.proof === "bits" ? undefined : await guarded(() => proofOf(file, output, removed, plan, expected, options));
+	const signal = options.signal ? { signal: options.signal } : {};
+	const onProgress = (done: number, total: number) => options.onProgress?.({ phase: `writing ${output}`, done, total, unit: "bytes" });
+	return {
+		content,
+		write: (handle) => guarded(() => writeGguf(handle, content, { ...signal, onProgress })),
+		check: (path) =>
+			guarded(async () => {
+				const found = await Gguf.read(path);
+				checkHeader(file, removed, found, { changed: expected.healed?.map(({ name }) => name) });
+				return { ...sizesOf(found), verification: await verify(path, expected, plan, zeroed, options) };
+			}),
+	};
+}
+
+/**
+ * Writes the model without blocks, loads what was written, and lets it appear under its name only if its header says of each block
+ * what the original's says of the block kept, and it computes what was measured; for architectures whose removals were never proven,
+ * only if it also computes, bit for bit on a CPU, what the original computes with the output tensors of these blocks set to zero.
+ * @throws OutputExistsError, NoSpaceError, FileError, VerificationError, UnsupportedArchitectureError
+ */
+export async function writePruned(
+	file: GgufFile,
+	output: string,
+	removed: readonly number[],
+	sha256: string,
+	expected: Expectation,
+	options: WriteOptions,
+): Promise<WrittenFile> {
+	const prepared = await preparePruned(file, output, removed, sha256, expected, options);
+	let written: Omit<WrittenFile, "path"> | undefined;
+	await writeAtomically(
+		output,
+		{
+			overwrite: options.overwrite ?? false,
+			inputs: file.paths,
+			expectedBytes: writtenSize(prepared.content),
+			...(options.signal ? { signal: options.signal } : {}),
+			verify: async (temporary) => {
+				written = await prepared.check(temporary);
+				await options.onVerified?.(temporary, { output: { path: output, ...written } });
+			},
+		},
+		prepared.write,
+	);
+	return { path: output, ...written! };
+}
+
+/** What the zeroed original computes; it must be what was measured through the layer view already. */
+async function proofOf(
+	file: GgufFile,
+	output: string,
+	removed: readonly number[],
+	plan: BlockPlan,
+	expected: Expectation,
+	options: WriteOptions,
+): Promise<Evaluation[]> {
+	checkProvable(file.paths[0]!, plan, removed);
+	const sets = setsOf(expected);
+	const zeroed = await measureZeroed(
+		file,
+		output,
+		removed,
+		sets.map(({ windows }) => windows),
+		{ threads: expected.threads, ubatch: expected.ubatch },
+		options,
+		expected.healed,
+	);
+	const worst = worstOf(zeroed, sets);
+	if (!isWithin(worst, expected)) throw new VerificationError(notProven(plan, removed, worst));
+	return zeroed;
+}
+
+async function verify(
+	path: string,
+	expected: Expectation,
+	plan: BlockPlan,
+	zeroed: readonly Evaluation[] | undefined,
+	options: WriteOptions,
+): Promise<string> {
+	const sets = setsOf(expected);
+	const windows = sets.map((set) => set.windows);
+	// What is compared with the zeroed original is computed as that was.
+	const { threads, ubatch } = expected;
+	const gpuLayers = zeroed ? 0 : options.gpuLayers;
+	const found = await measureWhole(path, windows, { threads, ubatch, gpuLayers }, "verifying the written file", options);
+	if (!found.every(({ losses }) => losses.some(Number.isFinite))) {
+		throw new VerificationError(
+			"the written file gives no finite loss, and neither did the measurement in memory: nothing could be verified, and it was not kept. Remove fewer blocks.",
+		);
+	}
+	const worst = worstOf(found, sets);
+	if (!isWithin(worst, expected)) {
+		throw new VerificationError(
+			`the written file does not compute what was measured: its loss differs by up to ${worst} nats a token on ${windowCount(windows)} windows. ` +
+				"It was not kept. This is a fault of prune-gguf: please report it with the model's name.",
+		);
+	}
+	if (zeroed && !found.every((one, i) => sameBits(one, zeroed[i]!))) {
+		throw new VerificationError(
+			`the written file does not compute what the original computes with the removed blocks' output tensors set to zero. ${proofText(plan)}; the file was not kept.`,
+		);
+	}
+	const tokens = windows.reduce((sum, { count, length }) => sum + count * (length - 1), 0);
+	const measured = expected.exact
+		? `loaded by llama.cpp, computes bit for bit what was measured (${tokens} tokens scored)`
+		: `loaded by llama.cpp, computes what was measured to within ${worst.toExponential(1)} nats a token (${tokens} tokens)`;
+	return zeroed ? `${measured}; logits equal, bit for bit, to those of the original with these blocks' outputs set to zero` : measured;
+}
+
+/** What losses of a few short windows do not show: whether each kept block is said to be what it was. */
+export function checkHeader(file: GgufFile, removed: readonly number[], written: GgufFile, differences: HeaderDifferences = {}): void {
+	const problem = keptProblem(file, removed, written, differences);
+	if (problem === undefined) return;
+	throw new VerificationError(
+		`the header of the written file does not say of its blocks what that of the original says of the blocks kept: ${problem}. ` +
+			"It was not kept. This is a fault of prune-gguf: please report it with the model's name.",
+	);
+}
+
+export function sizesOf({ size, tensors }: GgufFile): { size: number; parameters: number } {
+	return { size, parameters: tensors.reduce((sum, { dims }) => sum + dims.reduce((product, dim) => product * dim, 1), 0) };
+}
+
+function setsOf({ windows, losses, long }: Expectation): MeasuredWindows[] {
+	return [{ windows, losses }, ...(long ? [long] : [])];
+}
+
+function windowCount(windows: readonly TokenWindows[]): number {
+	return windows.reduce((sum, { count }) => sum + count, 0);
+}
+
+function notProven(plan: BlockPlan, removed: readonly number[], worst: number): string {
+	return (
+		`removing blocks ${removed.join(", ")} is not proven: the layer view and the original with these blocks' output tensors set to zero ` +
+		`differ by up to ${worst} nats a token. ${proofText(plan)}, and it does not hold for this file; no model was written.`
+	);
+}
+
+function isWithin(worst: number, { exact }: Expectation): boolean {
+	return exact ? worst === 0 : worst <= deviceTolerance;
+}
+
+function worstOf(found: readonly Evaluation[], expected: readonly MeasuredWindows[]): number {
+	return Math.max(...expected.map(({ losses }, i) => largestDifference(found[i]!.losses, losses)));
+}
+
+/** Equal losses and equal logits. */
+function sameBits(a: Evaluation, b: Evaluation): boolean {
+	const digests = a.digests ?? [];
+	return digests.length > 0 && digests.join() === b.digests?.join() && largestDifference(a.losses, b.losses) === 0;
+}
+
+/** Largest difference of two lists of losses; two that are not finite agree. */
+function largestDifference(a: Float64Array, b: Float64Array): number {
+	let worst = a.length === b.length ? 0 : Number.POSITIVE_INFINITY;
+	a.forEach((value, i) => {
+		const other = b[i]!;
+		if (Object.is(value, other) || (!Number.isFinite(value) && !Number.isFinite(other))) return;
+		const difference = Math.abs(value - other);
+		worst = Math.max(worst, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
+	});
+	return worst;
+}

@@ -1,0 +1,105 @@
+import type { JobOptions, MachineOptions } from "../../api/index.js";
+import { zeroedBlocks } from "../../model/architectures/index.js";
+import { Coalition } from "../../game/coalition.js";
+import { type GgufFile, writeGguf, writtenSize } from "../../model/gguf/index.js";
+import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
+import type { Evaluation, Evaluator } from "../../model/runtime/evaluator.js";
+import { Model } from "../../model/runtime/model.js";
+import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
+import { writeTemporarily } from "../../storage/atomic-file.js";
+
+/** What can change bits: it must be the same for everything that is compared. */
+export interface MeasuredShape {
+	threads: number;
+	/** Tokens that run through a block at once. */
+	ubatch: number;
+}
+
+/**
+ * What removing blocks means, measured: the original with the output tensors of these blocks set to zero, on a CPU. It is
+ * written beside the output, loaded, and deleted in any case.
+ * @returns losses and digests of the logits on each set of windows
+ * @throws NoSpaceError, FileError and the errors of loading and measuring
+ */
+export async function measureZeroed(
+	file: GgufFile,
+	output: string,
+	removed: readonly number[],
+	windows: readonly TokenWindows[],
+	shape: MeasuredShape,
+	options: JobOptions,
+	healed?: readonly HealedTensor[],
+): Promise<Evaluation[]> {
+	const content = withHealed(zeroedBlocks(file, removed), file, healed);
+	const phase = "writing the original with zeroed blocks (for the proof)";
+	const stop = options.signal ? { signal: options.signal } : {};
+	return writeTemporarily(
+		output,
+		{ expectedBytes: writtenSize(content), ...stop },
+		(handle) =>
+			writeGguf(handle, content, { ...stop, onProgress: (done, total) => options.onProgress?.({ phase, done, total, unit: "bytes" }) }),
+		(path) => measureWhole(path, windows, { ...shape, gpuLayers: 0 }, "measuring the original with zeroed blocks", options),
+	);
+}
+
+/** Losses and digests of a whole model on each set of windows. */
+export async function measureWhole(
+	path: string,
+	windows: readonly TokenWindows[],
+	{ ubatch, ...machine }: MeasuredShape & Pick<MachineOptions, "gpuLayers">,
+	phase: string,
+	options: JobOptions,
+): Promise<Evaluation[]> {
+	const report = (done: number) => options.onProgress?.({ phase, done, total: windows.length, unit: "masks" });
+	report(0);
+	const model = await Model.load(path, { ...machine, signal: options.signal });
+	try {
+		const evaluator = model.createEvaluator({ ubatch });
+		const results: Evaluation[] = [];
+		for (const set of windows) {
+			const [evaluation] = await evaluator.evaluate([Coalition.full(model.facts.blocks)], set, { digest: true, signal: options.signal });
+			results.push(evaluation!);
+			report(results.length);
+		}
+		return results;
+	} finally {
+		await model.dispose();
+	}
+}
+
+/**
+ * Losses without blocks, through the layer view, on a window that reaches beyond the model's sliding one; undefined where the
+ * model's removals are proven already, or no such window is needed.
+ */
+export async function measureBeyondSliding(
+	model: Model,
+	evaluator: Evaluator,
+	removed: readonly number[],
+	windows: TokenWindows,
+	options: JobOptions,
+): Promise<{ windows: TokenWindows; losses: Float64Array } | undefined> {
+	if (model.blocks.proof === "bits") return undefined;
+	const long = windowBeyondSliding(model.file, windows, model.facts.contextLength);
+	if (!long) return undefined;
+	const mask = Coalition.ofRemoved(model.facts.blocks, removed);
+	const [evaluation] = await evaluator.evaluate([mask], long, { signal: options.signal });
+	return { windows: long, losses: evaluation!.losses };
+}
+
+/** Tokens by which a long window reaches beyond the sliding one. */
+const beyond = 64;
+
+/**
+ * One window that reaches beyond the model's sliding window, made of the tokens of others; undefined where the model has none or
+ * the others reach as far. On shorter ones a block that attends to everything and one that does not compute the same, and a
+ * mistake about which is which would not show.
+ */
+export function windowBeyondSliding(file: GgufFile, windows: TokenWindows, contextLength: number): TokenWindows | undefined {
+	const sliding = Number(file.value(`${file.architecture}.attention.sliding_window`) ?? 0);
+	if (!(sliding > 0) || sliding >= contextLength || windows.length > sliding + beyond / 2) return undefined;
+	const length = Math.min(contextLength, sliding + beyond);
+	return makeWindows(
+		Int32Array.from({ length }, (_, i) => windows.tokens[i % windows.tokens.length]!),
+		length,
+	);
+}

@@ -1,0 +1,74 @@
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { FileError, type PruneGgufError } from "../errors.js";
+
+/** What a file is for, in messages about it. */
+export interface InputKind {
+	/** What its path is called, such as "the plan". @default nothing: the path says enough */
+	readonly what?: string;
+	/** What to give instead of something else, such as "a GGUF file". */
+	readonly give: string;
+	/** @default FileError */
+	readonly Failure?: new (
+		message: string,
+		options?: ErrorOptions,
+	) => PruneGgufError;
+}
+
+/**
+ * Opens a file that a user named: every one is opened here. Anything but a regular file is refused: a pipe may block without an end, a
+ * device may have none, and neither can be read twice.
+ * @throws FileError, or the kind's own error, where it is missing, unreadable or no regular file
+ */
+export async function openInput(path: string, kind: InputKind): Promise<{ handle: FileHandle; size: number }> {
+	const { give, Failure = FileError } = kind;
+	return attempt(path, kind, async () => {
+		const found = kindOf(await stat(path));
+		if (found) throw new Failure(`${nameOf(path, kind)} is ${found}, not a regular file: give ${give}`);
+		// Without blocking: a pipe could have taken its place by now.
+		const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+		try {
+			return { handle, size: (await handle.stat()).size };
+		} catch (error) {
+			await handle.close();
+			throw error;
+		}
+	});
+}
+
+/** The whole of a file that a user named. @throws as {@link openInput} */
+export async function readInput(path: string, kind: InputKind): Promise<Buffer> {
+	const { handle } = await openInput(path, kind);
+	try {
+		return await attempt(path, kind, () => handle.readFile());
+	} finally {
+		await handle.close();
+	}
+}
+
+async function attempt<T>(path: string, kind: InputKind, action: () => Promise<T>): Promise<T> {
+	const { Failure = FileError } = kind;
+	try {
+		return await action();
+	} catch (cause) {
+		if (cause instanceof Failure) throw cause;
+		throw new Failure(`${nameOf(path, kind)} cannot be read: ${reasonOf(cause)}`, { cause });
+	}
+}
+
+const nameOf = (path: string, { what }: InputKind) => (what ? `${what} ${path}` : path);
+
+/** What is no regular file; undefined for one. */
+function kindOf(found: Stats): string | undefined {
+	if (found.isFile()) return undefined;
+	if (found.isDirectory()) return "a folder";
+	if (found.isFIFO()) return "a pipe (save what comes out of it first)";
+	return found.isSocket() ? "a socket" : "a device";
+}
+
+function reasonOf(cause: unknown): string {
+	const code = (cause as NodeJS.ErrnoException | null)?.code;
+	if (code === "ENOENT") return "there is no such file";
+	if (code === "EACCES" || code === "EPERM") return "no permission";
+	return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,292 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { CompareOptions, CompareResult, LogEvent, Method } from "../../../src/api/index.js";
+import { compareMethods } from "../../../src/jobs/compare/compare.js";
+import { comparisonOf } from "../../../src/jobs/compare/options.js";
+import { CalibrationError, InvalidOptionError, InvalidQuestionsError, OutputExistsError } from "../../../src/errors.js";
+import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { readHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { methods } from "../../../src/api/methods.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { fixturePath } from "../../helpers/fixture.js";
+import { ownHomes, small as smallFolds } from "../../helpers/home.js";
+import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
+
+const { folder, fresh, newHome } = ownHomes();
+const small = { ...smallFolds, workingWeights: "own", masks: 60, removeBlocks: [2, 4] } satisfies CompareOptions;
+
+const outOfBudget = (note: string) => note.includes("did not fit into the budget");
+
+function text(name: string, sentence: string): string {
+	const path = join(folder, name);
+	writeFileSync(path, `${sentence} `.repeat(60));
+	return path;
+}
+const storm = () => text("storm.txt", "It was a dark and stormy night, and the rain fell in torrents upon the roofs of the town.");
+const whale = () => text("whale.txt", "The captain stood at the rail and looked for the white whale, and said nothing to any man.");
+
+const questions = () => join(folder, "questions.jsonl");
+beforeAll(async () => {
+	const model = await Model.load(fixturePath, { threads: 2 });
+	writeQuestions(questions(), madeUpQuestions(model, 28, 3));
+	await model.dispose();
+});
+
+describe("compareMethods", () => {
+	it("compares every method there is at equal budgets", async () => {
+		const result = await compareMethods(fixturePath, { ...small, methods, masks: 100 });
+		expect(result.budget).toEqual({ masks: 100, tokens: 100 * 3 * 32 });
+		expect(result.texts).toMatchObject([{ name: expect.stringContaining("report fold"), windows: 5, length: 32 }]);
+		expect(result.methods.map(({ method }) => method)).toEqual(methods);
+		for (const { method, cost } of result.methods) {
+			expect(cost.masks, method).toBeLessThanOrEqual(100);
+			expect(cost.masks, method).toBeGreaterThan(0);
+			expect(cost.tokens, method).toBeGreaterThanOrEqual(cost.masks * 96);
+			expect(cost.blockExecutions, method).toBeGreaterThan(cost.masks);
+			expect(cost.blockExecutions, method).toBeLessThanOrEqual(cost.masks * 12 + 12);
+			expect(cost.seconds, method).toBeGreaterThan(0);
+		}
+		const judged = new Map(result.methods.map(({ method, surrogate }) => [method, surrogate]));
+		expect(judged.get("auto")).toMatchObject({ name: "mixed-gp", r2: expect.any(Number), details: { coverage90: expect.any(Number) } });
+		expect(judged.get("paper-repaired")).toMatchObject({ name: "mlp", spearman: expect.any(Number) });
+		expect(judged.get("greedy")).toBeUndefined();
+		const stopped = new Set(result.methods.filter(({ notes }) => notes.some(outOfBudget)).map(({ method }) => method));
+		expect(result.sizes.map(({ removed }) => removed)).toEqual([2, 4]);
+		for (const { removed, best, rows } of result.sizes) {
+			expect(rows.map(({ method }) => method)).toEqual(methods);
+			for (const row of rows) {
+				// A method whose next batch did not fit into this budget may have no set of a size: which it has is the next test's.
+				if (!stopped.has(row.method)) expect(row.removed?.length, row.method).toBe(removed);
+				expect(row.added.length).toBe(1);
+			}
+			const top = rows.find(({ method }) => method === best)!;
+			expect(top.withinBest).toBe(true);
+			expect(rows.every(({ mean }) => mean.mean === null || mean.mean >= top.mean.mean!)).toBe(true);
+			// Methods that found the same set have the same figures.
+			const bySet = new Map(rows.map((row) => [row.removed?.join(), row]));
+			for (const row of rows) expect(row.mean).toEqual(bySet.get(row.removed?.join())!.mean);
+		}
+		const setOf = (method: string) => result.sizes[1]!.rows.find((row) => row.method === method)!.removed;
+		expect(setOf("first")).toEqual([0, 1, 2, 3]);
+		expect(setOf("last")).toEqual([7, 8, 9, 10]);
+		for (const method of ["contiguous", "angular"]) {
+			const run = setOf(method)!;
+			expect(run.at(-1)! - run[0]!).toBe(3);
+		}
+		const costOf = (method: string) => result.methods.find((entry) => entry.method === method)!.cost;
+		expect(costOf("first")).toMatchObject({ masks: 3, tokens: 3 * 96 });
+		expect(costOf("block-influence")).toMatchObject({ masks: 3, tokens: 4 * 96 });
+	});
+
+	it("gives a method that runs out of budget the sets that it measured itself, whatever others measured before", async () => {
+		const tight = { ...small, removeBlocks: [1, 2, 6], masks: 70 } satisfies CompareOptions;
+		const setsOf = ({ sizes }: CompareResult, method: Method) =>
+			sizes.map(({ rows }) => rows.find((row) => row.method === method)!.removed);
+		const together = await compareMethods(fixturePath, { ...tight, methods });
+		const stopped = together.methods.filter(({ notes }) => notes.some(outOfBudget)).map(({ method }) => method);
+		expect(stopped).toContain("beam");
+		for (const method of stopped) {
+			newHome();
+			const alone = await compareMethods(fixturePath, { ...tight, methods: [method] });
+			expect(setsOf(together, method), method).toEqual(setsOf(alone, method));
+		}
+	});
+
+	it("charges a method what it would need alone, in any order; nothing is measured twice", async () => {
+		const alone = await compareMethods(fixturePath, { ...small, methods: ["leave-one-out"] });
+		const notes: LogEvent[] = [];
+		const after = await compareMethods(fixturePath, {
+			...small,
+			methods: ["greedy", "leave-one-out"],
+			onLog: (event) => notes.push(event),
+		});
+		const cost = (result: typeof after) => result.methods.find(({ method }) => method === "leave-one-out")!.cost;
+		expect({ ...cost(after), seconds: 0 }).toEqual({ ...cost(alone), seconds: 0 });
+		expect(cost(alone).masks).toBe(1 + 12 + 3);
+		expect(notes.some(({ message }) => /masks were measured before/.test(message))).toBe(true);
+		const masksMeasured: string[] = [];
+		const again = await compareMethods(fixturePath, {
+			...small,
+			methods: ["greedy", "leave-one-out"],
+			onProgress: ({ phase, unit }) => unit === "masks" && masksMeasured.push(phase),
+		});
+		expect(masksMeasured).toEqual([]);
+		expect(again.sizes).toEqual(after.sizes);
+	});
+
+	it("scores accuracy beside the losses, as evaluate does", async () => {
+		const result = await compareMethods(fixturePath, { ...small, methods: ["greedy", "first"], evalQuestions: [questions()] });
+		expect(result).toMatchObject({ objective: "nll", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
+		const { rows } = result.sizes[0]!;
+		for (const { removed, accuracy, added } of rows) {
+			expect(added[0]!.mean).toBeGreaterThan(0);
+			const { against, ...alone } = await evaluateQuestions(fixturePath, { questions: questions(), remove: [...removed!], threads: 2 });
+			expect(accuracy[0]).toMatchObject({
+				...{ accuracy: alone.accuracy, normalizedAccuracy: alone.normalizedAccuracy },
+				...{ difference: against!.difference, normalizedDifference: against!.normalizedDifference },
+			});
+			expect(accuracy[0]!.goldLoss).toBeCloseTo(alone.goldLoss, 4);
+			expect(result.questions[0]!.accuracy).toEqual(against!.accuracy);
+		}
+		expect(rows.some(({ accuracy }) => accuracy[0]!.withinBest)).toBe(true);
+	});
+
+	it("searches by questions, and scores text and the questions that no search has seen", async () => {
+		const options = { ...small, methods: ["greedy", "leave-one-out"], objective: "accuracy", questions: questions() } as const;
+		const result = await compareMethods(fixturePath, options);
+		expect(result).toMatchObject({
+			objective: "accuracy",
+			search: { name: "questions.jsonl", count: 8 },
+			questions: [{ name: "report fold of questions.jsonl", count: 12 }],
+			texts: [{ windows: 5 }],
+		});
+		const perMask = result.budget.tokens / result.budget.masks;
+		expect(perMask).not.toBe(3 * 32);
+		for (const { cost } of result.methods) expect(cost.tokens).toBe(cost.masks * perMask);
+		expect(result.sizes.flatMap(({ rows }) => rows.map(({ accuracy }) => accuracy.length))).toEqual([1, 1, 1, 1]);
+		// The full model's loss of the text, not of the questions.
+		expect(result.texts[0]!.loss).toBeGreaterThan(2);
+		await expect(compareMethods(fixturePath, { ...options, evalQuestions: [questions()] })).rejects.toThrow(/is searched by/);
+	});
+
+	it("searches by the divergence, and scores the loss", async () => {
+		const of = async (objective: "kl" | "nll") => {
+			const searched: string[] = [];
+			const onProgress: CompareOptions["onProgress"] = ({ phase, unit }) => {
+				if (unit === "masks" && phase === "leave-one-out") searched.push(phase);
+			};
+			const methods = ["greedy", "last"] as const;
+			return { ...(await compareMethods(fixturePath, { ...small, methods, objective, onProgress })), searched };
+		};
+		const [nll, kl, again] = [await of("nll"), await of("kl"), await of("kl")];
+		expect(kl.objective).toBe("kl");
+		// Losses of the same sets are known by now: what is measured are divergences.
+		expect(kl.searched.length).toBeGreaterThan(0);
+		expect(again.searched).toEqual([]);
+		expect(kl.texts).toEqual(nll.texts);
+		const last = ({ sizes }: typeof kl) => sizes.map(({ rows }) => rows.find(({ method }) => method === "last")!.added);
+		expect(last(kl)).toEqual(last(nll));
+	});
+
+	it("takes a budget of tokens for what the questions need, which only they know", async () => {
+		const { blocks } = await readHeader(fixturePath, {});
+		const of = (tokens?: number) =>
+			comparisonOf(
+				blocks,
+				{ objective: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] },
+				tokens,
+			);
+		expect(of().limit).toBe(312);
+		expect(of(20).limit).toBe(100);
+		expect(() => of(200)).toThrow(/may spend 10:/);
+		expect(() => comparisonOf(blocks, { maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] })).toThrow(/may spend 1:/);
+	});
+
+	it("scores on the texts that are given, and writes the result", async () => {
+		const output = `${fresh("result")}.json`;
+		const result = await compareMethods(fixturePath, {
+			...small,
+			methods: ["greedy", "last"],
+			eval: [storm(), whale()],
+			evalWindows: 3,
+			evalWindowLength: 48,
+			output,
+		});
+		expect(result.texts.map(({ name, windows, length }) => [name, windows, length])).toEqual([
+			["storm.txt", 3, 48],
+			["whale.txt", 3, 48],
+		]);
+		for (const { added, mean } of result.sizes[0]!.rows) {
+			expect(mean.mean).toBeCloseTo((added[0]!.mean! + added[1]!.mean!) / 2, 12);
+			expect(added.every(({ standardError }) => standardError! > 0)).toBe(true);
+		}
+		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result)));
+		await expect(compareMethods(fixturePath, { ...small, output })).rejects.toThrow(OutputExistsError);
+	});
+
+	it("keeps what a method had found when its budget ended", async () => {
+		const {
+			methods: [entry],
+			sizes,
+		} = await compareMethods(fixturePath, {
+			...small,
+			removeBlocks: [1, 2, 6],
+			methods: ["beam"],
+			masks: 60,
+		});
+		expect(entry!.notes.join()).toMatch(/did not fit into the budget/);
+		expect(sizes.map(({ rows }) => rows[0]!.removed?.length)).toEqual([1, 2, undefined]);
+		expect(sizes[2]!.best).toBeNull();
+	});
+
+	it("stops when told to, says what the methods have found, and goes on from there", async () => {
+		const stop = new AbortController();
+		const notes: string[] = [];
+		const run = compareMethods(fixturePath, {
+			...small,
+			methods: ["leave-one-out", "random"],
+			signal: stop.signal,
+			onLog: ({ message }) => notes.push(message),
+			onProgress: ({ phase, done }) => {
+				if (phase.startsWith("random") && done > 3) stop.abort();
+			},
+		});
+		await expect(run).rejects.toThrow(/abort/);
+		expect(notes.find((message) => message.startsWith("Best sets so far"))).toMatch(/^ {2}4: [\d, -]+ \([+-]0\.\d{3}\)$/m);
+		const result = await compareMethods(fixturePath, { ...small, methods: ["random"] });
+		expect(result.methods[0]!.cost.masks).toBe(60);
+	});
+
+	it("takes the usual sizes and methods where nothing is said", async () => {
+		const { methods: compared, sizes } = await compareMethods(fixturePath, { ...small, removeBlocks: undefined, masks: 60 });
+		expect(sizes.map(({ removed }) => removed)).toEqual([1, 2, 4]);
+		expect(compared.length).toBe(9);
+	});
+
+	it.each<[CompareOptions, RegExp]>([
+		[{ methods: [] }, /no method/],
+		[{ methods: ["greedy", "greedy"] }, /named twice/],
+		[{ methods: ["wanda" as "greedy"] }, /wanda is no method; known are auto/],
+		[{ removeBlocks: [12] }, /12 blocks cannot be removed/],
+		[{ removeBlocks: [] }, /list is empty/],
+		[{ removeBlocks: [2.5] }, /whole number/],
+		[{ removeFraction: [1.5] }, /between 0 and 1/],
+		[{ removeBlocks: [2], removeFraction: [0.2] }, /twice/],
+		[{ masks: 20, methods: ["paper-repaired"] }, /paper-repaired needs at least 36 masks .* may spend 20/],
+		[{ maxTokens: 96 * 5, windows: 3, windowLength: 32, methods: ["greedy"] }, /greedy needs at least 17 masks .* may spend 5/],
+		[{ masks: 0 }, /masks must be/],
+		[{ evalWindows: 5 }, /cut the texts of eval/],
+		[{ objective: "accuracy" }, /needs questions/],
+		[{ questions: "q.jsonl" }, /belongs to --objective accuracy/],
+	])("%j is a mistake", async (options, message) => {
+		const run = compareMethods(fixturePath, { ...options });
+		await expect(run).rejects.toThrow(InvalidOptionError);
+		await expect(run).rejects.toThrow(message);
+	});
+
+	it("tells texts of one name in several folders apart", async () => {
+		mkdirSync(join(folder, "more"), { recursive: true });
+		const paths = [storm(), join(folder, "more", "storm.txt")];
+		writeFileSync(paths[1]!, readFileSync(whale(), "utf8"));
+		const { texts } = await compareMethods(fixturePath, {
+			...small,
+			methods: ["first"],
+			eval: paths,
+			evalWindows: 4,
+			evalWindowLength: 32,
+		});
+		expect(texts.map(({ name }) => name)).toEqual(paths);
+	});
+
+	it("refuses texts that are no unseen ones, or too short", async () => {
+		const path = storm();
+		await expect(compareMethods(fixturePath, { ...small, calibration: [path], eval: [path] })).rejects.toThrow(/calibration file too/);
+		await expect(compareMethods(fixturePath, { ...small, eval: [path, path] })).rejects.toThrow(/named twice/);
+		await expect(compareMethods(fixturePath, { ...small, eval: [path], evalWindowLength: 4096 })).rejects.toThrow(/context of 256/);
+		await expect(compareMethods(fixturePath, { ...small, eval: [path], evalWindows: 500 })).rejects.toThrow(CalibrationError);
+		const asked = [questions(), questions()];
+		await expect(compareMethods(fixturePath, { ...small, evalQuestions: asked })).rejects.toThrow(/named twice/);
+		await expect(compareMethods(fixturePath, { ...small, evalQuestions: [path] })).rejects.toThrow(InvalidQuestionsError);
+	});
+});

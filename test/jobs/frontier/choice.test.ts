@@ -1,0 +1,182 @@
+import { describe, expect, it } from "vitest";
+import type { FrontierCell } from "../../../src/api/index.js";
+import {
+	bestOf,
+	blocksFor,
+	type Cell,
+	fits,
+	type Goal,
+	kindOf,
+	markDominated,
+	sorted,
+	verdictOf,
+} from "../../../src/jobs/frontier/choice.js";
+
+const cell = (type: Cell["type"], removed: number, bytes: number, added: number, goal: Goal = {}): Cell => {
+	const figures = {
+		loss: { mean: 3 + added, standardError: 0.1 },
+		added: { mean: added, standardError: 0.01 },
+		divergence: null,
+		agreement: null,
+	};
+	// Types are read at the speed of their bytes, blocks run at their number.
+	const speedup = { value: (10 / (10 - removed)) * (type === "own" ? 1 : type === "Q8_0" ? 1.2 : 1.1) };
+	const measured = goal.targetSpeedup === undefined ? {} : { speedup };
+	const size = { blocks: 10 - removed, bytes, compute: (10 - removed) / 10, ...measured };
+	return {
+		type,
+		removed: Array.from({ length: removed }, (_, i) => i + 1),
+		...size,
+		...figures,
+		fits: fits(goal, { ...size, ...figures }),
+	};
+};
+
+const grid = (goal: Goal) =>
+	markDominated([
+		cell("own", 0, 1000, 0, goal),
+		cell("own", 2, 800, 0.3, goal),
+		cell("Q8_0", 0, 530, 0.001, goal),
+		cell("Q8_0", 2, 430, 0.302, goal),
+		cell("Q4_K_M", 0, 300, 0.05, goal),
+		cell("Q4_K_M", 2, 250, 0.36, goal),
+		cell("Q2_K", 0, 200, 0.9, goal),
+		cell("Q2_K", 2, 170, 1.4, goal),
+	]);
+
+const judge = (goal: Goal, sourceQuantized = false) => {
+	const cells = grid(goal);
+	const best = bestOf(goal, cells);
+	const difference = (a: FrontierCell, b: FrontierCell) => ({ mean: b.loss.mean! - a.loss.mean!, standardError: 0.01 });
+	return { best, cells, verdict: verdictOf(goal, cells, best, difference, 10, sourceQuantized) };
+};
+
+describe("the best choice", () => {
+	it("is the lowest loss that meets the size", () => {
+		expect(judge({ targetSize: 600 }).best).toMatchObject({ type: "Q8_0", removed: [] });
+		expect(judge({ targetSize: 299 }).best).toMatchObject({ type: "Q4_K_M", removed: [1, 2] });
+		expect(judge({ targetSize: 100 }).best).toBeUndefined();
+	});
+
+	it("is the smallest file that loses little where there is no target", () => {
+		expect(judge({ maxAdded: 0.1 }).best).toMatchObject({ type: "Q4_K_M", removed: [] });
+	});
+
+	it("keeps to fewer blocks", () => {
+		expect(judge({ targetCompute: 1.25 }).best).toMatchObject({ type: "own", removed: [1, 2] });
+		expect(judge({ targetCompute: 1.25, targetSize: 500 }).best).toMatchObject({ type: "Q8_0", removed: [1, 2] });
+		expect([blocksFor(30, 1.3), blocksFor(10, 1.25), blocksFor(10, 2)]).toEqual([7, 2, 5]);
+	});
+
+	it("reaches a measured speed, by type or by fewer blocks", () => {
+		expect(judge({ targetSpeedup: 1.15, speedupOf: "generation" }).best).toMatchObject({ type: "Q8_0", removed: [] });
+		expect(judge({ targetSpeedup: 1.22, speedupOf: "generation" }).best).toMatchObject({ type: "own", removed: [1, 2] });
+		expect(judge({ targetSpeedup: 1.4, speedupOf: "prompt" }).best).toMatchObject({ type: "Q8_0", removed: [1, 2] });
+		expect(judge({ targetSpeedup: 2, speedupOf: "prompt" }).best).toBeUndefined();
+		expect(fits({ targetSpeedup: 1.2 }, { ...cell("own", 2, 1, 0) })).toBe(false);
+	});
+
+	it("comes first, then what fits", () => {
+		const goal = { targetSize: 500 };
+		const { cells, best } = judge(goal);
+		const order = sorted(cells, best).map(({ type, removed }) => `${type}-${removed.length}`);
+		expect(order.slice(0, 3)).toEqual(["Q4_K_M-0", "Q8_0-2", "Q4_K_M-2"]);
+		expect(order.at(-1)).toBe("own-2");
+	});
+});
+
+describe("dominated", () => {
+	it("tells the axes apart", () => {
+		const find = (type: string, removed: number) => grid({}).find((one) => one.type === type && one.removed.length === removed)!.dominated;
+		// Q8_0 whole is smaller and better than the own weights without two blocks, which run fewer blocks.
+		expect(find("own", 2)).toEqual({ bytes: true, compute: false, both: false });
+		expect(find("Q8_0", 0)).toEqual({ bytes: false, compute: true, both: false });
+		expect(find("own", 0)).toEqual({ bytes: false, compute: false, both: false });
+		const broken = markDominated([{ ...cell("own", 0, 10, 0), loss: { mean: null, standardError: null } }, cell("Q8_0", 0, 9, 0)]);
+		expect(broken[0]!.dominated.both).toBe(true);
+		// Measured speed stands for compute: a fast type beats the same blocks in a slow one.
+		const goal = { targetSpeedup: 1.1 };
+		const [own, quick] = markDominated([cell("own", 2, 10, 0.3, goal), cell("Q8_0", 2, 10, 0.3, goal)]);
+		expect([own!.dominated.compute, quick!.dominated.compute]).toEqual([true, false]);
+	});
+});
+
+describe("the verdict", () => {
+	it("says where the report fold does not confirm the choice", () => {
+		const goal = { targetSize: 500 };
+		const cells = grid(goal);
+		const best = bestOf(goal, cells);
+		const verdict = (mean: number) => verdictOf(goal, cells, best, () => ({ mean, standardError: 0.01 }), 10, false);
+		expect([0.2, 0, -0.2].map((mean) => verdict(mean).confirmed)).toEqual([true, false, false]);
+		const reported = { ...cell("Q4_K_M", 0, 300, 0.05, { maxAdded: 0.1 }), report: cell("Q4_K_M", 0, 300, 0.13) };
+		const [only] = markDominated([reported]);
+		expect(verdictOf({ maxAdded: 0.1 }, [only!], only, () => ({ mean: 0, standardError: 0 }), 9, false).text).toContain(
+			"0.130 ± 0.010 nats per token on the report fold. That is more than was asked for",
+		);
+	});
+
+	it("says where pruning is the worse choice", () => {
+		const { verdict } = judge({ targetSize: 500 });
+		expect(verdict.confirmed).toBe(true);
+		expect(verdict.better).toBe("quantizing");
+		expect(verdict.text).toMatch(/Best for the goal \(at most 500 B\): Q4_K_M \(300 B\), which adds 0\.050 ± 0\.010/);
+		expect(verdict.text).toMatch(/Removing blocks is the worse choice for this goal: Q8_0 without blocks 1-2 \(430 B\) adds 0\.252/);
+	});
+
+	it("says what quantising alone would cost, or that it does not fit", () => {
+		expect(judge({ targetSize: 299 }).verdict).toMatchObject({
+			better: "both",
+			text: expect.stringMatching(/Quantising alone costs more: Q2_K \(200 B\) adds 0\.540/),
+		});
+		expect(judge({ targetSize: 180 }).verdict.text).toMatch(/Quantising alone does not fit: Q2_K \(200 B\) is the smallest/);
+		expect(judge({ targetCompute: 1.25 }).verdict).toMatchObject({ better: "pruning", text: expect.stringContaining("runs every block") });
+		expect(judge({ maxAdded: 0.1 }).verdict.text).toMatch(/Nothing with blocks removed fits/);
+	});
+
+	it("names what comes nearest where nothing fits, and a source that is quantised", () => {
+		expect(judge({ targetSize: 100 }).verdict).toEqual({
+			text: expect.stringMatching(/^Nothing .*Nearest: Q2_K without blocks 1-2 \(170 B\)/),
+		});
+		expect(judge({ targetSize: 500 }, true).verdict.text).toContain("--quantize-from ORIGINAL");
+		expect(judge({ targetSize: 500 }).verdict.text).not.toContain("--quantize-from");
+	});
+
+	it("says how fast the alternatives are where speed is asked for", () => {
+		const { verdict } = judge({ targetSpeedup: 1.22, speedupOf: "generation" });
+		expect(verdict.text).toMatch(
+			/Best for the goal \(generation 1\.22 times as fast\): the weights as they are without blocks 1-2 \(800 B, 1\.25 times as fast\)/,
+		);
+		expect(verdict.text).toContain("Quantising alone does not fit: Q8_0 (530 B, 1.20 times as fast) is the fastest.");
+		const small = judge({ targetSpeedup: 1.3, speedupOf: "generation", targetSize: 500 }).verdict;
+		expect(small.text).toContain("Quantising alone does not fit: Q2_K (200 B, 1.10 times as fast) is the fastest of that size.");
+		// Of what misses two targets the one that misses by less: not the smallest.
+		expect(judge({ targetSpeedup: 1.48, speedupOf: "generation", targetSize: 420 }).verdict.text).toMatch(
+			/Nearest: Q8_0 without blocks 1-2 \(430 B, 1\.50 times/,
+		);
+		const wide = { ...cell("own", 2, 800, 0.3, { targetSpeedup: 1.2 }), speedup: { value: 1.25, interval: { low: 1.1, high: 1.4 } } };
+		const [only] = markDominated([wide]);
+		const text = verdictOf(
+			{ targetSpeedup: 1.2, speedupOf: "prompt" },
+			[only!],
+			only,
+			() => ({ mean: 0, standardError: 0 }),
+			9,
+			false,
+		).text;
+		expect(text).toContain(
+			"1.25 times as fast (1.10 to 1.40)), which adds 0.300 ± 0.010 nats per token. The interval of its speed reaches below",
+		);
+		expect(judge({ targetSpeedup: 2, speedupOf: "prompt" }).verdict.text).toMatch(
+			/^Nothing that was measured fits the goal \(prompts 2 times as fast\)\. Nearest: Q8_0 without blocks 1-2 \(430 B, 1\.50 times as fast\)/,
+		);
+	});
+
+	it("names the kinds", () => {
+		expect([cell("own", 0, 1, 0), cell("own", 1, 1, 0), cell("Q8_0", 0, 1, 0), cell("Q8_0", 1, 1, 0)].map(kindOf)).toEqual([
+			"neither",
+			"pruning",
+			"quantizing",
+			"both",
+		]);
+	});
+});

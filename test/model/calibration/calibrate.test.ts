@@ -1,0 +1,225 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { calibrate, deal, foldNames, furtherParts, furtherText, ownSamples } from "../../../src/model/calibration/index.js";
+import { CalibrationError, InvalidOptionError } from "../../../src/errors.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { makeWindows, type TokenWindows } from "../../../src/model/runtime/windows.js";
+import { chatFixture, fixturePath, fixtureWindows } from "../../helpers/fixture.js";
+import { tempFolder } from "../../helpers/temp-folder.js";
+
+const folder = tempFolder();
+let model: Model;
+let chat: Model;
+beforeAll(async () => {
+	model = await Model.load(fixturePath, { threads: 2 });
+	chat = await Model.load(await chatFixture(join(folder, "chat.gguf")), { threads: 2 });
+});
+afterAll(async () => {
+	await model.dispose();
+	await chat.dispose();
+});
+
+const rows = ({ tokens, count, length }: TokenWindows) =>
+	Array.from({ length: count }, (_, i) => [...tokens.subarray(i * length, (i + 1) * length)]);
+const prose = (count: number) => model.detokenize(fixtureWindows(count).tokens, { special: false });
+
+describe("own samples", () => {
+	it("are reproducible by the seed, and begin with the start token", async () => {
+		const a = await ownSamples(model, { count: 6, length: 40, seed: 5 });
+		const b = await ownSamples(model, { count: 6, length: 40, seed: 5 });
+		const c = await ownSamples(model, { count: 6, length: 40, seed: 6 });
+		expect(a).toEqual(b);
+		expect(rows(a)).not.toEqual(rows(c));
+		expect(new Set(rows(a).map(String)).size).toBe(6);
+		for (const row of rows(a)) expect(row[0]).toBe(0);
+	});
+
+	it("are text that the model believes more than another's", async () => {
+		const own = await ownSamples(model, { count: 8, length: 128, seed: 0 });
+		const shuffled = makeWindows(own.tokens.slice().reverse(), 128);
+		const losses = async (windows: TokenWindows) => {
+			const [evaluation] = await model.createEvaluator().evaluate([{ toBytes: () => new Uint8Array(12).fill(1) }], windows);
+			return evaluation!.losses.reduce((sum, loss) => sum + loss, 0) / windows.count;
+		};
+		expect(await losses(own)).toBeLessThan(4);
+		expect(await losses(shuffled)).toBeGreaterThan(5);
+	});
+
+	it("hold chats of its own where there is a template, every second window", async () => {
+		const length = 160;
+		const windows = rows(await ownSamples(chat, { count: 6, length, seed: 2 }));
+		expect(windows.length).toBe(6);
+		windows.forEach((row, i) => {
+			expect(row.length).toBe(length);
+			const text = chat.detokenize(Int32Array.from(row), { special: true });
+			const isChat = /^(<\|endoftext\|>)?<\|im_start\|>user\n[\s\S]*<\|im_end\|>\n<\|im_start\|>assistant\n/.test(text);
+			expect(isChat, text).toBe(i % 2 === 1);
+		});
+		expect(new Set(windows.map(String)).size).toBe(6);
+		expect(windows).toEqual(rows(await ownSamples(chat, { count: 6, length, seed: 2 })));
+	});
+
+	it("report progress up to the total", async () => {
+		for (const from of [model, chat]) {
+			const seen: [number, number][] = [];
+			await ownSamples(from, { count: 4, length: 100, seed: 0, onProgress: (done, total) => seen.push([done, total]) });
+			expect(seen.at(-1)).toEqual([400, 400]);
+			expect(seen.map(([done]) => done)).toEqual(seen.map(([done]) => done).sort((a, b) => a - b));
+		}
+	});
+});
+
+describe("windows of files", () => {
+	const counts = { search: 3, validation: 3, report: 4 };
+	const options = { counts, length: 32, seed: 0 };
+
+	it("are disjoint pieces of the text in three folds, spread over it, the same every time", async () => {
+		const path = join(folder, "prose.txt");
+		writeFileSync(path, prose(8));
+		const calibration = await calibrate(model, { ...options, files: [path] });
+		expect(calibration.source).toBe("prose.txt");
+		expect(calibration.folds).toEqual((await calibrate(model, { ...options, files: [path], seed: 9 })).folds);
+		const tokens = [...model.tokenize(prose(8), { addSpecial: false })].join();
+		const places = foldNames.flatMap((name) => {
+			expect(calibration.folds[name].count).toBe(counts[name]);
+			return rows(calibration.folds[name]).map((row) => {
+				expect(row[0]).toBe(0);
+				const at = tokens.indexOf(row.slice(1).join());
+				expect(at).toBeGreaterThanOrEqual(0);
+				return { name, at: tokens.slice(0, at).split(",").length - 1 };
+			});
+		});
+		const sorted = places.map(({ at }) => at).sort((a, b) => a - b);
+		sorted.forEach((at, i) => {
+			if (i > 0) expect(at - sorted[i - 1]!).toBeGreaterThanOrEqual(31);
+		});
+		expect(sorted.at(-1)!).toBeGreaterThan(0.7 * tokens.split(",").length);
+	});
+
+	it("come from all files, chats written by the template", async () => {
+		const plain = join(folder, "plain.txt");
+		const lines = join(folder, "chats.jsonl");
+		writeFileSync(plain, prose(4));
+		const messages = [
+			{ role: "user", content: prose(3) },
+			{ role: "assistant", content: prose(3) },
+		];
+		writeFileSync(lines, `${JSON.stringify({ messages })}\n${JSON.stringify({ text: prose(1) })}\n`);
+		const { folds, source } = await calibrate(chat, { ...options, files: [plain, lines] });
+		expect(source).toBe("plain.txt, chats.jsonl");
+		expect(foldNames.map((name) => folds[name].count)).toEqual([3, 3, 4]);
+		const text = foldNames.flatMap((name) => rows(folds[name]).map((row) => chat.detokenize(Int32Array.from(row)))).join("\n");
+		expect(text).toContain("im_start");
+		await expect(calibrate(model, { ...options, files: [lines] })).rejects.toThrow(/no chat template/);
+	});
+
+	it("too short a text is an error that says how much there is and how much is needed", async () => {
+		const path = join(folder, "short.txt");
+		writeFileSync(path, "Call me Ishmael.");
+		const error = await calibrate(model, { ...options, files: [path] }).catch((problem: unknown) => problem as Error);
+		expect(error).toBeInstanceOf(CalibrationError);
+		expect((error as Error).message).toMatch(
+			new RegExp(`short.txt holds ${model.tokenize("Call me Ishmael.").length - 1} tokens; 10 windows of 32 need 310`),
+		);
+	});
+
+	it("longer windows than the context are refused before anything is drawn", async () => {
+		await expect(calibrate(model, { ...options, length: 257 })).rejects.toThrow(InvalidOptionError);
+	});
+});
+
+describe("further windows", () => {
+	const counts = { search: 3, validation: 3, report: 4 };
+	const options = { counts, length: 32, seed: 0 };
+
+	it("of files lie between those of the folds, as many of each file as validation has, until the text is used up", async () => {
+		const [first, second] = [join(folder, "first.txt"), join(folder, "second.txt")];
+		writeFileSync(first, prose(10));
+		const other = prose(10).split(" ").reverse().join(" ");
+		writeFileSync(second, other);
+		const given = { ...options, files: [first, second] };
+		const { folds, sources } = await calibrate(model, given);
+		expect(sources.map((source) => source.counts.validation)).toEqual([2, 1]);
+		const further = furtherText(model, { calibration: given, folds: Object.values(folds) });
+		const parts: TokenWindows[] = [];
+		for (let part = 0; part < furtherParts; part++) parts.push((await further(part))!);
+		expect(await further(furtherParts)).toBeUndefined();
+		const texts = [prose(10), other].map((text) => [...model.tokenize(text, { addSpecial: false })].join());
+		const placesIn = (source: number, all: number[][]) =>
+			all.map((row) => texts[source]!.slice(0, texts[source]!.indexOf(row.slice(1).join())).split(",").length - 1);
+		for (const part of parts) expect(part.count).toBe(3);
+		for (const source of [0, 1]) {
+			const mine = (windows: TokenWindows, from: readonly number[]) =>
+				source === 0 ? rows(windows).slice(0, from[0]) : rows(windows).slice(from[0]);
+			const used = foldNames.flatMap((name) =>
+				mine(
+					folds[name],
+					sources.map((each) => each.counts[name]),
+				),
+			);
+			const places = placesIn(source, [...used, ...parts.flatMap((part) => mine(part, [2, 1]))]).sort((a, b) => a - b);
+			places.forEach((at, i) => {
+				if (i > 0) expect(at - places[i - 1]!).toBeGreaterThanOrEqual(31);
+			});
+			expect(places.at(-1)! - places[0]!).toBeGreaterThan(0.8 * texts[source]!.split(",").length);
+		}
+		// The first part already is spread over the text, and keeps away from the windows of the folds.
+		const early = placesIn(0, rows(parts[0]!).slice(0, 2)).sort((a, b) => a - b);
+		expect(early[1]! - early[0]!).toBeGreaterThan(0.2 * texts[0]!.split(",").length);
+	});
+
+	it("of files are as many as the text holds, and none where it was changed or is gone", async () => {
+		const path = join(folder, "little.txt");
+		const given = { ...options, files: [path] };
+		writeFileSync(path, prose(4));
+		const { folds } = await calibrate(model, given);
+		const problems: string[] = [];
+		const open = () =>
+			furtherText(model, { calibration: given, folds: Object.values(folds), onProblem: (message) => problems.push(message) });
+		// 512 tokens hold 16 windows of 31, ten of which are dealt; none lies between them.
+		expect(await open()(0)).toBeUndefined();
+		writeFileSync(path, prose(9));
+		expect(await open()(0)).toBeUndefined();
+		rmSync(path);
+		const gone = open();
+		expect([await gone(0), await gone(1)]).toEqual([undefined, undefined]);
+		expect(problems).toEqual([expect.stringMatching(/little.txt is not what it was/), expect.stringMatching(/little.txt cannot be read/)]);
+	});
+
+	it("of the model's own samples are drawn anew, the same for the same seed and part", async () => {
+		const { folds } = await calibrate(model, options);
+		const open = (seed: number) => furtherText(model, { calibration: { ...options, seed }, folds: Object.values(folds) });
+		const further = open(0);
+		const parts = [await further(0), await further(1), await open(1)(0)];
+		expect(await open(0)(1)).toEqual(parts[1]);
+		expect(await further(furtherParts)).toBeUndefined();
+		const all = [...parts, ...Object.values(folds)].flatMap((windows) => rows(windows!).map(String));
+		expect(new Set(all).size).toBe(all.length);
+		expect(parts.map((windows) => windows!.count)).toEqual([3, 3, 3]);
+	});
+});
+
+it("deals every window to exactly one fold, evenly from first to last", () => {
+	fc.assert(
+		fc.property(fc.nat(12), fc.nat(12), fc.nat(20), (search, validation, report) => {
+			const total = search + validation + report;
+			fc.pre(total > 0);
+			const windows = makeWindows(
+				Int32Array.from({ length: 2 * total }, (_, i) => i),
+				2,
+			);
+			const counts = { search, validation, report };
+			const folds = deal(windows, counts);
+			expect(foldNames.map((name) => folds[name].count)).toEqual([search, validation, report]);
+			expect(foldNames.flatMap((name) => rows(folds[name]).map(String)).sort()).toEqual(rows(windows).map(String).sort());
+			for (const name of foldNames) {
+				// By any point in the text a fold has its share, to within three windows.
+				rows(folds[name]).forEach((row, i) => {
+					expect(Math.abs(row[0]! / 2 - (i * total) / counts[name])).toBeLessThan(3 * Math.ceil(total / counts[name]));
+				});
+			}
+		}),
+	);
+});

@@ -1,0 +1,258 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { EvaluateOptions } from "../../../src/api/index.js";
+import { applyPlan } from "../../../src/jobs/apply.js";
+import { InvalidLedgerError, InvalidOptionError } from "../../../src/errors.js";
+import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { evaluateModel } from "../../../src/model/evaluation/perplexity.js";
+import { encodeEntry } from "../../../src/model/gguf/index.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { makeWindows } from "../../../src/model/runtime/windows.js";
+import { PartLedger } from "../../../src/storage/part-ledger.js";
+import { cleanRuns, listRuns } from "../../../src/storage/runs.js";
+import { changedFixture, fixturePath, fixtureWindows, fullSet, perplexityTool, removing } from "../../helpers/fixture.js";
+import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
+import { tempFolder } from "../../helpers/temp-folder.js";
+
+const folder = tempFolder();
+const text = join(folder, "text.txt");
+const pruned = join(folder, "pruned.gguf");
+const questions = join(folder, "questions.jsonl");
+const removed = [3, 6, 9];
+let tokens: Int32Array;
+let addBos: number | undefined;
+beforeAll(async () => {
+	process.env.PRUNE_GGUF_HOME = join(folder, "home");
+	const model = await Model.load(fixturePath, { threads: 2 });
+	const words = model.detokenize(fixtureWindows().tokens, { special: false });
+	writeFileSync(text, words);
+	tokens = model.tokenize(words.replace(/\n$/, ""));
+	addBos = model.facts.addBos ? model.facts.bos : undefined;
+	writeQuestions(questions, madeUpQuestions(model, 40));
+	await model.dispose();
+	await applyPlan(fixturePath, pruned, { remove: removed });
+});
+let homes = 0;
+beforeEach(() => {
+	process.env.PRUNE_GGUF_HOME = join(folder, `home-${homes++}`);
+});
+
+/** Mean and standard error over windows, computed in another way than by the program. */
+function spread(values: readonly number[]) {
+	const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+	const squares = values.reduce((sum, value) => sum + value * value, 0);
+	return { mean, standardError: Math.sqrt((squares / values.length - mean ** 2) / (values.length - 1)) };
+}
+
+describe("a text beside a reference", () => {
+	it.each<["llama-perplexity" | "full", number]>([
+		["llama-perplexity", 64],
+		["full", 32],
+	])("gives, by preset %s, what the losses and distributions of both models say", async (preset, context) => {
+		const result = await evaluateModel(fixturePath, { text, context, preset, remove: removed, threads: 2 });
+
+		// Token by token in a pass of its own: nothing kept, nothing in parts. The preset of llama-perplexity decodes up to 2048 tokens at
+		// a time, which llama.cpp rounds otherwise; the other one is measured window by window here.
+		const model = await Model.load(fixturePath, { threads: 2 });
+		const evaluator = model.createEvaluator({ sharePrefixes: false });
+		const from = preset === "full" ? 0 : context / 2;
+		const scored = context - 1 - from;
+		const all = tokens.slice(0, Math.floor(tokens.length / context) * context);
+		if (addBos !== undefined) for (let at = 0; at < all.length; at += context) all[at] = addBos;
+		const step = preset === "full" ? context : all.length;
+		const rows: { kl: number; same: number; whole: number; masked: number }[] = [];
+		for (let first = 0; first < all.length; first += step) {
+			const windows = makeWindows(all.slice(first, first + step), context);
+			const how = preset === "full" ? { scoreFrom: 0 } : { scoreFrom: from, batchWindows: 2048 / context, outputLast: true };
+			const reference = await evaluator.createReference(fullSet, windows, how);
+			const sets = [fullSet, removing(...removed)];
+			const [whole, masked] = await evaluator.evaluate(sets, windows, { ...how, reference, perToken: true });
+			for (let w = 0; w < windows.count; w++) {
+				const mean = (values: ArrayLike<number>) => {
+					const own = Array.from(values).slice(w * scored, (w + 1) * scored);
+					return own.reduce((sum, value) => sum + value, 0) / scored;
+				};
+				rows.push({
+					kl: mean(masked!.tokenDivergences!),
+					same: mean(masked!.tokenAgreements!),
+					whole: mean(whole!.tokenLosses!),
+					masked: mean(masked!.tokenLosses!),
+				});
+			}
+		}
+		await model.dispose();
+		expect(result.windows).toBe(rows.length);
+		const { divergence, agreement, difference, ratio, loss } = result.against!;
+		const kl = spread(rows.map((row) => row.kl));
+		expect(divergence.mean).toBeCloseTo(kl.mean, 4);
+		expect(divergence.standardError).toBeCloseTo(kl.standardError, 4);
+		const same = spread(rows.map((row) => row.same));
+		expect(agreement.mean).toBeCloseTo(same.mean, 2);
+		expect(agreement.standardError).toBeCloseTo(same.standardError, 2);
+		const paired = spread(rows.map((row) => row.masked - row.whole));
+		expect(difference.mean).toBeCloseTo(paired.mean, 4);
+		expect(difference.standardError).toBeCloseTo(paired.standardError, 4);
+		expect(loss).toBeCloseTo(spread(rows.map((row) => row.whole)).mean, 4);
+		expect(result.loss - loss).toBeCloseTo(difference.mean, 10);
+		expect(ratio.mean).toBeCloseTo(result.perplexity / result.against!.perplexity, 10);
+		expect(difference.low).toBeLessThan(difference.mean - 1.9 * difference.standardError);
+		expect(difference.high - difference.mean).toBeCloseTo(difference.mean - difference.low, 10);
+	});
+
+	it("is the same for a mask beside the whole, and for the file without these blocks beside the file", async () => {
+		const options = { text, context: 64, threads: 2 };
+		const masked = await evaluateModel(fixturePath, { ...options, remove: removed });
+		const file = await evaluateModel(pruned, { ...options, against: fixturePath });
+		expect({ ...file.against, model: "" }).toEqual({ ...masked.against, model: "" });
+		const same = await evaluateModel(fixturePath, { ...options, against: fixturePath });
+		expect(same.against).toMatchObject({ agreement: { mean: 1 }, difference: { mean: 0, standardError: 0 }, ratio: { mean: 1 } });
+		expect(same.against!.divergence.mean).toBeLessThan(1e-5);
+		// A reference costs the model's own figures nothing, in bits either.
+		expect(same.loss).toBe((await evaluateModel(fixturePath, options)).loss);
+	});
+
+	it.skipIf(!existsSync(perplexityTool))("gives the divergence and the agreement that llama-perplexity prints", async () => {
+		const base = join(folder, "base.kld");
+		const tool = (...args: string[]) => spawnSync(perplexityTool, [...args, "-c", "64", "--threads", "2"], { encoding: "utf8" });
+		tool("-m", fixturePath, "-f", text, "--kl-divergence-base", base);
+		const { stdout, stderr } = tool("-m", pruned, "--kl-divergence-base", base, "--kl-divergence");
+		// The last row: chunk, perplexity, log ratio, divergence and agreement of all chunks, each with its error.
+		const row = [...(stdout + stderr).matchAll(/^ *\d+ +[\d.]+ ± +[\d.]+ +[-\d.]+ ± +[-\w.]+ +([\d.]+) ± +[\d.]+ .*% +([\d.]+) ±/gm)].at(
+			-1,
+		);
+		const { against } = await evaluateModel(pruned, { text, context: 64, against: fixturePath, threads: 2 });
+		// Both keep the reference's distribution in 16 bits, in different ways.
+		expect(Math.abs(against!.divergence.mean - Number(row?.[1])), stdout + stderr).toBeLessThan(2e-3);
+		expect(100 * against!.agreement.mean).toBeCloseTo(Number(row?.[2]), 1);
+	});
+
+	it("refuses another vocabulary, and says where they part", async () => {
+		const other = await changedFixture(join(folder, "other.gguf"), (content) => {
+			const key = "tokenizer.ggml.tokens";
+			const at = content.entries.findIndex((entry) => entry.key === key);
+			const raw = Buffer.from(content.entries[at]!.raw);
+			// The last byte of the last token.
+			raw[raw.length - 1] = raw[raw.length - 1]! ^ 1;
+			return { ...content, entries: content.entries.map((entry, i) => (i === at ? { ...entry, raw } : entry)) };
+		});
+		const run = evaluateModel(fixturePath, { text, context: 64, against: other });
+		await expect(run).rejects.toThrow(InvalidOptionError);
+		await expect(run).rejects.toThrow(/not the same vocabulary: token 1023 is/);
+		const named = await changedFixture(join(folder, "named.gguf"), (content) => ({
+			...content,
+			entries: content.entries.map((entry) => (entry.key === "tokenizer.ggml.model" ? encodeEntry(entry.key, "string", "other") : entry)),
+		}));
+		await expect(evaluateModel(fixturePath, { text, context: 64, against: named })).rejects.toThrow(/their tokenizers are other and/);
+	});
+});
+
+/** Runs until so many tokens are done, then stops it. */
+async function interrupted(
+	after: number,
+	run: (options: Pick<EvaluateOptions, "signal" | "onProgress">) => Promise<unknown>,
+): Promise<void> {
+	const stop = new AbortController();
+	const onProgress = ({ unit, done }: { unit: string; done: number }) => {
+		if (unit === "tokens" && done >= after) stop.abort(new Error("stopped"));
+	};
+	await expect(run({ signal: stop.signal, onProgress })).rejects.toThrow("stopped");
+}
+
+const withoutTime = <T extends object>(result: T) => ({ ...result, seconds: 0 });
+
+/** Ledgers of evaluations that are kept. */
+const kept = async () => (await listRuns()).flatMap(({ evaluations }) => evaluations);
+
+describe("an evaluation that was stopped", () => {
+	it("of a text goes on where it was, to the same bits", async () => {
+		// More than one part: longer than what is measured before it is kept.
+		const long = join(folder, "long.txt");
+		writeFileSync(long, Array.from({ length: 12 }, () => readFileSync(text, "utf8")).join("\n"));
+		const options = { text: long, context: 64, remove: removed, threads: 2 };
+		const straight = await evaluateModel(fixturePath, options);
+		process.env.PRUNE_GGUF_HOME = join(folder, `home-${homes++}`);
+		await interrupted(1, (more) => evaluateModel(fixturePath, { ...options, ...more }));
+		const [one, two] = await kept();
+		expect(one!.measured).toBeGreaterThan(0);
+		expect(one!.measured).toBeLessThan(straight.windows);
+		expect([one!.parts, two!.parts, one!.unit]).toEqual([straight.windows, straight.windows, "windows"]);
+		const notes: string[] = [];
+		const resumed = await evaluateModel(fixturePath, { ...options, onLog: ({ message }) => notes.push(message) });
+		expect(withoutTime(resumed)).toEqual(withoutTime(straight));
+		expect(notes.join()).toMatch(/windows were measured before and are used again/);
+		// All is known: nothing is measured again, and another mask uses the whole model's windows.
+		const again = await evaluateModel(fixturePath, options);
+		expect(withoutTime(again)).toEqual(withoutTime(straight));
+	});
+
+	it("of questions goes on where it was, to the same bits", async () => {
+		const options = { questions, remove: removed, threads: 2 };
+		const straight = await evaluateQuestions(fixturePath, options);
+		process.env.PRUNE_GGUF_HOME = join(folder, `home-${homes++}`);
+		await interrupted(1, (more) => evaluateQuestions(fixturePath, { ...options, ...more }));
+		const before = await kept();
+		expect(before.length).toBe(2);
+		expect(withoutTime(await evaluateQuestions(fixturePath, options))).toEqual(withoutTime(straight));
+		expect((await kept()).every(({ measured, parts }) => measured === parts)).toBe(true);
+		// The whole model's answers serve another mask, and the same questions asked of the file alone.
+		await evaluateQuestions(fixturePath, { questions, threads: 2 });
+		expect((await kept()).length).toBe(2);
+	});
+
+	it("loses a line that was torn, and is not another's: threads, preset, context, mask and text have ledgers of their own", async () => {
+		const options = { text, context: 64, threads: 2 };
+		const straight = await evaluateModel(fixturePath, options);
+		const [ledger] = await kept();
+		const whole = readFileSync(ledger!.path);
+		writeFileSync(ledger!.path, whole.subarray(0, whole.length - 20));
+		expect(withoutTime(await evaluateModel(fixturePath, options))).toEqual(withoutTime(straight));
+		expect(readFileSync(ledger!.path).equals(whole)).toBe(true);
+
+		await evaluateModel(fixturePath, { ...options, context: 32 });
+		await evaluateModel(fixturePath, { ...options, preset: "full" });
+		await evaluateModel(fixturePath, { ...options, threads: 1 });
+		expect((await kept()).length).toBe(4);
+		// Two more: the mask beside the whole; the whole is known.
+		await evaluateModel(fixturePath, { ...options, remove: [4] });
+		expect((await kept()).length).toBe(5);
+		const { deleted } = await cleanRuns({ all: true });
+		expect(deleted.length).toBe(5);
+		expect(existsSync(ledger!.path)).toBe(false);
+	});
+
+	it("is measured all the same where it cannot be kept", async () => {
+		const blocked = join(folder, `file-${homes++}`);
+		writeFileSync(blocked, "");
+		process.env.PRUNE_GGUF_HOME = blocked;
+		const warnings: string[] = [];
+		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
+		const { perplexity } = await evaluateModel(fixturePath, { text, context: 64, threads: 2, onLog });
+		expect(perplexity).toBeGreaterThan(1);
+		expect(warnings.join()).toMatch(/what is measured is not kept/);
+	});
+});
+
+describe("PartLedger", () => {
+	const header = { key: "a".repeat(64), unit: "windows", parts: 3, settings: {} };
+
+	it("gives back every bit, and what is not finite as NaN", async () => {
+		const path = join(folder, "bits.evaluation.ledger.jsonl");
+		const ledger = await PartLedger.open(path, header);
+		const values = { loss: [0.1 + 0.2, 1e-300, -0, Number.POSITIVE_INFINITY] };
+		await ledger.append([[1, values]]);
+		await ledger.append([[1, { loss: [7] }]]);
+		const straight = ledger.get(1);
+		await ledger.close();
+		const again = await PartLedger.open(path, header);
+		expect(again.get(1)).toEqual(straight);
+		expect(again.get(1)).toEqual({ loss: [0.30000000000000004, 1e-300, 0, Number.NaN] });
+		expect([again.resumed, again.size, again.get(0)]).toEqual([1, 1, undefined]);
+		await again.close();
+		await expect(PartLedger.open(path, { ...header, key: "b".repeat(64) })).rejects.toThrow(/another evaluation/);
+		writeFileSync(path, readFileSync(path, "utf8").replace('"part":1', '"part":9'));
+		await expect(PartLedger.open(path, header)).rejects.toThrow(InvalidLedgerError);
+		expect(readdirSync(folder).filter((name) => name.endsWith(".lock"))).toEqual([]);
+	});
+});

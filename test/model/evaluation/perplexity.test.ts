@@ -1,0 +1,116 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { applyPlan } from "../../../src/jobs/apply.js";
+import { CalibrationError, InvalidOptionError } from "../../../src/errors.js";
+import { evaluateModel, summarizeLosses } from "../../../src/model/evaluation/perplexity.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { fixturePath, fixtureWindows, perplexityTool, plainDecodeTool } from "../../helpers/fixture.js";
+import { tempFolder } from "../../helpers/temp-folder.js";
+
+const folder = tempFolder();
+const text = join(folder, "text.txt");
+const pruned = join(folder, "pruned.gguf");
+beforeAll(async () => {
+	process.env.PRUNE_GGUF_HOME = join(folder, "home");
+	const model = await Model.load(fixturePath);
+	writeFileSync(text, model.detokenize(fixtureWindows().tokens, { special: false }));
+	await model.dispose();
+	await applyPlan(fixturePath, pruned, { remove: [3, 6, 9] });
+});
+
+/** What llama-perplexity prints: `Final estimate: PPL = 12.3456 +/- 0.12345`. */
+function printed(model: string, context: number): [string, string] {
+	const args = ["-m", model, "-f", text, "-c", String(context), "--threads", "2"];
+	const { stdout, stderr } = spawnSync(perplexityTool, args, { encoding: "utf8" });
+	const output = stdout + stderr;
+	const match = /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/.exec(output);
+	expect(match, output).not.toBeNull();
+	return [match![1]!, match![2]!];
+}
+
+describe("evaluateModel", () => {
+	const hasTool = existsSync(perplexityTool);
+
+	it.skipIf(!hasTool).each([
+		["the model", fixturePath, 128],
+		["the model, longer windows", fixturePath, 256],
+		["a pruned model", pruned, 128],
+	])("gives what llama-perplexity prints for %s", async (_, model, context) => {
+		const result = await evaluateModel(model, { text, context, threads: 2 });
+		expect(result.preset).toBe("llama-perplexity");
+		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual(printed(model, context));
+	});
+
+	it.skipIf(!existsSync(plainDecodeTool)).each([
+		["the model", fixturePath],
+		["a pruned model", pruned],
+	])("scores all positions as a plain sum over the logits does, of %s", async (_, path) => {
+		const model = await Model.load(path, { threads: 2 });
+		const all = model.tokenize(readFileSync(text, "utf8"));
+		const { addBos, bos } = model.facts;
+		await model.dispose();
+		// As llama-perplexity does.
+		if (addBos) for (let i = 0; i < all.length; i += 128) all[i] = bos!;
+		const result = await evaluateModel(path, { text, context: 128, preset: "full", threads: 2 });
+		const tokens = join(folder, "tokens.bin");
+		writeFileSync(tokens, Buffer.from(all.slice(0, 128 * result.windows).buffer));
+		const { stdout, stderr } = spawnSync(plainDecodeTool, [path, tokens, "128", "128", "2", "1", "1"], { encoding: "utf8" });
+		const { windows, loss } = JSON.parse(stdout || stderr) as { windows: number; loss: number };
+		expect(windows).toBe(result.windows);
+		// Single precision, and other batches.
+		expect(Math.abs(result.loss - loss)).toBeLessThan(1e-3);
+	});
+
+	it("gives the same under a mask as for the file without these blocks", async () => {
+		const masked = await evaluateModel(fixturePath, { text, context: 128, remove: [9, 3, 6, 3] });
+		const file = await evaluateModel(pruned, { text, context: 128 });
+		expect(masked.removed).toEqual([3, 6, 9]);
+		expect(masked.loss).toBe(file.loss);
+		expect(masked.perplexity).toBeGreaterThan((await evaluateModel(fixturePath, { text, context: 128 })).perplexity);
+	});
+
+	it("scores the second half, or all positions", async () => {
+		const half = await evaluateModel(fixturePath, { text, context: 128 });
+		const full = await evaluateModel(fixturePath, { text, context: 128, preset: "full" });
+		expect(half.tokens).toBe(half.windows * 63);
+		expect(full.tokens).toBe(full.windows * 127);
+		// Less context, more loss.
+		expect(full.loss).toBeGreaterThan(half.loss);
+	});
+
+	it("reports progress up to the end", async () => {
+		const seen: number[] = [];
+		let total = 0;
+		await evaluateModel(fixturePath, {
+			text,
+			context: 32,
+			onProgress: (event) => {
+				if (event.unit !== "tokens") return;
+				seen.push(event.done);
+				total = event.total;
+			},
+		});
+		expect(seen.at(-1)).toBe(total);
+	});
+
+	it("refuses what it cannot score", async () => {
+		await expect(evaluateModel(fixturePath, { text: join(folder, "nowhere.txt") })).rejects.toThrow(CalibrationError);
+		await expect(evaluateModel(fixturePath, { text, context: 3 })).rejects.toThrow(InvalidOptionError);
+		await expect(evaluateModel(fixturePath, { text, context: 257 })).rejects.toThrow(InvalidOptionError);
+		await expect(evaluateModel(fixturePath, { text, context: 64, remove: [12] })).rejects.toThrow(InvalidOptionError);
+		const short = join(folder, "short.txt");
+		writeFileSync(short, "A short text.");
+		await expect(evaluateModel(fixturePath, { text: short, context: 64 })).rejects.toThrow(/two windows of 64/);
+		await expect(evaluateModel(fixturePath, { text, signal: AbortSignal.abort(new Error("mine")) })).rejects.toThrow("mine");
+	});
+});
+
+it("summarizes as llama-perplexity does", () => {
+	const { loss, perplexity, perplexityError } = summarizeLosses(Float64Array.of(1, 2, 3));
+	expect(loss).toBe(2);
+	expect(perplexity).toBeCloseTo(Math.exp(2), 12);
+	expect(perplexityError).toBeCloseTo(Math.exp(2) * Math.sqrt(2 / 3 / 2), 12);
+	expect(summarizeLosses(Float64Array.of(1.5)).perplexityError).toBe(0);
+});

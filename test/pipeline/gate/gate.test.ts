@@ -1,0 +1,236 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { PruneOptions } from "../../../src/api/index.js";
+import { applyPlan } from "../../../src/jobs/apply.js";
+import { errorDocument } from "../../../src/cli/exit.js";
+import { InvalidOptionError } from "../../../src/errors.js";
+import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { GgufFile } from "../../../src/model/gguf/index.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { readPlan } from "../../../src/storage/plan.js";
+import { fixturePath, fullSet, mean, removing } from "../../helpers/fixture.js";
+import { f16Fixture } from "../../helpers/f16.js";
+import { ownHomes, small } from "../../helpers/home.js";
+import { keptFold, stoppedByGate } from "../../helpers/kept.js";
+import { madeUpQuestions, writeHellaswag, writeQuestions } from "../../helpers/questions.js";
+
+const { folder, home, out } = ownHomes();
+const questions = join(folder, "made_up.jsonl");
+const endings = join(folder, "endings.txt");
+let f16: string;
+beforeAll(async () => {
+	f16 = await f16Fixture(folder);
+	const model = await Model.load(fixturePath, { threads: 2 });
+	writeQuestions(questions, madeUpQuestions(model, 24));
+	writeHellaswag(endings, madeUpQuestions(model, 12, 4, 7));
+	await model.dispose();
+});
+
+const given = { ...small, remove: [3, 6, 10] } satisfies PruneOptions;
+
+describe("a quality gate", () => {
+	it("is measured on the report fold, as anyone would measure it", async () => {
+		const output = out();
+		const limits = { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01, "endings.txt": 0.01 }, gateQuestions: [questions, endings] };
+		const { plan, report } = await pruneGguf(fixturePath, output, { ...given, ...limits, report: false });
+		expect(plan!.gate).toMatchObject({ met: true, ignored: false, measured: "mask" });
+		const [ratio, kl, jsonl, hellaswag] = plan!.gate!.figures;
+		expect(plan!.gate!.figures.map(({ name }) => name)).toEqual([
+			"max-ppl-ratio",
+			"max-kl",
+			"min-accuracy made_up",
+			"min-accuracy endings.txt",
+		]);
+		expect(report!.gate).toMatchObject(plan!.gate!.figures.map(({ name, value, met }) => ({ name, value, met })));
+		expect((await readPlan(`${output}.plan.json`)).gate).toEqual(plan!.gate);
+
+		const windows = keptFold(home(), "report", small.windowLength);
+		const model = await Model.load(fixturePath, { threads: 2 });
+		const evaluator = model.createEvaluator();
+		const reference = await evaluator.createReference(fullSet, windows);
+		const [whole, pruned] = await evaluator.evaluate([fullSet, removing(3, 6, 10)], windows, { reference });
+		await model.dispose();
+		expect(ratio!.value).toBeCloseTo(Math.exp(mean(pruned!.losses) - mean(whole!.losses)), 10);
+		expect(ratio!.standardError).toBeGreaterThan(0);
+		expect(kl!.value).toBeCloseTo(mean(pruned!.divergences!), 10);
+
+		// Every third question is the validation fold's.
+		const answers = async (file: string) =>
+			(await evaluateQuestions(fixturePath, { questions: file, remove: [3, 6, 10], threads: 2 })).answers;
+		const share = (right: boolean[]) =>
+			right.filter((_, i) => i % 3 !== 1).filter(Boolean).length / right.filter((_, i) => i % 3 !== 1).length;
+		expect(jsonl!.value).toBe(share((await answers(questions)).map(({ gold, pick }) => gold === pick)));
+		expect(hellaswag!.value).toBe(share((await answers(endings)).map(({ gold, normalizedPick }) => gold === normalizedPick)));
+	});
+
+	it.each<[string, PruneOptions]>([
+		["perplexity", { maxPplRatio: 1.01 }],
+		["divergence", { maxKl: 0.001 }],
+		["accuracy", { minAccuracy: { made_up: 1 }, gateQuestions: [questions] }],
+	])("of %s that is not met ends with code 3 and writes nothing; ignored, it writes and says so", async (_, limit) => {
+		const output = out();
+		const error = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, { ...given, ...limit }));
+		const [figure] = error.figures;
+		expect(figure).toMatchObject({ met: false, value: expect.any(Number), standardError: expect.any(Number) });
+		expect(error.message).toMatch(/was required, .* measured/);
+		expect(error.message).toContain(figure!.name);
+		expect(errorDocument(error).error).toMatchObject({ code: "GATE_NOT_MET", figures: error.figures });
+
+		const warnings: string[] = [];
+		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
+		const { plan, report } = await pruneGguf(fixturePath, output, { ...given, ...limit, ignoreGate: true, onLog });
+		expect(existsSync(output)).toBe(true);
+		expect(plan!.gate).toMatchObject({ met: false, ignored: true, figures: [figure] });
+		expect(report!.gate![0]).toMatchObject({ met: false });
+		expect(warnings.join()).toMatch(/not met, written all the same/);
+	});
+
+	it("names the closest plan that meets it, and its command does", async () => {
+		const output = out();
+		const curve = await pruneGguf(fixturePath, undefined, { ...small, method: "greedy", maxPplRatio: 1e6 });
+		expect(curve.plan!.removed.length).toBe(6);
+		// Between what two and what three blocks cost.
+		const costs: { removed: number[]; ratio: number }[] = [];
+		for (const count of [2, 3]) {
+			const { removed } = curve.plan!.alternatives.find(({ k }) => k === count)!;
+			const { plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: removed, maxPplRatio: 1e6 });
+			costs.push({ removed, ratio: plan!.gate!.figures[0]!.value! });
+		}
+		const limit = Math.sqrt(costs[0]!.ratio * costs[1]!.ratio);
+		const options = { ...small, method: "greedy", removeBlocks: 3, maxPplRatio: limit } as const;
+		const { closest } = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, options));
+		expect(closest!.removed).toEqual(costs[0]!.removed);
+		expect(closest).toMatchObject({ estimated: false, figures: [{ met: true, value: costs[0]!.ratio }] });
+		expect(closest!.command).toContain(`--remove ${closest!.removed.join(",")}`);
+		expect(closest!.command).toContain("--max-ppl-ratio");
+		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [...closest!.removed], maxPplRatio: limit });
+		expect(plan!.gate!.met).toBe(true);
+		// Without an amount the same limit chooses the most that the validation fold allows.
+		const whole = curve.plan!.losses.validation!.full.mean!;
+		const allowed = curve.plan!.alternatives.filter(({ validationLoss }) => Math.exp(validationLoss! - whole) <= limit);
+		expect(allowed.length).toBeGreaterThan(0);
+		const chosen = await pruneGguf(fixturePath, undefined, { ...small, method: "greedy", maxPplRatio: limit });
+		expect(chosen.plan!.removed).toEqual(allowed.at(-1)!.removed);
+		expect(chosen.plan!.gate!.met).toBe(true);
+	});
+
+	it("that no set meets ends with code 3", async () => {
+		const output = out();
+		const error = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, { ...small, method: "leave-one-out", maxKl: 1e-4 }));
+		expect(error.message).toMatch(/no set of blocks that was found meets/);
+		expect(error.closest).toBeUndefined();
+	});
+
+	it("holds for the quantised file as it was written", async () => {
+		const output = out();
+		const options = { ...small, remove: [6], quantize: "Q2_K", maxPplRatio: 1.5, maxKl: 9 } satisfies PruneOptions;
+		const { plan } = await pruneGguf(f16, output, {
+			...options,
+			maxPplRatio: 1e6,
+			maxKl: 50,
+			minAccuracy: { made_up: 0.01 },
+			gateQuestions: [questions],
+		});
+		expect(plan!.gate).toMatchObject({ met: true, measured: "file" });
+		const [ratio, kl, accuracy] = plan!.gate!.figures;
+		expect(ratio!.value).toBeCloseTo(Math.exp(plan!.quantized!.added.mean!), 12);
+		expect(kl!.value).toBe(plan!.quantized!.divergence!.mean);
+		const { answers } = await evaluateQuestions(output, { questions, threads: 2 });
+		const right = answers.filter((_, i) => i % 3 !== 1).map(({ gold, pick }) => gold === pick);
+		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
+
+		// Between what the mask costs and what the file does.
+		const mask = Math.exp(plan!.losses.report!.difference!);
+		expect(ratio!.value).toBeGreaterThan(mask);
+		const again = out();
+		const error = await stoppedByGate(again, folder, pruneGguf(f16, again, { ...options, maxPplRatio: Math.sqrt(mask * ratio!.value!) }));
+		expect(error.message).toMatch(/by the file as written/);
+		expect(error.figures[0]!.value).toBe(ratio!.value);
+	});
+
+	it("is asked of a plan that is carried out too, on the plan's text", async () => {
+		const output = out();
+		const { plan, planPath } = await pruneGguf(fixturePath, undefined, { ...small, method: "greedy", removeBlocks: 2 });
+		const ratio = Math.exp(plan!.losses.report!.difference!);
+		const met = await applyPlan(fixturePath, output, { plan: planPath!, maxPplRatio: ratio + 1e-9, threads: 2 });
+		expect(met.gate!.figures[0]!.value).toBeCloseTo(ratio, 12);
+		const again = out();
+		const error = await stoppedByGate(
+			again,
+			folder,
+			applyPlan(fixturePath, again, { plan: planPath!, maxPplRatio: ratio - 1e-6, threads: 2 }),
+		);
+		expect(error.closest!.removed.length).toBe(1);
+		const forced = await applyPlan(fixturePath, again, { plan: planPath!, maxPplRatio: ratio - 1e-6, ignoreGate: true, threads: 2 });
+		expect(forced.gate).toMatchObject({ met: false, ignored: true });
+		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
+	});
+
+	it.each<[PruneOptions, RegExp]>([
+		[{ maxPplRatio: 0.9 }, /max-ppl-ratio must be at least 1/],
+		[{ maxKl: 0 }, /max-kl must be above 0/],
+		[{ minAccuracy: { nothing: 0.5 }, gateQuestions: [questions] }, /no file of questions has this name \(there are made_up\)/],
+		[{ minAccuracy: { made_up: 45 }, gateQuestions: [questions] }, /expected a share/],
+		[{ maxKl: 1, gateQuestions: [questions] }, /no --min-accuracy names/],
+		[{ gateQuestions: [questions] }, /are read for --min-accuracy/],
+		[{ ignoreGate: true }, /without a limit/],
+	])("refuses %o before anything is loaded", async (options, message) => {
+		const run = pruneGguf(fixturePath, out(), { ...given, ...options });
+		await expect(run).rejects.toThrow(InvalidOptionError);
+		await expect(run).rejects.toThrow(message);
+	});
+
+	it("that would choose the amount cannot be ignored", async () => {
+		await expect(pruneGguf(fixturePath, out(), { ...small, maxKl: 1, ignoreGate: true })).rejects.toThrow(/say how much to remove/);
+	});
+});
+
+describe("a target size", () => {
+	it("removes the fewest blocks that reach it, to the byte", async () => {
+		const output = out();
+		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [3, 6] });
+		const { size } = await GgufFile.read(output);
+		const exact = out();
+		const at = await pruneGguf(fixturePath, exact, { ...small, method: "leave-one-out", targetSize: size });
+		expect(at.plan!.removed.length).toBe(2);
+		expect(at.output!.size).toBeLessThanOrEqual(size);
+		const below = await pruneGguf(fixturePath, undefined, { ...small, method: "leave-one-out", targetSize: size - 8192 });
+		expect(below.plan!.removed.length).toBe(3);
+		expect(plan!.gate).toBeUndefined();
+	});
+
+	it("is that of the quantised file", async () => {
+		const output = out();
+		const { output: alone } = await pruneGguf(f16, output, { ...small, remove: [3, 6, 9], quantize: "Q8_0" });
+		const again = out();
+		const options = { ...small, method: "leave-one-out", quantize: "Q8_0" } as const;
+		const result = await pruneGguf(f16, again, { ...options, targetSize: Math.ceil(1.02 * alone!.size) });
+		expect(result.plan!.removed.length).toBe(3);
+		expect(result.plan!.gate).toMatchObject({
+			met: true,
+			measured: "file",
+			figures: [{ name: "target-size", value: result.output!.size }],
+		});
+	});
+
+	it("says how small the file can get where it is out of reach, and that nothing need go where it is reached", async () => {
+		const far = pruneGguf(fixturePath, out(), { ...small, targetSize: 1e5 });
+		await expect(far).rejects.toThrow(InvalidOptionError);
+		await expect(far).rejects.toThrow(/out of reach: without 11 of its 12 blocks, as many as can go, the file still has about \d/);
+		await expect(pruneGguf(fixturePath, out(), { ...small, targetSize: 1e8 })).rejects.toThrow(/nothing need be removed/);
+		await expect(pruneGguf(fixturePath, out(), { ...small, targetSize: 1e6, removeBlocks: 2 })).rejects.toThrow(/twice/);
+	});
+
+	it("that needs more than a gate allows ends with code 3", async () => {
+		const output = out();
+		const error = await stoppedByGate(
+			output,
+			folder,
+			pruneGguf(fixturePath, output, { ...small, method: "greedy", targetSize: 2e6, maxPplRatio: 1.15 }),
+		);
+		expect(error.message).toMatch(/2.0 MB needs more than the gate allows/);
+		expect(error.closest!.command).not.toContain("--target-size");
+	});
+});

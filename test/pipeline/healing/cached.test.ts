@@ -1,0 +1,98 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { ProgressEvent, PruneOptions } from "../../../src/api/index.js";
+import { applyPlan } from "../../../src/jobs/apply.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
+import { readKeptFigure } from "../../../src/storage/plan-heal.js";
+import { fixturePath } from "../../helpers/fixture.js";
+import { ownHomes, small } from "../../helpers/home.js";
+
+const { out, newHome, home } = ownHomes();
+const run = { ...small, windows: 6, windowLength: 64, heal: true, healTokens: 1024, healType: "F16" } satisfies PruneOptions;
+const options = { ...run, method: "leave-one-out", removeBlocks: 2 } satisfies PruneOptions;
+
+const runFolder = () => join(home(), "runs", readdirSync(join(home(), "runs"))[0]!);
+const keptFiles = (folder: string) => readdirSync(folder).filter((name) => name.endsWith(".heal.json"));
+
+/** Events of each phase that a run shows. */
+function watched(stop?: { phase: string; done: number }) {
+	const counts = new Map<string, number>();
+	const abort = new AbortController();
+	const onProgress = ({ phase, done }: ProgressEvent) => {
+		counts.set(phase, (counts.get(phase) ?? 0) + 1);
+		if (phase === stop?.phase && done >= stop.done) abort.abort(new Error("enough"));
+	};
+	return { counts, options: { onProgress, signal: abort.signal } };
+}
+
+describe("a run that was stopped while it healed", () => {
+	it("goes on with the sets that it has compared, and with what it has healed, to the same file", { timeout: 300_000 }, async () => {
+		newHome();
+		const whole = out();
+		const all = watched();
+		const { plan } = await pruneGguf(fixturePath, whole, { ...options, ...all.options });
+		const raced = all.counts.get("healing finalists")!;
+		expect(raced).toBeGreaterThan(3);
+		expect(plan!.removed).toHaveLength(2);
+		expect(plan!.timings["healed race"]).toBeGreaterThan(0);
+
+		newHome();
+		const first = watched({ phase: "healing finalists", done: 2 });
+		await expect(pruneGguf(fixturePath, out(), { ...options, ...first.options })).rejects.toThrow("enough");
+		const second = watched();
+		const resumed = out();
+		const again = await pruneGguf(fixturePath, resumed, { ...options, ...second.options });
+		// The one that was stopped is compared again.
+		expect(second.counts.get("healing finalists")).toBe(raced - 2);
+		const { seconds, ...section } = again.plan!.heal!;
+		expect(section).toEqual({ ...plan!.heal!, seconds: undefined });
+		expect(readFileSync(resumed).equals(readFileSync(whole))).toBe(true);
+
+		const third = watched();
+		const once = out();
+		const known = await pruneGguf(fixturePath, once, { ...options, ...third.options });
+		expect(third.counts.has("healing finalists")).toBe(false);
+		expect(third.counts.has("sampling text to heal with")).toBe(false);
+		expect(known.plan!.heal).toEqual(again.plan!.heal);
+		expect(readFileSync(once).equals(readFileSync(whole))).toBe(true);
+
+		// A torn figure is found anew.
+		const folder = runFolder();
+		for (const file of keptFiles(folder).filter((name) => readKeptFigure(readFileSync(join(folder, name), "utf8")) !== undefined))
+			writeFileSync(join(folder, file), "{");
+		const anew = watched();
+		await pruneGguf(fixturePath, out(), { ...options, ...anew.options });
+		expect(anew.counts.get("healing finalists")).toBe(raced);
+	});
+
+	it("is healed anew where what was kept does not come out as it did", async () => {
+		// By maps alone, which its plan does again, byte for byte.
+		const large = { ...run, windows: 10, windowLength: 128, healTokens: 2048, healKind: "map", remove: [3, 6, 7] } satisfies PruneOptions;
+		const output = out();
+		const heal = async (to: string) => (await pruneGguf(fixturePath, to, large)).plan!;
+		const { heal: first, options: asked } = await heal(output);
+		expect([first!.applied, asked.healKind]).toEqual([true, "map"]);
+		expect(new Set(first!.cuts.flatMap(({ recipe }) => recipe?.kind ?? []))).toEqual(new Set(["map"]));
+		const again = out();
+		await applyPlan(fixturePath, again, { plan: `${output}.plan.json`, threads: 2 });
+		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
+
+		expect((await heal(out())).heal!.seconds).toEqual(first!.seconds);
+		const folder = runFolder();
+		const [file] = keptFiles(folder);
+		const kept = JSON.parse(readFileSync(join(folder, file!), "utf8"));
+		for (const cut of kept.cuts) if (cut.sha256) cut.sha256 = "0".repeat(64);
+		writeFileSync(join(folder, file!), JSON.stringify(kept));
+		const { seconds, ...section } = (await heal(out())).heal!;
+		expect(section).toEqual({ ...first, seconds: undefined });
+		expect(seconds).not.toEqual(first!.seconds);
+	});
+
+	it("is healed anew with other options", async () => {
+		const heal = async (more: PruneOptions) => (await pruneGguf(fixturePath, out(), { ...run, remove: [3, 6], ...more })).plan!.heal!;
+		const kindsOf = ({ cuts }: Awaited<ReturnType<typeof heal>>) => new Set(cuts.flatMap(({ recipe }) => recipe?.kind ?? []));
+		for (const healKind of ["map", "refit"] as const) expect(kindsOf(await heal({ healKind }))).toEqual(new Set([healKind]));
+		expect((await heal({ healType: "Q8_0" })).type).toBe("Q8_0");
+	});
+});

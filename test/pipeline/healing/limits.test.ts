@@ -1,0 +1,188 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { PruneOptions, PruneResult } from "../../../src/api/index.js";
+import { applyPlan } from "../../../src/jobs/apply.js";
+import { InvalidOptionError } from "../../../src/errors.js";
+import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { healedTypes, mostAdded } from "../../../src/pipeline/preflight/heal-disk.js";
+import { readHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { fixturePath, fullSet, mean, removing } from "../../helpers/fixture.js";
+import { ownHomes, small } from "../../helpers/home.js";
+import { keptFold, stoppedByGate } from "../../helpers/kept.js";
+import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
+
+const { folder, home, out, newHome } = ownHomes();
+/** Healing takes seconds where nothing else computes. */
+const long = 400_000;
+const questions = join(folder, "made_up.jsonl");
+const removed = [3, 6, 7];
+/** As many as it takes to tell the change from chance. */
+const run = { ...small, windows: 10, windowLength: 128, heal: true, healTokens: 6144 } satisfies PruneOptions;
+/** For what does not depend on how well it is healed. */
+const quick = { ...run, healTokens: 2048 } satisfies PruneOptions;
+const plainly = { ...run, heal: false, healTokens: undefined } satisfies PruneOptions;
+const limits = { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01 }, gateQuestions: [questions] };
+
+/** A healed run with limits that it meets, the home that it measured in, and what the unhealed model is measured to be. */
+let healed: PruneResult;
+let output: string;
+let shared: string;
+let unhealedKl: number;
+const useShared = () => {
+	process.env.PRUNE_GGUF_HOME = shared;
+};
+const healedKl = () => healed.plan!.gate!.figures[1]!.value!;
+
+beforeAll(async () => {
+	const model = await Model.load(fixturePath, { threads: 2 });
+	writeQuestions(questions, madeUpQuestions(model, 24));
+	await model.dispose();
+	newHome();
+	shared = home();
+	output = out();
+	healed = await pruneGguf(fixturePath, output, { ...run, ...limits, remove: removed });
+	const plain = await pruneGguf(fixturePath, undefined, { ...plainly, ...limits, remove: removed });
+	unhealedKl = plain.plan!.gate!.figures[1]!.value!;
+}, long);
+
+describe("limits on a healed model", { timeout: long }, () => {
+	it("are measured with its new matrices, against the whole model as it is: the figures of the written file", async () => {
+		const { plan } = healed;
+		expect(plan!.heal!.applied).toBe(true);
+		expect(plan!.gate).toMatchObject({ met: true, measured: "mask" });
+		const [ratio, kl, accuracy] = plan!.gate!.figures;
+		const windows = keptFold(shared, "report", run.windowLength);
+		await using whole = await Model.load(fixturePath, { threads: 2 });
+		const reference = await whole.createEvaluator().createReference(fullSet, windows);
+		const [before] = await whole.createEvaluator().evaluate([fullSet], windows);
+		await using written = await Model.load(output, { threads: 2 });
+		const all = { toBytes: () => new Uint8Array(written.facts.blocks).fill(1) };
+		const [after] = await written.createEvaluator().evaluate([all], windows, { reference });
+		expect(ratio!.value).toBeCloseTo(Math.exp(mean(after!.losses) - mean(before!.losses)), 10);
+		expect(kl!.value).toBeCloseTo(mean(after!.divergences!), 10);
+		expect(kl!.standardError).toBeGreaterThan(0);
+		const { answers } = await evaluateQuestions(output, { questions, threads: 2 });
+		const right = answers.filter((_, i) => i % 3 !== 1).map(({ gold, pick }) => gold === pick);
+		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
+		// Figures of the plan that are of the unhealed model are that.
+		const [masked] = await whole.createEvaluator().evaluate([removing(...removed)], windows);
+		expect(plan!.losses.report!.removed.mean).toBeCloseTo(mean(masked!.losses), 10);
+	});
+
+	it("let a model pass that meets them healed only", async () => {
+		useShared();
+		const maxKl = (healedKl() + unhealedKl) / 2;
+		expect(healedKl()).toBeLessThan(maxKl);
+		const made = out();
+		await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...plainly, remove: removed, maxKl }));
+		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl });
+		expect(plan!.gate!.figures[0]!.value).toBeCloseTo(healedKl(), 10);
+		expect(existsSync(made)).toBe(true);
+	});
+
+	it("let nothing be written that misses them healed, and name a closest plan by what it is unhealed", async () => {
+		useShared();
+		const made = out();
+		// A set of fewer blocks that is known, but not its divergence.
+		await pruneGguf(fixturePath, undefined, { ...plainly, remove: [6] });
+		const alone = { ...plainly, remove: [6], maxKl: 9 };
+		newHome();
+		const [only] = (await pruneGguf(fixturePath, undefined, alone)).plan!.gate!.figures;
+		useShared();
+		const maxKl = (healedKl() + only!.value!) / 2;
+		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl }));
+		expect(error.message).toMatch(/max-kl .* was required, .* measured/);
+		expect(error.message).toContain("not healed yet");
+		expect(error.closest!.command).toContain("--heal");
+		expect(error.closest!.removed).toEqual([6]);
+		expect(error.closest!.figures[0]!.value).toBeCloseTo(only!.value!, 12);
+		const forced = await pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl, ignoreGate: true });
+		expect(forced.plan!.gate).toMatchObject({ met: false, ignored: true });
+	});
+
+	it("choose the most blocks whose healed model meets them", async () => {
+		const options = { ...quick, method: "leave-one-out", maxPplRatio: 1.25 } satisfies PruneOptions;
+		const plain = await pruneGguf(fixturePath, undefined, { ...options, heal: false, healTokens: undefined });
+		const made = out();
+		const result = await pruneGguf(fixturePath, made, options);
+		expect(result.plan!.removed.length).toBeGreaterThanOrEqual(plain.plan!.removed.length);
+		const { heal, gate } = result.plan!;
+		expect(gate!.met).toBe(true);
+		expect(heal!.applied).toBe(true);
+		expect(gate!.figures[0]!.value).toBeCloseTo(Math.exp(heal!.added!.mean!), 10);
+		expect(result.output!.verification).toMatch(/bit for bit/);
+		expect(result.curve.length).toBeGreaterThan(3);
+	});
+
+	it("that no healed set meets end with code 3", async () => {
+		const made = out();
+		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...quick, method: "leave-one-out", maxKl: 1e-4 }));
+		expect(error.message).toMatch(/no set of blocks that was found meets.*block \d+, healed/);
+		expect(error.figures[0]!.met).toBe(false);
+	});
+
+	it("are asked of the quantised file too", async () => {
+		useShared();
+		const { plan } = await pruneGguf(fixturePath, out(), { ...run, remove: removed, quantize: "Q4_0", maxKl: 5 });
+		expect(plan!.gate).toMatchObject({ met: true, measured: "file" });
+		expect(plan!.gate!.figures[0]!.value).toBe(plan!.quantized!.divergence!.mean);
+	});
+});
+
+describe("limits on a plan that heals", { timeout: long }, () => {
+	it("are measured on the model healed again, and let the same file through", async () => {
+		useShared();
+		const again = out();
+		const plan = healed.planPath!;
+		const made = await applyPlan(fixturePath, again, { plan, maxKl: healedKl() + 1e-9, threads: 2 });
+		expect(made.gate!.figures[0]!.value).toBeCloseTo(healedKl(), 12);
+		expect(made.heal).toEqual(healed.plan!.heal);
+		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
+		const not = out();
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, maxKl: healedKl() - 1e-6, threads: 2 }));
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, heal: false, maxKl: healedKl() + 1e-9, threads: 2 }));
+	});
+
+	it("are measured on a list of blocks that is healed", async () => {
+		useShared();
+		const made = out();
+		const { windows, windowLength, healTokens } = run;
+		const options = { remove: removed, heal: true, healTokens, windows, windowLength, threads: 2 };
+		const { heal, gate } = await applyPlan(fixturePath, made, { ...options, maxPplRatio: 50 });
+		expect(heal!.applied).toBe(true);
+		const { value } = gate!.figures[0]!;
+		expect(value).toBeCloseTo(Math.exp(heal!.added!.mean!), 10);
+		const not = out();
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { ...options, maxPplRatio: value! - 1e-6 }));
+	});
+
+	it("are not asked of other weights, which are not healed", async () => {
+		useShared();
+		const job = applyPlan(fixturePath, out(), { plan: healed.planPath!, quantize: "Q4_0", quantizeFrom: fixturePath });
+		await expect(job).rejects.toThrow(InvalidOptionError);
+		await expect(job).rejects.toThrow(/cannot be combined with --quantize-from/);
+	});
+});
+
+describe("a size with healing", () => {
+	// The file's own matrices are Q8_0.
+	it("is foretold from the header", async () => {
+		const header = await readHeader(fixturePath, {});
+		const types = healedTypes(header, { heal: true, healType: "F16" });
+		expect([...types([3, 4, 7])]).toEqual([
+			["blk.2.ffn_down.weight", 1],
+			["blk.6.ffn_down.weight", 1],
+		]);
+		expect([...types([0, 1])]).toEqual([]);
+		const file = header.file.tensor("blk.2.ffn_down.weight")!;
+		expect(mostAdded(header.file, types, 12)).toBeGreaterThanOrEqual(2 * file.dims[0]! * file.dims[1]! - file.source.size);
+		// Quantised with the rest, or no larger than they were.
+		expect([...healedTypes(header, { heal: true, healType: "F16", quantize: "Q4_0" })([3])]).toEqual([]);
+		expect([...healedTypes(header, { heal: true })([3])]).toEqual([]);
+		expect([...healedTypes(header, { healType: "Q4_K", heal: true })([3])]).toEqual([]);
+		expect([...healedTypes(header, {})([3])]).toEqual([]);
+	});
+});

@@ -1,0 +1,279 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { PruneOptions } from "../../../src/api/index.js";
+import type { Attribution } from "../../../src/game/attribution/attribution.js";
+import { leastMasks, plannedMasks } from "../../../src/pipeline/methods/registry.js";
+import { searchBudget } from "../../../src/pipeline/methods/auto.js";
+import { checkMethodOptions } from "../../../src/pipeline/preflight/method-options.js";
+import { type Estimator, estimatorFacts, methods } from "../../../src/api/methods.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
+import { cutOf, rankBlocks, tiedNotes } from "../../../src/jobs/rank.js";
+import { listRuns } from "../../../src/storage/runs.js";
+import { fixturePath } from "../../helpers/fixture.js";
+import { keptMasks } from "../../helpers/kept.js";
+import { ownHomes, small as smallFolds } from "../../helpers/home.js";
+
+const { folder, home, newHome } = ownHomes();
+const small = { ...smallFolds, workingWeights: "own" } satisfies PruneOptions;
+
+describe("the automatic method", () => {
+	it("finds sets, contributions and how good its surrogate is within its budget", async () => {
+		const { plan, curve } = await pruneGguf(fixturePath, join(folder, "auto.gguf"), {
+			...small,
+			method: "auto",
+			masks: 120,
+			removeBlocks: 3,
+		});
+		expect(plan!.removed.length).toBe(3);
+		expect(plan!.surrogate).toMatchObject({ name: "mixed-gp" });
+		expect(plan!.surrogate!.details).toHaveProperty("coverage90");
+		expect(plan!.contributions!.length).toBeGreaterThan(6);
+		expect(plan!.contributions!.every(({ unit }) => unit === "value")).toBe(true);
+		expect(curve.length).toBe(2);
+	});
+
+	it("ends in time with the best sets so far", async () => {
+		let masks = 0;
+		const { plan } = await pruneGguf(fixturePath, join(folder, "time.gguf"), {
+			...small,
+			method: "auto",
+			effort: "thorough",
+			maxTime: 0.01,
+			removeBlocks: 2,
+			onLog: ({ message }) => {
+				masks = Math.max(masks, Number(/: (\d+) masks$/.exec(message)?.[1] ?? 0));
+			},
+		});
+		expect(plan!.removed.length).toBe(2);
+		// The effort is 312 masks; single removals are finished.
+		expect(masks).toBeGreaterThan(12);
+		expect(masks).toBeLessThan(20);
+	});
+
+	it("has a set of every size without an amount too, where time is over after single removals", async () => {
+		const notes: string[] = [];
+		const { curve } = await pruneGguf(fixturePath, undefined, {
+			...small,
+			method: "auto",
+			maxTime: 1e-6,
+			seed: 77,
+			onLog: ({ message }) => notes.push(message),
+		});
+		expect(curve.map(({ removed }) => removed.length)).toEqual([0, 1, 2, 3, 4]);
+		expect(notes).toContain("the search was stopped before sets of 2, 3, 4 blocks were measured");
+		expect(notes.join("\n")).not.toContain("do not allow");
+	});
+
+	it("spends by effort, masks or tokens", () => {
+		expect([12, 32, 80].map((blocks) => searchBudget(blocks, 4, { effort: "quick" }))).toEqual([40, 56, 104]);
+		expect([8, 30, 80].map((blocks) => searchBudget(blocks, 6, {}))).toEqual([100, 108, 208]);
+		expect([8, 20, 80].map((blocks) => searchBudget(blocks, 6, { effort: "thorough" }))).toEqual([300, 520, 800]);
+		expect(searchBudget(30, 6, { masks: 50 })).toBe(50);
+		expect(searchBudget(30, 6, { maxTime: 60 })).toBe(780);
+		expect(searchBudget(30, 6, { maxTime: 60, effort: "quick" })).toBe(66);
+		expect(searchBudget(30, 6, { maxTokens: 640_000 })).toBe(500);
+		expect(searchBudget(30, 6, { maxTokens: 12_800 })).toBe(10);
+		expect(searchBudget(30, 6, { maxTokens: 12_800, windows: 5, windowLength: 64 })).toBe(40);
+	});
+});
+
+describe("every method", () => {
+	it.each(methods)("%s removes three blocks and says what they cost", async (method) => {
+		const quick = { auto: { masks: 60 }, swap: { masks: 90 }, evolutionary: { masks: 60 }, random: { masks: 30 } };
+		const network = { paper: { masks: 60, epochs: 20, attributionMasks: 500 }, "paper-repaired": { masks: 60, epochs: 20 } };
+		const options = { ...small, removeBlocks: 3, method, ...{ ...quick, ...network }[method as "auto"] } satisfies PruneOptions;
+		const planned = plannedMasks(method, 12, 3, options);
+		const notes: string[] = [];
+		const { plan } = await pruneGguf(fixturePath, undefined, {
+			...options,
+			onLog: ({ message }) => notes.push(message),
+		});
+		expect(plan!.removed.length).toBe(3);
+		expect(plan!.options.method).toBe(method);
+		expect(plan!.losses.report!.difference).toBeGreaterThan(0);
+		expect(notes.join("\n")).toContain(`at most ${planned} masks`);
+		const [run] = await listRuns();
+		const searched = Math.max(...run!.ledgers.map(({ masks }) => masks));
+		// Single removals that only the report of a set needs come on top of what a small search is allowed.
+		expect(searched).toBeLessThanOrEqual(Math.max(planned, 13));
+	});
+
+	it.each(["auto", "swap", "evolutionary", "random"] as const)(
+		"%s keeps to the smallest budget, and refuses a smaller one",
+		async (method) => {
+			const least = leastMasks(method, 12, 3);
+			const options = { ...small, method, removeBlocks: 3 };
+			for (const dryRun of [true, false])
+				await expect(pruneGguf(fixturePath, undefined, { ...options, masks: least - 1, dryRun })).rejects.toThrow(
+					`${method} needs at least ${least} masks to remove up to 3 of 12 blocks, got --masks ${least - 1}`,
+				);
+			await expect(pruneGguf(fixturePath, undefined, { ...options, maxTokens: 96 * least - 1 })).rejects.toThrow(/--max-tokens/);
+			const { plan } = await pruneGguf(fixturePath, undefined, { ...options, masks: least });
+			expect(plan!.removed.length).toBe(3);
+			const [run] = await listRuns();
+			expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBeLessThanOrEqual(least);
+		},
+	);
+
+	it("the repaired procedure refuses too few masks before anything is measured", async () => {
+		const run = pruneGguf(fixturePath, undefined, { ...small, method: "paper-repaired", masks: 31, removeBlocks: 3 });
+		await expect(run).rejects.toThrow(/paper-repaired needs at least 32 masks/);
+	});
+
+	it("the paper's masks are counted once each, and its network is held against the critical blocks", async () => {
+		const options = { ...small, method: "paper", masks: 60, epochs: 5, attributionMasks: 300 } as const;
+		const { masks, surrogate } = await rankBlocks(fixturePath, options);
+		const [run] = await listRuns();
+		expect(Math.max(...run!.ledgers.map((ledger) => ledger.masks))).toBe(masks);
+		expect(masks).toBeLessThanOrEqual(plannedMasks("paper", 12, 1, options));
+		expect(surrogate!.details).toMatchObject({ criticalKeptR2: expect.any(Number), criticalKeptSpearman: expect.any(Number) });
+	});
+
+	it("in rounds", async () => {
+		const leave = await pruneGguf(fixturePath, undefined, { ...small, method: "leave-one-out", rounds: 3, removeBlocks: 3 });
+		// Three rounds of one block each are greedy with every candidate measured.
+		const [run] = await listRuns();
+		expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBe(1 + 12 + 11 + 10);
+		expect(leave.plan!.options.rounds).toBe(3);
+		expect(leave.plan!.command).toContain("--rounds 3");
+		const paper = await pruneGguf(fixturePath, undefined, {
+			...small,
+			method: "paper-repaired",
+			masks: 80,
+			epochs: 10,
+			rounds: 2,
+			removeBlocks: 4,
+		});
+		expect(paper.plan!.removed.length).toBe(4);
+		expect(paper.plan!.surrogate).toMatchObject({ name: "mlp" });
+	});
+});
+
+it.each(["block-influence", "magnitude"] as const)("%s ranks by a score of its own", async (method) => {
+	const { contributions, estimator, masks } = await rankBlocks(fixturePath, { ...small, method });
+	expect(estimator).toBe(method);
+	expect(contributions.map(({ unit }) => unit)).toEqual(Array(12).fill("score"));
+	expect(new Set(contributions.map(({ value }) => value)).size).toBe(12);
+	expect(masks).toBe(2);
+});
+
+it.each(Object.keys(estimatorFacts) as Estimator[])("%s ranks, and says who is surely low or high", async (method) => {
+	const result = await rankBlocks(fixturePath, { ...small, method, masks: 90, removeBlocks: 3 });
+	expect(result.masks).toBeLessThanOrEqual(90);
+	expect(result.cut).toBe(3);
+	expect(result.contributions.map(({ unit }) => unit)).toContain("value");
+	expect(result.verdicts.map(({ block }) => block)).toEqual(result.contributions.map(({ block }) => block));
+	const known = result.verdicts.flatMap(({ block, chance, verdict }) => (chance === null ? [] : [{ block, chance, verdict }]));
+	for (const { chance, verdict } of known) {
+		if (verdict === "low") expect(chance).toBeGreaterThanOrEqual(0.95);
+		if (verdict === "high") expect(chance).toBeLessThanOrEqual(0.05);
+	}
+	if (known.length === result.verdicts.length) expect(known.reduce((sum, { chance }) => sum + chance, 0)).toBeCloseTo(3, 9);
+	// The dearest of all and the cheapest are on the sides where they belong.
+	const cheapFirst = [...result.contributions].sort((a, b) => a.value - b.value).map(({ block }) => block);
+	const chanceOf = (block: number) => known.find((verdict) => verdict.block === block)?.chance ?? 0.5;
+	expect(chanceOf(cheapFirst[0]!)).toBeGreaterThan(0.4);
+	expect(chanceOf(cheapFirst.at(-1)!)).toBeLessThan(0.3);
+	expect(result.critical.map(({ block }) => block)).toEqual(method === "shapley" ? [] : [0]);
+});
+
+it("rank says what the automatic method's surrogate knows of pairs, and where a cut falls", async () => {
+	const result = await rankBlocks(fixturePath, { ...small, method: "auto", masks: 90, removeBlocks: 3 });
+	expect(result.interactions).toHaveLength((11 * 10) / 2);
+	expect(result.verdicts.length).toBe(11);
+	expect(result.critical).toMatchObject([{ block: 0, reason: expect.stringMatching(/removed alone it adds/) }]);
+	const alone = await rankBlocks(fixturePath, small);
+	expect(alone).toMatchObject({ cut: 4, interactions: [] });
+	expect(alone.verdicts.length).toBe(11);
+	expect((await rankBlocks(fixturePath, { ...small, method: "block-influence" })).verdicts).toEqual([]);
+});
+
+it("rank refuses what an estimator cannot do", async () => {
+	await expect(rankBlocks(fixturePath, { ...small, method: "common-sets", effort: "quick" })).rejects.toThrow(
+		/reads --masks; leave effort out/,
+	);
+	await expect(rankBlocks(fixturePath, { ...small, removeBlocks: 12 })).rejects.toThrow(/at most 11 of 12/);
+	await expect(rankBlocks(fixturePath, { ...small, method: "permutation", masks: 5 })).rejects.toThrow(
+		/permutation needs at least 21 masks here, has 5/,
+	);
+});
+
+it("the paper's strata of another run are taken where they are asked for", async () => {
+	const options = { ...small, method: "paper", masks: 30, epochs: 3, attributionMasks: 200, removeBlocks: 3 } as const;
+	/** Numbers of blocks that more than two of the measured sets keep: the strata, and not what the ranking cuts. */
+	const measured = async (strataPreset?: "rwkv") => {
+		newHome();
+		const { plan } = await pruneGguf(fixturePath, undefined, { ...options, strataPreset });
+		expect(plan!.options.strataPreset).toBe(strataPreset);
+		const kept = keptMasks(home()).map((mask) => [...mask].filter((bit) => bit === "1").length);
+		return [...new Set(kept)].filter((size) => kept.filter((other) => other === size).length > 2 && size < 11);
+	};
+	// 30, 27, 24 and 21 of 32, and with the run of the transformers 18 of 32 too.
+	expect((await measured("rwkv")).sort()).toEqual([10, 8, 9]);
+	expect((await measured()).sort()).toEqual([10, 7, 8, 9]);
+	expect(() => checkMethodOptions("paper", { strata: [9], strataPreset: "rwkv" })).toThrow(/twice/);
+	expect(() => checkMethodOptions("paper", { strataPreset: "gpt" as "rwkv" })).toThrow(/transformers, mamba, rwkv, already-cut/);
+});
+
+it("methods without contributions do not rank", async () => {
+	await expect(rankBlocks(fixturePath, { ...small, method: "contiguous" })).rejects.toThrow(
+		/contiguous chooses sets .* auto, leave-one-out/,
+	);
+	await expect(rankBlocks(fixturePath, { ...small, rounds: 2 })).rejects.toThrow(/leave --rounds out/);
+});
+
+it("the repaired procedure of the paper ranks, and says how good its network is", async () => {
+	const ranked = await rankBlocks(fixturePath, { ...small, method: "paper-repaired", masks: 90, epochs: 20 });
+	expect(ranked.surrogate).toMatchObject({ name: "mlp" });
+	expect(ranked.contributions.length).toBeGreaterThan(6);
+	// How exactly the network was asked says nothing of how wrong it is.
+	expect(ranked.verdicts).toEqual([]);
+	expect(ranked.contributions.every(({ standardError }) => standardError === undefined)).toBe(true);
+});
+
+it("leave-one-out names the tied blocks that it says nothing of", () => {
+	const contributions = Float64Array.of(1, Number.NaN, Number.NaN, 2);
+	const of = (estimator: string, units?: number[][]) =>
+		tiedNotes({ estimator, contributions, scale: "loss", masks: 0, settings: {} }, units);
+	expect(of("leave-one-out", [[1, 2]]).join()).toMatch(/^blocks 1-2 go only together .* common-sets/);
+	expect(of("leave-one-out")).toEqual([]);
+	expect(of("posterior-window", [[1, 2]])).toEqual([]);
+});
+
+it("says how many blocks the verdicts cut, which are no more than may go", () => {
+	const attribution: Attribution = {
+		...{ estimator: "x", contributions: Float64Array.of(1, 2, Number.NaN, 3, Number.NaN, 4), scale: "value", masks: 0, settings: {} },
+		standardErrors: Float64Array.of(0.1, 0.1, Number.NaN, 0.1, Number.NaN, 0.1),
+	};
+	const critical = [{ blocks: [5], addedLoss: 5, frozen: true, reason: "dear" }];
+	const board = { frozen: new Map([[4, "stays"]]) };
+	const of = (kmax: number) => cutOf({ attribution, critical, unseen: [2] }, kmax, board, 1);
+	expect(of(2)).toMatchObject({ cut: 2, unseen: [2] });
+	expect(of(2).verdicts.map(({ block, verdict }) => [block, verdict])).toEqual([
+		[0, "low"],
+		[1, "undecided"],
+		[2, "undecided"],
+		[3, "high"],
+	]);
+	expect(of(5).cut).toBe(4);
+	const { standardErrors, ...exact } = attribution;
+	expect(standardErrors).toBeDefined();
+	expect(cutOf({ attribution: exact, critical, unseen: [] }, 5, board, 1)).toEqual({ cut: 3, verdicts: [], unseen: [] });
+});
+
+it.each<[PruneOptions, RegExp]>([
+	[
+		{ method: "greedy", masks: 5 },
+		/--masks belongs to --method auto, paper, paper-repaired, swap, evolutionary, random; greedy does not read it/,
+	],
+	[{ method: "paper", effort: "quick" }, /--effort belongs to --method auto, swap, evolutionary, random; paper does not read it/],
+	[{ method: "auto", strata: [3], epochs: 5 }, /--strata, --epochs belong to --method paper; auto does not read them/],
+	[{ method: "paper-repaired", maxTime: 5 }, /--max-time belongs to --method auto; paper-repaired/],
+	[{ method: "beam", rounds: 2 }, /--rounds belongs to --method leave-one-out, paper-repaired; beam/],
+	[{ method: "last", masks: 2, rounds: 2 }, /--masks, --rounds belong to --method paper-repaired; last does not read them/],
+	[{ method: "leave-one-out", rounds: 0 }, /rounds must be a whole number of at least 1/],
+	[{ method: "auto", maxTime: Number.NaN }, /maxTime must be a number of seconds above 0, got NaN/],
+	[{ method: "auto", maxTime: "20m" as unknown as number }, /maxTime must be .* got 20m/],
+])("%j is a mistake", (options, message) => {
+	expect(() => checkMethodOptions(options.method!, options)).toThrow(message);
+});

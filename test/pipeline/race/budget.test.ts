@@ -1,0 +1,140 @@
+import { describe, expect, it } from "vitest";
+import type { BlockPlan } from "../../../src/model/architectures/index.js";
+import type { Effort, Method } from "../../../src/api/index.js";
+import { raceField } from "../../../src/pipeline/methods/auto.js";
+import { comparisonOf } from "../../../src/jobs/compare/options.js";
+import { raceReserve, raceWithin } from "../../../src/jobs/compare/race.js";
+import type { Coalition } from "../../../src/game/coalition.js";
+import { InvalidOptionError } from "../../../src/errors.js";
+import type { Choice } from "../../../src/pipeline/race/race.js";
+import type { Session } from "../../../src/pipeline/session/session.js";
+import { workOf } from "../../../src/pipeline/pruning/estimate.js";
+
+const set = (method: string, ...removed: number[]): Choice => ({ method, removed });
+
+describe("masks kept for the race of a comparison", () => {
+	it("are the full model, the sets of each size and further text for some of them, a quarter of the budget at most", () => {
+		const of = (method: Method) => [1, 3].map((sizes) => raceReserve(method, sizes, 10_000));
+		// auto: 8 + 3 sets, 4 of them on 7 parts more; swap: 2, both on 7; greedy and beam: 2.
+		expect(of("auto")).toEqual([40, 118]);
+		expect(of("swap")).toEqual([17, 49]);
+		expect([of("greedy"), of("beam")]).toEqual(Array(2).fill([3, 7]));
+		expect(of("random")).toEqual([0, 0]);
+		expect(raceReserve("auto", 3, 101)).toBe(25);
+	});
+});
+
+describe("a race within a budget", () => {
+	/** Sets with a loss a window; on further text the later proposals are better. */
+	function racing(byDivergence = false) {
+		const asked: string[][] = [];
+		const losses = (coalition: Coalition, part: number) => {
+			const removed = coalition.removed();
+			const sum = removed.reduce((total, block) => total + block, 0);
+			return Float64Array.from([2, 3, 2, 3], (x, i) => x + removed.length - (part > 0 ? 0.1 * sum : 0) + (i % 2 ? 0.01 * sum : 0));
+		};
+		const game = (part: number) => ({
+			players: 6,
+			know: async () => {},
+			measure: async (sets: readonly Coalition[]) => {
+				asked.push(sets.map((coalition) => coalition.removed().join()));
+				return sets.map((coalition) => ({
+					coalition,
+					losses: losses(coalition, part),
+					figures: { divergence: losses(coalition, part) },
+				}));
+			},
+		});
+		const session = {
+			games: { validation: game(0), search: { played: () => expect.unreachable() } },
+			objective: "nll",
+			model: { facts: { blocks: 6 } },
+			evaluator: { resumes: () => true },
+			timed: (_: string, work: () => unknown) => work(),
+			races: { first: async () => ({ game: game(0), byDivergence }), further: async (part: number) => game(part + 1), end: () => {} },
+		};
+		return { asked, session: session as unknown as Session };
+	}
+	const own = [set("auto", 1, 2), set("auto", 1, 2, 3)];
+	const rivals = [set("auto", 1, 3), set("leave-one-out", 2, 3), set("auto", 1, 2), set("auto", 1, 4), set("greedy", 2, 3)];
+	const limits = (masks: number, furtherMasks = 0) => ({ masks, furtherMasks });
+
+	it("holds the rivals that the masks reach for, those of another kind first and each once", async () => {
+		const { asked, session } = racing();
+		// Two of its own, the full model, its distributions: two masks are left for rivals.
+		const { sets, masks } = await raceWithin(session, own, rivals, limits(6), {});
+		expect(asked).toEqual([["", "1,2", "1,2,3", "2,3", "1,3"]]);
+		expect(masks).toBe(5);
+		expect([...sets.keys()].sort()).toEqual([2, 3]);
+		const all = racing();
+		expect((await raceWithin(all.session, own, rivals, limits(100), {})).masks).toBe(6);
+	});
+
+	it("is none where the masks hold no rival, or there is none", async () => {
+		const { asked, session } = racing();
+		for (const [others, masks] of [[rivals, 4] as const, [[set("leave-one-out", 1, 2)], 100] as const]) {
+			const raced = await raceWithin(session, own, others, limits(masks), {});
+			expect(raced).toMatchObject({ masks: 0, executions: 0 });
+			expect([...raced.sets.values()]).toEqual(own);
+		}
+		expect(asked).toEqual([]);
+	});
+
+	it.each<[boolean, Effort]>([
+		[false, "standard"],
+		[false, "thorough"],
+		[true, "thorough"],
+	])("overspends neither the budget nor what further text may cost (by divergence: %s, effort %s)", async (byDivergence, effort) => {
+		for (let most = 5; most < 80; most++) {
+			for (const further of [0, 3, 20]) {
+				const { asked, session } = racing(byDivergence);
+				const { masks } = await raceWithin(session, own, rivals, limits(most, further), { effort });
+				const measured = asked.flat().length + (byDivergence ? asked.length : 0);
+				expect(masks).toBe(measured);
+				expect(masks).toBeLessThanOrEqual(most);
+				expect(asked.slice(1).flat().length).toBeLessThanOrEqual(further);
+			}
+		}
+	});
+
+	it("takes a size that the method has no set of from its rivals", async () => {
+		const { session } = racing();
+		const { sets } = await raceWithin(session, [set("auto", 1)], [set("leave-one-out", 1, 2)], limits(10), {});
+		expect(sets.get(2)).toMatchObject({ method: "leave-one-out", removed: [1, 2] });
+	});
+});
+
+describe("the work that is announced", () => {
+	const tokens = { search: 100, validation: 200, report: 300 };
+	const base = { known: 0, singles: 13, sizes: 1, field: 1, effort: "standard", tokens, secondsPerMask: 2 } as const;
+
+	it("counts the sets of every size that are raced, and further text as far as rounds and masks go", () => {
+		const validation = (asked: Partial<Parameters<typeof workOf>[0]>) =>
+			(workOf({ ...base, masks: 0, ...asked }).tokens - 4 * tokens.report - 100 * (asked.masks ?? 0)) / tokens.validation;
+		expect(validation({})).toBe(4);
+		expect(validation({ sizes: 5 })).toBe(8);
+		// 2 sets, each on 3 parts more.
+		expect(validation({ field: 2, masks: 100 })).toBe(3 + 2 + 6);
+		expect(validation({ field: 2, masks: 8, known: 8 })).toBe(3 + 2 + 4);
+		expect(validation({ field: 7, sizes: 4, masks: 400 })).toBe(3 + 28 + 84);
+		expect((["quick", "thorough"] as const).map((effort) => raceField("auto", effort))).toEqual([7, 11]);
+		expect((["swap", "last"] as const).map((method) => raceField(method, "thorough"))).toEqual([2, 1]);
+	});
+
+	it("is that of the search within its time, single removals at least", () => {
+		const seconds = (asked: Partial<Parameters<typeof workOf>[0]>) => workOf({ ...base, masks: 800, ...asked }).seconds;
+		const race = 2 * (8 + 12);
+		expect(seconds({})).toBe(1600 + race);
+		expect(seconds({ maxTime: 60 })).toBe(60 + race);
+		expect(seconds({ maxTime: 1e6 })).toBe(1600 + race);
+		expect(seconds({ maxTime: 1 })).toBe(26 + race);
+		expect(seconds({ maxTime: 1, known: 13 })).toBe(race);
+		expect(seconds({ maxTime: 60, secondsPerMask: Number.NaN })).toBeNaN();
+	});
+});
+
+it.each(["maxTime", "effort", "rounds", "method", "epochs"])("compareMethods refuses %s, which JavaScript may give", (name) => {
+	const given = { [name]: 1 };
+	expect(() => comparisonOf({ blocks: 6 } as BlockPlan, given)).toThrow(InvalidOptionError);
+	expect(() => comparisonOf({ blocks: 6 } as BlockPlan, given)).toThrow(`compareMethods does not read ${name}`);
+});

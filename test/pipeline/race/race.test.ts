@@ -1,0 +1,238 @@
+import { describe, expect, it } from "vitest";
+import { nearRivals } from "../../../src/game/search/rivals.js";
+import { Coalition } from "../../../src/game/coalition.js";
+import { FunctionGame } from "../../../src/game/function-game.js";
+import { curveOf, race } from "../../../src/pipeline/race/race.js";
+import type { Measurement } from "../../../src/game/game.js";
+import type { SourceShare } from "../../../src/game/sources.js";
+import type { AutoSearchResult } from "../../../src/game/search/auto.js";
+import type { Session } from "../../../src/pipeline/session/session.js";
+
+/** A session whose validation fold has these losses, one a window. */
+function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: readonly SourceShare[]): Session {
+	const validation = {
+		players: 6,
+		measure: async (sets: readonly Coalition[]) =>
+			sets.map((coalition) => ({ coalition, losses: Float64Array.from(losses[coalition.removed().join()]!), sources })),
+	};
+	const games = { validation, search: { played: () => [] } };
+	const session = {
+		games,
+		objective: "nll",
+		races: { first: async () => ({ game: validation, byDivergence: false }), further: async () => undefined, end: () => {} },
+	};
+	return { ...session, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
+}
+const set = (method: string, ...removed: number[]) => ({ method, removed });
+
+describe("a race", () => {
+	const losses = {
+		"": [2, 3, 2, 3],
+		"1,2": [2.5, 3.5, 2.5, 3.5],
+		// Worse by 0.05 in the mean, better in every other window: 1.7 standard errors.
+		"1,3": [2.6, 3.5, 2.6, 3.5],
+		// Worse by 0.02 in every window: surely.
+		"2,3": [2.52, 3.52, 2.52, 3.52],
+		"4": [2.1, 3.1, 2.1, 3.1],
+	};
+
+	it("reports the sets that the paired interval cannot tell from the winner, each once", async () => {
+		const choices = [set("auto", 1, 2), set("auto", 4), set("greedy", 1, 3), set("leave-one-out", 2, 3), set("contiguous", 1, 3)];
+		const decided = await race(racing(losses), choices, {});
+		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 2], equivalent: [{ method: "greedy", removed: [1, 3] }] });
+		const { above, standardError } = decided.winners.get(2)!.equivalent![0]!;
+		expect(above).toBeCloseTo(0.05, 12);
+		expect(standardError).toBeCloseTo(0.05 / Math.sqrt(3), 12);
+		expect(decided.winners.get(1)!.equivalent).toBeUndefined();
+		expect(curveOf(decided).map(({ equivalent }) => equivalent?.length)).toEqual([undefined, undefined, 1]);
+	});
+
+	it.each([Number.NaN, Number.POSITIVE_INFINITY])("is not won by a set that breaks the model on that fold (%d)", async (broken) => {
+		const some = { "": [2, 3], "1,2": [2.1, broken], "1,3": [3.2, 3.3], "4": [2.1, broken], "5": [broken, 3] };
+		const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("auto", 4), set("greedy", 5)];
+		const { winners } = await race(racing(some), choices, {});
+		expect(winners.get(2)!.removed).toEqual([1, 3]);
+		expect(winners.get(2)!.equivalent).toBeUndefined();
+		expect(winners.get(1)!.removed).toEqual([4]);
+	});
+
+	it("says nothing of it where there is one window, and takes a tie for a tie", async () => {
+		const one = { "": [2], "1,2": [2.5], "1,3": [2.5], "4": [2.2] };
+		expect((await race(racing(one), [set("auto", 1, 2), set("greedy", 1, 3)], {})).winners.get(2)!.equivalent).toBeUndefined();
+		const tied = { "": [2, 3], "1,2": [2.5, 3.5], "1,3": [2.5, 3.5] };
+		const { winners } = await race(racing(tied), [set("auto", 1, 2), set("greedy", 1, 3)], {});
+		expect(winners.get(2)).toMatchObject({ method: "auto", equivalent: [{ above: 0, standardError: 0 }] });
+	});
+});
+
+describe("a race on several sources", () => {
+	const sources = [
+		{ name: "chat.jsonl", weight: 3, count: 3 },
+		{ name: "code.txt", weight: 1, count: 3 },
+	];
+
+	it("warns of the source that would rather have another set, and says what that costs", async () => {
+		const some = { "": [1, 1, 1, 2, 2, 2], "1,2": [1.1, 1.1, 1.1, 2.9, 3, 3.1], "1,3": [1.5, 1.5, 1.5, 2.5, 2.5, 2.5] };
+		const warnings: string[] = [];
+		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
+		const { winners, disagreements } = await race(racing(some, sources), [set("auto", 1, 2), set("best on code.txt", 1, 3)], { onLog });
+		expect(winners.get(2)!.removed).toEqual([1, 2]);
+		expect(disagreements).toMatchObject([{ source: "code.txt", chosen: [1, 2], better: [1, 3] }]);
+		expect(disagreements[0]!.by).toBeCloseTo(0.5, 12);
+		expect(disagreements[0]!.worseOverall).toBeCloseTo(0.75 * 0.4 - 0.25 * 0.5, 12);
+		expect(warnings).toEqual([expect.stringContaining("the sources disagree: on code.txt, removing 1, 3 is better than the chosen 1, 2")]);
+	});
+});
+
+describe("a race that the validation fold cannot decide", () => {
+	const losses = { "": [2, 3, 2, 3], "1,2": [2.5, 3.5, 2.5, 3.5], "1,3": [2.6, 3.5, 2.6, 3.5], "2,3": [2.9, 3.9, 2.9, 3.9] };
+	const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("leave-one-out", 2, 3)];
+	const played = (count: number) => ({ search: { played: () => Array.from({ length: count }) } });
+
+	/** A session with more text on which the second set is better by 0.2 in every window. */
+	function withMore(searched: number) {
+		const asked: string[][] = [];
+		const session = racing(losses);
+		const measure = async (sets: readonly Coalition[]) => {
+			asked.push(sets.map((set) => set.removed().join()));
+			return sets.map((coalition) => ({ coalition, losses: Float64Array.of(2, 3, 2, 3).map((x) => x + (coalition.has(2) ? 0.3 : 0.5)) }));
+		};
+		return {
+			asked,
+			session: {
+				...session,
+				games: { ...session.games, ...played(searched) },
+				races: { ...session.races, further: async () => ({ measure }) },
+			} as unknown as Session,
+		};
+	}
+
+	it("goes on with more text; figures stay those of the fold", async () => {
+		const { asked, session } = withMore(100);
+		const notes: string[] = [];
+		const decided = await race(session, choices, { onLog: ({ message }) => notes.push(message) });
+		for (const sets of asked) expect([...sets].sort()).toEqual(["1,2", "1,3"]);
+		expect(asked.length).toBeGreaterThan(0);
+		const winner = decided.winners.get(2)!;
+		expect(winner).toMatchObject({ removed: [1, 3], method: "greedy" });
+		expect(winner.added).toBeCloseTo(0.55, 12);
+		expect(decided.further.map((sets) => sets.length)).toEqual(asked.map((sets) => sets.length));
+		expect(notes.join("\n")).toContain("could not tell 2 sets apart");
+	});
+
+	it("goes by the divergence where the text is the model's own, on the fold and on further text; losses stay losses", async () => {
+		const { session } = withMore(100);
+		const asked: string[][] = [];
+		const text = (shift: number) => ({
+			measure: async (sets: readonly Coalition[]) => {
+				asked.push(sets.map((set) => set.removed().join()));
+				return sets.map((coalition) => ({
+					coalition,
+					losses: Float64Array.from(losses[coalition.removed().join() as keyof typeof losses]),
+					// 1,3 and 2,3 beside one another on the fold; 1,2 is far behind, whose loss is lowest.
+					figures: {
+						divergence: Float64Array.of(0.1, 0.2, 0.1, 0.2).map(
+							(x, i) => x + (coalition.has(3) ? 1 : coalition.has(2) ? shift * (i % 3) : 0),
+						),
+					},
+				}));
+			},
+		});
+		const known: string[] = [];
+		const validation = {
+			players: 6,
+			know: async (sets: readonly Measurement[]) => known.push(...sets.map((set) => Object.keys(set).join())),
+		};
+		let ended = 0;
+		const own = {
+			...{ ...session, games: { ...session.games, validation } },
+			races: { first: async () => ({ game: text(0.01), byDivergence: true }), further: async () => text(-0.05), end: () => ended++ },
+		} as unknown as Session;
+		const decided = await race(own, choices, {});
+		expect(asked[0]).toEqual(["", "1,2", "1,3", "2,3"]);
+		expect([...asked[1]!].sort()).toEqual(["1,3", "2,3"]);
+		const winner = decided.winners.get(2)!;
+		expect(winner.removed).toEqual([1, 3]);
+		expect(winner.added).toBeCloseTo(0.55, 12);
+		expect(winner.figures).toBeUndefined();
+		expect(decided.fullFigures).toBeUndefined();
+		expect(decided.byDivergence).toBe(true);
+		// The plain fold learns the losses, and the distributions are given up.
+		expect(known).toEqual(Array.from({ length: 4 }, () => "coalition,losses"));
+		expect(ended).toBe(1);
+	});
+
+	it("says how much further text there was, and which limit ended it", async () => {
+		const notesOf = async (searched: number, furtherMasks?: number, effort: "quick" | "standard" = "quick") => {
+			const notes: string[] = [];
+			const options = { effort, onLog: ({ message }: { message: string }) => notes.push(message) };
+			await race(withMore(searched).session, choices, options, furtherMasks === undefined ? {} : { furtherMasks });
+			return notes.join("\n");
+		};
+		expect(await notesOf(100)).toContain("they were measured on as much further text, which left 1 beside the best");
+		expect(await notesOf(7)).toContain("; not all sizes are decided: more would cost above a quarter of the search");
+		expect(await notesOf(100, 1)).toContain("; not all sizes are decided: more would pass what this race may measure");
+	});
+
+	it("is not won against a method that has no set of the size", async () => {
+		const notes: string[] = [];
+		const mixed = [set("auto", 4), set("leave-one-out", 1, 2)];
+		const session = racing({ ...losses, "4": [2.1, 3.1, 2.1, 3.1] });
+		const { winners } = await race(session, mixed, { onLog: ({ message }) => notes.push(message) });
+		expect(winners.get(2)!.method).toBe("leave-one-out");
+		expect(notes).toEqual([]);
+	});
+
+	it("asks for no comparison where nothing is contested", async () => {
+		const session = { ...racing(losses), races: { first: async () => expect.unreachable(), end: () => {} } } as unknown as Session;
+		expect((await race(session, [set("auto", 1, 2)], {})).winners.get(2)!.added).toBeCloseTo(0.5, 12);
+	});
+
+	it("spends a quarter of the search's masks, or what it is given", async () => {
+		const little = withMore(7);
+		expect((await race(little.session, choices, {})).winners.get(2)!.removed).toEqual([1, 2]);
+		expect(little.asked).toEqual([]);
+		await race(little.session, choices, {}, { furtherMasks: 2 });
+		expect(little.asked).toEqual([["1,2", "1,3"]]);
+		const quick = withMore(100);
+		await race(quick.session, choices, { effort: "quick" });
+		expect(quick.asked.length).toBe(1);
+	});
+});
+
+describe("rivals of another kind", () => {
+	const game = new FunctionGame({ players: 8, frozen: new Map([[0, "first"]]), loss: () => 1, allows: (kept) => kept.has(7) });
+	/** @param runs losses of the runs that were measured; the surrogate expects 0.5 of every other. */
+	const found = (greedy: number, runs: Readonly<Record<string, number>>, expected = 0.5) =>
+		({
+			byCount: new Map([[2, { removed: [1, 3], addedLoss: 0.4, loss: 2.4 }]]),
+			greedy: new Map([[2, { removed: [2, 4], addedLoss: greedy }]]),
+			critical: [{ blocks: [3], frozen: true }],
+			evidence: {
+				samples: Object.entries(runs).map(([run, addedLoss]) => ({
+					coalition: Coalition.ofRemoved(8, run.split(",").map(Number)),
+					addedLoss,
+				})),
+			},
+			model: { predict: (sets: readonly Coalition[]) => Float64Array.from(sets, () => Math.exp(-expected)) },
+		}) as unknown as AutoSearchResult;
+
+	it("are raced where they come within a tenth of the best, or 0.02 nats", () => {
+		expect(nearRivals(game, found(0.43, { "4,5": 0.42 }), [2])).toEqual([
+			{ removed: [2, 4], method: "greedy" },
+			{ removed: [4, 5], method: "contiguous" },
+		]);
+		expect(nearRivals(game, found(0.45, { "4,5": 0.45 }), [2])).toEqual([]);
+	});
+
+	it("are no runs through critical or frozen blocks, or that the game refuses; unmeasured ones count by their forecast", () => {
+		expect(nearRivals(game, found(1, { "0,1": 0.1, "2,3": 0.1, "6,7": 0.1 }), [2])).toEqual([]);
+		expect(nearRivals(game, found(1, { "4,5": 0.9 }, 0.41), [2])).toEqual([{ removed: [1, 2], method: "contiguous" }]);
+	});
+
+	it("are not what the search took already, nor of sizes that it has not", () => {
+		const own = found(0.4, {});
+		const same = { ...own, greedy: new Map([[2, { removed: [1, 3], addedLoss: 0.4 }]]) } as AutoSearchResult;
+		expect(nearRivals(game, same, [1, 2])).toEqual([]);
+	});
+});

@@ -1,0 +1,162 @@
+import { describe, expect, it } from "vitest";
+import { Coalition } from "../../../src/game/coalition.js";
+import type { Game, Measurement } from "../../../src/game/game.js";
+import type { SourceShare } from "../../../src/game/sources.js";
+import { tellApart } from "../../../src/pipeline/race/ties.js";
+
+const players = 6;
+const windows = 10;
+/** Windows that differ, so that only pairs tell sets apart; `set` shifts their order. */
+const noise = (part: number, set: number, size: number) =>
+	Array.from({ length: windows }, (_, i) => size * (((i * 7 + part * 3 + set * 3) % 10) - 4.5));
+const measured = (removed: readonly number[], losses: readonly number[], sources?: readonly SourceShare[]): Measurement => ({
+	coalition: Coalition.ofRemoved(players, removed),
+	losses: Float64Array.from(losses),
+	...(sources ? { sources } : {}),
+});
+
+/** Sets with a true loss each, seen through noise; what was asked of each part is kept. */
+function text(truth: ReadonlyMap<string, number>, { size = 0.1, parts = 7 } = {}) {
+	const asked: string[][] = [];
+	const names = [...truth.keys()];
+	const lossOf = (removed: readonly number[], part: number) => {
+		const name = removed.join();
+		return noise(part, names.indexOf(name), size).map((x) => truth.get(name)! + x);
+	};
+	const further = async (part: number): Promise<Game | undefined> => {
+		if (part >= parts) return undefined;
+		return {
+			players,
+			frozen: new Map(),
+			allows: () => true,
+			measure: async (sets) => {
+				asked[part] = sets.map((set) => set.removed().join());
+				return sets.map((set) => measured(set.removed(), lossOf(set.removed(), part + 1)));
+			},
+		};
+	};
+	return { asked, further, first: (...removed: number[]) => measured(removed, lossOf(removed, 0)) };
+}
+const removedOf = (sets: readonly Measurement[]) => sets.map(({ coalition }) => coalition.removed().join());
+
+describe("sets that the validation fold cannot tell apart", () => {
+	it("get twice, four, eight times its text, until the surely worse ones are out", async () => {
+		const { asked, further, first } = text(
+			new Map([
+				["1,2", 2.0],
+				["1,3", 2.06],
+				["2,3", 2.6],
+				["2,4", 2.002],
+			]),
+			{ size: 0.03 },
+		);
+		const field = [first(1, 3), first(1, 2), first(2, 3), first(2, 4)];
+		const { fields, parts } = await tellApart([field], { further, rounds: 3, masks: 100 });
+		// The worst was out on the fold; the second after a round, for 0.06 beside an error of 0.04 there.
+		expect(asked.every((sets) => !sets.includes("2,3"))).toBe(true);
+		expect(asked[0]).toHaveLength(3);
+		expect(parts.length).toBe(7);
+		expect(asked.at(-1)!.sort()).toEqual(["1,2", "2,4"]);
+		expect(removedOf(fields[0]!)).toEqual(["1,2", "2,4"]);
+		expect(fields[0]![0].losses.length).toBe(80);
+		expect(parts.map((sets) => sets.length)).toEqual(asked.map((sets) => sets.length));
+	});
+
+	it("ask for nothing where one is surely best, all are the same, or none can matter", async () => {
+		const { further, first } = text(
+			new Map([
+				["1,2", 2],
+				["1,3", 2.5],
+			]),
+			{ size: 0.01 },
+		);
+		const same = measured([2, 3], Array.from(first(1, 2).losses));
+		const near = measured(
+			[2, 4],
+			Array.from(first(1, 2).losses, (x, i) => x + (i % 2 ? -0.001 : 0.002)),
+		);
+		const sizes = [[first(1, 2), first(1, 3)], [first(1, 2), same], [first(1, 2), near], [first(1, 3)]];
+		const { fields, parts } = await tellApart(sizes, { further, rounds: 3, masks: 100 });
+		expect(parts).toEqual([]);
+		expect(fields.map(removedOf)).toEqual([["1,2"], ["1,2", "2,3"], ["1,2", "2,4"], ["1,3"]]);
+	});
+
+	it("keep to the masks, to the rounds and to the text that there is, sizes with fewer sets first", async () => {
+		const truth = new Map([
+			["1", 2],
+			["2", 2.01],
+			["3", 2.02],
+			["1,2", 2],
+			["1,3", 2.01],
+		]);
+		const run = async (masks: number, rounds: number, parts: number) => {
+			const { asked, further, first } = text(truth, { size: 0.2, parts });
+			await tellApart(
+				[
+					[first(1), first(2), first(3)],
+					[first(1, 2), first(1, 3)],
+				],
+				{ further, rounds, masks },
+			);
+			return asked.map((sets) => sets.length);
+		};
+		expect(await run(100, 1, 7)).toEqual([5]);
+		expect(await run(4, 3, 7)).toEqual([2]);
+		expect(await run(1, 3, 7)).toEqual([]);
+		expect(await run(9, 2, 7)).toEqual([5, 2, 2]);
+		expect(await run(100, 3, 2)).toEqual([5, 5]);
+		expect(await run(100, 0, 7)).toEqual([]);
+	});
+
+	it("lose when they break on the further text", async () => {
+		const { further, first } = text(
+			new Map([
+				["1,2", Number.POSITIVE_INFINITY],
+				["1,3", 2.1],
+			]),
+		);
+		const better = measured(
+			[1, 2],
+			Array.from(first(1, 3).losses, (x, i) => x + (i % 2 ? -0.3 : 0.2)),
+		);
+		const { fields } = await tellApart([[better, first(1, 3)]], { further, rounds: 3, masks: 100 });
+		expect(removedOf(fields[0]!)).toEqual(["1,3"]);
+	});
+
+	it("go on where a source has a single window, which says nothing of chance", async () => {
+		const sources = [
+			{ name: "a", count: 1, weight: 1 },
+			{ name: "b", count: 1, weight: 1 },
+		];
+		const part = (removed: number[], loss: number) => measured(removed, [loss, loss + 0.1], sources);
+		const losses = new Map([
+			["1", 2.2],
+			["2", 2],
+		]);
+		const game = {
+			measure: async (asked: readonly Coalition[]) => asked.map((set) => part([...set.removed()], losses.get(set.removed().join())!)),
+		};
+		const field = [part([1], 2), part([2], 2.1)];
+		const more = await tellApart([field], { further: async () => game as unknown as Game, rounds: 1, masks: 9 });
+		expect(removedOf(more.fields[0]!)).toEqual(["2", "1"]);
+		expect(more.stopped).toBeUndefined();
+		const none = await tellApart([field], { further: async () => undefined, rounds: 1, masks: 9 });
+		expect(removedOf(none.fields[0]!)).toEqual(["1", "2"]);
+		expect(none.stopped).toBe("text");
+	});
+
+	it("are compared source by source", async () => {
+		const sources = [
+			{ name: "a", count: 2, weight: 1 },
+			{ name: "b", count: 2, weight: 3 },
+		];
+		const part = (removed: number[], a: number, b: number) => measured(removed, [a, a + 0.1, b, b + 0.1], sources);
+		const game = { players, frozen: new Map(), allows: () => true, measure: async () => [part([1], 2, 3.4), part([2], 2.9, 2.9)] };
+		const tied = measured([2], [2.2, 1.9, 3.2, 3.0], sources);
+		const { fields } = await tellApart([[part([1], 2, 3), tied]], { further: async () => game as Game, rounds: 1, masks: 9 });
+		const [best] = fields[0]!;
+		expect(best.coalition.removed()).toEqual([2]);
+		expect(Array.from(best.losses)).toEqual([2.2, 1.9, 2.9, 3.0, 3.2, 3.0, 2.9, 3.0]);
+		expect(best.sources!.map(({ count }) => count)).toEqual([4, 4]);
+	});
+});

@@ -1,0 +1,117 @@
+import { writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { Coalition } from "../../../src/game/coalition.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { Session } from "../../../src/pipeline/session/session.js";
+import { fixturePath } from "../../helpers/fixture.js";
+import { ownHomes } from "../../helpers/home.js";
+import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
+
+const { fresh } = ownHomes();
+const plan = { masks: 0, weights: "own" } as const;
+const sets = [Coalition.full(12), Coalition.ofRemoved(12, [5])];
+
+/** The first parts of further text of a session, measured; and how many masks its ledger knew before. */
+async function measured(options: Parameters<typeof Session.open>[1], parts = 2) {
+	const session = await Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2, ...options }, plan);
+	try {
+		const all = [];
+		for (let part = 0; part < parts; part++) {
+			const game = await session.races.further(part);
+			all.push(game && { known: game.ledger.size, sets: await game.measure(sets) });
+		}
+		return { all, validation: await session.games.validation.measure(sets) };
+	} finally {
+		await session.close();
+	}
+}
+
+describe("further text of a session", () => {
+	it("is measured as the validation fold is, kept in ledgers, and the same in the next run", async () => {
+		const { all, validation } = await measured({});
+		expect(all.map((part) => part?.known)).toEqual([0, 0]);
+		for (const part of all) expect(part!.sets.map(({ losses }) => losses.length)).toEqual([4, 4]);
+		const fulls = [validation, ...all.map((part) => part!.sets)].map(([full]) => Array.from(full!.losses).join());
+		expect(new Set(fulls).size).toBe(3);
+		const again = await measured({});
+		expect(again.all.map((part) => part?.known)).toEqual([2, 2]);
+		expect(again.all.map((part) => part?.sets)).toEqual(all.map((part) => part?.sets));
+	});
+
+	it("is one game a part, however often races of a session ask for it", async () => {
+		const session = await Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2 }, plan);
+		try {
+			const [first, again] = [await session.races.further(1), await session.races.further(1)];
+			expect(again).toBe(first);
+			await first!.measure(sets);
+			await again!.measure(sets);
+			expect(first!.counts.measured).toBe(2);
+		} finally {
+			await session.close();
+		}
+	});
+
+	it("is compared with the full model where the divergence is the objective", async () => {
+		const { all } = await measured({ objective: "kl" }, 1);
+		const [full, removed] = all[0]!.sets;
+		for (const loss of full!.losses) expect(Math.abs(loss)).toBeLessThan(1e-3);
+		for (const loss of removed!.losses) expect(loss).toBeGreaterThan(0.01);
+		expect(Object.keys(removed!.figures!)).toEqual(["nll", "agreement"]);
+	});
+
+	it("and the validation fold are compared with the full model for a race on the model's own text, where there is room", async () => {
+		const notes: string[] = [];
+		const open = (options: Parameters<typeof Session.open>[1]) =>
+			Session.open(
+				fixturePath,
+				{ windows: 4, windowLength: 32, threads: 2, onLog: ({ message }) => notes.push(message), ...options },
+				plan,
+			);
+		const session = await open({});
+		try {
+			const { game, byDivergence } = await session.races.first();
+			expect(byDivergence).toBe(true);
+			expect((await session.races.first()).game).toBe(game);
+			expect(await session.comparedOn("validation")).toBe(game);
+			for (const each of [game, (await session.races.further(0))!]) {
+				const [full, removed] = await each.measure(sets);
+				expect(Math.max(...full!.figures!.divergence!.map(Math.abs))).toBeLessThan(1e-3);
+				expect(Math.min(...removed!.figures!.divergence!)).toBeGreaterThan(0.01);
+			}
+			// The losses are the same bits that the fold gives without a comparison; a race hands them over.
+			const plain = session.games.validation;
+			const compared = (await game.measure(sets)).map(({ losses }) => losses);
+			expect((await plain.measure(sets)).map(({ losses }) => losses)).toEqual(compared);
+			const [other] = await game.measure([Coalition.ofRemoved(12, [6])]);
+			await plain.know([{ coalition: other!.coalition, losses: other!.losses }]);
+			await plain.measure([other!.coalition]);
+			expect(plain.counts.measured).toBe(2);
+			// Given up after a race, and made again where it is needed.
+			session.races.end();
+			expect((await game.measure([Coalition.ofRemoved(12, [7])]))[0]!.figures!.divergence!.length).toBe(4);
+		} finally {
+			await session.close();
+		}
+		const text = fresh("prose.txt");
+		writeFileSync(text, "The whale rose out of the sea, and the captain called all hands on deck before the wind turned. ".repeat(40));
+		for (const options of [{ calibration: [text] }, { objective: "kl" as const }, { referenceBytes: 1000 }]) {
+			const other = await open(options);
+			try {
+				const { game, byDivergence } = await other.races.first();
+				expect(byDivergence).toBe(false);
+				expect(game).toBe(other.games.validation);
+			} finally {
+				await other.close();
+			}
+		}
+		expect(notes.filter((note) => /compares sets by their loss/.test(note))).toEqual([expect.stringContaining("--reference-bytes ")]);
+	});
+
+	it("is not to be had of questions", async () => {
+		const model = await Model.load(fixturePath, { threads: 2 });
+		const questions = writeQuestions(fresh("questions.jsonl"), madeUpQuestions(model, 14));
+		await model.dispose();
+		const { all } = await measured({ objective: "accuracy", questions }, 1);
+		expect(all).toEqual([undefined]);
+	});
+});

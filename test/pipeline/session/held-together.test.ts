@@ -1,0 +1,120 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { PruneOptions } from "../../../src/api/index.js";
+import { healBytes } from "../../../src/pipeline/healing/memory.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
+import { RaceGames } from "../../../src/pipeline/session/race-games.js";
+import * as memory from "../../../src/model/runtime/memory.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { copyFits } from "../../../src/model/runtime/working-copy.js";
+import { Session } from "../../../src/pipeline/session/session.js";
+import { searchMemory } from "../../../src/pipeline/session/working-weights.js";
+import { fixturePath, fixtureWindows, fullSet, removing } from "../../helpers/fixture.js";
+import { ownHomes, small } from "../../helpers/home.js";
+
+// What one run holds at the same time is counted together: distributions of the full model, and hidden states.
+
+vi.mock("../../../src/model/runtime/memory.js", { spy: true });
+ownHomes();
+afterEach(() => {
+	vi.mocked(memory.availableMemory).mockReset();
+	vi.mocked(memory.roomBesideWeights).mockClear();
+});
+
+const perPosition = 2 * 1024;
+/** Positions that predict something: of the folds of 3, 3 and 5 windows of 32 tokens. */
+const [search, validation, report] = [3 * 31, 3 * 31, 5 * 31];
+const plan = { masks: 1, weights: "own" } as const;
+
+async function heldBy(options: PruneOptions, compared = false): Promise<number> {
+	const session = await Session.open(fixturePath, { ...small, ...options }, { ...plan, compared });
+	await session.close();
+	return session.referenceBytes;
+}
+
+describe("distributions that a run keeps", () => {
+	it("are those of all folds by kl, of those that decide and report with a limit on it, and none of others", async () => {
+		expect(await heldBy({ objective: "kl" })).toBe((search + validation + report) * perPosition);
+		expect(await heldBy({}, true)).toBe((validation + report) * perPosition);
+		expect(await heldBy({})).toBe(0);
+	});
+});
+
+describe("healing", () => {
+	it("is refused where it fits, but not beside the distributions that are made before it", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const shape = { cuts: 1, tokens: 2048, kinds: ["map"] } as const;
+		const held = (search + validation + report) * perPosition;
+		const free = healBytes(model.file, shape) + held - 1;
+		vi.mocked(memory.availableMemory).mockReturnValue(2 ** 40);
+		const healed = (options: PruneOptions) => {
+			const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
+				if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(free);
+			};
+			return pruneGguf(fixturePath, undefined, {
+				...small,
+				remove: [3],
+				heal: true,
+				healTokens: 2048,
+				healKind: "map",
+				onProgress,
+				...options,
+			});
+		};
+		await expect(healed({ objective: "kl" })).rejects.toThrow(
+			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the full model's distributions\) and \d+ MiB are free: give --heal-tokens 1024 or less, .*--windows/,
+		);
+		expect((await healed({ windowLength: 33 })).plan!.heal).toBeDefined();
+	});
+});
+
+describe("a copy of the model", () => {
+	it("needs room for the distributions that its sets are compared with", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const windows = { count: 3, length: 32 };
+		const needed = (objective: "kl" | "nll") => {
+			const fits = (available: number) => copyFits(model, "F16", searchMemory(windows, { objective }), available);
+			let [low, high] = [0, 2 ** 40];
+			while (high - low > 1) {
+				const middle = Math.floor((low + high) / 2);
+				if (fits(middle)) high = middle;
+				else low = middle;
+			}
+			return high;
+		};
+		expect(needed("kl") - needed("nll")).toBe(search * perPosition);
+	});
+
+	it("keeps fewer hidden states for them, once", async () => {
+		const options = { ...small, objective: "kl", workingWeights: "F16" } as const;
+		const session = await Session.open(fixturePath, options, { masks: 20, weights: "auto" });
+		try {
+			await session.games.search.measure([fullSet], { phase: "first" });
+			await session.games.search.measure([removing(3)], { phase: "second" });
+		} finally {
+			await session.close();
+		}
+		expect(vi.mocked(memory.roomBesideWeights).mock.calls.map(([, shape]) => shape.referencePositions)).toEqual([search]);
+	});
+});
+
+describe("a race by divergence", () => {
+	it("needs room for two parts' distributions and the hidden states that measuring them keeps", async () => {
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		const notes: string[] = [];
+		const folds = { validation: fixtureWindows(3, 32) };
+		const stateBytes = 100_000;
+		const needed = 2 * validation * perPosition + memory.neededBesideWeights(model.file, { windows: 3, windowLength: 32, stateBytes });
+		const first = (available: number) => {
+			vi.mocked(memory.availableMemory).mockReturnValue(available);
+			const games = { validation: {}, compared: async () => ({}), release: () => {}, make: async () => ({}) };
+			const options = { onLog: ({ message }: { message: string }) => void notes.push(message) };
+			const setting = { model, folder: "", calibration: { folds }, options, stateBytes, ...games };
+			return new RaceGames(setting as unknown as ConstructorParameters<typeof RaceGames>[0]).first();
+		};
+		expect((await first(needed)).byDivergence).toBe(true);
+		expect((await first(needed - 1)).byDivergence).toBe(false);
+		expect(notes).toEqual([
+			expect.stringMatching(/compares sets by their loss.*take 1 MiB; twice that, and \d+ MiB to measure with \(--state-bytes/),
+		]);
+	});
+});

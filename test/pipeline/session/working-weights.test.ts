@@ -1,0 +1,311 @@
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { PruneOptions } from "../../../src/api/index.js";
+import { InvalidOptionError, QuantizeError } from "../../../src/errors.js";
+import { Coalition } from "../../../src/game/coalition.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { quantizeFile } from "../../../src/model/runtime/quantize.js";
+import { betterShape, usualShape } from "../../../src/model/runtime/shape.js";
+import { workingCopy } from "../../../src/model/runtime/working-copy.js";
+import { chooseSweep, weightsOption } from "../../../src/pipeline/session/working-weights.js";
+import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../../helpers/fixture.js";
+import { tempFolder } from "../../helpers/temp-folder.js";
+
+const folder = tempFolder();
+let model: Model;
+beforeAll(async () => {
+	process.env.PRUNE_GGUF_HOME = join(folder, "home");
+	model = await Model.load(fixturePath, { threads: 2 });
+});
+afterAll(() => model.dispose());
+
+const windows = fixtureWindows(4);
+const quiet = () => {};
+
+describe("a working copy", () => {
+	it("computes nearly what the model does, in memory: its file is gone", async () => {
+		const path = join(folder, "copy.gguf");
+		const copy = await workingCopy(model, "F16", path, { threads: 2 });
+		expect(readdirSync(folder)).not.toContain("copy.gguf");
+		const masks = [fullSet, removing(3, 6)];
+		const own = await model.createEvaluator().evaluate(masks, windows);
+		const other = await copy.createEvaluator().evaluate(masks, windows);
+		masks.forEach((_, i) => {
+			expect(Math.abs(mean(own[i]!.losses) - mean(other[i]!.losses))).toBeLessThan(0.02);
+		});
+		await copy.dispose();
+	});
+
+	it("leaves no file where it fails or is aborted", async () => {
+		const path = join(folder, "no.gguf");
+		await expect(quantizeFile(join(folder, "missing.gguf"), path, "Q8_0")).rejects.toThrow(QuantizeError);
+		await expect(quantizeFile(fixturePath, path, "Q9" as "Q8_0")).rejects.toThrow(InvalidOptionError);
+		const controller = new AbortController();
+		const job = quantizeFile(fixturePath, path, "Q8_0", {
+			signal: controller.signal,
+			onProgress: () => controller.abort(new Error("enough")),
+		});
+		await expect(job).rejects.toThrow("enough");
+		expect(readdirSync(folder)).not.toContain("no.gguf");
+	});
+});
+
+describe("the choice of a sweep", () => {
+	it("measures nothing for a few masks", async () => {
+		const { choice, copy } = await chooseSweep(model, windows, 20, folder, "CPU", "auto", {}, quiet);
+		expect([choice.weights, choice.tokensPerSecond, copy]).toEqual(["own", 0, undefined]);
+	});
+
+	it("measures nothing where the options name threads, ubatch and weights", async () => {
+		const phases: string[] = [];
+		const options = { threads: 1, ubatch: 64, onProgress: ({ phase }: { phase: string }) => phases.push(phase) };
+		const { choice } = await chooseSweep(model, windows, 1000, folder, "CPU", "own", options, quiet);
+		expect([choice, phases]).toEqual([{ weights: "own", threads: 1, ubatch: 64, tokensPerSecond: 0 }, []]);
+		const asked = await chooseSweep(model, windows, 1000, folder, "CPU", "F16", options, quiet);
+		expect(asked.choice).toMatchObject({ weights: "F16", threads: 1, ubatch: 64 });
+		await asked.copy?.dispose();
+	});
+
+	it("takes no copy where the sweep is short, and the one that was asked for", async () => {
+		const short = await chooseSweep(model, windows, 100, folder, "CPU", "auto", {}, quiet);
+		expect([short.choice.weights, short.copy]).toEqual(["own", undefined]);
+		expect(short.choice.tokensPerSecond).toBeGreaterThan(0);
+		const asked = await chooseSweep(model, windows, 100, folder, "CPU", "F16", {}, quiet);
+		expect(asked.choice.weights).toBe("F16");
+		expect(asked.copy?.facts.blocks).toBe(blocks);
+		await asked.copy?.dispose();
+	});
+
+	it("tries copies for a long sweep by itself, and none of weights that are fast already or on a graphics device", async () => {
+		const tried = async (of: Model, backEnd: string) => {
+			const phases = new Set<string>();
+			const onProgress = ({ phase }: { phase: string }) => phases.add(phase);
+			const { choice, copy } = await chooseSweep(of, windows, 1e7, folder, backEnd, "auto", { onProgress }, quiet);
+			// Which one is taken is a matter of what this machine runs fastest.
+			expect(copy === undefined).toBe(choice.weights === "own");
+			await copy?.dispose();
+			return [...phases].filter((phase) => phase.includes("copy"));
+		};
+		const path = join(folder, "slow.gguf");
+		await quantizeFile(fixturePath, path, "Q4_0");
+		const slow = await Model.load(path, { threads: 2 });
+		expect(await tried(slow, "CPU")).toEqual(["making a Q8_0 copy in memory", "making a F16 copy in memory"]);
+		expect(await tried(slow, "CUDA0").finally(() => slow.dispose())).toEqual([]);
+		// The fixture's own weights are Q8_0.
+		expect(await tried(model, "CPU")).toEqual([]);
+	});
+
+	it("knows its words", () => {
+		expect(weightsOption("auto")).toBe("auto");
+		expect(() => weightsOption("Q9")).toThrow(InvalidOptionError);
+	});
+});
+
+it("a shape is one that was tried", async () => {
+	const usual = await usualShape(model, fullSet, fixtureWindows(), { threads: 1 });
+	expect([usual.ubatch, usual.threads]).toEqual([512, 1]);
+	expect(usual.tokensPerSecond).toBeGreaterThan(0);
+	const better = await betterShape(model, fullSet, fixtureWindows(), usual, { threads: true });
+	expect([128, 256, 512, 1024]).toContain(better.ubatch);
+	expect(better.threads).toBe(1);
+	expect(better.tokensPerSecond).toBeGreaterThanOrEqual(usual.tokensPerSecond);
+	const impossible = { ...usual, tokensPerSecond: 1e12 };
+	expect(await betterShape(model, fullSet, windows, impossible)).toEqual(impossible);
+});
+
+it("a search on a copy decides and reports on the model's own weights, and a resumed one needs no copy for what it knows", async () => {
+	const logged: string[] = [];
+	const options = {
+		removeBlocks: 2,
+		windows: 3,
+		workingWeights: "F16" as const,
+		onLog: ({ message }: { message: string }) => logged.push(message),
+	};
+	const first = await pruneGguf(fixturePath, join(folder, "a.gguf"), options);
+	expect(logged.join("\n")).toContain("searching on a F16 copy");
+	expect(first.plan?.machine).toMatchObject({ weights: "F16" });
+	const plan = first.plan!;
+	const kept = readdirSync(join(folder, "home", "runs"), { recursive: true, withFileTypes: true }).filter((entry) =>
+		entry.name.endsWith(".json"),
+	);
+	const folds = kept
+		.map((entry) => JSON.parse(readFileSync(join(entry.parentPath, entry.name), "utf8")) as { folds?: Record<string, number[]> })
+		.find(({ folds }) => folds?.report?.length === 5 * 128)!.folds!;
+	const report = { tokens: Int32Array.from(folds.report!), count: 5, length: 128 };
+	const [own] = await model.createEvaluator().evaluate([Coalition.ofRemoved(blocks, plan.removed)], report);
+	expect(plan.losses.report!.removed.windows).toEqual([...own!.losses]);
+
+	logged.length = 0;
+	const again = await pruneGguf(fixturePath, join(folder, "b.gguf"), options);
+	expect(again.plan!.removed).toEqual(plan.removed);
+	expect(logged.join("\n")).toContain("used again");
+	expect(logged.join("\n")).not.toContain("searching on");
+	expect(readdirSync(join(folder, "home"), { recursive: true }).filter((name) => String(name).includes("working-"))).toEqual([]);
+});
+
+describe("what a search is measured with", () => {
+	const searchLedger = (home: string) =>
+		readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
+			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
+			.map(({ parentPath, name }) => join(parentPath, name))
+			.find((path) => readFileSync(path, "utf8").includes('"weights"'))!;
+	const keptWindows = (home: string) =>
+		readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
+			.filter(({ name }) => name.endsWith(".json"))
+			.map(({ parentPath, name }) => join(parentPath, name))
+			.find((path) => readFileSync(path, "utf8").includes('"folds"'))!;
+	const runIn = async (home: string, options: PruneOptions) => {
+		process.env.PRUNE_GGUF_HOME = join(folder, home);
+		const phases = new Set<string>();
+		const result = await pruneGguf(fixturePath, undefined, {
+			...{ windows: 3, windowLength: 32, threads: 2, removeBlocks: 1 },
+			...options,
+			onProgress: ({ phase }) => phases.add(phase),
+		});
+		return { result, phases };
+	};
+
+	it.each([
+		["empty", 0],
+		["cut inside its header", 40],
+	])("is found out anew where the ledger is %s, as a full disk leaves it", async (_, bytes) => {
+		const home = `torn-${bytes}`;
+		const { result } = await runIn(home, {});
+		const path = searchLedger(join(folder, home));
+		truncateSync(path, bytes);
+		const again = await runIn(home, {});
+		expect(again.result.plan!.removed).toEqual(result.plan!.removed);
+		expect(JSON.parse(readFileSync(path, "utf8").split("\n")[0]!).settings.ubatch).toBeGreaterThan(0);
+	});
+
+	it("is tried for a long search although a short one came first", async () => {
+		await runIn("short-first", { removeBlocks: undefined, remove: [5] });
+		const { phases } = await runIn("short-first", { method: "random", masks: 70 });
+		expect([...phases]).toContain("trying ways to cut up the work");
+	});
+
+	it("is no copy in a dry run, which begins no search on disk", async () => {
+		const { result, phases } = await runIn("dry", { dryRun: true, workingWeights: "F16" });
+		expect(result.estimate!.masks).toBeGreaterThan(5);
+		expect([...phases].filter((phase) => phase.includes("copy"))).toEqual([]);
+		expect(searchLedger(join(folder, "dry"))).toBeUndefined();
+	});
+
+	it("decides near sets on the model itself, and its figures on the search text are the model's", async () => {
+		const { result } = await runIn("copy", { removeBlocks: 2, workingWeights: "Q4_0" });
+		const plain = await runIn("plain", { removeBlocks: undefined, remove: [...result.plan!.removed], workingWeights: "own" });
+		expect(result.plan!.losses.search!.removed).toEqual(plain.result.plan!.losses.search!.removed);
+		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
+	});
+
+	it("may be a share of the positions: the search's losses only", async () => {
+		const notes: string[] = [];
+		const { result } = await runIn("share", { scoreShare: 0.25, onLog: ({ message }) => notes.push(message) });
+		expect(notes.join("\n")).toMatch(/scores 24 of 93 positions.*±0\.\d+/);
+		const { drawn } = result.plan!.calibration.search!;
+		expect(drawn).toEqual({ positions: 24, of: 93, standardError: expect.closeTo(Number(/±(0\.\d+)/.exec(notes.join())![1]), 3) });
+		// Known from an earlier run, it is said again.
+		const again = await runIn("share", { scoreShare: 0.25 });
+		expect(again.result.plan!.calibration.search!.drawn).toEqual(drawn);
+		const plain = await runIn("share-plain", { removeBlocks: undefined, remove: [...result.plan!.removed] });
+		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
+		await expect(runIn("share", { scoreShare: 1.5 })).rejects.toThrow(/score-share must be above 0/);
+	});
+
+	it("is a share that the seed draws: another seed measures anew", async () => {
+		const calibration = [join(folder, "text.txt")];
+		writeFileSync(calibration[0]!, model.detokenize(fixtureWindows().tokens, { special: false }));
+		const ledgers = () => readdirSync(join(folder, "seeds", "runs"), { recursive: true }).length;
+		await runIn("seeds", { calibration, scoreShare: 0.25, seed: 1 });
+		const before = ledgers();
+		await runIn("seeds", { calibration, scoreShare: 0.25, seed: 1 });
+		expect(ledgers()).toBeLessThanOrEqual(before + 1); // the plan
+		const { phases } = await runIn("seeds", { calibration, scoreShare: 0.25, seed: 2 });
+		expect([...phases]).toContain("the full model");
+		const searched = readdirSync(join(folder, "seeds", "runs"), { recursive: true, withFileTypes: true })
+			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
+			.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8").split("\n")[0]!)
+			.filter((header) => header.includes("scoreShare"));
+		expect(searched.map((header) => (JSON.parse(header) as { settings: { scoreSeed: number } }).settings.scoreSeed).sort()).toEqual([1, 2]);
+	});
+
+	it("goes on with a short search's ledger where that is a good part of a long one", async () => {
+		await runIn("good-part", { method: "leave-one-out" });
+		const { phases } = await runIn("good-part", { method: "random", masks: 62 });
+		expect([...phases]).not.toContain("trying ways to cut up the work");
+	});
+
+	it("is read back from the ledger that a run goes on with", async () => {
+		await runIn("read-back", { method: "leave-one-out" });
+		const path = searchLedger(join(folder, "read-back"));
+		const [header, ...lines] = readFileSync(path, "utf8").split("\n");
+		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
+		// As a machine of another kind would have chosen: a ubatch of one window, one thread.
+		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, ubatch: 32, threads: 1 } }), ...lines].join("\n"));
+		const { result } = await runIn("read-back", { method: "greedy", removeBlocks: 2, threads: undefined });
+		expect(result.plan!.machine).toMatchObject({ ubatch: 32, threads: 1 });
+		const search = result.plan!.losses.search!;
+		const folds = JSON.parse(readFileSync(keptWindows(join(folder, "read-back")), "utf8")) as { folds: { search: number[] } };
+		const windows = { tokens: Int32Array.from(folds.folds.search), count: 3, length: 32 };
+		const evaluator = model.createEvaluator({ ubatch: 32, threads: 1 });
+		const [again] = await evaluator.evaluate([Coalition.ofRemoved(blocks, result.plan!.removed)], windows);
+		expect(search.removed.windows).toEqual([...again!.losses]);
+
+		// The plan's command names what was read back: the same bits in another cache, and in this one nothing is measured again.
+		expect(result.plan!.command).toContain("--threads 1 --working-weights own --ubatch 32");
+		const named = { method: "greedy", removeBlocks: 2, threads: 1, workingWeights: "own", ubatch: 32 } as const;
+		const elsewhere = await runIn("elsewhere", named);
+		expect(elsewhere.result.plan!.losses).toEqual(result.plan!.losses);
+		expect(elsewhere.result.plan!.machine).toEqual(result.plan!.machine);
+		const here = await runIn("read-back", named);
+		expect(here.result.plan!.losses).toEqual(result.plan!.losses);
+		expect([...here.phases].filter((phase) => /leave-one-out|greedy/.test(phase))).toEqual([]);
+	});
+
+	it("is what the options name, whatever an earlier search was begun with", async () => {
+		await runIn("named", { method: "leave-one-out", threads: 1, ubatch: 32 });
+		const path = searchLedger(join(folder, "named"));
+		const before = readFileSync(path, "utf8");
+		const notes: string[] = [];
+		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
+		const { result } = await runIn("named", { method: "leave-one-out", threads: 2, onLog });
+		expect(result.plan!.machine).toMatchObject({ threads: 2, ubatch: 512 });
+		expect(notes.join("\n")).toMatch(/ran with --threads 1 --ubatch 32 --working-weights own: it is measured anew with --threads 2/);
+		expect(readFileSync(path, "utf8")).toBe(before);
+		notes.length = 0;
+		const again = await runIn("named", { method: "leave-one-out", threads: 2, onLog });
+		expect(again.result.plan!.losses).toEqual(result.plan!.losses);
+		expect(notes.join("\n")).toContain("used again");
+		expect(notes.join("\n")).not.toContain("measured anew");
+	});
+
+	it("may keep states in half precision, in a ledger of its own", async () => {
+		// Too few masks to choose a shape for: both run in the usual one.
+		await runIn("half", { method: "leave-one-out" });
+		await runIn("half", { method: "leave-one-out", stateType: "F16" });
+		const runs = join(folder, "half", "runs");
+		const ledgers = readdirSync(runs, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ledger.jsonl"));
+		const read = ledgers.map((name) => {
+			const [header, ...lines] = readFileSync(join(runs, name), "utf8").trim().split("\n");
+			return { settings: (JSON.parse(header!) as { settings: Record<string, unknown> }).settings, lines };
+		});
+		const half = read.filter(({ settings }) => settings.stateType === "F16");
+		expect(half).toHaveLength(1);
+		const { stateType: _, ...rest } = half[0]!.settings;
+		const full = read.filter(({ settings }) => JSON.stringify(settings) === JSON.stringify(rest)).flatMap(({ lines }) => lines);
+		// The same masks of the same windows, of other bits: the states were rounded.
+		const masks = half[0]!.lines.map((line) => (JSON.parse(line) as { mask: string }).mask);
+		expect(masks.length).toBeGreaterThan(blocks);
+		const alike = half[0]!.lines.filter((line) => full.includes(line));
+		expect(alike.length).toBeLessThan(masks.length / 2);
+		for (const mask of masks.slice(0, blocks)) expect(full.some((line) => line.includes(mask))).toBe(true);
+	});
+
+	it("kept plans of different decisions do not replace each other", async () => {
+		const [a, b] = [await runIn("plans", { seed: 1 }), await runIn("plans", { seed: 2 })];
+		expect(a.result.planPath).not.toBe(b.result.planPath);
+		expect((await runIn("plans", { seed: 1 })).result.planPath).toBe(a.result.planPath);
+	});
+});
