@@ -10,7 +10,7 @@ import type { AutoOptions } from "./auto-method.js";
 export function timeLimit(
 	seconds: number | undefined,
 	secondsPerMask: () => number | undefined,
-	now: () => number = () => performance.now() / 1000,
+	now: () => number,
 ): Pick<AutoOptions, "stop" | "fits"> {
 	if (seconds === undefined) return {};
 	const end = now() + seconds;

@@ -68,7 +68,11 @@ export async function chooseAuto({ session, game, search, counts, options }: Pla
 			seed: session.seed,
 			counts,
 			...(effortOf(options) === "thorough" ? { patience: 0 } : {}),
-			...timeLimit(options.maxTime, () => session.secondsPerMask),
+			...timeLimit(
+				options.maxTime,
+				() => session.secondsPerMask,
+				() => performance.now() / 1000,
+			),
 			pause: () => setImmediate(),
 			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} masks`),
 		}),

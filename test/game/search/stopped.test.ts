@@ -84,7 +84,13 @@ describe("a limit of time", () => {
 			await auto(game, { ...options, budget: 120, ...timeLimit(seconds, () => 1, clock) });
 			return batches;
 		};
-		expect(timeLimit(undefined, () => 1)).toEqual({});
+		expect(
+			timeLimit(
+				undefined,
+				() => 1,
+				() => 0,
+			),
+		).toEqual({});
 		expect(await run(1e6)).toEqual(await run());
 	});
 
