@@ -94,7 +94,6 @@ const KNOWN_CIRCLES: readonly (readonly string[])[] = [
 	],
 	["pipeline/pruning/deliver", "pipeline/pruning/own-output", "pipeline/reporting/run"],
 	["pipeline/reporting/evidence", "pipeline/reporting/report"],
-	["report/heal", "report/html", "report/html-extras", "report/html-origin", "report/summary"],
 ];
 
 /** What pure rooms use and may not; each must go. */

@@ -9,9 +9,8 @@ import {
 	formatLoss,
 	formatPercent,
 } from "./format.js";
-import type { Section } from "./html.js";
 import type { ReportHeal } from "./report-data.js";
-import { type Html, html, table } from "./tags.js";
+import { type Html, html, type Section, table } from "./tags.js";
 
 /** What healing did, in one sentence. */
 export function healText({ applied, tokens, addedBytes, cuts, heads = [], folds, seconds }: ReportHeal): string {

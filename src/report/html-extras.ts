@@ -1,9 +1,8 @@
 import { formatSignificant } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
-import type { Section } from "./html.js";
 import type { Report, ReportSpeed, ReportTextCheck } from "./report-data.js";
 import { speedText } from "./summary.js";
-import { html, table } from "./tags.js";
+import { html, type Section, table } from "./tags.js";
 
 // Sections of the page that a run has only where it was asked for them.
 

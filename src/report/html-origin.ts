@@ -1,7 +1,6 @@
 import { formatDuration } from "./format.js";
-import type { Section } from "./html.js";
 import type { Report } from "./report-data.js";
-import { type Html, html, table } from "./tags.js";
+import { type Html, html, type Section, table } from "./tags.js";
 
 // Where a report's figures come from: how to get them again, and what took how long.
 

@@ -17,14 +17,7 @@ import { reproduceSection, timingsSection } from "./html-origin.js";
 import { styleSheet } from "./html-style.js";
 import type { Report } from "./report-data.js";
 import { equivalentText, quantisedText } from "./summary.js";
-import { Html, html, table } from "./tags.js";
-
-/** A part of the page that a reader can go to. */
-export interface Section {
-	readonly id: string;
-	readonly title: string;
-	readonly body: Html;
-}
+import { Html, html, type Section, table } from "./tags.js";
 
 /**
  * The report as one HTML page that needs nothing else: no network, no script. Charts are SVG, each with a table of the same figures.

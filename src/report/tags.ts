@@ -69,3 +69,10 @@ ${body}</tbody>
 }
 
 const kind = (figures: boolean | undefined) => figures && html` class="figure"`;
+
+/** A part of the page that a reader can go to. */
+export interface Section {
+	readonly id: string;
+	readonly title: string;
+	readonly body: Html;
+}
