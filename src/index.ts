@@ -51,7 +51,6 @@ export { measureSpeed } from "./pipeline/speed/speed.js";
 export type { BlockVersion, ModelFacts, SweepStats } from "./model/runtime/addon.js";
 export { type BuildOptions, type BuildResult, buildAddon } from "./model/runtime/build.js";
 export {
-	type BlockMask,
 	type EvaluateOptions as EvaluateMasksOptions,
 	type Evaluation,
 	Evaluator,
@@ -63,3 +62,4 @@ export { type FileType, fileTypes, type QuantizeOptions, quantizeFile } from "./
 export { makeWindows, type TokenWindows } from "./model/runtime/windows.js";
 export { type Plan, parsePlan, readPlan } from "./storage/plan.js";
 export { type CleanOptions, type CleanResult, cleanRuns, listRuns, type RunFolder } from "./storage/runs.js";
+export type { BlockMask } from "./model/runtime/masks.js";

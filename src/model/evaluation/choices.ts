@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { InvalidQuestionsError } from "../../errors.js";
 import type { SweepStats } from "../runtime/addon.js";
-import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
+import type { Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import type { ScoredPositions } from "../runtime/positions.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import type { Question, QuestionFile, QuestionFormat } from "./questions.js";
+import type { BlockMask } from "../runtime/masks.js";
 
 // Questions as windows of tokens, and the log-likelihoods of their choices.
 

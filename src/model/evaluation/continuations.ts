@@ -1,8 +1,8 @@
 // What two models write after the same prompts.
-import type { BlockMask } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import type { TokenWindows } from "../runtime/windows.js";
 import type { Continuation, ContinuationPair } from "./collapse.js";
+import type { BlockMask } from "../runtime/masks.js";
 
 /** A model, or what of it a mask leaves. */
 export interface Writer {

@@ -2,12 +2,13 @@
 import { InvalidPlanError } from "../../errors.js";
 import type { GgufFile, GgufTensor } from "../gguf/index.js";
 import type { BlockVersion } from "../runtime/addon.js";
-import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
-import type { Model } from "../runtime/model.js";
+import { Evaluator } from "../runtime/evaluator.js";
+import type { LoadedModel } from "../runtime/loaded-model.js";
 import { orRestored } from "./standing.js";
 import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
 import { type ComparedText, meanOf } from "./tuning.js";
+import type { BlockMask } from "../runtime/masks.js";
 
 /**
  * Factors of one matrix: one for each group of its rows (what a head asks with) or columns (what a head gives), a group being an
@@ -62,7 +63,7 @@ interface Place {
  * matrix are taken together where that lowers the divergence. Leaves the scaled matrices in the model; where it throws, the file's own.
  * @throws EvaluationError, or `signal.reason`
  */
-export async function findFactors(model: Model, input: FactorInput): Promise<FoundFactors> {
+export async function findFactors(model: LoadedModel, input: FactorInput): Promise<FoundFactors> {
 	const search = new FactorSearch(model, input);
 	return orRestored(model, search.tensors, () => search.run());
 }
@@ -71,13 +72,13 @@ export async function findFactors(model: Model, input: FactorInput): Promise<Fou
  * Does again what was found. Leaves the scaled matrices in the model; where it throws, the file's own.
  * @throws InvalidPlanError where the model has no such matrix
  */
-export async function applyFactors(model: Model, found: readonly HeadFactors[], signal?: AbortSignal): Promise<HealedTensor[]> {
+export async function applyFactors(model: LoadedModel, found: readonly HeadFactors[], signal?: AbortSignal): Promise<HealedTensor[]> {
 	const tensors: HealedTensor[] = [];
 	return orRestored(model, tensors, () => applyEach(model, found, tensors, signal));
 }
 
 async function applyEach(
-	model: Model,
+	model: LoadedModel,
 	found: readonly HeadFactors[],
 	tensors: HealedTensor[],
 	signal: AbortSignal | undefined,
@@ -94,17 +95,17 @@ async function applyEach(
 }
 
 class FactorSearch {
-	readonly #model: Model;
+	readonly #model: LoadedModel;
 	readonly #input: FactorInput;
 	readonly #mask: Uint8Array;
 	readonly #evaluator: Evaluator;
 	readonly tensors: HealedTensor[] = [];
 
-	constructor(model: Model, input: FactorInput) {
+	constructor(model: LoadedModel, input: FactorInput) {
 		this.#model = model;
 		this.#input = input;
 		this.#mask = input.mask(input.removed).toBytes();
-		this.#evaluator = model.createEvaluator({ ubatch: input.ubatch, threads: input.threads });
+		this.#evaluator = new Evaluator(model, { ubatch: input.ubatch, threads: input.threads });
 	}
 
 	async run(): Promise<FoundFactors> {

@@ -1,10 +1,10 @@
 // What healing takes and gives.
-import type { BlockMask } from "../runtime/evaluator.js";
 import type { TokenWindows } from "../runtime/windows.js";
 import type { Cut } from "./cuts.js";
 import type { FitKind } from "./kinds.js";
 import type { HealType } from "./tensors.js";
 import type { ComparedText } from "./tuning.js";
+import type { BlockMask } from "../runtime/masks.js";
 
 /** How a cut is made up for: by the matrix before it, or only by the weights of the norm behind that. */
 type RecipeKind = FitKind | "norm";

@@ -1,6 +1,6 @@
 import { QuantizeError } from "../../errors.js";
 import { type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
-import type { Model } from "../runtime/model.js";
+import type { LoadedModel } from "../runtime/loaded-model.js";
 import { dequantizeBytes, quantizeValues } from "../runtime/states.js";
 import type { HealedTensor } from "./tensors.js";
 
@@ -67,7 +67,7 @@ export interface Scaling {
  * @throws QuantizeError for types and numbers of groups that this cannot be done for
  */
 export async function scaleGroups(
-	model: Model,
+	model: LoadedModel,
 	{ name, dims }: Pick<GgufTensor, "name" | "dims">,
 	{ type, bytes }: Pick<HealedTensor, "type" | "bytes">,
 	{ by, factors }: Scaling,
@@ -92,7 +92,7 @@ export async function scaleGroups(
 
 /** @param factorAt of a number of the matrix, by its place; the same within a block */
 async function scaleBlocks(
-	model: Model,
+	model: LoadedModel,
 	from: Uint8Array,
 	type: number,
 	factorAt: (i: number) => number,

@@ -1,9 +1,12 @@
 // New values of tensors that stand in a loaded model.
-import type { Model } from "../runtime/model.js";
+import type { LoadedModel } from "../runtime/loaded-model.js";
 import type { HealedTensor } from "./tensors.js";
 
+/** What tensors are put into. */
+type Replaceable = Pick<LoadedModel, "replaceTensor">;
+
 /** Does work with new values in the model; where it throws, an abort among others, the file's own are put back. */
-export async function orRestored<T>(model: Model, tensors: readonly HealedTensor[], work: () => Promise<T>): Promise<T> {
+export async function orRestored<T>(model: Replaceable, tensors: readonly HealedTensor[], work: () => Promise<T>): Promise<T> {
 	try {
 		return await work();
 	} catch (error) {
@@ -14,12 +17,12 @@ export async function orRestored<T>(model: Model, tensors: readonly HealedTensor
 }
 
 /** Puts the file's own values back. */
-export async function restore(model: Model, tensors: readonly { readonly name: string }[]): Promise<void> {
+export async function restore(model: Replaceable, tensors: readonly { readonly name: string }[]): Promise<void> {
 	for (const { name } of tensors) await model.replaceTensor(name);
 }
 
 /** Does work while these values stand in the model, and puts the file's own back whatever happens. */
-export async function whileHealed<T>(model: Model, tensors: readonly HealedTensor[], work: () => Promise<T>): Promise<T> {
+export async function whileHealed<T>(model: Replaceable, tensors: readonly HealedTensor[], work: () => Promise<T>): Promise<T> {
 	try {
 		for (const tensor of tensors) await model.replaceTensor(tensor.name, tensor);
 		return await work();

@@ -1,7 +1,8 @@
 // What decides between variants of healing: the loss on some text, or the divergence from the whole model there.
-import type { BlockMask, Evaluator } from "../runtime/evaluator.js";
+import type { Evaluator } from "../runtime/evaluator.js";
 import type { Reference, ScoredPositions } from "../runtime/positions.js";
 import type { TokenWindows } from "../runtime/windows.js";
+import type { BlockMask } from "../runtime/masks.js";
 
 /** Text with the whole model's own distributions on it, made while the model is as its file has it. */
 export interface ComparedText {

@@ -2,7 +2,7 @@ import { EvaluationError, InvalidMaskError, InvalidOptionError, NotEnoughMemoryE
 import type { BlockVersion, MaskFigures, SweepStats } from "./addon.js";
 import { checkMeasurable } from "./loadable.js";
 import { sizeText } from "./memory.js";
-import type { Model } from "./model.js";
+import type { LoadedModel } from "./loaded-model.js";
 import {
 	bytesOfReference,
 	checkPositions,
@@ -16,14 +16,7 @@ import {
 import { checkTensorValues } from "./tensor-values.js";
 import { defaultUbatch, mostSequences } from "./ubatch.js";
 import type { TokenWindows } from "./windows.js";
-
-/**
- * A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`); 2 + i where the block is kept in
- * the i-th of the versions that are given with the masks.
- */
-export interface BlockMask {
-	toBytes(): Uint8Array;
-}
+import { type BlockMask, packMask } from "./masks.js";
 
 /** Types of hidden states kept between masks. */
 export const stateTypes = ["F32", "F16"] as const;
@@ -100,9 +93,9 @@ export interface Evaluation {
 /** Hidden states kept between masks, bytes, where nothing else is said. */
 export const defaultStateBytes = 2 ** 30;
 
-/** Measures sets of blocks on windows of tokens, on a thread of its own. Made by {@link Model.createEvaluator}. */
+/** Measures sets of blocks on windows of tokens, on a thread of its own. Made by `Model.createEvaluator`. */
 export class Evaluator {
-	readonly model: Model;
+	readonly model: LoadedModel;
 	readonly ubatch: number;
 	readonly stateBytes: number;
 	readonly stateType: StateType;
@@ -120,7 +113,7 @@ export class Evaluator {
 	};
 
 	/** @internal */
-	constructor(model: Model, options: EvaluatorOptions) {
+	constructor(model: LoadedModel, options: EvaluatorOptions) {
 		this.model = model;
 		this.ubatch = inRange("ubatch", options.ubatch ?? defaultUbatch(model.facts.vocabulary), 1, 65536);
 		this.stateBytes = inRange("stateBytes", options.stateBytes ?? defaultStateBytes, 0, Number.MAX_SAFE_INTEGER);
@@ -273,19 +266,8 @@ export class Evaluator {
 	}
 }
 
-/** One byte a block, checked. @throws InvalidMaskError for a set that the model cannot run */
-export function packMask(model: Model, mask: BlockMask): Uint8Array {
-	const { blocks, architecture } = model.facts;
-	const bytes = mask.toBytes();
-	if (bytes.length !== blocks) throw new InvalidMaskError(`a mask of ${bytes.length} blocks was given for a model of ${blocks}`);
-	const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
-	const problem = problemOf(model, removed);
-	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${architecture}: ${problem}`);
-	return bytes;
-}
-
 /** @throws InvalidMaskError where a mask names a version that the block has not, EvaluationError for one of a tensor that is not the block's */
-function checkVersions(masks: Uint8Array, { facts, file }: Model, versions: readonly BlockVersion[]): void {
+function checkVersions(masks: Uint8Array, { facts, file }: LoadedModel, versions: readonly BlockVersion[]): void {
 	for (const { block, matrices } of versions) {
 		for (const { name, type, bytes } of matrices) {
 			const tensor = name.startsWith(`blk.${block}.`) ? file.tensor(name) : undefined;
@@ -298,13 +280,6 @@ function checkVersions(masks: Uint8Array, { facts, file }: Model, versions: read
 		if (byte >= 2 && versions[byte - 2]?.block !== block)
 			throw new InvalidMaskError(`a mask names version ${byte - 2} of block ${block}, which was not given`);
 	}
-}
-
-/** The empty set is no file, but has a value: the head alone, run through a block made the identity. */
-function problemOf({ blocks, facts }: Model, removed: number[]): string | undefined {
-	if (removed.length === 0) return undefined;
-	if (removed.length < facts.blocks || blocks.support === "refused") return blocks.check(removed);
-	return blocks.view.empty.length > 0 ? undefined : "no block can be made the identity";
 }
 
 function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, perToken }: EvaluateOptions): Evaluation {
@@ -325,7 +300,7 @@ function inRange(name: string, value: number, min: number, max: number): number 
  * Why these kept blocks cannot be run from the hidden state before them, renumbered from 0; undefined where they can. Behind a removed
  * last block the head runs alone, through a block made the identity.
  */
-function problemOfResuming({ blocks }: Model, kept: readonly number[]): string | undefined {
+function problemOfResuming({ blocks }: LoadedModel, kept: readonly number[]): string | undefined {
 	if (!blocks.resumable) return blocks.resumeReason;
 	if (kept.length === 0 && blocks.view.empty.length === 0) return "no block can be made the identity";
 	return blocks.checkView(kept);
@@ -336,7 +311,7 @@ function problemOfResuming({ blocks }: Model, kept: readonly number[]): string |
  * no other depth can be. Where all can, every mask can at every depth: what is left of it behind one is one of the rests of the whole
  * model without some blocks, and a rule that such a set breaks is broken by a rest of another length as well.
  */
-function resumableDepths(model: Model): boolean[] {
+function resumableDepths(model: LoadedModel): boolean[] {
 	const all = [...Array(model.facts.blocks).keys()];
 	const depths = all.slice(1).map((depth) => problemOfResuming(model, all.slice(depth)) === undefined);
 	const head = problemOfResuming(model, []) === undefined;

@@ -4,14 +4,16 @@ import { GgufFile } from "../gguf/index.js";
 import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
 import { type Addon, findAddon, loadAddon } from "./addon.js";
 import type { BuildOptions } from "./build.js";
-import { fromNative, type Guard, runNative, untilAborted } from "./cancel.js";
-import { type BlockMask, Evaluator, type EvaluatorOptions, packMask } from "./evaluator.js";
+import { fromNative, runNative, untilAborted } from "./cancel.js";
+import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
 import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
 import { checkMemory } from "./memory.js";
 import { checkTensorValues, type TensorValues } from "./tensor-values.js";
 import { defaultThreads } from "./threads.js";
 import { tryModel } from "./trial.js";
 import { type CheckText, textCheckOf } from "./vocabulary.js";
+import { type BlockMask, packMask } from "./masks.js";
+import type { LoadedModel, StartJob } from "./loaded-model.js";
 
 /** How to load a model. */
 export interface ModelOptions {
@@ -63,7 +65,7 @@ export interface SampleOptions {
  * await using model = await Model.load("model.gguf");
  * console.log(model.facts.blocks);
  */
-export class Model {
+export class Model implements LoadedModel {
 	/** Path given to {@link Model.load}. */
 	readonly path: string;
 	/** Header of the file: keys, tensors, shards. */
@@ -236,7 +238,7 @@ export class Model {
 	 * Runs jobs on the model one after another: a view changes what the whole model is. One that still waits can be aborted too.
 	 * @internal
 	 */
-	runJob<T>(signal: AbortSignal | undefined, start: Start<T>): Promise<T> {
+	runJob<T>(signal: AbortSignal | undefined, start: StartJob<T>): Promise<T> {
 		this.#alive();
 		const before = this.#last;
 		const job = this.#runAfter(before, signal, start).finally(() => this.#running.delete(job));
@@ -246,7 +248,7 @@ export class Model {
 		return job;
 	}
 
-	async #runAfter<T>(before: Promise<unknown>, signal: AbortSignal | undefined, start: Start<T>): Promise<T> {
+	async #runAfter<T>(before: Promise<unknown>, signal: AbortSignal | undefined, start: StartJob<T>): Promise<T> {
 		await untilAborted(before, signal);
 		return runNative(this.#addon, signal, (cancel, guard) => start(this.#alive(), cancel, guard));
 	}
@@ -264,8 +266,6 @@ export class Model {
 		}
 	}
 }
-
-type Start<T> = (native: NativeModel, cancel: CancelToken, guard: Guard) => Promise<T>;
 
 function checkSampling(
 	{ contextLength, vocabulary }: ModelFacts,

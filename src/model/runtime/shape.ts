@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
-import type { BlockMask } from "./evaluator.js";
 import { availableMemory } from "./memory.js";
 import type { Model } from "./model.js";
 import { defaultUbatch, logitsBytes } from "./ubatch.js";
 import { firstWindows, type TokenWindows } from "./windows.js";
+import type { BlockMask } from "./masks.js";
 
 /** How the work of a sweep is cut up. It can change bits, so that a run keeps the one it began with. */
 export interface Shape {

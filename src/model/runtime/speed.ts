@@ -1,9 +1,9 @@
 import { InvalidOptionError } from "../../errors.js";
 import type { CancelToken, NativeModel, SpeedFigures } from "./addon.js";
 import type { Guard } from "./cancel.js";
-import { type BlockMask, packMask } from "./evaluator.js";
 import { checkMeasurable } from "./loadable.js";
 import type { Model } from "./model.js";
+import { type BlockMask, packMask } from "./masks.js";
 
 /** A model, or what of it a mask leaves. */
 export interface SpeedSide {

@@ -1,5 +1,5 @@
 import type { NativeEquationSettings, NativeEquations, NativeRun, NativeStates } from "./addon.js";
-import type { Model } from "./model.js";
+import type { LoadedModel } from "./loaded-model.js";
 import type { TokenWindows } from "./windows.js";
 
 // Hidden states of windows, and least squares on what a matrix of a block sees or gives. The values stay in the addon.
@@ -83,7 +83,7 @@ function nativeSettings(options: Omit<EquationOptions, "target">, fittedTo: read
  * The states after some of the kept blocks: windows x length x width x 4 bytes each.
  * @throws EvaluationError where the architecture's graph does not give them, DisposedError, or `signal.reason`
  */
-export async function hiddenStates(model: Model, run: BlockRun, after: readonly number[]): Promise<HiddenStates[]> {
+export async function hiddenStates(model: LoadedModel, run: BlockRun, after: readonly number[]): Promise<HiddenStates[]> {
 	const states = await model.runJob(run.signal, (native, cancel) =>
 		native.hiddenStates(run.windows.tokens, nativeRun(run), Int32Array.from(after), cancel),
 	);
@@ -95,7 +95,7 @@ export async function hiddenStates(model: Model, run: BlockRun, after: readonly 
  * @throws EvaluationError where the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
  */
 export async function normalEquations(
-	model: Model,
+	model: LoadedModel,
 	run: BlockRun,
 	options: EquationOptions,
 	fittedTo: readonly FittedTo[],
@@ -118,7 +118,7 @@ export interface NormSums {
  * @param options with the weights that stand as `norm`
  * @throws EvaluationError where the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
  */
-export function normSums(model: Model, run: BlockRun, options: EquationOptions): Promise<NormSums> {
+export function normSums(model: LoadedModel, run: BlockRun, options: EquationOptions): Promise<NormSums> {
 	return model.runJob(run.signal, (native, cancel) =>
 		native.normSums(run.windows.tokens, nativeRun(run), nativeSettings(options), options.target.native, cancel),
 	);
@@ -138,7 +138,7 @@ export function normWeights({ products, squares }: NormSums, { weights }: RmsNor
  * (0 where the matrix's product is added to the residual stream as it is).
  */
 export function outputPath(
-	model: Model,
+	model: LoadedModel,
 	run: BlockRun,
 	options: Omit<EquationOptions, "target">,
 ): Promise<{ scale: number; unexplained: number }> {
@@ -166,7 +166,7 @@ export interface SolveOptions {
  * @throws EvaluationError where the equations cannot be solved, or `signal.reason`
  */
 export function solveEquations(
-	model: Model,
+	model: LoadedModel,
 	equations: NormalEquations,
 	{ ridge, through, threads, signal }: SolveOptions,
 ): Promise<{ update: Float32Array; explained: number }> {
@@ -174,18 +174,18 @@ export function solveEquations(
 }
 
 /** Frees the memory of normal equations now, which else lasts until JavaScript's collector comes by. */
-export function freeEquations(model: Model, { native }: NormalEquations): Promise<void> {
+export function freeEquations(model: LoadedModel, { native }: NormalEquations): Promise<void> {
 	return model.runWithAddon(undefined, async (addon) => addon.freeEquations(native));
 }
 
 /** Hidden states as numbers, a row of the model's width for each token. */
-export function stateValues(model: Model, states: HiddenStates): Promise<Float32Array> {
+export function stateValues(model: LoadedModel, states: HiddenStates): Promise<Float32Array> {
 	return model.runWithAddon(undefined, async (addon) => addon.stateValues(states.native));
 }
 
 /** Values as bytes of a ggml type, rows of `rowLength`. @throws QuantizeError where rows of that length cannot be of that type */
 export function quantizeValues(
-	model: Model,
+	model: LoadedModel,
 	values: Float32Array,
 	type: number,
 	rowLength: number,
@@ -196,7 +196,7 @@ export function quantizeValues(
 
 /** Bytes of a ggml type as values. @throws QuantizeError for types that hold no numbers */
 export function dequantizeBytes(
-	model: Model,
+	model: LoadedModel,
 	bytes: Uint8Array,
 	type: number,
 	rowLength: number,

@@ -26,6 +26,7 @@ import { type Evaluate, LedgerGame } from "../../storage/ledger-game.js";
 import { partialName } from "../../storage/partials.js";
 import { ledgerPath } from "../../storage/runs.js";
 import { windowsYardstick } from "../session/metrics.js";
+import type { LoadedModel } from "../../model/runtime/loaded-model.js";
 
 /** What all variants of a run share. */
 export interface VariantSetting<Name extends string> {
@@ -186,7 +187,7 @@ export class Variant<Name extends string> {
 	}
 
 	/** Healed matrices in the types that this type of weights has in their place. */
-	async #inType(model: Model, tensors: readonly HealedTensor[]): Promise<readonly HealedTensor[]> {
+	async #inType(model: LoadedModel, tensors: readonly HealedTensor[]): Promise<readonly HealedTensor[]> {
 		if (this.type === "own") return tensors;
 		const { signal } = this.#setting.options;
 		const own = new Map(this.#weights.file.tensors.map(({ name, dims }, i) => [name, { row: dims[0]!, type: this.#types![i]! }]));
