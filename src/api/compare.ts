@@ -1,14 +1,10 @@
-import type {
-	AccuracyDifference,
-	AccuracyReport,
-	MeasureOptions,
-	ModelSummary,
-	Normalization,
-	Objective,
-	QuestionFormat,
-} from "./index.js";
 import type { Method } from "./methods.js";
 import type { PlanSurrogate } from "../storage/plan.js";
+import type { AccuracyDifference } from "../model/evaluation/accuracy.js";
+import type { AccuracyReport } from "./questions.js";
+import type { MeasureOptions, ModelSummary, Objective } from "./measure.js";
+import type { Normalization } from "../model/evaluation/choices.js";
+import type { QuestionFormat } from "../model/evaluation/questions.js";
 
 // Options and results of `compareMethods`.
 

@@ -1,8 +1,9 @@
-import type { HealOptions, MeasureOptions, ModelSummary } from "./index.js";
 import type { FileType } from "../model/runtime/file-type-names.js";
 import type { Speedup } from "./speed.js";
 import type { MeanAndError, ModelFigures } from "../storage/plan-quantized.js";
 import type { SpeedRatio } from "../storage/plan-speed.js";
+import type { HealOptions } from "./prune.js";
+import type { MeasureOptions, ModelSummary } from "./measure.js";
 
 // Options and results of `findFrontier`.
 

@@ -1,4 +1,4 @@
-import type { LogEvent } from "./index.js";
+import type { LogEvent } from "./job.js";
 
 type Log = (level: LogEvent["level"], message: string, more?: Pick<LogEvent, "sets">) => void;
 

@@ -1,7 +1,7 @@
-import type { JobOptions, MachineOptions, UnknownOptions } from "./index.js";
 import type { Accuracy, AccuracyDifference, Answer } from "../model/evaluation/accuracy.js";
 import type { Normalization } from "../model/evaluation/choices.js";
 import type { QuestionFormat } from "../model/evaluation/questions.js";
+import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
 
 // Options and results of evaluateQuestions.
 

@@ -1,7 +1,7 @@
-import type { Contribution, Effort, MeasureOptions, ModelSummary, Objective } from "./index.js";
 import type { PairInteraction } from "../game/attribution/interactions.js";
 import type { RankMethod } from "./methods.js";
 import type { Plan } from "../storage/plan.js";
+import type { Contribution, Effort, MeasureOptions, ModelSummary, Objective } from "./measure.js";
 
 // Options and results of `rankBlocks`.
 

@@ -1,5 +1,6 @@
-import type { JobOptions, MachineOptions, ModelSummary, UnknownOptions } from "./index.js";
 import type { Speed } from "../storage/plan-speed.js";
+import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
+import type { ModelSummary } from "./measure.js";
 
 // Options and results of measuring speed.
 

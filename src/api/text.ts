@@ -1,4 +1,4 @@
-import type { JobOptions, MachineOptions, UnknownOptions } from "./index.js";
+import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
 
 // Options and results of evaluateModel.
 

@@ -1,0 +1,18 @@
+// The result of `inspectModel`.
+import type { ModelSummary } from "./measure.js";
+
+export interface InspectResult extends ModelSummary {
+	readonly files: readonly string[];
+	readonly support: "exact" | "refused";
+	readonly reason?: string | undefined;
+	/** `bits`: removals were compared bit for bit; `source`: the rule was read and never run; `unknown`: there is no rule. */
+	readonly proof: "bits" | "source" | "unknown";
+	readonly maxRemovable: number;
+	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
+	/** Blocks that a rule ties together: these groups go, as a whole. Missing where blocks go one by one. */
+	readonly units?: readonly (readonly number[])[] | undefined;
+	/** What this file lost already, where it says so. */
+	readonly pruned?: string | undefined;
+	/** Tensors by type name. */
+	readonly types: Readonly<Record<string, number>>;
+}

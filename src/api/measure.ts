@@ -1,0 +1,119 @@
+// What is measured, on what and how: options that methods share, and what they say of a model.
+import type { StrataPresetName } from "../game/strata.js";
+import type { CalibrationFile } from "../model/calibration/index.js";
+import type { StateType } from "../model/runtime/evaluator.js";
+import type { ContributionUnit } from "../storage/plan.js";
+import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
+import type { Method } from "./methods.js";
+
+/** How much the automatic method spends. */
+export const efforts = ["quick", "standard", "thorough"] as const;
+export type Effort = (typeof efforts)[number];
+
+/** Weights that a search may sweep on: the model's own, a copy in memory of a type, or what pays. */
+export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_0"] as const;
+export type WorkingWeights = (typeof workingWeights)[number];
+
+/** What a search keeps small: the loss on text, the divergence from the full model, or the loss of the right choices of questions. */
+export const objectives = ["nll", "kl", "accuracy"] as const;
+export type Objective = (typeof objectives)[number];
+
+export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptions {
+	/** How blocks are chosen or ranked. @default "auto"; of `rankBlocks` "leave-one-out" */
+	readonly method?: Method | undefined;
+	/** Masks to measure at most. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
+	readonly masks?: number | undefined;
+	/**
+	 * Methods auto, swap, evolutionary and random: masks to spend where up to k of n blocks go; quick n + 6 k (at least 40), standard
+	 * 2 n + 8 k (at least 100), thorough 26 n (300 to 800). @default "standard", with only maxTime or maxTokens given "thorough"
+	 */
+	readonly effort?: Effort | undefined;
+	/**
+	 * The automatic method: seconds, above 0, after which the search ends with the best sets so far. Single removals are not interrupted,
+	 * and no batch begins that would take longer than what is left. The race comes on top, as does what is fitted last. @default none
+	 */
+	readonly maxTime?: number | undefined;
+	/**
+	 * Methods auto, swap, evolutionary and random: tokens of the search's masks at most, each mask counting all tokens of its windows; the
+	 * race comes on top, at most a quarter as many and its sets. @default none
+	 */
+	readonly maxTokens?: number | undefined;
+	/** Text files; several count by their weights, 1 where none is given. @default the model's own samples */
+	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
+	/**
+	 * What the search keeps small: `nll`, the negative log-likelihood of the text; `kl`, the KL divergence of the full model from the
+	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "nll"
+	 */
+	readonly objective?: Objective | undefined;
+	/** File of multiple-choice questions, for the objective `accuracy`. */
+	readonly questions?: string | undefined;
+	/** Questions to take from the beginning of the file, at least 7. @default all */
+	readonly limit?: number | undefined;
+	readonly windows?: number | undefined;
+	readonly windowLength?: number | undefined;
+	readonly seed?: number | undefined;
+	/** The paper's method: numbers of kept blocks, one stratum each. @default its kept shares, scaled to the model */
+	readonly strata?: number[] | undefined;
+	/**
+	 * The paper's methods: the strata of one of its runs, scaled to the model; of paper-repaired how deep masks go at least. Not beside
+	 * `strata`. @default the run of the model's kind
+	 */
+	readonly strataPreset?: StrataPresetName | undefined;
+	/** The paper's method: masks asked of the surrogate for the contributions. @default 80000 */
+	readonly attributionMasks?: number | undefined;
+	/** The paper's method: passes over the masks. @default 300 */
+	readonly epochs?: number | undefined;
+	/**
+	 * Methods leave-one-out and paper-repaired: rank, cut an equal share of the blocks, and play again on what is left, so often.
+	 * paper-repaired spends its masks in equal shares. @default 1
+	 */
+	readonly rounds?: number | undefined;
+	/**
+	 * Weights that a search sweeps on: `own`; a type for a copy in memory; `auto`: a copy (Q8_0 or F16, whichever is faster) where
+	 * it pays for the planned number of masks. The choice between finalists and all losses before and after are measured on the model itself. @default "auto" to prune, "own" to rank
+	 */
+	readonly workingWeights?: WorkingWeights | undefined;
+	/**
+	 * Tokens that run through a block at once in the search, 1 to 65536. It changes bits. Figures and choices between finalists are
+	 * measured with the usual number. @default that of an earlier run of the same search; of a new one the usual number, or what short
+	 * measurements find faster where at least 60 masks are planned
+	 */
+	readonly ubatch?: number | undefined;
+	/**
+	 * Share of the positions of the search fold that are scored, drawn once and the same for every mask, above 0 and at most 1: the head is
+	 * not computed elsewhere. Choices between finalists and all figures are measured on every position. @default 1
+	 */
+	readonly scoreShare?: number | undefined;
+	/** Memory for hidden states kept between masks, bytes; beyond it, or where memory is short, they are computed again. @default 2^30 */
+	readonly stateBytes?: number | undefined;
+	/**
+	 * Memory for the full model's distributions on one fold, bytes: two for each position and token of the vocabulary. Where the objective
+	 * `kl` or a limit on the divergence needs more it is refused; figures of quantised models then have no divergence. @default 2^30
+	 */
+	readonly referenceBytes?: number | undefined;
+	/** Type of the hidden states that a search keeps between masks: F16 takes half the memory and changes bits. @default "F32" */
+	readonly stateType?: StateType | undefined;
+}
+
+export interface ModelSummary {
+	readonly path: string;
+	readonly name: string;
+	readonly architecture: string;
+	readonly blocks: number;
+	/** Bytes. */
+	readonly size: number;
+	readonly parameters: number;
+}
+
+/** What one block contributes. */
+export interface Contribution {
+	readonly block: number;
+	readonly value: number;
+	/** In the unit of the value. */
+	readonly standardError?: number | undefined;
+	/**
+	 * `nats`: loss per token that its removal alone adds. `value`: its share in v = PPL(full) / PPL(kept blocks), from 0 to 1.
+	 * `score`: what a baseline gives it, on a scale of its own.
+	 */
+	readonly unit: ContributionUnit;
+}

@@ -1,0 +1,181 @@
+// Options and results of `pruneGguf`.
+import type { HealKind } from "../model/fitting/kinds.js";
+import type { HealType } from "../model/fitting/tensors.js";
+import type { FileType } from "../model/runtime/file-type-names.js";
+import type { Report } from "../report/report-data.js";
+import type { Plan } from "../storage/plan.js";
+import type { GateOptions } from "./gate.js";
+import type { MeasureOptions, ModelSummary, Objective } from "./measure.js";
+import type { Speedup } from "./speed.js";
+
+export interface QuantizeOutputOptions {
+	/**
+	 * Type that llama.cpp's quantiser gives the pruned model, as it names it. The pruned model is written and verified beside the
+	 * output first; the quantised one is then measured as written. @default not quantised
+	 */
+	readonly quantize?: FileType | undefined;
+	/** F16, BF16 or F32 file of the same model, whose weights are quantised instead of the source's. @default the source's */
+	readonly quantizeFrom?: string | undefined;
+}
+
+export interface HealOptions {
+	/**
+	 * Make up for each cut by a least-squares fit of the matrix before it, on the model's own samples: no training, and nothing beside
+	 * the file. Kept only where the validation text says that it helps. Of a plan: whether to heal as it says (`true` is not needed).
+	 * @default false; of a plan as it says
+	 */
+	readonly heal?: boolean | undefined;
+	/** Tokens of the model's own samples to fit to, at least 1024; more heal better and take longer. @default 25600 */
+	readonly healTokens?: number | undefined;
+	/**
+	 * Instead of a number of tokens: seconds that healing may take, from drawing them on, as foretold from how fast this machine draws,
+	 * runs and solves; at least 1,024 tokens. The number is kept for the next run and in the plan. Of a frontier: for all sets together.
+	 */
+	readonly healTime?: number | undefined;
+	/**
+	 * Type of the healed matrices: `auto`, the file's own where it has 8 bits a weight or more, else Q8_0 (F16 where rows do not fit
+	 * it); `same`, the file's own; or a type. @default "auto"
+	 */
+	readonly healType?: HealType | undefined;
+	/**
+	 * How matrices are changed: `refit`, fitted anew as a whole; `map`, by a square map on what they give, whose equations are as small as
+	 * the model is wide; `auto`, what is better on the search fold, or the one that fits where the equations of both do not fit in memory.
+	 * @default "auto"
+	 */
+	readonly healKind?: HealKind | undefined;
+	/**
+	 * Also seek two factors for each attention head behind the first cut, of what it asks with and of what it gives, by the divergence from
+	 * the whole model with each factor a little lower and higher. Costs no byte, and at most 100 times as long as 8,192 tokens take to
+	 * read. @default false
+	 */
+	readonly healHeads?: boolean | undefined;
+}
+
+export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, GateOptions, HealOptions {
+	/**
+	 * Also measure the whole model quantised to about the pruned one's size, and say which is better. Quantises twice, which takes
+	 * seconds for a small model and many minutes and the disk of a copy for a large one. @default false
+	 */
+	readonly quantizedAlternatives?: boolean | undefined;
+	readonly removeBlocks?: number | undefined;
+	/** 0..1 */
+	readonly removeFraction?: number | undefined;
+	readonly remove?: number[] | undefined;
+	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
+	readonly targetSize?: number | undefined;
+	/**
+	 * How many times as fast the model shall be, above 1: as few blocks go as reach it, by what this machine measures through masks before
+	 * the search.
+	 */
+	readonly targetSpeedup?: number | undefined;
+	/** What `targetSpeedup` is taken of. @default "generation" */
+	readonly speedupOf?: Speedup | undefined;
+	/** What `targetSpeedup` became. @internal */
+	readonly speedTarget?: { readonly value: number; readonly of: Speedup } | undefined;
+	/**
+	 * Measure speed and memory before and after, in turns; about 15 s for a small model. @default where a model is written, or with
+	 * `targetSpeedup`
+	 */
+	readonly speed?: boolean | undefined;
+	/**
+	 * Prompts that both models write on, beside a chat turn; 0 for no texts. Loops and the like that are new are warned of. @default 4 where a
+	 * model is written, otherwise 0
+	 */
+	readonly samples?: number | undefined;
+	/** Where the plan is written. */
+	readonly plan?: string | undefined;
+	/**
+	 * Where the report is written, an HTML page; its JSON goes beside it. `false`: nowhere. @default `OUTPUT.report.html`, nowhere without
+	 * an output
+	 */
+	readonly report?: string | false | undefined;
+	/** Where a short model card is written, Markdown. @default nowhere */
+	readonly modelCard?: string | undefined;
+	readonly overwrite?: boolean | undefined;
+	readonly dryRun?: boolean | undefined;
+}
+
+export interface CurvePoint {
+	readonly removed: readonly number[];
+	readonly loss: number | null;
+	readonly added: number | null;
+	readonly standardError?: number | null | undefined;
+	/** Further means by name: `nll` and `agreement` (objective `kl`), `accuracy` and `normalizedAccuracy` (objective `accuracy`); all but the first 0..1. */
+	readonly figures?: Readonly<Record<string, number | null>> | undefined;
+	/** Sets that were raced and not told from this one. */
+	readonly equivalent?: readonly EquivalentSet[] | undefined;
+}
+
+/** A set that the race did not tell from the one that was taken: 0 is in the 95 % interval of the difference, paired by window. */
+export interface EquivalentSet {
+	readonly removed: readonly number[];
+	/** Who proposed it. */
+	readonly method: string;
+	/** Loss above that of the set that was taken, in the objective's nats. */
+	readonly above: number;
+	readonly standardError: number;
+	/** Windows (or questions) on which both were measured: those of the validation fold, and further text of its kind. */
+	readonly windows: number;
+	/** Where sets were compared by their divergence from the full model (on the model's own samples), which `above` then is. */
+	readonly by?: "divergence" | undefined;
+}
+
+/** Where the calibration sources would rather have another set than the one that was chosen for a size. */
+export interface Disagreement {
+	/** Name of the source. */
+	readonly source: string;
+	/** The chosen set, and the one that is better on this source. */
+	readonly chosen: readonly number[];
+	readonly better: readonly number[];
+	/** By how much, in the objective's nats, on this source's windows of the race; and the standard error, paired by window. */
+	readonly by: number;
+	readonly standardError: number;
+	/** By how much the better one on this source is worse on all of them, as they are weighted. */
+	readonly worseOverall: number;
+}
+
+export interface WrittenFile {
+	readonly path: string;
+	readonly size: number;
+	readonly parameters: number;
+	/** What the written file was found to compute, in words. */
+	readonly verification: string;
+}
+
+export interface PruneResult {
+	readonly model: ModelSummary;
+	/** Missing where nothing said how much to remove. */
+	readonly plan?: Plan | undefined;
+	readonly planPath?: string | undefined;
+	/** Missing after a dry run, and where no output was named. */
+	readonly output?: WrittenFile | undefined;
+	/** All that the run has to say; missing after a dry run. */
+	readonly report?: Report | undefined;
+	/** The page that was written; missing where none was asked for, or it could not be written (which is a warning). */
+	readonly reportPath?: string | undefined;
+	readonly modelCardPath?: string | undefined;
+	/** In the unit of the objective. */
+	readonly curve: readonly CurvePoint[];
+	readonly objective: Objective;
+	/** Sources that would rather have another set; empty where they agree, or there is one. */
+	readonly disagreements: readonly Disagreement[];
+	/** A sensible choice where none was asked for; it may be to remove nothing. */
+	readonly suggestion?: { readonly removed: readonly number[]; readonly reason: string } | undefined;
+	/** What a dry run would measure. */
+	readonly estimate?: Estimate | undefined;
+	/** Commands that go on from here. */
+	readonly commands: readonly string[];
+	readonly seconds: number;
+}
+
+/** What is left to measure, at most. */
+export interface Estimate {
+	/** Sets of blocks on the search fold that are not known yet. */
+	readonly masks: number;
+	/** Sets that were measured before and are used again. */
+	readonly known: number;
+	/** Of all folds. */
+	readonly tokens: number;
+	/** By the speed measured on this machine. */
+	readonly seconds: number;
+}
