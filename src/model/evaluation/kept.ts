@@ -1,7 +1,6 @@
 // What evaluations measured is kept like what searches measure: by all that can change its bits.
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import type { JobOptions, MachineOptions } from "../../api/index.js";
 import { PruneGgufError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import { findAddon } from "../runtime/addon.js";
@@ -13,6 +12,7 @@ import { hashFile, identityOf } from "../../storage/hash.js";
 import { ledgerKey } from "../../storage/ledger-format.js";
 import { PartLedger } from "../../storage/part-ledger.js";
 import { evaluationPath, makeRunFolder } from "../../storage/runs.js";
+import type { JobOptions, MachineOptions } from "../runtime/job-options.js";
 
 /** A model under a mask, and what identifies it. */
 export interface Side {

@@ -1,4 +1,3 @@
-import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { GgufFile } from "../gguf/index.js";
 import { loadModel } from "../runtime/load-model.js";
@@ -8,6 +7,7 @@ import { modelHash } from "./kept.js";
 import { checkedBlocks } from "./perplexity.js";
 import { scoreKept } from "./question-sweep.js";
 import { type QuestionFile, readQuestions } from "./questions.js";
+import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "./question-types.js";
 
 /**
  * Accuracy of a model on multiple-choice questions, whole or under a mask; a choice is picked by the log-likelihood of its text after

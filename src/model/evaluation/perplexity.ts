@@ -1,4 +1,3 @@
-import type { EvaluateOptions, EvaluateResult } from "../../api/index.js";
 import { CalibrationError, InvalidOptionError } from "../../errors.js";
 import { GgufFile } from "../gguf/index.js";
 import { readInput } from "../../storage/input-file.js";
@@ -12,6 +11,7 @@ import { checkRoomForBoth, checkSameVocabulary } from "./rival.js";
 import { compareWindows, summarizeWindows } from "./text-figures.js";
 import { scoredPositions, scoringOf, textMemory } from "./text-shape.js";
 import { TextSweep } from "./text-sweep.js";
+import type { EvaluateOptions, EvaluateResult } from "./text-types.js";
 
 export { summarizeLosses } from "./text-figures.js";
 

@@ -1,9 +1,9 @@
-import type { QuestionsOptions } from "../../api/index.js";
 import { checkFiniteLosses } from "../runtime/finite-loss.js";
 import type { Model } from "../runtime/model.js";
 import type { PartLedger } from "../../storage/part-ledger.js";
 import { type PreparedQuestions, scoreChoices } from "./choices.js";
 import { maskOf, openKept, type Side } from "./kept.js";
+import type { QuestionsOptions } from "./question-types.js";
 
 /**
  * Sums of the log-likelihoods of each choice's tokens, one list a side, all sides masks of one model. Scored batch by batch, and kept: a

@@ -1,7 +1,7 @@
-import type { TextComparison, TextFigures, WindowMean } from "../../api/index.js";
 import type { Evaluation } from "../runtime/evaluator.js";
 import { differences, meanAndError, studentT95 } from "../../game/statistics.js";
 import type { PartValues } from "../../storage/part-ledger.js";
+import type { TextComparison, TextFigures, WindowMean } from "./text-types.js";
 
 // What windows of a text say of a model: perplexity, and how it differs from a reference.
 

@@ -1,7 +1,7 @@
-import type { Preset } from "../../api/index.js";
 import type { MemoryShape } from "../runtime/memory.js";
 import { bytesOfReference } from "../runtime/positions.js";
 import { defaultUbatch, mostSequences } from "../runtime/ubatch.js";
+import type { Preset } from "./text-types.js";
 
 // How a text is cut into decodes, and what that takes of memory.
 

@@ -1,4 +1,3 @@
-import type { EvaluateOptions } from "../../api/index.js";
 import type { Evaluation, Evaluator } from "../runtime/evaluator.js";
 import { checkFiniteLosses } from "../runtime/finite-loss.js";
 import { loadModel } from "../runtime/load-model.js";
@@ -10,6 +9,7 @@ import type { PartLedger, PartValues } from "../../storage/part-ledger.js";
 import { maskOf, openKept, type Side } from "./kept.js";
 import { windowValues } from "./text-figures.js";
 import { batchWindowsOf, partWindows, type Scoring, scoredPositions, ubatchOf } from "./text-shape.js";
+import type { EvaluateOptions } from "./text-types.js";
 
 // A text measured a few windows at a time, with one model or with two.
 

@@ -1,0 +1,52 @@
+// Options and results of `evaluateQuestions`.
+import type { Accuracy, AccuracyDifference, Answer } from "./accuracy.js";
+import type { Normalization } from "./choices.js";
+import type { QuestionFormat } from "./questions.js";
+import type { JobOptions, MachineOptions, UnknownOptions } from "../runtime/job-options.js";
+
+export interface QuestionsOptions extends JobOptions, MachineOptions, UnknownOptions {
+	/** JSON Lines with `query`, `choices`, `gold`, or the text of `llama-perplexity --hellaswag`; compressed by gzip or not. */
+	readonly questions: string;
+	/** Questions to take from the beginning of the file. @default all */
+	readonly limit?: number | undefined;
+	/** Score it as if these blocks were gone, beside the whole model. */
+	readonly remove?: number[] | undefined;
+	/** Another model file to compare with, instead of the whole model. */
+	readonly against?: string | undefined;
+}
+
+/** How a model answers questions. */
+export interface AccuracyReport {
+	/** By the log-likelihood of the choice (acc of lm-evaluation-harness). */
+	readonly accuracy: Accuracy;
+	/** By the log-likelihood divided by the choice's length (acc_norm). */
+	readonly normalizedAccuracy: Accuracy;
+	/** Mean of -log of the right choice's share among the choices, nats a question: what a search with the objective `accuracy` keeps small. */
+	readonly goldLoss: number;
+}
+
+export interface QuestionsResult extends AccuracyReport {
+	readonly model: string;
+	readonly questions: string;
+	readonly format: QuestionFormat;
+	/** What lengths are counted in: characters of the choice for JSON Lines, tokens for the text of HellaSwag. */
+	readonly normalization: Normalization;
+	readonly removed: readonly number[];
+	/** Questions. */
+	readonly count: number;
+	/** The whole model, or the other one, on the same questions; differences are of the model (as masked) from it. */
+	readonly against?:
+		| (AccuracyReport & {
+				readonly model: string;
+				readonly difference: AccuracyDifference;
+				readonly normalizedDifference: AccuracyDifference;
+		  })
+		| undefined;
+	/** Choices whose query was cut to fit the model's context. */
+	readonly truncated: number;
+	/** Tokens that were run, padding included. */
+	readonly tokens: number;
+	/** One a question, in the order of the file. */
+	readonly answers: readonly Answer[];
+	readonly seconds: number;
+}

@@ -1,0 +1,69 @@
+// Options and results of `evaluateModel`.
+import type { JobOptions, MachineOptions, UnknownOptions } from "../runtime/job-options.js";
+
+/** Ways to score a text. */
+export const presets = ["llama-perplexity", "full"] as const;
+export type Preset = (typeof presets)[number];
+
+export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOptions {
+	readonly text: string;
+	/**
+	 * `llama-perplexity`: that program's own computation, to its bits, so that the logits of up to 2,048 tokens are held at a time; `full`:
+	 * every position scored, and the logits of a ubatch held. @default "llama-perplexity"
+	 */
+	readonly preset?: Preset | undefined;
+	/** Tokens in a window, at least 4 and at most the model's context. @default 512 */
+	readonly context?: number | undefined;
+	/** Score it as if these blocks were gone, beside the whole model. */
+	readonly remove?: number[] | undefined;
+	/** Another model file of the same vocabulary to compare with, instead of the whole model. */
+	readonly against?: string | undefined;
+}
+
+/** Perplexity on a text. */
+export interface TextFigures {
+	readonly perplexity: number;
+	/** As llama-perplexity prints it: of the mean over tokens, times the perplexity. */
+	readonly perplexityError: number;
+	/** Nats per token. */
+	readonly loss: number;
+}
+
+/**
+ * A mean over windows, each the mean over its scored tokens, with its standard error and its 95 % interval by Student's t distribution
+ * with one degree of freedom less than windows. Tokens of one window are not independent; windows nearly are.
+ */
+export interface WindowMean {
+	readonly mean: number;
+	readonly standardError: number;
+	readonly low: number;
+	readonly high: number;
+}
+
+/** A model beside a reference on the same tokens. */
+export interface TextComparison extends TextFigures {
+	/** The reference: the whole model, or the other file. */
+	readonly model: string;
+	/** KL divergence of the reference from the model, nats per token. */
+	readonly divergence: WindowMean;
+	/** Share of scored tokens before which both find the same token most likely, 0..1. */
+	readonly agreement: WindowMean;
+	/** Loss of the model less loss of the reference, nats per token, paired by window. */
+	readonly difference: WindowMean;
+	/** Perplexity of the model over that of the reference: exp of the difference, its interval's ends exp of the difference's. */
+	readonly ratio: WindowMean;
+}
+
+export interface EvaluateResult extends TextFigures {
+	readonly model: string;
+	readonly text: string;
+	readonly preset: Preset;
+	readonly context: number;
+	readonly removed: readonly number[];
+	/** With `against`, or with blocks removed: the reference, and how the model differs from it. */
+	readonly against?: TextComparison | undefined;
+	/** Tokens that were scored. */
+	readonly tokens: number;
+	readonly windows: number;
+	readonly seconds: number;
+}

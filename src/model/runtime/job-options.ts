@@ -1,0 +1,47 @@
+// What every job is told, and what it tells while it runs.
+
+export interface ProgressEvent {
+	/** What is being done, for people. */
+	readonly phase: string;
+	readonly done: number;
+	readonly total: number;
+	readonly unit: "masks" | "bytes" | "tokens" | "percent";
+	readonly tokensPerSecond?: number | undefined;
+	readonly secondsLeft?: number | undefined;
+	readonly blocksDone?: number | undefined;
+	readonly blocksSaved?: number | undefined;
+}
+
+export interface LogEvent {
+	/** Notes and warnings are for people; debug lines are details of what was chosen and found. */
+	readonly level: "note" | "warning" | "debug";
+	readonly message: string;
+	/**
+	 * Of the note that an aborted search leaves: the best set so far of each size, and what it adds to the objective on the text that is
+	 * searched, nats.
+	 */
+	readonly sets?: readonly { readonly removed: readonly number[]; readonly added: number }[] | undefined;
+}
+
+export interface JobOptions {
+	readonly signal?: AbortSignal | undefined;
+	readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+	readonly onLog?: ((event: LogEvent) => void) | undefined;
+}
+
+export interface MachineOptions {
+	/**
+	 * Threads that compute. It can change bits. @default the physical cores; of a search those of an earlier run of the same search, of a
+	 * new one of at least 60 masks all logical processors where short measurements find them faster
+	 */
+	readonly threads?: number | undefined;
+	readonly gpuLayers?: number | undefined;
+}
+
+export interface UnknownOptions {
+	/**
+	 * Take a model whose architecture the table lacks for one whose blocks may go in any set. A file is then kept only if it computes,
+	 * bit for bit, what the original computes with the output tensors of these blocks set to zero. @default false
+	 */
+	readonly allowUnknownArchitecture?: boolean | undefined;
+}
