@@ -64,7 +64,6 @@ const KNOWN_FAULTS: readonly string[] = [
 	"cli/api -> storage/runs",
 	"pipeline/gate/verdict -> pipeline/healing/heal-model",
 	"pipeline/gate/written-file -> pipeline/pruning/quantized",
-	"pipeline/methods/registry -> pipeline/race/race",
 	"pipeline/preflight/heal-disk -> pipeline/healing/heal-model",
 	"pipeline/preflight/output-files -> pipeline/pruning/own-output",
 	"pipeline/preflight/output-files -> pipeline/reporting/files",
@@ -74,15 +73,6 @@ const KNOWN_FAULTS: readonly string[] = [
 
 /** Files that import each other in circles; each must go. */
 const KNOWN_CIRCLES: readonly (readonly string[])[] = [
-	[
-		"pipeline/methods/auto",
-		"pipeline/methods/baselines",
-		"pipeline/methods/paper",
-		"pipeline/methods/registry",
-		"pipeline/methods/searches",
-		"pipeline/race/by-source",
-		"pipeline/race/race",
-	],
 	["pipeline/pruning/deliver", "pipeline/pruning/own-output", "pipeline/reporting/run"],
 	["pipeline/reporting/evidence", "pipeline/reporting/report"],
 ];
@@ -91,7 +81,7 @@ const KNOWN_CIRCLES: readonly (readonly string[])[] = [
 const KNOWN_IMPURE: readonly string[] = [];
 
 /** Files on the longest chain of imports. Lower it where a change shortens the chain. */
-const LONGEST_CHAIN = 47;
+const LONGEST_CHAIN = 48;
 
 interface Arrow extends Edge {
 	/** Files below src/, without `.ts`; packages and Node's modules as they are written. */

@@ -21,7 +21,7 @@ import { load, table } from "./lib.mjs";
 
 const { auto } = await load("game/search/auto-method.js");
 const { windowsOfDocuments, ownSamples } = await load("model/calibration/index.js");
-const { searchBudget } = await load("pipeline/methods/auto.js");
+const { searchBudget } = await load("pipeline/methods/budget.js");
 const { modelHash } = await load("model/evaluation/kept.js");
 const { EvaluatorGame } = await load("pipeline/session/evaluator-game.js");
 const { Coalition } = await load("game/coalition.js");

@@ -6,7 +6,7 @@ import { commandArguments, kmax, load, mean, quantile, readGame, table } from ".
 const { exactShapley } = await load("game/attribution/exact.js");
 const { surrogateContributions } = await load("game/attribution/paper.js");
 const { auto } = await load("game/search/auto-method.js");
-const { searchBudget } = await load("pipeline/methods/auto.js");
+const { searchBudget } = await load("pipeline/methods/budget.js");
 const { Random } = await load("game/random.js");
 const { drawStrata, strataSizes } = await load("game/strata.js");
 const { windowDesign } = await load("game/designs.js");

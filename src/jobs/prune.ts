@@ -2,8 +2,7 @@
 import { basename } from "node:path";
 import type { Estimate, PruneOptions, PruneResult } from "../api/index.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
-import { effortOf, raceField } from "../pipeline/methods/auto.js";
-import { checkBudget, type Choices, choose, plannedMasks } from "../pipeline/methods/registry.js";
+import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { bytesToDeliver, deliver, finish } from "../pipeline/pruning/deliver.js";
 import { checkHealingOfRun, withHealTimeOf } from "../pipeline/healing/of-session.js";
 import { InvalidOptionError } from "../errors.js";
@@ -22,7 +21,7 @@ import {
 	type Header,
 	readHeader,
 } from "../pipeline/preflight/model-header.js";
-import { type Choice, commandsFor, curveOf, type Race, race, suggest } from "../pipeline/race/race.js";
+import { type Race, race } from "../pipeline/race/race.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
 import { defaultMethod, factsOf } from "../api/methods.js";
 import { logger } from "../api/logger.js";
@@ -42,6 +41,9 @@ import { atSpeed, checkSpeedup } from "../pipeline/speed/target.js";
 import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-files.js";
 import { workOf } from "../pipeline/pruning/estimate.js";
 import { sharedTime } from "../pipeline/session/working-weights.js";
+import type { Choice, Choices } from "../pipeline/methods/selection-context.js";
+import { effortOf, raceField } from "../pipeline/methods/budget.js";
+import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
 
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "../../api/index.js";
 import { BestSoFar } from "../../pipeline/methods/best-so-far.js";
-import { type Choices, choose, leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
+import { choose, leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
 import { effortOfMethod, raceReserve, raceWithin } from "./race.js";
 import { BudgetSpent, CountedGame, Speed } from "./cost.js";
 import { answerQuestions, type QuestionFiles, readCompareQuestions } from "./questions.js";
@@ -13,7 +13,7 @@ import { Coalition, distinct } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import { readHeader } from "../../pipeline/preflight/model-header.js";
 import { inputFiles, objectiveOf } from "../../pipeline/preflight/objective.js";
-import { type Choice, furtherShare } from "../../pipeline/race/race.js";
+import { furtherShare } from "../../pipeline/race/race.js";
 import { formatDuration } from "../../report/format.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { logger } from "../../api/logger.js";
@@ -23,6 +23,7 @@ import { finite, meanAndError } from "../../game/statistics.js";
 import { checkTarget, writeAtomically } from "../../storage/atomic-file.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
 import { sharedTime } from "../../pipeline/session/working-weights.js";
+import type { Choice, Choices } from "../../pipeline/methods/selection-context.js";
 
 /**
  * Compares methods that choose blocks: each searches the same text and may ask for the same number of masks, and the sets are scored on

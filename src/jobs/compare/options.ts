@@ -3,13 +3,13 @@ import { realpath } from "node:fs/promises";
 import type { BlockPlan, CountOptions } from "../../model/architectures/index.js";
 import { nameAmong, readDocuments, windowsOfDocuments, weightedFiles } from "../../model/calibration/index.js";
 import { leastMasks } from "../../pipeline/methods/registry.js";
-import { searchBudget } from "../../pipeline/methods/auto.js";
 import type { CompareOptions } from "../../api/compare.js";
 import { InvalidOptionError } from "../../errors.js";
 import { checkCount, nearestCounts } from "../../pipeline/preflight/model-header.js";
 import { comparedMethods, factsOf, type Method, methodOptions, methods } from "../../api/methods.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../../pipeline/session/session.js";
+import { searchBudget } from "../../pipeline/methods/budget.js";
 
 /** Shares of the blocks that are removed where nothing is said. */
 const usualShares = [0.1, 0.2, 0.33];

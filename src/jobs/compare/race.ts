@@ -1,12 +1,13 @@
 // The race of a method in a comparison, within what the comparison lets it spend.
 import type { Effort, Method, PruneOptions } from "../../api/index.js";
-import { raceField } from "../../pipeline/methods/auto.js";
 import { Coalition } from "../../game/coalition.js";
 import { blockExecutions } from "../../game/executions.js";
 import { factsOf } from "../../api/methods.js";
-import { type Choice, race } from "../../pipeline/race/race.js";
+import { race } from "../../pipeline/race/race.js";
 import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
 import type { Session } from "../../pipeline/session/session.js";
+import type { Choice } from "../../pipeline/methods/selection-context.js";
+import { raceField } from "../../pipeline/methods/budget.js";
 
 /** Where every method may spend the same, one that has efforts does not stop early. */
 export const effortOfMethod = (method: Method): Effort => (factsOf(method).reads?.includes("effort") ? "thorough" : "standard");

@@ -1,6 +1,5 @@
 // The gate on a set that was chosen: it passes, or no model is written and the closest plan that would pass is named.
 import type { PruneOptions } from "../../api/index.js";
-import type { Choices } from "../methods/registry.js";
 import { commandLine } from "../preflight/command-line.js";
 import { type ClosestPlan, GateNotMetError } from "../../errors.js";
 import { type Gate, requirementText, verdictOfGate } from "./gate.js";
@@ -13,6 +12,7 @@ import { formatBlocks, formatBytes } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
 import type { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
+import type { Choices } from "../methods/selection-context.js";
 
 /** A gate with what is needed to look for a set that passes it. */
 export interface GateCheck {

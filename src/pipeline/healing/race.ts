@@ -15,12 +15,13 @@ import { shiftedRuns } from "../../model/fitting/neighbours.js";
 import { type ComparedText, tuningFigure } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
-import { type Choice, chosenOf, type Race, race } from "../race/race.js";
+import { chosenOf, type Race, race } from "../race/race.js";
 import { formatBlocks } from "../../report/format.js";
 import { firstWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
 import { meanAndError } from "../../game/statistics.js";
 import { hashOf } from "../../storage/hash.js";
+import type { Choice } from "../methods/selection-context.js";
 
 /** Sets that are healed at most, and finalists that it begins with. */
 export const mostSets = 12;

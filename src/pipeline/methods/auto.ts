@@ -1,64 +1,18 @@
 // The automatic method on the search fold of a session.
 import { setImmediate } from "node:timers/promises";
 import { ranking } from "../../game/attribution/attribution.js";
-import type { Effort, MeasureOptions } from "../../api/index.js";
 import { auto, type SurrogateReport } from "../../game/search/auto-method.js";
 import { nearRivals } from "../../game/search/rivals.js";
-import type { Choices, Play } from "./registry.js";
 import { logger } from "../../api/logger.js";
-import { defaultWindowLength, defaultWindows } from "../session/calibration-windows.js";
-import { factsOf, type Method } from "../../api/methods.js";
 import type { Session } from "../session/session.js";
 import { timeLimit } from "../../game/search/time-limit.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
 import type { Judgement } from "../../game/surrogate/judge.js";
-
-/** Masks that an effort spends, by the number of blocks and how many of them go at most. Lazy greedy alone takes about `blocks + 8 kmax`. */
-const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>> = {
-	quick: (blocks, kmax) => Math.max(40, blocks + 6 * kmax),
-	standard: (blocks, kmax) => Math.max(100, 2 * blocks + 8 * kmax),
-	thorough: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
-};
-
-/** Sets of one size, its own among them, that the race decides between where the search cannot tell them apart. */
-export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 4, thorough: 8 };
-
-/** Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbours and leave-one-out's beside its own. */
-export function raceField(method: Method, effort: Effort): number {
-	if (method === "auto") return racedSets[effort] + 3;
-	return factsOf(method).raced ? 2 : 1;
-}
-
-/**
- * Masks that a method measures at most that takes any number: auto, swap, evolutionary, random. Time or tokens that are given alone are
- * meant to be spent: as the effort `thorough`.
- * @param kmax most blocks that go
- * @param tokens that a mask runs; those of the windows where it is not given
- */
-export function searchBudget(
-	blocks: number,
-	kmax: number,
-	{
-		masks,
-		effort,
-		maxTime,
-		maxTokens,
-		windows = defaultWindows,
-		windowLength = defaultWindowLength,
-	}: Pick<MeasureOptions, "masks" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">,
-	tokens = windows * windowLength,
-): number {
-	const count = masks ?? budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax);
-	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
-}
-
-/** Time or tokens that are given alone are meant to be spent. */
-export function effortOf({ effort, maxTime, maxTokens }: Pick<MeasureOptions, "effort" | "maxTime" | "maxTokens">): Effort {
-	return effort ?? ((maxTime ?? maxTokens) === undefined ? "standard" : "thorough");
-}
+import type { Choices, SelectionContext } from "./selection-context.js";
+import { effortOf, racedSets, searchBudget } from "./budget.js";
 
 /** Sets for every size by the surrogate's active search, its contributions and how good it was. */
-export async function chooseAuto({ session, game, search, counts, options }: Play): Promise<Choices> {
+export async function chooseAuto({ session, game, search, counts, options }: SelectionContext): Promise<Choices> {
 	const budget = searchBudget(game.players, search.kmax, options, session.tokens.search);
 	const log = logger(options);
 	const result = await session.timed("search", () =>

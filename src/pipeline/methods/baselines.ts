@@ -7,16 +7,16 @@ import { cutLowest } from "../../model/baselines/cut.js";
 import { firstScores, lastScores } from "../../model/baselines/edges.js";
 import { magnitudes } from "../../model/baselines/magnitude.js";
 import { randomSets } from "../../model/baselines/random.js";
-import type { Choices, Play } from "./registry.js";
-import { searchBudget } from "./auto.js";
 import { EvaluationError, InvalidOptionError } from "../../errors.js";
 import type { Coalition } from "../../game/coalition.js";
 import { Random } from "../../game/random.js";
 import { makeWindows } from "../../model/runtime/windows.js";
 import type { Choice, SearchResult } from "../../game/search/search.js";
+import type { Choices, SelectionContext } from "./selection-context.js";
+import { searchBudget } from "./budget.js";
 
 /** ShortGPT's block influence, or the norm of the weights: the lowest blocks are cut. */
-export async function chooseScored(play: Play): Promise<Choices> {
+export async function chooseScored(play: SelectionContext): Promise<Choices> {
 	const { session, game, search, options } = play;
 	const influence = methodOf(play) === "block-influence";
 	const scores = await session.timed("search", async () =>
@@ -34,7 +34,7 @@ export async function chooseScored(play: Play): Promise<Choices> {
 }
 
 /** How hidden states turn on the search fold; of several sources the weighted mean. @throws InvalidOptionError where llama.cpp's graph gives none */
-async function similaritiesOf(play: Play): Promise<{ cosine: Float64Array; angular: Float64Array }> {
+async function similaritiesOf(play: SelectionContext): Promise<{ cosine: Float64Array; angular: Float64Array }> {
 	const { session, options } = play;
 	const { evaluator, calibration } = session;
 	const { tokens, length } = calibration.folds.search;
@@ -59,7 +59,7 @@ async function similaritiesOf(play: Play): Promise<{ cosine: Float64Array; angul
 }
 
 /** The run of each length across which the hidden state turns least. */
-export async function chooseAngular(play: Play): Promise<Choices> {
+export async function chooseAngular(play: SelectionContext): Promise<Choices> {
 	const { session, game, search } = play;
 	const { angular } = await session.timed("search", () => similaritiesOf(play));
 	const found = await measured(play, bestRuns(game, angular, search.kmax));
@@ -67,7 +67,7 @@ export async function chooseAngular(play: Play): Promise<Choices> {
 }
 
 /** The first or the last blocks. */
-export async function chooseEdge(play: Play): Promise<Choices> {
+export async function chooseEdge(play: SelectionContext): Promise<Choices> {
 	const { game, search } = play;
 	const scores = (methodOf(play) === "first" ? firstScores : lastScores)(game.players);
 	const found = await measured(play, cutLowest(game, scores, search));
@@ -75,7 +75,7 @@ export async function chooseEdge(play: Play): Promise<Choices> {
 }
 
 /** The best of random sets of each size. */
-export async function chooseRandom(play: Play): Promise<Choices> {
+export async function chooseRandom(play: SelectionContext): Promise<Choices> {
 	const { session, game, search, counts, options } = play;
 	const { units } = search;
 	const sets = randomSets(game, {
@@ -90,7 +90,7 @@ export async function chooseRandom(play: Play): Promise<Choices> {
 }
 
 /** Measures sets; of each size asked for the best one is the answer. */
-async function measured(play: Play, sets: readonly Coalition[]): Promise<SearchResult> {
+async function measured(play: SelectionContext, sets: readonly Coalition[]): Promise<SearchResult> {
 	const { session, search, counts } = play;
 	const { meter } = search;
 	const asked = sets.filter((set) => counts.includes(set.players - set.size));
@@ -116,4 +116,4 @@ async function measured(play: Play, sets: readonly Coalition[]): Promise<SearchR
 	};
 }
 
-const methodOf = ({ options }: Play): Method => options.method!;
+const methodOf = ({ options }: SelectionContext): Method => options.method!;

@@ -5,7 +5,6 @@ import { exactShapley, exactWeightedBanzhaf, exactWindowSemivalue, MAX_EXACT_PLA
 import { windowLeastSquares } from "../../game/attribution/least-squares.js";
 import { permutationContributions } from "../../game/attribution/permutation.js";
 import { commonSetContributions, weightedBanzhafContributions } from "../../game/attribution/sampled.js";
-import { searchBudget } from "./auto.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import { windowDesign } from "../../game/designs.js";
@@ -16,6 +15,7 @@ import { Random } from "../../game/random.js";
 import { binomial } from "../../game/strata.js";
 import type { Estimator } from "../../api/methods.js";
 import { Search, type CriticalBlock } from "../../game/search/search.js";
+import { searchBudget } from "./budget.js";
 
 /** What an estimator says. */
 export interface Estimated {

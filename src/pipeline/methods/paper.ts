@@ -1,7 +1,6 @@
 // The paper's methods (arXiv 2602.07804), on the search fold of a session.
 import { setImmediate } from "node:timers/promises";
 import { surrogateContributions } from "../../game/attribution/paper.js";
-import type { Choices, Play } from "./registry.js";
 import { surrogateOf } from "./auto.js";
 import { roundsOf } from "./searches.js";
 import { InvalidOptionError } from "../../errors.js";
@@ -25,6 +24,7 @@ import type { SearchOptions } from "../../game/search/search.js";
 import type { Session } from "../session/session.js";
 import { type Judgement, judge } from "../../game/surrogate/judge.js";
 import { fitMlp } from "../../game/surrogate/mlp.js";
+import type { Choices, SelectionContext } from "./selection-context.js";
 
 /** Masks of the paper's method: for the surrogate, for its contributions, and extra ones to judge it. */
 export const paperMasks = 8000;
@@ -34,7 +34,7 @@ export const judgedMasks = (masks: number) => Math.max(20, Math.min(500, Math.ro
 export const repairedMasks = 1000;
 
 /** The paper's procedure: strata of random masks, a network fitted to them, contributions from the network, one ranking for every size. */
-export async function choosePaper({ session, game, search, options, judged }: Play): Promise<Choices> {
+export async function choosePaper({ session, game, search, options, judged }: SelectionContext): Promise<Choices> {
 	const { players } = game;
 	const count = options.masks ?? paperMasks;
 	if (!Number.isInteger(count) || count < 10) throw new InvalidOptionError(`masks must be a whole number of at least 10, got ${count}`);
@@ -135,7 +135,7 @@ function presetOf({ model }: Session): StrataPresetName {
 }
 
 /** The paper's procedure without the faults of its code, at once or in rounds. */
-export async function choosePaperRepaired({ session, game, search, options }: Play): Promise<Choices> {
+export async function choosePaperRepaired({ session, game, search, options }: SelectionContext): Promise<Choices> {
 	const { masks = repairedMasks } = options;
 	const rounds = roundsOf(options, search.kmax);
 	const { epochs, strataPreset: preset = presetOf(session) } = options;

@@ -1,64 +1,20 @@
 import type { Method, PruneOptions } from "../../api/index.js";
-import type { Attribution } from "../../game/attribution/attribution.js";
-import type { PairInteraction } from "../../game/attribution/interactions.js";
 import { bestMeasured } from "./best-so-far.js";
-import { chooseAuto, searchBudget } from "./auto.js";
+import { chooseAuto } from "./auto.js";
 import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./baselines.js";
 import { choosePaper, choosePaperRepaired, judgedMasks, paperMasks, repairedMasks } from "./paper.js";
 import { chooseBeam, chooseContiguous, chooseEvolutionary, chooseGreedy, chooseLeaveOneOut, chooseSwap } from "./searches.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { Game } from "../../game/game.js";
 import { LossMeter } from "../../game/loss-meter.js";
-import type { Choice } from "../race/race.js";
-import type { Forecast } from "../../game/search/auto.js";
-import type { SearchOptions, SearchResult } from "../../game/search/search.js";
+import type { SearchOptions } from "../../game/search/search.js";
 import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
-import type { PlanSurrogate } from "../../storage/plan.js";
-
-/** What a method found. */
-export interface Choices {
-	/** The method's own sets, one a number of removed blocks. */
-	found: SearchResult;
-	/** Further sets that the race decides between. */
-	rivals: Choice[];
-	/** Missing where the method says nothing of single blocks. */
-	contributions?: Attribution;
-	surrogate?: PlanSurrogate;
-	/** What a surrogate says beside its sets and contributions. */
-	evidence?: Evidence;
-	/** Distinct masks measured. */
-	masks: number;
-	/** Passes of the full model over the search fold that were no masks. @default 0 */
-	passes?: number;
-}
-
-/** What the automatic method learnt on the way, for the report. */
-export interface Evidence {
-	/** Pairs of blocks, those that stand in for one another first. */
-	readonly interactions: readonly PairInteraction[];
-	/** Of the sets that it proposed, before they were measured. */
-	readonly forecasts: readonly Forecast[];
-	/** Whether its proposals were used; undefined where it never got so far. */
-	readonly trusted: boolean | undefined;
-}
-
-/** What a method gets: where it plays, and what is asked of it. */
-export interface Play {
-	readonly session: Session;
-	/** The game on the search fold. */
-	readonly game: Game;
-	/** With a meter on that game. */
-	readonly search: SearchOptions & { readonly meter: LossMeter };
-	/** Sizes asked for, ascending; the others need not be found. */
-	readonly counts: readonly number[];
-	readonly options: PruneOptions;
-	/** Whether to measure more masks only to say how good a surrogate is. */
-	readonly judged: boolean;
-}
+import type { Choices, SelectionContext } from "./selection-context.js";
+import { searchBudget } from "./budget.js";
 
 interface Chooser {
-	readonly choose: (play: Play) => Promise<Choices>;
+	readonly choose: (play: SelectionContext) => Promise<Choices>;
 	/** Masks that it measures at most. */
 	readonly masks: (blocks: number, kmax: number, options: PruneOptions, tokens?: number) => number;
 	/** The option `masks` with which it measures no more than `limit` masks, unjudged, as far as it can. @default it reads none */

@@ -1,7 +1,6 @@
 // The methods that measure every set they compare, on the search fold of a session.
 import { ranking } from "../../game/attribution/attribution.js";
-import type { Choices, Play } from "./registry.js";
-import { rankedByContribution, searchBudget } from "./auto.js";
+import { rankedByContribution } from "./auto.js";
 import { beamSearch } from "../../game/search/beam.js";
 import { contiguous } from "../../game/search/contiguous.js";
 import { type EvolutionaryOptions, evolutionary } from "../../game/search/evolutionary.js";
@@ -10,15 +9,17 @@ import { leaveOneOut } from "../../game/search/ranked.js";
 import { inRounds } from "../../game/search/rounds.js";
 import type { SearchResult } from "../../game/search/search.js";
 import { swapSearch } from "../../game/search/swap.js";
+import type { Choices, SelectionContext } from "./selection-context.js";
+import { searchBudget } from "./budget.js";
 
 /** Candidates of a greedy step. */
 const width = 8;
 
-export const chooseGreedy = (play: Play) => raced(play, "greedy", () => lazyGreedy(play.game, { ...play.search, width }));
+export const chooseGreedy = (play: SelectionContext) => raced(play, "greedy", () => lazyGreedy(play.game, { ...play.search, width }));
 
-export const chooseBeam = (play: Play) => raced(play, "beam", () => beamSearch(play.game, play.search));
+export const chooseBeam = (play: SelectionContext) => raced(play, "beam", () => beamSearch(play.game, play.search));
 
-export function chooseSwap(play: Play): Promise<Choices> {
+export function chooseSwap(play: SelectionContext): Promise<Choices> {
 	const { session, game, search, counts, options } = play;
 	// What the greedy start takes at most comes first.
 	const budget = Math.max(
@@ -29,11 +30,11 @@ export function chooseSwap(play: Play): Promise<Choices> {
 }
 
 /** Rounds that are played: each cuts a block at least. */
-export function roundsOf({ rounds = 1 }: Play["options"], kmax: number): number {
+export function roundsOf({ rounds = 1 }: SelectionContext["options"], kmax: number): number {
 	return Math.min(rounds, kmax);
 }
 
-export function chooseLeaveOneOut(play: Play): Promise<Choices> {
+export function chooseLeaveOneOut(play: SelectionContext): Promise<Choices> {
 	const { game, search, options } = play;
 	const { kmax, meter, signal, units } = search;
 	const rounds = roundsOf(options, kmax);
@@ -51,10 +52,10 @@ export function chooseLeaveOneOut(play: Play): Promise<Choices> {
 	return alone(play, "leave-one-out", run);
 }
 
-export const chooseContiguous = (play: Play) =>
+export const chooseContiguous = (play: SelectionContext) =>
 	alone(play, "contiguous", () => contiguous(play.game, { ...play.search, counts: play.counts }));
 
-export function chooseEvolutionary(play: Play): Promise<Choices> {
+export function chooseEvolutionary(play: SelectionContext): Promise<Choices> {
 	const { session, game, search, counts, options } = play;
 	const share = Math.floor((searchBudget(game.players, search.kmax, options, session.tokens.search) - (game.players + 1)) / counts.length);
 	return alone(play, "evolutionary", () => evolutionary(game, { ...search, counts, seed: session.seed, ...generations(share) }));
@@ -68,13 +69,13 @@ export function generations(masks: number): Pick<Required<EvolutionaryOptions>, 
 }
 
 /** The sets of leave-one-out cost no search mask, and are at times better on unseen text. */
-async function raced(play: Play, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
+async function raced(play: SelectionContext, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
 	const choices = await alone(play, method, run);
 	const order = ranking(choices.contributions?.contributions ?? []);
 	return { ...choices, rivals: rankedByContribution(play.session, choices.found, play.counts, order, "leave-one-out") };
 }
 
-async function alone({ session, game, options }: Play, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
+async function alone({ session, game, options }: SelectionContext, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
 	const found = await session.timed("search", run);
 	const contributions = await session.singleRemovals(found.fullLoss, options.signal, game);
 	return { found: { ...found, method }, rivals: [], contributions, masks: found.measured };

@@ -1,7 +1,6 @@
 import { basename } from "node:path";
 import type { Contribution, PruneOptions } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
-import type { Choices } from "../methods/registry.js";
 import { commandLine } from "../preflight/command-line.js";
 import { defaultMethod } from "../../api/methods.js";
 import { foldFacts, objectiveFigures, textFigures } from "./figures.js";
@@ -11,6 +10,7 @@ import type { Session } from "../session/session.js";
 import { finite } from "../../game/statistics.js";
 import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
 import type { Weights } from "../session/working-weights.js";
+import type { Choices } from "../methods/selection-context.js";
 
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
 export async function makePlan(

@@ -2,9 +2,9 @@
 import type { Disagreement } from "../../api/index.js";
 import { type Measurement, meanLoss } from "../../game/game.js";
 import { bySource } from "../../game/sources.js";
-import type { Choice } from "./race.js";
 import type { Session } from "../session/session.js";
 import { differences, meanAndError, studentT95 } from "../../game/statistics.js";
+import type { Choice } from "../methods/selection-context.js";
 
 /** Of the sets that the search has measured, the best one of each size on each source: they cost no search mask. */
 export function bestBySource(session: Session, sizes: readonly number[]): Choice[] {

@@ -1,9 +1,8 @@
 // The sets that the race decides between.
-import type { Choices } from "../methods/registry.js";
 import { nearBest } from "./near-best.js";
-import type { Choice } from "./race.js";
 import type { Session } from "../session/session.js";
 import { bestBySource } from "./by-source.js";
+import type { Choice, Choices } from "../methods/selection-context.js";
 
 /** Sizes that there is a set of, ascending: a search that was stopped has its rivals' alone of some. */
 export function sizesFound({ found, rivals }: Pick<Choices, "found" | "rivals">): number[] {

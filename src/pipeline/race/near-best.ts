@@ -1,8 +1,8 @@
 // Sets that a search on a copy, on a share of the positions or with states in half precision cannot tell apart: the model itself
 // decides between them, on all positions.
 import { type Measurement, meanLoss } from "../../game/game.js";
-import type { Choice } from "./race.js";
 import type { Session } from "../session/session.js";
+import type { Choice } from "../methods/selection-context.js";
 
 /** Sets of one size that are raced beside the best one, at most. */
 const most = 3;

@@ -1,5 +1,4 @@
 // The parts of a report that say how a set was found: blocks, curve, pairs, surrogate.
-import type { Choices } from "../methods/registry.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { RunFacts } from "./report.js";
 import type { PlanOrigin } from "../planning/plan.js";
@@ -8,6 +7,7 @@ import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "../../re
 import { errorOf } from "./quality.js";
 import { finite } from "../../game/statistics.js";
 import type { Plan, PlanContribution, PlanFold } from "../../storage/plan.js";
+import type { Choices } from "../methods/selection-context.js";
 
 type Reasoned = Plan["frozen"];
 

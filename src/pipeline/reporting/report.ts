@@ -3,7 +3,6 @@ import { cpus } from "node:os";
 import * as v from "valibot";
 import type { ModelSummary, Objective, PruneResult, WrittenFile } from "../../api/index.js";
 import { foldNames } from "../../model/calibration/index.js";
-import type { Choices } from "../methods/registry.js";
 import { contributionsOf, type PlanOrigin, reasonedBlocks } from "../planning/plan.js";
 import type { Race } from "../race/race.js";
 import { alternativesOf } from "./alternatives.js";
@@ -16,6 +15,7 @@ import { disagreementText } from "../race/by-source.js";
 import type { Plan } from "../../storage/plan.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import { suggestionVerdict, verdictOf } from "./verdict.js";
+import type { Choices } from "../methods/selection-context.js";
 
 /** What a run knows when it has ended. */
 export interface RunFacts {

@@ -1,6 +1,5 @@
 // The report of a run that is going on: what it warns of is kept, and at its end the report is made and written.
 import type { LogEvent, PruneOptions, PruneResult } from "../../api/index.js";
-import type { Choices } from "../methods/registry.js";
 import { logger } from "../../api/logger.js";
 import { makeReport, type RunFacts, type RunOutcome } from "./report.js";
 import { planOrigin } from "../planning/plan.js";
@@ -9,6 +8,7 @@ import type { Race } from "../race/race.js";
 import { type Session, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
 import { reportTargets, writeReport } from "./files.js";
+import type { Choices } from "../methods/selection-context.js";
 
 /** A run from its beginning. */
 export interface Run {

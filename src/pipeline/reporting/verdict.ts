@@ -1,6 +1,6 @@
 import { formatBlocks, formatChange, formatDifference, formatPercent, formatPerplexity, formatRatio } from "../../report/format.js";
 import type { Report } from "../../report/report-data.js";
-import { sensibleLoss } from "../race/race.js";
+import { sensibleLoss } from "../race/curve.js";
 
 /** What the verdict is about. */
 export interface Outcome {

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
 import type { Attribution } from "../../../src/game/attribution/attribution.js";
 import { leastMasks, plannedMasks } from "../../../src/pipeline/methods/registry.js";
-import { searchBudget } from "../../../src/pipeline/methods/auto.js";
 import { checkMethodOptions } from "../../../src/pipeline/preflight/method-options.js";
 import { type Estimator, estimatorFacts, methods } from "../../../src/api/methods.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
@@ -12,6 +11,7 @@ import { listRuns } from "../../../src/storage/runs.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { keptMasks } from "../../helpers/kept.js";
 import { ownHomes, small as smallFolds } from "../../helpers/home.js";
+import { searchBudget } from "../../../src/pipeline/methods/budget.js";
 
 const { folder, home, newHome } = ownHomes();
 const small = { ...smallFolds, workingWeights: "own" } satisfies PruneOptions;

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { BlockPlan } from "../../../src/model/architectures/index.js";
 import type { Effort, Method } from "../../../src/api/index.js";
-import { raceField } from "../../../src/pipeline/methods/auto.js";
 import { comparisonOf } from "../../../src/jobs/compare/options.js";
 import { raceReserve, raceWithin } from "../../../src/jobs/compare/race.js";
 import type { Coalition } from "../../../src/game/coalition.js";
 import { InvalidOptionError } from "../../../src/errors.js";
-import type { Choice } from "../../../src/pipeline/race/race.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { workOf } from "../../../src/pipeline/pruning/estimate.js";
+import type { Choice } from "../../../src/pipeline/methods/selection-context.js";
+import { raceField } from "../../../src/pipeline/methods/budget.js";
 
 const set = (method: string, ...removed: number[]): Choice => ({ method, removed });
 

@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import { nearRivals } from "../../../src/game/search/rivals.js";
 import { Coalition } from "../../../src/game/coalition.js";
 import { FunctionGame } from "../../../src/game/function-game.js";
-import { curveOf, race } from "../../../src/pipeline/race/race.js";
+import { race } from "../../../src/pipeline/race/race.js";
 import type { Measurement } from "../../../src/game/game.js";
 import type { SourceShare } from "../../../src/game/sources.js";
 import type { AutoSearchResult } from "../../../src/game/search/auto.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
+import { curveOf } from "../../../src/pipeline/race/curve.js";
 
 /** A session whose validation fold has these losses, one a window. */
 function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: readonly SourceShare[]): Session {

@@ -1,0 +1,47 @@
+// What a method that chooses is given, and what it gives.
+import type { PruneOptions } from "../../api/index.js";
+import type { Attribution } from "../../game/attribution/attribution.js";
+import type { Game } from "../../game/game.js";
+import type { LossMeter } from "../../game/loss-meter.js";
+import type { SearchOptions, SearchResult } from "../../game/search/search.js";
+import type { PlanSurrogate } from "../../storage/plan.js";
+import type { Session } from "../session/session.js";
+import type { Evidence } from "./evidence.js";
+
+/** A set that a method proposes. */
+export interface Choice {
+	readonly removed: readonly number[];
+	/** Who proposes it. */
+	readonly method: string;
+}
+
+/** What a method found. */
+export interface Choices {
+	/** The method's own sets, one a number of removed blocks. */
+	found: SearchResult;
+	/** Further sets that the race decides between. */
+	rivals: Choice[];
+	/** Missing where the method says nothing of single blocks. */
+	contributions?: Attribution;
+	surrogate?: PlanSurrogate;
+	/** What a surrogate says beside its sets and contributions. */
+	evidence?: Evidence;
+	/** Distinct masks measured. */
+	masks: number;
+	/** Passes of the full model over the search fold that were no masks. @default 0 */
+	passes?: number;
+}
+
+/** What a method gets: where it plays, and what is asked of it. */
+export interface SelectionContext {
+	readonly session: Session;
+	/** The game on the search fold. */
+	readonly game: Game;
+	/** With a meter on that game. */
+	readonly search: SearchOptions & { readonly meter: LossMeter };
+	/** Sizes asked for, ascending; the others need not be found. */
+	readonly counts: readonly number[];
+	readonly options: PruneOptions;
+	/** Whether to measure more masks only to say how good a surrogate is. */
+	readonly judged: boolean;
+}

@@ -1,0 +1,92 @@
+// What a race says of every size: the curve, and what it suggests.
+import type { CurvePoint, Objective, PruneOptions, PruneResult } from "../../api/index.js";
+import { methodOptions } from "../../api/methods.js";
+import { finite } from "../../game/statistics.js";
+import { commandLine } from "../preflight/command-line.js";
+import type { Session } from "../session/session.js";
+import type { Race } from "./race.js";
+
+/** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
+export function curveOf(decided: Race): CurvePoint[] {
+	const full: CurvePoint = {
+		...{ removed: [], loss: decided.fullLoss, added: 0, standardError: 0 },
+		...(decided.fullFigures ? { figures: decided.fullFigures } : {}),
+	};
+	const points = [...decided.winners.values()].map(({ removed, loss, added, standardError, figures, equivalent }) => ({
+		removed,
+		loss: finite(loss),
+		added: finite(added),
+		standardError: standardError === undefined ? undefined : finite(standardError),
+		...(figures ? { figures } : {}),
+		...(equivalent ? { equivalent } : {}),
+	}));
+	return [full, ...points.sort((a, b) => a.removed.length - b.removed.length)];
+}
+
+/** Added to the objective, nats, up to which a smaller model is suggested: perplexity rises by about a tenth. */
+export const sensibleLoss = 0.1;
+
+/** What that bound means, and what a set costs, for people. */
+const costWords: Readonly<Record<Objective, { bound: string; cost: (added: number) => string }>> = {
+	nll: {
+		bound: "raise perplexity by no more than about a tenth",
+		cost: (added) => `raises perplexity by ${((Math.exp(added) - 1) * 100).toFixed(0)} %`,
+	},
+	kl: {
+		bound: `diverge from the full model by no more than ${sensibleLoss} nats per token`,
+		cost: (added) => `diverges from the full model by ${added.toFixed(2)} nats per token`,
+	},
+	accuracy: {
+		bound: `cost no more than ${sensibleLoss} nats a question`,
+		cost: (added) => `costs ${added.toFixed(2)} nats a question`,
+	},
+};
+
+/** The most blocks whose loss stays small, which may be none. */
+export function suggest(curve: readonly CurvePoint[], session: Session): NonNullable<PruneResult["suggestion"]> {
+	const fits = curve.filter((point) => point.added !== null && point.added <= sensibleLoss);
+	const best = fits.at(-1)!;
+	const { bound, cost } = costWords[session.objective];
+	if (best.removed.length > 0) {
+		return {
+			removed: best.removed,
+			reason: `the most of ${session.model.facts.blocks} blocks that ${bound} (it ${cost(best.added!)})`,
+		};
+	}
+	const next = curve[1];
+	if (!next) return { removed: [], reason: "no set of blocks was found that can go" };
+	return {
+		removed: [],
+		reason: `already the cheapest block ${next.added == null ? "breaks it" : cost(next.added)}. A smaller quantisation may be the better way to a smaller file.`,
+	};
+}
+
+/** Commands that write the models of a curve, set by set: nothing is searched again, and what was measured is used again. */
+export function commandsFor(
+	model: string,
+	output: string | undefined,
+	curve: readonly CurvePoint[],
+	session: Session,
+	options: PruneOptions,
+): string[] {
+	const suggested = suggest(curve, session).removed.length;
+	const smaller = curve.filter((point) => point.removed.length > 0);
+	const sizes = smaller.map((point) => point.removed.length);
+	const shown = [suggested, sizes[Math.floor(sizes.length / 3)], sizes.at(-1)];
+	// How sets are chosen: these are chosen.
+	const searching = Object.fromEntries(methodOptions.map((name) => [name, undefined]));
+	return smaller
+		.filter((point) => shown.includes(point.removed.length))
+		.map(({ removed }) =>
+			commandLine(model, output ?? outputName(model, removed.length), {
+				...options,
+				...searching,
+				method: undefined,
+				remove: [...removed],
+			}),
+		);
+}
+
+function outputName(model: string, removed: number): string {
+	return `${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}-minus-${removed}.gguf`;
+}
