@@ -5,8 +5,7 @@ import { CalibrationError, InvalidOptionError, InvalidPlanError } from "../error
 import { Coalition } from "../game/coalition.js";
 import { Random } from "../game/random.js";
 import { bytesToDeliver } from "../pipeline/pruning/deliver.js";
-import { checkHealedWeights } from "../pipeline/healing/of-session.js";
-import { asksToHeal, checkHealing, healAgain, type Healing, healModel, saysHow } from "../pipeline/healing/heal-model.js";
+import { healAgain, type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
 import { checkedRemoval, checkProvable, readHeader } from "../pipeline/preflight/model-header.js";
@@ -31,6 +30,7 @@ import { type Plan, readPlan } from "../storage/plan.js";
 import { makeRunFolder } from "../storage/runs.js";
 import { writePruned } from "../pipeline/writing/write-pruned.js";
 import { writeQuantized } from "../pipeline/writing/write-quantized.js";
+import { asksToHeal, checkHealedWeights, checkHealing, saysHow } from "../pipeline/preflight/heal-options.js";
 
 /** Windows that a file written without measuring is verified on. */
 const verification = { count: 4, length: 128 };

@@ -4,13 +4,12 @@ import type { Estimate, PruneOptions, PruneResult } from "../api/index.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { bytesToDeliver, deliver, finish } from "../pipeline/pruning/deliver.js";
-import { checkHealingOfRun, withHealTimeOf } from "../pipeline/healing/of-session.js";
+import { withHealTimeOf } from "../pipeline/healing/of-session.js";
 import { InvalidOptionError } from "../errors.js";
 import { finalists, sizesFound } from "../pipeline/race/finalists.js";
 import { Gate } from "../pipeline/gate/gate.js";
 import { readGate } from "../pipeline/preflight/gate-limits.js";
 import { Coalition } from "../game/coalition.js";
-import { asksToHeal } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { raceHealed } from "../pipeline/healing/race.js";
 import {
@@ -44,6 +43,7 @@ import { sharedTime } from "../pipeline/session/working-weights.js";
 import type { Choice, Choices } from "../pipeline/methods/selection-context.js";
 import { effortOf, raceField } from "../pipeline/methods/budget.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
+import { asksToHeal, checkHealingOfRun } from "../pipeline/preflight/heal-options.js";
 
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the

@@ -14,7 +14,6 @@ import { type FrontierRequest, frontierRequest } from "./request.js";
 import { forSpeed, speedupsOf } from "./speed.js";
 import type { Measurement } from "../../game/game.js";
 import type { SourceShare } from "../../game/sources.js";
-import { asksToHeal } from "../../pipeline/healing/heal-model.js";
 import { withHealTimeOf } from "../../pipeline/healing/of-session.js";
 import { checkHealable } from "../../pipeline/healing/memory.js";
 import { readHeader } from "../../pipeline/preflight/model-header.js";
@@ -31,6 +30,7 @@ import { Session, summarize } from "../../pipeline/session/session.js";
 import { SpeedComparison } from "../../pipeline/speed/comparison.js";
 import { checkTarget, writeAtomically } from "../../storage/atomic-file.js";
 import { Variant, type VariantSetting } from "../../pipeline/quantizing/variants.js";
+import { asksToHeal } from "../../pipeline/preflight/heal-options.js";
 
 /** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
 type Fold = "validation" | "report";

@@ -1,16 +1,17 @@
 // Healed cells of a frontier: each set is healed once, on the model's own weights, and measured in every type of weights.
 import type { FrontierOptions } from "../../api/index.js";
-import { checkHealedWeights, healSet } from "../../pipeline/healing/of-session.js";
+import { healSet } from "../../pipeline/healing/of-session.js";
 import { type Cell, fits, type Goal } from "./choice.js";
 import type { Measurement } from "../../game/game.js";
 import type { SourceShare } from "../../game/sources.js";
-import { asksToHeal, checkHealing, type Healing } from "../../pipeline/healing/heal-model.js";
+import type { Healing } from "../../pipeline/healing/heal-model.js";
 import { healedTypeId, type HealedTensor } from "../../model/fitting/tensors.js";
 import { healingKey, KeptHealing } from "../../pipeline/healing/cached.js";
 import { figuresOf } from "../../pipeline/session/paired-figures.js";
 import type { Session } from "../../pipeline/session/session.js";
 import type { PlanHeal } from "../../storage/plan-heal.js";
 import type { HealedWeights, Variant } from "../../pipeline/quantizing/variants.js";
+import { asksToHeal, checkHealedWeights, checkHealing } from "../../pipeline/preflight/heal-options.js";
 
 /** @throws InvalidOptionError for options of healing that are out of range, or that other weights contradict */
 export function checkHealingOfFrontier(options: FrontierOptions): void {

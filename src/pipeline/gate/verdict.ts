@@ -4,7 +4,6 @@ import { commandLine } from "../preflight/command-line.js";
 import { type ClosestPlan, GateNotMetError } from "../../errors.js";
 import { type Gate, requirementText, verdictOfGate } from "./gate.js";
 import { meanLoss } from "../../game/game.js";
-import { asksToHeal } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
 import { methodOptions } from "../../api/methods.js";
 import type { Race } from "../race/race.js";
@@ -13,6 +12,7 @@ import { measuredText } from "../../report/gate.js";
 import type { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Choices } from "../methods/selection-context.js";
+import { asksToHeal } from "../preflight/heal-options.js";
 
 /** A gate with what is needed to look for a set that passes it. */
 export interface GateCheck {

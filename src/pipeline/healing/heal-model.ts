@@ -1,18 +1,17 @@
 // Healing a pruned model: text, the maps, the proof that they help on text that none of them has seen.
-import type { HealOptions, JobOptions } from "../../api/index.js";
+import type { JobOptions } from "../../api/index.js";
 import { type ComparedOptions, comparedText } from "./reference-text.js";
-import { InvalidOptionError, InvalidPlanError } from "../../errors.js";
+import { InvalidPlanError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import type { SourceShare } from "../../game/sources.js";
 import { factorText, healFactors } from "./head-factors.js";
 import { checkRoom, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
-import { checkHealTime } from "./time-budget.js";
-import { defaultHealTokens, fewestTokens, healText, healWindows } from "./text.js";
+import { defaultHealTokens, healText, healWindows } from "./text.js";
 import { applyFactors } from "../../model/fitting/factors.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { HealedCut } from "../../model/fitting/job.js";
 import { orRestored, restore } from "../../model/fitting/standing.js";
-import { fitKinds, healKinds } from "../../model/fitting/kinds.js";
+import { fitKinds } from "../../model/fitting/kinds.js";
 import { addedBytes, type HealedTensor, type HealType, healTypes } from "../../model/fitting/tensors.js";
 import { tuningFigure } from "../../model/fitting/tuning.js";
 import { logger } from "../../api/logger.js";
@@ -59,30 +58,6 @@ export interface Healing {
 	/** Empty where nothing was healed. */
 	readonly tensors: readonly HealedTensor[];
 	readonly section: PlanHeal;
-}
-
-/** Options that are out of range. @throws InvalidOptionError */
-export function checkHealing(options: HealOptions): void {
-	const { heal, healTokens, healKind, healType } = options;
-	checkHealTime(options);
-	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < fewestTokens))
-		throw new InvalidOptionError(`heal-tokens must be a whole number of at least ${fewestTokens}, got ${healTokens}`);
-	if (healType !== undefined && !healTypes.includes(healType))
-		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
-	if (healKind !== undefined && !healKinds.includes(healKind))
-		throw new InvalidOptionError(`heal-kind must be one of ${healKinds.join(", ")}, got ${healKind}`);
-	if (heal === false && saysHow(options))
-		throw new InvalidOptionError("heal-tokens, heal-time, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
-}
-
-/** Whether anything says how to heal. */
-export function saysHow({ healTokens, healTime, healKind, healType, healHeads }: HealOptions): boolean {
-	return [healTokens, healTime, healKind, healType].some((value) => value !== undefined) || healHeads === true;
-}
-
-/** Whether anything was said that asks for healing. */
-export function asksToHeal(options: HealOptions): boolean {
-	return options.heal ?? saysHow(options);
 }
 
 /**

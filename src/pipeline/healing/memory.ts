@@ -2,7 +2,7 @@
 import type { HealOptions, JobOptions } from "../../api/index.js";
 import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { defaultHealTokens, fewestTokens, healText } from "./text.js";
+import { defaultHealTokens, healText } from "./text.js";
 import { factorBytes } from "./head-factors.js";
 import { cutsOf } from "../../model/fitting/cuts.js";
 import { type FitKind, fitKinds, type HealKind } from "../../model/fitting/kinds.js";
@@ -10,6 +10,7 @@ import { logger } from "../../api/logger.js";
 import { availableMemory, sizeText } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { equationBytes, solutionBytes } from "../../model/runtime/states.js";
+import { fewestTokens } from "../preflight/heal-options.js";
 
 /** What is healed at once. */
 export interface HealShape {

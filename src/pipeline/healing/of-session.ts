@@ -1,13 +1,13 @@
 // Healing within a run: on the folds of the session, the text to fit to drawn beside them.
 import type { PruneOptions } from "../../api/index.js";
 import { onOwnSamples } from "../session/calibration-windows.js";
-import { InvalidOptionError, InvalidPlanError } from "../../errors.js";
+import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateFold } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
 import { mostSets } from "./race.js";
 import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
 import { onlySet, withHealTime } from "./time-budget.js";
-import { asksToHeal, checkHealing, healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
+import { healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
 import { isRefusal } from "../../model/fitting/heal.js";
 import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
@@ -18,28 +18,7 @@ import { chosenOf, type Finalist, type Race } from "../race/race.js";
 import type { Session } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
-
-/**
- * Options of healing that contradict others, found out before anything is read.
- * @param curve whether nothing says how much to remove
- * @throws InvalidOptionError
- */
-export function checkHealingOfRun(options: PruneOptions, curve: boolean): void {
-	checkHealing(options);
-	if (!asksToHeal(options)) return;
-	if (curve) {
-		throw new InvalidOptionError(
-			"--heal heals one pruned model: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
-		);
-	}
-	checkHealedWeights(options, true);
-}
-
-/** @param healed whether the model is healed @throws InvalidOptionError where the weights of another file are quantised */
-export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantizeFrom">, healed: boolean): void {
-	if (healed && quantizeFrom !== undefined)
-		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");
-}
+import { asksToHeal } from "../preflight/heal-options.js";
 
 /**
  * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was

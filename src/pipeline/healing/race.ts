@@ -2,7 +2,6 @@
 import type { PruneOptions } from "../../api/index.js";
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { NotEnoughMemoryError } from "../../errors.js";
-import { asksToHeal } from "./heal-model.js";
 import { checkRoom, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
 import { defaultHealTokens, healText, healWindows, raceTokens } from "./text.js";
 import { Coalition } from "../../game/coalition.js";
@@ -22,6 +21,7 @@ import type { Session } from "../session/session.js";
 import { meanAndError } from "../../game/statistics.js";
 import { hashOf } from "../../storage/hash.js";
 import type { Choice } from "../methods/selection-context.js";
+import { asksToHeal } from "../preflight/heal-options.js";
 
 /** Sets that are healed at most, and finalists that it begins with. */
 export const mostSets = 12;

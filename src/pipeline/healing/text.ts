@@ -6,8 +6,6 @@ import type { TokenWindows } from "../../model/runtime/windows.js";
 
 /** Tokens that matrices are fitted to where nothing else is said. */
 export const defaultHealTokens = 25_600;
-/** Fewer are refused. */
-export const fewestTokens = 1024;
 /** The first of them, which sets are compared with. */
 export const raceTokens = 6400;
 /** Tokens in a window of them. */

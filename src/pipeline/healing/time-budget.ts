@@ -1,13 +1,12 @@
 // How many tokens healing can be fitted to in a given time, by how fast this machine draws, runs and solves.
 import { readFile } from "node:fs/promises";
 import type { HealOptions, JobOptions, MachineOptions } from "../../api/index.js";
-import { InvalidOptionError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
 import { factorTokens, mostPasses } from "./head-factors.js";
 import { featuresOf, fitSizes, type FitSizes, healableCuts, kindsOf, tokensThatFit } from "./memory.js";
-import { fewestTokens, raceTokens } from "./text.js";
+import { raceTokens } from "./text.js";
 import { defaultRelatives, normRidges } from "../../model/fitting/heal.js";
 import type { FitKind } from "../../model/fitting/kinds.js";
 import { logger } from "../../api/logger.js";
@@ -21,6 +20,7 @@ import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
 import { readKeptTokens } from "../../storage/plan-heal.js";
 import { keptHealPath } from "../../storage/runs.js";
+import { fewestTokens } from "../preflight/heal-options.js";
 
 /** Sets that are going to be healed. */
 export interface HealedSetsAhead {
@@ -188,11 +188,4 @@ async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
 	const started = performance.now();
 	const result = await work();
 	return [result, (performance.now() - started) / 1000];
-}
-
-/** @throws InvalidOptionError */
-export function checkHealTime({ healTime, healTokens }: HealOptions): void {
-	if (healTime === undefined) return;
-	if (!(healTime > 0)) throw new InvalidOptionError(`heal-time must be a time above 0 seconds, got ${healTime}`);
-	if (healTokens !== undefined) throw new InvalidOptionError("heal-time finds the number of tokens: give it or heal-tokens");
 }

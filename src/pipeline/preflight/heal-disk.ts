@@ -2,11 +2,11 @@
 import type { HealOptions, QuantizeOutputOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { type GgufFile, type GgufTensor, tensorBytes } from "../../model/gguf/index.js";
-import { asksToHeal } from "../healing/heal-model.js";
 import type { Header } from "./model-header.js";
 import { cutsOf } from "../../model/fitting/cuts.js";
 import { matricesOf } from "../../model/fitting/site.js";
 import { type HealType, typeFor } from "../../model/fitting/tensors.js";
+import { asksToHeal } from "./heal-options.js";
 
 /** Types of the matrices that healing may change, by their names in the file: of each cut the one that would take the most bytes more. */
 export type HealedTypes = (removed: readonly number[]) => ReadonlyMap<string, number>;

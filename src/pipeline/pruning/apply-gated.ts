@@ -4,7 +4,7 @@ import { judge, laterGate, writeModel } from "./deliver.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
 import type { GateRequest } from "../preflight/gate-limits.js";
-import { asksToHeal, healAgain, type Healing } from "../healing/heal-model.js";
+import { healAgain, type Healing } from "../healing/heal-model.js";
 import { checkHealable } from "../healing/memory.js";
 import { restore } from "../../model/fitting/standing.js";
 import { logger } from "../../api/logger.js";
@@ -12,6 +12,7 @@ import type { Weights } from "../writing/quantize-weights.js";
 import { hashWindows } from "../../model/runtime/windows.js";
 import { Session, summarize } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
+import { asksToHeal } from "../preflight/heal-options.js";
 
 /** What to carry out. */
 export interface GatedJob {

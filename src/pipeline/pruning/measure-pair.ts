@@ -5,7 +5,6 @@ import type { ContinuationPair } from "../../model/evaluation/collapse.js";
 import { drawPairs } from "../../model/evaluation/continuations.js";
 import { Coalition } from "../../game/coalition.js";
 import { GgufFile } from "../../model/gguf/index.js";
-import { asksToHeal } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
 import type { ReportExtras } from "../../report/report-data.js";
 import { speedSection, textSections } from "../reporting/speed-and-texts.js";
@@ -17,6 +16,7 @@ import type { Session } from "../session/session.js";
 import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js";
 import { probeWithin, shapeWithin } from "../speed/figures.js";
 import type { Speed } from "../../storage/plan-speed.js";
+import { asksToHeal } from "../preflight/heal-options.js";
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
 const usualSamples = 4;

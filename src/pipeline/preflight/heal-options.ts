@@ -1,0 +1,61 @@
+// Whether a run is to heal, and whether what it says of that makes sense.
+import type { HealOptions, PruneOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
+import { healKinds } from "../../model/fitting/kinds.js";
+import { healTypes } from "../../model/fitting/tensors.js";
+
+/** Fewer are refused. */
+export const fewestTokens = 1024;
+
+/** @throws InvalidOptionError */
+export function checkHealTime({ healTime, healTokens }: HealOptions): void {
+	if (healTime === undefined) return;
+	if (!(healTime > 0)) throw new InvalidOptionError(`heal-time must be a time above 0 seconds, got ${healTime}`);
+	if (healTokens !== undefined) throw new InvalidOptionError("heal-time finds the number of tokens: give it or heal-tokens");
+}
+
+/** Options that are out of range. @throws InvalidOptionError */
+export function checkHealing(options: HealOptions): void {
+	const { heal, healTokens, healKind, healType } = options;
+	checkHealTime(options);
+	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < fewestTokens))
+		throw new InvalidOptionError(`heal-tokens must be a whole number of at least ${fewestTokens}, got ${healTokens}`);
+	if (healType !== undefined && !healTypes.includes(healType))
+		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
+	if (healKind !== undefined && !healKinds.includes(healKind))
+		throw new InvalidOptionError(`heal-kind must be one of ${healKinds.join(", ")}, got ${healKind}`);
+	if (heal === false && saysHow(options))
+		throw new InvalidOptionError("heal-tokens, heal-time, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
+}
+
+/** Whether anything says how to heal. */
+export function saysHow({ healTokens, healTime, healKind, healType, healHeads }: HealOptions): boolean {
+	return [healTokens, healTime, healKind, healType].some((value) => value !== undefined) || healHeads === true;
+}
+
+/** Whether anything was said that asks for healing. */
+export function asksToHeal(options: HealOptions): boolean {
+	return options.heal ?? saysHow(options);
+}
+
+/**
+ * Options of healing that contradict others, found out before anything is read.
+ * @param curve whether nothing says how much to remove
+ * @throws InvalidOptionError
+ */
+export function checkHealingOfRun(options: PruneOptions, curve: boolean): void {
+	checkHealing(options);
+	if (!asksToHeal(options)) return;
+	if (curve) {
+		throw new InvalidOptionError(
+			"--heal heals one pruned model: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
+		);
+	}
+	checkHealedWeights(options, true);
+}
+
+/** @param healed whether the model is healed @throws InvalidOptionError where the weights of another file are quantised */
+export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantizeFrom">, healed: boolean): void {
+	if (healed && quantizeFrom !== undefined)
+		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");
+}
