@@ -6,7 +6,6 @@ import { InvalidOptionError } from "../../errors.js";
 import { inputFiles } from "./objective.js";
 import type { OwnOutput } from "../pruning/own-output.js";
 import { checkTarget } from "../../storage/atomic-file.js";
-import { reportTargets } from "../reporting/files.js";
 
 /**
  * Checks every file that a run would write. What an earlier run of the same command wrote before it was ended is not in its way.
@@ -53,4 +52,28 @@ export function checkWritesNothing(output: string | undefined, { plan }: PruneOp
 			`${output} cannot be written without an amount: ${how}; or leave the output out, to see what removing blocks costs`,
 		);
 	if (plan !== undefined) throw new InvalidOptionError(`--save-plan needs an amount: ${how}`);
+}
+
+/** Where the parts of a report go; what is undefined is not written. */
+export interface ReportTargets {
+	/** HTML. */
+	readonly page?: string | undefined;
+	/** JSON, beside the page. */
+	readonly data?: string | undefined;
+	/** Markdown. */
+	readonly card?: string | undefined;
+}
+
+/**
+ * Names of the files, from the options and the output's name.
+ * @throws InvalidOptionError where the page is named like its JSON
+ */
+export function reportTargets(output: string | undefined, { report, modelCard, dryRun }: PruneOptions): ReportTargets {
+	if (dryRun) return {};
+	const page = report === false ? undefined : (report ?? (output === undefined ? undefined : `${output}.report.html`));
+	if (page !== undefined && /\.json$/i.test(page))
+		throw new InvalidOptionError(
+			`the report is an HTML page, and its JSON is written beside it: name it ${page.replace(/\.json$/i, ".html")}`,
+		);
+	return { page, data: page && `${page.replace(/\.html?$/i, "")}.json`, card: modelCard };
 }

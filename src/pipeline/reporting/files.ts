@@ -1,36 +1,12 @@
 // The files that a report becomes: the page, the same as JSON, the model card.
 import { existsSync } from "node:fs";
 import type { PruneOptions, PruneResult } from "../../api/index.js";
-import { InvalidOptionError } from "../../errors.js";
 import { logger } from "../../api/logger.js";
 import { inputFiles } from "../preflight/objective.js";
 import { reportCard } from "../../report/card.js";
 import type { Report } from "../../report/report-data.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
-
-/** Where the parts of a report go; what is undefined is not written. */
-export interface ReportTargets {
-	/** HTML. */
-	readonly page?: string | undefined;
-	/** JSON, beside the page. */
-	readonly data?: string | undefined;
-	/** Markdown. */
-	readonly card?: string | undefined;
-}
-
-/**
- * Names of the files, from the options and the output's name.
- * @throws InvalidOptionError where the page is named like its JSON
- */
-export function reportTargets(output: string | undefined, { report, modelCard, dryRun }: PruneOptions): ReportTargets {
-	if (dryRun) return {};
-	const page = report === false ? undefined : (report ?? (output === undefined ? undefined : `${output}.report.html`));
-	if (page !== undefined && /\.json$/i.test(page))
-		throw new InvalidOptionError(
-			`the report is an HTML page, and its JSON is written beside it: name it ${page.replace(/\.json$/i, ".html")}`,
-		);
-	return { page, data: page && `${page.replace(/\.html?$/i, "")}.json`, card: modelCard };
-}
+import type { ReportTargets } from "../preflight/output-files.js";
 
 /** The report as one HTML page that needs no network and no script. */
 export async function reportPage(report: Report): Promise<string> {

@@ -7,8 +7,9 @@ import type { OwnOutput } from "../pruning/own-output.js";
 import type { Race } from "../race/race.js";
 import { type Session, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
-import { reportTargets, writeReport } from "./files.js";
+import { writeReport } from "./files.js";
 import type { Choices } from "../methods/selection-context.js";
+import { reportTargets } from "../preflight/output-files.js";
 
 /** A run from its beginning. */
 export interface Run {
