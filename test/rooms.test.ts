@@ -62,7 +62,6 @@ const KNOWN_FAULTS: readonly string[] = [
 	"cli/api -> model/runtime/paths",
 	"cli/api -> storage/plan",
 	"cli/api -> storage/runs",
-	"pipeline/gate/written-file -> pipeline/pruning/quantized",
 	"pipeline/preflight/output-files -> pipeline/pruning/own-output",
 	"pipeline/race/race -> pipeline/healing/heal-model",
 	"pipeline/reporting/run -> pipeline/pruning/own-output",

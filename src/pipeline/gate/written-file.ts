@@ -1,13 +1,22 @@
 // The limits on a quantised file, asked of it before it gets its name.
 import type { PruneOptions } from "../../api/index.js";
 import { closestPlan, type GateCheck, settleGate, shiftedBy } from "./verdict.js";
-import type { WrittenCandidate } from "../pruning/quantized.js";
 import { type ClosestPlan, GateNotMetError } from "../../errors.js";
 import { Gate, verdictOfGate } from "./gate.js";
 import { readGate } from "../preflight/gate-limits.js";
 import { formatBytes } from "../../report/format.js";
 import { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
+import type { Measurement } from "../../game/game.js";
+import type { Measured } from "../session/paired-figures.js";
+
+/** A quantised file that has not its name yet, measured on the report fold, and the whole source on the same windows. */
+export interface WrittenCandidate {
+	readonly path: string;
+	readonly measured: Measured;
+	readonly whole: Measurement;
+	readonly bytes: number;
+}
 
 /** The check, and the verdict once it was made. */
 export interface FileCheck {

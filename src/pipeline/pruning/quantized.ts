@@ -15,6 +15,7 @@ import { hashOf } from "../../storage/hash.js";
 import type { Quantized, QuantizedAlternatives } from "../../storage/plan-quantized.js";
 import type { Expectation, WriteOptions } from "../writing/write-pruned.js";
 import { writeQuantized } from "../writing/write-quantized.js";
+import type { WrittenCandidate } from "../gate/written-file.js";
 
 /** The model of a session as weights to quantise. */
 export function weightsOf({ model, sha256 }: Session): Weights {
@@ -25,14 +26,6 @@ async function wholeOn(session: Session, options: PruneOptions): Promise<Measure
 	const { report } = session.texts;
 	const [full] = await report.measure([Coalition.full(report.players)], { phase: "figures", signal: options.signal });
 	return full!;
-}
-
-/** A quantised file that has not its name yet, measured on the report fold, and the whole source on the same windows. */
-export interface WrittenCandidate {
-	readonly path: string;
-	readonly measured: Measured;
-	readonly whole: Measurement;
-	readonly bytes: number;
 }
 
 /**
