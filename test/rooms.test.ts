@@ -76,14 +76,13 @@ const KNOWN_CIRCLES: readonly (readonly string[])[] = [
 		"pipeline/reporting/files",
 		"pipeline/reporting/run",
 	],
-	["pipeline/reporting/evidence", "pipeline/reporting/report"],
 ];
 
 /** What pure rooms use and may not; each must go. */
 const KNOWN_IMPURE: readonly string[] = [];
 
 /** Files on the longest chain of imports. Lower it where a change shortens the chain. */
-const LONGEST_CHAIN = 48;
+const LONGEST_CHAIN = 47;
 
 interface Arrow extends Edge {
 	/** Files below src/, without `.ts`; packages and Node's modules as they are written. */

@@ -13,12 +13,12 @@ import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import { makePlan } from "../planning/plan.js";
-import type { RunFacts } from "../reporting/report.js";
 import { chosenOf, type Finalist, type Race } from "../race/race.js";
 import type { Session } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import type { RunFacts } from "../reporting/facts.js";
 
 /**
  * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was

@@ -1,16 +1,13 @@
 import { basename } from "node:path";
 import type { Contribution, PruneOptions } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
-import { commandLine } from "../preflight/command-line.js";
-import { defaultMethod } from "../../api/methods.js";
-import { foldFacts, objectiveFigures, textFigures } from "./figures.js";
+import { objectiveFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
-import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Session } from "../session/session.js";
 import { finite } from "../../game/statistics.js";
 import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
-import type { Weights } from "../session/working-weights.js";
 import type { Choices } from "../methods/selection-context.js";
+import { planOrigin } from "./origin.js";
 
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
 export async function makePlan(
@@ -53,63 +50,6 @@ export async function makePlan(
 		timings: { ...session.timings },
 		command: origin.command,
 	});
-}
-
-/** How a run came about: what it takes to do it again. */
-export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versions" | "backend" | "machine" | "command"> & {
-	/** Of the model. */
-	readonly sha256: string;
-};
-
-/** The same for the plan and the report. */
-export function planOrigin(session: Session, output: string | undefined, options: PruneOptions): PlanOrigin {
-	const { threads, ubatch, weights } = session.settings;
-	// What was found out by measuring how fast this machine is: named, it comes out the same in another cache.
-	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as Weights };
-	return {
-		sha256: session.sha256,
-		options: defined({
-			method: options.remove ? undefined : (options.method ?? defaultMethod),
-			removeBlocks: options.removeBlocks,
-			removeFraction: options.removeFraction,
-			targetSize: options.targetSize,
-			maxPplRatio: options.maxPplRatio,
-			maxKl: options.maxKl,
-			minAccuracy: options.minAccuracy && Object.entries(options.minAccuracy).map(([name, share]) => `${name}=${share}`),
-			ignoreGate: options.ignoreGate || undefined,
-			targetSpeedup: options.speedTarget?.value,
-			speedupOf: options.speedTarget?.of,
-			masks: options.masks,
-			effort: options.effort,
-			maxTime: options.maxTime,
-			maxTokens: options.maxTokens,
-			strata: options.strata,
-			strataPreset: options.strataPreset,
-			epochs: options.epochs,
-			attributionMasks: options.attributionMasks,
-			rounds: options.rounds,
-			windows: options.windows,
-			windowLength: options.windowLength,
-			objective: options.objective,
-			limit: options.limit,
-			workingWeights: options.workingWeights,
-			scoreShare: options.scoreShare,
-			stateType: options.stateType,
-			heal: options.heal,
-			healTokens: options.healTokens,
-			healKind: options.healKind,
-			healType: options.healType,
-			healHeads: options.healHeads || undefined,
-			quantize: options.quantize,
-			quantizeFrom: options.quantizeFrom && basename(options.quantizeFrom),
-		}),
-		seed: session.seed,
-		calibration: foldFacts(session),
-		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
-		backend: String(session.settings.backend),
-		machine: { ...session.settings },
-		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), { ...options, ...found }),
-	};
 }
 
 /** Critical blocks with their reasons. */
@@ -173,10 +113,4 @@ function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alte
 
 function known(value: number | undefined): number | undefined {
 	return Number.isFinite(value) ? value : undefined;
-}
-
-type Setting = number | string | boolean | (number | string)[];
-
-function defined(values: Record<string, Setting | undefined>): Record<string, Setting> {
-	return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, Setting] => entry[1] !== undefined));
 }

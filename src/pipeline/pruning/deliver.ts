@@ -14,7 +14,6 @@ import { whileHealed } from "../../model/fitting/standing.js";
 import type { HealedTensor } from "../../model/fitting/tensors.js";
 import { logger } from "../../api/logger.js";
 import { keptName, writePlanBeside } from "../planning/keep.js";
-import type { RunFacts } from "../reporting/report.js";
 import { measurePair } from "./measure-pair.js";
 import { inputFiles } from "../preflight/objective.js";
 import { measureBeyondSliding } from "../writing/zeroed-oracle.js";
@@ -27,6 +26,7 @@ import type { Quantized } from "../../storage/plan-quantized.js";
 import { keptPlanPath } from "../../storage/runs.js";
 import { type Expectation, writePruned } from "../writing/write-pruned.js";
 import { bytesToQuantize } from "../writing/write-quantized.js";
+import type { RunFacts } from "../reporting/facts.js";
 
 /**
  * Bytes that must be free to write the model without blocks, as {@link bytesToWrite} says, healed and quantised where that is asked

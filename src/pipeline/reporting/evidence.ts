@@ -1,13 +1,13 @@
 // The parts of a report that say how a set was found: blocks, curve, pairs, surrogate.
 import { fewestWindows } from "../../game/sources.js";
-import type { RunFacts } from "./report.js";
-import type { PlanOrigin } from "../planning/plan.js";
 import type { Finalist } from "../race/race.js";
 import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "../../report/report-data.js";
 import { errorOf } from "./quality.js";
 import { finite } from "../../game/statistics.js";
 import type { Plan, PlanContribution, PlanFold } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
+import type { RunFacts } from "./facts.js";
+import type { PlanOrigin } from "../planning/origin.js";
 
 type Reasoned = Plan["frozen"];
 

@@ -1,49 +1,21 @@
 // What a report says, from what a run measured and decided. Nothing is measured here.
 import { cpus } from "node:os";
 import * as v from "valibot";
-import type { ModelSummary, Objective, PruneResult, WrittenFile } from "../../api/index.js";
+import type { WrittenFile } from "../../api/index.js";
 import { foldNames } from "../../model/calibration/index.js";
-import { contributionsOf, type PlanOrigin, reasonedBlocks } from "../planning/plan.js";
-import type { Race } from "../race/race.js";
+import { contributionsOf, reasonedBlocks } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
 import { blocksOf, curveData, interactionsOf, surrogateData } from "./evidence.js";
 import { qualityOf, writtenLosses } from "./quality.js";
-import { REPORT_FORMAT, REPORT_VERSION, type Report, type ReportExtras, reportSchema } from "../../report/report-data.js";
+import { REPORT_FORMAT, REPORT_VERSION, type Report, reportSchema } from "../../report/report-data.js";
 import type { Sizes } from "../preflight/model-sizes.js";
 import { disagreementText } from "../race/by-source.js";
 import type { Plan } from "../../storage/plan.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import { suggestionVerdict, verdictOf } from "./verdict.js";
-import type { Choices } from "../methods/selection-context.js";
-
-/** What a run knows when it has ended. */
-export interface RunFacts {
-	readonly model: ModelSummary;
-	readonly objective: Objective;
-	readonly origin: PlanOrigin;
-	/** Of the model without these blocks. */
-	readonly sizes: (removed: readonly number[]) => Sizes;
-	/** Files of the model. */
-	readonly inputs: readonly string[];
-	readonly frozen: Plan["frozen"];
-	readonly choices: Choices | undefined;
-	readonly decided: Race;
-	/** What was warned of. */
-	readonly warnings: readonly string[];
-}
-
-/** What came out of it. */
-export interface RunOutcome {
-	/** Missing where nothing said how much to remove. */
-	readonly plan?: Plan | undefined;
-	readonly suggestion?: PruneResult["suggestion"];
-	readonly output?: WrittenFile | undefined;
-	readonly timings: Readonly<Record<string, number>>;
-	readonly seconds: number;
-	/** Sections that other measurements fill. */
-	readonly extras?: ReportExtras;
-}
+import type { RunFacts, RunOutcome } from "./facts.js";
+import type { PlanOrigin } from "../planning/origin.js";
 
 /** The report of a run. */
 export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {

@@ -1,8 +1,7 @@
 // The report of a run that is going on: what it warns of is kept, and at its end the report is made and written.
 import type { LogEvent, PruneOptions, PruneResult } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
-import { makeReport, type RunFacts, type RunOutcome } from "./report.js";
-import { planOrigin } from "../planning/plan.js";
+import { makeReport } from "./report.js";
 import type { OwnOutput } from "../pruning/own-output.js";
 import type { Race } from "../race/race.js";
 import { type Session, summarize } from "../session/session.js";
@@ -10,6 +9,8 @@ import { sizesWithout } from "../preflight/model-sizes.js";
 import { writeReport } from "./files.js";
 import type { Choices } from "../methods/selection-context.js";
 import { reportTargets } from "../preflight/output-files.js";
+import type { RunFacts, RunOutcome } from "./facts.js";
+import { planOrigin } from "../planning/origin.js";
 
 /** A run from its beginning. */
 export interface Run {

@@ -1,0 +1,36 @@
+// What a report is made of.
+import type { ModelSummary, Objective, PruneResult, WrittenFile } from "../../api/index.js";
+import type { ReportExtras } from "../../report/report-data.js";
+import type { Plan } from "../../storage/plan.js";
+import type { Choices } from "../methods/selection-context.js";
+import type { Sizes } from "../preflight/model-sizes.js";
+import type { Race } from "../race/race.js";
+import type { PlanOrigin } from "../planning/origin.js";
+
+/** What a run knows when it has ended. */
+export interface RunFacts {
+	readonly model: ModelSummary;
+	readonly objective: Objective;
+	readonly origin: PlanOrigin;
+	/** Of the model without these blocks. */
+	readonly sizes: (removed: readonly number[]) => Sizes;
+	/** Files of the model. */
+	readonly inputs: readonly string[];
+	readonly frozen: Plan["frozen"];
+	readonly choices: Choices | undefined;
+	readonly decided: Race;
+	/** What was warned of. */
+	readonly warnings: readonly string[];
+}
+
+/** What came out of it. */
+export interface RunOutcome {
+	/** Missing where nothing said how much to remove. */
+	readonly plan?: Plan | undefined;
+	readonly suggestion?: PruneResult["suggestion"];
+	readonly output?: WrittenFile | undefined;
+	readonly timings: Readonly<Record<string, number>>;
+	readonly seconds: number;
+	/** Sections that other measurements fill. */
+	readonly extras?: ReportExtras;
+}
