@@ -63,7 +63,6 @@ const KNOWN_FAULTS: readonly string[] = [
 	"cli/api -> storage/plan",
 	"cli/api -> storage/runs",
 	"pipeline/preflight/output-files -> pipeline/pruning/own-output",
-	"pipeline/race/race -> pipeline/healing/heal-model",
 	"pipeline/reporting/run -> pipeline/pruning/own-output",
 ];
 

@@ -20,7 +20,7 @@ import {
 	type Header,
 	readHeader,
 } from "../pipeline/preflight/model-header.js";
-import { type Race, race } from "../pipeline/race/race.js";
+import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
 import { defaultMethod, factsOf } from "../api/methods.js";
 import { logger } from "../api/logger.js";
@@ -44,6 +44,7 @@ import type { Choice, Choices } from "../pipeline/methods/selection-context.js";
 import { effortOf, raceField } from "../pipeline/methods/budget.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
 import { asksToHeal, checkHealingOfRun } from "../pipeline/preflight/heal-options.js";
+import type { Decision } from "../pipeline/pruning/decision.js";
 
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
@@ -120,22 +121,22 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		await session.closeSearch();
 		if (choices) for (const note of choices.found.notes) logger(options)("note", note);
 		const raced = await race(session, candidates(session, choices, removable, options), options);
-		const decided = await settle(session, raced, amount, removable, gate, options);
-		const curve = curveOf(decided);
-		const facts = runFacts(session, output, choices, decided, run, options);
-		if (amount === "curve") {
+		const decision = amount === "curve" ? undefined : await settle(session, raced, amount, removable, gate, options);
+		const facts = runFacts(session, output, choices, decision?.race ?? raced, run, options);
+		if (!decision) {
+			const curve = curveOf(raced);
 			const suggestion = suggest(curve, session);
 			return finish(
 				session,
 				{
-					...{ curve, disagreements: decided.disagreements, suggestion },
+					...{ curve, disagreements: raced.disagreements, suggestion },
 					commands: commandsFor(model, output, curve, session, options),
 					...(await reportRun(facts, { suggestion, timings: session.timings }, run, options)),
 				},
 				run,
 			);
 		}
-		return await deliver(session, output, facts, curve, original, gate, options, run);
+		return await deliver(session, output, facts, decision, original, gate, options, run);
 	} catch (error) {
 		if (options.signal?.aborted) best.tell(session.objective, options);
 		throw error;
@@ -144,19 +145,18 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	}
 }
 
-/** The set that is taken, where the amount says one: sets that are healed are raced healed. */
+/** The set that is taken: sets that are healed are raced healed. */
 async function settle(
 	session: Session,
 	raced: Race,
-	amount: Amount,
+	amount: Exclude<Amount, "curve">,
 	{ reaches }: Removable,
 	gate: Gate | undefined,
 	options: PruneOptions,
-): Promise<Race> {
-	if (amount === "curve") return raced;
+): Promise<Decision> {
 	if (amount === "gate")
 		return asksToHeal(options) ? mostHealedThatMeet(session, raced, gate!, options) : mostThatMeet(raced, gate!, options);
-	return raceHealed(session, reaches ? fewestOf(raced) : raced, options, reaches);
+	return raceHealed(session, { race: raced, chosen: reaches ? fewestOf(raced) : winnerOf(raced) }, options, reaches);
 }
 
 type Amount = "curve" | "gate" | { speedup: number } | { blocks: number } | { fraction: number } | { remove: number[] } | { size: number };

@@ -4,7 +4,7 @@ import { onOwnSamples } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateFold } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
-import { mostSets } from "./race.js";
+import { mostSets, type RacedHealed } from "./race.js";
 import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
 import { onlySet, withHealTime } from "./time-budget.js";
 import { healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
@@ -13,7 +13,7 @@ import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import { makePlan } from "../planning/plan.js";
-import { chosenOf, type Finalist, type Race } from "../race/race.js";
+import type { Finalist } from "../race/race.js";
 import type { Session } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
@@ -79,14 +79,17 @@ async function healAnew(session: Session, removed: readonly number[], options: P
  * Heals the chosen set. Where it won a race of sets that were healed roughly, the set that it took the place of is healed as well, both
  * with all of the text: the one that loses less on the validation fold, healed or as it is, is taken.
  */
-export async function healChosen(session: Session, decided: Race, options: PruneOptions): Promise<{ chosen: Finalist; healing: Healing }> {
+export async function healChosen(
+	session: Session,
+	{ chosen, unhealed }: Pick<RacedHealed, "chosen" | "unhealed">,
+	options: PruneOptions,
+): Promise<{ chosen: Finalist; healing: Healing }> {
 	const heal = ({ removed }: Finalist, how = options) => healSet(session, ascending(removed), how);
-	const chosen = chosenOf(decided);
-	if (!decided.unhealed) return { chosen, healing: await heal(chosen) };
+	if (!unhealed) return { chosen, healing: await heal(chosen) };
 	// Weighing heads takes minutes: it is left to the one that is taken.
 	const rough = options.healHeads ? { ...options, healHeads: false } : options;
-	const [raced, before] = [await heal(chosen, rough), await heal(decided.unhealed, rough)];
-	const [taken, healing] = validationLoss(before) < validationLoss(raced) ? [decided.unhealed, before] : [chosen, raced];
+	const [raced, before] = [await heal(chosen, rough), await heal(unhealed, rough)];
+	const [taken, healing] = validationLoss(before) < validationLoss(raced) ? [unhealed, before] : [chosen, raced];
 	return { chosen: taken, healing: options.healHeads ? await heal(taken) : healing };
 }
 
@@ -115,12 +118,12 @@ export async function figuresOfHealed(
 export async function planHealed(
 	session: Session,
 	output: string | undefined,
-	{ choices, decided }: RunFacts,
+	{ choices, ...decision }: Pick<RunFacts, "choices"> & RacedHealed & { readonly healing?: Healing | undefined },
 	options: PruneOptions,
 ): Promise<{ plan: Plan; healing: Healing | undefined }> {
-	const known = { chosen: chosenOf(decided), healing: decided.healing };
-	const { chosen, healing } = known.healing || !asksToHeal(options) ? known : await healChosen(session, decided, options);
-	const plan = await makePlan(session, output, chosen, choices, decided, options);
+	const healed = decision.healing !== undefined || !asksToHeal(options);
+	const { chosen, healing } = healed ? decision : await healChosen(session, decision, options);
+	const plan = await makePlan(session, output, chosen, choices, decision.race, options);
 	plan.heal = healing?.section;
 	return { plan, healing };
 }

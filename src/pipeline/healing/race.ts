@@ -14,7 +14,7 @@ import { shiftedRuns } from "../../model/fitting/neighbours.js";
 import { type ComparedText, tuningFigure } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
-import { chosenOf, type Race, race } from "../race/race.js";
+import { type Finalist, winnerOf, type Race, race } from "../race/race.js";
 import { formatBlocks } from "../../report/format.js";
 import { firstWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
@@ -29,6 +29,15 @@ const firstSets = 3;
 /** What is fitted, unless maps are all that is asked for or fits: decided for the winner anew. */
 const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
 
+/** A set that is taken of a race. */
+export interface RacedHealed {
+	/** With the taken set among its winners. */
+	readonly race: Race;
+	readonly chosen: Finalist;
+	/** The winner among sets as they are, where the chosen one won because it heals better. */
+	readonly unhealed?: Finalist | undefined;
+}
+
 /**
  * Heals the best finalists of the size that was asked for, then sets with one run of blocks moved by one, as long as that helps; all on
  * a part of the text, with the same fit, compared on the validation fold. Two sets whose unhealed losses are far apart can heal to the
@@ -38,13 +47,13 @@ const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
  */
 export async function raceHealed(
 	session: Session,
-	decided: Race,
+	won: RacedHealed,
 	options: PruneOptions,
 	reaches: (removed: readonly number[]) => boolean = () => true,
-): Promise<Race> {
+): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
-	if (!asksToHeal(options) || options.remove || session.objective !== "nll") return decided;
-	return session.timed("healed race", () => new HealedRace(session, options, reaches).run(decided));
+	if (!asksToHeal(options) || options.remove || session.objective !== "nll") return won;
+	return session.timed("healed race", () => new HealedRace(session, options, reaches).run(won));
 }
 
 /** Does work while the cuts of a set are healed with a part of the text, always with the same fit; the model is as it was then. */
@@ -85,9 +94,9 @@ class HealedRace {
 		this.#reaches = reaches;
 	}
 
-	async run(decided: Race): Promise<Race> {
+	async run(won: RacedHealed): Promise<RacedHealed> {
 		const { model } = this.#session;
-		const chosen = chosenOf(decided);
+		const { race: decided, chosen } = won;
 		const size = chosen.removed.length;
 		const starts = decided.finalists
 			.filter(({ removed, added }) => removed.length === size && Number.isFinite(added))
@@ -106,7 +115,7 @@ class HealedRace {
 		const allowed = (set: number[]) =>
 			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
 		while (await better(shiftedRuns(best, model.facts.blocks).filter(allowed)));
-		if (best.join() === chosen.removed.join()) return decided;
+		if (best.join() === chosen.removed.join()) return won;
 		const known = this.#figures;
 		logger(this.#options)(
 			"note",
@@ -114,11 +123,9 @@ class HealedRace {
 		);
 		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
-		const finalist = chosenOf(own);
-		return {
-			...{ ...decided, winners: new Map([...decided.winners, [size, finalist]]), unhealed: chosen },
-			...{ chosen: decided.chosen && finalist, finalists: [...decided.finalists, ...own.finalists] },
-		};
+		const finalist = winnerOf(own);
+		const winners = new Map([...decided.winners, [size, finalist]]);
+		return { race: { ...decided, winners, finalists: [...decided.finalists, ...own.finalists] }, chosen: finalist, unhealed: chosen };
 	}
 
 	/** The validation fold, with the whole model's distributions where it is the model's own samples: asked for before anything is healed. */

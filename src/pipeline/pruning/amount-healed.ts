@@ -9,16 +9,16 @@ import type { Finalist, Race } from "../race/race.js";
 import type { Session } from "../session/session.js";
 import { missedText, nothingMeets } from "./amount.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { Decision } from "./decision.js";
 
 /**
  * The set for the most blocks that meets the gate healed. From the most blocks that meet it as they are, on the validation fold, one step
  * up after the other is healed roughly and judged there, as long as the limits are met. The last one is raced healed, healed with all of
  * the text and judged on the report fold; where that says no, so is the next smaller one.
- * @returns the race with the chosen set and its new matrices
  * @throws GateNotMetError where no set that was found meets it
  */
-export async function mostHealedThatMeet(session: Session, decided: Race, gate: Gate, options: PruneOptions): Promise<Race> {
-	const sets = [...decided.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
+export async function mostHealedThatMeet(session: Session, race: Race, gate: Gate, options: PruneOptions): Promise<Decision> {
+	const sets = [...race.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
 	if (sets.length === 0) throw nothingMeets(undefined, []);
 	const log = logger(options);
 	const { last, next } = await stepUp(session, sets, gate, options);
@@ -31,7 +31,7 @@ export async function mostHealedThatMeet(session: Session, decided: Race, gate: 
 	}
 	let figures: readonly PlanGateFigure[] = [];
 	for (const set of sets.slice(0, last + 1).reverse()) {
-		const raced = await raceHealed(session, { ...decided, chosen: set, unhealed: undefined }, options);
+		const raced = await raceHealed(session, { race, chosen: set }, options);
 		const { chosen, healing } = await healChosen(session, raced, options);
 		figures = await figuresOfHealed(session, gate, "report", chosen.removed, healing);
 		if (figures.every(({ met }) => met)) return { ...raced, chosen, healing };

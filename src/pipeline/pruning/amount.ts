@@ -8,6 +8,7 @@ import type { Finalist, Race } from "../race/race.js";
 import { formatBlocks } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { Decision } from "./decision.js";
 
 /** An amount that limits say: the most blocks that meet the gate, or the fewest that reach a size in bytes. */
 export type LimitedAmount = "gate" | { readonly size: number };
@@ -27,9 +28,8 @@ export function limitedAmount(options: PruneOptions): LimitedAmount | undefined 
 export const mostForGate = (blocks: number, maxRemovable: number): number => Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 2)));
 
 /** The set for the fewest blocks among those that reach the size. */
-export function fewestOf(decided: Race): Race {
-	const [first] = [...decided.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
-	return { ...decided, chosen: first };
+export function fewestOf({ winners }: Race): Finalist {
+	return [...winners.values()].sort((a, b) => a.removed.length - b.removed.length)[0]!;
 }
 
 /**
@@ -37,8 +37,8 @@ export function fewestOf(decided: Race): Race {
  * smaller one is tried.
  * @throws GateNotMetError where no set that was found meets it
  */
-export async function mostThatMeet(decided: Race, gate: Gate, options: PruneOptions): Promise<Race> {
-	const sets = [...decided.winners.values()].sort((a, b) => b.removed.length - a.removed.length);
+export async function mostThatMeet(race: Race, gate: Gate, options: PruneOptions): Promise<Decision> {
+	const sets = [...race.winners.values()].sort((a, b) => b.removed.length - a.removed.length);
 	const log = logger(options);
 	for (const [i, set] of sets.entries()) {
 		const count = set.removed.length;
@@ -50,7 +50,7 @@ export async function mostThatMeet(decided: Race, gate: Gate, options: PruneOpti
 					"note",
 					`${count} blocks, the most that were searched, meet the gate: more may go, which --remove-blocks with the same limits tries`,
 				);
-			return { ...decided, chosen: set };
+			return { race, chosen: set };
 		}
 		log(
 			"warning",

@@ -1,5 +1,5 @@
 // What a run does with the set that it chose: the file, its plan, the report.
-import type { CurvePoint, HealOptions, PruneOptions, PruneResult, QuantizeOutputOptions, WrittenFile } from "../../api/index.js";
+import type { HealOptions, PruneOptions, PruneResult, QuantizeOutputOptions, WrittenFile } from "../../api/index.js";
 import { quoted } from "../preflight/command-line.js";
 import { checkGate, checkHealed, type GateCheck } from "../gate/verdict.js";
 import { fileCheck } from "../gate/written-file.js";
@@ -27,6 +27,8 @@ import { keptPlanPath } from "../../storage/runs.js";
 import { type Expectation, writePruned } from "../writing/write-pruned.js";
 import { bytesToQuantize } from "../writing/write-quantized.js";
 import type { RunFacts } from "../reporting/facts.js";
+import { curveOf } from "../race/curve.js";
+import type { Decision } from "./decision.js";
 
 /**
  * Bytes that must be free to write the model without blocks, as {@link bytesToWrite} says, healed and quantised where that is asked
@@ -43,7 +45,7 @@ export async function deliver(
 	session: Session,
 	output: string | undefined,
 	facts: RunFacts,
-	curve: CurvePoint[],
+	decision: Decision,
 	original: Weights | undefined,
 	gate: Gate | undefined,
 	options: PruneOptions,
@@ -51,7 +53,8 @@ export async function deliver(
 ): Promise<PruneResult> {
 	const { choices, decided } = facts;
 	const { disagreements } = decided;
-	const { plan, healing } = await planHealed(session, output, facts, options);
+	const curve = curveOf(decided);
+	const { plan, healing } = await planHealed(session, output, { choices, ...decision }, options);
 	const check = gate && { gate, session, output, choices, decided, options };
 	if (check && !laterGate(options)) plan.gate = await judge(check, plan.removed, healing);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);

@@ -1,7 +1,6 @@
 import type { Disagreement, PruneOptions } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { MeasureOptions, Measurement } from "../../game/game.js";
-import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
 import type { Session } from "../session/session.js";
 import { disagreementsOf, disagreementText } from "./by-source.js";
@@ -42,12 +41,6 @@ export interface Race {
 	/** Sources that would rather have another set. */
 	readonly disagreements: readonly Disagreement[];
 	readonly winners: ReadonlyMap<number, Finalist>;
-	/** Which of them is taken, where a limit decided it. @default the only one */
-	readonly chosen?: Finalist | undefined;
-	/** The winner among sets as they are, where the one above won because it heals better. */
-	readonly unhealed?: Finalist | undefined;
-	/** New matrices for the chosen set, where a limit on the healed model decided it. */
-	readonly healing?: Healing | undefined;
 	/** Every set that took part, as it was proposed. */
 	readonly finalists: readonly Finalist[];
 	/** Sets that were measured on further text, part by part of it. */
@@ -199,7 +192,7 @@ function disagreementsIn(field: Field, measured: readonly Measurement[]): Disagr
 	return [...told, ...others.filter(({ source, worseOverall }) => !known.has(source) && worseOverall > 0)];
 }
 
-/** The winner of a race of one size, or what a limit chose. */
-export function chosenOf(decided: Race): Finalist {
-	return decided.chosen ?? [...decided.winners.values()][0]!;
+/** The winner of a race of one size. */
+export function winnerOf({ winners }: Race): Finalist {
+	return [...winners.values()][0]!;
 }

@@ -3,7 +3,7 @@ import type { PruneOptions } from "../../../src/api/index.js";
 import { comparedText } from "../../../src/pipeline/healing/reference-text.js";
 import { raceHealed, whileRoughlyHealed } from "../../../src/pipeline/healing/race.js";
 import { tuningFigure } from "../../../src/model/fitting/tuning.js";
-import { chosenOf, race } from "../../../src/pipeline/race/race.js";
+import { race } from "../../../src/pipeline/race/race.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, removing } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
@@ -30,8 +30,8 @@ describe("a race of healed sets", () => {
 			);
 			// The worst unhealed stands for the one that the search chose.
 			const worst = decided.finalists.reduce((a, b) => (b.added > a.added ? b : a));
-			const raced = await raceHealed(session, { ...decided, chosen: worst }, options);
-			const winner = chosenOf(raced);
+			const raced = await raceHealed(session, { race: decided, chosen: worst }, options);
+			const winner = raced.chosen;
 			expect(winner.removed).toHaveLength(2);
 
 			const { evaluator, calibration, seed } = session;
