@@ -1,5 +1,3 @@
-import type { BuildOptions, BuildResult } from "../model/runtime/build.js";
-import type { CleanOptions, CleanResult, RunFolder, RunsOptions } from "../storage/runs.js";
 import type {
 	ApplyOptions,
 	ApplyResult,
@@ -19,14 +17,14 @@ import type {
 	SpeedOptions,
 	SpeedResult,
 } from "../api/index.js";
+import type { BuildOptions, BuildResult } from "../api/build.js";
+import type { CleanOptions, CleanResult, RunFolder, RunsOptions } from "../api/runs.js";
 
 // The command line's only door to the rest: what it expects of the public API.
 export * from "../api/index.js";
 export { GateNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
-export { backEnds, llamaPin, packageVersion } from "../model/runtime/paths.js";
-export type { BuildOptions, BuildResult } from "../model/runtime/build.js";
-export type { Plan } from "../storage/plan.js";
-export type { CleanOptions, CleanResult, RunFolder } from "../storage/runs.js";
+export { backEnds, type BuildOptions, type BuildResult, llamaPin, packageVersion } from "../api/build.js";
+export type { CleanOptions, CleanResult, Plan, RunFolder } from "../api/runs.js";
 
 /** The public functions that the commands call. */
 export interface Api {
