@@ -4,6 +4,7 @@
 #include "napi_setup.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -80,7 +81,7 @@ template <class T> std::vector<T> values_if_given(const Napi::Value & value) {
     return value.IsUndefined() ? std::vector<T>() : values_of<T>(value);
 }
 
-// A number as T. Throws a TypeError for what is no number, a RangeError for one that T cannot hold.
+// A number as T. Throws a TypeError for what is no number, a RangeError for one that T cannot hold: a fraction, or what is not finite.
 template <class T> T number_of(const Napi::Value & value, const char * name) {
     if (!value.IsNumber()) {
         throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a number");
@@ -90,9 +91,12 @@ template <class T> T number_of(const Napi::Value & value, const char * name) {
         constexpr double exact = 9007199254740992.0; // 2^53
         const double least = std::max(double(std::numeric_limits<T>::min()), -exact);
         const double most = std::min(double(std::numeric_limits<T>::max()), exact);
-        if (!(number >= least && number <= most)) {
-            throw Napi::RangeError::New(value.Env(), std::string(name) + " is out of range");
+        if (!(number >= least && number <= most) || number != std::trunc(number)) {
+            throw Napi::RangeError::New(value.Env(), std::string(name) + " must be a whole number from " + std::to_string(int64_t(least)) + " to " +
+                                                         std::to_string(int64_t(most)));
         }
+    } else if (!std::isfinite(number)) {
+        throw Napi::RangeError::New(value.Env(), std::string(name) + " must be a finite number");
     }
     return T(number);
 }

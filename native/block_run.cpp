@@ -64,6 +64,9 @@ BlockRun::BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & 
                { Callbacks::on_tensor, Callbacks::on_abort, callbacks.get() }) {}
 
 void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphTap & tap, const std::function<void(int, int)> & on_group) {
+    if (from != nullptr && from->n_values() != windows.tokens.size() * size_t(n_embd)) {
+        throw std::runtime_error("the states to go on from are of other windows");
+    }
     const LayerView::Shown shown(*core.view, kept);
     llama_context * context = contexts.take();
     callbacks->tap = &tap;

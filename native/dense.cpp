@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 namespace {
@@ -100,7 +101,11 @@ void run_tasks(int count, const Workers & workers, const std::function<void(int)
     };
     std::vector<std::thread> threads;
     for (int i = 1; i < std::min(workers.n_threads, count); ++i) {
-        threads.emplace_back(work);
+        try {
+            threads.emplace_back(work);
+        } catch (const std::system_error &) { // the system gives no more threads: the others do its share
+            break;
+        }
     }
     work();
     for (auto & thread : threads) {

@@ -23,12 +23,17 @@ template <class Array, class T> Napi::Value typed(Napi::Env env, const std::vect
 }
 
 // { windowLength, ubatch, threads, kept: Int32Array, from?: states }
-HealingRun run_of(const Napi::Value & tokens, const Napi::Object & options) {
+HealingRun run_of(const ModelCore & core, const Napi::Value & tokens, const Napi::Object & options) {
     HealingRun run;
     run.windows = windows_of(tokens, options);
     run.n_ubatch = number<int>(options, "ubatch");
     run.n_threads = number<int>(options, "threads");
     run.kept = values_of<int32_t>(options.Get("kept"));
+    for (size_t i = 0; i < run.kept.size(); ++i) {
+        if (run.kept[i] < 0 || run.kept[i] >= core.view->n_blocks() || (i > 0 && run.kept[i] <= run.kept[i - 1])) {
+            throw Napi::RangeError::New(options.Env(), "kept must be blocks of the model, ascending");
+        }
+    }
     if (!options.Get("from").IsUndefined()) {
         run.from = held_by<StateRows>(options.Get("from"));
     }
@@ -147,6 +152,9 @@ void ConvertJob::run() {
         throw std::runtime_error("rows of " + std::to_string(row_length) + " values cannot be of type " + std::to_string(type));
     }
     const size_t row_bytes = ggml_row_size(ggml_type(type), row_length);
+    if (values.size() % size_t(row_length) != 0 || bytes.size() % row_bytes != 0) {
+        throw std::runtime_error("expected whole rows of " + std::to_string(row_length) + " values");
+    }
     if (quantizes) {
         if (ggml_quantize_requires_imatrix(ggml_type(type))) {
             throw std::runtime_error(std::string(ggml_type_name(ggml_type(type))) + " cannot be quantised to without an importance matrix");
@@ -270,18 +278,21 @@ Napi::Value dequantize_bytes(const Napi::CallbackInfo & info) {
 
 // hiddenStates(tokens, run, after: Int32Array, cancel): Promise<states[]>
 Napi::Value NativeModel::hidden_states(const Napi::CallbackInfo & info) {
-    viewed(info.Env());
+    const ModelCore & model = viewed(info.Env());
     auto job = std::make_unique<StatesJob>(flag_of(info[3]), core);
-    job->healing = run_of(info[0], info[1].As<Napi::Object>());
+    job->healing = run_of(model, info[0], info[1].As<Napi::Object>());
     job->after = values_of<int32_t>(info[2]);
+    if (job->after.empty()) {
+        throw Napi::RangeError::New(info.Env(), "expected at least one block to take the state after");
+    }
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }
 
 // normalEquations(tokens, run, settings, target: states, cancel): Promise<{ features, targets, rows, equations }[]>
 Napi::Value NativeModel::normal_equations(const Napi::CallbackInfo & info) {
-    viewed(info.Env());
+    const ModelCore & model = viewed(info.Env());
     auto job = std::make_unique<EquationsJob>(flag_of(info[4]), core);
-    job->healing = run_of(info[0], info[1].As<Napi::Object>());
+    job->healing = run_of(model, info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());
     job->target = held_by<StateRows>(info[3]);
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
@@ -289,9 +300,9 @@ Napi::Value NativeModel::normal_equations(const Napi::CallbackInfo & info) {
 
 // normSums(tokens, run, settings, target: states, cancel): Promise<{ products, squares }>
 Napi::Value NativeModel::norm_sums(const Napi::CallbackInfo & info) {
-    viewed(info.Env());
+    const ModelCore & model = viewed(info.Env());
     auto job = std::make_unique<NormSumsJob>(flag_of(info[4]), core);
-    job->healing = run_of(info[0], info[1].As<Napi::Object>());
+    job->healing = run_of(model, info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());
     job->target = held_by<StateRows>(info[3]);
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
@@ -299,9 +310,9 @@ Napi::Value NativeModel::norm_sums(const Napi::CallbackInfo & info) {
 
 // outputPath(tokens, run, settings, cancel): Promise<{ scale, unexplained }>
 Napi::Value NativeModel::output_path(const Napi::CallbackInfo & info) {
-    viewed(info.Env());
+    const ModelCore & model = viewed(info.Env());
     auto job = std::make_unique<OutputPathJob>(flag_of(info[3]), core);
-    job->healing = run_of(info[0], info[1].As<Napi::Object>());
+    job->healing = run_of(model, info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());
     return Job::start(info.Env(), std::move(job), nothing(info.Env()));
 }

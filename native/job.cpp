@@ -60,13 +60,20 @@ void Job::call_js(Napi::Env env, Napi::Function on_message, Job * job, Message *
     }
     try {
         (*owned)(env, on_message);
-    } catch (const Napi::Error &) {
-        // The environment is being torn down: the caller's functions throw nothing themselves (runtime/cancel.ts guards them).
+    } catch (const std::bad_alloc &) {
+        job->fail_message("memory is too short", "NOT_ENOUGH_MEMORY");
     } catch (const std::exception & problem) {
-        // A result that was measured did not reach its caller: the job has failed.
-        job->message_error = problem.what();
-        job->cancel->requested = true;
+        // The caller's functions throw nothing themselves (model/runtime/cancel.ts guards them). Where the environment is being torn down
+        // nobody reads this.
+        job->fail_message(problem.what(), "EVALUATION_FAILED");
     }
+}
+
+// What was measured did not reach its caller: the job has failed.
+void Job::fail_message(const char * problem, const char * code) {
+    message_error = *problem != '\0' ? problem : "unknown error";
+    message_code = code;
+    cancel->requested = true;
 }
 
 Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Function on_message) {
@@ -84,15 +91,18 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
         },
         job);
     owned.release(); // the channel's
-    {
-        Running & running = Running::get();
-        const std::lock_guard<std::mutex> lock(running.mutex);
-        running.jobs[job->cancel] = env;
-    }
     try {
+        {
+            Running & running = Running::get();
+            const std::lock_guard<std::mutex> lock(running.mutex);
+            running.jobs[job->cancel] = env;
+        }
         job->over = env.GetInstanceData<AddonData>()->jobs.run([job] { job->work(); }, job->cancel);
     } catch (const std::system_error & problem) {
         job->error = std::string("the system gives no thread to compute with: ") + problem.what();
+        job->settle();
+    } catch (const std::exception & problem) {
+        job->error = problem.what();
         job->settle();
     }
     return promise;
@@ -146,23 +156,22 @@ void Job::settle() {
     }
     post([this](Napi::Env env, Napi::Function) {
         const Napi::HandleScope scope(env);
-        if (!message_error.empty()) {
-            cancelled = false;
-            error = message_error;
-        }
-        if (!cancelled && error.empty()) {
+        if (!cancelled && error.empty() && message_error.empty()) {
             try {
                 deferred->Resolve(result(env));
                 return;
             } catch (const Napi::Error & problem) {
                 deferred->Reject(problem.Value());
                 return;
+            } catch (const std::bad_alloc &) {
+                fail_message("memory is too short", "NOT_ENOUGH_MEMORY");
             } catch (const std::exception & problem) {
-                error = problem.what();
+                fail_message(problem.what(), "EVALUATION_FAILED");
             }
         }
-        Napi::Object reason = Napi::Error::New(env, cancelled ? "cancelled" : error).Value();
-        reason.Set("code", cancelled ? "CANCELLED" : error_code);
+        const bool lost = !message_error.empty();
+        Napi::Object reason = Napi::Error::New(env, lost ? message_error : cancelled ? "cancelled" : error).Value();
+        reason.Set("code", lost ? message_code : cancelled ? "CANCELLED" : error_code);
         reason.Set("log", error_log);
         deferred->Reject(reason);
     });

@@ -55,13 +55,16 @@ private:
     using Channel = Napi::TypedThreadSafeFunction<Job, Message, call_js>;
 
     void work();
+    void fail_message(const char * problem, const char * code);
     void settle(); // lets the promise settle on the JavaScript thread; the job may be gone after it
 
     std::string error_code;
     std::string error;      // empty where the job succeeded
     std::string error_log;  // llama.cpp's own lines
     bool cancelled = false;
-    std::string message_error; // what a message could not do, on the JavaScript thread
+    // What a message could not do. On the JavaScript thread only.
+    std::string message_error;
+    std::string message_code;
     std::unique_ptr<Napi::Promise::Deferred> deferred;
     Channel channel;
     std::future<void> over;

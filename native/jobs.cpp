@@ -64,8 +64,8 @@ Windows windows_of(const Napi::Value & tokens, const Napi::Object & options) {
     Windows windows;
     windows.length = number<int>(options, "windowLength");
     windows.tokens = values_of<int32_t>(tokens);
-    if (windows.length < 1 || windows.tokens.size() % size_t(windows.length) != 0) {
-        throw Napi::RangeError::New(options.Env(), "expected whole windows of windowLength tokens, at least 1");
+    if (windows.length < 1 || windows.tokens.empty() || windows.tokens.size() % size_t(windows.length) != 0) {
+        throw Napi::RangeError::New(options.Env(), "expected whole windows of windowLength tokens, at least one window of one token");
     }
     windows.n_windows = int(windows.tokens.size() / size_t(windows.length));
     return windows;

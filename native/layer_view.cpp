@@ -294,6 +294,9 @@ void LayerView::Impl::exchange(ggml_tensor * from, ggml_tensor * to) {
 
 LayerView::Impl::Replacement LayerView::Impl::replacement(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) const {
     ggml_tensor * original = tensor_named(name);
+    if (type < 0 || type >= GGML_TYPE_COUNT || ggml_blck_size(type) == 0 || original->ne[0] % ggml_blck_size(type) != 0) {
+        throw std::runtime_error(name + " cannot be of type " + std::to_string(int(type)) + ": there is no such type, or its rows do not fit");
+    }
     ggml_init_params params = { ggml_tensor_overhead() * 2, nullptr, true };
     Replacement made{ original, nullptr, ggml_context_ptr(ggml_init(params)), nullptr };
     made.tensor = ggml_new_tensor(made.context.get(), type, GGML_MAX_DIMS, original->ne);

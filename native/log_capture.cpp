@@ -27,9 +27,25 @@ bool shown() {
     return value;
 }
 
+// A file's own text is among it, and must not command the terminal: control characters but tabs and line ends are shown as \u00XX.
+void show(const char * text) {
+    for (const char * at = text; *at != '\0'; ++at) {
+        const auto byte = static_cast<unsigned char>(*at);
+        const auto next = static_cast<unsigned char>(at[1]);
+        if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f) {
+            std::fprintf(stderr, "\\u%04x", byte);
+        } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) { // U+0080 to U+009F in UTF-8
+            std::fprintf(stderr, "\\u%04x", next);
+            ++at;
+        } else {
+            std::fputc(byte, stderr);
+        }
+    }
+}
+
 void on_log(ggml_log_level level, const char * text, void *) {
     if (shown()) {
-        std::fputs(text, stderr);
+        show(text);
     }
     if (current == nullptr) {
         return;

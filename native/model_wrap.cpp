@@ -272,6 +272,10 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->masks.n_masks = int(job->masks.bytes.size() / size_t(job->masks.n_blocks));
     job->masks.resumable = values_if_given<uint8_t>(options.Get("resumable"));
     job->windows = windows_of(info[1], options);
+    const auto is_of = [](const std::vector<uint8_t> & flags, size_t size) { return flags.empty() || flags.size() == size; };
+    if (job->masks.bytes.size() % size_t(job->masks.n_blocks) != 0 || !is_of(job->masks.resumable, size_t(job->masks.n_masks) * (job->masks.n_blocks + 1))) {
+        throw Napi::RangeError::New(env, "masks need a flag for each block, and one more each that says where they resume");
+    }
     job->settings.n_ubatch = number<int>(options, "ubatch");
     job->settings.n_threads = number<int>(options, "threads");
     job->settings.share_prefixes = boolean(options, "sharePrefixes");
@@ -285,6 +289,9 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->settings.versions = versions_of(options.Get("versions"));
     check_versions(env, job->masks, job->settings.versions);
     job->settings.scored = values_if_given<uint8_t>(options.Get("scored"));
+    if (!is_of(job->settings.scored, job->windows.tokens.size())) {
+        throw Napi::RangeError::New(env, "scored needs a flag for each token");
+    }
     if (!options.Get("reference").IsUndefined()) {
         job->settings.reference = held_by<::Reference>(options.Get("reference"));
     }

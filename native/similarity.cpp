@@ -2,11 +2,11 @@
 
 #include "capture.h"
 #include "contexts.h"
+#include "parallel.h"
 
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <thread>
 
 namespace {
 
@@ -102,20 +102,20 @@ private:
     void compare(const States & states, int n_tokens) {
         const size_t cells = size_t(n_states) * n_states;
         const int n_workers = std::clamp(n_threads, 1, n_tokens);
+        // All memory is taken before the threads begin: what one of them throws would end the process.
         std::vector<Similarities> parts(n_workers);
-        std::vector<std::thread> threads;
-        for (int worker = 0; worker < n_workers; ++worker) {
-            parts[worker].cosine.assign(cells, 0.0);
-            parts[worker].angular.assign(cells, 0.0);
-            threads.emplace_back([&, worker] {
-                for (int t = n_tokens * worker / n_workers; t < n_tokens * (worker + 1) / n_workers; ++t) {
-                    compare_token(states, t, parts[worker]);
+        std::vector<std::vector<double>> norms(n_workers, std::vector<double>(n_states));
+        for (Similarities & part : parts) {
+            part.cosine.assign(cells, 0.0);
+            part.angular.assign(cells, 0.0);
+        }
+        over_threads(n_workers, n_workers, [&](int64_t first, int64_t last) {
+            for (int64_t worker = first; worker < last; ++worker) {
+                for (int t = int(n_tokens * worker / n_workers); t < int(n_tokens * (worker + 1) / n_workers); ++t) {
+                    compare_token(states, t, parts[worker], norms[worker]);
                 }
-            });
-        }
-        for (auto & thread : threads) {
-            thread.join();
-        }
+            }
+        });
         for (const Similarities & part : parts) {
             for (size_t i = 0; i < cells; ++i) {
                 result.cosine[i] += part.cosine[i];
@@ -124,7 +124,7 @@ private:
         }
     }
 
-    void compare_token(const States & states, int token, Similarities & sums) const {
+    void compare_token(const States & states, int token, Similarities & sums, std::vector<double> & norms) const {
         const auto dot = [&](int a, int b) {
             const float * x = states[a].row(token);
             const float * y = states[b].row(token);
@@ -134,7 +134,6 @@ private:
             }
             return sum;
         };
-        std::vector<double> norms(n_states);
         for (int a = 0; a < n_states; ++a) {
             norms[a] = std::sqrt(dot(a, a));
         }

@@ -1,4 +1,5 @@
-// Memory that runs out while hidden states are read from a running graph: an error of the job, thrown when the graph has ended.
+// Memory that runs out in C++: while hidden states are read from a running graph it is an error of the job, thrown when the graph has
+// ended; in a call from JavaScript it is an error of the call.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,6 +30,19 @@ function shim(): string {
 	execFileSync("c++", ["-shared", "-fPIC", "-O1", "-o", library, source]);
 	return library;
 }
+
+it.skipIf(process.platform !== "linux")("an exception of C++ in a call is an error of that call, and the process lives on", async () => {
+	const run = await runModule(
+		`
+		const model = await api.Model.load(${JSON.stringify(fixturePath)}, { threads: 1 });
+		try { model.detokenize(new Int32Array(${rows / 4})); } catch (error) { console.log(error.message); }
+		console.log(model.tokenize("a").length > 0);
+		`,
+		{ env: { LD_PRELOAD: shim() } },
+	);
+	expect(run, run.stderr).toMatchObject({ code: 0, signal: null });
+	expect(run.stdout.trim().split("\n")).toEqual(["std::bad_alloc", "true"]);
+});
 
 it.skipIf(process.platform !== "linux")("ends the job with NOT_ENOUGH_MEMORY, and the next one measures the same bits", async () => {
 	const run = await runModule(

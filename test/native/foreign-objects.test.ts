@@ -113,7 +113,7 @@ describe("a foreign object is a TypeError", () => {
 		]);
 	});
 
-	it("as an array of another kind, whose memory would be read beyond its end", async () => {
+	it("as values of another kind or number, by which memory would be read or written beyond its end", async () => {
 		const code = `
 			await attempt("tokens", () => model.evaluate(all, new Uint8Array(32), sweep, new addon.CancelToken(), quiet));
 			await attempt("masks", () => model.evaluate(new Int32Array(12), tokens, sweep, new addon.CancelToken(), quiet));
@@ -122,6 +122,19 @@ describe("a foreign object is a TypeError", () => {
 			await attempt("detokenize", () => model.detokenize(new Uint8Array(4), true));
 			await attempt("values", () => addon.quantizeValues(new Uint8Array(32), 8, 32, new addon.CancelToken()));
 			await attempt("bytes", () => model.replaceTensor("blk.2.ffn_down.weight", 0, new Float32Array(4)));
+			await attempt("empty", () => model.evaluate(all, new Int32Array(0), sweep, new addon.CancelToken(), quiet));
+			await attempt("resumable", () => model.evaluate(all, tokens, { ...sweep, resumable: new Uint8Array(1) }, new addon.CancelToken(), quiet));
+			await attempt("scored", () => model.evaluate(all, tokens, { ...sweep, scored: new Uint8Array(1) }, new addon.CancelToken(), quiet));
+			await attempt("half a mask", () => model.evaluate(all.subarray(1), tokens, sweep, new addon.CancelToken(), quiet));
+			await attempt("no block", () => model.hiddenStates(tokens, run, Int32Array.of(), new addon.CancelToken()));
+			await attempt("block 99", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(99) }, Int32Array.of(99), new addon.CancelToken()));
+			await attempt("block -1", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(-1) }, Int32Array.of(-1), new addon.CancelToken()));
+			await attempt("other windows", () => model.hiddenStates(tokens.slice(0, 16), { ...run, windowLength: 16, from: states }, Int32Array.of(3), new addon.CancelToken()));
+			await attempt("part of a row", () => addon.dequantizeBytes(new Uint8Array(6), 0, 1, new addon.CancelToken()));
+			await attempt("less than a row", () => addon.dequantizeBytes(new Uint8Array(100), 0, 64, new addon.CancelToken()));
+			await attempt("no such type", () => model.replaceTensor("blk.2.ffn_down.weight", 9999, new Uint8Array(4)));
+			await attempt("a fraction", () => model.evaluate(all, tokens, { ...sweep, threads: 1.9 }, new addon.CancelToken(), quiet));
+			await attempt("no number", () => model.sample([Int32Array.of(0)], { length: 2, temperature: Number.NaN, seed: 0, threads: 1 }, new addon.CancelToken(), quiet));
 			await attempt("kept", () => model.hiddenStates(tokens, { ...run, kept: new Uint8Array(12) }, Int32Array.of(2), new addon.CancelToken()));`;
 		expect(await withAddon(code)).toEqual([
 			"tokens: TypeError",
@@ -131,6 +144,19 @@ describe("a foreign object is a TypeError", () => {
 			"detokenize: TypeError",
 			"values: TypeError",
 			"bytes: TypeError",
+			"empty: RangeError",
+			"resumable: RangeError",
+			"scored: RangeError",
+			"half a mask: RangeError",
+			"no block: RangeError",
+			"block 99: RangeError",
+			"block -1: RangeError",
+			"other windows: Error",
+			"part of a row: Error",
+			"less than a row: Error",
+			"no such type: Error",
+			"a fraction: RangeError",
+			"no number: RangeError",
 			"kept: TypeError",
 			"alive",
 		]);

@@ -92,7 +92,7 @@ describe("the report of a run", () => {
 
 	it("of a curve has a suggestion and no before and after", async () => {
 		const page = `${fresh("curve")}.html`;
-		const result = await pruneGguf(fixturePath, out(), { ...small, report: page });
+		const result = await pruneGguf(fixturePath, undefined, { ...small, report: page });
 		expect(result.reportPath).toBe(page);
 		const report = readReport(page.replace(".html", ".json"));
 		expect(report.verdict.headline).toMatch(/^Sensible: remove /);
