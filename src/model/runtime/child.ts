@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 
 /** What a child process does, and what is to be heard of it. */
 export interface ChildJob {
@@ -34,15 +34,9 @@ const KEPT_LINES = 20;
 export function runChild({ entry, request, env, signal, onLine }: ChildJob): Promise<ChildEnd> {
 	return new Promise((resolve, reject) => {
 		if (signal?.aborted) return reject(signal.reason);
-		const child = spawn(process.execPath, [entry], {
-			stdio: ["pipe", "pipe", "pipe"],
-			// Ctrl+C is for this process, which ends the child.
-			detached: process.platform !== "win32",
-			windowsHide: true,
-			// Options of this process, such as a debugger's port, are not for the child. An Electron program is Node.js with the last.
-			env: { ...process.env, NODE_OPTIONS: "", ELECTRON_RUN_AS_NODE: "1", ...env },
-		});
-		const kill = () => child.kill("SIGKILL");
+		const child = start(entry, env);
+		if (!child) return resolve({ done: false, cause: undefined, log: [] });
+		const kill = () => killAll(child);
 		let done = false;
 		let failed = false;
 		const log = lastLines(child.stderr);
@@ -66,6 +60,36 @@ export function runChild({ entry, request, env, signal, onLine }: ChildJob): Pro
 			else resolve({ done, cause: failed ? undefined : (name ?? `exit code ${code}`), log: log() });
 		});
 	});
+}
+
+/** Undefined where no process can be started; of some reasons (a missing program) the child tells by itself, later. */
+function start(entry: string, env: ChildJob["env"]): ChildProcessWithoutNullStreams | undefined {
+	try {
+		const child = spawn(process.execPath, [entry], {
+			stdio: ["pipe", "pipe", "pipe"],
+			// Ctrl+C is for this process, which ends the child.
+			detached: process.platform !== "win32",
+			windowsHide: true,
+			// Options of this process, such as a debugger's port, are not for the child. An Electron program is Node.js with the last.
+			env: { ...process.env, NODE_OPTIONS: "", ELECTRON_RUN_AS_NODE: "1", ...env },
+		});
+		// Without a file handle left there are no streams. What it then tells is known.
+		if (child.stdout as unknown) return child;
+		child.on("error", () => {});
+	} catch {
+		// Not permitted, or no memory.
+	}
+	return undefined;
+}
+
+/** Ends a child, and what it has started, which may hold its output open. */
+function killAll(child: ChildProcessWithoutNullStreams): void {
+	child.kill("SIGKILL");
+	try {
+		if (process.platform !== "win32" && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+	} catch {
+		// All of them have ended.
+	}
 }
 
 function lastLines(stream: NodeJS.ReadableStream): () => readonly string[] {

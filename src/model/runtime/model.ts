@@ -114,7 +114,7 @@ export class Model implements LoadedModel {
 		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });
 		const load = { gpuLayers: options.gpuLayers ?? -1, mmap: (options.mmap ?? true) && isMappable(file) };
 		const onProgress = (fraction: number) => options.onProgress?.(fraction);
-		await tryModel({ file, blocks, addon: findAddon()!, load, threads, signal, onProgress });
+		await tryModel({ file, blocks, addon: findAddon()!, mmap: load.mmap, threads, signal, onProgress });
 		const native = await runNative(addon, signal, (cancel, guard) =>
 			addon.NativeModel.load(file.paths[0]!, load, cancel, guard(onProgress)),
 		);

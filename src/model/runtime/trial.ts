@@ -18,7 +18,7 @@ export interface TrialRequest {
 	readonly addon: string;
 	/** Path of the model's first file. */
 	readonly model: string;
-	readonly load: { readonly gpuLayers: number; readonly mmap: boolean };
+	readonly load: { readonly gpuLayers: 0; readonly mmap: boolean };
 	readonly rules: {
 		readonly leadingCounts: readonly string[];
 		readonly outputs: readonly (readonly string[])[];
@@ -39,7 +39,7 @@ export interface Trial {
 	readonly blocks: BlockPlan;
 	/** Path of the addon. */
 	readonly addon: string;
-	readonly load: TrialRequest["load"];
+	readonly mmap: boolean;
 	readonly threads: number;
 	readonly signal?: AbortSignal | undefined;
 	/** Called with 0..1 while the child loads. */
@@ -49,6 +49,17 @@ export interface Trial {
 const ENTRY = fileURLToPath(new URL("./trial-child.mjs", import.meta.url));
 const TEXT = "Hello, world! 12 + 34 = 46\n\tIt's naïve.";
 const TOKENS = 8;
+/** Seconds that the child has to begin: a program that is no Node.js never does. */
+const START_SECONDS = 15;
+/** Set where a process is a trial, or what a packaged program makes of one by starting itself. */
+const IN_TRIAL = "PRUNE_GGUF_TRIAL";
+const CHILD_ENV = {
+	[IN_TRIAL]: "1",
+	// The log goes to standard error then. A backtrace would start a debugger.
+	...{ PRUNE_GGUF_LLAMA_LOG: "1", GGML_NO_BACKTRACE: "1" },
+	// No graphics device: it may be for one process alone, or full. HIP takes an empty list for none given, Vulkan takes no -1.
+	...{ CUDA_VISIBLE_DEVICES: "-1", HIP_VISIBLE_DEVICES: "-1", GGML_VK_VISIBLE_DEVICES: "" },
+};
 /** Lines of the record of files seen, 64 characters each; the older half goes when it is full. */
 const MOST_SEEN = 4096;
 /** Lines of llama.cpp's log that the error's message shows; all that are kept are its cause. */
@@ -58,40 +69,56 @@ const SHOWN_LINES = 2;
 export const passedHere = new Set<string>();
 
 /**
- * Returns where llama.cpp can load a file and compute with it, or reports by itself why it cannot; at once for a file that was tried
- * before. The child is gone, and its memory with it, before this returns.
+ * Returns where llama.cpp can load a file and compute with it on the processor, or reports by itself why it cannot; at once for a file
+ * that was tried before, and in a process that is a trial itself. The child is gone, and its memory with it, before this returns.
  * @throws ModelLoadError where llama.cpp ends the process, with the last lines of its log
  * @throws the signal's reason once it is aborted
  */
 export async function tryModel(trial: Trial): Promise<void> {
+	if (process.env[IN_TRIAL]) return;
 	const key = await keyOf(trial);
 	if (key !== undefined && (passedHere.has(key) || (await seen()).includes(key))) return;
-	const { file, signal, onProgress } = trial;
-	let stage = "starting";
-	let passed = false;
-	const onLine = (line: string) => {
-		const [word, rest] = [line.split(" ", 1)[0], line.slice(line.indexOf(" ") + 1)];
-		if (word === "stage") stage = rest;
-		if (word === "progress") onProgress?.(Number(rest));
-		passed ||= word === "passed";
-		return passed || word === "failed";
-	};
-	// Its log goes to standard error then. A backtrace would start a debugger.
-	const env = { PRUNE_GGUF_LLAMA_LOG: "1", GGML_NO_BACKTRACE: "1" };
-	const { done, cause, log } = await runChild({ entry: ENTRY, request: requestOf(trial), env, signal, onLine });
+	const { passed, fault, log } = await runTrial(trial);
 	if (passed && key !== undefined) await remember(key);
-	// Where no process can be started the model is loaded without a trial. Node.js ends with 1 where it cannot begin; an abort never does.
-	if (done || cause === undefined || (stage === "starting" && cause === "exit code 1")) return;
+	if (fault === undefined) return;
 	throw new ModelLoadError(
-		`${file.paths[0]}: llama.cpp ends the process (${cause}) while ${stage}, so the model is not loaded here: ${log.slice(-SHOWN_LINES).join("; ")}`,
+		`${trial.file.paths[0]}: llama.cpp ends the process ${fault}, so the model is not loaded here: ${log.slice(-SHOWN_LINES).join("; ")}`,
 		{ cause: new Error(log.join("\n")) },
 	);
 }
 
-function requestOf({ file, blocks, addon, load, threads }: Trial): TrialRequest {
+/** @returns how llama.cpp ended the process; undefined where it did not, or no trial was possible */
+async function runTrial(trial: Trial): Promise<{ passed: boolean; fault?: string; log: readonly string[] }> {
+	const { signal, onProgress } = trial;
+	const late = new AbortController();
+	const timer = setTimeout(() => late.abort(), START_SECONDS * 1000);
+	let stage: string | undefined;
+	let passed = false;
+	const onLine = (line: string) => {
+		const [word, rest] = [line.split(" ", 1)[0], line.slice(line.indexOf(" ") + 1)];
+		if (word === "stage") stage = rest;
+		if (stage !== undefined) clearTimeout(timer);
+		if (word === "progress") onProgress?.(Number(rest));
+		passed ||= word === "passed";
+		return passed || word === "failed";
+	};
+	const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+	try {
+		const { done, cause, log } = await runChild({ entry: ENTRY, request: requestOf(trial), env: CHILD_ENV, signal: either, onLine });
+		// Where no process can be started, or it ends before it opens the file, that says nothing of the file.
+		return done || cause === undefined || stage === undefined ? { passed, log } : { passed, log, fault: `(${cause}) while ${stage}` };
+	} catch (error) {
+		if (late.signal.aborted && !signal?.aborted) return { passed, log: [] };
+		throw error;
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+function requestOf({ file, blocks, addon, mmap, threads }: Trial): TrialRequest {
 	const { leadingCounts, empty, outputs } = blocks.view;
 	return {
-		...{ addon, model: file.paths[0]!, load, threads, chat: "Hello" },
+		...{ addon, model: file.paths[0]!, load: { gpuLayers: 0, mmap }, threads, chat: "Hello" },
 		rules: { leadingCounts, empty, outputs: Array.from({ length: blocks.blocks }, (_, block) => outputs(block)) },
 		text: takes(file, TEXT) ? TEXT : undefined,
 		tokens: blocks.unmeasurable === undefined ? TOKENS : 0,
@@ -109,10 +136,10 @@ function takes(file: GgufFile, text: string): boolean {
 }
 
 /**
- * What was tried: the addon, the settings, the header, and of each file what changes when anything is written to it (the time of the last
+ * What was tried: the addon, whether the file is mapped, the header, and of each file what changes when anything is written to it (the time of the last
  * change is the system's, no program sets it). Hashing the weights would cost more than the trial. Undefined where that is not known.
  */
-async function keyOf({ file, addon, load }: Trial): Promise<string | undefined> {
+async function keyOf({ file, addon, mmap }: Trial): Promise<string | undefined> {
 	try {
 		const hash = createHash("sha256");
 		const identities: string[] = [];
@@ -120,7 +147,7 @@ async function keyOf({ file, addon, load }: Trial): Promise<string | undefined> 
 			const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
 			identities.push([dev, ino, size, mtimeNs, ctimeNs].join());
 		}
-		hash.update(JSON.stringify([identities, load]));
+		hash.update(JSON.stringify([identities, mmap]));
 		for (const { key, raw } of file.entries) hash.update(`${key}\0`).update(raw);
 		for (const { name, dims, type, source } of file.tensors) hash.update(`${name}\0${dims} ${type} ${source.offset}\0`);
 		return hash.digest("hex");

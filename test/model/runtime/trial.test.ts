@@ -1,4 +1,6 @@
+import type * as childProcess from "node:child_process";
 import { spawn } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +15,10 @@ import { passedHere, tryModel } from "../../../src/model/runtime/trial.js";
 import { changedFixture, fixturePath } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
 
+vi.mock("node:child_process", async (original) => {
+	const real = await original<typeof childProcess>();
+	return { ...real, spawn: vi.fn(real.spawn) };
+});
 vi.mock("../../../src/model/runtime/child.js", async (original) => {
 	const real = await original<typeof child>();
 	return { ...real, runChild: vi.fn(real.runChild) };
@@ -34,7 +40,7 @@ const stating = (content: GgufContent, ...entries: GgufEntry[]): GgufContent => 
 /** A trial of a file that the checks of known faults have not seen. */
 async function trial(path: string, more: { signal?: AbortSignal } = {}): Promise<void> {
 	const file = await GgufFile.read(path);
-	await tryModel({ file, blocks: describeBlocks(file), addon: findAddon()!, load: { gpuLayers: -1, mmap: true }, threads: 2, ...more });
+	await tryModel({ file, blocks: describeBlocks(file), addon: findAddon()!, mmap: true, threads: 2, ...more });
 }
 
 /** Whether a process is there. */
@@ -97,6 +103,7 @@ describe("a file that was tried before", () => {
 		};
 		expect(await calls(load)).toBe(1);
 		expect(await calls(load)).toBe(0);
+		expect(await calls(() => load({ gpuLayers: 0 }))).toBe(0);
 		expect(await calls(() => load({ mmap: false }))).toBe(1);
 		// The same length, another weight.
 		const bytes = readFileSync(path);
@@ -147,10 +154,87 @@ describe("the process that tries", () => {
 		expect(existsSync(join(home(), "tried.txt"))).toBe(false);
 	});
 
-	it("is no error where none can be started", async () => {
-		children.mockResolvedValueOnce({ done: false, cause: undefined, log: [] });
+	it.each([
+		["not permitted", "ERR_ACCESS_DENIED"],
+		["of no memory", "ENOMEM"],
+	])("is no error where none can be started, %s", async (_, code) => {
+		vi.mocked(spawn).mockImplementationOnce(() => {
+			throw Object.assign(new Error("spawn failed"), { code });
+		});
 		await trial(fixturePath);
 		expect(existsSync(join(home(), "tried.txt"))).toBe(false);
+	});
+
+	it("is no error where no file handle is left for its streams", async () => {
+		vi.mocked(spawn).mockImplementationOnce(() => {
+			const none = new EventEmitter();
+			setImmediate(() => none.emit("error", new Error("EMFILE")));
+			return none as childProcess.ChildProcess;
+		});
+		await trial(fixturePath);
+	});
+
+	it.each(["exit code 1", "exit code 7", "SIGSEGV", "SIGKILL"])(
+		"says nothing of the file where it ends (%s) before it opens it",
+		async (cause) => {
+			children.mockResolvedValueOnce({ done: false, cause, log: ["no"] });
+			await trial(fixturePath);
+			expect(existsSync(join(home(), "tried.txt"))).toBe(false);
+		},
+	);
+
+	it("says nothing of the file where it does not begin", async () => {
+		vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+		try {
+			children.mockImplementationOnce(
+				({ signal }) =>
+					new Promise((_, reject) => {
+						signal!.addEventListener("abort", () => reject(signal!.reason));
+						vi.advanceTimersByTime(15_000);
+					}),
+			);
+			await trial(fixturePath);
+		} finally {
+			vi.useRealTimers();
+		}
+		expect(existsSync(join(home(), "tried.txt"))).toBe(false);
+	});
+
+	it("starts none itself, and takes no graphics device", async () => {
+		await trial(fixturePath);
+		const [{ env, request }] = children.mock.calls[0]!;
+		expect(request).toMatchObject({ load: { gpuLayers: 0 } });
+		expect(env).toMatchObject({
+			CUDA_VISIBLE_DEVICES: "-1",
+			HIP_VISIBLE_DEVICES: "-1",
+			GGML_VK_VISIBLE_DEVICES: "",
+			PRUNE_GGUF_TRIAL: "1",
+		});
+		passedHere.clear();
+		process.env.PRUNE_GGUF_HOME = fresh("other");
+		process.env.PRUNE_GGUF_TRIAL = "1";
+		try {
+			await trial(fixturePath);
+		} finally {
+			delete process.env.PRUNE_GGUF_TRIAL;
+		}
+		expect(children).toHaveBeenCalledTimes(1);
+	});
+
+	it("ends with what it has started, which holds its output", async () => {
+		const entry = join(folder, "starts.mjs");
+		const code = 'require("node:child_process"); setInterval(() => {}, 1000)';
+		writeFileSync(
+			entry,
+			`import { spawn } from "node:child_process"; console.log(spawn(process.execPath, ["-e", ${JSON.stringify(code)}], { stdio: "inherit" }).pid);`,
+		);
+		let pid = 0;
+		const onLine = (line: string) => {
+			pid = Number(line);
+			return true;
+		};
+		expect(await child.runChild({ entry, request: {}, onLine })).toMatchObject({ done: true });
+		expect(await gone(pid)).toBe(true);
 	});
 
 	it("ends with the process that started it", async () => {
