@@ -11,7 +11,9 @@ export function zeroedBlocks(file: GgufFile, blocks: readonly number[]): GgufCon
 	const one = new Set(blocks.flatMap((block) => unitTensors(file, block)));
 	const content = contentOf(file);
 	// One run of zeros for all: the tensors of a block of experts have gigabytes.
-	const zeros = new Uint8Array(Math.max(0, ...content.tensors.filter(({ name }) => zero.has(name)).map(sizeOf)));
+	const zeros = new Uint8Array(
+		content.tensors.reduce((most, tensor) => (zero.has(tensor.name) ? Math.max(most, sizeOf(tensor)) : most), 0),
+	);
 	const changed = (tensor: GgufContentTensor): GgufContentTensor => {
 		if (zero.has(tensor.name)) return { ...tensor, source: zeros.subarray(0, sizeOf(tensor)) };
 		if (one.has(tensor.name)) return { ...tensor, source: ones(sizeOf(tensor)) };

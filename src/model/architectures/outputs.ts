@@ -47,5 +47,22 @@ export function unknownEntry(name: string): ArchitectureEntry {
 
 function namesOf(file: GgufFile, entry: ArchitectureEntry, block: number, wanted: (rest: string) => boolean): string[] {
 	const prefix = `${entry.prefix ?? "blk."}${block}.`;
-	return file.tensors.map((tensor) => tensor.name).filter((name) => name.startsWith(prefix) && wanted(name.slice(prefix.length)));
+	return (namesByBlock(file).get(prefix) ?? []).filter((name) => wanted(name.slice(prefix.length)));
+}
+
+const grouped = new WeakMap<GgufFile, ReadonlyMap<string, readonly string[]>>();
+
+/** Names of tensors by what they begin with up to the number of a block, `blk.N.`, found once: every block is asked for, several times. */
+function namesByBlock(file: GgufFile): ReadonlyMap<string, readonly string[]> {
+	const known = grouped.get(file);
+	if (known) return known;
+	const groups = new Map<string, string[]>();
+	for (const { name } of file.tensors) {
+		const prefix = /^\D*\d+\./.exec(name)?.[0] ?? "";
+		const names = groups.get(prefix);
+		if (names) names.push(name);
+		else groups.set(prefix, [name]);
+	}
+	grouped.set(file, groups);
+	return groups;
 }

@@ -1,5 +1,6 @@
 import { InvalidGgufError } from "../../errors.js";
 import type { GgufFile } from "../gguf/file.js";
+import { arrayLength } from "../gguf/value.js";
 
 /** Layers that llama.cpp runs at most (LLAMA_MAX_LAYERS of llama-hparams.h). */
 const MAX_BLOCKS = 512;
@@ -41,19 +42,13 @@ const COUNTS = [
 ] as const;
 
 /**
- * Holds the counts of a model against what its file can hold, before anything is built from them. Every block has a tensor; a
- * vocabulary has none, and states the blocks of its model.
- * @throws InvalidGgufError where one is no whole number from 0, or larger
+ * Holds the counts of a model against what llama.cpp runs, before anything is built from them. A file need not hold all blocks that it
+ * states: a vocabulary has none, and multi-token-prediction blocks alone state those of their model.
+ * @throws InvalidGgufError where one is no whole number from 0, or larger, or stated for more blocks than there can be
  */
 export function checkCounts(file: GgufFile): void {
 	const { architecture } = file;
-	const most = Math.min(file.tensors.length || MAX_BLOCKS, MAX_BLOCKS);
-	const blocks = count(
-		file,
-		`${architecture}.block_count`,
-		most,
-		`the file holds ${file.tensors.length} tensors, llama.cpp runs ${MAX_BLOCKS} blocks`,
-	);
+	const blocks = count(file, `${architecture}.block_count`, MAX_BLOCKS, `llama.cpp runs ${MAX_BLOCKS} blocks`);
 	count(file, `${architecture}.nextn_predict_layers`, blocks, `block_count is ${blocks}`);
 	for (const key of COUNTS)
 		for (const value of numbersOf(file, `${architecture}.${key}`)) checkCount(file, `${architecture}.${key}`, value, MAX_COUNT);
@@ -71,6 +66,13 @@ function count(file: GgufFile, key: string, most: number, why: string): number {
 }
 
 function numbersOf(file: GgufFile, key: string): (number | bigint)[] {
+	const entry = file.entry(key);
+	const length = (entry && arrayLength(entry)) ?? 1;
+	if (length > MAX_BLOCKS) {
+		throw new InvalidGgufError(
+			`${file.paths[0]}: expected one number as ${key}, or one a block (llama.cpp runs ${MAX_BLOCKS}), found ${length}: the file is damaged, convert the model again`,
+		);
+	}
 	const value = file.value(key);
 	const isNumber = (one: unknown) => typeof one === "number" || typeof one === "bigint";
 	return [value].flat().filter(isNumber) as (number | bigint)[];

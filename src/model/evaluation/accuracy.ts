@@ -70,16 +70,18 @@ export function answer(gold: number, logLikelihoods: readonly number[], lengths:
 
 function goldLoss(scores: readonly number[], gold: number): number {
 	if (!Number.isFinite(scores[gold])) return Number.POSITIVE_INFINITY;
-	const max = Math.max(...scores);
+	const max = highestOf(scores);
 	return max + Math.log(sumOf(scores.map((score) => Math.exp(score - max)))) - scores[gold]!;
 }
 
 /** -1 where every choice broke down: no choice is right then. */
 function highest(scores: readonly number[]): number {
-	const max = Math.max(...scores);
+	const max = highestOf(scores);
 	return max === Number.NEGATIVE_INFINITY ? -1 : scores.indexOf(max);
 }
 
+// A question may have more choices than a call takes arguments.
+const highestOf = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
 const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
 /** Whether each answer is right. */

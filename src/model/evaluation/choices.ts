@@ -131,12 +131,14 @@ function widthOf(length: number): number {
 
 /** Choices of about one length put together, padded at the end to one width. */
 export function batchChoices(choices: readonly TokenizedChoice[]): ChoiceBatch[] {
-	const longest = Math.max(...choices.map(({ tokens }) => tokens.length));
+	const longest = choices.reduce((most, { tokens }) => Math.max(most, tokens.length), 0);
 	const byWidth = new Map<number, number[]>();
 	choices.forEach(({ tokens }, i) => {
 		// Padding must not pass the longest: that may be as long as the context.
 		const width = Math.min(longest, widthOf(tokens.length));
-		byWidth.set(width, [...(byWidth.get(width) ?? []), i]);
+		const members = byWidth.get(width);
+		if (members) members.push(i);
+		else byWidth.set(width, [i]);
 	});
 	return [...byWidth]
 		.sort(([a], [b]) => a - b)

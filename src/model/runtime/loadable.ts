@@ -98,7 +98,7 @@ function expertsProblem(file: GgufFile): string | undefined {
 	const [experts = 0] = numbers(file, "expert_count");
 	const [groups = 0] = numbers(file, "expert_group_count");
 	const [groupsUsed = 0] = numbers(file, "expert_group_used_count");
-	const used = Math.max(0, ...numbers(file, "expert_used_count"));
+	const used = numbers(file, "expert_used_count").reduce((most, one) => Math.max(most, one), 0);
 	const sound =
 		experts === 0
 			? used === 0 && groups === 0

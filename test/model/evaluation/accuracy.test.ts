@@ -25,6 +25,12 @@ describe("an answer", () => {
 	});
 });
 
+it("an answer to a question of very many choices is found", () => {
+	const same = new Array<number>(200_000).fill(1);
+	const scores = same.map((_, i) => (i === 150_000 ? -1 : -2));
+	expect(answer(150_000, scores, same, same)).toMatchObject({ pick: 150_000, normalizedPick: 150_000 });
+});
+
 describe("an accuracy", () => {
 	it("has the standard error of the sample's deviation", () => {
 		const right = [true, true, true, false];

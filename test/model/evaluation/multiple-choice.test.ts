@@ -101,6 +101,12 @@ describe("padding", () => {
 		}));
 	};
 
+	it("takes as many choices as a file has", () => {
+		const choice = { tokens: new Int32Array(8), from: 4, length: 1, truncated: false };
+		const batches = batchChoices(new Array<typeof choice>(200_000).fill(choice));
+		expect(batches.reduce((sum, { choices }) => sum + choices.length, 0)).toBe(200_000);
+	});
+
 	it.each([
 		["a transformer", () => fixturePath, false],
 		["a recurrent model", recurrent, true],
