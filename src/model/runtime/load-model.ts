@@ -1,10 +1,13 @@
-import { describeBlocks } from "../architectures/index.js";
+import { type BlockPlan, describeBlocks } from "../architectures/index.js";
 import { ModelLoadError } from "../../errors.js";
 import { GgufFile } from "../gguf/index.js";
-import { checkLoadable, checkMeasurable } from "./loadable.js";
+import { findAddon, loadAddon } from "./addon.js";
+import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
 import { checkMemory, type MemoryShape } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";
 import { llamaPin } from "./paths.js";
+import { defaultThreads } from "./threads.js";
+import { tryModel } from "./trial.js";
 
 /** How to load, what for, and whom to tell how far it is. */
 export interface LoadOptions {
@@ -31,19 +34,33 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 		gpuLayers: options.gpuLayers,
 		allowUnknownArchitecture: options.allowUnknownArchitecture,
 		signal: options.signal,
-		onProgress: (fraction) =>
-			options.onProgress?.({ phase: "loading the model", done: Math.round(fraction * 100), total: 100, unit: "percent" }),
-		onBuildProgress: (build) =>
-			options.onProgress?.({
-				phase: `building the addon (once): ${build.step}`,
-				done: Math.round(build.fraction * 100),
-				total: 100,
-				unit: "percent",
-			}),
+		onProgress: (fraction) => tell(options, "loading the model", fraction),
+		onBuildProgress: buildTeller(options),
 	};
 	return Model.load(path, modelOptions).catch((error: unknown) => {
 		throw explained(error, file);
 	});
+}
+
+/**
+ * Refuses a file that llama.cpp would end the process for, where it reads the file without loading it as a model: to quantise it.
+ * @throws InvalidGgufError, ModelLoadError, AddonNotFoundError, BuildError
+ */
+export async function checkByTrial(file: GgufFile, blocks: BlockPlan, options: LoadOptions): Promise<void> {
+	checkLoadable(file);
+	const { signal, threads = defaultThreads() } = options;
+	await loadAddon({ onBuildProgress: buildTeller(options), signal });
+	const onProgress = (fraction: number) => tell(options, "trying the file to quantise", fraction);
+	await tryModel({ file, blocks, addon: findAddon()!, mmap: isMappable(file), threads, signal, onProgress });
+}
+
+const buildTeller =
+	(options: LoadOptions): ModelOptions["onBuildProgress"] =>
+	({ step, fraction }) =>
+		tell(options, `building the addon (once): ${step}`, fraction);
+
+function tell({ onProgress }: LoadOptions, phase: string, fraction: number): void {
+	onProgress?.({ phase, done: Math.round(fraction * 100), total: 100, unit: "percent" });
 }
 
 /** llama.cpp's "unknown model architecture" says nothing of what that means for the file. */

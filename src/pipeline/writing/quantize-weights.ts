@@ -8,6 +8,7 @@ import { type HeaderOptions, readHeader } from "../preflight/model-header.js";
 import { readTensor } from "../../model/fitting/tensors.js";
 import { logger } from "../../api/logger.js";
 import { isQuantized } from "../../model/runtime/file-types.js";
+import { checkByTrial } from "../../model/runtime/load-model.js";
 import { type FileType, fileTypeNames } from "../../model/runtime/file-type-names.js";
 import { modelIdentity } from "../session/session.js";
 
@@ -72,6 +73,7 @@ export function checkFileType(type: string): asserts type is FileType {
 /**
  * Opens the original whose weights are quantised in place of the source's.
  * @throws InvalidOptionError where it is quantised itself, or is another model than the source
+ * @throws InvalidGgufError, ModelLoadError where llama.cpp cannot load it or run it
  */
 export async function openOriginal(
 	path: string,
@@ -83,6 +85,7 @@ export async function openOriginal(
 	if (isQuantized(file)) throw new InvalidOptionError(`--quantize-from ${path} is quantised itself: ${advice}`);
 	const difference = modelDifference(source.file, file);
 	if (difference) throw new InvalidOptionError(`--quantize-from ${path} is not the model ${source.path}: ${difference}; ${advice}`);
+	await checkByTrial(file, blocks, options);
 	const other = await otherNorm(source.file, file);
 	if (other) {
 		logger(options)(
