@@ -25,8 +25,7 @@ export async function openInput(path: string, kind: InputKind): Promise<{ handle
 	return attempt(path, kind, async () => {
 		const found = kindOf(await stat(path));
 		if (found) throw new Failure(`${nameOf(path, kind)} is ${found}, not a regular file: give ${give}`);
-		// Without blocking: a pipe could have taken its place by now.
-		const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+		const handle = await openRegular(path);
 		try {
 			return { handle, size: (await handle.stat()).size };
 		} catch (error) {
@@ -34,6 +33,18 @@ export async function openInput(path: string, kind: InputKind): Promise<{ handle
 			throw error;
 		}
 	});
+}
+
+/** Without blocking: a pipe could have taken the place of the file by now. */
+async function openRegular(path: string): Promise<FileHandle> {
+	try {
+		return await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+	} catch (cause) {
+		const { code } = cause as NodeJS.ErrnoException;
+		// Another program holds a lease of the file (Samba, NFS), which it gives up while an open waits for it.
+		if ((code !== "EAGAIN" && code !== "EWOULDBLOCK") || !(await stat(path)).isFile()) throw cause;
+		return open(path, constants.O_RDONLY);
+	}
 }
 
 /** The whole of a file that a user named. @throws as {@link openInput} */
