@@ -27,3 +27,13 @@ export async function closeToReaders(folder: string): Promise<void> {
 	const closed = mode & ~(mode & 0o020 ? 0 : 0o070) & ~(mode & 0o002 ? 0 : 0o007);
 	if (closed !== mode) await chmod(folder, closed & 0o7777).catch(() => {});
 }
+
+/**
+ * Makes a folder inside another, open to whom the other one is: who shares a cache would be shut out of it by a folder of someone
+ * else's. The rights of one that is there are left as they are.
+ */
+export async function makeSharedAs(parent: string, folder: string): Promise<void> {
+	// Set afterwards: the umask takes rights of a group from what is made. 0o3000: to pass the group on, and to delete one's own files only.
+	if (await mkdir(folder, { recursive: true, mode: 0o700 }))
+		await chmod(folder, ((await stat(parent)).mode & 0o3777) | 0o700).catch(() => {});
+}

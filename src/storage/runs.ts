@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { rmdir, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { FileError, InvalidOptionError } from "../errors.js";
-import { cacheFolder, closeToReaders, makePrivate } from "./cache-folder.js";
+import { cacheFolder, closeToReaders, makePrivate, makeSharedAs } from "./cache-folder.js";
 import { hashOf } from "./hash.js";
 import { lockFile, lockOwner } from "./lock.js";
 import { deletePartials } from "./partials.js";
@@ -94,12 +94,18 @@ export function keptPlanPath(folder: string, name: string): string {
 	return join(folder, `${safeName(name)}.plan.json`);
 }
 
-/** Makes a run folder, for the plans and ledgers to come, that others cannot read; deletes what killed runs left unfinished in it. @throws FileError */
+/**
+ * Makes a run folder, for the plans and ledgers to come: others can read it only where `runs` is theirs to write to. Deletes what killed
+ * runs left unfinished in it.
+ * @throws FileError
+ */
 export async function makeRunFolder(model: RunModel, options: RunsOptions = {}): Promise<string> {
 	const folder = runFolder(model, options);
+	const runs = runsDirectory(options);
 	try {
-		await makePrivate(folder);
-		await closeToReaders(runsDirectory(options));
+		await makePrivate(runs);
+		await closeToReaders(runs);
+		await makeSharedAs(runs, folder);
 		await deletePartials(folder);
 	} catch (error) {
 		throw new FileError(

@@ -47,7 +47,7 @@ describe("run folders", () => {
 	});
 
 	// Windows has other rights, which the profile's folder gives.
-	const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
+	const modeOf = (path: string) => (statSync(path).mode & 0o7777).toString(8);
 	it.skipIf(process.platform === "win32")("cannot be read by others", async () => {
 		const before = process.umask(0o022);
 		try {
@@ -65,14 +65,23 @@ describe("run folders", () => {
 		[0o755, "700"],
 		[0o750, "700"],
 		[0o775, "770"],
+		[0o2775, "2770"],
 		[0o777, "777"],
 		[0o700, "700"],
 	])("that are there with rights %o get %s: who can only read is shut out, who can write was let in", async (mode, expected) => {
 		const runs = join(cache, "runs");
 		mkdirSync(runs);
 		chmodSync(runs, mode);
-		await makeRunFolder(small, { cache });
-		expect(modeOf(runs)).toBe(expected);
+		const before = process.umask(0o022);
+		try {
+			const folder = await makeRunFolder(small, { cache });
+			for (const made of [runs, folder]) expect(modeOf(made), made).toBe(expected);
+			chmodSync(folder, 0o700);
+			await makeRunFolder(small, { cache });
+			expect(modeOf(folder), "the rights of a run folder that is there").toBe("700");
+		} finally {
+			process.umask(before);
+		}
 	});
 
 	it("say where they cannot be made, and what to do", async () => {
