@@ -1,12 +1,14 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { FileError } from "../errors.js";
 
-/** `.NAME.partial-PID-HOSTRANDOM`: 4 digits tell the machine, 8 are random. */
-const PARTIAL_NAME = /^\.(.+)\.partial-(\d+)-([0-9a-f]{4})[0-9a-f]{8}$/s;
+/** `.NAME.partial-PID-MACHINERANDOM`: 16 digits tell the machine, 8 are random. Earlier versions had 4 for the machine: too few to tell. */
+const PARTIAL_NAME = /^\.(.+)\.partial-(\d+)-(?:([0-9a-f]{16})[0-9a-f]{8}|[0-9a-f]{12})$/s;
+/** Age in milliseconds from which a run deletes the unfinished file of another, unasked: whatever was mistaken, no writer pauses as long. */
+const SETTLED = 3_600_000;
 /** File systems allow 255 bytes a name; this leaves room for what is put around it. */
 const MAX_STEM_BYTES = 200;
 
@@ -19,6 +21,8 @@ export interface PartialFile {
 	readonly size: number;
 	/** Whether that process lives, or cannot be asked because it runs on another machine or in another container. Where not, nobody will finish the file. */
 	readonly inUse: boolean;
+	/** When it was last written to. */
+	readonly modified: Date;
 }
 
 /** A name for a file that is being written, to lie beside the one that it becomes. */
@@ -40,7 +44,8 @@ export async function listPartials(folder: string): Promise<PartialFile[]> {
 		const path = join(folder, name);
 		const found = await lstat(path).catch(() => undefined);
 		const pid = Number(match[2]);
-		if (found?.isFile()) partials.push({ path, pid, size: found.size, inUse: match[3] !== machineTag() || isAlive(pid) });
+		const inUse = match[3] !== machineTag() || isAlive(pid);
+		if (found?.isFile()) partials.push({ path, pid, size: found.size, inUse, modified: found.mtime });
 	}
 	return partials;
 }
@@ -52,30 +57,40 @@ export interface DeletedPartials {
 	readonly freed: number;
 	/** Left because their processes live, or may live on another machine. */
 	readonly inUse: readonly string[];
+	/** Left because they were written to within the last hour, where nobody asked for it. */
+	readonly recent: readonly string[];
 }
 
-/** Deletes the unfinished files of dead processes in a folder. @throws FileError where it cannot be listed, or a file not be deleted */
-export async function deletePartials(folder: string): Promise<DeletedPartials> {
+/**
+ * Deletes the unfinished files of dead processes in a folder.
+ * @param asked whether a person asked for it: else what was written to within the last hour stays
+ * @throws FileError where the folder cannot be listed, or, when all others are deleted, for a file that cannot be
+ */
+export async function deletePartials(folder: string, asked: boolean): Promise<DeletedPartials> {
 	const deleted: string[] = [];
 	const inUse: string[] = [];
+	const recent: string[] = [];
 	let freed = 0;
-	for (const partial of await listPartials(folder)) {
-		if (partial.inUse) {
-			inUse.push(partial.path);
-			continue;
+	let failed: Error | undefined;
+	for (const { path, size, modified, ...partial } of await listPartials(folder)) {
+		if (partial.inUse) inUse.push(path);
+		else if (!asked && Date.now() - modified.getTime() < SETTLED) recent.push(path);
+		else {
+			const problem = await unlink(path).catch((cause: NodeJS.ErrnoException) => cause);
+			// ENOENT: another run was faster.
+			if (problem && problem.code !== "ENOENT") {
+				failed ??= new FileError(`${path} cannot be deleted: ${problem.message}`, { cause: problem });
+				continue;
+			}
+			deleted.push(path);
+			freed += size;
 		}
-		await unlink(partial.path).catch((cause: NodeJS.ErrnoException) => {
-			// Another run was faster.
-			if (cause.code === "ENOENT") return;
-			throw new FileError(`${partial.path} cannot be deleted: ${cause.message}`, { cause });
-		});
-		deleted.push(partial.path);
-		freed += partial.size;
 	}
-	return { deleted, freed, inUse };
+	if (failed) throw failed;
+	return { deleted, freed, inUse, recent };
 }
 
-/** Where a process's number means that process: containers may share a host's name and a folder, and number their processes anew. */
+/** Where a process's number means that process: machines may share a host's name and a folder, and containers number their processes anew. */
 function machineTag(): string {
 	let numbers = "";
 	try {
@@ -83,7 +98,24 @@ function machineTag(): string {
 	} catch {
 		// Only Linux has such spaces of numbers.
 	}
-	return createHash("sha256").update(hostname()).update(numbers).digest("hex").slice(0, 4);
+	return createHash("sha256")
+		.update(JSON.stringify([hostname(), machineId(), numbers]))
+		.digest("hex")
+		.slice(0, 16);
+}
+
+/** Tells Linux machines of one name apart, whose first space of process numbers has one number everywhere. Empty elsewhere. */
+function machineId(): string {
+	// The second one changes with every start of the machine.
+	for (const path of ["/etc/machine-id", "/proc/sys/kernel/random/boot_id"]) {
+		try {
+			const id = readFileSync(path, "latin1").trim();
+			if (/^[0-9a-f-]{32,36}$/.test(id)) return id;
+		} catch {
+			// Not every system has it.
+		}
+	}
+	return "";
 }
 
 function isAlive(pid: number): boolean {

@@ -96,7 +96,7 @@ export function keptPlanPath(folder: string, name: string): string {
 
 /**
  * Makes a run folder, for the plans and ledgers to come: others can read it only where `runs` is theirs to write to. Deletes what killed
- * runs left unfinished in it.
+ * runs left unfinished in it an hour ago or earlier.
  * @throws FileError
  */
 export async function makeRunFolder(model: RunModel, options: RunsOptions = {}): Promise<string> {
@@ -106,13 +106,14 @@ export async function makeRunFolder(model: RunModel, options: RunsOptions = {}):
 		await makePrivate(runs);
 		await closeToReaders(runs);
 		await makeSharedAs(runs, folder);
-		await deletePartials(folder);
 	} catch (error) {
 		throw new FileError(
 			`the folder ${folder} cannot be made: ${(error as Error).message}. Set PRUNE_GGUF_HOME to a folder that can be written.`,
 			{ cause: error },
 		);
 	}
+	// What cannot be deleted, such as a file of someone else, is in nobody's way.
+	await deletePartials(folder, false).catch(() => {});
 	return folder;
 }
 
@@ -139,7 +140,7 @@ export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
 	const inUse: string[] = [];
 	let freed = 0;
 	const clean = async (folder: string) => {
-		const result = await deletePartials(folder);
+		const result = await deletePartials(folder, true);
 		deleted.push(...result.deleted);
 		inUse.push(...result.inUse);
 		freed += result.freed;

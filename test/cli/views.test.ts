@@ -222,7 +222,7 @@ describe("the other commands", () => {
 			ledgers: [ledger, { ...ledger, inUse: true }, { ...ledger, damage: "torn" }],
 			evaluations: [{ path: "/c/y.evaluation.ledger.jsonl", size: 50, lastUsed, measured: 12, parts: 40, unit: "windows", inUse: false }],
 			plans: [{ path: "/c/a.plan.json", size: 100, lastUsed }],
-			partials: [{ path: "/c/.a.partial-1-0", pid: 1, size: 300, inUse: false }],
+			partials: [{ path: "/c/.a.partial-1-0", pid: 1, size: 300, inUse: false, modified: new Date(0) }],
 		};
 		const text = runsText([folder], new Date(86_400_000), {});
 		expect(text).toMatch(/^m-0123 +ledger +1,234 +2\.0 kB +1 day ago +\/c\/x\.ledger\.jsonl$/m);

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -125,15 +125,23 @@ describe("pruneGguf refuses", () => {
 		const notes: string[] = [];
 		const options = { onLog: ({ message }: { message: string }) => notes.push(message) };
 		const live = partialName("out.gguf");
-		for (const name of [ofDead("out.gguf"), ofDead("other.gguf"), live]) writeFileSync(join(place, name), "half");
+		const halfWritten = (path: string, hoursAgo: number) => {
+			writeFileSync(path, "half");
+			utimesSync(path, Date.now() / 1000, Date.now() / 1000 - 3600 * hoursAgo);
+		};
+		for (const name of [ofDead("out.gguf"), ofDead("other.gguf"), live]) halfWritten(join(place, name), 2);
+		const recent = ofDead("recent.gguf");
+		halfWritten(join(place, recent), 0.9);
 		await applyPlan(fixturePath, join(place, "out.gguf"), { remove: [6], ...options });
 		expect(notes.join()).toMatch(/deleted 2 unfinished files of killed runs \(8 B\) in .*place/);
-		expect(readdirSync(place).sort()).toEqual([live, "out.gguf"]);
+		expect(notes.join()).toMatch(/an unfinished file of a killed run, less than an hour old, left in .*runs clean --partials .*place/);
+		expect(readdirSync(place).sort()).toEqual([live, recent, "out.gguf"].sort());
+		rmSync(join(place, recent));
 
 		const kept = runFolder({ name: basename(fixturePath), sha256: await identityOf([fixturePath]) });
 		mkdirSync(kept, { recursive: true });
 		const inCache = ofDead("copy.gguf");
-		for (const path of [join(place, ofDead("again.gguf")), join(kept, inCache)]) writeFileSync(path, "half");
+		for (const path of [join(place, ofDead("again.gguf")), join(kept, inCache)]) halfWritten(path, 2);
 		await attempt({ remove: [6], ...options }, join(place, "again.gguf"));
 		expect(notes.join()).toMatch(/deleted an unfinished file of a killed run \(4 B\) in .*place/);
 		expect(readdirSync(place).sort()).toEqual([live, "again.gguf", "again.gguf.plan.json", "out.gguf"]);

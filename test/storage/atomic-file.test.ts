@@ -64,8 +64,8 @@ describe("writeAtomically", () => {
 			await handle.writeFile("part");
 			expect(existsSync(target)).toBe(false);
 			expect(dirname(temp)).toBe(folder);
-			expect(basename(temp)).toMatch(new RegExp(`^\\.out\\.gguf\\.partial-${process.pid}-[0-9a-f]{12}$`));
-			expect(await listPartials(folder)).toEqual([{ path: temp, pid: process.pid, size: 4, inUse: true }]);
+			expect(basename(temp)).toMatch(new RegExp(`^\\.out\\.gguf\\.partial-${process.pid}-[0-9a-f]{24}$`));
+			expect(await listPartials(folder)).toMatchObject([{ path: temp, pid: process.pid, size: 4, inUse: true }]);
 		});
 		expect(await listPartials(folder)).toEqual([]);
 	});

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { FileError } from "../../src/errors.js";
@@ -7,8 +7,8 @@ import { deletePartials, listPartials, partialName } from "../../src/storage/par
 import { tempFolder } from "../helpers/temp-folder.js";
 
 const root = tempFolder();
-const here = partialName("").slice(-12, -8);
-const elsewhere = here === "0000" ? "1111" : "0000";
+const here = partialName("").slice(-24, -8);
+const elsewhere = "0123456789abcdef";
 /** Of a process that has ended. */
 const dead = spawnSync(process.execPath, ["-e", ""]).pid;
 let folder = "";
@@ -16,8 +16,11 @@ beforeEach(() => {
 	folder = mkdtempSync(join(root, "case-"));
 });
 const put = (name: string, bytes = 7) => {
-	writeFileSync(join(folder, name), "x".repeat(bytes));
-	return join(folder, name);
+	const path = join(folder, name);
+	writeFileSync(path, "x".repeat(bytes));
+	const twoHoursAgo = Date.now() / 1000 - 7200;
+	utimesSync(path, twoHoursAgo, twoHoursAgo);
+	return path;
 };
 
 describe("unfinished files", () => {
@@ -25,6 +28,8 @@ describe("unfinished files", () => {
 		const gone = put(`.a.gguf.partial-${dead}-${here}01234567`);
 		const living = put(partialName("a.gguf"));
 		const foreign = put(`.a.gguf.partial-${dead}-${elsewhere}01234567`);
+		// An earlier version's 4 digits are too few to tell this machine from another.
+		const ofEarlier = put(`.a.gguf.partial-${dead}-0123456789ab`);
 		for (const other of ["a.gguf", ".a.gguf.partial-x-0123456789ab", ".a.gguf.partial-12-0123", "a.partial-12-0123456789ab"]) put(other);
 		mkdirSync(join(folder, `.folder.partial-${dead}-${here}01234567`));
 		const found = new Map((await listPartials(folder)).map(({ path, inUse }) => [path, inUse]));
@@ -33,6 +38,7 @@ describe("unfinished files", () => {
 				[gone, false],
 				[living, true],
 				[foreign, true],
+				[ofEarlier, true],
 			]),
 		);
 	});
@@ -42,15 +48,25 @@ describe("unfinished files", () => {
 		const living = put(partialName("b.gguf"));
 		const foreign = put(`.a.gguf.partial-${dead}-${elsewhere}01234567`);
 		const mine = put("a.gguf");
-		const result = await deletePartials(folder);
-		expect(result).toEqual({ deleted: [gone], freed: 100, inUse: [foreign, living].sort() });
-		for (const kept of [living, foreign, mine]) expect(existsSync(kept)).toBe(true);
-		expect(readdirSync(folder).length).toBe(3);
+		const ofEarlier = put(`.a.gguf.partial-${dead}-0123456789ab`);
+		const result = await deletePartials(folder, false);
+		expect(result).toEqual({ deleted: [gone], freed: 100, inUse: [foreign, ofEarlier, living].sort(), recent: [] });
+		for (const kept of [living, foreign, ofEarlier, mine]) expect(existsSync(kept)).toBe(true);
+		expect(readdirSync(folder).length).toBe(4);
+	});
+
+	it("of the last hour stay, but for who asks", async () => {
+		const fresh = put(`.a.gguf.partial-${dead}-${here}01234567`);
+		const minutesAgo = Date.now() / 1000 - 50 * 60;
+		utimesSync(fresh, minutesAgo, minutesAgo);
+		expect(await deletePartials(folder, false)).toEqual({ deleted: [], freed: 0, inUse: [], recent: [fresh] });
+		expect(await deletePartials(folder, true)).toMatchObject({ deleted: [fresh], recent: [] });
+		expect(existsSync(fresh)).toBe(false);
 	});
 
 	it("of a folder that is not there are an error", async () => {
 		await expect(listPartials(join(folder, "missing"))).rejects.toThrow(FileError);
-		await expect(deletePartials(join(folder, "missing"))).rejects.toThrow(/missing/);
+		await expect(deletePartials(join(folder, "missing"), true)).rejects.toThrow(/missing/);
 	});
 
 	it("have names that every file system takes", () => {

@@ -3,20 +3,29 @@ import { dirname } from "node:path";
 import type { JobOptions } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { formatBytes } from "../../report/format.js";
+import { quoted } from "./command-line.js";
 import { deletePartials } from "../../storage/partials.js";
 
 /**
  * Deletes the unfinished files that killed runs have left in the folder of an output, and says so: nobody will finish them, and their
- * room may be needed. Those of live processes, and of other machines, stay.
+ * room may be needed. Those of live processes, of other machines and of the last hour stay; of the last it says how to delete them.
  */
 export async function cleanPartials(output: string, options: JobOptions): Promise<void> {
 	const folder = dirname(await realpath(output).catch(() => output));
+	const log = logger(options);
 	try {
-		const { deleted, freed } = await deletePartials(folder);
-		if (deleted.length === 0) return;
-		const files = deleted.length === 1 ? "an unfinished file of a killed run" : `${deleted.length} unfinished files of killed runs`;
-		logger(options)("note", `deleted ${files} (${formatBytes(freed)}) in ${folder}`);
+		const { deleted, freed, recent } = await deletePartials(folder, false);
+		if (deleted.length > 0) log("note", `deleted ${filesOf(deleted)} (${formatBytes(freed)}) in ${folder}`);
+		if (recent.length > 0)
+			log(
+				"note",
+				`${filesOf(recent)}, less than an hour old, left in ${folder}; to delete: prune-gguf runs clean --partials ${quoted(folder)}`,
+			);
 	} catch (error) {
-		logger(options)("warning", `what killed runs left unfinished stays: ${(error as Error).message}`);
+		log("warning", `what killed runs left unfinished stays: ${(error as Error).message}`);
 	}
+}
+
+function filesOf({ length }: readonly string[]): string {
+	return length === 1 ? "an unfinished file of a killed run" : `${length} unfinished files of killed runs`;
 }
