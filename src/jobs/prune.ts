@@ -105,7 +105,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	});
 	const best = new BestSoFar();
 	try {
-		own?.checkModel(session.folder);
+		await own?.takeOver(session.folder);
 		if (asksToHeal(options))
 			options = checkHealable(session.model, named ?? removable.kmax, options, { references: session.referenceBytes });
 		const gate = limits && Gate.open(session, limits, options);
@@ -142,6 +142,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		throw error;
 	} finally {
 		await session.close();
+		await own?.release();
 	}
 }
 

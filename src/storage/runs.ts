@@ -64,7 +64,7 @@ export async function findWritten(output: string, options: RunsOptions = {}): Pr
 	return folders.map(({ name }) => writtenPath(join(runsDirectory(options), name), output)).filter((path) => existsSync(path));
 }
 
-/** Path whose lock a run holds from its beginning to its end. @param key 12 hexadecimal digits or more, of the text that it measures on */
+/** Path whose lock a run holds from its beginning until it has measured, before it writes a model. @param key 12 hexadecimal digits or more, of the text that it measures on */
 export function runLockPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.run`);
 }

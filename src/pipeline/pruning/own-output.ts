@@ -1,10 +1,12 @@
 // A run that was ended after it wrote the model, before its report: the same command finishes it, instead of refusing its own output.
+import { existsSync } from "node:fs";
 import { readFile, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { PruneOptions } from "../../api/index.js";
 import type { Written } from "./deliver.js";
-import { OutputExistsError } from "../../errors.js";
+import { FileError, OutputExistsError } from "../../errors.js";
 import { hashOf } from "../../storage/hash.js";
+import { type Lock, lockFile, lockOwner } from "../../storage/lock.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { readPlan } from "../../storage/plan.js";
 import { findWritten, writtenPath } from "../../storage/runs.js";
@@ -27,6 +29,8 @@ export class OwnOutput {
 	#path: string | undefined;
 	/** By an earlier run. */
 	readonly #before: Kept | undefined;
+	/** Held from when the model is kept until the run has ended: so long it is no earlier run's. */
+	#lock: Lock | undefined;
 
 	private constructor(output: string, command: string, found: { path: string; kept: Kept } | undefined) {
 		this.output = output;
@@ -35,13 +39,17 @@ export class OwnOutput {
 		this.#before = found?.kept;
 	}
 
-	/** Looks whether an earlier run of the same command wrote the output, and was ended before it was done. */
+	/**
+	 * Looks whether an earlier run of the same command wrote the output, and was ended before it was done.
+	 * @throws FileError where another run has written it, and goes on
+	 */
 	static async of(model: string, output: string, options: PruneOptions): Promise<OwnOutput> {
 		const { signal: _, onProgress: __, onLog: ___, overwrite, ...asked } = options;
 		const command = hashOf([resolve(model), resolve(output), asked]);
 		const state = overwrite ? undefined : await stateOf(output);
-		for (const path of state === undefined ? [] : await findWritten(output)) {
-			const kept = await readKept(path);
+		for (const path of await findWritten(output)) {
+			await refuseIfLive(path, output);
+			const kept = state === undefined ? undefined : await readKept(path);
 			if (kept?.command === command && kept.state === state) return new OwnOutput(output, command, { path, kept });
 		}
 		return new OwnOutput(output, command, undefined);
@@ -58,10 +66,20 @@ export class OwnOutput {
 		return plan !== undefined && this.#before?.removed.join() === plan.removed.join();
 	}
 
-	/** @param folder of the model's runs @throws OutputExistsError where the earlier run was of another model */
-	checkModel(folder: string): void {
-		if (this.#before && dirname(this.#path!) !== folder)
+	/**
+	 * Takes over what an earlier run wrote.
+	 * @param folder of the model's runs
+	 * @throws OutputExistsError where the earlier run was of another model, or was finished meanwhile
+	 * @throws FileError where another run finishes it now
+	 */
+	async takeOver(folder: string): Promise<void> {
+		if (!this.#before) return;
+		const path = this.#path!;
+		if (dirname(path) !== folder)
 			throw new OutputExistsError(`${this.output} was written from another model: give another name, or allow overwriting (--overwrite)`);
+		await this.#hold(path);
+		if (!existsSync(path))
+			throw new OutputExistsError(`${this.output} was finished by another run: give another name, or allow overwriting (--overwrite)`);
 	}
 
 	/**
@@ -75,9 +93,13 @@ export class OwnOutput {
 		);
 	}
 
-	/** Keeps what was written, before it gets its name. Where that cannot be kept, the next run refuses the output as any other. */
+	/**
+	 * Keeps what was written, before it gets its name. Where that cannot be kept, the next run refuses the output as any other.
+	 * @throws FileError where another run has written the output, and goes on
+	 */
 	async keep(folder: string, temporary: string, removed: readonly number[], made: Written): Promise<void> {
 		const path = writtenPath(folder, this.output);
+		await this.#hold(path);
 		const kept: Kept = { command: this.#command, state: (await stateOf(temporary)) ?? "", removed, made };
 		try {
 			await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(kept)));
@@ -90,7 +112,32 @@ export class OwnOutput {
 	/** The run is done: its output is one as any other. */
 	async done(): Promise<void> {
 		if (this.#path !== undefined) await unlink(this.#path).catch(() => {});
+		await this.release();
 	}
+
+	/** The run has ended, done or not. Idempotent. */
+	async release(): Promise<void> {
+		await this.#lock?.release();
+		this.#lock = undefined;
+	}
+
+	/** @throws FileError where another run holds it */
+	async #hold(path: string): Promise<void> {
+		try {
+			this.#lock ??= await lockFile(path);
+		} catch {
+			await refuseIfLive(path, this.output);
+			// Where no lock can be written nothing can be kept either.
+		}
+	}
+}
+
+async function refuseIfLive(path: string, output: string): Promise<void> {
+	const owner = await lockOwner(path);
+	if (owner)
+		throw new FileError(
+			`${output}: another run writes it now (process ${owner.pid} on ${owner.host}). Wait until it has ended; if there is no such run, delete ${path}.lock.`,
+		);
 }
 
 async function readKept(path: string): Promise<Kept | undefined> {
