@@ -12,6 +12,7 @@ import { checkedRemoval, checkProvable, readHeader } from "../pipeline/preflight
 import { measureBeyondSliding } from "../pipeline/writing/zeroed-oracle.js";
 import { applyGated } from "../pipeline/pruning/apply-gated.js";
 import { readGate } from "../pipeline/preflight/gate-limits.js";
+import { filesRead } from "../pipeline/preflight/output-files.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type Weights } from "../pipeline/writing/quantize-weights.js";
 import { allowedPositions } from "../pipeline/preflight/reference-memory.js";
@@ -108,10 +109,11 @@ function withThreadsOf(plan: Plan | undefined, options: ApplyOptions): ApplyOpti
 
 async function carryOut(model: string, output: string, plan: Plan | undefined, options: ApplyOptions): Promise<ApplyResult> {
 	const started = Date.now();
-	const { quantize, quantizeFrom } = options;
+	const { quantize } = options;
 	checkQuantizing(options, output);
 	checkHealing(options);
-	const inputs = [model, ...(quantizeFrom === undefined ? [] : [quantizeFrom])];
+	const { file, blocks } = await readHeader(model, options);
+	const inputs = [...(await filesRead(file, options)), ...(options.plan === undefined ? [] : [options.plan])];
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs });
 	if (plan && asksToHeal(options) && !plan.heal)
 		throw new InvalidOptionError(`${options.plan} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
@@ -120,7 +122,6 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 			`${options.plan} says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
 		);
 	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
-	const { file, blocks } = await readHeader(model, options);
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
 	checkProvable(model, blocks, given ?? []);
 	const sha256 = await modelIdentity(file, options);

@@ -72,13 +72,13 @@ export async function pruneGguf(model: string, output: string | undefined, given
 	checkHealingOfRun(options, amount === "curve");
 	const own = output === undefined || amount === "curve" || options.dryRun ? undefined : await OwnOutput.of(model, output, given);
 	run.own = own;
-	await checkTargets(model, output, options, amount === "curve", own);
+	const header = await readHeader(model, options);
+	await checkTargets(header.file, output, options, amount === "curve", own);
 	if (own?.isThere)
 		logger(options)(
 			"note",
 			`${output} is there: an earlier run of this command wrote and verified it. What it did not come to is finished`,
 		);
-	const header = await readHeader(model, options);
 	const { blocks } = header;
 	if (options.targetSpeedup !== undefined) {
 		options = await atSpeed(model, blocks, options);

@@ -38,13 +38,13 @@ import type { Choice, Choices } from "../../pipeline/methods/selection-context.j
  */
 export async function compareMethods(model: string, options: CompareOptions = {}): Promise<CompareResult> {
 	const started = Date.now();
-	const { blocks } = await readHeader(model, options);
+	const { file, blocks } = await readHeader(model, options);
 	const planned = comparisonOf(blocks, options);
 	objectiveOf(options);
 	await checkEvalFiles(options);
 	const questions = await readCompareQuestions(options);
 	const { output } = options;
-	const inputs = [model, ...inputFiles(options), ...(options.eval ?? []), ...(options.evalQuestions ?? [])];
+	const inputs = [...file.paths, ...inputFiles(options), ...(options.eval ?? []), ...(options.evalQuestions ?? [])];
 	const target = { overwrite: options.overwrite ?? false, inputs };
 	if (output !== undefined) await checkTarget(output, target);
 	const session = await Session.open(model, options, { masks: plannedOf(planned, blocks.blocks), weights: "auto" });

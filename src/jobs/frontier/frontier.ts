@@ -55,7 +55,7 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 		options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, { path: model, file: header.file }, options);
 	const asked = frontierRequest(header, original ?? header, options);
 	const { output } = options;
-	const inputs = [model, ...inputFiles(options), ...(original?.file.paths ?? [])];
+	const inputs = [...header.file.paths, ...inputFiles(options), ...(original?.file.paths ?? [])];
 	const target = { overwrite: options.overwrite ?? false, inputs };
 	if (output !== undefined) await checkTarget(output, target);
 	const request = { ...asked, kmax: await forSpeed(model, header, asked.kmax, options) };

@@ -58,7 +58,7 @@ export async function deliver(
 	const check = gate && { gate, session, output, choices, decided, options };
 	if (check && !laterGate(options)) plan.gate = await judge(check, plan.removed, healing);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
-	const inputs = [...session.model.file.paths, ...inputFiles(options)];
+	const inputs = [...session.model.file.paths, ...(original?.file.paths ?? []), ...inputFiles(options)];
 	if (output !== undefined) {
 		const made = await writtenModel(session, output, plan, { original, check, healing, judged: plan.gate }, options, run);
 		const { output: written, quantized } = made;
