@@ -26,9 +26,9 @@ import type { SearchPlan } from "./search-ledger.js";
 import { openGames, type SessionGames, settled } from "./games.js";
 import { differences, meanAndError } from "../../game/statistics.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
-import { hashOf } from "../../storage/hash.js";
-import { type Lock, lockFile } from "../../storage/lock.js";
-import { makeRunFolder, runLockPath } from "../../storage/runs.js";
+import type { Lock } from "../../storage/lock.js";
+import { makeRunFolder } from "../../storage/runs.js";
+import { lockRun } from "./run-lock.js";
 
 export { backEndOf };
 
@@ -233,16 +233,6 @@ export class Session {
 		this.#lock = undefined;
 		return settled([this.#games.closeLedgers(), this.closeSearch(), this.model.dispose()]).finally(() => lock?.release());
 	}
-}
-
-/**
- * Held until the session is closed: a run that would measure on the same text learns that it has to wait before it loads the model and
- * draws its text, by which the ledgers with their own locks are named.
- */
-function lockRun(folder: string, seed: number, options: MeasureOptions): Promise<Lock> {
-	const { threads, gpuLayers, calibration = [], questions } = options;
-	const kl = objectiveOf(options) === "kl";
-	return lockFile(runLockPath(folder, hashOf([foldCounts(options), seed, { threads, gpuLayers, calibration, questions, kl }])));
 }
 
 /** Folds whose distributions a run holds at the same time. */
