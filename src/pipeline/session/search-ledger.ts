@@ -53,30 +53,39 @@ function namedSettings({ threads, ubatch }: MeasureOptions): Settings {
 	return { ...(threads === undefined ? {} : { threads }), ...(ubatch === undefined ? {} : { ubatch }) };
 }
 
+/** None of the (at most two) settings, all, then each alone: a ledger may have been begun by a command that named fewer. */
+function subsetsOf(settings: Settings): Settings[] {
+	return [{}, settings, ...Object.entries(settings).map(([name, value]) => ({ [name]: value }))];
+}
+
 /**
  * The key of the ledger that a search goes on with, or begins. A few masks are measured without trying ways first, in a ledger of their
  * own: what they began with binds a long search only where they are a good part of it.
  * @param load masks that the search will measure at most, in the time of a mask of text
+ * @returns with the settings of another ledger where it is the options that keep the search from going on with that
  */
-async function keyFor({ keyOf, pathOf }: Shelf, wanted: WorkingWeights, load: number, masks: number, options: MeasureOptions) {
+async function keyFor({ keyOf, pathOf }: Shelf, wanted: WorkingWeights, load: number, plan: SearchPlan, options: MeasureOptions) {
 	const named = namedSettings(options);
+	const areOf = (weights: Settings[string], to: WorkingWeights) => to === "auto" || weights === to;
 	const suits = ({ weights, ...settings }: Settings) =>
-		(wanted === "auto" || weights === wanted) && Object.entries(named).every(([name, value]) => settings[name] === value);
+		areOf(weights!, wanted) && Object.entries(named).every(([name, value]) => settings[name] === value);
+	// Weights that no option names are left as they are, whatever is left out.
+	const barred = (settings: Settings) => !suits(settings) && (areOf(settings.weights!, wanted) || areOf(settings.weights!, plan.weights));
 	const kept = async (more: Settings) => {
 		// Where `auto` came to what is wanted now, its ledger holds the same: a plan's command names what it came to.
-		const begun = [...new Set([wanted, "auto" as const])].flatMap((weights) => [{ weights }, { weights, ...named }]);
+		const begun = [...new Set([wanted, "auto" as const])].flatMap((weights) => subsetsOf(named).map((some) => ({ weights, ...some })));
 		const keys = [...new Set(begun.map((settings) => keyOf({ ...settings, ...more })))];
 		// One that is not there, or torn in its header, can be begun.
 		const read = keys.map(async (key) => ({ key, ...(await Ledger.read(pathOf(key)).catch(() => undefined)) }));
 		const ledgers = await Promise.all(read);
 		const found = ledgers.find(({ header }) => header && suits(header.settings));
-		const other = ledgers.find(({ header }) => header && !suits(header.settings))?.header?.settings;
+		const other = ledgers.find(({ header }) => header && barred(header.settings))?.header?.settings;
 		return { found, other, free: ledgers.find(({ header }) => !header)?.key ?? keys[0]! };
 	};
 	const long = await kept({});
 	if (long.found) return { key: long.found.key };
 	const short = await kept({ short: true });
-	const goesOn = masks > 0 && (short.found?.measurements?.length ?? 0) >= goodPart * masks;
+	const goesOn = plan.masks > 0 && (short.found?.measurements?.length ?? 0) >= goodPart * plan.masks;
 	const { found, other = long.other, free } = !isLong(load, wanted) || goesOn ? short : long;
 	return found ? { key: found.key } : { key: free, other };
 }
@@ -106,7 +115,7 @@ export async function setUpSearch(
 	const keyOf = (more: Settings) => ledgerKey({ ...where.key, settings: { ...where.key.settings, ...more } });
 	const pathOf = (key: string) => ledgerPath(where.folder, key);
 	const load = Math.ceil(plan.masks * (plan.work ?? 1));
-	const { key, other } = await keyFor({ keyOf, pathOf }, wanted, load, plan.masks, options);
+	const { key, other } = await keyFor({ keyOf, pathOf }, wanted, load, plan, options);
 	if (other && !plan.dry) log("note", anewText(other, options));
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	const copies = new Once<"copy", Model>();
@@ -164,10 +173,15 @@ export async function setUpSearch(
 	}
 }
 
-/** Why an earlier search does not go on. */
+/** Why an earlier search does not go on: the given options that differ from its settings. */
 function anewText({ threads, ubatch, weights }: Settings, options: MeasureOptions): string {
-	const asked = Object.entries({ threads: options.threads, ubatch: options.ubatch, "working-weights": options.workingWeights })
-		.filter(([, value]) => value !== undefined)
+	const given = [
+		["threads", options.threads, threads],
+		["ubatch", options.ubatch, ubatch],
+		["working-weights", options.workingWeights, weights],
+	] as const;
+	const asked = given
+		.filter(([, value, kept]) => value !== undefined && value !== "auto" && value !== kept)
 		.map(([name, value]) => `--${name} ${value}`);
 	return `an earlier search of this text ran with --threads ${threads} --ubatch ${ubatch} --working-weights ${weights}: it is measured anew with ${asked.join(" ")}, which can change bits; leave that out to go on with what is kept`;
 }

@@ -5,6 +5,7 @@ import type { PruneOptions } from "../../../src/api/index.js";
 import { InvalidOptionError, QuantizeError } from "../../../src/errors.js";
 import { Coalition } from "../../../src/game/coalition.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
+import { rankBlocks } from "../../../src/jobs/rank.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { quantizeFile } from "../../../src/model/runtime/quantize.js";
 import { betterShape, usualShape } from "../../../src/model/runtime/shape.js";
@@ -279,6 +280,37 @@ describe("what a search is measured with", () => {
 		expect(again.result.plan!.losses).toEqual(result.plan!.losses);
 		expect(notes.join("\n")).toContain("used again");
 		expect(notes.join("\n")).not.toContain("measured anew");
+	});
+
+	it("is found again by a command that names more of it than the one that began it", async () => {
+		await runIn("more-named", { method: "leave-one-out", threads: 1 });
+		await runIn("more-named", { method: "leave-one-out", threads: 2 });
+		const notes: string[] = [];
+		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
+		const named = { threads: 2, workingWeights: "own", ubatch: 512 } as const;
+		const { phases } = await runIn("more-named", { method: "leave-one-out", ...named, onLog });
+		expect([...phases].filter((phase) => /leave-one-out/.test(phase))).toEqual([]);
+		expect(notes.join("\n")).toContain("used again");
+		expect(notes.join("\n")).not.toContain("measured anew");
+	});
+
+	it("is not said to be kept from going on by options that nobody gave, or that it was begun with", async () => {
+		await runIn("on-a-copy", { method: "leave-one-out" });
+		const path = searchLedger(join(folder, "on-a-copy"));
+		const [header, ...lines] = readFileSync(path, "utf8").split("\n");
+		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
+		// As where a copy paid.
+		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, weights: "F16" } }), ...lines].join("\n"));
+		for (const given of [{}, { threads: 2 }, { threads: 1 }]) {
+			const notes: string[] = [];
+			const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
+			await rankBlocks(fixturePath, { windows: 3, windowLength: 32, ...given, onLog });
+			expect(notes.join("\n")).not.toContain("measured anew");
+		}
+		const notes: string[] = [];
+		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
+		await runIn("on-a-copy", { method: "leave-one-out", threads: 2, workingWeights: "own", onLog });
+		expect(notes.join("\n")).toContain("--working-weights F16: it is measured anew with --working-weights own, which");
 	});
 
 	it("may keep states in half precision, in a ledger of its own", async () => {
