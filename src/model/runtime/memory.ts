@@ -61,8 +61,10 @@ export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNee
 	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
 	const width = number("embedding_length");
 	const vocabulary = vocabularyOf(file);
-	const ubatch = shape.ubatch ?? defaultUbatch(Math.max(1, vocabulary));
-	const length = shape.windowLength ?? ubatch;
+	const most = shape.ubatch ?? defaultUbatch(Math.max(1, vocabulary));
+	const length = shape.windowLength ?? most;
+	// No decode holds more tokens than there are.
+	const ubatch = Math.min(most, windows * length);
 	const together = Math.max(1, Math.min(windows, shape.batchWindows || Math.floor(ubatch / length)));
 	// A window that is decoded alone goes ubatch by ubatch; of several llama.cpp's output buffer holds all rows until the last ubatch ran.
 	const outputs = shape.batchWindows && together > 1 ? together * (length - (shape.scoreFrom ?? 0)) : ubatch;

@@ -18,6 +18,14 @@ describe("neededMemory", () => {
 		expect(need.total).toBe(need.tensors + need.context + need.states + need.logits + need.rest);
 	});
 
+	it("counts no more tokens at once than the windows hold", () => {
+		const shape = { windows: 3, windowLength: 32 };
+		const all = neededMemory(fixture, { ...shape, ubatch: 96 });
+		expect(neededMemory(fixture, { ...shape, ubatch: 4096 })).toEqual(all);
+		expect(all.logits).toBe(2 * 96 * 1024 * 4);
+		expect(neededMemory(fixture, { ...shape, ubatch: 64 }).logits).toBe(2 * 64 * 1024 * 4);
+	});
+
 	it("counts the distributions that masks are compared with, two bytes a token of the vocabulary", () => {
 		const { references, total } = neededMemory(fixture, { referencePositions: 300 });
 		expect(references).toBe(300 * 1024 * 2);
