@@ -149,7 +149,7 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 	});
 	try {
 		const references = bytesOfReference(referencePositions, loaded.facts.vocabulary);
-		if (asksToHeal(options) && !plan) options = checkHealable(loaded, removed, options, { references });
+		if (asksToHeal(options) && !plan) options = checkHealable(loaded, removed, options, { references, sized: false });
 		const windows = await verificationWindows(loaded, options);
 		const evaluator = loaded.createEvaluator();
 		// Of the whole model, before any of its matrices changes.

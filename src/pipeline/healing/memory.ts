@@ -22,6 +22,8 @@ export interface HealShape {
 	readonly kinds?: readonly FitKind[] | undefined;
 	/** Bytes of the full model's distributions that are held at the same time and not made yet. @default 0 */
 	readonly references?: number | undefined;
+	/** Whether options say how much text these are on. @default true */
+	readonly sized?: boolean | undefined;
 }
 
 /** Bytes that the states of all cuts, the equations of one and, held beside them, what factors of heads need and distributions take. */
@@ -114,9 +116,9 @@ export function checkRoom(file: GgufFile, shape: HealShape, available = availabl
 	const smaller = fitting === undefined && (healBytes(file, maps) <= available || tokensThatFit(file, maps, available) !== undefined);
 	const kind = smaller ? "give --heal-kind map, or " : "";
 	const instead = fitting === undefined ? `${kind}${nothing}` : `give --heal-tokens ${fitting} or less, or leave out --heal`;
-	const { references = 0 } = shape;
+	const { references = 0, sized = true } = shape;
 	const part = references > 0 ? ` (${sizeText(references)} of it for the full model's distributions)` : "";
-	const windows = references > 0 ? ", or fewer or shorter windows (--windows, --window-length)" : "";
+	const windows = references > 0 && sized ? ", or fewer or shorter windows (--windows, --window-length)" : "";
 	throw new NotEnoughMemoryError(
 		`healing needs about ${sizeText(needed)} of memory beside the model${part} and ${sizeText(available)} are free: ${instead}${windows}`,
 	);
@@ -147,6 +149,7 @@ export const mostCuts = (model: Model, removed: number): number => Math.min(remo
  * Whether the model can be healed at all, before anything is sampled or searched.
  * @param removed the set, ascending; or the most blocks that are removed, where a search will say which
  * @param references bytes of the full model's distributions that are made before healing and held through it
+ * @param sized whether options say how much text these are on
  * @param alike whether all sets are healed by the same kind: the one that fits for the most cuts
  * @returns the options, with the kind that fits where only one does
  * @throws NotEnoughMemoryError where it cannot fit: the given set, or a single cut
@@ -156,14 +159,19 @@ export function checkHealable<T extends HealOptions & JobOptions>(
 	model: Model,
 	removed: readonly number[] | number,
 	options: T,
-	{ alike = false, references = 0, available = availableMemory() }: { alike?: boolean; references?: number; available?: number } = {},
+	{
+		alike = false,
+		references = 0,
+		sized = true,
+		available = availableMemory(),
+	}: { alike?: boolean; references?: number; sized?: boolean; available?: number } = {},
 ): T {
 	const { file, facts } = model;
 	if (facts.bos === undefined && facts.eos === undefined)
 		throw new InvalidOptionError(
 			"healing fits to the model's own samples, and this model has no start token to begin them with: leave out --heal",
 		);
-	const shape = (cuts: number) => ({ ...shapeOf(model, cuts, options), references });
+	const shape = (cuts: number) => ({ ...shapeOf(model, cuts, options), references, sized });
 	if (typeof removed !== "number") return settleKind(file, shape(healableCuts(removed)), options, available);
 	const most = shape(mostCuts(model, removed));
 	if (alike && fittingKinds(file, most, available)) return settleKind(file, most, options, available);

@@ -72,6 +72,16 @@ describe("memory of healing", () => {
 		expect(() => checkRoom(file, { ...shape, cuts: 0, heads: true }, 0)).toThrow(/free: leave out --heal-heads/);
 	});
 
+	it("is lowered by fewer windows only where options say how many", async () => {
+		const file = await GgufFile.read(fixturePath);
+		const shape = { cuts: 2, tokens: 25_600, references: 1e6 };
+		expect(() => checkRoom(file, shape, 1e6)).toThrow(/for the full model's distributions.*--windows, --window-length/);
+		expect(() => checkRoom(file, { ...shape, sized: false }, 1e6)).toThrow(/leave out --heal$/);
+		const wanted = { heal: true, healTokens: 2 ** 40, quantize: "Q4_0", threads: 2 } as const;
+		const refused = applyPlan(fixturePath, out(), { remove: [3], ...wanted });
+		await expect(refused).rejects.toThrow(/distributions\).* leave out --heal$/);
+	});
+
 	it("is with heads also that of the whole model's distributions and of the matrices that are tried", async () => {
 		const file = await GgufFile.read(fixturePath);
 		const shape = { cuts: 3, tokens: 6144 };
