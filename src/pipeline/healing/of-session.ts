@@ -28,7 +28,8 @@ import type { RunFacts } from "../reporting/facts.js";
  */
 export async function healSet(session: Session, removed: readonly number[], given: PruneOptions, shared?: KeptHealing): Promise<Healing> {
 	const { model } = session;
-	const settle = () => settleKind(model.file, shapeOf(model, healableCuts(removed), given), given);
+	const settle = () =>
+		settleKind(model.file, { ...shapeOf(model, healableCuts(removed), given), references: session.referenceBytes }, given);
 	const options = shared ? given : settle();
 	const kept = shared ?? new KeptHealing(session, healingKey(session, options));
 	const known = await healedBefore(session, removed, kept, options);

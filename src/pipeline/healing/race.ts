@@ -67,7 +67,8 @@ export async function whileRoughlyHealed<T>(
 	const { ubatch, threads } = evaluator;
 	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
 	const sorted = [...removed].sort((a, b) => a - b);
-	const shape = { cuts: healableCuts(sorted), tokens: Math.min(raceTokens, text.count * text.length) };
+	const tokens = Math.min(raceTokens, text.count * text.length);
+	const shape = { cuts: healableCuts(sorted), tokens, references: session.referenceBytes };
 	const kind = roughKind(model.file, shape, options.healKind);
 	checkRoom(model.file, { ...shape, kinds: [kind] });
 	const windows = await healWindows(model, folder, text, options);
@@ -133,7 +134,7 @@ class HealedRace {
 		const { model, evaluator, calibration, seed } = this.#session;
 		if (!onOwnSamples(this.#options)) return Promise.resolve(undefined);
 		const kinds = kindsOf(this.#options.healKind).slice(0, 1);
-		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens, kinds });
+		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens, kinds, references: this.#session.referenceBytes });
 		this.#text ??= comparedText(evaluator, calibration.folds.validation, { seed, reserved }, this.#options);
 		return this.#text;
 	}
