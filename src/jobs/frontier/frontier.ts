@@ -64,9 +64,9 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	const best = new BestSoFar();
 	try {
 		announce(session, request, options);
-		await session.measureFull(options.signal);
 		if (asksToHeal(options))
 			options = checkHealable(session.model, request.kmax, options, { alike: true, references: session.referenceBytes });
+		await session.measureFull(options.signal);
 		options = await withHealTimeOf(session, request.kmax, options, true);
 		const sets = await setsOf(session, request, best, options);
 		const grid = await measureGrid(session, original, sets, request, options);

@@ -15,5 +15,5 @@ export {
 } from "./folds.js";
 export { type FurtherText, furtherParts, furtherText } from "./further.js";
 export { ownSamples } from "./own-samples.js";
-export { drawPositions } from "./positions.js";
+export { drawnEach, drawPositions } from "./positions.js";
 export { windowsOfDocuments } from "./text-windows.js";

@@ -3,6 +3,10 @@ import { Random } from "../../game/random.js";
 import type { ScoredPositions } from "../runtime/positions.js";
 import type { TokenWindows } from "../runtime/windows.js";
 
+/** Positions that are drawn in each window. */
+export const drawnEach = (length: number, share: number, scoreFrom = 0): number =>
+	Math.max(2, Math.round(share * (length - 1 - scoreFrom)));
+
 /**
  * Draws positions to score: the same number in every window, without replacement, by a seeded generator.
  * @param share of the positions from `scoreFrom` on, above 0 and at most 1; at least two in each window
@@ -16,7 +20,7 @@ export function drawPositions(
 	const all = windows.length - 1 - scoreFrom;
 	if (!(all >= 2))
 		throw new InvalidOptionError(`windows of ${windows.length} tokens scored from position ${scoreFrom} leave fewer than two`);
-	const count = Math.max(2, Math.round(share * all));
+	const count = drawnEach(windows.length, share, scoreFrom);
 	const random = new Random(seed);
 	const flags = new Uint8Array(windows.count * windows.length);
 	const choices = Array.from({ length: all }, (_, i) => scoreFrom + i);

@@ -97,7 +97,7 @@ export interface HealPlace {
 	/** Of the model's runs. */
 	readonly folder: string;
 	readonly seed: number;
-	/** What the full model's distributions will take that are held through healing, bytes. @default 0 */
+	/** What the full model's distributions will take that are held through healing and not made yet, bytes. @default 0 */
 	readonly referenceBytes?: number | undefined;
 }
 

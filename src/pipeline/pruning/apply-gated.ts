@@ -43,9 +43,9 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 	const compared = limits.some(({ kind }) => kind === "divergence");
 	const session = await Session.open(model, measuring, { masks: 1, weights: "own", compared });
 	try {
-		await session.measureFull(options.signal);
 		const healable =
 			asksToHeal(options) && !plan ? checkHealable(session.model, removed, measuring, { references: session.referenceBytes }) : measuring;
+		await session.measureFull(options.signal);
 		const settled = plan ? measuring : await withHealTimeOf(session, removed, healable);
 		if (plan) noteOtherText(session, plan, measuring);
 		const gate = Gate.open(session, limits, settled);

@@ -41,6 +41,8 @@ export interface SessionGames {
 	comparedOn(fold: FoldName): Promise<LedgerGame>;
 	/** The full model's distributions on a fold, of the matrices that stand in the model when it is first asked for. */
 	referenceOn(fold: FoldName): Promise<Reference>;
+	/** Whether they are made already, or being made. */
+	hasReferenceOn(fold: FoldName): boolean;
 	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and fold. */
 	questionsOn(questions: PreparedQuestions): Promise<LedgerGame>;
 	/** How exact the search fold is where only drawn positions of it are scored, as far as is known. */
@@ -144,6 +146,7 @@ class GameMaker {
 			comparedOn,
 			races: this.#races(games.validation, comparedOn, own),
 			referenceOn: (fold) => this.#reference(fold, {}),
+			hasReferenceOn: (fold) => this.#references.has(fold),
 			questionsOn: async (prepared) => {
 				const yardstick = questionYardstick(prepared, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);

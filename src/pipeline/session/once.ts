@@ -14,6 +14,11 @@ export class Once<Key, Thing> {
 		return made;
 	}
 
+	/** Whether it is made, or being made. */
+	has(key: Key): boolean {
+		return this.#made.has(key);
+	}
+
 	/** Makes it anew when it is asked for again. @returns what was made, or is being made */
 	forget(key: Key): Promise<Thing> | undefined {
 		const known = this.#made.get(key);

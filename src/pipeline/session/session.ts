@@ -42,7 +42,7 @@ interface SessionParts {
 	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
 	readonly games: SessionGames;
 	readonly lock: Lock;
-	readonly referenceBytes: number;
+	readonly held: Session["held"];
 }
 
 /** A loaded model with its calibration windows and the games that are played on them. */
@@ -71,13 +71,14 @@ export class Session {
 	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
 	readonly comparedOn: SessionGames["comparedOn"];
 	readonly referenceOn: SessionGames["referenceOn"];
+	readonly hasReferenceOn: SessionGames["hasReferenceOn"];
 	readonly questionsOn: SessionGames["questionsOn"];
 	/** How exact the search fold is where only drawn positions of it are scored, as far as is known. */
 	readonly drawn: SessionGames["drawn"];
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
-	/** What the full model's distributions on the folds will take, and keep until the run ends. */
-	readonly referenceBytes: number;
+	/** Folds that the full model's distributions are kept of until the run ends, with the bytes that they take. */
+	readonly held: ReadonlyMap<FoldName, number>;
 	readonly timings: Record<string, number> = {};
 	readonly #games: SessionGames;
 	#lock: Lock | undefined;
@@ -85,6 +86,11 @@ export class Session {
 	/** Seconds that a mask of the search fold takes, as measured by this run or an earlier one; undefined before the first. */
 	get secondsPerMask(): number | undefined {
 		return this.games.search.ledger.secondsPerMask;
+	}
+
+	/** What those of the distributions will take that are not made yet. */
+	get referenceBytes(): number {
+		return [...this.held].reduce((sum, [fold, bytes]) => sum + (this.hasReferenceOn(fold) ? 0 : bytes), 0);
 	}
 
 	private constructor({ games, ...parts }: SessionParts) {
@@ -104,10 +110,11 @@ export class Session {
 		this.gameOn = games.gameOn;
 		this.comparedOn = games.comparedOn;
 		this.referenceOn = games.referenceOn;
+		this.hasReferenceOn = games.hasReferenceOn;
 		this.questionsOn = games.questionsOn;
 		this.drawn = games.drawn;
 		this.settings = games.settings;
-		this.referenceBytes = parts.referenceBytes;
+		this.held = parts.held;
 		this.#games = games;
 		this.#lock = parts.lock;
 	}
@@ -162,8 +169,9 @@ export class Session {
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
-			const referenceBytes = bytesOfReference(positions(held), model.facts.vocabulary);
-			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games, lock, referenceBytes });
+			const { vocabulary } = model.facts;
+			const kept = new Map(held.map((fold) => [fold, bytesOfReference(positions([fold]), vocabulary)]));
+			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games, lock, held: kept });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
@@ -245,7 +253,8 @@ function comparedFolds(
 	// A race may need further text of the validation fold's size.
 	if (objective === "kl") return { held: foldNames, further: ["validation"], wished: [] };
 	// A race on own samples compares by them where there is memory, on the fold and on further text.
-	return { held, further: [], wished: objective === "nll" && onOwnSamples(options) ? ["validation", "validation"] : [] };
+	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
+	return { held, further: [], wished: objective === "nll" && onOwnSamples(options) ? raced : [] };
 }
 
 function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {

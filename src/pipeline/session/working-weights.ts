@@ -1,6 +1,7 @@
 // Which weights a search sweeps on: the user's own, or a copy in memory whose type this machine runs faster.
 import { join } from "node:path";
 import { type MeasureOptions, type WorkingWeights, workingWeights } from "../../api/index.js";
+import { drawnEach } from "../../model/calibration/index.js";
 import { InvalidOptionError, ModelLoadError, NoSpaceError, NotEnoughMemoryError, QuantizeError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import { predicting } from "../preflight/reference-memory.js";
@@ -51,9 +52,10 @@ export function ownSweep(model: Model, { ubatch, threads = model.threads }: Meas
 export type Log = (level: "note" | "warning" | "debug", message: string) => void;
 
 /** What a search of sets takes of memory on its windows: for kl the full model's distributions there among it. */
-export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { objective }: MeasureOptions): MemoryShape {
+export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { objective, scoreShare = 1 }: MeasureOptions): MemoryShape {
 	const { count, length } = windows;
-	return { windows: count, windowLength: length, referencePositions: objective === "kl" ? predicting(windows) : 0 };
+	const scored = scoreShare === 1 ? predicting(windows) : count * drawnEach(length, scoreShare);
+	return { windows: count, windowLength: length, referencePositions: objective === "kl" ? scored : 0 };
 }
 
 /** Makes the copy of a model for a search; its file is gone when this returns. */

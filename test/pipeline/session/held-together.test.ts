@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
 import { healBytes } from "../../../src/pipeline/healing/memory.js";
+import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { RaceGames } from "../../../src/pipeline/session/race-games.js";
 import * as memory from "../../../src/model/runtime/memory.js";
@@ -39,6 +40,33 @@ describe("distributions that a run keeps", () => {
 	});
 });
 
+describe("distributions that are made", () => {
+	it("are counted no more among those to be made", async () => {
+		const session = await Session.open(fixturePath, { ...small, objective: "kl" }, plan);
+		try {
+			expect(session.referenceBytes).toBe((search + validation + report) * perPosition);
+			await session.measureFull(undefined);
+			expect(session.referenceBytes).toBe((validation + report) * perPosition);
+			await session.referenceOn("report");
+			expect(session.referenceBytes).toBe(validation * perPosition);
+		} finally {
+			await session.close();
+		}
+	});
+
+	it("are none where a frontier looks whether healing fits", async () => {
+		vi.mocked(memory.availableMemory).mockReturnValue(2 ** 40);
+		const phases: string[] = [];
+		const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
+			phases.push(phase);
+			if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(1e6);
+		};
+		const options = { ...small, objective: "kl", heal: true, types: [], maxBlocks: 1, onProgress } as const;
+		await expect(findFrontier(fixturePath, options)).rejects.toThrow(/^healing needs about/);
+		expect(phases).not.toContain("the full model");
+	});
+});
+
 describe("healing", () => {
 	it("is refused where it fits, but not beside the distributions that are made before it", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
@@ -71,8 +99,8 @@ describe("a copy of the model", () => {
 	it("needs room for the distributions that its sets are compared with", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const windows = { count: 3, length: 32 };
-		const needed = (objective: "kl" | "nll") => {
-			const fits = (available: number) => copyFits(model, "F16", searchMemory(windows, { objective }), available);
+		const needed = (objective: "kl" | "nll", scoreShare?: number) => {
+			const fits = (available: number) => copyFits(model, "F16", searchMemory(windows, { objective, scoreShare }), available);
 			let [low, high] = [0, 2 ** 40];
 			while (high - low > 1) {
 				const middle = Math.floor((low + high) / 2);
@@ -82,6 +110,7 @@ describe("a copy of the model", () => {
 			return high;
 		};
 		expect(needed("kl") - needed("nll")).toBe(search * perPosition);
+		expect(needed("kl", 0.25) - needed("nll", 0.25)).toBe(3 * 8 * perPosition);
 	});
 
 	it("keeps fewer hidden states for them, once", async () => {
@@ -98,6 +127,16 @@ describe("a copy of the model", () => {
 });
 
 describe("a race by divergence", () => {
+	it("counts the distributions of the fold once where a limit on them keeps them too", async () => {
+		const room = async (compared: boolean) => {
+			vi.mocked(memory.roomForStates).mockClear();
+			await heldBy({}, compared);
+			return vi.mocked(memory.roomForStates).mock.calls.map(([, shape]) => shape.referencePositions);
+		};
+		expect(await room(false)).toEqual([2 * validation]);
+		expect(await room(true)).toEqual([2 * validation + report]);
+	});
+
 	it("needs room for two parts' distributions and the hidden states that measuring them keeps", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const notes: string[] = [];
