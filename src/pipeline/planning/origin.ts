@@ -47,6 +47,7 @@ export function planOrigin(session: Session, output: string | undefined, options
 			objective: options.objective,
 			limit: options.limit,
 			workingWeights: options.workingWeights,
+			ubatch: options.ubatch,
 			scoreShare: options.scoreShare,
 			stateType: options.stateType,
 			heal: options.heal,

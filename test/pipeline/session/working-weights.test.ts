@@ -259,6 +259,8 @@ describe("what a search is measured with", () => {
 		const named = { method: "greedy", removeBlocks: 2, threads: 1, workingWeights: "own", ubatch: 32 } as const;
 		const elsewhere = await runIn("elsewhere", named);
 		expect(elsewhere.result.plan!.losses).toEqual(result.plan!.losses);
+		expect(elsewhere.result.plan!.options).toMatchObject({ workingWeights: "own", ubatch: 32 });
+		expect(result.plan!.options).not.toHaveProperty("ubatch");
 		expect(elsewhere.result.plan!.machine).toEqual(result.plan!.machine);
 		const here = await runIn("read-back", named);
 		expect(here.result.plan!.losses).toEqual(result.plan!.losses);
