@@ -32,6 +32,7 @@ import { makeRunFolder } from "../storage/runs.js";
 import { writePruned } from "../pipeline/writing/write-pruned.js";
 import { writeQuantized } from "../pipeline/writing/write-quantized.js";
 import { asksToHeal, checkHealedWeights, checkHealing, saysHow } from "../pipeline/preflight/heal-options.js";
+import { shownText } from "../storage/shown-text.js";
 
 /** Windows that a file written without measuring is verified on. */
 const verification = { count: 4, length: 128 };
@@ -127,7 +128,7 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 	const sha256 = await modelIdentity(file, options);
 	if (plan && plan.model.sha256 !== sha256) {
 		throw new InvalidPlanError(
-			`${options.plan} was made for ${plan.model.name} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
+			`${options.plan} was made for ${shownText(plan.model.name)} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
 		);
 	}
 	const removed = given ?? checkedRemoval(model, blocks, plan?.removed ?? []);

@@ -3,6 +3,7 @@ import { InvalidPlanError } from "../errors.js";
 import { openInput } from "./input-file.js";
 import { writeAtomically } from "./atomic-file.js";
 import { PLAN_FORMAT, PLAN_VERSION, planSchema } from "./plan-schema.js";
+import { shownText } from "./shown-text.js";
 
 export { type ContributionUnit, type FoldName, PLAN_FORMAT, PLAN_VERSION } from "./plan-schema.js";
 
@@ -97,7 +98,7 @@ export async function readPlan(path: string): Promise<Plan> {
 		// Editors on Windows may put a byte order mark first.
 		value = JSON.parse(text.replace(/^\uFEFF/, ""));
 	} catch (error) {
-		throw new InvalidPlanError(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
+		throw new InvalidPlanError(`${path} is not JSON: ${shownText((error as Error).message)}`, { cause: error });
 	}
 	return parsePlan(value, path);
 }
@@ -141,9 +142,9 @@ function formatJson(value: unknown, indent: string): string {
 
 function describeIssue(issue: v.BaseIssue<unknown>): string {
 	const path = pathOf(issue);
-	if (issue.type === "strict_object" && issue.expected === "never") return `${path}: unknown key`;
-	if (issue.received === "undefined") return `${path}: missing`;
-	return path ? `${path}: ${issue.message}, got ${shown(issue.input)}` : issue.message;
+	if (issue.type === "strict_object" && issue.expected === "never") return `${shownText(path)}: unknown key`;
+	if (issue.received === "undefined") return `${shownText(path)}: missing`;
+	return path ? `${shownText(path)}: ${issue.message}, got ${shown(issue.input)}` : shownText(issue.message);
 }
 
 /** `losses.report.full.windows[3]`: the way to a value, as one would write it. */

@@ -8,11 +8,12 @@ import { ModelLoadError } from "../../src/errors.js";
 import { encodeEntry } from "../../src/model/gguf/index.js";
 import { inspectModel } from "../../src/jobs/inspect.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
+import { rankBlocks } from "../../src/jobs/rank.js";
 import { changedFixture, fixturePath } from "../helpers/fixture.js";
-import { tempFolder } from "../helpers/temp-folder.js";
+import { ownHomes, small } from "../helpers/home.js";
 import { cli } from "./helpers.js";
 
-const folder = tempFolder();
+const { folder } = ownHomes();
 /** Writes the clipboard (OSC 52, begun by ESC ] and by C1's own OSC), hides what follows, goes back to the line's start, turns text around, deletes. */
 const hostile = "\u001b]52;c;cm0gLXJm\u0007\u009d52;c;eA==\u009c\u001b[8m\rhidden\u202ekcab\u2066\u2028\u007f";
 const shown = "\\u001b]52;c;cm0gLXJm\\u0007\\u009d52;c;eA==\\u009c\\u001b[8m\\u000dhidden\\u202ekcab\\u2066\\u2028\\u007f";
@@ -96,6 +97,40 @@ describe("what a file says", () => {
 	it("makes no line of its own", async () => {
 		const path = await prunedModel("lines.gguf", "1\nremovable  all");
 		expect((await cli(["inspect", path], { api })).stdout).toContain("prune-gguf 1\\u000aremovable  all\n");
+	});
+
+	it("makes no line of an error or a note, nor a long one: the architecture, keys and the model of a plan", async () => {
+		const feigned = "llama\nWritten: out.gguf\nVerified: every bit";
+		const path = await hostileModel("feigned.gguf", ["general.architecture", feigned]);
+		const long = await hostileModel("long.gguf", ["general.architecture", `llama${"a".repeat(5000)}`]);
+		const counted = await changedFixture(join(folder, "counted.gguf"), (content) => ({
+			...content,
+			entries: [
+				...content.entries.filter(({ key }) => key !== "general.architecture"),
+				encodeEntry("general.architecture", "string", feigned),
+				encodeEntry(`${feigned}.block_count`, "string", "many"),
+			],
+		}));
+		const plan = join(folder, "feigned.plan.json");
+		const written = await pruneGguf(fixturePath, undefined, { ...small, remove: [3], plan });
+		const model = { ...written.plan!.model, name: feigned, sha256: "0".repeat(64) };
+		writeFileSync(plan, JSON.stringify({ ...written.plan, model }));
+		const key = join(folder, "key.plan.json");
+		writeFileSync(key, JSON.stringify({ ...written.plan, [feigned]: 1 }));
+		const broken = join(folder, "broken.plan.json");
+		writeFileSync(broken, feigned);
+		const out = join(folder, "no.gguf");
+		const ways = [
+			...[path, long, counted].flatMap((one) => [["inspect", one], [one], [one, "--allow-unknown-architecture"], ["rank", one]]),
+			...[plan, key, broken].map((one) => ["apply", fixturePath, out, "--plan", one]),
+		];
+		for (const args of ways) {
+			const { stderr } = await cli(args, { api: { ...api, rankBlocks } });
+			expect(stderr).not.toMatch(/^(Written|Verified)/m);
+			expect(stderr.length).toBeLessThan(2000);
+		}
+		const { stderr } = await cli([path], { api });
+		expect(stderr).toContain("(architecture llama\\u000aWritten: out.gguf\\u000aVerified: every bit)");
 	});
 
 	it("errors show without obeying it: the architecture", async () => {

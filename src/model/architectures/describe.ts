@@ -9,6 +9,7 @@ import { mostRemovable } from "./search.js";
 import { ARCHITECTURES } from "./table.js";
 import type { ArchitectureOptions, BlockPlan, CheckOptions, ViewRules } from "./types.js";
 import { tiedUnits } from "./units.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /**
  * What the blocks of this model allow: which may go, in which sets, and what a layer view must know.
@@ -23,7 +24,7 @@ export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}
 	const unknown =
 		known || options.allowUnknown
 			? undefined
-			: `prune-gguf does not know the architecture ${keys.architecture} (--allow-unknown-architecture tries all the same, and keeps a file only if it is proven to compute the same)`;
+			: `prune-gguf does not know the architecture ${shownText(keys.architecture)} (--allow-unknown-architecture tries all the same, and keeps a file only if it is proven to compute the same)`;
 	const refused = unknown ?? refusal(model) ?? (model.facts.trunk < 1 ? "the file states no blocks" : undefined);
 	return planOf(model, known?.proof ?? "unknown", refused);
 }

@@ -6,6 +6,7 @@ import { ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
 import { unknownEntry } from "./outputs.js";
 import { activeRules, blocksOf, type Model, periodOf } from "./rules.js";
 import { ARCHITECTURES } from "./table.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** Differences that are meant. */
 export interface HeaderDifferences {
@@ -32,7 +33,8 @@ export function keptProblem(
 	written: GgufFile,
 	{ quantized = false, changed = [] }: HeaderDifferences = {},
 ): string | undefined {
-	if (written.architecture !== original.architecture) return `its architecture is ${written.architecture}, not ${original.architecture}`;
+	if (written.architecture !== original.architecture)
+		return `its architecture is ${shownText(written.architecture)}, not ${shownText(original.architecture)}`;
 	const [before, after] = [modelOf(original), modelOf(written)];
 	const gone = new Set(removed);
 	const kept = Array.from({ length: before.facts.trunk + before.facts.tail }, (_, i) => i).filter((block) => !gone.has(block));

@@ -1,12 +1,14 @@
 import type { BlockPlan } from "./types.js";
+import { shownText } from "../../storage/shown-text.js";
 
 type Provable = Pick<BlockPlan, "architecture" | "proof" | "oracleProblem">;
 
 /** What is known of removals from this architecture, for people. */
 export function proofText({ architecture, proof }: Pick<BlockPlan, "architecture" | "proof">): string {
-	if (proof === "unknown") return `prune-gguf does not know the architecture ${architecture}`;
-	if (proof === "source") return `the rule for the architecture ${architecture} was read from the source of llama.cpp and never run`;
-	return `removals from the architecture ${architecture} were compared bit for bit`;
+	if (proof === "unknown") return `prune-gguf does not know the architecture ${shownText(architecture)}`;
+	if (proof === "source")
+		return `the rule for the architecture ${shownText(architecture)} was read from the source of llama.cpp and never run`;
+	return `removals from the architecture ${shownText(architecture)} were compared bit for bit`;
 }
 
 /**

@@ -8,6 +8,7 @@ import { ModelKeys } from "./keys.js";
 import { unknownEntry } from "./outputs.js";
 import { ARCHITECTURES } from "./table.js";
 import type { ArchitectureOptions, Provenance } from "./types.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /**
  * The model without these blocks, ready to write: blocks renumbered, counts and per-block values rewritten, patterns that
@@ -25,14 +26,14 @@ export function removeBlocks(
 	const plan = describeBlocks(file, options);
 	if (plan.support === "refused") {
 		throw new UnsupportedArchitectureError(
-			`cannot remove blocks from ${file.paths[0]} (architecture ${plan.architecture}): ${plan.reason}`,
+			`cannot remove blocks from ${file.paths[0]} (architecture ${shownText(plan.architecture)}): ${plan.reason}`,
 		);
 	}
 	const set = [...removed].sort((a, b) => a - b);
 	const fault = plan.check(set);
 	if (fault)
 		throw new InvalidMaskError(
-			`cannot remove blocks ${set.join(", ")} from ${file.paths[0]} (architecture ${plan.architecture}): ${fault}`,
+			`cannot remove blocks ${set.join(", ")} from ${file.paths[0]} (architecture ${shownText(plan.architecture)}): ${fault}`,
 		);
 	return removeBlocksUnchecked(file, set, provenance);
 }

@@ -1,6 +1,7 @@
 import { InvalidGgufError } from "../../errors.js";
 import type { GgufFile } from "../gguf/file.js";
 import { arrayLength } from "../gguf/value.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** Layers that llama.cpp runs at most (LLAMA_MAX_LAYERS of llama-hparams.h). */
 const MAX_BLOCKS = 512;
@@ -59,7 +60,7 @@ function count(file: GgufFile, key: string, most: number, why: string): number {
 	const value = file.value(key) ?? 0;
 	if (typeof value !== "number" && typeof value !== "bigint") {
 		const found = typeof value === "object" ? "an array" : `a ${typeof value}`;
-		throw new InvalidGgufError(`${file.paths[0]}: expected a whole number as ${key}, found ${found}: convert the model again`);
+		throw new InvalidGgufError(`${file.paths[0]}: expected a whole number as ${shownText(key)}, found ${found}: convert the model again`);
 	}
 	checkCount(file, key, value, most, why);
 	return Number(value);
@@ -81,6 +82,6 @@ function numbersOf(file: GgufFile, key: string): (number | bigint)[] {
 function checkCount(file: GgufFile, key: string, value: number | bigint, most: number, why?: string): void {
 	if (Number.isInteger(Number(value)) && value >= 0 && value <= most) return;
 	throw new InvalidGgufError(
-		`${file.paths[0]}: expected a whole number from 0 to at most ${most} as ${key}${why ? ` (${why})` : ""}, found ${value}: the file is damaged, convert the model again`,
+		`${file.paths[0]}: expected a whole number from 0 to at most ${most} as ${shownText(key)}${why ? ` (${why})` : ""}, found ${value}: the file is damaged, convert the model again`,
 	);
 }

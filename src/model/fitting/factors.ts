@@ -9,6 +9,7 @@ import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scal
 import { type HealedTensor, readTensor } from "./tensors.js";
 import { type ComparedText, meanOf } from "./tuning.js";
 import type { BlockMask } from "../runtime/masks.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /**
  * Factors of one matrix: one for each group of its rows (what a head asks with) or columns (what a head gives), a group being an
@@ -85,7 +86,7 @@ async function applyEach(
 ): Promise<HealedTensor[]> {
 	for (const { tensor: name, ...scaling } of found) {
 		const tensor = model.file.tensor(name);
-		if (!tensor) throw new InvalidPlanError(`the plan scales heads of ${name}, which the model has not`);
+		if (!tensor) throw new InvalidPlanError(`the plan scales heads of ${shownText(name)}, which the model has not`);
 		const values = { type: tensor.type, bytes: await readTensor(tensor) };
 		const scaled = await scaleGroups(model, tensor, values, scaling, signal);
 		await model.replaceTensor(name, scaled);

@@ -1,6 +1,7 @@
 import { InvalidOptionError, InvalidPlanError } from "../../errors.js";
 import { type GgufContent, type GgufFile, type GgufTensor, ggmlType, ggmlTypeName, tensorBytes } from "../gguf/index.js";
 import { openForReading, readFully } from "../gguf/io.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** Other values for a tensor of a file, under its name there. */
 export interface HealedTensor {
@@ -35,7 +36,7 @@ export function typeFor(tensor: GgufTensor, wanted: HealType): number {
 	}
 	if (fits(ids[wanted])) return ids[wanted];
 	throw new InvalidOptionError(
-		`heal-type ${wanted} does not fit ${tensor.name}: its rows of ${row} values are no whole number of blocks of ${ggmlType(ids[wanted])?.blockSize}; take F16 or auto`,
+		`heal-type ${wanted} does not fit ${shownText(tensor.name)}: its rows of ${row} values are no whole number of blocks of ${ggmlType(ids[wanted])?.blockSize}; take F16 or auto`,
 	);
 }
 
@@ -91,6 +92,6 @@ export const healedTypeName = ggmlTypeName;
 /** Id of the ggml type with a name that {@link healedTypeName} gave. */
 export function healedTypeId(name: string): number {
 	const id = Array.from({ length: 256 }, (_, i) => i).find((i) => ggmlTypeName(i) === name);
-	if (id === undefined) throw new InvalidPlanError(`there is no ggml type ${name}`);
+	if (id === undefined) throw new InvalidPlanError(`there is no ggml type ${shownText(name)}`);
 	return id;
 }

@@ -3,6 +3,7 @@ import type { GgufHeader, HeaderOptions } from "./header.js";
 import { readShards, withoutSplitKeys } from "./split.js";
 import { type GgufContent, type GgufEntry, type GgufTensor, type GgufValue, MAX_NAME_BYTES } from "./types.js";
 import { decodeValue } from "./value.js";
+import { shownText } from "../../storage/shown-text.js";
 
 export interface ReadOptions extends HeaderOptions {
 	readonly signal?: AbortSignal;
@@ -102,7 +103,7 @@ export class GgufFile {
 	}
 
 	#refuse(key: string, expected: string): never {
-		throw new InvalidGgufError(`${this.paths[0]}: expected ${expected} as ${key}, found ${this.#entries.get(key)?.type}`);
+		throw new InvalidGgufError(`${this.paths[0]}: expected ${expected} as ${shownText(key)}, found ${this.#entries.get(key)?.type}`);
 	}
 }
 

@@ -4,6 +4,7 @@ import { InvalidGgufError } from "../../errors.js";
 import { type GgufHeader, type HeaderOptions, readHeader } from "./header.js";
 import type { GgufEntry } from "./types.js";
 import { decodeValue } from "./value.js";
+import { shownText } from "../../storage/shown-text.js";
 
 const SPLIT_KEYS: ReadonlySet<string> = new Set(["split.no", "split.count", "split.tensors.count"]);
 /** llama.cpp keeps the count in 16 bits. */
@@ -110,5 +111,5 @@ function integerOf(header: GgufHeader, key: string): number | undefined {
 	if (!entry) return undefined;
 	const value = entry.type === "array" ? undefined : decodeValue(entry);
 	if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 2 ** 31) return value;
-	throw new InvalidGgufError(`${header.path}: expected a whole number as ${key}, found ${entry.type} ${String(value)}`);
+	throw new InvalidGgufError(`${header.path}: expected a whole number as ${key}, found ${entry.type} ${shownText(String(value))}`);
 }

@@ -1,6 +1,7 @@
 import { InvalidGgufError } from "../../errors.js";
 import { decodeText, encodeText } from "./text.js";
 import { type GgufEntry, type GgufScalarType, type GgufValue, type GgufValueType, VALUE_BYTES, VALUE_TYPES } from "./types.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** Items of a decoded array, nested ones included: sixteen times the largest vocabulary. A longer one would exhaust the heap. */
 const MAX_ITEMS = 2 ** 22;
@@ -144,5 +145,5 @@ function writeInteger(view: DataView, key: string, type: IntegerType, value: Ggu
 
 function unfit(key: string, type: GgufValueType, value: GgufValue): RangeError {
 	const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : String(value).slice(0, 40);
-	return new RangeError(`${key}: expected a value that fits ${type}, got ${shown}`);
+	return new RangeError(`${shownText(key)}: expected a value that fits ${type}, got ${shown}`);
 }

@@ -8,6 +8,7 @@ import { Model, type ModelOptions } from "./model.js";
 import { llamaPin } from "./paths.js";
 import { defaultThreads } from "./threads.js";
 import { tryModel } from "./trial.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** How to load, what for, and whom to tell how far it is. */
 export interface LoadOptions {
@@ -69,7 +70,7 @@ function explained(error: unknown, file: GgufFile): unknown {
 	const words = `${error.message}\n${error.cause instanceof Error ? error.cause.message : ""}`;
 	if (!/unknown model architecture/.test(words)) return error;
 	return new ModelLoadError(
-		`${file.paths[0]}: llama.cpp ${llamaPin.version}, which prune-gguf is built on, does not know the architecture ${file.architecture} ` +
+		`${file.paths[0]}: llama.cpp ${llamaPin.version}, which prune-gguf is built on, does not know the architecture ${shownText(file.architecture)} ` +
 			"(unknown model architecture): it cannot be loaded, measured or proven, with --allow-unknown-architecture or without. A newer prune-gguf may know it.",
 		{ cause: error.cause ?? error },
 	);

@@ -1,6 +1,7 @@
 import type { BlockPlan } from "../architectures/index.js";
 import { InvalidGgufError, UnsupportedArchitectureError } from "../../errors.js";
 import type { GgufFile } from "../gguf/index.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** Limits of the pinned llama.cpp (llama-hparams.h). */
 const maxLayers = 512;
@@ -68,7 +69,7 @@ export function isMappable(file: GgufFile): boolean {
 export function checkMeasurable(path: string, { architecture, unmeasurable }: Pick<BlockPlan, "architecture" | "unmeasurable">): void {
 	if (unmeasurable !== undefined) {
 		throw new UnsupportedArchitectureError(
-			`${path} (architecture ${architecture}) cannot be measured, whole or without blocks: ${unmeasurable}`,
+			`${path} (architecture ${shownText(architecture)}) cannot be measured, whole or without blocks: ${unmeasurable}`,
 		);
 	}
 }

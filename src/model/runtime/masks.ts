@@ -1,6 +1,7 @@
 // Sets of blocks as the addon takes them.
 import { InvalidMaskError } from "../../errors.js";
 import type { LoadedModel } from "./loaded-model.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /**
  * A set of kept blocks: anything that gives one byte a block, 1 kept and 0 removed (a `Coalition`); 2 + i where the block is kept in
@@ -17,7 +18,7 @@ export function packMask(model: LoadedModel, mask: BlockMask): Uint8Array {
 	if (bytes.length !== blocks) throw new InvalidMaskError(`a mask of ${bytes.length} blocks was given for a model of ${blocks}`);
 	const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
 	const problem = problemOf(model, removed);
-	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${architecture}: ${problem}`);
+	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${shownText(architecture)}: ${problem}`);
 	return bytes;
 }
 

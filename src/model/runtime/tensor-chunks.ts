@@ -2,6 +2,7 @@ import { InvalidOptionError } from "../../errors.js";
 import { type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
 import { canDequantize, dequantize } from "../gguf/dequantize.js";
 import { openForReading, readFully } from "../gguf/io.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** Elements that are held at a time, about. */
 const chunkElements = 2 ** 20;
@@ -15,7 +16,7 @@ export async function* tensorChunks(tensor: GgufTensor, signal?: AbortSignal): A
 	const layout = ggmlType(tensor.type);
 	if (!layout || !canDequantize(tensor.type)) {
 		throw new InvalidOptionError(
-			`the weights of ${tensor.name} are of type ${ggmlTypeName(tensor.type)}, which cannot be read here: choose another method than magnitude`,
+			`the weights of ${shownText(tensor.name)} are of type ${ggmlTypeName(tensor.type)}, which cannot be read here: choose another method than magnitude`,
 		);
 	}
 	const { path, offset, size } = tensor.source;

@@ -2,6 +2,7 @@ import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/a
 import { InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
 import { GgufFile } from "../../model/gguf/index.js";
 import { formatBlocks } from "../../report/format.js";
+import { shownText } from "../../storage/shown-text.js";
 
 // What a model's header says is checked before the model is loaded, let alone measured.
 
@@ -25,7 +26,7 @@ export async function readHeader(path: string, options: HeaderOptions): Promise<
 	const file = await GgufFile.read(path, options.signal ? { signal: options.signal } : {});
 	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 	if (blocks.support === "refused") {
-		throw new UnsupportedArchitectureError(`${path} (architecture ${blocks.architecture}): ${blocks.reason}`);
+		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
 	}
 	return { file, blocks };
 }

@@ -11,6 +11,7 @@ import { isQuantized } from "../../model/runtime/file-types.js";
 import { checkByTrial } from "../../model/runtime/load-model.js";
 import { type FileType, fileTypeNames } from "../../model/runtime/file-type-names.js";
 import { modelIdentity } from "../session/session.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** A model whose weights can be quantised. */
 export interface Weights {
@@ -99,17 +100,17 @@ export async function openOriginal(
 /** By what two headers are of different models; undefined where they are of one. */
 function modelDifference(source: GgufFile, other: GgufFile): string | undefined {
 	const architecture = source.architecture;
-	if (other.architecture !== architecture) return `its architecture is ${other.architecture}, not ${architecture}`;
+	if (other.architecture !== architecture) return `its architecture is ${shownText(other.architecture)}, not ${shownText(architecture)}`;
 	const blocks = `${architecture}.block_count`;
 	if (other.number(blocks) !== source.number(blocks)) return `it has ${other.number(blocks)} blocks, not ${source.number(blocks)}`;
 	if (!sameBytes(source.entry("tokenizer.ggml.tokens")?.raw, other.entry("tokenizer.ggml.tokens")?.raw)) return "its vocabulary is another";
 	for (const { name, dims } of source.tensors) {
 		const tensor = other.tensor(name);
-		if (!tensor) return `it has no tensor ${name}`;
-		if (tensor.dims.join() !== dims.join()) return `its ${name} is ${tensor.dims.join(" x ")}, not ${dims.join(" x ")}`;
+		if (!tensor) return `it has no tensor ${shownText(name)}`;
+		if (tensor.dims.join() !== dims.join()) return `its ${shownText(name)} is ${tensor.dims.join(" x ")}, not ${dims.join(" x ")}`;
 	}
 	const more = other.tensors.find(({ name }) => !source.tensor(name));
-	return more && `it has a tensor ${more.name} more`;
+	return more && `it has a tensor ${shownText(more.name)} more`;
 }
 
 const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined) => Buffer.from(a ?? []).equals(Buffer.from(b ?? []));
