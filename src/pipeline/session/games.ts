@@ -51,8 +51,8 @@ export interface SessionGames {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Frees what the search alone was measured with. Idempotent. */
 	closeSearch(): Promise<void>;
-	/** Closes the ledgers. Idempotent. */
-	closeLedgers(): Promise<void>;
+	/** Closes the ledgers and the search, for good. Idempotent. */
+	close(): Promise<void>;
 }
 
 /** What a run measures on. */
@@ -154,7 +154,7 @@ class GameMaker {
 			settings: setup.settings,
 			drawn: () => this.#drawn(setup.ledger),
 			closeSearch: () => this.#closeSearch(),
-			closeLedgers: async () => settled(this.#ledgers.map((ledger) => ledger.close())),
+			close: () => settled([this.#closeSearch(true), ...this.#ledgers.map((ledger) => ledger.close())]),
 		};
 	}
 
@@ -174,12 +174,12 @@ class GameMaker {
 	}
 
 	async close(): Promise<void> {
-		await Promise.allSettled([this.#closeSearch(), ...this.#ledgers.map((ledger) => ledger.close())]);
+		await Promise.allSettled([this.#closeSearch(true), ...this.#ledgers.map((ledger) => ledger.close())]);
 	}
 
-	async #closeSearch(): Promise<void> {
+	async #closeSearch(forGood = false): Promise<void> {
 		this.#references.forget("search, drawn");
-		await this.#setup?.close();
+		await this.#setup?.close(forGood);
 	}
 
 	#races(validation: LedgerGame, comparedOn: SessionGames["comparedOn"], own: () => Promise<Evaluator>): RaceGames {

@@ -25,16 +25,24 @@ export interface SearchPlan {
 	readonly dry?: boolean;
 	/** Whether the folds that decide and report are compared with the full model's distributions, whatever the objective is. @default false */
 	readonly compared?: boolean;
+	/** Whether a quantised file is at last compared with them on the report fold. @default false */
+	readonly quantized?: boolean;
 }
 
 export interface SearchSetup {
 	readonly ledger: Ledger;
 	/** Settings of the ledger: all that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
-	/** The evaluator of the search: of the model, or of a copy that is made when first something must be measured. */
+	/**
+	 * The evaluator of the search: of the model, or of a copy that is made when first something must be measured.
+	 * @throws DisposedError after it was closed for good
+	 */
 	evaluator(): Promise<Evaluator>;
-	/** Frees the copy; one that is still being made is stopped, and who waits for it is told with DisposedError. Idempotent. */
-	close(): Promise<void>;
+	/**
+	 * Frees the copy; one that is still being made is stopped, and who waits for it is told with DisposedError. Idempotent.
+	 * @param forGood no copy is made any more: nobody would free it @default false
+	 */
+	close(forGood?: boolean): Promise<void>;
 }
 
 /** Of the masks that are planned. */
@@ -121,6 +129,7 @@ export async function setUpSearch(
 	const copies = new Once<"copy", Model>();
 	let stop = new AbortController();
 	let stateBytes: number | undefined;
+	let ended = false;
 	const freeCopy = async () => {
 		await copies.forget("copy")?.then(
 			(copy) => copy.dispose(),
@@ -150,6 +159,7 @@ export async function setUpSearch(
 			ledger,
 			settings,
 			evaluator: async () => {
+				if (ended) throw new DisposedError("the session is closed: nothing can be measured in its search any more");
 				if (weights === "own") return model.createEvaluator({ ...sweep, stateBytes: where.stateBytes, stateType });
 				const copy = await copies.get("copy", () => {
 					stop = new AbortController();
@@ -162,7 +172,8 @@ export async function setUpSearch(
 				stateBytes ??= roomBesideWeights(copy.file, work, where.stateBytes);
 				return copy.createEvaluator({ ...sweep, stateBytes, stateType });
 			},
-			close: async () => {
+			close: async (forGood = false) => {
+				ended ||= forGood;
 				stop.abort(new DisposedError("the search was closed while its copy of the model was being made"));
 				await freeCopy();
 			},

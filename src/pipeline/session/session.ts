@@ -239,14 +239,14 @@ export class Session {
 	close(): Promise<void> {
 		const lock = this.#lock;
 		this.#lock = undefined;
-		return settled([this.#games.closeLedgers(), this.closeSearch(), this.model.dispose()]).finally(() => lock?.release());
+		return settled([this.#games.close(), this.model.dispose()]).finally(() => lock?.release());
 	}
 }
 
 /** Folds whose distributions a run holds at the same time. */
 function comparedFolds(
 	objective: Objective,
-	{ compared }: SearchPlan,
+	{ compared, quantized }: SearchPlan,
 	options: MeasureOptions,
 ): Record<"held" | "further" | "wished", readonly FoldName[]> {
 	const held = compared ? (["validation", "report"] as const) : [];
@@ -254,7 +254,7 @@ function comparedFolds(
 	if (objective === "kl") return { held: foldNames, further: ["validation"], wished: [] };
 	// A race on own samples compares by them where there is memory, on the fold and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
-	return { held, further: [], wished: objective === "nll" && onOwnSamples(options) ? raced : [] };
+	return { held, further: quantized && !compared ? ["report"] : [], wished: objective === "nll" && onOwnSamples(options) ? raced : [] };
 }
 
 function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {

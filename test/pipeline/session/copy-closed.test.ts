@@ -38,3 +38,15 @@ it("a copy of the model that is still being made does not outlive its session", 
 	expect(outcome).toBeInstanceOf(DisposedError);
 	expect(warnings).toEqual([]);
 });
+
+it("a session that is closed makes no copy any more, one whose search is closed does", async () => {
+	const session = await Session.open(fixturePath, { ...small, workingWeights: "F16" }, { masks: 20, weights: "auto" });
+	await session.games.search.measure([fullSet], { phase: "begun" });
+	await session.closeSearch();
+	const load = vi.spyOn(Model, "load");
+	await session.games.search.measure([removing(3)], { phase: "gone on with" });
+	expect(load).toHaveBeenCalledTimes(1);
+	await session.close();
+	await expect(session.games.search.measure([removing(4)], { phase: "too late" })).rejects.toThrow(DisposedError);
+	expect(load).toHaveBeenCalledTimes(1);
+});
