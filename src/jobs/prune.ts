@@ -101,7 +101,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		masks,
 		weights: "auto",
 		dry: options.dryRun ?? false,
-		compared,
+		...{ compared, quantized: options.quantize !== undefined },
 	});
 	const best = new BestSoFar();
 	try {

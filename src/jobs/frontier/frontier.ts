@@ -123,7 +123,7 @@ async function measureGrid(
 	const whole = original ?? source;
 	const { validation, report } = session.calibration.folds;
 	const windows = { validation, report };
-	const references = new References<Fold>(whole, windows, options, original ? undefined : session.evaluator);
+	const references = new References<Fold>(whole, windows, options, original ? undefined : session);
 	const setting: VariantSetting<Fold> = { folder: session.folder, windows, settings: session.settings, references, options };
 	const sources = sourcesOf(session);
 	const open = (type: FileType | "own", weights: Weights) =>
@@ -133,7 +133,7 @@ async function measureGrid(
 		return { validation: first!, report: second! };
 	});
 	const comparison = goal.targetSpeedup === undefined ? undefined : await SpeedComparison.of(session.model, goal.speedupOf!, options);
-	const healed = HealedSets.of(session, options);
+	const healed = HealedSets.of(session, () => (original ? references.bytesToMake : session.referenceBytes), options);
 	const against = { whole: reference.validation, sources: sources.validation, goal };
 	const cells: Cell[] = [];
 	const reported = new Map<Cell, Measurement>();

@@ -23,21 +23,26 @@ export function checkHealingOfFrontier(options: FrontierOptions): void {
 export class HealedSets implements HealedWeights {
 	readonly key: string;
 	readonly #session: Session;
+	readonly #references: () => number;
 	readonly #options: FrontierOptions;
 	readonly #kept: KeptHealing;
 	/** The new matrices of each set, and what is said of them. */
 	readonly #healed = new Map<string, Healing>();
 
-	private constructor(session: Session, options: FrontierOptions) {
+	private constructor(session: Session, references: () => number, options: FrontierOptions) {
 		this.#session = session;
+		this.#references = references;
 		this.#options = options;
 		this.key = healingKey(session, options);
 		this.#kept = new KeptHealing(session, this.key);
 	}
 
-	/** Undefined where nothing asks for healing. */
-	static of(session: Session, options: FrontierOptions): HealedSets | undefined {
-		return asksToHeal(options) ? new HealedSets(session, options) : undefined;
+	/**
+	 * Undefined where nothing asks for healing.
+	 * @param references bytes of distributions that are still to be made
+	 */
+	static of(session: Session, references: () => number, options: FrontierOptions): HealedSets | undefined {
+		return asksToHeal(options) ? new HealedSets(session, references, options) : undefined;
 	}
 
 	/** The ids of the types of a set's new matrices, by their names in the file; undefined where healing does not help it. */
@@ -54,7 +59,7 @@ export class HealedSets implements HealedWeights {
 	async #heal(removed: readonly number[]): Promise<Healing> {
 		const known = this.#healed.get(removed.join());
 		if (known) return known;
-		const healing = await healSet(this.#session, removed, this.#options, this.#kept);
+		const healing = await healSet(this.#session, removed, this.#options, this.#kept, this.#references());
 		this.#healed.set(removed.join(), healing);
 		return healing;
 	}

@@ -24,12 +24,18 @@ import type { RunFacts } from "../reporting/facts.js";
  * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was
  * found before, where that is kept in the run folder. The model is as it was then: {@link whileHealed} puts the new matrices into it.
  * @param removed ascending
+ * @param references bytes of distributions that are still to be made and held through healing
  * @param shared where it is kept with other sets @default by the kind that fits in memory now
  */
-export async function healSet(session: Session, removed: readonly number[], given: PruneOptions, shared?: KeptHealing): Promise<Healing> {
+export async function healSet(
+	session: Session,
+	removed: readonly number[],
+	given: PruneOptions,
+	shared?: KeptHealing,
+	references = session.referenceBytes,
+): Promise<Healing> {
 	const { model } = session;
-	const settle = () =>
-		settleKind(model.file, { ...shapeOf(model, healableCuts(removed), given), references: session.referenceBytes }, given);
+	const settle = () => settleKind(model.file, { ...shapeOf(model, healableCuts(removed), given), references }, given);
 	const options = shared ? given : settle();
 	const kept = shared ?? new KeptHealing(session, healingKey(session, options));
 	const known = await healedBefore(session, removed, kept, options);

@@ -13,6 +13,7 @@ import { hashWindows } from "../../model/runtime/windows.js";
 import { Session, summarize } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /** What to carry out. */
 export interface GatedJob {
@@ -41,7 +42,10 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 		windowLength: options.windowLength ?? search?.length,
 	};
 	const compared = limits.some(({ kind }) => kind === "divergence");
-	const session = await Session.open(model, measuring, { masks: 1, weights: "own", compared });
+	const session = await Session.open(model, measuring, {
+		...{ masks: 1, weights: "own", compared },
+		quantized: options.quantize !== undefined,
+	});
 	try {
 		const healable =
 			asksToHeal(options) && !plan ? checkHealable(session.model, removed, measuring, { references: session.referenceBytes }) : measuring;
@@ -81,6 +85,6 @@ function noteOtherText(session: Session, plan: Plan, options: PruneOptions): voi
 	if (!report || report.sha256 === hashWindows(session.calibration.folds.report)) return;
 	logger(options)(
 		"warning",
-		`the gate is measured on ${session.calibration.source}; the plan's figures are of other text (${report.source}): give its files with --calibration for the same ones`,
+		`the gate is measured on ${session.calibration.source}; the plan's figures are of other text (${shownText(report.source)}): give its files with --calibration for the same ones`,
 	);
 }

@@ -47,7 +47,7 @@ export async function deliverQuantized(
 	const source = weightsOf(session);
 	const full = await wholeOn(session, options);
 	const { report } = session.calibration.folds;
-	const reference = await new References(source, { report }, options, session.evaluator).of("report");
+	const reference = await new References<"report">(source, { report }, options, session).of("report");
 	await session.close();
 	const job = {
 		...{ type, removed, full, reference, windows: report, sources: full.sources, threads: session.evaluator.threads },

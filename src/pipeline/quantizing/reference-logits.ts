@@ -13,16 +13,22 @@ import type { TokenWindows } from "../../model/runtime/windows.js";
 /** Sets of windows by name. */
 export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows>>;
 
+/** A run that makes the distributions of its own model on these windows, once for all that ask. */
+export interface ReferencesOfRun<Name extends string> {
+	readonly referenceOn: (name: Name) => Promise<Reference>;
+	readonly hasReferenceOn: (name: Name) => boolean;
+}
+
 /** Distributions of the whole model that variants are compared with, made when first something must be measured. */
 export class References<Name extends string> {
 	readonly model: Weights;
 	readonly #windows: NamedWindows<Name>;
 	readonly #options: MeasureOptions;
-	readonly #loaded: Evaluator | undefined;
+	readonly #loaded: Evaluator | ReferencesOfRun<Name> | undefined;
 	#made: Promise<ReadonlyMap<string, Reference>> | undefined;
 
-	/** @param loaded an evaluator of that model, where one is at hand; else the model is loaded for it, and freed */
-	constructor(model: Weights, windows: NamedWindows<Name>, options: MeasureOptions, loaded?: Evaluator) {
+	/** @param loaded an evaluator of that model, or a run of it, where one is at hand; else the model is loaded for it, and freed */
+	constructor(model: Weights, windows: NamedWindows<Name>, options: MeasureOptions, loaded?: Evaluator | ReferencesOfRun<Name>) {
 		this.model = model;
 		this.#windows = windows;
 		this.#options = options;
@@ -49,7 +55,14 @@ export class References<Name extends string> {
 	/** Positions whose distributions are still to be made, and will take memory then. */
 	get positionsToMake(): number {
 		if (this.#made) return 0;
-		return this.#names.filter((name) => this.fits(name)).reduce((sum, name) => sum + predicting(this.#windows[name]), 0);
+		const made = (name: Name) => this.#loaded && "hasReferenceOn" in this.#loaded && this.#loaded.hasReferenceOn(name);
+		const left = this.#names.filter((name) => this.fits(name) && !made(name));
+		return left.reduce((sum, name) => sum + predicting(this.#windows[name]), 0);
+	}
+
+	/** Bytes that these will take. */
+	get bytesToMake(): number {
+		return bytesOfReference(this.positionsToMake, vocabularyOf(this.model.file));
 	}
 
 	async of(name: Name): Promise<Reference | undefined> {
@@ -59,6 +72,7 @@ export class References<Name extends string> {
 	}
 
 	async #make(): Promise<ReadonlyMap<string, Reference>> {
+		if (this.#loaded && "referenceOn" in this.#loaded) return this.#ofRun(this.#loaded);
 		const { signal } = this.#options;
 		const windows = this.#names.map((name) => this.#windows[name]);
 		const model = this.#loaded
@@ -80,5 +94,11 @@ export class References<Name extends string> {
 		} finally {
 			await model?.dispose();
 		}
+	}
+
+	async #ofRun(run: ReferencesOfRun<Name>): Promise<ReadonlyMap<string, Reference>> {
+		const made = new Map<string, Reference>();
+		for (const name of this.#names) if (this.fits(name)) made.set(name, await run.referenceOn(name));
+		return made;
 	}
 }

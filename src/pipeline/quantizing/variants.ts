@@ -12,7 +12,7 @@ import type { NamedWindows, References } from "./reference-logits.js";
 import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
 import { quantizedContent } from "../../model/runtime/file-types.js";
 import { loadModel } from "../../model/runtime/load-model.js";
-import { roomBesideWeights, roomForStates } from "../../model/runtime/memory.js";
+import { type MemoryShape, roomBesideWeights, roomForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import type { FileType } from "../../model/runtime/quantize.js";
@@ -213,22 +213,25 @@ export class Variant<Name extends string> {
 		return this.#evaluator;
 	}
 
-	#roomForStates({ file }: Model): number {
-		const { windows, references, options } = this.#setting;
+	#shape(): MemoryShape {
+		const { windows, references } = this.#setting;
 		const sets = Object.values<TokenWindows>(windows);
-		const shape = {
+		return {
 			ubatch: this.#ubatch,
 			windows: Math.max(...sets.map(({ count }) => count)),
 			windowLength: Math.max(...sets.map(({ length }) => length)),
 			referencePositions: references.positionsToMake,
 		};
+	}
+
+	#roomForStates({ file }: Model): number {
 		// A copy's weights are in memory by now, those of a file are only mapped.
 		const room = this.type === "own" ? roomForStates : roomBesideWeights;
-		return room(file, shape, options.stateBytes ?? defaultStateBytes);
+		return room(file, this.#shape(), this.#setting.options.stateBytes ?? defaultStateBytes);
 	}
 
 	#load(): Promise<Model> {
-		this.#model ??= this.type === "own" ? loadModel(this.#weights.path, this.#setting.options) : this.#quantize(this.type);
+		this.#model ??= this.type === "own" ? loadModel(this.#weights.path, this.#setting.options, this.#shape()) : this.#quantize(this.type);
 		return this.#model;
 	}
 

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
 import { healBytes } from "../../../src/pipeline/healing/memory.js";
@@ -5,7 +7,9 @@ import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { RaceGames } from "../../../src/pipeline/session/race-games.js";
 import * as memory from "../../../src/model/runtime/memory.js";
+import { Evaluator } from "../../../src/model/runtime/evaluator.js";
 import { Model } from "../../../src/model/runtime/model.js";
+import { hashWindows } from "../../../src/model/runtime/windows.js";
 import { copyFits } from "../../../src/model/runtime/working-copy.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { searchMemory } from "../../../src/pipeline/session/working-weights.js";
@@ -15,7 +19,13 @@ import { ownHomes, small } from "../../helpers/home.js";
 // What one run holds at the same time is counted together: distributions of the full model, and hidden states.
 
 vi.mock("../../../src/model/runtime/memory.js", { spy: true });
-ownHomes();
+const { out, fresh } = ownHomes();
+function text(): string {
+	const path = `${fresh("text")}.txt`;
+	mkdirSync(dirname(path), { recursive: true });
+	writeFileSync(path, `${Array.from({ length: 3000 }, (_, i) => `Word ${i} stands here`).join(". ")}.\n`);
+	return path;
+}
 afterEach(() => {
 	vi.mocked(memory.availableMemory).mockReset();
 	vi.mocked(memory.roomBesideWeights).mockClear();
@@ -52,6 +62,21 @@ describe("distributions that are made", () => {
 		} finally {
 			await session.close();
 		}
+	});
+
+	it("are made once on a fold, and counted, by a run that compares its models by them too", async () => {
+		const makes = vi.spyOn(Evaluator.prototype, "createReference");
+		const options = { ...small, objective: "kl", types: [], maxBlocks: 1 } as const;
+		await findFrontier(fixturePath, options);
+		const folds = makes.mock.calls.map(([, windows]) => hashWindows(windows));
+		expect(new Set(folds).size).toBe(folds.length);
+
+		makes.mockClear();
+		vi.mocked(memory.checkMemory).mockClear();
+		await pruneGguf(fixturePath, out(), { ...small, remove: [3], quantize: "Q4_0", calibration: [text()] });
+		expect(makes.mock.calls.map(([, { count }]) => count)).toEqual([5]);
+		expect(vi.mocked(memory.checkMemory).mock.calls[0]![1]).toMatchObject({ referencePositions: report });
+		makes.mockRestore();
 	});
 
 	it("are none where a frontier looks whether healing fits", async () => {
