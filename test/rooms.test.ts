@@ -57,27 +57,16 @@ const ROOMS: Readonly<Record<string, Room>> = {
 const DYNAMIC_DOORS: readonly string[] = ["cli/main -> index"];
 
 /** Arrows that the table forbids and the code has; each must go. */
-const KNOWN_FAULTS: readonly string[] = [
-	"pipeline/preflight/output-files -> pipeline/pruning/own-output",
-	"pipeline/reporting/run -> pipeline/pruning/own-output",
-];
+const KNOWN_FAULTS: readonly string[] = [];
 
 /** Files that import each other in circles; each must go. */
-const KNOWN_CIRCLES: readonly (readonly string[])[] = [
-	[
-		"pipeline/preflight/output-files",
-		"pipeline/pruning/deliver",
-		"pipeline/pruning/own-output",
-		"pipeline/reporting/files",
-		"pipeline/reporting/run",
-	],
-];
+const KNOWN_CIRCLES: readonly (readonly string[])[] = [];
 
 /** What pure rooms use and may not; each must go. */
 const KNOWN_IMPURE: readonly string[] = [];
 
 /** Files on the longest chain of imports. Lower it where a change shortens the chain. */
-const LONGEST_CHAIN = 47;
+const LONGEST_CHAIN = 48;
 
 interface Arrow extends Edge {
 	/** Files below src/, without `.ts`; packages and Node's modules as they are written. */

@@ -27,7 +27,7 @@ import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
 import { Session } from "../pipeline/session/session.js";
 import { checkTarget } from "../storage/atomic-file.js";
-import { OwnOutput } from "../pipeline/pruning/own-output.js";
+import { OwnOutput } from "../pipeline/preflight/own-output.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf } from "../pipeline/writing/quantize-weights.js";
 import { formatDuration } from "../report/format.js";

@@ -1,5 +1,5 @@
-import { rm } from "node:fs/promises";
-import { InvalidOptionError } from "../../errors.js";
+import { rm, stat } from "node:fs/promises";
+import { InvalidOptionError, OutputExistsError } from "../../errors.js";
 import { loadAddon } from "./addon.js";
 import { runNative } from "./cancel.js";
 import { type FileType, fileTypes } from "./file-type-names.js";
@@ -21,11 +21,12 @@ export interface QuantizeOptions {
 /**
  * Writes a model with weights of another type, by llama.cpp's own quantiser (llama_model_quantize). Weights that are already
  * quantised are dequantised first, which loses quality a second time. An existing output is replaced.
- * @throws InvalidOptionError for an unknown type, QuantizeError, or `signal.reason`
+ * @throws InvalidOptionError for an unknown type, OutputExistsError where the output is the input, QuantizeError, or `signal.reason`
  */
 export async function quantizeFile(input: string, output: string, type: FileType, options: QuantizeOptions = {}): Promise<void> {
 	const fileType = fileTypes[type];
 	if (fileType === undefined) throw new InvalidOptionError(`unknown type ${type}; known are ${Object.keys(fileTypes).join(", ")}`);
+	if (await isSameFile(input, output)) throw new OutputExistsError(`${output} is the input, which is never replaced: give another name`);
 	const addon = await loadAddon(options.signal ? { signal: options.signal } : {});
 	try {
 		await runNative(addon, options.signal, (cancel, guard) =>
@@ -43,4 +44,9 @@ export async function quantizeFile(input: string, output: string, type: FileType
 		await rm(output, { force: true });
 		throw error;
 	}
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+	const [a, b] = await Promise.all([one, other].map((path) => stat(path, { bigint: true }).catch(() => undefined)));
+	return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }

@@ -5,7 +5,7 @@ import type { PruneOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { GgufFile } from "../../model/gguf/index.js";
 import { inputFiles } from "./objective.js";
-import type { OwnOutput } from "../pruning/own-output.js";
+import type { OwnOutput } from "./own-output.js";
 import { checkTarget } from "../../storage/atomic-file.js";
 
 /**

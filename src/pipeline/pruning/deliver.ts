@@ -109,7 +109,8 @@ async function writtenModel(
 	options: PruneOptions,
 	{ own }: Run,
 ): Promise<Written> {
-	const before = own?.made(removed);
+	// As it was kept below, by an earlier run.
+	const before = own?.made(removed) as Written | undefined;
 	if (!before) {
 		const onVerified = own && ((temporary: string, made: Written) => own.keep(session.folder, temporary, removed, made));
 		return writeModel(session, output, removed, { ...context, onVerified }, options);

@@ -2,7 +2,7 @@
 import type { LogEvent, PruneOptions, PruneResult } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { makeReport } from "./report.js";
-import type { OwnOutput } from "../pruning/own-output.js";
+import type { OwnOutput } from "../preflight/own-output.js";
 import type { Race } from "../race/race.js";
 import { type Session, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";

@@ -125,10 +125,10 @@ describe("another llama.cpp", () => {
 		expect(problems.length).toBe(1);
 		expect(problems[0]).toMatch(new RegExp(`^src/${path.replace(".", "\\.")} \\((.*, )?${architecture}(, .*)?\\): `));
 		expect(problems[0]).toMatch(
-			/other ones than the \d+ that were audited\. Compare .*src\/architectures\/table\/.*`npm run test:conformance`/,
+			/other ones than the \d+ that were audited\. Compare .*src\/model\/architectures\/table\/.*`npm run test:conformance`/,
 		);
 		expect(problems[0]).toMatch(
-			/update the record by `RECORD_BLOCK_INDEX=1 node scripts\/test\.mjs test\/architectures\/block-index\.test\.ts`$/,
+			/update the record by `RECORD_BLOCK_INDEX=1 node scripts\/test\.mjs test\/model\/architectures\/block-index\.test\.ts`$/,
 		);
 	});
 

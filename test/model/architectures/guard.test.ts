@@ -70,7 +70,7 @@ describe("another llama.cpp", () => {
 		const altered = NAMES().replace('{ LLM_ARCH_LLAMA,            "llama"            },', '{ LLM_ARCH_LLAMA5, "llama5" },');
 		const problems = architectureProblems(altered, ARCHITECTURES.keys());
 		expect(problems).toEqual([
-			expect.stringMatching(/llama5 is new: .*src\/architectures\/table\//),
+			expect.stringMatching(/llama5 is new: .*src\/model\/architectures\/table\//),
 			expect.stringMatching(/^the architecture llama has gone/),
 		]);
 	});

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { FileError, OutputExistsError } from "../../../src/errors.js";
-import { OwnOutput } from "../../../src/pipeline/pruning/own-output.js";
+import { OwnOutput } from "../../../src/pipeline/preflight/own-output.js";
 import { makeRunFolder } from "../../../src/storage/runs.js";
 import { ownHomes } from "../../helpers/home.js";
 

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { readFile, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { PruneOptions } from "../../api/index.js";
-import type { Written } from "./deliver.js";
 import { FileError, OutputExistsError } from "../../errors.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile, lockOwner } from "../../storage/lock.js";
@@ -12,27 +11,27 @@ import { readPlan } from "../../storage/plan.js";
 import { findWritten, writtenPath } from "../../storage/runs.js";
 
 /** What is kept of a model from the moment it is verified until its run has ended. */
-interface Kept {
+interface Kept<Made> {
 	/** What was asked for: hash of the model's path, the output's and the options. */
 	readonly command: string;
 	/** The output, as the system tells it from any other file. */
 	readonly state: string;
 	readonly removed: readonly number[];
-	readonly made: Written;
+	readonly made: Made;
 }
 
-/** The output of a run, which it, or an earlier run of the same command, wrote. */
-export class OwnOutput {
+/** The output of a run, which it, or an earlier run of the same command, wrote; `Made` is what is kept of it, plain JSON. */
+export class OwnOutput<Made = unknown> {
 	readonly output: string;
 	readonly #command: string;
 	/** Where it is kept that it was written. */
 	#path: string | undefined;
 	/** By an earlier run. */
-	readonly #before: Kept | undefined;
+	readonly #before: Kept<Made> | undefined;
 	/** Held from when the model is kept until the run has ended: so long it is no earlier run's. */
 	#lock: Lock | undefined;
 
-	private constructor(output: string, command: string, found: { path: string; kept: Kept } | undefined) {
+	private constructor(output: string, command: string, found: { path: string; kept: Kept<Made> } | undefined) {
 		this.output = output;
 		this.#command = command;
 		this.#path = found?.path;
@@ -43,13 +42,13 @@ export class OwnOutput {
 	 * Looks whether an earlier run of the same command wrote the output, and was ended before it was done.
 	 * @throws FileError where another run has written it, and goes on
 	 */
-	static async of(model: string, output: string, options: PruneOptions): Promise<OwnOutput> {
+	static async of<Made>(model: string, output: string, options: PruneOptions): Promise<OwnOutput<Made>> {
 		const { signal: _, onProgress: __, onLog: ___, overwrite, ...asked } = options;
 		const command = hashOf([resolve(model), resolve(output), asked]);
 		const state = overwrite ? undefined : await stateOf(output);
 		for (const path of await findWritten(output)) {
 			await refuseIfLive(path, output);
-			const kept = state === undefined ? undefined : await readKept(path);
+			const kept = state === undefined ? undefined : await readKept<Made>(path);
 			if (kept?.command === command && kept.state === state) return new OwnOutput(output, command, { path, kept });
 		}
 		return new OwnOutput(output, command, undefined);
@@ -86,7 +85,7 @@ export class OwnOutput {
 	 * What the earlier run wrote; undefined where there was none.
 	 * @throws OutputExistsError where it removed other blocks
 	 */
-	made(removed: readonly number[]): Written | undefined {
+	made(removed: readonly number[]): Made | undefined {
 		if (!this.#before || this.#before.removed.join() === removed.join()) return this.#before?.made;
 		throw new OutputExistsError(
 			`${this.output} was written by an earlier run of this command, which removed blocks ${this.#before.removed.join(", ")}; now it is ${removed.join(", ")}: give another name, or allow overwriting (--overwrite)`,
@@ -97,10 +96,10 @@ export class OwnOutput {
 	 * Keeps what was written, before it gets its name. Where that cannot be kept, the next run refuses the output as any other.
 	 * @throws FileError where another run has written the output, and goes on
 	 */
-	async keep(folder: string, temporary: string, removed: readonly number[], made: Written): Promise<void> {
+	async keep(folder: string, temporary: string, removed: readonly number[], made: Made): Promise<void> {
 		const path = writtenPath(folder, this.output);
 		await this.#hold(path);
-		const kept: Kept = { command: this.#command, state: (await stateOf(temporary)) ?? "", removed, made };
+		const kept: Kept<Made> = { command: this.#command, state: (await stateOf(temporary)) ?? "", removed, made };
 		try {
 			await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(kept)));
 			this.#path = path;
@@ -140,9 +139,9 @@ async function refuseIfLive(path: string, output: string): Promise<void> {
 		);
 }
 
-async function readKept(path: string): Promise<Kept | undefined> {
+async function readKept<Made>(path: string): Promise<Kept<Made> | undefined> {
 	try {
-		return JSON.parse(await readFile(path, "utf8")) as Kept;
+		return JSON.parse(await readFile(path, "utf8")) as Kept<Made>;
 	} catch {
 		return undefined; // gone, or torn
 	}
