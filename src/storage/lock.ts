@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
 import { FileError } from "../errors.js";
+import { processSpace } from "./process-space.js";
 
 /** Who holds a lock file. */
 export interface LockOwner {
@@ -12,6 +13,8 @@ export interface LockOwner {
 	readonly host: string;
 	/** Tells two processes with the same id apart where the system offers it, else empty. */
 	readonly start: string;
+	/** The space that numbers its process: containers of one host name have different ones. Only on Linux; earlier versions did not keep it. */
+	readonly space?: string | undefined;
 }
 
 /** A held lock; `release` is idempotent. */
@@ -20,7 +23,12 @@ export interface Lock {
 	release(): Promise<void>;
 }
 
-const ownerSchema = v.object({ pid: v.pipe(v.number(), v.integer(), v.minValue(1)), host: v.string(), start: v.string() });
+const ownerSchema = v.object({
+	pid: v.pipe(v.number(), v.integer(), v.minValue(1)),
+	host: v.string(),
+	start: v.string(),
+	space: v.optional(v.string()),
+});
 const held = new Set<string>();
 
 /**
@@ -30,7 +38,8 @@ const held = new Set<string>();
  */
 export async function lockFile(path: string): Promise<Lock> {
 	const lockPath = `${path}.lock`;
-	const content = `${JSON.stringify({ pid: process.pid, host: hostname(), start: startOf(process.pid) } satisfies LockOwner)}\n`;
+	const own: LockOwner = { pid: process.pid, host: hostname(), start: startOf(process.pid), space: processSpace() };
+	const content = `${JSON.stringify(own)}\n`;
 	for (let attempt = 0; attempt < 20; attempt++) {
 		if (await create(lockPath, content)) {
 			held.add(lockPath);
@@ -41,7 +50,7 @@ export async function lockFile(path: string): Promise<Lock> {
 	throw new FileError(`${lockPath} could not be taken: other processes keep taking it. Try again.`);
 }
 
-/** The live process that holds the lock of `path`, or undefined. A lock made on another machine counts as live. */
+/** The live process that holds the lock of `path`, or undefined. A lock made on another machine, or in another container, counts as live. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
 	const content = await readIfThere(`${path}.lock`);
 	const owner = content === undefined ? undefined : parseOwner(content);
@@ -99,15 +108,14 @@ async function evictStale(lockPath: string, path: string): Promise<void> {
 
 function refuseIfLive(owner: LockOwner | undefined, lockPath: string, path: string): void {
 	if (!owner || !isLive(owner, lockPath)) return;
-	const where = owner.host === hostname() ? "" : ` on ${owner.host}`;
+	const where = owner.host !== hostname() ? ` on ${owner.host}` : isElsewhere(owner) ? " in another container" : "";
 	throw new FileError(
 		`${path} is in use by process ${owner.pid}${where}. Wait until that run has ended; if there is no such run, delete ${lockPath}.`,
 	);
 }
 
 function isLive(owner: LockOwner, lockPath: string): boolean {
-	// A process of another machine (a shared home directory) cannot be asked.
-	if (owner.host !== hostname()) return true;
+	if (isElsewhere(owner)) return true;
 	if (owner.pid === process.pid && owner.start === "") return held.has(lockPath);
 	try {
 		process.kill(owner.pid, 0);
@@ -116,6 +124,11 @@ function isLive(owner: LockOwner, lockPath: string): boolean {
 	}
 	const start = startOf(owner.pid);
 	return start === "" || owner.start === "" || start === owner.start;
+}
+
+/** A process of another machine (a shared home directory) or container cannot be asked whether it lives. */
+function isElsewhere({ host, space }: LockOwner): boolean {
+	return host !== hostname() || (space !== undefined && space !== processSpace());
 }
 
 /** Start time of a process in clock ticks since boot, from procfs; empty where there is none. */

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { FileError } from "../errors.js";
+import { processSpace } from "./process-space.js";
 
 /** `.NAME.partial-PID-MACHINERANDOM`: 16 digits tell the machine, 8 are random. Earlier versions had 4 for the machine: too few to tell. */
 const PARTIAL_NAME = /^\.(.+)\.partial-(\d+)-(?:([0-9a-f]{16})[0-9a-f]{8}|[0-9a-f]{12})$/s;
@@ -92,14 +93,8 @@ export async function deletePartials(folder: string, asked: boolean): Promise<De
 
 /** Where a process's number means that process: machines may share a host's name and a folder, and containers number their processes anew. */
 function machineTag(): string {
-	let numbers = "";
-	try {
-		numbers = readlinkSync("/proc/self/ns/pid");
-	} catch {
-		// Only Linux has such spaces of numbers.
-	}
 	return createHash("sha256")
-		.update(JSON.stringify([hostname(), machineId(), numbers]))
+		.update(JSON.stringify([hostname(), machineId(), processSpace()]))
 		.digest("hex")
 		.slice(0, 16);
 }

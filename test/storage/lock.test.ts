@@ -42,6 +42,21 @@ describe("lockFile", () => {
 		await expect(lockFile(path)).rejects.toThrow(/on elsewhere.*\.lock/);
 	});
 
+	it("refuses where a process of another container of this name holds it, whether it lives or not", async () => {
+		const foreign = { pid: deadPid(), host: hostname(), start: "1", space: "pid:[1]" };
+		writeFileSync(`${path}.lock`, JSON.stringify(foreign));
+		expect(await lockOwner(path)).toEqual(foreign);
+		await expect(lockFile(path)).rejects.toThrow(/in use by process \d+ in another container\..*delete .*\.lock/);
+	});
+
+	it("takes over what a process of its own container left", async () => {
+		const lock = await lockFile(path);
+		const own = JSON.parse(readFileSync(lock.path, "utf8")) as object;
+		await lock.release();
+		writeFileSync(lock.path, JSON.stringify({ ...own, pid: deadPid() }));
+		await (await lockFile(path)).release();
+	});
+
 	it.each([
 		["a process that is gone", () => lockOf(deadPid())],
 		["an earlier process with this id", () => lockOf(process.pid, hostname(), "1")],
