@@ -2,6 +2,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { watchMemory } from "./memory.mjs";
+import { FEIGNED } from "./mutations.mjs";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const peak = new URL("peak.mjs", import.meta.url).href;
@@ -11,7 +13,7 @@ const peak = new URL("peak.mjs", import.meta.url).href;
  * @property {number | null} code
  * @property {string | null} signal that ended it, its own or ours after `seconds`
  * @property {boolean} hung whether it ran past the bound
- * @property {number} bytes of memory that it, or a child of it, held at most; 0 where it could not say
+ * @property {number} bytes of memory that it held at most, by its own account where it ended by itself; or, on Linux, a process that it started
  * @property {string} stdout
  * @property {string} stderr
  */
@@ -33,15 +35,19 @@ export function runCommand(args, { home, peakFile, seconds }) {
 		const child = spawn(process.execPath, [main, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
 		const run = { stdout: "", stderr: "", hung: false };
 		for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (run[name] += text));
+		const mostSeen = watchMemory(child.pid);
 		const timer = setTimeout(() => {
 			run.hung = true;
 			child.kill("SIGKILL");
 		}, seconds * 1000);
-		child.on("error", reject);
+		child.on("error", (error) => {
+			mostSeen();
+			reject(error);
+		});
 		child.on("close", (code, signal) => {
 			clearTimeout(timer);
 			const peaks = existsSync(peakFile) ? readFileSync(peakFile, "utf8").trim().split("\n").map(Number) : [0];
-			resolve({ ...run, code, signal, bytes: Math.max(...peaks) * 1024 });
+			resolve({ ...run, code, signal, bytes: Math.max(mostSeen(), ...peaks.map((kilobytes) => kilobytes * 1024)) });
 		});
 	});
 }
@@ -62,6 +68,7 @@ export function faultsOf({ code, signal, hung, bytes, stdout, stderr }, mostByte
 	if (bytes > mostBytes) faults.push(`${Math.round(bytes / 1e6)} MB`);
 	if (/fault of prune-gguf/.test(stderr)) faults.push("a fault of prune-gguf");
 	if (!hung && code !== 0 && signal === null && !/^error: \S/m.test(stderr)) faults.push("failed without a word");
+	if (`${stdout}\n${stderr}`.split("\n").some((line) => line.startsWith(FEIGNED))) faults.push("a line of the file's own");
 	if (control.test(stdout) || control.test(stderr)) faults.push("control characters");
 	return faults;
 }

@@ -1,6 +1,6 @@
 // Spoils the 12-block model in many ways and gives each file to inspect, evaluate and apply, as the command line runs them.
 //   npm run fuzz -- --cases 990 --seed 1 [--minutes 10] [--keep FOLDER] [--only "block count"]
-// No run may be ended by a signal, hang, take more than 1 GB, print control characters, or call itself a fault of the program; a command
+// No run may be ended by a signal, hang, take more than 1 GB, print control characters or a line of the file's own, or call itself a fault of the program; a command
 // that fails leaves no file. Exit code 1 where one did, with the cases that show it.
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";

@@ -23,6 +23,8 @@ const integers = [
 	2n ** 64n - 1n,
 ];
 const floats = [0, -0, -1e-5, 1e-30, 1e30, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1];
+/** Begins a line only where a text of the file is printed as it is. */
+export const FEIGNED = "error: feigned";
 const texts = [
 	"",
 	"llama",
@@ -35,7 +37,7 @@ const texts = [
 	"none",
 	"no_vocab",
 	"{{",
-	"gguf\nerror: x",
+	`gguf\n${FEIGNED}`,
 ];
 const architectures = [
 	"mamba",
@@ -95,7 +97,7 @@ function setText(content, key, text) {
 	if (at >= 0) [content.pieces[at].bytes, content.pieces[at + 1].bytes] = string(text);
 }
 
-/** Adds an entry with a 32-bit number. */
+/** Adds an entry. */
 function addEntry(content, key, type, bytes) {
 	const first = content.pieces.findIndex(({ part }) => part === "tensor");
 	const make = (field, value) => ({ part: "key", index: -1, field, owner: key, bytes: value });
@@ -114,6 +116,15 @@ function addEntry(content, key, type, bytes) {
 function addTo(content, field, count) {
 	const piece = content.pieces.find((one) => one.field === field);
 	piece.bytes = uint(8, piece.bytes.readBigUInt64LE() + count);
+}
+
+/** Puts an array of 32-bit numbers in the place of an entry, or adds it. */
+function setArray(content, key, values) {
+	const before = content.pieces.length;
+	content.pieces = content.pieces.filter(({ part, owner }) => part !== "key" || owner !== key);
+	if (content.pieces.length < before) addTo(content, "entryCount", -1n);
+	const items = Buffer.concat(values.map((value) => uint(4, BigInt(value))));
+	addEntry(content, key, 9, Buffer.concat([uint(4, 4n), uint(8, BigInt(values.length)), items]));
 }
 
 /** All fields of one entry or tensor. */
@@ -176,6 +187,50 @@ function changeVocabulary(content, random) {
 		content.pieces = content.pieces.filter((piece) => piece.owner !== dropped);
 		if (content.pieces.length < before) addTo(content, "entryCount", -1n);
 	}
+	return joinGguf(content);
+}
+
+/** Many values where a model has one, or one a block. */
+function arrayOfCounts(content, random) {
+	const name = random.pick([
+		"expert_used_count",
+		"expert_feed_forward_length",
+		"attention.head_count",
+		"attention.head_count_kv",
+		"feed_forward_length",
+		"attention.sliding_window_pattern",
+		"block_count",
+		"context_length",
+	]);
+	const length = random.pick([0, 1, 11, 12, 13, 512, 513, 200_000]);
+	if (name.startsWith("expert") && random.below(2) === 0) addEntry(content, "llama.expert_count", 4, uint(4, 8n));
+	setArray(content, `llama.${name}`, new Array(length).fill(random.pick([0, 1, 2, 4, 2 ** 32 - 1])));
+	return joinGguf(content);
+}
+
+/** Small tensors behind the others, of blocks that there are and of none. */
+function manyTensors(content, random) {
+	const count = random.pick([1000, 20_000, 60_000, 70_000]);
+	const blocks = random.pick([1, 12, 512]);
+	const size = 32;
+	const start = Math.ceil(content.data.length / size) * size;
+	const infos = Array.from({ length: count }, (_, i) => [
+		...string(random.below(4) > 0 ? `blk.${i % blocks}.x${i}.weight` : `x${i}`),
+		...[uint(4, 1n), uint(8, 1n), uint(4, 0n), uint(8, BigInt(start + i * size))],
+	]);
+	content.pieces.push({ part: "tensor", index: -1, field: "tensors", owner: "", bytes: Buffer.concat(infos.flat()) });
+	addTo(content, "tensorCount", BigInt(count));
+	if (blocks > 12 && random.below(2) === 0) fieldsOf(content, isValueOf(/block_count$/))[0].bytes = uint(4, 512n);
+	const more = Buffer.alloc(start - content.data.length + count * size);
+	return joinGguf({ ...content, data: Buffer.concat([content.data, more]) });
+}
+
+function manyKeys(content, random) {
+	const count = random.pick([1000, 100_000, 140_000]);
+	const keys = Array.from({ length: count }, (_, i) => [...string(`llama.x${i}`), uint(4, 4n), uint(4, 0n)]);
+	const first = content.pieces.findIndex(({ part }) => part === "tensor");
+	content.pieces.splice(first, 0, { part: "key", index: -1, field: "keys", owner: "", bytes: Buffer.concat(keys.flat()) });
+	addTo(content, "entryCount", BigInt(count));
 	return joinGguf(content);
 }
 
@@ -267,6 +322,9 @@ export const MUTATIONS = {
 		addEntry(content, `llama.${name}`, 4, uint(4, random.pick(integers)));
 		return joinGguf(content);
 	},
+	"array of counts": arrayOfCounts,
+	"many tensors": manyTensors,
+	"many keys": manyKeys,
 	architecture: renameArchitecture,
 	vocabulary: changeVocabulary,
 	alignment: realign,

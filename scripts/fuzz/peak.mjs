@@ -1,4 +1,5 @@
-// Loaded before a program that is fuzzed: writes down the most memory that the process held, when it ends.
+// Loaded before a program that is fuzzed: writes down the most memory that the process held, when it ends by itself.
+// Processes that it starts do not load this (see memory.mjs).
 import { appendFileSync } from "node:fs";
 
 const file = process.env.PRUNE_GGUF_FUZZ_PEAK;

@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, it } from "vitest";
+
+// One file of each kind of damage, through the compiled command line: `npm run fuzz` tries thousands.
+
+interface Fuzz {
+	fuzz(options: { cases: number; seed: number }): Promise<{ cases: number; accepted: Record<string, number>; faults: object[] }>;
+}
+
+const load = async <T>(name: string) => (await import(new URL(`../scripts/fuzz/${name}`, import.meta.url).href)) as T;
+
+it("no way to spoil a file makes a command crash, hang, or take much memory", async () => {
+	const { fuzz } = await load<Fuzz>("fuzz.mjs");
+	const { MUTATION_NAMES } = await load<{ MUTATION_NAMES: readonly string[] }>("mutations.mjs");
+	const { cases, accepted, faults } = await fuzz({ cases: MUTATION_NAMES.length, seed: 3 });
+	expect(faults).toEqual([]);
+	expect(cases).toBe(MUTATION_NAMES.length);
+	// Some damage leaves a model that runs.
+	expect(accepted.apply).toBeGreaterThan(0);
+});
+
+it("a line that a file feigns is seen", async () => {
+	const { faultsOf } = await load<{ faultsOf(run: object, mostBytes: number): string[] }>("command.mjs");
+	const { FEIGNED } = await load<{ FEIGNED: string }>("mutations.mjs");
+	const run = { code: 1, signal: null, hung: false, bytes: 0, stdout: "", stderr: `error: no architecture "gguf\\n${FEIGNED}"\n` };
+	expect(faultsOf(run, 1e9)).toEqual([]);
+	expect(faultsOf({ ...run, stderr: `error: no architecture gguf\n${FEIGNED}\n` }, 1e9)).toEqual(["a line of the file's own"]);
+	expect(faultsOf({ ...run, stdout: `${FEIGNED}\n` }, 1e9)).toEqual(["a line of the file's own"]);
+});
+
+it.runIf(process.platform === "linux")("the memory of a process that another one starts is seen", async () => {
+	const { watchMemory } = await load<{ watchMemory(pid: number): () => number }>("memory.mjs");
+	const held = "const held = Buffer.alloc(3e8, 1); setTimeout(() => held, 1000);";
+	const starts = `require("node:child_process").spawnSync(process.execPath, ["-e", ${JSON.stringify(held)}], { env: { NODE_OPTIONS: "" } });`;
+	const child = spawn(process.execPath, ["-e", starts]);
+	const most = watchMemory(child.pid!);
+	await once(child, "close");
+	expect(most()).toBeGreaterThan(3e8);
+	expect(most()).toBeLessThan(6e8);
+});
