@@ -260,6 +260,14 @@ export function runsText(folders: readonly RunFolder[], now: Date, style: TextSt
 			one.path,
 		]),
 		...folder.plans.map((plan) => [folder.model, "plan", "", formatBytes(plan.size), formatAge(plan.lastUsed, now), plan.path]),
+		...folder.leftovers.map(({ size, lastUsed, path }) => [
+			folder.model,
+			"left over",
+			"",
+			formatBytes(size),
+			formatAge(lastUsed, now),
+			path,
+		]),
 		...folder.partials.map(({ size, path }) => [folder.model, "unfinished", "", formatBytes(size), "", path]),
 	]);
 	const total = formatBytes(folders.reduce((sum, folder) => sum + folder.size, 0));

@@ -45,7 +45,7 @@ export interface RunFolder {
 	readonly path: string;
 	/** Name of the folder: `<name>-<first 12 of the SHA-256>`. */
 	readonly model: string;
-	/** Bytes of all ledgers, plans and unfinished files. */
+	/** Bytes of all files that are listed. */
 	readonly size: number;
 	/** Masks of all ledgers. */
 	readonly masks: number;
@@ -55,6 +55,8 @@ export interface RunFolder {
 	readonly plans: readonly KeptFile[];
 	/** Files that a killed run left half written; those of living processes are not listed. */
 	readonly partials: readonly PartialFile[];
+	/** What a run that was killed early left without a ledger, where no run goes on: text that it drew, locks. */
+	readonly leftovers: readonly KeptFile[];
 }
 
 export const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
@@ -67,9 +69,10 @@ export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
 /** What a run that was ended before its report had written. */
 export const WRITTEN = /^[0-9a-f]{12}\.written\.json$/;
 /** Left by a process that was killed while it took a lock. */
-export const LOCK_REST = /\.(ledger\.jsonl|run)\.lock\.(stale-)?\d+-[0-9a-f]+$/;
-/** Of a run, where it lives. */
-export const RUN_LOCK = /^[0-9a-f]{12}\.run\.lock$/;
+export const LOCK_REST = /\.(ledger\.jsonl|run|written\.json)\.lock\.(stale-)?\d+-[0-9a-f]+$/;
+/** Of a run, an output or a ledger, while its process lives. */
+export const LOCK = /^([0-9a-f]{12}\.(run|written\.json|(evaluation\.)?ledger\.jsonl))\.lock$/;
+const RUN_LOCK = /^[0-9a-f]{12}\.run\.lock$/;
 
 /** What is kept in a run folder. @throws FileError where it cannot be read */
 export async function describeFolder(path: string, model: string): Promise<RunFolder> {
@@ -84,7 +87,8 @@ export async function describeFolder(path: string, model: string): Promise<RunFo
 		else if (PLAN.test(entry.name)) plans.push(await describeFile(file));
 	}
 	const partials = (await listPartials(path)).filter(({ inUse }) => !inUse);
-	const files = [...ledgers, ...evaluations, ...plans];
+	const leftovers = ledgers.length > 0 || (await hasLiveRun(path)) ? [] : await leftoversIn(path);
+	const files = [...ledgers, ...evaluations, ...plans, ...leftovers];
 	return {
 		path,
 		model,
@@ -95,7 +99,29 @@ export async function describeFolder(path: string, model: string): Promise<RunFo
 		evaluations,
 		plans,
 		partials,
+		leftovers,
 	};
+}
+
+/** Whether a run measures the model now. */
+export async function hasLiveRun(folder: string): Promise<boolean> {
+	for (const { name } of await entries(folder)) if (RUN_LOCK.test(name) && (await lockOwner(lockedBy(folder, name)))) return true;
+	return false;
+}
+
+/** What the lock file locks. */
+export function lockedBy(folder: string, lockName: string): string {
+	return join(folder, lockName.replace(/\.lock$/, ""));
+}
+
+async function leftoversIn(folder: string): Promise<KeptFile[]> {
+	const found: KeptFile[] = [];
+	for (const { name } of await entries(folder)) {
+		const path = join(folder, name);
+		const owner = LOCK.test(name) ? await lockOwner(lockedBy(folder, name)) : WRITTEN.test(name) ? await lockOwner(path) : undefined;
+		if (!owner && [LOCK, WINDOWS, HEALED, WRITTEN].some((kind) => kind.test(name))) found.push(await describeFile(path));
+	}
+	return found;
 }
 
 async function describeFile(path: string): Promise<KeptFile> {

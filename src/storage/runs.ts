@@ -1,12 +1,24 @@
 import { existsSync } from "node:fs";
 import { rmdir, unlink } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { FileError, InvalidOptionError } from "../errors.js";
 import { cacheFolder, closeToReaders, makePrivate, makeSharedAs } from "./cache-folder.js";
 import { hashOf } from "./hash.js";
 import { lockFile, lockOwner } from "./lock.js";
 import { deletePartials } from "./partials.js";
-import { describeFolder, entries, HEALED, LEDGER, LOCK_REST, RUN_LOCK, type RunFolder, WINDOWS, WRITTEN } from "./run-folders.js";
+import {
+	describeFolder,
+	entries,
+	HEALED,
+	hasLiveRun,
+	LEDGER,
+	LOCK,
+	LOCK_REST,
+	lockedBy,
+	type RunFolder,
+	WINDOWS,
+	WRITTEN,
+} from "./run-folders.js";
 
 export type { KeptEvaluation, KeptFile, KeptLedger, RunFolder } from "./run-folders.js";
 
@@ -125,12 +137,12 @@ export async function listRuns(options: RunsOptions = {}): Promise<RunFolder[]> 
 		if (entry.isDirectory()) folders.push(await describeFolder(join(directory, entry.name), entry.name));
 	}
 	return folders
-		.filter((folder) => folder.ledgers.length + folder.evaluations.length + folder.plans.length + folder.partials.length > 0)
+		.filter(({ ledgers, evaluations, plans, partials, leftovers }) => [ledgers, evaluations, plans, partials, leftovers].flat().length > 0)
 		.sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime());
 }
 
 /**
- * Deletes ledgers, plans and unfinished files of dead processes (never anything else) and the folders that this leaves empty.
+ * Deletes ledgers, plans and what dead processes left (never anything else) and the folders that this leaves empty.
  * @throws InvalidOptionError where nothing says what to delete, or no model has that name
  */
 export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
@@ -147,9 +159,9 @@ export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
 	};
 	if (options.partials !== undefined) await clean(options.partials);
 	for (const folder of await chosenFolders(options)) {
-		for (const file of [...folder.ledgers, ...folder.evaluations, ...folder.plans]) {
+		for (const file of [...folder.ledgers, ...folder.evaluations, ...folder.plans, ...folder.leftovers]) {
 			if (file.lastUsed.getTime() > before) continue;
-			const done = "inUse" in file ? await deleteLedger(file.path) : await deleteFile(file.path);
+			const done = await deleteKept(file.path, basename(file.path));
 			if (!done) inUse.push(file.path);
 			else {
 				deleted.push(file.path);
@@ -157,7 +169,7 @@ export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
 			}
 		}
 		await clean(folder.path);
-		await sweep(folder.path);
+		await sweep(folder);
 	}
 	return { deleted, freed, inUse };
 }
@@ -194,7 +206,20 @@ async function chosenFolders(options: CleanOptions): Promise<RunFolder[]> {
 	throw new InvalidOptionError(`Nothing is kept of a model ${JSON.stringify(wanted)}. Kept: ${known}.`);
 }
 
-async function deleteLedger(path: string): Promise<boolean> {
+/** False for what a live process uses. */
+function deleteKept(path: string, name: string): Promise<boolean> {
+	if (LOCK.test(name)) return deleteDeadLock(path);
+	return name.endsWith(".ledger.jsonl") || WRITTEN.test(name) ? deleteLocked(path) : deleteFile(path);
+}
+
+/** Takes over the lock of a dead process, so that no run can take it meanwhile. */
+async function deleteDeadLock(path: string): Promise<boolean> {
+	const lock = await lockFile(path.replace(/\.lock$/, "")).catch(() => undefined);
+	await lock?.release();
+	return lock !== undefined;
+}
+
+async function deleteLocked(path: string): Promise<boolean> {
 	if (await lockOwner(path)) return false;
 	// Under the lock, so that no run can begin to use it meanwhile.
 	const lock = await lockFile(path).catch(() => undefined);
@@ -217,12 +242,14 @@ async function deleteFile(path: string): Promise<boolean> {
 	return true;
 }
 
-async function sweep(folder: string): Promise<void> {
+/** Deletes what is of no use any more when ledgers are gone. */
+async function sweep({ path: folder, ledgers }: RunFolder): Promise<void> {
 	const names = (await entries(folder)).map((entry) => entry.name);
-	const rest = names.some((name) => LEDGER.test(name)) ? [LOCK_REST] : [LOCK_REST, WINDOWS, HEALED, WRITTEN];
+	const bare = ledgers.length > 0 && !names.some((name) => LEDGER.test(name)) && !(await hasLiveRun(folder));
+	const rest = bare ? [LOCK_REST, WINDOWS, HEALED, WRITTEN] : [LOCK_REST];
 	for (const name of names) {
-		const ended = RUN_LOCK.test(name) && !(await lockOwner(join(folder, name.replace(/\.lock$/, ""))));
-		if (ended || rest.some((kind) => kind.test(name))) await unlink(join(folder, name)).catch(() => {});
+		const dead = LOCK.test(name) && !(await lockOwner(lockedBy(folder, name)));
+		if (dead || rest.some((kind) => kind.test(name))) await deleteKept(join(folder, name), name).catch(() => {});
 	}
 	// Fails, as it should, where something else lies in it.
 	await rmdir(folder).catch(() => {});

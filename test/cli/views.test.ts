@@ -223,6 +223,7 @@ describe("the other commands", () => {
 			evaluations: [{ path: "/c/y.evaluation.ledger.jsonl", size: 50, lastUsed, measured: 12, parts: 40, unit: "windows", inUse: false }],
 			plans: [{ path: "/c/a.plan.json", size: 100, lastUsed }],
 			partials: [{ path: "/c/.a.partial-1-0", pid: 1, size: 300, inUse: false, modified: new Date(0) }],
+			leftovers: [{ path: "/c/z.windows.json", size: 400, lastUsed }],
 		};
 		const text = runsText([folder], new Date(86_400_000), {});
 		expect(text).toMatch(/^m-0123 +ledger +1,234 +2\.0 kB +1 day ago +\/c\/x\.ledger\.jsonl$/m);
@@ -230,6 +231,7 @@ describe("the other commands", () => {
 		expect(text).toMatch(/^m-0123 +in use +/m);
 		expect(text).toMatch(/^m-0123 +damaged +2\.0 kB/m);
 		expect(text).toMatch(/^m-0123 +plan +100 B/m);
+		expect(text).toMatch(/^m-0123 +left over +400 B +1 day ago +\/c\/z\.windows\.json$/m);
 		expect(text).toMatch(/^m-0123 +unfinished +300 B +\/c\/\.a\.partial-1-0$/m);
 		expect(runsText([], new Date(), {})).toBe("Nothing is kept.\n");
 		expect(cleanText({ deleted: ["/c/a"], freed: 100, inUse: ["/c/b"] })).toBe(

@@ -8,7 +8,17 @@ import { Coalition } from "../../src/game/coalition.js";
 import { Ledger, ledgerKey } from "../../src/storage/ledger.js";
 import { lockFile } from "../../src/storage/lock.js";
 import { partialName } from "../../src/storage/partials.js";
-import { cleanRuns, keptPlanPath, ledgerPath, listRuns, makeRunFolder, runFolder, runLockPath } from "../../src/storage/runs.js";
+import {
+	cleanRuns,
+	keptPlanPath,
+	ledgerPath,
+	listRuns,
+	makeRunFolder,
+	runFolder,
+	runLockPath,
+	windowsPath,
+	writtenPath,
+} from "../../src/storage/runs.js";
 
 const small = { name: "Small Model.Q8_0.gguf", sha256: "ab12".repeat(16) };
 const large = { name: "large.gguf", sha256: "cd34".repeat(16) };
@@ -124,6 +134,44 @@ describe("cleanRuns", () => {
 		await cleanRuns({ all: true, cache });
 		expect(readdirSync(folder)).toEqual([basename(lock.path)]);
 		await lock.release();
+	});
+
+	it("lists and deletes what a run left that was killed before its ledger began, and nothing of one that goes on", async () => {
+		const folder = await makeRunFolder(small, { cache });
+		const { pid } = spawnSync(process.execPath, ["-e", ""]);
+		const windows = windowsPath(folder, "12".repeat(6));
+		const over = `${runLockPath(folder, "ab".repeat(6))}.lock`;
+		const put = () => {
+			writeFileSync(windows, "[]");
+			writeFileSync(over, JSON.stringify({ pid, host: hostname(), start: "" }));
+			for (const path of [windows, over]) utimesSync(path, daysAgo(5), daysAgo(5));
+		};
+		put();
+		const lock = await lockFile(runLockPath(folder, "cd".repeat(6)));
+		expect(await listRuns({ cache })).toEqual([]);
+		await cleanRuns({ cache, all: true });
+		expect(existsSync(windows)).toBe(true);
+		await lock.release();
+		put();
+		const [kept] = await listRuns({ cache });
+		expect(kept).toMatchObject({ leftovers: [{ path: windows, size: 2 }, { path: over }], lastUsed: daysAgo(5) });
+		expect((await cleanRuns({ cache, olderThanDays: 10, now })).deleted).toEqual([]);
+		expect(existsSync(windows)).toBe(true);
+		expect((await cleanRuns({ cache, model: "ab12ab" })).deleted).toEqual(expect.arrayContaining([windows]));
+		expect(existsSync(folder)).toBe(false);
+	});
+
+	it("deletes the record of an output when its run has ended, not before", async () => {
+		await keepLedger(small, "CPU", 1, 1);
+		const folder = runFolder(small, { cache });
+		const record = writtenPath(folder, "out.gguf");
+		writeFileSync(record, "{}");
+		const lock = await lockFile(record);
+		await cleanRuns({ cache, all: true });
+		expect(readdirSync(folder).sort()).toEqual([record, lock.path].map((path) => basename(path)).sort());
+		await lock.release();
+		await cleanRuns({ cache, all: true });
+		expect(existsSync(folder)).toBe(false);
 	});
 
 	it("deletes what is old, and folders left empty, but nothing that it did not make", async () => {
