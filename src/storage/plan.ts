@@ -35,8 +35,8 @@ const MAX_VALUES = 1_000_000;
 const MANY_VALUES = 100_000;
 /** How deep lists and objects may be nested: those of the schema go to about 10. */
 const MAX_DEPTH = 50;
-/** Bytes of a plan's file at most, far more than so many values take. */
-const MAX_BYTES = 64 * 2 ** 20;
+/** Bytes of a plan's file at most: more than so many values take, and what is made of them as JSON stays below 1 GB. */
+const MAX_BYTES = 24 * 2 ** 20;
 
 /**
  * Checks a plan.
@@ -49,7 +49,7 @@ export function parsePlan(value: unknown, name = "the plan"): Plan {
 	if (format !== PLAN_FORMAT) throw new InvalidPlanError(`${name} is not a plan of prune-gguf: expected "format": "${PLAN_FORMAT}".`);
 	const version = property(value, "version");
 	if (version !== PLAN_VERSION) {
-		throw new InvalidPlanError(`${name} is a plan of version ${JSON.stringify(version)}; this program reads version ${PLAN_VERSION}.`);
+		throw new InvalidPlanError(`${name} is a plan of version ${shown(version, 80)}; this program reads version ${PLAN_VERSION}.`);
 	}
 	const values = countValues(value, name);
 	const parsed = v.safeParse(planSchema, value, { abortEarly: values > MANY_VALUES });
@@ -82,7 +82,7 @@ function childrenOf(value: unknown): readonly unknown[] {
 /**
  * Reads a plan.
  * @throws FileError where the file cannot be read
- * @throws InvalidPlanError where it is not JSON, not a plan, or longer than 64 MiB
+ * @throws InvalidPlanError where it is not JSON, not a plan, or longer than 24 MiB
  */
 export async function readPlan(path: string): Promise<Plan> {
 	const { handle, size } = await openInput(path, { what: "the plan", give: "a plan of prune-gguf" });
@@ -154,9 +154,9 @@ function pathOf(issue: v.BaseIssue<unknown>): string {
 	return path;
 }
 
-function shown(value: unknown): string {
+function shown(value: unknown, most = 60): string {
 	const text = JSON.stringify(value) ?? String(value);
-	return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+	return text.length > most ? `${text.slice(0, most - 3)}...` : text;
 }
 
 function property(value: unknown, key: string): unknown {

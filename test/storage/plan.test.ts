@@ -157,12 +157,18 @@ describe("readPlan and writePlan", () => {
 		expect((await readPlan(path)).seed).toBe(5);
 	});
 
+	it("show little of a version that is none", () => {
+		const version = "9".repeat(1e6);
+		const shownOf = () => parsePlan({ format: "prune-gguf-plan", version });
+		expect(shownOf).toThrow(/is a plan of version "9{76}\.\.\.; this program reads/);
+	});
+
 	it("do not read a file that is longer than any plan", async () => {
 		const path = join(folder, "long.json");
 		writeFileSync(path, "");
 		truncateSync(path, 5 * 2 ** 30);
 		await expect(readPlan(path)).rejects.toThrow(InvalidPlanError);
-		await expect(readPlan(path)).rejects.toThrow(/long\.json has 5368709120 bytes: a plan has at most 67108864/);
+		await expect(readPlan(path)).rejects.toThrow(/long\.json has 5368709120 bytes: a plan has at most 25165824/);
 	});
 
 	it("write nothing that could not be read again", async () => {
