@@ -1,5 +1,7 @@
+import { statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { OutputExistsError } from "../../../src/errors.js";
 import { contentOf, GgufFile, writtenSize } from "../../../src/model/gguf/index.js";
 import { fileTypeNames } from "../../../src/model/runtime/file-type-names.js";
 import { isQuantized, predictedBytes, quantizedContent } from "../../../src/model/runtime/file-types.js";
@@ -13,6 +15,16 @@ const noise = (count: number) => Float32Array.from({ length: count }, (_, i) => 
 let f16: string;
 beforeAll(async () => {
 	f16 = await f16Fixture(folder);
+});
+
+describe("the input", () => {
+	it("is never the output, by whatever name: it was deleted where quantizing failed", async () => {
+		const link = join(folder, "link.gguf");
+		symlinkSync(f16, link);
+		const bytes = statSync(f16).size;
+		for (const output of [f16, link]) await expect(quantizeFile(f16, output, "Q8_0")).rejects.toThrow(OutputExistsError);
+		expect(statSync(f16).size).toBe(bytes);
+	});
 });
 
 describe("what the quantiser makes of a header", () => {
