@@ -65,7 +65,7 @@ const MOST_SEEN = 4096;
 /** Lines of llama.cpp's log that the error's message shows; all that are kept are its cause. */
 const SHOWN_LINES = 2;
 
-/** Keys of what passed in this process, whatever became of the record. @internal */
+/** Keys of what passed, as far as this process knows. @internal */
 export const passedHere = new Set<string>();
 
 /**
@@ -77,7 +77,7 @@ export const passedHere = new Set<string>();
 export async function tryModel(trial: Trial): Promise<void> {
 	if (process.env[IN_TRIAL]) return;
 	const key = await keyOf(trial);
-	if (key !== undefined && (passedHere.has(key) || (await seen()).includes(key))) return;
+	if (key !== undefined && (await isKnown(key))) return;
 	const { passed, fault, log } = await runTrial(trial);
 	if (passed && key !== undefined) await remember(key);
 	if (fault === undefined) return;
@@ -157,6 +157,12 @@ async function keyOf({ file, addon, mmap }: Trial): Promise<string | undefined> 
 }
 
 const record = () => join(cacheFolder(), "tried.txt");
+
+/** What the record said once holds for this process, whatever becomes of the record. */
+async function isKnown(key: string): Promise<boolean> {
+	if (!passedHere.has(key) && (await seen()).includes(key)) passedHere.add(key);
+	return passedHere.has(key);
+}
 
 async function seen(): Promise<string[]> {
 	return (await readFile(record(), "utf8").catch(() => "")).split("\n").filter((line) => line.length === 64);
