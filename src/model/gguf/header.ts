@@ -17,9 +17,9 @@ import {
 
 /** Arrays within arrays are carried up to this depth; llama.cpp itself loads none. */
 const MAX_ARRAY_DEPTH = 4;
-/** Far above any model; what a forged count can cost in memory is limited by them. */
+/** Far above any model; they limit what a forged count can cost in memory, and in time: llama.cpp compares each name with all before. */
 const MAX_TENSORS = 2 ** 16;
-const MAX_ENTRIES = 2 ** 17;
+const MAX_ENTRIES = 2 ** 14;
 const MIN_ENTRY_BYTES = 8 + 1 + 4 + 1;
 const MIN_INFO_BYTES = 8 + 1 + 4 + 4 + 8;
 
