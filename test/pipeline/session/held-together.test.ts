@@ -64,10 +64,9 @@ describe("distributions that are made", () => {
 		}
 	});
 
-	it("are made once on a fold, and counted, by a run that compares its models by them too", async () => {
+	it("are made once on a fold, and counted, by a run that compares a quantised file by them too", async () => {
 		const makes = vi.spyOn(Evaluator.prototype, "createReference");
-		const options = { ...small, objective: "kl", types: [], maxBlocks: 1 } as const;
-		await findFrontier(fixturePath, options);
+		await pruneGguf(fixturePath, out(), { ...small, objective: "kl", remove: [3], quantize: "Q4_0" });
 		const folds = makes.mock.calls.map(([, windows]) => hashWindows(windows));
 		expect(new Set(folds).size).toBe(folds.length);
 
@@ -79,14 +78,14 @@ describe("distributions that are made", () => {
 		makes.mockRestore();
 	});
 
-	it("are none where a frontier looks whether healing fits", async () => {
+	it("are made after a frontier has looked whether healing fits", async () => {
 		vi.mocked(memory.availableMemory).mockReturnValue(2 ** 40);
 		const phases: string[] = [];
 		const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
 			phases.push(phase);
 			if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(1e6);
 		};
-		const options = { ...small, objective: "kl", heal: true, types: [], maxBlocks: 1, onProgress } as const;
+		const options = { ...small, heal: true, types: [], maxBlocks: 1, onProgress } as const;
 		await expect(findFrontier(fixturePath, options)).rejects.toThrow(/^healing needs about/);
 		expect(phases).not.toContain("the full model");
 	});

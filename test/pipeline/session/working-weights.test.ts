@@ -303,7 +303,7 @@ describe("what a search is measured with", () => {
 		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
 		// As where a copy paid.
 		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, weights: "F16" } }), ...lines].join("\n"));
-		for (const given of [{}, { threads: 2 }, { threads: 1 }]) {
+		for (const given of [{}, { threads: 2 }]) {
 			const notes: string[] = [];
 			const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
 			await rankBlocks(fixturePath, { windows: 3, windowLength: 32, ...given, onLog });
