@@ -122,10 +122,11 @@ describe("a text beside a reference", () => {
 		const row = [...(stdout + stderr).matchAll(/^ *\d+ +[\d.]+ ± +[\d.]+ +[-\d.]+ ± +[-\w.]+ +([\d.]+) ± +[\d.]+ .*% +([\d.]+) ±/gm)].at(
 			-1,
 		);
-		const { against } = await evaluateModel(pruned, { text, context: 64, against: fixturePath, threads: 2 });
+		const { against, tokens } = await evaluateModel(pruned, { text, context: 64, against: fixturePath, threads: 2 });
 		// Both keep the reference's distribution in 16 bits, in different ways.
 		expect(Math.abs(against!.divergence.mean - Number(row?.[1])), stdout + stderr).toBeLessThan(2e-3);
-		expect(100 * against!.agreement.mean).toBeCloseTo(Number(row?.[2]), 1);
+		// The two batch windows differently: of two tokens that are as likely, either may come first, at one position.
+		expect(Math.abs(against!.agreement.mean - Number(row?.[2]) / 100)).toBeLessThan(1.5 / tokens);
 	});
 
 	it("refuses another vocabulary, and says where they part", async () => {
