@@ -141,8 +141,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		if (options.signal?.aborted) best.tell(session.objective, options);
 		throw error;
 	} finally {
-		await session.close();
-		await own?.release();
+		await session.close().finally(() => own?.release());
 	}
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { readFileSync, statSync } from "node:fs";
+import { link, readFile, rename, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
@@ -30,10 +30,15 @@ const ownerSchema = v.object({
 	space: v.optional(v.string()),
 });
 const held = new Set<string>();
+/** Milliseconds between two touches of a lock by its holder. */
+const TOUCH = 60_000;
+/** Milliseconds without a touch after which the lock of another container counts as left behind: it cannot be asked. */
+const SILENT = 600_000;
 
 /**
  * Takes the lock file beside `path` (`PATH.lock`), so that two processes never write one ledger.
- * The lock of a process that is gone is taken over.
+ * The lock of a process that is gone is taken over, and one of another container of this host name that was not touched for 10 minutes:
+ * a holder touches its lock every minute.
  * @throws FileError where another live process holds it
  */
 export async function lockFile(path: string): Promise<Lock> {
@@ -43,18 +48,32 @@ export async function lockFile(path: string): Promise<Lock> {
 	for (let attempt = 0; attempt < 20; attempt++) {
 		if (await create(lockPath, content)) {
 			held.add(lockPath);
-			return { path: lockPath, release: () => release(lockPath, content) };
+			const touching = setInterval(() => touch(lockPath), TOUCH);
+			touching.unref();
+			return {
+				path: lockPath,
+				release: () => {
+					clearInterval(touching);
+					return release(lockPath, content);
+				},
+			};
 		}
 		await evictStale(lockPath, path);
 	}
 	throw new FileError(`${lockPath} could not be taken: other processes keep taking it. Try again.`);
 }
 
-/** The live process that holds the lock of `path`, or undefined. A lock made on another machine, or in another container, counts as live. */
+/** The live process that holds the lock of `path`, or undefined. A lock made on another machine counts as live, one of another container while it is touched. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
 	const content = await readIfThere(`${path}.lock`);
 	const owner = content === undefined ? undefined : parseOwner(content);
 	return owner && isLive(owner, `${path}.lock`) ? owner : undefined;
+}
+
+/** Without failing: a lock that was deleted is no concern of its holder. */
+function touch(lockPath: string): void {
+	const now = new Date();
+	utimes(lockPath, now, now).catch(() => {});
 }
 
 async function create(lockPath: string, content: string): Promise<boolean> {
@@ -115,7 +134,8 @@ function refuseIfLive(owner: LockOwner | undefined, lockPath: string, path: stri
 }
 
 function isLive(owner: LockOwner, lockPath: string): boolean {
-	if (isElsewhere(owner)) return true;
+	if (owner.host !== hostname()) return true;
+	if (isElsewhere(owner)) return !isSilent(lockPath);
 	if (owner.pid === process.pid && owner.start === "") return held.has(lockPath);
 	try {
 		process.kill(owner.pid, 0);
@@ -129,6 +149,15 @@ function isLive(owner: LockOwner, lockPath: string): boolean {
 /** A process of another machine (a shared home directory) or container cannot be asked whether it lives. */
 function isElsewhere({ host, space }: LockOwner): boolean {
 	return host !== hostname() || (space !== undefined && space !== processSpace());
+}
+
+/** Whether its holder has not touched it for long. */
+function isSilent(lockPath: string): boolean {
+	try {
+		return Date.now() - statSync(lockPath).mtimeMs > SILENT;
+	} catch {
+		return true;
+	}
 }
 
 /** Start time of a process in clock ticks since boot, from procfs; empty where there is none. */

@@ -9,7 +9,7 @@ import { processSpace } from "./process-space.js";
 /** `.NAME.partial-PID-MACHINERANDOM`: 16 digits tell the machine, 8 are random. Earlier versions had 4 for the machine: too few to tell. */
 const PARTIAL_NAME = /^\.(.+)\.partial-(\d+)-(?:([0-9a-f]{16})[0-9a-f]{8}|[0-9a-f]{12})$/s;
 /** Age in milliseconds from which a run deletes the unfinished file of another, unasked: whatever was mistaken, no writer pauses as long. */
-const SETTLED = 3_600_000;
+const SETTLED = 300_000;
 /** File systems allow 255 bytes a name; this leaves room for what is put around it. */
 const MAX_STEM_BYTES = 200;
 
@@ -58,13 +58,13 @@ export interface DeletedPartials {
 	readonly freed: number;
 	/** Left because their processes live, or may live on another machine. */
 	readonly inUse: readonly string[];
-	/** Left because they were written to within the last hour, where nobody asked for it. */
+	/** Left because they were written to within the last five minutes, where nobody asked for it. */
 	readonly recent: readonly string[];
 }
 
 /**
  * Deletes the unfinished files of dead processes in a folder.
- * @param asked whether a person asked for it: else what was written to within the last hour stays
+ * @param asked whether a person asked for it: else what was written to within the last five minutes stays
  * @throws FileError where the folder cannot be listed, or, when all others are deleted, for a file that cannot be
  */
 export async function deletePartials(folder: string, asked: boolean): Promise<DeletedPartials> {

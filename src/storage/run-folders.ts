@@ -119,7 +119,11 @@ async function leftoversIn(folder: string): Promise<KeptFile[]> {
 	for (const { name } of await entries(folder)) {
 		const path = join(folder, name);
 		const owner = LOCK.test(name) ? await lockOwner(lockedBy(folder, name)) : WRITTEN.test(name) ? await lockOwner(path) : undefined;
-		if (!owner && [LOCK, WINDOWS, HEALED, WRITTEN].some((kind) => kind.test(name))) found.push(await describeFile(path));
+		if (!owner && [LOCK, WINDOWS, HEALED, WRITTEN].some((kind) => kind.test(name))) {
+			// One that its run has deleted since is no left-over.
+			const file = await describeFile(path).catch(() => undefined);
+			if (file) found.push(file);
+		}
 	}
 	return found;
 }

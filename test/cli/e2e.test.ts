@@ -270,7 +270,7 @@ describe("interruption", () => {
 		expect(result.plan.removed).toEqual([3, 7]);
 		expect(result.plan.quantized?.type).toBe(more[1]);
 		expect(result.output.size).toBe(Number(written.size));
-		// What the killed run left unfinished stays for an hour.
+		// What the killed run left unfinished stays for five minutes.
 		const finishedFiles = readdirSync(cwd).filter((file) => !file.includes(".partial-"));
 		expect(finishedFiles.sort()).toEqual(["home", ...["", ".plan.json", ".report.html", ".report.json"].map((end) => `out.gguf${end}`)]);
 		expect(statSync(output, { bigint: true })).toMatchObject({ ino: written.ino, mtimeNs: written.mtimeNs });

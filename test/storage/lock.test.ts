@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -47,6 +47,16 @@ describe("lockFile", () => {
 		writeFileSync(`${path}.lock`, JSON.stringify(foreign));
 		expect(await lockOwner(path)).toEqual(foreign);
 		await expect(lockFile(path)).rejects.toThrow(/in use by process \d+ in another container\..*delete .*\.lock/);
+	});
+
+	it("takes over what a container of this name left that has not touched it for ten minutes", async () => {
+		const foreign = { pid: deadPid(), host: hostname(), start: "1", space: "pid:[1]" };
+		writeFileSync(`${path}.lock`, JSON.stringify(foreign));
+		const touched = (minutes: number) => utimesSync(`${path}.lock`, new Date(), new Date(Date.now() - minutes * 60_000));
+		touched(9);
+		await expect(lockFile(path)).rejects.toThrow(/in another container/);
+		touched(11);
+		await (await lockFile(path)).release();
 	});
 
 	it("takes over what a process of its own container left", async () => {

@@ -55,9 +55,9 @@ describe("unfinished files", () => {
 		expect(readdirSync(folder).length).toBe(4);
 	});
 
-	it("of the last hour stay, but for who asks", async () => {
+	it("of the last five minutes stay, but for who asks", async () => {
 		const fresh = put(`.a.gguf.partial-${dead}-${here}01234567`);
-		const minutesAgo = Date.now() / 1000 - 50 * 60;
+		const minutesAgo = Date.now() / 1000 - 4 * 60;
 		utimesSync(fresh, minutesAgo, minutesAgo);
 		expect(await deletePartials(folder, false)).toEqual({ deleted: [], freed: 0, inUse: [], recent: [fresh] });
 		expect(await deletePartials(folder, true)).toMatchObject({ deleted: [fresh], recent: [] });

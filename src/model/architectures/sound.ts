@@ -71,7 +71,7 @@ function numbersOf(file: GgufFile, key: string): (number | bigint)[] {
 	const length = (entry && arrayLength(entry)) ?? 1;
 	if (length > MAX_BLOCKS) {
 		throw new InvalidGgufError(
-			`${file.paths[0]}: expected one number as ${key}, or one a block (llama.cpp runs ${MAX_BLOCKS}), found ${length}: the file is damaged, convert the model again`,
+			`${file.paths[0]}: expected one number as ${shownText(key)}, or one a block (llama.cpp runs ${MAX_BLOCKS}), found ${length}: the file is damaged, convert the model again`,
 		);
 	}
 	const value = file.value(key);

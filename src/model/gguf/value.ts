@@ -46,7 +46,8 @@ function readArray(reader: Reader): readonly GgufValue[] {
 	const count = Number(reader.view.getBigUint64(reader.at + 4, true));
 	reader.at += VALUE_BYTES.array;
 	reader.items += count;
-	if (reader.items > MAX_ITEMS) throw new InvalidGgufError(`expected at most ${MAX_ITEMS} items in ${reader.key}, found ${reader.items}`);
+	if (reader.items > MAX_ITEMS)
+		throw new InvalidGgufError(`expected at most ${MAX_ITEMS} items in ${shownText(reader.key)}, found ${reader.items}`);
 	const items: GgufValue[] = [];
 	for (let i = 0; i < count; i++) items.push(readValue(reader, itemType));
 	return items;

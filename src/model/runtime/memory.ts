@@ -116,11 +116,12 @@ export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available =
 	const need = neededMemory(file, shape);
 	if (need.total <= available) return;
 	const { tensors, context, states, logits, references } = need;
+	const lower = [...(states > 0 ? [" lower --state-bytes,"] : []), ...(references > 0 ? [" give --reference-bytes 0,"] : [])].join("");
 	const distributions = references > 0 ? `, ${sizeText(references)} distributions to compare with` : "";
 	throw new NotEnoughMemoryError(
 		`${file.paths[0]} needs about ${sizeText(need.total)} of memory and ${sizeText(available)} are free ` +
 			`(${sizeText(tensors)} weights, ${sizeText(context)} context, ${sizeText(states)} hidden states kept, ${sizeText(logits)} logits${distributions}). ` +
-			`Close other programs, measure fewer or shorter windows,${states > 0 ? " lower --state-bytes," : ""} or take a smaller quantisation of the model.`,
+			`Close other programs, measure fewer or shorter windows,${lower} or take a smaller quantisation of the model.`,
 	);
 }
 

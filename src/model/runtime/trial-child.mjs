@@ -22,6 +22,7 @@ input.once("line", (line) => {
 
 /** @param {TrialRequest} request */
 async function attempt({ addon: path, model: file, load, rules, text, chat, tokens, threads }) {
+	say("begun"); // to load the addon may take long
 	const addon = createRequire(import.meta.url)(path);
 	say("stage loading it");
 	const onProgress = (/** @type {number} */ fraction) => say(`progress ${fraction}`);

@@ -97,7 +97,7 @@ async function runTrial(trial: Trial): Promise<{ passed: boolean; fault?: string
 	const onLine = (line: string) => {
 		const [word, rest] = [line.split(" ", 1)[0], line.slice(line.indexOf(" ") + 1)];
 		if (word === "stage") stage = rest;
-		if (stage !== undefined) clearTimeout(timer);
+		clearTimeout(timer);
 		if (word === "progress") onProgress?.(Number(rest));
 		passed ||= word === "passed";
 		return passed || word === "failed";

@@ -8,7 +8,7 @@ import { deletePartials } from "../../storage/partials.js";
 
 /**
  * Deletes the unfinished files that killed runs have left in the folder of an output, and says so: nobody will finish them, and their
- * room may be needed. Those of live processes, of other machines and of the last hour stay; of the last it says how to delete them.
+ * room may be needed. Those of live processes, of other machines and of the last five minutes stay; of the last it says how to delete them.
  */
 export async function cleanPartials(output: string, options: JobOptions): Promise<void> {
 	const folder = dirname(await realpath(output).catch(() => output));
@@ -19,7 +19,7 @@ export async function cleanPartials(output: string, options: JobOptions): Promis
 		if (recent.length > 0)
 			log(
 				"note",
-				`${filesOf(recent)}, less than an hour old, left in ${folder}; to delete: prune-gguf runs clean --partials ${quoted(folder)}`,
+				`${filesOf(recent)}, less than five minutes old, left in ${folder}; to delete: prune-gguf runs clean --partials ${quoted(folder)}`,
 			);
 	} catch (error) {
 		log("warning", `what killed runs left unfinished stays: ${(error as Error).message}`);

@@ -297,21 +297,25 @@ describe("what a search is measured with", () => {
 	});
 
 	it("is not said to be kept from going on by options that nobody gave, or that it was begun with", async () => {
-		await runIn("on-a-copy", { method: "leave-one-out" });
-		const path = searchLedger(join(folder, "on-a-copy"));
-		const [header, ...lines] = readFileSync(path, "utf8").split("\n");
-		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
 		// As where a copy paid.
-		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, weights: "F16" } }), ...lines].join("\n"));
+		const beginOnCopy = async (home: string) => {
+			await runIn(home, { method: "leave-one-out" });
+			const path = searchLedger(join(folder, home));
+			const [header, ...lines] = readFileSync(path, "utf8").split("\n");
+			const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
+			writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, weights: "F16" } }), ...lines].join("\n"));
+		};
+		await beginOnCopy("on-a-copy");
 		for (const given of [{}, { threads: 2 }]) {
 			const notes: string[] = [];
 			const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
 			await rankBlocks(fixturePath, { windows: 3, windowLength: 32, ...given, onLog });
 			expect(notes.join("\n")).not.toContain("measured anew");
 		}
+		await beginOnCopy("on-another-copy");
 		const notes: string[] = [];
 		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
-		await runIn("on-a-copy", { method: "leave-one-out", threads: 2, workingWeights: "own", onLog });
+		await runIn("on-another-copy", { method: "leave-one-out", threads: 2, workingWeights: "own", onLog });
 		expect(notes.join("\n")).toContain("--working-weights F16: it is measured anew with --working-weights own, which");
 	});
 
