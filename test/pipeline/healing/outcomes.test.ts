@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { LogEvent, PruneOptions } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
@@ -12,10 +13,24 @@ import { bytesOfReference, countPositions } from "../../../src/model/runtime/pos
 import { fixturePath, fixtureWindows, removing } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 
-const { out } = ownHomes();
+const { folder, out } = ownHomes();
 const removed = [3, 6, 7];
-/** Two windows of a few tokens: whatever is found, the interval of its change holds 0. */
-const unsure = { ...small, windows: 2, windowLength: 8, heal: true, healTokens: 1024, healType: "F16" } satisfies PruneOptions;
+const textOf = (name: string, text: string) => {
+	const path = join(folder, name);
+	writeFileSync(path, text);
+	return path;
+};
+/**
+ * Two windows of a few tokens, of texts that have nothing in common: healing changes one of them far more than the other, so that the
+ * interval of the mean change holds 0, whatever was found and whatever processor computes.
+ */
+const unsure = {
+	...{ ...small, windows: 2, windowLength: 8, heal: true, healTokens: 1024, healType: "F16" },
+	calibration: [
+		textOf("prose.txt", "The old man looked at the sea, and the sea was quiet; then he went home to his wife. ".repeat(40)),
+		textOf("digits.txt", Array.from({ length: 600 }, (_, i) => (i * 7919) % 10_007).join("#")),
+	],
+} satisfies PruneOptions;
 
 async function unhealedFile(): Promise<string> {
 	const path = out();
