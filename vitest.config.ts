@@ -20,6 +20,8 @@ const alone = [
 export default defineConfig({
 	test: {
 		pool: "forks",
+		// Of tests that say so (conformance): a process of its own computes each.
+		maxConcurrency: 2,
 		testTimeout: 120_000,
 		hookTimeout: 120_000,
 		coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },

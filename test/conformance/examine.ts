@@ -141,7 +141,9 @@ async function runAll(job: Omit<Job, "done">, timeout: number): Promise<Map<stri
 async function runOnce(job: Job, timeout: number, outcomes: Map<string, Outcome>): Promise<void> {
 	const jobPath = join(job.folder, "job.json");
 	await writeFile(jobPath, JSON.stringify(job));
-	const child = spawn(process.execPath, [CHILD, jobPath], { stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL" });
+	// The child may die itself: what it loads needs no trial in another process.
+	const env = { ...process.env, PRUNE_GGUF_TRIAL: "1" };
+	const child = spawn(process.execPath, [CHILD, jobPath], { env, stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL" });
 	let out = "";
 	let err = "";
 	child.stdout.on("data", (data) => (out += data));

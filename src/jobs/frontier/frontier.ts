@@ -66,8 +66,8 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 		announce(session, request, options);
 		if (asksToHeal(options))
 			options = checkHealable(session.model, request.kmax, options, { alike: true, references: session.referenceBytes });
-		await session.measureFull(options.signal);
 		options = await withHealTimeOf(session, request.kmax, options, true);
+		await session.measureFull(options.signal);
 		const sets = await setsOf(session, request, best, options);
 		const grid = await measureGrid(session, original, sets, request, options);
 		const result = { ...resultOf(session, original, grid, request, options), seconds: (Date.now() - started) / 1000 };

@@ -53,7 +53,7 @@ const kinds: Readonly<Record<string, readonly [job: string, bytes: number]>> = {
 
 it.each(Object.entries(kinds))("200 jobs leave nothing of what they gave: %s (in a process of its own)", async (_, [job, bytes]) => {
 	const run = await runModule(`
-		import { hiddenStates, normalEquations } from ${JSON.stringify(new URL("runtime/states.js", entryUrl).href)};
+		import { hiddenStates, normalEquations } from ${JSON.stringify(new URL("model/runtime/states.js", entryUrl).href)};
 		${watch}
 		const model = await api.Model.load(${JSON.stringify(model.path)}, { threads: 2 });
 		const windows = api.makeWindows(Int32Array.from(${JSON.stringify([...tokens])}), 128);
