@@ -113,8 +113,14 @@ export class Model implements LoadedModel {
 		checkMemory(file);
 		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });
 		const load = { gpuLayers: options.gpuLayers ?? -1, mmap: (options.mmap ?? true) && isMappable(file) };
-		const onProgress = (fraction: number) => options.onProgress?.(fraction);
-		await tryModel({ file, blocks, addon: findAddon()!, mmap: load.mmap, threads, signal, onProgress });
+		// The first half where the file is tried: it is read twice then.
+		let tried = false;
+		const onTrial = (fraction: number) => {
+			tried = true;
+			options.onProgress?.(fraction / 2);
+		};
+		const onProgress = (fraction: number) => options.onProgress?.(tried ? (1 + fraction) / 2 : fraction);
+		await tryModel({ file, blocks, addon: findAddon()!, mmap: load.mmap, threads, signal, onProgress: onTrial });
 		const native = await runNative(addon, signal, (cancel, guard) =>
 			addon.NativeModel.load(file.paths[0]!, load, cancel, guard(onProgress)),
 		);
