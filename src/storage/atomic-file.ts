@@ -102,14 +102,23 @@ async function resolveTarget(path: string, { overwrite = false, inputs = [] }: A
 	if (!existing) return targetOfLink(path, overwrite);
 	if (existing.isDirectory()) throw new FileError(`${path} is a folder: give the name of a file`);
 	if (!existing.isFile()) throw new FileError(`${path} is not a regular file: give another name`);
-	for (const input of inputs) {
+	await refuseInputs(path, inputs);
+	if (!overwrite) throw exists(path);
+	return attempt(path, () => realpath(path));
+}
+
+/**
+ * Refuses an output that is one of the inputs, by whatever name.
+ * @throws OutputExistsError
+ */
+export async function refuseInputs(path: string, inputs: readonly string[]): Promise<void> {
+	const existing = await statOf(path);
+	for (const input of existing ? inputs : []) {
 		const other = await statOf(input);
-		if (other && other.dev === existing.dev && other.ino === existing.ino) {
+		if (other && other.dev === existing!.dev && other.ino === existing!.ino) {
 			throw new OutputExistsError(`${path} is the input ${input}: an input is never overwritten, give another name`);
 		}
 	}
-	if (!overwrite) throw exists(path);
-	return attempt(path, () => realpath(path));
 }
 
 async function checkFolder(path: string): Promise<void> {

@@ -1,5 +1,6 @@
-import { rm, stat } from "node:fs/promises";
-import { InvalidOptionError, OutputExistsError } from "../../errors.js";
+import { rm } from "node:fs/promises";
+import { InvalidOptionError } from "../../errors.js";
+import { refuseInputs } from "../../storage/atomic-file.js";
 import { loadAddon } from "./addon.js";
 import { runNative } from "./cancel.js";
 import { type FileType, fileTypes } from "./file-type-names.js";
@@ -26,7 +27,7 @@ export interface QuantizeOptions {
 export async function quantizeFile(input: string, output: string, type: FileType, options: QuantizeOptions = {}): Promise<void> {
 	const fileType = fileTypes[type];
 	if (fileType === undefined) throw new InvalidOptionError(`unknown type ${type}; known are ${Object.keys(fileTypes).join(", ")}`);
-	if (await isSameFile(input, output)) throw new OutputExistsError(`${output} is the input, which is never replaced: give another name`);
+	await refuseInputs(output, [input]);
 	const addon = await loadAddon(options.signal ? { signal: options.signal } : {});
 	try {
 		await runNative(addon, options.signal, (cancel, guard) =>
@@ -44,9 +45,4 @@ export async function quantizeFile(input: string, output: string, type: FileType
 		await rm(output, { force: true });
 		throw error;
 	}
-}
-
-async function isSameFile(one: string, other: string): Promise<boolean> {
-	const [a, b] = await Promise.all([one, other].map((path) => stat(path, { bigint: true }).catch(() => undefined)));
-	return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
