@@ -2,10 +2,8 @@ import { defineConfig } from "vitest/config";
 
 /** What measures time, or needs the machine for itself. */
 const alone = [
-	"test/fuzz.test.ts",
 	"test/model/runtime/cancelling.test.ts",
 	"test/model/runtime/disposing.test.ts",
-	"test/model/runtime/kept-results.test.ts",
 	"test/model/runtime/speed.test.ts",
 	"test/native/contexts.test.ts",
 	"test/pipeline/healing/time-budget.test.ts",

@@ -9,6 +9,7 @@ import { pruneGguf } from "../../../src/jobs/prune.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { f16Fixture } from "../../helpers/f16.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { folder, out, home, newHome } = ownHomes();
 let f16: string;
@@ -56,7 +57,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		expect(reported.divergence!.mean).toBeCloseTo(plan!.quantized!.divergence!.mean!, 10);
 	});
 
-	it("heals nothing twice, and what it kept of unhealed sets is unhealed", async () => {
+	it.runIf(thorough)("heals nothing twice, and what it kept of unhealed sets is unhealed", async () => {
 		newHome();
 		const phases = new Set<string>();
 		const first = await findFrontier(f16, { ...options, types: [] });

@@ -7,6 +7,7 @@ import { pruneGguf } from "../../../src/jobs/prune.js";
 import { readKeptFigure } from "../../../src/storage/plan-heal.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { out, newHome, home } = ownHomes();
 const run = { ...small, windows: 6, windowLength: 64, heal: true, healTokens: 1024, healType: "F16" } satisfies PruneOptions;
@@ -66,7 +67,7 @@ describe("a run that was stopped while it healed", () => {
 		expect(anew.counts.get("healing finalists")).toBe(raced);
 	});
 
-	it("is healed anew where what was kept does not come out as it did", async () => {
+	it.runIf(thorough)("is healed anew where what was kept does not come out as it did", async () => {
 		// By maps alone, which its plan does again, byte for byte.
 		const large = { ...run, windows: 10, windowLength: 128, healTokens: 2048, healKind: "map", remove: [3, 6, 7] } satisfies PruneOptions;
 		const output = out();
@@ -89,7 +90,7 @@ describe("a run that was stopped while it healed", () => {
 		expect(seconds).not.toEqual(first!.seconds);
 	});
 
-	it("is healed anew with other options", async () => {
+	it.runIf(thorough)("is healed anew with other options", async () => {
 		const heal = async (more: PruneOptions) => (await pruneGguf(fixturePath, out(), { ...run, remove: [3, 6], ...more })).plan!.heal!;
 		const kindsOf = ({ cuts }: Awaited<ReturnType<typeof heal>>) => new Set(cuts.flatMap(({ recipe }) => recipe?.kind ?? []));
 		for (const healKind of ["map", "refit"] as const) expect(kindsOf(await heal({ healKind }))).toEqual(new Set([healKind]));

@@ -14,6 +14,7 @@ import { makeWindows } from "../../../src/model/runtime/windows.js";
 import type { PruneResult } from "../../../src/api/index.js";
 import { blocks, fixturePath, fixtureWindows, mean, removing } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { out, newHome } = ownHomes();
 const removed = [3, 6, 7];
@@ -193,7 +194,7 @@ describe("a run that heals", () => {
 		await expect(applyPlan(fixturePath, out(), { plan: path, threads: 2 })).rejects.toThrow(InvalidPlanError);
 	});
 
-	it("is what stands beside the whole model quantised", async () => {
+	it.runIf(thorough)("is what stands beside the whole model quantised", async () => {
 		const beside = out();
 		const { plan } = await pruneGguf(fixturePath, beside, { ...run, remove: removed, quantizedAlternatives: true });
 		const { pruned } = plan!.quantizedAlternatives!;
@@ -203,7 +204,7 @@ describe("a run that heals", () => {
 		expect(plan!.heal!.report!.after).toBeLessThan(plan!.heal!.report!.before!);
 	});
 
-	it("also weighs heads behind the cuts, and its plan does so again, byte for byte", async () => {
+	it.runIf(thorough)("also weighs heads behind the cuts, and its plan does so again, byte for byte", async () => {
 		const [heads, again] = [out(), out()];
 		const lines: string[] = [];
 		const {

@@ -13,6 +13,7 @@ import { fixturePath, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 import { keptFold, stoppedByGate } from "../../helpers/kept.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { folder, home, out, newHome } = ownHomes();
 /** Healing takes seconds where nothing else computes. */
@@ -103,7 +104,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(forced.plan!.gate).toMatchObject({ met: false, ignored: true });
 	});
 
-	it("choose the most blocks whose healed model meets them", async () => {
+	it.runIf(thorough)("choose the most blocks whose healed model meets them", async () => {
 		const options = { ...quick, method: "leave-one-out", maxPplRatio: 1.25 } satisfies PruneOptions;
 		const plain = await pruneGguf(fixturePath, undefined, { ...options, heal: false, healTokens: undefined });
 		const made = out();
@@ -117,7 +118,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(result.curve.length).toBeGreaterThan(3);
 	});
 
-	it("that no healed set meets end with code 3", async () => {
+	it.runIf(thorough)("that no healed set meets end with code 3", async () => {
 		const made = out();
 		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...quick, method: "leave-one-out", maxKl: 1e-4 }));
 		expect(error.message).toMatch(/no set of blocks that was found meets.*block \d+, healed/);
