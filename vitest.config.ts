@@ -13,7 +13,7 @@ const alone = [
 	"test/storage/ledger.test.ts",
 ];
 
-// Forks: the addon's state is a process's. Two at a time: most of a test computes with one core; their threads wait without spinning
+// Forks: the addon's state is a process's. Three at a time on two cores, since tests wait for children and files; their threads wait without spinning
 // (scripts/test.mjs). The rest runs one at a time, after them.
 export default defineConfig({
 	test: {
@@ -30,7 +30,7 @@ export default defineConfig({
 					name: "together",
 					include: ["test/**/*.test.ts"],
 					exclude: ["test/full/**", ...alone],
-					maxWorkers: 2,
+					maxWorkers: 3,
 					sequence: { groupOrder: 0 },
 				},
 			},

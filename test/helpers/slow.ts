@@ -3,3 +3,8 @@
  * (vitest.full.config.ts), `npm test` counts them as skipped.
  */
 export const thorough = process.env.PRUNE_GGUF_TEST_FULL === "1";
+
+/** Rows of a table of slow tests: all of them where tests are thorough, else the first ones. */
+export function firstOf<T>(count: number, rows: readonly T[]): T[] {
+	return thorough ? [...rows] : rows.slice(0, count);
+}

@@ -230,7 +230,7 @@ describe("a run that heals", () => {
 		expect(readFileSync(again).equals(readFileSync(heads))).toBe(true);
 	});
 
-	it("can be quantised", async () => {
+	it.runIf(thorough)("can be quantised", async () => {
 		const made = out();
 		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, quantize: "Q4_0" });
 		expect(plan!.heal!.applied).toBe(true);

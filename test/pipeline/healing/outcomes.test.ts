@@ -12,6 +12,7 @@ import { Model } from "../../../src/model/runtime/model.js";
 import { bytesOfReference, countPositions } from "../../../src/model/runtime/positions.js";
 import { fixturePath, fixtureWindows, removing } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import { firstOf, thorough } from "../../helpers/slow.js";
 
 const { folder, out } = ownHomes();
 const removed = [3, 6, 7];
@@ -70,7 +71,7 @@ describe("healing that is not known to help", () => {
 		expect(report!.heal!.cuts).toEqual([{ removed: [0], reason: expect.stringMatching(/very start/) }]);
 	});
 
-	it("is kept where a study asks for it", async () => {
+	it.runIf(thorough)("is kept where a study asks for it", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const losses = async () => (await evaluator.evaluate([removing(...removed)], fixtureWindows(2)))[0]!.losses;
@@ -86,7 +87,7 @@ describe("healing that is not known to help", () => {
 });
 
 describe("variants of healing", () => {
-	it.each([true, false])("are compared by the divergence where the text is the model's own (%s)", async (own) => {
+	it.each(firstOf(1, [true, false]))("are compared by the divergence where the text is the model's own (%s)", async (own) => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const text = fixtureWindows(10);
