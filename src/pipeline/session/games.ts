@@ -5,7 +5,7 @@ import type { PreparedQuestions } from "../../model/evaluation/choices.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
-import type { SourceShare } from "../../game/sources.js";
+import { foldSources } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
 import { objectiveOf } from "../preflight/objective.js";
 import { Once } from "./once.js";
@@ -300,20 +300,15 @@ class GameMaker {
 		return this.#evaluator!.createReference(Coalition.full(this.#model.facts.blocks), windows, how);
 	}
 
-	#sources(fold: FoldName): readonly SourceShare[] | undefined {
-		const { sources } = this.#material.calibration;
-		return sources.length < 2 ? undefined : sources.map(({ name, weight, counts }) => ({ name, weight, count: counts[fold] }));
-	}
-
 	#textView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
-		const sources = this.#sources(fold);
+		const sources = foldSources(this.#material.calibration, fold);
 		return sources && ((kept) => ({ ...kept, sources }));
 	}
 
 	#objectiveView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
 		if (this.#material.questions) return undefined;
 		if (!this.#kl) return this.#textView(fold);
-		const sources = this.#sources(fold);
+		const sources = foldSources(this.#material.calibration, fold);
 		return ({ coalition, losses, figures }) => {
 			const { divergence, agreement } = figures as { divergence: Float64Array; agreement: Float64Array };
 			return { coalition, losses: divergence, figures: { nll: losses, agreement }, sources };
