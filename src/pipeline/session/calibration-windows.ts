@@ -76,7 +76,7 @@ export function furtherOf(model: Model, folder: string, { folds }: Calibration, 
 	return furtherText(model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		folds: Object.values(folds),
-		draw: (count, seed) => keptSamples(model, folder, { count, length, seed }, purpose, options),
+		draw: (count, seed) => keptSamples({ model, folder }, { count, length, seed }, purpose, options),
 		onProblem: (problem) => logger(options)("warning", `there is no further text for the race: ${problem}`),
 	});
 }

@@ -110,12 +110,12 @@ class GameMaker {
 		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
 		const search = questions ? yardstick("search") : this.#searchYardstick();
 		const key = this.#searchKey(search);
+		const windows = calibration.folds.search;
 		const setup = await setUpSearch(
-			this.#model,
-			calibration.folds.search,
-			search.shape,
-			{ ...plan, work: search.tokens / calibration.folds.search.tokens.length },
-			{ folder, backend, key, settings: { ...key.settings }, stateBytes },
+			{
+				...{ model: this.#model, windows, shape: search.shape, folder, backend, stateBytes },
+				...{ key, settings: { ...key.settings }, plan: { ...plan, work: search.tokens / windows.tokens.length } },
+			},
 			this.#options,
 		);
 		this.#setup = setup;
