@@ -1,6 +1,6 @@
 // Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
 import type { ApplyOptions, ApplyResult, PruneOptions } from "../../api/index.js";
-import { isJudgedLater, judgeSet } from "./deliver.js";
+import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
 import type { GateRequest } from "../preflight/gate-limits.js";
