@@ -7,7 +7,7 @@ import type { GateRequest } from "../preflight/gate-limits.js";
 import type { Header } from "../preflight/model-header.js";
 import { checkHealable } from "../healing/memory.js";
 import { logger } from "../../api/logger.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { hashWindows } from "../../model/runtime/windows.js";
 import { Session, summarize } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
@@ -24,7 +24,7 @@ export interface GatedJob {
 	readonly removed: readonly number[];
 	readonly plan: Plan | undefined;
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 	readonly limits: GateRequest;
 }
 

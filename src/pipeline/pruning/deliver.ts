@@ -11,7 +11,7 @@ import { keptName, writePlanBeside } from "../planning/keep.js";
 import { makePlan } from "../planning/plan.js";
 import { type MeasuredPair, measurePair } from "./measure-pair.js";
 import { inputFiles } from "../preflight/objective.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { type Run, reportRun } from "../reporting/run.js";
 import { type Session, summarize } from "../session/session.js";
 import { type Plan, type WritePlanOptions, writePlan } from "../../storage/plan.js";
@@ -30,7 +30,7 @@ export interface Delivery {
 	readonly output: string | undefined;
 	readonly facts: RunFacts;
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 	readonly gate: Gate | undefined;
 	readonly run: Run;
 }
