@@ -8,7 +8,7 @@ import { Gate } from "../pipeline/gate/gate.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { raceHealed } from "../pipeline/healing/race.js";
-import { checkEverProvable, checkProvable, type Header, readModelHeader, readOnce } from "../pipeline/preflight/model-header.js";
+import { checkEverProvable, checkProvable, type Header, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
@@ -86,7 +86,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	const limits = await checkOptions(output, watching, curve);
 	const own = output === undefined || curve || given.dryRun ? undefined : await OwnOutput.of(model, output, given);
 	const header = await readModelHeader(model, watching);
-	const originalFile = readOnce(given.quantizeFrom, watching);
+	const originalFile = new ReadOnce(given.quantizeFrom, watching);
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, watching);
 	if (own?.isThere)
 		logger(watching)(
