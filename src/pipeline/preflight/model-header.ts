@@ -1,6 +1,6 @@
 import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
 import { InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
-import { GgufFile } from "../../model/gguf/index.js";
+import { blockOfTensor, GgufFile } from "../../model/gguf/index.js";
 import { formatBlocks } from "../../report/format.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -135,8 +135,8 @@ export function bytesToWrite({ file, blocks }: Header, removed: number | readonl
 	if (blocks.proof !== "bits") return file.size;
 	const sizes = new Array<number>(blocks.blocks).fill(0);
 	for (const { name, source } of file.tensors) {
-		const block = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
-		if (block < sizes.length) sizes[block] = sizes[block]! + source.size;
+		const block = blockOfTensor(name);
+		if (block !== undefined && block < sizes.length) sizes[block] = sizes[block]! + source.size;
 	}
 	const sum = (list: readonly number[]) => list.reduce((total, size) => total + size, 0);
 	const gone = typeof removed === "number" ? sizes.sort((a, b) => b - a).slice(0, removed) : removed.map((block) => sizes[block]!);
