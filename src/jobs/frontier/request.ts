@@ -1,11 +1,12 @@
 // What a frontier is asked for, checked against the model's header.
 import type { FrontierOptions, MeasureOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
-import { blocksFor, type Goal, sensibleLoss } from "./choice.js";
+import { blocksFor, type Goal } from "./choice.js";
+import { sensibleLoss } from "../../pipeline/race/curve.js";
 import { checkHealingOfFrontier } from "./healed.js";
-import { contentOf } from "../../model/gguf/index.js";
+import { blockOfTensor, contentOf } from "../../model/gguf/index.js";
 import type { Header } from "../../pipeline/preflight/model-header.js";
-import { warnTwice, checkFileType, type Weights } from "../../pipeline/writing/quantize-weights.js";
+import { warnTwice, checkFileType, type ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { formatBytes } from "../../report/format.js";
 import { predictedBytes } from "../../model/runtime/file-types.js";
 import type { FileType } from "../../model/runtime/quantize.js";
@@ -26,7 +27,7 @@ export interface FrontierRequest {
  * @param whole whose weights are quantised
  * @throws InvalidOptionError for what the model cannot do, or what no cell could meet
  */
-export function frontierRequest(header: Header, whole: Pick<Weights, "file">, options: FrontierOptions): FrontierRequest {
+export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file">, options: FrontierOptions): FrontierRequest {
 	for (const name of ["objective", "questions", "limit"] as const)
 		if ((options as MeasureOptions)[name] !== undefined)
 			throw new InvalidOptionError(`a frontier is drawn by the loss of text: ${name} is not read, leave it out`);
@@ -72,7 +73,7 @@ function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierOption
 	return maxBlocks ?? Math.max(needed, Math.min(blocks.maxRemovable, Math.max(1, Math.floor(blocks.blocks / 3))));
 }
 
-function typesOf({ file }: Pick<Weights, "file">, { types, targetSpeedup }: FrontierOptions): readonly FileType[] {
+function typesOf({ file }: Pick<ModelWeights, "file">, { types, targetSpeedup }: FrontierOptions): readonly FileType[] {
 	if (types === undefined) {
 		const sizes = usualTypes.map((type) => predictedBytes(file, type));
 		// Of types a larger one may be the faster one.
@@ -88,20 +89,23 @@ function typesOf({ file }: Pick<Weights, "file">, { types, targetSpeedup }: Fron
 }
 
 /** Bytes of the smallest cell, nearly: the largest blocks gone, in the smallest type. */
-function smallestOf({ file, blocks }: Header, whole: Pick<Weights, "file">, types: readonly FileType[], kmax: number): number {
+function smallestOf({ file, blocks }: Header, whole: Pick<ModelWeights, "file">, types: readonly FileType[], kmax: number): number {
 	const sizes = new Map<number, number>();
-	const blockOf = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
-	for (const { name, source } of file.tensors) sizes.set(blockOf(name), (sizes.get(blockOf(name)) ?? 0) + source.size);
+	for (const { name, source } of file.tensors) {
+		const block = blockOfTensor(name);
+		if (block !== undefined) sizes.set(block, (sizes.get(block) ?? 0) + source.size);
+	}
 	const free = [...sizes].filter(([block]) => block < blocks.blocks && !blocks.frozen.has(block));
-	const gone = new Set(
+	const gone = new Set<number | undefined>(
 		free
 			.sort(([, a], [, b]) => b - a)
 			.slice(0, kmax)
 			.map(([block]) => block),
 	);
-	const left = (of: Weights["file"]) => {
+	const stays = ({ name }: { readonly name: string }) => !gone.has(blockOfTensor(name));
+	const left = (of: ModelWeights["file"]) => {
 		const content = contentOf(of);
-		return { ...content, tensors: content.tensors.filter(({ name }) => !gone.has(blockOf(name))) };
+		return { ...content, tensors: content.tensors.filter(stays) };
 	};
 	const own = left(file).tensors.reduce((sum, { source }) => sum + (source instanceof Uint8Array ? source.length : source.size), 0);
 	return Math.min(own, ...types.map((type) => predictedBytes(whole.file, type, left(whole.file))));

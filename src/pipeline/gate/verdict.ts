@@ -6,7 +6,7 @@ import { type Gate, requirementText, verdictOfGate } from "./gate.js";
 import { meanLoss } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import { methodOptions } from "../../api/methods.js";
-import type { Race } from "../race/race.js";
+import type { Standing } from "../race/standing.js";
 import { formatBlocks, formatBytes } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
 import type { Session } from "../session/session.js";
@@ -20,7 +20,7 @@ export interface GateCheck {
 	readonly session: Session;
 	readonly output: string | undefined;
 	readonly choices?: Choices | undefined;
-	readonly decided?: Race | undefined;
+	readonly decided?: Standing | undefined;
 	/** Further sets that are known. */
 	readonly known?: readonly (readonly number[])[];
 	readonly options: PruneOptions;

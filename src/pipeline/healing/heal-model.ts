@@ -6,7 +6,7 @@ import { Coalition } from "../../game/coalition.js";
 import type { SourceShare } from "../../game/sources.js";
 import { factorText, healFactors } from "./head-factors.js";
 import { checkRoom, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
-import { defaultHealTokens, healText, healWindows } from "./text.js";
+import { defaultHealTokens, healTextOf, healWindows } from "./text.js";
 import { applyFactors } from "../../model/fitting/factors.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { HealedCut } from "../../model/fitting/job.js";
@@ -67,7 +67,7 @@ export interface Healing {
 export async function healModel(job: HealJob, options: ComparedOptions): Promise<Healing> {
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
-	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
+	const drawing = healTextOf(model, options.healTokens ?? defaultHealTokens, job.seed);
 	const kinds = kindsOf(options.healKind);
 	const shape = { ...shapeOf(model, healableCuts(removed), options), kinds };
 	checkRoom(model.file, shape);
@@ -82,7 +82,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning, kinds });
 	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
-	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, healed, text, figure, options)));
+	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, { removed, healed, text, figure }, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];
 	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
 	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);

@@ -3,7 +3,7 @@ import type { PruneOptions } from "../../api/index.js";
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { NotEnoughMemoryError } from "../../errors.js";
 import { checkRoom, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
-import { defaultHealTokens, healText, healWindows, raceTokens } from "./text.js";
+import { defaultHealTokens, healTextOf, healWindows, raceTokens } from "./text.js";
 import { Coalition } from "../../game/coalition.js";
 import { comparedText } from "./reference-text.js";
 import { cutsOf } from "../../model/fitting/cuts.js";
@@ -14,13 +14,14 @@ import { shiftedRuns } from "../../model/fitting/neighbours.js";
 import { type ComparedText, tuningFigure } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
-import { type Finalist, winnerOf, type Race, race } from "../race/race.js";
+import { type Finalist, winnerOf, race } from "../race/race.js";
+import { type Standing, withWinner } from "../race/standing.js";
 import { formatBlocks } from "../../report/format.js";
 import { firstWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
 import { meanAndError } from "../../game/statistics.js";
 import { hashOf } from "../../storage/hash.js";
-import type { Choice } from "../methods/selection-context.js";
+import type { ProposedSet } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 
 /** Sets that are healed at most, and finalists that it begins with. */
@@ -29,10 +30,8 @@ const firstSets = 3;
 /** What is fitted, unless maps are all that is asked for or fits: decided for the winner anew. */
 const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
 
-/** A set that is taken of a race. */
-export interface RacedHealed {
-	/** With the taken set among its winners. */
-	readonly race: Race;
+/** A set that is taken, among the sets that are known. */
+export interface RacedHealed extends Standing {
 	readonly chosen: Finalist;
 	/** The winner among sets as they are, where the chosen one won because it heals better. */
 	readonly unhealed?: Finalist | undefined;
@@ -43,7 +42,7 @@ export interface RacedHealed {
  * a part of the text, with the same fit, compared on the validation fold. Two sets whose unhealed losses are far apart can heal to the
  * same loss.
  * @param reaches whether a set makes the file as small as was asked for
- * @returns the race with the winner in the place of the set that was chosen; the same race where that wins, or nothing is to be healed
+ * @returns the winner in the place of the set that was chosen; the same where that wins, or nothing is to be healed
  */
 export async function raceHealed(
 	session: Session,
@@ -65,7 +64,7 @@ export async function whileRoughlyHealed<T>(
 ): Promise<T> {
 	const { model, evaluator, folder, seed } = session;
 	const { ubatch, threads } = evaluator;
-	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
+	const text = healTextOf(model, options.healTokens ?? defaultHealTokens, seed);
 	const sorted = [...removed].sort((a, b) => a - b);
 	const tokens = Math.min(raceTokens, text.count * text.length);
 	const shape = { cuts: healableCuts(sorted), tokens, references: session.referenceBytes };
@@ -97,9 +96,9 @@ class HealedRace {
 
 	async run(won: RacedHealed): Promise<RacedHealed> {
 		const { model } = this.#session;
-		const { race: decided, chosen } = won;
+		const { chosen } = won;
 		const size = chosen.removed.length;
-		const starts = decided.finalists
+		const starts = won.finalists
 			.filter(({ removed, added }) => removed.length === size && Number.isFinite(added))
 			.sort((a, b) => a.added - b.added)
 			.map(({ removed }) => [...removed].sort((a, b) => a - b));
@@ -122,11 +121,10 @@ class HealedRace {
 			"note",
 			`healed, blocks ${formatBlocks(best)} lose less than ${formatBlocks(chosen.removed)} on the validation text (${(await this.#compared()) ? "divergence " : ""}${known.get(best.join())!.toFixed(3)} and ${(await this.#figure([...chosen.removed])).toFixed(3)} nats per token; ${known.size} sets were healed)`,
 		);
-		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
+		const winner: ProposedSet = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
 		const finalist = winnerOf(own);
-		const winners = new Map([...decided.winners, [size, finalist]]);
-		return { race: { ...decided, winners, finalists: [...decided.finalists, ...own.finalists] }, chosen: finalist, unhealed: chosen };
+		return { ...withWinner(won, finalist, own.finalists), chosen: finalist, unhealed: chosen };
 	}
 
 	/** The validation fold, with the whole model's distributions where it is the model's own samples: asked for before anything is healed. */

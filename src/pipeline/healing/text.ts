@@ -19,12 +19,12 @@ const version = 1;
 export type HealText = SampleRequest;
 
 /** @param tokens at least; whole windows are drawn */
-export function healText(model: Model, tokens: number, seed: number): HealText {
+export function healTextOf(model: Model, tokens: number, seed: number): HealText {
 	const length = Math.min(usualLength, model.facts.contextLength);
 	return { seed: firstSeed + seed, count: Math.max(8, Math.ceil(tokens / length)), length };
 }
 
 /** Draws the windows, or reads those that an earlier run drew. @param folder of the model's runs */
 export function healWindows(model: Model, folder: string, text: HealText, options: JobOptions): Promise<TokenWindows> {
-	return keptSamples(model, folder, text, { name: "heal", version, phase: "sampling text to heal with" }, options);
+	return keptSamples({ model, folder }, text, { name: "heal", version, phase: "sampling text to heal with" }, options);
 }

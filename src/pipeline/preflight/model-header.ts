@@ -1,6 +1,6 @@
 import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
 import { InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
-import { GgufFile } from "../../model/gguf/index.js";
+import { blockOfTensor, GgufFile } from "../../model/gguf/index.js";
 import { formatBlocks } from "../../report/format.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -8,11 +8,14 @@ import { shownText } from "../../storage/shown-text.js";
 
 /** A model's header, and what its blocks allow. */
 export interface Header {
+	/** As it was given: of a split model any of its shards. */
+	readonly path: string;
 	readonly file: GgufFile;
 	readonly blocks: BlockPlan;
 }
 
-export interface HeaderOptions {
+/** What reading a header takes of the options. */
+export interface ModelHeaderOptions {
 	readonly signal?: AbortSignal | undefined;
 	readonly allowUnknownArchitecture?: boolean | undefined;
 }
@@ -22,14 +25,46 @@ export interface HeaderOptions {
  * @throws InvalidGgufError, FileError
  * @throws UnsupportedArchitectureError where no block of the model can be removed
  */
-export async function readHeader(path: string, options: HeaderOptions): Promise<Header> {
-	const file = await GgufFile.read(path, options.signal ? { signal: options.signal } : {});
+export async function readModelHeader(path: string, options: ModelHeaderOptions): Promise<Header> {
+	return headerOf(path, await readFile(path, options), options);
+}
+
+/** What the blocks of a file that was read allow. @throws UnsupportedArchitectureError where no block of the model can be removed */
+function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Header {
 	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 	if (blocks.support === "refused") {
 		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
 	}
-	return { file, blocks };
+	return { path, file, blocks };
 }
+
+/** A file whose header is read when it is first asked for, and once. */
+export class ReadOnce {
+	readonly #path: string | undefined;
+	readonly #options: ModelHeaderOptions;
+	#file: Promise<GgufFile> | undefined;
+
+	/** @param path undefined where there is no file: nothing is read then */
+	constructor(path: string | undefined, options: ModelHeaderOptions) {
+		this.#path = path;
+		this.#options = options;
+	}
+
+	/** @throws InvalidGgufError, FileError */
+	async file(): Promise<GgufFile | undefined> {
+		if (this.#path === undefined) return undefined;
+		this.#file ??= readFile(this.#path, this.#options);
+		return this.#file;
+	}
+
+	/** @throws UnsupportedArchitectureError where no block of the model can be removed */
+	async header(): Promise<Header | undefined> {
+		const file = await this.file();
+		return file && headerOf(this.#path!, file, this.#options);
+	}
+}
+
+const readFile = (path: string, { signal }: ModelHeaderOptions) => GgufFile.read(path, signal ? { signal } : {});
 
 /** A list of blocks without repetitions, ascending. @throws InvalidOptionError where they cannot be removed from this model */
 export function checkedRemoval(path: string, blocks: BlockPlan, list: readonly number[]): number[] {
@@ -100,8 +135,8 @@ export function bytesToWrite({ file, blocks }: Header, removed: number | readonl
 	if (blocks.proof !== "bits") return file.size;
 	const sizes = new Array<number>(blocks.blocks).fill(0);
 	for (const { name, source } of file.tensors) {
-		const block = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
-		if (block < sizes.length) sizes[block] = sizes[block]! + source.size;
+		const block = blockOfTensor(name);
+		if (block !== undefined && block < sizes.length) sizes[block] = sizes[block]! + source.size;
 	}
 	const sum = (list: readonly number[]) => list.reduce((total, size) => total + size, 0);
 	const gone = typeof removed === "number" ? sizes.sort((a, b) => b - a).slice(0, removed) : removed.map((block) => sizes[block]!);

@@ -2,7 +2,7 @@
 import { removeBlocks } from "../../model/architectures/index.js";
 import type { HealOptions, QuantizeOutputOptions, UnknownOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
-import { contentOf, type GgufFile, writtenSize } from "../../model/gguf/index.js";
+import { blockOfTensor, contentOf, type GgufFile, writtenSize } from "../../model/gguf/index.js";
 import { healedTypes, mostAdded } from "./heal-disk.js";
 import { withTypes } from "../../model/fitting/tensors.js";
 import { type Header, nearestCounts } from "./model-header.js";
@@ -46,12 +46,20 @@ type SizeOptions = QuantizeOutputOptions & UnknownOptions & HealOptions;
 /** Bytes by which a file may be larger or smaller than the sums of its blocks say: by its keys, and by types that depend on the other blocks. */
 const slackOf = (whole: number, { quantize }: QuantizeOutputOptions) => 4096 + (quantize === undefined ? 0 : Math.ceil(0.01 * whole));
 
+/** A size in bytes, and what has it. */
+export interface AskedSize {
+	/** Whose weights are written: the model's, or the original's where one is quantised. */
+	readonly file: GgufFile;
+	readonly target: number;
+	/** Whether tied groups go as a whole. */
+	readonly tied: boolean;
+}
+
 /**
  * The numbers of blocks that may be the fewest for a size, by the sizes of the blocks.
- * @param file whose weights are written: the model's, or the original's where one is quantised
  * @throws InvalidOptionError where the size is reached without removing a block, or cannot be reached, with how small the file can get
  */
-export function countsForSize(header: Header, file: GgufFile, target: number, options: SizeOptions, tied: boolean): SizeRange {
+export function countsForSize(header: Header, { file, target, tied }: AskedSize, options: SizeOptions): SizeRange {
 	checkTargetSize(target);
 	const { blocks } = header;
 	const sizes = fileSizes(header, file, options);
@@ -71,7 +79,7 @@ export function countsForSize(header: Header, file: GgufFile, target: number, op
 	const bytesOf = (list: readonly number[], count: number) => whole - list.slice(0, count).reduce((sum, bytes) => sum + bytes, 0);
 	const counts = Array.from({ length: most }, (_, i) => i + 1);
 	const least = counts.find((count) => bytesOf(saved, count) - slack <= target);
-	if (least === undefined) throw outOfReach(target, bytesOf(saved, most), most, blocks.blocks, as);
+	if (least === undefined) throw outOfReach({ target, smallest: bytesOf(saved, most), most, blocks: blocks.blocks, as });
 	const smallestFirst = saved.toReversed();
 	// Every block may be a cut of its own.
 	const certain = counts.find((count) => bytesOf(smallestFirst, count) + count * healing + slack <= target) ?? most;
@@ -83,15 +91,20 @@ export function countsForSize(header: Header, file: GgufFile, target: number, op
 /** What each block's going saves in the file. */
 function savings(file: GgufFile, { quantize }: QuantizeOutputOptions, whole: number): { block: number; bytes: number }[] {
 	const content = contentOf(file);
-	const blockOf = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
-	const all = [...new Set(content.tensors.map(({ name }) => blockOf(name)))].filter((block) => !Number.isNaN(block));
+	const all = [...new Set(content.tensors.map(({ name }) => blockOfTensor(name)))].filter((block) => block !== undefined);
 	return all.map((block) => {
-		const left = { ...content, tensors: content.tensors.filter(({ name }) => blockOf(name) !== block) };
+		const left = { ...content, tensors: content.tensors.filter(({ name }) => blockOfTensor(name) !== block) };
 		return { block, bytes: whole - (quantize === undefined ? writtenSize(left) : predictedBytes(file, quantize, left)) };
 	});
 }
 
-function outOfReach(target: number, smallest: number, most: number, blocks: number, as: string): InvalidOptionError {
+function outOfReach({
+	target,
+	smallest,
+	most,
+	blocks,
+	as,
+}: Readonly<Record<"target" | "smallest" | "most" | "blocks", number>> & { readonly as: string }): InvalidOptionError {
 	return new InvalidOptionError(
 		`target-size ${formatBytes(target)} is out of reach: without ${most} of its ${blocks} blocks, as many as can go, the file${as} still has about ${formatBytes(smallest)}. Ask for less, or take a smaller type of weights (--quantize).`,
 	);

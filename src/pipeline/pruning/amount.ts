@@ -5,6 +5,7 @@ import { type Gate, requirementText } from "../gate/gate.js";
 import { hasGate } from "../preflight/gate-limits.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist, Race } from "../race/race.js";
+import { standingOf } from "../race/standing.js";
 import { formatBlocks } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
@@ -28,7 +29,7 @@ export function limitedAmount(options: PruneOptions): LimitedAmount | undefined 
 export const mostForGate = (blocks: number, maxRemovable: number): number => Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 2)));
 
 /** The set for the fewest blocks among those that reach the size. */
-export function fewestOf({ winners }: Race): Finalist {
+export function fewestOf({ winners }: Pick<Race, "winners">): Finalist {
 	return [...winners.values()].sort((a, b) => a.removed.length - b.removed.length)[0]!;
 }
 
@@ -50,7 +51,7 @@ export async function mostThatMeet(race: Race, gate: Gate, options: PruneOptions
 					"note",
 					`${count} blocks, the most that were searched, meet the gate: more may go, which --remove-blocks with the same limits tries`,
 				);
-			return { race, chosen: set };
+			return { ...standingOf(race), chosen: set };
 		}
 		log(
 			"warning",

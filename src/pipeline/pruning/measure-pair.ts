@@ -7,12 +7,14 @@ import { Coalition } from "../../game/coalition.js";
 import { GgufFile } from "../../model/gguf/index.js";
 import { logger } from "../../api/logger.js";
 import type { ReportExtras } from "../../report/report-data.js";
-import { speedSection, textSections } from "../reporting/speed-and-texts.js";
+import { speedData, textSections } from "../reporting/speed-and-texts.js";
 import { formatSpeedup } from "../../report/format.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import { availableMemory, neededMemory } from "../../model/runtime/memory.js";
 import { runSpeed } from "../../model/runtime/speed.js";
-import type { Session } from "../session/session.js";
+import type { Model } from "../../model/runtime/model.js";
+import { timedIn } from "../session/timings.js";
+import type { Remains } from "./remains.js";
 import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js";
 import { probeWithin, shapeWithin } from "../speed/figures.js";
 import type { Speed } from "../../storage/plan-speed.js";
@@ -43,31 +45,36 @@ function wanted(output: string | undefined, { speed, samples, speedTarget }: Pru
 	return { speed: speed ?? (written || speedTarget !== undefined), samples: samples ?? (written ? usualSamples : 0) };
 }
 
+/** What is measured. */
+export interface PairJob {
+	readonly removed: readonly number[];
+	/** The written file, verified; the session is closed then. */
+	readonly output: string | undefined;
+	/** The source, where it is open: where no file was written. */
+	readonly model?: Model | undefined;
+}
+
 /**
  * Measures the whole source beside the written file, or beside itself without these blocks where none was written. What was asked for is
  * delivered by then, so that a failure is a warning.
- * @param output the written file, verified; the session is closed then
  */
-export async function measurePair(
-	session: Session,
-	removed: readonly number[],
-	output: string | undefined,
-	options: PruneOptions,
-): Promise<MeasuredPair> {
+export async function measurePair(remains: Remains, job: PairJob, options: PruneOptions): Promise<MeasuredPair> {
+	const { removed, output } = job;
 	const ask = wanted(output, options);
 	if (removed.length === 0 || (!ask.speed && ask.samples === 0)) return { extras: {} };
-	const windows = session.calibration.folds.report.count;
+	const windows = remains.windows.count;
 	if (ask.samples > windows)
 		logger(options)(
 			"note",
 			`texts are written after ${windows} prompts, one a window of the report fold; ${ask.samples} were asked for (--windows)`,
 		);
 	const written = output !== undefined;
+	const { timings } = remains;
 	const measured = await attempt("speed and texts were", options, written, () =>
-		withSides(session, removed, output, options, async (sides) => {
-			const measureSpeed = () => session.timed("speed", () => quickSpeed(sides, session, options));
+		withSides(remains, job, options, async (sides) => {
+			const measureSpeed = () => timedIn(timings, "speed", () => quickSpeed(sides, remains, options));
 			const speed = ask.speed ? await attempt("the speed was", options, written, measureSpeed) : undefined;
-			const draw = () => session.timed("samples", () => drawTexts(sides, ask.samples, session, options));
+			const draw = () => timedIn(timings, "samples", () => drawTexts(sides, ask.samples, remains, options));
 			const pairs = ask.samples > 0 ? await attempt("texts were", options, written, draw) : undefined;
 			if (speed) warnOfTarget(speed, options);
 			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], options) } };
@@ -102,26 +109,24 @@ interface BothSides {
 
 /** Loads what must be: both files where memory holds them, else the source with its blocks masked. */
 async function withSides(
-	session: Session,
-	removed: readonly number[],
-	output: string | undefined,
+	{ weights, threads }: Remains,
+	{ removed, output, model }: PairJob,
 	options: PruneOptions,
 	work: (sides: BothSides) => Promise<MeasuredPair>,
 ): Promise<MeasuredPair> {
-	const { model, evaluator } = session;
-	if (output === undefined) return work({ before: { model }, after: { model, removed } });
+	if (output === undefined) return work({ before: { model: model! }, after: { model: model!, removed } });
 	const file = await GgufFile.read(output);
-	const both = neededMemory(model.file).total + neededMemory(file).total <= availableMemory();
+	const both = neededMemory(weights.file).total + neededMemory(file).total <= availableMemory();
 	// A mask computes what the file does only where no weight was changed.
 	if (!both && (options.quantize !== undefined || asksToHeal(options))) {
 		logger(options)("warning", "speed and texts were not measured: memory does not hold the source and the written file at once");
 		return { extras: {} };
 	}
-	const load = (path: string) => loadModel(path, { ...options, threads: evaluator.threads });
-	const source = await load(model.path);
+	const load = (path: string, header: GgufFile) => loadModel(path, { ...options, threads, file: header });
+	const source = await load(weights.path, weights.file);
 	try {
 		if (!both) return await work({ before: { model: source }, after: { model: source, removed } });
-		const written = await load(output);
+		const written = await load(output, file);
 		try {
 			return await work({ before: { model: source }, after: { model: written } });
 		} finally {
@@ -133,7 +138,7 @@ async function withSides(
 }
 
 /** As much as fits a few seconds on this machine. */
-async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session, options: PruneOptions): Promise<Speed> {
+async function quickSpeed(sides: BothSides, { threads }: Remains, options: PruneOptions): Promise<Speed> {
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
@@ -146,7 +151,7 @@ async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session,
 function drawTexts(
 	{ before, after }: BothSides,
 	prompts: number,
-	{ calibration, seed }: Session,
+	{ windows, seed }: Remains,
 	options: PruneOptions,
 ): Promise<ContinuationPair[]> {
 	const { removed } = after;
@@ -155,7 +160,7 @@ function drawTexts(
 		{ model: before.model },
 		{ model: after.model, mask },
 		{
-			...{ windows: calibration.folds.report, prompts, seed, signal: options.signal },
+			...{ windows, prompts, seed, signal: options.signal },
 			onProgress: (fraction) =>
 				options.onProgress?.({ phase: "drawing texts", done: Math.round(100 * fraction), total: 100, unit: "percent" }),
 		},
@@ -163,7 +168,7 @@ function drawTexts(
 }
 
 function speedExtras(speed: Speed | undefined): ReportExtras {
-	const section = speed && speedSection(speed);
+	const section = speed && speedData(speed);
 	return section ? { speed: section } : {};
 }
 

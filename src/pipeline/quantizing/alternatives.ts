@@ -4,8 +4,8 @@ import { basename } from "node:path";
 import type { PruneOptions } from "../../api/index.js";
 import type { SourceShare } from "../../game/sources.js";
 import type { HealedTensor } from "../../model/fitting/tensors.js";
-import { figuresOf, lower, type Measured, meanOf, pairedDifference } from "../session/paired-figures.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import { figuresOf, lower, type Measured, finiteMean, pairedDifference } from "../session/paired-figures.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { References } from "./reference-logits.js";
 import { formatBytes, formatDifference } from "../../report/format.js";
 import { isQuantized, predictedBytes } from "../../model/runtime/file-types.js";
@@ -28,7 +28,7 @@ const sameSize = 0.01;
  * The types whose files come next to a size: the largest that is not above it, and the smallest that is, if it is smaller than the
  * model itself. By the header only.
  */
-export function typesAround({ file }: Pick<Weights, "file">, bytes: number): FileType[] {
+export function typesAround({ file }: Pick<ModelWeights, "file">, bytes: number): FileType[] {
 	const sizes = alternativeTypes.map((type) => ({ type, size: predictedBytes(file, type) })).filter(({ size }) => size < file.size);
 	const fits = (size: number) => size <= bytes * (1 + sameSize);
 	const below = sizes
@@ -46,8 +46,8 @@ const nearSize = 0.05;
 /** What is compared. */
 export interface AlternativesJob {
 	/** The model that was pruned, and the original that `quantizeFrom` names. */
-	readonly source: Weights;
-	readonly original?: Weights | undefined;
+	readonly source: ModelWeights;
+	readonly original?: ModelWeights | undefined;
 	readonly removed: readonly number[];
 	/** The quantised file where the pruned model was quantised; without it the pruned source counts. */
 	readonly written?: string | undefined;
@@ -72,7 +72,7 @@ export async function compareQuantized(job: AlternativesJob, options: PruneOptio
 	const references = new References(whole, named, options);
 	const setting: VariantSetting<"report"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
 	const own = await measureOwn(job, setting);
-	const written = job.written === undefined ? undefined : await measureWritten(job.written, windows, references, job, options);
+	const written = job.written === undefined ? undefined : await measureWritten(job.written, references, job, options);
 	const [full, pruned] = [own.full, written ?? own.pruned!];
 	const { bytes } = pruned;
 	const items: QuantizedAlternative[] = [];
@@ -92,15 +92,27 @@ export async function compareQuantized(job: AlternativesJob, options: PruneOptio
 	const name = written && options.quantize ? `${kind}, ${options.quantize}` : kind;
 	const prunedFigures = { name, bytes, ...figuresOf(pruned, full, sources) };
 	return {
-		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: meanOf(full.losses, sources) },
+		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: finiteMean(full.losses, sources) },
 		sourceQuantized,
 		pruned: prunedFigures,
 		items,
-		verdict: verdictOf({ removed, pruned: prunedFigures, items, sourceQuantized, windows: windows.count, blocks: source.blocks.blocks }),
+		verdict: alternativesVerdict({
+			removed,
+			pruned: prunedFigures,
+			items,
+			sourceQuantized,
+			windows: windows.count,
+			blocks: source.blocks.blocks,
+		}),
 	};
 }
 
-async function measured(type: FileType | "own", weights: Weights, setting: VariantSetting<"report">, sets: readonly (readonly number[])[]) {
+async function measured(
+	type: FileType | "own",
+	weights: ModelWeights,
+	setting: VariantSetting<"report">,
+	sets: readonly (readonly number[])[],
+) {
 	const variant = await Variant.open(type, weights, setting);
 	try {
 		return { masks: await variant.measure("report", sets), bytes: sets.map((set) => variant.bytes(set)) };
@@ -135,9 +147,8 @@ async function measureOwn(
 
 async function measureWritten(
 	path: string,
-	windows: TokenWindows,
 	references: References<"report">,
-	{ settings }: AlternativesJob,
+	{ settings, windows }: AlternativesJob,
 	options: PruneOptions,
 ): Promise<Measured & { bytes: number }> {
 	const reference = await references.of("report");
@@ -157,7 +168,14 @@ interface Judged {
 }
 
 /** Which is better at equal size or less, by the 95 % interval of the paired difference of the losses. */
-export function verdictOf({ removed, pruned, items, sourceQuantized, windows, blocks }: Judged): QuantizedAlternatives["verdict"] {
+export function alternativesVerdict({
+	removed,
+	pruned,
+	items,
+	sourceQuantized,
+	windows,
+	blocks,
+}: Judged): QuantizedAlternatives["verdict"] {
 	const count = `${removed.length} block${removed.length === 1 ? "" : "s"}`;
 	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
 	const share = `${Math.round((100 * removed.length) / blocks)} % fewer blocks to run and to keep keys and values of`;
@@ -185,7 +203,7 @@ export function verdictOf({ removed, pruned, items, sourceQuantized, windows, bl
 			...against,
 			text: `${both} For a smaller file pruning is the worse choice here: quantise. What pruning alone gives is ${share}.${twice}`,
 		};
-	if (winner === "first") return { ...against, ...prunedWins(pruned, best, items, windows, both, twice) };
+	if (winner === "first") return { ...against, ...prunedWins({ pruned, items, windows }, best, { both, twice }) };
 	return {
 		better: "undecided",
 		...against,
@@ -195,12 +213,9 @@ export function verdictOf({ removed, pruned, items, sourceQuantized, windows, bl
 
 /** Pruning beats the largest version that is not larger; one that is much smaller says little about this size. */
 function prunedWins(
-	pruned: Judged["pruned"],
+	{ pruned, items, windows }: Pick<Judged, "pruned" | "items" | "windows">,
 	best: QuantizedAlternative,
-	items: readonly QuantizedAlternative[],
-	windows: number,
-	both: string,
-	twice: string,
+	{ both, twice }: { readonly both: string; readonly twice: string },
 ): Pick<QuantizedAlternatives["verdict"], "better" | "text"> {
 	const smaller = 1 - best.bytes / pruned.bytes;
 	if (smaller <= nearSize) return { better: "pruning", text: `${both} Pruning is the better choice at this size.${twice}` };

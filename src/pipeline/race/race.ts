@@ -6,11 +6,11 @@ import type { Session } from "../session/session.js";
 import { disagreementsOf, disagreementText } from "./by-source.js";
 import { above, type Field, isTied, tellApart, tieRounds, type ToldApart } from "./ties.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
-import type { Choice } from "../methods/selection-context.js";
+import type { ProposedSet } from "../methods/selection-context.js";
 import { effortOf } from "../methods/budget.js";
 
 /** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
-export interface Equivalent extends Choice {
+export interface Equivalent extends ProposedSet {
 	/** Loss above the winner's, and its standard error. */
 	readonly above: number;
 	readonly standardError: number;
@@ -21,7 +21,7 @@ export interface Equivalent extends Choice {
 }
 
 /** A set measured on the validation fold. */
-export interface Finalist extends Choice {
+export interface Finalist extends ProposedSet {
 	/** Mean loss on the validation fold, and what it adds to that of the full model. */
 	readonly loss: number;
 	readonly added: number;
@@ -63,7 +63,12 @@ export interface RaceLimits {
  * kind: by the objective, or on the model's own samples, where that is the loss, by the divergence from the full model, which the loss
  * added there estimates. The method's own set wins a tie.
  */
-export async function race(session: Session, choices: readonly Choice[], options: PruneOptions, limits: RaceLimits = {}): Promise<Race> {
+export async function race(
+	session: Session,
+	choices: readonly ProposedSet[],
+	options: PruneOptions,
+	limits: RaceLimits = {},
+): Promise<Race> {
 	const { furtherMasks = Math.floor(session.games.search.played().length * furtherShare) } = limits;
 	const { players } = session.games.validation;
 	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
@@ -119,7 +124,11 @@ function sizesOf(measured: readonly Measurement[]): Measurement[][] {
 	return [...sizes.values()].map((sets) => [...sets.values()]);
 }
 
-function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Choice, byDivergence: boolean): Pick<Finalist, "equivalent"> {
+function equivalentOf(
+	[best, ...tied]: Field,
+	choiceOf: (set: Measurement) => ProposedSet,
+	byDivergence: boolean,
+): Pick<Finalist, "equivalent"> {
 	const equivalent = tied.flatMap((set): Equivalent[] => {
 		const { removed, method } = choiceOf(set);
 		const difference = above(set, best);
@@ -138,7 +147,7 @@ function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Ch
 	return equivalent.length > 0 ? { equivalent } : {};
 }
 
-function noteRivals(winners: Race["winners"], choices: readonly Choice[], options: PruneOptions): void {
+function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], options: PruneOptions): void {
 	const [first] = choices;
 	for (const winner of winners.values()) {
 		// A search that was stopped has no set of its own of some sizes.

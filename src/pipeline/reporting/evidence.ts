@@ -16,7 +16,7 @@ const normal95 = 1.95996;
 const normal90 = 1.64485;
 
 /** Every block: what became of it, why, and what it contributes. */
-export function blocksOf(parts: {
+export function blocksData(parts: {
 	readonly blocks: number;
 	readonly removed: readonly number[];
 	readonly critical: Reasoned;
@@ -82,7 +82,7 @@ export function curveData({ choices, decided, objective, sizes, origin }: RunFac
 			...errorOf(finite(added), standardError === undefined ? undefined : finite(standardError), windows),
 			...(isChosen(removed) ? { chosen: true } : {}),
 		}));
-		series.push({ method, fold: "validation", points: [start(decided.fullLoss), ...bySize(points)] });
+		series.push({ method, fold: "validation", points: [start(decided.race.fullLoss), ...bySize(points)] });
 	}
 	return { objective, series };
 }

@@ -3,7 +3,7 @@ import type { PruneOptions, Speedup } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Random } from "../../game/random.js";
-import { nearestCounts } from "../preflight/model-header.js";
+import { type Header, nearestCounts } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod, factsOf } from "../../api/methods.js";
 import { formatSignificant, formatSpeedup } from "../../report/format.js";
@@ -35,9 +35,10 @@ const comparisonSeconds = 12;
 /**
  * The same options with a number of blocks instead of the speed-up: the fewest whose measured one reaches it. Which blocks go is not known
  * yet: sets of that size spread over the model stand for them, which is exact where all blocks are alike.
+ * The model is freed again: what a run needs of memory is judged before its weights are in it, and with them mapped they would count twice.
  * @throws InvalidOptionError where it cannot be reached, with the most that was measured
  */
-export async function atSpeed(path: string, blocks: BlockPlan, options: PruneOptions): Promise<PruneOptions> {
+export async function atSpeed({ path, file, blocks }: Header, options: PruneOptions): Promise<PruneOptions> {
 	const { targetSpeedup: value, speedupOf: of = "generation", speedupOf: _, ...rest } = options;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
 	if (options.quantize !== undefined)
@@ -48,7 +49,7 @@ export async function atSpeed(path: string, blocks: BlockPlan, options: PruneOpt
 		if (set) sets.set(count, set);
 	}
 	if (sets.size === 0) throw new InvalidOptionError(`${path}: no set of blocks was found that can go, so that no speed-up can be measured`);
-	const model = await loadModel(path, options);
+	const model = await loadModel(path, { ...options, file });
 	try {
 		const comparison = await SpeedComparison.of(model, of, options);
 		const known = new Map<number, SpeedRatio>();

@@ -4,7 +4,7 @@ import type { JobOptions } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { type HeaderOptions, readHeader } from "../preflight/model-header.js";
+import { type ModelHeaderOptions, ReadOnce } from "../preflight/model-header.js";
 import { readTensor } from "../../model/fitting/tensors.js";
 import { logger } from "../../api/logger.js";
 import { isQuantized } from "../../model/runtime/file-types.js";
@@ -14,7 +14,7 @@ import { modelIdentity } from "../session/session.js";
 import { shownText } from "../../storage/shown-text.js";
 
 /** A model whose weights can be quantised. */
-export interface Weights {
+export interface ModelWeights {
 	readonly path: string;
 	readonly file: GgufFile;
 	readonly blocks: BlockPlan;
@@ -54,12 +54,16 @@ export function checkQuantizing(
 		);
 }
 
-/** The original whose weights are quantised, where one is named; warns where weights are quantised twice. */
+/**
+ * The original whose weights are quantised, where one is named; warns where weights are quantised twice.
+ * @param read its header, where that is at hand
+ */
 export async function originalOf(
-	{ quantize, quantizeFrom, ...options }: QuantizeChoice & HeaderOptions & JobOptions,
-	source: Pick<Weights, "path" | "file">,
-): Promise<Weights | undefined> {
-	if (quantizeFrom !== undefined) return openOriginal(quantizeFrom, source, options);
+	{ quantize, quantizeFrom, ...options }: QuantizeChoice & ModelHeaderOptions & JobOptions,
+	source: Pick<ModelWeights, "path" | "file">,
+	read?: ReadOnce,
+): Promise<ModelWeights | undefined> {
+	if (quantizeFrom !== undefined) return openOriginal(quantizeFrom, source, options, read);
 	if (quantize !== undefined) warnTwice(source, options);
 	return undefined;
 }
@@ -73,15 +77,17 @@ export function checkFileType(type: string): asserts type is FileType {
 
 /**
  * Opens the original whose weights are quantised in place of the source's.
+ * @param read its header, where that is at hand
  * @throws InvalidOptionError where it is quantised itself, or is another model than the source
  * @throws InvalidGgufError, ModelLoadError where llama.cpp cannot load it or run it
  */
 export async function openOriginal(
 	path: string,
-	source: Pick<Weights, "path" | "file">,
-	options: HeaderOptions & JobOptions,
-): Promise<Weights> {
-	const { file, blocks } = await readHeader(path, options);
+	source: Pick<ModelWeights, "path" | "file">,
+	options: ModelHeaderOptions & JobOptions,
+	read: ReadOnce = new ReadOnce(path, options),
+): Promise<ModelWeights> {
+	const { file, blocks } = (await read.header())!;
 	const advice = "give the F16, BF16 or F32 file that the model was quantised from";
 	if (isQuantized(file)) throw new InvalidOptionError(`--quantize-from ${path} is quantised itself: ${advice}`);
 	const difference = modelDifference(source.file, file);
@@ -125,7 +131,7 @@ async function otherNorm(source: GgufFile, other: GgufFile): Promise<string | un
 }
 
 /** Says that quantising twice loses more than quantising once. */
-export function warnTwice({ path, file }: Pick<Weights, "path" | "file">, options: JobOptions): void {
+export function warnTwice({ path, file }: Pick<ModelWeights, "path" | "file">, options: JobOptions): void {
 	if (!isQuantized(file)) return;
 	logger(options)(
 		"warning",
