@@ -51,7 +51,7 @@ export { measureSpeed } from "./pipeline/speed/speed.js";
 export type { BlockVersion, ModelFacts, SweepStats } from "./model/runtime/addon.js";
 export { type BuildOptions, type BuildResult, buildAddon } from "./model/runtime/build.js";
 export {
-	type EvaluateOptions as EvaluateMasksOptions,
+	type EvaluateMasksOptions,
 	type Evaluation,
 	Evaluator,
 	type EvaluatorOptions,

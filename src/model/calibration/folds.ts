@@ -1,15 +1,12 @@
 import { realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
+import { type FoldName, foldNames } from "../../storage/fold-names.js";
 import type { Model } from "../runtime/model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { type CalibrationDocument, readDocuments } from "./documents.js";
 import { ownSamples } from "./own-samples.js";
 import { windowsOfDocuments } from "./text-windows.js";
-
-/** The three disjoint folds: for searching, for choosing among the found sets, and for the final figures only. */
-export const foldNames = ["search", "validation", "report"] as const;
-export type FoldName = (typeof foldNames)[number];
 
 /** Windows in each fold. */
 export type FoldCounts = Record<FoldName, number>;
@@ -78,7 +75,7 @@ export async function calibrate(model: Model, options: CalibrationOptions): Prom
 		sources.push({ name: nameAmong(file, files), weight, counts });
 		const documents: CalibrationDocument[] = await readDocuments(file);
 		const count = foldNames.reduce((sum, name) => sum + counts[name], 0);
-		if (count > 0) dealt.push(deal(windowsOfDocuments(model, documents, count, options.length, file), counts));
+		if (count > 0) dealt.push(deal(windowsOfDocuments(model, documents, { count, length: options.length, name: file }), counts));
 	}
 	const folds = Object.fromEntries(
 		foldNames.map((name) => [name, concatWindows(dealt.map((part) => part[name]).filter((part) => part.count > 0))]),

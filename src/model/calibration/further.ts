@@ -1,9 +1,10 @@
 // More text of the same kind than the folds hold: for a race that these cannot decide.
 import { CalibrationError } from "../../errors.js";
+import { foldNames } from "../../storage/fold-names.js";
 import type { Model } from "../runtime/model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { readDocuments } from "./documents.js";
-import { type CalibrationFile, type CalibrationOptions, foldNames, shareOf, weightedFiles } from "./folds.js";
+import { type CalibrationFile, type CalibrationOptions, shareOf, weightedFiles } from "./folds.js";
 import { ownSamples } from "./own-samples.js";
 import { windowsBetween } from "./text-windows.js";
 
@@ -69,7 +70,7 @@ async function partsOfFiles(model: Model, options: CalibrationOptions, folds: re
 	const known = new Set(folds.flatMap(rowsOf));
 	let parts: TokenWindows[][] = Array.from({ length: furtherParts }, () => []);
 	for (const [i, file] of files.entries()) {
-		const held = await partsOfFile(model, file, shareOf(options.counts, i, files.length), options.length, known);
+		const held = await partsOfFile(model, file, { counts: shareOf(options.counts, i, files.length), length: options.length }, known);
 		parts = parts.slice(0, held.length).map((part, index) => [...part, held[index]!]);
 	}
 	return parts.map(concatWindows);
@@ -79,8 +80,7 @@ async function partsOfFiles(model: Model, options: CalibrationOptions, folds: re
 async function partsOfFile(
 	model: Model,
 	{ path }: CalibrationFile,
-	counts: CalibrationOptions["counts"],
-	length: number,
+	{ counts, length }: Pick<CalibrationOptions, "counts" | "length">,
 	known: ReadonlySet<string>,
 ): Promise<TokenWindows[]> {
 	const count = foldNames.reduce((sum, name) => sum + counts[name], 0);
@@ -88,8 +88,7 @@ async function partsOfFile(
 		model,
 		await readDocuments(path),
 		{ count, length, name: path },
-		counts.validation,
-		furtherParts,
+		{ size: counts.validation, most: furtherParts },
 	);
 	if (!rowsOf(dealt).every((row) => known.has(row)))
 		throw new CalibrationError(`the calibration file ${path} is not what it was when this run began`);

@@ -7,12 +7,11 @@ export {
 	calibrate,
 	deal,
 	type FoldCounts,
-	type FoldName,
-	foldNames,
 	nameAmong,
 	oneSource,
 	weightedFiles,
 } from "./folds.js";
+export { type FoldName, foldNames } from "../../storage/fold-names.js";
 export { type FurtherText, furtherParts, furtherText } from "./further.js";
 export { ownSamples } from "./own-samples.js";
 export { drawnEach, drawPositions } from "./positions.js";

@@ -51,7 +51,7 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 		const own: Side = { path, sha256: await modelHash(model.file, options), removed };
 		const reference = await referenceOf(own, other, options);
 		const setting = { windows, hash: hashWindows(windows), scoring, memory };
-		const measured = await TextSweep.run(model, own, reference, setting, options);
+		const measured = await TextSweep.run(model, { own, reference }, setting, options);
 		const scored = scoredPositions(scoring);
 		return {
 			...{ model: path, text: options.text, preset, context, removed },

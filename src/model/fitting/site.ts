@@ -44,7 +44,7 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 }
 
 async function normOf(model: Model, tensor: GgufTensor): Promise<RmsNorm> {
-	const weights = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+	const weights = await dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 	const { architecture } = model.file;
 	return { weights, epsilon: ownEpsilons[architecture] ?? model.file.number(`${architecture}.attention.layer_norm_rms_epsilon`) ?? 1e-6 };
 }

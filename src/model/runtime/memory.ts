@@ -2,7 +2,7 @@ import { freemem, totalmem } from "node:os";
 import { checkCounts } from "../architectures/index.js";
 import { NotEnoughMemoryError } from "../../errors.js";
 import type { GgufFile } from "../gguf/index.js";
-import { giveUpContexts } from "./addon.js";
+import { giveUpContexts } from "./load-addon.js";
 import { bytesOfReference } from "./positions.js";
 import { defaultUbatch, vocabularyOf } from "./ubatch.js";
 

@@ -2,7 +2,8 @@ import { type BlockPlan, describeBlocks } from "../architectures/index.js";
 import { DisposedError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
 import { GgufFile } from "../gguf/index.js";
 import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
-import { type Addon, findAddon, loadAddon } from "./addon.js";
+import type { Addon } from "./addon.js";
+import { findAddon, loadAddon } from "./load-addon.js";
 import type { BuildOptions } from "./build.js";
 import { fromNative, runNative, untilAborted } from "./cancel.js";
 import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
@@ -59,6 +60,12 @@ export interface SampleOptions {
 	onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** What a model is put together from once it is loaded. */
+interface ModelParts extends Pick<LoadedModel, "path" | "file" | "blocks" | "threads"> {
+	readonly addon: Addon;
+	readonly native: NativeModel;
+}
+
 /**
  * A loaded GGUF model. Made by {@link Model.load}; free it with `dispose()` or `await using`.
  * @example
@@ -81,7 +88,7 @@ export class Model implements LoadedModel {
 	readonly #running = new Set<Promise<unknown>>();
 	#last: Promise<unknown> = Promise.resolve();
 
-	private constructor(path: string, file: GgufFile, blocks: BlockPlan, addon: Addon, native: NativeModel, threads: number) {
+	private constructor({ path, file, blocks, threads, addon, native }: ModelParts) {
 		this.path = path;
 		this.file = file;
 		this.blocks = blocks;
@@ -130,7 +137,7 @@ export class Model implements LoadedModel {
 			native.dispose();
 			throw new UnsupportedArchitectureError(`${path}: llama.cpp sees ${seen} blocks where the file's keys say ${blocks.blocks}`);
 		}
-		return new Model(path, file, blocks, addon, native, threads);
+		return new Model({ path, file, blocks, threads, addon, native });
 	}
 
 	/** Devices the addon was built for, and the processor's features in use. */

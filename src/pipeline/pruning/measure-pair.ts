@@ -15,7 +15,7 @@ import { runSpeed } from "../../model/runtime/speed.js";
 import type { Session } from "../session/session.js";
 import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js";
 import { probeWithin, shapeWithin } from "../speed/figures.js";
-import type { Speed } from "../../storage/plan-speed.js";
+import type { PlanSpeed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
@@ -32,7 +32,7 @@ export function checkSamples({ samples }: PruneOptions): void {
 }
 
 export interface MeasuredPair {
-	readonly speed?: Speed | undefined;
+	readonly speed?: PlanSpeed | undefined;
 	/** Sections of the report. */
 	readonly extras: ReportExtras;
 }
@@ -133,7 +133,7 @@ async function withSides(
 }
 
 /** As much as fits a few seconds on this machine. */
-async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session, options: PruneOptions): Promise<Speed> {
+async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session, options: PruneOptions): Promise<PlanSpeed> {
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
@@ -162,7 +162,7 @@ function drawTexts(
 	);
 }
 
-function speedExtras(speed: Speed | undefined): ReportExtras {
+function speedExtras(speed: PlanSpeed | undefined): ReportExtras {
 	const section = speed && speedSection(speed);
 	return section ? { speed: section } : {};
 }
@@ -175,7 +175,7 @@ function textExtras(pairs: readonly ContinuationPair[], options: PruneOptions): 
 }
 
 /** The number of blocks was chosen by sets of that size, not by the one that was then found. */
-function warnOfTarget({ ratio }: Speed, options: PruneOptions): void {
+function warnOfTarget({ ratio }: PlanSpeed, options: PruneOptions): void {
 	const { speedTarget } = options;
 	if (!speedTarget || !ratio) return;
 	const reached = ratio[speedTarget.of];

@@ -8,7 +8,7 @@ import type { Measurement } from "../../game/game.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import { countPositions, type Reference, type ScoredPositions } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
-import type { EvaluateOptions } from "../../storage/ledger-game.js";
+import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
 
 /**
  * Loss of each window.
@@ -19,7 +19,7 @@ export async function sweepWindows(
 	evaluator: Evaluator,
 	coalitions: readonly Coalition[],
 	windows: TokenWindows,
-	run: EvaluateOptions,
+	run: LedgerEvaluateOptions,
 	options: MeasureOptions,
 	{ reference, positions }: { reference?: Reference | undefined; positions?: ScoredPositions | undefined } = {},
 ): Promise<void> {
@@ -91,7 +91,7 @@ export async function sweepQuestions(
 	evaluator: Evaluator,
 	coalitions: readonly Coalition[],
 	questions: PreparedQuestions,
-	run: EvaluateOptions,
+	run: LedgerEvaluateOptions,
 	options: MeasureOptions,
 ): Promise<void> {
 	const started = Date.now();
@@ -129,7 +129,7 @@ export async function sweepQuestions(
 	}
 }
 
-function reporter(total: number, run: EvaluateOptions, options: MeasureOptions) {
+function reporter(total: number, run: LedgerEvaluateOptions, options: MeasureOptions) {
 	return (done: number, extra: Partial<ProgressEvent> = {}) =>
 		options.onProgress?.({ phase: run.phase ?? "measuring", done, total, unit: "masks", ...extra });
 }

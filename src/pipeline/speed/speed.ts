@@ -12,7 +12,7 @@ import { backEndOf, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
 import type { SpeedOptions, SpeedResult } from "../../api/speed.js";
 import { ratioOf, sideOf, usualContext, usualShape } from "./figures.js";
-import type { Speed } from "../../storage/plan-speed.js";
+import type { PlanSpeed } from "../../storage/plan-speed.js";
 
 /**
  * Speed of prompts and of generation, memory and key-value cache of a model; with `against` or `remove` beside another file, or beside
@@ -81,7 +81,7 @@ export async function speedOf(
 	{ before, after }: PairOfSides,
 	setting: { shape: SpeedShape; context: number; threads?: number | undefined; gpuLayers?: number | undefined },
 	{ signal, onProgress }: JobOptions,
-): Promise<Speed> {
+): Promise<PlanSpeed> {
 	const { shape, context } = setting;
 	const threads = setting.threads ?? before.model.threads;
 	const sides = after ? [before, after] : [before];
