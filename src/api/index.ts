@@ -1,8 +1,8 @@
-import type { CalibrationFile } from "../model/calibration/index.js";
+import type { CalibrationFile } from "../model/calibration/files.js";
 
 import { type HealKind, healKinds } from "../model/fitting/kinds.js";
 import { type HealType, healTypes } from "../model/fitting/tensors.js";
-import { type StateType, stateTypes } from "../model/runtime/evaluator.js";
+import { type StateType, stateTypes } from "../model/runtime/state-types.js";
 import type { PlanHeal } from "../storage/plan-heal.js";
 
 export type * from "./questions.js";

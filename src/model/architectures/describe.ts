@@ -4,10 +4,10 @@ import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
 import { oracleProblem, outputTensors, unitTensors, unknownEntry } from "./outputs.js";
 import { obstacleToWriting } from "./proof.js";
-import { type Check, checksOf, frozenBlocks, type RuledModel, obstacleToMeasuring, refusal } from "./rules.js";
+import { checksOf, frozenBlocks, type RuledModel, obstacleToMeasuring, refusal } from "./rules.js";
 import { mostRemovable } from "./search.js";
 import { ARCHITECTURES } from "./table.js";
-import type { ArchitectureOptions, BlockPlan, CheckOptions, ViewRules } from "./types.js";
+import type { ArchitectureOptions, BlockPlan, Check, CheckOptions, ViewRules } from "./types.js";
 import { tiedUnits } from "./units.js";
 import { shownText } from "../../storage/shown-text.js";
 

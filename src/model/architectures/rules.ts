@@ -1,15 +1,5 @@
-import type { BlockFacts } from "./facts.js";
 import { type ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
-import type { ArchitectureEntry, BlockKind, Frozen, Rule } from "./types.js";
-
-/** Says what is wrong with the kept blocks (ascending, in the model's numbering), or nothing. */
-export interface Check {
-	/** Also asked of a part of the model that runs by itself. */
-	readonly view: boolean;
-	/** Depends on the number of kept blocks only. */
-	readonly countOnly?: boolean;
-	test(kept: readonly number[]): string | undefined;
-}
+import type { ArchitectureEntry, BlockFacts, BlockKind, Check, Frozen, Rule } from "./types.js";
 
 /** A model seen by the rules. */
 export interface RuledModel {

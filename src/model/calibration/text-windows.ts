@@ -1,10 +1,10 @@
 import { CalibrationError } from "../../errors.js";
-import type { Model } from "../runtime/model.js";
+import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import type { CalibrationDocument } from "./documents.js";
 
 /** Token ids of documents, one after another, without start tokens (each window gets its own). */
-function tokenizeDocuments(model: Model, documents: readonly CalibrationDocument[], name: string): Int32Array {
+function tokenizeDocuments(model: TextModel, documents: readonly CalibrationDocument[], name: string): Int32Array {
 	const parts = documents.map((document) => {
 		if ("text" in document) return model.tokenize(document.text, { addSpecial: false });
 		const chat = model.applyChatTemplate(document.messages);
@@ -24,7 +24,7 @@ function tokenizeDocuments(model: Model, documents: readonly CalibrationDocument
 	return tokens;
 }
 
-function withoutStart(model: Model, tokens: Int32Array): Int32Array {
+function withoutStart(model: TextModel, tokens: Int32Array): Int32Array {
 	return model.facts.addBos && tokens[0] === model.facts.bos ? tokens.subarray(1) : tokens;
 }
 
@@ -52,7 +52,7 @@ export interface WantedWindows {
 }
 
 /** @throws CalibrationError where the text is too short, saying how many tokens it has and needs */
-function layOut(model: Model, documents: readonly CalibrationDocument[], { count, length, name }: WantedWindows): Layout {
+function layOut(model: TextModel, documents: readonly CalibrationDocument[], { count, length, name }: WantedWindows): Layout {
 	const tokens = tokenizeDocuments(model, documents, name);
 	const start = model.facts.addBos && model.facts.bos !== undefined ? [model.facts.bos] : [];
 	const body = length - start.length;
@@ -80,7 +80,7 @@ function cut({ tokens, start, body }: Layout, offsets: readonly number[]): Token
  * model wants one.
  * @throws CalibrationError where the text is too short, saying how many tokens it has and needs
  */
-export function windowsOfDocuments(model: Model, documents: readonly CalibrationDocument[], wanted: WantedWindows): TokenWindows {
+export function windowsOfDocuments(model: TextModel, documents: readonly CalibrationDocument[], wanted: WantedWindows): TokenWindows {
 	const layout = layOut(model, documents, wanted);
 	return cut(layout, startsOf(layout));
 }
@@ -92,7 +92,7 @@ export function windowsOfDocuments(model: Model, documents: readonly Calibration
  * @param further `size`: windows in a part; `most` parts, fewer where the text does not hold so many
  */
 export function windowsBetween(
-	model: Model,
+	model: TextModel,
 	documents: readonly CalibrationDocument[],
 	dealt: WantedWindows,
 	{ size, most }: { readonly size: number; readonly most: number },

@@ -1,8 +1,9 @@
 import { InvalidOptionError } from "../../errors.js";
-import { GgufFile } from "../gguf/index.js";
+import { GgufFile } from "../gguf/file.js";
 import { loadModel } from "../runtime/load-model.js";
 import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./accuracy.js";
-import { packQuestions, type PreparedQuestions, tokenizeQuestions } from "./choices.js";
+import { packQuestions, tokenizeQuestions } from "./choices.js";
+import type { PreparedQuestions } from "./prepared-questions.js";
 import { modelHash } from "./kept.js";
 import { checkedBlocks } from "./perplexity.js";
 import { scoreKept } from "./question-sweep.js";

@@ -1,5 +1,5 @@
 import { CalibrationError, InvalidOptionError } from "../../errors.js";
-import { GgufFile } from "../gguf/index.js";
+import { GgufFile } from "../gguf/file.js";
 import { readInput } from "../../storage/input-file.js";
 import { loadModel } from "../runtime/load-model.js";
 import type { MemoryShape } from "../runtime/memory.js";

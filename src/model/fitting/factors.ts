@@ -1,6 +1,7 @@
 // Factors for each attention head behind a cut, found on the measured divergence and folded into the matrices.
 import { InvalidPlanError } from "../../errors.js";
-import type { GgufFile, GgufTensor } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
+import type { GgufTensor } from "../gguf/types.js";
 import type { BlockVersion } from "../runtime/addon.js";
 import { Evaluator } from "../runtime/evaluator.js";
 import type { LoadedModel } from "../runtime/loaded-model.js";

@@ -1,5 +1,6 @@
 import { QuantizeError } from "../../errors.js";
-import { type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
+import { ggmlType, ggmlTypeName } from "../gguf/ggml-types.js";
+import type { GgufTensor } from "../gguf/types.js";
 import type { LoadedModel } from "../runtime/loaded-model.js";
 import { dequantizeBytes, quantizeValues } from "../runtime/states.js";
 import type { HealedTensor } from "./tensors.js";

@@ -1,4 +1,5 @@
-import type { GgufFile, GgufTensor } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
+import type { GgufTensor } from "../gguf/types.js";
 import type { Model } from "../runtime/model.js";
 import { type BlockRun, dequantizeBytes, outputPath, type RmsNorm } from "../runtime/states.js";
 import { readTensor } from "./tensors.js";

@@ -16,11 +16,8 @@ import {
 } from "./positions.js";
 import { problemOfResuming, resumableDepths } from "./resuming.js";
 import { defaultUbatch, mostSequences } from "./ubatch.js";
+import { type StateType, stateTypes } from "./state-types.js";
 import type { TokenWindows } from "./windows.js";
-
-/** Types of hidden states kept between masks. */
-export const stateTypes = ["F32", "F16"] as const;
-export type StateType = (typeof stateTypes)[number];
 
 /** Settings of an evaluator. Those that can change bits are recorded in ledgers. */
 export interface EvaluatorOptions {

@@ -1,6 +1,7 @@
-import { type BlockPlan, describeBlocks } from "../architectures/index.js";
+import { describeBlocks } from "../architectures/describe.js";
+import type { BlockPlan } from "../architectures/types.js";
 import { ModelLoadError } from "../../errors.js";
-import { GgufFile } from "../gguf/index.js";
+import { GgufFile } from "../gguf/file.js";
 import { findAddon, loadAddon } from "./load-addon.js";
 import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
 import { checkMemory, type MemoryShape } from "./memory.js";

@@ -2,7 +2,8 @@
 import type { JobOptions, MachineOptions, UnknownOptions } from "../../api/index.js";
 import type { FoldName } from "../../model/calibration/index.js";
 import { accuracyOf, answersOf, rightOf } from "../../model/evaluation/accuracy.js";
-import { type PreparedQuestions, packQuestions, scoreChoices, tokenizeQuestions } from "../../model/evaluation/choices.js";
+import { packQuestions, scoreChoices, tokenizeQuestions } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { QuestionFile } from "../../model/evaluation/questions.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
 import { Coalition } from "../../game/coalition.js";

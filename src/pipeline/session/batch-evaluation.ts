@@ -2,7 +2,8 @@
 import type { MeasureOptions, ProgressEvent } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { answersOf } from "../../model/evaluation/accuracy.js";
-import { type PreparedQuestions, scoreChoices } from "../../model/evaluation/choices.js";
+import { scoreChoices } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";

@@ -1,7 +1,7 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
 import type { MeasureOptions } from "../../api/index.js";
 import { type Calibration, drawPositions, type FoldName } from "../../model/calibration/index.js";
-import type { PreparedQuestions } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";

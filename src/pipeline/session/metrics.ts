@@ -1,6 +1,6 @@
 // How one fold is measured: by its windows of text, or by questions.
 import type { MeasureOptions } from "../../api/index.js";
-import type { PreparedQuestions } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
