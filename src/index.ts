@@ -51,14 +51,16 @@ export { measureSpeed } from "./pipeline/speed/speed.js";
 export type { BlockVersion, ModelFacts, SweepStats } from "./model/runtime/addon.js";
 export { type BuildOptions, type BuildResult, buildAddon } from "./model/runtime/build.js";
 export {
-	type EvaluateOptions as EvaluateMasksOptions,
+	type EvaluateMasksOptions,
 	type Evaluation,
 	Evaluator,
 	type EvaluatorOptions,
 } from "./model/runtime/evaluator.js";
-export { type ChatMessage, Model, type ModelOptions, type SampleOptions } from "./model/runtime/model.js";
+export type { ChatMessage } from "./model/runtime/chat.js";
+export { Model, type ModelOptions } from "./model/runtime/model.js";
 export { Reference, type ScoredPositions } from "./model/runtime/positions.js";
 export { type FileType, fileTypes, type QuantizeOptions, quantizeFile } from "./model/runtime/quantize.js";
+export type { SampleOptions } from "./model/runtime/text-model.js";
 export { makeWindows, type TokenWindows } from "./model/runtime/windows.js";
 export { type Plan, parsePlan, readPlan } from "./storage/plan.js";
 export { type CleanOptions, type CleanResult, cleanRuns, listRuns, type RunFolder } from "./storage/runs.js";

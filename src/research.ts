@@ -44,7 +44,7 @@ export { inRounds } from "./game/search/rounds.js";
 export type { SearchResult } from "./game/search/search.js";
 export { swapSearch } from "./game/search/swap.js";
 export { fitGpHamming } from "./game/surrogate/gp-hamming.js";
-export { crossJudge, type Judgement, judge } from "./game/surrogate/judge.js";
+export { crossJudge, type Judgement, judgeSurrogate } from "./game/surrogate/judge.js";
 export { fitMixedGp } from "./game/surrogate/mixed-gp.js";
 export { fitMlp } from "./game/surrogate/mlp.js";
 export { fitPairwise } from "./game/surrogate/pairwise.js";

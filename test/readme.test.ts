@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
-import { findAddon } from "../src/model/runtime/addon.js";
+import { findAddon } from "../src/model/runtime/load-addon.js";
 import { thorough } from "./helpers/slow.js";
 import { tempFolder } from "./helpers/temp-folder.js";
 

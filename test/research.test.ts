@@ -3,7 +3,7 @@ import { Model } from "../src/index.js";
 import * as research from "../src/research.js";
 import { fixturePath, fixtureWindows, mean, removing } from "./helpers/fixture.js";
 
-const { auto, balancedDesign, EvaluatorGame, fitPairwise, judge, leaveOneOut, Random, toSamples, windowDesign } = research;
+const { auto, balancedDesign, EvaluatorGame, fitPairwise, judgeSurrogate, leaveOneOut, Random, toSamples, windowDesign } = research;
 
 // A name that goes, or that comes without being meant to, breaks someone: change this list, docs/api.md and the changelog together.
 it("prune-gguf/research exports these names", () => {
@@ -27,7 +27,7 @@ it("methods run on a loaded model as the documentation shows, each set measured 
 	await game.measure(masks);
 	expect(game.evaluated).toBe(known);
 	const surrogate = await fitPairwise(samples.slice(0, 30));
-	expect(judge(surrogate, samples.slice(30), { training: samples.slice(0, 30) }).spearman).toBeGreaterThan(0.5);
+	expect(judgeSurrogate(surrogate, samples.slice(30), { training: samples.slice(0, 30) }).spearman).toBeGreaterThan(0.5);
 	const { found } = await auto(game, { kmax: 3, budget: 90, seed: 1 });
 	expect(found.byCount.get(3)!.addedLoss).toBeLessThanOrEqual(byCount.get(3)!.addedLoss);
 	expect(mean(alone!.losses) - fullLoss).toBeGreaterThan(0);

@@ -3,7 +3,7 @@ import type { PlanSurrogate } from "../storage/plan.js";
 import type { AccuracyDifference } from "../model/evaluation/accuracy.js";
 import type { AccuracyReport } from "./questions.js";
 import type { MeasureOptions, ModelSummary, Objective } from "./measure.js";
-import type { Normalization } from "../model/evaluation/choices.js";
+import type { Normalization } from "../model/evaluation/questions.js";
 import type { QuestionFormat } from "../model/evaluation/questions.js";
 
 // Options and results of `compareMethods`.

@@ -1,8 +1,8 @@
-import type { CalibrationFile } from "../model/calibration/index.js";
+import type { CalibrationFile } from "../model/calibration/files.js";
 
 import { type HealKind, healKinds } from "../model/fitting/kinds.js";
 import { type HealType, healTypes } from "../model/fitting/tensors.js";
-import { type StateType, stateTypes } from "../model/runtime/evaluator.js";
+import { type StateType, stateTypes } from "../model/runtime/state-types.js";
 import type { PlanHeal } from "../storage/plan-heal.js";
 
 export type * from "./questions.js";
@@ -18,7 +18,7 @@ export type * from "./gate.js";
 export type * from "./compare.js";
 export type * from "./frontier.js";
 export type * from "./rank.js";
-export type { Speed, SpeedRatio, SpeedSideFigures } from "../storage/plan-speed.js";
+export type { PlanSpeed, SpeedRatio, SpeedSideFigures } from "../storage/plan-speed.js";
 export { type Speedup, speedups } from "./speed.js";
 export type { SpeedOptions, SpeedResult } from "./speed.js";
 export { type FileType, fileTypeNames } from "../model/runtime/file-type-names.js";

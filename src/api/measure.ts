@@ -1,7 +1,7 @@
 // What is measured, on what and how: options that methods share, and what they say of a model.
 import type { StrataPresetName } from "../game/strata.js";
-import type { CalibrationFile } from "../model/calibration/index.js";
-import type { StateType } from "../model/runtime/evaluator.js";
+import type { CalibrationFile } from "../model/calibration/files.js";
+import type { StateType } from "../model/runtime/state-types.js";
 import type { ContributionUnit } from "../storage/plan.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
 import type { Method } from "./methods.js";

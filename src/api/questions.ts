@@ -1,5 +1,5 @@
 import type { Accuracy, AccuracyDifference, Answer } from "../model/evaluation/accuracy.js";
-import type { Normalization } from "../model/evaluation/choices.js";
+import type { Normalization } from "../model/evaluation/questions.js";
 import type { QuestionFormat } from "../model/evaluation/questions.js";
 
 // Options and results of evaluateQuestions.

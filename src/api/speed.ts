@@ -1,4 +1,4 @@
-import type { Speed } from "../storage/plan-speed.js";
+import type { PlanSpeed } from "../storage/plan-speed.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
 import type { ModelSummary } from "./measure.js";
 
@@ -29,6 +29,6 @@ export interface SpeedResult {
 	readonly against?: ModelSummary | undefined;
 	/** Blocks that the model was run without. */
 	readonly removed: readonly number[];
-	readonly speed: Speed;
+	readonly speed: PlanSpeed;
 	readonly seconds: number;
 }

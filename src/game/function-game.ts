@@ -1,5 +1,5 @@
 import type { Coalition } from "./coalition.js";
-import type { Game, MeasureOptions, Measurement } from "./game.js";
+import type { Game, BatchOptions, Measurement } from "./game.js";
 
 export interface FunctionGameOptions {
 	/** Number of blocks, at least 1. */
@@ -42,7 +42,7 @@ export class FunctionGame implements Game {
 	}
 
 	/** @throws RangeError for a coalition that {@link allows} refuses */
-	async measure(coalitions: readonly Coalition[], options: MeasureOptions = {}): Promise<Measurement[]> {
+	async measure(coalitions: readonly Coalition[], options: BatchOptions = {}): Promise<Measurement[]> {
 		return coalitions.map((coalition) => {
 			options.signal?.throwIfAborted();
 			const known = this.#done.get(coalition.key);

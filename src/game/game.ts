@@ -16,7 +16,7 @@ export interface Measurement {
 }
 
 /** How a caller can follow and stop a batch of measurements. */
-export interface MeasureOptions {
+export interface BatchOptions {
 	readonly signal?: AbortSignal | undefined;
 	/** What the batch is for, shown to people (for example "leave-one-out"). */
 	readonly phase?: string | undefined;
@@ -34,7 +34,7 @@ export interface Game {
 	/** Whether the coalition can be run; a coalition that cannot is never measured. */
 	allows(coalition: Coalition): boolean;
 	/** Measures each coalition once; the results come in the order asked for. Already measured coalitions cost nothing. */
-	measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]>;
+	measure(coalitions: readonly Coalition[], options?: BatchOptions): Promise<Measurement[]>;
 }
 
 /** Mean loss over the windows, or the weighted mean over their sources, nats per token; Infinity where any window is not finite. */

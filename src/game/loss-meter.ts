@@ -1,14 +1,14 @@
 import { Coalition } from "./coalition.js";
-import { type Game, type MeasureOptions, type Measurement, meanLoss } from "./game.js";
+import { type Game, type BatchOptions, type Measurement, meanLoss } from "./game.js";
 import { type Sample, toSample } from "./sample.js";
 
 /** Measures through a game, remembers what it has seen, and counts distinct coalitions: the honest cost of a method. */
 export class LossMeter {
 	readonly game: Game;
-	readonly #options: MeasureOptions;
+	readonly #options: BatchOptions;
 	readonly #losses = new Map<string, { measurement: Measurement; loss: number }>();
 
-	constructor(game: Game, options: MeasureOptions = {}) {
+	constructor(game: Game, options: BatchOptions = {}) {
 		this.game = game;
 		this.#options = { signal: options.signal, phase: options.phase };
 	}

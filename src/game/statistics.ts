@@ -1,5 +1,11 @@
 import { mixedError, mixedMean, type SourceShare } from "./sources.js";
 
+export function average(values: ArrayLike<number>): number {
+	let sum = 0;
+	for (let i = 0; i < values.length; i++) sum += values[i] as number;
+	return sum / values.length;
+}
+
 /**
  * Mean, and the standard error of the mean (undefined with fewer than two values). Not finite where any value is not.
  * @param sources where the values come from: the mean is then the weighted one over the sources

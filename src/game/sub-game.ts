@@ -1,5 +1,5 @@
 import { Coalition } from "./coalition.js";
-import type { Game, MeasureOptions, Measurement } from "./game.js";
+import type { Game, BatchOptions, Measurement } from "./game.js";
 
 /** What remains of a game once some blocks are gone: its players are the blocks left, numbered anew from 0. */
 export class SubGame implements Game {
@@ -41,7 +41,7 @@ export class SubGame implements Game {
 		return coalition.players === this.players && this.#game.allows(this.outer(coalition));
 	}
 
-	async measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]> {
+	async measure(coalitions: readonly Coalition[], options?: BatchOptions): Promise<Measurement[]> {
 		const measured = await this.#game.measure(
 			coalitions.map((coalition) => this.outer(coalition)),
 			options,

@@ -1,5 +1,5 @@
 import { Coalition } from "./coalition.js";
-import type { Game, MeasureOptions, Measurement } from "./game.js";
+import type { Game, BatchOptions, Measurement } from "./game.js";
 
 /** A game read from a table of measured coalitions; a coalition outside the table is not allowed. */
 export class TableGame implements Game {
@@ -59,7 +59,7 @@ export class TableGame implements Game {
 	}
 
 	/** @throws RangeError for a coalition outside the table */
-	async measure(coalitions: readonly Coalition[], options: MeasureOptions = {}): Promise<Measurement[]> {
+	async measure(coalitions: readonly Coalition[], options: BatchOptions = {}): Promise<Measurement[]> {
 		options.signal?.throwIfAborted();
 		return coalitions.map((coalition) => {
 			const measurement = this.#table.get(coalition.key);

@@ -1,6 +1,6 @@
 import { figureText } from "./figures.js";
 import { formatBlocks, formatBytes, formatCount } from "./format.js";
-import { healText } from "./heal.js";
+import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
 import { quantisedText, speedText } from "./summary.js";
 import { visible } from "./tags.js";
@@ -18,7 +18,7 @@ export function reportCard(report: Report): string {
 		["---", "library_name: gguf", "tags:", "- gguf", "- pruned", "- prune-gguf", "---"].join("\n"),
 		`# ${escaped(name)}`,
 		escaped(
-			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) without ${removal ? `blocks ${formatBlocks(removal.removed)}` : "any block removed"}. Nothing was trained afterwards.${report.heal?.applied ? ` ${healText(report.heal)}` : ""}${quantised ? ` ${quantised}` : ""}`,
+			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) without ${removal ? `blocks ${formatBlocks(removal.removed)}` : "any block removed"}. Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal)}` : ""}${quantised ? ` ${quantised}` : ""}`,
 		),
 		`**${escaped(verdict.headline)}** ${escaped(verdict.reason)}`,
 		...(alternatives ? [escaped(alternatives.verdict)] : []),

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
-import { formatBlocks, formatSigned, formatSignificant } from "./format.js";
-import type { Report, ReportBlock, ReportInteraction } from "./report-data.js";
+import { formatSigned, formatSignificant } from "./format.js";
+import type { Report, ReportBlock } from "./report-data.js";
 import { type Html, html, table } from "./tags.js";
 
 /** What can become of a block: its mark, colour and name. */
@@ -23,74 +23,100 @@ export const contributionTitles: Readonly<Record<string, string>> = {
 /** Bars beyond this many times the largest of the blocks that may go are cut. */
 const cutAt = 1.3;
 
+/** A block of which the method says something. */
+type KnownBlock = ReportBlock & { contribution: number };
+
 /** Contributions of the blocks. */
-export function contributionsFigure({ blocks: { list, unit, estimator }, model }: Report): Html {
-	const known = list.filter((block): block is ReportBlock & { contribution: number } => block.contribution !== undefined);
+export function contributionsFigure(report: Report): Html {
+	const { list, unit, estimator } = report.blocks;
+	const known = list.filter((block): block is KnownBlock => block.contribution !== undefined);
 	const title = contributionTitles[unit ?? ""] ?? "contribution";
-	const top = topOf(known);
-	const cut = known.filter(({ contribution }) => contribution > top);
 	const chart: Chart = {
 		id: "contributions",
 		title: "Contribution of each block",
-		description: `Bars for blocks 0 to ${model.blocks - 1}: ${title}, with 95 % intervals where they are known. Least needed: ${leastOf(known)}.`,
-		draw: (width, size) => {
-			const rows = labelRows(cut, (width - marginLeft - marginRight) / (model.blocks + 0.2));
-			const above = cut.length > 0 ? labelHeight * (1 + Math.max(0, ...rows.values())) : 0;
-			return {
-				height: (size === "wide" ? 260 : 220) + Math.max(0, above - labelHeight),
-				marginLeft,
-				marginRight,
-				// Not the band scale of bars: blocks are numbers, and ticks are left out where there are many.
-				x: {
-					domain: [-0.6, model.blocks - 0.4],
-					ticks: wholeTicks(model.blocks - 1, size === "wide" ? 31 : 13),
-					tickFormat: String,
-					label: "block",
-				},
-				y: { domain: [Math.min(0, ...known.map(lowOf)), top], label: null, ticks: 5, grid: true },
-				marks: [
-					Plot.rect(known, {
-						x1: ({ block }) => block - 0.38,
-						x2: ({ block }) => block + 0.38,
-						y1: 0,
-						y2: ({ contribution }) => Math.min(top, contribution),
-						fill: ({ state }) => color(blockStates[state as ReportBlock["state"]].color),
-					}),
-					Plot.ruleX(
-						known.filter(({ interval, contribution }) => interval && contribution <= top),
-						{
-							x: "block",
-							y1: ({ interval }) => interval!.low,
-							y2: ({ interval }) => Math.min(top, interval!.high),
-							stroke: color("ink"),
-						},
-					),
-					Plot.ruleY([0], { stroke: color("ink") }),
-					...cut.map((block) =>
-						Plot.text([block], {
-							x: "block",
-							y: top,
-							text: ({ contribution }) => `↑ ${formatSignificant(contribution, 2)}`,
-							dy: -6 - labelHeight * rows.get(block.block)!,
-							fill: color("ink"),
-						}),
-					),
-					Plot.text(
-						list.filter(({ state }) => state !== "kept"),
-						{
-							x: "block",
-							frameAnchor: "top",
-							dy: -8 - above,
-							text: ({ state }) => blockStates[state as ReportBlock["state"]].glyph,
-							fill: ({ state }) => color(blockStates[state as ReportBlock["state"]].color),
-							fontWeight: "bold",
-						},
-					),
-				],
-				marginTop: 22 + above,
-			};
-		},
+		description: `Bars for blocks 0 to ${report.model.blocks - 1}: ${title}, with 95 % intervals where they are known. Least needed: ${leastOf(known)}.`,
+		draw: contributionsDrawing(list, known, report.model.blocks),
 	};
+	const states = [...new Set(list.map(({ state }) => state))];
+	return figure(
+		chart,
+		`Upwards: ${title}, by ${estimator ?? "an unknown estimator"}; lines are 95 % intervals where the estimator has them. Bars that are cut bear their value.`,
+		states.map((state) => blockStates[state]),
+		contributionsTable(list),
+	);
+}
+
+function contributionsDrawing(list: readonly ReportBlock[], known: readonly KnownBlock[], blocks: number): Chart["draw"] {
+	const top = topOf(known);
+	const cut = known.filter(({ contribution }) => contribution > top);
+	return (width, size) => {
+		const rows = labelRows(cut, (width - marginLeft - marginRight) / (blocks + 0.2));
+		const above = cut.length > 0 ? labelHeight * (1 + Math.max(0, ...rows.values())) : 0;
+		return {
+			height: (size === "wide" ? 260 : 220) + Math.max(0, above - labelHeight),
+			marginLeft,
+			marginRight,
+			// Not the band scale of bars: blocks are numbers, and ticks are left out where there are many.
+			x: { domain: [-0.6, blocks - 0.4], ticks: wholeTicks(blocks - 1, size === "wide" ? 31 : 13), tickFormat: String, label: "block" },
+			y: { domain: [Math.min(0, ...known.map(lowOf)), top], label: null, ticks: 5, grid: true },
+			marks: [...barsUpTo(top, known), ...cut.map((block) => cutLabel(block, top, rows.get(block.block)!)), stateMarks(list, above)],
+			marginTop: 22 + above,
+		};
+	};
+}
+
+const colorOf = ({ state }: ReportBlock) => color(blockStates[state].color);
+
+/** Bars with their intervals, cut at `top`, and the line that they stand on. */
+function barsUpTo(top: number, known: readonly KnownBlock[]): Plot.Markish[] {
+	return [
+		Plot.rect(known, {
+			x1: ({ block }) => block - 0.38,
+			x2: ({ block }) => block + 0.38,
+			y1: 0,
+			y2: ({ contribution }) => Math.min(top, contribution),
+			fill: colorOf,
+		}),
+		Plot.ruleX(
+			known.filter(({ interval, contribution }) => interval && contribution <= top),
+			{
+				x: "block",
+				y1: ({ interval }) => interval!.low,
+				y2: ({ interval }) => Math.min(top, interval!.high),
+				stroke: color("ink"),
+			},
+		),
+		Plot.ruleY([0], { stroke: color("ink") }),
+	];
+}
+
+/** The value of a bar that is cut, above it. */
+function cutLabel(block: KnownBlock, top: number, row: number): Plot.Markish {
+	return Plot.text([block], {
+		x: "block",
+		y: top,
+		text: ({ contribution }) => `↑ ${formatSignificant(contribution, 2)}`,
+		dy: -6 - labelHeight * row,
+		fill: color("ink"),
+	});
+}
+
+/** What became of the blocks that are not simply kept, above all labels. */
+function stateMarks(list: readonly ReportBlock[], above: number): Plot.Markish {
+	return Plot.text(
+		list.filter(({ state }) => state !== "kept"),
+		{
+			x: "block",
+			frameAnchor: "top",
+			dy: -8 - above,
+			text: ({ state }: ReportBlock) => blockStates[state].glyph,
+			fill: colorOf,
+			fontWeight: "bold",
+		},
+	);
+}
+
+function contributionsTable(list: readonly ReportBlock[]): Html {
 	const rows = list.map(({ block, state, reason, contribution, interval }) => [
 		`${block}`,
 		blockStates[state].label,
@@ -105,13 +131,7 @@ export function contributionsFigure({ blocks: { list, unit, estimator }, model }
 		{ title: "95 % interval", figures: true },
 		{ title: "reason" },
 	];
-	const states = [...new Set(list.map(({ state }) => state))];
-	return figure(
-		chart,
-		`Upwards: ${title}, by ${estimator ?? "an unknown estimator"}; lines are 95 % intervals where the estimator has them. Bars that are cut bear their value.`,
-		states.map((state) => blockStates[state]),
-		table("Contribution of each block", columns, rows),
-	);
+	return table("Contribution of each block", columns, rows);
 }
 
 const lowOf = ({ contribution = 0, interval }: ReportBlock) => Math.min(contribution, interval?.low ?? contribution);
@@ -147,7 +167,7 @@ function topOf(known: readonly ReportBlock[]): number {
 	return top > 0 && top < all ? top : Math.max(all, 1e-6);
 }
 
-function leastOf(known: readonly (ReportBlock & { contribution: number })[]): string {
+function leastOf(known: readonly KnownBlock[]): string {
 	const least = [...known].sort((a, b) => a.contribution - b.contribution).slice(0, 4);
 	return least.map(({ block, contribution }) => `block ${block} (${formatSigned(contribution, 3)})`).join(", ");
 }
@@ -158,81 +178,4 @@ export function blockStrip({ blocks: { list } }: Report): Html {
 ${list.map(({ block, state }) => html`<li class="${state}"><span class="number">${block}</span><span class="mark" aria-hidden="true">${state === "kept" ? "" : blockStates[state].glyph}</span><span class="unseen"> ${blockStates[state].label}</span></li>`)}
 </ol>
 `;
-}
-
-/** Up to this many blocks the pairs are shown as a whole square. */
-const mostSquare = 40;
-const mostRows = 40;
-
-/** Which blocks stand in for which. */
-export function interactionsFigure(pairs: readonly ReportInteraction[], { removal, model }: Report): Html {
-	const largest = Math.max(1e-9, ...pairs.map(({ value }) => Math.abs(value)));
-	const involved = [...new Set(pairs.flatMap(({ blocks }) => blocks))].sort((a, b) => a - b);
-	const square = involved.length <= mostSquare;
-	const cells = pairs.flatMap(({ blocks: [a, b], value }) => [{ a, b, value }, ...(square ? [{ a: b, b: a, value }] : [])]);
-	const gone = new Set(removal?.removed ?? []);
-	const sorted = [...pairs].sort((a, b) => b.value - a.value);
-	const half = mostRows / 2;
-	const shown = sorted.length <= mostRows ? sorted : [...sorted.slice(0, half), ...sorted.slice(-half)];
-	const nameOf = ({ blocks: [a, b], units }: ReportInteraction) =>
-		units ? `${formatBlocks(units[0])} and ${formatBlocks(units[1])}` : `${a} and ${b}`;
-	const describe = (pair: ReportInteraction) => `${nameOf(pair)} (${formatSigned(pair.value, 3)})`;
-	const chart: Chart = {
-		id: "interactions",
-		title: "Which blocks stand in for which",
-		description: `A square of pairs of blocks. Most stand in for one another: ${sorted.slice(0, 3).map(describe).join("; ")}. Need each other most: ${sorted.slice(-3).reverse().map(describe).join("; ")}.`,
-		draw: (width, size) => {
-			const ticks = involved.filter((_, i) => i % Math.ceil(involved.length / (size === "wide" ? 26 : 12)) === 0);
-			return {
-				height: Math.min(width, 560) + 14,
-				marginLeft: 40,
-				marginRight: 20,
-				x: { domain: involved, ticks, tickFormat: String, label: "block", padding: 0.04 },
-				y: { domain: involved, ticks, tickFormat: String, label: "block", padding: 0.04 },
-				...(size === "wide" ? { marginRight: 180 } : {}),
-				marks: [
-					Plot.cell(cells, {
-						x: "a",
-						y: "b",
-						fill: ({ value }) => color(value >= 0 ? "substitute" : "need"),
-						fillOpacity: ({ value }) => Math.abs(value) / largest,
-						stroke: ({ a, b }) => (gone.has(a) && gone.has(b) ? color("ink") : color("line")),
-						strokeWidth: ({ a, b }) => (gone.has(a) && gone.has(b) ? 1.5 : 0.5),
-					}),
-				],
-				color: { type: "identity" },
-				opacity: { type: "identity" },
-			};
-		},
-	};
-	const values = pairs.map(({ value }) => value);
-	const rows = shown.map((pair) => {
-		const { blocks, value, standardError } = pair;
-		const [a, b] = blocks;
-		return [
-			nameOf(pair),
-			formatSigned(value, 4),
-			standardError === undefined ? "" : `± ${standardError.toFixed(4)}`,
-			gone.has(a) && gone.has(b) ? "both removed" : gone.has(a) ? `${a} removed` : gone.has(b) ? `${b} removed` : "",
-		];
-	});
-	const never = others([...involved, ...pairs.flatMap(({ units }) => (units ?? []).flat())], model.blocks);
-	const left = never.length > 0 ? ` Left out, since they always stay: ${formatBlocks(never)}.` : "";
-	return figure(
-		chart,
-		`The stronger the colour, the further losing both costs more (or less) than the two alone, in log(1 + added nats), from ${formatSigned(Math.min(...values), 3)} to ${formatSigned(Math.max(...values), 3)}. By the surrogate.${gone.size > 1 ? " Framed: both are removed." : ""}${left}`,
-		[
-			{ glyph: "■", color: "substitute", label: "stand in for one another: losing both is dearer than the two alone" },
-			{ glyph: "■", color: "need", label: "need each other: one is worth less without the other" },
-		],
-		table(
-			shown.length < pairs.length ? `Strongest pairs (${shown.length} of ${pairs.length}; the JSON file has all)` : "Pairs of blocks",
-			[{ title: "blocks" }, { title: "beyond the two alone", figures: true }, { title: "deviation", figures: true }, { title: "removed" }],
-			rows,
-		),
-	);
-}
-
-function others(involved: readonly number[], blocks: number): number[] {
-	return Array.from({ length: blocks }, (_, i) => i).filter((block) => !involved.includes(block));
 }

@@ -63,14 +63,14 @@ export function compareTable(
 ): string {
 	const { width = 80 } = style;
 	const shown = { texts: texts.length > 1 ? texts : [], questions };
-	const full = tableOf(rows, shown, true, style);
+	const full = tableOf(rows, { ...shown, errors: true }, style);
 	if (widest(full) <= width) return full;
-	const plain = tableOf(rows, shown, false, style);
+	const plain = tableOf(rows, { ...shown, errors: false }, style);
 	if (widest(plain) <= width) return plain;
-	const few = { texts: [], questions };
-	const least = tableOf(rows, few, false, style);
+	const few = { texts: [], questions, errors: false };
+	const least = tableOf(rows, few, style);
 	const excess = widest(least) - width;
-	return excess <= 0 ? least : tableOf(rows, few, false, style, Math.max(8, longestBlocks(rows) - excess));
+	return excess <= 0 ? least : tableOf(rows, few, style, Math.max(8, longestBlocks(rows) - excess));
 }
 
 /** Columns that come and go with the width. */
@@ -81,8 +81,7 @@ interface Shown {
 
 function tableOf(
 	rows: readonly CompareRowText[],
-	{ texts, questions }: Shown,
-	errors: boolean,
+	{ texts, questions, errors }: Shown & { readonly errors: boolean },
 	style: TextStyle,
 	blocksWidth = Number.POSITIVE_INFINITY,
 ) {

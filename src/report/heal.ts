@@ -13,7 +13,7 @@ import type { ReportHeal } from "./report-data.js";
 import { type Html, html, type Section, table } from "./tags.js";
 
 /** What healing did, in one sentence. */
-export function healText({ applied, tokens, addedBytes, cuts, heads = [], folds, seconds }: ReportHeal): string {
+export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], folds, seconds }: ReportHeal): string {
 	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
 	const report = folds.find(({ fold }) => fold === "report");
 	if (!applied) {
@@ -44,7 +44,7 @@ export function healSection(heal: ReportHeal): Section {
 	return {
 		id: "healing",
 		title: "Healing",
-		body: html`<p>${healText(heal)}</p>
+		body: html`<p>${healSentence(heal)}</p>
 ${table(
 	"Each run of removed blocks, first to last: the matrix before it was fitted to give back what the removed blocks added",
 	[

@@ -26,7 +26,7 @@ export function gateSection(gate: NonNullable<Report["gate"]>): Section {
 }
 
 /** Speed and memory before and after. */
-export function speedSection({ conditions, context, figures }: ReportSpeed): Section {
+export function speedPageSection({ conditions, context, figures }: ReportSpeed): Section {
 	const rows = figures.map((figure) => {
 		const { title, before, after, change, interval } = speedText(figure);
 		return [title, `${before}${spread(figure.before)}`, `${after}${spread(figure.after)}`, change, interval];
@@ -56,7 +56,7 @@ function spread({ low, high }: ReportSpeed["figures"][number]["before"]): string
 /** Texts of both models side by side, with what is wrong with each. */
 export function samplesSection(samples: NonNullable<Report["samples"]>, check: ReportTextCheck | undefined): Section {
 	const shown = samples.map(({ prompt, before, after, mode, marks }, i) =>
-		sideBySide(`Text ${i + 1}${mode === undefined ? "" : `, ${mode}`}`, prompt, before, after, marks),
+		sideBySide(`Text ${i + 1}${mode === undefined ? "" : `, ${mode}`}`, { prompt, before, after, marks }),
 	);
 	return { id: "samples", title: "Text from both models", body: html`${check && checkTable(check)}${shown}` };
 }
@@ -85,7 +85,7 @@ const kindTitles: Readonly<Record<ReportTextCheck["kinds"][number]["kind"], stri
 
 /** Texts that the pruned model breaks on. */
 export function collapseSection(collapse: NonNullable<Report["collapse"]>): Section {
-	const found = collapse.map(({ kind, message, prompt, before, after }) => sideBySide(`${kind}: ${message}`, prompt, before, after));
+	const found = collapse.map(({ kind, message, prompt, before, after }) => sideBySide(`${kind}: ${message}`, { prompt, before, after }));
 	return {
 		id: "collapse",
 		title: "Collapse that perplexity hides",
@@ -100,7 +100,14 @@ export function withoutGaps(text: string): string {
 	return text.replace(/\n(?:[^\S\n]*\n){3,}/g, (gap) => `\n[${gap.split("\n").length - 2} empty lines]\n`);
 }
 
-function sideBySide(title: string, prompt: string, before: string, after: string, marks?: Marks) {
+interface TwoTexts {
+	readonly prompt: string;
+	readonly before: string;
+	readonly after: string;
+	readonly marks?: Marks | undefined;
+}
+
+function sideBySide(title: string, { prompt, before, after, marks }: TwoTexts) {
 	const side = (name: string, text: string, kinds: Marks["before"] = []) =>
 		html`<div><h4>${name}${kinds.map((kind) => html` <span class="bad">✕ ${kind}</span>`)}</h4><p class="text" dir="auto">${text === "" ? html`<em>(nothing)</em>` : withoutGaps(text)}</p></div>`;
 	return html`<h3>${title}</h3>

@@ -1,4 +1,5 @@
-import { blockStrip, contributionsFigure, interactionsFigure } from "./charts-blocks.js";
+import { blockStrip, contributionsFigure } from "./charts-blocks.js";
+import { interactionsFigure } from "./charts-pairs.js";
 import { alternativesFigure, curveFigure, forecastsFigure } from "./charts-quality.js";
 import { figureText } from "./figures.js";
 import {
@@ -12,7 +13,7 @@ import {
 	formatPercent,
 } from "./format.js";
 import { healSection } from "./heal.js";
-import { collapseSection, gateSection, samplesSection, speedSection } from "./html-extras.js";
+import { collapseSection, gateSection, samplesSection, speedPageSection } from "./html-extras.js";
 import { reproduceSection, timingsSection } from "./html-origin.js";
 import { styleSheet } from "./html-style.js";
 import type { Report } from "./report-data.js";
@@ -86,7 +87,7 @@ function sectionsOf(report: Report): Section[] {
 		...(curve ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve) }] : []),
 		...(heal ? [healSection(heal)] : []),
 		...(alternatives ? [{ id: "alternatives", title: "Pruning beside quantising", body: alternativesBody(alternatives) }] : []),
-		...(speed ? [speedSection(speed)] : []),
+		...(speed ? [speedPageSection(speed)] : []),
 		...(samples ? [samplesSection(samples, textCheck)] : []),
 		...(collapse ? [collapseSection(collapse)] : []),
 		...(interactions?.length
@@ -223,7 +224,7 @@ ${forecasts?.length ? forecastsFigure(forecasts) : ""}`;
 }
 
 /** Size of a model in words. */
-export function sizeText({ parameters, bytes }: { parameters: number; bytes: number }): string {
+export function modelSizeText({ parameters, bytes }: { parameters: number; bytes: number }): string {
 	return `${formatCount(parameters)} parameters, ${formatBytes(bytes)}`;
 }
 

@@ -2,7 +2,7 @@ import { type FigureText, figureText, percentChange } from "./figures.js";
 import { formatBlocks, formatDifference, formatSignificant } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
 import type { Report, ReportSpeed } from "./report-data.js";
-import { healText } from "./heal.js";
+import { healSentence } from "./heal.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
 import { sourcesTable, surrogateLine } from "./terminal.js";
 
@@ -50,7 +50,7 @@ function furtherTexts(report: Report, width: number, style: TextStyle): [name: s
 	const texts: [string, string][] = [];
 	if (alternatives) texts.push(["quantising instead", wrapped(alternatives.verdict, width)]);
 	if (quantised) texts.push(["quantising", wrapped(quantised, width)]);
-	if (heal) texts.push(["healing", wrapped(healText(heal), width)]);
+	if (heal) texts.push(["healing", wrapped(healSentence(heal), width)]);
 	const equivalent = equivalentText(report, 3);
 	if (equivalent) texts.push(["equivalent sets", wrapped(equivalent, width)]);
 	if (met.length > 0) texts.push(["limits that are met", met.map((figure) => paint("green", gateLine(figure), style)).join("\n")]);

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { InvalidLedgerError } from "../errors.js";
 import { Coalition } from "../game/coalition.js";
 import type { Measurement } from "../game/game.js";
+import { tryJson } from "./ledger-file.js";
 
 /** A setting that can change the bits of a loss (threads, ubatch shape, back end, ...). */
 export type LedgerSetting = string | number | boolean | null;
@@ -173,14 +174,6 @@ function describe(issue: v.BaseIssue<unknown>): string {
 
 function isTornHeader(text: string): boolean {
 	return text.startsWith(HEADER_START) || HEADER_START.startsWith(text);
-}
-
-function tryJson(text: string): unknown {
-	try {
-		return JSON.parse(text) as unknown;
-	} catch {
-		return undefined;
-	}
 }
 
 interface Line {

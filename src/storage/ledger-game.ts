@@ -1,10 +1,10 @@
 import { EvaluationError, InvalidMaskError } from "../errors.js";
 import type { Coalition } from "../game/coalition.js";
-import type { Game, MeasureOptions, Measurement } from "../game/game.js";
+import type { Game, BatchOptions, Measurement } from "../game/game.js";
 import type { Ledger } from "./ledger.js";
 
 /** What an evaluator gets beside the coalitions. */
-export interface EvaluateOptions extends MeasureOptions {
+export interface LedgerEvaluateOptions extends BatchOptions {
 	/** To be called for each coalition as soon as it is measured, in any order, with the seconds that it took where they are known. */
 	readonly onMeasurement: (measurement: Measurement, seconds?: number) => void;
 }
@@ -13,7 +13,7 @@ export interface EvaluateOptions extends MeasureOptions {
  * Measures distinct coalitions that were not measured before. It hands each result over as soon as it has it: through
  * `onMeasurement`, or as an async iterable, whichever suits it. It throws `signal.reason` when the signal aborts.
  */
-export type Evaluate = (coalitions: readonly Coalition[], options: EvaluateOptions) => Promise<unknown> | AsyncIterable<Measurement>;
+export type Evaluate = (coalitions: readonly Coalition[], options: LedgerEvaluateOptions) => Promise<unknown> | AsyncIterable<Measurement>;
 
 /** How a {@link LedgerGame} is made. */
 export interface LedgerGameOptions {
@@ -61,7 +61,7 @@ export class LedgerGame implements Game {
 	 * @throws InvalidMaskError for a coalition that cannot be run
 	 * @throws EvaluationError where the evaluator left a coalition out
 	 */
-	async measure(coalitions: readonly Coalition[], options: MeasureOptions = {}): Promise<Measurement[]> {
+	async measure(coalitions: readonly Coalition[], options: BatchOptions = {}): Promise<Measurement[]> {
 		options.signal?.throwIfAborted();
 		for (const coalition of coalitions) this.#check(coalition);
 		for (const coalition of coalitions) this.#asked.set(coalition.key, coalition);
@@ -90,7 +90,7 @@ export class LedgerGame implements Game {
 		if (!this.#allows(coalition)) throw new InvalidMaskError(`the model cannot run with blocks ${coalition.removed().join(", ")} removed.`);
 	}
 
-	async #measureMissing(coalitions: readonly Coalition[], options: MeasureOptions): Promise<void> {
+	async #measureMissing(coalitions: readonly Coalition[], options: BatchOptions): Promise<void> {
 		options.signal?.throwIfAborted();
 		const missing = new Map<string, Coalition>();
 		for (const coalition of coalitions) if (!this.ledger.get(coalition)) missing.set(coalition.key, coalition);
@@ -108,7 +108,7 @@ export class LedgerGame implements Game {
 		throw new EvaluationError(`the evaluator gave no loss for mask ${left}.`);
 	}
 
-	async #run(coalitions: Coalition[], options: MeasureOptions, onMeasurement: EvaluateOptions["onMeasurement"]): Promise<void> {
+	async #run(coalitions: Coalition[], options: BatchOptions, onMeasurement: LedgerEvaluateOptions["onMeasurement"]): Promise<void> {
 		const result = this.#evaluate(coalitions, { ...options, onMeasurement });
 		if (!isAsyncIterable(result)) {
 			await result;

@@ -1,10 +1,11 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { FileError, InvalidLedgerError, NoSpaceError } from "../errors.js";
+import { FileError, InvalidLedgerError } from "../errors.js";
 import type { Coalition } from "../game/coalition.js";
 import type { Measurement } from "../game/game.js";
 import { makePrivate } from "./cache-folder.js";
 import { asStored, encodeHeader, encodeMeasurement, type LedgerHeader, parseHeader, parseLedger } from "./ledger-format.js";
+import { guarded, readIfThere } from "./ledger-file.js";
 import { type Lock, lockFile } from "./lock.js";
 
 export { type LedgerHeader, type LedgerIdentity, type LedgerSetting, ledgerKey } from "./ledger-format.js";
@@ -275,27 +276,8 @@ async function begin(path: string, file: FileHandle, header: LedgerHeader): Prom
 	});
 }
 
-/** Empty where there is no file. */
-async function readIfThere(path: string): Promise<Buffer> {
-	return readFile(path).catch((error: NodeJS.ErrnoException) => {
-		if (error.code === "ENOENT") return Buffer.alloc(0);
-		throw error;
-	});
-}
-
-async function guard<T>(path: string, action: () => Promise<T>): Promise<T> {
-	try {
-		return await action();
-	} catch (error) {
-		const code = (error as NodeJS.ErrnoException).code;
-		if (code === "ENOSPC" || code === "EDQUOT") {
-			throw new NoSpaceError(
-				`the ledger ${path} cannot be written: the disk is full. Make room, or set PRUNE_GGUF_HOME to a folder on another disk.`,
-				{ cause: error },
-			);
-		}
-		throw new FileError(`the ledger ${path} cannot be used: ${(error as Error).message}`, { cause: error });
-	}
+function guard<T>(path: string, action: () => Promise<T>): Promise<T> {
+	return guarded({ full: `the ledger ${path} cannot be written`, failed: `the ledger ${path} cannot be used` }, action);
 }
 
 function writeFailure(path: string | undefined, error: unknown): FileError {

@@ -1,8 +1,9 @@
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
-import { FileError, InvalidLedgerError, NoSpaceError } from "../errors.js";
+import { InvalidLedgerError } from "../errors.js";
 import { makePrivate } from "./cache-folder.js";
+import { guarded, readIfThere, tryJson } from "./ledger-file.js";
 import type { LedgerSetting } from "./ledger-format.js";
 import { type Lock, lockFile } from "./lock.js";
 
@@ -165,31 +166,7 @@ function asStored(values: PartValues): PartValues {
 	return Object.fromEntries(Object.entries(values).map(([name, list]) => [name, stored(list)]));
 }
 
-function tryJson(text: string): unknown {
-	try {
-		return JSON.parse(text) as unknown;
-	} catch {
-		return undefined;
-	}
-}
-
-async function readIfThere(path: string): Promise<Buffer> {
-	return readFile(path).catch((error: NodeJS.ErrnoException) => {
-		if (error.code === "ENOENT") return Buffer.alloc(0);
-		throw error;
-	});
-}
-
-async function guard<T>(path: string, action: () => Promise<T>): Promise<T> {
-	try {
-		return await action();
-	} catch (cause) {
-		const { code, message } = cause as NodeJS.ErrnoException;
-		if (code === "ENOSPC" || code === "EDQUOT")
-			throw new NoSpaceError(
-				`the evaluation ${path} cannot be kept: the disk is full. Make room, or set PRUNE_GGUF_HOME to a folder on another disk.`,
-				{ cause },
-			);
-		throw new FileError(`the evaluation ${path} cannot be kept: ${message}`, { cause });
-	}
+function guard<T>(path: string, action: () => Promise<T>): Promise<T> {
+	const failed = `the evaluation ${path} cannot be kept`;
+	return guarded({ full: failed, failed }, action);
 }

@@ -1,8 +1,7 @@
 import * as v from "valibot";
+import { finiteOrNull } from "./plan-values.js";
 
 // What a plan says of its quality gate.
-
-const number = v.nullable(v.pipe(v.number(), v.finite("expected a finite number")));
 
 /** The limits that were given, and what was measured on the report fold; null where not finite or not known. */
 export const gateSchema = v.strictObject({
@@ -17,9 +16,9 @@ export const gateSchema = v.strictObject({
 			name: v.pipe(v.string(), v.nonEmpty("expected text, got an empty string")),
 			limit: v.pipe(v.number(), v.finite("expected a finite number")),
 			/** A ratio of perplexities, nats per token, a share from 0 to 1, or bytes. */
-			value: number,
+			value: finiteOrNull,
 			/** Of the value. */
-			standardError: number,
+			standardError: finiteOrNull,
 			met: v.boolean(),
 		}),
 	),

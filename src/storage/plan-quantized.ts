@@ -1,14 +1,10 @@
 import * as v from "valibot";
+import { finiteOrNull, positiveWhole, sha256Hex, someText } from "./plan-values.js";
 
 // What a plan says of quantised models: the one that was written, and the same model quantised instead of pruned.
 
-const text = v.pipe(v.string(), v.nonEmpty("expected text, got an empty string"));
-const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256: 64 lower-case hexadecimal digits"));
-const bytes = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
-const number = v.nullable(v.pipe(v.number(), v.finite("expected a finite number")));
-
 /** A mean over windows and its standard error; null where not finite, or where there are fewer than two windows. */
-const mean = v.strictObject({ mean: number, standardError: number });
+const mean = v.strictObject({ mean: finiteOrNull, standardError: finiteOrNull });
 
 const figures = {
 	/** Nats per token. */
@@ -24,27 +20,27 @@ const figures = {
 /** The quantised model as it was written, measured on the report fold; the reference is the whole source model. */
 export const quantizedSchema = v.strictObject({
 	/** Type of the file, as llama.cpp names it. */
-	type: text,
+	type: someText,
 	/** Whose weights were quantised, where they were not the source's. */
-	from: v.optional(v.strictObject({ name: text, sha256 })),
+	from: v.optional(v.strictObject({ name: someText, sha256: sha256Hex })),
 	/** Of the file. */
-	bytes,
+	bytes: positiveWhole,
 	...figures,
 });
 
 /** The same model quantised at about the size of the pruned one, on the report fold. */
 export const quantizedAlternativesSchema = v.strictObject({
 	/** The whole model that all are compared with: the source, or the original that `quantizeFrom` names. */
-	reference: v.strictObject({ name: text, sha256, bytes, loss: mean }),
+	reference: v.strictObject({ name: someText, sha256: sha256Hex, bytes: positiveWhole, loss: mean }),
 	/** Whether the items were made of weights that are quantised already, which makes them worse than they could be. */
 	sourceQuantized: v.boolean(),
 	/** The pruned model. */
-	pruned: v.strictObject({ name: text, bytes, ...figures }),
+	pruned: v.strictObject({ name: someText, bytes: positiveWhole, ...figures }),
 	/** Whole models by size, largest first; named by their type. */
 	items: v.array(
 		v.strictObject({
-			name: text,
-			bytes,
+			name: someText,
+			bytes: positiveWhole,
 			...figures,
 			/** Loss of this one - loss of the pruned one, paired by window: below 0 where quantising is better. */
 			againstPruned: mean,
@@ -57,9 +53,9 @@ export const quantizedAlternativesSchema = v.strictObject({
 		 */
 		better: v.picklist(["pruning", "quantizing", "undecided"], "expected pruning, quantizing or undecided"),
 		/** The type that pruning was compared with; absent where none is as small. */
-		against: v.optional(text),
+		against: v.optional(someText),
 		/** For people. */
-		text,
+		text: someText,
 	}),
 });
 

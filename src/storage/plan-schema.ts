@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
 import { gateSchema } from "./plan-gate.js";
 import { healSchema } from "./plan-heal.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
@@ -9,19 +10,12 @@ export const PLAN_FORMAT = "prune-gguf-plan";
 /** Version that this program writes and reads. */
 export const PLAN_VERSION = 1;
 
-const text = v.pipe(v.string(), v.nonEmpty("expected text, got an empty string"));
-const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256: 64 lower-case hexadecimal digits"));
-const natural = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(0, "expected a number of at least 0"));
-const positive = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
-/** JSON has no number for a loss that is not finite: null stands for it. */
-const finite = v.pipe(v.number(), v.finite("expected a finite number"));
-const loss = v.nullable(finite);
 const setting = v.union([v.string(), v.number(), v.boolean(), v.null()], "expected text, a number, true, false or null");
 const settings = v.record(
 	v.string(),
 	v.union([setting, v.array(setting)], "expected text, a number, true, false, null or a list of these"),
 );
-const blockList = v.array(natural);
+const blockList = v.array(wholeNumber);
 
 /** Units of a contribution. */
 export const contributionUnits = ["nats", "value", "log-nats", "score"] as const;
@@ -30,114 +24,114 @@ export type ContributionUnit = (typeof contributionUnits)[number];
 /** Losses of one model over the windows of one fold, nats per token. */
 const measured = v.strictObject({
 	/** Mean over the windows; null where the model broke down. */
-	mean: loss,
+	mean: finiteOrNull,
 	/** One a window, in order; null where not finite. */
-	windows: v.array(loss),
+	windows: v.array(finiteOrNull),
 });
 
 const source = {
 	/** Name of a calibration source. */
-	name: text,
+	name: someText,
 	/** How much it counts; only the ratios matter. */
 	weight: v.pipe(v.number(), v.gtValue(0, "expected a number above 0")),
 };
 
 const fold = v.strictObject({
 	/** Where the text came from: file names, or "own samples". */
-	source: text,
+	source: someText,
 	/** SHA-256 over the tokens of the windows. */
-	sha256,
+	sha256: sha256Hex,
 	/** Number of windows. */
-	count: positive,
+	count: positiveWhole,
 	/** Tokens in each window. */
-	length: positive,
+	length: positiveWhole,
 	/** Where there are several sources: theirs, in the order of the windows. */
-	sources: v.optional(v.array(v.strictObject({ ...source, count: positive }))),
+	sources: v.optional(v.array(v.strictObject({ ...source, count: positiveWhole }))),
 	/** Where the search scored drawn positions only: how many of how many, and the standard error of the full model's mean loss on them, nats per token. */
-	drawn: v.optional(v.strictObject({ positions: positive, of: positive, standardError: v.optional(loss) })),
+	drawn: v.optional(v.strictObject({ positions: positiveWhole, of: positiveWhole, standardError: v.optional(finiteOrNull) })),
 });
 
 /** After - before: mean over the windows, paired, and its standard error; null with fewer than two windows. */
-const difference = { difference: loss, standardError: loss };
+const difference = { difference: finiteOrNull, standardError: finiteOrNull };
 
 const foldLosses = v.strictObject({
 	full: measured,
 	removed: measured,
 	...difference,
 	/** Where there are several sources: the mean of each. The means above are then weighted ones over the sources. */
-	sources: v.optional(v.array(v.strictObject({ ...source, full: loss, removed: loss, ...difference }))),
+	sources: v.optional(v.array(v.strictObject({ ...source, full: finiteOrNull, removed: finiteOrNull, ...difference }))),
 });
 
 /** The objective of one fold, in its own nats: a window is a question where it is `accuracy`. */
 const objectiveLosses = v.strictObject({
 	...foldLosses.entries,
 	/** Further means by name: `nll`; shares from 0 to 1: `agreement`, `accuracy`, `normalizedAccuracy`. */
-	figures: v.optional(v.record(v.string(), v.strictObject({ full: loss, removed: loss, ...difference }))),
+	figures: v.optional(v.record(v.string(), v.strictObject({ full: finiteOrNull, removed: finiteOrNull, ...difference }))),
 });
 
 /** A source that would rather have another set, on the validation fold. */
 const disagreement = v.strictObject({
-	source: text,
+	source: someText,
 	chosen: blockList,
 	better: blockList,
 	/** By how much on this source, its standard error, and how much worse on all sources as weighted. */
-	by: finite,
-	standardError: finite,
-	worseOverall: finite,
+	by: finiteNumber,
+	standardError: finiteNumber,
+	worseOverall: finiteNumber,
 });
 
 const contribution = v.strictObject({
 	/** 0-based, as in the tensor names. */
-	block: natural,
+	block: wholeNumber,
 	/** Higher is more needed. */
-	value: finite,
+	value: finiteNumber,
 	/**
 	 * Of the value: `nats` per token that removing the block alone adds to the loss; `value`, its share in v = PPL(full) / PPL(kept
 	 * blocks); `log-nats`, its share in log(1 + added nats); `score`, what a baseline gives it, on a scale of its own.
 	 */
 	unit: v.picklist(contributionUnits, `expected one of ${contributionUnits.join(", ")}`),
 	/** Standard error or posterior deviation of the value, where the estimator has one; in the same unit. */
-	standardError: v.optional(finite),
+	standardError: v.optional(finiteNumber),
 	/** How it was estimated. */
-	estimator: text,
+	estimator: someText,
 });
 
 const surrogate = v.strictObject({
-	name: text,
+	name: someText,
 	/** Masks it was fitted on, and other masks it was judged on. */
-	trainMasks: natural,
-	heldOutMasks: natural,
+	trainMasks: wholeNumber,
+	heldOutMasks: wholeNumber,
 	/** Coefficient of determination on the held-out masks. */
-	r2: loss,
+	r2: finiteOrNull,
 	/** Rank correlation on the held-out masks. */
-	spearman: loss,
+	spearman: finiteOrNull,
 	/** Further figures by name. */
-	details: v.optional(v.record(v.string(), loss)),
+	details: v.optional(v.record(v.string(), finiteOrNull)),
 });
 
-const reasoned = v.strictObject({ block: natural, reason: text });
+const reasoned = v.strictObject({ block: wholeNumber, reason: someText });
 
 const curvePoint = v.strictObject({
 	/** Number of blocks removed. */
-	k: natural,
+	k: wholeNumber,
 	removed: blockList,
 	/** Mean losses, nats per token; left out or null where not measured or not finite. */
-	searchLoss: v.optional(loss),
-	validationLoss: v.optional(loss),
+	searchLoss: v.optional(finiteOrNull),
+	validationLoss: v.optional(finiteOrNull),
 	/** Standard error of the validation loss's difference to the full model. */
-	validationStandardError: v.optional(loss),
+	validationStandardError: v.optional(finiteOrNull),
 });
 
 /** A set that the race did not tell from the chosen one. */
 const equivalent = v.strictObject({
 	removed: blockList,
 	/** Who proposed it. */
-	method: text,
+	method: someText,
 	/** Loss above that of the chosen set, in the objective's nats, and its standard error, paired by window. */
-	above: finite,
-	standardError: finite,
+	above: finiteNumber,
+	standardError: finiteNumber,
 	/** Windows, or questions, on which both were measured; those of the validation fold where it does not say. */
-	windows: v.optional(natural),
+	windows: v.optional(wholeNumber),
 	/** Where `above` is of their divergence from the full model. */
 	by: v.optional(v.literal("divergence")),
 });
@@ -147,38 +141,34 @@ const race = v.strictObject({
 	/** By what sets were compared: the objective, or their divergence from the full model. */
 	by: v.picklist(["objective", "divergence"], "expected objective or divergence"),
 	/** Parts of further text in their order, each of as many windows as the validation fold: SHA-256 over its tokens, and how many sets were measured on it. */
-	further: v.array(v.strictObject({ sha256, sets: positive })),
+	further: v.array(v.strictObject({ sha256: sha256Hex, sets: positiveWhole })),
 });
 
-const folds = ["search", "validation", "report"] as const;
 const perFold = <Schema extends v.GenericSchema>(schema: Schema) =>
 	v.strictObject({ search: v.optional(schema), validation: v.optional(schema), report: v.optional(schema) });
-
-/** A fold of the calibration windows: for searching, for choosing, for the final figures. */
-export type FoldName = (typeof folds)[number];
 
 export const planSchema = v.pipe(
 	v.strictObject({
 		format: v.literal(PLAN_FORMAT),
 		version: v.literal(PLAN_VERSION),
 		/** When the plan was made, ISO 8601. */
-		created: text,
+		created: someText,
 		model: v.strictObject({
 			/** File name, without folders. */
-			name: text,
-			sha256,
-			architecture: text,
+			name: someText,
+			sha256: sha256Hex,
+			architecture: someText,
 			/** Number of blocks before removal. */
-			blocks: positive,
+			blocks: positiveWhole,
 		}),
 		/** Blocks to remove, 0-based as in the tensor names, ascending. */
 		removed: blockList,
 		/** Number of blocks kept. */
-		kept: positive,
+		kept: positiveWhole,
 		/** How the set was chosen. */
-		method: text,
+		method: someText,
 		options: settings,
-		seed: v.nullable(natural),
+		seed: v.nullable(wholeNumber),
 		calibration: perFold(fold),
 		losses: perFold(foldLosses),
 		/** What was searched for, where that was not the loss. */
@@ -186,7 +176,7 @@ export const planSchema = v.pipe(
 			v.strictObject({
 				name: v.picklist(["kl", "accuracy"], "expected kl or accuracy"),
 				/** File of the questions. */
-				questions: v.optional(text),
+				questions: v.optional(someText),
 				folds: perFold(objectiveLosses),
 			}),
 		),
@@ -209,15 +199,15 @@ export const planSchema = v.pipe(
 		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
 		/** Speed and memory before and after. */
 		speed: v.optional(speedSchema),
-		versions: v.strictObject({ "prune-gguf": text, "llama.cpp": text }),
+		versions: v.strictObject({ "prune-gguf": someText, "llama.cpp": someText }),
 		/** Back end that computed the losses. */
-		backend: text,
+		backend: someText,
 		/** Settings of the machine that can change bits. */
 		machine: settings,
 		/** Seconds by phase. */
-		timings: v.record(v.string(), finite),
+		timings: v.record(v.string(), finiteNumber),
 		/** Command or call that made the plan. */
-		command: text,
+		command: someText,
 	}),
 	v.rawCheck(({ dataset, config, addIssue }) => {
 		if (!dataset.typed) return;

@@ -1,9 +1,8 @@
 import * as v from "valibot";
+import { positiveWhole, wholeNumber } from "./plan-values.js";
 
 // What a plan says of speed and memory: two models, or views of one, measured in turns on one machine.
 
-const positive = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
-const bytes = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(0, "expected a number of at least 0"));
 const speed = v.pipe(v.number(), v.finite("expected a finite number"), v.gtValue(0, "expected a number above 0"));
 
 /** Tokens per second: median, least and most of the repetitions. */
@@ -15,15 +14,15 @@ const side = v.strictObject({
 	/** Tokens per second one by one, after the prompt. */
 	generation: spread,
 	/** Bytes of the tensors that are run. */
-	weights: bytes,
+	weights: wholeNumber,
 	/** Bytes of keys and values (or recurrent states) for `context` tokens. */
-	kvCache: bytes,
+	kvCache: wholeNumber,
 	/** Bytes of the buffers that graphs compute in, with that context. */
-	compute: bytes,
+	compute: wholeNumber,
 	/** Sum of the three. */
-	memory: bytes,
+	memory: wholeNumber,
 	/** Bytes of the file, or of what it would be without the masked blocks. */
-	file: bytes,
+	file: wholeNumber,
 });
 
 /** Speed after / before: median over the repetitions, paired. */
@@ -34,15 +33,15 @@ const ratio = v.strictObject({
 });
 
 export const speedSchema = v.strictObject({
-	promptTokens: positive,
-	generatedTokens: positive,
+	promptTokens: positiveWhole,
+	generatedTokens: positiveWhole,
 	/** That were kept; one before them was thrown away. */
-	repetitions: positive,
-	threads: positive,
+	repetitions: positiveWhole,
+	threads: positiveWhole,
 	/** Back end that computed. */
 	backend: v.pipe(v.string(), v.nonEmpty("expected text, got an empty string")),
 	/** Tokens of context that memory is counted for. */
-	context: positive,
+	context: positiveWhole,
 	before: side,
 	/** Missing where one model was measured alone. */
 	after: v.optional(side),
@@ -52,8 +51,8 @@ export const speedSchema = v.strictObject({
 });
 
 /** Speed and memory of a model, or of two of them in turns. */
-export type Speed = v.InferOutput<typeof speedSchema>;
+export type PlanSpeed = v.InferOutput<typeof speedSchema>;
 /** Of one of them. */
-export type SpeedSideFigures = Speed["before"];
+export type SpeedSideFigures = PlanSpeed["before"];
 /** Speed after / before. */
-export type SpeedRatio = NonNullable<Speed["ratio"]>["prompt"];
+export type SpeedRatio = NonNullable<PlanSpeed["ratio"]>["prompt"];

@@ -5,7 +5,7 @@ import { writeAtomically } from "./atomic-file.js";
 import { PLAN_FORMAT, PLAN_VERSION, planSchema } from "./plan-schema.js";
 import { shownText } from "./shown-text.js";
 
-export { type ContributionUnit, type FoldName, PLAN_FORMAT, PLAN_VERSION } from "./plan-schema.js";
+export { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION } from "./plan-schema.js";
 
 /**
  * What to remove, why, and what it cost: the interface between measuring and writing. Everything before a plan only measures and

@@ -63,7 +63,7 @@ export const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
 const EVALUATION = /^[0-9a-f]{12}\.evaluation\.ledger\.jsonl$/;
 const PLAN = /\.plan\.json$/;
 /** Kept windows of a model's own samples: of no use without the ledgers that were measured on them. */
-export const WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
+export const KEPT_WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
 /** What healing sets gave: of no use without the ledgers either. */
 export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
 /** What a run that was ended before its report had written. */
@@ -119,7 +119,7 @@ async function leftoversIn(folder: string): Promise<KeptFile[]> {
 	for (const { name } of await entries(folder)) {
 		const path = join(folder, name);
 		const owner = LOCK.test(name) ? await lockOwner(lockedBy(folder, name)) : WRITTEN.test(name) ? await lockOwner(path) : undefined;
-		if (!owner && [LOCK, WINDOWS, HEALED, WRITTEN].some((kind) => kind.test(name))) {
+		if (!owner && [LOCK, KEPT_WINDOWS, HEALED, WRITTEN].some((kind) => kind.test(name))) {
 			// One that its run has deleted since is no left-over.
 			const file = await describeFile(path).catch(() => undefined);
 			if (file) found.push(file);

@@ -16,7 +16,7 @@ import {
 	LOCK_REST,
 	lockedBy,
 	type RunFolder,
-	WINDOWS,
+	KEPT_WINDOWS,
 	WRITTEN,
 } from "./run-folders.js";
 
@@ -246,7 +246,7 @@ async function deleteFile(path: string): Promise<boolean> {
 async function sweep({ path: folder, ledgers }: RunFolder): Promise<void> {
 	const names = (await entries(folder)).map((entry) => entry.name);
 	const bare = ledgers.length > 0 && !names.some((name) => LEDGER.test(name)) && !(await hasLiveRun(folder));
-	const rest = bare ? [LOCK_REST, WINDOWS, HEALED, WRITTEN] : [LOCK_REST];
+	const rest = bare ? [LOCK_REST, KEPT_WINDOWS, HEALED, WRITTEN] : [LOCK_REST];
 	for (const name of names) {
 		const dead = LOCK.test(name) && !(await lockOwner(lockedBy(folder, name)));
 		if (dead || rest.some((kind) => kind.test(name))) await deleteKept(join(folder, name), name).catch(() => {});

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import type { SweepStats } from "../../src/model/runtime/addon.js";
-import { loadAddon } from "../../src/model/runtime/addon.js";
+import { loadAddon } from "../../src/model/runtime/load-addon.js";
 import { availableMemory } from "../../src/model/runtime/memory.js";
 import { Model } from "../../src/model/runtime/model.js";
 import { runSpeed } from "../../src/model/runtime/speed.js";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { encodeEntry } from "../../src/model/gguf/index.js";
-import { findAddon } from "../../src/model/runtime/addon.js";
+import { findAddon } from "../../src/model/runtime/load-addon.js";
 import { changedFixture, fixturePath, fixtureWindows, runNode } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 

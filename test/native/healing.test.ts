@@ -33,7 +33,7 @@ const shape = () => {
 };
 const weights = async () => {
 	const tensor = model.file.tensor(name)!;
-	return dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+	return dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 };
 const valuesAfter = async (block: number) => stateValues(model, (await hiddenStates(model, run, [block]))[0]!);
 
@@ -308,13 +308,13 @@ describe("conversion of weights", () => {
 	it("is that of ggml", async () => {
 		const tensor = model.file.tensor(name)!;
 		const bytes = await readTensor(tensor);
-		const values = await dequantizeBytes(model, bytes, tensor.type, tensor.dims[0]!);
+		const values = await dequantizeBytes(model, bytes, { type: tensor.type, rowLength: tensor.dims[0]! });
 		expect(values).toEqual(dequantize(bytes, tensor.type));
-		const halves = await quantizeValues(model, values, 1, tensor.dims[0]!);
+		const halves = await quantizeValues(model, values, { type: 1, rowLength: tensor.dims[0]! });
 		expect(difference(dequantize(halves, 1), values)).toBeLessThan(1e-3);
 	});
 
 	it("refuses rows that a type cannot hold", async () => {
-		await expect(quantizeValues(model, new Float32Array(48), 8, 48)).rejects.toThrow(QuantizeError);
+		await expect(quantizeValues(model, new Float32Array(48), { type: 8, rowLength: 48 })).rejects.toThrow(QuantizeError);
 	});
 });

@@ -23,7 +23,7 @@ const folder = tempFolder();
 /** A matrix of a block, all its values multiplied. */
 async function scaled(block: number, matrix: string, factor: number): Promise<BlockVersion> {
 	const tensor = model.file.tensor(`blk.${block}.${matrix}.weight`)!;
-	const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+	const values = await dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 	const bytes = new Uint8Array(values.map((value) => factor * value).buffer);
 	return { block, matrices: [{ name: tensor.name, type: F32, bytes }] };
 }
@@ -116,14 +116,13 @@ describe.skipIf(!hasTools)("versions of blocks of other architectures", () => {
 			const all = new Uint8Array(facts.blocks).fill(1);
 			const reference = await evaluator.createReference({ toBytes: () => all }, text, { positions });
 			const tensor = file.tensors.find(({ name, dims }) => name.startsWith("blk.3.") && dims.length === 2 && dims[1] === facts.width)!;
-			const values = await dequantizeBytes(other, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+			const values = await dequantizeBytes(other, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 			const quantized = async (factor: number) => {
 				const type = tensor.dims[0]! % 32 === 0 ? Q8_0 : F32;
 				const bytes = await quantizeValues(
 					other,
 					values.map((value) => factor * value),
-					type,
-					tensor.dims[0]!,
+					{ type, rowLength: tensor.dims[0]! },
 				);
 				return { name: tensor.name, type, bytes };
 			};

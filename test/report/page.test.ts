@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { basename, delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { findAddon } from "../../src/model/runtime/addon.js";
+import { findAddon } from "../../src/model/runtime/load-addon.js";
 import { reportHtml } from "../../src/report/html.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { Browser, findChromium, type View } from "../helpers/chromium.js";

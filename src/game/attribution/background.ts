@@ -5,6 +5,7 @@ import { binomial, subsets } from "../strata.js";
 
 /** Who plays: single blocks, and units of blocks that go together. @internal */
 export interface MoveSpace {
+	readonly players: number;
 	/** Blocks of each move, ascending; frozen ones are in none. */
 	readonly moves: readonly (readonly number[])[];
 	/** Moves that backgrounds lack: those without a block that is kept. */
@@ -32,7 +33,7 @@ export function moveSpace(
 	const movable = [...moves.keys()].filter((move) => !(moves[move] as readonly number[]).some((block) => kept.has(block)));
 	if (!Number.isInteger(kmax) || kmax < 1 || kmax > movable.length)
 		throw new RangeError(`kmax must be an integer in 1..${movable.length}, got ${kmax}`);
-	return { moves, movable };
+	return { players, moves, movable };
 }
 
 /** Change of the loss where a move is flipped; the set is left as it was. @internal */

@@ -1,4 +1,5 @@
 import { binomial } from "../strata.js";
+import type { MixedTerms } from "../surrogate/mixed-loss.js";
 import type { Attribution } from "./attribution.js";
 import { movableBlocks } from "./background.js";
 
@@ -6,16 +7,7 @@ import { movableBlocks } from "./background.js";
  * A function over sets of removed blocks made of additive, pair and exponential terms, as Gaussian processes with a Hamming kernel give it:
  * sum of `linear` and `pairs` over removed blocks + sum of heights * exp(-sum of `steps` of the blocks in which the set and a centre differ).
  */
-export interface ExponentialGame {
-	readonly players: number;
-	readonly linear: Float64Array;
-	/** Symmetric, zero diagonal; shape players x players. */
-	readonly pairs: Float64Array;
-	/** One byte a block, 1 removed; shape centres x players. */
-	readonly centres: Uint8Array;
-	readonly heights: Float64Array;
-	readonly steps: Float64Array;
-}
+export type ExponentialGame = Omit<MixedTerms, "parities">;
 
 export interface ClosedFormOptions {
 	/** Most blocks that will be removed, 1..blocks that may go; all of them give the Shapley value. */
@@ -42,11 +34,18 @@ export function closedFormContributions(game: ExponentialGame, options: ClosedFo
 	}
 	// Mean over the sets of t of the others, every t counting the same.
 	const weights = Float64Array.from({ length: kmax }, (_, t) => 1 / kmax / binomial(movable.length - 1, t));
-	for (let m = 0; m < game.heights.length; m++) addCentre(game, m, movable, weights, contributions);
+	const over = { movable, weights };
+	for (let m = 0; m < game.heights.length; m++) addCentre(game, m, over, contributions);
 	return { estimator: "closed-form-window", contributions, scale: "log-loss", masks: 0, settings: { kmax } };
 }
 
-function addCentre(game: ExponentialGame, m: number, movable: readonly number[], weights: Float64Array, into: Float64Array): void {
+/** Which blocks may go, and how much a set of t of the others counts. */
+interface Backgrounds {
+	readonly movable: readonly number[];
+	readonly weights: Float64Array;
+}
+
+function addCentre(game: ExponentialGame, m: number, { movable, weights }: Backgrounds, into: Float64Array): void {
 	const { players, centres, steps } = game;
 	const kmax = weights.length;
 	const count = movable.length;

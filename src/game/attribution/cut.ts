@@ -14,7 +14,7 @@ export interface CutVerdict {
 	readonly verdict: "low" | "high" | "undecided";
 }
 
-export interface CutOptions {
+export interface CutVerdictOptions {
 	/** Chance from which a block counts as sure, in (0.5, 1). @default 0.95 */
 	readonly sure?: number;
 	/** Blocks that are not cut whatever they contribute. @default none */
@@ -38,7 +38,7 @@ const MANY = 200;
  * @returns one a block, in order; none where nothing is known of any error, or the errors are of the asking alone
  * @throws RangeError for k beyond the blocks that may be cut
  */
-export function cutVerdicts(attribution: Attribution, k: number, options: CutOptions = {}): CutVerdict[] {
+export function cutVerdicts(attribution: Attribution, k: number, options: CutVerdictOptions = {}): CutVerdict[] {
 	const { sure = 0.95 } = options;
 	if (!(sure > 0.5 && sure < 1)) throw new RangeError(`sure must be in (0.5, 1), got ${sure}`);
 	const keep = new Set(options.keep);
@@ -51,7 +51,7 @@ export function cutVerdicts(attribution: Attribution, k: number, options: CutOpt
 	if (moves.length > 0 && moves.every(([block]) => unknown.has(block!))) return [];
 	const games = gamesOf(attribution, moves, options.seed ?? 0);
 	// Nobody knows where they stand: what holds with them at either end holds wherever they are.
-	const chancesWith = (place: number) => chancesOf(moves, games, k, unknown, place);
+	const chancesWith = (place: number) => chancesOf(k, moves, games, { blocks: unknown, place });
 	const below = chancesWith(Number.NEGATIVE_INFINITY);
 	const above = unknown.size > 0 ? chancesWith(Number.POSITIVE_INFINITY) : below;
 	return blocks.map((block): CutVerdict => {
@@ -63,7 +63,7 @@ export function cutVerdicts(attribution: Attribution, k: number, options: CutOpt
 }
 
 /** Single blocks, and units all of whose blocks may be cut. */
-function movesAmong(blocks: readonly number[], players: number, units: CutOptions["units"]): number[][] {
+function movesAmong(blocks: readonly number[], players: number, units: CutVerdictOptions["units"]): number[][] {
 	const open = new Set(blocks);
 	return disjointMovesOf({ players, frozen: new Map() }, units).filter((move) => move.every((block) => open.has(block)));
 }
@@ -79,18 +79,17 @@ function isKnown({ contributions, standardErrors, degrees }: Attribution, move: 
 	});
 }
 
-/** Share of the games in which each block is among the k of lowest contribution, with the blocks of unknown error at `place`. */
+/** Share of the games in which each block is among the k of lowest contribution, with the blocks of unknown error at their `place`. */
 function chancesOf(
+	k: number,
 	moves: readonly (readonly number[])[],
 	games: readonly Float64Array[],
-	k: number,
-	unknown: ReadonlySet<number>,
-	place: number,
+	unknown: { readonly blocks: ReadonlySet<number>; readonly place: number },
 ): Map<number, number> {
 	const counts = new Map<number, number>();
 	for (const values of games) {
 		const mean = (move: readonly number[]) =>
-			unknown.has(move[0] as number) ? place : move.reduce((sum, block) => sum + (values[block] as number), 0) / move.length;
+			unknown.blocks.has(move[0] as number) ? unknown.place : move.reduce((sum, block) => sum + (values[block] as number), 0) / move.length;
 		for (const block of lowest(moves, mean, k)) counts.set(block, (counts.get(block) ?? 0) + 1);
 	}
 	return new Map([...counts].map(([block, count]) => [block, count / games.length]));

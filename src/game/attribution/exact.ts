@@ -1,11 +1,11 @@
 import { Coalition } from "../coalition.js";
-import type { Game, MeasureOptions } from "../game.js";
+import type { Game, BatchOptions } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { disjointMovesOf } from "../moves.js";
 import { binomial, subsets } from "../strata.js";
 import { type Attribution, perBlock } from "./attribution.js";
 
-export interface ExactOptions extends MeasureOptions {
+export interface ExactOptions extends BatchOptions {
 	/** Blocks that go together and count as one player. @default each block alone */
 	readonly units?: readonly (readonly number[])[];
 	/** v of the smallest coalition (no block kept but the frozen ones) in place of a measurement. @default measured */
@@ -20,7 +20,11 @@ export const MAX_EXACT_PLAYERS = 16;
  * @throws RangeError for more than 16 players, or where the game refuses a coalition
  */
 export async function exactShapley(game: Game, options: ExactOptions = {}): Promise<Attribution> {
-	return semivalue(game, "shapley", {}, options, (players) => new Array<number>(players).fill(1 / players));
+	return semivalue(game, options, {
+		estimator: "shapley",
+		settings: {},
+		weightsOf: (players) => new Array<number>(players).fill(1 / players),
+	});
 }
 
 /**
@@ -31,11 +35,12 @@ export async function exactShapley(game: Game, options: ExactOptions = {}): Prom
  */
 export async function exactWindowSemivalue(game: Game, options: ExactOptions & { readonly kmax: number }): Promise<Attribution> {
 	const { kmax } = options;
-	return semivalue(game, "window-semivalue", { kmax }, options, (players) => {
+	const weightsOf = (players: number) => {
 		if (!Number.isInteger(kmax) || kmax < 1 || kmax > players)
 			throw new RangeError(`kmax must be an integer in 1..${players}, got ${kmax}`);
 		return Array.from({ length: players }, (_, size) => (size >= players - kmax ? 1 / kmax : 0));
-	});
+	};
+	return semivalue(game, options, { estimator: "window-semivalue", settings: { kmax }, weightsOf });
 }
 
 /**
@@ -45,21 +50,23 @@ export async function exactWindowSemivalue(game: Game, options: ExactOptions & {
  */
 export async function exactWeightedBanzhaf(game: Game, options: ExactOptions & { readonly k: number }): Promise<Attribution> {
 	const { k } = options;
-	return semivalue(game, "weighted-banzhaf", { k }, options, (players) => {
+	const weightsOf = (players: number) => {
 		if (!(k >= 0 && k <= players)) throw new RangeError(`k must be in 0..${players}, got ${k}`);
 		const kept = 1 - k / players;
 		return Array.from({ length: players }, (_, size) => binomial(players - 1, size) * kept ** size * (1 - kept) ** (players - 1 - size));
-	});
+	};
+	return semivalue(game, options, { estimator: "weighted-banzhaf", settings: { k }, weightsOf });
+}
+
+/** A semivalue by its name, what it was asked for, and the weight of every coalition size. */
+interface Semivalue {
+	readonly estimator: string;
+	readonly settings: Record<string, number>;
+	readonly weightsOf: (players: number) => number[];
 }
 
 /** phi_i = sum over sizes s of w_s * mean of v(S + i) - v(S) over the S of size s without i. */
-async function semivalue(
-	game: Game,
-	estimator: string,
-	settings: Record<string, number>,
-	options: ExactOptions,
-	weightsOf: (players: number) => number[],
-): Promise<Attribution> {
+async function semivalue(game: Game, options: ExactOptions, { estimator, settings, weightsOf }: Semivalue): Promise<Attribution> {
 	const moves = disjointMovesOf(game, options.units);
 	const weights = weightsOf(moves.length);
 	const least = weights.findIndex((weight) => weight !== 0);

@@ -27,18 +27,10 @@ export async function pairInteractions(model: Posterior, options: PosteriorOptio
 	const { moves, movable } = space;
 	const random = new Random(seed);
 	const sets = drawBackgrounds(movable, Math.max(1, kmax - 1), count, random).flatMap((sized) => sized.sets);
-	const mean = await secondDifferences(model.mean(), players, space, sets, options);
+	const differences = (loss: LossFunction) => secondDifferences(loss, space, sets, options);
+	const mean = await differences(model.mean());
 	const drawn: Float64Array[] = [];
-	for (let d = 0; d < draws; d++)
-		drawn.push(
-			await secondDifferences(
-				model.draw(() => random.normal()),
-				players,
-				space,
-				sets,
-				options,
-			),
-		);
+	for (let d = 0; d < draws; d++) drawn.push(await differences(model.draw(() => random.normal())));
 	const pairs: PairInteraction[] = [];
 	for (const j of movable) {
 		for (const i of movable) {
@@ -57,8 +49,7 @@ export async function pairInteractions(model: Posterior, options: PosteriorOptio
 /** Shape moves x moves; NaN for a pair that no background leaves whole. */
 async function secondDifferences(
 	loss: LossFunction,
-	players: number,
-	{ moves, movable }: MoveSpace,
+	{ players, moves, movable }: MoveSpace,
 	sets: readonly (readonly number[])[],
 	options: PosteriorOptions,
 ): Promise<Float64Array> {

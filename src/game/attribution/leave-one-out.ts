@@ -1,10 +1,10 @@
 import { Coalition } from "../coalition.js";
-import type { Game, MeasureOptions } from "../game.js";
+import type { Game, BatchOptions } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { disjointMovesOf } from "../moves.js";
 import { type Attribution, perBlock } from "./attribution.js";
 
-export interface LeaveOneOutOptions extends MeasureOptions {
+export interface LeaveOneOutOptions extends BatchOptions {
 	/** Blocks that go together. @default each block alone */
 	readonly units?: readonly (readonly number[])[];
 	/** `value`: v(N) - v(N without i); `loss`: the added nats per token. @default "value" */

@@ -52,16 +52,18 @@ export async function surrogateContributions(
 		await options.pause?.();
 		options.signal?.throwIfAborted();
 	}
-	return report(sums, squares, masks.length, distinct.length, options);
+	return report({ sums, squares, drawn: masks.length, distinct: distinct.length }, options);
 }
 
-function report(
-	sums: Float64Array,
-	squares: Float64Array,
-	drawn: number,
-	distinct: number,
-	options: SurrogateContributionOptions,
-): Attribution {
+/** Of each block the marginals' sum and that of their squares, over the masks that were drawn. */
+interface Marginals {
+	readonly sums: Float64Array;
+	readonly squares: Float64Array;
+	readonly drawn: number;
+	readonly distinct: number;
+}
+
+function report({ sums, squares, drawn, distinct }: Marginals, options: SurrogateContributionOptions): Attribution {
 	const contributions = sums.map((sum) => sum / drawn);
 	const standardErrors = contributions.map((mean, i) =>
 		Math.sqrt(Math.max(0, (squares[i] as number) / drawn - mean * mean) / Math.max(1, drawn - 1)),

@@ -1,12 +1,12 @@
 import { Coalition } from "../coalition.js";
 import { permutationDesign } from "../designs.js";
-import type { Game, MeasureOptions } from "../game.js";
+import type { Game, BatchOptions } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { disjointMovesOf } from "../moves.js";
 import { Random } from "../random.js";
 import { type Attribution, perBlock } from "./attribution.js";
 
-export interface PermutationOptions extends MeasureOptions {
+export interface PermutationOptions extends BatchOptions {
 	/** Random orders to walk; each costs `kmax` coalitions. */
 	readonly walks: number;
 	readonly seed: number | string;

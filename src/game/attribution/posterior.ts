@@ -42,11 +42,12 @@ export async function posteriorContributions(model: Posterior, options: Posterio
 	if (!Number.isInteger(draws) || draws < 0) throw new RangeError(`draws must be a non-negative integer, got ${draws}`);
 	const random = new Random(seed);
 	const backgrounds = drawBackgrounds(space.movable, kmax, count, random);
-	const mean = await averageMarginals(model, model.mean(), backgrounds, space, options);
+	const over = { moves: space.moves, backgrounds };
+	const mean = await averageMarginals(model, model.mean(), over, options);
 	const drawn: Float64Array[] = [];
 	for (let d = 0; d < draws; d++) {
 		const game = model.draw(() => random.normal());
-		drawn.push((await averageMarginals(model, game, backgrounds, space, options)).means);
+		drawn.push((await averageMarginals(model, game, over, options)).means);
 	}
 	const standardErrors = mean.means.map((centre, i) => {
 		const spread = drawn.reduce((sum, values) => sum + ((values[i] as number) - centre) ** 2, 0) / Math.max(1, draws);
@@ -69,8 +70,7 @@ export async function posteriorContributions(model: Posterior, options: Posterio
 async function averageMarginals(
 	model: Posterior,
 	loss: LossFunction,
-	backgrounds: readonly Backgrounds[],
-	{ moves }: MoveSpace,
+	{ moves, backgrounds }: Pick<MoveSpace, "moves"> & { readonly backgrounds: readonly Backgrounds[] },
 	options: PosteriorOptions,
 ) {
 	const seen = moves.map((): SeenSize[] => []);

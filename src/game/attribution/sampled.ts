@@ -1,5 +1,5 @@
 import { Coalition } from "../coalition.js";
-import type { Game, MeasureOptions } from "../game.js";
+import type { Game, BatchOptions } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { disjointMovesOf } from "../moves.js";
 import { Random } from "../random.js";
@@ -8,7 +8,7 @@ import { additiveFit } from "./additive-fit.js";
 import { type Attribution, perBlock, shiftedGames } from "./attribution.js";
 import { averageOfSizes } from "./size-average.js";
 
-export interface SampledOptions extends MeasureOptions {
+export interface SampledOptions extends BatchOptions {
 	/** Distinct coalitions to measure at most, the full model among them. */
 	readonly masks: number;
 	readonly seed: number | string;
@@ -85,51 +85,19 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 	const wanted = new Map(backgrounds.flatMap((set) => familyOf(set, kmax)).map((set) => [set.key, set]));
 	const list = [...wanted.values()];
 	const measured = await valuesOf(meter, moves, list);
-	const values = new Map(list.map((set, i) => [set.key, measured[i] as number]));
-	/** Marginals by player and number of other players removed. */
-	const seen = Array.from({ length: players }, () => Array.from({ length: kmax }, (): Marginal[] => []));
-	const counted = new Set<string>();
-	for (const [family, set] of backgrounds.entries()) {
-		const here = values.get(set.key) as number;
-		for (let i = 0; i < players; i++) {
-			const there = values.get(set.flip(i).key);
-			// Two backgrounds that are neighbours see the same step.
-			const step = `${set.without(i)} ${i}`;
-			if (there === undefined || counted.has(step)) continue;
-			counted.add(step);
-			const others = players - set.size - (set.has(i) ? 0 : 1);
-			seen[i]?.[others]?.push({ value: set.has(i) ? here - there : there - here, family });
-		}
-	}
+	const seen = marginalsOf(backgrounds, new Map(list.map((set, i) => [set.key, measured[i] as number])), kmax);
 	const estimates = seen.map((bySize) => estimate(bySize, players));
 	const notes = unseenNote(seen);
-	const contributions = perBlock(
-		game.players,
-		moves,
-		estimates.map(({ value }) => value),
-	);
+	const blocks = (of: (estimate: Estimate) => number) => perBlock(game.players, moves, estimates.map(of));
+	const contributions = blocks(({ value }) => value);
 	// What a background does to one player's marginal it does to those of the others too.
-	const shifts = backgrounds.map((_, family) =>
-		perBlock(
-			game.players,
-			moves,
-			estimates.map(({ shifts }) => shifts.get(family) ?? 0),
-		),
-	);
+	const shifts = backgrounds.map((_, family) => blocks(({ shifts }) => shifts.get(family) ?? 0));
+	const degrees = estimates.map(({ degrees }) => degrees);
 	return {
 		estimator: "common-sets",
 		contributions,
-		standardErrors: perBlock(
-			game.players,
-			moves,
-			estimates.map(({ error }) => error),
-		),
-		degrees: perBlock(
-			game.players,
-			moves,
-			estimates.map(({ degrees }) => degrees),
-			false,
-		),
+		standardErrors: blocks(({ error }) => error),
+		degrees: perBlock(game.players, moves, degrees, false),
 		drawn: shiftedGames(contributions, shifts),
 		...(notes.length > 0 ? { notes } : {}),
 		scale: "value",
@@ -184,6 +152,28 @@ interface Estimate {
 	readonly degrees: number;
 	/** By family how far it moves the value; the squares sum to that part of the error's square that shows in sizes seen more than once. */
 	readonly shifts: ReadonlyMap<number, number>;
+}
+
+/**
+ * Marginals by player and number of other players removed, each seen once: two backgrounds that are neighbours see the same step.
+ * @param values by coalition
+ */
+function marginalsOf(backgrounds: readonly Coalition[], values: ReadonlyMap<string, number>, kmax: number): Marginal[][][] {
+	const players = backgrounds[0]!.players;
+	const seen = Array.from({ length: players }, () => Array.from({ length: kmax }, (): Marginal[] => []));
+	const counted = new Set<string>();
+	for (const [family, set] of backgrounds.entries()) {
+		const here = values.get(set.key) as number;
+		for (let i = 0; i < players; i++) {
+			const there = values.get(set.flip(i).key);
+			const step = `${set.without(i)} ${i}`;
+			if (there === undefined || counted.has(step)) continue;
+			counted.add(step);
+			const others = players - set.size - (set.has(i) ? 0 : 1);
+			seen[i]?.[others]?.push({ value: set.has(i) ? here - there : there - here, family });
+		}
+	}
+	return seen;
 }
 
 /** Of one player; a size of which every set was seen has no error. */

@@ -3,7 +3,7 @@ import { type PairInteraction, pairInteractions } from "../attribution/interacti
 import { type PosteriorAttribution, posteriorContributions } from "../attribution/posterior.js";
 import type { Game } from "../game.js";
 import { joinedUnits, mostMoves, movesOf } from "../moves.js";
-import { type AutoEvidence, type AutoOptions as AutoSearchOptions, type AutoSearchResult, autoSearch, type SearchModel } from "./auto.js";
+import { type AutoEvidence, type AutoSearchOptions, type AutoSearchResult, autoSearch, type SearchModel } from "./auto.js";
 import { coverage90, crossJudge, FEWEST_JUDGED, type Judgement } from "../surrogate/judge.js";
 import { fitMixedGp, MixedGp } from "../surrogate/mixed-gp.js";
 import { spearman } from "../surrogate/statistics.js";
@@ -57,16 +57,7 @@ const TRUSTED_SPEARMAN = 0.5;
  * @throws RangeError for an option out of range; what the game throws
  */
 export async function auto(game: Game, options: AutoOptions): Promise<AutoResult> {
-	/** Masks of the fit that last chose its setting: a few masks more do not change it. */
-	let settled = 0;
-	const learn = (samples: AutoEvidence["samples"], previous: SearchModel | undefined) => {
-		const start = previous instanceof MixedGp ? { start: previous.setting } : {};
-		const rounds = previous && samples.length < 1.25 * settled ? { rounds: 0 } : {};
-		if (rounds.rounds === undefined) settled = samples.length;
-		return fitMixedGp(samples, { pause: options.pause, signal: options.signal, ...start, ...rounds });
-	};
-	/** For judging: chosen anew, so that no mask that is held out had a say in the setting. */
-	const afresh = (samples: AutoEvidence["samples"]) => fitMixedGp(samples, { pause: options.pause, signal: options.signal, rounds: 1 });
+	const { learn, afresh } = learners(options);
 	const found = await autoSearch(game, {
 		...options,
 		fit: learn,
@@ -79,9 +70,33 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	});
 	const { model } = found;
 	if (!model) return { found, contributions: undefined, verdicts: new Map(), interactions: [], surrogate: undefined };
+	const learned = await readOff(game, model, found, options);
+	return { found, ...learned, surrogate: await report(found, model as MixedGp, afresh, options) };
+}
+
+/** Ways to fit the surrogate, for the search and for judging it. */
+function learners({ pause, signal }: AutoOptions) {
+	/** Masks of the fit that last chose its setting: a few masks more do not change it. */
+	let settled = 0;
+	const learn = (samples: AutoEvidence["samples"], previous: SearchModel | undefined) => {
+		const start = previous instanceof MixedGp ? { start: previous.setting } : {};
+		const rounds = previous && samples.length < 1.25 * settled ? { rounds: 0 } : {};
+		if (rounds.rounds === undefined) settled = samples.length;
+		return fitMixedGp(samples, { pause, signal, ...start, ...rounds });
+	};
+	/** Chosen anew, so that no mask that is held out had a say in the setting. */
+	const afresh = (samples: AutoEvidence["samples"]) => fitMixedGp(samples, { pause, signal, rounds: 1 });
+	return { learn, afresh };
+}
+
+/** What the surrogate says of blocks and pairs of blocks. */
+async function readOff(
+	game: Game,
+	model: SearchModel,
+	found: AutoSearchResult,
+	options: AutoOptions,
+): Promise<Pick<AutoResult, "contributions" | "verdicts" | "interactions">> {
 	const critical = found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks);
-	// Those that a size could not be reached without: frozen ones are in every mask, so that keeping them says nothing.
-	const freed = found.critical.filter((block) => !block.frozen).flatMap((block) => block.blocks);
 	const keep = [...critical, ...game.frozen.keys()];
 	const units = joinedUnits(options.units ?? []);
 	const moves = movesOf(game, units).filter((move) => !move.some((block) => critical.includes(block)));
@@ -113,23 +128,18 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 		verdicts.set(count, cutVerdicts(contributions, count, { keep, units, seed: options.seed }));
 		await options.pause?.();
 	}
-	return {
-		found,
-		contributions,
-		verdicts,
-		interactions,
-		surrogate: await report(found, model as MixedGp, freed, afresh, options),
-	};
+	return { contributions, verdicts, interactions };
 }
 
 async function report(
 	found: AutoSearchResult,
 	model: MixedGp,
-	critical: readonly number[],
 	learn: (samples: AutoEvidence["samples"]) => Promise<MixedGp>,
 	options: AutoOptions,
 ): Promise<SurrogateReport> {
 	const { samples, explored } = found.evidence;
+	// Those that a size could not be reached without: frozen ones are in every mask, so that keeping them says nothing.
+	const critical = found.critical.filter((block) => !block.frozen).flatMap((block) => block.blocks);
 	const judged = (keys: ReadonlySet<string>) => crossJudge(samples, keys, learn, { seed: options.seed, critical });
 	return {
 		name: model.kind,

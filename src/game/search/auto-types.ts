@@ -1,8 +1,8 @@
 import type { Coalition } from "../coalition.js";
 import type { Calibrated, Posterior } from "../predictor.js";
 import type { Sample } from "../sample.js";
-import type { EquivalentSet } from "./equivalent.js";
-import type { Choice, SearchOptions, SearchResult } from "./search.js";
+import type { TiedSet } from "./equivalent.js";
+import type { FoundSet, SearchOptions, SearchResult } from "./search.js";
 
 // What the automatic search takes and gives.
 
@@ -15,12 +15,12 @@ export interface AutoProgress {
 	/** Distinct coalitions measured by this search. */
 	readonly measured: number;
 	/** Best set so far of every number of removed blocks that has one. */
-	readonly byCount: ReadonlyMap<number, Choice>;
+	readonly byCount: ReadonlyMap<number, FoundSet>;
 }
 
 export type AutoPhase = "single removals" | "ranked sets" | "greedy" | "exploring" | "active search";
 
-export interface AutoOptions extends SearchOptions {
+export interface AutoSearchOptions extends SearchOptions {
 	/** Distinct coalitions to measure at most, those the meter knew before not counted; single removals are measured in any case. @default 800 */
 	readonly budget?: number;
 	/**
@@ -84,11 +84,11 @@ export interface AutoSearchResult extends SearchResult {
 	readonly evidence: AutoEvidence;
 	/** The surrogate's forecasts of the sets that it proposed. */
 	readonly forecasts: readonly Forecast[];
-	readonly equivalent: ReadonlyMap<number, readonly EquivalentSet[]>;
+	readonly equivalent: ReadonlyMap<number, readonly TiedSet[]>;
 	/** Sets that leave-one-out would cut, of every size that its ranking reaches, measured or not: a search that was stopped may have no other. */
 	readonly ranked: readonly (readonly number[])[];
 	/** The set that greedy's steps led to, of each size that they reached. */
-	readonly greedy: ReadonlyMap<number, Pick<Choice, "removed" | "addedLoss">>;
+	readonly greedy: ReadonlyMap<number, Pick<FoundSet, "removed" | "addedLoss">>;
 	/** Whether the surrogate was trusted; undefined where it was not asked for. */
 	readonly trusted: boolean | undefined;
 }

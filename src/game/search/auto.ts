@@ -3,10 +3,10 @@ import { swapDesign, tiltedDesign, windowDesign } from "../designs.js";
 import type { Game } from "../game.js";
 import { Random } from "../random.js";
 import type { Sample } from "../sample.js";
-import type { AutoEvidence, AutoOptions, AutoPhase, AutoSearchResult, Forecast, SearchModel } from "./auto-types.js";
+import type { AutoEvidence, AutoSearchOptions, AutoPhase, AutoSearchResult, Forecast, SearchModel } from "./auto-types.js";
 import { equivalentSets } from "./equivalent.js";
 import { type Candidate, Proposer } from "./proposer.js";
-import { type Choice, Search } from "./search.js";
+import { type FoundSet, Search } from "./search.js";
 
 export type * from "./auto-types.js";
 
@@ -18,7 +18,7 @@ export type * from "./auto-types.js";
  * Blocks that cost more than `criticalLoss` alone are kept in every set.
  * @throws RangeError for an option out of range; what the game throws
  */
-export async function autoSearch(game: Game, options: AutoOptions): Promise<AutoSearchResult> {
+export async function autoSearch(game: Game, options: AutoSearchOptions): Promise<AutoSearchResult> {
 	check(options);
 	const run = new AutoRun(await Search.start(game, "auto", options), options);
 	await run.report("single removals", run.search.singlesAsSets());
@@ -34,7 +34,7 @@ const early: Readonly<Partial<Record<AutoSearchResult["ended"], string>>> = {
 
 class AutoRun {
 	readonly search: Search;
-	readonly #o: AutoOptions;
+	readonly #o: AutoSearchOptions;
 	readonly #budget: number;
 	readonly #batch: number;
 	readonly #eps: number;
@@ -43,14 +43,14 @@ class AutoRun {
 	readonly #explored = new Set<string>();
 	readonly #exchanges = new Set<string>();
 	readonly #steps = new Set<string>();
-	readonly #path = new Map<number, Pick<Choice, "removed" | "addedLoss">>();
+	readonly #path = new Map<number, Pick<FoundSet, "removed" | "addedLoss">>();
 	readonly #forecasts: Forecast[] = [];
 	#model: SearchModel | undefined;
 	#trusted: boolean | undefined;
 	/** Whether greedy's descent ended by itself: what has no set then cannot be reached. */
 	#descended = false;
 
-	constructor(search: Search, options: AutoOptions) {
+	constructor(search: Search, options: AutoSearchOptions) {
 		this.search = search;
 		this.#o = options;
 		this.#budget = options.budget ?? 800;
@@ -218,7 +218,7 @@ class AutoRun {
 		for (const size of sizes) {
 			const room = Math.min(each, count - sets.size);
 			if (room <= 0) break;
-			const removed = (search.choice(size) as Choice).removed;
+			const removed = (search.choice(size) as FoundSet).removed;
 			const units = this.#o.units ? { units: this.#o.units } : {};
 			for (const set of swapDesign(search.game, removed, { count: room, random: this.#random, exclude, keep, ...units }))
 				sets.set(set.key, set);
@@ -278,7 +278,7 @@ function deviation(values: ArrayLike<number>): number {
 	return Math.sqrt(list.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, list.length));
 }
 
-function check({ budget = 800, explore = 0.45, batch = 8, eps = 0, patience = 0, counts = [], kmax }: AutoOptions): void {
+function check({ budget = 800, explore = 0.45, batch = 8, eps = 0, patience = 0, counts = [], kmax }: AutoSearchOptions): void {
 	if (!(budget >= 1)) throw new RangeError(`budget must be at least 1 coalition, got ${budget}`);
 	if (!(explore >= 0 && explore < 1)) throw new RangeError(`explore must be in [0, 1), got ${explore}`);
 	if (!Number.isInteger(batch) || batch < 1) throw new RangeError(`batch must be a positive integer, got ${batch}`);

@@ -3,7 +3,7 @@ import { meanLoss } from "../game.js";
 import { mixedError, mixedMean } from "../sources.js";
 
 /** A measured set that cannot be told from the best one of its size. */
-export interface EquivalentSet {
+export interface TiedSet {
 	readonly removed: readonly number[];
 	/** Loss above that of the best set, nats per token. */
 	readonly above: number;
@@ -18,14 +18,14 @@ export interface EquivalentSet {
 export function equivalentSets(
 	measurements: Iterable<Measurement>,
 	options: { readonly z?: number; readonly eps?: number; readonly limit?: number } = {},
-): Map<number, EquivalentSet[]> {
+): Map<number, TiedSet[]> {
 	const { z = 1.645, eps = 0.002, limit = 8 } = options;
 	const bySize = new Map<number, Measurement[]>();
 	for (const measurement of measurements) {
 		const count = measurement.coalition.players - measurement.coalition.size;
 		if (count > 0 && Number.isFinite(meanLoss(measurement))) bySize.set(count, [...(bySize.get(count) ?? []), measurement]);
 	}
-	const result = new Map<number, EquivalentSet[]>();
+	const result = new Map<number, TiedSet[]>();
 	for (const [count, sets] of [...bySize].sort(([a], [b]) => a - b)) {
 		sets.sort((a, b) => meanLoss(a) - meanLoss(b));
 		const best = sets[0] as Measurement;

@@ -38,7 +38,8 @@ export async function evolutionary(game: Game, options: EvolutionaryOptions): Pr
 			const parent = search.choice(count);
 			if (!parent) break;
 			const children = Array.from({ length: offspring }, () =>
-				child(parent.removed, space, random.integer(maxExchanges), random.integer(maxExchanges), random),
+				// The lesser of two draws: most children differ little from their parent.
+				child(parent.removed, space, Math.min(random.integer(maxExchanges), random.integer(maxExchanges)), random),
 			);
 			await select(search, count, children, `generation ${generation} of ${generations}, ${count} removed`);
 		}
@@ -57,9 +58,10 @@ async function select(search: Search, count: number, sets: readonly Coalition[],
 		search.choose((sets[best] as Coalition).removed(), added[best] as number, sets.length);
 }
 
-function child(parent: readonly number[], space: SwapSpace, a: number, b: number, random: Random): Coalition {
+/** @param further exchanges beyond the first one */
+function child(parent: readonly number[], space: SwapSpace, further: number, random: Random): Coalition {
 	const removed = flagsOf(Coalition.ofRemoved(space.players, parent));
-	for (let exchange = 0; exchange <= Math.min(a, b); exchange++) exchangeOne(removed, space, random);
+	for (let exchange = 0; exchange <= further; exchange++) exchangeOne(removed, space, random);
 	return coalitionOfFlags(removed);
 }
 

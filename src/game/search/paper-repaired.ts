@@ -9,7 +9,7 @@ import { strataSizes, type StrataPresetName } from "../strata.js";
 import { rankAndCut } from "./ranked.js";
 import type { SearchOptions, SearchResult } from "./search.js";
 import { Search } from "./search.js";
-import { type Judgement, judge, splitHeldOut } from "../surrogate/judge.js";
+import { type Judgement, judgeSurrogate, splitHeldOut } from "../surrogate/judge.js";
 import { fitMlp } from "../surrogate/mlp.js";
 
 // The paper's procedure (arXiv 2602.07804) with the faults of its published code repaired. Pure: a game in, sets and figures out.
@@ -106,7 +106,7 @@ export async function paperRepaired(game: Game, options: PaperRepairedOptions): 
 	return {
 		found: { ...found, method: "paper-repaired", measured: meter.measured - before },
 		contributions: { ...contributions, estimator: "paper-repaired" },
-		judgement: split.heldOut.length >= 2 ? judge(surrogate, split.heldOut, { training, critical }) : undefined,
+		judgement: split.heldOut.length >= 2 ? judgeSurrogate(surrogate, split.heldOut, { training, critical }) : undefined,
 		trainMasks: training.length,
 		masks: meter.measured - before,
 	};

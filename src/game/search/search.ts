@@ -1,10 +1,10 @@
 import { Coalition } from "../coalition.js";
-import type { Game, MeasureOptions } from "../game.js";
+import type { Game, BatchOptions } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { movesOf } from "../moves.js";
 
 /** What every search takes. */
-export interface SearchOptions extends MeasureOptions {
+export interface SearchOptions extends BatchOptions {
 	/** Most blocks to remove, 1..number of blocks that are not frozen. All smaller sizes are answered too. */
 	readonly kmax: number;
 	/** Sets of blocks that a rule of the model ties together; they are removed together, other blocks alone. They may overlap. @default none */
@@ -18,7 +18,7 @@ export interface SearchOptions extends MeasureOptions {
 }
 
 /** A set to remove. */
-export interface Choice {
+export interface FoundSet {
 	/** Blocks, ascending, 0-based. */
 	readonly removed: readonly number[];
 	/** Mean loss, nats per token; Infinity for a model that broke down. */
@@ -52,7 +52,7 @@ export interface SearchResult {
 	/** Mean loss of the full model, nats per token. */
 	readonly fullLoss: number;
 	/** The set of each number of removed blocks. A number is missing where units or rules do not allow it. */
-	readonly byCount: ReadonlyMap<number, Choice>;
+	readonly byCount: ReadonlyMap<number, FoundSet>;
 	readonly trace: readonly SearchStep[];
 	/** Distinct coalitions measured by this search, the full model among them; those a shared meter knew already are not counted. */
 	readonly measured: number;
@@ -75,23 +75,23 @@ export class Search {
 	readonly #method: string;
 	readonly #measuredBefore: number;
 	readonly #onStep: SearchOptions["onStep"];
-	readonly #chosen = new Map<number, Choice>();
+	readonly #chosen = new Map<number, FoundSet>();
 	readonly #critical: Set<number>;
 	readonly #freed = new Set<number>();
 	readonly #criticalLoss: number;
 
-	private constructor(game: Game, method: string, options: SearchOptions, moves: readonly (readonly number[])[], survey: Survey) {
+	private constructor(game: Game, method: string, options: SearchOptions, survey: Survey) {
 		this.game = game;
 		this.#method = method;
 		this.kmax = options.kmax;
-		this.moves = moves;
+		this.moves = survey.moves;
 		this.meter = survey.meter;
 		this.fullLoss = survey.fullLoss;
 		this.singles = survey.singles;
 		this.#measuredBefore = survey.measuredBefore;
 		this.#onStep = options.onStep;
 		this.#criticalLoss = options.criticalLoss ?? Math.LN2;
-		this.#critical = new Set([...moves.keys()].filter((move) => this.singleCost(move) > this.#criticalLoss));
+		this.#critical = new Set([...this.moves.keys()].filter((move) => this.singleCost(move) > this.#criticalLoss));
 		this.#freeUntilEnough();
 	}
 
@@ -111,7 +111,7 @@ export class Search {
 		const added = await meter.addedLosses(allowed, options.phase ?? "leave-one-out");
 		const byKey = new Map(allowed.map((coalition, i) => [coalition.key, added[i] as number]));
 		const singles = Float64Array.from(alone, (coalition) => byKey.get(coalition.key) ?? Number.NaN);
-		return new Search(game, method, options, moves, { meter, measuredBefore, singles, fullLoss: await meter.fullLoss() });
+		return new Search(game, method, options, { moves, meter, measuredBefore, singles, fullLoss: await meter.fullLoss() });
 	}
 
 	/** Added loss a block of the move alone; -Infinity where unknown, so that it is tried early. */
@@ -155,12 +155,12 @@ export class Search {
 		this.#onStep?.(step);
 	}
 
-	choice(count: number): Choice | undefined {
+	choice(count: number): FoundSet | undefined {
 		return this.#chosen.get(count);
 	}
 
 	/** Best set of each number of removed blocks so far. */
-	chosen(): Map<number, Choice> {
+	chosen(): Map<number, FoundSet> {
 		return new Map([...this.#chosen].sort(([a], [b]) => a - b));
 	}
 
@@ -267,6 +267,7 @@ export class Search {
 }
 
 interface Survey {
+	readonly moves: readonly (readonly number[])[];
 	readonly meter: LossMeter;
 	readonly measuredBefore: number;
 	readonly singles: Float64Array;

@@ -48,7 +48,7 @@ export async function fitGpHamming(samples: readonly Sample[], options: GpHammin
 	const { setting } = best!;
 	await options.pause?.();
 	const report = { masks: used.length, settings: { ...setting } };
-	return new GpHammingSurrogate(players, data, weights, setting, report);
+	return new GpHammingSurrogate(data, weights, setting, report);
 }
 
 function settingsOf(options: GpHammingOptions): Setting[] {
@@ -130,8 +130,8 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 	readonly #solved: ReturnType<typeof solve>;
 
 	/** @internal */
-	constructor(players: number, data: Data, weights: Float64Array, setting: Setting, fit: FitReport) {
-		this.players = players;
+	constructor(data: Data, weights: Float64Array, setting: Setting, fit: FitReport) {
+		this.players = weights.length;
 		this.fit = fit;
 		this.#data = data;
 		this.#weights = weights;

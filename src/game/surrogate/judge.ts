@@ -1,7 +1,8 @@
 import { Random } from "../random.js";
 import type { Calibrated, Predictor } from "../predictor.js";
 import type { Sample } from "../sample.js";
-import { meanOf, rSquared, spearman } from "./statistics.js";
+import { average } from "../statistics.js";
+import { rSquared, spearman } from "./statistics.js";
 import { linkOfLoss } from "./surrogate.js";
 
 /** Agreement of guesses with the truth. NaN (and no stratum counted) where the truth does not vary. */
@@ -48,7 +49,7 @@ export interface JudgeOptions {
  * Judges a surrogate on masks that it has not seen. Repeated held-out masks count once.
  * @throws RangeError where fewer than two masks are held out, or one of them is a training mask
  */
-export function judge(predictor: Predictor, heldOut: readonly Sample[], options: JudgeOptions): Judgement {
+export function judgeSurrogate(predictor: Predictor, heldOut: readonly Sample[], options: JudgeOptions): Judgement {
 	const seen = new Set(options.training.map((sample) => sample.coalition.key));
 	const distinct = new Map<string, Sample>();
 	for (const sample of heldOut) {
@@ -200,7 +201,7 @@ function withinStrata(masks: readonly Sample[], guesses: Float64Array, strata: r
 		let error = 0;
 		let total = 0;
 		for (const { indices } of groups) {
-			const mean = meanOf(indices.map((i) => truth(masks[i] as Sample)));
+			const mean = average(indices.map((i) => truth(masks[i] as Sample)));
 			for (const i of indices) {
 				error += (truth(masks[i] as Sample) - guess(guesses[i] as number)) ** 2;
 				total += (truth(masks[i] as Sample) - mean) ** 2;
@@ -227,8 +228,8 @@ function groupMeans(masks: readonly Sample[], training: readonly Sample[], group
 		const group = groupOf(sample);
 		groups.set(group, [...(groups.get(group) ?? []), sample.value]);
 	}
-	const overall = meanOf(training.map((sample) => sample.value));
-	const means = new Map([...groups].map(([group, values]) => [group, meanOf(values)]));
+	const overall = average(training.map((sample) => sample.value));
+	const means = new Map([...groups].map(([group, values]) => [group, average(values)]));
 	return masks.map((sample) => means.get(groupOf(sample)) ?? overall);
 }
 

@@ -178,16 +178,16 @@ export class MixedGp implements PosteriorSurrogate {
 
 	predictLinks(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array } {
 		const { players } = this;
-		const { rows: known, count } = this.#masks;
+		const { flags } = this.#masks;
 		const rows = this.#rows(coalitions);
 		const mean = new Float64Array(coalitions.length);
 		const sd = new Float64Array(coalitions.length);
 		for (let c = 0; c < coalitions.length; c++) {
 			const row = rows.subarray(c * players, (c + 1) * players);
 			const list = (coalitions[c] as Coalition).removed();
-			const covariances = Float64Array.from({ length: count }, (_, m) => this.#kernel.of(known, m * players, row, 0, list));
+			const covariances = Float64Array.from(flags, (known) => this.#kernel.of(known, row, list));
 			const explained = this.#factor.forward(covariances).reduce((sum, x) => sum + x * x, 0);
-			const own = this.#kernel.of(row, 0, row, 0, list);
+			const own = this.#kernel.of(row, row, list);
 			mean[c] = this.#mean.of(row);
 			sd[c] = Math.sqrt(this.#variance * (Math.max(0, own - explained) + this.#kernel.setting.noise));
 		}

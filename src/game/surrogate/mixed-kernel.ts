@@ -21,6 +21,8 @@ export class Masks {
 	readonly count: number;
 	/** Shape: count x players. */
 	readonly rows: Uint8Array;
+	/** The same memory, mask by mask. */
+	readonly flags: readonly Uint8Array[];
 	readonly lists: readonly (readonly number[])[];
 	readonly targets: Float64Array;
 
@@ -31,6 +33,7 @@ export class Masks {
 			samples.map((sample) => sample.coalition),
 			players,
 		).map((kept) => 1 - kept);
+		this.flags = samples.map((_, m) => this.rows.subarray(m * players, (m + 1) * players));
 		this.lists = samples.map((sample) => sample.coalition.removed());
 		this.targets = Float64Array.from(samples, (sample) => linkOfLoss(sample.addedLoss));
 	}
@@ -59,14 +62,14 @@ export class MixedKernel {
 		this.steps = weights.map((weight) => weight / setting.length);
 	}
 
-	/** Covariance of two masks; `a` is given as flags and list, `b` as a list of removed blocks with its flags. */
-	of(a: Uint8Array, at: number, b: Uint8Array, bt: number, listB: readonly number[]): number {
+	/** Covariance of two masks, given as flags; of `b` the list of removed blocks too. */
+	of(a: Uint8Array, b: Uint8Array, listB: readonly number[]): number {
 		const { players, linear, pairs, steps } = this;
 		const common = this.#common;
 		let count = 0;
 		let sum = 0;
 		for (const i of listB) {
-			if (a[at + i] !== 1) continue;
+			if (a[i] !== 1) continue;
 			sum += linear[i] as number;
 			for (let c = 0; c < count; c++) sum += pairs[i * players + (common[c] as number)] as number;
 			common[count++] = i;
@@ -75,8 +78,8 @@ export class MixedKernel {
 		let fromA = 0;
 		let fromB = 0;
 		for (let i = 0; i < players; i++) {
-			const x = a[at + i] as number;
-			const y = b[bt + i] as number;
+			const x = a[i] as number;
+			const y = b[i] as number;
 			const step = steps[i] as number;
 			apart += (x ^ y) * step;
 			fromA += x * step;
@@ -87,13 +90,13 @@ export class MixedKernel {
 
 	/** Lower triangle of the covariance of all masks with each other, noise on the diagonal; shape count x count. */
 	async matrix(masks: Masks, pause?: (() => Promise<void>) | undefined): Promise<Float64Array> {
-		const { count, players, rows, lists } = masks;
+		const { count, flags, lists } = masks;
 		const matrix = new Float64Array(count * count);
 		for (let a = 0; a < count; a++) {
 			if (a % 16 === 15) await pause?.();
+			const row = flags[a] as Uint8Array;
 			for (let b = 0; b <= a; b++)
-				matrix[a * count + b] =
-					this.of(rows, a * players, rows, b * players, lists[b] as readonly number[]) + (a === b ? this.setting.noise : 0);
+				matrix[a * count + b] = this.of(row, flags[b] as Uint8Array, lists[b] as readonly number[]) + (a === b ? this.setting.noise : 0);
 		}
 		return matrix;
 	}

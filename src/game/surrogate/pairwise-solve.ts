@@ -102,7 +102,7 @@ export function solveDual(d: Design, penalty: number, linearPenalty: number): So
 			const prior = zeros(d.players);
 			for (let i = 0; i < d.players; i++) {
 				prior.linear[i] = (sd * normal()) / Math.sqrt(linearPenalty);
-				for (let j = 0; j < i; j++) setPair(prior.pairs, d.players, i, j, (sd * normal()) / Math.sqrt(penalty));
+				for (let j = 0; j < i; j++) setPair(prior, i, j, (sd * normal()) / Math.sqrt(penalty));
 			}
 			const missing = d.targets.map((target, row) => target - linkOf(prior, d.removed[row] as readonly number[]) - sd * normal());
 			return gather(factor.solve(missing), prior);
@@ -169,16 +169,16 @@ function pairIndex(i: number, j: number, players: number): number {
 }
 
 function unpack(solution: Float64Array, players: number): Coefficients {
-	const { pairs } = zeros(players);
-	for (let i = 0; i < players; i++) for (let j = 0; j < i; j++) setPair(pairs, players, i, j, solution[pairIndex(i, j, players)] as number);
-	return { linear: solution.slice(0, players), pairs };
+	const unpacked = { linear: solution.slice(0, players), pairs: new Float64Array(players * players) };
+	for (let i = 0; i < players; i++) for (let j = 0; j < i; j++) setPair(unpacked, i, j, solution[pairIndex(i, j, players)] as number);
+	return unpacked;
 }
 
 function zeros(players: number): Coefficients {
 	return { linear: new Float64Array(players), pairs: new Float64Array(players * players) };
 }
 
-function setPair(pairs: Float64Array, players: number, i: number, j: number, value: number): void {
+function setPair({ linear: { length: players }, pairs }: Coefficients, i: number, j: number, value: number): void {
 	pairs[i * players + j] = value;
 	pairs[j * players + i] = value;
 }

@@ -1,6 +1,8 @@
+import { average } from "../statistics.js";
+
 /** 1 - squared error / variance of the truth; NaN where the truth does not vary. Can be negative. */
 export function rSquared(truth: ArrayLike<number>, guess: ArrayLike<number>): number {
-	const mean = meanOf(truth);
+	const mean = average(truth);
 	let error = 0;
 	let total = 0;
 	for (let i = 0; i < truth.length; i++) {
@@ -18,8 +20,8 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 /** Linear correlation; NaN where either side does not vary. */
 export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
-	const meanA = meanOf(a);
-	const meanB = meanOf(b);
+	const meanA = average(a);
+	const meanB = average(b);
 	let ab = 0;
 	let aa = 0;
 	let bb = 0;
@@ -49,10 +51,4 @@ export function ranks(values: ArrayLike<number>): Float64Array {
 /** Unlike subtraction, two infinities compare as equal. */
 function compare(a: number, b: number): number {
 	return a < b ? -1 : a > b ? 1 : 0;
-}
-
-export function meanOf(values: ArrayLike<number>): number {
-	let sum = 0;
-	for (let i = 0; i < values.length; i++) sum += values[i] as number;
-	return sum / values.length;
 }

@@ -1,7 +1,7 @@
 // What a method of a comparison asks for, counted although all methods share one ledger.
 import { type Coalition, distinct } from "../../game/coalition.js";
 import { blockExecutions, type Resumes } from "../../game/executions.js";
-import type { Game, MeasureOptions, Measurement } from "../../game/game.js";
+import type { Game, BatchOptions, Measurement } from "../../game/game.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 
 /** Thrown by a {@link CountedGame} that is asked for more than it may measure. */
@@ -64,7 +64,7 @@ export class CountedGame implements Game {
 	}
 
 	/** @throws BudgetSpent where the distinct coalitions asked for would pass the limit; nothing is measured then */
-	async measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]> {
+	async measure(coalitions: readonly Coalition[], options?: BatchOptions): Promise<Measurement[]> {
 		const { limit, resumes, pace } = this.#options;
 		const asked = distinct(coalitions);
 		const fresh = asked.filter(({ key }) => !this.#asked.has(key));

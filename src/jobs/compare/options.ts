@@ -114,7 +114,7 @@ export async function evalTexts({ model, calibration }: Session, options: Compar
 	const texts: EvalText[] = [];
 	const named = files.map((path) => ({ path }));
 	for (const file of files) {
-		const windows = windowsOfDocuments(model, await readDocuments(file), evalWindows, length, file);
+		const windows = windowsOfDocuments(model, await readDocuments(file), { count: evalWindows, length, name: file });
 		texts.push({ name: nameAmong(file, named), windows });
 	}
 	return texts;

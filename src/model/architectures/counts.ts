@@ -1,4 +1,4 @@
-import type { Check } from "./rules.js";
+import type { Check } from "./types.js";
 import { possibleSet } from "./search.js";
 
 /** A model, as far as numbers of blocks go. */

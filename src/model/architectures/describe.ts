@@ -4,10 +4,10 @@ import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
 import { oracleProblem, outputTensors, unitTensors, unknownEntry } from "./outputs.js";
 import { obstacleToWriting } from "./proof.js";
-import { type Check, checksOf, frozenBlocks, type Model, obstacleToMeasuring, refusal } from "./rules.js";
+import { checksOf, frozenBlocks, type RuledModel, obstacleToMeasuring, refusal } from "./rules.js";
 import { mostRemovable } from "./search.js";
 import { ARCHITECTURES } from "./table.js";
-import type { ArchitectureOptions, BlockPlan, CheckOptions, ViewRules } from "./types.js";
+import type { ArchitectureOptions, BlockPlan, Check, CheckOptions, ViewRules } from "./types.js";
 import { tiedUnits } from "./units.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -20,7 +20,7 @@ export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}
 	const keys = new ModelKeys(file);
 	const known = ARCHITECTURES.get(keys.architecture);
 	const entry = known ?? unknownEntry(keys.architecture);
-	const model: Model = { keys, entry, facts: blockFacts(keys, entry) };
+	const model: RuledModel = { keys, entry, facts: blockFacts(keys, entry) };
 	const unknown =
 		known || options.allowUnknown
 			? undefined
@@ -29,7 +29,7 @@ export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}
 	return planOf(model, known?.proof ?? "unknown", refused);
 }
 
-function planOf(model: Model, proof: BlockPlan["proof"], refused: string | undefined): BlockPlan {
+function planOf(model: RuledModel, proof: BlockPlan["proof"], refused: string | undefined): BlockPlan {
 	const { facts, keys } = model;
 	const frozen = refused ? new Map<number, string>() : frozenBlocks(model);
 	const checks = refused ? [] : checksOf(model);
@@ -107,7 +107,7 @@ function outOfRange(set: readonly number[], blocks: number): string | undefined 
 	return stranger === undefined ? undefined : `there is no block ${stranger}: the blocks are 0 to ${blocks - 1}`;
 }
 
-function resumption({ entry, keys }: Model, refused: string | undefined): Pick<BlockPlan, "resumable" | "resumeReason"> {
+function resumption({ entry, keys }: RuledModel, refused: string | undefined): Pick<BlockPlan, "resumable" | "resumeReason"> {
 	if (refused) return { resumable: false, resumeReason: refused };
 	const resume = entry.resume ?? "yes";
 	if (resume === "yes" || !keys.holds(resume.when, entry)) return { resumable: true };
@@ -116,7 +116,7 @@ function resumption({ entry, keys }: Model, refused: string | undefined): Pick<B
 
 const MEMBERS = { leading_dense_block_count: "n_layer_dense_lead", hash_layer_count: "dsv4_hash_layer_count" } as const;
 
-function viewRules({ entry, keys, facts }: Model, refused: string | undefined, checks: readonly Check[]): ViewRules {
+function viewRules({ entry, keys, facts }: RuledModel, refused: string | undefined, checks: readonly Check[]): ViewRules {
 	if (refused) return { leadingCounts: [], outputs: () => [], empty: [] };
 	const outputs = (block: number) => (unitTensors(keys.file, block).length > 0 ? [] : outputTensors(keys.file, block));
 	const counts = (entry.viewCounts ?? []).filter((count) => keys.holds(count.when, entry)).map((count) => count.member);

@@ -3,12 +3,12 @@ import { encodeEntry } from "../gguf/value.js";
 import { explicitEntries } from "./explicit.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, OWN_KEYS, PER_LAYER_EMBEDDING_KEY, RECURRENT_KEY, SHARED_KV_KEY, SLIDING_KEY } from "./keys.js";
 import { provenanceEntries } from "./provenance.js";
-import type { Model } from "./rules.js";
+import type { RuledModel } from "./rules.js";
 import type { ArchitectureEntry, Frozen, Provenance } from "./types.js";
 
 /** Metadata of the model without the removed blocks (ascending): rewritten in place, what must be stated anew at the end. */
 export function prunedEntries(
-	model: Model,
+	model: RuledModel,
 	entries: readonly GgufEntry[],
 	removed: readonly number[],
 	provenance: Provenance,
@@ -50,7 +50,7 @@ function freezes({ rules = [] }: ArchitectureEntry, blocks: Frozen): boolean {
 	return rules.some((rule) => rule.rule === "freeze" && rule.blocks === blocks);
 }
 
-function rewriter({ keys, entry, facts }: Model, removed: readonly number[]): (one: GgufEntry) => GgufEntry {
+function rewriter({ keys, entry, facts }: RuledModel, removed: readonly number[]): (one: GgufEntry) => GgufEntry {
 	const arrays = perBlockKeys(keys.architecture, entry);
 	const below = (bound: number) => removed.filter((block) => block < bound).length;
 	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);

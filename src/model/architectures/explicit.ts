@@ -2,19 +2,19 @@ import type { GgufEntry } from "../gguf/types.js";
 import { encodeEntry } from "../gguf/value.js";
 import { usesDefaultIndexers } from "./facts.js";
 import { INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
-import type { Model } from "./rules.js";
+import type { RuledModel } from "./rules.js";
 
 /**
  * Values that llama.cpp would derive anew from the new block numbers, stated so that the kept blocks keep theirs.
  * An entry of a key that the file holds replaces it.
  */
-export function explicitEntries(model: Model, removed: readonly number[]): GgufEntry[] {
+export function explicitEntries(model: RuledModel, removed: readonly number[]): GgufEntry[] {
 	const gone = new Set(removed);
 	const kept = Array.from({ length: model.facts.trunk + model.facts.tail }, (_, i) => i).filter((block) => !gone.has(block));
 	return [...patterns(model, kept), ...headSizes(model, kept), ...derived(model, removed)];
 }
 
-function patterns({ keys, entry, facts }: Model, kept: readonly number[]): GgufEntry[] {
+function patterns({ keys, entry, facts }: RuledModel, kept: readonly number[]): GgufEntry[] {
 	const array = (key: string, values: readonly boolean[], blocks: readonly number[]) =>
 		encodeEntry(
 			keys.full(key),
@@ -40,7 +40,7 @@ function patterns({ keys, entry, facts }: Model, kept: readonly number[]): GgufE
 }
 
 /** Head and rotation sizes of the whole model, stated or from the heads of its first block (llama-model.cpp:1367-1376). */
-export function headSizesOf(keys: Model["keys"]): Readonly<Record<HeadSizeKey, number>> {
+export function headSizesOf(keys: RuledModel["keys"]): Readonly<Record<HeadSizeKey, number>> {
 	const width = keys.widthPerHead();
 	const heads = keys.perBlock("attention.head_count", 1)[0]!;
 	if (heads === 0) return { "attention.key_length": 0, "attention.value_length": 0, "rope.dimension_count": 0 };
@@ -56,7 +56,7 @@ export function headSizesOf(keys: Model["keys"]): Readonly<Record<HeadSizeKey, n
 export const HEAD_SIZE_KEYS = ["attention.key_length", "attention.value_length", "rope.dimension_count"] as const;
 type HeadSizeKey = (typeof HEAD_SIZE_KEYS)[number];
 
-function headSizes({ keys, facts }: Model, kept: readonly number[]): GgufEntry[] {
+function headSizes({ keys, facts }: RuledModel, kept: readonly number[]): GgufEntry[] {
 	const [before, after] = [facts.heads[0]!, facts.heads[kept[0]!]!];
 	if (before === after || before === 0 || after === 0) return [];
 	const sizes = headSizesOf(keys);
@@ -67,28 +67,28 @@ function headSizes({ keys, facts }: Model, kept: readonly number[]): GgufEntry[]
 export const DERIVED_KEYS = {
 	"residual-scale": ["residual_scale"],
 	deepseek2: ["attention.q_lora_rank", "expert_gating_func"],
-} as const satisfies Record<NonNullable<Model["entry"]["derived"]>, readonly string[]>;
+} as const satisfies Record<NonNullable<RuledModel["entry"]["derived"]>, readonly string[]>;
 
-function derived({ keys, entry, facts }: Model, removed: readonly number[]): GgufEntry[] {
+function derived({ keys, entry, facts }: RuledModel, removed: readonly number[]): GgufEntry[] {
 	if (entry.derived === "residual-scale") return residualScale(keys, facts.trunk);
 	if (entry.derived === "deepseek2") return deepseek2(keys, facts.trunk, facts.trunk - removed.length);
 	return [];
 }
 
-function residualScale(keys: Model["keys"], blocks: number): GgufEntry[] {
+function residualScale(keys: RuledModel["keys"], blocks: number): GgufEntry[] {
 	if (keys.number("residual_scale") !== undefined) return [];
 	return [encodeEntry(keys.full("residual_scale"), "float32", residualScaleOf(keys, blocks))];
 }
 
 /** As stated, or 1.4 / sqrt(blocks), in single precision as llama.cpp computes it (models/minicpm.cpp:6). */
-export function residualScaleOf(keys: Model["keys"], blocks: number): number {
+export function residualScaleOf(keys: RuledModel["keys"], blocks: number): number {
 	return keys.number("residual_scale") ?? Math.fround(Math.fround(1.4) / Math.fround(Math.sqrt(blocks)));
 }
 
 const SOFTMAX = 1;
 const SIGMOID = 2;
 
-function deepseek2(keys: Model["keys"], before: number, after: number): GgufEntry[] {
+function deepseek2(keys: RuledModel["keys"], before: number, after: number): GgufEntry[] {
 	const [was, would] = [guessesOf(keys, before), guessesOf(keys, after)];
 	return Object.entries(was)
 		.filter(([key, value]) => value !== undefined && value !== would[key as keyof typeof would])
@@ -99,7 +99,7 @@ function deepseek2(keys: Model["keys"], before: number, after: number): GgufEntr
  * Rank of the queries (0: they have none; undefined: not stated, and needed) and gate of the experts, as llama.cpp takes them for
  * that number of blocks (models/deepseek2.cpp:8, 26).
  */
-export function guessesOf(keys: Model["keys"], blocks: number): Record<(typeof DERIVED_KEYS.deepseek2)[number], number | undefined> {
+export function guessesOf(keys: RuledModel["keys"], blocks: number): Record<(typeof DERIVED_KEYS.deepseek2)[number], number | undefined> {
 	const tokens = keys.vocabulary();
 	const lite = blocks === 26 || blocks === 27 || (blocks === 48 && tokens === 128256);
 	const gate = (blocks === 47 || blocks === 48) && tokens === 154880 ? SIGMOID : SOFTMAX;

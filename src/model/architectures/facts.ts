@@ -1,30 +1,5 @@
 import { DEEPSTACK_KEY, DEFAULT_INTERVAL, INDEXER_KEY, INTERVAL_KEY, type ModelKeys, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
-import type { ArchitectureEntry } from "./types.js";
-
-/** What llama.cpp makes of a model's metadata, block by block, the tail included. */
-export interface BlockFacts {
-	readonly trunk: number;
-	readonly tail: number;
-	/** The model uses sliding windows at all. */
-	readonly windows: boolean;
-	readonly sliding: readonly boolean[];
-	readonly recurrent: readonly boolean[];
-	/** The graph attends in these blocks: those of nemotron_h with a feed-forward do not, whatever heads are stated for them. */
-	readonly attention: readonly boolean[];
-	readonly heads: readonly number[];
-	readonly kvHeads: readonly number[];
-	readonly feedForward: readonly number[];
-	readonly expertsUsed: readonly number[];
-	readonly expertWidth: readonly number[];
-	readonly rope: readonly boolean[];
-	/** Undefined where blocks have no indexers, or each has its own. */
-	readonly indexer: readonly boolean[] | undefined;
-	/** How many tokens a compressed key stands for (deepseek4); 0 for none. */
-	readonly compressRatio: readonly number[];
-	/** Images are added before these blocks. */
-	readonly deepstack: readonly boolean[];
-	readonly denseLead: number;
-}
+import type { ArchitectureEntry, BlockFacts } from "./types.js";
 
 /** Every `period`-th block is not sliding (llama-hparams.cpp, set_swa_pattern); 0: all slide, 1: none. */
 export function slidingByPeriod(period: number, denseFirst: boolean, trunk: number, tail: number): boolean[] {

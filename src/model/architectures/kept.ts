@@ -4,7 +4,7 @@ import { guessesOf, headSizesOf, residualScaleOf } from "./explicit.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
 import { unknownEntry } from "./outputs.js";
-import { activeRules, blocksOf, type Model, periodOf } from "./rules.js";
+import { activeRules, blocksOfFreeze, type RuledModel, periodOf } from "./rules.js";
 import { ARCHITECTURES } from "./table.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -17,7 +17,7 @@ export interface HeaderDifferences {
 }
 
 /** A model, and its tensors whose types do not count. */
-type Compared = Model & { readonly free?: ReadonlySet<string> };
+type Compared = RuledModel & { readonly free?: ReadonlySet<string> };
 
 /** What a header says, by its name for people: of the whole model, or of every block in order. */
 type Facts<T> = ReadonlyMap<string, T>;
@@ -52,13 +52,13 @@ export function keptProblem(
 	);
 }
 
-function modelOf(file: GgufFile): Model {
+function modelOf(file: GgufFile): RuledModel {
 	const keys = new ModelKeys(file);
 	const entry = ARCHITECTURES.get(keys.architecture) ?? unknownEntry(keys.architecture);
 	return { keys, entry, facts: blockFacts(keys, entry) };
 }
 
-function wholeProblem(before: Model, after: Model, quantized: boolean): string | undefined {
+function wholeProblem(before: RuledModel, after: RuledModel, quantized: boolean): string | undefined {
 	const found = wholeFacts(after);
 	for (const [name, expected] of wholeFacts(before)) {
 		if (!Object.is(found.get(name), expected)) return `${name}: ${found.get(name)}, expected ${expected}`;
@@ -87,7 +87,7 @@ function blockProblem(before: Compared, after: Compared, kept: readonly number[]
 }
 
 /** What llama.cpp derives from the first block or from the number of blocks. */
-function wholeFacts({ keys, entry, facts }: Model): Facts<number | boolean | undefined> {
+function wholeFacts({ keys, entry, facts }: RuledModel): Facts<number | boolean | undefined> {
 	return new Map<string, number | boolean | undefined>([
 		["sliding windows in use", facts.windows],
 		...Object.entries(headSizesOf(keys)),
@@ -125,7 +125,7 @@ function perBlockFacts(model: Compared, quantized: boolean): Facts<readonly unkn
 }
 
 /** What a graph tells by the block's number. Tails run in graphs of their own. */
-function ruleFacts(model: Model, every: (of: (block: number) => unknown) => unknown[]): [string, readonly unknown[]][] {
+function ruleFacts(model: RuledModel, every: (of: (block: number) => unknown) => unknown[]): [string, readonly unknown[]][] {
 	const { keys, entry, facts } = model;
 	const places = activeRules(model).flatMap((rule): [string, readonly unknown[]][] => {
 		if (rule.rule === "position") {
@@ -134,7 +134,7 @@ function ruleFacts(model: Model, every: (of: (block: number) => unknown) => unkn
 			return [[`special in the period of ${rule.period}`, every(special)]];
 		}
 		if (rule.rule !== "freeze" || rule.blocks === "kv-donors") return [];
-		const fixed = new Set(blocksOf(rule.blocks, model));
+		const fixed = new Set(blocksOfFreeze(rule.blocks, model));
 		return [[`place (${rule.why})`, every((block) => fixed.has(block))]];
 	});
 	if (!loweredKeys(entry).includes(SHARED_KV_KEY)) return places;

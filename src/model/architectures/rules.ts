@@ -1,35 +1,25 @@
-import type { BlockFacts } from "./facts.js";
 import { type ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
-import type { ArchitectureEntry, BlockKind, Frozen, Rule } from "./types.js";
-
-/** Says what is wrong with the kept blocks (ascending, in the model's numbering), or nothing. */
-export interface Check {
-	/** Also asked of a part of the model that runs by itself. */
-	readonly view: boolean;
-	/** Depends on the number of kept blocks only. */
-	readonly countOnly?: boolean;
-	test(kept: readonly number[]): string | undefined;
-}
+import type { ArchitectureEntry, BlockFacts, BlockKind, Check, Frozen, Rule } from "./types.js";
 
 /** A model seen by the rules. */
-export interface Model {
+export interface RuledModel {
 	readonly keys: ModelKeys;
 	readonly entry: ArchitectureEntry;
 	readonly facts: BlockFacts;
 }
 
 /** The rules of the entry that this model falls under. */
-export function activeRules({ keys, entry }: Model): Rule[] {
+export function activeRules({ keys, entry }: RuledModel): Rule[] {
 	return (entry.rules ?? []).filter((rule) => keys.holds(rule.when, entry));
 }
 
 /** The reason to refuse the model as a whole. */
-export function refusal(model: Model): string | undefined {
+export function refusal(model: RuledModel): string | undefined {
 	return model.entry.refused ?? activeRules(model).find((rule) => rule.rule === "refuse")?.why;
 }
 
 /** The reason not to let llama.cpp run even the whole model. */
-export function obstacleToMeasuring(model: Model): string | undefined {
+export function obstacleToMeasuring(model: RuledModel): string | undefined {
 	if (model.entry.unmeasurable) return model.entry.refused;
 	const whole = Array.from({ length: model.facts.trunk }, (_, i) => i);
 	const broken = (rule: Rule) => rule.rule === "refuse" || checkOf(rule, model)?.test(whole) !== undefined;
@@ -39,16 +29,16 @@ export function obstacleToMeasuring(model: Model): string | undefined {
 const ABORTING: readonly Rule["rule"][] = ["need", "at-least", "last-is"];
 
 /** Blocks that never go. */
-export function frozenBlocks(model: Model): Map<number, string> {
+export function frozenBlocks(model: RuledModel): Map<number, string> {
 	const frozen = new Map<number, string>();
 	for (const rule of activeRules(model)) {
-		if (rule.rule === "freeze") for (const block of blocksOf(rule.blocks, model)) frozen.set(block, rule.why);
+		if (rule.rule === "freeze") for (const block of blocksOfFreeze(rule.blocks, model)) frozen.set(block, rule.why);
 	}
 	return frozen;
 }
 
 /** The blocks that a freeze rule means. */
-export function blocksOf(which: Frozen, { keys, facts }: Model): number[] {
+export function blocksOfFreeze(which: Frozen, { keys, facts }: RuledModel): number[] {
 	const all = Array.from({ length: facts.trunk }, (_, i) => i);
 	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
 	const group = keys.number("rescale_every_n_layers") ?? 0;
@@ -70,11 +60,11 @@ export function blocksOf(which: Frozen, { keys, facts }: Model): number[] {
 }
 
 /** Everything asked of a set beside the frozen blocks. */
-export function checksOf(model: Model): Check[] {
+export function checksOf(model: RuledModel): Check[] {
 	return [...activeRules(model).flatMap((rule) => checkOf(rule, model) ?? []), ...firstBlockChecks(model)];
 }
 
-function checkOf(rule: Rule, model: Model): Check | undefined {
+function checkOf(rule: Rule, model: RuledModel): Check | undefined {
 	switch (rule.rule) {
 		case "position":
 			return positionCheck(rule, model);
@@ -104,7 +94,7 @@ export function periodOf(rule: Extract<Rule, { rule: "position" }>, keys: ModelK
 	return typeof rule.period === "number" ? rule.period : (keys.number(rule.period) ?? 0);
 }
 
-function positionCheck(rule: Extract<Rule, { rule: "position" }>, { keys }: Model): Check | undefined {
+function positionCheck(rule: Extract<Rule, { rule: "position" }>, { keys }: RuledModel): Check | undefined {
 	const period = periodOf(rule, keys);
 	if (period <= 1) return undefined;
 	const special = (i: number) => (i + rule.offset) % period === (rule.remainder ?? 0);
@@ -117,7 +107,7 @@ function positionCheck(rule: Extract<Rule, { rule: "position" }>, { keys }: Mode
 	};
 }
 
-function countCheck(rule: Extract<Rule, { rule: "count" }>, { facts }: Model): Check {
+function countCheck(rule: Extract<Rule, { rule: "count" }>, { facts }: RuledModel): Check {
 	const classOf = (blocks: number) => {
 		if (rule.atLeast !== undefined) return blocks >= rule.atLeast ? 1 : 0;
 		const at = rule.equals!.indexOf(blocks) + 1;
@@ -156,7 +146,7 @@ function isKind(kind: BlockKind, block: number, facts: BlockFacts): boolean {
 	}
 }
 
-function countable(kept: readonly number[], ownKeys: boolean | undefined, { keys, facts }: Model): number {
+function countable(kept: readonly number[], ownKeys: boolean | undefined, { keys, facts }: RuledModel): number {
 	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
 	return ownKeys ? kept.filter((block) => block < firstShared).length : kept.length;
 }
@@ -179,7 +169,7 @@ function sharedIndexerCheck(why: string, indexer: readonly boolean[] | undefined
 	};
 }
 
-function widestRotationCheck(why: string, { keys, facts }: Model): Check | undefined {
+function widestRotationCheck(why: string, { keys, facts }: RuledModel): Check | undefined {
 	if (!["rope_freqs", "rope_factors_long", "rope_factors_short"].some((name) => keys.file.tensor(`${name}.weight`))) return undefined;
 	// Full blocks rotate half as many dimensions as the key says (models/step35.cpp:9).
 	const full = Math.floor((keys.number("rope.dimension_count") ?? keys.number("attention.key_length") ?? keys.widthPerHead()) / 2);
@@ -193,7 +183,7 @@ function widestRotationCheck(why: string, { keys, facts }: Model): Check | undef
  * llama.cpp takes several numbers of the whole model from its first block (`n_head()`, `n_rot()`, `n_expert_used()` with index
  * 0: llama-model.cpp:1366, llama-graph.cpp:1455). A new first block must lend the same.
  */
-function firstBlockChecks(model: Model): Check[] {
+function firstBlockChecks(model: RuledModel): Check[] {
 	const { entry, facts, keys } = model;
 	const lends = (what: string, of: (block: number) => unknown): Check => ({
 		view: true,

@@ -1,4 +1,4 @@
-import type { Check } from "./rules.js";
+import type { Check } from "./types.js";
 
 /** Sets tried for each number of kept blocks. */
 const TRIES = 20_000;

@@ -52,7 +52,7 @@ export function checkCounts(file: GgufFile): void {
 	const blocks = count(file, `${architecture}.block_count`, MAX_BLOCKS, `llama.cpp runs ${MAX_BLOCKS} blocks`);
 	count(file, `${architecture}.nextn_predict_layers`, blocks, `block_count is ${blocks}`);
 	for (const key of COUNTS)
-		for (const value of numbersOf(file, `${architecture}.${key}`)) checkCount(file, `${architecture}.${key}`, value, MAX_COUNT);
+		for (const value of numbersOf(file, `${architecture}.${key}`)) checkCount(file, `${architecture}.${key}`, value, { most: MAX_COUNT });
 }
 
 /** A single count; 0 where the file states none. */
@@ -62,7 +62,7 @@ function count(file: GgufFile, key: string, most: number, why: string): number {
 		const found = typeof value === "object" ? "an array" : `a ${typeof value}`;
 		throw new InvalidGgufError(`${file.paths[0]}: expected a whole number as ${shownText(key)}, found ${found}: convert the model again`);
 	}
-	checkCount(file, key, value, most, why);
+	checkCount(file, key, value, { most, why });
 	return Number(value);
 }
 
@@ -79,7 +79,13 @@ function numbersOf(file: GgufFile, key: string): (number | bigint)[] {
 	return [value].flat().filter(isNumber) as (number | bigint)[];
 }
 
-function checkCount(file: GgufFile, key: string, value: number | bigint, most: number, why?: string): void {
+/** @param limit the most that it can be, and why */
+function checkCount(
+	file: GgufFile,
+	key: string,
+	value: number | bigint,
+	{ most, why }: { readonly most: number; readonly why?: string | undefined },
+): void {
 	if (Number.isInteger(Number(value)) && value >= 0 && value <= most) return;
 	throw new InvalidGgufError(
 		`${file.paths[0]}: expected a whole number from 0 to at most ${most} as ${shownText(key)}${why ? ` (${why})` : ""}, found ${value}: the file is damaged, convert the model again`,

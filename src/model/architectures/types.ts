@@ -227,3 +227,37 @@ export interface ArchitectureOptions {
 	/** Treat an architecture that the table lacks as one whose blocks may go in any set. The caller proves the result. @default false */
 	readonly allowUnknown?: boolean;
 }
+
+/** Says what is wrong with the kept blocks (ascending, in the model's numbering), or nothing. */
+export interface Check {
+	/** Also asked of a part of the model that runs by itself. */
+	readonly view: boolean;
+	/** Depends on the number of kept blocks only. */
+	readonly countOnly?: boolean;
+	test(kept: readonly number[]): string | undefined;
+}
+
+/** What llama.cpp makes of a model's metadata, block by block, the tail included. */
+export interface BlockFacts {
+	readonly trunk: number;
+	readonly tail: number;
+	/** The model uses sliding windows at all. */
+	readonly windows: boolean;
+	readonly sliding: readonly boolean[];
+	readonly recurrent: readonly boolean[];
+	/** The graph attends in these blocks: those of nemotron_h with a feed-forward do not, whatever heads are stated for them. */
+	readonly attention: readonly boolean[];
+	readonly heads: readonly number[];
+	readonly kvHeads: readonly number[];
+	readonly feedForward: readonly number[];
+	readonly expertsUsed: readonly number[];
+	readonly expertWidth: readonly number[];
+	readonly rope: readonly boolean[];
+	/** Undefined where blocks have no indexers, or each has its own. */
+	readonly indexer: readonly boolean[] | undefined;
+	/** How many tokens a compressed key stands for (deepseek4); 0 for none. */
+	readonly compressRatio: readonly number[];
+	/** Images are added before these blocks. */
+	readonly deepstack: readonly boolean[];
+	readonly denseLead: number;
+}

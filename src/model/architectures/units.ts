@@ -1,11 +1,11 @@
-import { activeRules, indexerOf, type Model, periodOf } from "./rules.js";
+import { activeRules, indexerOf, type RuledModel, periodOf } from "./rules.js";
 
 /**
  * The groups that a rule ties together, where one does: whole periods of an index rule (and what is left behind the last whole
  * one), or a block with an indexer and the blocks that share it. Groups that cannot go are left out. Other sets may go too, when
  * each kept block keeps its place in the pattern; `check` knows.
  */
-export function tiedUnits(model: Model, check: (removed: readonly number[]) => string | undefined): number[][] | undefined {
+export function tiedUnits(model: RuledModel, check: (removed: readonly number[]) => string | undefined): number[][] | undefined {
 	const { facts, keys } = model;
 	const periods = activeRules(model).flatMap((rule) => (rule.rule === "position" ? [periodOf(rule, keys)] : []));
 	const period = periods.filter((length) => length > 1).reduce(leastCommonMultiple, 1);

@@ -1,6 +1,6 @@
 import { CalibrationError } from "../../errors.js";
 import { openInput } from "../../storage/input-file.js";
-import type { ChatMessage } from "../runtime/model.js";
+import type { ChatMessage } from "../runtime/chat.js";
 
 /** A piece of calibration text: prose, or a chat to be written by the model's template. */
 export type CalibrationDocument = { text: string } | { messages: ChatMessage[] };

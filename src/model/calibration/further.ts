@@ -1,11 +1,13 @@
 // More text of the same kind than the folds hold: for a race that these cannot decide.
 import { CalibrationError } from "../../errors.js";
-import type { Model } from "../runtime/model.js";
+import { foldNames } from "../../storage/fold-names.js";
+import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { readDocuments } from "./documents.js";
-import { type CalibrationFile, type CalibrationOptions, foldNames, shareOf, weightedFiles } from "./folds.js";
+import { type CalibrationFile, shareOf, weightedFiles } from "./files.js";
 import { ownSamples } from "./own-samples.js";
 import { windowsBetween } from "./text-windows.js";
+import type { CalibrationOptions } from "./types.js";
 
 /** Streams of further own samples begin here, beyond all seeds of the folds and of the text that matrices are fitted to. */
 const firstSeed = 2 ** 40;
@@ -32,7 +34,7 @@ export interface FurtherOptions {
 	readonly onProblem?: (message: string) => void;
 }
 
-export function furtherText(model: Model, options: FurtherOptions): FurtherText {
+export function furtherText(model: TextModel, options: FurtherOptions): FurtherText {
 	const { calibration, folds, onProblem } = options;
 	if ((calibration.files ?? []).length === 0) return ownText(model, options);
 	let parts: Promise<TokenWindows[]> | undefined;
@@ -45,7 +47,7 @@ export function furtherText(model: Model, options: FurtherOptions): FurtherText 
 	};
 }
 
-function ownText(model: Model, { calibration, draw }: FurtherOptions): FurtherText {
+function ownText(model: TextModel, { calibration, draw }: FurtherOptions): FurtherText {
 	const { counts, seed } = calibration;
 	const sample = draw ?? ((count, own) => ownSamples(model, { ...calibration, count, seed: own }));
 	const drawn = new Map<number, TokenWindows>();
@@ -64,12 +66,12 @@ function sliceOf({ tokens, length }: TokenWindows, first: number, count: number)
 }
 
 /** All parts that the files hold: read once, so that only the windows stay in memory. */
-async function partsOfFiles(model: Model, options: CalibrationOptions, folds: readonly TokenWindows[]): Promise<TokenWindows[]> {
+async function partsOfFiles(model: TextModel, options: CalibrationOptions, folds: readonly TokenWindows[]): Promise<TokenWindows[]> {
 	const files = weightedFiles(options.files ?? []);
 	const known = new Set(folds.flatMap(rowsOf));
 	let parts: TokenWindows[][] = Array.from({ length: furtherParts }, () => []);
 	for (const [i, file] of files.entries()) {
-		const held = await partsOfFile(model, file, shareOf(options.counts, i, files.length), options.length, known);
+		const held = await partsOfFile(model, file, { counts: shareOf(options.counts, i, files.length), length: options.length }, known);
 		parts = parts.slice(0, held.length).map((part, index) => [...part, held[index]!]);
 	}
 	return parts.map(concatWindows);
@@ -77,10 +79,9 @@ async function partsOfFiles(model: Model, options: CalibrationOptions, folds: re
 
 /** @throws CalibrationError where the file is not as it was when the folds were cut from it, or cannot be read */
 async function partsOfFile(
-	model: Model,
+	model: TextModel,
 	{ path }: CalibrationFile,
-	counts: CalibrationOptions["counts"],
-	length: number,
+	{ counts, length }: Pick<CalibrationOptions, "counts" | "length">,
 	known: ReadonlySet<string>,
 ): Promise<TokenWindows[]> {
 	const count = foldNames.reduce((sum, name) => sum + counts[name], 0);
@@ -88,8 +89,7 @@ async function partsOfFile(
 		model,
 		await readDocuments(path),
 		{ count, length, name: path },
-		counts.validation,
-		furtherParts,
+		{ size: counts.validation, most: furtherParts },
 	);
 	if (!rowsOf(dealt).every((row) => known.has(row)))
 		throw new CalibrationError(`the calibration file ${path} is not what it was when this run began`);

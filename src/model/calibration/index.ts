@@ -1,18 +1,8 @@
+export { type CalibrationFile, type FoldCounts, nameAmong, weightedFiles } from "./files.js";
 export { type CalibrationDocument, readDocuments } from "./documents.js";
-export {
-	type Calibration,
-	type CalibrationFile,
-	type CalibrationOptions,
-	type CalibrationSource,
-	calibrate,
-	deal,
-	type FoldCounts,
-	type FoldName,
-	foldNames,
-	nameAmong,
-	oneSource,
-	weightedFiles,
-} from "./folds.js";
+export { calibrate, deal, oneSource } from "./folds.js";
+export type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
+export { type FoldName, foldNames } from "../../storage/fold-names.js";
 export { type FurtherText, furtherParts, furtherText } from "./further.js";
 export { ownSamples } from "./own-samples.js";
 export { drawnEach, drawPositions } from "./positions.js";

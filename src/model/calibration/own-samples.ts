@@ -1,5 +1,5 @@
 import { CalibrationError } from "../../errors.js";
-import type { Model } from "../runtime/model.js";
+import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 
 /** How to sample a model's own text. */
@@ -22,7 +22,7 @@ const userTurnShare = 0.4;
  * token, and, where the file has a chat template that llama.cpp knows, every second window a chat whose user turn is
  * sampled too. The full model is then measured on what it believes; see docs/calibration.md.
  */
-export async function ownSamples(model: Model, options: OwnSampleOptions): Promise<TokenWindows> {
+export async function ownSamples(model: TextModel, options: OwnSampleOptions): Promise<TokenWindows> {
 	const { count, length, seed, signal } = options;
 	const opening = chatOpening(model);
 	const chats = opening ? Math.floor(count / 2) : 0;
@@ -48,7 +48,7 @@ export async function ownSamples(model: Model, options: OwnSampleOptions): Promi
 }
 
 /** The token a document starts from: the start token, else an end token (after which a new document begins). */
-function documentPrompt(model: Model): Int32Array {
+function documentPrompt(model: TextModel): Int32Array {
 	const { bos, eos } = model.facts;
 	const start = bos ?? eos;
 	if (start === undefined) {
@@ -58,14 +58,14 @@ function documentPrompt(model: Model): Int32Array {
 }
 
 /** What a chat begins with up to the user's words, found by what the template writes around a marker. */
-function chatOpening(model: Model): string | undefined {
+function chatOpening(model: TextModel): string | undefined {
 	const marker = "\u0001prune-gguf\u0001";
 	const chat = model.applyChatTemplate([{ role: "user", content: marker }], false);
 	const at = chat?.indexOf(marker) ?? -1;
 	return at < 0 ? undefined : chat!.slice(0, at);
 }
 
-async function chatWindows(model: Model, opening: string, count: number, options: OwnSampleOptions): Promise<Int32Array[]> {
+async function chatWindows(model: TextModel, opening: string, count: number, options: OwnSampleOptions): Promise<Int32Array[]> {
 	const { length, seed, signal } = options;
 	const prompt = model.tokenize(opening, { addSpecial: true, parseSpecial: true });
 	const userLength = Math.max(prompt.length + 1, Math.floor(length * userTurnShare));

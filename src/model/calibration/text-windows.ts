@@ -1,10 +1,10 @@
 import { CalibrationError } from "../../errors.js";
-import type { Model } from "../runtime/model.js";
+import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import type { CalibrationDocument } from "./documents.js";
 
 /** Token ids of documents, one after another, without start tokens (each window gets its own). */
-function tokenizeDocuments(model: Model, documents: readonly CalibrationDocument[], name: string): Int32Array {
+function tokenizeDocuments(model: TextModel, documents: readonly CalibrationDocument[], name: string): Int32Array {
 	const parts = documents.map((document) => {
 		if ("text" in document) return model.tokenize(document.text, { addSpecial: false });
 		const chat = model.applyChatTemplate(document.messages);
@@ -24,7 +24,7 @@ function tokenizeDocuments(model: Model, documents: readonly CalibrationDocument
 	return tokens;
 }
 
-function withoutStart(model: Model, tokens: Int32Array): Int32Array {
+function withoutStart(model: TextModel, tokens: Int32Array): Int32Array {
 	return model.facts.addBos && tokens[0] === model.facts.bos ? tokens.subarray(1) : tokens;
 }
 
@@ -42,8 +42,17 @@ interface Layout {
 	readonly stride: number;
 }
 
+/** The windows that are asked of a text. */
+export interface WantedWindows {
+	readonly count: number;
+	/** Tokens of each, the start token among them. */
+	readonly length: number;
+	/** Of the text, for messages. */
+	readonly name: string;
+}
+
 /** @throws CalibrationError where the text is too short, saying how many tokens it has and needs */
-function layOut(model: Model, documents: readonly CalibrationDocument[], count: number, length: number, name: string): Layout {
+function layOut(model: TextModel, documents: readonly CalibrationDocument[], { count, length, name }: WantedWindows): Layout {
 	const tokens = tokenizeDocuments(model, documents, name);
 	const start = model.facts.addBos && model.facts.bos !== undefined ? [model.facts.bos] : [];
 	const body = length - start.length;
@@ -71,14 +80,8 @@ function cut({ tokens, start, body }: Layout, offsets: readonly number[]): Token
  * model wants one.
  * @throws CalibrationError where the text is too short, saying how many tokens it has and needs
  */
-export function windowsOfDocuments(
-	model: Model,
-	documents: readonly CalibrationDocument[],
-	count: number,
-	length: number,
-	name: string,
-): TokenWindows {
-	const layout = layOut(model, documents, count, length, name);
+export function windowsOfDocuments(model: TextModel, documents: readonly CalibrationDocument[], wanted: WantedWindows): TokenWindows {
+	const layout = layOut(model, documents, wanted);
 	return cut(layout, startsOf(layout));
 }
 
@@ -86,19 +89,16 @@ export function windowsOfDocuments(
  * Further windows of a text, from between those of {@link windowsOfDocuments}: in parts, each spread over all of it, disjoint from those
  * and from one another, no nearer to one another than need be.
  * @param dealt windows that were cut from the text before
- * @param size windows in a part
- * @param most parts; fewer where the text does not hold so many
+ * @param further `size`: windows in a part; `most` parts, fewer where the text does not hold so many
  */
 export function windowsBetween(
-	model: Model,
+	model: TextModel,
 	documents: readonly CalibrationDocument[],
-	dealt: { readonly count: number; readonly length: number; readonly name: string },
-	size: number,
-	most: number,
+	dealt: WantedWindows,
+	{ size, most }: { readonly size: number; readonly most: number },
 ): { readonly dealt: TokenWindows; readonly further: TokenWindows[] } {
-	const { count, length, name } = dealt;
-	const layout = layOut(model, documents, count, length, name);
-	const { stride, body } = layout;
+	const layout = layOut(model, documents, dealt);
+	const { count, stride, body } = layout;
 	// Places between two windows that were cut before.
 	const places = Math.floor(stride / body) - 1;
 	const [gapStep, placeStep] = [spreadingStep(count), spreadingStep(places)];

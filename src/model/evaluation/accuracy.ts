@@ -1,4 +1,4 @@
-import type { PreparedQuestions } from "./choices.js";
+import type { PreparedQuestions } from "./prepared-questions.js";
 
 // What log-likelihoods of choices say: picks, accuracies, and how two models differ.
 

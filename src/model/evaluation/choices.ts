@@ -2,53 +2,13 @@ import { createHash } from "node:crypto";
 import { InvalidQuestionsError } from "../../errors.js";
 import type { SweepStats } from "../runtime/addon.js";
 import type { Evaluator } from "../runtime/evaluator.js";
-import type { Model } from "../runtime/model.js";
-import type { ScoredPositions } from "../runtime/positions.js";
-import { makeWindows, type TokenWindows } from "../runtime/windows.js";
-import type { Question, QuestionFile, QuestionFormat } from "./questions.js";
+import type { TextModel } from "../runtime/text-model.js";
+import { makeWindows } from "../runtime/windows.js";
+import type { ChoiceBatch, PreparedQuestions, TokenizedChoice, TokenizedQuestion } from "./prepared-questions.js";
+import type { Normalization, Question, QuestionFile, QuestionFormat } from "./questions.js";
 import type { BlockMask } from "../runtime/masks.js";
 
 // Questions as windows of tokens, and the log-likelihoods of their choices.
-
-/** A question with its choices in tokens. */
-export interface TokenizedQuestion {
-	readonly gold: number;
-	readonly choices: readonly TokenizedChoice[];
-}
-
-export interface TokenizedChoice {
-	/** The query and the choice, at most the model's context. */
-	readonly tokens: Int32Array;
-	/** First token that counts: 1 or more. */
-	readonly from: number;
-	/** What its log-likelihood is divided by: characters (code points) of the choice, or tokens that count. */
-	readonly length: number;
-	readonly truncated: boolean;
-}
-
-/** By what log-likelihoods are divided. */
-export type Normalization = "characters" | "tokens";
-
-/** Questions ready to be scored on one model. */
-export interface PreparedQuestions {
-	readonly questions: readonly TokenizedQuestion[];
-	readonly normalization: Normalization;
-	readonly batches: readonly ChoiceBatch[];
-	/** That a mask runs, padding included. */
-	readonly tokens: number;
-	/** Choices whose query was cut to fit the context. */
-	readonly truncated: number;
-	/** SHA-256 over all that decides what is measured. */
-	readonly sha256: string;
-}
-
-/** Choices of about one length, padded to windows. */
-export interface ChoiceBatch {
-	readonly windows: TokenWindows;
-	readonly positions: ScoredPositions;
-	/** For each window the number of the choice, counted over all questions. */
-	readonly choices: readonly number[];
-}
 
 /** Tokens in the windows of a batch at most: the hidden states that masks share stay small. */
 const batchTokens = 8192;
@@ -60,7 +20,7 @@ const batchTokens = 8192;
  * llama-perplexity does (`hellaswag_score`): the tokens that the four texts do not have in common count.
  * @throws InvalidQuestionsError where a choice adds no token, or is longer than the context
  */
-export function tokenizeQuestions(model: Model, { questions, format, name }: QuestionFile): TokenizedQuestion[] {
+export function tokenizeQuestions(model: TextModel, { questions, format, name }: QuestionFile): TokenizedQuestion[] {
 	return questions.map((question, i) => {
 		const choices = format === "hellaswag" ? hellaswagChoices(model, question) : continuedChoices(model, question);
 		for (const choice of choices) checkChoice(choice, `${name}, question ${i + 1}`);
@@ -83,7 +43,7 @@ export function packQuestions(questions: readonly TokenizedQuestion[], format: Q
 	};
 }
 
-function continuedChoices(model: Model, { query, choices }: Question): TokenizedChoice[] {
+function continuedChoices(model: TextModel, { query, choices }: Question): TokenizedChoice[] {
 	const trimmed = query.trimEnd();
 	const between = `${query.slice(trimmed.length)} `;
 	const context = startedText(model, trimmed);
@@ -93,10 +53,10 @@ function continuedChoices(model: Model, { query, choices }: Question): Tokenized
 	});
 }
 
-const plain = (model: Model, text: string): Int32Array => model.tokenize(text, { addSpecial: false });
+const plain = (model: TextModel, text: string): Int32Array => model.tokenize(text, { addSpecial: false });
 
 /** Tokens after a start token where the model wants one; an empty text becomes a start (or end) token in any case: something must predict the first one. */
-function startedText(model: Model, text: string): number[] {
+function startedText(model: TextModel, text: string): number[] {
 	const { addBos, bos, eos } = model.facts;
 	const start = addBos || text === "" ? (bos ?? (text === "" ? eos : undefined)) : undefined;
 	if (start === undefined && text === "")
@@ -104,7 +64,7 @@ function startedText(model: Model, text: string): number[] {
 	return [...(start === undefined ? [] : [start]), ...plain(model, text)];
 }
 
-function hellaswagChoices(model: Model, { query, choices }: Question): TokenizedChoice[] {
+function hellaswagChoices(model: TextModel, { query, choices }: Question): TokenizedChoice[] {
 	const texts = choices.map((choice) => model.tokenize(`${query} ${choice}`));
 	const [first = new Int32Array()] = texts;
 	const differs = first.findIndex((token, i) => texts.some((other) => other[i] !== token));
@@ -113,7 +73,7 @@ function hellaswagChoices(model: Model, { query, choices }: Question): Tokenized
 }
 
 /** The end of a text that fits the context. */
-function cut(model: Model, tokens: Int32Array, from: number, length: number): TokenizedChoice {
+function cut(model: TextModel, tokens: Int32Array, from: number, length: number): TokenizedChoice {
 	const beyond = Math.max(0, tokens.length - model.facts.contextLength);
 	return { tokens: tokens.slice(beyond), from: from - beyond, length, truncated: beyond > 0 };
 }

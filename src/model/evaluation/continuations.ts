@@ -41,7 +41,7 @@ export async function drawPairs(before: Writer, after: Writer, options: Continua
 	const jobs = [before, after].flatMap((writer) => (["greedy", "sampled"] as const).map((mode) => ({ writer, mode })));
 	const written: Continuation[][] = [];
 	for (const [i, { writer, mode }] of jobs.entries()) {
-		written.push(await writeAll(writer, prompts, mode, options, (fraction) => options.onProgress?.((i + fraction) / jobs.length)));
+		written.push(await writeAll(writer, prompts, { mode, ...options }, (fraction) => options.onProgress?.((i + fraction) / jobs.length)));
 	}
 	const [greedyBefore, sampledBefore, greedyAfter, sampledAfter] = written as [
 		Continuation[],
@@ -76,8 +76,7 @@ function promptsOf(model: Model, { windows, prompts }: ContinuationOptions): Int
 async function writeAll(
 	{ model, mask }: Writer,
 	prompts: readonly Int32Array[],
-	mode: ContinuationPair["mode"],
-	{ seed, signal }: ContinuationOptions,
+	{ mode, seed, signal }: Pick<ContinuationPair, "mode"> & Pick<ContinuationOptions, "seed" | "signal">,
 	onProgress: (fraction: number) => void,
 ): Promise<Continuation[]> {
 	const temperature = mode === "greedy" ? 0 : sampledTemperature;

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { PruneGgufError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
-import { findAddon } from "../runtime/addon.js";
+import { findAddon } from "../runtime/load-addon.js";
 import { backEndOf } from "../runtime/back-end.js";
 import type { Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";

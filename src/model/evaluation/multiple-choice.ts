@@ -1,8 +1,9 @@
 import { InvalidOptionError } from "../../errors.js";
-import { GgufFile } from "../gguf/index.js";
+import { GgufFile } from "../gguf/file.js";
 import { loadModel } from "../runtime/load-model.js";
 import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./accuracy.js";
-import { packQuestions, type PreparedQuestions, tokenizeQuestions } from "./choices.js";
+import { packQuestions, tokenizeQuestions } from "./choices.js";
+import type { PreparedQuestions } from "./prepared-questions.js";
 import { modelHash } from "./kept.js";
 import { checkedBlocks } from "./perplexity.js";
 import { scoreKept } from "./question-sweep.js";
@@ -24,8 +25,8 @@ export async function evaluateQuestions(path: string, options: QuestionsOptions)
 	// A wrong name is found before the first model has answered.
 	if (against !== undefined) await GgufFile.read(against);
 	const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
-	const own = await answersOn(path, file, removed, removed.length > 0 && against === undefined, options);
-	const rival = against === undefined ? undefined : await answersOn(against, file, [], false, options);
+	const own = await answersOn(path, file, { removed, alsoWhole: removed.length > 0 && against === undefined }, options);
+	const rival = against === undefined ? undefined : await answersOn(against, file, { removed: [], alsoWhole: false }, options);
 	const first = rival?.masked ?? own.whole;
 	return {
 		model: path,
@@ -52,8 +53,7 @@ interface Scored {
 async function answersOn(
 	path: string,
 	file: QuestionFile,
-	removed: readonly number[],
-	alsoWhole: boolean,
+	{ removed, alsoWhole }: { readonly removed: readonly number[]; readonly alsoWhole: boolean },
 	options: QuestionsOptions,
 ): Promise<Scored> {
 	const model = await loadModel(path, options);

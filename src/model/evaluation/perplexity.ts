@@ -1,5 +1,5 @@
 import { CalibrationError, InvalidOptionError } from "../../errors.js";
-import { GgufFile } from "../gguf/index.js";
+import { GgufFile } from "../gguf/file.js";
 import { readInput } from "../../storage/input-file.js";
 import { loadModel } from "../runtime/load-model.js";
 import type { MemoryShape } from "../runtime/memory.js";
@@ -51,7 +51,7 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 		const own: Side = { path, sha256: await modelHash(model.file, options), removed };
 		const reference = await referenceOf(own, other, options);
 		const setting = { windows, hash: hashWindows(windows), scoring, memory };
-		const measured = await TextSweep.run(model, own, reference, setting, options);
+		const measured = await TextSweep.run(model, { own, reference }, setting, options);
 		const scored = scoredPositions(scoring);
 		return {
 			...{ model: path, text: options.text, preset, context, removed },

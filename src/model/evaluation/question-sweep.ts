@@ -1,7 +1,8 @@
 import { checkFiniteLosses } from "../runtime/finite-loss.js";
 import type { Model } from "../runtime/model.js";
 import type { PartLedger } from "../../storage/part-ledger.js";
-import { type PreparedQuestions, scoreChoices } from "./choices.js";
+import { scoreChoices } from "./choices.js";
+import type { PreparedQuestions } from "./prepared-questions.js";
 import { maskOf, openKept, type Side } from "./kept.js";
 import type { QuestionsOptions } from "./question-types.js";
 

@@ -1,6 +1,6 @@
 // Options and results of `evaluateQuestions`.
 import type { Accuracy, AccuracyDifference, Answer } from "./accuracy.js";
-import type { Normalization } from "./choices.js";
+import type { Normalization } from "./questions.js";
 import type { QuestionFormat } from "./questions.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "../runtime/job-options.js";
 

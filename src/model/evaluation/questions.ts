@@ -3,6 +3,9 @@ import { gunzipSync } from "node:zlib";
 import { FileError, InvalidQuestionsError } from "../../errors.js";
 import { readInput } from "../../storage/input-file.js";
 
+/** By what log-likelihoods are divided. */
+export type Normalization = "characters" | "tokens";
+
 /** A multiple-choice question. */
 export interface Question {
 	/** What the choices continue. */

@@ -1,5 +1,5 @@
 import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
-import type { GgufFile } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
 import { availableMemory, type MemoryShape, neededMemory, sizeText } from "../runtime/memory.js";
 
 // Two models that are compared token by token.

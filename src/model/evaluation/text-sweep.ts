@@ -29,6 +29,20 @@ export interface MeasuredText {
 	readonly reference?: readonly PartValues[] | undefined;
 }
 
+/** What is measured, and what it is compared with. */
+export interface Sides {
+	readonly own: Side;
+	readonly reference?: Side | undefined;
+}
+
+/** What a sweep measures through and keeps results in. */
+interface OpenSides {
+	readonly evaluator: Evaluator;
+	readonly ledgers: { own: PartLedger; reference?: PartLedger };
+	/** Of the reference, loaded when first something of it must be measured. */
+	readonly rival: () => Promise<Evaluator>;
+}
+
 /** Measures what is not known yet of one text. */
 export class TextSweep {
 	readonly #evaluator: Evaluator;
@@ -36,36 +50,22 @@ export class TextSweep {
 	readonly #reference: Side | undefined;
 	readonly #setting: TextSetting;
 	readonly #options: EvaluateOptions;
-	readonly #ledgers: { own: PartLedger; reference?: PartLedger };
-	/** Of the reference, loaded when first something of it must be measured. */
-	readonly #rival: () => Promise<Evaluator>;
+	readonly #ledgers: OpenSides["ledgers"];
+	readonly #rival: OpenSides["rival"];
 
-	private constructor(
-		evaluator: Evaluator,
-		own: Side,
-		reference: Side | undefined,
-		setting: TextSetting,
-		options: EvaluateOptions,
-		ledgers: { own: PartLedger; reference?: PartLedger },
-		rival: () => Promise<Evaluator>,
-	) {
-		this.#evaluator = evaluator;
-		this.#own = own;
-		this.#reference = reference;
+	private constructor(sides: Sides, setting: TextSetting, options: EvaluateOptions, open: OpenSides) {
+		this.#own = sides.own;
+		this.#reference = sides.reference;
 		this.#setting = setting;
 		this.#options = options;
-		this.#ledgers = ledgers;
-		this.#rival = rival;
+		this.#evaluator = open.evaluator;
+		this.#ledgers = open.ledgers;
+		this.#rival = open.rival;
 	}
 
 	/** @param model that `own` is a mask of; the reference is one of it, or another file */
-	static async run(
-		model: Model,
-		own: Side,
-		reference: Side | undefined,
-		setting: TextSetting,
-		options: EvaluateOptions,
-	): Promise<MeasuredText> {
+	static async run(model: Model, sides: Sides, setting: TextSetting, options: EvaluateOptions): Promise<MeasuredText> {
+		const { own, reference } = sides;
 		const { preset, scoreFrom } = setting.scoring;
 		const evaluator = model.createEvaluator({ ubatch: ubatchOf(setting.scoring, model.facts.vocabulary) });
 		let loaded: Model | undefined;
@@ -83,7 +83,7 @@ export class TextSweep {
 			});
 			ledgers.own = await openKept(own, evaluator, kept(compared), options);
 			if (reference) ledgers.reference = await openKept(reference, evaluator, kept({}), options);
-			const sweep = new TextSweep(evaluator, own, reference, setting, options, { ...ledgers, own: ledgers.own }, rival);
+			const sweep = new TextSweep(sides, setting, options, { evaluator, ledgers: { ...ledgers, own: ledgers.own }, rival });
 			await sweep.#measure();
 			const all = (ledger: PartLedger) => Array.from({ length: setting.windows.count }, (_, window) => ledger.get(window)!);
 			return { own: all(ledgers.own), reference: ledgers.reference && all(ledgers.reference) };

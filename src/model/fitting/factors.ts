@@ -1,13 +1,15 @@
 // Factors for each attention head behind a cut, found on the measured divergence and folded into the matrices.
 import { InvalidPlanError } from "../../errors.js";
-import type { GgufFile, GgufTensor } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
+import type { GgufTensor } from "../gguf/types.js";
 import type { BlockVersion } from "../runtime/addon.js";
 import { Evaluator } from "../runtime/evaluator.js";
 import type { LoadedModel } from "../runtime/loaded-model.js";
 import { orRestored } from "./standing.js";
 import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
-import { type ComparedText, meanOf } from "./tuning.js";
+import { average } from "../../game/statistics.js";
+import type { ComparedText } from "./tuning.js";
 import type { BlockMask } from "../runtime/masks.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -88,7 +90,7 @@ async function applyEach(
 		const tensor = model.file.tensor(name);
 		if (!tensor) throw new InvalidPlanError(`the plan scales heads of ${shownText(name)}, which the model has not`);
 		const values = { type: tensor.type, bytes: await readTensor(tensor) };
-		const scaled = await scaleGroups(model, tensor, values, scaling, signal);
+		const scaled = await scaleGroups(model, { tensor, standing: values }, scaling, signal);
 		await model.replaceTensor(name, scaled);
 		tensors.push(scaled);
 	}
@@ -141,7 +143,8 @@ class FactorSearch {
 		const measured = async (tried: readonly (readonly number[])[]) => {
 			const tensors: HealedTensor[] = [];
 			// One after the other: each is in memory as numbers while it is made.
-			for (const factors of tried) tensors.push(await scaleGroups(this.#model, matrix, values, { by, factors }, signal));
+			for (const factors of tried)
+				tensors.push(await scaleGroups(this.#model, { tensor: matrix, standing: values }, { by, factors }, signal));
 			const divergences = await this.#divergences(tensors.map((tensor) => ({ block, matrices: [tensor] })));
 			return tried.map((factors, i) => ({ factors, tensor: tensors[i]!, divergence: divergences[i]! }));
 		};
@@ -167,7 +170,7 @@ class FactorSearch {
 			return { toBytes: () => bytes };
 		});
 		const found = await this.#evaluator.evaluate(masks, windows, { positions, reference, versions, signal });
-		return found.map(({ divergences }) => meanOf(divergences!));
+		return found.map(({ divergences }) => average(divergences!));
 	}
 }
 

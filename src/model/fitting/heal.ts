@@ -1,37 +1,13 @@
 import { EvaluationError, InvalidOptionError, QuantizeError } from "../../errors.js";
 import type { Model } from "../runtime/model.js";
-import {
-	type BlockRun,
-	dequantizeBytes,
-	type EquationOptions,
-	type FittedTo,
-	freeEquations,
-	type HiddenStates,
-	hiddenStates,
-	type NormalEquations,
-	normalEquations,
-	normSums,
-	normWeights,
-	quantizeValues,
-	solveEquations,
-} from "../runtime/states.js";
+import { type BlockRun, type HiddenStates, hiddenStates } from "../runtime/states.js";
 import { firstWindows } from "../runtime/windows.js";
 import { type Cut, cutsOf } from "./cuts.js";
 import type { HealedCut, HealInput, Recipe } from "./job.js";
-import { type FitKind, fitKinds } from "./kinds.js";
-import { findSite, type Site } from "./site.js";
+import { MatrixFit } from "./matrix-fit.js";
+import { findSite } from "./site.js";
 import { orRestored, restore } from "./standing.js";
-import { tuningFigure } from "./tuning.js";
-import { type HealedTensor, healedTypeName, readTensor, typeFor } from "./tensors.js";
-
-/** What the equations of each kind are of. */
-const fittedTo: Readonly<Record<FitKind, FittedTo>> = { refit: "inputs", map: "outputs" };
-/** Of the weights of a norm, as multiples of the mean square of what it divides to. */
-export const normRidges: readonly number[] = [0.01, 0.3, 3];
-/** Weightings of tokens that are tried. */
-export const defaultRelatives: readonly number[] = [0, 1];
-/** Ridges that are tried. */
-export const defaultRidges: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
+import type { HealedTensor } from "./tensors.js";
 
 /**
  * Heals the cuts of a removal from the first to the last, each seeing the ones before. The matrix before a cut becomes W + dW with
@@ -47,25 +23,6 @@ export async function healCuts(model: Model, input: HealInput): Promise<{ tensor
 /** Of an architecture whose graph does not show what is needed, or of a type that the matrix cannot be stored in. */
 export function isRefusal(error: unknown): error is Error {
 	return error instanceof EvaluationError || error instanceof QuantizeError || error instanceof InvalidOptionError;
-}
-
-/** A matrix with all that is needed to change it. */
-interface Subject {
-	readonly site: Site;
-	readonly type: number;
-	readonly values: Float32Array;
-	readonly wanted: Omit<EquationOptions, "relative">;
-}
-
-/** Of one matrix and weighting, by what they are fitted to. */
-type Equations = Partial<Record<FittedTo, NormalEquations>>;
-
-interface Trial {
-	readonly recipe: Recipe;
-	readonly tensor: HealedTensor;
-	readonly explained: number;
-	/** On the search fold. */
-	readonly figure: number;
 }
 
 class Healer {
@@ -146,147 +103,51 @@ class Healer {
 			if (given && this.#input.mustHeal) throw new EvaluationError(site);
 			return { ...cut, reason: site };
 		}
-		const { tensor } = site;
-		const type = typeFor(tensor, this.#input.type);
-		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!, this.#input.signal);
-		const subject = { site, type, values, wanted: { weight: tensor.name, after: cut.before, target, scale: site.scale, norm: site.norm } };
-		const sums = async (relative: number, kinds: readonly FitKind[]) => {
-			// The state after the block is that of the file's own matrix, not of the one that was tried last.
-			await model.replaceTensor(tensor.name);
-			const features = kinds.map((kind) => fittedTo[kind]);
-			return normalEquations(model, this.#over(this.#kept), { ...subject.wanted, relative }, features);
+		const fit = await MatrixFit.of(model, this.#input, { site, before: cut.before, target, run: this.#over(this.#kept) });
+		return given ? this.#again(cut, fit, given) : this.#tried(cut, fit);
+	}
+
+	/** As a recipe says. */
+	async #again(cut: Cut, fit: MatrixFit, recipe: Recipe): Promise<HealedCut> {
+		const { kind, ridge, relative } = recipe;
+		const solved = kind === "norm" ? undefined : await fit.solved({ kind, ridge, relative });
+		if (solved) await this.#put(solved.tensor);
+		const normRidge = kind === "norm" ? ridge : recipe.normRidge;
+		if (normRidge !== undefined) await this.#put((await fit.norms([normRidge]))[0]!);
+		return {
+			...cut,
+			...(solved ? { ...fit.named, explained: solved.explained } : {}),
+			...(normRidge === undefined ? {} : fit.changedNorm),
+			recipe,
 		};
-		const named = { tensor: tensor.name, type: healedTypeName(type) };
-		const changedNorm = site.normTensor ? { norm: site.normTensor.name } : {};
-		if (given) {
-			const { kind, ridge } = given;
-			const solved =
-				kind === "norm"
-					? undefined
-					: await this.#withEquations(await sums(given.relative, [kind]), (all) => this.#solve(subject, all, kind, ridge));
-			if (solved) await this.#put(solved.tensor);
-			const normRidge = kind === "norm" ? ridge : given.normRidge;
-			if (normRidge !== undefined) await this.#put((await this.#norms(subject, [normRidge]))[0]!);
-			return {
-				...cut,
-				...(solved ? { ...named, explained: solved.explained } : {}),
-				...(normRidge === undefined ? {} : changedNorm),
-				recipe: given,
-			};
-		}
-		const before = await this.#figure();
-		const found = await this.#search(subject, sums).finally(() => model.replaceTensor(tensor.name));
+	}
+
+	/** What lowers the figure on the search fold most. */
+	async #tried(cut: Cut, fit: MatrixFit): Promise<HealedCut> {
+		const before = await fit.figure();
+		const found = await fit.search();
 		const best = found && found.figure < before ? found : undefined;
 		if (best) await this.#put(best.tensor);
-		const rescaled = await this.#searchNorm(subject, best?.figure ?? before);
+		const rescaled = await fit.searchNorm(best?.figure ?? before);
 		if (rescaled) await this.#put(rescaled.tensor);
 		if (!best && !rescaled)
-			return { ...cut, ...named, reason: "no map that was tried brings the model nearer to the whole one on the search fold" };
+			return { ...cut, ...fit.named, reason: "no map that was tried brings the model nearer to the whole one on the search fold" };
 		const recipe: Recipe = best
 			? { ...best.recipe, ...(rescaled ? { normRidge: rescaled.ridge } : {}) }
 			: { kind: "norm", ridge: rescaled!.ridge, relative: 0 };
 		const by = "reference" in this.#input.tuning! ? { by: "divergence" as const } : {};
 		const tuning = { before, after: rescaled?.figure ?? best!.figure, ...by };
-		return { ...cut, ...(best ? { ...named, explained: best.explained } : {}), ...(rescaled ? changedNorm : {}), recipe, tuning };
-	}
-
-	async #withEquations<T>(equations: Equations, work: (equations: Equations) => Promise<T>): Promise<T> {
-		return work(equations).finally(async () => {
-			for (const one of Object.values(equations)) await freeEquations(this.#model, one);
-		});
-	}
-
-	/** Weights of the norm behind the matrix as it stands, while the norm stands as it is in the file. */
-	async #norms({ site: { normTensor, norm }, wanted }: Subject, ridges: readonly number[]): Promise<HealedTensor[]> {
-		if (!normTensor || !norm) throw new EvaluationError(`no norm comes after ${wanted.weight}`);
-		const { name, type, dims } = normTensor;
-		const sums = await normSums(this.#model, this.#over(this.#kept), wanted);
-		const values = (ridge: number) => normWeights(sums, norm, ridge);
-		const made = ridges.map((ridge) => quantizeValues(this.#model, values(ridge), type, dims[0]!, this.#input.signal));
-		return (await Promise.all(made)).map((bytes) => ({ name, type, bytes }));
-	}
-
-	/** The weights of the norm that lower the figure on the search fold most; undefined where none do. */
-	async #searchNorm(subject: Subject, before: number): Promise<{ tensor: HealedTensor; ridge: number; figure: number } | undefined> {
-		if (!subject.site.normTensor) return undefined;
-		const { name } = subject.site.normTensor;
-		let best: { tensor: HealedTensor; ridge: number; figure: number } | undefined;
-		for (const [i, tensor] of (await this.#norms(subject, normRidges)).entries()) {
-			await this.#model.replaceTensor(name, tensor);
-			const figure = await this.#figure().finally(() => this.#model.replaceTensor(name));
-			if (figure < (best?.figure ?? before)) best = { tensor, ridge: normRidges[i]!, figure };
-		}
-		return best;
-	}
-
-	/** Tries kinds and weights of tokens; of the ridges those around the best one. */
-	async #search(subject: Subject, sums: (relative: number, kinds: readonly FitKind[]) => Promise<Equations>): Promise<Trial | undefined> {
-		const { kinds = fitKinds, relatives = defaultRelatives, ridges = defaultRidges } = this.#input;
-		let best: Trial | undefined;
-		for (const relative of relatives) {
-			await this.#withEquations(await sums(relative, kinds), async (equations) => {
-				for (const kind of kinds) {
-					const attempt = (ridge: number) => this.#try(subject, equations, { kind, ridge, relative });
-					const trial = await this.#bestRidge(ridges, attempt);
-					if (trial && (!best || trial.figure < best.figure)) best = trial;
-				}
-			});
-		}
-		return best;
-	}
-
-	/** From the middle one on in both directions, as long as the figure falls. */
-	async #bestRidge(ridges: readonly number[], attempt: (ridge: number) => Promise<Trial | undefined>): Promise<Trial | undefined> {
-		const figures = new Map<number, number>();
-		// Of the matrices only the best is held.
-		let best: Trial | undefined;
-		const at = async (i: number): Promise<number> => {
-			if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
-			if (!figures.has(i)) {
-				const trial = await attempt(ridges[i]!);
-				figures.set(i, trial && Number.isFinite(trial.figure) ? trial.figure : Number.POSITIVE_INFINITY);
-				if (trial && figures.get(i)! < (best?.figure ?? Number.POSITIVE_INFINITY)) best = trial;
-			}
-			return figures.get(i)!;
+		return {
+			...cut,
+			...(best ? { ...fit.named, explained: best.explained } : {}),
+			...(rescaled ? fit.changedNorm : {}),
+			recipe,
+			tuning,
 		};
-		let i = Math.floor(ridges.length / 2);
-		for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;
-		return best;
-	}
-
-	/** Undefined where the equations cannot be solved so. */
-	async #try(subject: Subject, equations: Equations, recipe: Recipe & { kind: FitKind }): Promise<Trial | undefined> {
-		const solved = await this.#solve(subject, equations, recipe.kind, recipe.ridge).catch((error: unknown) => {
-			if (!(error instanceof EvaluationError)) throw error;
-		});
-		if (!solved) return undefined;
-		const { tensor, explained } = solved;
-		await this.#model.replaceTensor(tensor.name, tensor);
-		return { recipe, tensor, explained, figure: await this.#figure() };
-	}
-
-	async #solve({ site, type, values }: Subject, equations: Equations, kind: FitKind, ridge: number) {
-		const { threads, signal } = this.#input;
-		const through = kind === "map" ? values : undefined;
-		const { update: healed, explained } = await solveEquations(this.#model, equations[fittedTo[kind]]!, {
-			ridge,
-			through,
-			threads,
-			signal,
-		});
-		for (let i = 0; i < healed.length; i++) healed[i]! += values[i]!;
-		const { name, dims } = site.tensor;
-		return { tensor: { name, type, bytes: await quantizeValues(this.#model, healed, type, dims[0]!, signal) }, explained };
 	}
 
 	async #put(tensor: HealedTensor): Promise<void> {
 		await this.#model.replaceTensor(tensor.name, tensor);
 		this.tensors.push(tensor);
-	}
-
-	/** Of the pruned model as it stands on the search fold: its loss, or divergence from the whole model. */
-	#figure(): Promise<number> {
-		const { tuning, removed, mask, ubatch, threads, signal } = this.#input;
-		return tuningFigure(this.#model.createEvaluator({ ubatch, threads }), mask(removed), tuning!, signal);
 	}
 }

@@ -1,5 +1,6 @@
 import { QuantizeError } from "../../errors.js";
-import { type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
+import { ggmlType, ggmlTypeName } from "../gguf/ggml-types.js";
+import type { GgufTensor } from "../gguf/types.js";
 import type { LoadedModel } from "../runtime/loaded-model.js";
 import { dequantizeBytes, quantizeValues } from "../runtime/states.js";
 import type { HealedTensor } from "./tensors.js";
@@ -59,17 +60,21 @@ export interface Scaling {
 	readonly factors: readonly number[];
 }
 
+/** A matrix of the file and what stands in its place at the moment. */
+export interface StandingMatrix {
+	readonly tensor: Pick<GgufTensor, "name" | "dims">;
+	readonly standing: Pick<HealedTensor, "type" | "bytes">;
+}
+
 /**
  * A matrix whose rows or columns are multiplied, group by group, in its own type: only the scales of its blocks change (16-bit numbers,
  * so to about 5e-4 of themselves). A list of numbers is a matrix with rows of one number by `rows`, one row by `columns`.
- * @param standing what is scaled
  * @param scaling as many factors as {@link scalableRows} or {@link scalableColumns} allow
  * @throws QuantizeError for types and numbers of groups that this cannot be done for
  */
 export async function scaleGroups(
 	model: LoadedModel,
-	{ name, dims }: Pick<GgufTensor, "name" | "dims">,
-	{ type, bytes }: Pick<HealedTensor, "type" | "bytes">,
+	{ tensor: { name, dims }, standing: { type, bytes } }: StandingMatrix,
 	{ by, factors }: Scaling,
 	signal?: AbortSignal,
 ): Promise<HealedTensor> {
@@ -84,17 +89,16 @@ export async function scaleGroups(
 	const columns = dims.length > 1 ? row : 1;
 	const factorAt = (i: number) =>
 		factors[by === "rows" ? Math.floor((Math.floor(i / columns) * groups) / rows) : Math.floor(((i % row) * groups) / row)]!;
-	if (ggmlType(type)!.blockSize > 1) return { name, type, bytes: await scaleBlocks(model, bytes, type, factorAt, signal) };
-	const values = await dequantizeBytes(model, bytes, type, row, signal);
+	if (ggmlType(type)!.blockSize > 1) return { name, type, bytes: await scaleBlocks(model, { type, bytes }, factorAt, signal) };
+	const values = await dequantizeBytes(model, bytes, { type, rowLength: row }, signal);
 	for (let i = 0; i < values.length; i++) values[i]! *= factorAt(i);
-	return { name, type, bytes: await quantizeValues(model, values, type, row, signal) };
+	return { name, type, bytes: await quantizeValues(model, values, { type, rowLength: row }, signal) };
 }
 
 /** @param factorAt of a number of the matrix, by its place; the same within a block */
 async function scaleBlocks(
 	model: LoadedModel,
-	from: Uint8Array,
-	type: number,
+	{ type, bytes: from }: StandingMatrix["standing"],
 	factorAt: (i: number) => number,
 	signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
@@ -104,9 +108,9 @@ async function scaleBlocks(
 	const places = Array.from({ length: blocks }, (_, block) => offsets.map((offset) => block * blockBytes + offset)).flat();
 	const scales = new Uint8Array(2 * places.length);
 	for (const [i, at] of places.entries()) scales.set(from.subarray(at, at + 2), 2 * i);
-	const values = await dequantizeBytes(model, scales, f16, places.length, signal);
+	const values = await dequantizeBytes(model, scales, { type: f16, rowLength: places.length }, signal);
 	for (let i = 0; i < values.length; i++) values[i]! *= factorAt(Math.floor(i / offsets.length) * blockSize);
-	const scaled = await quantizeValues(model, values, f16, places.length, signal);
+	const scaled = await quantizeValues(model, values, { type: f16, rowLength: places.length }, signal);
 	const bytes = from.slice();
 	for (const [i, at] of places.entries()) bytes.set(scaled.subarray(2 * i, 2 * i + 2), at);
 	return bytes;

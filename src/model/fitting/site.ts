@@ -1,4 +1,5 @@
-import type { GgufFile, GgufTensor } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
+import type { GgufTensor } from "../gguf/types.js";
 import type { Model } from "../runtime/model.js";
 import { type BlockRun, dequantizeBytes, outputPath, type RmsNorm } from "../runtime/states.js";
 import { readTensor } from "./tensors.js";
@@ -44,7 +45,7 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 }
 
 async function normOf(model: Model, tensor: GgufTensor): Promise<RmsNorm> {
-	const weights = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+	const weights = await dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 	const { architecture } = model.file;
 	return { weights, epsilon: ownEpsilons[architecture] ?? model.file.number(`${architecture}.attention.layer_norm_rms_epsilon`) ?? 1e-6 };
 }

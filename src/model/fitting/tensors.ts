@@ -1,5 +1,7 @@
 import { InvalidOptionError, InvalidPlanError } from "../../errors.js";
-import { type GgufContent, type GgufFile, type GgufTensor, ggmlType, ggmlTypeName, tensorBytes } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
+import { ggmlType, ggmlTypeName, tensorBytes } from "../gguf/ggml-types.js";
+import type { GgufContent, GgufTensor } from "../gguf/types.js";
 import { openForReading, readFully } from "../gguf/io.js";
 import { shownText } from "../../storage/shown-text.js";
 

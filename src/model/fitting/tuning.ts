@@ -1,4 +1,5 @@
 // What decides between variants of healing: the loss on some text, or the divergence from the whole model there.
+import { average } from "../../game/statistics.js";
 import type { Evaluator } from "../runtime/evaluator.js";
 import type { Reference, ScoredPositions } from "../runtime/positions.js";
 import type { TokenWindows } from "../runtime/windows.js";
@@ -21,8 +22,5 @@ export async function tuningFigure(
 	const compared = "reference" in text ? text : undefined;
 	const against = compared && { positions: compared.positions, reference: compared.reference };
 	const [found] = await evaluator.evaluate([mask], compared?.windows ?? (text as TokenWindows), { ...against, signal });
-	return meanOf(found!.divergences ?? found!.losses);
+	return average(found!.divergences ?? found!.losses);
 }
-
-/** Mean over windows. */
-export const meanOf = (figures: Float64Array): number => figures.reduce((sum, each) => sum + each, 0) / figures.length;

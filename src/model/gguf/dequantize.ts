@@ -17,24 +17,18 @@ export function halfFloat(bits: number): number {
 
 const half = (bytes: DataView, at: number) => halfFloat(bytes.getUint16(at, true));
 
-/** 32 values of 4 bits each: the low halves of 16 bytes, then the high ones. */
-function nibbles(bytes: DataView, at: number, out: Float32Array, to: number, value: (nibble: number, index: number) => number): void {
-	for (let i = 0; i < 16; i++) {
-		const byte = bytes.getUint8(at + i);
-		out[to + i] = value(byte & 15, i);
-		out[to + i + 16] = value(byte >> 4, i + 16);
-	}
-}
+/** 4 bits of each of 32 values: the low halves of 16 bytes, then the high ones. */
+const nibble = (bytes: DataView, at: number, i: number) => (i < 16 ? bytes.getUint8(at + i) & 15 : bytes.getUint8(at + i - 16) >> 4);
 
 const q4_0: Reader = (bytes, at, out, to) => {
 	const d = half(bytes, at);
-	nibbles(bytes, at + 2, out, to, (q) => d * (q - 8));
+	for (let i = 0; i < 32; i++) out[to + i] = d * (nibble(bytes, at + 2, i) - 8);
 };
 
 const q4_1: Reader = (bytes, at, out, to) => {
 	const d = half(bytes, at);
 	const least = half(bytes, at + 2);
-	nibbles(bytes, at + 4, out, to, (q) => d * q + least);
+	for (let i = 0; i < 32; i++) out[to + i] = d * nibble(bytes, at + 4, i) + least;
 };
 
 /** The fifth bits of 32 values lie in one 32-bit word. */
@@ -43,14 +37,14 @@ const fifth = (high: number, index: number) => ((high >>> index) & 1) << 4;
 const q5_0: Reader = (bytes, at, out, to) => {
 	const d = half(bytes, at);
 	const high = bytes.getUint32(at + 2, true);
-	nibbles(bytes, at + 6, out, to, (q, i) => d * ((q | fifth(high, i)) - 16));
+	for (let i = 0; i < 32; i++) out[to + i] = d * ((nibble(bytes, at + 6, i) | fifth(high, i)) - 16);
 };
 
 const q5_1: Reader = (bytes, at, out, to) => {
 	const d = half(bytes, at);
 	const least = half(bytes, at + 2);
 	const high = bytes.getUint32(at + 4, true);
-	nibbles(bytes, at + 8, out, to, (q, i) => d * (q | fifth(high, i)) + least);
+	for (let i = 0; i < 32; i++) out[to + i] = d * (nibble(bytes, at + 8, i) | fifth(high, i)) + least;
 };
 
 const q8_0: Reader = (bytes, at, out, to) => {
@@ -88,23 +82,29 @@ function sixBits(bytes: DataView, at: number, j: number): [scale: number, offset
 	return [(byte(j + 4) & 15) | ((byte(j - 4) >> 6) << 4), (byte(j + 4) >> 4) | ((byte(j) >> 6) << 4)];
 }
 
-/** Q4_K and Q5_K: eight groups of 32, two of them in the halves of 32 bytes. */
-function grouped(bytes: DataView, at: number, out: Float32Array, to: number, low: number, high?: number): void {
-	const d = half(bytes, at);
-	const least = half(bytes, at + 2);
-	for (let j = 0; j < 8; j++) {
-		const [scale, offset] = sixBits(bytes, at + 4, j);
-		for (let l = 0; l < 32; l++) {
-			const byte = bytes.getUint8(low + 32 * (j >> 1) + l);
-			const nibble = j & 1 ? byte >> 4 : byte & 15;
-			const top = high === undefined ? 0 : ((bytes.getUint8(high + l) >> j) & 1) << 4;
-			out[to + 32 * j + l] = d * scale * (nibble | top) - least * offset;
+/**
+ * Q4_K and Q5_K: eight groups of 32, two of them in the halves of 32 bytes.
+ * @param low byte of a block that its low bits begin at
+ * @param high the same of the fifth bits @default there are none
+ */
+const grouped =
+	(low: number, high?: number): Reader =>
+	(bytes, at, out, to) => {
+		const d = half(bytes, at);
+		const least = half(bytes, at + 2);
+		for (let j = 0; j < 8; j++) {
+			const [scale, offset] = sixBits(bytes, at + 4, j);
+			for (let l = 0; l < 32; l++) {
+				const byte = bytes.getUint8(at + low + 32 * (j >> 1) + l);
+				const four = j & 1 ? byte >> 4 : byte & 15;
+				const top = high === undefined ? 0 : ((bytes.getUint8(at + high + l) >> j) & 1) << 4;
+				out[to + 32 * j + l] = d * scale * (four | top) - least * offset;
+			}
 		}
-	}
-}
+	};
 
-const q4_k: Reader = (bytes, at, out, to) => grouped(bytes, at, out, to, at + 16);
-const q5_k: Reader = (bytes, at, out, to) => grouped(bytes, at, out, to, at + 48, at + 16);
+const q4_k = grouped(16);
+const q5_k = grouped(48, 16);
 
 const q6_k: Reader = (bytes, at, out, to) => {
 	const d = half(bytes, at + 208);
@@ -122,7 +122,7 @@ const levels = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69,
 
 const iq4_nl: Reader = (bytes, at, out, to) => {
 	const d = half(bytes, at);
-	nibbles(bytes, at + 2, out, to, (q) => d * levels[q]!);
+	for (let i = 0; i < 32; i++) out[to + i] = d * levels[nibble(bytes, at + 2, i)]!;
 };
 
 const iq4_xs: Reader = (bytes, at, out, to) => {
@@ -131,7 +131,7 @@ const iq4_xs: Reader = (bytes, at, out, to) => {
 	for (let j = 0; j < 8; j++) {
 		const low = (bytes.getUint8(at + 4 + (j >> 1)) >> (4 * (j & 1))) & 15;
 		const scale = d * ((low | (((high >> (2 * j)) & 3) << 4)) - 32);
-		nibbles(bytes, at + 8 + 16 * j, out, to + 32 * j, (q) => scale * levels[q]!);
+		for (let i = 0; i < 32; i++) out[to + 32 * j + i] = scale * levels[nibble(bytes, at + 8 + 16 * j, i)]!;
 	}
 };
 

@@ -1,11 +1,11 @@
 import { InvalidGgufError } from "../../errors.js";
-import type { GgufHeader, HeaderOptions } from "./header.js";
+import type { GgufHeader, GgufHeaderOptions } from "./header.js";
 import { readShards, withoutSplitKeys } from "./split.js";
 import { type GgufContent, type GgufEntry, type GgufTensor, type GgufValue, MAX_NAME_BYTES } from "./types.js";
 import { decodeValue } from "./value.js";
 import { shownText } from "../../storage/shown-text.js";
 
-export interface ReadOptions extends HeaderOptions {
+export interface ReadOptions extends GgufHeaderOptions {
 	readonly signal?: AbortSignal;
 }
 

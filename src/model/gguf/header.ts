@@ -33,7 +33,7 @@ export interface GgufHeader {
 	readonly tensors: readonly GgufTensor[];
 }
 
-export interface HeaderOptions {
+export interface GgufHeaderOptions {
 	/** Largest header accepted, in bytes; a vocabulary of 262,144 tokens takes some 10 MB. @default 256 MiB */
 	readonly maxHeaderBytes?: number;
 }
@@ -43,7 +43,7 @@ export interface HeaderOptions {
  * @throws InvalidGgufError naming the file, the byte offset and what was expected there
  * @throws FileError when the file cannot be opened
  */
-export async function readHeader(path: string, options: HeaderOptions = {}): Promise<GgufHeader> {
+export async function readGgufHeader(path: string, options: GgufHeaderOptions = {}): Promise<GgufHeader> {
 	const { handle, size } = await openForReading(path);
 	try {
 		const cursor = new Cursor(handle, path, size, options.maxHeaderBytes ?? 2 ** 28);

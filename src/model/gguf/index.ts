@@ -1,7 +1,7 @@
 export { blockOfTensor } from "./block-names.js";
 export { contentOf, GgufFile, type ReadOptions } from "./file.js";
 export { ggmlType, ggmlTypeName, tensorBytes } from "./ggml-types.js";
-export type { WriteOptions } from "./sink.js";
+export type { GgufWriteOptions } from "./sink.js";
 export { withoutSplitKeys } from "./split.js";
 export type {
 	GgufContent,

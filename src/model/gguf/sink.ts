@@ -3,7 +3,7 @@ import { readFully, writeFully } from "./io.js";
 
 const BUFFER_BYTES = 8 * 2 ** 20;
 
-export interface WriteOptions {
+export interface GgufWriteOptions {
 	/** Checked before every buffer (8 MiB). */
 	readonly signal?: AbortSignal;
 	/** Called after every buffer and at the end, with bytes. */
@@ -19,7 +19,7 @@ export class Sink {
 	constructor(
 		private readonly handle: FileHandle,
 		private readonly total: number,
-		private readonly options: WriteOptions,
+		private readonly options: GgufWriteOptions,
 	) {}
 
 	/** Bytes appended so far. */

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { InvalidGgufError } from "../../errors.js";
-import { type GgufHeader, type HeaderOptions, readHeader } from "./header.js";
+import { type GgufHeader, type GgufHeaderOptions, readGgufHeader } from "./header.js";
 import type { GgufEntry } from "./types.js";
 import { decodeValue } from "./value.js";
 import { shownText } from "../../storage/shown-text.js";
@@ -26,9 +26,9 @@ export function shardName(prefix: string, no: number, count: number): string {
  * The headers of a model's files in order: one, or all shards when `path` is any shard of a split model.
  * @throws InvalidGgufError when a shard is missing, is misnamed, or does not belong to the others
  */
-export async function readShards(path: string, options?: HeaderOptions, signal?: AbortSignal): Promise<GgufHeader[]> {
+export async function readShards(path: string, options?: GgufHeaderOptions, signal?: AbortSignal): Promise<GgufHeader[]> {
 	signal?.throwIfAborted();
-	const given = await readHeader(path, options);
+	const given = await readGgufHeader(path, options);
 	const count = integerOf(given, "split.count") ?? 1;
 	if (count <= 1) return [given];
 	if (count > MAX_SHARDS) throw new InvalidGgufError(`${path}: expected at most ${MAX_SHARDS} as split.count, found ${count}`);
@@ -37,7 +37,7 @@ export async function readShards(path: string, options?: HeaderOptions, signal?:
 	const shards: GgufHeader[] = [];
 	for (const [no, shardPath] of paths.entries()) {
 		signal?.throwIfAborted();
-		const shard = shardPath === path ? given : await readHeader(shardPath, options);
+		const shard = shardPath === path ? given : await readGgufHeader(shardPath, options);
 		checkMember(shard, no, count);
 		shards.push(shard);
 	}

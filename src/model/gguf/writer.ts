@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { tensorBytes } from "./ggml-types.js";
 import { openForReading } from "./io.js";
-import { Sink, type WriteOptions } from "./sink.js";
+import { Sink, type GgufWriteOptions } from "./sink.js";
 import { encodeText } from "./text.js";
 import {
 	ALIGNMENT_KEY,
@@ -37,7 +37,7 @@ export function writtenSize(content: GgufContent): number {
  * @throws InvalidGgufError when a source has become shorter
  * @throws the signal's reason once it is aborted
  */
-export async function writeGguf(handle: FileHandle, content: GgufContent, options: WriteOptions = {}): Promise<void> {
+export async function writeGguf(handle: FileHandle, content: GgufContent, options: GgufWriteOptions = {}): Promise<void> {
 	options.signal?.throwIfAborted();
 	const total = writtenSize(content);
 	const sink = new Sink(handle, total, options);

@@ -1,11 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
-import { AddonNotFoundError } from "../../errors.js";
-import { type BuildOptions, buildAddon } from "./build.js";
-import { backEnds, buildRoot, builtAddon, packageRoot } from "./paths.js";
-
-/** Everything that crosses to C++. A test holds the names against those that the addon exports. */
+/**
+ * Everything that crosses to C++, which reads arguments by their position: a signature changes here and in native/ together. A test
+ * holds the names against those that the addon exports.
+ */
 export interface Addon {
 	NativeModel: {
 		load(
@@ -250,63 +246,4 @@ export interface NativeModel {
 		onProgress: (done: number, total: number) => void,
 	): Promise<Int32Array[]>;
 	dispose(): void;
-}
-
-let loaded: Addon | undefined;
-
-/** Frees the memory that an idle model keeps for its next measurement, where there is an addon. */
-export function giveUpContexts(): void {
-	loaded?.giveUpContexts();
-}
-
-/** Path of the addon that would be loaded, or undefined: `PRUNE_GGUF_ADDON`, a prebuilt one, the last one built here. */
-export function findAddon(): string | undefined {
-	return candidates().find((path) => existsSync(path));
-}
-
-function candidates(): string[] {
-	const explicit = process.env.PRUNE_GGUF_ADDON;
-	// As the shell sees it: require() would take a relative path for the name of a package.
-	if (explicit) return [resolve(explicit)];
-	const active = join(buildRoot(), "active.json");
-	const chosen = existsSync(active) ? [(JSON.parse(readFileSync(active, "utf8")) as { backEnd: (typeof backEnds)[number] }).backEnd] : [];
-	return [
-		join(packageRoot, "prebuilds", `${process.platform}-${process.arch}`, "prune_gguf.node"),
-		...[...new Set([...chosen, ...backEnds])].map((backEnd) => builtAddon(backEnd)),
-	];
-}
-
-/**
- * Loads the addon, building it first where there is none.
- * @throws AddonNotFoundError where an addon is there but does not load, or none is there and `build` is false
- * @throws BuildError where building fails
- */
-export async function loadAddon(
-	options: { build?: boolean; onBuildProgress?: BuildOptions["onProgress"]; signal?: AbortSignal | undefined } = {},
-): Promise<Addon> {
-	if (loaded) return loaded;
-	let path = findAddon();
-	if (!path) {
-		if (process.env.PRUNE_GGUF_ADDON || options.build === false) {
-			throw new AddonNotFoundError(
-				`the native addon is not there. Tried:\n${candidates()
-					.map((tried) => `  ${tried}`)
-					.join("\n")}\nBuild it with: npx prune-gguf build`,
-			);
-		}
-		path = (await buildAddon({ onProgress: options.onBuildProgress, signal: options.signal })).addon;
-	}
-	try {
-		const addon = createRequire(import.meta.url)(path) as Addon;
-		if (typeof addon.giveUpContexts !== "function") throw new Error("it was built from the sources of another version");
-		// process.exit() would destroy llama.cpp's static data while a thread still computes with it.
-		process.once("exit", () => addon.stopJobs());
-		loaded = addon;
-	} catch (cause) {
-		throw new AddonNotFoundError(
-			`the native addon ${path} does not load: ${(cause as Error).message}\nBuild it again with: npx prune-gguf build`,
-			{ cause },
-		);
-	}
-	return loaded;
 }

@@ -1,8 +1,9 @@
-import { EvaluationError, InvalidMaskError, InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
+import { EvaluationError, InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import type { BlockVersion, MaskFigures, SweepStats } from "./addon.js";
 import { checkMeasurable } from "./loadable.js";
 import { sizeText } from "./memory.js";
 import type { LoadedModel } from "./loaded-model.js";
+import { type BlockMask, checkVersions, packMask } from "./masks.js";
 import {
 	bytesOfReference,
 	checkPositions,
@@ -13,14 +14,10 @@ import {
 	type ScoredPositions,
 	subsetErrors,
 } from "./positions.js";
-import { checkTensorValues } from "./tensor-values.js";
+import { problemOfResuming, resumableDepths } from "./resuming.js";
 import { defaultUbatch, mostSequences } from "./ubatch.js";
+import { type StateType, stateTypes } from "./state-types.js";
 import type { TokenWindows } from "./windows.js";
-import { type BlockMask, packMask } from "./masks.js";
-
-/** Types of hidden states kept between masks. */
-export const stateTypes = ["F32", "F16"] as const;
-export type StateType = (typeof stateTypes)[number];
 
 /** Settings of an evaluator. Those that can change bits are recorded in ledgers. */
 export interface EvaluatorOptions {
@@ -43,7 +40,7 @@ export interface EvaluatorOptions {
 }
 
 /** How to measure one batch of masks. */
-export interface EvaluateOptions {
+export interface EvaluateMasksOptions {
 	/** First position (0-based) of a window whose next token is scored. @default 0 */
 	scoreFrom?: number | undefined;
 	/**
@@ -133,13 +130,14 @@ export class Evaluator {
 	 * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the whole model
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
 	 */
-	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateOptions = {}): Promise<Evaluation[]> {
+	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateMasksOptions = {}): Promise<Evaluation[]> {
 		const results = new Array<Evaluation | undefined>(masks.length);
 		if (masks.length === 0) return [];
-		await this.#run(masks, windows, options, false, (index, evaluation, stats) => {
+		const onMask: EvaluateMasksOptions["onMask"] = (index, evaluation, stats) => {
 			results[index] = evaluation;
 			options.onMask?.(index, evaluation, stats);
-		});
+		};
+		await this.#run(masks, windows, { ...options, onMask }, false);
 		return results.map((result, i) => {
 			if (!result) throw new EvaluationError(`mask ${i} was not measured`);
 			return result;
@@ -155,7 +153,7 @@ export class Evaluator {
 	async createReference(
 		mask: BlockMask,
 		windows: TokenWindows,
-		options: Pick<EvaluateOptions, "scoreFrom" | "positions" | "signal" | "batchWindows" | "outputLast" | "perToken" | "onMask"> & {
+		options: Pick<EvaluateMasksOptions, "scoreFrom" | "positions" | "signal" | "batchWindows" | "outputLast" | "perToken" | "onMask"> & {
 			maxBytes?: number | undefined;
 		} = {},
 	): Promise<Reference> {
@@ -167,8 +165,8 @@ export class Evaluator {
 				`the full model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more with maxBytes`,
 			);
 		}
-		const { maxBytes: _, onMask, ...rest } = options;
-		const { reference } = await this.#run([mask], windows, rest, true, onMask ?? (() => {}));
+		const { maxBytes: _, ...rest } = options;
+		const { reference } = await this.#run([mask], windows, rest, true);
 		return new Reference(reference!, windows, scored, this.model.facts.vocabulary);
 	}
 
@@ -189,13 +187,7 @@ export class Evaluator {
 		);
 	}
 
-	async #run(
-		masks: readonly BlockMask[],
-		windows: TokenWindows,
-		options: EvaluateOptions,
-		keepReference: boolean,
-		onMask: (index: number, evaluation: Evaluation, stats: SweepStats) => void,
-	) {
+	async #run(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateMasksOptions, keepReference: boolean) {
 		checkMeasurable(this.model.path, this.model.blocks);
 		this.#checkWindows(windows);
 		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
@@ -227,7 +219,7 @@ export class Evaluator {
 					keepReference,
 				},
 				cancel,
-				guard((index, figures, stats) => onMask(index, evaluationOf(figures, windows, options), stats)),
+				guard((index, figures, stats) => options.onMask?.(index, evaluationOf(figures, windows, options), stats)),
 			),
 		);
 	}
@@ -266,23 +258,7 @@ export class Evaluator {
 	}
 }
 
-/** @throws InvalidMaskError where a mask names a version that the block has not, EvaluationError for one of a tensor that is not the block's */
-function checkVersions(masks: Uint8Array, { facts, file }: LoadedModel, versions: readonly BlockVersion[]): void {
-	for (const { block, matrices } of versions) {
-		for (const { name, type, bytes } of matrices) {
-			const tensor = name.startsWith(`blk.${block}.`) ? file.tensor(name) : undefined;
-			if (!tensor) throw new EvaluationError(`a version of block ${block} has a matrix ${name}, which that block has not`);
-			checkTensorValues(name, tensor.dims, { type, bytes });
-		}
-	}
-	for (const [i, byte] of masks.entries()) {
-		const block = i % facts.blocks;
-		if (byte >= 2 && versions[byte - 2]?.block !== block)
-			throw new InvalidMaskError(`a mask names version ${byte - 2} of block ${block}, which was not given`);
-	}
-}
-
-function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, perToken }: EvaluateOptions): Evaluation {
+function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, perToken }: EvaluateMasksOptions): Evaluation {
 	if (!positions) return figures;
 	const { tokenLosses, tokenDivergences, tokenAgreements, ...rest } = figures;
 	const standardErrors = subsetErrors(tokenLosses!, windows, positions);
@@ -294,26 +270,4 @@ function inRange(name: string, value: number, min: number, max: number): number 
 		throw new InvalidOptionError(`${name} must be a whole number from ${min} to ${max}, got ${value}`);
 	}
 	return value;
-}
-
-/**
- * Why these kept blocks cannot be run from the hidden state before them, renumbered from 0; undefined where they can. Behind a removed
- * last block the head runs alone, through a block made the identity.
- */
-function problemOfResuming({ blocks }: LoadedModel, kept: readonly number[]): string | undefined {
-	if (!blocks.resumable) return blocks.resumeReason;
-	if (kept.length === 0 && blocks.view.empty.length === 0) return "no block can be made the identity";
-	return blocks.checkView(kept);
-}
-
-/**
- * For each depth from 1 on whether the whole model can be resumed there, the head alone coming last; the head is not asked for where
- * no other depth can be. Where all can, every mask can at every depth: what is left of it behind one is one of the rests of the whole
- * model without some blocks, and a rule that such a set breaks is broken by a rest of another length as well.
- */
-function resumableDepths(model: LoadedModel): boolean[] {
-	const all = [...Array(model.facts.blocks).keys()];
-	const depths = all.slice(1).map((depth) => problemOfResuming(model, all.slice(depth)) === undefined);
-	const head = problemOfResuming(model, []) === undefined;
-	return depths.includes(true) ? [...depths, head] : depths;
 }

@@ -1,13 +1,8 @@
-import {
-	type GgufContent,
-	type GgufEntry,
-	type GgufFile,
-	contentOf,
-	encodeEntry,
-	ggmlType,
-	tensorBytes,
-	writtenSize,
-} from "../gguf/index.js";
+import { type GgufFile, contentOf } from "../gguf/file.js";
+import { ggmlType, tensorBytes } from "../gguf/ggml-types.js";
+import type { GgufContent, GgufEntry } from "../gguf/types.js";
+import { encodeEntry } from "../gguf/value.js";
+import { writtenSize } from "../gguf/writer.js";
 import type { FileType } from "./file-type-names.js";
 
 // What llama.cpp's quantiser makes of a header, and how large the file becomes.

@@ -1,7 +1,8 @@
-import { type BlockPlan, describeBlocks } from "../architectures/index.js";
+import { describeBlocks } from "../architectures/describe.js";
+import type { BlockPlan } from "../architectures/types.js";
 import { ModelLoadError } from "../../errors.js";
-import { GgufFile } from "../gguf/index.js";
-import { findAddon, loadAddon } from "./addon.js";
+import { GgufFile } from "../gguf/file.js";
+import { findAddon, loadAddon } from "./load-addon.js";
 import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
 import { checkMemory, type MemoryShape } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";

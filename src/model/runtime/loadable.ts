@@ -1,6 +1,6 @@
-import type { BlockPlan } from "../architectures/index.js";
+import type { BlockPlan } from "../architectures/types.js";
 import { InvalidGgufError, UnsupportedArchitectureError } from "../../errors.js";
-import type { GgufFile } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
 import { shownText } from "../../storage/shown-text.js";
 
 /** Limits of the pinned llama.cpp (llama-hparams.h). */

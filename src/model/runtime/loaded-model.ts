@@ -1,5 +1,5 @@
-import type { BlockPlan } from "../architectures/index.js";
-import type { GgufFile } from "../gguf/index.js";
+import type { BlockPlan } from "../architectures/types.js";
+import type { GgufFile } from "../gguf/file.js";
 import type { Addon, AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
 import type { Guard } from "./cancel.js";
 import type { TensorValues } from "./tensor-values.js";

@@ -1,8 +1,8 @@
 import { freemem, totalmem } from "node:os";
-import { checkCounts } from "../architectures/index.js";
+import { checkCounts } from "../architectures/sound.js";
 import { NotEnoughMemoryError } from "../../errors.js";
-import type { GgufFile } from "../gguf/index.js";
-import { giveUpContexts } from "./addon.js";
+import type { GgufFile } from "../gguf/file.js";
+import { giveUpContexts } from "./load-addon.js";
 import { bytesOfReference } from "./positions.js";
 import { defaultUbatch, vocabularyOf } from "./ubatch.js";
 

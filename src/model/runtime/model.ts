@@ -1,8 +1,12 @@
-import { type BlockPlan, describeBlocks } from "../architectures/index.js";
+import { describeBlocks } from "../architectures/describe.js";
+import type { BlockPlan } from "../architectures/types.js";
 import { DisposedError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
-import { GgufFile } from "../gguf/index.js";
+import { GgufFile } from "../gguf/file.js";
+import type { ChatMessage } from "./chat.js";
+import type { SampleOptions, TextModel } from "./text-model.js";
 import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
-import { type Addon, findAddon, loadAddon } from "./addon.js";
+import type { Addon } from "./addon.js";
+import { findAddon, loadAddon } from "./load-addon.js";
 import type { BuildOptions } from "./build.js";
 import { fromNative, runNative, untilAborted } from "./cancel.js";
 import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
@@ -12,7 +16,7 @@ import { checkTensorValues, type TensorValues } from "./tensor-values.js";
 import { defaultThreads } from "./threads.js";
 import { tryModel } from "./trial.js";
 import { type CheckText, textCheckOf } from "./vocabulary.js";
-import { type BlockMask, packMask } from "./masks.js";
+import { packMask } from "./masks.js";
 import type { LoadedModel, StartJob } from "./loaded-model.js";
 
 /** How to load a model. */
@@ -38,27 +42,10 @@ export interface ModelOptions {
 	onBuildProgress?: BuildOptions["onProgress"];
 }
 
-/** One message of a chat. */
-export interface ChatMessage {
-	role: "system" | "user" | "assistant" | (string & {});
-	content: string;
-}
-
-/** How to sample text from a model. */
-export interface SampleOptions {
-	/** Tokens of a finished sequence, its prompt included; at most the model's context. */
-	length: number;
-	/** Ends a sequence after its first end-of-generation token. @default false */
-	stopAtEog?: boolean | undefined;
-	/** At least 0, which takes the most likely token. @default 1 */
-	temperature?: number | undefined;
-	/** Run these blocks only. @default all */
-	mask?: BlockMask | undefined;
-	/** Sequence i draws from its own stream, made of (seed, i). A whole number from 0. @default 0 */
-	seed?: number | undefined;
-	signal?: AbortSignal | undefined;
-	/** Called with tokens done and in total. */
-	onProgress?: ((done: number, total: number) => void) | undefined;
+/** What a model is put together from once it is loaded. */
+interface ModelParts extends Pick<LoadedModel, "path" | "file" | "blocks" | "threads"> {
+	readonly addon: Addon;
+	readonly native: NativeModel;
 }
 
 /**
@@ -67,7 +54,7 @@ export interface SampleOptions {
  * await using model = await Model.load("model.gguf");
  * console.log(model.facts.blocks);
  */
-export class Model implements LoadedModel {
+export class Model implements TextModel {
 	/** Path given to {@link Model.load}. */
 	readonly path: string;
 	/** Header of the file: keys, tensors, shards. */
@@ -83,7 +70,7 @@ export class Model implements LoadedModel {
 	readonly #running = new Set<Promise<unknown>>();
 	#last: Promise<unknown> = Promise.resolve();
 
-	private constructor(path: string, file: GgufFile, blocks: BlockPlan, addon: Addon, native: NativeModel, threads: number) {
+	private constructor({ path, file, blocks, threads, addon, native }: ModelParts) {
 		this.path = path;
 		this.file = file;
 		this.blocks = blocks;
@@ -132,7 +119,7 @@ export class Model implements LoadedModel {
 			native.dispose();
 			throw new UnsupportedArchitectureError(`${path}: llama.cpp sees ${seen} blocks where the file's keys say ${blocks.blocks}`);
 		}
-		return new Model(path, file, blocks, addon, native, threads);
+		return new Model({ path, file, blocks, threads, addon, native });
 	}
 
 	/** Devices the addon was built for, and the processor's features in use. */

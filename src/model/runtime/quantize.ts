@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { InvalidOptionError } from "../../errors.js";
 import { refuseInputs } from "../../storage/atomic-file.js";
-import { loadAddon } from "./addon.js";
+import { loadAddon } from "./load-addon.js";
 import { runNative } from "./cancel.js";
 import { type FileType, fileTypes } from "./file-type-names.js";
 import { defaultThreads } from "./threads.js";

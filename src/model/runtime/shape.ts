@@ -23,40 +23,44 @@ const worthwhile = 1.03;
 
 const firstTokens = (windows: TokenWindows, tokens: number) => firstWindows(windows, Math.max(1, Math.ceil(tokens / windows.length)));
 
-/** Tokens a second of the whole model with a shape, after one window that pages in the weights. @param ubatch @default the usual one */
-export async function usualShape(
+/** Tokens a second of the whole model with a shape, after one window that pages in the weights. @param usual its `ubatch` is by default that of every model with such a vocabulary */
+export async function timeUsualShape(
 	model: Model,
 	full: BlockMask,
 	windows: TokenWindows,
-	{ threads, ubatch = defaultUbatch(model.facts.vocabulary) }: Pick<Shape, "threads"> & Partial<Pick<Shape, "ubatch">>,
-	signal?: AbortSignal,
+	usual: Pick<Shape, "threads"> & Partial<Pick<Shape, "ubatch">> & { readonly signal?: AbortSignal | undefined },
 ): Promise<Shape> {
+	const { threads, ubatch = defaultUbatch(model.facts.vocabulary), signal } = usual;
 	await model.createEvaluator({ ubatch, threads }).evaluate([full], firstWindows(windows, 1), { signal });
-	return timed(model, full, firstTokens(windows, probeTokens), ubatch, threads, signal);
+	return timed(model, full, firstTokens(windows, probeTokens), { ubatch, threads, signal });
+}
+
+export interface ShapeSearch {
+	/** A shape with its speed, as {@link timeUsualShape} gives it. */
+	readonly start: Shape;
+	/** What is kept as it is. @default nothing */
+	readonly fixed?: { readonly ubatch?: boolean; readonly threads?: boolean };
+	readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Looks for a faster shape by running a few windows through the whole model: half, a quarter and twice the ubatch, then all logical
  * processors. A few probes of 512 tokens.
- * @param start a shape with its speed, as {@link usualShape} gives it
- * @param fixed what is kept as it is @default nothing
  */
 export async function betterShape(
 	model: Model,
 	full: BlockMask,
 	windows: TokenWindows,
-	start: Shape,
-	fixed: { readonly ubatch?: boolean; readonly threads?: boolean } = {},
-	signal?: AbortSignal,
+	{ start, fixed = {}, signal }: ShapeSearch,
 ): Promise<Shape> {
 	let best = start;
 	const consider = async (ubatch: number, threads: number) => {
 		const probe = firstTokens(windows, Math.max(probeTokens, ubatch));
-		const shape = await timed(model, full, probe, ubatch, threads, signal);
+		const shape = await timed(model, full, probe, { ubatch, threads, signal });
 		if (shape.tokensPerSecond <= worthwhile * best.tokensPerSecond) return;
 		// Once more, both on the same tokens: one measurement is as good as the machine's mood, and a long one hides what a call costs.
-		const before = await timed(model, full, probe, best.ubatch, best.threads, signal);
-		const again = await timed(model, full, probe, ubatch, threads, signal);
+		const before = await timed(model, full, probe, { ...best, signal });
+		const again = await timed(model, full, probe, { ubatch, threads, signal });
 		const speed = Math.max(shape.tokensPerSecond, again.tokensPerSecond);
 		if (speed > worthwhile * Math.max(best.tokensPerSecond, before.tokensPerSecond)) best = { ...shape, tokensPerSecond: speed };
 	};
@@ -71,9 +75,7 @@ async function timed(
 	model: Model,
 	full: BlockMask,
 	probe: TokenWindows,
-	ubatch: number,
-	threads: number,
-	signal: AbortSignal | undefined,
+	{ ubatch, threads, signal }: Pick<Shape, "ubatch" | "threads"> & { readonly signal: AbortSignal | undefined },
 ): Promise<Shape> {
 	const evaluator = model.createEvaluator({ ubatch, threads });
 	const run = async () => {

@@ -183,12 +183,19 @@ export function stateValues(model: LoadedModel, states: HiddenStates): Promise<F
 	return model.runWithAddon(undefined, async (addon) => addon.stateValues(states.native));
 }
 
-/** Values as bytes of a ggml type, rows of `rowLength`. @throws QuantizeError where rows of that length cannot be of that type */
+/** How the numbers of a matrix lie in bytes. */
+export interface RowFormat {
+	/** Number of the ggml type. */
+	readonly type: number;
+	/** Numbers in a row. */
+	readonly rowLength: number;
+}
+
+/** Values as bytes of a ggml type. @throws QuantizeError where rows of that length cannot be of that type */
 export function quantizeValues(
 	model: LoadedModel,
 	values: Float32Array,
-	type: number,
-	rowLength: number,
+	{ type, rowLength }: RowFormat,
 	signal?: AbortSignal,
 ): Promise<Uint8Array> {
 	return model.runWithAddon(signal, (addon, cancel) => addon.quantizeValues(values, type, rowLength, cancel));
@@ -198,8 +205,7 @@ export function quantizeValues(
 export function dequantizeBytes(
 	model: LoadedModel,
 	bytes: Uint8Array,
-	type: number,
-	rowLength: number,
+	{ type, rowLength }: RowFormat,
 	signal?: AbortSignal,
 ): Promise<Float32Array> {
 	return model.runWithAddon(signal, (addon, cancel) => addon.dequantizeBytes(bytes, type, rowLength, cancel));

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from "../../errors.js";
-import { type GgufTensor, ggmlType, ggmlTypeName } from "../gguf/index.js";
+import { ggmlType, ggmlTypeName } from "../gguf/ggml-types.js";
+import type { GgufTensor } from "../gguf/types.js";
 import { canDequantize, dequantize } from "../gguf/dequantize.js";
 import { openForReading, readFully } from "../gguf/io.js";
 import { shownText } from "../../storage/shown-text.js";

@@ -1,5 +1,5 @@
 import { EvaluationError } from "../../errors.js";
-import { ggmlType, ggmlTypeName, tensorBytes } from "../gguf/index.js";
+import { ggmlType, ggmlTypeName, tensorBytes } from "../gguf/ggml-types.js";
 
 /** Values for a tensor: bytes in ggml's layout of a type. */
 export interface TensorValues {

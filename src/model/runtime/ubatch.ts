@@ -1,4 +1,4 @@
-import type { GgufFile } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
 
 /** Logits held at a time, bytes, where the ubatch is not given. */
 export const logitsBytes = 2 ** 28;

@@ -1,5 +1,5 @@
 import { InvalidGgufError } from "../../errors.js";
-import type { GgufFile } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
 
 /** Values of `tokenizer.ggml.model` that llama.cpp loads without a tokenizer (llama-vocab.cpp:1949). */
 const NONE = ["none", "no_vocab"];

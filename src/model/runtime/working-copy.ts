@@ -1,7 +1,7 @@
 import { rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NoSpaceError } from "../../errors.js";
-import type { GgufFile } from "../gguf/index.js";
+import type { GgufFile } from "../gguf/file.js";
 import { predictedBytes } from "./file-types.js";
 import { availableMemory, type MemoryShape, neededBesideWeights, sizeText } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";

@@ -1,7 +1,8 @@
 // What is measured against limits, as the figures of a plan.
 import type { JobOptions } from "../../api/index.js";
 import { accuracyOf, answersOf, rightOf } from "../../model/evaluation/accuracy.js";
-import { type PreparedQuestions, scoreChoices } from "../../model/evaluation/choices.js";
+import { scoreChoices } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { Coalition } from "../../game/coalition.js";
 import { finite } from "../../game/statistics.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";

@@ -7,7 +7,7 @@ import { computingIdentity } from "../../model/evaluation/kept.js";
 import { factorTokens, mostPasses } from "./head-factors.js";
 import { featuresOf, fitSizes, type FitSizes, healableCuts, kindsOf, tokensThatFit } from "./memory.js";
 import { raceTokens } from "./text.js";
-import { defaultRelatives, normRidges } from "../../model/fitting/heal.js";
+import { defaultRelatives, normRidges } from "../../model/fitting/matrix-fit.js";
 import type { FitKind } from "../../model/fitting/kinds.js";
 import { logger } from "../../api/logger.js";
 import { formatDuration } from "../../report/format.js";

@@ -11,7 +11,7 @@ import { EvaluationError, InvalidOptionError } from "../../errors.js";
 import type { Coalition } from "../../game/coalition.js";
 import { Random } from "../../game/random.js";
 import { makeWindows } from "../../model/runtime/windows.js";
-import type { Choice, SearchResult } from "../../game/search/search.js";
+import type { FoundSet, SearchResult } from "../../game/search/search.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
 import { searchBudget } from "./budget.js";
 
@@ -96,7 +96,7 @@ async function measured(play: SelectionContext, sets: readonly Coalition[]): Pro
 	const asked = sets.filter((set) => counts.includes(set.players - set.size));
 	const added = await session.timed("search", () => meter.addedLosses(asked, methodOf(play)));
 	const fullLoss = await meter.fullLoss();
-	const best = new Map<number, Choice>();
+	const best = new Map<number, FoundSet>();
 	for (const [i, set] of asked.entries()) {
 		const removed = set.removed();
 		const addedLoss = added[i]!;

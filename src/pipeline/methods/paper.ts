@@ -21,7 +21,7 @@ import { rankAndCut } from "../../game/search/ranked.js";
 import { inRounds } from "../../game/search/rounds.js";
 import type { SearchOptions } from "../../game/search/search.js";
 import type { Session } from "../session/session.js";
-import { type Judgement, judge } from "../../game/surrogate/judge.js";
+import { type Judgement, judgeSurrogate } from "../../game/surrogate/judge.js";
 import { fitMlp } from "../../game/surrogate/mlp.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
 
@@ -100,7 +100,7 @@ async function choiceOf(
 	// No critical blocks: the paper cuts its one ranking, whatever it says.
 	const found = await rankAndCut(game, contributions.contributions, { ...search, criticalLoss: Number.POSITIVE_INFINITY });
 	const critical = samplesOf(singles).flatMap(({ coalition, addedLoss }) => (addedLoss > Math.LN2 ? coalition.removed() : []));
-	const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks), critical }) : undefined;
+	const judgement = extra.length >= 2 ? judgeSurrogate(surrogate, samplesOf(extra), { training: samplesOf(masks), critical }) : undefined;
 	const all = new Set([...byKey.keys(), ...search.meter.measurements().map(({ coalition }) => coalition.key)]);
 	const trained = new Set(masks.map(({ key }) => key)).size;
 	return {

@@ -1,7 +1,8 @@
 import type { GateOptions, MeasureOptions, Objective, QuantizeOutputOptions } from "../../api/index.js";
 import { type FoldName, weightedFiles } from "../../model/calibration/index.js";
 import { InvalidOptionError } from "../../errors.js";
-import { type PreparedQuestions, packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
+import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { QuestionFile } from "../../model/evaluation/questions.js";
 import type { Model } from "../../model/runtime/model.js";
 

@@ -1,4 +1,4 @@
-// Speed, memory and texts of the source and of what was made of it: measured when all else is done, for the plan and the report.
+// PlanSpeed, memory and texts of the source and of what was made of it: measured when all else is done, for the plan and the report.
 import type { PruneOptions } from "../../api/index.js";
 import { InvalidOptionError, PruneGgufError } from "../../errors.js";
 import type { ContinuationPair } from "../../model/evaluation/collapse.js";
@@ -17,7 +17,7 @@ import { timedIn } from "../session/timings.js";
 import type { Remains } from "./remains.js";
 import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js";
 import { probeWithin, shapeWithin } from "../speed/figures.js";
-import type { Speed } from "../../storage/plan-speed.js";
+import type { PlanSpeed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
@@ -34,7 +34,7 @@ export function checkSamples({ samples }: PruneOptions): void {
 }
 
 export interface MeasuredPair {
-	readonly speed?: Speed | undefined;
+	readonly speed?: PlanSpeed | undefined;
 	/** Sections of the report. */
 	readonly extras: ReportExtras;
 }
@@ -138,7 +138,7 @@ async function withSides(
 }
 
 /** As much as fits a few seconds on this machine. */
-async function quickSpeed(sides: BothSides, { threads }: Remains, options: PruneOptions): Promise<Speed> {
+async function quickSpeed(sides: BothSides, { threads }: Remains, options: PruneOptions): Promise<PlanSpeed> {
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
@@ -167,7 +167,7 @@ function drawTexts(
 	);
 }
 
-function speedExtras(speed: Speed | undefined): ReportExtras {
+function speedExtras(speed: PlanSpeed | undefined): ReportExtras {
 	const section = speed && speedData(speed);
 	return section ? { speed: section } : {};
 }
@@ -180,7 +180,7 @@ function textExtras(pairs: readonly ContinuationPair[], options: PruneOptions): 
 }
 
 /** The number of blocks was chosen by sets of that size, not by the one that was then found. */
-function warnOfTarget({ ratio }: Speed, options: PruneOptions): void {
+function warnOfTarget({ ratio }: PlanSpeed, options: PruneOptions): void {
 	const { speedTarget } = options;
 	if (!speedTarget || !ratio) return;
 	const reached = ratio[speedTarget.of];

@@ -194,8 +194,8 @@ export class Variant<Name extends string> {
 		const made: HealedTensor[] = [];
 		for (const { name, type, bytes } of tensors) {
 			const { row, type: wanted } = own.get(name)!;
-			const values = await dequantizeBytes(model, bytes, type, row, signal);
-			made.push({ name, type: wanted, bytes: await quantizeValues(model, values, wanted, row, signal) });
+			const values = await dequantizeBytes(model, bytes, { type, rowLength: row }, signal);
+			made.push({ name, type: wanted, bytes: await quantizeValues(model, values, { type: wanted, rowLength: row }, signal) });
 		}
 		return made;
 	}

@@ -1,6 +1,6 @@
 import type { Disagreement, PruneOptions } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
-import type { MeasureOptions, Measurement } from "../../game/game.js";
+import type { BatchOptions, Measurement } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import type { Session } from "../session/session.js";
 import { disagreementsOf, disagreementText } from "./by-source.js";
@@ -84,7 +84,7 @@ export async function race(
 			if (byDivergence) await session.games.validation.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
 			const further = async (part: number) => {
 				const game = await session.races.further(part);
-				return game && { measure: async (sets: readonly Coalition[], run: MeasureOptions) => (await game.measure(sets, run)).map(raced) };
+				return game && { measure: async (sets: readonly Coalition[], run: BatchOptions) => (await game.measure(sets, run)).map(raced) };
 			};
 			const rounds = tieRounds[effortOf(options)];
 			const compared = measured.slice(1).map(raced);

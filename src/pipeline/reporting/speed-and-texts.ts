@@ -2,10 +2,10 @@
 import { type CollapseKind, type ContinuationPair, checkPairs, distinctShare, type Mark } from "../../model/evaluation/collapse.js";
 import { sampledTemperature, writtenTokens } from "../../model/evaluation/continuations.js";
 import type { Report, ReportSpeed, ReportTextCheck } from "../../report/report-data.js";
-import type { Speed, SpeedSideFigures } from "../../storage/plan-speed.js";
+import type { PlanSpeed, SpeedSideFigures } from "../../storage/plan-speed.js";
 
 /** What of a pair's speed a report shows; undefined where one model was measured alone. */
-export function speedData(speed: Speed): ReportSpeed | undefined {
+export function speedData(speed: PlanSpeed): ReportSpeed | undefined {
 	const { before, after, ratio, context } = speed;
 	if (!after || !ratio) return undefined;
 	const rate = (name: "prompt" | "generation") => {
@@ -27,7 +27,7 @@ export function speedData(speed: Speed): ReportSpeed | undefined {
 	};
 }
 
-function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, backend, through }: Speed): string {
+function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, backend, through }: PlanSpeed): string {
 	const how =
 		through === "mask"
 			? "the source beside itself without these blocks (a mask in memory)"

@@ -2,13 +2,14 @@
 import type { MeasureOptions, ProgressEvent } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { answersOf } from "../../model/evaluation/accuracy.js";
-import { type PreparedQuestions, scoreChoices } from "../../model/evaluation/choices.js";
+import { scoreChoices } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import { countPositions, type Reference, type ScoredPositions } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
-import type { EvaluateOptions } from "../../storage/ledger-game.js";
+import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
 
 /** Sets of blocks, and what measures them. */
 export interface Batch {
@@ -29,7 +30,7 @@ export interface ScoredWindows {
 export async function sweepWindows(
 	{ evaluator, coalitions }: Batch,
 	{ windows, reference, positions }: ScoredWindows,
-	run: EvaluateOptions,
+	run: LedgerEvaluateOptions,
 	options: MeasureOptions,
 ): Promise<void> {
 	const started = Date.now();
@@ -99,7 +100,7 @@ const atOnce = 24;
 export async function sweepQuestions(
 	{ evaluator, coalitions }: Batch,
 	questions: PreparedQuestions,
-	run: EvaluateOptions,
+	run: LedgerEvaluateOptions,
 	options: MeasureOptions,
 ): Promise<void> {
 	const started = Date.now();
@@ -137,7 +138,7 @@ export async function sweepQuestions(
 	}
 }
 
-function reporter(total: number, run: EvaluateOptions, options: MeasureOptions) {
+function reporter(total: number, run: LedgerEvaluateOptions, options: MeasureOptions) {
 	return (done: number, extra: Partial<ProgressEvent> = {}) =>
 		options.onProgress?.({ phase: run.phase ?? "measuring", done, total, unit: "masks", ...extra });
 }

@@ -1,6 +1,6 @@
 import type { Coalition } from "../../game/coalition.js";
 import { distinct } from "../../game/coalition.js";
-import type { Game, MeasureOptions, Measurement } from "../../game/game.js";
+import type { Game, BatchOptions, Measurement } from "../../game/game.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Reference } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
@@ -41,7 +41,7 @@ export class EvaluatorGame implements Game {
 	}
 
 	/** Losses (or divergences) by window, nats per token. @throws InvalidMaskError, EvaluationError, DisposedError, or the signal's reason; nothing that was measured before is lost */
-	async measure(coalitions: readonly Coalition[], options: MeasureOptions = {}): Promise<Measurement[]> {
+	async measure(coalitions: readonly Coalition[], options: BatchOptions = {}): Promise<Measurement[]> {
 		const missing = distinct(coalitions).filter(({ key }) => !this.#known.has(key));
 		await this.#evaluator.evaluate(missing, this.#windows, {
 			signal: options.signal,

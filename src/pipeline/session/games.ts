@@ -1,7 +1,7 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
 import type { MeasureOptions } from "../../api/index.js";
 import { type Calibration, drawPositions, type FoldName } from "../../model/calibration/index.js";
-import type { PreparedQuestions } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
@@ -17,7 +17,7 @@ import type { Reference, ScoredPositions } from "../../model/runtime/positions.j
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-ledger.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
-import { type EvaluateOptions, LedgerGame } from "../../storage/ledger-game.js";
+import { type LedgerEvaluateOptions, LedgerGame } from "../../storage/ledger-game.js";
 import { ledgerPath } from "../../storage/runs.js";
 import { type DrawnShare, drawnShare } from "./batch-evaluation.js";
 import { questionYardstick, windowsYardstick, type Yardstick } from "./metrics.js";
@@ -193,7 +193,7 @@ class GameMaker {
 			make: async (windows, byDivergence) => {
 				const compared = this.#kl || byDivergence;
 				// Not kept: as large as that of the validation fold, and a part is measured once a race.
-				const reference = compared ? (run: EvaluateOptions) => this.#makeReference(windows, run) : undefined;
+				const reference = compared ? (run: LedgerEvaluateOptions) => this.#makeReference(windows, run) : undefined;
 				const yardstick = windowsYardstick(windows, this.#options, reference);
 				const view = byDivergence ? undefined : this.#objectiveView("validation");
 				return this.#game(await this.#open(yardstick, compared), yardstick, own, view);
@@ -285,17 +285,21 @@ class GameMaker {
 		const windows = this.#material.calibration.folds.search;
 		const positions = this.#drawnPositions();
 		if (!positions) return this.#textYardstick("search");
-		const reference = this.#kl ? (run: EvaluateOptions) => this.#reference("search", run, positions) : undefined;
+		const reference = this.#kl ? (run: LedgerEvaluateOptions) => this.#reference("search", run, positions) : undefined;
 		return windowsYardstick(windows, this.#options, reference, positions);
 	}
 
 	/** The full model's own distributions, also where the search runs on a copy. */
-	#reference(fold: FoldName, { signal }: Pick<EvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
+	#reference(fold: FoldName, { signal }: Pick<LedgerEvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
 		const name = positions ? `${fold}, drawn` : fold;
 		return this.#references.get(name, () => this.#makeReference(this.#material.calibration.folds[fold], { signal }, positions));
 	}
 
-	#makeReference(windows: TokenWindows, { signal }: Pick<EvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
+	#makeReference(
+		windows: TokenWindows,
+		{ signal }: Pick<LedgerEvaluateOptions, "signal">,
+		positions?: ScoredPositions,
+	): Promise<Reference> {
 		const how = { signal: signal ?? this.#options.signal, positions, maxBytes: mostReferenceBytes(this.#options) };
 		return this.#evaluator!.createReference(Coalition.full(this.#model.facts.blocks), windows, how);
 	}

@@ -1,11 +1,11 @@
 // How one fold is measured: by its windows of text, or by questions.
 import type { MeasureOptions } from "../../api/index.js";
-import type { PreparedQuestions } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
-import type { EvaluateOptions } from "../../storage/ledger-game.js";
+import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
 import { sweepQuestions, sweepWindows } from "./batch-evaluation.js";
 
 /** How one fold is measured. */
@@ -14,7 +14,7 @@ export interface Yardstick {
 	readonly hash: string;
 	readonly shape: { readonly count: number; readonly length: number };
 	readonly tokens: number;
-	measure(evaluator: Evaluator, coalitions: readonly Coalition[], run: EvaluateOptions): Promise<void>;
+	measure(evaluator: Evaluator, coalitions: readonly Coalition[], run: LedgerEvaluateOptions): Promise<void>;
 }
 
 /**
@@ -25,7 +25,7 @@ export interface Yardstick {
 export function windowsYardstick(
 	windows: TokenWindows,
 	options: MeasureOptions,
-	referenceFor?: (run: EvaluateOptions) => Promise<Reference | undefined>,
+	referenceFor?: (run: LedgerEvaluateOptions) => Promise<Reference | undefined>,
 	positions?: ScoredPositions,
 ): Yardstick {
 	const { count, length, tokens } = windows;

@@ -4,7 +4,7 @@ import { type Attribution, shiftedGames } from "../../game/attribution/attributi
 import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "../../model/calibration/index.js";
 import { calibrationOf, foldCounts, onOwnSamples } from "./calibration-windows.js";
 import { modelHash } from "../../model/evaluation/kept.js";
-import type { PreparedQuestions } from "../../model/evaluation/choices.js";
+import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
 import { Coalition } from "../../game/coalition.js";
 import { type Game, meanLoss } from "../../game/game.js";

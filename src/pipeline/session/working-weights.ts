@@ -8,7 +8,7 @@ import { predicting } from "../preflight/reference-memory.js";
 import type { MemoryShape } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { FileType } from "../../model/runtime/quantize.js";
-import { betterShape, type Shape, usualShape } from "../../model/runtime/shape.js";
+import { betterShape, type Shape, timeUsualShape } from "../../model/runtime/shape.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { copyFits, workingCopy } from "../../model/runtime/working-copy.js";
 import { partialName } from "../../storage/partials.js";
@@ -101,9 +101,9 @@ export async function chooseSweep(job: SweepJob, options: MeasureOptions): Promi
 	const fixed = { ubatch: options.ubatch !== undefined, threads: options.threads !== undefined };
 	if (!isLong(masks, wanted) || (wanted === "own" && fixed.ubatch && fixed.threads)) return { choice: own };
 	options.onProgress?.({ phase: "trying ways to cut up the work", done: 0, total: 1, unit: "masks" });
-	const shape = await usualShape(model, full, windows, own, options.signal);
+	const shape = await timeUsualShape(model, full, windows, { ...own, signal: options.signal });
 	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s on the model's own weights`);
-	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, start, fixed, options.signal);
+	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, { start, fixed, signal: options.signal });
 	const onOwn = async () => ({ choice: { ...(await better(model, shape)), weights: "own" as const } });
 	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
 	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backend)))) return onOwn();
@@ -140,7 +140,8 @@ async function fastestCopy(
 			if (!copy) continue;
 			const candidate: OpenCopy = { copy, choice: { weights: type, ubatch, threads, tokensPerSecond: 0 } };
 			open.push(candidate);
-			const shape = await usualShape(copy, Coalition.full(copy.facts.blocks), windows, { threads, ubatch }, options.signal);
+			const full = Coalition.full(copy.facts.blocks);
+			const shape = await timeUsualShape(copy, full, windows, { threads, ubatch, signal: options.signal });
 			candidate.choice = { ...candidate.choice, ...shape };
 			log("debug", `${candidate.choice.tokensPerSecond.toFixed(0)} tokens/s on a ${type} copy`);
 			// The slower of two goes at once: memory holds two copies at most.

@@ -12,10 +12,10 @@ import { backEndOf, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
 import type { SpeedOptions, SpeedResult } from "../../api/speed.js";
 import { ratioOf, sideOf, usualContext, usualSpeedShape } from "./figures.js";
-import type { Speed } from "../../storage/plan-speed.js";
+import type { PlanSpeed } from "../../storage/plan-speed.js";
 
 /**
- * Speed of prompts and of generation, memory and key-value cache of a model; with `against` or `remove` beside another file, or beside
+ * PlanSpeed of prompts and of generation, memory and key-value cache of a model; with `against` or `remove` beside another file, or beside
  * itself without these blocks (a mask; no model is written). The two take turns, repetition by repetition, after one that is thrown away.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError and the errors of loading and measuring
@@ -81,7 +81,7 @@ export async function speedOf(
 	{ before, after }: PairOfSides,
 	setting: { shape: SpeedShape; context: number; threads?: number | undefined; gpuLayers?: number | undefined },
 	{ signal, onProgress }: JobOptions,
-): Promise<Speed> {
+): Promise<PlanSpeed> {
 	const { shape, context } = setting;
 	const threads = setting.threads ?? before.model.threads;
 	const sides = after ? [before, after] : [before];

@@ -4,7 +4,7 @@ import { Random } from "../../../src/game/random.js";
 import { toSample, toSamples } from "../../../src/game/sample.js";
 import { drawStrata, strataSizes } from "../../../src/game/strata.js";
 import { fitGpHamming } from "../../../src/game/surrogate/gp-hamming.js";
-import { judge } from "../../../src/game/surrogate/judge.js";
+import { judgeSurrogate } from "../../../src/game/surrogate/judge.js";
 import { fitPairwise } from "../../../src/game/surrogate/pairwise.js";
 import { linkOfLoss } from "../../../src/game/surrogate/surrogate.js";
 import { FIXTURE_FULL_LOSS, fixtureGame } from "../../helpers/games.js";
@@ -20,8 +20,8 @@ async function split(count: number) {
 test("on the fixture: better than pairwise, and its 90 % intervals hold about nine in ten", async () => {
 	const { training, heldOut } = await split(256);
 	const surrogate = await fitGpHamming(training);
-	const report = judge(surrogate, heldOut, { training });
-	const pairwise = judge(await fitPairwise(training), heldOut, { training });
+	const report = judgeSurrogate(surrogate, heldOut, { training });
+	const pairwise = judgeSurrogate(await fitPairwise(training), heldOut, { training });
 	expect(report.within.r2).toBeGreaterThan(0.99);
 	expect(report.within.r2).toBeGreaterThan(pairwise.within.r2);
 	const { mean, sd } = surrogate.predictLinks(heldOut.map((sample) => sample.coalition));

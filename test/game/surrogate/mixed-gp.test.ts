@@ -3,7 +3,7 @@ import { Coalition } from "../../../src/game/coalition.js";
 import { windowDesign } from "../../../src/game/designs.js";
 import { Random } from "../../../src/game/random.js";
 import { type Sample, toSample } from "../../../src/game/sample.js";
-import { crossJudge, judge, splitHeldOut } from "../../../src/game/surrogate/judge.js";
+import { crossJudge, judgeSurrogate, splitHeldOut } from "../../../src/game/surrogate/judge.js";
 import { fitMixedGp } from "../../../src/game/surrogate/mixed-gp.js";
 import { fitPairwise } from "../../../src/game/surrogate/pairwise.js";
 import { drawnLinks, fixtureGame, fixtureSamples } from "../../helpers/games.js";
@@ -31,13 +31,13 @@ test("on the fixture: unseen sets are ranked within their size, and 90 % interva
 	for (const seed of [1, 2]) {
 		const seen = training(200, seed);
 		const surrogate = await fitMixedGp(seen);
-		const judgement = judge(surrogate, unseen(seen), { training: seen, critical: [0] });
+		const judgement = judgeSurrogate(surrogate, unseen(seen), { training: seen, critical: [0] });
 		expect(judgement.within.spearman).toBeGreaterThan(0.92);
 		expect(judgement.within.r2).toBeGreaterThan(0.85);
 		expect(judgement.coverage90).toBeGreaterThan(0.8);
 		expect(judgement.coverage90).toBeLessThan(0.99);
 		expect(judgement.r2).toBeGreaterThan(judgement.baselines.stratumMean.r2);
-		const pairwise = judge(await fitPairwise(seen), unseen(seen), { training: seen });
+		const pairwise = judgeSurrogate(await fitPairwise(seen), unseen(seen), { training: seen });
 		expect(judgement.within.r2).toBeGreaterThan(pairwise.within.r2);
 	}
 });
@@ -151,7 +151,7 @@ test("cross judging holds every judged mask out once", async () => {
 	expect(await crossJudge(seen, new Set([...keys].slice(0, 9)), learn, { seed: 1 })).toBeUndefined();
 	// The same masks held out by hand agree about the quality.
 	const split = splitHeldOut(seen.slice(12), 0.25, 1);
-	const byHand = judge(await fitMixedGp([...seen.slice(0, 12), ...split.training]), split.heldOut, {
+	const byHand = judgeSurrogate(await fitMixedGp([...seen.slice(0, 12), ...split.training]), split.heldOut, {
 		training: [...seen.slice(0, 12), ...split.training],
 	});
 	expect(Math.abs(byHand.r2 - judgement.r2)).toBeLessThan(0.08);

@@ -6,7 +6,7 @@ import { windowDesign } from "../../../src/game/designs.js";
 import { Random } from "../../../src/game/random.js";
 import type { Sample } from "../../../src/game/sample.js";
 import { fitGpHamming } from "../../../src/game/surrogate/gp-hamming.js";
-import { crossJudge, judge } from "../../../src/game/surrogate/judge.js";
+import { crossJudge, judgeSurrogate } from "../../../src/game/surrogate/judge.js";
 import { fitMixedGp } from "../../../src/game/surrogate/mixed-gp.js";
 import { fitMlp } from "../../../src/game/surrogate/mlp.js";
 import { fitPairwise } from "../../../src/game/surrogate/pairwise.js";
@@ -43,7 +43,7 @@ describe.each(Object.entries(families))("%s", (name, learn) => {
 			const shares: number[] = [];
 			for (const seed of [1, 2, 3]) {
 				const seen = training(count, seed);
-				shares.push(judge(await learn(seen), unseen(seen), { training: seen }).coverage90!);
+				shares.push(judgeSurrogate(await learn(seen), unseen(seen), { training: seen }).coverage90!);
 			}
 			const mean = shares.reduce((a, b) => a + b) / shares.length;
 			expect(mean).toBeGreaterThan(0.83);
@@ -109,5 +109,5 @@ describe.each(Object.entries(families))("%s", (name, learn) => {
 
 test("the paper's network gives no intervals", async () => {
 	const seen = training(60, 1);
-	expect(judge(await fitMlp(seen, { seed: 1, epochs: 5 }), unseen(seen), { training: seen }).coverage90).toBeUndefined();
+	expect(judgeSurrogate(await fitMlp(seen, { seed: 1, epochs: 5 }), unseen(seen), { training: seen }).coverage90).toBeUndefined();
 });

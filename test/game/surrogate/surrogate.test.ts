@@ -8,7 +8,7 @@ import { Random } from "../../../src/game/random.js";
 import { toSample, toSamples } from "../../../src/game/sample.js";
 import { drawStrata, strataSizes } from "../../../src/game/strata.js";
 import { Cholesky } from "../../../src/game/surrogate/cholesky.js";
-import { judge, splitHeldOut } from "../../../src/game/surrogate/judge.js";
+import { judgeSurrogate, splitHeldOut } from "../../../src/game/surrogate/judge.js";
 import { fitMlp } from "../../../src/game/surrogate/mlp.js";
 import { fitPairwise } from "../../../src/game/surrogate/pairwise.js";
 import { ranks, rSquared, spearman } from "../../../src/game/surrogate/statistics.js";
@@ -119,7 +119,7 @@ describe("the paper's network", () => {
 	test("it learns the fixture's game from 1,500 masks better than the mean of each size tells", async () => {
 		const { training, heldOut } = await fixtureSplit(1500, 200);
 		const network = await fitMlp(training, { seed: 1 });
-		const report = judge(network, heldOut, { training, critical: [0] });
+		const report = judgeSurrogate(network, heldOut, { training, critical: [0] });
 		expect(report.masks).toBe(200);
 		expect(report.spearman).toBeGreaterThan(0.6);
 		expect(report.r2).toBeGreaterThan(report.baselines.stratumMean.r2 + 0.1);
@@ -168,7 +168,7 @@ describe("pairwise ridge", () => {
 		const training = all.filter((__, i) => i % Math.floor(all.length / count) === 0).slice(0, count);
 		const keys = new Set(training.map((sample) => sample.coalition.key));
 		const surrogate = await fitPairwise(training);
-		const report = judge(
+		const report = judgeSurrogate(
 			surrogate,
 			all.filter((sample) => !keys.has(sample.coalition.key)),
 			{ training },
@@ -236,7 +236,7 @@ describe("pairwise ridge", () => {
 	test("on the fixture it beats the paper's network by far", async () => {
 		const { training, heldOut } = await fixtureSplit(256, 300);
 		const [mlp, pairwise] = [await fitMlp(training, { seed: 1 }), await fitPairwise(training)];
-		const [a, b] = [mlp, pairwise].map((surrogate) => judge(surrogate, heldOut, { training }));
+		const [a, b] = [mlp, pairwise].map((surrogate) => judgeSurrogate(surrogate, heldOut, { training }));
 		expect(b!.r2).toBeGreaterThan(0.9);
 		expect(b!.within.r2).toBeGreaterThan(0.8);
 		expect(b!.spearman).toBeGreaterThan(a!.spearman);
@@ -317,7 +317,7 @@ describe("judging", () => {
 	};
 
 	test("a perfect guess is 1 everywhere, baselines are not", () => {
-		const report = judge(oracle, [...heldOut, heldOut[0]!], { training, critical: [0] });
+		const report = judgeSurrogate(oracle, [...heldOut, heldOut[0]!], { training, critical: [0] });
 		expect(report).toMatchObject({ masks: 5, r2: 1, spearman: 1 });
 		expect(report.r2Log).toBeCloseTo(1, 10);
 		expect(report.within.r2).toBe(1);
@@ -328,7 +328,7 @@ describe("judging", () => {
 		]);
 		expect(report.baselines.stratumMean.r2).toBeLessThan(0.7);
 		expect(report.baselines.criticalKept!.r2).toBeLessThan(0.7);
-		expect(judge(oracle, heldOut, { training }).baselines.criticalKept).toBeUndefined();
+		expect(judgeSurrogate(oracle, heldOut, { training }).baselines.criticalKept).toBeUndefined();
 	});
 
 	test("the stratum mean of the held-out masks has within-stratum R2 of 0", () => {
@@ -336,12 +336,12 @@ describe("judging", () => {
 			[3, 2].map((size) => [size, heldOut.filter((s) => s.coalition.size === size).reduce((a, s, _, l) => a + s.value / l.length, 0)]),
 		);
 		const flat = { players: 4, predict: (masks: readonly Coalition[]) => Float64Array.from(masks, (m) => means.get(m.size)!) };
-		expect(judge(flat, heldOut, { training }).within.r2).toBeCloseTo(0, 12);
+		expect(judgeSurrogate(flat, heldOut, { training }).within.r2).toBeCloseTo(0, 12);
 	});
 
 	test("masks seen in training are refused", () => {
-		expect(() => judge(oracle, [...heldOut, training[1]!], { training })).toThrow(/training mask/);
-		expect(() => judge(oracle, heldOut.slice(0, 1), { training })).toThrow(/two distinct/);
+		expect(() => judgeSurrogate(oracle, [...heldOut, training[1]!], { training })).toThrow(/training mask/);
+		expect(() => judgeSurrogate(oracle, heldOut.slice(0, 1), { training })).toThrow(/two distinct/);
 	});
 
 	test("the split keeps repeats of a mask on one side and every size's share", async () => {

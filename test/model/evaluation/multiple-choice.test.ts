@@ -4,13 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { InvalidOptionError, InvalidQuestionsError } from "../../../src/errors.js";
-import {
-	batchChoices,
-	packQuestions,
-	scoreChoices,
-	tokenizeQuestions,
-	type TokenizedChoice,
-} from "../../../src/model/evaluation/choices.js";
+import { batchChoices, packQuestions, scoreChoices, tokenizeQuestions } from "../../../src/model/evaluation/choices.js";
+import type { TokenizedChoice } from "../../../src/model/evaluation/prepared-questions.js";
 import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
 import { Coalition } from "../../../src/game/coalition.js";
 import { Random } from "../../../src/game/random.js";

@@ -23,19 +23,19 @@ const types = {
 describe("scaling columns", () => {
 	it.each(Object.entries(types))("of %s keeps the type, and powers of two exactly", async (_, type) => {
 		expect(scalableColumns(type, row, 4)).toBe(4);
-		const bytes = await quantizeValues(model, values, type, row);
-		const before = await dequantizeBytes(model, bytes, type, row);
+		const bytes = await quantizeValues(model, values, { type, rowLength: row });
+		const before = await dequantizeBytes(model, bytes, { type, rowLength: row });
 		const factors = [0.5, 1, 2, 1.3];
-		const scaled = await scaleGroups(model, tensor, { type, bytes }, { by: "columns", factors });
+		const scaled = await scaleGroups(model, { tensor, standing: { type, bytes } }, { by: "columns", factors });
 		expect([scaled.type, scaled.bytes.length]).toEqual([type, bytes.length]);
-		const after = await dequantizeBytes(model, scaled.bytes, type, row);
+		const after = await dequantizeBytes(model, scaled.bytes, { type, rowLength: row });
 		const wanted = before.map((value, i) => factors[Math.floor((i % row) / (row / 4))]! * value);
 		const exact = (list: Float32Array) => list.filter((_, i) => i % row < (3 * row) / 4);
 		expect(exact(after)).toEqual(exact(wanted));
 		// A number of BF16 has 8 bits; scales of blocks, of which a type may have two, and F16 have 11.
 		const allowed = (type === types.BF16 ? 8e-3 : 2e-3) * Math.max(...before.map(Math.abs));
 		for (const [i, value] of after.entries()) expect(Math.abs(value - wanted[i]!)).toBeLessThan(allowed);
-		expect(bytes).toEqual(await quantizeValues(model, values, type, row));
+		expect(bytes).toEqual(await quantizeValues(model, values, { type, rowLength: row }));
 	});
 
 	it("is by fewer groups where a block of the type holds several", async () => {
@@ -45,38 +45,38 @@ describe("scaling columns", () => {
 		expect(scalableColumns(types.Q4_1, 576, 9)).toBe(9);
 		expect(scalableColumns(types.F16, 100, 7)).toBe(1);
 		expect(scalableColumns(39, row, 4)).toBe(0); // MXFP4: scales of 8 bits, powers of two only
-		const bytes = await quantizeValues(model, values, types.Q4_K, row);
+		const bytes = await quantizeValues(model, values, { type: types.Q4_K, rowLength: row });
 		const scaling = { by: "columns", factors: new Array(8).fill(1) } as const;
-		await expect(scaleGroups(model, tensor, { type: types.Q4_K, bytes }, scaling)).rejects.toThrow(QuantizeError);
+		await expect(scaleGroups(model, { tensor, standing: { type: types.Q4_K, bytes } }, scaling)).rejects.toThrow(QuantizeError);
 	});
 });
 
 describe("scaling rows", () => {
 	it.each(Object.entries(types))("of %s keeps the type, and powers of two exactly", async (_, type) => {
 		expect(scalableRows(type, 3, 3)).toBe(3);
-		const bytes = await quantizeValues(model, values, type, row);
-		const before = await dequantizeBytes(model, bytes, type, row);
-		const scaled = await scaleGroups(model, tensor, { type, bytes }, { by: "rows", factors: [0.5, 2, 1] });
+		const bytes = await quantizeValues(model, values, { type, rowLength: row });
+		const before = await dequantizeBytes(model, bytes, { type, rowLength: row });
+		const scaled = await scaleGroups(model, { tensor, standing: { type, bytes } }, { by: "rows", factors: [0.5, 2, 1] });
 		expect([scaled.type, scaled.bytes.length]).toEqual([type, bytes.length]);
-		expect(await dequantizeBytes(model, scaled.bytes, type, row)).toEqual(
+		expect(await dequantizeBytes(model, scaled.bytes, { type, rowLength: row })).toEqual(
 			before.map((value, i) => [0.5, 2, 1][Math.floor(i / row)]! * value),
 		);
 	});
 
 	it("takes a list of numbers for rows of one", async () => {
 		const list = { name: "a norm", dims: [4] };
-		const bytes = await quantizeValues(model, Float32Array.of(1, 2, 3, 4), types.F32, 4);
-		const scaled = await scaleGroups(model, list, { type: types.F32, bytes }, { by: "rows", factors: [2, 3] });
-		expect(await dequantizeBytes(model, scaled.bytes, types.F32, 4)).toEqual(Float32Array.of(2, 4, 9, 12));
+		const bytes = await quantizeValues(model, Float32Array.of(1, 2, 3, 4), { type: types.F32, rowLength: 4 });
+		const scaled = await scaleGroups(model, { tensor: list, standing: { type: types.F32, bytes } }, { by: "rows", factors: [2, 3] });
+		expect(await dequantizeBytes(model, scaled.bytes, { type: types.F32, rowLength: 4 })).toEqual(Float32Array.of(2, 4, 9, 12));
 	});
 
 	it("is by equal groups, of types that can be scaled", async () => {
 		expect(scalableRows(types.Q4_K, 12, 4)).toBe(4);
 		expect(scalableRows(types.Q4_K, 10, 4)).toBe(0);
 		expect(scalableRows(39, 12, 4)).toBe(0); // MXFP4
-		const bytes = await quantizeValues(model, values, types.F16, row);
+		const bytes = await quantizeValues(model, values, { type: types.F16, rowLength: row });
 		const scaling = { by: "rows", factors: [1, 1] } as const;
-		await expect(scaleGroups(model, tensor, { type: types.F16, bytes }, scaling)).rejects.toThrow("2 groups of its 3 rows");
+		await expect(scaleGroups(model, { tensor, standing: { type: types.F16, bytes } }, scaling)).rejects.toThrow("2 groups of its 3 rows");
 	});
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { describe, expect, it } from "vitest";
-import { findAddon } from "../../../src/model/runtime/addon.js";
+import { findAddon } from "../../../src/model/runtime/load-addon.js";
 import { interfaceMembers } from "../../helpers/imports.js";
 
 // TypeScript believes src/model/runtime/addon.ts; the compiler of C++ does not read it. Names that differ would show as undefined at run time.

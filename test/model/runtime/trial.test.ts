@@ -8,7 +8,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { describeBlocks } from "../../../src/model/architectures/index.js";
 import { ModelLoadError } from "../../../src/errors.js";
 import { encodeEntry, type GgufContent, type GgufEntry, GgufFile } from "../../../src/model/gguf/index.js";
-import { findAddon } from "../../../src/model/runtime/addon.js";
+import { findAddon } from "../../../src/model/runtime/load-addon.js";
 import * as child from "../../../src/model/runtime/child.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { passedHere, tryModel } from "../../../src/model/runtime/trial.js";

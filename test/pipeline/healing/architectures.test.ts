@@ -221,7 +221,7 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		const kept = Array.from({ length: model.facts.blocks }, (_, i) => i);
 		const run = { windows, kept, ubatch: 256, threads: 2 };
 		const { tensor, norm } = (await findSite(model, 1, run)) as Site;
-		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+		const values = await dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 		for (const times of [1, 0.03, 0.001]) {
 			const bytes = new Uint8Array(values.map((value) => value * times).buffer);
 			await model.replaceTensor(tensor.name, { type: 0, bytes });
@@ -239,7 +239,7 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		const run = { windows, kept: all.filter((block) => block !== 2), ubatch: 256, threads: 2 };
 		const { tensor, norm, scale } = (await findSite(model, 1, run)) as Site;
 		const [target] = await hiddenStates(model, { ...run, kept: all }, [2]);
-		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, tensor.dims[0]!);
+		const values = await dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 		const updated = async (times: number, through: boolean) => {
 			const standing = values.map((value) => value * times);
 			await model.replaceTensor(tensor.name, { type: 0, bytes: new Uint8Array(standing.buffer.slice(0)) });
@@ -264,7 +264,7 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		await model.replaceTensor(normTensor!.name, { type: 0, bytes: new Uint8Array(weights.buffer) });
 		const random = new Random(5);
 		const row = tensor.dims[0]!;
-		const values = await dequantizeBytes(model, await readTensor(tensor), tensor.type, row);
+		const values = await dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: row });
 		const size = Math.sqrt(mean(Float64Array.from(values, (value) => value ** 2)));
 		const other = values.map((value) => value + size * (2 * random.uniform() - 1));
 		const states = async (matrix: Float32Array) => {

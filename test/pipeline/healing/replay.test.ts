@@ -79,7 +79,7 @@ describe("a plan that heals", () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const before = own.tensor(name)!;
 		const standing = { type: before.type, bytes: await readTensor(before) };
-		const wanted = await scaleGroups(model, before, standing, { by: matrix === "attn_q" ? "rows" : "columns", factors });
+		const wanted = await scaleGroups(model, { tensor: before, standing }, { by: matrix === "attn_q" ? "rows" : "columns", factors });
 		expect(Buffer.from(await readTensor(scaled.tensor(name)!)).equals(wanted.bytes)).toBe(true);
 	});
 

@@ -8,7 +8,7 @@ import { pruneGguf } from "../../../src/jobs/prune.js";
 import { rankBlocks } from "../../../src/jobs/rank.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { quantizeFile } from "../../../src/model/runtime/quantize.js";
-import { betterShape, usualShape } from "../../../src/model/runtime/shape.js";
+import { betterShape, timeUsualShape } from "../../../src/model/runtime/shape.js";
 import { workingCopy } from "../../../src/model/runtime/working-copy.js";
 import { chooseSweep, weightsOption } from "../../../src/pipeline/session/working-weights.js";
 import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../../helpers/fixture.js";
@@ -108,15 +108,15 @@ describe("the choice of a sweep", () => {
 });
 
 it("a shape is one that was tried", async () => {
-	const usual = await usualShape(model, fullSet, fixtureWindows(), { threads: 1 });
+	const usual = await timeUsualShape(model, fullSet, fixtureWindows(), { threads: 1 });
 	expect([usual.ubatch, usual.threads]).toEqual([512, 1]);
 	expect(usual.tokensPerSecond).toBeGreaterThan(0);
-	const better = await betterShape(model, fullSet, fixtureWindows(), usual, { threads: true });
+	const better = await betterShape(model, fullSet, fixtureWindows(), { start: usual, fixed: { threads: true } });
 	expect([128, 256, 512, 1024]).toContain(better.ubatch);
 	expect(better.threads).toBe(1);
 	expect(better.tokensPerSecond).toBeGreaterThanOrEqual(usual.tokensPerSecond);
 	const impossible = { ...usual, tokensPerSecond: 1e12 };
-	expect(await betterShape(model, fullSet, windows, impossible)).toEqual(impossible);
+	expect(await betterShape(model, fullSet, windows, { start: impossible })).toEqual(impossible);
 });
 
 it("a search on a copy decides and reports on the model's own weights, and a resumed one needs no copy for what it knows", async () => {

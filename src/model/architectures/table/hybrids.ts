@@ -13,6 +13,17 @@ const BOTH_LEFT: Rule = {
 const interval = (source: string): RecurrentPattern => ({ by: "interval", source });
 const noKvHeads = (source: string): RecurrentPattern => ({ by: "no-kv-heads", source });
 
+/** With experts or without: one loader, one graph. */
+const NEMOTRON_H: Omit<ArchitectureEntry, "name"> = {
+	source: "models/nemotron-h.cpp:5",
+	proof: "bits",
+	recurrent: { by: "no-kv-heads-no-ffn", source: "models/nemotron-h.cpp:15" },
+	expertsPerBlock: true,
+	widthsPerBlock: true,
+	rules: [BOTH_LEFT],
+	resume: UNNAMED_SUM,
+};
+
 export const HYBRIDS: readonly ArchitectureEntry[] = [
 	{
 		name: "qwen3next",
@@ -97,26 +108,8 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 		leading: ["leading_dense_block_count"],
 		rules: [BOTH_LEFT],
 	},
-	{
-		name: "nemotron_h",
-		source: "models/nemotron-h.cpp:5",
-		proof: "bits",
-		recurrent: { by: "no-kv-heads-no-ffn", source: "models/nemotron-h.cpp:15" },
-		expertsPerBlock: true,
-		widthsPerBlock: true,
-		rules: [BOTH_LEFT],
-		resume: UNNAMED_SUM,
-	},
-	{
-		name: "nemotron_h_moe",
-		source: "models/nemotron-h.cpp:5",
-		proof: "bits",
-		recurrent: { by: "no-kv-heads-no-ffn", source: "models/nemotron-h.cpp:15" },
-		expertsPerBlock: true,
-		widthsPerBlock: true,
-		rules: [BOTH_LEFT],
-		resume: UNNAMED_SUM,
-	},
+	{ name: "nemotron_h", ...NEMOTRON_H },
+	{ name: "nemotron_h_moe", ...NEMOTRON_H },
 	{
 		name: "bailingmoe3",
 		source: "models/bailingmoe3.cpp:6",

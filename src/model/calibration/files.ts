@@ -1,0 +1,48 @@
+import { realpath } from "node:fs/promises";
+import { basename } from "node:path";
+import { InvalidOptionError } from "../../errors.js";
+import type { FoldName } from "../../storage/fold-names.js";
+
+// The files that calibration text comes from, and how much each counts.
+
+/** Windows in each fold. */
+export type FoldCounts = Record<FoldName, number>;
+
+/** A calibration file and how much it counts. */
+export interface CalibrationFile {
+	readonly path: string;
+	/** Above 0; only the ratios matter. @default 1 */
+	readonly weight?: number | undefined;
+}
+
+/** Files with their weights. @throws InvalidOptionError for a weight that is not above 0 */
+export function weightedFiles(files: readonly (string | CalibrationFile)[]): { path: string; weight: number }[] {
+	return files.map((file) => {
+		const { path, weight = 1 } = typeof file === "string" ? { path: file } : file;
+		if (!(weight > 0 && Number.isFinite(weight)))
+			throw new InvalidOptionError(`the weight of ${path} must be a number above 0, got ${weight}`);
+		return { path, weight };
+	});
+}
+
+/** The file's name, with its folders where another has the same one. */
+export function nameAmong(path: string, files: readonly { path: string }[]): string {
+	return files.filter((file) => basename(file.path) === basename(path)).length > 1 ? path : basename(path);
+}
+
+/** The same text twice would land in two folds. */
+export async function refuseRepeated(files: readonly string[]): Promise<void> {
+	const seen = new Map<string, string>();
+	for (const file of files) {
+		const real = await realpath(file).catch(() => file);
+		const other = seen.get(real);
+		if (other !== undefined) throw new InvalidOptionError(`${other} and ${file} are the same calibration file: give it once`);
+		seen.set(real, file);
+	}
+}
+
+/** What file `i` of `n` gives to each fold: equal shares, the remainder to the first files. */
+export function shareOf(counts: FoldCounts, i: number, n: number): FoldCounts {
+	const share = (count: number) => Math.floor(count / n) + (i < count % n ? 1 : 0);
+	return { search: share(counts.search), validation: share(counts.validation), report: share(counts.report) };
+}

@@ -1,0 +1,31 @@
+import type { FoldName } from "../../storage/fold-names.js";
+import type { TokenWindows } from "../runtime/windows.js";
+import type { CalibrationFile, FoldCounts } from "./files.js";
+
+/** One source of windows. Its windows lie one after another in each fold, in the order of the sources. */
+export interface CalibrationSource {
+	readonly name: string;
+	readonly weight: number;
+	readonly counts: FoldCounts;
+}
+
+/** Calibration windows in folds, and where they come from. */
+export interface Calibration {
+	folds: Record<FoldName, TokenWindows>;
+	/** For people: "the model's own samples", or the names of the files. */
+	source: string;
+	/** One, or one a file. */
+	sources: readonly CalibrationSource[];
+}
+
+/** Where the windows come from and how many there are. */
+export interface CalibrationOptions {
+	/** Text files; without any, the model's own samples. Each gives as many windows as the next, whatever its weight. */
+	files?: readonly (string | CalibrationFile)[] | undefined;
+	counts: FoldCounts;
+	/** Tokens in a window. */
+	length: number;
+	seed: number;
+	signal?: AbortSignal | undefined;
+	onProgress?: ((done: number, total: number) => void) | undefined;
+}

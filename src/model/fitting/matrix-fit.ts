@@ -1,0 +1,219 @@
+import { EvaluationError } from "../../errors.js";
+import type { Model } from "../runtime/model.js";
+import {
+	type BlockRun,
+	dequantizeBytes,
+	type EquationOptions,
+	type FittedTo,
+	freeEquations,
+	type HiddenStates,
+	type NormalEquations,
+	normalEquations,
+	normSums,
+	normWeights,
+	quantizeValues,
+	solveEquations,
+} from "../runtime/states.js";
+import type { HealInput, Recipe } from "./job.js";
+import { type FitKind, fitKinds } from "./kinds.js";
+import type { Site } from "./site.js";
+import { type HealedTensor, healedTypeName, readTensor, typeFor } from "./tensors.js";
+import { tuningFigure } from "./tuning.js";
+
+// The matrix before one cut: what it is fitted to, what is tried, and which of it lowers the figure on the search fold.
+
+/** What the equations of each kind are of. */
+const fittedTo: Readonly<Record<FitKind, FittedTo>> = { refit: "inputs", map: "outputs" };
+/** Of the weights of a norm, as multiples of the mean square of what it divides to. */
+export const normRidges: readonly number[] = [0.01, 0.3, 3];
+/** Weightings of tokens that are tried. */
+export const defaultRelatives: readonly number[] = [0, 1];
+/** Ridges that are tried. */
+export const defaultRidges: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
+
+/** Of one matrix and weighting, by what they are fitted to. */
+type Equations = Partial<Record<FittedTo, NormalEquations>>;
+
+interface Trial {
+	readonly recipe: Recipe;
+	readonly tensor: HealedTensor;
+	readonly explained: number;
+	/** On the search fold. */
+	readonly figure: number;
+}
+
+/** A recipe that changes the matrix, not only the norm behind it. */
+type FitRecipe = Recipe & { readonly kind: FitKind };
+
+/** Which matrix is fitted to what. */
+export interface FitTask {
+	readonly site: Site;
+	/** Block of the matrix. */
+	readonly before: number;
+	/** States of the whole model after the removed blocks. */
+	readonly target: HiddenStates;
+	/** The kept blocks over the text that is fitted to. */
+	readonly run: BlockRun;
+}
+
+/** Tries values for one matrix of the model. What a method tries stands in the model until the next one, or until the file's own does. */
+export class MatrixFit {
+	readonly #model: Model;
+	readonly #input: HealInput;
+	readonly #site: Site;
+	readonly #run: BlockRun;
+	/** Type that the new matrix is stored in. */
+	readonly #type: number;
+	/** Of the file's own matrix. */
+	readonly #values: Float32Array;
+	readonly #wanted: Omit<EquationOptions, "relative">;
+
+	private constructor(
+		model: Model,
+		input: HealInput,
+		{ site, before, target, run }: FitTask,
+		matrix: { type: number; values: Float32Array },
+	) {
+		const { tensor, scale, norm } = site;
+		this.#model = model;
+		this.#input = input;
+		this.#site = site;
+		this.#run = run;
+		this.#type = matrix.type;
+		this.#values = matrix.values;
+		this.#wanted = { weight: tensor.name, after: before, target, scale, norm };
+	}
+
+	/** @throws QuantizeError where the matrix cannot be read, or not be stored in the type that is asked for */
+	static async of(model: Model, input: HealInput, task: FitTask): Promise<MatrixFit> {
+		const { tensor } = task.site;
+		const type = typeFor(tensor, input.type);
+		const format = { type: tensor.type, rowLength: tensor.dims[0]! };
+		const values = await dequantizeBytes(model, await readTensor(tensor), format, input.signal);
+		return new MatrixFit(model, input, task, { type, values });
+	}
+
+	/** The matrix and the type that it is stored in, as a cut records them. */
+	get named(): { tensor: string; type: string } {
+		return { tensor: this.#site.tensor.name, type: healedTypeName(this.#type) };
+	}
+
+	/** The norm behind it, as a cut records it; empty where there is none. */
+	get changedNorm(): { norm?: string } {
+		return this.#site.normTensor ? { norm: this.#site.normTensor.name } : {};
+	}
+
+	/** The matrix as a recipe has it. @throws EvaluationError where the equations cannot be solved so */
+	async solved(recipe: FitRecipe): Promise<{ tensor: HealedTensor; explained: number }> {
+		return this.#withEquations(await this.#sums(recipe.relative, [recipe.kind]), (all) => this.#solve(all, recipe));
+	}
+
+	async #sums(relative: number, kinds: readonly FitKind[]): Promise<Equations> {
+		// The state after the block is that of the file's own matrix, not of the one that was tried last.
+		await this.#model.replaceTensor(this.#site.tensor.name);
+		const features = kinds.map((kind) => fittedTo[kind]);
+		return normalEquations(this.#model, this.#run, { ...this.#wanted, relative }, features);
+	}
+
+	async #withEquations<T>(equations: Equations, work: (equations: Equations) => Promise<T>): Promise<T> {
+		return work(equations).finally(async () => {
+			for (const one of Object.values(equations)) await freeEquations(this.#model, one);
+		});
+	}
+
+	/** Weights of the norm behind the matrix as it stands, while the norm stands as it is in the file. */
+	async norms(ridges: readonly number[]): Promise<HealedTensor[]> {
+		const { normTensor, norm } = this.#site;
+		if (!normTensor || !norm) throw new EvaluationError(`no norm comes after ${this.#wanted.weight}`);
+		const { name, type, dims } = normTensor;
+		const sums = await normSums(this.#model, this.#run, this.#wanted);
+		const values = (ridge: number) => normWeights(sums, norm, ridge);
+		const made = ridges.map((ridge) => quantizeValues(this.#model, values(ridge), { type, rowLength: dims[0]! }, this.#input.signal));
+		return (await Promise.all(made)).map((bytes) => ({ name, type, bytes }));
+	}
+
+	/** The weights of the norm that lower the figure on the search fold most; undefined where none do. */
+	async searchNorm(before: number): Promise<{ tensor: HealedTensor; ridge: number; figure: number } | undefined> {
+		if (!this.#site.normTensor) return undefined;
+		const { name } = this.#site.normTensor;
+		let best: { tensor: HealedTensor; ridge: number; figure: number } | undefined;
+		for (const [i, tensor] of (await this.norms(normRidges)).entries()) {
+			await this.#model.replaceTensor(name, tensor);
+			const figure = await this.figure().finally(() => this.#model.replaceTensor(name));
+			if (figure < (best?.figure ?? before)) best = { tensor, ridge: normRidges[i]!, figure };
+		}
+		return best;
+	}
+
+	/** Tries kinds and weights of tokens; of the ridges those around the best one. The file's own matrix stands again afterwards. */
+	search(): Promise<Trial | undefined> {
+		return this.#search().finally(() => this.#model.replaceTensor(this.#site.tensor.name));
+	}
+
+	async #search(): Promise<Trial | undefined> {
+		const { kinds = fitKinds, relatives = defaultRelatives, ridges = defaultRidges } = this.#input;
+		let best: Trial | undefined;
+		for (const relative of relatives) {
+			await this.#withEquations(await this.#sums(relative, kinds), async (equations) => {
+				for (const kind of kinds) {
+					const attempt = (ridge: number) => this.#try(equations, { kind, ridge, relative });
+					const trial = await this.#bestRidge(ridges, attempt);
+					if (trial && (!best || trial.figure < best.figure)) best = trial;
+				}
+			});
+		}
+		return best;
+	}
+
+	/** From the middle one on in both directions, as long as the figure falls. */
+	async #bestRidge(ridges: readonly number[], attempt: (ridge: number) => Promise<Trial | undefined>): Promise<Trial | undefined> {
+		const figures = new Map<number, number>();
+		// Of the matrices only the best is held.
+		let best: Trial | undefined;
+		const at = async (i: number): Promise<number> => {
+			if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
+			if (!figures.has(i)) {
+				const trial = await attempt(ridges[i]!);
+				figures.set(i, trial && Number.isFinite(trial.figure) ? trial.figure : Number.POSITIVE_INFINITY);
+				if (trial && figures.get(i)! < (best?.figure ?? Number.POSITIVE_INFINITY)) best = trial;
+			}
+			return figures.get(i)!;
+		};
+		let i = Math.floor(ridges.length / 2);
+		for (const step of [-1, 1]) while ((await at(i + step)) < (await at(i))) i += step;
+		return best;
+	}
+
+	/** Undefined where the equations cannot be solved so. */
+	async #try(equations: Equations, recipe: FitRecipe): Promise<Trial | undefined> {
+		const solved = await this.#solve(equations, recipe).catch((error: unknown) => {
+			if (!(error instanceof EvaluationError)) throw error;
+		});
+		if (!solved) return undefined;
+		const { tensor, explained } = solved;
+		await this.#model.replaceTensor(tensor.name, tensor);
+		return { recipe, tensor, explained, figure: await this.figure() };
+	}
+
+	async #solve(equations: Equations, { kind, ridge }: FitRecipe): Promise<{ tensor: HealedTensor; explained: number }> {
+		const values = this.#values;
+		const type = this.#type;
+		const { threads, signal } = this.#input;
+		const through = kind === "map" ? values : undefined;
+		const { update: healed, explained } = await solveEquations(this.#model, equations[fittedTo[kind]]!, {
+			ridge,
+			through,
+			threads,
+			signal,
+		});
+		for (let i = 0; i < healed.length; i++) healed[i]! += values[i]!;
+		const { name, dims } = this.#site.tensor;
+		return { tensor: { name, type, bytes: await quantizeValues(this.#model, healed, { type, rowLength: dims[0]! }, signal) }, explained };
+	}
+
+	/** Of the pruned model as it stands on the search fold: its loss, or divergence from the whole model. */
+	figure(): Promise<number> {
+		const { tuning, removed, mask, ubatch, threads, signal } = this.#input;
+		return tuningFigure(this.#model.createEvaluator({ ubatch, threads }), mask(removed), tuning!, signal);
+	}
+}

@@ -1,0 +1,38 @@
+import { readFile } from "node:fs/promises";
+import { FileError, NoSpaceError } from "../errors.js";
+
+// What the two kinds of ledgers share: files of JSON Lines that go on where a run was stopped.
+
+/** Empty where there is no file. */
+export async function readIfThere(path: string): Promise<Buffer> {
+	return readFile(path).catch((error: NodeJS.ErrnoException) => {
+		if (error.code === "ENOENT") return Buffer.alloc(0);
+		throw error;
+	});
+}
+
+/** Undefined for what is no JSON, such as a line that was torn by a crash. */
+export function tryJson(text: string): unknown {
+	try {
+		return JSON.parse(text) as unknown;
+	} catch {
+		return undefined;
+	}
+}
+
+/**
+ * What goes wrong with a file, said of the ledger that it is.
+ * @param said how messages begin: where the disk is full, and otherwise
+ * @throws FileError, NoSpaceError
+ */
+export async function guarded<T>(said: { readonly full: string; readonly failed: string }, action: () => Promise<T>): Promise<T> {
+	try {
+		return await action();
+	} catch (cause) {
+		const { code, message } = cause as NodeJS.ErrnoException;
+		if (code === "ENOSPC" || code === "EDQUOT") {
+			throw new NoSpaceError(`${said.full}: the disk is full. Make room, or set PRUNE_GGUF_HOME to a folder on another disk.`, { cause });
+		}
+		throw new FileError(`${said.failed}: ${message}`, { cause });
+	}
+}
