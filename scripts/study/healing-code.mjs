@@ -14,7 +14,7 @@ const parts = [
 	[new URL("model/calibration/positions.js", dist)],
 	[
 		new URL("../../native/", import.meta.url),
-		/^(healing|healing_jobs|normal_equations|dense|block_run|layer_view|losses|scored_positions|sweep)\.(cpp|h)$/,
+		/^(healing|healing_rows|healing_jobs|equation_jobs|weight_jobs|normal_equations|dense|block_run|layer_view|own_tensor|contexts|losses|scored_positions|sweep)\.(cpp|h)$/,
 	],
 	[new URL("healing-methods.mjs", import.meta.url)],
 ];
