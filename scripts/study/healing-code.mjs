@@ -7,7 +7,8 @@ import { dist } from "./lib.mjs";
 
 /** What decides on the new tensors and on whether they are kept. */
 const parts = [
-	[dist, /^(heal-(model|windows|factors|room)|compared-text|model-figures)\.js$/],
+	[new URL("pipeline/healing/", dist), /^(heal-model|text|head-factors|memory|reference-text)\.js$/],
+	[new URL("pipeline/session/paired-figures.js", dist)],
 	[new URL("model/fitting/", dist), /\.js$/],
 	[new URL("model/runtime/states.js", dist)],
 	[new URL("model/runtime/evaluator.js", dist)],
