@@ -131,7 +131,8 @@ private:
 };
 
 // A job about a matrix, from (tokens, run, settings, ...).
-template <class Made> std::unique_ptr<Made> matrix_job(const Napi::CallbackInfo & info, std::shared_ptr<CancelFlag> cancel, const std::shared_ptr<ModelCore> & core) {
+template <class Made>
+std::unique_ptr<Made> matrix_job(const Napi::CallbackInfo & info, std::shared_ptr<CancelFlag> cancel, const std::shared_ptr<ModelCore> & core) {
     auto job = std::make_unique<Made>(std::move(cancel), core);
     job->healing = run_of(*core, info[0], info[1].As<Napi::Object>());
     job->settings = settings_of(info[2].As<Napi::Object>());

@@ -131,7 +131,9 @@ void Job::post(Message message) {
 }
 
 void Job::post_progress(int64_t done, int64_t total) {
-    post([done, total](Napi::Env env, Napi::Function on_progress) { on_progress.Call({ Napi::Number::New(env, double(done)), Napi::Number::New(env, double(total)) }); });
+    post([done, total](Napi::Env env, Napi::Function on_progress) {
+        on_progress.Call({ Napi::Number::New(env, double(done)), Napi::Number::New(env, double(total)) });
+    });
 }
 
 void Job::work() {

@@ -30,7 +30,8 @@ std::shared_ptr<CancelFlag> flag_of(const Napi::Value & token);
 
 class Job {
 public:
-    explicit Job(std::shared_ptr<CancelFlag> cancel, std::string error_code = "EVALUATION_FAILED") : cancel(std::move(cancel)), error_code(std::move(error_code)) {}
+    explicit Job(std::shared_ptr<CancelFlag> cancel, std::string error_code = "EVALUATION_FAILED")
+        : cancel(std::move(cancel)), error_code(std::move(error_code)) {}
     virtual ~Job() = default;
 
     // Runs the job; its promise settles on the JavaScript thread. `on_message` receives what the job posts.

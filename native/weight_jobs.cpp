@@ -65,7 +65,8 @@ private:
 // Weights between 32-bit numbers and a type of ggml.
 class ConvertJob : public Job {
 public:
-    ConvertJob(std::shared_ptr<CancelFlag> cancel, int type, int64_t row_length) : Job(std::move(cancel), "QUANTIZE_FAILED"), type(ggml_type(type)), row_length(row_length) {}
+    ConvertJob(std::shared_ptr<CancelFlag> cancel, int type, int64_t row_length)
+        : Job(std::move(cancel), "QUANTIZE_FAILED"), type(ggml_type(type)), row_length(row_length) {}
     std::vector<float> values;   // to be quantised, or what was dequantised
     std::vector<uint8_t> bytes;  // to be dequantised, or what was quantised
     bool quantizes = false;
