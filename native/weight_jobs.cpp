@@ -66,24 +66,24 @@ private:
 class ConvertJob : public Job {
 public:
     ConvertJob(std::shared_ptr<CancelFlag> cancel, int type, int64_t row_length)
-        : Job(std::move(cancel), "QUANTIZE_FAILED"), type(ggml_type(type)), row_length(row_length) {}
+        : Job(std::move(cancel), "QUANTIZE_FAILED"), type(type), row_length(row_length) {}
     std::vector<float> values;   // to be quantised, or what was dequantised
     std::vector<uint8_t> bytes;  // to be dequantised, or what was quantised
     bool quantizes = false;
 
 protected:
     void run() override {
-        if (type < 0 || type >= GGML_TYPE_COUNT || ggml_type_size(type) == 0 || row_length < 1 || row_length % ggml_blck_size(type) != 0) {
+        if (!can_hold_rows()) {
             throw std::runtime_error("rows of " + std::to_string(row_length) + " values cannot be of type " + std::to_string(type));
         }
-        const size_t row_bytes = ggml_row_size(type, row_length);
+        const size_t row_bytes = ggml_row_size(ggml_type(type), row_length);
         if (values.size() % size_t(row_length) != 0 || bytes.size() % row_bytes != 0) {
             throw std::runtime_error("expected whole rows of " + std::to_string(row_length) + " values");
         }
         if (quantizes) {
-            quantize(row_bytes);
+            quantize(ggml_type(type), row_bytes);
         } else {
-            dequantize(row_bytes);
+            dequantize(ggml_type(type), row_bytes);
         }
     }
 
@@ -95,10 +95,15 @@ protected:
     }
 
 private:
-    ggml_type type;
+    int type;
     int64_t row_length;
 
-    void quantize(size_t row_bytes) {
+    bool can_hold_rows() const {
+        return type >= 0 && type < GGML_TYPE_COUNT && ggml_type_size(ggml_type(type)) > 0 && row_length >= 1 &&
+               row_length % ggml_blck_size(ggml_type(type)) == 0;
+    }
+
+    void quantize(ggml_type type, size_t row_bytes) {
         if (ggml_quantize_requires_imatrix(type)) {
             throw std::runtime_error(std::string(ggml_type_name(type)) + " cannot be quantised to without an importance matrix");
         }
@@ -114,7 +119,7 @@ private:
         }
     }
 
-    void dequantize(size_t row_bytes) {
+    void dequantize(ggml_type type, size_t row_bytes) {
         const ggml_type_traits * traits = ggml_get_type_traits(type);
         const int64_t rows = int64_t(bytes.size() / row_bytes);
         values.resize(size_t(rows * row_length));
