@@ -1,7 +1,5 @@
-#include "arguments.h"
+#include "calls.h"
 #include "contexts.h"
-#include "healing_jobs.h"
-#include "jobs.h"
 #include "log_capture.h"
 #include "model_wrap.h"
 
@@ -37,17 +35,6 @@ Napi::Value info(const Napi::CallbackInfo & call) {
     return result;
 }
 
-// quantize(input, output, { fileType, threads, pure }, cancel, onProgress(tensors done, all)): Promise<void>
-Napi::Value quantize(const Napi::CallbackInfo & call) {
-    const Napi::Object options = call[2].As<Napi::Object>();
-    auto job = std::make_unique<QuantizeJob>(flag_of(call[3]), call[0].As<Napi::String>().Utf8Value(),
-                                             call[1].As<Napi::String>().Utf8Value());
-    job->file_type = number<int>(options, "fileType");
-    job->n_threads = number<int>(options, "threads");
-    job->pure = boolean(options, "pure");
-    return Job::start(call.Env(), std::move(job), call[4].As<Napi::Function>());
-}
-
 // giveUpContexts(): frees what an idle model keeps for its next measurement
 Napi::Value give_up(const Napi::CallbackInfo & call) {
     give_up_contexts();
@@ -74,7 +61,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("NativeModel", model);
     exports.Set("CancelToken", CancelToken::define(env));
     exports.Set("measureSpeed", Napi::Function::New(env, NativeModel::measure_speed, "measureSpeed"));
-    exports.Set("quantize", Napi::Function::New(env, quantize, "quantize"));
+    exports.Set("quantize", Napi::Function::New(env, quantize_file, "quantize"));
     exports.Set("freeEquations", Napi::Function::New(env, free_equations, "freeEquations"));
     exports.Set("solveEquations", Napi::Function::New(env, solve_equations, "solveEquations"));
     exports.Set("timeLeastSquares", Napi::Function::New(env, time_least_squares, "timeLeastSquares"));

@@ -58,7 +58,7 @@ struct BlockRun::Callbacks {
 
 BlockRun::BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads)
     : n_embd(llama_model_n_embd(core.model.get())), core(core), cancel(cancel), windows(windows),
-      group(std::clamp(n_ubatch / std::max(1, windows.length), 1, std::clamp(windows.n_windows, 1, 256))),
+      group(windows_at_once(windows, 0, n_ubatch)),
       callbacks(new Callbacks{ core, cancel, nullptr, 0 }),
       contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads },
                { Callbacks::on_tensor, Callbacks::on_abort, callbacks.get() }) {}
@@ -76,7 +76,7 @@ void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphT
         const int n = std::min(group, windows.n_windows - first);
         // The graph stops early: what memory holds of later blocks may be anything.
         llama_memory_clear(llama_get_memory(context), true);
-        fill(owned.batch, first, n, from);
+        fill(owned, first, n, from);
         for (auto & [name, values] : tap.named) {
             values.clear();
         }
@@ -84,12 +84,7 @@ void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphT
         tap.outputs.clear();
         callbacks->left = tap.named.size() + (tap.weight.empty() ? 0 : 1);
         const int32_t code = contexts.decode(owned.batch);
-        if (is_cancelled(core, cancel)) {
-            throw Cancelled();
-        }
-        if (code != 0) {
-            throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
-        }
+        check_decoded(code, is_cancelled(core, cancel));
         if (first_decode) {
             contexts.check_fresh();
         }
@@ -99,24 +94,20 @@ void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphT
     }
 }
 
-void BlockRun::fill(llama_batch & batch, int first, int n, const StateRows * from) const {
-    int k = 0;
+void BlockRun::fill(OwnedBatch & owned, int first, int n, const StateRows * from) const {
+    owned.clear();
     for (int w = 0; w < n; ++w) {
-        for (int position = 0; position < windows.length; ++position, ++k) {
+        for (int position = 0; position < windows.length; ++position) {
             const size_t row = (size_t(first) + w) * windows.length + position;
             if (from == nullptr) {
-                batch.token[k] = windows.tokens[row];
+                owned.token() = windows.tokens[row];
             } else {
-                from->read(row, batch.embd + size_t(k) * n_embd);
+                from->read(row, owned.state());
             }
-            batch.pos[k] = position;
-            batch.n_seq_id[k] = 1;
-            batch.seq_id[k][0] = w;
             // All of them, although nothing reads the logits: a graph leaves tokens without output out of the last block.
-            batch.logits[k] = true;
+            owned.place(position, w, true);
         }
     }
-    batch.n_tokens = k;
 }
 
 void BlockRun::check(const GraphTap & tap, size_t n_tokens) const {
@@ -128,8 +119,4 @@ void BlockRun::check(const GraphTap & tap, size_t n_tokens) const {
     if (!tap.weight.empty() && (tap.inputs.empty() || tap.inputs.size() % n_tokens != 0)) {
         throw std::runtime_error("the graph of this architecture does not multiply each token with " + tap.weight);
     }
-}
-
-std::string state_name(int n) {
-    return "l_out-" + std::to_string(n);
 }

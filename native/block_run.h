@@ -4,7 +4,7 @@
 #include "contexts.h"
 #include "hidden_state.h"
 #include "model_core.h"
-#include "sweep.h"
+#include "windows.h"
 
 #include <functional>
 #include <map>
@@ -41,9 +41,6 @@ private:
     std::shared_ptr<Callbacks> callbacks;
     ContextLease contexts;
 
-    void fill(llama_batch & batch, int first, int n, const StateRows * from) const;
+    void fill(OwnedBatch & owned, int first, int n, const StateRows * from) const;
     void check(const GraphTap & tap, size_t n_tokens) const;
 };
-
-// The name that graphs give to the state after the n-th of the blocks shown.
-std::string state_name(int n);

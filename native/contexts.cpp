@@ -109,8 +109,7 @@ void ContextPool::make() {
     contexts_freed += context ? 1 : 0;
     context.reset(); // before the next one is made: one set of buffers at a time
     llama_context_params params = llama_context_default_params();
-    const uint32_t cells = (uint32_t(shape.length) + 255) / 256 * 256; // llama.cpp rounds the cells of a sequence up to 256
-    params.n_ctx = cells * shape.group;
+    params.n_ctx = cells_of(uint32_t(shape.length)) * shape.group;
     params.n_batch = shape.group == 1 ? std::min(shape.length, shape.n_ubatch) : shape.length * shape.group;
     params.n_ubatch = std::min<uint32_t>(params.n_batch, shape.n_ubatch);
     params.n_seq_max = shape.group;

@@ -9,16 +9,49 @@
 
 #include <cstdint>
 #include <exception>
+#include <stdexcept>
 #include <string>
 
-// A batch that is freed with its owner.
+// A batch that is freed with its owner. To add to it, write the next token, or its hidden state, and place it.
 struct OwnedBatch {
     llama_batch batch;
-    OwnedBatch(int n_tokens, int n_embd) : batch(llama_batch_init(n_tokens, n_embd, 1)) {}
+    OwnedBatch(int n_tokens, int n_embd) : batch(llama_batch_init(n_tokens, n_embd, 1)), n_embd(n_embd) {}
     ~OwnedBatch() { llama_batch_free(batch); }
     OwnedBatch(const OwnedBatch &) = delete;
     OwnedBatch & operator=(const OwnedBatch &) = delete;
+
+    void clear() { batch.n_tokens = 0; }
+
+    int32_t & token() { return batch.token[batch.n_tokens]; }
+    float * state() { return batch.embd + size_t(batch.n_tokens) * n_embd; }
+
+    // `logits`: whether it gives a row of them.
+    void place(int position, int sequence, bool logits) {
+        const int k = batch.n_tokens++;
+        batch.pos[k] = position;
+        batch.n_seq_id[k] = 1;
+        batch.seq_id[k][0] = sequence;
+        batch.logits[k] = logits;
+    }
+
+private:
+    int n_embd;
 };
+
+// What llama_decode() came to: throws Cancelled, or std::runtime_error with its code.
+inline void check_decoded(int32_t code, bool cancelled) {
+    if (cancelled) {
+        throw Cancelled();
+    }
+    if (code != 0) {
+        throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
+    }
+}
+
+// Cells of memory that a sequence of so many tokens takes: llama.cpp rounds them up to 256.
+inline uint32_t cells_of(uint32_t n_tokens) {
+    return (n_tokens + 255) / 256 * 256;
+}
 
 struct ContextShape {
     int length = 0;   // tokens in a window

@@ -1,13 +1,13 @@
 #include "healing.h"
 
+#include "healing_rows.h"
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 namespace {
 
-// Rows that are multiplied at a time.
-constexpr int most_rows = 1024;
 // Positions at the start of each window whose states are huge in many models.
 constexpr int huge_positions = 1;
 
@@ -25,67 +25,6 @@ std::vector<int> up_to(const std::vector<int> & kept, int last) {
     return blocks;
 }
 
-double mean_square(const float * values, int n) {
-    double sum = 0.0;
-    for (int i = 0; i < n; ++i) {
-        sum += double(values[i]) * values[i];
-    }
-    return sum / n;
-}
-
-// The sum, with at most ten medians of each: a token with a huge state (the first of a window in many models) may be longer than all
-// others together, and must not say what a ridge means for them.
-double usual_sum(std::vector<double> values) {
-    constexpr double most_medians = 10.0;
-    if (values.empty()) {
-        return 0.0;
-    }
-    const auto middle = values.begin() + values.size() / 2;
-    std::nth_element(values.begin(), middle, values.end());
-    const double most = *middle > 0.0 ? most_medians * *middle : HUGE_VAL;
-    double sum = 0.0;
-    for (const double value : values) {
-        sum += std::min(value, most);
-    }
-    return sum;
-}
-
-// What an RMS norm divides by.
-double divisor_of(const EquationSettings & settings, const float * output, int n) {
-    return std::sqrt(mean_square(output, n) + settings.norm_epsilon);
-}
-
-// What an RMS norm with weights w should divide to, so that w z comes as near to `wanted` as the length of z allows: z = w y / (w^2 + l)
-// with the smallest l >= 0 for which its mean square is no more than `most`. Without l channels of small weights would take all of it.
-// Returns the mean square.
-double nearest_normed(const std::vector<float> & weights, const std::vector<double> & wanted, double most, std::vector<double> & normed) {
-    const size_t n = weights.size();
-    const auto at = [&](double l) {
-        double sum = 0.0;
-        for (size_t i = 0; i < n; ++i) {
-            const double w = weights[i];
-            normed[i] = w == 0.0 ? 0.0 : w * wanted[i] / (w * w + l);
-            sum += normed[i] * normed[i];
-        }
-        return sum / double(n);
-    };
-    double square = at(0.0);
-    if (square <= most) {
-        return square;
-    }
-    double low = 0.0, high = mean_square(weights.data(), int(n));
-    while (at(high) > most) {
-        low = high;
-        high *= 4.0;
-    }
-    // The length is made right afterwards: a little off here only turns the direction a little.
-    while (high > low * (1.0 + 1e-4) && high > 1e-30) {
-        const double middle = low > 0.0 ? std::sqrt(low * high) : 1e-3 * high;
-        (at(middle) > most ? low : high) = middle;
-    }
-    return at(high);
-}
-
 Workers workers_of(const ModelCore & core, const CancelFlag & cancel, int n_threads) {
     return { n_threads, [&core, &cancel] {
                 if (is_cancelled(core, cancel)) {
@@ -93,116 +32,6 @@ Workers workers_of(const ModelCore & core, const CancelFlag & cancel, int n_thre
                 }
             } };
 }
-
-// Weighted rows on their way into the normal equations of one kind of features.
-struct Features {
-    FittedEquations into;
-    std::vector<float> values;
-    std::vector<double> lengths; // squares of each row
-
-    // Returns whether they are finite.
-    bool add(const float * row, double weight) {
-        const int n = into.equations->n_in;
-        for (int i = 0; i < n; ++i) {
-            values.push_back(float(weight * row[i]));
-        }
-        lengths.push_back(weight * weight * mean_square(row, n) * n);
-        return std::isfinite(lengths.back());
-    }
-};
-
-class Rows {
-public:
-    Rows(const EquationSettings & settings, int n_in, int n_out) : settings(settings), n_out(n_out) {
-        if (settings.on_inputs) {
-            kinds.push_back({ { false, std::make_shared<NormalEquations>(n_in, n_out) }, {}, {} });
-        }
-        if (settings.on_outputs) {
-            kinds.push_back({ { true, std::make_shared<NormalEquations>(n_out, n_out) }, {}, {} });
-        }
-        for (const Features & kind : kinds) {
-            for (const float weight : settings.norm) {
-                kind.into.equations->counts.push_back(double(weight) * weight);
-            }
-        }
-    }
-
-    // One token: what the matrix is multiplied with and what it gives, the state that stands and the one that is wanted.
-    void add(const float * input, const float * output, const float * state, const float * target) {
-        double weight = settings.relative == 0.0f ? 1.0 : std::pow(std::max(1e-20, mean_square(target, n_out)), -0.5 * settings.relative);
-        weight /= aim(output, state, target);
-        for (Features & kind : kinds) {
-            if (!kind.add(kind.into.on_outputs ? output : input, weight)) {
-                throw std::runtime_error("the states are not finite");
-            }
-        }
-        for (int i = 0; i < n_out; ++i) {
-            targets.push_back(float(weight * missing[i]));
-        }
-        ++count;
-    }
-
-    void flush(const Workers & workers) {
-        for (Features & kind : kinds) {
-            if (count > 0) {
-                kind.into.equations->add(kind.values, targets, count, workers);
-            }
-            kind.values.clear();
-        }
-        targets.clear();
-        count = 0;
-    }
-
-    // Of all rows.
-    std::vector<FittedEquations> finish(const Workers & workers) {
-        flush(workers);
-        std::vector<FittedEquations> made;
-        for (Features & kind : kinds) {
-            kind.into.equations->unit = usual_sum(std::move(kind.lengths)) / kind.into.equations->n_in;
-            made.push_back(kind.into);
-        }
-        return made;
-    }
-
-    int count = 0;
-
-private:
-    // Into `missing` what the matrix should give more. Returns by what a norm behind it would divide the sum: errors count by as much less.
-    double aim(const float * output, const float * state, const float * target) {
-        missing.resize(n_out);
-        if (settings.norm.empty()) {
-            for (int i = 0; i < n_out; ++i) {
-                missing[i] = (double(target[i]) - state[i]) / settings.scale;
-            }
-            return 1.0;
-        }
-        const double standing = divisor_of(settings, output, n_out);
-        wanted.resize(n_out);
-        normed.resize(n_out);
-        for (int i = 0; i < n_out; ++i) {
-            wanted[i] = settings.norm[i] * (output[i] / standing) + (double(target[i]) - state[i]) / settings.scale;
-        }
-        const double length = mean_square(output, n_out) / (standing * standing);
-        const double square = nearest_normed(settings.norm, wanted, length, normed);
-        if (!std::isfinite(square)) {
-            throw std::runtime_error("the states are not finite");
-        }
-        // The norm makes what is shorter than what stands as long: its direction is what can be given.
-        const double times = square > 0.0 ? standing * std::sqrt(length / square) : 0.0;
-        for (int i = 0; i < n_out; ++i) {
-            missing[i] = times > 0.0 ? times * normed[i] - output[i] : 0.0;
-        }
-        return standing;
-    }
-
-    const EquationSettings & settings;
-    int n_out;
-    std::vector<double> wanted;
-    std::vector<double> normed;
-    std::vector<double> missing;
-    std::vector<Features> kinds;
-    std::vector<float> targets;
-};
 
 } // namespace
 
@@ -226,15 +55,6 @@ std::vector<std::shared_ptr<StateRows>> hidden_states(ModelCore & core, const Ca
     });
     return states;
 }
-
-// What a matrix does to each token: its inputs and outputs, the state that stands after the block and the one that is wanted.
-struct TokenRow {
-    const float * input;
-    const float * output;
-    const float * state;
-    const float * wanted;
-    int position;
-};
 
 // `begin` gets the numbers of inputs and of outputs before the first token.
 static void for_each_token(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings, const StateRows & target,
@@ -273,14 +93,9 @@ static void for_each_token(ModelCore & core, const CancelFlag & cancel, const He
 std::vector<FittedEquations> normal_equations(ModelCore & core, const CancelFlag & cancel, const HealingRun & run, const EquationSettings & settings,
                                               const StateRows & target) {
     const Workers workers = workers_of(core, cancel, run.n_threads);
-    std::unique_ptr<Rows> rows;
-    const auto begin = [&](int n_in, int n_out) { rows = std::make_unique<Rows>(settings, n_in, n_out); };
-    for_each_token(core, cancel, run, settings, target, begin, [&](const TokenRow & row) {
-        rows->add(row.input, row.output, row.state, row.wanted);
-        if (rows->count == most_rows) {
-            rows->flush(workers);
-        }
-    });
+    std::unique_ptr<EquationRows> rows;
+    const auto begin = [&](int n_in, int n_out) { rows = std::make_unique<EquationRows>(settings, n_in, n_out); };
+    for_each_token(core, cancel, run, settings, target, begin, [&](const TokenRow & row) { rows->add(row, workers); });
     return rows->finish(workers);
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 // Rows of n_embd values, in the order in which the tokens run: n_windows x length of them once it is whole.
@@ -95,3 +96,8 @@ private:
 };
 
 using HiddenState = std::shared_ptr<StateRows>;
+
+// The name that graphs give to the state after the n-th of the blocks shown.
+inline std::string state_name(int n) {
+    return "l_out-" + std::to_string(n);
+}

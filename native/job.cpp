@@ -108,6 +108,10 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
     return promise;
 }
 
+Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> job) {
+    return start(env, std::move(job), Napi::Function::New(env, [](const Napi::CallbackInfo &) {}));
+}
+
 void Job::stop_all(Napi::Env env) {
     Running & running = Running::get();
     std::unique_lock<std::mutex> lock(running.mutex);
@@ -124,6 +128,12 @@ void Job::post(Message message) {
     if (channel.NonBlockingCall(payload) != napi_ok) {
         delete payload;
     }
+}
+
+void Job::post_progress(int64_t done, int64_t total) {
+    post([done, total](Napi::Env env, Napi::Function on_progress) {
+        on_progress.Call({ Napi::Number::New(env, double(done)), Napi::Number::New(env, double(total)) });
+    });
 }
 
 void Job::work() {

@@ -8,6 +8,7 @@
 #include "model_core.h"
 #include "napi_setup.h"
 
+#include <cstdint>
 #include <functional>
 #include <future>
 #include <memory>
@@ -29,23 +30,27 @@ std::shared_ptr<CancelFlag> flag_of(const Napi::Value & token);
 
 class Job {
 public:
+    explicit Job(std::shared_ptr<CancelFlag> cancel, std::string error_code = "EVALUATION_FAILED")
+        : cancel(std::move(cancel)), error_code(std::move(error_code)) {}
     virtual ~Job() = default;
 
     // Runs the job; its promise settles on the JavaScript thread. `on_message` receives what the job posts.
     static Napi::Promise start(Napi::Env env, std::unique_ptr<Job> job, Napi::Function on_message);
+
+    // The same of a job that posts nothing.
+    static Napi::Promise start(Napi::Env env, std::unique_ptr<Job> job);
 
     // Cancels the jobs of an environment and waits until none of them computes any more, a few seconds at most: a process that
     // exits destroys llama.cpp's static data under a thread that still runs.
     static void stop_all(Napi::Env env);
 
 protected:
-    Job(std::shared_ptr<CancelFlag> cancel, std::string error_code) : cancel(std::move(cancel)), error_code(std::move(error_code)) {}
-
     virtual void run() = 0;                            // on the job's thread; throws Cancelled or std::exception
     virtual Napi::Value result(Napi::Env env) = 0;     // on the JavaScript thread
 
     using Message = std::function<void(Napi::Env, Napi::Function)>;
     void post(Message message);
+    void post_progress(int64_t done, int64_t total); // on_message(done, total)
 
     std::shared_ptr<CancelFlag> cancel;
 
@@ -68,4 +73,13 @@ private:
     std::unique_ptr<Napi::Promise::Deferred> deferred;
     Channel channel;
     std::future<void> over;
+};
+
+// A job on a loaded model, which it keeps alive.
+class ModelJob : public Job {
+public:
+    ModelJob(std::shared_ptr<CancelFlag> cancel, std::shared_ptr<ModelCore> core) : Job(std::move(cancel)), core(std::move(core)) {}
+
+protected:
+    std::shared_ptr<ModelCore> core;
 };

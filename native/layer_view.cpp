@@ -2,12 +2,11 @@
 // per-block members below against src/llama-hparams.h of the pinned llama.cpp.
 #include "layer_view.h"
 
+#include "own_tensor.h"
+
 #include "llama-context.h"
 #include "llama-cpp.h"
 #include "llama-model.h"
-
-#include "ggml-backend.h"
-#include "ggml-cpp.h"
 
 #include <algorithm>
 #include <cstring>
@@ -89,22 +88,13 @@ struct LayerView::Impl {
     // Tensors that stand in for those of the file, by name.
     struct Replacement {
         ggml_tensor * original;
-        ggml_tensor * tensor;
-        ggml_context_ptr context;
-        ggml_backend_buffer_ptr buffer;
+        OwnTensor own;
     };
     std::map<std::string, Replacement> replacements;
 
-    // A tensor of zeros with the memory that it lies in.
-    struct Zeros {
-        ggml_tensor * tensor;
-        ggml_context_ptr context;
-        ggml_backend_buffer_ptr buffer;
-    };
-
     // Blocks whose output tensors are replaced by zeros, made on first use, and these zeros.
     std::map<int, llama_layer> identities;
-    std::vector<Zeros> identity_zeros;
+    std::vector<OwnTensor> identity_zeros;
 
     int n_blocks() const { return int(hparams.n_layer()); }
 
@@ -121,7 +111,6 @@ struct LayerView::Impl {
     bool any(const std::vector<int> & kept, bool (Impl::*is)(int) const) const;
     size_t shown_bytes() const;
     const llama_layer & identity(int block);
-    Zeros zeros_like(ggml_tensor * tensor) const;
     ggml_tensor * tensor_named(const std::string & name) const;
     ggml_tensor * standing(const std::string & name) const;
     Replacement replacement(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) const;
@@ -138,47 +127,6 @@ void exchange_pointers(llama_layer & layer, const ggml_tensor * from, const ggml
             std::memcpy(words + at, &to, sizeof(void *));
         }
     }
-}
-
-bool can_multiply(ggml_tensor * weight, ggml_backend_buffer_type_t type, ggml_backend_dev_t device) {
-    ggml_init_params params = { ggml_tensor_overhead() * 8, nullptr, true };
-    ggml_context_ptr ctx(ggml_init(params));
-    ggml_tensor * input = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, weight->ne[0], 512);
-    ggml_tensor * product = ggml_mul_mat(ctx.get(), weight, input);
-    const ggml_backend_buffer_ptr dummy(ggml_backend_buft_alloc_buffer(type, 0));
-    weight->buffer = dummy.get();
-    const bool can = ggml_backend_dev_supports_op(device, product);
-    weight->buffer = nullptr;
-    return can;
-}
-
-// Where llama.cpp would put such a matrix (make_cpu_buft_list and select_weight_buft): beside the original on a device; on a CPU the
-// first of the accelerators' and the repacked kinds of memory that can multiply it.
-ggml_backend_buffer_type_t buffer_type_for(ggml_tensor * weight, const ggml_tensor * original) {
-    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    ggml_backend_buffer_type_t own = ggml_backend_buffer_get_type(original->buffer);
-    ggml_backend_dev_t device = ggml_backend_buft_get_device(own);
-    if (cpu == nullptr || (device != nullptr && device != cpu && ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL)) {
-        return own;
-    }
-    for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-        ggml_backend_dev_t accelerator = ggml_backend_dev_get(i);
-        if (ggml_backend_dev_type(accelerator) != GGML_BACKEND_DEVICE_TYPE_ACCEL) {
-            continue;
-        }
-        ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(accelerator);
-        if (type != ggml_backend_dev_buffer_type(cpu) && can_multiply(weight, type, accelerator)) {
-            return type;
-        }
-    }
-    const auto extra_types = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
-        ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu), "ggml_backend_dev_get_extra_bufts"));
-    for (ggml_backend_buffer_type_t * type = extra_types ? extra_types(cpu) : nullptr; type != nullptr && *type != nullptr; ++type) {
-        if (can_multiply(weight, *type, cpu)) {
-            return *type;
-        }
-    }
-    return ggml_backend_dev_buffer_type(cpu);
 }
 
 } // namespace
@@ -237,23 +185,6 @@ std::vector<int> LayerView::Impl::missing_kinds(const std::vector<int> & kept) c
     return missing;
 }
 
-// A tensor of zero bytes is zero in every type of ggml; kept in the buffer type of the original, so that the same kernels run.
-LayerView::Impl::Zeros LayerView::Impl::zeros_like(ggml_tensor * tensor) const {
-    ggml_init_params params = { ggml_tensor_overhead() * 2, nullptr, true };
-    ggml_context_ptr ctx(ggml_init(params));
-    ggml_tensor * zero = ggml_dup_tensor(ctx.get(), tensor);
-    ggml_set_name(zero, tensor->name);
-    ggml_backend_buffer_type_t type = ggml_backend_buffer_get_type(tensor->buffer);
-    ggml_backend_buffer_ptr buffer(ggml_backend_alloc_ctx_tensors_from_buft(ctx.get(), type));
-    if (!buffer) {
-        throw std::runtime_error(std::string("no memory for a zeroed copy of ") + tensor->name);
-    }
-    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    const std::vector<uint8_t> bytes(ggml_nbytes(zero), 0);
-    ggml_backend_tensor_set(zero, bytes.data(), 0, bytes.size());
-    return { zero, std::move(ctx), std::move(buffer) };
-}
-
 const llama_layer & LayerView::Impl::identity(int block) {
     const auto found = identities.find(block);
     if (found != identities.end()) {
@@ -279,7 +210,7 @@ ggml_tensor * LayerView::Impl::tensor_named(const std::string & name) const {
 // The tensor of that name that blocks use: the file's, or what stands in for it.
 ggml_tensor * LayerView::Impl::standing(const std::string & name) const {
     const auto found = replacements.find(name);
-    return found != replacements.end() ? found->second.tensor : tensor_named(name);
+    return found != replacements.end() ? found->second.own.tensor : tensor_named(name);
 }
 
 void LayerView::Impl::exchange(ggml_tensor * from, ggml_tensor * to) {
@@ -294,37 +225,19 @@ void LayerView::Impl::exchange(ggml_tensor * from, ggml_tensor * to) {
 
 LayerView::Impl::Replacement LayerView::Impl::replacement(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) const {
     ggml_tensor * original = tensor_named(name);
-    if (type < 0 || type >= GGML_TYPE_COUNT || ggml_blck_size(type) == 0 || original->ne[0] % ggml_blck_size(type) != 0) {
-        throw std::runtime_error(name + " cannot be of type " + std::to_string(int(type)) + ": there is no such type, or its rows do not fit");
-    }
-    ggml_init_params params = { ggml_tensor_overhead() * 2, nullptr, true };
-    Replacement made{ original, nullptr, ggml_context_ptr(ggml_init(params)), nullptr };
-    made.tensor = ggml_new_tensor(made.context.get(), type, GGML_MAX_DIMS, original->ne);
-    ggml_set_name(made.tensor, name.c_str());
-    if (ggml_nbytes(made.tensor) != bytes.size()) {
-        throw std::runtime_error(name + " takes " + std::to_string(ggml_nbytes(made.tensor)) + " bytes of that type, not " + std::to_string(bytes.size()));
-    }
-    ggml_backend_buffer_type_t place = ggml_is_matrix(made.tensor) && ggml_nrows(made.tensor) > 1 ? buffer_type_for(made.tensor, original)
-                                                                                                  : ggml_backend_buffer_get_type(original->buffer);
-    made.buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(made.context.get(), place));
-    if (!made.buffer) {
-        throw std::runtime_error("no memory for new values of " + name);
-    }
-    ggml_backend_buffer_set_usage(made.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    ggml_backend_tensor_set(made.tensor, bytes.data(), 0, bytes.size());
-    return made;
+    return { original, tensor_in_place_of(original, name, type, bytes) };
 }
 
 void LayerView::replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) {
     Impl::Replacement made = impl->replacement(name, type, bytes);
-    impl->exchange(impl->standing(name), made.tensor);
+    impl->exchange(impl->standing(name), made.own.tensor);
     impl->replacements[name] = std::move(made);
 }
 
 void LayerView::restore_tensor(const std::string & name) {
     const auto found = impl->replacements.find(name);
     if (found != impl->replacements.end()) {
-        impl->exchange(found->second.tensor, found->second.original);
+        impl->exchange(found->second.own.tensor, found->second.original);
         impl->replacements.erase(found);
     }
 }
@@ -358,7 +271,7 @@ void LayerView::Versions::show(const uint8_t * row) {
     for (int block = 0; row != nullptr && block < view.n_blocks(); ++block) {
         for (size_t i = 0; row[block] >= 2 && i < made->versions[row[block] - 2].size(); ++i) {
             const Made::Matrix & matrix = made->versions[row[block] - 2][i];
-            wanted[matrix.name] = matrix.values.tensor;
+            wanted[matrix.name] = matrix.values.own.tensor;
         }
     }
     for (auto & [name, tensor] : made->shown) {
@@ -373,12 +286,12 @@ void LayerView::Versions::show(const uint8_t * row) {
 
 struct LayerView::Zeroed::Before {
     ggml_tensor * standing;
-    Impl::Zeros zeros;
+    OwnTensor zeros;
 };
 
 LayerView::Zeroed::Zeroed(LayerView & view, const std::string & name) : view(view) {
     ggml_tensor * standing = view.impl->standing(name);
-    before = std::make_unique<Before>(Before{ standing, view.impl->zeros_like(standing) });
+    before = std::make_unique<Before>(Before{ standing, zeros_like(standing) });
     view.impl->exchange(before->standing, before->zeros.tensor);
 }
 

@@ -56,35 +56,6 @@ struct Sequence {
     bool done = false;
 };
 
-class Batch {
-public:
-    explicit Batch(int capacity) : batch(llama_batch_init(capacity, 0, 1)) {}
-    ~Batch() { llama_batch_free(batch); }
-    Batch(const Batch &) = delete;
-    Batch & operator=(const Batch &) = delete;
-
-    void add(int32_t token, int position, int sequence, bool logits) {
-        const int k = batch.n_tokens++;
-        batch.token[k] = token;
-        batch.pos[k] = position;
-        batch.n_seq_id[k] = 1;
-        batch.seq_id[k][0] = sequence;
-        batch.logits[k] = logits;
-    }
-
-    llama_batch batch;
-};
-
-void decode(llama_context * context, const ModelCore & core, const CancelFlag & cancel, Batch & batch) {
-    const int32_t code = llama_decode(context, batch.batch);
-    if (is_cancelled(core, cancel)) {
-        throw Cancelled();
-    }
-    if (code != 0) {
-        throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
-    }
-}
-
 struct Abort {
     const ModelCore & core;
     const CancelFlag & cancel;
@@ -92,8 +63,7 @@ struct Abort {
 
 llama_context_ptr make_context(const Abort & abort, const SampleSettings & settings, int n_sequences) {
     llama_context_params params = llama_context_default_params();
-    const uint32_t cells = (uint32_t(settings.length) + 255) / 256 * 256;
-    params.n_ctx = cells * n_sequences;
+    params.n_ctx = cells_of(uint32_t(settings.length)) * n_sequences;
     params.n_batch = std::max(512, n_sequences);
     params.n_seq_max = n_sequences;
     params.kv_unified = false;
@@ -108,17 +78,23 @@ llama_context_ptr make_context(const Abort & abort, const SampleSettings & setti
     return context;
 }
 
+void decode(llama_context * context, const Abort & abort, const OwnedBatch & owned) {
+    const int32_t code = llama_decode(context, owned.batch);
+    check_decoded(code, is_cancelled(abort.core, abort.cancel));
+}
+
 // Decodes each prompt but its last token, in pieces that fit a batch.
 void decode_prompts(llama_context * context, const Abort & abort, std::vector<Sequence> & sequences, int n_batch) {
     for (size_t s = 0; s < sequences.size(); ++s) {
         auto & sequence = sequences[s];
         while (sequence.decoded + 1 < sequence.tokens.size()) {
-            Batch batch(n_batch);
-            while (batch.batch.n_tokens < n_batch && sequence.decoded + 1 < sequence.tokens.size()) {
-                batch.add(sequence.tokens[sequence.decoded], int(sequence.decoded), int(s), false);
+            OwnedBatch owned(n_batch, 0);
+            while (owned.batch.n_tokens < n_batch && sequence.decoded + 1 < sequence.tokens.size()) {
+                owned.token() = sequence.tokens[sequence.decoded];
+                owned.place(int(sequence.decoded), int(s), false);
                 ++sequence.decoded;
             }
-            decode(context, abort.core, abort.cancel, batch);
+            decode(context, abort, owned);
         }
     }
 }
@@ -142,6 +118,58 @@ std::vector<int32_t> draw_all(llama_context * context, int n_vocab, const Sample
     return drawn;
 }
 
+// Sequences that are drawn together, from the first of these prompts on.
+std::vector<Sequence> sequences_of(const std::vector<std::vector<int32_t>> & prompts, size_t first, size_t n, const SampleSettings & settings) {
+    std::vector<Sequence> sequences(n);
+    for (size_t s = 0; s < n; ++s) {
+        sequences[s].tokens = prompts[first + s];
+        sequences[s].random.seed(mix(settings.seed ^ mix(first + s + 1)));
+        sequences[s].done = int(sequences[s].tokens.size()) >= settings.length;
+    }
+    return sequences;
+}
+
+// Puts the last token of each sequence that is not finished into the batch. Returns which these are.
+std::vector<size_t> place_last(OwnedBatch & owned, const std::vector<Sequence> & sequences) {
+    std::vector<size_t> active;
+    for (size_t s = 0; s < sequences.size(); ++s) {
+        const auto & tokens = sequences[s].tokens;
+        if (!sequences[s].done) {
+            owned.token() = tokens.back();
+            owned.place(int(tokens.size()) - 1, int(s), true);
+            active.push_back(s);
+        }
+    }
+    return active;
+}
+
+// Draws tokens until all sequences are finished. `on_progress` gets the tokens that they have, one that ended early counting whole.
+void finish(const Abort & abort, const SampleSettings & settings, std::vector<Sequence> & sequences, const std::function<void(int64_t)> & on_progress) {
+    const llama_vocab * vocab = llama_model_get_vocab(abort.core.model.get());
+    const int n_vocab = llama_vocab_n_tokens(vocab);
+    const llama_context_ptr context = make_context(abort, settings, int(sequences.size()));
+    decode_prompts(context.get(), abort, sequences, 512);
+    for (;;) {
+        OwnedBatch owned(int(sequences.size()), 0);
+        const std::vector<size_t> active = place_last(owned, sequences);
+        if (active.empty()) {
+            return;
+        }
+        decode(context.get(), abort, owned);
+        const std::vector<int32_t> drawn = draw_all(context.get(), n_vocab, settings, sequences, active);
+        for (size_t k = 0; k < active.size(); ++k) {
+            auto & sequence = sequences[active[k]];
+            sequence.tokens.push_back(drawn[k]);
+            sequence.done = int(sequence.tokens.size()) >= settings.length || (settings.stop_at_eog && llama_vocab_is_eog(vocab, drawn[k]));
+        }
+        int64_t done = 0;
+        for (const auto & sequence : sequences) {
+            done += sequence.done ? settings.length : int64_t(sequence.tokens.size());
+        }
+        on_progress(done);
+    }
+}
+
 } // namespace
 
 std::vector<std::vector<int32_t>> sample(ModelCore & core, const CancelFlag & cancel, const std::vector<std::vector<int32_t>> & prompts,
@@ -152,8 +180,6 @@ std::vector<std::vector<int32_t>> sample(ModelCore & core, const CancelFlag & ca
     if (!settings.kept.empty()) {
         shown.emplace(*core.view, settings.kept);
     }
-    const llama_vocab * vocab = llama_model_get_vocab(core.model.get());
-    const int n_vocab = llama_vocab_n_tokens(vocab);
     const Abort abort{ core, cancel };
     const int64_t total = int64_t(prompts.size()) * settings.length;
     const int at_once = std::clamp(settings.max_batch_tokens / std::max(1, settings.length), 1, 64);
@@ -161,41 +187,8 @@ std::vector<std::vector<int32_t>> sample(ModelCore & core, const CancelFlag & ca
     std::vector<std::vector<int32_t>> finished;
     for (size_t first = 0; first < prompts.size(); first += at_once) {
         const size_t n = std::min<size_t>(at_once, prompts.size() - first);
-        std::vector<Sequence> sequences(n);
-        for (size_t s = 0; s < n; ++s) {
-            sequences[s].tokens = prompts[first + s];
-            sequences[s].random.seed(mix(settings.seed ^ mix(first + s + 1)));
-            sequences[s].done = int(sequences[s].tokens.size()) >= settings.length;
-        }
-        llama_context_ptr context = make_context(abort, settings, int(n));
-        decode_prompts(context.get(), abort, sequences, 512);
-        for (;;) {
-            Batch batch{ int(n) };
-            std::vector<size_t> active;
-            for (size_t s = 0; s < n; ++s) {
-                auto & sequence = sequences[s];
-                if (!sequence.done) {
-                    batch.add(sequence.tokens.back(), int(sequence.tokens.size()) - 1, int(s), true);
-                    active.push_back(s);
-                }
-            }
-            if (active.empty()) {
-                break;
-            }
-            decode(context.get(), core, cancel, batch);
-            int64_t done = int64_t(first) * settings.length;
-            const std::vector<int32_t> drawn = draw_all(context.get(), n_vocab, settings, sequences, active);
-            for (size_t k = 0; k < active.size(); ++k) {
-                auto & sequence = sequences[active[k]];
-                const int32_t token = drawn[k];
-                sequence.tokens.push_back(token);
-                sequence.done = int(sequence.tokens.size()) >= settings.length || (settings.stop_at_eog && llama_vocab_is_eog(vocab, token));
-            }
-            for (const auto & sequence : sequences) {
-                done += sequence.done ? settings.length : int64_t(sequence.tokens.size());
-            }
-            on_progress(done, total);
-        }
+        std::vector<Sequence> sequences = sequences_of(prompts, first, n, settings);
+        finish(abort, settings, sequences, [&](int64_t done) { on_progress(int64_t(first) * settings.length + done, total); });
         for (auto & sequence : sequences) {
             finished.push_back(std::move(sequence.tokens));
         }

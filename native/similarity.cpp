@@ -16,7 +16,7 @@ class Comparison {
 public:
     Comparison(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads)
         : core(core), windows(windows), n_threads(n_threads), n_embd(llama_model_n_embd(core.model.get())), n_states(core.view->n_blocks() + 1),
-          group(std::clamp(n_ubatch / std::max(1, windows.length), 1, std::max(1, windows.n_windows))), capture{ core, cancel, {} },
+          group(windows_at_once(windows, 0, n_ubatch)), capture{ core, cancel, {} },
           contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads }, { Capture::on_tensor, Capture::on_abort, &capture }) {}
 
     Similarities run() {
@@ -30,10 +30,10 @@ public:
             const int n = std::min(group, windows.n_windows - first);
             States states(n_states, StateRows(n_embd));
             // A block made the identity lets the state before block 0 through.
-            decode({}, first, n, { { "l_out-0", &states[0] } });
+            decode({}, first, n, { { state_name(0), &states[0] } });
             std::map<std::string, StateRows *> wanted;
             for (int i = 0; i < n_states - 1; ++i) {
-                wanted["l_out-" + std::to_string(i)] = &states[i + 1];
+                wanted[state_name(i)] = &states[i + 1];
             }
             decode(all, first, n, wanted);
             compare(states, n * windows.length);
@@ -72,25 +72,15 @@ private:
         llama_context * context = contexts.take();
         llama_memory_clear(llama_get_memory(context), true);
         OwnedBatch owned(n * windows.length, 0);
-        llama_batch & batch = owned.batch;
         for (int w = 0; w < n; ++w) {
             for (int position = 0; position < windows.length; ++position) {
-                const int k = batch.n_tokens++;
-                batch.token[k] = windows.tokens[(size_t(first) + w) * windows.length + position];
-                batch.pos[k] = position;
-                batch.n_seq_id[k] = 1;
-                batch.seq_id[k][0] = w;
+                owned.token() = windows.tokens[(size_t(first) + w) * windows.length + position];
                 // All of them, although nothing reads the logits: a graph leaves tokens without output out of the last block.
-                batch.logits[k] = true;
+                owned.place(position, w, true);
             }
         }
-        const int32_t code = contexts.decode(batch);
-        if (is_cancelled(core, capture.cancel)) {
-            throw Cancelled();
-        }
-        if (code != 0) {
-            throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
-        }
+        const int32_t code = contexts.decode(owned.batch);
+        check_decoded(code, is_cancelled(core, capture.cancel));
         contexts.check_fresh();
         for (const auto & [name, state] : capture.wanted) {
             if (state->n_values() != size_t(n) * windows.length * n_embd) {

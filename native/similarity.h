@@ -2,7 +2,7 @@
 #pragma once
 
 #include "model_core.h"
-#include "sweep.h"
+#include "windows.h"
 
 #include <vector>
 

@@ -33,9 +33,9 @@ private:
 };
 
 // Contexts as programs make them: nothing of the evaluator's sharing.
-llama_context_params params_of(const SpeedSettings & settings, uint32_t cells) {
+llama_context_params params_of(const SpeedSettings & settings, uint32_t n_tokens) {
     llama_context_params params = llama_context_default_params();
-    params.n_ctx = (cells + 255) / 256 * 256; // llama.cpp rounds it up all the same
+    params.n_ctx = cells_of(n_tokens);
     params.n_ubatch = uint32_t(settings.n_ubatch);
     params.n_batch = std::max(params.n_ubatch, std::min(2048u, params.n_ctx));
     params.n_seq_max = 1;
@@ -94,20 +94,11 @@ private:
     void decode(int n) {
         OwnedBatch owned(n, 0);
         for (int i = 0; i < n; ++i, ++position) {
-            owned.batch.token[i] = int32_t(mix(uint64_t(position)) % uint64_t(n_vocab));
-            owned.batch.pos[i] = position;
-            owned.batch.n_seq_id[i] = 1;
-            owned.batch.seq_id[i][0] = 0;
-            owned.batch.logits[i] = i + 1 == n;
+            owned.token() = int32_t(mix(uint64_t(position)) % uint64_t(n_vocab));
+            owned.place(position, 0, i + 1 == n);
         }
-        owned.batch.n_tokens = n;
         const int32_t code = llama_decode(context.get(), owned.batch);
-        if (abort.requested()) {
-            throw Cancelled();
-        }
-        if (code != 0) {
-            throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
-        }
+        check_decoded(code, abort.requested());
     }
 };
 

@@ -24,15 +24,6 @@ uint64_t digest_of(uint64_t hash, const float * values, size_t n) {
     return hash;
 }
 
-// Sequences in a batch (LLAMA_MAX_SEQ in llama.cpp's src/llama-cparams.h).
-constexpr int max_group = 256;
-
-// Windows in one decode.
-int group_of(const Windows & windows, const SweepSettings & settings) {
-    const int wanted = settings.batch_windows > 0 ? settings.batch_windows : settings.n_ubatch / std::max(1, windows.length);
-    return std::clamp(wanted, 1, std::clamp(windows.n_windows, 1, max_group));
-}
-
 // Where every position that predicts something is scored, the last one of a window gets logits too, which nothing reads: the last
 // block then runs for all rows, so that the state after it can be kept for masks that go on from there.
 bool every_output(const SweepSettings & settings) {
@@ -45,7 +36,7 @@ public:
           LayerView::Versions & versions)
         : versions(versions), core(core), cancel(cancel), masks(masks), windows(windows), settings(settings), all_outputs(every_output(settings)),
           output_last(all_outputs || settings.output_last), walk(masks, all_outputs ? MaskWalk::First::without : MaskWalk::First::with),
-          group(group_of(windows, settings)),
+          group(windows_at_once(windows, settings.batch_windows, settings.n_ubatch)),
           positions(windows.n_windows, windows.length, settings.score_from, settings.scored), capture{ core, cancel, {} },
           contexts(core, { windows.length, group, settings.n_ubatch, settings.n_threads }, { Capture::on_tensor, Capture::on_abort, &capture }) {
         dirty = contexts.dirty();
@@ -162,7 +153,7 @@ private:
                     continue; // computed again
                 }
                 after[passed] = state;
-                capture.wanted["l_out-" + std::to_string(passed - 1)] = after[passed].get();
+                capture.wanted[state_name(passed - 1)] = after[passed].get();
             }
             if (after[passed]) {
                 states[branch] = after[passed];
@@ -203,21 +194,16 @@ private:
             clear_memory(context);
             for (int at = 0; at < windows.length; at += piece) {
                 const int end = std::min(windows.length, at + piece);
-                const int outputs = fill_batch(owned.batch, first, n, at, end, from);
+                const int outputs = fill(owned, { first, n, at, end }, from);
                 const int32_t code = contexts.decode(owned.batch);
-                if (is_cancelled(core, cancel)) {
-                    throw Cancelled();
-                }
-                if (code != 0) {
-                    throw std::runtime_error("llama_decode failed with code " + std::to_string(code));
-                }
+                check_decoded(code, is_cancelled(core, cancel));
                 if (first_decode && one_ubatch) {
                     contexts.check_fresh();
                 }
                 first_decode = false;
                 llama_synchronize(context);
                 if (outputs > 0) {
-                    score(llama_get_logits(context), first, n, at, end);
+                    score(llama_get_logits(context), { first, n, at, end });
                 }
             }
         }
@@ -234,26 +220,31 @@ private:
         return positions.at(window, position) || (output_last && position + 1 == windows.length);
     }
 
-    // Positions at..end-1 of n windows. Returns how many rows of logits they give.
-    int fill_batch(llama_batch & batch, int first, int n, int at, int end, const StateRows * from) const {
-        int k = 0;
+    // Positions at..end-1 of n windows from window `first` on.
+    struct Span {
+        int first;
+        int n;
+        int at;
+        int end;
+    };
+
+    // Returns how many rows of logits the span gives.
+    int fill(OwnedBatch & owned, const Span & span, const StateRows * from) const {
         int outputs = 0;
-        for (int w = 0; w < n; ++w) {
-            const size_t row = (size_t(first) + w) * windows.length;
-            for (int position = at; position < end; ++position, ++k) {
+        owned.clear();
+        for (int w = 0; w < span.n; ++w) {
+            const size_t row = (size_t(span.first) + w) * windows.length;
+            for (int position = span.at; position < span.end; ++position) {
                 if (from == nullptr) {
-                    batch.token[k] = windows.tokens[row + position];
+                    owned.token() = windows.tokens[row + position];
                 } else {
-                    from->read(row + position, batch.embd + size_t(k) * n_embd);
+                    from->read(row + position, owned.state());
                 }
-                batch.pos[k] = position;
-                batch.n_seq_id[k] = 1;
-                batch.seq_id[k][0] = w;
-                batch.logits[k] = is_output(first + w, position);
-                outputs += batch.logits[k];
+                const bool output = is_output(span.first + w, position);
+                owned.place(position, w, output);
+                outputs += output;
             }
         }
-        batch.n_tokens = k;
         return outputs;
     }
 
@@ -283,17 +274,17 @@ private:
         }
     }
 
-    // Positions at..end-1 of n windows, whose logits these are, row by row.
-    void score(const float * logits, int first, int n, int at, int end) {
-        for (int w = first; w < first + n; ++w) {
+    // The span's logits, row by row.
+    void score(const float * logits, const Span & span) {
+        for (int w = span.first; w < span.first + span.n; ++w) {
             std::vector<int32_t> targets;
-            for (int position = at; position < end; ++position) {
+            for (int position = span.at; position < span.end; ++position) {
                 if (positions.at(w, position)) {
                     targets.push_back(windows.tokens[size_t(w) * windows.length + position + 1]);
                 }
             }
-            score_window(logits, w, positions.row(w, at), targets);
-            const bool extra = output_last && end == windows.length;
+            score_window(logits, w, positions.row(w, span.at), targets);
+            const bool extra = output_last && span.end == windows.length;
             logits += (targets.size() + (extra ? 1 : 0)) * size_t(n_vocab);
         }
     }

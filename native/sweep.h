@@ -5,6 +5,7 @@
 #include "losses.h"
 #include "mask_walk.h"
 #include "model_core.h"
+#include "windows.h"
 
 #include <functional>
 #include <memory>
@@ -26,12 +27,6 @@ struct SweepSettings {
     bool digest = false;         // also hash the logits, to compare runs bit for bit
     std::shared_ptr<const Reference> reference; // compare with these distributions too
     std::shared_ptr<Reference> keep;            // keep the distributions of the last mask measured here
-};
-
-struct Windows {
-    std::vector<int32_t> tokens; // n_windows x length
-    int n_windows = 0;
-    int length = 0;
 };
 
 struct MaskResult {

@@ -1,20 +1,80 @@
-// Compiles the addon of this clone, with --reference-tools also llama.cpp's own programs. Needs `npm run build` first.
-import { buildAddon } from "../dist/model/runtime/build.js";
+// Compiles the addon of this clone. Needs `npm run build` first.
+//   node scripts/build-native.mjs [--reference-tools | --debug | --sanitize address|undefined|thread]
+//
+// --reference-tools: also llama.cpp's own programs, which tests compare with. --debug and --sanitize: another build, in a folder of its
+// own; the usual one stays as it is.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
 
-const referenceTools = process.argv.includes("--reference-tools");
-let last = -1;
-buildAddon({
-	referenceTools,
-	onProgress: ({ step, fraction, seconds }) => {
-		const tenth = Math.floor(fraction * 10);
-		if (tenth === last) return;
-		last = tenth;
-		process.stderr.write(`${step}: ${Math.round(fraction * 100)} % after ${Math.round(seconds)} s\n`);
-	},
-}).then(
-	({ addon, seconds }) => process.stderr.write(`${addon} is ready (${Math.round(seconds)} s)\n`),
-	(error) => {
+const sanitizers = ["address", "undefined", "thread"];
+
+/** What to build. @throws {Error} with what is wrong about the arguments */
+function wanted(args) {
+	const options = { "reference-tools": { type: "boolean" }, debug: { type: "boolean" }, sanitize: { type: "string" } };
+	const { values } = parseArgs({ args, options });
+	const { debug, sanitize, "reference-tools": referenceTools = false } = values;
+	if (sanitize !== undefined && !sanitizers.includes(sanitize))
+		throw new Error(`--sanitize must be one of ${sanitizers.join(", ")}, not ${JSON.stringify(sanitize)}`);
+	if (debug && sanitize) throw new Error("--debug and --sanitize are two builds: choose one");
+	if (referenceTools && (debug || sanitize))
+		throw new Error("--reference-tools belongs to the usual build, without --debug and --sanitize");
+	if (sanitize && process.platform === "win32") throw new Error("--sanitize needs GCC or Clang: build on Linux or macOS");
+	return { referenceTools, variant: debug ? "debug" : sanitize };
+}
+
+/** The compiler's library of a sanitizer, which must be there before Node.js begins. */
+function sanitizerLibrary(sanitize, folder) {
+	const compiler = /^CMAKE_CXX_COMPILER:\w+=(.*)$/m.exec(readFileSync(join(folder, "CMakeCache.txt"), "utf8"))?.[1] ?? "c++";
+	const short = { address: "asan", thread: "tsan" }[sanitize];
+	const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
+	for (const name of [`libclang_rt.${short}-${arch}.so`, `libclang_rt.${short}.so`, `lib${short}.so`]) {
+		const { stdout } = spawnSync(compiler, [`-print-file-name=${name}`], { encoding: "utf8" });
+		// A compiler that has no such file says its bare name.
+		if (stdout?.includes("/")) return stdout.trim();
+	}
+	return `lib${short}.so`;
+}
+
+/** How tests run with such a build. */
+function testCommand(variant, addon) {
+	const folder = dirname(dirname(addon));
+	const settings = {
+		debug: () => [],
+		address: () => [`LD_PRELOAD=${sanitizerLibrary("address", folder)}`, "ASAN_OPTIONS=detect_leaks=0"],
+		undefined: () => ["UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"],
+		thread: () => [`LD_PRELOAD=${sanitizerLibrary("thread", folder)}`, "TSAN_OPTIONS=halt_on_error=1"],
+	}[variant]();
+	return [...settings, `PRUNE_GGUF_ADDON=${addon}`, "node scripts/test.mjs test/native"].join(" \\\n  ");
+}
+
+async function build({ referenceTools, variant }) {
+	const { buildAddon } = await import("../dist/model/runtime/build.js");
+	let last = -1;
+	const { addon, seconds } = await buildAddon({
+		referenceTools,
+		variant,
+		onProgress: ({ step, fraction, seconds }) => {
+			const tenth = Math.floor(fraction * 10);
+			if (tenth === last) return;
+			last = tenth;
+			process.stderr.write(`${step}: ${Math.round(fraction * 100)} % after ${Math.round(seconds)} s\n`);
+		},
+	});
+	process.stderr.write(`${addon} is ready (${Math.round(seconds)} s)\n`);
+	if (variant) process.stderr.write(`Run tests with it:\n${testCommand(variant, addon)}\n`);
+}
+
+let options;
+try {
+	options = wanted(process.argv.slice(2));
+} catch (error) {
+	process.stderr.write(`error: ${error.message}\n`);
+	process.exitCode = 2;
+}
+if (options)
+	await build(options).catch((error) => {
 		process.stderr.write(`error: ${error.message}\n`);
 		process.exitCode = 1;
-	},
-);
+	});

@@ -1,8 +1,11 @@
-// Writes the pages that are made from the code: docs/cli.md, docs/architectures.md and docs/report.schema.json. Needs `npm run build` first.
-import { writeFileSync } from "node:fs";
+// Writes the pages that are made from the code: docs/cli.md, docs/architectures.md, docs/report.schema.json, and the picture in
+// docs/developers/architecture.md. Needs `npm run build` first.
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { housePicture, withPicture } from "./structure/picture.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -71,7 +74,14 @@ async function helpOf(runCli, command) {
 	return text.replace(/[ \t]+$/gm, "");
 }
 
+/** The text of docs/developers/architecture.md with its picture made from the imports of today. */
+export function architecturePage() {
+	const page = readFileSync(join(root, "docs", "developers", "architecture.md"), "utf8");
+	return withPicture(page, housePicture(createRequire(import.meta.url)("typescript"), root));
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	writeFileSync(join(root, "docs", "developers", "architecture.md"), architecturePage());
 	const { runCli } = await import("../dist/cli/run.js");
 	const { architectureTableMarkdown } = await import("../dist/model/architectures/index.js");
 	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));

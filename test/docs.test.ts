@@ -8,9 +8,16 @@ import { reportSchema } from "../src/report/report-data.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const developerPages = [
+	"CONTRIBUTING.md",
+	...readdirSync(join(ROOT, "docs", "developers"))
+		.filter((name) => name.endsWith(".md"))
+		.map((name) => `docs/developers/${name}`),
+];
 const pages = [
 	"README.md",
 	"CHANGELOG.md",
+	...developerPages,
 	...readdirSync(join(ROOT, "docs"))
 		.filter((name) => name.endsWith(".md"))
 		.map((name) => `docs/${name}`),
@@ -29,6 +36,25 @@ describe("docs", () => {
 		const script = (await import(new URL("../scripts/docs.mjs", import.meta.url).href)) as { reportJsonSchema(schema: unknown): string };
 		const hint = "docs/report.schema.json is stale: npm run build && node scripts/docs.mjs";
 		expect(read("docs/report.schema.json"), hint).toBe(script.reportJsonSchema(reportSchema));
+	});
+
+	it("docs/developers/architecture.md has the imports of today", async () => {
+		const script = (await import(new URL("../scripts/docs.mjs", import.meta.url).href)) as { architecturePage(): string };
+		const hint = "the picture in docs/developers/architecture.md is stale: npm run docs";
+		expect(read("docs/developers/architecture.md"), hint).toBe(script.architecturePage());
+	});
+
+	// Where a page speaks of one folder it names its files alone.
+	const known = ["src", "native", "scripts", "test", "docs", "vendor/llama.cpp/src"].flatMap((folder) =>
+		readdirSync(join(ROOT, folder), { recursive: true }).map((path) => `/${folder}/${String(path).replaceAll("\\", "/")}`),
+	);
+	const built = ["dist/", "build/", ".cache/"];
+	it.each(developerPages)("%s names files that there are", (page) => {
+		const named = [...read(page).matchAll(/`([\w-]+(?:\/[\w-]+)*(?:\.(?:ts|mjs|cpp|h)|\/))`/g)].map((match) => match[1]!);
+		const lost = named.filter(
+			(name) => !built.includes(name) && !known.some((path) => `${path}/`.includes(`/${name.replace(/\/$/, "")}/`)),
+		);
+		expect(lost).toEqual([]);
 	});
 
 	it("docs/cli.md is what --help says", async () => {

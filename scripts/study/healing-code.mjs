@@ -7,14 +7,15 @@ import { dist } from "./lib.mjs";
 
 /** What decides on the new tensors and on whether they are kept. */
 const parts = [
-	[dist, /^(heal-(model|windows|factors|room)|compared-text|model-figures)\.js$/],
+	[new URL("pipeline/healing/", dist), /^(heal-model|text|head-factors|memory|reference-text)\.js$/],
+	[new URL("pipeline/session/paired-figures.js", dist)],
 	[new URL("model/fitting/", dist), /\.js$/],
 	[new URL("model/runtime/states.js", dist)],
 	[new URL("model/runtime/evaluator.js", dist)],
 	[new URL("model/calibration/positions.js", dist)],
 	[
 		new URL("../../native/", import.meta.url),
-		/^(healing|healing_jobs|normal_equations|dense|block_run|layer_view|losses|scored_positions|sweep)\.(cpp|h)$/,
+		/^(healing|healing_rows|healing_jobs|equation_jobs|weight_jobs|normal_equations|dense|block_run|layer_view|own_tensor|contexts|losses|scored_positions|sweep)\.(cpp|h)$/,
 	],
 	[new URL("healing-methods.mjs", import.meta.url)],
 ];

@@ -16,6 +16,11 @@ export interface BuildOptions {
 	backEnd?: BackEnd | undefined;
 	/** Also build llama.cpp's own tools (llama-perplexity, llama-quantize, ...), which the tests compare with. @default false */
 	referenceTools?: boolean | undefined;
+	/**
+	 * Another build beside the usual one, in a folder of its own, that nothing loads by itself: for who works on the native part.
+	 * @internal
+	 */
+	variant?: BuildVariant | undefined;
 	/** Compilers at once. @default the number of cores */
 	jobs?: number | undefined;
 	/** Called with 0..1 while compiling, and with what is being done. */
@@ -29,6 +34,24 @@ export interface BuildResult {
 	addon: string;
 	backEnd: BackEnd;
 	seconds: number;
+}
+
+/** A debug build, or one with a sanitizer of the compiler. @internal */
+export type BuildVariant = "debug" | "address" | "undefined" | "thread";
+
+/** What distinguishes a build from others: its folder below `buildRoot()`, CMake's build type, and what CMake is told. */
+interface BuildKind {
+	readonly name: string;
+	readonly config: "Release" | "Debug" | "RelWithDebInfo";
+	readonly definitions: Readonly<Record<string, string>>;
+}
+
+function kindOf(backEnd: BackEnd, variant: BuildVariant | undefined): BuildKind {
+	if (variant === undefined) return { name: backEnd, config: "Release", definitions: { PRUNE_GGUF_SANITIZE: "" } };
+	if (variant === "debug") return { name: `${backEnd}-debug`, config: "Debug", definitions: { PRUNE_GGUF_SANITIZE: "" } };
+	// The sanitizer of threads does not know OpenMP's, and would report each of its barriers.
+	const threads = variant === "thread" ? { GGML_OPENMP: "OFF" } : {};
+	return { name: `${backEnd}-${variant}`, config: "RelWithDebInfo", definitions: { PRUNE_GGUF_SANITIZE: variant, ...threads } };
 }
 
 const referenceTargets = ["llama-quantize", "llama-perplexity", "llama-bench", "llama-imatrix", "test-llama-archs", "plain-decode"];
@@ -52,12 +75,13 @@ export async function buildAddon(options: BuildOptions = {}): Promise<BuildResul
 	await ensureSources((line) => report(line, 0), options.signal);
 	if (options.referenceTools) requireReferenceSources();
 
-	const folder = join(buildRoot(), backEnd);
+	const kind = kindOf(backEnd, options.variant);
+	const folder = join(buildRoot(), kind.name);
 	await mkdir(folder, { recursive: true });
-	const lock = await lockFile(join(buildRoot(), backEnd));
+	const lock = await lockFile(folder);
 	try {
 		report("configuring", 0);
-		const configure = await configureCommand(folder, backEnd, options.referenceTools ?? false);
+		const configure = await configureCommand(folder, backEnd, kind, options.referenceTools ?? false);
 		await runTool(configure, { cwd: packageRoot, signal: options.signal });
 		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
 		const build = [
@@ -65,7 +89,7 @@ export async function buildAddon(options: BuildOptions = {}): Promise<BuildResul
 			"--build",
 			folder,
 			"--config",
-			"Release",
+			kind.config,
 			"--parallel",
 			String(options.jobs ?? availableParallelism()),
 			"--target",
@@ -76,9 +100,9 @@ export async function buildAddon(options: BuildOptions = {}): Promise<BuildResul
 			if (fraction !== undefined) report("compiling llama.cpp and the addon", fraction);
 		};
 		await runTool(build, { cwd: packageRoot, signal: options.signal, onLine });
-		const addon = builtAddon(backEnd);
+		const addon = options.variant === undefined ? builtAddon(backEnd) : join(folder, kind.config, "prune_gguf.node");
 		if (!existsSync(addon)) throw new BuildError(`the build ended without an error, but ${addon} is not there`);
-		await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backEnd }));
+		if (options.variant === undefined) await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backEnd }));
 		report("done", 1);
 		return { addon, backEnd, seconds: (Date.now() - started) / 1000 };
 	} finally {
@@ -112,7 +136,7 @@ function requireReferenceSources(root = packageRoot): void {
 	);
 }
 
-async function configureCommand(folder: string, backEnd: BackEnd, referenceTools: boolean): Promise<string[]> {
+async function configureCommand(folder: string, backEnd: BackEnd, kind: BuildKind, referenceTools: boolean): Promise<string[]> {
 	const { BuildSystem } = createRequire(import.meta.url)("cmake-js") as {
 		BuildSystem: new (options: object) => { cmake: { getConfigureCommand(): Promise<string[]> } };
 	};
@@ -120,6 +144,7 @@ async function configureCommand(folder: string, backEnd: BackEnd, referenceTools
 	const system = new BuildSystem({
 		directory: packageRoot,
 		out: folder,
+		config: kind.config,
 		log: { level: "silent" },
 		cMakeOptions: {
 			PRUNE_GGUF_REFERENCE_TOOLS: onOff(referenceTools),
@@ -127,6 +152,7 @@ async function configureCommand(folder: string, backEnd: BackEnd, referenceTools
 			GGML_VULKAN: onOff(backEnd === "vulkan"),
 			GGML_RPC: onOff(backEnd === "rpc"),
 			GGML_METAL: onOff(backEnd === "metal"),
+			...kind.definitions,
 		},
 	});
 	return [...(await system.cmake.getConfigureCommand()), "-B", folder];

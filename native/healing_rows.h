@@ -1,0 +1,50 @@
+// From what a matrix does to each token to rows of normal equations.
+#pragma once
+
+#include "healing.h"
+
+// What an RMS norm with the settings' epsilon divides these n values by.
+double divisor_of(const EquationSettings & settings, const float * output, int n);
+
+// What a matrix does to a token: its inputs and outputs, the state that stands after the block and the one that is wanted.
+struct TokenRow {
+    const float * input;
+    const float * output;
+    const float * state;
+    const float * wanted;
+    int position;
+};
+
+// Weighted rows on their way into the normal equations of each kind of features that the settings name.
+class EquationRows {
+public:
+    EquationRows(const EquationSettings & settings, int n_in, int n_out);
+
+    // Throws std::runtime_error where the states are not finite.
+    void add(const TokenRow & token, const Workers & workers);
+
+    // Of all rows.
+    std::vector<FittedEquations> finish(const Workers & workers);
+
+private:
+    struct Features {
+        FittedEquations into;
+        std::vector<float> values;
+        std::vector<double> lengths; // squares of each row
+
+        // Returns whether they are finite.
+        bool add(const float * row, double weight);
+    };
+
+    const EquationSettings & settings;
+    int n_out;
+    int count = 0;
+    std::vector<double> wanted;
+    std::vector<double> normed;
+    std::vector<double> missing;
+    std::vector<Features> kinds;
+    std::vector<float> targets;
+
+    void flush(const Workers & workers);
+    double aim(const TokenRow & token);
+};
