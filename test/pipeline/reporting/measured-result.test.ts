@@ -49,7 +49,7 @@ describe("a result that is measured", () => {
 		const notes: string[] = [];
 		const options = { signal: controller.signal, onLog: ({ message }: { message: string }) => void notes.push(message) };
 		const work = measureResult(opened(session), await resultFile({}, []), options, async ({ onStep }) => {
-			onStep({ count: 2, removed: [3, 6], addedLoss: 0.1 } as Parameters<typeof onStep>[0]);
+			onStep({ count: 2, removed: [3, 6], addedLoss: 0.1, tried: 1 });
 			controller.abort();
 			controller.signal.throwIfAborted();
 		});
