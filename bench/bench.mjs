@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { ownSamples } from "../dist/model/calibration/index.js";
 import { Coalition, Model, makeWindows, quantizeFile } from "../dist/index.js";
 import { blockExecutions } from "../dist/game/executions.js";
-import { betterShape, usualShape } from "../dist/model/runtime/shape.js";
+import { betterShape, timeUsualShape } from "../dist/model/runtime/shape.js";
 import { everything, flips, greedyStep, paper, sampleOf, swaps } from "./designs.mjs";
 import { commit, firstBlocks, llamaBench, measureApart, plainDecode, quantizeAndPerplexity, scratch } from "./tools.mjs";
 
@@ -240,7 +240,8 @@ async function benchModel(name, shapes) {
 		for (const { count, length } of shapes) {
 			const windows = await ownSamples(model, { count, length, seed: 0 });
 			const full = Coalition.full(blocks);
-			const shape = await betterShape(model, full, windows, await usualShape(model, full, windows, model.threads), false);
+			const start = await timeUsualShape(model, full, windows, { threads: model.threads });
+			const shape = await betterShape(model, full, windows, { start });
 			const speed = await throughput(model, path, windows, shape);
 			const one = measureApart(path, windows, shape, [full]);
 			process.stderr.write(`${name} ${count}x${length} ${JSON.stringify({ shape, speed })}\n`);

@@ -82,7 +82,7 @@ function half(name, which) {
 	return [{ text: which === 0 ? text.slice(0, middle) : text.slice(middle) }];
 }
 
-const ofFile = (name) => (model, count, length) => windowsOfDocuments(model, half(name, 0), count, length, files[name]);
+const ofFile = (name) => (model, count, length) => windowsOfDocuments(model, half(name, 0), { count, length, name: files[name] });
 
 /** Windows to search on. */
 const sources = {
@@ -106,8 +106,9 @@ async function judgedTexts(model) {
 		"own documents": await ownOf(model, 0, evalWindows, 256, 1001),
 		"own chats": await ownOf(model, 1, evalWindows, 256, 1002),
 	};
-	for (const name of Object.keys(files)) texts[name] = windowsOfDocuments(model, half(name, 1), evalWindows, 256, files[name]);
-	texts.questions = windowsOfDocuments(model, questionText(), evalWindows, 256, away.join());
+	for (const name of Object.keys(files))
+		texts[name] = windowsOfDocuments(model, half(name, 1), { count: evalWindows, length: 256, name: files[name] });
+	texts.questions = windowsOfDocuments(model, questionText(), { count: evalWindows, length: 256, name: away.join() });
 	return texts;
 }
 

@@ -159,8 +159,8 @@ function writers(model, block) {
 async function scaled(model, tensor, factor) {
 	const standing = { type: tensor.type, bytes: await readTensor(tensor) };
 	if (scalableColumns(tensor.type, tensor.dims[0], 1) === 1)
-		return (await scaleGroups(model, tensor, standing, { by: "columns", factors: [factor] })).bytes;
-	const values = await dequantizeBytes(model, standing.bytes, tensor.type, tensor.dims[0]);
+		return (await scaleGroups(model, { tensor, standing }, { by: "columns", factors: [factor] })).bytes;
+	const values = await dequantizeBytes(model, standing.bytes, { type: tensor.type, rowLength: tensor.dims[0] });
 	const multiplied = values.map((x) => x * factor);
-	return quantizeValues(model, multiplied, tensor.type, tensor.dims[0]);
+	return quantizeValues(model, multiplied, { type: tensor.type, rowLength: tensor.dims[0] });
 }

@@ -1,5 +1,6 @@
 import { mixedError, mixedMean, type SourceShare } from "./sources.js";
 
+/** NaN of none. */
 export function average(values: ArrayLike<number>): number {
 	let sum = 0;
 	for (let i = 0; i < values.length; i++) sum += values[i] as number;

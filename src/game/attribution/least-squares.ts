@@ -1,4 +1,5 @@
 import type { Sample } from "../sample.js";
+import { average } from "../statistics.js";
 import { binomial } from "../strata.js";
 import { additiveFit, type FittedSet } from "./additive-fit.js";
 import { type Attribution, perBlock } from "./attribution.js";
@@ -34,7 +35,7 @@ export function windowLeastSquares(samples: readonly Sample[], options: LeastSqu
 	// Where their sum is known otherwise, only the slopes' differences are taken from the fit: its error in what they share is none of theirs.
 	const fit = additiveFit(rows, movable, { centred: smallest.length > 0 });
 	const fitted = fit.values.reduce((a, b) => a + b, 0);
-	const total = smallest.length > 0 ? (movable.length / kmax) * (1 - mean(smallest)) : fitted;
+	const total = smallest.length > 0 ? (movable.length / kmax) * (1 - average(smallest)) : fitted;
 	const lacking = lackingSizes(movable.length, kmax, strata);
 	const levelError = lacking.length > 0 ? Number.NaN : errorOfMean(smallest, binomial(movable.length, kmax)) / kmax;
 	const spread = (perPlayer: ArrayLike<number>) =>
@@ -93,11 +94,7 @@ function weightedSets(players: number, kmax: number, strata: ReadonlyMap<number,
 function errorOfMean(values: readonly number[], all: number): number {
 	const missing = 1 - values.length / all;
 	if (missing <= 0) return 0;
-	const centre = mean(values);
+	const centre = average(values);
 	const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
 	return values.length > 1 ? Math.sqrt((missing * squares) / (values.length - 1) / values.length) : Number.NaN;
-}
-
-function mean(values: readonly number[]): number {
-	return values.reduce((a, b) => a + b, 0) / values.length;
 }

@@ -4,6 +4,7 @@ import type { Game, BatchOptions } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { disjointMovesOf } from "../moves.js";
 import { Random } from "../random.js";
+import { average, meanAndError } from "../statistics.js";
 import { type Attribution, perBlock } from "./attribution.js";
 
 export interface PermutationOptions extends BatchOptions {
@@ -38,8 +39,12 @@ export async function permutationContributions(game: Game, options: PermutationO
 	}
 	return {
 		estimator: kmax === moves.length ? "permutation-shapley" : "permutation-window",
-		contributions: perBlock(game.players, moves, costs.map(mean)),
-		standardErrors: perBlock(game.players, moves, costs.map(standardError)),
+		contributions: perBlock(game.players, moves, costs.map(average)),
+		standardErrors: perBlock(
+			game.players,
+			moves,
+			costs.map((values) => meanAndError(values).standardError ?? Number.NaN),
+		),
 		degrees: perBlock(
 			game.players,
 			moves,
@@ -61,14 +66,4 @@ function chainOf(game: Game, moves: readonly (readonly number[])[], order: reado
 		if (!game.allows(coalition)) throw new RangeError(`the game refuses coalition ${coalition}; give the tied blocks as units`);
 		return coalition;
 	});
-}
-
-function mean(values: readonly number[]): number {
-	return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function standardError(values: readonly number[]): number {
-	if (values.length < 2) return Number.NaN;
-	const centre = mean(values);
-	return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1) / values.length);
 }

@@ -1,3 +1,5 @@
+import { average } from "../statistics.js";
+
 /** Marginals of one player that miss the same number of others. */
 export interface SeenSize {
 	readonly values: readonly number[];
@@ -24,7 +26,7 @@ export interface SizeAverage {
  * @internal
  */
 export function averageOfSizes(bySize: readonly SeenSize[]): SizeAverage {
-	const means = bySize.map(({ values }) => values.reduce((sum, value) => sum + value, 0) / values.length);
+	const means = bySize.map(({ values }) => average(values));
 	const squares = bySize.map(({ values }, s) => values.reduce((sum, value) => sum + (value - (means[s] as number)) ** 2, 0));
 	const seen = [...bySize.keys()].filter((s) => bySize[s]!.values.length > 0);
 	const pooledDegrees = seen.reduce((sum, s) => sum + bySize[s]!.values.length - 1, 0);

@@ -1,6 +1,6 @@
 import type { Measurement } from "../game.js";
 import { meanLoss } from "../game.js";
-import { mixedError, mixedMean } from "../sources.js";
+import { differences, meanAndError } from "../statistics.js";
 
 /** A measured set that cannot be told from the best one of its size. */
 export interface TiedSet {
@@ -38,10 +38,6 @@ export function equivalentSets(
 }
 
 function pairedDifference(a: Measurement, b: Measurement): { above: number; standardError: number } {
-	const differences = a.losses.map((loss, window) => loss - (b.losses[window] as number));
-	if (a.sources) return { above: mixedMean(differences, a.sources), standardError: mixedError(differences, a.sources) ?? 0 };
-	const above = differences.reduce((sum, x) => sum + x, 0) / differences.length;
-	if (differences.length < 2) return { above, standardError: 0 };
-	const variance = differences.reduce((sum, x) => sum + (x - above) ** 2, 0) / (differences.length - 1);
-	return { above, standardError: Math.sqrt(variance / differences.length) };
+	const { mean, standardError = 0 } = meanAndError(differences(a.losses, b.losses), a.sources);
+	return { above: mean, standardError };
 }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { CalibrationError } from "../../errors.js";
+import { hashOfBytes } from "../../storage/hash.js";
 
 /** Windows of tokens of one length, row by row. */
 export interface TokenWindows {
@@ -26,7 +26,7 @@ export function hashWindows(windows: TokenWindows): string {
 	windows.tokens.forEach((token, i) => {
 		bytes.writeInt32LE(token, 4 * (i + 1));
 	});
-	return createHash("sha256").update(bytes).digest("hex");
+	return hashOfBytes(bytes);
 }
 
 /** The first `count` windows. */
