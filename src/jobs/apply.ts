@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { ApplyOptions, ApplyResult } from "../api/index.js";
+import type { ApplyResult } from "../api/index.js";
 import { deal, ownSamples } from "../model/calibration/index.js";
 import { CalibrationError, InvalidOptionError, InvalidPlanError } from "../errors.js";
 import { Coalition } from "../game/coalition.js";
@@ -33,12 +33,13 @@ import { writePruned } from "../pipeline/writing/write-pruned.js";
 import { writeQuantized } from "../pipeline/writing/write-quantized.js";
 import { asksToHeal, checkHealedWeights, checkHealing, saysHow } from "../pipeline/preflight/heal-options.js";
 import { shownText } from "../storage/shown-text.js";
+import type { ApplyJob } from "../pipeline/preflight/job.js";
 
 /** Windows that a file written without measuring is verified on. */
 const verification = { count: 4, length: 128 };
 
 /** Samples of the model's own. Any tokens where it has nothing to begin one with: file and view must agree on whatever they read. */
-async function verificationWindows(model: Model, { signal }: ApplyOptions): Promise<TokenWindows> {
+async function verificationWindows(model: Model, { signal }: ApplyJob): Promise<TokenWindows> {
 	const length = Math.min(verification.length, model.facts.contextLength);
 	try {
 		const own = await ownSamples(model, { count: verification.count, length, seed: 0, signal });
@@ -57,7 +58,7 @@ async function wholeLosses(evaluator: Evaluator, windows: TokenWindows, signal: 
 }
 
 /** The whole model on the windows, to hold a quantised one against. */
-async function wholeFigures(source: Weights, windows: TokenWindows, evaluator: Evaluator, options: ApplyOptions) {
+async function wholeFigures(source: Weights, windows: TokenWindows, evaluator: Evaluator, options: ApplyJob) {
 	const reference = await new References(source, { verification: windows }, options, evaluator).of("verification");
 	const [full] = await evaluator.evaluate([Coalition.full(source.blocks.blocks)], windows, { signal: options.signal });
 	return { reference, full: full! };
@@ -70,7 +71,7 @@ const judged = { search: 10, validation: 12, report: 12 };
 async function healed(
 	{ loaded, evaluator, removed, sha256 }: { loaded: Model; evaluator: Evaluator; removed: readonly number[]; sha256: string },
 	plan: Plan | undefined,
-	options: ApplyOptions,
+	options: ApplyJob,
 ): Promise<Healing | undefined> {
 	if (options.heal === false || (!plan?.heal && !asksToHeal(options))) return undefined;
 	const folder = await makeRunFolder({ name: basename(loaded.path), sha256 });
@@ -93,7 +94,7 @@ async function healed(
  * @throws EvaluationError where the model itself computes no finite loss
  * @throws the errors of loading and writing
  */
-export async function applyPlan(model: string, output: string, given: ApplyOptions): Promise<ApplyResult> {
+export async function applyPlan(model: string, output: string, given: ApplyJob): Promise<ApplyResult> {
 	if ((given.plan === undefined) === (given.remove === undefined))
 		throw new InvalidOptionError("give either a plan or a list of blocks to remove");
 	const plan = given.plan === undefined ? undefined : await readPlan(given.plan);
@@ -101,14 +102,14 @@ export async function applyPlan(model: string, output: string, given: ApplyOptio
 }
 
 /** Healed matrices come out the same with the number of threads that they were made with. */
-function withThreadsOf(plan: Plan | undefined, options: ApplyOptions): ApplyOptions {
+function withThreadsOf(plan: Plan | undefined, options: ApplyJob): ApplyJob {
 	const threads = plan?.heal?.applied ? plan.machine.threads : undefined;
 	if (options.heal === false || options.threads !== undefined || typeof threads !== "number") return options;
 	logger(options)("debug", `healing again with ${threads} ${threads === 1 ? "thread" : "threads"}, as the plan was made`);
 	return { ...options, threads };
 }
 
-async function carryOut(model: string, output: string, plan: Plan | undefined, options: ApplyOptions): Promise<ApplyResult> {
+async function carryOut(model: string, output: string, plan: Plan | undefined, options: ApplyJob): Promise<ApplyResult> {
 	const started = Date.now();
 	const { quantize } = options;
 	checkQuantizing(options, output);

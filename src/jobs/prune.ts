@@ -1,6 +1,6 @@
 // The main job, top to bottom.
 import { basename } from "node:path";
-import type { Estimate, PruneOptions, PruneResult } from "../api/index.js";
+import type { Estimate, PruneResult } from "../api/index.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { bytesToDeliver, deliver, finish } from "../pipeline/pruning/deliver.js";
@@ -45,6 +45,7 @@ import { effortOf, raceField } from "../pipeline/methods/budget.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
 import { asksToHeal, checkHealingOfRun } from "../pipeline/preflight/heal-options.js";
 import type { Decision } from "../pipeline/pruning/decision.js";
+import type { PruneJob } from "../pipeline/preflight/job.js";
 
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
@@ -60,7 +61,7 @@ import type { Decision } from "../pipeline/pruning/decision.js";
  * const result = await pruneGguf("model.gguf", "smaller.gguf", { removeBlocks: 6 });
  * console.log(result.plan?.removed);
  */
-export async function pruneGguf(model: string, output: string | undefined, given: PruneOptions = {}): Promise<PruneResult> {
+export async function pruneGguf(model: string, output: string | undefined, given: PruneJob = {}): Promise<PruneResult> {
 	const run: Run = { started: Date.now(), warnings: [] };
 	let options = watched(given, run);
 	let amount = amountOf(options);
@@ -152,7 +153,7 @@ async function settle(
 	amount: Exclude<Amount, "curve">,
 	{ reaches }: Removable,
 	gate: Gate | undefined,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Decision> {
 	if (amount === "gate")
 		return asksToHeal(options) ? mostHealedThatMeet(session, raced, gate!, options) : mostThatMeet(raced, gate!, options);
@@ -163,7 +164,7 @@ type Amount = "curve" | "gate" | { speedup: number } | { blocks: number } | { fr
 
 const amounts = ["removeBlocks", "removeFraction", "remove", "targetSize", "targetSpeedup"] as const;
 
-function amountOf(options: PruneOptions): Amount {
+function amountOf(options: PruneJob): Amount {
 	const given = amounts.filter((name) => options[name] !== undefined);
 	if (given.length > 1) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
 	const { removeBlocks, removeFraction, remove, targetSpeedup } = options;
@@ -193,12 +194,7 @@ interface Removable extends Partial<SizeRange> {
 	kmax: number;
 }
 
-async function countOf(
-	amount: Exclude<Amount, { speedup: number }>,
-	path: string,
-	header: Header,
-	options: PruneOptions,
-): Promise<Removable> {
+async function countOf(amount: Exclude<Amount, { speedup: number }>, path: string, header: Header, options: PruneJob): Promise<Removable> {
 	const { method = defaultMethod, quantizeFrom } = options;
 	const plan = header.blocks;
 	const { blocks, maxRemovable } = plan;
@@ -228,7 +224,7 @@ async function countOf(
 }
 
 /** Says what is known, what is left to measure at most, and how long that takes. */
-async function announce(session: Session, { kmax, count, counts }: Removable, options: PruneOptions): Promise<Estimate> {
+async function announce(session: Session, { kmax, count, counts }: Removable, options: PruneJob): Promise<Estimate> {
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
@@ -254,13 +250,13 @@ async function announce(session: Session, { kmax, count, counts }: Removable, op
 }
 
 /** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */
-function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOptions): number {
+function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneJob): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
 	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;
 }
 
-function candidates(session: Session, choices: Choices | undefined, removable: Removable, options: PruneOptions): Choice[] {
+function candidates(session: Session, choices: Choices | undefined, removable: Removable, options: PruneJob): Choice[] {
 	if (options.remove) return [{ removed: checkedRemoval(session.model.path, session.model.blocks, options.remove), method: "given" }];
 	const { count, counts, reaches = () => true } = removable;
 	const found = finalists(session, choices!, counts ?? (count === undefined ? sizesFound(choices!) : [count]));

@@ -1,6 +1,6 @@
 // Methods side by side: the same search text, the same budget, scored on the same unseen text.
 import { basename } from "node:path";
-import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "../../api/index.js";
+import type { CompareOptions, CompareResult, CompareText, Method, MethodCost } from "../../api/index.js";
 import { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { choose, leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
 import { effortOfMethod, raceReserve, raceWithin } from "./race.js";
@@ -24,6 +24,8 @@ import { checkTarget, writeAtomically } from "../../storage/atomic-file.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
 import { sharedTime } from "../../pipeline/session/working-weights.js";
 import type { Choice, Choices } from "../../pipeline/methods/selection-context.js";
+import { type CompareJob, resolveJob } from "../../pipeline/preflight/job.js";
+import type { ChoosingSettings } from "../../api/options/settings.js";
 
 /**
  * Compares methods that choose blocks: each searches the same text and may ask for the same number of masks, and the sets are scored on
@@ -36,8 +38,9 @@ import type { Choice, Choices } from "../../pipeline/methods/selection-context.j
  * const { sizes } = await compareMethods("model.gguf", { methods: ["auto", "greedy"], removeBlocks: [3, 6], eval: ["prose.txt"] });
  * console.log(sizes.map(({ removed, best }) => `${removed}: ${best}`));
  */
-export async function compareMethods(model: string, options: CompareOptions = {}): Promise<CompareResult> {
+export async function compareMethods(model: string, given: CompareOptions = {}): Promise<CompareResult> {
 	const started = Date.now();
+	const options = resolveJob("compare", given);
 	const { file, blocks } = await readHeader(model, options);
 	const planned = comparisonOf(blocks, options);
 	objectiveOf(options);
@@ -93,7 +96,7 @@ function plannedOf({ methods, counts, limit }: Comparison, blocks: number): numb
 	return methods.reduce((sum, method) => sum + Math.min(limit, plannedMasks(method, blocks, kmax, optionsWithin(method, limit, kmax))), 0);
 }
 
-async function announce(session: Session, comparison: Comparison, options: CompareOptions): Promise<void> {
+async function announce(session: Session, comparison: Comparison, options: CompareJob): Promise<void> {
 	const { model, calibration } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
@@ -134,7 +137,7 @@ async function find(
 	method: Method,
 	comparison: Comparison,
 	{ speed, onStep }: { readonly speed: Speed; readonly onStep: (step: SearchStep) => void },
-	options: CompareOptions,
+	options: CompareJob,
 ): Promise<Found> {
 	const { counts, limit } = comparison;
 	const kmax = counts.at(-1)!;
@@ -144,7 +147,7 @@ async function find(
 	const effort = effortOfMethod(method);
 	const game = new CountedGame(session.games.search, { limit: limit - reserve, resumes: session.evaluator.resumes, speed });
 	const { signal, onProgress, onLog } = options;
-	const play: PruneOptions = {
+	const play: ChoosingSettings = {
 		...optionsWithin(method, limit - reserve, kmax),
 		effort,
 		signal,
@@ -203,7 +206,7 @@ async function score(
 	{ counts }: Comparison,
 	found: readonly Found[],
 	{ texts, questions }: { readonly texts: readonly EvalText[]; readonly questions: QuestionFiles },
-	options: CompareOptions,
+	options: CompareJob,
 ) {
 	const players = session.model.facts.blocks;
 	const sets = found.flatMap(({ sets }) => [...sets.values()].map(({ removed }) => Coalition.ofRemoved(players, removed)));

@@ -1,6 +1,6 @@
 // Block count x quantisation: what each combination costs, how large it is, and the best one for a goal.
 import { basename } from "node:path";
-import type { FrontierCell, FrontierOptions, FrontierResult } from "../../api/index.js";
+import type { FrontierCell, FrontierResult } from "../../api/index.js";
 import type { FoldName } from "../../model/calibration/index.js";
 import { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { defaultMethod } from "../../api/methods.js";
@@ -31,6 +31,7 @@ import { SpeedComparison } from "../../pipeline/speed/comparison.js";
 import { checkTarget, writeAtomically } from "../../storage/atomic-file.js";
 import { Variant, type VariantSetting } from "../../pipeline/quantizing/variants.js";
 import { asksToHeal } from "../../pipeline/preflight/heal-options.js";
+import type { FrontierJob } from "../../pipeline/preflight/job.js";
 
 /** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
 type Fold = "validation" | "report";
@@ -46,7 +47,7 @@ type Fold = "validation" | "report";
  * const { best, verdict } = await findFrontier("model.gguf", { targetSize: 60e6 });
  * console.log(best?.type, best?.removed, verdict.text);
  */
-export async function findFrontier(model: string, options: FrontierOptions = {}): Promise<FrontierResult> {
+export async function findFrontier(model: string, options: FrontierJob = {}): Promise<FrontierResult> {
 	const started = Date.now();
 	const method = options.method ?? defaultMethod;
 	checkMethodOptions(method, options);
@@ -82,7 +83,7 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	}
 }
 
-function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierOptions): void {
+function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierJob): void {
 	const { blocks } = session.model.facts;
 	const made = types.length > 0 ? `the model's own weights, then ${types.join(", ")}` : "the model's own weights";
 	const healed = asksToHeal(options) ? "; every set healed too" : "";
@@ -94,7 +95,7 @@ async function setsOf(
 	session: Session,
 	{ kmax }: FrontierRequest,
 	{ onStep }: BestSoFar,
-	options: FrontierOptions,
+	options: FrontierJob,
 ): Promise<readonly (readonly number[])[]> {
 	const choices = await choose(session, options.method ?? defaultMethod, kmax, options, { onStep });
 	await session.closeSearch();
@@ -117,7 +118,7 @@ async function measureGrid(
 	original: Weights | undefined,
 	sets: readonly (readonly number[])[],
 	{ types, goal }: FrontierRequest,
-	options: FrontierOptions,
+	options: FrontierJob,
 ): Promise<Grid> {
 	const source = weightsOf(session);
 	const whole = original ?? source;
@@ -184,7 +185,7 @@ function resultOf(
 	original: Weights | undefined,
 	{ cells, reported, reference }: Grid,
 	{ goal, kmax }: FrontierRequest,
-	options: FrontierOptions,
+	options: FrontierJob,
 ): Omit<FrontierResult, "seconds"> {
 	const whole = original ?? weightsOf(session);
 	const sources = sourcesOf(session);
@@ -220,7 +221,7 @@ function resultOf(
 const allowMore = "More blocks may be removed with --max-blocks.";
 
 /** How the best choice is written. What only quantises is llama.cpp's own program's to do. */
-function commandsOf(session: Session, { type, removed, healed }: FrontierCell, options: FrontierOptions, twice: boolean): string[] {
+function commandsOf(session: Session, { type, removed, healed }: FrontierCell, options: FrontierJob, twice: boolean): string[] {
 	const model = session.model.path;
 	const { quantizeFrom, healTokens, healKind, healType, healHeads } = options;
 	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;

@@ -1,5 +1,4 @@
 // The gate on a set that was chosen: it passes, or no model is written and the closest plan that would pass is named.
-import type { PruneOptions } from "../../api/index.js";
 import { commandLine } from "../preflight/command-line.js";
 import { type ClosestPlan, GateNotMetError } from "../../errors.js";
 import { type Gate, requirementText, verdictOfGate } from "./gate.js";
@@ -13,6 +12,7 @@ import type { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Choices } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** A gate with what is needed to look for a set that passes it. */
 export interface GateCheck {
@@ -23,7 +23,7 @@ export interface GateCheck {
 	readonly decided?: Race | undefined;
 	/** Further sets that are known. */
 	readonly known?: readonly (readonly number[])[];
-	readonly options: PruneOptions;
+	readonly options: PruneJob;
 }
 
 /**
@@ -48,11 +48,7 @@ export function checkHealed(check: GateCheck, removed: readonly number[], figure
 }
 
 /** Lets a verdict pass, or throws. */
-export async function settleGate(
-	verdict: PlanGate,
-	options: PruneOptions,
-	closest: () => Promise<ClosestPlan | undefined>,
-): Promise<PlanGate> {
+export async function settleGate(verdict: PlanGate, options: PruneJob, closest: () => Promise<ClosestPlan | undefined>): Promise<PlanGate> {
 	if (verdict.met) return verdict;
 	const missed = verdict.figures
 		.filter(({ met }) => !met)
@@ -71,7 +67,7 @@ function gateError(
 	message: string,
 	figures: readonly PlanGateFigure[],
 	closest: ClosestPlan | undefined,
-	options: PruneOptions,
+	options: PruneJob,
 ): GateNotMetError {
 	const forced = amountGiven(options) ? "--ignore-gate writes it all the same." : "";
 	if (!closest) {
@@ -92,7 +88,7 @@ function gateError(
 }
 
 /** Whether it was said how much to remove, or the limits decided. */
-function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: PruneOptions): boolean {
+function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: PruneJob): boolean {
 	return [removeBlocks, removeFraction, remove, targetSize].some((amount) => amount !== undefined);
 }
 

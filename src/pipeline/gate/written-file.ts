@@ -1,5 +1,4 @@
 // The limits on a quantised file, asked of it before it gets its name.
-import type { PruneOptions } from "../../api/index.js";
 import { closestPlan, type GateCheck, settleGate, shiftedBy } from "./verdict.js";
 import { type ClosestPlan, GateNotMetError } from "../../errors.js";
 import { Gate, verdictOfGate } from "./gate.js";
@@ -9,6 +8,7 @@ import { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Measurement } from "../../game/game.js";
 import type { Measured } from "../session/paired-figures.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** A quantised file that has not its name yet, measured on the report fold, and the whole source on the same windows. */
 export interface WrittenCandidate {
@@ -33,7 +33,7 @@ export interface FileCheck {
 export async function fileCheck(
 	check: GateCheck | undefined,
 	removed: readonly number[],
-	options: PruneOptions,
+	options: PruneJob,
 	healed?: readonly PlanGateFigure[],
 ): Promise<FileCheck | undefined> {
 	const { targetSize } = options;

@@ -1,5 +1,4 @@
 // Healing within a run: on the folds of the session, the text to fit to drawn beside them.
-import type { PruneOptions } from "../../api/index.js";
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateFold } from "../gate/gate.js";
@@ -19,6 +18,7 @@ import type { Plan } from "../../storage/plan.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { RunFacts } from "../reporting/facts.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /**
  * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was
@@ -30,7 +30,7 @@ import type { RunFacts } from "../reporting/facts.js";
 export async function healSet(
 	session: Session,
 	removed: readonly number[],
-	given: PruneOptions,
+	given: PruneJob,
 	shared?: KeptHealing,
 	references = session.referenceBytes,
 ): Promise<Healing> {
@@ -50,7 +50,7 @@ async function healedBefore(
 	{ model, evaluator, folder }: Session,
 	removed: readonly number[],
 	kept: KeptHealing,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Healing | undefined> {
 	const section = await kept.section(removed);
 	if (!section) return undefined;
@@ -66,7 +66,7 @@ async function healedBefore(
 	}
 }
 
-async function healAnew(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {
+async function healAnew(session: Session, removed: readonly number[], options: PruneJob): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, report } = calibration.folds;
 	const own = onOwnSamples(options);
@@ -89,7 +89,7 @@ async function healAnew(session: Session, removed: readonly number[], options: P
 export async function healChosen(
 	session: Session,
 	{ chosen, unhealed }: Pick<RacedHealed, "chosen" | "unhealed">,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<{ chosen: Finalist; healing: Healing }> {
 	const heal = ({ removed }: Finalist, how = options) => healSet(session, ascending(removed), how);
 	if (!unhealed) return { chosen, healing: await heal(chosen) };
@@ -126,7 +126,7 @@ export async function planHealed(
 	session: Session,
 	output: string | undefined,
 	{ choices, ...decision }: Pick<RunFacts, "choices"> & RacedHealed & { readonly healing?: Healing | undefined },
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<{ plan: Plan; healing: Healing | undefined }> {
 	const healed = decision.healing !== undefined || !asksToHeal(options);
 	const { chosen, healing } = healed ? decision : await healChosen(session, decision, options);
@@ -140,7 +140,7 @@ export async function planHealed(
  * @param removed the set; or the most blocks that are removed, where a search will say which
  * @param every whether a set of each number of blocks is healed, rather than one after a race
  */
-export function withHealTimeOf<T extends PruneOptions>(
+export function withHealTimeOf<T extends PruneJob>(
 	session: Session,
 	removed: readonly number[] | number,
 	options: T,

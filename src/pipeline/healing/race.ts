@@ -1,5 +1,4 @@
 // Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
-import type { PruneOptions } from "../../api/index.js";
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { NotEnoughMemoryError } from "../../errors.js";
 import { checkRoom, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
@@ -22,6 +21,7 @@ import { meanAndError } from "../../game/statistics.js";
 import { hashOf } from "../../storage/hash.js";
 import type { Choice } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** Sets that are healed at most, and finalists that it begins with. */
 export const mostSets = 12;
@@ -48,7 +48,7 @@ export interface RacedHealed {
 export async function raceHealed(
 	session: Session,
 	won: RacedHealed,
-	options: PruneOptions,
+	options: PruneJob,
 	reaches: (removed: readonly number[]) => boolean = () => true,
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
@@ -60,7 +60,7 @@ export async function raceHealed(
 export async function whileRoughlyHealed<T>(
 	session: Session,
 	removed: readonly number[],
-	options: PruneOptions,
+	options: PruneJob,
 	work: () => Promise<T>,
 ): Promise<T> {
 	const { model, evaluator, folder, seed } = session;
@@ -83,13 +83,13 @@ export async function whileRoughlyHealed<T>(
 
 class HealedRace {
 	readonly #session: Session;
-	readonly #options: PruneOptions;
+	readonly #options: PruneJob;
 	readonly #reaches: (removed: readonly number[]) => boolean;
 	readonly #figures = new Map<string, number>();
 	#kept: Promise<KeptHealing> | undefined;
 	#text: Promise<ComparedText | undefined> | undefined;
 
-	constructor(session: Session, options: PruneOptions, reaches: (removed: readonly number[]) => boolean) {
+	constructor(session: Session, options: PruneJob, reaches: (removed: readonly number[]) => boolean) {
 		this.#session = session;
 		this.#options = options;
 		this.#reaches = reaches;

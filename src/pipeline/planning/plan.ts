@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { Contribution, PruneOptions } from "../../api/index.js";
+import type { Contribution } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { objectiveFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
@@ -8,6 +8,7 @@ import { finite } from "../../game/statistics.js";
 import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
 import { planOrigin } from "./origin.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
 export async function makePlan(
@@ -16,7 +17,7 @@ export async function makePlan(
 	chosen: Finalist,
 	choices: Choices | undefined,
 	decided: Race,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Plan> {
 	const { model } = session;
 	const { blocks } = model.facts;

@@ -2,13 +2,13 @@
 import { existsSync } from "node:fs";
 import { readFile, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { PruneOptions } from "../../api/index.js";
 import { FileError, OutputExistsError } from "../../errors.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile, lockOwner } from "../../storage/lock.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { readPlan } from "../../storage/plan.js";
 import { findWritten, writtenPath } from "../../storage/runs.js";
+import type { PruneJob } from "./job.js";
 
 /** What is kept of a model from the moment it is verified until its run has ended. */
 interface Kept<Made> {
@@ -42,7 +42,7 @@ export class OwnOutput<Made = unknown> {
 	 * Looks whether an earlier run of the same command wrote the output, and was ended before it was done.
 	 * @throws FileError where another run has written it, and goes on
 	 */
-	static async of<Made>(model: string, output: string, options: PruneOptions): Promise<OwnOutput<Made>> {
+	static async of<Made>(model: string, output: string, options: PruneJob): Promise<OwnOutput<Made>> {
 		const { signal: _, onProgress: __, onLog: ___, overwrite, ...asked } = options;
 		const command = hashOf([resolve(model), resolve(output), asked]);
 		const state = overwrite ? undefined : await stateOf(output);

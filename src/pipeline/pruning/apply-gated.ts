@@ -1,5 +1,5 @@
 // Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
-import type { ApplyOptions, ApplyResult, PruneOptions } from "../../api/index.js";
+import type { ApplyResult } from "../../api/index.js";
 import { judge, laterGate, writeModel } from "./deliver.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
@@ -14,6 +14,7 @@ import { Session, summarize } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import { shownText } from "../../storage/shown-text.js";
+import type { ApplyJob, PruneJob } from "../preflight/job.js";
 
 /** What to carry out. */
 export interface GatedJob {
@@ -31,10 +32,10 @@ export interface GatedJob {
  * drawn again with its seed, files must be given again.
  * @throws GateNotMetError, and the errors of measuring and writing
  */
-export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<Omit<ApplyResult, "seconds">> {
+export async function applyGated(job: GatedJob, options: ApplyJob): Promise<Omit<ApplyResult, "seconds">> {
 	const { model, output, removed, plan, original, limits } = job;
 	const { search } = plan?.calibration ?? {};
-	const measuring: PruneOptions = {
+	const measuring: PruneJob = {
 		...options,
 		...{ plan: undefined, remove: [...removed] },
 		seed: options.seed ?? plan?.seed ?? undefined,
@@ -69,7 +70,7 @@ async function healedOf(
 	session: Session,
 	removed: readonly number[],
 	plan: Plan | undefined,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Healing | undefined> {
 	if (options.heal === false || (!plan?.heal && !asksToHeal(options))) return undefined;
 	const sorted = [...removed].sort((a, b) => a - b);
@@ -80,7 +81,7 @@ async function healedOf(
 	return healing;
 }
 
-function noteOtherText(session: Session, plan: Plan, options: PruneOptions): void {
+function noteOtherText(session: Session, plan: Plan, options: PruneJob): void {
 	const { report } = plan.calibration;
 	if (!report || report.sha256 === hashWindows(session.calibration.folds.report)) return;
 	logger(options)(

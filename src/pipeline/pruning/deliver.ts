@@ -1,5 +1,5 @@
 // What a run does with the set that it chose: the file, its plan, the report.
-import type { HealOptions, PruneOptions, PruneResult, QuantizeOutputOptions, WrittenFile } from "../../api/index.js";
+import type { PruneResult, WrittenFile } from "../../api/index.js";
 import { quoted } from "../preflight/command-line.js";
 import { checkGate, checkHealed, type GateCheck } from "../gate/verdict.js";
 import { fileCheck } from "../gate/written-file.js";
@@ -29,12 +29,14 @@ import { bytesToQuantize } from "../writing/write-quantized.js";
 import type { RunFacts } from "../reporting/facts.js";
 import { curveOf } from "../race/curve.js";
 import type { Decision } from "./decision.js";
+import type { PruneJob } from "../preflight/job.js";
+import type { HealSettings, QuantizeSettings } from "../../api/options/settings.js";
 
 /**
  * Bytes that must be free to write the model without blocks, as {@link bytesToWrite} says, healed and quantised where that is asked
  * for.
  */
-export function bytesToDeliver(header: Header, removed: number | readonly number[], options: HealOptions & QuantizeOutputOptions): number {
+export function bytesToDeliver(header: Header, removed: number | readonly number[], options: HealSettings & QuantizeSettings): number {
 	const { quantize } = options;
 	const written = quantize === undefined ? bytesToWrite(header, removed) : bytesToQuantize(header, removed, quantize);
 	return written + bytesToHeal(header, removed, options);
@@ -48,7 +50,7 @@ export async function deliver(
 	decision: Decision,
 	original: Weights | undefined,
 	gate: Gate | undefined,
-	options: PruneOptions,
+	options: PruneJob,
 	run: Run,
 ): Promise<PruneResult> {
 	const { choices, decided } = facts;
@@ -106,7 +108,7 @@ async function writtenModel(
 	output: string,
 	{ removed }: Plan,
 	context: WriteContext,
-	options: PruneOptions,
+	options: PruneJob,
 	{ own }: Run,
 ): Promise<Written> {
 	// As it was kept below, by an earlier run.
@@ -129,14 +131,14 @@ export async function judge(check: GateCheck, removed: readonly number[], healin
 }
 
 /** Texts are written by the loaded model under its mask where no file was written: it has the file's own matrices, not the healed ones. */
-function withoutTexts(healing: Healing | undefined, options: PruneOptions): PruneOptions {
+function withoutTexts(healing: Healing | undefined, options: PruneJob): PruneJob {
 	if (!healing?.section.applied || !options.samples) return options;
 	logger(options)("note", "texts of the healed model are drawn from its file: none without an output");
 	return { ...options, samples: 0 };
 }
 
 /** What is measured after the model was written: an interruption then is a warning. */
-async function unlessStopped<T>(options: PruneOptions, work: () => Promise<T>): Promise<T | undefined> {
+async function unlessStopped<T>(options: PruneJob, work: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await work();
 	} catch (error) {
@@ -147,7 +149,7 @@ async function unlessStopped<T>(options: PruneOptions, work: () => Promise<T>): 
 }
 
 /** Whether the gate is asked of the written file alone: its weights are not those that the mask is measured with. */
-export const laterGate = ({ quantizeFrom, quantize }: PruneOptions) => quantizeFrom !== undefined && quantize !== undefined;
+export const laterGate = ({ quantizeFrom, quantize }: PruneJob) => quantizeFrom !== undefined && quantize !== undefined;
 
 /** A model that was written. */
 export interface Written {
@@ -175,7 +177,7 @@ export async function writeModel(
 	output: string,
 	removed: readonly number[],
 	{ original, check, healing, judged, onVerified }: WriteContext,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Written> {
 	const { file } = session.model;
 	const tensors = healing?.tensors ?? [];
@@ -198,7 +200,7 @@ async function expectationOf(
 	session: Session,
 	removed: readonly number[],
 	tensors: readonly HealedTensor[],
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Expectation> {
 	const { report } = session.texts;
 	const windows = session.calibration.folds.report;

@@ -1,5 +1,4 @@
 // Speed, memory and texts of the source and of what was made of it: measured when all else is done, for the plan and the report.
-import type { PruneOptions } from "../../api/index.js";
 import { InvalidOptionError, PruneGgufError } from "../../errors.js";
 import type { ContinuationPair } from "../../model/evaluation/collapse.js";
 import { drawPairs } from "../../model/evaluation/continuations.js";
@@ -17,6 +16,7 @@ import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js
 import { probeWithin, shapeWithin } from "../speed/figures.js";
 import type { Speed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
 const usualSamples = 4;
@@ -26,7 +26,7 @@ export const mostSamples = 64;
 const speedSeconds = 16;
 
 /** @throws InvalidOptionError */
-export function checkSamples({ samples }: PruneOptions): void {
+export function checkSamples({ samples }: PruneJob): void {
 	if (samples !== undefined && !(Number.isInteger(samples) && samples >= 0 && samples <= mostSamples))
 		throw new InvalidOptionError(`samples must be a whole number from 0 to ${mostSamples}, got ${samples}`);
 }
@@ -38,7 +38,7 @@ export interface MeasuredPair {
 }
 
 /** What is asked for: speed and texts where a model is written, otherwise where they are named. */
-function wanted(output: string | undefined, { speed, samples, speedTarget }: PruneOptions): { speed: boolean; samples: number } {
+function wanted(output: string | undefined, { speed, samples, speedTarget }: PruneJob): { speed: boolean; samples: number } {
 	const written = output !== undefined;
 	return { speed: speed ?? (written || speedTarget !== undefined), samples: samples ?? (written ? usualSamples : 0) };
 }
@@ -52,7 +52,7 @@ export async function measurePair(
 	session: Session,
 	removed: readonly number[],
 	output: string | undefined,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<MeasuredPair> {
 	const ask = wanted(output, options);
 	if (removed.length === 0 || (!ask.speed && ask.samples === 0)) return { extras: {} };
@@ -80,7 +80,7 @@ export async function measurePair(
  * What fails here is a warning: a model that gives no finite logits writes no text, but has a speed. So is an interruption where the model
  * is written already.
  */
-async function attempt<T>(what: string, options: PruneOptions, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
+async function attempt<T>(what: string, options: PruneJob, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await work();
 	} catch (error) {
@@ -105,7 +105,7 @@ async function withSides(
 	session: Session,
 	removed: readonly number[],
 	output: string | undefined,
-	options: PruneOptions,
+	options: PruneJob,
 	work: (sides: BothSides) => Promise<MeasuredPair>,
 ): Promise<MeasuredPair> {
 	const { model, evaluator } = session;
@@ -133,7 +133,7 @@ async function withSides(
 }
 
 /** As much as fits a few seconds on this machine. */
-async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session, options: PruneOptions): Promise<Speed> {
+async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session, options: PruneJob): Promise<Speed> {
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
@@ -147,7 +147,7 @@ function drawTexts(
 	{ before, after }: BothSides,
 	prompts: number,
 	{ calibration, seed }: Session,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<ContinuationPair[]> {
 	const { removed } = after;
 	const mask = removed && Coalition.ofRemoved(after.model.facts.blocks, removed);
@@ -167,7 +167,7 @@ function speedExtras(speed: Speed | undefined): ReportExtras {
 	return section ? { speed: section } : {};
 }
 
-function textExtras(pairs: readonly ContinuationPair[], options: PruneOptions): ReportExtras {
+function textExtras(pairs: readonly ContinuationPair[], options: PruneJob): ReportExtras {
 	if (pairs.length === 0) return {};
 	const { warning, ...sections } = textSections(pairs);
 	if (warning !== undefined) logger(options)("warning", warning);
@@ -175,7 +175,7 @@ function textExtras(pairs: readonly ContinuationPair[], options: PruneOptions): 
 }
 
 /** The number of blocks was chosen by sets of that size, not by the one that was then found. */
-function warnOfTarget({ ratio }: Speed, options: PruneOptions): void {
+function warnOfTarget({ ratio }: Speed, options: PruneJob): void {
 	const { speedTarget } = options;
 	if (!speedTarget || !ratio) return;
 	const reached = ratio[speedTarget.of];

@@ -1,5 +1,5 @@
 // What a run does with a chosen set beyond writing it: the quantised file, and the whole model quantised instead.
-import type { PruneOptions, WrittenFile } from "../../api/index.js";
+import type { WrittenFile } from "../../api/index.js";
 import { PruneGgufError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
@@ -16,13 +16,14 @@ import type { Quantized, QuantizedAlternatives } from "../../storage/plan-quanti
 import type { Expectation, WriteOptions } from "../writing/write-pruned.js";
 import { writeQuantized } from "../writing/write-quantized.js";
 import type { WrittenCandidate } from "../gate/written-file.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** The model of a session as weights to quantise. */
 export function weightsOf({ model, sha256 }: Session): Weights {
 	return { path: model.path, file: model.file, blocks: model.blocks, sha256 };
 }
 
-async function wholeOn(session: Session, options: PruneOptions): Promise<Measurement> {
+async function wholeOn(session: Session, options: PruneJob): Promise<Measurement> {
 	const { report } = session.texts;
 	const [full] = await report.measure([Coalition.full(report.players)], { phase: "figures", signal: options.signal });
 	return full!;
@@ -41,7 +42,7 @@ export async function deliverQuantized(
 	type: FileType,
 	expected: Expectation,
 	original: Weights | undefined,
-	options: PruneOptions & Pick<WriteOptions, "onVerified">,
+	options: PruneJob & Pick<WriteOptions, "onVerified">,
 	check?: (file: WrittenCandidate) => Promise<void>,
 ): Promise<{ output: WrittenFile; quantized: Quantized }> {
 	const source = weightsOf(session);
@@ -75,7 +76,7 @@ export async function alternativesIfAsked(
 	output: string | undefined,
 	original: Weights | undefined,
 	healing: Healing | undefined,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<QuantizedAlternatives | undefined> {
 	if (!options.quantizedAlternatives) return undefined;
 	const { sources } = await wholeOn(session, options);

@@ -1,10 +1,11 @@
 // What a race says of every size: the curve, and what it suggests.
-import type { CurvePoint, Objective, PruneOptions, PruneResult } from "../../api/index.js";
+import type { CurvePoint, Objective, PruneResult } from "../../api/index.js";
 import { methodOptions } from "../../api/methods.js";
 import { finite } from "../../game/statistics.js";
 import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
 import type { Race } from "./race.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
 export function curveOf(decided: Race): CurvePoint[] {
@@ -67,7 +68,7 @@ export function commandsFor(
 	output: string | undefined,
 	curve: readonly CurvePoint[],
 	session: Session,
-	options: PruneOptions,
+	options: PruneJob,
 ): string[] {
 	const suggested = suggest(curve, session).removed.length;
 	const smaller = curve.filter((point) => point.removed.length > 0);

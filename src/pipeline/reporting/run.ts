@@ -1,5 +1,5 @@
 // The report of a run that is going on: what it warns of is kept, and at its end the report is made and written.
-import type { LogEvent, PruneOptions, PruneResult } from "../../api/index.js";
+import type { LogEvent, PruneResult } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { makeReport } from "./report.js";
 import type { OwnOutput } from "../preflight/own-output.js";
@@ -11,6 +11,7 @@ import type { Choices } from "../methods/selection-context.js";
 import { reportTargets } from "../preflight/output-files.js";
 import type { RunFacts, RunOutcome } from "./facts.js";
 import { planOrigin } from "../planning/origin.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** A run from its beginning. */
 export interface Run {
@@ -23,7 +24,7 @@ export interface Run {
 }
 
 /** The same options, with every warning also put among those of the run. */
-export function watched(options: PruneOptions, { warnings }: Run): PruneOptions {
+export function watched(options: PruneJob, { warnings }: Run): PruneJob {
 	const onLog = (event: LogEvent) => {
 		if (event.level === "warning") warnings.push(event.message);
 		options.onLog?.(event);
@@ -38,7 +39,7 @@ export function runFacts(
 	choices: Choices | undefined,
 	decided: Race,
 	{ warnings }: Run,
-	options: PruneOptions,
+	options: PruneJob,
 ): RunFacts {
 	const { model, objective } = session;
 	return {
@@ -54,7 +55,7 @@ export async function reportRun(
 	facts: RunFacts,
 	outcome: Omit<RunOutcome, "seconds">,
 	{ started, own }: Run,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
 	const targets = reportTargets(outcome.output?.path, options);
 	try {

@@ -1,5 +1,5 @@
 // Many sets of blocks on one fold: what the evaluator measures, handed to the ledger set by set, with progress.
-import type { MeasureOptions, ProgressEvent } from "../../api/index.js";
+import type { ProgressEvent } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { answersOf } from "../../model/evaluation/accuracy.js";
 import { type PreparedQuestions, scoreChoices } from "../../model/evaluation/choices.js";
@@ -9,6 +9,7 @@ import type { Evaluator } from "../../model/runtime/evaluator.js";
 import { countPositions, type Reference, type ScoredPositions } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { EvaluateOptions } from "../../storage/ledger-game.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /**
  * Loss of each window.
@@ -20,7 +21,7 @@ export async function sweepWindows(
 	coalitions: readonly Coalition[],
 	windows: TokenWindows,
 	run: EvaluateOptions,
-	options: MeasureOptions,
+	options: SessionSettings,
 	{ reference, positions }: { reference?: Reference | undefined; positions?: ScoredPositions | undefined } = {},
 ): Promise<void> {
 	const started = Date.now();
@@ -75,7 +76,7 @@ export function drawnShare(positions: ScoredPositions, windows: TokenWindows, fu
 	};
 }
 
-function noteShare(scored: ScoredPositions, errors: Float64Array, windows: TokenWindows, options: MeasureOptions): void {
+function noteShare(scored: ScoredPositions, errors: Float64Array, windows: TokenWindows, options: SessionSettings): void {
 	const { positions, of, standardError } = drawnShare(scored, windows, { figures: { [drawnError]: errors } });
 	logger(options)(
 		"note",
@@ -92,7 +93,7 @@ export async function sweepQuestions(
 	coalitions: readonly Coalition[],
 	questions: PreparedQuestions,
 	run: EvaluateOptions,
-	options: MeasureOptions,
+	options: SessionSettings,
 ): Promise<void> {
 	const started = Date.now();
 	const report = reporter(coalitions.length, run, options);
@@ -129,7 +130,7 @@ export async function sweepQuestions(
 	}
 }
 
-function reporter(total: number, run: EvaluateOptions, options: MeasureOptions) {
+function reporter(total: number, run: EvaluateOptions, options: SessionSettings) {
 	return (done: number, extra: Partial<ProgressEvent> = {}) =>
 		options.onProgress?.({ phase: run.phase ?? "measuring", done, total, unit: "masks", ...extra });
 }

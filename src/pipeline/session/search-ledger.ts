@@ -1,7 +1,7 @@
 // What the search fold is measured with, kept in its ledger and read back by a run that goes on.
 import { existsSync } from "node:fs";
 import { logger } from "../../api/logger.js";
-import type { MeasureOptions, WorkingWeights } from "../../api/index.js";
+import type { WorkingWeights } from "../../api/index.js";
 import { DisposedError } from "../../errors.js";
 import { Once } from "./once.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
@@ -12,6 +12,7 @@ import type { TokenWindows } from "../../model/runtime/windows.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { ledgerPath } from "../../storage/runs.js";
 import { chooseSweep, isLong, makeCopy, ownSweep, searchMemory, type SweepChoice, type Weights, weightsOption } from "./working-weights.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /** What a search will do, as far as it decides what to measure it with. */
 export interface SearchPlan {
@@ -57,7 +58,7 @@ interface Shelf {
 }
 
 /** Settings that the options name: a search goes on with what was measured with these, and with nothing else. */
-function namedSettings({ threads, ubatch }: MeasureOptions): Settings {
+function namedSettings({ threads, ubatch }: SessionSettings): Settings {
 	return { ...(threads === undefined ? {} : { threads }), ...(ubatch === undefined ? {} : { ubatch }) };
 }
 
@@ -72,7 +73,7 @@ function subsetsOf(settings: Settings): Settings[] {
  * @param load masks that the search will measure at most, in the time of a mask of text
  * @returns with the settings of another ledger where it is the options that keep the search from going on with that
  */
-async function keyFor({ keyOf, pathOf }: Shelf, wanted: WorkingWeights, load: number, plan: SearchPlan, options: MeasureOptions) {
+async function keyFor({ keyOf, pathOf }: Shelf, wanted: WorkingWeights, load: number, plan: SearchPlan, options: SessionSettings) {
 	const named = namedSettings(options);
 	const areOf = (weights: Settings[string], to: WorkingWeights) => to === "auto" || weights === to;
 	const suits = ({ weights, ...settings }: Settings) =>
@@ -115,7 +116,7 @@ export async function setUpSearch(
 		settings: Settings;
 		stateBytes: number;
 	},
-	options: MeasureOptions,
+	options: SessionSettings,
 ): Promise<SearchSetup> {
 	const log = logger(options);
 	const { stateType } = options;
@@ -185,7 +186,7 @@ export async function setUpSearch(
 }
 
 /** Why an earlier search does not go on: the given options that differ from its settings. */
-function anewText({ threads, ubatch, weights }: Settings, options: MeasureOptions): string {
+function anewText({ threads, ubatch, weights }: Settings, options: SessionSettings): string {
 	const given = [
 		["threads", options.threads, threads],
 		["ubatch", options.ubatch, ubatch],
@@ -198,7 +199,7 @@ function anewText({ threads, ubatch, weights }: Settings, options: MeasureOption
 }
 
 /** The copy that a search was begun with, for a run that goes on: its masks are measured with nothing else. */
-async function copyAgain(model: Model, weights: FileType, folder: string, options: MeasureOptions): Promise<Model> {
+async function copyAgain(model: Model, weights: FileType, folder: string, options: SessionSettings): Promise<Model> {
 	try {
 		return await makeCopy(model, weights, folder, options);
 	} catch (error) {
