@@ -2,7 +2,7 @@ import type { RankMethod, RankOptions, RankResult } from "../api/index.js";
 import type { MethodSettings, Settings } from "../api/options/settings.js";
 import type { Attribution } from "../game/attribution/attribution.js";
 import { cutVerdicts } from "../game/attribution/cut.js";
-import { choose, plannedMasks } from "../pipeline/methods/registry.js";
+import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../errors.js";
 import { joinedUnits } from "../game/moves.js";
 import { type Header, readHeader } from "../pipeline/preflight/model-header.js";
@@ -28,7 +28,8 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	if (!rankMethods.includes(method))
 		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankMethods.join(", ")}`);
 	checkOptions(method, options.asked);
-	const { blocks } = await readHeader(model, options);
+	const header = await readHeader(model, options);
+	const { blocks } = header;
 	const unwritable = blocks.unwritable();
 	if (unwritable)
 		logger(options)("warning", `${model}: this can be measured, but no file without any of its blocks can be written: ${unwritable}`);
@@ -36,11 +37,11 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	const { removeBlocks, method: _, ...measure } = options;
 	const masks = isEstimator(method)
 		? estimatorMasks(blocks.blocks, kmax, options)
-		: plannedMasks(method, blocks.blocks, searchedTo(method, kmax), measure);
-	const session = await Session.open(model, measure, { masks, weights: "own" });
+		: plannedMasks({ method, blocks: blocks.blocks, kmax: searchedTo(method, kmax) }, measure);
+	const session = await Session.open(header, measure, { masks, weights: "own" });
 	try {
 		await session.measureFull(options.signal);
-		const judged = await judge(session, method, kmax, masks, measure);
+		const judged = await contributionsOf(session, { method, kmax, masks }, measure);
 		return {
 			model: summarize(session.model),
 			objective: session.objective,
@@ -92,13 +93,17 @@ interface Judged extends Pick<RankResult, "interactions" | "surrogate" | "masks"
 	readonly unseen: readonly number[];
 }
 
-async function judge(
-	session: Session,
-	method: RankMethod,
-	kmax: number,
-	masks: number,
-	options: Omit<RankJob, "method" | "removeBlocks">,
-): Promise<Judged> {
+/** What is ranked, and how. */
+interface RankTask {
+	readonly method: RankMethod;
+	readonly kmax: number;
+	/** That an estimator may measure. */
+	readonly masks: number;
+}
+
+type RankedOptions = Omit<RankJob, "method" | "removeBlocks">;
+
+async function contributionsOf(session: Session, { method, kmax, masks }: RankTask, options: RankedOptions): Promise<Judged> {
 	if (isEstimator(method)) {
 		const { units } = session.model.blocks;
 		const { signal } = options;
@@ -107,7 +112,9 @@ async function judge(
 		for (const note of notesOf(estimated)) logger(options)("note", `${method}: ${note}`);
 		return { ...estimated, interactions: [] };
 	}
-	const { found, contributions, surrogate, masks: measured, evidence } = await choose(session, method, searchedTo(method, kmax), options);
+	const task = { method, blocks: session.model.blocks.blocks, kmax: searchedTo(method, kmax) };
+	checkBudget(task, options, session.tokens.search);
+	const { found, contributions, surrogate, masks: measured, evidence } = await choose(session, task, options);
 	// Every ranking method gives them.
 	if (!contributions) throw new Error(`${method} gave no contributions`);
 	for (const note of [...found.notes, ...tiedNotes(contributions, session.model.blocks.units)]) logger(options)("note", note);

@@ -262,7 +262,7 @@ describe("a written file that computes something else", () => {
 		await model.dispose();
 		const sha256 = await identityOf(model.file.paths);
 		const write = (losses: Float64Array, exact: boolean) =>
-			writePruned(model.file, output, [3], sha256, { windows, losses, threads: 2, ubatch: 512, exact }, {});
+			writePruned({ file: model.file, removed: [3], sha256, expected: { windows, losses, threads: 2, ubatch: 512, exact } }, output, {});
 		const outputs = () => readdirSync(folder).filter((name) => name.startsWith("out"));
 		const before = outputs();
 		// One bit of one window.

@@ -58,6 +58,8 @@ export type ChoosingSettings = MethodSettings & CountSettings & JobOptions;
 export type AmountSettings = CountSettings & Of<"remove" | "targetSize" | "targetSpeedup" | "speedupOf">;
 export type LimitSettings = Of<"maxPplRatio" | "maxKl" | "minAccuracy" | "gateQuestions" | "ignoreGate">;
 export type HealSettings = Of<"heal" | "healTokens" | "healTime" | "healKind" | "healType" | "healHeads">;
+/** What healing a set of blocks reads. */
+export type HealingSettings = HealSettings & TextSettings & ReferenceSettings & MachineSettings & JobOptions;
 export type QuantizeSettings = Of<"quantize" | "quantizeFrom">;
 
 /** What a session measures, on what, and how. */

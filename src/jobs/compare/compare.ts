@@ -2,9 +2,9 @@
 import { basename } from "node:path";
 import type { CompareOptions, CompareResult, CompareText, Method, MethodCost } from "../../api/index.js";
 import { BestSoFar } from "../../pipeline/methods/best-so-far.js";
-import { choose, leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
+import { checkBudget, choose, leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
 import { effortOfMethod, raceReserve, raceWithin } from "./race.js";
-import { BudgetSpent, CountedGame, Speed } from "./cost.js";
+import { BudgetSpent, CountedGame, Pace } from "./cost.js";
 import { answerQuestions, type QuestionFiles, readCompareQuestions } from "./questions.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./options.js";
 import { compareRows, type Scored } from "./scores.js";
@@ -20,7 +20,7 @@ import { logger } from "../../api/logger.js";
 import type { SearchStep } from "../../game/search/search.js";
 import { Session, summarize } from "../../pipeline/session/session.js";
 import { finite, meanAndError } from "../../game/statistics.js";
-import { checkTarget, writeAtomically } from "../../storage/atomic-file.js";
+import { measureResult, resultFile } from "../../pipeline/reporting/measured-result.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
 import { sharedTime } from "../../pipeline/session/working-weights.js";
 import type { Choice, Choices } from "../../pipeline/methods/selection-context.js";
@@ -41,59 +41,61 @@ import type { ChoosingSettings } from "../../api/options/settings.js";
 export async function compareMethods(model: string, given: CompareOptions = {}): Promise<CompareResult> {
 	const started = Date.now();
 	const options = resolveJob("compare", given);
-	const { file, blocks } = await readHeader(model, options);
+	const header = await readHeader(model, options);
+	const { file, blocks } = header;
 	const planned = comparisonOf(blocks, options);
 	objectiveOf(options);
 	await checkEvalFiles(options);
 	const questions = await readCompareQuestions(options);
-	const { output } = options;
 	const inputs = [...file.paths, ...inputFiles(options), ...(options.eval ?? []), ...(options.evalQuestions ?? [])];
-	const target = { overwrite: options.overwrite ?? false, inputs };
-	if (output !== undefined) await checkTarget(output, target);
-	const session = await Session.open(model, options, { masks: plannedOf(planned, blocks.blocks), weights: "auto" });
-	const best = new BestSoFar();
-	try {
-		// Questions have as many tokens as they have: how many masks a budget of tokens holds is known only now.
-		const comparison = comparisonOf(blocks, options, session.tokens.search);
-		const texts = await evalTexts(session, options);
-		await announce(session, comparison, options);
-		const speed = new Speed();
-		const found: Found[] = [];
-		for (const method of comparison.methods) found.push(await find(session, method, comparison, { speed, onStep: best.onStep }, options));
-		await session.closeSearch();
-		const sizes = await score(session, comparison, found, { texts, questions }, options);
-		const result: CompareResult = {
-			model: summarize(session.model),
-			seed: session.seed,
-			budget: { masks: comparison.limit, tokens: comparison.limit * session.tokens.search },
-			objective: session.objective,
-			search: searchedOf(session, questions),
-			texts: sizes.texts,
-			questions: sizes.questions,
-			methods: found.map(({ method, spent, surrogate, notes }) => ({
-				method,
-				cost: costOf(session, spent, found, speed),
-				...(surrogate ? { surrogate } : {}),
-				notes,
-			})),
-			sizes: sizes.rows,
-			seconds: (Date.now() - started) / 1000,
-		};
-		if (output !== undefined)
-			await writeAtomically(output, target, (handle) => handle.writeFile(`${JSON.stringify(result, undefined, "\t")}\n`));
-		return result;
-	} catch (error) {
-		if (options.signal?.aborted) best.tell(session.objective, options);
-		throw error;
-	} finally {
-		await session.close();
-	}
+	const written = await resultFile(options, inputs);
+	const session = await Session.open(header, options, { masks: plannedOf(planned, blocks.blocks), weights: "auto" });
+	return measureResult(session, written, options, async ({ onStep }) => {
+		const compared = await compareWith(session, { questions, onStep }, options);
+		return { ...compared, seconds: (Date.now() - started) / 1000 };
+	});
+}
+
+/** Runs all methods, and scores what they found. */
+async function compareWith(
+	session: Session,
+	{ questions, onStep }: { readonly questions: QuestionFiles; readonly onStep: (step: SearchStep) => void },
+	options: CompareJob,
+): Promise<Omit<CompareResult, "seconds">> {
+	// Questions have as many tokens as they have: how many masks a budget of tokens holds is known only now.
+	const comparison = comparisonOf(session.model.blocks, options, session.tokens.search);
+	const texts = await evalTexts(session, options);
+	await announce(session, comparison, options);
+	const pace = new Pace();
+	const found: Found[] = [];
+	for (const method of comparison.methods) found.push(await find(session, method, { comparison, pace, onStep }, options));
+	await session.closeSearch();
+	const sizes = await score(session, { comparison, found, texts, questions }, options);
+	return {
+		model: summarize(session.model),
+		seed: session.seed,
+		budget: { masks: comparison.limit, tokens: comparison.limit * session.tokens.search },
+		objective: session.objective,
+		search: searchedOf(session, questions),
+		texts: sizes.texts,
+		questions: sizes.questions,
+		methods: found.map(({ method, spent, surrogate, notes }) => ({
+			method,
+			cost: costOf(session, spent, found, pace),
+			...(surrogate ? { surrogate } : {}),
+			notes,
+		})),
+		sizes: sizes.rows,
+	};
 }
 
 /** Masks that all methods together may measure. */
 function plannedOf({ methods, counts, limit }: Comparison, blocks: number): number {
 	const kmax = counts.at(-1)!;
-	return methods.reduce((sum, method) => sum + Math.min(limit, plannedMasks(method, blocks, kmax, optionsWithin(method, limit, kmax))), 0);
+	return methods.reduce(
+		(sum, method) => sum + Math.min(limit, plannedMasks({ method, blocks, kmax }, optionsWithin(method, limit, kmax))),
+		0,
+	);
 }
 
 async function announce(session: Session, comparison: Comparison, options: CompareJob): Promise<void> {
@@ -131,65 +133,86 @@ interface Found {
 	readonly notes: readonly string[];
 }
 
+/** What a method is run with. */
+interface FindJob {
+	readonly comparison: Comparison;
+	readonly pace: Pace;
+	readonly onStep: (step: SearchStep) => void;
+}
+
 /** Runs one method within the budget, and its race. */
-async function find(
-	session: Session,
-	method: Method,
-	comparison: Comparison,
-	{ speed, onStep }: { readonly speed: Speed; readonly onStep: (step: SearchStep) => void },
-	options: CompareJob,
-): Promise<Found> {
+async function find(session: Session, method: Method, job: FindJob, options: CompareJob): Promise<Found> {
+	const { counts, limit } = job.comparison;
+	const searched = await searchWith(session, method, job, options);
+	const { notes, choices, spent } = searched;
+	const own = counts.flatMap((count) => {
+		const set = searched.byCount.get(count);
+		return set ? [{ removed: set.removed, method }] : [];
+	});
+	const rivals = (choices?.rivals ?? []).filter(({ removed }) => counts.includes(removed.length));
+	const limits = { masks: limit - spent.masks, furtherMasks: Math.floor(spent.masks * furtherShare) };
+	const raced = await raceWithin(session, { own, rivals }, limits, { ...options, effort: effortOfMethod(method) });
+	for (const note of notes) logger(options)("note", `${method}: ${note}`);
+	return {
+		method,
+		sets: raced.sets,
+		spent: { ...spent, masks: spent.masks + raced.masks, executions: spent.executions + raced.executions },
+		surrogate: choices?.surrogate,
+		notes,
+	};
+}
+
+/** What a method's search gave, all of it or what it had when it was stopped. */
+interface Searched {
+	readonly choices: Choices | undefined;
+	readonly byCount: ReadonlyMap<number, { readonly removed: readonly number[] }>;
+	readonly spent: Spent;
+	readonly notes: readonly string[];
+}
+
+async function searchWith(session: Session, method: Method, { comparison, pace, onStep }: FindJob, options: CompareJob): Promise<Searched> {
 	const { counts, limit } = comparison;
 	const kmax = counts.at(-1)!;
+	const { blocks } = session.model.facts;
 	// The search keeps what it needs at least.
-	const spare = Math.max(0, limit - leastMasks(method, session.model.facts.blocks, kmax));
-	const reserve = Math.min(raceReserve(method, counts.length, limit), spare);
-	const effort = effortOfMethod(method);
-	const game = new CountedGame(session.games.search, { limit: limit - reserve, resumes: session.evaluator.resumes, speed });
-	const { signal, onProgress, onLog } = options;
-	const play: ChoosingSettings = {
-		...optionsWithin(method, limit - reserve, kmax),
-		effort,
-		signal,
-		onLog,
-		onProgress: (event) => onProgress?.({ ...event, phase: `${method}: ${event.phase}` }),
-	};
+	const spare = Math.max(0, limit - leastMasks(method, blocks, kmax));
+	const within = limit - Math.min(raceReserve(method, counts.length, limit), spare);
+	const game = new CountedGame(session.games.search, { limit: within, resumes: session.evaluator.resumes, pace });
+	const play = playOf(method, { within, kmax }, options);
 	const reached = new BestSoFar();
+	const steps = (step: SearchStep) => {
+		onStep(step);
+		reached.onStep(step);
+	};
 	const notes: string[] = [];
 	const started = performance.now();
 	let choices: Choices | undefined;
 	try {
-		choices = await choose(session, method, kmax, play, {
-			game,
-			counts,
-			judged: false,
-			onStep: (step) => {
-				onStep(step);
-				reached.onStep(step);
-			},
-		});
+		checkBudget({ method, blocks, kmax }, play, session.tokens.search);
+		choices = await choose(session, { method, kmax }, play, { game, counts, judged: false, onStep: steps });
 		notes.push(...choices.found.notes);
 	} catch (error) {
 		notes.push(whyStopped(error, game.masks));
 	}
 	const computing = (performance.now() - started) / 1000 - game.seconds;
 	const byCount = choices?.found.byCount ?? new Map(reached.sets().map((step) => [step.count, step]));
-	const own = counts.flatMap((count) => {
-		const set = byCount.get(count);
-		return set ? [{ removed: set.removed, method }] : [];
-	});
 	const passes = choices?.passes ?? 0;
-	const search = { masks: game.masks, passes, executions: game.executions, computing: Math.max(0, computing) };
-	const rivals = (choices?.rivals ?? []).filter(({ removed }) => counts.includes(removed.length));
-	const limits = { masks: limit - game.masks, furtherMasks: Math.floor(game.masks * furtherShare) };
-	const raced = await raceWithin(session, own, rivals, limits, { ...options, effort });
-	for (const note of notes) logger(options)("note", `${method}: ${note}`);
+	const spent = { masks: game.masks, passes, executions: game.executions, computing: Math.max(0, computing) };
+	return { choices, byCount, spent, notes };
+}
+
+/** What a method reads of the options: all the same text, and no more masks than these. */
+function playOf(
+	method: Method,
+	{ within, kmax }: { readonly within: number; readonly kmax: number },
+	{ signal, onProgress, onLog }: CompareJob,
+): ChoosingSettings {
 	return {
-		method,
-		sets: raced.sets,
-		spent: { ...search, masks: search.masks + raced.masks, executions: search.executions + raced.executions },
-		surrogate: choices?.surrogate,
-		notes,
+		...optionsWithin(method, within, kmax),
+		effort: effortOfMethod(method),
+		signal,
+		onLog,
+		onProgress: (event) => onProgress?.({ ...event, phase: `${method}: ${event.phase}` }),
 	};
 }
 
@@ -200,14 +223,16 @@ function whyStopped(error: unknown, masks: number): string {
 	throw error;
 }
 
+/** What is scored, and on what. */
+interface ScoreJob {
+	readonly comparison: Comparison;
+	readonly found: readonly Found[];
+	readonly texts: readonly EvalText[];
+	readonly questions: QuestionFiles;
+}
+
 /** Losses of the full model and of every set on every text, and what they say. */
-async function score(
-	session: Session,
-	{ counts }: Comparison,
-	found: readonly Found[],
-	{ texts, questions }: { readonly texts: readonly EvalText[]; readonly questions: QuestionFiles },
-	options: CompareJob,
-) {
+async function score(session: Session, { comparison: { counts }, found, texts, questions }: ScoreJob, options: CompareJob) {
 	const players = session.model.facts.blocks;
 	const sets = found.flatMap(({ sets }) => [...sets.values()].map(({ removed }) => Coalition.ofRemoved(players, removed)));
 	const masks = distinct([Coalition.full(players), ...sets]);
@@ -251,7 +276,7 @@ function textOf(name: string, windows: TokenWindows): CompareText {
 }
 
 /** What the method would have needed alone. Where this run measured nothing, its masks count with the time of earlier runs. */
-function costOf(session: Session, spent: Spent, found: readonly Found[], speed: Speed): MethodCost {
+function costOf(session: Session, spent: Spent, found: readonly Found[], pace: Pace): MethodCost {
 	const { masks, passes, executions, computing } = spent;
 	const all = found.reduce(
 		(sum, other) => ({ masks: sum.masks + other.spent.masks, executions: sum.executions + other.spent.executions }),
@@ -265,6 +290,6 @@ function costOf(session: Session, spent: Spent, found: readonly Found[], speed: 
 		masks,
 		tokens: masks * session.tokens.search + passes * session.calibration.folds.search.tokens.length,
 		blockExecutions: executions + passes * session.model.facts.blocks,
-		seconds: computing + executions * (speed.secondsPerExecution ?? earlier),
+		seconds: computing + executions * (pace.secondsPerExecution ?? earlier),
 	};
 }

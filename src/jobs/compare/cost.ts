@@ -8,7 +8,7 @@ import type { LedgerGame } from "../../storage/ledger-game.js";
 export class BudgetSpent extends Error {}
 
 /** How fast this run measures, from what it really measured. */
-export class Speed {
+export class Pace {
 	#seconds = 0;
 	#executions = 0;
 
@@ -27,7 +27,7 @@ export interface CountedOptions {
 	/** Distinct coalitions that may be asked for. */
 	readonly limit: number;
 	readonly resumes: Resumes;
-	readonly speed: Speed;
+	readonly pace: Pace;
 }
 
 /** A game on a ledger that counts what is asked of it, known or not, and refuses what passes its limit. */
@@ -65,7 +65,7 @@ export class CountedGame implements Game {
 
 	/** @throws BudgetSpent where the distinct coalitions asked for would pass the limit; nothing is measured then */
 	async measure(coalitions: readonly Coalition[], options?: MeasureOptions): Promise<Measurement[]> {
-		const { limit, resumes, speed } = this.#options;
+		const { limit, resumes, pace } = this.#options;
 		const asked = distinct(coalitions);
 		const fresh = asked.filter(({ key }) => !this.#asked.has(key));
 		if (this.#asked.size + fresh.length > limit) throw new BudgetSpent();
@@ -76,7 +76,7 @@ export class CountedGame implements Game {
 		const measurements = await this.#game.measure(coalitions, options);
 		const seconds = (performance.now() - started) / 1000;
 		this.seconds += seconds;
-		if (missing.length > 0) speed.add(seconds, blockExecutions(missing, resumes));
+		if (missing.length > 0) pace.add(seconds, blockExecutions(missing, resumes));
 		return measurements;
 	}
 }

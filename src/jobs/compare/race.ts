@@ -28,8 +28,7 @@ export function raceReserve(method: Method, sizes: number, limit: number): numbe
 /** Decides between a method's sets and their rivals, as far as the budget holds the rivals, cheap ones first. */
 export async function raceWithin(
 	session: Session,
-	own: readonly Choice[],
-	rivals: readonly Choice[],
+	{ own, rivals }: { readonly own: readonly Choice[]; readonly rivals: readonly Choice[] },
 	limits: { readonly masks: number; readonly furtherMasks: number },
 	{ signal, onProgress, effort }: Pick<EffortSettings, "effort"> & JobOptions,
 ): Promise<{ sets: Map<number, Choice>; masks: number; executions: number }> {

@@ -8,9 +8,6 @@ export type Goal = FrontierResult["goal"];
 /** A cell before it is compared with the others. */
 export type Cell = Omit<FrontierCell, "dominated">;
 
-/** Added nats per token up to which a smaller model is suggested where there is no target: perplexity rises by about a tenth. */
-export const sensibleLoss = 0.1;
-
 /** How many times fewer blocks are run, whatever the type of weights; not a measured speed-up, which is smaller. */
 const fewerOf = ({ compute }: Pick<Cell, "compute">): number => 1 / compute;
 
@@ -97,18 +94,24 @@ function goalText({ targetSize, targetCompute, targetSpeedup, speedupOf, maxAdde
 
 const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
 
+/** What is judged. */
+export interface JudgedCells {
+	readonly goal: Goal;
+	readonly cells: readonly FrontierCell[];
+	readonly best: FrontierCell | undefined;
+	/** Whether the weights were quantised already. */
+	readonly sourceQuantized: boolean;
+}
+
 /**
  * What the best choice does, and whether removing blocks is worth it for this goal.
  * @param difference loss of the second less loss of the first, paired by window, on the report fold
  * @param windows of that fold
  */
-export function verdictOf(
-	goal: Goal,
-	cells: readonly FrontierCell[],
-	best: FrontierCell | undefined,
+export function frontierVerdict(
+	{ goal, cells, best, sourceQuantized }: JudgedCells,
 	difference: (first: FrontierCell, second: FrontierCell) => MeanAndError,
 	windows: number,
-	sourceQuantized: boolean,
 ): FrontierResult["verdict"] {
 	const twice =
 		sourceQuantized && cells.some(({ type }) => type !== "own")

@@ -59,7 +59,7 @@ export class HealedSets implements HealedWeights {
 	async #heal(removed: readonly number[]): Promise<Healing> {
 		const known = this.#healed.get(removed.join());
 		if (known) return known;
-		const healing = await healSet(this.#session, removed, this.#options, this.#kept, this.#references());
+		const healing = await healSet(this.#session, removed, this.#options, { shared: this.#kept, references: this.#references() });
 		this.#healed.set(removed.join(), healing);
 		return healing;
 	}

@@ -1,6 +1,7 @@
 // What a frontier is asked for, checked against the model's header.
 import { InvalidOptionError } from "../../errors.js";
-import { blocksFor, type Goal, sensibleLoss } from "./choice.js";
+import { blocksFor, type Goal } from "./choice.js";
+import { sensibleLoss } from "../../pipeline/race/curve.js";
 import { checkHealingOfFrontier } from "./healed.js";
 import { contentOf } from "../../model/gguf/index.js";
 import type { Header } from "../../pipeline/preflight/model-header.js";

@@ -14,13 +14,13 @@ import type { FrontierJob } from "../../pipeline/preflight/job.js";
  * they are, measured before anything is searched. Other types may need fewer.
  * @param kmax what it is otherwise
  */
-export async function forSpeed(model: string, { blocks }: Pick<Header, "blocks">, kmax: number, options: FrontierJob): Promise<number> {
+export async function forSpeed(header: Header, kmax: number, options: FrontierJob): Promise<number> {
 	const { targetSpeedup, speedupOf, maxBlocks, method, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog } = options;
 	if (targetSpeedup === undefined || maxBlocks !== undefined) return kmax;
 	const asked = { targetSpeedup, speedupOf, method, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog };
 	try {
-		const { removeBlocks } = await atSpeed(model, blocks, asked);
-		return Math.min(blocks.maxRemovable, Math.max(kmax, removeBlocks!));
+		const { removeBlocks } = await atSpeed(header, asked);
+		return Math.min(header.blocks.maxRemovable, Math.max(kmax, removeBlocks!));
 	} catch (error) {
 		if (!(error instanceof InvalidOptionError)) throw error;
 		logger(options)(

@@ -16,6 +16,8 @@ export interface LoadOptions {
 	readonly gpuLayers?: number | undefined;
 	readonly allowUnknownArchitecture?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
+	/** Header of the file, where it is at hand. @default read */
+	readonly file?: GgufFile | undefined;
 	readonly onProgress?: ((event: { phase: string; done: number; total: number; unit: "percent" }) => void) | undefined;
 }
 
@@ -26,7 +28,7 @@ export interface LoadOptions {
  * @throws as `Model.load`
  */
 export async function loadModel(path: string, options: LoadOptions, shape: MemoryShape = {}): Promise<Model> {
-	const file = await GgufFile.read(path, options.signal ? { signal: options.signal } : {});
+	const file = options.file ?? (await GgufFile.read(path, options.signal ? { signal: options.signal } : {}));
 	checkMeasurable(path, describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false }));
 	checkLoadable(file);
 	checkMemory(file, shape);
@@ -35,6 +37,7 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 		gpuLayers: options.gpuLayers,
 		allowUnknownArchitecture: options.allowUnknownArchitecture,
 		signal: options.signal,
+		file,
 		onProgress: (fraction) => tell(options, "loading the model", fraction),
 		onBuildProgress: buildTeller(options),
 	};

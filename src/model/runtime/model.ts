@@ -30,6 +30,8 @@ export interface ModelOptions {
 	allowUnknownArchitecture?: boolean | undefined;
 	/** Stops loading; the promise rejects with `signal.reason`. */
 	signal?: AbortSignal | undefined;
+	/** Header of the file, where it is at hand. @internal */
+	file?: GgufFile | undefined;
 	/** Called with 0..1 while loading. */
 	onProgress?: ((fraction: number) => void) | undefined;
 	/** Called while the addon is built, which happens at the first use. */
@@ -107,7 +109,7 @@ export class Model implements LoadedModel {
 		const threads = options.threads ?? defaultThreads();
 		if (!Number.isInteger(threads) || threads < 1 || threads > 512)
 			throw new InvalidOptionError(`threads must be 1 to 512, got ${threads}`);
-		const file = await GgufFile.read(path, signal ? { signal } : {});
+		const file = options.file ?? (await GgufFile.read(path, signal ? { signal } : {}));
 		const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 		checkLoadable(file);
 		checkMemory(file);

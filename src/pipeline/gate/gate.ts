@@ -1,31 +1,28 @@
 // A quality gate: what a set of blocks, or a written file, is measured to be against the limits that were given.
-import type { JobOptions, MachineOptions, UnknownOptions } from "../../api/index.js";
+import type { JobOptions } from "../../api/index.js";
 import type { FoldName } from "../../model/calibration/index.js";
-import { accuracyOf, answersOf, rightOf } from "../../model/evaluation/accuracy.js";
-import { type PreparedQuestions, packQuestions, scoreChoices, tokenizeQuestions } from "../../model/evaluation/choices.js";
+import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
 import type { QuestionFile } from "../../model/evaluation/questions.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
-import { type Measured, meanOf, pairedDifference } from "../session/paired-figures.js";
+import { meanOf, pairedDifference } from "../session/paired-figures.js";
 import { Once } from "../session/once.js";
 import { checkReferenceRoom, type ReferenceRoom } from "../preflight/reference-memory.js";
 import { limitText, measuredText } from "../../report/gate.js";
-import type { Evaluator } from "../../model/runtime/evaluator.js";
-import { loadModel } from "../../model/runtime/load-model.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { Reference } from "../../model/runtime/positions.js";
 import type { Session } from "../session/session.js";
-import { finite } from "../../game/statistics.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
-import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import { measuredOf } from "../writing/write-quantized.js";
+import { answersTo, byTokens, figureOf, figuresFrom, type GateQuestions, perplexityRatio, shareOf } from "./figures.js";
+import { FileGate } from "./file-gate.js";
 
 /** Folds that a gate is measured on: one to choose a number of blocks by, one for what is reported and decided. */
 export type GateFold = Exclude<FoldName, "search">;
 
-type Questions = Readonly<Record<GateFold, PreparedQuestions>>;
+type Questions = GateQuestions<GateFold>;
 
 /** The whole model on a fold: its losses, and its distributions where a limit needs them. */
 export interface WholeModel {
@@ -40,6 +37,11 @@ export class Gate {
 	readonly #questions: ReadonlyMap<GateLimit, Questions>;
 	readonly #options: JobOptions;
 	readonly #games = new Once<string, LedgerGame>();
+
+	/** What is asked for. */
+	get limits(): GateRequest {
+		return this.#limits;
+	}
 
 	private constructor(session: Session, limits: GateRequest, questions: ReadonlyMap<GateLimit, Questions>, options: JobOptions) {
 		this.#session = session;
@@ -60,6 +62,7 @@ export class Gate {
 		const questions = new Map<GateLimit, Questions>();
 		for (const limit of limits) {
 			if (typeof limit.questions === "object") questions.set(limit, dealt(session.model, limit.questions));
+			else if (limit.kind === "accuracy") questions.set(limit, session.questions!);
 		}
 		return new Gate(session, limits, questions, options);
 	}
@@ -77,26 +80,9 @@ export class Gate {
 		return figures;
 	}
 
-	/**
-	 * What a written file is measured to be. Loads it where there are questions.
-	 * @param measured the file on the windows of the report fold
-	 * @param whole the whole source on the same windows
-	 */
-	async figuresOfFile(
-		path: string,
-		measured: Measured,
-		whole: Measurement,
-		options: JobOptions & MachineOptions & UnknownOptions,
-	): Promise<PlanGateFigure[]> {
-		const answer = async () => {
-			const model = await loadModel(path, options);
-			try {
-				return await this.#answers(model.createEvaluator(), Coalition.full(model.facts.blocks), "report", options);
-			} finally {
-				await model.dispose();
-			}
-		};
-		return this.#figuresFrom(measured, whole, this.#asksQuestions ? await answer() : new Map());
+	/** The same limits on a written file, which outlive the session. */
+	ofFile(): FileGate {
+		return new FileGate(this.#limits, this.#questions);
 	}
 
 	/** What healed models are held against; to be taken before any matrix of the model is another. */
@@ -114,19 +100,8 @@ export class Gate {
 		const { signal } = this.#options;
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
 		const [evaluation] = await evaluator.evaluate([mask], calibration.folds[fold], { reference: whole.reference, signal });
-		return this.#figuresFrom(measuredOf(evaluation!), whole.measured, await this.#answers(evaluator, mask, fold, this.#options));
-	}
-
-	#figuresFrom(measured: Measured, whole: Measurement, right: ReadonlyMap<GateLimit, readonly boolean[]>): PlanGateFigure[] {
-		return this.#limits.map((limit) => {
-			if (limit.kind === "ratio") return figureOf(limit, ratioOf(pairedDifference(whole, measured, whole.sources)));
-			if (limit.kind === "divergence") return figureOf(limit, meanOf(measured.figures?.divergence ?? [], whole.sources));
-			return figureOf(limit, shareOf(right.get(limit)!));
-		});
-	}
-
-	get #asksQuestions(): boolean {
-		return this.#limits.some(({ kind }) => kind === "accuracy");
+		const answers = await answersTo(this.#limits, (limit) => this.#questions.get(limit)![fold], { evaluator, mask }, this.#options);
+		return figuresFrom(this.#limits, measuredOf(evaluation!), whole.measured, answers);
 	}
 
 	async #figure(limit: GateLimit, fold: GateFold, removed: readonly number[]): Promise<PlanGateFigure> {
@@ -136,12 +111,12 @@ export class Gate {
 		const sets = [Coalition.full(players), Coalition.ofRemoved(players, removed)];
 		if (limit.kind === "ratio") {
 			const [whole, pruned] = await game.measure(sets, { phase: "quality gate", signal });
-			return figureOf(limit, ratioOf(pairedDifference(whole!, pruned!, whole!.sources)));
+			return figureOf(limit, perplexityRatio(pairedDifference(whole!, pruned!, whole!.sources)));
 		}
 		const [pruned] = await game.measure(sets.slice(1), { phase: "quality gate", signal });
 		const { figures, sources } = pruned!;
 		if (limit.kind === "divergence") return figureOf(limit, meanOf(figures!.divergence!, sources));
-		const name = byTokens(this.#questionsOf(limit)) ? "normalizedAccuracy" : "accuracy";
+		const name = byTokens(this.#questions.get(limit)!.report) ? "normalizedAccuracy" : "accuracy";
 		return figureOf(limit, shareOf(Array.from(figures![name]!, (right) => right === 1)));
 	}
 
@@ -154,22 +129,6 @@ export class Gate {
 			questions ? this.#session.questionsOn(questions[fold]) : this.#session.comparedOn(fold),
 		);
 	}
-
-	#questionsOf(limit: GateLimit, fold: GateFold = "report"): PreparedQuestions {
-		return (this.#questions.get(limit) ?? this.#session.questions!)[fold];
-	}
-
-	/** Whether each answer to the questions of each limit is right. */
-	async #answers(evaluator: Evaluator, mask: Coalition, fold: GateFold, { signal }: JobOptions): Promise<Map<GateLimit, boolean[]>> {
-		const all = new Map<GateLimit, boolean[]>();
-		for (const limit of this.#limits) {
-			if (limit.kind !== "accuracy") continue;
-			const prepared = this.#questionsOf(limit, fold);
-			const [sums] = await scoreChoices(evaluator, [mask], prepared, { signal });
-			all.set(limit, rightOf(answersOf(prepared, sums!), byTokens(prepared)));
-		}
-		return all;
-	}
 }
 
 /** The verdict on figures of the report fold. */
@@ -177,9 +136,6 @@ export function verdictOfGate(figures: PlanGateFigure[], measured: PlanGate["mea
 	const met = figures.every((figure) => figure.met);
 	return { met, ignored: !met && ignore, measured, figures };
 }
-
-/** HellaSwag's text is judged as llama-perplexity judges it: by log-likelihood over tokens. */
-const byTokens = ({ normalization }: PreparedQuestions) => normalization === "tokens";
 
 /** Every third question is the validation fold's. */
 function dealt(model: Model, file: QuestionFile): Questions {
@@ -190,22 +146,6 @@ function dealt(model: Model, file: QuestionFile): Questions {
 			file.format,
 		);
 	return { validation: fold(true), report: fold(false) };
-}
-
-/** A ratio of perplexities of a difference of losses. */
-export function ratioOf({ mean, standardError }: MeanAndError): MeanAndError {
-	const ratio = finite(Math.exp(mean ?? Number.NaN));
-	return { mean: ratio, standardError: ratio === null || standardError === null ? null : finite(ratio * standardError) };
-}
-
-function shareOf(right: readonly boolean[]): MeanAndError {
-	const { value, standardError = Number.NaN } = accuracyOf(right);
-	return { mean: finite(value), standardError: finite(standardError) };
-}
-
-function figureOf({ kind, name, limit }: GateLimit, { mean, standardError }: MeanAndError): PlanGateFigure {
-	const met = mean !== null && (kind === "accuracy" ? mean >= limit : mean <= limit);
-	return { name, limit, value: mean, standardError, met };
 }
 
 /** What was required, and what was measured. */

@@ -5,14 +5,18 @@ import { type Gate, requirementText, verdictOfGate } from "./gate.js";
 import { meanLoss } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import { methodOptions } from "../../api/methods.js";
-import type { Race } from "../race/race.js";
+import type { Standing } from "../race/standing.js";
 import { formatBlocks, formatBytes } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
 import type { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Choices } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { JobOptions } from "../../api/index.js";
+import type { AmountSettings, HealSettings, LimitSettings, Settings } from "../../api/options/settings.js";
+
+/** What a verdict depends on, and what is said with it. */
+export type GateSettings = LimitSettings & AmountSettings & HealSettings & JobOptions;
 
 /** A gate with what is needed to look for a set that passes it. */
 export interface GateCheck {
@@ -20,10 +24,10 @@ export interface GateCheck {
 	readonly session: Session;
 	readonly output: string | undefined;
 	readonly choices?: Choices | undefined;
-	readonly decided?: Race | undefined;
+	readonly decided?: Standing | undefined;
 	/** Further sets that are known. */
 	readonly known?: readonly (readonly number[])[];
-	readonly options: PruneJob;
+	readonly options: GateSettings & { readonly asked: Settings<"prune"> };
 }
 
 /**
@@ -48,7 +52,11 @@ export function checkHealed(check: GateCheck, removed: readonly number[], figure
 }
 
 /** Lets a verdict pass, or throws. */
-export async function settleGate(verdict: PlanGate, options: PruneJob, closest: () => Promise<ClosestPlan | undefined>): Promise<PlanGate> {
+export async function settleGate(
+	verdict: PlanGate,
+	options: GateSettings,
+	closest: () => Promise<ClosestPlan | undefined>,
+): Promise<PlanGate> {
 	if (verdict.met) return verdict;
 	const missed = verdict.figures
 		.filter(({ met }) => !met)
@@ -67,7 +75,7 @@ function gateError(
 	message: string,
 	figures: readonly PlanGateFigure[],
 	closest: ClosestPlan | undefined,
-	options: PruneJob,
+	options: GateSettings,
 ): GateNotMetError {
 	const forced = amountGiven(options) ? "--ignore-gate writes it all the same." : "";
 	if (!closest) {
@@ -88,7 +96,7 @@ function gateError(
 }
 
 /** Whether it was said how much to remove, or the limits decided. */
-function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: PruneJob): boolean {
+function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: AmountSettings): boolean {
 	return [removeBlocks, removeFraction, remove, targetSize].some((amount) => amount !== undefined);
 }
 
@@ -142,9 +150,15 @@ async function knownSets({ session, choices, decided, known, options }: GateChec
 	return [...best.values()].sort((a, b) => b.length - a.length);
 }
 
-function pruneCommand({ session, output, options }: GateCheck, removed: readonly number[]): string {
-	const amounts = { removeBlocks: undefined, removeFraction: undefined, targetSize: undefined };
+function pruneCommand({ session, output, options: { asked } }: GateCheck, removed: readonly number[]): string {
+	const amounts = {
+		removeBlocks: undefined,
+		removeFraction: undefined,
+		targetSize: undefined,
+		targetSpeedup: undefined,
+		speedupOf: undefined,
+	};
 	const searching = Object.fromEntries(methodOptions.map((name) => [name, undefined]));
-	const given = { ...options, ...searching, ...amounts, method: undefined, remove: [...removed] };
+	const given = { ...asked, ...searching, ...amounts, method: undefined, remove: [...removed] };
 	return commandLine(session.model.path, output, given);
 }

@@ -1,20 +1,18 @@
 // The limits on a quantised file, asked of it before it gets its name.
-import { closestPlan, type GateCheck, settleGate, shiftedBy } from "./verdict.js";
-import { type ClosestPlan, GateNotMetError } from "../../errors.js";
+import { closestPlan, type GateCheck, settleGate, shiftedBy, type GateSettings } from "./verdict.js";
+import { GateNotMetError } from "../../errors.js";
 import { Gate, verdictOfGate } from "./gate.js";
-import { readGate } from "../preflight/gate-limits.js";
 import { formatBytes } from "../../report/format.js";
 import { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
-import type { Measurement } from "../../game/game.js";
-import type { Measured } from "../session/paired-figures.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { Measured, MeasuredWhole } from "../session/paired-figures.js";
+import type { MachineSettings, UnknownSettings } from "../../api/options/settings.js";
 
 /** A quantised file that has not its name yet, measured on the report fold, and the whole source on the same windows. */
 export interface WrittenCandidate {
 	readonly path: string;
 	readonly measured: Measured;
-	readonly whole: Measurement;
+	readonly whole: MeasuredWhole;
 	readonly bytes: number;
 }
 
@@ -33,22 +31,24 @@ export interface FileCheck {
 export async function fileCheck(
 	check: GateCheck | undefined,
 	removed: readonly number[],
-	options: PruneJob,
+	options: GateSettings & MachineSettings & UnknownSettings,
 	healed?: readonly PlanGateFigure[],
 ): Promise<FileCheck | undefined> {
 	const { targetSize } = options;
 	if (!check && targetSize === undefined) return undefined;
 	const mask = healed ?? (check ? await check.gate.figures("report", removed) : []);
+	// The session is closed by the time the file is there.
+	const later = check && { gate: check.gate.ofFile(), reopen: reopened(check) };
 	let verdict: PlanGate | undefined;
 	return {
 		verdict: () => verdict,
 		check: async ({ path, measured, whole, bytes }) => {
-			const figures = check ? await check.gate.figuresOfFile(path, measured, whole, options) : [];
+			const figures = later ? await later.gate.figures(path, measured, whole, options) : [];
 			const size = targetSize === undefined ? [] : [sizeFigure(targetSize, bytes)];
 			const all = [...figures, ...size];
 			if (size.some(({ met }) => !met)) throw tooLarge(targetSize!, bytes, removed.length, all);
 			verdict = await settleGate(verdictOfGate(all, "file", options.ignoreGate ?? false), options, async () =>
-				check ? closestAgain(check, removed.length, shiftedBy(mask, figures)) : undefined,
+				later?.reopen((again) => closestPlan(again, removed.length, shiftedBy(mask, figures))),
 			);
 		},
 	};
@@ -66,22 +66,16 @@ function sizeFigure(limit: number, value: number): PlanGateFigure {
 	return { name: "target-size", limit, value, standardError: null, met: value <= limit };
 }
 
-/** The closest plan after the session was closed: what was measured is in the ledgers. */
-async function closestAgain(
-	check: GateCheck,
-	below: number,
-	shift: (figures: readonly PlanGateFigure[]) => readonly PlanGateFigure[],
-): Promise<ClosestPlan | undefined> {
-	const { options } = check;
-	const session = await Session.open(check.session.model.path, options, {
-		masks: 0,
-		weights: "own",
-		compared: options.maxKl !== undefined,
-	});
-	try {
-		const limits = await readGate(options);
-		return await closestPlan({ ...check, session, gate: Gate.open(session, limits!, options) }, below, shift);
-	} finally {
-		await session.close();
-	}
+/** Does work with the gate of a session of its own: that of the check is closed then. What was measured is in the ledgers. */
+function reopened({ session: { model }, gate: { limits }, ...known }: GateCheck) {
+	const { path } = model;
+	const { options } = known;
+	return async <T>(work: (check: GateCheck) => Promise<T>): Promise<T> => {
+		const session = await Session.open(path, options, { masks: 0, weights: "own", compared: options.maxKl !== undefined });
+		try {
+			return await work({ ...known, session, gate: Gate.open(session, limits, options) });
+		} finally {
+			await session.close();
+		}
+	};
 }

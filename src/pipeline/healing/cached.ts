@@ -8,13 +8,13 @@ import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
 import { type PlanHeal, readKeptFigure, readKeptHeal } from "../../storage/plan-heal.js";
 import { keptHealPath } from "../../storage/runs.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { HealingSettings } from "../../api/options/settings.js";
 
 /** Bumped when sets are healed differently. */
 const version = 5;
 
 /** Of everything that decides on new matrices and on what is said of them, but the set. */
-export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: PruneJob): string {
+export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: HealingSettings): string {
 	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
 	const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true, options.referenceBytes ?? null];
 	const folds = Object.values(calibration.folds).map(hashWindows);

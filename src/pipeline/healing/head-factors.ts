@@ -42,19 +42,24 @@ export async function factorText(
 	return text;
 }
 
+/** A pruned model, and what its factors are fitted to and judged by. */
+export interface FactorJob {
+	/** Ascending. */
+	readonly removed: readonly number[];
+	/** Matrices that stand in the model. */
+	readonly healed: readonly HealedTensor[];
+	readonly text: ComparedText;
+	/** Of the pruned model as it stands on the search fold: its mean loss, or divergence from the whole model. */
+	readonly figure: () => Promise<number>;
+}
+
 /**
  * Finds factors and keeps them in the model where that lowers the loss on the search fold, or the divergence there.
- * @param removed ascending
- * @param healed matrices that stand in the model
- * @param figure of the pruned model as it stands on the search fold: its mean loss, or divergence from the whole model
  * @returns none where they do not help
  */
 export async function healFactors(
 	evaluator: Evaluator,
-	removed: readonly number[],
-	healed: readonly HealedTensor[],
-	text: ComparedText,
-	figure: () => Promise<number>,
+	{ removed, healed, text, figure }: FactorJob,
 	options: JobOptions,
 ): Promise<{ tensors: readonly HealedTensor[]; factors: readonly HeadFactors[] }> {
 	const { model, ubatch, threads } = evaluator;

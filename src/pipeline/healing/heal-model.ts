@@ -82,7 +82,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning, kinds });
 	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
-	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, removed, healed, text, figure, options)));
+	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, { removed, healed, text, figure }, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];
 	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
 	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);

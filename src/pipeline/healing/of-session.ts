@@ -11,28 +11,30 @@ import { isRefusal } from "../../model/fitting/heal.js";
 import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
-import { makePlan } from "../planning/plan.js";
 import type { Finalist } from "../race/race.js";
 import type { Session } from "../session/session.js";
-import type { Plan } from "../../storage/plan.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
-import { asksToHeal } from "../preflight/heal-options.js";
-import type { RunFacts } from "../reporting/facts.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { JobOptions } from "../../api/index.js";
+import type { HealingSettings, HealSettings, MachineSettings } from "../../api/options/settings.js";
+
+/** Beside what a session says. */
+export interface HealSetting {
+	/** Where what is found is kept with other sets. @default by the kind that fits in memory now */
+	readonly shared?: KeptHealing | undefined;
+	/** Bytes of distributions that are still to be made and held through healing. @default the session's */
+	readonly references?: number | undefined;
+}
 
 /**
  * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was
  * found before, where that is kept in the run folder. The model is as it was then: {@link whileHealed} puts the new matrices into it.
  * @param removed ascending
- * @param references bytes of distributions that are still to be made and held through healing
- * @param shared where it is kept with other sets @default by the kind that fits in memory now
  */
 export async function healSet(
 	session: Session,
 	removed: readonly number[],
-	given: PruneJob,
-	shared?: KeptHealing,
-	references = session.referenceBytes,
+	given: HealingSettings,
+	{ shared, references = session.referenceBytes }: HealSetting = {},
 ): Promise<Healing> {
 	const { model } = session;
 	const settle = () => settleKind(model.file, { ...shapeOf(model, healableCuts(removed), given), references }, given);
@@ -50,7 +52,7 @@ async function healedBefore(
 	{ model, evaluator, folder }: Session,
 	removed: readonly number[],
 	kept: KeptHealing,
-	options: PruneJob,
+	options: HealingSettings,
 ): Promise<Healing | undefined> {
 	const section = await kept.section(removed);
 	if (!section) return undefined;
@@ -66,7 +68,7 @@ async function healedBefore(
 	}
 }
 
-async function healAnew(session: Session, removed: readonly number[], options: PruneJob): Promise<Healing> {
+async function healAnew(session: Session, removed: readonly number[], options: HealingSettings): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, report } = calibration.folds;
 	const own = onOwnSamples(options);
@@ -89,7 +91,7 @@ async function healAnew(session: Session, removed: readonly number[], options: P
 export async function healChosen(
 	session: Session,
 	{ chosen, unhealed }: Pick<RacedHealed, "chosen" | "unhealed">,
-	options: PruneJob,
+	options: HealingSettings,
 ): Promise<{ chosen: Finalist; healing: Healing }> {
 	const heal = ({ removed }: Finalist, how = options) => healSet(session, ascending(removed), how);
 	if (!unhealed) return { chosen, healing: await heal(chosen) };
@@ -108,8 +110,7 @@ const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - 
 
 /** What a set is measured to be with its new matrices, against the whole model as it is; as it is itself where it was not healed. */
 export async function figuresOfHealed(
-	session: Session,
-	gate: Gate,
+	{ session, gate }: { readonly session: Session; readonly gate: Gate },
 	fold: GateFold,
 	removed: readonly number[],
 	healing: Healing | undefined,
@@ -121,26 +122,12 @@ export async function figuresOfHealed(
 	});
 }
 
-/** The plan of the chosen set, its cuts healed where that is asked for. */
-export async function planHealed(
-	session: Session,
-	output: string | undefined,
-	{ choices, ...decision }: Pick<RunFacts, "choices"> & RacedHealed & { readonly healing?: Healing | undefined },
-	options: PruneJob,
-): Promise<{ plan: Plan; healing: Healing | undefined }> {
-	const healed = decision.healing !== undefined || !asksToHeal(options);
-	const { chosen, healing } = healed ? decision : await healChosen(session, decision, options);
-	const plan = await makePlan(session, output, chosen, choices, decision.race, options);
-	plan.heal = healing?.section;
-	return { plan, healing };
-}
-
 /**
  * {@link withHealTime} of a run.
  * @param removed the set; or the most blocks that are removed, where a search will say which
  * @param every whether a set of each number of blocks is healed, rather than one after a race
  */
-export function withHealTimeOf<T extends PruneJob>(
+export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOptions>(
 	session: Session,
 	removed: readonly number[] | number,
 	options: T,

@@ -13,7 +13,8 @@ import { shiftedRuns } from "../../model/fitting/neighbours.js";
 import { type ComparedText, tuningFigure } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
-import { type Finalist, winnerOf, type Race, race } from "../race/race.js";
+import { type Finalist, winnerOf, race } from "../race/race.js";
+import { type Standing, withWinner } from "../race/standing.js";
 import { formatBlocks } from "../../report/format.js";
 import { firstWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
@@ -21,7 +22,7 @@ import { meanAndError } from "../../game/statistics.js";
 import { hashOf } from "../../storage/hash.js";
 import type { Choice } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
 
 /** Sets that are healed at most, and finalists that it begins with. */
 export const mostSets = 12;
@@ -29,10 +30,8 @@ const firstSets = 3;
 /** What is fitted, unless maps are all that is asked for or fits: decided for the winner anew. */
 const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
 
-/** A set that is taken of a race. */
-export interface RacedHealed {
-	/** With the taken set among its winners. */
-	readonly race: Race;
+/** A set that is taken, among the sets that are known. */
+export interface RacedHealed extends Standing {
 	readonly chosen: Finalist;
 	/** The winner among sets as they are, where the chosen one won because it heals better. */
 	readonly unhealed?: Finalist | undefined;
@@ -43,12 +42,12 @@ export interface RacedHealed {
  * a part of the text, with the same fit, compared on the validation fold. Two sets whose unhealed losses are far apart can heal to the
  * same loss.
  * @param reaches whether a set makes the file as small as was asked for
- * @returns the race with the winner in the place of the set that was chosen; the same race where that wins, or nothing is to be healed
+ * @returns the winner in the place of the set that was chosen; the same where that wins, or nothing is to be healed
  */
 export async function raceHealed(
 	session: Session,
 	won: RacedHealed,
-	options: PruneJob,
+	options: HealingSettings & Pick<AmountSettings, "remove">,
 	reaches: (removed: readonly number[]) => boolean = () => true,
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
@@ -60,7 +59,7 @@ export async function raceHealed(
 export async function whileRoughlyHealed<T>(
 	session: Session,
 	removed: readonly number[],
-	options: PruneJob,
+	options: HealingSettings,
 	work: () => Promise<T>,
 ): Promise<T> {
 	const { model, evaluator, folder, seed } = session;
@@ -83,13 +82,13 @@ export async function whileRoughlyHealed<T>(
 
 class HealedRace {
 	readonly #session: Session;
-	readonly #options: PruneJob;
+	readonly #options: HealingSettings;
 	readonly #reaches: (removed: readonly number[]) => boolean;
 	readonly #figures = new Map<string, number>();
 	#kept: Promise<KeptHealing> | undefined;
 	#text: Promise<ComparedText | undefined> | undefined;
 
-	constructor(session: Session, options: PruneJob, reaches: (removed: readonly number[]) => boolean) {
+	constructor(session: Session, options: HealingSettings, reaches: (removed: readonly number[]) => boolean) {
 		this.#session = session;
 		this.#options = options;
 		this.#reaches = reaches;
@@ -97,9 +96,9 @@ class HealedRace {
 
 	async run(won: RacedHealed): Promise<RacedHealed> {
 		const { model } = this.#session;
-		const { race: decided, chosen } = won;
+		const { chosen } = won;
 		const size = chosen.removed.length;
-		const starts = decided.finalists
+		const starts = won.finalists
 			.filter(({ removed, added }) => removed.length === size && Number.isFinite(added))
 			.sort((a, b) => a.added - b.added)
 			.map(({ removed }) => [...removed].sort((a, b) => a - b));
@@ -125,8 +124,7 @@ class HealedRace {
 		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
 		const finalist = winnerOf(own);
-		const winners = new Map([...decided.winners, [size, finalist]]);
-		return { race: { ...decided, winners, finalists: [...decided.finalists, ...own.finalists] }, chosen: finalist, unhealed: chosen };
+		return { ...withWinner(won, finalist, own.finalists), chosen: finalist, unhealed: chosen };
 	}
 
 	/** The validation fold, with the whole model's distributions where it is the model's own samples: asked for before anything is healed. */

@@ -45,7 +45,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 			...found.ranked
 				.filter((removed) => !found.byCount.has(removed.length))
 				.map((removed) => ({ removed: [...removed], method: "leave-one-out" })),
-			...rankedByContribution(session, found, counts, ranking(singles.contributions), "leave-one-out"),
+			...rankedByContribution(session, found, counts, { order: ranking(singles.contributions), method: "leave-one-out" }),
 		],
 		contributions: contributions ?? singles,
 		masks: found.measured,
@@ -76,17 +76,16 @@ function planSurrogate(surrogate: SurrogateReport | undefined): Pick<Choices, "s
  * search mask, and are at times better on unseen text.
  */
 export function rankedByContribution(
-	session: Session,
+	{ model }: Session,
 	found: Choices["found"],
 	counts: readonly number[],
-	order: readonly number[],
-	method: string,
+	{ order, method }: { readonly order: readonly number[]; readonly method: string },
 ): Choices["rivals"] {
 	const frozen = new Set(found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks));
 	const free = order.filter((block) => !frozen.has(block));
 	return [...new Set([...found.byCount.keys(), ...counts])]
 		.map((size) => ({ size, removed: free.slice(0, size).sort((a, b) => a - b), method }))
-		.filter(({ size, removed }) => removed.length === size && session.model.blocks.check(removed) === undefined)
+		.filter(({ size, removed }) => removed.length === size && model.blocks.check(removed) === undefined)
 		.map(({ removed }) => ({ removed, method }));
 }
 

@@ -5,8 +5,7 @@ import { surrogateOf } from "./auto.js";
 import { roundsOf } from "./searches.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Coalition, distinct } from "../../game/coalition.js";
-import type { Game } from "../../game/game.js";
-import { meanLoss } from "../../game/game.js";
+import { type Game, type Measurement, meanLoss } from "../../game/game.js";
 import { Random } from "../../game/random.js";
 import { toSamples } from "../../game/sample.js";
 import {
@@ -34,7 +33,28 @@ export const judgedMasks = (masks: number) => Math.max(20, Math.min(500, Math.ro
 export const repairedMasks = 1000;
 
 /** The paper's procedure: strata of random masks, a network fitted to them, contributions from the network, one ranking for every size. */
-export async function choosePaper({ session, game, search, options, judged }: SelectionContext): Promise<Choices> {
+export async function choosePaper(context: SelectionContext): Promise<Choices> {
+	const { session, options } = context;
+	const drawn = drawnMasks(context);
+	const measured = await session.timed("search", () => measureDrawn(context, drawn));
+	return session.timed("surrogate", () => choiceOf(context, drawn, measured, options.attributionMasks ?? paperAttributionMasks));
+}
+
+/** What the paper's procedure measures. */
+interface Drawn {
+	/** Numbers of kept blocks that sets are drawn of. */
+	readonly sizes: readonly number[];
+	readonly random: Random;
+	/** That the network is fitted to. */
+	readonly masks: readonly Coalition[];
+	/** That it is held against. */
+	readonly extra: readonly Coalition[];
+	/** Whether every critical block is kept is asked of these: the paper's own procedure measures no block alone. */
+	readonly singles: readonly Coalition[];
+}
+
+/** @throws InvalidOptionError for numbers of masks and strata that are out of range */
+function drawnMasks({ session, game, options, judged }: SelectionContext): Drawn {
 	const { players } = game;
 	const count = options.masks ?? paperMasks;
 	if (!Number.isInteger(count) || count < 10) throw new InvalidOptionError(`masks must be a whole number of at least 10, got ${count}`);
@@ -44,66 +64,52 @@ export async function choosePaper({ session, game, search, options, judged }: Se
 	}
 	const sizes = options.strata ?? strataSizes(players, options.strataPreset ?? presetOf(session));
 	const random = new Random(session.seed);
-	const pause = () => setImmediate();
-
 	const masks = drawnStrata(game, { sizes, count, random: random.fork("masks") });
-	const training = new Set(masks.map((mask) => mask.key));
-	// What a network is held against: whether every critical block is kept. The paper's own procedure measures no block alone.
+	const exclude = new Set(masks.map((mask) => mask.key));
+	const alone = (block: number) => Coalition.ofRemoved(players, [block]);
 	const singles = judged
-		? Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
-				(set) => game.allows(set) && !game.frozen.has(set.removed()[0]!),
-			)
+		? Array.from({ length: players }, (_, block) => alone(block)).filter((set) => game.allows(set) && !game.frozen.has(set.removed()[0]!))
 		: [];
-	const extra = drawStrata(game, {
-		sizes,
-		count: judged ? judgedMasks(count) : 0,
-		random: random.fork("held out"),
-		distinct: true,
-		exclude: training,
-	});
-	const measured = await session.timed("search", () =>
-		game.measure(distinct([Coalition.full(players), ...masks, ...extra, ...singles]), {
-			phase: "random masks",
-			signal: options.signal,
-		}),
-	);
+	const held = { sizes, count: judged ? judgedMasks(count) : 0, random: random.fork("held out"), distinct: true, exclude };
+	return { sizes, random, masks, singles, extra: drawStrata(game, held) };
+}
+
+/** The full model first. */
+function measureDrawn({ game, options }: SelectionContext, { masks, extra, singles }: Drawn): Promise<Measurement[]> {
+	const all = distinct([Coalition.full(game.players), ...masks, ...extra, ...singles]);
+	return game.measure(all, { phase: "random masks", signal: options.signal });
+}
+
+/** Fits the network, and cuts the ranking that it gives. @param asked masks that it is asked about */
+async function choiceOf(
+	{ session, game, search, options }: SelectionContext,
+	{ sizes, random, masks, extra, singles }: Drawn,
+	measured: readonly Measurement[],
+	asked: number,
+): Promise<Choices> {
 	const byKey = new Map(measured.map((measurement) => [measurement.coalition.key, measurement]));
 	const fullLoss = meanLoss(measured[0]!);
-	const samplesOf = (list: readonly Coalition[]) =>
-		toSamples(
-			list.map((mask) => byKey.get(mask.key)!),
-			fullLoss,
-		);
-
-	return session.timed("surrogate", async () => {
-		const surrogate = await fitMlp(samplesOf(masks), {
-			seed: session.seed,
-			pause,
-			signal: options.signal,
-			...(options.epochs ? { epochs: options.epochs } : {}),
-		});
-		const count = options.attributionMasks ?? paperAttributionMasks;
-		const asked = await drawStrataInSlices(game, { sizes, count, random: random.fork("contributions") }, pause);
-		const contributions = await surrogateContributions(surrogate, asked, {
-			seed: session.seed,
-			frozen: game.frozen.keys(),
-			pause,
-			signal: options.signal,
-		});
-		// No critical blocks: the paper cuts its one ranking, whatever it says.
-		const found = await rankAndCut(game, contributions.contributions, { ...search, criticalLoss: Number.POSITIVE_INFINITY });
-		const critical = samplesOf(singles).flatMap(({ coalition, addedLoss }) => (addedLoss > Math.LN2 ? coalition.removed() : []));
-		const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks), critical }) : undefined;
-		const all = new Set([...byKey.keys(), ...search.meter.measurements().map(({ coalition }) => coalition.key)]);
-		const notes = judgement ? doubts(judgement) : [];
-		return {
-			found: { ...found, method: "paper", notes: [...found.notes, ...notes] },
-			rivals: [],
-			contributions,
-			masks: all.size,
-			...(judgement ? { surrogate: surrogateOf("mlp", training.size, judgement, {}) } : {}),
-		};
-	});
+	const samplesOf = (list: readonly Coalition[]) => {
+		const found = list.map((mask) => byKey.get(mask.key)!);
+		return toSamples(found, fullLoss);
+	};
+	const how = { seed: session.seed, pause: () => setImmediate(), signal: options.signal };
+	const surrogate = await fitMlp(samplesOf(masks), { ...how, ...(options.epochs ? { epochs: options.epochs } : {}) });
+	const sets = await drawStrataInSlices(game, { sizes, count: asked, random: random.fork("contributions") }, how.pause);
+	const contributions = await surrogateContributions(surrogate, sets, { ...how, frozen: game.frozen.keys() });
+	// No critical blocks: the paper cuts its one ranking, whatever it says.
+	const found = await rankAndCut(game, contributions.contributions, { ...search, criticalLoss: Number.POSITIVE_INFINITY });
+	const critical = samplesOf(singles).flatMap(({ coalition, addedLoss }) => (addedLoss > Math.LN2 ? coalition.removed() : []));
+	const judgement = extra.length >= 2 ? judge(surrogate, samplesOf(extra), { training: samplesOf(masks), critical }) : undefined;
+	const all = new Set([...byKey.keys(), ...search.meter.measurements().map(({ coalition }) => coalition.key)]);
+	const trained = new Set(masks.map(({ key }) => key)).size;
+	return {
+		found: { ...found, method: "paper", notes: [...found.notes, ...(judgement ? doubts(judgement) : [])] },
+		rivals: [],
+		contributions,
+		masks: all.size,
+		...(judgement ? { surrogate: surrogateOf("mlp", trained, judgement, {}) } : {}),
+	};
 }
 
 /** What to make of a surrogate that its held-out masks speak against. */

@@ -84,11 +84,19 @@ function sizesOf({ removeBlocks, removeFraction }: ChoosingSettings, kmax: numbe
 	return wholeCurve ? Array.from({ length: kmax }, (_, i) => i + 1) : [kmax];
 }
 
+/** What a method is asked for. */
+export interface MethodTask {
+	readonly method: Method;
+	readonly blocks: number;
+	/** Most blocks that go. */
+	readonly kmax: number;
+}
+
 /**
  * Masks that a method will measure at most, for estimates.
  * @param tokens that a mask runs; those of the windows where it is not given
  */
-export function plannedMasks(method: Method, blocks: number, kmax: number, options: ChoosingSettings, tokens?: number): number {
+export function plannedMasks({ method, blocks, kmax }: MethodTask, options: ChoosingSettings, tokens?: number): number {
 	return choosers[method].masks(blocks, kmax, options, tokens);
 }
 
@@ -102,7 +110,7 @@ export function leastMasks(method: Method, blocks: number, kmax: number): number
  * @param tokens that a mask runs
  * @throws InvalidOptionError where `masks` or `maxTokens` allow fewer masks than the method needs
  */
-export function checkBudget(method: Method, blocks: number, kmax: number, options: ChoosingSettings, tokens: number): void {
+export function checkBudget({ method, blocks, kmax }: MethodTask, options: ChoosingSettings, tokens: number): void {
 	const { masksWithin, least } = choosers[method];
 	checkRounds(method, blocks, Math.min(options.rounds ?? 1, kmax), options);
 	const { masks, maxTokens } = options;
@@ -140,17 +148,18 @@ export interface ChooseSetting extends Pick<SearchOptions, "onStep"> {
 	readonly judged?: boolean;
 }
 
-/** Runs a method on the search fold: sets of up to `kmax` removed blocks, and contributions. */
+/**
+ * Runs a method on the search fold: sets of up to `kmax` removed blocks, and contributions. Whether its budget is enough is for
+ * {@link checkBudget} to say before.
+ */
 export async function choose(
 	session: Session,
-	method: Method,
-	kmax: number,
+	{ method, kmax }: Pick<MethodTask, "method" | "kmax">,
 	options: ChoosingSettings,
 	{ game = session.games.search, counts, judged = true, onStep }: ChooseSetting = {},
 ): Promise<Choices> {
-	const { units, blocks } = session.model.blocks;
+	const { units } = session.model.blocks;
 	const { signal } = options;
-	checkBudget(method, blocks, kmax, options, session.tokens.search);
 	const meter = new LossMeter(game, { signal });
 	const search = { kmax, meter, signal, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
 	const sizes = counts ?? sizesOf(options, kmax);

@@ -72,7 +72,7 @@ export function generations(masks: number): Pick<Required<EvolutionaryOptions>, 
 async function raced(play: SelectionContext, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
 	const choices = await alone(play, method, run);
 	const order = ranking(choices.contributions?.contributions ?? []);
-	return { ...choices, rivals: rankedByContribution(play.session, choices.found, play.counts, order, "leave-one-out") };
+	return { ...choices, rivals: rankedByContribution(play.session, choices.found, play.counts, { order, method: "leave-one-out" }) };
 }
 
 async function alone({ session, game, options }: SelectionContext, method: string, run: () => Promise<SearchResult>): Promise<Choices> {

@@ -1,22 +1,19 @@
 // Where plans go: beside the model that they describe, or among the kept runs.
 import { FileError } from "../../errors.js";
-import type { Session } from "../session/session.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Plan, type WritePlanOptions, writePlan } from "../../storage/plan.js";
 import { keptPlanPath } from "../../storage/runs.js";
 
-/** The plan beside a model that is written: it is not lost where its own name cannot be written. */
+/** The plan beside a model that is written: it is not lost where its own name cannot be written. @param folder of the model's runs */
 export async function writePlanBeside(
-	session: Session,
-	output: string,
+	{ folder, output, path }: { readonly folder: string; readonly output: string; readonly path: string },
 	plan: Plan,
-	path: string,
 	options: WritePlanOptions,
 ): Promise<void> {
 	try {
 		await writePlan(path, plan, options);
 	} catch (cause) {
-		const kept = keptPlanPath(session.folder, keptName(plan));
+		const kept = keptPlanPath(folder, keptName(plan));
 		await writePlan(kept, plan, { overwrite: true }).catch(() => {
 			throw cause;
 		});

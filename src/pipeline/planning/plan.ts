@@ -3,6 +3,7 @@ import type { Contribution } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { objectiveFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
+import type { Standing } from "../race/standing.js";
 import type { Session } from "../session/session.js";
 import { finite } from "../../game/statistics.js";
 import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
@@ -10,18 +11,21 @@ import type { Choices } from "../methods/selection-context.js";
 import { planOrigin } from "./origin.js";
 import type { PruneJob } from "../preflight/job.js";
 
+/** What a plan is of. */
+export interface PlanParts {
+	readonly output: string | undefined;
+	readonly chosen: Finalist;
+	/** What a method found, where one searched. */
+	readonly choices: Choices | undefined;
+	readonly decided: Standing;
+}
+
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
-export async function makePlan(
-	session: Session,
-	output: string | undefined,
-	chosen: Finalist,
-	choices: Choices | undefined,
-	decided: Race,
-	options: PruneJob,
-): Promise<Plan> {
+export async function makePlan(session: Session, { output, chosen, choices, decided }: PlanParts, options: PruneJob): Promise<Plan> {
+	const { disagreements } = decided.race;
 	const { model } = session;
 	const { blocks } = model.facts;
-	const origin = planOrigin(session, output, options);
+	const origin = planOrigin(session, output, options.asked);
 	const losses = await textFigures(session, chosen.removed, options);
 	const objective = await objectiveFigures(session, chosen.removed, options);
 	return parsePlan({
@@ -37,7 +41,7 @@ export async function makePlan(
 		calibration: origin.calibration,
 		losses,
 		...(objective ? { objective } : {}),
-		...(decided.disagreements.length > 0 ? { disagreements: planDisagreements(decided) } : {}),
+		...(disagreements.length > 0 ? { disagreements: planDisagreements(disagreements) } : {}),
 		...(choices?.contributions ? { contributions: contributionsOf(choices.contributions) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
 		critical: reasonedBlocks(choices),
@@ -59,13 +63,13 @@ export function reasonedBlocks(choices: Choices | undefined): Plan["critical"] {
 }
 
 /** What decided between sets of the same size; nothing where there were no two. */
-function raceFacts({ races }: Session, { winners, finalists, further, byDivergence }: Race): Pick<Plan, "race"> {
+function raceFacts({ races }: Session, { race: { further, byDivergence }, winners, finalists }: Standing): Pick<Plan, "race"> {
 	if (new Set(finalists.map(({ removed }) => removed.join())).size <= winners.size) return {};
 	const parts = further.map((sets, part) => ({ sha256: races.hashOf(part), sets: sets.length }));
 	return { race: { by: byDivergence ? "divergence" : "objective", further: parts } };
 }
 
-function planDisagreements({ disagreements }: Race): NonNullable<Plan["disagreements"]> {
+function planDisagreements(disagreements: Race["disagreements"]): NonNullable<Plan["disagreements"]> {
 	return disagreements.map(({ chosen, better, ...rest }) => ({ ...rest, chosen: [...chosen], better: [...better] }));
 }
 
@@ -94,7 +98,7 @@ export function contributionRows({ contributions, standardErrors, errorsOf, scal
 	})).filter(({ value }) => Number.isFinite(value));
 }
 
-function alternativesOf(choices: Choices | undefined, decided: Race): Plan["alternatives"] {
+function alternativesOf(choices: Choices | undefined, decided: Standing): Plan["alternatives"] {
 	const sizes = new Set([...(choices?.found.byCount.keys() ?? []), ...decided.winners.keys()]);
 	return [...sizes]
 		.sort((a, b) => a - b)

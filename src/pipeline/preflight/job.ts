@@ -3,7 +3,7 @@ import type { JobOptions } from "../../api/job.js";
 import { defaultMethod, type Method, type RankMethod } from "../../api/methods.js";
 import type { Objective } from "../../api/measure.js";
 import type { CommandOptions, OptionCommand } from "../../api/options/row.js";
-import type { Settings } from "../../api/options/settings.js";
+import type { HealSettings, MachineSettings, Settings } from "../../api/options/settings.js";
 import { callbacksOf, settingsFrom } from "../../api/options/shape.js";
 import { checkKeys } from "./option-keys.js";
 
@@ -48,9 +48,32 @@ export type RankJob = Omit<Job<"rank">, "method"> & { readonly method: RankMetho
  */
 export function resolveJob<Command extends OptionCommand>(command: Command, options: CommandOptions[Command] & JobOptions): Job<Command> {
 	checkKeys(command, options);
-	const asked = Object.freeze(settingsFrom(command, options));
-	return Object.freeze({ ...defaults, ...asked, ...callbacksOf(options), asked }) as unknown as Job<Command>;
+	return jobOf<Command>(settingsFrom(command, options), options);
 }
+
+/** A job by its settings. */
+export function jobOf<Command extends OptionCommand>(settings: Settings<Command>, told: JobOptions): Job<Command> {
+	const asked = Object.freeze({ ...settings });
+	const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+	return Object.freeze({ ...defaults, ...given, ...callbacksOf(told), asked }) as unknown as Job<Command>;
+}
+
+/** What is found out for what was asked: a number of blocks for a speed-up, tokens for a time, the kind of healing that fits in memory. */
+export type FoundSettings = Pick<Settings<"prune">, "removeBlocks" | "speedupOf" | "healTokens" | "healTime" | "healKind">;
+
+/** The job that goes on with what was found, which is also written down and printed. The first one stays as it is. */
+export function settledJob<Command extends "prune" | "frontier">(job: Job<Command>, found: FoundSettings): Job<Command> {
+	return Object.freeze({ ...job, ...found, asked: Object.freeze({ ...job.asked, ...found }) }) as unknown as Job<Command>;
+}
+
+/** How a job heals: what may still be settled of it, and who is told. */
+export function healingOf(job: HealSettings & MachineSettings & JobOptions): HealSettings & MachineSettings & JobOptions {
+	const { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers } = job;
+	return { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers, ...callbacksOf(job) };
+}
+
+/** What of settled healing a job goes on with. */
+export const foundHealing = ({ healTokens, healTime, healKind }: HealSettings): FoundSettings => ({ healTokens, healTime, healKind });
 
 /** The same of `rankBlocks`, which judges blocks and chooses no set. @throws InvalidOptionError */
 export function resolveRank(options: CommandOptions["rank"]): RankJob {

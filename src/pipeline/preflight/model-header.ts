@@ -8,10 +8,13 @@ import { shownText } from "../../storage/shown-text.js";
 
 /** A model's header, and what its blocks allow. */
 export interface Header {
+	/** As it was given: of a split model any of its shards. */
+	readonly path: string;
 	readonly file: GgufFile;
 	readonly blocks: BlockPlan;
 }
 
+/** What reading a header takes of the options. */
 export interface HeaderOptions {
 	readonly signal?: AbortSignal | undefined;
 	readonly allowUnknownArchitecture?: boolean | undefined;
@@ -23,12 +26,28 @@ export interface HeaderOptions {
  * @throws UnsupportedArchitectureError where no block of the model can be removed
  */
 export async function readHeader(path: string, options: HeaderOptions): Promise<Header> {
-	const file = await GgufFile.read(path, options.signal ? { signal: options.signal } : {});
+	return headerOf(path, await GgufFile.read(path, options.signal ? { signal: options.signal } : {}), options);
+}
+
+/** What the blocks of a file that was read allow. @throws UnsupportedArchitectureError where no block of the model can be removed */
+export function headerOf(path: string, file: GgufFile, options: HeaderOptions): Header {
 	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 	if (blocks.support === "refused") {
 		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
 	}
-	return { file, blocks };
+	return { path, file, blocks };
+}
+
+/** Reads the header of a file when it is first asked for, and once; of no file there is none. */
+export type ReadOnce = () => Promise<GgufFile | undefined>;
+
+export function readOnce(path: string | undefined, { signal }: Pick<HeaderOptions, "signal">): ReadOnce {
+	let read: Promise<GgufFile> | undefined;
+	return async () => {
+		if (path === undefined) return undefined;
+		read ??= GgufFile.read(path, signal ? { signal } : {});
+		return read;
+	};
 }
 
 /** A list of blocks without repetitions, ascending. @throws InvalidOptionError where they cannot be removed from this model */

@@ -2,8 +2,9 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
-import { GgufFile } from "../../model/gguf/index.js";
+import type { GgufFile } from "../../model/gguf/index.js";
 import { inputFiles } from "./objective.js";
+import type { ReadOnce } from "./model-header.js";
 import type { OwnOutput } from "./own-output.js";
 import { checkTarget } from "../../storage/atomic-file.js";
 import type { PruneJob } from "./job.js";
@@ -11,28 +12,35 @@ import type { PruneJob } from "./job.js";
 /**
  * Every file that a run reads, whatever it is called by: all shards of the model and of the original whose weights are quantised, texts
  * and questions.
+ * @param original header of the original
  * @throws InvalidGgufError, FileError where the original cannot be read
  */
-export async function filesRead({ paths }: Pick<GgufFile, "paths">, options: Parameters<typeof inputFiles>[0]): Promise<string[]> {
-	const { quantizeFrom } = options;
-	const original = quantizeFrom === undefined ? [] : (await GgufFile.read(quantizeFrom)).paths;
-	return [...paths, ...original, ...inputFiles(options)];
+export async function filesRead(
+	{ paths }: Pick<GgufFile, "paths">,
+	original: ReadOnce,
+	options: Parameters<typeof inputFiles>[0],
+): Promise<string[]> {
+	return [...paths, ...((await original())?.paths ?? []), ...inputFiles(options)];
+}
+
+/** What a run would write, and what it reads. */
+export interface PlannedFiles {
+	/** The model. */
+	readonly file: Pick<GgufFile, "paths">;
+	/** Header of the original whose weights are quantised. */
+	readonly original: ReadOnce;
+	readonly output: string | undefined;
+	/** Whether nothing says how much to remove: then neither a model nor a plan is written. */
+	readonly curve: boolean;
+	readonly own?: OwnOutput | undefined;
 }
 
 /**
  * Checks every file that a run would write. What an earlier run of the same command wrote before it was ended is not in its way.
- * @param file the model
- * @param curve whether nothing says how much to remove: then neither a model nor a plan is written
  * @throws InvalidOptionError where two of them have one name
  * @throws OutputExistsError, FileError where one cannot be written
  */
-export async function checkTargets(
-	file: Pick<GgufFile, "paths">,
-	output: string | undefined,
-	options: PruneJob,
-	curve: boolean,
-	own?: OwnOutput,
-): Promise<void> {
+export async function checkTargets({ file, original, output, curve, own }: PlannedFiles, options: PruneJob): Promise<void> {
 	if (options.dryRun) return;
 	const { page, data, card } = reportTargets(curve ? undefined : output, options);
 	const results = [
@@ -45,7 +53,7 @@ export async function checkTargets(
 		const other = targets.slice(0, i).find((one) => resolve(one.path) === resolve(path));
 		if (other) throw new InvalidOptionError(`${path} cannot be both the ${other.name} and the ${name}: give two names`);
 	}
-	const target = { overwrite: options.overwrite ?? false, inputs: await filesRead(file, options) };
+	const target = { overwrite: options.overwrite ?? false, inputs: await filesRead(file, original, options) };
 	for (const { name, path } of targets) if (!(own?.isThere && (await isOwn(own, name, path)))) await checkTarget(path, target);
 }
 

@@ -47,12 +47,20 @@ type SizeOptions = QuantizeSettings & UnknownOptions & HealSettings;
 /** Bytes by which a file may be larger or smaller than the sums of its blocks say: by its keys, and by types that depend on the other blocks. */
 const slackOf = (whole: number, { quantize }: QuantizeSettings) => 4096 + (quantize === undefined ? 0 : Math.ceil(0.01 * whole));
 
+/** A size in bytes, and what has it. */
+export interface AskedSize {
+	/** Whose weights are written: the model's, or the original's where one is quantised. */
+	readonly file: GgufFile;
+	readonly target: number;
+	/** Whether tied groups go as a whole. */
+	readonly tied: boolean;
+}
+
 /**
  * The numbers of blocks that may be the fewest for a size, by the sizes of the blocks.
- * @param file whose weights are written: the model's, or the original's where one is quantised
  * @throws InvalidOptionError where the size is reached without removing a block, or cannot be reached, with how small the file can get
  */
-export function countsForSize(header: Header, file: GgufFile, target: number, options: SizeOptions, tied: boolean): SizeRange {
+export function countsForSize(header: Header, { file, target, tied }: AskedSize, options: SizeOptions): SizeRange {
 	checkTargetSize(target);
 	const { blocks } = header;
 	const sizes = fileSizes(header, file, options);
@@ -72,7 +80,7 @@ export function countsForSize(header: Header, file: GgufFile, target: number, op
 	const bytesOf = (list: readonly number[], count: number) => whole - list.slice(0, count).reduce((sum, bytes) => sum + bytes, 0);
 	const counts = Array.from({ length: most }, (_, i) => i + 1);
 	const least = counts.find((count) => bytesOf(saved, count) - slack <= target);
-	if (least === undefined) throw outOfReach(target, bytesOf(saved, most), most, blocks.blocks, as);
+	if (least === undefined) throw outOfReach({ target, smallest: bytesOf(saved, most), most, blocks: blocks.blocks, as });
 	const smallestFirst = saved.toReversed();
 	// Every block may be a cut of its own.
 	const certain = counts.find((count) => bytesOf(smallestFirst, count) + count * healing + slack <= target) ?? most;
@@ -92,7 +100,13 @@ function savings(file: GgufFile, { quantize }: QuantizeSettings, whole: number):
 	});
 }
 
-function outOfReach(target: number, smallest: number, most: number, blocks: number, as: string): InvalidOptionError {
+function outOfReach({
+	target,
+	smallest,
+	most,
+	blocks,
+	as,
+}: Readonly<Record<"target" | "smallest" | "most" | "blocks", number>> & { readonly as: string }): InvalidOptionError {
 	return new InvalidOptionError(
 		`target-size ${formatBytes(target)} is out of reach: without ${most} of its ${blocks} blocks, as many as can go, the file${as} still has about ${formatBytes(smallest)}. Ask for less, or take a smaller type of weights (--quantize).`,
 	);

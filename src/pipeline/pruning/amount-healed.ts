@@ -5,6 +5,7 @@ import { raceHealed, whileRoughlyHealed } from "../healing/race.js";
 import { NotEnoughMemoryError } from "../../errors.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist, Race } from "../race/race.js";
+import { standingOf } from "../race/standing.js";
 import type { Session } from "../session/session.js";
 import { missedText, nothingMeets } from "./amount.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
@@ -31,9 +32,9 @@ export async function mostHealedThatMeet(session: Session, race: Race, gate: Gat
 	}
 	let figures: readonly PlanGateFigure[] = [];
 	for (const set of sets.slice(0, last + 1).reverse()) {
-		const raced = await raceHealed(session, { race, chosen: set }, options);
+		const raced = await raceHealed(session, { ...standingOf(race), chosen: set }, options);
 		const { chosen, healing } = await healChosen(session, raced, options);
-		figures = await figuresOfHealed(session, gate, "report", chosen.removed, healing);
+		figures = await figuresOfHealed({ session, gate }, "report", chosen.removed, healing);
 		if (figures.every(({ met }) => met)) return { ...raced, chosen, healing };
 		log(
 			"warning",

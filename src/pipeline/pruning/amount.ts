@@ -4,17 +4,19 @@ import { type Gate, requirementText } from "../gate/gate.js";
 import { hasGate } from "../preflight/gate-limits.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist, Race } from "../race/race.js";
+import { standingOf } from "../race/standing.js";
 import { formatBlocks } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Decision } from "./decision.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { JobOptions } from "../../api/index.js";
+import type { AmountSettings, LimitSettings } from "../../api/options/settings.js";
 
 /** An amount that limits say: the most blocks that meet the gate, or the fewest that reach a size in bytes. */
 export type LimitedAmount = "gate" | { readonly size: number };
 
 /** The amount that the options' limits say, where nothing else says one. @throws InvalidOptionError */
-export function limitedAmount(options: PruneJob): LimitedAmount | undefined {
+export function limitedAmount(options: AmountSettings & LimitSettings): LimitedAmount | undefined {
 	if (options.targetSize !== undefined) return { size: options.targetSize };
 	if (!hasGate(options)) return undefined;
 	if (options.ignoreGate)
@@ -28,7 +30,7 @@ export function limitedAmount(options: PruneJob): LimitedAmount | undefined {
 export const mostForGate = (blocks: number, maxRemovable: number): number => Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 2)));
 
 /** The set for the fewest blocks among those that reach the size. */
-export function fewestOf({ winners }: Race): Finalist {
+export function fewestOf({ winners }: Pick<Race, "winners">): Finalist {
 	return [...winners.values()].sort((a, b) => a.removed.length - b.removed.length)[0]!;
 }
 
@@ -37,7 +39,7 @@ export function fewestOf({ winners }: Race): Finalist {
  * smaller one is tried.
  * @throws GateNotMetError where no set that was found meets it
  */
-export async function mostThatMeet(race: Race, gate: Gate, options: PruneJob): Promise<Decision> {
+export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions): Promise<Decision> {
 	const sets = [...race.winners.values()].sort((a, b) => b.removed.length - a.removed.length);
 	const log = logger(options);
 	for (const [i, set] of sets.entries()) {
@@ -50,7 +52,7 @@ export async function mostThatMeet(race: Race, gate: Gate, options: PruneJob): P
 					"note",
 					`${count} blocks, the most that were searched, meet the gate: more may go, which --remove-blocks with the same limits tries`,
 				);
-			return { race, chosen: set };
+			return { ...standingOf(race), chosen: set };
 		}
 		log(
 			"warning",

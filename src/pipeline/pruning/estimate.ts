@@ -1,8 +1,20 @@
 // How much a run has to measure, before it does.
-import type { Effort } from "../../api/index.js";
+import { basename } from "node:path";
+import type { Effort, Estimate } from "../../api/index.js";
+import { logger } from "../../api/logger.js";
+import { defaultMethod } from "../../api/methods.js";
+import { Coalition } from "../../game/coalition.js";
+import { formatDuration } from "../../report/format.js";
+import type { Ledger } from "../../storage/ledger.js";
+import { effortOf, raceField } from "../methods/budget.js";
+import { plannedMasks } from "../methods/registry.js";
+import type { Session } from "../session/session.js";
+import { sharedTime } from "../session/working-weights.js";
+import type { Removable } from "./removable.js";
 import { furtherShare } from "../race/race.js";
 import { partsAfter, tieRounds } from "../race/ties.js";
 import { masksIn } from "../../game/search/time-limit.js";
+import type { PruneJob } from "../preflight/job.js";
 
 export interface WorkAsked {
 	/** Masks of the search that are left at most, and those that are known. */
@@ -33,4 +45,38 @@ export function workOf(asked: WorkAsked): { readonly tokens: number; readonly se
 	// The full model is raced too, and for the figures it and the winner are measured again, on the report fold as well.
 	const all = searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.report;
 	return { tokens: all, seconds: (secondsPerMask * all) / tokens.search };
+}
+
+/** Says what is known, what is left to measure at most, and how long that takes. */
+export async function announceWork(session: Session, { kmax, count, counts, named }: Removable, options: PruneJob): Promise<Estimate> {
+	const { model, calibration, games, tokens } = session;
+	const { blocks } = model.facts;
+	const earlier = session.secondsPerMask;
+	const { method = defaultMethod } = options;
+	const planned = named ? 1 : plannedMasks({ method, blocks, kmax }, options, tokens.search);
+	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
+	await session.measureFull(options.signal);
+	const masks = planned - known;
+	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
+	const effort = effortOf(options);
+	const field = named ? 1 : raceField(method, effort);
+	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
+	const { maxTime } = options;
+	const work = workOf({ masks, known, singles: blocks + 1, sizes, field, effort, tokens, secondsPerMask, maxTime });
+	const estimate = { masks, known, ...work };
+	const left = known > 0 ? `, ${known} of them known, at most ${masks} left` : "";
+	const time = Number.isFinite(estimate.seconds) ? `, about ${formatDuration(estimate.seconds)}` : "";
+	const source = options.questions === undefined ? calibration.source : basename(options.questions);
+	logger(options)(
+		"note",
+		`${basename(model.path)}: ${blocks} blocks; at most ${planned} masks of ${tokens.search} tokens${left} (${source})${time}`,
+	);
+	return estimate;
+}
+
+/** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */
+function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneJob): number {
+	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
+	if (method === "paper" || method === "paper-repaired") return ledger.size;
+	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;
 }

@@ -11,12 +11,23 @@ import { formatSpeedup } from "../../report/format.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import { availableMemory, neededMemory } from "../../model/runtime/memory.js";
 import { runSpeed } from "../../model/runtime/speed.js";
-import type { Session } from "../session/session.js";
+import type { Model } from "../../model/runtime/model.js";
+import { timedIn } from "../session/timings.js";
+import type { Remains } from "./remains.js";
 import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js";
 import { probeWithin, shapeWithin } from "../speed/figures.js";
 import type { Speed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { JobOptions } from "../../api/index.js";
+import type { HealSettings, MachineSettings, QuantizeSettings, Settings, UnknownSettings } from "../../api/options/settings.js";
+
+/** What is measured of both, and how both are run. */
+type PairSettings = Pick<Settings<"prune">, "speed" | "samples" | "targetSpeedup" | "speedupOf"> &
+	QuantizeSettings &
+	HealSettings &
+	MachineSettings &
+	UnknownSettings &
+	JobOptions;
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
 const usualSamples = 4;
@@ -26,7 +37,7 @@ export const mostSamples = 64;
 const speedSeconds = 16;
 
 /** @throws InvalidOptionError */
-export function checkSamples({ samples }: PruneJob): void {
+export function checkSamples({ samples }: Pick<PairSettings, "samples">): void {
 	if (samples !== undefined && !(Number.isInteger(samples) && samples >= 0 && samples <= mostSamples))
 		throw new InvalidOptionError(`samples must be a whole number from 0 to ${mostSamples}, got ${samples}`);
 }
@@ -38,36 +49,41 @@ export interface MeasuredPair {
 }
 
 /** What is asked for: speed and texts where a model is written, otherwise where they are named. */
-function wanted(output: string | undefined, { speed, samples, speedTarget }: PruneJob): { speed: boolean; samples: number } {
+function wanted(output: string | undefined, { speed, samples, targetSpeedup }: PairSettings): { speed: boolean; samples: number } {
 	const written = output !== undefined;
-	return { speed: speed ?? (written || speedTarget !== undefined), samples: samples ?? (written ? usualSamples : 0) };
+	return { speed: speed ?? (written || targetSpeedup !== undefined), samples: samples ?? (written ? usualSamples : 0) };
+}
+
+/** What is measured. */
+export interface PairJob {
+	readonly removed: readonly number[];
+	/** The written file, verified; the session is closed then. */
+	readonly output: string | undefined;
+	/** The source, where it is open: where no file was written. */
+	readonly model?: Model | undefined;
 }
 
 /**
  * Measures the whole source beside the written file, or beside itself without these blocks where none was written. What was asked for is
  * delivered by then, so that a failure is a warning.
- * @param output the written file, verified; the session is closed then
  */
-export async function measurePair(
-	session: Session,
-	removed: readonly number[],
-	output: string | undefined,
-	options: PruneJob,
-): Promise<MeasuredPair> {
+export async function measurePair(remains: Remains, job: PairJob, options: PairSettings): Promise<MeasuredPair> {
+	const { removed, output } = job;
 	const ask = wanted(output, options);
 	if (removed.length === 0 || (!ask.speed && ask.samples === 0)) return { extras: {} };
-	const windows = session.calibration.folds.report.count;
+	const windows = remains.windows.count;
 	if (ask.samples > windows)
 		logger(options)(
 			"note",
 			`texts are written after ${windows} prompts, one a window of the report fold; ${ask.samples} were asked for (--windows)`,
 		);
 	const written = output !== undefined;
+	const { timings } = remains;
 	const measured = await attempt("speed and texts were", options, written, () =>
-		withSides(session, removed, output, options, async (sides) => {
-			const measureSpeed = () => session.timed("speed", () => quickSpeed(sides, session, options));
+		withSides(remains, job, options, async (sides) => {
+			const measureSpeed = () => timedIn(timings, "speed", () => quickSpeed(sides, remains, options));
 			const speed = ask.speed ? await attempt("the speed was", options, written, measureSpeed) : undefined;
-			const draw = () => session.timed("samples", () => drawTexts(sides, ask.samples, session, options));
+			const draw = () => timedIn(timings, "samples", () => drawTexts(sides, ask.samples, remains, options));
 			const pairs = ask.samples > 0 ? await attempt("texts were", options, written, draw) : undefined;
 			if (speed) warnOfTarget(speed, options);
 			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], options) } };
@@ -80,7 +96,7 @@ export async function measurePair(
  * What fails here is a warning: a model that gives no finite logits writes no text, but has a speed. So is an interruption where the model
  * is written already.
  */
-async function attempt<T>(what: string, options: PruneJob, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
+async function attempt<T>(what: string, options: JobOptions, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await work();
 	} catch (error) {
@@ -102,26 +118,24 @@ interface BothSides {
 
 /** Loads what must be: both files where memory holds them, else the source with its blocks masked. */
 async function withSides(
-	session: Session,
-	removed: readonly number[],
-	output: string | undefined,
-	options: PruneJob,
+	{ weights, threads }: Remains,
+	{ removed, output, model }: PairJob,
+	options: PairSettings,
 	work: (sides: BothSides) => Promise<MeasuredPair>,
 ): Promise<MeasuredPair> {
-	const { model, evaluator } = session;
-	if (output === undefined) return work({ before: { model }, after: { model, removed } });
+	if (output === undefined) return work({ before: { model: model! }, after: { model: model!, removed } });
 	const file = await GgufFile.read(output);
-	const both = neededMemory(model.file).total + neededMemory(file).total <= availableMemory();
+	const both = neededMemory(weights.file).total + neededMemory(file).total <= availableMemory();
 	// A mask computes what the file does only where no weight was changed.
 	if (!both && (options.quantize !== undefined || asksToHeal(options))) {
 		logger(options)("warning", "speed and texts were not measured: memory does not hold the source and the written file at once");
 		return { extras: {} };
 	}
-	const load = (path: string) => loadModel(path, { ...options, threads: evaluator.threads });
-	const source = await load(model.path);
+	const load = (path: string, header: GgufFile) => loadModel(path, { ...options, threads, file: header });
+	const source = await load(weights.path, weights.file);
 	try {
 		if (!both) return await work({ before: { model: source }, after: { model: source, removed } });
-		const written = await load(output);
+		const written = await load(output, file);
 		try {
 			return await work({ before: { model: source }, after: { model: written } });
 		} finally {
@@ -133,7 +147,7 @@ async function withSides(
 }
 
 /** As much as fits a few seconds on this machine. */
-async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session, options: PruneJob): Promise<Speed> {
+async function quickSpeed(sides: BothSides, { threads }: Remains, options: PairSettings): Promise<Speed> {
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
@@ -146,8 +160,8 @@ async function quickSpeed(sides: BothSides, { evaluator: { threads } }: Session,
 function drawTexts(
 	{ before, after }: BothSides,
 	prompts: number,
-	{ calibration, seed }: Session,
-	options: PruneJob,
+	{ windows, seed }: Remains,
+	options: JobOptions,
 ): Promise<ContinuationPair[]> {
 	const { removed } = after;
 	const mask = removed && Coalition.ofRemoved(after.model.facts.blocks, removed);
@@ -155,7 +169,7 @@ function drawTexts(
 		{ model: before.model },
 		{ model: after.model, mask },
 		{
-			...{ windows: calibration.folds.report, prompts, seed, signal: options.signal },
+			...{ windows, prompts, seed, signal: options.signal },
 			onProgress: (fraction) =>
 				options.onProgress?.({ phase: "drawing texts", done: Math.round(100 * fraction), total: 100, unit: "percent" }),
 		},
@@ -167,7 +181,7 @@ function speedExtras(speed: Speed | undefined): ReportExtras {
 	return section ? { speed: section } : {};
 }
 
-function textExtras(pairs: readonly ContinuationPair[], options: PruneJob): ReportExtras {
+function textExtras(pairs: readonly ContinuationPair[], options: JobOptions): ReportExtras {
 	if (pairs.length === 0) return {};
 	const { warning, ...sections } = textSections(pairs);
 	if (warning !== undefined) logger(options)("warning", warning);
@@ -175,10 +189,10 @@ function textExtras(pairs: readonly ContinuationPair[], options: PruneJob): Repo
 }
 
 /** The number of blocks was chosen by sets of that size, not by the one that was then found. */
-function warnOfTarget({ ratio }: Speed, options: PruneJob): void {
-	const { speedTarget } = options;
-	if (!speedTarget || !ratio) return;
-	const reached = ratio[speedTarget.of];
-	if (reached.value >= speedTarget.value) return;
-	logger(options)("warning", `measured at the end, ${speedTarget.of} is ${formatSpeedup(reached)}; the target was ${speedTarget.value}`);
+function warnOfTarget({ ratio }: Speed, options: PairSettings): void {
+	const { targetSpeedup, speedupOf = "generation" } = options;
+	if (targetSpeedup === undefined || !ratio) return;
+	const reached = ratio[speedupOf];
+	if (reached.value >= targetSpeedup) return;
+	logger(options)("warning", `measured at the end, ${speedupOf} is ${formatSpeedup(reached)}; the target was ${targetSpeedup}`);
 }

@@ -72,7 +72,7 @@ export async function compareQuantized(job: AlternativesJob, options: PruneJob):
 	const references = new References(whole, named, options);
 	const setting: VariantSetting<"report"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
 	const own = await measureOwn(job, setting);
-	const written = job.written === undefined ? undefined : await measureWritten(job.written, windows, references, job, options);
+	const written = job.written === undefined ? undefined : await measureWritten(job.written, references, job, options);
 	const [full, pruned] = [own.full, written ?? own.pruned!];
 	const { bytes } = pruned;
 	const items: QuantizedAlternative[] = [];
@@ -135,9 +135,8 @@ async function measureOwn(
 
 async function measureWritten(
 	path: string,
-	windows: TokenWindows,
 	references: References<"report">,
-	{ settings }: AlternativesJob,
+	{ settings, windows }: AlternativesJob,
 	options: PruneJob,
 ): Promise<Measured & { bytes: number }> {
 	const reference = await references.of("report");
@@ -185,7 +184,7 @@ export function verdictOf({ removed, pruned, items, sourceQuantized, windows, bl
 			...against,
 			text: `${both} For a smaller file pruning is the worse choice here: quantise. What pruning alone gives is ${share}.${twice}`,
 		};
-	if (winner === "first") return { ...against, ...prunedWins(pruned, best, items, windows, both, twice) };
+	if (winner === "first") return { ...against, ...prunedWins({ pruned, items, windows }, best, { both, twice }) };
 	return {
 		better: "undecided",
 		...against,
@@ -195,12 +194,9 @@ export function verdictOf({ removed, pruned, items, sourceQuantized, windows, bl
 
 /** Pruning beats the largest version that is not larger; one that is much smaller says little about this size. */
 function prunedWins(
-	pruned: Judged["pruned"],
+	{ pruned, items, windows }: Pick<Judged, "pruned" | "items" | "windows">,
 	best: QuantizedAlternative,
-	items: readonly QuantizedAlternative[],
-	windows: number,
-	both: string,
-	twice: string,
+	{ both, twice }: { readonly both: string; readonly twice: string },
 ): Pick<QuantizedAlternatives["verdict"], "better" | "text"> {
 	const smaller = 1 - best.bytes / pruned.bytes;
 	if (smaller <= nearSize) return { better: "pruning", text: `${both} Pruning is the better choice at this size.${twice}` };

@@ -4,16 +4,16 @@ import { methodOptions } from "../../api/methods.js";
 import { finite } from "../../game/statistics.js";
 import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
-import type { Race } from "./race.js";
+import type { Standing } from "./standing.js";
 import type { PruneJob } from "../preflight/job.js";
 
 /** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
-export function curveOf(decided: Race): CurvePoint[] {
+export function curveOf({ race, winners }: Standing): CurvePoint[] {
 	const full: CurvePoint = {
-		...{ removed: [], loss: decided.fullLoss, added: 0, standardError: 0 },
-		...(decided.fullFigures ? { figures: decided.fullFigures } : {}),
+		...{ removed: [], loss: race.fullLoss, added: 0, standardError: 0 },
+		...(race.fullFigures ? { figures: race.fullFigures } : {}),
 	};
-	const points = [...decided.winners.values()].map(({ removed, loss, added, standardError, figures, equivalent }) => ({
+	const points = [...winners.values()].map(({ removed, loss, added, standardError, figures, equivalent }) => ({
 		removed,
 		loss: finite(loss),
 		added: finite(added),
@@ -63,13 +63,8 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 }
 
 /** Commands that write the models of a curve, set by set: nothing is searched again, and what was measured is used again. */
-export function commandsFor(
-	model: string,
-	output: string | undefined,
-	curve: readonly CurvePoint[],
-	session: Session,
-	options: PruneJob,
-): string[] {
+export function commandsFor(session: Session, curve: readonly CurvePoint[], output: string | undefined, { asked }: PruneJob): string[] {
+	const model = session.model.path;
 	const suggested = suggest(curve, session).removed.length;
 	const smaller = curve.filter((point) => point.removed.length > 0);
 	const sizes = smaller.map((point) => point.removed.length);
@@ -80,7 +75,7 @@ export function commandsFor(
 		.filter((point) => shown.includes(point.removed.length))
 		.map(({ removed }) =>
 			commandLine(model, output ?? outputName(model, removed.length), {
-				...options,
+				...asked,
 				...searching,
 				method: undefined,
 				remove: [...removed],

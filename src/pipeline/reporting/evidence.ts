@@ -82,7 +82,7 @@ export function curveData({ choices, decided, objective, sizes, origin }: RunFac
 			...errorOf(finite(added), standardError === undefined ? undefined : finite(standardError), windows),
 			...(isChosen(removed) ? { chosen: true } : {}),
 		}));
-		series.push({ method, fold: "validation", points: [start(decided.fullLoss), ...bySize(points)] });
+		series.push({ method, fold: "validation", points: [start(decided.race.fullLoss), ...bySize(points)] });
 	}
 	return { objective, series };
 }

@@ -4,7 +4,7 @@ import type { ReportExtras } from "../../report/report-data.js";
 import type { Plan } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { Sizes } from "../preflight/model-sizes.js";
-import type { Race } from "../race/race.js";
+import type { Standing } from "../race/standing.js";
 import type { PlanOrigin } from "../planning/origin.js";
 
 /** What a run knows when it has ended. */
@@ -18,7 +18,7 @@ export interface RunFacts {
 	readonly inputs: readonly string[];
 	readonly frozen: Plan["frozen"];
 	readonly choices: Choices | undefined;
-	readonly decided: Race;
+	readonly decided: Standing;
 	/** What was warned of. */
 	readonly warnings: readonly string[];
 }

@@ -16,16 +16,22 @@ export async function reportPage(report: Report): Promise<string> {
 	return reportHtml(report);
 }
 
+/** Where a report goes. */
+export interface ReportPlace {
+	readonly targets: ReportTargets;
+	/** Files that were read: none of them is replaced. */
+	readonly inputs: readonly string[];
+	/** Whether an earlier run of the same command was ended while it did: what is there stays. @default false */
+	readonly finishing?: boolean | undefined;
+}
+
 /**
  * Writes the report. What cannot be written is a warning: the model and the plan are there already.
- * @param finishing whether an earlier run of the same command was ended while it did: what is there stays
  */
 export async function writeReport(
 	report: Report,
-	{ page, data, card }: ReportTargets,
-	inputs: readonly string[],
+	{ targets: { page, data, card }, inputs, finishing = false }: ReportPlace,
 	options: PruneJob,
-	finishing = false,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
 	const settings = { overwrite: options.overwrite ?? false, inputs: [...inputs, ...inputFiles(options)] };
 	const write = async (name: string, path: string | undefined, make: () => string | Promise<string>) => {

@@ -22,12 +22,12 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	const { model, choices, decided, origin, warnings } = facts;
 	const { plan, suggestion, output, timings, seconds, extras } = outcome;
 	const chosen = plan?.removed ?? suggestion?.removed;
-	const disagreements = decided.disagreements.map(({ chosen: set, better, ...rest }) => ({
+	const disagreements = decided.race.disagreements.map(({ chosen: set, better, ...rest }) => ({
 		...rest,
 		chosen: [...set],
 		better: [...better],
 	}));
-	const said = new Set(decided.disagreements.map(disagreementText));
+	const said = new Set(decided.race.disagreements.map(disagreementText));
 	const surrogate = surrogateData(choices);
 	const interactions = interactionsOf(choices);
 	const critical = plan?.critical ?? reasonedBlocks(choices);

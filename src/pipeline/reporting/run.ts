@@ -1,13 +1,11 @@
 // The report of a run that is going on: what it warns of is kept, and at its end the report is made and written.
-import type { LogEvent, PruneResult } from "../../api/index.js";
+import type { JobOptions, LogEvent, PruneResult } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { makeReport } from "./report.js";
 import type { OwnOutput } from "../preflight/own-output.js";
-import type { Race } from "../race/race.js";
 import { type Session, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
 import { writeReport } from "./files.js";
-import type { Choices } from "../methods/selection-context.js";
 import { reportTargets } from "../preflight/output-files.js";
 import type { RunFacts, RunOutcome } from "./facts.js";
 import { planOrigin } from "../planning/origin.js";
@@ -20,11 +18,11 @@ export interface Run {
 	/** What was warned of so far. */
 	readonly warnings: string[];
 	/** Where a model is written. */
-	own?: OwnOutput | undefined;
+	readonly own?: OwnOutput | undefined;
 }
 
 /** The same options, with every warning also put among those of the run. */
-export function watched(options: PruneJob, { warnings }: Run): PruneJob {
+export function watched<Options extends JobOptions>(options: Options, warnings: string[]): Options {
 	const onLog = (event: LogEvent) => {
 		if (event.level === "warning") warnings.push(event.message);
 		options.onLog?.(event);
@@ -32,18 +30,14 @@ export function watched(options: PruneJob, { warnings }: Run): PruneJob {
 	return { ...options, onLog };
 }
 
+/** What is known beside the session. */
+export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "warnings"> & { readonly output: string | undefined };
+
 /** What the report needs of a session, taken while it is open. */
-export function runFacts(
-	session: Session,
-	output: string | undefined,
-	choices: Choices | undefined,
-	decided: Race,
-	{ warnings }: Run,
-	options: PruneJob,
-): RunFacts {
+export function runFacts(session: Session, { output, choices, decided, warnings }: KnownFacts, options: PruneJob): RunFacts {
 	const { model, objective } = session;
 	return {
-		...{ model: summarize(model), objective, origin: planOrigin(session, output, options), sizes: sizesWithout(model.file) },
+		...{ model: summarize(model), objective, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model.file) },
 		inputs: model.file.paths,
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		...{ choices, decided, warnings },
@@ -60,7 +54,7 @@ export async function reportRun(
 	const targets = reportTargets(outcome.output?.path, options);
 	try {
 		const report = makeReport(facts, { ...outcome, seconds: (Date.now() - started) / 1000 });
-		return await writeReport(report, targets, facts.inputs, options, own?.isThere);
+		return await writeReport(report, { targets, inputs: facts.inputs, finishing: own?.isThere }, options);
 	} catch (error) {
 		logger(options)("warning", `the report could not be made, nothing else is lost: ${(error as Error).message}`);
 		return {};

@@ -11,18 +11,27 @@ import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { EvaluateOptions } from "../../storage/ledger-game.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
-/**
- * Loss of each window.
- * @param positions that are scored; all where there are none
- * @param reference the full model's distributions on these windows: the divergence from it and the agreement with it come as figures
- */
+/** Sets of blocks, and what measures them. */
+export interface Batch {
+	readonly evaluator: Evaluator;
+	readonly coalitions: readonly Coalition[];
+}
+
+/** Text, and what is scored of it. */
+export interface ScoredWindows {
+	readonly windows: TokenWindows;
+	/** The full model's distributions on these windows: the divergence from it and the agreement with it come as figures. */
+	readonly reference?: Reference | undefined;
+	/** Positions that are scored. @default all */
+	readonly positions?: ScoredPositions | undefined;
+}
+
+/** Loss of each window. */
 export async function sweepWindows(
-	evaluator: Evaluator,
-	coalitions: readonly Coalition[],
-	windows: TokenWindows,
+	{ evaluator, coalitions }: Batch,
+	{ windows, reference, positions }: ScoredWindows,
 	run: EvaluateOptions,
 	options: SessionSettings,
-	{ reference, positions }: { reference?: Reference | undefined; positions?: ScoredPositions | undefined } = {},
 ): Promise<void> {
 	const started = Date.now();
 	let done = 0;
@@ -89,8 +98,7 @@ const atOnce = 24;
 
 /** Loss of the right choice of each question; whether it was picked comes as figures, 0 or 1. */
 export async function sweepQuestions(
-	evaluator: Evaluator,
-	coalitions: readonly Coalition[],
+	{ evaluator, coalitions }: Batch,
 	questions: PreparedQuestions,
 	run: EvaluateOptions,
 	options: SessionSettings,

@@ -28,8 +28,7 @@ export interface SamplePurpose {
 
 /** Draws windows, or reads those that an earlier run drew. @param folder of the model's runs */
 export async function keptSamples(
-	model: Model,
-	folder: string,
+	{ model, folder }: { readonly model: Model; readonly folder: string },
 	{ seed, count, length }: SampleRequest,
 	{ name, version, phase }: SamplePurpose,
 	options: JobOptions,

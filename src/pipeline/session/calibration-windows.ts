@@ -10,6 +10,7 @@ import {
 	oneSource,
 } from "../../model/calibration/index.js";
 import { InvalidOptionError } from "../../errors.js";
+import type { SourceShare } from "../../game/sources.js";
 import { keptSamples } from "./cached-samples.js";
 import { logger } from "../../api/logger.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -25,6 +26,11 @@ export const defaultWindows = 10;
 export const defaultWindowLength = 128;
 /** Bumped when own samples are drawn differently: kept windows of another version are not used. */
 const samplerVersion = 1;
+
+/** Where the windows of a fold come from, where there are several sources. */
+export function foldSources({ sources }: Pick<Calibration, "sources">, fold: FoldName): readonly SourceShare[] | undefined {
+	return sources.length < 2 ? undefined : sources.map(({ name, weight, counts }) => ({ name, weight, count: counts[fold] }));
+}
 
 /** Windows of each fold, and tokens in a window. @throws InvalidOptionError */
 export function foldCounts(options: SessionSettings): Record<FoldName, number> & { length: number } {
@@ -70,7 +76,7 @@ export function furtherOf(model: Model, folder: string, { folds }: Calibration, 
 	return furtherText(model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		folds: Object.values(folds),
-		draw: (count, seed) => keptSamples(model, folder, { count, length, seed }, purpose, options),
+		draw: (count, seed) => keptSamples({ model, folder }, { count, length, seed }, purpose, options),
 		onProblem: (problem) => logger(options)("warning", `there is no further text for the race: ${problem}`),
 	});
 }

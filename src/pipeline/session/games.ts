@@ -4,7 +4,7 @@ import type { PreparedQuestions } from "../../model/evaluation/choices.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
-import type { SourceShare } from "../../game/sources.js";
+import { foldSources } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
 import { objectiveOf } from "../preflight/objective.js";
 import { Once } from "./once.js";
@@ -110,12 +110,12 @@ class GameMaker {
 		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
 		const search = questions ? yardstick("search") : this.#searchYardstick();
 		const key = this.#searchKey(search);
+		const windows = calibration.folds.search;
 		const setup = await setUpSearch(
-			this.#model,
-			calibration.folds.search,
-			search.shape,
-			{ ...plan, work: search.tokens / calibration.folds.search.tokens.length },
-			{ folder, backend, key, settings: { ...key.settings }, stateBytes },
+			{
+				...{ model: this.#model, windows, shape: search.shape, folder, backend, stateBytes },
+				...{ key, settings: { ...key.settings }, plan: { ...plan, work: search.tokens / windows.tokens.length } },
+			},
 			this.#options,
 		);
 		this.#setup = setup;
@@ -300,20 +300,15 @@ class GameMaker {
 		return this.#evaluator!.createReference(Coalition.full(this.#model.facts.blocks), windows, how);
 	}
 
-	#sources(fold: FoldName): readonly SourceShare[] | undefined {
-		const { sources } = this.#material.calibration;
-		return sources.length < 2 ? undefined : sources.map(({ name, weight, counts }) => ({ name, weight, count: counts[fold] }));
-	}
-
 	#textView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
-		const sources = this.#sources(fold);
+		const sources = foldSources(this.#material.calibration, fold);
 		return sources && ((kept) => ({ ...kept, sources }));
 	}
 
 	#objectiveView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
 		if (this.#material.questions) return undefined;
 		if (!this.#kl) return this.#textView(fold);
-		const sources = this.#sources(fold);
+		const sources = foldSources(this.#material.calibration, fold);
 		return ({ coalition, losses, figures }) => {
 			const { divergence, agreement } = figures as { divergence: Float64Array; agreement: Float64Array };
 			return { coalition, losses: divergence, figures: { nll: losses, agreement }, sources };

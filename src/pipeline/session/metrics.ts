@@ -34,7 +34,7 @@ export function windowsYardstick(
 		shape: { count, length },
 		tokens: tokens.length,
 		measure: async (evaluator, coalitions, run) => {
-			await sweepWindows(evaluator, coalitions, windows, run, options, { reference: await referenceFor?.(run), positions });
+			await sweepWindows({ evaluator, coalitions }, { windows, reference: await referenceFor?.(run), positions }, run, options);
 		},
 	};
 }
@@ -45,6 +45,6 @@ export function questionYardstick(questions: PreparedQuestions, options: Session
 		hash: questions.sha256,
 		shape: { count: questions.questions.length, length: Math.max(...questions.batches.map(({ windows }) => windows.length)) },
 		tokens: questions.tokens,
-		measure: (evaluator, coalitions, run) => sweepQuestions(evaluator, coalitions, questions, run, options),
+		measure: (evaluator, coalitions, run) => sweepQuestions({ evaluator, coalitions }, questions, run, options),
 	};
 }

@@ -57,6 +57,14 @@ interface Shelf {
 	pathOf(key: string): string;
 }
 
+/** What a search is to be begun with. */
+interface WantedSearch {
+	readonly wanted: WorkingWeights;
+	/** Masks that it will measure at most, in the time of a mask of text. */
+	readonly load: number;
+	readonly plan: SearchPlan;
+}
+
 /** Settings that the options name: a search goes on with what was measured with these, and with nothing else. */
 function namedSettings({ threads, ubatch }: SessionSettings): Settings {
 	return { ...(threads === undefined ? {} : { threads }), ...(ubatch === undefined ? {} : { ubatch }) };
@@ -70,10 +78,9 @@ function subsetsOf(settings: Settings): Settings[] {
 /**
  * The key of the ledger that a search goes on with, or begins. A few masks are measured without trying ways first, in a ledger of their
  * own: what they began with binds a long search only where they are a good part of it.
- * @param load masks that the search will measure at most, in the time of a mask of text
  * @returns with the settings of another ledger where it is the options that keep the search from going on with that
  */
-async function keyFor({ keyOf, pathOf }: Shelf, wanted: WorkingWeights, load: number, plan: SearchPlan, options: SessionSettings) {
+async function keyFor({ keyOf, pathOf }: Shelf, { wanted, load, plan }: WantedSearch, options: SessionSettings) {
 	const named = namedSettings(options);
 	const areOf = (weights: Settings[string], to: WorkingWeights) => to === "auto" || weights === to;
 	const suits = ({ weights, ...settings }: Settings) =>
@@ -99,89 +106,111 @@ async function keyFor({ keyOf, pathOf }: Shelf, wanted: WorkingWeights, load: nu
 	return found ? { key: found.key } : { key: free, other };
 }
 
-/**
- * Opens the ledger of the search fold; a new one is begun with what short measurements choose.
- * @param windows text for these measurements
- * @param shape of what the ledger will hold
- */
-export async function setUpSearch(
-	model: Model,
-	windows: TokenWindows,
-	shape: { readonly count: number; readonly length: number },
-	plan: SearchPlan,
-	where: {
-		folder: string;
-		backend: string;
-		key: Parameters<typeof ledgerKey>[0];
-		settings: Settings;
-		stateBytes: number;
-	},
-	options: SessionSettings,
-): Promise<SearchSetup> {
+/** A search that is set up. */
+export interface SearchJob {
+	readonly model: Model;
+	/** Text to try ways on. */
+	readonly windows: TokenWindows;
+	/** Of what the ledger will hold. */
+	readonly shape: { readonly count: number; readonly length: number };
+	readonly plan: SearchPlan;
+	/** Of the model's runs. */
+	readonly folder: string;
+	readonly backend: string;
+	readonly key: Parameters<typeof ledgerKey>[0];
+	readonly settings: Settings;
+	/** Memory for hidden states kept between masks, at most. */
+	readonly stateBytes: number;
+}
+
+/** Opens the ledger of the search fold; a new one is begun with what short measurements choose. */
+export async function setUpSearch(job: SearchJob, options: SessionSettings): Promise<SearchSetup> {
+	const { model, windows, shape, plan, folder, backend } = job;
 	const log = logger(options);
-	const { stateType } = options;
 	const wanted = weightsOption(options.workingWeights ?? plan.weights);
-	const keyOf = (more: Settings) => ledgerKey({ ...where.key, settings: { ...where.key.settings, ...more } });
-	const pathOf = (key: string) => ledgerPath(where.folder, key);
+	const keyOf = (more: Settings) => ledgerKey({ ...job.key, settings: { ...job.key.settings, ...more } });
+	const pathOf = (key: string) => ledgerPath(folder, key);
 	const load = Math.ceil(plan.masks * (plan.work ?? 1));
-	const { key, other } = await keyFor({ keyOf, pathOf }, wanted, load, plan, options);
+	const { key, other } = await keyFor({ keyOf, pathOf }, { wanted, load, plan }, options);
 	if (other && !plan.dry) log("note", anewText(other, options));
 	const header = { key, players: model.blocks.blocks, windows: shape };
-	const copies = new Once<"copy", Model>();
-	let stop = new AbortController();
-	let stateBytes: number | undefined;
-	let ended = false;
-	const freeCopy = async () => {
-		await copies.forget("copy")?.then(
-			(copy) => copy.dispose(),
-			() => {},
-		);
-	};
+	const settingsFor = ({ threads, ubatch, weights }: SweepChoice) => ({ ...job.settings, threads, ubatch, weights });
+	const weights = new SearchWeights(job, options);
 	try {
-		const settingsFor = async (sweep: SweepChoice) => {
-			const { threads, ubatch, weights } = sweep;
-			return { ...where.settings, threads, ubatch, weights };
-		};
 		const begin = async () => {
-			const made = await chooseSweep(model, windows, load, where.folder, where.backend, wanted, options, log);
-			const { copy } = made;
-			if (copy) await copies.get("copy", async () => copy);
+			const made = await chooseSweep({ model, windows, masks: load, folder, backend, wanted, log }, options);
+			if (made.copy) await weights.take(made.copy);
 			return settingsFor(made.choice);
 		};
 		const ledger =
 			plan.dry && !existsSync(pathOf(key))
-				? Ledger.inMemory({ ...header, settings: await settingsFor(ownSweep(model, options)) })
+				? Ledger.inMemory({ ...header, settings: settingsFor(ownSweep(model, options)) })
 				: await Ledger.open(pathOf(key), { ...header, settings: begin });
-		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend: where.backend };
-		const sweep = { threads: Number(settings.threads), ubatch: Number(settings.ubatch) };
-		const weights = settings.weights as Weights;
-		log("debug", `the search runs on ${weights} weights, ubatch ${sweep.ubatch}, ${sweep.threads} threads`);
+		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend };
+		const { threads, ubatch } = settings;
+		log("debug", `the search runs on ${settings.weights} weights, ubatch ${ubatch}, ${threads} threads`);
+		const sweep = { threads: Number(threads), ubatch: Number(ubatch) };
 		return {
 			ledger,
 			settings,
-			evaluator: async () => {
-				if (ended) throw new DisposedError("the session is closed: nothing can be measured in its search any more");
-				if (weights === "own") return model.createEvaluator({ ...sweep, stateBytes: where.stateBytes, stateType });
-				const copy = await copies.get("copy", () => {
-					stop = new AbortController();
-					const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
-					return copyAgain(model, weights as FileType, where.folder, { ...options, signal });
-				});
-				// What the copy has left, while the distributions that its sets are compared with are still to be made.
-				const { referencePositions } = searchMemory(windows, options);
-				const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length, referencePositions };
-				stateBytes ??= roomBesideWeights(copy.file, work, where.stateBytes);
-				return copy.createEvaluator({ ...sweep, stateBytes, stateType });
-			},
-			close: async (forGood = false) => {
-				ended ||= forGood;
-				stop.abort(new DisposedError("the search was closed while its copy of the model was being made"));
-				await freeCopy();
-			},
+			evaluator: () => weights.evaluator(settings.weights as Weights, sweep),
+			close: (forGood = false) => weights.close(forGood),
 		};
 	} catch (error) {
-		await freeCopy();
+		await weights.free();
 		throw error;
+	}
+}
+
+/** What a search measures with: the model, or a copy of it that is made when first something must be measured. */
+class SearchWeights {
+	readonly #job: SearchJob;
+	readonly #options: SessionSettings;
+	readonly #copies = new Once<"copy", Model>();
+	#stop = new AbortController();
+	#stateBytes: number | undefined;
+	#ended = false;
+
+	constructor(job: SearchJob, options: SessionSettings) {
+		this.#job = job;
+		this.#options = options;
+	}
+
+	/** A copy that is there already. */
+	async take(copy: Model): Promise<void> {
+		await this.#copies.get("copy", async () => copy);
+	}
+
+	async evaluator(weights: Weights, sweep: { readonly threads: number; readonly ubatch: number }): Promise<Evaluator> {
+		const { model, windows, shape, folder } = this.#job;
+		const { stateType } = this.#options;
+		if (this.#ended) throw new DisposedError("the session is closed: nothing can be measured in its search any more");
+		if (weights === "own") return model.createEvaluator({ ...sweep, stateBytes: this.#job.stateBytes, stateType });
+		const copy = await this.#copies.get("copy", () => {
+			this.#stop = new AbortController();
+			const signal = AbortSignal.any([this.#stop.signal, ...(this.#options.signal ? [this.#options.signal] : [])]);
+			return copyAgain(model, weights, folder, { ...this.#options, signal });
+		});
+		// What the copy has left, while the distributions that its sets are compared with are still to be made.
+		const { referencePositions } = searchMemory(windows, this.#options);
+		const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length, referencePositions };
+		this.#stateBytes ??= roomBesideWeights(copy.file, work, this.#job.stateBytes);
+		return copy.createEvaluator({ ...sweep, stateBytes: this.#stateBytes, stateType });
+	}
+
+	/** @param forGood no copy is made any more: nobody would free it */
+	async close(forGood: boolean): Promise<void> {
+		this.#ended ||= forGood;
+		this.#stop.abort(new DisposedError("the search was closed while its copy of the model was being made"));
+		await this.free();
+	}
+
+	/** Frees the copy, where there is one. */
+	async free(): Promise<void> {
+		await this.#copies.forget("copy")?.then(
+			(copy) => copy.dispose(),
+			() => {},
+		);
 	}
 }
 

@@ -10,7 +10,7 @@ import { Coalition } from "../../game/coalition.js";
 import { type Game, meanLoss } from "../../game/game.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { readHeader } from "../preflight/model-header.js";
+import { type Header, readHeader } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { objectiveOf, questionFolds } from "../preflight/objective.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
@@ -22,6 +22,7 @@ import { roomForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { defaultUbatch, vocabularyOf } from "../../model/runtime/ubatch.js";
+import { type Timings, timedIn } from "./timings.js";
 import type { SearchPlan } from "./search-ledger.js";
 import { openGames, type SessionGames, settled } from "./games.js";
 import { differences, meanAndError } from "../../game/statistics.js";
@@ -80,7 +81,7 @@ export class Session {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Folds that the full model's distributions are kept of until the run ends, with the bytes that they take. */
 	readonly held: ReadonlyMap<FoldName, number>;
-	readonly timings: Record<string, number> = {};
+	readonly timings: Timings = {};
 	readonly #games: SessionGames;
 	#lock: Lock | undefined;
 
@@ -122,15 +123,16 @@ export class Session {
 
 	/**
 	 * Loads the model, draws or reads the windows and the questions, opens the ledgers.
+	 * @param source path of the model, or its header where that was read
 	 * @throws UnsupportedArchitectureError where no block can be removed exactly
 	 * @throws FileError where another live process measures the same model on the same text
 	 */
-	static async open(path: string, options: SessionSettings, plan: SearchPlan): Promise<Session> {
+	static async open(source: string | Header, options: SessionSettings, plan: SearchPlan): Promise<Session> {
 		const log = logger(options);
 		const started = Date.now();
 		const objective = objectiveOf(options);
 		const counts = foldCounts(options);
-		const { file } = await readHeader(path, options);
+		const { path, file } = typeof source === "string" ? await readHeader(source, options) : source;
 		// What is wrong with a text is said before minutes of reading and loading the model.
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
@@ -156,7 +158,7 @@ export class Session {
 		const lock = await lockRun(folder, seed, options);
 		let model: Model | undefined;
 		try {
-			model = await loadModel(path, options, { ...shape, stateBytes });
+			model = await loadModel(path, { ...options, file }, { ...shape, stateBytes });
 			const loaded = Date.now();
 			const calibration = await calibrationOf(model, folder, seed, options);
 			for (const name of foldNames) {
@@ -222,13 +224,8 @@ export class Session {
 	}
 
 	/** Seconds of a step, kept for the plan. */
-	async timed<T>(name: string, work: () => Promise<T>): Promise<T> {
-		const started = Date.now();
-		try {
-			return await work();
-		} finally {
-			this.timings[name] = (this.timings[name] ?? 0) + (Date.now() - started) / 1000;
-		}
+	timed<T>(name: string, work: () => Promise<T>): Promise<T> {
+		return timedIn(this.timings, name, work);
 	}
 
 	/** Frees what only the search was measured with: a copy of the model, the full model's distributions. Idempotent. */

@@ -71,21 +71,32 @@ export async function makeCopy(model: Model, type: FileType, folder: string, opt
 	});
 }
 
+/** A search whose weights are to be chosen. */
+export interface SweepJob {
+	readonly model: Model;
+	/** Text to try ways on. */
+	readonly windows: TokenWindows;
+	/** That the search will measure at most. */
+	readonly masks: number;
+	/** Of the model's runs: copies are made there. */
+	readonly folder: string;
+	readonly backend: string;
+	readonly wanted: WorkingWeights;
+	readonly log: Log;
+}
+
+/** A copy, loaded, and how it is run. */
+interface OpenCopy {
+	choice: SweepChoice;
+	readonly copy: Model;
+}
+
 /**
  * Chooses ubatch, threads and weights for a search by short measurements, as far as the options name none. The copy that pays is handed
  * over, loaded.
- * @param masks that the search will measure at most
  */
-export async function chooseSweep(
-	model: Model,
-	windows: TokenWindows,
-	masks: number,
-	folder: string,
-	backEnd: string,
-	wanted: WorkingWeights,
-	options: SessionSettings,
-	log: Log,
-): Promise<{ choice: SweepChoice; copy?: Model }> {
+export async function chooseSweep(job: SweepJob, options: SessionSettings): Promise<{ choice: SweepChoice; copy?: Model }> {
+	const { model, windows, masks, backend, wanted, log } = job;
 	const full = Coalition.full(model.facts.blocks);
 	const own = ownSweep(model, options);
 	const fixed = { ubatch: options.ubatch !== undefined, threads: options.threads !== undefined };
@@ -96,8 +107,8 @@ export async function chooseSweep(
 	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, start, fixed, options.signal);
 	const onOwn = async () => ({ choice: { ...(await better(model, shape)), weights: "own" as const } });
 	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
-	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backEnd)))) return onOwn();
-	const fastest = await fastestCopy(model, wanted, windows, shape, folder, options, log);
+	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backend)))) return onOwn();
+	const fastest = await fastestCopy({ ...job, wanted }, shape, options);
 	const gain = (fastest?.choice.tokensPerSecond ?? 0) / shape.tokensPerSecond;
 	if (!fastest || (wanted === "auto" && gain < worthUsing)) {
 		await fastest?.copy.dispose();
@@ -117,29 +128,21 @@ export async function chooseSweep(
 
 /** Makes a copy of the wanted type; of each usual type where none is, those that cannot be made left out, and keeps the fastest. */
 async function fastestCopy(
-	model: Model,
-	wanted: Exclude<WorkingWeights, "own">,
-	windows: TokenWindows,
+	job: SweepJob & { readonly wanted: Exclude<WorkingWeights, "own"> },
 	{ threads, ubatch }: Shape,
-	folder: string,
 	options: SessionSettings,
-	log: Log,
-): Promise<{ choice: SweepChoice; copy: Model } | undefined> {
-	const open: { choice: SweepChoice; copy: Model }[] = [];
+): Promise<OpenCopy | undefined> {
+	const { model, windows, folder, wanted, log } = job;
+	const open: OpenCopy[] = [];
 	try {
 		for (const type of wanted === "auto" ? usualCopies : [wanted]) {
 			// Asked before each: the one before it is in memory.
-			const copy =
-				wanted === "auto"
-					? await copyIfPossible(model, type, folder, searchMemory(windows, options), options, log)
-					: await makeCopy(model, type, folder, options);
+			const copy = wanted === "auto" ? await copyIfPossible(job, type, options) : await makeCopy(model, type, folder, options);
 			if (!copy) continue;
-			const candidate = { copy, choice: { weights: type as Weights, ubatch, threads, tokensPerSecond: 0 } };
+			const candidate: OpenCopy = { copy, choice: { weights: type, ubatch, threads, tokensPerSecond: 0 } };
 			open.push(candidate);
-			Object.assign(
-				candidate.choice,
-				await usualShape(copy, Coalition.full(copy.facts.blocks), windows, { threads, ubatch }, options.signal),
-			);
+			const shape = await usualShape(copy, Coalition.full(copy.facts.blocks), windows, { threads, ubatch }, options.signal);
+			candidate.choice = { ...candidate.choice, ...shape };
 			log("debug", `${candidate.choice.tokensPerSecond.toFixed(0)} tokens/s on a ${type} copy`);
 			// The slower of two goes at once: memory holds two copies at most.
 			open.sort((a, b) => b.choice.tokensPerSecond - a.choice.tokensPerSecond);
@@ -157,14 +160,11 @@ const dispensable = [NoSpaceError, QuantizeError, NotEnoughMemoryError, ModelLoa
 
 /** A copy that nobody asked for is not worth an error. */
 async function copyIfPossible(
-	model: Model,
+	{ model, windows, folder, log }: SweepJob,
 	type: FileType,
-	folder: string,
-	shape: MemoryShape,
 	options: SessionSettings,
-	log: Log,
 ): Promise<Model | undefined> {
-	if (!copyFits(model, type, shape)) {
+	if (!copyFits(model, type, searchMemory(windows, options))) {
 		log("debug", `no ${type} copy: memory has no room for it`);
 		return undefined;
 	}

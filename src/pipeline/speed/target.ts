@@ -3,7 +3,7 @@ import type { JobOptions, Speedup } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Random } from "../../game/random.js";
-import { nearestCounts } from "../preflight/model-header.js";
+import { type Header, nearestCounts } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod, factsOf } from "../../api/methods.js";
 import { formatSignificant, formatSpeedup } from "../../report/format.js";
@@ -29,16 +29,10 @@ export function checkSpeedup({ targetSpeedup, speedupOf }: Pick<AmountSettings, 
 /** Seconds that one comparison should take. */
 const comparisonSeconds = 12;
 
-/** A speed-up that is asked for. */
-export interface SpeedTarget {
-	readonly value: number;
-	readonly of: Speedup;
-}
-
-/** What a speed-up takes. */
+/** What a speed-up takes, and what it is of. */
 export interface SpeedAmount {
 	readonly removeBlocks: number;
-	readonly speedTarget: SpeedTarget;
+	readonly speedupOf: Speedup;
 }
 
 type SpeedAsked = Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
@@ -53,7 +47,7 @@ type SpeedAsked = Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
  * yet: sets of that size spread over the model stand for them, which is exact where all blocks are alike.
  * @throws InvalidOptionError where it cannot be reached, with the most that was measured
  */
-export async function atSpeed(path: string, blocks: BlockPlan, options: SpeedAsked): Promise<SpeedAmount> {
+export async function atSpeed({ path, file, blocks }: Header, options: SpeedAsked): Promise<SpeedAmount> {
 	const { targetSpeedup: value, speedupOf: of = "generation" } = options;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
 	if (options.quantize !== undefined)
@@ -64,7 +58,7 @@ export async function atSpeed(path: string, blocks: BlockPlan, options: SpeedAsk
 		if (set) sets.set(count, set);
 	}
 	if (sets.size === 0) throw new InvalidOptionError(`${path}: no set of blocks was found that can go, so that no speed-up can be measured`);
-	const model = await loadModel(path, options);
+	const model = await loadModel(path, { ...options, file });
 	try {
 		const comparison = await SpeedComparison.of(model, of, options);
 		const known = new Map<number, SpeedRatio>();
@@ -81,7 +75,7 @@ export async function atSpeed(path: string, blocks: BlockPlan, options: SpeedAsk
 			"note",
 			`target-speedup ${value}: ${count} of ${blocks.blocks} blocks must go; ${of} then is ${formatSpeedup(known.get(count)!)}, measured with blocks spread over the model`,
 		);
-		return { removeBlocks: count, speedTarget: { value: value!, of } };
+		return { removeBlocks: count, speedupOf: of };
 	} finally {
 		await model.dispose();
 	}

@@ -4,7 +4,7 @@ import type { JobOptions } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { type HeaderOptions, readHeader } from "../preflight/model-header.js";
+import { type HeaderOptions, headerOf, type ReadOnce, readOnce } from "../preflight/model-header.js";
 import { readTensor } from "../../model/fitting/tensors.js";
 import { logger } from "../../api/logger.js";
 import { isQuantized } from "../../model/runtime/file-types.js";
@@ -54,12 +54,16 @@ export function checkQuantizing(
 		);
 }
 
-/** The original whose weights are quantised, where one is named; warns where weights are quantised twice. */
+/**
+ * The original whose weights are quantised, where one is named; warns where weights are quantised twice.
+ * @param read its header, where that is at hand
+ */
 export async function originalOf(
 	{ quantize, quantizeFrom, ...options }: QuantizeChoice & HeaderOptions & JobOptions,
 	source: Pick<Weights, "path" | "file">,
+	read?: ReadOnce,
 ): Promise<Weights | undefined> {
-	if (quantizeFrom !== undefined) return openOriginal(quantizeFrom, source, options);
+	if (quantizeFrom !== undefined) return openOriginal(quantizeFrom, source, options, read);
 	if (quantize !== undefined) warnTwice(source, options);
 	return undefined;
 }
@@ -73,6 +77,7 @@ export function checkFileType(type: string): asserts type is FileType {
 
 /**
  * Opens the original whose weights are quantised in place of the source's.
+ * @param read its header, where that is at hand
  * @throws InvalidOptionError where it is quantised itself, or is another model than the source
  * @throws InvalidGgufError, ModelLoadError where llama.cpp cannot load it or run it
  */
@@ -80,8 +85,9 @@ export async function openOriginal(
 	path: string,
 	source: Pick<Weights, "path" | "file">,
 	options: HeaderOptions & JobOptions,
+	read: ReadOnce = readOnce(path, options),
 ): Promise<Weights> {
-	const { file, blocks } = await readHeader(path, options);
+	const { file, blocks } = headerOf(path, (await read())!, options);
 	const advice = "give the F16, BF16 or F32 file that the model was quantised from";
 	if (isQuantized(file)) throw new InvalidOptionError(`--quantize-from ${path} is quantised itself: ${advice}`);
 	const difference = modelDifference(source.file, file);

@@ -37,7 +37,8 @@ export interface Expectation extends MeasuredWindows, MeasuredShape {
 	healed?: readonly HealedTensor[] | undefined;
 }
 
-export interface WriteOptions extends JobOptions, MachineOptions {
+/** What writing reads of the options. */
+export interface WritingOptions extends JobOptions, MachineOptions {
 	overwrite?: boolean | undefined;
 	allowUnknownArchitecture?: boolean | undefined;
 	/** Called with the verified file before it gets its name, and with what will be said of it. @internal */
@@ -46,6 +47,16 @@ export interface WriteOptions extends JobOptions, MachineOptions {
 
 /** Nats a token by which a graphics device may differ: its kernels are chosen by shape. */
 const deviceTolerance = 1e-3;
+
+/** A model without some of its blocks, as it is to be written. */
+export interface PrunedJob {
+	/** Of the model with all its blocks. */
+	readonly file: GgufFile;
+	readonly removed: readonly number[];
+	/** Of the file as it was measured. */
+	readonly sha256: string;
+	readonly expected: Expectation;
+}
 
 /** A pruned model that is ready to be written: what must be written, and what must be true of it. */
 export interface PreparedFile {
@@ -58,24 +69,17 @@ export interface PreparedFile {
 /**
  * Makes the content of a model without blocks, and the check of what is written. For architectures whose removals were never proven
  * the original with the output tensors of these blocks set to zero is measured first, beside the output.
- * @param sha256 of the file as it was measured
- * @throws FileError where the file changed since, or cannot be read
+ * @throws FileError where the file changed since it was measured, or cannot be read
  * @throws NoSpaceError, VerificationError, UnsupportedArchitectureError
  */
-export async function preparePruned(
-	file: GgufFile,
-	output: string,
-	removed: readonly number[],
-	sha256: string,
-	expected: Expectation,
-	options: WriteOptions,
-): Promise<PreparedFile> {
+export async function preparePruned(job: PrunedJob, output: string, options: WritingOptions): Promise<PreparedFile> {
+	const { file, removed, sha256, expected } = job;
 	const allowed = { allowUnknown: options.allowUnknownArchitecture ?? false };
 	const plan = describeBlocks(file, allowed);
 	const pruned = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
 	const content = withHealed(pruned, file, expected.healed);
 	const guarded = <T>(work: () => Promise<T>) => whileUnchanged(file, sha256, options, work);
-	const zeroed = plan.proof === "bits" ? undefined : await guarded(() => proofOf(file, output, removed, plan, expected, options));
+	const zeroed = plan.proof === "bits" ? undefined : await guarded(() => proofOf(job, plan, output, options));
 	const signal = options.signal ? { signal: options.signal } : {};
 	const onProgress = (done: number, total: number) => options.onProgress?.({ phase: `writing ${output}`, done, total, unit: "bytes" });
 	return {
@@ -85,7 +89,7 @@ export async function preparePruned(
 			guarded(async () => {
 				const found = await Gguf.read(path);
 				checkHeader(file, removed, found, { changed: expected.healed?.map(({ name }) => name) });
-				return { ...sizesOf(found), verification: await verify(path, expected, plan, zeroed, options) };
+				return { ...sizesOf(found), verification: await verify(path, expected, { plan, zeroed }, options) };
 			}),
 	};
 }
@@ -96,21 +100,14 @@ export async function preparePruned(
  * only if it also computes, bit for bit on a CPU, what the original computes with the output tensors of these blocks set to zero.
  * @throws OutputExistsError, NoSpaceError, FileError, VerificationError, UnsupportedArchitectureError
  */
-export async function writePruned(
-	file: GgufFile,
-	output: string,
-	removed: readonly number[],
-	sha256: string,
-	expected: Expectation,
-	options: WriteOptions,
-): Promise<WrittenFile> {
-	const prepared = await preparePruned(file, output, removed, sha256, expected, options);
+export async function writePruned(job: PrunedJob, output: string, options: WritingOptions): Promise<WrittenFile> {
+	const prepared = await preparePruned(job, output, options);
 	let written: Omit<WrittenFile, "path"> | undefined;
 	await writeAtomically(
 		output,
 		{
 			overwrite: options.overwrite ?? false,
-			inputs: file.paths,
+			inputs: job.file.paths,
 			expectedBytes: writtenSize(prepared.content),
 			...(options.signal ? { signal: options.signal } : {}),
 			verify: async (temporary) => {
@@ -125,24 +122,16 @@ export async function writePruned(
 
 /** What the zeroed original computes; it must be what was measured through the layer view already. */
 async function proofOf(
-	file: GgufFile,
-	output: string,
-	removed: readonly number[],
+	{ file, removed, expected }: PrunedJob,
 	plan: BlockPlan,
-	expected: Expectation,
-	options: WriteOptions,
+	output: string,
+	options: WritingOptions,
 ): Promise<Evaluation[]> {
 	checkProvable(file.paths[0]!, plan, removed);
 	const sets = setsOf(expected);
-	const zeroed = await measureZeroed(
-		file,
-		output,
-		removed,
-		sets.map(({ windows }) => windows),
-		{ threads: expected.threads, ubatch: expected.ubatch },
-		options,
-		expected.healed,
-	);
+	const { threads, ubatch, healed } = expected;
+	const windows = sets.map((set) => set.windows);
+	const zeroed = await measureZeroed({ file, removed, healed }, output, { windows, threads, ubatch }, options);
 	const worst = worstOf(zeroed, sets);
 	if (!isWithin(worst, expected)) throw new VerificationError(notProven(plan, removed, worst));
 	return zeroed;
@@ -151,16 +140,15 @@ async function proofOf(
 async function verify(
 	path: string,
 	expected: Expectation,
-	plan: BlockPlan,
-	zeroed: readonly Evaluation[] | undefined,
-	options: WriteOptions,
+	{ plan, zeroed }: { readonly plan: BlockPlan; readonly zeroed: readonly Evaluation[] | undefined },
+	options: WritingOptions,
 ): Promise<string> {
 	const sets = setsOf(expected);
 	const windows = sets.map((set) => set.windows);
 	// What is compared with the zeroed original is computed as that was.
 	const { threads, ubatch } = expected;
 	const gpuLayers = zeroed ? 0 : options.gpuLayers;
-	const found = await measureWhole(path, windows, { threads, ubatch, gpuLayers }, "verifying the written file", options);
+	const found = await measureWhole(path, { windows, threads, ubatch, gpuLayers }, "verifying the written file", options);
 	if (!found.every(({ losses }) => losses.some(Number.isFinite))) {
 		throw new VerificationError(
 			"the written file gives no finite loss, and neither did the measurement in memory: nothing could be verified, and it was not kept. Remove fewer blocks.",

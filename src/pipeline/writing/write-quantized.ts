@@ -17,7 +17,7 @@ import { type FileType, quantizeFile } from "../../model/runtime/quantize.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { writeAtomically, writeTemporarily } from "../../storage/atomic-file.js";
 import type { Quantized } from "../../storage/plan-quantized.js";
-import { checkHeader, type Expectation, preparePruned, sizesOf, type WriteOptions } from "./write-pruned.js";
+import { checkHeader, type Expectation, preparePruned, sizesOf, type WritingOptions } from "./write-pruned.js";
 
 /** What to write, and what to hold it against. */
 export interface QuantizeJob {
@@ -58,11 +58,11 @@ export function bytesToQuantize(header: Header, removed: number | readonly numbe
 export async function writeQuantized(
 	job: QuantizeJob,
 	output: string,
-	options: WriteOptions,
+	options: WritingOptions,
 ): Promise<{ output: WrittenFile; quantized: Quantized }> {
 	const { weights, removed, type } = job;
 	const expected = job.expected ?? (await expectationOf(job, options));
-	const prepared = await preparePruned(weights.file, output, removed, weights.sha256, expected, options);
+	const prepared = await preparePruned({ ...weights, removed, expected }, output, options);
 	const bytes = predictedBytes(weights.file, type, prepared.content);
 	const stop = options.signal ? { signal: options.signal } : {};
 	let verification = "";
@@ -81,7 +81,7 @@ export async function writeQuantized(
 					checkHeader(weights.file, removed, file, { quantized: true });
 					const measured = measuredOf(await measureQuantized(temporary, job, options));
 					await job.check?.(temporary, measured, sizesOf(file).size);
-					made = describe(job, output, file, measured, verification);
+					made = describe(job, output, { file, measured, verification });
 					await options.onVerified?.(temporary, made);
 				},
 			},
@@ -97,13 +97,11 @@ export async function writeQuantized(
 	return made!;
 }
 
-/** @param verification of the pruned file that was quantised */
+/** @param found the quantised file, what was measured of it, and the verification of the pruned file that was quantised */
 function describe(
 	{ type, weights, original, full, sources }: QuantizeJob,
 	output: string,
-	file: GgufFile,
-	measured: Measured,
-	verification: string,
+	{ file, measured, verification }: { readonly file: GgufFile; readonly measured: Measured; readonly verification: string },
 ): { output: WrittenFile; quantized: Quantized } {
 	const sizes = sizesOf(file);
 	const said = `before it was quantised to ${type}: ${verification}; the quantised file was loaded and measured`;
@@ -119,20 +117,20 @@ function describe(
 }
 
 /** What the pruned weights compute through the layer view. */
-async function expectationOf({ weights, removed, windows, threads, exact }: QuantizeJob, options: WriteOptions): Promise<Expectation> {
+async function expectationOf({ weights, removed, windows, threads, exact }: QuantizeJob, options: WritingOptions): Promise<Expectation> {
 	const model = await loadModel(weights.path, { ...options, threads }, { windows: windows.count, windowLength: windows.length });
 	try {
 		const evaluator = model.createEvaluator();
 		const mask = Coalition.ofRemoved(weights.blocks.blocks, removed);
 		const [evaluation] = await evaluator.evaluate([mask], windows, { signal: options.signal });
-		const long = await measureBeyondSliding(model, evaluator, removed, windows, options);
+		const long = await measureBeyondSliding({ model, evaluator }, removed, windows, options);
 		return { windows, losses: evaluation!.losses, long, threads, ubatch: evaluator.ubatch, exact };
 	} finally {
 		await model.dispose();
 	}
 }
 
-async function measureQuantized(path: string, job: QuantizeJob, options: WriteOptions): Promise<Evaluation> {
+async function measureQuantized(path: string, job: QuantizeJob, options: WritingOptions): Promise<Evaluation> {
 	const evaluation = await measureFile(path, job, "measuring the quantised file", options);
 	if (evaluation.losses.some(Number.isFinite)) return evaluation;
 	throw new VerificationError(

@@ -15,6 +15,14 @@ export interface MeasuredShape {
 	ubatch: number;
 }
 
+/** A model, and the blocks whose outputs are set to zero. */
+export interface ZeroedModel {
+	readonly file: GgufFile;
+	readonly removed: readonly number[];
+	/** Matrices that have other values than in the file. */
+	readonly healed?: readonly HealedTensor[] | undefined;
+}
+
 /**
  * What removing blocks means, measured: the original with the output tensors of these blocks set to zero, on a CPU. It is
  * written beside the output, loaded, and deleted in any case.
@@ -22,13 +30,10 @@ export interface MeasuredShape {
  * @throws NoSpaceError, FileError and the errors of loading and measuring
  */
 export async function measureZeroed(
-	file: GgufFile,
+	{ file, removed, healed }: ZeroedModel,
 	output: string,
-	removed: readonly number[],
-	windows: readonly TokenWindows[],
-	shape: MeasuredShape,
+	how: MeasuredShape & { readonly windows: readonly TokenWindows[] },
 	options: JobOptions,
-	healed?: readonly HealedTensor[],
 ): Promise<Evaluation[]> {
 	const content = withHealed(zeroedBlocks(file, removed), file, healed);
 	const phase = "writing the original with zeroed blocks (for the proof)";
@@ -38,15 +43,14 @@ export async function measureZeroed(
 		{ expectedBytes: writtenSize(content), ...stop },
 		(handle) =>
 			writeGguf(handle, content, { ...stop, onProgress: (done, total) => options.onProgress?.({ phase, done, total, unit: "bytes" }) }),
-		(path) => measureWhole(path, windows, { ...shape, gpuLayers: 0 }, "measuring the original with zeroed blocks", options),
+		(path) => measureWhole(path, { ...how, gpuLayers: 0 }, "measuring the original with zeroed blocks", options),
 	);
 }
 
 /** Losses and digests of a whole model on each set of windows. */
 export async function measureWhole(
 	path: string,
-	windows: readonly TokenWindows[],
-	{ ubatch, ...machine }: MeasuredShape & Pick<MachineOptions, "gpuLayers">,
+	{ windows, ubatch, ...machine }: MeasuredShape & Pick<MachineOptions, "gpuLayers"> & { readonly windows: readonly TokenWindows[] },
 	phase: string,
 	options: JobOptions,
 ): Promise<Evaluation[]> {
@@ -72,8 +76,7 @@ export async function measureWhole(
  * model's removals are proven already, or no such window is needed.
  */
 export async function measureBeyondSliding(
-	model: Model,
-	evaluator: Evaluator,
+	{ model, evaluator }: { readonly model: Model; readonly evaluator: Evaluator },
 	removed: readonly number[],
 	windows: TokenWindows,
 	options: JobOptions,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { generations } from "../../../src/pipeline/methods/searches.js";
-import { BudgetSpent, CountedGame, Speed } from "../../../src/jobs/compare/cost.js";
+import { BudgetSpent, CountedGame, Pace } from "../../../src/jobs/compare/cost.js";
 import { accuracyRows } from "../../../src/jobs/compare/questions.js";
 import { compareRows } from "../../../src/jobs/compare/scores.js";
 import { Coalition } from "../../../src/game/coalition.js";
@@ -144,8 +144,8 @@ describe("a counted game", () => {
 				}
 			},
 		});
-		const speed = new Speed();
-		return { measured, speed, counted: () => new CountedGame(game, { limit, resumes: () => true, speed }) };
+		const speed = new Pace();
+		return { measured, speed, counted: () => new CountedGame(game, { limit, resumes: () => true, pace: speed }) };
 	};
 	const removed = (...blocks: number[]) => Coalition.ofRemoved(4, blocks);
 
@@ -183,7 +183,7 @@ describe("a counted game", () => {
 	});
 
 	it("knows no speed where all was known", () => {
-		expect(new Speed().secondsPerExecution).toBeUndefined();
+		expect(new Pace().secondsPerExecution).toBeUndefined();
 	});
 });
 

@@ -9,7 +9,7 @@ import {
 	kindOf,
 	markDominated,
 	sorted,
-	verdictOf,
+	frontierVerdict,
 } from "../../../src/jobs/frontier/choice.js";
 
 const cell = (type: Cell["type"], removed: number, bytes: number, added: number, goal: Goal = {}): Cell => {
@@ -48,7 +48,7 @@ const judge = (goal: Goal, sourceQuantized = false) => {
 	const cells = grid(goal);
 	const best = bestOf(goal, cells);
 	const difference = (a: FrontierCell, b: FrontierCell) => ({ mean: b.loss.mean! - a.loss.mean!, standardError: 0.01 });
-	return { best, cells, verdict: verdictOf(goal, cells, best, difference, 10, sourceQuantized) };
+	return { best, cells, verdict: frontierVerdict({ goal, cells, best, sourceQuantized }, difference, 10) };
 };
 
 describe("the best choice", () => {
@@ -106,11 +106,13 @@ describe("the verdict", () => {
 		const goal = { targetSize: 500 };
 		const cells = grid(goal);
 		const best = bestOf(goal, cells);
-		const verdict = (mean: number) => verdictOf(goal, cells, best, () => ({ mean, standardError: 0.01 }), 10, false);
+		const verdict = (mean: number) =>
+			frontierVerdict({ goal, cells, best, sourceQuantized: false }, () => ({ mean, standardError: 0.01 }), 10);
 		expect([0.2, 0, -0.2].map((mean) => verdict(mean).confirmed)).toEqual([true, false, false]);
 		const reported = { ...cell("Q4_K_M", 0, 300, 0.05, { maxAdded: 0.1 }), report: cell("Q4_K_M", 0, 300, 0.13) };
 		const [only] = markDominated([reported]);
-		expect(verdictOf({ maxAdded: 0.1 }, [only!], only, () => ({ mean: 0, standardError: 0 }), 9, false).text).toContain(
+		const judged = { goal: { maxAdded: 0.1 }, cells: [only!], best: only, sourceQuantized: false };
+		expect(frontierVerdict(judged, () => ({ mean: 0, standardError: 0 }), 9).text).toContain(
 			"0.130 ± 0.010 nats per token on the report fold. That is more than was asked for",
 		);
 	});
@@ -155,14 +157,8 @@ describe("the verdict", () => {
 		);
 		const wide = { ...cell("own", 2, 800, 0.3, { targetSpeedup: 1.2 }), speedup: { value: 1.25, interval: { low: 1.1, high: 1.4 } } };
 		const [only] = markDominated([wide]);
-		const text = verdictOf(
-			{ targetSpeedup: 1.2, speedupOf: "prompt" },
-			[only!],
-			only,
-			() => ({ mean: 0, standardError: 0 }),
-			9,
-			false,
-		).text;
+		const judged = { goal: { targetSpeedup: 1.2, speedupOf: "prompt" } as const, cells: [only!], best: only, sourceQuantized: false };
+		const text = frontierVerdict(judged, () => ({ mean: 0, standardError: 0 }), 9).text;
 		expect(text).toContain(
 			"1.25 times as fast (1.10 to 1.40)), which adds 0.300 ± 0.010 nats per token. The interval of its speed reaches below",
 		);

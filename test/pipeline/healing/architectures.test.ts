@@ -77,7 +77,7 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		const { losses } = after!;
 		const output = out();
 		const expected = { windows, losses, threads, ubatch, exact: true, healed: tensors };
-		const { verification } = await writePruned(model.file, output, removed, "0".repeat(64), expected, {});
+		const { verification } = await writePruned({ file: model.file, removed, sha256: "0".repeat(64), expected }, output, {});
 		expect(verification).toMatch(/bit for bit/);
 		await using written = await Model.load(output, { threads: 2 });
 		const whole = Coalition.full(model.facts.blocks - removed.length);
@@ -102,7 +102,9 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		expect(losses).not.toEqual(before);
 		const output = out();
 		const expected = { windows, losses, threads, ubatch, exact: true, healed: tensors };
-		expect((await writePruned(model.file, output, removed, "0".repeat(64), expected, {})).verification).toMatch(/bit for bit/);
+		expect((await writePruned({ file: model.file, removed, sha256: "0".repeat(64), expected }, output, {})).verification).toMatch(
+			/bit for bit/,
+		);
 		await restore(model, tensors);
 		const again = await healed(model, how);
 		expect(again.tensors).toEqual(tensors);

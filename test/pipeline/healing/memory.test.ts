@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { HealOptions, PruneOptions } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
-import { bytesToDeliver } from "../../../src/pipeline/pruning/deliver.js";
+import { bytesToDeliver } from "../../../src/pipeline/pruning/write-model.js";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";

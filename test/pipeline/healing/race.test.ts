@@ -4,6 +4,7 @@ import { comparedText } from "../../../src/pipeline/healing/reference-text.js";
 import { raceHealed, whileRoughlyHealed } from "../../../src/pipeline/healing/race.js";
 import { tuningFigure } from "../../../src/model/fitting/tuning.js";
 import { race } from "../../../src/pipeline/race/race.js";
+import { standingOf } from "../../../src/pipeline/race/standing.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, removing } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
@@ -30,7 +31,7 @@ describe("a race of healed sets", () => {
 			);
 			// The worst unhealed stands for the one that the search chose.
 			const worst = decided.finalists.reduce((a, b) => (b.added > a.added ? b : a));
-			const raced = await raceHealed(session, { race: decided, chosen: worst }, options);
+			const raced = await raceHealed(session, { ...standingOf(decided), chosen: worst }, options);
 			const winner = raced.chosen;
 			expect(winner.removed).toHaveLength(2);
 

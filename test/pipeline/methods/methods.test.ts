@@ -82,7 +82,7 @@ describe("every method", () => {
 		const quick = { auto: { masks: 60 }, swap: { masks: 90 }, evolutionary: { masks: 60 }, random: { masks: 30 } };
 		const network = { paper: { masks: 60, epochs: 20, attributionMasks: 500 }, "paper-repaired": { masks: 60, epochs: 20 } };
 		const options = { ...small, removeBlocks: 3, method, ...{ ...quick, ...network }[method as "auto"] } satisfies PruneOptions;
-		const planned = plannedMasks(method, 12, 3, options);
+		const planned = plannedMasks({ method, blocks: 12, kmax: 3 }, options);
 		const notes: string[] = [];
 		const { plan } = await pruneGguf(fixturePath, undefined, {
 			...options,
@@ -125,7 +125,7 @@ describe("every method", () => {
 		const { masks, surrogate } = await rankBlocks(fixturePath, options);
 		const [run] = await listRuns();
 		expect(Math.max(...run!.ledgers.map((ledger) => ledger.masks))).toBe(masks);
-		expect(masks).toBeLessThanOrEqual(plannedMasks("paper", 12, 1, options));
+		expect(masks).toBeLessThanOrEqual(plannedMasks({ method: "paper", blocks: 12, kmax: 1 }, options));
 		expect(surrogate!.details).toMatchObject({ criticalKeptR2: expect.any(Number), criticalKeptSpearman: expect.any(Number) });
 	});
 

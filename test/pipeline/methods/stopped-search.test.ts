@@ -46,7 +46,7 @@ async function aborted(method: Method, after: number, options: PruneOptions = {}
 	const reason = new Error("stopped");
 	const best = new BestSoFar();
 	const session = sessionOn((count) => count === after && controller.abort(reason));
-	const run = choose(session, method, 4, { ...options, signal: controller.signal }, { onStep: best.onStep });
+	const run = choose(session, { method, kmax: 4 }, { ...options, signal: controller.signal }, { onStep: best.onStep });
 	await expect(run).rejects.toBe(reason);
 	return best;
 }
@@ -84,18 +84,18 @@ describe("an aborted search", () => {
 		const controller = new AbortController();
 		controller.abort(new Error("at once"));
 		const none = new BestSoFar();
-		const run = choose(sessionOn(), "last", 3, { signal: controller.signal }, { onStep: none.onStep });
+		const run = choose(sessionOn(), { method: "last", kmax: 3 }, { signal: controller.signal }, { onStep: none.onStep });
 		await expect(run).rejects.toThrow("at once");
 		expect(none.sets()).toEqual([]);
 		const all = new BestSoFar();
-		const { found } = await choose(sessionOn(), "last", 3, {}, { onStep: all.onStep });
+		const { found } = await choose(sessionOn(), { method: "last", kmax: 3 }, {}, { onStep: all.onStep });
 		expect(all.sets().map(({ removed }) => removed)).toEqual([...found.byCount.values()].map(({ removed }) => removed));
 	});
 });
 
 it("finalists are listed once for each method that proposes them", async () => {
 	const session = sessionOn();
-	const choices = await choose(session, "auto", 4, {});
+	const choices = await choose(session, { method: "auto", kmax: 4 }, {});
 	const sets = finalists(session, choices, sizesFound(choices)).map(({ method, removed }) => `${method}: ${removed.join()}`);
 	expect(sets.length).toBeGreaterThan(4);
 	expect(sets).toEqual([...new Set(sets)]);
@@ -107,7 +107,7 @@ describe("a search whose time is over after single removals", () => {
 		["in pairs", true, [2, 4]],
 	])("still has a set of every size, blocks %s", async (_, pairs, sizes) => {
 		const session = sessionOn(undefined, pairs);
-		const choices = await choose(session, "auto", 4, { maxTime: 1e-9 });
+		const choices = await choose(session, { method: "auto", kmax: 4 }, { maxTime: 1e-9 });
 		expect([...choices.found.byCount.keys()]).toEqual(sizes.slice(0, 1));
 		expect(choices.found.notes.join()).toContain("the search was stopped before sets of ");
 		expect(sizesFound(choices)).toEqual(sizes);

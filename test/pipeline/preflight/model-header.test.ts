@@ -58,7 +58,11 @@ describe.skipIf(!hasTools)("a written file whose windows are another block's", (
 		const { losses } = expected!;
 		const sha256 = await identityOf(model.file.paths);
 		const write = (name: string) =>
-			writePruned(model.file, join(folder, name), removed, sha256, { windows, losses, threads: 2, ubatch: 512, exact: true }, {});
+			writePruned(
+				{ file: model.file, removed, sha256, expected: { windows, losses, threads: 2, ubatch: 512, exact: true } },
+				join(folder, name),
+				{},
+			);
 		const before = readdirSync(folder);
 		spoil = withPattern(true, true, true, false, true);
 		await expect(write("wrong.gguf")).rejects.toThrow(VerificationError);

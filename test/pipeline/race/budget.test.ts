@@ -62,18 +62,18 @@ describe("a race within a budget", () => {
 	it("holds the rivals that the masks reach for, those of another kind first and each once", async () => {
 		const { asked, session } = racing();
 		// Two of its own, the full model, its distributions: two masks are left for rivals.
-		const { sets, masks } = await raceWithin(session, own, rivals, limits(6), {});
+		const { sets, masks } = await raceWithin(session, { own, rivals }, limits(6), {});
 		expect(asked).toEqual([["", "1,2", "1,2,3", "2,3", "1,3"]]);
 		expect(masks).toBe(5);
 		expect([...sets.keys()].sort()).toEqual([2, 3]);
 		const all = racing();
-		expect((await raceWithin(all.session, own, rivals, limits(100), {})).masks).toBe(6);
+		expect((await raceWithin(all.session, { own, rivals }, limits(100), {})).masks).toBe(6);
 	});
 
 	it("is none where the masks hold no rival, or there is none", async () => {
 		const { asked, session } = racing();
 		for (const [others, masks] of [[rivals, 4] as const, [[set("leave-one-out", 1, 2)], 100] as const]) {
-			const raced = await raceWithin(session, own, others, limits(masks), {});
+			const raced = await raceWithin(session, { own, rivals: others }, limits(masks), {});
 			expect(raced).toMatchObject({ masks: 0, executions: 0 });
 			expect([...raced.sets.values()]).toEqual(own);
 		}
@@ -88,7 +88,7 @@ describe("a race within a budget", () => {
 		for (let most = 5; most < 80; most++) {
 			for (const further of [0, 3, 20]) {
 				const { asked, session } = racing(byDivergence);
-				const { masks } = await raceWithin(session, own, rivals, limits(most, further), { effort });
+				const { masks } = await raceWithin(session, { own, rivals }, limits(most, further), { effort });
 				const measured = asked.flat().length + (byDivergence ? asked.length : 0);
 				expect(masks).toBe(measured);
 				expect(masks).toBeLessThanOrEqual(most);
@@ -99,7 +99,7 @@ describe("a race within a budget", () => {
 
 	it("takes a size that the method has no set of from its rivals", async () => {
 		const { session } = racing();
-		const { sets } = await raceWithin(session, [set("auto", 1)], [set("leave-one-out", 1, 2)], limits(10), {});
+		const { sets } = await raceWithin(session, { own: [set("auto", 1)], rivals: [set("leave-one-out", 1, 2)] }, limits(10), {});
 		expect(sets.get(2)).toMatchObject({ method: "leave-one-out", removed: [1, 2] });
 	});
 });

@@ -7,6 +7,7 @@ import type { Measurement } from "../../../src/game/game.js";
 import type { SourceShare } from "../../../src/game/sources.js";
 import type { AutoSearchResult } from "../../../src/game/search/auto.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
+import { standingOf } from "../../../src/pipeline/race/standing.js";
 import { curveOf } from "../../../src/pipeline/race/curve.js";
 
 /** A session whose validation fold has these losses, one a window. */
@@ -45,7 +46,7 @@ describe("a race", () => {
 		expect(above).toBeCloseTo(0.05, 12);
 		expect(standardError).toBeCloseTo(0.05 / Math.sqrt(3), 12);
 		expect(decided.winners.get(1)!.equivalent).toBeUndefined();
-		expect(curveOf(decided).map(({ equivalent }) => equivalent?.length)).toEqual([undefined, undefined, 1]);
+		expect(curveOf(standingOf(decided)).map(({ equivalent }) => equivalent?.length)).toEqual([undefined, undefined, 1]);
 	});
 
 	it.each([Number.NaN, Number.POSITIVE_INFINITY])("is not won by a set that breaks the model on that fold (%d)", async (broken) => {

@@ -55,25 +55,25 @@ describe("a working copy", () => {
 
 describe("the choice of a sweep", () => {
 	it("measures nothing for a few masks", async () => {
-		const { choice, copy } = await chooseSweep(model, windows, 20, folder, "CPU", "auto", {}, quiet);
+		const { choice, copy } = await chooseSweep({ model, windows, masks: 20, folder, backend: "CPU", wanted: "auto", log: quiet }, {});
 		expect([choice.weights, choice.tokensPerSecond, copy]).toEqual(["own", 0, undefined]);
 	});
 
 	it("measures nothing where the options name threads, ubatch and weights", async () => {
 		const phases: string[] = [];
 		const options = { threads: 1, ubatch: 64, onProgress: ({ phase }: { phase: string }) => phases.push(phase) };
-		const { choice } = await chooseSweep(model, windows, 1000, folder, "CPU", "own", options, quiet);
+		const { choice } = await chooseSweep({ model, windows, masks: 1000, folder, backend: "CPU", wanted: "own", log: quiet }, options);
 		expect([choice, phases]).toEqual([{ weights: "own", threads: 1, ubatch: 64, tokensPerSecond: 0 }, []]);
-		const asked = await chooseSweep(model, windows, 1000, folder, "CPU", "F16", options, quiet);
+		const asked = await chooseSweep({ model, windows, masks: 1000, folder, backend: "CPU", wanted: "F16", log: quiet }, options);
 		expect(asked.choice).toMatchObject({ weights: "F16", threads: 1, ubatch: 64 });
 		await asked.copy?.dispose();
 	});
 
 	it("takes no copy where the sweep is short, and the one that was asked for", async () => {
-		const short = await chooseSweep(model, windows, 100, folder, "CPU", "auto", {}, quiet);
+		const short = await chooseSweep({ model, windows, masks: 100, folder, backend: "CPU", wanted: "auto", log: quiet }, {});
 		expect([short.choice.weights, short.copy]).toEqual(["own", undefined]);
 		expect(short.choice.tokensPerSecond).toBeGreaterThan(0);
-		const asked = await chooseSweep(model, windows, 100, folder, "CPU", "F16", {}, quiet);
+		const asked = await chooseSweep({ model, windows, masks: 100, folder, backend: "CPU", wanted: "F16", log: quiet }, {});
 		expect(asked.choice.weights).toBe("F16");
 		expect(asked.copy?.facts.blocks).toBe(blocks);
 		await asked.copy?.dispose();
@@ -83,7 +83,10 @@ describe("the choice of a sweep", () => {
 		const tried = async (of: Model, backEnd: string) => {
 			const phases = new Set<string>();
 			const onProgress = ({ phase }: { phase: string }) => phases.add(phase);
-			const { choice, copy } = await chooseSweep(of, windows, 1e7, folder, backEnd, "auto", { onProgress }, quiet);
+			const { choice, copy } = await chooseSweep(
+				{ model: of, windows, masks: 1e7, folder, backend: backEnd, wanted: "auto", log: quiet },
+				{ onProgress },
+			);
 			// Which one is taken is a matter of what this machine runs fastest.
 			expect(copy === undefined).toBe(choice.weights === "own");
 			await copy?.dispose();

@@ -1,0 +1,117 @@
+// The cells of a frontier, measured: every set in every type of weights.
+import type { Measurement } from "../../game/game.js";
+import type { SourceShare } from "../../game/sources.js";
+import type { FileType } from "../../model/runtime/quantize.js";
+import { weightsOf } from "../../pipeline/pruning/remains.js";
+import { References } from "../../pipeline/quantizing/reference-logits.js";
+import { Variant, type VariantSetting } from "../../pipeline/quantizing/variants.js";
+import { foldSources } from "../../pipeline/session/calibration-windows.js";
+import { figuresOf } from "../../pipeline/session/paired-figures.js";
+import type { Session } from "../../pipeline/session/session.js";
+import { SpeedComparison } from "../../pipeline/speed/comparison.js";
+import type { Weights } from "../../pipeline/writing/quantize-weights.js";
+import { bestOf, type Cell, fits } from "./choice.js";
+import { HealedSets, healedCells, reportCells } from "./healed.js";
+import type { FrontierRequest } from "./request.js";
+import { speedupsOf } from "./speed.js";
+import type { FrontierJob } from "../../pipeline/preflight/job.js";
+
+/** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
+type Fold = "validation" | "report";
+
+/** A cell, and what was measured of it on the report fold, where it is the best of its type and kind. */
+export interface MeasuredCell {
+	readonly cell: Cell;
+	readonly reported?: Measurement | undefined;
+}
+
+export interface Grid {
+	readonly cells: readonly MeasuredCell[];
+	/** The whole model. */
+	readonly reference: Readonly<Record<Fold, Measurement>>;
+}
+
+/** What is measured. */
+export interface GridJob extends Pick<FrontierRequest, "types" | "goal"> {
+	/** Whose weights are quantised, where they are not the model's. */
+	readonly original: Weights | undefined;
+	readonly sets: readonly (readonly number[])[];
+}
+
+/** What every type is measured with. */
+interface GridSetting extends Omit<GridJob, "original" | "types"> {
+	readonly session: Session;
+	readonly reference: Grid["reference"];
+	readonly sources: Readonly<Record<Fold, readonly SourceShare[] | undefined>>;
+	/** Where speed is a target. */
+	readonly comparison: SpeedComparison | undefined;
+	readonly healed: HealedSets | undefined;
+}
+
+/** Measures all cells, type after type. */
+export async function measureGrid(session: Session, job: GridJob, options: FrontierJob): Promise<Grid> {
+	const { original, types, goal, sets } = job;
+	const source = weightsOf(session);
+	const whole = original ?? source;
+	const { calibration, folder, settings, evaluator } = session;
+	const { validation, report } = calibration.folds;
+	const windows = { validation, report };
+	const references = new References<Fold>(whole, windows, options, original ? undefined : session);
+	const setting: VariantSetting<Fold> = { folder, windows, settings, references, options };
+	const open = (type: FileType | "own", weights: Weights) =>
+		Variant.open(type, weights, setting, weights === source && type === "own" ? evaluator : undefined);
+	const reference = await using(await open("own", whole), wholeOn);
+	const comparison = goal.targetSpeedup === undefined ? undefined : await SpeedComparison.of(session.model, goal.speedupOf!, options);
+	const healed = HealedSets.of(session, () => (original ? references.bytesToMake : session.referenceBytes), options);
+	const sources = { validation: foldSources(calibration, "validation"), report: foldSources(calibration, "report") };
+	const shared = { session, goal, sets, reference, sources, comparison, healed };
+	const cells: MeasuredCell[] = [];
+	for (const type of ["own", ...types] as const)
+		cells.push(...(await using(await open(type, type === "own" ? source : whole), (variant) => cellsOf(variant, shared))));
+	return { cells, reference };
+}
+
+async function wholeOn(variant: Variant<Fold>): Promise<Grid["reference"]> {
+	const [[first], [second]] = [await variant.measure("validation", [[]]), await variant.measure("report", [[]])];
+	return { validation: first!, report: second! };
+}
+
+/** The cells of one type of weights; the best of each kind is measured on the report fold too. */
+async function cellsOf(variant: Variant<Fold>, setting: GridSetting): Promise<MeasuredCell[]> {
+	const { goal, reference, sources, healed } = setting;
+	const plain = await plainCells(variant, setting);
+	const against = { whole: reference.validation, sources: sources.validation, goal };
+	const all = [...plain, ...(await healedCells(variant, healed, plain, against))];
+	const pruned = all.filter(({ removed }) => removed.length > 0);
+	const shown = [...new Set([all[0]!, bestOf(goal, all) ?? all[0]!, bestOf(goal, pruned) ?? all[0]!])];
+	const reports = await reportCells(variant, healed, shown);
+	return all.map((cell) => {
+		const reported = reports[shown.indexOf(cell)];
+		return reported ? { cell: { ...cell, report: figuresOf(reported, reference.report, sources.report) }, reported } : { cell };
+	});
+}
+
+/** Every set as it is, and the whole model first. */
+async function plainCells(variant: Variant<Fold>, setting: GridSetting): Promise<Cell[]> {
+	const { session, sets, goal, reference, sources, comparison } = setting;
+	const { model } = session;
+	const { blocks } = model.facts;
+	const speedups = comparison && (await speedupsOf(model, comparison, variant, sets));
+	const measured = await variant.measure("validation", [[], ...sets]);
+	return measured.map((found, i) => {
+		const removed = i === 0 ? [] : sets[i - 1]!;
+		const figures = figuresOf(found, reference.validation, sources.validation);
+		const kept = blocks - removed.length;
+		const speedup = speedups ? { speedup: speedups[i]! } : {};
+		const size = { blocks: kept, bytes: variant.bytes(removed), compute: kept / blocks, ...speedup };
+		return { type: variant.type, removed, ...size, ...figures, fits: fits(goal, { ...size, ...figures }) };
+	});
+}
+
+async function using<T>(variant: Variant<Fold>, work: (variant: Variant<Fold>) => Promise<T>): Promise<T> {
+	try {
+		return await work(variant);
+	} finally {
+		await variant.close();
+	}
+}

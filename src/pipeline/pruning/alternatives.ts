@@ -1,0 +1,51 @@
+// Beside the pruned model: the whole model quantised to the same size.
+import { PruneGgufError } from "../../errors.js";
+import type { Healing } from "../healing/heal-model.js";
+import { logger } from "../../api/logger.js";
+import { compareQuantized } from "../quantizing/alternatives.js";
+import type { Weights } from "../writing/quantize-weights.js";
+import { timedIn } from "../session/timings.js";
+import { hashOf } from "../../storage/hash.js";
+import type { QuantizedAlternatives } from "../../storage/plan-quantized.js";
+import type { Remains } from "./remains.js";
+import type { PruneJob } from "../preflight/job.js";
+
+/** A pruned model that is delivered. */
+export interface Delivered {
+	readonly removed: readonly number[];
+	/** The written file. */
+	readonly output: string | undefined;
+	/** Whose weights are quantised, where they are not the model's. */
+	readonly original: Weights | undefined;
+	/** Where it was healed. */
+	readonly healing: Healing | undefined;
+}
+
+/** Of all that decides what the healed matrices are. */
+function healedKey({ weights: { sha256 }, seed, settings }: Remains, { section: { seconds: _, ...section } }: Healing): string {
+	return hashOf([sha256, seed, settings, section]);
+}
+
+/**
+ * Where it is asked for: the whole model quantised to the size of the pruned one, beside it. The pruned model is delivered by then, so
+ * that a failure is a warning.
+ */
+export async function alternativesIfAsked(
+	remains: Remains,
+	{ removed, output, original, healing }: Delivered,
+	options: PruneJob,
+): Promise<QuantizedAlternatives | undefined> {
+	if (!options.quantizedAlternatives) return undefined;
+	const { weights: source, folder, settings, sources, windows } = remains;
+	const written = options.quantize === undefined ? undefined : output;
+	const healed = healing?.section.applied ? { key: healedKey(remains, healing), tensors: healing.tensors } : undefined;
+	const job = { source, original, removed, written, healed, sources, windows, folder, settings };
+	try {
+		return await timedIn(remains.timings, "quantised alternatives", () => compareQuantized(job, options));
+	} catch (error) {
+		options.signal?.throwIfAborted();
+		if (!(error instanceof PruneGgufError)) throw error;
+		logger(options)("warning", `the quantised alternatives were not measured: ${error.message}`);
+		return undefined;
+	}
+}

@@ -1,0 +1,118 @@
+// The open model that a pruned one is made from, and the text that proves it: of a run that measured, and of one that only carries out.
+import type { JobOptions } from "../../api/index.js";
+import { Coalition } from "../../game/coalition.js";
+import { deal, ownSamples } from "../../model/calibration/index.js";
+import { CalibrationError } from "../../errors.js";
+import { Random } from "../../game/random.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import { checkFiniteLosses } from "../../model/runtime/finite-loss.js";
+import type { Model } from "../../model/runtime/model.js";
+import type { Reference } from "../../model/runtime/positions.js";
+import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
+import { References } from "../quantizing/reference-logits.js";
+import { Once } from "../session/once.js";
+import type { MeasuredWhole } from "../session/paired-figures.js";
+import { backEndOf, measureOne, type Session } from "../session/session.js";
+import { type Timings, timedIn } from "../session/timings.js";
+import type { Weights } from "../writing/quantize-weights.js";
+import { weightsOf } from "./remains.js";
+import type { SessionSettings } from "../../api/options/settings.js";
+
+/** The whole model on the windows, and its distributions where they fit memory. */
+export interface WholeFigures {
+	readonly full: MeasuredWhole;
+	readonly reference: Reference | undefined;
+}
+
+export interface OpenSource {
+	readonly weights: Weights;
+	readonly model: Model;
+	readonly evaluator: Evaluator;
+	/** What is written must compute on these what the model computes. */
+	readonly windows: TokenWindows;
+	/** Whether every bit must agree: on a CPU. */
+	readonly exact: boolean;
+	readonly timings: Timings;
+	/**
+	 * Losses without these blocks on the windows.
+	 * @param asItStands with the matrices that stand in the model now, else with the file's own
+	 */
+	losses(removed: readonly number[], asItStands: boolean): Promise<Float64Array>;
+	/** To hold a quantised model against; measured once. */
+	whole(): Promise<WholeFigures>;
+	/** Frees the model. */
+	close(): Promise<void>;
+}
+
+/** The model of a session, on its report fold. */
+export function sourceOf(session: Session, options: SessionSettings): OpenSource {
+	const { model, evaluator, calibration, texts, settings, timings } = session;
+	const { signal } = options;
+	const { report } = calibration.folds;
+	const weights = weightsOf(session);
+	return {
+		...{ weights, model, evaluator, timings, windows: report, exact: settings.backend === "CPU" },
+		losses: (removed, asItStands) => {
+			const mask = Coalition.ofRemoved(texts.report.players, removed);
+			// The ledger knows the model as it is.
+			return asItStands ? lossesNow(evaluator, mask, report, options) : measureOne(texts.report, mask, "figures", signal);
+		},
+		whole: async () => {
+			const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal });
+			return { full: full!, reference: await new References<"report">(weights, { report }, options, session).of("report") };
+		},
+		close: () => session.close(),
+	};
+}
+
+/** Windows that a file written without measuring is verified on. */
+export const verification = { count: 4, length: 128 };
+
+/** A loaded model on samples of its own. */
+export async function sampledSource(model: Model, weights: Weights, options: JobOptions & SessionSettings): Promise<OpenSource> {
+	const windows = await verificationWindows(model, options);
+	const evaluator = model.createEvaluator();
+	const full = Coalition.full(model.facts.blocks);
+	const wholeLosses = () => lossesNow(evaluator, full, windows, options);
+	const measured = new Once<"whole", WholeFigures>();
+	const measureWhole = async () => {
+		const reference = await new References(weights, { verification: windows }, options, evaluator).of("verification");
+		const [evaluation] = await evaluator.evaluate([full], windows, { signal: options.signal });
+		return { full: evaluation!, reference };
+	};
+	return {
+		...{ weights, model, evaluator, windows, timings: {}, exact: backEndOf(model, options) === "CPU" },
+		losses: async (removed) => {
+			const losses = await lossesNow(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), windows, options);
+			// Such a file would be refused for what is not the fault of the blocks.
+			if (!losses.every(Number.isFinite)) checkFiniteLosses(model.path, await wholeLosses());
+			return losses;
+		},
+		whole: () => measured.get("whole", measureWhole),
+		close: () => model.dispose(),
+	};
+}
+
+/** Does a step of a run that goes on, or went on, with this model. */
+export function timedStep<T>({ timings }: Pick<OpenSource, "timings">, name: string, work: () => Promise<T>): Promise<T> {
+	return timedIn(timings, name, work);
+}
+
+async function lossesNow(evaluator: Evaluator, mask: Coalition, windows: TokenWindows, { signal }: JobOptions): Promise<Float64Array> {
+	const [evaluation] = await evaluator.evaluate([mask], windows, { signal });
+	return evaluation!.losses;
+}
+
+/** Samples of the model's own. Any tokens where it has nothing to begin one with: file and view must agree on whatever they read. */
+async function verificationWindows(model: Model, { signal }: JobOptions): Promise<TokenWindows> {
+	const length = Math.min(verification.length, model.facts.contextLength);
+	try {
+		const own = await ownSamples(model, { count: verification.count, length, seed: 0, signal });
+		return deal(own, { search: 0, validation: 0, report: own.count }).report;
+	} catch (error) {
+		if (!(error instanceof CalibrationError)) throw error;
+		const random = new Random(0);
+		const tokens = Int32Array.from({ length: verification.count * length }, () => random.integer(model.facts.vocabulary));
+		return makeWindows(tokens, length);
+	}
+}
