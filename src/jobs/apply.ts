@@ -5,13 +5,13 @@ import { InvalidOptionError, InvalidPlanError } from "../errors.js";
 import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
-import { checkedRemoval, checkProvable, type Header, readHeader, readOnce } from "../pipeline/preflight/model-header.js";
+import { checkedRemoval, checkProvable, type Header, readModelHeader, readOnce } from "../pipeline/preflight/model-header.js";
 import { applyGated } from "../pipeline/pruning/apply-gated.js";
 import { healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { filesRead } from "../pipeline/preflight/output-files.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
-import { checkQuantizing, originalOf, type Weights } from "../pipeline/writing/quantize-weights.js";
+import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
 import { allowedPositions } from "../pipeline/preflight/reference-memory.js";
 import { restore } from "../model/fitting/standing.js";
 import { loadModel } from "../model/runtime/load-model.js";
@@ -62,7 +62,7 @@ interface Request {
 	readonly removed: readonly number[];
 	readonly plan: Plan | undefined;
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 	readonly limits: GateRequest | undefined;
 	/** Files that are read. */
 	readonly inputs: readonly string[];
@@ -80,7 +80,7 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 async function requestOf(model: string, output: string, plan: Plan | undefined, options: ApplyJob): Promise<Request> {
 	checkQuantizing(options, output);
 	checkHealing(options);
-	const header = await readHeader(model, options);
+	const header = await readModelHeader(model, options);
 	const { file, blocks } = header;
 	const originalFile = readOnce(options.quantizeFrom, options);
 	const inputs = [...(await filesRead(file, originalFile, options)), ...(options.planFile === undefined ? [] : [options.planFile])];

@@ -8,7 +8,7 @@ import { Gate } from "../pipeline/gate/gate.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { raceHealed } from "../pipeline/healing/race.js";
-import { checkEverProvable, checkProvable, type Header, readHeader, readOnce } from "../pipeline/preflight/model-header.js";
+import { checkEverProvable, checkProvable, type Header, readModelHeader, readOnce } from "../pipeline/preflight/model-header.js";
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
@@ -18,7 +18,7 @@ import { Session } from "../pipeline/session/session.js";
 import { checkTarget } from "../storage/atomic-file.js";
 import { OwnOutput } from "../pipeline/preflight/own-output.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
-import { checkQuantizing, originalOf, type Weights } from "../pipeline/writing/quantize-weights.js";
+import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
 import { type Run, reportRun, runFacts, watched } from "../pipeline/reporting/run.js";
 import type { RunFacts } from "../pipeline/reporting/facts.js";
 import { fewestOf, mostThatMeet } from "../pipeline/pruning/amount.js";
@@ -75,7 +75,7 @@ interface Request {
 	readonly limits: GateRequest | undefined;
 	readonly header: Header;
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 }
 
 /** Checks all that can be checked before the model is measured. */
@@ -86,7 +86,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	const curve = asked === "curve";
 	const limits = await checkOptions(output, job, curve);
 	const own = output === undefined || curve || job.dryRun ? undefined : await OwnOutput.of(model, output, job.asked);
-	const header = await readHeader(model, job);
+	const header = await readModelHeader(model, job);
 	const originalFile = readOnce(job.quantizeFrom, job);
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)

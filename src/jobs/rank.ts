@@ -5,7 +5,7 @@ import { cutVerdicts } from "../game/attribution/cut.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../errors.js";
 import { joinedUnits } from "../game/moves.js";
-import { type Header, readHeader } from "../pipeline/preflight/model-header.js";
+import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
 import { logger } from "../api/logger.js";
 import { contributionRows } from "../pipeline/planning/plan.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
@@ -28,7 +28,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	if (!rankMethods.includes(method))
 		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankMethods.join(", ")}`);
 	checkOptions(method, options.asked);
-	const header = await readHeader(model, options);
+	const header = await readModelHeader(model, options);
 	const { blocks } = header;
 	const unwritable = blocks.unwritable();
 	if (unwritable)

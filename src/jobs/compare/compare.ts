@@ -11,7 +11,7 @@ import { compareRows, type Scored } from "./scores.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Coalition, distinct } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
-import { readHeader } from "../../pipeline/preflight/model-header.js";
+import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { inputFiles, objectiveOf } from "../../pipeline/preflight/objective.js";
 import { furtherShare } from "../../pipeline/race/race.js";
 import { formatDuration } from "../../report/format.js";
@@ -23,7 +23,7 @@ import { finite, meanAndError } from "../../game/statistics.js";
 import { measureResult, resultFile } from "../../pipeline/reporting/measured-result.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
 import { sharedTime } from "../../pipeline/session/working-weights.js";
-import type { Choice, Choices } from "../../pipeline/methods/selection-context.js";
+import type { ProposedSet, Choices } from "../../pipeline/methods/selection-context.js";
 import { type CompareJob, resolveJob } from "../../pipeline/preflight/job.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
 
@@ -41,7 +41,7 @@ import type { ChoosingSettings } from "../../api/options/settings.js";
 export async function compareMethods(model: string, given: CompareOptions = {}): Promise<CompareResult> {
 	const started = Date.now();
 	const options = resolveJob("compare", given);
-	const header = await readHeader(model, options);
+	const header = await readModelHeader(model, options);
 	const { file, blocks } = header;
 	const planned = comparisonOf(blocks, options);
 	objectiveOf(options);
@@ -127,7 +127,7 @@ interface Spent {
 /** What a method found: its set of each size asked for. */
 interface Found {
 	readonly method: Method;
-	readonly sets: ReadonlyMap<number, Choice>;
+	readonly sets: ReadonlyMap<number, ProposedSet>;
 	readonly spent: Spent;
 	readonly surrogate: PlanSurrogate | undefined;
 	readonly notes: readonly string[];

@@ -6,7 +6,7 @@ import { factsOf } from "../../api/methods.js";
 import { race } from "../../pipeline/race/race.js";
 import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
 import type { Session } from "../../pipeline/session/session.js";
-import type { Choice } from "../../pipeline/methods/selection-context.js";
+import type { ProposedSet } from "../../pipeline/methods/selection-context.js";
 import { raceField } from "../../pipeline/methods/budget.js";
 import type { EffortSettings } from "../../api/options/settings.js";
 
@@ -28,11 +28,11 @@ export function raceReserve(method: Method, sizes: number, limit: number): numbe
 /** Decides between a method's sets and their rivals, as far as the budget holds the rivals, cheap ones first. */
 export async function raceWithin(
 	session: Session,
-	{ own, rivals }: { readonly own: readonly Choice[]; readonly rivals: readonly Choice[] },
+	{ own, rivals }: { readonly own: readonly ProposedSet[]; readonly rivals: readonly ProposedSet[] },
 	limits: { readonly masks: number; readonly furtherMasks: number },
 	{ signal, onProgress, effort }: Pick<EffortSettings, "effort"> & JobOptions,
-): Promise<{ sets: Map<number, Choice>; masks: number; executions: number }> {
-	const keyOf = ({ removed }: Choice) => removed.join();
+): Promise<{ sets: Map<number, ProposedSet>; masks: number; executions: number }> {
+	const keyOf = ({ removed }: ProposedSet) => removed.join();
 	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
 	const known = new Set(own.map(keyOf));
 	const others = [...new Map(rivals.filter((rival) => !known.has(keyOf(rival))).map((rival) => [keyOf(rival), rival])).values()];

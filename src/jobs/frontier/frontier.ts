@@ -12,13 +12,13 @@ import { type FrontierRequest, frontierRequest } from "./request.js";
 import { forSpeed } from "./speed.js";
 import { withHealTimeOf } from "../../pipeline/healing/of-session.js";
 import { checkHealable } from "../../pipeline/healing/memory.js";
-import { readHeader } from "../../pipeline/preflight/model-header.js";
+import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { checkMethodOptions } from "../../pipeline/preflight/method-options.js";
-import { meanOf, pairedDifference } from "../../pipeline/session/paired-figures.js";
+import { finiteMean, pairedDifference } from "../../pipeline/session/paired-figures.js";
 import { foldSources } from "../../pipeline/session/calibration-windows.js";
 import { inputFiles } from "../../pipeline/preflight/objective.js";
-import { openOriginal, type Weights } from "../../pipeline/writing/quantize-weights.js";
+import { openOriginal, type ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { race } from "../../pipeline/race/race.js";
 import { measureResult, resultFile } from "../../pipeline/reporting/measured-result.js";
 import { isQuantized } from "../../model/runtime/file-types.js";
@@ -42,7 +42,7 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	const options = resolveJob("frontier", given);
 	const { method } = options;
 	checkMethodOptions(method, options.asked);
-	const header = await readHeader(model, options);
+	const header = await readModelHeader(model, options);
 	const original = options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, header, options);
 	const asked = frontierRequest(header, original ?? header, options);
 	const written = await resultFile(options, [...header.file.paths, ...inputFiles(options), ...(original?.file.paths ?? [])]);
@@ -95,7 +95,7 @@ async function setsOf(
 /** What a result is made of, beside the session. */
 interface Found {
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 	readonly grid: Grid;
 	readonly request: FrontierRequest;
 }
@@ -120,7 +120,7 @@ function resultOf(session: Session, { original, grid, request }: Found, options:
 			name: basename(whole.path),
 			sha256: whole.sha256,
 			bytes: whole.file.size,
-			loss: meanOf(grid.reference.report.losses, sources),
+			loss: finiteMean(grid.reference.report.losses, sources),
 		},
 		sourceQuantized,
 		goal,

@@ -9,7 +9,7 @@ import { foldSources } from "../../pipeline/session/calibration-windows.js";
 import { figuresOf } from "../../pipeline/session/paired-figures.js";
 import type { Session } from "../../pipeline/session/session.js";
 import { SpeedComparison } from "../../pipeline/speed/comparison.js";
-import type { Weights } from "../../pipeline/writing/quantize-weights.js";
+import type { ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { bestOf, type Cell, fits } from "./choice.js";
 import { HealedSets, healedCells, reportCells } from "./healed.js";
 import type { FrontierRequest } from "./request.js";
@@ -34,7 +34,7 @@ export interface Grid {
 /** What is measured. */
 export interface GridJob extends Pick<FrontierRequest, "types" | "goal"> {
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 	readonly sets: readonly (readonly number[])[];
 }
 
@@ -58,7 +58,7 @@ export async function measureGrid(session: Session, job: GridJob, options: Front
 	const windows = { validation, report };
 	const references = new References<Fold>(whole, windows, options, original ? undefined : session);
 	const setting: VariantSetting<Fold> = { folder, windows, settings, references, options };
-	const open = (type: FileType | "own", weights: Weights) =>
+	const open = (type: FileType | "own", weights: ModelWeights) =>
 		Variant.open(type, weights, setting, weights === source && type === "own" ? evaluator : undefined);
 	const reference = await using(await open("own", whole), wholeOn);
 	const comparison = goal.targetSpeedup === undefined ? undefined : await SpeedComparison.of(session.model, goal.speedupOf!, options);

@@ -5,7 +5,7 @@ import { sensibleLoss } from "../../pipeline/race/curve.js";
 import { checkHealingOfFrontier } from "./healed.js";
 import { contentOf } from "../../model/gguf/index.js";
 import type { Header } from "../../pipeline/preflight/model-header.js";
-import { warnTwice, checkFileType, type Weights } from "../../pipeline/writing/quantize-weights.js";
+import { warnTwice, checkFileType, type ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { formatBytes } from "../../report/format.js";
 import { predictedBytes } from "../../model/runtime/file-types.js";
 import type { FileType } from "../../model/runtime/quantize.js";
@@ -28,7 +28,7 @@ export interface FrontierRequest {
  * @param whole whose weights are quantised
  * @throws InvalidOptionError for what the model cannot do, or what no cell could meet
  */
-export function frontierRequest(header: Header, whole: Pick<Weights, "file">, options: FrontierJob): FrontierRequest {
+export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file">, options: FrontierJob): FrontierRequest {
 	for (const name of ["objective", "questions", "limit"] as const)
 		if ((options as SessionSettings)[name] !== undefined)
 			throw new InvalidOptionError(`a frontier is drawn by the loss of text: ${name} is not read, leave it out`);
@@ -74,7 +74,7 @@ function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierJob): 
 	return maxBlocks ?? Math.max(needed, Math.min(blocks.maxRemovable, Math.max(1, Math.floor(blocks.blocks / 3))));
 }
 
-function typesOf({ file }: Pick<Weights, "file">, { types, targetSpeedup }: FrontierJob): readonly FileType[] {
+function typesOf({ file }: Pick<ModelWeights, "file">, { types, targetSpeedup }: FrontierJob): readonly FileType[] {
 	if (types === undefined) {
 		const sizes = usualTypes.map((type) => predictedBytes(file, type));
 		// Of types a larger one may be the faster one.
@@ -90,7 +90,7 @@ function typesOf({ file }: Pick<Weights, "file">, { types, targetSpeedup }: Fron
 }
 
 /** Bytes of the smallest cell, nearly: the largest blocks gone, in the smallest type. */
-function smallestOf({ file, blocks }: Header, whole: Pick<Weights, "file">, types: readonly FileType[], kmax: number): number {
+function smallestOf({ file, blocks }: Header, whole: Pick<ModelWeights, "file">, types: readonly FileType[], kmax: number): number {
 	const sizes = new Map<number, number>();
 	const blockOf = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
 	for (const { name, source } of file.tensors) sizes.set(blockOf(name), (sizes.get(blockOf(name)) ?? 0) + source.size);
@@ -101,7 +101,7 @@ function smallestOf({ file, blocks }: Header, whole: Pick<Weights, "file">, type
 			.slice(0, kmax)
 			.map(([block]) => block),
 	);
-	const left = (of: Weights["file"]) => {
+	const left = (of: ModelWeights["file"]) => {
 		const content = contentOf(of);
 		return { ...content, tensors: content.tensors.filter(({ name }) => !gone.has(blockOf(name))) };
 	};

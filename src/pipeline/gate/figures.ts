@@ -8,7 +8,7 @@ import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
-import { type Measured, type MeasuredWhole, meanOf, pairedDifference } from "../session/paired-figures.js";
+import { type Measured, type MeasuredWhole, finiteMean, pairedDifference } from "../session/paired-figures.js";
 
 /** Questions of one limit, by fold. */
 export type GateQuestions<Fold extends string> = Readonly<Record<Fold, PreparedQuestions>>;
@@ -20,7 +20,7 @@ export type RightAnswers = ReadonlyMap<GateLimit, readonly boolean[]>;
 export function figuresFrom(limits: GateRequest, measured: Measured, whole: MeasuredWhole, right: RightAnswers): PlanGateFigure[] {
 	return limits.map((limit) => {
 		if (limit.kind === "ratio") return figureOf(limit, perplexityRatio(pairedDifference(whole, measured, whole.sources)));
-		if (limit.kind === "divergence") return figureOf(limit, meanOf(measured.figures?.divergence ?? [], whole.sources));
+		if (limit.kind === "divergence") return figureOf(limit, finiteMean(measured.figures?.divergence ?? [], whole.sources));
 		return figureOf(limit, shareOf(right.get(limit)!));
 	});
 }

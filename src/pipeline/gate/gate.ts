@@ -6,7 +6,7 @@ import type { QuestionFile } from "../../model/evaluation/questions.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
-import { meanOf, pairedDifference } from "../session/paired-figures.js";
+import { finiteMean, pairedDifference } from "../session/paired-figures.js";
 import { Once } from "../session/once.js";
 import { checkReferenceRoom, type ReferenceRoom } from "../preflight/reference-memory.js";
 import { limitText, measuredText } from "../../report/gate.js";
@@ -115,7 +115,7 @@ export class Gate {
 		}
 		const [pruned] = await game.measure(sets.slice(1), { phase: "quality gate", signal });
 		const { figures, sources } = pruned!;
-		if (limit.kind === "divergence") return figureOf(limit, meanOf(figures!.divergence!, sources));
+		if (limit.kind === "divergence") return figureOf(limit, finiteMean(figures!.divergence!, sources));
 		const name = byTokens(this.#questions.get(limit)!.report) ? "normalizedAccuracy" : "accuracy";
 		return figureOf(limit, shareOf(Array.from(figures![name]!, (right) => right === 1)));
 	}

@@ -20,7 +20,7 @@ import { firstWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
 import { meanAndError } from "../../game/statistics.js";
 import { hashOf } from "../../storage/hash.js";
-import type { Choice } from "../methods/selection-context.js";
+import type { ProposedSet } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
 
@@ -121,7 +121,7 @@ class HealedRace {
 			"note",
 			`healed, blocks ${formatBlocks(best)} lose less than ${formatBlocks(chosen.removed)} on the validation text (${(await this.#compared()) ? "divergence " : ""}${known.get(best.join())!.toFixed(3)} and ${(await this.#figure([...chosen.removed])).toFixed(3)} nats per token; ${known.size} sets were healed)`,
 		);
-		const winner: Choice = { removed: best, method: `${chosen.method}, raced healed` };
+		const winner: ProposedSet = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
 		const finalist = winnerOf(own);
 		return { ...withWinner(won, finalist, own.finalists), chosen: finalist, unhealed: chosen };

@@ -9,7 +9,7 @@ import type { Evidence } from "./evidence.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
 
 /** A set that a method proposes. */
-export interface Choice {
+export interface ProposedSet {
 	readonly removed: readonly number[];
 	/** Who proposes it. */
 	readonly method: string;
@@ -20,7 +20,7 @@ export interface Choices {
 	/** The method's own sets, one a number of removed blocks. */
 	found: SearchResult;
 	/** Further sets that the race decides between. */
-	rivals: Choice[];
+	rivals: ProposedSet[];
 	/** Missing where the method says nothing of single blocks. */
 	contributions?: Attribution;
 	surrogate?: PlanSurrogate;

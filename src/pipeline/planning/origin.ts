@@ -8,7 +8,7 @@ import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
-import type { Weights } from "../session/working-weights.js";
+import type { SearchWeights } from "../session/working-weights.js";
 import { foldFacts } from "./figures.js";
 
 type PlannedSettings = Settings<"prune">;
@@ -26,7 +26,7 @@ export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versio
 export function planOrigin(session: Session, output: string | undefined, asked: PlannedSettings): PlanOrigin {
 	const { threads, ubatch, weights } = session.settings;
 	// What was found out by measuring how fast this machine is: named, it comes out the same in another cache.
-	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as Weights };
+	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
 	return {
 		sha256: session.sha256,
 		options: planOptions(asked),

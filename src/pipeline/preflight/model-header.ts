@@ -15,7 +15,7 @@ export interface Header {
 }
 
 /** What reading a header takes of the options. */
-export interface HeaderOptions {
+export interface ModelHeaderOptions {
 	readonly signal?: AbortSignal | undefined;
 	readonly allowUnknownArchitecture?: boolean | undefined;
 }
@@ -25,12 +25,12 @@ export interface HeaderOptions {
  * @throws InvalidGgufError, FileError
  * @throws UnsupportedArchitectureError where no block of the model can be removed
  */
-export async function readHeader(path: string, options: HeaderOptions): Promise<Header> {
+export async function readModelHeader(path: string, options: ModelHeaderOptions): Promise<Header> {
 	return headerOf(path, await GgufFile.read(path, options.signal ? { signal: options.signal } : {}), options);
 }
 
 /** What the blocks of a file that was read allow. @throws UnsupportedArchitectureError where no block of the model can be removed */
-export function headerOf(path: string, file: GgufFile, options: HeaderOptions): Header {
+export function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Header {
 	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 	if (blocks.support === "refused") {
 		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
@@ -41,7 +41,7 @@ export function headerOf(path: string, file: GgufFile, options: HeaderOptions): 
 /** Reads the header of a file when it is first asked for, and once; of no file there is none. */
 export type ReadOnce = () => Promise<GgufFile | undefined>;
 
-export function readOnce(path: string | undefined, { signal }: Pick<HeaderOptions, "signal">): ReadOnce {
+export function readOnce(path: string | undefined, { signal }: Pick<ModelHeaderOptions, "signal">): ReadOnce {
 	let read: Promise<GgufFile> | undefined;
 	return async () => {
 		if (path === undefined) return undefined;

@@ -3,7 +3,7 @@ import { PruneGgufError } from "../../errors.js";
 import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
 import { compareQuantized } from "../quantizing/alternatives.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { timedIn } from "../session/timings.js";
 import { hashOf } from "../../storage/hash.js";
 import type { QuantizedAlternatives } from "../../storage/plan-quantized.js";
@@ -16,7 +16,7 @@ export interface Delivered {
 	/** The written file. */
 	readonly output: string | undefined;
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 	/** Where it was healed. */
 	readonly healing: Healing | undefined;
 }

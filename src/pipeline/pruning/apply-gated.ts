@@ -1,13 +1,13 @@
 // Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
 import type { ApplyResult } from "../../api/index.js";
-import { isJudgedLater, judgeSet } from "./deliver.js";
+import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
 import type { GateRequest } from "../preflight/gate-limits.js";
 import type { Header } from "../preflight/model-header.js";
 import { checkHealable } from "../healing/memory.js";
 import { logger } from "../../api/logger.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { hashWindows } from "../../model/runtime/windows.js";
 import { Session, summarize } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
@@ -25,7 +25,7 @@ export interface GatedJob {
 	readonly removed: readonly number[];
 	readonly plan: Plan | undefined;
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 	readonly limits: GateRequest;
 }
 

@@ -1,8 +1,8 @@
 // What a run does with the set that it chose: the file, its plan, the report.
 import type { PruneResult } from "../../api/index.js";
 import { quoted } from "../preflight/command-line.js";
-import { checkGate, checkHealed, type GateCheck } from "../gate/verdict.js";
-import { figuresOfHealed, healChosen } from "../healing/of-session.js";
+import type { GateCheck } from "../gate/verdict.js";
+import { healChosen } from "../healing/of-session.js";
 import { alternativesIfAsked, type Delivered } from "./alternatives.js";
 import type { Gate } from "../gate/gate.js";
 import type { Healing } from "../healing/heal-model.js";
@@ -11,16 +11,16 @@ import { keptName, writePlanBeside } from "../planning/keep.js";
 import { makePlan } from "../planning/plan.js";
 import { type MeasuredPair, measurePair } from "./measure-pair.js";
 import { inputFiles } from "../preflight/objective.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { type Run, reportRun } from "../reporting/run.js";
 import { type Session, summarize } from "../session/session.js";
 import { type Plan, type WritePlanOptions, writePlan } from "../../storage/plan.js";
-import type { PlanGate } from "../../storage/plan-gate.js";
 import { keptPlanPath } from "../../storage/runs.js";
 import type { RunFacts } from "../reporting/facts.js";
 import { curveOf } from "../race/curve.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { Decision } from "./decision.js";
+import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { type Remains, remainsOf } from "./remains.js";
 import { sourceOf } from "./source.js";
 import { writeModel, type WriteJob, type Written } from "./write-model.js";
@@ -31,7 +31,7 @@ export interface Delivery {
 	readonly output: string | undefined;
 	readonly facts: RunFacts;
 	/** Whose weights are quantised, where they are not the model's. */
-	readonly original: Weights | undefined;
+	readonly original: ModelWeights | undefined;
 	readonly gate: Gate | undefined;
 	readonly run: Run;
 }
@@ -153,15 +153,6 @@ async function writtenModel(session: Session, job: WriteJob, { own }: Run, optio
 	return before;
 }
 
-/**
- * The gate on the set, healed where it was, before it is written.
- * @throws GateNotMetError
- */
-export async function judgeSet(check: GateCheck, removed: readonly number[], healing: Healing | undefined): Promise<PlanGate> {
-	if (!healing?.section.applied) return checkGate(check, removed);
-	return checkHealed(check, removed, await figuresOfHealed(check, "report", removed, healing));
-}
-
 /** Texts are written by the loaded model under its mask where no file was written: it has the file's own matrices, not the healed ones. */
 function withoutTexts(healing: Healing | undefined, options: PruneJob): PruneJob {
 	if (!healing?.section.applied || !options.samples) return options;
@@ -179,9 +170,6 @@ async function unlessStopped<T>(options: PruneJob, work: () => Promise<T>): Prom
 		return undefined;
 	}
 }
-
-/** Whether the gate is asked of the written file alone: its weights are not those that the mask is measured with. */
-export const isJudgedLater = ({ quantizeFrom, quantize }: PruneJob) => quantizeFrom !== undefined && quantize !== undefined;
 
 type Finished = Omit<PruneResult, "model" | "objective" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;
 

@@ -3,12 +3,12 @@ import type { Calibration } from "../../model/calibration/index.js";
 import { foldSources } from "../session/calibration-windows.js";
 import { type Session, summarize } from "../session/session.js";
 import type { Timings } from "../session/timings.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 
 /** What outlives a session. */
 export interface Remains extends Pick<Session, "folder" | "seed" | "settings" | "objective"> {
 	readonly model: ReturnType<typeof summarize>;
-	readonly weights: Weights;
+	readonly weights: ModelWeights;
 	/** That the model was measured with. */
 	readonly threads: number;
 	/** Of the report fold, and where it comes from, where there are several sources. */
@@ -31,6 +31,6 @@ export function remainsOf(session: Session): Remains {
 }
 
 /** The model of a session as weights to quantise. */
-export function weightsOf({ model, sha256 }: Session): Weights {
+export function weightsOf({ model, sha256 }: Session): ModelWeights {
 	return { path: model.path, file: model.file, blocks: model.blocks, sha256 };
 }

@@ -1,7 +1,7 @@
 // How many blocks are to go, and which sets of as many are raced.
 import { defaultMethod, factsOf } from "../../api/methods.js";
 import { InvalidOptionError } from "../../errors.js";
-import type { Choice, Choices } from "../methods/selection-context.js";
+import type { ProposedSet, Choices } from "../methods/selection-context.js";
 import { checkCount, checkedRemoval, type Header, type ReadOnce } from "../preflight/model-header.js";
 import { countsForSize, type SizeRange } from "../preflight/target-size.js";
 import { finalists, sizesFound } from "../race/finalists.js";
@@ -108,7 +108,7 @@ export function candidates(
 	session: Session,
 	choices: Choices | undefined,
 	{ named, count, counts, reaches = () => true }: Removable,
-): Choice[] {
+): ProposedSet[] {
 	if (named) return [{ removed: named, method: "given" }];
 	const found = finalists(session, choices!, counts ?? (count === undefined ? sizesFound(choices!) : [count]));
 	const sets = found.filter(({ removed }) => reaches(removed));

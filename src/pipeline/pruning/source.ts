@@ -14,7 +14,7 @@ import { Once } from "../session/once.js";
 import type { MeasuredWhole } from "../session/paired-figures.js";
 import { backEndOf, measureOne, type Session } from "../session/session.js";
 import { type Timings, timedIn } from "../session/timings.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { weightsOf } from "./remains.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
@@ -25,7 +25,7 @@ export interface WholeFigures {
 }
 
 export interface OpenSource {
-	readonly weights: Weights;
+	readonly weights: ModelWeights;
 	readonly model: Model;
 	readonly evaluator: Evaluator;
 	/** What is written must compute on these what the model computes. */
@@ -69,7 +69,7 @@ export function sourceOf(session: Session, options: SessionSettings): OpenSource
 export const verification = { count: 4, length: 128 };
 
 /** A loaded model on samples of its own. */
-export async function sampledSource(model: Model, weights: Weights, options: JobOptions & SessionSettings): Promise<OpenSource> {
+export async function sampledSource(model: Model, weights: ModelWeights, options: JobOptions & SessionSettings): Promise<OpenSource> {
 	const windows = await verificationWindows(model, options);
 	const evaluator = model.createEvaluator();
 	const full = Coalition.full(model.facts.blocks);

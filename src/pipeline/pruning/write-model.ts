@@ -9,7 +9,7 @@ import { type FileCheck, fileCheck } from "../gate/written-file.js";
 import type { Healing } from "../healing/heal-model.js";
 import { bytesToHeal } from "../preflight/heal-disk.js";
 import { bytesToWrite, type Header } from "../preflight/model-header.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { type Expectation, writePruned } from "../writing/write-pruned.js";
 import { bytesToQuantize, type QuantizeJob, writeQuantized } from "../writing/write-quantized.js";
 import { measureBeyondSliding } from "../writing/zeroed-oracle.js";
@@ -32,7 +32,7 @@ export interface WriteJob {
 	readonly output: string;
 	readonly removed: readonly number[];
 	/** Whose weights are quantised, where they are not the source's. */
-	readonly original?: Weights | undefined;
+	readonly original?: ModelWeights | undefined;
 	/** Files that were read: the output never replaces one. @default the source's */
 	readonly inputs?: readonly string[] | undefined;
 	readonly check?: GateCheck | undefined;

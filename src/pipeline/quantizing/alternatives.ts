@@ -3,8 +3,8 @@ import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { SourceShare } from "../../game/sources.js";
 import type { HealedTensor } from "../../model/fitting/tensors.js";
-import { figuresOf, lower, type Measured, meanOf, pairedDifference } from "../session/paired-figures.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import { figuresOf, lower, type Measured, finiteMean, pairedDifference } from "../session/paired-figures.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { References } from "./reference-logits.js";
 import { formatBytes, formatDifference } from "../../report/format.js";
 import { isQuantized, predictedBytes } from "../../model/runtime/file-types.js";
@@ -28,7 +28,7 @@ const sameSize = 0.01;
  * The types whose files come next to a size: the largest that is not above it, and the smallest that is, if it is smaller than the
  * model itself. By the header only.
  */
-export function typesAround({ file }: Pick<Weights, "file">, bytes: number): FileType[] {
+export function typesAround({ file }: Pick<ModelWeights, "file">, bytes: number): FileType[] {
 	const sizes = alternativeTypes.map((type) => ({ type, size: predictedBytes(file, type) })).filter(({ size }) => size < file.size);
 	const fits = (size: number) => size <= bytes * (1 + sameSize);
 	const below = sizes
@@ -46,8 +46,8 @@ const nearSize = 0.05;
 /** What is compared. */
 export interface AlternativesJob {
 	/** The model that was pruned, and the original that `quantizeFrom` names. */
-	readonly source: Weights;
-	readonly original?: Weights | undefined;
+	readonly source: ModelWeights;
+	readonly original?: ModelWeights | undefined;
 	readonly removed: readonly number[];
 	/** The quantised file where the pruned model was quantised; without it the pruned source counts. */
 	readonly written?: string | undefined;
@@ -92,7 +92,7 @@ export async function compareQuantized(job: AlternativesJob, options: PruneJob):
 	const name = written && options.quantize ? `${kind}, ${options.quantize}` : kind;
 	const prunedFigures = { name, bytes, ...figuresOf(pruned, full, sources) };
 	return {
-		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: meanOf(full.losses, sources) },
+		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss: finiteMean(full.losses, sources) },
 		sourceQuantized,
 		pruned: prunedFigures,
 		items,
@@ -100,7 +100,12 @@ export async function compareQuantized(job: AlternativesJob, options: PruneJob):
 	};
 }
 
-async function measured(type: FileType | "own", weights: Weights, setting: VariantSetting<"report">, sets: readonly (readonly number[])[]) {
+async function measured(
+	type: FileType | "own",
+	weights: ModelWeights,
+	setting: VariantSetting<"report">,
+	sets: readonly (readonly number[])[],
+) {
 	const variant = await Variant.open(type, weights, setting);
 	try {
 		return { masks: await variant.measure("report", sets), bytes: sets.map((set) => variant.bytes(set)) };

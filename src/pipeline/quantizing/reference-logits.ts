@@ -1,7 +1,7 @@
 // Distributions of a whole model that others are compared with: versions of it in other types of weights, or without blocks.
 import { Coalition } from "../../game/coalition.js";
 import { logger } from "../../api/logger.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import { allowedPositions, mostReferenceBytes, predicting, roomText } from "../preflight/reference-memory.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import { loadModel } from "../../model/runtime/load-model.js";
@@ -21,14 +21,14 @@ export interface ReferencesOfRun<Name extends string> {
 
 /** Distributions of the whole model that variants are compared with, made when first something must be measured. */
 export class References<Name extends string> {
-	readonly model: Weights;
+	readonly model: ModelWeights;
 	readonly #windows: NamedWindows<Name>;
 	readonly #options: SessionSettings;
 	readonly #loaded: Evaluator | ReferencesOfRun<Name> | undefined;
 	#made: Promise<ReadonlyMap<string, Reference>> | undefined;
 
 	/** @param loaded an evaluator of that model, or a run of it, where one is at hand; else the model is loaded for it, and freed */
-	constructor(model: Weights, windows: NamedWindows<Name>, options: SessionSettings, loaded?: Evaluator | ReferencesOfRun<Name>) {
+	constructor(model: ModelWeights, windows: NamedWindows<Name>, options: SessionSettings, loaded?: Evaluator | ReferencesOfRun<Name>) {
 		this.model = model;
 		this.#windows = windows;
 		this.#options = options;

@@ -6,7 +6,7 @@ import type { Measurement } from "../../game/game.js";
 import { contentOf, writtenSize } from "../../model/gguf/index.js";
 import { whileHealed } from "../../model/fitting/standing.js";
 import { type HealedTensor, withTypes } from "../../model/fitting/tensors.js";
-import type { Weights } from "../writing/quantize-weights.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
 import type { NamedWindows, References } from "./reference-logits.js";
 import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
 import { quantizedContent } from "../../model/runtime/file-types.js";
@@ -52,7 +52,7 @@ export interface HealedWeights {
 export class Variant<Name extends string> {
 	/** `own`: the weights as they are. */
 	readonly type: FileType | "own";
-	readonly #weights: Weights;
+	readonly #weights: ModelWeights;
 	readonly #setting: VariantSetting<Name>;
 	readonly #games = new Map<Name, LedgerGame>();
 	readonly #healed = new Map<Name, LedgerGame>();
@@ -64,7 +64,7 @@ export class Variant<Name extends string> {
 	/** Ids of the tensors' types, in the order of the source's. */
 	#types: readonly number[] | undefined;
 
-	private constructor(type: FileType | "own", weights: Weights, setting: VariantSetting<Name>, loaded: Evaluator | undefined) {
+	private constructor(type: FileType | "own", weights: ModelWeights, setting: VariantSetting<Name>, loaded: Evaluator | undefined) {
 		this.type = type;
 		this.#weights = weights;
 		this.#setting = setting;
@@ -79,7 +79,7 @@ export class Variant<Name extends string> {
 	 */
 	static async open<Name extends string>(
 		type: FileType | "own",
-		weights: Weights,
+		weights: ModelWeights,
 		setting: VariantSetting<Name>,
 		loaded?: Evaluator,
 	): Promise<Variant<Name>> {

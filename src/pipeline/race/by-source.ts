@@ -4,10 +4,10 @@ import { type Measurement, meanLoss } from "../../game/game.js";
 import { bySource } from "../../game/sources.js";
 import type { Session } from "../session/session.js";
 import { differences, meanAndError, studentT95 } from "../../game/statistics.js";
-import type { Choice } from "../methods/selection-context.js";
+import type { ProposedSet } from "../methods/selection-context.js";
 
 /** Of the sets that the search has measured, the best one of each size on each source: they cost no search mask. */
-export function bestBySource(session: Session, sizes: readonly number[]): Choice[] {
+export function bestBySource(session: Session, sizes: readonly number[]): ProposedSet[] {
 	const played = session.games.search.played();
 	const sources = played[0]?.sources ?? [];
 	return sizes.flatMap((size) => {

@@ -2,7 +2,7 @@
 import { nearBest } from "./near-best.js";
 import type { Session } from "../session/session.js";
 import { bestBySource } from "./by-source.js";
-import type { Choice, Choices } from "../methods/selection-context.js";
+import type { ProposedSet, Choices } from "../methods/selection-context.js";
 
 /** Sizes that there is a set of, ascending: a search that was stopped has its rivals' alone of some. */
 export function sizesFound({ found, rivals }: Pick<Choices, "found" | "rivals">): number[] {
@@ -11,7 +11,7 @@ export function sizesFound({ found, rivals }: Pick<Choices, "found" | "rivals">)
 }
 
 /** A method's own sets of these sizes first, then their rivals; a set once for each method that proposes it. */
-export function finalists(session: Session, { found, rivals }: Choices, sizes: readonly number[]): Choice[] {
+export function finalists(session: Session, { found, rivals }: Choices, sizes: readonly number[]): ProposedSet[] {
 	const own = [...found.byCount.values()].map(({ removed }) => ({ removed, method: found.method }));
 	const proposed = [...own, ...rivals, ...bestBySource(session, sizes), ...nearBest(session, sizes)];
 	// The sets tied with the best one hold the best one too, and a ranking may be asked for the sets of a size twice.

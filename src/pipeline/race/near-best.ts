@@ -2,7 +2,7 @@
 // decides between them, on all positions.
 import { type Measurement, meanLoss } from "../../game/game.js";
 import type { Session } from "../session/session.js";
-import type { Choice } from "../methods/selection-context.js";
+import type { ProposedSet } from "../methods/selection-context.js";
 
 /** Sets of one size that are raced beside the best one, at most. */
 const most = 3;
@@ -10,7 +10,7 @@ const most = 3;
 const margin = 0.02;
 
 /** Of each size the sets that were searched and come next to the best one. None where the search ran on the model itself and on all positions. */
-export function nearBest(session: Session, sizes: readonly number[]): Choice[] {
+export function nearBest(session: Session, sizes: readonly number[]): ProposedSet[] {
 	const { search } = session.games;
 	if (search === session.finals.search) return [];
 	const played = search.played().filter((set) => search.allows(set.coalition) && Number.isFinite(meanLoss(set)));

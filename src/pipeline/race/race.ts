@@ -6,12 +6,12 @@ import type { Session } from "../session/session.js";
 import { disagreementsOf, disagreementText } from "./by-source.js";
 import { above, type Field, isTied, tellApart, tieRounds, type ToldApart } from "./ties.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
-import type { Choice } from "../methods/selection-context.js";
+import type { ProposedSet } from "../methods/selection-context.js";
 import { effortOf } from "../methods/budget.js";
 import type { EffortSettings } from "../../api/options/settings.js";
 
 /** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
-export interface Equivalent extends Choice {
+export interface Equivalent extends ProposedSet {
 	/** Loss above the winner's, and its standard error. */
 	readonly above: number;
 	readonly standardError: number;
@@ -22,7 +22,7 @@ export interface Equivalent extends Choice {
 }
 
 /** A set measured on the validation fold. */
-export interface Finalist extends Choice {
+export interface Finalist extends ProposedSet {
 	/** Mean loss on the validation fold, and what it adds to that of the full model. */
 	readonly loss: number;
 	readonly added: number;
@@ -66,7 +66,7 @@ export interface RaceLimits {
  */
 export async function race(
 	session: Session,
-	choices: readonly Choice[],
+	choices: readonly ProposedSet[],
 	options: EffortSettings & JobOptions,
 	limits: RaceLimits = {},
 ): Promise<Race> {
@@ -125,7 +125,11 @@ function sizesOf(measured: readonly Measurement[]): Measurement[][] {
 	return [...sizes.values()].map((sets) => [...sets.values()]);
 }
 
-function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Choice, byDivergence: boolean): Pick<Finalist, "equivalent"> {
+function equivalentOf(
+	[best, ...tied]: Field,
+	choiceOf: (set: Measurement) => ProposedSet,
+	byDivergence: boolean,
+): Pick<Finalist, "equivalent"> {
 	const equivalent = tied.flatMap((set): Equivalent[] => {
 		const { removed, method } = choiceOf(set);
 		const difference = above(set, best);
@@ -144,7 +148,7 @@ function equivalentOf([best, ...tied]: Field, choiceOf: (set: Measurement) => Ch
 	return equivalent.length > 0 ? { equivalent } : {};
 }
 
-function noteRivals(winners: Race["winners"], choices: readonly Choice[], options: JobOptions): void {
+function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], options: JobOptions): void {
 	const [first] = choices;
 	for (const winner of winners.values()) {
 		// A search that was stopped has no set of its own of some sizes.

@@ -10,23 +10,23 @@ export type Measured = Pick<Measurement, "losses" | "figures">;
 /** The whole model that others are held against, and where the text comes from, where there are several sources. */
 export type MeasuredWhole = Pick<Measurement, "losses" | "figures" | "sources">;
 
-export function meanOf(values: ArrayLike<number>, sources?: readonly SourceShare[]): MeanAndError {
+export function finiteMean(values: ArrayLike<number>, sources?: readonly SourceShare[]): MeanAndError {
 	const { mean, standardError = Number.NaN } = meanAndError(values, sources);
 	return { mean: finite(mean), standardError: finite(standardError) };
 }
 
 /** Loss of the second less loss of the first, paired by window. */
 export function pairedDifference(first: Measured, second: Measured, sources?: readonly SourceShare[]): MeanAndError {
-	return meanOf(differences(second.losses, first.losses), sources);
+	return finiteMean(differences(second.losses, first.losses), sources);
 }
 
 export function figuresOf(measured: Measured, reference: Measured, sources?: readonly SourceShare[]): ModelFigures {
 	const figure = (name: string) => {
 		const values = measured.figures?.[name];
-		return values ? meanOf(values, sources) : null;
+		return values ? finiteMean(values, sources) : null;
 	};
 	return {
-		loss: meanOf(measured.losses, sources),
+		loss: finiteMean(measured.losses, sources),
 		added: pairedDifference(reference, measured, sources),
 		divergence: figure("divergence"),
 		agreement: figure("agreement"),

@@ -11,7 +11,16 @@ import type { FileType } from "../../model/runtime/quantize.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { ledgerPath } from "../../storage/runs.js";
-import { chooseSweep, isLong, makeCopy, ownSweep, searchMemory, type SweepChoice, type Weights, weightsOption } from "./working-weights.js";
+import {
+	chooseSweep,
+	isLong,
+	makeCopy,
+	ownSweep,
+	searchMemory,
+	type SweepChoice,
+	type SearchWeights,
+	weightsOption,
+} from "./working-weights.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 /** What a search will do, as far as it decides what to measure it with. */
@@ -135,11 +144,11 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 	if (other && !plan.dry) log("note", anewText(other, options));
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	const settingsFor = ({ threads, ubatch, weights }: SweepChoice) => ({ ...job.settings, threads, ubatch, weights });
-	const weights = new SearchWeights(job, options);
+	const evaluators = new SearchEvaluators(job, options);
 	try {
 		const begin = async () => {
 			const made = await chooseSweep({ model, windows, masks: load, folder, backend, wanted, log }, options);
-			if (made.copy) await weights.take(made.copy);
+			if (made.copy) await evaluators.take(made.copy);
 			return settingsFor(made.choice);
 		};
 		const ledger =
@@ -153,17 +162,17 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 		return {
 			ledger,
 			settings,
-			evaluator: () => weights.evaluator(settings.weights as Weights, sweep),
-			close: (forGood = false) => weights.close(forGood),
+			evaluator: () => evaluators.evaluator(settings.weights as SearchWeights, sweep),
+			close: (forGood = false) => evaluators.close(forGood),
 		};
 	} catch (error) {
-		await weights.free();
+		await evaluators.free();
 		throw error;
 	}
 }
 
 /** What a search measures with: the model, or a copy of it that is made when first something must be measured. */
-class SearchWeights {
+class SearchEvaluators {
 	readonly #job: SearchJob;
 	readonly #options: SessionSettings;
 	readonly #copies = new Once<"copy", Model>();
@@ -181,7 +190,7 @@ class SearchWeights {
 		await this.#copies.get("copy", async () => copy);
 	}
 
-	async evaluator(weights: Weights, sweep: { readonly threads: number; readonly ubatch: number }): Promise<Evaluator> {
+	async evaluator(weights: SearchWeights, sweep: { readonly threads: number; readonly ubatch: number }): Promise<Evaluator> {
 		const { model, windows, shape, folder } = this.#job;
 		const { stateType } = this.#options;
 		if (this.#ended) throw new DisposedError("the session is closed: nothing can be measured in its search any more");

@@ -15,15 +15,15 @@ import { partialName } from "../../storage/partials.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 /** `own`: the model as it is. */
-export type Weights = Exclude<WorkingWeights, "auto">;
+export type SearchWeights = Exclude<WorkingWeights, "auto">;
 
 /** How a search runs: kept with its ledger, since all of it can change bits. */
 export interface SweepChoice extends Shape {
-	weights: Weights;
+	weights: SearchWeights;
 }
 
 /** Types of a copy that nobody named: both keep the losses of smaller types to a few ten-thousandths of a nat; which is faster depends on the processor. */
-const usualCopies: readonly Exclude<Weights, "own">[] = ["Q8_0", "F16"];
+const usualCopies: readonly Exclude<SearchWeights, "own">[] = ["Q8_0", "F16"];
 /** Below so many masks nothing is measured beforehand: it would cost more than it saves. */
 const worthChoosing = 60;
 /** Seconds of sweeping below which no copy is made. */

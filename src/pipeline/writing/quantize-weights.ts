@@ -4,7 +4,7 @@ import type { JobOptions } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { type HeaderOptions, headerOf, type ReadOnce, readOnce } from "../preflight/model-header.js";
+import { type ModelHeaderOptions, headerOf, type ReadOnce, readOnce } from "../preflight/model-header.js";
 import { readTensor } from "../../model/fitting/tensors.js";
 import { logger } from "../../api/logger.js";
 import { isQuantized } from "../../model/runtime/file-types.js";
@@ -14,7 +14,7 @@ import { modelIdentity } from "../session/session.js";
 import { shownText } from "../../storage/shown-text.js";
 
 /** A model whose weights can be quantised. */
-export interface Weights {
+export interface ModelWeights {
 	readonly path: string;
 	readonly file: GgufFile;
 	readonly blocks: BlockPlan;
@@ -59,10 +59,10 @@ export function checkQuantizing(
  * @param read its header, where that is at hand
  */
 export async function originalOf(
-	{ quantize, quantizeFrom, ...options }: QuantizeChoice & HeaderOptions & JobOptions,
-	source: Pick<Weights, "path" | "file">,
+	{ quantize, quantizeFrom, ...options }: QuantizeChoice & ModelHeaderOptions & JobOptions,
+	source: Pick<ModelWeights, "path" | "file">,
 	read?: ReadOnce,
-): Promise<Weights | undefined> {
+): Promise<ModelWeights | undefined> {
 	if (quantizeFrom !== undefined) return openOriginal(quantizeFrom, source, options, read);
 	if (quantize !== undefined) warnTwice(source, options);
 	return undefined;
@@ -83,10 +83,10 @@ export function checkFileType(type: string): asserts type is FileType {
  */
 export async function openOriginal(
 	path: string,
-	source: Pick<Weights, "path" | "file">,
-	options: HeaderOptions & JobOptions,
+	source: Pick<ModelWeights, "path" | "file">,
+	options: ModelHeaderOptions & JobOptions,
 	read: ReadOnce = readOnce(path, options),
-): Promise<Weights> {
+): Promise<ModelWeights> {
 	const { file, blocks } = headerOf(path, (await read())!, options);
 	const advice = "give the F16, BF16 or F32 file that the model was quantised from";
 	if (isQuantized(file)) throw new InvalidOptionError(`--quantize-from ${path} is quantised itself: ${advice}`);
@@ -131,7 +131,7 @@ async function otherNorm(source: GgufFile, other: GgufFile): Promise<string | un
 }
 
 /** Says that quantising twice loses more than quantising once. */
-export function warnTwice({ path, file }: Pick<Weights, "path" | "file">, options: JobOptions): void {
+export function warnTwice({ path, file }: Pick<ModelWeights, "path" | "file">, options: JobOptions): void {
 	if (!isQuantized(file)) return;
 	logger(options)(
 		"warning",

@@ -8,7 +8,7 @@ import { GgufFile, writtenSize } from "../../model/gguf/index.js";
 import { bytesToWrite, type Header } from "../preflight/model-header.js";
 import { figuresOf, type Measured } from "../session/paired-figures.js";
 import { measureBeyondSliding } from "./zeroed-oracle.js";
-import type { Weights } from "./quantize-weights.js";
+import type { ModelWeights } from "./quantize-weights.js";
 import type { Evaluation } from "../../model/runtime/evaluator.js";
 import { predictedBytes } from "../../model/runtime/file-types.js";
 import { loadModel } from "../../model/runtime/load-model.js";
@@ -23,7 +23,7 @@ import { checkHeader, type Expectation, preparePruned, sizesOf, type WritingOpti
 export interface QuantizeJob {
 	readonly type: FileType;
 	/** Whose weights are written: the source's, or the original's. */
-	readonly weights: Weights;
+	readonly weights: ModelWeights;
 	/** Whether they are another file's than the source's. */
 	readonly original: boolean;
 	/** Further files that are read: the output never replaces one. */

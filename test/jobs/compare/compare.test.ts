@@ -6,7 +6,7 @@ import { compareMethods } from "../../../src/jobs/compare/compare.js";
 import { comparisonOf } from "../../../src/jobs/compare/options.js";
 import { CalibrationError, InvalidOptionError, InvalidQuestionsError, OutputExistsError } from "../../../src/errors.js";
 import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
-import { readHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { methods } from "../../../src/api/methods.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath } from "../../helpers/fixture.js";
@@ -170,7 +170,7 @@ describe("compareMethods", () => {
 	});
 
 	it("takes a budget of tokens for what the questions need, which only they know", async () => {
-		const { blocks } = await readHeader(fixturePath, {});
+		const { blocks } = await readModelHeader(fixturePath, {});
 		const of = (tokens?: number) =>
 			comparisonOf(
 				blocks,

@@ -6,7 +6,7 @@ import { InvalidOptionError } from "../../../src/errors.js";
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { frontierRequest } from "../../../src/jobs/frontier/request.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
-import { readHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { blocksArgument } from "../../../src/report/format.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -159,9 +159,9 @@ describe("findFrontier", () => {
 	});
 
 	it("leaves out types that become another one, or make the file larger", async () => {
-		const header = await readHeader(f16, {});
+		const header = await readModelHeader(f16, {});
 		expect(frontierRequest(header, header, {}).types).toEqual(["Q8_0", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"]);
-		const quantized = await readHeader(fixturePath, {});
+		const quantized = await readModelHeader(fixturePath, {});
 		expect(frontierRequest(quantized, quantized, {}).types).not.toContain("Q8_0");
 	});
 

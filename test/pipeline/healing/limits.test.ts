@@ -6,7 +6,7 @@ import { applyPlan } from "../../../src/jobs/apply.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
 import { healedTypes, mostAdded } from "../../../src/pipeline/preflight/heal-disk.js";
-import { readHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath, fullSet, mean, removing } from "../../helpers/fixture.js";
@@ -171,7 +171,7 @@ describe("limits on a plan that heals", { timeout: long }, () => {
 describe("a size with healing", () => {
 	// The file's own matrices are Q8_0.
 	it("is foretold from the header", async () => {
-		const header = await readHeader(fixturePath, {});
+		const header = await readModelHeader(fixturePath, {});
 		const types = healedTypes(header, { heal: true, healType: "F16" });
 		expect([...types([3, 4, 7])]).toEqual([
 			["blk.2.ffn_down.weight", 1],

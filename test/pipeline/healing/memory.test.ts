@@ -7,7 +7,7 @@ import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import { checkHealable, checkRoom, healBytes, settleKind } from "../../../src/pipeline/healing/memory.js";
 import type { FitKind } from "../../../src/model/fitting/kinds.js";
-import { readHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { availableMemory } from "../../../src/model/runtime/memory.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -159,7 +159,7 @@ describe("a model without a start token", () => {
 
 describe("the disk", () => {
 	it("needs room for what healed matrices take more", async () => {
-		const header = await readHeader(fixturePath, {});
+		const header = await readModelHeader(fixturePath, {});
 		const rows = header.file.tensor("blk.2.ffn_down.weight")!;
 		const more = 2 * rows.dims[0]! * rows.dims[1]! - rows.source.size;
 		const heal = { heal: true, healType: "F16" } as const;

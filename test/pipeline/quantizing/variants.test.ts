@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
-import { readHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
-import type { Weights } from "../../../src/pipeline/writing/quantize-weights.js";
+import type { ModelWeights } from "../../../src/pipeline/writing/quantize-weights.js";
 import { rankBlocks } from "../../../src/jobs/rank.js";
 import { References } from "../../../src/pipeline/quantizing/reference-logits.js";
 import { Evaluator } from "../../../src/model/runtime/evaluator.js";
@@ -20,12 +20,12 @@ afterEach(() => {
 	vi.restoreAllMocks();
 });
 
-async function fixtureWeights(): Promise<Weights> {
-	const { file, blocks } = await readHeader(fixturePath, {});
+async function fixtureWeights(): Promise<ModelWeights> {
+	const { file, blocks } = await readModelHeader(fixturePath, {});
 	return { path: fixturePath, file, blocks, sha256: "f".repeat(64) };
 }
 
-function settingOf(weights: Weights, options: VariantSetting<"report">["options"], evaluator?: Evaluator): VariantSetting<"report"> {
+function settingOf(weights: ModelWeights, options: VariantSetting<"report">["options"], evaluator?: Evaluator): VariantSetting<"report"> {
 	const windows = { report: fixtureWindows(2, 32) };
 	const settings = { backend: "CPU", llama: "l", addon: "a", processor: "p", gpuLayers: -1, threads: 2 };
 	return { folder, windows, settings, references: new References(weights, windows, options, evaluator), options };

@@ -7,10 +7,10 @@ import type { Coalition } from "../../../src/game/coalition.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { workOf } from "../../../src/pipeline/pruning/estimate.js";
-import type { Choice } from "../../../src/pipeline/methods/selection-context.js";
+import type { ProposedSet } from "../../../src/pipeline/methods/selection-context.js";
 import { raceField } from "../../../src/pipeline/methods/budget.js";
 
-const set = (method: string, ...removed: number[]): Choice => ({ method, removed });
+const set = (method: string, ...removed: number[]): ProposedSet => ({ method, removed });
 
 describe("masks kept for the race of a comparison", () => {
 	it("are the full model, the sets of each size and further text for some of them, a quarter of the budget at most", () => {
