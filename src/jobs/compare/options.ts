@@ -10,6 +10,7 @@ import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../../pipeline/session/session.js";
 import { searchBudget } from "../../pipeline/methods/budget.js";
 import type { CompareJob } from "../../pipeline/preflight/job.js";
+import type { Settings } from "../../api/options/settings.js";
 
 /** Shares of the blocks that are removed where nothing is said. */
 const usualShares = [0.1, 0.2, 0.33];
@@ -27,7 +28,7 @@ export interface Comparison {
  * @param tokens that a mask runs, where that is known; those of the windows where it is not, and for questions no bound at all
  * @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method
  */
-export function comparisonOf(blocks: BlockPlan, options: CompareJob, tokens?: number): Comparison {
+export function comparisonOf(blocks: BlockPlan, options: Settings<"compare">, tokens?: number): Comparison {
 	const list = options.methods ?? comparedMethods;
 	if (list.length === 0) throw new InvalidOptionError("no method to compare: name some, or leave methods out");
 	for (const [i, method] of list.entries()) {
@@ -53,7 +54,7 @@ export function comparisonOf(blocks: BlockPlan, options: CompareJob, tokens?: nu
 	return { methods: list, counts, limit };
 }
 
-function countsOf(blocks: BlockPlan, { removeBlocks, removeFraction }: CompareJob, counting: CountOptions): number[] {
+function countsOf(blocks: BlockPlan, { removeBlocks, removeFraction }: Settings<"compare">, counting: CountOptions): number[] {
 	for (const share of removeFraction ?? [])
 		if (!(share > 0 && share < 1)) throw new InvalidOptionError(`a share of the blocks is between 0 and 1, got ${share}`);
 	const shares = (removeFraction ?? usualShares).map((share) => Math.max(1, Math.round(share * blocks.blocks)));

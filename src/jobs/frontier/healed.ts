@@ -12,9 +12,10 @@ import type { PlanHeal } from "../../storage/plan-heal.js";
 import type { HealedWeights, Variant } from "../../pipeline/quantizing/variants.js";
 import { asksToHeal, checkHealedWeights, checkHealing } from "../../pipeline/preflight/heal-options.js";
 import type { FrontierJob } from "../../pipeline/preflight/job.js";
+import type { HealSettings, QuantizeSettings } from "../../api/options/settings.js";
 
 /** @throws InvalidOptionError for options of healing that are out of range, or that other weights contradict */
-export function checkHealingOfFrontier(options: FrontierJob): void {
+export function checkHealingOfFrontier(options: HealSettings & Pick<QuantizeSettings, "quantizeFrom">): void {
 	checkHealing(options);
 	checkHealedWeights(options, asksToHeal(options));
 }
