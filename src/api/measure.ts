@@ -1,6 +1,6 @@
 // What is measured, on what and how: options that methods share, and what they say of a model.
 import type { StrataPresetName } from "../game/strata.js";
-import type { CalibrationFile } from "../model/calibration/index.js";
+import type { CalibrationFile } from "../model/calibration/folds.js";
 import type { StateType } from "../model/runtime/evaluator.js";
 import type { ContributionUnit } from "../storage/plan.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
