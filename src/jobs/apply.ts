@@ -5,7 +5,7 @@ import { InvalidOptionError, InvalidPlanError } from "../errors.js";
 import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
-import { checkedRemoval, checkProvable, type Header, readModelHeader, readOnce } from "../pipeline/preflight/model-header.js";
+import { checkedRemoval, checkProvable, type Header, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { applyGated } from "../pipeline/pruning/apply-gated.js";
 import { healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
@@ -82,7 +82,7 @@ async function requestOf(model: string, output: string, plan: Plan | undefined, 
 	checkHealing(options);
 	const header = await readModelHeader(model, options);
 	const { file, blocks } = header;
-	const originalFile = readOnce(options.quantizeFrom, options);
+	const originalFile = new ReadOnce(options.quantizeFrom, options);
 	const inputs = [...(await filesRead(file, originalFile, options)), ...(options.planFile === undefined ? [] : [options.planFile])];
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs });
 	checkHealingOfPlan(plan, options);

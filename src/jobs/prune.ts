@@ -8,7 +8,7 @@ import { Gate } from "../pipeline/gate/gate.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { raceHealed } from "../pipeline/healing/race.js";
-import { checkEverProvable, checkProvable, type Header, readModelHeader, readOnce } from "../pipeline/preflight/model-header.js";
+import { checkEverProvable, checkProvable, type Header, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
@@ -87,7 +87,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	const limits = await checkOptions(output, job, curve);
 	const own = output === undefined || curve || job.dryRun ? undefined : await OwnOutput.of(model, output, job.asked);
 	const header = await readModelHeader(model, job);
-	const originalFile = readOnce(job.quantizeFrom, job);
+	const originalFile = new ReadOnce(job.quantizeFrom, job);
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
 		logger(job)("note", `${output} is there: an earlier run of this command wrote and verified it. What it did not come to is finished`);

@@ -3,7 +3,7 @@ import { InvalidOptionError } from "../../errors.js";
 import { blocksFor, type Goal } from "./choice.js";
 import { sensibleLoss } from "../../pipeline/race/curve.js";
 import { checkHealingOfFrontier } from "./healed.js";
-import { contentOf } from "../../model/gguf/index.js";
+import { blockOfTensor, contentOf } from "../../model/gguf/index.js";
 import type { Header } from "../../pipeline/preflight/model-header.js";
 import { warnTwice, checkFileType, type ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { formatBytes } from "../../report/format.js";
@@ -91,18 +91,21 @@ function typesOf({ file }: Pick<ModelWeights, "file">, { types, targetSpeedup }:
 /** Bytes of the smallest cell, nearly: the largest blocks gone, in the smallest type. */
 function smallestOf({ file, blocks }: Header, whole: Pick<ModelWeights, "file">, types: readonly FileType[], kmax: number): number {
 	const sizes = new Map<number, number>();
-	const blockOf = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
-	for (const { name, source } of file.tensors) sizes.set(blockOf(name), (sizes.get(blockOf(name)) ?? 0) + source.size);
+	for (const { name, source } of file.tensors) {
+		const block = blockOfTensor(name);
+		if (block !== undefined) sizes.set(block, (sizes.get(block) ?? 0) + source.size);
+	}
 	const free = [...sizes].filter(([block]) => block < blocks.blocks && !blocks.frozen.has(block));
-	const gone = new Set(
+	const gone = new Set<number | undefined>(
 		free
 			.sort(([, a], [, b]) => b - a)
 			.slice(0, kmax)
 			.map(([block]) => block),
 	);
+	const stays = ({ name }: { readonly name: string }) => !gone.has(blockOfTensor(name));
 	const left = (of: ModelWeights["file"]) => {
 		const content = contentOf(of);
-		return { ...content, tensors: content.tensors.filter(({ name }) => !gone.has(blockOf(name))) };
+		return { ...content, tensors: content.tensors.filter(stays) };
 	};
 	const own = left(file).tensors.reduce((sum, { source }) => sum + (source instanceof Uint8Array ? source.length : source.size), 0);
 	return Math.min(own, ...types.map((type) => predictedBytes(whole.file, type, left(whole.file))));

@@ -1,3 +1,4 @@
+import { blockOfTensor } from "../gguf/index.js";
 import type { Model } from "../runtime/model.js";
 import { tensorChunks } from "../runtime/tensor-chunks.js";
 
@@ -13,16 +14,11 @@ export async function magnitudes(
 ): Promise<Float64Array> {
 	const squares = new Float64Array(model.blocks.blocks);
 	for (const tensor of model.file.tensors) {
-		const block = blockOf(tensor.name);
+		const block = blockOfTensor(tensor.name);
 		if (block === undefined || block >= squares.length || tensor.dims.length < 2) continue;
 		for await (const values of tensorChunks(tensor, options.signal)) squares[block]! += sumOfSquares(values);
 	}
 	return squares.map(Math.sqrt);
-}
-
-function blockOf(name: string): number | undefined {
-	const match = /^blk\.(\d+)\./.exec(name);
-	return match ? Number(match[1]) : undefined;
 }
 
 /** In double precision. */

@@ -1,3 +1,4 @@
+export { blockOfTensor } from "./block-names.js";
 export { contentOf, GgufFile, type ReadOptions } from "./file.js";
 export { ggmlType, ggmlTypeName, tensorBytes } from "./ggml-types.js";
 export type { WriteOptions } from "./sink.js";

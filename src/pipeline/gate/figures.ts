@@ -21,7 +21,7 @@ export function figuresFrom(limits: GateRequest, measured: Measured, whole: Meas
 	return limits.map((limit) => {
 		if (limit.kind === "ratio") return figureOf(limit, perplexityRatio(pairedDifference(whole, measured, whole.sources)));
 		if (limit.kind === "divergence") return figureOf(limit, finiteMean(measured.figures?.divergence ?? [], whole.sources));
-		return figureOf(limit, shareOf(right.get(limit)!));
+		return figureOf(limit, shareRight(right.get(limit)!));
 	});
 }
 
@@ -51,7 +51,7 @@ export function perplexityRatio({ mean, standardError }: MeanAndError): MeanAndE
 	return { mean: ratio, standardError: ratio === null || standardError === null ? null : finite(ratio * standardError) };
 }
 
-export function shareOf(right: readonly boolean[]): MeanAndError {
+export function shareRight(right: readonly boolean[]): MeanAndError {
 	const { value, standardError = Number.NaN } = accuracyOf(right);
 	return { mean: finite(value), standardError: finite(standardError) };
 }

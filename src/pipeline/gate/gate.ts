@@ -16,7 +16,7 @@ import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import { measuredOf } from "../writing/write-quantized.js";
-import { answersTo, byTokens, figureOf, figuresFrom, type GateQuestions, perplexityRatio, shareOf } from "./figures.js";
+import { answersTo, byTokens, figureOf, figuresFrom, type GateQuestions, perplexityRatio, shareRight } from "./figures.js";
 import { FileGate } from "./file-gate.js";
 
 /** Folds that a gate is measured on: one to choose a number of blocks by, one for what is reported and decided. */
@@ -117,7 +117,7 @@ export class Gate {
 		const { figures, sources } = pruned!;
 		if (limit.kind === "divergence") return figureOf(limit, finiteMean(figures!.divergence!, sources));
 		const name = byTokens(this.#questions.get(limit)!.report) ? "normalizedAccuracy" : "accuracy";
-		return figureOf(limit, shareOf(Array.from(figures![name]!, (right) => right === 1)));
+		return figureOf(limit, shareRight(Array.from(figures![name]!, (right) => right === 1)));
 	}
 
 	#game(limit: GateLimit, fold: GateFold): Promise<LedgerGame> {

@@ -1,6 +1,6 @@
 // What healing gave, kept in the run folder: a run that was stopped, or a later one, goes on from there.
 import { readFile } from "node:fs/promises";
-import { defaultHealTokens, healText } from "./text.js";
+import { defaultHealTokens, healTextOf } from "./text.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import { hashWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
@@ -15,7 +15,7 @@ const version = 5;
 
 /** Of everything that decides on new matrices and on what is said of them, but the set. */
 export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: HealingSettings): string {
-	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
+	const text = healTextOf(model, options.healTokens ?? defaultHealTokens, seed);
 	const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true, options.referenceBytes ?? null];
 	const folds = Object.values(calibration.folds).map(hashWindows);
 	return hashOf([version, packageVersion, sha256, text, how, folds, options.calibration ?? null, settings]);

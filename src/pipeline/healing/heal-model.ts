@@ -6,7 +6,7 @@ import { Coalition } from "../../game/coalition.js";
 import type { SourceShare } from "../../game/sources.js";
 import { factorText, healFactors } from "./head-factors.js";
 import { checkRoom, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
-import { defaultHealTokens, healText, healWindows } from "./text.js";
+import { defaultHealTokens, healTextOf, healWindows } from "./text.js";
 import { applyFactors } from "../../model/fitting/factors.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { HealedCut } from "../../model/fitting/job.js";
@@ -67,7 +67,7 @@ export interface Healing {
 export async function healModel(job: HealJob, options: ComparedOptions): Promise<Healing> {
 	const { model, removed, evaluator } = job;
 	const started = Date.now();
-	const drawing = healText(model, options.healTokens ?? defaultHealTokens, job.seed);
+	const drawing = healTextOf(model, options.healTokens ?? defaultHealTokens, job.seed);
 	const kinds = kindsOf(options.healKind);
 	const shape = { ...shapeOf(model, healableCuts(removed), options), kinds };
 	checkRoom(model.file, shape);

@@ -2,7 +2,7 @@
 import type { JobOptions } from "../../api/index.js";
 import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { defaultHealTokens, healText } from "./text.js";
+import { defaultHealTokens, healTextOf } from "./text.js";
 import { factorBytes } from "./head-factors.js";
 import { cutsOf } from "../../model/fitting/cuts.js";
 import { type FitKind, fitKinds, type HealKind } from "../../model/fitting/kinds.js";
@@ -139,7 +139,7 @@ export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filt
 
 /** Of a set with so many cuts that are healed, with as many tokens as were asked for, or the fewest, where a time is to say how many. */
 export function shapeOf(model: Model, cuts: number, { healTokens, healTime, healHeads }: HealSettings): Omit<HealShape, "kinds"> {
-	const text = healText(model, healTokens ?? (healTime === undefined ? defaultHealTokens : fewestTokens), 0);
+	const text = healTextOf(model, healTokens ?? (healTime === undefined ? defaultHealTokens : fewestTokens), 0);
 	return { cuts, tokens: text.count * text.length, heads: healHeads };
 }
 

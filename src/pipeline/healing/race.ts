@@ -2,7 +2,7 @@
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { NotEnoughMemoryError } from "../../errors.js";
 import { checkRoom, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
-import { defaultHealTokens, healText, healWindows, raceTokens } from "./text.js";
+import { defaultHealTokens, healTextOf, healWindows, raceTokens } from "./text.js";
 import { Coalition } from "../../game/coalition.js";
 import { comparedText } from "./reference-text.js";
 import { cutsOf } from "../../model/fitting/cuts.js";
@@ -64,7 +64,7 @@ export async function whileRoughlyHealed<T>(
 ): Promise<T> {
 	const { model, evaluator, folder, seed } = session;
 	const { ubatch, threads } = evaluator;
-	const text = healText(model, options.healTokens ?? defaultHealTokens, seed);
+	const text = healTextOf(model, options.healTokens ?? defaultHealTokens, seed);
 	const sorted = [...removed].sort((a, b) => a - b);
 	const tokens = Math.min(raceTokens, text.count * text.length);
 	const shape = { cuts: healableCuts(sorted), tokens, references: session.referenceBytes };

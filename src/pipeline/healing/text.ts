@@ -19,7 +19,7 @@ const version = 1;
 export type HealText = SampleRequest;
 
 /** @param tokens at least; whole windows are drawn */
-export function healText(model: Model, tokens: number, seed: number): HealText {
+export function healTextOf(model: Model, tokens: number, seed: number): HealText {
 	const length = Math.min(usualLength, model.facts.contextLength);
 	return { seed: firstSeed + seed, count: Math.max(8, Math.ceil(tokens / length)), length };
 }

@@ -1,6 +1,6 @@
 import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
 import { InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
-import { GgufFile } from "../../model/gguf/index.js";
+import { blockOfTensor, GgufFile } from "../../model/gguf/index.js";
 import { formatBlocks } from "../../report/format.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -26,11 +26,11 @@ export interface ModelHeaderOptions {
  * @throws UnsupportedArchitectureError where no block of the model can be removed
  */
 export async function readModelHeader(path: string, options: ModelHeaderOptions): Promise<Header> {
-	return headerOf(path, await GgufFile.read(path, options.signal ? { signal: options.signal } : {}), options);
+	return headerOf(path, await readFile(path, options), options);
 }
 
 /** What the blocks of a file that was read allow. @throws UnsupportedArchitectureError where no block of the model can be removed */
-export function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Header {
+function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Header {
 	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 	if (blocks.support === "refused") {
 		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
@@ -38,17 +38,33 @@ export function headerOf(path: string, file: GgufFile, options: ModelHeaderOptio
 	return { path, file, blocks };
 }
 
-/** Reads the header of a file when it is first asked for, and once; of no file there is none. */
-export type ReadOnce = () => Promise<GgufFile | undefined>;
+/** A file whose header is read when it is first asked for, and once. */
+export class ReadOnce {
+	readonly #path: string | undefined;
+	readonly #options: ModelHeaderOptions;
+	#file: Promise<GgufFile> | undefined;
 
-export function readOnce(path: string | undefined, { signal }: Pick<ModelHeaderOptions, "signal">): ReadOnce {
-	let read: Promise<GgufFile> | undefined;
-	return async () => {
-		if (path === undefined) return undefined;
-		read ??= GgufFile.read(path, signal ? { signal } : {});
-		return read;
-	};
+	/** @param path undefined where there is no file: nothing is read then */
+	constructor(path: string | undefined, options: ModelHeaderOptions) {
+		this.#path = path;
+		this.#options = options;
+	}
+
+	/** @throws InvalidGgufError, FileError */
+	async file(): Promise<GgufFile | undefined> {
+		if (this.#path === undefined) return undefined;
+		this.#file ??= readFile(this.#path, this.#options);
+		return this.#file;
+	}
+
+	/** @throws UnsupportedArchitectureError where no block of the model can be removed */
+	async header(): Promise<Header | undefined> {
+		const file = await this.file();
+		return file && headerOf(this.#path!, file, this.#options);
+	}
 }
+
+const readFile = (path: string, { signal }: ModelHeaderOptions) => GgufFile.read(path, signal ? { signal } : {});
 
 /** A list of blocks without repetitions, ascending. @throws InvalidOptionError where they cannot be removed from this model */
 export function checkedRemoval(path: string, blocks: BlockPlan, list: readonly number[]): number[] {
@@ -119,8 +135,8 @@ export function bytesToWrite({ file, blocks }: Header, removed: number | readonl
 	if (blocks.proof !== "bits") return file.size;
 	const sizes = new Array<number>(blocks.blocks).fill(0);
 	for (const { name, source } of file.tensors) {
-		const block = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
-		if (block < sizes.length) sizes[block] = sizes[block]! + source.size;
+		const block = blockOfTensor(name);
+		if (block !== undefined && block < sizes.length) sizes[block] = sizes[block]! + source.size;
 	}
 	const sum = (list: readonly number[]) => list.reduce((total, size) => total + size, 0);
 	const gone = typeof removed === "number" ? sizes.sort((a, b) => b - a).slice(0, removed) : removed.map((block) => sizes[block]!);

@@ -1,4 +1,4 @@
-import type { GgufFile } from "../../model/gguf/index.js";
+import { blockOfTensor, type GgufFile } from "../../model/gguf/index.js";
 
 /** What a model without some of its blocks weighs. */
 export interface Sizes {
@@ -15,7 +15,8 @@ export function sizesWithout({ tensors, size }: Pick<GgufFile, "tensors" | "size
 	for (const { name, dims, source } of tensors) {
 		const count = dims.reduce((product, dim) => product * dim, 1);
 		all += count;
-		const block = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
+		const block = blockOfTensor(name);
+		if (block === undefined) continue;
 		bytes.set(block, (bytes.get(block) ?? 0) + source.size);
 		parameters.set(block, (parameters.get(block) ?? 0) + count);
 	}

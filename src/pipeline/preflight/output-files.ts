@@ -20,7 +20,7 @@ export async function filesRead(
 	original: ReadOnce,
 	options: Parameters<typeof inputFiles>[0],
 ): Promise<string[]> {
-	return [...paths, ...((await original())?.paths ?? []), ...inputFiles(options)];
+	return [...paths, ...((await original.file())?.paths ?? []), ...inputFiles(options)];
 }
 
 /** What a run would write, and what it reads. */

@@ -2,7 +2,7 @@
 import { removeBlocks } from "../../model/architectures/index.js";
 import type { UnknownOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
-import { contentOf, type GgufFile, writtenSize } from "../../model/gguf/index.js";
+import { blockOfTensor, contentOf, type GgufFile, writtenSize } from "../../model/gguf/index.js";
 import { healedTypes, mostAdded } from "./heal-disk.js";
 import { withTypes } from "../../model/fitting/tensors.js";
 import { type Header, nearestCounts } from "./model-header.js";
@@ -92,10 +92,9 @@ export function countsForSize(header: Header, { file, target, tied }: AskedSize,
 /** What each block's going saves in the file. */
 function savings(file: GgufFile, { quantize }: QuantizeSettings, whole: number): { block: number; bytes: number }[] {
 	const content = contentOf(file);
-	const blockOf = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN);
-	const all = [...new Set(content.tensors.map(({ name }) => blockOf(name)))].filter((block) => !Number.isNaN(block));
+	const all = [...new Set(content.tensors.map(({ name }) => blockOfTensor(name)))].filter((block) => block !== undefined);
 	return all.map((block) => {
-		const left = { ...content, tensors: content.tensors.filter(({ name }) => blockOf(name) !== block) };
+		const left = { ...content, tensors: content.tensors.filter(({ name }) => blockOfTensor(name) !== block) };
 		return { block, bytes: whole - (quantize === undefined ? writtenSize(left) : predictedBytes(file, quantize, left)) };
 	});
 }

@@ -6,7 +6,7 @@ import { Coalition } from "../../game/coalition.js";
 import { GgufFile } from "../../model/gguf/index.js";
 import { logger } from "../../api/logger.js";
 import type { ReportExtras } from "../../report/report-data.js";
-import { speedSection, textSections } from "../reporting/speed-and-texts.js";
+import { speedData, textSections } from "../reporting/speed-and-texts.js";
 import { formatSpeedup } from "../../report/format.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import { availableMemory, neededMemory } from "../../model/runtime/memory.js";
@@ -177,7 +177,7 @@ function drawTexts(
 }
 
 function speedExtras(speed: Speed | undefined): ReportExtras {
-	const section = speed && speedSection(speed);
+	const section = speed && speedData(speed);
 	return section ? { speed: section } : {};
 }
 

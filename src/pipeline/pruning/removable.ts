@@ -82,7 +82,7 @@ export async function removableOf(amount: Amount, header: Header, original: Read
 	}
 	if (amount === "curve") return { count: undefined, kmax: Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3))) };
 	if ("size" in amount) {
-		const file = (await original()) ?? header.file;
+		const { file } = (await original.header()) ?? header;
 		const range = countsForSize(header, { file, target: amount.size, tied }, options);
 		return { ...range, count: range.counts[0], kmax: range.counts.at(-1)! };
 	}

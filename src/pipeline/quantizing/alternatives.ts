@@ -96,7 +96,14 @@ export async function compareQuantized(job: AlternativesJob, options: PruneJob):
 		sourceQuantized,
 		pruned: prunedFigures,
 		items,
-		verdict: verdictOf({ removed, pruned: prunedFigures, items, sourceQuantized, windows: windows.count, blocks: source.blocks.blocks }),
+		verdict: alternativesVerdict({
+			removed,
+			pruned: prunedFigures,
+			items,
+			sourceQuantized,
+			windows: windows.count,
+			blocks: source.blocks.blocks,
+		}),
 	};
 }
 
@@ -161,7 +168,14 @@ interface Judged {
 }
 
 /** Which is better at equal size or less, by the 95 % interval of the paired difference of the losses. */
-export function verdictOf({ removed, pruned, items, sourceQuantized, windows, blocks }: Judged): QuantizedAlternatives["verdict"] {
+export function alternativesVerdict({
+	removed,
+	pruned,
+	items,
+	sourceQuantized,
+	windows,
+	blocks,
+}: Judged): QuantizedAlternatives["verdict"] {
 	const count = `${removed.length} block${removed.length === 1 ? "" : "s"}`;
 	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
 	const share = `${Math.round((100 * removed.length) / blocks)} % fewer blocks to run and to keep keys and values of`;

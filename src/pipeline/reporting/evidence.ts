@@ -16,7 +16,7 @@ const normal95 = 1.95996;
 const normal90 = 1.64485;
 
 /** Every block: what became of it, why, and what it contributes. */
-export function blocksOf(parts: {
+export function blocksData(parts: {
 	readonly blocks: number;
 	readonly removed: readonly number[];
 	readonly critical: Reasoned;

@@ -6,14 +6,14 @@ import { foldNames } from "../../model/calibration/index.js";
 import { contributionsOf, reasonedBlocks } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
-import { blocksOf, curveData, interactionsOf, surrogateData } from "./evidence.js";
+import { blocksData, curveData, interactionsOf, surrogateData } from "./evidence.js";
 import { qualityOf, writtenLosses } from "./quality.js";
 import { REPORT_FORMAT, REPORT_VERSION, type Report, reportSchema } from "../../report/report-data.js";
 import type { Sizes } from "../preflight/model-sizes.js";
 import { disagreementText } from "../race/by-source.js";
 import type { Plan } from "../../storage/plan.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
-import { suggestionVerdict, verdictOf } from "./verdict.js";
+import { suggestionVerdict, removalVerdict } from "./verdict.js";
 import type { RunFacts, RunOutcome } from "./facts.js";
 import type { PlanOrigin } from "../planning/origin.js";
 
@@ -51,7 +51,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 				}
 			: {}),
 		...(plan ? { removal: removalOf(plan) } : {}),
-		blocks: blocksOf({
+		blocks: blocksData({
 			blocks: model.blocks,
 			removed: plan?.removed ?? [],
 			critical,
@@ -93,7 +93,7 @@ function sizesOf({ model, sizes }: RunFacts, plan: Plan, output: WrittenFile | u
 function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined): Report["verdict"] {
 	const { before, after } = sizesOf(facts, plan, output);
 	const report = plan.losses.report && writtenLosses(plan, plan.losses.report);
-	return verdictOf({
+	return removalVerdict({
 		...{ healed: plan.heal?.applied, quantized: plan.quantized?.type },
 		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined },
 		parameters: [before.parameters, after.parameters],

@@ -5,7 +5,7 @@ import type { Report, ReportSpeed, ReportTextCheck } from "../../report/report-d
 import type { Speed, SpeedSideFigures } from "../../storage/plan-speed.js";
 
 /** What of a pair's speed a report shows; undefined where one model was measured alone. */
-export function speedSection(speed: Speed): ReportSpeed | undefined {
+export function speedData(speed: Speed): ReportSpeed | undefined {
 	const { before, after, ratio, context } = speed;
 	if (!after || !ratio) return undefined;
 	const rate = (name: "prompt" | "generation") => {

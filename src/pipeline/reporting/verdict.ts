@@ -3,7 +3,7 @@ import type { Report } from "../../report/report-data.js";
 import { sensibleLoss } from "../race/curve.js";
 
 /** What the verdict is about. */
-export interface Outcome {
+export interface JudgedRemoval {
 	readonly removed: readonly number[];
 	readonly blocks: number;
 	/** Whether a file was written. */
@@ -27,7 +27,7 @@ const damagingLoss = Math.LN2;
  * The verdict on a set that was chosen. A trade is sensible up to 0.1 nats per token, the bound by which a number of blocks is suggested
  * where none is given; from ln 2, where perplexity doubles, the model is damaged; between these it is costly.
  */
-export function verdictOf({
+export function removalVerdict({
 	removed,
 	blocks,
 	written,
@@ -37,7 +37,7 @@ export function verdictOf({
 	loss,
 	added,
 	standardError,
-}: Outcome): Report["verdict"] {
+}: JudgedRemoval): Report["verdict"] {
 	const ratio = added === null ? null : Math.exp(added);
 	const error = ratio === null || standardError === null ? null : ratio * standardError;
 	const fewer = formatChange(...parameters).replace(/^-/, "");

@@ -34,17 +34,10 @@ import type { SessionSettings } from "../../api/options/settings.js";
 
 export { backEndOf };
 
-interface SessionParts {
-	readonly model: Model;
-	readonly sha256: string;
-	readonly folder: string;
-	readonly seed: number;
-	readonly objective: Objective;
-	readonly calibration: Calibration;
-	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
+/** What a session is made of. */
+interface SessionParts extends Pick<Session, "model" | "sha256" | "folder" | "seed" | "objective" | "calibration" | "questions" | "held"> {
 	readonly games: SessionGames;
 	readonly lock: Lock;
-	readonly held: Session["held"];
 }
 
 /** A loaded model with its calibration windows and the games that are played on them. */

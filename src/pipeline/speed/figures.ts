@@ -4,7 +4,7 @@ import type { SpeedShape } from "../../model/runtime/speed.js";
 import type { SpeedRatio, SpeedSideFigures } from "../../storage/plan-speed.js";
 
 /** What is measured where nothing else is said: llama-bench's prompt, and half of its generation. */
-export const usualShape: SpeedShape = { promptTokens: 512, generatedTokens: 64, repetitions: 6 };
+export const usualSpeedShape: SpeedShape = { promptTokens: 512, generatedTokens: 64, repetitions: 6 };
 
 /** Tokens of context that memory is counted for where nothing else is said. */
 export const usualContext = 4096;
@@ -78,14 +78,14 @@ export function shapeWithin(probe: SpeedFigures, seconds: number, sides: number,
 		prompt: median(probe.promptSeconds) / probeWithin(most).promptTokens,
 		generated: median(probe.generationSeconds) / probeWithin(most).generatedTokens,
 	};
-	const { repetitions } = usualShape;
+	const { repetitions } = usualSpeedShape;
 	const rounds = (repetitions + 1) * sides;
 	const halved = (usual: number, smallest: number, room: number, each: number) => {
 		let tokens = usual;
 		while (tokens > smallest && (tokens > room || rounds * tokens * each > seconds / 2)) tokens /= 2;
 		return Math.max(1, Math.min(tokens, room));
 	};
-	const generatedTokens = halved(usualShape.generatedTokens, least.generated, Math.floor(most / 4), perToken.generated);
-	const promptTokens = halved(usualShape.promptTokens, least.prompt, most - generatedTokens, perToken.prompt);
+	const generatedTokens = halved(usualSpeedShape.generatedTokens, least.generated, Math.floor(most / 4), perToken.generated);
+	const promptTokens = halved(usualSpeedShape.promptTokens, least.prompt, most - generatedTokens, perToken.prompt);
 	return { promptTokens, generatedTokens, repetitions };
 }

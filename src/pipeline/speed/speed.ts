@@ -12,7 +12,7 @@ import { runSpeed, type SpeedShape, type SpeedSide } from "../../model/runtime/s
 import { backEndOf, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
 import type { SpeedOptions, SpeedResult } from "../../api/speed.js";
-import { ratioOf, sideOf, usualContext, usualShape } from "./figures.js";
+import { ratioOf, sideOf, usualContext, usualSpeedShape } from "./figures.js";
 import type { Speed } from "../../storage/plan-speed.js";
 
 /**
@@ -109,7 +109,7 @@ export async function speedOf(
 /** What was asked for, else the usual, in what both contexts hold. */
 function shapeOf(first: Model, second: Model | undefined, options: SpeedOptions): SpeedShape {
 	const most = Math.min(first.facts.contextLength, second?.facts.contextLength ?? Number.POSITIVE_INFINITY);
-	const generatedTokens = options.generatedTokens ?? Math.max(1, Math.min(usualShape.generatedTokens, Math.floor(most / 4)));
-	const promptTokens = options.promptTokens ?? Math.max(1, Math.min(usualShape.promptTokens, most - generatedTokens));
-	return { promptTokens, generatedTokens, repetitions: options.repetitions ?? usualShape.repetitions };
+	const generatedTokens = options.generatedTokens ?? Math.max(1, Math.min(usualSpeedShape.generatedTokens, Math.floor(most / 4)));
+	const promptTokens = options.promptTokens ?? Math.max(1, Math.min(usualSpeedShape.promptTokens, most - generatedTokens));
+	return { promptTokens, generatedTokens, repetitions: options.repetitions ?? usualSpeedShape.repetitions };
 }

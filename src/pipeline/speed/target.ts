@@ -45,6 +45,7 @@ type SpeedAsked = Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
 /**
  * The number of blocks that a speed-up takes: the fewest whose measured one reaches it. Which blocks go is not known
  * yet: sets of that size spread over the model stand for them, which is exact where all blocks are alike.
+ * The model is freed again: what a run needs of memory is judged before its weights are in it, and with them mapped they would count twice.
  * @throws InvalidOptionError where it cannot be reached, with the most that was measured
  */
 export async function atSpeed({ path, file, blocks }: Header, options: SpeedAsked): Promise<SpeedAmount> {

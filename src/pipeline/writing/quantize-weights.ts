@@ -4,7 +4,7 @@ import type { JobOptions } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { type ModelHeaderOptions, headerOf, type ReadOnce, readOnce } from "../preflight/model-header.js";
+import { type ModelHeaderOptions, ReadOnce } from "../preflight/model-header.js";
 import { readTensor } from "../../model/fitting/tensors.js";
 import { logger } from "../../api/logger.js";
 import { isQuantized } from "../../model/runtime/file-types.js";
@@ -85,9 +85,9 @@ export async function openOriginal(
 	path: string,
 	source: Pick<ModelWeights, "path" | "file">,
 	options: ModelHeaderOptions & JobOptions,
-	read: ReadOnce = readOnce(path, options),
+	read: ReadOnce = new ReadOnce(path, options),
 ): Promise<ModelWeights> {
-	const { file, blocks } = headerOf(path, (await read())!, options);
+	const { file, blocks } = (await read.header())!;
 	const advice = "give the F16, BF16 or F32 file that the model was quantised from";
 	if (isQuantized(file)) throw new InvalidOptionError(`--quantize-from ${path} is quantised itself: ${advice}`);
 	const difference = modelDifference(source.file, file);

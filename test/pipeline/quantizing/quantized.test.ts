@@ -10,7 +10,7 @@ import { ggmlTypeName, GgufFile } from "../../../src/model/gguf/index.js";
 import { lower } from "../../../src/pipeline/session/paired-figures.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { openOriginal } from "../../../src/pipeline/writing/quantize-weights.js";
-import { typesAround, verdictOf } from "../../../src/pipeline/quantizing/alternatives.js";
+import { typesAround, alternativesVerdict } from "../../../src/pipeline/quantizing/alternatives.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { quantizeFile } from "../../../src/model/runtime/quantize.js";
 import { readPlan } from "../../../src/storage/plan.js";
@@ -222,7 +222,7 @@ describe("the verdict", () => {
 		againstPruned: figure(against),
 	});
 	const judge = (items: ReturnType<typeof item>[], sourceQuantized = false) =>
-		verdictOf({ removed: [1, 2], pruned: { bytes: 1000, ...figures(0.3) }, items, sourceQuantized, windows: 10, blocks: 20 });
+		alternativesVerdict({ removed: [1, 2], pruned: { bytes: 1000, ...figures(0.3) }, items, sourceQuantized, windows: 10, blocks: 20 });
 
 	it("follows the interval of the difference at equal size or less", () => {
 		expect(judge([item("Q5_K_M", 1500, 0.01, -0.29)])).toEqual({

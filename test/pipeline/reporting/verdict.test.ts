@@ -1,23 +1,23 @@
 import { describe, expect, it } from "vitest";
-import { type Outcome, suggestionVerdict, verdictOf } from "../../../src/pipeline/reporting/verdict.js";
+import { type JudgedRemoval, suggestionVerdict, removalVerdict } from "../../../src/pipeline/reporting/verdict.js";
 
-const outcome = (added: number | null, standardError: number | null = 0.02): Outcome => ({
+const outcome = (added: number | null, standardError: number | null = 0.02): JudgedRemoval => ({
 	...{ removed: [3, 6, 7], blocks: 12, written: true, parameters: [2_500_000, 1_900_000], added, standardError },
 	loss: [3, added === null ? null : 3 + added],
 });
 
 describe("the verdict on a set", () => {
 	it("says what was removed and what it costs", () => {
-		expect(verdictOf(outcome(0.316)).headline).toBe(
+		expect(removalVerdict(outcome(0.316)).headline).toBe(
 			"Removed 3 of 12 blocks (3, 6-7): 24.0 % fewer parameters, perplexity 20.09 -> 27.55 (x 1.37 ± 0.03).",
 		);
-		expect(verdictOf({ ...outcome(0.316, null), written: false }).headline).toBe(
+		expect(removalVerdict({ ...outcome(0.316, null), written: false }).headline).toBe(
 			"Removing 3 of 12 blocks (3, 6-7): 24.0 % fewer parameters, perplexity 20.09 -> 27.55 (x 1.37).",
 		);
 	});
 
 	it("says what it was quantised to, and advises accordingly", () => {
-		const { headline, reason } = verdictOf({ ...outcome(0.316), quantized: "Q4_K_M" });
+		const { headline, reason } = removalVerdict({ ...outcome(0.316), quantized: "Q4_K_M" });
 		expect(headline).toMatch(/^Removed 3 of 12 blocks \(3, 6-7\) and quantised to Q4_K_M: 24\.0 % fewer parameters/);
 		expect(reason).toMatch(/Remove fewer blocks, or take a type with more bits\.$/);
 	});
@@ -33,13 +33,13 @@ describe("the verdict on a set", () => {
 		[0.7, "damaging", "Not a sensible trade: perplexity rises by 101 %"],
 		[12, "damaging", "Not a sensible trade"],
 	] as const)("%d nats added are %s", (added, trade, words) => {
-		const verdict = verdictOf(outcome(added));
+		const verdict = removalVerdict(outcome(added));
 		expect(verdict.trade).toBe(trade);
 		expect(verdict.reason).toContain(words);
 	});
 
 	it("knows a broken model", () => {
-		const verdict = verdictOf(outcome(null, null));
+		const verdict = removalVerdict(outcome(null, null));
 		expect(verdict.trade).toBe("broken");
 		expect(verdict.headline).toContain("perplexity 20.09 -> broken.");
 	});

@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { InvalidOptionError } from "../../../src/errors.js";
-import { median, orderStatistic95, probeWithin, ratioOf, shapeWithin, sideOf, usualShape } from "../../../src/pipeline/speed/figures.js";
+import {
+	median,
+	orderStatistic95,
+	probeWithin,
+	ratioOf,
+	shapeWithin,
+	sideOf,
+	usualSpeedShape,
+} from "../../../src/pipeline/speed/figures.js";
 import { fewest, spreadSet } from "../../../src/pipeline/speed/target.js";
 
 describe("the ratio of two speeds", () => {
@@ -49,7 +57,7 @@ describe("the shape of a short measurement", () => {
 	};
 
 	it("is the usual one where the machine is fast, and takes no more than its time where it is slow", () => {
-		expect(shapeWithin(probe(1e-5, 1e-4, 8192), 10, 2, 8192)).toEqual(usualShape);
+		expect(shapeWithin(probe(1e-5, 1e-4, 8192), 10, 2, 8192)).toEqual(usualSpeedShape);
 		const slow = shapeWithin(probe(1 / 350, 1 / 115, 8192), 16, 2, 8192);
 		expect(slow).toEqual({ promptTokens: 128, generatedTokens: 64, repetitions: 6 });
 		expect(14 * (slow.promptTokens / 350 + slow.generatedTokens / 115)).toBeLessThan(16);
