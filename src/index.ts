@@ -33,8 +33,7 @@ export {
 export { compareMethods } from "./jobs/compare/compare.js";
 export * from "./errors.js";
 export { mcnemar } from "./model/evaluation/accuracy.js";
-export { evaluateQuestions } from "./model/evaluation/multiple-choice.js";
-export { evaluateModel } from "./model/evaluation/perplexity.js";
+export { evaluateModel, evaluateQuestions } from "./jobs/evaluate.js";
 export { type Question, readQuestions } from "./model/evaluation/questions.js";
 export { Coalition } from "./game/coalition.js";
 export { type Game, type Measurement, meanLoss, valueOfLoss } from "./game/game.js";

@@ -1,21 +1,26 @@
 // Options and results of `applyPlan`.
 import type { PlanHeal } from "../storage/plan-heal.js";
 import type { Quantized } from "../storage/plan-quantized.js";
-import type { GateOptions, PlanGate } from "./gate.js";
+import type { LimitedOptions, PlanGate } from "./gate.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
-import type { MeasureOptions, ModelSummary } from "./measure.js";
-import type { HealOptions, QuantizeOutputOptions, WrittenFile } from "./prune.js";
+import type { BlockSearchOptions, ModelSummary, TextOptions } from "./measure.js";
+import type { HealingOptions, QuantizeOutputOptions, WrittenFile } from "./prune.js";
 
 export interface ApplyOptions
 	extends JobOptions,
 		MachineOptions,
 		UnknownOptions,
+		TextOptions,
 		QuantizeOutputOptions,
-		GateOptions,
-		HealOptions,
-		Pick<MeasureOptions, "calibration" | "windows" | "windowLength" | "seed" | "referenceBytes"> {
+		LimitedOptions,
+		HealingOptions {
+	/** File of the plan to carry out; either this or `remove`. */
 	readonly plan?: string | undefined;
-	readonly remove?: number[] | undefined;
+	/** Blocks to remove, numbered from 0. */
+	readonly remove?: readonly number[] | undefined;
+	/** Of what limits are measured on. */
+	readonly search?: Pick<BlockSearchOptions, "seed" | "referenceBytes"> | undefined;
+	/** Replace the output if it is there; the model never. @default false */
 	readonly overwrite?: boolean | undefined;
 }
 

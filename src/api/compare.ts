@@ -2,24 +2,26 @@ import type { Method } from "./methods.js";
 import type { PlanSurrogate } from "../storage/plan.js";
 import type { AccuracyDifference } from "../model/evaluation/accuracy.js";
 import type { AccuracyReport } from "./questions.js";
-import type { MeasureOptions, ModelSummary, Objective } from "./measure.js";
+import type { BlockSearchOptions, MeasureOptions, ModelSummary, Objective } from "./measure.js";
+import type { Percentage } from "./prune.js";
 import type { Normalization } from "../model/evaluation/questions.js";
 import type { QuestionFormat } from "../model/evaluation/questions.js";
 
 // Options and results of `compareMethods`.
 
-export interface CompareOptions
-	extends Omit<MeasureOptions, "method" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionMasks" | "epochs" | "rounds"> {
+/** Methods are compared at equal masks or tokens: what only some of them read is left out. */
+type OfOneMethod = "method" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionMasks" | "epochs" | "rounds";
+
+export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	/** Methods to compare, each once. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired */
 	readonly methods?: readonly Method[] | undefined;
-	/** Numbers of blocks to remove. @default about 10, 20 and 33 % of the blocks */
-	readonly removeBlocks?: readonly number[] | undefined;
-	/** The same as shares of the blocks, each above 0 and below 1. */
-	readonly removeFraction?: readonly number[] | undefined;
-	/** Masks that each method may ask for, the race's among them. @default 26 a block, 300 to 800 */
-	readonly masks?: number | undefined;
-	/** The same in tokens: each mask counts all tokens of its windows. The smaller of the two holds. @default none */
-	readonly maxTokens?: number | undefined;
+	/** Numbers of blocks to remove, or shares of the blocks such as "25%". @default about 10, 20 and 33 % of the blocks */
+	readonly removeBlocks?: readonly (number | Percentage)[] | undefined;
+	/**
+	 * What each method may spend: masks that it may ask for, the race's among them (`maxEvaluations`, 26 a block, 300 to 800 where nothing
+	 * is said), or tokens; the smaller of the two holds.
+	 */
+	readonly search?: Omit<BlockSearchOptions, OfOneMethod> | undefined;
 	/** Texts to score the sets on (plain, or JSON Lines); none may be a calibration file. @default the report fold */
 	readonly eval?: readonly string[] | undefined;
 	/** Windows of each text of `eval`, at least 2. @default 24 */
@@ -27,7 +29,7 @@ export interface CompareOptions
 	/** Tokens in such a window, at least 8. @default 256, at most the model's context */
 	readonly evalWindowLength?: number | undefined;
 	/**
-	 * Files of multiple-choice questions to score the sets on too, beside the texts. With the objective `accuracy` the report fold of
+	 * Files of multiple-choice questions to score the sets on too, beside the texts. With the metric `accuracy` the report fold of
 	 * `questions` is scored as well, and that file may not be named here. @default none
 	 */
 	readonly evalQuestions?: readonly string[] | undefined;

@@ -2,32 +2,39 @@ import type { FileType } from "../model/runtime/file-type-names.js";
 import type { Speedup } from "./speed.js";
 import type { MeanAndError, ModelFigures } from "../storage/plan-quantized.js";
 import type { SpeedRatio } from "../storage/plan-speed.js";
-import type { HealOptions } from "./prune.js";
-import type { MeasureOptions, ModelSummary } from "./measure.js";
+import type { HealingOptions, TargetSpeedup } from "./prune.js";
+import type { MeasureOptions, MetricOptions, ModelSummary } from "./measure.js";
 
 // Options and results of `findFrontier`.
 
-/** With `heal` every set is also healed, where that helps it, which takes as long for each as a run with `--heal`. */
-export interface FrontierOptions extends Omit<MeasureOptions, "objective" | "questions" | "limit">, HealOptions {
-	/** Bytes that the file may have at most. @default no bound */
-	readonly targetSize?: number | undefined;
-	/** How many times fewer blocks are run at least, above 1; a measured speed-up is smaller than that. @default no bound */
-	readonly targetCompute?: number | undefined;
-	/** How many times as fast as the model it is at least, above 1, measured: every combination takes turns with the model. @default no bound */
-	readonly targetSpeedup?: number | undefined;
-	/** What `targetSpeedup` is taken of. @default "generation" */
-	readonly speedupOf?: Speedup | undefined;
+export interface FrontierQuantize {
 	/**
 	 * Types to quantise to, beside the weights as they are.
 	 * @default of Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M and Q2_K those whose file is smaller than the model; all with `targetSpeedup`
 	 */
 	readonly types?: readonly FileType[] | undefined;
+	/** F16, BF16 or F32 file of the same model, whose weights are quantised, and with which all is compared. @default the model */
+	readonly from?: string | undefined;
+}
+
+/** With `heal` every set is also healed, where that helps it, which takes as long for each as a run with `heal`. */
+export interface FrontierOptions extends Omit<MeasureOptions, keyof MetricOptions>, HealingOptions {
+	/** Bytes that the file may have at most. @default no bound */
+	readonly targetSize?: number | undefined;
+	/** How many times fewer blocks are run at least, above 1; a measured speed-up is smaller than that. @default no bound */
+	readonly targetCompute?: number | undefined;
+	/**
+	 * How many times as fast as the model it is at least, above 1, measured: every combination takes turns with the model. A number is
+	 * taken of generation. @default no bound
+	 */
+	readonly targetSpeedup?: TargetSpeedup | undefined;
 	/** Blocks to remove at most. @default a third, or what `targetCompute` or `targetSpeedup` may need */
 	readonly maxBlocks?: number | undefined;
-	/** F16, BF16 or F32 file of the same model, whose weights are quantised, and with which all is compared. @default the model */
-	readonly quantizeFrom?: string | undefined;
+	/** Types that are tried, and whose weights are quantised. */
+	readonly quantize?: FrontierQuantize | undefined;
 	/** File that the result is written to, as JSON. */
 	readonly output?: string | undefined;
+	/** Replace an existing output. @default false */
 	readonly overwrite?: boolean | undefined;
 }
 

@@ -4,7 +4,8 @@ import type { PlanGate, PlanGateFigure } from "../storage/plan-gate.js";
 
 export type { PlanGate, PlanGateFigure };
 
-export interface GateOptions {
+/** Limits that a written model must keep. */
+export interface LimitOptions {
 	/** Perplexity after over perplexity before at most, at least 1. @default no bound */
 	readonly maxPplRatio?: number | undefined;
 	/** KL divergence of the whole model from the pruned one at most, nats per token, above 0. @default no bound */
@@ -14,8 +15,13 @@ export interface GateOptions {
 	 * share of questions whose right choice is the most likely one, of HellaSwag's text the same by log-likelihood over tokens. @default no bound
 	 */
 	readonly minAccuracy?: Readonly<Record<string, number>> | undefined;
-	/** Files of the questions that `minAccuracy` names, beside `questions`: a third of each for the validation fold, the rest for the report fold. */
-	readonly gateQuestions?: readonly string[] | undefined;
+	/** Files of the questions that `minAccuracy` names, beside those that are searched by: a third of each for the validation fold, the rest for the report fold. */
+	readonly questions?: readonly string[] | undefined;
 	/** Write a model that misses the gate all the same; its plan and report say so. @default false */
-	readonly ignoreGate?: boolean | undefined;
+	readonly ignore?: boolean | undefined;
+}
+
+export interface LimitedOptions {
+	/** Limits that the model must keep. Where nothing else says how much to remove, they do. @default none */
+	readonly limits?: LimitOptions | undefined;
 }

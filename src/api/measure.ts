@@ -18,16 +18,17 @@ export type WorkingWeights = (typeof workingWeights)[number];
 export const objectives = ["nll", "kl", "accuracy"] as const;
 export type Objective = (typeof objectives)[number];
 
-export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptions {
-	/** How blocks are chosen or ranked. @default "auto"; of `rankBlocks` "leave-one-out" */
+/** How blocks are searched, and what that may take. */
+export interface BlockSearchOptions {
+	/** How blocks are chosen. @default "auto" */
 	readonly method?: Method | undefined;
-	/** Masks to measure at most. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
-	readonly masks?: number | undefined;
 	/**
 	 * Methods auto, swap, evolutionary and random: masks to spend where up to k of n blocks go; quick n + 6 k (at least 40), standard
 	 * 2 n + 8 k (at least 100), thorough 26 n (300 to 800). @default "standard", with only maxTime or maxTokens given "thorough"
 	 */
 	readonly effort?: Effort | undefined;
+	/** Masks (sets of blocks) to measure at most. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
+	readonly maxEvaluations?: number | undefined;
 	/**
 	 * The automatic method: seconds, above 0, after which the search ends with the best sets so far. Single removals are not interrupted,
 	 * and no batch begins that would take longer than what is left. The race comes on top, as does what is fitted last. @default none
@@ -38,22 +39,13 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	 * race comes on top, at most a quarter as many and its sets. @default none
 	 */
 	readonly maxTokens?: number | undefined;
-	/** Text files; several count by their weights, 1 where none is given. @default the model's own samples */
-	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
 	/**
-	 * What the search keeps small: `nll`, the negative log-likelihood of the text; `kl`, the KL divergence of the full model from the
-	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "nll"
+	 * Methods leave-one-out and paper-repaired: rank, cut an equal share of the blocks, and play again on what is left, so often.
+	 * paper-repaired spends its masks in equal shares. @default 1
 	 */
-	readonly objective?: Objective | undefined;
-	/** File of multiple-choice questions, for the objective `accuracy`. */
-	readonly questions?: string | undefined;
-	/** Questions to take from the beginning of the file, at least 7. @default all */
-	readonly limit?: number | undefined;
-	readonly windows?: number | undefined;
-	readonly windowLength?: number | undefined;
-	readonly seed?: number | undefined;
+	readonly rounds?: number | undefined;
 	/** The paper's method: numbers of kept blocks, one stratum each. @default its kept shares, scaled to the model */
-	readonly strata?: number[] | undefined;
+	readonly strata?: readonly number[] | undefined;
 	/**
 	 * The paper's methods: the strata of one of its runs, scaled to the model; of paper-repaired how deep masks go at least. Not beside
 	 * `strata`. @default the run of the model's kind
@@ -63,11 +55,13 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly attributionMasks?: number | undefined;
 	/** The paper's method: passes over the masks. @default 300 */
 	readonly epochs?: number | undefined;
+	/** Seed of everything drawn at random, 0 to 2^32 - 1. @default 0 */
+	readonly seed?: number | undefined;
 	/**
-	 * Methods leave-one-out and paper-repaired: rank, cut an equal share of the blocks, and play again on what is left, so often.
-	 * paper-repaired spends its masks in equal shares. @default 1
+	 * Share of the positions of the search fold that are scored, drawn once and the same for every mask, above 0 and at most 1: the head is
+	 * not computed elsewhere. Choices between finalists and all figures are measured on every position. @default 1
 	 */
-	readonly rounds?: number | undefined;
+	readonly scoreShare?: number | undefined;
 	/**
 	 * Weights that a search sweeps on: `own`; a type for a copy in memory; `auto`: a copy (Q8_0 or F16, whichever is faster) where
 	 * it pays for the planned number of masks. The choice between finalists and all losses before and after are measured on the model itself. @default "auto" to prune, "own" to rank
@@ -79,20 +73,43 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	 * measurements find faster where at least 60 masks are planned
 	 */
 	readonly ubatch?: number | undefined;
-	/**
-	 * Share of the positions of the search fold that are scored, drawn once and the same for every mask, above 0 and at most 1: the head is
-	 * not computed elsewhere. Choices between finalists and all figures are measured on every position. @default 1
-	 */
-	readonly scoreShare?: number | undefined;
+	/** Type of the hidden states that a search keeps between masks: F16 takes half the memory and changes bits. @default "F32" */
+	readonly stateType?: StateType | undefined;
 	/** Memory for hidden states kept between masks, bytes; beyond it, or where memory is short, they are computed again. @default 2^30 */
 	readonly stateBytes?: number | undefined;
 	/**
-	 * Memory for the full model's distributions on one fold, bytes: two for each position and token of the vocabulary. Where the objective
+	 * Memory for the full model's distributions on one fold, bytes: two for each position and token of the vocabulary. Where the metric
 	 * `kl` or a limit on the divergence needs more it is refused; figures of quantised models then have no divergence. @default 2^30
 	 */
 	readonly referenceBytes?: number | undefined;
-	/** Type of the hidden states that a search keeps between masks: F16 takes half the memory and changes bits. @default "F32" */
-	readonly stateType?: StateType | undefined;
+}
+
+/** Text that is measured on. */
+export interface TextOptions {
+	/** Text files; several count by their weights, 1 where none is given. @default the model's own samples */
+	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
+	/** Windows to search on, at least 2. @default 10 */
+	readonly windows?: number | undefined;
+	/** Tokens in a window, at least 8. @default 128, at most the model's context */
+	readonly windowLength?: number | undefined;
+}
+
+/** What is kept small. */
+export interface MetricOptions {
+	/**
+	 * What the search keeps small: `nll`, the negative log-likelihood of the text; `kl`, the KL divergence of the full model from the
+	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "nll"
+	 */
+	readonly metric?: Objective | undefined;
+	/** File of multiple-choice questions, for the metric `accuracy`. */
+	readonly questions?: string | undefined;
+	/** Questions to take from the beginning of the file, at least 7. @default all */
+	readonly maxQuestions?: number | undefined;
+}
+
+export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptions, TextOptions, MetricOptions {
+	/** How blocks are chosen, and what that may take. */
+	readonly search?: BlockSearchOptions | undefined;
 }
 
 export interface ModelSummary {

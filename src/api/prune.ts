@@ -4,85 +4,97 @@ import type { HealType } from "../model/fitting/tensors.js";
 import type { FileType } from "../model/runtime/file-type-names.js";
 import type { Report } from "../report/report-data.js";
 import type { Plan } from "../storage/plan.js";
-import type { GateOptions } from "./gate.js";
+import type { LimitedOptions } from "./gate.js";
 import type { MeasureOptions, ModelSummary, Objective } from "./measure.js";
-import type { Speedup } from "./speed.js";
+
+/** A share of the blocks, above 0 % and below 100 %. */
+export type Percentage = `${number}%`;
+
+/** What the written model is quantised to, and whose weights are. */
+export interface QuantizeTo {
+	/** As llama.cpp names it. Missing where only `quantizedAlternatives` quantises. */
+	readonly type?: FileType | undefined;
+	/** F16, BF16 or F32 file of the same model, whose weights are quantised instead of the source's. @default the source's */
+	readonly from?: string | undefined;
+}
 
 export interface QuantizeOutputOptions {
 	/**
 	 * Type that llama.cpp's quantiser gives the pruned model, as it names it. The pruned model is written and verified beside the
-	 * output first; the quantised one is then measured as written. @default not quantised
+	 * output first; the quantised one is then measured as written. With `{ type, from }` the weights of another file are quantised.
+	 * @default not quantised
 	 */
-	readonly quantize?: FileType | undefined;
-	/** F16, BF16 or F32 file of the same model, whose weights are quantised instead of the source's. @default the source's */
-	readonly quantizeFrom?: string | undefined;
+	readonly quantize?: FileType | QuantizeTo | undefined;
 }
 
+/** How cuts are healed. */
 export interface HealOptions {
-	/**
-	 * Make up for each cut by a least-squares fit of the matrix before it, on the model's own samples: no training, and nothing beside
-	 * the file. Kept only where the validation text says that it helps. Of a plan: whether to heal as it says (`true` is not needed).
-	 * @default false; of a plan as it says
-	 */
-	readonly heal?: boolean | undefined;
 	/** Tokens of the model's own samples to fit to, at least 1024; more heal better and take longer. @default 25600 */
-	readonly healTokens?: number | undefined;
+	readonly tokens?: number | undefined;
 	/**
 	 * Instead of a number of tokens: seconds that healing may take, from drawing them on, as foretold from how fast this machine draws,
 	 * runs and solves; at least 1,024 tokens. The number is kept for the next run and in the plan. Of a frontier: for all sets together.
 	 */
-	readonly healTime?: number | undefined;
+	readonly time?: number | undefined;
 	/**
 	 * Type of the healed matrices: `auto`, the file's own where it has 8 bits a weight or more, else Q8_0 (F16 where rows do not fit
 	 * it); `same`, the file's own; or a type. @default "auto"
 	 */
-	readonly healType?: HealType | undefined;
+	readonly type?: HealType | undefined;
 	/**
 	 * How matrices are changed: `refit`, fitted anew as a whole; `map`, by a square map on what they give, whose equations are as small as
 	 * the model is wide; `auto`, what is better on the search fold, or the one that fits where the equations of both do not fit in memory.
 	 * @default "auto"
 	 */
-	readonly healKind?: HealKind | undefined;
+	readonly kind?: HealKind | undefined;
 	/**
 	 * Also seek two factors for each attention head behind the first cut, of what it asks with and of what it gives, by the divergence from
 	 * the whole model with each factor a little lower and higher. Costs no byte, and at most 100 times as long as 8,192 tokens take to
 	 * read. @default false
 	 */
-	readonly healHeads?: boolean | undefined;
+	readonly heads?: boolean | undefined;
 }
 
-export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, GateOptions, HealOptions {
+export interface HealingOptions {
+	/**
+	 * Make up for each cut by a least-squares fit of the matrix before it, on the model's own samples: no training, and nothing beside
+	 * the file. Kept only where the validation text says that it helps. An object heals, and says how. Of a plan: whether to heal as it
+	 * says (`true` is not needed). @default false; of a plan as it says
+	 */
+	readonly heal?: boolean | HealOptions | undefined;
+}
+
+/** A speed-up of generation, or of what is named: the prompt, or the tokens generated after it. */
+export type TargetSpeedup = number | { readonly prompt: number } | { readonly generation: number };
+
+export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, LimitedOptions, HealingOptions {
+	/** How many blocks to remove, which are found out: a number of at least 1, or a share of the blocks such as "25%". */
+	readonly removeBlocks?: number | Percentage | undefined;
+	/** Blocks to remove, numbered from 0. */
+	readonly remove?: readonly number[] | undefined;
+	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
+	readonly targetSize?: number | undefined;
+	/**
+	 * How many times as fast the model shall be, above 1: as few blocks go as reach it, by what this machine measures through masks before
+	 * the search. A number is taken of generation.
+	 */
+	readonly targetSpeedup?: TargetSpeedup | undefined;
 	/**
 	 * Also measure the whole model quantised to about the pruned one's size, and say which is better. Quantises twice, which takes
 	 * seconds for a small model and many minutes and the disk of a copy for a large one. @default false
 	 */
 	readonly quantizedAlternatives?: boolean | undefined;
-	readonly removeBlocks?: number | undefined;
-	/** 0..1 */
-	readonly removeFraction?: number | undefined;
-	readonly remove?: number[] | undefined;
-	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
-	readonly targetSize?: number | undefined;
-	/**
-	 * How many times as fast the model shall be, above 1: as few blocks go as reach it, by what this machine measures through masks before
-	 * the search.
-	 */
-	readonly targetSpeedup?: number | undefined;
-	/** What `targetSpeedup` is taken of. @default "generation" */
-	readonly speedupOf?: Speedup | undefined;
-	/** What `targetSpeedup` became. @internal */
-	readonly speedTarget?: { readonly value: number; readonly of: Speedup } | undefined;
 	/**
 	 * Measure speed and memory before and after, in turns; about 15 s for a small model. @default where a model is written, or with
 	 * `targetSpeedup`
 	 */
 	readonly speed?: boolean | undefined;
 	/**
-	 * Prompts that both models write on, beside a chat turn; 0 for no texts. Loops and the like that are new are warned of. @default 4 where a
-	 * model is written, otherwise 0
+	 * Prompts that both models write on, beside a chat turn, at most 64; 0 for no texts. Loops and the like that are new are warned of.
+	 * @default 4 where a model is written, otherwise 0
 	 */
 	readonly samples?: number | undefined;
-	/** Where the plan is written. */
+	/** Where the plan is written. @default `OUTPUT.plan.json`, without an output among the kept runs */
 	readonly plan?: string | undefined;
 	/**
 	 * Where the report is written, an HTML page; its JSON goes beside it. `false`: nowhere. @default `OUTPUT.report.html`, nowhere without
@@ -91,7 +103,9 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Gat
 	readonly report?: string | false | undefined;
 	/** Where a short model card is written, Markdown. @default nowhere */
 	readonly modelCard?: string | undefined;
+	/** Replace the files that are there; the model itself never. @default false */
 	readonly overwrite?: boolean | undefined;
+	/** Say what would be measured and how long it would take; nothing is written but the cache. @default false */
 	readonly dryRun?: boolean | undefined;
 }
 
@@ -100,7 +114,7 @@ export interface CurvePoint {
 	readonly loss: number | null;
 	readonly added: number | null;
 	readonly standardError?: number | null | undefined;
-	/** Further means by name: `nll` and `agreement` (objective `kl`), `accuracy` and `normalizedAccuracy` (objective `accuracy`); all but the first 0..1. */
+	/** Further means by name: `nll` and `agreement` (metric `kl`), `accuracy` and `normalizedAccuracy` (metric `accuracy`); all but the first 0..1. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 	/** Sets that were raced and not told from this one. */
 	readonly equivalent?: readonly EquivalentSet[] | undefined;

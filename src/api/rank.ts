@@ -1,19 +1,20 @@
 import type { PairInteraction } from "../game/attribution/interactions.js";
 import type { RankMethod } from "./methods.js";
 import type { Plan } from "../storage/plan.js";
-import type { Contribution, Effort, MeasureOptions, ModelSummary, Objective } from "./measure.js";
+import type { BlockSearchOptions, Contribution, MeasureOptions, ModelSummary, Objective } from "./measure.js";
 
 // Options and results of `rankBlocks`.
 
-export interface RankOptions extends Omit<MeasureOptions, "method"> {
+export interface RankSearchOptions extends Omit<BlockSearchOptions, "method" | "rounds"> {
 	/** A method that chooses sets and says something of blocks, or an estimator. @default "leave-one-out" */
 	readonly method?: RankMethod | undefined;
 	/** Masks to measure at most. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
-	readonly masks?: number | undefined;
-	/** Method auto: masks to spend. @default "standard", with only maxTime or maxTokens given "thorough" */
-	readonly effort?: Effort | undefined;
-	/** Method auto: tokens of the search's masks at most, each mask counting all tokens of its windows. @default none */
-	readonly maxTokens?: number | undefined;
+	readonly maxEvaluations?: number | undefined;
+}
+
+export interface RankOptions extends Omit<MeasureOptions, "search"> {
+	/** How blocks are judged, and what that may take. */
+	readonly search?: RankSearchOptions | undefined;
 	/** Most blocks that will be removed: the window of the estimators, and where the cut falls that the verdicts speak of. @default a third */
 	readonly removeBlocks?: number | undefined;
 }

@@ -12,7 +12,7 @@ export interface SpeedOptions extends JobOptions, MachineOptions, UnknownOptions
 	/** Another file, to take turns with. @default none */
 	readonly against?: string | undefined;
 	/** Blocks to leave out of the model, which then takes turns with itself: no model is written. @default none */
-	readonly remove?: number[] | undefined;
+	readonly remove?: readonly number[] | undefined;
 	/** Tokens of the prompt. @default 512, or what fits the context */
 	readonly promptTokens?: number | undefined;
 	/** Tokens generated after it. @default 64 */

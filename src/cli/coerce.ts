@@ -1,15 +1,9 @@
 import { existsSync } from "node:fs";
-import type { CalibrationFile } from "./api.js";
+import { type CalibrationFile, type FileType, fileTypeNames, type NumberRange } from "./api.js";
 import { UsageError } from "./exit.js";
 
 // yargs turns "abc" into NaN, `--n` without a value into its default and a repeated option into a list, all without a word.
 // Every option with a value is therefore read as text (`type: "string"`, `requiresArg`) and turned into its type here.
-
-/** Range of a number option. */
-export interface NumberRange {
-	readonly min?: number;
-	readonly max?: number;
-}
 
 /** Reads a whole number. */
 export function integerOption(name: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: NumberRange = {}) {
@@ -136,6 +130,85 @@ export function weightedFilesOption(name: string) {
 				`--${name}: expected FILE or FILE=WEIGHT with a number above 0, such as notes.txt=2, got ${JSON.stringify(file)}.`,
 			);
 		});
+}
+
+/** Reads `NAME=45%` or `NAME=0.45`, each name once. */
+export function accuraciesOption(name: string) {
+	return (value: unknown): Record<string, number> | undefined => {
+		if (value === undefined) return undefined;
+		const all: Record<string, number> = {};
+		for (const text of listed(name, value).flatMap((one) => one.split(","))) {
+			const [, key = "", number, percent] = /^\s*(.+)=\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*$/.exec(text) ?? [];
+			const share = Number(number) / (percent ? 100 : 1);
+			if (!(share > 0 && share <= 1))
+				throw new UsageError(
+					`--${name}: expected NAME=VALUE with a share, such as arc_easy=45% or arc_easy=0.45, got ${JSON.stringify(text)}.`,
+				);
+			if (key in all) throw new UsageError(`--${name}: ${key} is named twice.`);
+			all[key] = share;
+		}
+		return all;
+	};
+}
+
+/** Reads file names of an option that is given once for each: a list would swallow the names of the files before it. */
+export function eachFileOption(name: string) {
+	return (value: unknown): string[] | undefined => (value === undefined ? undefined : listed(name, value));
+}
+
+function listed(name: string, value: unknown): string[] {
+	const texts = (Array.isArray(value) ? value : [value]).map((one) => String(one).trim());
+	if (texts.includes("")) throw new UsageError(`--${name}: a value is missing.`);
+	return texts;
+}
+
+const BYTES: Readonly<Record<string, number>> = {
+	"": 1,
+	b: 1,
+	kb: 1e3,
+	mb: 1e6,
+	gb: 1e9,
+	tb: 1e12,
+	kib: 2 ** 10,
+	mib: 2 ** 20,
+	gib: 2 ** 30,
+	tib: 2 ** 40,
+};
+
+/** Reads a size in bytes: `60MB`, `3.5GB`, `4GiB`, or a number of bytes. */
+export function sizeOption(name: string) {
+	return (value: unknown): number | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const [, number, unit = ""] = /^(\d+\.?\d*|\.\d+)\s*([a-z]*)$/i.exec(text) ?? [];
+		const bytes = Math.floor(Number(number) * (BYTES[unit.toLowerCase()] ?? Number.NaN));
+		if (bytes >= 1 && Number.isSafeInteger(bytes)) return bytes;
+		throw new UsageError(`--${name}: expected a size such as 60MB, 3.5GB or 4GiB, got ${JSON.stringify(text)}.`);
+	};
+}
+
+/** Reads a type of file in either case. */
+export function fileTypeOption(name: string) {
+	return (value: unknown): FileType | undefined => {
+		const text = single(name, value);
+		if (text === undefined) return undefined;
+		const found = fileTypeNames.find((type) => type === text.toUpperCase());
+		if (found) return found;
+		throw new UsageError(`--${name}: expected one of ${fileTypeNames.join(", ")}, got ${JSON.stringify(text)}.`);
+	};
+}
+
+/** Reads types with commas between, each once. */
+export function fileTypesOption(name: string) {
+	const read = fileTypeOption(name);
+	return (value: unknown): FileType[] | undefined => {
+		const types = single(name, value)
+			?.split(",")
+			.map((text) => read(text)!);
+		const repeated = types?.find((type, i) => types.indexOf(type) !== i);
+		if (repeated !== undefined) throw new UsageError(`--${name}: ${repeated} is named twice.`);
+		return types;
+	};
 }
 
 function single(name: string, value: unknown): string | undefined {

@@ -26,6 +26,7 @@ import { bytesToDeliver, writeModel } from "../pipeline/pruning/write-model.js";
 import { sampledSource, verification } from "../pipeline/pruning/source.js";
 import { asksToHeal, checkHealedWeights, checkHealing, saysHow } from "../pipeline/preflight/heal-options.js";
 import { shownText } from "../storage/shown-text.js";
+import { type ApplyJob, healingOf, resolveJob } from "../pipeline/preflight/job.js";
 
 /**
  * Writes a model without blocks, as a plan or a list says. What is written must compute what the model computes through the layer
@@ -36,15 +37,16 @@ import { shownText } from "../storage/shown-text.js";
  * @throws EvaluationError where the model itself computes no finite loss
  * @throws the errors of loading and writing
  */
-export async function applyPlan(model: string, output: string, given: ApplyOptions): Promise<ApplyResult> {
-	if ((given.plan === undefined) === (given.remove === undefined))
+export async function applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult> {
+	const given = resolveJob("apply", options);
+	if ((given.planFile === undefined) === (given.remove === undefined))
 		throw new InvalidOptionError("give either a plan or a list of blocks to remove");
-	const plan = given.plan === undefined ? undefined : await readPlan(given.plan);
+	const plan = given.planFile === undefined ? undefined : await readPlan(given.planFile);
 	return carryOut(model, output, plan, withThreadsOf(plan, given));
 }
 
 /** Healed matrices come out the same with the number of threads that they were made with. */
-function withThreadsOf(plan: Plan | undefined, options: ApplyOptions): ApplyOptions {
+function withThreadsOf(plan: Plan | undefined, options: ApplyJob): ApplyJob {
 	const threads = plan?.heal?.applied ? plan.machine.threads : undefined;
 	if (options.heal === false || options.threads !== undefined || typeof threads !== "number") return options;
 	logger(options)("debug", `healing again with ${threads} ${threads === 1 ? "thread" : "threads"}, as the plan was made`);
@@ -66,7 +68,7 @@ interface Request {
 	readonly inputs: readonly string[];
 }
 
-async function carryOut(model: string, output: string, plan: Plan | undefined, options: ApplyOptions): Promise<ApplyResult> {
+async function carryOut(model: string, output: string, plan: Plan | undefined, options: ApplyJob): Promise<ApplyResult> {
 	const started = Date.now();
 	const request = await requestOf(model, output, plan, options);
 	const { limits } = request;
@@ -75,13 +77,13 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 }
 
 /** Checks all that can be checked before the model is loaded. */
-async function requestOf(model: string, output: string, plan: Plan | undefined, options: ApplyOptions): Promise<Request> {
+async function requestOf(model: string, output: string, plan: Plan | undefined, options: ApplyJob): Promise<Request> {
 	checkQuantizing(options, output);
 	checkHealing(options);
 	const header = await readModelHeader(model, options);
 	const { file, blocks } = header;
 	const originalFile = new ReadOnce(options.quantizeFrom, options);
-	const inputs = [...(await filesRead(file, originalFile, options)), ...(options.plan === undefined ? [] : [options.plan])];
+	const inputs = [...(await filesRead(file, originalFile, options)), ...(options.planFile === undefined ? [] : [options.planFile])];
 	await checkTarget(output, { overwrite: options.overwrite ?? false, inputs });
 	checkHealingOfPlan(plan, options);
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
@@ -101,26 +103,26 @@ async function requestOf(model: string, output: string, plan: Plan | undefined, 
 }
 
 /** @throws InvalidOptionError where what the options say of healing contradicts the plan */
-function checkHealingOfPlan(plan: Plan | undefined, options: ApplyOptions): void {
+function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
 	if (plan && asksToHeal(options) && !plan.heal)
-		throw new InvalidOptionError(`${options.plan} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
+		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
 	if (plan?.heal && saysHow(options))
 		throw new InvalidOptionError(
-			`${options.plan} says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
+			`${options.planFile} says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
 		);
 	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
 }
 
 /** @throws InvalidPlanError where the plan was made for another file */
-function checkPlanOf(plan: Plan, model: string, sha256: string, options: ApplyOptions): void {
+function checkPlanOf(plan: Plan, model: string, sha256: string, options: ApplyJob): void {
 	if (plan.model.sha256 === sha256) return;
 	throw new InvalidPlanError(
-		`${options.plan} was made for ${shownText(plan.model.name)} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
+		`${options.planFile} was made for ${shownText(plan.model.name)} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
 	);
 }
 
 /** Writes the model without measuring what it costs: what is written is verified on samples of the model's own. */
-async function applyUnmeasured(request: Request, options: ApplyOptions): Promise<Omit<ApplyResult, "seconds">> {
+async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omit<ApplyResult, "seconds">> {
 	const { header, sha256, removed, plan } = request;
 	const { file } = header;
 	const { quantize } = options;
@@ -129,7 +131,8 @@ async function applyUnmeasured(request: Request, options: ApplyOptions): Promise
 	const model = await loadModel(header.path, { ...options, file }, shape);
 	try {
 		const references = bytesOfReference(referencePositions, model.facts.vocabulary);
-		const healable = asksToHeal(options) && !plan ? checkHealable(model, removed, options, { references, sized: false }) : options;
+		const kind = asksToHeal(options) && !plan ? checkHealable(model, removed, healingOf(options), { references, sized: false }) : {};
+		const healable = { ...options, ...kind };
 		const source = await sampledSource(model, { ...header, sha256 }, healable);
 		// Its distributions are made before anything is healed: the memory for that is counted beside them.
 		if (quantize !== undefined) await source.whole();
@@ -151,14 +154,17 @@ async function applyUnmeasured(request: Request, options: ApplyOptions): Promise
 const judged = { search: 10, validation: 12, report: 12 };
 
 /** Heals on samples of the model's own; the model is as it was then. */
-async function healOnSamples(job: HealPlan, options: ApplyOptions): Promise<Healing> {
+async function healOnSamples(job: HealPlan, options: ApplyJob): Promise<Healing> {
 	const { model, removed } = job;
 	const length = Math.min(verification.length, model.facts.contextLength);
 	const count = judged.search + judged.validation + judged.report;
 	const { search: tuning, ...folds } = deal(await ownSamples(model, { count, length, seed: 1, signal: options.signal }), judged);
 	const place = { ...job, seed: 0 };
 	const work = { ...onlySet(removed), tuning: tuning.tokens.length, judged: folds.validation.tokens.length + folds.report.tokens.length };
-	const healing = await healModel({ ...place, tuning, own: true, ...folds }, await withHealTime(place, work, options));
+	const healing = await healModel(
+		{ ...place, tuning, own: true, ...folds },
+		{ ...options, ...(await withHealTime(place, work, healingOf(options))) },
+	);
 	await restore(model, healing.tensors);
 	return healing;
 }

@@ -12,7 +12,6 @@ import { checkEverProvable, checkProvable, type Header, readModelHeader, ReadOnc
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
-import { defaultMethod } from "../api/methods.js";
 import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
 import { Session } from "../pipeline/session/session.js";
@@ -33,10 +32,12 @@ import type { Choices } from "../pipeline/methods/selection-context.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
 import { asksToHeal, checkHealingOfRun } from "../pipeline/preflight/heal-options.js";
 import type { Decision } from "../pipeline/pruning/decision.js";
+import type { HealSettings } from "../api/options/settings.js";
+import { foundHealing, healingOf, type PruneJob, resolveJob, settledJob } from "../pipeline/preflight/job.js";
 
 /**
  * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
- * smaller model. Limits (`maxPplRatio`, `maxKl`, `minAccuracy`, `targetSize`) choose how much to remove where no amount is given, and
+ * smaller model. `limits` and `targetSize` choose how much to remove where no amount is given, and
  * keep what misses them from being written where one is. Without either it measures the curve and suggests a size; an output or a plan
  * to write is refused then. What is measured and drawn is kept in the cache in any case, also with `dryRun` (self-generated text, and
  * ledgers without a removal).
@@ -67,7 +68,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 /** What is asked for, checked against the options, the model's header and the disk. */
 interface Request {
 	readonly output: string | undefined;
-	readonly options: PruneOptions;
+	readonly options: PruneJob;
 	readonly run: Run;
 	readonly amount: Amount;
 	readonly removable: Removable;
@@ -80,21 +81,19 @@ interface Request {
 /** Checks all that can be checked before the model is measured. */
 async function requestOf(model: string, output: string | undefined, given: PruneOptions): Promise<Request> {
 	const begun = { started: Date.now(), warnings: [] as string[] };
-	const watching = watched(given, begun.warnings);
-	const asked = amountOf(watching);
+	const job = resolveJob("prune", watched(given, begun.warnings));
+	const asked = amountOf(job);
 	const curve = asked === "curve";
-	const limits = await checkOptions(output, watching, curve);
-	const own = output === undefined || curve || given.dryRun ? undefined : await OwnOutput.of(model, output, given);
-	const header = await readModelHeader(model, watching);
-	const originalFile = new ReadOnce(given.quantizeFrom, watching);
-	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, watching);
+	const limits = await checkOptions(output, job, curve);
+	const own = output === undefined || curve || job.dryRun ? undefined : await OwnOutput.of(model, output, job.asked);
+	const header = await readModelHeader(model, job);
+	const originalFile = new ReadOnce(job.quantizeFrom, job);
+	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
-		logger(watching)(
-			"note",
-			`${output} is there: an earlier run of this command wrote and verified it. What it did not come to is finished`,
-		);
-	const options = given.targetSpeedup === undefined ? watching : await atSpeed(header, watching);
-	const amount = (given.targetSpeedup === undefined ? asked : amountOf(options)) as Amount;
+		logger(job)("note", `${output} is there: an earlier run of this command wrote and verified it. What it did not come to is finished`);
+	const speed = job.targetSpeedup === undefined ? undefined : await atSpeed(header, job);
+	const options = speed ? settledJob(job, speed) : job;
+	const amount = speed ? { blocks: speed.removeBlocks } : (asked as Amount);
 	const removable = await removableOf(amount, header, originalFile, options);
 	const partly = checkEverProvable(model, header.blocks, removable.named);
 	if (partly) logger(options)("warning", partly);
@@ -105,9 +104,9 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 }
 
 /** Options that are out of range, or contradict one another. @returns the limits */
-async function checkOptions(output: string | undefined, options: PruneOptions, curve: boolean): Promise<GateRequest | undefined> {
+async function checkOptions(output: string | undefined, options: PruneJob, curve: boolean): Promise<GateRequest | undefined> {
 	if (curve) checkWritesNothing(output, options);
-	checkMethodOptions(options.method ?? defaultMethod, options);
+	checkMethodOptions(options.method, options.asked);
 	checkSamples(options);
 	checkQuantizing(options, output, curve);
 	const limits = await readGate(options);
@@ -122,15 +121,15 @@ async function checkDisk({ output, options, run, removable, header, original }: 
 	checkProvable(header.path, header.blocks, named);
 	const expectedBytes = bytesToDeliver(original ?? header, named ?? count, options);
 	await cleanPartials(output, options);
-	if (!run.own?.isThere) await checkTarget(output, { overwrite: options.overwrite ?? false, expectedBytes });
+	if (!run.own?.isThere) await checkTarget(output, { overwrite: options.overwrite, expectedBytes });
 }
 
 function openSession({ header, options, removable }: Request): Promise<Session> {
-	const task = { method: options.method ?? defaultMethod, blocks: header.blocks.blocks, kmax: removable.kmax };
+	const task = { method: options.method, blocks: header.blocks.blocks, kmax: removable.kmax };
 	return Session.open(header, options, {
 		masks: removable.named ? 0 : plannedMasks(task, options),
 		weights: "auto",
-		dry: options.dryRun ?? false,
+		dry: options.dryRun,
 		...{ compared: options.maxKl !== undefined, quantized: options.quantize !== undefined },
 	});
 }
@@ -139,14 +138,14 @@ function openSession({ header, options, removable }: Request): Promise<Session> 
 async function pruneWith(session: Session, request: Request, best: BestSoFar): Promise<PruneResult> {
 	const { output, run, amount, removable, limits, header, original } = request;
 	const { named, kmax } = removable;
-	const healable = checkedToHeal(session, request);
+	const healable = settledJob(request.options, foundHealing(checkedToHeal(session, request)));
 	const gate = limits && Gate.open(session, limits, healable);
-	const method = healable.method ?? defaultMethod;
+	const method = healable.method;
 	if (!named) checkBudget({ method, blocks: header.blocks.blocks, kmax }, healable, session.tokens.search);
 	const estimate = await announceWork(session, removable, healable);
 	if (healable.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
 
-	const options = await withHealTimeOf(session, named ?? kmax, healable);
+	const options = settledJob(healable, foundHealing(await withHealTimeOf(session, named ?? kmax, healingOf(healable))));
 	const choices = named ? undefined : await search(session, removable, best, options);
 	await session.closeSearch();
 	for (const note of choices?.found.notes ?? []) logger(options)("note", note);
@@ -158,15 +157,15 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	return deliver(session, decision, { output, facts, original, gate, run }, options);
 }
 
-/** The options, with what fits in memory of healing. @throws NotEnoughMemoryError, InvalidOptionError where the model cannot be healed */
-function checkedToHeal(session: Session, { options, removable: { named, kmax } }: Request): PruneOptions {
+/** How it heals, as far as that fits in memory. @throws NotEnoughMemoryError, InvalidOptionError where the model cannot be healed */
+function checkedToHeal(session: Session, { options, removable: { named, kmax } }: Request): HealSettings {
 	if (!asksToHeal(options)) return options;
-	return checkHealable(session.model, named ?? kmax, options, { references: session.referenceBytes });
+	return checkHealable(session.model, named ?? kmax, healingOf(options), { references: session.referenceBytes });
 }
 
 /** The sets that a method finds. */
-function search(session: Session, { kmax, counts }: Removable, { onStep }: BestSoFar, options: PruneOptions): Promise<Choices> {
-	const task = { method: options.method ?? defaultMethod, kmax };
+function search(session: Session, { kmax, counts }: Removable, { onStep }: BestSoFar, options: PruneJob): Promise<Choices> {
+	const task = { method: options.method, kmax };
 	return choose(session, task, options, { onStep, ...(counts ? { counts } : {}) });
 }
 
@@ -182,7 +181,7 @@ async function decide(
 	session: Session,
 	raced: Race,
 	{ amount, removable: { reaches }, gate }: Deciding,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Decision> {
 	if (amount === "gate")
 		return asksToHeal(options) ? mostHealedThatMeet(session, raced, gate!, options) : mostThatMeet(raced, gate!, options);
@@ -190,7 +189,7 @@ async function decide(
 }
 
 /** The result where nothing said how much to remove: what each amount costs, and which is suggested. */
-async function showCurve(session: Session, facts: RunFacts, { output, run }: Request, options: PruneOptions): Promise<PruneResult> {
+async function showCurve(session: Session, facts: RunFacts, { output, run }: Request, options: PruneJob): Promise<PruneResult> {
 	const curve = curveOf(facts.decided);
 	const suggestion = suggest(curve, session);
 	const { disagreements } = facts.decided.race;

@@ -1,4 +1,5 @@
 import type { RankMethod, RankOptions, RankResult } from "../api/index.js";
+import type { MethodSettings, Settings } from "../api/options/settings.js";
 import type { Attribution } from "../game/attribution/attribution.js";
 import { cutVerdicts } from "../game/attribution/cut.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
@@ -13,19 +14,20 @@ import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
 import { formatBlocks } from "../report/format.js";
 import type { CriticalBlock } from "../game/search/search.js";
 import { Session, summarize } from "../pipeline/session/session.js";
+import { type RankJob, resolveRank } from "../pipeline/preflight/job.js";
 
 /**
  * Contributions of a model's blocks: what their removal alone adds to the loss, or what a surrogate or an estimator says; with the blocks
  * that are surely among the least needed, surely not, or undecided, and what a surrogate says of pairs.
  * @throws InvalidOptionError, and the errors of loading and measuring
  */
-export async function rankBlocks(model: string, options: RankOptions = {}): Promise<RankResult> {
+export async function rankBlocks(model: string, given: RankOptions = {}): Promise<RankResult> {
 	const started = Date.now();
-	const method = options.method ?? "leave-one-out";
+	const options = resolveRank(given);
+	const { method } = options;
 	if (!rankMethods.includes(method))
 		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankMethods.join(", ")}`);
-	if (options.rounds !== undefined) throw new InvalidOptionError("rounds choose sets: rank knows the first one only, leave --rounds out");
-	checkOptions(method, options);
+	checkOptions(method, options.asked);
 	const header = await readModelHeader(model, options);
 	const { blocks } = header;
 	const unwritable = blocks.unwritable();
@@ -60,19 +62,20 @@ export async function rankBlocks(model: string, options: RankOptions = {}): Prom
 	}
 }
 
-function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options }: RankOptions): void {
+function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options }: Settings<"rank">): void {
 	if (removeBlocks !== undefined && (!Number.isInteger(removeBlocks) || removeBlocks < 1))
 		throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
 	if (!isEstimator(method)) {
 		checkMethodOptions(method, { ...options, method });
 		return;
 	}
-	const unread = methodOptions.filter((name) => name !== "masks" && options[name] !== undefined);
+	const given: MethodSettings = options;
+	const unread = methodOptions.filter((name) => name !== "masks" && given[name] !== undefined);
 	if (unread.length > 0) throw new InvalidOptionError(`${method} reads --masks; leave ${unread.join(", ")} out`);
 }
 
 /** Window semivalues and verdicts speak of sets of up to a third of the blocks where nothing is said. */
-function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: RankOptions): number {
+function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: RankJob): number {
 	if (removeBlocks !== undefined && removeBlocks > Math.max(1, maxRemovable))
 		throw new InvalidOptionError(`at most ${maxRemovable} of ${blocks} blocks can be removed, got remove-blocks ${removeBlocks}`);
 	return removeBlocks ?? Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3)));
@@ -98,7 +101,7 @@ interface RankTask {
 	readonly masks: number;
 }
 
-type RankedOptions = Omit<RankOptions, "method" | "removeBlocks">;
+type RankedOptions = Omit<RankJob, "method" | "removeBlocks">;
 
 async function contributionsOf(session: Session, { method, kmax, masks }: RankTask, options: RankedOptions): Promise<Judged> {
 	if (isEstimator(method)) {

@@ -23,6 +23,6 @@ describe.each<[string, string, string[]]>([
 	it.each(commands)("reaches the API from `prune-gguf %s`", async (command) => {
 		const { calls } = await cli([...words(command), ...words(lines[command] ?? "m.gguf"), option, "4096"]);
 		expect(calls).toHaveLength(1);
-		expect(calls[0]!.args.at(-1)).toMatchObject({ [name]: 4096 });
+		expect(calls[0]!.args.at(-1)).toMatchObject({ search: { [name]: 4096 } });
 	});
 });

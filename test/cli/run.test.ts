@@ -204,11 +204,8 @@ describe("arguments", () => {
 					"o.gguf",
 					{
 						...everything,
-						removeFraction: 0.25,
-						method: "paper",
-						masks: 500,
-						rounds: 2,
-						seed: 7,
+						removeBlocks: "25%",
+						search: { method: "paper", maxEvaluations: 500, rounds: 2, seed: 7 },
 						calibration: ["a.txt", "b.jsonl"],
 						windows: 20,
 						windowLength: 256,
@@ -233,10 +230,13 @@ describe("arguments", () => {
 
 	it("of the other commands reach their functions", async () => {
 		const one = async (line: string) => (await run(line)).calls[0];
-		expect(await one("rank 123 --masks 5")).toEqual({ name: "rankBlocks", args: ["123", { ...everything, masks: 5 }] });
+		expect(await one("rank 123 --masks 5")).toEqual({
+			name: "rankBlocks",
+			args: ["123", { ...everything, search: { maxEvaluations: 5 } }],
+		});
 		expect(await one("rank m.gguf --method common-sets --remove-blocks 4 --strata-preset mamba")).toEqual({
 			name: "rankBlocks",
-			args: ["m.gguf", { ...everything, method: "common-sets", removeBlocks: 4, strataPreset: "mamba" }],
+			args: ["m.gguf", { ...everything, removeBlocks: 4, search: { method: "common-sets", strataPreset: "mamba" } }],
 		});
 		expect(
 			await one(
@@ -249,15 +249,14 @@ describe("arguments", () => {
 				{
 					...everything,
 					methods: ["auto", "last"],
-					removeFraction: [0.1, 0.25],
-					maxTokens: 9000,
+					removeBlocks: ["10%", "25%"],
+					search: { maxTokens: 9000, scoreShare: 0.25 },
 					eval: ["a.txt", "b.txt"],
 					evalWindows: 8,
 					evalQuestions: ["q.jsonl", "r.jsonl"],
-					objective: "accuracy",
+					metric: "accuracy",
 					questions: "s.jsonl",
-					limit: 9,
-					scoreShare: 0.25,
+					maxQuestions: 9,
 					output: "c.json",
 				},
 			],
@@ -281,14 +280,24 @@ describe("arguments", () => {
 				"o.gguf",
 				{
 					...everything,
-					...{ maxPplRatio: 1.2, maxKl: 0.3, minAccuracy: { arc: 0.45, piqa: 0.6, copa: 1 }, gateQuestions: ["arc.jsonl", "b.txt"] },
-					...{ targetSize: 60e6, ignoreGate: true },
+					targetSize: 60e6,
+					limits: {
+						...{ maxPplRatio: 1.2, maxKl: 0.3, minAccuracy: { arc: 0.45, piqa: 0.6, copa: 1 } },
+						...{ questions: ["arc.jsonl", "b.txt"], ignore: true },
+					},
 				},
 			],
 		});
 		expect(await one("apply m.gguf o.gguf --remove 3 --max-kl 1 --seed 4 --windows 20 --window-length 64 --calibration a.txt")).toEqual({
 			name: "applyPlan",
-			args: ["m.gguf", "o.gguf", { ...everything, remove: [3], maxKl: 1, seed: 4, windows: 20, windowLength: 64, calibration: ["a.txt"] }],
+			args: [
+				"m.gguf",
+				"o.gguf",
+				{
+					...{ ...everything, remove: [3], windows: 20, windowLength: 64, calibration: ["a.txt"] },
+					...{ limits: { maxKl: 1 }, search: { seed: 4 } },
+				},
+			],
 		});
 		expect(await one("evaluate m.gguf --text t.txt --against o.gguf")).toEqual({
 			name: "evaluateModel",
@@ -296,7 +305,7 @@ describe("arguments", () => {
 		});
 		expect(await one("apply m.gguf o.gguf --remove 3 --quantize q4_k_m --quantize-from f.gguf")).toEqual({
 			name: "applyPlan",
-			args: ["m.gguf", "o.gguf", { ...everything, remove: [3], quantize: "Q4_K_M", quantizeFrom: "f.gguf" }],
+			args: ["m.gguf", "o.gguf", { ...everything, remove: [3], quantize: { type: "Q4_K_M", from: "f.gguf" } }],
 		});
 		expect(await one("m.gguf o.gguf --remove 3 --quantize Q8_0 --quantized-alternatives")).toEqual({
 			name: "pruneGguf",
@@ -313,10 +322,9 @@ describe("arguments", () => {
 				{
 					...everything,
 					targetSize: 3.5e9,
-					types: ["Q8_0", "Q4_K_M"],
+					quantize: { types: ["Q8_0", "Q4_K_M"], from: "f.gguf" },
 					maxBlocks: 4,
-					quantizeFrom: "f.gguf",
-					method: "auto",
+					search: { method: "auto" },
 					output: "f.json",
 				},
 			],
@@ -337,13 +345,13 @@ describe("arguments", () => {
 		expect(await one("speed m.gguf o.gguf")).toEqual({ name: "measureSpeed", args: ["m.gguf", { ...everything, against: "o.gguf" }] });
 		expect(await one("m.gguf o.gguf --target-speedup 1.3 --speedup-of prompt --no-speed --samples 6")).toEqual({
 			name: "pruneGguf",
-			args: ["m.gguf", "o.gguf", { ...everything, targetSpeedup: 1.3, speedupOf: "prompt", speed: false, samples: 6 }],
+			args: ["m.gguf", "o.gguf", { ...everything, targetSpeedup: { prompt: 1.3 }, speed: false, samples: 6 }],
 		});
 		expect((await one("m.gguf o.gguf --remove 3 --no-samples"))?.args[2]).toEqual({ ...everything, remove: [3], samples: 0 });
 		expect(await one("inspect m.gguf")).toEqual({ name: "inspectModel", args: ["m.gguf"] });
 		expect(await one("evaluate m.gguf --questions q.jsonl --limit 20 --against o.gguf")).toEqual({
 			name: "evaluateQuestions",
-			args: ["m.gguf", { ...everything, questions: "q.jsonl", limit: 20, against: "o.gguf" }],
+			args: ["m.gguf", { ...everything, questions: "q.jsonl", maxQuestions: 20, against: "o.gguf" }],
 		});
 		expect(await one("rank m.gguf --objective accuracy --questions q.jsonl --calibration a.txt=2 b.txt c.txt=.5")).toEqual({
 			name: "rankBlocks",
@@ -351,7 +359,7 @@ describe("arguments", () => {
 				"m.gguf",
 				{
 					...everything,
-					objective: "accuracy",
+					metric: "accuracy",
 					questions: "q.jsonl",
 					calibration: [{ path: "a.txt", weight: 2 }, "b.txt", { path: "c.txt", weight: 0.5 }],
 				},

@@ -10,8 +10,8 @@ import { stoppedByGate } from "../helpers/kept.js";
 const { folder, out } = ownHomes();
 // The file's own matrices are Q8_0.
 const options = {
-	...{ ...small, windows: 10, windowLength: 128, heal: true, healTokens: 2048 },
-	...{ method: "leave-one-out", healType: "F16" },
+	...{ ...small, windows: 10, windowLength: 128 },
+	...{ search: { method: "leave-one-out" }, heal: { tokens: 2048, type: "F16" } },
 } satisfies PruneOptions;
 
 describe("a size with healing", () => {
@@ -21,7 +21,7 @@ describe("a size with healing", () => {
 		const plain = (await GgufFile.read(made)).size;
 		const { heal } = await pruneGguf(fixturePath, undefined, {
 			...options,
-			...{ healTokens: 6144, method: undefined, remove: [3, 6] },
+			...{ heal: { tokens: 6144, type: "F16" }, search: {}, remove: [3, 6] },
 		}).then(({ plan }) => plan!);
 		const size = plain + heal!.addedBytes;
 		expect(size).toBeGreaterThan(plain);
@@ -35,7 +35,11 @@ describe("a size with healing", () => {
 
 	it("and a limit that contradict one another end with code 3", async () => {
 		const made = out();
-		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...options, targetSize: 2e6, maxPplRatio: 1.05 }));
+		const error = await stoppedByGate(
+			made,
+			folder,
+			pruneGguf(fixturePath, made, { ...options, targetSize: 2e6, limits: { maxPplRatio: 1.05 } }),
+		);
 		expect(error.message).toMatch(/2.0 MB needs more than the gate allows/);
 	});
 });

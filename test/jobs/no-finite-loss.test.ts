@@ -62,16 +62,19 @@ describe.each(names)("a model with weights that are %s computes no finite loss, 
 	it("rank", () => failing(rankBlocks(broken[name], measure)));
 	it("prune", async () => {
 		const output = out();
-		await failing(pruneGguf(broken[name], output, { ...measure, removeBlocks: 2, method: "leave-one-out" }));
+		await failing(pruneGguf(broken[name], output, { ...measure, removeBlocks: 2, search: { method: "leave-one-out" } }));
 		expect(existsSync(output)).toBe(false);
 	});
-	it("compare", () => failing(compareMethods(broken[name], { ...measure, methods: ["greedy"], removeBlocks: [2], masks: 20 })));
-	it("frontier", () => failing(findFrontier(broken[name], { ...measure, maxBlocks: 2, types: [] })));
+	it("compare", () =>
+		failing(compareMethods(broken[name], { ...measure, methods: ["greedy"], removeBlocks: [2], search: { maxEvaluations: 20 } })));
+	it("frontier", () => failing(findFrontier(broken[name], { ...measure, maxBlocks: 2, quantize: { types: [] } })));
 	it("apply", async () => {
 		const output = out();
 		// The text that a file is verified on is the model's own.
 		await failing(applyPlan(broken[name], output, { remove: [3] }), "the model gives logits that are not finite");
-		await failing(applyPlan(broken[name], output, { remove: [3], maxPplRatio: 2, calibration: [text()], windows: 3, windowLength: 32 }));
+		await failing(
+			applyPlan(broken[name], output, { remove: [3], limits: { maxPplRatio: 2 }, calibration: [text()], windows: 3, windowLength: 32 }),
+		);
 		expect(existsSync(output)).toBe(false);
 	});
 });

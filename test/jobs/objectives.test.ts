@@ -33,7 +33,7 @@ const ledgers = async () => (await listRuns({ cache: home() })).flatMap((run) =>
 describe("the objective kl", () => {
 	it("searches by the divergence from the full model, and verifies and reports the loss beside it", async () => {
 		const output = out();
-		const result = await pruneGguf(fixturePath, output, { ...small, objective: "kl", removeBlocks: 2 });
+		const result = await pruneGguf(fixturePath, output, { ...small, metric: "kl", removeBlocks: 2 });
 		expect(result.output?.verification).toContain("bit for bit");
 		const { objective, losses } = (await readPlan(`${output}.plan.json`))!;
 		expect(objective?.name).toBe("kl");
@@ -54,7 +54,7 @@ describe("the objective kl", () => {
 	});
 
 	it("goes on from its own ledgers, measuring nothing again", async () => {
-		const options: PruneOptions = { ...small, objective: "kl" };
+		const options: PruneOptions = { ...small, metric: "kl" };
 		const curve = await pruneGguf(fixturePath, undefined, options);
 		expect(curve.objective).toBe("kl");
 		expect(curve.curve[1]!.figures!.agreement).toBeGreaterThan(0.3);
@@ -75,7 +75,7 @@ describe("the objective kl", () => {
 	});
 
 	it("ranks by the divergence that each removal makes", async () => {
-		const kl = await rankBlocks(fixturePath, { ...small, objective: "kl" });
+		const kl = await rankBlocks(fixturePath, { ...small, metric: "kl" });
 		const nll = await rankBlocks(fixturePath, small);
 		expect(kl.objective).toBe("kl");
 		expect(kl.loss).toBeLessThan(1e-5);
@@ -85,7 +85,7 @@ describe("the objective kl", () => {
 });
 
 describe("the objective accuracy", () => {
-	const options: PruneOptions = { ...small, objective: "accuracy", questions };
+	const options: PruneOptions = { ...small, metric: "accuracy", questions };
 
 	it("searches by the loss of the right choices, and reports accuracies", async () => {
 		const output = out();
@@ -122,11 +122,11 @@ describe("the objective accuracy", () => {
 	});
 
 	it.each<[PruneOptions, RegExp]>([
-		[{ objective: "accuracy" }, /needs questions/],
+		[{ metric: "accuracy" }, /needs questions/],
 		[{ questions }, /--questions belongs to --objective accuracy; nll/],
-		[{ objective: "kl", questions }, /--questions belongs to --objective accuracy; kl/],
-		[{ limit: 10 }, /--limit belongs to --objective accuracy/],
-		[{ objective: "accuracy", questions, limit: 6 }, /at least 7, got 6/],
+		[{ metric: "kl", questions }, /--questions belongs to --objective accuracy; kl/],
+		[{ maxQuestions: 10 }, /--limit belongs to --objective accuracy/],
+		[{ metric: "accuracy", questions, maxQuestions: 6 }, /at least 7, got 6/],
 	])("refuses %j", async (wrong, message) => {
 		const failed = pruneGguf(fixturePath, undefined, { ...small, ...wrong });
 		await expect(failed).rejects.toThrow(InvalidOptionError);
@@ -201,7 +201,7 @@ describe("several sources", () => {
 	});
 
 	it("mix divergences too", async () => {
-		const { plan } = await pruneGguf(fixturePath, undefined, { ...folds, calibration, objective: "kl", remove: [3, 6] });
+		const { plan } = await pruneGguf(fixturePath, undefined, { ...folds, calibration, metric: "kl", remove: [3, 6] });
 		const { removed, sources } = plan!.objective!.folds.report!;
 		expect(removed.mean).toBeCloseTo(0.75 * sources![0]!.removed! + 0.25 * sources![1]!.removed!, 12);
 	});

@@ -36,11 +36,11 @@ describe("pruneGguf", () => {
 	it.each(
 		firstOf<[string, PruneOptions, number]>(4, [
 			["auto", { removeBlocks: 3 }, 3],
-			["the paper's method", { method: "paper", masks: 60, attributionMasks: 500, epochs: 20, removeBlocks: 2 }, 2],
+			["the paper's method", { search: { method: "paper", maxEvaluations: 60, attributionMasks: 500, epochs: 20 }, removeBlocks: 2 }, 2],
 			["a given list", { remove: [9, 3, 9] }, 2],
-			["a fraction", { method: "leave-one-out", removeFraction: 0.25 }, 3],
-			["greedy", { method: "greedy", removeBlocks: 3 }, 3],
-			["leave-one-out", { method: "leave-one-out", removeBlocks: 2 }, 2],
+			["a fraction", { search: { method: "leave-one-out" }, removeBlocks: "25%" }, 3],
+			["greedy", { search: { method: "greedy" }, removeBlocks: 3 }, 3],
+			["leave-one-out", { search: { method: "leave-one-out" }, removeBlocks: 2 }, 2],
 		]),
 	)("by %s writes a model that computes what was measured, and a plan", async (_, options, count) => {
 		const output = out();
@@ -74,7 +74,7 @@ describe("pruneGguf", () => {
 
 	it("finds the block whose removal costs least on the search text, and says what the validation text makes of it", async () => {
 		const output = out();
-		const { plan } = await pruneGguf(fixturePath, output, { ...small, method: "greedy", removeBlocks: 1 });
+		const { plan } = await pruneGguf(fixturePath, output, { ...small, search: { method: "greedy" }, removeBlocks: 1 });
 		const cheapest = [...plan!.contributions!].sort((a, b) => a.value - b.value)[0]!.block;
 		expect(plan!.removed).toEqual([cheapest]);
 		const { search } = plan!.losses as Record<string, { difference: number }>;
@@ -151,9 +151,9 @@ describe("pruneGguf", () => {
 	});
 
 	it("gives the same plan for the same seed", async () => {
-		const first = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2, seed: 4 });
+		const first = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2, search: { seed: 4 } });
 		process.env.PRUNE_GGUF_HOME = `${home()}-other`;
-		const second = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2, seed: 4 });
+		const second = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2, search: { seed: 4 } });
 		expect(second.plan?.removed).toEqual(first.plan?.removed);
 		expect(second.plan?.losses).toEqual(first.plan?.losses);
 		expect(second.plan?.calibration).toEqual(first.plan?.calibration);
@@ -192,11 +192,11 @@ describe("pruneGguf", () => {
 
 it.each<[string, PruneOptions]>([
 	["the automatic method", { removeBlocks: 3 }],
-	["greedy", { method: "greedy", removeBlocks: 3 }],
-	["contiguous", { method: "contiguous" }],
-	["leave-one-out in rounds", { method: "leave-one-out", removeBlocks: 4, rounds: 2 }],
-	["random sets", { method: "random", masks: 60 }],
-	["the paper's method", { method: "paper", masks: 60, strata: [11, 10] }],
+	["greedy", { search: { method: "greedy" }, removeBlocks: 3 }],
+	["contiguous", { search: { method: "contiguous" } }],
+	["leave-one-out in rounds", { search: { method: "leave-one-out", rounds: 2 }, removeBlocks: 4 }],
+	["random sets", { search: { method: "random", maxEvaluations: 60 } }],
+	["the paper's method", { search: { method: "paper", maxEvaluations: 60, strata: [11, 10] } }],
 ])("an interrupted search by %s says which sets it has found so far", async (_, options) => {
 	const controller = new AbortController();
 	const reason = new Error("stopped");

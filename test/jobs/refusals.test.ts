@@ -29,15 +29,15 @@ describe("pruneGguf refuses", () => {
 	it("more blocks than can go, and says how many can", async () => {
 		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(InvalidOptionError);
 		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(/at most 11/);
-		await expect(attempt({ removeFraction: 0.99 })).rejects.toThrow(/at most 11/);
-		await expect(attempt({ removeFraction: 0.01 })).rejects.toThrow(/less than one block/);
+		await expect(attempt({ removeBlocks: "99%" })).rejects.toThrow(/at most 11/);
+		await expect(attempt({ removeBlocks: "1%" })).rejects.toThrow(/less than one block/);
 	});
 
 	it.each<[string, PruneOptions]>([
 		["two amounts", { removeBlocks: 2, remove: [1] }],
 		["no block", { removeBlocks: 0 }],
 		["half a block", { removeBlocks: 1.5 }],
-		["all of it", { removeFraction: 1 }],
+		["all of it", { removeBlocks: "100%" }],
 		["an empty list", { remove: [] }],
 		["a block that is not there", { remove: [12] }],
 		["all blocks", { remove: Array.from({ length: 12 }, (_, i) => i) }],
@@ -59,12 +59,12 @@ describe("pruneGguf refuses", () => {
 
 	it.each<PruneOptions>([
 		{ removeBlocks: 1 },
-		{ removeFraction: 0.2 },
+		{ removeBlocks: "20%" },
 		{ remove: [3] },
 		{ targetSize: 1e6 },
 		{ targetSpeedup: 1.1 },
-		{ maxPplRatio: 1.2 },
-		{ maxKl: 0.1 },
+		{ limits: { maxPplRatio: 1.2 } },
+		{ limits: { maxKl: 0.1 } },
 	])("no output where %o says the amount", async (options) => {
 		// Past the check of the amount the model is looked for.
 		await expect(pruneGguf("nowhere.gguf", out(), options)).rejects.toThrow(/nowhere\.gguf.*there is no such file/);

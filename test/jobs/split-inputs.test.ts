@@ -16,7 +16,7 @@ const whole = makeGguf(join(folder, "whole.gguf"), tinyLlama());
 const [first, second] = makeSplitGguf(folder, "split", tinyLlama(), 3) as [string, string, string];
 const overwrite = true;
 const remove = [1];
-const quantizing = { quantize: "Q8_0", quantizeFrom: first } satisfies PruneOptions;
+const quantizing = { quantize: { type: "Q8_0", from: first } } satisfies PruneOptions;
 
 it.each([
 	["prune", () => pruneGguf(first, second, { ...small, remove, overwrite })],
@@ -26,7 +26,7 @@ it.each([
 	["apply", () => applyPlan(first, second, { remove, overwrite })],
 	["apply --quantize-from", () => applyPlan(whole, second, { remove, ...quantizing, overwrite })],
 	["frontier", () => findFrontier(first, { output: second, overwrite })],
-	["frontier --quantize-from", () => findFrontier(whole, { quantizeFrom: first, output: second, overwrite })],
+	["frontier --quantize-from", () => findFrontier(whole, { quantize: { from: first }, output: second, overwrite })],
 	["compare", () => compareMethods(first, { output: second, removeBlocks: [1], overwrite })],
 ])("%s never overwrites another shard of a model that it reads", async (_, job) => {
 	const before = readFileSync(second);
@@ -46,6 +46,6 @@ it("apply never overwrites its plan, nor the text that its limits are measured o
 	await expect(applyPlan(fixturePath, plan, { plan, overwrite })).rejects.toThrow(/an input is never overwritten/);
 	const calibration = fresh("text.txt");
 	copyFileSync(planPath!, calibration);
-	const limited = { plan, maxPplRatio: 2, calibration: [calibration], overwrite };
+	const limited = { plan, limits: { maxPplRatio: 2 }, calibration: [calibration], overwrite };
 	await expect(applyPlan(fixturePath, calibration, limited)).rejects.toThrow(/an input is never overwritten/);
 });

@@ -52,7 +52,13 @@ describe.skipIf(!chromium)("the page in Chromium", () => {
 		if (findAddon()) {
 			process.env.PRUNE_GGUF_HOME = join(folder, "home");
 			const real = join(folder, "real.html");
-			await pruneGguf(fixturePath, undefined, { method: "auto", masks: 150, removeBlocks: 3, report: real, windows: 4, windowLength: 64 });
+			await pruneGguf(fixturePath, undefined, {
+				search: { method: "auto", maxEvaluations: 150 },
+				removeBlocks: 3,
+				report: real,
+				windows: 4,
+				windowLength: 64,
+			});
 			pages.set("real", real);
 		}
 		browser = await Browser.start(chromium!);

@@ -1,42 +1,11 @@
 import type { Argv } from "yargs";
 import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
-import {
-	defineCommand,
-	groups,
-	machineOptions,
-	measureOptions,
-	modelPositional,
-	outputPositional,
-	overwriteOption,
-	removeOption,
-	textValue,
-	unknownOption,
-} from "../options.js";
-import { gateArguments, gateOptions } from "../gate-options.js";
-import { healOptions } from "../heal-options.js";
-import { quantizeOptions } from "../quantize-options.js";
+import { defineCommand, modelPositional, optionsOf, outputPositional, withOptions } from "../options.js";
 import { applyText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
-	cli
-		.positional("model", modelPositional)
-		.positional("output", { ...outputPositional, demandOption: true })
-		.options({
-			plan: textValue("plan", "Plan to carry out", groups.amount),
-			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
-			...healOptions,
-			...quantizeOptions,
-			...gateOptions,
-			calibration: measureOptions.calibration,
-			windows: measureOptions.windows,
-			"window-length": measureOptions["window-length"],
-			seed: measureOptions.seed,
-			...machineOptions,
-			"reference-bytes": measureOptions["reference-bytes"],
-			overwrite: overwriteOption,
-			"allow-unknown-architecture": unknownOption,
-		})
+	withOptions(cli.positional("model", modelPositional).positional("output", { ...outputPositional, demandOption: true }), "apply")
 		.conflicts("plan", "remove")
 		.check((args) => {
 			// Nothing else of `apply` is measured on a text.
@@ -59,32 +28,7 @@ export function applyCommand(context: CliContext) {
 		builder,
 		handler: (args) =>
 			context.perform(args, async ({ api, signal, onProgress, onLog }) => {
-				const { plan, remove, quantize, quantizeFrom, threads, gpuLayers, overwrite, allowUnknownArchitecture } = args;
-				const options = {
-					plan,
-					remove,
-					heal: args.heal,
-					healTokens: args.healTokens,
-					healTime: args.healTime,
-					healKind: args.healKind,
-					healType: args.healType,
-					healHeads: args.healHeads,
-					quantize,
-					quantizeFrom,
-					threads,
-					gpuLayers,
-					overwrite,
-					allowUnknownArchitecture,
-					...gateArguments(args),
-					calibration: args.calibration,
-					windows: args.windows,
-					windowLength: args.windowLength,
-					seed: args.seed,
-					referenceBytes: args.referenceBytes,
-					signal,
-					onProgress,
-					onLog,
-				};
+				const options = { ...optionsOf("apply", args), signal, onProgress, onLog };
 				const result = await api.applyPlan(args.model, args.output, options);
 				return outcome(result, applyText);
 			}),

@@ -1,66 +1,13 @@
 import { existsSync } from "node:fs";
 import type { Argv } from "yargs";
-import { fractionOption, integerOption } from "../coerce.js";
 import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
-import {
-	defineCommand,
-	groups,
-	machineArguments,
-	measureOptions,
-	modelPositional,
-	outputPositional,
-	overwriteOption,
-	removeOption,
-	reportOption,
-	roundsOption,
-	textValue,
-	valueOption,
-} from "../options.js";
-import { gateArguments, gateOptions } from "../gate-options.js";
-import { healOptions } from "../heal-options.js";
-import { quantizeOptions, targetSizeOption } from "../quantize-options.js";
-import { pairOptions, targetSpeedupOptions } from "../speed-options.js";
+import { defineCommand, modelPositional, optionsOf, outputPositional, withOptions } from "../options.js";
 import { closest } from "../suggest.js";
 import { pruneText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
-	cli
-		.positional("model", modelPositional)
-		.positional("output", outputPositional)
-		.options({
-			"remove-blocks": valueOption(
-				"Number of blocks to remove; which ones is found out",
-				groups.amount,
-				integerOption("remove-blocks", { min: 1 }),
-			),
-			"remove-fraction": valueOption("Share of the blocks to remove, such as 25%", groups.amount, fractionOption("remove-fraction")),
-			remove: removeOption("Blocks to remove, numbered from 0 as in the tensor names, such as 3,7-9"),
-			"target-size": targetSizeOption,
-			...gateOptions,
-			...targetSpeedupOptions,
-			...measureOptions,
-			rounds: roundsOption,
-			...healOptions,
-			...quantizeOptions,
-			"quantized-alternatives": {
-				describe:
-					"Also quantise the whole model to about the pruned one's size, measure that, and say which is better (takes two quantisations)",
-				type: "boolean",
-				group: groups.output,
-			},
-			"save-plan": textValue("save-plan", "Where to write the plan [default: OUTPUT.plan.json, or among the kept runs]", groups.output),
-			report: reportOption,
-			"model-card": textValue("model-card", "Where to write a short model card in Markdown [default: none]", groups.output),
-			...pairOptions,
-			"dry-run": {
-				describe:
-					"Say what would be measured and how long it would take; write no model, plan or report (self-generated text goes to the cache)",
-				type: "boolean",
-				group: groups.output,
-			},
-			overwrite: overwriteOption,
-		})
+	withOptions(cli.positional("model", modelPositional).positional("output", outputPositional), "prune")
 		.conflicts("strata", "strata-preset")
 		.conflicts("remove-blocks", ["remove-fraction", "remove", "target-size"])
 		.conflicts("remove-fraction", ["remove", "target-size"])
@@ -93,52 +40,8 @@ export function pruneCommand(context: CliContext, commands: readonly string[]) {
 				args,
 				async ({ api, signal, onProgress, onLog }) => {
 					checkNotACommand(args.model, commands);
-					const result = await api.pruneGguf(args.model, args.output, {
-						removeBlocks: args.removeBlocks,
-						removeFraction: args.removeFraction,
-						remove: args.remove,
-						targetSpeedup: args.targetSpeedup,
-						speedupOf: args.speedupOf,
-						method: args.method,
-						masks: args.masks,
-						effort: args.effort,
-						maxTime: args.maxTime,
-						maxTokens: args.maxTokens,
-						strata: args.strata,
-						strataPreset: args.strataPreset,
-						attributionMasks: args.attributionMasks,
-						epochs: args.epochs,
-						rounds: args.rounds,
-						...machineArguments(args),
-						calibration: args.calibration,
-						objective: args.objective,
-						questions: args.questions,
-						limit: args.limit,
-						windows: args.windows,
-						windowLength: args.windowLength,
-						seed: args.seed,
-						targetSize: args.targetSize,
-						...gateArguments(args),
-						heal: args.heal,
-						healTokens: args.healTokens,
-						healTime: args.healTime,
-						healKind: args.healKind,
-						healType: args.healType,
-						healHeads: args.healHeads,
-						quantize: args.quantize,
-						quantizeFrom: args.quantizeFrom,
-						quantizedAlternatives: args.quantizedAlternatives,
-						plan: args.savePlan,
-						report: args.report,
-						modelCard: args.modelCard,
-						speed: args.speed,
-						samples: args.samples,
-						dryRun: args.dryRun,
-						overwrite: args.overwrite,
-						signal,
-						onProgress,
-						onLog,
-					});
+					const options = { ...optionsOf("prune", args), signal, onProgress, onLog };
+					const result = await api.pruneGguf(args.model, args.output, options);
 					return outcome(result, pruneText);
 				},
 				{ resumable: true },

@@ -1,32 +1,11 @@
 import type { Argv } from "yargs";
-import { estimatorFacts, methodFacts, rankingMethods, rankMethods } from "../api.js";
-import { integerOption } from "../coerce.js";
+import { estimatorFacts, methodFacts, rankingMethods } from "../api.js";
 import { type CliContext, type GlobalArguments, outcome } from "../context.js";
-import {
-	budgetOptions,
-	defineCommand,
-	groups,
-	machineArguments,
-	measureOptions,
-	modelPositional,
-	rankMethod,
-	valueOption,
-} from "../options.js";
+import { defineCommand, modelPositional, optionsOf, withOptions } from "../options.js";
 import { rankText } from "../rank-views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
-	cli
-		.positional("model", modelPositional)
-		.options({
-			...measureOptions,
-			...budgetOptions(rankMethods),
-			method: rankMethod,
-			"remove-blocks": valueOption(
-				"Most blocks that will be removed: the estimators' window, and the cut that verdicts speak of [default: a third]",
-				groups.amount,
-				integerOption("remove-blocks", { min: 1 }),
-			),
-		})
+	withOptions(cli.positional("model", modelPositional), "rank")
 		.conflicts("strata", "strata-preset")
 		.example("$0 rank model.gguf", "Show what each block contributes")
 		.example("$0 rank model.gguf --method paper --masks 500", "By the surrogate of arXiv 2602.07804")
@@ -44,11 +23,8 @@ export function rankCommand(context: CliContext) {
 			context.perform(
 				args,
 				async ({ api, signal, onProgress, onLog }) => {
-					const { method, removeBlocks, masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs } = args;
-					const spend = { masks, effort, maxTime, maxTokens, strata, strataPreset, attributionMasks, epochs };
-					const { objective, questions, limit, calibration, windows, windowLength, seed } = args;
-					const measure = { method, removeBlocks, ...spend, calibration, objective, questions, limit, windows, windowLength, seed };
-					const result = await api.rankBlocks(args.model, { ...measure, ...machineArguments(args), signal, onProgress, onLog });
+					const options = { ...optionsOf("rank", args), signal, onProgress, onLog };
+					const result = await api.rankBlocks(args.model, options);
 					return outcome(result, rankText);
 				},
 				{ resumable: true },

@@ -1,20 +1,13 @@
 import type { Argv } from "yargs";
-import { numberOption } from "../coerce.js";
 import { type CliContext, type GlobalArguments, outcome } from "../context.js";
-import { defineCommand, groups, textValue, valueOption } from "../options.js";
+import { defineCommand, optionsOf, withOptions } from "../options.js";
 import { cleanText, runsText } from "../views.js";
 
 /** Commands under `runs`. */
 export const runsCommandNames = ["list", "clean"] as const;
 
 const cleanBuilder = (cli: Argv<GlobalArguments>) =>
-	cli
-		.options({
-			all: { describe: "Delete everything", type: "boolean", group: groups.danger },
-			"older-than": valueOption("Delete what was not used for so many days", groups.danger, numberOption("older-than", { min: 0 })),
-			model: textValue("model", "Delete what is kept of one model (its name, or its folder's)", groups.danger),
-			partials: textValue("partials", "Delete unfinished files that killed runs left in this folder", groups.danger),
-		})
+	withOptions(cli, "clean")
 		.example("$0 runs clean --older-than 30", "Delete what was not used for 30 days")
 		.example("$0 runs clean --partials .", "Delete what killed runs left unfinished in this folder");
 
@@ -38,7 +31,7 @@ function cleanCommand(context: CliContext) {
 		builder: cleanBuilder,
 		handler: (args) =>
 			context.perform(args, async ({ api }) => {
-				const result = await api.cleanRuns({ all: args.all, olderThanDays: args.olderThan, model: args.model, partials: args.partials });
+				const result = await api.cleanRuns(optionsOf("clean", args));
 				return outcome(result, cleanText);
 			}),
 	});

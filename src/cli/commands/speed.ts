@@ -1,20 +1,14 @@
 import type { Argv } from "yargs";
 import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
-import { defineCommand, machineOptions, modelPositional, removeOption, unknownOption } from "../options.js";
-import { speedMeasureOptions } from "../speed-options.js";
+import { defineCommand, modelPositional, optionsOf, withOptions } from "../options.js";
 import { speedResultText } from "../speed-views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
-	cli
-		.positional("model", modelPositional)
-		.positional("other", { describe: "Another model, which takes turns with it", type: "string" })
-		.options({
-			remove: removeOption("Measure it beside itself without these blocks, numbered from 0, such as 3,7-9; no model is written"),
-			...speedMeasureOptions,
-			...machineOptions,
-			"allow-unknown-architecture": unknownOption,
-		})
+	withOptions(
+		cli.positional("model", modelPositional).positional("other", { describe: "Another model, which takes turns with it", type: "string" }),
+		"speed",
+	)
 		.example("$0 speed model.gguf small.gguf", "Two files, in turns")
 		.example("$0 speed model.gguf --remove 3,7,11", "What removing these blocks would bring");
 
@@ -26,15 +20,11 @@ export function speedCommand(context: CliContext) {
 		builder,
 		handler: (args) =>
 			context.perform(args, async ({ api, signal, onProgress, onLog }) => {
-				const { model, other, remove, promptTokens, generatedTokens, repetitions, context: tokens } = args;
-				if (other !== undefined && remove !== undefined)
+				const { model, other } = args;
+				const options = { ...optionsOf("speed", args), against: other, signal, onProgress, onLog };
+				if (other !== undefined && options.remove !== undefined)
 					throw new UsageError("Another model and --remove were given: the model is measured beside one of them.");
-				const { threads, gpuLayers, allowUnknownArchitecture } = args;
-				const what = { against: other, remove, promptTokens, generatedTokens, repetitions, context: tokens };
-				const result = await api.measureSpeed(model, {
-					...what,
-					...{ threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog },
-				});
+				const result = await api.measureSpeed(model, options);
 				return outcome(result, speedResultText);
 			}),
 	});

@@ -1,6 +1,6 @@
 // Methods side by side: the same search text, the same budget, scored on the same unseen text.
 import { basename } from "node:path";
-import type { CompareOptions, CompareResult, CompareText, Method, MethodCost, PruneOptions } from "../../api/index.js";
+import type { CompareOptions, CompareResult, CompareText, Method, MethodCost } from "../../api/index.js";
 import { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
 import { effortOfMethod, raceReserve, raceWithin } from "./race.js";
@@ -24,6 +24,8 @@ import { measureResult, resultFile } from "../../pipeline/reporting/measured-res
 import type { PlanSurrogate } from "../../storage/plan.js";
 import { sharedTime } from "../../pipeline/session/working-weights.js";
 import type { ProposedSet, Choices } from "../../pipeline/methods/selection-context.js";
+import { type CompareJob, resolveJob } from "../../pipeline/preflight/job.js";
+import type { ChoosingSettings } from "../../api/options/settings.js";
 
 /**
  * Compares methods that choose blocks: each searches the same text and may ask for the same number of masks, and the sets are scored on
@@ -36,8 +38,9 @@ import type { ProposedSet, Choices } from "../../pipeline/methods/selection-cont
  * const { sizes } = await compareMethods("model.gguf", { methods: ["auto", "greedy"], removeBlocks: [3, 6], eval: ["prose.txt"] });
  * console.log(sizes.map(({ removed, best }) => `${removed}: ${best}`));
  */
-export async function compareMethods(model: string, options: CompareOptions = {}): Promise<CompareResult> {
+export async function compareMethods(model: string, given: CompareOptions = {}): Promise<CompareResult> {
 	const started = Date.now();
+	const options = resolveJob("compare", given);
 	const header = await readModelHeader(model, options);
 	const { file, blocks } = header;
 	const planned = comparisonOf(blocks, options);
@@ -57,7 +60,7 @@ export async function compareMethods(model: string, options: CompareOptions = {}
 async function compareWith(
 	session: Session,
 	{ questions, onStep }: { readonly questions: QuestionFiles; readonly onStep: (step: SearchStep) => void },
-	options: CompareOptions,
+	options: CompareJob,
 ): Promise<Omit<CompareResult, "seconds">> {
 	// Questions have as many tokens as they have: how many masks a budget of tokens holds is known only now.
 	const comparison = comparisonOf(session.model.blocks, options, session.tokens.search);
@@ -95,7 +98,7 @@ function plannedOf({ methods, counts, limit }: Comparison, blocks: number): numb
 	);
 }
 
-async function announce(session: Session, comparison: Comparison, options: CompareOptions): Promise<void> {
+async function announce(session: Session, comparison: Comparison, options: CompareJob): Promise<void> {
 	const { model, calibration } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
@@ -138,7 +141,7 @@ interface FindJob {
 }
 
 /** Runs one method within the budget, and its race. */
-async function find(session: Session, method: Method, job: FindJob, options: CompareOptions): Promise<Found> {
+async function find(session: Session, method: Method, job: FindJob, options: CompareJob): Promise<Found> {
 	const { counts, limit } = job.comparison;
 	const searched = await searchWith(session, method, job, options);
 	const { notes, choices, spent } = searched;
@@ -167,12 +170,7 @@ interface Searched {
 	readonly notes: readonly string[];
 }
 
-async function searchWith(
-	session: Session,
-	method: Method,
-	{ comparison, pace, onStep }: FindJob,
-	options: CompareOptions,
-): Promise<Searched> {
+async function searchWith(session: Session, method: Method, { comparison, pace, onStep }: FindJob, options: CompareJob): Promise<Searched> {
 	const { counts, limit } = comparison;
 	const kmax = counts.at(-1)!;
 	const { blocks } = session.model.facts;
@@ -207,8 +205,8 @@ async function searchWith(
 function playOf(
 	method: Method,
 	{ within, kmax }: { readonly within: number; readonly kmax: number },
-	{ signal, onProgress, onLog }: CompareOptions,
-): PruneOptions {
+	{ signal, onProgress, onLog }: CompareJob,
+): ChoosingSettings {
 	return {
 		...optionsWithin(method, within, kmax),
 		effort: effortOfMethod(method),
@@ -234,7 +232,7 @@ interface ScoreJob {
 }
 
 /** Losses of the full model and of every set on every text, and what they say. */
-async function score(session: Session, { comparison: { counts }, found, texts, questions }: ScoreJob, options: CompareOptions) {
+async function score(session: Session, { comparison: { counts }, found, texts, questions }: ScoreJob, options: CompareJob) {
 	const players = session.model.facts.blocks;
 	const sets = found.flatMap(({ sets }) => [...sets.values()].map(({ removed }) => Coalition.ofRemoved(players, removed)));
 	const masks = distinct([Coalition.full(players), ...sets]);

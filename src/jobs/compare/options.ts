@@ -3,19 +3,17 @@ import { realpath } from "node:fs/promises";
 import type { BlockPlan, CountOptions } from "../../model/architectures/index.js";
 import { nameAmong, readDocuments, windowsOfDocuments, weightedFiles } from "../../model/calibration/index.js";
 import { leastMasks } from "../../pipeline/methods/registry.js";
-import type { CompareOptions } from "../../api/compare.js";
 import { InvalidOptionError } from "../../errors.js";
 import { checkCount, nearestCounts } from "../../pipeline/preflight/model-header.js";
-import { comparedMethods, factsOf, type Method, methodOptions, methods } from "../../api/methods.js";
+import { comparedMethods, factsOf, type Method, methods } from "../../api/methods.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../../pipeline/session/session.js";
 import { searchBudget } from "../../pipeline/methods/budget.js";
+import type { CompareJob } from "../../pipeline/preflight/job.js";
+import type { Settings } from "../../api/options/settings.js";
 
 /** Shares of the blocks that are removed where nothing is said. */
 const usualShares = [0.1, 0.2, 0.33];
-
-/** Options of single methods, which the types leave out and JavaScript may give. */
-const notCompared = ["method", ...methodOptions.filter((name) => name !== "masks" && name !== "maxTokens")];
 
 /** What to compare. */
 export interface Comparison {
@@ -30,11 +28,7 @@ export interface Comparison {
  * @param tokens that a mask runs, where that is known; those of the windows where it is not, and for questions no bound at all
  * @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method
  */
-export function comparisonOf(blocks: BlockPlan, options: CompareOptions, tokens?: number): Comparison {
-	for (const name of notCompared) {
-		if ((options as Readonly<Record<string, unknown>>)[name] !== undefined)
-			throw new InvalidOptionError(`compareMethods does not read ${name}: methods are compared at equal masks or tokens; leave it out`);
-	}
+export function comparisonOf(blocks: BlockPlan, options: Settings<"compare">, tokens?: number): Comparison {
 	const list = options.methods ?? comparedMethods;
 	if (list.length === 0) throw new InvalidOptionError("no method to compare: name some, or leave methods out");
 	for (const [i, method] of list.entries()) {
@@ -60,14 +54,14 @@ export function comparisonOf(blocks: BlockPlan, options: CompareOptions, tokens?
 	return { methods: list, counts, limit };
 }
 
-function countsOf(blocks: BlockPlan, { removeBlocks, removeFraction }: CompareOptions, counting: CountOptions): number[] {
-	if (removeBlocks !== undefined && removeFraction !== undefined)
-		throw new InvalidOptionError("removeBlocks and removeFraction say the same thing twice: give one of them");
+function countsOf(blocks: BlockPlan, { removeBlocks, removeFraction }: Settings<"compare">, counting: CountOptions): number[] {
 	for (const share of removeFraction ?? [])
 		if (!(share > 0 && share < 1)) throw new InvalidOptionError(`a share of the blocks is between 0 and 1, got ${share}`);
 	const shares = (removeFraction ?? usualShares).map((share) => Math.max(1, Math.round(share * blocks.blocks)));
 	const usual = removeBlocks === undefined && removeFraction === undefined;
-	const wanted = removeBlocks ?? (usual ? shares.flatMap((count) => nearestCounts(blocks, count).slice(0, 1)) : shares);
+	const wanted = usual
+		? shares.flatMap((count) => nearestCounts(blocks, count).slice(0, 1))
+		: [...(removeBlocks ?? []), ...(removeFraction === undefined ? [] : shares)];
 	if (wanted.length === 0) throw new InvalidOptionError("no number of blocks to remove: the list is empty");
 	for (const count of wanted) {
 		if (!Number.isInteger(count) || count < 1)
@@ -84,7 +78,7 @@ export interface EvalText {
 }
 
 /** Found out before hours of searching: texts that are searched on too, or twice the same. @throws InvalidOptionError, CalibrationError */
-export async function checkEvalFiles({ eval: files = [], calibration = [], evalWindows, evalWindowLength }: CompareOptions): Promise<void> {
+export async function checkEvalFiles({ eval: files = [], calibration = [], evalWindows, evalWindowLength }: CompareJob): Promise<void> {
 	if (files.length === 0 && (evalWindows !== undefined || evalWindowLength !== undefined))
 		throw new InvalidOptionError("evalWindows and evalWindowLength cut the texts of eval: name some, or leave them out");
 	if (evalWindows !== undefined && (!Number.isInteger(evalWindows) || evalWindows < 2))
@@ -105,7 +99,7 @@ export async function checkEvalFiles({ eval: files = [], calibration = [], evalW
 }
 
 /** The windows to score on. @throws InvalidOptionError, CalibrationError where a text is too short */
-export async function evalTexts({ model, calibration }: Session, options: CompareOptions): Promise<EvalText[]> {
+export async function evalTexts({ model, calibration }: Session, options: CompareJob): Promise<EvalText[]> {
 	const { eval: files = [], evalWindows = 24 } = options;
 	const { contextLength } = model.facts;
 	const length = options.evalWindowLength ?? Math.min(256, contextLength);

@@ -1,6 +1,6 @@
 // Questions that the sets of a comparison are scored on, beside texts.
 import { realpath } from "node:fs/promises";
-import type { AccuracyReport, CompareAccuracy, CompareOptions, QuestionFormat, ScoredQuestions } from "../../api/index.js";
+import type { AccuracyReport, CompareAccuracy, QuestionFormat, ScoredQuestions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { accuracyOf, compareAnswers, mcnemar } from "../../model/evaluation/accuracy.js";
 import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
@@ -10,6 +10,7 @@ import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import type { Session } from "../../pipeline/session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
+import type { CompareJob } from "../../pipeline/preflight/job.js";
 
 /** The questions that are searched by, and those that only score. */
 export interface QuestionFiles {
@@ -23,7 +24,7 @@ export interface QuestionFiles {
  * @throws InvalidOptionError for questions that are searched by too, or named twice
  * @throws FileError, InvalidQuestionsError
  */
-export async function readCompareQuestions({ evalQuestions = [], questions, limit }: CompareOptions): Promise<QuestionFiles> {
+export async function readCompareQuestions({ evalQuestions = [], questions, limit }: CompareJob): Promise<QuestionFiles> {
 	const real = (file: string) => realpath(file).catch(() => file);
 	const searched = questions === undefined ? undefined : await real(questions);
 	const seen = new Set<string>();
@@ -73,7 +74,7 @@ export async function answerQuestions(
 	session: Session,
 	files: QuestionFiles,
 	masks: readonly Coalition[],
-	{ signal }: CompareOptions,
+	{ signal }: CompareJob,
 ): Promise<Answered> {
 	const players = session.model.facts.blocks;
 	const scored: ScoredQuestions[] = [];

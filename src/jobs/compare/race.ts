@@ -1,5 +1,5 @@
 // The race of a method in a comparison, within what the comparison lets it spend.
-import type { Effort, Method, PruneOptions } from "../../api/index.js";
+import type { Effort, JobOptions, Method } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import { blockExecutions } from "../../game/executions.js";
 import { factsOf } from "../../api/methods.js";
@@ -8,6 +8,7 @@ import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
 import type { Session } from "../../pipeline/session/session.js";
 import type { ProposedSet } from "../../pipeline/methods/selection-context.js";
 import { raceField } from "../../pipeline/methods/budget.js";
+import type { EffortSettings } from "../../api/options/settings.js";
 
 /** Where every method may spend the same, one that has efforts does not stop early. */
 export const effortOfMethod = (method: Method): Effort => (factsOf(method).reads?.includes("effort") ? "thorough" : "standard");
@@ -29,7 +30,7 @@ export async function raceWithin(
 	session: Session,
 	{ own, rivals }: { readonly own: readonly ProposedSet[]; readonly rivals: readonly ProposedSet[] },
 	limits: { readonly masks: number; readonly furtherMasks: number },
-	{ signal, onProgress, effort }: Pick<PruneOptions, "signal" | "onProgress" | "effort">,
+	{ signal, onProgress, effort }: Pick<EffortSettings, "effort"> & JobOptions,
 ): Promise<{ sets: Map<number, ProposedSet>; masks: number; executions: number }> {
 	const keyOf = ({ removed }: ProposedSet) => removed.join();
 	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));

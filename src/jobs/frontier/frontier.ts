@@ -2,7 +2,6 @@
 import { basename } from "node:path";
 import type { FrontierCell, FrontierOptions, FrontierResult } from "../../api/index.js";
 import type { BestSoFar } from "../../pipeline/methods/best-so-far.js";
-import { defaultMethod } from "../../api/methods.js";
 import { checkBudget, choose, plannedMasks } from "../../pipeline/methods/registry.js";
 import { commandLine, quoted } from "../../pipeline/preflight/command-line.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
@@ -25,6 +24,7 @@ import { measureResult, resultFile } from "../../pipeline/reporting/measured-res
 import { isQuantized } from "../../model/runtime/file-types.js";
 import { Session, summarize } from "../../pipeline/session/session.js";
 import { asksToHeal } from "../../pipeline/preflight/heal-options.js";
+import { type FrontierJob, foundHealing, healingOf, resolveJob, settledJob } from "../../pipeline/preflight/job.js";
 
 /**
  * Searches block count x quantisation: one search finds the set of each number of blocks, then every set is measured in every type of
@@ -37,10 +37,11 @@ import { asksToHeal } from "../../pipeline/preflight/heal-options.js";
  * const { best, verdict } = await findFrontier("model.gguf", { targetSize: 60e6 });
  * console.log(best?.type, best?.removed, verdict.text);
  */
-export async function findFrontier(model: string, options: FrontierOptions = {}): Promise<FrontierResult> {
+export async function findFrontier(model: string, given: FrontierOptions = {}): Promise<FrontierResult> {
 	const started = Date.now();
-	const method = options.method ?? defaultMethod;
-	checkMethodOptions(method, options);
+	const options = resolveJob("frontier", given);
+	const { method } = options;
+	checkMethodOptions(method, options.asked);
 	const header = await readModelHeader(model, options);
 	const original = options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, header, options);
 	const asked = frontierRequest(header, original ?? header, options);
@@ -58,14 +59,15 @@ export async function findFrontier(model: string, options: FrontierOptions = {})
 	});
 }
 
-/** The options, with what fits in memory and in time of healing. */
-async function settleHealing(session: Session, { kmax }: FrontierRequest, options: FrontierOptions): Promise<FrontierOptions> {
+/** The job with the healing that fits in memory and in time. */
+async function settleHealing(session: Session, { kmax }: FrontierRequest, options: FrontierJob): Promise<FrontierJob> {
 	const how = { alike: true, references: session.referenceBytes };
-	const healable = asksToHeal(options) ? checkHealable(session.model, kmax, options, how) : options;
-	return withHealTimeOf(session, kmax, healable, true);
+	const asked = healingOf(options);
+	const healable = asksToHeal(options) ? checkHealable(session.model, kmax, asked, how) : asked;
+	return settledJob(options, foundHealing(await withHealTimeOf(session, kmax, healable, true)));
 }
 
-function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierOptions): void {
+function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierJob): void {
 	const { blocks } = session.model.facts;
 	const made = types.length > 0 ? `the model's own weights, then ${types.join(", ")}` : "the model's own weights";
 	const healed = asksToHeal(options) ? "; every set healed too" : "";
@@ -77,9 +79,9 @@ async function setsOf(
 	session: Session,
 	{ kmax }: FrontierRequest,
 	{ onStep }: Pick<BestSoFar, "onStep">,
-	options: FrontierOptions,
+	options: FrontierJob,
 ): Promise<readonly (readonly number[])[]> {
-	const task = { method: options.method ?? defaultMethod, blocks: session.model.blocks.blocks, kmax };
+	const task = { method: options.method, blocks: session.model.blocks.blocks, kmax };
 	checkBudget(task, options, session.tokens.search);
 	const choices = await choose(session, task, options, { onStep });
 	await session.closeSearch();
@@ -98,7 +100,7 @@ interface Found {
 	readonly request: FrontierRequest;
 }
 
-function resultOf(session: Session, { original, grid, request }: Found, options: FrontierOptions): Omit<FrontierResult, "seconds"> {
+function resultOf(session: Session, { original, grid, request }: Found, options: FrontierJob): Omit<FrontierResult, "seconds"> {
 	const { goal, kmax } = request;
 	const whole = original ?? weightsOf(session);
 	const sources = foldSources(session.calibration, "report");
@@ -134,7 +136,7 @@ function resultOf(session: Session, { original, grid, request }: Found, options:
 const allowMore = "More blocks may be removed with --max-blocks.";
 
 /** How the best choice is written. What only quantises is llama.cpp's own program's to do. */
-function commandsOf(session: Session, { type, removed, healed }: FrontierCell, options: FrontierOptions, twice: boolean): string[] {
+function commandsOf(session: Session, { type, removed, healed }: FrontierCell, options: FrontierJob, twice: boolean): string[] {
 	const model = session.model.path;
 	const { quantizeFrom, healTokens, healKind, healType, healHeads } = options;
 	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;

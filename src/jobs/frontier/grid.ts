@@ -1,5 +1,4 @@
 // The cells of a frontier, measured: every set in every type of weights.
-import type { FrontierOptions } from "../../api/index.js";
 import type { Measurement } from "../../game/game.js";
 import type { SourceShare } from "../../game/sources.js";
 import type { FileType } from "../../model/runtime/quantize.js";
@@ -15,6 +14,7 @@ import { bestOf, type Cell, fits } from "./choice.js";
 import { HealedSets, healedCells, reportCells } from "./healed.js";
 import type { FrontierRequest } from "./request.js";
 import { speedupsOf } from "./speed.js";
+import type { FrontierJob } from "../../pipeline/preflight/job.js";
 
 /** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
 type Fold = "validation" | "report";
@@ -49,7 +49,7 @@ interface GridSetting extends Omit<GridJob, "original" | "types"> {
 }
 
 /** Measures all cells, type after type. */
-export async function measureGrid(session: Session, job: GridJob, options: FrontierOptions): Promise<Grid> {
+export async function measureGrid(session: Session, job: GridJob, options: FrontierJob): Promise<Grid> {
 	const { original, types, goal, sets } = job;
 	const source = weightsOf(session);
 	const whole = original ?? source;

@@ -1,5 +1,4 @@
 // Healed cells of a frontier: each set is healed once, on the model's own weights, and measured in every type of weights.
-import type { FrontierOptions } from "../../api/index.js";
 import { healSet } from "../../pipeline/healing/of-session.js";
 import { type Cell, fits, type Goal } from "./choice.js";
 import type { Measurement } from "../../game/game.js";
@@ -12,9 +11,11 @@ import type { Session } from "../../pipeline/session/session.js";
 import type { PlanHeal } from "../../storage/plan-heal.js";
 import type { HealedWeights, Variant } from "../../pipeline/quantizing/variants.js";
 import { asksToHeal, checkHealedWeights, checkHealing } from "../../pipeline/preflight/heal-options.js";
+import type { FrontierJob } from "../../pipeline/preflight/job.js";
+import type { HealSettings, QuantizeSettings } from "../../api/options/settings.js";
 
 /** @throws InvalidOptionError for options of healing that are out of range, or that other weights contradict */
-export function checkHealingOfFrontier(options: FrontierOptions): void {
+export function checkHealingOfFrontier(options: HealSettings & Pick<QuantizeSettings, "quantizeFrom">): void {
 	checkHealing(options);
 	checkHealedWeights(options, asksToHeal(options));
 }
@@ -24,12 +25,12 @@ export class HealedSets implements HealedWeights {
 	readonly key: string;
 	readonly #session: Session;
 	readonly #references: () => number;
-	readonly #options: FrontierOptions;
+	readonly #options: FrontierJob;
 	readonly #kept: KeptHealing;
 	/** The new matrices of each set, and what is said of them. */
 	readonly #healed = new Map<string, Healing>();
 
-	private constructor(session: Session, references: () => number, options: FrontierOptions) {
+	private constructor(session: Session, references: () => number, options: FrontierJob) {
 		this.#session = session;
 		this.#references = references;
 		this.#options = options;
@@ -41,7 +42,7 @@ export class HealedSets implements HealedWeights {
 	 * Undefined where nothing asks for healing.
 	 * @param references bytes of distributions that are still to be made
 	 */
-	static of(session: Session, references: () => number, options: FrontierOptions): HealedSets | undefined {
+	static of(session: Session, references: () => number, options: FrontierJob): HealedSets | undefined {
 		return asksToHeal(options) ? new HealedSets(session, references, options) : undefined;
 	}
 

@@ -1,5 +1,4 @@
 // What a frontier is asked for, checked against the model's header.
-import type { FrontierOptions, MeasureOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { blocksFor, type Goal } from "./choice.js";
 import { sensibleLoss } from "../../pipeline/race/curve.js";
@@ -12,6 +11,10 @@ import { predictedBytes } from "../../model/runtime/file-types.js";
 import type { FileType } from "../../model/runtime/quantize.js";
 import { checkTargetSize } from "../../pipeline/preflight/target-size.js";
 import { checkSpeedup } from "../../pipeline/speed/target.js";
+import type { Settings } from "../../api/options/settings.js";
+import type { JobOptions } from "../../api/index.js";
+
+type FrontierSettings = Settings<"frontier"> & JobOptions;
 
 /** Types that are tried where none is named: one a step of about a bit. */
 const usualTypes: readonly FileType[] = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"];
@@ -27,10 +30,7 @@ export interface FrontierRequest {
  * @param whole whose weights are quantised
  * @throws InvalidOptionError for what the model cannot do, or what no cell could meet
  */
-export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file">, options: FrontierOptions): FrontierRequest {
-	for (const name of ["objective", "questions", "limit"] as const)
-		if ((options as MeasureOptions)[name] !== undefined)
-			throw new InvalidOptionError(`a frontier is drawn by the loss of text: ${name} is not read, leave it out`);
+export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file">, options: FrontierSettings): FrontierRequest {
 	checkHealingOfFrontier(options);
 	const goal = goalOf(options);
 	const kmax = kmaxOf(header, options);
@@ -45,7 +45,7 @@ export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file"
 	return { types, kmax, goal };
 }
 
-function goalOf(options: FrontierOptions): Goal {
+function goalOf(options: FrontierSettings): Goal {
 	const { targetSize, targetCompute, targetSpeedup, speedupOf = "generation" } = options;
 	checkTargetSize(targetSize);
 	checkSpeedup(options);
@@ -59,7 +59,7 @@ function goalOf(options: FrontierOptions): Goal {
 	return Object.keys(targets).length > 0 ? targets : { maxAdded: sensibleLoss };
 }
 
-function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierOptions): number {
+function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierSettings): number {
 	if (maxBlocks !== undefined && (!Number.isInteger(maxBlocks) || maxBlocks < 1))
 		throw new InvalidOptionError(`max-blocks must be a whole number of at least 1, got ${maxBlocks}`);
 	if (maxBlocks !== undefined && maxBlocks > blocks.maxRemovable)
@@ -73,7 +73,7 @@ function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierOption
 	return maxBlocks ?? Math.max(needed, Math.min(blocks.maxRemovable, Math.max(1, Math.floor(blocks.blocks / 3))));
 }
 
-function typesOf({ file }: Pick<ModelWeights, "file">, { types, targetSpeedup }: FrontierOptions): readonly FileType[] {
+function typesOf({ file }: Pick<ModelWeights, "file">, { types, targetSpeedup }: FrontierSettings): readonly FileType[] {
 	if (types === undefined) {
 		const sizes = usualTypes.map((type) => predictedBytes(file, type));
 		// Of types a larger one may be the faster one.

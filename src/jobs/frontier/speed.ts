@@ -1,5 +1,4 @@
 // Speed in a frontier: how many blocks a target may need, and how fast each combination is.
-import type { FrontierOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { Header } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
@@ -8,13 +7,14 @@ import type { SpeedComparison } from "../../pipeline/speed/comparison.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
 import { atSpeed } from "../../pipeline/speed/target.js";
 import type { Variant } from "../../pipeline/quantizing/variants.js";
+import type { FrontierJob } from "../../pipeline/preflight/job.js";
 
 /**
  * How many blocks to remove at most: where a speed-up is asked for and `maxBlocks` is not given, as many as it takes with the weights as
  * they are, measured before anything is searched. Other types may need fewer.
  * @param kmax what it is otherwise
  */
-export async function forSpeed(header: Header, kmax: number, options: FrontierOptions): Promise<number> {
+export async function forSpeed(header: Header, kmax: number, options: FrontierJob): Promise<number> {
 	const { targetSpeedup, speedupOf, maxBlocks, method, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog } = options;
 	if (targetSpeedup === undefined || maxBlocks !== undefined) return kmax;
 	const asked = { targetSpeedup, speedupOf, method, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog };

@@ -18,9 +18,9 @@ import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "./questi
  */
 export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
 	const started = Date.now();
-	const { limit, against } = options;
+	const { maxQuestions: limit, against } = options;
 	if (limit !== undefined && (!Number.isInteger(limit) || limit < 1))
-		throw new InvalidOptionError(`limit must be a whole number of at least 1, got ${limit}`);
+		throw new InvalidOptionError(`maxQuestions must be a whole number of at least 1, got ${limit}`);
 	const file = await readQuestions(options.questions, limit);
 	// A wrong name is found before the first model has answered.
 	if (against !== undefined) await GgufFile.read(against);

@@ -8,9 +8,9 @@ export interface QuestionsOptions extends JobOptions, MachineOptions, UnknownOpt
 	/** JSON Lines with `query`, `choices`, `gold`, or the text of `llama-perplexity --hellaswag`; compressed by gzip or not. */
 	readonly questions: string;
 	/** Questions to take from the beginning of the file. @default all */
-	readonly limit?: number | undefined;
+	readonly maxQuestions?: number | undefined;
 	/** Score it as if these blocks were gone, beside the whole model. */
-	readonly remove?: number[] | undefined;
+	readonly remove?: readonly number[] | undefined;
 	/** Another model file to compare with, instead of the whole model. */
 	readonly against?: string | undefined;
 }
@@ -21,7 +21,7 @@ export interface AccuracyReport {
 	readonly accuracy: Accuracy;
 	/** By the log-likelihood divided by the choice's length (acc_norm). */
 	readonly normalizedAccuracy: Accuracy;
-	/** Mean of -log of the right choice's share among the choices, nats a question: what a search with the objective `accuracy` keeps small. */
+	/** Mean of -log of the right choice's share among the choices, nats a question: what a search with the metric `accuracy` keeps small. */
 	readonly goldLoss: number;
 }
 

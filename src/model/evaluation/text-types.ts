@@ -15,7 +15,7 @@ export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOpti
 	/** Tokens in a window, at least 4 and at most the model's context. @default 512 */
 	readonly context?: number | undefined;
 	/** Score it as if these blocks were gone, beside the whole model. */
-	readonly remove?: number[] | undefined;
+	readonly remove?: readonly number[] | undefined;
 	/** Another model file of the same vocabulary to compare with, instead of the whole model. */
 	readonly against?: string | undefined;
 }

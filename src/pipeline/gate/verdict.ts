@@ -1,5 +1,4 @@
 // The gate on a set that was chosen: it passes, or no model is written and the closest plan that would pass is named.
-import type { PruneOptions } from "../../api/index.js";
 import { commandLine } from "../preflight/command-line.js";
 import { type ClosestPlan, GateNotMetError } from "../../errors.js";
 import { type Gate, requirementText, verdictOfGate } from "./gate.js";
@@ -13,6 +12,11 @@ import type { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Choices } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import type { JobOptions } from "../../api/index.js";
+import type { AmountSettings, HealSettings, LimitSettings, Settings } from "../../api/options/settings.js";
+
+/** What a verdict depends on, and what is said with it. */
+export type GateSettings = LimitSettings & AmountSettings & HealSettings & JobOptions;
 
 /** A gate with what is needed to look for a set that passes it. */
 export interface GateCheck {
@@ -23,7 +27,7 @@ export interface GateCheck {
 	readonly decided?: Standing | undefined;
 	/** Further sets that are known. */
 	readonly known?: readonly (readonly number[])[];
-	readonly options: PruneOptions;
+	readonly options: GateSettings & { readonly asked: Settings<"prune"> };
 }
 
 /**
@@ -50,7 +54,7 @@ export function checkHealed(check: GateCheck, removed: readonly number[], figure
 /** Lets a verdict pass, or throws. */
 export async function settleGate(
 	verdict: PlanGate,
-	options: PruneOptions,
+	options: GateSettings,
 	closest: () => Promise<ClosestPlan | undefined>,
 ): Promise<PlanGate> {
 	if (verdict.met) return verdict;
@@ -71,7 +75,7 @@ function gateError(
 	message: string,
 	figures: readonly PlanGateFigure[],
 	closest: ClosestPlan | undefined,
-	options: PruneOptions,
+	options: GateSettings,
 ): GateNotMetError {
 	const forced = amountGiven(options) ? "--ignore-gate writes it all the same." : "";
 	if (!closest) {
@@ -92,7 +96,7 @@ function gateError(
 }
 
 /** Whether it was said how much to remove, or the limits decided. */
-function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: PruneOptions): boolean {
+function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: AmountSettings): boolean {
 	return [removeBlocks, removeFraction, remove, targetSize].some((amount) => amount !== undefined);
 }
 
@@ -146,9 +150,15 @@ async function knownSets({ session, choices, decided, known, options }: GateChec
 	return [...best.values()].sort((a, b) => b.length - a.length);
 }
 
-function pruneCommand({ session, output, options }: GateCheck, removed: readonly number[]): string {
-	const amounts = { removeBlocks: undefined, removeFraction: undefined, targetSize: undefined };
+function pruneCommand({ session, output, options: { asked } }: GateCheck, removed: readonly number[]): string {
+	const amounts = {
+		removeBlocks: undefined,
+		removeFraction: undefined,
+		targetSize: undefined,
+		targetSpeedup: undefined,
+		speedupOf: undefined,
+	};
 	const searching = Object.fromEntries(methodOptions.map((name) => [name, undefined]));
-	const given = { ...options, ...searching, ...amounts, method: undefined, remove: [...removed] };
+	const given = { ...asked, ...searching, ...amounts, method: undefined, remove: [...removed] };
 	return commandLine(session.model.path, output, given);
 }

@@ -1,12 +1,12 @@
 // The limits on a quantised file, asked of it before it gets its name.
-import type { PruneOptions } from "../../api/index.js";
-import { closestPlan, type GateCheck, settleGate, shiftedBy } from "./verdict.js";
+import { closestPlan, type GateCheck, settleGate, shiftedBy, type GateSettings } from "./verdict.js";
 import { GateNotMetError } from "../../errors.js";
 import { Gate, verdictOfGate } from "./gate.js";
 import { formatBytes } from "../../report/format.js";
 import { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Measured, MeasuredWhole } from "../session/paired-figures.js";
+import type { MachineSettings, UnknownSettings } from "../../api/options/settings.js";
 
 /** A quantised file that has not its name yet, measured on the report fold, and the whole source on the same windows. */
 export interface WrittenCandidate {
@@ -31,7 +31,7 @@ export interface FileCheck {
 export async function fileCheck(
 	check: GateCheck | undefined,
 	removed: readonly number[],
-	options: PruneOptions,
+	options: GateSettings & MachineSettings & UnknownSettings,
 	healed?: readonly PlanGateFigure[],
 ): Promise<FileCheck | undefined> {
 	const { targetSize } = options;

@@ -1,6 +1,5 @@
 // What healing gave, kept in the run folder: a run that was stopped, or a later one, goes on from there.
 import { readFile } from "node:fs/promises";
-import type { PruneOptions } from "../../api/index.js";
 import { defaultHealTokens, healTextOf } from "./text.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import { hashWindows } from "../../model/runtime/windows.js";
@@ -9,12 +8,13 @@ import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
 import { type PlanHeal, readKeptFigure, readKeptHeal } from "../../storage/plan-heal.js";
 import { keptHealPath } from "../../storage/runs.js";
+import type { HealingSettings } from "../../api/options/settings.js";
 
 /** Bumped when sets are healed differently. */
 const version = 5;
 
 /** Of everything that decides on new matrices and on what is said of them, but the set. */
-export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: PruneOptions): string {
+export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: HealingSettings): string {
 	const text = healTextOf(model, options.healTokens ?? defaultHealTokens, seed);
 	const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true, options.referenceBytes ?? null];
 	const folds = Object.values(calibration.folds).map(hashWindows);

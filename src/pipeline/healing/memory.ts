@@ -1,5 +1,5 @@
 // Whether healing fits in memory, said before anything is searched or sampled.
-import type { HealOptions, JobOptions } from "../../api/index.js";
+import type { JobOptions } from "../../api/index.js";
 import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { defaultHealTokens, healTextOf } from "./text.js";
@@ -11,6 +11,7 @@ import { availableMemory, sizeText } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { equationBytes, solutionBytes } from "../../model/runtime/states.js";
 import { fewestTokens } from "../preflight/heal-options.js";
+import type { HealSettings } from "../../api/options/settings.js";
 
 /** What is healed at once. */
 export interface HealShape {
@@ -53,7 +54,7 @@ export function roughKind(file: GgufFile, shape: Omit<HealShape, "kinds">, wante
  * anything that is kept is named by it. A warning says so.
  * @throws NotEnoughMemoryError where nothing fits
  */
-export function settleKind<T extends HealOptions & JobOptions>(
+export function settleKind<T extends HealSettings & JobOptions>(
 	file: GgufFile,
 	shape: Omit<HealShape, "kinds">,
 	options: T,
@@ -137,7 +138,7 @@ export function tokensThatFit(file: GgufFile, shape: HealShape, available: numbe
 export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filter(({ before }) => before !== undefined).length;
 
 /** Of a set with so many cuts that are healed, with as many tokens as were asked for, or the fewest, where a time is to say how many. */
-export function shapeOf(model: Model, cuts: number, { healTokens, healTime, healHeads }: HealOptions): Omit<HealShape, "kinds"> {
+export function shapeOf(model: Model, cuts: number, { healTokens, healTime, healHeads }: HealSettings): Omit<HealShape, "kinds"> {
 	const text = healTextOf(model, healTokens ?? (healTime === undefined ? defaultHealTokens : fewestTokens), 0);
 	return { cuts, tokens: text.count * text.length, heads: healHeads };
 }
@@ -155,7 +156,7 @@ export const mostCuts = (model: Model, removed: number): number => Math.min(remo
  * @throws NotEnoughMemoryError where it cannot fit: the given set, or a single cut
  * @throws InvalidOptionError where the model has no token to begin samples with
  */
-export function checkHealable<T extends HealOptions & JobOptions>(
+export function checkHealable<T extends HealSettings & JobOptions>(
 	model: Model,
 	removed: readonly number[] | number,
 	options: T,
@@ -181,7 +182,7 @@ export function checkHealable<T extends HealOptions & JobOptions>(
 }
 
 /** That a set of many cuts would not fit, or only with one kind. */
-function noteCuts(file: GgufFile, shape: HealShape, options: HealOptions & JobOptions, available: number): void {
+function noteCuts(file: GgufFile, shape: HealShape, options: HealSettings & JobOptions, available: number): void {
 	const needed = healBytes(file, shape);
 	if (needed <= available) return;
 	const kinds = (options.healKind ?? "auto") === "auto" ? fittingKinds(file, shape, available) : undefined;

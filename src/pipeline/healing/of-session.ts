@@ -1,5 +1,4 @@
 // Healing within a run: on the folds of the session, the text to fit to drawn beside them.
-import type { PruneOptions } from "../../api/index.js";
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateFold } from "../gate/gate.js";
@@ -15,6 +14,8 @@ import { logger } from "../../api/logger.js";
 import type { Finalist } from "../race/race.js";
 import type { Session } from "../session/session.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { JobOptions } from "../../api/index.js";
+import type { HealingSettings, HealSettings, MachineSettings } from "../../api/options/settings.js";
 
 /** Beside what a session says. */
 export interface HealSetting {
@@ -32,7 +33,7 @@ export interface HealSetting {
 export async function healSet(
 	session: Session,
 	removed: readonly number[],
-	given: PruneOptions,
+	given: HealingSettings,
 	{ shared, references = session.referenceBytes }: HealSetting = {},
 ): Promise<Healing> {
 	const { model } = session;
@@ -51,7 +52,7 @@ async function healedBefore(
 	{ model, evaluator, folder }: Session,
 	removed: readonly number[],
 	kept: KeptHealing,
-	options: PruneOptions,
+	options: HealingSettings,
 ): Promise<Healing | undefined> {
 	const section = await kept.section(removed);
 	if (!section) return undefined;
@@ -67,7 +68,7 @@ async function healedBefore(
 	}
 }
 
-async function healAnew(session: Session, removed: readonly number[], options: PruneOptions): Promise<Healing> {
+async function healAnew(session: Session, removed: readonly number[], options: HealingSettings): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, report } = calibration.folds;
 	const own = onOwnSamples(options);
@@ -90,7 +91,7 @@ async function healAnew(session: Session, removed: readonly number[], options: P
 export async function healChosen(
 	session: Session,
 	{ chosen, unhealed }: Pick<RacedHealed, "chosen" | "unhealed">,
-	options: PruneOptions,
+	options: HealingSettings,
 ): Promise<{ chosen: Finalist; healing: Healing }> {
 	const heal = ({ removed }: Finalist, how = options) => healSet(session, ascending(removed), how);
 	if (!unhealed) return { chosen, healing: await heal(chosen) };
@@ -126,7 +127,7 @@ export async function figuresOfHealed(
  * @param removed the set; or the most blocks that are removed, where a search will say which
  * @param every whether a set of each number of blocks is healed, rather than one after a race
  */
-export function withHealTimeOf<T extends PruneOptions>(
+export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOptions>(
 	session: Session,
 	removed: readonly number[] | number,
 	options: T,

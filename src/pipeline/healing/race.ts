@@ -1,5 +1,4 @@
 // Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
-import type { PruneOptions } from "../../api/index.js";
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { NotEnoughMemoryError } from "../../errors.js";
 import { checkRoom, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
@@ -23,6 +22,7 @@ import { meanAndError } from "../../game/statistics.js";
 import { hashOf } from "../../storage/hash.js";
 import type { ProposedSet } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
 
 /** Sets that are healed at most, and finalists that it begins with. */
 export const mostSets = 12;
@@ -47,7 +47,7 @@ export interface RacedHealed extends Standing {
 export async function raceHealed(
 	session: Session,
 	won: RacedHealed,
-	options: PruneOptions,
+	options: HealingSettings & Pick<AmountSettings, "remove">,
 	reaches: (removed: readonly number[]) => boolean = () => true,
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
@@ -59,7 +59,7 @@ export async function raceHealed(
 export async function whileRoughlyHealed<T>(
 	session: Session,
 	removed: readonly number[],
-	options: PruneOptions,
+	options: HealingSettings,
 	work: () => Promise<T>,
 ): Promise<T> {
 	const { model, evaluator, folder, seed } = session;
@@ -82,13 +82,13 @@ export async function whileRoughlyHealed<T>(
 
 class HealedRace {
 	readonly #session: Session;
-	readonly #options: PruneOptions;
+	readonly #options: HealingSettings;
 	readonly #reaches: (removed: readonly number[]) => boolean;
 	readonly #figures = new Map<string, number>();
 	#kept: Promise<KeptHealing> | undefined;
 	#text: Promise<ComparedText | undefined> | undefined;
 
-	constructor(session: Session, options: PruneOptions, reaches: (removed: readonly number[]) => boolean) {
+	constructor(session: Session, options: HealingSettings, reaches: (removed: readonly number[]) => boolean) {
 		this.#session = session;
 		this.#options = options;
 		this.#reaches = reaches;

@@ -1,5 +1,5 @@
 // Text with the whole model's distributions on it, for healing to come near to.
-import type { HealOptions, JobOptions, MeasureOptions } from "../../api/index.js";
+import type { JobOptions } from "../../api/index.js";
 import { drawPositions } from "../../model/calibration/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { ComparedText } from "../../model/fitting/tuning.js";
@@ -9,12 +9,13 @@ import type { Evaluator } from "../../model/runtime/evaluator.js";
 import { availableMemory, sizeText } from "../../model/runtime/memory.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { firstWindows, type TokenWindows } from "../../model/runtime/windows.js";
+import type { HealSettings, SessionSettings } from "../../api/options/settings.js";
 
 /** What the whole model's distributions on a text may take: fewer positions are scored where all would take more. */
 export const mostComparedBytes = 2 ** 29;
 
 /** What bounds them beside that. */
-export type ComparedOptions = HealOptions & JobOptions & Pick<MeasureOptions, "referenceBytes">;
+export type ComparedOptions = HealSettings & JobOptions & Pick<SessionSettings, "referenceBytes">;
 
 /** Which positions are scored. */
 export interface ComparedShape {

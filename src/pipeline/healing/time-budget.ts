@@ -1,6 +1,6 @@
 // How many tokens healing can be fitted to in a given time, by how fast this machine draws, runs and solves.
 import { readFile } from "node:fs/promises";
-import type { HealOptions, JobOptions, MachineOptions } from "../../api/index.js";
+import type { JobOptions, MachineOptions } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
@@ -21,6 +21,7 @@ import { hashOf } from "../../storage/hash.js";
 import { readKeptTokens } from "../../storage/plan-heal.js";
 import { keptHealPath } from "../../storage/runs.js";
 import { fewestTokens } from "../preflight/heal-options.js";
+import type { HealSettings } from "../../api/options/settings.js";
 
 /** Sets that are going to be healed. */
 export interface HealedSetsAhead {
@@ -105,7 +106,7 @@ export interface HealPlace {
  * The options with as many tokens as can be drawn and fitted to in `healTime`, where that is given: at least 1,024, and no more than fit in
  * memory. What is found is kept in the run folder, so that a run that was stopped goes on with the same text.
  */
-export async function withHealTime<T extends HealOptions & JobOptions & MachineOptions>(
+export async function withHealTime<T extends HealSettings & JobOptions & MachineOptions>(
 	place: HealPlace,
 	ahead: HealedSetsAhead & Pick<HealWork, "tuning" | "judged">,
 	options: T,
@@ -136,7 +137,7 @@ function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork, re
 	return tokensThatFit(file, shape, availableMemory()) ?? fewestTokens;
 }
 
-async function tokensIn(seconds: number, place: HealPlace, work: HealWork, options: HealOptions & JobOptions): Promise<number> {
+async function tokensIn(seconds: number, place: HealPlace, work: HealWork, options: HealSettings & JobOptions): Promise<number> {
 	const started = performance.now();
 	const speed = await measureSpeed(place, options);
 	const { fixed, perToken } = forecast(work, speed, fitSizes(place.model.file));

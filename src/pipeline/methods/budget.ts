@@ -1,7 +1,8 @@
 // How much is measured by how much was asked for.
-import type { Effort, MeasureOptions } from "../../api/index.js";
+import type { Effort } from "../../api/index.js";
 import { factsOf, type Method } from "../../api/methods.js";
 import { defaultWindowLength, defaultWindows } from "../session/calibration-windows.js";
+import type { BudgetSettings, EffortSettings } from "../../api/options/settings.js";
 
 /** Masks that an effort spends, by the number of blocks and how many of them go at most. Lazy greedy alone takes about `blocks + 8 kmax`. */
 const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>> = {
@@ -28,14 +29,7 @@ export function raceField(method: Method, effort: Effort): number {
 export function searchBudget(
 	blocks: number,
 	kmax: number,
-	{
-		masks,
-		effort,
-		maxTime,
-		maxTokens,
-		windows = defaultWindows,
-		windowLength = defaultWindowLength,
-	}: Pick<MeasureOptions, "masks" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">,
+	{ masks, effort, maxTime, maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: BudgetSettings,
 	tokens = windows * windowLength,
 ): number {
 	const count = masks ?? budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax);
@@ -43,6 +37,6 @@ export function searchBudget(
 }
 
 /** Time or tokens that are given alone are meant to be spent. */
-export function effortOf({ effort, maxTime, maxTokens }: Pick<MeasureOptions, "effort" | "maxTime" | "maxTokens">): Effort {
+export function effortOf({ effort, maxTime, maxTokens }: EffortSettings): Effort {
 	return effort ?? ((maxTime ?? maxTokens) === undefined ? "standard" : "thorough");
 }

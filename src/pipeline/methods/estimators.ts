@@ -1,5 +1,4 @@
 // Estimators of contributions that `rank` offers beside the methods that choose sets: they measure sets of a design of their own.
-import type { MeasureOptions } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { exactShapley, exactWeightedBanzhaf, exactWindowSemivalue, MAX_EXACT_PLAYERS } from "../../game/attribution/exact.js";
 import { windowLeastSquares } from "../../game/attribution/least-squares.js";
@@ -16,6 +15,7 @@ import { binomial } from "../../game/strata.js";
 import type { Estimator } from "../../api/methods.js";
 import { Search, type CriticalBlock } from "../../game/search/search.js";
 import { searchBudget } from "./budget.js";
+import type { BudgetSettings } from "../../api/options/settings.js";
 
 /** What an estimator says. */
 export interface Estimated {
@@ -40,7 +40,7 @@ export interface EstimateOptions {
 }
 
 /** Masks of an estimator where nothing is said: as the effort `thorough`. */
-export function estimatorMasks(blocks: number, kmax: number, { masks }: Pick<MeasureOptions, "masks">): number {
+export function estimatorMasks(blocks: number, kmax: number, { masks }: Pick<BudgetSettings, "masks">): number {
 	return searchBudget(blocks, kmax, { masks, effort: "thorough" });
 }
 

@@ -1,4 +1,4 @@
-import type { Method, PruneOptions } from "../../api/index.js";
+import type { Method } from "../../api/index.js";
 import { bestMeasured } from "./best-so-far.js";
 import { chooseAuto } from "./auto.js";
 import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./baselines.js";
@@ -12,11 +12,12 @@ import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
 import { searchBudget } from "./budget.js";
+import type { ChoosingSettings } from "../../api/options/settings.js";
 
 interface Chooser {
 	readonly choose: (play: SelectionContext) => Promise<Choices>;
 	/** Masks that it measures at most. */
-	readonly masks: (blocks: number, kmax: number, options: PruneOptions, tokens?: number) => number;
+	readonly masks: (blocks: number, kmax: number, options: ChoosingSettings, tokens?: number) => number;
 	/** The option `masks` with which it measures no more than `limit` masks, unjudged, as far as it can. @default it reads none */
 	readonly masksWithin?: (limit: number, kmax: number) => number;
 	/** The fewest masks with which it works at all. */
@@ -78,7 +79,7 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 };
 
 /** Numbers of removed blocks that are asked for. */
-function sizesOf({ removeBlocks, removeFraction }: PruneOptions, kmax: number): number[] {
+function sizesOf({ removeBlocks, removeFraction }: ChoosingSettings, kmax: number): number[] {
 	const wholeCurve = removeBlocks === undefined && removeFraction === undefined;
 	return wholeCurve ? Array.from({ length: kmax }, (_, i) => i + 1) : [kmax];
 }
@@ -95,7 +96,7 @@ export interface MethodTask {
  * Masks that a method will measure at most, for estimates.
  * @param tokens that a mask runs; those of the windows where it is not given
  */
-export function plannedMasks({ method, blocks, kmax }: MethodTask, options: PruneOptions, tokens?: number): number {
+export function plannedMasks({ method, blocks, kmax }: MethodTask, options: ChoosingSettings, tokens?: number): number {
 	return choosers[method].masks(blocks, kmax, options, tokens);
 }
 
@@ -109,7 +110,7 @@ export function leastMasks(method: Method, blocks: number, kmax: number): number
  * @param tokens that a mask runs
  * @throws InvalidOptionError where `masks` or `maxTokens` allow fewer masks than the method needs
  */
-export function checkBudget({ method, blocks, kmax }: MethodTask, options: PruneOptions, tokens: number): void {
+export function checkBudget({ method, blocks, kmax }: MethodTask, options: ChoosingSettings, tokens: number): void {
 	const { masksWithin, least } = choosers[method];
 	checkRounds(method, blocks, Math.min(options.rounds ?? 1, kmax), options);
 	const { masks, maxTokens } = options;
@@ -122,7 +123,7 @@ export function checkBudget({ method, blocks, kmax }: MethodTask, options: Prune
 }
 
 /** Each round of the repaired procedure ranks what is left with an equal share of the masks. */
-function checkRounds(method: Method, blocks: number, rounds: number, { masks = repairedMasks }: PruneOptions): void {
+function checkRounds(method: Method, blocks: number, rounds: number, { masks = repairedMasks }: ChoosingSettings): void {
 	if (method !== "paper-repaired" || rounds === 1) return;
 	const each = leastOfRound(blocks);
 	if (Math.floor(masks / rounds) >= each) return;
@@ -132,7 +133,7 @@ function checkRounds(method: Method, blocks: number, rounds: number, { masks = r
 }
 
 /** The options with which a method keeps to a number of masks, where it has one for that. */
-export function optionsWithin(method: Method, limit: number, kmax: number): Pick<PruneOptions, "masks"> {
+export function optionsWithin(method: Method, limit: number, kmax: number): Pick<ChoosingSettings, "masks"> {
 	const masks = choosers[method].masksWithin?.(limit, kmax);
 	return masks === undefined ? {} : { masks };
 }
@@ -154,7 +155,7 @@ export interface ChooseSetting extends Pick<SearchOptions, "onStep"> {
 export async function choose(
 	session: Session,
 	{ method, kmax }: Pick<MethodTask, "method" | "kmax">,
-	options: PruneOptions,
+	options: ChoosingSettings,
 	{ game = session.games.search, counts, judged = true, onStep }: ChooseSetting = {},
 ): Promise<Choices> {
 	const { units } = session.model.blocks;

@@ -1,5 +1,4 @@
 // What a method that chooses is given, and what it gives.
-import type { PruneOptions } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import type { Game } from "../../game/game.js";
 import type { LossMeter } from "../../game/loss-meter.js";
@@ -7,6 +6,7 @@ import type { SearchOptions, SearchResult } from "../../game/search/search.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
 import type { Session } from "../session/session.js";
 import type { Evidence } from "./evidence.js";
+import type { ChoosingSettings } from "../../api/options/settings.js";
 
 /** A set that a method proposes. */
 export interface ProposedSet {
@@ -41,7 +41,7 @@ export interface SelectionContext {
 	readonly search: SearchOptions & { readonly meter: LossMeter };
 	/** Sizes asked for, ascending; the others need not be found. */
 	readonly counts: readonly number[];
-	readonly options: PruneOptions;
+	readonly options: ChoosingSettings;
 	/** Whether to measure more masks only to say how good a surrogate is. */
 	readonly judged: boolean;
 }

@@ -1,5 +1,5 @@
 // What a plan says of the chosen set on each fold: the losses of its text, and the objective where that is something else.
-import type { Objective, PruneOptions } from "../../api/index.js";
+import type { JobOptions, Objective } from "../../api/index.js";
 import { type FoldName, foldNames } from "../../model/calibration/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
@@ -9,6 +9,7 @@ import type { Session } from "../session/session.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 import type { Plan, PlanFold, PlanLosses, PlanObjectiveLosses } from "../../storage/plan.js";
+import type { MetricSettings } from "../../api/options/settings.js";
 
 /** The text of every fold. */
 export function foldFacts({ calibration, drawn }: Session): Record<FoldName, PlanFold> {
@@ -29,11 +30,7 @@ export function foldFacts({ calibration, drawn }: Session): Record<FoldName, Pla
 }
 
 /** Losses of the full model and without the chosen blocks on the text of every fold. Measures what is not known. */
-export async function textFigures(
-	session: Session,
-	removed: readonly number[],
-	options: PruneOptions,
-): Promise<Record<string, PlanLosses>> {
+export async function textFigures(session: Session, removed: readonly number[], options: JobOptions): Promise<Record<string, PlanLosses>> {
 	const losses: Record<string, PlanLosses> = {};
 	for (const name of foldNames)
 		losses[name] = await session.timed("figures", async () => pairOf(...(await beforeAfter(session.texts[name], removed, options))));
@@ -44,7 +41,7 @@ export async function textFigures(
 export async function objectiveFigures(
 	session: Session,
 	removed: readonly number[],
-	options: PruneOptions,
+	options: JobOptions & Pick<MetricSettings, "questions">,
 ): Promise<Plan["objective"] | undefined> {
 	const name: Objective = session.objective;
 	if (name === "nll") return undefined;
@@ -60,7 +57,7 @@ export async function objectiveFigures(
 async function beforeAfter(
 	game: LedgerGame,
 	removed: readonly number[],
-	options: PruneOptions,
+	options: JobOptions,
 ): Promise<[full: Measurement, after: Measurement]> {
 	const sets = [Coalition.full(game.players), Coalition.ofRemoved(game.players, removed)];
 	const [full, after] = await game.measure(sets, { phase: "figures", signal: options.signal });

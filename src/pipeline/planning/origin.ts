@@ -1,7 +1,9 @@
 // How a run came about: for its plan and its report.
 import { basename } from "node:path";
-import type { PruneOptions } from "../../api/index.js";
 import { defaultMethod } from "../../api/methods.js";
+import type { OptionValue } from "../../api/options/row.js";
+import type { Settings } from "../../api/options/settings.js";
+import { rowsOf } from "../../api/options/table.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
@@ -9,66 +11,57 @@ import type { Session } from "../session/session.js";
 import type { SearchWeights } from "../session/working-weights.js";
 import { foldFacts } from "./figures.js";
 
+type PlannedSettings = Settings<"prune">;
+
 /** How a run came about: what it takes to do it again. */
 export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versions" | "backend" | "machine" | "command"> & {
 	/** Of the model. */
 	readonly sha256: string;
 };
 
-/** The same for the plan and the report. */
-export function planOrigin(session: Session, output: string | undefined, options: PruneOptions): PlanOrigin {
+/**
+ * The same for the plan and the report.
+ * @param asked what was asked for, with what was found for it: tokens for a time, a number of blocks for a speed-up
+ */
+export function planOrigin(session: Session, output: string | undefined, asked: PlannedSettings): PlanOrigin {
 	const { threads, ubatch, weights } = session.settings;
 	// What was found out by measuring how fast this machine is: named, it comes out the same in another cache.
 	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
 	return {
 		sha256: session.sha256,
-		options: defined({
-			method: options.remove ? undefined : (options.method ?? defaultMethod),
-			removeBlocks: options.removeBlocks,
-			removeFraction: options.removeFraction,
-			targetSize: options.targetSize,
-			maxPplRatio: options.maxPplRatio,
-			maxKl: options.maxKl,
-			minAccuracy: options.minAccuracy && Object.entries(options.minAccuracy).map(([name, share]) => `${name}=${share}`),
-			ignoreGate: options.ignoreGate || undefined,
-			targetSpeedup: options.speedTarget?.value,
-			speedupOf: options.speedTarget?.of,
-			masks: options.masks,
-			effort: options.effort,
-			maxTime: options.maxTime,
-			maxTokens: options.maxTokens,
-			strata: options.strata,
-			strataPreset: options.strataPreset,
-			epochs: options.epochs,
-			attributionMasks: options.attributionMasks,
-			rounds: options.rounds,
-			windows: options.windows,
-			windowLength: options.windowLength,
-			objective: options.objective,
-			limit: options.limit,
-			workingWeights: options.workingWeights,
-			ubatch: options.ubatch,
-			scoreShare: options.scoreShare,
-			stateType: options.stateType,
-			heal: options.heal,
-			healTokens: options.healTokens,
-			healKind: options.healKind,
-			healType: options.healType,
-			healHeads: options.healHeads || undefined,
-			quantize: options.quantize,
-			quantizeFrom: options.quantizeFrom && basename(options.quantizeFrom),
-		}),
+		options: planOptions(asked),
 		seed: session.seed,
 		calibration: foldFacts(session),
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
 		backend: String(session.settings.backend),
 		machine: { ...session.settings },
-		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), { ...options, ...found }),
+		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), {
+			...asked,
+			...found,
+			targetSpeedup: undefined,
+			speedupOf: undefined,
+		}),
 	};
 }
 
 type Setting = number | string | boolean | (number | string)[];
 
-function defined(values: Record<string, Setting | undefined>): Record<string, Setting> {
-	return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, Setting] => entry[1] !== undefined));
+/** What a plan keeps of the options: the rows of the table that say under which key. */
+export function planOptions(asked: PlannedSettings): Record<string, Setting> {
+	const method = asked.remove ? undefined : (asked.method ?? defaultMethod);
+	const given: Readonly<Record<string, unknown>> = { ...asked, method };
+	const kept = rowsOf("prune").flatMap(({ name, plan, value }) => {
+		const setting = plan === undefined ? undefined : keptAs(value.kind, name, given[name]);
+		return setting === undefined ? [] : [[plan!, setting] as const];
+	});
+	return Object.fromEntries(kept);
+}
+
+function keptAs(kind: OptionValue["kind"], name: string, given: unknown): Setting | undefined {
+	if (given === undefined) return undefined;
+	// Healing that was refused is another wish than none.
+	if (kind === "switch") return given === true || name === "heal" ? (given as boolean) : undefined;
+	if (kind === "accuracies") return Object.entries(given as Readonly<Record<string, number>>).map(([key, share]) => `${key}=${share}`);
+	if (name === "quantizeFrom") return basename(given as string);
+	return Array.isArray(given) ? [...given] : (given as Setting);
 }

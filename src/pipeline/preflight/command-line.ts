@@ -1,63 +1,49 @@
-import type { PruneOptions } from "../../api/index.js";
+// The command that does the same as a call, from the table of options.
+import type { OptionCommand, OptionValue } from "../../api/options/row.js";
+import type { Settings } from "../../api/options/settings.js";
+import { percentOf } from "../../api/options/shape.js";
+import { type CommandRow, printedRows } from "../../api/options/table.js";
+import type { CalibrationFile } from "../../api/index.js";
 import { weightedFiles } from "../../model/calibration/index.js";
 import { blocksArgument } from "../../report/format.js";
 
-/** The command that does the same as a call. */
-export function commandLine(model: string, output: string | undefined, options: PruneOptions): string {
-	const parts = ["prune-gguf", quoted(model)];
-	if (output !== undefined) parts.push(quoted(output));
-	const flag = (name: string, value: number | string | undefined) => {
-		if (value !== undefined) parts.push(`--${name}`, quoted(String(value)));
-	};
-	flag("remove-blocks", options.removeBlocks);
-	flag("remove-fraction", options.removeFraction === undefined ? undefined : `${options.removeFraction * 100}%`);
-	flag("remove", options.remove && blocksArgument(options.remove));
-	flag("target-size", options.targetSize);
-	flag("max-ppl-ratio", options.maxPplRatio);
-	flag("max-kl", options.maxKl);
-	for (const [name, share] of Object.entries(options.minAccuracy ?? {})) flag("min-accuracy", `${name}=${share}`);
-	for (const path of options.gateQuestions ?? []) flag("gate-questions", path);
-	if (options.ignoreGate) parts.push("--ignore-gate");
-	flag("method", options.method);
-	flag("masks", options.masks);
-	flag("effort", options.effort);
-	flag("max-time", options.maxTime);
-	flag("max-tokens", options.maxTokens);
-	flag("strata", options.strata?.join(","));
-	flag("strata-preset", options.strataPreset);
-	flag("attribution-masks", options.attributionMasks);
-	flag("epochs", options.epochs);
-	flag("rounds", options.rounds);
-	for (const { path, weight } of weightedFiles(options.calibration ?? [])) flag("calibration", weight === 1 ? path : `${path}=${weight}`);
-	flag("objective", options.objective);
-	flag("questions", options.questions);
-	flag("limit", options.limit);
-	flag("windows", options.windows);
-	flag("window-length", options.windowLength);
-	flag("seed", options.seed);
-	flag("threads", options.threads);
-	flag("gpu-layers", options.gpuLayers);
-	flag("working-weights", options.workingWeights);
-	flag("ubatch", options.ubatch);
-	flag("score-share", options.scoreShare === 1 ? undefined : options.scoreShare);
-	flag("state-type", options.stateType);
-	flag("state-bytes", options.stateBytes);
-	flag("reference-bytes", options.referenceBytes);
-	if (options.heal !== undefined) parts.push(options.heal ? "--heal" : "--no-heal");
-	flag("heal-tokens", options.healTokens);
-	flag("heal-time", options.healTime);
-	flag("heal-kind", options.healKind);
-	flag("heal-type", options.healType);
-	if (options.healHeads) parts.push("--heal-heads");
-	flag("quantize", options.quantize);
-	flag("quantize-from", options.quantizeFrom);
-	if (options.speed !== undefined) parts.push(options.speed ? "--speed" : "--no-speed");
-	if (options.samples === 0) parts.push("--no-samples");
-	else flag("samples", options.samples);
-	if (options.quantizedAlternatives) parts.push("--quantized-alternatives");
-	if (options.allowUnknownArchitecture) parts.push("--allow-unknown-architecture");
-	if (options.overwrite) parts.push("--overwrite");
-	return parts.join(" ");
+/** @param settings what was given, and what was found for it */
+export function commandLine(model: string, output: string | undefined, settings: Settings<"prune">): string {
+	const words = [model, ...(output === undefined ? [] : [output])].map(quoted);
+	return ["prune-gguf", ...words, ...flagsOf("prune", settings)].join(" ");
+}
+
+function flagsOf<Command extends OptionCommand>(command: Command, settings: Settings<Command>): string[] {
+	const given = settings as Readonly<Record<string, unknown>>;
+	return printedRows(command).flatMap((row) => (given[row.name] === undefined ? [] : flagOf(row, given[row.name])));
+}
+
+function flagOf({ flag, value, off, printed }: CommandRow, given: unknown): string[] {
+	if (value.kind === "switch") return given ? [`--${flag}`] : printed === "both" ? [`--no-${flag}`] : [];
+	if (off !== undefined && given === off) return [`--no-${flag}`];
+	return wordsOf(value, given).map((word) => `--${flag} ${quoted(word)}`);
+}
+
+/** A value as it is given: several words for what is given several times. */
+function wordsOf({ kind }: OptionValue, given: unknown): string[] {
+	switch (kind) {
+		case "blocks":
+			return [blocksArgument(given as readonly number[])];
+		case "share":
+			// All of it is what is meant where nothing is said.
+			return given === 1 ? [] : [percentOf(given as number)];
+		case "accuracies":
+			return Object.entries(given as Readonly<Record<string, number>>).map(([name, share]) => `${name}=${share}`);
+		case "weightedFiles":
+			return weightedFiles(given as readonly (string | CalibrationFile)[]).map(({ path, weight }) =>
+				weight === 1 ? path : `${path}=${weight}`,
+			);
+		case "files":
+		case "eachFile":
+			return [...(given as readonly string[])];
+		default:
+			return [Array.isArray(given) ? given.join(",") : String(given)];
+	}
 }
 
 /** A word for a shell. */

@@ -1,8 +1,8 @@
 // The limits of a quality gate, checked before a model is loaded.
 import { basename } from "node:path";
-import type { GateOptions, MeasureOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { type QuestionFile, readQuestions } from "../../model/evaluation/questions.js";
+import type { LimitSettings, SessionSettings } from "../../api/options/settings.js";
 
 /** One limit. */
 export interface GateLimit {
@@ -21,7 +21,7 @@ export type GateRequest = readonly GateLimit[];
 const fewest = 6;
 
 /** Whether a limit is given. */
-export function hasGate({ maxPplRatio, maxKl, minAccuracy }: GateOptions): boolean {
+export function hasGate({ maxPplRatio, maxKl, minAccuracy }: LimitSettings): boolean {
 	return maxPplRatio !== undefined || maxKl !== undefined || Object.keys(minAccuracy ?? {}).length > 0;
 }
 
@@ -31,7 +31,9 @@ export function hasGate({ maxPplRatio, maxKl, minAccuracy }: GateOptions): boole
  * @throws InvalidOptionError for a limit out of range, and for a name that no file of questions has
  * @throws FileError, InvalidQuestionsError
  */
-export async function readGate(options: GateOptions & Pick<MeasureOptions, "objective" | "questions">): Promise<GateRequest | undefined> {
+export async function readGate(
+	options: LimitSettings & Pick<SessionSettings, "objective" | "questions">,
+): Promise<GateRequest | undefined> {
 	const { maxPplRatio, maxKl, minAccuracy = {}, gateQuestions = [], ignoreGate } = options;
 	if (maxPplRatio !== undefined && !(Number.isFinite(maxPplRatio) && maxPplRatio >= 1))
 		throw new InvalidOptionError(`max-ppl-ratio must be at least 1, such as 1.2 for a fifth more perplexity, got ${maxPplRatio}`);
@@ -53,7 +55,7 @@ export async function readGate(options: GateOptions & Pick<MeasureOptions, "obje
 async function accuracyLimits(
 	minAccuracy: Readonly<Record<string, number>>,
 	files: readonly string[],
-	{ objective, questions }: Pick<MeasureOptions, "objective" | "questions">,
+	{ objective, questions }: Pick<SessionSettings, "objective" | "questions">,
 ): Promise<GateLimit[]> {
 	const searched = objective === "accuracy" ? questions : undefined;
 	const known = [...(searched === undefined ? [] : [searched]), ...files];

@@ -1,5 +1,4 @@
 // What healed matrices may take in the file, foretold from the header.
-import type { HealOptions, QuantizeOutputOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { type GgufFile, type GgufTensor, tensorBytes } from "../../model/gguf/index.js";
 import type { Header } from "./model-header.js";
@@ -7,6 +6,7 @@ import { cutsOf } from "../../model/fitting/cuts.js";
 import { matricesOf } from "../../model/fitting/site.js";
 import { type HealType, typeFor } from "../../model/fitting/tensors.js";
 import { asksToHeal } from "./heal-options.js";
+import type { HealSettings, QuantizeSettings } from "../../api/options/settings.js";
 
 /** Types of the matrices that healing may change, by their names in the file: of each cut the one that would take the most bytes more. */
 export type HealedTypes = (removed: readonly number[]) => ReadonlyMap<string, number>;
@@ -15,7 +15,7 @@ export type HealedTypes = (removed: readonly number[]) => ReadonlyMap<string, nu
  * The types that make the largest file that healing can: which matrix of a block is healed, and whether it is, only running it says. None
  * where nothing is healed, and where the file is quantised afterwards, its healed matrices with the rest.
  */
-export function healedTypes({ file, blocks }: Header, options: HealOptions & QuantizeOutputOptions): HealedTypes {
+export function healedTypes({ file, blocks }: Header, options: HealSettings & QuantizeSettings): HealedTypes {
 	const none = new Map<string, number>();
 	if (!asksToHeal(options) || options.quantize !== undefined) return () => none;
 	const width = file.number(`${file.architecture}.embedding_length`) ?? Number.NaN;
@@ -48,7 +48,7 @@ export function mostAdded(file: GgufFile, types: HealedTypes, blocks: number): n
  * Bytes that must be free beside those of the pruned file, which is written with its healed matrices before it is quantised: of a given
  * set as many as healing may add, of a set that is not known yet those of one cut, which every set has.
  */
-export function bytesToHeal(header: Header, removed: number | readonly number[], options: HealOptions): number {
+export function bytesToHeal(header: Header, removed: number | readonly number[], options: HealSettings): number {
 	const { file, blocks } = header;
 	const types = healedTypes(header, { ...options, quantize: undefined });
 	if (typeof removed === "number") return mostAdded(file, types, blocks.blocks);

@@ -1,21 +1,22 @@
 // Whether a run is to heal, and whether what it says of that makes sense.
-import type { HealOptions, PruneOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { healKinds } from "../../model/fitting/kinds.js";
 import { healTypes } from "../../model/fitting/tensors.js";
+import type { PruneJob } from "./job.js";
+import type { HealSettings } from "../../api/options/settings.js";
 
 /** Fewer are refused. */
 export const fewestTokens = 1024;
 
 /** @throws InvalidOptionError */
-export function checkHealTime({ healTime, healTokens }: HealOptions): void {
+export function checkHealTime({ healTime, healTokens }: HealSettings): void {
 	if (healTime === undefined) return;
 	if (!(healTime > 0)) throw new InvalidOptionError(`heal-time must be a time above 0 seconds, got ${healTime}`);
 	if (healTokens !== undefined) throw new InvalidOptionError("heal-time finds the number of tokens: give it or heal-tokens");
 }
 
 /** Options that are out of range. @throws InvalidOptionError */
-export function checkHealing(options: HealOptions): void {
+export function checkHealing(options: HealSettings): void {
 	const { heal, healTokens, healKind, healType } = options;
 	checkHealTime(options);
 	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < fewestTokens))
@@ -29,12 +30,12 @@ export function checkHealing(options: HealOptions): void {
 }
 
 /** Whether anything says how to heal. */
-export function saysHow({ healTokens, healTime, healKind, healType, healHeads }: HealOptions): boolean {
+export function saysHow({ healTokens, healTime, healKind, healType, healHeads }: HealSettings): boolean {
 	return [healTokens, healTime, healKind, healType].some((value) => value !== undefined) || healHeads === true;
 }
 
 /** Whether anything was said that asks for healing. */
-export function asksToHeal(options: HealOptions): boolean {
+export function asksToHeal(options: HealSettings): boolean {
 	return options.heal ?? saysHow(options);
 }
 
@@ -43,7 +44,7 @@ export function asksToHeal(options: HealOptions): boolean {
  * @param curve whether nothing says how much to remove
  * @throws InvalidOptionError
  */
-export function checkHealingOfRun(options: PruneOptions, curve: boolean): void {
+export function checkHealingOfRun(options: PruneJob, curve: boolean): void {
 	checkHealing(options);
 	if (!asksToHeal(options)) return;
 	if (curve) {
@@ -55,7 +56,7 @@ export function checkHealingOfRun(options: PruneOptions, curve: boolean): void {
 }
 
 /** @param healed whether the model is healed @throws InvalidOptionError where the weights of another file are quantised */
-export function checkHealedWeights({ quantizeFrom }: Pick<PruneOptions, "quantizeFrom">, healed: boolean): void {
+export function checkHealedWeights({ quantizeFrom }: Pick<PruneJob, "quantizeFrom">, healed: boolean): void {
 	if (healed && quantizeFrom !== undefined)
 		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");
 }

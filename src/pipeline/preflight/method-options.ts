@@ -1,13 +1,14 @@
-import type { Method, PruneOptions } from "../../api/index.js";
+import type { Method } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import { factsOf, methodOptions, methods } from "../../api/methods.js";
+import type { MethodSettings, Settings } from "../../api/options/settings.js";
 
 /**
  * Options that the method does not read are a mistake, not a wish.
  * @throws InvalidOptionError
  */
-export function checkMethodOptions(method: Method, options: PruneOptions): void {
+export function checkMethodOptions(method: Method, options: MethodSettings & Pick<Settings<"prune">, "remove">): void {
 	if (options.remove && options.method !== undefined) {
 		throw new InvalidOptionError("--method chooses which blocks to remove; with --remove they are given: leave one of them out");
 	}

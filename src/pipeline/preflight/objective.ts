@@ -1,16 +1,17 @@
-import type { GateOptions, MeasureOptions, Objective, QuantizeOutputOptions } from "../../api/index.js";
+import type { Objective } from "../../api/index.js";
 import { type FoldName, weightedFiles } from "../../model/calibration/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { QuestionFile } from "../../model/evaluation/questions.js";
 import type { Model } from "../../model/runtime/model.js";
+import type { LimitSettings, QuantizeSettings, SessionSettings } from "../../api/options/settings.js";
 
 /** Questions that the folds need: two to search on, two to decide by, three to report. */
 const fewestQuestions = 7;
 
 /** The objective that the options ask for. @throws InvalidOptionError where they contradict one another */
-export function objectiveOf({ objective = "nll", questions, limit, scoreShare }: MeasureOptions): Objective {
+export function objectiveOf({ objective = "nll", questions, limit, scoreShare }: SessionSettings): Objective {
 	if (objective === "accuracy" && questions === undefined)
 		throw new InvalidOptionError("the objective accuracy needs questions: give a file with --questions");
 	if (objective !== "accuracy" && questions !== undefined)
@@ -32,7 +33,7 @@ export function inputFiles({
 	questions,
 	quantizeFrom,
 	gateQuestions = [],
-}: MeasureOptions & QuantizeOutputOptions & Pick<GateOptions, "gateQuestions">): string[] {
+}: SessionSettings & QuantizeSettings & Pick<LimitSettings, "gateQuestions">): string[] {
 	const files = [...weightedFiles(calibration ?? []).map(({ path }) => path), questions, quantizeFrom, ...gateQuestions];
 	return files.filter((path) => path !== undefined);
 }

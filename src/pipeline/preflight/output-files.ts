@@ -1,13 +1,13 @@
 // The files that a run would write, found out before hours of measuring whether it may.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { PruneOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { inputFiles } from "./objective.js";
 import type { ReadOnce } from "./model-header.js";
 import type { OwnOutput } from "./own-output.js";
 import { checkTarget } from "../../storage/atomic-file.js";
+import type { PruneJob } from "./job.js";
 
 /**
  * Every file that a run reads, whatever it is called by: all shards of the model and of the original whose weights are quantised, texts
@@ -40,7 +40,7 @@ export interface PlannedFiles {
  * @throws InvalidOptionError where two of them have one name
  * @throws OutputExistsError, FileError where one cannot be written
  */
-export async function checkTargets({ file, original, output, curve, own }: PlannedFiles, options: PruneOptions): Promise<void> {
+export async function checkTargets({ file, original, output, curve, own }: PlannedFiles, options: PruneJob): Promise<void> {
 	if (options.dryRun) return;
 	const { page, data, card } = reportTargets(curve ? undefined : output, options);
 	const results = [
@@ -66,7 +66,7 @@ async function isOwn(own: OwnOutput, name: string, path: string): Promise<boolea
  * Checks a run that nothing tells how much to remove: it measures the curve, and has no model or plan to write.
  * @throws InvalidOptionError where one is to be written
  */
-export function checkWritesNothing(output: string | undefined, { plan }: PruneOptions): void {
+export function checkWritesNothing(output: string | undefined, { plan }: PruneJob): void {
 	const how = "say how much to remove, for example with --remove-blocks 4, --target-size 3.5GB or --max-ppl-ratio 1.2";
 	if (output !== undefined)
 		throw new InvalidOptionError(
@@ -89,7 +89,7 @@ export interface ReportTargets {
  * Names of the files, from the options and the output's name.
  * @throws InvalidOptionError where the page is named like its JSON
  */
-export function reportTargets(output: string | undefined, { report, modelCard, dryRun }: PruneOptions): ReportTargets {
+export function reportTargets(output: string | undefined, { report, modelCard, dryRun }: PruneJob): ReportTargets {
 	if (dryRun) return {};
 	const page = report === false ? undefined : (report ?? (output === undefined ? undefined : `${output}.report.html`));
 	if (page !== undefined && /\.json$/i.test(page))

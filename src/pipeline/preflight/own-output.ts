@@ -2,13 +2,13 @@
 import { existsSync } from "node:fs";
 import { readFile, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { PruneOptions } from "../../api/index.js";
 import { FileError, OutputExistsError } from "../../errors.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile, lockOwner } from "../../storage/lock.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { readPlan } from "../../storage/plan.js";
 import { findWritten, writtenPath } from "../../storage/runs.js";
+import type { Settings } from "../../api/options/settings.js";
 
 /** What is kept of a model from the moment it is verified until its run has ended. */
 interface Kept<Made> {
@@ -42,8 +42,8 @@ export class OwnOutput<Made = unknown> {
 	 * Looks whether an earlier run of the same command wrote the output, and was ended before it was done.
 	 * @throws FileError where another run has written it, and goes on
 	 */
-	static async of<Made>(model: string, output: string, options: PruneOptions): Promise<OwnOutput<Made>> {
-		const { signal: _, onProgress: __, onLog: ___, overwrite, ...asked } = options;
+	static async of<Made>(model: string, output: string, settings: Settings<"prune">): Promise<OwnOutput<Made>> {
+		const { overwrite, ...asked } = settings;
 		const command = hashOf([resolve(model), resolve(output), asked]);
 		const state = overwrite ? undefined : await stateOf(output);
 		for (const path of await findWritten(output)) {

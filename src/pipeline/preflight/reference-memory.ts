@@ -1,12 +1,12 @@
 // How much memory the full model's distributions may take, and what is said where they would take more.
-import type { MeasureOptions } from "../../api/index.js";
 import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import { sizeText } from "../../model/runtime/memory.js";
 import { bytesOfReference, defaultReferenceBytes } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /** What of the options bounds them. */
-export type ReferenceRoom = Pick<MeasureOptions, "referenceBytes">;
+export type ReferenceRoom = Pick<SessionSettings, "referenceBytes">;
 
 /** Bytes that the distributions on one set of windows may take. @throws InvalidOptionError for no number of bytes */
 export function mostReferenceBytes({ referenceBytes = defaultReferenceBytes }: ReferenceRoom): number {

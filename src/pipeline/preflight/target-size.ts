@@ -1,6 +1,6 @@
 // How many blocks must go for a file of a given size.
 import { removeBlocks } from "../../model/architectures/index.js";
-import type { HealOptions, QuantizeOutputOptions, UnknownOptions } from "../../api/index.js";
+import type { UnknownOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { blockOfTensor, contentOf, type GgufFile, writtenSize } from "../../model/gguf/index.js";
 import { healedTypes, mostAdded } from "./heal-disk.js";
@@ -9,6 +9,7 @@ import { type Header, nearestCounts } from "./model-header.js";
 import { formatBytes } from "../../report/format.js";
 import { predictedBytes } from "../../model/runtime/file-types.js";
 import { packageVersion } from "../../model/runtime/paths.js";
+import type { HealSettings, QuantizeSettings } from "../../api/options/settings.js";
 
 /** Blocks to remove for a size. */
 export interface SizeRange {
@@ -41,10 +42,10 @@ function fileSizes(header: Header, file: GgufFile, options: SizeOptions) {
 	};
 }
 
-type SizeOptions = QuantizeOutputOptions & UnknownOptions & HealOptions;
+type SizeOptions = QuantizeSettings & UnknownOptions & HealSettings;
 
 /** Bytes by which a file may be larger or smaller than the sums of its blocks say: by its keys, and by types that depend on the other blocks. */
-const slackOf = (whole: number, { quantize }: QuantizeOutputOptions) => 4096 + (quantize === undefined ? 0 : Math.ceil(0.01 * whole));
+const slackOf = (whole: number, { quantize }: QuantizeSettings) => 4096 + (quantize === undefined ? 0 : Math.ceil(0.01 * whole));
 
 /** A size in bytes, and what has it. */
 export interface AskedSize {
@@ -89,7 +90,7 @@ export function countsForSize(header: Header, { file, target, tied }: AskedSize,
 }
 
 /** What each block's going saves in the file. */
-function savings(file: GgufFile, { quantize }: QuantizeOutputOptions, whole: number): { block: number; bytes: number }[] {
+function savings(file: GgufFile, { quantize }: QuantizeSettings, whole: number): { block: number; bytes: number }[] {
 	const content = contentOf(file);
 	const all = [...new Set(content.tensors.map(({ name }) => blockOfTensor(name)))].filter((block) => block !== undefined);
 	return all.map((block) => {

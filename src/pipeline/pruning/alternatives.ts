@@ -1,5 +1,4 @@
 // Beside the pruned model: the whole model quantised to the same size.
-import type { PruneOptions } from "../../api/index.js";
 import { PruneGgufError } from "../../errors.js";
 import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
@@ -9,6 +8,7 @@ import { timedIn } from "../session/timings.js";
 import { hashOf } from "../../storage/hash.js";
 import type { QuantizedAlternatives } from "../../storage/plan-quantized.js";
 import type { Remains } from "./remains.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** A pruned model that is delivered. */
 export interface Delivered {
@@ -33,7 +33,7 @@ function healedKey({ weights: { sha256 }, seed, settings }: Remains, { section: 
 export async function alternativesIfAsked(
 	remains: Remains,
 	{ removed, output, original, healing }: Delivered,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<QuantizedAlternatives | undefined> {
 	if (!options.quantizedAlternatives) return undefined;
 	const { weights: source, folder, settings, sources, windows } = remains;

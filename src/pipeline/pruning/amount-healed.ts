@@ -1,5 +1,4 @@
 // How many blocks to remove where a limit on the healed model says it.
-import type { PruneOptions } from "../../api/index.js";
 import { figuresOfHealed, healChosen } from "../healing/of-session.js";
 import type { Gate } from "../gate/gate.js";
 import { raceHealed, whileRoughlyHealed } from "../healing/race.js";
@@ -11,6 +10,7 @@ import type { Session } from "../session/session.js";
 import { missedText, nothingMeets } from "./amount.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Decision } from "./decision.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /**
  * The set for the most blocks that meets the gate healed. From the most blocks that meet it as they are, on the validation fold, one step
@@ -18,7 +18,7 @@ import type { Decision } from "./decision.js";
  * the text and judged on the report fold; where that says no, so is the next smaller one.
  * @throws GateNotMetError where no set that was found meets it
  */
-export async function mostHealedThatMeet(session: Session, race: Race, gate: Gate, options: PruneOptions): Promise<Decision> {
+export async function mostHealedThatMeet(session: Session, race: Race, gate: Gate, options: PruneJob): Promise<Decision> {
 	const sets = [...race.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
 	if (sets.length === 0) throw nothingMeets(undefined, []);
 	const log = logger(options);
@@ -49,7 +49,7 @@ async function stepUp(
 	session: Session,
 	sets: readonly Finalist[],
 	gate: Gate,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<{ last: number; next?: readonly PlanGateFigure[] }> {
 	let last = sets.length - 1;
 	while (last >= 0 && !(await gate.meets("validation", sets[last]!.removed))) last--;

@@ -1,5 +1,4 @@
 // How many blocks to remove where a limit says it: by a quality gate, or by a size.
-import type { PruneOptions } from "../../api/index.js";
 import { GateNotMetError, InvalidOptionError } from "../../errors.js";
 import { type Gate, requirementText } from "../gate/gate.js";
 import { hasGate } from "../preflight/gate-limits.js";
@@ -10,12 +9,14 @@ import { formatBlocks } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Decision } from "./decision.js";
+import type { JobOptions } from "../../api/index.js";
+import type { AmountSettings, LimitSettings } from "../../api/options/settings.js";
 
 /** An amount that limits say: the most blocks that meet the gate, or the fewest that reach a size in bytes. */
 export type LimitedAmount = "gate" | { readonly size: number };
 
 /** The amount that the options' limits say, where nothing else says one. @throws InvalidOptionError */
-export function limitedAmount(options: PruneOptions): LimitedAmount | undefined {
+export function limitedAmount(options: AmountSettings & LimitSettings): LimitedAmount | undefined {
 	if (options.targetSize !== undefined) return { size: options.targetSize };
 	if (!hasGate(options)) return undefined;
 	if (options.ignoreGate)
@@ -38,7 +39,7 @@ export function fewestOf({ winners }: Pick<Race, "winners">): Finalist {
  * smaller one is tried.
  * @throws GateNotMetError where no set that was found meets it
  */
-export async function mostThatMeet(race: Race, gate: Gate, options: PruneOptions): Promise<Decision> {
+export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions): Promise<Decision> {
 	const sets = [...race.winners.values()].sort((a, b) => b.removed.length - a.removed.length);
 	const log = logger(options);
 	for (const [i, set] of sets.entries()) {

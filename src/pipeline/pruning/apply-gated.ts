@@ -1,5 +1,5 @@
 // Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
-import type { ApplyOptions, ApplyResult, PruneOptions } from "../../api/index.js";
+import type { ApplyResult } from "../../api/index.js";
 import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
@@ -16,6 +16,7 @@ import { shownText } from "../../storage/shown-text.js";
 import { healAsAsked } from "./heal-as-asked.js";
 import { sourceOf } from "./source.js";
 import { writeModel } from "./write-model.js";
+import { type ApplyJob, foundHealing, healingOf, jobOf, type PruneJob, settledJob } from "../preflight/job.js";
 
 /** What to carry out. */
 export interface GatedJob {
@@ -33,7 +34,7 @@ export interface GatedJob {
  * drawn again with its seed, files must be given again.
  * @throws GateNotMetError, and the errors of measuring and writing
  */
-export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<Omit<ApplyResult, "seconds">> {
+export async function applyGated(job: GatedJob, options: ApplyJob): Promise<Omit<ApplyResult, "seconds">> {
 	const { header, output, removed, plan, original, limits } = job;
 	const measuring = measuringOf(job, options);
 	const compared = limits.some(({ kind }) => kind === "divergence");
@@ -42,10 +43,11 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 		quantized: options.quantize !== undefined,
 	});
 	try {
+		const how = healingOf(measuring);
 		const healable =
-			asksToHeal(options) && !plan ? checkHealable(session.model, removed, measuring, { references: session.referenceBytes }) : measuring;
+			asksToHeal(options) && !plan ? checkHealable(session.model, removed, how, { references: session.referenceBytes }) : how;
 		await session.measureFull(options.signal);
-		const settled = plan ? measuring : await withHealTimeOf(session, removed, healable);
+		const settled = plan ? measuring : settledJob(measuring, foundHealing(await withHealTimeOf(session, removed, healable)));
 		if (plan) noteOtherText(session, plan, measuring);
 		const gate = Gate.open(session, limits, settled);
 		const check = { gate, session, output, options: settled, known: (plan?.alternatives ?? []).map((one) => one.removed) };
@@ -63,18 +65,21 @@ export async function applyGated(job: GatedJob, options: ApplyOptions): Promise<
 }
 
 /** As the main job measures these blocks, on the plan's windows. */
-function measuringOf({ removed, plan }: GatedJob, options: ApplyOptions): PruneOptions {
+function measuringOf({ removed, plan }: GatedJob, options: ApplyJob): PruneJob {
 	const { search } = plan?.calibration ?? {};
-	return {
-		...options,
-		...{ plan: undefined, remove: [...removed] },
-		seed: options.seed ?? plan?.seed ?? undefined,
-		windows: options.windows ?? search?.count,
-		windowLength: options.windowLength ?? search?.length,
+	const { planFile: _, ...asked } = options.asked;
+	const settings = {
+		...asked,
+		remove: [...removed],
+		threads: options.threads,
+		seed: asked.seed ?? plan?.seed ?? undefined,
+		windows: asked.windows ?? search?.count,
+		windowLength: asked.windowLength ?? search?.length,
 	};
+	return jobOf<"prune">(settings, options);
 }
 
-function noteOtherText(session: Session, plan: Plan, options: PruneOptions): void {
+function noteOtherText(session: Session, plan: Plan, options: PruneJob): void {
 	const { report } = plan.calibration;
 	if (!report || report.sha256 === hashWindows(session.calibration.folds.report)) return;
 	logger(options)(

@@ -1,5 +1,5 @@
 // What a run does with the set that it chose: the file, its plan, the report.
-import type { PruneOptions, PruneResult } from "../../api/index.js";
+import type { PruneResult } from "../../api/index.js";
 import { quoted } from "../preflight/command-line.js";
 import type { GateCheck } from "../gate/verdict.js";
 import { healChosen } from "../healing/of-session.js";
@@ -24,6 +24,7 @@ import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { type Remains, remainsOf } from "./remains.js";
 import { sourceOf } from "./source.js";
 import { writeModel, type WriteJob, type Written } from "./write-model.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** What a run has when it has decided. */
 export interface Delivery {
@@ -48,7 +49,7 @@ interface Chosen {
 }
 
 /** Writes what was asked for: the model and its plan where there is an output, else the plan alone. */
-export async function deliver(session: Session, decision: Decision, delivery: Delivery, options: PruneOptions): Promise<PruneResult> {
+export async function deliver(session: Session, decision: Decision, delivery: Delivery, options: PruneJob): Promise<PruneResult> {
 	const { output, original, gate, facts } = delivery;
 	const { plan, healing } = await planOf(session, decision, delivery, options);
 	const check = gate && { gate, session, output, choices: facts.choices, decided: facts.decided, options };
@@ -66,7 +67,7 @@ async function planOf(
 	session: Session,
 	decision: Decision,
 	{ output, facts }: Delivery,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Pick<Chosen, "plan" | "healing">> {
 	const healed = decision.healing !== undefined || !asksToHeal(options);
 	const { chosen, healing } = healed ? decision : await healChosen(session, decision, options);
@@ -80,7 +81,7 @@ async function deliverModel(
 	session: Session,
 	chosen: Chosen,
 	delivery: Delivery & { readonly output: string },
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<PruneResult> {
 	const { plan, remains, healing, check, planPath, inputs } = chosen;
 	const { output, original, facts, run } = delivery;
@@ -108,7 +109,7 @@ async function deliverModel(
 }
 
 /** What is measured after the model was written, for the plan and the report. The session is closed. */
-async function measureWritten({ plan, remains }: Chosen, delivered: Delivered, options: PruneOptions): Promise<MeasuredPair> {
+async function measureWritten({ plan, remains }: Chosen, delivered: Delivered, options: PruneJob): Promise<MeasuredPair> {
 	plan.quantizedAlternatives = await unlessStopped(options, () => alternativesIfAsked(remains, delivered, options));
 	const pair = await measurePair(remains, { removed: plan.removed, output: delivered.output }, options);
 	plan.speed = pair.speed;
@@ -116,7 +117,7 @@ async function measureWritten({ plan, remains }: Chosen, delivered: Delivered, o
 }
 
 /** Writes the plan alone. The session stays open. */
-async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery, options: PruneOptions): Promise<PruneResult> {
+async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery, options: PruneJob): Promise<PruneResult> {
 	const { plan, remains, healing, planPath, inputs } = chosen;
 	const { original, facts, run } = delivery;
 	const { removed } = plan;
@@ -139,7 +140,7 @@ async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery,
 }
 
 /** As an earlier run of the same command wrote it, or written now. */
-async function writtenModel(session: Session, job: WriteJob, { own }: Run, options: PruneOptions): Promise<Written> {
+async function writtenModel(session: Session, job: WriteJob, { own }: Run, options: PruneJob): Promise<Written> {
 	const { removed } = job;
 	// As it was kept below, by an earlier run.
 	const before = own?.made(removed) as Written | undefined;
@@ -153,14 +154,14 @@ async function writtenModel(session: Session, job: WriteJob, { own }: Run, optio
 }
 
 /** Texts are written by the loaded model under its mask where no file was written: it has the file's own matrices, not the healed ones. */
-function withoutTexts(healing: Healing | undefined, options: PruneOptions): PruneOptions {
+function withoutTexts(healing: Healing | undefined, options: PruneJob): PruneJob {
 	if (!healing?.section.applied || !options.samples) return options;
 	logger(options)("note", "texts of the healed model are drawn from its file: none without an output");
 	return { ...options, samples: 0 };
 }
 
 /** What is measured after the model was written: an interruption then is a warning. */
-async function unlessStopped<T>(options: PruneOptions, work: () => Promise<T>): Promise<T | undefined> {
+async function unlessStopped<T>(options: PruneJob, work: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await work();
 	} catch (error) {

@@ -1,6 +1,6 @@
 // How much a run has to measure, before it does.
 import { basename } from "node:path";
-import type { Effort, Estimate, PruneOptions } from "../../api/index.js";
+import type { Effort, Estimate } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod } from "../../api/methods.js";
 import { Coalition } from "../../game/coalition.js";
@@ -14,6 +14,7 @@ import type { Removable } from "./removable.js";
 import { furtherShare } from "../race/race.js";
 import { partsAfter, tieRounds } from "../race/ties.js";
 import { masksIn } from "../../game/search/time-limit.js";
+import type { PruneJob } from "../preflight/job.js";
 
 export interface WorkAsked {
 	/** Masks of the search that are left at most, and those that are known. */
@@ -47,7 +48,7 @@ export function workOf(asked: WorkAsked): { readonly tokens: number; readonly se
 }
 
 /** Says what is known, what is left to measure at most, and how long that takes. */
-export async function announceWork(session: Session, { kmax, count, counts, named }: Removable, options: PruneOptions): Promise<Estimate> {
+export async function announceWork(session: Session, { kmax, count, counts, named }: Removable, options: PruneJob): Promise<Estimate> {
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
@@ -74,7 +75,7 @@ export async function announceWork(session: Session, { kmax, count, counts, name
 }
 
 /** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */
-function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneOptions): number {
+function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneJob): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
 	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;

@@ -1,9 +1,10 @@
 // Healing a set that is given: as its plan says, or anew.
-import type { HealOptions, JobOptions } from "../../api/index.js";
+import type { JobOptions } from "../../api/index.js";
 import { restore } from "../../model/fitting/standing.js";
 import type { Plan } from "../../storage/plan.js";
 import { healAgain, type Healing, type HealJob } from "../healing/heal-model.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import type { HealSettings } from "../../api/options/settings.js";
 
 /** What is healed, and where. */
 export type HealPlan = Pick<HealJob, "model" | "evaluator" | "removed" | "folder">;
@@ -19,7 +20,7 @@ export interface HealAsked<Options> {
 }
 
 /** Heals as a plan says, or as the options ask; undefined where neither does. The model is as it was then. */
-export async function healAsAsked<Options extends HealOptions & JobOptions>(
+export async function healAsAsked<Options extends HealSettings & JobOptions>(
 	{ removed, plan, place, anew }: HealAsked<Options>,
 	options: Options,
 ): Promise<Healing | undefined> {

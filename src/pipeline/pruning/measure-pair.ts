@@ -1,5 +1,4 @@
-// PlanSpeed, memory and texts of the source and of what was made of it: measured when all else is done, for the plan and the report.
-import type { PruneOptions } from "../../api/index.js";
+// Speed, memory and texts of the source and of what was made of it: measured when all else is done, for the plan and the report.
 import { InvalidOptionError, PruneGgufError } from "../../errors.js";
 import type { ContinuationPair } from "../../model/evaluation/collapse.js";
 import { drawPairs } from "../../model/evaluation/continuations.js";
@@ -19,6 +18,16 @@ import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js
 import { probeWithin, shapeWithin } from "../speed/figures.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import type { JobOptions } from "../../api/index.js";
+import type { HealSettings, MachineSettings, QuantizeSettings, Settings, UnknownSettings } from "../../api/options/settings.js";
+
+/** What is measured of both, and how both are run. */
+type PairSettings = Pick<Settings<"prune">, "speed" | "samples" | "targetSpeedup" | "speedupOf"> &
+	QuantizeSettings &
+	HealSettings &
+	MachineSettings &
+	UnknownSettings &
+	JobOptions;
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
 const usualSamples = 4;
@@ -28,7 +37,7 @@ export const mostSamples = 64;
 const speedSeconds = 16;
 
 /** @throws InvalidOptionError */
-export function checkSamples({ samples }: PruneOptions): void {
+export function checkSamples({ samples }: Pick<PairSettings, "samples">): void {
 	if (samples !== undefined && !(Number.isInteger(samples) && samples >= 0 && samples <= mostSamples))
 		throw new InvalidOptionError(`samples must be a whole number from 0 to ${mostSamples}, got ${samples}`);
 }
@@ -40,9 +49,9 @@ export interface MeasuredPair {
 }
 
 /** What is asked for: speed and texts where a model is written, otherwise where they are named. */
-function wanted(output: string | undefined, { speed, samples, speedTarget }: PruneOptions): { speed: boolean; samples: number } {
+function wanted(output: string | undefined, { speed, samples, targetSpeedup }: PairSettings): { speed: boolean; samples: number } {
 	const written = output !== undefined;
-	return { speed: speed ?? (written || speedTarget !== undefined), samples: samples ?? (written ? usualSamples : 0) };
+	return { speed: speed ?? (written || targetSpeedup !== undefined), samples: samples ?? (written ? usualSamples : 0) };
 }
 
 /** What is measured. */
@@ -58,7 +67,7 @@ export interface PairJob {
  * Measures the whole source beside the written file, or beside itself without these blocks where none was written. What was asked for is
  * delivered by then, so that a failure is a warning.
  */
-export async function measurePair(remains: Remains, job: PairJob, options: PruneOptions): Promise<MeasuredPair> {
+export async function measurePair(remains: Remains, job: PairJob, options: PairSettings): Promise<MeasuredPair> {
 	const { removed, output } = job;
 	const ask = wanted(output, options);
 	if (removed.length === 0 || (!ask.speed && ask.samples === 0)) return { extras: {} };
@@ -87,7 +96,7 @@ export async function measurePair(remains: Remains, job: PairJob, options: Prune
  * What fails here is a warning: a model that gives no finite logits writes no text, but has a speed. So is an interruption where the model
  * is written already.
  */
-async function attempt<T>(what: string, options: PruneOptions, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
+async function attempt<T>(what: string, options: JobOptions, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await work();
 	} catch (error) {
@@ -111,7 +120,7 @@ interface BothSides {
 async function withSides(
 	{ weights, threads }: Remains,
 	{ removed, output, model }: PairJob,
-	options: PruneOptions,
+	options: PairSettings,
 	work: (sides: BothSides) => Promise<MeasuredPair>,
 ): Promise<MeasuredPair> {
 	if (output === undefined) return work({ before: { model: model! }, after: { model: model!, removed } });
@@ -138,7 +147,7 @@ async function withSides(
 }
 
 /** As much as fits a few seconds on this machine. */
-async function quickSpeed(sides: BothSides, { threads }: Remains, options: PruneOptions): Promise<PlanSpeed> {
+async function quickSpeed(sides: BothSides, { threads }: Remains, options: PairSettings): Promise<PlanSpeed> {
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
@@ -152,7 +161,7 @@ function drawTexts(
 	{ before, after }: BothSides,
 	prompts: number,
 	{ windows, seed }: Remains,
-	options: PruneOptions,
+	options: JobOptions,
 ): Promise<ContinuationPair[]> {
 	const { removed } = after;
 	const mask = removed && Coalition.ofRemoved(after.model.facts.blocks, removed);
@@ -172,7 +181,7 @@ function speedExtras(speed: PlanSpeed | undefined): ReportExtras {
 	return section ? { speed: section } : {};
 }
 
-function textExtras(pairs: readonly ContinuationPair[], options: PruneOptions): ReportExtras {
+function textExtras(pairs: readonly ContinuationPair[], options: JobOptions): ReportExtras {
 	if (pairs.length === 0) return {};
 	const { warning, ...sections } = textSections(pairs);
 	if (warning !== undefined) logger(options)("warning", warning);
@@ -180,10 +189,10 @@ function textExtras(pairs: readonly ContinuationPair[], options: PruneOptions): 
 }
 
 /** The number of blocks was chosen by sets of that size, not by the one that was then found. */
-function warnOfTarget({ ratio }: PlanSpeed, options: PruneOptions): void {
-	const { speedTarget } = options;
-	if (!speedTarget || !ratio) return;
-	const reached = ratio[speedTarget.of];
-	if (reached.value >= speedTarget.value) return;
-	logger(options)("warning", `measured at the end, ${speedTarget.of} is ${formatSpeedup(reached)}; the target was ${speedTarget.value}`);
+function warnOfTarget({ ratio }: PlanSpeed, options: PairSettings): void {
+	const { targetSpeedup, speedupOf = "generation" } = options;
+	if (targetSpeedup === undefined || !ratio) return;
+	const reached = ratio[speedupOf];
+	if (reached.value >= targetSpeedup) return;
+	logger(options)("warning", `measured at the end, ${speedupOf} is ${formatSpeedup(reached)}; the target was ${targetSpeedup}`);
 }

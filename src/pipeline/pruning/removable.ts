@@ -1,5 +1,4 @@
 // How many blocks are to go, and which sets of as many are raced.
-import type { PruneOptions } from "../../api/index.js";
 import { defaultMethod, factsOf } from "../../api/methods.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { ProposedSet, Choices } from "../methods/selection-context.js";
@@ -9,6 +8,14 @@ import { finalists, sizesFound } from "../race/finalists.js";
 import type { Session } from "../session/session.js";
 import { checkSpeedup } from "../speed/target.js";
 import { limitedAmount, mostForGate } from "./amount.js";
+import type {
+	AmountSettings,
+	HealSettings,
+	LimitSettings,
+	MethodSettings,
+	QuantizeSettings,
+	UnknownSettings,
+} from "../../api/options/settings.js";
 
 /** What says how much is removed: an option, or the limits; `curve` where nothing does. */
 export type Amount =
@@ -25,7 +32,7 @@ export type AskedAmount = Amount | { readonly speedup: number };
 const amounts = ["removeBlocks", "removeFraction", "remove", "targetSize", "targetSpeedup"] as const;
 
 /** @throws InvalidOptionError for an amount that is out of range, or said twice */
-export function amountOf(options: PruneOptions): AskedAmount {
+export function amountOf(options: AmountSettings & LimitSettings): AskedAmount {
 	const given = amounts.filter((name) => options[name] !== undefined);
 	if (given.length > 1) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
 	const { removeBlocks, removeFraction, remove, targetSpeedup } = options;
@@ -57,11 +64,14 @@ export interface Removable extends Partial<SizeRange> {
 	readonly named?: readonly number[] | undefined;
 }
 
+/** What says how much can go, and what of it remains. */
+type RemovableSettings = Pick<MethodSettings, "method"> & QuantizeSettings & UnknownSettings & HealSettings;
+
 /**
  * @param original header of the original whose weights are quantised
  * @throws InvalidOptionError where the model cannot lose as many
  */
-export async function removableOf(amount: Amount, header: Header, original: ReadOnce, options: PruneOptions): Promise<Removable> {
+export async function removableOf(amount: Amount, header: Header, original: ReadOnce, options: RemovableSettings): Promise<Removable> {
 	const plan = header.blocks;
 	const { blocks, maxRemovable } = plan;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;

@@ -1,10 +1,10 @@
 // The one way from a chosen set to a written file, healed and quantised where that is asked for.
-import type { HealOptions, PruneOptions, QuantizeOutputOptions, WrittenFile } from "../../api/index.js";
+import type { WrittenFile } from "../../api/index.js";
 import type { HealedTensor } from "../../model/fitting/tensors.js";
 import { whileHealed } from "../../model/fitting/standing.js";
 import type { PlanGate } from "../../storage/plan-gate.js";
 import type { Quantized } from "../../storage/plan-quantized.js";
-import type { GateCheck } from "../gate/verdict.js";
+import type { GateCheck, GateSettings } from "../gate/verdict.js";
 import { type FileCheck, fileCheck } from "../gate/written-file.js";
 import type { Healing } from "../healing/heal-model.js";
 import { bytesToHeal } from "../preflight/heal-disk.js";
@@ -14,6 +14,10 @@ import { type Expectation, writePruned } from "../writing/write-pruned.js";
 import { bytesToQuantize, type QuantizeJob, writeQuantized } from "../writing/write-quantized.js";
 import { measureBeyondSliding } from "../writing/zeroed-oracle.js";
 import { type OpenSource, timedStep } from "./source.js";
+import type { HealSettings, MachineSettings, QuantizeSettings, UnknownSettings } from "../../api/options/settings.js";
+
+/** What is written, on which machine, and which limits it must keep. */
+type WriteSettings = GateSettings & QuantizeSettings & MachineSettings & UnknownSettings & { readonly overwrite?: boolean | undefined };
 
 /** A model that was written. */
 export interface Written {
@@ -44,14 +48,14 @@ export interface WriteJob {
  * Bytes that must be free to write the model without blocks, as {@link bytesToWrite} says, healed and quantised where that is asked
  * for.
  */
-export function bytesToDeliver(header: Header, removed: number | readonly number[], options: HealOptions & QuantizeOutputOptions): number {
+export function bytesToDeliver(header: Header, removed: number | readonly number[], options: HealSettings & QuantizeSettings): number {
 	const { quantize } = options;
 	const written = quantize === undefined ? bytesToWrite(header, removed) : bytesToQuantize(header, removed, quantize);
 	return written + bytesToHeal(header, removed, options);
 }
 
 /** Writes the model and proves it. The source is closed for that: one model is in memory at a time. */
-export async function writeModel(source: OpenSource, job: WriteJob, options: PruneOptions): Promise<Written> {
+export async function writeModel(source: OpenSource, job: WriteJob, options: WriteSettings): Promise<Written> {
 	const { weights } = source;
 	const { output, removed, onVerified } = job;
 	const tensors = job.healing?.tensors ?? [];
@@ -90,7 +94,7 @@ async function expectationOf(
 	source: OpenSource,
 	removed: readonly number[],
 	tensors: readonly HealedTensor[],
-	options: PruneOptions,
+	options: WriteSettings,
 ): Promise<Expectation> {
 	const { windows, exact, evaluator } = source;
 	const { threads, ubatch } = evaluator;

@@ -1,7 +1,6 @@
 // Pruning beside what it competes with: the whole model, quantised to the same size.
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import type { PruneOptions } from "../../api/index.js";
 import type { SourceShare } from "../../game/sources.js";
 import type { HealedTensor } from "../../model/fitting/tensors.js";
 import { figuresOf, lower, type Measured, finiteMean, pairedDifference } from "../session/paired-figures.js";
@@ -14,6 +13,7 @@ import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { MeanAndError, ModelFigures, QuantizedAlternative, QuantizedAlternatives } from "../../storage/plan-quantized.js";
 import { Variant, type VariantSetting } from "./variants.js";
 import { measuredOf, measureFile } from "../writing/write-quantized.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** Types that a user would take without an importance matrix; of those of one size the first is the better one. */
 export const alternativeTypes: readonly FileType[] = [
@@ -65,7 +65,7 @@ export interface AlternativesJob {
  * goes on.
  * @throws QuantizeError, NoSpaceError, NotEnoughMemoryError and the errors of loading and measuring
  */
-export async function compareQuantized(job: AlternativesJob, options: PruneOptions): Promise<QuantizedAlternatives> {
+export async function compareQuantized(job: AlternativesJob, options: PruneJob): Promise<QuantizedAlternatives> {
 	const { source, original, removed, sources, windows } = job;
 	const whole = original ?? source;
 	const named = { report: windows };
@@ -149,7 +149,7 @@ async function measureWritten(
 	path: string,
 	references: References<"report">,
 	{ settings, windows }: AlternativesJob,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Measured & { bytes: number }> {
 	const reference = await references.of("report");
 	const evaluation = await measureFile(path, { windows, reference, threads: Number(settings.threads) }, "the pruned file", options);

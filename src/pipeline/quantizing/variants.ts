@@ -1,6 +1,5 @@
 // One model in several types of weights: masks are measured on each through the layer view, and kept in ledgers.
 import { join } from "node:path";
-import type { MeasureOptions } from "../../api/index.js";
 import { removeBlocks } from "../../model/architectures/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
@@ -27,6 +26,7 @@ import { partialName } from "../../storage/partials.js";
 import { ledgerPath } from "../../storage/runs.js";
 import { windowsYardstick } from "../session/metrics.js";
 import type { LoadedModel } from "../../model/runtime/loaded-model.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /** What all variants of a run share. */
 export interface VariantSetting<Name extends string> {
@@ -37,7 +37,7 @@ export interface VariantSetting<Name extends string> {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	readonly references: References<Name>;
 	/** `stateBytes` among them, which is lowered to what a model leaves free once it is loaded. */
-	readonly options: MeasureOptions;
+	readonly options: SessionSettings;
 }
 
 /** New matrices for sets of blocks, made of the weights as they are. */

@@ -1,10 +1,11 @@
 // What a race says of every size: the curve, and what it suggests.
-import type { CurvePoint, Objective, PruneOptions, PruneResult } from "../../api/index.js";
+import type { CurvePoint, Objective, PruneResult } from "../../api/index.js";
 import { methodOptions } from "../../api/methods.js";
 import { finite } from "../../game/statistics.js";
 import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
 import type { Standing } from "./standing.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
 export function curveOf({ race, winners }: Standing): CurvePoint[] {
@@ -62,7 +63,7 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 }
 
 /** Commands that write the models of a curve, set by set: nothing is searched again, and what was measured is used again. */
-export function commandsFor(session: Session, curve: readonly CurvePoint[], output: string | undefined, options: PruneOptions): string[] {
+export function commandsFor(session: Session, curve: readonly CurvePoint[], output: string | undefined, { asked }: PruneJob): string[] {
 	const model = session.model.path;
 	const suggested = suggest(curve, session).removed.length;
 	const smaller = curve.filter((point) => point.removed.length > 0);
@@ -74,7 +75,7 @@ export function commandsFor(session: Session, curve: readonly CurvePoint[], outp
 		.filter((point) => shown.includes(point.removed.length))
 		.map(({ removed }) =>
 			commandLine(model, output ?? outputName(model, removed.length), {
-				...options,
+				...asked,
 				...searching,
 				method: undefined,
 				remove: [...removed],

@@ -1,4 +1,4 @@
-import type { Disagreement, PruneOptions } from "../../api/index.js";
+import type { Disagreement, JobOptions } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { BatchOptions, Measurement } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
@@ -8,6 +8,7 @@ import { above, type Field, isTied, tellApart, tieRounds, type ToldApart } from 
 import { differences, finite, meanAndError } from "../../game/statistics.js";
 import type { ProposedSet } from "../methods/selection-context.js";
 import { effortOf } from "../methods/budget.js";
+import type { EffortSettings } from "../../api/options/settings.js";
 
 /** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
 export interface Equivalent extends ProposedSet {
@@ -66,7 +67,7 @@ export interface RaceLimits {
 export async function race(
 	session: Session,
 	choices: readonly ProposedSet[],
-	options: PruneOptions,
+	options: EffortSettings & JobOptions,
 	limits: RaceLimits = {},
 ): Promise<Race> {
 	const { furtherMasks = Math.floor(session.games.search.played().length * furtherShare) } = limits;
@@ -147,7 +148,7 @@ function equivalentOf(
 	return equivalent.length > 0 ? { equivalent } : {};
 }
 
-function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], options: PruneOptions): void {
+function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], options: JobOptions): void {
 	const [first] = choices;
 	for (const winner of winners.values()) {
 		// A search that was stopped has no set of its own of some sizes.
@@ -164,7 +165,7 @@ function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], o
  * What further text was measured, and where the race had to end before it was decided.
  * @param limit what more of it would do, where the masks were the limit
  */
-function noteFurther({ fields, parts, stopped }: ToldApart, limit: string, options: PruneOptions): void {
+function noteFurther({ fields, parts, stopped }: ToldApart, limit: string, options: JobOptions): void {
 	const ended = { text: "there is nothing more of this kind to measure on", masks: `more would ${limit}` };
 	const why = stopped && `; not all sizes are decided: ${ended[stopped]}`;
 	const sets = new Set(parts.flat().map(({ key }) => key));

@@ -1,5 +1,5 @@
 // The report of a run that is going on: what it warns of is kept, and at its end the report is made and written.
-import type { LogEvent, PruneOptions, PruneResult } from "../../api/index.js";
+import type { JobOptions, LogEvent, PruneResult } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { makeReport } from "./report.js";
 import type { OwnOutput } from "../preflight/own-output.js";
@@ -9,6 +9,7 @@ import { writeReport } from "./files.js";
 import { reportTargets } from "../preflight/output-files.js";
 import type { RunFacts, RunOutcome } from "./facts.js";
 import { planOrigin } from "../planning/origin.js";
+import type { PruneJob } from "../preflight/job.js";
 
 /** A run from its beginning. */
 export interface Run {
@@ -21,7 +22,7 @@ export interface Run {
 }
 
 /** The same options, with every warning also put among those of the run. */
-export function watched(options: PruneOptions, warnings: string[]): PruneOptions {
+export function watched<Options extends JobOptions>(options: Options, warnings: string[]): Options {
 	const onLog = (event: LogEvent) => {
 		if (event.level === "warning") warnings.push(event.message);
 		options.onLog?.(event);
@@ -33,10 +34,10 @@ export function watched(options: PruneOptions, warnings: string[]): PruneOptions
 export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "warnings"> & { readonly output: string | undefined };
 
 /** What the report needs of a session, taken while it is open. */
-export function runFacts(session: Session, { output, choices, decided, warnings }: KnownFacts, options: PruneOptions): RunFacts {
+export function runFacts(session: Session, { output, choices, decided, warnings }: KnownFacts, options: PruneJob): RunFacts {
 	const { model, objective } = session;
 	return {
-		...{ model: summarize(model), objective, origin: planOrigin(session, output, options), sizes: sizesWithout(model.file) },
+		...{ model: summarize(model), objective, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model.file) },
 		inputs: model.file.paths,
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		...{ choices, decided, warnings },
@@ -48,7 +49,7 @@ export async function reportRun(
 	facts: RunFacts,
 	outcome: Omit<RunOutcome, "seconds">,
 	{ started, own }: Run,
-	options: PruneOptions,
+	options: PruneJob,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
 	const targets = reportTargets(outcome.output?.path, options);
 	try {

@@ -1,6 +1,5 @@
 // The calibration windows of a run: drawn or read, own samples kept for the next run.
 import { readFile } from "node:fs/promises";
-import type { MeasureOptions } from "../../api/index.js";
 import {
 	type Calibration,
 	calibrate,
@@ -20,6 +19,7 @@ import { makeWindows } from "../../model/runtime/windows.js";
 import { hashOf } from "../../storage/hash.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { windowsPath } from "../../storage/runs.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /** Windows of the search fold, and tokens in a window, as the paper has them. */
 export const defaultWindows = 10;
@@ -33,7 +33,7 @@ export function foldSources({ sources }: Pick<Calibration, "sources">, fold: Fol
 }
 
 /** Windows of each fold, and tokens in a window. @throws InvalidOptionError */
-export function foldCounts(options: MeasureOptions): Record<FoldName, number> & { length: number } {
+export function foldCounts(options: SessionSettings): Record<FoldName, number> & { length: number } {
 	const search = options.windows ?? defaultWindows;
 	const length = options.windowLength ?? defaultWindowLength;
 	if (!Number.isInteger(search) || search < 2) throw new InvalidOptionError(`windows must be a whole number of at least 2, got ${search}`);
@@ -43,10 +43,10 @@ export function foldCounts(options: MeasureOptions): Record<FoldName, number> & 
 }
 
 /** Whether a run is measured on the model's own samples, not on files. */
-export const onOwnSamples = ({ calibration = [] }: Pick<MeasureOptions, "calibration">): boolean => calibration.length === 0;
+export const onOwnSamples = ({ calibration = [] }: Pick<SessionSettings, "calibration">): boolean => calibration.length === 0;
 
 /** The windows of the options' files, or the model's own samples, which are kept in the run folder. */
-export async function calibrationOf(model: Model, folder: string, seed: number, options: MeasureOptions): Promise<Calibration> {
+export async function calibrationOf(model: Model, folder: string, seed: number, options: SessionSettings): Promise<Calibration> {
 	const { length, ...counts } = foldCounts(options);
 	const draw = () =>
 		calibrate(model, {
@@ -70,7 +70,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 }
 
 /** Further windows of the same kind, own samples kept in the run folder: an interrupted race goes on with the same. */
-export function furtherOf(model: Model, folder: string, { folds }: Calibration, options: MeasureOptions): FurtherText {
+export function furtherOf(model: Model, folder: string, { folds }: Calibration, options: SessionSettings): FurtherText {
 	const { length, ...counts } = foldCounts(options);
 	const purpose = { name: "further", version: samplerVersion, phase: "sampling more text for the race" };
 	return furtherText(model, {

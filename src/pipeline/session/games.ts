@@ -1,5 +1,4 @@
 // The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
-import type { MeasureOptions } from "../../api/index.js";
 import { type Calibration, drawPositions, type FoldName } from "../../model/calibration/index.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
@@ -21,6 +20,7 @@ import { type LedgerEvaluateOptions, LedgerGame } from "../../storage/ledger-gam
 import { ledgerPath } from "../../storage/runs.js";
 import { type DrawnShare, drawnShare } from "./batch-evaluation.js";
 import { questionYardstick, windowsYardstick, type Yardstick } from "./metrics.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 export interface SessionGames {
 	/** What is searched and raced: the objective. */
@@ -68,7 +68,7 @@ export interface Material {
 }
 
 /** Opens the ledgers and makes the games. */
-export async function openGames(model: Model, material: Material, plan: SearchPlan, options: MeasureOptions): Promise<SessionGames> {
+export async function openGames(model: Model, material: Material, plan: SearchPlan, options: SessionSettings): Promise<SessionGames> {
 	const maker = await GameMaker.of(model, material, options);
 	try {
 		return await maker.make(plan);
@@ -83,7 +83,7 @@ type Settings = Record<string, string | number | boolean | null>;
 class GameMaker {
 	readonly #model: Model;
 	readonly #material: Material;
-	readonly #options: MeasureOptions;
+	readonly #options: SessionSettings;
 	/** Part of every key: what computes. */
 	readonly #identity: Settings;
 	readonly #kl: boolean;
@@ -92,7 +92,7 @@ class GameMaker {
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
 
-	private constructor(model: Model, material: Material, options: MeasureOptions, identity: Settings) {
+	private constructor(model: Model, material: Material, options: SessionSettings, identity: Settings) {
 		this.#model = model;
 		this.#material = material;
 		this.#options = options;
@@ -100,7 +100,7 @@ class GameMaker {
 		this.#kl = objectiveOf(options) === "kl";
 	}
 
-	static async of(model: Model, material: Material, options: MeasureOptions): Promise<GameMaker> {
+	static async of(model: Model, material: Material, options: SessionSettings): Promise<GameMaker> {
 		return new GameMaker(model, material, options, await computingIdentity(model, options));
 	}
 

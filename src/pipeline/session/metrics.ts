@@ -1,5 +1,4 @@
 // How one fold is measured: by its windows of text, or by questions.
-import type { MeasureOptions } from "../../api/index.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
@@ -7,6 +6,7 @@ import type { Reference, ScoredPositions } from "../../model/runtime/positions.j
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
 import { sweepQuestions, sweepWindows } from "./batch-evaluation.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /** How one fold is measured. */
 export interface Yardstick {
@@ -24,7 +24,7 @@ export interface Yardstick {
  */
 export function windowsYardstick(
 	windows: TokenWindows,
-	options: MeasureOptions,
+	options: SessionSettings,
 	referenceFor?: (run: LedgerEvaluateOptions) => Promise<Reference | undefined>,
 	positions?: ScoredPositions,
 ): Yardstick {
@@ -40,7 +40,7 @@ export function windowsYardstick(
 }
 
 /** Losses of the right choices of questions. */
-export function questionYardstick(questions: PreparedQuestions, options: MeasureOptions): Yardstick {
+export function questionYardstick(questions: PreparedQuestions, options: SessionSettings): Yardstick {
 	return {
 		hash: questions.sha256,
 		shape: { count: questions.questions.length, length: Math.max(...questions.batches.map(({ windows }) => windows.length)) },

@@ -1,5 +1,4 @@
 // What races of a session measure: the validation fold, further text of its kind, and by what sets are compared.
-import type { MeasureOptions } from "../../api/index.js";
 import type { Calibration } from "../../model/calibration/index.js";
 import { furtherOf, onOwnSamples } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
@@ -11,13 +10,14 @@ import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 interface RaceSetting {
 	readonly model: Model;
 	/** Of the model's runs. */
 	readonly folder: string;
 	readonly calibration: Calibration;
-	readonly options: MeasureOptions;
+	readonly options: SessionSettings;
 	/** Memory for hidden states that measuring a part may take, bytes. */
 	readonly stateBytes: number;
 	/** By the objective. */

@@ -1,7 +1,6 @@
 // One run at a time measures a model on a text.
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { MeasureOptions } from "../../api/index.js";
 import { weightedFiles } from "../../model/calibration/index.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
 import { hashOf } from "../../storage/hash.js";
@@ -9,18 +8,19 @@ import { type Lock, lockFile } from "../../storage/lock.js";
 import { runLockPath } from "../../storage/runs.js";
 import { objectiveOf } from "../preflight/objective.js";
 import { foldCounts, onOwnSamples } from "./calibration-windows.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /**
  * Held until the session is closed: a run that would measure on the same text learns that it has to wait before it loads the model and
  * draws its text, by which the ledgers with their own locks are named.
  * @throws FileError where another live process holds it
  */
-export async function lockRun(folder: string, seed: number, options: MeasureOptions): Promise<Lock> {
+export async function lockRun(folder: string, seed: number, options: SessionSettings): Promise<Lock> {
 	return lockFile(runLockPath(folder, await runKey(seed, options)));
 }
 
 /** The same for runs that share ledgers, however their options are written. */
-export async function runKey(seed: number, options: MeasureOptions): Promise<string> {
+export async function runKey(seed: number, options: SessionSettings): Promise<string> {
 	const { threads = defaultThreads(), gpuLayers, calibration = [], questions } = options;
 	const files = await Promise.all(weightedFiles(calibration).map(({ path }) => realOf(path)));
 	const asked = questions === undefined ? undefined : await realOf(questions);

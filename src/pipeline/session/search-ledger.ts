@@ -1,7 +1,7 @@
 // What the search fold is measured with, kept in its ledger and read back by a run that goes on.
 import { existsSync } from "node:fs";
 import { logger } from "../../api/logger.js";
-import type { MeasureOptions, WorkingWeights } from "../../api/index.js";
+import type { WorkingWeights } from "../../api/index.js";
 import { DisposedError } from "../../errors.js";
 import { Once } from "./once.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
@@ -21,6 +21,7 @@ import {
 	type SearchWeights,
 	weightsOption,
 } from "./working-weights.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /** What a search will do, as far as it decides what to measure it with. */
 export interface SearchPlan {
@@ -74,7 +75,7 @@ interface WantedSearch {
 }
 
 /** Settings that the options name: a search goes on with what was measured with these, and with nothing else. */
-function namedSettings({ threads, ubatch }: MeasureOptions): Settings {
+function namedSettings({ threads, ubatch }: SessionSettings): Settings {
 	return { ...(threads === undefined ? {} : { threads }), ...(ubatch === undefined ? {} : { ubatch }) };
 }
 
@@ -88,7 +89,7 @@ function subsetsOf(settings: Settings): Settings[] {
  * own: what they began with binds a long search only where they are a good part of it.
  * @returns with the settings of another ledger where it is the options that keep the search from going on with that
  */
-async function keyFor({ keyOf, pathOf }: Shelf, { wanted, load, plan }: WantedSearch, options: MeasureOptions) {
+async function keyFor({ keyOf, pathOf }: Shelf, { wanted, load, plan }: WantedSearch, options: SessionSettings) {
 	const named = namedSettings(options);
 	const areOf = (weights: Settings[string], to: WorkingWeights) => to === "auto" || weights === to;
 	const suits = ({ weights, ...settings }: Settings) =>
@@ -132,7 +133,7 @@ export interface SearchJob {
 }
 
 /** Opens the ledger of the search fold; a new one is begun with what short measurements choose. */
-export async function setUpSearch(job: SearchJob, options: MeasureOptions): Promise<SearchSetup> {
+export async function setUpSearch(job: SearchJob, options: SessionSettings): Promise<SearchSetup> {
 	const { model, windows, shape, plan, folder, backend } = job;
 	const log = logger(options);
 	const wanted = weightsOption(options.workingWeights ?? plan.weights);
@@ -173,13 +174,13 @@ export async function setUpSearch(job: SearchJob, options: MeasureOptions): Prom
 /** What a search measures with: the model, or a copy of it that is made when first something must be measured. */
 class SearchEvaluators {
 	readonly #job: SearchJob;
-	readonly #options: MeasureOptions;
+	readonly #options: SessionSettings;
 	readonly #copies = new Once<"copy", Model>();
 	#stop = new AbortController();
 	#stateBytes: number | undefined;
 	#ended = false;
 
-	constructor(job: SearchJob, options: MeasureOptions) {
+	constructor(job: SearchJob, options: SessionSettings) {
 		this.#job = job;
 		this.#options = options;
 	}
@@ -223,7 +224,7 @@ class SearchEvaluators {
 }
 
 /** Why an earlier search does not go on: the given options that differ from its settings. */
-function anewText({ threads, ubatch, weights }: Settings, options: MeasureOptions): string {
+function anewText({ threads, ubatch, weights }: Settings, options: SessionSettings): string {
 	const given = [
 		["threads", options.threads, threads],
 		["ubatch", options.ubatch, ubatch],
@@ -236,7 +237,7 @@ function anewText({ threads, ubatch, weights }: Settings, options: MeasureOption
 }
 
 /** The copy that a search was begun with, for a run that goes on: its masks are measured with nothing else. */
-async function copyAgain(model: Model, weights: FileType, folder: string, options: MeasureOptions): Promise<Model> {
+async function copyAgain(model: Model, weights: FileType, folder: string, options: SessionSettings): Promise<Model> {
 	try {
 		return await makeCopy(model, weights, folder, options);
 	} catch (error) {

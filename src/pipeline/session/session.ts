@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { JobOptions, MeasureOptions, ModelSummary, Objective } from "../../api/index.js";
+import type { JobOptions, ModelSummary, Objective } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
 import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "../../model/calibration/index.js";
 import { calibrationOf, foldCounts, onOwnSamples } from "./calibration-windows.js";
@@ -30,6 +30,7 @@ import type { LedgerGame } from "../../storage/ledger-game.js";
 import type { Lock } from "../../storage/lock.js";
 import { makeRunFolder } from "../../storage/runs.js";
 import { lockRun } from "./run-lock.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 export { backEndOf };
 
@@ -119,7 +120,7 @@ export class Session {
 	 * @throws UnsupportedArchitectureError where no block can be removed exactly
 	 * @throws FileError where another live process measures the same model on the same text
 	 */
-	static async open(source: string | Header, options: MeasureOptions, plan: SearchPlan): Promise<Session> {
+	static async open(source: string | Header, options: SessionSettings, plan: SearchPlan): Promise<Session> {
 		const log = logger(options);
 		const started = Date.now();
 		const objective = objectiveOf(options);
@@ -237,7 +238,7 @@ export class Session {
 function comparedFolds(
 	objective: Objective,
 	{ compared, quantized }: SearchPlan,
-	options: MeasureOptions,
+	options: SessionSettings,
 ): Record<"held" | "further" | "wished", readonly FoldName[]> {
 	const held = compared ? (["validation", "report"] as const) : [];
 	// A race may need further text of the validation fold's size.

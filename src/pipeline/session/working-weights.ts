@@ -1,6 +1,6 @@
 // Which weights a search sweeps on: the user's own, or a copy in memory whose type this machine runs faster.
 import { join } from "node:path";
-import { type MeasureOptions, type WorkingWeights, workingWeights } from "../../api/index.js";
+import { type WorkingWeights, workingWeights } from "../../api/index.js";
 import { drawnEach } from "../../model/calibration/index.js";
 import { InvalidOptionError, ModelLoadError, NoSpaceError, NotEnoughMemoryError, QuantizeError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
@@ -12,6 +12,7 @@ import { betterShape, type Shape, timeUsualShape } from "../../model/runtime/sha
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { copyFits, workingCopy } from "../../model/runtime/working-copy.js";
 import { partialName } from "../../storage/partials.js";
+import type { SessionSettings } from "../../api/options/settings.js";
 
 /** `own`: the model as it is. */
 export type SearchWeights = Exclude<WorkingWeights, "auto">;
@@ -45,21 +46,21 @@ export function isLong(masks: number, wanted: WorkingWeights): boolean {
 }
 
 /** The model's own weights in the shape that the options name, else the usual one: what is measured with where nothing was tried. */
-export function ownSweep(model: Model, { ubatch, threads = model.threads }: MeasureOptions): SweepChoice {
+export function ownSweep(model: Model, { ubatch, threads = model.threads }: SessionSettings): SweepChoice {
 	return { weights: "own", ubatch: model.createEvaluator({ ubatch }).ubatch, threads, tokensPerSecond: 0 };
 }
 
 export type Log = (level: "note" | "warning" | "debug", message: string) => void;
 
 /** What a search of sets takes of memory on its windows: for kl the full model's distributions there among it. */
-export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { objective, scoreShare = 1 }: MeasureOptions): MemoryShape {
+export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { objective, scoreShare = 1 }: SessionSettings): MemoryShape {
 	const { count, length } = windows;
 	const scored = scoreShare === 1 ? predicting(windows) : count * drawnEach(length, scoreShare);
 	return { windows: count, windowLength: length, referencePositions: objective === "kl" ? scored : 0 };
 }
 
 /** Makes the copy of a model for a search; its file is gone when this returns. */
-export async function makeCopy(model: Model, type: FileType, folder: string, options: MeasureOptions): Promise<Model> {
+export async function makeCopy(model: Model, type: FileType, folder: string, options: SessionSettings): Promise<Model> {
 	const path = join(folder, partialName(`working-${type}.gguf`));
 	return workingCopy(model, type, path, {
 		threads: model.threads,
@@ -94,7 +95,7 @@ interface OpenCopy {
  * Chooses ubatch, threads and weights for a search by short measurements, as far as the options name none. The copy that pays is handed
  * over, loaded.
  */
-export async function chooseSweep(job: SweepJob, options: MeasureOptions): Promise<{ choice: SweepChoice; copy?: Model }> {
+export async function chooseSweep(job: SweepJob, options: SessionSettings): Promise<{ choice: SweepChoice; copy?: Model }> {
 	const { model, windows, masks, backend, wanted, log } = job;
 	const full = Coalition.full(model.facts.blocks);
 	const own = ownSweep(model, options);
@@ -129,7 +130,7 @@ export async function chooseSweep(job: SweepJob, options: MeasureOptions): Promi
 async function fastestCopy(
 	job: SweepJob & { readonly wanted: Exclude<WorkingWeights, "own"> },
 	{ threads, ubatch }: Shape,
-	options: MeasureOptions,
+	options: SessionSettings,
 ): Promise<OpenCopy | undefined> {
 	const { model, windows, folder, wanted, log } = job;
 	const open: OpenCopy[] = [];
@@ -162,7 +163,7 @@ const dispensable = [NoSpaceError, QuantizeError, NotEnoughMemoryError, ModelLoa
 async function copyIfPossible(
 	{ model, windows, folder, log }: SweepJob,
 	type: FileType,
-	options: MeasureOptions,
+	options: SessionSettings,
 ): Promise<Model | undefined> {
 	if (!copyFits(model, type, searchMemory(windows, options))) {
 		log("debug", `no ${type} copy: memory has no room for it`);

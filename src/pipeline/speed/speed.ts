@@ -5,6 +5,7 @@ import { vocabularyDifference } from "../../model/evaluation/rival.js";
 import { Coalition } from "../../game/coalition.js";
 import { checkedRemoval } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
+import { checkKeys } from "../preflight/option-keys.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import type { Model } from "../../model/runtime/model.js";
 import { runSpeed, type SpeedShape, type SpeedSide } from "../../model/runtime/speed.js";
@@ -25,6 +26,7 @@ import type { PlanSpeed } from "../../storage/plan-speed.js";
  */
 export async function measureSpeed(model: string, options: SpeedOptions = {}): Promise<SpeedResult> {
 	const started = Date.now();
+	checkKeys("speed", options);
 	const { against, remove } = options;
 	if (against !== undefined && remove !== undefined)
 		throw new InvalidOptionError("another file and a list of blocks to remove were given: the model is measured beside one of them");

@@ -1,5 +1,5 @@
 // How many blocks must go for a speed-up: measured through masks on the loaded model, in turns with the whole one.
-import type { PruneOptions, Speedup } from "../../api/index.js";
+import type { JobOptions, Speedup } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Random } from "../../game/random.js";
@@ -11,35 +11,45 @@ import { loadModel } from "../../model/runtime/load-model.js";
 import { speedups } from "../../api/speed.js";
 import { SpeedComparison } from "./comparison.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
+import type { AmountSettings, MachineSettings, MethodSettings, QuantizeSettings, UnknownSettings } from "../../api/options/settings.js";
 
 /** A target is at most so large: beyond, the number is a mistake. */
 const mostSpeedup = 1000;
 
 /** @throws InvalidOptionError for a target that is none, or a kind of speed without one */
-export function checkSpeedup({
-	targetSpeedup,
-	speedupOf,
-	speedTarget,
-}: Pick<PruneOptions, "targetSpeedup" | "speedupOf" | "speedTarget">): void {
+export function checkSpeedup({ targetSpeedup, speedupOf }: Pick<AmountSettings, "targetSpeedup" | "speedupOf">): void {
 	if (targetSpeedup !== undefined && !(targetSpeedup > 1 && targetSpeedup <= mostSpeedup))
 		throw new InvalidOptionError(`target-speedup must be above 1 and at most ${mostSpeedup}, such as 1.3; got ${targetSpeedup}`);
 	if (speedupOf !== undefined && !speedups.includes(speedupOf))
 		throw new InvalidOptionError(`speedup-of must be one of ${speedups.join(", ")}, got ${speedupOf}`);
-	if (speedupOf !== undefined && targetSpeedup === undefined && speedTarget === undefined)
+	if (speedupOf !== undefined && targetSpeedup === undefined)
 		throw new InvalidOptionError("speedup-of says what target-speedup is taken of: give that too, or leave it out");
 }
 
 /** Seconds that one comparison should take. */
 const comparisonSeconds = 12;
 
+/** What a speed-up takes, and what it is of. */
+export interface SpeedAmount {
+	readonly removeBlocks: number;
+	readonly speedupOf: Speedup;
+}
+
+type SpeedAsked = Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
+	Pick<QuantizeSettings, "quantize"> &
+	Pick<MethodSettings, "method"> &
+	MachineSettings &
+	UnknownSettings &
+	JobOptions;
+
 /**
- * The same options with a number of blocks instead of the speed-up: the fewest whose measured one reaches it. Which blocks go is not known
+ * The number of blocks that a speed-up takes: the fewest whose measured one reaches it. Which blocks go is not known
  * yet: sets of that size spread over the model stand for them, which is exact where all blocks are alike.
  * The model is freed again: what a run needs of memory is judged before its weights are in it, and with them mapped they would count twice.
  * @throws InvalidOptionError where it cannot be reached, with the most that was measured
  */
-export async function atSpeed({ path, file, blocks }: Header, options: PruneOptions): Promise<PruneOptions> {
-	const { targetSpeedup: value, speedupOf: of = "generation", speedupOf: _, ...rest } = options;
+export async function atSpeed({ path, file, blocks }: Header, options: SpeedAsked): Promise<SpeedAmount> {
+	const { targetSpeedup: value, speedupOf: of = "generation" } = options;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
 	if (options.quantize !== undefined)
 		logger(options)("warning", `target-speedup is of the weights as they are: what ${options.quantize} does to speed comes on top`);
@@ -66,7 +76,7 @@ export async function atSpeed({ path, file, blocks }: Header, options: PruneOpti
 			"note",
 			`target-speedup ${value}: ${count} of ${blocks.blocks} blocks must go; ${of} then is ${formatSpeedup(known.get(count)!)}, measured with blocks spread over the model`,
 		);
-		return { ...rest, targetSpeedup: undefined, removeBlocks: count, speedTarget: { value: value!, of } };
+		return { removeBlocks: count, speedupOf: of };
 	} finally {
 		await model.dispose();
 	}

@@ -14,7 +14,7 @@ import { ownHomes, small as smallFolds } from "../../helpers/home.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 
 const { folder, fresh, newHome } = ownHomes();
-const small = { ...smallFolds, workingWeights: "own", masks: 60, removeBlocks: [2, 4] } satisfies CompareOptions;
+const small = { ...smallFolds, search: { workingWeights: "own", maxEvaluations: 60 }, removeBlocks: [2, 4] } satisfies CompareOptions;
 
 const outOfBudget = (note: string) => note.includes("did not fit into the budget");
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 describe("compareMethods", () => {
 	it("compares every method there is at equal budgets", async () => {
-		const result = await compareMethods(fixturePath, { ...small, methods, masks: 100 });
+		const result = await compareMethods(fixturePath, { ...small, methods, search: { ...small.search, maxEvaluations: 100 } });
 		expect(result.budget).toEqual({ masks: 100, tokens: 100 * 3 * 32 });
 		expect(result.texts).toMatchObject([{ name: expect.stringContaining("report fold"), windows: 5, length: 32 }]);
 		expect(result.methods.map(({ method }) => method)).toEqual(methods);
@@ -80,7 +80,7 @@ describe("compareMethods", () => {
 	});
 
 	it("gives a method that runs out of budget the sets that it measured itself, whatever others measured before", async () => {
-		const tight = { ...small, removeBlocks: [1, 2, 6], masks: 70 } satisfies CompareOptions;
+		const tight = { ...small, removeBlocks: [1, 2, 6], search: { ...small.search, maxEvaluations: 70 } } satisfies CompareOptions;
 		const setsOf = ({ sizes }: CompareResult, method: Method) =>
 			sizes.map(({ rows }) => rows.find((row) => row.method === method)!.removed);
 		const together = await compareMethods(fixturePath, { ...tight, methods });
@@ -133,7 +133,7 @@ describe("compareMethods", () => {
 	});
 
 	it("searches by questions, and scores text and the questions that no search has seen", async () => {
-		const options = { ...small, methods: ["greedy", "leave-one-out"], objective: "accuracy", questions: questions() } as const;
+		const options = { ...small, methods: ["greedy", "leave-one-out"], metric: "accuracy", questions: questions() } as const;
 		const result = await compareMethods(fixturePath, options);
 		expect(result).toMatchObject({
 			objective: "accuracy",
@@ -157,7 +157,7 @@ describe("compareMethods", () => {
 				if (unit === "masks" && phase === "leave-one-out") searched.push(phase);
 			};
 			const methods = ["greedy", "last"] as const;
-			return { ...(await compareMethods(fixturePath, { ...small, methods, objective, onProgress })), searched };
+			return { ...(await compareMethods(fixturePath, { ...small, methods, metric: objective, onProgress })), searched };
 		};
 		const [nll, kl, again] = [await of("nll"), await of("kl"), await of("kl")];
 		expect(kl.objective).toBe("kl");
@@ -213,7 +213,7 @@ describe("compareMethods", () => {
 			...small,
 			removeBlocks: [1, 2, 6],
 			methods: ["beam"],
-			masks: 60,
+			search: { ...small.search, maxEvaluations: 60 },
 		});
 		expect(entry!.notes.join()).toMatch(/did not fit into the budget/);
 		expect(sizes.map(({ rows }) => rows[0]!.removed?.length)).toEqual([1, 2, undefined]);
@@ -239,7 +239,11 @@ describe("compareMethods", () => {
 	});
 
 	it("takes the usual sizes and methods where nothing is said", async () => {
-		const { methods: compared, sizes } = await compareMethods(fixturePath, { ...small, removeBlocks: undefined, masks: 60 });
+		const { methods: compared, sizes } = await compareMethods(fixturePath, {
+			...small,
+			removeBlocks: undefined,
+			search: { ...small.search, maxEvaluations: 60 },
+		});
 		expect(sizes.map(({ removed }) => removed)).toEqual([1, 2, 4]);
 		expect(compared.length).toBe(9);
 	});
@@ -251,13 +255,13 @@ describe("compareMethods", () => {
 		[{ removeBlocks: [12] }, /12 blocks cannot be removed/],
 		[{ removeBlocks: [] }, /list is empty/],
 		[{ removeBlocks: [2.5] }, /whole number/],
-		[{ removeFraction: [1.5] }, /between 0 and 1/],
-		[{ removeBlocks: [2], removeFraction: [0.2] }, /twice/],
-		[{ masks: 20, methods: ["paper-repaired"] }, /paper-repaired needs at least 36 masks .* may spend 20/],
-		[{ maxTokens: 96 * 5, windows: 3, windowLength: 32, methods: ["greedy"] }, /greedy needs at least 17 masks .* may spend 5/],
-		[{ masks: 0 }, /masks must be/],
+		[{ removeBlocks: ["150%"] }, /between 0 and 1/],
+		[{ removeBlocks: ["a quarter" as "25%"] }, /a share of them such as/],
+		[{ search: { maxEvaluations: 20 }, methods: ["paper-repaired"] }, /paper-repaired needs at least 36 masks .* may spend 20/],
+		[{ search: { maxTokens: 96 * 5 }, windows: 3, windowLength: 32, methods: ["greedy"] }, /greedy needs at least 17 masks .* may spend 5/],
+		[{ search: { maxEvaluations: 0 } }, /masks must be/],
 		[{ evalWindows: 5 }, /cut the texts of eval/],
-		[{ objective: "accuracy" }, /needs questions/],
+		[{ metric: "accuracy" }, /needs questions/],
 		[{ questions: "q.jsonl" }, /belongs to --objective accuracy/],
 	])("%j is a mistake", async (options, message) => {
 		const run = compareMethods(fixturePath, { ...options });

@@ -22,7 +22,7 @@ beforeAll(async () => {
 	f16 = await f16Fixture(folder);
 });
 
-const options = { ...small, maxBlocks: 2, types: ["Q8_0", "Q4_0"] } satisfies FrontierOptions;
+const options = { ...small, maxBlocks: 2, quantize: { types: ["Q8_0", "Q4_0"] } } satisfies FrontierOptions;
 const cellOf = ({ cells }: FrontierResult, type: string, removed: number) =>
 	cells.find((cell) => cell.type === type && cell.removed.length === removed)!;
 
@@ -80,7 +80,11 @@ describe("findFrontier", () => {
 	});
 
 	it("measures the speed of every combination where a speed-up is asked for", async () => {
-		const result = await findFrontier(f16, { ...options, types: ["Q4_0"], targetSpeedup: 1.01, speedupOf: "prompt" });
+		const result = await findFrontier(f16, {
+			...options,
+			quantize: { ...options.quantize, types: ["Q4_0"] },
+			targetSpeedup: { prompt: 1.01 },
+		});
 		expect(result).toMatchObject({ computeAxis: "prompt", goal: { targetSpeedup: 1.01, speedupOf: "prompt" } });
 		expect(cellOf(result, "own", 0)).toMatchObject({ speedup: { value: 1 }, fits: false });
 		for (const { type, removed, speedup, fits } of result.cells) {
@@ -136,20 +140,20 @@ describe("findFrontier", () => {
 	});
 
 	it("takes the original's weights for the types, and compares with it", async () => {
-		const result = await findFrontier(fixturePath, { ...options, types: ["Q4_0"], quantizeFrom: f16 });
+		const result = await findFrontier(fixturePath, { ...options, quantize: { ...options.quantize, types: ["Q4_0"], from: f16 } });
 		expect(result.reference.name).toBe("fixture-f16.gguf");
 		expect(result.sourceQuantized).toBe(false);
 		const warnings: string[] = [];
 		const twice = await findFrontier(fixturePath, {
 			...options,
-			types: ["Q4_0"],
+			quantize: { ...options.quantize, types: ["Q4_0"] },
 			onLog: ({ level, message }) => level === "warning" && warnings.push(message),
 		});
 		expect(twice.sourceQuantized).toBe(true);
 		expect(twice.verdict.text).toContain("quantised twice");
 		const small = await findFrontier(fixturePath, {
 			...options,
-			types: ["Q2_K"],
+			quantize: { ...options.quantize, types: ["Q2_K"] },
 			targetSize: cellOf(twice, "own", 0).bytes - 1000,
 			windows: 6,
 		});
@@ -170,12 +174,11 @@ describe("findFrontier", () => {
 		["a size out of reach", { targetSize: 1000 }, /target-size 1\.0 kB is out of reach/],
 		["no fewer blocks", { targetCompute: 1 }, /target-compute must be above 1/],
 		["no speed-up", { targetSpeedup: 1 }, /target-speedup must be above 1/],
-		["a kind of speed without a target", { speedupOf: "prompt" }, /speedup-of says what target-speedup is taken of/],
 		["fewer blocks than are allowed", { targetCompute: 2 }, /needs 6 blocks removed, and max-blocks allows 2/],
 		["more blocks than can go", { maxBlocks: 12 }, /at most 11 of 12/],
-		["an unknown type", { types: ["Q9" as "Q8_0"] }, /no type Q9/],
-		["a type twice", { types: ["Q8_0", "Q8_0"] }, /Q8_0 is named twice/],
-		["an objective", { objective: "kl" } as unknown as FrontierOptions, /objective is not read/],
+		["an unknown type", { quantize: { types: ["Q9" as "Q8_0"] } }, /no type Q9/],
+		["a type twice", { quantize: { types: ["Q8_0", "Q8_0"] } }, /Q8_0 is named twice/],
+		["a metric", { metric: "kl" } as unknown as FrontierOptions, /findFrontier does not read metric/],
 	])("refuses %s before it measures", async (_, bad, message) => {
 		const job = findFrontier(f16, { ...options, ...bad });
 		await expect(job).rejects.toThrow(InvalidOptionError);

@@ -16,7 +16,14 @@ let f16: string;
 
 const text = { ...small, windows: 10, windowLength: 128 };
 const options = {
-	...{ ...text, method: "leave-one-out", maxBlocks: 2, types: ["Q4_0"], heal: true, healTokens: 6144, targetCompute: 1.2 },
+	...{
+		...text,
+		search: { method: "leave-one-out" },
+		maxBlocks: 2,
+		quantize: { types: ["Q4_0"] },
+		heal: { tokens: 6144 },
+		targetCompute: 1.2,
+	},
 } satisfies FrontierOptions;
 const cellOf = ({ cells }: FrontierResult, type: string, removed: number, healed?: true) =>
 	cells.find((cell) => cell.type === type && cell.removed.length === removed && cell.healed === healed)!;
@@ -43,7 +50,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		expect(result.verdict.text).toMatch(/without blocks .*, healed \(/);
 		expect(result.commands[0]).toContain("--heal --heal-tokens 6144");
 		expect(frontierText(result, {})).toMatch(/^> .*, healed$/m);
-		const run = { ...text, remove: [...best.removed], heal: true, healTokens: 6144 };
+		const run = { ...text, remove: [...best.removed], heal: { tokens: 6144 } };
 		const own = await pruneGguf(f16, out(), run);
 		const ownCell = cellOf(result, "own", 2, true);
 		expect(ownCell.bytes).toBe(own.output!.size);
@@ -60,8 +67,12 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 	it.runIf(thorough)("heals nothing twice, and what it kept of unhealed sets is unhealed", async () => {
 		newHome();
 		const phases = new Set<string>();
-		const first = await findFrontier(f16, { ...options, types: [] });
-		const again = await findFrontier(f16, { ...options, types: [], onProgress: ({ phase }) => phases.add(phase) });
+		const first = await findFrontier(f16, { ...options, quantize: { ...options.quantize, types: [] } });
+		const again = await findFrontier(f16, {
+			...options,
+			quantize: { ...options.quantize, types: [] },
+			onProgress: ({ phase }) => phases.add(phase),
+		});
 		expect([...phases].filter((phase) => /heal/.test(phase))).toEqual([]);
 		expect({ ...again, seconds: 0 }).toEqual({ ...first, seconds: 0 });
 		// Another type asks for the new matrices again, by what was decided.
@@ -72,7 +83,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		const kept = readdirSync(join(home(), "runs"), { recursive: true }).filter((name) => String(name).endsWith(".heal.json"));
 		expect(kept).toHaveLength(2);
 		newHome();
-		const { heal, healTokens, ...without } = options;
+		const { heal, ...without } = options;
 		const plain = await findFrontier(f16, without);
 		expect(plain.cells.every(({ healed }) => healed === undefined)).toBe(true);
 		expect(cellOf(plain, "own", 2).loss).toEqual(cellOf(more, "own", 2).loss);
@@ -80,10 +91,10 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 	});
 
 	it.each<[string, FrontierOptions, RegExp]>([
-		["other weights", { quantizeFrom: "f16" }, /cannot be combined with --quantize-from/],
-		["too few tokens", { healTokens: 10 }, /heal-tokens must be a whole number of at least 1024/],
+		["other weights", { quantize: { from: "f16" } }, /cannot be combined with --quantize-from/],
+		["too few tokens", { heal: { tokens: 10 } }, /heal-tokens must be a whole number of at least 1024/],
 	])("refuses %s", async (_, bad, message) => {
-		const given = bad.quantizeFrom === undefined ? bad : { quantizeFrom: f16 };
+		const given = bad.quantize === undefined ? bad : { quantize: { from: f16 } };
 		const job = findFrontier(fixturePath, { ...options, ...given });
 		await expect(job).rejects.toThrow(InvalidOptionError);
 		await expect(job).rejects.toThrow(message);

@@ -165,14 +165,14 @@ describe("evaluateQuestions", () => {
 		const { value, gained, lost } = masked.against!.difference;
 		expect(value).toBeCloseTo((gained - lost) / 40, 12);
 		expect(masked.accuracy.value - masked.against!.accuracy.value).toBeCloseTo(value, 12);
-		expect((await evaluateQuestions(fixturePath, { questions: path, limit: 5 })).answers).toEqual(
+		expect((await evaluateQuestions(fixturePath, { questions: path, maxQuestions: 5 })).answers).toEqual(
 			(await evaluateQuestions(fixturePath, { questions: path })).answers.slice(0, 5),
 		);
 	});
 
 	it("refuses what it cannot answer", async () => {
 		const path = writeQuestions(at("few.jsonl"), madeUpQuestions(model, 2));
-		await expect(evaluateQuestions(fixturePath, { questions: path, limit: 0 })).rejects.toThrow(InvalidOptionError);
+		await expect(evaluateQuestions(fixturePath, { questions: path, maxQuestions: 0 })).rejects.toThrow(InvalidOptionError);
 		await expect(evaluateQuestions(fixturePath, { questions: path, remove: [12] })).rejects.toThrow(InvalidOptionError);
 		await expect(evaluateQuestions(fixturePath, { questions: path, signal: AbortSignal.abort(new Error("mine")) })).rejects.toThrow("mine");
 	});

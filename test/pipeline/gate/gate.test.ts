@@ -33,7 +33,9 @@ const given = { ...small, remove: [3, 6, 10] } satisfies PruneOptions;
 describe("a quality gate", () => {
 	it("is measured on the report fold, as anyone would measure it", async () => {
 		const output = out();
-		const limits = { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01, "endings.txt": 0.01 }, gateQuestions: [questions, endings] };
+		const limits = {
+			limits: { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01, "endings.txt": 0.01 }, questions: [questions, endings] },
+		};
 		const { plan, report } = await pruneGguf(fixturePath, output, { ...given, ...limits, report: false });
 		expect(plan!.gate).toMatchObject({ met: true, ignored: false, measured: "mask" });
 		const [ratio, kl, jsonl, hellaswag] = plan!.gate!.figures;
@@ -66,9 +68,9 @@ describe("a quality gate", () => {
 	});
 
 	it.each<[string, PruneOptions]>([
-		["perplexity", { maxPplRatio: 1.01 }],
-		["divergence", { maxKl: 0.001 }],
-		["accuracy", { minAccuracy: { made_up: 1 }, gateQuestions: [questions] }],
+		["perplexity", { limits: { maxPplRatio: 1.01 } }],
+		["divergence", { limits: { maxKl: 0.001 } }],
+		["accuracy", { limits: { minAccuracy: { made_up: 1 }, questions: [questions] } }],
 	])("of %s that is not met ends with code 3 and writes nothing; ignored, it writes and says so", async (_, limit) => {
 		const output = out();
 		const error = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, { ...given, ...limit }));
@@ -80,7 +82,7 @@ describe("a quality gate", () => {
 
 		const warnings: string[] = [];
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
-		const { plan, report } = await pruneGguf(fixturePath, output, { ...given, ...limit, ignoreGate: true, onLog });
+		const { plan, report } = await pruneGguf(fixturePath, output, { ...given, limits: { ...limit.limits, ignore: true }, onLog });
 		expect(existsSync(output)).toBe(true);
 		expect(plan!.gate).toMatchObject({ met: false, ignored: true, figures: [figure] });
 		expect(report!.gate![0]).toMatchObject({ met: false });
@@ -89,49 +91,50 @@ describe("a quality gate", () => {
 
 	it("names the closest plan that meets it, and its command does", async () => {
 		const output = out();
-		const curve = await pruneGguf(fixturePath, undefined, { ...small, method: "greedy", maxPplRatio: 1e6 });
+		const curve = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, limits: { maxPplRatio: 1e6 } });
 		expect(curve.plan!.removed.length).toBe(6);
 		// Between what two and what three blocks cost.
 		const costs: { removed: number[]; ratio: number }[] = [];
 		for (const count of [2, 3]) {
 			const { removed } = curve.plan!.alternatives.find(({ k }) => k === count)!;
-			const { plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: removed, maxPplRatio: 1e6 });
+			const { plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: removed, limits: { maxPplRatio: 1e6 } });
 			costs.push({ removed, ratio: plan!.gate!.figures[0]!.value! });
 		}
 		const limit = Math.sqrt(costs[0]!.ratio * costs[1]!.ratio);
-		const options = { ...small, method: "greedy", removeBlocks: 3, maxPplRatio: limit } as const;
+		const options = { ...small, search: { method: "greedy" }, removeBlocks: 3, limits: { maxPplRatio: limit } } as const;
 		const { closest } = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, options));
 		expect(closest!.removed).toEqual(costs[0]!.removed);
 		expect(closest).toMatchObject({ estimated: false, figures: [{ met: true, value: costs[0]!.ratio }] });
 		expect(closest!.command).toContain(`--remove ${closest!.removed.join(",")}`);
 		expect(closest!.command).toContain("--max-ppl-ratio");
-		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [...closest!.removed], maxPplRatio: limit });
+		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [...closest!.removed], limits: { maxPplRatio: limit } });
 		expect(plan!.gate!.met).toBe(true);
 		// Without an amount the same limit chooses the most that the validation fold allows.
 		const whole = curve.plan!.losses.validation!.full.mean!;
 		const allowed = curve.plan!.alternatives.filter(({ validationLoss }) => Math.exp(validationLoss! - whole) <= limit);
 		expect(allowed.length).toBeGreaterThan(0);
-		const chosen = await pruneGguf(fixturePath, undefined, { ...small, method: "greedy", maxPplRatio: limit });
+		const chosen = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, limits: { maxPplRatio: limit } });
 		expect(chosen.plan!.removed).toEqual(allowed.at(-1)!.removed);
 		expect(chosen.plan!.gate!.met).toBe(true);
 	});
 
 	it("that no set meets ends with code 3", async () => {
 		const output = out();
-		const error = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, { ...small, method: "leave-one-out", maxKl: 1e-4 }));
+		const error = await stoppedByGate(
+			output,
+			folder,
+			pruneGguf(fixturePath, output, { ...small, search: { method: "leave-one-out" }, limits: { maxKl: 1e-4 } }),
+		);
 		expect(error.message).toMatch(/no set of blocks that was found meets/);
 		expect(error.closest).toBeUndefined();
 	});
 
 	it("holds for the quantised file as it was written", async () => {
 		const output = out();
-		const options = { ...small, remove: [6], quantize: "Q2_K", maxPplRatio: 1.5, maxKl: 9 } satisfies PruneOptions;
+		const options = { ...small, remove: [6], quantize: "Q2_K", limits: { maxPplRatio: 1.5, maxKl: 9 } } satisfies PruneOptions;
 		const { plan } = await pruneGguf(f16, output, {
 			...options,
-			maxPplRatio: 1e6,
-			maxKl: 50,
-			minAccuracy: { made_up: 0.01 },
-			gateQuestions: [questions],
+			limits: { ...options.limits, maxPplRatio: 1e6, maxKl: 50, minAccuracy: { made_up: 0.01 }, questions: [questions] },
 		});
 		expect(plan!.gate).toMatchObject({ met: true, measured: "file" });
 		const [ratio, kl, accuracy] = plan!.gate!.figures;
@@ -145,37 +148,45 @@ describe("a quality gate", () => {
 		const mask = Math.exp(plan!.losses.report!.difference!);
 		expect(ratio!.value).toBeGreaterThan(mask);
 		const again = out();
-		const error = await stoppedByGate(again, folder, pruneGguf(f16, again, { ...options, maxPplRatio: Math.sqrt(mask * ratio!.value!) }));
+		const error = await stoppedByGate(
+			again,
+			folder,
+			pruneGguf(f16, again, { ...options, limits: { ...options.limits, maxPplRatio: Math.sqrt(mask * ratio!.value!) } }),
+		);
 		expect(error.message).toMatch(/by the file as written/);
 		expect(error.figures[0]!.value).toBe(ratio!.value);
 	});
 
 	it("is asked of a plan that is carried out too, on the plan's text", async () => {
 		const output = out();
-		const { plan, planPath } = await pruneGguf(fixturePath, undefined, { ...small, method: "greedy", removeBlocks: 2 });
+		const { plan, planPath } = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, removeBlocks: 2 });
 		const ratio = Math.exp(plan!.losses.report!.difference!);
-		const met = await applyPlan(fixturePath, output, { plan: planPath!, maxPplRatio: ratio + 1e-9, threads: 2 });
+		const met = await applyPlan(fixturePath, output, { plan: planPath!, limits: { maxPplRatio: ratio + 1e-9 }, threads: 2 });
 		expect(met.gate!.figures[0]!.value).toBeCloseTo(ratio, 12);
 		const again = out();
 		const error = await stoppedByGate(
 			again,
 			folder,
-			applyPlan(fixturePath, again, { plan: planPath!, maxPplRatio: ratio - 1e-6, threads: 2 }),
+			applyPlan(fixturePath, again, { plan: planPath!, limits: { maxPplRatio: ratio - 1e-6 }, threads: 2 }),
 		);
 		expect(error.closest!.removed.length).toBe(1);
-		const forced = await applyPlan(fixturePath, again, { plan: planPath!, maxPplRatio: ratio - 1e-6, ignoreGate: true, threads: 2 });
+		const forced = await applyPlan(fixturePath, again, {
+			plan: planPath!,
+			limits: { maxPplRatio: ratio - 1e-6, ignore: true },
+			threads: 2,
+		});
 		expect(forced.gate).toMatchObject({ met: false, ignored: true });
 		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
 	});
 
 	it.each<[PruneOptions, RegExp]>([
-		[{ maxPplRatio: 0.9 }, /max-ppl-ratio must be at least 1/],
-		[{ maxKl: 0 }, /max-kl must be above 0/],
-		[{ minAccuracy: { nothing: 0.5 }, gateQuestions: [questions] }, /no file of questions has this name \(there are made_up\)/],
-		[{ minAccuracy: { made_up: 45 }, gateQuestions: [questions] }, /expected a share/],
-		[{ maxKl: 1, gateQuestions: [questions] }, /no --min-accuracy names/],
-		[{ gateQuestions: [questions] }, /are read for --min-accuracy/],
-		[{ ignoreGate: true }, /without a limit/],
+		[{ limits: { maxPplRatio: 0.9 } }, /max-ppl-ratio must be at least 1/],
+		[{ limits: { maxKl: 0 } }, /max-kl must be above 0/],
+		[{ limits: { minAccuracy: { nothing: 0.5 }, questions: [questions] } }, /no file of questions has this name \(there are made_up\)/],
+		[{ limits: { minAccuracy: { made_up: 45 }, questions: [questions] } }, /expected a share/],
+		[{ limits: { maxKl: 1, questions: [questions] } }, /no --min-accuracy names/],
+		[{ limits: { questions: [questions] } }, /are read for --min-accuracy/],
+		[{ limits: { ignore: true } }, /without a limit/],
 	])("refuses %o before anything is loaded", async (options, message) => {
 		const run = pruneGguf(fixturePath, out(), { ...given, ...options });
 		await expect(run).rejects.toThrow(InvalidOptionError);
@@ -183,7 +194,7 @@ describe("a quality gate", () => {
 	});
 
 	it("that would choose the amount cannot be ignored", async () => {
-		await expect(pruneGguf(fixturePath, out(), { ...small, maxKl: 1, ignoreGate: true })).rejects.toThrow(/say how much to remove/);
+		await expect(pruneGguf(fixturePath, out(), { ...small, limits: { maxKl: 1, ignore: true } })).rejects.toThrow(/say how much to remove/);
 	});
 });
 
@@ -193,10 +204,10 @@ describe("a target size", () => {
 		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [3, 6] });
 		const { size } = await GgufFile.read(output);
 		const exact = out();
-		const at = await pruneGguf(fixturePath, exact, { ...small, method: "leave-one-out", targetSize: size });
+		const at = await pruneGguf(fixturePath, exact, { ...small, search: { method: "leave-one-out" }, targetSize: size });
 		expect(at.plan!.removed.length).toBe(2);
 		expect(at.output!.size).toBeLessThanOrEqual(size);
-		const below = await pruneGguf(fixturePath, undefined, { ...small, method: "leave-one-out", targetSize: size - 8192 });
+		const below = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "leave-one-out" }, targetSize: size - 8192 });
 		expect(below.plan!.removed.length).toBe(3);
 		expect(plan!.gate).toBeUndefined();
 	});
@@ -205,7 +216,7 @@ describe("a target size", () => {
 		const output = out();
 		const { output: alone } = await pruneGguf(f16, output, { ...small, remove: [3, 6, 9], quantize: "Q8_0" });
 		const again = out();
-		const options = { ...small, method: "leave-one-out", quantize: "Q8_0" } as const;
+		const options = { ...small, search: { method: "leave-one-out" }, quantize: "Q8_0" } as const;
 		const result = await pruneGguf(f16, again, { ...options, targetSize: Math.ceil(1.02 * alone!.size) });
 		expect(result.plan!.removed.length).toBe(3);
 		expect(result.plan!.gate).toMatchObject({
@@ -228,7 +239,7 @@ describe("a target size", () => {
 		const error = await stoppedByGate(
 			output,
 			folder,
-			pruneGguf(fixturePath, output, { ...small, method: "greedy", targetSize: 2e6, maxPplRatio: 1.15 }),
+			pruneGguf(fixturePath, output, { ...small, search: { method: "greedy" }, targetSize: 2e6, limits: { maxPplRatio: 1.15 } }),
 		);
 		expect(error.message).toMatch(/2.0 MB needs more than the gate allows/);
 		expect(error.closest!.command).not.toContain("--target-size");

@@ -10,7 +10,7 @@ import { ownHomes, small } from "../../helpers/home.js";
 const { out } = ownHomes();
 const removed = [3, 6, 7];
 /** As many as it takes to tell the change from chance. */
-const run = { ...small, windows: 10, windowLength: 128, heal: true, healTokens: 6144, healType: "F16" } satisfies PruneOptions;
+const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144, type: "F16" } } satisfies PruneOptions;
 
 describe("an abort while the cuts are healed", () => {
 	/** Once the second cut is begun: the first one's new matrix is in the model. */

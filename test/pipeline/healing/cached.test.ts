@@ -10,8 +10,8 @@ import { ownHomes, small } from "../../helpers/home.js";
 import { thorough } from "../../helpers/slow.js";
 
 const { out, newHome, home } = ownHomes();
-const run = { ...small, windows: 6, windowLength: 64, heal: true, healTokens: 1024, healType: "F16" } satisfies PruneOptions;
-const options = { ...run, method: "leave-one-out", removeBlocks: 2 } satisfies PruneOptions;
+const run = { ...small, windows: 6, windowLength: 64, heal: { tokens: 1024, type: "F16" } } satisfies PruneOptions;
+const options = { ...run, search: { method: "leave-one-out" }, removeBlocks: 2 } satisfies PruneOptions;
 
 const runFolder = () => join(home(), "runs", readdirSync(join(home(), "runs"))[0]!);
 const keptFiles = (folder: string) => readdirSync(folder).filter((name) => name.endsWith(".heal.json"));
@@ -73,7 +73,13 @@ describe("a run that was stopped while it healed", () => {
 
 	it.runIf(thorough)("is healed anew where what was kept does not come out as it did", async () => {
 		// By maps alone, which its plan does again, byte for byte.
-		const large = { ...run, windows: 10, windowLength: 128, healTokens: 2048, healKind: "map", remove: [3, 6, 7] } satisfies PruneOptions;
+		const large = {
+			...run,
+			windows: 10,
+			windowLength: 128,
+			heal: { ...run.heal, tokens: 2048, kind: "map" },
+			remove: [3, 6, 7],
+		} satisfies PruneOptions;
 		const output = out();
 		const heal = async (to: string) => (await pruneGguf(fixturePath, to, large)).plan!;
 		const { heal: first, options: asked } = await heal(output);
@@ -97,7 +103,8 @@ describe("a run that was stopped while it healed", () => {
 	it.runIf(thorough)("is healed anew with other options", async () => {
 		const heal = async (more: PruneOptions) => (await pruneGguf(fixturePath, out(), { ...run, remove: [3, 6], ...more })).plan!.heal!;
 		const kindsOf = ({ cuts }: Awaited<ReturnType<typeof heal>>) => new Set(cuts.flatMap(({ recipe }) => recipe?.kind ?? []));
-		for (const healKind of ["map", "refit"] as const) expect(kindsOf(await heal({ healKind }))).toEqual(new Set([healKind]));
-		expect((await heal({ healType: "Q8_0" })).type).toBe("Q8_0");
+		for (const healKind of ["map", "refit"] as const)
+			expect(kindsOf(await heal({ heal: { ...run.heal, kind: healKind } }))).toEqual(new Set([healKind]));
+		expect((await heal({ heal: { ...run.heal, type: "Q8_0" } })).type).toBe("Q8_0");
 	});
 });

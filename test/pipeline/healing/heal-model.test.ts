@@ -19,7 +19,7 @@ import { thorough } from "../../helpers/slow.js";
 const { out, newHome } = ownHomes();
 const removed = [3, 6, 7];
 /** As many as it takes to tell the change from chance. */
-const run = { ...small, windows: 10, windowLength: 128, heal: true, healTokens: 6144 };
+const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144 } };
 
 describe("cuts", () => {
 	it("are runs of removed blocks with the block before them", () => {
@@ -213,7 +213,7 @@ describe("a run that heals", () => {
 			report,
 			output: made,
 		} = await pruneGguf(fixturePath, heads, {
-			...{ ...run, remove: removed, healHeads: true, onLog: ({ message }) => lines.push(message) },
+			...{ ...run, remove: removed, heal: { ...run.heal, heads: true }, onLog: ({ message }) => lines.push(message) },
 		});
 		const { cuts, validation, report: fold } = result.plan!.heal!;
 		expect(plan!.heal!.cuts.map(({ recipe, sha256 }) => [recipe, sha256])).toEqual(cuts.map(({ recipe, sha256 }) => [recipe, sha256]));
@@ -241,13 +241,11 @@ describe("a run that heals", () => {
 
 describe("options of healing", () => {
 	it.each([
-		[{ healTokens: 100, remove: [3] }, /heal-tokens must be a whole number of at least 1024/],
-		[{ heal: false, healTokens: 4096, remove: [3] }, /contradict --no-heal/],
-		[{ healType: "Q3" as never, remove: [3] }, /heal-type must be one of/],
-		[{ healKind: "maps" as never, remove: [3] }, /heal-kind must be one of auto, refit, map, got maps/],
-		[{ healKind: "map" as const, heal: false, remove: [3] }, /heal-kind, .* contradict --no-heal/],
+		[{ heal: { tokens: 100 }, remove: [3] }, /heal-tokens must be a whole number of at least 1024/],
+		[{ heal: { type: "Q3" as never }, remove: [3] }, /heal-type must be one of/],
+		[{ heal: { kind: "maps" as never }, remove: [3] }, /heal-kind must be one of auto, refit, map, got maps/],
 		[{ heal: true }, /say how much to remove/],
-		[{ heal: true, remove: [3], quantize: "Q4_0" as const, quantizeFrom: fixturePath }, /cannot be combined with --quantize-from/],
+		[{ heal: true, remove: [3], quantize: { type: "Q4_0" as const, from: fixturePath } }, /cannot be combined with --quantize-from/],
 	])("%j is refused", async (options, expected) => {
 		const run = pruneGguf(fixturePath, out(), { ...small, ...options });
 		await expect(run).rejects.toThrow(InvalidOptionError);

@@ -21,11 +21,11 @@ const long = 400_000;
 const questions = join(folder, "made_up.jsonl");
 const removed = [3, 6, 7];
 /** As many as it takes to tell the change from chance. */
-const run = { ...small, windows: 10, windowLength: 128, heal: true, healTokens: 6144 } satisfies PruneOptions;
+const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144 } } satisfies PruneOptions;
 /** For what does not depend on how well it is healed. */
-const quick = { ...run, healTokens: 2048 } satisfies PruneOptions;
-const plainly = { ...run, heal: false, healTokens: undefined } satisfies PruneOptions;
-const limits = { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01 }, gateQuestions: [questions] };
+const quick = { ...run, heal: { ...run.heal, tokens: 2048 } } satisfies PruneOptions;
+const plainly = { ...run, heal: false } satisfies PruneOptions;
+const limits = { limits: { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01 }, questions: [questions] } };
 
 /** A healed run with limits that it meets, the home that it measured in, and what the unhealed model is measured to be. */
 let healed: PruneResult;
@@ -78,8 +78,8 @@ describe("limits on a healed model", { timeout: long }, () => {
 		const maxKl = (healedKl() + unhealedKl) / 2;
 		expect(healedKl()).toBeLessThan(maxKl);
 		const made = out();
-		await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...plainly, remove: removed, maxKl }));
-		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl });
+		await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...plainly, remove: removed, limits: { maxKl } }));
+		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, limits: { maxKl } });
 		expect(plan!.gate!.figures[0]!.value).toBeCloseTo(healedKl(), 10);
 		expect(existsSync(made)).toBe(true);
 	});
@@ -89,24 +89,24 @@ describe("limits on a healed model", { timeout: long }, () => {
 		const made = out();
 		// A set of fewer blocks that is known, but not its divergence.
 		await pruneGguf(fixturePath, undefined, { ...plainly, remove: [6] });
-		const alone = { ...plainly, remove: [6], maxKl: 9 };
+		const alone = { ...plainly, remove: [6], limits: { maxKl: 9 } };
 		newHome();
 		const [only] = (await pruneGguf(fixturePath, undefined, alone)).plan!.gate!.figures;
 		useShared();
 		const maxKl = (healedKl() + only!.value!) / 2;
-		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl }));
+		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...run, remove: removed, limits: { maxKl } }));
 		expect(error.message).toMatch(/max-kl .* was required, .* measured/);
 		expect(error.message).toContain("not healed yet");
 		expect(error.closest!.command).toContain("--heal");
 		expect(error.closest!.removed).toEqual([6]);
 		expect(error.closest!.figures[0]!.value).toBeCloseTo(only!.value!, 12);
-		const forced = await pruneGguf(fixturePath, made, { ...run, remove: removed, maxKl, ignoreGate: true });
+		const forced = await pruneGguf(fixturePath, made, { ...run, remove: removed, limits: { maxKl, ignore: true } });
 		expect(forced.plan!.gate).toMatchObject({ met: false, ignored: true });
 	});
 
 	it.runIf(thorough)("choose the most blocks whose healed model meets them", async () => {
-		const options = { ...quick, method: "leave-one-out", maxPplRatio: 1.25 } satisfies PruneOptions;
-		const plain = await pruneGguf(fixturePath, undefined, { ...options, heal: false, healTokens: undefined });
+		const options = { ...quick, search: { method: "leave-one-out" }, limits: { maxPplRatio: 1.25 } } satisfies PruneOptions;
+		const plain = await pruneGguf(fixturePath, undefined, { ...options, heal: false });
 		const made = out();
 		const result = await pruneGguf(fixturePath, made, options);
 		expect(result.plan!.removed.length).toBeGreaterThanOrEqual(plain.plan!.removed.length);
@@ -120,14 +120,18 @@ describe("limits on a healed model", { timeout: long }, () => {
 
 	it.runIf(thorough)("that no healed set meets end with code 3", async () => {
 		const made = out();
-		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...quick, method: "leave-one-out", maxKl: 1e-4 }));
+		const error = await stoppedByGate(
+			made,
+			folder,
+			pruneGguf(fixturePath, made, { ...quick, search: { method: "leave-one-out" }, limits: { maxKl: 1e-4 } }),
+		);
 		expect(error.message).toMatch(/no set of blocks that was found meets.*block \d+, healed/);
 		expect(error.figures[0]!.met).toBe(false);
 	});
 
 	it("are asked of the quantised file too", async () => {
 		useShared();
-		const { plan } = await pruneGguf(fixturePath, out(), { ...run, remove: removed, quantize: "Q4_0", maxKl: 5 });
+		const { plan } = await pruneGguf(fixturePath, out(), { ...run, remove: removed, quantize: "Q4_0", limits: { maxKl: 5 } });
 		expect(plan!.gate).toMatchObject({ met: true, measured: "file" });
 		expect(plan!.gate!.figures[0]!.value).toBe(plan!.quantized!.divergence!.mean);
 	});
@@ -138,31 +142,31 @@ describe("limits on a plan that heals", { timeout: long }, () => {
 		useShared();
 		const again = out();
 		const plan = healed.planPath!;
-		const made = await applyPlan(fixturePath, again, { plan, maxKl: healedKl() + 1e-9, threads: 2 });
+		const made = await applyPlan(fixturePath, again, { plan, limits: { maxKl: healedKl() + 1e-9 }, threads: 2 });
 		expect(made.gate!.figures[0]!.value).toBeCloseTo(healedKl(), 12);
 		expect(made.heal).toEqual(healed.plan!.heal);
 		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
 		const not = out();
-		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, maxKl: healedKl() - 1e-6, threads: 2 }));
-		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, heal: false, maxKl: healedKl() + 1e-9, threads: 2 }));
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, limits: { maxKl: healedKl() - 1e-6 }, threads: 2 }));
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, heal: false, limits: { maxKl: healedKl() + 1e-9 }, threads: 2 }));
 	});
 
 	it("are measured on a list of blocks that is healed", async () => {
 		useShared();
 		const made = out();
-		const { windows, windowLength, healTokens } = run;
-		const options = { remove: removed, heal: true, healTokens, windows, windowLength, threads: 2 };
-		const { heal, gate } = await applyPlan(fixturePath, made, { ...options, maxPplRatio: 50 });
+		const { windows, windowLength, heal: how } = run;
+		const options = { remove: removed, heal: how, windows, windowLength, threads: 2 };
+		const { heal, gate } = await applyPlan(fixturePath, made, { ...options, limits: { maxPplRatio: 50 } });
 		expect(heal!.applied).toBe(true);
 		const { value } = gate!.figures[0]!;
 		expect(value).toBeCloseTo(Math.exp(heal!.added!.mean!), 10);
 		const not = out();
-		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { ...options, maxPplRatio: value! - 1e-6 }));
+		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { ...options, limits: { maxPplRatio: value! - 1e-6 } }));
 	});
 
 	it("are not asked of other weights, which are not healed", async () => {
 		useShared();
-		const job = applyPlan(fixturePath, out(), { plan: healed.planPath!, quantize: "Q4_0", quantizeFrom: fixturePath });
+		const job = applyPlan(fixturePath, out(), { plan: healed.planPath!, quantize: { type: "Q4_0", from: fixturePath } });
 		await expect(job).rejects.toThrow(InvalidOptionError);
 		await expect(job).rejects.toThrow(/cannot be combined with --quantize-from/);
 	});

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { HealOptions, PruneOptions } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { bytesToDeliver } from "../../../src/pipeline/pruning/write-model.js";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
@@ -14,10 +13,11 @@ import { Model } from "../../../src/model/runtime/model.js";
 import { vocabularyOf } from "../../../src/model/runtime/ubatch.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import type { HealSettings } from "../../../src/api/options/settings.js";
 
 const { out } = ownHomes();
 /** More states than any machine holds. */
-const heal = { heal: true, healTokens: 2 ** 40 };
+const heal = { heal: { tokens: 2 ** 40 } };
 const [width, inputs] = [128, 384];
 
 describe("memory of healing", () => {
@@ -39,7 +39,7 @@ describe("memory of healing", () => {
 		const needed = (kinds: FitKind[]) => healBytes(file, { ...shape, kinds });
 		const lines: string[] = [];
 		const onLog = ({ message }: { message: string }) => void lines.push(message);
-		const settled = (available: number, options: HealOptions = {}) => {
+		const settled = (available: number, options: HealSettings = {}) => {
 			lines.length = 0;
 			return settleKind(file, shape, { ...options, onLog }, available).healKind;
 		};
@@ -77,7 +77,7 @@ describe("memory of healing", () => {
 		const shape = { cuts: 2, tokens: 25_600, references: 1e6 };
 		expect(() => checkRoom(file, shape, 1e6)).toThrow(/for the full model's distributions.*--windows, --window-length/);
 		expect(() => checkRoom(file, { ...shape, sized: false }, 1e6)).toThrow(/leave out --heal$/);
-		const wanted = { heal: true, healTokens: 2 ** 40, quantize: "Q4_0", threads: 2 } as const;
+		const wanted = { heal: { tokens: 2 ** 40 }, quantize: "Q4_0", threads: 2 } as const;
 		const refused = applyPlan(fixturePath, out(), { remove: [3], ...wanted });
 		await expect(refused).rejects.toThrow(/distributions\).* leave out --heal$/);
 	});
@@ -97,9 +97,10 @@ describe("memory of healing", () => {
 		const runs = [
 			() => pruneGguf(fixturePath, out(), { ...watched, removeBlocks: 2 }),
 			() => pruneGguf(fixturePath, out(), { ...watched, remove: [3, 6] }),
-			() => findFrontier(fixturePath, { ...watched, types: [], maxBlocks: 2 }),
+			() => findFrontier(fixturePath, { ...watched, quantize: { types: [] }, maxBlocks: 2 }),
 			() => applyPlan(fixturePath, out(), { ...heal, onProgress, remove: [3], threads: 2 }),
-			() => applyPlan(fixturePath, out(), { ...heal, onProgress, remove: [3], threads: 2, maxKl: 5, windows: 3, windowLength: 32 }),
+			() =>
+				applyPlan(fixturePath, out(), { ...heal, onProgress, remove: [3], threads: 2, limits: { maxKl: 5 }, windows: 3, windowLength: 32 }),
 		];
 		for (const run of runs) await expect(run()).rejects.toThrow(NotEnoughMemoryError);
 		const opening = ["loading the model", "sampling the model's own text", "trying ways to cut up the work"];
@@ -126,7 +127,7 @@ describe("one kind alone", () => {
 		const lines: string[] = [];
 		const onLog = ({ message }: { message: string }) => void lines.push(message);
 		const bytes = (cuts: number, kinds?: FitKind[]) => healBytes(model.file, { cuts, tokens: 1024, kinds });
-		const check = (removed: number[] | number, available: number, options: HealOptions = {}, alike = false) => {
+		const check = (removed: number[] | number, available: number, options: HealSettings = {}, alike = false) => {
 			lines.length = 0;
 			const given = { heal: true, healTokens: 1024, onLog, ...options };
 			return checkHealable(model, removed, given, { available, alike }).healKind;
@@ -163,7 +164,7 @@ describe("the disk", () => {
 		const rows = header.file.tensor("blk.2.ffn_down.weight")!;
 		const more = 2 * rows.dims[0]! * rows.dims[1]! - rows.source.size;
 		const heal = { heal: true, healType: "F16" } as const;
-		const extra = (set: number | number[], options: PruneOptions) => bytesToDeliver(header, set, options) - bytesToDeliver(header, set, {});
+		const extra = (set: number | number[], options: HealSettings) => bytesToDeliver(header, set, options) - bytesToDeliver(header, set, {});
 		// Two cuts, each matrix padded.
 		expect(extra([3, 6, 7], heal) - 2 * more).toBeLessThanOrEqual(2 * header.file.alignment);
 		expect(extra([3, 6, 7], heal)).toBeGreaterThanOrEqual(2 * more);

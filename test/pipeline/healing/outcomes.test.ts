@@ -26,7 +26,7 @@ const textOf = (name: string, text: string) => {
  * interval of the mean change holds 0, whatever was found and whatever processor computes.
  */
 const unsure = {
-	...{ ...small, windows: 2, windowLength: 8, heal: true, healTokens: 1024, healType: "F16" },
+	...{ ...small, windows: 2, windowLength: 8, heal: { tokens: 1024, type: "F16" } },
 	calibration: [
 		textOf("prose.txt", "The old man looked at the sea, and the sea was quiet; then he went home to his wife. ".repeat(40)),
 		textOf("digits.txt", Array.from({ length: 600 }, (_, i) => (i * 7919) % 10_007).join("#")),
@@ -143,7 +143,7 @@ describe("a list that apply heals", () => {
 	it("is judged on samples of its own, and written as measured", async () => {
 		const output = out();
 		const { heal, output: written } = await applyPlan(fixturePath, output, {
-			...{ remove: removed, heal: true, healTokens: 6144, healType: "F16", threads: 2 },
+			...{ remove: removed, heal: { tokens: 6144, type: "F16" }, threads: 2 },
 		});
 		expect(heal!.applied).toBe(true);
 		expect(heal!.validation!.difference).toBeLessThan(0);

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { PruneOptions } from "../../../src/api/index.js";
 import { comparedText } from "../../../src/pipeline/healing/reference-text.js";
 import { raceHealed, whileRoughlyHealed } from "../../../src/pipeline/healing/race.js";
 import { tuningFigure } from "../../../src/model/fitting/tuning.js";
@@ -8,6 +7,7 @@ import { standingOf } from "../../../src/pipeline/race/standing.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, removing } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
+import type { HealingSettings } from "../../../src/api/options/settings.js";
 
 ownHomes();
 const plan = { masks: 8, weights: "own" as const, compared: false };
@@ -17,7 +17,7 @@ describe("a race of healed sets", () => {
 	it("is won by the set that diverges least, healed or as it is", { timeout: 300_000 }, async () => {
 		const session = await Session.open(fixturePath, measuring, plan);
 		const notes: string[] = [];
-		const options: PruneOptions = { ...measuring, heal: true, healTokens: 2048, onLog: ({ message }) => void notes.push(message) };
+		const options: HealingSettings = { ...measuring, heal: true, healTokens: 2048, onLog: ({ message }) => void notes.push(message) };
 		try {
 			const sets = [
 				[3, 6],

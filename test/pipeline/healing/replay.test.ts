@@ -15,7 +15,7 @@ import { firstOf } from "../../helpers/slow.js";
 const { out, newHome } = ownHomes();
 const removed = [3, 6, 7];
 /** As many as it takes to tell the change from chance. */
-const run = { ...small, windows: 10, windowLength: 128, heal: true, healTokens: 6144, healType: "F16" } satisfies PruneOptions;
+const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144, type: "F16" } } satisfies PruneOptions;
 
 describe("a plan that heals", () => {
 	let result: PruneResult;
@@ -36,7 +36,7 @@ describe("a plan that heals", () => {
 		plan.heal.cuts[1].sha256 = "0".repeat(64);
 		const output = out();
 		writeFileSync(`${output}.json`, JSON.stringify(plan));
-		const again = applyPlan(fixturePath, output, { plan: `${output}.json`, threads: 2, ...(maxKl ? { maxKl } : {}) });
+		const again = applyPlan(fixturePath, output, { plan: `${output}.json`, threads: 2, ...(maxKl ? { limits: { maxKl } } : {}) });
 		await expect(again).rejects.toThrow(InvalidPlanError);
 		await expect(again).rejects.toThrow(/blk\.5\.ffn_down\.weight is healed otherwise .* threads \(--threads\), back end or build/);
 		expect(existsSync(output)).toBe(false);
@@ -83,16 +83,19 @@ describe("a plan that heals", () => {
 		expect(Buffer.from(await readTensor(scaled.tensor(name)!)).equals(wanted.bytes)).toBe(true);
 	});
 
-	it.each([{ healTokens: 2048 }, { healTime: 60 }, { healKind: "map" as const }, { healType: "Q8_0" as const }, { healHeads: true }])(
-		"is not healed otherwise with %j",
-		async (options) => {
-			const output = out();
-			const again = applyPlan(fixturePath, output, { plan: result.planPath!, ...options, threads: 2 });
-			await expect(again).rejects.toThrow(InvalidOptionError);
-			await expect(again).rejects.toThrow(
-				/says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads/,
-			);
-			expect(existsSync(output)).toBe(false);
-		},
-	);
+	it.each([
+		{ heal: { tokens: 2048 } },
+		{ heal: { time: 60 } },
+		{ heal: { kind: "map" as const } },
+		{ heal: { type: "Q8_0" as const } },
+		{ heal: { heads: true } },
+	])("is not healed otherwise with %j", async (options) => {
+		const output = out();
+		const again = applyPlan(fixturePath, output, { plan: result.planPath!, ...options, threads: 2 });
+		await expect(again).rejects.toThrow(InvalidOptionError);
+		await expect(again).rejects.toThrow(
+			/says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads/,
+		);
+		expect(existsSync(output)).toBe(false);
+	});
 });

@@ -73,7 +73,7 @@ describe("--heal-time", () => {
 			const seen = { phases: new Set<string>(), notes: [] as string[] };
 			const onProgress = ({ phase }: { phase: string }) => void seen.phases.add(phase);
 			const onLog = ({ level, message }: LogEvent) => void (level === "debug" ? undefined : seen.notes.push(message));
-			const options = { ...small, remove: [3, 6, 7], healTime, dryRun: false, onProgress, onLog } satisfies PruneOptions;
+			const options = { ...small, remove: [3, 6, 7], heal: { time: healTime }, dryRun: false, onProgress, onLog } satisfies PruneOptions;
 			const { plan } = await pruneGguf(fixturePath, out(), options);
 			runs.push(seen);
 			return plan!;
@@ -99,7 +99,7 @@ describe("--heal-time", () => {
 	it("is kept to by apply too", async () => {
 		const lines: string[] = [];
 		const onLog = ({ message }: LogEvent) => void lines.push(message);
-		const { heal } = await applyPlan(fixturePath, out(), { remove: [3, 6, 7], healTime: 4, threads: 2, onLog });
+		const { heal } = await applyPlan(fixturePath, out(), { remove: [3, 6, 7], heal: { time: 4 }, threads: 2, onLog });
 		const tokens = heal!.fit.count * heal!.fit.length;
 		expect(lines).toContainEqual(
 			expect.stringMatching(`^healing is fitted to ${tokens.toLocaleString("en")} tokens, as many as [45].0 s allow$`),
@@ -112,16 +112,23 @@ describe("--heal-time", () => {
 			void (message.startsWith("healing is fitted to 1,024 tokens") && stop.abort(new Error("enough")));
 		const phases = new Set<string>();
 		const onProgress = ({ phase }: { phase: string }) => void phases.add(phase);
-		const run = findFrontier(fixturePath, { ...small, types: [], maxBlocks: 3, healTime: 0.01, onLog, onProgress, signal: stop.signal });
+		const run = findFrontier(fixturePath, {
+			...small,
+			quantize: { types: [] },
+			maxBlocks: 3,
+			heal: { time: 0.01 },
+			onLog,
+			onProgress,
+			signal: stop.signal,
+		});
 		await expect(run).rejects.toThrow("enough");
 		const opening = ["loading the model", "sampling the model's own text", "trying ways to cut up the work"];
 		expect([...phases].filter((phase) => !opening.includes(phase))).toEqual(["timing what healing takes"]);
 	});
 
 	it.each([
-		[{ healTime: 0 }, /heal-time must be a time above 0 seconds/],
-		[{ healTime: 60, healTokens: 2048 }, /heal-time finds the number of tokens: give it or heal-tokens/],
-		[{ healTime: 60, heal: false }, /heal-time, .* contradict --no-heal/],
+		[{ heal: { time: 0 } }, /heal-time must be a time above 0 seconds/],
+		[{ heal: { time: 60, tokens: 2048 } }, /heal-time finds the number of tokens: give it or heal-tokens/],
 	])("%j is refused", async (options, expected) => {
 		const run = pruneGguf(fixturePath, out(), { ...small, remove: [3], ...options });
 		await expect(run).rejects.toThrow(InvalidOptionError);

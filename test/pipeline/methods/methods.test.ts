@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
+import { settingsFrom } from "../../../src/api/options/shape.js";
 import type { Attribution } from "../../../src/game/attribution/attribution.js";
 import { leastMasks, plannedMasks } from "../../../src/pipeline/methods/registry.js";
 import { checkMethodOptions } from "../../../src/pipeline/preflight/method-options.js";
@@ -14,14 +15,13 @@ import { ownHomes, small as smallFolds } from "../../helpers/home.js";
 import { searchBudget } from "../../../src/pipeline/methods/budget.js";
 
 const { folder, home, newHome } = ownHomes();
-const small = { ...smallFolds, workingWeights: "own" } satisfies PruneOptions;
+const small = { ...smallFolds, search: { workingWeights: "own" } } satisfies PruneOptions;
 
 describe("the automatic method", () => {
 	it("finds sets, contributions and how good its surrogate is within its budget", async () => {
 		const { plan, curve } = await pruneGguf(fixturePath, join(folder, "auto.gguf"), {
 			...small,
-			method: "auto",
-			masks: 120,
+			search: { method: "auto", maxEvaluations: 120 },
 			removeBlocks: 3,
 		});
 		expect(plan!.removed.length).toBe(3);
@@ -36,9 +36,7 @@ describe("the automatic method", () => {
 		let masks = 0;
 		const { plan } = await pruneGguf(fixturePath, join(folder, "time.gguf"), {
 			...small,
-			method: "auto",
-			effort: "thorough",
-			maxTime: 0.01,
+			search: { method: "auto", effort: "thorough", maxTime: 0.01 },
 			removeBlocks: 2,
 			onLog: ({ message }) => {
 				masks = Math.max(masks, Number(/: (\d+) masks$/.exec(message)?.[1] ?? 0));
@@ -54,9 +52,7 @@ describe("the automatic method", () => {
 		const notes: string[] = [];
 		const { curve } = await pruneGguf(fixturePath, undefined, {
 			...small,
-			method: "auto",
-			maxTime: 1e-6,
-			seed: 77,
+			search: { method: "auto", maxTime: 1e-6, seed: 77 },
 			onLog: ({ message }) => notes.push(message),
 		});
 		expect(curve.map(({ removed }) => removed.length)).toEqual([0, 1, 2, 3, 4]);
@@ -79,10 +75,22 @@ describe("the automatic method", () => {
 
 describe("every method", () => {
 	it.each(methods)("%s removes three blocks and says what they cost", async (method) => {
-		const quick = { auto: { masks: 60 }, swap: { masks: 90 }, evolutionary: { masks: 60 }, random: { masks: 30 } };
-		const network = { paper: { masks: 60, epochs: 20, attributionMasks: 500 }, "paper-repaired": { masks: 60, epochs: 20 } };
-		const options = { ...small, removeBlocks: 3, method, ...{ ...quick, ...network }[method as "auto"] } satisfies PruneOptions;
-		const planned = plannedMasks({ method, blocks: 12, kmax: 3 }, options);
+		const quick = {
+			auto: { maxEvaluations: 60 },
+			swap: { maxEvaluations: 90 },
+			evolutionary: { maxEvaluations: 60 },
+			random: { maxEvaluations: 30 },
+		};
+		const network = {
+			paper: { maxEvaluations: 60, epochs: 20, attributionMasks: 500 },
+			"paper-repaired": { maxEvaluations: 60, epochs: 20 },
+		};
+		const options = {
+			...small,
+			removeBlocks: 3,
+			search: { method, ...{ ...quick, ...network }[method as "auto"] },
+		} satisfies PruneOptions;
+		const planned = plannedMasks({ method, blocks: 12, kmax: 3 }, settingsFrom("prune", options));
 		const notes: string[] = [];
 		const { plan } = await pruneGguf(fixturePath, undefined, {
 			...options,
@@ -102,13 +110,15 @@ describe("every method", () => {
 		"%s keeps to the smallest budget, and refuses a smaller one",
 		async (method) => {
 			const least = leastMasks(method, 12, 3);
-			const options = { ...small, method, removeBlocks: 3 };
+			const options = { ...small, search: { method }, removeBlocks: 3 };
 			for (const dryRun of [true, false])
-				await expect(pruneGguf(fixturePath, undefined, { ...options, masks: least - 1, dryRun })).rejects.toThrow(
-					`${method} needs at least ${least} masks to remove up to 3 of 12 blocks, got --masks ${least - 1}`,
-				);
-			await expect(pruneGguf(fixturePath, undefined, { ...options, maxTokens: 96 * least - 1 })).rejects.toThrow(/--max-tokens/);
-			const { plan } = await pruneGguf(fixturePath, undefined, { ...options, masks: least });
+				await expect(
+					pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxEvaluations: least - 1 }, dryRun }),
+				).rejects.toThrow(`${method} needs at least ${least} masks to remove up to 3 of 12 blocks, got --masks ${least - 1}`);
+			await expect(
+				pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxTokens: 96 * least - 1 } }),
+			).rejects.toThrow(/--max-tokens/);
+			const { plan } = await pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxEvaluations: least } });
 			expect(plan!.removed.length).toBe(3);
 			const [run] = await listRuns();
 			expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBeLessThanOrEqual(least);
@@ -116,12 +126,19 @@ describe("every method", () => {
 	);
 
 	it("the repaired procedure refuses too few masks before anything is measured", async () => {
-		const run = pruneGguf(fixturePath, undefined, { ...small, method: "paper-repaired", masks: 31, removeBlocks: 3 });
+		const run = pruneGguf(fixturePath, undefined, {
+			...small,
+			search: { method: "paper-repaired", maxEvaluations: 31 },
+			removeBlocks: 3,
+		});
 		await expect(run).rejects.toThrow(/paper-repaired needs at least 32 masks/);
 	});
 
 	it("the paper's masks are counted once each, and its network is held against the critical blocks", async () => {
-		const options = { ...small, method: "paper", masks: 60, epochs: 5, attributionMasks: 300 } as const;
+		const options = {
+			...small,
+			search: { method: "paper", maxEvaluations: 60, epochs: 5, attributionMasks: 300 },
+		} as const;
 		const { masks, surrogate } = await rankBlocks(fixturePath, options);
 		const [run] = await listRuns();
 		expect(Math.max(...run!.ledgers.map((ledger) => ledger.masks))).toBe(masks);
@@ -130,7 +147,11 @@ describe("every method", () => {
 	});
 
 	it("in rounds", async () => {
-		const leave = await pruneGguf(fixturePath, undefined, { ...small, method: "leave-one-out", rounds: 3, removeBlocks: 3 });
+		const leave = await pruneGguf(fixturePath, undefined, {
+			...small,
+			search: { method: "leave-one-out", rounds: 3 },
+			removeBlocks: 3,
+		});
 		// Three rounds of one block each are greedy with every candidate measured.
 		const [run] = await listRuns();
 		expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBe(1 + 12 + 11 + 10);
@@ -138,10 +159,7 @@ describe("every method", () => {
 		expect(leave.plan!.command).toContain("--rounds 3");
 		const paper = await pruneGguf(fixturePath, undefined, {
 			...small,
-			method: "paper-repaired",
-			masks: 80,
-			epochs: 10,
-			rounds: 2,
+			search: { method: "paper-repaired", maxEvaluations: 80, epochs: 10, rounds: 2 },
 			removeBlocks: 4,
 		});
 		expect(paper.plan!.removed.length).toBe(4);
@@ -150,7 +168,7 @@ describe("every method", () => {
 });
 
 it.each(["block-influence", "magnitude"] as const)("%s ranks by a score of its own", async (method) => {
-	const { contributions, estimator, masks } = await rankBlocks(fixturePath, { ...small, method });
+	const { contributions, estimator, masks } = await rankBlocks(fixturePath, { ...small, search: { method } });
 	expect(estimator).toBe(method);
 	expect(contributions.map(({ unit }) => unit)).toEqual(Array(12).fill("score"));
 	expect(new Set(contributions.map(({ value }) => value)).size).toBe(12);
@@ -158,7 +176,7 @@ it.each(["block-influence", "magnitude"] as const)("%s ranks by a score of its o
 });
 
 it.each(Object.keys(estimatorFacts) as Estimator[])("%s ranks, and says who is surely low or high", async (method) => {
-	const result = await rankBlocks(fixturePath, { ...small, method, masks: 90, removeBlocks: 3 });
+	const result = await rankBlocks(fixturePath, { ...small, search: { method, maxEvaluations: 90 }, removeBlocks: 3 });
 	expect(result.masks).toBeLessThanOrEqual(90);
 	expect(result.cut).toBe(3);
 	expect(result.contributions.map(({ unit }) => unit)).toContain("value");
@@ -178,32 +196,40 @@ it.each(Object.keys(estimatorFacts) as Estimator[])("%s ranks, and says who is s
 });
 
 it("rank says what the automatic method's surrogate knows of pairs, and where a cut falls", async () => {
-	const result = await rankBlocks(fixturePath, { ...small, method: "auto", masks: 90, removeBlocks: 3 });
+	const result = await rankBlocks(fixturePath, {
+		...small,
+		search: { method: "auto", maxEvaluations: 90 },
+		removeBlocks: 3,
+	});
 	expect(result.interactions).toHaveLength((11 * 10) / 2);
 	expect(result.verdicts.length).toBe(11);
 	expect(result.critical).toMatchObject([{ block: 0, reason: expect.stringMatching(/removed alone it adds/) }]);
 	const alone = await rankBlocks(fixturePath, small);
 	expect(alone).toMatchObject({ cut: 4, interactions: [] });
 	expect(alone.verdicts.length).toBe(11);
-	expect((await rankBlocks(fixturePath, { ...small, method: "block-influence" })).verdicts).toEqual([]);
+	expect((await rankBlocks(fixturePath, { ...small, search: { method: "block-influence" } })).verdicts).toEqual([]);
 });
 
 it("rank refuses what an estimator cannot do", async () => {
-	await expect(rankBlocks(fixturePath, { ...small, method: "common-sets", effort: "quick" })).rejects.toThrow(
+	await expect(rankBlocks(fixturePath, { ...small, search: { method: "common-sets", effort: "quick" } })).rejects.toThrow(
 		/reads --masks; leave effort out/,
 	);
 	await expect(rankBlocks(fixturePath, { ...small, removeBlocks: 12 })).rejects.toThrow(/at most 11 of 12/);
-	await expect(rankBlocks(fixturePath, { ...small, method: "permutation", masks: 5 })).rejects.toThrow(
+	await expect(rankBlocks(fixturePath, { ...small, search: { method: "permutation", maxEvaluations: 5 } })).rejects.toThrow(
 		/permutation needs at least 21 masks here, has 5/,
 	);
 });
 
 it("the paper's strata of another run are taken where they are asked for", async () => {
-	const options = { ...small, method: "paper", masks: 30, epochs: 3, attributionMasks: 200, removeBlocks: 3 } as const;
+	const options = {
+		...small,
+		search: { method: "paper", maxEvaluations: 30, epochs: 3, attributionMasks: 200 },
+		removeBlocks: 3,
+	} as const;
 	/** Numbers of blocks that more than two of the measured sets keep: the strata, and not what the ranking cuts. */
 	const measured = async (strataPreset?: "rwkv") => {
 		newHome();
-		const { plan } = await pruneGguf(fixturePath, undefined, { ...options, strataPreset });
+		const { plan } = await pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, strataPreset } });
 		expect(plan!.options.strataPreset).toBe(strataPreset);
 		const kept = keptMasks(home()).map((mask) => [...mask].filter((bit) => bit === "1").length);
 		return [...new Set(kept)].filter((size) => kept.filter((other) => other === size).length > 2 && size < 11);
@@ -216,14 +242,18 @@ it("the paper's strata of another run are taken where they are asked for", async
 });
 
 it("methods without contributions do not rank", async () => {
-	await expect(rankBlocks(fixturePath, { ...small, method: "contiguous" })).rejects.toThrow(
+	await expect(rankBlocks(fixturePath, { ...small, search: { method: "contiguous" } })).rejects.toThrow(
 		/contiguous chooses sets .* auto, leave-one-out/,
 	);
-	await expect(rankBlocks(fixturePath, { ...small, rounds: 2 })).rejects.toThrow(/leave --rounds out/);
+	const rounds = { rounds: 2 } as object;
+	await expect(rankBlocks(fixturePath, { ...small, search: rounds })).rejects.toThrow(/rankBlocks does not read search\.rounds/);
 });
 
 it("the repaired procedure of the paper ranks, and says how good its network is", async () => {
-	const ranked = await rankBlocks(fixturePath, { ...small, method: "paper-repaired", masks: 90, epochs: 20 });
+	const ranked = await rankBlocks(fixturePath, {
+		...small,
+		search: { method: "paper-repaired", maxEvaluations: 90, epochs: 20 },
+	});
 	expect(ranked.surrogate).toMatchObject({ name: "mlp" });
 	expect(ranked.contributions.length).toBeGreaterThan(6);
 	// How exactly the network was asked says nothing of how wrong it is.
@@ -263,17 +293,23 @@ it("says how many blocks the verdicts cut, which are no more than may go", () =>
 
 it.each<[PruneOptions, RegExp]>([
 	[
-		{ method: "greedy", masks: 5 },
+		{ search: { method: "greedy", maxEvaluations: 5 } },
 		/--masks belongs to --method auto, paper, paper-repaired, swap, evolutionary, random; greedy does not read it/,
 	],
-	[{ method: "paper", effort: "quick" }, /--effort belongs to --method auto, swap, evolutionary, random; paper does not read it/],
-	[{ method: "auto", strata: [3], epochs: 5 }, /--strata, --epochs belong to --method paper; auto does not read them/],
-	[{ method: "paper-repaired", maxTime: 5 }, /--max-time belongs to --method auto; paper-repaired/],
-	[{ method: "beam", rounds: 2 }, /--rounds belongs to --method leave-one-out, paper-repaired; beam/],
-	[{ method: "last", masks: 2, rounds: 2 }, /--masks, --rounds belong to --method paper-repaired; last does not read them/],
-	[{ method: "leave-one-out", rounds: 0 }, /rounds must be a whole number of at least 1/],
-	[{ method: "auto", maxTime: Number.NaN }, /maxTime must be a number of seconds above 0, got NaN/],
-	[{ method: "auto", maxTime: "20m" as unknown as number }, /maxTime must be .* got 20m/],
+	[
+		{ search: { method: "paper", effort: "quick" } },
+		/--effort belongs to --method auto, swap, evolutionary, random; paper does not read it/,
+	],
+	[{ search: { method: "auto", strata: [3], epochs: 5 } }, /--strata, --epochs belong to --method paper; auto does not read them/],
+	[{ search: { method: "paper-repaired", maxTime: 5 } }, /--max-time belongs to --method auto; paper-repaired/],
+	[{ search: { method: "beam", rounds: 2 } }, /--rounds belongs to --method leave-one-out, paper-repaired; beam/],
+	[
+		{ search: { method: "last", maxEvaluations: 2, rounds: 2 } },
+		/--masks, --rounds belong to --method paper-repaired; last does not read them/,
+	],
+	[{ search: { method: "leave-one-out", rounds: 0 } }, /rounds must be a whole number of at least 1/],
+	[{ search: { method: "auto", maxTime: Number.NaN } }, /maxTime must be a number of seconds above 0, got NaN/],
+	[{ search: { method: "auto", maxTime: "20m" as unknown as number } }, /maxTime must be .* got 20m/],
 ])("%j is a mistake", (options, message) => {
-	expect(() => checkMethodOptions(options.method!, options)).toThrow(message);
+	expect(() => checkMethodOptions(options.search!.method!, settingsFrom("prune", options))).toThrow(message);
 });

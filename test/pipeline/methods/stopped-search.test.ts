@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { LogEvent, PruneOptions } from "../../../src/api/index.js";
+import type { LogEvent } from "../../../src/api/index.js";
 import { BestSoFar } from "../../../src/pipeline/methods/best-so-far.js";
 import { choose } from "../../../src/pipeline/methods/registry.js";
 import { finalists, sizesFound } from "../../../src/pipeline/race/finalists.js";
@@ -9,6 +9,7 @@ import { Session } from "../../../src/pipeline/session/session.js";
 import { Ledger } from "../../../src/storage/ledger.js";
 import { LedgerGame } from "../../../src/storage/ledger-game.js";
 import { quadraticGame } from "../../helpers/games.js";
+import type { ChoosingSettings } from "../../../src/api/options/settings.js";
 
 const players = 8;
 
@@ -41,7 +42,7 @@ function sessionOn(measured: (count: number) => void = () => {}, pairs = false):
 }
 
 /** Aborts after so many masks, and gives the sets that are left. */
-async function aborted(method: Method, after: number, options: PruneOptions = {}) {
+async function aborted(method: Method, after: number, options: ChoosingSettings = {}) {
 	const controller = new AbortController();
 	const reason = new Error("stopped");
 	const best = new BestSoFar();
@@ -62,7 +63,7 @@ describe("an aborted search", () => {
 		expect(first.sets().map(({ count }) => count)).toEqual([1]);
 	});
 
-	it.each<[Method, number, PruneOptions]>([
+	it.each<[Method, number, ChoosingSettings]>([
 		["random", 30, { masks: 60 }],
 		["first", 4, {}],
 		["paper", 40, { masks: 60 }],

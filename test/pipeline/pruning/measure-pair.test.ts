@@ -16,7 +16,7 @@ import { ownHomes, small } from "../../helpers/home.js";
 
 const { out, fresh } = ownHomes();
 /** One thread: two wait for one another where other programs run. */
-const { speed: _speed, samples: _samples, ...asUsual } = { ...small, threads: 1, workingWeights: "own" } satisfies PruneOptions;
+const { speed: _speed, samples: _samples, ...asUsual } = { ...small, threads: 1, search: { workingWeights: "own" } } satisfies PruneOptions;
 const readReport = (path: string) => v.parse(reportSchema, JSON.parse(readFileSync(path, "utf8")));
 
 describe("speed and texts of a run", () => {
@@ -138,7 +138,7 @@ describe("target-speedup", () => {
 	it("removes as many blocks as reach it, by measurement", async () => {
 		const logged: LogEvent[] = [];
 		const onLog = (event: LogEvent) => void logged.push(event);
-		const options: PruneOptions = { ...asUsual, samples: 0, method: "leave-one-out", targetSpeedup: 1.2, onLog };
+		const options: PruneOptions = { ...asUsual, samples: 0, search: { method: "leave-one-out" }, targetSpeedup: 1.2, onLog };
 		const { plan, report } = await pruneGguf(fixturePath, out(), options);
 		const [, count] = /target-speedup 1\.2: (\d+) of 12 blocks must go/.exec(logged.map(({ message }) => message).join("\n"))!;
 		expect(plan!.removed.length).toBe(Number(count));
@@ -149,7 +149,7 @@ describe("target-speedup", () => {
 	});
 
 	it("says what the most is that can be reached", async () => {
-		const job = pruneGguf(fixturePath, undefined, { ...asUsual, targetSpeedup: 900, speedupOf: "prompt" });
+		const job = pruneGguf(fixturePath, undefined, { ...asUsual, targetSpeedup: { prompt: 900 } });
 		await expect(job).rejects.toThrow(InvalidOptionError);
 		await expect(job).rejects.toThrow(
 			/cannot be reached: without 11 of 12 blocks prompt is [\d.]+ times as fast, the most that was measured/,
@@ -160,8 +160,8 @@ describe("target-speedup", () => {
 		[{ targetSpeedup: 1 }, /target-speedup must be above 1/],
 		[{ targetSpeedup: Number.NaN }, /target-speedup must be above 1/],
 		[{ targetSpeedup: 1.2, removeBlocks: 3 }, /removeBlocks and targetSpeedup/],
-		[{ targetSpeedup: 1.2, speedupOf: "both" as "prompt" }, /speedup-of must be one of/],
-		[{ removeBlocks: 2, speedupOf: "prompt" }, /give that too/],
+		[{ targetSpeedup: { both: 1.2 } as unknown as { prompt: number } }, /speedup-of must be one of/],
+		[{ targetSpeedup: {} as { prompt: number } }, /targetSpeedup is a number, \{ prompt: number \} or/],
 	])("refuses %o", async (bad, message) => {
 		const job = pruneGguf(fixturePath, undefined, { ...asUsual, ...bad });
 		await expect(job).rejects.toThrow(InvalidOptionError);

@@ -89,7 +89,7 @@ describe("prune and quantise", () => {
 		const double = await pruneGguf(q, twice, { ...small, remove: [6], quantize: "Q8_0", onLog });
 		expect(warnings.join("\n")).toMatch(/quantised already.*--quantize-from/);
 		warnings.length = 0;
-		const once = await pruneGguf(q, output, { ...small, remove: [6], quantize: "Q8_0", quantizeFrom: f16, onLog });
+		const once = await pruneGguf(q, output, { ...small, remove: [6], quantize: { type: "Q8_0", from: f16 }, onLog });
 		expect(warnings).toEqual([]);
 		expect(once.plan!.quantized!.from).toMatchObject({ name: "fixture-f16.gguf" });
 		expect(double.plan!.quantized!.from).toBeUndefined();
@@ -128,8 +128,8 @@ describe("prune and quantise", () => {
 		["an unknown type", { remove: [6], quantize: "Q9" as "Q8_0" }, /no type Q9.*known are F32/],
 		["a type that needs an importance matrix", { remove: [6], quantize: "Q2_K_S" }, /importance matrix.*Q2_K/],
 		["no output", { remove: [6], quantize: "Q8_0" }, /name an output/, true],
-		["an original that is not used", { remove: [6], quantizeFrom: fixturePath }, /--quantize TYPE or --quantized-alternatives/],
-		["an original that is quantised", { remove: [6], quantize: "Q8_0", quantizeFrom: fixturePath }, /quantised itself.*F16/],
+		["an original that is not used", { remove: [6], quantize: { from: fixturePath } }, /--quantize TYPE or --quantized-alternatives/],
+		["an original that is quantised", { remove: [6], quantize: { type: "Q8_0", from: fixturePath } }, /quantised itself.*F16/],
 		["alternatives to a whole curve", { quantizedAlternatives: true }, /say how much to remove/],
 	])("refuses %s", async (_, options, message, without) => {
 		const job = pruneGguf(f16, without ? undefined : out(), { ...small, ...options });
@@ -139,7 +139,7 @@ describe("prune and quantise", () => {
 
 	it("refuses another model's original, and says by what it differs", async () => {
 		const other = await pruneGguf(f16, out(), { ...small, remove: [5] });
-		const run = (quantizeFrom: string) => pruneGguf(f16, out(), { ...small, remove: [6], quantize: "Q8_0", quantizeFrom });
+		const run = (quantizeFrom: string) => pruneGguf(f16, out(), { ...small, remove: [6], quantize: { type: "Q8_0", from: quantizeFrom } });
 		await expect(run(other.output!.path)).rejects.toThrow(/is not the model .*: it has 11 blocks, not 12/);
 	});
 
@@ -149,7 +149,7 @@ describe("prune and quantise", () => {
 		expect(quantized).toMatchObject({ type: "Q4_0", bytes: written.size });
 		expect(quantized!.added.mean!).toBeGreaterThan(0);
 		expect(quantized!.divergence!.mean!).toBeGreaterThan(0);
-		await expect(applyPlan(f16, out(), { remove: [6], quantizeFrom: f16 })).rejects.toThrow(/--quantize TYPE/);
+		await expect(applyPlan(f16, out(), { remove: [6], quantize: { from: f16 } })).rejects.toThrow(/--quantize TYPE/);
 	});
 });
 
@@ -192,7 +192,12 @@ describe("the whole model quantised instead", () => {
 		const { plan } = await pruneGguf(model, undefined, { ...small, remove: [2, 3, 6, 8, 10], quantizedAlternatives: true });
 		expect(plan!.quantizedAlternatives).toMatchObject({ sourceQuantized: true });
 		expect(plan!.quantizedAlternatives!.verdict.text).toMatch(/quantised twice, which flatters pruning/);
-		const fair = await pruneGguf(model, undefined, { ...small, remove: [2, 3, 6, 8, 10], quantizedAlternatives: true, quantizeFrom: f16 });
+		const fair = await pruneGguf(model, undefined, {
+			...small,
+			remove: [2, 3, 6, 8, 10],
+			quantizedAlternatives: true,
+			quantize: { from: f16 },
+		});
 		expect(fair.plan!.quantizedAlternatives).toMatchObject({ sourceQuantized: false, reference: { name: "fixture-f16.gguf" } });
 		expect(fair.plan!.quantizedAlternatives!.verdict.text).not.toMatch(/twice/);
 		expect(fair.report!.alternatives).toMatchObject({ sourceQuantized: false, quantizedFrom: "fixture-f16.gguf" });

@@ -9,6 +9,7 @@ import { checkReferenceRoom } from "../../../src/pipeline/preflight/reference-me
 import { Evaluator } from "../../../src/model/runtime/evaluator.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import type { FrontierOptions } from "../../../src/api/index.js";
 
 const { out } = ownHomes();
 afterEach(() => {
@@ -31,12 +32,19 @@ function watchedBounds(): Set<number | undefined> {
 }
 
 type Run = (referenceBytes: number) => Promise<unknown>;
-const searched: Run = (referenceBytes) => pruneGguf(fixturePath, undefined, { ...small, objective: "kl", remove: [3], referenceBytes });
-const ranked: Run = (referenceBytes) => rankBlocks(fixturePath, { ...text, objective: "kl", method: "block-influence", referenceBytes });
-const limited: Run = (referenceBytes) => pruneGguf(fixturePath, out(), { ...small, remove: [3], maxKl: 9, referenceBytes });
-const applied: Run = (referenceBytes) => applyPlan(fixturePath, out(), { ...text, remove: [3], maxKl: 9, referenceBytes });
-const drawn = (onLog: Parameters<typeof findFrontier>[1] & object) =>
-	findFrontier(fixturePath, { ...text, method: "first", maxBlocks: 1, types: ["Q4_0"], ...onLog });
+const searched: Run = (referenceBytes) =>
+	pruneGguf(fixturePath, undefined, { ...small, metric: "kl", remove: [3], search: { referenceBytes } });
+const ranked: Run = (referenceBytes) =>
+	rankBlocks(fixturePath, { ...text, metric: "kl", search: { method: "block-influence", referenceBytes } });
+const limited: Run = (referenceBytes) =>
+	pruneGguf(fixturePath, out(), { ...small, remove: [3], limits: { maxKl: 9 }, search: { referenceBytes } });
+const applied: Run = (referenceBytes) =>
+	applyPlan(fixturePath, out(), { ...text, remove: [3], limits: { maxKl: 9 }, search: { referenceBytes } });
+const drawn = (referenceBytes: number, onLog?: FrontierOptions["onLog"]) =>
+	findFrontier(fixturePath, {
+		...{ ...text, maxBlocks: 1, quantize: { types: ["Q4_0"] }, onLog },
+		search: { method: "first", referenceBytes },
+	});
 
 describe("referenceBytes", () => {
 	it.each<[string, Run, RegExp]>([
@@ -63,12 +71,12 @@ describe("referenceBytes", () => {
 
 	it("leaves the divergence out of a frontier that needs more, and says so", async () => {
 		const notes: string[] = [];
-		const less = await drawn({ referenceBytes: needed - 1, onLog: ({ message }) => notes.push(message) });
+		const less = await drawn(needed - 1, ({ message }) => notes.push(message));
 		expect(notes.join("\n")).toMatch(/no KL divergence on report: .* 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/);
 		expect(less.cells.every(({ divergence }) => divergence !== null)).toBe(true);
 		expect(less.best!.report!.divergence).toBeNull();
 		const bounds = watchedBounds();
-		expect((await drawn({ referenceBytes: 2 ** 31 })).best!.report!.divergence).not.toBeNull();
+		expect((await drawn(2 ** 31)).best!.report!.divergence).not.toBeNull();
 		expect([...bounds]).toEqual([2 ** 31]);
 	});
 

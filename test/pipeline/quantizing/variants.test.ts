@@ -44,11 +44,17 @@ function watchedRooms(): Set<number> {
 
 describe("stateBytes", () => {
 	it.each<[string, () => Promise<unknown>]>([
-		["the main job", () => pruneGguf(fixturePath, undefined, { ...small, stateBytes, remove: [3, 6] })],
-		["a search", () => pruneGguf(fixturePath, undefined, { ...small, stateBytes, removeBlocks: 2, method: "leave-one-out" })],
-		["a search on a copy", () => rankBlocks(fixturePath, { ...small, stateBytes, workingWeights: "F16" })],
-		["quantised alternatives", () => pruneGguf(fixturePath, undefined, { ...small, stateBytes, remove: [3], quantizedAlternatives: true })],
-		["frontier", () => findFrontier(fixturePath, { ...cheap, stateBytes, method: "first", maxBlocks: 2, types: ["Q4_0"] })],
+		["the main job", () => pruneGguf(fixturePath, undefined, { ...small, search: { stateBytes }, remove: [3, 6] })],
+		["a search", () => pruneGguf(fixturePath, undefined, { ...small, search: { stateBytes, method: "leave-one-out" }, removeBlocks: 2 })],
+		["a search on a copy", () => rankBlocks(fixturePath, { ...small, search: { stateBytes, workingWeights: "F16" } })],
+		[
+			"quantised alternatives",
+			() => pruneGguf(fixturePath, undefined, { ...small, search: { stateBytes }, remove: [3], quantizedAlternatives: true }),
+		],
+		[
+			"frontier",
+			() => findFrontier(fixturePath, { ...cheap, search: { stateBytes, method: "first" }, maxBlocks: 2, quantize: { types: ["Q4_0"] } }),
+		],
 	])("reaches every evaluator of %s", async (_, run) => {
 		const rooms = watchedRooms();
 		await run();

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { BlockPlan } from "../../../src/model/architectures/index.js";
 import type { Effort, Method } from "../../../src/api/index.js";
-import { comparisonOf } from "../../../src/jobs/compare/options.js";
 import { raceReserve, raceWithin } from "../../../src/jobs/compare/race.js";
 import type { Coalition } from "../../../src/game/coalition.js";
+import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { workOf } from "../../../src/pipeline/pruning/estimate.js";
@@ -133,8 +132,8 @@ describe("the work that is announced", () => {
 	});
 });
 
-it.each(["maxTime", "effort", "rounds", "method", "epochs"])("compareMethods refuses %s, which JavaScript may give", (name) => {
-	const given = { [name]: 1 };
-	expect(() => comparisonOf({ blocks: 6 } as BlockPlan, given)).toThrow(InvalidOptionError);
-	expect(() => comparisonOf({ blocks: 6 } as BlockPlan, given)).toThrow(`compareMethods does not read ${name}`);
+it.each(["maxTime", "effort", "rounds", "method", "epochs"])("compareMethods refuses search.%s, which JavaScript may give", (name) => {
+	const given = { search: { [name]: 1 } };
+	expect(() => resolveJob("compare", given)).toThrow(InvalidOptionError);
+	expect(() => resolveJob("compare", given)).toThrow(`compareMethods does not read search.${name}: leave it out`);
 });

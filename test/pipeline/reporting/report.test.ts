@@ -12,13 +12,13 @@ import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small as smallFolds } from "../../helpers/home.js";
 
 const { folder, out, fresh } = ownHomes();
-const { report: _, ...small } = { ...smallFolds, workingWeights: "own" } satisfies PruneOptions;
+const { report: _, ...small } = { ...smallFolds, search: { workingWeights: "own" } } satisfies PruneOptions;
 const readReport = (path: string): Report => v.parse(reportSchema, JSON.parse(readFileSync(path, "utf8")));
 
 describe("the report of a run", () => {
 	it("is written beside the plan, and says what the plan and the file say", async () => {
 		const output = out();
-		const result = await pruneGguf(fixturePath, output, { ...small, method: "auto", masks: 120, removeBlocks: 3 });
+		const result = await pruneGguf(fixturePath, output, { ...small, search: { method: "auto", maxEvaluations: 120 }, removeBlocks: 3 });
 		expect(result.reportPath).toBe(`${output}.report.html`);
 		expect(readFileSync(result.reportPath!, "utf8")).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
 		const report = readReport(`${output}.report.json`);
@@ -75,7 +75,7 @@ describe("the report of a run", () => {
 	});
 
 	it("has the intervals of single removals, paired by window", async () => {
-		const { report, plan } = await pruneGguf(fixturePath, undefined, { ...small, method: "greedy", removeBlocks: 2 });
+		const { report, plan } = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, removeBlocks: 2 });
 		const { list, unit, estimator } = report!.blocks;
 		expect([unit, estimator]).toEqual(["nats", "leave-one-out"]);
 		const half = studentT95(plan!.calibration.search!.count - 1);
@@ -112,7 +112,7 @@ describe("the report of a run", () => {
 			text("sea.txt", "The whale rose and the ship went down in the foam. "),
 			text("land.txt", "A horse ran over the green hill at noon. "),
 		];
-		const { report, plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: [3], objective: "kl", calibration });
+		const { report, plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: [3], metric: "kl", calibration });
 		const kl = plan!.objective!.folds.report!;
 		const figures = new Map(report!.quality!.figures.map((figure) => [figure.name, figure]));
 		expect(figures.get("kl")).toMatchObject({ after: kl.removed.mean, unit: "nats per token" });

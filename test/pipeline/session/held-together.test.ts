@@ -44,7 +44,7 @@ async function heldBy(options: PruneOptions, compared = false): Promise<number> 
 
 describe("distributions that a run keeps", () => {
 	it("are those of all folds by kl, of those that decide and report with a limit on it, and none of others", async () => {
-		expect(await heldBy({ objective: "kl" })).toBe((search + validation + report) * perPosition);
+		expect(await heldBy({ metric: "kl" })).toBe((search + validation + report) * perPosition);
 		expect(await heldBy({}, true)).toBe((validation + report) * perPosition);
 		expect(await heldBy({})).toBe(0);
 	});
@@ -66,7 +66,7 @@ describe("distributions that are made", () => {
 
 	it("are made once on a fold, and counted, by a run that compares a quantised file by them too", async () => {
 		const makes = vi.spyOn(Evaluator.prototype, "createReference");
-		await pruneGguf(fixturePath, out(), { ...small, objective: "kl", remove: [3], quantize: "Q4_0" });
+		await pruneGguf(fixturePath, out(), { ...small, metric: "kl", remove: [3], quantize: "Q4_0" });
 		const folds = makes.mock.calls.map(([, windows]) => hashWindows(windows));
 		expect(new Set(folds).size).toBe(folds.length);
 
@@ -85,7 +85,7 @@ describe("distributions that are made", () => {
 			phases.push(phase);
 			if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(1e6);
 		};
-		const options = { ...small, heal: true, types: [], maxBlocks: 1, onProgress } as const;
+		const options = { ...small, heal: true, quantize: { types: [] }, maxBlocks: 1, onProgress } as const;
 		await expect(findFrontier(fixturePath, options)).rejects.toThrow(/^healing needs about/);
 		expect(phases).not.toContain("the full model");
 	});
@@ -102,17 +102,9 @@ describe("healing", () => {
 			const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
 				if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(free);
 			};
-			return pruneGguf(fixturePath, undefined, {
-				...small,
-				remove: [3],
-				heal: true,
-				healTokens: 2048,
-				healKind: "map",
-				onProgress,
-				...options,
-			});
+			return pruneGguf(fixturePath, undefined, { ...small, remove: [3], heal: { tokens: 2048, kind: "map" }, onProgress, ...options });
 		};
-		await expect(healed({ objective: "kl" })).rejects.toThrow(
+		await expect(healed({ metric: "kl" })).rejects.toThrow(
 			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the full model's distributions\) and \d+ MiB are free: give --heal-tokens 1024 or less, .*--windows/,
 		);
 		expect((await healed({ windowLength: 33 })).plan!.heal).toBeDefined();

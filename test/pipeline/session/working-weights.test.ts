@@ -124,7 +124,7 @@ it("a search on a copy decides and reports on the model's own weights, and a res
 	const options = {
 		removeBlocks: 2,
 		windows: 3,
-		workingWeights: "F16" as const,
+		search: { workingWeights: "F16" as const },
 		onLog: ({ message }: { message: string }) => logged.push(message),
 	};
 	const first = await pruneGguf(fixturePath, join(folder, "a.gguf"), options);
@@ -186,47 +186,47 @@ describe("what a search is measured with", () => {
 
 	it("is tried for a long search although a short one came first", async () => {
 		await runIn("short-first", { removeBlocks: undefined, remove: [5] });
-		const { phases } = await runIn("short-first", { method: "random", masks: 70 });
+		const { phases } = await runIn("short-first", { search: { method: "random", maxEvaluations: 70 } });
 		expect([...phases]).toContain("trying ways to cut up the work");
 	});
 
 	it("is no copy in a dry run, which begins no search on disk", async () => {
-		const { result, phases } = await runIn("dry", { dryRun: true, workingWeights: "F16" });
+		const { result, phases } = await runIn("dry", { dryRun: true, search: { workingWeights: "F16" } });
 		expect(result.estimate!.masks).toBeGreaterThan(5);
 		expect([...phases].filter((phase) => phase.includes("copy"))).toEqual([]);
 		expect(searchLedger(join(folder, "dry"))).toBeUndefined();
 	});
 
 	it("decides near sets on the model itself, and its figures on the search text are the model's", async () => {
-		const { result } = await runIn("copy", { removeBlocks: 2, workingWeights: "Q4_0" });
-		const plain = await runIn("plain", { removeBlocks: undefined, remove: [...result.plan!.removed], workingWeights: "own" });
+		const { result } = await runIn("copy", { removeBlocks: 2, search: { workingWeights: "Q4_0" } });
+		const plain = await runIn("plain", { removeBlocks: undefined, remove: [...result.plan!.removed], search: { workingWeights: "own" } });
 		expect(result.plan!.losses.search!.removed).toEqual(plain.result.plan!.losses.search!.removed);
 		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
 	});
 
 	it("may be a share of the positions: the search's losses only", async () => {
 		const notes: string[] = [];
-		const { result } = await runIn("share", { scoreShare: 0.25, onLog: ({ message }) => notes.push(message) });
+		const { result } = await runIn("share", { search: { scoreShare: 0.25 }, onLog: ({ message }) => notes.push(message) });
 		expect(notes.join("\n")).toMatch(/scores 24 of 93 positions.*±0\.\d+/);
 		const { drawn } = result.plan!.calibration.search!;
 		expect(drawn).toEqual({ positions: 24, of: 93, standardError: expect.closeTo(Number(/±(0\.\d+)/.exec(notes.join())![1]), 3) });
 		// Known from an earlier run, it is said again.
-		const again = await runIn("share", { scoreShare: 0.25 });
+		const again = await runIn("share", { search: { scoreShare: 0.25 } });
 		expect(again.result.plan!.calibration.search!.drawn).toEqual(drawn);
 		const plain = await runIn("share-plain", { removeBlocks: undefined, remove: [...result.plan!.removed] });
 		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
-		await expect(runIn("share", { scoreShare: 1.5 })).rejects.toThrow(/score-share must be above 0/);
+		await expect(runIn("share", { search: { scoreShare: 1.5 } })).rejects.toThrow(/score-share must be above 0/);
 	});
 
 	it("is a share that the seed draws: another seed measures anew", async () => {
 		const calibration = [join(folder, "text.txt")];
 		writeFileSync(calibration[0]!, model.detokenize(fixtureWindows().tokens, { special: false }));
 		const ledgers = () => readdirSync(join(folder, "seeds", "runs"), { recursive: true }).length;
-		await runIn("seeds", { calibration, scoreShare: 0.25, seed: 1 });
+		await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 1 } });
 		const before = ledgers();
-		await runIn("seeds", { calibration, scoreShare: 0.25, seed: 1 });
+		await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 1 } });
 		expect(ledgers()).toBeLessThanOrEqual(before + 1); // the plan
-		const { phases } = await runIn("seeds", { calibration, scoreShare: 0.25, seed: 2 });
+		const { phases } = await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 2 } });
 		expect([...phases]).toContain("the full model");
 		const searched = readdirSync(join(folder, "seeds", "runs"), { recursive: true, withFileTypes: true })
 			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
@@ -236,19 +236,19 @@ describe("what a search is measured with", () => {
 	});
 
 	it("goes on with a short search's ledger where that is a good part of a long one", async () => {
-		await runIn("good-part", { method: "leave-one-out" });
-		const { phases } = await runIn("good-part", { method: "random", masks: 62 });
+		await runIn("good-part", { search: { method: "leave-one-out" } });
+		const { phases } = await runIn("good-part", { search: { method: "random", maxEvaluations: 62 } });
 		expect([...phases]).not.toContain("trying ways to cut up the work");
 	});
 
 	it("is read back from the ledger that a run goes on with", async () => {
-		await runIn("read-back", { method: "leave-one-out" });
+		await runIn("read-back", { search: { method: "leave-one-out" } });
 		const path = searchLedger(join(folder, "read-back"));
 		const [header, ...lines] = readFileSync(path, "utf8").split("\n");
 		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
 		// As a machine of another kind would have chosen: a ubatch of one window, one thread.
 		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, ubatch: 32, threads: 1 } }), ...lines].join("\n"));
-		const { result } = await runIn("read-back", { method: "greedy", removeBlocks: 2, threads: undefined });
+		const { result } = await runIn("read-back", { search: { method: "greedy" }, removeBlocks: 2, threads: undefined });
 		expect(result.plan!.machine).toMatchObject({ ubatch: 32, threads: 1 });
 		const search = result.plan!.losses.search!;
 		const folds = JSON.parse(readFileSync(keptWindows(join(folder, "read-back")), "utf8")) as { folds: { search: number[] } };
@@ -259,7 +259,7 @@ describe("what a search is measured with", () => {
 
 		// The plan's command names what was read back: the same bits in another cache, and in this one nothing is measured again.
 		expect(result.plan!.command).toContain("--threads 1 --working-weights own --ubatch 32");
-		const named = { method: "greedy", removeBlocks: 2, threads: 1, workingWeights: "own", ubatch: 32 } as const;
+		const named = { search: { method: "greedy", workingWeights: "own", ubatch: 32 }, removeBlocks: 2, threads: 1 } as const;
 		const elsewhere = await runIn("elsewhere", named);
 		expect(elsewhere.result.plan!.losses).toEqual(result.plan!.losses);
 		expect(elsewhere.result.plan!.options).toMatchObject({ workingWeights: "own", ubatch: 32 });
@@ -271,29 +271,29 @@ describe("what a search is measured with", () => {
 	});
 
 	it("is what the options name, whatever an earlier search was begun with", async () => {
-		await runIn("named", { method: "leave-one-out", threads: 1, ubatch: 32 });
+		await runIn("named", { search: { method: "leave-one-out", ubatch: 32 }, threads: 1 });
 		const path = searchLedger(join(folder, "named"));
 		const before = readFileSync(path, "utf8");
 		const notes: string[] = [];
 		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
-		const { result } = await runIn("named", { method: "leave-one-out", threads: 2, onLog });
+		const { result } = await runIn("named", { search: { method: "leave-one-out" }, threads: 2, onLog });
 		expect(result.plan!.machine).toMatchObject({ threads: 2, ubatch: 512 });
 		expect(notes.join("\n")).toMatch(/ran with --threads 1 --ubatch 32 --working-weights own: it is measured anew with --threads 2/);
 		expect(readFileSync(path, "utf8")).toBe(before);
 		notes.length = 0;
-		const again = await runIn("named", { method: "leave-one-out", threads: 2, onLog });
+		const again = await runIn("named", { search: { method: "leave-one-out" }, threads: 2, onLog });
 		expect(again.result.plan!.losses).toEqual(result.plan!.losses);
 		expect(notes.join("\n")).toContain("used again");
 		expect(notes.join("\n")).not.toContain("measured anew");
 	});
 
 	it("is found again by a command that names more of it than the one that began it", async () => {
-		await runIn("more-named", { method: "leave-one-out", threads: 1 });
-		await runIn("more-named", { method: "leave-one-out", threads: 2 });
+		await runIn("more-named", { search: { method: "leave-one-out" }, threads: 1 });
+		await runIn("more-named", { search: { method: "leave-one-out" }, threads: 2 });
 		const notes: string[] = [];
 		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
-		const named = { threads: 2, workingWeights: "own", ubatch: 512 } as const;
-		const { phases } = await runIn("more-named", { method: "leave-one-out", ...named, onLog });
+		const named = { method: "leave-one-out", workingWeights: "own", ubatch: 512 } as const;
+		const { phases } = await runIn("more-named", { search: named, threads: 2, onLog });
 		expect([...phases].filter((phase) => /leave-one-out/.test(phase))).toEqual([]);
 		expect(notes.join("\n")).toContain("used again");
 		expect(notes.join("\n")).not.toContain("measured anew");
@@ -302,7 +302,7 @@ describe("what a search is measured with", () => {
 	it("is not said to be kept from going on by options that nobody gave, or that it was begun with", async () => {
 		// As where a copy paid.
 		const beginOnCopy = async (home: string) => {
-			await runIn(home, { method: "leave-one-out" });
+			await runIn(home, { search: { method: "leave-one-out" } });
 			const path = searchLedger(join(folder, home));
 			const [header, ...lines] = readFileSync(path, "utf8").split("\n");
 			const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
@@ -318,14 +318,14 @@ describe("what a search is measured with", () => {
 		await beginOnCopy("on-another-copy");
 		const notes: string[] = [];
 		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
-		await runIn("on-another-copy", { method: "leave-one-out", threads: 2, workingWeights: "own", onLog });
+		await runIn("on-another-copy", { search: { method: "leave-one-out", workingWeights: "own" }, threads: 2, onLog });
 		expect(notes.join("\n")).toContain("--working-weights F16: it is measured anew with --working-weights own, which");
 	});
 
 	it("may keep states in half precision, in a ledger of its own", async () => {
 		// Too few masks to choose a shape for: both run in the usual one.
-		await runIn("half", { method: "leave-one-out" });
-		await runIn("half", { method: "leave-one-out", stateType: "F16" });
+		await runIn("half", { search: { method: "leave-one-out" } });
+		await runIn("half", { search: { method: "leave-one-out", stateType: "F16" } });
 		const runs = join(folder, "half", "runs");
 		const ledgers = readdirSync(runs, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ledger.jsonl"));
 		const read = ledgers.map((name) => {
@@ -345,8 +345,8 @@ describe("what a search is measured with", () => {
 	});
 
 	it("kept plans of different decisions do not replace each other", async () => {
-		const [a, b] = [await runIn("plans", { seed: 1 }), await runIn("plans", { seed: 2 })];
+		const [a, b] = [await runIn("plans", { search: { seed: 1 } }), await runIn("plans", { search: { seed: 2 } })];
 		expect(a.result.planPath).not.toBe(b.result.planPath);
-		expect((await runIn("plans", { seed: 1 })).result.planPath).toBe(a.result.planPath);
+		expect((await runIn("plans", { search: { seed: 1 } })).result.planPath).toBe(a.result.planPath);
 	});
 });

@@ -1,0 +1,166 @@
+// How much to remove, and which limits hold.
+import { speedups } from "../speed.js";
+import type { OptionRows } from "./row.js";
+
+const blockNumbers = "numbered from 0 as in the tensor names, such as 3,7-9";
+
+export const amountRows = {
+	plan: {
+		flag: "save-plan",
+		path: "plan",
+		value: { kind: "text" },
+		help: "Where to write the plan",
+		default: "OUTPUT.plan.json, or among the kept runs",
+		group: "output",
+		commands: ["prune"],
+		printed: false,
+		after: "quantizedAlternatives",
+	},
+	planFile: {
+		flag: "plan",
+		path: "plan",
+		value: { kind: "text" },
+		help: "Plan to carry out",
+		group: "amount",
+		commands: ["apply"],
+	},
+	removeBlocks: {
+		flag: "remove-blocks",
+		path: "removeBlocks",
+		value: { kind: "integer", min: 1 },
+		help: "Number of blocks to remove; which ones is found out",
+		group: "amount",
+		commands: ["prune", "rank", "compare"],
+		plan: "removeBlocks",
+		per: {
+			rank: {
+				help: "Most blocks that will be removed: the estimators' window, and the cut that verdicts speak of",
+				default: "a third",
+			},
+			compare: {
+				value: { kind: "integers", min: 1 },
+				help: "Numbers of blocks to remove, such as 3,6,10",
+				default: "about 10, 20 and 33 % of the blocks",
+			},
+		},
+	},
+	removeFraction: {
+		flag: "remove-fraction",
+		path: "removeBlocks",
+		value: { kind: "share" },
+		help: "Share of the blocks to remove, such as 25%",
+		group: "amount",
+		commands: ["prune", "compare"],
+		plan: "removeFraction",
+		per: { compare: { value: { kind: "shares" }, help: "Shares of the blocks to remove, such as 10%,25%" } },
+	},
+	remove: {
+		flag: "remove",
+		path: "remove",
+		value: { kind: "blocks" },
+		help: `Blocks to remove, ${blockNumbers}`,
+		group: "amount",
+		commands: ["prune", "apply", "evaluate", "speed"],
+		per: {
+			evaluate: { help: "Score it as if these blocks were removed, numbered from 0, such as 3,7-9" },
+			speed: { help: "Measure it beside itself without these blocks, numbered from 0, such as 3,7-9; no model is written" },
+		},
+	},
+	targetSize: {
+		flag: "target-size",
+		path: "targetSize",
+		value: { kind: "size" },
+		help: "Size that the file may have at most, such as 60MB",
+		group: "amount",
+		commands: ["prune", "frontier"],
+		plan: "targetSize",
+	},
+	targetCompute: {
+		flag: "target-compute",
+		path: "targetCompute",
+		value: { kind: "number", min: 1 },
+		help: "How many times fewer blocks to run at least, such as 1.3 (blocks are counted; --target-speedup measures)",
+		group: "amount",
+		commands: ["frontier"],
+	},
+	targetSpeedup: {
+		flag: "target-speedup",
+		path: "targetSpeedup",
+		value: { kind: "number", min: 1, max: 1000 },
+		help: "How many times as fast it shall be, such as 1.3; as few blocks go as reach that, measured on this machine",
+		group: "amount",
+		commands: ["prune", "frontier"],
+		plan: "targetSpeedup",
+		per: {
+			frontier: {
+				help: "How many times as fast as the model as it is at least, such as 1.3; every combination is measured on this machine",
+			},
+		},
+	},
+	speedupOf: {
+		flag: "speedup-of",
+		path: "targetSpeedup",
+		value: { kind: "choice", of: speedups },
+		help: `What --target-speedup is taken of: ${speedups.join(", ")}`,
+		default: "generation",
+		group: "amount",
+		commands: ["prune", "frontier"],
+		plan: "speedupOf",
+	},
+	maxBlocks: {
+		flag: "max-blocks",
+		path: "maxBlocks",
+		value: { kind: "integer", min: 1 },
+		help: "Blocks to remove at most",
+		default: "a third, or what a target may need",
+		group: "amount",
+		commands: ["frontier"],
+	},
+} as const satisfies OptionRows;
+
+export const limitRows = {
+	maxPplRatio: {
+		flag: "max-ppl-ratio",
+		path: "limits.maxPplRatio",
+		value: { kind: "number", min: 1 },
+		help: "Perplexity after over before at most, such as 1.2; not met: exit code 3, no model is written",
+		group: "gate",
+		commands: ["prune", "apply"],
+		plan: "maxPplRatio",
+	},
+	maxKl: {
+		flag: "max-kl",
+		path: "limits.maxKl",
+		value: { kind: "number", min: 0 },
+		help: "KL divergence of the whole model from the pruned one at most, nats per token, such as 0.1",
+		group: "gate",
+		commands: ["prune", "apply"],
+		plan: "maxKl",
+	},
+	minAccuracy: {
+		flag: "min-accuracy",
+		path: "limits.minAccuracy",
+		value: { kind: "accuracies" },
+		help: "NAME=VALUE: accuracy at least on the questions of that name, such as arc_easy=45% (may be given several times)",
+		group: "gate",
+		commands: ["prune", "apply"],
+		plan: "minAccuracy",
+	},
+	gateQuestions: {
+		flag: "gate-questions",
+		path: "limits.questions",
+		value: { kind: "eachFile" },
+		help: "File of the questions that --min-accuracy names, beside --questions (may be given several times)",
+		group: "gate",
+		commands: ["prune", "apply"],
+	},
+	ignoreGate: {
+		flag: "ignore-gate",
+		path: "limits.ignore",
+		value: { kind: "switch" },
+		help: "Write a model that misses the limits all the same",
+		group: "danger",
+		commands: ["prune", "apply"],
+		plan: "ignoreGate",
+	},
+} as const satisfies OptionRows;

@@ -1,0 +1,129 @@
+// What a row of the table of options says.
+import type { ApplyOptions } from "../apply.js";
+import type { BuildOptions } from "../build.js";
+import type { CompareOptions } from "../compare.js";
+import type { FrontierOptions } from "../frontier.js";
+import type { JobOptions } from "../job.js";
+import type { PruneOptions } from "../prune.js";
+import type { QuestionsOptions } from "../questions.js";
+import type { RankOptions } from "../rank.js";
+import type { CleanOptions } from "../runs.js";
+import type { SpeedOptions } from "../speed.js";
+import type { EvaluateOptions } from "../text.js";
+
+/** What each command's function takes, without what no command line gives. */
+export interface CommandOptions {
+	readonly prune: PruneOptions;
+	readonly rank: RankOptions;
+	readonly compare: CompareOptions;
+	readonly frontier: FrontierOptions;
+	readonly apply: ApplyOptions;
+	/** Of a text; of questions below. */
+	readonly evaluate: EvaluateOptions;
+	readonly questions: QuestionsOptions;
+	readonly speed: SpeedOptions;
+	readonly build: BuildOptions;
+	readonly clean: CleanOptions;
+}
+
+/** Commands by their keys; `questions` is the command `evaluate` with questions. */
+export type OptionCommand = Exclude<keyof CommandOptions, "questions">;
+
+/** Names by which the fields of an options type are reached: `windows`, `heal.tokens`. */
+type PathsOf<T> = {
+	[Key in keyof T & string]-?: Extract<T[Key], Plain> extends never ? Key : Key | `${Key}.${keyof Extract<T[Key], Plain> & string}`;
+}[keyof T & string];
+
+/** An object of options: what is no text, number, switch, list or date. */
+type Plain = { readonly [key: string]: unknown } | NestedOptions;
+type NestedOptions =
+	| NonNullable<PruneOptions["search"]>
+	| NonNullable<RankOptions["search"]>
+	| NonNullable<CompareOptions["search"]>
+	| NonNullable<ApplyOptions["search"]>
+	| NonNullable<PruneOptions["limits"]>
+	| Extract<PruneOptions["heal"], object>
+	| Extract<PruneOptions["quantize"], object>
+	| Extract<FrontierOptions["quantize"], object>;
+
+/** Where an option is in the options of some function. */
+export type OptionPath = {
+	[Command in keyof CommandOptions]: Exclude<PathsOf<CommandOptions[Command]>, keyof JobOptions>;
+}[keyof CommandOptions];
+
+/** Range of a number. */
+export interface NumberRange {
+	readonly min?: number;
+	readonly max?: number;
+}
+
+/** What a value is, and so how it is read from a command line and written to one. */
+export type OptionValue =
+	| { readonly kind: "switch" }
+	/** Whole, from 0 where nothing else is said. */
+	| ({ readonly kind: "integer" | "integers" | "number" } & NumberRange)
+	/** Between 0 and 1, both excluded: `25%`. */
+	| { readonly kind: "share" | "shares" }
+	/** Seconds. */
+	| { readonly kind: "duration" }
+	/** Bytes. */
+	| { readonly kind: "size" }
+	/** Block numbers, `3,7-9`; of `counts` numbers of blocks. */
+	| { readonly kind: "blocks" | "counts" }
+	| { readonly kind: "text" }
+	| { readonly kind: "choice" | "choices"; readonly of: readonly string[] }
+	/** Types that llama.cpp's quantiser knows. */
+	| { readonly kind: "fileType" | "fileTypes" }
+	/** Of `files` all names that follow, of `weightedFiles` with weights; `eachFile` is given once for each. */
+	| { readonly kind: "files" | "weightedFiles" | "eachFile" }
+	/** `NAME=45%`, given once for each. */
+	| { readonly kind: "accuracies" };
+
+/** Groups of the help. */
+export const optionGroups = {
+	amount: "How much to remove:",
+	gate: "Quality gate, which also says how much to remove where nothing else does:",
+	method: "How to choose:",
+	text: "Text to measure on:",
+	machine: "Machine:",
+	output: "Output:",
+	danger: "Dangerous options:",
+} as const;
+export type OptionGroup = keyof typeof optionGroups;
+
+/** What the command line says of an option. */
+interface OptionFace {
+	/** As it is written behind `--`. */
+	readonly flag: string;
+	/** For people, without its default. */
+	readonly help: string;
+	/** The default in words; left out where there is none to speak of. */
+	readonly default?: string;
+	readonly value: OptionValue;
+	/** Key of the option that the help shows it after. @default the one above it in the table */
+	readonly after?: string;
+}
+
+/** One option. */
+export interface OptionRow extends OptionFace {
+	/** Where it is in the options of the function. */
+	readonly path: OptionPath;
+	/** What `--no-FLAG` gives, of an option with a value. @default it cannot be switched off */
+	readonly off?: false | 0;
+	readonly group: OptionGroup;
+	/** Commands that take it. */
+	readonly commands: readonly OptionCommand[];
+	/** Functions that take it, though their commands do not. */
+	readonly api?: readonly OptionCommand[];
+	/** Key under which a plan records it. @default it is not recorded there, or elsewhere in the plan */
+	readonly plan?: string;
+	/** Whether a printed command names it; `both`: also where it is switched off. @default where it is given */
+	readonly printed?: false | "both";
+	/** Key of the option that it is printed after. @default the one above it in the table */
+	readonly printedAfter?: string;
+	/** What is otherwise in some commands. */
+	readonly per?: Readonly<Partial<Record<OptionCommand, Partial<OptionFace>>>>;
+}
+
+/** Some rows by the names of their settings. */
+export type OptionRows = Readonly<Record<string, OptionRow>>;

@@ -1,0 +1,117 @@
+// From the nested options of a function to the flat settings of the table, and back: the same options for programs, jobs and command lines.
+import { InvalidOptionError } from "../../errors.js";
+import type { JobOptions } from "../job.js";
+import type { CommandOptions, OptionCommand } from "./row.js";
+import type { Settings } from "./settings.js";
+import { rowsTaken } from "./table.js";
+
+type Values = Readonly<Record<string, unknown>>;
+type Fields = Record<string, unknown>;
+
+/** Where several options stand at one path, or one has two forms. */
+const split = ["removeBlocks", "removeFraction", "targetSpeedup", "speedupOf", "heal", "quantize"];
+
+/** Every option that was given, by the name of its row; without those of {@link JobOptions}. @throws InvalidOptionError */
+export function settingsFrom<Command extends OptionCommand>(command: Command, options: CommandOptions[Command]): Settings<Command> {
+	const given = options as Values;
+	const settings: Fields = {};
+	for (const { name, path } of rowsTaken(command)) if (!split.includes(name)) settings[name] = at(given, path);
+	const { removeBlocks, targetSpeedup, heal, quantize } = given;
+	if (command === "prune" || command === "compare") Object.assign(settings, amountSettings(removeBlocks));
+	else settings.removeBlocks = removeBlocks;
+	Object.assign(settings, speedupSettings(targetSpeedup));
+	settings.heal = isPlain(heal) ? true : heal;
+	settings.quantize = isPlain(quantize) ? quantize.type : quantize;
+	return defined(settings) as Settings<Command>;
+}
+
+/** The options of a function that say what settings say. @throws InvalidOptionError for settings that no options say: they contradict one another */
+export function optionsFrom<Command extends OptionCommand>(command: Command, given: Settings<Command>): CommandOptions[Command] {
+	const settings = given as Values;
+	const options: Fields = {};
+	for (const { name, path } of rowsTaken(command)) {
+		const [group, field] = path.split(".") as [string, string | undefined];
+		if (split.includes(name) || settings[name] === undefined) continue;
+		if (field === undefined) options[group] = settings[name];
+		else options[group] = { ...(options[group] as Fields | undefined), [field]: settings[name] };
+	}
+	const shaped = {
+		removeBlocks: amountOption(settings),
+		targetSpeedup: speedupOption(settings),
+		heal: healOption(settings, options.heal as Fields | undefined),
+		quantize: quantizeOption(settings, options.quantize as Fields | undefined),
+	};
+	return defined({ ...options, ...shaped }) as unknown as CommandOptions[Command];
+}
+
+function at(options: Values, path: string): unknown {
+	const [group, field] = path.split(".") as [string, string | undefined];
+	const value = options[group];
+	if (field === undefined) return value;
+	return isPlain(value) ? value[field] : undefined;
+}
+
+/** Numbers and shares, which one option holds. */
+function amountSettings(removeBlocks: unknown): Fields {
+	if (!Array.isArray(removeBlocks)) return typeof removeBlocks === "string" ? { removeFraction: shareOf(removeBlocks) } : { removeBlocks };
+	const shares = removeBlocks.filter((amount) => typeof amount === "string").map(shareOf);
+	const counts = removeBlocks.filter((amount) => typeof amount !== "string");
+	return {
+		removeBlocks: counts.length > 0 || shares.length === 0 ? counts : undefined,
+		removeFraction: shares.length > 0 ? shares : undefined,
+	};
+}
+
+function shareOf(text: string): number {
+	const [, number] = /^\s*(\d+\.?\d*|\.\d+)\s*%\s*$/.exec(text) ?? [];
+	if (number !== undefined) return Number(number) / 100;
+	throw new InvalidOptionError(`removeBlocks must be a number of blocks or a share of them such as "25%", got ${JSON.stringify(text)}`);
+}
+
+/** A share as people write it. */
+export const percentOf = (share: number): `${number}%` => `${Number((100 * share).toPrecision(15))}%`;
+
+function amountOption({ removeBlocks, removeFraction }: Values): unknown {
+	if (removeFraction === undefined) return removeBlocks;
+	if (Array.isArray(removeFraction)) return [...((removeBlocks as number[] | undefined) ?? []), ...removeFraction.map(percentOf)];
+	return percentOf(removeFraction as number);
+}
+
+function speedupSettings(target: unknown): Fields {
+	if (!isPlain(target)) return { targetSpeedup: target };
+	const [kind, ...more] = Object.keys(defined(target));
+	if (kind !== undefined && more.length === 0) return { targetSpeedup: target[kind], speedupOf: kind };
+	throw new InvalidOptionError("targetSpeedup is a number, { prompt: number } or { generation: number }");
+}
+
+function speedupOption({ targetSpeedup, speedupOf }: Values): unknown {
+	if (speedupOf === undefined) return targetSpeedup;
+	if (targetSpeedup !== undefined) return { [speedupOf as string]: targetSpeedup };
+	throw new InvalidOptionError("speedup-of says what target-speedup is taken of: give that too, or leave it out");
+}
+
+/** An object says how to heal, and so to heal. `heads: false` alone says neither. */
+function healOption({ heal }: Values, how: Fields = {}): unknown {
+	const says = Object.entries(how).some(([name, value]) => name !== "heads" || value === true);
+	if (heal === false && says)
+		throw new InvalidOptionError("heal-tokens, heal-time, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
+	return says ? how : heal;
+}
+
+function quantizeOption({ quantize }: Values, rest: Fields | undefined): unknown {
+	return rest === undefined || quantize === undefined ? (rest ?? quantize) : { type: quantize, ...rest };
+}
+
+/** Whether a value is an object of options. */
+export function isPlain(value: unknown): value is Values {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What of the options is said to the caller, and by them. */
+export function callbacksOf({ signal, onProgress, onLog }: JobOptions): JobOptions {
+	return { signal, onProgress, onLog };
+}
+
+function defined(values: Values): Fields {
+	return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,82 @@
+// The one table of options. From it come the options of every command, what their values become, the printed command, the plan's record
+// and docs/cli.md; the types of src/api/ say what each is for programs.
+import { amountRows, limitRows } from "./amount.js";
+import { buildRows, cleanRows, machineRows } from "./machine.js";
+import { dangerRows, healRows, quantizeRows, writingRows } from "./output.js";
+import type { OptionCommand, OptionGroup, OptionPath, OptionRow, OptionRows } from "./row.js";
+import { searchRows, sweepRows } from "./search.js";
+import { textRows } from "./text.js";
+
+/** Every option by the name of its setting, in the order in which help and printed commands show them where their rows say nothing else. */
+export const optionTable = {
+	...amountRows,
+	...limitRows,
+	...searchRows,
+	...textRows,
+	...machineRows,
+	...sweepRows,
+	...healRows,
+	...quantizeRows,
+	...writingRows,
+	...dangerRows,
+	...buildRows,
+	...cleanRows,
+} as const satisfies OptionRows;
+
+export type OptionTable = typeof optionTable;
+/** Names of settings: of options as jobs read them. */
+export type SettingName = keyof OptionTable;
+
+/** Options of the functions that have no row. What has its own argument is none, and of `runs clean` the clock and the folder are the tests', and a variant
+ * of the build is asked for by scripts/build-native.mjs. */
+type WithoutRow = Exclude<OptionPath, OptionTable[SettingName]["path"] | "search" | "limits" | "quantize" | "now" | "cache" | "variant">;
+/** Fails to compile where a field of an options type has no row. */
+export const everyOptionHasARow: [WithoutRow] extends [never] ? true : WithoutRow = true;
+
+/** All rows with the names of their settings. */
+const entries = Object.entries(optionTable) as [SettingName, OptionRow][];
+
+/** Groups of a command's help where they do not come in the order of the table. */
+const groupOrders: Readonly<Partial<Record<OptionCommand, readonly OptionGroup[]>>> = {
+	rank: ["method", "text", "machine", "danger", "amount"],
+	compare: ["amount", "method", "text", "machine", "danger", "output"],
+	apply: ["amount", "output", "gate", "danger", "text", "method", "machine"],
+	evaluate: ["text", "amount", "machine", "danger"],
+};
+
+/** One option as a command shows it. */
+export type CommandRow = OptionRow & { readonly name: SettingName };
+
+/** The options that a command takes, in the order of its help. */
+export function rowsOf(command: OptionCommand): CommandRow[] {
+	const rows = entries
+		.filter(([, { commands }]) => commands.includes(command))
+		.map(([name, row]): CommandRow => ({ ...row, ...row.per?.[command], name }));
+	const order = groupOrders[command] ?? [];
+	const placed = placedAfter(rows, ({ after }) => after);
+	return order.length === 0 ? placed : placed.sort((a, b) => order.indexOf(a.group) - order.indexOf(b.group));
+}
+
+/** The options that the printed command of a run names where they were given, in their order. */
+export const printedRows = (command: OptionCommand): CommandRow[] =>
+	placedAfter(
+		entries.map(([name, row]): CommandRow => ({ ...row, ...row.per?.[command], name })),
+		({ printedAfter }) => printedAfter,
+	).filter(({ commands, printed }) => commands.includes(command) && printed !== false);
+
+/** The rows that a function takes, of its command or beside it. */
+export const rowsTaken = (command: OptionCommand): CommandRow[] =>
+	entries
+		.filter(([, { commands, api }]) => commands.includes(command) || api?.includes(command))
+		.map(([name, row]) => ({ ...row, ...row.per?.[command], name }));
+
+/** Rows in their order, but those that name another one right behind it. */
+function placedAfter(rows: readonly CommandRow[], after: (row: CommandRow) => string | undefined): CommandRow[] {
+	const names = new Set<string>(rows.map(({ name }) => name));
+	const targetOf = (row: CommandRow) => (names.has(after(row) ?? "") ? after(row) : undefined);
+	const withFollowers = (row: CommandRow): CommandRow[] => [
+		row,
+		...rows.filter((other) => targetOf(other) === row.name).flatMap(withFollowers),
+	];
+	return rows.filter((row) => targetOf(row) === undefined).flatMap(withFollowers);
+}

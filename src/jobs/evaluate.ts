@@ -1,0 +1,30 @@
+// What models make of a text or of questions.
+import type { EvaluateOptions, EvaluateResult, QuestionsOptions, QuestionsResult } from "../api/index.js";
+import { evaluateQuestions as onQuestions } from "../model/evaluation/multiple-choice.js";
+import { evaluateModel as onText } from "../model/evaluation/perplexity.js";
+import { checkKeys } from "../pipeline/preflight/option-keys.js";
+
+/**
+ * Perplexity of a model, or of a model under a mask, on a text; beside a reference (what `against` names, or with blocks removed the
+ * whole model) also the KL divergence from it, the share of positions where both find the same token most likely, and the difference
+ * in loss, paired by window. What was measured is kept: an evaluation that was stopped goes on where it was.
+ * @param path of a GGUF file (any shard of a split one)
+ * @throws CalibrationError where the text is too short for two windows
+ * @throws NotEnoughMemoryError, UnsupportedArchitectureError, EvaluationError, InvalidOptionError, InvalidMaskError and the errors of loading
+ */
+export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
+	checkKeys("evaluate", options);
+	return onText(path, options);
+}
+
+/**
+ * Accuracy of a model on multiple-choice questions, whole or under a mask; a choice is picked by the log-likelihood of its text after
+ * the query. What is masked is compared with the whole model, or what `against` names with the model, by the exact McNemar test. What
+ * was scored is kept: an evaluation that was stopped goes on where it was.
+ * @param path of a GGUF file (any shard of a split one)
+ * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
+ */
+export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
+	checkKeys("evaluate", options, "evaluateQuestions");
+	return onQuestions(path, options);
+}

@@ -1,0 +1,81 @@
+// Options resolved once: what a function was asked for becomes a job that nothing changes afterwards. Steps read slices of it.
+import type { JobOptions } from "../../api/job.js";
+import { defaultMethod, type Method, type RankMethod } from "../../api/methods.js";
+import type { Objective } from "../../api/measure.js";
+import type { CommandOptions, OptionCommand } from "../../api/options/row.js";
+import type { HealSettings, MachineSettings, Settings } from "../../api/options/settings.js";
+import { callbacksOf, settingsFrom } from "../../api/options/shape.js";
+import { checkKeys } from "./option-keys.js";
+
+/** What is filled in where nothing was said, of the options that a command has. */
+interface Defaults {
+	readonly method: Method;
+	readonly objective: Objective;
+	readonly seed: number;
+	readonly overwrite: boolean;
+	readonly allowUnknownArchitecture: boolean;
+	readonly dryRun: boolean;
+	readonly quantizedAlternatives: boolean;
+}
+
+const defaults: Defaults = {
+	method: defaultMethod,
+	objective: "nll",
+	seed: 0,
+	overwrite: false,
+	allowUnknownArchitecture: false,
+	dryRun: false,
+	quantizedAlternatives: false,
+};
+
+/** A job: every setting, defaults among them, and who is told of it. */
+export type Job<Command extends OptionCommand> = Omit<Settings<Command>, keyof Defaults> &
+	Pick<Defaults, keyof Defaults & keyof Settings<Command>> &
+	JobOptions & {
+		/** What was given, without what is filled in: for what is written down and printed. */
+		readonly asked: Settings<Command>;
+	};
+
+export type PruneJob = Job<"prune">;
+export type ApplyJob = Job<"apply">;
+export type FrontierJob = Job<"frontier">;
+export type CompareJob = Job<"compare">;
+export type RankJob = Omit<Job<"rank">, "method"> & { readonly method: RankMethod };
+
+/**
+ * Resolves the options of a function.
+ * @throws InvalidOptionError for names that the function does not read, and for what no option can be
+ */
+export function resolveJob<Command extends OptionCommand>(command: Command, options: CommandOptions[Command] & JobOptions): Job<Command> {
+	checkKeys(command, options);
+	return jobOf<Command>(settingsFrom(command, options), options);
+}
+
+/** A job by its settings. */
+export function jobOf<Command extends OptionCommand>(settings: Settings<Command>, told: JobOptions): Job<Command> {
+	const asked = Object.freeze({ ...settings });
+	const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+	return Object.freeze({ ...defaults, ...given, ...callbacksOf(told), asked }) as unknown as Job<Command>;
+}
+
+/** What is found out for what was asked: a number of blocks for a speed-up, tokens for a time, the kind of healing that fits in memory. */
+export type FoundSettings = Pick<Settings<"prune">, "removeBlocks" | "speedupOf" | "healTokens" | "healTime" | "healKind">;
+
+/** The job that goes on with what was found, which is also written down and printed. The first one stays as it is. */
+export function settledJob<Command extends "prune" | "frontier">(job: Job<Command>, found: FoundSettings): Job<Command> {
+	return Object.freeze({ ...job, ...found, asked: Object.freeze({ ...job.asked, ...found }) }) as unknown as Job<Command>;
+}
+
+/** How a job heals: what may still be settled of it, and who is told. */
+export function healingOf(job: HealSettings & MachineSettings & JobOptions): HealSettings & MachineSettings & JobOptions {
+	const { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers } = job;
+	return { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers, ...callbacksOf(job) };
+}
+
+/** What of settled healing a job goes on with. */
+export const foundHealing = ({ healTokens, healTime, healKind }: HealSettings): FoundSettings => ({ healTokens, healTime, healKind });
+
+/** The same of `rankBlocks`, which judges blocks and chooses no set. @throws InvalidOptionError */
+export function resolveRank(options: CommandOptions["rank"]): RankJob {
+	return Object.freeze({ ...resolveJob("rank", options), method: options.search?.method ?? "leave-one-out" });
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import type { OptionCommand } from "../../../src/api/options/row.js";
+import { optionsFrom, settingsFrom } from "../../../src/api/options/shape.js";
+import { optionTable, rowsOf } from "../../../src/api/options/table.js";
+import { InvalidOptionError } from "../../../src/errors.js";
+
+const commands: readonly OptionCommand[] = ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed", "build", "clean"];
+
+describe("the table of options", () => {
+	it.each(commands)("names each flag of %s once", (command) => {
+		const flags = rowsOf(command).map(({ flag }) => flag);
+		expect(flags.length).toBeGreaterThan(0);
+		expect(new Set(flags).size).toBe(flags.length);
+		expect(flags.filter((flag) => !/^[a-z]+(-[a-z]+)*$/.test(flag))).toEqual([]);
+	});
+
+	it("places rows after rows that are there", () => {
+		const places = Object.values(optionTable).flatMap((row) => {
+			const { after, printedAfter, per = {} } = row as { after?: string; printedAfter?: string; per?: Record<string, { after?: string }> };
+			return [after, printedAfter, ...Object.values(per).map((one) => one.after)];
+		});
+		expect(places.filter((name) => name !== undefined && !(name in optionTable))).toEqual([]);
+	});
+});
+
+describe("options and settings", () => {
+	it("are the same said in two ways", () => {
+		const options = {
+			...{ removeBlocks: "25%" as const, targetSize: 1e6, windows: 4 },
+			...{ limits: { maxKl: 0.5, questions: ["a.jsonl"], ignore: true }, heal: { tokens: 2048, heads: true } },
+			...{ quantize: { type: "Q8_0" as const, from: "f16.gguf" }, search: { maxEvaluations: 60, seed: 3 }, metric: "kl" as const },
+		};
+		const settings = settingsFrom("prune", options);
+		expect(settings).toEqual({
+			...{ removeFraction: 0.25, targetSize: 1e6, windows: 4, maxKl: 0.5, gateQuestions: ["a.jsonl"], ignoreGate: true },
+			...{ heal: true, healTokens: 2048, healHeads: true, quantize: "Q8_0", quantizeFrom: "f16.gguf", masks: 60, seed: 3, objective: "kl" },
+		});
+		expect(optionsFrom("prune", settings)).toEqual(options);
+	});
+
+	it("take the short forms", () => {
+		expect(settingsFrom("prune", { heal: true, quantize: "Q4_0", targetSpeedup: 1.3, removeBlocks: 2 })).toEqual({
+			...{ heal: true, quantize: "Q4_0", targetSpeedup: 1.3, removeBlocks: 2 },
+		});
+		expect(settingsFrom("prune", { targetSpeedup: { prompt: 1.3 } })).toEqual({ targetSpeedup: 1.3, speedupOf: "prompt" });
+		expect(settingsFrom("compare", { removeBlocks: [3, "25%"] })).toEqual({ removeBlocks: [3], removeFraction: [0.25] });
+		expect(optionsFrom("prune", { quantize: "Q4_0", heal: false })).toEqual({ quantize: "Q4_0", heal: false });
+	});
+
+	it.each([0.07, 0.1, 0.25, 1 / 3])("keep the share %d", (removeFraction) => {
+		expect(settingsFrom("prune", optionsFrom("prune", { removeFraction })).removeFraction).toBeCloseTo(removeFraction, 14);
+	});
+
+	it.each([
+		[{ heal: false, healTokens: 4096 }, /contradict --no-heal/],
+		[{ heal: false, healTime: 60 }, /heal-time, .* contradict --no-heal/],
+		[{ speedupOf: "prompt" }, /speedup-of says what target-speedup is taken of/],
+	] as const)("%j has no options", (settings, message) => {
+		expect(() => optionsFrom("prune", settings)).toThrow(InvalidOptionError);
+		expect(() => optionsFrom("prune", settings)).toThrow(message);
+	});
+});
