@@ -91,7 +91,7 @@ describe("pruneGguf refuses", () => {
 			tensors: content.tensors.filter(({ name }) => name !== "blk.3.ffn_down.weight"),
 		}));
 		// llama.cpp would not load this one.
-		for (const options of [{ removeBlocks: 12 }, { remove: [12] }, { removeFraction: 0.99 }]) {
+		for (const options of [{ removeBlocks: 12 }, { remove: [12] }, { removeBlocks: "99%" }] as const) {
 			await expect(attempt({ ...options, onProgress }, out(), path)).rejects.toThrow(InvalidOptionError);
 		}
 		await expect(applyPlan(path, out(), { remove: [12], onProgress })).rejects.toThrow(/no block 12/);
@@ -102,7 +102,7 @@ describe("pruneGguf refuses", () => {
 		const phases: string[] = [];
 		const onProgress = ({ phase }: { phase: string }) => phases.push(phase);
 		const baichuan = (await headerOf("baichuan", { blocks: 34 })).paths[0]!;
-		for (const options of [{ removeBlocks: 2 }, { removeFraction: 2 / 34 }]) {
+		for (const options of [{ removeBlocks: 2 }, { removeBlocks: `${200 / 34}%` }] as const) {
 			await expect(attempt({ ...options, onProgress }, out(), baichuan)).rejects.toThrow(
 				/^2 of 34 blocks cannot be removed: 32 blocks would be left.*; remove 1 or 3$/,
 			);

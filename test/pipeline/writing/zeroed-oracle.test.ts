@@ -119,7 +119,7 @@ describe("an architecture whose rule was never run", () => {
 		const events: string[] = [];
 		const onProgress = ({ phase }: { phase: string }) => events.push(phase);
 		entryOf("llama", { oracle: { none: "each block normalises the stream" } });
-		for (const options of [{}, { removeBlocks: 2 }, { removeFraction: 0.2 }, { remove: [3] }, { removeBlocks: 2, dryRun: true }]) {
+		for (const options of [{}, { removeBlocks: 2 }, { removeBlocks: "20%" as const }, { remove: [3] }, { removeBlocks: 2, dryRun: true }]) {
 			const job = () => pruneGguf(fixturePath, undefined, { ...small, ...options, onProgress });
 			await expect(job()).rejects.toThrow(UnsupportedArchitectureError);
 			await expect(job()).rejects.toThrow(/nothing can be written.*each block normalises the stream/);
