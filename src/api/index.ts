@@ -1,7 +1,7 @@
 import type { CalibrationFile } from "../model/calibration/files.js";
 
 import { type HealKind, healKinds } from "../model/fitting/kinds.js";
-import { type HealType, healTypes } from "../model/fitting/tensors.js";
+import { type HealType, healTypes } from "../model/fitting/kinds.js";
 import { type StateType, stateTypes } from "../model/runtime/state-types.js";
 import type { PlanHeal } from "../storage/plan-heal.js";
 

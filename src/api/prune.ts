@@ -1,6 +1,6 @@
 // Options and results of `pruneGguf`.
 import type { HealKind } from "../model/fitting/kinds.js";
-import type { HealType } from "../model/fitting/tensors.js";
+import type { HealType } from "../model/fitting/kinds.js";
 import type { FileType } from "../model/runtime/file-type-names.js";
 import type { Report } from "../report/report-data.js";
 import type { Plan } from "../storage/plan.js";

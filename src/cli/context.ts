@@ -27,7 +27,7 @@ export interface GlobalArguments {
 }
 
 /** What a command's action may use. */
-export interface Job {
+export interface CommandJob {
 	readonly api: Api;
 	readonly signal: AbortSignal;
 	readonly onProgress: (event: ProgressEvent) => void;
@@ -62,7 +62,7 @@ export class CliContext {
 	}
 
 	/** Runs an action and prints what it gives, or its error. Never rejects. */
-	async perform(args: GlobalArguments, action: (job: Job) => Promise<Outcome>, settings: JobSettings = {}): Promise<void> {
+	async perform(args: GlobalArguments, action: (job: CommandJob) => Promise<Outcome>, settings: JobSettings = {}): Promise<void> {
 		const { io } = this;
 		const reporter = new ProgressReporter({ stream: io.stderr, quiet: args.quiet ?? false });
 		const interruption = catchInterrupts(io.signals, {

@@ -1,7 +1,7 @@
 // What models make of a text or of questions.
 import type { EvaluateOptions, EvaluateResult, QuestionsOptions, QuestionsResult } from "../api/index.js";
-import { evaluateQuestions as onQuestions } from "../model/evaluation/multiple-choice.js";
-import { evaluateModel as onText } from "../model/evaluation/perplexity.js";
+import { measureQuestions } from "../model/evaluation/multiple-choice.js";
+import { measureText } from "../model/evaluation/perplexity.js";
 import { checkKeys } from "../pipeline/preflight/option-keys.js";
 
 /**
@@ -14,7 +14,7 @@ import { checkKeys } from "../pipeline/preflight/option-keys.js";
  */
 export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	checkKeys("evaluate", options);
-	return onText(path, options);
+	return measureText(path, options);
 }
 
 /**
@@ -26,5 +26,5 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
  */
 export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
 	checkKeys("evaluate", options, "evaluateQuestions");
-	return onQuestions(path, options);
+	return measureQuestions(path, options);
 }

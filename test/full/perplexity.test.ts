@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../src/jobs/apply.js";
-import { evaluateQuestions } from "../../src/model/evaluation/multiple-choice.js";
-import { evaluateModel } from "../../src/model/evaluation/perplexity.js";
+import { measureQuestions } from "../../src/model/evaluation/multiple-choice.js";
+import { measureText } from "../../src/model/evaluation/perplexity.js";
 import { readQuestions } from "../../src/model/evaluation/questions.js";
 import { perplexityTool } from "../helpers/fixture.js";
 import { writeHellaswag } from "../helpers/questions.js";
@@ -44,7 +44,7 @@ describe.each(models)("$name", ({ path, remove }) => {
 		const model = which === "whole" ? path : pruned;
 		const printed = perplexityPrints(model, "-f", text, "-c", "512");
 		const [, value, error] = /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/.exec(printed) ?? [];
-		const result = await evaluateModel(model, { text, context: 512, threads: 2 });
+		const result = await measureText(model, { text, context: 512, threads: 2 });
 		expect(result.windows % 4).toBe(3);
 		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual([value, error]);
 		process.stdout.write(`${which}: ${value} +/- ${error}\n`);
@@ -60,7 +60,7 @@ describe.each(models)("$name", ({ path, remove }) => {
 		const printed = perplexityPrints(model, "-f", questions, "--hellaswag", "--hellaswag-tasks", `${tasks}`);
 		const last = [...printed.matchAll(/^(\d+)\t([\d.]+)%/gm)].at(-1);
 		expect(last?.[1], printed).toBe(`${tasks}`);
-		const result = await evaluateQuestions(model, { questions, threads: 2 });
+		const result = await measureQuestions(model, { questions, threads: 2 });
 		expect((100 * result.normalizedAccuracy.value).toFixed(8)).toBe(last?.[2]);
 		process.stdout.write(`${which}: ${last?.[2]} %\n`);
 	});

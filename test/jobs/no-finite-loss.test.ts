@@ -5,8 +5,8 @@ import { applyPlan } from "../../src/jobs/apply.js";
 import { exitCodeOf, exitCodes } from "../../src/cli/exit.js";
 import { compareMethods } from "../../src/jobs/compare/compare.js";
 import { EvaluationError } from "../../src/errors.js";
-import { evaluateQuestions } from "../../src/model/evaluation/multiple-choice.js";
-import { evaluateModel } from "../../src/model/evaluation/perplexity.js";
+import { measureQuestions } from "../../src/model/evaluation/multiple-choice.js";
+import { measureText } from "../../src/model/evaluation/perplexity.js";
 import { findFrontier } from "../../src/jobs/frontier/frontier.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { rankBlocks } from "../../src/jobs/rank.js";
@@ -50,15 +50,15 @@ describe.each(names)("a model with weights that are %s computes no finite loss, 
 	};
 
 	it("evaluate", async () => {
-		await failing(evaluateModel(broken[name], { text: text(), context: 64 }));
+		await failing(measureText(broken[name], { text: text(), context: 64 }));
 		// From the cache too.
-		await failing(evaluateModel(broken[name], { text: text(), context: 64 }));
+		await failing(measureText(broken[name], { text: text(), context: 64 }));
 	});
 	it("evaluate --against, on either side", async () => {
-		await failing(evaluateModel(fixturePath, { text: text(), context: 64, against: broken[name] }));
-		await failing(evaluateModel(broken[name], { text: text(), context: 64, against: fixturePath }));
+		await failing(measureText(fixturePath, { text: text(), context: 64, against: broken[name] }));
+		await failing(measureText(broken[name], { text: text(), context: 64, against: fixturePath }));
 	});
-	it("evaluate --questions", () => failing(evaluateQuestions(broken[name], { questions: questions() })));
+	it("evaluate --questions", () => failing(measureQuestions(broken[name], { questions: questions() })));
 	it("rank", () => failing(rankBlocks(broken[name], measure)));
 	it("prune", async () => {
 		const output = out();

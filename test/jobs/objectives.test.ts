@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../src/api/index.js";
 import { CalibrationError, InvalidOptionError, InvalidQuestionsError } from "../../src/errors.js";
-import { evaluateQuestions } from "../../src/model/evaluation/multiple-choice.js";
+import { measureQuestions } from "../../src/model/evaluation/multiple-choice.js";
 import { mixedMean } from "../../src/game/sources.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { rankBlocks } from "../../src/jobs/rank.js";
@@ -97,7 +97,7 @@ describe("the objective accuracy", () => {
 		expect([folds.search, folds.validation, folds.report].map((fold) => fold!.full.windows.length)).toEqual([8, 8, 12]);
 		expect(losses.report!.full.mean).toBeGreaterThan(1);
 		// The same figures by the other way: every question once, in the order of its fold.
-		const { answers } = await evaluateQuestions(fixturePath, { questions, remove: removed, threads: 2 });
+		const { answers } = await measureQuestions(fixturePath, { questions, remove: removed, threads: 2 });
 		const search = answers.filter((_, i) => [1, 4].includes(i % 7));
 		search.forEach(({ goldLoss }, i) => {
 			expect(folds.search!.removed.windows[i]).toBeCloseTo(goldLoss, 4);

@@ -1,6 +1,6 @@
 // What is made beside the removal, and what is written.
 import { healKinds } from "../../model/fitting/kinds.js";
-import { healTypes } from "../../model/fitting/tensors.js";
+import { healTypes } from "../../model/fitting/kinds.js";
 import type { OptionRows } from "./row.js";
 
 export const healRows = {

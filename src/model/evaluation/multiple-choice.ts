@@ -16,7 +16,7 @@ import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "./questi
  * was scored is kept by model, mask, questions and settings: an evaluation that was stopped goes on where it was.
  * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
  */
-export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
+export async function measureQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
 	const started = Date.now();
 	const { maxQuestions: limit, against } = options;
 	if (limit !== undefined && (!Number.isInteger(limit) || limit < 1))

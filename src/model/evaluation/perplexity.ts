@@ -31,7 +31,7 @@ export { summarizeLosses } from "./text-figures.js";
  * @throws EvaluationError where what is measured, or compared with, computes no finite loss
  * @throws InvalidOptionError (also where `against` has another vocabulary), InvalidMaskError and the errors of loading
  */
-export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
+export async function measureText(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	const started = Date.now();
 	const preset = options.preset ?? "llama-perplexity";
 	const context = options.context ?? 512;

@@ -2,7 +2,7 @@
 import type { TokenWindows } from "../runtime/windows.js";
 import type { Cut } from "./cuts.js";
 import type { FitKind } from "./kinds.js";
-import type { HealType } from "./tensors.js";
+import type { HealType } from "./kinds.js";
 import type { ComparedText } from "./tuning.js";
 import type { BlockMask } from "../runtime/masks.js";
 

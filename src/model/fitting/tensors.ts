@@ -1,3 +1,4 @@
+import type { HealType } from "./kinds.js";
 import { InvalidOptionError, InvalidPlanError } from "../../errors.js";
 import type { GgufFile } from "../gguf/file.js";
 import { ggmlType, ggmlTypeName, tensorBytes } from "../gguf/ggml-types.js";
@@ -13,10 +14,6 @@ export interface HealedTensor {
 	/** In ggml's layout of that type. */
 	readonly bytes: Uint8Array;
 }
-
-/** Types that a healed matrix may be stored in. `auto`: the file's own where it has 8 bits a weight or more, else Q8_0; `same`: the file's own. */
-export const healTypes = ["auto", "same", "Q8_0", "F16", "BF16", "F32", "Q6_K", "Q5_K", "Q4_K"] as const;
-export type HealType = (typeof healTypes)[number];
 
 /** Ids of ggml types. */
 const ids = { Q8_0: 8, F16: 1, BF16: 30, F32: 0, Q6_K: 14, Q5_K: 13, Q4_K: 12 } as const;

@@ -4,7 +4,8 @@ import { type GgufFile, type GgufTensor, tensorBytes } from "../../model/gguf/in
 import type { Header } from "./model-header.js";
 import { cutsOf } from "../../model/fitting/cuts.js";
 import { matricesOf } from "../../model/fitting/site.js";
-import { type HealType, typeFor } from "../../model/fitting/tensors.js";
+import type { HealType } from "../../model/fitting/kinds.js";
+import { typeFor } from "../../model/fitting/tensors.js";
 import { asksToHeal } from "./heal-options.js";
 import type { HealSettings, QuantizeSettings } from "../../api/options/settings.js";
 

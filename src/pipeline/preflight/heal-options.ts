@@ -1,7 +1,7 @@
 // Whether a run is to heal, and whether what it says of that makes sense.
 import { InvalidOptionError } from "../../errors.js";
 import { healKinds } from "../../model/fitting/kinds.js";
-import { healTypes } from "../../model/fitting/tensors.js";
+import { healTypes } from "../../model/fitting/kinds.js";
 import type { PruneJob } from "./job.js";
 import type { HealSettings } from "../../api/options/settings.js";
 

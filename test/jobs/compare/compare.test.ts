@@ -5,7 +5,7 @@ import type { CompareOptions, CompareResult, LogEvent, Method } from "../../../s
 import { compareMethods } from "../../../src/jobs/compare/compare.js";
 import { comparisonOf } from "../../../src/jobs/compare/options.js";
 import { CalibrationError, InvalidOptionError, InvalidQuestionsError, OutputExistsError } from "../../../src/errors.js";
-import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { measureQuestions } from "../../../src/model/evaluation/multiple-choice.js";
 import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { methods } from "../../../src/api/methods.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -121,7 +121,7 @@ describe("compareMethods", () => {
 		const { rows } = result.sizes[0]!;
 		for (const { removed, accuracy, added } of rows) {
 			expect(added[0]!.mean).toBeGreaterThan(0);
-			const { against, ...alone } = await evaluateQuestions(fixturePath, { questions: questions(), remove: [...removed!], threads: 2 });
+			const { against, ...alone } = await measureQuestions(fixturePath, { questions: questions(), remove: [...removed!], threads: 2 });
 			expect(accuracy[0]).toMatchObject({
 				...{ accuracy: alone.accuracy, normalizedAccuracy: alone.normalizedAccuracy },
 				...{ difference: against!.difference, normalizedDifference: against!.normalizedDifference },

@@ -5,8 +5,8 @@ import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { EvaluateOptions } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { InvalidLedgerError, InvalidOptionError } from "../../../src/errors.js";
-import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
-import { evaluateModel } from "../../../src/model/evaluation/perplexity.js";
+import { measureQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { measureText } from "../../../src/model/evaluation/perplexity.js";
 import { encodeEntry } from "../../../src/model/gguf/index.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { makeWindows } from "../../../src/model/runtime/windows.js";
@@ -51,7 +51,7 @@ describe("a text beside a reference", () => {
 		["llama-perplexity", 64],
 		["full", 32],
 	])("gives, by preset %s, what the losses and distributions of both models say", async (preset, context) => {
-		const result = await evaluateModel(fixturePath, { text, context, preset, remove: removed, threads: 2 });
+		const result = await measureText(fixturePath, { text, context, preset, remove: removed, threads: 2 });
 
 		// Token by token in a pass of its own: nothing kept, nothing in parts. The preset of llama-perplexity decodes up to 2048 tokens at
 		// a time, which llama.cpp rounds otherwise; the other one is measured window by window here.
@@ -103,14 +103,14 @@ describe("a text beside a reference", () => {
 
 	it("is the same for a mask beside the whole, and for the file without these blocks beside the file", async () => {
 		const options = { text, context: 64, threads: 2 };
-		const masked = await evaluateModel(fixturePath, { ...options, remove: removed });
-		const file = await evaluateModel(pruned, { ...options, against: fixturePath });
+		const masked = await measureText(fixturePath, { ...options, remove: removed });
+		const file = await measureText(pruned, { ...options, against: fixturePath });
 		expect({ ...file.against, model: "" }).toEqual({ ...masked.against, model: "" });
-		const same = await evaluateModel(fixturePath, { ...options, against: fixturePath });
+		const same = await measureText(fixturePath, { ...options, against: fixturePath });
 		expect(same.against).toMatchObject({ agreement: { mean: 1 }, difference: { mean: 0, standardError: 0 }, ratio: { mean: 1 } });
 		expect(same.against!.divergence.mean).toBeLessThan(1e-5);
 		// A reference costs the model's own figures nothing, in bits either.
-		expect(same.loss).toBe((await evaluateModel(fixturePath, options)).loss);
+		expect(same.loss).toBe((await measureText(fixturePath, options)).loss);
 	});
 
 	it.skipIf(!existsSync(perplexityTool))("gives the divergence and the agreement that llama-perplexity prints", async () => {
@@ -122,7 +122,7 @@ describe("a text beside a reference", () => {
 		const row = [...(stdout + stderr).matchAll(/^ *\d+ +[\d.]+ ± +[\d.]+ +[-\d.]+ ± +[-\w.]+ +([\d.]+) ± +[\d.]+ .*% +([\d.]+) ±/gm)].at(
 			-1,
 		);
-		const { against, tokens } = await evaluateModel(pruned, { text, context: 64, against: fixturePath, threads: 2 });
+		const { against, tokens } = await measureText(pruned, { text, context: 64, against: fixturePath, threads: 2 });
 		// Both keep the reference's distribution in 16 bits, in different ways.
 		expect(Math.abs(against!.divergence.mean - Number(row?.[1])), stdout + stderr).toBeLessThan(2e-3);
 		// The two batch windows differently: of two tokens that are as likely, either may come first, at one position.
@@ -138,14 +138,14 @@ describe("a text beside a reference", () => {
 			raw[raw.length - 1] = raw[raw.length - 1]! ^ 1;
 			return { ...content, entries: content.entries.map((entry, i) => (i === at ? { ...entry, raw } : entry)) };
 		});
-		const run = evaluateModel(fixturePath, { text, context: 64, against: other });
+		const run = measureText(fixturePath, { text, context: 64, against: other });
 		await expect(run).rejects.toThrow(InvalidOptionError);
 		await expect(run).rejects.toThrow(/not the same vocabulary: token 1023 is/);
 		const named = await changedFixture(join(folder, "named.gguf"), (content) => ({
 			...content,
 			entries: content.entries.map((entry) => (entry.key === "tokenizer.ggml.model" ? encodeEntry(entry.key, "string", "other") : entry)),
 		}));
-		await expect(evaluateModel(fixturePath, { text, context: 64, against: named })).rejects.toThrow(/their tokenizers are other and/);
+		await expect(measureText(fixturePath, { text, context: 64, against: named })).rejects.toThrow(/their tokenizers are other and/);
 	});
 });
 
@@ -172,51 +172,51 @@ describe("an evaluation that was stopped", () => {
 		const long = join(folder, "long.txt");
 		writeFileSync(long, Array.from({ length: 12 }, () => readFileSync(text, "utf8")).join("\n"));
 		const options = { text: long, context: 64, remove: removed, threads: 2 };
-		const straight = await evaluateModel(fixturePath, options);
+		const straight = await measureText(fixturePath, options);
 		process.env.PRUNE_GGUF_HOME = join(folder, `home-${homes++}`);
-		await interrupted(1, (more) => evaluateModel(fixturePath, { ...options, ...more }));
+		await interrupted(1, (more) => measureText(fixturePath, { ...options, ...more }));
 		const [one, two] = await kept();
 		expect(one!.measured).toBeGreaterThan(0);
 		expect(one!.measured).toBeLessThan(straight.windows);
 		expect([one!.parts, two!.parts, one!.unit]).toEqual([straight.windows, straight.windows, "windows"]);
 		const notes: string[] = [];
-		const resumed = await evaluateModel(fixturePath, { ...options, onLog: ({ message }) => notes.push(message) });
+		const resumed = await measureText(fixturePath, { ...options, onLog: ({ message }) => notes.push(message) });
 		expect(withoutTime(resumed)).toEqual(withoutTime(straight));
 		expect(notes.join()).toMatch(/windows were measured before and are used again/);
 		// All is known: nothing is measured again, and another mask uses the whole model's windows.
-		const again = await evaluateModel(fixturePath, options);
+		const again = await measureText(fixturePath, options);
 		expect(withoutTime(again)).toEqual(withoutTime(straight));
 	});
 
 	it("of questions goes on where it was, to the same bits", async () => {
 		const options = { questions, remove: removed, threads: 2 };
-		const straight = await evaluateQuestions(fixturePath, options);
+		const straight = await measureQuestions(fixturePath, options);
 		process.env.PRUNE_GGUF_HOME = join(folder, `home-${homes++}`);
-		await interrupted(1, (more) => evaluateQuestions(fixturePath, { ...options, ...more }));
+		await interrupted(1, (more) => measureQuestions(fixturePath, { ...options, ...more }));
 		const before = await kept();
 		expect(before.length).toBe(2);
-		expect(withoutTime(await evaluateQuestions(fixturePath, options))).toEqual(withoutTime(straight));
+		expect(withoutTime(await measureQuestions(fixturePath, options))).toEqual(withoutTime(straight));
 		expect((await kept()).every(({ measured, parts }) => measured === parts)).toBe(true);
 		// The whole model's answers serve another mask, and the same questions asked of the file alone.
-		await evaluateQuestions(fixturePath, { questions, threads: 2 });
+		await measureQuestions(fixturePath, { questions, threads: 2 });
 		expect((await kept()).length).toBe(2);
 	});
 
 	it("loses a line that was torn, and is not another's: threads, preset, context, mask and text have ledgers of their own", async () => {
 		const options = { text, context: 64, threads: 2 };
-		const straight = await evaluateModel(fixturePath, options);
+		const straight = await measureText(fixturePath, options);
 		const [ledger] = await kept();
 		const whole = readFileSync(ledger!.path);
 		writeFileSync(ledger!.path, whole.subarray(0, whole.length - 20));
-		expect(withoutTime(await evaluateModel(fixturePath, options))).toEqual(withoutTime(straight));
+		expect(withoutTime(await measureText(fixturePath, options))).toEqual(withoutTime(straight));
 		expect(readFileSync(ledger!.path).equals(whole)).toBe(true);
 
-		await evaluateModel(fixturePath, { ...options, context: 32 });
-		await evaluateModel(fixturePath, { ...options, preset: "full" });
-		await evaluateModel(fixturePath, { ...options, threads: 1 });
+		await measureText(fixturePath, { ...options, context: 32 });
+		await measureText(fixturePath, { ...options, preset: "full" });
+		await measureText(fixturePath, { ...options, threads: 1 });
 		expect((await kept()).length).toBe(4);
 		// Two more: the mask beside the whole; the whole is known.
-		await evaluateModel(fixturePath, { ...options, remove: [4] });
+		await measureText(fixturePath, { ...options, remove: [4] });
 		expect((await kept()).length).toBe(5);
 		const { deleted } = await cleanRuns({ all: true });
 		expect(deleted.length).toBe(5);
@@ -229,7 +229,7 @@ describe("an evaluation that was stopped", () => {
 		process.env.PRUNE_GGUF_HOME = blocked;
 		const warnings: string[] = [];
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
-		const { perplexity } = await evaluateModel(fixturePath, { text, context: 64, threads: 2, onLog });
+		const { perplexity } = await measureText(fixturePath, { text, context: 64, threads: 2, onLog });
 		expect(perplexity).toBeGreaterThan(1);
 		expect(warnings.join()).toMatch(/what is measured is not kept/);
 	});

@@ -6,7 +6,7 @@ import { applyPlan } from "../../../src/jobs/apply.js";
 import { InvalidOptionError, InvalidQuestionsError } from "../../../src/errors.js";
 import { batchChoices, packQuestions, scoreChoices, tokenizeQuestions } from "../../../src/model/evaluation/choices.js";
 import type { TokenizedChoice } from "../../../src/model/evaluation/prepared-questions.js";
-import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { measureQuestions } from "../../../src/model/evaluation/multiple-choice.js";
 import { Coalition } from "../../../src/game/coalition.js";
 import { Random } from "../../../src/game/random.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -152,29 +152,29 @@ describe("scores", () => {
 	});
 });
 
-describe("evaluateQuestions", () => {
+describe("measureQuestions", () => {
 	it("compares a mask with the whole model, and gives what the file without these blocks gives", async () => {
 		const path = writeQuestions(at("q.jsonl"), madeUpQuestions(model, 40));
-		const masked = await evaluateQuestions(fixturePath, { questions: path, remove: [9, 3, 6, 3], threads: 2 });
+		const masked = await measureQuestions(fixturePath, { questions: path, remove: [9, 3, 6, 3], threads: 2 });
 		expect(masked).toMatchObject({ removed: [3, 6, 9], count: 40, format: "jsonl", normalization: "characters", truncated: 0 });
 		const pruned = at("pruned.gguf");
 		await applyPlan(fixturePath, pruned, { remove: [3, 6, 9] });
-		const file = await evaluateQuestions(pruned, { questions: path, against: fixturePath, threads: 2 });
+		const file = await measureQuestions(pruned, { questions: path, against: fixturePath, threads: 2 });
 		expect(file.answers).toEqual(masked.answers);
 		expect(file.against).toMatchObject({ ...masked.against, model: fixturePath });
 		const { value, gained, lost } = masked.against!.difference;
 		expect(value).toBeCloseTo((gained - lost) / 40, 12);
 		expect(masked.accuracy.value - masked.against!.accuracy.value).toBeCloseTo(value, 12);
-		expect((await evaluateQuestions(fixturePath, { questions: path, maxQuestions: 5 })).answers).toEqual(
-			(await evaluateQuestions(fixturePath, { questions: path })).answers.slice(0, 5),
+		expect((await measureQuestions(fixturePath, { questions: path, maxQuestions: 5 })).answers).toEqual(
+			(await measureQuestions(fixturePath, { questions: path })).answers.slice(0, 5),
 		);
 	});
 
 	it("refuses what it cannot answer", async () => {
 		const path = writeQuestions(at("few.jsonl"), madeUpQuestions(model, 2));
-		await expect(evaluateQuestions(fixturePath, { questions: path, maxQuestions: 0 })).rejects.toThrow(InvalidOptionError);
-		await expect(evaluateQuestions(fixturePath, { questions: path, remove: [12] })).rejects.toThrow(InvalidOptionError);
-		await expect(evaluateQuestions(fixturePath, { questions: path, signal: AbortSignal.abort(new Error("mine")) })).rejects.toThrow("mine");
+		await expect(measureQuestions(fixturePath, { questions: path, maxQuestions: 0 })).rejects.toThrow(InvalidOptionError);
+		await expect(measureQuestions(fixturePath, { questions: path, remove: [12] })).rejects.toThrow(InvalidOptionError);
+		await expect(measureQuestions(fixturePath, { questions: path, signal: AbortSignal.abort(new Error("mine")) })).rejects.toThrow("mine");
 	});
 
 	it.skipIf(!existsSync(perplexityTool)).each([1, 2])("gives what llama-perplexity --hellaswag prints, seed %i", async (seed) => {
@@ -183,7 +183,7 @@ describe("evaluateQuestions", () => {
 		const { stdout, stderr } = spawnSync(perplexityTool, args, { encoding: "utf8" });
 		const last = [...(stdout + stderr).matchAll(/^(\d+)\t([\d.]+)%/gm)].at(-1);
 		expect(last?.[1], stdout + stderr).toBe("60");
-		const result = await evaluateQuestions(fixturePath, { questions: path, threads: 2 });
+		const result = await measureQuestions(fixturePath, { questions: path, threads: 2 });
 		expect(result).toMatchObject({ format: "hellaswag", normalization: "tokens", count: 60 });
 		expect((100 * result.normalizedAccuracy.value).toFixed(8)).toBe(last?.[2]);
 	});

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { CalibrationError, InvalidOptionError } from "../../../src/errors.js";
-import { evaluateModel, summarizeLosses } from "../../../src/model/evaluation/perplexity.js";
+import { measureText, summarizeLosses } from "../../../src/model/evaluation/perplexity.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath, fixtureWindows, perplexityTool, plainDecodeTool } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
@@ -30,7 +30,7 @@ function printed(model: string, context: number): [string, string] {
 	return [match![1]!, match![2]!];
 }
 
-describe("evaluateModel", () => {
+describe("measureText", () => {
 	const hasTool = existsSync(perplexityTool);
 
 	it.skipIf(!hasTool).each([
@@ -38,7 +38,7 @@ describe("evaluateModel", () => {
 		["the model, longer windows", fixturePath, 256],
 		["a pruned model", pruned, 128],
 	])("gives what llama-perplexity prints for %s", async (_, model, context) => {
-		const result = await evaluateModel(model, { text, context, threads: 2 });
+		const result = await measureText(model, { text, context, threads: 2 });
 		expect(result.preset).toBe("llama-perplexity");
 		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual(printed(model, context));
 	});
@@ -53,7 +53,7 @@ describe("evaluateModel", () => {
 		await model.dispose();
 		// As llama-perplexity does.
 		if (addBos) for (let i = 0; i < all.length; i += 128) all[i] = bos!;
-		const result = await evaluateModel(path, { text, context: 128, preset: "full", threads: 2 });
+		const result = await measureText(path, { text, context: 128, preset: "full", threads: 2 });
 		const tokens = join(folder, "tokens.bin");
 		writeFileSync(tokens, Buffer.from(all.slice(0, 128 * result.windows).buffer));
 		const { stdout, stderr } = spawnSync(plainDecodeTool, [path, tokens, "128", "128", "2", "1", "1"], { encoding: "utf8" });
@@ -64,16 +64,16 @@ describe("evaluateModel", () => {
 	});
 
 	it("gives the same under a mask as for the file without these blocks", async () => {
-		const masked = await evaluateModel(fixturePath, { text, context: 128, remove: [9, 3, 6, 3] });
-		const file = await evaluateModel(pruned, { text, context: 128 });
+		const masked = await measureText(fixturePath, { text, context: 128, remove: [9, 3, 6, 3] });
+		const file = await measureText(pruned, { text, context: 128 });
 		expect(masked.removed).toEqual([3, 6, 9]);
 		expect(masked.loss).toBe(file.loss);
-		expect(masked.perplexity).toBeGreaterThan((await evaluateModel(fixturePath, { text, context: 128 })).perplexity);
+		expect(masked.perplexity).toBeGreaterThan((await measureText(fixturePath, { text, context: 128 })).perplexity);
 	});
 
 	it("scores the second half, or all positions", async () => {
-		const half = await evaluateModel(fixturePath, { text, context: 128 });
-		const full = await evaluateModel(fixturePath, { text, context: 128, preset: "full" });
+		const half = await measureText(fixturePath, { text, context: 128 });
+		const full = await measureText(fixturePath, { text, context: 128, preset: "full" });
 		expect(half.tokens).toBe(half.windows * 63);
 		expect(full.tokens).toBe(full.windows * 127);
 		// Less context, more loss.
@@ -83,7 +83,7 @@ describe("evaluateModel", () => {
 	it("reports progress up to the end", async () => {
 		const seen: number[] = [];
 		let total = 0;
-		await evaluateModel(fixturePath, {
+		await measureText(fixturePath, {
 			text,
 			context: 32,
 			onProgress: (event) => {
@@ -96,14 +96,14 @@ describe("evaluateModel", () => {
 	});
 
 	it("refuses what it cannot score", async () => {
-		await expect(evaluateModel(fixturePath, { text: join(folder, "nowhere.txt") })).rejects.toThrow(CalibrationError);
-		await expect(evaluateModel(fixturePath, { text, context: 3 })).rejects.toThrow(InvalidOptionError);
-		await expect(evaluateModel(fixturePath, { text, context: 257 })).rejects.toThrow(InvalidOptionError);
-		await expect(evaluateModel(fixturePath, { text, context: 64, remove: [12] })).rejects.toThrow(InvalidOptionError);
+		await expect(measureText(fixturePath, { text: join(folder, "nowhere.txt") })).rejects.toThrow(CalibrationError);
+		await expect(measureText(fixturePath, { text, context: 3 })).rejects.toThrow(InvalidOptionError);
+		await expect(measureText(fixturePath, { text, context: 257 })).rejects.toThrow(InvalidOptionError);
+		await expect(measureText(fixturePath, { text, context: 64, remove: [12] })).rejects.toThrow(InvalidOptionError);
 		const short = join(folder, "short.txt");
 		writeFileSync(short, "A short text.");
-		await expect(evaluateModel(fixturePath, { text: short, context: 64 })).rejects.toThrow(/two windows of 64/);
-		await expect(evaluateModel(fixturePath, { text, signal: AbortSignal.abort(new Error("mine")) })).rejects.toThrow("mine");
+		await expect(measureText(fixturePath, { text: short, context: 64 })).rejects.toThrow(/two windows of 64/);
+		await expect(measureText(fixturePath, { text, signal: AbortSignal.abort(new Error("mine")) })).rejects.toThrow("mine");
 	});
 });
 

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
-import { evaluateModel } from "../../../src/model/evaluation/perplexity.js";
+import { measureText } from "../../../src/model/evaluation/perplexity.js";
 import { checkRoomForBoth } from "../../../src/model/evaluation/rival.js";
 import { batchWindowsOf, partWindows, scoringOf, textMemory } from "../../../src/model/evaluation/text-shape.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
@@ -59,9 +59,9 @@ describe("the shape of a text's decodes", () => {
 	});
 });
 
-describe("evaluateModel", () => {
+describe("measureText", () => {
 	it.each([4, 7])("scores windows of %i tokens, of which 2,048 would be more sequences than there are", async (context) => {
-		const { windows, tokens, perplexity } = await evaluateModel(fixturePath, { text, context, threads: 2 });
+		const { windows, tokens, perplexity } = await measureText(fixturePath, { text, context, threads: 2 });
 		expect(windows).toBeGreaterThan(150);
 		expect(tokens).toBe(windows * (context - 1 - Math.floor(context / 2)));
 		expect(perplexity).toBeGreaterThan(1);
@@ -71,11 +71,11 @@ describe("evaluateModel", () => {
 		const { total } = neededMemory(fixture, textMemory(scoringOf("llama-perplexity", 128), 1024, false));
 		vi.spyOn(process.memoryUsage, "rss").mockReturnValue(0);
 		const limit = vi.spyOn(process, "constrainedMemory").mockReturnValue(total - 1);
-		const refused = evaluateModel(fixturePath, { text, context: 128, threads: 2 });
+		const refused = measureText(fixturePath, { text, context: 128, threads: 2 });
 		await expect(refused).rejects.toThrow(NotEnoughMemoryError);
 		await expect(refused).rejects.toThrow(/ 6 MiB logits/);
 		limit.mockReturnValue(total);
-		await expect(evaluateModel(fixturePath, { text, context: 128, threads: 2 })).resolves.toMatchObject({ context: 128 });
+		await expect(measureText(fixturePath, { text, context: 128, threads: 2 })).resolves.toMatchObject({ context: 128 });
 	});
 
 	it("asks for the weights of both models, and for what one of them computes with", () => {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeBlocks } from "../../../src/model/architectures/index.js";
 import { InvalidGgufError, UnsupportedArchitectureError } from "../../../src/errors.js";
-import { evaluateModel } from "../../../src/model/evaluation/perplexity.js";
+import { measureText } from "../../../src/model/evaluation/perplexity.js";
 import { Coalition } from "../../../src/game/coalition.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -30,7 +30,7 @@ async function expectRefused(path: string, architecture: string, reason: RegExp)
 		() => evaluator.createReference(full, windows),
 		() => evaluator.similarities(windows),
 		() => model.sample([Int32Array.of(3)], { length: 4 }),
-		() => evaluateModel(path, { text: "package.json", context: 16 }),
+		() => measureText(path, { text: "package.json", context: 16 }),
 	]) {
 		const error: unknown = await job().then(
 			() => undefined,

@@ -5,7 +5,7 @@ import type { PruneOptions } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { errorDocument } from "../../../src/cli/exit.js";
 import { InvalidOptionError } from "../../../src/errors.js";
-import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { measureQuestions } from "../../../src/model/evaluation/multiple-choice.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -60,7 +60,7 @@ describe("a quality gate", () => {
 
 		// Every third question is the validation fold's.
 		const answers = async (file: string) =>
-			(await evaluateQuestions(fixturePath, { questions: file, remove: [3, 6, 10], threads: 2 })).answers;
+			(await measureQuestions(fixturePath, { questions: file, remove: [3, 6, 10], threads: 2 })).answers;
 		const share = (right: boolean[]) =>
 			right.filter((_, i) => i % 3 !== 1).filter(Boolean).length / right.filter((_, i) => i % 3 !== 1).length;
 		expect(jsonl!.value).toBe(share((await answers(questions)).map(({ gold, pick }) => gold === pick)));
@@ -140,7 +140,7 @@ describe("a quality gate", () => {
 		const [ratio, kl, accuracy] = plan!.gate!.figures;
 		expect(ratio!.value).toBeCloseTo(Math.exp(plan!.quantized!.added.mean!), 12);
 		expect(kl!.value).toBe(plan!.quantized!.divergence!.mean);
-		const { answers } = await evaluateQuestions(output, { questions, threads: 2 });
+		const { answers } = await measureQuestions(output, { questions, threads: 2 });
 		const right = answers.filter((_, i) => i % 3 !== 1).map(({ gold, pick }) => gold === pick);
 		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
 

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { PruneOptions, PruneResult } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { InvalidOptionError } from "../../../src/errors.js";
-import { evaluateQuestions } from "../../../src/model/evaluation/multiple-choice.js";
+import { measureQuestions } from "../../../src/model/evaluation/multiple-choice.js";
 import { healedTypes, mostAdded } from "../../../src/pipeline/preflight/heal-disk.js";
 import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
@@ -65,7 +65,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(ratio!.value).toBeCloseTo(Math.exp(mean(after!.losses) - mean(before!.losses)), 10);
 		expect(kl!.value).toBeCloseTo(mean(after!.divergences!), 10);
 		expect(kl!.standardError).toBeGreaterThan(0);
-		const { answers } = await evaluateQuestions(output, { questions, threads: 2 });
+		const { answers } = await measureQuestions(output, { questions, threads: 2 });
 		const right = answers.filter((_, i) => i % 3 !== 1).map(({ gold, pick }) => gold === pick);
 		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
 		// Figures of the plan that are of the unhealed model are that.

@@ -6,7 +6,7 @@ import { applyPlan } from "../../../src/jobs/apply.js";
 import { ARCHITECTURES } from "../../../src/model/architectures/table.js";
 import type { ArchitectureEntry } from "../../../src/model/architectures/types.js";
 import { ModelLoadError, UnsupportedArchitectureError, VerificationError } from "../../../src/errors.js";
-import { evaluateModel } from "../../../src/model/evaluation/perplexity.js";
+import { measureText } from "../../../src/model/evaluation/perplexity.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import { inspectModel } from "../../../src/jobs/inspect.js";
 import { windowBeyondSliding } from "../../../src/pipeline/writing/zeroed-oracle.js";
@@ -150,7 +150,7 @@ describe("an architecture whose rule was never run", () => {
 		const onLog = ({ level, message }: LogEvent) => void (level === "warning" && warnings.push(message));
 		const text = join(folder, "text.txt");
 		writeFileSync(text, "The whale is three metres long. ".repeat(40));
-		const evaluate = (remove: number[]) => evaluateModel(fixturePath, { text, context: 16, remove, onLog });
+		const evaluate = (remove: number[]) => measureText(fixturePath, { text, context: 16, remove, onLog });
 		entryOf("llama", { oracle: { none: "each block normalises the stream" } });
 		await evaluate([]);
 		expect(warnings).toEqual([]);
