@@ -24,12 +24,13 @@ const renamed: Readonly<Record<string, string>> = { removeFraction: 'removeBlock
 
 /**
  * @param name of the function, where it is not that of the command
- * @throws InvalidOptionError for a name that the function does not read, with the one that took its place
+ * @throws InvalidOptionError for a name that the function does not read, with the one that took its place. What another function reads may
+ * be switched off
  */
 export function checkKeys(command: OptionCommand, options: object, name: string = functions[command]): void {
 	const paths = new Set<string>(rowsTaken(command).map(({ path }) => path));
 	for (const [key, value] of Object.entries(options)) {
-		if (value === undefined || ofEvery.includes(key)) continue;
+		if (value === undefined || ofEvery.includes(key) || isSwitchedOff(key, value)) continue;
 		const fields = [...paths].filter((path) => path.startsWith(`${key}.`));
 		if (!paths.has(key) && fields.length === 0) throw unknown(name, key, paths);
 		if (fields.length > 0 && isPlain(value)) checkFields(name, key, value, paths);
@@ -37,6 +38,10 @@ export function checkKeys(command: OptionCommand, options: object, name: string 
 			throw new InvalidOptionError(`${name}: ${key} is an object with ${fields.map((path) => path.slice(key.length + 1)).join(", ")}`);
 	}
 }
+
+/** Options that several functions are given may switch off what only some of them do: `report: false`. */
+const isSwitchedOff = (key: string, value: unknown) =>
+	(value === false || value === 0) && Object.hasOwn(optionTable, key) && optionTable[key as SettingName].path === key;
 
 function checkFields(name: string, group: string, value: object, paths: ReadonlySet<string>): void {
 	for (const [field, given] of Object.entries(value))

@@ -25,6 +25,12 @@ it.each([
 	expect(() => checkKeys("prune", options)).toThrow(message);
 });
 
+it("lets be switched off what only another function does", () => {
+	expect(() => checkKeys("rank", { report: false, samples: 0 })).not.toThrow();
+	expect(() => checkKeys("rank", { report: "report.html" })).toThrow("rankBlocks does not read report: leave it out");
+	expect(() => checkKeys("prune", { healHeads: false })).toThrow(/heal\.heads/);
+});
+
 it("knows every option of the groups", () => {
 	const options = {
 		heal: { tokens: 2048 },
