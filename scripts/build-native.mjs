@@ -20,14 +20,15 @@ function wanted(args) {
 	if (debug && sanitize) throw new Error("--debug and --sanitize are two builds: choose one");
 	if (referenceTools && (debug || sanitize))
 		throw new Error("--reference-tools belongs to the usual build, without --debug and --sanitize");
-	if (sanitize && process.platform === "win32") throw new Error("--sanitize needs GCC or Clang: build on Linux or macOS");
+	if (sanitize && process.platform !== "linux")
+		throw new Error("--sanitize needs GCC or Clang on Linux: there its library can be loaded first");
 	return { referenceTools, variant: debug ? "debug" : sanitize };
 }
 
 /** The compiler's library of a sanitizer, which must be there before Node.js begins. */
 function sanitizerLibrary(sanitize, folder) {
 	const compiler = /^CMAKE_CXX_COMPILER:\w+=(.*)$/m.exec(readFileSync(join(folder, "CMakeCache.txt"), "utf8"))?.[1] ?? "c++";
-	const short = { address: "asan", thread: "tsan" }[sanitize];
+	const short = { address: "asan", thread: "tsan", undefined: "ubsan" }[sanitize];
 	const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
 	for (const name of [`libclang_rt.${short}-${arch}.so`, `libclang_rt.${short}.so`, `lib${short}.so`]) {
 		const { stdout } = spawnSync(compiler, [`-print-file-name=${name}`], { encoding: "utf8" });
@@ -43,7 +44,7 @@ function testCommand(variant, addon) {
 	const settings = {
 		debug: () => [],
 		address: () => [`LD_PRELOAD=${sanitizerLibrary("address", folder)}`, "ASAN_OPTIONS=detect_leaks=0"],
-		undefined: () => ["UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"],
+		undefined: () => [`LD_PRELOAD=${sanitizerLibrary("undefined", folder)}`, "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"],
 		thread: () => [`LD_PRELOAD=${sanitizerLibrary("thread", folder)}`, "TSAN_OPTIONS=halt_on_error=1"],
 	}[variant]();
 	return [...settings, `PRUNE_GGUF_ADDON=${addon}`, "node scripts/test.mjs test/native"].join(" \\\n  ");

@@ -11,11 +11,12 @@ const parts = [
 	[new URL("pipeline/session/paired-figures.js", dist)],
 	[new URL("model/fitting/", dist), /\.js$/],
 	[new URL("model/runtime/states.js", dist)],
-	[new URL("model/runtime/evaluator.js", dist)],
+	[new URL("model/runtime/", dist), /^(evaluator|masks|resuming)\.js$/],
+	[new URL("game/statistics.js", dist)],
 	[new URL("model/calibration/positions.js", dist)],
 	[
 		new URL("../../native/", import.meta.url),
-		/^(healing|healing_rows|healing_jobs|equation_jobs|weight_jobs|normal_equations|dense|block_run|layer_view|own_tensor|contexts|losses|scored_positions|sweep)\.(cpp|h)$/,
+		/^(healing|healing_rows|healing_jobs|equation_jobs|weight_jobs|normal_equations|dense|block_run|layer_view|own_tensor|contexts|losses|scored_positions|sweep|windows)\.(cpp|h)$/,
 	],
 	[new URL("healing-methods.mjs", import.meta.url)],
 ];

@@ -9,7 +9,7 @@ import { load } from "./lib.mjs";
 
 const { calibrationOf } = await load("pipeline/session/calibration-windows.js");
 const { comparedText } = await load("pipeline/healing/reference-text.js");
-const { healText, healWindows } = await load("pipeline/healing/text.js");
+const { healTextOf, healWindows } = await load("pipeline/healing/text.js");
 const { restore } = await load("model/fitting/standing.js");
 const { shiftedRuns } = await load("model/fitting/neighbours.js");
 const { tuningFigure } = await load("model/fitting/tuning.js");
@@ -56,7 +56,7 @@ export class Study {
 	/** Text to fit to. @param source "own", or a file */
 	async fitOf(source, tokens) {
 		const { model, folder, seed } = this.#setting;
-		const text = healText(model, tokens, seed);
+		const text = healTextOf(model, tokens, seed);
 		const draw = () =>
 			source === "own" ? healWindows(model, folder, text, {}) : windowsOf(model, source, Math.ceil(tokens / text.length), text.length);
 		const { folds: windows, seconds } = await this.#timed(["text", basename(source), tokens], draw, (drawn) => [drawn]);

@@ -27,7 +27,7 @@ import { load } from "./lib.mjs";
 
 const { blocksOption } = await load("cli/coerce.js");
 const { modelHash } = await load("model/evaluation/kept.js");
-const { healTypes } = await load("model/fitting/tensors.js");
+const { healTypes } = await load("model/fitting/kinds.js");
 const { Model } = await load("model/runtime/model.js");
 
 /** Tokens in a judged window. */
