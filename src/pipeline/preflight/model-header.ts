@@ -1,10 +1,19 @@
+import { stat } from "node:fs/promises";
 import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
-import { InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
+import { FileError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
 import { blockOfTensor, GgufFile } from "../../model/gguf/index.js";
 import { formatBlocks } from "../../report/format.js";
 import { shownText } from "../../storage/shown-text.js";
 
 // What a model's header says is checked before the model is loaded, let alone measured.
+
+/** By what a file is known to be as it was. */
+interface FileState {
+	readonly size: number;
+	/** Milliseconds since 1970. */
+	readonly modified: number;
+	readonly inode: number;
+}
 
 /** A model's header, and what its blocks allow. */
 export interface Header {
@@ -12,6 +21,8 @@ export interface Header {
 	readonly path: string;
 	readonly file: GgufFile;
 	readonly blocks: BlockPlan;
+	/** State of its files when it was read. */
+	readonly read: readonly FileState[];
 }
 
 /** What reading a header takes of the options. */
@@ -30,12 +41,32 @@ export async function readModelHeader(path: string, options: ModelHeaderOptions)
 }
 
 /** What the blocks of a file that was read allow. @throws UnsupportedArchitectureError where no block of the model can be removed */
-function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Header {
+async function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Promise<Header> {
 	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 	if (blocks.support === "refused") {
 		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
 	}
-	return { path, file, blocks };
+	return { path, file, blocks, read: await Promise.all(file.paths.map(stateOf)) };
+}
+
+/**
+ * What is measured and written later goes by the header.
+ * @throws FileError where a file of the model changed since its header was read
+ */
+export async function checkAsRead({ file, read }: Header): Promise<void> {
+	for (const [i, path] of file.paths.entries()) {
+		const now = await stateOf(path);
+		const before = read[i]!;
+		if (now.size === before.size && now.modified === before.modified && now.inode === before.inode) continue;
+		throw new FileError(
+			`${path} changed since its header was read: it was replaced or written to. Run again while nothing changes the file.`,
+		);
+	}
+}
+
+async function stateOf(path: string): Promise<FileState> {
+	const { size, mtimeMs, ino } = await stat(path);
+	return { size, modified: mtimeMs, inode: ino };
 }
 
 /** A file whose header is read when it is first asked for, and once. */

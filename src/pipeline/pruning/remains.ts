@@ -1,13 +1,12 @@
 // What a session leaves: plain data, taken while it is open, for what is done after it was closed.
 import type { Calibration } from "../../model/calibration/index.js";
 import { foldSources } from "../session/calibration-windows.js";
-import { type Session, summarize } from "../session/session.js";
+import type { Session } from "../session/session.js";
 import type { Timings } from "../session/timings.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 
 /** What outlives a session. */
 export interface Remains extends Pick<Session, "folder" | "seed" | "settings" | "objective"> {
-	readonly model: ReturnType<typeof summarize>;
 	readonly weights: ModelWeights;
 	/** That the model was measured with. */
 	readonly threads: number;
@@ -22,7 +21,6 @@ export function remainsOf(session: Session): Remains {
 	const { folder, seed, settings, objective, calibration, evaluator, timings } = session;
 	return {
 		...{ folder, seed, settings, objective, timings },
-		model: summarize(session.model),
 		weights: weightsOf(session),
 		threads: evaluator.threads,
 		windows: calibration.folds.report,

@@ -10,7 +10,7 @@ import { Coalition } from "../../game/coalition.js";
 import { type Game, meanLoss } from "../../game/game.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { type Header, readModelHeader } from "../preflight/model-header.js";
+import { checkAsRead, type Header, readModelHeader } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { objectiveOf, questionFolds } from "../preflight/objective.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
@@ -125,11 +125,13 @@ export class Session {
 		const started = Date.now();
 		const objective = objectiveOf(options);
 		const counts = foldCounts(options);
-		const { path, file } = typeof source === "string" ? await readModelHeader(source, options) : source;
+		const header = typeof source === "string" ? await readModelHeader(source, options) : source;
+		const { path, file } = header;
 		// What is wrong with a text is said before minutes of reading and loading the model.
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
 		const sha256 = await modelIdentity(file, options);
+		await checkAsRead(header);
 		const { held, further, wished } = comparedFolds(objective, plan, options);
 		const positions = (folds: readonly FoldName[]) =>
 			allowedPositions(

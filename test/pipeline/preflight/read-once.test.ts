@@ -1,7 +1,14 @@
+import { copyFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { GgufFile } from "../../../src/model/gguf/index.js";
-import { ReadOnce } from "../../../src/pipeline/preflight/model-header.js";
+import { checkAsRead, ReadOnce, readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { FileError } from "../../../src/errors.js";
+import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath } from "../../helpers/fixture.js";
+import { tempFolder } from "../../helpers/temp-folder.js";
+
+const folder = tempFolder();
 
 describe("a header that is read once", () => {
 	it("is read when it is first asked for", async () => {
@@ -15,6 +22,17 @@ describe("a header that is read once", () => {
 		expect(await once.file()).toBe(file);
 		expect(read).toHaveBeenCalledTimes(1);
 		read.mockRestore();
+	});
+
+	it("is not gone by where the file was replaced or written to since", async () => {
+		const path = join(folder, "model.gguf");
+		copyFileSync(fixturePath, path);
+		const header = await readModelHeader(path, {});
+		await expect(checkAsRead(header)).resolves.toBeUndefined();
+		copyFileSync(fixturePath, `${path}.other`);
+		renameSync(`${path}.other`, path);
+		await expect(checkAsRead(header)).rejects.toThrow(/changed since its header was read/);
+		await expect(Session.open(header, { windows: 2, windowLength: 8 }, { masks: 1, weights: "own" })).rejects.toThrow(FileError);
 	});
 
 	it("is none where there is no file, and an error where it is not there", async () => {
