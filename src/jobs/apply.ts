@@ -5,7 +5,7 @@ import { InvalidOptionError, InvalidPlanError } from "../errors.js";
 import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
-import { checkedRemoval, checkProvable, type Header, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
+import { checkedRemoval, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { applyGated } from "../pipeline/pruning/apply-gated.js";
 import { healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
@@ -55,7 +55,7 @@ function withThreadsOf(plan: Plan | undefined, options: ApplyJob): ApplyJob {
 
 /** What is carried out, checked against the options, the model's header, the plan and the disk. */
 interface Request {
-	readonly header: Header;
+	readonly header: ReadHeader;
 	/** Of the model. */
 	readonly sha256: string;
 	readonly output: string;

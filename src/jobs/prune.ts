@@ -8,7 +8,7 @@ import { Gate } from "../pipeline/gate/gate.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { raceHealed } from "../pipeline/healing/race.js";
-import { checkEverProvable, checkProvable, type Header, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
+import { checkEverProvable, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
@@ -73,7 +73,7 @@ interface Request {
 	readonly amount: Amount;
 	readonly removable: Removable;
 	readonly limits: GateRequest | undefined;
-	readonly header: Header;
+	readonly header: ReadHeader;
 	/** Whose weights are quantised, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 }

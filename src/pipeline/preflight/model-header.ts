@@ -21,7 +21,10 @@ export interface Header {
 	readonly path: string;
 	readonly file: GgufFile;
 	readonly blocks: BlockPlan;
-	/** State of its files when it was read. */
+}
+
+/** A header, and the state of its files when it was read. */
+export interface ReadHeader extends Header {
 	readonly read: readonly FileState[];
 }
 
@@ -36,12 +39,12 @@ export interface ModelHeaderOptions {
  * @throws InvalidGgufError, FileError
  * @throws UnsupportedArchitectureError where no block of the model can be removed
  */
-export async function readModelHeader(path: string, options: ModelHeaderOptions): Promise<Header> {
+export async function readModelHeader(path: string, options: ModelHeaderOptions): Promise<ReadHeader> {
 	return headerOf(path, await readFile(path, options), options);
 }
 
 /** What the blocks of a file that was read allow. @throws UnsupportedArchitectureError where no block of the model can be removed */
-async function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Promise<Header> {
+async function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Promise<ReadHeader> {
 	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 	if (blocks.support === "refused") {
 		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
@@ -53,7 +56,7 @@ async function headerOf(path: string, file: GgufFile, options: ModelHeaderOption
  * What is measured and written later goes by the header.
  * @throws FileError where a file of the model changed since its header was read
  */
-export async function checkAsRead({ file, read }: Header): Promise<void> {
+export async function checkAsRead({ file, read }: ReadHeader): Promise<void> {
 	for (const [i, path] of file.paths.entries()) {
 		const now = await stateOf(path);
 		const before = read[i]!;

@@ -4,7 +4,7 @@ import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
 import type { GateRequest } from "../preflight/gate-limits.js";
-import type { Header } from "../preflight/model-header.js";
+import type { ReadHeader } from "../preflight/model-header.js";
 import { checkHealable } from "../healing/memory.js";
 import { logger } from "../../api/logger.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
@@ -20,7 +20,7 @@ import { type ApplyJob, foundHealing, healingOf, jobOf, type PruneJob, settledJo
 
 /** What to carry out. */
 export interface GatedJob {
-	readonly header: Header;
+	readonly header: ReadHeader;
 	readonly output: string;
 	readonly removed: readonly number[];
 	readonly plan: Plan | undefined;

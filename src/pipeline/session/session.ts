@@ -10,7 +10,7 @@ import { Coalition } from "../../game/coalition.js";
 import { type Game, meanLoss } from "../../game/game.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { checkAsRead, type Header, readModelHeader } from "../preflight/model-header.js";
+import { checkAsRead, type ReadHeader, readModelHeader } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { objectiveOf, questionFolds } from "../preflight/objective.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
@@ -120,7 +120,7 @@ export class Session {
 	 * @throws UnsupportedArchitectureError where no block can be removed exactly
 	 * @throws FileError where another live process measures the same model on the same text
 	 */
-	static async open(source: string | Header, options: SessionSettings, plan: SearchPlan): Promise<Session> {
+	static async open(source: string | ReadHeader, options: SessionSettings, plan: SearchPlan): Promise<Session> {
 		const log = logger(options);
 		const started = Date.now();
 		const objective = objectiveOf(options);
