@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
+import type { SessionSettings } from "../../../src/api/options/settings.js";
 import { healBytes } from "../../../src/pipeline/healing/memory.js";
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
@@ -36,7 +37,7 @@ const perPosition = 2 * 1024;
 const [search, validation, report] = [3 * 31, 3 * 31, 5 * 31];
 const plan = { masks: 1, weights: "own" } as const;
 
-async function heldBy(options: PruneOptions, compared = false): Promise<number> {
+async function heldBy(options: SessionSettings, compared = false): Promise<number> {
 	const session = await Session.open(fixturePath, { ...small, ...options }, { ...plan, compared });
 	await session.close();
 	return session.referenceBytes;
@@ -44,7 +45,7 @@ async function heldBy(options: PruneOptions, compared = false): Promise<number> 
 
 describe("distributions that a run keeps", () => {
 	it("are those of all folds by kl, of those that decide and report with a limit on it, and none of others", async () => {
-		expect(await heldBy({ metric: "kl" })).toBe((search + validation + report) * perPosition);
+		expect(await heldBy({ objective: "kl" })).toBe((search + validation + report) * perPosition);
 		expect(await heldBy({}, true)).toBe((validation + report) * perPosition);
 		expect(await heldBy({})).toBe(0);
 	});
