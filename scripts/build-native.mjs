@@ -51,7 +51,7 @@ function testCommand(variant, addon) {
 }
 
 async function build({ referenceTools, variant }) {
-	const { buildAddon } = await import("../dist/model/runtime/build.js");
+	const { buildAddon } = await import("../dist/jobs/build.js");
 	let last = -1;
 	const { addon, seconds } = await buildAddon({
 		referenceTools,

@@ -48,7 +48,9 @@ export type { Report } from "./report/report-data.js";
 export { reportPage } from "./pipeline/reporting/files.js";
 export { measureSpeed } from "./pipeline/speed/speed.js";
 export type { BlockVersion, ModelFacts, SweepStats } from "./model/runtime/addon.js";
-export { type BuildOptions, type BuildResult, buildAddon } from "./model/runtime/build.js";
+export { buildAddon } from "./jobs/build.js";
+export { cleanRuns } from "./jobs/clean.js";
+export type { BuildOptions, BuildResult } from "./model/runtime/build.js";
 export {
 	type EvaluateMasksOptions,
 	type Evaluation,
@@ -62,5 +64,5 @@ export { type FileType, fileTypes, type QuantizeOptions, quantizeFile } from "./
 export type { SampleOptions } from "./model/runtime/text-model.js";
 export { makeWindows, type TokenWindows } from "./model/runtime/windows.js";
 export { type Plan, parsePlan, readPlan } from "./storage/plan.js";
-export { type CleanOptions, type CleanResult, cleanRuns, listRuns, type RunFolder } from "./storage/runs.js";
+export { type CleanOptions, type CleanResult, listRuns, type RunFolder } from "./storage/runs.js";
 export type { BlockMask } from "./model/runtime/masks.js";

@@ -90,7 +90,7 @@ export interface TextOptions {
 	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
 	/** Windows to search on, at least 2. @default 10 */
 	readonly windows?: number | undefined;
-	/** Tokens in a window, at least 8. @default 128, at most the model's context */
+	/** Tokens in a window, at least 8; more than the model's context is an error. @default 128 */
 	readonly windowLength?: number | undefined;
 }
 

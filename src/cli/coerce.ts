@@ -191,20 +191,22 @@ export function sizeOption(name: string) {
 export function fileTypeOption(name: string) {
 	return (value: unknown): FileType | undefined => {
 		const text = single(name, value);
-		if (text === undefined) return undefined;
-		const found = fileTypeNames.find((type) => type === text.toUpperCase());
-		if (found) return found;
-		throw new UsageError(`--${name}: expected one of ${fileTypeNames.join(", ")}, got ${JSON.stringify(text)}.`);
+		return text === undefined ? undefined : fileTypeOf(name, text);
 	};
+}
+
+function fileTypeOf(name: string, text: string): FileType {
+	const found = fileTypeNames.find((type) => type === text.toUpperCase());
+	if (found) return found;
+	throw new UsageError(`--${name}: expected one of ${fileTypeNames.join(", ")}, got ${JSON.stringify(text)}.`);
 }
 
 /** Reads types with commas between, each once. */
 export function fileTypesOption(name: string) {
-	const read = fileTypeOption(name);
 	return (value: unknown): FileType[] | undefined => {
 		const types = single(name, value)
 			?.split(",")
-			.map((text) => read(text)!);
+			.map((text) => fileTypeOf(name, text.trim()));
 		const repeated = types?.find((type, i) => types.indexOf(type) !== i);
 		if (repeated !== undefined) throw new UsageError(`--${name}: ${repeated} is named twice.`);
 		return types;

@@ -26,7 +26,7 @@ import { bytesToDeliver, writeModel } from "../pipeline/pruning/write-model.js";
 import { sampledSource, verification } from "../pipeline/pruning/source.js";
 import { asksToHeal, checkHealedWeights, checkHealing, saysHow } from "../pipeline/preflight/heal-options.js";
 import { shownText } from "../storage/shown-text.js";
-import { type ApplyJob, healingOf, resolveJob } from "../pipeline/preflight/job.js";
+import { type ApplyJob, healingOf, jobWith, resolveJob } from "../pipeline/preflight/job.js";
 
 /**
  * Writes a model without blocks, as a plan or a list says. What is written must compute what the model computes through the layer
@@ -50,7 +50,7 @@ function withThreadsOf(plan: Plan | undefined, options: ApplyJob): ApplyJob {
 	const threads = plan?.heal?.applied ? plan.machine.threads : undefined;
 	if (options.heal === false || options.threads !== undefined || typeof threads !== "number") return options;
 	logger(options)("debug", `healing again with ${threads} ${threads === 1 ? "thread" : "threads"}, as the plan was made`);
-	return { ...options, threads };
+	return jobWith(options, { threads });
 }
 
 /** What is carried out, checked against the options, the model's header, the plan and the disk. */
@@ -132,7 +132,7 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omi
 	try {
 		const references = bytesOfReference(referencePositions, model.facts.vocabulary);
 		const kind = asksToHeal(options) && !plan ? checkHealable(model, removed, healingOf(options), { references, sized: false }) : {};
-		const healable = { ...options, ...kind };
+		const healable = jobWith(options, kind);
 		const source = await sampledSource(model, { ...header, sha256 }, healable);
 		// Its distributions are made before anything is healed: the memory for that is counted beside them.
 		if (quantize !== undefined) await source.whole();
@@ -163,7 +163,7 @@ async function healOnSamples(job: HealPlan, options: ApplyJob): Promise<Healing>
 	const work = { ...onlySet(removed), tuning: tuning.tokens.length, judged: folds.validation.tokens.length + folds.report.tokens.length };
 	const healing = await healModel(
 		{ ...place, tuning, own: true, ...folds },
-		{ ...options, ...(await withHealTime(place, work, healingOf(options))) },
+		jobWith(options, await withHealTime(place, work, healingOf(options))),
 	);
 	await restore(model, healing.tensors);
 	return healing;

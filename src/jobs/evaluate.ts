@@ -25,6 +25,6 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
  * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
  */
 export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
-	checkKeys("evaluate", options, "evaluateQuestions");
+	checkKeys("questions", options);
 	return measureQuestions(path, options);
 }

@@ -145,7 +145,7 @@ export async function listRuns(options: RunsOptions = {}): Promise<RunFolder[]> 
  * Deletes ledgers, plans and what dead processes left (never anything else) and the folders that this leaves empty.
  * @throws InvalidOptionError where nothing says what to delete, or no model has that name
  */
-export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
+export async function deleteRuns(options: CleanOptions): Promise<CleanResult> {
 	checkCleanOptions(options);
 	const before = options.olderThanDays === undefined ? Number.POSITIVE_INFINITY : cutoff(options);
 	const deleted: string[] = [];

@@ -131,6 +131,7 @@ describe("usage errors", () => {
 		["frontier m.gguf --target-compute 1", /--target-compute: expected a number above 1/],
 		["frontier m.gguf --target-compute 0.5", /--target-compute: expected a number of at least 1/],
 		["frontier m.gguf --types Q8_0,Q9", /--types: expected one of .*"Q9"/],
+		["frontier m.gguf --types Q8_0,", /--types: expected one of F32, .*, got ""\./],
 		["frontier m.gguf --types Q8_0,q8_0", /--types: Q8_0 is named twice/],
 		["frontier m.gguf --max-blocks 0", /--max-blocks: .*at least 1/],
 		["frontier m.gguf --objective kl", /Unknown argument: --objective/],

@@ -9,7 +9,7 @@ import { Ledger, ledgerKey } from "../../src/storage/ledger.js";
 import { lockFile } from "../../src/storage/lock.js";
 import { partialName } from "../../src/storage/partials.js";
 import {
-	cleanRuns,
+	deleteRuns,
 	keptPlanPath,
 	ledgerPath,
 	listRuns,
@@ -123,7 +123,7 @@ describe("listRuns", () => {
 	});
 });
 
-describe("cleanRuns", () => {
+describe("deleteRuns", () => {
 	it("deletes the locks of runs that are over, not of those that go on", async () => {
 		await keepPlan(small, 1);
 		const folder = await makeRunFolder(small, { cache });
@@ -131,7 +131,7 @@ describe("cleanRuns", () => {
 		const { pid } = spawnSync(process.execPath, ["-e", ""]);
 		writeFileSync(over, JSON.stringify({ pid, host: hostname(), start: "" }));
 		const lock = await lockFile(runLockPath(folder, "cd".repeat(6)));
-		await cleanRuns({ all: true, cache });
+		await deleteRuns({ all: true, cache });
 		expect(readdirSync(folder)).toEqual([basename(lock.path)]);
 		await lock.release();
 	});
@@ -149,15 +149,15 @@ describe("cleanRuns", () => {
 		put();
 		const lock = await lockFile(runLockPath(folder, "cd".repeat(6)));
 		expect(await listRuns({ cache })).toEqual([]);
-		await cleanRuns({ cache, all: true });
+		await deleteRuns({ cache, all: true });
 		expect(existsSync(windows)).toBe(true);
 		await lock.release();
 		put();
 		const [kept] = await listRuns({ cache });
 		expect(kept).toMatchObject({ leftovers: [{ path: windows, size: 2 }, { path: over }], lastUsed: daysAgo(5) });
-		expect((await cleanRuns({ cache, olderThanDays: 10, now })).deleted).toEqual([]);
+		expect((await deleteRuns({ cache, olderThanDays: 10, now })).deleted).toEqual([]);
 		expect(existsSync(windows)).toBe(true);
-		expect((await cleanRuns({ cache, model: "ab12ab" })).deleted).toEqual(expect.arrayContaining([windows]));
+		expect((await deleteRuns({ cache, model: "ab12ab" })).deleted).toEqual(expect.arrayContaining([windows]));
 		expect(existsSync(folder)).toBe(false);
 	});
 
@@ -167,10 +167,10 @@ describe("cleanRuns", () => {
 		const record = writtenPath(folder, "out.gguf");
 		writeFileSync(record, "{}");
 		const lock = await lockFile(record);
-		await cleanRuns({ cache, all: true });
+		await deleteRuns({ cache, all: true });
 		expect(readdirSync(folder).sort()).toEqual([record, lock.path].map((path) => basename(path)).sort());
 		await lock.release();
-		await cleanRuns({ cache, all: true });
+		await deleteRuns({ cache, all: true });
 		expect(existsSync(folder)).toBe(false);
 	});
 
@@ -179,19 +179,19 @@ describe("cleanRuns", () => {
 		const recent = await keepLedger(small, "CUDA", 3, 2);
 		const oldPlan = await keepPlan(large, 30);
 		writeFileSync(join(runFolder(small, { cache }), "notes.txt"), "mine");
-		const result = await cleanRuns({ cache, olderThanDays: 10, now });
+		const result = await deleteRuns({ cache, olderThanDays: 10, now });
 		expect([...result.deleted].sort()).toEqual([old, oldPlan].sort());
 		expect(result.freed).toBeGreaterThan(2);
 		expect(existsSync(recent)).toBe(true);
 		expect(existsSync(runFolder(large, { cache }))).toBe(false);
-		await cleanRuns({ cache, all: true });
+		await deleteRuns({ cache, all: true });
 		expect(readdirSync(runFolder(small, { cache }))).toEqual(["notes.txt"]);
 	});
 
 	it.each(["large", "large.gguf", "large-cd34cd34cd34", "cd34cd", "cd34".repeat(16)])("deletes one model, named as %s", async (model) => {
 		await keepLedger(small, "CPU", 1, 1);
 		await keepLedger(large, "CPU", 1, 1);
-		await cleanRuns({ cache, model });
+		await deleteRuns({ cache, model });
 		expect((await listRuns({ cache })).map((run) => run.model)).toEqual(["Small_Model.Q8_0-ab12ab12ab12"]);
 	});
 
@@ -203,11 +203,11 @@ describe("cleanRuns", () => {
 		const living = join(cache, partialName("out.gguf"));
 		for (const path of [kept, beside, living]) writeFileSync(path, "half");
 		expect((await listRuns({ cache }))[0]).toMatchObject({ partials: [{ path: kept, size: 4 }], size: 6 });
-		expect(await cleanRuns({ cache, partials: cache })).toEqual({ deleted: [beside], freed: 4, inUse: [living] });
+		expect(await deleteRuns({ cache, partials: cache })).toEqual({ deleted: [beside], freed: 4, inUse: [living] });
 		expect(existsSync(plan)).toBe(true);
-		expect(await cleanRuns({ cache, olderThanDays: 30, now })).toMatchObject({ deleted: [kept], freed: 4 });
+		expect(await deleteRuns({ cache, olderThanDays: 30, now })).toMatchObject({ deleted: [kept], freed: 4 });
 		expect(existsSync(plan)).toBe(true);
-		await expect(cleanRuns({ cache, partials: join(cache, "missing") })).rejects.toThrow(FileError);
+		await expect(deleteRuns({ cache, partials: join(cache, "missing") })).rejects.toThrow(FileError);
 	});
 
 	it("leaves a ledger that is in use", async () => {
@@ -215,16 +215,16 @@ describe("cleanRuns", () => {
 		const { header } = await Ledger.read(path);
 		await using ledger = await Ledger.open(path, header);
 		expect((await listRuns({ cache }))[0]?.ledgers[0]?.inUse).toBe(true);
-		expect(await cleanRuns({ cache, all: true })).toMatchObject({ deleted: [], inUse: [path] });
+		expect(await deleteRuns({ cache, all: true })).toMatchObject({ deleted: [], inUse: [path] });
 		await ledger.close();
-		expect((await cleanRuns({ cache, all: true })).deleted).toEqual([path]);
+		expect((await deleteRuns({ cache, all: true })).deleted).toEqual([path]);
 	});
 
 	it.each([{}, { all: true, model: "large" }, { olderThanDays: -1 }, { olderThanDays: Number.NaN }, { model: "unknown" }, { all: false }])(
 		"refuses %j",
 		async (options) => {
 			const path = await keepLedger(large, "CPU", 1, 1);
-			await expect(cleanRuns({ cache, ...options })).rejects.toThrow(InvalidOptionError);
+			await expect(deleteRuns({ cache, ...options })).rejects.toThrow(InvalidOptionError);
 			expect(existsSync(path)).toBe(true);
 		},
 	);

@@ -17,10 +17,10 @@ export function settingsFrom<Command extends OptionCommand>(command: Command, op
 	const settings: Fields = {};
 	for (const { name, path } of rowsTaken(command)) if (!split.includes(name)) settings[name] = at(given, path);
 	const { removeBlocks, targetSpeedup, heal, quantize } = given;
-	if (command === "prune" || command === "compare") Object.assign(settings, amountSettings(removeBlocks));
-	else settings.removeBlocks = removeBlocks;
+	Object.assign(settings, amountSettings(command, removeBlocks));
 	Object.assign(settings, speedupSettings(targetSpeedup));
-	settings.heal = isPlain(heal) ? true : heal;
+	// What says how asks for it too.
+	settings.heal = isPlain(heal) ? (saysHow(heal) ? undefined : true) : heal;
 	settings.quantize = isPlain(quantize) ? quantize.type : quantize;
 	return defined(settings) as Settings<Command>;
 }
@@ -52,8 +52,21 @@ function at(options: Values, path: string): unknown {
 }
 
 /** Numbers and shares, which one option holds. */
-function amountSettings(removeBlocks: unknown): Fields {
-	if (!Array.isArray(removeBlocks)) return typeof removeBlocks === "string" ? { removeFraction: shareOf(removeBlocks) } : { removeBlocks };
+function amountSettings(command: OptionCommand, removeBlocks: unknown): Fields {
+	if (removeBlocks === undefined || removeBlocks === null) return {};
+	if (command === "compare") return amountsSettings(removeBlocks);
+	if (typeof removeBlocks === "number") return { removeBlocks };
+	if (command === "prune" && typeof removeBlocks === "string") return { removeFraction: shareOf(removeBlocks) };
+	throw new InvalidOptionError(
+		`removeBlocks must be a number of blocks${command === "prune" ? ' or a share of them such as "25%"' : ""}, got ${JSON.stringify(removeBlocks)}`,
+	);
+}
+
+function amountsSettings(removeBlocks: unknown): Fields {
+	if (!Array.isArray(removeBlocks))
+		throw new InvalidOptionError(
+			`removeBlocks must be a list of numbers of blocks and of shares of them such as [3, "25%"], got ${JSON.stringify(removeBlocks)}`,
+		);
 	const shares = removeBlocks.filter((amount) => typeof amount === "string").map(shareOf);
 	const counts = removeBlocks.filter((amount) => typeof amount !== "string");
 	return {
@@ -63,13 +76,18 @@ function amountSettings(removeBlocks: unknown): Fields {
 }
 
 function shareOf(text: string): number {
-	const [, number] = /^\s*(\d+\.?\d*|\.\d+)\s*%\s*$/.exec(text) ?? [];
-	if (number !== undefined) return Number(number) / 100;
+	const [, number, exponent = "0"] = /^\s*(\d+\.?\d*|\.\d+)(?:e([+-]?\d+))?\s*%\s*$/i.exec(text) ?? [];
+	// The point moves in the text: a division would round a second time.
+	if (number !== undefined) return Number(`${number}e${Number(exponent) - 2}`);
 	throw new InvalidOptionError(`removeBlocks must be a number of blocks or a share of them such as "25%", got ${JSON.stringify(text)}`);
 }
 
-/** A share as people write it. */
-export const percentOf = (share: number): `${number}%` => `${Number((100 * share).toPrecision(15))}%`;
+/** A share as people write it, with as few digits as read back exactly. */
+export function percentOf(share: number): `${number}%` {
+	const written = [15, 16, 17].map((digits) => `${Number((100 * share).toPrecision(digits))}%` as const);
+	const [number, exponent = "0"] = String(share).split("e");
+	return written.find((text) => shareOf(text) === share) ?? (`${number}e${Number(exponent) + 2}%` as `${number}%`);
+}
 
 function amountOption({ removeBlocks, removeFraction }: Values): unknown {
 	if (removeFraction === undefined) return removeBlocks;
@@ -92,10 +110,15 @@ function speedupOption({ targetSpeedup, speedupOf }: Values): unknown {
 
 /** An object says how to heal, and so to heal. `heads: false` alone says neither. */
 function healOption({ heal }: Values, how: Fields = {}): unknown {
-	const says = Object.entries(how).some(([name, value]) => name !== "heads" || value === true);
+	const says = saysHow(how);
 	if (heal === false && says)
 		throw new InvalidOptionError("heal-tokens, heal-time, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
 	return says ? how : heal;
+}
+
+/** Whether fields of `heal` say anything of how to heal. */
+function saysHow(how: Values): boolean {
+	return Object.entries(defined(how)).some(([name, value]) => name !== "heads" || value === true);
 }
 
 function quantizeOption({ quantize }: Values, rest: Fields | undefined): unknown {
@@ -112,6 +135,7 @@ export function callbacksOf({ signal, onProgress, onLog }: JobOptions): JobOptio
 	return { signal, onProgress, onLog };
 }
 
-function defined(values: Values): Fields {
-	return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+/** What was given. null is nothing, as undefined: JSON knows no other. */
+export function defined(values: Values): Fields {
+	return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null));
 }

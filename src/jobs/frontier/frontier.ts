@@ -142,7 +142,7 @@ function commandsOf(session: Session, { type, removed, healed }: FrontierCell, o
 	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
 	if (removed.length > 0) {
 		// What its figures are of, and its fit to the same text.
-		const { calibration, windows, windowLength, seed, gpuLayers, referenceBytes, allowUnknownArchitecture } = options;
+		const { calibration, windows, windowLength, seed, gpuLayers, referenceBytes, allowUnknownArchitecture } = options.asked;
 		const threads = Number(session.settings.threads);
 		const text = { calibration, windows, windowLength, seed, threads, gpuLayers, referenceBytes, allowUnknownArchitecture };
 		const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };

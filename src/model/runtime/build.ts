@@ -65,7 +65,7 @@ export function defaultBackEnd(): BackEnd {
  * Compiles the addon with the vendored llama.cpp; with nothing changed it takes seconds.
  * @throws BuildError with what to install, or with the compiler's last lines
  */
-export async function buildAddon(options: BuildOptions = {}): Promise<BuildResult> {
+export async function compileAddon(options: BuildOptions = {}): Promise<BuildResult> {
 	const started = Date.now();
 	const backEnd = options.backEnd ?? defaultBackEnd();
 	const report = (step: string, fraction: number) => options.onProgress?.({ step, fraction, seconds: (Date.now() - started) / 1000 });

@@ -24,17 +24,21 @@ export interface LogEvent {
 }
 
 export interface JobOptions {
+	/** Ends the job early, which then throws the signal's reason. @default never */
 	readonly signal?: AbortSignal | undefined;
+	/** Called while something takes long. @default nobody is told */
 	readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+	/** Called with notes, warnings and details. @default nobody is told */
 	readonly onLog?: ((event: LogEvent) => void) | undefined;
 }
 
 export interface MachineOptions {
 	/**
-	 * Threads that compute. It can change bits. @default the physical cores; of a search those of an earlier run of the same search, of a
+	 * Threads that compute, 1 to 512. It can change bits. @default the physical cores; of a search those of an earlier run of the same search, of a
 	 * new one of at least 60 masks all logical processors where short measurements find them faster
 	 */
 	readonly threads?: number | undefined;
+	/** Blocks put on the GPU, -1 to 9999, where a GPU back end was built; -1 for all. @default -1 */
 	readonly gpuLayers?: number | undefined;
 }
 

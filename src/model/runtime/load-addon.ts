@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { AddonNotFoundError } from "../../errors.js";
 import type { Addon } from "./addon.js";
-import { type BuildOptions, buildAddon } from "./build.js";
+import { type BuildOptions, compileAddon } from "./build.js";
 import { backEnds, buildRoot, builtAddon, packageRoot } from "./paths.js";
 
 let loaded: Addon | undefined;
@@ -48,7 +48,7 @@ export async function loadAddon(
 					.join("\n")}\nBuild it with: npx prune-gguf build`,
 			);
 		}
-		path = (await buildAddon({ onProgress: options.onBuildProgress, signal: options.signal })).addon;
+		path = (await compileAddon({ onProgress: options.onBuildProgress, signal: options.signal })).addon;
 	}
 	try {
 		const addon = createRequire(import.meta.url)(path) as Addon;

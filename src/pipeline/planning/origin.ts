@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { defaultMethod } from "../../api/methods.js";
 import type { OptionValue } from "../../api/options/row.js";
 import type { Settings } from "../../api/options/settings.js";
-import { rowsOf } from "../../api/options/table.js";
+import { type OptionTable, optionTable } from "../../api/options/table.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
@@ -46,13 +46,27 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 
 type Setting = number | string | boolean | (number | string)[];
 
-/** What a plan keeps of the options: the rows of the table that say under which key. */
+/** Names of the options that a plan keeps: whose rows say under which key. */
+type KeptName = {
+	[Name in keyof OptionTable]: OptionTable[Name] extends { readonly plan: string } ? Name : never;
+}[keyof OptionTable];
+
+/** In this order, in which plans have always had them. */
+const keptNames: readonly KeptName[] = [
+	...(["method", "removeBlocks", "removeFraction", "targetSize", "maxPplRatio", "maxKl", "minAccuracy", "ignoreGate"] as const),
+	...(["targetSpeedup", "speedupOf", "masks", "effort", "maxTime", "maxTokens", "strata", "strataPreset", "epochs"] as const),
+	...(["attributionMasks", "rounds", "windows", "windowLength", "objective", "limit", "workingWeights", "ubatch"] as const),
+	...(["scoreShare", "stateType", "heal", "healTokens", "healKind", "healType", "healHeads", "quantize", "quantizeFrom"] as const),
+];
+
+/** What a plan keeps of the options. */
 export function planOptions(asked: PlannedSettings): Record<string, Setting> {
 	const method = asked.remove ? undefined : (asked.method ?? defaultMethod);
 	const given: Readonly<Record<string, unknown>> = { ...asked, method };
-	const kept = rowsOf("prune").flatMap(({ name, plan, value }) => {
-		const setting = plan === undefined ? undefined : keptAs(value.kind, name, given[name]);
-		return setting === undefined ? [] : [[plan!, setting] as const];
+	const kept = keptNames.flatMap((name) => {
+		const { plan, value } = optionTable[name];
+		const setting = keptAs(value.kind, name, given[name]);
+		return setting === undefined ? [] : [[plan, setting] as const];
 	});
 	return Object.fromEntries(kept);
 }

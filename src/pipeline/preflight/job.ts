@@ -4,7 +4,7 @@ import { defaultMethod, type Method, type RankMethod } from "../../api/methods.j
 import type { Objective } from "../../api/measure.js";
 import type { CommandOptions, OptionCommand } from "../../api/options/row.js";
 import type { HealSettings, MachineSettings, Settings } from "../../api/options/settings.js";
-import { callbacksOf, settingsFrom } from "../../api/options/shape.js";
+import { callbacksOf, defined, settingsFrom } from "../../api/options/shape.js";
 import { checkKeys } from "./option-keys.js";
 
 /** What is filled in where nothing was said, of the options that a command has. */
@@ -54,8 +54,7 @@ export function resolveJob<Command extends OptionCommand>(command: Command, opti
 /** A job by its settings. */
 export function jobOf<Command extends OptionCommand>(settings: Settings<Command>, told: JobOptions): Job<Command> {
 	const asked = Object.freeze({ ...settings });
-	const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
-	return Object.freeze({ ...defaults, ...given, ...callbacksOf(told), asked }) as unknown as Job<Command>;
+	return Object.freeze({ ...defaults, ...defined(asked), ...callbacksOf(told), asked }) as unknown as Job<Command>;
 }
 
 /** What is found out for what was asked: a number of blocks for a speed-up, tokens for a time, the kind of healing that fits in memory. */
@@ -64,6 +63,11 @@ export type FoundSettings = Pick<Settings<"prune">, "removeBlocks" | "speedupOf"
 /** The job that goes on with what was found, which is also written down and printed. The first one stays as it is. */
 export function settledJob<Command extends "prune" | "frontier">(job: Job<Command>, found: FoundSettings): Job<Command> {
 	return Object.freeze({ ...job, ...found, asked: Object.freeze({ ...job.asked, ...found }) }) as unknown as Job<Command>;
+}
+
+/** A job with some settings found, which are neither written down nor printed. The first one stays as it is. */
+export function jobWith<J extends object>(job: J, found: Partial<J>): J {
+	return Object.freeze({ ...job, ...found });
 }
 
 /** How a job heals: what may still be settled of it, and who is told. */

@@ -1,58 +1,104 @@
 // Names of options that a function does not read are a mistake, not a wish: types tell who writes TypeScript, this tells the others.
-import type { OptionCommand } from "../../api/options/row.js";
+import type { CommandOptions } from "../../api/options/row.js";
 import { isPlain } from "../../api/options/shape.js";
-import { optionTable, rowsTaken, type SettingName } from "../../api/options/table.js";
+import { type CommandRow, optionTable, rowsTaken, type SettingName } from "../../api/options/table.js";
 import { InvalidOptionError } from "../../errors.js";
 
 /** Options of every function. */
 const ofEvery = ["signal", "onProgress", "onLog"];
 
-const functions: Readonly<Record<OptionCommand, string>> = {
-	prune: "pruneGguf",
-	rank: "rankBlocks",
-	compare: "compareMethods",
-	frontier: "findFrontier",
-	apply: "applyPlan",
-	evaluate: "evaluateModel",
-	speed: "measureSpeed",
-	build: "buildAddon",
-	clean: "cleanRuns",
+/** What takes options: a command's function, or that of its questions. */
+type Taker = keyof CommandOptions;
+
+/** A function, and how what it takes differs from the rows of its command. */
+interface Reader {
+	readonly name: string;
+	/** Paths of the command that its other function reads. */
+	readonly without?: readonly string[];
+	/** Options that have no row. */
+	readonly beside?: readonly string[];
+}
+
+const functions: Readonly<Record<Taker, Reader>> = {
+	prune: { name: "pruneGguf" },
+	rank: { name: "rankBlocks" },
+	compare: { name: "compareMethods" },
+	frontier: { name: "findFrontier" },
+	apply: { name: "applyPlan" },
+	evaluate: { name: "evaluateModel", without: ["questions", "maxQuestions"] },
+	questions: { name: "evaluateQuestions", without: ["text", "preset", "context"] },
+	speed: { name: "measureSpeed" },
+	build: { name: "buildAddon", beside: ["variant"] },
+	clean: { name: "cleanRuns", beside: ["now", "cache"] },
 };
 
 /** What took over from options that have no name of their own any more. */
 const renamed: Readonly<Record<string, string>> = { removeFraction: 'removeBlocks: "25%"', speedupOf: "targetSpeedup: { prompt: 1.3 }" };
 
+/** What a function reads. */
+interface Known {
+	readonly taker: Taker;
+	readonly rows: readonly CommandRow[];
+	readonly paths: ReadonlySet<string>;
+}
+
+function knownOf(taker: Taker): Known {
+	const { without = [], beside = [] } = functions[taker];
+	const rows = rowsTaken(taker === "questions" ? "evaluate" : taker).filter(({ path }) => !without.includes(path));
+	return { taker, rows, paths: new Set([...rows.map(({ path }) => path), ...ofEvery, ...beside]) };
+}
+
 /**
- * @param name of the function, where it is not that of the command
  * @throws InvalidOptionError for a name that the function does not read, with the one that took its place. What another function reads may
  * be switched off
  */
-export function checkKeys(command: OptionCommand, options: object, name: string = functions[command]): void {
-	const paths = new Set<string>(rowsTaken(command).map(({ path }) => path));
+export function checkKeys(taker: Taker, options: object): void {
+	const known = knownOf(taker);
+	const { paths } = known;
 	for (const [key, value] of Object.entries(options)) {
-		if (value === undefined || ofEvery.includes(key) || isSwitchedOff(key, value)) continue;
+		if (value === undefined || value === null || isSwitchedOff(key, value)) continue;
 		const fields = [...paths].filter((path) => path.startsWith(`${key}.`));
-		if (!paths.has(key) && fields.length === 0) throw unknown(name, key, paths);
-		if (fields.length > 0 && isPlain(value)) checkFields(name, key, value, paths);
-		else if (!paths.has(key) && !paths.has(`${key}.type`))
-			throw new InvalidOptionError(`${name}: ${key} is an object with ${fields.map((path) => path.slice(key.length + 1)).join(", ")}`);
+		if (!paths.has(key) && fields.length === 0) throw unknown(known, key);
+		if (fields.length > 0 && isPlain(value)) checkFields(known, key, value);
+		else if (!paths.has(key) && !paths.has(`${key}.type`)) {
+			const names = fields.map((path) => path.slice(key.length + 1));
+			throw new InvalidOptionError(`${functions[taker].name}: ${key} is an object with ${names.join(", ")}`);
+		}
 	}
 }
 
 /** Options that several functions are given may switch off what only some of them do: `report: false`. */
-const isSwitchedOff = (key: string, value: unknown) =>
-	(value === false || value === 0) && Object.hasOwn(optionTable, key) && optionTable[key as SettingName].path === key;
+function isSwitchedOff(key: string, value: unknown): boolean {
+	if (!Object.hasOwn(optionTable, key)) return false;
+	const row: Pick<CommandRow, "path" | "value" | "off"> = optionTable[key as SettingName];
+	if (row.path !== key) return false;
+	return (row.off !== undefined && value === row.off) || (row.value.kind === "switch" && value === false);
+}
 
-function checkFields(name: string, group: string, value: object, paths: ReadonlySet<string>): void {
+function checkFields(known: Known, group: string, value: object): void {
 	for (const [field, given] of Object.entries(value))
-		if (given !== undefined && !paths.has(`${group}.${field}`)) throw unknown(name, `${group}.${field}`, paths);
+		if (given !== undefined && given !== null && !known.paths.has(`${group}.${field}`)) throw unknown(known, `${group}.${field}`);
 }
 
-/** The names that options had before they were nested are those of their rows. */
-function unknown(name: string, key: string, paths: ReadonlySet<string>): InvalidOptionError {
-	const last = key.split(".").at(-1)!;
-	const path = Object.hasOwn(optionTable, last) ? optionTable[last as SettingName].path : undefined;
-	const like = path !== undefined && paths.has(path) ? path : [...paths].find((one) => one.split(".").at(-1) === last);
-	if (like === undefined) return new InvalidOptionError(`${name} does not read ${key}: leave it out`);
-	return new InvalidOptionError(`${name} does not read ${key}: it is now ${renamed[last] ?? like}`);
+function unknown(known: Known, key: string): InvalidOptionError {
+	const { name } = functions[known.taker];
+	const now = hintFor(known, key);
+	return new InvalidOptionError(`${name} does not read ${key}: ${now === undefined ? "leave it out" : `it is now ${now}`}`);
 }
+
+/**
+ * The names that options had before they were nested are those of their rows; on the command line they may have others. A name within a
+ * group means something of that group.
+ */
+function hintFor({ taker, rows, paths }: Known, key: string): string | undefined {
+	const [group, field] = key.split(".") as [string, string | undefined];
+	const wrong = field ?? group;
+	const row = rows.find(({ name }) => name === wrong) ?? rows.find(({ flag }) => camelCase(flag) === wrong);
+	if (field !== undefined) return row?.path.startsWith(`${group}.`) ? row.path : undefined;
+	if (row?.name === "removeFraction" && taker === "compare") return 'removeBlocks: ["25%"]';
+	if (row !== undefined) return renamed[row.name] ?? row.path;
+	const alike = [...paths].filter((path) => path.endsWith(`.${wrong}`));
+	return alike.length === 1 ? alike[0] : undefined;
+}
+
+const camelCase = (flag: string) => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());

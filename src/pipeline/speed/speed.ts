@@ -16,7 +16,7 @@ import { ratioOf, sideOf, usualContext, usualSpeedShape } from "./figures.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 
 /**
- * PlanSpeed of prompts and of generation, memory and key-value cache of a model; with `against` or `remove` beside another file, or beside
+ * Speed of prompts and of generation, memory and key-value cache of a model; with `against` or `remove` beside another file, or beside
  * itself without these blocks (a mask; no model is written). The two take turns, repetition by repetition, after one that is thrown away.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError and the errors of loading and measuring

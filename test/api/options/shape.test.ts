@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { OptionCommand } from "../../../src/api/options/row.js";
-import { optionsFrom, settingsFrom } from "../../../src/api/options/shape.js";
+import type { PruneOptions } from "../../../src/api/index.js";
+import type { CommandOptions, OptionCommand } from "../../../src/api/options/row.js";
+import { optionsFrom, percentOf, settingsFrom } from "../../../src/api/options/shape.js";
 import { optionTable, rowsOf } from "../../../src/api/options/table.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 
@@ -33,7 +34,7 @@ describe("options and settings", () => {
 		const settings = settingsFrom("prune", options);
 		expect(settings).toEqual({
 			...{ removeFraction: 0.25, targetSize: 1e6, windows: 4, maxKl: 0.5, gateQuestions: ["a.jsonl"], ignoreGate: true },
-			...{ heal: true, healTokens: 2048, healHeads: true, quantize: "Q8_0", quantizeFrom: "f16.gguf", masks: 60, seed: 3, objective: "kl" },
+			...{ healTokens: 2048, healHeads: true, quantize: "Q8_0", quantizeFrom: "f16.gguf", masks: 60, seed: 3, objective: "kl" },
 		});
 		expect(optionsFrom("prune", settings)).toEqual(options);
 	});
@@ -47,8 +48,42 @@ describe("options and settings", () => {
 		expect(optionsFrom("prune", { quantize: "Q4_0", heal: false })).toEqual({ quantize: "Q4_0", heal: false });
 	});
 
-	it.each([0.07, 0.1, 0.25, 1 / 3])("keep the share %d", (removeFraction) => {
-		expect(settingsFrom("prune", optionsFrom("prune", { removeFraction })).removeFraction).toBeCloseTo(removeFraction, 14);
+	it("keep every share exactly", () => {
+		const shares = [...Array.from({ length: 999 }, (_, i) => (i + 1) / 1000), 1 / 3, 1 / 12, 0.07, 11.6 / 100, 1e-7, 1.5e-9];
+		const kept = shares.map((removeFraction) => settingsFrom("prune", optionsFrom("prune", { removeFraction })).removeFraction);
+		expect(kept).toEqual(shares);
+		expect([0.25, 0.116, 0.07, 1 / 3].map(percentOf)).toEqual(["25%", "11.6%", "7%", "33.33333333333333%"]);
+	});
+
+	it("say that a model is healed only where nothing says how", () => {
+		const settingsOf = (heal: PruneOptions["heal"]) => settingsFrom("prune", { heal });
+		expect(settingsOf({})).toEqual({ heal: true });
+		expect(settingsOf({ heads: false })).toEqual({ heal: true, healHeads: false });
+		expect(settingsOf({ tokens: 2048 })).toEqual({ healTokens: 2048 });
+		expect(settingsOf({ heads: true })).toEqual({ healHeads: true });
+		expect(settingsFrom("prune", optionsFrom("prune", { healTokens: 2048 }))).toEqual({ healTokens: 2048 });
+		for (const heal of [true, false]) expect(settingsFrom("prune", optionsFrom("prune", { heal }))).toEqual({ heal });
+	});
+
+	it("take null for nothing", () => {
+		const options = {
+			search: { method: null, seed: 0 },
+			limits: null,
+			heal: { tokens: null },
+			removeBlocks: null,
+		} as unknown as PruneOptions;
+		expect(settingsFrom("prune", options)).toEqual({ seed: 0, heal: true });
+	});
+
+	it.each([
+		["compare", "25%", 'removeBlocks must be a list of numbers of blocks and of shares of them such as [3, "25%"], got "25%"'],
+		["prune", ["25%"], 'removeBlocks must be a number of blocks or a share of them such as "25%", got ["25%"]'],
+		["prune", "a quarter", 'removeBlocks must be a number of blocks or a share of them such as "25%", got "a quarter"'],
+		["rank", "25%", 'removeBlocks must be a number of blocks, got "25%"'],
+	] as const)("of %s refuse %j as a number of blocks", (command, removeBlocks, message) => {
+		const settings = () => settingsFrom(command, { removeBlocks } as CommandOptions[typeof command]);
+		expect(settings).toThrow(InvalidOptionError);
+		expect(settings).toThrow(message);
 	});
 
 	it.each([

@@ -11,7 +11,7 @@ import { encodeEntry } from "../../../src/model/gguf/index.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { makeWindows } from "../../../src/model/runtime/windows.js";
 import { PartLedger } from "../../../src/storage/part-ledger.js";
-import { cleanRuns, listRuns } from "../../../src/storage/runs.js";
+import { deleteRuns, listRuns } from "../../../src/storage/runs.js";
 import { changedFixture, fixturePath, fixtureWindows, fullSet, perplexityTool, removing } from "../../helpers/fixture.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
@@ -218,7 +218,7 @@ describe("an evaluation that was stopped", () => {
 		// Two more: the mask beside the whole; the whole is known.
 		await measureText(fixturePath, { ...options, remove: [4] });
 		expect((await kept()).length).toBe(5);
-		const { deleted } = await cleanRuns({ all: true });
+		const { deleted } = await deleteRuns({ all: true });
 		expect(deleted.length).toBe(5);
 		expect(existsSync(ledger!.path)).toBe(false);
 	});

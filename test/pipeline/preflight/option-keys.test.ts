@@ -1,7 +1,13 @@
 import { expect, it } from "vitest";
+import type { BuildOptions } from "../../../src/api/build.js";
+import type { PruneOptions } from "../../../src/api/index.js";
 import type { Settings } from "../../../src/api/options/settings.js";
+import type { CleanOptions } from "../../../src/api/runs.js";
 import { optionTable } from "../../../src/api/options/table.js";
+import { fractionOption } from "../../../src/cli/coerce.js";
 import { InvalidOptionError } from "../../../src/errors.js";
+import { buildAddon } from "../../../src/jobs/build.js";
+import { cleanRuns } from "../../../src/jobs/clean.js";
 import { commandLine } from "../../../src/pipeline/preflight/command-line.js";
 import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { checkKeys } from "../../../src/pipeline/preflight/option-keys.js";
@@ -25,8 +31,46 @@ it.each([
 	expect(() => checkKeys("prune", options)).toThrow(message);
 });
 
+it.each([
+	["prune", { heal: { from: "a.gguf" } }, "pruneGguf does not read heal.from: leave it out"],
+	["prune", { heal: { healTokens: 2048 } }, "pruneGguf does not read heal.healTokens: it is now heal.tokens"],
+	["prune", { search: { objective: "kl" } }, "pruneGguf does not read search.objective: leave it out"],
+	["frontier", { quantize: { type: "Q8_0" } }, "findFrontier does not read quantize.type: leave it out"],
+	["frontier", { types: ["Q8_0"] }, "findFrontier does not read types: it is now quantize.types"],
+	["rank", { removeFraction: 0.25 }, "rankBlocks does not read removeFraction: leave it out"],
+	["compare", { removeFraction: [0.25] }, 'compareMethods does not read removeFraction: it is now removeBlocks: ["25%"]'],
+	["clean", { model: "x", olderThan: 30 }, "cleanRuns does not read olderThan: it is now olderThanDays"],
+	["build", { backend: "cuda" }, "buildAddon does not read backend: leave it out"],
+	["evaluate", { text: "a.txt", questions: "q.jsonl" }, "evaluateModel does not read questions: leave it out"],
+	["evaluate", { text: "a.txt", maxQuestions: 3 }, "evaluateModel does not read maxQuestions: leave it out"],
+	["questions", { questions: "q.jsonl", limit: 3 }, "evaluateQuestions does not read limit: it is now maxQuestions"],
+	["questions", { questions: "q.jsonl", preset: "full" }, "evaluateQuestions does not read preset: leave it out"],
+	["questions", { questions: "q.jsonl", context: 64 }, "evaluateQuestions does not read context: leave it out"],
+	["questions", { questions: "q.jsonl", text: "a.txt" }, "evaluateQuestions does not read text: leave it out"],
+] as const)("%s refuses %j", (taker, options, message) => {
+	expect(() => checkKeys(taker, options)).toThrow(InvalidOptionError);
+	expect(() => checkKeys(taker, options)).toThrow(message);
+});
+
+it("takes what has no row, and null for nothing", () => {
+	expect(() => checkKeys("clean", { all: true, now: new Date(), cache: "folder" })).not.toThrow();
+	expect(() => checkKeys("build", { variant: "debug", jobs: 2, onProgress: () => {} })).not.toThrow();
+	expect(() => checkKeys("questions", { questions: "q.jsonl", maxQuestions: 3, remove: [1] })).not.toThrow();
+	expect(() => checkKeys("prune", { search: { method: null }, limits: null })).not.toThrow();
+	const search = { method: null } as unknown as PruneOptions["search"];
+	expect(resolveJob("prune", { search })).toMatchObject({ method: "auto", asked: {} });
+});
+
+it("refuses what deletes more than was meant", async () => {
+	await expect(cleanRuns({ model: "x", olderThan: 30 } as CleanOptions)).rejects.toThrow(InvalidOptionError);
+	await expect(buildAddon({ debug: true } as BuildOptions)).rejects.toThrow(InvalidOptionError);
+});
+
 it("lets be switched off what only another function does", () => {
 	expect(() => checkKeys("rank", { report: false, samples: 0 })).not.toThrow();
+	expect(() => checkKeys("rank", { modelCard: false })).toThrow(/modelCard: leave it out/);
+	expect(() => checkKeys("rank", { samples: false })).toThrow(/samples: leave it out/);
+	expect(() => checkKeys("rank", { speed: 0 })).toThrow(/speed: leave it out/);
 	expect(() => checkKeys("rank", { report: "report.html" })).toThrow("rankBlocks does not read report: leave it out");
 	expect(() => checkKeys("prune", { healHeads: false })).toThrow(/heal\.heads/);
 });
@@ -62,6 +106,17 @@ it("prints every option as it is given on a command line", () => {
 		...{ scoreShare: 0.25, stateType: "F16", quantizedAlternatives: true, overwrite: true, plan: "p.json", dryRun: true },
 	} as const satisfies Settings<"prune">;
 	expect(commandLine("a model.gguf", "out.gguf", settings)).toBe(
-		"prune-gguf 'a model.gguf' out.gguf --remove 3,7-9 --min-accuracy arc=0.45 --method greedy --masks 60 --strata 11,10 --calibration a.txt --calibration b.txt=2 --window-length 64 --seed 4 --score-share 25% --state-type F16 --heal --heal-tokens 2048 --heal-heads --no-speed --no-samples --quantized-alternatives --overwrite",
+		"prune-gguf 'a model.gguf' out.gguf --remove 3,7-9 --min-accuracy arc=0.45 --method greedy --masks 60 --strata 11,10 --calibration a.txt --calibration b.txt=2 --window-length 64 --seed 4 --score-share 0.25 --state-type F16 --heal --heal-tokens 2048 --heal-heads --no-speed --no-samples --quantized-alternatives --overwrite",
 	);
+});
+
+it.each([0.25, 0.07, 0.116, 11.6 / 100, 1 / 3, 1 / 12])("prints the share %d so that it is read back exactly", (removeFraction) => {
+	const [, printed] = /--remove-fraction (\S+)/.exec(commandLine("m.gguf", undefined, { removeFraction }))!;
+	expect(fractionOption("remove-fraction")(printed)).toBe(removeFraction);
+	expect(commandLine("m.gguf", undefined, { scoreShare: removeFraction })).toBe(`prune-gguf m.gguf --score-share ${removeFraction}`);
+});
+
+it("prints no --heal where only how to heal was given", () => {
+	const { asked } = resolveJob("prune", { heal: { tokens: 2048 } });
+	expect(commandLine("m.gguf", undefined, asked)).toBe("prune-gguf m.gguf --heal-tokens 2048");
 });

@@ -1,0 +1,27 @@
+import { expect, it } from "vitest";
+import type { Settings } from "../../../src/api/options/settings.js";
+import { optionTable } from "../../../src/api/options/table.js";
+import { planOptions } from "../../../src/pipeline/planning/origin.js";
+
+it("keeps the options of a plan in the order that plans have always had", () => {
+	const given = Object.entries(optionTable).filter(([, row]) => "plan" in row);
+	// Whatever they are: of switches true is kept, of texts the name of the file.
+	const valueFor = (name: string, kind: string) => (kind === "switch" ? true : kind === "accuracies" ? { arc: 0.5 } : name);
+	const asked = Object.fromEntries(given.map(([name, { value }]) => [name, valueFor(name, value.kind)]));
+	expect(Object.keys(planOptions(asked as Settings<"prune">))).toEqual(
+		[
+			"method removeBlocks removeFraction targetSize maxPplRatio maxKl minAccuracy ignoreGate targetSpeedup speedupOf",
+			"masks effort maxTime maxTokens strata strataPreset epochs attributionMasks rounds windows windowLength objective limit",
+			"workingWeights ubatch scoreShare stateType heal healTokens healKind healType healHeads quantize quantizeFrom",
+		].flatMap((line) => line.split(" ")),
+	);
+	expect(Object.keys(planOptions(asked as Settings<"prune">))).toHaveLength(given.length);
+});
+
+it("keeps the method where blocks are chosen, and what was switched off only of healing", () => {
+	expect(planOptions({})).toEqual({ method: "auto" });
+	expect(planOptions({ remove: [3], heal: false, healHeads: false, ignoreGate: false })).toEqual({ heal: false });
+	expect(planOptions({ remove: [3], healTokens: 2048, quantizeFrom: "folder/f16.gguf" })).toEqual({
+		...{ healTokens: 2048, quantizeFrom: "f16.gguf" },
+	});
+});
