@@ -20,7 +20,7 @@ export function settingsFrom<Command extends OptionCommand>(command: Command, op
 	Object.assign(settings, amountSettings(command, removeBlocks));
 	Object.assign(settings, speedupSettings(targetSpeedup));
 	// What says how asks for it too.
-	settings.heal = isPlain(heal) ? (saysHow(heal) ? undefined : true) : heal;
+	settings.heal = isPlain(heal) ? true : heal;
 	settings.quantize = isPlain(quantize) ? quantize.type : quantize;
 	return defined(settings) as Settings<Command>;
 }

@@ -34,7 +34,7 @@ describe("options and settings", () => {
 		const settings = settingsFrom("prune", options);
 		expect(settings).toEqual({
 			...{ removeFraction: 0.25, targetSize: 1e6, windows: 4, maxKl: 0.5, gateQuestions: ["a.jsonl"], ignoreGate: true },
-			...{ healTokens: 2048, healHeads: true, quantize: "Q8_0", quantizeFrom: "f16.gguf", masks: 60, seed: 3, objective: "kl" },
+			...{ heal: true, healTokens: 2048, healHeads: true, quantize: "Q8_0", quantizeFrom: "f16.gguf", masks: 60, seed: 3, objective: "kl" },
 		});
 		expect(optionsFrom("prune", settings)).toEqual(options);
 	});
@@ -55,13 +55,13 @@ describe("options and settings", () => {
 		expect([0.25, 0.116, 0.07, 1 / 3].map(percentOf)).toEqual(["25%", "11.6%", "7%", "33.33333333333333%"]);
 	});
 
-	it("say that a model is healed only where nothing says how", () => {
+	it("say that a model is healed where something says how", () => {
 		const settingsOf = (heal: PruneOptions["heal"]) => settingsFrom("prune", { heal });
 		expect(settingsOf({})).toEqual({ heal: true });
 		expect(settingsOf({ heads: false })).toEqual({ heal: true, healHeads: false });
-		expect(settingsOf({ tokens: 2048 })).toEqual({ healTokens: 2048 });
-		expect(settingsOf({ heads: true })).toEqual({ healHeads: true });
-		expect(settingsFrom("prune", optionsFrom("prune", { healTokens: 2048 }))).toEqual({ healTokens: 2048 });
+		expect(settingsOf({ tokens: 2048 })).toEqual({ heal: true, healTokens: 2048 });
+		expect(settingsOf({ heads: true })).toEqual({ heal: true, healHeads: true });
+		expect(settingsFrom("prune", optionsFrom("prune", { healTokens: 2048 }))).toEqual({ heal: true, healTokens: 2048 });
 		for (const heal of [true, false]) expect(settingsFrom("prune", optionsFrom("prune", { heal }))).toEqual({ heal });
 	});
 

@@ -116,7 +116,7 @@ it.each([0.25, 0.07, 0.116, 11.6 / 100, 1 / 3, 1 / 12])("prints the share %d so 
 	expect(commandLine("m.gguf", undefined, { scoreShare: removeFraction })).toBe(`prune-gguf m.gguf --score-share ${removeFraction}`);
 });
 
-it("prints no --heal where only how to heal was given", () => {
+it("prints --heal where how to heal was given", () => {
 	const { asked } = resolveJob("prune", { heal: { tokens: 2048 } });
-	expect(commandLine("m.gguf", undefined, asked)).toBe("prune-gguf m.gguf --heal-tokens 2048");
+	expect(commandLine("m.gguf", undefined, asked)).toBe("prune-gguf m.gguf --heal --heal-tokens 2048");
 });
