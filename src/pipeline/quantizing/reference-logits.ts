@@ -75,13 +75,18 @@ export class References<Name extends string> {
 		if (this.#loaded && "referenceOn" in this.#loaded) return this.#ofRun(this.#loaded);
 		const { signal } = this.#options;
 		const windows = this.#names.map((name) => this.#windows[name]);
+		const { path, file } = this.model;
 		const model = this.#loaded
 			? undefined
-			: await loadModel(this.model.path, this.#options, {
-					windows: Math.max(...windows.map(({ count }) => count)),
-					windowLength: Math.max(...windows.map(({ length }) => length)),
-					referencePositions: allowedPositions(windows, vocabularyOf(this.model.file), this.#options),
-				});
+			: await loadModel(
+					path,
+					{ ...this.#options, file },
+					{
+						windows: Math.max(...windows.map(({ count }) => count)),
+						windowLength: Math.max(...windows.map(({ length }) => length)),
+						referencePositions: allowedPositions(windows, vocabularyOf(file), this.#options),
+					},
+				);
 		try {
 			const evaluator = this.#loaded ?? model!.createEvaluator();
 			const full = Coalition.full(this.model.blocks.blocks);

@@ -231,7 +231,8 @@ export class Variant<Name extends string> {
 	}
 
 	#load(): Promise<Model> {
-		this.#model ??= this.type === "own" ? loadModel(this.#weights.path, this.#setting.options, this.#shape()) : this.#quantize(this.type);
+		const { path, file } = this.#weights;
+		this.#model ??= this.type === "own" ? loadModel(path, { ...this.#setting.options, file }, this.#shape()) : this.#quantize(this.type);
 		return this.#model;
 	}
 

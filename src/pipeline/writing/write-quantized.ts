@@ -118,7 +118,8 @@ function describe(
 
 /** What the pruned weights compute through the layer view. */
 async function expectationOf({ weights, removed, windows, threads, exact }: QuantizeJob, options: WritingOptions): Promise<Expectation> {
-	const model = await loadModel(weights.path, { ...options, threads }, { windows: windows.count, windowLength: windows.length });
+	const { path, file } = weights;
+	const model = await loadModel(path, { ...options, threads, file }, { windows: windows.count, windowLength: windows.length });
 	try {
 		const evaluator = model.createEvaluator();
 		const mask = Coalition.ofRemoved(weights.blocks.blocks, removed);
