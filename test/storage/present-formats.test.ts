@@ -31,6 +31,8 @@ describe("plans", () => {
 		const plans = presentPlans.map(planOf);
 		expect(plans.some(({ heal }) => heal?.applied)).toBe(true);
 		expect(plans.some(({ contributions }) => contributions)).toBe(true);
+		expect(plans.some(({ gate }) => gate)).toBe(true);
+		expect(plans.some(({ quantized }) => quantized)).toBe(true);
 	});
 
 	it.each(presentPlans)("%s is read, and written as it was", (name) => {
