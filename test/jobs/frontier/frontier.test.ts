@@ -15,6 +15,7 @@ import { fixturePath, fullSet, mean } from "../../helpers/fixture.js";
 import { f16Fixture } from "../../helpers/f16.js";
 import { ownHomes, small } from "../../helpers/home.js";
 import { keptFold } from "../../helpers/kept.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { folder, out, home } = ownHomes();
 let f16: string;
@@ -141,7 +142,7 @@ describe("findFrontier", () => {
 		expect(partials()).toEqual([]);
 	});
 
-	it("takes the original's weights for the types, and compares with it", async () => {
+	it.runIf(thorough)("takes the original's weights for the types, and compares with it", async () => {
 		const result = await findFrontier(fixturePath, { ...options, quantize: { ...options.quantize, types: ["Q4_0"], from: f16 } });
 		expect(result.reference.name).toBe("fixture-f16.gguf");
 		expect(result.sourceQuantized).toBe(false);

@@ -34,7 +34,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		f16 = await f16Fixture(folder);
 	});
 
-	it("has each set healed beside itself, and its figures are those of the written files", async () => {
+	it.runIf(thorough)("has each set healed beside itself, and its figures are those of the written files", async () => {
 		newHome();
 		result = await findFrontier(f16, options);
 		for (const type of ["own", "Q4_0"]) {

@@ -140,7 +140,7 @@ describe("variants of healing", () => {
 });
 
 describe("a list that apply heals", () => {
-	it("is judged on samples of its own, and written as measured", async () => {
+	it.runIf(thorough)("is judged on samples of its own, and written as measured", async () => {
 		const output = out();
 		const { heal, output: written } = await applyPlan(fixturePath, output, {
 			...{ remove: removed, heal: { tokens: 6144, type: "F16" }, threads: 2 },

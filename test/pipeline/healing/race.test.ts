@@ -8,13 +8,14 @@ import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, removing } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
 import type { HealingSettings } from "../../../src/api/options/settings.js";
+import { thorough } from "../../helpers/slow.js";
 
 ownHomes();
 const plan = { masks: 8, weights: "own" as const, compared: false };
 const measuring = { windows: 6, windowLength: 64, threads: 2 };
 
 describe("a race of healed sets", () => {
-	it("is won by the set that diverges least, healed or as it is", { timeout: 300_000 }, async () => {
+	it.runIf(thorough)("is won by the set that diverges least, healed or as it is", { timeout: 300_000 }, async () => {
 		const session = await Session.open(fixturePath, measuring, plan);
 		const notes: string[] = [];
 		const options: HealingSettings = { ...measuring, heal: true, healTokens: 2048, onLog: ({ message }) => void notes.push(message) };

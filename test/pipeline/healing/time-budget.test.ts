@@ -7,6 +7,7 @@ import { forecast, type HealWork, onlySet, tokensWithin } from "../../../src/pip
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { out, newHome } = ownHomes();
 
@@ -96,7 +97,7 @@ describe("--heal-time", () => {
 		expect(runs[2]!.notes.join("\n")).toMatch(/healing takes about .* even with 1024 tokens, more than the .* of --heal-time/);
 	});
 
-	it("is kept to by apply too", async () => {
+	it.runIf(thorough)("is kept to by apply too", async () => {
 		const lines: string[] = [];
 		const onLog = ({ message }: LogEvent) => void lines.push(message);
 		const { heal } = await applyPlan(fixturePath, out(), { remove: [3, 6, 7], heal: { time: 4 }, threads: 2, onLog });
