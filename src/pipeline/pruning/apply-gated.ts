@@ -1,5 +1,5 @@
 // Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
-import type { ApplyResult } from "../../api/index.js";
+import type { ApplyResult, JobOptions } from "../../api/index.js";
 import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
@@ -79,7 +79,7 @@ function measuringOf({ removed, plan }: GatedJob, options: ApplyJob): PruneJob {
 	return jobOf<"prune">(settings, options);
 }
 
-function noteOtherText(session: Session, plan: Plan, options: PruneJob): void {
+function noteOtherText(session: Session, plan: Plan, options: JobOptions): void {
 	const { report } = plan.calibration;
 	if (!report || report.sha256 === hashWindows(session.calibration.folds.report)) return;
 	logger(options)(
