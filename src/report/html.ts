@@ -2,16 +2,7 @@ import { blockStrip, contributionsFigure } from "./charts-blocks.js";
 import { interactionsFigure } from "./charts-pairs.js";
 import { alternativesFigure, curveFigure, forecastsFigure } from "./charts-quality.js";
 import { figureText } from "./figures.js";
-import {
-	formatBlocks,
-	formatBytes,
-	formatCount,
-	formatDifference,
-	formatDuration,
-	formatInteger,
-	formatLoss,
-	formatPercent,
-} from "./format.js";
+import { formatBlocks, formatDifference, formatInteger, formatLoss, formatPercent } from "./format.js";
 import { healSection } from "./heal.js";
 import { collapseSection, gateSection, samplesSection, speedPageSection } from "./html-extras.js";
 import { reproduceSection, timingsSection } from "./html-origin.js";
@@ -222,11 +213,3 @@ function surrogateBody({
 ${table("Surrogate on unseen masks", [{ title: "figure" }, { title: "value", figures: true }], rows)}
 ${forecasts?.length ? forecastsFigure(forecasts) : ""}`;
 }
-
-/** Size of a model in words. */
-export function modelSizeText({ parameters, bytes }: { parameters: number; bytes: number }): string {
-	return `${formatCount(parameters)} parameters, ${formatBytes(bytes)}`;
-}
-
-/** A time, for tables. */
-export const timeText = (seconds: number): string => formatDuration(seconds);

@@ -22,8 +22,6 @@ export type PlanLosses = NonNullable<Plan["losses"]["search"]>;
 export type PlanObjectiveLosses = NonNullable<NonNullable<Plan["objective"]>["folds"]["search"]>;
 /** Contribution of one block. */
 export type PlanContribution = NonNullable<Plan["contributions"]>[number];
-/** The best set found for one size. */
-export type PlanCurvePoint = Plan["alternatives"][number];
 /** How good the surrogate was. */
 export type PlanSurrogate = NonNullable<Plan["surrogate"]>;
 

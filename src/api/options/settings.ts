@@ -61,6 +61,19 @@ export type HealSettings = Of<"heal" | "healTokens" | "healTime" | "healKind" | 
 /** What healing a set of blocks reads. */
 export type HealingSettings = HealSettings & TextSettings & ReferenceSettings & MachineSettings & JobOptions;
 export type QuantizeSettings = Of<"quantize" | "quantizeFrom">;
+/** What loading a model reads. */
+export type LoadSettings = MachineSettings & UnknownSettings & JobOptions;
+/** What making the whole model's distributions, which others are held against, reads. */
+export type ComparedSettings = ReferenceSettings & LoadSettings;
+/** Files that a run reads beside the model. */
+export type InputSettings = Of<"calibration" | "questions" | "quantizeFrom" | "gateQuestions">;
+/** Where the files of a report go, if any are written. */
+export type ReportSettings = Of<"report" | "modelCard" | "dryRun">;
+export type OverwriteSettings = Of<"overwrite">;
+export interface AskedSettings {
+	/** What was given, without what is filled in: for what is written down and printed. */
+	readonly asked: Settings<"prune">;
+}
 
 /** What a session measures, on what, and how. */
 export type SessionSettings = TextSettings & MetricSettings & ReferenceSettings & SweepSettings & UnknownSettings & JobOptions;

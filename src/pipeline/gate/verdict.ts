@@ -13,7 +13,7 @@ import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Choices } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { JobOptions } from "../../api/index.js";
-import type { AmountSettings, HealSettings, LimitSettings, Settings } from "../../api/options/settings.js";
+import type { AmountSettings, AskedSettings, HealSettings, LimitSettings, SessionSettings } from "../../api/options/settings.js";
 
 /** What a verdict depends on, and what is said with it. */
 export type GateSettings = LimitSettings & AmountSettings & HealSettings & JobOptions;
@@ -27,7 +27,8 @@ export interface GateCheck {
 	readonly decided?: Standing | undefined;
 	/** Further sets that are known. */
 	readonly known?: readonly (readonly number[])[];
-	readonly options: GateSettings & { readonly asked: Settings<"prune"> };
+	/** Those of the session among them: it may be closed when further sets are looked at, and is opened again for that. */
+	readonly options: GateSettings & AskedSettings & SessionSettings;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { defaultMethod } from "../../api/methods.js";
 import type { OptionValue } from "../../api/options/row.js";
-import type { Settings } from "../../api/options/settings.js";
+import type { AskedSettings } from "../../api/options/settings.js";
 import { type OptionTable, optionTable } from "../../api/options/table.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
@@ -10,8 +10,6 @@ import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
 import type { SearchWeights } from "../session/working-weights.js";
 import { foldFacts } from "./figures.js";
-
-type PlannedSettings = Settings<"prune">;
 
 /** How a run came about: what it takes to do it again. */
 export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versions" | "backend" | "machine" | "command"> & {
@@ -23,7 +21,7 @@ export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versio
  * The same for the plan and the report.
  * @param asked what was asked for, with what was found for it: tokens for a time, a number of blocks for a speed-up
  */
-export function planOrigin(session: Session, output: string | undefined, asked: PlannedSettings): PlanOrigin {
+export function planOrigin(session: Session, output: string | undefined, asked: AskedSettings["asked"]): PlanOrigin {
 	const { threads, ubatch, weights } = session.settings;
 	// What was found out by measuring how fast this machine is: named, it comes out the same in another cache.
 	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
@@ -60,7 +58,7 @@ const keptNames: readonly KeptName[] = [
 ];
 
 /** What a plan keeps of the options. */
-export function planOptions(asked: PlannedSettings): Record<string, Setting> {
+export function planOptions(asked: AskedSettings["asked"]): Record<string, Setting> {
 	const method = asked.remove ? undefined : (asked.method ?? defaultMethod);
 	const given: Readonly<Record<string, unknown>> = { ...asked, method };
 	const kept = keptNames.flatMap((name) => {

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { Contribution } from "../../api/index.js";
+import type { Contribution, JobOptions } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { objectiveFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
@@ -9,7 +9,10 @@ import { finite } from "../../game/statistics.js";
 import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
 import { planOrigin } from "./origin.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { AskedSettings, MetricSettings } from "../../api/options/settings.js";
+
+/** What making a plan reads. */
+export type PlanningSettings = AskedSettings & Pick<MetricSettings, "questions"> & JobOptions;
 
 /** What a plan is of. */
 export interface PlanParts {
@@ -21,7 +24,11 @@ export interface PlanParts {
 }
 
 /** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
-export async function makePlan(session: Session, { output, chosen, choices, decided }: PlanParts, options: PruneJob): Promise<Plan> {
+export async function makePlan(
+	session: Session,
+	{ output, chosen, choices, decided }: PlanParts,
+	options: PlanningSettings,
+): Promise<Plan> {
 	const { disagreements } = decided.race;
 	const { model } = session;
 	const { blocks } = model.facts;

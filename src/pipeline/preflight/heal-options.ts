@@ -2,8 +2,7 @@
 import { InvalidOptionError } from "../../errors.js";
 import { healKinds } from "../../model/fitting/kinds.js";
 import { healTypes } from "../../model/fitting/kinds.js";
-import type { PruneJob } from "./job.js";
-import type { HealSettings } from "../../api/options/settings.js";
+import type { HealSettings, QuantizeSettings } from "../../api/options/settings.js";
 
 /** Fewer are refused. */
 export const fewestTokens = 1024;
@@ -44,7 +43,7 @@ export function asksToHeal(options: HealSettings): boolean {
  * @param curve whether nothing says how much to remove
  * @throws InvalidOptionError
  */
-export function checkHealingOfRun(options: PruneJob, curve: boolean): void {
+export function checkHealingOfRun(options: HealSettings & Pick<QuantizeSettings, "quantizeFrom">, curve: boolean): void {
 	checkHealing(options);
 	if (!asksToHeal(options)) return;
 	if (curve) {
@@ -56,7 +55,7 @@ export function checkHealingOfRun(options: PruneJob, curve: boolean): void {
 }
 
 /** @param healed whether the model is healed @throws InvalidOptionError where the weights of another file are quantised */
-export function checkHealedWeights({ quantizeFrom }: Pick<PruneJob, "quantizeFrom">, healed: boolean): void {
+export function checkHealedWeights({ quantizeFrom }: Pick<QuantizeSettings, "quantizeFrom">, healed: boolean): void {
 	if (healed && quantizeFrom !== undefined)
 		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");
 }

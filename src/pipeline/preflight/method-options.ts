@@ -2,13 +2,13 @@ import type { Method } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import { factsOf, methodOptions, methods } from "../../api/methods.js";
-import type { MethodSettings, Settings } from "../../api/options/settings.js";
+import type { AmountSettings, MethodSettings } from "../../api/options/settings.js";
 
 /**
  * Options that the method does not read are a mistake, not a wish.
  * @throws InvalidOptionError
  */
-export function checkMethodOptions(method: Method, options: MethodSettings & Pick<Settings<"prune">, "remove">): void {
+export function checkMethodOptions(method: Method, options: MethodSettings & Pick<AmountSettings, "remove">): void {
 	if (options.remove && options.method !== undefined) {
 		throw new InvalidOptionError("--method chooses which blocks to remove; with --remove they are given: leave one of them out");
 	}

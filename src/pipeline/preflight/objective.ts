@@ -5,13 +5,13 @@ import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { QuestionFile } from "../../model/evaluation/questions.js";
 import type { Model } from "../../model/runtime/model.js";
-import type { LimitSettings, QuantizeSettings, SessionSettings } from "../../api/options/settings.js";
+import type { InputSettings, MetricSettings } from "../../api/options/settings.js";
 
 /** Questions that the folds need: two to search on, two to decide by, three to report. */
 const fewestQuestions = 7;
 
 /** The objective that the options ask for. @throws InvalidOptionError where they contradict one another */
-export function objectiveOf({ objective = "nll", questions, limit, scoreShare }: SessionSettings): Objective {
+export function objectiveOf({ objective = "nll", questions, limit, scoreShare }: MetricSettings): Objective {
 	if (objective === "accuracy" && questions === undefined)
 		throw new InvalidOptionError("the objective accuracy needs questions: give a file with --questions");
 	if (objective !== "accuracy" && questions !== undefined)
@@ -28,12 +28,7 @@ export function objectiveOf({ objective = "nll", questions, limit, scoreShare }:
 }
 
 /** Files that a run reads beside the model: nothing may be written over them. */
-export function inputFiles({
-	calibration,
-	questions,
-	quantizeFrom,
-	gateQuestions = [],
-}: SessionSettings & QuantizeSettings & Pick<LimitSettings, "gateQuestions">): string[] {
+export function inputFiles({ calibration, questions, quantizeFrom, gateQuestions = [] }: InputSettings): string[] {
 	const files = [...weightedFiles(calibration ?? []).map(({ path }) => path), questions, quantizeFrom, ...gateQuestions];
 	return files.filter((path) => path !== undefined);
 }

@@ -7,7 +7,10 @@ import { inputFiles } from "./objective.js";
 import type { ReadOnce } from "./model-header.js";
 import type { OwnOutput } from "./own-output.js";
 import { checkTarget } from "../../storage/atomic-file.js";
-import type { PruneJob } from "./job.js";
+import type { InputSettings, OverwriteSettings, ReportSettings, Settings } from "../../api/options/settings.js";
+
+/** Where a plan goes that is named. */
+type PlanSettings = Pick<Settings<"prune">, "plan">;
 
 /**
  * Every file that a run reads, whatever it is called by: all shards of the model and of the original whose weights are quantised, texts
@@ -15,11 +18,7 @@ import type { PruneJob } from "./job.js";
  * @param original header of the original
  * @throws InvalidGgufError, FileError where the original cannot be read
  */
-export async function filesRead(
-	{ paths }: Pick<GgufFile, "paths">,
-	original: ReadOnce,
-	options: Parameters<typeof inputFiles>[0],
-): Promise<string[]> {
+export async function filesRead({ paths }: Pick<GgufFile, "paths">, original: ReadOnce, options: InputSettings): Promise<string[]> {
 	return [...paths, ...((await original.file())?.paths ?? []), ...inputFiles(options)];
 }
 
@@ -40,7 +39,10 @@ export interface PlannedFiles {
  * @throws InvalidOptionError where two of them have one name
  * @throws OutputExistsError, FileError where one cannot be written
  */
-export async function checkTargets({ file, original, output, curve, own }: PlannedFiles, options: PruneJob): Promise<void> {
+export async function checkTargets(
+	{ file, original, output, curve, own }: PlannedFiles,
+	options: PlanSettings & ReportSettings & InputSettings & OverwriteSettings,
+): Promise<void> {
 	if (options.dryRun) return;
 	const { page, data, card } = reportTargets(curve ? undefined : output, options);
 	const results = [
@@ -66,7 +68,7 @@ async function isOwn(own: OwnOutput, name: string, path: string): Promise<boolea
  * Checks a run that nothing tells how much to remove: it measures the curve, and has no model or plan to write.
  * @throws InvalidOptionError where one is to be written
  */
-export function checkWritesNothing(output: string | undefined, { plan }: PruneJob): void {
+export function checkWritesNothing(output: string | undefined, { plan }: PlanSettings): void {
 	const how = "say how much to remove, for example with --remove-blocks 4, --target-size 3.5GB or --max-ppl-ratio 1.2";
 	if (output !== undefined)
 		throw new InvalidOptionError(
@@ -89,7 +91,7 @@ export interface ReportTargets {
  * Names of the files, from the options and the output's name.
  * @throws InvalidOptionError where the page is named like its JSON
  */
-export function reportTargets(output: string | undefined, { report, modelCard, dryRun }: PruneJob): ReportTargets {
+export function reportTargets(output: string | undefined, { report, modelCard, dryRun }: ReportSettings): ReportTargets {
 	if (dryRun) return {};
 	const page = report === false ? undefined : (report ?? (output === undefined ? undefined : `${output}.report.html`));
 	if (page !== undefined && /\.json$/i.test(page))

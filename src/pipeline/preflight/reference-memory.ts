@@ -3,10 +3,10 @@ import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import { sizeText } from "../../model/runtime/memory.js";
 import { bytesOfReference, defaultReferenceBytes } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
-import type { SessionSettings } from "../../api/options/settings.js";
+import type { ReferenceSettings } from "../../api/options/settings.js";
 
 /** What of the options bounds them. */
-export type ReferenceRoom = Pick<SessionSettings, "referenceBytes">;
+export type ReferenceRoom = ReferenceSettings;
 
 /** Bytes that the distributions on one set of windows may take. @throws InvalidOptionError for no number of bytes */
 export function mostReferenceBytes({ referenceBytes = defaultReferenceBytes }: ReferenceRoom): number {

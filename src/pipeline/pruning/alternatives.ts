@@ -2,13 +2,13 @@
 import { PruneGgufError } from "../../errors.js";
 import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
-import { compareQuantized } from "../quantizing/alternatives.js";
+import { type AlternativesSettings, compareQuantized } from "../quantizing/alternatives.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { timedIn } from "../session/timings.js";
 import { hashOf } from "../../storage/hash.js";
 import type { QuantizedAlternatives } from "../../storage/plan-quantized.js";
 import type { Remains } from "./remains.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { Settings } from "../../api/options/settings.js";
 
 /** A pruned model that is delivered. */
 export interface Delivered {
@@ -20,6 +20,9 @@ export interface Delivered {
 	/** Where it was healed. */
 	readonly healing: Healing | undefined;
 }
+
+/** Whether it is asked for, and what it reads then. */
+export type AskedAlternatives = AlternativesSettings & Pick<Settings<"prune">, "quantizedAlternatives">;
 
 /** Of all that decides what the healed matrices are. */
 function healedKey({ weights: { sha256 }, seed, settings }: Remains, { section: { seconds: _, ...section } }: Healing): string {
@@ -33,7 +36,7 @@ function healedKey({ weights: { sha256 }, seed, settings }: Remains, { section: 
 export async function alternativesIfAsked(
 	remains: Remains,
 	{ removed, output, original, healing }: Delivered,
-	options: PruneJob,
+	options: AskedAlternatives,
 ): Promise<QuantizedAlternatives | undefined> {
 	if (!options.quantizedAlternatives) return undefined;
 	const { weights: source, folder, settings, sources, windows } = remains;

@@ -10,7 +10,7 @@ import type { Session } from "../session/session.js";
 import { missedText, nothingMeets } from "./amount.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Decision } from "./decision.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
 
 /**
  * The set for the most blocks that meets the gate healed. From the most blocks that meet it as they are, on the validation fold, one step
@@ -18,7 +18,12 @@ import type { PruneJob } from "../preflight/job.js";
  * the text and judged on the report fold; where that says no, so is the next smaller one.
  * @throws GateNotMetError where no set that was found meets it
  */
-export async function mostHealedThatMeet(session: Session, race: Race, gate: Gate, options: PruneJob): Promise<Decision> {
+export async function mostHealedThatMeet(
+	session: Session,
+	race: Race,
+	gate: Gate,
+	options: HealingSettings & Pick<AmountSettings, "remove">,
+): Promise<Decision> {
 	const sets = [...race.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
 	if (sets.length === 0) throw nothingMeets(undefined, []);
 	const log = logger(options);
@@ -49,7 +54,7 @@ async function stepUp(
 	session: Session,
 	sets: readonly Finalist[],
 	gate: Gate,
-	options: PruneJob,
+	options: HealingSettings,
 ): Promise<{ last: number; next?: readonly PlanGateFigure[] }> {
 	let last = sets.length - 1;
 	while (last >= 0 && !(await gate.meets("validation", sets[last]!.removed))) last--;

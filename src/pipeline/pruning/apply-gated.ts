@@ -1,5 +1,5 @@
 // Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
-import type { ApplyResult } from "../../api/index.js";
+import type { ApplyResult, JobOptions } from "../../api/index.js";
 import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
@@ -16,7 +16,14 @@ import { shownText } from "../../storage/shown-text.js";
 import { healAsAsked } from "./heal-as-asked.js";
 import { sourceOf } from "./source.js";
 import { writeModel } from "./write-model.js";
-import { type ApplyJob, foundHealing, healingOf, jobOf, type PruneJob, settledJob } from "../preflight/job.js";
+import { foundHealing, healingOf, jobOf, type PruneJob, settledJob } from "../preflight/job.js";
+import type { HealSettings, MachineSettings, QuantizeSettings, Settings } from "../../api/options/settings.js";
+
+/** What carrying out reads; the job that measures is made of what was asked. */
+type GatedSettings = HealSettings &
+	Pick<QuantizeSettings, "quantize"> &
+	Pick<MachineSettings, "threads"> &
+	JobOptions & { readonly asked: Settings<"apply"> };
 
 /** What to carry out. */
 export interface GatedJob {
@@ -34,7 +41,7 @@ export interface GatedJob {
  * drawn again with its seed, files must be given again.
  * @throws GateNotMetError, and the errors of measuring and writing
  */
-export async function applyGated(job: GatedJob, options: ApplyJob): Promise<Omit<ApplyResult, "seconds">> {
+export async function applyGated(job: GatedJob, options: GatedSettings): Promise<Omit<ApplyResult, "seconds">> {
 	const { header, output, removed, plan, original, limits } = job;
 	const measuring = measuringOf(job, options);
 	const compared = limits.some(({ kind }) => kind === "divergence");
@@ -65,7 +72,7 @@ export async function applyGated(job: GatedJob, options: ApplyJob): Promise<Omit
 }
 
 /** As the main job measures these blocks, on the plan's windows. */
-function measuringOf({ removed, plan }: GatedJob, options: ApplyJob): PruneJob {
+function measuringOf({ removed, plan }: GatedJob, options: GatedSettings): PruneJob {
 	const { search } = plan?.calibration ?? {};
 	const { planFile: _, ...asked } = options.asked;
 	const settings = {
@@ -79,7 +86,7 @@ function measuringOf({ removed, plan }: GatedJob, options: ApplyJob): PruneJob {
 	return jobOf<"prune">(settings, options);
 }
 
-function noteOtherText(session: Session, plan: Plan, options: PruneJob): void {
+function noteOtherText(session: Session, plan: Plan, options: JobOptions): void {
 	const { report } = plan.calibration;
 	if (!report || report.sha256 === hashWindows(session.calibration.folds.report)) return;
 	logger(options)(

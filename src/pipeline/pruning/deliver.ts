@@ -1,18 +1,18 @@
 // What a run does with the set that it chose: the file, its plan, the report.
-import type { PruneResult } from "../../api/index.js";
+import type { JobOptions, PruneResult } from "../../api/index.js";
 import { quoted } from "../preflight/command-line.js";
 import type { GateCheck } from "../gate/verdict.js";
 import { healChosen } from "../healing/of-session.js";
-import { alternativesIfAsked, type Delivered } from "./alternatives.js";
+import { alternativesIfAsked, type AskedAlternatives, type Delivered } from "./alternatives.js";
 import type { Gate } from "../gate/gate.js";
 import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
 import { keptName, writePlanBeside } from "../planning/keep.js";
-import { makePlan } from "../planning/plan.js";
-import { type MeasuredPair, measurePair } from "./measure-pair.js";
+import { makePlan, type PlanningSettings } from "../planning/plan.js";
+import { type MeasuredPair, measurePair, type PairSettings } from "./measure-pair.js";
 import { inputFiles } from "../preflight/objective.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
-import { type Run, reportRun } from "../reporting/run.js";
+import { type ReportRunSettings, type Run, reportRun } from "../reporting/run.js";
 import { type Session, summarize } from "../session/session.js";
 import { type Plan, type WritePlanOptions, writePlan } from "../../storage/plan.js";
 import { keptPlanPath } from "../../storage/runs.js";
@@ -23,8 +23,27 @@ import type { Decision } from "./decision.js";
 import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { type Remains, remainsOf } from "./remains.js";
 import { sourceOf } from "./source.js";
-import { writeModel, type WriteJob, type Written } from "./write-model.js";
-import type { PruneJob } from "../preflight/job.js";
+import { writeModel, type WriteJob, type WriteSettings, type Written } from "./write-model.js";
+import type {
+	ComparedSettings,
+	HealingSettings,
+	HealSettings,
+	InputSettings,
+	OverwriteSettings,
+	QuantizeSettings,
+	Settings,
+} from "../../api/options/settings.js";
+
+/** What making the plan of the chosen set reads, its healing with it. */
+type ChosenSettings = PlanningSettings & HealSettings & HealingSettings;
+/** What writing a model and proving it reads. */
+type WrittenSettings = ComparedSettings & WriteSettings;
+/** What is measured of what was written, or would be. */
+type MeasuringSettings = AskedAlternatives & PairSettings;
+/** What the steps after the plan was made read, whether a model is written or not. */
+type FinishingSettings = Pick<Settings<"prune">, "plan"> & OverwriteSettings & WrittenSettings & MeasuringSettings & ReportRunSettings;
+/** What all steps of a delivery read. */
+type DeliverySettings = ChosenSettings & GateCheck["options"] & QuantizeSettings & InputSettings & FinishingSettings;
 
 /** What a run has when it has decided. */
 export interface Delivery {
@@ -49,7 +68,7 @@ interface Chosen {
 }
 
 /** Writes what was asked for: the model and its plan where there is an output, else the plan alone. */
-export async function deliver(session: Session, decision: Decision, delivery: Delivery, options: PruneJob): Promise<PruneResult> {
+export async function deliver(session: Session, decision: Decision, delivery: Delivery, options: DeliverySettings): Promise<PruneResult> {
 	const { output, original, gate, facts } = delivery;
 	const { plan, healing } = await planOf(session, decision, delivery, options);
 	const check = gate && { gate, session, output, choices: facts.choices, decided: facts.decided, options };
@@ -67,7 +86,7 @@ async function planOf(
 	session: Session,
 	decision: Decision,
 	{ output, facts }: Delivery,
-	options: PruneJob,
+	options: ChosenSettings,
 ): Promise<Pick<Chosen, "plan" | "healing">> {
 	const healed = decision.healing !== undefined || !asksToHeal(options);
 	const { chosen, healing } = healed ? decision : await healChosen(session, decision, options);
@@ -81,7 +100,7 @@ async function deliverModel(
 	session: Session,
 	chosen: Chosen,
 	delivery: Delivery & { readonly output: string },
-	options: PruneJob,
+	options: FinishingSettings,
 ): Promise<PruneResult> {
 	const { plan, remains, healing, check, planPath, inputs } = chosen;
 	const { output, original, facts, run } = delivery;
@@ -109,7 +128,7 @@ async function deliverModel(
 }
 
 /** What is measured after the model was written, for the plan and the report. The session is closed. */
-async function measureWritten({ plan, remains }: Chosen, delivered: Delivered, options: PruneJob): Promise<MeasuredPair> {
+async function measureWritten({ plan, remains }: Chosen, delivered: Delivered, options: MeasuringSettings): Promise<MeasuredPair> {
 	plan.quantizedAlternatives = await unlessStopped(options, () => alternativesIfAsked(remains, delivered, options));
 	const pair = await measurePair(remains, { removed: plan.removed, output: delivered.output }, options);
 	plan.speed = pair.speed;
@@ -117,7 +136,7 @@ async function measureWritten({ plan, remains }: Chosen, delivered: Delivered, o
 }
 
 /** Writes the plan alone. The session stays open. */
-async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery, options: PruneJob): Promise<PruneResult> {
+async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery, options: FinishingSettings): Promise<PruneResult> {
 	const { plan, remains, healing, planPath, inputs } = chosen;
 	const { original, facts, run } = delivery;
 	const { removed } = plan;
@@ -140,7 +159,7 @@ async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery,
 }
 
 /** As an earlier run of the same command wrote it, or written now. */
-async function writtenModel(session: Session, job: WriteJob, { own }: Run, options: PruneJob): Promise<Written> {
+async function writtenModel(session: Session, job: WriteJob, { own }: Run, options: WrittenSettings): Promise<Written> {
 	const { removed } = job;
 	// As it was kept below, by an earlier run.
 	const before = own?.made(removed) as Written | undefined;
@@ -154,14 +173,14 @@ async function writtenModel(session: Session, job: WriteJob, { own }: Run, optio
 }
 
 /** Texts are written by the loaded model under its mask where no file was written: it has the file's own matrices, not the healed ones. */
-function withoutTexts(healing: Healing | undefined, options: PruneJob): PruneJob {
+function withoutTexts(healing: Healing | undefined, options: PairSettings): PairSettings {
 	if (!healing?.section.applied || !options.samples) return options;
 	logger(options)("note", "texts of the healed model are drawn from its file: none without an output");
 	return { ...options, samples: 0 };
 }
 
 /** What is measured after the model was written: an interruption then is a warning. */
-async function unlessStopped<T>(options: PruneJob, work: () => Promise<T>): Promise<T | undefined> {
+async function unlessStopped<T>(options: JobOptions, work: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await work();
 	} catch (error) {

@@ -14,7 +14,10 @@ import type { Removable } from "./removable.js";
 import { furtherShare } from "../race/race.js";
 import { partsAfter, tieRounds } from "../race/ties.js";
 import { masksIn } from "../../game/search/time-limit.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { AmountSettings, ChoosingSettings, MethodSettings, MetricSettings } from "../../api/options/settings.js";
+
+/** What chooses the blocks: a method, or nobody where they are named. */
+type NamedSettings = Pick<MethodSettings, "method"> & Pick<AmountSettings, "remove">;
 
 export interface WorkAsked {
 	/** Masks of the search that are left at most, and those that are known. */
@@ -48,7 +51,11 @@ export function workOf(asked: WorkAsked): { readonly tokens: number; readonly se
 }
 
 /** Says what is known, what is left to measure at most, and how long that takes. */
-export async function announceWork(session: Session, { kmax, count, counts, named }: Removable, options: PruneJob): Promise<Estimate> {
+export async function announceWork(
+	session: Session,
+	{ kmax, count, counts, named }: Removable,
+	options: ChoosingSettings & NamedSettings & Pick<MetricSettings, "questions">,
+): Promise<Estimate> {
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
@@ -75,7 +82,7 @@ export async function announceWork(session: Session, { kmax, count, counts, name
 }
 
 /** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */
-function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: PruneJob): number {
+function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: NamedSettings): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
 	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;

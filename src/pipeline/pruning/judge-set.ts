@@ -3,7 +3,7 @@ import type { PlanGate } from "../../storage/plan-gate.js";
 import { checkGate, checkHealed, type GateCheck } from "../gate/verdict.js";
 import type { Healing } from "../healing/heal-model.js";
 import { figuresOfHealed } from "../healing/of-session.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { QuantizeSettings } from "../../api/options/settings.js";
 
 /**
  * The gate on the set, healed where it was, before it is written.
@@ -15,4 +15,4 @@ export async function judgeSet(check: GateCheck, removed: readonly number[], hea
 }
 
 /** Whether the gate is asked of the written file alone: its weights are not those that the mask is measured with. */
-export const isJudgedLater = ({ quantizeFrom, quantize }: PruneJob) => quantizeFrom !== undefined && quantize !== undefined;
+export const isJudgedLater = ({ quantizeFrom, quantize }: QuantizeSettings) => quantizeFrom !== undefined && quantize !== undefined;

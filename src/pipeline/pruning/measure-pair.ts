@@ -19,15 +19,14 @@ import { probeWithin, shapeWithin } from "../speed/figures.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { JobOptions } from "../../api/index.js";
-import type { HealSettings, MachineSettings, QuantizeSettings, Settings, UnknownSettings } from "../../api/options/settings.js";
+import type { AmountSettings, HealSettings, LoadSettings, QuantizeSettings, Settings } from "../../api/options/settings.js";
 
 /** What is measured of both, and how both are run. */
-type PairSettings = Pick<Settings<"prune">, "speed" | "samples" | "targetSpeedup" | "speedupOf"> &
-	QuantizeSettings &
+export type PairSettings = Pick<Settings<"prune">, "speed" | "samples"> &
+	Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
+	Pick<QuantizeSettings, "quantize"> &
 	HealSettings &
-	MachineSettings &
-	UnknownSettings &
-	JobOptions;
+	LoadSettings;
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
 const usualSamples = 4;

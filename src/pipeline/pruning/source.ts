@@ -16,7 +16,7 @@ import { backEndOf, measureOne, type Session } from "../session/session.js";
 import { type Timings, timedIn } from "../session/timings.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { weightsOf } from "./remains.js";
-import type { SessionSettings } from "../../api/options/settings.js";
+import type { ComparedSettings } from "../../api/options/settings.js";
 
 /** The whole model on the windows, and its distributions where they fit memory. */
 export interface WholeFigures {
@@ -45,7 +45,7 @@ export interface OpenSource {
 }
 
 /** The model of a session, on its report fold. */
-export function sourceOf(session: Session, options: SessionSettings): OpenSource {
+export function sourceOf(session: Session, options: ComparedSettings): OpenSource {
 	const { model, evaluator, calibration, texts, settings, timings } = session;
 	const { signal } = options;
 	const { report } = calibration.folds;
@@ -69,7 +69,7 @@ export function sourceOf(session: Session, options: SessionSettings): OpenSource
 export const verification = { count: 4, length: 128 };
 
 /** A loaded model on samples of its own. */
-export async function sampledSource(model: Model, weights: ModelWeights, options: JobOptions & SessionSettings): Promise<OpenSource> {
+export async function sampledSource(model: Model, weights: ModelWeights, options: ComparedSettings): Promise<OpenSource> {
 	const windows = await verificationWindows(model, options);
 	const evaluator = model.createEvaluator();
 	const full = Coalition.full(model.facts.blocks);

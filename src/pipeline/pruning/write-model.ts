@@ -14,10 +14,10 @@ import { type Expectation, writePruned } from "../writing/write-pruned.js";
 import { bytesToQuantize, type QuantizeJob, writeQuantized } from "../writing/write-quantized.js";
 import { measureBeyondSliding } from "../writing/zeroed-oracle.js";
 import { type OpenSource, timedStep } from "./source.js";
-import type { HealSettings, MachineSettings, QuantizeSettings, UnknownSettings } from "../../api/options/settings.js";
+import type { HealSettings, MachineSettings, OverwriteSettings, QuantizeSettings, UnknownSettings } from "../../api/options/settings.js";
 
 /** What is written, on which machine, and which limits it must keep. */
-type WriteSettings = GateSettings & QuantizeSettings & MachineSettings & UnknownSettings & { readonly overwrite?: boolean | undefined };
+export type WriteSettings = GateSettings & QuantizeSettings & MachineSettings & UnknownSettings & OverwriteSettings;
 
 /** A model that was written. */
 export interface Written {

@@ -13,7 +13,7 @@ import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { MeanAndError, ModelFigures, QuantizedAlternative, QuantizedAlternatives } from "../../storage/plan-quantized.js";
 import { Variant, type VariantSetting } from "./variants.js";
 import { measuredOf, measureFile } from "../writing/write-quantized.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { ComparedSettings, LoadSettings, QuantizeSettings } from "../../api/options/settings.js";
 
 /** Types that a user would take without an importance matrix; of those of one size the first is the better one. */
 export const alternativeTypes: readonly FileType[] = [
@@ -43,6 +43,9 @@ export function typesAround({ file }: Pick<ModelWeights, "file">, bytes: number)
 /** A version that is smaller by more than this share is not of about the same size. */
 const nearSize = 0.05;
 
+/** What comparing with them reads. */
+export type AlternativesSettings = ComparedSettings & VariantSetting<"report">["options"] & Pick<QuantizeSettings, "quantize">;
+
 /** What is compared. */
 export interface AlternativesJob {
 	/** The model that was pruned, and the original that `quantizeFrom` names. */
@@ -65,7 +68,7 @@ export interface AlternativesJob {
  * goes on.
  * @throws QuantizeError, NoSpaceError, NotEnoughMemoryError and the errors of loading and measuring
  */
-export async function compareQuantized(job: AlternativesJob, options: PruneJob): Promise<QuantizedAlternatives> {
+export async function compareQuantized(job: AlternativesJob, options: AlternativesSettings): Promise<QuantizedAlternatives> {
 	const { source, original, removed, sources, windows } = job;
 	const whole = original ?? source;
 	const named = { report: windows };
@@ -149,7 +152,7 @@ async function measureWritten(
 	path: string,
 	references: References<"report">,
 	{ settings, windows }: AlternativesJob,
-	options: PruneJob,
+	options: LoadSettings,
 ): Promise<Measured & { bytes: number }> {
 	const reference = await references.of("report");
 	const evaluation = await measureFile(path, { windows, reference, threads: Number(settings.threads) }, "the pruned file", options);

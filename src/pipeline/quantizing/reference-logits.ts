@@ -8,7 +8,7 @@ import { loadModel } from "../../model/runtime/load-model.js";
 import { bytesOfReference, type Reference } from "../../model/runtime/positions.js";
 import { vocabularyOf } from "../../model/runtime/ubatch.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
-import type { SessionSettings } from "../../api/options/settings.js";
+import type { ComparedSettings } from "../../api/options/settings.js";
 
 /** Sets of windows by name. */
 export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows>>;
@@ -23,12 +23,12 @@ export interface ReferencesOfRun<Name extends string> {
 export class References<Name extends string> {
 	readonly model: ModelWeights;
 	readonly #windows: NamedWindows<Name>;
-	readonly #options: SessionSettings;
+	readonly #options: ComparedSettings;
 	readonly #loaded: Evaluator | ReferencesOfRun<Name> | undefined;
 	#made: Promise<ReadonlyMap<string, Reference>> | undefined;
 
 	/** @param loaded an evaluator of that model, or a run of it, where one is at hand; else the model is loaded for it, and freed */
-	constructor(model: ModelWeights, windows: NamedWindows<Name>, options: SessionSettings, loaded?: Evaluator | ReferencesOfRun<Name>) {
+	constructor(model: ModelWeights, windows: NamedWindows<Name>, options: ComparedSettings, loaded?: Evaluator | ReferencesOfRun<Name>) {
 		this.model = model;
 		this.#windows = windows;
 		this.#options = options;

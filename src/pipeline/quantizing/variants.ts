@@ -26,7 +26,7 @@ import { partialName } from "../../storage/partials.js";
 import { ledgerPath } from "../../storage/runs.js";
 import { windowsYardstick } from "../session/metrics.js";
 import type { LoadedModel } from "../../model/runtime/loaded-model.js";
-import type { SessionSettings } from "../../api/options/settings.js";
+import type { LoadSettings, SweepSettings } from "../../api/options/settings.js";
 
 /** What all variants of a run share. */
 export interface VariantSetting<Name extends string> {
@@ -37,7 +37,7 @@ export interface VariantSetting<Name extends string> {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	readonly references: References<Name>;
 	/** `stateBytes` among them, which is lowered to what a model leaves free once it is loaded. */
-	readonly options: SessionSettings;
+	readonly options: LoadSettings & Pick<SweepSettings, "stateBytes">;
 }
 
 /** New matrices for sets of blocks, made of the weights as they are. */

@@ -5,7 +5,7 @@ import { finite } from "../../game/statistics.js";
 import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
 import type { Standing } from "./standing.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { AskedSettings } from "../../api/options/settings.js";
 
 /** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
 export function curveOf({ race, winners }: Standing): CurvePoint[] {
@@ -63,7 +63,12 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 }
 
 /** Commands that write the models of a curve, set by set: nothing is searched again, and what was measured is used again. */
-export function commandsFor(session: Session, curve: readonly CurvePoint[], output: string | undefined, { asked }: PruneJob): string[] {
+export function commandsFor(
+	session: Session,
+	curve: readonly CurvePoint[],
+	output: string | undefined,
+	{ asked }: AskedSettings,
+): string[] {
 	const model = session.model.path;
 	const suggested = suggest(curve, session).removed.length;
 	const smaller = curve.filter((point) => point.removed.length > 0);

@@ -1,13 +1,13 @@
 // The files that a report becomes: the page, the same as JSON, the model card.
 import { existsSync } from "node:fs";
-import type { PruneResult } from "../../api/index.js";
+import type { JobOptions, PruneResult } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { inputFiles } from "../preflight/objective.js";
 import { reportCard } from "../../report/card.js";
 import type { Report } from "../../report/report-data.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import type { ReportTargets } from "../preflight/output-files.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { InputSettings, OverwriteSettings } from "../../api/options/settings.js";
 
 /** The report as one HTML page that needs no network and no script. */
 export async function reportPage(report: Report): Promise<string> {
@@ -15,6 +15,9 @@ export async function reportPage(report: Report): Promise<string> {
 	const { reportHtml } = await import("../../report/html.js");
 	return reportHtml(report);
 }
+
+/** What writing the files of a report reads. */
+export type ReportFileSettings = InputSettings & OverwriteSettings & JobOptions;
 
 /** Where a report goes. */
 export interface ReportPlace {
@@ -31,7 +34,7 @@ export interface ReportPlace {
 export async function writeReport(
 	report: Report,
 	{ targets: { page, data, card }, inputs, finishing = false }: ReportPlace,
-	options: PruneJob,
+	options: ReportFileSettings,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
 	const settings = { overwrite: options.overwrite ?? false, inputs: [...inputs, ...inputFiles(options)] };
 	const write = async (name: string, path: string | undefined, make: () => string | Promise<string>) => {

@@ -5,11 +5,11 @@ import { makeReport } from "./report.js";
 import type { OwnOutput } from "../preflight/own-output.js";
 import { type Session, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
-import { writeReport } from "./files.js";
+import { type ReportFileSettings, writeReport } from "./files.js";
 import { reportTargets } from "../preflight/output-files.js";
 import type { RunFacts, RunOutcome } from "./facts.js";
 import { planOrigin } from "../planning/origin.js";
-import type { PruneJob } from "../preflight/job.js";
+import type { AskedSettings, ReportSettings } from "../../api/options/settings.js";
 
 /** A run from its beginning. */
 export interface Run {
@@ -20,6 +20,9 @@ export interface Run {
 	/** Where a model is written. */
 	readonly own?: OwnOutput | undefined;
 }
+
+/** What the report at the end of a run reads. */
+export type ReportRunSettings = ReportSettings & ReportFileSettings;
 
 /** The same options, with every warning also put among those of the run. */
 export function watched<Options extends JobOptions>(options: Options, warnings: string[]): Options {
@@ -34,7 +37,7 @@ export function watched<Options extends JobOptions>(options: Options, warnings: 
 export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "warnings"> & { readonly output: string | undefined };
 
 /** What the report needs of a session, taken while it is open. */
-export function runFacts(session: Session, { output, choices, decided, warnings }: KnownFacts, options: PruneJob): RunFacts {
+export function runFacts(session: Session, { output, choices, decided, warnings }: KnownFacts, options: AskedSettings): RunFacts {
 	const { model, objective } = session;
 	return {
 		...{ model: summarize(model), objective, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model.file) },
@@ -49,7 +52,7 @@ export async function reportRun(
 	facts: RunFacts,
 	outcome: Omit<RunOutcome, "seconds">,
 	{ started, own }: Run,
-	options: PruneJob,
+	options: ReportRunSettings,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
 	const targets = reportTargets(outcome.output?.path, options);
 	try {

@@ -1,5 +1,5 @@
 // Many sets of blocks on one fold: what the evaluator measures, handed to the ledger set by set, with progress.
-import type { ProgressEvent } from "../../api/index.js";
+import type { JobOptions, ProgressEvent } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { answersOf } from "../../model/evaluation/accuracy.js";
 import { scoreChoices } from "../../model/evaluation/choices.js";
@@ -10,7 +10,6 @@ import type { Evaluator } from "../../model/runtime/evaluator.js";
 import { countPositions, type Reference, type ScoredPositions } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
-import type { SessionSettings } from "../../api/options/settings.js";
 
 /** Sets of blocks, and what measures them. */
 export interface Batch {
@@ -32,7 +31,7 @@ export async function sweepWindows(
 	{ evaluator, coalitions }: Batch,
 	{ windows, reference, positions }: ScoredWindows,
 	run: LedgerEvaluateOptions,
-	options: SessionSettings,
+	options: JobOptions,
 ): Promise<void> {
 	const started = Date.now();
 	let done = 0;
@@ -86,7 +85,7 @@ export function drawnShare(positions: ScoredPositions, windows: TokenWindows, fu
 	};
 }
 
-function noteShare(scored: ScoredPositions, errors: Float64Array, windows: TokenWindows, options: SessionSettings): void {
+function noteShare(scored: ScoredPositions, errors: Float64Array, windows: TokenWindows, options: JobOptions): void {
 	const { positions, of, standardError } = drawnShare(scored, windows, { figures: { [drawnError]: errors } });
 	logger(options)(
 		"note",
@@ -102,7 +101,7 @@ export async function sweepQuestions(
 	{ evaluator, coalitions }: Batch,
 	questions: PreparedQuestions,
 	run: LedgerEvaluateOptions,
-	options: SessionSettings,
+	options: JobOptions,
 ): Promise<void> {
 	const started = Date.now();
 	const report = reporter(coalitions.length, run, options);
@@ -139,7 +138,7 @@ export async function sweepQuestions(
 	}
 }
 
-function reporter(total: number, run: LedgerEvaluateOptions, options: SessionSettings) {
+function reporter(total: number, run: LedgerEvaluateOptions, options: JobOptions) {
 	return (done: number, extra: Partial<ProgressEvent> = {}) =>
 		options.onProgress?.({ phase: run.phase ?? "measuring", done, total, unit: "masks", ...extra });
 }

@@ -6,7 +6,7 @@ import type { Reference, ScoredPositions } from "../../model/runtime/positions.j
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
 import { sweepQuestions, sweepWindows } from "./batch-evaluation.js";
-import type { SessionSettings } from "../../api/options/settings.js";
+import type { JobOptions } from "../../api/index.js";
 
 /** How one fold is measured. */
 export interface Yardstick {
@@ -24,7 +24,7 @@ export interface Yardstick {
  */
 export function windowsYardstick(
 	windows: TokenWindows,
-	options: SessionSettings,
+	options: JobOptions,
 	referenceFor?: (run: LedgerEvaluateOptions) => Promise<Reference | undefined>,
 	positions?: ScoredPositions,
 ): Yardstick {
@@ -40,7 +40,7 @@ export function windowsYardstick(
 }
 
 /** Losses of the right choices of questions. */
-export function questionYardstick(questions: PreparedQuestions, options: SessionSettings): Yardstick {
+export function questionYardstick(questions: PreparedQuestions, options: JobOptions): Yardstick {
 	return {
 		hash: questions.sha256,
 		shape: { count: questions.questions.length, length: Math.max(...questions.batches.map(({ windows }) => windows.length)) },
