@@ -28,8 +28,8 @@ export type { Settings } from "../api/options/settings.js";
 export { optionsFrom } from "../api/options/shape.js";
 export { type CommandRow, rowsOf } from "../api/options/table.js";
 export { GateNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
-export { backEnds, type BuildOptions, type BuildResult, llamaPin, packageVersion } from "../api/build.js";
-export type { CleanOptions, CleanResult, Plan, RunFolder } from "../api/runs.js";
+export { llamaPin, packageVersion } from "../api/build.js";
+export type { CleanResult, Plan, RunFolder } from "../api/runs.js";
 
 /** The public functions that the commands call. */
 export interface Api {

@@ -8,7 +8,7 @@ import { asStored, encodeHeader, encodeMeasurement, type LedgerHeader, parseHead
 import { guarded, readIfThere } from "./ledger-file.js";
 import { type Lock, lockFile } from "./lock.js";
 
-export { type LedgerHeader, type LedgerIdentity, type LedgerSetting, ledgerKey } from "./ledger-format.js";
+export { ledgerKey } from "./ledger-format.js";
 
 /** A header for a new ledger; `created` defaults to now. */
 export type NewLedgerHeader = Omit<LedgerHeader, "created"> & { readonly created?: string };

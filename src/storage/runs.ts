@@ -20,7 +20,7 @@ import {
 	WRITTEN,
 } from "./run-folders.js";
 
-export type { KeptEvaluation, KeptFile, KeptLedger, RunFolder } from "./run-folders.js";
+export type { RunFolder } from "./run-folders.js";
 
 /** A model, as far as its run folder needs it. */
 export interface RunModel {

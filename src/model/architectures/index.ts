@@ -5,6 +5,5 @@ export { zeroedBlocks } from "./oracle.js";
 export { oracleObstacle, outputTensors, unitTensors } from "./outputs.js";
 export { proofText } from "./proof.js";
 export { removeBlocks } from "./remove.js";
-export { checkCounts } from "./sound.js";
 export { ARCHITECTURES } from "./table.js";
-export type { ArchitectureEntry, ArchitectureOptions, BlockPlan, CheckOptions, CountOptions, Provenance, ViewRules } from "./types.js";
+export type { ArchitectureEntry, BlockPlan, CountOptions } from "./types.js";

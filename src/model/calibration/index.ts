@@ -1,5 +1,5 @@
-export { type CalibrationFile, type FoldCounts, nameAmong, weightedFiles } from "./files.js";
-export { type CalibrationDocument, readDocuments } from "./documents.js";
+export { type FoldCounts, nameAmong, weightedFiles } from "./files.js";
+export { readDocuments } from "./documents.js";
 export { calibrate, deal, oneSource } from "./folds.js";
 export type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 export { type FoldName, foldNames } from "../../storage/fold-names.js";
