@@ -8,6 +8,7 @@ const alone = [
 	"test/model/runtime/speed.test.ts",
 	"test/native/contexts.test.ts",
 	"test/pipeline/healing/time-budget.test.ts",
+	"test/pipeline/pruning/measure-pair.test.ts",
 	"test/pipeline/speed/figures.test.ts",
 	"test/pipeline/methods/stopped-search.test.ts",
 	"test/game/search/stopped.test.ts",
