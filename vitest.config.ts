@@ -5,6 +5,8 @@ const alone = [
 	"test/model/architectures/counts.test.ts",
 	"test/model/runtime/cancelling.test.ts",
 	"test/model/runtime/disposing.test.ts",
+	"test/model/architectures/sound.test.ts",
+	"test/model/runtime/run-tool.test.ts",
 	"test/model/runtime/speed.test.ts",
 	"test/native/contexts.test.ts",
 	"test/pipeline/healing/time-budget.test.ts",

@@ -168,7 +168,8 @@ describe("interruption", () => {
 		const took = performance.now() - sent;
 		expect(sent, interrupted.stderr).toBeGreaterThan(0);
 		expect(interrupted).toMatchObject({ code: 130, signal: null, stdout: "" });
-		expect(took).toBeLessThan(1500);
+		// Beside other tests; test/model/runtime/cancelling.test.ts holds it to less, alone.
+		expect(took).toBeLessThan(3000);
 		expect(interrupted.stderr).toContain("run the same command again");
 
 		const [run1] = JSON.parse((await run(["runs", "--json"])).stdout) as { masks: number }[];
