@@ -27,8 +27,10 @@ export type OptionTable = typeof optionTable;
 /** Names of settings: of options as jobs read them. */
 export type SettingName = keyof OptionTable;
 
-/** Options of the functions that have no row. What has its own argument is none, and of `runs clean` the clock and the folder are the tests', and a variant
- * of the build is asked for by scripts/build-native.mjs. */
+/**
+ * Fields without a row: groups, which hold options; `now` and `cache` of `cleanRuns`, which only tests give; `variant` of a build, which
+ * scripts/build-native.mjs asks for.
+ */
 type WithoutRow = Exclude<OptionPath, OptionTable[SettingName]["path"] | "search" | "limits" | "quantize" | "now" | "cache" | "variant">;
 /** Fails to compile where a field of an options type has no row. */
 export const everyOptionHasARow: [WithoutRow] extends [never] ? true : WithoutRow = true;
@@ -47,11 +49,12 @@ const groupOrders: Readonly<Partial<Record<OptionCommand, readonly OptionGroup[]
 /** One option as a command shows it. */
 export type CommandRow = OptionRow & { readonly name: SettingName };
 
+/** Every row with what is otherwise in a command, in the order of the table. */
+const rowsFor = (command: OptionCommand) => entries.map(([name, row]): CommandRow => ({ ...row, ...row.per?.[command], name }));
+
 /** The options that a command takes, in the order of its help. */
 export function rowsOf(command: OptionCommand): CommandRow[] {
-	const rows = entries
-		.filter(([, { commands }]) => commands.includes(command))
-		.map(([name, row]): CommandRow => ({ ...row, ...row.per?.[command], name }));
+	const rows = rowsFor(command).filter(({ commands }) => commands.includes(command));
 	const order = groupOrders[command] ?? [];
 	const placed = placedAfter(rows, ({ after }) => after);
 	return order.length === 0 ? placed : placed.sort((a, b) => order.indexOf(a.group) - order.indexOf(b.group));
@@ -59,16 +62,13 @@ export function rowsOf(command: OptionCommand): CommandRow[] {
 
 /** The options that the printed command of a run names where they were given, in their order. */
 export const printedRows = (command: OptionCommand): CommandRow[] =>
-	placedAfter(
-		entries.map(([name, row]): CommandRow => ({ ...row, ...row.per?.[command], name })),
-		({ printedAfter }) => printedAfter,
-	).filter(({ commands, printed }) => commands.includes(command) && printed !== false);
+	placedAfter(rowsFor(command), ({ printedAfter }) => printedAfter).filter(
+		({ commands, printed }) => commands.includes(command) && printed !== false,
+	);
 
 /** The rows that a function takes, of its command or beside it. */
 export const rowsTaken = (command: OptionCommand): CommandRow[] =>
-	entries
-		.filter(([, { commands, api }]) => commands.includes(command) || api?.includes(command))
-		.map(([name, row]) => ({ ...row, ...row.per?.[command], name }));
+	rowsFor(command).filter(({ commands, api }) => commands.includes(command) || api?.includes(command));
 
 /** Rows in their order, but those that name another one right behind it. */
 function placedAfter(rows: readonly CommandRow[], after: (row: CommandRow) => string | undefined): CommandRow[] {
