@@ -22,14 +22,14 @@ export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	 * is said), or tokens; the smaller of the two holds.
 	 */
 	readonly search?: Omit<BlockSearchOptions, OfOneMethod> | undefined;
-	/** Texts to score the sets on (plain, or JSON Lines); none may be a calibration file. @default the report fold */
+	/** Texts to score the sets on (plain, or JSON Lines); none may be a calibration file. @default the held-out split */
 	readonly eval?: readonly string[] | undefined;
 	/** Windows of each text of `eval`, at least 2. @default 24 */
 	readonly evalWindows?: number | undefined;
 	/** Tokens in such a window, at least 8. @default 256, at most the model's context */
 	readonly evalWindowLength?: number | undefined;
 	/**
-	 * Files of multiple-choice questions to score the sets on too, beside the texts. With the metric `accuracy` the report fold of
+	 * Files of multiple-choice questions to score the sets on too, beside the texts. With the metric `accuracy` the held-out split of
 	 * `questions` is scored as well, and that file may not be named here. @default none
 	 */
 	readonly evalQuestions?: readonly string[] | undefined;
