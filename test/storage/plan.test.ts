@@ -15,7 +15,7 @@ const plan: PlanInput = {
 	removed: [3, 7, 8],
 	kept: 9,
 	method: "greedy",
-	options: { masks: 200, folds: [1, 2], overwrite: false, note: null },
+	options: { masks: 200, splits: [1, 2], overwrite: false, note: null },
 	seed: 0,
 	calibration: { search: { source: "own samples", sha256, count: 2, length: 128 } },
 	losses: {
@@ -27,7 +27,7 @@ const plan: PlanInput = {
 		},
 	},
 	contributions: [{ block: 3, value: -0.001, unit: "nats", estimator: "window semivalue" }],
-	surrogate: { name: "ridge", trainMasks: 100, heldOutMasks: 20, r2: 0.94, spearman: null },
+	surrogate: { name: "ridge", trainCandidates: 100, heldOutCandidates: 20, r2: 0.94, spearman: null },
 	critical: [{ block: 0, reason: "removing it alone costs 4.2 nats per token" }],
 	frozen: [{ block: 11, reason: "tied to the head" }],
 	alternatives: [{ k: 1, removed: [7], searchLoss: 2.6 }],

@@ -73,7 +73,7 @@ export class HealedSets implements HealedWeights {
 
 /** What cells are held against. */
 export interface CellReference {
-	/** The whole model on the validation fold. */
+	/** The original model on the validation split. */
 	readonly whole: Measurement;
 	readonly sources?: readonly SourceShare[] | undefined;
 	readonly goal: Goal;
@@ -97,7 +97,7 @@ export async function healedCells(
 	return cells;
 }
 
-/** Measures cells of one type on the report fold, each as it is or healed. */
+/** Measures cells of one type on the report split, each as it is or healed. */
 export async function reportCells(
 	variant: Variant<"validation" | "report">,
 	healed: HealedSets | undefined,

@@ -7,7 +7,7 @@ import type { QuantizeSettings } from "../../api/options/settings.js";
 
 /**
  * The gate on the set, healed where it was, before it is written.
- * @throws GateNotMetError
+ * @throws LimitsNotMetError
  */
 export async function judgeSet(check: GateCheck, removed: readonly number[], healing: Healing | undefined): Promise<PlanGate> {
 	if (!healing?.section.applied) return checkGate(check, removed);

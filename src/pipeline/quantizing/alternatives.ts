@@ -1,4 +1,4 @@
-// Pruning beside what it competes with: the whole model, quantised to the same size.
+// Pruning beside what it competes with: the original model, quantized to the same size.
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { SourceShare } from "../../game/sources.js";
@@ -52,7 +52,7 @@ export interface AlternativesJob {
 	readonly source: ModelWeights;
 	readonly original?: ModelWeights | undefined;
 	readonly removed: readonly number[];
-	/** The quantised file where the pruned model was quantised; without it the pruned source counts. */
+	/** The quantized file where the pruned model was quantized; without it the pruned source counts. */
 	readonly written?: string | undefined;
 	/** Matrices that the pruned source was healed with, and what they were fitted to. */
 	readonly healed?: { readonly key: string; readonly tensors: readonly HealedTensor[] } | undefined;
@@ -63,7 +63,7 @@ export interface AlternativesJob {
 }
 
 /**
- * Quantises the whole model to about the size of the pruned one and measures both on the same windows, beside the whole model: the
+ * Quantizes the original model to about the size of the pruned one and measures both on the same windows, beside the original model: the
  * original where there is one. Copies are made in the run's folder and deleted; what is measured is kept, so that a run that is stopped
  * goes on.
  * @throws QuantizeError, NoSpaceError, NotEnoughMemoryError and the errors of loading and measuring
@@ -125,7 +125,7 @@ async function measured(
 }
 
 /**
- * The whole model, which is the original where there is one, and the source without the blocks where no file of it was written: with
+ * The original model, which is the original where there is one, and the source without the blocks where no file of it was written: with
  * its healed matrices, where it has some.
  */
 async function measureOwn(
@@ -183,28 +183,28 @@ export function alternativesVerdict({
 	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
 	const share = `${Math.round((100 * removed.length) / blocks)} % fewer blocks to run and to keep keys and values of`;
 	const twice = sourceQuantized
-		? " The weights were quantised already: what is quantised here is quantised twice, which flatters pruning; --quantize-from ORIGINAL compares fairly."
+		? " The weights were quantized already: what is quantized here is quantized twice, which flatters pruning; --quantize-from ORIGINAL compares fairly."
 		: "";
 	const equal = items.filter((item) => item.bytes <= pruned.bytes * (1 + sameSize)).sort((a, b) => order(a) - order(b));
 	const [best] = equal;
 	if (!best) {
-		const none = `${cost}. No type that was considered makes the whole model that small`;
+		const none = `${cost}. No type that was considered makes the original model that small`;
 		const smallest = items.at(-1);
 		if (!smallest) return { better: "pruning", text: `${none}.${twice}` };
 		const more = Math.round(100 * (smallest.bytes / pruned.bytes - 1));
 		const otherwise =
-			lower(smallest.againstPruned, windows) === "second" ? ": where that size will do, quantising is the better choice" : "";
+			lower(smallest.againstPruned, windows) === "second" ? ": where that size will do, quantizing is the better choice" : "";
 		const next = `${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % more) adds ${added(smallest.added)}`;
 		return { better: "undecided", text: `${none}; ${next}${otherwise}.${twice}` };
 	}
 	const against = { against: best.name };
-	const both = `${cost}; the whole model as ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
+	const both = `${cost}; the original model as ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
 	const winner = lower(best.againstPruned, windows);
 	if (winner === "second")
 		return {
 			better: "quantizing",
 			...against,
-			text: `${both} For a smaller file pruning is the worse choice here: quantise. What pruning alone gives is ${share}.${twice}`,
+			text: `${both} For a smaller file pruning is the worse choice here: quantize. What pruning alone gives is ${share}.${twice}`,
 		};
 	if (winner === "first") return { ...against, ...prunedWins({ pruned, items, windows }, best, { both, twice }) };
 	return {
@@ -227,7 +227,7 @@ function prunedWins(
 	if (!next) return { better: "pruning", text: `${gap}: of what there is at this size or less pruning is the better choice.${twice}` };
 	const larger = `the next larger, ${next.name} (${formatBytes(next.bytes)}), adds ${added(next.added)}`;
 	if (lower(next.againstPruned, windows) === "second")
-		return { better: "undecided", text: `${gap}; ${larger}, less than pruning: where that size will do, quantise.${twice}` };
+		return { better: "undecided", text: `${gap}; ${larger}, less than pruning: where that size will do, quantize.${twice}` };
 	return { better: "pruning", text: `${gap}; ${larger}: pruning is the better choice at this size.${twice}` };
 }
 

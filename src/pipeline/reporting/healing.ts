@@ -17,7 +17,7 @@ export function healData({ applied, fit, addedBytes, cuts, heads, validation, re
 			...(reason ? { reason } : {}),
 		})),
 		...(heads ? { heads: heads.map((head) => ({ ...head, factors: [...head.factors] })) } : {}),
-		folds: [...(validation ? [{ fold: "validation", ...validation }] : []), ...(report ? [{ fold: "report", ...report }] : [])],
+		splits: [...(validation ? [{ split: "validation", ...validation }] : []), ...(report ? [{ split: "report", ...report }] : [])],
 		seconds: seconds.text + seconds.rest,
 	};
 }

@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
-import { foldNames } from "../../model/calibration/index.js";
+import { splitNames } from "../../model/calibration/index.js";
 import { contributionsOf, reasonedBlocks } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
@@ -104,15 +104,15 @@ function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined)
 }
 
 function reproduceOf({ command, seed, options, calibration, versions, backend, machine }: PlanOrigin): Report["reproduce"] {
-	const folds = foldNames.flatMap((fold) => {
-		const facts = calibration[fold];
+	const splits = splitNames.flatMap((split) => {
+		const facts = calibration[split];
 		if (!facts) return [];
 		const { source, sha256, count, length, drawn } = facts;
-		return [{ fold, source, sha256, windows: count, length, ...(drawn ? { drawn: { ...drawn } } : {}) }];
+		return [{ split, source, sha256, windows: count, length, ...(drawn ? { drawn: { ...drawn } } : {}) }];
 	});
 	const processors = cpus();
 	return {
-		...{ command, seed, options, calibration: folds, backend, machine },
+		...{ command, seed, options, calibration: splits, backend, machine },
 		versions: { ...versions, "Node.js": process.versions.node },
 		system: {
 			platform: `${process.platform} ${process.arch}`,

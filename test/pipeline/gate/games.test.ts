@@ -11,7 +11,7 @@ it("a limit is measured after its game could not be opened once", async () => {
 	};
 	let opened = 0;
 	const session = {
-		calibration: { folds: { validation: { count: 2, length: 8 }, report: { count: 2, length: 8 } } },
+		calibration: { splits: { validation: { count: 2, length: 8 }, report: { count: 2, length: 8 } } },
 		model: { facts: { vocabulary: 100 } },
 		comparedOn: async () => {
 			if (opened++ === 0) throw new Error("the ledger is in use");

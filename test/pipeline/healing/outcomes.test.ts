@@ -49,7 +49,7 @@ describe("healing that is not known to help", () => {
 		});
 		const { heal, losses } = plan!;
 		expect(heal).toMatchObject({ applied: false, addedBytes: 0 });
-		// Something was found, and tried on the validation fold.
+		// Something was found, and tried on the validation split.
 		expect(heal!.cuts.filter(({ recipe, sha256 }) => recipe && sha256)).not.toEqual([]);
 		expect(heal!.validation!.after).not.toBe(heal!.validation!.before);
 		expect(warnings).toContainEqual(expect.stringMatching(/^not healed: on the validation text the loss changes by/));

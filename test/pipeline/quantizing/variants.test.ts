@@ -6,7 +6,7 @@ import type { ModelWeights } from "../../../src/pipeline/writing/quantize-weight
 import { rankBlocks } from "../../../src/jobs/rank.js";
 import { References } from "../../../src/pipeline/quantizing/reference-logits.js";
 import { Evaluator } from "../../../src/model/runtime/evaluator.js";
-import { neededMemory, roomBesideWeights } from "../../../src/model/runtime/memory.js";
+import { neededMemory, memoryBesideWeights } from "../../../src/model/runtime/memory.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { Variant, type VariantSetting } from "../../../src/pipeline/quantizing/variants.js";
 import { fixturePath, fixtureWindows } from "../../helpers/fixture.js";
@@ -48,7 +48,7 @@ describe("stateBytes", () => {
 		["a search", () => pruneGguf(fixturePath, undefined, { ...small, search: { stateBytes, method: "leave-one-out" }, removeBlocks: 2 })],
 		["a search on a copy", () => rankBlocks(fixturePath, { ...small, search: { stateBytes, workingWeights: "F16" } })],
 		[
-			"quantised alternatives",
+			"quantized alternatives",
 			() => pruneGguf(fixturePath, undefined, { ...small, search: { stateBytes }, remove: [3], quantizedAlternatives: true }),
 		],
 		[
@@ -76,7 +76,7 @@ describe("Variant", () => {
 			await variant.measure("report", [[], [3]]);
 			const { file } = await variant.model();
 			const shape = { windows: 2, windowLength: 32, referencePositions: 2 * 31 };
-			const room = roomBesideWeights(file, shape, 2 ** 30, free);
+			const room = memoryBesideWeights(file, shape, 2 ** 30, free);
 			expect(room).toBeLessThan(2 ** 24);
 			expect([...rooms]).toEqual([room]);
 		} finally {

@@ -5,7 +5,7 @@ import type { Resume } from "../types.js";
 export const SCALED: Resume = { no: "the graph scales its input, which would scale the hidden state again" };
 export const POSITIONS: Resume = { no: "the graph adds learned positions to its input, which would be added again" };
 export const LEARNED_POSITIONS_IF_ANY: Resume = { ...POSITIONS, when: { tensor: "position_embd.weight" } };
-export const INPUT_NORM: Resume = { no: "the graph normalises its input, which would normalise the hidden state again" };
+export const INPUT_NORM: Resume = { no: "the graph normalizes its input, which would normalize the hidden state again" };
 export const FOUR_POSITIONS: Resume = { no: "rotary positions have four parts (M-RoPE), which an embedding must bring along" };
 export const STREAMS: Resume = { no: "the hidden state is several streams wide (hyper-connections), an embedding is one" };
 export const ASSERTS: Resume = { no: "llama.cpp aborts on an embedding as input" };
