@@ -88,7 +88,7 @@ export interface GateFigureFacts {
 /** A set for fewer blocks that meets a gate. */
 export interface ClosestPlan {
 	readonly removed: readonly number[];
-	/** On the report split; of a run that quantizes as estimated, by what quantizing added to the set that was asked for. */
+	/** On the held-out split; of a run that quantizes as estimated, by what quantizing added to the set that was asked for. */
 	readonly figures: readonly GateFigureFacts[];
 	readonly estimated: boolean;
 	/** The command that writes it. */

@@ -66,13 +66,13 @@ export interface FrontierCell extends ModelFigures {
 	/** Whether the targets are met; without one, whether it adds no more than `goal.maxAdded`. */
 	readonly fits: boolean;
 	readonly dominated: Dominated;
-	/** The same figures on the report split, which no choice has seen: of the best cell of each type that fits, and of its original model. */
-	readonly report?: ModelFigures | undefined;
+	/** The same figures on the held-out split, which no choice has seen: of the best cell of each type that fits, and of its original model. */
+	readonly heldOut?: ModelFigures | undefined;
 }
 
 export interface FrontierResult {
 	readonly model: ModelSummary;
-	/** The original model that all is compared with, and its loss on the report split. */
+	/** The original model that all is compared with, and its loss on the held-out split. */
 	readonly reference: { readonly name: string; readonly sha256: string; readonly bytes: number; readonly loss: MeanAndError };
 	/** Whether what was quantized is quantized already, which makes every other type worse than it could be. */
 	readonly sourceQuantized: boolean;
@@ -89,8 +89,8 @@ export interface FrontierResult {
 	 * `targetSpeedup` the speed that was measured, of the prompt or of generation.
 	 */
 	readonly computeAxis: "blocks" | Speedup;
-	/** Text of the figures: windows of the validation split and of the report split, and tokens in each. */
-	readonly text: { readonly source: string; readonly validation: number; readonly report: number; readonly length: number };
+	/** Text of the figures: windows of the validation split and of the held-out split, and tokens in each. */
+	readonly text: { readonly source: string; readonly validation: number; readonly heldOut: number; readonly length: number };
 	/** Best choice first, then what fits by loss, then the rest by loss. */
 	readonly cells: readonly FrontierCell[];
 	/** The choice; absent where no cell fits. */
@@ -99,7 +99,7 @@ export interface FrontierResult {
 		/** What the best choice does: `pruning` and `quantizing` alone, `both`, or `neither` (the model as it is). Absent where nothing fits. */
 		readonly better?: "pruning" | "quantizing" | "both" | "neither" | undefined;
 		/**
-		 * Whether the report split says so, too: the best choice has the lower loss there by more than the 95 % interval of the paired
+		 * Whether the held-out split says so, too: the best choice has the lower loss there by more than the 95 % interval of the paired
 		 * difference to the best of the other kind (with blocks removed, or without). Absent where none of the other kind fits, or without a target.
 		 */
 		readonly confirmed?: boolean | undefined;

@@ -15,7 +15,7 @@ export interface LimitOptions {
 	 * share of questions whose right choice is the most likely one, of HellaSwag's text the same by log-likelihood over tokens. @default no bound
 	 */
 	readonly minAccuracy?: Readonly<Record<string, number>> | undefined;
-	/** Files of the questions that `minAccuracy` names, beside those that are searched by: a third of each for the validation split, the rest for the report split. */
+	/** Files of the questions that `minAccuracy` names, beside those that are searched by: a third of each for the validation split, the rest for the held-out split. */
 	readonly questions?: readonly string[] | undefined;
 	/** Write a model that misses the gate all the same; its plan and report say so. @default false */
 	readonly ignore?: boolean | undefined;

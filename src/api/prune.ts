@@ -117,7 +117,7 @@ export interface CurvePoint {
 	/** Further means by name: `nll` and `agreement` (metric `kl`), `accuracy` and `normalizedAccuracy` (metric `accuracy`); all but the first 0..1. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 	/** Sets that were raced and not told from this one. */
-	readonly equivalent?: readonly TiedCandidate[] | undefined;
+	readonly tied?: readonly TiedCandidate[] | undefined;
 }
 
 /** A set that the race did not tell from the one that was taken: 0 is in the 95 % interval of the difference, paired by window. */

@@ -39,7 +39,7 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 		),
 		computeChart(result, points, style),
 	];
-	if (best?.report) parts.push(reportLine(best, text.report));
+	if (best?.heldOut) parts.push(reportLine(best, text.heldOut));
 	if (commands.length > 0) parts.push(`Next:\n${commands.map((command) => `  ${command}\n`).join("")}`);
 	parts.push(`Time: ${formatDuration(result.seconds)}\n`);
 	return parts.filter((part) => part !== "").join("\n");
@@ -71,9 +71,9 @@ const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>
 	b !== undefined && a.type === b.type && a.healed === b.healed && a.removed.join() === b.removed.join();
 
 function reportLine(best: FrontierCell, windows: number): string {
-	const { added } = best.report!;
+	const { added } = best.heldOut!;
 	const name = `${best.type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}${best.healed ? ", healed," : ""}`;
-	return `On the report split (${windows} windows that took no part in any choice): ${name} adds ${natsText(added)} nats per token.\n`;
+	return `On the held-out split (${windows} windows that took no part in any choice): ${name} adds ${natsText(added)} nats per token.\n`;
 }
 
 const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");

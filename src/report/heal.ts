@@ -15,7 +15,7 @@ import { type Html, html, type Section, table } from "./tags.js";
 /** What healing did, in one sentence. */
 export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], splits, seconds }: ReportHeal): string {
 	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
-	const report = splits.find(({ split }) => split === "report");
+	const report = splits.find(({ split }) => split === "heldOut");
 	if (!applied) {
 		const found = healed > 0 || heads.length > 0;
 		return found ? "Not healed: the validation text does not say that it helps." : "Not healed: no cut could be made up for.";

@@ -108,7 +108,7 @@ function qualityBody(report: Report, { text, tokens, figures, splits, sources }:
 		formatLoss(row.after),
 		formatDifference(row.difference, row.standardError),
 	];
-	return html`<p>Measured on text that took no part in the choice (report split: ${formatInteger(tokens)} tokens of <bdi>${text}</bdi>).</p>
+	return html`<p>Measured on text that took no part in the choice (held-out split: ${formatInteger(tokens)} tokens of <bdi>${text}</bdi>).</p>
 ${table("Before and after", [{ title: "figure" }, ...beforeAfter, { title: "95 % interval of the change", figures: true }], rows)}
 ${quantized && html`<p>${quantized}</p>`}
 ${output && html`<p>Written file <bdi>${output.name}</bdi>: ${output.verification}.</p>`}
@@ -122,7 +122,7 @@ ${
 }
 <details><summary>Loss on each split</summary>
 ${table(
-	"Loss on each split, nats per token: the search split was searched, the validation split helped to decide, the report split did neither",
+	"Loss on each split, nats per token: the search split was searched, the validation split helped to decide, the held-out split did neither",
 	[{ title: "split" }, ...beforeAfter],
 	splits.map((row) => [row.split, ...split(row)]),
 )}

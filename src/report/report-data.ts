@@ -26,7 +26,7 @@ const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256:
 const setting = v.union([v.string(), v.number(), v.boolean(), v.null()]);
 const settings = v.record(v.string(), v.union([setting, v.array(setting)]));
 
-/** How much quality was paid, by the loss added on the report split. */
+/** How much quality was paid, by the loss added on the held-out split. */
 export const trades = ["sensible", "costly", "damaging", "broken"] as const;
 
 const verdict = v.strictObject({
@@ -200,7 +200,7 @@ export const reportSchema = v.strictObject({
 						"What decided between sets of the same size: the metric or the divergence from the original model, on the validation split and on so many further parts of its size. Missing where there were no two.",
 					),
 				),
-				equivalent: v.optional(
+				tied: v.optional(
 					says(
 						v.array(
 							v.strictObject({

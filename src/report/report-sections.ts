@@ -159,7 +159,7 @@ export const gate = v.array(
 	v.strictObject({
 		name: says(text, "Option that set the limit, of an accuracy with the name of the questions."),
 		limit: number,
-		value: says(loss, "What was measured on the report split; of a quantized model of the file as written."),
+		value: says(loss, "What was measured on the held-out split; of a quantized model of the file as written."),
 		standardError: v.optional(says(number, "Of the value.")),
 		met: v.boolean(),
 	}),

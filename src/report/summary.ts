@@ -51,15 +51,15 @@ function furtherTexts(report: Report, width: number, style: TextStyle): [name: s
 	if (alternatives) texts.push(["quantizing instead", wrapped(alternatives.verdict, width)]);
 	if (quantized) texts.push(["quantizing", wrapped(quantized, width)]);
 	if (heal) texts.push(["healing", wrapped(healSentence(heal), width)]);
-	const equivalent = tiedText(report, 3);
-	if (equivalent) texts.push(["equivalent sets", wrapped(equivalent, width)]);
+	const tied = tiedText(report, 3);
+	if (tied) texts.push(["tied sets", wrapped(tied, width)]);
 	if (met.length > 0) texts.push(["limits that are met", met.map((figure) => paint("green", gateLine(figure), style)).join("\n")]);
 	return texts;
 }
 
 /** Sets that are as good as the chosen one as far as the race can tell; undefined where there are none. @param most sets that are named */
 export function tiedText({ removal, curve }: Report, most = Number.POSITIVE_INFINITY): string | undefined {
-	const sets = removal?.equivalent ?? [];
+	const sets = removal?.tied ?? [];
 	if (sets.length === 0) return undefined;
 	const named = sets
 		.slice(0, most)
@@ -115,7 +115,7 @@ export function speedLine({ figures }: ReportSpeed): string {
 function rowsTable({ quality }: Report, style: TextStyle): string {
 	const right = "right" as const;
 	const columns = [
-		{ title: quality?.quantized ? `report split, ${quality.quantized.type}` : "report split" },
+		{ title: quality?.quantized ? `held-out split, ${quality.quantized.type}` : "held-out split" },
 		{ title: "before", align: right },
 		{ title: "after", align: right },
 		{ title: "change", align: right },
@@ -133,7 +133,7 @@ export function quantizedText({ quality }: Report): string | undefined {
 	if (!quality?.quantized) return undefined;
 	const { type, from } = quality.quantized;
 	const weights = from === undefined ? "" : ` from the weights of ${from}`;
-	const alone = quality.splits.find(({ split }) => split === "report");
+	const alone = quality.splits.find(({ split }) => split === "heldOut");
 	const removal = alone
 		? `; removing the blocks alone adds ${formatDifference(alone.difference, alone.standardError).replace(/^\+/, "")}`
 		: "";

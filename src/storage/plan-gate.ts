@@ -3,7 +3,7 @@ import { finiteOrNull } from "./plan-values.js";
 
 // What a plan says of its quality gate.
 
-/** The limits that were given, and what was measured on the report split; null where not finite or not known. */
+/** The limits that were given, and what was measured on the held-out split; null where not finite or not known. */
 export const gateSchema = v.strictObject({
 	met: v.boolean(),
 	/** Whether it was not met and the model was written all the same. */

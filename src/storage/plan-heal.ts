@@ -77,8 +77,8 @@ export const healSchema = v.strictObject({
 		),
 	),
 	validation: v.optional(comparison),
-	report: v.optional(comparison),
-	/** Healed model - original model on the report split, paired by window. */
+	heldOut: v.optional(comparison),
+	/** Healed model - original model on the held-out split, paired by window. */
 	added: v.optional(v.strictObject({ mean: finiteOrNull, standardError: finiteOrNull })),
 	/** Of drawing the text and of everything else. */
 	seconds: v.strictObject({ text: finiteNumber, rest: finiteNumber }),

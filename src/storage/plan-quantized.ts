@@ -17,7 +17,7 @@ const figures = {
 	agreement: v.nullable(mean),
 };
 
-/** The quantized model as it was written, measured on the report split; the reference is the whole source model. */
+/** The quantized model as it was written, measured on the held-out split; the reference is the whole source model. */
 export const quantizedSchema = v.strictObject({
 	/** Type of the file, as llama.cpp names it. */
 	type: someText,
@@ -28,7 +28,7 @@ export const quantizedSchema = v.strictObject({
 	...figures,
 });
 
-/** The same model quantized at about the size of the pruned one, on the report split. */
+/** The same model quantized at about the size of the pruned one, on the held-out split. */
 export const quantizedAlternativesSchema = v.strictObject({
 	/** The original model that all are compared with: the source, or the original that `quantizeFrom` names. */
 	reference: v.strictObject({ name: someText, sha256: sha256Hex, bytes: positiveWhole, loss: mean }),

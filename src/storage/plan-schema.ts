@@ -55,18 +55,18 @@ const split = v.strictObject({
 const difference = { difference: finiteOrNull, standardError: finiteOrNull };
 
 const splitLosses = v.strictObject({
-	full: measured,
-	removed: measured,
+	original: measured,
+	pruned: measured,
 	...difference,
 	/** Where there are several sources: the mean of each. The means above are then weighted ones over the sources. */
-	sources: v.optional(v.array(v.strictObject({ ...source, full: finiteOrNull, removed: finiteOrNull, ...difference }))),
+	sources: v.optional(v.array(v.strictObject({ ...source, original: finiteOrNull, pruned: finiteOrNull, ...difference }))),
 });
 
 /** The metric of one split, in its own nats: a window is a question where it is `accuracy`. */
 const metricLosses = v.strictObject({
 	...splitLosses.entries,
 	/** Further means by name: `nll`; shares from 0 to 1: `agreement`, `accuracy`, `normalizedAccuracy`. */
-	figures: v.optional(v.record(v.string(), v.strictObject({ full: finiteOrNull, removed: finiteOrNull, ...difference }))),
+	figures: v.optional(v.record(v.string(), v.strictObject({ original: finiteOrNull, pruned: finiteOrNull, ...difference }))),
 });
 
 /** A source that would rather have another set, on the validation split. */
@@ -123,7 +123,7 @@ const curvePoint = v.strictObject({
 });
 
 /** A set that the race did not tell from the chosen one. */
-const equivalent = v.strictObject({
+const tied = v.strictObject({
 	removed: blockList,
 	/** Who proposed it. */
 	method: someText,
@@ -145,7 +145,7 @@ const race = v.strictObject({
 });
 
 const perSplit = <Schema extends v.GenericSchema>(schema: Schema) =>
-	v.strictObject({ search: v.optional(schema), validation: v.optional(schema), report: v.optional(schema) });
+	v.strictObject({ search: v.optional(schema), validation: v.optional(schema), heldOut: v.optional(schema) });
 
 export const planSchema = v.pipe(
 	v.strictObject({
@@ -192,7 +192,7 @@ export const planSchema = v.pipe(
 		/** Missing where no size had two sets to decide between. */
 		race: v.optional(race),
 		/** Sets of the chosen size that are as good as far as the race can tell: 0 is in the 95 % interval of the difference. */
-		equivalent: v.optional(v.array(equivalent)),
+		tied: v.optional(v.array(tied)),
 		gate: v.optional(gateSchema),
 		heal: v.optional(healSchema),
 		quantized: v.optional(quantizedSchema),
@@ -223,7 +223,7 @@ type Shape = {
 	readonly removed: readonly number[];
 	readonly kept: number;
 	readonly alternatives: readonly { readonly k: number; readonly removed: readonly number[] }[];
-	readonly equivalent?: readonly { readonly removed: readonly number[] }[] | undefined;
+	readonly tied?: readonly { readonly removed: readonly number[] }[] | undefined;
 	readonly contributions?: readonly { readonly block: number }[] | undefined;
 	readonly critical: readonly { readonly block: number }[];
 	readonly frozen: readonly { readonly block: number }[];
@@ -241,10 +241,10 @@ function* contradictions(plan: Shape): Generator<string> {
 		yield* blockListFaults(`${place}.removed`, point.removed, blocks);
 		if (point.k !== point.removed.length) yield `${place}.k: ${point.k}, but ${point.removed.length} blocks are named`;
 	}
-	for (const [index, set] of (plan.equivalent ?? []).entries()) {
-		yield* blockListFaults(`equivalent[${index}].removed`, set.removed, blocks);
+	for (const [index, set] of (plan.tied ?? []).entries()) {
+		yield* blockListFaults(`tied[${index}].removed`, set.removed, blocks);
 		if (set.removed.length !== plan.removed.length)
-			yield `equivalent[${index}].removed: ${set.removed.length} blocks, but ${plan.removed.length} are removed`;
+			yield `tied[${index}].removed: ${set.removed.length} blocks, but ${plan.removed.length} are removed`;
 	}
 	for (const name of ["contributions", "critical", "frozen"] as const) {
 		for (const [index, { block }] of (plan[name] ?? []).entries()) yield* rangeFault(`${name}[${index}].block`, block, blocks);

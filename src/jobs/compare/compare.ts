@@ -239,7 +239,7 @@ async function score(session: Session, { comparison: { counts }, found, texts, q
 	const losses: ReadonlyMap<string, Float64Array>[] = [];
 	const shares: Measurement["sources"][] = [];
 	for (const { name, windows } of texts) {
-		const game = windows === session.calibration.splits.report ? session.texts.report : await session.gameOn(windows);
+		const game = windows === session.calibration.splits.heldOut ? session.texts.heldOut : await session.gameOn(windows);
 		const measured = await game.measure(masks, { phase: `scoring on ${name}`, signal: options.signal });
 		shares.push(measured[0]!.sources);
 		losses.push(new Map(measured.map((measurement) => [measurement.coalition.key, measurement.losses])));

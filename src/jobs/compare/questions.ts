@@ -33,7 +33,7 @@ export async function readCompareQuestions({ evalQuestions = [], questions, limi
 		const path = await real(file);
 		if (path === searched)
 			throw new InvalidOptionError(
-				`${file} is searched by: of its questions those of the report split are scored in any case, leave it out`,
+				`${file} is searched by: of its questions those of the held-out split are scored in any case, leave it out`,
 			);
 		if (seen.has(path)) throw new InvalidOptionError(`${file} is named twice among the questions to score on`);
 		seen.add(path);
@@ -54,7 +54,7 @@ async function scoringsOf(session: Session, { searched, scored }: QuestionFiles)
 	const { model, questions, games } = session;
 	const all: Scoring[] = [];
 	if (questions && searched)
-		all.push({ name: `report split of ${searched.name}`, format: searched.format, prepared: questions.report, game: games.report });
+		all.push({ name: `held-out split of ${searched.name}`, format: searched.format, prepared: questions.heldOut, game: games.heldOut });
 	for (const file of scored) {
 		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
 		all.push({ name: file.name, format: file.format, prepared, game: await session.questionsOn(prepared) });

@@ -105,7 +105,7 @@ export interface JudgedCells {
 
 /**
  * What the best choice does, and whether removing blocks is worth it for this goal.
- * @param difference loss of the second less loss of the first, paired by window, on the report split
+ * @param difference loss of the second less loss of the first, paired by window, on the held-out split
  * @param windows of that split
  */
 export function frontierVerdict(
@@ -123,7 +123,7 @@ export function frontierVerdict(
 		return { text: `Nothing that was measured fits the goal (${goalText(goal)}).${near}${twice}` };
 	}
 	const kind = kindOf(best);
-	const cost = `${natsText((best.report ?? best).added)} nats per token${best.report ? " on the report split" : ""}`;
+	const cost = `${natsText((best.heldOut ?? best).added)} nats per token${best.heldOut ? " on the held-out split" : ""}`;
 	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}, which adds ${cost}.`;
 	const other = bestOf(
 		goal,
@@ -166,9 +166,9 @@ function wholeText({ targetSize = Number.POSITIVE_INFINITY, targetCompute, targe
 		: `Quantizing alone does not fit: ${cellText(fastest!)} is the fastest${of}.`;
 }
 
-/** What the report split, which took no part in the choice, has against it. */
-function doubtText({ maxAdded, targetSpeedup }: Goal, { report, speedup }: FrontierCell): string {
-	const more = maxAdded !== undefined && (report?.added.mean ?? 0) > maxAdded;
+/** What the held-out split, which took no part in the choice, has against it. */
+function doubtText({ maxAdded, targetSpeedup }: Goal, { heldOut, speedup }: FrontierCell): string {
+	const more = maxAdded !== undefined && (heldOut?.added.mean ?? 0) > maxAdded;
 	const slow = targetSpeedup !== undefined && (speedup?.interval?.low ?? targetSpeedup) < targetSpeedup;
 	return `${more ? " That is more than was asked for: the choice is made on the validation split, where it fits." : ""}${slow ? " The interval of its speed reaches below the target." : ""}`;
 }
@@ -189,10 +189,10 @@ function besideText(
 	const { more, winner } = other;
 	if (goal.maxAdded !== undefined)
 		return pruned
-			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText((other.report ?? other).added)}.`
+			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText((other.heldOut ?? other).added)}.`
 			: `Removing blocks is the worse way to a small file here: the smallest with blocks removed that fits is ${cellText(other)}. ${compute}`;
 	const beyond = `${cellText(other)} adds ${natsText(more)} beyond that`;
-	if (winner === "second") return `On the report split the other way is better: ${beyond}.`;
+	if (winner === "second") return `On the held-out split the other way is better: ${beyond}.`;
 	if (winner === undefined) return `Neither way is better within the error: ${beyond}.${pruned ? "" : ` ${compute}`}`;
 	return pruned ? `Quantizing alone costs more: ${beyond}.` : `Removing blocks is the worse choice for this goal: ${beyond}. ${compute}`;
 }

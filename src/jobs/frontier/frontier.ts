@@ -29,7 +29,7 @@ import { type FrontierJob, foundHealing, healingOf, resolveJob, settledJob } fro
 /**
  * Searches block count x quantization: one search finds the set of each number of blocks, then every set is measured in every type of
  * weights through the layer view, one copy of the model a type and no file a cell. Cells are chosen by the validation split; the best of
- * each type is measured on the report split too. With `heal` every set is measured healed too. Everything measured is kept: a run that was stopped goes on, and a type whose cells are
+ * each type is measured on the held-out split too. With `heal` every set is measured healed too. Everything measured is kept: a run that was stopped goes on, and a type whose cells are
  * all known is not quantized again.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError, OutputExistsError, QuantizeError, NoSpaceError and the errors of loading and measuring
@@ -103,29 +103,29 @@ interface Found {
 function resultOf(session: Session, { original, grid, request }: Found, options: FrontierJob): Omit<FrontierResult, "seconds"> {
 	const { goal, kmax } = request;
 	const whole = original ?? weightsOf(session);
-	const sources = splitSources(session.calibration, "report");
+	const sources = splitSources(session.calibration, "heldOut");
 	const cells = markDominated(grid.cells.map(({ cell }) => cell));
 	const best = bestOf(goal, cells);
 	const sourceQuantized = isQuantized(whole.file);
-	const { validation, report } = session.calibration.splits;
+	const { validation, heldOut } = session.calibration.splits;
 	const foundOf = new Map(cells.map((cell, i) => [cell, grid.cells[i]!.reported]));
 	const difference = (a: FrontierCell, b: FrontierCell) => {
 		const [one, other] = [foundOf.get(a), foundOf.get(b)];
 		return one && other ? pairedDifference(one, other, sources) : { mean: null, standardError: null };
 	};
-	const verdict = frontierVerdict({ goal, cells, best, sourceQuantized }, difference, report.count);
+	const verdict = frontierVerdict({ goal, cells, best, sourceQuantized }, difference, heldOut.count);
 	return {
 		model: summarize(session.model),
 		reference: {
 			name: basename(whole.path),
 			sha256: whole.sha256,
 			bytes: whole.file.size,
-			loss: finiteMean(grid.reference.report.losses, sources),
+			loss: finiteMean(grid.reference.heldOut.losses, sources),
 		},
 		sourceQuantized,
 		goal,
 		computeAxis: goal.speedupOf ?? "blocks",
-		text: { source: session.calibration.source, validation: validation.count, report: report.count, length: report.length },
+		text: { source: session.calibration.source, validation: validation.count, heldOut: heldOut.count, length: heldOut.length },
 		cells: sorted(cells, best),
 		...(best ? { best } : {}),
 		verdict: { ...verdict, text: verdict.text + (best || kmax >= session.model.blocks.maxRemovable ? "" : ` ${allowMore}`) },

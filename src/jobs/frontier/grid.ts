@@ -17,9 +17,9 @@ import { speedupsOf } from "./speed.js";
 import type { FrontierJob } from "../../pipeline/preflight/job.js";
 
 /** Splits that cells are measured on: one to choose by, one for the figures of what was chosen. */
-type Split = "validation" | "report";
+type Split = "validation" | "heldOut";
 
-/** A cell, and what was measured of it on the report split, where it is the best of its type and kind. */
+/** A cell, and what was measured of it on the held-out split, where it is the best of its type and kind. */
 export interface MeasuredCell {
 	readonly cell: Cell;
 	readonly reported?: Measurement | undefined;
@@ -54,8 +54,8 @@ export async function measureGrid(session: Session, job: GridJob, options: Front
 	const source = weightsOf(session);
 	const whole = original ?? source;
 	const { calibration, folder, settings, evaluator } = session;
-	const { validation, report } = calibration.splits;
-	const windows = { validation, report };
+	const { validation, heldOut } = calibration.splits;
+	const windows = { validation, heldOut };
 	const references = new References<Split>(whole, windows, options, original ? undefined : session);
 	const setting: VariantSetting<Split> = { folder, windows, settings, references, options };
 	const open = (type: FileType | "own", weights: ModelWeights) =>
@@ -63,7 +63,7 @@ export async function measureGrid(session: Session, job: GridJob, options: Front
 	const reference = await using(await open("own", whole), wholeOn);
 	const comparison = goal.targetSpeedup === undefined ? undefined : await SpeedComparison.of(session.model, goal.speedupOf!, options);
 	const healed = HealedSets.of(session, () => (original ? references.bytesToMake : session.referenceBytes), options);
-	const sources = { validation: splitSources(calibration, "validation"), report: splitSources(calibration, "report") };
+	const sources = { validation: splitSources(calibration, "validation"), heldOut: splitSources(calibration, "heldOut") };
 	const shared = { session, goal, sets, reference, sources, comparison, healed };
 	const cells: MeasuredCell[] = [];
 	for (const type of ["own", ...types] as const)
@@ -72,11 +72,11 @@ export async function measureGrid(session: Session, job: GridJob, options: Front
 }
 
 async function wholeOn(variant: Variant<Split>): Promise<Grid["reference"]> {
-	const [[first], [second]] = [await variant.measure("validation", [[]]), await variant.measure("report", [[]])];
-	return { validation: first!, report: second! };
+	const [[first], [second]] = [await variant.measure("validation", [[]]), await variant.measure("heldOut", [[]])];
+	return { validation: first!, heldOut: second! };
 }
 
-/** The cells of one type of weights; the best of each kind is measured on the report split too. */
+/** The cells of one type of weights; the best of each kind is measured on the held-out split too. */
 async function cellsOf(variant: Variant<Split>, setting: GridSetting): Promise<MeasuredCell[]> {
 	const { goal, reference, sources, healed } = setting;
 	const plain = await plainCells(variant, setting);
@@ -87,7 +87,7 @@ async function cellsOf(variant: Variant<Split>, setting: GridSetting): Promise<M
 	const reports = await reportCells(variant, healed, shown);
 	return all.map((cell) => {
 		const reported = reports[shown.indexOf(cell)];
-		return reported ? { cell: { ...cell, report: figuresOf(reported, reference.report, sources.report) }, reported } : { cell };
+		return reported ? { cell: { ...cell, heldOut: figuresOf(reported, reference.heldOut, sources.heldOut) }, reported } : { cell };
 	});
 }
 

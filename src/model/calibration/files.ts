@@ -44,5 +44,5 @@ export async function refuseRepeated(files: readonly string[]): Promise<void> {
 /** What file `i` of `n` gives to each split: equal shares, the remainder to the first files. */
 export function shareOf(counts: SplitCounts, i: number, n: number): SplitCounts {
 	const share = (count: number) => Math.floor(count / n) + (i < count % n ? 1 : 0);
-	return { search: share(counts.search), validation: share(counts.validation), report: share(counts.report) };
+	return { search: share(counts.search), validation: share(counts.validation), heldOut: share(counts.heldOut) };
 }

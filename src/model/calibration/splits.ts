@@ -48,13 +48,13 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 
 /** Splits of one source. */
 export function oneSource(source: string, splits: Calibration["splits"]): Calibration {
-	const counts = { search: splits.search.count, validation: splits.validation.count, report: splits.report.count };
+	const counts = { search: splits.search.count, validation: splits.validation.count, heldOut: splits.heldOut.count };
 	return { splits, source, sources: [{ name: source, weight: 1, counts }] };
 }
 
 /** Deals windows to splits so that each split takes its windows evenly from first to last. */
 export function deal(windows: TokenWindows, counts: SplitCounts): Record<SplitName, TokenWindows> {
-	const taken: Record<SplitName, number[]> = { search: [], validation: [], report: [] };
+	const taken: Record<SplitName, number[]> = { search: [], validation: [], heldOut: [] };
 	for (let i = 0; i < windows.count; i++) {
 		// The split that is furthest behind its share.
 		const name = splitNames.reduce((best, split) => (lag(split) > lag(best) ? split : best));
@@ -70,5 +70,5 @@ export function deal(windows: TokenWindows, counts: SplitCounts): Record<SplitNa
 		});
 		return indices.length === 0 ? { tokens, count: 0, length: windows.length } : makeWindows(tokens, windows.length);
 	};
-	return { search: pick(taken.search), validation: pick(taken.validation), report: pick(taken.report) };
+	return { search: pick(taken.search), validation: pick(taken.validation), heldOut: pick(taken.heldOut) };
 }

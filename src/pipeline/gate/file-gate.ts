@@ -9,16 +9,16 @@ import { answersTo, figuresFrom, type LimitQuestions } from "./figures.js";
 
 export class FileGate {
 	readonly #limits: GateRequest;
-	readonly #questions: ReadonlyMap<GateLimit, LimitQuestions<"report">>;
+	readonly #questions: ReadonlyMap<GateLimit, LimitQuestions<"heldOut">>;
 
-	constructor(limits: GateRequest, questions: ReadonlyMap<GateLimit, LimitQuestions<"report">>) {
+	constructor(limits: GateRequest, questions: ReadonlyMap<GateLimit, LimitQuestions<"heldOut">>) {
 		this.#limits = limits;
 		this.#questions = questions;
 	}
 
 	/**
 	 * What a written file is measured to be. Loads it where there are questions.
-	 * @param measured the file on the windows of the report split
+	 * @param measured the file on the windows of the held-out split
 	 * @param whole the whole source on the same windows
 	 */
 	async figures(
@@ -35,7 +35,7 @@ export class FileGate {
 		const model = await loadModel(path, options);
 		try {
 			const side = { evaluator: model.createEvaluator(), mask: Coalition.full(model.facts.blocks) };
-			return await answersTo(this.#limits, (limit) => this.#questions.get(limit)!.report, side, options);
+			return await answersTo(this.#limits, (limit) => this.#questions.get(limit)!.heldOut, side, options);
 		} finally {
 			await model.dispose();
 		}

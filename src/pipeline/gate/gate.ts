@@ -56,8 +56,8 @@ export class Gate {
 	 */
 	static open(session: Session, limits: GateRequest, options: JobOptions & ReferenceMemory): Gate {
 		if (limits.some(({ kind }) => kind === "divergence")) {
-			const { validation, report } = session.calibration.splits;
-			checkReferenceMemory("--max-kl", { validation, report }, session.model.facts.vocabulary, options);
+			const { validation, heldOut } = session.calibration.splits;
+			checkReferenceMemory("--max-kl", { validation, heldOut }, session.model.facts.vocabulary, options);
 		}
 		const questions = new Map<GateLimit, Questions>();
 		for (const limit of limits) {
@@ -116,7 +116,7 @@ export class Gate {
 		const [pruned] = await game.measure(sets.slice(1), { phase: "quality gate", signal });
 		const { figures, sources } = pruned!;
 		if (limit.kind === "divergence") return figureOf(limit, finiteMean(figures!.divergence!, sources));
-		const name = byTokens(this.#questions.get(limit)!.report) ? "normalizedAccuracy" : "accuracy";
+		const name = byTokens(this.#questions.get(limit)!.heldOut) ? "normalizedAccuracy" : "accuracy";
 		return figureOf(limit, shareRight(Array.from(figures![name]!, (right) => right === 1)));
 	}
 
@@ -131,7 +131,7 @@ export class Gate {
 	}
 }
 
-/** The verdict on figures of the report split. */
+/** The verdict on figures of the held-out split. */
 export function verdictOfGate(figures: PlanGateFigure[], measured: PlanGate["measured"], ignore: boolean): PlanGate {
 	const met = figures.every((figure) => figure.met);
 	return { met, ignored: !met && ignore, measured, figures };
@@ -145,7 +145,7 @@ function dealt(model: Model, file: QuestionFile): Questions {
 			tokenized.filter((_, i) => (i % 3 === 1) === wanted),
 			file.format,
 		);
-	return { validation: split(true), report: split(false) };
+	return { validation: split(true), heldOut: split(false) };
 }
 
 /** What was required, and what was measured. */

@@ -32,11 +32,11 @@ export interface GateCheck {
 }
 
 /**
- * Measures the set on the report split, under its mask.
+ * Measures the set on the held-out split, under its mask.
  * @throws LimitsNotMetError where a limit is not met, unless `ignoreLimits`
  */
 export async function checkGate(check: GateCheck, removed: readonly number[]): Promise<PlanGate> {
-	const figures = await check.session.timed("quality gate", () => check.gate.figures("report", removed));
+	const figures = await check.session.timed("quality gate", () => check.gate.figures("heldOut", removed));
 	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreLimits ?? false), check.options, () =>
 		closestPlan(check, removed.length),
 	);
@@ -67,7 +67,7 @@ export async function settleGate(
 		logger(options)("warning", `quality gate not met, written all the same (--ignore-gate): ${missed}`);
 		return verdict;
 	}
-	const where = verdict.measured === "mask" ? "on the report split" : "on the report split, by the file as written";
+	const where = verdict.measured === "mask" ? "on the held-out split" : "on the held-out split, by the file as written";
 	const forSize = options.targetSize === undefined ? "" : `${formatBytes(options.targetSize)} needs more than the gate allows: `;
 	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. No model was written.`, verdict.figures, await closest(), options);
 }
@@ -111,8 +111,8 @@ export async function closestPlan(
 	shift?: (figures: readonly PlanGateFigure[]) => readonly PlanGateFigure[],
 ): Promise<ClosestPlan | undefined> {
 	for (const removed of await knownSets(check, below)) {
-		if (!shift && !(await check.gate.meets("report", removed))) continue;
-		const measured = await check.gate.figures("report", removed);
+		if (!shift && !(await check.gate.meets("heldOut", removed))) continue;
+		const measured = await check.gate.figures("heldOut", removed);
 		const figures = shift?.(measured) ?? measured;
 		if (!figures.every(({ met }) => met)) continue;
 		return { removed, figures, estimated: shift !== undefined, command: pruneCommand(check, removed) };

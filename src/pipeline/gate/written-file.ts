@@ -8,7 +8,7 @@ import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import type { Measured, MeasuredOriginal } from "../session/paired-figures.js";
 import type { MachineSettings, UnknownSettings } from "../../api/options/settings.js";
 
-/** A quantized file that has not its name yet, measured on the report split, and the whole source on the same windows. */
+/** A quantized file that has not its name yet, measured on the held-out split, and the whole source on the same windows. */
 export interface WrittenCandidate {
 	readonly path: string;
 	readonly measured: Measured;
@@ -36,7 +36,7 @@ export async function fileCheck(
 ): Promise<FileCheck | undefined> {
 	const { targetSize } = options;
 	if (!check && targetSize === undefined) return undefined;
-	const mask = healed ?? (check ? await check.gate.figures("report", removed) : []);
+	const mask = healed ?? (check ? await check.gate.figures("heldOut", removed) : []);
 	// The session is closed by the time the file is there.
 	const later = check && { gate: check.gate.ofFile(), reopen: reopened(check) };
 	let verdict: PlanGate | undefined;

@@ -43,9 +43,9 @@ export interface HealJob {
 	/** Decides whether the healed model is better. */
 	readonly validation: TokenWindows;
 	/** Says by how much. */
-	readonly report: TokenWindows;
+	readonly heldOut: TokenWindows;
 	/** Where the text comes from, by split, where there are several sources. */
-	readonly sources?: Readonly<Partial<Record<"validation" | "report", readonly SourceShare[]>>> | undefined;
+	readonly sources?: Readonly<Partial<Record<"validation" | "heldOut", readonly SourceShare[]>>> | undefined;
 	/** Losses of the original model on the report windows, where they are known. */
 	readonly full?: Float64Array | undefined;
 	/** Text to fit to. @default the model's own samples */
@@ -75,7 +75,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
-	const before = { validation: await losses(job.validation), report: await losses(job.report) };
+	const before = { validation: await losses(job.validation), heldOut: await losses(job.heldOut) };
 	const type = options.healType ?? "auto";
 	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
 	// What heads need of the original model is there already.
@@ -85,7 +85,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
 	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, { removed, healed, text, figure }, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];
-	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
+	const both = async () => ({ validation: await losses(job.validation), heldOut: await losses(job.heldOut) });
 	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);
 	const sources = job.sources ?? {};
 	const validation = comparisonOf(before.validation, after.validation, sources.validation);
@@ -98,8 +98,8 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 		cuts: cuts.map((cut) => planCut(cut, healed)),
 		...(heads?.factors.length ? { heads: heads.factors.map((head) => ({ ...head, factors: [...head.factors] })) } : {}),
 		validation,
-		report: comparisonOf(before.report, after.report, sources.report),
-		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
+		heldOut: comparisonOf(before.heldOut, after.heldOut, sources.heldOut),
+		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.heldOut }, sources.heldOut) } : {}),
 		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
 	};
 	noteUnhealed(section, options);

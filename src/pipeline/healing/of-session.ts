@@ -26,7 +26,7 @@ export interface HealSetting {
 }
 
 /**
- * Heals the cuts, with the search split to decide how, the validation split whether, and the report split to say by how much; as it was
+ * Heals the cuts, with the search split to decide how, the validation split whether, and the held-out split to say by how much; as it was
  * found before, where that is kept in the run folder. The model is as it was then: {@link whileHealed} puts the new matrices into it.
  * @param removed ascending
  */
@@ -70,15 +70,15 @@ async function healedBefore(
 
 async function healAnew(session: Session, removed: readonly number[], options: HealingSettings): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
-	const { search: tuning, validation, report } = calibration.splits;
+	const { search: tuning, validation, heldOut } = calibration.splits;
 	const own = onOwnSamples(options);
-	const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal: options.signal });
+	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], { phase: "figures", signal: options.signal });
 	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], { phase: "figures", signal: options.signal });
 	const sources = {
-		...(full!.sources ? { report: full!.sources } : {}),
+		...(full!.sources ? { heldOut: full!.sources } : {}),
 		...(other!.sources ? { validation: other!.sources } : {}),
 	};
-	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, own, validation, report, sources, full: full!.losses };
+	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, own, validation, heldOut, sources, full: full!.losses };
 	const healing = await session.timed("healing", () => healModel(job, options));
 	await restore(model, healing.tensors);
 	return healing;
@@ -133,8 +133,8 @@ export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOpt
 	options: T,
 	every = false,
 ): Promise<T> {
-	const { search, validation, report } = session.calibration.splits;
-	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + report.tokens.length };
+	const { search, validation, heldOut } = session.calibration.splits;
+	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + heldOut.tokens.length };
 	if (typeof removed !== "number") return withHealTime(session, { ...onlySet(removed), ...sizes }, options);
 	const { healHeads } = options;
 	// Of a race its winner, the set that it took the place of, and the one that is taken once more, with its heads.

@@ -33,13 +33,13 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 	);
 	const { found, contributions, surrogate, interactions } = result;
 	const singles = await session.singleRemovals(found.originalLoss, options.signal, game);
-	const equivalent = [...found.equivalent.values()]
+	const tied = [...found.tied.values()]
 		.flatMap((sets) => sets.slice(0, racedSets[effortOf(options)]))
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found: { ...found, notes: [...found.notes, ...distrust(surrogate)] },
 		rivals: [
-			...equivalent,
+			...tied,
 			...nearRivals(game, found, counts),
 			// Of a search that was stopped early these are the only ones where a rule ties blocks, which have no contribution alone.
 			...found.ranked

@@ -25,7 +25,7 @@ export function splitFacts({ calibration, drawn }: Session): Record<SplitName, P
 	return {
 		search: { ...split("search"), ...(share ? { drawn: { ...share } } : {}) },
 		validation: split("validation"),
-		report: split("report"),
+		heldOut: split("heldOut"),
 	};
 }
 
@@ -47,9 +47,9 @@ export async function metricFigures(
 	if (name === "nll") return undefined;
 	const splits: Partial<Record<SplitName, PlanMetricLosses>> = {};
 	for (const split of splitNames) {
-		const [full, after] = await session.timed("figures", () => beforeAfter(session.finals[split], removed, options));
-		const figures = Object.fromEntries(Object.keys(full.figures ?? {}).map((figure) => [figure, figureOf(figure, full, after)]));
-		splits[split] = { ...pairOf(full, after), figures };
+		const [original, after] = await session.timed("figures", () => beforeAfter(session.finals[split], removed, options));
+		const figures = Object.fromEntries(Object.keys(original.figures ?? {}).map((figure) => [figure, figureOf(figure, original, after)]));
+		splits[split] = { ...pairOf(original, after), figures };
 	}
 	return { name, ...(options.questions === undefined ? {} : { questions: options.questions }), splits };
 }
@@ -58,29 +58,29 @@ async function beforeAfter(
 	game: LedgerGame,
 	removed: readonly number[],
 	options: JobOptions,
-): Promise<[full: Measurement, after: Measurement]> {
+): Promise<[original: Measurement, after: Measurement]> {
 	const sets = [Coalition.full(game.players), Coalition.ofRemoved(game.players, removed)];
-	const [full, after] = await game.measure(sets, { phase: "figures", signal: options.signal });
-	return [full!, after!];
+	const [original, after] = await game.measure(sets, { phase: "figures", signal: options.signal });
+	return [original!, after!];
 }
 
-function pairOf(full: Measurement, after: Measurement): PlanLosses {
-	const { sources } = full;
+function pairOf(original: Measurement, after: Measurement): PlanLosses {
+	const { sources } = original;
 	const side = ({ losses }: Measurement) => ({ mean: finite(meanAndError(losses, sources).mean), windows: Array.from(losses, finite) });
-	const whole = { full: side(full), removed: side(after), ...differenceOf(after.losses, full.losses, sources) };
+	const whole = { original: side(original), pruned: side(after), ...differenceOf(after.losses, original.losses, sources) };
 	if (!sources) return whole;
-	const [before, later] = [bySource(full.losses, sources), bySource(after.losses, sources)];
+	const [before, later] = [bySource(original.losses, sources), bySource(after.losses, sources)];
 	const each = sources.map(({ name, weight }, i) => ({
-		...{ name, weight, full: finite(meanAndError(before[i]!).mean), removed: finite(meanAndError(later[i]!).mean) },
+		...{ name, weight, original: finite(meanAndError(before[i]!).mean), pruned: finite(meanAndError(later[i]!).mean) },
 		...differenceOf(later[i]!, before[i]!, undefined),
 	}));
 	return { ...whole, sources: each };
 }
 
-function figureOf(name: string, full: Measurement, after: Measurement): NonNullable<PlanMetricLosses["figures"]>[string] {
-	const [before, later] = [full.figures![name]!, after.figures![name]!];
-	const mean = (values: Float64Array) => finite(meanAndError(values, full.sources).mean);
-	return { full: mean(before), removed: mean(later), ...differenceOf(later, before, full.sources) };
+function figureOf(name: string, original: Measurement, after: Measurement): NonNullable<PlanMetricLosses["figures"]>[string] {
+	const [before, later] = [original.figures![name]!, after.figures![name]!];
+	const mean = (values: Float64Array) => finite(meanAndError(values, original.sources).mean);
+	return { original: mean(before), pruned: mean(later), ...differenceOf(later, before, original.sources) };
 }
 
 function differenceOf(after: Float64Array, before: Float64Array, sources: Measurement["sources"]) {

@@ -55,7 +55,7 @@ export async function makePlan(
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		alternatives: alternativesOf(choices, decided),
 		...raceFacts(session, decided),
-		...(chosen.equivalent ? { equivalent: chosen.equivalent.map((set) => ({ ...set, removed: [...set.removed] })) } : {}),
+		...(chosen.tied ? { tied: chosen.tied.map((set) => ({ ...set, removed: [...set.removed] })) } : {}),
 		versions: origin.versions,
 		backend: origin.backend,
 		machine: origin.machine,

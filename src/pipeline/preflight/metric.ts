@@ -41,12 +41,12 @@ export function questionSplits(model: Model, file: QuestionFile): Record<SplitNa
 			`${file.name} holds ${length} questions: a search needs at least ${fewestQuestions}, two to search on, two to decide by and three to report`,
 		);
 	}
-	const order: readonly SplitName[] = ["report", "search", "validation", "report", "search", "validation", "report"];
+	const order: readonly SplitName[] = ["heldOut", "search", "validation", "heldOut", "search", "validation", "heldOut"];
 	const tokenized = tokenizeQuestions(model, file);
 	const split = (name: SplitName) =>
 		packQuestions(
 			tokenized.filter((_, i) => order[i % order.length] === name),
 			file.format,
 		);
-	return { search: split("search"), validation: split("validation"), report: split("report") };
+	return { search: split("search"), validation: split("validation"), heldOut: split("heldOut") };
 }

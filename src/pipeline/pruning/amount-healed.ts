@@ -15,7 +15,7 @@ import type { AmountSettings, HealingSettings } from "../../api/options/settings
 /**
  * The set for the most blocks that meets the gate healed. From the most blocks that meet it as they are, on the validation split, one step
  * up after the other is healed roughly and judged there, as long as the limits are met. The last one is raced healed, healed with all of
- * the text and judged on the report split; where that says no, so is the next smaller one.
+ * the text and judged on the held-out split; where that says no, so is the next smaller one.
  * @throws LimitsNotMetError where no set that was found meets it
  */
 export async function mostHealedThatMeet(
@@ -39,11 +39,11 @@ export async function mostHealedThatMeet(
 	for (const set of sets.slice(0, last + 1).reverse()) {
 		const raced = await raceHealed(session, { ...standingOf(race), chosen: set }, options);
 		const { chosen, healing } = await healChosen(session, raced, options);
-		figures = await figuresOfHealed({ session, gate }, "report", chosen.removed, healing);
+		figures = await figuresOfHealed({ session, gate }, "heldOut", chosen.removed, healing);
 		if (figures.every(({ met }) => met)) return { ...raced, chosen, healing };
 		log(
 			"warning",
-			`${set.removed.length} blocks meet the gate on the validation split, not on the report split (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+			`${set.removed.length} blocks meet the gate on the validation split, not on the held-out split (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
 		);
 	}
 	throw nothingMeets(sets[0], figures, ", healed");

@@ -35,7 +35,7 @@ export function fewestOf({ winners }: Pick<Race, "winners">): Finalist {
 }
 
 /**
- * The set for the most blocks that meets the gate on the validation split, and on the report split too: where that says no, the next
+ * The set for the most blocks that meets the gate on the validation split, and on the held-out split too: where that says no, the next
  * smaller one is tried.
  * @throws LimitsNotMetError where no set that was found meets it
  */
@@ -45,7 +45,7 @@ export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions):
 	for (const [i, set] of sets.entries()) {
 		const count = set.removed.length;
 		if (!(await gate.meets("validation", set.removed))) continue;
-		const figures = await gate.figures("report", set.removed);
+		const figures = await gate.figures("heldOut", set.removed);
 		if (figures.every(({ met }) => met)) {
 			if (i === 0)
 				log(
@@ -56,7 +56,7 @@ export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions):
 		}
 		log(
 			"warning",
-			`${count} blocks meet the gate on the validation split, not on the report split (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+			`${count} blocks meet the gate on the validation split, not on the held-out split (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
 		);
 	}
 	const smallest = sets.at(-1);
@@ -70,8 +70,8 @@ export const missedText = (figures: readonly PlanGateFigure[]) =>
 		.join(", ");
 
 async function missedBy({ removed }: Finalist, gate: Gate): Promise<PlanGateFigure[]> {
-	const figures = await gate.figures("report", removed);
-	// What the validation split refused may pass on the report split.
+	const figures = await gate.figures("heldOut", removed);
+	// What the validation split refused may pass on the held-out split.
 	return figures.every(({ met }) => met) ? gate.figures("validation", removed) : figures;
 }
 

@@ -37,7 +37,7 @@ export interface GatedJob {
 }
 
 /**
- * Measures the gate on the report split, then writes. The windows are those of the plan, as far as its text is at hand: own samples are
+ * Measures the gate on the held-out split, then writes. The windows are those of the plan, as far as its text is at hand: own samples are
  * drawn again with its seed, files must be given again.
  * @throws LimitsNotMetError, and the errors of measuring and writing
  */
@@ -87,10 +87,10 @@ function measuringOf({ removed, plan }: GatedJob, options: GatedSettings): Prune
 }
 
 function noteOtherText(session: Session, plan: Plan, options: JobOptions): void {
-	const { report } = plan.calibration;
-	if (!report || report.sha256 === hashWindows(session.calibration.splits.report)) return;
+	const { heldOut } = plan.calibration;
+	if (!heldOut || heldOut.sha256 === hashWindows(session.calibration.splits.heldOut)) return;
 	logger(options)(
 		"warning",
-		`the gate is measured on ${session.calibration.source}; the plan's figures are of other text (${shownText(report.source)}): give its files with --calibration for the same ones`,
+		`the gate is measured on ${session.calibration.source}; the plan's figures are of other text (${shownText(heldOut.source)}): give its files with --calibration for the same ones`,
 	);
 }

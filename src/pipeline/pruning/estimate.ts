@@ -30,7 +30,7 @@ export interface WorkAsked {
 	readonly field: number;
 	readonly effort: Effort;
 	/** Tokens that a mask runs on each split. */
-	readonly tokens: Readonly<Record<"search" | "validation" | "report", number>>;
+	readonly tokens: Readonly<Record<"search" | "validation" | "heldOut", number>>;
 	/** Of the search split; NaN where it is not known. */
 	readonly secondsPerMask: number;
 	/** Seconds that the search may take. */
@@ -45,8 +45,8 @@ export function workOf(asked: WorkAsked): { readonly tokens: number; readonly se
 	const raced = field * sizes;
 	const most = field === 1 ? 0 : raced * partsAfter(tieRounds[effort]);
 	const further = Math.min(most, Math.floor((known + searched) * furtherShare));
-	// The original model is raced too, and for the figures it and the winner are measured again, on the report split as well.
-	const all = searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.report;
+	// The original model is raced too, and for the figures it and the winner are measured again, on the held-out split as well.
+	const all = searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.heldOut;
 	return { tokens: all, seconds: (secondsPerMask * all) / tokens.search };
 }
 

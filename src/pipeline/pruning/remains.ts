@@ -10,8 +10,8 @@ export interface Remains extends Pick<Session, "folder" | "seed" | "settings" | 
 	readonly weights: ModelWeights;
 	/** That the model was measured with. */
 	readonly threads: number;
-	/** Of the report split, and where it comes from, where there are several sources. */
-	readonly windows: Calibration["splits"]["report"];
+	/** Of the held-out split, and where it comes from, where there are several sources. */
+	readonly windows: Calibration["splits"]["heldOut"];
 	readonly sources: ReturnType<typeof splitSources>;
 	/** Of the run: what is done later is added. */
 	readonly timings: Timings;
@@ -23,8 +23,8 @@ export function remainsOf(session: Session): Remains {
 		...{ folder, seed, settings, metric, timings },
 		weights: weightsOf(session),
 		threads: evaluator.threads,
-		windows: calibration.splits.report,
-		sources: splitSources(calibration, "report"),
+		windows: calibration.splits.heldOut,
+		sources: splitSources(calibration, "heldOut"),
 	};
 }
 

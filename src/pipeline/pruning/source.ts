@@ -44,22 +44,22 @@ export interface OpenSource {
 	close(): Promise<void>;
 }
 
-/** The model of a session, on its report split. */
+/** The model of a session, on its held-out split. */
 export function sourceOf(session: Session, options: ComparedSettings): OpenSource {
 	const { model, evaluator, calibration, texts, settings, timings } = session;
 	const { signal } = options;
-	const { report } = calibration.splits;
+	const { heldOut } = calibration.splits;
 	const weights = weightsOf(session);
 	return {
-		...{ weights, model, evaluator, timings, windows: report, exact: settings.backend === "CPU" },
+		...{ weights, model, evaluator, timings, windows: heldOut, exact: settings.backend === "CPU" },
 		losses: (removed, asItStands) => {
-			const mask = Coalition.ofRemoved(texts.report.players, removed);
+			const mask = Coalition.ofRemoved(texts.heldOut.players, removed);
 			// The ledger knows the model as it is.
-			return asItStands ? lossesNow(evaluator, mask, report, options) : measureOne(texts.report, mask, "figures", signal);
+			return asItStands ? lossesNow(evaluator, mask, heldOut, options) : measureOne(texts.heldOut, mask, "figures", signal);
 		},
 		whole: async () => {
-			const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal });
-			return { full: full!, reference: await new References<"report">(weights, { report }, options, session).of("report") };
+			const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], { phase: "figures", signal });
+			return { full: full!, reference: await new References<"heldOut">(weights, { heldOut }, options, session).of("heldOut") };
 		},
 		close: () => session.close(),
 	};
@@ -108,7 +108,7 @@ async function verificationWindows(model: Model, { signal }: JobOptions): Promis
 	const length = Math.min(verification.length, model.facts.contextLength);
 	try {
 		const own = await ownSamples(model, { count: verification.count, length, seed: 0, signal });
-		return deal(own, { search: 0, validation: 0, report: own.count }).report;
+		return deal(own, { search: 0, validation: 0, heldOut: own.count }).heldOut;
 	} catch (error) {
 		if (!(error instanceof CalibrationError)) throw error;
 		const random = new Random(0);

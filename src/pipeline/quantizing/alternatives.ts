@@ -44,7 +44,7 @@ export function typesAround({ file }: Pick<ModelWeights, "file">, bytes: number)
 const nearSize = 0.05;
 
 /** What comparing with them reads. */
-export type AlternativesSettings = ComparedSettings & VariantSetting<"report">["options"] & Pick<QuantizeSettings, "quantize">;
+export type AlternativesSettings = ComparedSettings & VariantSetting<"heldOut">["options"] & Pick<QuantizeSettings, "quantize">;
 
 /** What is compared. */
 export interface AlternativesJob {
@@ -59,7 +59,7 @@ export interface AlternativesJob {
 	readonly windows: TokenWindows;
 	readonly sources?: readonly SourceShare[] | undefined;
 	readonly folder: string;
-	readonly settings: VariantSetting<"report">["settings"];
+	readonly settings: VariantSetting<"heldOut">["settings"];
 }
 
 /**
@@ -71,9 +71,9 @@ export interface AlternativesJob {
 export async function compareQuantized(job: AlternativesJob, options: AlternativesSettings): Promise<QuantizedAlternatives> {
 	const { source, original, removed, sources, windows } = job;
 	const whole = original ?? source;
-	const named = { report: windows };
+	const named = { heldOut: windows };
 	const references = new References(whole, named, options);
-	const setting: VariantSetting<"report"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
+	const setting: VariantSetting<"heldOut"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
 	const own = await measureOwn(job, setting);
 	const written = job.written === undefined ? undefined : await measureWritten(job.written, references, job, options);
 	const [full, pruned] = [own.full, written ?? own.pruned!];
@@ -113,12 +113,12 @@ export async function compareQuantized(job: AlternativesJob, options: Alternativ
 async function measured(
 	type: FileType | "own",
 	weights: ModelWeights,
-	setting: VariantSetting<"report">,
+	setting: VariantSetting<"heldOut">,
 	sets: readonly (readonly number[])[],
 ) {
 	const variant = await Variant.open(type, weights, setting);
 	try {
-		return { masks: await variant.measure("report", sets), bytes: sets.map((set) => variant.bytes(set)) };
+		return { masks: await variant.measure("heldOut", sets), bytes: sets.map((set) => variant.bytes(set)) };
 	} finally {
 		await variant.close();
 	}
@@ -130,17 +130,17 @@ async function measured(
  */
 async function measureOwn(
 	{ source, original, removed, written, healed }: AlternativesJob,
-	setting: VariantSetting<"report">,
+	setting: VariantSetting<"heldOut">,
 ): Promise<{ full: Measured; pruned?: Measured & { bytes: number } }> {
 	const other = original && (await measured("own", original, setting, [[]])).masks[0]!;
 	if (other && written !== undefined) return { full: other };
 	const variant = await Variant.open("own", source, setting);
 	try {
-		const full = other ?? (await variant.measure("report", [[]]))[0]!;
+		const full = other ?? (await variant.measure("heldOut", [[]]))[0]!;
 		if (written !== undefined) return { full };
 		const [mask] = healed
-			? await variant.measureHealed("report", [removed], { key: healed.key, tensors: async () => healed.tensors })
-			: await variant.measure("report", [removed]);
+			? await variant.measureHealed("heldOut", [removed], { key: healed.key, tensors: async () => healed.tensors })
+			: await variant.measure("heldOut", [removed]);
 		const types = new Map(healed?.tensors.map(({ name, type }) => [name, type]));
 		return { full, pruned: { ...mask!, bytes: variant.bytes(removed, types) } };
 	} finally {
@@ -150,11 +150,11 @@ async function measureOwn(
 
 async function measureWritten(
 	path: string,
-	references: References<"report">,
+	references: References<"heldOut">,
 	{ settings, windows }: AlternativesJob,
 	options: LoadSettings,
 ): Promise<Measured & { bytes: number }> {
-	const reference = await references.of("report");
+	const reference = await references.of("heldOut");
 	const evaluation = await measureFile(path, { windows, reference, threads: Number(settings.threads) }, "the pruned file", options);
 	const { size } = await stat(path);
 	return { ...measuredOf(evaluation), bytes: size };

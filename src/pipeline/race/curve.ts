@@ -13,13 +13,13 @@ export function curveOf({ race, winners }: Standing): CurvePoint[] {
 		...{ removed: [], loss: race.originalLoss, added: 0, standardError: 0 },
 		...(race.originalFigures ? { figures: race.originalFigures } : {}),
 	};
-	const points = [...winners.values()].map(({ removed, loss, added, standardError, figures, equivalent }) => ({
+	const points = [...winners.values()].map(({ removed, loss, added, standardError, figures, tied }) => ({
 		removed,
 		loss: finite(loss),
 		added: finite(added),
 		standardError: standardError === undefined ? undefined : finite(standardError),
 		...(figures ? { figures } : {}),
-		...(equivalent ? { equivalent } : {}),
+		...(tied ? { tied } : {}),
 	}));
 	return [full, ...points.sort((a, b) => a.removed.length - b.removed.length)];
 }

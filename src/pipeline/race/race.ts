@@ -11,7 +11,7 @@ import { effortOf } from "../methods/budget.js";
 import type { EffortSettings } from "../../api/options/settings.js";
 
 /** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
-export interface Equivalent extends ProposedSet {
+export interface TiedFinalist extends ProposedSet {
 	/** Loss above the winner's, and its standard error. */
 	readonly above: number;
 	readonly standardError: number;
@@ -31,7 +31,7 @@ export interface Finalist extends ProposedSet {
 	/** Means of further figures, by name. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 	/** Of a winner: the sets that are as good as far as the race can tell, the best first. */
-	readonly equivalent?: readonly Equivalent[] | undefined;
+	readonly tied?: readonly TiedFinalist[] | undefined;
 }
 
 /** The best set of each number of removed blocks, by the validation split and text of its kind; losses are those on the split. */
@@ -126,11 +126,11 @@ function sizesOf(measured: readonly Measurement[]): Measurement[][] {
 }
 
 function tiedOf(
-	[best, ...tied]: Field,
+	[best, ...others]: Field,
 	choiceOf: (set: Measurement) => ProposedSet,
 	byDivergence: boolean,
-): Pick<Finalist, "equivalent"> {
-	const equivalent = tied.flatMap((set): Equivalent[] => {
+): Pick<Finalist, "tied"> {
+	const tied = others.flatMap((set): TiedFinalist[] => {
 		const { removed, method } = choiceOf(set);
 		const difference = above(set, best);
 		if (!isTied(difference)) return [];
@@ -145,7 +145,7 @@ function tiedOf(
 			},
 		];
 	});
-	return equivalent.length > 0 ? { equivalent } : {};
+	return tied.length > 0 ? { tied } : {};
 }
 
 function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], options: JobOptions): void {

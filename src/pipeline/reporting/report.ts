@@ -75,9 +75,9 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	});
 }
 
-function removalOf({ removed, kept, method, race, equivalent }: Plan): NonNullable<Report["removal"]> {
+function removalOf({ removed, kept, method, race, tied }: Plan): NonNullable<Report["removal"]> {
 	const decided = race && { race: { by: race.by, further: race.further.map(({ sets }) => ({ sets })) } };
-	return { removed, kept, method, ...decided, ...(equivalent ? { equivalent } : {}) };
+	return { removed, kept, method, ...decided, ...(tied ? { tied } : {}) };
 }
 
 function gateFigure({ standardError, ...figure }: PlanGateFigure): NonNullable<Report["gate"]>[number] {
@@ -92,14 +92,14 @@ function sizesOf({ model, sizes }: RunFacts, plan: Plan, output: WrittenFile | u
 
 function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined): Report["verdict"] {
 	const { before, after } = sizesOf(facts, plan, output);
-	const report = plan.losses.report && writtenLosses(plan, plan.losses.report);
+	const heldOut = plan.losses.heldOut && writtenLosses(plan, plan.losses.heldOut);
 	return removalVerdict({
 		...{ healed: plan.heal?.applied, quantized: plan.quantized?.type },
 		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined },
 		parameters: [before.parameters, after.parameters],
-		loss: [report?.full.mean ?? null, report?.removed.mean ?? null],
-		added: report?.difference ?? null,
-		standardError: report?.standardError ?? null,
+		loss: [heldOut?.original.mean ?? null, heldOut?.pruned.mean ?? null],
+		added: heldOut?.difference ?? null,
+		standardError: heldOut?.standardError ?? null,
 	});
 }
 

@@ -13,7 +13,7 @@ export interface JudgedRemoval {
 	/** Type that it was quantized to: losses are then those of the quantized file. */
 	readonly quantized?: string | undefined;
 	readonly parameters: readonly [before: number, after: number];
-	/** Losses on the report split, nats per token; null where not finite. */
+	/** Losses on the held-out split, nats per token; null where not finite. */
 	readonly loss: readonly [before: number | null, after: number | null];
 	/** Mean of the paired differences, and its standard error. */
 	readonly added: number | null;

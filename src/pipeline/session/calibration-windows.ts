@@ -39,7 +39,7 @@ export function splitCounts(options: SessionSettings): Record<SplitName, number>
 	if (!Number.isInteger(search) || search < 2) throw new InvalidOptionError(`windows must be a whole number of at least 2, got ${search}`);
 	if (!Number.isInteger(length) || length < 8)
 		throw new InvalidOptionError(`window-length must be a whole number of at least 8 tokens, got ${length}`);
-	return { search, validation: search, report: Math.ceil(1.5 * search), length };
+	return { search, validation: search, heldOut: Math.ceil(1.5 * search), length };
 }
 
 /** Whether a run is measured on the model's own samples, not on files. */
@@ -85,7 +85,7 @@ async function readKept(file: string, length: number): Promise<Calibration | und
 	try {
 		const { source, splits } = JSON.parse(await readFile(file, "utf8")) as { source: string; splits: Record<SplitName, number[]> };
 		const read = (split: SplitName) => makeWindows(Int32Array.from(splits[split]), length);
-		return oneSource(source, { search: read("search"), validation: read("validation"), report: read("report") });
+		return oneSource(source, { search: read("search"), validation: read("validation"), heldOut: read("heldOut") });
 	} catch {
 		return undefined; // not there, or torn by a crash: drawn again, the same for the same seed
 	}

@@ -123,12 +123,12 @@ class GameMaker {
 		const evaluator = this.#model.createEvaluator({ threads: Number(setup.settings.threads), stateBytes });
 		this.#evaluator = evaluator;
 		const own = async () => evaluator;
-		const [validation, report] = [yardstick("validation"), yardstick("report")];
-		const ledgers = { search: setup.ledger, validation: await this.#open(validation), report: await this.#open(report) };
+		const [validation, heldOut] = [yardstick("validation"), yardstick("heldOut")];
+		const ledgers = { search: setup.ledger, validation: await this.#open(validation), heldOut: await this.#open(heldOut) };
 		const games = {
 			search: this.#game(ledgers.search, search, () => setup.evaluator(), this.#metricView("search")),
 			validation: this.#game(ledgers.validation, validation, own, this.#metricView("validation")),
-			report: this.#game(ledgers.report, report, own, this.#metricView("report")),
+			heldOut: this.#game(ledgers.heldOut, heldOut, own, this.#metricView("heldOut")),
 		};
 		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
 		const texts = await this.#texts(finals, own);
@@ -137,7 +137,7 @@ class GameMaker {
 			games,
 			finals,
 			texts,
-			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
+			tokens: { search: search.tokens, validation: validation.tokens, heldOut: heldOut.tokens },
 			evaluator,
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
@@ -220,7 +220,7 @@ class GameMaker {
 			const searched = this.#kl && ledger === this.#setup!.ledger;
 			return this.#game(ledger, yardstick, searched ? () => this.#setup!.evaluator() : own, this.#textView(split));
 		};
-		return { search: await text("search"), validation: await text("validation"), report: await text("report") };
+		return { search: await text("search"), validation: await text("validation"), heldOut: await text("heldOut") };
 	}
 
 	#game(

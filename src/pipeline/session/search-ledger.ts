@@ -35,7 +35,7 @@ export interface SearchPlan {
 	readonly dry?: boolean;
 	/** Whether the splits that decide and report are compared with the original model's distributions, whatever the metric is. @default false */
 	readonly compared?: boolean;
-	/** Whether a quantized file is at last compared with them on the report split. @default false */
+	/** Whether a quantized file is at last compared with them on the held-out split. @default false */
 	readonly quantized?: boolean;
 }
 

@@ -140,7 +140,7 @@ export class Session {
 				options,
 			);
 		const shape = {
-			windows: counts.report,
+			windows: counts.heldOut,
 			windowLength: counts.length,
 			ubatch: Math.max(options.ubatch ?? 0, defaultUbatch(Math.max(1, vocabularyOf(file)))),
 			referencePositions: positions([...held, ...further]),
@@ -242,12 +242,12 @@ function comparedSplits(
 	{ compared, quantized }: SearchPlan,
 	options: SessionSettings,
 ): Record<"held" | "further" | "wished", readonly SplitName[]> {
-	const held = compared ? (["validation", "report"] as const) : [];
+	const held = compared ? (["validation", "heldOut"] as const) : [];
 	// A race may need further text of the validation split's size.
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
 	// A race on own samples compares by them where there is memory, on the split and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
-	return { held, further: quantized && !compared ? ["report"] : [], wished: metric === "nll" && onOwnSamples(options) ? raced : [] };
+	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "nll" && onOwnSamples(options) ? raced : [] };
 }
 
 function noteTruncated(questions: Record<SplitName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
