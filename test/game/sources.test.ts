@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { meanLoss } from "../../src/game/game.js";
 import { bySource, mixedError, mixedMean } from "../../src/game/sources.js";
-import { tiedSets } from "../../src/game/search/equivalent.js";
+import { tiedSets } from "../../src/game/search/tied.js";
 import { meanAndError, studentT95 } from "../../src/game/statistics.js";
 
 const sources = [
@@ -34,7 +34,7 @@ describe("several sources", () => {
 		expect(meanLoss({ coalition, losses: Float64Array.of(1, 3, 7, Number.NaN, 13), sources })).toBe(Number.POSITIVE_INFINITY);
 	});
 
-	it("decide which sets are equivalent", () => {
+	it("decide which sets are tied", () => {
 		const of = (removed: number, ...losses: number[]) => ({
 			coalition: Coalition.ofRemoved(4, [removed]),
 			losses: Float64Array.from(losses),

@@ -77,11 +77,11 @@ describe("the terminal summary", () => {
 		const { gate, collapse, alternatives, speed, heal, ...usual } = report;
 		const one = { removed: [4, 5, 6, 14, 16, 17], method: "greedy", above: 0.004, standardError: 0.006 };
 		const text = (count: number) =>
-			summaryText({ ...usual, removal: { ...report.removal!, equivalent: Array(count).fill(one) } }, { width: 400 });
+			summaryText({ ...usual, removal: { ...report.removal!, tied: Array(count).fill(one) } }, { width: 400 });
 		expect(text(1)).toContain("\nThe validation text cannot tell this set from 4-6, 14, 16-17 (greedy, +0.004 ± 0.006).\n");
 		expect(text(5)).toMatch(/(4-6.*){3}; and 2 more\.\n/);
 		expect(text(0)).not.toContain("cannot tell");
-		const page = reportHtml({ ...report, removal: { ...report.removal!, equivalent: [one] } });
+		const page = reportHtml({ ...report, removal: { ...report.removal!, tied: [one] } });
 		expect(page).toContain("cannot tell this set from 4-6, 14, 16-17 (greedy, +0.004 ± 0.006).");
 	});
 

@@ -6,7 +6,7 @@ import { type Game, meanLoss } from "../../../src/game/game.js";
 import { LossMeter } from "../../../src/game/loss-meter.js";
 import { Random } from "../../../src/game/random.js";
 import { type AutoProgress, autoSearch } from "../../../src/game/search/auto.js";
-import { tiedSets } from "../../../src/game/search/equivalent.js";
+import { tiedSets } from "../../../src/game/search/tied.js";
 import { lazyGreedy } from "../../../src/game/search/greedy.js";
 import { quickDescent, swapDescent } from "../../../src/game/search/proposals.js";
 import { leaveOneOut } from "../../../src/game/search/ranked.js";
@@ -69,7 +69,7 @@ describe("on the fixture's measured game", () => {
 		expect(surrogate!.random!.r2).toBeGreaterThan(surrogate!.random!.baselines.stratumMean.r2);
 		expect(surrogate!.random!.coverage90).toBeGreaterThan(0.7);
 		expect(surrogate!.forecasts!.masks).toBeGreaterThan(5);
-		const [first] = found.equivalent.get(6)!;
+		const [first] = found.tied.get(6)!;
 		expect(first).toEqual({ removed: found.byCount.get(6)!.removed, above: 0, standardError: 0 });
 	});
 
@@ -261,7 +261,7 @@ test("options out of range", async () => {
 	await expect(auto(game, { ...base, signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
 });
 
-test("equivalent sets: those within the noise of the best, and no others", () => {
+test("tied sets: those within the noise of the best, and no others", () => {
 	const measurement = (removed: number[], losses: number[]) => ({
 		coalition: Coalition.ofRemoved(5, removed),
 		losses: Float64Array.from(losses),

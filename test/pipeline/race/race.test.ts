@@ -41,12 +41,12 @@ describe("a race", () => {
 	it("reports the sets that the paired interval cannot tell from the winner, each once", async () => {
 		const choices = [set("auto", 1, 2), set("auto", 4), set("greedy", 1, 3), set("leave-one-out", 2, 3), set("contiguous", 1, 3)];
 		const decided = await race(racing(losses), choices, {});
-		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 2], equivalent: [{ method: "greedy", removed: [1, 3] }] });
-		const { above, standardError } = decided.winners.get(2)!.equivalent![0]!;
+		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 2], tied: [{ method: "greedy", removed: [1, 3] }] });
+		const { above, standardError } = decided.winners.get(2)!.tied![0]!;
 		expect(above).toBeCloseTo(0.05, 12);
 		expect(standardError).toBeCloseTo(0.05 / Math.sqrt(3), 12);
-		expect(decided.winners.get(1)!.equivalent).toBeUndefined();
-		expect(curveOf(standingOf(decided)).map(({ equivalent }) => equivalent?.length)).toEqual([undefined, undefined, 1]);
+		expect(decided.winners.get(1)!.tied).toBeUndefined();
+		expect(curveOf(standingOf(decided)).map(({ tied }) => tied?.length)).toEqual([undefined, undefined, 1]);
 	});
 
 	it.each([Number.NaN, Number.POSITIVE_INFINITY])("is not won by a set that breaks the model on that split (%d)", async (broken) => {
@@ -54,16 +54,16 @@ describe("a race", () => {
 		const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("auto", 4), set("greedy", 5)];
 		const { winners } = await race(racing(some), choices, {});
 		expect(winners.get(2)!.removed).toEqual([1, 3]);
-		expect(winners.get(2)!.equivalent).toBeUndefined();
+		expect(winners.get(2)!.tied).toBeUndefined();
 		expect(winners.get(1)!.removed).toEqual([4]);
 	});
 
 	it("says nothing of it where there is one window, and takes a tie for a tie", async () => {
 		const one = { "": [2], "1,2": [2.5], "1,3": [2.5], "4": [2.2] };
-		expect((await race(racing(one), [set("auto", 1, 2), set("greedy", 1, 3)], {})).winners.get(2)!.equivalent).toBeUndefined();
+		expect((await race(racing(one), [set("auto", 1, 2), set("greedy", 1, 3)], {})).winners.get(2)!.tied).toBeUndefined();
 		const tied = { "": [2, 3], "1,2": [2.5, 3.5], "1,3": [2.5, 3.5] };
 		const { winners } = await race(racing(tied), [set("auto", 1, 2), set("greedy", 1, 3)], {});
-		expect(winners.get(2)).toMatchObject({ method: "auto", equivalent: [{ above: 0, standardError: 0 }] });
+		expect(winners.get(2)).toMatchObject({ method: "auto", tied: [{ above: 0, standardError: 0 }] });
 	});
 });
 

@@ -26,7 +26,7 @@ describe("the report of a run", () => {
 		const plan = result.plan!;
 		const losses = plan.losses.report!;
 
-		const same = plan.equivalent ? { equivalent: plan.equivalent } : {};
+		const same = plan.tied ? { tied: plan.tied } : {};
 		const { by, further } = plan.race!;
 		const race = { by, further: further.map(({ sets }) => ({ sets })) };
 		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method, race, ...same });
