@@ -2,7 +2,7 @@
 import type { StrataPresetName } from "../game/strata.js";
 import type { CalibrationFile } from "../model/calibration/files.js";
 import type { StateType } from "../model/runtime/state-types.js";
-import type { ContributionUnit } from "../storage/plan.js";
+import type { ImportanceUnit } from "../storage/plan.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
 import type { Method } from "./methods.js";
 
@@ -15,7 +15,7 @@ export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_
 export type WorkingWeights = (typeof workingWeights)[number];
 
 /** What a search keeps small: the loss on text, the divergence from the original model, or the loss of the right choices of questions. */
-export const metrics = ["nll", "kl", "accuracy"] as const;
+export const metrics = ["loss", "kl", "accuracy"] as const;
 export type Metric = (typeof metrics)[number];
 
 /** How blocks are searched, and what that may take. */
@@ -97,8 +97,8 @@ export interface TextOptions {
 /** What is kept small. */
 export interface MetricOptions {
 	/**
-	 * What the search keeps small: `nll`, the negative log-likelihood of the text; `kl`, the KL divergence of the original model from the
-	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "nll"
+	 * What the search keeps small: `loss`, the negative log-likelihood of the text in nats per token; `kl`, the KL divergence of the original model from the
+	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "loss"
 	 */
 	readonly metric?: Metric | undefined;
 	/** File of multiple-choice questions, for the metric `accuracy`. */
@@ -122,15 +122,15 @@ export interface ModelSummary {
 	readonly parameters: number;
 }
 
-/** What one block contributes. */
-export interface Contribution {
+/** How much one block matters: what users see of a contribution. */
+export interface BlockImportance {
 	readonly block: number;
 	readonly value: number;
 	/** In the unit of the value. */
 	readonly standardError?: number | undefined;
 	/**
-	 * `nats`: loss per token that its removal alone adds. `value`: its share in v = PPL(full) / PPL(kept blocks), from 0 to 1.
+	 * `nats`: loss per token that its removal alone adds. `value`: its share in v = PPL(original) / PPL(kept blocks), from 0 to 1.
 	 * `score`: what a baseline gives it, on a scale of its own.
 	 */
-	readonly unit: ContributionUnit;
+	readonly unit: ImportanceUnit;
 }

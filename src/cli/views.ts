@@ -66,10 +66,10 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 function endLines({ output, planPath, reportPath, modelCardPath, estimate, seconds }: PruneResult): string {
 	const lines: string[] = [];
 	if (estimate) {
-		const { masks, known, tokens } = estimate;
+		const { evaluations, known, tokens } = estimate;
 		const before = known > 0 ? `, beside ${formatInteger(known)} known ones,` : "";
 		lines.push(
-			`Would measure at most ${formatInteger(masks)} masks${before} (${formatCount(tokens)} tokens)${Number.isFinite(estimate.seconds) ? ` in about ${formatDuration(estimate.seconds)}` : ""}; no model, plan or report was written.`,
+			`Would measure at most ${formatInteger(evaluations)} masks${before} (${formatCount(tokens)} tokens)${Number.isFinite(estimate.seconds) ? ` in about ${formatDuration(estimate.seconds)}` : ""}; no model, plan or report was written.`,
 		);
 	}
 	if (output) lines.push(writtenLine(output));
@@ -91,8 +91,8 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 	] as const;
 	const healed = result.heal ? `${healLine(result.heal)}\n` : "";
 	const quantized = result.quantized ? `${quantizedLine(result.quantized)}\n` : "";
-	const gate = result.gate
-		? `${result.gate.figures.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)).join("\n")}\n`
+	const gate = result.limits
+		? `${result.limits.figures.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)).join("\n")}\n`
 		: "";
 	return `${factsTable(facts, style)}\n${healed}${quantized}${gate}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
 }
@@ -111,7 +111,7 @@ export function compareText(result: CompareResult, style: TextStyle): string {
 			({ removed, rows }) =>
 				`${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, questions, style)}`,
 		),
-		`What each method would have needed alone, of at most ${formatInteger(budget.masks)} masks of ${searched}:\n${compareCosts(methods, style)}`,
+		`What each method would have needed alone, of at most ${formatInteger(budget.evaluations)} masks of ${searched}:\n${compareCosts(methods, style)}`,
 		...surrogateParts(methods, style),
 		compareTexts(texts, questions, style),
 		`Time: ${formatDuration(seconds)}\n`,
@@ -246,7 +246,7 @@ export function runsText(folders: readonly RunFolder[], now: Date, style: TextSt
 		...folder.ledgers.map((ledger) => [
 			folder.model,
 			ledger.damage ? "damaged" : ledger.inUse ? "in use" : "ledger",
-			ledger.damage ? "" : formatInteger(ledger.masks),
+			ledger.damage ? "" : formatInteger(ledger.candidates),
 			formatBytes(ledger.size),
 			formatAge(ledger.lastUsed, now),
 			ledger.path,

@@ -3,7 +3,7 @@ import type { Report } from "./report-data.js";
 
 // Limits of a quality gate as text, the same in messages, in the terminal and on the page.
 
-type Figure = Pick<NonNullable<Report["gate"]>[number], "name" | "value" | "limit"> & {
+type Figure = Pick<NonNullable<Report["limits"]>[number], "name" | "value" | "limit"> & {
 	readonly standardError?: number | null | undefined;
 };
 

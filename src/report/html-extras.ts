@@ -7,7 +7,7 @@ import { html, type Section, table } from "./tags.js";
 // Sections of the page that a run has only where it was asked for them.
 
 /** Limits, and whether they were met. */
-export function gateSection(gate: NonNullable<Report["gate"]>): Section {
+export function gateSection(gate: NonNullable<Report["limits"]>): Section {
 	const rows = gate.map(({ met, ...figure }) => [
 		figure.name,
 		limitText(figure.name, figure.limit),

@@ -26,7 +26,7 @@ export function reproduceSection({ reproduce, model }: Report): Section {
 		id: "reproduce",
 		title: "How to reproduce",
 		body: html`<pre><code>${command}</code></pre>
-<p>The command names the settings that this run found by timing the machine. With the same model, text, versions and processor it gives the same figures, bit for bit on a CPU${options.maxTime === undefined ? "" : ", unless --max-time ends the search elsewhere"}. Where the model's own text has to be drawn again (in another cache), it is drawn with the threads that the command names, and other tokens may come of it; a race on such text goes by the loss instead of the divergence where too little memory is free${options.stateType === "F16" ? "; and losses of a search with --state-type F16 depend on how many hidden states memory has room for" : ""}.</p>
+<p>The command names the settings that this run found by timing the machine. With the same model, text, versions and processor it gives the same figures, bit for bit on a CPU${searchOption(options, "maxTime") === undefined ? "" : ", unless --max-time ends the search elsewhere"}. Where the model's own text has to be drawn again (in another cache), it is drawn with the threads that the command names, and other tokens may come of it; a race on such text goes by the loss instead of the divergence where too little memory is free${searchOption(options, "stateType") === "F16" ? "; and losses of a search with --state-type F16 depend on how many hidden states memory has room for" : ""}.</p>
 ${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
 ${table("Text that was measured on", [{ title: "split" }, { title: "source" }, { title: "windows x tokens", figures: true }, { title: "SHA-256 of the tokens" }], splits)}
 <details><summary>Settings</summary>
@@ -42,8 +42,20 @@ function drawnText({ positions, of, standardError }: NonNullable<Report["reprodu
 }
 
 function settingsTable(caption: string, settings: Report["reproduce"]["options"]): Html {
-	const rows = Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : `${value}`]);
-	return table(caption, [{ title: "setting" }, { title: "value" }], rows);
+	return table(caption, [{ title: "setting" }, { title: "value" }], settingRows(settings));
+}
+
+/** A row for each setting, those of groups as `search.method`. */
+function settingRows(settings: Readonly<Record<string, unknown>>, group = ""): [name: string, value: string][] {
+	return Object.entries(settings).flatMap(([name, value]): [string, string][] => {
+		if (typeof value === "object" && value !== null && !Array.isArray(value))
+			return settingRows(value as Readonly<Record<string, unknown>>, `${group}${name}.`);
+		return [[`${group}${name}`, Array.isArray(value) ? value.join(", ") : `${value}`]];
+	});
+}
+
+function searchOption({ search }: Report["reproduce"]["options"], name: string): unknown {
+	return typeof search === "object" && search !== null && !Array.isArray(search) ? search[name] : undefined;
 }
 
 /** What took how long. */

@@ -69,10 +69,10 @@ function typographic(text: string): string {
 }
 
 function sectionsOf(report: Report): Section[] {
-	const { quality, curve, interactions, surrogate, alternatives, gate, heal, speed, samples, textCheck, collapse } = report;
+	const { quality, curve, interactions, surrogate, alternatives, limits, heal, speed, samples, textCheck, collapse } = report;
 	return [
 		...(quality ? [{ id: "before-after", title: "Before and after", body: qualityBody(report, quality) }] : []),
-		...(gate ? [gateSection(gate)] : []),
+		...(limits ? [gateSection(limits)] : []),
 		...warningsSection(report),
 		{ id: "blocks", title: "Blocks", body: blocksBody(report) },
 		...(curve ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve) }] : []),
@@ -144,9 +144,9 @@ function warningsSection({ warnings, disagreements }: Report): Section[] {
 function blocksBody(report: Report): Html {
 	const { removal, blocks } = report;
 	const reasons = blocks.list.filter(({ reason }) => reason !== undefined);
-	const known = blocks.list.some(({ contribution }) => contribution !== undefined);
+	const known = blocks.list.some(({ importance }) => importance !== undefined);
 	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong> of 0 to ${report.model.blocks - 1}, proposed by ${removal.method}. Numbers are those of the source's tensor names.</p>`}
-${removal?.race && html`<p>${raceText(removal.race, report.curve?.metric)}</p>`}
+${removal?.finalComparison && html`<p>${raceText(removal.finalComparison, report.curve?.metric)}</p>`}
 ${tiedText(report) && html`<p>${tiedText(report)}</p>`}
 ${blockStrip(report)}
 ${known ? contributionsFigure(report) : html`<p>The method says nothing of single blocks.</p>`}
@@ -154,7 +154,7 @@ ${reasons.length > 0 && html`<ul>${reasons.map(({ block, reason }) => html`<li>B
 }
 
 /** By what, and on how much text, sets of the same size were compared. */
-function raceText({ by, further }: NonNullable<NonNullable<Report["removal"]>["race"]>, metric: string | undefined): string {
+function raceText({ by, further }: NonNullable<NonNullable<Report["removal"]>["finalComparison"]>, metric: string | undefined): string {
 	const measure = by === "divergence" || metric === "kl" ? "divergence from the original model" : "loss";
 	const [first] = further;
 	const more =

@@ -20,13 +20,13 @@ const unhealedText = "Not healed: --heal can make up for part of what the cuts c
 
 /** The verdict and the figures behind it, without the names of files. */
 export function summaryText(report: Report, style: TextStyle = {}): string {
-	const { verdict, gate, collapse } = report;
+	const { verdict, limits, collapse } = report;
 	const { width = 80 } = style;
 	const color = verdict.trade === "sensible" ? "green" : verdict.trade === "costly" ? "yellow" : "red";
 	const parts = [paint("bold", wrapped(verdict.headline, width), style), paint(color, wrapped(verdict.reason, width), style)];
 	parts.push("", rowsTable(report, style).trimEnd());
 	if (report.speed) parts.push(wrapped(speedLine(report.speed), width));
-	const [missed, ...others] = (gate ?? []).filter(({ met }) => !met);
+	const [missed, ...others] = (limits ?? []).filter(({ met }) => !met);
 	if (missed) parts.push(paint("red", `${gateLine(missed)}${others.length > 0 ? `; and ${others.length} more` : ""}`, style));
 	if (collapse && collapse.length > 0) {
 		const texts = collapse.length === 1 ? "1 text" : `${collapse.length} texts`;
@@ -44,9 +44,9 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 
 /** What is said where there is room, the most telling first, each with its name. */
 function furtherTexts(report: Report, width: number, style: TextStyle): [name: string, text: string][] {
-	const { alternatives, heal, gate } = report;
+	const { alternatives, heal, limits } = report;
 	const quantized = quantizedText(report);
-	const met = (gate ?? []).filter((figure) => figure.met).slice(0, mostLimits);
+	const met = (limits ?? []).filter((figure) => figure.met).slice(0, mostLimits);
 	const texts: [string, string][] = [];
 	if (alternatives) texts.push(["quantizing instead", wrapped(alternatives.verdict, width)]);
 	if (quantized) texts.push(["quantizing", wrapped(quantized, width)]);

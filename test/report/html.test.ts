@@ -45,7 +45,7 @@ describe("the page", () => {
 			...["before-after", "gate", "warnings", "blocks", "curve", "alternatives", "speed", "samples", "collapse"],
 			...["pairs", "surrogate", "reproduce", "timings"],
 		]);
-		const { gate, alternatives, speed, samples, collapse, interactions, surrogate, quality, removal, output, curve, ...least } = report;
+		const { limits, alternatives, speed, samples, collapse, interactions, surrogate, quality, removal, output, curve, ...least } = report;
 		const bare = { ...least, warnings: [], disagreements: [], verdict: { headline: "Sensible: remove nothing.", reason: "Dear." } };
 		expect(ids(reportHtml(bare))).toEqual(["blocks", "reproduce", "timings"]);
 	});
@@ -123,7 +123,7 @@ describe("the page", () => {
 
 	it("draws models of one block and of a hundred", () => {
 		for (const blocks of [1, 100]) {
-			const list = Array.from({ length: blocks }, (_, block) => ({ block, state: "kept" as const, contribution: block % 7 }));
+			const list = Array.from({ length: blocks }, (_, block) => ({ block, state: "kept" as const, importance: block % 7 }));
 			const text = reportHtml({ ...report, model: { ...report.model, blocks }, blocks: { list, unit: "nats", estimator: "x" } });
 			expect(documentOf(text).querySelectorAll(".strip li").length).toBe(blocks);
 			expect(text).not.toMatch(/NaN|undefined/);
@@ -133,7 +133,7 @@ describe("the page", () => {
 	it("shows what broke down", () => {
 		const series = [{ method: "m", split: "validation" as const, points: [{ removed: [1], loss: null, added: null }] }];
 		const figures = [{ name: "loss", unit: "nats per token" as const, before: 2, after: null, change: null, isRatio: false }];
-		const text = reportHtml({ ...report, curve: { metric: "nll", series }, quality: { ...report.quality!, figures } });
+		const text = reportHtml({ ...report, curve: { metric: "loss", series }, quality: { ...report.quality!, figures } });
 		expect(textOf(documentOf(text).querySelector("#before-after ~ .scroll tbody tr"))).toBe("loss (nats per token)2.000brokenbroken");
 		expect(text).not.toMatch(/NaN|undefined/);
 	});

@@ -13,7 +13,7 @@ import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist } from "../race/race.js";
 import type { Session } from "../session/session.js";
-import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { JobOptions } from "../../api/index.js";
 import type { HealingSettings, HealSettings, MachineSettings } from "../../api/options/settings.js";
 
@@ -114,7 +114,7 @@ export async function figuresOfHealed(
 	split: GateSplit,
 	removed: readonly number[],
 	healing: Healing | undefined,
-): Promise<PlanGateFigure[]> {
+): Promise<PlanLimit[]> {
 	return session.timed("quality gate", async () => {
 		if (!healing?.section.applied) return gate.figures(split, removed);
 		const whole = await gate.whole(split);
@@ -139,7 +139,7 @@ export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOpt
 	const { healHeads } = options;
 	// Of a race its winner, the set that it took the place of, and the one that is taken once more, with its heads.
 	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
-	const one = session.metric === "nll" ? race : { sets: 1, headSets: 1, raced: 0 };
+	const one = session.metric === "loss" ? race : { sets: 1, headSets: 1, raced: 0 };
 	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;
 	const cuts = { cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed) };
 	return withHealTime(session, { ...searched, ...cuts, ...sizes }, options);

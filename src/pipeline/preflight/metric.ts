@@ -11,7 +11,7 @@ import type { InputSettings, MetricSettings } from "../../api/options/settings.j
 const fewestQuestions = 7;
 
 /** The metric that the options ask for. @throws InvalidOptionError where they contradict one another */
-export function metricOf({ metric = "nll", questions, limit, scoreShare }: MetricSettings): Metric {
+export function metricOf({ metric = "loss", questions, limit, scoreShare }: MetricSettings): Metric {
 	if (metric === "accuracy" && questions === undefined)
 		throw new InvalidOptionError("the metric accuracy needs questions: give a file with --questions");
 	if (metric !== "accuracy" && questions !== undefined)

@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
 import { splitNames } from "../../model/calibration/index.js";
-import { contributionsOf, reasonedBlocks } from "../planning/plan.js";
+import { importanceOf, reasonedBlocks } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
 import { blocksData, curveData, interactionsOf, surrogateData } from "./evidence.js";
@@ -12,7 +12,7 @@ import { REPORT_FORMAT, REPORT_VERSION, type Report, reportSchema } from "../../
 import type { Sizes } from "../preflight/model-sizes.js";
 import { disagreementText } from "../race/by-source.js";
 import type { Plan } from "../../storage/plan.js";
-import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimit } from "../../storage/plan-limits.js";
 import { suggestionVerdict, removalVerdict } from "./verdict.js";
 import type { RunFacts, RunOutcome } from "./facts.js";
 import type { PlanOrigin } from "../planning/origin.js";
@@ -32,7 +32,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	const interactions = interactionsOf(choices);
 	const critical = plan?.critical ?? reasonedBlocks(choices);
 	const alternatives = plan && alternativesOf(plan);
-	const contributions = plan?.contributions ?? (choices?.contributions && contributionsOf(choices.contributions));
+	const importance = plan?.importance ?? (choices?.contributions && importanceOf(choices.contributions));
 	return v.parse(reportSchema, {
 		format: REPORT_FORMAT,
 		version: REPORT_VERSION,
@@ -56,7 +56,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 			removed: plan?.removed ?? [],
 			critical,
 			frozen: facts.frozen,
-			contributions,
+			importance,
 			origin,
 		}),
 		...(plan ? qualityOf(plan, sizesOf(facts, plan, output)) : {}),
@@ -67,7 +67,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		warnings: [...warnings.filter((warning) => !said.has(warning)), ...(choices?.found.notes ?? [])],
 		...(plan?.heal ? { heal: healData(plan.heal) } : {}),
 		...(alternatives ? { alternatives } : {}),
-		...(plan?.gate ? { gate: plan.gate.figures.map(gateFigure) } : {}),
+		...(plan?.limits ? { limits: plan.limits.figures.map(limitFigure) } : {}),
 		...extras,
 		reproduce: reproduceOf(origin),
 		timings: Object.entries(timings).map(([phase, took]) => ({ phase, seconds: took })),
@@ -75,12 +75,13 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	});
 }
 
-function removalOf({ removed, kept, method, race, tied }: Plan): NonNullable<Report["removal"]> {
-	const decided = race && { race: { by: race.by, further: race.further.map(({ sets }) => ({ sets })) } };
+function removalOf({ removed, kept, method, finalComparison, tied }: Plan): NonNullable<Report["removal"]> {
+	const { by, further = [] } = finalComparison ?? {};
+	const decided = by && { finalComparison: { by, further: further.map(({ sets }) => ({ sets })) } };
 	return { removed, kept, method, ...decided, ...(tied ? { tied } : {}) };
 }
 
-function gateFigure({ standardError, ...figure }: PlanGateFigure): NonNullable<Report["gate"]>[number] {
+function limitFigure({ standardError, ...figure }: PlanLimit): NonNullable<Report["limits"]>[number] {
 	return { ...figure, ...(standardError === null ? {} : { standardError }) };
 }
 

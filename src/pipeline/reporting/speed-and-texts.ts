@@ -29,7 +29,7 @@ export function speedData(speed: PlanSpeed): ReportSpeed | undefined {
 
 function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, backend, through }: PlanSpeed): string {
 	const how =
-		through === "mask"
+		through === "memory"
 			? "the source beside itself without these blocks (a mask in memory)"
 			: "the source's file beside the written one, both in memory";
 	const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;

@@ -187,7 +187,7 @@ export class Session {
 	async measureOriginal(signal: AbortSignal | undefined): Promise<void> {
 		const full = Coalition.full(this.games.search.players);
 		const [measured] = await this.games.search.measure([full], { phase: "the original model", signal });
-		checkFiniteLosses(this.model.path, measured!.figures?.nll ?? measured!.losses);
+		checkFiniteLosses(this.model.path, measured!.figures?.loss ?? measured!.losses);
 	}
 
 	/** Loss that each block's removal alone adds, from what is already measured or measured now; errors are paired by window. */
@@ -247,7 +247,7 @@ function comparedSplits(
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
 	// A race on own samples compares by them where there is memory, on the split and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
-	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "nll" && onOwnSamples(options) ? raced : [] };
+	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onOwnSamples(options) ? raced : [] };
 }
 
 function noteTruncated(questions: Record<SplitName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
