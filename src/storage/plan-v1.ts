@@ -91,6 +91,7 @@ const planRules: Readonly<Record<string, Rule>> = {
 	gate: ["limits", renamed({ measured: instead("mask", "memory") })],
 	heal: healFromV1,
 	speed: renamed({ through: instead("mask", "memory") }),
+	timings: renamed({ "quality gate": "quality limits", "healed race": "healed final comparison" }),
 };
 
 /** Options by the places where programs give them; those of version 1 were in one list. */

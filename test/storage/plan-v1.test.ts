@@ -40,6 +40,7 @@ describe("a plan of version 1", () => {
 		["limits", { gate: { met: true, measured: "mask" } }, { limits: { met: true, measured: "memory" } }],
 		["limits of a file", { gate: { met: true, measured: "file" } }, { limits: { met: true, measured: "file" } }],
 		["speed", { speed: { through: "mask" } }, { speed: { through: "memory" } }],
+		["times", { timings: { load: 1, "quality gate": 2, "healed race": 3 } }, { timings: { load: 1, "quality limits": 2, "healed final comparison": 3 } }],
 		["healing", { heal: { applied: true, report: { before: 2 } } }, { heal: { applied: true, heldOut: { before: 2 } } }],
 		["what kept its name", { removed: [1], machine: { report: 1 } }, { removed: [1], machine: { report: 1 } }],
 	])("gets the new names: %s", (_, old, converted) => {

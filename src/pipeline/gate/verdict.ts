@@ -36,7 +36,7 @@ export interface GateCheck {
  * @throws LimitsNotMetError where a limit is not met, unless `ignoreLimits`
  */
 export async function checkGate(check: GateCheck, removed: readonly number[]): Promise<PlanLimits> {
-	const figures = await check.session.timed("quality gate", () => check.gate.figures("heldOut", removed));
+	const figures = await check.session.timed("quality limits", () => check.gate.figures("heldOut", removed));
 	return settleGate(verdictOfGate(figures, "memory", check.options.ignoreLimits ?? false), check.options, () =>
 		closestPlan(check, removed.length),
 	);

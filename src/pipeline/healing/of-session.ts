@@ -115,7 +115,7 @@ export async function figuresOfHealed(
 	removed: readonly number[],
 	healing: Healing | undefined,
 ): Promise<PlanLimit[]> {
-	return session.timed("quality gate", async () => {
+	return session.timed("quality limits", async () => {
 		if (!healing?.section.applied) return gate.figures(split, removed);
 		const whole = await gate.whole(split);
 		return whileHealed(session.model, healing.tensors, () => gate.figuresAsItStands(split, removed, whole));
