@@ -10,7 +10,7 @@ const OWN = "own ";
 /** Before the names of real files among the results. */
 export const REAL = "real ";
 
-/** docs/conformance.md: what the recorded run showed, architecture by architecture. */
+/** docs/research/conformance.md: what the recorded run showed, architecture by architecture. */
 export function conformanceMarkdown(results: Results): string {
 	const own = Object.entries(results).filter(([name]) => name.startsWith(OWN));
 	const traps = Object.entries(results).filter(([name]) => name.startsWith(TRAP));
@@ -32,7 +32,7 @@ function intro(models: number, own: number, traps: number): string[] {
 	return [
 		"# Conformance",
 		"",
-		`What a run on llama.cpp ${TABLE_PIN} showed, on a CPU. Made from \`docs/conformance.json\`; both are written by`,
+		`What a run on llama.cpp ${TABLE_PIN} showed, on a CPU. Made from \`docs/research/conformance.json\`; both are written by`,
 		"",
 		"```sh",
 		"CONFORMANCE_RECORD=1 npm run test:conformance",

@@ -4,7 +4,7 @@ import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./
 import { ARCHITECTURES, TABLE_PIN } from "./table.js";
 import type { ArchitectureEntry, Condition, Rule } from "./types.js";
 
-/** The table for people: the text of docs/architectures.md. */
+/** The table for people: the text of docs/research/architectures.md. */
 export function architectureTableMarkdown(): string {
 	const entries = [...ARCHITECTURES.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 	const refused = entries.filter((entry) => entry.refused);
