@@ -13,10 +13,10 @@ export function architectureTableMarkdown(): string {
 	return `${[
 		"# Architectures",
 		`This page lists all ${entries.length} architectures of llama.cpp ${TABLE_PIN}. An architecture that is not here is refused. The page is made from \`src/model/architectures/table/\`; change it there.`,
-		"To remove a block (a transformer layer) means: the others compute what they did, as if the removed one added nothing. The measure of this is the original file with the removed blocks' output tensors set to zero. Its results are compared bit for bit.",
+		"Removing a block (a transformer layer) means that the others compute what they did, as if the removed one added nothing. The measure of this is the original file with the removed blocks' output tensors set to zero. Its results are compared bit for bit.",
 		[
 			"- *Proven*: **bits** means compared with that measure. **source** means read in llama.cpp's source and not run.",
-			"- *Source only*, after a constraint: it was read in llama.cpp's source, and no test model breaks it and shows a difference. For the other constraints the tests wrote candidates that break them. These gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
+			"- *Source only*, after a constraint: it was read in llama.cpp's source, and no test model breaks it and shows a difference. For all other constraints the tests wrote candidates that break them. These gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
 			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that candidates with the same beginning share work. What follows then counts from block 0. Some constraints are on the numbers of blocks, or on which blocks run together. Then work is shared only before blocks that meet the constraint by themselves.",
 			"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
 			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). If blocks differ in one, a candidate that gives the model another first block may be refused.",
