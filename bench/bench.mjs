@@ -58,11 +58,11 @@ async function timed(work) {
  * without. Seconds for a mask, and for each of its blocks. What is done for every decode (operators started, threads waited for) is
  * not in it: plain decode of the windows has it as well.
  */
-function newGraphs(path, one, { blocks, fullSeconds }, windows, { ubatch, threads }) {
+function newGraphs(path, one, { blocks, originalSeconds }, windows, { ubatch, threads }) {
 	const group = Math.max(1, Math.min(windows.count, Math.floor(ubatch / windows.length)));
 	const short = makeWindows(windows.tokens.slice(0, 2 * windows.count), 2);
 	const decodes = Math.ceil(windows.count / group);
-	const shape = { ubatch: 2 * group, threads, repeats: isSmall(fullSeconds) ? 50 : 5, every: 1 };
+	const shape = { ubatch: 2 * group, threads, repeats: isSmall(originalSeconds) ? 50 : 5, every: 1 };
 	const anew = (file) => {
 		const [again, built] = [false, true].map((rebuild) => median(plainDecode(file, short, { ...shape, rebuild })));
 		return Math.max(0, built - again) / decodes;
@@ -72,7 +72,7 @@ function newGraphs(path, one, { blocks, fullSeconds }, windows, { ubatch, thread
 	return { perMask: few - perBlock, perBlock };
 }
 
-/** Plain decode of the whole model and of its head, interleaved with the evaluator's full mask. */
+/** Plain decode of the original model and of its head, interleaved with the evaluator's full mask. */
 async function throughput(model, path, windows, shape) {
 	const { blocks } = model.facts;
 	const evaluator = model.createEvaluator(shape);
@@ -98,11 +98,11 @@ async function throughput(model, path, windows, shape) {
 	const full_ = median(rows.plain);
 	const head = (blocks * median(rows.oneBlock) - full_) / (blocks - 1);
 	const block = (full_ - head) / blocks;
-	const graphs = newGraphs(path, one, { blocks, fullSeconds: full_ }, windows, shape);
+	const graphs = newGraphs(path, one, { blocks, originalSeconds: full_ }, windows, shape);
 	return {
 		graphSeconds: round(graphs.perMask, 6),
 		graphSecondsPerBlock: round(graphs.perBlock, 6),
-		fullSeconds: full_,
+		originalSeconds: full_,
 		evaluatorSeconds: median(rows.evaluator),
 		headSeconds: head,
 		blockSeconds: block,
@@ -120,8 +120,8 @@ async function throughput(model, path, windows, shape) {
  * are measured several times, since one is as long as the machine's moods: the median of seconds a unit of pace counts.
  */
 async function paced(measure, { path, windows, shape, speed }) {
-	const repeats = Math.max(1, Math.min(15, Math.round(1 / speed.fullSeconds)));
-	const plain = () => median(plainDecode(path, windows, { ...shape, repeats })) / speed.fullSeconds;
+	const repeats = Math.max(1, Math.min(15, Math.round(1 / speed.originalSeconds)));
+	const plain = () => median(plainDecode(path, windows, { ...shape, repeats })) / speed.originalSeconds;
 	const runs = [];
 	do {
 		const before = plain();
@@ -133,9 +133,9 @@ async function paced(measure, { path, windows, shape, speed }) {
 }
 
 /** The figures of a small model scatter from process to process. */
-function roundsOf(seconds, { fullSeconds }) {
+function roundsOf(seconds, { originalSeconds }) {
 	if (seconds < 5) return 7;
-	return isSmall(fullSeconds) ? 3 : 1;
+	return isSmall(originalSeconds) ? 3 : 1;
 }
 
 async function design(name, masks, context) {
@@ -151,11 +151,11 @@ async function design(name, masks, context) {
 	const graphs = all.pace * (masks.length * speed.graphSeconds + executions * speed.graphSecondsPerBlock);
 	// (a) alone, on a sample, scaled by the blocks kept; all of a small model, but for a quarter of the positions
 	const size = (list) => list.reduce((sum, mask) => sum + Math.max(1, mask.size), 0);
-	const few = options.quick || speed.fullSeconds > 3 ? 4 : 8;
-	const small = isSmall(speed.fullSeconds);
+	const few = options.quick || speed.originalSeconds > 3 ? 4 : 8;
+	const small = isSmall(speed.originalSeconds);
 	const alone = (sample, share) =>
 		(size(masks) / size(sample)) * measureApart(path, windows, shape, sample, { alone: true, share }).seconds;
-	const paceNow = () => median(plainDecode(path, windows, shape)) / speed.fullSeconds;
+	const paceNow = () => median(plainDecode(path, windows, shape)) / speed.originalSeconds;
 	/** Seconds at the pace of the throughput: the machine may be another one by now. */
 	const steady = (work) => {
 		const before = paceNow();
@@ -166,8 +166,8 @@ async function design(name, masks, context) {
 	const aloneQuarter = options["no-quarter"]
 		? Number.NaN
 		: steady(() => alone(sampleOf(masks, small ? Math.min(masks.length, 500) : few), 0.25));
-	const allBlocks = masks.length * speed.fullSeconds * all.pace;
-	const allBlocksQuarter = masks.length * (speed.fullSeconds - speed.headSeconds + speed.headQuarterSeconds) * quarter.pace;
+	const allBlocks = masks.length * speed.originalSeconds * all.pace;
+	const allBlocksQuarter = masks.length * (speed.originalSeconds - speed.headSeconds + speed.headQuarterSeconds) * quarter.pace;
 	// (c) a user's tools, on a smaller sample; llama-perplexity cannot score a quarter
 	const cut = masks.filter((mask) => mask.removed().length > 0 && mask.removed().length < blocks);
 	const user = sampleOf(cut, options.quick ? 1 : 3).map((mask) =>
@@ -209,10 +209,10 @@ async function design(name, masks, context) {
 
 function batchesOf(n) {
 	const masks = Number(options.masks);
-	const neighbours = swaps(n, 2);
+	const neighbors = swaps(n, 2);
 	const known = {
 		greedy: ["greedy step", greedyStep(n)],
-		swaps: ["swaps of 2 removed", options.quick ? sampleOf(neighbours, 24) : neighbours],
+		swaps: ["swaps of 2 removed", options.quick ? sampleOf(neighbors, 24) : neighbors],
 		flips: ["flips", flips(n)],
 		paper: [`paper, ${masks} masks`, paper(n, masks)],
 		all: ["all coalitions", n <= 12 ? everything(n) : []],

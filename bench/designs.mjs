@@ -5,7 +5,7 @@ import { drawStrata, strataSizes } from "../dist/game/strata.js";
 
 const all = (n) => Array.from({ length: n }, (_, i) => i);
 
-/** Every single removal, and the full model: the first step of a greedy search. */
+/** Every single removal, and the original model: the first step of a greedy search. */
 export const greedyStep = (n) => [Coalition.full(n), ...all(n).map((block) => Coalition.ofRemoved(n, [block]))];
 
 /** Every exchange of one of `k` removed blocks in the middle with a kept one. */

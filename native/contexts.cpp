@@ -68,7 +68,7 @@ bool ContextPool::on_tensor(ggml_tensor * tensor, bool ask, void * data) {
     if (self.problem) {
         return ask; // the graph stops behind this tensor
     }
-    // Most GPU back ends know no abort callback: graphs stop behind a block, where the answer to ask == false is no.
+    // Most GPU backends know no abort callback: graphs stop behind a block, where the answer to ask == false is no.
     const bool pause = ask && self.offloaded && std::strncmp(tensor->name, "l_out-", 6) == 0;
     try {
         return pause || self.watch.eval(tensor, ask, self.watch.data);
@@ -119,7 +119,7 @@ void ContextPool::make() {
     params.abort_callback = on_abort;
     params.cb_eval = on_tensor;
     params.abort_callback_data = params.cb_eval_user_data = this;
-    // Where all blocks are of one kind, a context of the whole model fits every view.
+    // Where all blocks are of one kind, a context of the original model fits every view.
     const LayerView::Whole whole(*core.view, core.view->uniform());
     memory = core.view->memory_shape();
     context.reset(llama_init_from_model(core.model.get(), params));

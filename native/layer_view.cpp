@@ -82,8 +82,8 @@ void lower_leading_count(llama_hparams & to, const llama_hparams & from, const s
 struct LayerView::Impl {
     llama_model * model;
     ViewRules rules;
-    llama_hparams hparams;           // of the whole model
-    std::vector<llama_layer> layers; // of the whole model
+    llama_hparams hparams;           // of the original model
+    std::vector<llama_layer> layers; // of the original model
 
     // Tensors that stand in for those of the file, by name.
     struct Replacement {

@@ -60,7 +60,7 @@ public:
     // attention or memory), blocks with zeroed outputs are appended: the identity, bit for bit.
     void apply(const std::vector<int> & kept);
 
-    // Shows the whole model again.
+    // Shows the original model again.
     void restore();
 
     // Number of identity blocks that apply(kept) would append.
@@ -99,7 +99,7 @@ public:
         LayerView & view;
     };
 
-    // Shows the whole model for a while, where `active`.
+    // Shows the original model for a while, where `active`.
     class Whole {
     public:
         Whole(LayerView & view, bool active);

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-// The full model's distributions at scored positions, kept in 16 bits an entry: steps[row * n_vocab + i] is how far the
-// log-probability of token i lies below the row's largest, in units of 1/2048 nat. Normalised again when read, so that each
+// The original model's distributions at scored positions, kept in 16 bits an entry: steps[row * n_vocab + i] is how far the
+// log-probability of token i lies below the row's largest, in units of 1/2048 nat. Normalized again when read, so that each
 // log-probability is off by less than 2^-11 nat; a token 32 nats below the largest or more counts as impossible.
 struct Reference {
     static constexpr float unit = 1.0f / 2048.0f;

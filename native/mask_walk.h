@@ -18,7 +18,7 @@ struct Masks {
     bool resumes(int mask, int depth) const { return resumable.empty() || resumable[size_t(mask) * (n_blocks + 1) + depth] != 0; }
 };
 
-// A walk over the prefix tree of the masks: neighbours in the order share the longest prefixes.
+// A walk over the prefix tree of the masks: neighbors in the order share the longest prefixes.
 struct MaskWalk {
     // Which of two masks comes first where they part: the one without the block, so that a mask that another one begins with
     // ends before the other goes on from it; or the one with the block, where the state after a mask's last block cannot be

@@ -20,7 +20,7 @@ struct ModelCore {
     llama_model_ptr model;
     std::unique_ptr<LayerView> view;
     std::unique_ptr<ContextPool> contexts; // of the last job, for the next one (ContextLease)
-    // A view changes what the whole model is: one job at a time computes on it.
+    // A view changes what the original model is: one job at a time computes on it.
     std::mutex computing;
     std::atomic<bool> disposed{ false };
 

@@ -67,8 +67,8 @@ class ConvertJob : public Job {
 public:
     ConvertJob(std::shared_ptr<CancelFlag> cancel, int type, int64_t row_length)
         : Job(std::move(cancel), "QUANTIZE_FAILED"), type(type), row_length(row_length) {}
-    std::vector<float> values;   // to be quantised, or what was dequantised
-    std::vector<uint8_t> bytes;  // to be dequantised, or what was quantised
+    std::vector<float> values;   // to be quantized, or what was dequantized
+    std::vector<uint8_t> bytes;  // to be dequantized, or what was quantized
     bool quantizes = false;
 
 protected:
@@ -105,7 +105,7 @@ private:
 
     void quantize(ggml_type type, size_t row_bytes) {
         if (ggml_quantize_requires_imatrix(type)) {
-            throw std::runtime_error(std::string(ggml_type_name(type)) + " cannot be quantised to without an importance matrix");
+            throw std::runtime_error(std::string(ggml_type_name(type)) + " cannot be quantized to without an importance matrix");
         }
         const int64_t rows = int64_t(values.size()) / row_length;
         bytes.resize(size_t(rows) * row_bytes);

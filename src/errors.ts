@@ -88,7 +88,7 @@ export interface GateFigureFacts {
 /** A set for fewer blocks that meets a gate. */
 export interface ClosestPlan {
 	readonly removed: readonly number[];
-	/** On the report fold; of a run that quantises as estimated, by what quantising added to the set that was asked for. */
+	/** On the held-out split; of a run that quantizes as estimated, by what quantizing added to the set that was asked for. */
 	readonly figures: readonly GateFigureFacts[];
 	readonly estimated: boolean;
 	/** The command that writes it. */
@@ -96,7 +96,7 @@ export interface ClosestPlan {
 }
 
 /** What was measured falls short of a limit that was given; no model was written. The command line exits with 3. */
-export class GateNotMetError extends PruneGgufError {
+export class LimitsNotMetError extends PruneGgufError {
 	/** Every limit, met or not. */
 	readonly figures: readonly GateFigureFacts[];
 	/** The set for the most blocks that meets them; undefined where the run knows none. */

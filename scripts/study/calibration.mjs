@@ -2,7 +2,7 @@
 //   node scripts/study/calibration.mjs --model MODEL.gguf --output OUT.json
 //     [--remove 3,6,10]            blocks removed
 //     [--sources own,prose,...]    see below
-//                                  (`own:kl` and the like: by the divergence from the full model instead of the loss)
+//                                  (`own:kl` and the like: by the divergence from the original model instead of the loss)
 //     [--windows 10,40]            windows of 128 tokens that are searched
 //     [--seeds 0]                  of own samples and of the search
 //     [--eval-windows 24]          windows of 256 tokens of each judged text

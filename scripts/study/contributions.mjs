@@ -29,7 +29,7 @@ const budgets = [64, 128, 256, 512];
 /** A fresh game in which critical blocks stay, as in `rank`. */
 const playable = (game) => game.fresh(game.critical);
 
-/** All single removals and random sets of 1..kmax blocks: `masks` with the full model. */
+/** All single removals and random sets of 1..kmax blocks: `masks` with the original model. */
 function designed(game, masks, seed) {
 	const exclude = new Set(game.singles.map((set) => set.key));
 	const drawn = windowDesign(playable(game), { kmax, count: masks - 1 - game.n, random: new Random(seed), exclude });

@@ -33,7 +33,7 @@ export async function windowsOf(model, path, count, length) {
 	return makeWindows(tokens, length);
 }
 
-/** The judged texts. The whole model's distributions are kept of as many windows as they may take bytes for, and made when first asked for. */
+/** The judged texts. The original model's distributions are kept of as many windows as they may take bytes for, and made when first asked for. */
 export class Texts {
 	#model;
 	#evaluator;

@@ -19,7 +19,7 @@ export const raceOf = (method) => (["ours", "heads"].includes(method) ? "refit" 
 
 /**
  * By name: what is healed how. `fit`: windows to fit to; `tuning`: windows that choose between variants by the loss. What is fitted
- * stays in the model whether it helps or not: the validation fold says that afterwards, for all methods alike.
+ * stays in the model whether it helps or not: the validation split says that afterwards, for all methods alike.
  */
 export const methods = {
 	unhealed: async () => ({ tensors: [] }),
@@ -88,7 +88,7 @@ async function rescale(input) {
 /** Windows whose states are held at a time. */
 const chunk = 64;
 
-/** For each cut by how much the whole model's states grow over it; 1 for a cut at the very start. First positions are left out: their states are huge. */
+/** For each cut by how much the original model's states grow over it; 1 for a cut at the very start. First positions are left out: their states are huge. */
 async function enlargements({ model, evaluator: { ubatch, threads }, removed, fit }) {
 	const cuts = cutsOf(removed);
 	const { width, blocks } = model.facts;

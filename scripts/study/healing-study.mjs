@@ -11,7 +11,7 @@ const { calibrationOf } = await load("pipeline/session/calibration-windows.js");
 const { comparedText } = await load("pipeline/healing/reference-text.js");
 const { healTextOf, healWindows } = await load("pipeline/healing/text.js");
 const { restore } = await load("model/fitting/standing.js");
-const { shiftedRuns } = await load("model/fitting/neighbours.js");
+const { shiftedRuns } = await load("model/fitting/neighbors.js");
 const { tuningFigure } = await load("model/fitting/tuning.js");
 const { lower, pairedDifference } = await load("pipeline/session/paired-figures.js");
 const { formatBlocks } = await load("report/format.js");
@@ -28,7 +28,7 @@ export class Study {
 	#setting;
 	#code = codeHash();
 	#commit = commit();
-	#folds;
+	#splits;
 	#unpruned;
 	#compared;
 
@@ -40,16 +40,16 @@ export class Study {
 		this.#setting = setting;
 	}
 
-	/** Draws the folds that choose and decide; measures the unpruned model. */
+	/** Draws the splits that choose and decide; measures the unpruned model. */
 	async open() {
 		const { model, folder, seed } = this.#setting;
 		await mkdir(folder, { recursive: true });
-		const { folds, seconds } = await this.#timed(
-			["folds"],
-			async () => (await calibrationOf(model, folder, seed, {})).folds,
+		const { splits, seconds } = await this.#timed(
+			["splits"],
+			async () => (await calibrationOf(model, folder, seed, {})).splits,
 			({ search, validation }) => [search, validation],
 		);
-		this.#folds = { ...folds, seconds };
+		this.#splits = { ...splits, seconds };
 		this.#unpruned = await this.measured([], "unhealed");
 	}
 
@@ -59,7 +59,7 @@ export class Study {
 		const text = healTextOf(model, tokens, seed);
 		const draw = () =>
 			source === "own" ? healWindows(model, folder, text, {}) : windowsOf(model, source, Math.ceil(tokens / text.length), text.length);
-		const { folds: windows, seconds } = await this.#timed(["text", basename(source), tokens], draw, (drawn) => [drawn]);
+		const { splits: windows, seconds } = await this.#timed(["text", basename(source), tokens], draw, (drawn) => [drawn]);
 		return { source: basename(source), tokens: windows.tokens.length, seconds, sha256: hashWindows(windows).slice(0, 12), windows };
 	}
 
@@ -67,13 +67,13 @@ export class Study {
 	async #timed(what, draw, windowsIn) {
 		const { rows, sha256, seed, say } = this.#setting;
 		const started = Date.now();
-		const folds = await draw();
+		const splits = await draw();
 		const seconds = since(started);
-		const hash = windowsIn(folds).map(hashWindows).join();
+		const hash = windowsIn(splits).map(hashWindows).join();
 		const key = [...what, sha256.slice(0, 12), seed, hash].join("|");
 		const known = rows.get(key) ?? rows.put({ key, kind: "text", seconds });
 		say(`${what.join(" ")}: ${known.seconds} s`);
-		return { folds, seconds: known.seconds };
+		return { splits, seconds: known.seconds };
 	}
 
 	/** A row of the table: read, or what is missing of it measured. */
@@ -125,7 +125,7 @@ export class Study {
 	/** Runs `use` with the set healed, and puts the file's own values back. */
 	async #healed(removed, method, fit, type, use) {
 		const { model, evaluator, sha256, folder } = this.#setting;
-		const { search: tuning, validation: check, seconds: folds } = this.#folds;
+		const { search: tuning, validation: check, seconds: splits } = this.#splits;
 		const started = Date.now();
 		const before = await this.#validation(removed);
 		const { tensors, cuts, validation } = await methods[method]({
@@ -134,7 +134,7 @@ export class Study {
 		try {
 			const word = validation ?? verdict(before, fitted(method) && tensors.length > 0 ? await this.#validation(removed) : before);
 			const tokens = { fit: fit?.tokens, choose: tuned(method) ? tuning.tokens.length : 0, check: check.tokens.length };
-			const seconds = { text: fit?.seconds, folds, fit: since(started) };
+			const seconds = { text: fit?.seconds, splits, fit: since(started) };
 			const bytes = bytesOf(model, sha256, removed, tensors);
 			return await use({ bytes, validation: word, ...(fit ? { tokens, seconds, cuts } : {}) });
 		} finally {
@@ -144,13 +144,13 @@ export class Study {
 
 	async #validation(removed) {
 		const { model, evaluator } = this.#setting;
-		const [{ losses }] = await evaluator.evaluate([maskOf(model, removed)], this.#folds.validation);
+		const [{ losses }] = await evaluator.evaluate([maskOf(model, removed)], this.#splits.validation);
 		return losses;
 	}
 
 	/**
-	 * The set of a size that a method heals best: from the given ones to neighbours, as long as that helps; healed or as it is. As the
-	 * product's race: by the divergence from the whole model on the validation fold.
+	 * The set of a size that a method heals best: from the given ones to neighbors, as long as that helps; healed or as it is. As the
+	 * product's race: by the divergence from the original model on the validation split.
 	 */
 	async searched(starts, method, fit, type) {
 		const { model, evaluator, seed, rows, mostSets, say } = this.#setting;
@@ -161,7 +161,7 @@ export class Study {
 		const divergenceOf = async (removed) => {
 			const { common, key } = this.#keyOf("raced", removed, race, few, fitted(race) ? type : undefined);
 			if (!rows.get(key)) {
-				this.#compared ??= (await comparedText(evaluator, this.#folds.validation, { seed }, {})) ?? this.#folds.validation;
+				this.#compared ??= (await comparedText(evaluator, this.#splits.validation, { seed }, {})) ?? this.#splits.validation;
 				const started = Date.now();
 				const figure = () => tuningFigure(evaluator, maskOf(model, removed), this.#compared);
 				const figures = [await figure(), fitted(race) ? await this.#healed(removed, race, few, type, figure) : Number.NaN];

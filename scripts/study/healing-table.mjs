@@ -61,9 +61,9 @@ class Tables {
 		return [
 			`### ${unpruned.model}, ${unpruned.windows} windows of each text, code ${code ?? "-"}, commit ${this.#fitted.at(-1)?.commit ?? unpruned.commit}`,
 			`Unpruned, ${megabytes(unpruned.bytes)} MB: ${this.#texts.map((name, i) => `${name} ${losses[i]}`).join("; ")}. ${answers.join(". ")}`,
-			`Losses in nats per token above the unpruned model, ± one standard error, as fitted. "kept": with the validation fold's word, for all methods alike, the unhealed model where it does not say that fitting helped. KL and agreement over the first ${compared} windows. Tokens: fitted to + those that chose between variants + those that decided whether to keep. Seconds: drawing these texts + fitting and deciding.`,
+			`Losses in nats per token above the unpruned model, ± one standard error, as fitted. "kept": with the validation split's word, for all methods alike, the unhealed model where it does not say that fitting helped. KL and agreement over the first ${compared} windows. Tokens: fitted to + those that chose between variants + those that decided whether to keep. Seconds: drawing these texts + fitting and deciding.`,
 			this.#rows(),
-			`Of each method the best set by the validation fold, as kept. Files are of equal size where "KiB beside ours" is 0: \`--type same\` makes them so.`,
+			`Of each method the best set by the validation split, as kept. Files are of equal size where "KiB beside ours" is 0: \`--type same\` makes them so.`,
 			this.#atEqualBytes(),
 			...(this.#best.length > 0 ? [this.#searches()] : []),
 		].join("\n\n");
@@ -115,7 +115,7 @@ class Tables {
 			this.#perText(row, (_, loss) => Math.exp(loss).toFixed(2)).join(" / "),
 			read(({ divergence }) => divergence?.toFixed(3)),
 			read(({ agreement }) => agreement && `${(100 * agreement).toFixed(1)} %`),
-			fit ? `${((seconds.text ?? 0) + (seconds.folds ?? 0)).toFixed(0)} + ${seconds.fit.toFixed(0)}` : "-",
+			fit ? `${((seconds.text ?? 0) + (seconds.splits ?? 0)).toFixed(0)} + ${seconds.fit.toFixed(0)}` : "-",
 			...this.#asked.map((key) => answered(row.questions[key], this.#unpruned.questions[key])),
 		];
 	}
@@ -160,13 +160,13 @@ class Tables {
 			one.tried,
 			one.seconds.toFixed(0),
 		]);
-		return table(["blocks", "method", "type", "best set found", "divergence on the validation fold", "sets tried", "s"], lines);
+		return table(["blocks", "method", "type", "best set found", "divergence on the validation split", "sets tried", "s"], lines);
 	}
 }
 
 const sameFit = (a, b) => a.fit && (!b.fit || (a.fit.sha256 === b.fit.sha256 && a.type === b.type));
 
-/** Loss on the validation fold, as kept. */
+/** Loss on the validation split, as kept. */
 function judgedLoss({ validation }) {
 	return (validation.applied ? validation.after : validation.before) ?? Number.POSITIVE_INFINITY;
 }

@@ -11,8 +11,8 @@
 //     [--seed 0] [--threads N] [--reference-bytes 2^30 a text] [--shared FOLDER]
 // A row is kept in OUT.json as soon as it is measured, and not measured again by the same code (healing-code.mjs); text is drawn into
 // OUT.json.text, so that the seconds of drawing it are those of this study. Tables are of all rows in OUT.json (healing-table.mjs).
-// What decides between variants (the search fold) and whether the result is kept (the validation fold) are the windows of a run of the
-// product with that seed. `ours` and `heads` read the search fold by the divergence from the whole model, as the product does, `map` and
+// What decides between variants (the search split) and whether the result is kept (the validation split) are the windows of a run of the
+// product with that seed. `ours` and `heads` read the search split by the divergence from the original model, as the product does, `map` and
 // `rescale` by the loss; whether a result is kept is decided alike.
 import { realpathSync } from "node:fs";
 import { join } from "node:path";

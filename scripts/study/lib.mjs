@@ -22,8 +22,8 @@ export function readGame(path) {
 	const table = TableGame.parse(text);
 	const n = table.players;
 	const measurements = table.all();
-	const fullLoss = meanLoss(measurements.find(({ coalition }) => coalition.size === n));
-	const samples = toSamples(measurements, fullLoss);
+	const originalLoss = meanLoss(measurements.find(({ coalition }) => coalition.size === n));
+	const samples = toSamples(measurements, originalLoss);
 	const byKey = new Map(samples.map((sample) => [sample.coalition.key, sample]));
 	const singles = Array.from({ length: n }, (_, i) => Coalition.ofRemoved(n, [i]));
 	const critical = [...singles.keys()].filter((i) => byKey.get(singles[i].key).addedLoss > Math.LN2);
@@ -35,7 +35,7 @@ export function readGame(path) {
 	return {
 		name: basename(path).replace(/\.jsonl\.gz$/, ""),
 		n,
-		fullLoss,
+		originalLoss,
 		byKey,
 		singles,
 		critical,

@@ -20,6 +20,6 @@ const round = (loss) => (Number.isFinite(loss) ? Number(loss.toFixed(6)) : 1e9);
 const lines = masks.map((mask, i) => JSON.stringify({ mask: mask.key, nll: round(mean(measured[i].losses)) }));
 writeFileSync(out, gzipSync(`${lines.join("\n")}\n`, { level: 9 }));
 process.stderr.write(
-	`${masks.length} masks in ${((Date.now() - started) / 1000).toFixed(0)} s, full model ${mean(measured.at(-1).losses).toFixed(4)}\n`,
+	`${masks.length} masks in ${((Date.now() - started) / 1000).toFixed(0)} s, original model ${mean(measured.at(-1).losses).toFixed(4)}\n`,
 );
 await model.dispose();

@@ -72,7 +72,7 @@ async function eachSize(game, seed) {
 /** Search of a fresh table; `once`: it draws nothing, so that one seed is enough. */
 const searches = {
 	"leave-one-out": { once: true, run: (table) => leaveOneOut(table, { kmax }) },
-	"best run of neighbours": { once: true, run: (table) => contiguous(table, { kmax }) },
+	"best run of neighbors": { once: true, run: (table) => contiguous(table, { kmax }) },
 	"cut by exact Shapley values": {
 		once: true,
 		run: async (table) => rankAndCut(table, (await exactShapley(table, { emptyValue: 0 })).contributions, { kmax }),
@@ -139,7 +139,7 @@ for (const path of paths) {
 	}
 	const optimum = counts.map((k) => game.best.get(k).addedLoss.toFixed(3)).join(" ");
 	process.stdout.write(
-		`\n${game.name}: ${game.n} blocks, full model ${game.fullLoss.toFixed(3)}, critical ${game.critical.join(", ") || "none"}; optimum adds ${optimum}\n\n`,
+		`\n${game.name}: ${game.n} blocks, original model ${game.originalLoss.toFixed(3)}, critical ${game.critical.join(", ") || "none"}; optimum adds ${optimum}\n\n`,
 	);
 	process.stdout.write(
 		`${table(["search", "masks", "median regret", "90th percentile", "worst", "mean regret for 1..8 removed"], rows)}\n`,

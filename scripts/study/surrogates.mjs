@@ -2,7 +2,7 @@
 //   node scripts/study/surrogates.mjs GAME.jsonl.gz|RUN.ledger.jsonl... [--masks 200,400,800] [--seed 0] [--remove 3,6,10] [--random 999] [--paper 989]
 // Of a game all sets are known: random ones of 1 to 8 removed blocks, and those of the paper's strata. Of a ledger that `compare` left
 // those are judged that its methods `random` and `paper` drew (`--random`, `--paper`: how many each was to draw), found again by the seed.
-// Each mask is held out once, in five parts; the surrogate is fitted to the other parts, the single removals and the full model.
+// Each mask is held out once, in five parts; the surrogate is fitted to the other parts, the single removals and the original model.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { commandArguments, kmax, load, readGame, table } from "./lib.mjs";

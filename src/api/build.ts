@@ -1,4 +1,4 @@
 // What can be built, and from what.
 
-export { backEnds, llamaPin, packageVersion } from "../model/runtime/paths.js";
+export { backends, llamaPin, packageVersion } from "../model/runtime/paths.js";
 export type { BuildOptions, BuildResult } from "../model/runtime/build.js";

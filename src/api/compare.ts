@@ -2,7 +2,7 @@ import type { Method } from "./methods.js";
 import type { PlanSurrogate } from "../storage/plan.js";
 import type { AccuracyDifference } from "../model/evaluation/accuracy.js";
 import type { AccuracyReport } from "./questions.js";
-import type { BlockSearchOptions, MeasureOptions, ModelSummary, Objective } from "./measure.js";
+import type { BlockSearchOptions, MeasureOptions, ModelSummary, Metric } from "./measure.js";
 import type { Percentage } from "./prune.js";
 import type { Normalization } from "../model/evaluation/questions.js";
 import type { QuestionFormat } from "../model/evaluation/questions.js";
@@ -10,7 +10,7 @@ import type { QuestionFormat } from "../model/evaluation/questions.js";
 // Options and results of `compareMethods`.
 
 /** Methods are compared at equal masks or tokens: what only some of them read is left out. */
-type OfOneMethod = "method" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionMasks" | "epochs" | "rounds";
+type OfOneMethod = "method" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionSamples" | "epochs" | "rounds";
 
 export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	/** Methods to compare, each once. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired */
@@ -41,9 +41,9 @@ export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 
 /** What a method would have needed alone, whatever others measured before it. */
 export interface MethodCost {
-	/** Distinct masks that it asked for: on the search fold, and on the validation fold where its sets are raced. */
+	/** Distinct masks that it asked for: on the search split, and on the validation split where its sets are raced. */
 	readonly masks: number;
-	/** Of these masks, each counting all tokens of its windows, and of passes of the full model that are no masks. */
+	/** Of these masks, each counting all tokens of its windows, and of passes of the original model that are no masks. */
 	readonly tokens: number;
 	/** Blocks run over all windows, with leading blocks shared among the masks of a batch where the architecture allows it. */
 	readonly blockExecutions: number;
@@ -79,7 +79,7 @@ export interface CompareRow {
 
 /** How a set answers the questions of a file. */
 export interface CompareAccuracy extends AccuracyReport {
-	/** From the full model. */
+	/** From the original model. */
 	readonly difference: AccuracyDifference;
 	readonly normalizedDifference: AccuracyDifference;
 	/**
@@ -89,7 +89,7 @@ export interface CompareAccuracy extends AccuracyReport {
 	readonly withinBest: boolean;
 }
 
-/** A file of questions, or a fold of one. */
+/** A file of questions, or a split of one. */
 export interface CompareQuestions {
 	readonly name: string;
 	/** Questions. */
@@ -98,7 +98,7 @@ export interface CompareQuestions {
 	readonly sha256: string;
 }
 
-/** Questions that sets are scored on, with the answers of the full model. */
+/** Questions that sets are scored on, with the answers of the original model. */
 export interface ScoredQuestions extends CompareQuestions, AccuracyReport {
 	readonly format: QuestionFormat;
 	/** Files whose lengths are counted in tokens (HellaSwag's text) are judged by `normalizedAccuracy`, the others by `accuracy`. */
@@ -111,8 +111,8 @@ export interface CompareResult {
 	/** What each method might spend. */
 	readonly budget: { readonly masks: number; readonly tokens: number };
 	/** What the methods kept small, and raced by. Texts are scored by their loss whatever it is. */
-	readonly objective: Objective;
-	/** What was searched: text, or with the objective `accuracy` questions. */
+	readonly metric: Metric;
+	/** What was searched: text, or with the metric `accuracy` questions. */
 	readonly search: CompareText | CompareQuestions;
 	/** Texts that the sets are scored on. */
 	readonly texts: readonly (CompareText & { readonly loss: number | null })[];

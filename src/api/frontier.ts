@@ -9,11 +9,11 @@ import type { MeasureOptions, MetricOptions, ModelSummary } from "./measure.js";
 
 export interface FrontierQuantize {
 	/**
-	 * Types to quantise to, beside the weights as they are.
+	 * Types to quantize to, beside the weights as they are.
 	 * @default of Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M and Q2_K those whose file is smaller than the model; all with `targetSpeedup`
 	 */
 	readonly types?: readonly FileType[] | undefined;
-	/** F16, BF16 or F32 file of the same model, whose weights are quantised, and with which all is compared. @default the model */
+	/** F16, BF16 or F32 file of the same model, whose weights are quantized, and with which all is compared. @default the model */
 	readonly from?: string | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface FrontierOptions extends Omit<MeasureOptions, keyof MetricOption
 	readonly targetSpeedup?: TargetSpeedup | undefined;
 	/** Blocks to remove at most. @default a third, or what `targetCompute` or `targetSpeedup` may need */
 	readonly maxBlocks?: number | undefined;
-	/** Types that are tried, and whose weights are quantised. */
+	/** Types that are tried, and whose weights are quantized. */
 	readonly quantize?: FrontierQuantize | undefined;
 	/** File that the result is written to, as JSON. */
 	readonly output?: string | undefined;
@@ -48,7 +48,7 @@ export interface Dominated {
 	readonly both: boolean;
 }
 
-/** One number of removed blocks in one type of weights, measured on the validation fold. */
+/** One number of removed blocks in one type of weights, measured on the validation split. */
 export interface FrontierCell extends ModelFigures {
 	/** As llama.cpp names it; `own`: the weights as they are. */
 	readonly type: FileType | "own";
@@ -57,7 +57,7 @@ export interface FrontierCell extends ModelFigures {
 	readonly healed?: boolean | undefined;
 	/** Blocks kept. */
 	readonly blocks: number;
-	/** Of the file: that of the whole model in this type, without the tensors of the removed blocks, with the healed ones. */
+	/** Of the file: that of the original model in this type, without the tensors of the removed blocks, with the healed ones. */
 	readonly bytes: number;
 	/** Share of the blocks that are run, 0..1. */
 	readonly compute: number;
@@ -66,15 +66,15 @@ export interface FrontierCell extends ModelFigures {
 	/** Whether the targets are met; without one, whether it adds no more than `goal.maxAdded`. */
 	readonly fits: boolean;
 	readonly dominated: Dominated;
-	/** The same figures on the report fold, which no choice has seen: of the best cell of each type that fits, and of its whole model. */
-	readonly report?: ModelFigures | undefined;
+	/** The same figures on the held-out split, which no choice has seen: of the best cell of each type that fits, and of its original model. */
+	readonly heldOut?: ModelFigures | undefined;
 }
 
 export interface FrontierResult {
 	readonly model: ModelSummary;
-	/** The whole model that all is compared with, and its loss on the report fold. */
+	/** The original model that all is compared with, and its loss on the held-out split. */
 	readonly reference: { readonly name: string; readonly sha256: string; readonly bytes: number; readonly loss: MeanAndError };
-	/** Whether what was quantised is quantised already, which makes every other type worse than it could be. */
+	/** Whether what was quantized is quantized already, which makes every other type worse than it could be. */
 	readonly sourceQuantized: boolean;
 	readonly goal: {
 		readonly targetSize?: number | undefined;
@@ -89,8 +89,8 @@ export interface FrontierResult {
 	 * `targetSpeedup` the speed that was measured, of the prompt or of generation.
 	 */
 	readonly computeAxis: "blocks" | Speedup;
-	/** Text of the figures: windows of the validation fold and of the report fold, and tokens in each. */
-	readonly text: { readonly source: string; readonly validation: number; readonly report: number; readonly length: number };
+	/** Text of the figures: windows of the validation split and of the held-out split, and tokens in each. */
+	readonly text: { readonly source: string; readonly validation: number; readonly heldOut: number; readonly length: number };
 	/** Best choice first, then what fits by loss, then the rest by loss. */
 	readonly cells: readonly FrontierCell[];
 	/** The choice; absent where no cell fits. */
@@ -99,7 +99,7 @@ export interface FrontierResult {
 		/** What the best choice does: `pruning` and `quantizing` alone, `both`, or `neither` (the model as it is). Absent where nothing fits. */
 		readonly better?: "pruning" | "quantizing" | "both" | "neither" | undefined;
 		/**
-		 * Whether the report fold says so, too: the best choice has the lower loss there by more than the 95 % interval of the paired
+		 * Whether the held-out split says so, too: the best choice has the lower loss there by more than the 95 % interval of the paired
 		 * difference to the best of the other kind (with blocks removed, or without). Absent where none of the other kind fits, or without a target.
 		 */
 		readonly confirmed?: boolean | undefined;

@@ -14,9 +14,9 @@ export type Effort = (typeof efforts)[number];
 export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_0"] as const;
 export type WorkingWeights = (typeof workingWeights)[number];
 
-/** What a search keeps small: the loss on text, the divergence from the full model, or the loss of the right choices of questions. */
-export const objectives = ["nll", "kl", "accuracy"] as const;
-export type Objective = (typeof objectives)[number];
+/** What a search keeps small: the loss on text, the divergence from the original model, or the loss of the right choices of questions. */
+export const metrics = ["nll", "kl", "accuracy"] as const;
+export type Metric = (typeof metrics)[number];
 
 /** How blocks are searched, and what that may take. */
 export interface BlockSearchOptions {
@@ -52,13 +52,13 @@ export interface BlockSearchOptions {
 	 */
 	readonly strataPreset?: StrataPresetName | undefined;
 	/** The paper's method: masks asked of the surrogate for the contributions. @default 80000 */
-	readonly attributionMasks?: number | undefined;
+	readonly attributionSamples?: number | undefined;
 	/** The paper's method: passes over the masks. @default 300 */
 	readonly epochs?: number | undefined;
 	/** Seed of everything drawn at random, 0 to 2^32 - 1. @default 0 */
 	readonly seed?: number | undefined;
 	/**
-	 * Share of the positions of the search fold that are scored, drawn once and the same for every mask, above 0 and at most 1: the head is
+	 * Share of the positions of the search split that are scored, drawn once and the same for every mask, above 0 and at most 1: the head is
 	 * not computed elsewhere. Choices between finalists and all figures are measured on every position. @default 1
 	 */
 	readonly scoreShare?: number | undefined;
@@ -78,8 +78,8 @@ export interface BlockSearchOptions {
 	/** Memory for hidden states kept between masks, bytes; beyond it, or where memory is short, they are computed again. @default 2^30 */
 	readonly stateBytes?: number | undefined;
 	/**
-	 * Memory for the full model's distributions on one fold, bytes: two for each position and token of the vocabulary. Where the metric
-	 * `kl` or a limit on the divergence needs more it is refused; figures of quantised models then have no divergence. @default 2^30
+	 * Memory for the original model's distributions on one split, bytes: two for each position and token of the vocabulary. Where the metric
+	 * `kl` or a limit on the divergence needs more it is refused; figures of quantized models then have no divergence. @default 2^30
 	 */
 	readonly referenceBytes?: number | undefined;
 }
@@ -97,10 +97,10 @@ export interface TextOptions {
 /** What is kept small. */
 export interface MetricOptions {
 	/**
-	 * What the search keeps small: `nll`, the negative log-likelihood of the text; `kl`, the KL divergence of the full model from the
+	 * What the search keeps small: `nll`, the negative log-likelihood of the text; `kl`, the KL divergence of the original model from the
 	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "nll"
 	 */
-	readonly metric?: Objective | undefined;
+	readonly metric?: Metric | undefined;
 	/** File of multiple-choice questions, for the metric `accuracy`. */
 	readonly questions?: string | undefined;
 	/** Questions to take from the beginning of the file, at least 7. @default all */

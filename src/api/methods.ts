@@ -6,7 +6,7 @@ export const methodOptions = [
 	"strata",
 	"strataPreset",
 	"epochs",
-	"attributionMasks",
+	"attributionSamples",
 	"effort",
 	"maxTime",
 	"maxTokens",
@@ -21,7 +21,7 @@ interface MethodFacts {
 	readonly reads?: readonly MethodOption[];
 	/** Gives a number to each block, so that `rank` can show it. @default false */
 	readonly ranks?: true;
-	/** Its sets are runs of neighbouring blocks, whatever groups a model's rules tie together. @default false */
+	/** Its sets are runs of neighboring blocks, whatever groups a model's rules tie together. @default false */
 	readonly runs?: true;
 	/** Its sets are raced against those of others. @default false */
 	readonly raced?: true;
@@ -40,14 +40,14 @@ export const methodFacts = {
 	"leave-one-out": { does: "removes the blocks that cost least alone", reads: ["rounds"], ranks: true },
 	paper: {
 		does: "arXiv 2602.07804 as published: random masks, a network, one ranking",
-		reads: ["masks", "strata", "strataPreset", "epochs", "attributionMasks"],
+		reads: ["masks", "strata", "strataPreset", "epochs", "attributionSamples"],
 		ranks: true,
 	},
 	"paper-repaired": { does: "the same without the faults of its code", reads: ["masks", "strataPreset", "epochs", "rounds"], ranks: true },
 	beam: { does: "greedy with four paths at once; raced as greedy is", raced: true },
 	swap: { does: "greedy, then the best exchange of two blocks until none helps; raced as greedy is", reads: budgeted, raced: true },
 	evolutionary: { does: "random exchanges in the best set so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
-	contiguous: { does: "the best run of neighbouring blocks, every run measured", runs: true },
+	contiguous: { does: "the best run of neighboring blocks, every run measured", runs: true },
 	"block-influence": { does: "the blocks that turn the hidden state least (ShortGPT, arXiv 2403.03853)", ranks: true },
 	angular: { does: "the run of blocks across which the hidden state turns least (arXiv 2403.17887)", runs: true },
 	magnitude: { does: "the blocks whose weight matrices have the smallest norm", ranks: true },

@@ -5,24 +5,24 @@ import type { FileType } from "../model/runtime/file-type-names.js";
 import type { Report } from "../report/report-data.js";
 import type { Plan } from "../storage/plan.js";
 import type { LimitedOptions } from "./gate.js";
-import type { MeasureOptions, ModelSummary, Objective } from "./measure.js";
+import type { MeasureOptions, ModelSummary, Metric } from "./measure.js";
 
 /** A share of the blocks, above 0 % and below 100 %. */
 export type Percentage = `${number}%`;
 
-/** What the written model is quantised to, and whose weights are. */
+/** What the written model is quantized to, and whose weights are. */
 export interface QuantizeTo {
-	/** As llama.cpp names it. Missing where only `quantizedAlternatives` quantises. */
+	/** As llama.cpp names it. Missing where only `quantizedAlternatives` quantizes. */
 	readonly type?: FileType | undefined;
-	/** F16, BF16 or F32 file of the same model, whose weights are quantised instead of the source's. @default the source's */
+	/** F16, BF16 or F32 file of the same model, whose weights are quantized instead of the source's. @default the source's */
 	readonly from?: string | undefined;
 }
 
 export interface QuantizeOutputOptions {
 	/**
-	 * Type that llama.cpp's quantiser gives the pruned model, as it names it. The pruned model is written and verified beside the
-	 * output first; the quantised one is then measured as written. With `{ type, from }` the weights of another file are quantised.
-	 * @default not quantised
+	 * Type that llama.cpp's quantizer gives the pruned model, as it names it. The pruned model is written and verified beside the
+	 * output first; the quantized one is then measured as written. With `{ type, from }` the weights of another file are quantized.
+	 * @default not quantized
 	 */
 	readonly quantize?: FileType | QuantizeTo | undefined;
 }
@@ -43,13 +43,13 @@ export interface HealOptions {
 	readonly type?: HealType | undefined;
 	/**
 	 * How matrices are changed: `refit`, fitted anew as a whole; `map`, by a square map on what they give, whose equations are as small as
-	 * the model is wide; `auto`, what is better on the search fold, or the one that fits where the equations of both do not fit in memory.
+	 * the model is wide; `auto`, what is better on the search split, or the one that fits where the equations of both do not fit in memory.
 	 * @default "auto"
 	 */
 	readonly kind?: HealKind | undefined;
 	/**
 	 * Also seek two factors for each attention head behind the first cut, of what it asks with and of what it gives, by the divergence from
-	 * the whole model with each factor a little lower and higher. Costs no byte, and at most 100 times as long as 8,192 tokens take to
+	 * the original model with each factor a little lower and higher. Costs no byte, and at most 100 times as long as 8,192 tokens take to
 	 * read. @default false
 	 */
 	readonly heads?: boolean | undefined;
@@ -80,7 +80,7 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Lim
 	 */
 	readonly targetSpeedup?: TargetSpeedup | undefined;
 	/**
-	 * Also measure the whole model quantised to about the pruned one's size, and say which is better. Quantises twice, which takes
+	 * Also measure the original model quantized to about the pruned one's size, and say which is better. Quantizes twice, which takes
 	 * seconds for a small model and many minutes and the disk of a copy for a large one. @default false
 	 */
 	readonly quantizedAlternatives?: boolean | undefined;
@@ -117,20 +117,20 @@ export interface CurvePoint {
 	/** Further means by name: `nll` and `agreement` (metric `kl`), `accuracy` and `normalizedAccuracy` (metric `accuracy`); all but the first 0..1. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 	/** Sets that were raced and not told from this one. */
-	readonly equivalent?: readonly EquivalentSet[] | undefined;
+	readonly tied?: readonly TiedCandidate[] | undefined;
 }
 
 /** A set that the race did not tell from the one that was taken: 0 is in the 95 % interval of the difference, paired by window. */
-export interface EquivalentSet {
+export interface TiedCandidate {
 	readonly removed: readonly number[];
 	/** Who proposed it. */
 	readonly method: string;
-	/** Loss above that of the set that was taken, in the objective's nats. */
+	/** Loss above that of the set that was taken, in the metric's nats. */
 	readonly above: number;
 	readonly standardError: number;
-	/** Windows (or questions) on which both were measured: those of the validation fold, and further text of its kind. */
+	/** Windows (or questions) on which both were measured: those of the validation split, and further text of its kind. */
 	readonly windows: number;
-	/** Where sets were compared by their divergence from the full model (on the model's own samples), which `above` then is. */
+	/** Where sets were compared by their divergence from the original model (on the model's own samples), which `above` then is. */
 	readonly by?: "divergence" | undefined;
 }
 
@@ -141,7 +141,7 @@ export interface Disagreement {
 	/** The chosen set, and the one that is better on this source. */
 	readonly chosen: readonly number[];
 	readonly better: readonly number[];
-	/** By how much, in the objective's nats, on this source's windows of the race; and the standard error, paired by window. */
+	/** By how much, in the metric's nats, on this source's windows of the race; and the standard error, paired by window. */
 	readonly by: number;
 	readonly standardError: number;
 	/** By how much the better one on this source is worse on all of them, as they are weighted. */
@@ -168,9 +168,9 @@ export interface PruneResult {
 	/** The page that was written; missing where none was asked for, or it could not be written (which is a warning). */
 	readonly reportPath?: string | undefined;
 	readonly modelCardPath?: string | undefined;
-	/** In the unit of the objective. */
+	/** In the unit of the metric. */
 	readonly curve: readonly CurvePoint[];
-	readonly objective: Objective;
+	readonly metric: Metric;
 	/** Sources that would rather have another set; empty where they agree, or there is one. */
 	readonly disagreements: readonly Disagreement[];
 	/** A sensible choice where none was asked for; it may be to remove nothing. */
@@ -184,11 +184,11 @@ export interface PruneResult {
 
 /** What is left to measure, at most. */
 export interface Estimate {
-	/** Sets of blocks on the search fold that are not known yet. */
+	/** Sets of blocks on the search split that are not known yet. */
 	readonly masks: number;
 	/** Sets that were measured before and are used again. */
 	readonly known: number;
-	/** Of all folds. */
+	/** Of all splits. */
 	readonly tokens: number;
 	/** By the speed measured on this machine. */
 	readonly seconds: number;

@@ -1,7 +1,7 @@
 import type { PairInteraction } from "../game/attribution/interactions.js";
 import type { RankMethod } from "./methods.js";
 import type { Plan } from "../storage/plan.js";
-import type { BlockSearchOptions, Contribution, MeasureOptions, ModelSummary, Objective } from "./measure.js";
+import type { BlockSearchOptions, Contribution, MeasureOptions, ModelSummary, Metric } from "./measure.js";
 
 // Options and results of `rankBlocks`.
 
@@ -33,8 +33,8 @@ export interface BlockVerdict {
 
 export interface RankResult {
 	readonly model: ModelSummary;
-	readonly objective: Objective;
-	/** Of the full model, in the unit of the objective. */
+	readonly metric: Metric;
+	/** Of the original model, in the unit of the metric. */
 	readonly loss: number;
 	/** As asked for. */
 	readonly method: RankMethod;

@@ -27,7 +27,7 @@ export { optionGroups } from "../api/options/row.js";
 export type { Settings } from "../api/options/settings.js";
 export { optionsFrom } from "../api/options/shape.js";
 export { type CommandRow, rowsOf } from "../api/options/table.js";
-export { GateNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
+export { LimitsNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
 export { llamaPin, packageVersion } from "../api/build.js";
 export type { CleanResult, Plan, RunFolder } from "../api/runs.js";
 

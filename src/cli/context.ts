@@ -80,7 +80,7 @@ export class CliContext {
 				onLog: (event) => log(reporter, event, args),
 			});
 			reporter.stop();
-			// Views add colours, which are escape sequences: so what they are given is made printable, not what they make of it.
+			// Views add colors, which are escape sequences: so what they are given is made printable, not what they make of it.
 			io.stdout.write(args.json ? jsonText(result) : view(printableData(result) as never, textStyle(io.stdout, io.env)));
 		} catch (error) {
 			reporter.stop();
@@ -100,7 +100,7 @@ export class CliContext {
 	}
 }
 
-/** Colours only on a terminal that wants them (NO_COLOR, FORCE_COLOR), as wide as it is. */
+/** Colors only on a terminal that wants them (NO_COLOR, FORCE_COLOR), as wide as it is. */
 export function textStyle(stream: ProgressStream, env: CliIo["env"]): TextStyle {
 	return { color: wantsColor(stream, env), width: stream.columns ?? 80 };
 }

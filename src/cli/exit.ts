@@ -1,4 +1,4 @@
-import { GateNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "./api.js";
+import { LimitsNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "./api.js";
 
 /** Exit codes of every command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, gateNotMet: 3, interrupted: 130 } as const;
@@ -15,7 +15,7 @@ export function exitCodeOf(error: unknown, interrupted = false): number {
 }
 
 /** An error as data; of a quality gate with every limit and the closest plan that would meet it. */
-interface ErrorFacts extends Partial<Pick<GateNotMetError, "figures" | "closest">> {
+interface ErrorFacts extends Partial<Pick<LimitsNotMetError, "figures" | "closest">> {
 	readonly code: string;
 	readonly message: string;
 }
@@ -24,7 +24,7 @@ interface ErrorFacts extends Partial<Pick<GateNotMetError, "figures" | "closest"
 export function errorDocument(error: unknown, interrupted = false): { error: ErrorFacts } {
 	if (interrupted || isAbort(error)) return { error: { code: "INTERRUPTED", message: "interrupted" } };
 	const code = error instanceof PruneGgufError ? error.code : "UNEXPECTED";
-	const gate = error instanceof GateNotMetError ? { figures: error.figures, ...(error.closest ? { closest: error.closest } : {}) } : {};
+	const gate = error instanceof LimitsNotMetError ? { figures: error.figures, ...(error.closest ? { closest: error.closest } : {}) } : {};
 	return { error: { code, message: messageOf(error), ...gate } };
 }
 

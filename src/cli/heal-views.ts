@@ -2,7 +2,7 @@ import { formatBlocksOf, formatBytes, formatDifference, formatInteger, formatLos
 import type { PlanHeal } from "./api.js";
 
 /** What healing did, as a line for people. */
-export function healLine({ applied, cuts, heads, fit, addedBytes, report }: PlanHeal): string {
+export function healLine({ applied, cuts, heads, fit, addedBytes, heldOut }: PlanHeal): string {
 	const healed = cuts.filter(({ recipe }) => recipe !== undefined).length;
 	if (!applied) {
 		const found = healed > 0 || heads !== undefined;
@@ -12,8 +12,8 @@ export function healLine({ applied, cuts, heads, fit, addedBytes, report }: Plan
 	const tokens = `${formatInteger(fit.count * fit.length)} tokens`;
 	const size = addedBytes < 0 ? `${formatBytes(-addedBytes)} less` : `${formatBytes(addedBytes)} more`;
 	const scaled = heads?.length ? `, weighed heads of ${formatBlocksOf(heads)} anew` : "";
-	const loss = report
-		? `: loss ${formatLoss(report.before)} -> ${formatLoss(report.after)} (${formatDifference(report.difference, report.standardError)}) on unseen samples`
+	const loss = heldOut
+		? `: loss ${formatLoss(heldOut.before)} -> ${formatLoss(heldOut.after)} (${formatDifference(heldOut.difference, heldOut.standardError)}) on unseen samples`
 		: "";
 	return `Healed ${healed} of ${cuts.length} cuts on ${tokens}${scaled}, ${size}${loss}`;
 }

@@ -11,7 +11,7 @@ import { chart, frontierTable } from "../report/frontier.js";
 import { paint, type TextStyle } from "../report/table.js";
 import type { FrontierCell, FrontierResult, MeanAndError, Quantized } from "./api.js";
 
-// What quantising has to do with, as text for people.
+// What quantizing has to do with, as text for people.
 
 /** A frontier: the verdict, the cells that no other beats, a chart by size and one by blocks. */
 export function frontierText(result: FrontierResult, style: TextStyle): string {
@@ -27,7 +27,7 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 			series: cell.healed ? `${cell.type} healed` : cell.type,
 			chosen: sameCell(cell, best),
 		}));
-	const measured = `${text.validation} windows of the validation fold`;
+	const measured = `${text.validation} windows of the validation split`;
 	const parts = [
 		`${paint("bold", verdict.text, style)}\n`,
 		`Not beaten by loss and size, or by loss and ${computeAxis === "blocks" ? "blocks run" : "speed"} (${formatInteger(rows.length)} of ${formatInteger(cells.length)} combinations; --json has all).\nAdded: nats per token beyond ${reference.name}; ${measured}.\n${frontierTable(rows, style)}`,
@@ -39,7 +39,7 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 		),
 		computeChart(result, points, style),
 	];
-	if (best?.report) parts.push(reportLine(best, text.report));
+	if (best?.heldOut) parts.push(reportLine(best, text.heldOut));
 	if (commands.length > 0) parts.push(`Next:\n${commands.map((command) => `  ${command}\n`).join("")}`);
 	parts.push(`Time: ${formatDuration(result.seconds)}\n`);
 	return parts.filter((part) => part !== "").join("\n");
@@ -71,14 +71,14 @@ const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>
 	b !== undefined && a.type === b.type && a.healed === b.healed && a.removed.join() === b.removed.join();
 
 function reportLine(best: FrontierCell, windows: number): string {
-	const { added } = best.report!;
+	const { added } = best.heldOut!;
 	const name = `${best.type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}${best.healed ? ", healed," : ""}`;
-	return `On the report fold (${windows} windows that took no part in any choice): ${name} adds ${natsText(added)} nats per token.\n`;
+	return `On the held-out split (${windows} windows that took no part in any choice): ${name} adds ${natsText(added)} nats per token.\n`;
 }
 
 const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
 
-/** What the quantised file costs beside the whole source, as it was written. */
+/** What the quantized file costs beside the whole source, as it was written. */
 export function quantizedLine({ type, from, added, divergence, agreement }: Quantized): string {
 	const weights = from ? ` from the weights of ${from.name}` : "";
 	const figures = [
@@ -86,5 +86,5 @@ export function quantizedLine({ type, from, added, divergence, agreement }: Quan
 		...(divergence ? [`KL ${natsText(divergence)}`] : []),
 		...(agreement?.mean == null ? [] : [`${formatPercent(agreement.mean)} same top token`]),
 	];
-	return `Quantised to ${type}${weights}, measured as written: adds ${figures.join(", ")}.\n`;
+	return `Quantized to ${type}${weights}, measured as written: adds ${figures.join(", ")}.\n`;
 }

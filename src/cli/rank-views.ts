@@ -1,6 +1,6 @@
 import { formatBlocks, formatDuration, formatInteger, formatLoss, formatSigned } from "../report/format.js";
 import type { TextStyle } from "../report/table.js";
-import { contributionsTable, objectiveTitles, surrogateLine } from "../report/terminal.js";
+import { contributionsTable, metricTitles, surrogateLine } from "../report/terminal.js";
 import type { RankResult } from "./api.js";
 
 /** Contributions, every block in order. */
@@ -12,8 +12,8 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	const unseen = new Set(result.unseen);
 	const noteOf = (block: number) => frozen.get(block) ?? critical.get(block) ?? (unseen.has(block) ? "never seen" : verdicts.get(block));
 	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({ ...values.get(block), block, note: noteOf(block) }));
-	// Of the divergence the whole model has none.
-	const whole = result.objective === "kl" ? objectiveTitles.kl : `loss of the whole model ${formatLoss(result.loss)}`;
+	// Of the divergence the original model has none.
+	const whole = result.metric === "kl" ? metricTitles.kl : `loss of the original model ${formatLoss(result.loss)}`;
 	const { method, estimator } = result;
 	const how = estimator === method ? method : `${method} (${estimator})`;
 	return [

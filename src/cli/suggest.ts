@@ -13,7 +13,7 @@ export function closest(word: string, candidates: readonly string[]): string | u
 	return best;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one word into another. */
+/** Insertions, deletions, replacements and swaps of neighbors that turn one word into another. */
 export function editDistance(a: string, b: string): number {
 	let before: number[] = [];
 	let above = Array.from({ length: b.length + 1 }, (_, j) => j);

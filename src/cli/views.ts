@@ -52,7 +52,7 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 	if (result.curve.length > 0) {
 		const chosen = result.suggestion?.removed.length;
 		const rows = result.curve.map((point) => ({ ...point, chosen: point.removed.length === chosen }));
-		parts.push(curveTable(rows, style, result.objective));
+		parts.push(curveTable(rows, style, result.metric));
 	}
 	if (result.suggestion) {
 		const { removed, reason } = result.suggestion;
@@ -149,7 +149,7 @@ function againstFacts(against: NonNullable<EvaluateResult["against"]>, model: st
 	const with95 = (text: string, low: string, high: string) => `${text} (95 % ${low} to ${high})`;
 	const percent = (share: number) => (100 * share).toFixed(2);
 	return [
-		["against", against.model === model ? "the whole model" : against.model],
+		["against", against.model === model ? "the original model" : against.model],
 		["  perplexity", `${against.perplexity.toFixed(4)} ± ${against.perplexityError.toFixed(5)}`],
 		[
 			"  KL divergence",
@@ -190,7 +190,7 @@ export function questionsText(result: QuestionsResult, style: TextStyle): string
 	const { against } = result;
 	if (against) {
 		facts.push(
-			["against", against.model === result.model ? "the whole model" : against.model],
+			["against", against.model === result.model ? "the original model" : against.model],
 			["  accuracy", `${accuracyText(against.accuracy)}; change ${changeText(against.difference)}`],
 			[`  accuracy ${byLength}`, `${accuracyText(against.normalizedAccuracy)}; change ${changeText(against.normalizedDifference)}`],
 		);

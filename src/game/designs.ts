@@ -6,7 +6,7 @@ import { drawStrata } from "./strata.js";
 
 type Board = Pick<Game, "players" | "frozen" | "allows">;
 
-/** What every sampling design takes. Designs give distinct coalitions; the full model is in none of them. */
+/** What every sampling design takes. Designs give distinct coalitions; the original model is in none of them. */
 export interface DesignOptions {
 	readonly random: Random;
 	/** Coalitions wanted; fewer come back where the design holds fewer. */
@@ -92,7 +92,7 @@ export interface BernoulliOptions extends DesignOptions {
 	readonly kmax?: number;
 }
 
-/** Each block is removed on its own with its chance. The empty draw (the full model) is drawn again. */
+/** Each block is removed on its own with its chance. The empty draw (the original model) is drawn again. */
 export function bernoulliDesign(game: Board, options: BernoulliOptions): Coalition[] {
 	const { random, count, kmax = game.players } = options;
 	const draw = new Draw(game, options);

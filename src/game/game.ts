@@ -50,6 +50,6 @@ export function meanLoss(measurement: Measurement): number {
 }
 
 /** v(S) = PPL(N) / PPL(S) = exp(NLL(N) - NLL(S)): 1 is no loss, 0 a broken model (arXiv 2602.07804, section 3). */
-export function valueOfLoss(loss: number, fullLoss: number): number {
-	return Number.isFinite(loss) ? Math.exp(fullLoss - loss) : 0;
+export function valueOfLoss(loss: number, originalLoss: number): number {
+	return Number.isFinite(loss) ? Math.exp(originalLoss - loss) : 0;
 }

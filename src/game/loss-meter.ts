@@ -13,16 +13,16 @@ export class LossMeter {
 		this.#options = { signal: options.signal, phase: options.phase };
 	}
 
-	/** Number of distinct coalitions measured, the full model among them. */
+	/** Number of distinct coalitions measured, the original model among them. */
 	get measured(): number {
 		return this.#losses.size;
 	}
 
-	/** Mean loss of the full model, nats per token. */
-	async fullLoss(): Promise<number> {
+	/** Mean loss of the original model, nats per token. */
+	async originalLoss(): Promise<number> {
 		const [loss] = await this.losses([Coalition.full(this.game.players)]);
 		if (!Number.isFinite(loss))
-			throw new RangeError(`the full model's loss is ${loss}: nothing can be compared with it; check the model and the text`);
+			throw new RangeError(`the original model's loss is ${loss}: nothing can be compared with it; check the model and the text`);
 		return loss as number;
 	}
 
@@ -39,12 +39,12 @@ export class LossMeter {
 		return Float64Array.from(coalitions, (coalition) => this.#losses.get(coalition.key)!.loss);
 	}
 
-	/** Loss added to the full model by each coalition, nats per token. The full model is measured with the first batch. */
+	/** Loss added to the original model by each coalition, nats per token. The original model is measured with the first batch. */
 	async addedLosses(coalitions: readonly Coalition[], phase?: string): Promise<Float64Array> {
 		const full = Coalition.full(this.game.players);
 		const losses = await this.losses([full, ...coalitions], phase);
-		const fullLoss = await this.fullLoss();
-		return losses.subarray(1).map((loss) => (Number.isFinite(loss) ? loss - fullLoss : Number.POSITIVE_INFINITY));
+		const originalLoss = await this.originalLoss();
+		return losses.subarray(1).map((loss) => (Number.isFinite(loss) ? loss - originalLoss : Number.POSITIVE_INFINITY));
 	}
 
 	/** Whether the coalition was measured already. */
@@ -59,7 +59,7 @@ export class LossMeter {
 
 	/** All that was measured, in the order of measuring. */
 	async samples(): Promise<Sample[]> {
-		const fullLoss = await this.fullLoss();
-		return [...this.#losses.values()].map(({ measurement, loss }) => toSample(measurement.coalition, loss, fullLoss));
+		const originalLoss = await this.originalLoss();
+		return [...this.#losses.values()].map(({ measurement, loss }) => toSample(measurement.coalition, loss, originalLoss));
 	}
 }

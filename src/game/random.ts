@@ -44,7 +44,7 @@ export class Random {
 	integer(below: number): number {
 		if (!Number.isInteger(below) || below < 1 || below > 4294967296)
 			throw new RangeError(`below must be an integer in 1..2^32, got ${below}`);
-		// Draws above the largest multiple of `below` are thrown away: the remainder alone would favour small numbers.
+		// Draws above the largest multiple of `below` are thrown away: the remainder alone would favor small numbers.
 		const limit = 4294967296 - (4294967296 % below);
 		let draw = this.uint32();
 		while (draw >= limit) draw = this.uint32();

@@ -4,27 +4,27 @@ import { type Measurement, meanLoss, valueOfLoss } from "./game.js";
 /** One measured coalition as surrogates see it. */
 export interface Sample {
 	readonly coalition: Coalition;
-	/** Loss of the coalition less that of the full model, nats per token; Infinity where the model broke down. */
+	/** Loss of the coalition less that of the original model, nats per token; Infinity where the model broke down. */
 	readonly addedLoss: number;
 	/** v(S) = exp(-addedLoss): 1 no loss, 0 broken. */
 	readonly value: number;
 }
 
 /**
- * @param fullLoss mean loss of the full model, nats per token
- * @throws RangeError where the full model's loss is not finite
+ * @param originalLoss mean loss of the original model, nats per token
+ * @throws RangeError where the original model's loss is not finite
  */
-export function toSamples(measurements: Iterable<Measurement>, fullLoss: number): Sample[] {
-	if (!Number.isFinite(fullLoss)) throw new RangeError(`the full model's loss must be finite, got ${fullLoss}`);
+export function toSamples(measurements: Iterable<Measurement>, originalLoss: number): Sample[] {
+	if (!Number.isFinite(originalLoss)) throw new RangeError(`the original model's loss must be finite, got ${originalLoss}`);
 	const samples: Sample[] = [];
-	for (const measurement of measurements) samples.push(toSample(measurement.coalition, meanLoss(measurement), fullLoss));
+	for (const measurement of measurements) samples.push(toSample(measurement.coalition, meanLoss(measurement), originalLoss));
 	return samples;
 }
 
 /** @param loss mean loss of the coalition, nats per token */
-export function toSample(coalition: Coalition, loss: number, fullLoss: number): Sample {
+export function toSample(coalition: Coalition, loss: number, originalLoss: number): Sample {
 	const finite = Number.isFinite(loss);
-	return { coalition, addedLoss: finite ? loss - fullLoss : Number.POSITIVE_INFINITY, value: valueOfLoss(loss, fullLoss) };
+	return { coalition, addedLoss: finite ? loss - originalLoss : Number.POSITIVE_INFINITY, value: valueOfLoss(loss, originalLoss) };
 }
 
 /** Coalitions as rows of bytes, 1 kept and 0 removed: the form in which surrogates predict in bulk. Shape: coalitions x players. */

@@ -20,7 +20,7 @@ export type StrataPresetName = keyof typeof STRATA_PRESETS;
 
 /**
  * The preset's numbers of kept blocks for a model of `players` blocks: shares rounded to the nearest integer, halves up, repeats dropped.
- * The full model is no stratum (at few blocks the lightest share may round to it), nor is the empty one.
+ * The original model is no stratum (at few blocks the lightest share may round to it), nor is the empty one.
  * @returns descending
  */
 export function strataSizes(players: number, preset: StrataPresetName | StrataPreset = "transformers"): number[] {

@@ -31,9 +31,9 @@ import { type ApplyJob, healingOf, jobWith, resolveJob } from "../pipeline/prefl
 /**
  * Writes a model without blocks, as a plan or a list says. What is written must compute what the model computes through the layer
  * view, on samples of its own (on any tokens where it has no start token).
- * With limits they are measured first, on the report fold.
+ * With limits they are measured first, on the held-out split.
  * @throws InvalidPlanError where the plan was made for another file
- * @throws GateNotMetError where a limit is not met: no model is written then
+ * @throws LimitsNotMetError where a limit is not met: no model is written then
  * @throws EvaluationError where the model itself computes no finite loss
  * @throws the errors of loading and writing
  */
@@ -61,7 +61,7 @@ interface Request {
 	readonly output: string;
 	readonly removed: readonly number[];
 	readonly plan: Plan | undefined;
-	/** Whose weights are quantised, where they are not the model's. */
+	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	readonly limits: GateRequest | undefined;
 	/** Files that are read. */
@@ -150,19 +150,19 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omi
 	}
 }
 
-/** Windows that decide how to heal, whether it helps, and say by how much: of this fold seed. */
-const judged = { search: 10, validation: 12, report: 12 };
+/** Windows that decide how to heal, whether it helps, and say by how much: of this split seed. */
+const judged = { search: 10, validation: 12, heldOut: 12 };
 
 /** Heals on samples of the model's own; the model is as it was then. */
 async function healOnSamples(job: HealPlan, options: ApplyJob): Promise<Healing> {
 	const { model, removed } = job;
 	const length = Math.min(verification.length, model.facts.contextLength);
-	const count = judged.search + judged.validation + judged.report;
-	const { search: tuning, ...folds } = deal(await ownSamples(model, { count, length, seed: 1, signal: options.signal }), judged);
+	const count = judged.search + judged.validation + judged.heldOut;
+	const { search: tuning, ...splits } = deal(await ownSamples(model, { count, length, seed: 1, signal: options.signal }), judged);
 	const place = { ...job, seed: 0 };
-	const work = { ...onlySet(removed), tuning: tuning.tokens.length, judged: folds.validation.tokens.length + folds.report.tokens.length };
+	const work = { ...onlySet(removed), tuning: tuning.tokens.length, judged: splits.validation.tokens.length + splits.heldOut.tokens.length };
 	const healing = await healModel(
-		{ ...place, tuning, own: true, ...folds },
+		{ ...place, tuning, own: true, ...splits },
 		jobWith(options, await withHealTime(place, work, healingOf(options))),
 	);
 	await restore(model, healing.tensors);

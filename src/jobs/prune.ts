@@ -43,7 +43,7 @@ import { foundHealing, healingOf, type PruneJob, resolveJob, settledJob } from "
  * ledgers without a removal).
  * @param model path of a GGUF file (any shard of a split one)
  * @param output path of the file to write; without it no model is written, and the plan goes to the cache or where `plan` says
- * @throws GateNotMetError where a limit is not met: no model, plan or report is written then
+ * @throws LimitsNotMetError where a limit is not met: no model, plan or report is written then
  * @throws InvalidOptionError, UnsupportedArchitectureError, InvalidMaskError, OutputExistsError, NoSpaceError, VerificationError and the errors of loading
  * @example
  * const result = await pruneGguf("model.gguf", "smaller.gguf", { removeBlocks: 6 });
@@ -58,7 +58,7 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		await run.own?.takeOver(session.folder);
 		return await pruneWith(session, request, best);
 	} catch (error) {
-		if (options.signal?.aborted) best.tell(session.objective, options);
+		if (options.signal?.aborted) best.tell(session.metric, options);
 		throw error;
 	} finally {
 		await session.close().finally(() => run.own?.release());
@@ -74,7 +74,7 @@ interface Request {
 	readonly removable: Removable;
 	readonly limits: GateRequest | undefined;
 	readonly header: ReadHeader;
-	/** Whose weights are quantised, where they are not the model's. */
+	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 }
 

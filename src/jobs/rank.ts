@@ -40,12 +40,12 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 		: plannedMasks({ method, blocks: blocks.blocks, kmax: searchedTo(method, kmax) }, measure);
 	const session = await Session.open(header, measure, { masks, weights: "own" });
 	try {
-		await session.measureFull(options.signal);
+		await session.measureOriginal(options.signal);
 		const judged = await contributionsOf(session, { method, kmax, masks }, measure);
 		return {
 			model: summarize(session.model),
-			objective: session.objective,
-			loss: judged.fullLoss,
+			metric: session.metric,
+			loss: judged.originalLoss,
 			method,
 			estimator: judged.attribution.estimator,
 			contributions: contributionRows(judged.attribution),
@@ -88,7 +88,7 @@ function searchedTo(method: RankMethod, kmax: number): number {
 
 interface Judged extends Pick<RankResult, "interactions" | "surrogate" | "masks"> {
 	readonly attribution: Attribution & { readonly drawn?: readonly Float64Array[] };
-	readonly fullLoss: number;
+	readonly originalLoss: number;
 	readonly critical: readonly CriticalBlock[];
 	readonly unseen: readonly number[];
 }
@@ -118,11 +118,11 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 	// Every ranking method gives them.
 	if (!contributions) throw new Error(`${method} gave no contributions`);
 	for (const note of [...found.notes, ...tiedNotes(contributions, session.model.blocks.units)]) logger(options)("note", note);
-	const { fullLoss, critical } = found;
+	const { originalLoss, critical } = found;
 	const interactions = evidence?.interactions ?? [];
 	return {
 		attribution: contributions,
-		fullLoss,
+		originalLoss,
 		critical: critical.filter(({ frozen }) => frozen),
 		unseen: [],
 		interactions,

@@ -2,23 +2,23 @@ import { figureText } from "./figures.js";
 import { formatBlocks, formatBytes, formatCount } from "./format.js";
 import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
-import { quantisedText, speedText } from "./summary.js";
+import { quantizedText, speedText } from "./summary.js";
 import { visible } from "./tags.js";
 
 /**
  * A short model card in Markdown, as Hugging Face shows them: what was removed from what, what that costs, how to do it again. Front
- * matter of the source (licence, languages) is left for its author to add.
+ * matter of the source (license, languages) is left for its author to add.
  */
 export function reportCard(report: Report): string {
 	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
 	const name = output?.name ?? `${model.name} without ${removal?.removed.length ?? 0} blocks`;
-	const quantised = quantisedText(report);
+	const quantized = quantizedText(report);
 	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedText)];
 	const parts = [
 		["---", "library_name: gguf", "tags:", "- gguf", "- pruned", "- prune-gguf", "---"].join("\n"),
 		`# ${escaped(name)}`,
 		escaped(
-			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) without ${removal ? `blocks ${formatBlocks(removal.removed)}` : "any block removed"}. Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal)}` : ""}${quantised ? ` ${quantised}` : ""}`,
+			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) without ${removal ? `blocks ${formatBlocks(removal.removed)}` : "any block removed"}. Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal)}` : ""}${quantized ? ` ${quantized}` : ""}`,
 		),
 		`**${escaped(verdict.headline)}** ${escaped(verdict.reason)}`,
 		...(alternatives ? [escaped(alternatives.verdict)] : []),

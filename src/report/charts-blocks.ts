@@ -4,7 +4,7 @@ import { formatSigned, formatSignificant } from "./format.js";
 import type { Report, ReportBlock } from "./report-data.js";
 import { type Html, html, table } from "./tags.js";
 
-/** What can become of a block: its mark, colour and name. */
+/** What can become of a block: its mark, color and name. */
 export const blockStates: Readonly<Record<ReportBlock["state"], LegendEntry>> = {
 	removed: { glyph: "✕", color: "removed", label: "removed" },
 	kept: { glyph: "■", color: "kept", label: "kept" },
@@ -143,7 +143,7 @@ const labelHeight = 14;
 const labelWidth = 44;
 
 /**
- * Labels of neighbouring bars one above the other, where they would overlap side by side.
+ * Labels of neighboring bars one above the other, where they would overlap side by side.
  * @param step pixels from one block to the next
  * @returns the row of each block's label, from 0
  */

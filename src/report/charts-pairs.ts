@@ -25,7 +25,7 @@ export function interactionsFigure(pairs: readonly ReportInteraction[], { remova
 	const left = never.length > 0 ? ` Left out, since they always stay: ${formatBlocks(never)}.` : "";
 	return figure(
 		chart,
-		`The stronger the colour, the further losing both costs more (or less) than the two alone, in log(1 + added nats), from ${formatSigned(Math.min(...values), 3)} to ${formatSigned(Math.max(...values), 3)}. By the surrogate.${gone.size > 1 ? " Framed: both are removed." : ""}${left}`,
+		`The stronger the color, the further losing both costs more (or less) than the two alone, in log(1 + added nats), from ${formatSigned(Math.min(...values), 3)} to ${formatSigned(Math.max(...values), 3)}. By the surrogate.${gone.size > 1 ? " Framed: both are removed." : ""}${left}`,
 		[
 			{ glyph: "■", color: "substitute", label: "stand in for one another: losing both is dearer than the two alone" },
 			{ glyph: "■", color: "need", label: "need each other: one is worth less without the other" },

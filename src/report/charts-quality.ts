@@ -11,11 +11,11 @@ type Series = ReportCurve["series"][number];
 type Point = Series["points"][number];
 
 const places = { search: "text that was searched", validation: "unseen text" } as const;
-const seriesName = ({ method, fold }: Series) => `${method}, ${places[fold]}`;
+const seriesName = ({ method, split }: Series) => `${method}, ${places[split]}`;
 const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, color: `series-${index % 6}` });
 
 /** Loss, or what else was kept small, against the number of blocks removed. */
-export function curveFigure({ objective, series }: ReportCurve): Html {
+export function curveFigure({ metric, series }: ReportCurve): Html {
 	// Points of one size stand side by side, so that their intervals can be told apart.
 	const step = Math.min(0.07, 0.5 / series.length);
 	const drawn = series.map((one, i) => ({
@@ -28,8 +28,8 @@ export function curveFigure({ objective, series }: ReportCurve): Html {
 		}),
 	}));
 	const largest = Math.max(1, ...series.flatMap(({ points }) => points.map(({ removed }) => removed.length)));
-	const unit = objective === "accuracy" ? "nats per question" : "nats per token";
-	const what = objective === "kl" ? "divergence from the full model" : "loss added to that of the full model";
+	const unit = metric === "accuracy" ? "nats per question" : "nats per token";
+	const what = metric === "kl" ? "divergence from the original model" : "loss added to that of the original model";
 	const chosen = series.flatMap(({ points }) => points.filter((point) => point.chosen))[0];
 	const chart: Chart = {
 		id: "curve",
@@ -72,16 +72,16 @@ export function curveFigure({ objective, series }: ReportCurve): Html {
 		chart,
 		`Upwards: ${what}, ${unit}; vertical lines are 95 % intervals. Lower is better.`,
 		legend,
-		curveTable(series, objective),
+		curveTable(series, metric),
 	);
 }
 
-/** One set a size, of two sizes and the full model at least. */
+/** One set a size, of two sizes and the original model at least. */
 function isCurve({ points }: Series): boolean {
 	return points.length > 2 && new Set(points.map(({ removed }) => removed.length)).size === points.length;
 }
 
-function curveTable(series: readonly Series[], objective: ReportCurve["objective"]): Html {
+function curveTable(series: readonly Series[], metric: ReportCurve["metric"]): Html {
 	const rows = series.flatMap((one) => one.points.map((point) => ({ one, point })));
 	const withSize = rows.some(({ point }) => point.bytes !== undefined);
 	rows.sort((a, b) => a.point.removed.length - b.point.removed.length);
@@ -93,9 +93,9 @@ function curveTable(series: readonly Series[], objective: ReportCurve["objective
 			{ title: "blocks" },
 			{ title: "method" },
 			{ title: "text" },
-			{ title: objective === "kl" ? "divergence" : "loss", figures: true },
+			{ title: metric === "kl" ? "divergence" : "loss", figures: true },
 			{ title: "added", figures: true },
-			...(objective === "nll" ? [{ title: "perplexity", figures: true }] : []),
+			...(metric === "nll" ? [{ title: "perplexity", figures: true }] : []),
 			...(withSize ? [{ title: "file size", figures: true }] : []),
 			{ title: "fate" },
 		],
@@ -103,10 +103,10 @@ function curveTable(series: readonly Series[], objective: ReportCurve["objective
 			`${point.removed.length}`,
 			point.removed.length === 0 ? "none" : formatBlocks(point.removed),
 			one.method,
-			one.fold,
+			one.split,
 			formatLoss(point.loss),
 			point.removed.length === 0 ? "" : formatDifference(point.added, point.standardError),
-			...(objective === "nll" ? [ratio(point)] : []),
+			...(metric === "nll" ? [ratio(point)] : []),
 			...(withSize ? [point.bytes === undefined ? "" : formatBytes(point.bytes)] : []),
 			point.chosen ? "chosen" : "",
 		]),
@@ -172,7 +172,7 @@ const kinds: Readonly<Record<Version["kind"], { symbol: (typeof symbols)[number]
 	"pruned and quantized": { symbol: "diamond", glyph: "◆", color: "series-2" },
 };
 
-/** Pruned and re-quantised versions of the model by size. */
+/** Pruned and re-quantized versions of the model by size. */
 export function alternativesFigure({ versions, quantizedFrom }: ReportAlternatives): Html {
 	// One yardstick for all: the divergence where the pruned ones have it too.
 	const byDivergence = versions.every(({ divergence }) => divergence !== undefined);
@@ -187,7 +187,7 @@ export function alternativesFigure({ versions, quantizedFrom }: ReportAlternativ
 	const yardstick = byDivergence ? `KL divergence from ${whole}` : `loss added to ${whole}'s`;
 	const chart: Chart = {
 		id: "alternatives",
-		title: "Pruning beside quantising",
+		title: "Pruning beside quantizing",
 		description: `Versions of the model by file size in megabytes and by ${yardstick}, nats per token: ${points.map(({ name, bytes, y }) => `${name} ${formatBytes(bytes)}, ${y.toFixed(3)}`).join("; ")}.`,
 		draw: (_width, size) => ({
 			height: size === "wide" ? 340 : 300,
@@ -228,7 +228,7 @@ export function alternativesFigure({ versions, quantizedFrom }: ReportAlternativ
 	return figure(
 		chart,
 		`Upwards: ${yardstick}, nats per token, with 95 % intervals. Down and to the left is better: smaller and closer to ${whole}.`,
-		used.map(([label, { glyph, color: own }]) => ({ glyph, color: own, label: label.replace("quantized", "quantised") })),
+		used.map(([label, { glyph, color: own }]) => ({ glyph, color: own, label: label.replace("quantized", "quantized") })),
 		alternativesTable(versions),
 	);
 }

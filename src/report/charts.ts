@@ -3,7 +3,7 @@ import { parseHTML } from "linkedom";
 import { Html, html } from "./tags.js";
 
 // Charts are drawn as SVG when the page is written, so that the page needs no script. Observable Plot draws them into the document of
-// linkedom. Colours are variables of the page's style sheet, which knows the light and the dark ones.
+// linkedom. Colors are variables of the page's style sheet, which knows the light and the dark ones.
 
 /** How wide a chart is drawn: for a screen, and once more for a phone, where text in a shrunk picture could not be read. */
 const widths = { wide: 720, narrow: 340 } as const;
@@ -22,7 +22,7 @@ export interface Chart {
 /** A mark of a legend: what is drawn, and what it means. */
 export interface LegendEntry {
 	readonly glyph: string;
-	/** Colour: a variable of the style sheet without `--`. */
+	/** Color: a variable of the style sheet without `--`. */
 	readonly color: string;
 	readonly label: string;
 }
@@ -80,7 +80,7 @@ interface DrawnElement {
 	querySelectorAll(selector: string): Iterable<DrawnElement>;
 }
 
-/** A colour of the style sheet. */
+/** A color of the style sheet. */
 export const color = (name: string) => `var(--${name})`;
 
 /** Every so many whole numbers, so that their labels have room. */

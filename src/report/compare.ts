@@ -33,7 +33,7 @@ interface AccuracyText {
 	readonly withinBest: boolean;
 }
 
-/** A file of questions, with the answers of the full model. */
+/** A file of questions, with the answers of the original model. */
 export interface QuestionsText {
 	readonly name: string;
 	readonly count: number;
@@ -150,8 +150,8 @@ export function compareCosts(methods: readonly CompareCostText[], style: TextSty
 export interface CompareSurrogateText {
 	readonly method: string;
 	readonly surrogate?: {
-		readonly trainMasks: number;
-		readonly heldOutMasks: number;
+		readonly trainCandidates: number;
+		readonly heldOutCandidates: number;
 		readonly r2: number | null;
 		readonly spearman: number | null;
 		readonly details?: Readonly<Record<string, number | null>> | undefined;
@@ -163,9 +163,9 @@ export function compareSurrogates(methods: readonly CompareSurrogateText[], styl
 	const figure = (value: number | null | undefined) => (value == null ? "" : value.toFixed(2));
 	const cells = methods.flatMap(({ method, surrogate }) => {
 		if (!surrogate) return [];
-		const { trainMasks, heldOutMasks, r2, spearman, details = {} } = surrogate;
+		const { trainCandidates, heldOutCandidates, r2, spearman, details = {} } = surrogate;
 		const figures = [r2, details.r2WithinStrata, details.stratumMeanR2, spearman, details.spearmanWithinStrata, details.coverage90];
-		return [[method, formatInteger(trainMasks), formatInteger(heldOutMasks), ...figures.map(figure)]];
+		return [[method, formatInteger(trainCandidates), formatInteger(heldOutCandidates), ...figures.map(figure)]];
 	});
 	if (cells.length === 0) return "";
 	const titles = ["masks", "judged", "R2", "in size", "mean", "Spearman", "in size", "90 %"];
@@ -173,13 +173,13 @@ export function compareSurrogates(methods: readonly CompareSurrogateText[], styl
 	return formatTable(columns, cells, style);
 }
 
-/** Texts and questions that were scored, with the loss and the accuracy of the full model. */
+/** Texts and questions that were scored, with the loss and the accuracy of the original model. */
 export function compareTexts(
 	texts: readonly { readonly name: string; readonly windows: number; readonly length: number; readonly loss: number | null }[],
 	questions: readonly QuestionsText[],
 	style: TextStyle = {},
 ): string {
-	const columns = [{ title: "scored on" }, { title: "windows", align: "right" }, { title: "full model", align: "right" }] as const;
+	const columns = [{ title: "scored on" }, { title: "windows", align: "right" }, { title: "original model", align: "right" }] as const;
 	const cells = texts.map(({ name, windows, length, loss }) => [cut(name, 50), `${windows} x ${length}`, formatLoss(loss)]);
 	const asked = questions.map((file) => [cut(file.name, 50), `${formatInteger(file.count)} questions`, shareText(shareOf(file, file))]);
 	return formatTable(columns, [...cells, ...asked], style);

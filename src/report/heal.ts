@@ -13,9 +13,9 @@ import type { ReportHeal } from "./report-data.js";
 import { type Html, html, type Section, table } from "./tags.js";
 
 /** What healing did, in one sentence. */
-export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], folds, seconds }: ReportHeal): string {
+export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], splits, seconds }: ReportHeal): string {
 	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
-	const report = folds.find(({ fold }) => fold === "report");
+	const report = splits.find(({ split }) => split === "heldOut");
 	if (!applied) {
 		const found = healed > 0 || heads.length > 0;
 		return found ? "Not healed: the validation text does not say that it helps." : "Not healed: no cut could be made up for.";
@@ -54,7 +54,7 @@ ${table(
 		{ title: "what was fitted" },
 		{ title: "ridge", figures: true },
 		{ title: "given back", figures: true },
-		{ title: "change on the search fold, loss or KL", figures: true },
+		{ title: "change on the search split, loss or KL", figures: true },
 	],
 	heal.cuts.map(cut),
 )}
@@ -62,13 +62,13 @@ ${headsTable(heal.heads)}
 ${table(
 	`Loss of the pruned model before and after, nats per token; ${formatInteger(heal.tokens)} tokens were fitted to`,
 	[
-		{ title: "fold" },
+		{ title: "split" },
 		{ title: "before", figures: true },
 		{ title: "after", figures: true },
 		{ title: "change ± standard error", figures: true },
 	],
-	heal.folds.map(({ fold, before, after, difference, standardError }) => [
-		fold,
+	heal.splits.map(({ split, before, after, difference, standardError }) => [
+		split,
 		formatLoss(before),
 		formatLoss(after),
 		formatDifference(difference, standardError),

@@ -13,11 +13,11 @@ export function reproduceSection({ reproduce, model }: Report): Section {
 		["architecture", model.architecture],
 		["seed", seed === null ? "none" : `${seed}`],
 		...Object.entries(versions),
-		["back end", backend],
+		["backend", backend],
 		["system", `${system.platform}; ${system.processor}, ${system.cores} cores`],
 	];
-	const folds = calibration.map(({ fold, source, sha256, windows, length, drawn }) => [
-		fold,
+	const splits = calibration.map(({ split, source, sha256, windows, length, drawn }) => [
+		split,
 		source,
 		`${windows} x ${length}${drawn ? drawnText(drawn) : ""}`,
 		sha256,
@@ -28,7 +28,7 @@ export function reproduceSection({ reproduce, model }: Report): Section {
 		body: html`<pre><code>${command}</code></pre>
 <p>The command names the settings that this run found by timing the machine. With the same model, text, versions and processor it gives the same figures, bit for bit on a CPU${options.maxTime === undefined ? "" : ", unless --max-time ends the search elsewhere"}. Where the model's own text has to be drawn again (in another cache), it is drawn with the threads that the command names, and other tokens may come of it; a race on such text goes by the loss instead of the divergence where too little memory is free${options.stateType === "F16" ? "; and losses of a search with --state-type F16 depend on how many hidden states memory has room for" : ""}.</p>
 ${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
-${table("Text that was measured on", [{ title: "fold" }, { title: "source" }, { title: "windows x tokens", figures: true }, { title: "SHA-256 of the tokens" }], folds)}
+${table("Text that was measured on", [{ title: "split" }, { title: "source" }, { title: "windows x tokens", figures: true }, { title: "SHA-256 of the tokens" }], splits)}
 <details><summary>Settings</summary>
 ${settingsTable("Options of the run", options)}
 ${settingsTable("Settings of the machine that can change bits", machine)}

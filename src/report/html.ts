@@ -8,7 +8,7 @@ import { collapseSection, gateSection, samplesSection, speedPageSection } from "
 import { reproduceSection, timingsSection } from "./html-origin.js";
 import { styleSheet } from "./html-style.js";
 import type { Report } from "./report-data.js";
-import { equivalentText, quantisedText } from "./summary.js";
+import { tiedText, quantizedText } from "./summary.js";
 import { Html, html, type Section, table } from "./tags.js";
 
 /**
@@ -55,7 +55,7 @@ ${body}
 	return page.text;
 }
 
-/** Beside the words and the colour. */
+/** Beside the words and the color. */
 const tags: Readonly<Record<NonNullable<Report["verdict"]["trade"]>, string>> = {
 	sensible: "✓",
 	costly: "▲",
@@ -77,7 +77,7 @@ function sectionsOf(report: Report): Section[] {
 		{ id: "blocks", title: "Blocks", body: blocksBody(report) },
 		...(curve ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve) }] : []),
 		...(heal ? [healSection(heal)] : []),
-		...(alternatives ? [{ id: "alternatives", title: "Pruning beside quantising", body: alternativesBody(alternatives) }] : []),
+		...(alternatives ? [{ id: "alternatives", title: "Pruning beside quantizing", body: alternativesBody(alternatives) }] : []),
 		...(speed ? [speedPageSection(speed)] : []),
 		...(samples ? [samplesSection(samples, textCheck)] : []),
 		...(collapse ? [collapseSection(collapse)] : []),
@@ -96,35 +96,35 @@ const beforeAfter = [
 	{ title: "change ± standard error", figures: true },
 ];
 
-function qualityBody(report: Report, { text, tokens, figures, folds, sources }: NonNullable<Report["quality"]>): Html {
+function qualityBody(report: Report, { text, tokens, figures, splits, sources }: NonNullable<Report["quality"]>): Html {
 	const { output } = report;
-	const quantised = quantisedText(report);
+	const quantized = quantizedText(report);
 	const rows = figures.map((figure) => {
 		const shown = figureText(figure);
 		return [shown.title, shown.before, shown.after, typographic(shown.change), typographic(shown.interval)];
 	});
-	const fold = (row: { before: number | null; after: number | null; difference: number | null; standardError: number | null }) => [
+	const split = (row: { before: number | null; after: number | null; difference: number | null; standardError: number | null }) => [
 		formatLoss(row.before),
 		formatLoss(row.after),
 		formatDifference(row.difference, row.standardError),
 	];
-	return html`<p>Measured on text that took no part in the choice (report fold: ${formatInteger(tokens)} tokens of <bdi>${text}</bdi>).</p>
+	return html`<p>Measured on text that took no part in the choice (held-out split: ${formatInteger(tokens)} tokens of <bdi>${text}</bdi>).</p>
 ${table("Before and after", [{ title: "figure" }, ...beforeAfter, { title: "95 % interval of the change", figures: true }], rows)}
-${quantised && html`<p>${quantised}</p>`}
+${quantized && html`<p>${quantized}</p>`}
 ${output && html`<p>Written file <bdi>${output.name}</bdi>: ${output.verification}.</p>`}
 ${
 	sources &&
 	table(
 		"Each source, as the search saw it",
 		[{ title: "source" }, { title: "weight", figures: true }, ...beforeAfter],
-		sources.map((source) => [source.name, `${source.weight}`, ...fold(source)]),
+		sources.map((source) => [source.name, `${source.weight}`, ...split(source)]),
 	)
 }
-<details><summary>Loss on each fold</summary>
+<details><summary>Loss on each split</summary>
 ${table(
-	"Loss on each fold, nats per token: the search fold was searched, the validation fold helped to decide, the report fold did neither",
-	[{ title: "fold" }, ...beforeAfter],
-	folds.map((row) => [row.fold, ...fold(row)]),
+	"Loss on each split, nats per token: the search split was searched, the validation split helped to decide, the held-out split did neither",
+	[{ title: "split" }, ...beforeAfter],
+	splits.map((row) => [row.split, ...split(row)]),
 )}
 </details>`;
 }
@@ -146,28 +146,28 @@ function blocksBody(report: Report): Html {
 	const reasons = blocks.list.filter(({ reason }) => reason !== undefined);
 	const known = blocks.list.some(({ contribution }) => contribution !== undefined);
 	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong> of 0 to ${report.model.blocks - 1}, proposed by ${removal.method}. Numbers are those of the source's tensor names.</p>`}
-${removal?.race && html`<p>${raceText(removal.race, report.curve?.objective)}</p>`}
-${equivalentText(report) && html`<p>${equivalentText(report)}</p>`}
+${removal?.race && html`<p>${raceText(removal.race, report.curve?.metric)}</p>`}
+${tiedText(report) && html`<p>${tiedText(report)}</p>`}
 ${blockStrip(report)}
 ${known ? contributionsFigure(report) : html`<p>The method says nothing of single blocks.</p>`}
 ${reasons.length > 0 && html`<ul>${reasons.map(({ block, reason }) => html`<li>Block ${block}: ${reason}</li>`)}</ul>`}`;
 }
 
 /** By what, and on how much text, sets of the same size were compared. */
-function raceText({ by, further }: NonNullable<NonNullable<Report["removal"]>["race"]>, objective: string | undefined): string {
-	const measure = by === "divergence" || objective === "kl" ? "divergence from the full model" : "loss";
+function raceText({ by, further }: NonNullable<NonNullable<Report["removal"]>["race"]>, metric: string | undefined): string {
+	const measure = by === "divergence" || metric === "kl" ? "divergence from the original model" : "loss";
 	const [first] = further;
 	const more =
 		first && `, ${first.sets} of them on up to ${further.length === 1 ? "as much" : `${further.length} times as much`} further text`;
-	return `Sets of the same size were compared by their ${measure} on the validation fold${more ?? ""}.`;
+	return `Sets of the same size were compared by their ${measure} on the validation split${more ?? ""}.`;
 }
 
 function alternativesBody(alternatives: NonNullable<Report["alternatives"]>): Html {
 	const { verdict, sourceQuantized, quantizedFrom } = alternatives;
 	const fair =
 		quantizedFrom === undefined
-			? sourceQuantized && "The source is quantised already. Quantising it again adds errors to errors, which flatters pruning."
-			: html`The other versions were quantised from <bdi>${quantizedFrom}</bdi>, and all are compared with it.`;
+			? sourceQuantized && "The source is quantized already. Quantizing it again adds errors to errors, which flatters pruning."
+			: html`The other versions were quantized from <bdi>${quantizedFrom}</bdi>, and all are compared with it.`;
 	return html`<p><strong>${verdict}</strong></p>
 ${fair && html`<p>${fair}</p>`}
 ${alternativesFigure(alternatives)}`;
@@ -186,8 +186,8 @@ const detailTitles: Readonly<Record<string, string>> = {
 
 function surrogateBody({
 	name,
-	trainMasks,
-	heldOutMasks,
+	trainCandidates,
+	heldOutCandidates,
 	r2,
 	spearman,
 	details,
@@ -209,7 +209,7 @@ function surrogateBody({
 			: trusted
 				? " Its proposals were measured."
 				: " It ranked sets near the best ones too badly: its proposals were not used, exact exchanges were measured instead.";
-	return html`<p>${name}, fitted on ${formatInteger(trainMasks)} masks and judged on ${formatInteger(heldOutMasks)} that it did not see when it guessed them.${use}</p>
+	return html`<p>${name}, fitted on ${formatInteger(trainCandidates)} masks and judged on ${formatInteger(heldOutCandidates)} that it did not see when it guessed them.${use}</p>
 ${table("Surrogate on unseen masks", [{ title: "figure" }, { title: "value", figures: true }], rows)}
 ${forecasts?.length ? forecastsFigure(forecasts) : ""}`;
 }

@@ -26,7 +26,7 @@ const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256:
 const setting = v.union([v.string(), v.number(), v.boolean(), v.null()]);
 const settings = v.record(v.string(), v.union([setting, v.array(setting)]));
 
-/** How much quality was paid, by the loss added on the report fold. */
+/** How much quality was paid, by the loss added on the held-out split. */
 export const trades = ["sensible", "costly", "damaging", "broken"] as const;
 
 const verdict = v.strictObject({
@@ -75,26 +75,26 @@ const quality = v.strictObject({
 		says(
 			v.strictObject({
 				type: says(text, "Of the file, as llama.cpp names it."),
-				from: v.optional(says(text, "File whose weights were quantised, where that is not the source.")),
+				from: v.optional(says(text, "File whose weights were quantized, where that is not the source.")),
 			}),
-			"Where the written file is quantised: `figures` are those of the file as written; `folds` and `sources` say what the removal alone costs.",
+			"Where the written file is quantized: `figures` are those of the file as written; `splits` and `sources` say what the removal alone costs.",
 		),
 	),
-	folds: says(
-		v.array(v.strictObject({ fold: text, ...losses })),
-		"Losses of the removal on each fold, nats per token: what was searched on, decided on, and left unseen.",
+	splits: says(
+		v.array(v.strictObject({ split: text, ...losses })),
+		"Losses of the removal on each split, nats per token: what was searched on, decided on, and left unseen.",
 	),
 	sources: v.optional(
-		says(v.array(v.strictObject({ name: text, weight: number, ...losses })), "Where there are several sources: each, in the objective."),
+		says(v.array(v.strictObject({ name: text, weight: number, ...losses })), "Where there are several sources: each, in the metric."),
 	),
 });
 
 const curve = v.strictObject({
-	objective: says(v.picklist(["nll", "kl", "accuracy"]), "What was kept small."),
+	metric: says(v.picklist(["nll", "kl", "accuracy"]), "What was kept small."),
 	series: v.array(
 		v.strictObject({
 			method: says(text, "Who proposed the sets."),
-			fold: says(
+			split: says(
 				v.picklist(["search", "validation"]),
 				"Text that they are measured on; of `validation`, and of more like it where that did not tell them apart, the race decided.",
 			),
@@ -102,7 +102,7 @@ const curve = v.strictObject({
 				v.strictObject({
 					removed: blockList,
 					loss: loss,
-					added: says(loss, "Added to that of the full model, nats."),
+					added: says(loss, "Added to that of the original model, nats."),
 					standardError: v.optional(says(number, "Of what is added, paired by window.")),
 					interval: v.optional(interval),
 					bytes: v.optional(says(natural, "Size of the file without these blocks.")),
@@ -127,8 +127,8 @@ const interactions = v.array(
 
 const surrogate = v.strictObject({
 	name: text,
-	trainMasks: natural,
-	heldOutMasks: natural,
+	trainCandidates: natural,
+	heldOutCandidates: natural,
 	r2: says(loss, "Coefficient of determination on masks that it did not see when it guessed them."),
 	spearman: says(loss, "Rank correlation on the same masks."),
 	details: v.record(v.string(), loss),
@@ -156,10 +156,10 @@ const reproduce = v.strictObject({
 	options: settings,
 	calibration: v.array(
 		v.strictObject({
-			...{ fold: text, source: text, sha256, windows: positive, length: positive },
+			...{ split: text, source: text, sha256, windows: positive, length: positive },
 			drawn: says(
 				v.optional(v.strictObject({ positions: positive, of: positive, standardError: v.optional(v.nullable(v.number())) })),
-				"Where the search scored drawn positions only: how many of how many, and the standard error of the full model's loss on them, nats per token.",
+				"Where the search scored drawn positions only: how many of how many, and the standard error of the original model's loss on them, nats per token.",
 			),
 		}),
 	),
@@ -196,11 +196,11 @@ export const reportSchema = v.strictObject({
 				method: says(text, "Who proposed the set."),
 				race: v.optional(
 					says(
-						v.strictObject({ by: v.picklist(["objective", "divergence"]), further: v.array(v.strictObject({ sets: positive })) }),
-						"What decided between sets of the same size: the objective or the divergence from the full model, on the validation fold and on so many further parts of its size. Missing where there were no two.",
+						v.strictObject({ by: v.picklist(["metric", "divergence"]), further: v.array(v.strictObject({ sets: positive })) }),
+						"What decided between sets of the same size: the metric or the divergence from the original model, on the validation split and on so many further parts of its size. Missing where there were no two.",
 					),
 				),
-				equivalent: v.optional(
+				tied: v.optional(
 					says(
 						v.array(
 							v.strictObject({
@@ -212,7 +212,7 @@ export const reportSchema = v.strictObject({
 								by: v.optional(v.literal("divergence")),
 							}),
 						),
-						"Sets that the race did not tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats, on so many `windows` of text that no search has seen; with `by`, how much more they diverge from the full model.",
+						"Sets that the race did not tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats, on so many `windows` of text that no search has seen; with `by`, how much more they diverge from the original model.",
 					),
 				),
 			}),

@@ -85,25 +85,25 @@ export const collapse = v.array(
 );
 
 export const alternatives = v.strictObject({
-	verdict: says(text, "Whether pruning or quantising is the better way to this size, in words."),
-	sourceQuantized: says(v.boolean(), "Whether the source is quantised already: quantising it again flatters pruning."),
+	verdict: says(text, "Whether pruning or quantizing is the better way to this size, in words."),
+	sourceQuantized: says(v.boolean(), "Whether the source is quantized already: quantizing it again flatters pruning."),
 	quantizedFrom: v.optional(
-		says(text, "File that the other versions were quantised from, where that is not the source; all are compared with it."),
+		says(text, "File that the other versions were quantized from, where that is not the source; all are compared with it."),
 	),
 	versions: v.array(
 		v.strictObject({
 			name: says(text, "For example `Q4_K_S`, or `4 blocks removed`."),
 			kind: says(
 				v.picklist(["source", "pruned", "quantized", "pruned and quantized"]),
-				"`source`: the whole model that all are compared with.",
+				"`source`: the original model that all are compared with.",
 			),
 			removed: v.optional(blockList),
 			bytes: natural,
-			added: v.optional(says(loss, "Loss added to that of the whole model (`source`), nats per token.")),
+			added: v.optional(says(loss, "Loss added to that of the original model (`source`), nats per token.")),
 			standardError: v.optional(number),
-			divergence: v.optional(says(loss, "KL divergence from the whole model, nats per token.")),
+			divergence: v.optional(says(loss, "KL divergence from the original model, nats per token.")),
 			divergenceError: v.optional(says(number, "Standard error of the divergence.")),
-			agreement: v.optional(says(share, "Share of positions where the whole model finds the same token most likely.")),
+			agreement: v.optional(says(share, "Share of positions where the original model finds the same token most likely.")),
 			promptSpeed: v.optional(says(number, "Prompt tokens per second.")),
 			generationSpeed: v.optional(says(number, "Generated tokens per second.")),
 		}),
@@ -111,7 +111,7 @@ export const alternatives = v.strictObject({
 });
 
 export const heal = v.strictObject({
-	applied: says(v.boolean(), "Whether the written file is healed: only where the validation fold says that it helps."),
+	applied: says(v.boolean(), "Whether the written file is healed: only where the validation split says that it helps."),
 	tokens: says(natural, "The model's own samples that matrices were fitted to."),
 	addedBytes: says(v.pipe(v.number(), v.integer()), "That the new matrices take more than those in their place."),
 	cuts: says(
@@ -138,7 +138,7 @@ export const heal = v.strictObject({
 					),
 				),
 				change: v.optional(says(number, "On the text that decided on kind and ridge, nats per token.")),
-				by: v.optional(says(v.literal("divergence"), "What `change` is of: the divergence from the whole model; where missing the loss.")),
+				by: v.optional(says(v.literal("divergence"), "What `change` is of: the divergence from the original model; where missing the loss.")),
 				reason: v.optional(says(text, "Why it was left alone.")),
 			}),
 		),
@@ -148,8 +148,8 @@ export const heal = v.strictObject({
 		v.optional(v.array(v.strictObject({ tensor: text, by: v.picklist(["rows", "columns"]), factors: v.array(number) }))),
 		"Factors of attention heads behind the cuts, by the matrix or norm that holds them: of rows (what heads ask with) or columns (what they give).",
 	),
-	folds: says(
-		v.array(v.strictObject({ fold: text, before: loss, after: loss, difference: loss, standardError: loss })),
+	splits: says(
+		v.array(v.strictObject({ split: text, before: loss, after: loss, difference: loss, standardError: loss })),
 		"Losses of the pruned model before and after it was healed, nats per token.",
 	),
 	seconds: number,
@@ -159,7 +159,7 @@ export const gate = v.array(
 	v.strictObject({
 		name: says(text, "Option that set the limit, of an accuracy with the name of the questions."),
 		limit: number,
-		value: says(loss, "What was measured on the report fold; of a quantised model of the file as written."),
+		value: says(loss, "What was measured on the held-out split; of a quantized model of the file as written."),
 		standardError: v.optional(says(number, "Of the value.")),
 		met: v.boolean(),
 	}),

@@ -45,21 +45,21 @@ export function summaryText(report: Report, style: TextStyle = {}): string {
 /** What is said where there is room, the most telling first, each with its name. */
 function furtherTexts(report: Report, width: number, style: TextStyle): [name: string, text: string][] {
 	const { alternatives, heal, gate } = report;
-	const quantised = quantisedText(report);
+	const quantized = quantizedText(report);
 	const met = (gate ?? []).filter((figure) => figure.met).slice(0, mostLimits);
 	const texts: [string, string][] = [];
-	if (alternatives) texts.push(["quantising instead", wrapped(alternatives.verdict, width)]);
-	if (quantised) texts.push(["quantising", wrapped(quantised, width)]);
+	if (alternatives) texts.push(["quantizing instead", wrapped(alternatives.verdict, width)]);
+	if (quantized) texts.push(["quantizing", wrapped(quantized, width)]);
 	if (heal) texts.push(["healing", wrapped(healSentence(heal), width)]);
-	const equivalent = equivalentText(report, 3);
-	if (equivalent) texts.push(["equivalent sets", wrapped(equivalent, width)]);
+	const tied = tiedText(report, 3);
+	if (tied) texts.push(["tied sets", wrapped(tied, width)]);
 	if (met.length > 0) texts.push(["limits that are met", met.map((figure) => paint("green", gateLine(figure), style)).join("\n")]);
 	return texts;
 }
 
 /** Sets that are as good as the chosen one as far as the race can tell; undefined where there are none. @param most sets that are named */
-export function equivalentText({ removal, curve }: Report, most = Number.POSITIVE_INFINITY): string | undefined {
-	const sets = removal?.equivalent ?? [];
+export function tiedText({ removal, curve }: Report, most = Number.POSITIVE_INFINITY): string | undefined {
+	const sets = removal?.tied ?? [];
 	if (sets.length === 0) return undefined;
 	const named = sets
 		.slice(0, most)
@@ -69,7 +69,7 @@ export function equivalentText({ removal, curve }: Report, most = Number.POSITIV
 		);
 	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
 	const { windows } = sets[0]!;
-	const unit = curve?.objective === "accuracy" ? "questions" : "windows";
+	const unit = curve?.metric === "accuracy" ? "questions" : "windows";
 	const text = windows === undefined ? "The validation text" : `The race (${windows} ${unit} that no search has seen)`;
 	return `${text} cannot tell this set from ${named.join("; ")}${more}.`;
 }
@@ -115,7 +115,7 @@ export function speedLine({ figures }: ReportSpeed): string {
 function rowsTable({ quality }: Report, style: TextStyle): string {
 	const right = "right" as const;
 	const columns = [
-		{ title: quality?.quantized ? `report fold, ${quality.quantized.type}` : "report fold" },
+		{ title: quality?.quantized ? `held-out split, ${quality.quantized.type}` : "held-out split" },
 		{ title: "before", align: right },
 		{ title: "after", align: right },
 		{ title: "change", align: right },
@@ -128,16 +128,16 @@ function rowsTable({ quality }: Report, style: TextStyle): string {
 	);
 }
 
-/** What of a quantised file's figures is the removal; undefined where nothing was quantised. */
-export function quantisedText({ quality }: Report): string | undefined {
+/** What of a quantized file's figures is the removal; undefined where nothing was quantized. */
+export function quantizedText({ quality }: Report): string | undefined {
 	if (!quality?.quantized) return undefined;
 	const { type, from } = quality.quantized;
 	const weights = from === undefined ? "" : ` from the weights of ${from}`;
-	const alone = quality.folds.find(({ fold }) => fold === "report");
+	const alone = quality.splits.find(({ split }) => split === "heldOut");
 	const removal = alone
 		? `; removing the blocks alone adds ${formatDifference(alone.difference, alone.standardError).replace(/^\+/, "")}`
 		: "";
-	return `Quantised to ${type}${weights}, measured as written${removal}.`;
+	return `Quantized to ${type}${weights}, measured as written${removal}.`;
 }
 
 const speedTitles: Readonly<Record<string, string>> = {

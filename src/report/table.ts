@@ -2,7 +2,7 @@ import { stripVTControlCharacters, styleText } from "node:util";
 
 /** How text is laid out. */
 export interface TextStyle {
-	/** Colours and bold print. @default false */
+	/** Colors and bold print. @default false */
 	readonly color?: boolean;
 	/** Columns of the terminal. @default 80 */
 	readonly width?: number;
@@ -17,12 +17,12 @@ export interface Column {
 
 const GAP = "  ";
 
-/** Columns that a text takes, colours aside. */
+/** Columns that a text takes, colors aside. */
 export function textWidth(text: string): number {
 	return stripVTControlCharacters(text).length;
 }
 
-/** Text in a colour where the style has colours. NO_COLOR is a matter of whoever makes the style. */
+/** Text in a color where the style has colors. NO_COLOR is a matter of whoever makes the style. */
 export function paint(format: Parameters<typeof styleText>[0], text: string, style: TextStyle): string {
 	return style.color && text !== "" ? styleText(format, text, { validateStream: false }) : text;
 }

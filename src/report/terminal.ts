@@ -33,7 +33,7 @@ export interface CurveRow {
 	readonly removed: readonly number[];
 	/** Mean loss, nats per token; null where the model broke down. */
 	readonly loss: number | null;
-	/** Loss added to that of the full model. */
+	/** Loss added to that of the original model. */
 	readonly added: number | null;
 	readonly standardError?: number | null | undefined;
 	/** Means of further figures by name; see {@link figureTitles}. */
@@ -52,8 +52,8 @@ export interface SourceRow {
 	readonly standardError: number | null;
 }
 
-/** What a search kept small, by the name of the objective, and the figures beside it. */
-export const objectiveTitles: Readonly<Record<string, string>> = {
+/** What a search kept small, by the name of the metric, and the figures beside it. */
+export const metricTitles: Readonly<Record<string, string>> = {
 	nll: "loss (nats per token)",
 	kl: "KL divergence (nats per token)",
 	accuracy: "loss of right choices (nats)",
@@ -67,8 +67,8 @@ const figureTitles: Readonly<Record<string, string>> = {
 /** How good a surrogate was on masks that it had not seen. */
 export interface SurrogateSummary {
 	readonly name: string;
-	readonly trainMasks: number;
-	readonly heldOutMasks: number;
+	readonly trainCandidates: number;
+	readonly heldOutCandidates: number;
 	readonly r2: number | null;
 	readonly spearman: number | null;
 }
@@ -111,9 +111,9 @@ function contributionText({ value, standardError }: ContributionRow): string {
 	return standardError === undefined ? formatSigned(value) : `${formatSigned(value)} ± ${standardError.toFixed(4)}`;
 }
 
-/** Loss (or another objective) against blocks removed: one row a size, a bar of what is added, the blocks. */
-export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, objective = "nll"): string {
-	const figures = objective === "nll" ? [] : Object.keys(figureTitles).filter((name) => rows[0]?.figures?.[name] !== undefined);
+/** Loss (or another metric) against blocks removed: one row a size, a bar of what is added, the blocks. */
+export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, metric = "nll"): string {
+	const figures = metric === "nll" ? [] : Object.keys(figureTitles).filter((name) => rows[0]?.figures?.[name] !== undefined);
 	const largest = Math.max(0, ...rows.map(({ added }) => added ?? 0).filter(Number.isFinite));
 	const width = Math.min(barWidth(style, 60), 24);
 	const cells = rows.map((row) => {
@@ -123,7 +123,7 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, obj
 			`${row.removed.length}`,
 			formatLoss(row.loss),
 			row.removed.length === 0 ? "" : formatDifference(row.added, row.standardError),
-			...(objective === "nll" ? [formatPerplexity(row.loss)] : figures.map((name) => percentOf(row.figures?.[name]))),
+			...(metric === "nll" ? [formatPerplexity(row.loss)] : figures.map((name) => percentOf(row.figures?.[name]))),
 			paint(row.chosen ? "green" : "cyan", bar, style),
 			formatBlocks(row.removed),
 		];
@@ -131,9 +131,9 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, obj
 	const columns = [
 		{ title: "" },
 		{ title: "removed", align: "right" },
-		{ title: objective === "kl" ? "KL" : "loss", align: "right" },
+		{ title: metric === "kl" ? "KL" : "loss", align: "right" },
 		{ title: "added", align: "right" },
-		...(objective === "nll" ? ["perplexity"] : figures.map((name) => figureTitles[name]!)).map((title) => ({
+		...(metric === "nll" ? ["perplexity"] : figures.map((name) => figureTitles[name]!)).map((title) => ({
 			title,
 			align: "right" as const,
 		})),
@@ -166,10 +166,10 @@ function percentOf(share: number | null | undefined): string {
 }
 
 /** One line on the surrogate. */
-export function surrogateLine({ name, trainMasks, heldOutMasks, r2, spearman }: SurrogateSummary): string {
+export function surrogateLine({ name, trainCandidates, heldOutCandidates, r2, spearman }: SurrogateSummary): string {
 	const figures =
-		heldOutMasks > 0 ? `R2 ${figure(r2)}, Spearman ${figure(spearman)} on ${formatInteger(heldOutMasks)} unseen masks` : "not judged";
-	return `surrogate: ${name}, ${formatInteger(trainMasks)} masks; ${figures}\n`;
+		heldOutCandidates > 0 ? `R2 ${figure(r2)}, Spearman ${figure(spearman)} on ${formatInteger(heldOutCandidates)} unseen masks` : "not judged";
+	return `surrogate: ${name}, ${formatInteger(trainCandidates)} masks; ${figures}\n`;
 }
 
 /** Names with their values, aligned. */

@@ -5,7 +5,7 @@ import { Coalition } from "../game/coalition.js";
 import type { Measurement } from "../game/game.js";
 import { tryJson } from "./ledger-file.js";
 
-/** A setting that can change the bits of a loss (threads, ubatch shape, back end, ...). */
+/** A setting that can change the bits of a loss (threads, ubatch shape, backend, ...). */
 export type LedgerSetting = string | number | boolean | null;
 
 /** What every measurement of a ledger has in common; the first line of the file. */
@@ -28,7 +28,7 @@ export interface LedgerIdentity {
 	readonly model: string;
 	/** SHA-256 over the calibration tokens. */
 	readonly windows: string;
-	/** Back end that computes the losses, for example "CPU". */
+	/** Backend that computes the losses, for example "CPU". */
 	readonly backend: string;
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, LedgerSetting>>;

@@ -98,7 +98,7 @@ export class Ledger {
 		}
 	}
 
-	/** A ledger that is kept in memory only: same behaviour, nothing to resume. */
+	/** A ledger that is kept in memory only: same behavior, nothing to resume. */
 	static inMemory(header: NewLedgerHeader): Ledger {
 		return new Ledger(withDate(header), [], []);
 	}
@@ -249,7 +249,7 @@ function checkSameGame(found: LedgerHeader, asked: Pick<LedgerHeader, "key" | "p
 	const advice = "Choose another file, or move this one away to start a new one.";
 	if (found.key !== asked.key) {
 		throw new InvalidLedgerError(
-			`${path} belongs to another run (other model, calibration text, back end or settings): its key is ${found.key.slice(0, 12)}, expected ${asked.key.slice(0, 12)}. ${advice}`,
+			`${path} belongs to another run (other model, calibration text, backend or settings): its key is ${found.key.slice(0, 12)}, expected ${asked.key.slice(0, 12)}. ${advice}`,
 		);
 	}
 	const { count, length } = asked.windows;

@@ -3,12 +3,12 @@ import { finiteOrNull } from "./plan-values.js";
 
 // What a plan says of its quality gate.
 
-/** The limits that were given, and what was measured on the report fold; null where not finite or not known. */
+/** The limits that were given, and what was measured on the held-out split; null where not finite or not known. */
 export const gateSchema = v.strictObject({
 	met: v.boolean(),
 	/** Whether it was not met and the model was written all the same. */
 	ignored: v.boolean(),
-	/** `mask`: the model without the blocks, before it was written; `file`: the quantised file as it was written. */
+	/** `mask`: the model without the blocks, before it was written; `file`: the quantized file as it was written. */
 	measured: v.picklist(["mask", "file"], "expected mask or file"),
 	figures: v.array(
 		v.strictObject({

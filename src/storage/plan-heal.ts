@@ -40,7 +40,7 @@ const cut = v.strictObject({
 	),
 	/** Share of the squares of what was missing (and a norm behind the matrix can give) that is given back, on the tokens of the fit; a missing huge state outweighs all else. */
 	explained: v.optional(finiteNumber),
-	/** Mean loss on the text that decided on kind and ridge, or divergence from the whole model there, where that decided. */
+	/** Mean loss on the text that decided on kind and ridge, or divergence from the original model there, where that decided. */
 	tuning: v.optional(
 		v.strictObject({
 			before: finiteNumber,
@@ -53,7 +53,7 @@ const cut = v.strictObject({
 });
 
 export const healSchema = v.strictObject({
-	/** Whether the written file is healed: not where the validation fold does not say that it helps. */
+	/** Whether the written file is healed: not where the validation split does not say that it helps. */
 	applied: v.boolean(),
 	/** Text that matrices were fitted to: the model's own samples with this seed. */
 	fit: v.strictObject({ seed: wholeNumber, sha256: sha256Hex, count: positiveWhole, length: positiveWhole }),
@@ -77,8 +77,8 @@ export const healSchema = v.strictObject({
 		),
 	),
 	validation: v.optional(comparison),
-	report: v.optional(comparison),
-	/** Healed model - whole model on the report fold, paired by window. */
+	heldOut: v.optional(comparison),
+	/** Healed model - original model on the held-out split, paired by window. */
 	added: v.optional(v.strictObject({ mean: finiteOrNull, standardError: finiteOrNull })),
 	/** Of drawing the text and of everything else. */
 	seconds: v.strictObject({ text: finiteNumber, rest: finiteNumber }),

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { finiteOrNull, positiveWhole, sha256Hex, someText } from "./plan-values.js";
 
-// What a plan says of quantised models: the one that was written, and the same model quantised instead of pruned.
+// What a plan says of quantized models: the one that was written, and the same model quantized instead of pruned.
 
 /** A mean over windows and its standard error; null where not finite, or where there are fewer than two windows. */
 const mean = v.strictObject({ mean: finiteOrNull, standardError: finiteOrNull });
@@ -17,22 +17,22 @@ const figures = {
 	agreement: v.nullable(mean),
 };
 
-/** The quantised model as it was written, measured on the report fold; the reference is the whole source model. */
+/** The quantized model as it was written, measured on the held-out split; the reference is the whole source model. */
 export const quantizedSchema = v.strictObject({
 	/** Type of the file, as llama.cpp names it. */
 	type: someText,
-	/** Whose weights were quantised, where they were not the source's. */
+	/** Whose weights were quantized, where they were not the source's. */
 	from: v.optional(v.strictObject({ name: someText, sha256: sha256Hex })),
 	/** Of the file. */
 	bytes: positiveWhole,
 	...figures,
 });
 
-/** The same model quantised at about the size of the pruned one, on the report fold. */
+/** The same model quantized at about the size of the pruned one, on the held-out split. */
 export const quantizedAlternativesSchema = v.strictObject({
-	/** The whole model that all are compared with: the source, or the original that `quantizeFrom` names. */
+	/** The original model that all are compared with: the source, or the original that `quantizeFrom` names. */
 	reference: v.strictObject({ name: someText, sha256: sha256Hex, bytes: positiveWhole, loss: mean }),
-	/** Whether the items were made of weights that are quantised already, which makes them worse than they could be. */
+	/** Whether the items were made of weights that are quantized already, which makes them worse than they could be. */
 	sourceQuantized: v.boolean(),
 	/** The pruned model. */
 	pruned: v.strictObject({ name: someText, bytes: positiveWhole, ...figures }),
@@ -42,13 +42,13 @@ export const quantizedAlternativesSchema = v.strictObject({
 			name: someText,
 			bytes: positiveWhole,
 			...figures,
-			/** Loss of this one - loss of the pruned one, paired by window: below 0 where quantising is better. */
+			/** Loss of this one - loss of the pruned one, paired by window: below 0 where quantizing is better. */
 			againstPruned: mean,
 		}),
 	),
 	verdict: v.strictObject({
 		/**
-		 * By the 95 % interval of the paired difference at equal size or less; `undecided` where it holds 0, or where the whole model is
+		 * By the 95 % interval of the paired difference at equal size or less; `undecided` where it holds 0, or where the original model is
 		 * that small in no type.
 		 */
 		better: v.picklist(["pruning", "quantizing", "undecided"], "expected pruning, quantizing or undecided"),

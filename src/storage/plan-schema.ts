@@ -21,7 +21,7 @@ const blockList = v.array(wholeNumber);
 export const contributionUnits = ["nats", "value", "log-nats", "score"] as const;
 export type ContributionUnit = (typeof contributionUnits)[number];
 
-/** Losses of one model over the windows of one fold, nats per token. */
+/** Losses of one model over the windows of one split, nats per token. */
 const measured = v.strictObject({
 	/** Mean over the windows; null where the model broke down. */
 	mean: finiteOrNull,
@@ -36,7 +36,7 @@ const source = {
 	weight: v.pipe(v.number(), v.gtValue(0, "expected a number above 0")),
 };
 
-const fold = v.strictObject({
+const split = v.strictObject({
 	/** Where the text came from: file names, or "own samples". */
 	source: someText,
 	/** SHA-256 over the tokens of the windows. */
@@ -47,29 +47,29 @@ const fold = v.strictObject({
 	length: positiveWhole,
 	/** Where there are several sources: theirs, in the order of the windows. */
 	sources: v.optional(v.array(v.strictObject({ ...source, count: positiveWhole }))),
-	/** Where the search scored drawn positions only: how many of how many, and the standard error of the full model's mean loss on them, nats per token. */
+	/** Where the search scored drawn positions only: how many of how many, and the standard error of the original model's mean loss on them, nats per token. */
 	drawn: v.optional(v.strictObject({ positions: positiveWhole, of: positiveWhole, standardError: v.optional(finiteOrNull) })),
 });
 
 /** After - before: mean over the windows, paired, and its standard error; null with fewer than two windows. */
 const difference = { difference: finiteOrNull, standardError: finiteOrNull };
 
-const foldLosses = v.strictObject({
-	full: measured,
-	removed: measured,
+const splitLosses = v.strictObject({
+	original: measured,
+	pruned: measured,
 	...difference,
 	/** Where there are several sources: the mean of each. The means above are then weighted ones over the sources. */
-	sources: v.optional(v.array(v.strictObject({ ...source, full: finiteOrNull, removed: finiteOrNull, ...difference }))),
+	sources: v.optional(v.array(v.strictObject({ ...source, original: finiteOrNull, pruned: finiteOrNull, ...difference }))),
 });
 
-/** The objective of one fold, in its own nats: a window is a question where it is `accuracy`. */
-const objectiveLosses = v.strictObject({
-	...foldLosses.entries,
+/** The metric of one split, in its own nats: a window is a question where it is `accuracy`. */
+const metricLosses = v.strictObject({
+	...splitLosses.entries,
 	/** Further means by name: `nll`; shares from 0 to 1: `agreement`, `accuracy`, `normalizedAccuracy`. */
-	figures: v.optional(v.record(v.string(), v.strictObject({ full: finiteOrNull, removed: finiteOrNull, ...difference }))),
+	figures: v.optional(v.record(v.string(), v.strictObject({ original: finiteOrNull, pruned: finiteOrNull, ...difference }))),
 });
 
-/** A source that would rather have another set, on the validation fold. */
+/** A source that would rather have another set, on the validation split. */
 const disagreement = v.strictObject({
 	source: someText,
 	chosen: blockList,
@@ -99,8 +99,8 @@ const contribution = v.strictObject({
 const surrogate = v.strictObject({
 	name: someText,
 	/** Masks it was fitted on, and other masks it was judged on. */
-	trainMasks: wholeNumber,
-	heldOutMasks: wholeNumber,
+	trainCandidates: wholeNumber,
+	heldOutCandidates: wholeNumber,
 	/** Coefficient of determination on the held-out masks. */
 	r2: finiteOrNull,
 	/** Rank correlation on the held-out masks. */
@@ -118,34 +118,34 @@ const curvePoint = v.strictObject({
 	/** Mean losses, nats per token; left out or null where not measured or not finite. */
 	searchLoss: v.optional(finiteOrNull),
 	validationLoss: v.optional(finiteOrNull),
-	/** Standard error of the validation loss's difference to the full model. */
+	/** Standard error of the validation loss's difference to the original model. */
 	validationStandardError: v.optional(finiteOrNull),
 });
 
 /** A set that the race did not tell from the chosen one. */
-const equivalent = v.strictObject({
+const tied = v.strictObject({
 	removed: blockList,
 	/** Who proposed it. */
 	method: someText,
-	/** Loss above that of the chosen set, in the objective's nats, and its standard error, paired by window. */
+	/** Loss above that of the chosen set, in the metric's nats, and its standard error, paired by window. */
 	above: finiteNumber,
 	standardError: finiteNumber,
-	/** Windows, or questions, on which both were measured; those of the validation fold where it does not say. */
+	/** Windows, or questions, on which both were measured; those of the validation split where it does not say. */
 	windows: v.optional(wholeNumber),
-	/** Where `above` is of their divergence from the full model. */
+	/** Where `above` is of their divergence from the original model. */
 	by: v.optional(v.literal("divergence")),
 });
 
-/** What decided between sets of the same size, beyond the validation fold. */
+/** What decided between sets of the same size, beyond the validation split. */
 const race = v.strictObject({
-	/** By what sets were compared: the objective, or their divergence from the full model. */
-	by: v.picklist(["objective", "divergence"], "expected objective or divergence"),
-	/** Parts of further text in their order, each of as many windows as the validation fold: SHA-256 over its tokens, and how many sets were measured on it. */
+	/** By what sets were compared: the metric, or their divergence from the original model. */
+	by: v.picklist(["metric", "divergence"], "expected metric or divergence"),
+	/** Parts of further text in their order, each of as many windows as the validation split: SHA-256 over its tokens, and how many sets were measured on it. */
 	further: v.array(v.strictObject({ sha256: sha256Hex, sets: positiveWhole })),
 });
 
-const perFold = <Schema extends v.GenericSchema>(schema: Schema) =>
-	v.strictObject({ search: v.optional(schema), validation: v.optional(schema), report: v.optional(schema) });
+const perSplit = <Schema extends v.GenericSchema>(schema: Schema) =>
+	v.strictObject({ search: v.optional(schema), validation: v.optional(schema), heldOut: v.optional(schema) });
 
 export const planSchema = v.pipe(
 	v.strictObject({
@@ -169,15 +169,15 @@ export const planSchema = v.pipe(
 		method: someText,
 		options: settings,
 		seed: v.nullable(wholeNumber),
-		calibration: perFold(fold),
-		losses: perFold(foldLosses),
+		calibration: perSplit(split),
+		losses: perSplit(splitLosses),
 		/** What was searched for, where that was not the loss. */
-		objective: v.optional(
+		metric: v.optional(
 			v.strictObject({
 				name: v.picklist(["kl", "accuracy"], "expected kl or accuracy"),
 				/** File of the questions. */
 				questions: v.optional(someText),
-				folds: perFold(objectiveLosses),
+				splits: perSplit(metricLosses),
 			}),
 		),
 		disagreements: v.optional(v.array(disagreement)),
@@ -192,7 +192,7 @@ export const planSchema = v.pipe(
 		/** Missing where no size had two sets to decide between. */
 		race: v.optional(race),
 		/** Sets of the chosen size that are as good as far as the race can tell: 0 is in the 95 % interval of the difference. */
-		equivalent: v.optional(v.array(equivalent)),
+		tied: v.optional(v.array(tied)),
 		gate: v.optional(gateSchema),
 		heal: v.optional(healSchema),
 		quantized: v.optional(quantizedSchema),
@@ -200,7 +200,7 @@ export const planSchema = v.pipe(
 		/** Speed and memory before and after. */
 		speed: v.optional(speedSchema),
 		versions: v.strictObject({ "prune-gguf": someText, "llama.cpp": someText }),
-		/** Back end that computed the losses. */
+		/** Backend that computed the losses. */
 		backend: someText,
 		/** Settings of the machine that can change bits. */
 		machine: settings,
@@ -223,7 +223,7 @@ type Shape = {
 	readonly removed: readonly number[];
 	readonly kept: number;
 	readonly alternatives: readonly { readonly k: number; readonly removed: readonly number[] }[];
-	readonly equivalent?: readonly { readonly removed: readonly number[] }[] | undefined;
+	readonly tied?: readonly { readonly removed: readonly number[] }[] | undefined;
 	readonly contributions?: readonly { readonly block: number }[] | undefined;
 	readonly critical: readonly { readonly block: number }[];
 	readonly frozen: readonly { readonly block: number }[];
@@ -241,10 +241,10 @@ function* contradictions(plan: Shape): Generator<string> {
 		yield* blockListFaults(`${place}.removed`, point.removed, blocks);
 		if (point.k !== point.removed.length) yield `${place}.k: ${point.k}, but ${point.removed.length} blocks are named`;
 	}
-	for (const [index, set] of (plan.equivalent ?? []).entries()) {
-		yield* blockListFaults(`equivalent[${index}].removed`, set.removed, blocks);
+	for (const [index, set] of (plan.tied ?? []).entries()) {
+		yield* blockListFaults(`tied[${index}].removed`, set.removed, blocks);
 		if (set.removed.length !== plan.removed.length)
-			yield `equivalent[${index}].removed: ${set.removed.length} blocks, but ${plan.removed.length} are removed`;
+			yield `tied[${index}].removed: ${set.removed.length} blocks, but ${plan.removed.length} are removed`;
 	}
 	for (const name of ["contributions", "critical", "frozen"] as const) {
 		for (const [index, { block }] of (plan[name] ?? []).entries()) yield* rangeFault(`${name}[${index}].block`, block, blocks);

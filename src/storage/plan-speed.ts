@@ -38,7 +38,7 @@ export const speedSchema = v.strictObject({
 	/** That were kept; one before them was thrown away. */
 	repetitions: positiveWhole,
 	threads: positiveWhole,
-	/** Back end that computed. */
+	/** Backend that computed. */
 	backend: v.pipe(v.string(), v.nonEmpty("expected text, got an empty string")),
 	/** Tokens of context that memory is counted for. */
 	context: positiveWhole,

@@ -14,12 +14,12 @@ export { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION } from "./plan-schema.
 export type Plan = v.InferOutput<typeof planSchema>;
 /** A plan as given: the same, before it is checked. */
 export type PlanInput = v.InferInput<typeof planSchema>;
-/** Text of one fold. */
-export type PlanFold = NonNullable<Plan["calibration"]["search"]>;
-/** Losses before and after on one fold. */
+/** Text of one split. */
+export type PlanSplit = NonNullable<Plan["calibration"]["search"]>;
+/** Losses before and after on one split. */
 export type PlanLosses = NonNullable<Plan["losses"]["search"]>;
-/** The objective before and after on one fold. */
-export type PlanObjectiveLosses = NonNullable<NonNullable<Plan["objective"]>["folds"]["search"]>;
+/** The metric before and after on one split. */
+export type PlanMetricLosses = NonNullable<NonNullable<Plan["metric"]>["splits"]["search"]>;
 /** Contribution of one block. */
 export type PlanContribution = NonNullable<Plan["contributions"]>[number];
 /** How good the surrogate was. */
@@ -27,7 +27,7 @@ export type PlanSurrogate = NonNullable<Plan["surrogate"]>;
 
 /** At most this many faults are listed in one message. */
 const MAX_FAULTS = 5;
-/** Values in a plan at most: three folds of 100,000 windows have 700,000 losses. */
+/** Values in a plan at most: three splits of 100,000 windows have 700,000 losses. */
 const MAX_VALUES = 1_000_000;
 /** From so many values on only the first fault is looked for: to collect all of them takes seconds. */
 const MANY_VALUES = 100_000;

@@ -81,8 +81,8 @@ describe("exit codes and streams", () => {
 			[[fixturePath, at("q.gguf"), "--remove", "6", "--quantize", "Q4_0", ...small], { planPath: at("q.gguf.plan.json") }],
 			[["rank", fixturePath, ...small], { estimator: "leave-one-out" }],
 			[["evaluate", fixturePath, "--questions", questions, "--remove", "6", "--limit", "7"], { count: 7, removed: [6], format: "jsonl" }],
-			[[fixturePath, "--remove", "6", "--objective", "accuracy", "--questions", questions, ...small], { objective: "accuracy" }],
-			[[fixturePath, "--remove", "6", "--objective", "kl", "--calibration", `${text}=2`, other, ...small], { objective: "kl" }],
+			[[fixturePath, "--remove", "6", "--metric", "accuracy", "--questions", questions, ...small], { metric: "accuracy" }],
+			[[fixturePath, "--remove", "6", "--metric", "kl", "--calibration", `${text}=2`, other, ...small], { metric: "kl" }],
 			[["apply", fixturePath, at("json2.gguf"), "--plan", at("json.gguf.plan.json")], { removed: [6] }],
 		];
 		for (const [args, expected] of cases) {
@@ -232,7 +232,7 @@ describe("interruption", () => {
 
 	it.each([
 		["own weights", []],
-		["quantised", ["--quantize", "Q4_0"]],
+		["quantized", ["--quantize", "Q4_0"]],
 	])("a process killed between the model and its report: the same command finishes, another is refused (%s)", async (name, more) => {
 		const cwd = at(`unfinished ${name}`);
 		mkdirSync(cwd);

@@ -14,7 +14,7 @@ const pruned: Awaited<ReturnType<Api["pruneGguf"]>> = {
 		{ removed: [7], loss: 2.1, added: 0.1 },
 	],
 	suggestion: { removed: [7], reason: "It costs little." },
-	objective: "nll",
+	metric: "nll",
 	disagreements: [],
 	commands: ["prune-gguf m.gguf out.gguf --remove-blocks 1"],
 	seconds: 12,
@@ -113,7 +113,7 @@ describe("usage errors", () => {
 		["apply m.gguf o.gguf --remove 3 --calibration a.txt", /--calibration says what limits are measured on/],
 		["evaluate m.gguf --text a --limit 5", /--limit belongs to --questions/],
 		["evaluate m.gguf --questions a --context 64", /--context belongs to --text/],
-		["m.gguf --objective ppl", /--objective: expected one of nll, kl, accuracy/],
+		["m.gguf --metric ppl", /--metric: expected one of nll, kl, accuracy/],
 		["m.gguf --calibration a.txt=two", /--calibration: expected FILE or FILE=WEIGHT.*"a\.txt=two"/],
 		["m.gguf --calibration a.txt=0", /FILE=WEIGHT with a number above 0/],
 		["m.gguf --calibration a.txt=2 o.gguf", /o\.gguf is no text/],
@@ -134,8 +134,8 @@ describe("usage errors", () => {
 		["frontier m.gguf --types Q8_0,", /--types: expected one of F32, .*, got ""\./],
 		["frontier m.gguf --types Q8_0,q8_0", /--types: Q8_0 is named twice/],
 		["frontier m.gguf --max-blocks 0", /--max-blocks: .*at least 1/],
-		["frontier m.gguf --objective kl", /Unknown argument: --objective/],
-		["build --back-end cdua", /--back-end: expected one of cpu/],
+		["frontier m.gguf --metric kl", /Unknown argument: --metric/],
+		["build --backend cdua", /--backend: expected one of cpu/],
 		["runs claen", /did you mean clean\?/],
 		["runs clean --older-than soon", /--older-than/],
 	])("%s", async (line, message) => {
@@ -241,7 +241,7 @@ describe("arguments", () => {
 		});
 		expect(
 			await one(
-				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --eval-questions q.jsonl r.jsonl --objective accuracy --questions s.jsonl --limit 9 --score-share 25% --output c.json",
+				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --eval-questions q.jsonl r.jsonl --metric accuracy --questions s.jsonl --limit 9 --score-share 25% --output c.json",
 			),
 		).toEqual({
 			name: "compareMethods",
@@ -354,7 +354,7 @@ describe("arguments", () => {
 			name: "evaluateQuestions",
 			args: ["m.gguf", { ...everything, questions: "q.jsonl", maxQuestions: 20, against: "o.gguf" }],
 		});
-		expect(await one("rank m.gguf --objective accuracy --questions q.jsonl --calibration a.txt=2 b.txt c.txt=.5")).toEqual({
+		expect(await one("rank m.gguf --metric accuracy --questions q.jsonl --calibration a.txt=2 b.txt c.txt=.5")).toEqual({
 			name: "rankBlocks",
 			args: [
 				"m.gguf",
@@ -366,7 +366,7 @@ describe("arguments", () => {
 				},
 			],
 		});
-		expect((await one("build --back-end vulkan --jobs 2"))?.args[0]).toMatchObject({ backEnd: "vulkan", jobs: 2 });
+		expect((await one("build --backend vulkan --jobs 2"))?.args[0]).toMatchObject({ backend: "vulkan", jobs: 2 });
 		expect(await one("runs")).toEqual({ name: "listRuns", args: [] });
 		expect(await one("runs list")).toEqual({ name: "listRuns", args: [] });
 		expect(await one("runs clean --older-than 30 --model m")).toEqual({ name: "cleanRuns", args: [{ olderThanDays: 30, model: "m" }] });
@@ -374,7 +374,7 @@ describe("arguments", () => {
 });
 
 describe("output", () => {
-	it("is text for people on standard output, without colour when it is no terminal", async () => {
+	it("is text for people on standard output, without color when it is no terminal", async () => {
 		const { stdout, stderr } = await run("m.gguf", { api: { pruneGguf: async () => pruned } });
 		expect(stdout).toContain("Sensible: remove blocks 7: It costs little.");
 		expect(stdout).toContain("Next:\n  prune-gguf m.gguf out.gguf --remove-blocks 1\n");
@@ -387,9 +387,9 @@ describe("output", () => {
 		[true, { NO_COLOR: "1" }, false],
 		[false, { FORCE_COLOR: "1" }, true],
 		[false, {}, false],
-	])("has colour on a terminal: tty %s, %j", async (isTTY, env, coloured) => {
+	])("has color on a terminal: tty %s, %j", async (isTTY, env, colored) => {
 		const { stdout } = await run("m.gguf", { api: { pruneGguf: async () => pruned }, isTTY, env: env as Record<string, string> });
-		expect(stdout.includes("\u001b[")).toBe(coloured);
+		expect(stdout.includes("\u001b[")).toBe(colored);
 	});
 
 	it("is exactly one document with --json, progress and notes on the other stream", async () => {

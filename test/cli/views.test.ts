@@ -14,7 +14,7 @@ const plan = {
 	method: "greedy",
 } as unknown as Plan;
 
-const plain = { objective: "nll", disagreements: [] } as const;
+const plain = { metric: "nll", disagreements: [] } as const;
 
 describe("pruneText", () => {
 	it("shows the verdict and its figures, then what was written", () => {
@@ -46,12 +46,12 @@ describe("pruneText", () => {
 		expect(text).toContain("Written: o.gguf\n");
 	});
 
-	it("shows the curve of another objective", () => {
+	it("shows the curve of another metric", () => {
 		const curve = [
 			{ removed: [], loss: 0, added: 0, figures: { nll: 2, agreement: 1 } },
 			{ removed: [1], loss: 0.2, added: 0.2, figures: { nll: 2.1, agreement: 0.85 } },
 		];
-		const kl = pruneText({ model, curve, objective: "kl", disagreements: [], commands: [], seconds: 1 }, {});
+		const kl = pruneText({ model, curve, metric: "kl", disagreements: [], commands: [], seconds: 1 }, {});
 		expect(kl).toMatch(/^ +removed +KL +added +same top token +blocks/m);
 		expect(kl).toMatch(/^ +1 +0\.200 +\+0\.200 +85 % +#+ +1$/m);
 	});
@@ -76,13 +76,13 @@ describe("pruneText", () => {
 });
 
 describe("the other commands", () => {
-	it("apply says what the quantised file costs", () => {
+	it("apply says what the quantized file costs", () => {
 		const figure = (mean: number) => ({ mean, standardError: 0.01 });
 		const figures = { loss: figure(2.31), added: figure(0.31), divergence: figure(0.4), agreement: figure(0.75) };
 		const quantized = { type: "Q4_K_M", from: { name: "f16.gguf", sha256: "" }, bytes: 1e6, ...figures };
 		const text = applyText({ model, removed: [2], output, quantized, seconds: 1 } as Parameters<typeof applyText>[0], {});
 		expect(text).toContain(
-			"Quantised to Q4_K_M from the weights of f16.gguf, measured as written: adds 0.310 ± 0.010 nats per token, KL 0.400 ± 0.010, 75 % same top token.\n",
+			"Quantized to Q4_K_M from the weights of f16.gguf, measured as written: adds 0.310 ± 0.010 nats per token, KL 0.400 ± 0.010, 75 % same top token.\n",
 		);
 	});
 
@@ -92,11 +92,11 @@ describe("the other commands", () => {
 			{ block: 1, value: 0.1, unit: "nats" as const },
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
-		const whole = { model, objective: "nll" as const, loss: 2, masks: 5, seconds: 3, cut: 1 };
+		const whole = { model, metric: "nll" as const, loss: 2, masks: 5, seconds: 3, cut: 1 };
 		const nothing = { critical: [], verdicts: [], unseen: [2], interactions: [] };
 		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", contributions, frozen }, {});
 		expect(text).not.toMatch(/surely|stand in/i);
-		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the whole model 2.000\n");
+		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the original model 2.000\n");
 		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
 		expect(text).toMatch(/^ +0 +critical$/m);
 		expect(text).toMatch(/^ +2 +never seen$/m);
@@ -147,7 +147,7 @@ describe("the other commands", () => {
 			},
 		};
 		const text = evaluateText(result, {});
-		expect(text).toMatch(/^against +the whole model$/m);
+		expect(text).toMatch(/^against +the original model$/m);
 		expect(text).toMatch(/^ +KL divergence +0\.25000 ± 0\.01000 nats per token \(95 % 0\.23000 to 0\.27000\)$/m);
 		expect(text).toMatch(/^ +same top token +75\.00 ± 1\.00 % \(95 % 73\.00 to 77\.00\)$/m);
 		expect(text).toMatch(/^ +loss, paired +\+0\.20000 ± 0\.01000 nats per token/m);
@@ -167,7 +167,7 @@ describe("the other commands", () => {
 		const text = questionsText(result, {});
 		expect(text).toMatch(/^accuracy +42\.00 ± 3\.49 % \(84 right\)$/m);
 		expect(text).toMatch(/^accuracy by characters +45\.00 ± 3\.49 % \(90 right\)$/m);
-		expect(text).toMatch(/^against +the whole model$/m);
+		expect(text).toMatch(/^against +the original model$/m);
 		expect(text).toMatch(/^ {2}accuracy +42\.00 .*; change -4\.00 ± 2\.13 % \(5 gained, 13 lost; McNemar p 0\.096\)$/m);
 		expect(text).toMatch(/McNemar p < 0\.001\)$/m);
 		expect(text).toMatch(/^cut +2 choices/m);

@@ -52,7 +52,7 @@ async function measure(model, removedSets, sharePrefixes, { stateBytes, onMask, 
 measure.saved = 0;
 
 /** @param unguarded let llama.cpp assert: a file that is not ours shows what it does to llama.cpp */
-async function measureWhole(path, unguarded = false) {
+async function measureOriginal(path, unguarded = false) {
 	const model = await Model.load(path, { threads: job.threads });
 	if (unguarded) delete model.blocks.unmeasurable;
 	try {
@@ -72,7 +72,7 @@ async function oracle(removed) {
 		for (const name of zero) await fill(copies, name, 0);
 		for (const name of unitTensors(file, block)) await fill(copies, name, 1);
 	}
-	return measureWhole([...copies.values()][0]);
+	return measureOriginal([...copies.values()][0]);
 }
 
 async function fill(copies, name, value) {
@@ -94,12 +94,12 @@ async function written(removed) {
 	const path = await writeContent(removeBlocks(file, removed, { version: "0.0.0" }));
 	const problem = keptProblem(file, removed, await GgufFile.read(path));
 	if (problem) throw Object.assign(new Error(problem), { code: "HEADER" });
-	return { ...(await measureWhole(path)), readers: await comparedByReaders(path, removed) };
+	return { ...(await measureOriginal(path)), readers: await comparedByReaders(path, removed) };
 }
 
 /** What would be written of a set that is refused. */
 async function forced(removed) {
-	return measureWhole(await writeContent(removeBlocksUnchecked(file, removed, { version: "0.0.0" })), true);
+	return measureOriginal(await writeContent(removeBlocksUnchecked(file, removed, { version: "0.0.0" })), true);
 }
 
 async function writeContent(content) {
@@ -132,7 +132,7 @@ async function onOriginal(sets, sharePrefixes) {
  * for hidden states, or on a batch that was cancelled before.
  */
 async function shared() {
-	// The whole model begins as the others do, and those that lose their last blocks are its beginning.
+	// The original model begins as the others do, and those that lose their last blocks are its beginning.
 	const sets = [...job.allowed, []];
 	const expected = await onOriginal(sets, true);
 	if ((await resumes()).shared && !(measure.saved > 0))
@@ -158,7 +158,7 @@ async function shared() {
 async function drawnAlike(sets) {
 	const positions = drawPositions(windowsFor(original), { share: 0.5, seed: 1 });
 	const batch = await measure(original, sets, true, { positions });
-	// The last is the whole model; one without the last block is its beginning.
+	// The last is the original model; one without the last block is its beginning.
 	const beginning = sets.findIndex((removed) => removed.includes(original.facts.blocks - 1));
 	for (const i of new Set([0, sets.length - 1, Math.max(0, beginning)])) {
 		const [alone] = await measure(original, [sets[i]], false, { positions });
@@ -210,7 +210,7 @@ const steps = {
 	oracle,
 	written,
 	forced,
-	foreign: (_, path) => measureWhole(path, true),
+	foreign: (_, path) => measureOriginal(path, true),
 };
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);

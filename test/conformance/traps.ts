@@ -214,8 +214,8 @@ const long: Trap[] = ["llama", "gemma3", "mamba", "gpt-oss", "qwen3next", "jamba
 	options: { length: 256, ubatch: 64 },
 }));
 
-/** Every kind of quantisation, carried as bytes. */
-const quantised: Trap[] = [
+/** Every kind of quantization, carried as bytes. */
+const quantized: Trap[] = [
 	"Q4_0",
 	"Q4_1",
 	"Q5_0",
@@ -244,7 +244,7 @@ const quantised: Trap[] = [
 }));
 
 export function makeTraps(): Trap[] {
-	return [...windows, ...positions, ...leading, ...kinds, ...hybrids, ...tails, step35Tail, ...indexers, ...inParts, ...long, ...quantised];
+	return [...windows, ...positions, ...leading, ...kinds, ...hybrids, ...tails, step35Tail, ...indexers, ...inParts, ...long, ...quantized];
 }
 
 function bools(...values: number[]): KeyValue {

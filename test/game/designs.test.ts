@@ -62,11 +62,11 @@ test("a window gives every size its share", () => {
 	expect(windowDesign(board(4), { kmax: 2, count: 100, random: new Random(1) })).toHaveLength(4 + 6);
 });
 
-test("flips hold all neighbours of their background", () => {
+test("flips hold all neighbors of their background", () => {
 	const sets = new Set(flipDesign(board(8), { kmin: 3, kmax: 3, count: 9, random: new Random(2) }).map((set) => set.key));
-	const centre = [...sets].find((key) => [...key].filter((bit) => bit === "0").length === 2)!;
+	const center = [...sets].find((key) => [...key].filter((bit) => bit === "0").length === 2)!;
 	for (let i = 0; i < 8; i++) {
-		if (centre[i] === "1") expect(sets.has(`${centre.slice(0, i)}0${centre.slice(i + 1)}`)).toBe(true);
+		if (center[i] === "1") expect(sets.has(`${center.slice(0, i)}0${center.slice(i + 1)}`)).toBe(true);
 	}
 });
 

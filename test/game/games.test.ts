@@ -14,7 +14,7 @@ test("the fixture's table is the whole game but the empty coalition", async () =
 	expect(game.allows(Coalition.empty(12))).toBe(false);
 	await expect(game.measure([Coalition.empty(12)])).rejects.toThrow(/not in the table/);
 	const meter = new LossMeter(game);
-	expect(await meter.fullLoss()).toBeCloseTo(3.2927, 4);
+	expect(await meter.originalLoss()).toBeCloseTo(3.2927, 4);
 	expect(game.evaluated).toBe(1);
 });
 
@@ -78,7 +78,7 @@ test("the meter batches, counts distinct coalitions and hands broken models on a
 		["00", 0],
 	]);
 	const broken = new LossMeter(new FunctionGame({ players: 2, loss: () => Number.POSITIVE_INFINITY }));
-	await expect(broken.addedLosses([Coalition.parse("01")])).rejects.toThrow(/full model's loss/);
+	await expect(broken.addedLosses([Coalition.parse("01")])).rejects.toThrow(/original model's loss/);
 });
 
 test("samples and rows", () => {

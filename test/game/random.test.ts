@@ -29,16 +29,16 @@ test("forks do not follow one another", () => {
 	expect(draw("a")).not.toBe(draw("b"));
 });
 
-test("uniform draws have the right mean, variance and neighbour correlation", () => {
+test("uniform draws have the right mean, variance and neighbor correlation", () => {
 	const random = new Random(3);
 	const draws = Array.from({ length: 100_000 }, () => random.uniform());
 	const mean = draws.reduce((a, b) => a + b) / draws.length;
 	const variance = draws.reduce((sum, x) => sum + (x - mean) ** 2, 0) / draws.length;
-	let neighbours = 0;
-	for (let i = 1; i < draws.length; i++) neighbours += (draws[i]! - mean) * (draws[i - 1]! - mean);
+	let neighbors = 0;
+	for (let i = 1; i < draws.length; i++) neighbors += (draws[i]! - mean) * (draws[i - 1]! - mean);
 	expect(mean).toBeCloseTo(0.5, 2);
 	expect(variance).toBeCloseTo(1 / 12, 2);
-	expect(neighbours / draws.length / variance).toBeCloseTo(0, 1);
+	expect(neighbors / draws.length / variance).toBeCloseTo(0, 1);
 });
 
 test("normal draws have mean 0, variance 1 and a normal fourth moment", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { meanLoss } from "../../src/game/game.js";
 import { bySource, mixedError, mixedMean } from "../../src/game/sources.js";
-import { equivalentSets } from "../../src/game/search/equivalent.js";
+import { tiedSets } from "../../src/game/search/tied.js";
 import { meanAndError, studentT95 } from "../../src/game/statistics.js";
 
 const sources = [
@@ -34,17 +34,17 @@ describe("several sources", () => {
 		expect(meanLoss({ coalition, losses: Float64Array.of(1, 3, 7, Number.NaN, 13), sources })).toBe(Number.POSITIVE_INFINITY);
 	});
 
-	it("decide which sets are equivalent", () => {
+	it("decide which sets are tied", () => {
 		const of = (removed: number, ...losses: number[]) => ({
 			coalition: Coalition.ofRemoved(4, [removed]),
 			losses: Float64Array.from(losses),
 		});
 		const sets = [of(0, 1, 1, 4, 4, 4), of(1, 2, 2, 0, 0, 0)];
-		const best = (weighted: boolean) => equivalentSets(sets.map((set) => (weighted ? { ...set, sources } : set))).get(1)![0]!.removed;
+		const best = (weighted: boolean) => tiedSets(sets.map((set) => (weighted ? { ...set, sources } : set))).get(1)![0]!.removed;
 		expect(best(false)).toEqual([1]);
 		expect(best(true)).toEqual([1]);
 		const heavy = [{ ...sources[0]!, weight: 9 }, sources[1]!];
-		expect(equivalentSets(sets.map((set) => ({ ...set, sources: heavy }))).get(1)![0]!.removed).toEqual([0]);
+		expect(tiedSets(sets.map((set) => ({ ...set, sources: heavy }))).get(1)![0]!.removed).toEqual([0]);
 	});
 });
 

@@ -23,7 +23,7 @@ test("the presets are the published numbers at the published sizes", () => {
 test("other sizes are rounded to the nearest, halves up, repeats dropped", () => {
 	expect(strataSizes(12)).toEqual([11, 10, 9, 8, 7]);
 	expect(strataSizes(30)).toEqual([28, 25, 23, 20, 17]);
-	// 30/32 of 8 is 7.5 (up to 8, the full model: no stratum), 27/32 is 6.75, 24/32 is 6, 21/32 is 5.25, 18/32 is 4.5.
+	// 30/32 of 8 is 7.5 (up to 8, the original model: no stratum), 27/32 is 6.75, 24/32 is 6, 21/32 is 5.25, 18/32 is 4.5.
 	expect(strataSizes(8)).toEqual([7, 6, 5]);
 	expect(strataSizes(4, { of: 8, kept: [7, 6, 5] })).toEqual([3]);
 });

@@ -23,8 +23,8 @@ export function fixtureSamples(game = fixtureGame()): Sample[] {
 export function drawnLinks(draws: readonly LossFunction[], set: Coalition) {
 	const removed = set.toBytes().map((kept) => 1 - kept);
 	const values = draws.map((draw) => draw.of(removed));
-	const centre = values.reduce((a, b) => a + b) / values.length;
-	return { removed, values, centre, spread: Math.sqrt(values.reduce((sum, x) => sum + (x - centre) ** 2, 0) / values.length) };
+	const center = values.reduce((a, b) => a + b) / values.length;
+	return { removed, values, center, spread: Math.sqrt(values.reduce((sum, x) => sum + (x - center) ** 2, 0) / values.length) };
 }
 
 /** A game whose value v(S) is given: its loss is -log v. */
@@ -32,7 +32,7 @@ export function valueGame(players: number, value: (coalition: Coalition) => numb
 	return new FunctionGame({ players, loss: (coalition) => -Math.log(value(coalition)) });
 }
 
-/** Loss added by blocks and by neighbouring pairs, as measured games look: quadratic in what is removed. */
+/** Loss added by blocks and by neighboring pairs, as measured games look: quadratic in what is removed. */
 export function quadraticGame(players: number, seed: number): FunctionGame {
 	const random = new Random(seed);
 	const own = Array.from({ length: players }, () => 0.05 + 0.2 * random.uniform());

@@ -4,7 +4,7 @@ import type { PruneOptions } from "../../src/api/index.js";
 import { tempFolder } from "./temp-folder.js";
 
 /**
- * Small folds: what is tested does not depend on how much text there is. Drawing a report, and measuring speed and texts, take as long as
+ * Small splits: what is tested does not depend on how much text there is. Drawing a report, and measuring speed and texts, take as long as
  * a small search.
  */
 export const small = { windows: 3, windowLength: 32, threads: 2, report: false, speed: false, samples: 0 } satisfies PruneOptions;

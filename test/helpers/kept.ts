@@ -2,18 +2,18 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { exitCodeOf } from "../../src/cli/exit.js";
-import { GateNotMetError } from "../../src/errors.js";
+import { LimitsNotMetError } from "../../src/errors.js";
 import { makeWindows } from "../../src/model/runtime/windows.js";
 
 // What runs leave behind, or do not.
 
-/** The windows of a fold, as the run in that home kept them; what it kept to heal with has no folds. */
-export function keptFold(home: string, fold: "validation" | "report", length: number) {
+/** The windows of a split, as the run in that home kept them; what it kept to heal with has no splits. */
+export function keptSplit(home: string, split: "validation" | "heldOut", length: number) {
 	const kept = readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
 		.filter(({ name }) => name.endsWith(".windows.json"))
-		.map(({ parentPath, name }) => JSON.parse(readFileSync(join(parentPath, name), "utf8")) as { folds?: Record<string, number[]> })
-		.find(({ folds }) => folds !== undefined)!;
-	return makeWindows(Int32Array.from(kept.folds![fold]!), length);
+		.map(({ parentPath, name }) => JSON.parse(readFileSync(join(parentPath, name), "utf8")) as { splits?: Record<string, number[]> })
+		.find(({ splits }) => splits !== undefined)!;
+	return makeWindows(Int32Array.from(kept.splits![split]!), length);
 }
 
 /** Every mask that a run in that home measured, from the ledger that holds most. */
@@ -26,15 +26,15 @@ export function keptMasks(home: string): string[] {
 }
 
 /** A run that the gate stops: its error, after a look at what lies under the output's name. */
-export async function stoppedByGate(output: string, folder: string, run: Promise<unknown>): Promise<GateNotMetError> {
+export async function stoppedByGate(output: string, folder: string, run: Promise<unknown>): Promise<LimitsNotMetError> {
 	const error = await run.then(
 		() => undefined,
 		(reason: unknown) => reason,
 	);
-	expect(error).toBeInstanceOf(GateNotMetError);
+	expect(error).toBeInstanceOf(LimitsNotMetError);
 	expect(exitCodeOf(error)).toBe(3);
 	// No model, no plan, no report, nothing unfinished.
 	const name = output.split("/").at(-1)!;
 	expect(readdirSync(folder).filter((entry) => entry.includes(name))).toEqual([]);
-	return error as GateNotMetError;
+	return error as LimitsNotMetError;
 }

@@ -31,7 +31,7 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 		curve: curveOf(name),
 		interactions: pairs(),
 		surrogate: {
-			...{ name: "mixed-gp", trainMasks: 512, heldOutMasks: 120, r2: 0.93, spearman: 0.97, trusted: true },
+			...{ name: "mixed-gp", trainCandidates: 512, heldOutCandidates: 120, r2: 0.93, spearman: 0.97, trusted: true },
 			details: { r2WithinStrata: 0.81, spearmanWithinStrata: 0.9, stratumMeanR2: 0.6, coverage90: 0.91, spearmanOfDecisions: null },
 			forecasts: Array.from({ length: 40 }, (_, i) => {
 				const forecast = 0.2 + i * 0.04;
@@ -74,8 +74,8 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 		reproduce: {
 			...{ command: `prune-gguf '${name}' out.gguf --remove-blocks 6 --method auto`, seed: 0, backend: "CPU" },
 			options: { method: "auto", removeBlocks: 6, strata: [28, 25] },
-			calibration: ["search", "validation", "report"].map((fold) => ({
-				fold,
+			calibration: ["search", "validation", "heldOut"].map((split) => ({
+				split,
 				source: name,
 				sha256: "ab".repeat(32),
 				windows: 10,
@@ -122,7 +122,7 @@ function qualityOf(name: string) {
 			{ name: "parameters", unit: "count", before: 134_500_000, after: 113_300_000, change: 113.3 / 134.5, isRatio: true },
 			{ name: "bytes", unit: "bytes", before: 98_400_000, after: 85_100_000, change: 85.1 / 98.4, isRatio: true },
 		],
-		folds: ["search", "validation", "report"].map((fold) => ({ fold, ...losses })),
+		splits: ["search", "validation", "heldOut"].map((split) => ({ split, ...losses })),
 		sources: [
 			{ name, weight: 2, ...losses },
 			{ name: "code.txt", weight: 1, ...losses, standardError: null },
@@ -140,18 +140,18 @@ function curveOf(name: string) {
 	};
 	const sizes = Array.from({ length: 10 }, (_, i) => i + 1);
 	return {
-		objective: "nll",
+		metric: "nll",
 		series: [
-			{ method: "auto", fold: "search", points: [start, ...sizes.map((count) => ({ ...point(count, 0.055), interval: undefined }))] },
+			{ method: "auto", split: "search", points: [start, ...sizes.map((count) => ({ ...point(count, 0.055), interval: undefined }))] },
 			{
 				method: "auto",
-				fold: "validation",
+				split: "validation",
 				points: [start, ...sizes.map((count) => ({ ...point(count, 0.06), ...(count === 6 ? { chosen: true } : {}) }))],
 			},
-			{ method: "leave-one-out", fold: "validation", points: [start, ...sizes.map((count) => point(count, 0.08))] },
+			{ method: "leave-one-out", split: "validation", points: [start, ...sizes.map((count) => point(count, 0.08))] },
 			{
 				method: `best on ${name}`,
-				fold: "validation",
+				split: "validation",
 				points: [start, { ...point(6, 0.09) }, { removed: set(9), loss: null, added: null }],
 			},
 		],
@@ -175,7 +175,7 @@ const speed = (name: string, before: number, after: number, ratio: number) => ({
 
 function alternatives(name: string) {
 	return {
-		verdict: "Q3_K_L of the same size adds 0.31 nats per token: quantising is the better way to this size; pruning is faster by a fifth.",
+		verdict: "Q3_K_L of the same size adds 0.31 nats per token: quantizing is the better way to this size; pruning is faster by a fifth.",
 		...{ sourceQuantized: true, quantizedFrom: name },
 		versions: [
 			{ name, kind: "source", bytes: 98_400_000, added: 0 },

@@ -36,7 +36,7 @@ describe("pruneGguf", () => {
 	it.each(
 		firstOf<[string, PruneOptions, number]>(4, [
 			["auto", { removeBlocks: 3 }, 3],
-			["the paper's method", { search: { method: "paper", maxEvaluations: 60, attributionMasks: 500, epochs: 20 }, removeBlocks: 2 }, 2],
+			["the paper's method", { search: { method: "paper", maxEvaluations: 60, attributionSamples: 500, epochs: 20 }, removeBlocks: 2 }, 2],
 			["a given list", { remove: [9, 3, 9] }, 2],
 			["a fraction", { search: { method: "leave-one-out" }, removeBlocks: "25%" }, 3],
 			["greedy", { search: { method: "greedy" }, removeBlocks: 3 }, 3],
@@ -101,7 +101,7 @@ describe("pruneGguf", () => {
 			expect(written.plan!.losses.validation!.difference).toBeCloseTo(result.curve[remove.length]!.added!, 12);
 			const now = await measured();
 			for (const [key, losses] of curve) expect(now.get(key)).toBe(losses);
-			// The report fold is for the final figures only: the full model (once) and the chosen set.
+			// The report split is for the final figures only: the original model (once) and the chosen set.
 			const fresh = [...now.keys()].filter((key) => !curve.has(key));
 			const ledgers = new Set(fresh.map((key) => key.split(" ")[0]));
 			expect(ledgers.size).toBe(1);
@@ -208,7 +208,7 @@ it.each<[string, PruneOptions]>([
 		...options,
 		signal: controller.signal,
 		onLog: (event) => notes.push(event),
-		// After the full model and twelve single removals.
+		// After the original model and twelve single removals.
 		onProgress: ({ unit, phase, done }) => {
 			const step = `${phase} ${done}`;
 			if (unit === "masks" && done > 0 && step !== last && ++masks === 16) controller.abort(reason);

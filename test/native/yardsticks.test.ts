@@ -123,7 +123,7 @@ describe("drawn positions", () => {
 });
 
 describe("a reference", () => {
-	it("is the full model: no divergence, full agreement", async () => {
+	it("is the original model: no divergence, full agreement", async () => {
 		const evaluator = model.createEvaluator();
 		const reference = await evaluator.createReference(fullSet, windows);
 		expect(reference.bytes).toBe(2 * 4 * 127 * 1024);
@@ -208,7 +208,7 @@ describe("a reference", () => {
 		const options = { scoreFrom: 64 };
 		const reference = await model.createEvaluator().createReference(fullSet, chunks, options);
 		const [mask] = await model.createEvaluator().evaluate([removing(3, 6, 9)], chunks, { ...options, reference });
-		// Both keep the full model's distribution in 16 bits, in different ways.
+		// Both keep the original model's distribution in 16 bits, in different ways.
 		expect(Math.abs(mean(mask!.divergences!) - kl)).toBeLessThan(2e-3 * Math.max(1, kl));
 		expect(100 * mean(mask!.agreements!)).toBeCloseTo(same, 1);
 	});

@@ -87,7 +87,7 @@ describe("compareTable", () => {
 
 it("compareSurrogates has a line for each method with a surrogate, within 80 columns", () => {
 	const details = { r2WithinStrata: 0.7, spearmanWithinStrata: 0.81, stratumMeanR2: 0.42, coverage90: 0.88 };
-	const surrogate = { trainMasks: 1780, heldOutMasks: 1312, r2: 0.92, spearman: null, details };
+	const surrogate = { trainCandidates: 1780, heldOutCandidates: 1312, r2: 0.92, spearman: null, details };
 	const table = compareSurrogates([{ method: "greedy" }, { method: "auto", surrogate }, { method: "paper-repaired", surrogate }]);
 	expect(table).toMatch(/^auto +1,780 +1,312 +0\.92 +0\.70 +0\.42 +0\.81 +0\.88$/m);
 	expect(table).not.toContain("greedy");

@@ -93,7 +93,7 @@ describe("the page", () => {
 		}
 	});
 
-	it("marks what became of each block by more than a colour", () => {
+	it("marks what became of each block by more than a color", () => {
 		const items = [...document.querySelectorAll(".strip li")];
 		expect(items.length).toBe(30);
 		expect(items.map(textOf).slice(3, 6)).toEqual(["3 kept", "4✕ removed", "5✕ removed"]);
@@ -131,9 +131,9 @@ describe("the page", () => {
 	});
 
 	it("shows what broke down", () => {
-		const series = [{ method: "m", fold: "validation" as const, points: [{ removed: [1], loss: null, added: null }] }];
+		const series = [{ method: "m", split: "validation" as const, points: [{ removed: [1], loss: null, added: null }] }];
 		const figures = [{ name: "loss", unit: "nats per token" as const, before: 2, after: null, change: null, isRatio: false }];
-		const text = reportHtml({ ...report, curve: { objective: "nll", series }, quality: { ...report.quality!, figures } });
+		const text = reportHtml({ ...report, curve: { metric: "nll", series }, quality: { ...report.quality!, figures } });
 		expect(textOf(documentOf(text).querySelector("#before-after ~ .scroll tbody tr"))).toBe("loss (nats per token)2.000brokenbroken");
 		expect(text).not.toMatch(/NaN|undefined/);
 	});

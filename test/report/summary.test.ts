@@ -13,7 +13,7 @@ describe("the terminal summary", () => {
 
 	it("has a row for each figure, and speed and memory in a line", () => {
 		const text = summaryText(report);
-		expect(text).toMatch(/^report fold +before +after +change$/m);
+		expect(text).toMatch(/^report split +before +after +change$/m);
 		expect(text).toMatch(/^loss \(nats per token\) +3\.150 +3\.955 +\+0\.805 ± 0\.050$/m);
 		expect(text).toMatch(/^perplexity +23\.34 +52\.20 +x 2\.24 ± 0\.11$/m);
 		expect(text).toMatch(/^same top token +100 % +58 % +-42\.0 ± 1\.2 %$/m);
@@ -24,15 +24,15 @@ describe("the terminal summary", () => {
 		expect(text).toContain("1 text collapsed: loop\n");
 	});
 
-	it("says what of a quantised file's figures is the removal", () => {
+	it("says what of a quantized file's figures is the removal", () => {
 		const quality = { ...report.quality!, quantized: { type: "Q4_K_M", from: "f16.gguf" } };
 		const { gate, collapse, alternatives, ...usual } = report;
 		const text = summaryText({ ...usual, quality }, { width: 200 });
-		expect(text).toMatch(/^report fold, Q4_K_M +before +after +change$/m);
+		expect(text).toMatch(/^report split, Q4_K_M +before +after +change$/m);
 		expect(text).toContain(
-			"\nQuantised to Q4_K_M from the weights of f16.gguf, measured as written; removing the blocks alone adds 0.805 ± 0.050.\n",
+			"\nQuantized to Q4_K_M from the weights of f16.gguf, measured as written; removing the blocks alone adds 0.805 ± 0.050.\n",
 		);
-		expect(summaryText(report)).not.toContain("Quantised");
+		expect(summaryText(report)).not.toContain("Quantized");
 	});
 
 	it("fits a screen of 24 lines of 80 columns, but for long names", () => {
@@ -54,7 +54,7 @@ describe("the terminal summary", () => {
 		const { sources, ...quality } = usual.quality!;
 		const text = (other: Partial<typeof report>) => summaryText({ ...usual, quality, ...other }).replace(/\n/g, " ");
 		expect(text({ heal: undefined })).toContain("Not healed: --heal can make up for part of what the cuts cost, without training.");
-		const heal = { applied: false, tokens: 2048, cuts: [], folds: [], addedBytes: 0 } as unknown as typeof report.heal;
+		const heal = { applied: false, tokens: 2048, cuts: [], splits: [], addedBytes: 0 } as unknown as typeof report.heal;
 		expect(text({ heal })).not.toContain("Not healed: --heal");
 		const reproduce = { ...report.reproduce, options: { ...report.reproduce.options, heal: false } };
 		expect(text({ heal: undefined, reproduce })).not.toContain("Not healed: --heal");
@@ -77,11 +77,11 @@ describe("the terminal summary", () => {
 		const { gate, collapse, alternatives, speed, heal, ...usual } = report;
 		const one = { removed: [4, 5, 6, 14, 16, 17], method: "greedy", above: 0.004, standardError: 0.006 };
 		const text = (count: number) =>
-			summaryText({ ...usual, removal: { ...report.removal!, equivalent: Array(count).fill(one) } }, { width: 400 });
+			summaryText({ ...usual, removal: { ...report.removal!, tied: Array(count).fill(one) } }, { width: 400 });
 		expect(text(1)).toContain("\nThe validation text cannot tell this set from 4-6, 14, 16-17 (greedy, +0.004 ± 0.006).\n");
 		expect(text(5)).toMatch(/(4-6.*){3}; and 2 more\.\n/);
 		expect(text(0)).not.toContain("cannot tell");
-		const page = reportHtml({ ...report, removal: { ...report.removal!, equivalent: [one] } });
+		const page = reportHtml({ ...report, removal: { ...report.removal!, tied: [one] } });
 		expect(page).toContain("cannot tell this set from 4-6, 14, 16-17 (greedy, +0.004 ± 0.006).");
 	});
 

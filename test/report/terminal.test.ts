@@ -58,7 +58,7 @@ describe("curveTable", () => {
 	});
 });
 
-describe("colours", () => {
+describe("colors", () => {
 	it("appear only when asked for, and change nothing else", () => {
 		for (const make of [contributionsTable.bind(null, contributions), curveTable.bind(null, curve), factsTable.bind(null, [["a", "b"]])]) {
 			const plain = make({ color: false });
@@ -80,9 +80,9 @@ describe("small parts", () => {
 	});
 
 	it("surrogateLine", () => {
-		const quality = { name: "ridge", trainMasks: 1000, heldOutMasks: 150, r2: 0.944, spearman: null };
+		const quality = { name: "ridge", trainCandidates: 1000, heldOutCandidates: 150, r2: 0.944, spearman: null };
 		expect(surrogateLine(quality)).toBe("surrogate: ridge, 1,000 masks; R2 0.94, Spearman unknown on 150 unseen masks\n");
-		expect(surrogateLine({ ...quality, heldOutMasks: 0 })).toContain("not judged");
+		expect(surrogateLine({ ...quality, heldOutCandidates: 0 })).toContain("not judged");
 	});
 
 	it("factsTable", () => {

@@ -59,7 +59,7 @@ describe("writeAtomically", () => {
 		expect(readdirSync(folder)).toEqual(["out.gguf"]);
 	});
 
-	test("shows nothing under the final name while it writes; the temporary file is beside it and recognisable", async () => {
+	test("shows nothing under the final name while it writes; the temporary file is beside it and recognizable", async () => {
 		await writeAtomically(target, {}, async (handle, temp) => {
 			await handle.writeFile("part");
 			expect(existsSync(target)).toBe(false);

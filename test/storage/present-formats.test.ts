@@ -56,8 +56,8 @@ describe("ledgers", () => {
 	// Else a run would begin them anew.
 	it("are found by the text and the settings that they were measured with", () => {
 		const texts = presentPlans.map(planOf).flatMap(({ model, calibration }) =>
-			["validation" as const, "report" as const].flatMap((fold) => {
-				const windows = calibration[fold]?.sha256;
+			["validation" as const, "report" as const].flatMap((split) => {
+				const windows = calibration[split]?.sha256;
 				return windows ? [{ model: model.sha256, windows, backend: "CPU" }] : [];
 			}),
 		);

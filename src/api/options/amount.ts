@@ -132,7 +132,7 @@ export const limitRows = {
 		flag: "max-kl",
 		path: "limits.maxKl",
 		value: { kind: "number", min: 0 },
-		help: "KL divergence of the whole model from the pruned one at most, nats per token, such as 0.1",
+		help: "KL divergence of the original model from the pruned one at most, nats per token, such as 0.1",
 		group: "gate",
 		commands: ["prune", "apply"],
 		plan: "maxKl",
@@ -146,7 +146,7 @@ export const limitRows = {
 		commands: ["prune", "apply"],
 		plan: "minAccuracy",
 	},
-	gateQuestions: {
+	limitQuestions: {
 		flag: "gate-questions",
 		path: "limits.questions",
 		value: { kind: "eachFile" },
@@ -154,13 +154,13 @@ export const limitRows = {
 		group: "gate",
 		commands: ["prune", "apply"],
 	},
-	ignoreGate: {
+	ignoreLimits: {
 		flag: "ignore-gate",
 		path: "limits.ignore",
 		value: { kind: "switch" },
 		help: "Write a model that misses the limits all the same",
 		group: "danger",
 		commands: ["prune", "apply"],
-		plan: "ignoreGate",
+		plan: "ignoreLimits",
 	},
 } as const satisfies OptionRows;

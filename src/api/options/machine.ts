@@ -1,5 +1,5 @@
 // Where and how fast a model runs, and how the native part is built.
-import { backEnds } from "../build.js";
+import { backends } from "../build.js";
 import type { OptionRows } from "./row.js";
 
 export const machineRows = {
@@ -16,7 +16,7 @@ export const machineRows = {
 		flag: "gpu-layers",
 		path: "gpuLayers",
 		value: { kind: "integer", min: -1, max: 9999 },
-		help: "Blocks put on the GPU, where a GPU back end was built; -1 for all",
+		help: "Blocks put on the GPU, where a GPU backend was built; -1 for all",
 		default: "-1",
 		group: "machine",
 		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
@@ -24,11 +24,11 @@ export const machineRows = {
 } as const satisfies OptionRows;
 
 export const buildRows = {
-	backEnd: {
-		flag: "back-end",
-		path: "backEnd",
-		value: { kind: "choice", of: backEnds },
-		help: `Back end beside the CPU: ${backEnds.join(", ")}`,
+	backend: {
+		flag: "backend",
+		path: "backend",
+		value: { kind: "choice", of: backends },
+		help: `Backend beside the CPU: ${backends.join(", ")}`,
 		default: "cpu; metal on Apple silicon",
 		group: "machine",
 		commands: ["build"],

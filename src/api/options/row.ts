@@ -72,7 +72,7 @@ export type OptionValue =
 	| { readonly kind: "blocks" | "counts" }
 	| { readonly kind: "text" }
 	| { readonly kind: "choice" | "choices"; readonly of: readonly string[] }
-	/** Types that llama.cpp's quantiser knows. */
+	/** Types that llama.cpp's quantizer knows. */
 	| { readonly kind: "fileType" | "fileTypes" }
 	/** Of `files` all names that follow, of `weightedFiles` with weights; `eachFile` is given once for each. */
 	| { readonly kind: "files" | "weightedFiles" | "eachFile" }

@@ -41,14 +41,14 @@ type Of<Names extends keyof Settings<"prune">> = Pick<Settings<"prune">, Names>;
 export type MachineSettings = Of<"threads" | "gpuLayers">;
 export type UnknownSettings = Of<"allowUnknownArchitecture">;
 export type TextSettings = Of<"calibration" | "windows" | "windowLength" | "seed">;
-export type MetricSettings = Of<"objective" | "questions" | "limit" | "scoreShare">;
+export type MetricSettings = Of<"metric" | "questions" | "limit" | "scoreShare">;
 export type ReferenceSettings = Of<"referenceBytes">;
 /** How many masks of how many tokens a search may measure. */
 export type BudgetSettings = Of<"masks" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">;
 /** How a search runs on this machine. */
 export type SweepSettings = MachineSettings & Of<"workingWeights" | "ubatch" | "stateType" | "stateBytes">;
 /** What the methods read, one or the other. */
-export type MethodSettings = BudgetSettings & Of<"method" | "strata" | "strataPreset" | "attributionMasks" | "epochs" | "rounds">;
+export type MethodSettings = BudgetSettings & Of<"method" | "strata" | "strataPreset" | "attributionSamples" | "epochs" | "rounds">;
 /** How much is spent. */
 export type EffortSettings = Of<"effort" | "maxTime" | "maxTokens">;
 /** An amount that methods know beforehand. */
@@ -56,17 +56,17 @@ export type CountSettings = Of<"removeBlocks" | "removeFraction">;
 /** What choosing blocks reads. */
 export type ChoosingSettings = MethodSettings & CountSettings & JobOptions;
 export type AmountSettings = CountSettings & Of<"remove" | "targetSize" | "targetSpeedup" | "speedupOf">;
-export type LimitSettings = Of<"maxPplRatio" | "maxKl" | "minAccuracy" | "gateQuestions" | "ignoreGate">;
+export type LimitSettings = Of<"maxPplRatio" | "maxKl" | "minAccuracy" | "limitQuestions" | "ignoreLimits">;
 export type HealSettings = Of<"heal" | "healTokens" | "healTime" | "healKind" | "healType" | "healHeads">;
 /** What healing a set of blocks reads. */
 export type HealingSettings = HealSettings & TextSettings & ReferenceSettings & MachineSettings & JobOptions;
 export type QuantizeSettings = Of<"quantize" | "quantizeFrom">;
 /** What loading a model reads. */
 export type LoadSettings = MachineSettings & UnknownSettings & JobOptions;
-/** What making the whole model's distributions, which others are held against, reads. */
+/** What making the original model's distributions, which others are held against, reads. */
 export type ComparedSettings = ReferenceSettings & LoadSettings;
 /** Files that a run reads beside the model. */
-export type InputSettings = Of<"calibration" | "questions" | "quantizeFrom" | "gateQuestions">;
+export type InputSettings = Of<"calibration" | "questions" | "quantizeFrom" | "limitQuestions">;
 /** Where the files of a report go, if any are written. */
 export type ReportSettings = Of<"report" | "modelCard" | "dryRun">;
 export type OverwriteSettings = Of<"overwrite">;

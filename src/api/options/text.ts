@@ -1,5 +1,5 @@
 // Text and questions that are measured on.
-import { objectives } from "../measure.js";
+import { metrics } from "../measure.js";
 import { presets } from "../text.js";
 import type { OptionRows } from "./row.js";
 
@@ -73,15 +73,15 @@ export const textRows = {
 		group: "text",
 		commands: ["prune", "rank", "compare", "frontier", "apply"],
 	},
-	objective: {
-		flag: "objective",
+	metric: {
+		flag: "metric",
 		path: "metric",
-		value: { kind: "choice", of: objectives },
-		help: "What is kept small: nll (the text's negative log-likelihood), kl (divergence from the full model), accuracy (loss of the right choices of --questions)",
+		value: { kind: "choice", of: metrics },
+		help: "What is kept small: nll (the text's negative log-likelihood), kl (divergence from the original model), accuracy (loss of the right choices of --questions)",
 		default: "nll",
 		group: "text",
 		commands: ["prune", "rank", "compare"],
-		plan: "objective",
+		plan: "metric",
 	},
 	questions: {
 		flag: "questions",
@@ -105,7 +105,7 @@ export const textRows = {
 		flag: "against",
 		path: "against",
 		value: { kind: "text" },
-		help: "Another model to compare with: by KL divergence, top token and loss on a text, by answers on questions [default with --remove: the whole model]",
+		help: "Another model to compare with: by KL divergence, top token and loss on a text, by answers on questions [default with --remove: the original model]",
 		group: "text",
 		commands: ["evaluate"],
 		api: ["speed"],
@@ -135,7 +135,7 @@ export const textRows = {
 		path: "eval",
 		value: { kind: "files" },
 		help: "Texts to score the sets on, which no method sees",
-		default: "the report fold",
+		default: "the held-out split",
 		group: "text",
 		commands: ["compare"],
 	},
@@ -161,7 +161,7 @@ export const textRows = {
 		flag: "eval-questions",
 		path: "evalQuestions",
 		value: { kind: "files" },
-		help: "Multiple-choice questions to score the sets on too, which no method sees; of --questions the report fold is scored",
+		help: "Multiple-choice questions to score the sets on too, which no method sees; of --questions the held-out split is scored",
 		group: "text",
 		commands: ["compare"],
 	},

@@ -18,7 +18,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.example("$0 apply model.gguf small.gguf --plan small.gguf.plan.json", "Carry out a plan")
 		.example("$0 apply model.gguf small.gguf --remove 3,7,11", "Remove these blocks")
 		.example("$0 apply model.gguf small.gguf --plan small.gguf.plan.json --max-ppl-ratio 1.2", "The same, unless it costs too much")
-		.example("$0 apply model-f16.gguf small.gguf --remove 3,7,11 --quantize Q4_K_M", "Remove them and quantise the rest");
+		.example("$0 apply model-f16.gguf small.gguf --remove 3,7,11 --quantize Q4_K_M", "Remove them and quantize the rest");
 
 /** Writes the model that a plan describes, and proves it. */
 export function applyCommand(context: CliContext) {

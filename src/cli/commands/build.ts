@@ -6,7 +6,7 @@ import { defineCommand, optionsOf, withOptions } from "../options.js";
 const builder = (cli: Argv<GlobalArguments>) =>
 	withOptions(cli, "build")
 		.example("$0 build", "Compile for the CPU; with nothing changed it takes seconds")
-		.example("$0 build --back-end cuda", "Compile for NVIDIA GPUs");
+		.example("$0 build --backend cuda", "Compile for NVIDIA GPUs");
 
 /** Compiles the native part; other commands do it by themselves where it is missing. */
 export function buildCommand(context: CliContext) {
@@ -21,7 +21,7 @@ export function buildCommand(context: CliContext) {
 					signal,
 					onProgress: ({ step, fraction }) => onProgress({ phase: step, done: Math.round(1000 * fraction), total: 1000, unit: "percent" }),
 				});
-				return outcome(result, ({ backEnd, seconds, addon }) => `Built for ${backEnd} in ${formatDuration(seconds)}: ${addon}\n`);
+				return outcome(result, ({ backend, seconds, addon }) => `Built for ${backend} in ${formatDuration(seconds)}: ${addon}\n`);
 			}),
 	});
 }

@@ -9,9 +9,9 @@ const builder = (cli: Argv<GlobalArguments>) =>
 	withOptions(cli.positional("model", modelPositional), "evaluate")
 		.conflicts("text", "questions")
 		.example("$0 evaluate model.gguf --text wiki.txt", "Perplexity as llama-perplexity computes it")
-		.example("$0 evaluate model.gguf --text wiki.txt --remove 3,7,11", "The same without these blocks, beside the whole model")
+		.example("$0 evaluate model.gguf --text wiki.txt --remove 3,7,11", "The same without these blocks, beside the original model")
 		.example("$0 evaluate small.gguf --text wiki.txt --against model.gguf", "How far a model has gone from another")
-		.example("$0 evaluate model.gguf --questions arc.jsonl --remove 3,7", "Accuracy without these blocks, beside the whole model");
+		.example("$0 evaluate model.gguf --questions arc.jsonl --remove 3,7", "Accuracy without these blocks, beside the original model");
 
 /** Options of the one kind of measurement that the other does not read. */
 function checkKind({ text, questions, preset, context, limit }: Settings<"evaluate">): void {

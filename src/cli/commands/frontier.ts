@@ -15,11 +15,11 @@ const builder = (cli: Argv<GlobalArguments>) =>
 		.example("$0 frontier model-f16.gguf --target-size 3.5GB", "The best way to a file of that size")
 		.example("$0 frontier model.gguf --quantize-from model-f16.gguf --target-compute 1.3 --types Q8_0,Q4_K_M", "Fewer blocks to run");
 
-/** Block count x quantisation; no model is written. */
+/** Block count x quantization; no model is written. */
 export function frontierCommand(context: CliContext) {
 	return defineCommand({
 		command: "frontier <model>",
-		describe: "Search block count x quantisation, and draw what is best at which size",
+		describe: "Search block count x quantization, and draw what is best at which size",
 		builder,
 		handler: (args) =>
 			context.perform(

@@ -27,7 +27,7 @@ const builder = (cli: Argv<GlobalArguments>) =>
 			"$0 model.gguf small.gguf --target-size 3.5GB --max-kl 0.3",
 			"As few as make the file that small; nothing if that costs too much",
 		)
-		.example("$0 model-f16.gguf small.gguf --remove-blocks 4 --quantize Q4_K_M", "Prune, quantise, and measure what was written");
+		.example("$0 model-f16.gguf small.gguf --remove-blocks 4 --quantize Q4_K_M", "Prune, quantize, and measure what was written");
 
 /** The main job: measure, choose, write, prove. */
 export function pruneCommand(context: CliContext, commands: readonly string[]) {

@@ -5,7 +5,7 @@ import { movableBlocks } from "./background.js";
 
 /**
  * A function over sets of removed blocks made of additive, pair and exponential terms, as Gaussian processes with a Hamming kernel give it:
- * sum of `linear` and `pairs` over removed blocks + sum of heights * exp(-sum of `steps` of the blocks in which the set and a centre differ).
+ * sum of `linear` and `pairs` over removed blocks + sum of heights * exp(-sum of `steps` of the blocks in which the set and a center differ).
  */
 export type ExponentialGame = Omit<MixedTerms, "parities">;
 
@@ -35,7 +35,7 @@ export function closedFormContributions(game: ExponentialGame, options: ClosedFo
 	// Mean over the sets of t of the others, every t counting the same.
 	const weights = Float64Array.from({ length: kmax }, (_, t) => 1 / kmax / binomial(movable.length - 1, t));
 	const over = { movable, weights };
-	for (let m = 0; m < game.heights.length; m++) addCentre(game, m, over, contributions);
+	for (let m = 0; m < game.heights.length; m++) addCenter(game, m, over, contributions);
 	return { estimator: "closed-form-window", contributions, scale: "log-loss", masks: 0, settings: { kmax } };
 }
 
@@ -45,11 +45,11 @@ interface Backgrounds {
 	readonly weights: Float64Array;
 }
 
-function addCentre(game: ExponentialGame, m: number, { movable, weights }: Backgrounds, into: Float64Array): void {
-	const { players, centres, steps } = game;
+function addCenter(game: ExponentialGame, m: number, { movable, weights }: Backgrounds, into: Float64Array): void {
+	const { players, centers, steps } = game;
 	const kmax = weights.length;
 	const count = movable.length;
-	const gone = (block: number) => centres[m * players + block] === 1;
+	const gone = (block: number) => centers[m * players + block] === 1;
 	const apart = (block: number) => Math.exp(-(steps[block] as number));
 	const whenKept = movable.map((block) => (gone(block) ? apart(block) : 1));
 	const whenGone = movable.map((block) => (gone(block) ? 1 : apart(block)));

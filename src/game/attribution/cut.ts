@@ -130,9 +130,9 @@ function gamesOf(attribution: Attribution, moves: readonly (readonly number[])[]
 
 /** What the drawn games do not show of each standard error: all of it where there are none. */
 function ownErrors({ contributions, standardErrors, drawn = [] }: Attribution): Float64Array {
-	return contributions.map((centre, block) => {
-		if (!standardErrors || centre === Number.POSITIVE_INFINITY) return 0;
-		const spread = drawn.reduce((sum, game) => sum + ((game[block] as number) - centre) ** 2, 0) / Math.max(1, drawn.length);
+	return contributions.map((center, block) => {
+		if (!standardErrors || center === Number.POSITIVE_INFINITY) return 0;
+		const spread = drawn.reduce((sum, game) => sum + ((game[block] as number) - center) ** 2, 0) / Math.max(1, drawn.length);
 		return Math.sqrt(Math.max(0, (standardErrors[block] as number) ** 2 - spread));
 	});
 }

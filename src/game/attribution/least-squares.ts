@@ -19,7 +19,7 @@ export interface LeastSquaresOptions {
  * players / kmax * (1 - mean v at the smallest size). With `kmax` = all players it is the Shapley value.
  * The sets must be uniform inside each size (a window design and all single removals). Where a size was not sampled, or the smallest only
  * once, nothing is known of the errors: these are NaN then, and a note says so.
- * @param samples measured sets, the full model may be among them
+ * @param samples measured sets, the original model may be among them
  * @throws RangeError where fewer sets than players are in the window
  */
 export function windowLeastSquares(samples: readonly Sample[], options: LeastSquaresOptions): Attribution {
@@ -33,7 +33,7 @@ export function windowLeastSquares(samples: readonly Sample[], options: LeastSqu
 		throw new RangeError(`${rows.length} sets in the window are too few for ${movable.length} players; measure at least ${movable.length}`);
 	const smallest = (strata.get(kmax) ?? []).map(({ value }) => value);
 	// Where their sum is known otherwise, only the slopes' differences are taken from the fit: its error in what they share is none of theirs.
-	const fit = additiveFit(rows, movable, { centred: smallest.length > 0 });
+	const fit = additiveFit(rows, movable, { centerd: smallest.length > 0 });
 	const fitted = fit.values.reduce((a, b) => a + b, 0);
 	const total = smallest.length > 0 ? (movable.length / kmax) * (1 - average(smallest)) : fitted;
 	const lacking = lackingSizes(movable.length, kmax, strata);
@@ -94,7 +94,7 @@ function weightedSets(players: number, kmax: number, strata: ReadonlyMap<number,
 function errorOfMean(values: readonly number[], all: number): number {
 	const missing = 1 - values.length / all;
 	if (missing <= 0) return 0;
-	const centre = average(values);
-	const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+	const center = average(values);
+	const squares = values.reduce((sum, value) => sum + (value - center) ** 2, 0);
 	return values.length > 1 ? Math.sqrt((missing * squares) / (values.length - 1) / values.length) : Number.NaN;
 }

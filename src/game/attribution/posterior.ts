@@ -49,8 +49,8 @@ export async function posteriorContributions(model: Posterior, options: Posterio
 		const game = model.draw(() => random.normal());
 		drawn.push((await averageMarginals(model, game, over, options)).means);
 	}
-	const standardErrors = mean.means.map((centre, i) => {
-		const spread = drawn.reduce((sum, values) => sum + ((values[i] as number) - centre) ** 2, 0) / Math.max(1, draws);
+	const standardErrors = mean.means.map((center, i) => {
+		const spread = drawn.reduce((sum, values) => sum + ((values[i] as number) - center) ** 2, 0) / Math.max(1, draws);
 		return Math.sqrt(spread + (mean.variances[i] as number));
 	});
 	const blocks = (perMove: Float64Array) => perBlock(players, space.moves, perMove);

@@ -9,7 +9,7 @@ import { type Attribution, perBlock, shiftedGames } from "./attribution.js";
 import { averageOfSizes } from "./size-average.js";
 
 export interface SampledOptions extends BatchOptions {
-	/** Distinct coalitions to measure at most, the full model among them. */
+	/** Distinct coalitions to measure at most, the original model among them. */
 	readonly masks: number;
 	readonly seed: number | string;
 	/** Blocks that go together and count as one player. @default each block alone */
@@ -155,7 +155,7 @@ interface Estimate {
 }
 
 /**
- * Marginals by player and number of other players removed, each seen once: two backgrounds that are neighbours see the same step.
+ * Marginals by player and number of other players removed, each seen once: two backgrounds that are neighbors see the same step.
  * @param values by coalition
  */
 function marginalsOf(backgrounds: readonly Coalition[], values: ReadonlyMap<string, number>, kmax: number): Marginal[][][] {

@@ -4,7 +4,7 @@ import type { LossFunction, Posterior } from "../predictor.js";
 import { Random } from "../random.js";
 import type { Sample } from "../sample.js";
 import { descend } from "./greedy.js";
-import { coalitionOfFlags, flagsOf, type SwapSpace, swapDescent, swapNeighbours, swapSpaceOf } from "./proposals.js";
+import { coalitionOfFlags, flagsOf, type SwapSpace, swapDescent, swapNeighbors, swapSpaceOf } from "./proposals.js";
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface ActiveOptions extends SearchOptions {
@@ -135,7 +135,7 @@ class ActiveRun {
 
 	/**
 	 * The best set of one drawn game that is not measured yet. Late in a run most draws agree on a known set: then it is the drawn game's
-	 * best unmeasured neighbour of the incumbent.
+	 * best unmeasured neighbor of the incumbent.
 	 */
 	#propose(posterior: Posterior, count: number, proposals: ReadonlyMap<string, Coalition>): Coalition | undefined {
 		const { game, meter } = this.#search;
@@ -149,16 +149,16 @@ class ActiveRun {
 			swapDescent(drawn, removed, this.#space);
 			const set = coalitionOfFlags(removed);
 			if (isNew(set)) return set;
-			if (attempt === 3) return this.#bestNeighbour(start, drawn, isNew);
+			if (attempt === 3) return this.#bestNeighbor(start, drawn, isNew);
 		}
 	}
 
-	#bestNeighbour(start: Uint8Array, drawn: LossFunction, isNew: (set: Coalition) => boolean): Coalition | undefined {
+	#bestNeighbor(start: Uint8Array, drawn: LossFunction, isNew: (set: Coalition) => boolean): Coalition | undefined {
 		let best: { set: Coalition; loss: number } | undefined;
-		for (const neighbour of swapNeighbours(start, this.#space)) {
-			const loss = drawn.of(neighbour);
+		for (const neighbor of swapNeighbors(start, this.#space)) {
+			const loss = drawn.of(neighbor);
 			if (best && best.loss <= loss) continue;
-			const set = coalitionOfFlags(neighbour);
+			const set = coalitionOfFlags(neighbor);
 			if (isNew(set)) best = { set, loss };
 		}
 		return best?.set;

@@ -18,7 +18,7 @@ export interface SurrogateReport {
 	/** Family: `mixed-gp`. */
 	readonly name: string;
 	/** Masks that the final fit used. */
-	readonly trainMasks: number;
+	readonly trainCandidates: number;
 	/** Settings of the final fit. */
 	readonly settings: Readonly<Record<string, number | string>>;
 	/** On random masks of all sizes, each held out once; undefined where too few were drawn. */
@@ -143,7 +143,7 @@ async function report(
 	const judged = (keys: ReadonlySet<string>) => crossJudge(samples, keys, learn, { seed: options.seed, critical });
 	return {
 		name: model.kind,
-		trainMasks: model.fit.masks,
+		trainCandidates: model.fit.masks,
 		settings: model.fit.settings,
 		random: await judged(explored),
 		decisions: await judged(decisionsOf(found.evidence)),

@@ -1,7 +1,7 @@
 import type { Coalition } from "../coalition.js";
 import type { Calibrated, Posterior } from "../predictor.js";
 import type { Sample } from "../sample.js";
-import type { TiedSet } from "./equivalent.js";
+import type { TiedSet } from "./tied.js";
 import type { FoundSet, SearchOptions, SearchResult } from "./search.js";
 
 // What the automatic search takes and gives.
@@ -84,7 +84,7 @@ export interface AutoSearchResult extends SearchResult {
 	readonly evidence: AutoEvidence;
 	/** The surrogate's forecasts of the sets that it proposed. */
 	readonly forecasts: readonly Forecast[];
-	readonly equivalent: ReadonlyMap<number, readonly TiedSet[]>;
+	readonly tied: ReadonlyMap<number, readonly TiedSet[]>;
 	/** Sets that leave-one-out would cut, of every size that its ranking reaches, measured or not: a search that was stopped may have no other. */
 	readonly ranked: readonly (readonly number[])[];
 	/** The set that greedy's steps led to, of each size that they reached. */

@@ -4,7 +4,7 @@ import type { Game } from "../game.js";
 import { Random } from "../random.js";
 import type { Sample } from "../sample.js";
 import type { AutoEvidence, AutoSearchOptions, AutoPhase, AutoSearchResult, Forecast, SearchModel } from "./auto-types.js";
-import { equivalentSets } from "./equivalent.js";
+import { tiedSets } from "./tied.js";
 import { type Candidate, Proposer } from "./proposer.js";
 import { type FoundSet, Search } from "./search.js";
 
@@ -80,7 +80,7 @@ class AutoRun {
 			model: this.#model,
 			evidence: this.#evidence(samples),
 			forecasts: this.#forecasts,
-			equivalent: equivalentSets(this.search.meter.measurements()),
+			tied: tiedSets(this.search.meter.measurements()),
 			greedy: this.#path,
 			trusted: this.#trusted,
 		};

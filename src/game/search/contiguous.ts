@@ -8,7 +8,7 @@ export interface ContiguousOptions extends SearchOptions {
 }
 
 /**
- * The best run of k neighbouring blocks for every k that is asked for, the runs of a length measured in one batch.
+ * The best run of k neighboring blocks for every k that is asked for, the runs of a length measured in one batch.
  * Runs through critical blocks are left out as long as there are others of the length. Units need no care: a run is measured where the
  * game allows it.
  */

@@ -22,7 +22,7 @@ export async function lazyGreedy(game: Game, options: LazyGreedyOptions): Promis
 	return search.result();
 }
 
-/** One greedy path from the full model to kmax removed blocks; one batch a step. @internal */
+/** One greedy path from the original model to kmax removed blocks; one batch a step. @internal */
 export async function descend(search: Search, width: number): Promise<void> {
 	/** Added loss a block when last measured on top of the sets before. */
 	const last = Float64Array.from(search.moves, (_, move) => search.singleCost(move));

@@ -32,7 +32,7 @@ export interface PaperRepairedResult {
 	readonly contributions: Attribution;
 	/** On the held-out masks; undefined where there are too few. */
 	readonly judgement: Judgement | undefined;
-	readonly trainMasks: number;
+	readonly trainCandidates: number;
 	/** Distinct masks measured. */
 	readonly masks: number;
 }
@@ -107,7 +107,7 @@ export async function paperRepaired(game: Game, options: PaperRepairedOptions): 
 		found: { ...found, method: "paper-repaired", measured: meter.measured - before },
 		contributions: { ...contributions, estimator: "paper-repaired" },
 		judgement: split.heldOut.length >= 2 ? judgeSurrogate(surrogate, split.heldOut, { training, critical }) : undefined,
-		trainMasks: training.length,
+		trainCandidates: training.length,
 		masks: meter.measured - before,
 	};
 }

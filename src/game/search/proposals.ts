@@ -139,8 +139,8 @@ function isKept(removed: Uint8Array, move: readonly number[]): boolean {
 }
 
 /** All sets one swap away. @internal */
-export function swapNeighbours(removed: Uint8Array, space: SwapSpace): Uint8Array[] {
-	const neighbours: Uint8Array[] = [];
+export function swapNeighbors(removed: Uint8Array, space: SwapSpace): Uint8Array[] {
+	const neighbors: Uint8Array[] = [];
 	for (const back of space.moves) {
 		if (!isRemoved(removed, back)) continue;
 		for (const out of space.moves) {
@@ -148,10 +148,10 @@ export function swapNeighbours(removed: Uint8Array, space: SwapSpace): Uint8Arra
 			const next = removed.slice();
 			setMove(next, back, 0);
 			setMove(next, out, 1);
-			if (space.allows(next)) neighbours.push(next);
+			if (space.allows(next)) neighbors.push(next);
 		}
 	}
-	return neighbours;
+	return neighbors;
 }
 
 /** @internal */

@@ -1,7 +1,7 @@
 import { Coalition } from "../coalition.js";
 import type { Calibrated, LossFunction, Posterior } from "../predictor.js";
 import type { Random } from "../random.js";
-import { coalitionOfFlags, flagsOf, quickDescent, type SwapSpace, swapNeighbours, swapSpaceOf } from "./proposals.js";
+import { coalitionOfFlags, flagsOf, quickDescent, type SwapSpace, swapNeighbors, swapSpaceOf } from "./proposals.js";
 import type { Search } from "./search.js";
 
 /** A set worth measuring. @internal */
@@ -58,20 +58,20 @@ export class Proposer {
 		return this.#pick(this.#score(model, [...found.values()]), sizes, room);
 	}
 
-	/** Exchanges in the best sets, those first that single removals favour: for when no surrogate can be trusted. */
+	/** Exchanges in the best sets, those first that single removals favor: for when no surrogate can be trusted. */
 	exchanges(room: number): Candidate[] {
 		const found = new Map<string, Candidate>();
 		const costs = this.#search.costs();
 		for (const size of this.#sizes()) {
 			const incumbent = this.#search.choice(size)?.removed ?? [];
 			const start = flagsOf(Coalition.ofRemoved(this.#space.players, incumbent));
-			const fresh = swapNeighbours(start, this.#space)
+			const fresh = swapNeighbors(start, this.#space)
 				.map(coalitionOfFlags)
 				.filter((set) => !this.#search.meter.knows(set) && !found.has(set.key))
 				.map((coalition) => ({ coalition, cost: coalition.removed().reduce((sum, block) => sum + (costs[block] as number), 0) }))
 				.sort((a, b) => a.cost - b.cost);
 			const share = Math.max(1, Math.floor(room / this.#counts.length));
-			// Nothing is known of these sets, so more may always be expected: the neighbourhood is walked to its end.
+			// Nothing is known of these sets, so more may always be expected: the neighborhood is walked to its end.
 			for (const { coalition } of fresh.slice(0, share))
 				if (found.size < room) found.set(coalition.key, { coalition, expected: Number.POSITIVE_INFINITY });
 		}
@@ -101,7 +101,7 @@ export class Proposer {
 			const set = coalitionOfFlags(start);
 			if ((!best || loss < best.loss) && isNew(set)) best = { set, loss };
 		}
-		return best?.set ?? this.#bestNeighbour(drawn, size, isNew);
+		return best?.set ?? this.#bestNeighbor(drawn, size, isNew);
 	}
 
 	/** The drawn game's own greedy sets, by size. */
@@ -178,18 +178,18 @@ export class Proposer {
 		return starts.filter((start) => start !== undefined);
 	}
 
-	/** Late in a run most draws agree on a known set: then it is the drawn game's best unmeasured neighbour of the best set. */
-	#bestNeighbour(drawn: LossFunction, size: number, isNew: (set: Coalition) => boolean): Coalition | undefined {
+	/** Late in a run most draws agree on a known set: then it is the drawn game's best unmeasured neighbor of the best set. */
+	#bestNeighbor(drawn: LossFunction, size: number, isNew: (set: Coalition) => boolean): Coalition | undefined {
 		const incumbent = this.#search.choice(size);
 		if (!incumbent) return undefined;
 		const start = flagsOf(Coalition.ofRemoved(this.#space.players, incumbent.removed));
 		let best: { set: Coalition; loss: number } | undefined;
-		const neighbours = swapNeighbours(start, this.#space);
-		const tried = neighbours.length > 400 ? this.#random.sample(neighbours, 400) : neighbours;
-		for (const neighbour of tried) {
-			const loss = drawn.of(neighbour);
+		const neighbors = swapNeighbors(start, this.#space);
+		const tried = neighbors.length > 400 ? this.#random.sample(neighbors, 400) : neighbors;
+		for (const neighbor of tried) {
+			const loss = drawn.of(neighbor);
 			if (best && best.loss <= loss) continue;
-			const set = coalitionOfFlags(neighbour);
+			const set = coalitionOfFlags(neighbor);
 			if (isNew(set)) best = { set, loss };
 		}
 		return best?.set;

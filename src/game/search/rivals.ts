@@ -1,4 +1,4 @@
-// Sets of another kind that the automatic method's race holds against its own: greedy's, and runs of neighbouring blocks. Pure.
+// Sets of another kind that the automatic method's race holds against its own: greedy's, and runs of neighboring blocks. Pure.
 import { Coalition } from "../coalition.js";
 import type { Game } from "../game.js";
 import type { AutoSearchResult } from "./auto.js";
@@ -14,7 +14,7 @@ const NEAR = 0.02;
 const NEAR_SHARE = 0.1;
 
 /**
- * Of each size greedy's set and the best run of neighbouring blocks, where they come near the best set on the text that was searched. A run
+ * Of each size greedy's set and the best run of neighboring blocks, where they come near the best set on the text that was searched. A run
  * that was not measured there counts by the surrogate's forecast: all that it costs is its place in the race.
  */
 export function nearRivals(game: Game, found: AutoSearchResult, sizes: readonly number[]): Rival[] {

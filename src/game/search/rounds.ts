@@ -34,7 +34,7 @@ export async function inRounds(game: Game, options: RoundsOptions): Promise<Sear
 		throw new RangeError(`rounds must be an integer in 1..${kmax}, got ${rounds}`);
 	const meter = options.meter ?? new LossMeter(game, options);
 	const before = meter.measured;
-	const fullLoss = await meter.fullLoss();
+	const originalLoss = await meter.originalLoss();
 	const byCount = new Map<number, { removed: readonly number[]; loss: number; addedLoss: number }>();
 	const trace: SearchResult["trace"][number][] = [];
 	const critical: CriticalBlock[] = [];
@@ -47,8 +47,8 @@ export async function inRounds(game: Game, options: RoundsOptions): Promise<Sear
 		const outer = (blocks: readonly number[]) => blocks.map((inner) => sub.blocks[inner] as number);
 		for (const choice of found.byCount.values()) {
 			const set = [...removed, ...outer(choice.removed)].sort((a, b) => a - b);
-			byCount.set(set.length, { removed: set, loss: choice.loss, addedLoss: choice.loss - fullLoss });
-			trace.push({ count: set.length, removed: set, addedLoss: choice.loss - fullLoss, tried: 1 });
+			byCount.set(set.length, { removed: set, loss: choice.loss, addedLoss: choice.loss - originalLoss });
+			trace.push({ count: set.length, removed: set, addedLoss: choice.loss - originalLoss, tried: 1 });
 		}
 		if (round === 0) critical.push(...found.critical);
 		notes.push(...found.notes.map((note) => `round ${round + 1}: ${note}`));
@@ -56,7 +56,7 @@ export async function inRounds(game: Game, options: RoundsOptions): Promise<Sear
 		if (!deepest) continue; // none of so few blocks: the next round may take more
 		removed = [...removed, ...outer(deepest.removed)];
 	}
-	return { method: "rounds", fullLoss, byCount, trace, measured: meter.measured - before, critical, notes };
+	return { method: "rounds", originalLoss, byCount, trace, measured: meter.measured - before, critical, notes };
 }
 
 /** Counts what every round measures, once. */

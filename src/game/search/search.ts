@@ -23,7 +23,7 @@ export interface FoundSet {
 	readonly removed: readonly number[];
 	/** Mean loss, nats per token; Infinity for a model that broke down. */
 	readonly loss: number;
-	/** Loss less that of the full model. */
+	/** Loss less that of the original model. */
 	readonly addedLoss: number;
 }
 
@@ -49,12 +49,12 @@ export interface CriticalBlock {
 export interface SearchResult {
 	/** For example `greedy`, `lazy-greedy`, `leave-one-out`, `contiguous`, `rank-and-cut`, `swap`, `active`. */
 	readonly method: string;
-	/** Mean loss of the full model, nats per token. */
-	readonly fullLoss: number;
+	/** Mean loss of the original model, nats per token. */
+	readonly originalLoss: number;
 	/** The set of each number of removed blocks. A number is missing where units or rules do not allow it. */
 	readonly byCount: ReadonlyMap<number, FoundSet>;
 	readonly trace: readonly SearchStep[];
-	/** Distinct coalitions measured by this search, the full model among them; those a shared meter knew already are not counted. */
+	/** Distinct coalitions measured by this search, the original model among them; those a shared meter knew already are not counted. */
 	readonly measured: number;
 	readonly critical: readonly CriticalBlock[];
 	/** Remarks for people: what was set free, which sizes were not reached and why. */
@@ -67,7 +67,7 @@ export class Search {
 	readonly kmax: number;
 	readonly moves: readonly (readonly number[])[];
 	readonly meter: LossMeter;
-	readonly fullLoss: number;
+	readonly originalLoss: number;
 	/** Added loss of each move alone; NaN where the game does not allow it alone. */
 	readonly singles: Float64Array;
 	readonly notes: string[] = [];
@@ -86,7 +86,7 @@ export class Search {
 		this.kmax = options.kmax;
 		this.moves = survey.moves;
 		this.meter = survey.meter;
-		this.fullLoss = survey.fullLoss;
+		this.originalLoss = survey.originalLoss;
 		this.singles = survey.singles;
 		this.#measuredBefore = survey.measuredBefore;
 		this.#onStep = options.onStep;
@@ -96,7 +96,7 @@ export class Search {
 	}
 
 	/**
-	 * Measures the full model and every single removal (n + 1 coalitions) in one batch.
+	 * Measures the original model and every single removal (n + 1 coalitions) in one batch.
 	 * @param usesSingles whether the method itself needs single removals; else they are not measured where nothing can be critical
 	 */
 	static async start(game: Game, method: string, options: SearchOptions, usesSingles = true): Promise<Search> {
@@ -111,7 +111,7 @@ export class Search {
 		const added = await meter.addedLosses(allowed, options.phase ?? "leave-one-out");
 		const byKey = new Map(allowed.map((coalition, i) => [coalition.key, added[i] as number]));
 		const singles = Float64Array.from(alone, (coalition) => byKey.get(coalition.key) ?? Number.NaN);
-		return new Search(game, method, options, { moves, meter, measuredBefore, singles, fullLoss: await meter.fullLoss() });
+		return new Search(game, method, options, { moves, meter, measuredBefore, singles, originalLoss: await meter.originalLoss() });
 	}
 
 	/** Added loss a block of the move alone; -Infinity where unknown, so that it is tried early. */
@@ -147,7 +147,7 @@ export class Search {
 
 	choose(removed: readonly number[], addedLoss: number, tried: number): void {
 		const sorted = [...removed].sort((a, b) => a - b);
-		const choice = { removed: sorted, addedLoss, loss: this.fullLoss + addedLoss };
+		const choice = { removed: sorted, addedLoss, loss: this.originalLoss + addedLoss };
 		const known = this.#chosen.get(sorted.length);
 		if (!known || addedLoss < known.addedLoss) this.#chosen.set(sorted.length, choice);
 		const step = { count: sorted.length, removed: sorted, addedLoss, tried };
@@ -224,7 +224,7 @@ export class Search {
 			);
 		return {
 			method: this.#method,
-			fullLoss: this.fullLoss,
+			originalLoss: this.originalLoss,
 			byCount: this.chosen(),
 			trace: this.trace,
 			measured: this.measured,
@@ -271,7 +271,7 @@ interface Survey {
 	readonly meter: LossMeter;
 	readonly measuredBefore: number;
 	readonly singles: Float64Array;
-	readonly fullLoss: number;
+	readonly originalLoss: number;
 }
 
 function checkKmax(game: Game, moves: readonly (readonly number[])[], kmax: number): void {

@@ -1,7 +1,7 @@
 import { Coalition } from "../coalition.js";
 import type { Game } from "../game.js";
 import { descend } from "./greedy.js";
-import { coalitionOfFlags, flagsOf, type SwapSpace, swapNeighbours, swapSpaceOf } from "./proposals.js";
+import { coalitionOfFlags, flagsOf, type SwapSpace, swapNeighbors, swapSpaceOf } from "./proposals.js";
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface SwapSearchOptions extends SearchOptions {
@@ -9,7 +9,7 @@ export interface SwapSearchOptions extends SearchOptions {
 	readonly counts?: readonly number[];
 	/** Candidates that the greedy start measures at each step. @default 8 */
 	readonly width?: number;
-	/** Distinct coalitions to measure at most after the greedy start; a neighbourhood that does not fit is not begun. @default no limit */
+	/** Distinct coalitions to measure at most after the greedy start; a neighborhood that does not fit is not begun. @default no limit */
 	readonly budget?: number;
 }
 
@@ -26,22 +26,22 @@ export async function swapSearch(game: Game, options: SwapSearchOptions): Promis
 	return search.result();
 }
 
-/** One step; false where no exchange helps or the budget does not hold the neighbourhood. */
+/** One step; false where no exchange helps or the budget does not hold the neighborhood. */
 async function improve(search: Search, count: number, space: SwapSpace, limit: number): Promise<boolean> {
 	const incumbent = search.choice(count);
 	if (!incumbent) return false;
-	const neighbours = swapNeighbours(flagsOf(Coalition.ofRemoved(space.players, incumbent.removed)), space).map(coalitionOfFlags);
-	const fresh = new Set(neighbours.filter((set) => !search.meter.knows(set)).map((set) => set.key)).size;
+	const neighbors = swapNeighbors(flagsOf(Coalition.ofRemoved(space.players, incumbent.removed)), space).map(coalitionOfFlags);
+	const fresh = new Set(neighbors.filter((set) => !search.meter.knows(set)).map((set) => set.key)).size;
 	if (search.meter.measured + fresh > limit) {
 		search.notes.push(
 			`size ${count}: the ${fresh} sets one exchange away do not fit the budget; the set is not proven to be a local optimum`,
 		);
 		return false;
 	}
-	const added = await search.meter.addedLosses(neighbours, `exchanges at ${count} removed`);
+	const added = await search.meter.addedLosses(neighbors, `exchanges at ${count} removed`);
 	let best = -1;
 	for (const [index, loss] of added.entries()) if (best < 0 || loss < (added[best] as number)) best = index;
 	if (best < 0 || (added[best] as number) >= incumbent.addedLoss) return false;
-	search.choose((neighbours[best] as Coalition).removed(), added[best] as number, neighbours.length);
+	search.choose((neighbors[best] as Coalition).removed(), added[best] as number, neighbors.length);
 	return true;
 }

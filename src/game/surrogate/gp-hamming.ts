@@ -26,7 +26,7 @@ interface Setting {
 }
 
 /**
- * Gaussian process on log(1 + added loss): an additive part plus exp(-weighted Hamming distance / length), anchored at the full model.
+ * Gaussian process on log(1 + added loss): an additive part plus exp(-weighted Hamming distance / length), anchored at the original model.
  * A block's weight in the distance is what its own removal costs in an additive fit, so that two masks that differ in a harmless block
  * are near. Length, noise and share are chosen by marginal likelihood.
  * @throws RangeError for no samples
@@ -70,7 +70,7 @@ class Data {
 	}
 }
 
-/** k(a, b), anchored: the covariance once the full model's value is known to be 0. */
+/** k(a, b), anchored: the covariance once the original model's value is known to be 0. */
 class Kernel {
 	readonly #players: number;
 	readonly #weights: Float64Array;
@@ -162,9 +162,9 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 		const none = this.#terms(new Float64Array(this.#data.targets.length));
 		const linear = this.#linearVariances().map((own) => sd * Math.sqrt(own) * normal());
 		const parities = drawParities(none.steps, sd, normal);
-		// What the drawn function is at the full model fades as the covariance with it does.
+		// What the drawn function is at the original model fades as the covariance with it does.
 		const atFull = parities.heights.reduce((sum, height) => sum + height, 0);
-		const prior: MixedTerms = { ...none, linear, centres: new Uint8Array(players), heights: Float64Array.of(-atFull), parities };
+		const prior: MixedTerms = { ...none, linear, centers: new Uint8Array(players), heights: Float64Array.of(-atFull), parities };
 		const drawn = new MixedLoss(prior);
 		const removed = this.#data.rows.map((kept) => 1 - kept);
 		const missing = this.#data.targets.map(
@@ -206,18 +206,18 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 		const count = dual.length;
 		const steps = this.#weights.map((weight) => weight / this.#setting.length);
 		const linear = new Float64Array(players);
-		const centres = new Uint8Array((count + 1) * players);
+		const centers = new Uint8Array((count + 1) * players);
 		const heights = new Float64Array(count + 1);
 		for (let m = 0; m < count; m++) {
-			let fromFull = 0;
+			let fromOriginal = 0;
 			for (let i = 0; i < players; i++) {
 				if (rows[m * players + i] === 1) continue;
 				linear[i]! += dual[m] as number;
-				centres[m * players + i] = 1;
-				fromFull += steps[i] as number;
+				centers[m * players + i] = 1;
+				fromOriginal += steps[i] as number;
 			}
 			heights[m] = dual[m] as number;
-			heights[count]! -= (dual[m] as number) * Math.exp(-fromFull);
+			heights[count]! -= (dual[m] as number) * Math.exp(-fromOriginal);
 		}
 		heights[count]! += prior?.heights[0] ?? 0;
 		const variances = this.#linearVariances();
@@ -225,7 +225,7 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 			players,
 			linear: linear.map((sum, i) => sum * (variances[i] as number) + (prior?.linear[i] ?? 0)),
 			pairs: new Float64Array(players * players),
-			centres,
+			centers,
 			heights,
 			steps,
 			...(prior?.parities ? { parities: prior.parities } : {}),

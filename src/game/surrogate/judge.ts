@@ -68,7 +68,7 @@ export const FEWEST_JUDGED = 10;
 export interface CrossJudgeOptions {
 	readonly seed: number | string;
 	/** Parts; each is held out once while the surrogate is fitted to all else. @default 5 */
-	readonly folds?: number;
+	readonly splits?: number;
 	/** Blocks whose single removal is too dear, for the second baseline. @default none */
 	readonly critical?: readonly number[];
 }
@@ -85,7 +85,7 @@ export async function crossJudge<P extends Predictor>(
 	learn: (training: readonly Sample[]) => Promise<P>,
 	options: CrossJudgeOptions,
 ): Promise<Judgement | undefined> {
-	const { seed, folds = 5, critical } = options;
+	const { seed, splits = 5, critical } = options;
 	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()];
 	const random = new Random(seed);
 	const order = random.shuffle(distinct.filter((sample) => judged.has(sample.coalition.key)));
@@ -93,8 +93,8 @@ export async function crossJudge<P extends Predictor>(
 	order.sort((a, b) => a.coalition.size - b.coalition.size);
 	const guesses: Guesses[] = [];
 	const masks: Sample[] = [];
-	for (let fold = 0; fold < folds; fold++) {
-		const held = order.filter((_, i) => i % folds === fold);
+	for (let split = 0; split < splits; split++) {
+		const held = order.filter((_, i) => i % splits === split);
 		if (held.length === 0) continue;
 		const keys = new Set(held.map((sample) => sample.coalition.key));
 		const training = distinct.filter((sample) => !keys.has(sample.coalition.key));

@@ -29,13 +29,13 @@ const CHOICES: { readonly [K in keyof MixedSetting]: readonly number[] } = {
 const USUAL: MixedSetting = { pairs: 0.1, reach: 4, rest: 0.1, length: 8, noise: 1e-4 };
 
 /**
- * Gaussian process on log(1 + added loss), 0 at the full model, of three parts: each block's own cost, pairs of blocks (near ones may
+ * Gaussian process on log(1 + added loss), 0 at the original model, of three parts: each block's own cost, pairs of blocks (near ones may
  * interact more), and exp(-weighted Hamming distance) for all the rest. Shares, reach, length and noise are chosen by marginal likelihood.
  * @throws RangeError for no samples
  */
 export async function fitMixedGp(samples: readonly Sample[], options: MixedGpOptions = {}): Promise<MixedGp> {
 	const players = playersOf(samples);
-	// The full model is known: it is the anchor, and as a row of zeros it would only make the matrix singular.
+	// The original model is known: it is the anchor, and as a row of zeros it would only make the matrix singular.
 	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()].filter(
 		(sample) => sample.coalition.size < players,
 	);
@@ -72,7 +72,7 @@ function chosen(samples: readonly Sample[], limit: number): readonly Sample[] {
 	return samples.filter((sample) => used.has(sample));
 }
 
-/** One number after the other, each step the best of its neighbours on the list. */
+/** One number after the other, each step the best of its neighbors on the list. */
 async function chooseSetting(masks: Masks, weights: Float64Array, options: MixedGpOptions): Promise<MixedSetting> {
 	let setting = options.start ?? USUAL;
 	const rounds = options.rounds ?? (options.start ? 1 : 2);
@@ -210,7 +210,7 @@ export class MixedGp implements PosteriorSurrogate {
 			players,
 			linear: linear.map((variance) => sd * Math.sqrt(variance) * normal()),
 			pairs: new Float64Array(players * players),
-			centres: new Uint8Array(0),
+			centers: new Uint8Array(0),
 			heights: new Float64Array(0),
 			steps: this.#kernel.steps,
 			parities: drawParities(this.#kernel.steps, sd * Math.sqrt(setting.rest), normal),
@@ -243,8 +243,8 @@ export class MixedGp implements PosteriorSurrogate {
 				for (const j of list) both[i * players + j]! += a;
 			}
 		}
-		const centres = new Uint8Array((count + 1) * players);
-		centres.set(rows);
+		const centers = new Uint8Array((count + 1) * players);
+		centers.set(rows);
 		const heights = new Float64Array(count + 1);
 		for (let m = 0; m < count; m++) {
 			heights[m] = setting.rest * (dual[m] as number);
@@ -254,7 +254,7 @@ export class MixedGp implements PosteriorSurrogate {
 			players,
 			linear: own.map((sum, i) => sum * (linear[i] as number) + (prior?.linear[i] ?? 0)),
 			pairs: both.map((sum, at) => sum * (pairs[at] as number) + (prior?.pairs[at] ?? 0)),
-			centres,
+			centers,
 			heights,
 			steps,
 			...(prior?.parities ? { parities: prior.parities } : {}),

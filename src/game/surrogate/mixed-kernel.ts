@@ -108,7 +108,7 @@ export class KernelParts {
 	readonly #weights: Float64Array;
 	readonly #linear: Float64Array;
 	readonly #apart: Float64Array;
-	readonly #fromFull: Float64Array;
+	readonly #fromOriginal: Float64Array;
 	readonly #pairs = new Map<number, Float64Array>();
 
 	constructor(masks: Masks, weights: Float64Array) {
@@ -117,9 +117,9 @@ export class KernelParts {
 		const { count, players, rows } = masks;
 		this.#linear = new Float64Array(count * count);
 		this.#apart = new Float64Array(count * count);
-		this.#fromFull = new Float64Array(count);
+		this.#fromOriginal = new Float64Array(count);
 		for (let a = 0; a < count; a++) {
-			for (const i of masks.lists[a] as readonly number[]) this.#fromFull[a]! += weights[i] as number;
+			for (const i of masks.lists[a] as readonly number[]) this.#fromOriginal[a]! += weights[i] as number;
 			for (let b = 0; b <= a; b++) {
 				let common = 0;
 				let apart = 0;
@@ -140,7 +140,7 @@ export class KernelParts {
 		const { count } = this.#masks;
 		const pairs = await this.#pairsOf(setting.reach, pause);
 		const scale = 1 / setting.length;
-		const far = this.#fromFull.map((distance) => Math.exp(-distance * scale));
+		const far = this.#fromOriginal.map((distance) => Math.exp(-distance * scale));
 		const matrix = new Float64Array(count * count);
 		for (let a = 0; a < count; a++) {
 			const farA = far[a] as number;
@@ -180,7 +180,7 @@ export class KernelParts {
 	}
 }
 
-/** Neighbours in the residual stream stand in for one another more than distant blocks do; dear blocks interact more. */
+/** Neighbors in the residual stream stand in for one another more than distant blocks do; dear blocks interact more. */
 function pairVariances(weights: Float64Array, reach: number): Float64Array {
 	const players = weights.length;
 	const variances = new Float64Array(players * players);

@@ -1,13 +1,13 @@
 import type { LossFunction } from "../predictor.js";
 
-/** The terms of a function over sets of removed blocks; what they give at the full model is taken off. */
+/** The terms of a function over sets of removed blocks; what they give at the original model is taken off. */
 export interface MixedTerms {
 	readonly players: number;
 	readonly linear: Float64Array;
 	/** Symmetric, zero diagonal. */
 	readonly pairs: Float64Array;
-	/** Masks (1 removed) that the exponential terms are centred on; shape centres x players. */
-	readonly centres: Uint8Array;
+	/** Masks (1 removed) that the exponential terms are centerd on; shape centers x players. */
+	readonly centers: Uint8Array;
 	readonly heights: Float64Array;
 	/** What a block in which two masks differ adds to their distance. */
 	readonly steps: Float64Array;
@@ -21,13 +21,13 @@ const STATES = 1 << BITS;
 
 /**
  * Additive, pair, exponential and parity terms. The last set asked for is remembered with the change of every flip, which come in one
- * walk over the centres: a search by swaps asks for all flips of one set, then of the next. The walk takes six blocks at a time: what
- * they add to a distance, and how often a centre differs in which of them, is kept for each of their 64 states.
+ * walk over the centers: a search by swaps asks for all flips of one set, then of the next. The walk takes six blocks at a time: what
+ * they add to a distance, and how often a center differs in which of them, is kept for each of their 64 states.
  */
 export class MixedLoss implements LossFunction {
 	readonly #t: MixedTerms;
 	readonly #groups: number;
-	/** Shape centres x groups: states of the groups' blocks. */
+	/** Shape centers x groups: states of the groups' blocks. */
 	readonly #packed: Uint8Array;
 	/** Shape groups x 64: exp(-distance) where the blocks of a group differ as the bits say. */
 	readonly #factors: Float64Array;
@@ -39,12 +39,12 @@ export class MixedLoss implements LossFunction {
 	#value = 0;
 
 	constructor(terms: MixedTerms) {
-		const { players, centres, heights, steps } = terms;
+		const { players, centers, heights, steps } = terms;
 		this.#t = terms;
 		this.#groups = Math.ceil(players / BITS);
 		this.#packed = new Uint8Array(heights.length * this.#groups);
 		for (let m = 0; m < heights.length; m++)
-			this.#packed.set(this.#pack(centres.subarray(m * players, (m + 1) * players)), m * this.#groups);
+			this.#packed.set(this.#pack(centers.subarray(m * players, (m + 1) * players)), m * this.#groups);
 		this.#factors = Float64Array.from({ length: this.#groups * STATES }, (_, at) => {
 			let apart = 0;
 			for (let bit = 0; bit < BITS; bit++) {
@@ -132,7 +132,7 @@ export class MixedLoss implements LossFunction {
 		return flips;
 	}
 
-	/** Sum of the exponential terms at a set, and for each block the part of it from centres that differ there. */
+	/** Sum of the exponential terms at a set, and for each block the part of it from centers that differ there. */
 	#walk(here: Uint8Array): { total: number; differing: Float64Array } {
 		const { players, heights } = this.#t;
 		const groups = this.#groups;

@@ -111,7 +111,7 @@ class Network {
 	}
 
 	/** Inputs of the hidden units with every block kept. */
-	fullInputs(out: Float64Array): void {
+	originalInputs(out: Float64Array): void {
 		const { weights, hidden, players, bias1 } = this;
 		for (let h = 0; h < hidden; h++) {
 			let sum = weights[bias1 + h] as number;
@@ -155,7 +155,7 @@ class Trainer {
 
 	/** One step on the masks named by `batch`; returns the work done. */
 	step(batch: Uint32Array, removed: readonly Uint16Array[], targets: Float64Array, rate: number): number {
-		this.#network.fullInputs(this.#full);
+		this.#network.originalInputs(this.#full);
 		this.#gradient.fill(0);
 		let work = this.#gradient.length;
 		for (const index of batch) {
@@ -238,7 +238,7 @@ export class MlpSurrogate implements Surrogate {
 
 	predict(coalitions: readonly Coalition[]): Float64Array {
 		const full = new Float64Array(this.#network.hidden);
-		this.#network.fullInputs(full);
+		this.#network.originalInputs(full);
 		const lists = removedOfRows(toRows(coalitions, this.players), this.players);
 		return Float64Array.from(lists, (removed) => this.#outputOf(this.#inputs(full, removed), -1, 0));
 	}
@@ -246,7 +246,7 @@ export class MlpSurrogate implements Surrogate {
 	marginals(rows: Uint8Array): Float64Array {
 		const { players } = this;
 		const full = new Float64Array(this.#network.hidden);
-		this.#network.fullInputs(full);
+		this.#network.originalInputs(full);
 		const result = new Float64Array(rows.length);
 		for (const [row, removed] of removedOfRows(rows, players).entries()) {
 			const inputs = this.#inputs(full, removed);

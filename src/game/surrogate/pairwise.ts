@@ -19,7 +19,7 @@ const TUNING_MASKS = 400;
 
 /**
  * Fits log(1 + added loss) = sum of a_i over removed blocks + sum of b_ij over removed pairs by ridge regression.
- * Anchored: the full model has added loss 0 exactly.
+ * Anchored: the original model has added loss 0 exactly.
  * @throws RangeError for no samples or an option out of range
  */
 export async function fitPairwise(samples: readonly Sample[], options: PairwiseOptions = {}): Promise<PairwiseSurrogate> {

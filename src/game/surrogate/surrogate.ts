@@ -43,10 +43,10 @@ export function playersOf(samples: readonly Sample[]): number {
 	return players;
 }
 
-/** Losses above this many nats over the full model are all equally dead: a surrogate learns nothing from how dead. */
+/** Losses above this many nats over the original model are all equally dead: a surrogate learns nothing from how dead. */
 export const DEAD_LOSS = 20;
 
-/** The scale in which losses add up best (METHOD: log(1 + added loss)); a loss below the full model's by 0.9 nats or more is clamped. */
+/** The scale in which losses add up best (METHOD: log(1 + added loss)); a loss below the original model's by 0.9 nats or more is clamped. */
 export function linkOfLoss(addedLoss: number): number {
 	return Math.log1p(Math.max(-0.9, Math.min(DEAD_LOSS, addedLoss)));
 }

@@ -12,7 +12,7 @@ import { InvalidOptionError } from "../../errors.js";
 import { Coalition, distinct } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
-import { inputFiles, objectiveOf } from "../../pipeline/preflight/objective.js";
+import { inputFiles, metricOf } from "../../pipeline/preflight/metric.js";
 import { furtherShare } from "../../pipeline/race/race.js";
 import { formatDuration } from "../../report/format.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
@@ -44,7 +44,7 @@ export async function compareMethods(model: string, given: CompareOptions = {}):
 	const header = await readModelHeader(model, options);
 	const { file, blocks } = header;
 	const planned = comparisonOf(blocks, options);
-	objectiveOf(options);
+	metricOf(options);
 	await checkEvalFiles(options);
 	const questions = await readCompareQuestions(options);
 	const inputs = [...file.paths, ...inputFiles(options), ...(options.eval ?? []), ...(options.evalQuestions ?? [])];
@@ -75,7 +75,7 @@ async function compareWith(
 		model: summarize(session.model),
 		seed: session.seed,
 		budget: { masks: comparison.limit, tokens: comparison.limit * session.tokens.search },
-		objective: session.objective,
+		metric: session.metric,
 		search: searchedOf(session, questions),
 		texts: sizes.texts,
 		questions: sizes.questions,
@@ -102,7 +102,7 @@ async function announce(session: Session, comparison: Comparison, options: Compa
 	const { model, calibration } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
-	await session.measureFull(options.signal);
+	await session.measureOriginal(options.signal);
 	const masks = plannedOf(comparison, blocks);
 	const seconds = masks * (earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime);
 	const { methods, counts, limit } = comparison;
@@ -116,7 +116,7 @@ async function announce(session: Session, comparison: Comparison, options: Compa
 /** What a method asked for. */
 interface Spent {
 	readonly masks: number;
-	/** Passes of the full model that are no masks. */
+	/** Passes of the original model that are no masks. */
 	readonly passes: number;
 	/** Block executions of the masks. */
 	readonly executions: number;
@@ -231,7 +231,7 @@ interface ScoreJob {
 	readonly questions: QuestionFiles;
 }
 
-/** Losses of the full model and of every set on every text, and what they say. */
+/** Losses of the original model and of every set on every text, and what they say. */
 async function score(session: Session, { comparison: { counts }, found, texts, questions }: ScoreJob, options: CompareJob) {
 	const players = session.model.facts.blocks;
 	const sets = found.flatMap(({ sets }) => [...sets.values()].map(({ removed }) => Coalition.ofRemoved(players, removed)));
@@ -239,7 +239,7 @@ async function score(session: Session, { comparison: { counts }, found, texts, q
 	const losses: ReadonlyMap<string, Float64Array>[] = [];
 	const shares: Measurement["sources"][] = [];
 	for (const { name, windows } of texts) {
-		const game = windows === session.calibration.folds.report ? session.texts.report : await session.gameOn(windows);
+		const game = windows === session.calibration.splits.heldOut ? session.texts.heldOut : await session.gameOn(windows);
 		const measured = await game.measure(masks, { phase: `scoring on ${name}`, signal: options.signal });
 		shares.push(measured[0]!.sources);
 		losses.push(new Map(measured.map((measurement) => [measurement.coalition.key, measurement.losses])));
@@ -266,7 +266,7 @@ async function score(session: Session, { comparison: { counts }, found, texts, q
 
 /** What the methods searched. */
 function searchedOf({ calibration, questions }: Session, { searched }: QuestionFiles): CompareResult["search"] {
-	if (!questions || !searched) return textOf(calibration.source, calibration.folds.search);
+	if (!questions || !searched) return textOf(calibration.source, calibration.splits.search);
 	const { sha256, questions: all } = questions.search;
 	return { name: searched.name, count: all.length, sha256 };
 }
@@ -288,7 +288,7 @@ function costOf(session: Session, spent: Spent, found: readonly Found[], pace: P
 	const earlier = ((session.secondsPerMask ?? 0) * all.masks) / all.executions;
 	return {
 		masks,
-		tokens: masks * session.tokens.search + passes * session.calibration.folds.search.tokens.length,
+		tokens: masks * session.tokens.search + passes * session.calibration.splits.search.tokens.length,
 		blockExecutions: executions + passes * session.model.facts.blocks,
 		seconds: computing + executions * (pace.secondsPerExecution ?? earlier),
 	};

@@ -104,7 +104,7 @@ export async function evalTexts({ model, calibration }: Session, options: Compar
 	const { contextLength } = model.facts;
 	const length = options.evalWindowLength ?? Math.min(256, contextLength);
 	if (length > contextLength) throw new InvalidOptionError(`windows of ${length} tokens exceed the model's context of ${contextLength}`);
-	if (files.length === 0) return [{ name: `report fold of ${calibration.source}`, windows: calibration.folds.report }];
+	if (files.length === 0) return [{ name: `held-out split of ${calibration.source}`, windows: calibration.splits.heldOut }];
 	const texts: EvalText[] = [];
 	const named = files.map((path) => ({ path }));
 	for (const file of files) {

@@ -14,7 +14,7 @@ import type { CompareJob } from "../../pipeline/preflight/job.js";
 
 /** The questions that are searched by, and those that only score. */
 export interface QuestionFiles {
-	/** Of the objective `accuracy`. */
+	/** Of the metric `accuracy`. */
 	readonly searched: QuestionFile | undefined;
 	readonly scored: readonly QuestionFile[];
 }
@@ -33,7 +33,7 @@ export async function readCompareQuestions({ evalQuestions = [], questions, limi
 		const path = await real(file);
 		if (path === searched)
 			throw new InvalidOptionError(
-				`${file} is searched by: of its questions those of the report fold are scored in any case, leave it out`,
+				`${file} is searched by: of its questions those of the held-out split are scored in any case, leave it out`,
 			);
 		if (seen.has(path)) throw new InvalidOptionError(`${file} is named twice among the questions to score on`);
 		seen.add(path);
@@ -54,7 +54,7 @@ async function scoringsOf(session: Session, { searched, scored }: QuestionFiles)
 	const { model, questions, games } = session;
 	const all: Scoring[] = [];
 	if (questions && searched)
-		all.push({ name: `report fold of ${searched.name}`, format: searched.format, prepared: questions.report, game: games.report });
+		all.push({ name: `held-out split of ${searched.name}`, format: searched.format, prepared: questions.heldOut, game: games.heldOut });
 	for (const file of scored) {
 		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
 		all.push({ name: file.name, format: file.format, prepared, game: await session.questionsOn(prepared) });
@@ -69,7 +69,7 @@ export interface Answered {
 	rowsOf(sets: readonly (readonly number[] | undefined)[]): (CompareAccuracy | null)[][];
 }
 
-/** Answers of the full model and of the sets. @param masks the full model among them */
+/** Answers of the original model and of the sets. @param masks the original model among them */
 export async function answerQuestions(
 	session: Session,
 	files: QuestionFiles,
@@ -125,7 +125,7 @@ function reportOf({ right, normalizedRight, goldLosses }: Answers): AccuracyRepo
 /** Chance below which the exact McNemar test tells two sets apart. */
 const TOLD_APART = 0.05;
 
-/** Rows of sets of one size on one file; null for no set. @param normalized whether the file is judged by the normalised accuracy */
+/** Rows of sets of one size on one file; null for no set. @param normalized whether the file is judged by the normalized accuracy */
 export function accuracyRows(sets: readonly (Answers | undefined)[], full: Answers, normalized: boolean): (CompareAccuracy | null)[] {
 	const judged = (answers: Answers) => (normalized ? answers.normalizedRight : answers.right);
 	const correct = (answers: Answers) => judged(answers).filter(Boolean).length;

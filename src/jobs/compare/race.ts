@@ -16,7 +16,7 @@ export const effortOfMethod = (method: Method): Effort => (factsOf(method).reads
 /** Sets of each size for which all rounds of further text are kept in reserve. @default none: greedy and beam leave masks anyway */
 const tiedSets: Readonly<Partial<Record<Method, number>>> = { auto: 4, swap: 2 };
 
-/** Masks that are kept for the race of a method: the full model, its sets, further text for some of them; no more than a quarter of all. */
+/** Masks that are kept for the race of a method: the original model, its sets, further text for some of them; no more than a quarter of all. */
 export function raceReserve(method: Method, sizes: number, limit: number): number {
 	const effort = effortOfMethod(method);
 	const field = raceField(method, effort);
@@ -38,7 +38,7 @@ export async function raceWithin(
 	const others = [...new Map(rivals.filter((rival) => !known.has(keyOf(rival))).map((rival) => [keyOf(rival), rival])).values()];
 	// Sets of one ranking first: they are of another kind than the near ties.
 	others.sort((a, b) => Number(a.method === own[0]?.method) - Number(b.method === own[0]?.method));
-	// The full model, and its distributions where sets are compared by them.
+	// The original model, and its distributions where sets are compared by them.
 	const kept = others.slice(0, Math.max(0, limits.masks - own.length - 2));
 	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
 	const field = [...own, ...kept];
@@ -49,7 +49,7 @@ export async function raceWithin(
 	for (const [count, winner] of winners) sets.set(count, winner);
 	const players = session.model.facts.blocks;
 	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
-	const compared = byDivergence || session.objective === "kl";
+	const compared = byDivergence || session.metric === "kl";
 	const parts = [raced, ...further].map((masks) => (compared ? [...masks, Coalition.full(players)] : masks));
 	const executions = parts.map((masks) => blockExecutions([...masks], session.evaluator.resumes));
 	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0) };

@@ -21,7 +21,7 @@ export type TextRow = Omit<CompareRow, "accuracy">;
 
 /**
  * Rows of one size. The best method has the lowest mean over the texts; the others are held against it window by window.
- * @param full losses of the full model, of each text one number a window
+ * @param full losses of the original model, of each text one number a window
  * @param shares of each text the sources that its windows come from, which count by their weights. @default every window counts the same
  */
 export function compareRows(

@@ -99,14 +99,14 @@ export interface JudgedCells {
 	readonly goal: Goal;
 	readonly cells: readonly FrontierCell[];
 	readonly best: FrontierCell | undefined;
-	/** Whether the weights were quantised already. */
+	/** Whether the weights were quantized already. */
 	readonly sourceQuantized: boolean;
 }
 
 /**
  * What the best choice does, and whether removing blocks is worth it for this goal.
- * @param difference loss of the second less loss of the first, paired by window, on the report fold
- * @param windows of that fold
+ * @param difference loss of the second less loss of the first, paired by window, on the held-out split
+ * @param windows of that split
  */
 export function frontierVerdict(
 	{ goal, cells, best, sourceQuantized }: JudgedCells,
@@ -115,7 +115,7 @@ export function frontierVerdict(
 ): FrontierResult["verdict"] {
 	const twice =
 		sourceQuantized && cells.some(({ type }) => type !== "own")
-			? " The weights were quantised already, so that every other type is quantised twice, which flatters removing blocks; --quantize-from ORIGINAL compares fairly."
+			? " The weights were quantized already, so that every other type is quantized twice, which flatters removing blocks; --quantize-from ORIGINAL compares fairly."
 			: "";
 	if (!best) {
 		const [nearest] = [...cells].sort((a, b) => nearer(goal, a, b));
@@ -123,7 +123,7 @@ export function frontierVerdict(
 		return { text: `Nothing that was measured fits the goal (${goalText(goal)}).${near}${twice}` };
 	}
 	const kind = kindOf(best);
-	const cost = `${natsText((best.report ?? best).added)} nats per token${best.report ? " on the report fold" : ""}`;
+	const cost = `${natsText((best.heldOut ?? best).added)} nats per token${best.heldOut ? " on the held-out split" : ""}`;
 	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}, which adds ${cost}.`;
 	const other = bestOf(
 		goal,
@@ -152,25 +152,25 @@ function nearer(
 
 /** Why no cell without blocks removed fits. */
 function wholeText({ targetSize = Number.POSITIVE_INFINITY, targetCompute, targetSpeedup }: Goal, cells: readonly FrontierCell[]): string {
-	if (targetCompute !== undefined) return "Quantising alone runs every block.";
+	if (targetCompute !== undefined) return "Quantizing alone runs every block.";
 	const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes);
 	const [smallest] = whole;
 	if (!smallest || smallest.bytes > targetSize || targetSpeedup === undefined)
-		return `Quantising alone does not fit${smallest ? `: ${cellText(smallest)} is the smallest` : ""}.`;
+		return `Quantizing alone does not fit${smallest ? `: ${cellText(smallest)} is the smallest` : ""}.`;
 	const small = whole.filter(({ bytes }) => bytes <= targetSize);
 	const [fastest] = small.sort((a, b) => (b.speedup?.value ?? 0) - (a.speedup?.value ?? 0));
 	const of = small.length < whole.length ? " of that size" : "";
 	if (whole.length === 1) return "No other type was tried.";
 	return fastest!.type === "own"
-		? `Quantising alone does not fit: no type that was tried${of} runs faster than the weights as they are.`
-		: `Quantising alone does not fit: ${cellText(fastest!)} is the fastest${of}.`;
+		? `Quantizing alone does not fit: no type that was tried${of} runs faster than the weights as they are.`
+		: `Quantizing alone does not fit: ${cellText(fastest!)} is the fastest${of}.`;
 }
 
-/** What the report fold, which took no part in the choice, has against it. */
-function doubtText({ maxAdded, targetSpeedup }: Goal, { report, speedup }: FrontierCell): string {
-	const more = maxAdded !== undefined && (report?.added.mean ?? 0) > maxAdded;
+/** What the held-out split, which took no part in the choice, has against it. */
+function doubtText({ maxAdded, targetSpeedup }: Goal, { heldOut, speedup }: FrontierCell): string {
+	const more = maxAdded !== undefined && (heldOut?.added.mean ?? 0) > maxAdded;
 	const slow = targetSpeedup !== undefined && (speedup?.interval?.low ?? targetSpeedup) < targetSpeedup;
-	return `${more ? " That is more than was asked for: the choice is made on the validation fold, where it fits." : ""}${slow ? " The interval of its speed reaches below the target." : ""}`;
+	return `${more ? " That is more than was asked for: the choice is made on the validation split, where it fits." : ""}${slow ? " The interval of its speed reaches below the target." : ""}`;
 }
 
 /** The best choice beside the best of the other kind: with blocks removed, or without. */
@@ -189,10 +189,10 @@ function besideText(
 	const { more, winner } = other;
 	if (goal.maxAdded !== undefined)
 		return pruned
-			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText((other.report ?? other).added)}.`
+			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText((other.heldOut ?? other).added)}.`
 			: `Removing blocks is the worse way to a small file here: the smallest with blocks removed that fits is ${cellText(other)}. ${compute}`;
 	const beyond = `${cellText(other)} adds ${natsText(more)} beyond that`;
-	if (winner === "second") return `On the report fold the other way is better: ${beyond}.`;
+	if (winner === "second") return `On the held-out split the other way is better: ${beyond}.`;
 	if (winner === undefined) return `Neither way is better within the error: ${beyond}.${pruned ? "" : ` ${compute}`}`;
-	return pruned ? `Quantising alone costs more: ${beyond}.` : `Removing blocks is the worse choice for this goal: ${beyond}. ${compute}`;
+	return pruned ? `Quantizing alone costs more: ${beyond}.` : `Removing blocks is the worse choice for this goal: ${beyond}. ${compute}`;
 }

@@ -1,4 +1,4 @@
-// Block count x quantisation: what each combination costs, how large it is, and the best one for a goal.
+// Block count x quantization: what each combination costs, how large it is, and the best one for a goal.
 import { basename } from "node:path";
 import type { FrontierCell, FrontierOptions, FrontierResult } from "../../api/index.js";
 import type { BestSoFar } from "../../pipeline/methods/best-so-far.js";
@@ -16,8 +16,8 @@ import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { checkMethodOptions } from "../../pipeline/preflight/method-options.js";
 import { finiteMean, pairedDifference } from "../../pipeline/session/paired-figures.js";
-import { foldSources } from "../../pipeline/session/calibration-windows.js";
-import { inputFiles } from "../../pipeline/preflight/objective.js";
+import { splitSources } from "../../pipeline/session/calibration-windows.js";
+import { inputFiles } from "../../pipeline/preflight/metric.js";
 import { openOriginal, type ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { race } from "../../pipeline/race/race.js";
 import { measureResult, resultFile } from "../../pipeline/reporting/measured-result.js";
@@ -27,10 +27,10 @@ import { asksToHeal } from "../../pipeline/preflight/heal-options.js";
 import { type FrontierJob, foundHealing, healingOf, resolveJob, settledJob } from "../../pipeline/preflight/job.js";
 
 /**
- * Searches block count x quantisation: one search finds the set of each number of blocks, then every set is measured in every type of
- * weights through the layer view, one copy of the model a type and no file a cell. Cells are chosen by the validation fold; the best of
- * each type is measured on the report fold too. With `heal` every set is measured healed too. Everything measured is kept: a run that was stopped goes on, and a type whose cells are
- * all known is not quantised again.
+ * Searches block count x quantization: one search finds the set of each number of blocks, then every set is measured in every type of
+ * weights through the layer view, one copy of the model a type and no file a cell. Cells are chosen by the validation split; the best of
+ * each type is measured on the held-out split too. With `heal` every set is measured healed too. Everything measured is kept: a run that was stopped goes on, and a type whose cells are
+ * all known is not quantized again.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError, OutputExistsError, QuantizeError, NoSpaceError and the errors of loading and measuring
  * @example
@@ -52,7 +52,7 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	return measureResult(session, written, options, async (best) => {
 		announce(session, request, options);
 		const settled = await settleHealing(session, request, options);
-		await session.measureFull(options.signal);
+		await session.measureOriginal(options.signal);
 		const sets = await setsOf(session, request, best, settled);
 		const grid = await measureGrid(session, { original, sets, ...request }, settled);
 		return { ...resultOf(session, { original, grid, request }, settled), seconds: (Date.now() - started) / 1000 };
@@ -94,7 +94,7 @@ async function setsOf(
 
 /** What a result is made of, beside the session. */
 interface Found {
-	/** Whose weights are quantised, where they are not the model's. */
+	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	readonly grid: Grid;
 	readonly request: FrontierRequest;
@@ -103,29 +103,29 @@ interface Found {
 function resultOf(session: Session, { original, grid, request }: Found, options: FrontierJob): Omit<FrontierResult, "seconds"> {
 	const { goal, kmax } = request;
 	const whole = original ?? weightsOf(session);
-	const sources = foldSources(session.calibration, "report");
+	const sources = splitSources(session.calibration, "heldOut");
 	const cells = markDominated(grid.cells.map(({ cell }) => cell));
 	const best = bestOf(goal, cells);
 	const sourceQuantized = isQuantized(whole.file);
-	const { validation, report } = session.calibration.folds;
+	const { validation, heldOut } = session.calibration.splits;
 	const foundOf = new Map(cells.map((cell, i) => [cell, grid.cells[i]!.reported]));
 	const difference = (a: FrontierCell, b: FrontierCell) => {
 		const [one, other] = [foundOf.get(a), foundOf.get(b)];
 		return one && other ? pairedDifference(one, other, sources) : { mean: null, standardError: null };
 	};
-	const verdict = frontierVerdict({ goal, cells, best, sourceQuantized }, difference, report.count);
+	const verdict = frontierVerdict({ goal, cells, best, sourceQuantized }, difference, heldOut.count);
 	return {
 		model: summarize(session.model),
 		reference: {
 			name: basename(whole.path),
 			sha256: whole.sha256,
 			bytes: whole.file.size,
-			loss: finiteMean(grid.reference.report.losses, sources),
+			loss: finiteMean(grid.reference.heldOut.losses, sources),
 		},
 		sourceQuantized,
 		goal,
 		computeAxis: goal.speedupOf ?? "blocks",
-		text: { source: session.calibration.source, validation: validation.count, report: report.count, length: report.length },
+		text: { source: session.calibration.source, validation: validation.count, heldOut: heldOut.count, length: heldOut.length },
 		cells: sorted(cells, best),
 		...(best ? { best } : {}),
 		verdict: { ...verdict, text: verdict.text + (best || kmax >= session.model.blocks.maxRemovable ? "" : ` ${allowMore}`) },
@@ -135,7 +135,7 @@ function resultOf(session: Session, { original, grid, request }: Found, options:
 
 const allowMore = "More blocks may be removed with --max-blocks.";
 
-/** How the best choice is written. What only quantises is llama.cpp's own program's to do. */
+/** How the best choice is written. What only quantizes is llama.cpp's own program's to do. */
 function commandsOf(session: Session, { type, removed, healed }: FrontierCell, options: FrontierJob, twice: boolean): string[] {
 	const model = session.model.path;
 	const { quantizeFrom, healTokens, healKind, healType, healHeads } = options;

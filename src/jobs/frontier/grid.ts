@@ -5,7 +5,7 @@ import type { FileType } from "../../model/runtime/quantize.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
 import { References } from "../../pipeline/quantizing/reference-logits.js";
 import { Variant, type VariantSetting } from "../../pipeline/quantizing/variants.js";
-import { foldSources } from "../../pipeline/session/calibration-windows.js";
+import { splitSources } from "../../pipeline/session/calibration-windows.js";
 import { figuresOf } from "../../pipeline/session/paired-figures.js";
 import type { Session } from "../../pipeline/session/session.js";
 import { SpeedComparison } from "../../pipeline/speed/comparison.js";
@@ -16,10 +16,10 @@ import type { FrontierRequest } from "./request.js";
 import { speedupsOf } from "./speed.js";
 import type { FrontierJob } from "../../pipeline/preflight/job.js";
 
-/** Folds that cells are measured on: one to choose by, one for the figures of what was chosen. */
-type Fold = "validation" | "report";
+/** Splits that cells are measured on: one to choose by, one for the figures of what was chosen. */
+type Split = "validation" | "heldOut";
 
-/** A cell, and what was measured of it on the report fold, where it is the best of its type and kind. */
+/** A cell, and what was measured of it on the held-out split, where it is the best of its type and kind. */
 export interface MeasuredCell {
 	readonly cell: Cell;
 	readonly reported?: Measurement | undefined;
@@ -27,13 +27,13 @@ export interface MeasuredCell {
 
 export interface Grid {
 	readonly cells: readonly MeasuredCell[];
-	/** The whole model. */
-	readonly reference: Readonly<Record<Fold, Measurement>>;
+	/** The original model. */
+	readonly reference: Readonly<Record<Split, Measurement>>;
 }
 
 /** What is measured. */
 export interface GridJob extends Pick<FrontierRequest, "types" | "goal"> {
-	/** Whose weights are quantised, where they are not the model's. */
+	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	readonly sets: readonly (readonly number[])[];
 }
@@ -42,7 +42,7 @@ export interface GridJob extends Pick<FrontierRequest, "types" | "goal"> {
 interface GridSetting extends Omit<GridJob, "original" | "types"> {
 	readonly session: Session;
 	readonly reference: Grid["reference"];
-	readonly sources: Readonly<Record<Fold, readonly SourceShare[] | undefined>>;
+	readonly sources: Readonly<Record<Split, readonly SourceShare[] | undefined>>;
 	/** Where speed is a target. */
 	readonly comparison: SpeedComparison | undefined;
 	readonly healed: HealedSets | undefined;
@@ -54,16 +54,16 @@ export async function measureGrid(session: Session, job: GridJob, options: Front
 	const source = weightsOf(session);
 	const whole = original ?? source;
 	const { calibration, folder, settings, evaluator } = session;
-	const { validation, report } = calibration.folds;
-	const windows = { validation, report };
-	const references = new References<Fold>(whole, windows, options, original ? undefined : session);
-	const setting: VariantSetting<Fold> = { folder, windows, settings, references, options };
+	const { validation, heldOut } = calibration.splits;
+	const windows = { validation, heldOut };
+	const references = new References<Split>(whole, windows, options, original ? undefined : session);
+	const setting: VariantSetting<Split> = { folder, windows, settings, references, options };
 	const open = (type: FileType | "own", weights: ModelWeights) =>
 		Variant.open(type, weights, setting, weights === source && type === "own" ? evaluator : undefined);
 	const reference = await using(await open("own", whole), wholeOn);
 	const comparison = goal.targetSpeedup === undefined ? undefined : await SpeedComparison.of(session.model, goal.speedupOf!, options);
 	const healed = HealedSets.of(session, () => (original ? references.bytesToMake : session.referenceBytes), options);
-	const sources = { validation: foldSources(calibration, "validation"), report: foldSources(calibration, "report") };
+	const sources = { validation: splitSources(calibration, "validation"), heldOut: splitSources(calibration, "heldOut") };
 	const shared = { session, goal, sets, reference, sources, comparison, healed };
 	const cells: MeasuredCell[] = [];
 	for (const type of ["own", ...types] as const)
@@ -71,13 +71,13 @@ export async function measureGrid(session: Session, job: GridJob, options: Front
 	return { cells, reference };
 }
 
-async function wholeOn(variant: Variant<Fold>): Promise<Grid["reference"]> {
-	const [[first], [second]] = [await variant.measure("validation", [[]]), await variant.measure("report", [[]])];
-	return { validation: first!, report: second! };
+async function wholeOn(variant: Variant<Split>): Promise<Grid["reference"]> {
+	const [[first], [second]] = [await variant.measure("validation", [[]]), await variant.measure("heldOut", [[]])];
+	return { validation: first!, heldOut: second! };
 }
 
-/** The cells of one type of weights; the best of each kind is measured on the report fold too. */
-async function cellsOf(variant: Variant<Fold>, setting: GridSetting): Promise<MeasuredCell[]> {
+/** The cells of one type of weights; the best of each kind is measured on the held-out split too. */
+async function cellsOf(variant: Variant<Split>, setting: GridSetting): Promise<MeasuredCell[]> {
 	const { goal, reference, sources, healed } = setting;
 	const plain = await plainCells(variant, setting);
 	const against = { whole: reference.validation, sources: sources.validation, goal };
@@ -87,12 +87,12 @@ async function cellsOf(variant: Variant<Fold>, setting: GridSetting): Promise<Me
 	const reports = await reportCells(variant, healed, shown);
 	return all.map((cell) => {
 		const reported = reports[shown.indexOf(cell)];
-		return reported ? { cell: { ...cell, report: figuresOf(reported, reference.report, sources.report) }, reported } : { cell };
+		return reported ? { cell: { ...cell, heldOut: figuresOf(reported, reference.heldOut, sources.heldOut) }, reported } : { cell };
 	});
 }
 
-/** Every set as it is, and the whole model first. */
-async function plainCells(variant: Variant<Fold>, setting: GridSetting): Promise<Cell[]> {
+/** Every set as it is, and the original model first. */
+async function plainCells(variant: Variant<Split>, setting: GridSetting): Promise<Cell[]> {
 	const { session, sets, goal, reference, sources, comparison } = setting;
 	const { model } = session;
 	const { blocks } = model.facts;
@@ -108,7 +108,7 @@ async function plainCells(variant: Variant<Fold>, setting: GridSetting): Promise
 	});
 }
 
-async function using<T>(variant: Variant<Fold>, work: (variant: Variant<Fold>) => Promise<T>): Promise<T> {
+async function using<T>(variant: Variant<Split>, work: (variant: Variant<Split>) => Promise<T>): Promise<T> {
 	try {
 		return await work(variant);
 	} finally {

@@ -73,7 +73,7 @@ export class HealedSets implements HealedWeights {
 
 /** What cells are held against. */
 export interface CellReference {
-	/** The whole model on the validation fold. */
+	/** The original model on the validation split. */
 	readonly whole: Measurement;
 	readonly sources?: readonly SourceShare[] | undefined;
 	readonly goal: Goal;
@@ -81,7 +81,7 @@ export interface CellReference {
 
 /** Of the cells of one type with blocks removed, those that healing helps, healed. Their speed is that of the unhealed ones. */
 export async function healedCells(
-	variant: Variant<"validation" | "report">,
+	variant: Variant<"validation" | "heldOut">,
 	healed: HealedSets | undefined,
 	plain: readonly Cell[],
 	{ whole, sources, goal }: CellReference,
@@ -97,15 +97,15 @@ export async function healedCells(
 	return cells;
 }
 
-/** Measures cells of one type on the report fold, each as it is or healed. */
+/** Measures cells of one type on the held-out split, each as it is or healed. */
 export async function reportCells(
-	variant: Variant<"validation" | "report">,
+	variant: Variant<"validation" | "heldOut">,
 	healed: HealedSets | undefined,
 	cells: readonly Cell[],
 ): Promise<Measurement[]> {
 	const found: Measurement[] = [];
 	for (const { removed, healed: mended } of cells) {
-		const [one] = mended ? await variant.measureHealed("report", [removed], healed!) : await variant.measure("report", [removed]);
+		const [one] = mended ? await variant.measureHealed("heldOut", [removed], healed!) : await variant.measure("heldOut", [removed]);
 		found.push(one!);
 	}
 	return found;

@@ -27,7 +27,7 @@ export interface FrontierRequest {
 }
 
 /**
- * @param whole whose weights are quantised
+ * @param whole whose weights are quantized
  * @throws InvalidOptionError for what the model cannot do, or what no cell could meet
  */
 export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file">, options: FrontierSettings): FrontierRequest {

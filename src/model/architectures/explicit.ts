@@ -39,7 +39,7 @@ function patterns({ keys, entry, facts }: RuledModel, kept: readonly number[]): 
 	return stated;
 }
 
-/** Head and rotation sizes of the whole model, stated or from the heads of its first block (llama-model.cpp:1367-1376). */
+/** Head and rotation sizes of the original model, stated or from the heads of its first block (llama-model.cpp:1367-1376). */
 export function headSizesOf(keys: RuledModel["keys"]): Readonly<Record<HeadSizeKey, number>> {
 	const width = keys.widthPerHead();
 	const heads = keys.perBlock("attention.head_count", 1)[0]!;

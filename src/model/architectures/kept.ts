@@ -10,7 +10,7 @@ import { shownText } from "../../storage/shown-text.js";
 
 /** Differences that are meant. */
 export interface HeaderDifferences {
-	/** The written file was quantised since: its tensors may have other types, and another order. @default false */
+	/** The written file was quantized since: its tensors may have other types, and another order. @default false */
 	readonly quantized?: boolean | undefined;
 	/** Tensors, as the original names them, that may have another type. @default none */
 	readonly changed?: readonly string[] | undefined;
@@ -19,7 +19,7 @@ export interface HeaderDifferences {
 /** A model, and its tensors whose types do not count. */
 type Compared = RuledModel & { readonly free?: ReadonlySet<string> };
 
-/** What a header says, by its name for people: of the whole model, or of every block in order. */
+/** What a header says, by its name for people: of the original model, or of every block in order. */
 type Facts<T> = ReadonlyMap<string, T>;
 
 /**
@@ -149,7 +149,7 @@ function plainValues({ file }: ModelKeys, key: string, all: number): unknown[] {
 	return Array.from({ length: all }, (_, block) => (Array.isArray(value) ? value[block] : value));
 }
 
-/** Names, types and sizes of tensors, as one text for each block and one for the others; without types and sorted where quantised. */
+/** Names, types and sizes of tensors, as one text for each block and one for the others; without types and sorted where quantized. */
 function tensorsOf({ keys, entry, facts, free }: Compared, quantized: boolean): { outside: string; blocks: string[] } {
 	const prefix = entry.prefix ?? "blk.";
 	const blocks = Array.from({ length: facts.trunk + facts.tail }, (): string[] => []);

@@ -18,7 +18,7 @@ export function refusal(model: RuledModel): string | undefined {
 	return model.entry.refused ?? activeRules(model).find((rule) => rule.rule === "refuse")?.why;
 }
 
-/** The reason not to let llama.cpp run even the whole model. */
+/** The reason not to let llama.cpp run even the original model. */
 export function obstacleToMeasuring(model: RuledModel): string | undefined {
 	if (model.entry.unmeasurable) return model.entry.refused;
 	const whole = Array.from({ length: model.facts.trunk }, (_, i) => i);
@@ -180,7 +180,7 @@ function widestRotationCheck(why: string, { keys, facts }: RuledModel): Check | 
 }
 
 /**
- * llama.cpp takes several numbers of the whole model from its first block (`n_head()`, `n_rot()`, `n_expert_used()` with index
+ * llama.cpp takes several numbers of the original model from its first block (`n_head()`, `n_rot()`, `n_expert_used()` with index
  * 0: llama-model.cpp:1366, llama-graph.cpp:1455). A new first block must lend the same.
  */
 function firstBlockChecks(model: RuledModel): Check[] {

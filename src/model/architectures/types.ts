@@ -37,7 +37,7 @@ interface Told {
 	/** Asks for the rule only in such models; all of several. @default always */
 	readonly when?: Condition | readonly Condition[];
 	/**
-	 * llama.cpp ends the process where it is broken: a whole model that breaks it cannot be measured either.
+	 * llama.cpp ends the process where it is broken: a original model that breaks it cannot be measured either.
 	 * @default true for `need`, `at-least` and `last-is`, false for others
 	 */
 	readonly aborts?: boolean;
@@ -113,7 +113,7 @@ export interface ArchitectureEntry {
 	readonly proof: Proof;
 	/** Nothing can be removed from any model of it, and why. */
 	readonly refused?: string;
-	/** For that reason llama.cpp cannot compute a loss of the whole model either: no logits, or an abort. @default false */
+	/** For that reason llama.cpp cannot compute a loss of the original model either: no logits, or an abort. @default false */
 	readonly unmeasurable?: boolean;
 	/** Keys (after the architecture's name) whose arrays hold one entry a block, beside those that every architecture has. */
 	readonly perBlock?: readonly string[];
@@ -184,7 +184,7 @@ export interface BlockPlan {
 	readonly support: "exact" | "refused";
 	/** Why it is refused. */
 	readonly reason?: string;
-	/** Why not even the whole model can be measured (no logits, or llama.cpp ends the process); absent where it can. */
+	/** Why not even the original model can be measured (no logits, or llama.cpp ends the process); absent where it can. */
 	readonly unmeasurable?: string;
 	/**
 	 * Why no file without these blocks would ever be kept: a removal that was not proven before must be proven on this file, and

@@ -3,7 +3,7 @@ import type { Game } from "../../game/game.js";
 import { statesOf } from "./block-influence.js";
 
 /**
- * The run of k neighbouring blocks across which the hidden state turns least, for every k (Gromov et al., arXiv 2403.17887):
+ * The run of k neighboring blocks across which the hidden state turns least, for every k (Gromov et al., arXiv 2403.17887):
  * the least angular distance between the state before the run and the state after it. They look at the last token of each sample, this at all tokens.
  * @param angular (n + 1) x (n + 1) mean angles, arccos(cosine) / pi, as `Evaluator.similarities` gives them
  * @param kmax longest run

@@ -3,10 +3,10 @@ import type { Model } from "../runtime/model.js";
 import { tensorChunks } from "../runtime/tensor-chunks.js";
 
 /**
- * How large the weights of each block are: the Frobenius norm of all its matrices together, dequantised (norms and biases left out).
+ * How large the weights of each block are: the Frobenius norm of all its matrices together, dequantized (norms and biases left out).
  * Blocks of different shapes are compared as they are.
  * @returns one number a block
- * @throws InvalidOptionError where a type of the weights cannot be dequantised here, and the errors of reading
+ * @throws InvalidOptionError where a type of the weights cannot be dequantized here, and the errors of reading
  */
 export async function magnitudes(
 	model: Pick<Model, "file" | "blocks">,

@@ -1,12 +1,12 @@
 import { realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
-import type { FoldName } from "../../storage/fold-names.js";
+import type { SplitName } from "../../storage/split-names.js";
 
 // The files that calibration text comes from, and how much each counts.
 
-/** Windows in each fold. */
-export type FoldCounts = Record<FoldName, number>;
+/** Windows in each split. */
+export type SplitCounts = Record<SplitName, number>;
 
 /** A calibration file and how much it counts. */
 export interface CalibrationFile {
@@ -30,7 +30,7 @@ export function nameAmong(path: string, files: readonly { path: string }[]): str
 	return files.filter((file) => basename(file.path) === basename(path)).length > 1 ? path : basename(path);
 }
 
-/** The same text twice would land in two folds. */
+/** The same text twice would land in two splits. */
 export async function refuseRepeated(files: readonly string[]): Promise<void> {
 	const seen = new Map<string, string>();
 	for (const file of files) {
@@ -41,8 +41,8 @@ export async function refuseRepeated(files: readonly string[]): Promise<void> {
 	}
 }
 
-/** What file `i` of `n` gives to each fold: equal shares, the remainder to the first files. */
-export function shareOf(counts: FoldCounts, i: number, n: number): FoldCounts {
+/** What file `i` of `n` gives to each split: equal shares, the remainder to the first files. */
+export function shareOf(counts: SplitCounts, i: number, n: number): SplitCounts {
 	const share = (count: number) => Math.floor(count / n) + (i < count % n ? 1 : 0);
-	return { search: share(counts.search), validation: share(counts.validation), report: share(counts.report) };
+	return { search: share(counts.search), validation: share(counts.validation), heldOut: share(counts.heldOut) };
 }

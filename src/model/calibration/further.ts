@@ -1,6 +1,6 @@
-// More text of the same kind than the folds hold: for a race that these cannot decide.
+// More text of the same kind than the splits hold: for a race that these cannot decide.
 import { CalibrationError } from "../../errors.js";
-import { foldNames } from "../../storage/fold-names.js";
+import { splitNames } from "../../storage/split-names.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { readDocuments } from "./documents.js";
@@ -9,7 +9,7 @@ import { ownSamples } from "./own-samples.js";
 import { windowsBetween } from "./text-windows.js";
 import type { CalibrationOptions } from "./types.js";
 
-/** Streams of further own samples begin here, beyond all seeds of the folds and of the text that matrices are fitted to. */
+/** Streams of further own samples begin here, beyond all seeds of the splits and of the text that matrices are fitted to. */
 const firstSeed = 2 ** 40;
 /** Seeds that one draw of samples takes. */
 const seedsOfDraw = 4;
@@ -19,15 +19,15 @@ const draws = 3;
 export const furtherParts = 2 ** draws - 1;
 
 /**
- * A part (0..6) of the further windows: as many as the validation fold has, of each source as many as that has there, in the same order;
- * disjoint from the folds and from the other parts. Undefined where a source's text does not hold so many.
+ * A part (0..6) of the further windows: as many as the validation split has, of each source as many as that has there, in the same order;
+ * disjoint from the splits and from the other parts. Undefined where a source's text does not hold so many.
  */
 export type FurtherText = (part: number) => Promise<TokenWindows | undefined>;
 
 export interface FurtherOptions {
-	/** Of the folds. */
+	/** Of the splits. */
 	readonly calibration: CalibrationOptions;
-	readonly folds: readonly TokenWindows[];
+	readonly splits: readonly TokenWindows[];
 	/** Draws own samples. @default ownSamples */
 	readonly draw?: (count: number, seed: number) => Promise<TokenWindows>;
 	/** Told, once, why files give no further text: one was changed, or cannot be read any more. */
@@ -35,11 +35,11 @@ export interface FurtherOptions {
 }
 
 export function furtherText(model: TextModel, options: FurtherOptions): FurtherText {
-	const { calibration, folds, onProblem } = options;
+	const { calibration, splits, onProblem } = options;
 	if ((calibration.files ?? []).length === 0) return ownText(model, options);
 	let parts: Promise<TokenWindows[]> | undefined;
 	return async (part) => {
-		parts ??= partsOfFiles(model, calibration, folds).catch((error: unknown) => {
+		parts ??= partsOfFiles(model, calibration, splits).catch((error: unknown) => {
 			onProblem?.((error as Error).message);
 			return [];
 		});
@@ -66,9 +66,9 @@ function sliceOf({ tokens, length }: TokenWindows, first: number, count: number)
 }
 
 /** All parts that the files hold: read once, so that only the windows stay in memory. */
-async function partsOfFiles(model: TextModel, options: CalibrationOptions, folds: readonly TokenWindows[]): Promise<TokenWindows[]> {
+async function partsOfFiles(model: TextModel, options: CalibrationOptions, splits: readonly TokenWindows[]): Promise<TokenWindows[]> {
 	const files = weightedFiles(options.files ?? []);
-	const known = new Set(folds.flatMap(rowsOf));
+	const known = new Set(splits.flatMap(rowsOf));
 	let parts: TokenWindows[][] = Array.from({ length: furtherParts }, () => []);
 	for (const [i, file] of files.entries()) {
 		const held = await partsOfFile(model, file, { counts: shareOf(options.counts, i, files.length), length: options.length }, known);
@@ -77,14 +77,14 @@ async function partsOfFiles(model: TextModel, options: CalibrationOptions, folds
 	return parts.map(concatWindows);
 }
 
-/** @throws CalibrationError where the file is not as it was when the folds were cut from it, or cannot be read */
+/** @throws CalibrationError where the file is not as it was when the splits were cut from it, or cannot be read */
 async function partsOfFile(
 	model: TextModel,
 	{ path }: CalibrationFile,
 	{ counts, length }: Pick<CalibrationOptions, "counts" | "length">,
 	known: ReadonlySet<string>,
 ): Promise<TokenWindows[]> {
-	const count = foldNames.reduce((sum, name) => sum + counts[name], 0);
+	const count = splitNames.reduce((sum, name) => sum + counts[name], 0);
 	const { dealt, further } = windowsBetween(
 		model,
 		await readDocuments(path),

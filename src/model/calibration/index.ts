@@ -1,8 +1,8 @@
-export { type FoldCounts, nameAmong, weightedFiles } from "./files.js";
+export { type SplitCounts, nameAmong, weightedFiles } from "./files.js";
 export { readDocuments } from "./documents.js";
-export { calibrate, deal, oneSource } from "./folds.js";
+export { calibrate, deal, oneSource } from "./splits.js";
 export type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
-export { type FoldName, foldNames } from "../../storage/fold-names.js";
+export { type SplitName, splitNames } from "../../storage/split-names.js";
 export { type FurtherText, furtherParts, furtherText } from "./further.js";
 export { ownSamples } from "./own-samples.js";
 export { drawnEach, drawPositions } from "./positions.js";

@@ -20,7 +20,7 @@ const userTurnShare = 0.4;
 /**
  * Windows of the model's own samples at temperature 1, so that no text of others is needed: documents from the start
  * token, and, where the file has a chat template that llama.cpp knows, every second window a chat whose user turn is
- * sampled too. The full model is then measured on what it believes; see docs/calibration.md.
+ * sampled too. The original model is then measured on what it believes; see docs/calibration.md.
  */
 export async function ownSamples(model: TextModel, options: OwnSampleOptions): Promise<TokenWindows> {
 	const { count, length, seed, signal } = options;
@@ -87,7 +87,7 @@ async function chatWindows(model: TextModel, opening: string, count: number, opt
 	return model.sample(prompts, { length, seed: seed + 2, signal, onProgress: (done) => options.onProgress?.(done, count * length) });
 }
 
-/** Alternates the two kinds, so that every fold holds both. */
+/** Alternates the two kinds, so that every split holds both. */
 function interleave<T>(a: readonly T[], b: readonly T[]): T[] {
 	const mixed: T[] = [];
 	for (let i = 0; i < Math.max(a.length, b.length); i++) {

@@ -1,17 +1,17 @@
-import type { FoldName } from "../../storage/fold-names.js";
+import type { SplitName } from "../../storage/split-names.js";
 import type { TokenWindows } from "../runtime/windows.js";
-import type { CalibrationFile, FoldCounts } from "./files.js";
+import type { CalibrationFile, SplitCounts } from "./files.js";
 
-/** One source of windows. Its windows lie one after another in each fold, in the order of the sources. */
+/** One source of windows. Its windows lie one after another in each split, in the order of the sources. */
 export interface CalibrationSource {
 	readonly name: string;
 	readonly weight: number;
-	readonly counts: FoldCounts;
+	readonly counts: SplitCounts;
 }
 
-/** Calibration windows in folds, and where they come from. */
+/** Calibration windows in splits, and where they come from. */
 export interface Calibration {
-	folds: Record<FoldName, TokenWindows>;
+	splits: Record<SplitName, TokenWindows>;
 	/** For people: "the model's own samples", or the names of the files. */
 	source: string;
 	/** One, or one a file. */
@@ -22,7 +22,7 @@ export interface Calibration {
 export interface CalibrationOptions {
 	/** Text files; without any, the model's own samples. Each gives as many windows as the next, whatever its weight. */
 	files?: readonly (string | CalibrationFile)[] | undefined;
-	counts: FoldCounts;
+	counts: SplitCounts;
 	/** Tokens in a window. */
 	length: number;
 	seed: number;

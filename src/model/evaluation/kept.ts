@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { PruneGgufError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import { findAddon } from "../runtime/load-addon.js";
-import { backEndOf } from "../runtime/back-end.js";
+import { backendOf } from "../runtime/backend.js";
 import type { Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
 import { llamaPin, packageVersion } from "../runtime/paths.js";
@@ -38,11 +38,11 @@ export function modelHash(files: { readonly paths: readonly string[]; readonly s
 }
 
 /** What computes, as far as it can change bits. */
-export async function computingIdentity(model: Pick<Model, "backEnd">, options: MachineOptions & JobOptions) {
+export async function computingIdentity(model: Pick<Model, "backend">, options: MachineOptions & JobOptions) {
 	return {
 		llama: llamaPin.commit,
 		addon: await hashFile(findAddon() ?? "", options.signal).catch(() => packageVersion),
-		processor: createHash("sha256").update(model.backEnd.systemInfo).digest("hex").slice(0, 12),
+		processor: createHash("sha256").update(model.backend.systemInfo).digest("hex").slice(0, 12),
 		gpuLayers: options.gpuLayers ?? -1,
 	};
 }
@@ -69,7 +69,7 @@ export async function openKept(
 ): Promise<PartLedger> {
 	const { threads, ubatch } = evaluator;
 	const settings = { ...(await computingIdentity(evaluator.model, options)), threads, ubatch, ...shape.settings, removed: removed.join() };
-	const key = ledgerKey({ model: sha256, windows: shape.hash, backend: backEndOf(evaluator.model, options), settings });
+	const key = ledgerKey({ model: sha256, windows: shape.hash, backend: backendOf(evaluator.model, options), settings });
 	try {
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
 		const ledger = await PartLedger.open(evaluationPath(folder, key), { key, unit: shape.unit, parts: shape.parts, settings });

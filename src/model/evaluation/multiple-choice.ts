@@ -12,7 +12,7 @@ import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "./questi
 
 /**
  * Accuracy of a model on multiple-choice questions, whole or under a mask; a choice is picked by the log-likelihood of its text after
- * the query. What is masked is compared with the whole model, or what `against` names with the model, by the exact McNemar test. What
+ * the query. What is masked is compared with the original model, or what `against` names with the model, by the exact McNemar test. What
  * was scored is kept by model, mask, questions and settings: an evaluation that was stopped goes on where it was.
  * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
  */
@@ -25,8 +25,8 @@ export async function measureQuestions(path: string, options: QuestionsOptions):
 	// A wrong name is found before the first model has answered.
 	if (against !== undefined) await GgufFile.read(against);
 	const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
-	const own = await answersOn(path, file, { removed, alsoWhole: removed.length > 0 && against === undefined }, options);
-	const rival = against === undefined ? undefined : await answersOn(against, file, { removed: [], alsoWhole: false }, options);
+	const own = await answersOn(path, file, { removed, alsoOriginal: removed.length > 0 && against === undefined }, options);
+	const rival = against === undefined ? undefined : await answersOn(against, file, { removed: [], alsoOriginal: false }, options);
 	const first = rival?.masked ?? own.whole;
 	return {
 		model: path,
@@ -53,14 +53,14 @@ interface Scored {
 async function answersOn(
 	path: string,
 	file: QuestionFile,
-	{ removed, alsoWhole }: { readonly removed: readonly number[]; readonly alsoWhole: boolean },
+	{ removed, alsoOriginal }: { readonly removed: readonly number[]; readonly alsoOriginal: boolean },
 	options: QuestionsOptions,
 ): Promise<Scored> {
 	const model = await loadModel(path, options);
 	try {
 		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
 		const own = { path, sha256: await modelHash(model.file, options), removed: checkedBlocks(removed, model.facts.blocks) };
-		const [masked, whole] = await scoreKept(model, alsoWhole ? [own, { ...own, removed: [] }] : [own], prepared, options);
+		const [masked, whole] = await scoreKept(model, alsoOriginal ? [own, { ...own, removed: [] }] : [own], prepared, options);
 		return { prepared, masked: answersOf(prepared, masked!), whole: whole && answersOf(prepared, whole) };
 	} finally {
 		await model.dispose();

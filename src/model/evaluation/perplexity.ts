@@ -7,7 +7,7 @@ import type { Model } from "../runtime/model.js";
 import { vocabularyOf } from "../runtime/ubatch.js";
 import { hashWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { modelHash, type Side } from "./kept.js";
-import { checkRoomForBoth, checkSameVocabulary } from "./rival.js";
+import { checkMemoryForBoth, checkSameVocabulary } from "./rival.js";
 import { compareWindows, summarizeWindows } from "./text-figures.js";
 import { scoredPositions, scoringOf, textMemory } from "./text-shape.js";
 import { TextSweep } from "./text-sweep.js";
@@ -17,7 +17,7 @@ export { summarizeLosses } from "./text-figures.js";
 
 /**
  * Perplexity of a model, or of a model under a mask, on a text; beside a reference (what `against` names, or with blocks removed the
- * whole model) also the KL divergence from it, the share of positions where both find the same token most likely, and the difference
+ * original model) also the KL divergence from it, the share of positions where both find the same token most likely, and the difference
  * in loss, paired by window.
  *
  * Preset `llama-perplexity` is that program's own computation (tools/perplexity/perplexity.cpp): the text is tokenized once with the
@@ -68,7 +68,7 @@ export async function measureText(path: string, options: EvaluateOptions): Promi
 async function rivalFile(file: GgufFile, against: string, memory: MemoryShape, options: EvaluateOptions): Promise<GgufFile> {
 	const other = await header(against, options);
 	checkSameVocabulary(file, other);
-	checkRoomForBoth(file, other, memory);
+	checkMemoryForBoth(file, other, memory);
 	return other;
 }
 
@@ -76,7 +76,7 @@ function header(path: string, { signal }: EvaluateOptions): Promise<GgufFile> {
 	return GgufFile.read(path, signal ? { signal } : {});
 }
 
-/** What the model is compared with: the other file, or with blocks removed the whole model. */
+/** What the model is compared with: the other file, or with blocks removed the original model. */
 async function referenceOf(own: Side, other: GgufFile | undefined, options: EvaluateOptions): Promise<Side | undefined> {
 	if (other) return { path: options.against!, sha256: await modelHash(other, options), removed: [] };
 	return own.removed.length > 0 ? { ...own, removed: [] } : undefined;

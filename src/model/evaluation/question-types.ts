@@ -9,9 +9,9 @@ export interface QuestionsOptions extends JobOptions, MachineOptions, UnknownOpt
 	readonly questions: string;
 	/** Questions to take from the beginning of the file. @default all */
 	readonly maxQuestions?: number | undefined;
-	/** Score it as if these blocks were gone, beside the whole model. */
+	/** Score it as if these blocks were gone, beside the original model. */
 	readonly remove?: readonly number[] | undefined;
-	/** Another model file to compare with, instead of the whole model. */
+	/** Another model file to compare with, instead of the original model. */
 	readonly against?: string | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface QuestionsResult extends AccuracyReport {
 	readonly removed: readonly number[];
 	/** Questions. */
 	readonly count: number;
-	/** The whole model, or the other one, on the same questions; differences are of the model (as masked) from it. */
+	/** The original model, or the other one, on the same questions; differences are of the model (as masked) from it. */
 	readonly against?:
 		| (AccuracyReport & {
 				readonly model: string;

@@ -33,11 +33,11 @@ export function vocabularyDifference(file: GgufFile, other: GgufFile): string | 
  * @param shape of what is measured with each of them, the distributions among it
  * @throws NotEnoughMemoryError
  */
-export function checkRoomForBoth(file: GgufFile, other: GgufFile, shape: MemoryShape, available = availableMemory()): void {
+export function checkMemoryForBoth(file: GgufFile, other: GgufFile, shape: MemoryShape, available = availableMemory()): void {
 	const [one, two] = [neededMemory(file, shape), neededMemory(other, shape)];
 	const need = one.tensors + two.tensors + Math.max(one.total - one.tensors, two.total - two.tensors);
 	if (need <= available) return;
 	throw new NotEnoughMemoryError(
-		`${file.paths[0]} and ${other.paths[0]} need about ${sizeText(need)} of memory together and ${sizeText(available)} are free. Close other programs, take a smaller --context, or compare smaller quantisations.`,
+		`${file.paths[0]} and ${other.paths[0]} need about ${sizeText(need)} of memory together and ${sizeText(available)} are free. Close other programs, take a smaller --context, or compare smaller quantizations.`,
 	);
 }

@@ -14,9 +14,9 @@ export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOpti
 	readonly preset?: Preset | undefined;
 	/** Tokens in a window, at least 4 and at most the model's context. @default 512 */
 	readonly context?: number | undefined;
-	/** Score it as if these blocks were gone, beside the whole model. */
+	/** Score it as if these blocks were gone, beside the original model. */
 	readonly remove?: readonly number[] | undefined;
-	/** Another model file of the same vocabulary to compare with, instead of the whole model. */
+	/** Another model file of the same vocabulary to compare with, instead of the original model. */
 	readonly against?: string | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface WindowMean {
 
 /** A model beside a reference on the same tokens. */
 export interface TextComparison extends TextFigures {
-	/** The reference: the whole model, or the other file. */
+	/** The reference: the original model, or the other file. */
 	readonly model: string;
 	/** KL divergence of the reference from the model, nats per token. */
 	readonly divergence: WindowMean;

@@ -40,7 +40,7 @@ export interface FoundFactors {
 	readonly factors: readonly HeadFactors[];
 	/** Scaled matrices, which stand in the model. */
 	readonly tensors: readonly HealedTensor[];
-	/** Mean divergence from the whole model before and with them, nats a token. */
+	/** Mean divergence from the original model before and with them, nats a token. */
 	readonly before: number;
 	readonly after: number;
 }

@@ -12,7 +12,7 @@ import type { HealedTensor } from "./tensors.js";
 /**
  * Heals the cuts of a removal from the first to the last, each seeing the ones before. The matrix before a cut becomes W + dW with
  * dW = argmin sum |y - dW a|^2 + ridge |dW|^2, where a is what the matrix is multiplied with in the pruned model, and y the state of
- * the whole model after the run of removed blocks minus that of the pruned model before it. The new matrices stand in the model when
+ * the original model after the run of removed blocks minus that of the pruned model before it. The new matrices stand in the model when
  * this returns, until {@link restore}; where it throws the model is as it was.
  */
 export async function healCuts(model: Model, input: HealInput): Promise<{ tensors: HealedTensor[]; cuts: HealedCut[] }> {
@@ -75,7 +75,7 @@ class Healer {
 		}
 	}
 
-	/** States of the whole model after these blocks. */
+	/** States of the original model after these blocks. */
 	async #targets(after: readonly number[]): Promise<HiddenStates[]> {
 		const all = Array.from({ length: this.#model.facts.blocks }, (_, block) => block);
 		return after.length === 0 ? [] : hiddenStates(this.#model, this.#over(all), after);
@@ -122,7 +122,7 @@ class Healer {
 		};
 	}
 
-	/** What lowers the figure on the search fold most. */
+	/** What lowers the figure on the search split most. */
 	async #tried(cut: Cut, fit: MatrixFit): Promise<HealedCut> {
 		const before = await fit.figure();
 		const found = await fit.search();
@@ -131,7 +131,7 @@ class Healer {
 		const rescaled = await fit.searchNorm(best?.figure ?? before);
 		if (rescaled) await this.#put(rescaled.tensor);
 		if (!best && !rescaled)
-			return { ...cut, ...fit.named, reason: "no map that was tried brings the model nearer to the whole one on the search fold" };
+			return { ...cut, ...fit.named, reason: "no map that was tried brings the model nearer to the whole one on the search split" };
 		const recipe: Recipe = best
 			? { ...best.recipe, ...(rescaled ? { normRidge: rescaled.ridge } : {}) }
 			: { kind: "norm", ridge: rescaled!.ridge, relative: 0 };

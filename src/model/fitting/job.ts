@@ -35,7 +35,7 @@ export interface HealedCut extends Cut {
 	 */
 	readonly explained?: number;
 	/**
-	 * Mean loss on the search fold, or divergence from the whole model there, before and after this cut was healed, those before it being
+	 * Mean loss on the search split, or divergence from the original model there, before and after this cut was healed, those before it being
 	 * healed; nats per token.
 	 */
 	readonly tuning?: { readonly before: number; readonly after: number; readonly by?: "divergence" };
@@ -50,7 +50,7 @@ export interface HealInput {
 	readonly fit: TokenWindows;
 	/** Text that decides on kind and ridge, by the loss or by the divergence; it need not be there where recipes are given. */
 	readonly tuning?: TokenWindows | ComparedText | undefined;
-	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the search fold */
+	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the search split */
 	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
 	/** Throw where a recipe cannot be carried out, rather than leave its cut alone. @default false */
 	readonly mustHeal?: boolean | undefined;

@@ -20,7 +20,7 @@ import type { Site } from "./site.js";
 import { type HealedTensor, healedTypeName, readTensor, typeFor } from "./tensors.js";
 import { tuningFigure } from "./tuning.js";
 
-// The matrix before one cut: what it is fitted to, what is tried, and which of it lowers the figure on the search fold.
+// The matrix before one cut: what it is fitted to, what is tried, and which of it lowers the figure on the search split.
 
 /** What the equations of each kind are of. */
 const fittedTo: Readonly<Record<FitKind, FittedTo>> = { refit: "inputs", map: "outputs" };
@@ -38,7 +38,7 @@ interface Trial {
 	readonly recipe: Recipe;
 	readonly tensor: HealedTensor;
 	readonly explained: number;
-	/** On the search fold. */
+	/** On the search split. */
 	readonly figure: number;
 }
 
@@ -50,7 +50,7 @@ export interface FitTask {
 	readonly site: Site;
 	/** Block of the matrix. */
 	readonly before: number;
-	/** States of the whole model after the removed blocks. */
+	/** States of the original model after the removed blocks. */
 	readonly target: HiddenStates;
 	/** The kept blocks over the text that is fitted to. */
 	readonly run: BlockRun;
@@ -132,7 +132,7 @@ export class MatrixFit {
 		return (await Promise.all(made)).map((bytes) => ({ name, type, bytes }));
 	}
 
-	/** The weights of the norm that lower the figure on the search fold most; undefined where none do. */
+	/** The weights of the norm that lower the figure on the search split most; undefined where none do. */
 	async searchNorm(before: number): Promise<{ tensor: HealedTensor; ridge: number; figure: number } | undefined> {
 		if (!this.#site.normTensor) return undefined;
 		const { name } = this.#site.normTensor;
@@ -211,7 +211,7 @@ export class MatrixFit {
 		return { tensor: { name, type, bytes: await quantizeValues(this.#model, healed, { type, rowLength: dims[0]! }, signal) }, explained };
 	}
 
-	/** Of the pruned model as it stands on the search fold: its loss, or divergence from the whole model. */
+	/** Of the pruned model as it stands on the search split: its loss, or divergence from the original model. */
 	figure(): Promise<number> {
 		const { tuning, removed, mask, ubatch, threads, signal } = this.#input;
 		return tuningFigure(this.#model.createEvaluator({ ubatch, threads }), mask(removed), tuning!, signal);

@@ -1,6 +1,6 @@
 import { ggmlType, ggmlTypeName } from "./ggml-types.js";
 
-// Values of quantised weights, as ggml/src/ggml-quants.c (dequantize_row_*) has them. A block of a type holds 32 or 256 values.
+// Values of quantized weights, as ggml/src/ggml-quants.c (dequantize_row_*) has them. A block of a type holds 32 or 256 values.
 
 /** Reads the values of the block at byte `at` into `out` from `to` on. */
 type Reader = (bytes: DataView, at: number, out: Float32Array, to: number) => void;

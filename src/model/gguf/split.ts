@@ -60,7 +60,7 @@ function shardPaths(given: GgufHeader, count: number): string[] {
 		);
 	}
 	const names = Array.from({ length: count }, (_, i) => shardName(prefix, i, count));
-	// The given path is kept as it was written, so that it is recognised among the others.
+	// The given path is kept as it was written, so that it is recognized among the others.
 	return names.map((other, i) => (i === no ? given.path : join(dirname(given.path), other)));
 }
 

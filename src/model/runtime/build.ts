@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BuildError } from "../../errors.js";
 import { lockFile } from "../../storage/lock.js";
-import { type BackEnd, buildRoot, builtAddon, packageRoot } from "./paths.js";
+import { type Backend, buildRoot, builtAddon, packageRoot } from "./paths.js";
 import { runTool } from "./run-tool.js";
 
 /** @public */
 export interface BuildOptions {
-	/** Back end to compile in beside the CPU. @default "cpu" ("metal" on Apple silicon) */
-	backEnd?: BackEnd | undefined;
+	/** Backend to compile in beside the CPU. @default "cpu" ("metal" on Apple silicon) */
+	backend?: Backend | undefined;
 	/** Also build llama.cpp's own tools (llama-perplexity, llama-quantize, ...), which the tests compare with. @default false */
 	referenceTools?: boolean | undefined;
 	/**
@@ -32,7 +32,7 @@ export interface BuildOptions {
 export interface BuildResult {
 	/** Path of the addon. */
 	addon: string;
-	backEnd: BackEnd;
+	backend: Backend;
 	seconds: number;
 }
 
@@ -46,18 +46,18 @@ interface BuildKind {
 	readonly definitions: Readonly<Record<string, string>>;
 }
 
-function kindOf(backEnd: BackEnd, variant: BuildVariant | undefined): BuildKind {
-	if (variant === undefined) return { name: backEnd, config: "Release", definitions: { PRUNE_GGUF_SANITIZE: "" } };
-	if (variant === "debug") return { name: `${backEnd}-debug`, config: "Debug", definitions: { PRUNE_GGUF_SANITIZE: "" } };
+function kindOf(backend: Backend, variant: BuildVariant | undefined): BuildKind {
+	if (variant === undefined) return { name: backend, config: "Release", definitions: { PRUNE_GGUF_SANITIZE: "" } };
+	if (variant === "debug") return { name: `${backend}-debug`, config: "Debug", definitions: { PRUNE_GGUF_SANITIZE: "" } };
 	// The sanitizer of threads does not know OpenMP's, and would report each of its barriers.
 	const threads = variant === "thread" ? { GGML_OPENMP: "OFF" } : {};
-	return { name: `${backEnd}-${variant}`, config: "RelWithDebInfo", definitions: { PRUNE_GGUF_SANITIZE: variant, ...threads } };
+	return { name: `${backend}-${variant}`, config: "RelWithDebInfo", definitions: { PRUNE_GGUF_SANITIZE: variant, ...threads } };
 }
 
 const referenceTargets = ["llama-quantize", "llama-perplexity", "llama-bench", "llama-imatrix", "test-llama-archs", "plain-decode"];
 
-/** The back end that is built when none is named. */
-export function defaultBackEnd(): BackEnd {
+/** The backend that is built when none is named. */
+export function defaultBackend(): Backend {
 	return process.platform === "darwin" && process.arch === "arm64" ? "metal" : "cpu";
 }
 
@@ -67,7 +67,7 @@ export function defaultBackEnd(): BackEnd {
  */
 export async function compileAddon(options: BuildOptions = {}): Promise<BuildResult> {
 	const started = Date.now();
-	const backEnd = options.backEnd ?? defaultBackEnd();
+	const backend = options.backend ?? defaultBackend();
 	const report = (step: string, fraction: number) => options.onProgress?.({ step, fraction, seconds: (Date.now() - started) / 1000 });
 	options.signal?.throwIfAborted();
 	requireTools();
@@ -75,13 +75,13 @@ export async function compileAddon(options: BuildOptions = {}): Promise<BuildRes
 	await ensureSources((line) => report(line, 0), options.signal);
 	if (options.referenceTools) requireReferenceSources();
 
-	const kind = kindOf(backEnd, options.variant);
+	const kind = kindOf(backend, options.variant);
 	const folder = join(buildRoot(), kind.name);
 	await mkdir(folder, { recursive: true });
 	const lock = await lockFile(folder);
 	try {
 		report("configuring", 0);
-		const configure = await configureCommand(folder, backEnd, kind, options.referenceTools ?? false);
+		const configure = await configureCommand(folder, backend, kind, options.referenceTools ?? false);
 		await runTool(configure, { cwd: packageRoot, signal: options.signal });
 		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
 		const build = [
@@ -100,11 +100,11 @@ export async function compileAddon(options: BuildOptions = {}): Promise<BuildRes
 			if (fraction !== undefined) report("compiling llama.cpp and the addon", fraction);
 		};
 		await runTool(build, { cwd: packageRoot, signal: options.signal, onLine });
-		const addon = options.variant === undefined ? builtAddon(backEnd) : join(folder, kind.config, "prune_gguf.node");
+		const addon = options.variant === undefined ? builtAddon(backend) : join(folder, kind.config, "prune_gguf.node");
 		if (!existsSync(addon)) throw new BuildError(`the build ended without an error, but ${addon} is not there`);
-		if (options.variant === undefined) await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backEnd }));
+		if (options.variant === undefined) await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backend }));
 		report("done", 1);
-		return { addon, backEnd, seconds: (Date.now() - started) / 1000 };
+		return { addon, backend, seconds: (Date.now() - started) / 1000 };
 	} finally {
 		await lock.release();
 	}
@@ -136,7 +136,7 @@ function requireReferenceSources(root = packageRoot): void {
 	);
 }
 
-async function configureCommand(folder: string, backEnd: BackEnd, kind: BuildKind, referenceTools: boolean): Promise<string[]> {
+async function configureCommand(folder: string, backend: Backend, kind: BuildKind, referenceTools: boolean): Promise<string[]> {
 	const { BuildSystem } = createRequire(import.meta.url)("cmake-js") as {
 		BuildSystem: new (options: object) => { cmake: { getConfigureCommand(): Promise<string[]> } };
 	};
@@ -148,10 +148,10 @@ async function configureCommand(folder: string, backEnd: BackEnd, kind: BuildKin
 		log: { level: "silent" },
 		cMakeOptions: {
 			PRUNE_GGUF_REFERENCE_TOOLS: onOff(referenceTools),
-			GGML_CUDA: onOff(backEnd === "cuda"),
-			GGML_VULKAN: onOff(backEnd === "vulkan"),
-			GGML_RPC: onOff(backEnd === "rpc"),
-			GGML_METAL: onOff(backEnd === "metal"),
+			GGML_CUDA: onOff(backend === "cuda"),
+			GGML_VULKAN: onOff(backend === "vulkan"),
+			GGML_RPC: onOff(backend === "rpc"),
+			GGML_METAL: onOff(backend === "metal"),
 			...kind.definitions,
 		},
 	});

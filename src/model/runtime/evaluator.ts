@@ -52,7 +52,7 @@ export interface EvaluateMasksOptions {
 	outputLast?: boolean | undefined;
 	/** Score these positions only, the same for every mask; the head is not computed elsewhere. @default all from `scoreFrom` on */
 	positions?: ScoredPositions | undefined;
-	/** Also compare with the full model, whose distributions {@link Evaluator.createReference} kept for these windows and positions. */
+	/** Also compare with the original model, whose distributions {@link Evaluator.createReference} kept for these windows and positions. */
 	reference?: Reference | undefined;
 	/** Also give the loss of every scored token. @default false */
 	perToken?: boolean | undefined;
@@ -74,9 +74,9 @@ export interface Evaluation {
 	 * (sampling without replacement, with the finite-population correction). 0 where all were scored, NaN with a single one.
 	 */
 	standardErrors?: Float64Array;
-	/** Mean over the scored positions of KL(full model || mask), nats a token, one a window, with a reference. */
+	/** Mean over the scored positions of KL(original model || mask), nats a token, one a window, with a reference. */
 	divergences?: Float64Array;
-	/** Share of the scored positions whose most likely token is the full model's, one a window, 0..1, with a reference. */
+	/** Share of the scored positions whose most likely token is the original model's, one a window, 0..1, with a reference. */
 	agreements?: Float64Array;
 	/** Loss of every scored token, window by window, where asked for. */
 	tokenLosses?: Float32Array;
@@ -127,7 +127,7 @@ export class Evaluator {
 	 * Losses of each mask, in the order of `masks`. A mask's losses are the same bits alone, in a batch and in any order
 	 * of the batch (on a CPU, with F32 states). Masks that start alike share the work of their common blocks.
 	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, where a block can be made the identity)
-	 * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the whole model
+	 * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the original model
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateMasksOptions = {}): Promise<Evaluation[]> {
@@ -162,7 +162,7 @@ export class Evaluator {
 		const allowed = options.maxBytes ?? defaultReferenceBytes;
 		if (bytes > allowed) {
 			throw new NotEnoughMemoryError(
-				`the full model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more with maxBytes`,
+				`the original model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more with maxBytes`,
 			);
 		}
 		const { maxBytes: _, ...rest } = options;

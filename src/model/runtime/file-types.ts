@@ -5,7 +5,7 @@ import { encodeEntry } from "../gguf/value.js";
 import { writtenSize } from "../gguf/writer.js";
 import type { FileType } from "./file-type-names.js";
 
-// What llama.cpp's quantiser makes of a header, and how large the file becomes.
+// What llama.cpp's quantizer makes of a header, and how large the file becomes.
 
 /** Ids of ggml types. */
 const ids = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q5_0: 6, Q5_1: 7, Q8_0: 8, Q2_K: 10, Q3_K: 11, Q4_K: 12, Q5_K: 13, Q6_K: 14 } as const;
@@ -100,12 +100,12 @@ export function isQuantized(file: GgufFile): boolean {
 	return file.tensors.some(({ dims, type }) => dims.length >= 2 && (ggmlType(type)?.blockSize ?? 2) > 1);
 }
 
-/** Bytes of the file that llama.cpp's quantiser makes of this content, nearly: to choose types and to check a disk with. */
+/** Bytes of the file that llama.cpp's quantizer makes of this content, nearly: to choose types and to check a disk with. */
 export function predictedBytes(file: GgufFile, type: FileType, content: GgufContent = contentOf(file)): number {
 	return writtenSize(quantizedContent(content, predictedTypes(file, type, content)));
 }
 
-/** Content with its tensors in other types, and the keys that the quantiser sets. The bytes of its tensors are not there. */
+/** Content with its tensors in other types, and the keys that the quantizer sets. The bytes of its tensors are not there. */
 export function quantizedContent(content: GgufContent, types: readonly number[]): GgufContent {
 	return {
 		...content,

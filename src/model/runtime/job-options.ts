@@ -17,7 +17,7 @@ export interface LogEvent {
 	readonly level: "note" | "warning" | "debug";
 	readonly message: string;
 	/**
-	 * Of the note that an aborted search leaves: the best set so far of each size, and what it adds to the objective on the text that is
+	 * Of the note that an aborted search leaves: the best set so far of each size, and what it adds to the metric on the text that is
 	 * searched, nats.
 	 */
 	readonly sets?: readonly { readonly removed: readonly number[]; readonly added: number }[] | undefined;
@@ -38,7 +38,7 @@ export interface MachineOptions {
 	 * new one of at least 60 masks all logical processors where short measurements find them faster
 	 */
 	readonly threads?: number | undefined;
-	/** Blocks put on the GPU, -1 to 9999, where a GPU back end was built; -1 for all. @default -1 */
+	/** Blocks put on the GPU, -1 to 9999, where a GPU backend was built; -1 for all. @default -1 */
 	readonly gpuLayers?: number | undefined;
 }
 

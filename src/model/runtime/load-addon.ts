@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { AddonNotFoundError } from "../../errors.js";
 import type { Addon } from "./addon.js";
 import { type BuildOptions, compileAddon } from "./build.js";
-import { backEnds, buildRoot, builtAddon, packageRoot } from "./paths.js";
+import { backends, buildRoot, builtAddon, packageRoot } from "./paths.js";
 
 let loaded: Addon | undefined;
 
@@ -23,10 +23,10 @@ function candidates(): string[] {
 	// As the shell sees it: require() would take a relative path for the name of a package.
 	if (explicit) return [resolve(explicit)];
 	const active = join(buildRoot(), "active.json");
-	const chosen = existsSync(active) ? [(JSON.parse(readFileSync(active, "utf8")) as { backEnd: (typeof backEnds)[number] }).backEnd] : [];
+	const chosen = existsSync(active) ? [(JSON.parse(readFileSync(active, "utf8")) as { backend: (typeof backends)[number] }).backend] : [];
 	return [
 		join(packageRoot, "prebuilds", `${process.platform}-${process.arch}`, "prune_gguf.node"),
-		...[...new Set([...chosen, ...backEnds])].map((backEnd) => builtAddon(backEnd)),
+		...[...new Set([...chosen, ...backends])].map((backend) => builtAddon(backend)),
 	];
 }
 

@@ -25,7 +25,7 @@ export interface LoadOptions {
 /**
  * Loads a model to measure it, with progress events; building the addon first where it is missing.
  * @param shape what will be measured: there must be memory for it
- * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the whole model
+ * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the original model
  * @throws as `Model.load`
  */
 export async function loadModel(path: string, options: LoadOptions, shape: MemoryShape = {}): Promise<Model> {
@@ -48,14 +48,14 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 }
 
 /**
- * Refuses a file that llama.cpp would end the process for, where it reads the file without loading it as a model: to quantise it.
+ * Refuses a file that llama.cpp would end the process for, where it reads the file without loading it as a model: to quantize it.
  * @throws InvalidGgufError, ModelLoadError, AddonNotFoundError, BuildError
  */
 export async function checkByTrial(file: GgufFile, blocks: BlockPlan, options: LoadOptions): Promise<void> {
 	checkLoadable(file);
 	const { signal, threads = defaultThreads() } = options;
 	await loadAddon({ onBuildProgress: buildTeller(options), signal });
-	const onProgress = (fraction: number) => tell(options, "trying the file to quantise", fraction);
+	const onProgress = (fraction: number) => tell(options, "trying the file to quantize", fraction);
 	await tryModel({ file, blocks, addon: findAddon()!, mmap: isMappable(file), threads, signal, onProgress });
 }
 

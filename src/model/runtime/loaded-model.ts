@@ -18,7 +18,7 @@ export interface LoadedModel {
 	readonly blocks: BlockPlan;
 	readonly threads: number;
 	/** Devices the addon was built for, and the processor's features in use. */
-	readonly backEnd: AddonInfo;
+	readonly backend: AddonInfo;
 	/** Puts other values into a matrix of a block, in memory only, or the file's own again where none are given. */
 	replaceTensor(name: string, values?: TensorValues): Promise<void>;
 	/** @internal */

@@ -10,7 +10,7 @@ import { defaultUbatch, vocabularyOf } from "./ubatch.js";
 export interface MemoryShape {
 	/** Tokens that run through a block at once. @default the evaluator's: 512, less for large vocabularies */
 	ubatch?: number | undefined;
-	/** Windows in the largest fold, and tokens in a window. @default one window of a ubatch */
+	/** Windows in the largest split, and tokens in a window. @default one window of a ubatch */
 	windows?: number | undefined;
 	windowLength?: number | undefined;
 	/** Windows in one decode, and the first position that is scored, as they are handed to the evaluator. @default 0 */
@@ -32,7 +32,7 @@ export interface MemoryNeed {
 	states: number;
 	/** Logits of one ubatch in the graph, and those of one decode copied out of it: as many, or the scored rows of `batchWindows`. */
 	logits: number;
-	/** Distributions of the full model that masks are compared with. */
+	/** Distributions of the original model that masks are compared with. */
 	references: number;
 	/** The graph's other values, and the program. */
 	rest: number;
@@ -121,18 +121,18 @@ export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available =
 	throw new NotEnoughMemoryError(
 		`${file.paths[0]} needs about ${sizeText(need.total)} of memory and ${sizeText(available)} are free ` +
 			`(${sizeText(tensors)} weights, ${sizeText(context)} context, ${sizeText(states)} hidden states kept, ${sizeText(logits)} logits${distributions}). ` +
-			`Close other programs, measure fewer or shorter windows,${lower} or take a smaller quantisation of the model.`,
+			`Close other programs, measure fewer or shorter windows,${lower} or take a smaller quantization of the model.`,
 	);
 }
 
 /** Memory that hidden states may take, bytes: as much as there is room for beside the rest, at most `most`. */
-export function roomForStates(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
+export function memoryForStates(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
 	const rest = neededMemory(file, { ...shape, stateBytes: 0 }).total;
 	return Math.max(0, Math.min(most, Math.floor(available - rest)));
 }
 
 /** The same where the weights are in memory already, as those of a working copy are. */
-export function roomBesideWeights(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
+export function memoryBesideWeights(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
 	return Math.max(0, Math.min(most, Math.floor(available - neededBesideWeights(file, { ...shape, stateBytes: 0 }))));
 }
 

@@ -21,7 +21,7 @@ import type { LoadedModel, StartJob } from "./loaded-model.js";
 
 /** How to load a model. */
 export interface ModelOptions {
-	/** Blocks to keep on the GPU where a GPU back end was built; -1 for all. @default -1 */
+	/** Blocks to keep on the GPU where a GPU backend was built; -1 for all. @default -1 */
 	gpuLayers?: number | undefined;
 	/** Map the file into memory instead of reading it; one whose tensors are aligned to less than 32 bytes is always read. @default true */
 	mmap?: boolean | undefined;
@@ -123,7 +123,7 @@ export class Model implements TextModel {
 	}
 
 	/** Devices the addon was built for, and the processor's features in use. */
-	get backEnd(): AddonInfo {
+	get backend(): AddonInfo {
 		return this.#addon.info();
 	}
 
@@ -230,7 +230,7 @@ export class Model implements TextModel {
 	}
 
 	/**
-	 * Runs jobs on the model one after another: a view changes what the whole model is. One that still waits can be aborted too.
+	 * Runs jobs on the model one after another: a view changes what the original model is. One that still waits can be aborted too.
 	 * @internal
 	 */
 	runJob<T>(signal: AbortSignal | undefined, start: StartJob<T>): Promise<T> {

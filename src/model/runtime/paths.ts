@@ -15,9 +15,9 @@ export const llamaPin = JSON.parse(readFileSync(join(packageRoot, "vendor", "lla
 	commit: string;
 };
 
-/** Graphics back ends that can be compiled in; the CPU is always there. */
-export const backEnds = ["cpu", "cuda", "metal", "vulkan", "rpc"] as const;
-export type BackEnd = (typeof backEnds)[number];
+/** Graphics backends that can be compiled in; the CPU is always there. */
+export const backends = ["cpu", "cuda", "metal", "vulkan", "rpc"] as const;
+export type Backend = (typeof backends)[number];
 
 /** Where builds live: in the package, or in the cache folder where the package cannot be written to (a global installation). */
 export function buildRoot(): string {
@@ -31,7 +31,7 @@ export function buildRoot(): string {
 	}
 }
 
-/** The addon of one back end, whether it exists or not. */
-export function builtAddon(backEnd: BackEnd, root = buildRoot()): string {
-	return join(root, backEnd, "Release", "prune_gguf.node");
+/** The addon of one backend, whether it exists or not. */
+export function builtAddon(backend: Backend, root = buildRoot()): string {
+	return join(root, backend, "Release", "prune_gguf.node");
 }

@@ -60,9 +60,9 @@ export function subsetErrors(tokenLosses: Float32Array, windows: TokenWindows, {
 }
 
 /**
- * The full model's next-token distributions at the scored positions of some windows: log-probabilities in steps of 1/2048 nat below
- * the most likely token, down to 32 nats, normalised again when read. A divergence KL(full || mask) measured with it is off by less
- * than 5e-4 x E|log p/q| nats, with p the full model, q the mask and E the mean under p. Made by {@link Evaluator.createReference}.
+ * The original model's next-token distributions at the scored positions of some windows: log-probabilities in steps of 1/2048 nat below
+ * the most likely token, down to 32 nats, normalized again when read. A divergence KL(full || mask) measured with it is off by less
+ * than 5e-4 x E|log p/q| nats, with p the original model, q the mask and E the mean under p. Made by {@link Evaluator.createReference}.
  */
 export class Reference {
 	/** @internal */

@@ -20,8 +20,8 @@ export interface QuantizeOptions {
 }
 
 /**
- * Writes a model with weights of another type, by llama.cpp's own quantiser (llama_model_quantize). Weights that are already
- * quantised are dequantised first, which loses quality a second time. An existing output is replaced.
+ * Writes a model with weights of another type, by llama.cpp's own quantizer (llama_model_quantize). Weights that are already
+ * quantized are dequantized first, which loses quality a second time. An existing output is replaced.
  * @throws InvalidOptionError for an unknown type, OutputExistsError where the output is the input, QuantizeError, or `signal.reason`
  */
 export async function quantizeFile(input: string, output: string, type: FileType, options: QuantizeOptions = {}): Promise<void> {

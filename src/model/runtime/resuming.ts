@@ -13,7 +13,7 @@ export function problemOfResuming({ blocks }: LoadedModel, kept: readonly number
 }
 
 /**
- * For each depth from 1 on whether the whole model can be resumed there, the head alone coming last; the head is not asked for where
+ * For each depth from 1 on whether the original model can be resumed there, the head alone coming last; the head is not asked for where
  * no other depth can be. Where all can, every mask can at every depth: what is left of it behind one is one of the rests of the whole
  * model without some blocks, and a rule that such a set breaks is broken by a rest of another length as well.
  */

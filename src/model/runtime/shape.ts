@@ -10,7 +10,7 @@ export interface Shape {
 	/** Tokens that run through a block at once. */
 	ubatch: number;
 	threads: number;
-	/** Tokens of the whole model a second, as measured with this shape; 0 where nothing was measured. */
+	/** Tokens of the original model a second, as measured with this shape; 0 where nothing was measured. */
 	tokensPerSecond: number;
 }
 
@@ -23,7 +23,7 @@ const worthwhile = 1.03;
 
 const firstTokens = (windows: TokenWindows, tokens: number) => firstWindows(windows, Math.max(1, Math.ceil(tokens / windows.length)));
 
-/** Tokens a second of the whole model with a shape, after one window that pages in the weights. @param usual its `ubatch` is by default that of every model with such a vocabulary */
+/** Tokens a second of the original model with a shape, after one window that pages in the weights. @param usual its `ubatch` is by default that of every model with such a vocabulary */
 export async function timeUsualShape(
 	model: Model,
 	full: BlockMask,
@@ -44,7 +44,7 @@ export interface ShapeSearch {
 }
 
 /**
- * Looks for a faster shape by running a few windows through the whole model: half, a quarter and twice the ubatch, then all logical
+ * Looks for a faster shape by running a few windows through the original model: half, a quarter and twice the ubatch, then all logical
  * processors. A few probes of 512 tokens.
  */
 export async function betterShape(

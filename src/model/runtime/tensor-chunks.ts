@@ -10,7 +10,7 @@ const chunkElements = 2 ** 20;
 
 /**
  * The values of a tensor, a piece at a time, in order.
- * @throws InvalidOptionError where its type cannot be dequantised here
+ * @throws InvalidOptionError where its type cannot be dequantized here
  * @throws FileError, InvalidGgufError as reading, or `signal.reason`
  */
 export async function* tensorChunks(tensor: GgufTensor, signal?: AbortSignal): AsyncGenerator<Float32Array> {

@@ -23,7 +23,7 @@ export function copyFits(model: CopySource, type: FileType, shape: MemoryShape =
 }
 
 /**
- * The same model with weights of another type, in memory. llama.cpp's quantiser writes a file, which is read whole and deleted.
+ * The same model with weights of another type, in memory. llama.cpp's quantizer writes a file, which is read whole and deleted.
  * @param path of that file, which must not exist
  * @throws NoSpaceError where its disk has no room, QuantizeError, and the errors of loading
  */

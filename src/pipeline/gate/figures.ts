@@ -9,16 +9,16 @@ import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
-import { type Measured, type MeasuredWhole, finiteMean, pairedDifference } from "../session/paired-figures.js";
+import { type Measured, type MeasuredOriginal, finiteMean, pairedDifference } from "../session/paired-figures.js";
 
-/** Questions of one limit, by fold. */
-export type GateQuestions<Fold extends string> = Readonly<Record<Fold, PreparedQuestions>>;
+/** Questions of one limit, by split. */
+export type LimitQuestions<Split extends string> = Readonly<Record<Split, PreparedQuestions>>;
 
 /** Of each limit that asks questions, which of them are answered right. */
 export type RightAnswers = ReadonlyMap<GateLimit, readonly boolean[]>;
 
 /** One figure a limit, of a model that was measured beside the whole one on the same windows. */
-export function figuresFrom(limits: GateRequest, measured: Measured, whole: MeasuredWhole, right: RightAnswers): PlanGateFigure[] {
+export function figuresFrom(limits: GateRequest, measured: Measured, whole: MeasuredOriginal, right: RightAnswers): PlanGateFigure[] {
 	return limits.map((limit) => {
 		if (limit.kind === "ratio") return figureOf(limit, perplexityRatio(pairedDifference(whole, measured, whole.sources)));
 		if (limit.kind === "divergence") return figureOf(limit, finiteMean(measured.figures?.divergence ?? [], whole.sources));

@@ -4,27 +4,27 @@ import { Coalition } from "../../game/coalition.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import type { PlanGateFigure } from "../../storage/plan-gate.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
-import type { Measured, MeasuredWhole } from "../session/paired-figures.js";
-import { answersTo, figuresFrom, type GateQuestions } from "./figures.js";
+import type { Measured, MeasuredOriginal } from "../session/paired-figures.js";
+import { answersTo, figuresFrom, type LimitQuestions } from "./figures.js";
 
 export class FileGate {
 	readonly #limits: GateRequest;
-	readonly #questions: ReadonlyMap<GateLimit, GateQuestions<"report">>;
+	readonly #questions: ReadonlyMap<GateLimit, LimitQuestions<"heldOut">>;
 
-	constructor(limits: GateRequest, questions: ReadonlyMap<GateLimit, GateQuestions<"report">>) {
+	constructor(limits: GateRequest, questions: ReadonlyMap<GateLimit, LimitQuestions<"heldOut">>) {
 		this.#limits = limits;
 		this.#questions = questions;
 	}
 
 	/**
 	 * What a written file is measured to be. Loads it where there are questions.
-	 * @param measured the file on the windows of the report fold
+	 * @param measured the file on the windows of the held-out split
 	 * @param whole the whole source on the same windows
 	 */
 	async figures(
 		path: string,
 		measured: Measured,
-		whole: MeasuredWhole,
+		whole: MeasuredOriginal,
 		options: JobOptions & MachineOptions & UnknownOptions,
 	): Promise<PlanGateFigure[]> {
 		const asks = this.#limits.some(({ kind }) => kind === "accuracy");
@@ -35,7 +35,7 @@ export class FileGate {
 		const model = await loadModel(path, options);
 		try {
 			const side = { evaluator: model.createEvaluator(), mask: Coalition.full(model.facts.blocks) };
-			return await answersTo(this.#limits, (limit) => this.#questions.get(limit)!.report, side, options);
+			return await answersTo(this.#limits, (limit) => this.#questions.get(limit)!.heldOut, side, options);
 		} finally {
 			await model.dispose();
 		}

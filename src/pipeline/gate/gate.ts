@@ -1,6 +1,6 @@
 // A quality gate: what a set of blocks, or a written file, is measured to be against the limits that were given.
 import type { JobOptions } from "../../api/index.js";
-import type { FoldName } from "../../model/calibration/index.js";
+import type { SplitName } from "../../model/calibration/index.js";
 import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
 import type { QuestionFile } from "../../model/evaluation/questions.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
@@ -8,7 +8,7 @@ import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import { finiteMean, pairedDifference } from "../session/paired-figures.js";
 import { Once } from "../session/once.js";
-import { checkReferenceRoom, type ReferenceRoom } from "../preflight/reference-memory.js";
+import { checkReferenceMemory, type ReferenceMemory } from "../preflight/reference-memory.js";
 import { limitText, measuredText } from "../../report/gate.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { Reference } from "../../model/runtime/positions.js";
@@ -16,16 +16,16 @@ import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
 import { measuredOf } from "../writing/write-quantized.js";
-import { answersTo, byTokens, figureOf, figuresFrom, type GateQuestions, perplexityRatio, shareRight } from "./figures.js";
+import { answersTo, byTokens, figureOf, figuresFrom, type LimitQuestions, perplexityRatio, shareRight } from "./figures.js";
 import { FileGate } from "./file-gate.js";
 
-/** Folds that a gate is measured on: one to choose a number of blocks by, one for what is reported and decided. */
-export type GateFold = Exclude<FoldName, "search">;
+/** Splits that a gate is measured on: one to choose a number of blocks by, one for what is reported and decided. */
+export type GateSplit = Exclude<SplitName, "search">;
 
-type Questions = GateQuestions<GateFold>;
+type Questions = LimitQuestions<GateSplit>;
 
-/** The whole model on a fold: its losses, and its distributions where a limit needs them. */
-export interface WholeModel {
+/** The original model on a split: its losses, and its distributions where a limit needs them. */
+export interface OriginalModel {
 	readonly measured: Measurement;
 	readonly reference: Reference | undefined;
 }
@@ -54,10 +54,10 @@ export class Gate {
 	 * Tokenizes the questions.
 	 * @throws NotEnoughMemoryError where the divergence would take more distributions than `referenceBytes` allows
 	 */
-	static open(session: Session, limits: GateRequest, options: JobOptions & ReferenceRoom): Gate {
+	static open(session: Session, limits: GateRequest, options: JobOptions & ReferenceMemory): Gate {
 		if (limits.some(({ kind }) => kind === "divergence")) {
-			const { validation, report } = session.calibration.folds;
-			checkReferenceRoom("--max-kl", { validation, report }, session.model.facts.vocabulary, options);
+			const { validation, heldOut } = session.calibration.splits;
+			checkReferenceMemory("--max-kl", { validation, heldOut }, session.model.facts.vocabulary, options);
 		}
 		const questions = new Map<GateLimit, Questions>();
 		for (const limit of limits) {
@@ -68,15 +68,15 @@ export class Gate {
 	}
 
 	/** Whether the model without these blocks meets every limit; stops measuring at the first that it does not. */
-	async meets(fold: GateFold, removed: readonly number[]): Promise<boolean> {
-		for (const limit of this.#limits) if (!(await this.#figure(limit, fold, removed)).met) return false;
+	async meets(split: GateSplit, removed: readonly number[]): Promise<boolean> {
+		for (const limit of this.#limits) if (!(await this.#figure(limit, split, removed)).met) return false;
 		return true;
 	}
 
 	/** What the model without these blocks is measured to be, one figure a limit. */
-	async figures(fold: GateFold, removed: readonly number[]): Promise<PlanGateFigure[]> {
+	async figures(split: GateSplit, removed: readonly number[]): Promise<PlanGateFigure[]> {
 		const figures: PlanGateFigure[] = [];
-		for (const limit of this.#limits) figures.push(await this.#figure(limit, fold, removed));
+		for (const limit of this.#limits) figures.push(await this.#figure(limit, split, removed));
 		return figures;
 	}
 
@@ -86,26 +86,26 @@ export class Gate {
 	}
 
 	/** What healed models are held against; to be taken before any matrix of the model is another. */
-	async whole(fold: GateFold): Promise<WholeModel> {
+	async whole(split: GateSplit): Promise<OriginalModel> {
 		const { texts, referenceOn } = this.#session;
-		const game = texts[fold];
+		const game = texts[split];
 		const [measured] = await game.measure([Coalition.full(game.players)], { phase: "quality gate", signal: this.#options.signal });
 		const compared = this.#limits.some(({ kind }) => kind === "divergence");
-		return { measured: measured!, reference: compared ? await referenceOn(fold) : undefined };
+		return { measured: measured!, reference: compared ? await referenceOn(split) : undefined };
 	}
 
 	/** What the model without these blocks is measured to be as it stands, healed: past the ledgers, which know the file's own matrices. */
-	async figuresAsItStands(fold: GateFold, removed: readonly number[], whole: WholeModel): Promise<PlanGateFigure[]> {
+	async figuresAsItStands(split: GateSplit, removed: readonly number[], whole: OriginalModel): Promise<PlanGateFigure[]> {
 		const { evaluator, calibration, model } = this.#session;
 		const { signal } = this.#options;
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
-		const [evaluation] = await evaluator.evaluate([mask], calibration.folds[fold], { reference: whole.reference, signal });
-		const answers = await answersTo(this.#limits, (limit) => this.#questions.get(limit)![fold], { evaluator, mask }, this.#options);
+		const [evaluation] = await evaluator.evaluate([mask], calibration.splits[split], { reference: whole.reference, signal });
+		const answers = await answersTo(this.#limits, (limit) => this.#questions.get(limit)![split], { evaluator, mask }, this.#options);
 		return figuresFrom(this.#limits, measuredOf(evaluation!), whole.measured, answers);
 	}
 
-	async #figure(limit: GateLimit, fold: GateFold, removed: readonly number[]): Promise<PlanGateFigure> {
-		const game = await this.#game(limit, fold);
+	async #figure(limit: GateLimit, split: GateSplit, removed: readonly number[]): Promise<PlanGateFigure> {
+		const game = await this.#game(limit, split);
 		const { players } = game;
 		const { signal } = this.#options;
 		const sets = [Coalition.full(players), Coalition.ofRemoved(players, removed)];
@@ -116,36 +116,36 @@ export class Gate {
 		const [pruned] = await game.measure(sets.slice(1), { phase: "quality gate", signal });
 		const { figures, sources } = pruned!;
 		if (limit.kind === "divergence") return figureOf(limit, finiteMean(figures!.divergence!, sources));
-		const name = byTokens(this.#questions.get(limit)!.report) ? "normalizedAccuracy" : "accuracy";
+		const name = byTokens(this.#questions.get(limit)!.heldOut) ? "normalizedAccuracy" : "accuracy";
 		return figureOf(limit, shareRight(Array.from(figures![name]!, (right) => right === 1)));
 	}
 
-	#game(limit: GateLimit, fold: GateFold): Promise<LedgerGame> {
+	#game(limit: GateLimit, split: GateSplit): Promise<LedgerGame> {
 		const { texts, finals } = this.#session;
-		if (limit.kind === "ratio") return Promise.resolve(texts[fold]);
-		if (limit.questions === "objective") return Promise.resolve(finals[fold]);
+		if (limit.kind === "ratio") return Promise.resolve(texts[split]);
+		if (limit.questions === "metric") return Promise.resolve(finals[split]);
 		const questions = this.#questions.get(limit);
-		return this.#games.get(`${limit.name} ${fold}`, () =>
-			questions ? this.#session.questionsOn(questions[fold]) : this.#session.comparedOn(fold),
+		return this.#games.get(`${limit.name} ${split}`, () =>
+			questions ? this.#session.questionsOn(questions[split]) : this.#session.comparedOn(split),
 		);
 	}
 }
 
-/** The verdict on figures of the report fold. */
+/** The verdict on figures of the held-out split. */
 export function verdictOfGate(figures: PlanGateFigure[], measured: PlanGate["measured"], ignore: boolean): PlanGate {
 	const met = figures.every((figure) => figure.met);
 	return { met, ignored: !met && ignore, measured, figures };
 }
 
-/** Every third question is the validation fold's. */
+/** Every third question is the validation split's. */
 function dealt(model: Model, file: QuestionFile): Questions {
 	const tokenized = tokenizeQuestions(model, file);
-	const fold = (wanted: boolean) =>
+	const split = (wanted: boolean) =>
 		packQuestions(
 			tokenized.filter((_, i) => (i % 3 === 1) === wanted),
 			file.format,
 		);
-	return { validation: fold(true), report: fold(false) };
+	return { validation: split(true), heldOut: split(false) };
 }
 
 /** What was required, and what was measured. */

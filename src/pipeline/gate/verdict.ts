@@ -1,6 +1,6 @@
 // The gate on a set that was chosen: it passes, or no model is written and the closest plan that would pass is named.
 import { commandLine } from "../preflight/command-line.js";
-import { type ClosestPlan, GateNotMetError } from "../../errors.js";
+import { type ClosestPlan, LimitsNotMetError } from "../../errors.js";
 import { type Gate, requirementText, verdictOfGate } from "./gate.js";
 import { meanLoss } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
@@ -32,22 +32,22 @@ export interface GateCheck {
 }
 
 /**
- * Measures the set on the report fold, under its mask.
- * @throws GateNotMetError where a limit is not met, unless `ignoreGate`
+ * Measures the set on the held-out split, under its mask.
+ * @throws LimitsNotMetError where a limit is not met, unless `ignoreLimits`
  */
 export async function checkGate(check: GateCheck, removed: readonly number[]): Promise<PlanGate> {
-	const figures = await check.session.timed("quality gate", () => check.gate.figures("report", removed));
-	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreGate ?? false), check.options, () =>
+	const figures = await check.session.timed("quality gate", () => check.gate.figures("heldOut", removed));
+	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreLimits ?? false), check.options, () =>
 		closestPlan(check, removed.length),
 	);
 }
 
 /**
  * The same of a healed set, from what it was measured to be: its closest plans are judged unhealed.
- * @throws GateNotMetError
+ * @throws LimitsNotMetError
  */
 export function checkHealed(check: GateCheck, removed: readonly number[], figures: PlanGateFigure[]): Promise<PlanGate> {
-	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreGate ?? false), check.options, () =>
+	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreLimits ?? false), check.options, () =>
 		closestPlan(check, removed.length),
 	);
 }
@@ -67,7 +67,7 @@ export async function settleGate(
 		logger(options)("warning", `quality gate not met, written all the same (--ignore-gate): ${missed}`);
 		return verdict;
 	}
-	const where = verdict.measured === "mask" ? "on the report fold" : "on the report fold, by the file as written";
+	const where = verdict.measured === "mask" ? "on the held-out split" : "on the held-out split, by the file as written";
 	const forSize = options.targetSize === undefined ? "" : `${formatBytes(options.targetSize)} needs more than the gate allows: `;
 	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. No model was written.`, verdict.figures, await closest(), options);
 }
@@ -77,23 +77,23 @@ function gateError(
 	figures: readonly PlanGateFigure[],
 	closest: ClosestPlan | undefined,
 	options: GateSettings,
-): GateNotMetError {
+): LimitsNotMetError {
 	const forced = amountGiven(options) ? "--ignore-gate writes it all the same." : "";
 	if (!closest) {
 		const advice = amountGiven(options)
 			? "prune-gguf with these limits and no amount looks for one"
 			: "allow more, or ask for fewer blocks (--remove-blocks)";
-		return new GateNotMetError(`${message} No set of fewer blocks that this run knows meets it; ${advice}. ${forced}`.trimEnd(), {
+		return new LimitsNotMetError(`${message} No set of fewer blocks that this run knows meets it; ${advice}. ${forced}`.trimEnd(), {
 			figures,
 		});
 	}
 	const { removed, estimated, command } = closest;
 	const shown = closest.figures.map((figure) => `${figure.name} ${measuredText(figure)}`).join(", ");
 	const unhealed = asksToHeal(options) ? ", not healed yet" : "";
-	const how = estimated ? "should meet it, if quantising costs it as much" : "meets it";
+	const how = estimated ? "should meet it, if quantizing costs it as much" : "meets it";
 	const blocks = removed.length === 1 ? "block" : `${removed.length} blocks,`;
 	const set = `removing ${blocks} ${formatBlocks(removed)} ${how} (${shown}${unhealed})`;
-	return new GateNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`.trimEnd(), { figures, closest });
+	return new LimitsNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`.trimEnd(), { figures, closest });
 }
 
 /** Whether it was said how much to remove, or the limits decided. */
@@ -103,7 +103,7 @@ function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: Amoun
 
 /**
  * The known set for the most blocks, fewer than asked for, that meets the gate.
- * @param shift changes what is measured under a mask to what is expected of the quantised file, where one is written
+ * @param shift changes what is measured under a mask to what is expected of the quantized file, where one is written
  */
 export async function closestPlan(
 	check: GateCheck,
@@ -111,8 +111,8 @@ export async function closestPlan(
 	shift?: (figures: readonly PlanGateFigure[]) => readonly PlanGateFigure[],
 ): Promise<ClosestPlan | undefined> {
 	for (const removed of await knownSets(check, below)) {
-		if (!shift && !(await check.gate.meets("report", removed))) continue;
-		const measured = await check.gate.figures("report", removed);
+		if (!shift && !(await check.gate.meets("heldOut", removed))) continue;
+		const measured = await check.gate.figures("heldOut", removed);
 		const figures = shift?.(measured) ?? measured;
 		if (!figures.every(({ met }) => met)) continue;
 		return { removed, figures, estimated: shift !== undefined, command: pruneCommand(check, removed) };
@@ -120,7 +120,7 @@ export async function closestPlan(
 	return undefined;
 }
 
-/** What is expected of the quantised file of another set: what quantising changed of the set that was measured both ways. */
+/** What is expected of the quantized file of another set: what quantizing changed of the set that was measured both ways. */
 export function shiftedBy(mask: readonly PlanGateFigure[], file: readonly PlanGateFigure[]) {
 	return (figures: readonly PlanGateFigure[]): PlanGateFigure[] =>
 		figures.map((figure, i) => {

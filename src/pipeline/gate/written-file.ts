@@ -1,32 +1,32 @@
-// The limits on a quantised file, asked of it before it gets its name.
+// The limits on a quantized file, asked of it before it gets its name.
 import { closestPlan, type GateCheck, settleGate, shiftedBy, type GateSettings } from "./verdict.js";
-import { GateNotMetError } from "../../errors.js";
+import { LimitsNotMetError } from "../../errors.js";
 import { Gate, verdictOfGate } from "./gate.js";
 import { formatBytes } from "../../report/format.js";
 import { Session } from "../session/session.js";
 import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
-import type { Measured, MeasuredWhole } from "../session/paired-figures.js";
+import type { Measured, MeasuredOriginal } from "../session/paired-figures.js";
 import type { MachineSettings, UnknownSettings } from "../../api/options/settings.js";
 
-/** A quantised file that has not its name yet, measured on the report fold, and the whole source on the same windows. */
+/** A quantized file that has not its name yet, measured on the held-out split, and the whole source on the same windows. */
 export interface WrittenCandidate {
 	readonly path: string;
 	readonly measured: Measured;
-	readonly whole: MeasuredWhole;
+	readonly whole: MeasuredOriginal;
 	readonly bytes: number;
 }
 
 /** The check, and the verdict once it was made. */
 export interface FileCheck {
-	/** @throws GateNotMetError unless `ignoreGate` */
+	/** @throws LimitsNotMetError unless `ignoreLimits` */
 	check(file: WrittenCandidate): Promise<void>;
 	verdict(): PlanGate | undefined;
 }
 
 /**
- * A check of the quality gate, and of the size that was asked for, which `ignoreGate` does not let pass; undefined where neither was. Measures the set under its mask now,
- * while the session is open: what quantising costs beyond that is carried over to sets of fewer blocks.
- * @param healed what the set is measured to be before it is quantised, where it was healed
+ * A check of the quality gate, and of the size that was asked for, which `ignoreLimits` does not let pass; undefined where neither was. Measures the set under its mask now,
+ * while the session is open: what quantizing costs beyond that is carried over to sets of fewer blocks.
+ * @param healed what the set is measured to be before it is quantized, where it was healed
  */
 export async function fileCheck(
 	check: GateCheck | undefined,
@@ -36,7 +36,7 @@ export async function fileCheck(
 ): Promise<FileCheck | undefined> {
 	const { targetSize } = options;
 	if (!check && targetSize === undefined) return undefined;
-	const mask = healed ?? (check ? await check.gate.figures("report", removed) : []);
+	const mask = healed ?? (check ? await check.gate.figures("heldOut", removed) : []);
 	// The session is closed by the time the file is there.
 	const later = check && { gate: check.gate.ofFile(), reopen: reopened(check) };
 	let verdict: PlanGate | undefined;
@@ -47,7 +47,7 @@ export async function fileCheck(
 			const size = targetSize === undefined ? [] : [sizeFigure(targetSize, bytes)];
 			const all = [...figures, ...size];
 			if (size.some(({ met }) => !met)) throw tooLarge(targetSize!, bytes, removed.length, all);
-			verdict = await settleGate(verdictOfGate(all, "file", options.ignoreGate ?? false), options, async () =>
+			verdict = await settleGate(verdictOfGate(all, "file", options.ignoreLimits ?? false), options, async () =>
 				later?.reopen((again) => closestPlan(again, removed.length, shiftedBy(mask, figures))),
 			);
 		},
@@ -55,9 +55,9 @@ export async function fileCheck(
 }
 
 /** A size is no matter of quality: nothing lets a file that misses it pass. */
-function tooLarge(target: number, bytes: number, removed: number, figures: PlanGateFigure[]): GateNotMetError {
-	return new GateNotMetError(
-		`target-size ${formatBytes(target)} is not met: the file as quantised has ${formatBytes(bytes)}, more than was foretold. No model was written. Remove one block more (--remove-blocks ${removed + 1}).`,
+function tooLarge(target: number, bytes: number, removed: number, figures: PlanGateFigure[]): LimitsNotMetError {
+	return new LimitsNotMetError(
+		`target-size ${formatBytes(target)} is not met: the file as quantized has ${formatBytes(bytes)}, more than was foretold. No model was written. Remove one block more (--remove-blocks ${removed + 1}).`,
 		{ figures },
 	);
 }

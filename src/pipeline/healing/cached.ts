@@ -17,8 +17,8 @@ const version = 5;
 export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: HealingSettings): string {
 	const text = healTextOf(model, options.healTokens ?? defaultHealTokens, seed);
 	const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true, options.referenceBytes ?? null];
-	const folds = Object.values(calibration.folds).map(hashWindows);
-	return hashOf([version, packageVersion, sha256, text, how, folds, options.calibration ?? null, settings]);
+	const splits = Object.values(calibration.splits).map(hashWindows);
+	return hashOf([version, packageVersion, sha256, text, how, splits, options.calibration ?? null, settings]);
 }
 
 /** What healing sets of blocks gave, by a key and the blocks. */

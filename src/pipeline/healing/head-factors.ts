@@ -20,7 +20,7 @@ const scoredShare = 0.25;
 /** Passes of these tokens through the pruned model that may be spent. */
 export const mostPasses = 100;
 
-/** Bytes that the whole model's distributions and the matrices that are tried take, at most. */
+/** Bytes that the original model's distributions and the matrices that are tried take, at most. */
 export function factorBytes(file: GgufFile): number {
 	const reference = bytesOfReference(scoredShare * factorTokens, vocabularyOf(file));
 	const matrices = file.tensors.filter(({ name }) => /attn_(q|output)\.weight$/.test(name)).map(({ source }) => source.size);
@@ -36,9 +36,9 @@ export async function factorText(
 	options: ComparedOptions,
 ): Promise<ComparedText | undefined> {
 	const windows = firstWindows(fit, Math.ceil(factorTokens / fit.length));
-	options.onProgress?.({ phase: "the whole model's distributions", done: 0, total: 1, unit: "masks" });
+	options.onProgress?.({ phase: "the original model's distributions", done: 0, total: 1, unit: "masks" });
 	const text = await comparedAt(evaluator, windows, { share: scoredShare, seed }, options);
-	if (!text) logger(options)("warning", "heads are not weighed: --reference-bytes leaves no room for the whole model's distributions");
+	if (!text) logger(options)("warning", "heads are not weighed: --reference-bytes leaves no room for the original model's distributions");
 	return text;
 }
 
@@ -49,12 +49,12 @@ export interface FactorJob {
 	/** Matrices that stand in the model. */
 	readonly healed: readonly HealedTensor[];
 	readonly text: ComparedText;
-	/** Of the pruned model as it stands on the search fold: its mean loss, or divergence from the whole model. */
+	/** Of the pruned model as it stands on the search split: its mean loss, or divergence from the original model. */
 	readonly figure: () => Promise<number>;
 }
 
 /**
- * Finds factors and keeps them in the model where that lowers the loss on the search fold, or the divergence there.
+ * Finds factors and keeps them in the model where that lowers the loss on the search split, or the divergence there.
  * @returns none where they do not help
  */
 export async function healFactors(
@@ -80,10 +80,10 @@ export async function healFactors(
 	const after = await orRestored(model, found.tensors, figure);
 	logger(options)(
 		"debug",
-		`factors of heads in ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, on the search fold ${before.toFixed(4)} -> ${after.toFixed(4)}`,
+		`factors of heads in ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, on the search split ${before.toFixed(4)} -> ${after.toFixed(4)}`,
 	);
 	if (after < before) return found;
-	logger(options)("warning", "heads are not weighed: what was found does not help on the search fold");
+	logger(options)("warning", "heads are not weighed: what was found does not help on the search split");
 	await restore(model, found.tensors);
 	return { tensors: [], factors: [] };
 }

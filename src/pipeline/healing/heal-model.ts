@@ -5,7 +5,7 @@ import { InvalidPlanError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import type { SourceShare } from "../../game/sources.js";
 import { factorText, healFactors } from "./head-factors.js";
-import { checkRoom, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
+import { checkMemory, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
 import { defaultHealTokens, healTextOf, healWindows } from "./text.js";
 import { applyFactors } from "../../model/fitting/factors.js";
 import { healCuts } from "../../model/fitting/heal.js";
@@ -36,17 +36,17 @@ export interface HealJob {
 	/** Decides on kind and ridge. */
 	readonly tuning: TokenWindows;
 	/**
-	 * Whether that text is the model's own: the loss there is an estimate of the divergence from the whole model, with the chance of the
-	 * drawn tokens on top, so that the divergence decides, where there is memory for the whole model's distributions.
+	 * Whether that text is the model's own: the loss there is an estimate of the divergence from the original model, with the chance of the
+	 * drawn tokens on top, so that the divergence decides, where there is memory for the original model's distributions.
 	 */
 	readonly own?: boolean | undefined;
 	/** Decides whether the healed model is better. */
 	readonly validation: TokenWindows;
 	/** Says by how much. */
-	readonly report: TokenWindows;
-	/** Where the text comes from, by fold, where there are several sources. */
-	readonly sources?: Readonly<Partial<Record<"validation" | "report", readonly SourceShare[]>>> | undefined;
-	/** Losses of the whole model on the report windows, where they are known. */
+	readonly heldOut: TokenWindows;
+	/** Where the text comes from, by split, where there are several sources. */
+	readonly sources?: Readonly<Partial<Record<"validation" | "heldOut", readonly SourceShare[]>>> | undefined;
+	/** Losses of the original model on the report windows, where they are known. */
 	readonly full?: Float64Array | undefined;
 	/** Text to fit to. @default the model's own samples */
 	readonly fit?: TokenWindows | undefined;
@@ -71,21 +71,21 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const drawing = healTextOf(model, options.healTokens ?? defaultHealTokens, job.seed);
 	const kinds = kindsOf(options.healKind);
 	const shape = { ...shapeOf(model, healableCuts(removed), options), kinds };
-	checkRoom(model.file, shape);
+	checkMemory(model.file, shape);
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
-	const before = { validation: await losses(job.validation), report: await losses(job.report) };
+	const before = { validation: await losses(job.validation), heldOut: await losses(job.heldOut) };
 	const type = options.healType ?? "auto";
 	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
-	// What heads need of the whole model is there already.
+	// What heads need of the original model is there already.
 	const reserved = healBytes(model.file, { ...shape, heads: false });
 	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning, kinds });
 	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
 	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, { removed, healed, text, figure }, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];
-	const both = async () => ({ validation: await losses(job.validation), report: await losses(job.report) });
+	const both = async () => ({ validation: await losses(job.validation), heldOut: await losses(job.heldOut) });
 	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);
 	const sources = job.sources ?? {};
 	const validation = comparisonOf(before.validation, after.validation, sources.validation);
@@ -98,8 +98,8 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 		cuts: cuts.map((cut) => planCut(cut, healed)),
 		...(heads?.factors.length ? { heads: heads.factors.map((head) => ({ ...head, factors: [...head.factors] })) } : {}),
 		validation,
-		report: comparisonOf(before.report, after.report, sources.report),
-		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.report }, sources.report) } : {}),
+		heldOut: comparisonOf(before.heldOut, after.heldOut, sources.heldOut),
+		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.heldOut }, sources.heldOut) } : {}),
 		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
 	};
 	noteUnhealed(section, options);
@@ -118,7 +118,7 @@ export async function healAgain(
 	if (!plan.applied) return { tensors: [], section: plan };
 	const { model, removed } = job;
 	const kinds = fitKinds.filter((kind) => plan.cuts.some(({ recipe }) => recipe?.kind === kind));
-	checkRoom(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, kinds });
+	checkMemory(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, kinds });
 	const fit = await healWindows(model, job.folder, plan.fit, options);
 	if (hashWindows(fit) !== plan.fit.sha256) {
 		throw new InvalidPlanError(
@@ -140,7 +140,7 @@ function checkSame(plan: PlanHeal, tensors: readonly HealedTensor[]): void {
 		const found = hashOfCut(tensors, [tensor, norm]);
 		if (sha256 === undefined || sha256 === found) continue;
 		throw new InvalidPlanError(
-			`${tensor ?? norm} is healed otherwise here than the plan says (SHA-256 ${found} instead of ${sha256}): number of threads (--threads), back end or build are not those of the plan. Heal anew with --remove LIST --heal, or write the model unhealed with --no-heal`,
+			`${tensor ?? norm} is healed otherwise here than the plan says (SHA-256 ${found} instead of ${sha256}): number of threads (--threads), backend or build are not those of the plan. Heal anew with --remove LIST --heal, or write the model unhealed with --no-heal`,
 		);
 	}
 }

@@ -21,7 +21,7 @@ export interface HealShape {
 	readonly heads?: boolean | undefined;
 	/** Kinds that are tried. @default all */
 	readonly kinds?: readonly FitKind[] | undefined;
-	/** Bytes of the full model's distributions that are held at the same time and not made yet. @default 0 */
+	/** Bytes of the original model's distributions that are held at the same time and not made yet. @default 0 */
 	readonly references?: number | undefined;
 	/** Whether options say how much text these are on. @default true */
 	readonly sized?: boolean | undefined;
@@ -62,7 +62,7 @@ export function settleKind<T extends HealSettings & JobOptions>(
 ): T {
 	const wanted = kindsOf(options.healKind);
 	const kinds = wanted.length === 1 ? wanted : (fittingKinds(file, shape, available) ?? wanted);
-	checkRoom(file, { ...shape, kinds }, available);
+	checkMemory(file, { ...shape, kinds }, available);
 	if (kinds.length === wanted.length || shape.cuts === 0) return options;
 	const healKind = kinds[0]!;
 	const needed = sizeText(healBytes(file, { ...shape, kinds: wanted }));
@@ -107,7 +107,7 @@ function fitBytes(file: GgufFile, kinds: readonly FitKind[]): number {
 }
 
 /** @throws NotEnoughMemoryError where it does not fit, with what would */
-export function checkRoom(file: GgufFile, shape: HealShape, available = availableMemory()): void {
+export function checkMemory(file: GgufFile, shape: HealShape, available = availableMemory()): void {
 	if (shape.cuts === 0 && !shape.heads) return;
 	const needed = healBytes(file, shape);
 	if (needed <= available) return;
@@ -118,7 +118,7 @@ export function checkRoom(file: GgufFile, shape: HealShape, available = availabl
 	const kind = smaller ? "give --heal-kind map, or " : "";
 	const instead = fitting === undefined ? `${kind}${nothing}` : `give --heal-tokens ${fitting} or less, or leave out --heal`;
 	const { references = 0, sized = true } = shape;
-	const part = references > 0 ? ` (${sizeText(references)} of it for the full model's distributions)` : "";
+	const part = references > 0 ? ` (${sizeText(references)} of it for the original model's distributions)` : "";
 	const windows = references > 0 && sized ? ", or fewer or shorter windows (--windows, --window-length)" : "";
 	throw new NotEnoughMemoryError(
 		`healing needs about ${sizeText(needed)} of memory beside the model${part} and ${sizeText(available)} are free: ${instead}${windows}`,
@@ -149,7 +149,7 @@ export const mostCuts = (model: Model, removed: number): number => Math.min(remo
 /**
  * Whether the model can be healed at all, before anything is sampled or searched.
  * @param removed the set, ascending; or the most blocks that are removed, where a search will say which
- * @param references bytes of the full model's distributions that are made before healing and held through it
+ * @param references bytes of the original model's distributions that are made before healing and held through it
  * @param sized whether options say how much text these are on
  * @param alike whether all sets are healed by the same kind: the one that fits for the most cuts
  * @returns the options, with the kind that fits where only one does

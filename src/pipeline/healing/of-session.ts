@@ -1,7 +1,7 @@
-// Healing within a run: on the folds of the session, the text to fit to drawn beside them.
+// Healing within a run: on the splits of the session, the text to fit to drawn beside them.
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
-import type { Gate, GateFold } from "../gate/gate.js";
+import type { Gate, GateSplit } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
 import { mostSets, type RacedHealed } from "./race.js";
 import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
@@ -26,7 +26,7 @@ export interface HealSetting {
 }
 
 /**
- * Heals the cuts, with the search fold to decide how, the validation fold whether, and the report fold to say by how much; as it was
+ * Heals the cuts, with the search split to decide how, the validation split whether, and the held-out split to say by how much; as it was
  * found before, where that is kept in the run folder. The model is as it was then: {@link whileHealed} puts the new matrices into it.
  * @param removed ascending
  */
@@ -70,15 +70,15 @@ async function healedBefore(
 
 async function healAnew(session: Session, removed: readonly number[], options: HealingSettings): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
-	const { search: tuning, validation, report } = calibration.folds;
+	const { search: tuning, validation, heldOut } = calibration.splits;
 	const own = onOwnSamples(options);
-	const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal: options.signal });
+	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], { phase: "figures", signal: options.signal });
 	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], { phase: "figures", signal: options.signal });
 	const sources = {
-		...(full!.sources ? { report: full!.sources } : {}),
+		...(full!.sources ? { heldOut: full!.sources } : {}),
 		...(other!.sources ? { validation: other!.sources } : {}),
 	};
-	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, own, validation, report, sources, full: full!.losses };
+	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, own, validation, heldOut, sources, full: full!.losses };
 	const healing = await session.timed("healing", () => healModel(job, options));
 	await restore(model, healing.tensors);
 	return healing;
@@ -86,7 +86,7 @@ async function healAnew(session: Session, removed: readonly number[], options: H
 
 /**
  * Heals the chosen set. Where it won a race of sets that were healed roughly, the set that it took the place of is healed as well, both
- * with all of the text: the one that loses less on the validation fold, healed or as it is, is taken.
+ * with all of the text: the one that loses less on the validation split, healed or as it is, is taken.
  */
 export async function healChosen(
 	session: Session,
@@ -108,17 +108,17 @@ function validationLoss({ section: { applied, validation } }: Healing): number {
 
 const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - b);
 
-/** What a set is measured to be with its new matrices, against the whole model as it is; as it is itself where it was not healed. */
+/** What a set is measured to be with its new matrices, against the original model as it is; as it is itself where it was not healed. */
 export async function figuresOfHealed(
 	{ session, gate }: { readonly session: Session; readonly gate: Gate },
-	fold: GateFold,
+	split: GateSplit,
 	removed: readonly number[],
 	healing: Healing | undefined,
 ): Promise<PlanGateFigure[]> {
 	return session.timed("quality gate", async () => {
-		if (!healing?.section.applied) return gate.figures(fold, removed);
-		const whole = await gate.whole(fold);
-		return whileHealed(session.model, healing.tensors, () => gate.figuresAsItStands(fold, removed, whole));
+		if (!healing?.section.applied) return gate.figures(split, removed);
+		const whole = await gate.whole(split);
+		return whileHealed(session.model, healing.tensors, () => gate.figuresAsItStands(split, removed, whole));
 	});
 }
 
@@ -133,13 +133,13 @@ export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOpt
 	options: T,
 	every = false,
 ): Promise<T> {
-	const { search, validation, report } = session.calibration.folds;
-	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + report.tokens.length };
+	const { search, validation, heldOut } = session.calibration.splits;
+	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + heldOut.tokens.length };
 	if (typeof removed !== "number") return withHealTime(session, { ...onlySet(removed), ...sizes }, options);
 	const { healHeads } = options;
 	// Of a race its winner, the set that it took the place of, and the one that is taken once more, with its heads.
 	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
-	const one = session.objective === "nll" ? race : { sets: 1, headSets: 1, raced: 0 };
+	const one = session.metric === "nll" ? race : { sets: 1, headSets: 1, raced: 0 };
 	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;
 	const cuts = { cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed) };
 	return withHealTime(session, { ...searched, ...cuts, ...sizes }, options);

@@ -1,7 +1,7 @@
 // Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
 import { onOwnSamples } from "../session/calibration-windows.js";
 import { NotEnoughMemoryError } from "../../errors.js";
-import { checkRoom, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
+import { checkMemory, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
 import { defaultHealTokens, healTextOf, healWindows, raceTokens } from "./text.js";
 import { Coalition } from "../../game/coalition.js";
 import { comparedText } from "./reference-text.js";
@@ -9,7 +9,7 @@ import { cutsOf } from "../../model/fitting/cuts.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { Recipe } from "../../model/fitting/job.js";
 import { whileHealed } from "../../model/fitting/standing.js";
-import { shiftedRuns } from "../../model/fitting/neighbours.js";
+import { shiftedRuns } from "../../model/fitting/neighbors.js";
 import { type ComparedText, tuningFigure } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
@@ -39,7 +39,7 @@ export interface RacedHealed extends Standing {
 
 /**
  * Heals the best finalists of the size that was asked for, then sets with one run of blocks moved by one, as long as that helps; all on
- * a part of the text, with the same fit, compared on the validation fold. Two sets whose unhealed losses are far apart can heal to the
+ * a part of the text, with the same fit, compared on the validation split. Two sets whose unhealed losses are far apart can heal to the
  * same loss.
  * @param reaches whether a set makes the file as small as was asked for
  * @returns the winner in the place of the set that was chosen; the same where that wins, or nothing is to be healed
@@ -51,7 +51,7 @@ export async function raceHealed(
 	reaches: (removed: readonly number[]) => boolean = () => true,
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
-	if (!asksToHeal(options) || options.remove || session.objective !== "nll") return won;
+	if (!asksToHeal(options) || options.remove || session.metric !== "nll") return won;
 	return session.timed("healed race", () => new HealedRace(session, options, reaches).run(won));
 }
 
@@ -69,7 +69,7 @@ export async function whileRoughlyHealed<T>(
 	const tokens = Math.min(raceTokens, text.count * text.length);
 	const shape = { cuts: healableCuts(sorted), tokens, references: session.referenceBytes };
 	const kind = roughKind(model.file, shape, options.healKind);
-	checkRoom(model.file, { ...shape, kinds: [kind] });
+	checkMemory(model.file, { ...shape, kinds: [kind] });
 	const windows = await healWindows(model, folder, text, options);
 	const { tensors } = await healCuts(model, {
 		...{ removed: sorted, ubatch, threads, signal: options.signal, type: options.healType ?? "auto" },
@@ -127,13 +127,13 @@ class HealedRace {
 		return { ...withWinner(won, finalist, own.finalists), chosen: finalist, unhealed: chosen };
 	}
 
-	/** The validation fold, with the whole model's distributions where it is the model's own samples: asked for before anything is healed. */
+	/** The validation split, with the original model's distributions where it is the model's own samples: asked for before anything is healed. */
 	#compared(): Promise<ComparedText | undefined> {
 		const { model, evaluator, calibration, seed } = this.#session;
 		if (!onOwnSamples(this.#options)) return Promise.resolve(undefined);
 		const kinds = kindsOf(this.#options.healKind).slice(0, 1);
 		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens, kinds, references: this.#session.referenceBytes });
-		this.#text ??= comparedText(evaluator, calibration.folds.validation, { seed, reserved }, this.#options);
+		this.#text ??= comparedText(evaluator, calibration.splits.validation, { seed, reserved }, this.#options);
 		return this.#text;
 	}
 
@@ -144,7 +144,7 @@ class HealedRace {
 		return this.#kept;
 	}
 
-	/** Mean loss on the validation fold, or divergence there: healed, or as it is where that is lower. */
+	/** Mean loss on the validation split, or divergence there: healed, or as it is where that is lower. */
 	async #figure(removed: number[]): Promise<number> {
 		const key = removed.join();
 		const known = this.#figures.get(key) ?? (await (await this.#earlier()).figure(removed));
@@ -161,7 +161,7 @@ class HealedRace {
 		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "validation", signal });
 		const measured = async () => {
 			if (compared) return tuningFigure(evaluator, mask, compared, signal);
-			const [evaluation] = await evaluator.evaluate([mask], calibration.folds.validation, { signal });
+			const [evaluation] = await evaluator.evaluate([mask], calibration.splits.validation, { signal });
 			return meanAndError(evaluation!.losses, own!.sources).mean;
 		};
 		const asItIs = own ? meanAndError(own.losses, own.sources).mean : await measured();

@@ -1,4 +1,4 @@
-// Text with the whole model's distributions on it, for healing to come near to.
+// Text with the original model's distributions on it, for healing to come near to.
 import type { JobOptions } from "../../api/index.js";
 import { drawPositions } from "../../model/calibration/index.js";
 import { Coalition } from "../../game/coalition.js";
@@ -11,7 +11,7 @@ import { bytesOfReference } from "../../model/runtime/positions.js";
 import { firstWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import type { HealSettings, SessionSettings } from "../../api/options/settings.js";
 
-/** What the whole model's distributions on a text may take: fewer positions are scored where all would take more. */
+/** What the original model's distributions on a text may take: fewer positions are scored where all would take more. */
 export const mostComparedBytes = 2 ** 29;
 
 /** What bounds them beside that. */
@@ -42,7 +42,7 @@ export function comparedShape(
 }
 
 /**
- * The drawn positions with the whole model's distributions there; undefined where the options leave no room for two of them.
+ * The drawn positions with the original model's distributions there; undefined where the options leave no room for two of them.
  * @param reserved bytes that healing takes beside them: undefined too where the memory does not hold both @default not looked at
  */
 export async function comparedAt(
@@ -78,7 +78,7 @@ export async function comparedText(
 	const bytes = bytesOfReference(predicting(windows), evaluator.model.facts.vocabulary);
 	logger(options)(
 		"note",
-		`variants of healing are compared by their loss, not by their divergence from the whole model, which differs less by chance: its distributions take ${sizeText(bytes)}, and the memory or --reference-bytes does not allow that`,
+		`variants of healing are compared by their loss, not by their divergence from the original model, which differs less by chance: its distributions take ${sizeText(bytes)}, and the memory or --reference-bytes does not allow that`,
 	);
 	return undefined;
 }

@@ -53,7 +53,7 @@ export interface HealWork extends HealedSetsAhead {
 
 /** Of this machine with this model. */
 export interface HealSpeed {
-	/** Seconds to draw a token, and to run one through the whole model. */
+	/** Seconds to draw a token, and to run one through the original model. */
 	readonly draw: number;
 	readonly pass: number;
 	/** Products and sums a second, of normal equations and of their solution. */
@@ -98,7 +98,7 @@ export interface HealPlace {
 	/** Of the model's runs. */
 	readonly folder: string;
 	readonly seed: number;
-	/** What the full model's distributions will take that are held through healing and not made yet, bytes. @default 0 */
+	/** What the original model's distributions will take that are held through healing and not made yet, bytes. @default 0 */
 	readonly referenceBytes?: number | undefined;
 }
 

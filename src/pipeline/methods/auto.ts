@@ -1,4 +1,4 @@
-// The automatic method on the search fold of a session.
+// The automatic method on the search split of a session.
 import { setImmediate } from "node:timers/promises";
 import { ranking } from "../../game/attribution/attribution.js";
 import { auto, type SurrogateReport } from "../../game/search/auto-method.js";
@@ -32,14 +32,14 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 		}),
 	);
 	const { found, contributions, surrogate, interactions } = result;
-	const singles = await session.singleRemovals(found.fullLoss, options.signal, game);
-	const equivalent = [...found.equivalent.values()]
+	const singles = await session.singleRemovals(found.originalLoss, options.signal, game);
+	const tied = [...found.tied.values()]
 		.flatMap((sets) => sets.slice(0, racedSets[effortOf(options)]))
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found: { ...found, notes: [...found.notes, ...distrust(surrogate)] },
 		rivals: [
-			...equivalent,
+			...tied,
 			...nearRivals(game, found, counts),
 			// Of a search that was stopped early these are the only ones where a rule ties blocks, which have no contribution alone.
 			...found.ranked
@@ -68,7 +68,7 @@ function planSurrogate(surrogate: SurrogateReport | undefined): Pick<Choices, "s
 	const judgement = surrogate?.random ?? surrogate?.decisions;
 	if (!judgement) return {};
 	const details = { spearmanOfDecisions: surrogate!.decisions?.within.spearman };
-	return { surrogate: surrogateOf(surrogate!.name, surrogate!.trainMasks, judgement, details) };
+	return { surrogate: surrogateOf(surrogate!.name, surrogate!.trainCandidates, judgement, details) };
 }
 
 /**
@@ -92,7 +92,7 @@ export function rankedByContribution(
 /** What a plan says of a surrogate. */
 export function surrogateOf(
 	name: string,
-	trainMasks: number,
+	trainCandidates: number,
 	judgement: Judgement,
 	details: Readonly<Record<string, number | undefined>>,
 ): PlanSurrogate {
@@ -109,8 +109,8 @@ export function surrogateOf(
 	const known = Object.entries(all).flatMap(([key, value]) => (value === undefined ? [] : [[key, Number.isFinite(value) ? value : null]]));
 	return {
 		name,
-		trainMasks,
-		heldOutMasks: judgement.masks,
+		trainCandidates,
+		heldOutCandidates: judgement.masks,
 		r2: Number.isFinite(judgement.r2) ? judgement.r2 : null,
 		spearman: Number.isFinite(judgement.spearman) ? judgement.spearman : null,
 		details: Object.fromEntries(known),

@@ -1,4 +1,4 @@
-// Published selectors that look at no coalition, and random sets, on the search fold of a session.
+// Published selectors that look at no coalition, and random sets, on the search split of a session.
 import type { Method } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { bestRuns } from "../../model/baselines/angular.js";
@@ -33,11 +33,11 @@ export async function chooseScored(play: SelectionContext): Promise<Choices> {
 	return { found, rivals: [], contributions, masks: found.measured, passes: influence ? 1 : 0 };
 }
 
-/** How hidden states turn on the search fold; of several sources the weighted mean. @throws InvalidOptionError where llama.cpp's graph gives none */
+/** How hidden states turn on the search split; of several sources the weighted mean. @throws InvalidOptionError where llama.cpp's graph gives none */
 async function similaritiesOf(play: SelectionContext): Promise<{ cosine: Float64Array; angular: Float64Array }> {
 	const { session, options } = play;
 	const { evaluator, calibration } = session;
-	const { tokens, length } = calibration.folds.search;
+	const { tokens, length } = calibration.splits.search;
 	const total = calibration.sources.reduce((sum, { weight }) => sum + weight, 0);
 	let mean: { cosine: Float64Array; angular: Float64Array } | undefined;
 	let at = 0;
@@ -80,7 +80,7 @@ export async function chooseRandom(play: SelectionContext): Promise<Choices> {
 	const { units } = search;
 	const sets = randomSets(game, {
 		counts,
-		// The full model is measured too.
+		// The original model is measured too.
 		masks: searchBudget(game.players, search.kmax, options, session.tokens.search) - 1,
 		random: new Random(session.seed).fork("random sets"),
 		...(units ? { units } : {}),
@@ -95,18 +95,18 @@ async function measured(play: SelectionContext, sets: readonly Coalition[]): Pro
 	const { meter } = search;
 	const asked = sets.filter((set) => counts.includes(set.players - set.size));
 	const added = await session.timed("search", () => meter.addedLosses(asked, methodOf(play)));
-	const fullLoss = await meter.fullLoss();
+	const originalLoss = await meter.originalLoss();
 	const best = new Map<number, FoundSet>();
 	for (const [i, set] of asked.entries()) {
 		const removed = set.removed();
 		const addedLoss = added[i]!;
 		const known = best.get(removed.length);
-		if (!known || addedLoss < known.addedLoss) best.set(removed.length, { removed, addedLoss, loss: fullLoss + addedLoss });
+		if (!known || addedLoss < known.addedLoss) best.set(removed.length, { removed, addedLoss, loss: originalLoss + addedLoss });
 	}
 	const missing = counts.filter((count) => !best.has(count));
 	return {
 		method: methodOf(play),
-		fullLoss,
+		originalLoss,
 		byCount: new Map([...best].sort(([a], [b]) => a - b)),
 		trace: [],
 		measured: meter.measured,

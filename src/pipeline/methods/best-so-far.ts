@@ -1,19 +1,19 @@
 // What a search that is interrupted leaves: the best set so far of every size.
-import type { JobOptions, Objective } from "../../api/index.js";
+import type { JobOptions, Metric } from "../../api/index.js";
 import { meanLoss } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import { blocksArgument, formatBlocks, formatDifference } from "../../report/format.js";
 import type { SearchStep } from "../../game/search/search.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 
-/** What a set adds to the objective. */
-const added: Readonly<Record<Objective, string>> = {
+/** What a set adds to the metric. */
+const added: Readonly<Record<Metric, string>> = {
 	nll: "nats per token that they add on the text",
-	kl: "nats per token by which they diverge from the full model on the text",
-	accuracy: "nats a question that they add on the fold of the questions",
+	kl: "nats per token by which they diverge from the original model on the text",
+	accuracy: "nats a question that they add on the split of the questions",
 };
 
-/** Of each size up to `kmax` the best set of those measured, as if each had been a step. None where the full model is not measured yet. */
+/** Of each size up to `kmax` the best set of those measured, as if each had been a step. None where the original model is not measured yet. */
 export function bestMeasured(game: Pick<LedgerGame, "played" | "allows">, kmax: number): SearchStep[] {
 	const played = game.played();
 	const full = played.find(({ coalition }) => coalition.size === coalition.players);
@@ -45,14 +45,14 @@ export class BestSoFar {
 	}
 
 	/** Tells which sets there are, as a note that programs can read too: nothing where there is none. */
-	tell(objective: Objective, options: JobOptions): void {
+	tell(metric: Metric, options: JobOptions): void {
 		const sets = this.sets();
 		const last = sets.at(-1);
 		if (!last) return;
 		const lines = sets.map(({ count, removed, addedLoss }) => `  ${count}: ${formatBlocks(removed)} (${formatDifference(addedLoss)})`);
 		logger(options)(
 			"note",
-			`Best sets so far, by the number of blocks removed, with the ${added[objective]} that is searched:\n${lines.join("\n")}\n--remove takes one of them, for example --remove ${blocksArgument(last.removed)}.`,
+			`Best sets so far, by the number of blocks removed, with the ${added[metric]} that is searched:\n${lines.join("\n")}\n--remove takes one of them, for example --remove ${blocksArgument(last.removed)}.`,
 			{ sets: sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss })) },
 		);
 	}

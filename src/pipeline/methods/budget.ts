@@ -14,7 +14,7 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 /** Sets of one size, its own among them, that the race decides between where the search cannot tell them apart. */
 export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 4, thorough: 8 };
 
-/** Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbours and leave-one-out's beside its own. */
+/** Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbors and leave-one-out's beside its own. */
 export function raceField(method: Method, effort: Effort): number {
 	if (method === "auto") return racedSets[effort] + 3;
 	return factsOf(method).raced ? 2 : 1;

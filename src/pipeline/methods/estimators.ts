@@ -20,7 +20,7 @@ import type { BudgetSettings } from "../../api/options/settings.js";
 /** What an estimator says. */
 export interface Estimated {
 	readonly attribution: Attribution;
-	readonly fullLoss: number;
+	readonly originalLoss: number;
 	/** Blocks that stay in every set but their own: they have no contribution. */
 	readonly critical: readonly CriticalBlock[];
 	/** Distinct sets measured. */
@@ -67,7 +67,7 @@ export async function estimate(estimator: Estimator, given: Game, options: Estim
 	try {
 		const attribution = await estimators[estimator](board, { ...options, kmax, players, meter, spent });
 		const unseen = moves.flat().filter((block) => Number.isNaN(attribution.contributions[block]));
-		return { attribution, fullLoss: await meter.fullLoss(), critical: kept, masks: game.asked.size, unseen };
+		return { attribution, originalLoss: await meter.originalLoss(), critical: kept, masks: game.asked.size, unseen };
 	} catch (error) {
 		// What the estimators say of options out of range, and of sets that the model's rules forbid.
 		if (error instanceof RangeError) throw new InvalidOptionError(`${estimator}: ${error.message}`);
@@ -77,7 +77,7 @@ export async function estimate(estimator: Estimator, given: Game, options: Estim
 
 /**
  * A budget that an estimator cannot work with is refused.
- * @param spent masks of the full model and the single removals
+ * @param spent masks of the original model and the single removals
  * @throws InvalidOptionError that names the least
  */
 function checkMasks(estimator: Estimator, moves: readonly (readonly number[])[], spent: number, { kmax, masks }: EstimateOptions): void {
@@ -126,7 +126,7 @@ const estimators: Readonly<Record<Estimator, (game: Game, work: Work) => Promise
 	"window-semivalue": (game, work) => {
 		const { players, kmax, masks, spent } = work;
 		const all = allSets(players, kmax);
-		// The full model and the single removals are known.
+		// The original model and the single removals are known.
 		return all + spent - players - 1 <= masks && all <= 2 ** MAX_EXACT_PLAYERS
 			? exactWindowSemivalue(game, work)
 			: permutations(game, work);

@@ -1,4 +1,4 @@
-// The paper's methods (arXiv 2602.07804), on the search fold of a session.
+// The paper's methods (arXiv 2602.07804), on the search split of a session.
 import { setImmediate } from "node:timers/promises";
 import { surrogateContributions } from "../../game/attribution/paper.js";
 import { surrogateOf } from "./auto.js";
@@ -27,7 +27,7 @@ import type { Choices, SelectionContext } from "./selection-context.js";
 
 /** Masks of the paper's method: for the surrogate, for its contributions, and extra ones to judge it. */
 export const paperMasks = 8000;
-const paperAttributionMasks = 80000;
+const paperAttributionSamples = 80000;
 export const judgedMasks = (masks: number) => Math.max(20, Math.min(500, Math.round(masks * 0.2)));
 /** Masks of the repaired procedure. */
 export const repairedMasks = 1000;
@@ -37,7 +37,7 @@ export async function choosePaper(context: SelectionContext): Promise<Choices> {
 	const { session, options } = context;
 	const drawn = drawnMasks(context);
 	const measured = await session.timed("search", () => measureDrawn(context, drawn));
-	return session.timed("surrogate", () => choiceOf(context, drawn, measured, options.attributionMasks ?? paperAttributionMasks));
+	return session.timed("surrogate", () => choiceOf(context, drawn, measured, options.attributionSamples ?? paperAttributionSamples));
 }
 
 /** What the paper's procedure measures. */
@@ -74,7 +74,7 @@ function drawnMasks({ session, game, options, judged }: SelectionContext): Drawn
 	return { sizes, random, masks, singles, extra: drawStrata(game, held) };
 }
 
-/** The full model first. */
+/** The original model first. */
 function measureDrawn({ game, options }: SelectionContext, { masks, extra, singles }: Drawn): Promise<Measurement[]> {
 	const all = distinct([Coalition.full(game.players), ...masks, ...extra, ...singles]);
 	return game.measure(all, { phase: "random masks", signal: options.signal });
@@ -88,10 +88,10 @@ async function choiceOf(
 	asked: number,
 ): Promise<Choices> {
 	const byKey = new Map(measured.map((measurement) => [measurement.coalition.key, measurement]));
-	const fullLoss = meanLoss(measured[0]!);
+	const originalLoss = meanLoss(measured[0]!);
 	const samplesOf = (list: readonly Coalition[]) => {
 		const found = list.map((mask) => byKey.get(mask.key)!);
-		return toSamples(found, fullLoss);
+		return toSamples(found, originalLoss);
 	};
 	const how = { seed: session.seed, pause: () => setImmediate(), signal: options.signal };
 	const surrogate = await fitMlp(samplesOf(masks), { ...how, ...(options.epochs ? { epochs: options.epochs } : {}) });
@@ -170,12 +170,12 @@ export async function choosePaperRepaired({ session, game, search, options }: Se
 			},
 		});
 	});
-	const { contributions, judgement, trainMasks } = first!;
+	const { contributions, judgement, trainCandidates } = first!;
 	return {
 		found: { ...found, method: "paper-repaired" },
 		rivals: [],
 		contributions,
 		masks: found.measured,
-		...(judgement ? { surrogate: surrogateOf("mlp", trainMasks, judgement, {}) } : {}),
+		...(judgement ? { surrogate: surrogateOf("mlp", trainCandidates, judgement, {}) } : {}),
 	};
 }

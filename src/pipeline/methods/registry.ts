@@ -138,9 +138,9 @@ export function optionsWithin(method: Method, limit: number, kmax: number): Pick
 	return masks === undefined ? {} : { masks };
 }
 
-/** Where a choice is made, beside the search fold of the session. */
+/** Where a choice is made, beside the search split of the session. */
 export interface ChooseSetting extends Pick<SearchOptions, "onStep"> {
-	/** Says too what it measured: the best of that is what a search that is stopped leaves. @default the search fold's */
+	/** Says too what it measured: the best of that is what a search that is stopped leaves. @default the search split's */
 	readonly game?: Game & Pick<LedgerGame, "played">;
 	/** Sizes asked for. @default kmax where the options name an amount, else 1..kmax */
 	readonly counts?: readonly number[];
@@ -149,7 +149,7 @@ export interface ChooseSetting extends Pick<SearchOptions, "onStep"> {
 }
 
 /**
- * Runs a method on the search fold: sets of up to `kmax` removed blocks, and contributions. Whether its budget is enough is for
+ * Runs a method on the search split: sets of up to `kmax` removed blocks, and contributions. Whether its budget is enough is for
  * {@link checkBudget} to say before.
  */
 export async function choose(

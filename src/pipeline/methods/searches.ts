@@ -1,4 +1,4 @@
-// The methods that measure every set they compare, on the search fold of a session.
+// The methods that measure every set they compare, on the search split of a session.
 import { ranking } from "../../game/attribution/attribution.js";
 import { rankedByContribution } from "./auto.js";
 import { beamSearch } from "../../game/search/beam.js";
@@ -77,6 +77,6 @@ async function raced(play: SelectionContext, method: string, run: () => Promise<
 
 async function alone({ session, game, options }: SelectionContext, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
 	const found = await session.timed("search", run);
-	const contributions = await session.singleRemovals(found.fullLoss, options.signal, game);
+	const contributions = await session.singleRemovals(found.originalLoss, options.signal, game);
 	return { found: { ...found, method }, rivals: [], contributions, masks: found.measured };
 }

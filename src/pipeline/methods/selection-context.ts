@@ -28,14 +28,14 @@ export interface Choices {
 	evidence?: Evidence;
 	/** Distinct masks measured. */
 	masks: number;
-	/** Passes of the full model over the search fold that were no masks. @default 0 */
+	/** Passes of the original model over the search split that were no masks. @default 0 */
 	passes?: number;
 }
 
 /** What a method gets: where it plays, and what is asked of it. */
 export interface SelectionContext {
 	readonly session: Session;
-	/** The game on the search fold. */
+	/** The game on the search split. */
 	readonly game: Game;
 	/** With a meter on that game. */
 	readonly search: SearchOptions & { readonly meter: LossMeter };

@@ -1,6 +1,6 @@
-// What a plan says of the chosen set on each fold: the losses of its text, and the objective where that is something else.
-import type { JobOptions, Objective } from "../../api/index.js";
-import { type FoldName, foldNames } from "../../model/calibration/index.js";
+// What a plan says of the chosen set on each split: the losses of its text, and the metric where that is something else.
+import type { JobOptions, Metric } from "../../api/index.js";
+import { type SplitName, splitNames } from "../../model/calibration/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import { bySource } from "../../game/sources.js";
@@ -8,13 +8,13 @@ import { hashWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
-import type { Plan, PlanFold, PlanLosses, PlanObjectiveLosses } from "../../storage/plan.js";
+import type { Plan, PlanSplit, PlanLosses, PlanMetricLosses } from "../../storage/plan.js";
 import type { MetricSettings } from "../../api/options/settings.js";
 
-/** The text of every fold. */
-export function foldFacts({ calibration, drawn }: Session): Record<FoldName, PlanFold> {
-	const fold = (name: FoldName): PlanFold => {
-		const windows = calibration.folds[name];
+/** The text of every split. */
+export function splitFacts({ calibration, drawn }: Session): Record<SplitName, PlanSplit> {
+	const split = (name: SplitName): PlanSplit => {
+		const windows = calibration.splits[name];
 		const sources = calibration.sources.map(({ counts, ...source }) => ({ ...source, count: counts[name] }));
 		return {
 			...{ source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length },
@@ -23,64 +23,64 @@ export function foldFacts({ calibration, drawn }: Session): Record<FoldName, Pla
 	};
 	const share = drawn();
 	return {
-		search: { ...fold("search"), ...(share ? { drawn: { ...share } } : {}) },
-		validation: fold("validation"),
-		report: fold("report"),
+		search: { ...split("search"), ...(share ? { drawn: { ...share } } : {}) },
+		validation: split("validation"),
+		heldOut: split("heldOut"),
 	};
 }
 
-/** Losses of the full model and without the chosen blocks on the text of every fold. Measures what is not known. */
+/** Losses of the original model and without the chosen blocks on the text of every split. Measures what is not known. */
 export async function textFigures(session: Session, removed: readonly number[], options: JobOptions): Promise<Record<string, PlanLosses>> {
 	const losses: Record<string, PlanLosses> = {};
-	for (const name of foldNames)
+	for (const name of splitNames)
 		losses[name] = await session.timed("figures", async () => pairOf(...(await beforeAfter(session.texts[name], removed, options))));
 	return losses;
 }
 
-/** The objective before and after on every fold; undefined where it is the loss of the text. */
-export async function objectiveFigures(
+/** The metric before and after on every split; undefined where it is the loss of the text. */
+export async function metricFigures(
 	session: Session,
 	removed: readonly number[],
 	options: JobOptions & Pick<MetricSettings, "questions">,
-): Promise<Plan["objective"] | undefined> {
-	const name: Objective = session.objective;
+): Promise<Plan["metric"] | undefined> {
+	const name: Metric = session.metric;
 	if (name === "nll") return undefined;
-	const folds: Partial<Record<FoldName, PlanObjectiveLosses>> = {};
-	for (const fold of foldNames) {
-		const [full, after] = await session.timed("figures", () => beforeAfter(session.finals[fold], removed, options));
-		const figures = Object.fromEntries(Object.keys(full.figures ?? {}).map((figure) => [figure, figureOf(figure, full, after)]));
-		folds[fold] = { ...pairOf(full, after), figures };
+	const splits: Partial<Record<SplitName, PlanMetricLosses>> = {};
+	for (const split of splitNames) {
+		const [original, after] = await session.timed("figures", () => beforeAfter(session.finals[split], removed, options));
+		const figures = Object.fromEntries(Object.keys(original.figures ?? {}).map((figure) => [figure, figureOf(figure, original, after)]));
+		splits[split] = { ...pairOf(original, after), figures };
 	}
-	return { name, ...(options.questions === undefined ? {} : { questions: options.questions }), folds };
+	return { name, ...(options.questions === undefined ? {} : { questions: options.questions }), splits };
 }
 
 async function beforeAfter(
 	game: LedgerGame,
 	removed: readonly number[],
 	options: JobOptions,
-): Promise<[full: Measurement, after: Measurement]> {
+): Promise<[original: Measurement, after: Measurement]> {
 	const sets = [Coalition.full(game.players), Coalition.ofRemoved(game.players, removed)];
-	const [full, after] = await game.measure(sets, { phase: "figures", signal: options.signal });
-	return [full!, after!];
+	const [original, after] = await game.measure(sets, { phase: "figures", signal: options.signal });
+	return [original!, after!];
 }
 
-function pairOf(full: Measurement, after: Measurement): PlanLosses {
-	const { sources } = full;
+function pairOf(original: Measurement, after: Measurement): PlanLosses {
+	const { sources } = original;
 	const side = ({ losses }: Measurement) => ({ mean: finite(meanAndError(losses, sources).mean), windows: Array.from(losses, finite) });
-	const whole = { full: side(full), removed: side(after), ...differenceOf(after.losses, full.losses, sources) };
+	const whole = { original: side(original), pruned: side(after), ...differenceOf(after.losses, original.losses, sources) };
 	if (!sources) return whole;
-	const [before, later] = [bySource(full.losses, sources), bySource(after.losses, sources)];
+	const [before, later] = [bySource(original.losses, sources), bySource(after.losses, sources)];
 	const each = sources.map(({ name, weight }, i) => ({
-		...{ name, weight, full: finite(meanAndError(before[i]!).mean), removed: finite(meanAndError(later[i]!).mean) },
+		...{ name, weight, original: finite(meanAndError(before[i]!).mean), pruned: finite(meanAndError(later[i]!).mean) },
 		...differenceOf(later[i]!, before[i]!, undefined),
 	}));
 	return { ...whole, sources: each };
 }
 
-function figureOf(name: string, full: Measurement, after: Measurement): NonNullable<PlanObjectiveLosses["figures"]>[string] {
-	const [before, later] = [full.figures![name]!, after.figures![name]!];
-	const mean = (values: Float64Array) => finite(meanAndError(values, full.sources).mean);
-	return { full: mean(before), removed: mean(later), ...differenceOf(later, before, full.sources) };
+function figureOf(name: string, original: Measurement, after: Measurement): NonNullable<PlanMetricLosses["figures"]>[string] {
+	const [before, later] = [original.figures![name]!, after.figures![name]!];
+	const mean = (values: Float64Array) => finite(meanAndError(values, original.sources).mean);
+	return { original: mean(before), pruned: mean(later), ...differenceOf(later, before, original.sources) };
 }
 
 function differenceOf(after: Float64Array, before: Float64Array, sources: Measurement["sources"]) {

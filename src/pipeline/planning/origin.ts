@@ -9,7 +9,7 @@ import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
 import type { SearchWeights } from "../session/working-weights.js";
-import { foldFacts } from "./figures.js";
+import { splitFacts } from "./figures.js";
 
 /** How a run came about: what it takes to do it again. */
 export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versions" | "backend" | "machine" | "command"> & {
@@ -29,7 +29,7 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 		sha256: session.sha256,
 		options: planOptions(asked),
 		seed: session.seed,
-		calibration: foldFacts(session),
+		calibration: splitFacts(session),
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
 		backend: String(session.settings.backend),
 		machine: { ...session.settings },
@@ -51,9 +51,9 @@ type KeptName = {
 
 /** In this order, in which plans have always had them. */
 const keptNames: readonly KeptName[] = [
-	...(["method", "removeBlocks", "removeFraction", "targetSize", "maxPplRatio", "maxKl", "minAccuracy", "ignoreGate"] as const),
+	...(["method", "removeBlocks", "removeFraction", "targetSize", "maxPplRatio", "maxKl", "minAccuracy", "ignoreLimits"] as const),
 	...(["targetSpeedup", "speedupOf", "masks", "effort", "maxTime", "maxTokens", "strata", "strataPreset", "epochs"] as const),
-	...(["attributionMasks", "rounds", "windows", "windowLength", "objective", "limit", "workingWeights", "ubatch"] as const),
+	...(["attributionSamples", "rounds", "windows", "windowLength", "metric", "limit", "workingWeights", "ubatch"] as const),
 	...(["scoreShare", "stateType", "heal", "healTokens", "healKind", "healType", "healHeads", "quantize", "quantizeFrom"] as const),
 ];
 

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { Contribution, JobOptions } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
-import { objectiveFigures, textFigures } from "./figures.js";
+import { metricFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
 import type { Standing } from "../race/standing.js";
 import type { Session } from "../session/session.js";
@@ -23,7 +23,7 @@ export interface PlanParts {
 	readonly decided: Standing;
 }
 
-/** Writes down what was decided, why, and what it cost. Measures the chosen set and the full model on every fold. */
+/** Writes down what was decided, why, and what it cost. Measures the chosen set and the original model on every split. */
 export async function makePlan(
 	session: Session,
 	{ output, chosen, choices, decided }: PlanParts,
@@ -34,7 +34,7 @@ export async function makePlan(
 	const { blocks } = model.facts;
 	const origin = planOrigin(session, output, options.asked);
 	const losses = await textFigures(session, chosen.removed, options);
-	const objective = await objectiveFigures(session, chosen.removed, options);
+	const metric = await metricFigures(session, chosen.removed, options);
 	return parsePlan({
 		format: PLAN_FORMAT,
 		version: PLAN_VERSION,
@@ -47,7 +47,7 @@ export async function makePlan(
 		seed: origin.seed,
 		calibration: origin.calibration,
 		losses,
-		...(objective ? { objective } : {}),
+		...(metric ? { metric } : {}),
 		...(disagreements.length > 0 ? { disagreements: planDisagreements(disagreements) } : {}),
 		...(choices?.contributions ? { contributions: contributionsOf(choices.contributions) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
@@ -55,7 +55,7 @@ export async function makePlan(
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		alternatives: alternativesOf(choices, decided),
 		...raceFacts(session, decided),
-		...(chosen.equivalent ? { equivalent: chosen.equivalent.map((set) => ({ ...set, removed: [...set.removed] })) } : {}),
+		...(chosen.tied ? { tied: chosen.tied.map((set) => ({ ...set, removed: [...set.removed] })) } : {}),
 		versions: origin.versions,
 		backend: origin.backend,
 		machine: origin.machine,
@@ -73,7 +73,7 @@ export function reasonedBlocks(choices: Choices | undefined): Plan["critical"] {
 function raceFacts({ races }: Session, { race: { further, byDivergence }, winners, finalists }: Standing): Pick<Plan, "race"> {
 	if (new Set(finalists.map(({ removed }) => removed.join())).size <= winners.size) return {};
 	const parts = further.map((sets, part) => ({ sha256: races.hashOf(part), sets: sets.length }));
-	return { race: { by: byDivergence ? "divergence" : "objective", further: parts } };
+	return { race: { by: byDivergence ? "divergence" : "metric", further: parts } };
 }
 
 function planDisagreements(disagreements: Race["disagreements"]): NonNullable<Plan["disagreements"]> {

@@ -10,8 +10,8 @@ export interface GateLimit {
 	/** As plans and messages name it. */
 	readonly name: string;
 	readonly limit: number;
-	/** Of an accuracy: the questions, or `objective` for those that are searched by. */
-	readonly questions?: QuestionFile | "objective";
+	/** Of an accuracy: the questions, or `metric` for those that are searched by. */
+	readonly questions?: QuestionFile | "metric";
 }
 
 /** Limits, the cheapest to measure first. */
@@ -32,32 +32,32 @@ export function hasGate({ maxPplRatio, maxKl, minAccuracy }: LimitSettings): boo
  * @throws FileError, InvalidQuestionsError
  */
 export async function readGate(
-	options: LimitSettings & Pick<SessionSettings, "objective" | "questions">,
+	options: LimitSettings & Pick<SessionSettings, "metric" | "questions">,
 ): Promise<GateRequest | undefined> {
-	const { maxPplRatio, maxKl, minAccuracy = {}, gateQuestions = [], ignoreGate } = options;
+	const { maxPplRatio, maxKl, minAccuracy = {}, limitQuestions = [], ignoreLimits } = options;
 	if (maxPplRatio !== undefined && !(Number.isFinite(maxPplRatio) && maxPplRatio >= 1))
 		throw new InvalidOptionError(`max-ppl-ratio must be at least 1, such as 1.2 for a fifth more perplexity, got ${maxPplRatio}`);
 	if (maxKl !== undefined && !(Number.isFinite(maxKl) && maxKl > 0))
 		throw new InvalidOptionError(`max-kl must be above 0 nats per token, such as 0.1, got ${maxKl}`);
 	if (!hasGate(options)) {
-		if (gateQuestions.length > 0)
+		if (limitQuestions.length > 0)
 			throw new InvalidOptionError("--gate-questions are read for --min-accuracy NAME=VALUE: give it, or leave them out");
-		if (ignoreGate) throw new InvalidOptionError("--ignore-gate without a limit: give --max-ppl-ratio, --max-kl or --min-accuracy");
+		if (ignoreLimits) throw new InvalidOptionError("--ignore-gate without a limit: give --max-ppl-ratio, --max-kl or --min-accuracy");
 		return undefined;
 	}
 	return [
 		...(maxPplRatio === undefined ? [] : [{ kind: "ratio", name: "max-ppl-ratio", limit: maxPplRatio } as const]),
 		...(maxKl === undefined ? [] : [{ kind: "divergence", name: "max-kl", limit: maxKl } as const]),
-		...(await accuracyLimits(minAccuracy, gateQuestions, options)),
+		...(await accuracyLimits(minAccuracy, limitQuestions, options)),
 	];
 }
 
 async function accuracyLimits(
 	minAccuracy: Readonly<Record<string, number>>,
 	files: readonly string[],
-	{ objective, questions }: Pick<SessionSettings, "objective" | "questions">,
+	{ metric, questions }: Pick<SessionSettings, "metric" | "questions">,
 ): Promise<GateLimit[]> {
-	const searched = objective === "accuracy" ? questions : undefined;
+	const searched = metric === "accuracy" ? questions : undefined;
 	const known = [...(searched === undefined ? [] : [searched]), ...files];
 	const limits: GateLimit[] = [];
 	const used = new Set<string>();
@@ -71,7 +71,7 @@ async function accuracyLimits(
 			kind: "accuracy",
 			name: `min-accuracy ${name}`,
 			limit,
-			questions: path === searched ? "objective" : await gateFile(path),
+			questions: path === searched ? "metric" : await gateFile(path),
 		});
 	}
 	const idle = files.find((path) => !used.has(path));

@@ -14,7 +14,7 @@ export type HealedTypes = (removed: readonly number[]) => ReadonlyMap<string, nu
 
 /**
  * The types that make the largest file that healing can: which matrix of a block is healed, and whether it is, only running it says. None
- * where nothing is healed, and where the file is quantised afterwards, its healed matrices with the rest.
+ * where nothing is healed, and where the file is quantized afterwards, its healed matrices with the rest.
  */
 export function healedTypes({ file, blocks }: Header, options: HealSettings & QuantizeSettings): HealedTypes {
 	const none = new Map<string, number>();
@@ -46,7 +46,7 @@ export function mostAdded(file: GgufFile, types: HealedTypes, blocks: number): n
 }
 
 /**
- * Bytes that must be free beside those of the pruned file, which is written with its healed matrices before it is quantised: of a given
+ * Bytes that must be free beside those of the pruned file, which is written with its healed matrices before it is quantized: of a given
  * set as many as healing may add, of a set that is not known yet those of one cut, which every set has.
  */
 export function bytesToHeal(header: Header, removed: number | readonly number[], options: HealSettings): number {

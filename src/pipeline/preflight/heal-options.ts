@@ -54,7 +54,7 @@ export function checkHealingOfRun(options: HealSettings & Pick<QuantizeSettings,
 	checkHealedWeights(options, true);
 }
 
-/** @param healed whether the model is healed @throws InvalidOptionError where the weights of another file are quantised */
+/** @param healed whether the model is healed @throws InvalidOptionError where the weights of another file are quantized */
 export function checkHealedWeights({ quantizeFrom }: Pick<QuantizeSettings, "quantizeFrom">, healed: boolean): void {
 	if (healed && quantizeFrom !== undefined)
 		throw new InvalidOptionError("--heal changes the model's own weights: it cannot be combined with --quantize-from");

@@ -1,7 +1,7 @@
 // Options resolved once: what a function was asked for becomes a job that nothing changes afterwards. Steps read slices of it.
 import type { JobOptions } from "../../api/job.js";
 import { defaultMethod, type Method, type RankMethod } from "../../api/methods.js";
-import type { Objective } from "../../api/measure.js";
+import type { Metric } from "../../api/measure.js";
 import type { CommandOptions, OptionCommand } from "../../api/options/row.js";
 import type { HealSettings, MachineSettings, Settings } from "../../api/options/settings.js";
 import { callbacksOf, defined, settingsFrom } from "../../api/options/shape.js";
@@ -10,7 +10,7 @@ import { checkKeys } from "./option-keys.js";
 /** What is filled in where nothing was said, of the options that a command has. */
 interface Defaults {
 	readonly method: Method;
-	readonly objective: Objective;
+	readonly metric: Metric;
 	readonly seed: number;
 	readonly overwrite: boolean;
 	readonly allowUnknownArchitecture: boolean;
@@ -20,7 +20,7 @@ interface Defaults {
 
 const defaults: Defaults = {
 	method: defaultMethod,
-	objective: "nll",
+	metric: "nll",
 	seed: 0,
 	overwrite: false,
 	allowUnknownArchitecture: false,

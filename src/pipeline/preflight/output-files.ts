@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { inputFiles } from "./objective.js";
+import { inputFiles } from "./metric.js";
 import type { ReadOnce } from "./model-header.js";
 import type { OwnOutput } from "./own-output.js";
 import { checkTarget } from "../../storage/atomic-file.js";
@@ -13,7 +13,7 @@ import type { InputSettings, OverwriteSettings, ReportSettings, Settings } from 
 type PlanSettings = Pick<Settings<"prune">, "plan">;
 
 /**
- * Every file that a run reads, whatever it is called by: all shards of the model and of the original whose weights are quantised, texts
+ * Every file that a run reads, whatever it is called by: all shards of the model and of the original whose weights are quantized, texts
  * and questions.
  * @param original header of the original
  * @throws InvalidGgufError, FileError where the original cannot be read
@@ -26,7 +26,7 @@ export async function filesRead({ paths }: Pick<GgufFile, "paths">, original: Re
 export interface PlannedFiles {
 	/** The model. */
 	readonly file: Pick<GgufFile, "paths">;
-	/** Header of the original whose weights are quantised. */
+	/** Header of the original whose weights are quantized. */
 	readonly original: ReadOnce;
 	readonly output: string | undefined;
 	/** Whether nothing says how much to remove: then neither a model nor a plan is written. */

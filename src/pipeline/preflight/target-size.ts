@@ -26,7 +26,7 @@ export function checkTargetSize(targetSize: number | undefined): void {
 }
 
 /**
- * Size of the file without blocks: of every byte of it, or of what llama.cpp's quantiser makes of it as far as that can be foretold. A
+ * Size of the file without blocks: of every byte of it, or of what llama.cpp's quantizer makes of it as far as that can be foretold. A
  * healed one has at most that size.
  * @param file whose weights are written
  */
@@ -49,7 +49,7 @@ const slackOf = (whole: number, { quantize }: QuantizeSettings) => 4096 + (quant
 
 /** A size in bytes, and what has it. */
 export interface AskedSize {
-	/** Whose weights are written: the model's, or the original's where one is quantised. */
+	/** Whose weights are written: the model's, or the original's where one is quantized. */
 	readonly file: GgufFile;
 	readonly target: number;
 	/** Whether tied groups go as a whole. */
@@ -69,8 +69,8 @@ export function countsForSize(header: Header, { file, target, tied }: AskedSize,
 	const whole = sizes([]);
 	const slack = slackOf(whole, options);
 	if (whole <= target) {
-		const instead = options.quantize === undefined ? "nothing need be removed" : "quantising alone is enough (llama-quantize)";
-		throw new InvalidOptionError(`target-size ${formatBytes(target)}: the whole model${as} has ${formatBytes(whole)}: ${instead}`);
+		const instead = options.quantize === undefined ? "nothing need be removed" : "quantizing alone is enough (llama-quantize)";
+		throw new InvalidOptionError(`target-size ${formatBytes(target)}: the original model${as} has ${formatBytes(whole)}: ${instead}`);
 	}
 	const saved = savings(file, options, whole)
 		.filter(({ block }) => block < blocks.blocks && !blocks.frozen.has(block))

@@ -1,4 +1,4 @@
-// Beside the pruned model: the whole model quantised to the same size.
+// Beside the pruned model: the original model quantized to the same size.
 import { PruneGgufError } from "../../errors.js";
 import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
@@ -15,7 +15,7 @@ export interface Delivered {
 	readonly removed: readonly number[];
 	/** The written file. */
 	readonly output: string | undefined;
-	/** Whose weights are quantised, where they are not the model's. */
+	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	/** Where it was healed. */
 	readonly healing: Healing | undefined;
@@ -30,7 +30,7 @@ function healedKey({ weights: { sha256 }, seed, settings }: Remains, { section: 
 }
 
 /**
- * Where it is asked for: the whole model quantised to the size of the pruned one, beside it. The pruned model is delivered by then, so
+ * Where it is asked for: the original model quantized to the size of the pruned one, beside it. The pruned model is delivered by then, so
  * that a failure is a warning.
  */
 export async function alternativesIfAsked(
@@ -44,11 +44,11 @@ export async function alternativesIfAsked(
 	const healed = healing?.section.applied ? { key: healedKey(remains, healing), tensors: healing.tensors } : undefined;
 	const job = { source, original, removed, written, healed, sources, windows, folder, settings };
 	try {
-		return await timedIn(remains.timings, "quantised alternatives", () => compareQuantized(job, options));
+		return await timedIn(remains.timings, "quantized alternatives", () => compareQuantized(job, options));
 	} catch (error) {
 		options.signal?.throwIfAborted();
 		if (!(error instanceof PruneGgufError)) throw error;
-		logger(options)("warning", `the quantised alternatives were not measured: ${error.message}`);
+		logger(options)("warning", `the quantized alternatives were not measured: ${error.message}`);
 		return undefined;
 	}
 }

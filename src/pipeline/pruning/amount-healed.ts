@@ -13,10 +13,10 @@ import type { Decision } from "./decision.js";
 import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
 
 /**
- * The set for the most blocks that meets the gate healed. From the most blocks that meet it as they are, on the validation fold, one step
+ * The set for the most blocks that meets the gate healed. From the most blocks that meet it as they are, on the validation split, one step
  * up after the other is healed roughly and judged there, as long as the limits are met. The last one is raced healed, healed with all of
- * the text and judged on the report fold; where that says no, so is the next smaller one.
- * @throws GateNotMetError where no set that was found meets it
+ * the text and judged on the held-out split; where that says no, so is the next smaller one.
+ * @throws LimitsNotMetError where no set that was found meets it
  */
 export async function mostHealedThatMeet(
 	session: Session,
@@ -32,24 +32,24 @@ export async function mostHealedThatMeet(
 	if (last === sets.length - 1) {
 		log(
 			"note",
-			`${sets[last]!.removed.length} blocks, the most that were searched, meet the gate on the validation fold: more may go, which --remove-blocks with the same limits tries`,
+			`${sets[last]!.removed.length} blocks, the most that were searched, meet the gate on the validation split: more may go, which --remove-blocks with the same limits tries`,
 		);
 	}
 	let figures: readonly PlanGateFigure[] = [];
 	for (const set of sets.slice(0, last + 1).reverse()) {
 		const raced = await raceHealed(session, { ...standingOf(race), chosen: set }, options);
 		const { chosen, healing } = await healChosen(session, raced, options);
-		figures = await figuresOfHealed({ session, gate }, "report", chosen.removed, healing);
+		figures = await figuresOfHealed({ session, gate }, "heldOut", chosen.removed, healing);
 		if (figures.every(({ met }) => met)) return { ...raced, chosen, healing };
 		log(
 			"warning",
-			`${set.removed.length} blocks meet the gate on the validation fold, not on the report fold (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+			`${set.removed.length} blocks meet the gate on the validation split, not on the held-out split (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
 		);
 	}
 	throw nothingMeets(sets[0], figures, ", healed");
 }
 
-/** The last set that meets the gate on the validation fold, and what the one after it is measured to be, where that was measured. */
+/** The last set that meets the gate on the validation split, and what the one after it is measured to be, where that was measured. */
 async function stepUp(
 	session: Session,
 	sets: readonly Finalist[],

@@ -1,5 +1,5 @@
 // How many blocks to remove where a limit says it: by a quality gate, or by a size.
-import { GateNotMetError, InvalidOptionError } from "../../errors.js";
+import { LimitsNotMetError, InvalidOptionError } from "../../errors.js";
 import { type Gate, requirementText } from "../gate/gate.js";
 import { hasGate } from "../preflight/gate-limits.js";
 import { logger } from "../../api/logger.js";
@@ -19,7 +19,7 @@ export type LimitedAmount = "gate" | { readonly size: number };
 export function limitedAmount(options: AmountSettings & LimitSettings): LimitedAmount | undefined {
 	if (options.targetSize !== undefined) return { size: options.targetSize };
 	if (!hasGate(options)) return undefined;
-	if (options.ignoreGate)
+	if (options.ignoreLimits)
 		throw new InvalidOptionError(
 			"--ignore-gate writes a model that misses the gate: say how much to remove with --remove-blocks, --remove-fraction, --remove or --target-size",
 		);
@@ -35,9 +35,9 @@ export function fewestOf({ winners }: Pick<Race, "winners">): Finalist {
 }
 
 /**
- * The set for the most blocks that meets the gate on the validation fold, and on the report fold too: where that says no, the next
+ * The set for the most blocks that meets the gate on the validation split, and on the held-out split too: where that says no, the next
  * smaller one is tried.
- * @throws GateNotMetError where no set that was found meets it
+ * @throws LimitsNotMetError where no set that was found meets it
  */
 export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions): Promise<Decision> {
 	const sets = [...race.winners.values()].sort((a, b) => b.removed.length - a.removed.length);
@@ -45,7 +45,7 @@ export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions):
 	for (const [i, set] of sets.entries()) {
 		const count = set.removed.length;
 		if (!(await gate.meets("validation", set.removed))) continue;
-		const figures = await gate.figures("report", set.removed);
+		const figures = await gate.figures("heldOut", set.removed);
 		if (figures.every(({ met }) => met)) {
 			if (i === 0)
 				log(
@@ -56,7 +56,7 @@ export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions):
 		}
 		log(
 			"warning",
-			`${count} blocks meet the gate on the validation fold, not on the report fold (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+			`${count} blocks meet the gate on the validation split, not on the held-out split (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
 		);
 	}
 	const smallest = sets.at(-1);
@@ -70,18 +70,18 @@ export const missedText = (figures: readonly PlanGateFigure[]) =>
 		.join(", ");
 
 async function missedBy({ removed }: Finalist, gate: Gate): Promise<PlanGateFigure[]> {
-	const figures = await gate.figures("report", removed);
-	// What the validation fold refused may pass on the report fold.
+	const figures = await gate.figures("heldOut", removed);
+	// What the validation split refused may pass on the held-out split.
 	return figures.every(({ met }) => met) ? gate.figures("validation", removed) : figures;
 }
 
 /** @param figures of the smallest set @param how what was done to it */
-export function nothingMeets(smallest: Finalist | undefined, figures: readonly PlanGateFigure[], how = ""): GateNotMetError {
-	const advice = "Allow more, or take a smaller quantisation instead.";
-	if (!smallest) return new GateNotMetError(`no set of blocks that can go was found. ${advice}`, { figures: [] });
+export function nothingMeets(smallest: Finalist | undefined, figures: readonly PlanGateFigure[], how = ""): LimitsNotMetError {
+	const advice = "Allow more, or take a smaller quantization instead.";
+	if (!smallest) return new LimitsNotMetError(`no set of blocks that can go was found. ${advice}`, { figures: [] });
 	const missed = figures.filter(({ met }) => !met).map(requirementText);
 	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}${how}`;
-	return new GateNotMetError(
+	return new LimitsNotMetError(
 		`no set of blocks that was found meets the quality gate. The smallest one (${what}): ${missed.join("; ")}. No model was written. ${advice}`,
 		{ figures },
 	);

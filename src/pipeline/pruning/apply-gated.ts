@@ -31,15 +31,15 @@ export interface GatedJob {
 	readonly output: string;
 	readonly removed: readonly number[];
 	readonly plan: Plan | undefined;
-	/** Whose weights are quantised, where they are not the model's. */
+	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	readonly limits: GateRequest;
 }
 
 /**
- * Measures the gate on the report fold, then writes. The windows are those of the plan, as far as its text is at hand: own samples are
+ * Measures the gate on the held-out split, then writes. The windows are those of the plan, as far as its text is at hand: own samples are
  * drawn again with its seed, files must be given again.
- * @throws GateNotMetError, and the errors of measuring and writing
+ * @throws LimitsNotMetError, and the errors of measuring and writing
  */
 export async function applyGated(job: GatedJob, options: GatedSettings): Promise<Omit<ApplyResult, "seconds">> {
 	const { header, output, removed, plan, original, limits } = job;
@@ -53,7 +53,7 @@ export async function applyGated(job: GatedJob, options: GatedSettings): Promise
 		const how = healingOf(measuring);
 		const healable =
 			asksToHeal(options) && !plan ? checkHealable(session.model, removed, how, { references: session.referenceBytes }) : how;
-		await session.measureFull(options.signal);
+		await session.measureOriginal(options.signal);
 		const settled = plan ? measuring : settledJob(measuring, foundHealing(await withHealTimeOf(session, removed, healable)));
 		if (plan) noteOtherText(session, plan, measuring);
 		const gate = Gate.open(session, limits, settled);
@@ -87,10 +87,10 @@ function measuringOf({ removed, plan }: GatedJob, options: GatedSettings): Prune
 }
 
 function noteOtherText(session: Session, plan: Plan, options: JobOptions): void {
-	const { report } = plan.calibration;
-	if (!report || report.sha256 === hashWindows(session.calibration.folds.report)) return;
+	const { heldOut } = plan.calibration;
+	if (!heldOut || heldOut.sha256 === hashWindows(session.calibration.splits.heldOut)) return;
 	logger(options)(
 		"warning",
-		`the gate is measured on ${session.calibration.source}; the plan's figures are of other text (${shownText(report.source)}): give its files with --calibration for the same ones`,
+		`the gate is measured on ${session.calibration.source}; the plan's figures are of other text (${shownText(heldOut.source)}): give its files with --calibration for the same ones`,
 	);
 }

@@ -10,7 +10,7 @@ import { logger } from "../../api/logger.js";
 import { keptName, writePlanBeside } from "../planning/keep.js";
 import { makePlan, type PlanningSettings } from "../planning/plan.js";
 import { type MeasuredPair, measurePair, type PairSettings } from "./measure-pair.js";
-import { inputFiles } from "../preflight/objective.js";
+import { inputFiles } from "../preflight/metric.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { type ReportRunSettings, type Run, reportRun } from "../reporting/run.js";
 import { type Session, summarize } from "../session/session.js";
@@ -49,7 +49,7 @@ type DeliverySettings = ChosenSettings & GateCheck["options"] & QuantizeSettings
 export interface Delivery {
 	readonly output: string | undefined;
 	readonly facts: RunFacts;
-	/** Whose weights are quantised, where they are not the model's. */
+	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	readonly gate: Gate | undefined;
 	readonly run: Run;
@@ -119,9 +119,9 @@ async function deliverModel(
 	if (plan.quantizedAlternatives || plan.speed) await keep({ overwrite: true, inputs });
 	const report = await reportRun(facts, { plan, output: made.output, timings, extras }, run, options);
 	await run.own?.done();
-	const { objective } = remains;
+	const { metric } = remains;
 	return {
-		...{ model: facts.model, plan, planPath, output: made.output, curve: curveOf(facts.decided), objective },
+		...{ model: facts.model, plan, planPath, output: made.output, curve: curveOf(facts.decided), metric },
 		...{ disagreements: facts.decided.race.disagreements, ...report, commands: [] },
 		seconds: (Date.now() - run.started) / 1000,
 	};
@@ -185,18 +185,18 @@ async function unlessStopped<T>(options: JobOptions, work: () => Promise<T>): Pr
 		return await work();
 	} catch (error) {
 		if (!options.signal?.aborted) throw error;
-		logger(options)("warning", "quantised alternatives were not measured: interrupted. The model is written and verified");
+		logger(options)("warning", "quantized alternatives were not measured: interrupted. The model is written and verified");
 		return undefined;
 	}
 }
 
-type Finished = Omit<PruneResult, "model" | "objective" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;
+type Finished = Omit<PruneResult, "model" | "metric" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;
 
 /** The result of a run that wrote no model. */
 export function finish(session: Session, result: Finished, { started }: Run): PruneResult {
 	return {
 		model: summarize(session.model),
-		objective: session.objective,
+		metric: session.metric,
 		disagreements: [],
 		...result,
 		seconds: (Date.now() - started) / 1000,

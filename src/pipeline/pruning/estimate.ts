@@ -29,15 +29,15 @@ export interface WorkAsked {
 	readonly sizes: number;
 	readonly field: number;
 	readonly effort: Effort;
-	/** Tokens that a mask runs on each fold. */
-	readonly tokens: Readonly<Record<"search" | "validation" | "report", number>>;
-	/** Of the search fold; NaN where it is not known. */
+	/** Tokens that a mask runs on each split. */
+	readonly tokens: Readonly<Record<"search" | "validation" | "heldOut", number>>;
+	/** Of the search split; NaN where it is not known. */
 	readonly secondsPerMask: number;
 	/** Seconds that the search may take. */
 	readonly maxTime?: number | undefined;
 }
 
-/** Tokens of all folds at most, and seconds at this speed; a search that is limited in time is raced for as much less. */
+/** Tokens of all splits at most, and seconds at this speed; a search that is limited in time is raced for as much less. */
 export function workOf(asked: WorkAsked): { readonly tokens: number; readonly seconds: number } {
 	const { masks, known, singles, sizes, field, effort, tokens, secondsPerMask, maxTime } = asked;
 	const inTime = masksIn(maxTime ?? Number.POSITIVE_INFINITY, secondsPerMask);
@@ -45,8 +45,8 @@ export function workOf(asked: WorkAsked): { readonly tokens: number; readonly se
 	const raced = field * sizes;
 	const most = field === 1 ? 0 : raced * partsAfter(tieRounds[effort]);
 	const further = Math.min(most, Math.floor((known + searched) * furtherShare));
-	// The full model is raced too, and for the figures it and the winner are measured again, on the report fold as well.
-	const all = searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.report;
+	// The original model is raced too, and for the figures it and the winner are measured again, on the held-out split as well.
+	const all = searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.heldOut;
 	return { tokens: all, seconds: (secondsPerMask * all) / tokens.search };
 }
 
@@ -62,7 +62,7 @@ export async function announceWork(
 	const { method = defaultMethod } = options;
 	const planned = named ? 1 : plannedMasks({ method, blocks, kmax }, options, tokens.search);
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
-	await session.measureFull(options.signal);
+	await session.measureOriginal(options.signal);
 	const masks = planned - known;
 	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
 	const effort = effortOf(options);

@@ -7,11 +7,11 @@ import type { QuantizeSettings } from "../../api/options/settings.js";
 
 /**
  * The gate on the set, healed where it was, before it is written.
- * @throws GateNotMetError
+ * @throws LimitsNotMetError
  */
 export async function judgeSet(check: GateCheck, removed: readonly number[], healing: Healing | undefined): Promise<PlanGate> {
 	if (!healing?.section.applied) return checkGate(check, removed);
-	return checkHealed(check, removed, await figuresOfHealed(check, "report", removed, healing));
+	return checkHealed(check, removed, await figuresOfHealed(check, "heldOut", removed, healing));
 }
 
 /** Whether the gate is asked of the written file alone: its weights are not those that the mask is measured with. */

@@ -74,7 +74,7 @@ export async function measurePair(remains: Remains, job: PairJob, options: PairS
 	if (ask.samples > windows)
 		logger(options)(
 			"note",
-			`texts are written after ${windows} prompts, one a window of the report fold; ${ask.samples} were asked for (--windows)`,
+			`texts are written after ${windows} prompts, one a window of the held-out split; ${ask.samples} were asked for (--windows)`,
 		);
 	const written = output !== undefined;
 	const { timings } = remains;

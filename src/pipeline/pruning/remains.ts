@@ -1,34 +1,34 @@
 // What a session leaves: plain data, taken while it is open, for what is done after it was closed.
 import type { Calibration } from "../../model/calibration/index.js";
-import { foldSources } from "../session/calibration-windows.js";
+import { splitSources } from "../session/calibration-windows.js";
 import type { Session } from "../session/session.js";
 import type { Timings } from "../session/timings.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 
 /** What outlives a session. */
-export interface Remains extends Pick<Session, "folder" | "seed" | "settings" | "objective"> {
+export interface Remains extends Pick<Session, "folder" | "seed" | "settings" | "metric"> {
 	readonly weights: ModelWeights;
 	/** That the model was measured with. */
 	readonly threads: number;
-	/** Of the report fold, and where it comes from, where there are several sources. */
-	readonly windows: Calibration["folds"]["report"];
-	readonly sources: ReturnType<typeof foldSources>;
+	/** Of the held-out split, and where it comes from, where there are several sources. */
+	readonly windows: Calibration["splits"]["heldOut"];
+	readonly sources: ReturnType<typeof splitSources>;
 	/** Of the run: what is done later is added. */
 	readonly timings: Timings;
 }
 
 export function remainsOf(session: Session): Remains {
-	const { folder, seed, settings, objective, calibration, evaluator, timings } = session;
+	const { folder, seed, settings, metric, calibration, evaluator, timings } = session;
 	return {
-		...{ folder, seed, settings, objective, timings },
+		...{ folder, seed, settings, metric, timings },
 		weights: weightsOf(session),
 		threads: evaluator.threads,
-		windows: calibration.folds.report,
-		sources: foldSources(calibration, "report"),
+		windows: calibration.splits.heldOut,
+		sources: splitSources(calibration, "heldOut"),
 	};
 }
 
-/** The model of a session as weights to quantise. */
+/** The model of a session as weights to quantize. */
 export function weightsOf({ model, sha256 }: Session): ModelWeights {
 	return { path: model.path, file: model.file, blocks: model.blocks, sha256 };
 }

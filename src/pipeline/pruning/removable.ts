@@ -68,7 +68,7 @@ export interface Removable extends Partial<SizeRange> {
 type RemovableSettings = Pick<MethodSettings, "method"> & QuantizeSettings & UnknownSettings & HealSettings;
 
 /**
- * @param original header of the original whose weights are quantised
+ * @param original header of the original whose weights are quantized
  * @throws InvalidOptionError where the model cannot lose as many
  */
 export async function removableOf(amount: Amount, header: Header, original: ReadOnce, options: RemovableSettings): Promise<Removable> {

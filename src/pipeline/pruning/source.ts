@@ -11,16 +11,16 @@ import type { Reference } from "../../model/runtime/positions.js";
 import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { References } from "../quantizing/reference-logits.js";
 import { Once } from "../session/once.js";
-import type { MeasuredWhole } from "../session/paired-figures.js";
-import { backEndOf, measureOne, type Session } from "../session/session.js";
+import type { MeasuredOriginal } from "../session/paired-figures.js";
+import { backendOf, measureOne, type Session } from "../session/session.js";
 import { type Timings, timedIn } from "../session/timings.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { weightsOf } from "./remains.js";
 import type { ComparedSettings } from "../../api/options/settings.js";
 
-/** The whole model on the windows, and its distributions where they fit memory. */
-export interface WholeFigures {
-	readonly full: MeasuredWhole;
+/** The original model on the windows, and its distributions where they fit memory. */
+export interface OriginalFigures {
+	readonly full: MeasuredOriginal;
 	readonly reference: Reference | undefined;
 }
 
@@ -38,28 +38,28 @@ export interface OpenSource {
 	 * @param asItStands with the matrices that stand in the model now, else with the file's own
 	 */
 	losses(removed: readonly number[], asItStands: boolean): Promise<Float64Array>;
-	/** To hold a quantised model against; measured once. */
-	whole(): Promise<WholeFigures>;
+	/** To hold a quantized model against; measured once. */
+	whole(): Promise<OriginalFigures>;
 	/** Frees the model. */
 	close(): Promise<void>;
 }
 
-/** The model of a session, on its report fold. */
+/** The model of a session, on its held-out split. */
 export function sourceOf(session: Session, options: ComparedSettings): OpenSource {
 	const { model, evaluator, calibration, texts, settings, timings } = session;
 	const { signal } = options;
-	const { report } = calibration.folds;
+	const { heldOut } = calibration.splits;
 	const weights = weightsOf(session);
 	return {
-		...{ weights, model, evaluator, timings, windows: report, exact: settings.backend === "CPU" },
+		...{ weights, model, evaluator, timings, windows: heldOut, exact: settings.backend === "CPU" },
 		losses: (removed, asItStands) => {
-			const mask = Coalition.ofRemoved(texts.report.players, removed);
+			const mask = Coalition.ofRemoved(texts.heldOut.players, removed);
 			// The ledger knows the model as it is.
-			return asItStands ? lossesNow(evaluator, mask, report, options) : measureOne(texts.report, mask, "figures", signal);
+			return asItStands ? lossesNow(evaluator, mask, heldOut, options) : measureOne(texts.heldOut, mask, "figures", signal);
 		},
 		whole: async () => {
-			const [full] = await texts.report.measure([Coalition.full(texts.report.players)], { phase: "figures", signal });
-			return { full: full!, reference: await new References<"report">(weights, { report }, options, session).of("report") };
+			const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], { phase: "figures", signal });
+			return { full: full!, reference: await new References<"heldOut">(weights, { heldOut }, options, session).of("heldOut") };
 		},
 		close: () => session.close(),
 	};
@@ -73,22 +73,22 @@ export async function sampledSource(model: Model, weights: ModelWeights, options
 	const windows = await verificationWindows(model, options);
 	const evaluator = model.createEvaluator();
 	const full = Coalition.full(model.facts.blocks);
-	const wholeLosses = () => lossesNow(evaluator, full, windows, options);
-	const measured = new Once<"whole", WholeFigures>();
-	const measureWhole = async () => {
+	const originalLosses = () => lossesNow(evaluator, full, windows, options);
+	const measured = new Once<"whole", OriginalFigures>();
+	const measureOriginal = async () => {
 		const reference = await new References(weights, { verification: windows }, options, evaluator).of("verification");
 		const [evaluation] = await evaluator.evaluate([full], windows, { signal: options.signal });
 		return { full: evaluation!, reference };
 	};
 	return {
-		...{ weights, model, evaluator, windows, timings: {}, exact: backEndOf(model, options) === "CPU" },
+		...{ weights, model, evaluator, windows, timings: {}, exact: backendOf(model, options) === "CPU" },
 		losses: async (removed) => {
 			const losses = await lossesNow(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), windows, options);
 			// Such a file would be refused for what is not the fault of the blocks.
-			if (!losses.every(Number.isFinite)) checkFiniteLosses(model.path, await wholeLosses());
+			if (!losses.every(Number.isFinite)) checkFiniteLosses(model.path, await originalLosses());
 			return losses;
 		},
-		whole: () => measured.get("whole", measureWhole),
+		whole: () => measured.get("whole", measureOriginal),
 		close: () => model.dispose(),
 	};
 }
@@ -108,7 +108,7 @@ async function verificationWindows(model: Model, { signal }: JobOptions): Promis
 	const length = Math.min(verification.length, model.facts.contextLength);
 	try {
 		const own = await ownSamples(model, { count: verification.count, length, seed: 0, signal });
-		return deal(own, { search: 0, validation: 0, report: own.count }).report;
+		return deal(own, { search: 0, validation: 0, heldOut: own.count }).heldOut;
 	} catch (error) {
 		if (!(error instanceof CalibrationError)) throw error;
 		const random = new Random(0);

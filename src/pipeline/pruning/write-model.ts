@@ -1,4 +1,4 @@
-// The one way from a chosen set to a written file, healed and quantised where that is asked for.
+// The one way from a chosen set to a written file, healed and quantized where that is asked for.
 import type { WrittenFile } from "../../api/index.js";
 import type { HealedTensor } from "../../model/fitting/tensors.js";
 import { whileHealed } from "../../model/fitting/standing.js";
@@ -23,7 +23,7 @@ export type WriteSettings = GateSettings & QuantizeSettings & MachineSettings & 
 export interface Written {
 	readonly output: WrittenFile;
 	readonly quantized?: Quantized;
-	/** Of the file, where it was quantised and limits were given. */
+	/** Of the file, where it was quantized and limits were given. */
 	readonly gate?: PlanGate | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface Written {
 export interface WriteJob {
 	readonly output: string;
 	readonly removed: readonly number[];
-	/** Whose weights are quantised, where they are not the source's. */
+	/** Whose weights are quantized, where they are not the source's. */
 	readonly original?: ModelWeights | undefined;
 	/** Files that were read: the output never replaces one. @default the source's */
 	readonly inputs?: readonly string[] | undefined;
@@ -45,7 +45,7 @@ export interface WriteJob {
 }
 
 /**
- * Bytes that must be free to write the model without blocks, as {@link bytesToWrite} says, healed and quantised where that is asked
+ * Bytes that must be free to write the model without blocks, as {@link bytesToWrite} says, healed and quantized where that is asked
  * for.
  */
 export function bytesToDeliver(header: Header, removed: number | readonly number[], options: HealSettings & QuantizeSettings): number {
@@ -73,7 +73,7 @@ export async function writeModel(source: OpenSource, job: WriteJob, options: Wri
 	return { ...(await timedStep(source, "write", write)), gate: asked?.verdict() };
 }
 
-/** What is quantised, and what it is held against. @param asked looks at the file before it gets its name; what it throws keeps it from that */
+/** What is quantized, and what it is held against. @param asked looks at the file before it gets its name; what it throws keeps it from that */
 async function quantizingOf(
 	source: OpenSource,
 	job: WriteJob & { readonly type: QuantizeJob["type"]; readonly expected: Expectation; readonly asked: FileCheck | undefined },

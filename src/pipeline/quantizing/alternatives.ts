@@ -1,4 +1,4 @@
-// Pruning beside what it competes with: the whole model, quantised to the same size.
+// Pruning beside what it competes with: the original model, quantized to the same size.
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { SourceShare } from "../../game/sources.js";
@@ -44,7 +44,7 @@ export function typesAround({ file }: Pick<ModelWeights, "file">, bytes: number)
 const nearSize = 0.05;
 
 /** What comparing with them reads. */
-export type AlternativesSettings = ComparedSettings & VariantSetting<"report">["options"] & Pick<QuantizeSettings, "quantize">;
+export type AlternativesSettings = ComparedSettings & VariantSetting<"heldOut">["options"] & Pick<QuantizeSettings, "quantize">;
 
 /** What is compared. */
 export interface AlternativesJob {
@@ -52,18 +52,18 @@ export interface AlternativesJob {
 	readonly source: ModelWeights;
 	readonly original?: ModelWeights | undefined;
 	readonly removed: readonly number[];
-	/** The quantised file where the pruned model was quantised; without it the pruned source counts. */
+	/** The quantized file where the pruned model was quantized; without it the pruned source counts. */
 	readonly written?: string | undefined;
 	/** Matrices that the pruned source was healed with, and what they were fitted to. */
 	readonly healed?: { readonly key: string; readonly tensors: readonly HealedTensor[] } | undefined;
 	readonly windows: TokenWindows;
 	readonly sources?: readonly SourceShare[] | undefined;
 	readonly folder: string;
-	readonly settings: VariantSetting<"report">["settings"];
+	readonly settings: VariantSetting<"heldOut">["settings"];
 }
 
 /**
- * Quantises the whole model to about the size of the pruned one and measures both on the same windows, beside the whole model: the
+ * Quantizes the original model to about the size of the pruned one and measures both on the same windows, beside the original model: the
  * original where there is one. Copies are made in the run's folder and deleted; what is measured is kept, so that a run that is stopped
  * goes on.
  * @throws QuantizeError, NoSpaceError, NotEnoughMemoryError and the errors of loading and measuring
@@ -71,9 +71,9 @@ export interface AlternativesJob {
 export async function compareQuantized(job: AlternativesJob, options: AlternativesSettings): Promise<QuantizedAlternatives> {
 	const { source, original, removed, sources, windows } = job;
 	const whole = original ?? source;
-	const named = { report: windows };
+	const named = { heldOut: windows };
 	const references = new References(whole, named, options);
-	const setting: VariantSetting<"report"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
+	const setting: VariantSetting<"heldOut"> = { folder: job.folder, windows: named, settings: job.settings, references, options };
 	const own = await measureOwn(job, setting);
 	const written = job.written === undefined ? undefined : await measureWritten(job.written, references, job, options);
 	const [full, pruned] = [own.full, written ?? own.pruned!];
@@ -113,34 +113,34 @@ export async function compareQuantized(job: AlternativesJob, options: Alternativ
 async function measured(
 	type: FileType | "own",
 	weights: ModelWeights,
-	setting: VariantSetting<"report">,
+	setting: VariantSetting<"heldOut">,
 	sets: readonly (readonly number[])[],
 ) {
 	const variant = await Variant.open(type, weights, setting);
 	try {
-		return { masks: await variant.measure("report", sets), bytes: sets.map((set) => variant.bytes(set)) };
+		return { masks: await variant.measure("heldOut", sets), bytes: sets.map((set) => variant.bytes(set)) };
 	} finally {
 		await variant.close();
 	}
 }
 
 /**
- * The whole model, which is the original where there is one, and the source without the blocks where no file of it was written: with
+ * The original model, which is the original where there is one, and the source without the blocks where no file of it was written: with
  * its healed matrices, where it has some.
  */
 async function measureOwn(
 	{ source, original, removed, written, healed }: AlternativesJob,
-	setting: VariantSetting<"report">,
+	setting: VariantSetting<"heldOut">,
 ): Promise<{ full: Measured; pruned?: Measured & { bytes: number } }> {
 	const other = original && (await measured("own", original, setting, [[]])).masks[0]!;
 	if (other && written !== undefined) return { full: other };
 	const variant = await Variant.open("own", source, setting);
 	try {
-		const full = other ?? (await variant.measure("report", [[]]))[0]!;
+		const full = other ?? (await variant.measure("heldOut", [[]]))[0]!;
 		if (written !== undefined) return { full };
 		const [mask] = healed
-			? await variant.measureHealed("report", [removed], { key: healed.key, tensors: async () => healed.tensors })
-			: await variant.measure("report", [removed]);
+			? await variant.measureHealed("heldOut", [removed], { key: healed.key, tensors: async () => healed.tensors })
+			: await variant.measure("heldOut", [removed]);
 		const types = new Map(healed?.tensors.map(({ name, type }) => [name, type]));
 		return { full, pruned: { ...mask!, bytes: variant.bytes(removed, types) } };
 	} finally {
@@ -150,11 +150,11 @@ async function measureOwn(
 
 async function measureWritten(
 	path: string,
-	references: References<"report">,
+	references: References<"heldOut">,
 	{ settings, windows }: AlternativesJob,
 	options: LoadSettings,
 ): Promise<Measured & { bytes: number }> {
-	const reference = await references.of("report");
+	const reference = await references.of("heldOut");
 	const evaluation = await measureFile(path, { windows, reference, threads: Number(settings.threads) }, "the pruned file", options);
 	const { size } = await stat(path);
 	return { ...measuredOf(evaluation), bytes: size };
@@ -183,28 +183,28 @@ export function alternativesVerdict({
 	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
 	const share = `${Math.round((100 * removed.length) / blocks)} % fewer blocks to run and to keep keys and values of`;
 	const twice = sourceQuantized
-		? " The weights were quantised already: what is quantised here is quantised twice, which flatters pruning; --quantize-from ORIGINAL compares fairly."
+		? " The weights were quantized already: what is quantized here is quantized twice, which flatters pruning; --quantize-from ORIGINAL compares fairly."
 		: "";
 	const equal = items.filter((item) => item.bytes <= pruned.bytes * (1 + sameSize)).sort((a, b) => order(a) - order(b));
 	const [best] = equal;
 	if (!best) {
-		const none = `${cost}. No type that was considered makes the whole model that small`;
+		const none = `${cost}. No type that was considered makes the original model that small`;
 		const smallest = items.at(-1);
 		if (!smallest) return { better: "pruning", text: `${none}.${twice}` };
 		const more = Math.round(100 * (smallest.bytes / pruned.bytes - 1));
 		const otherwise =
-			lower(smallest.againstPruned, windows) === "second" ? ": where that size will do, quantising is the better choice" : "";
+			lower(smallest.againstPruned, windows) === "second" ? ": where that size will do, quantizing is the better choice" : "";
 		const next = `${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % more) adds ${added(smallest.added)}`;
 		return { better: "undecided", text: `${none}; ${next}${otherwise}.${twice}` };
 	}
 	const against = { against: best.name };
-	const both = `${cost}; the whole model as ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
+	const both = `${cost}; the original model as ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
 	const winner = lower(best.againstPruned, windows);
 	if (winner === "second")
 		return {
 			better: "quantizing",
 			...against,
-			text: `${both} For a smaller file pruning is the worse choice here: quantise. What pruning alone gives is ${share}.${twice}`,
+			text: `${both} For a smaller file pruning is the worse choice here: quantize. What pruning alone gives is ${share}.${twice}`,
 		};
 	if (winner === "first") return { ...against, ...prunedWins({ pruned, items, windows }, best, { both, twice }) };
 	return {
@@ -227,7 +227,7 @@ function prunedWins(
 	if (!next) return { better: "pruning", text: `${gap}: of what there is at this size or less pruning is the better choice.${twice}` };
 	const larger = `the next larger, ${next.name} (${formatBytes(next.bytes)}), adds ${added(next.added)}`;
 	if (lower(next.againstPruned, windows) === "second")
-		return { better: "undecided", text: `${gap}; ${larger}, less than pruning: where that size will do, quantise.${twice}` };
+		return { better: "undecided", text: `${gap}; ${larger}, less than pruning: where that size will do, quantize.${twice}` };
 	return { better: "pruning", text: `${gap}; ${larger}: pruning is the better choice at this size.${twice}` };
 }
 

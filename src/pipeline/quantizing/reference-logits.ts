@@ -1,8 +1,8 @@
-// Distributions of a whole model that others are compared with: versions of it in other types of weights, or without blocks.
+// Distributions of a original model that others are compared with: versions of it in other types of weights, or without blocks.
 import { Coalition } from "../../game/coalition.js";
 import { logger } from "../../api/logger.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
-import { allowedPositions, mostReferenceBytes, predicting, roomText } from "../preflight/reference-memory.js";
+import { allowedPositions, mostReferenceBytes, predicting, memoryText } from "../preflight/reference-memory.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import { bytesOfReference, type Reference } from "../../model/runtime/positions.js";
@@ -19,7 +19,7 @@ export interface ReferencesOfRun<Name extends string> {
 	readonly hasReferenceOn: (name: Name) => boolean;
 }
 
-/** Distributions of the whole model that variants are compared with, made when first something must be measured. */
+/** Distributions of the original model that variants are compared with, made when first something must be measured. */
 export class References<Name extends string> {
 	readonly model: ModelWeights;
 	readonly #windows: NamedWindows<Name>;
@@ -35,8 +35,8 @@ export class References<Name extends string> {
 		this.#loaded = loaded;
 		const left = this.#names.filter((name) => !this.fits(name));
 		if (left.length === 0) return;
-		const needed = roomText(Math.max(...left.map((name) => this.#bytes(name))), options);
-		logger(options)("note", `no KL divergence on ${left.join(" and ")}: the distributions of the whole model would take ${needed}`);
+		const needed = memoryText(Math.max(...left.map((name) => this.#bytes(name))), options);
+		logger(options)("note", `no KL divergence on ${left.join(" and ")}: the distributions of the original model would take ${needed}`);
 	}
 
 	get #names(): Name[] {

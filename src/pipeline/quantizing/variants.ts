@@ -11,7 +11,7 @@ import type { NamedWindows, References } from "./reference-logits.js";
 import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
 import { quantizedContent } from "../../model/runtime/file-types.js";
 import { loadModel } from "../../model/runtime/load-model.js";
-import { type MemoryShape, roomBesideWeights, roomForStates } from "../../model/runtime/memory.js";
+import { type MemoryShape, memoryBesideWeights, memoryForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import type { FileType } from "../../model/runtime/quantize.js";
@@ -73,7 +73,7 @@ export class Variant<Name extends string> {
 	}
 
 	/**
-	 * Opens the ledgers. Weights of another type are quantised only where a ledger does not know yet what is asked.
+	 * Opens the ledgers. Weights of another type are quantized only where a ledger does not know yet what is asked.
 	 * @param loaded an evaluator of the weights as they are, where one is at hand
 	 * @throws QuantizeError, NoSpaceError and the errors of loading
 	 */
@@ -101,7 +101,7 @@ export class Variant<Name extends string> {
 		return this.#games.get(name)!.measure(masks, { phase: this.type === "own" ? "own weights" : `as ${this.type}`, signal });
 	}
 
-	/** The same of sets whose cuts are healed, the new matrices stored in the types of those in their place, as quantising them does. */
+	/** The same of sets whose cuts are healed, the new matrices stored in the types of those in their place, as quantizing them does. */
 	async measureHealed(name: Name, removed: readonly (readonly number[])[], healed: HealedWeights): Promise<Measurement[]> {
 		const game = this.#healed.get(name) ?? (await this.#open(name, healed));
 		this.#healed.set(name, game);
@@ -116,8 +116,8 @@ export class Variant<Name extends string> {
 	}
 
 	/**
-	 * Bytes of the file without these blocks: of the quantised model, its blocks' tensors left out.
-	 * @param healed types of the healed matrices by their names, of the weights as they are; quantised ones have those of the type
+	 * Bytes of the file without these blocks: of the quantized model, its blocks' tensors left out.
+	 * @param healed types of the healed matrices by their names, of the weights as they are; quantized ones have those of the type
 	 */
 	bytes(removed: readonly number[], healed: ReadonlyMap<string, number> = new Map()): number {
 		const { file, sha256 } = this.#weights;
@@ -167,7 +167,7 @@ export class Variant<Name extends string> {
 			key,
 			players: blocks.blocks,
 			windows: yardstick.shape,
-			// Read back by a run that goes on: sizes are known without quantising again.
+			// Read back by a run that goes on: sizes are known without quantizing again.
 			settings: async () => ({ ...kept, tensorTypes: (await this.#tensorTypes()).join() }),
 		});
 		this.#ledgers.push(ledger);
@@ -176,7 +176,7 @@ export class Variant<Name extends string> {
 		const evaluate: Evaluate = async (masks, run) => {
 			const evaluator = await this.#evaluate();
 			if (!healed) return yardstick.measure(evaluator, masks, run);
-			// Of the whole model as it is: it may be this one, and must be made before a matrix changes.
+			// Of the original model as it is: it may be this one, and must be made before a matrix changes.
 			await references.of(name);
 			for (const mask of masks) {
 				const tensors = await this.#inType(evaluator.model, await healed.tensors(mask.removed()));
@@ -209,7 +209,7 @@ export class Variant<Name extends string> {
 
 	#evaluate(): Promise<Evaluator> {
 		const shape = { threads: Number(this.#setting.settings.threads), ubatch: this.#ubatch };
-		this.#evaluator ??= this.#load().then((model) => model.createEvaluator({ ...shape, stateBytes: this.#roomForStates(model) }));
+		this.#evaluator ??= this.#load().then((model) => model.createEvaluator({ ...shape, stateBytes: this.#memoryForStates(model) }));
 		return this.#evaluator;
 	}
 
@@ -224,9 +224,9 @@ export class Variant<Name extends string> {
 		};
 	}
 
-	#roomForStates({ file }: Model): number {
+	#memoryForStates({ file }: Model): number {
 		// A copy's weights are in memory by now, those of a file are only mapped.
-		const room = this.type === "own" ? roomForStates : roomBesideWeights;
+		const room = this.type === "own" ? memoryForStates : memoryBesideWeights;
 		return room(file, this.#shape(), this.#setting.options.stateBytes ?? defaultStateBytes);
 	}
 
@@ -244,7 +244,7 @@ export class Variant<Name extends string> {
 			allowUnknownArchitecture: options.allowUnknownArchitecture,
 			signal: options.signal,
 			onProgress: (fraction) =>
-				options.onProgress?.({ phase: `quantising to ${type}`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+				options.onProgress?.({ phase: `quantizing to ${type}`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
 		});
 	}
 }

@@ -1,5 +1,5 @@
 // What a race says of every size: the curve, and what it suggests.
-import type { CurvePoint, Objective, PruneResult } from "../../api/index.js";
+import type { CurvePoint, Metric, PruneResult } from "../../api/index.js";
 import { methodOptions } from "../../api/methods.js";
 import { finite } from "../../game/statistics.js";
 import { commandLine } from "../preflight/command-line.js";
@@ -7,35 +7,35 @@ import type { Session } from "../session/session.js";
 import type { Standing } from "./standing.js";
 import type { AskedSettings } from "../../api/options/settings.js";
 
-/** The curve of loss against blocks removed on the validation fold, the full model first; sizes that were not raced are left out. */
+/** The curve of loss against blocks removed on the validation split, the original model first; sizes that were not raced are left out. */
 export function curveOf({ race, winners }: Standing): CurvePoint[] {
 	const full: CurvePoint = {
-		...{ removed: [], loss: race.fullLoss, added: 0, standardError: 0 },
-		...(race.fullFigures ? { figures: race.fullFigures } : {}),
+		...{ removed: [], loss: race.originalLoss, added: 0, standardError: 0 },
+		...(race.originalFigures ? { figures: race.originalFigures } : {}),
 	};
-	const points = [...winners.values()].map(({ removed, loss, added, standardError, figures, equivalent }) => ({
+	const points = [...winners.values()].map(({ removed, loss, added, standardError, figures, tied }) => ({
 		removed,
 		loss: finite(loss),
 		added: finite(added),
 		standardError: standardError === undefined ? undefined : finite(standardError),
 		...(figures ? { figures } : {}),
-		...(equivalent ? { equivalent } : {}),
+		...(tied ? { tied } : {}),
 	}));
 	return [full, ...points.sort((a, b) => a.removed.length - b.removed.length)];
 }
 
-/** Added to the objective, nats, up to which a smaller model is suggested: perplexity rises by about a tenth. */
+/** Added to the metric, nats, up to which a smaller model is suggested: perplexity rises by about a tenth. */
 export const sensibleLoss = 0.1;
 
 /** What that bound means, and what a set costs, for people. */
-const costWords: Readonly<Record<Objective, { bound: string; cost: (added: number) => string }>> = {
+const costWords: Readonly<Record<Metric, { bound: string; cost: (added: number) => string }>> = {
 	nll: {
 		bound: "raise perplexity by no more than about a tenth",
 		cost: (added) => `raises perplexity by ${((Math.exp(added) - 1) * 100).toFixed(0)} %`,
 	},
 	kl: {
-		bound: `diverge from the full model by no more than ${sensibleLoss} nats per token`,
-		cost: (added) => `diverges from the full model by ${added.toFixed(2)} nats per token`,
+		bound: `diverge from the original model by no more than ${sensibleLoss} nats per token`,
+		cost: (added) => `diverges from the original model by ${added.toFixed(2)} nats per token`,
 	},
 	accuracy: {
 		bound: `cost no more than ${sensibleLoss} nats a question`,
@@ -47,7 +47,7 @@ const costWords: Readonly<Record<Objective, { bound: string; cost: (added: numbe
 export function suggest(curve: readonly CurvePoint[], session: Session): NonNullable<PruneResult["suggestion"]> {
 	const fits = curve.filter((point) => point.added !== null && point.added <= sensibleLoss);
 	const best = fits.at(-1)!;
-	const { bound, cost } = costWords[session.objective];
+	const { bound, cost } = costWords[session.metric];
 	if (best.removed.length > 0) {
 		return {
 			removed: best.removed,
@@ -58,7 +58,7 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 	if (!next) return { removed: [], reason: "no set of blocks was found that can go" };
 	return {
 		removed: [],
-		reason: `already the cheapest block ${next.added == null ? "breaks it" : cost(next.added)}. A smaller quantisation may be the better way to a smaller file.`,
+		reason: `already the cheapest block ${next.added == null ? "breaks it" : cost(next.added)}. A smaller quantization may be the better way to a smaller file.`,
 	};
 }
 

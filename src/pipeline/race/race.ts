@@ -11,19 +11,19 @@ import { effortOf } from "../methods/budget.js";
 import type { EffortSettings } from "../../api/options/settings.js";
 
 /** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
-export interface Equivalent extends ProposedSet {
+export interface TiedFinalist extends ProposedSet {
 	/** Loss above the winner's, and its standard error. */
 	readonly above: number;
 	readonly standardError: number;
-	/** Windows on which both were measured: those of the validation fold, and further ones of its kind. */
+	/** Windows on which both were measured: those of the validation split, and further ones of its kind. */
 	readonly windows: number;
-	/** Where they were compared by their divergence from the full model, which `above` then is. */
+	/** Where they were compared by their divergence from the original model, which `above` then is. */
 	readonly by?: "divergence" | undefined;
 }
 
-/** A set measured on the validation fold. */
+/** A set measured on the validation split. */
 export interface Finalist extends ProposedSet {
-	/** Mean loss on the validation fold, and what it adds to that of the full model. */
+	/** Mean loss on the validation split, and what it adds to that of the original model. */
 	readonly loss: number;
 	readonly added: number;
 	/** Of the added loss, paired by window. */
@@ -31,14 +31,14 @@ export interface Finalist extends ProposedSet {
 	/** Means of further figures, by name. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 	/** Of a winner: the sets that are as good as far as the race can tell, the best first. */
-	readonly equivalent?: readonly Equivalent[] | undefined;
+	readonly tied?: readonly TiedFinalist[] | undefined;
 }
 
-/** The best set of each number of removed blocks, by the validation fold and text of its kind; losses are those on the fold. */
+/** The best set of each number of removed blocks, by the validation split and text of its kind; losses are those on the split. */
 export interface Race {
-	readonly fullLoss: number;
-	/** Means of further figures of the full model. */
-	readonly fullFigures?: Finalist["figures"];
+	readonly originalLoss: number;
+	/** Means of further figures of the original model. */
+	readonly originalFigures?: Finalist["figures"];
 	/** Sources that would rather have another set. */
 	readonly disagreements: readonly Disagreement[];
 	readonly winners: ReadonlyMap<number, Finalist>;
@@ -46,22 +46,22 @@ export interface Race {
 	readonly finalists: readonly Finalist[];
 	/** Sets that were measured on further text, part by part of it. */
 	readonly further: readonly (readonly Coalition[])[];
-	/** Whether sets were compared by their divergence from the full model. */
+	/** Whether sets were compared by their divergence from the original model. */
 	readonly byDivergence: boolean;
 }
 
 /** Masks that further text may cost, as a share of those that the search measured. */
 export const furtherShare = 0.25;
 
-/** What a race may measure beyond the validation fold. */
+/** What a race may measure beyond the validation split. */
 export interface RaceLimits {
-	/** Sets, times parts as large as the validation fold, at most. @default a quarter of the masks of the search */
+	/** Sets, times parts as large as the validation split, at most. @default a quarter of the masks of the search */
 	readonly furtherMasks?: number | undefined;
 }
 
 /**
- * Decides between the sets of each size on the validation fold, which no search has seen, and where that cannot tell on more text of its
- * kind: by the objective, or on the model's own samples, where that is the loss, by the divergence from the full model, which the loss
+ * Decides between the sets of each size on the validation split, which no search has seen, and where that cannot tell on more text of its
+ * kind: by the metric, or on the model's own samples, where that is the loss, by the divergence from the original model, which the loss
  * added there estimates. The method's own set wins a tie.
  */
 export async function race(
@@ -81,7 +81,7 @@ export async function race(
 	const { measured, compared, told } = await session
 		.timed("validation", async () => {
 			const measured = await game.measure([Coalition.full(players), ...sets], { phase: "validation", signal });
-			// The losses are those of the plain fold: what comes after need not measure them again.
+			// The losses are those of the plain split: what comes after need not measure them again.
 			if (byDivergence) await session.games.validation.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
 			const further = async (part: number) => {
 				const game = await session.races.further(part);
@@ -92,7 +92,7 @@ export async function race(
 			return { measured, compared, told: await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, signal }) };
 		})
 		.finally(() => session.races.end());
-	const figuresOf = (set: Measurement) => (session.objective === "nll" ? undefined : meansOf(set));
+	const figuresOf = (set: Measurement) => (session.metric === "nll" ? undefined : meansOf(set));
 	const { losses: full, sources } = measured[0]!;
 	const finalists = choices.map((choice, i): Finalist => {
 		const { losses } = measured[i + 1]!;
@@ -103,15 +103,15 @@ export async function race(
 	const winners = new Map(
 		told.fields.map((field) => [
 			field[0].coalition.removed().length,
-			{ ...finalistOf(field[0]), ...equivalentOf(field, finalistOf, byDivergence) },
+			{ ...finalistOf(field[0]), ...tiedOf(field, finalistOf, byDivergence) },
 		]),
 	);
 	noteRivals(winners, choices, options);
 	noteFurther(told, limits.furtherMasks === undefined ? "cost above a quarter of the search" : "pass what this race may measure", options);
 	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, compared));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
-	const fullLoss = meanAndError(full, sources).mean;
-	return { fullLoss, fullFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts, byDivergence };
+	const originalLoss = meanAndError(full, sources).mean;
+	return { originalLoss, originalFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts, byDivergence };
 }
 
 /** The sets of each size, each once, in the order of the choices. */
@@ -125,12 +125,12 @@ function sizesOf(measured: readonly Measurement[]): Measurement[][] {
 	return [...sizes.values()].map((sets) => [...sets.values()]);
 }
 
-function equivalentOf(
-	[best, ...tied]: Field,
+function tiedOf(
+	[best, ...others]: Field,
 	choiceOf: (set: Measurement) => ProposedSet,
 	byDivergence: boolean,
-): Pick<Finalist, "equivalent"> {
-	const equivalent = tied.flatMap((set): Equivalent[] => {
+): Pick<Finalist, "tied"> {
+	const tied = others.flatMap((set): TiedFinalist[] => {
 		const { removed, method } = choiceOf(set);
 		const difference = above(set, best);
 		if (!isTied(difference)) return [];
@@ -145,7 +145,7 @@ function equivalentOf(
 			},
 		];
 	});
-	return equivalent.length > 0 ? { equivalent } : {};
+	return tied.length > 0 ? { tied } : {};
 }
 
 function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], options: JobOptions): void {
@@ -173,9 +173,9 @@ function noteFurther({ fields, parts, stopped }: ToldApart, limit: string, optio
 	if (sets.size > 0)
 		logger(options)(
 			"note",
-			`the validation fold could not tell ${sets.size} sets apart: they were measured on ${parts.length === 1 ? "" : `up to ${parts.length} times `}as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the best`}${why ?? ""}`,
+			`the validation split could not tell ${sets.size} sets apart: they were measured on ${parts.length === 1 ? "" : `up to ${parts.length} times `}as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the best`}${why ?? ""}`,
 		);
-	else if (why) logger(options)("note", `the validation fold cannot tell all sets apart${why}`);
+	else if (why) logger(options)("note", `the validation split cannot tell all sets apart${why}`);
 }
 
 function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
@@ -185,7 +185,7 @@ function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
 
 /**
  * Sets that were not told from the winner are compared with it on all the text that both were measured on, those that dropped out on the
- * fold.
+ * split.
  */
 function disagreementsIn(field: Field, measured: readonly Measurement[]): Disagreement[] {
 	const [best] = field;
@@ -198,7 +198,7 @@ function disagreementsIn(field: Field, measured: readonly Measurement[]): Disagr
 		sets.filter(({ coalition }) => !left.has(coalition.key)),
 	);
 	const known = new Set(told.map(({ source }) => source));
-	// What further text has shown to be worse may look better on the fold.
+	// What further text has shown to be worse may look better on the split.
 	return [...told, ...others.filter(({ source, worseOverall }) => !known.has(source) && worseOverall > 0)];
 }
 

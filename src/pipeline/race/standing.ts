@@ -7,7 +7,7 @@ export interface Standing {
 	readonly race: Race;
 	/** The set that stands for each number of removed blocks: the winner of the race, or one that was found better afterwards. */
 	readonly winners: ReadonlyMap<number, Finalist>;
-	/** Every set that was measured on the validation fold, those of the race first. */
+	/** Every set that was measured on the validation split, those of the race first. */
 	readonly finalists: readonly Finalist[];
 }
 

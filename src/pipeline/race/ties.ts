@@ -1,4 +1,4 @@
-// Sets that the validation fold cannot tell apart get more text of its kind, until one is left or the rest are as good.
+// Sets that the validation split cannot tell apart get more text of its kind, until one is left or the rest are as good.
 import type { Effort } from "../../api/index.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Game, Measurement } from "../../game/game.js";
@@ -8,10 +8,10 @@ import { differences, meanAndError, studentT95 } from "../../game/statistics.js"
 /** Nats per token within which it does not matter which of two sets is taken: half a hundredth of the perplexity. */
 export const indifference = 0.005;
 
-/** Rounds at most, each of which doubles the text: twice, four times, eight times the validation fold's. */
+/** Rounds at most, each of which doubles the text: twice, four times, eight times the validation split's. */
 export const tieRounds: Readonly<Record<Effort, number>> = { quick: 1, standard: 2, thorough: 3 };
 
-/** Parts of further text, each as large as the validation fold, that were measured after so many rounds. */
+/** Parts of further text, each as large as the validation split, that were measured after so many rounds. */
 export const partsAfter = (round: number) => 2 ** round - 1;
 
 /** A set above another one, on the same windows. */

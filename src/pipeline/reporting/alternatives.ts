@@ -1,11 +1,11 @@
-// The part of a report that sets pruning beside quantising, from a plan.
+// The part of a report that sets pruning beside quantizing, from a plan.
 import type { ReportAlternatives } from "../../report/report-data.js";
 import type { Plan } from "../../storage/plan.js";
 import type { ModelFigures } from "../../storage/plan-quantized.js";
 
 type Version = ReportAlternatives["versions"][number];
 
-/** The pruned model beside the whole one, and beside that quantised; undefined where these were not measured. */
+/** The pruned model beside the whole one, and beside that quantized; undefined where these were not measured. */
 export function alternativesOf({ removed, quantized, quantizedAlternatives, model }: Plan): ReportAlternatives | undefined {
 	if (!quantizedAlternatives) return undefined;
 	const { reference, pruned, items, sourceQuantized, verdict } = quantizedAlternatives;

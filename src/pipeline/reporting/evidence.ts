@@ -4,7 +4,7 @@ import type { Finalist } from "../race/race.js";
 import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "../../report/report-data.js";
 import { errorOf } from "./quality.js";
 import { finite } from "../../game/statistics.js";
-import type { Plan, PlanContribution, PlanFold } from "../../storage/plan.js";
+import type { Plan, PlanContribution, PlanSplit } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { RunFacts } from "./facts.js";
 import type { PlanOrigin } from "../planning/origin.js";
@@ -50,20 +50,20 @@ export function blocksData(parts: {
 function intervalOf({ value, standardError, unit }: PlanContribution, { calibration }: PlanOrigin): Pick<ReportBlock, "interval"> {
 	if (standardError === undefined) return {};
 	if (unit === "nats") {
-		const { interval } = errorOf(value, standardError, foldWindows(calibration.search));
+		const { interval } = errorOf(value, standardError, splitWindows(calibration.search));
 		return interval ? { interval } : {};
 	}
 	return { interval: { low: value - normal95 * standardError, high: value + normal95 * standardError } };
 }
 
-/** Windows behind an error on a fold. */
-function foldWindows(fold: PlanFold | undefined): number {
-	return fold ? fewestWindows(fold.count, fold.sources) : 0;
+/** Windows behind an error on a split. */
+function splitWindows(split: PlanSplit | undefined): number {
+	return split ? fewestWindows(split.count, split.sources) : 0;
 }
 
 /** What every method proposed: its own sets on the text that it searched, and all sets that were raced. */
-export function curveData({ choices, decided, objective, sizes, origin }: RunFacts, chosen: readonly number[]): ReportCurve {
-	const windows = foldWindows(origin.calibration.validation);
+export function curveData({ choices, decided, metric, sizes, origin }: RunFacts, chosen: readonly number[]): ReportCurve {
+	const windows = splitWindows(origin.calibration.validation);
 	const isChosen = (removed: readonly number[]) => removed.length > 0 && removed.join() === chosen.join();
 	const start = (loss: number) => ({ removed: [], loss: finite(loss), added: 0, bytes: sizes([]).bytes });
 	const raced = new Map<string, Finalist[]>();
@@ -74,7 +74,7 @@ export function curveData({ choices, decided, objective, sizes, origin }: RunFac
 		const points = [...found.byCount.values()].map(({ removed, loss, addedLoss }) => ({
 			...{ removed: [...removed], loss: finite(loss), added: finite(addedLoss), bytes: sizes(removed).bytes },
 		}));
-		series.push({ method: found.method, fold: "search", points: [start(found.fullLoss), ...bySize(points)] });
+		series.push({ method: found.method, split: "search", points: [start(found.originalLoss), ...bySize(points)] });
 	}
 	for (const [method, finalists] of raced) {
 		const points = finalists.map(({ removed, loss, added, standardError }) => ({
@@ -82,9 +82,9 @@ export function curveData({ choices, decided, objective, sizes, origin }: RunFac
 			...errorOf(finite(added), standardError === undefined ? undefined : finite(standardError), windows),
 			...(isChosen(removed) ? { chosen: true } : {}),
 		}));
-		series.push({ method, fold: "validation", points: [start(decided.race.fullLoss), ...bySize(points)] });
+		series.push({ method, split: "validation", points: [start(decided.race.originalLoss), ...bySize(points)] });
 	}
-	return { objective, series };
+	return { metric, series };
 }
 
 function bySize<P extends { removed: number[] }>(points: P[]): P[] {
@@ -106,7 +106,7 @@ export function interactionsOf(choices: Choices | undefined): Report["interactio
 export function surrogateData(choices: Choices | undefined): ReportSurrogate | undefined {
 	const surrogate = choices?.surrogate;
 	if (!surrogate) return undefined;
-	const { name, trainMasks, heldOutMasks, r2, spearman, details = {} } = surrogate;
+	const { name, trainCandidates, heldOutCandidates, r2, spearman, details = {} } = surrogate;
 	const { forecasts = [], trusted } = choices.evidence ?? {};
 	// The surrogate forecasts log(1 + added loss).
 	const known = forecasts
@@ -116,7 +116,7 @@ export function surrogateData(choices: Choices | undefined): ReportSurrogate | u
 			...{ low: Math.expm1(mean - normal90 * sd), high: Math.expm1(mean + normal90 * sd), measured: addedLoss },
 		}));
 	return {
-		...{ name, trainMasks, heldOutMasks, r2, spearman, details },
+		...{ name, trainCandidates, heldOutCandidates, r2, spearman, details },
 		...(trusted === undefined ? {} : { trusted }),
 		...(known.length > 0 ? { forecasts: known } : {}),
 	};

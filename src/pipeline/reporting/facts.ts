@@ -1,5 +1,5 @@
 // What a report is made of.
-import type { ModelSummary, Objective, PruneResult, WrittenFile } from "../../api/index.js";
+import type { ModelSummary, Metric, PruneResult, WrittenFile } from "../../api/index.js";
 import type { ReportExtras } from "../../report/report-data.js";
 import type { Plan } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
@@ -10,7 +10,7 @@ import type { PlanOrigin } from "../planning/origin.js";
 /** What a run knows when it has ended. */
 export interface RunFacts {
 	readonly model: ModelSummary;
-	readonly objective: Objective;
+	readonly metric: Metric;
 	readonly origin: PlanOrigin;
 	/** Of the model without these blocks. */
 	readonly sizes: (removed: readonly number[]) => Sizes;

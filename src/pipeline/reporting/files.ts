@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import type { JobOptions, PruneResult } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
-import { inputFiles } from "../preflight/objective.js";
+import { inputFiles } from "../preflight/metric.js";
 import { reportCard } from "../../report/card.js";
 import type { Report } from "../../report/report-data.js";
 import { writeAtomically } from "../../storage/atomic-file.js";

@@ -2,7 +2,7 @@
 import type { ReportHeal } from "../../report/report-data.js";
 import type { PlanHeal } from "../../storage/plan-heal.js";
 
-export function healData({ applied, fit, addedBytes, cuts, heads, validation, report, seconds }: PlanHeal): ReportHeal {
+export function healData({ applied, fit, addedBytes, cuts, heads, validation, heldOut, seconds }: PlanHeal): ReportHeal {
 	return {
 		...{ applied, tokens: fit.count * fit.length, addedBytes },
 		cuts: cuts.map(({ before, first, last, tensor, type, norm, recipe, explained, tuning, reason }) => ({
@@ -17,7 +17,7 @@ export function healData({ applied, fit, addedBytes, cuts, heads, validation, re
 			...(reason ? { reason } : {}),
 		})),
 		...(heads ? { heads: heads.map((head) => ({ ...head, factors: [...head.factors] })) } : {}),
-		folds: [...(validation ? [{ fold: "validation", ...validation }] : []), ...(report ? [{ fold: "report", ...report }] : [])],
+		splits: [...(validation ? [{ split: "validation", ...validation }] : []), ...(heldOut ? [{ split: "heldOut", ...heldOut }] : [])],
 		seconds: seconds.text + seconds.rest,
 	};
 }

@@ -42,7 +42,7 @@ export async function measureResult<Result>(
 			await writeAtomically(path, target, (handle) => handle.writeFile(`${JSON.stringify(result, undefined, "\t")}\n`));
 		return result;
 	} catch (error) {
-		if (options.signal?.aborted) best.tell(session.objective, options);
+		if (options.signal?.aborted) best.tell(session.metric, options);
 		throw error;
 	} finally {
 		await session.close();

@@ -1,5 +1,5 @@
 // The before/after part of a report, from a plan.
-import { foldNames } from "../../model/calibration/index.js";
+import { splitNames } from "../../model/calibration/index.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { Report, ReportFigure } from "../../report/report-data.js";
 import type { Sizes } from "../preflight/model-sizes.js";
@@ -8,22 +8,22 @@ import type { Plan, PlanLosses } from "../../storage/plan.js";
 
 type Quality = NonNullable<Report["quality"]>;
 
-/** Units of further figures of an objective, by name; those that are left out say again what another figure says. */
+/** Units of further figures of an metric, by name; those that are left out say again what another figure says. */
 const units = { agreement: "share", accuracy: "share", normalizedAccuracy: "share" } as const;
 
-/** Figures of the report fold, and the losses of every fold. */
+/** Figures of the held-out split, and the losses of every split. */
 export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after: Sizes }): { quality?: Quality } {
-	const { report } = plan.losses;
-	const fold = plan.calibration.report;
-	if (!report || !fold) return {};
-	const windows = fewestWindows(fold.count, fold.sources);
+	const { heldOut } = plan.losses;
+	const split = plan.calibration.heldOut;
+	if (!heldOut || !split) return {};
+	const windows = fewestWindows(split.count, split.sources);
 	const { quantized } = plan;
-	const objective = plan.objective?.folds.report;
-	const losses = writtenLosses(plan, report);
+	const metric = plan.metric?.splits.heldOut;
+	const losses = writtenLosses(plan, heldOut);
 	const figures: ReportFigure[] = [
 		figure("loss", "nats per token", losses, windows),
 		perplexity(losses, windows),
-		...(quantized ? quantizedFigures(quantized, windows) : objective ? objectiveFigures(plan.objective!.name, objective, windows) : []),
+		...(quantized ? quantizedFigures(quantized, windows) : metric ? metricFigures(plan.metric!.name, metric, windows) : []),
 		{
 			...{ name: "blocks", unit: "count", before: plan.model.blocks, after: plan.kept },
 			...{ change: plan.kept - plan.model.blocks, isRatio: false },
@@ -31,16 +31,16 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 		ratio("parameters", "count", before.parameters, after.parameters),
 		ratio("bytes", "bytes", before.bytes, after.bytes),
 	];
-	const sources = (objective ?? report).sources?.map(({ full, removed, ...rest }) => ({ ...rest, before: full, after: removed }));
+	const sources = (metric ?? heldOut).sources?.map(({ original, pruned, ...rest }) => ({ ...rest, before: original, after: pruned }));
 	return {
 		quality: {
-			...{ text: fold.source, tokens: fold.count * (fold.length - 1), figures },
+			...{ text: split.source, tokens: split.count * (split.length - 1), figures },
 			...(quantized ? { quantized: { type: quantized.type, ...(quantized.from ? { from: quantized.from.name } : {}) } } : {}),
-			folds: foldNames.flatMap((name) => {
+			splits: splitNames.flatMap((name) => {
 				const losses = plan.losses[name];
 				if (!losses) return [];
-				const { full, removed, difference, standardError } = losses;
-				return [{ fold: name, before: full.mean, after: removed.mean, difference, standardError }];
+				const { original, pruned, difference, standardError } = losses;
+				return [{ split: name, before: original.mean, after: pruned.mean, difference, standardError }];
 			}),
 			...(sources ? { sources } : {}),
 		},
@@ -48,28 +48,28 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 }
 
 interface Losses {
-	readonly full: { readonly mean: number | null };
-	readonly removed: { readonly mean: number | null };
+	readonly original: { readonly mean: number | null };
+	readonly pruned: { readonly mean: number | null };
 	/** Of the paired differences. */
 	readonly difference: number | null;
 	readonly standardError: number | null;
 }
 
-/** Losses on the report fold of what was written: of the quantised file where it was quantised, else of the healed one. */
-export function writtenLosses({ quantized, heal }: Plan, report: PlanLosses): Losses {
-	if (!quantized && heal?.applied && heal.report && heal.added) {
+/** Losses on the held-out split of what was written: of the quantized file where it was quantized, else of the healed one. */
+export function writtenLosses({ quantized, heal }: Plan, heldOut: PlanLosses): Losses {
+	if (!quantized && heal?.applied && heal.heldOut && heal.added) {
 		const { mean, standardError } = heal.added;
-		return { full: report.full, removed: { mean: heal.report.after }, difference: mean, standardError };
+		return { original: heldOut.original, pruned: { mean: heal.heldOut.after }, difference: mean, standardError };
 	}
-	if (!quantized) return report;
+	if (!quantized) return heldOut;
 	const { loss, added } = quantized;
-	return { full: report.full, removed: loss, difference: added.mean, standardError: added.standardError };
+	return { original: heldOut.original, pruned: loss, difference: added.mean, standardError: added.standardError };
 }
 
-/** Of the file as it was written. An objective's own figures are those of the weights before, and are left to the plan. */
+/** Of the file as it was written. An metric's own figures are those of the weights before, and are left to the plan. */
 function quantizedFigures({ divergence, agreement }: NonNullable<Plan["quantized"]>, windows: number): ReportFigure[] {
 	const beside = (whole: number, { mean, standardError }: { mean: number | null; standardError: number | null }): Losses => ({
-		...{ full: { mean: whole }, removed: { mean } },
+		...{ original: { mean: whole }, pruned: { mean } },
 		...{ difference: mean === null ? null : mean - whole, standardError },
 	});
 	return [
@@ -82,14 +82,14 @@ function quantizedFigures({ divergence, agreement }: NonNullable<Plan["quantized
 function figure(
 	name: string,
 	unit: ReportFigure["unit"],
-	{ full, removed, difference, standardError }: Losses,
+	{ original, pruned, difference, standardError }: Losses,
 	windows: number,
 ): ReportFigure {
 	return {
 		name,
 		unit,
-		before: full.mean,
-		after: removed.mean,
+		before: original.mean,
+		after: pruned.mean,
 		change: difference,
 		isRatio: false,
 		...errorOf(difference, standardError, windows),
@@ -107,11 +107,11 @@ export function errorOf(
 	return { standardError, interval: { low: difference - half, high: difference + half } };
 }
 
-function perplexity({ full, removed, difference, standardError }: Losses, windows: number): ReportFigure {
+function perplexity({ original, pruned, difference, standardError }: Losses, windows: number): ReportFigure {
 	const change = exponential(difference);
 	const { interval } = errorOf(difference, standardError, windows);
 	return {
-		...{ name: "perplexity", unit: "perplexity", before: exponential(full.mean), after: exponential(removed.mean), change, isRatio: true },
+		...{ name: "perplexity", unit: "perplexity", before: exponential(original.mean), after: exponential(pruned.mean), change, isRatio: true },
 		...(interval && change !== null
 			? { standardError: change * standardError!, interval: { low: Math.exp(interval.low), high: Math.exp(interval.high) } }
 			: {}),
@@ -124,17 +124,17 @@ function exponential(loss: number | null): number | null {
 	return Number.isFinite(value) ? value : null;
 }
 
-function objectiveFigures(
-	name: NonNullable<Plan["objective"]>["name"],
-	objective: NonNullable<NonNullable<Plan["objective"]>["folds"]["report"]>,
+function metricFigures(
+	name: NonNullable<Plan["metric"]>["name"],
+	metric: NonNullable<NonNullable<Plan["metric"]>["splits"]["heldOut"]>,
 	windows: number,
 ): ReportFigure[] {
-	const count = name === "accuracy" ? objective.full.windows.length : windows;
-	const own = name === "kl" ? figure("kl", "nats per token", objective, count) : figure("goldLoss", "nats per question", objective, count);
-	const further = Object.entries(objective.figures ?? {}).flatMap(([key, { full, removed, difference, standardError }]) => {
+	const count = name === "accuracy" ? metric.original.windows.length : windows;
+	const own = name === "kl" ? figure("kl", "nats per token", metric, count) : figure("goldLoss", "nats per question", metric, count);
+	const further = Object.entries(metric.figures ?? {}).flatMap(([key, { original, pruned, difference, standardError }]) => {
 		const unit = units[key as keyof typeof units];
 		if (!unit) return [];
-		const values = { name: key, unit, before: full, after: removed, change: difference, isRatio: false };
+		const values = { name: key, unit, before: original, after: pruned, change: difference, isRatio: false };
 		return [{ ...values, ...errorOf(difference, standardError, count) }];
 	});
 	return [own, ...further];

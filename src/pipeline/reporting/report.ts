@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
-import { foldNames } from "../../model/calibration/index.js";
+import { splitNames } from "../../model/calibration/index.js";
 import { contributionsOf, reasonedBlocks } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
@@ -75,9 +75,9 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	});
 }
 
-function removalOf({ removed, kept, method, race, equivalent }: Plan): NonNullable<Report["removal"]> {
+function removalOf({ removed, kept, method, race, tied }: Plan): NonNullable<Report["removal"]> {
 	const decided = race && { race: { by: race.by, further: race.further.map(({ sets }) => ({ sets })) } };
-	return { removed, kept, method, ...decided, ...(equivalent ? { equivalent } : {}) };
+	return { removed, kept, method, ...decided, ...(tied ? { tied } : {}) };
 }
 
 function gateFigure({ standardError, ...figure }: PlanGateFigure): NonNullable<Report["gate"]>[number] {
@@ -92,27 +92,27 @@ function sizesOf({ model, sizes }: RunFacts, plan: Plan, output: WrittenFile | u
 
 function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined): Report["verdict"] {
 	const { before, after } = sizesOf(facts, plan, output);
-	const report = plan.losses.report && writtenLosses(plan, plan.losses.report);
+	const heldOut = plan.losses.heldOut && writtenLosses(plan, plan.losses.heldOut);
 	return removalVerdict({
 		...{ healed: plan.heal?.applied, quantized: plan.quantized?.type },
 		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined },
 		parameters: [before.parameters, after.parameters],
-		loss: [report?.full.mean ?? null, report?.removed.mean ?? null],
-		added: report?.difference ?? null,
-		standardError: report?.standardError ?? null,
+		loss: [heldOut?.original.mean ?? null, heldOut?.pruned.mean ?? null],
+		added: heldOut?.difference ?? null,
+		standardError: heldOut?.standardError ?? null,
 	});
 }
 
 function reproduceOf({ command, seed, options, calibration, versions, backend, machine }: PlanOrigin): Report["reproduce"] {
-	const folds = foldNames.flatMap((fold) => {
-		const facts = calibration[fold];
+	const splits = splitNames.flatMap((split) => {
+		const facts = calibration[split];
 		if (!facts) return [];
 		const { source, sha256, count, length, drawn } = facts;
-		return [{ fold, source, sha256, windows: count, length, ...(drawn ? { drawn: { ...drawn } } : {}) }];
+		return [{ split, source, sha256, windows: count, length, ...(drawn ? { drawn: { ...drawn } } : {}) }];
 	});
 	const processors = cpus();
 	return {
-		...{ command, seed, options, calibration: folds, backend, machine },
+		...{ command, seed, options, calibration: splits, backend, machine },
 		versions: { ...versions, "Node.js": process.versions.node },
 		system: {
 			platform: `${process.platform} ${process.arch}`,

@@ -38,9 +38,9 @@ export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "warnings"> & { 
 
 /** What the report needs of a session, taken while it is open. */
 export function runFacts(session: Session, { output, choices, decided, warnings }: KnownFacts, options: AskedSettings): RunFacts {
-	const { model, objective } = session;
+	const { model, metric } = session;
 	return {
-		...{ model: summarize(model), objective, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model.file) },
+		...{ model: summarize(model), metric, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model.file) },
 		inputs: model.file.paths,
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		...{ choices, decided, warnings },

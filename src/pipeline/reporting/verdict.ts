@@ -10,10 +10,10 @@ export interface JudgedRemoval {
 	readonly written: boolean;
 	/** Whether its cuts were healed: losses are then those of the healed model. */
 	readonly healed?: boolean | undefined;
-	/** Type that it was quantised to: losses are then those of the quantised file. */
+	/** Type that it was quantized to: losses are then those of the quantized file. */
 	readonly quantized?: string | undefined;
 	readonly parameters: readonly [before: number, after: number];
-	/** Losses on the report fold, nats per token; null where not finite. */
+	/** Losses on the held-out split, nats per token; null where not finite. */
 	readonly loss: readonly [before: number | null, after: number | null];
 	/** Mean of the paired differences, and its standard error. */
 	readonly added: number | null;
@@ -42,10 +42,10 @@ export function removalVerdict({
 	const error = ratio === null || standardError === null ? null : ratio * standardError;
 	const fewer = formatChange(...parameters).replace(/^-/, "");
 	const after = loss[1] === null ? "broken" : `${formatPerplexity(loss[1])} (${formatRatio(ratio, error)})`;
-	const type = quantized === undefined ? "" : ` and quantised to ${quantized}`;
+	const type = quantized === undefined ? "" : ` and quantized to ${quantized}`;
 	const mended = healed ? ", healed" : "";
 	const headline = `${written ? "Removed" : "Removing"} ${removed.length} of ${blocks} blocks (${formatBlocks(removed)})${mended}${type}: ${fewer} fewer parameters, perplexity ${formatPerplexity(loss[0])} -> ${after}.`;
-	const advice = quantized === undefined ? "; if bytes are the aim, try a smaller quantisation" : ", or take a type with more bits";
+	const advice = quantized === undefined ? "; if bytes are the aim, try a smaller quantization" : ", or take a type with more bits";
 	return { headline, ...judged(added, standardError, `Remove fewer blocks${advice}.`) };
 }
 

@@ -1,4 +1,4 @@
-// Many sets of blocks on one fold: what the evaluator measures, handed to the ledger set by set, with progress.
+// Many sets of blocks on one split: what the evaluator measures, handed to the ledger set by set, with progress.
 import type { JobOptions, ProgressEvent } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { answersOf } from "../../model/evaluation/accuracy.js";
@@ -20,7 +20,7 @@ export interface Batch {
 /** Text, and what is scored of it. */
 export interface ScoredWindows {
 	readonly windows: TokenWindows;
-	/** The full model's distributions on these windows: the divergence from it and the agreement with it come as figures. */
+	/** The original model's distributions on these windows: the divergence from it and the agreement with it come as figures. */
 	readonly reference?: Reference | undefined;
 	/** Positions that are scored. @default all */
 	readonly positions?: ScoredPositions | undefined;
@@ -63,19 +63,19 @@ export async function sweepWindows(
 	});
 }
 
-/** Figure of the full model where only drawn positions are scored: the standard error of each window's loss as an estimate of that on all. */
+/** Figure of the original model where only drawn positions are scored: the standard error of each window's loss as an estimate of that on all. */
 const drawnError = "drawnError";
 
-/** How exact the drawn positions are, as far as the full model shows. */
+/** How exact the drawn positions are, as far as the original model shows. */
 export interface DrawnShare {
 	readonly positions: number;
 	/** Positions that could have been drawn. */
 	readonly of: number;
-	/** Of the full model's mean loss on them as an estimate of that on all, nats per token; missing where it was not measured. */
+	/** Of the original model's mean loss on them as an estimate of that on all, nats per token; missing where it was not measured. */
 	readonly standardError?: number;
 }
 
-/** @param full the full model on the drawn positions, where it was measured */
+/** @param full the original model on the drawn positions, where it was measured */
 export function drawnShare(positions: ScoredPositions, windows: TokenWindows, full: Pick<Measurement, "figures"> | undefined): DrawnShare {
 	const errors = full?.figures?.[drawnError];
 	return {
@@ -89,7 +89,7 @@ function noteShare(scored: ScoredPositions, errors: Float64Array, windows: Token
 	const { positions, of, standardError } = drawnShare(scored, windows, { figures: { [drawnError]: errors } });
 	logger(options)(
 		"note",
-		`the search scores ${positions} of ${of} positions: the full model's loss on them is within ±${standardError!.toFixed(3)} (standard error) of that on all; masks are compared on the same ones`,
+		`the search scores ${positions} of ${of} positions: the original model's loss on them is within ±${standardError!.toFixed(3)} (standard error) of that on all; masks are compared on the same ones`,
 	);
 }
 
@@ -107,7 +107,7 @@ export async function sweepQuestions(
 	const report = reporter(coalitions.length, run, options);
 	report(0);
 	let earlier = { blocksDone: 0, blocksSaved: 0 };
-	// Neighbours in this order begin alike: they share work.
+	// Neighbors in this order begin alike: they share work.
 	const sorted = [...coalitions].sort((a, b) => (a.key < b.key ? 1 : -1));
 	for (let first = 0; first < sorted.length; first += atOnce) {
 		const part = sorted.slice(first, first + atOnce);

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import {
 	type Calibration,
 	calibrate,
-	type FoldName,
-	foldNames,
+	type SplitName,
+	splitNames,
 	type FurtherText,
 	furtherText,
 	oneSource,
@@ -21,25 +21,25 @@ import { writeAtomically } from "../../storage/atomic-file.js";
 import { windowsPath } from "../../storage/runs.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
-/** Windows of the search fold, and tokens in a window, as the paper has them. */
+/** Windows of the search split, and tokens in a window, as the paper has them. */
 export const defaultWindows = 10;
 export const defaultWindowLength = 128;
 /** Bumped when own samples are drawn differently: kept windows of another version are not used. */
 const samplerVersion = 1;
 
-/** Where the windows of a fold come from, where there are several sources. */
-export function foldSources({ sources }: Pick<Calibration, "sources">, fold: FoldName): readonly SourceShare[] | undefined {
-	return sources.length < 2 ? undefined : sources.map(({ name, weight, counts }) => ({ name, weight, count: counts[fold] }));
+/** Where the windows of a split come from, where there are several sources. */
+export function splitSources({ sources }: Pick<Calibration, "sources">, split: SplitName): readonly SourceShare[] | undefined {
+	return sources.length < 2 ? undefined : sources.map(({ name, weight, counts }) => ({ name, weight, count: counts[split] }));
 }
 
-/** Windows of each fold, and tokens in a window. @throws InvalidOptionError */
-export function foldCounts(options: SessionSettings): Record<FoldName, number> & { length: number } {
+/** Windows of each split, and tokens in a window. @throws InvalidOptionError */
+export function splitCounts(options: SessionSettings): Record<SplitName, number> & { length: number } {
 	const search = options.windows ?? defaultWindows;
 	const length = options.windowLength ?? defaultWindowLength;
 	if (!Number.isInteger(search) || search < 2) throw new InvalidOptionError(`windows must be a whole number of at least 2, got ${search}`);
 	if (!Number.isInteger(length) || length < 8)
 		throw new InvalidOptionError(`window-length must be a whole number of at least 8 tokens, got ${length}`);
-	return { search, validation: search, report: Math.ceil(1.5 * search), length };
+	return { search, validation: search, heldOut: Math.ceil(1.5 * search), length };
 }
 
 /** Whether a run is measured on the model's own samples, not on files. */
@@ -47,7 +47,7 @@ export const onOwnSamples = ({ calibration = [] }: Pick<SessionSettings, "calibr
 
 /** The windows of the options' files, or the model's own samples, which are kept in the run folder. */
 export async function calibrationOf(model: Model, folder: string, seed: number, options: SessionSettings): Promise<Calibration> {
-	const { length, ...counts } = foldCounts(options);
+	const { length, ...counts } = splitCounts(options);
 	const draw = () =>
 		calibrate(model, {
 			files: options.calibration,
@@ -64,18 +64,18 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 	const kept = await readKept(file, length);
 	if (kept) return kept;
 	const drawn = await draw();
-	const folds = Object.fromEntries(foldNames.map((fold) => [fold, Array.from(drawn.folds[fold].tokens)]));
-	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ source: drawn.source, folds })));
+	const splits = Object.fromEntries(splitNames.map((split) => [split, Array.from(drawn.splits[split].tokens)]));
+	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ source: drawn.source, splits })));
 	return drawn;
 }
 
 /** Further windows of the same kind, own samples kept in the run folder: an interrupted race goes on with the same. */
-export function furtherOf(model: Model, folder: string, { folds }: Calibration, options: SessionSettings): FurtherText {
-	const { length, ...counts } = foldCounts(options);
+export function furtherOf(model: Model, folder: string, { splits }: Calibration, options: SessionSettings): FurtherText {
+	const { length, ...counts } = splitCounts(options);
 	const purpose = { name: "further", version: samplerVersion, phase: "sampling more text for the race" };
 	return furtherText(model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
-		folds: Object.values(folds),
+		splits: Object.values(splits),
 		draw: (count, seed) => keptSamples({ model, folder }, { count, length, seed }, purpose, options),
 		onProblem: (problem) => logger(options)("warning", `there is no further text for the race: ${problem}`),
 	});
@@ -83,9 +83,9 @@ export function furtherOf(model: Model, folder: string, { folds }: Calibration, 
 
 async function readKept(file: string, length: number): Promise<Calibration | undefined> {
 	try {
-		const { source, folds } = JSON.parse(await readFile(file, "utf8")) as { source: string; folds: Record<FoldName, number[]> };
-		const read = (fold: FoldName) => makeWindows(Int32Array.from(folds[fold]), length);
-		return oneSource(source, { search: read("search"), validation: read("validation"), report: read("report") });
+		const { source, splits } = JSON.parse(await readFile(file, "utf8")) as { source: string; splits: Record<SplitName, number[]> };
+		const read = (split: SplitName) => makeWindows(Int32Array.from(splits[split]), length);
+		return oneSource(source, { search: read("search"), validation: read("validation"), heldOut: read("heldOut") });
 	} catch {
 		return undefined; // not there, or torn by a crash: drawn again, the same for the same seed
 	}

@@ -7,7 +7,7 @@ import type { TokenWindows } from "../../model/runtime/windows.js";
 
 /**
  * The layer game of a loaded model on token windows, measured when it is asked for and remembered: for methods of one's own, and for those
- * of this package, without the folders, folds and races of a run. Blocks that the architecture's rules hold are frozen, sets that they
+ * of this package, without the folders, splits and races of a run. Blocks that the architecture's rules hold are frozen, sets that they
  * forbid are refused.
  */
 export class EvaluatorGame implements Game {
@@ -19,7 +19,7 @@ export class EvaluatorGame implements Game {
 	readonly #known = new Map<string, Float64Array>();
 
 	/**
-	 * @param reference distributions of the full model on these windows ({@link Evaluator.createReference}): what is measured is then the
+	 * @param reference distributions of the original model on these windows ({@link Evaluator.createReference}): what is measured is then the
 	 * divergence from them instead of the loss
 	 */
 	constructor(evaluator: Evaluator, windows: TokenWindows, { reference }: { readonly reference?: Reference | undefined } = {}) {

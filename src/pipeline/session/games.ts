@@ -1,15 +1,15 @@
-// The games of a session: on each fold what the objective is measured by, and the losses on the calibration windows.
-import { type Calibration, drawPositions, type FoldName } from "../../model/calibration/index.js";
+// The games of a session: on each split what the metric is measured by, and the losses on the calibration windows.
+import { type Calibration, drawPositions, type SplitName } from "../../model/calibration/index.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
-import { foldSources } from "./calibration-windows.js";
+import { splitSources } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
-import { objectiveOf } from "../preflight/objective.js";
+import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
 import { RaceGames } from "./race-games.js";
-import { checkReferenceRoom, mostReferenceBytes } from "../preflight/reference-memory.js";
+import { checkReferenceMemory, mostReferenceBytes } from "../preflight/reference-memory.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
@@ -23,29 +23,29 @@ import { questionYardstick, windowsYardstick, type Yardstick } from "./metrics.j
 import type { SessionSettings } from "../../api/options/settings.js";
 
 export interface SessionGames {
-	/** What is searched and raced: the objective. */
-	readonly games: Record<FoldName, LedgerGame>;
+	/** What is searched and raced: the metric. */
+	readonly games: Record<SplitName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
-	readonly finals: Record<FoldName, LedgerGame>;
-	/** Losses on the calibration windows, for figures; those of `finals` where these are the objective. */
-	readonly texts: Record<FoldName, LedgerGame>;
+	readonly finals: Record<SplitName, LedgerGame>;
+	/** Losses on the calibration windows, for figures; those of `finals` where these are the metric. */
+	readonly texts: Record<SplitName, LedgerGame>;
 	/** Tokens that a mask of each game runs. */
-	readonly tokens: Record<FoldName, number>;
+	readonly tokens: Record<SplitName, number>;
 	/** Of the model itself. */
 	readonly evaluator: Evaluator;
 	/** What races measure. */
 	readonly races: RaceGames;
 	/** The losses of other text, with a ledger of its own. */
 	gameOn(windows: TokenWindows): Promise<LedgerGame>;
-	/** Losses on a fold with the figures `divergence` and `agreement` beside them, whatever the objective is. */
-	comparedOn(fold: FoldName): Promise<LedgerGame>;
-	/** The full model's distributions on a fold, of the matrices that stand in the model when it is first asked for. */
-	referenceOn(fold: FoldName): Promise<Reference>;
+	/** Losses on a split with the figures `divergence` and `agreement` beside them, whatever the metric is. */
+	comparedOn(split: SplitName): Promise<LedgerGame>;
+	/** The original model's distributions on a split, of the matrices that stand in the model when it is first asked for. */
+	referenceOn(split: SplitName): Promise<Reference>;
 	/** Whether they are made already, or being made. */
-	hasReferenceOn(fold: FoldName): boolean;
-	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and fold. */
+	hasReferenceOn(split: SplitName): boolean;
+	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and split. */
 	questionsOn(questions: PreparedQuestions): Promise<LedgerGame>;
-	/** How exact the search fold is where only drawn positions of it are scored, as far as is known. */
+	/** How exact the search split is where only drawn positions of it are scored, as far as is known. */
 	drawn(): DrawnShare | undefined;
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
@@ -61,8 +61,8 @@ export interface Material {
 	readonly sha256: string;
 	readonly backend: string;
 	readonly calibration: Calibration;
-	/** For the objective `accuracy`. */
-	readonly questions?: Record<FoldName, PreparedQuestions> | undefined;
+	/** For the metric `accuracy`. */
+	readonly questions?: Record<SplitName, PreparedQuestions> | undefined;
 	/** Memory for hidden states kept between masks. */
 	readonly stateBytes: number;
 }
@@ -97,7 +97,7 @@ class GameMaker {
 		this.#material = material;
 		this.#options = options;
 		this.#identity = identity;
-		this.#kl = objectiveOf(options) === "kl";
+		this.#kl = metricOf(options) === "kl";
 	}
 
 	static async of(model: Model, material: Material, options: SessionSettings): Promise<GameMaker> {
@@ -106,11 +106,11 @@ class GameMaker {
 
 	async make(plan: SearchPlan): Promise<SessionGames> {
 		const { questions, calibration, folder, backend, stateBytes } = this.#material;
-		if (this.#kl) checkReferenceRoom("--objective kl", calibration.folds, this.#model.facts.vocabulary, this.#options);
-		const yardstick = (fold: FoldName) => (questions ? questionYardstick(questions[fold], this.#options) : this.#textYardstick(fold));
+		if (this.#kl) checkReferenceMemory("--metric kl", calibration.splits, this.#model.facts.vocabulary, this.#options);
+		const yardstick = (split: SplitName) => (questions ? questionYardstick(questions[split], this.#options) : this.#textYardstick(split));
 		const search = questions ? yardstick("search") : this.#searchYardstick();
 		const key = this.#searchKey(search);
-		const windows = calibration.folds.search;
+		const windows = calibration.splits.search;
 		const setup = await setUpSearch(
 			{
 				...{ model: this.#model, windows, shape: search.shape, folder, backend, stateBytes },
@@ -123,21 +123,21 @@ class GameMaker {
 		const evaluator = this.#model.createEvaluator({ threads: Number(setup.settings.threads), stateBytes });
 		this.#evaluator = evaluator;
 		const own = async () => evaluator;
-		const [validation, report] = [yardstick("validation"), yardstick("report")];
-		const ledgers = { search: setup.ledger, validation: await this.#open(validation), report: await this.#open(report) };
+		const [validation, heldOut] = [yardstick("validation"), yardstick("heldOut")];
+		const ledgers = { search: setup.ledger, validation: await this.#open(validation), heldOut: await this.#open(heldOut) };
 		const games = {
-			search: this.#game(ledgers.search, search, () => setup.evaluator(), this.#objectiveView("search")),
-			validation: this.#game(ledgers.validation, validation, own, this.#objectiveView("validation")),
-			report: this.#game(ledgers.report, report, own, this.#objectiveView("report")),
+			search: this.#game(ledgers.search, search, () => setup.evaluator(), this.#metricView("search")),
+			validation: this.#game(ledgers.validation, validation, own, this.#metricView("validation")),
+			heldOut: this.#game(ledgers.heldOut, heldOut, own, this.#metricView("heldOut")),
 		};
 		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
 		const texts = await this.#texts(finals, own);
-		const comparedOn = this.#kl ? async (fold: FoldName) => texts[fold] : this.#compared(own);
+		const comparedOn = this.#kl ? async (split: SplitName) => texts[split] : this.#compared(own);
 		return {
 			games,
 			finals,
 			texts,
-			tokens: { search: search.tokens, validation: validation.tokens, report: report.tokens },
+			tokens: { search: search.tokens, validation: validation.tokens, heldOut: heldOut.tokens },
 			evaluator,
 			gameOn: async (windows) => {
 				const yardstick = windowsYardstick(windows, this.#options);
@@ -145,8 +145,8 @@ class GameMaker {
 			},
 			comparedOn,
 			races: this.#races(games.validation, comparedOn, own),
-			referenceOn: (fold) => this.#reference(fold, {}),
-			hasReferenceOn: (fold) => this.#references.has(fold),
+			referenceOn: (split) => this.#reference(split, {}),
+			hasReferenceOn: (split) => this.#references.has(split),
 			questionsOn: async (prepared) => {
 				const yardstick = questionYardstick(prepared, this.#options);
 				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
@@ -158,11 +158,11 @@ class GameMaker {
 		};
 	}
 
-	/** The search fold measured with the model itself, on all positions, bit for bit as anyone would measure it. */
+	/** The search split measured with the model itself, on all positions, bit for bit as anyone would measure it. */
 	async #finalSearch(searched: LedgerGame, yardstick: Yardstick, own: () => Promise<Evaluator>): Promise<LedgerGame> {
 		const { scoreShare = 1, stateType = "F32" } = this.#options;
 		if (this.#setup!.settings.weights === "own" && scoreShare === 1 && stateType === "F32") return searched;
-		return this.#game(await this.#open(yardstick), yardstick, own, this.#objectiveView("search"));
+		return this.#game(await this.#open(yardstick), yardstick, own, this.#metricView("search"));
 	}
 
 	#searchKey(yardstick: Yardstick): Parameters<typeof ledgerKey>[0] {
@@ -192,35 +192,35 @@ class GameMaker {
 			},
 			make: async (windows, byDivergence) => {
 				const compared = this.#kl || byDivergence;
-				// Not kept: as large as that of the validation fold, and a part is measured once a race.
+				// Not kept: as large as that of the validation split, and a part is measured once a race.
 				const reference = compared ? (run: LedgerEvaluateOptions) => this.#makeReference(windows, run) : undefined;
 				const yardstick = windowsYardstick(windows, this.#options, reference);
-				const view = byDivergence ? undefined : this.#objectiveView("validation");
+				const view = byDivergence ? undefined : this.#metricView("validation");
 				return this.#game(await this.#open(yardstick, compared), yardstick, own, view);
 			},
 		});
 	}
 
 	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {
-		const { folds } = this.#material.calibration;
-		const games = new Once<FoldName, LedgerGame>();
-		const make = async (fold: FoldName) => {
-			const yardstick = windowsYardstick(folds[fold], this.#options, (run) => this.#reference(fold, run));
-			return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(fold));
+		const { splits } = this.#material.calibration;
+		const games = new Once<SplitName, LedgerGame>();
+		const make = async (split: SplitName) => {
+			const yardstick = windowsYardstick(splits[split], this.#options, (run) => this.#reference(split, run));
+			return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(split));
 		};
-		return (fold) => games.get(fold, () => make(fold));
+		return (split) => games.get(split, () => make(split));
 	}
 
-	/** The losses of the text, whatever the objective is. */
+	/** The losses of the text, whatever the metric is. */
 	async #texts(finals: SessionGames["finals"], own: () => Promise<Evaluator>): Promise<SessionGames["texts"]> {
 		if (!this.#kl && !this.#material.questions) return finals;
-		const text = async (fold: FoldName) => {
-			const yardstick = this.#textYardstick(fold);
-			const ledger = this.#kl ? finals[fold].ledger : await this.#open(yardstick);
+		const text = async (split: SplitName) => {
+			const yardstick = this.#textYardstick(split);
+			const ledger = this.#kl ? finals[split].ledger : await this.#open(yardstick);
 			const searched = this.#kl && ledger === this.#setup!.ledger;
-			return this.#game(ledger, yardstick, searched ? () => this.#setup!.evaluator() : own, this.#textView(fold));
+			return this.#game(ledger, yardstick, searched ? () => this.#setup!.evaluator() : own, this.#textView(split));
 		};
-		return { search: await text("search"), validation: await text("validation"), report: await text("report") };
+		return { search: await text("search"), validation: await text("validation"), heldOut: await text("heldOut") };
 	}
 
 	#game(
@@ -260,39 +260,39 @@ class GameMaker {
 		return ledger;
 	}
 
-	#textYardstick(fold: FoldName): Yardstick {
+	#textYardstick(split: SplitName): Yardstick {
 		return windowsYardstick(
-			this.#material.calibration.folds[fold],
+			this.#material.calibration.splits[split],
 			this.#options,
-			this.#kl ? (run) => this.#reference(fold, run) : undefined,
+			this.#kl ? (run) => this.#reference(split, run) : undefined,
 		);
 	}
 
 	/** Positions that the search scores, where it does not score all. */
 	#drawnPositions(): ScoredPositions | undefined {
 		const { scoreShare = 1, seed = 0 } = this.#options;
-		return scoreShare === 1 ? undefined : drawPositions(this.#material.calibration.folds.search, { share: scoreShare, seed });
+		return scoreShare === 1 ? undefined : drawPositions(this.#material.calibration.splits.search, { share: scoreShare, seed });
 	}
 
 	#drawn(ledger: Ledger): DrawnShare | undefined {
 		const positions = this.#drawnPositions();
 		const full = ledger.get(Coalition.full(this.#model.facts.blocks));
-		return positions && drawnShare(positions, this.#material.calibration.folds.search, full);
+		return positions && drawnShare(positions, this.#material.calibration.splits.search, full);
 	}
 
-	/** The search fold as it is searched: a share of its positions where one is asked for. */
+	/** The search split as it is searched: a share of its positions where one is asked for. */
 	#searchYardstick(): Yardstick {
-		const windows = this.#material.calibration.folds.search;
+		const windows = this.#material.calibration.splits.search;
 		const positions = this.#drawnPositions();
 		if (!positions) return this.#textYardstick("search");
 		const reference = this.#kl ? (run: LedgerEvaluateOptions) => this.#reference("search", run, positions) : undefined;
 		return windowsYardstick(windows, this.#options, reference, positions);
 	}
 
-	/** The full model's own distributions, also where the search runs on a copy. */
-	#reference(fold: FoldName, { signal }: Pick<LedgerEvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
-		const name = positions ? `${fold}, drawn` : fold;
-		return this.#references.get(name, () => this.#makeReference(this.#material.calibration.folds[fold], { signal }, positions));
+	/** The original model's own distributions, also where the search runs on a copy. */
+	#reference(split: SplitName, { signal }: Pick<LedgerEvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
+		const name = positions ? `${split}, drawn` : split;
+		return this.#references.get(name, () => this.#makeReference(this.#material.calibration.splits[split], { signal }, positions));
 	}
 
 	#makeReference(
@@ -304,15 +304,15 @@ class GameMaker {
 		return this.#evaluator!.createReference(Coalition.full(this.#model.facts.blocks), windows, how);
 	}
 
-	#textView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
-		const sources = foldSources(this.#material.calibration, fold);
+	#textView(split: SplitName): ((kept: Measurement) => Measurement) | undefined {
+		const sources = splitSources(this.#material.calibration, split);
 		return sources && ((kept) => ({ ...kept, sources }));
 	}
 
-	#objectiveView(fold: FoldName): ((kept: Measurement) => Measurement) | undefined {
+	#metricView(split: SplitName): ((kept: Measurement) => Measurement) | undefined {
 		if (this.#material.questions) return undefined;
-		if (!this.#kl) return this.#textView(fold);
-		const sources = foldSources(this.#material.calibration, fold);
+		if (!this.#kl) return this.#textView(split);
+		const sources = splitSources(this.#material.calibration, split);
 		return ({ coalition, losses, figures }) => {
 			const { divergence, agreement } = figures as { divergence: Float64Array; agreement: Float64Array };
 			return { coalition, losses: divergence, figures: { nll: losses, agreement }, sources };

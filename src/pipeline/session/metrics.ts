@@ -1,4 +1,4 @@
-// How one fold is measured: by its windows of text, or by questions.
+// How one split is measured: by its windows of text, or by questions.
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
@@ -8,7 +8,7 @@ import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
 import { sweepQuestions, sweepWindows } from "./batch-evaluation.js";
 import type { JobOptions } from "../../api/index.js";
 
-/** How one fold is measured. */
+/** How one split is measured. */
 export interface Yardstick {
 	/** Of what is measured on, for the ledger's key. */
 	readonly hash: string;
@@ -19,7 +19,7 @@ export interface Yardstick {
 
 /**
  * Losses of windows of text.
- * @param referenceFor gives the full model's distributions to compare with
+ * @param referenceFor gives the original model's distributions to compare with
  * @param positions that are scored; all where there are none
  */
 export function windowsYardstick(

@@ -7,8 +7,8 @@ import type { MeanAndError, ModelFigures } from "../../storage/plan-quantized.js
 /** What was measured of a model: its losses, and `divergence` and `agreement` where there was a reference. */
 export type Measured = Pick<Measurement, "losses" | "figures">;
 
-/** The whole model that others are held against, and where the text comes from, where there are several sources. */
-export type MeasuredWhole = Pick<Measurement, "losses" | "figures" | "sources">;
+/** The original model that others are held against, and where the text comes from, where there are several sources. */
+export type MeasuredOriginal = Pick<Measurement, "losses" | "figures" | "sources">;
 
 export function finiteMean(values: ArrayLike<number>, sources?: readonly SourceShare[]): MeanAndError {
 	const { mean, standardError = Number.NaN } = meanAndError(values, sources);

@@ -1,8 +1,8 @@
-// What races of a session measure: the validation fold, further text of its kind, and by what sets are compared.
+// What races of a session measure: the validation split, further text of its kind, and by what sets are compared.
 import type { Calibration } from "../../model/calibration/index.js";
 import { furtherOf, onOwnSamples } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
-import { objectiveOf } from "../preflight/objective.js";
+import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
 import { mostReferenceBytes, predicting } from "../preflight/reference-memory.js";
 import { availableMemory, neededBesideWeights, sizeText } from "../../model/runtime/memory.js";
@@ -20,11 +20,11 @@ interface RaceSetting {
 	readonly options: SessionSettings;
 	/** Memory for hidden states that measuring a part may take, bytes. */
 	readonly stateBytes: number;
-	/** By the objective. */
+	/** By the metric. */
 	readonly validation: LedgerGame;
-	/** The validation fold with the figure `divergence`. */
+	/** The validation split with the figure `divergence`. */
 	readonly compared: () => Promise<LedgerGame>;
-	/** Frees what is kept to compare the validation fold with. */
+	/** Frees what is kept to compare the validation split with. */
 	readonly release: () => void;
 	/** A game on other windows, measured as one of these two. */
 	readonly make: (windows: TokenWindows, byDivergence: boolean) => Promise<LedgerGame>;
@@ -51,9 +51,9 @@ export class RaceGames {
 			});
 	}
 
-	/** A part (from 0) of more text of the validation fold's kind and size; undefined where there is no more, and of questions. */
+	/** A part (from 0) of more text of the validation split's kind and size; undefined where there is no more, and of questions. */
 	async further(part: number): Promise<LedgerGame | undefined> {
-		return objectiveOf(this.#setting.options) === "accuracy" ? undefined : this.#further(part);
+		return metricOf(this.#setting.options) === "accuracy" ? undefined : this.#further(part);
 	}
 
 	/** SHA-256 over the tokens of a part that was asked for. */
@@ -62,8 +62,8 @@ export class RaceGames {
 	}
 
 	/**
-	 * What is measured first: the validation fold. Where the text is the model's own and the loss the objective, races go by the divergence
-	 * from the full model, a figure of what is measured then; not where the distributions for it find no room.
+	 * What is measured first: the validation split. Where the text is the model's own and the loss the metric, races go by the divergence
+	 * from the original model, a figure of what is measured then; not where the distributions for it find no room.
 	 */
 	async first(): Promise<{ readonly game: LedgerGame; readonly byDivergence: boolean }> {
 		const { validation, compared } = this.#setting;
@@ -84,11 +84,11 @@ export class RaceGames {
 
 	async #decide(): Promise<boolean> {
 		const { model, calibration, options } = this.#setting;
-		if (objectiveOf(options) !== "nll" || !onOwnSamples(options)) return false;
-		const bytes = bytesOfReference(predicting(calibration.folds.validation), model.facts.vocabulary);
+		if (metricOf(options) !== "nll" || !onOwnSamples(options)) return false;
+		const bytes = bytesOfReference(predicting(calibration.splits.validation), model.facts.vocabulary);
 		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows it` : undefined;
-		// One of the fold, or of a part of further text, while the one before is not freed yet, beside what measuring takes.
-		const { count: windows, length: windowLength } = calibration.folds.validation;
+		// One of the split, or of a part of further text, while the one before is not freed yet, beside what measuring takes.
+		const { count: windows, length: windowLength } = calibration.splits.validation;
 		const measuring = neededBesideWeights(model.file, { windows, windowLength, stateBytes: this.#setting.stateBytes });
 		const available = availableMemory();
 		const short =
@@ -99,7 +99,7 @@ export class RaceGames {
 		if (why === undefined) return true;
 		logger(options)(
 			"note",
-			`the race compares sets by their loss, not by their divergence from the full model, which differs less by chance: its distributions take ${sizeText(bytes)}; ${why}`,
+			`the race compares sets by their loss, not by their divergence from the original model, which differs less by chance: its distributions take ${sizeText(bytes)}; ${why}`,
 		);
 		return false;
 	}

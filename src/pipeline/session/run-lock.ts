@@ -6,8 +6,8 @@ import { defaultThreads } from "../../model/runtime/threads.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile } from "../../storage/lock.js";
 import { runLockPath } from "../../storage/runs.js";
-import { objectiveOf } from "../preflight/objective.js";
-import { foldCounts, onOwnSamples } from "./calibration-windows.js";
+import { metricOf } from "../preflight/metric.js";
+import { splitCounts, onOwnSamples } from "./calibration-windows.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 /**
@@ -26,8 +26,8 @@ export async function runKey(seed: number, options: SessionSettings): Promise<st
 	const asked = questions === undefined ? undefined : await realOf(questions);
 	// A user's text is cut the same for every seed, and questions are dealt the same.
 	const drawn = onOwnSamples(options) && asked === undefined ? { seed } : {};
-	const kl = objectiveOf(options) === "kl";
-	return hashOf([foldCounts(options), drawn, { threads, gpuLayers, files, asked, kl }]);
+	const kl = metricOf(options) === "kl";
+	return hashOf([splitCounts(options), drawn, { threads, gpuLayers, files, asked, kl }]);
 }
 
 /** One name of a file, through links. */

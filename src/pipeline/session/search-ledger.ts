@@ -1,4 +1,4 @@
-// What the search fold is measured with, kept in its ledger and read back by a run that goes on.
+// What the search split is measured with, kept in its ledger and read back by a run that goes on.
 import { existsSync } from "node:fs";
 import { logger } from "../../api/logger.js";
 import type { WorkingWeights } from "../../api/index.js";
@@ -6,7 +6,7 @@ import { DisposedError } from "../../errors.js";
 import { Once } from "./once.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
-import { roomBesideWeights } from "../../model/runtime/memory.js";
+import { memoryBesideWeights } from "../../model/runtime/memory.js";
 import type { FileType } from "../../model/runtime/quantize.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
@@ -33,9 +33,9 @@ export interface SearchPlan {
 	readonly weights: "auto" | "own";
 	/** Nothing but an estimate is wanted: no copy is made, and no ledger of the search begun on disk. @default false */
 	readonly dry?: boolean;
-	/** Whether the folds that decide and report are compared with the full model's distributions, whatever the objective is. @default false */
+	/** Whether the splits that decide and report are compared with the original model's distributions, whatever the metric is. @default false */
 	readonly compared?: boolean;
-	/** Whether a quantised file is at last compared with them on the report fold. @default false */
+	/** Whether a quantized file is at last compared with them on the held-out split. @default false */
 	readonly quantized?: boolean;
 }
 
@@ -132,7 +132,7 @@ export interface SearchJob {
 	readonly stateBytes: number;
 }
 
-/** Opens the ledger of the search fold; a new one is begun with what short measurements choose. */
+/** Opens the ledger of the search split; a new one is begun with what short measurements choose. */
 export async function setUpSearch(job: SearchJob, options: SessionSettings): Promise<SearchSetup> {
 	const { model, windows, shape, plan, folder, backend } = job;
 	const log = logger(options);
@@ -203,7 +203,7 @@ class SearchEvaluators {
 		// What the copy has left, while the distributions that its sets are compared with are still to be made.
 		const { referencePositions } = searchMemory(windows, this.#options);
 		const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length, referencePositions };
-		this.#stateBytes ??= roomBesideWeights(copy.file, work, this.#job.stateBytes);
+		this.#stateBytes ??= memoryBesideWeights(copy.file, work, this.#job.stateBytes);
 		return copy.createEvaluator({ ...sweep, stateBytes: this.#stateBytes, stateType });
 	}
 

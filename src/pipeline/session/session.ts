@@ -1,8 +1,8 @@
 import { basename } from "node:path";
-import type { JobOptions, ModelSummary, Objective } from "../../api/index.js";
+import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
-import { type Calibration, type FoldName, foldNames, readDocuments, weightedFiles } from "../../model/calibration/index.js";
-import { calibrationOf, foldCounts, onOwnSamples } from "./calibration-windows.js";
+import { type Calibration, type SplitName, splitNames, readDocuments, weightedFiles } from "../../model/calibration/index.js";
+import { calibrationOf, splitCounts, onOwnSamples } from "./calibration-windows.js";
 import { modelHash } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
@@ -12,13 +12,13 @@ import { fewestWindows } from "../../game/sources.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { checkAsRead, type ReadHeader, readModelHeader } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
-import { objectiveOf, questionFolds } from "../preflight/objective.js";
+import { metricOf, questionSplits } from "../preflight/metric.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
-import { backEndOf } from "../../model/runtime/back-end.js";
+import { backendOf } from "../../model/runtime/backend.js";
 import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import { checkFiniteLosses } from "../../model/runtime/finite-loss.js";
-import { roomForStates } from "../../model/runtime/memory.js";
+import { memoryForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { defaultUbatch, vocabularyOf } from "../../model/runtime/ubatch.js";
@@ -32,10 +32,10 @@ import { makeRunFolder } from "../../storage/runs.js";
 import { lockRun } from "./run-lock.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
-export { backEndOf };
+export { backendOf };
 
 /** What a session is made of. */
-interface SessionParts extends Pick<Session, "model" | "sha256" | "folder" | "seed" | "objective" | "calibration" | "questions" | "held"> {
+interface SessionParts extends Pick<Session, "model" | "sha256" | "folder" | "seed" | "metric" | "calibration" | "questions" | "held"> {
 	readonly games: SessionGames;
 	readonly lock: Lock;
 }
@@ -46,46 +46,46 @@ export class Session {
 	readonly sha256: string;
 	readonly folder: string;
 	readonly seed: number;
-	readonly objective: Objective;
+	readonly metric: Metric;
 	readonly calibration: Calibration;
-	/** Of the objective `accuracy`. */
-	readonly questions: Record<FoldName, PreparedQuestions> | undefined;
-	/** What is searched and raced: the objective. */
-	readonly games: Record<FoldName, LedgerGame>;
+	/** Of the metric `accuracy`. */
+	readonly questions: Record<SplitName, PreparedQuestions> | undefined;
+	/** What is searched and raced: the metric. */
+	readonly games: Record<SplitName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
-	readonly finals: Record<FoldName, LedgerGame>;
-	/** Losses on the calibration windows, for figures; those of `finals` where these are the objective. */
-	readonly texts: Record<FoldName, LedgerGame>;
+	readonly finals: Record<SplitName, LedgerGame>;
+	/** Losses on the calibration windows, for figures; those of `finals` where these are the metric. */
+	readonly texts: Record<SplitName, LedgerGame>;
 	/** Tokens that a mask runs in each of the games. */
-	readonly tokens: Record<FoldName, number>;
+	readonly tokens: Record<SplitName, number>;
 	/** Of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
 	readonly races: SessionGames["races"];
 	/** The losses of other text, measured with the model itself, with a ledger of its own. */
 	readonly gameOn: SessionGames["gameOn"];
-	/** The text of a fold with the divergence from the full model, and further questions: for a quality gate. */
+	/** The text of a split with the divergence from the original model, and further questions: for a quality gate. */
 	readonly comparedOn: SessionGames["comparedOn"];
 	readonly referenceOn: SessionGames["referenceOn"];
 	readonly hasReferenceOn: SessionGames["hasReferenceOn"];
 	readonly questionsOn: SessionGames["questionsOn"];
-	/** How exact the search fold is where only drawn positions of it are scored, as far as is known. */
+	/** How exact the search split is where only drawn positions of it are scored, as far as is known. */
 	readonly drawn: SessionGames["drawn"];
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
-	/** Folds that the full model's distributions are kept of until the run ends, with the bytes that they take. */
-	readonly held: ReadonlyMap<FoldName, number>;
+	/** Splits that the original model's distributions are kept of until the run ends, with the bytes that they take. */
+	readonly held: ReadonlyMap<SplitName, number>;
 	readonly timings: Timings = {};
 	readonly #games: SessionGames;
 	#lock: Lock | undefined;
 
-	/** Seconds that a mask of the search fold takes, as measured by this run or an earlier one; undefined before the first. */
+	/** Seconds that a mask of the search split takes, as measured by this run or an earlier one; undefined before the first. */
 	get secondsPerMask(): number | undefined {
 		return this.games.search.ledger.secondsPerMask;
 	}
 
 	/** What those of the distributions will take that are not made yet. */
 	get referenceBytes(): number {
-		return [...this.held].reduce((sum, [fold, bytes]) => sum + (this.hasReferenceOn(fold) ? 0 : bytes), 0);
+		return [...this.held].reduce((sum, [split, bytes]) => sum + (this.hasReferenceOn(split) ? 0 : bytes), 0);
 	}
 
 	private constructor({ games, ...parts }: SessionParts) {
@@ -93,7 +93,7 @@ export class Session {
 		this.sha256 = parts.sha256;
 		this.folder = parts.folder;
 		this.seed = parts.seed;
-		this.objective = parts.objective;
+		this.metric = parts.metric;
 		this.calibration = parts.calibration;
 		this.questions = parts.questions;
 		this.games = games.games;
@@ -123,8 +123,8 @@ export class Session {
 	static async open(source: string | ReadHeader, options: SessionSettings, plan: SearchPlan): Promise<Session> {
 		const log = logger(options);
 		const started = Date.now();
-		const objective = objectiveOf(options);
-		const counts = foldCounts(options);
+		const metric = metricOf(options);
+		const counts = splitCounts(options);
 		const header = typeof source === "string" ? await readModelHeader(source, options) : source;
 		const { path, file } = header;
 		// What is wrong with a text is said before minutes of reading and loading the model.
@@ -132,22 +132,22 @@ export class Session {
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
 		const sha256 = await modelIdentity(file, options);
 		await checkAsRead(header);
-		const { held, further, wished } = comparedFolds(objective, plan, options);
-		const positions = (folds: readonly FoldName[]) =>
+		const { held, further, wished } = comparedSplits(metric, plan, options);
+		const positions = (splits: readonly SplitName[]) =>
 			allowedPositions(
-				folds.map((fold) => ({ count: counts[fold], length: counts.length })),
+				splits.map((split) => ({ count: counts[split], length: counts.length })),
 				vocabularyOf(file),
 				options,
 			);
 		const shape = {
-			windows: counts.report,
+			windows: counts.heldOut,
 			windowLength: counts.length,
 			ubatch: Math.max(options.ubatch ?? 0, defaultUbatch(Math.max(1, vocabularyOf(file)))),
 			referencePositions: positions([...held, ...further]),
 		};
 		// Where memory is short hidden states are computed again.
 		const most = options.stateBytes ?? defaultStateBytes;
-		const stateBytes = roomForStates(file, { ...shape, referencePositions: positions([...held, ...further, ...wished]) }, most);
+		const stateBytes = memoryForStates(file, { ...shape, referencePositions: positions([...held, ...further, ...wished]) }, most);
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
 		const seed = options.seed ?? 0;
 		const lock = await lockRun(folder, seed, options);
@@ -156,20 +156,20 @@ export class Session {
 			model = await loadModel(path, { ...options, file }, { ...shape, stateBytes });
 			const loaded = Date.now();
 			const calibration = await calibrationOf(model, folder, seed, options);
-			for (const name of foldNames) {
-				const { count, length } = calibration.folds[name];
-				log("debug", `${name} fold: ${count} windows of ${length} tokens from ${calibration.source}`);
+			for (const name of splitNames) {
+				const { count, length } = calibration.splits[name];
+				log("debug", `${name} split: ${count} windows of ${length} tokens from ${calibration.source}`);
 			}
-			const questions = questionFile && questionFolds(model, questionFile);
+			const questions = questionFile && questionSplits(model, questionFile);
 			noteTruncated(questions, log);
-			const backend = backEndOf(model, options);
-			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backEnd.systemInfo.trim()}`);
+			const backend = backendOf(model, options);
+			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backend.systemInfo.trim()}`);
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
 			const { vocabulary } = model.facts;
-			const kept = new Map(held.map((fold) => [fold, bytesOfReference(positions([fold]), vocabulary)]));
-			const session = new Session({ model, sha256, folder, seed, objective, calibration, questions, games, lock, held: kept });
+			const kept = new Map(held.map((split) => [split, bytesOfReference(positions([split]), vocabulary)]));
+			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, held: kept });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			return session;
@@ -181,17 +181,17 @@ export class Session {
 	}
 
 	/**
-	 * The whole model on the search fold: what all else is compared with.
+	 * The original model on the search split: what all else is compared with.
 	 * @throws EvaluationError where its loss is not finite
 	 */
-	async measureFull(signal: AbortSignal | undefined): Promise<void> {
+	async measureOriginal(signal: AbortSignal | undefined): Promise<void> {
 		const full = Coalition.full(this.games.search.players);
-		const [measured] = await this.games.search.measure([full], { phase: "the full model", signal });
+		const [measured] = await this.games.search.measure([full], { phase: "the original model", signal });
 		checkFiniteLosses(this.model.path, measured!.figures?.nll ?? measured!.losses);
 	}
 
 	/** Loss that each block's removal alone adds, from what is already measured or measured now; errors are paired by window. */
-	async singleRemovals(fullLoss: number, signal: AbortSignal | undefined, game: Game = this.games.search): Promise<Attribution> {
+	async singleRemovals(originalLoss: number, signal: AbortSignal | undefined, game: Game = this.games.search): Promise<Attribution> {
 		const { players } = game;
 		const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
 			(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
@@ -202,7 +202,7 @@ export class Session {
 		const shifts = Array.from(full!.losses, () => new Float64Array(players).fill(Number.NaN));
 		for (const measurement of measured) {
 			const block = measurement.coalition.removed()[0]!;
-			contributions[block] = meanLoss(measurement) - fullLoss;
+			contributions[block] = meanLoss(measurement) - originalLoss;
 			const above = differences(measurement.losses, full!.losses);
 			const { mean, standardError } = meanAndError(above, measurement.sources);
 			standardErrors[block] = standardError ?? Number.NaN;
@@ -223,7 +223,7 @@ export class Session {
 		return timedIn(this.timings, name, work);
 	}
 
-	/** Frees what only the search was measured with: a copy of the model, the full model's distributions. Idempotent. */
+	/** Frees what only the search was measured with: a copy of the model, the original model's distributions. Idempotent. */
 	closeSearch(): Promise<void> {
 		return this.#games.closeSearch();
 	}
@@ -236,22 +236,22 @@ export class Session {
 	}
 }
 
-/** Folds whose distributions a run holds at the same time. */
-function comparedFolds(
-	objective: Objective,
+/** Splits whose distributions a run holds at the same time. */
+function comparedSplits(
+	metric: Metric,
 	{ compared, quantized }: SearchPlan,
 	options: SessionSettings,
-): Record<"held" | "further" | "wished", readonly FoldName[]> {
-	const held = compared ? (["validation", "report"] as const) : [];
-	// A race may need further text of the validation fold's size.
-	if (objective === "kl") return { held: foldNames, further: ["validation"], wished: [] };
-	// A race on own samples compares by them where there is memory, on the fold and on further text.
+): Record<"held" | "further" | "wished", readonly SplitName[]> {
+	const held = compared ? (["validation", "heldOut"] as const) : [];
+	// A race may need further text of the validation split's size.
+	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
+	// A race on own samples compares by them where there is memory, on the split and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
-	return { held, further: quantized && !compared ? ["report"] : [], wished: objective === "nll" && onOwnSamples(options) ? raced : [] };
+	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "nll" && onOwnSamples(options) ? raced : [] };
 }
 
-function noteTruncated(questions: Record<FoldName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
-	const cut = foldNames.reduce((sum, fold) => sum + (questions?.[fold].truncated ?? 0), 0);
+function noteTruncated(questions: Record<SplitName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
+	const cut = splitNames.reduce((sum, split) => sum + (questions?.[split].truncated ?? 0), 0);
 	if (cut > 0) log("warning", `${cut} choices are longer than the model's context with their query: the query lost its beginning`);
 }
 

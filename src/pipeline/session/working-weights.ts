@@ -52,11 +52,11 @@ export function ownSweep(model: Model, { ubatch, threads = model.threads }: Sess
 
 export type Log = (level: "note" | "warning" | "debug", message: string) => void;
 
-/** What a search of sets takes of memory on its windows: for kl the full model's distributions there among it. */
-export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { objective, scoreShare = 1 }: SessionSettings): MemoryShape {
+/** What a search of sets takes of memory on its windows: for kl the original model's distributions there among it. */
+export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { metric, scoreShare = 1 }: SessionSettings): MemoryShape {
 	const { count, length } = windows;
 	const scored = scoreShare === 1 ? predicting(windows) : count * drawnEach(length, scoreShare);
-	return { windows: count, windowLength: length, referencePositions: objective === "kl" ? scored : 0 };
+	return { windows: count, windowLength: length, referencePositions: metric === "kl" ? scored : 0 };
 }
 
 /** Makes the copy of a model for a search; its file is gone when this returns. */
@@ -179,8 +179,8 @@ async function copyIfPossible(
 }
 
 /** On graphics devices the types differ little; Q8_0 is quick everywhere, and a copy of it would gain little. */
-function copyCanPay(model: Model, backEnd: string): boolean {
-	if (backEnd !== "CPU") return false;
+function copyCanPay(model: Model, backend: string): boolean {
+	if (backend !== "CPU") return false;
 	const q8 = 8; // GGML_TYPE_Q8_0
 	const bytes = (only?: number) =>
 		model.file.tensors.reduce((sum, { type, source }) => sum + (only === undefined || type === only ? source.size : 0), 0);

@@ -9,7 +9,7 @@ import { checkKeys } from "../preflight/option-keys.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import type { Model } from "../../model/runtime/model.js";
 import { runSpeed, type SpeedShape, type SpeedSide } from "../../model/runtime/speed.js";
-import { backEndOf, summarize } from "../session/session.js";
+import { backendOf, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
 import type { SpeedOptions, SpeedResult } from "../../api/speed.js";
 import { ratioOf, sideOf, usualContext, usualSpeedShape } from "./figures.js";
@@ -95,7 +95,7 @@ export async function speedOf(
 	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model.file)(removed).bytes));
 	const ratio = (name: "promptSeconds" | "generationSeconds") => ratioOf(found[0]![name], found[1]![name]);
 	return {
-		...{ ...shape, threads, backend: backEndOf(before.model, setting), context, before: figures[0]! },
+		...{ ...shape, threads, backend: backendOf(before.model, setting), context, before: figures[0]! },
 		...(after
 			? {
 					after: figures[1]!,

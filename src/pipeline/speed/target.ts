@@ -110,7 +110,7 @@ export async function fewest(
 		const center = Math.min(Math.max(guess, below + 1), above - 1);
 		const tried = [center - 1, center, center + 1].filter((i) => i > below && i < above);
 		const found = await ratios(tried.map((i) => counts[i]!));
-		// Neighbours may change places by chance: the fewest that reaches it counts.
+		// Neighbors may change places by chance: the fewest that reaches it counts.
 		const reaching = tried.find((_, k) => found[k]! >= target);
 		if (reaching !== undefined) above = reaching;
 		below = Math.max(below, ...tried.filter((i) => i < above));

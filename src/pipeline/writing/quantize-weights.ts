@@ -1,4 +1,4 @@
-// The weights to quantise: the source's own, or those of the same model before it was quantised.
+// The weights to quantize: the source's own, or those of the same model before it was quantized.
 import { basename } from "node:path";
 import type { JobOptions } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
@@ -13,7 +13,7 @@ import { type FileType, fileTypeNames } from "../../model/runtime/file-type-name
 import { modelIdentity } from "../session/session.js";
 import { shownText } from "../../storage/shown-text.js";
 
-/** A model whose weights can be quantised. */
+/** A model whose weights can be quantized. */
 export interface ModelWeights {
 	readonly path: string;
 	readonly file: GgufFile;
@@ -21,7 +21,7 @@ export interface ModelWeights {
 	readonly sha256: string;
 }
 
-/** What may be asked of the quantiser. */
+/** What may be asked of the quantizer. */
 export interface QuantizeChoice {
 	/** Type of the file to write, as llama.cpp names it. */
 	readonly quantize?: FileType | undefined;
@@ -50,12 +50,12 @@ export function checkQuantizing(
 	}
 	if (quantizeFrom !== undefined && quantize === undefined && !quantizedAlternatives)
 		throw new InvalidOptionError(
-			"--quantize-from says whose weights are quantised: give --quantize TYPE or --quantized-alternatives with it",
+			"--quantize-from says whose weights are quantized: give --quantize TYPE or --quantized-alternatives with it",
 		);
 }
 
 /**
- * The original whose weights are quantised, where one is named; warns where weights are quantised twice.
+ * The original whose weights are quantized, where one is named; warns where weights are quantized twice.
  * @param read its header, where that is at hand
  */
 export async function originalOf(
@@ -68,17 +68,17 @@ export async function originalOf(
 	return undefined;
 }
 
-/** @throws InvalidOptionError for a type that llama.cpp's quantiser does not write, or not without an importance matrix */
+/** @throws InvalidOptionError for a type that llama.cpp's quantizer does not write, or not without an importance matrix */
 export function checkFileType(type: string): asserts type is FileType {
 	if (type === "Q2_K_S") throw new InvalidOptionError("Q2_K_S needs an importance matrix, which prune-gguf does not read: take Q2_K");
 	if (!fileTypeNames.some((name) => name === type))
-		throw new InvalidOptionError(`there is no type ${type} to quantise to; known are ${fileTypeNames.join(", ")}`);
+		throw new InvalidOptionError(`there is no type ${type} to quantize to; known are ${fileTypeNames.join(", ")}`);
 }
 
 /**
- * Opens the original whose weights are quantised in place of the source's.
+ * Opens the original whose weights are quantized in place of the source's.
  * @param read its header, where that is at hand
- * @throws InvalidOptionError where it is quantised itself, or is another model than the source
+ * @throws InvalidOptionError where it is quantized itself, or is another model than the source
  * @throws InvalidGgufError, ModelLoadError where llama.cpp cannot load it or run it
  */
 export async function openOriginal(
@@ -88,8 +88,8 @@ export async function openOriginal(
 	read: ReadOnce = new ReadOnce(path, options),
 ): Promise<ModelWeights> {
 	const { file, blocks } = (await read.header())!;
-	const advice = "give the F16, BF16 or F32 file that the model was quantised from";
-	if (isQuantized(file)) throw new InvalidOptionError(`--quantize-from ${path} is quantised itself: ${advice}`);
+	const advice = "give the F16, BF16 or F32 file that the model was quantized from";
+	if (isQuantized(file)) throw new InvalidOptionError(`--quantize-from ${path} is quantized itself: ${advice}`);
 	const difference = modelDifference(source.file, file);
 	if (difference) throw new InvalidOptionError(`--quantize-from ${path} is not the model ${source.path}: ${difference}; ${advice}`);
 	await checkByTrial(file, blocks, options);
@@ -97,7 +97,7 @@ export async function openOriginal(
 	if (other) {
 		logger(options)(
 			"warning",
-			`${path} has other values in ${other} than ${source.path}, though neither is quantised there: it may be another training of the model`,
+			`${path} has other values in ${other} than ${source.path}, though neither is quantized there: it may be another training of the model`,
 		);
 	}
 	return { path, file, blocks, sha256: await modelIdentity(file, options) };
@@ -121,7 +121,7 @@ function modelDifference(source: GgufFile, other: GgufFile): string | undefined 
 
 const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined) => Buffer.from(a ?? []).equals(Buffer.from(b ?? []));
 
-/** Norms are rarely quantised: of the same training they are the same bytes. A few are looked at. */
+/** Norms are rarely quantized: of the same training they are the same bytes. A few are looked at. */
 async function otherNorm(source: GgufFile, other: GgufFile): Promise<string | undefined> {
 	const vectors = source.tensors.filter(({ name, dims, type }) => dims.length === 1 && type === 0 && other.tensor(name)?.type === 0);
 	for (const tensor of vectors.slice(0, 8)) {
@@ -130,11 +130,11 @@ async function otherNorm(source: GgufFile, other: GgufFile): Promise<string | un
 	return undefined;
 }
 
-/** Says that quantising twice loses more than quantising once. */
+/** Says that quantizing twice loses more than quantizing once. */
 export function warnTwice({ path, file }: Pick<ModelWeights, "path" | "file">, options: JobOptions): void {
 	if (!isQuantized(file)) return;
 	logger(options)(
 		"warning",
-		`${basename(path)} is quantised already: quantising it again loses more than quantising the original once. Give the original's weights with --quantize-from FILE where you have them.`,
+		`${basename(path)} is quantized already: quantizing it again loses more than quantizing the original once. Give the original's weights with --quantize-from FILE where you have them.`,
 	);
 }

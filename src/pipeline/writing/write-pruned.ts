@@ -12,7 +12,7 @@ import { VerificationError } from "../../errors.js";
 import { type GgufContent, type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "../../model/gguf/index.js";
 import { checkProvable } from "../preflight/model-header.js";
 import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
-import { type MeasuredShape, measureWhole, measureZeroed } from "./zeroed-oracle.js";
+import { type MeasuredShape, measureOriginal, measureZeroed } from "./zeroed-oracle.js";
 import type { Evaluation } from "../../model/runtime/evaluator.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
@@ -148,7 +148,7 @@ async function verify(
 	// What is compared with the zeroed original is computed as that was.
 	const { threads, ubatch } = expected;
 	const gpuLayers = zeroed ? 0 : options.gpuLayers;
-	const found = await measureWhole(path, { windows, threads, ubatch, gpuLayers }, "verifying the written file", options);
+	const found = await measureOriginal(path, { windows, threads, ubatch, gpuLayers }, "verifying the written file", options);
 	if (!found.every(({ losses }) => losses.some(Number.isFinite))) {
 		throw new VerificationError(
 			"the written file gives no finite loss, and neither did the measurement in memory: nothing could be verified, and it was not kept. Remove fewer blocks.",

@@ -1,4 +1,4 @@
-// A pruned model written, proven, quantised, and measured as it was written.
+// A pruned model written, proven, quantized, and measured as it was written.
 import { basename } from "node:path";
 import type { JobOptions, MachineOptions, WrittenFile } from "../../api/index.js";
 import { VerificationError } from "../../errors.js";
@@ -39,21 +39,21 @@ export interface QuantizeJob {
 	readonly threads: number;
 	/** Whether every bit of the pruned file must agree: on a CPU. */
 	readonly exact: boolean;
-	/** Looks at the quantised file and what was measured of it before it gets its name; what it throws keeps it from that. */
+	/** Looks at the quantized file and what was measured of it before it gets its name; what it throws keeps it from that. */
 	readonly check?: ((path: string, measured: Measured, bytes: number) => Promise<void>) | undefined;
 }
 
-/** Bytes that must be free: for the pruned model before it is quantised, and for the quantised one beside it. */
+/** Bytes that must be free: for the pruned model before it is quantized, and for the quantized one beside it. */
 export function bytesToQuantize(header: Header, removed: number | readonly number[], type: FileType): number {
 	const pruned = bytesToWrite(header, removed);
-	// Where a removal is proven on the user's file the room for that is the whole model's, and is free again.
+	// Where a removal is proven on the user's file the room for that is the original model's, and is free again.
 	return Math.ceil(pruned + predictedBytes(header.file, type) * Math.min(1, pruned / header.file.size));
 }
 
 /**
- * Writes the pruned model beside the output and verifies it as {@link preparePruned} says; quantises it with llama.cpp's quantiser;
+ * Writes the pruned model beside the output and verifies it as {@link preparePruned} says; quantizes it with llama.cpp's quantizer;
  * measures what that wrote, and puts it under its name. Nothing else is left, whatever happens.
- * @throws the errors of writing, VerificationError where the quantised model has no finite loss, QuantizeError
+ * @throws the errors of writing, VerificationError where the quantized model has no finite loss, QuantizeError
  */
 export async function writeQuantized(
 	job: QuantizeJob,
@@ -90,21 +90,21 @@ export async function writeQuantized(
 					threads: job.threads,
 					...stop,
 					onProgress: (done, total) =>
-						options.onProgress?.({ phase: `quantising to ${type}`, done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
+						options.onProgress?.({ phase: `quantizing to ${type}`, done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 				}),
 		);
 	});
 	return made!;
 }
 
-/** @param found the quantised file, what was measured of it, and the verification of the pruned file that was quantised */
+/** @param found the quantized file, what was measured of it, and the verification of the pruned file that was quantized */
 function describe(
 	{ type, weights, original, full, sources }: QuantizeJob,
 	output: string,
 	{ file, measured, verification }: { readonly file: GgufFile; readonly measured: Measured; readonly verification: string },
 ): { output: WrittenFile; quantized: Quantized } {
 	const sizes = sizesOf(file);
-	const said = `before it was quantised to ${type}: ${verification}; the quantised file was loaded and measured`;
+	const said = `before it was quantized to ${type}: ${verification}; the quantized file was loaded and measured`;
 	return {
 		output: { path: output, ...sizes, verification: said },
 		quantized: {
@@ -132,10 +132,10 @@ async function expectationOf({ weights, removed, windows, threads, exact }: Quan
 }
 
 async function measureQuantized(path: string, job: QuantizeJob, options: WritingOptions): Promise<Evaluation> {
-	const evaluation = await measureFile(path, job, "measuring the quantised file", options);
+	const evaluation = await measureFile(path, job, "measuring the quantized file", options);
 	if (evaluation.losses.some(Number.isFinite)) return evaluation;
 	throw new VerificationError(
-		`the model quantised to ${job.type} gives no finite loss, and was not kept: take a type with more bits, or remove fewer blocks.`,
+		`the model quantized to ${job.type} gives no finite loss, and was not kept: take a type with more bits, or remove fewer blocks.`,
 	);
 }
 

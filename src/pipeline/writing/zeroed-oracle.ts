@@ -43,12 +43,12 @@ export async function measureZeroed(
 		{ expectedBytes: writtenSize(content), ...stop },
 		(handle) =>
 			writeGguf(handle, content, { ...stop, onProgress: (done, total) => options.onProgress?.({ phase, done, total, unit: "bytes" }) }),
-		(path) => measureWhole(path, { ...how, gpuLayers: 0 }, "measuring the original with zeroed blocks", options),
+		(path) => measureOriginal(path, { ...how, gpuLayers: 0 }, "measuring the original with zeroed blocks", options),
 	);
 }
 
-/** Losses and digests of a whole model on each set of windows. */
-export async function measureWhole(
+/** Losses and digests of a original model on each set of windows. */
+export async function measureOriginal(
 	path: string,
 	{ windows, ubatch, ...machine }: MeasuredShape & Pick<MachineOptions, "gpuLayers"> & { readonly windows: readonly TokenWindows[] },
 	phase: string,

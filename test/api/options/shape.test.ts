@@ -33,8 +33,8 @@ describe("options and settings", () => {
 		};
 		const settings = settingsFrom("prune", options);
 		expect(settings).toEqual({
-			...{ removeFraction: 0.25, targetSize: 1e6, windows: 4, maxKl: 0.5, gateQuestions: ["a.jsonl"], ignoreGate: true },
-			...{ heal: true, healTokens: 2048, healHeads: true, quantize: "Q8_0", quantizeFrom: "f16.gguf", masks: 60, seed: 3, objective: "kl" },
+			...{ removeFraction: 0.25, targetSize: 1e6, windows: 4, maxKl: 0.5, limitQuestions: ["a.jsonl"], ignoreLimits: true },
+			...{ heal: true, healTokens: 2048, healHeads: true, quantize: "Q8_0", quantizeFrom: "f16.gguf", masks: 60, seed: 3, metric: "kl" },
 		});
 		expect(optionsFrom("prune", settings)).toEqual(options);
 	});

@@ -301,8 +301,8 @@ describe("contributions from a posterior", () => {
 		const model = await fitMixedGp([...singles, ...drawn].map((set) => byKey.get(set.key)!));
 		const result = await posteriorContributions(model, { kmax: 8, seed: 1, count: 4000 });
 		const others = Array.from({ length: 11 }, (_, i) => i + 1);
-		const centre = sum(others.map((i) => exact[i]!)) / 11;
-		const spread = Math.sqrt(sum(others.map((i) => (exact[i]! - centre) ** 2)) / 11);
+		const center = sum(others.map((i) => exact[i]!)) / 11;
+		const spread = Math.sqrt(sum(others.map((i) => (exact[i]! - center) ** 2)) / 11);
 		const error = Math.sqrt(sum(others.map((i) => (result.contributions[i]! - exact[i]!) ** 2)) / 11);
 		expect(error / spread).toBeLessThan(0.12);
 		const scores = others.map((i) => (result.contributions[i]! - exact[i]!) / result.standardErrors![i]!);

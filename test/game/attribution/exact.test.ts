@@ -25,7 +25,7 @@ const estimators: Record<string, (game: Game) => Promise<{ contributions: Float6
 	banzhaf: (game) => exactWeightedBanzhaf(game, { k: 2 }),
 };
 const anyValues = fc.array(fc.double({ min: 0.01, max: 1, noNaN: true }), { minLength: 32, maxLength: 32 });
-/** Values are relative to the full model: v(N) = 1 in every game, so linearity is tested on games that share it. */
+/** Values are relative to the original model: v(N) = 1 in every game, so linearity is tested on games that share it. */
 const withFullOne = (values: readonly number[]) => [...values.slice(0, 31), 1];
 
 describe("the fixture's measured game", () => {

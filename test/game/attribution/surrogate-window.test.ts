@@ -30,8 +30,8 @@ test("256 masks of the fixture: error below a tenth of the spread of the non-cri
 	const exact = (await exactWindowSemivalue(game, { kmax: 6 })).contributions;
 	const blocks = Array.from({ length: 11 }, (_, i) => i + 1);
 	const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
-	const centre = mean(blocks.map((i) => exact[i]!));
-	const sd = Math.sqrt(mean(blocks.map((i) => (exact[i]! - centre) ** 2)));
+	const center = mean(blocks.map((i) => exact[i]!));
+	const sd = Math.sqrt(mean(blocks.map((i) => (exact[i]! - center) ** 2)));
 	for (const seed of [1, 2, 3]) {
 		const masks = drawStrata(game, { sizes, count: 256, random: new Random(seed), distinct: true });
 		const surrogate = await fitGpHamming(toSamples(await game.measure(masks), FIXTURE_FULL_LOSS));

@@ -122,7 +122,7 @@ describe("swap search", () => {
 		expect(result.byCount.get(7)!.addedLoss).toBeCloseTo(1.0124, 4);
 	});
 
-	test("a budget too small for a neighbourhood is said, not overspent", async () => {
+	test("a budget too small for a neighborhood is said, not overspent", async () => {
 		const result = await swapSearch(quadraticGame(12, 1), { kmax: 4, budget: 3 });
 		expect(result.notes.join()).toMatch(/do not fit the budget/);
 		expect(result.measured).toBeLessThanOrEqual(13 + 3 * 8);

@@ -6,7 +6,7 @@ import { type Game, meanLoss } from "../../../src/game/game.js";
 import { LossMeter } from "../../../src/game/loss-meter.js";
 import { Random } from "../../../src/game/random.js";
 import { type AutoProgress, autoSearch } from "../../../src/game/search/auto.js";
-import { equivalentSets } from "../../../src/game/search/equivalent.js";
+import { tiedSets } from "../../../src/game/search/tied.js";
 import { lazyGreedy } from "../../../src/game/search/greedy.js";
 import { quickDescent, swapDescent } from "../../../src/game/search/proposals.js";
 import { leaveOneOut } from "../../../src/game/search/ranked.js";
@@ -24,7 +24,7 @@ function optima(game: ReturnType<typeof fixtureGame>): Map<number, number> {
 	return best;
 }
 
-/** A deep model: dear ends, neighbours that stand in for one another. */
+/** A deep model: dear ends, neighbors that stand in for one another. */
 function deepGame(players: number): FunctionGame {
 	const random = new Random(players);
 	const own = Array.from({ length: players }, (_, i) => (i === 0 || i === players - 1 ? 2 : 0.02 + 0.1 * random.uniform() ** 2));
@@ -69,7 +69,7 @@ describe("on the fixture's measured game", () => {
 		expect(surrogate!.random!.r2).toBeGreaterThan(surrogate!.random!.baselines.stratumMean.r2);
 		expect(surrogate!.random!.coverage90).toBeGreaterThan(0.7);
 		expect(surrogate!.forecasts!.masks).toBeGreaterThan(5);
-		const [first] = found.equivalent.get(6)!;
+		const [first] = found.tied.get(6)!;
 		expect(first).toEqual({ removed: found.byCount.get(6)!.removed, above: 0, standardError: 0 });
 	});
 
@@ -261,12 +261,12 @@ test("options out of range", async () => {
 	await expect(auto(game, { ...base, signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
 });
 
-test("equivalent sets: those within the noise of the best, and no others", () => {
+test("tied sets: those within the noise of the best, and no others", () => {
 	const measurement = (removed: number[], losses: number[]) => ({
 		coalition: Coalition.ofRemoved(5, removed),
 		losses: Float64Array.from(losses),
 	});
-	const sets = equivalentSets([
+	const sets = tiedSets([
 		measurement([], [1, 1, 1, 1]),
 		measurement([1], [1.1, 1.3, 1.2, 1.4]),
 		measurement([2], [1.3, 1.1, 1.4, 1.21]),

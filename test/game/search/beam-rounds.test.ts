@@ -95,7 +95,7 @@ describe("the paper's method repaired", () => {
 		expect(result.contributions.contributions[0]).toBeNaN();
 		expect(result.judgement!.masks).toBeGreaterThan(40);
 		expect(result.judgement!.spearman).toBeGreaterThan(0.7);
-		expect(result.trainMasks + result.judgement!.masks).toBeLessThanOrEqual(400);
+		expect(result.trainCandidates + result.judgement!.masks).toBeLessThanOrEqual(400);
 		const again = await paperRepaired(fixtureGame(), { kmax: 6, masks: 400, seed: 1 });
 		expect(again.contributions).toEqual(result.contributions);
 		expect(again.found.byCount).toEqual(result.found.byCount);

@@ -87,7 +87,7 @@ test("residual toy: what auto finds is the best there is", async () => {
 		// Mostly along one direction, partly across it: what is across may cancel.
 		const blocks = Array.from({ length: 10 }, () => [0.3 + 0.3 * random.uniform(), 0.2 * random.normal(), 0.2 * random.normal()]);
 		const goal = blocks.reduce((sum, step) => sum.map((x, d) => x + step[d]!), [0, 0, 0]);
-		// Each block adds a vector to a stream; the loss is the distance from where the whole model ends, saturated.
+		// Each block adds a vector to a stream; the loss is the distance from where the original model ends, saturated.
 		const toy = () =>
 			game(10, (set) => {
 				const end = set.kept().reduce((sum, i) => sum.map((x, d) => x + blocks[i]![d]!), [0, 0, 0]);

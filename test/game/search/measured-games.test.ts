@@ -42,10 +42,10 @@ describe.each(files)("%s", (file) => {
 			const window = Math.min(kmax, players - frozen.size);
 			const exact = (await exactWindowSemivalue(new TableGame(table.all(), frozen), { kmax: window })).contributions;
 			const movable = [...exact.keys()].filter((block) => !frozen.has(block));
-			const centre = movable.reduce((sum, i) => sum + exact[i]!, 0) / movable.length;
+			const center = movable.reduce((sum, i) => sum + exact[i]!, 0) / movable.length;
 			const squares = (values: number[]) => values.reduce((sum, x) => sum + x * x, 0);
 			const error = squares(movable.map((i) => contributions!.contributions[i]! - exact[i]!));
-			const spread = squares(movable.map((i) => exact[i]! - centre));
+			const spread = squares(movable.map((i) => exact[i]! - center));
 			// At most 0.066 over these games and 8 seeds.
 			expect(Math.sqrt(error / spread)).toBeLessThan(0.08);
 		}

@@ -30,7 +30,7 @@ test("on the fixture: better than pairwise, and its 90 % intervals hold about ni
 	expect(covered / heldOut.length).toBeLessThan(0.98);
 });
 
-test("anchored at the full model, sure where it measured and unsure far away; repeats change nothing", async () => {
+test("anchored at the original model, sure where it measured and unsure far away; repeats change nothing", async () => {
 	const { training } = await split(80);
 	const surrogate = await fitGpHamming(training, { noises: [1e-4] });
 	expect(surrogate.predict([Coalition.full(12)])[0]).toBeCloseTo(1, 6);

@@ -43,7 +43,7 @@ test("on the fixture: unseen sets are ranked within their size, and 90 % interva
 });
 
 describe("the functions it gives", () => {
-	test("are 0 at the full model, go through what was measured, and their flips are differences", async () => {
+	test("are 0 at the original model, go through what was measured, and their flips are differences", async () => {
 		const seen = training(60, 3);
 		const surrogate = await fitMixedGp(seen, { start: { pairs: 0.1, reach: 4, rest: 0.1, length: 8, noise: 1e-6 }, rounds: 0 });
 		const random = new Random(1);
@@ -77,8 +77,8 @@ describe("the functions it gives", () => {
 		const random = new Random(5);
 		const draws = Array.from({ length: 400 }, () => surrogate.draw(() => random.normal()));
 		for (const [i, set] of sets.entries()) {
-			const { centre, spread } = drawnLinks(draws, set);
-			expect(Math.abs(centre - mean[i]!)).toBeLessThan(0.25 * sd[i]!);
+			const { center, spread } = drawnLinks(draws, set);
+			expect(Math.abs(center - mean[i]!)).toBeLessThan(0.25 * sd[i]!);
 			expect(spread / sd[i]!).toBeGreaterThan(0.75);
 			expect(spread / sd[i]!).toBeLessThan(1.25);
 			expect(surrogate.toValue(mean[i]!)).toBeCloseTo(surrogate.predict([set])[0]!, 9);
@@ -110,7 +110,7 @@ test("an additive game is recovered from single removals and a few sets", async 
 	for (const [i, set] of asked.entries()) expect(mean[i]).toBeCloseTo(Math.log1p(loss(set)), 2);
 });
 
-test("broken models, repeats and the full model are no trouble; the same samples give the same fit", async () => {
+test("broken models, repeats and the original model are no trouble; the same samples give the same fit", async () => {
 	const seen = [...training(40, 7), byKey.get("1".repeat(12))!, ...training(40, 7)];
 	const dead = { coalition: Coalition.ofRemoved(12, [0, 1, 2]), addedLoss: Number.POSITIVE_INFINITY, value: 0 };
 	const surrogate = await fitMixedGp([...seen, dead]);
@@ -142,7 +142,7 @@ test("cross judging holds every judged mask out once", async () => {
 		heldOut.push(...seen.map(({ coalition }) => coalition.key).filter((key) => !trained.has(key)));
 		return fitMixedGp(part, { rounds: 1 });
 	};
-	const judgement = (await crossJudge(seen, keys, learn, { seed: 1, folds: 4, critical: [0] }))!;
+	const judgement = (await crossJudge(seen, keys, learn, { seed: 1, splits: 4, critical: [0] }))!;
 	expect(judgement.masks).toBe(108);
 	expect(heldOut.sort()).toEqual([...keys].sort());
 	expect(judgement.within.spearman).toBeGreaterThan(0.8);

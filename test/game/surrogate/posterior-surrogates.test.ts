@@ -69,7 +69,7 @@ describe.each(Object.entries(families))("%s", (name, learn) => {
 		const random = new Random(6);
 		const draws = Array.from({ length: 600 }, () => surrogate.draw(() => random.normal()));
 		for (const [i, set] of sets.entries()) {
-			const { removed, values, centre, spread } = drawnLinks(draws, set);
+			const { removed, values, center, spread } = drawnLinks(draws, set);
 			expect(surrogate.toValue(mean[i]!)).toBeCloseTo(surrogate.predict([set])[0]!, 9);
 			expect(surrogate.mean().of(removed)).toBeCloseTo(mean[i]!, 9);
 			if (set.size === 12) {
@@ -77,7 +77,7 @@ describe.each(Object.entries(families))("%s", (name, learn) => {
 				continue;
 			}
 			const stated = Math.sqrt(sd[i]! ** 2 - noise ** 2);
-			expect(Math.abs(centre - mean[i]!)).toBeLessThan(0.25 * stated);
+			expect(Math.abs(center - mean[i]!)).toBeLessThan(0.25 * stated);
 			expect(spread / stated).toBeGreaterThan(0.75);
 			expect(spread / stated).toBeLessThan(1.25);
 		}

@@ -10,11 +10,11 @@ import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js
 import { methods } from "../../../src/api/methods.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath } from "../../helpers/fixture.js";
-import { ownHomes, small as smallFolds } from "../../helpers/home.js";
+import { ownHomes, small as smallSplits } from "../../helpers/home.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 
 const { folder, fresh, newHome } = ownHomes();
-const small = { ...smallFolds, search: { workingWeights: "own", maxEvaluations: 60 }, removeBlocks: [2, 4] } satisfies CompareOptions;
+const small = { ...smallSplits, search: { workingWeights: "own", maxEvaluations: 60 }, removeBlocks: [2, 4] } satisfies CompareOptions;
 
 const outOfBudget = (note: string) => note.includes("did not fit into the budget");
 
@@ -37,7 +37,7 @@ describe("compareMethods", () => {
 	it("compares every method there is at equal budgets", async () => {
 		const result = await compareMethods(fixturePath, { ...small, methods, search: { ...small.search, maxEvaluations: 100 } });
 		expect(result.budget).toEqual({ masks: 100, tokens: 100 * 3 * 32 });
-		expect(result.texts).toMatchObject([{ name: expect.stringContaining("report fold"), windows: 5, length: 32 }]);
+		expect(result.texts).toMatchObject([{ name: expect.stringContaining("report split"), windows: 5, length: 32 }]);
 		expect(result.methods.map(({ method }) => method)).toEqual(methods);
 		for (const { method, cost } of result.methods) {
 			expect(cost.masks, method).toBeLessThanOrEqual(100);
@@ -117,7 +117,7 @@ describe("compareMethods", () => {
 
 	it("scores accuracy beside the losses, as evaluate does", async () => {
 		const result = await compareMethods(fixturePath, { ...small, methods: ["greedy", "first"], evalQuestions: [questions()] });
-		expect(result).toMatchObject({ objective: "nll", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
+		expect(result).toMatchObject({ metric: "nll", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
 		const { rows } = result.sizes[0]!;
 		for (const { removed, accuracy, added } of rows) {
 			expect(added[0]!.mean).toBeGreaterThan(0);
@@ -136,31 +136,31 @@ describe("compareMethods", () => {
 		const options = { ...small, methods: ["greedy", "leave-one-out"], metric: "accuracy", questions: questions() } as const;
 		const result = await compareMethods(fixturePath, options);
 		expect(result).toMatchObject({
-			objective: "accuracy",
+			metric: "accuracy",
 			search: { name: "questions.jsonl", count: 8 },
-			questions: [{ name: "report fold of questions.jsonl", count: 12 }],
+			questions: [{ name: "report split of questions.jsonl", count: 12 }],
 			texts: [{ windows: 5 }],
 		});
 		const perMask = result.budget.tokens / result.budget.masks;
 		expect(perMask).not.toBe(3 * 32);
 		for (const { cost } of result.methods) expect(cost.tokens).toBe(cost.masks * perMask);
 		expect(result.sizes.flatMap(({ rows }) => rows.map(({ accuracy }) => accuracy.length))).toEqual([1, 1, 1, 1]);
-		// The full model's loss of the text, not of the questions.
+		// The original model's loss of the text, not of the questions.
 		expect(result.texts[0]!.loss).toBeGreaterThan(2);
 		await expect(compareMethods(fixturePath, { ...options, evalQuestions: [questions()] })).rejects.toThrow(/is searched by/);
 	});
 
 	it("searches by the divergence, and scores the loss", async () => {
-		const of = async (objective: "kl" | "nll") => {
+		const of = async (metric: "kl" | "nll") => {
 			const searched: string[] = [];
 			const onProgress: CompareOptions["onProgress"] = ({ phase, unit }) => {
 				if (unit === "masks" && phase === "leave-one-out") searched.push(phase);
 			};
 			const methods = ["greedy", "last"] as const;
-			return { ...(await compareMethods(fixturePath, { ...small, methods, metric: objective, onProgress })), searched };
+			return { ...(await compareMethods(fixturePath, { ...small, methods, metric: metric, onProgress })), searched };
 		};
 		const [nll, kl, again] = [await of("nll"), await of("kl"), await of("kl")];
-		expect(kl.objective).toBe("kl");
+		expect(kl.metric).toBe("kl");
 		// Losses of the same sets are known by now: what is measured are divergences.
 		expect(kl.searched.length).toBeGreaterThan(0);
 		expect(again.searched).toEqual([]);
@@ -174,7 +174,7 @@ describe("compareMethods", () => {
 		const of = (tokens?: number) =>
 			comparisonOf(
 				blocks,
-				{ objective: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] },
+				{ metric: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] },
 				tokens,
 			);
 		expect(of().limit).toBe(312);
@@ -262,7 +262,7 @@ describe("compareMethods", () => {
 		[{ search: { maxEvaluations: 0 } }, /masks must be/],
 		[{ evalWindows: 5 }, /cut the texts of eval/],
 		[{ metric: "accuracy" }, /needs questions/],
-		[{ questions: "q.jsonl" }, /belongs to --objective accuracy/],
+		[{ questions: "q.jsonl" }, /belongs to --metric accuracy/],
 	])("%j is a mistake", async (options, message) => {
 		const run = compareMethods(fixturePath, { ...options });
 		await expect(run).rejects.toThrow(InvalidOptionError);

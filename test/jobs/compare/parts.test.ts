@@ -107,7 +107,7 @@ describe("answers to questions", () => {
 		goldLosses: Float64Array.from([...right], (flag) => (flag === "1" ? 0.5 : 1.5)),
 	});
 
-	it("give both accuracies, the change from the full model, and who cannot be told from the best", () => {
+	it("give both accuracies, the change from the original model, and who cannot be told from the best", () => {
 		const full = answers("1111111100");
 		const [best, near, far, none] = accuracyRows(
 			[answers("1111111000"), answers("1111110100"), answers("0000000000"), undefined],

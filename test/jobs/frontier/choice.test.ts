@@ -102,18 +102,18 @@ describe("dominated", () => {
 });
 
 describe("the verdict", () => {
-	it("says where the report fold does not confirm the choice", () => {
+	it("says where the report split does not confirm the choice", () => {
 		const goal = { targetSize: 500 };
 		const cells = grid(goal);
 		const best = bestOf(goal, cells);
 		const verdict = (mean: number) =>
 			frontierVerdict({ goal, cells, best, sourceQuantized: false }, () => ({ mean, standardError: 0.01 }), 10);
 		expect([0.2, 0, -0.2].map((mean) => verdict(mean).confirmed)).toEqual([true, false, false]);
-		const reported = { ...cell("Q4_K_M", 0, 300, 0.05, { maxAdded: 0.1 }), report: cell("Q4_K_M", 0, 300, 0.13) };
+		const reported = { ...cell("Q4_K_M", 0, 300, 0.05, { maxAdded: 0.1 }), heldOut: cell("Q4_K_M", 0, 300, 0.13) };
 		const [only] = markDominated([reported]);
 		const judged = { goal: { maxAdded: 0.1 }, cells: [only!], best: only, sourceQuantized: false };
 		expect(frontierVerdict(judged, () => ({ mean: 0, standardError: 0 }), 9).text).toContain(
-			"0.130 ± 0.010 nats per token on the report fold. That is more than was asked for",
+			"0.130 ± 0.010 nats per token on the report split. That is more than was asked for",
 		);
 	});
 
@@ -125,17 +125,17 @@ describe("the verdict", () => {
 		expect(verdict.text).toMatch(/Removing blocks is the worse choice for this goal: Q8_0 without blocks 1-2 \(430 B\) adds 0\.252/);
 	});
 
-	it("says what quantising alone would cost, or that it does not fit", () => {
+	it("says what quantizing alone would cost, or that it does not fit", () => {
 		expect(judge({ targetSize: 299 }).verdict).toMatchObject({
 			better: "both",
-			text: expect.stringMatching(/Quantising alone costs more: Q2_K \(200 B\) adds 0\.540/),
+			text: expect.stringMatching(/Quantizing alone costs more: Q2_K \(200 B\) adds 0\.540/),
 		});
-		expect(judge({ targetSize: 180 }).verdict.text).toMatch(/Quantising alone does not fit: Q2_K \(200 B\) is the smallest/);
+		expect(judge({ targetSize: 180 }).verdict.text).toMatch(/Quantizing alone does not fit: Q2_K \(200 B\) is the smallest/);
 		expect(judge({ targetCompute: 1.25 }).verdict).toMatchObject({ better: "pruning", text: expect.stringContaining("runs every block") });
 		expect(judge({ maxAdded: 0.1 }).verdict.text).toMatch(/Nothing with blocks removed fits/);
 	});
 
-	it("names what comes nearest where nothing fits, and a source that is quantised", () => {
+	it("names what comes nearest where nothing fits, and a source that is quantized", () => {
 		expect(judge({ targetSize: 100 }).verdict).toEqual({
 			text: expect.stringMatching(/^Nothing .*Nearest: Q2_K without blocks 1-2 \(170 B\)/),
 		});
@@ -148,9 +148,9 @@ describe("the verdict", () => {
 		expect(verdict.text).toMatch(
 			/Best for the goal \(generation 1\.22 times as fast\): the weights as they are without blocks 1-2 \(800 B, 1\.25 times as fast\)/,
 		);
-		expect(verdict.text).toContain("Quantising alone does not fit: Q8_0 (530 B, 1.20 times as fast) is the fastest.");
+		expect(verdict.text).toContain("Quantizing alone does not fit: Q8_0 (530 B, 1.20 times as fast) is the fastest.");
 		const small = judge({ targetSpeedup: 1.3, speedupOf: "generation", targetSize: 500 }).verdict;
-		expect(small.text).toContain("Quantising alone does not fit: Q2_K (200 B, 1.10 times as fast) is the fastest of that size.");
+		expect(small.text).toContain("Quantizing alone does not fit: Q2_K (200 B, 1.10 times as fast) is the fastest of that size.");
 		// Of what misses two targets the one that misses by less: not the smallest.
 		expect(judge({ targetSpeedup: 1.48, speedupOf: "generation", targetSize: 420 }).verdict.text).toMatch(
 			/Nearest: Q8_0 without blocks 1-2 \(430 B, 1\.50 times/,

@@ -14,7 +14,7 @@ import { quantizeFile } from "../../../src/model/runtime/quantize.js";
 import { fixturePath, fullSet, mean } from "../../helpers/fixture.js";
 import { f16Fixture } from "../../helpers/f16.js";
 import { ownHomes, small } from "../../helpers/home.js";
-import { keptFold } from "../../helpers/kept.js";
+import { keptSplit } from "../../helpers/kept.js";
 import { thorough } from "../../helpers/slow.js";
 
 const { folder, out, home } = ownHomes();
@@ -33,12 +33,12 @@ describe("findFrontier", () => {
 		expect(result.cells).toHaveLength(9);
 		expect(result.goal).toEqual({ maxAdded: 0.1 });
 		expect(result.computeAxis).toBe("blocks");
-		// The whole model in a type: the very file that llama.cpp's quantiser writes.
+		// The original model in a type: the very file that llama.cpp's quantizer writes.
 		const path = out();
 		await quantizeFile(f16, path, "Q4_0", { threads: 2 });
 		const whole = cellOf(result, "Q4_0", 0);
 		expect(whole.bytes).toBe((await GgufFile.read(path)).size);
-		const windows = keptFold(home(), "validation", small.windowLength);
+		const windows = keptSplit(home(), "validation", small.windowLength);
 		const source = await Model.load(f16, { threads: 2 });
 		const reference = await source.createEvaluator().createReference(fullSet, windows);
 		const [full] = await source.createEvaluator().evaluate([fullSet], windows);
@@ -58,7 +58,7 @@ describe("findFrontier", () => {
 		expect(new Set(result.cells.filter(({ removed }) => removed.length === 2).map(({ removed }) => removed.join())).size).toBe(1);
 	});
 
-	it("names the best choice for a size, first, with its figures on the report fold", async () => {
+	it("names the best choice for a size, first, with its figures on the report split", async () => {
 		const all = await findFrontier(f16, options);
 		const targetSize = cellOf(all, "Q8_0", 1).bytes;
 		const result = await findFrontier(f16, { ...options, targetSize });
@@ -68,7 +68,7 @@ describe("findFrontier", () => {
 		const fit = result.cells.filter(({ bytes }) => bytes <= targetSize);
 		expect(result.cells.filter(({ fits }) => fits)).toEqual(result.cells.slice(0, fit.length));
 		expect(result.best!.loss.mean).toBe(Math.min(...fit.map(({ loss }) => loss.mean!)));
-		expect(result.best!.report!.added.mean).not.toBe(result.best!.added.mean);
+		expect(result.best!.heldOut!.added.mean).not.toBe(result.best!.added.mean);
 		expect(result.verdict.text).toContain("at most");
 	});
 
@@ -76,7 +76,7 @@ describe("findFrontier", () => {
 		const result = await findFrontier(f16, { ...options, targetCompute: 1.2 });
 		expect(result.best!.removed).toHaveLength(2);
 		expect(result.cells.filter(({ fits }) => fits).every(({ removed }) => removed.length === 2)).toBe(true);
-		expect(result.verdict.text).toMatch(/1\.2 times fewer blocks.*Quantising alone runs every block/);
+		expect(result.verdict.text).toMatch(/1\.2 times fewer blocks.*Quantizing alone runs every block/);
 		expect(result.commands[0]).toContain(`--remove ${blocksArgument(result.best!.removed)} --windows ${small.windows}`);
 		// Nobody gave a seed: its default is not printed.
 		expect(result.commands[0]).not.toContain("--seed");
@@ -115,7 +115,7 @@ describe("findFrontier", () => {
 		expect(cellOf(result, "Q8_0", 0).dominated).toMatchObject({ bytes: false, both: false });
 	});
 
-	it("goes on where it was stopped, quantises nothing twice, and leaves no file", async () => {
+	it("goes on where it was stopped, quantizes nothing twice, and leaves no file", async () => {
 		const controller = new AbortController();
 		const reason = new Error("stopped");
 		const notes: string[] = [];
@@ -123,7 +123,7 @@ describe("findFrontier", () => {
 			...options,
 			onLog: ({ message }) => notes.push(message),
 			signal: controller.signal,
-			onProgress: ({ phase }) => phase === "quantising to Q4_0" && controller.abort(reason),
+			onProgress: ({ phase }) => phase === "quantizing to Q4_0" && controller.abort(reason),
 		});
 		await expect(job).rejects.toBe(reason);
 		expect(notes.find((message) => message.startsWith("Best sets so far"))).toMatch(/^ {2}2: [\d, -]+ \([+-]\d\.\d{3}\)$/m);
@@ -132,12 +132,12 @@ describe("findFrontier", () => {
 		const phases = new Set<string>();
 		const output = `${out()}.json`;
 		const result = await findFrontier(f16, { ...options, output, onProgress: ({ phase }) => phases.add(phase) });
-		expect(phases.has("quantising to Q8_0")).toBe(false);
-		expect(phases.has("quantising to Q4_0")).toBe(true);
+		expect(phases.has("quantizing to Q8_0")).toBe(false);
+		expect(phases.has("quantizing to Q4_0")).toBe(true);
 		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result)));
 		phases.clear();
 		const again = await findFrontier(f16, { ...options, onProgress: ({ phase }) => phases.add(phase) });
-		expect([...phases].filter((phase) => phase.startsWith("quantising"))).toEqual([]);
+		expect([...phases].filter((phase) => phase.startsWith("quantizing"))).toEqual([]);
 		expect({ ...again, seconds: 0 }).toEqual({ ...result, seconds: 0 });
 		expect(partials()).toEqual([]);
 	});
@@ -153,7 +153,7 @@ describe("findFrontier", () => {
 			onLog: ({ level, message }) => level === "warning" && warnings.push(message),
 		});
 		expect(twice.sourceQuantized).toBe(true);
-		expect(twice.verdict.text).toContain("quantised twice");
+		expect(twice.verdict.text).toContain("quantized twice");
 		const small = await findFrontier(fixturePath, {
 			...options,
 			quantize: { ...options.quantize, types: ["Q2_K"] },
@@ -162,7 +162,7 @@ describe("findFrontier", () => {
 		});
 		expect(small.best).toMatchObject({ type: "Q2_K", removed: [] });
 		expect(small.commands).toEqual([expect.stringMatching(/^llama-quantize --allow-requantize .* Q2_K$/)]);
-		expect(warnings.join()).toContain("quantised already");
+		expect(warnings.join()).toContain("quantized already");
 	});
 
 	it("leaves out types that become another one, or make the file larger", async () => {

@@ -23,7 +23,7 @@ const removedOf = (sets: readonly Coalition[]) => sets.map((set) => set.removed(
 const square = ([a, b, c, d, e, f]: number[], self: number) => [self, a!, b!, c!, a!, self, d!, e!, b!, d!, self, f!, c!, e!, f!, self];
 
 describe("block influence", () => {
-	it("is 1 less the cosine between neighbouring states", () => {
+	it("is 1 less the cosine between neighboring states", () => {
 		const scores = blockInfluence(square([0.5, 0, 0, 0.9, 0, 0.75], 1));
 		expect(Array.from(scores, (score) => Number(score.toFixed(12)))).toEqual([0.5, 0.1, 0.25]);
 	});

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { calibrate, deal, foldNames, furtherParts, furtherText, ownSamples } from "../../../src/model/calibration/index.js";
+import { calibrate, deal, splitNames, furtherParts, furtherText, ownSamples } from "../../../src/model/calibration/index.js";
 import { CalibrationError, InvalidOptionError } from "../../../src/errors.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { makeWindows, type TokenWindows } from "../../../src/model/runtime/windows.js";
@@ -72,19 +72,19 @@ describe("own samples", () => {
 });
 
 describe("windows of files", () => {
-	const counts = { search: 3, validation: 3, report: 4 };
+	const counts = { search: 3, validation: 3, heldOut: 4 };
 	const options = { counts, length: 32, seed: 0 };
 
-	it("are disjoint pieces of the text in three folds, spread over it, the same every time", async () => {
+	it("are disjoint pieces of the text in three splits, spread over it, the same every time", async () => {
 		const path = join(folder, "prose.txt");
 		writeFileSync(path, prose(8));
 		const calibration = await calibrate(model, { ...options, files: [path] });
 		expect(calibration.source).toBe("prose.txt");
-		expect(calibration.folds).toEqual((await calibrate(model, { ...options, files: [path], seed: 9 })).folds);
+		expect(calibration.splits).toEqual((await calibrate(model, { ...options, files: [path], seed: 9 })).splits);
 		const tokens = [...model.tokenize(prose(8), { addSpecial: false })].join();
-		const places = foldNames.flatMap((name) => {
-			expect(calibration.folds[name].count).toBe(counts[name]);
-			return rows(calibration.folds[name]).map((row) => {
+		const places = splitNames.flatMap((name) => {
+			expect(calibration.splits[name].count).toBe(counts[name]);
+			return rows(calibration.splits[name]).map((row) => {
 				expect(row[0]).toBe(0);
 				const at = tokens.indexOf(row.slice(1).join());
 				expect(at).toBeGreaterThanOrEqual(0);
@@ -107,10 +107,10 @@ describe("windows of files", () => {
 			{ role: "assistant", content: prose(3) },
 		];
 		writeFileSync(lines, `${JSON.stringify({ messages })}\n${JSON.stringify({ text: prose(1) })}\n`);
-		const { folds, source } = await calibrate(chat, { ...options, files: [plain, lines] });
+		const { splits, source } = await calibrate(chat, { ...options, files: [plain, lines] });
 		expect(source).toBe("plain.txt, chats.jsonl");
-		expect(foldNames.map((name) => folds[name].count)).toEqual([3, 3, 4]);
-		const text = foldNames.flatMap((name) => rows(folds[name]).map((row) => chat.detokenize(Int32Array.from(row)))).join("\n");
+		expect(splitNames.map((name) => splits[name].count)).toEqual([3, 3, 4]);
+		const text = splitNames.flatMap((name) => rows(splits[name]).map((row) => chat.detokenize(Int32Array.from(row)))).join("\n");
 		expect(text).toContain("im_start");
 		await expect(calibrate(model, { ...options, files: [lines] })).rejects.toThrow(/no chat template/);
 	});
@@ -131,18 +131,18 @@ describe("windows of files", () => {
 });
 
 describe("further windows", () => {
-	const counts = { search: 3, validation: 3, report: 4 };
+	const counts = { search: 3, validation: 3, heldOut: 4 };
 	const options = { counts, length: 32, seed: 0 };
 
-	it("of files lie between those of the folds, as many of each file as validation has, until the text is used up", async () => {
+	it("of files lie between those of the splits, as many of each file as validation has, until the text is used up", async () => {
 		const [first, second] = [join(folder, "first.txt"), join(folder, "second.txt")];
 		writeFileSync(first, prose(10));
 		const other = prose(10).split(" ").reverse().join(" ");
 		writeFileSync(second, other);
 		const given = { ...options, files: [first, second] };
-		const { folds, sources } = await calibrate(model, given);
+		const { splits, sources } = await calibrate(model, given);
 		expect(sources.map((source) => source.counts.validation)).toEqual([2, 1]);
-		const further = furtherText(model, { calibration: given, folds: Object.values(folds) });
+		const further = furtherText(model, { calibration: given, splits: Object.values(splits) });
 		const parts: TokenWindows[] = [];
 		for (let part = 0; part < furtherParts; part++) parts.push((await further(part))!);
 		expect(await further(furtherParts)).toBeUndefined();
@@ -153,9 +153,9 @@ describe("further windows", () => {
 		for (const source of [0, 1]) {
 			const mine = (windows: TokenWindows, from: readonly number[]) =>
 				source === 0 ? rows(windows).slice(0, from[0]) : rows(windows).slice(from[0]);
-			const used = foldNames.flatMap((name) =>
+			const used = splitNames.flatMap((name) =>
 				mine(
-					folds[name],
+					splits[name],
 					sources.map((each) => each.counts[name]),
 				),
 			);
@@ -165,7 +165,7 @@ describe("further windows", () => {
 			});
 			expect(places.at(-1)! - places[0]!).toBeGreaterThan(0.8 * texts[source]!.split(",").length);
 		}
-		// The first part already is spread over the text, and keeps away from the windows of the folds.
+		// The first part already is spread over the text, and keeps away from the windows of the splits.
 		const early = placesIn(0, rows(parts[0]!).slice(0, 2)).sort((a, b) => a - b);
 		expect(early[1]! - early[0]!).toBeGreaterThan(0.2 * texts[0]!.split(",").length);
 	});
@@ -174,10 +174,10 @@ describe("further windows", () => {
 		const path = join(folder, "little.txt");
 		const given = { ...options, files: [path] };
 		writeFileSync(path, prose(4));
-		const { folds } = await calibrate(model, given);
+		const { splits } = await calibrate(model, given);
 		const problems: string[] = [];
 		const open = () =>
-			furtherText(model, { calibration: given, folds: Object.values(folds), onProblem: (message) => problems.push(message) });
+			furtherText(model, { calibration: given, splits: Object.values(splits), onProblem: (message) => problems.push(message) });
 		// 512 tokens hold 16 windows of 31, ten of which are dealt; none lies between them.
 		expect(await open()(0)).toBeUndefined();
 		writeFileSync(path, prose(9));
@@ -189,19 +189,19 @@ describe("further windows", () => {
 	});
 
 	it("of the model's own samples are drawn anew, the same for the same seed and part", async () => {
-		const { folds } = await calibrate(model, options);
-		const open = (seed: number) => furtherText(model, { calibration: { ...options, seed }, folds: Object.values(folds) });
+		const { splits } = await calibrate(model, options);
+		const open = (seed: number) => furtherText(model, { calibration: { ...options, seed }, splits: Object.values(splits) });
 		const further = open(0);
 		const parts = [await further(0), await further(1), await open(1)(0)];
 		expect(await open(0)(1)).toEqual(parts[1]);
 		expect(await further(furtherParts)).toBeUndefined();
-		const all = [...parts, ...Object.values(folds)].flatMap((windows) => rows(windows!).map(String));
+		const all = [...parts, ...Object.values(splits)].flatMap((windows) => rows(windows!).map(String));
 		expect(new Set(all).size).toBe(all.length);
 		expect(parts.map((windows) => windows!.count)).toEqual([3, 3, 3]);
 	});
 });
 
-it("deals every window to exactly one fold, evenly from first to last", () => {
+it("deals every window to exactly one split, evenly from first to last", () => {
 	fc.assert(
 		fc.property(fc.nat(12), fc.nat(12), fc.nat(20), (search, validation, report) => {
 			const total = search + validation + report;
@@ -211,12 +211,12 @@ it("deals every window to exactly one fold, evenly from first to last", () => {
 				2,
 			);
 			const counts = { search, validation, report };
-			const folds = deal(windows, counts);
-			expect(foldNames.map((name) => folds[name].count)).toEqual([search, validation, report]);
-			expect(foldNames.flatMap((name) => rows(folds[name]).map(String)).sort()).toEqual(rows(windows).map(String).sort());
-			for (const name of foldNames) {
-				// By any point in the text a fold has its share, to within three windows.
-				rows(folds[name]).forEach((row, i) => {
+			const splits = deal(windows, counts);
+			expect(splitNames.map((name) => splits[name].count)).toEqual([search, validation, report]);
+			expect(splitNames.flatMap((name) => rows(splits[name]).map(String)).sort()).toEqual(rows(windows).map(String).sort());
+			for (const name of splitNames) {
+				// By any point in the text a split has its share, to within three windows.
+				rows(splits[name]).forEach((row, i) => {
 					expect(Math.abs(row[0]! / 2 - (i * total) / counts[name])).toBeLessThan(3 * Math.ceil(total / counts[name]));
 				});
 			}

@@ -183,7 +183,7 @@ describe("an evaluation that was stopped", () => {
 		const resumed = await measureText(fixturePath, { ...options, onLog: ({ message }) => notes.push(message) });
 		expect(withoutTime(resumed)).toEqual(withoutTime(straight));
 		expect(notes.join()).toMatch(/windows were measured before and are used again/);
-		// All is known: nothing is measured again, and another mask uses the whole model's windows.
+		// All is known: nothing is measured again, and another mask uses the original model's windows.
 		const again = await measureText(fixturePath, options);
 		expect(withoutTime(again)).toEqual(withoutTime(straight));
 	});
@@ -197,7 +197,7 @@ describe("an evaluation that was stopped", () => {
 		expect(before.length).toBe(2);
 		expect(withoutTime(await measureQuestions(fixturePath, options))).toEqual(withoutTime(straight));
 		expect((await kept()).every(({ measured, parts }) => measured === parts)).toBe(true);
-		// The whole model's answers serve another mask, and the same questions asked of the file alone.
+		// The original model's answers serve another mask, and the same questions asked of the file alone.
 		await measureQuestions(fixturePath, { questions, threads: 2 });
 		expect((await kept()).length).toBe(2);
 	});

@@ -153,7 +153,7 @@ describe("scores", () => {
 });
 
 describe("measureQuestions", () => {
-	it("compares a mask with the whole model, and gives what the file without these blocks gives", async () => {
+	it("compares a mask with the original model, and gives what the file without these blocks gives", async () => {
 		const path = writeQuestions(at("q.jsonl"), madeUpQuestions(model, 40));
 		const masked = await measureQuestions(fixturePath, { questions: path, remove: [9, 3, 6, 3], threads: 2 });
 		expect(masked).toMatchObject({ removed: [3, 6, 9], count: 40, format: "jsonl", normalization: "characters", truncated: 0 });

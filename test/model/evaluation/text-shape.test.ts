@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
 import { measureText } from "../../../src/model/evaluation/perplexity.js";
-import { checkRoomForBoth } from "../../../src/model/evaluation/rival.js";
+import { checkMemoryForBoth } from "../../../src/model/evaluation/rival.js";
 import { batchWindowsOf, partWindows, scoringOf, textMemory } from "../../../src/model/evaluation/text-shape.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import { neededMemory } from "../../../src/model/runtime/memory.js";
@@ -81,7 +81,7 @@ describe("measureText", () => {
 	it("asks for the weights of both models, and for what one of them computes with", () => {
 		const shape = textMemory(scoringOf("llama-perplexity", 128), 1024, true);
 		const { total, tensors } = neededMemory(fixture, shape);
-		expect(() => checkRoomForBoth(fixture, fixture, shape, total + tensors)).not.toThrow();
-		expect(() => checkRoomForBoth(fixture, fixture, shape, total + tensors - 1)).toThrow(NotEnoughMemoryError);
+		expect(() => checkMemoryForBoth(fixture, fixture, shape, total + tensors)).not.toThrow();
+		expect(() => checkMemoryForBoth(fixture, fixture, shape, total + tensors - 1)).toThrow(NotEnoughMemoryError);
 	});
 });

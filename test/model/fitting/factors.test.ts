@@ -26,7 +26,7 @@ const divergence = async (reference: Awaited<ReturnType<typeof input>>["referenc
 };
 
 describe("factors behind a cut", () => {
-	it("lower the divergence from the whole model by what they say, and can be applied again to the same bytes", async () => {
+	it("lower the divergence from the original model by what they say, and can be applied again to the same bytes", async () => {
 		const given = await input(1000);
 		const before = await divergence(given.reference);
 		const steps: number[] = [];

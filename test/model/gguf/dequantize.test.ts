@@ -36,7 +36,7 @@ it("refuses unknown types and torn blocks", () => {
 	expect(() => dequantize(new Uint8Array(33), 8)).toThrow(/multiple of 34 bytes/);
 });
 
-describe("against llama.cpp's own dequantiser", () => {
+describe("against llama.cpp's own dequantizer", () => {
 	/** A model with one matrix wide enough for every type. */
 	const wide = "blk.0.ffn_down.weight";
 	const random = new Random(7);
@@ -54,9 +54,9 @@ describe("against llama.cpp's own dequantiser", () => {
 		const large = join(folder, `${type}-f32.gguf`);
 		await quantizeFile(await source, small, type, { threads: 2, pure: true });
 		await quantizeFile(small, large, "F32", { threads: 2 });
-		const [quantised, reference] = [await GgufFile.read(small), await GgufFile.read(large)];
+		const [quantized, reference] = [await GgufFile.read(small), await GgufFile.read(large)];
 		for (const name of [wide, "blk.1.attn_q.weight"]) {
-			const tensor = quantised.tensor(name)!;
+			const tensor = quantized.tensor(name)!;
 			seen.add(ggmlTypeName(tensor.type));
 			const [got, expected] = [await all(tensorChunks(tensor)), await all(tensorChunks(reference.tensor(name)!))];
 			expect(reference.tensor(name)!.type).toBe(0);
@@ -67,7 +67,7 @@ describe("against llama.cpp's own dequantiser", () => {
 		}
 	});
 
-	it("saw every quantised type", () => {
+	it("saw every quantized type", () => {
 		const names = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"];
 		expect(names.filter((name) => !seen.has(name))).toEqual([]);
 	});

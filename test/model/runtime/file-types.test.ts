@@ -27,7 +27,7 @@ describe("the input", () => {
 	});
 });
 
-describe("what the quantiser makes of a header", () => {
+describe("what the quantizer makes of a header", () => {
 	it.each([...fileTypeNames])("%s: size and types are foreseen", async (type) => {
 		const source = await GgufFile.read(f16);
 		const path = join(folder, `${type}.gguf`);
@@ -51,7 +51,7 @@ describe("what the quantiser makes of a header", () => {
 		expect(predictedBytes(await GgufFile.read(path), type)).toBe((await GgufFile.read(output)).size);
 	});
 
-	it("tells what is quantised from what is not", async () => {
+	it("tells what is quantized from what is not", async () => {
 		expect(isQuantized(await GgufFile.read(f16))).toBe(false);
 		expect(isQuantized(await GgufFile.read(fixturePath))).toBe(true);
 	});

@@ -19,7 +19,7 @@ import { tempFolder } from "../../helpers/temp-folder.js";
 const folder = tempFolder();
 const FULL = ["array", Array(6).fill(false), "bool"] as const;
 
-/** What became of measuring the whole model, and of everything else that runs it. */
+/** What became of measuring the original model, and of everything else that runs it. */
 async function expectRefused(path: string, architecture: string, reason: RegExp): Promise<void> {
 	await using model = await Model.load(path, { threads: 1 });
 	const evaluator = model.createEvaluator();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
-import { checkMemory, neededMemory, roomBesideWeights, roomForStates } from "../../../src/model/runtime/memory.js";
+import { checkMemory, neededMemory, memoryBesideWeights, memoryForStates } from "../../../src/model/runtime/memory.js";
 import { type Keys, model } from "../architectures/model.js";
 import { fixturePath } from "../../helpers/fixture.js";
 
@@ -88,14 +88,14 @@ describe("room for hidden states", () => {
 	const { total, tensors } = neededMemory(fixture, shape);
 
 	it("is what the rest leaves free, and no more than was asked for", () => {
-		expect(roomForStates(fixture, shape, 5000, total + 3000)).toBe(3000);
-		expect(roomForStates(fixture, shape, 1000, total + 3000)).toBe(1000);
-		expect(roomForStates(fixture, shape, 1000, total - 1)).toBe(0);
+		expect(memoryForStates(fixture, shape, 5000, total + 3000)).toBe(3000);
+		expect(memoryForStates(fixture, shape, 1000, total + 3000)).toBe(1000);
+		expect(memoryForStates(fixture, shape, 1000, total - 1)).toBe(0);
 	});
 
 	it("does not count weights that are in memory already", () => {
-		expect(roomBesideWeights(fixture, shape, 5000, total - tensors + 3000)).toBe(3000);
-		expect(roomBesideWeights(fixture, shape, 1000, total - tensors + 3000)).toBe(1000);
-		expect(roomBesideWeights(fixture, shape, 1000, total - tensors - 1)).toBe(0);
+		expect(memoryBesideWeights(fixture, shape, 5000, total - tensors + 3000)).toBe(3000);
+		expect(memoryBesideWeights(fixture, shape, 1000, total - tensors + 3000)).toBe(1000);
+		expect(memoryBesideWeights(fixture, shape, 1000, total - tensors - 1)).toBe(0);
 	});
 });

@@ -19,7 +19,7 @@ describe("speed", () => {
 	});
 	afterAll(() => model.dispose());
 
-	it("is measured of the whole model and of masks in turns", async () => {
+	it("is measured of the original model and of masks in turns", async () => {
 		const done: number[] = [];
 		const sides = [{ model }, { model, mask: removing(3, 6, 10) }, { model, mask: removing(0) }];
 		const found = await runSpeed(sides, { ...short, onProgress: (now, total) => done.push(now / total) });

@@ -13,7 +13,7 @@ import { readPlan } from "../../../src/storage/plan.js";
 import { fixturePath, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { f16Fixture } from "../../helpers/f16.js";
 import { ownHomes, small } from "../../helpers/home.js";
-import { keptFold, stoppedByGate } from "../../helpers/kept.js";
+import { keptSplit, stoppedByGate } from "../../helpers/kept.js";
 import { madeUpQuestions, writeHellaswag, writeQuestions } from "../../helpers/questions.js";
 
 const { folder, home, out } = ownHomes();
@@ -31,7 +31,7 @@ beforeAll(async () => {
 const given = { ...small, remove: [3, 6, 10] } satisfies PruneOptions;
 
 describe("a quality gate", () => {
-	it("is measured on the report fold, as anyone would measure it", async () => {
+	it("is measured on the report split, as anyone would measure it", async () => {
 		const output = out();
 		const limits = {
 			limits: { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01, "endings.txt": 0.01 }, questions: [questions, endings] },
@@ -48,7 +48,7 @@ describe("a quality gate", () => {
 		expect(report!.gate).toMatchObject(plan!.gate!.figures.map(({ name, value, met }) => ({ name, value, met })));
 		expect((await readPlan(`${output}.plan.json`)).gate).toEqual(plan!.gate);
 
-		const windows = keptFold(home(), "report", small.windowLength);
+		const windows = keptSplit(home(), "heldOut", small.windowLength);
 		const model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const reference = await evaluator.createReference(fullSet, windows);
@@ -58,7 +58,7 @@ describe("a quality gate", () => {
 		expect(ratio!.standardError).toBeGreaterThan(0);
 		expect(kl!.value).toBeCloseTo(mean(pruned!.divergences!), 10);
 
-		// Every third question is the validation fold's.
+		// Every third question is the validation split's.
 		const answers = async (file: string) =>
 			(await measureQuestions(fixturePath, { questions: file, remove: [3, 6, 10], threads: 2 })).answers;
 		const share = (right: boolean[]) =>
@@ -109,8 +109,8 @@ describe("a quality gate", () => {
 		expect(closest!.command).toContain("--max-ppl-ratio");
 		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [...closest!.removed], limits: { maxPplRatio: limit } });
 		expect(plan!.gate!.met).toBe(true);
-		// Without an amount the same limit chooses the most that the validation fold allows.
-		const whole = curve.plan!.losses.validation!.full.mean!;
+		// Without an amount the same limit chooses the most that the validation split allows.
+		const whole = curve.plan!.losses.validation!.original.mean!;
 		const allowed = curve.plan!.alternatives.filter(({ validationLoss }) => Math.exp(validationLoss! - whole) <= limit);
 		expect(allowed.length).toBeGreaterThan(0);
 		const chosen = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, limits: { maxPplRatio: limit } });
@@ -129,7 +129,7 @@ describe("a quality gate", () => {
 		expect(error.closest).toBeUndefined();
 	});
 
-	it("holds for the quantised file as it was written", async () => {
+	it("holds for the quantized file as it was written", async () => {
 		const output = out();
 		const options = { ...small, remove: [6], quantize: "Q2_K", limits: { maxPplRatio: 1.5, maxKl: 9 } } satisfies PruneOptions;
 		const { plan } = await pruneGguf(f16, output, {
@@ -145,7 +145,7 @@ describe("a quality gate", () => {
 		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
 
 		// Between what the mask costs and what the file does.
-		const mask = Math.exp(plan!.losses.report!.difference!);
+		const mask = Math.exp(plan!.losses.heldOut!.difference!);
 		expect(ratio!.value).toBeGreaterThan(mask);
 		const again = out();
 		const error = await stoppedByGate(
@@ -160,7 +160,7 @@ describe("a quality gate", () => {
 	it("is asked of a plan that is carried out too, on the plan's text", async () => {
 		const output = out();
 		const { plan, planPath } = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, removeBlocks: 2 });
-		const ratio = Math.exp(plan!.losses.report!.difference!);
+		const ratio = Math.exp(plan!.losses.heldOut!.difference!);
 		const met = await applyPlan(fixturePath, output, { plan: planPath!, limits: { maxPplRatio: ratio + 1e-9 }, threads: 2 });
 		expect(met.gate!.figures[0]!.value).toBeCloseTo(ratio, 12);
 		const again = out();
@@ -212,7 +212,7 @@ describe("a target size", () => {
 		expect(plan!.gate).toBeUndefined();
 	});
 
-	it("is that of the quantised file", async () => {
+	it("is that of the quantized file", async () => {
 		const output = out();
 		const { output: alone } = await pruneGguf(f16, output, { ...small, remove: [3, 6, 9], quantize: "Q8_0" });
 		const again = out();

@@ -6,7 +6,7 @@ import { GgufFile, type GgufTensor } from "../../../src/model/gguf/index.js";
 import { cutsOf } from "../../../src/model/fitting/cuts.js";
 import { healCuts } from "../../../src/model/fitting/heal.js";
 import { restore } from "../../../src/model/fitting/standing.js";
-import { shiftedRuns } from "../../../src/model/fitting/neighbours.js";
+import { shiftedRuns } from "../../../src/model/fitting/neighbors.js";
 import { readTensor, typeFor } from "../../../src/model/fitting/tensors.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -32,7 +32,7 @@ describe("cuts", () => {
 	});
 });
 
-describe("neighbours of a set", () => {
+describe("neighbors of a set", () => {
 	it("have one run moved by one block, and no run touches another", () => {
 		expect(shiftedRuns([3, 4, 6], 8)).toEqual([
 			[2, 3, 6],
@@ -146,10 +146,10 @@ describe("a run that heals", () => {
 		const { heal, losses } = result.plan!;
 		expect(heal!.applied).toBe(true);
 		expect(heal!.validation!.difference).toBeLessThan(0);
-		expect(heal!.report!.before).toBeCloseTo(losses.report!.removed.mean!, 12);
-		expect(heal!.added!.mean).toBeCloseTo(heal!.report!.after! - losses.report!.full.mean!, 10);
+		expect(heal!.heldOut!.before).toBeCloseTo(losses.heldOut!.pruned.mean!, 12);
+		expect(heal!.added!.mean).toBeCloseTo(heal!.heldOut!.after! - losses.heldOut!.original.mean!, 10);
 		expect(result.output!.verification).toMatch(/bit for bit/);
-		expect(result.report!.quality!.figures[0]).toMatchObject({ name: "loss", after: heal!.report!.after });
+		expect(result.report!.quality!.figures[0]).toMatchObject({ name: "loss", after: heal!.heldOut!.after });
 		expect(result.report!.verdict.headline).toMatch(/\(3, 6-7\), healed:/);
 		expect(result.report!.heal).toMatchObject({ applied: true, tokens: 6144, addedBytes: heal!.addedBytes });
 		expect(readFileSync(`${output}.html`, "utf8")).toContain('<h2 id="healing">');
@@ -194,14 +194,14 @@ describe("a run that heals", () => {
 		await expect(applyPlan(fixturePath, out(), { plan: path, threads: 2 })).rejects.toThrow(InvalidPlanError);
 	});
 
-	it.runIf(thorough)("is what stands beside the whole model quantised", async () => {
+	it.runIf(thorough)("is what stands beside the original model quantized", async () => {
 		const beside = out();
 		const { plan } = await pruneGguf(fixturePath, beside, { ...run, remove: removed, quantizedAlternatives: true });
 		const { pruned } = plan!.quantizedAlternatives!;
 		expect(pruned.name).toBe("pruned and healed");
 		expect(pruned.bytes).toBe((await GgufFile.read(beside)).size);
-		expect(pruned.loss.mean).toBeCloseTo(plan!.heal!.report!.after!, 12);
-		expect(plan!.heal!.report!.after).toBeLessThan(plan!.heal!.report!.before!);
+		expect(pruned.loss.mean).toBeCloseTo(plan!.heal!.heldOut!.after!, 12);
+		expect(plan!.heal!.heldOut!.after).toBeLessThan(plan!.heal!.heldOut!.before!);
 	});
 
 	it.runIf(thorough)("also weighs heads behind the cuts, and its plan does so again, byte for byte", async () => {
@@ -215,14 +215,14 @@ describe("a run that heals", () => {
 		} = await pruneGguf(fixturePath, heads, {
 			...{ ...run, remove: removed, heal: { ...run.heal, heads: true }, onLog: ({ message }) => lines.push(message) },
 		});
-		const { cuts, validation, report: fold } = result.plan!.heal!;
+		const { cuts, validation, heldOut: split } = result.plan!.heal!;
 		expect(plan!.heal!.cuts.map(({ recipe, sha256 }) => [recipe, sha256])).toEqual(cuts.map(({ recipe, sha256 }) => [recipe, sha256]));
 		expect(plan!.heal!.heads!.length).toBeGreaterThan(0);
-		// They are kept where the divergence on the search fold falls: that the loss falls elsewhere too is not promised.
-		const falls = lines.map((line) => /on the search fold (\S+) -> (\S+)/.exec(line)).find((match) => match)!;
+		// They are kept where the divergence on the search split falls: that the loss falls elsewhere too is not promised.
+		const falls = lines.map((line) => /on the search split (\S+) -> (\S+)/.exec(line)).find((match) => match)!;
 		expect(Number(falls[2])).toBeLessThan(Number(falls[1]));
 		expect(plan!.heal!.validation!.after).not.toBe(validation!.after);
-		expect(plan!.heal!.report!.after).not.toBe(fold!.after);
+		expect(plan!.heal!.heldOut!.after).not.toBe(split!.after);
 		expect(plan!.heal!.addedBytes).toBe(result.plan!.heal!.addedBytes);
 		expect(made!.verification).toMatch(/bit for bit/);
 		expect(report!.heal!.heads).toEqual(plan!.heal!.heads);
@@ -230,11 +230,11 @@ describe("a run that heals", () => {
 		expect(readFileSync(again).equals(readFileSync(heads))).toBe(true);
 	});
 
-	it.runIf(thorough)("can be quantised", async () => {
+	it.runIf(thorough)("can be quantized", async () => {
 		const made = out();
 		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, quantize: "Q4_0" });
 		expect(plan!.heal!.applied).toBe(true);
-		expect(plan!.quantized!.loss.mean).toBeGreaterThan(plan!.heal!.report!.after!);
+		expect(plan!.quantized!.loss.mean).toBeGreaterThan(plan!.heal!.heldOut!.after!);
 		expect((await GgufFile.read(made)).number("llama.block_count")).toBe(blocks - removed.length);
 	});
 });

@@ -11,7 +11,7 @@ import { pruneGguf } from "../../../src/jobs/prune.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
-import { keptFold, stoppedByGate } from "../../helpers/kept.js";
+import { keptSplit, stoppedByGate } from "../../helpers/kept.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 import { thorough } from "../../helpers/slow.js";
 
@@ -50,12 +50,12 @@ beforeAll(async () => {
 }, long);
 
 describe("limits on a healed model", { timeout: long }, () => {
-	it("are measured with its new matrices, against the whole model as it is: the figures of the written file", async () => {
+	it("are measured with its new matrices, against the original model as it is: the figures of the written file", async () => {
 		const { plan } = healed;
 		expect(plan!.heal!.applied).toBe(true);
 		expect(plan!.gate).toMatchObject({ met: true, measured: "mask" });
 		const [ratio, kl, accuracy] = plan!.gate!.figures;
-		const windows = keptFold(shared, "report", run.windowLength);
+		const windows = keptSplit(shared, "heldOut", run.windowLength);
 		await using whole = await Model.load(fixturePath, { threads: 2 });
 		const reference = await whole.createEvaluator().createReference(fullSet, windows);
 		const [before] = await whole.createEvaluator().evaluate([fullSet], windows);
@@ -70,7 +70,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
 		// Figures of the plan that are of the unhealed model are that.
 		const [masked] = await whole.createEvaluator().evaluate([removing(...removed)], windows);
-		expect(plan!.losses.report!.removed.mean).toBeCloseTo(mean(masked!.losses), 10);
+		expect(plan!.losses.heldOut!.pruned.mean).toBeCloseTo(mean(masked!.losses), 10);
 	});
 
 	it("let a model pass that meets them healed only", async () => {
@@ -129,7 +129,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(error.figures[0]!.met).toBe(false);
 	});
 
-	it("are asked of the quantised file too", async () => {
+	it("are asked of the quantized file too", async () => {
 		useShared();
 		const { plan } = await pruneGguf(fixturePath, out(), { ...run, remove: removed, quantize: "Q4_0", limits: { maxKl: 5 } });
 		expect(plan!.gate).toMatchObject({ met: true, measured: "file" });
@@ -184,7 +184,7 @@ describe("a size with healing", () => {
 		expect([...types([0, 1])]).toEqual([]);
 		const file = header.file.tensor("blk.2.ffn_down.weight")!;
 		expect(mostAdded(header.file, types, 12)).toBeGreaterThanOrEqual(2 * file.dims[0]! * file.dims[1]! - file.source.size);
-		// Quantised with the rest, or no larger than they were.
+		// Quantized with the rest, or no larger than they were.
 		expect([...healedTypes(header, { heal: true, healType: "F16", quantize: "Q4_0" })([3])]).toEqual([]);
 		expect([...healedTypes(header, { heal: true })([3])]).toEqual([]);
 		expect([...healedTypes(header, { healType: "Q4_K", heal: true })([3])]).toEqual([]);

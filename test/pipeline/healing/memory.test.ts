@@ -4,7 +4,7 @@ import { bytesToDeliver } from "../../../src/pipeline/pruning/write-model.js";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
-import { checkHealable, checkRoom, healBytes, settleKind } from "../../../src/pipeline/healing/memory.js";
+import { checkHealable, checkMemory, healBytes, settleKind } from "../../../src/pipeline/healing/memory.js";
 import type { FitKind } from "../../../src/model/fitting/kinds.js";
 import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
@@ -54,7 +54,7 @@ describe("memory of healing", () => {
 		expect(() => settled(needed(["map"]) - 1)).toThrow(NotEnoughMemoryError);
 		expect(() => settled(needed(["refit"]) - 1, { healKind: "refit" })).toThrow(/give --heal-tokens 5120 or less/);
 		const few = healBytes(file, { cuts: 1, tokens: 1024, kinds: ["map"] });
-		expect(() => checkRoom(file, { cuts: 1, tokens: 1024, kinds: ["refit"] }, few)).toThrow(
+		expect(() => checkMemory(file, { cuts: 1, tokens: 1024, kinds: ["refit"] }, few)).toThrow(
 			/free: give --heal-kind map, or leave out --heal$/,
 		);
 	});
@@ -63,26 +63,26 @@ describe("memory of healing", () => {
 		const file = await GgufFile.read(fixturePath);
 		const shape = { cuts: 2, tokens: 25_600 };
 		const needed = healBytes(file, shape);
-		expect(() => checkRoom(file, shape, needed)).not.toThrow();
-		expect(() => checkRoom(file, shape, needed - 1)).toThrow(NotEnoughMemoryError);
-		expect(() => checkRoom(file, shape, needed - 1)).toThrow(/give --heal-tokens 24576 or less/);
-		expect(() => checkRoom(file, { ...shape, tokens: 24_576 }, needed - 1)).not.toThrow();
-		expect(() => checkRoom(file, shape, 1e6)).toThrow(/free: leave out --heal/);
-		expect(() => checkRoom(file, { ...shape, cuts: 0 }, 0)).not.toThrow();
-		expect(() => checkRoom(file, { ...shape, cuts: 0, heads: true }, 0)).toThrow(/free: leave out --heal-heads/);
+		expect(() => checkMemory(file, shape, needed)).not.toThrow();
+		expect(() => checkMemory(file, shape, needed - 1)).toThrow(NotEnoughMemoryError);
+		expect(() => checkMemory(file, shape, needed - 1)).toThrow(/give --heal-tokens 24576 or less/);
+		expect(() => checkMemory(file, { ...shape, tokens: 24_576 }, needed - 1)).not.toThrow();
+		expect(() => checkMemory(file, shape, 1e6)).toThrow(/free: leave out --heal/);
+		expect(() => checkMemory(file, { ...shape, cuts: 0 }, 0)).not.toThrow();
+		expect(() => checkMemory(file, { ...shape, cuts: 0, heads: true }, 0)).toThrow(/free: leave out --heal-heads/);
 	});
 
 	it("is lowered by fewer windows only where options say how many", async () => {
 		const file = await GgufFile.read(fixturePath);
 		const shape = { cuts: 2, tokens: 25_600, references: 1e6 };
-		expect(() => checkRoom(file, shape, 1e6)).toThrow(/for the full model's distributions.*--windows, --window-length/);
-		expect(() => checkRoom(file, { ...shape, sized: false }, 1e6)).toThrow(/leave out --heal$/);
+		expect(() => checkMemory(file, shape, 1e6)).toThrow(/for the original model's distributions.*--windows, --window-length/);
+		expect(() => checkMemory(file, { ...shape, sized: false }, 1e6)).toThrow(/leave out --heal$/);
 		const wanted = { heal: { tokens: 2 ** 40 }, quantize: "Q4_0", threads: 2 } as const;
 		const refused = applyPlan(fixturePath, out(), { remove: [3], ...wanted });
 		await expect(refused).rejects.toThrow(/distributions\).* leave out --heal$/);
 	});
 
-	it("is with heads also that of the whole model's distributions and of the matrices that are tried", async () => {
+	it("is with heads also that of the original model's distributions and of the matrices that are tried", async () => {
 		const file = await GgufFile.read(fixturePath);
 		const shape = { cuts: 3, tokens: 6144 };
 		const matrix = Math.max(...["attn_q", "attn_output"].map((name) => file.tensor(`blk.0.${name}.weight`)!.source.size));
@@ -174,7 +174,7 @@ describe("the disk", () => {
 		for (const alone of [{ healTime: 60 }, { healKind: "map" as const }, { healHeads: true }])
 			expect(extra([3, 6, 7], { ...alone, healType: "F16" })).toBe(extra([3, 6, 7], heal));
 		expect(extra([3], { healKind: "map" })).toBe(extra([3], { heal: true }));
-		// What is quantised was written healed before.
+		// What is quantized was written healed before.
 		const quantized = { quantize: "Q4_0" } as const;
 		expect(bytesToDeliver(header, [3, 6, 7], { ...heal, ...quantized }) - bytesToDeliver(header, [3, 6, 7], quantized)).toBe(
 			extra([3, 6, 7], heal),

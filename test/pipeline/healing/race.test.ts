@@ -37,7 +37,7 @@ describe("a race of healed sets", () => {
 			expect(winner.removed).toHaveLength(2);
 
 			const { evaluator, calibration, seed } = session;
-			const text = (await comparedText(evaluator, calibration.folds.validation, { seed, reserved: 0 }, {}))!;
+			const text = (await comparedText(evaluator, calibration.splits.validation, { seed, reserved: 0 }, {}))!;
 			const figure = async (removed: readonly number[]) => {
 				const measured = () => tuningFigure(evaluator, removing(...removed), text);
 				return Math.min(await measured(), await whileRoughlyHealed(session, removed, options, measured));

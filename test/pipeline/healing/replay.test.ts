@@ -38,7 +38,7 @@ describe("a plan that heals", () => {
 		writeFileSync(`${output}.json`, JSON.stringify(plan));
 		const again = applyPlan(fixturePath, output, { plan: `${output}.json`, threads: 2, ...(maxKl ? { limits: { maxKl } } : {}) });
 		await expect(again).rejects.toThrow(InvalidPlanError);
-		await expect(again).rejects.toThrow(/blk\.5\.ffn_down\.weight is healed otherwise .* threads \(--threads\), back end or build/);
+		await expect(again).rejects.toThrow(/blk\.5\.ffn_down\.weight is healed otherwise .* threads \(--threads\), backend or build/);
 		expect(existsSync(output)).toBe(false);
 	});
 

@@ -19,11 +19,11 @@ const withoutCritical = () => new TableGame(fixtureGame().all(), new Map([[0, "c
 describe.each(names)("%s", (name) => {
 	test("keeps to its masks, and agrees with the exact value", async () => {
 		const game = fixtureGame();
-		const { attribution, masks, critical, fullLoss } = await estimate(name, game, { kmax: 4, masks: 400, seed: 1 });
+		const { attribution, masks, critical, originalLoss } = await estimate(name, game, { kmax: 4, masks: 400, seed: 1 });
 		expect(game.evaluated).toBe(masks);
 		expect(masks).toBeLessThanOrEqual(400);
 		expect(masks).toBeGreaterThan(200);
-		expect(fullLoss).toBeCloseTo(3.2927, 3);
+		expect(originalLoss).toBeCloseTo(3.2927, 3);
 		expect(attribution.standardErrors).toBeDefined();
 		const whole = name === "shapley";
 		expect(critical.map(({ blocks }) => blocks)).toEqual(whole ? [] : [[0]]);
@@ -38,7 +38,7 @@ describe.each(names)("%s", (name) => {
 		const scores = errors.map((error, at) => error / attribution.standardErrors![others[at]!]!);
 		expect(Math.sqrt(scores.reduce((sum, score) => sum + score ** 2, 0) / 11)).toBeLessThan(2);
 		if (whole) {
-			// Each walk ends at nothing: the values sum to that of the full model.
+			// Each walk ends at nothing: the values sum to that of the original model.
 			expect(attribution.contributions.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6);
 			return;
 		}

@@ -11,11 +11,11 @@ import { cutOf, rankBlocks, tiedNotes } from "../../../src/jobs/rank.js";
 import { listRuns } from "../../../src/storage/runs.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { keptMasks } from "../../helpers/kept.js";
-import { ownHomes, small as smallFolds } from "../../helpers/home.js";
+import { ownHomes, small as smallSplits } from "../../helpers/home.js";
 import { searchBudget } from "../../../src/pipeline/methods/budget.js";
 
 const { folder, home, newHome } = ownHomes();
-const small = { ...smallFolds, search: { workingWeights: "own" } } satisfies PruneOptions;
+const small = { ...smallSplits, search: { workingWeights: "own" } } satisfies PruneOptions;
 
 describe("the automatic method", () => {
 	it("finds sets, contributions and how good its surrogate is within its budget", async () => {
@@ -82,7 +82,7 @@ describe("every method", () => {
 			random: { maxEvaluations: 30 },
 		};
 		const network = {
-			paper: { maxEvaluations: 60, epochs: 20, attributionMasks: 500 },
+			paper: { maxEvaluations: 60, epochs: 20, attributionSamples: 500 },
 			"paper-repaired": { maxEvaluations: 60, epochs: 20 },
 		};
 		const options = {
@@ -98,7 +98,7 @@ describe("every method", () => {
 		});
 		expect(plan!.removed.length).toBe(3);
 		expect(plan!.options.method).toBe(method);
-		expect(plan!.losses.report!.difference).toBeGreaterThan(0);
+		expect(plan!.losses.heldOut!.difference).toBeGreaterThan(0);
 		expect(notes.join("\n")).toContain(`at most ${planned} masks`);
 		const [run] = await listRuns();
 		const searched = Math.max(...run!.ledgers.map(({ masks }) => masks));
@@ -137,7 +137,7 @@ describe("every method", () => {
 	it("the paper's masks are counted once each, and its network is held against the critical blocks", async () => {
 		const options = {
 			...small,
-			search: { method: "paper", maxEvaluations: 60, epochs: 5, attributionMasks: 300 },
+			search: { method: "paper", maxEvaluations: 60, epochs: 5, attributionSamples: 300 },
 		} as const;
 		const { masks, surrogate } = await rankBlocks(fixturePath, options);
 		const [run] = await listRuns();
@@ -223,7 +223,7 @@ it("rank refuses what an estimator cannot do", async () => {
 it("the paper's strata of another run are taken where they are asked for", async () => {
 	const options = {
 		...small,
-		search: { method: "paper", maxEvaluations: 30, epochs: 3, attributionMasks: 200 },
+		search: { method: "paper", maxEvaluations: 30, epochs: 3, attributionSamples: 200 },
 		removeBlocks: 3,
 	} as const;
 	/** Numbers of blocks that more than two of the measured sets keep: the strata, and not what the ranking cuts. */

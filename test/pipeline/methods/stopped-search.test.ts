@@ -33,7 +33,7 @@ function sessionOn(measured: (count: number) => void = () => {}, pairs = false):
 	const check = (removed: readonly number[]) =>
 		pairs && removed.some((block) => !removed.includes(block % 2 === 0 ? block + 1 : block - 1)) ? "tied" : undefined;
 	const own = {
-		...{ seed: 1, timings: {}, tokens: { search: 8, validation: 8, report: 8 } },
+		...{ seed: 1, timings: {}, tokens: { search: 8, validation: 8, heldOut: 8 } },
 		games: { search },
 		finals: { search },
 		model: { facts: { architecture: "llama", blocks: players }, blocks: { blocks: players, frozen: new Map(), check, ...units } },
@@ -56,7 +56,7 @@ describe("an aborted search", () => {
 	const rounds = { rounds: 2 };
 
 	it("in rounds leaves the sets of the rounds that were done, and what the one that was aborted has measured", async () => {
-		// The full model, 8 single removals, a set of 2 blocks; then 6 removals beside these.
+		// The original model, 8 single removals, a set of 2 blocks; then 6 removals beside these.
 		const second = await aborted("leave-one-out", 13, rounds);
 		expect(second.sets().map(({ count }) => count)).toEqual([1, 2, 3]);
 		const first = await aborted("leave-one-out", 5, rounds);
@@ -81,7 +81,7 @@ describe("an aborted search", () => {
 		expect(notes.map(({ sets }) => sets)).toEqual([sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss }))]);
 	});
 
-	it("leaves nothing before the full model is measured, and what was chosen where only the race is aborted", async () => {
+	it("leaves nothing before the original model is measured, and what was chosen where only the race is aborted", async () => {
 		const controller = new AbortController();
 		controller.abort(new Error("at once"));
 		const none = new BestSoFar();

@@ -10,8 +10,8 @@ it("keeps the options of a plan in the order that plans have always had", () => 
 	const asked = Object.fromEntries(given.map(([name, { value }]) => [name, valueFor(name, value.kind)]));
 	expect(Object.keys(planOptions(asked as Settings<"prune">))).toEqual(
 		[
-			"method removeBlocks removeFraction targetSize maxPplRatio maxKl minAccuracy ignoreGate targetSpeedup speedupOf",
-			"masks effort maxTime maxTokens strata strataPreset epochs attributionMasks rounds windows windowLength objective limit",
+			"method removeBlocks removeFraction targetSize maxPplRatio maxKl minAccuracy ignoreLimits targetSpeedup speedupOf",
+			"masks effort maxTime maxTokens strata strataPreset epochs attributionSamples rounds windows windowLength metric limit",
 			"workingWeights ubatch scoreShare stateType heal healTokens healKind healType healHeads quantize quantizeFrom",
 		].flatMap((line) => line.split(" ")),
 	);
@@ -20,7 +20,7 @@ it("keeps the options of a plan in the order that plans have always had", () => 
 
 it("keeps the method where blocks are chosen, and what was switched off only of healing", () => {
 	expect(planOptions({})).toEqual({ method: "auto" });
-	expect(planOptions({ remove: [3], heal: false, healHeads: false, ignoreGate: false })).toEqual({ heal: false });
+	expect(planOptions({ remove: [3], heal: false, healHeads: false, ignoreLimits: false })).toEqual({ heal: false });
 	expect(planOptions({ remove: [3], healTokens: 2048, quantizeFrom: "folder/f16.gguf" })).toEqual({
 		...{ healTokens: 2048, quantizeFrom: "f16.gguf" },
 	});

@@ -34,7 +34,7 @@ it.each([
 it.each([
 	["prune", { heal: { from: "a.gguf" } }, "pruneGguf does not read heal.from: leave it out"],
 	["prune", { heal: { healTokens: 2048 } }, "pruneGguf does not read heal.healTokens: it is now heal.tokens"],
-	["prune", { search: { objective: "kl" } }, "pruneGguf does not read search.objective: leave it out"],
+	["prune", { search: { metric: "kl" } }, "pruneGguf does not read search.metric: leave it out"],
 	["frontier", { quantize: { type: "Q8_0" } }, "findFrontier does not read quantize.type: leave it out"],
 	["frontier", { types: ["Q8_0"] }, "findFrontier does not read types: it is now quantize.types"],
 	["rank", { removeFraction: 0.25 }, "rankBlocks does not read removeFraction: leave it out"],
@@ -88,7 +88,7 @@ it("knows every option of the groups", () => {
 
 it("becomes a job that nobody changes", () => {
 	const job = resolveJob("prune", { remove: [3], search: { method: "greedy" } });
-	expect(job).toMatchObject({ method: "greedy", objective: "nll", seed: 0, overwrite: false, asked: { remove: [3], method: "greedy" } });
+	expect(job).toMatchObject({ method: "greedy", metric: "nll", seed: 0, overwrite: false, asked: { remove: [3], method: "greedy" } });
 	expect(Object.isFrozen(job) && Object.isFrozen(job.asked)).toBe(true);
 });
 

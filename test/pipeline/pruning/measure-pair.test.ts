@@ -63,7 +63,7 @@ describe("speed and texts of a run", () => {
 		expect(report!.samples!.length).toBe(4);
 	});
 
-	it("measure a quantised file as it was written", async () => {
+	it("measure a quantized file as it was written", async () => {
 		const options: PruneOptions = { ...asUsual, remove: [3], quantize: "Q4_0", samples: 0 };
 		const { plan, output } = await pruneGguf(fixturePath, out(), options);
 		expect(plan!.speed).toMatchObject({ through: "file", after: { file: output!.size } });

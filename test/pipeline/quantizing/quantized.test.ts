@@ -17,7 +17,7 @@ import { readPlan } from "../../../src/storage/plan.js";
 import { blocks, changedFixture, fixturePath, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { f16Fixture } from "../../helpers/f16.js";
 import { ownHomes, small } from "../../helpers/home.js";
-import { keptFold } from "../../helpers/kept.js";
+import { keptSplit } from "../../helpers/kept.js";
 
 const { folder, out, home } = ownHomes();
 let f16: string;
@@ -27,8 +27,8 @@ beforeAll(async () => {
 
 const partialsIn = (path: string) => readdirSync(path).filter((name) => name.includes(".partial-"));
 
-describe("prune and quantise", () => {
-	it("writes the quantised pruned model, and its figures are those of the file", async () => {
+describe("prune and quantize", () => {
+	it("writes the quantized pruned model, and its figures are those of the file", async () => {
 		const output = out();
 		const { plan, output: written, report } = await pruneGguf(f16, output, { ...small, remove: [3, 6], quantize: "Q4_0" });
 		const file = await GgufFile.read(output);
@@ -37,14 +37,14 @@ describe("prune and quantise", () => {
 		expect(file.array("prune_gguf.removed_blocks")).toEqual([3, 6]);
 		expect(file.string("prune_gguf.source_sha256")).toBe(plan!.model.sha256);
 		expect(written).toMatchObject({ path: output, size: file.size });
-		expect(written!.verification).toMatch(/before it was quantised to Q4_0: .*bit for bit/);
+		expect(written!.verification).toMatch(/before it was quantized to Q4_0: .*bit for bit/);
 		expect(partialsIn(folder)).toEqual([]);
 		// Types are others, and nothing else.
 		const source = await GgufFile.read(f16);
 		expect(keptProblem(source, [3, 6], file)).toMatch(/tensors/);
 		expect(keptProblem(source, [3, 6], file, { quantized: true })).toBeUndefined();
 
-		const windows = keptFold(home(), "report", small.windowLength);
+		const windows = keptSplit(home(), "heldOut", small.windowLength);
 		const whole = await Model.load(f16, { threads: 2 });
 		const reference = await whole.createEvaluator().createReference(fullSet, windows);
 		const [full, masked] = await whole.createEvaluator().evaluate([fullSet, removing(3, 6)], windows);
@@ -61,14 +61,14 @@ describe("prune and quantise", () => {
 		expect(quantized!.divergence!.mean).toBeCloseTo(mean(found!.divergences!), 10);
 		expect(quantized!.agreement!.mean).toBeCloseTo(mean(found!.agreements!), 10);
 		expect(quantized!.added.standardError).toBeGreaterThan(0);
-		// Quantising is not free: the figures are not those of the mask.
-		expect(plan!.losses.report!.removed.mean).toBeCloseTo(mean(masked!.losses), 10);
+		// Quantizing is not free: the figures are not those of the mask.
+		expect(plan!.losses.heldOut!.pruned.mean).toBeCloseTo(mean(masked!.losses), 10);
 		expect(Math.abs(quantized!.loss.mean! - mean(masked!.losses))).toBeGreaterThan(1e-4);
 		expect((await readPlan(`${output}.plan.json`)).quantized).toEqual(quantized);
 
 		// People see what was written; what the removal alone costs stands beside it.
-		expect(report!.verdict.headline).toMatch(/^Removed 2 of 12 blocks \(3, 6\) and quantised to Q4_0: /);
-		const { figures, folds, quantized: said } = report!.quality!;
+		expect(report!.verdict.headline).toMatch(/^Removed 2 of 12 blocks \(3, 6\) and quantized to Q4_0: /);
+		const { figures, splits, quantized: said } = report!.quality!;
 		expect(said).toEqual({ type: "Q4_0" });
 		const value = (name: string) => figures.find((figure) => figure.name === name)!;
 		expect(value("loss")).toMatchObject({ before: mean(full!.losses), after: quantized!.loss.mean, change: quantized!.added.mean });
@@ -76,7 +76,7 @@ describe("prune and quantise", () => {
 		expect(value("kl")).toMatchObject({ before: 0, after: quantized!.divergence!.mean });
 		expect(value("agreement")).toMatchObject({ before: 1, change: quantized!.agreement!.mean! - 1 });
 		expect(value("bytes").after).toBe(file.size);
-		expect(folds.find(({ fold }) => fold === "report")!.after).toBe(plan!.losses.report!.removed.mean);
+		expect(splits.find(({ split }) => split === "heldOut")!.after).toBe(plan!.losses.heldOut!.pruned.mean);
 	});
 
 	it("takes the original's weights, and the plan says so", async () => {
@@ -87,13 +87,13 @@ describe("prune and quantise", () => {
 		const onLog: PruneOptions["onLog"] = ({ level, message }) => level === "warning" && warnings.push(message);
 		const twice = out();
 		const double = await pruneGguf(q, twice, { ...small, remove: [6], quantize: "Q8_0", onLog });
-		expect(warnings.join("\n")).toMatch(/quantised already.*--quantize-from/);
+		expect(warnings.join("\n")).toMatch(/quantized already.*--quantize-from/);
 		warnings.length = 0;
 		const once = await pruneGguf(q, output, { ...small, remove: [6], quantize: { type: "Q8_0", from: f16 }, onLog });
 		expect(warnings).toEqual([]);
 		expect(once.plan!.quantized!.from).toMatchObject({ name: "fixture-f16.gguf" });
 		expect(double.plan!.quantized!.from).toBeUndefined();
-		// The same file as from the original alone, and another than from weights that were quantised before.
+		// The same file as from the original alone, and another than from weights that were quantized before.
 		const direct = out();
 		await applyPlan(f16, direct, { remove: [6], quantize: "Q8_0", threads: 2 });
 		expect(readFileSync(output).equals(readFileSync(direct))).toBe(true);
@@ -102,7 +102,7 @@ describe("prune and quantise", () => {
 	});
 
 	it("leaves nothing where it is aborted or refused", async () => {
-		for (const phase of [/^writing/, /^quantising/, /^measuring the quantised/]) {
+		for (const phase of [/^writing/, /^quantizing/, /^measuring the quantized/]) {
 			const output = out();
 			const controller = new AbortController();
 			const reason = new Error("stopped");
@@ -129,7 +129,7 @@ describe("prune and quantise", () => {
 		["a type that needs an importance matrix", { remove: [6], quantize: "Q2_K_S" }, /importance matrix.*Q2_K/],
 		["no output", { remove: [6], quantize: "Q8_0" }, /name an output/, true],
 		["an original that is not used", { remove: [6], quantize: { from: fixturePath } }, /--quantize TYPE or --quantized-alternatives/],
-		["an original that is quantised", { remove: [6], quantize: { type: "Q8_0", from: fixturePath } }, /quantised itself.*F16/],
+		["an original that is quantized", { remove: [6], quantize: { type: "Q8_0", from: fixturePath } }, /quantized itself.*F16/],
 		["alternatives to a whole curve", { quantizedAlternatives: true }, /say how much to remove/],
 	])("refuses %s", async (_, options, message, without) => {
 		const job = pruneGguf(f16, without ? undefined : out(), { ...small, ...options });
@@ -143,7 +143,7 @@ describe("prune and quantise", () => {
 		await expect(run(other.output!.path)).rejects.toThrow(/is not the model .*: it has 11 blocks, not 12/);
 	});
 
-	it("apply measures the quantised file on the windows it verifies on", async () => {
+	it("apply measures the quantized file on the windows it verifies on", async () => {
 		const output = out();
 		const { quantized, output: written } = await applyPlan(f16, output, { remove: [6], quantize: "Q4_0", threads: 2 });
 		expect(quantized).toMatchObject({ type: "Q4_0", bytes: written.size });
@@ -153,7 +153,7 @@ describe("prune and quantise", () => {
 	});
 });
 
-describe("the whole model quantised instead", () => {
+describe("the original model quantized instead", () => {
 	it("is measured on the same windows, and the verdict follows the paired difference", async () => {
 		const output = out();
 		const options = { ...small, remove: [2, 3, 6, 8, 10], quantizedAlternatives: true };
@@ -162,8 +162,8 @@ describe("the whole model quantised instead", () => {
 		const size = (await GgufFile.read(output)).size;
 		expect(found.sourceQuantized).toBe(false);
 		expect(found.pruned.bytes).toBe(size);
-		expect(found.pruned.loss.mean).toBeCloseTo(plan!.losses.report!.removed.mean!, 10);
-		expect(found.reference.loss.mean).toBeCloseTo(plan!.losses.report!.full.mean!, 10);
+		expect(found.pruned.loss.mean).toBeCloseTo(plan!.losses.heldOut!.pruned.mean!, 10);
+		expect(found.reference.loss.mean).toBeCloseTo(plan!.losses.heldOut!.original.mean!, 10);
 		const best = found.items.find(({ bytes }) => bytes <= size)!;
 		// Q8_0 is half of F16 and nearly as good: five of twelve blocks cost far more.
 		expect(best.name).toBe("Q8_0");
@@ -179,19 +179,19 @@ describe("the whole model quantised instead", () => {
 			...found.items.map(({ bytes, added }) => ["quantized", bytes, added.mean]),
 		]);
 		expect(readdirSync(join(home(), "runs"), { recursive: true }).filter((name) => String(name).includes("partial"))).toEqual([]);
-		// Known by now: nothing is quantised again.
+		// Known by now: nothing is quantized again.
 		const phases: string[] = [];
 		const again = await pruneGguf(f16, output, { ...options, overwrite: true, onProgress: ({ phase }) => phases.push(phase) });
 		expect(again.plan!.quantizedAlternatives).toEqual(found);
-		expect(phases.filter((phase) => phase.startsWith("quantising"))).toEqual([]);
+		expect(phases.filter((phase) => phase.startsWith("quantizing"))).toEqual([]);
 	});
 
-	it("says where a quantised source flatters pruning, and compares with the original where it is given", async () => {
+	it("says where a quantized source flatters pruning, and compares with the original where it is given", async () => {
 		const model = out();
 		copyFileSync(fixturePath, model);
 		const { plan } = await pruneGguf(model, undefined, { ...small, remove: [2, 3, 6, 8, 10], quantizedAlternatives: true });
 		expect(plan!.quantizedAlternatives).toMatchObject({ sourceQuantized: true });
-		expect(plan!.quantizedAlternatives!.verdict.text).toMatch(/quantised twice, which flatters pruning/);
+		expect(plan!.quantizedAlternatives!.verdict.text).toMatch(/quantized twice, which flatters pruning/);
 		const fair = await pruneGguf(model, undefined, {
 			...small,
 			remove: [2, 3, 6, 8, 10],
@@ -228,7 +228,7 @@ describe("the verdict", () => {
 		expect(judge([item("Q5_K_M", 1500, 0.01, -0.29)])).toEqual({
 			better: "undecided",
 			text: expect.stringMatching(
-				/No type .*; Q5_K_M \(1\.5 kB, 50 % more\) adds 0\.010 .*where that size will do, quantising is the better/,
+				/No type .*; Q5_K_M \(1\.5 kB, 50 % more\) adds 0\.010 .*where that size will do, quantizing is the better/,
 			),
 		});
 		expect(judge([])).toEqual({ better: "pruning", text: expect.stringContaining("No type") });

@@ -5,7 +5,7 @@ import { InvalidOptionError, NotEnoughMemoryError } from "../../../src/errors.js
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { rankBlocks } from "../../../src/jobs/rank.js";
-import { checkReferenceRoom } from "../../../src/pipeline/preflight/reference-memory.js";
+import { checkReferenceMemory } from "../../../src/pipeline/preflight/reference-memory.js";
 import { Evaluator } from "../../../src/model/runtime/evaluator.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
@@ -16,7 +16,7 @@ afterEach(() => {
 	vi.restoreAllMocks();
 });
 
-/** Of the largest fold of `small`, the report's: 5 windows of 32 tokens, 1,024 tokens of vocabulary. */
+/** Of the largest split of `small`, the report's: 5 windows of 32 tokens, 1,024 tokens of vocabulary. */
 const needed = 2 * 5 * 31 * 1024;
 const text = { windows: small.windows, windowLength: small.windowLength, threads: 2 };
 
@@ -48,8 +48,8 @@ const drawn = (referenceBytes: number, onLog?: FrontierOptions["onLog"]) =>
 
 describe("referenceBytes", () => {
 	it.each<[string, Run, RegExp]>([
-		["--objective kl", searched, /^--objective kl keeps .* report fold 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/],
-		["--objective kl of rank", ranked, /Give --reference-bytes 317440, or fewer or shorter windows/],
+		["--metric kl", searched, /^--metric kl keeps .* report split 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/],
+		["--metric kl of rank", ranked, /Give --reference-bytes 317440, or fewer or shorter windows/],
 		["--max-kl", limited, /^--max-kl keeps .*317440 bytes.*--reference-bytes allows 317439/],
 		["--max-kl of apply", applied, /^--max-kl keeps .*317440 bytes.*--reference-bytes allows 317439/],
 	])("refuses less than %s needs, and lets that much through", async (_, run, message) => {
@@ -62,27 +62,27 @@ describe("referenceBytes", () => {
 	});
 
 	it("allows more than 1 GiB where that is asked for", () => {
-		const folds = { report: { count: 24, length: 128 } };
-		expect(() => checkReferenceRoom("--max-kl", folds, 262_144, {})).toThrow(
+		const splits = { heldOut: { count: 24, length: 128 } };
+		expect(() => checkReferenceMemory("--max-kl", splits, 262_144, {})).toThrow(
 			/1598029824 bytes \(1\.5 GiB\).* allows 1073741824 \(1\.0 GiB\)/,
 		);
-		expect(() => checkReferenceRoom("--max-kl", folds, 262_144, { referenceBytes: 1_598_029_824 })).not.toThrow();
+		expect(() => checkReferenceMemory("--max-kl", splits, 262_144, { referenceBytes: 1_598_029_824 })).not.toThrow();
 	});
 
 	it("leaves the divergence out of a frontier that needs more, and says so", async () => {
 		const notes: string[] = [];
 		const less = await drawn(needed - 1, ({ message }) => notes.push(message));
-		expect(notes.join("\n")).toMatch(/no KL divergence on report: .* 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/);
+		expect(notes.join("\n")).toMatch(/no KL divergence on the held-out split: .* 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/);
 		expect(less.cells.every(({ divergence }) => divergence !== null)).toBe(true);
-		expect(less.best!.report!.divergence).toBeNull();
+		expect(less.best!.heldOut!.divergence).toBeNull();
 		const bounds = watchedBounds();
-		expect((await drawn(2 ** 31)).best!.report!.divergence).not.toBeNull();
+		expect((await drawn(2 ** 31)).best!.heldOut!.divergence).not.toBeNull();
 		expect([...bounds]).toEqual([2 ** 31]);
 	});
 
 	it("is a number of bytes, and part of the command that does the same", async () => {
 		await expect(searched(-1)).rejects.toThrow(InvalidOptionError);
 		await expect(searched(1.5)).rejects.toThrow(/reference-bytes must be a whole number of bytes from 0, got 1\.5/);
-		expect(commandLine("m.gguf", undefined, { objective: "kl", referenceBytes: 5000 })).toContain("--objective kl --reference-bytes 5000");
+		expect(commandLine("m.gguf", undefined, { metric: "kl", referenceBytes: 5000 })).toContain("--metric kl --reference-bytes 5000");
 	});
 });

@@ -12,7 +12,7 @@ import { raceField } from "../../../src/pipeline/methods/budget.js";
 const set = (method: string, ...removed: number[]): ProposedSet => ({ method, removed });
 
 describe("masks kept for the race of a comparison", () => {
-	it("are the full model, the sets of each size and further text for some of them, a quarter of the budget at most", () => {
+	it("are the original model, the sets of each size and further text for some of them, a quarter of the budget at most", () => {
 		const of = (method: Method) => [1, 3].map((sizes) => raceReserve(method, sizes, 10_000));
 		// auto: 8 + 3 sets, 4 of them on 7 parts more; swap: 2, both on 7; greedy and beam: 2.
 		expect(of("auto")).toEqual([40, 118]);
@@ -46,7 +46,7 @@ describe("a race within a budget", () => {
 		});
 		const session = {
 			games: { validation: game(0), search: { played: () => expect.unreachable() } },
-			objective: "nll",
+			metric: "nll",
 			model: { facts: { blocks: 6 } },
 			evaluator: { resumes: () => true },
 			timed: (_: string, work: () => unknown) => work(),
@@ -60,7 +60,7 @@ describe("a race within a budget", () => {
 
 	it("holds the rivals that the masks reach for, those of another kind first and each once", async () => {
 		const { asked, session } = racing();
-		// Two of its own, the full model, its distributions: two masks are left for rivals.
+		// Two of its own, the original model, its distributions: two masks are left for rivals.
 		const { sets, masks } = await raceWithin(session, { own, rivals }, limits(6), {});
 		expect(asked).toEqual([["", "1,2", "1,2,3", "2,3", "1,3"]]);
 		expect(masks).toBe(5);
@@ -104,12 +104,12 @@ describe("a race within a budget", () => {
 });
 
 describe("the work that is announced", () => {
-	const tokens = { search: 100, validation: 200, report: 300 };
+	const tokens = { search: 100, validation: 200, heldOut: 300 };
 	const base = { known: 0, singles: 13, sizes: 1, field: 1, effort: "standard", tokens, secondsPerMask: 2 } as const;
 
 	it("counts the sets of every size that are raced, and further text as far as rounds and masks go", () => {
 		const validation = (asked: Partial<Parameters<typeof workOf>[0]>) =>
-			(workOf({ ...base, masks: 0, ...asked }).tokens - 4 * tokens.report - 100 * (asked.masks ?? 0)) / tokens.validation;
+			(workOf({ ...base, masks: 0, ...asked }).tokens - 4 * tokens.heldOut - 100 * (asked.masks ?? 0)) / tokens.validation;
 		expect(validation({})).toBe(4);
 		expect(validation({ sizes: 5 })).toBe(8);
 		// 2 sets, each on 3 parts more.

@@ -10,7 +10,7 @@ import type { Session } from "../../../src/pipeline/session/session.js";
 import { standingOf } from "../../../src/pipeline/race/standing.js";
 import { curveOf } from "../../../src/pipeline/race/curve.js";
 
-/** A session whose validation fold has these losses, one a window. */
+/** A session whose validation split has these losses, one a window. */
 function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: readonly SourceShare[]): Session {
 	const validation = {
 		players: 6,
@@ -20,7 +20,7 @@ function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: r
 	const games = { validation, search: { played: () => [] } };
 	const session = {
 		games,
-		objective: "nll",
+		metric: "nll",
 		races: { first: async () => ({ game: validation, byDivergence: false }), further: async () => undefined, end: () => {} },
 	};
 	return { ...session, timed: (_: string, work: () => unknown) => work() } as unknown as Session;
@@ -41,29 +41,29 @@ describe("a race", () => {
 	it("reports the sets that the paired interval cannot tell from the winner, each once", async () => {
 		const choices = [set("auto", 1, 2), set("auto", 4), set("greedy", 1, 3), set("leave-one-out", 2, 3), set("contiguous", 1, 3)];
 		const decided = await race(racing(losses), choices, {});
-		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 2], equivalent: [{ method: "greedy", removed: [1, 3] }] });
-		const { above, standardError } = decided.winners.get(2)!.equivalent![0]!;
+		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 2], tied: [{ method: "greedy", removed: [1, 3] }] });
+		const { above, standardError } = decided.winners.get(2)!.tied![0]!;
 		expect(above).toBeCloseTo(0.05, 12);
 		expect(standardError).toBeCloseTo(0.05 / Math.sqrt(3), 12);
-		expect(decided.winners.get(1)!.equivalent).toBeUndefined();
-		expect(curveOf(standingOf(decided)).map(({ equivalent }) => equivalent?.length)).toEqual([undefined, undefined, 1]);
+		expect(decided.winners.get(1)!.tied).toBeUndefined();
+		expect(curveOf(standingOf(decided)).map(({ tied }) => tied?.length)).toEqual([undefined, undefined, 1]);
 	});
 
-	it.each([Number.NaN, Number.POSITIVE_INFINITY])("is not won by a set that breaks the model on that fold (%d)", async (broken) => {
+	it.each([Number.NaN, Number.POSITIVE_INFINITY])("is not won by a set that breaks the model on that split (%d)", async (broken) => {
 		const some = { "": [2, 3], "1,2": [2.1, broken], "1,3": [3.2, 3.3], "4": [2.1, broken], "5": [broken, 3] };
 		const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("auto", 4), set("greedy", 5)];
 		const { winners } = await race(racing(some), choices, {});
 		expect(winners.get(2)!.removed).toEqual([1, 3]);
-		expect(winners.get(2)!.equivalent).toBeUndefined();
+		expect(winners.get(2)!.tied).toBeUndefined();
 		expect(winners.get(1)!.removed).toEqual([4]);
 	});
 
 	it("says nothing of it where there is one window, and takes a tie for a tie", async () => {
 		const one = { "": [2], "1,2": [2.5], "1,3": [2.5], "4": [2.2] };
-		expect((await race(racing(one), [set("auto", 1, 2), set("greedy", 1, 3)], {})).winners.get(2)!.equivalent).toBeUndefined();
+		expect((await race(racing(one), [set("auto", 1, 2), set("greedy", 1, 3)], {})).winners.get(2)!.tied).toBeUndefined();
 		const tied = { "": [2, 3], "1,2": [2.5, 3.5], "1,3": [2.5, 3.5] };
 		const { winners } = await race(racing(tied), [set("auto", 1, 2), set("greedy", 1, 3)], {});
-		expect(winners.get(2)).toMatchObject({ method: "auto", equivalent: [{ above: 0, standardError: 0 }] });
+		expect(winners.get(2)).toMatchObject({ method: "auto", tied: [{ above: 0, standardError: 0 }] });
 	});
 });
 
@@ -86,7 +86,7 @@ describe("a race on several sources", () => {
 	});
 });
 
-describe("a race that the validation fold cannot decide", () => {
+describe("a race that the validation split cannot decide", () => {
 	const losses = { "": [2, 3, 2, 3], "1,2": [2.5, 3.5, 2.5, 3.5], "1,3": [2.6, 3.5, 2.6, 3.5], "2,3": [2.9, 3.9, 2.9, 3.9] };
 	const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("leave-one-out", 2, 3)];
 	const played = (count: number) => ({ search: { played: () => Array.from({ length: count }) } });
@@ -109,7 +109,7 @@ describe("a race that the validation fold cannot decide", () => {
 		};
 	}
 
-	it("goes on with more text; figures stay those of the fold", async () => {
+	it("goes on with more text; figures stay those of the split", async () => {
 		const { asked, session } = withMore(100);
 		const notes: string[] = [];
 		const decided = await race(session, choices, { onLog: ({ message }) => notes.push(message) });
@@ -122,7 +122,7 @@ describe("a race that the validation fold cannot decide", () => {
 		expect(notes.join("\n")).toContain("could not tell 2 sets apart");
 	});
 
-	it("goes by the divergence where the text is the model's own, on the fold and on further text; losses stay losses", async () => {
+	it("goes by the divergence where the text is the model's own, on the split and on further text; losses stay losses", async () => {
 		const { session } = withMore(100);
 		const asked: string[][] = [];
 		const text = (shift: number) => ({
@@ -131,7 +131,7 @@ describe("a race that the validation fold cannot decide", () => {
 				return sets.map((coalition) => ({
 					coalition,
 					losses: Float64Array.from(losses[coalition.removed().join() as keyof typeof losses]),
-					// 1,3 and 2,3 beside one another on the fold; 1,2 is far behind, whose loss is lowest.
+					// 1,3 and 2,3 beside one another on the split; 1,2 is far behind, whose loss is lowest.
 					figures: {
 						divergence: Float64Array.of(0.1, 0.2, 0.1, 0.2).map(
 							(x, i) => x + (coalition.has(3) ? 1 : coalition.has(2) ? shift * (i % 3) : 0),
@@ -157,9 +157,9 @@ describe("a race that the validation fold cannot decide", () => {
 		expect(winner.removed).toEqual([1, 3]);
 		expect(winner.added).toBeCloseTo(0.55, 12);
 		expect(winner.figures).toBeUndefined();
-		expect(decided.fullFigures).toBeUndefined();
+		expect(decided.originalFigures).toBeUndefined();
 		expect(decided.byDivergence).toBe(true);
-		// The plain fold learns the losses, and the distributions are given up.
+		// The plain split learns the losses, and the distributions are given up.
 		expect(known).toEqual(Array.from({ length: 4 }, () => "coalition,losses"));
 		expect(ended).toBe(1);
 	});

@@ -7,7 +7,7 @@ const finalist = (method: string, ...removed: number[]): Finalist => ({ removed,
 it("a set that is found better afterwards stands for its size, and the race stays as it was run", () => {
 	const [one, two] = [finalist("auto", 3), finalist("auto", 3, 6)];
 	const race: Race = Object.freeze({
-		...{ fullLoss: 2.9, disagreements: [], further: [], byDivergence: false },
+		...{ originalLoss: 2.9, disagreements: [], further: [], byDivergence: false },
 		winners: new Map([
 			[1, one],
 			[2, two],

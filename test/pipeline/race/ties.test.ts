@@ -39,7 +39,7 @@ function text(truth: ReadonlyMap<string, number>, { size = 0.1, parts = 7 } = {}
 }
 const removedOf = (sets: readonly Measurement[]) => sets.map(({ coalition }) => coalition.removed().join());
 
-describe("sets that the validation fold cannot tell apart", () => {
+describe("sets that the validation split cannot tell apart", () => {
 	it("get twice, four, eight times its text, until the surely worse ones are out", async () => {
 		const { asked, further, first } = text(
 			new Map([
@@ -52,7 +52,7 @@ describe("sets that the validation fold cannot tell apart", () => {
 		);
 		const field = [first(1, 3), first(1, 2), first(2, 3), first(2, 4)];
 		const { fields, parts } = await tellApart([field], { further, rounds: 3, masks: 100 });
-		// The worst was out on the fold; the second after a round, for 0.06 beside an error of 0.04 there.
+		// The worst was out on the split; the second after a round, for 0.06 beside an error of 0.04 there.
 		expect(asked.every((sets) => !sets.includes("2,3"))).toBe(true);
 		expect(asked[0]).toHaveLength(3);
 		expect(parts.length).toBe(7);

@@ -9,10 +9,10 @@ import { type Report, reportSchema } from "../../../src/report/report-data.js";
 import { sizesWithout } from "../../../src/pipeline/preflight/model-sizes.js";
 import { studentT95 } from "../../../src/game/statistics.js";
 import { fixturePath } from "../../helpers/fixture.js";
-import { ownHomes, small as smallFolds } from "../../helpers/home.js";
+import { ownHomes, small as smallSplits } from "../../helpers/home.js";
 
 const { folder, out, fresh } = ownHomes();
-const { report: _, ...small } = { ...smallFolds, search: { workingWeights: "own" } } satisfies PruneOptions;
+const { report: _, ...small } = { ...smallSplits, search: { workingWeights: "own" } } satisfies PruneOptions;
 const readReport = (path: string): Report => v.parse(reportSchema, JSON.parse(readFileSync(path, "utf8")));
 
 describe("the report of a run", () => {
@@ -24,9 +24,9 @@ describe("the report of a run", () => {
 		const report = readReport(`${output}.report.json`);
 		expect(report).toEqual(JSON.parse(JSON.stringify(result.report)));
 		const plan = result.plan!;
-		const losses = plan.losses.report!;
+		const losses = plan.losses.heldOut!;
 
-		const same = plan.equivalent ? { equivalent: plan.equivalent } : {};
+		const same = plan.tied ? { tied: plan.tied } : {};
 		const { by, further } = plan.race!;
 		const race = { by, further: further.map(({ sets }) => ({ sets })) };
 		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method, race, ...same });
@@ -34,14 +34,14 @@ describe("the report of a run", () => {
 		expect(by).toBe("divergence");
 		expect(new Set(further.map(({ sha256 }) => sha256)).size).toBe(further.length);
 		expect(further.map(({ sets }) => sets)).toEqual(further.map(({ sets }) => sets).sort((a, b) => b - a));
-		expect(readFileSync(result.reportPath!, "utf8")).toContain("compared by their divergence from the full model");
+		expect(readFileSync(result.reportPath!, "utf8")).toContain("compared by their divergence from the original model");
 		expect(report.output).toMatchObject({ name: basename(output), bytes: readFileSync(output).length });
 		expect(report.model).toMatchObject({ name: "fixture-12l.gguf", sha256: plan.model.sha256, bytes: readFileSync(fixturePath).length });
 		const [loss, perplexity] = report.quality!.figures;
-		const half = studentT95(plan.calibration.report!.count - 1) * losses.standardError!;
-		expect(loss).toMatchObject({ before: losses.full.mean, after: losses.removed.mean, change: losses.difference });
+		const half = studentT95(plan.calibration.heldOut!.count - 1) * losses.standardError!;
+		expect(loss).toMatchObject({ before: losses.original.mean, after: losses.pruned.mean, change: losses.difference });
 		expect(loss!.interval!.high).toBeCloseTo(losses.difference! + half, 12);
-		expect(perplexity!.change).toBeCloseTo(Math.exp(losses.removed.mean! - losses.full.mean!), 9);
+		expect(perplexity!.change).toBeCloseTo(Math.exp(losses.pruned.mean! - losses.original.mean!), 9);
 		expect(perplexity!.interval!.low).toBeCloseTo(Math.exp(losses.difference! - half), 9);
 
 		const removed = report.blocks.list.filter(({ state }) => state === "removed").map(({ block }) => block);
@@ -55,15 +55,15 @@ describe("the report of a run", () => {
 			expect(["block", "state", "reason", "contribution", "interval"]).toEqual(expect.arrayContaining(Object.keys(block)));
 
 		// Every method that was run, and one set that was chosen.
-		const raced = report.curve!.series.filter(({ fold }) => fold === "validation");
+		const raced = report.curve!.series.filter(({ split }) => split === "validation");
 		expect(raced.map(({ method }) => method)).toEqual(expect.arrayContaining(["auto", "leave-one-out"]));
 		const points = raced.flatMap((series) => series.points);
 		const chosen = points.filter((point) => point.chosen);
 		expect(new Set(chosen.map((point) => point.removed.join()))).toEqual(new Set([plan.removed.join()]));
-		// Not by the loss on the fold: the race goes by the divergence, and on with more text.
+		// Not by the loss on the split: the race goes by the divergence, and on with more text.
 		expect(chosen[0]!.added).toBeCloseTo(plan.losses.validation!.difference!, 12);
 		expect(points.filter((point) => point.removed.length === 3).length).toBeGreaterThan(1);
-		const searched = report.curve!.series.find(({ fold }) => fold === "search")!;
+		const searched = report.curve!.series.find(({ split }) => split === "search")!;
 		expect(searched.points.map((point) => point.removed.length)).toEqual([0, 1, 2, 3]);
 
 		const movable = 12 - plan.critical.length;
@@ -97,12 +97,12 @@ describe("the report of a run", () => {
 		const report = readReport(page.replace(".html", ".json"));
 		expect(report.verdict.headline).toMatch(/^Sensible: remove /);
 		expect([report.verdict.trade, report.quality, report.removal]).toEqual([undefined, undefined, undefined]);
-		expect(report.curve!.series.find(({ fold }) => fold === "validation")!.points.length).toBeGreaterThan(2);
+		expect(report.curve!.series.find(({ split }) => split === "validation")!.points.length).toBeGreaterThan(2);
 		const chosen = report.curve!.series.flatMap(({ points }) => points.filter((point) => point.chosen));
 		expect([...new Set(chosen.map(({ removed }) => removed.join()))]).toEqual([result.suggestion!.removed.join()].filter(Boolean));
 	});
 
-	it("has the figures of another objective, and each source", async () => {
+	it("has the figures of another metric, and each source", async () => {
 		const text = (name: string, sentence: string) => {
 			const path = join(folder, name);
 			writeFileSync(path, sentence.repeat(60));
@@ -113,9 +113,9 @@ describe("the report of a run", () => {
 			text("land.txt", "A horse ran over the green hill at noon. "),
 		];
 		const { report, plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: [3], metric: "kl", calibration });
-		const kl = plan!.objective!.folds.report!;
+		const kl = plan!.metric!.splits.heldOut!;
 		const figures = new Map(report!.quality!.figures.map((figure) => [figure.name, figure]));
-		expect(figures.get("kl")).toMatchObject({ after: kl.removed.mean, unit: "nats per token" });
+		expect(figures.get("kl")).toMatchObject({ after: kl.pruned.mean, unit: "nats per token" });
 		// But for the rounding of the distributions that are kept.
 		expect(figures.get("kl")!.before).toBeCloseTo(0, 5);
 		expect(figures.get("agreement")).toMatchObject({ before: 1, change: kl.figures!.agreement!.difference, unit: "share" });

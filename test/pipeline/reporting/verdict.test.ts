@@ -16,9 +16,9 @@ describe("the verdict on a set", () => {
 		);
 	});
 
-	it("says what it was quantised to, and advises accordingly", () => {
+	it("says what it was quantized to, and advises accordingly", () => {
 		const { headline, reason } = removalVerdict({ ...outcome(0.316), quantized: "Q4_K_M" });
-		expect(headline).toMatch(/^Removed 3 of 12 blocks \(3, 6-7\) and quantised to Q4_K_M: 24\.0 % fewer parameters/);
+		expect(headline).toMatch(/^Removed 3 of 12 blocks \(3, 6-7\) and quantized to Q4_K_M: 24\.0 % fewer parameters/);
 		expect(reason).toMatch(/Remove fewer blocks, or take a type with more bits\.$/);
 	});
 
@@ -29,7 +29,7 @@ describe("the verdict on a set", () => {
 		[0.05, "sensible", "perplexity rises by 5 %"],
 		[0.1, "sensible", "up to about 11 % (0.1 nats per token) counts as small"],
 		[0.101, "costly", "perplexity rises by 11 %, where"],
-		[0.69, "costly", "smaller quantisation"],
+		[0.69, "costly", "smaller quantization"],
 		[0.7, "damaging", "Not a sensible trade: perplexity rises by 101 %"],
 		[12, "damaging", "Not a sensible trade"],
 	] as const)("%d nats added are %s", (added, trade, words) => {

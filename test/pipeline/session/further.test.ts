@@ -27,7 +27,7 @@ async function measured(options: Parameters<typeof Session.open>[1], parts = 2) 
 }
 
 describe("further text of a session", () => {
-	it("is measured as the validation fold is, kept in ledgers, and the same in the next run", async () => {
+	it("is measured as the validation split is, kept in ledgers, and the same in the next run", async () => {
 		const { all, validation } = await measured({});
 		expect(all.map((part) => part?.known)).toEqual([0, 0]);
 		for (const part of all) expect(part!.sets.map(({ losses }) => losses.length)).toEqual([4, 4]);
@@ -51,15 +51,15 @@ describe("further text of a session", () => {
 		}
 	});
 
-	it("is compared with the full model where the divergence is the objective", async () => {
-		const { all } = await measured({ objective: "kl" }, 1);
+	it("is compared with the original model where the divergence is the metric", async () => {
+		const { all } = await measured({ metric: "kl" }, 1);
 		const [full, removed] = all[0]!.sets;
 		for (const loss of full!.losses) expect(Math.abs(loss)).toBeLessThan(1e-3);
 		for (const loss of removed!.losses) expect(loss).toBeGreaterThan(0.01);
 		expect(Object.keys(removed!.figures!)).toEqual(["nll", "agreement"]);
 	});
 
-	it("and the validation fold are compared with the full model for a race on the model's own text, where there is room", async () => {
+	it("and the validation split are compared with the original model for a race on the model's own text, where there is room", async () => {
 		const notes: string[] = [];
 		const open = (options: Parameters<typeof Session.open>[1]) =>
 			Session.open(
@@ -78,7 +78,7 @@ describe("further text of a session", () => {
 				expect(Math.max(...full!.figures!.divergence!.map(Math.abs))).toBeLessThan(1e-3);
 				expect(Math.min(...removed!.figures!.divergence!)).toBeGreaterThan(0.01);
 			}
-			// The losses are the same bits that the fold gives without a comparison; a race hands them over.
+			// The losses are the same bits that the split gives without a comparison; a race hands them over.
 			const plain = session.games.validation;
 			const compared = (await game.measure(sets)).map(({ losses }) => losses);
 			expect((await plain.measure(sets)).map(({ losses }) => losses)).toEqual(compared);
@@ -94,7 +94,7 @@ describe("further text of a session", () => {
 		}
 		const text = fresh("prose.txt");
 		writeFileSync(text, "The whale rose out of the sea, and the captain called all hands on deck before the wind turned. ".repeat(40));
-		for (const options of [{ calibration: [text] }, { objective: "kl" as const }, { referenceBytes: 1000 }]) {
+		for (const options of [{ calibration: [text] }, { metric: "kl" as const }, { referenceBytes: 1000 }]) {
 			const other = await open(options);
 			try {
 				const { game, byDivergence } = await other.races.first();
@@ -111,7 +111,7 @@ describe("further text of a session", () => {
 		const model = await Model.load(fixturePath, { threads: 2 });
 		const questions = writeQuestions(fresh("questions.jsonl"), madeUpQuestions(model, 14));
 		await model.dispose();
-		const { all } = await measured({ objective: "accuracy", questions }, 1);
+		const { all } = await measured({ metric: "accuracy", questions }, 1);
 		expect(all).toEqual([undefined]);
 	});
 });

@@ -17,7 +17,7 @@ import { searchMemory } from "../../../src/pipeline/session/working-weights.js";
 import { fixturePath, fixtureWindows, fullSet, removing } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 
-// What one run holds at the same time is counted together: distributions of the full model, and hidden states.
+// What one run holds at the same time is counted together: distributions of the original model, and hidden states.
 
 vi.mock("../../../src/model/runtime/memory.js", { spy: true });
 const { out, fresh } = ownHomes();
@@ -29,11 +29,11 @@ function text(): string {
 }
 afterEach(() => {
 	vi.mocked(memory.availableMemory).mockReset();
-	vi.mocked(memory.roomBesideWeights).mockClear();
+	vi.mocked(memory.memoryBesideWeights).mockClear();
 });
 
 const perPosition = 2 * 1024;
-/** Positions that predict something: of the folds of 3, 3 and 5 windows of 32 tokens. */
+/** Positions that predict something: of the splits of 3, 3 and 5 windows of 32 tokens. */
 const [search, validation, report] = [3 * 31, 3 * 31, 5 * 31];
 const plan = { masks: 1, weights: "own" } as const;
 
@@ -44,8 +44,8 @@ async function heldBy(options: SessionSettings, compared = false): Promise<numbe
 }
 
 describe("distributions that a run keeps", () => {
-	it("are those of all folds by kl, of those that decide and report with a limit on it, and none of others", async () => {
-		expect(await heldBy({ objective: "kl" })).toBe((search + validation + report) * perPosition);
+	it("are those of all splits by kl, of those that decide and report with a limit on it, and none of others", async () => {
+		expect(await heldBy({ metric: "kl" })).toBe((search + validation + report) * perPosition);
 		expect(await heldBy({}, true)).toBe((validation + report) * perPosition);
 		expect(await heldBy({})).toBe(0);
 	});
@@ -53,23 +53,23 @@ describe("distributions that a run keeps", () => {
 
 describe("distributions that are made", () => {
 	it("are counted no more among those to be made", async () => {
-		const session = await Session.open(fixturePath, { ...small, objective: "kl" }, plan);
+		const session = await Session.open(fixturePath, { ...small, metric: "kl" }, plan);
 		try {
 			expect(session.referenceBytes).toBe((search + validation + report) * perPosition);
-			await session.measureFull(undefined);
+			await session.measureOriginal(undefined);
 			expect(session.referenceBytes).toBe((validation + report) * perPosition);
-			await session.referenceOn("report");
+			await session.referenceOn("heldOut");
 			expect(session.referenceBytes).toBe(validation * perPosition);
 		} finally {
 			await session.close();
 		}
 	});
 
-	it("are made once on a fold, and counted, by a run that compares a quantised file by them too", async () => {
+	it("are made once on a split, and counted, by a run that compares a quantized file by them too", async () => {
 		const makes = vi.spyOn(Evaluator.prototype, "createReference");
 		await pruneGguf(fixturePath, out(), { ...small, metric: "kl", remove: [3], quantize: "Q4_0" });
-		const folds = makes.mock.calls.map(([, windows]) => hashWindows(windows));
-		expect(new Set(folds).size).toBe(folds.length);
+		const splits = makes.mock.calls.map(([, windows]) => hashWindows(windows));
+		expect(new Set(splits).size).toBe(splits.length);
 
 		makes.mockClear();
 		vi.mocked(memory.checkMemory).mockClear();
@@ -88,7 +88,7 @@ describe("distributions that are made", () => {
 		};
 		const options = { ...small, heal: true, quantize: { types: [] }, maxBlocks: 1, onProgress } as const;
 		await expect(findFrontier(fixturePath, options)).rejects.toThrow(/^healing needs about/);
-		expect(phases).not.toContain("the full model");
+		expect(phases).not.toContain("the original model");
 	});
 });
 
@@ -106,7 +106,7 @@ describe("healing", () => {
 			return pruneGguf(fixturePath, undefined, { ...small, remove: [3], heal: { tokens: 2048, kind: "map" }, onProgress, ...options });
 		};
 		await expect(healed({ metric: "kl" })).rejects.toThrow(
-			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the full model's distributions\) and \d+ MiB are free: give --heal-tokens 1024 or less, .*--windows/,
+			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the original model's distributions\) and \d+ MiB are free: give --heal-tokens 1024 or less, .*--windows/,
 		);
 		expect((await healed({ windowLength: 33 })).plan!.heal).toBeDefined();
 	});
@@ -116,8 +116,8 @@ describe("a copy of the model", () => {
 	it("needs room for the distributions that its sets are compared with", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const windows = { count: 3, length: 32 };
-		const needed = (objective: "kl" | "nll", scoreShare?: number) => {
-			const fits = (available: number) => copyFits(model, "F16", searchMemory(windows, { objective, scoreShare }), available);
+		const needed = (metric: "kl" | "nll", scoreShare?: number) => {
+			const fits = (available: number) => copyFits(model, "F16", searchMemory(windows, { metric, scoreShare }), available);
 			let [low, high] = [0, 2 ** 40];
 			while (high - low > 1) {
 				const middle = Math.floor((low + high) / 2);
@@ -131,7 +131,7 @@ describe("a copy of the model", () => {
 	});
 
 	it("keeps fewer hidden states for them, once", async () => {
-		const options = { ...small, objective: "kl", workingWeights: "F16" } as const;
+		const options = { ...small, metric: "kl", workingWeights: "F16" } as const;
 		const session = await Session.open(fixturePath, options, { masks: 20, weights: "auto" });
 		try {
 			await session.games.search.measure([fullSet], { phase: "first" });
@@ -139,16 +139,16 @@ describe("a copy of the model", () => {
 		} finally {
 			await session.close();
 		}
-		expect(vi.mocked(memory.roomBesideWeights).mock.calls.map(([, shape]) => shape.referencePositions)).toEqual([search]);
+		expect(vi.mocked(memory.memoryBesideWeights).mock.calls.map(([, shape]) => shape.referencePositions)).toEqual([search]);
 	});
 });
 
 describe("a race by divergence", () => {
-	it("counts the distributions of the fold once where a limit on them keeps them too", async () => {
+	it("counts the distributions of the split once where a limit on them keeps them too", async () => {
 		const room = async (compared: boolean) => {
-			vi.mocked(memory.roomForStates).mockClear();
+			vi.mocked(memory.memoryForStates).mockClear();
 			await heldBy({}, compared);
-			return vi.mocked(memory.roomForStates).mock.calls.map(([, shape]) => shape.referencePositions);
+			return vi.mocked(memory.memoryForStates).mock.calls.map(([, shape]) => shape.referencePositions);
 		};
 		expect(await room(false)).toEqual([2 * validation]);
 		expect(await room(true)).toEqual([2 * validation + report]);
@@ -157,14 +157,14 @@ describe("a race by divergence", () => {
 	it("needs room for two parts' distributions and the hidden states that measuring them keeps", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const notes: string[] = [];
-		const folds = { validation: fixtureWindows(3, 32) };
+		const splits = { validation: fixtureWindows(3, 32) };
 		const stateBytes = 100_000;
 		const needed = 2 * validation * perPosition + memory.neededBesideWeights(model.file, { windows: 3, windowLength: 32, stateBytes });
 		const first = (available: number) => {
 			vi.mocked(memory.availableMemory).mockReturnValue(available);
 			const games = { validation: {}, compared: async () => ({}), release: () => {}, make: async () => ({}) };
 			const options = { onLog: ({ message }: { message: string }) => void notes.push(message) };
-			const setting = { model, folder: "", calibration: { folds }, options, stateBytes, ...games };
+			const setting = { model, folder: "", calibration: { splits }, options, stateBytes, ...games };
 			return new RaceGames(setting as unknown as ConstructorParameters<typeof RaceGames>[0]).first();
 		};
 		expect((await first(needed)).byDivergence).toBe(true);

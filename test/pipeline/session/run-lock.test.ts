@@ -12,7 +12,7 @@ const [other, link] = [join(folder, "other.txt"), join(folder, "link.txt")];
 for (const path of [wiki, other]) writeFileSync(path, "text");
 symlinkSync(wiki, link);
 const text = (path: string): SessionSettings => ({ calibration: [path] });
-const asking = (path: string): SessionSettings => ({ objective: "accuracy", questions: path });
+const asking = (path: string): SessionSettings => ({ metric: "accuracy", questions: path });
 
 it.each<[string, [number, SessionSettings], [number, SessionSettings]]>([
 	["a text by another path", [0, text(wiki)], [0, text(relative(process.cwd(), wiki))]],
@@ -31,7 +31,7 @@ it.each<[string, [number, SessionSettings], [number, SessionSettings]]>([
 	["own samples of another seed", [0, {}], [1, {}]],
 	["own samples and a text", [0, {}], [0, text(wiki)]],
 	["another number of threads", [0, { threads: 1 }], [0, { threads: 2 }]],
-	["another objective", [0, {}], [0, { objective: "kl" }]],
+	["another metric", [0, {}], [0, { metric: "kl" }]],
 ])("%s is another run", async (_, a, b) => {
 	expect(await runKey(...a)).not.toBe(await runKey(...b));
 });

@@ -80,11 +80,11 @@ describe("the choice of a sweep", () => {
 	});
 
 	it("tries copies for a long sweep by itself, and none of weights that are fast already or on a graphics device", async () => {
-		const tried = async (of: Model, backEnd: string) => {
+		const tried = async (of: Model, backend: string) => {
 			const phases = new Set<string>();
 			const onProgress = ({ phase }: { phase: string }) => phases.add(phase);
 			const { choice, copy } = await chooseSweep(
-				{ model: of, windows, masks: 1e7, folder, backend: backEnd, wanted: "auto", log: quiet },
+				{ model: of, windows, masks: 1e7, folder, backend: backend, wanted: "auto", log: quiet },
 				{ onProgress },
 			);
 			// Which one is taken is a matter of what this machine runs fastest.
@@ -134,12 +134,12 @@ it("a search on a copy decides and reports on the model's own weights, and a res
 	const kept = readdirSync(join(folder, "home", "runs"), { recursive: true, withFileTypes: true }).filter((entry) =>
 		entry.name.endsWith(".json"),
 	);
-	const folds = kept
-		.map((entry) => JSON.parse(readFileSync(join(entry.parentPath, entry.name), "utf8")) as { folds?: Record<string, number[]> })
-		.find(({ folds }) => folds?.report?.length === 5 * 128)!.folds!;
-	const report = { tokens: Int32Array.from(folds.report!), count: 5, length: 128 };
-	const [own] = await model.createEvaluator().evaluate([Coalition.ofRemoved(blocks, plan.removed)], report);
-	expect(plan.losses.report!.removed.windows).toEqual([...own!.losses]);
+	const splits = kept
+		.map((entry) => JSON.parse(readFileSync(join(entry.parentPath, entry.name), "utf8")) as { splits?: Record<string, number[]> })
+		.find(({ splits }) => splits?.heldOut?.length === 5 * 128)!.splits!;
+	const heldOut = { tokens: Int32Array.from(splits.heldOut!), count: 5, length: 128 };
+	const [own] = await model.createEvaluator().evaluate([Coalition.ofRemoved(blocks, plan.removed)], heldOut);
+	expect(plan.losses.heldOut!.pruned.windows).toEqual([...own!.losses]);
 
 	logged.length = 0;
 	const again = await pruneGguf(fixturePath, join(folder, "b.gguf"), options);
@@ -159,7 +159,7 @@ describe("what a search is measured with", () => {
 		readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
 			.filter(({ name }) => name.endsWith(".json"))
 			.map(({ parentPath, name }) => join(parentPath, name))
-			.find((path) => readFileSync(path, "utf8").includes('"folds"'))!;
+			.find((path) => readFileSync(path, "utf8").includes('"splits"'))!;
 	const runIn = async (home: string, options: PruneOptions) => {
 		process.env.PRUNE_GGUF_HOME = join(folder, home);
 		const phases = new Set<string>();
@@ -200,8 +200,8 @@ describe("what a search is measured with", () => {
 	it("decides near sets on the model itself, and its figures on the search text are the model's", async () => {
 		const { result } = await runIn("copy", { removeBlocks: 2, search: { workingWeights: "Q4_0" } });
 		const plain = await runIn("plain", { removeBlocks: undefined, remove: [...result.plan!.removed], search: { workingWeights: "own" } });
-		expect(result.plan!.losses.search!.removed).toEqual(plain.result.plan!.losses.search!.removed);
-		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
+		expect(result.plan!.losses.search!.pruned).toEqual(plain.result.plan!.losses.search!.pruned);
+		expect(result.plan!.losses.search!.original).toEqual(plain.result.plan!.losses.search!.original);
 	});
 
 	it("may be a share of the positions: the search's losses only", async () => {
@@ -214,7 +214,7 @@ describe("what a search is measured with", () => {
 		const again = await runIn("share", { search: { scoreShare: 0.25 } });
 		expect(again.result.plan!.calibration.search!.drawn).toEqual(drawn);
 		const plain = await runIn("share-plain", { removeBlocks: undefined, remove: [...result.plan!.removed] });
-		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
+		expect(result.plan!.losses.search!.original).toEqual(plain.result.plan!.losses.search!.original);
 		await expect(runIn("share", { search: { scoreShare: 1.5 } })).rejects.toThrow(/score-share must be above 0/);
 	});
 
@@ -227,7 +227,7 @@ describe("what a search is measured with", () => {
 		await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 1 } });
 		expect(ledgers()).toBeLessThanOrEqual(before + 1); // the plan
 		const { phases } = await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 2 } });
-		expect([...phases]).toContain("the full model");
+		expect([...phases]).toContain("the original model");
 		const searched = readdirSync(join(folder, "seeds", "runs"), { recursive: true, withFileTypes: true })
 			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
 			.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8").split("\n")[0]!)
@@ -251,11 +251,11 @@ describe("what a search is measured with", () => {
 		const { result } = await runIn("read-back", { search: { method: "greedy" }, removeBlocks: 2, threads: undefined });
 		expect(result.plan!.machine).toMatchObject({ ubatch: 32, threads: 1 });
 		const search = result.plan!.losses.search!;
-		const folds = JSON.parse(readFileSync(keptWindows(join(folder, "read-back")), "utf8")) as { folds: { search: number[] } };
-		const windows = { tokens: Int32Array.from(folds.folds.search), count: 3, length: 32 };
+		const splits = JSON.parse(readFileSync(keptWindows(join(folder, "read-back")), "utf8")) as { splits: { search: number[] } };
+		const windows = { tokens: Int32Array.from(splits.splits.search), count: 3, length: 32 };
 		const evaluator = model.createEvaluator({ ubatch: 32, threads: 1 });
 		const [again] = await evaluator.evaluate([Coalition.ofRemoved(blocks, result.plan!.removed)], windows);
-		expect(search.removed.windows).toEqual([...again!.losses]);
+		expect(search.pruned.windows).toEqual([...again!.losses]);
 
 		// The plan's command names what was read back: the same bits in another cache, and in this one nothing is measured again.
 		expect(result.plan!.command).toContain("--threads 1 --working-weights own --ubatch 32");

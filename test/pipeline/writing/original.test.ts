@@ -30,5 +30,5 @@ it("an original that llama.cpp ends the process for is refused, whether the faul
 	const unknown = openOriginal(await stating(...noStart), source, { onProgress: ({ phase }) => phases.add(phase) });
 	await expect(unknown).rejects.toThrow(ModelLoadError);
 	await expect(unknown).rejects.toThrow("while making tokens of a text");
-	expect([...phases]).toEqual(["trying the file to quantise"]);
+	expect([...phases]).toEqual(["trying the file to quantize"]);
 });

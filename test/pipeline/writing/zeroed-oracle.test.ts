@@ -33,7 +33,7 @@ let output: string;
 /** The project's model as one whose graph rotates no key in every fourth block, told by the block's number. */
 let everyFourth: string;
 
-/** The project's model with a tensor that the zeroed original would have to set to one, quantised in these blocks. */
+/** The project's model with a tensor that the zeroed original would have to set to one, quantized in these blocks. */
 async function withUnits(blocks: readonly number[]): Promise<string> {
 	entryOf("llama", { setToOne: ["ffn_gate.weight"] });
 	const isUnit = (name: string) => name.endsWith(".ffn_gate.weight") && !blocks.includes(Number(name.split(".")[1]));
@@ -94,14 +94,14 @@ describe("an architecture whose rule was never run", () => {
 	it("is refused before anything is measured where that cannot be compared", async () => {
 		const events: string[] = [];
 		const onProgress = ({ phase }: { phase: string }) => events.push(phase);
-		entryOf("llama", { oracle: { none: "each block normalises the stream" } });
+		entryOf("llama", { oracle: { none: "each block normalizes the stream" } });
 		for (const job of [
 			() => applyPlan(fixturePath, output, { remove: [3], onProgress }),
 			() => pruneGguf(fixturePath, output, { ...small, removeBlocks: 2, onProgress }),
 			() => pruneGguf(fixturePath, output, { ...small, remove: [3], onProgress }),
 		]) {
 			await expect(job()).rejects.toThrow(UnsupportedArchitectureError);
-			await expect(job()).rejects.toThrow(/nothing can be written.*each block normalises the stream/);
+			await expect(job()).rejects.toThrow(/nothing can be written.*each block normalizes the stream/);
 		}
 		expect(events).toEqual([]);
 		entryOf("llama");
@@ -118,11 +118,11 @@ describe("an architecture whose rule was never run", () => {
 	it("is refused before anything is measured in runs that write nothing yet: the curve, a plan, a dry run", async () => {
 		const events: string[] = [];
 		const onProgress = ({ phase }: { phase: string }) => events.push(phase);
-		entryOf("llama", { oracle: { none: "each block normalises the stream" } });
+		entryOf("llama", { oracle: { none: "each block normalizes the stream" } });
 		for (const options of [{}, { removeBlocks: 2 }, { removeBlocks: "20%" as const }, { remove: [3] }, { removeBlocks: 2, dryRun: true }]) {
 			const job = () => pruneGguf(fixturePath, undefined, { ...small, ...options, onProgress });
 			await expect(job()).rejects.toThrow(UnsupportedArchitectureError);
-			await expect(job()).rejects.toThrow(/nothing can be written.*each block normalises the stream/);
+			await expect(job()).rejects.toThrow(/nothing can be written.*each block normalizes the stream/);
 		}
 		expect(events).toEqual([]);
 	});
@@ -151,14 +151,14 @@ describe("an architecture whose rule was never run", () => {
 		const text = join(folder, "text.txt");
 		writeFileSync(text, "The whale is three metres long. ".repeat(40));
 		const evaluate = (remove: number[]) => measureText(fixturePath, { text, context: 16, remove, onLog });
-		entryOf("llama", { oracle: { none: "each block normalises the stream" } });
+		entryOf("llama", { oracle: { none: "each block normalizes the stream" } });
 		await evaluate([]);
 		expect(warnings).toEqual([]);
 		expect((await evaluate([3])).removed).toEqual([3]);
 		expect((await rankBlocks(fixturePath, { ...small, onLog })).contributions.length).toBe(12);
 		expect(warnings).toEqual([
-			expect.stringMatching(/no file without these blocks can be written: .*never run.*each block normalises the stream/),
-			expect.stringMatching(/no file without any of its blocks can be written: .*never run.*each block normalises the stream/),
+			expect.stringMatching(/no file without these blocks can be written: .*never run.*each block normalizes the stream/),
+			expect.stringMatching(/no file without any of its blocks can be written: .*never run.*each block normalizes the stream/),
 		]);
 		for (const entry of [{}, { proof: "bits" as const }]) {
 			entryOf("llama", entry);

@@ -2,7 +2,7 @@ import type { ArchitectureEntry } from "../types.js";
 
 // Architectures from which no block can be removed exactly, or that are no language models of one stack of blocks.
 
-// `unmeasurable` where llama.cpp computes no loss of the whole model either: it lacks logits, or aborts, or runs beside another.
+// `unmeasurable` where llama.cpp computes no loss of the original model either: it lacks logits, or aborts, or runs beside another.
 
 /** Encoders of text: their graphs end with the hidden states (`t_embd`) and set no `t_logits`. */
 const embedding = (name: string, source: string): ArchitectureEntry => ({

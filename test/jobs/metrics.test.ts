@@ -30,41 +30,41 @@ beforeAll(async () => {
 
 const ledgers = async () => (await listRuns({ cache: home() })).flatMap((run) => run.ledgers.map(({ path }) => path)).sort();
 
-describe("the objective kl", () => {
-	it("searches by the divergence from the full model, and verifies and reports the loss beside it", async () => {
+describe("the metric kl", () => {
+	it("searches by the divergence from the original model, and verifies and reports the loss beside it", async () => {
 		const output = out();
 		const result = await pruneGguf(fixturePath, output, { ...small, metric: "kl", removeBlocks: 2 });
 		expect(result.output?.verification).toContain("bit for bit");
-		const { objective, losses } = (await readPlan(`${output}.plan.json`))!;
-		expect(objective?.name).toBe("kl");
-		for (const fold of ["search", "validation", "report"] as const) {
-			const { full, removed, figures } = objective!.folds[fold]!;
-			expect(full.mean).toBeLessThan(1e-5);
-			expect(removed.mean).toBeGreaterThan(0.01);
-			expect(figures!.agreement!.full).toBe(1);
-			expect(figures!.agreement!.removed).toBeLessThan(1);
-			// The loss of the text is what it is without that objective.
-			expect(figures!.nll!.removed).toBe(losses[fold]!.removed.mean);
-			expect(losses[fold]!.full.mean).toBeGreaterThan(1);
+		const { metric, losses } = (await readPlan(`${output}.plan.json`))!;
+		expect(metric?.name).toBe("kl");
+		for (const split of ["search", "validation", "heldOut"] as const) {
+			const { original, pruned, figures } = metric!.splits[split]!;
+			expect(original.mean).toBeLessThan(1e-5);
+			expect(pruned.mean).toBeGreaterThan(0.01);
+			expect(figures!.agreement!.original).toBe(1);
+			expect(figures!.agreement!.pruned).toBeLessThan(1);
+			// The loss of the text is what it is without that metric.
+			expect(figures!.loss!.pruned).toBe(losses[split]!.pruned.mean);
+			expect(losses[split]!.original.mean).toBeGreaterThan(1);
 		}
 		newHome();
 		const plain = await pruneGguf(fixturePath, undefined, { ...small, remove: result.plan!.removed.slice() });
 		expect(plain.plan!.losses).toEqual(losses);
-		expect(plain.plan!.objective).toBeUndefined();
+		expect(plain.plan!.metric).toBeUndefined();
 	});
 
 	it("goes on from its own ledgers, measuring nothing again", async () => {
 		const options: PruneOptions = { ...small, metric: "kl" };
 		const curve = await pruneGguf(fixturePath, undefined, options);
-		expect(curve.objective).toBe("kl");
+		expect(curve.metric).toBe("kl");
 		expect(curve.curve[1]!.figures!.agreement).toBeGreaterThan(0.3);
-		expect(curve.commands[0]).toContain("--objective kl");
+		expect(curve.commands[0]).toContain("--metric kl");
 		const masks = async () =>
 			new Map(await Promise.all((await ledgers()).map(async (path) => [path, (await Ledger.read(path)).measurements.length] as const)));
 		const before = await masks();
 		expect((await pruneGguf(fixturePath, undefined, options)).curve).toEqual(curve.curve);
 		expect(await masks()).toEqual(before);
-		// Losses and divergences do not mix. (The text of the race is compared with the full model for both.)
+		// Losses and divergences do not mix. (The text of the race is compared with the original model for both.)
 		await pruneGguf(fixturePath, undefined, small);
 		const after = await masks();
 		expect(after.size).toBe(before.size + 3);
@@ -77,33 +77,33 @@ describe("the objective kl", () => {
 	it("ranks by the divergence that each removal makes", async () => {
 		const kl = await rankBlocks(fixturePath, { ...small, metric: "kl" });
 		const nll = await rankBlocks(fixturePath, small);
-		expect(kl.objective).toBe("kl");
+		expect(kl.metric).toBe("kl");
 		expect(kl.loss).toBeLessThan(1e-5);
 		expect(kl.contributions.every(({ value }) => value > 0)).toBe(true);
 		expect(kl.contributions[0]!.value).not.toBe(nll.contributions[0]!.value);
 	});
 });
 
-describe("the objective accuracy", () => {
+describe("the metric accuracy", () => {
 	const options: PruneOptions = { ...small, metric: "accuracy", questions };
 
 	it("searches by the loss of the right choices, and reports accuracies", async () => {
 		const output = out();
 		const result = await pruneGguf(fixturePath, output, { ...options, removeBlocks: 2 });
 		expect(result.output?.verification).toContain("bit for bit");
-		const { objective, losses, removed } = (await readPlan(`${output}.plan.json`))!;
-		expect(objective).toMatchObject({ name: "accuracy" });
-		const folds = objective!.folds;
-		expect([folds.search, folds.validation, folds.report].map((fold) => fold!.full.windows.length)).toEqual([8, 8, 12]);
-		expect(losses.report!.full.mean).toBeGreaterThan(1);
-		// The same figures by the other way: every question once, in the order of its fold.
+		const { metric, losses, removed } = (await readPlan(`${output}.plan.json`))!;
+		expect(metric).toMatchObject({ name: "accuracy" });
+		const splits = metric!.splits;
+		expect([splits.search, splits.validation, splits.heldOut].map((split) => split!.original.windows.length)).toEqual([8, 8, 12]);
+		expect(losses.heldOut!.original.mean).toBeGreaterThan(1);
+		// The same figures by the other way: every question once, in the order of its split.
 		const { answers } = await measureQuestions(fixturePath, { questions, remove: removed, threads: 2 });
 		const search = answers.filter((_, i) => [1, 4].includes(i % 7));
 		search.forEach(({ goldLoss }, i) => {
-			expect(folds.search!.removed.windows[i]).toBeCloseTo(goldLoss, 4);
+			expect(splits.search!.pruned.windows[i]).toBeCloseTo(goldLoss, 4);
 		});
 		const right = search.filter(({ gold, normalizedPick }) => gold === normalizedPick).length;
-		expect(folds.search!.figures!.normalizedAccuracy!.removed).toBeCloseTo(right / 8, 9);
+		expect(splits.search!.figures!.normalizedAccuracy!.pruned).toBeCloseTo(right / 8, 9);
 	});
 
 	it("goes on where it was aborted", async () => {
@@ -111,21 +111,21 @@ describe("the objective accuracy", () => {
 		newHome();
 		const controller = new AbortController();
 		const onProgress = ({ unit, done, phase }: { unit: string; done: number; phase: string }) => {
-			if (unit === "masks" && phase !== "the full model" && done >= 12) controller.abort(new Error("stopped"));
+			if (unit === "masks" && phase !== "the original model" && done >= 12) controller.abort(new Error("stopped"));
 		};
 		await expect(pruneGguf(fixturePath, undefined, { ...options, removeBlocks: 2, signal: controller.signal, onProgress })).rejects.toThrow(
 			"stopped",
 		);
 		const resumed = await pruneGguf(fixturePath, undefined, { ...options, removeBlocks: 2 });
 		expect(resumed.plan!.removed).toEqual(straight.plan!.removed);
-		expect(resumed.plan!.objective).toEqual(straight.plan!.objective);
+		expect(resumed.plan!.metric).toEqual(straight.plan!.metric);
 	});
 
 	it.each<[PruneOptions, RegExp]>([
 		[{ metric: "accuracy" }, /needs questions/],
-		[{ questions }, /--questions belongs to --objective accuracy; nll/],
-		[{ metric: "kl", questions }, /--questions belongs to --objective accuracy; kl/],
-		[{ maxQuestions: 10 }, /--limit belongs to --objective accuracy/],
+		[{ questions }, /--questions belongs to --metric accuracy; nll/],
+		[{ metric: "kl", questions }, /--questions belongs to --metric accuracy; kl/],
+		[{ maxQuestions: 10 }, /--limit belongs to --metric accuracy/],
 		[{ metric: "accuracy", questions, maxQuestions: 6 }, /at least 7, got 6/],
 	])("refuses %j", async (wrong, message) => {
 		const failed = pruneGguf(fixturePath, undefined, { ...small, ...wrong });
@@ -152,7 +152,7 @@ describe("the objective accuracy", () => {
 });
 
 describe("several sources", () => {
-	const folds = { windows: 6, windowLength: 32, threads: 2 };
+	const splits = { windows: 6, windowLength: 32, threads: 2 };
 	const calibration = [
 		{ path: prose, weight: 3 },
 		{ path: numbers, weight: 1 },
@@ -161,22 +161,22 @@ describe("several sources", () => {
 	it("count by their weights, are reported one by one, and may disagree", async () => {
 		const warnings: string[] = [];
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
-		const { plan, curve, disagreements } = await pruneGguf(fixturePath, undefined, { ...folds, calibration, removeBlocks: 3, onLog });
+		const { plan, curve, disagreements } = await pruneGguf(fixturePath, undefined, { ...splits, calibration, removeBlocks: 3, onLog });
 		const { sources } = plan!.calibration.search!;
 		expect(sources).toEqual([
 			{ name: "prose.txt", weight: 3, count: 3 },
 			{ name: "numbers.txt", weight: 1, count: 3 },
 		]);
-		for (const fold of ["search", "validation", "report"] as const) {
-			const { full, removed, difference, sources: each } = plan!.losses[fold]!;
-			const shares = plan!.calibration[fold]!.sources!;
-			expect(full.mean).toBeCloseTo(mixedMean(Float64Array.from(full.windows as number[]), shares), 12);
-			expect(full.mean).toBeCloseTo(0.75 * each![0]!.full! + 0.25 * each![1]!.full!, 12);
-			expect(removed.mean).toBeCloseTo(0.75 * each![0]!.removed! + 0.25 * each![1]!.removed!, 12);
-			expect(difference).toBeCloseTo(removed.mean! - full.mean!, 12);
+		for (const split of ["search", "validation", "heldOut"] as const) {
+			const { original, pruned, difference, sources: each } = plan!.losses[split]!;
+			const shares = plan!.calibration[split]!.sources!;
+			expect(original.mean).toBeCloseTo(mixedMean(Float64Array.from(original.windows as number[]), shares), 12);
+			expect(original.mean).toBeCloseTo(0.75 * each![0]!.original! + 0.25 * each![1]!.original!, 12);
+			expect(pruned.mean).toBeCloseTo(0.75 * each![0]!.pruned! + 0.25 * each![1]!.pruned!, 12);
+			expect(difference).toBeCloseTo(pruned.mean! - original.mean!, 12);
 			expect(each![0]!.standardError).toBeGreaterThan(0);
 		}
-		expect(curve[0]!.loss).toBe(plan!.losses.validation!.full.mean);
+		expect(curve[0]!.loss).toBe(plan!.losses.validation!.original.mean);
 		expect(plan!.command).toContain(`--calibration ${prose}=3 --calibration ${numbers}`);
 		// What is said of a disagreement is what was measured.
 		expect(warnings.filter((text) => text.startsWith("the sources disagree")).length).toBe(disagreements.length);
@@ -190,40 +190,40 @@ describe("several sources", () => {
 	});
 
 	it("with other weights measure no window again", async () => {
-		await pruneGguf(fixturePath, undefined, { ...folds, calibration, remove: [3, 6] });
+		await pruneGguf(fixturePath, undefined, { ...splits, calibration, remove: [3, 6] });
 		const paths = await ledgers();
 		const bytes = paths.map((path) => readFileSync(path, "utf8"));
 		const other = calibration.map((file, i) => ({ ...file, weight: i + 1 }));
-		const { plan } = await pruneGguf(fixturePath, undefined, { ...folds, calibration: other, remove: [3, 6] });
+		const { plan } = await pruneGguf(fixturePath, undefined, { ...splits, calibration: other, remove: [3, 6] });
 		expect(await ledgers()).toEqual(paths);
 		expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(bytes);
-		expect(plan!.calibration.report!.sources!.map(({ weight }) => weight)).toEqual([1, 2]);
+		expect(plan!.calibration.heldOut!.sources!.map(({ weight }) => weight)).toEqual([1, 2]);
 	});
 
 	it("mix divergences too", async () => {
-		const { plan } = await pruneGguf(fixturePath, undefined, { ...folds, calibration, metric: "kl", remove: [3, 6] });
-		const { removed, sources } = plan!.objective!.folds.report!;
-		expect(removed.mean).toBeCloseTo(0.75 * sources![0]!.removed! + 0.25 * sources![1]!.removed!, 12);
+		const { plan } = await pruneGguf(fixturePath, undefined, { ...splits, calibration, metric: "kl", remove: [3, 6] });
+		const { pruned, sources } = plan!.metric!.splits.heldOut!;
+		expect(pruned.mean).toBeCloseTo(0.75 * sources![0]!.pruned! + 0.25 * sources![1]!.pruned!, 12);
 	});
 
 	it("of one file are no mix: the figures are those of the plain name", async () => {
-		const options = { ...folds, remove: [3, 6] };
+		const options = { ...splits, remove: [3, 6] };
 		const plain = await pruneGguf(fixturePath, undefined, { ...options, calibration: [prose] });
 		const weighted = await pruneGguf(fixturePath, undefined, { ...options, calibration: [{ path: prose, weight: 5 }] });
 		expect(weighted.plan!.losses).toEqual(plain.plan!.losses);
-		expect(plain.plan!.losses.report!.sources).toBeUndefined();
+		expect(plain.plan!.losses.heldOut!.sources).toBeUndefined();
 	});
 
 	it("need a window each, and a weight above 0", async () => {
-		await expect(pruneGguf(fixturePath, undefined, { ...folds, windows: 2, calibration: [prose, numbers, questions] })).rejects.toThrow(
+		await expect(pruneGguf(fixturePath, undefined, { ...splits, windows: 2, calibration: [prose, numbers, questions] })).rejects.toThrow(
 			CalibrationError,
 		);
 		const third = at("third.txt");
 		writeFileSync(third, readFileSync(prose));
-		await expect(pruneGguf(fixturePath, undefined, { ...folds, windows: 2, calibration: [prose, numbers, third] })).rejects.toThrow(
-			/3 calibration files need a window each in every fold, and the search fold has 2/,
+		await expect(pruneGguf(fixturePath, undefined, { ...splits, windows: 2, calibration: [prose, numbers, third] })).rejects.toThrow(
+			/3 calibration files need a window each in every split, and the search split has 2/,
 		);
-		await expect(pruneGguf(fixturePath, undefined, { ...folds, calibration: [{ path: prose, weight: 0 }] })).rejects.toThrow(
+		await expect(pruneGguf(fixturePath, undefined, { ...splits, calibration: [{ path: prose, weight: 0 }] })).rejects.toThrow(
 			/above 0, got 0/,
 		);
 	});
@@ -237,12 +237,12 @@ describe("several sources", () => {
 		];
 		writeFileSync(chats, JSON.stringify({ messages }));
 		const { plan } = await pruneGguf(chat, undefined, {
-			...folds,
+			...splits,
 			windows: 4,
 			calibration: [{ path: chats, weight: 2 }, numbers],
 			remove: [6],
 		});
-		expect(plan!.losses.report!.sources!.map(({ name }) => name)).toEqual([basename(chats), basename(numbers)]);
+		expect(plan!.losses.heldOut!.sources!.map(({ name }) => name)).toEqual([basename(chats), basename(numbers)]);
 		expect(existsSync(chats)).toBe(true);
 	});
 });

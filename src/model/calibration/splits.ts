@@ -1,16 +1,16 @@
 import { basename } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
-import { type FoldName, foldNames } from "../../storage/fold-names.js";
+import { type SplitName, splitNames } from "../../storage/split-names.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { type CalibrationDocument, readDocuments } from "./documents.js";
-import { type FoldCounts, nameAmong, refuseRepeated, shareOf, weightedFiles } from "./files.js";
+import { type SplitCounts, nameAmong, refuseRepeated, shareOf, weightedFiles } from "./files.js";
 import { ownSamples } from "./own-samples.js";
 import { windowsOfDocuments } from "./text-windows.js";
 import type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 
 /**
- * Builds the folds. Windows of different folds never share a token position, and every fold is spread over all of the text
+ * Builds the splits. Windows of different splits never share a token position, and every split is spread over all of the text
  * of each file, and over both kinds of own samples.
  * @throws CalibrationError, InvalidOptionError
  */
@@ -19,48 +19,48 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 		throw new InvalidOptionError(`windows of ${options.length} tokens exceed the model's context of ${model.facts.contextLength}`);
 	}
 	const files = weightedFiles(options.files ?? []);
-	const total = foldNames.reduce((sum, name) => sum + options.counts[name], 0);
+	const total = splitNames.reduce((sum, name) => sum + options.counts[name], 0);
 	if (files.length === 0) {
 		const windows = await ownSamples(model, { ...options, count: total });
 		return oneSource("the model's own samples", deal(windows, options.counts));
 	}
 	await refuseRepeated(files.map(({ path }) => path));
-	const short = foldNames.find((name) => options.counts[name] > 0 && options.counts[name] < files.length);
+	const short = splitNames.find((name) => options.counts[name] > 0 && options.counts[name] < files.length);
 	if (short !== undefined) {
 		throw new InvalidOptionError(
-			`${files.length} calibration files need a window each in every fold, and the ${short} fold has ${options.counts[short]}: give more windows or fewer files`,
+			`${files.length} calibration files need a window each in every split, and the ${short} split has ${options.counts[short]}: give more windows or fewer files`,
 		);
 	}
-	const dealt: Record<FoldName, TokenWindows>[] = [];
+	const dealt: Record<SplitName, TokenWindows>[] = [];
 	const sources: CalibrationSource[] = [];
 	for (const [i, { path: file, weight }] of files.entries()) {
 		const counts = shareOf(options.counts, i, files.length);
 		sources.push({ name: nameAmong(file, files), weight, counts });
 		const documents: CalibrationDocument[] = await readDocuments(file);
-		const count = foldNames.reduce((sum, name) => sum + counts[name], 0);
+		const count = splitNames.reduce((sum, name) => sum + counts[name], 0);
 		if (count > 0) dealt.push(deal(windowsOfDocuments(model, documents, { count, length: options.length, name: file }), counts));
 	}
-	const folds = Object.fromEntries(
-		foldNames.map((name) => [name, concatWindows(dealt.map((part) => part[name]).filter((part) => part.count > 0))]),
-	) as Record<FoldName, TokenWindows>;
-	return { folds, source: files.map(({ path }) => basename(path)).join(", "), sources };
+	const splits = Object.fromEntries(
+		splitNames.map((name) => [name, concatWindows(dealt.map((part) => part[name]).filter((part) => part.count > 0))]),
+	) as Record<SplitName, TokenWindows>;
+	return { splits, source: files.map(({ path }) => basename(path)).join(", "), sources };
 }
 
-/** Folds of one source. */
-export function oneSource(source: string, folds: Calibration["folds"]): Calibration {
-	const counts = { search: folds.search.count, validation: folds.validation.count, report: folds.report.count };
-	return { folds, source, sources: [{ name: source, weight: 1, counts }] };
+/** Splits of one source. */
+export function oneSource(source: string, splits: Calibration["splits"]): Calibration {
+	const counts = { search: splits.search.count, validation: splits.validation.count, heldOut: splits.heldOut.count };
+	return { splits, source, sources: [{ name: source, weight: 1, counts }] };
 }
 
-/** Deals windows to folds so that each fold takes its windows evenly from first to last. */
-export function deal(windows: TokenWindows, counts: FoldCounts): Record<FoldName, TokenWindows> {
-	const taken: Record<FoldName, number[]> = { search: [], validation: [], report: [] };
+/** Deals windows to splits so that each split takes its windows evenly from first to last. */
+export function deal(windows: TokenWindows, counts: SplitCounts): Record<SplitName, TokenWindows> {
+	const taken: Record<SplitName, number[]> = { search: [], validation: [], heldOut: [] };
 	for (let i = 0; i < windows.count; i++) {
-		// The fold that is furthest behind its share.
-		const name = foldNames.reduce((best, fold) => (lag(fold) > lag(best) ? fold : best));
+		// The split that is furthest behind its share.
+		const name = splitNames.reduce((best, split) => (lag(split) > lag(best) ? split : best));
 		taken[name].push(i);
-		function lag(fold: FoldName): number {
-			return taken[fold].length >= counts[fold] ? Number.NEGATIVE_INFINITY : ((i + 1) * counts[fold]) / windows.count - taken[fold].length;
+		function lag(split: SplitName): number {
+			return taken[split].length >= counts[split] ? Number.NEGATIVE_INFINITY : ((i + 1) * counts[split]) / windows.count - taken[split].length;
 		}
 	}
 	const pick = (indices: number[]): TokenWindows => {
@@ -70,5 +70,5 @@ export function deal(windows: TokenWindows, counts: FoldCounts): Record<FoldName
 		});
 		return indices.length === 0 ? { tokens, count: 0, length: windows.length } : makeWindows(tokens, windows.length);
 	};
-	return { search: pick(taken.search), validation: pick(taken.validation), report: pick(taken.report) };
+	return { search: pick(taken.search), validation: pick(taken.validation), heldOut: pick(taken.heldOut) };
 }

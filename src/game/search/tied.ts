@@ -15,7 +15,7 @@ export interface TiedSet {
  * Of each size, the measured sets whose loss is not surely above the best one's: less than `z` standard errors of the paired difference,
  * or less than `eps`. The best one itself comes first; at most `limit` a size.
  */
-export function equivalentSets(
+export function tiedSets(
 	measurements: Iterable<Measurement>,
 	options: { readonly z?: number; readonly eps?: number; readonly limit?: number } = {},
 ): Map<number, TiedSet[]> {
