@@ -28,6 +28,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	if (!rankMethods.includes(method))
 		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankMethods.join(", ")}`);
 	checkOptions(method, options.asked);
+	options.progress?.plan(["Preparing text", "Measuring blocks"]);
 	const header = await readModelHeader(model, options);
 	const { blocks } = header;
 	const unwritable = blocks.unwritable();
@@ -41,6 +42,11 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	const session = await Session.open(header, measure, { masks, weights: "own" });
 	try {
 		await session.measureOriginal(options.signal);
+		options.progress?.begin("Measuring blocks", {
+			total: masks,
+			done: Math.min(masks, session.games.search.ledger.size),
+			limit: options.maxTime,
+		});
 		const judged = await contributionsOf(session, { method, kmax, masks }, measure);
 		return {
 			model: summarize(session.model),

@@ -19,7 +19,7 @@ export function buildCommand(context: CliContext) {
 				const result = await api.buildAddon({
 					...optionsOf("build", args),
 					signal,
-					onProgress: ({ step, fraction }) => onProgress({ phase: step, done: Math.round(1000 * fraction), total: 1000, unit: "percent" }),
+					onProgress,
 				});
 				return outcome(result, ({ backend, seconds, addon }) => `Built for ${backend} in ${formatDuration(seconds)}: ${addon}\n`);
 			}),

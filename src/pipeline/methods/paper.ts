@@ -77,7 +77,7 @@ function drawnMasks({ session, game, options, judged }: SelectionContext): Drawn
 /** The original model first. */
 function measureDrawn({ game, options }: SelectionContext, { masks, extra, singles }: Drawn): Promise<Measurement[]> {
 	const all = distinct([Coalition.full(game.players), ...masks, ...extra, ...singles]);
-	return game.measure(all, { phase: "random masks", signal: options.signal });
+	return game.measure(all, { phase: "random candidates", signal: options.signal });
 }
 
 /** Fits the network, and cuts the ranking that it gives. @param asked masks that it is asked about */
