@@ -108,7 +108,7 @@ function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
 		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
 	if (plan?.heal && saysHow(options))
 		throw new InvalidOptionError(
-			`${options.planFile} says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
+			`${options.planFile} says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads, or heal again with --remove ${plan.removed.join(",")} --heal`,
 		);
 	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
 }
@@ -160,7 +160,11 @@ async function healOnSamples(job: HealPlan, options: ApplyJob): Promise<Healing>
 	const count = judged.search + judged.validation + judged.heldOut;
 	const { search: tuning, ...splits } = deal(await ownSamples(model, { count, length, seed: 1, signal: options.signal }), judged);
 	const place = { ...job, seed: 0 };
-	const work = { ...onlySet(removed), tuning: tuning.tokens.length, judged: splits.validation.tokens.length + splits.heldOut.tokens.length };
+	const work = {
+		...onlySet(removed),
+		tuning: tuning.tokens.length,
+		judged: splits.validation.tokens.length + splits.heldOut.tokens.length,
+	};
 	const healing = await healModel(
 		{ ...place, tuning, own: true, ...splits },
 		jobWith(options, await withHealTime(place, work, healingOf(options))),
