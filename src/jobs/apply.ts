@@ -116,7 +116,7 @@ function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
 		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
 	if (plan?.heal && saysHow(options))
 		throw new InvalidOptionError(
-			`${options.planFile} says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
+			`${options.planFile} says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads, or heal again with --remove ${plan.removed.join(",")} --heal`,
 		);
 	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
 }

@@ -145,7 +145,7 @@ export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOpt
 	const { healHeads } = options;
 	// Of a race its winner, the set that it took the place of, and the one that is taken once more, with its heads.
 	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
-	const one = session.metric === "nll" ? race : { sets: 1, headSets: 1, raced: 0 };
+	const one = session.metric === "loss" ? race : { sets: 1, headSets: 1, raced: 0 };
 	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;
 	const cuts = { cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed) };
 	return withHealTime(session, { ...searched, ...cuts, ...sizes }, options);

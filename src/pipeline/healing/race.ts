@@ -51,7 +51,7 @@ export async function raceHealed(
 	reaches: (removed: readonly number[]) => boolean = () => true,
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
-	if (!asksToHeal(options) || options.remove || session.metric !== "nll") return won;
+	if (!asksToHeal(options) || options.remove || session.metric !== "loss") return won;
 	return session.timed("healed race", () => new HealedRace(session, options, reaches).run(won));
 }
 

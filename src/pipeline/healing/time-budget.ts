@@ -151,7 +151,7 @@ async function tokensIn(seconds: number, place: HealPlace, work: HealWork, optio
 	if (least > left)
 		log(
 			"warning",
-			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal-time`,
+			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal=TIME`,
 		);
 	return tokensWithin(left, { fixed, perToken });
 }

@@ -56,8 +56,9 @@ interface Drawn {
 /** @throws InvalidOptionError for numbers of masks and strata that are out of range */
 function drawnMasks({ session, game, options, judged }: SelectionContext): Drawn {
 	const { players } = game;
-	const count = options.masks ?? paperMasks;
-	if (!Number.isInteger(count) || count < 10) throw new InvalidOptionError(`masks must be a whole number of at least 10, got ${count}`);
+	const count = options.maxEvaluations ?? paperMasks;
+	if (!Number.isInteger(count) || count < 10)
+		throw new InvalidOptionError(`max-evaluations must be a whole number of at least 10, got ${count}`);
 	for (const size of options.strata ?? []) {
 		if (size < 1 || size >= players)
 			throw new InvalidOptionError(`strata are numbers of kept blocks from 1 to ${players - 1}, got ${size}`);
@@ -142,7 +143,7 @@ function presetOf({ model }: Session): StrataPresetName {
 
 /** The paper's procedure without the faults of its code, at once or in rounds. */
 export async function choosePaperRepaired({ session, game, search, options }: SelectionContext): Promise<Choices> {
-	const { masks = repairedMasks } = options;
+	const { maxEvaluations: masks = repairedMasks } = options;
 	const rounds = roundsOf(options, search.kmax);
 	const { epochs, strataPreset: preset = presetOf(session) } = options;
 	const settings = {

@@ -44,7 +44,7 @@ export async function metricFigures(
 	options: JobOptions & Pick<MetricSettings, "questions">,
 ): Promise<Plan["metric"] | undefined> {
 	const name: Metric = session.metric;
-	if (name === "nll") return undefined;
+	if (name === "loss") return undefined;
 	const splits: Partial<Record<SplitName, PlanMetricLosses>> = {};
 	for (const split of splitNames) {
 		const [original, after] = await session.timed("figures", () => beforeAfter(session.finals[split], removed, options));

@@ -21,7 +21,7 @@ interface Defaults {
 
 const defaults: Defaults = {
 	method: defaultMethod,
-	metric: "nll",
+	metric: "loss",
 	seed: 0,
 	overwrite: false,
 	allowUnknownArchitecture: false,

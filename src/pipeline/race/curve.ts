@@ -29,7 +29,7 @@ export const sensibleLoss = 0.1;
 
 /** What that bound means, and what a set costs, for people. */
 const costWords: Readonly<Record<Metric, { bound: string; cost: (added: number) => string }>> = {
-	nll: {
+	loss: {
 		bound: "raise perplexity by no more than about a tenth",
 		cost: (added) => `raises perplexity by ${((Math.exp(added) - 1) * 100).toFixed(0)} %`,
 	},

@@ -92,7 +92,7 @@ export async function race(
 			return { measured, compared, told: await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, signal }) };
 		})
 		.finally(() => session.races.end());
-	const figuresOf = (set: Measurement) => (session.metric === "nll" ? undefined : meansOf(set));
+	const figuresOf = (set: Measurement) => (session.metric === "loss" ? undefined : meansOf(set));
 	const { losses: full, sources } = measured[0]!;
 	const finalists = choices.map((choice, i): Finalist => {
 		const { losses } = measured[i + 1]!;

@@ -129,7 +129,7 @@ export class Session {
 		const { path, file } = header;
 		// What is wrong with a text is said before minutes of reading and loading the model.
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
-		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
+		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.maxQuestions);
 		await announceMachine(options);
 		const sha256 = await modelIdentity(file, options);
 		await checkAsRead(header);
@@ -248,7 +248,7 @@ function comparedSplits(
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
 	// A race on own samples compares by them where there is memory, on the split and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
-	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "nll" && onOwnSamples(options) ? raced : [] };
+	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onOwnSamples(options) ? raced : [] };
 }
 
 function noteTruncated(questions: Record<SplitName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
