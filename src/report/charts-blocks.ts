@@ -9,14 +9,14 @@ export const blockStates: Readonly<Record<ReportBlock["state"], LegendEntry>> = 
 	removed: { glyph: "✕", color: "removed", label: "removed" },
 	kept: { glyph: "■", color: "kept", label: "kept" },
 	critical: { glyph: "!", color: "critical", label: "kept: critical" },
-	frozen: { glyph: "⊘", color: "frozen", label: "kept: never a candidate" },
+	frozen: { glyph: "⊘", color: "frozen", label: "kept: frozen" },
 };
 
-/** Units of contributions, as titles. */
-export const contributionTitles: Readonly<Record<string, string>> = {
+/** Units of importance, as titles. */
+const importanceTitles: Readonly<Record<string, string>> = {
 	nats: "nats per token that removing the block alone adds",
-	value: "contribution to v (share of the model's value)",
-	"log-nats": "contribution to log(1 + added nats)",
+	value: "average share of the model's quality, PPL(original) / PPL(pruned)",
+	"log-nats": "average share of log(1 + added nats)",
 	score: "score of the method",
 };
 
@@ -26,27 +26,27 @@ const cutAt = 1.3;
 /** A block of which the method says something. */
 type KnownBlock = ReportBlock & { importance: number };
 
-/** Contributions of the blocks. */
-export function contributionsFigure(report: Report): Html {
+/** How much each block is needed. */
+export function importanceFigure(report: Report): Html {
 	const { list, unit, estimator } = report.blocks;
 	const known = list.filter((block): block is KnownBlock => block.importance !== undefined);
-	const title = contributionTitles[unit ?? ""] ?? "contribution";
+	const title = importanceTitles[unit ?? ""] ?? "importance";
 	const chart: Chart = {
-		id: "contributions",
-		title: "Contribution of each block",
-		description: `Bars for blocks 0 to ${report.model.blocks - 1}: ${title}, with 95 % intervals where they are known. Least needed: ${leastOf(known)}.`,
-		draw: contributionsDrawing(list, known, report.model.blocks),
+		id: "importance-chart",
+		title: "Importance of each block",
+		description: `Bars for blocks 0 to ${report.model.blocks - 1}: ${title}, with 95 % intervals where they are known. Least important: ${leastOf(known)}.`,
+		draw: importanceDrawing(list, known, report.model.blocks),
 	};
 	const states = [...new Set(list.map(({ state }) => state))];
 	return figure(
 		chart,
-		`Upwards: ${title}, by ${estimator ?? "an unknown estimator"}; lines are 95 % intervals where the estimator has them. Bars that are cut bear their value.`,
+		`Higher bars are more important. Unit: ${title}, estimated by ${estimator ?? "an unknown method"}. Lines are 95 % intervals if the estimator has them. Bars that are cut carry their value.`,
 		states.map((state) => blockStates[state]),
-		contributionsTable(list),
+		importanceTable(list),
 	);
 }
 
-function contributionsDrawing(list: readonly ReportBlock[], known: readonly KnownBlock[], blocks: number): Chart["draw"] {
+function importanceDrawing(list: readonly ReportBlock[], known: readonly KnownBlock[], blocks: number): Chart["draw"] {
 	const top = topOf(known);
 	const cut = known.filter(({ importance }) => importance > top);
 	return (width, size) => {
@@ -116,7 +116,7 @@ function stateMarks(list: readonly ReportBlock[], above: number): Plot.Markish {
 	);
 }
 
-function contributionsTable(list: readonly ReportBlock[]): Html {
+function importanceTable(list: readonly ReportBlock[]): Html {
 	const rows = list.map(({ block, state, reason, importance, interval }) => [
 		`${block}`,
 		blockStates[state].label,
@@ -126,12 +126,12 @@ function contributionsTable(list: readonly ReportBlock[]): Html {
 	]);
 	const columns = [
 		{ title: "block", figures: true },
-		{ title: "fate" },
-		{ title: "contribution", figures: true },
+		{ title: "state" },
+		{ title: "importance", figures: true },
 		{ title: "95 % interval", figures: true },
 		{ title: "reason" },
 	];
-	return table("Contribution of each block", columns, rows);
+	return table("Importance of each block", columns, rows);
 }
 
 const lowOf = ({ importance = 0, interval }: ReportBlock) => Math.min(importance, interval?.low ?? importance);
@@ -172,10 +172,21 @@ function leastOf(known: readonly KnownBlock[]): string {
 	return least.map(({ block, importance }) => `block ${block} (${formatSigned(importance, 3)})`).join(", ");
 }
 
-/** The blocks in a row: what became of each. */
+/** The blocks in a row: what became of each, with the meaning of the marks. */
 export function blockStrip({ blocks: { list } }: Report): Html {
+	const marked = (Object.keys(blockStates) as ReportBlock["state"][]).filter(
+		(state) => state !== "kept" && list.some((one) => one.state === state),
+	);
 	return html`<ol class="strip" start="0" aria-label="Blocks in order">
 ${list.map(({ block, state }) => html`<li class="${state}"><span class="number">${block}</span><span class="mark" aria-hidden="true">${state === "kept" ? "" : blockStates[state].glyph}</span><span class="unseen"> ${blockStates[state].label}</span></li>`)}
 </ol>
+${marked.length > 0 && html`<ul class="legend">${marked.map((state) => html`<li><span class="glyph c-${blockStates[state].color}" aria-hidden="true">${blockStates[state].glyph}</span> ${stateMeanings[state]}</li>`)}</ul>`}
 `;
 }
+
+const stateMeanings: Readonly<Record<ReportBlock["state"], string>> = {
+	removed: "removed",
+	kept: "kept",
+	critical: "critical: removing it alone costs too much",
+	frozen: "frozen: a rule of the architecture keeps it",
+};

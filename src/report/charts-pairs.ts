@@ -8,7 +8,7 @@ import { type Html, table } from "./tags.js";
 const mostSquare = 40;
 const mostRows = 40;
 
-/** Which blocks stand in for which. */
+/** Pairs of blocks that are redundant, and pairs that need each other. */
 export function interactionsFigure(pairs: readonly ReportInteraction[], { removal, model }: Report): Html {
 	const involved = [...new Set(pairs.flatMap(({ blocks }) => blocks))].sort((a, b) => a - b);
 	const gone = new Set(removal?.removed ?? []);
@@ -16,18 +16,18 @@ export function interactionsFigure(pairs: readonly ReportInteraction[], { remova
 	const describe = (pair: ReportInteraction) => `${nameOf(pair)} (${formatSigned(pair.value, 3)})`;
 	const chart: Chart = {
 		id: "interactions",
-		title: "Which blocks stand in for which",
-		description: `A square of pairs of blocks. Most stand in for one another: ${sorted.slice(0, 3).map(describe).join("; ")}. Need each other most: ${sorted.slice(-3).reverse().map(describe).join("; ")}.`,
+		title: "Redundant blocks",
+		description: `A square of pairs of blocks. Most redundant: ${sorted.slice(0, 3).map(describe).join("; ")}. Pairs that need each other most: ${sorted.slice(-3).reverse().map(describe).join("; ")}.`,
 		draw: pairsDrawing(pairs, involved, gone),
 	};
 	const values = pairs.map(({ value }) => value);
 	const never = others([...involved, ...pairs.flatMap(({ units }) => (units ?? []).flat())], model.blocks);
-	const left = never.length > 0 ? ` Left out, since they always stay: ${formatBlocks(never)}.` : "";
+	const left = never.length > 0 ? ` Blocks ${formatBlocks(never)} always stay and are left out.` : "";
 	return figure(
 		chart,
-		`The stronger the color, the further losing both costs more (or less) than the two alone, in log(1 + added nats), from ${formatSigned(Math.min(...values), 3)} to ${formatSigned(Math.max(...values), 3)}. By the surrogate.${gone.size > 1 ? " Framed: both are removed." : ""}${left}`,
+		`The color shows what removing both costs beyond the two alone, in log(1 + added nats), as the surrogate sees it. It goes from ${formatSigned(Math.min(...values), 3)} to ${formatSigned(Math.max(...values), 3)}.${gone.size > 1 ? " Framed pairs are both removed." : ""}${left}`,
 		[
-			{ glyph: "■", color: "substitute", label: "stand in for one another: losing both is dearer than the two alone" },
+			{ glyph: "■", color: "substitute", label: "redundant: remove one of them, not both" },
 			{ glyph: "■", color: "need", label: "need each other: one is worth less without the other" },
 		],
 		strongestTable(sorted, gone),
@@ -63,7 +63,7 @@ function pairsDrawing(pairs: readonly ReportInteraction[], involved: readonly nu
 	};
 }
 
-/** @param sorted all pairs, those that stand in for one another first */
+/** @param sorted all pairs, the most redundant first */
 function strongestTable(sorted: readonly ReportInteraction[], gone: ReadonlySet<number>): Html {
 	const half = mostRows / 2;
 	const shown = sorted.length <= mostRows ? sorted : [...sorted.slice(0, half), ...sorted.slice(-half)];
@@ -79,7 +79,12 @@ function strongestTable(sorted: readonly ReportInteraction[], gone: ReadonlySet<
 	});
 	return table(
 		shown.length < sorted.length ? `Strongest pairs (${shown.length} of ${sorted.length}; the JSON file has all)` : "Pairs of blocks",
-		[{ title: "blocks" }, { title: "beyond the two alone", figures: true }, { title: "deviation", figures: true }, { title: "removed" }],
+		[
+			{ title: "blocks" },
+			{ title: "beyond the two alone", figures: true },
+			{ title: "standard deviation", figures: true },
+			{ title: "removed" },
+		],
 		rows,
 	);
 }

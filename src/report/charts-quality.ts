@@ -1,8 +1,8 @@
 import * as Plot from "@observablehq/plot";
 import { type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
 import { formatBlocks, formatBytes, formatDifference, formatLoss, formatPercent, formatSignificant } from "./format.js";
-import type { ReportAlternatives, ReportCurve, ReportSurrogate } from "./report-data.js";
-import { type Html, table, visible } from "./tags.js";
+import type { Report, ReportAlternatives, ReportCurve, ReportSurrogate } from "./report-data.js";
+import { type Html, html, table, visible } from "./tags.js";
 
 const symbols = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"] as const;
 const glyphs = ["●", "■", "▲", "◆", "★", "✚", "Y"] as const;
@@ -10,12 +10,12 @@ const glyphs = ["●", "■", "▲", "◆", "★", "✚", "Y"] as const;
 type Series = ReportCurve["series"][number];
 type Point = Series["points"][number];
 
-const places = { search: "text that was searched", validation: "unseen text" } as const;
+const places = { search: "searched text", validation: "unseen text" } as const;
 const seriesName = ({ method, split }: Series) => `${method}, ${places[split]}`;
 const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, color: `series-${index % 6}` });
 
-/** Loss, or what else was kept small, against the number of blocks removed. */
-export function curveFigure({ metric, series }: ReportCurve): Html {
+/** Loss, or another metric, against the number of blocks removed. */
+export function curveFigure({ metric, series }: ReportCurve, removal: Report["removal"]): Html {
 	// Points of one size stand side by side, so that their intervals can be told apart.
 	const step = Math.min(0.07, 0.5 / series.length);
 	const drawn = series.map((one, i) => ({
@@ -29,7 +29,7 @@ export function curveFigure({ metric, series }: ReportCurve): Html {
 	}));
 	const largest = Math.max(1, ...series.flatMap(({ points }) => points.map(({ removed }) => removed.length)));
 	const unit = metric === "accuracy" ? "nats per question" : "nats per token";
-	const what = metric === "kl" ? "divergence from the original model" : "loss added to that of the original model";
+	const what = metric === "kl" ? "divergence from the original model" : "loss beyond that of the original model";
 	const chosen = series.flatMap(({ points }) => points.filter((point) => point.chosen))[0];
 	const chart: Chart = {
 		id: "curve",
@@ -68,12 +68,24 @@ export function curveFigure({ metric, series }: ReportCurve): Html {
 		label: seriesName(one),
 	}));
 	if (chosen) legend.push({ glyph: "○", color: "ink", label: "chosen" });
-	return figure(
+	const decided = removal?.finalComparison && comparisonText(removal.finalComparison, metric);
+	return html`${figure(
 		chart,
-		`Upwards: ${what}, ${unit}; vertical lines are 95 % intervals. Lower is better.`,
+		`The points show ${what}, in ${unit}. Lower is better. Vertical lines are 95 % intervals.`,
 		legend,
 		curveTable(series, metric),
-	);
+	)}
+${decided && html`<p>${decided}</p>`}`;
+}
+
+type Comparison = NonNullable<NonNullable<Report["removal"]>["finalComparison"]>;
+
+/** How the candidates of one size were compared, and on how much text. */
+function comparisonText({ by, further }: Comparison, metric: ReportCurve["metric"]): string {
+	const measure = by === "divergence" || metric === "kl" ? "divergence from the original model" : "loss";
+	const [first] = further;
+	const more = further.length === 1 ? "as much further text" : `up to ${further.length} times as much further text`;
+	return `Candidates of the same size were compared by their ${measure} on the validation split.${first ? ` ${first.sets} of them were tied and compared again on ${more}.` : ""}`;
 }
 
 /** One set a size, of two sizes and the original model at least. */
@@ -87,17 +99,17 @@ function curveTable(series: readonly Series[], metric: ReportCurve["metric"]): H
 	rows.sort((a, b) => a.point.removed.length - b.point.removed.length);
 	const ratio = ({ added }: Point) => (added === null ? "broken" : `x ${formatSignificant(Math.exp(added))}`);
 	return table(
-		"Sets of blocks and what they cost",
+		"Candidates and what they cost",
 		[
 			{ title: "removed", figures: true },
 			{ title: "blocks" },
 			{ title: "method" },
 			{ title: "text" },
 			{ title: metric === "kl" ? "divergence" : "loss", figures: true },
-			{ title: "added", figures: true },
+			{ title: "change", figures: true },
 			...(metric === "loss" ? [{ title: "perplexity", figures: true }] : []),
 			...(withSize ? [{ title: "file size", figures: true }] : []),
-			{ title: "fate" },
+			{ title: "choice" },
 		],
 		rows.map(({ one, point }) => [
 			`${point.removed.length}`,
@@ -113,20 +125,20 @@ function curveTable(series: readonly Series[], metric: ReportCurve["metric"]): H
 	);
 }
 
-/** What the surrogate forecast of the sets that it proposed, against what was measured. */
-export function forecastsFigure(forecasts: NonNullable<ReportSurrogate["forecasts"]>): Html {
+/** What the surrogate predicted of its proposals, against what was measured. */
+export function predictionsFigure(forecasts: NonNullable<ReportSurrogate["forecasts"]>): Html {
 	const largest = Math.max(...forecasts.flatMap(({ high, measured }) => [high, measured]));
 	const least = Math.min(0, ...forecasts.flatMap(({ low, measured }) => [low, measured]));
 	const held = forecasts.filter(({ low, high, measured }) => measured >= low && measured <= high).length;
 	const chart: Chart = {
-		id: "forecasts",
-		title: "Forecast and measured",
-		description: `${forecasts.length} sets that the surrogate proposed: added nats per token as forecast, with 90 % intervals, against what was measured. ${held} of the intervals held the measurement.`,
+		id: "predictions",
+		title: "Predicted and measured",
+		description: `${forecasts.length} candidates that the surrogate proposed: added nats per token as predicted, with 90 % intervals, against what was measured. ${held} of the intervals hold the measurement.`,
 		draw: (_width, size) => ({
 			height: size === "wide" ? 380 : 320,
 			marginLeft: 48,
 			...(size === "wide" ? { marginRight: 200 } : {}),
-			x: { domain: [least, largest], label: "forecast", ticks: 5, grid: true },
+			x: { domain: [least, largest], label: "predicted", ticks: 5, grid: true },
 			y: { domain: [least, largest], label: "measured", ticks: 5, grid: true },
 			marks: [
 				Plot.line(
@@ -143,13 +155,13 @@ export function forecastsFigure(forecasts: NonNullable<ReportSurrogate["forecast
 	};
 	return figure(
 		chart,
-		`Each point is a set that was forecast, then measured; on the dashed line the two are equal. Lines are the forecast's 90 % intervals: ${held} of ${forecasts.length} (${formatPercent(held / forecasts.length, 0)}) held the measurement.`,
+		`Each point is a candidate, predicted and then measured. On the dashed line the two are equal. Lines are the 90 % intervals of the predictions: ${held} of ${forecasts.length} (${formatPercent(held / forecasts.length, 0)}) hold the measurement.`,
 		[],
 		table(
-			"Forecast and measured, nats per token added",
+			"Predicted and measured, nats per token added",
 			[
 				{ title: "blocks removed", figures: true },
-				{ title: "forecast", figures: true },
+				{ title: "predicted", figures: true },
 				{ title: "90 % interval", figures: true },
 				{ title: "measured", figures: true },
 			],
@@ -172,9 +184,9 @@ const kinds: Readonly<Record<Version["kind"], { symbol: (typeof symbols)[number]
 	"pruned and quantized": { symbol: "diamond", glyph: "◆", color: "series-2" },
 };
 
-/** Pruned and re-quantized versions of the model by size. */
+/** Pruned and quantized versions of the model by size. */
 export function alternativesFigure({ versions, quantizedFrom }: ReportAlternatives): Html {
-	// One yardstick for all: the divergence where the pruned ones have it too.
+	// One measure for all: the divergence, if the pruned versions have it too.
 	const byDivergence = versions.every(({ divergence }) => divergence !== undefined);
 	const value = (version: Version) => (byDivergence ? version.divergence : version.added) ?? null;
 	const error = (version: Version) => (byDivergence ? version.divergenceError : version.standardError);
@@ -183,12 +195,12 @@ export function alternativesFigure({ versions, quantizedFrom }: ReportAlternativ
 		return y === null ? [] : [{ ...version, y, error: error(version), megabytes: version.bytes / 1e6 }];
 	});
 	const middle = (Math.min(...points.map(({ megabytes }) => megabytes)) + Math.max(...points.map(({ megabytes }) => megabytes))) / 2;
-	const whole = quantizedFrom === undefined ? "the source" : "the original";
-	const yardstick = byDivergence ? `KL divergence from ${whole}` : `loss added to ${whole}'s`;
+	const reference = quantizedFrom === undefined ? "the original model" : quantizedFrom;
+	const measure = byDivergence ? `KL divergence from ${reference}` : `loss beyond that of ${reference}`;
 	const chart: Chart = {
 		id: "alternatives",
 		title: "Pruning beside quantizing",
-		description: `Versions of the model by file size in megabytes and by ${yardstick}, nats per token: ${points.map(({ name, bytes, y }) => `${name} ${formatBytes(bytes)}, ${y.toFixed(3)}`).join("; ")}.`,
+		description: `Versions of the model by file size in megabytes and by ${measure}, nats per token: ${points.map(({ name, bytes, y }) => `${name} ${formatBytes(bytes)}, ${y.toFixed(3)}`).join("; ")}.`,
 		draw: (_width, size) => ({
 			height: size === "wide" ? 340 : 300,
 			marginLeft: 48,
@@ -227,8 +239,8 @@ export function alternativesFigure({ versions, quantizedFrom }: ReportAlternativ
 	const used = Object.entries(kinds).filter(([kind]) => versions.some((version) => version.kind === kind));
 	return figure(
 		chart,
-		`Upwards: ${yardstick}, nats per token, with 95 % intervals. Down and to the left is better: smaller and closer to ${whole}.`,
-		used.map(([label, { glyph, color: own }]) => ({ glyph, color: own, label: label.replace("quantized", "quantized") })),
+		`The points show the ${measure}, in nats per token, with 95 % intervals. Down and to the left is better.`,
+		used.map(([label, { glyph, color: own }]) => ({ glyph, color: own, label: label === "source" ? "original" : label })),
 		alternativesTable(versions),
 	);
 }
@@ -257,8 +269,8 @@ function alternativesTable(versions: readonly Version[]): Html {
 			cell: ({ divergence, divergenceError }) => (divergence === undefined ? "" : formatDifference(divergence, divergenceError)),
 		},
 		{ title: "same top token", key: "agreement", cell: ({ agreement }) => (agreement === undefined ? "" : formatPercent(agreement)) },
-		{ title: "prompt tokens/s", key: "promptSpeed", cell: ({ promptSpeed }) => speed(promptSpeed) },
-		{ title: "generated tokens/s", key: "generationSpeed", cell: ({ generationSpeed }) => speed(generationSpeed) },
+		{ title: "prompt (tokens/s)", key: "promptSpeed", cell: ({ promptSpeed }) => speed(promptSpeed) },
+		{ title: "generation (tokens/s)", key: "generationSpeed", cell: ({ generationSpeed }) => speed(generationSpeed) },
 	];
 	const shown = columns.filter(({ key }) => key === undefined || has(key));
 	return table(

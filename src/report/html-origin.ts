@@ -1,11 +1,16 @@
-import { formatDuration } from "./format.js";
+import { formatDuration, formatInteger } from "./format.js";
 import type { Report } from "./report-data.js";
 import { type Html, html, type Section, table } from "./tags.js";
 
 // Where a report's figures come from: how to get them again, and what took how long.
 
-/** How to do it again. */
-export function reproduceSection({ reproduce, model }: Report): Section {
+/** Names of splits in reports, as people read them. */
+export const splitTitles: Readonly<Record<string, string>> = { search: "search", validation: "validation", heldOut: "held-out" };
+
+type Reproduce = Report["reproduce"];
+
+/** How to do it again, and on what it was done. */
+export function reproductionSection({ reproduce, model }: Report): Section {
 	const { command, seed, calibration, versions, backend, machine, options, system } = reproduce;
 	const facts: [string, string][] = [
 		["model", model.name],
@@ -16,54 +21,61 @@ export function reproduceSection({ reproduce, model }: Report): Section {
 		["backend", backend],
 		["system", `${system.platform}; ${system.processor}, ${system.cores} cores`],
 	];
-	const splits = calibration.map(({ split, source, sha256, windows, length, drawn }) => [
-		split,
+	const texts = calibration.map(({ split, source, sha256, windows, length, drawn }) => [
+		splitTitles[split] ?? split,
 		source,
-		`${windows} x ${length}${drawn ? drawnText(drawn) : ""}`,
+		`${windows} × ${length}${drawn ? drawnText(drawn) : ""}`,
 		sha256,
 	]);
+	const exceptions = exceptionsOf(options);
 	return {
-		id: "reproduce",
-		title: "How to reproduce",
+		id: "reproduction",
+		title: "Reproduction",
 		body: html`<pre><code>${command}</code></pre>
-<p>The command names the settings that this run found by timing the machine. With the same model, text, versions and processor it gives the same figures, bit for bit on a CPU${searchOption(options, "maxTime") === undefined ? "" : ", unless --max-time ends the search elsewhere"}. Where the model's own text has to be drawn again (in another cache), it is drawn with the threads that the command names, and other tokens may come of it; a race on such text goes by the loss instead of the divergence where too little memory is free${searchOption(options, "stateType") === "F16" ? "; and losses of a search with --state-type F16 depend on how many hidden states memory has room for" : ""}.</p>
+<p>On a CPU, this command gives the same figures, bit for bit, with the same model, text, versions and processor. It names the settings that this run chose for the machine. What can still differ:</p>
+<ul>${exceptions.map((one) => html`<li>${one}</li>`)}</ul>
 ${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
-${table("Text that was measured on", [{ title: "split" }, { title: "source" }, { title: "windows x tokens", figures: true }, { title: "SHA-256 of the tokens" }], splits)}
-<details><summary>Settings</summary>
+${texts.length > 0 && table("Calibration text", [{ title: "split" }, { title: "source" }, { title: "windows × tokens", figures: true }, { title: "SHA-256 of the tokens" }], texts)}
 ${settingsTable("Options of the run", options)}
-${settingsTable("Settings of the machine that can change bits", machine)}
-</details>`,
+${settingsTable("Settings of the machine that can change results", machine)}`,
 	};
 }
 
-function drawnText({ positions, of, standardError }: NonNullable<Report["reproduce"]["calibration"][number]["drawn"]>): string {
-	const error = typeof standardError === "number" ? `, ± ${standardError.toFixed(3)} nats` : "";
-	return `, ${positions} of ${of} positions${error}`;
+function exceptionsOf({ search }: Reproduce["options"]): string[] {
+	const { maxTime, stateType } = isGroup(search) ? search : {};
+	return [
+		...(maxTime === undefined ? [] : ["The time limit may end the search at another point."]),
+		"Self-generated text that is no longer in the cache is sampled again, and may come out differently.",
+		"With too little free memory, the final comparison on such text goes by the loss instead of the divergence.",
+		...(stateType === "F16" ? ["Losses with states of type F16 depend on how many states fit into memory."] : []),
+	];
 }
 
-function settingsTable(caption: string, settings: Report["reproduce"]["options"]): Html {
-	return table(caption, [{ title: "setting" }, { title: "value" }], settingRows(settings));
+function drawnText({ positions, of, standardError }: NonNullable<Reproduce["calibration"][number]["drawn"]>): string {
+	const error = typeof standardError === "number" ? `, ± ${standardError.toFixed(3)} nats` : "";
+	return `, ${formatInteger(positions)} of ${formatInteger(of)} positions${error}`;
 }
+
+function settingsTable(caption: string, settings: Reproduce["options"]): Html | undefined {
+	const rows = settingRows(settings);
+	return rows.length > 0 ? table(caption, [{ title: "setting" }, { title: "value" }], rows) : undefined;
+}
+
+type Group = Readonly<Record<string, unknown>>;
+
+const isGroup = (value: unknown): value is Group => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A row for each setting, those of groups as `search.method`. */
-function settingRows(settings: Readonly<Record<string, unknown>>, group = ""): [name: string, value: string][] {
-	return Object.entries(settings).flatMap(([name, value]): [string, string][] => {
-		if (typeof value === "object" && value !== null && !Array.isArray(value))
-			return settingRows(value as Readonly<Record<string, unknown>>, `${group}${name}.`);
-		return [[`${group}${name}`, Array.isArray(value) ? value.join(", ") : `${value}`]];
-	});
-}
-
-function searchOption({ search }: Report["reproduce"]["options"], name: string): unknown {
-	return typeof search === "object" && search !== null && !Array.isArray(search) ? search[name] : undefined;
+function settingRows(settings: Group, group = ""): [name: string, value: string][] {
+	return Object.entries(settings).flatMap(([name, value]): [string, string][] =>
+		isGroup(value)
+			? settingRows(value, `${group}${name}.`)
+			: [[`${group}${name}`, Array.isArray(value) ? value.join(", ") : `${value}`]],
+	);
 }
 
 /** What took how long. */
-export function timingsSection({ timings, seconds }: Report): Section {
+export function timesSection({ timings, seconds }: Report): Section {
 	const rows = [...timings.map(({ phase, seconds: took }) => [phase, formatDuration(took)]), ["in all", formatDuration(seconds)]];
-	return {
-		id: "timings",
-		title: "Time",
-		body: table("Time by phase", [{ title: "phase" }, { title: "time", figures: true }], rows),
-	};
+	return { id: "times", title: "Times", body: table("Time of each step", [{ title: "step" }, { title: "time", figures: true }], rows) };
 }

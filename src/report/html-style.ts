@@ -20,8 +20,8 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 sy
 header, main, footer { max-width: 60rem; margin: 0 auto; padding: 0 1rem; }
 header { padding-top: 1.5rem; }
 h1 { font-size: 1.15rem; font-weight: 600; color: var(--soft); margin: 0 0 .75rem; }
-h2 { font-size: 1.3rem; margin: 2.5rem 0 .5rem; }
-h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
+h2 { font-size: 1.3rem; margin: 2.2rem 0 .5rem; } .first h2 { font-size: 1.1rem; margin: 1.4rem 0 .3rem; }
+h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; } .details h3 { font-size: 1.15rem; margin-top: 2rem; }
 p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--link); }
 .verdict { border-left: .4rem solid var(--soft); background: var(--panel); padding: 1rem 1.2rem; border-radius: .3rem; }
@@ -31,7 +31,8 @@ a { color: var(--link); }
 .verdict.damaging, .verdict.broken { border-color: var(--bad); }
 .tag { font-weight: 600; } .sensible .tag { color: var(--good); } .costly .tag { color: var(--fair); }
 .damaging .tag, .broken .tag, .bad { color: var(--bad); } .good { color: var(--good); }
-nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; padding: 0; margin: 1rem 0 0; }
+nav { border-top: 1px solid var(--line); margin-top: 1.8rem; padding-top: .8rem; }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; padding: 0; margin: 0; } nav ul ul { display: inline-flex; gap: .3rem .9rem; margin-left: .3rem; }
 .scroll { overflow-x: auto; margin: .75rem 0; max-width: 100%; }
 .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .92rem; overflow-wrap: break-word; }
@@ -49,20 +50,23 @@ svg.plot g[stroke-opacity] { stroke: var(--soft); }
 .glyph { font-weight: 700; }
 ${["removed", "kept", "critical", "frozen", "substitute", "need", "ink", "series-0", "series-1", "series-2", "series-3", "series-4", "series-5"].map((name) => `.c-${name} { color: var(--${name}); }`).join(" ")}
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--link); width: fit-content; }
+.details { border-top: 1px solid var(--line); margin-top: 2.5rem; } .details > summary h2 { display: inline-block; margin: 1rem 0 .5rem; } #details { scroll-margin-top: 4rem; }
 .strip { list-style: none; padding: 0; margin: .75rem 0; display: flex; flex-wrap: wrap; gap: 3px; }
 .strip li { width: 2.1rem; height: 2.6rem; border: 1px solid var(--line); border-radius: .2rem; background: var(--panel); text-align: center; line-height: 1.2; padding-top: .15rem; font-size: .85rem; }
 .strip .number { display: block; } .strip .mark { font-weight: 700; }
 .strip .removed { border: 2px dashed var(--removed); background: none; } .strip .removed .number { text-decoration: line-through; } .strip .removed .mark { color: var(--removed); }
 .strip .critical .mark { color: var(--critical); } .strip .frozen .mark { color: var(--frozen); }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; margin: .5rem 0 1.5rem; }
+.note { color: var(--soft); font-size: .92rem; } .interval { display: block; color: var(--soft); font-size: .88em; }
+.sample { margin: .5rem 0 1.5rem; } .first .sample { margin-bottom: .5rem; } .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .6rem; margin-top: .6rem; }
 .pair > div, .prompt { background: var(--panel); border-radius: .3rem; padding: .6rem .9rem; }
-.pair h4, .prompt h4 { margin: 0 0 .3rem; font-size: .92rem; color: var(--soft); }
+.by { margin: 0 0 .3rem; font-size: .92rem; font-weight: 600; color: var(--soft); }
 .text { white-space: pre-wrap; margin: 0; }
 code, pre { font: .9em/1.45 ui-monospace, monospace; } pre { background: var(--panel); padding: .7rem .9rem; border-radius: .3rem; white-space: pre-wrap; }
 .warnings li { margin: .3rem 0; }
 footer { color: var(--soft); font-size: .9rem; padding-top: 1.5rem; padding-bottom: 2rem; }
 @media (max-width: 640px) {
+	th, td { padding-right: .5rem; } tbody th:not(.figure) { min-width: 5rem; }
 	.pair { grid-template-columns: 1fr; } svg.wide { display: none; } svg.narrow { display: block; }
 	.verdict .headline { font-size: 1.15rem; }
 }
@@ -71,7 +75,9 @@ footer { color: var(--soft); font-size: .9rem; padding-top: 1.5rem; padding-bott
 		--removed: #a33708; --kept: #4a7ba6; --critical: #5b2f8c; --frozen: #444; --substitute: #a33708; --need: #164a85;
 		--good: #0d5426; --fair: #6b4500; --bad: #8f1b11;
 		--series-0: #164a85; --series-1: #8f380a; --series-2: #0f5f39; --series-3: #6d2f7e; --series-4: #5e4700; --series-5: #8a1b4a; }
-	body { font-size: 10.5pt; } nav, details { display: none; } header, main, footer { max-width: none; padding: 0; }
+	body { font-size: 10.5pt; } nav, figure details { display: none; } .details > summary { list-style: none; color: inherit; }
+	/* What is folded away on a screen is printed. */
+	.details::details-content { content-visibility: visible; display: block; block-size: auto; } header, main, footer { max-width: none; padding: 0; }
 	h2, h3 { break-after: avoid; } figure, table, .pair, .verdict { break-inside: avoid; } .scroll { overflow: visible; }
 	svg.wide { display: block; } svg.narrow { display: none; } * { print-color-adjust: exact; }
 }

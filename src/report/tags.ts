@@ -76,3 +76,8 @@ export interface Section {
 	readonly title: string;
 	readonly body: Html;
 }
+
+/** Signs that a terminal may lack. */
+export function typographic(text: string): string {
+	return text.replaceAll(" -> ", " → ").replaceAll(/(^|[ (])x (?=\d)/g, "$1× ");
+}

@@ -72,8 +72,14 @@ async function healAnew(session: Session, removed: readonly number[], options: H
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, heldOut } = calibration.splits;
 	const own = onOwnSamples(options);
-	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], { phase: "figures", signal: options.signal });
-	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], { phase: "figures", signal: options.signal });
+	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], {
+		phase: "measuring the original model",
+		signal: options.signal,
+	});
+	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], {
+		phase: "measuring the original model",
+		signal: options.signal,
+	});
 	const sources = {
 		...(full!.sources ? { heldOut: full!.sources } : {}),
 		...(other!.sources ? { validation: other!.sources } : {}),

@@ -154,11 +154,16 @@ class HealedRace {
 		}
 		const { model, evaluator, calibration, texts } = this.#session;
 		const { signal } = this.#options;
-		this.#options.onProgress?.({ phase: "healing finalists", done: this.#figures.size, total: mostSets, unit: "masks" });
+		this.#options.progress?.work({
+			phase: "healing finalists",
+			done: Math.round((100 * this.#figures.size) / mostSets),
+			total: 100,
+			unit: "percent",
+		});
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
 		const compared = await this.#compared();
 		// Its ledger knows the model as it is: before anything is healed.
-		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "validation", signal });
+		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "comparing finalists", signal });
 		const measured = async () => {
 			if (compared) return tuningFigure(evaluator, mask, compared, signal);
 			const [evaluation] = await evaluator.evaluate([mask], calibration.splits.validation, { signal });

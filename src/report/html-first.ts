@@ -1,0 +1,92 @@
+import { blockStrip } from "./charts-blocks.js";
+import { runCommand } from "./commands.js";
+import { formatBlocks, formatInteger } from "./format.js";
+import { sampleTitle, sideBySide } from "./html-texts.js";
+import { overviewRows } from "./overview.js";
+import type { Report } from "./report-data.js";
+import { quantizedText, tiedText } from "./summary.js";
+import { type Html, html, type Section, table, typographic } from "./tags.js";
+
+// The first screen of the page: what happened, what it costs, and the commands that come next.
+
+/** Beside the words and the color. */
+const marks: Readonly<Record<NonNullable<Report["verdict"]["trade"]>, string>> = {
+	sensible: "✓",
+	costly: "▲",
+	damaging: "✕",
+	broken: "✕",
+};
+
+/** The verdict, with a link to what the run warned about. */
+export function verdictPanel({ verdict, alternatives, warnings, disagreements }: Report): Html {
+	const { trade, headline, reason } = verdict;
+	const warned = warnings.length + disagreements.length;
+	return html`<div class="verdict${trade && ` ${trade}`}">
+<p class="headline">${typographic(headline)}</p>
+<p>${trade && html`<span class="tag" aria-hidden="true">${marks[trade]}</span> `}${typographic(reason)}</p>
+${alternatives && html`<p>${alternatives.verdict}</p>`}
+${warned > 0 && html`<p><a href="#warnings">${warned === 1 ? "1 warning" : `${warned} warnings`}</a></p>`}
+</div>`;
+}
+
+/** The parts of the first screen that the run has something for. */
+export function firstScreen(report: Report): Section[] {
+	const [sample] = report.samples ?? [];
+	return [
+		...(report.quality || report.speed ? [{ id: "before-after", title: "Original and pruned model", body: overview(report) }] : []),
+		{ id: "blocks", title: "Blocks", body: blocks(report) },
+		...(sample ? [{ id: "sample", title: "Sample text", body: firstSample(sample, report.samples!.length) }] : []),
+		{ id: "commands", title: "Commands", body: commands(report) },
+	];
+}
+
+function overview(report: Report): Html {
+	const { quality, speed } = report;
+	const rows = overviewRows(report).map(({ title, before, after, change, interval }) => [
+		title,
+		before,
+		after,
+		html`${typographic(change)}${interval && html` <span class="interval">${typographic(interval)}</span>`}`,
+	]);
+	const columns = [
+		{ title: "figure" },
+		{ title: "original", figures: true },
+		{ title: "pruned", figures: true },
+		{ title: "change, with its 95 % interval", figures: true },
+	];
+	const quantized = quantizedText(report);
+	const context = speed?.context;
+	return html`${table("What pruning costs and what it saves", columns, rows)}
+${
+	quality &&
+	html`<p class="note">Perplexity is measured on the held-out split, ${formatInteger(quality.tokens)} tokens of <bdi>${quality.text}</bdi>. Lower is better. Do not compare it with published figures, which use other text.</p>`
+}
+${context !== undefined && html`<p class="note">Memory and KV cache are those of a context of ${formatInteger(context)} tokens.</p>`}
+${quantized && html`<p class="note">${quantized}</p>`}`;
+}
+
+function blocks(report: Report): Html {
+	const { removal, model } = report;
+	const tied = tiedText(report);
+	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong>. Blocks are numbered from 0 to ${model.blocks - 1}, as in the original file.</p>`}
+${blockStrip(report)}
+${tied && html`<p>${tied}</p>`}`;
+}
+
+function firstSample(sample: NonNullable<Report["samples"]>[number], count: number): Html {
+	return html`${sideBySide(sampleTitle(sample, 0), sample)}
+${count > 1 && html`<p class="note">This is the first of ${count} samples. The <a href="#samples">others</a> follow below.</p>`}`;
+}
+
+function commands(report: Report): Html {
+	const { output, reproduce } = report;
+	const run = runCommand(report);
+	return html`${
+		run &&
+		html`<p>Run the pruned model in llama.cpp, from the folder of the file:</p>
+<pre><code>${run}</code></pre>`
+	}
+<p>Repeat this job:</p>
+<pre><code>${reproduce.command}</code></pre>
+${output && html`<p class="note">Verification of <bdi>${output.name}</bdi>: ${output.verification}.</p>`}`;
+}

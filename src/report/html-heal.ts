@@ -1,0 +1,67 @@
+import { formatBlocks, formatDifference, formatInteger, formatLoss, formatPercent } from "./format.js";
+import { healSentence } from "./heal.js";
+import { splitTitles } from "./html-origin.js";
+import type { ReportHeal } from "./report-data.js";
+import { type Html, html, type Section, table } from "./tags.js";
+
+const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map of its output", norm: "norm behind it" };
+
+/** What healing did, cut by cut. */
+export function healSection(heal: ReportHeal): Section {
+	const cut = ({ before, removed, tensor, type, norm, kind, ridge, explained, change, by, reason }: ReportHeal["cuts"][number]) => [
+		formatBlocks(removed),
+		before === undefined ? "none" : `${before}`,
+		[...(tensor === undefined ? [] : [`${tensor}${type === undefined ? "" : ` (${type})`}`]), ...(norm ? [norm] : [])].join(", "),
+		kind === undefined ? (reason ?? "left alone") : `${kinds[kind] ?? kind}${norm && kind !== "norm" ? ", and the norm behind it" : ""}`,
+		ridge === undefined ? "" : `${ridge}`,
+		explained === undefined ? "" : formatPercent(explained, 0),
+		change === undefined ? "" : `${formatDifference(change, null)}${by ? " KL" : ""}`,
+	];
+	return {
+		id: "healing",
+		title: "Healing",
+		body: html`<p>${healSentence(heal)}</p>
+${table(
+	"Each gap, first to last, and the matrix before it that was fitted anew",
+	[
+		{ title: "removed" },
+		{ title: "block before" },
+		{ title: "matrix" },
+		{ title: "what was fitted" },
+		{ title: "ridge", figures: true },
+		{ title: "recovered", figures: true },
+		{ title: "change on the search split, loss or KL divergence", figures: true },
+	],
+	heal.cuts.map(cut),
+)}
+${headsTable(heal.heads)}
+${table(
+	`Loss of the pruned model before and after healing, nats per token, with a fit on ${formatInteger(heal.tokens)} tokens`,
+	[
+		{ title: "split" },
+		{ title: "before", figures: true },
+		{ title: "after", figures: true },
+		{ title: "change ± standard error", figures: true },
+	],
+	heal.splits.map(({ split, before, after, difference, standardError }) => [
+		splitTitles[split] ?? split,
+		formatLoss(before),
+		formatLoss(after),
+		formatDifference(difference, standardError),
+	]),
+)}`,
+	};
+}
+
+function headsTable(heads: ReportHeal["heads"]): Html | undefined {
+	if (!heads) return undefined;
+	return table(
+		"Factors of attention heads behind the gaps, from the first head on",
+		[{ title: "matrix" }, { title: "of" }, { title: "factors" }],
+		heads.map(({ tensor, by, factors }) => [
+			tensor,
+			by === "rows" ? "queries" : "outputs",
+			factors.map((factor) => factor.toFixed(2)).join(" "),
+		]),
+	);
+}
