@@ -68,9 +68,7 @@ const isGroup = (value: unknown): value is Group => typeof value === "object" &&
 /** A row for each setting, those of groups as `search.method`. */
 function settingRows(settings: Group, group = ""): [name: string, value: string][] {
 	return Object.entries(settings).flatMap(([name, value]): [string, string][] =>
-		isGroup(value)
-			? settingRows(value, `${group}${name}.`)
-			: [[`${group}${name}`, Array.isArray(value) ? value.join(", ") : `${value}`]],
+		isGroup(value) ? settingRows(value, `${group}${name}.`) : [[`${group}${name}`, Array.isArray(value) ? value.join(", ") : `${value}`]],
 	);
 }
 

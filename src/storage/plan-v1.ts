@@ -19,7 +19,8 @@ export function planFromV1(plan: unknown, name = "the plan"): unknown {
 	try {
 		return renamed(planRules)(plan);
 	} catch (error) {
-		if (error instanceof UnknownKey) throw new InvalidPlanError(`${name} is not valid:\n  ${error.message}: unknown key in a plan of version 1`);
+		if (error instanceof UnknownKey)
+			throw new InvalidPlanError(`${name} is not valid:\n  ${error.message}: unknown key in a plan of version 1`);
 		throw error;
 	}
 }
@@ -33,7 +34,9 @@ class UnknownKey extends Error {}
 
 /** Renames keys and changes values of an object; other keys stay. A key that is only a new name is an error. */
 function renamed(rules: Readonly<Record<string, Rule>>): Change {
-	const fresh = new Set(Object.values(rules).flatMap((rule) => (typeof rule === "function" ? [] : [typeof rule === "string" ? rule : rule[0]])));
+	const fresh = new Set(
+		Object.values(rules).flatMap((rule) => (typeof rule === "function" ? [] : [typeof rule === "string" ? rule : rule[0]])),
+	);
 	return (value) => {
 		if (!isFields(value)) return value;
 		const entries = Object.entries(value).map(([key, inner]): [string, unknown] => {

@@ -24,8 +24,18 @@ describe("a plan of version 1", () => {
 		],
 		[
 			"the metric",
-			{ objective: { name: "kl", folds: { report: { ...losses, figures: { nll: { full: 1, removed: 2 }, agreement: { full: 1, removed: 0.5 } } } } } },
-			{ metric: { name: "kl", splits: { heldOut: { ...now, figures: { loss: { original: 1, pruned: 2 }, agreement: { original: 1, pruned: 0.5 } } } } } },
+			{
+				objective: {
+					name: "kl",
+					folds: { report: { ...losses, figures: { nll: { full: 1, removed: 2 }, agreement: { full: 1, removed: 0.5 } } } },
+				},
+			},
+			{
+				metric: {
+					name: "kl",
+					splits: { heldOut: { ...now, figures: { loss: { original: 1, pruned: 2 }, agreement: { original: 1, pruned: 0.5 } } } },
+				},
+			},
 		],
 		["importance", { contributions: [{ block: 3 }] }, { importance: [{ block: 3 }] }],
 		[
@@ -40,7 +50,11 @@ describe("a plan of version 1", () => {
 		["limits", { gate: { met: true, measured: "mask" } }, { limits: { met: true, measured: "memory" } }],
 		["limits of a file", { gate: { met: true, measured: "file" } }, { limits: { met: true, measured: "file" } }],
 		["speed", { speed: { through: "mask" } }, { speed: { through: "memory" } }],
-		["times", { timings: { load: 1, "quality gate": 2, "healed race": 3 } }, { timings: { load: 1, "quality limits": 2, "healed final comparison": 3 } }],
+		[
+			"times",
+			{ timings: { load: 1, "quality gate": 2, "healed race": 3 } },
+			{ timings: { load: 1, "quality limits": 2, "healed final comparison": 3 } },
+		],
 		["healing", { heal: { applied: true, report: { before: 2 } } }, { heal: { applied: true, heldOut: { before: 2 } } }],
 		["what kept its name", { removed: [1], machine: { report: 1 } }, { removed: [1], machine: { report: 1 } }],
 	])("gets the new names: %s", (_, old, converted) => {
@@ -48,13 +62,19 @@ describe("a plan of version 1", () => {
 	});
 
 	it.each<[old: object, converted: object]>([
-		[{ removeBlocks: 3, windows: 10, windowLength: 128, targetSize: 5 }, { removeBlocks: 3, windows: 10, windowLength: 128, targetSize: 5 }],
+		[
+			{ removeBlocks: 3, windows: 10, windowLength: 128, targetSize: 5 },
+			{ removeBlocks: 3, windows: 10, windowLength: 128, targetSize: 5 },
+		],
 		[{ removeFraction: 0.25 }, { removeBlocks: "25%" }],
 		[{ removeFraction: 0.07 }, { removeBlocks: "7%" }],
 		[{ removeFraction: 1 / 3 }, { removeBlocks: "33.33333333333333%" }],
 		[{ targetSpeedup: 1.3 }, { targetSpeedup: 1.3 }],
 		[{ targetSpeedup: 1.3, speedupOf: "prompt" }, { targetSpeedup: { prompt: 1.3 } }],
-		[{ objective: "kl", limit: 50 }, { metric: "kl", maxQuestions: 50 }],
+		[
+			{ objective: "kl", limit: 50 },
+			{ metric: "kl", maxQuestions: 50 },
+		],
 		[{ objective: "nll" }, { metric: "loss" }],
 		[
 			{ maxPplRatio: 1.2, maxKl: 0.1, minAccuracy: ["arc_easy=0.45", "a=b=0.5"], ignoreGate: true },
@@ -62,7 +82,18 @@ describe("a plan of version 1", () => {
 		],
 		[
 			{ method: "paper", masks: 300, effort: "quick", maxTime: 60, maxTokens: 5, strata: [8, 7], strataPreset: "x", epochs: 2 },
-			{ search: { method: "paper", maxEvaluations: 300, effort: "quick", maxTime: 60, maxTokens: 5, strata: [8, 7], strataPreset: "x", epochs: 2 } },
+			{
+				search: {
+					method: "paper",
+					maxEvaluations: 300,
+					effort: "quick",
+					maxTime: 60,
+					maxTokens: 5,
+					strata: [8, 7],
+					strataPreset: "x",
+					epochs: 2,
+				},
+			},
 		],
 		[
 			{ attributionMasks: 9, rounds: 2, workingWeights: "own", ubatch: 512, scoreShare: 0.5, stateType: "F16" },
@@ -91,10 +122,13 @@ describe("a plan of version 1", () => {
 		expect(() => planFromV1(plan, "p.json")).toThrow(`p.json is not valid:\n  ${place}: unknown key in a plan of version 1`);
 	});
 
-	it.each([[null], [[]], ["x"], [3], [{ losses: 5, calibration: [], options: null, alternatives: {}, heal: "x", objective: { folds: 1 } }]])(
-		"leaves what is of another kind to the check: %j",
-		(value) => expect(() => planFromV1(value)).not.toThrow(),
-	);
+	it.each([
+		[null],
+		[[]],
+		["x"],
+		[3],
+		[{ losses: 5, calibration: [], options: null, alternatives: {}, heal: "x", objective: { folds: 1 } }],
+	])("leaves what is of another kind to the check: %j", (value) => expect(() => planFromV1(value)).not.toThrow());
 
 	it("that is nonsense is refused as one of version 2 is", () => {
 		const plan = JSON.parse(v1Text("plain.gguf.plan.json"));

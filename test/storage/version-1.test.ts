@@ -40,7 +40,8 @@ describe("plans", () => {
 		const written = formatPlan(plan);
 		expect(parsePlan(JSON.parse(written))).toEqual(plan);
 		const old = JSON.parse(v1Text(name));
-		for (const key of ["model", "removed", "kept", "machine", "versions", "critical", "frozen"] as const) expect(plan[key]).toEqual(old[key]);
+		for (const key of ["model", "removed", "kept", "machine", "versions", "critical", "frozen"] as const)
+			expect(plan[key]).toEqual(old[key]);
 		expect(plan.losses.heldOut!.original).toEqual(old.losses.report.full);
 		expect(plan.losses.search!.pruned).toEqual(old.losses.search.removed);
 		expect(plan.importance).toEqual(old.contributions);
