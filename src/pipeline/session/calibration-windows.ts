@@ -60,7 +60,9 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 		});
 	if (!onOwnSamples(options)) return draw();
 	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
-	const name = hashOf([samplerVersion, llamaPin.commit, counts, length, seed]);
+	// Under the names of version 1 of plans, so that text which it drew is found.
+	const { heldOut, ...others } = counts;
+	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed]);
 	const file = windowsPath(folder, name);
 	const kept = await readKept(file, length);
 	if (kept) return kept;
