@@ -52,7 +52,7 @@ function overview(report: Report): Html {
 		{ title: "figure" },
 		{ title: "original", figures: true },
 		{ title: "pruned", figures: true },
-		{ title: "change, with its 95 % interval", figures: true },
+		{ title: "change, 95 % interval", figures: true },
 	];
 	const quantized = quantizedText(report);
 	const context = speed?.context;
@@ -84,9 +84,15 @@ function commands(report: Report): Html {
 	return html`${
 		run &&
 		html`<p>Run the pruned model in llama.cpp, from the folder of the file:</p>
-<pre><code>${run}</code></pre>`
+<pre><code>${unbroken(run)}</code></pre>`
 	}
 <p>Repeat this job:</p>
-<pre><code>${reproduce.command}</code></pre>
+<pre><code>${unbroken(reproduce.command)}</code></pre>
 ${output && html`<p class="note">Verification of <bdi>${output.name}</bdi>: ${output.verification}.</p>`}`;
+}
+
+/** A command whose options do not break at their hyphens. */
+function unbroken(command: string): Html {
+	const parts = command.split(/(?<=^| )(--?[\w-]+)/);
+	return html`${parts.map((part, i) => (i % 2 === 1 ? html`<span class="option">${part}</span>` : part))}`;
 }

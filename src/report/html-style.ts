@@ -17,10 +17,10 @@ export const styleSheet = `
 } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-header, main, footer { max-width: 60rem; margin: 0 auto; padding: 0 1rem; }
+header, main, footer { max-width: 72rem; margin: 0 auto; padding: 0 1rem; }
 header { padding-top: 1.5rem; }
 h1 { font-size: 1.15rem; font-weight: 600; color: var(--soft); margin: 0 0 .75rem; }
-h2 { font-size: 1.3rem; margin: 2.2rem 0 .5rem; } .first h2 { font-size: 1.1rem; margin: 1.4rem 0 .3rem; }
+h2 { font-size: 1.3rem; margin: 2.2rem 0 .5rem; } .first h2 { font-size: 1.1rem; margin: 1.2rem 0 .3rem; }
 h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; } .details h3 { font-size: 1.15rem; margin-top: 2rem; }
 p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--link); }
@@ -65,7 +65,14 @@ details { margin: .5rem 0; } summary { cursor: pointer; color: var(--link); widt
 code, pre { font: .9em/1.45 ui-monospace, monospace; } pre { background: var(--panel); padding: .7rem .9rem; border-radius: .3rem; white-space: pre-wrap; }
 .warnings li { margin: .3rem 0; }
 footer { color: var(--soft); font-size: .9rem; padding-top: 1.5rem; padding-bottom: 2rem; }
+.first caption { position: absolute; width: 1px; height: 1px; padding: 0; overflow: hidden; clip-path: inset(50%); }
+.first td:last-child, .first th:last-child { padding-right: 0; } .option { white-space: nowrap; }
+@media screen and (min-width: 1000px) {
+	.first.two { display: grid; grid-template-columns: minmax(24rem, 4fr) 5fr; grid-template-rows: auto 1fr; column-gap: 2.5rem; }
+	.first.two > :first-child { grid-row: 1 / 3; } .first.two > :last-child { grid-column: 1 / -1; } .first.two table { width: 100%; }
+}
 @media (max-width: 640px) {
+	.first table { font-size: .86rem; width: 100%; } .interval { font-size: .9em; }
 	th, td { padding-right: .5rem; } tbody th:not(.figure) { min-width: 5rem; }
 	.pair { grid-template-columns: 1fr; } svg.wide { display: none; } svg.narrow { display: block; }
 	.verdict .headline { font-size: 1.15rem; }
