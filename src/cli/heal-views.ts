@@ -7,13 +7,13 @@ export function healLine({ applied, cuts, heads, fit, addedBytes, heldOut }: Pla
 	if (!applied) {
 		const found = healed > 0 || heads !== undefined;
 		const reason = found ? undefined : cuts.find((cut) => cut.reason)?.reason;
-		return `Not healed: ${reason ?? "unseen text does not say that it helps"}`;
+		return `Not healed: ${reason ?? "it did not help on the validation split"}`;
 	}
 	const tokens = `${formatInteger(fit.count * fit.length)} tokens`;
-	const size = addedBytes < 0 ? `${formatBytes(-addedBytes)} less` : `${formatBytes(addedBytes)} more`;
-	const scaled = heads?.length ? `, weighed heads of ${formatBlocksOf(heads)} anew` : "";
+	const size = addedBytes === 0 ? "" : `, ${formatBytes(Math.abs(addedBytes))} ${addedBytes > 0 ? "larger" : "smaller"}`;
+	const scaled = heads?.length ? `, attention heads of ${formatBlocksOf(heads)} rescaled` : "";
 	const loss = heldOut
-		? `: loss ${formatLoss(heldOut.before)} -> ${formatLoss(heldOut.after)} (${formatDifference(heldOut.difference, heldOut.standardError)}) on unseen samples`
+		? `: loss ${formatLoss(heldOut.before)} -> ${formatLoss(heldOut.after)} (${formatDifference(heldOut.difference, heldOut.standardError)}) on held-out text`
 		: "";
-	return `Healed ${healed} of ${cuts.length} cuts on ${tokens}${scaled}, ${size}${loss}`;
+	return `Healed ${healed} of ${cuts.length} cuts on ${tokens}${scaled}${size}${loss}`;
 }

@@ -9,14 +9,15 @@ import {
 } from "../report/format.js";
 import { chart, frontierTable } from "../report/frontier.js";
 import { paint, type TextStyle } from "../report/table.js";
+import { wrapped } from "../report/summary.js";
 import type { FrontierCell, FrontierResult, MeanAndError, Quantized } from "./api.js";
 
-// What quantizing has to do with, as text for people.
+// Frontiers and quantized files as text for people.
 
 /** A frontier: the verdict, the cells that no other beats, a chart by size and one by blocks. */
 export function frontierText(result: FrontierResult, style: TextStyle): string {
 	const { reference, cells, best, verdict, commands, text, computeAxis } = result;
-	// Of three axes hardly any cell is beaten in all: those that lead on one of two are shown.
+	// Hardly any cell is beaten on all three axes, so those that lead on one of two are shown.
 	const shown = cells.filter((cell) => cell === best || !cell.dominated.bytes || !cell.dominated.compute);
 	const rows = shown.map((cell) => ({ ...cell, chosen: sameCell(cell, best) }));
 	const series = [...cells].sort((a, b) => a.removed.length - b.removed.length || b.bytes - a.bytes);
@@ -28,9 +29,10 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 			chosen: sameCell(cell, best),
 		}));
 	const measured = `${text.validation} windows of the validation split`;
+	const lines = wrapped(verdict.text, style.width ?? 80).split("\n");
 	const parts = [
-		`${paint("bold", verdict.text, style)}\n`,
-		`Not beaten by loss and size, or by loss and ${computeAxis === "blocks" ? "blocks run" : "speed"} (${formatInteger(rows.length)} of ${formatInteger(cells.length)} combinations; --json has all).\nAdded: nats per token beyond ${reference.name}; ${measured}.\n${frontierTable(rows, style)}`,
+		`${lines.map((line) => paint("bold", line, style)).join("\n")}\n`,
+		`Best combinations by loss and size, or by loss and ${computeAxis === "blocks" ? "blocks kept" : "speed"} (${formatInteger(rows.length)} of ${formatInteger(cells.length)}; --json has all).\nAdded: nats per token above ${reference.name}, on ${measured}.\n${frontierTable(rows, style)}`,
 		chart(
 			points(({ bytes }) => bytes),
 			"nats added, by file size",
@@ -54,14 +56,14 @@ function computeChart(
 	if (computeAxis === "blocks")
 		return chart(
 			points(({ blocks }) => blocks),
-			`nats added, by blocks run (of ${model.blocks})`,
+			`nats added, by blocks kept (of ${model.blocks})`,
 			(blocks) => `${blocks}`,
 			style,
 		);
 	const what = computeAxis === "prompt" ? "prompts" : "generation";
 	return chart(
 		points(({ speedup }) => speedup!.value),
-		`nats added, by speed of ${what} (times that of the model as it is, measured in turns)`,
+		`nats added, by speed of ${what} (times that of the original model, measured in turns)`,
 		(value) => formatRatio(value),
 		style,
 	);
@@ -73,12 +75,12 @@ const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>
 function reportLine(best: FrontierCell, windows: number): string {
 	const { added } = best.heldOut!;
 	const name = `${best.type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}${best.healed ? ", healed," : ""}`;
-	return `On the held-out split (${windows} windows that took no part in any choice): ${name} adds ${natsText(added)} nats per token.\n`;
+	return `On the held-out split (${windows} windows, not used for any choice): ${name} adds ${natsText(added)} nats per token.\n`;
 }
 
 const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
 
-/** What the quantized file costs beside the whole source, as it was written. */
+/** What the written quantized file costs beside the original model. */
 export function quantizedLine({ type, from, added, divergence, agreement }: Quantized): string {
 	const weights = from ? ` from the weights of ${from.name}` : "";
 	const figures = [
@@ -86,5 +88,5 @@ export function quantizedLine({ type, from, added, divergence, agreement }: Quan
 		...(divergence ? [`KL ${natsText(divergence)}`] : []),
 		...(agreement?.mean == null ? [] : [`${formatPercent(agreement.mean)} same top token`]),
 	];
-	return `Quantized to ${type}${weights}, measured as written: adds ${figures.join(", ")}.\n`;
+	return `Quantized to ${type}${weights}. The written file adds ${figures.join(", ")}.`;
 }

@@ -1,5 +1,5 @@
-import { formatBlocks, formatBytes, formatDuration, formatSignificant } from "../report/format.js";
-import { percentChange } from "../report/figures.js";
+import { formatBlocks, formatBytes, formatDuration, formatSignificant, formatSpeedup } from "../report/format.js";
+import { percentChange, speedChange } from "../report/figures.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import type { SpeedRatio, SpeedResult, SpeedSideFigures } from "./api.js";
 
@@ -10,27 +10,21 @@ export function speedResultText({ model, against, removed, speed, seconds }: Spe
 	const { before, after, ratio, context, promptTokens, generatedTokens, repetitions, threads, backend } = speed;
 	const right = "right" as const;
 	const pair = after !== undefined && ratio !== undefined;
-	const second = against?.name ?? "without them";
+	const second = against?.name ?? "pruned";
 	const columns = [
 		{ title: "" },
-		{ title: pair && against ? model.name : pair ? "whole" : "", align: right },
-		...(pair
-			? [
-					{ title: second, align: right },
-					{ title: "change", align: right },
-					{ title: "95 % interval", align: right },
-				]
-			: []),
+		{ title: pair && against ? model.name : pair ? "original" : "", align: right },
+		...(pair ? [{ title: second, align: right }, { title: "change (95 % interval)" }] : []),
 	];
 	const rate = (title: string, name: "prompt" | "generation") => [
 		title,
 		spreadText(before[name]),
-		...(pair ? [spreadText(after[name]), `x ${ratio[name].value.toFixed(2)}`, intervalText(ratio[name])] : []),
+		...(pair ? [spreadText(after[name]), changeOf(ratio[name])] : []),
 	];
 	const size = (title: string, name: "memory" | "weights" | "compute" | "kvCache" | "file") => [
 		title,
 		formatBytes(before[name]),
-		...(pair ? [formatBytes(after[name]), before[name] > 0 ? percentChange(after[name] / before[name]) : "", ""] : []),
+		...(pair ? [formatBytes(after[name]), before[name] > 0 ? percentChange(after[name] / before[name]) : ""] : []),
 	];
 	const rows = [
 		rate("prompt (tokens/s)", "prompt"),
@@ -38,18 +32,18 @@ export function speedResultText({ model, against, removed, speed, seconds }: Spe
 		size("memory", "memory"),
 		size("  weights", "weights"),
 		size("  compute buffers", "compute"),
-		size("  key-value cache", "kvCache"),
+		size("  KV cache", "kvCache"),
 		size("file size", "file"),
 	];
 	const headline = pair
-		? `Generation is ${formatSignificant(ratio.generation.value)} times as fast, the prompt ${formatSignificant(ratio.prompt.value)} times.`
-		: `${formatSignificant(before.generation.median)} tokens/s generated, ${formatSignificant(before.prompt.median)} of the prompt.`;
-	const what = removed.length > 0 ? `${model.name} without blocks ${formatBlocks(removed)} (a mask, nothing written)` : model.name;
+		? `${speedSentence("Generation", ratio.generation)}; ${speedSentence("reading a prompt", ratio.prompt)}.`
+		: `Generates ${formatSignificant(before.generation.median)} tokens/s and reads ${formatSignificant(before.prompt.median)} tokens/s of a prompt.`;
+	const what = removed.length > 0 ? `${model.name} without blocks ${formatBlocks(removed)} (in memory, no file written)` : model.name;
 	return [
 		`${paint("bold", headline, style)}\n`,
 		formatTable(columns, rows, style),
-		`${what}: ${promptTokens} prompt tokens at once, then ${generatedTokens} one by one; medians of ${repetitions} ${repetitions === 1 ? "repetition" : "repetitions"}${pair ? " in turns" : ""}, in brackets the least and the most.`,
-		`${backend}, ${threads} ${threads === 1 ? "thread" : "threads"}; memory with ${context} tokens of context.`,
+		`${what}: ${promptTokens} prompt tokens at once, then ${generatedTokens} generated ones. Medians of ${repetitions} ${repetitions === 1 ? "repetition" : "repetitions"}${pair ? ", measured in turns" : ""}; lowest and highest in brackets.`,
+		`${backend}, ${threads} ${threads === 1 ? "thread" : "threads"}; memory for ${context} tokens of context.`,
 		`Time: ${formatDuration(seconds)}\n`,
 	].join("\n");
 }
@@ -60,6 +54,9 @@ function spreadText({ median, low, high }: Spread): string {
 		: `${formatSignificant(median)} (${formatSignificant(low)} to ${formatSignificant(high)})`;
 }
 
-function intervalText({ interval }: SpeedRatio): string {
-	return interval ? `x ${interval.low.toFixed(2)} to x ${interval.high.toFixed(2)}` : "";
+const changeOf = ({ value, interval }: SpeedRatio) => speedChange({ ratio: value, ...(interval ? { interval } : {}) });
+
+function speedSentence(what: string, { value, interval }: SpeedRatio): string {
+	if (interval && interval.low <= 1 && interval.high >= 1) return `${what}: no difference that can be measured here`;
+	return `${what} is ${formatSpeedup({ value })}`;
 }

@@ -2,6 +2,7 @@ import {
 	formatAge,
 	formatBlocks,
 	formatBytes,
+	formatChange,
 	formatCount,
 	formatDuration,
 	formatInteger,
@@ -14,7 +15,7 @@ import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { healLine } from "./heal-views.js";
 import { quantizedLine } from "./quantized-views.js";
 import { curveTable, factsTable } from "../report/terminal.js";
-import { gateLine, summaryText } from "../report/summary.js";
+import { gateLine, summaryText, wrapped } from "../report/summary.js";
 import type {
 	Accuracy,
 	AccuracyDifference,
@@ -34,30 +35,34 @@ import type {
 
 /** A pruning run: with a set chosen, the set and what it costs; without, the curve and what is sensible. */
 export function pruneText(result: PruneResult, style: TextStyle): string {
-	const parts = result.plan ? chosenParts(result, result.plan, style) : curveParts(result, style);
-	if (result.commands.length > 0) parts.push(`Next:\n${result.commands.map((command) => `  ${command}\n`).join("")}`);
-	return parts.join("\n");
+	return result.plan ? chosenText(result, result.plan, style) : `${curveParts(result, style).join("\n")}${commandsText(result)}`;
 }
 
-function chosenParts(result: PruneResult, plan: Plan, style: TextStyle): string[] {
-	// Without a report there was a warning that says why.
-	const summary = result.report
-		? summaryText(result.report, style)
-		: `Remove blocks ${formatBlocks(plan.removed)} of 0..${plan.model.blocks - 1}\n`;
-	return [`${summary}Method: ${plan.method}\n`, endLines(result)];
+function chosenText(result: PruneResult, plan: Plan, style: TextStyle): string {
+	const { report, output, planPath, reportPath, modelCardPath, commands, seconds } = result;
+	const [command] = commands;
+	const next = command === undefined ? undefined : `${output ? "Run it" : "Write it"}: ${command}`;
+	const places = { output: output?.path, plan: planPath, report: reportPath, card: modelCardPath, command: next, seconds };
+	if (report) return summaryText(report, places, style);
+	// There was a warning that says why there is no report.
+	const chosen = `${output ? "Removed" : "Removing"} ${plan.removed.length} of ${plan.model.blocks} blocks: ${formatBlocks(plan.removed)}.`;
+	return `${paint("bold", chosen, style)}\n${endLines(result)}${next === undefined ? "" : `${next}\n`}`;
 }
+
+const commandsText = ({ commands }: Pick<PruneResult, "commands">) =>
+	commands.length > 0 ? `\nNext:\n${commands.map((command) => `  ${command}\n`).join("")}` : "";
 
 function curveParts(result: PruneResult, style: TextStyle): string[] {
 	const parts: string[] = [];
 	if (result.curve.length > 0) {
 		const chosen = result.suggestion?.removed.length;
 		const rows = result.curve.map((point) => ({ ...point, chosen: point.removed.length === chosen }));
-		parts.push(curveTable(rows, style, result.metric));
+		parts.push(`What removing blocks costs, measured on the validation split:\n${curveTable(rows, style, result.metric)}`);
 	}
 	if (result.suggestion) {
 		const { removed, reason } = result.suggestion;
-		const choice = removed.length > 0 ? `Sensible: remove blocks ${formatBlocks(removed)}` : "Sensible: remove nothing";
-		parts.push(`${paint("bold", choice, style)}: ${reason}\n`);
+		const choice = removed.length > 0 ? `Sensible: remove blocks ${formatBlocks(removed)}.` : "Sensible: remove nothing.";
+		parts.push(`${wrapped(`${choice} ${reason}`, style.width ?? 80).replace(choice, paint("bold", choice, style))}\n`);
 	}
 	parts.push(endLines(result));
 	return parts;
@@ -65,14 +70,8 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 
 function endLines({ output, planPath, reportPath, modelCardPath, estimate, seconds }: PruneResult): string {
 	const lines: string[] = [];
-	if (estimate) {
-		const { masks, known, tokens } = estimate;
-		const before = known > 0 ? `, beside ${formatInteger(known)} known ones,` : "";
-		lines.push(
-			`Would measure at most ${formatInteger(masks)} masks${before} (${formatCount(tokens)} tokens)${Number.isFinite(estimate.seconds) ? ` in about ${formatDuration(estimate.seconds)}` : ""}; no model, plan or report was written.`,
-		);
-	}
-	if (output) lines.push(writtenLine(output));
+	if (estimate) lines.push(...estimateLines(estimate));
+	if (output) lines.push(...writtenLines(output));
 	else if (!estimate) lines.push("No model was written.");
 	if (planPath) lines.push(`Plan: ${planPath}`);
 	if (reportPath) lines.push(`Report: ${reportPath}`);
@@ -81,37 +80,57 @@ function endLines({ output, planPath, reportPath, modelCardPath, estimate, secon
 	return `${lines.join("\n")}\n`;
 }
 
+function estimateLines({ masks, known, tokens, seconds }: NonNullable<PruneResult["estimate"]>): string[] {
+	const time = Number.isFinite(seconds) ? `, about ${formatDuration(seconds)}` : "";
+	return [
+		`This run would need at most ${formatInteger(masks)} evaluations (${formatCount(tokens)} tokens${time}).`,
+		...(known > 0 ? [`${formatInteger(known)} more are known from earlier runs.`] : []),
+		"Dry run: no model, plan or report was written.",
+	];
+}
+
 /** A plan that was carried out. */
 export function applyText(result: ApplyResult, style: TextStyle): string {
-	const { model, output, removed } = result;
-	const facts = [
-		["removed", `${formatBlocks(removed)} of 0..${model.blocks - 1}`],
-		["parameters", `${formatCount(model.parameters)} -> ${formatCount(output.parameters)}`],
-		["file size", `${formatBytes(model.size)} -> ${formatBytes(output.size)}`],
-	] as const;
-	const healed = result.heal ? `${healLine(result.heal)}\n` : "";
-	const quantized = result.quantized ? `${quantizedLine(result.quantized)}\n` : "";
-	const gate = result.gate
-		? `${result.gate.figures.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)).join("\n")}\n`
-		: "";
-	return `${factsTable(facts, style)}\n${healed}${quantized}${gate}${writtenLine(output)}\nTime: ${formatDuration(result.seconds)}\n`;
+	const { model, output, removed, heal, quantized, gate, seconds } = result;
+	const { width = 80 } = style;
+	const right = "right" as const;
+	const columns = [{ title: "" }, { title: "original", align: right }, { title: "pruned", align: right }, { title: "change" }];
+	const rows = [
+		["parameters", formatCount(model.parameters), formatCount(output.parameters), formatChange(model.parameters, output.parameters)],
+		["file size", formatBytes(model.size), formatBytes(output.size), formatChange(model.size, output.size)],
+	];
+	const headline = `Removed ${removed.length} of ${model.blocks} blocks: ${formatBlocks(removed)}.`;
+	const changes = [
+		...[heal && healLine(heal), quantized && quantizedLine(quantized)].filter((text) => text !== undefined),
+		...(gate?.figures ?? []).map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
+	];
+	return [
+		`${wrapped(headline, width)
+			.split("\n")
+			.map((line) => paint("bold", line, style))
+			.join("\n")}\n`,
+		...(changes.length > 0 ? [`${changes.map((text) => wrapped(text, width)).join("\n")}\n`] : []),
+		formatTable(columns, rows, style),
+		`${[...writtenLines(output).map((line) => wrapped(line, width)), `Time: ${formatDuration(seconds)}`].join("\n")}\n`,
+	].join("\n");
 }
 
 /** Methods side by side: a table a size, then what they cost. */
 export function compareText(result: CompareResult, style: TextStyle): string {
 	const { model, texts, questions, sizes, methods, budget, search, seconds } = result;
 	const names = texts.map(({ name }) => name);
-	const answers = questions.length > 0 ? "Of questions the share that is answered rightly; * as many, by the exact McNemar test.\n" : "";
+	const answers =
+		questions.length > 0 ? "Questions: the share answered correctly; * tied with the highest by the exact McNemar test.\n" : "";
 	const searched = "count" in search ? `${formatInteger(search.count)} questions` : `${search.windows} x ${search.length} tokens`;
-	const nothingSays = sizes.some(({ rows }) => rows.some(({ withinBest }) => withinBest === null));
-	const untold = nothingSays ? "? cannot be judged: a text or source of a single window says nothing of chance.\n" : "";
+	const unknown = sizes.some(({ rows }) => rows.some(({ withinBest }) => withinBest === null));
+	const untold = unknown ? "? unknown: one window of a text or source gives no error.\n" : "";
 	const parts = [
-		`${model.name}: nats per token that removing blocks adds, ± standard error.\n* cannot be told from the best of its table.\n${untold}${answers}`,
+		`${model.name}: loss added by removing blocks, nats per token, ± standard error.\n* statistically tied with the best of its table.\n${untold}${answers}`,
 		...sizes.map(
 			({ removed, rows }) =>
 				`${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, questions, style)}`,
 		),
-		`What each method would have needed alone, of at most ${formatInteger(budget.masks)} masks of ${searched}:\n${compareCosts(methods, style)}`,
+		`What each method would need alone, of at most ${formatInteger(budget.masks)} evaluations of ${searched}:\n${compareCosts(methods, style)}`,
 		...surrogateParts(methods, style),
 		compareTexts(texts, questions, style),
 		`Time: ${formatDuration(seconds)}\n`,
@@ -123,7 +142,7 @@ function surrogateParts(methods: CompareResult["methods"], style: TextStyle): st
 	const table = compareSurrogates(methods, style);
 	if (table === "") return [];
 	return [
-		`Surrogates: masks fitted to, and masks judged on that they did not see; R2 and Spearman over all and within\neach number of blocks, R2 of that number's mean, and the share of masks that the 90 % intervals held:\n${table}`,
+		`Surrogates, judged on candidates that they had not seen: R2 and Spearman over all and within one number of\nblocks, R2 of the mean of each number, and the share of candidates inside their 90 % intervals.\n${table}`,
 	];
 }
 
@@ -132,13 +151,13 @@ export function evaluateText(result: EvaluateResult, style: TextStyle): string {
 	const facts: [string, string][] = [
 		["perplexity", `${result.perplexity.toFixed(4)} ± ${result.perplexityError.toFixed(5)}`],
 		["loss", `${result.loss.toFixed(6)} nats per token`],
-		["scored", `${formatInteger(result.tokens)} tokens of ${formatInteger(result.windows)} windows of ${result.context}`],
+		["scored", `${formatInteger(result.tokens)} tokens in ${formatInteger(result.windows)} windows of ${result.context}`],
 		["preset", result.preset],
 		["model", result.model],
 		["text", result.text],
 		["time", formatDuration(result.seconds)],
 	];
-	if (result.removed.length > 0) facts.splice(2, 0, ["removed", `${formatBlocks(result.removed)} (masked, nothing written)`]);
+	if (result.removed.length > 0) facts.splice(2, 0, ["removed", `${formatBlocks(result.removed)} (in memory, no file written)`]);
 	if (result.against) facts.splice(result.removed.length > 0 ? 3 : 2, 0, ...againstFacts(result.against, result.model));
 	return factsTable(facts, style);
 }
@@ -164,7 +183,7 @@ function againstFacts(against: NonNullable<EvaluateResult["against"]>, model: st
 			with95(`${percent(agreement.mean)} ± ${percent(agreement.standardError)} %`, percent(agreement.low), percent(agreement.high)),
 		],
 		[
-			"  loss, paired",
+			"  loss difference",
 			with95(
 				`${formatSigned(difference.mean, 5)} ± ${difference.standardError.toFixed(5)} nats per token`,
 				formatSigned(difference.low, 5),
@@ -184,9 +203,9 @@ export function questionsText(result: QuestionsResult, style: TextStyle): string
 	const facts: [string, string][] = [
 		["accuracy", accuracyText(result.accuracy)],
 		[`accuracy ${byLength}`, accuracyText(result.normalizedAccuracy)],
-		["loss of right choices", `${formatLoss(result.goldLoss)} nats a question`],
+		["loss of correct answers", `${formatLoss(result.goldLoss)} nats per question`],
 	];
-	if (result.removed.length > 0) facts.push(["removed", `${formatBlocks(result.removed)} (masked, nothing written)`]);
+	if (result.removed.length > 0) facts.push(["removed", `${formatBlocks(result.removed)} (in memory, no file written)`]);
 	const { against } = result;
 	if (against) {
 		facts.push(
@@ -201,13 +220,13 @@ export function questionsText(result: QuestionsResult, style: TextStyle): string
 		["time", formatDuration(result.seconds)],
 	);
 	if (result.truncated > 0)
-		facts.push(["cut", `${formatInteger(result.truncated)} choices lost the beginning of their query: the context is too short`]);
+		facts.push(["shortened", `${formatInteger(result.truncated)} choices: the beginning of the question does not fit in the context`]);
 	return factsTable(facts, style);
 }
 
 function accuracyText({ value, standardError, correct }: Accuracy): string {
 	const error = standardError === undefined ? "" : ` ± ${(100 * standardError).toFixed(2)}`;
-	return `${(100 * value).toFixed(2)}${error} % (${formatInteger(correct)} right)`;
+	return `${(100 * value).toFixed(2)}${error} % (${formatInteger(correct)} correct)`;
 }
 
 function changeText({ value, standardError, gained, lost, pValue }: AccuracyDifference): string {
@@ -221,31 +240,31 @@ export function inspectText(result: InspectResult, style: TextStyle): string {
 	const facts: [string, string][] = [
 		["model", result.name],
 		["architecture", result.architecture],
-		["blocks", `${result.blocks}, numbered 0..${result.blocks - 1}`],
+		["blocks", `${result.blocks}, numbered 0 to ${result.blocks - 1}`],
 		["parameters", formatCount(result.parameters)],
 		["file size", `${formatBytes(result.size)}${result.files.length > 1 ? ` in ${result.files.length} files` : ""}`],
 		["tensors", types.map(([type, count]) => `${count} ${type}`).join(", ")],
 		["removable", removableText(result)],
 	];
-	if (result.units) facts.push(["blocks go in groups", result.units.map(formatBlocks).join(", ")]);
-	for (const { block, reason } of result.frozen) facts.push([`block ${block}`, `stays: ${reason}`]);
+	if (result.units) facts.push(["removed in groups", result.units.map(formatBlocks).join(", ")]);
+	for (const { block, reason } of result.frozen) facts.push([`block ${block}`, `cannot be removed: ${reason}`]);
 	if (result.pruned) facts.push(["pruned before", result.pruned]);
 	return factsTable(facts, style);
 }
 
 function removableText({ support, reason, maxRemovable, blocks, proof }: InspectResult): string {
 	if (support === "refused") return `none: ${reason ?? "this architecture is not supported"}`;
-	// What was proven for the architecture needs no word.
-	return `up to ${maxRemovable} of ${blocks} blocks${proof === "bits" ? "" : "; a file is kept only if it is proven on this model"}`;
+	// Nothing needs to be said of an architecture that is proven.
+	return `up to ${maxRemovable} of ${blocks} blocks${proof === "bits" ? "" : "; the output is kept only if it is proven correct on this model"}`;
 }
 
-/** What is kept of earlier runs. */
+/** The cache of earlier runs. */
 export function runsText(folders: readonly RunFolder[], now: Date, style: TextStyle): string {
-	if (folders.length === 0) return "Nothing is kept.\n";
+	if (folders.length === 0) return "The cache is empty.\n";
 	const rows = folders.flatMap((folder) => [
 		...folder.ledgers.map((ledger) => [
 			folder.model,
-			ledger.damage ? "damaged" : ledger.inUse ? "in use" : "ledger",
+			ledger.damage ? "damaged" : ledger.inUse ? "in use" : "search results",
 			ledger.damage ? "" : formatInteger(ledger.masks),
 			formatBytes(ledger.size),
 			formatAge(ledger.lastUsed, now),
@@ -262,7 +281,7 @@ export function runsText(folders: readonly RunFolder[], now: Date, style: TextSt
 		...folder.plans.map((plan) => [folder.model, "plan", "", formatBytes(plan.size), formatAge(plan.lastUsed, now), plan.path]),
 		...folder.leftovers.map(({ size, lastUsed, path }) => [
 			folder.model,
-			"left over",
+			"leftover",
 			"",
 			formatBytes(size),
 			formatAge(lastUsed, now),
@@ -274,24 +293,24 @@ export function runsText(folders: readonly RunFolder[], now: Date, style: TextSt
 	const columns = [
 		{ title: "model" },
 		{ title: "kind" },
-		{ title: "masks", align: "right" },
+		{ title: "evaluations", align: "right" },
 		{ title: "size", align: "right" },
 		{ title: "last used" },
 		{ title: "path" },
 	] as const;
-	return `${formatTable(columns, rows, style)}\n${total} in all. prune-gguf runs clean --help says how to delete.\n`;
+	return `${formatTable(columns, rows, style)}\n${total} in total. To delete: prune-gguf runs clean --help\n`;
 }
 
 /** What was deleted. */
 export function cleanText({ deleted, freed, inUse }: CleanResult): string {
 	const lines = [
 		...deleted.map((path) => `deleted ${path}`),
-		`${deleted.length} ${deleted.length === 1 ? "file" : "files"}, ${formatBytes(freed)} freed`,
+		`${deleted.length} ${deleted.length === 1 ? "file" : "files"} deleted, ${formatBytes(freed)} freed`,
 	];
-	for (const path of inUse) lines.push(`left, because a running process uses it: ${path}`);
+	for (const path of inUse) lines.push(`kept, because a running process uses it: ${path}`);
 	return `${lines.join("\n")}\n`;
 }
 
-function writtenLine({ path, verification }: WrittenFile): string {
-	return `Written: ${path}\nVerified: ${verification}`;
+function writtenLines({ path, size, verification }: WrittenFile): string[] {
+	return [`File: ${path} (${formatBytes(size)})`, `Verified: ${verification}`];
 }

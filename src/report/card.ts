@@ -1,13 +1,13 @@
 import { figureText } from "./figures.js";
-import { formatBlocks, formatBytes, formatCount } from "./format.js";
+import { formatBlocks, formatBytes, formatCount, formatInteger } from "./format.js";
 import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
-import { quantizedText, speedText } from "./summary.js";
+import { quantizedText, speedText, textName } from "./summary.js";
 import { visible } from "./tags.js";
 
 /**
- * A short model card in Markdown, as Hugging Face shows them: what was removed from what, what that costs, how to do it again. Front
- * matter of the source (license, languages) is left for its author to add.
+ * A short model card in Markdown for Hugging Face: what was removed, what that costs, how to run it and how to make it again. The author
+ * adds the front matter of the source (license, languages).
  */
 export function reportCard(report: Report): string {
 	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
@@ -28,19 +28,26 @@ export function reportCard(report: Report): string {
 			({ title, before, after, change, interval }) => `| ${[title, before, after, change, interval].map(escaped).join(" | ")} |`,
 		);
 		parts.push(
-			"## Before and after",
-			["| | before | after | change ± standard error | 95 % interval |", "|---|--:|--:|--:|--:|", ...rows].join("\n"),
+			"## What it costs",
+			["| | original | pruned | change ± standard error | 95 % interval |", "|---|--:|--:|--:|--:|", ...rows].join("\n"),
 			...(quality
-				? [escaped(`Measured on ${quality.tokens} tokens of ${quality.text} that took no part in the choice of the blocks.`)]
+				? [
+						escaped(
+							`Perplexity and loss are measured on ${formatInteger(quality.tokens)} tokens of ${textName(quality.text)}, which were not used to choose the blocks. They are not comparable with published figures.`,
+						),
+					]
 				: []),
 		);
 	}
 	if (speed)
 		parts.push(
-			escaped(`Speed: ${speed.conditions}${speed.context === undefined ? "" : ` Memory with ${speed.context} tokens of context.`}`),
+			escaped(
+				`Speed: ${speed.conditions}${speed.context === undefined ? "" : ` Memory is for ${formatInteger(speed.context)} tokens of context.`}`,
+			),
 		);
 	const { seed, versions } = reproduce;
 	parts.push(
+		...(output ? ["## How to run it", fenced(`llama-cli -m ${shellWord(output.name)}`)] : []),
 		"## How it was made",
 		fenced(reproduce.command),
 		[
@@ -50,11 +57,14 @@ export function reportCard(report: Report): string {
 					.map(([program, version]) => `${program} ${version}`)
 					.join(", "),
 			)}; seed ${seed === null ? "none" : seed}`,
-			...(output ? [`- check: ${escaped(output.verification)}`] : []),
+			...(output ? [`- verified: ${escaped(output.verification)}`] : []),
 		].join("\n"),
 	);
 	return `${parts.join("\n\n")}\n`;
 }
+
+/** A word for a shell. */
+const shellWord = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** Text that Markdown shows as it is, on one line. */
 function escaped(text: string): string {

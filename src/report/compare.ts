@@ -15,7 +15,7 @@ export interface CompareRowText {
 	/** One a text. */
 	readonly added: readonly Difference[];
 	readonly mean: Difference;
-	/** Whether it cannot be told from the best one; null where nothing says. */
+	/** Whether it is tied with the best one; null if that is not known. */
 	readonly withinBest: boolean | null;
 	/** One a file of questions, null for no set. */
 	readonly accuracy: readonly (AccuracyText | null)[];
@@ -42,7 +42,7 @@ export interface QuestionsText {
 	readonly normalizedAccuracy: Share;
 }
 
-/** What a method asked for. */
+/** What a method needed. */
 export interface CompareCostText {
 	readonly method: string;
 	readonly cost: { readonly masks: number; readonly tokens: number; readonly blockExecutions: number; readonly seconds: number };
@@ -127,11 +127,11 @@ function blocksText({ removed, method, proposedBy }: CompareRowText): string {
 	return proposedBy === undefined || proposedBy === method ? formatBlocks(removed) : `${formatBlocks(removed)} (${proposedBy})`;
 }
 
-/** What each method would have needed alone. */
+/** What each method would need alone. */
 export function compareCosts(methods: readonly CompareCostText[], style: TextStyle = {}): string {
 	const columns = [
 		{ title: "method" },
-		{ title: "masks", align: "right" },
+		{ title: "evaluations", align: "right" },
 		{ title: "tokens", align: "right" },
 		{ title: "block executions", align: "right" },
 		{ title: "time", align: "right" },
@@ -146,7 +146,7 @@ export function compareCosts(methods: readonly CompareCostText[], style: TextSty
 	return formatTable(columns, cells, style);
 }
 
-/** How good a method's surrogate is on masks that it did not see. */
+/** How well a method's surrogate predicts candidates that it did not see. */
 export interface CompareSurrogateText {
 	readonly method: string;
 	readonly surrogate?: {
@@ -168,7 +168,7 @@ export function compareSurrogates(methods: readonly CompareSurrogateText[], styl
 		return [[method, formatInteger(trainCandidates), formatInteger(heldOutCandidates), ...figures.map(figure)]];
 	});
 	if (cells.length === 0) return "";
-	const titles = ["masks", "judged", "R2", "in size", "mean", "Spearman", "in size", "90 %"];
+	const titles = ["fitted to", "judged on", "R2", "in size", "mean", "Spearman", "in size", "90 %"];
 	const columns: Column[] = [{ title: "surrogate of" }, ...titles.map((title): Column => ({ title, align: "right" }))];
 	return formatTable(columns, cells, style);
 }

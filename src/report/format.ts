@@ -35,10 +35,25 @@ export function formatRatio(ratio: number | null | undefined, standardError?: nu
 	return `x ${ratio.toFixed(digits)} ± ${standardError.toFixed(digits)}`;
 }
 
-/** A speed-up with its 95 % interval: `1.25 times as fast (1.21 to 1.29)`. */
-export function formatSpeedup({ value, interval }: { value: number; interval?: { low: number; high: number } | undefined }): string {
+/**
+ * A speed-up with its 95 % interval: `1.25 times as fast (1.21 to 1.29)`.
+ * @param target shown with as many digits as tell it from this
+ */
+export function formatSpeedup(
+	{ value, interval }: { value: number; interval?: { low: number; high: number } | undefined },
+	target?: number,
+): string {
 	const range = interval ? ` (${formatSignificant(interval.low)} to ${formatSignificant(interval.high)})` : "";
-	return `${formatSignificant(value)} times as fast${range}`;
+	return `${target === undefined ? formatSignificant(value) : formatBeside(value, target)} times as fast${range}`;
+}
+
+/** A number with three significant digits, or as many as show on which side of a bound it is. */
+export function formatBeside(value: number, bound: number): string {
+	for (let digits = 3; digits < 9; digits++) {
+		const text = formatSignificant(value, digits);
+		if (Math.sign(Number(text) - bound) === Math.sign(value - bound)) return text;
+	}
+	return String(value);
 }
 
 /** A number to so many significant digits, without exponent between 1e-4 and 1e7: `1.24e+9`, `33.41`. */

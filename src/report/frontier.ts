@@ -34,7 +34,7 @@ export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {
 		{ title: "weights" },
 		{ title: "removed", align: right },
 		{ title: "file size", align: right },
-		{ title: "blocks run", align: right },
+		{ title: "kept", align: right },
 		...(measured ? [{ title: "speed", align: right }] : []),
 		...figureColumns(rows),
 		{ title: "blocks (from 0)" },

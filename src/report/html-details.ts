@@ -1,10 +1,10 @@
 import { importanceFigure } from "./charts-blocks.js";
 import { interactionsFigure } from "./charts-pairs.js";
 import { predictionsFigure } from "./charts-quality.js";
+import { speedText } from "./figures.js";
 import { formatDifference, formatInteger, formatLoss, formatPercent, formatSignificant } from "./format.js";
 import { reproductionSection, splitTitles, timesSection } from "./html-origin.js";
 import type { Report, ReportSpeed } from "./report-data.js";
-import { speedText } from "./summary.js";
 import { type Html, html, type Section, type TableColumn, table, typographic } from "./tags.js";
 
 // The part of the page for those who want to know why, or to check the run.

@@ -4,7 +4,7 @@ import { formatBlocks, formatInteger } from "./format.js";
 import { sampleTitle, sideBySide } from "./html-texts.js";
 import { overviewRows } from "./overview.js";
 import type { Report } from "./report-data.js";
-import { quantizedText, tiedText } from "./summary.js";
+import { quantizedText, textName, tiedText } from "./summary.js";
 import { type Html, html, type Section, table, typographic } from "./tags.js";
 
 // The first screen of the page: what happened, what it costs, and the commands that come next.
@@ -18,13 +18,16 @@ const marks: Readonly<Record<NonNullable<Report["verdict"]["trade"]>, string>> =
 };
 
 /** The verdict, with a link to what the run warned about. */
-export function verdictPanel({ verdict, alternatives, warnings, disagreements }: Report): Html {
-	const { trade, headline, reason } = verdict;
+export function verdictPanel({ verdict, alternatives, warnings, disagreements, gate = [] }: Report): Html {
+	const { trade, headline, reason, advice = [] } = verdict;
 	const warned = warnings.length + disagreements.length;
+	const missed = gate.filter(({ met }) => !met).length;
 	return html`<div class="verdict${trade && ` ${trade}`}">
 <p class="headline">${typographic(headline)}</p>
 <p>${trade && html`<span class="tag" aria-hidden="true">${marks[trade]}</span> `}${typographic(reason)}</p>
+${advice.length > 0 && html`<ul>${advice.map((one) => html`<li>${one}</li>`)}</ul>`}
 ${alternatives && html`<p>${alternatives.verdict}</p>`}
+${missed > 0 && html`<p><a href="#limits">Quality limits</a>: <span class="bad">✕ ${missed} of ${gate.length} not met</span></p>`}
 ${warned > 0 && html`<p><a href="#warnings">${warned === 1 ? "1 warning" : `${warned} warnings`}</a></p>`}
 </div>`;
 }
@@ -59,7 +62,7 @@ function overview(report: Report): Html {
 	return html`${table("What pruning costs and what it saves", columns, rows)}
 ${
 	quality &&
-	html`<p class="note">Perplexity is measured on the held-out split, ${formatInteger(quality.tokens)} tokens of <bdi>${quality.text}</bdi>. Lower is better. Do not compare it with published figures, which use other text.</p>`
+	html`<p class="note">Perplexity is measured on the held-out split, ${formatInteger(quality.tokens)} tokens of <bdi>${textName(quality.text)}</bdi>. Lower is better. Do not compare it with published figures, which use other text.</p>`
 }
 ${context !== undefined && html`<p class="note">Memory and KV cache are those of a context of ${formatInteger(context)} tokens.</p>`}
 ${quantized && html`<p class="note">${quantized}</p>`}`;
@@ -70,7 +73,7 @@ function blocks(report: Report): Html {
 	const tied = tiedText(report);
 	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong>. Blocks are numbered from 0 to ${model.blocks - 1}, as in the original file.</p>`}
 ${blockStrip(report)}
-${tied && html`<p>${tied}</p>`}`;
+${tied && html`<p>${tied}.</p>`}`;
 }
 
 function firstSample(sample: NonNullable<Report["samples"]>[number], count: number): Html {
@@ -88,7 +91,7 @@ function commands(report: Report): Html {
 	}
 <p>Repeat this job:</p>
 <pre><code>${unbroken(reproduce.command)}</code></pre>
-${output && html`<p class="note">Verification of <bdi>${output.name}</bdi>: ${output.verification}.</p>`}`;
+${output && html`<p class="note">Verified: ${output.verification.replace(/\.$/, "")}.</p>`}`;
 }
 
 /** A command whose options do not break at their hyphens. */

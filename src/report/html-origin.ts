@@ -1,5 +1,6 @@
 import { formatDuration, formatInteger } from "./format.js";
 import type { Report } from "./report-data.js";
+import { textName } from "./summary.js";
 import { type Html, html, type Section, table } from "./tags.js";
 
 // Where a report's figures come from: how to get them again, and what took how long.
@@ -23,7 +24,7 @@ export function reproductionSection({ reproduce, model }: Report): Section {
 	];
 	const texts = calibration.map(({ split, source, sha256, windows, length, drawn }) => [
 		splitTitles[split] ?? split,
-		source,
+		textName(source),
 		`${windows} × ${length}${drawn ? drawnText(drawn) : ""}`,
 		sha256,
 	]);

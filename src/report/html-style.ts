@@ -25,7 +25,7 @@ h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; } .details h3 { font-size: 1.15
 p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--link); }
 .verdict { border-left: .4rem solid var(--soft); background: var(--panel); padding: 1rem 1.2rem; border-radius: .3rem; }
-.verdict p { margin: 0 0 .4rem; }
+.verdict p, .verdict ul { margin: 0 0 .4rem; } .verdict p:last-child { margin-bottom: 0; }
 .verdict .headline { font-size: 1.4rem; line-height: 1.35; font-weight: 600; }
 .verdict.sensible { border-color: var(--good); } .verdict.costly { border-color: var(--fair); }
 .verdict.damaging, .verdict.broken { border-color: var(--bad); }

@@ -30,14 +30,15 @@ const settings = v.record(v.string(), v.union([setting, v.array(setting)]));
 export const trades = ["sensible", "costly", "damaging", "broken"] as const;
 
 const verdict = v.strictObject({
-	headline: says(text, "What was done and what it cost, in one sentence."),
+	headline: says(text, "What was done, in one sentence."),
 	trade: v.optional(
 		says(
 			v.picklist(trades),
-			"`sensible`: at most 0.1 nats per token added; `costly`: less than ln 2; `damaging`: ln 2 or more, perplexity doubles; `broken`: no finite loss. Missing where nothing was chosen.",
+			"`sensible`: at most 0.1 nats per token added; `costly`: less than ln 2, or sample texts that are newly wrong; `damaging`: ln 2 or more, perplexity doubles; `broken`: no finite loss. Missing where nothing was chosen.",
 		),
 	),
-	reason: says(text, "Why, and what to do."),
+	reason: says(text, "The verdict with its reason, in words."),
+	advice: v.optional(says(v.array(text), "What to do instead, sentence by sentence; missing where the trade is sensible.")),
 });
 
 const block = v.strictObject({

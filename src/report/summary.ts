@@ -1,171 +1,150 @@
-import { type FigureText, figureText, percentChange } from "./figures.js";
-import { formatBlocks, formatDifference, formatSignificant } from "./format.js";
-import { limitText, measuredText } from "./gate.js";
-import type { Report, ReportSpeed } from "./report-data.js";
+import { figureText, speedChange, speedText } from "./figures.js";
+import { formatBlocks, formatBytes, formatDifference, formatDuration, formatInteger } from "./format.js";
+import { gateLine } from "./gate.js";
 import { healSentence } from "./heal.js";
+import { overviewFigures } from "./overview.js";
+import type { Report } from "./report-data.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
-import { sourcesTable, surrogateLine } from "./terminal.js";
 
-// What a run that chose a set prints: the verdict, then the figures. It fits a screen of 24 lines of 80 columns, with the lines that
-// name the files: what does not is in the report.
+export { gateLine } from "./gate.js";
+export { speedText } from "./figures.js";
 
-/** Lines of a screen, and those that name the method, the files and the time. */
+// What a run that chose a set prints. It fits a screen of 24 lines of 80 columns where possible: blank lines go first, then what the
+// report shows as well.
+
+/** Lines of a screen. */
 const screen = 24;
-const otherLines = 7;
-/** Most limits of the gate. */
-const mostLimits = 3;
+/** Tied candidates that are named. */
+const mostTied = 3;
 
-/** Of a model as it is without its blocks. */
-const unhealedText = "Not healed: --heal can make up for part of what the cuts cost, without training.";
+/** Where things are, as paths. */
+export interface SummaryPlaces {
+	readonly output?: string | undefined;
+	readonly plan?: string | undefined;
+	readonly report?: string | undefined;
+	readonly card?: string | undefined;
+	/** The command that runs the file, or writes it where it was not written. */
+	readonly command?: string | undefined;
+	/** Of the whole run. */
+	readonly seconds?: number | undefined;
+}
 
-/** The verdict and the figures behind it, without the names of files. */
-export function summaryText(report: Report, style: TextStyle = {}): string {
-	const { verdict, gate, collapse } = report;
+/** What was done, the verdict, the figures, and where to go on. */
+export function summaryText(report: Report, places: SummaryPlaces = {}, style: TextStyle = {}): string {
+	const { width = 80 } = style;
+	const lines = (text: string | undefined) => (text === undefined ? [] : wrapped(text, width).split("\n"));
+	const sections = [
+		[...lines(report.verdict.headline).map((line) => paint("bold", line, style)), ...fileLine(report, places)],
+		[...verdictLines(report, style), ...changeLines(report, width, style)],
+		[...figuresTable(report, style), ...lines(captionText(report))],
+		[...lines(tiedText(report, mostTied)), ...endLines(report, places, lines)],
+	];
+	const further = [
+		...(places.plan ? [`Plan: ${places.plan}`] : []),
+		...(places.seconds === undefined ? [] : [`Time: ${formatDuration(places.seconds)}`]),
+		...(report.quality?.sources ? [`${report.quality.sources.length} calibration sources: the report shows each.`] : []),
+	];
+	return `${fitted(sections, further, places).join("\n")}\n`;
+}
+
+/** The sections with blank lines between them as far as they fit, and before the last line what else fits. */
+function fitted(sections: readonly (readonly string[])[], further: readonly string[], { command }: SummaryPlaces): string[] {
+	const shown = sections.filter((lines) => lines.length > 0);
+	const count = shown.reduce((sum, lines) => sum + lines.length, 0) + (command === undefined ? 0 : 1);
+	const blanks = Math.max(0, Math.min(shown.length - 1, screen - count));
+	const more = further.slice(0, Math.max(0, screen - count - blanks));
+	const all = shown.flatMap((lines, i) => (i > 0 && i <= blanks ? ["", ...lines] : [...lines]));
+	return [...all, ...more, ...(command === undefined ? [] : [command])];
+}
+
+function fileLine({ output }: Report, { output: path, plan }: SummaryPlaces): string[] {
+	if (output) return [`File: ${path ?? output.name} (${formatBytes(output.bytes)})`];
+	return [`No model was written.${plan === undefined ? "" : ` The plan is ${plan}`}`];
+}
+
+/** The verdict, and what to do instead as a list. */
+function verdictLines({ verdict, alternatives }: Report, style: TextStyle): string[] {
 	const { width = 80 } = style;
 	const color = verdict.trade === "sensible" ? "green" : verdict.trade === "costly" ? "yellow" : "red";
-	const parts = [paint("bold", wrapped(verdict.headline, width), style), paint(color, wrapped(verdict.reason, width), style)];
-	parts.push("", rowsTable(report, style).trimEnd());
-	if (report.speed) parts.push(wrapped(speedLine(report.speed), width));
-	const [missed, ...others] = (gate ?? []).filter(({ met }) => !met);
-	if (missed) parts.push(paint("red", `${gateLine(missed)}${others.length > 0 ? `; and ${others.length} more` : ""}`, style));
-	if (collapse && collapse.length > 0) {
-		const texts = collapse.length === 1 ? "1 text" : `${collapse.length} texts`;
-		parts.push(paint("red", `${texts} collapsed: ${kindsOf(collapse)}`, style));
-	}
-	const count = () => parts.join("\n").split("\n").length;
-	parts.push(...thatFit(furtherTexts(report, width, style), screen - otherLines - count()));
-	parts.push(...detailLines(report, screen - otherLines - count(), style));
-	const hint = wrapped(unhealedText, width);
-	const refused = report.reproduce.options.heal === false || report.quality?.quantized?.from !== undefined;
-	const healable = report.removal && !report.heal && !refused;
-	if (healable && count() + hint.split("\n").length <= screen - otherLines) parts.push(hint);
-	return `${parts.join("\n")}\n`;
+	const item = (text: string) => wrapped(text, width - 2).split("\n");
+	const items = [...(verdict.advice ?? []), ...(alternatives ? [alternatives.verdict] : [])];
+	return [
+		...wrapped(verdict.reason, width)
+			.split("\n")
+			.map((line) => paint(color, line, style)),
+		...items.flatMap((text) => item(text).map((line, i) => `${i === 0 ? "-" : " "} ${line}`)),
+	];
 }
 
-/** What is said where there is room, the most telling first, each with its name. */
-function furtherTexts(report: Report, width: number, style: TextStyle): [name: string, text: string][] {
-	const { alternatives, heal, gate } = report;
-	const quantized = quantizedText(report);
-	const met = (gate ?? []).filter((figure) => figure.met).slice(0, mostLimits);
-	const texts: [string, string][] = [];
-	if (alternatives) texts.push(["quantizing instead", wrapped(alternatives.verdict, width)]);
-	if (quantized) texts.push(["quantizing", wrapped(quantized, width)]);
-	if (heal) texts.push(["healing", wrapped(healSentence(heal), width)]);
-	const tied = tiedText(report, 3);
-	if (tied) texts.push(["tied sets", wrapped(tied, width)]);
-	if (met.length > 0) texts.push(["limits that are met", met.map((figure) => paint("green", gateLine(figure), style)).join("\n")]);
-	return texts;
+/** What was done to the model beside removing blocks, and the limits. */
+function changeLines(report: Report, width: number, style: TextStyle): string[] {
+	const { heal, gate = [] } = report;
+	const texts = [quantizedText(report), heal && healSentence(heal)].filter((text) => text !== undefined);
+	return [
+		...texts.flatMap((text) => wrapped(text, width).split("\n")),
+		...gate.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
+	];
 }
 
-/** Sets that are as good as the chosen one as far as the race can tell; undefined where there are none. @param most sets that are named */
+/** The figures that the verdict is about. */
+function figuresTable(report: Report, style: TextStyle): string[] {
+	const { figures, measured } = overviewFigures(report);
+	const rows = [
+		...figures.map(figureText),
+		...measured.map((figure) => (figure.unit === "bytes" ? speedText(figure) : { ...speedText(figure), change: speedChange(figure) })),
+	];
+	if (rows.length === 0) return [];
+	const right = "right" as const;
+	const columns = [{ title: "" }, { title: "original", align: right }, { title: "pruned", align: right }, { title: "change" }];
+	const cells = rows.map(({ title, before, after, change }) => [title, before, after, change]);
+	return formatTable(columns, cells, style).trimEnd().split("\n");
+}
+
+/** What perplexity is measured on, and memory for. */
+function captionText({ quality, speed }: Report): string | undefined {
+	const text = quality
+		? `Perplexity is measured on ${formatInteger(quality.tokens)} tokens of ${textName(quality.text)}: not comparable with published figures.`
+		: undefined;
+	const memory = speed?.context === undefined ? undefined : `Memory is for ${formatInteger(speed.context)} tokens of context.`;
+	const sentences = [text, memory].filter((sentence) => sentence !== undefined);
+	return sentences.length === 0 ? undefined : sentences.join(" ");
+}
+
+/** Where the text of a split came from. */
+export function textName(source: string): string {
+	return source === "the model's own samples" ? "self-generated text" : source;
+}
+
+function endLines({ output }: Report, { report, card }: SummaryPlaces, lines: (text: string | undefined) => string[]): string[] {
+	return [
+		...lines(output && `Verified: ${output.verification}`),
+		...(report === undefined ? [] : [`Report: ${report}`]),
+		...(card === undefined ? [] : [`Model card: ${card}`]),
+	];
+}
+
+/** Candidates whose difference from the chosen one is within the error; undefined if there are none. @param most that are named */
 export function tiedText({ removal, curve }: Report, most = Number.POSITIVE_INFINITY): string | undefined {
 	const sets = removal?.tied ?? [];
 	if (sets.length === 0) return undefined;
-	const named = sets
-		.slice(0, most)
-		.map(
-			({ removed, method, above, standardError, by }) =>
-				`${formatBlocks(removed)} (${method}, ${formatDifference(above, standardError)}${by ? ` in ${by}` : ""})`,
-		);
+	const named = sets.slice(0, most).map(({ removed }) => formatBlocks(removed));
 	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
 	const { windows } = sets[0]!;
 	const unit = curve?.metric === "accuracy" ? "questions" : "windows";
-	const text = windows === undefined ? "The validation text" : `The race (${windows} ${unit} that no search has seen)`;
-	return `${text} cannot tell this set from ${named.join("; ")}${more}.`;
+	const where = windows === undefined ? "the validation split" : `${formatInteger(windows)} held-out ${unit}`;
+	return `Statistically tied on ${where}: ${named.join("; ")}${more}`;
 }
 
-/** Of texts those that so many lines hold, and a line that names the others. */
-function thatFit(texts: readonly (readonly [name: string, text: string])[], room: number): string[] {
-	const linesOf = (text: string) => text.split("\n").length;
-	const all = texts.reduce((sum, [, text]) => sum + linesOf(text), 0);
-	let left = all <= room ? room : room - 1;
-	const shown: string[] = [];
-	const more: string[] = [];
-	for (const [name, text] of texts) {
-		left -= linesOf(text);
-		if (left >= 0) shown.push(text);
-		else {
-			left += linesOf(text);
-			more.push(name);
-		}
-	}
-	return more.length === 0 ? shown : [...shown, `The report has more: ${more.join(", ")}.`];
-}
-
-/** What is shown where so many lines are left for it. */
-function detailLines({ quality, surrogate }: Report, room: number, style: TextStyle): string[] {
-	const rows = (quality?.sources ?? []).map(({ before, after, ...rest }) => ({ ...rest, full: before, removed: after }));
-	const line = surrogate ? [surrogateLine(surrogate).trimEnd()] : [];
-	if (rows.length === 0) return line;
-	if (room < 1) return [];
-	if (rows.length + 2 > room) return [`${rows.length} sources: the report has each.`];
-	return ["", sourcesTable(rows, style).trimEnd(), ...(rows.length + 2 + line.length > room ? [] : line)];
-}
-
-/** How fast and how large it is beside before, in one line of a screen; the report has the figures. */
-export function speedLine({ figures }: ReportSpeed): string {
-	const find = (name: string) => figures.filter((figure) => figure.name === name);
-	const rates = ["generation", "prompt"].flatMap((name) => find(name).map(({ ratio }) => `${name} x ${ratio.toFixed(2)}`));
-	const sizes = [...find("memory"), ...find("kvCache")].map(
-		({ name, ratio }) => `${name === "memory" ? "memory" : "KV cache"} ${percentChange(ratio)}`,
-	);
-	return `Speed: ${[rates.join(", "), sizes.join(", ")].filter(Boolean).join("; ")}.`;
-}
-
-function rowsTable({ quality }: Report, style: TextStyle): string {
-	const right = "right" as const;
-	const columns = [
-		{ title: quality?.quantized ? `held-out split, ${quality.quantized.type}` : "held-out split" },
-		{ title: "before", align: right },
-		{ title: "after", align: right },
-		{ title: "change", align: right },
-	];
-	const rows: Omit<FigureText, "interval">[] = (quality?.figures ?? []).map(figureText);
-	return formatTable(
-		columns,
-		rows.map(({ title, before, after, change }) => [title, before, after, change]),
-		style,
-	);
-}
-
-/** What of a quantized file's figures is the removal; undefined where nothing was quantized. */
+/** What of a quantized file's figures is the removal; undefined if nothing was quantized. */
 export function quantizedText({ quality }: Report): string | undefined {
 	if (!quality?.quantized) return undefined;
 	const { type, from } = quality.quantized;
 	const weights = from === undefined ? "" : ` from the weights of ${from}`;
 	const alone = quality.splits.find(({ split }) => split === "heldOut");
 	const removal = alone
-		? `; removing the blocks alone adds ${formatDifference(alone.difference, alone.standardError).replace(/^\+/, "")}`
+		? ` Removing the blocks alone adds ${formatDifference(alone.difference, alone.standardError).replace(/^\+/, "")} nats per token.`
 		: "";
-	return `Quantized to ${type}${weights}, measured as written${removal}.`;
-}
-
-const speedTitles: Readonly<Record<string, string>> = {
-	prompt: "prompt (tokens/s)",
-	generation: "generation (tokens/s)",
-	memory: "memory in all",
-	weights: "of it weights",
-	compute: "of it compute buffers",
-	kvCache: "of it key-value cache",
-};
-
-/** A figure of the speed as text. */
-export function speedText(figure: ReportSpeed["figures"][number]): FigureText {
-	const change = { name: speedTitles[figure.name] ?? figure.name, change: figure.ratio, isRatio: true, interval: figure.interval };
-	const values = { before: figure.before.value, after: figure.after.value };
-	if (figure.unit === "bytes") return figureText({ ...values, ...change, unit: "bytes" });
-	const text = figureText({ ...values, ...change, unit: "count" });
-	return { ...text, before: formatSignificant(values.before), after: formatSignificant(values.after) };
-}
-
-/** One limit on a line. */
-export function gateLine(figure: Parameters<typeof measuredText>[0] & { readonly limit: number; readonly met: boolean }): string {
-	const { name, limit, met } = figure;
-	return `${met ? "met" : "NOT MET"}: ${name} ${limitText(name, limit)}, measured ${measuredText(figure)}`;
-}
-
-function kindsOf(collapse: NonNullable<Report["collapse"]>): string {
-	return [...new Set(collapse.map(({ kind }) => kind))].join(", ");
+	return `Quantized to ${type}${weights}.${removal}`;
 }
 
 /** Words put into lines of so many columns. */

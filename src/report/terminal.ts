@@ -1,27 +1,18 @@
-import {
-	formatBlocks,
-	formatDifference,
-	formatInteger,
-	formatLoss,
-	formatPercent,
-	formatPerplexity,
-	formatSigned,
-	formatSignificant,
-} from "./format.js";
+import { formatBlocks, formatDifference, formatInteger, formatLoss, formatPercent, formatPerplexity, formatSigned } from "./format.js";
 import { formatBar, formatTable, paint, type TextStyle } from "./table.js";
 
 export type { TextStyle } from "./table.js";
 
-/** Contribution of one block, as measured or estimated. */
+/** Importance of one block, as measured or estimated. */
 export interface ContributionRow {
 	/** 0-based, as in the tensor names. */
 	readonly block: number;
-	/** Contribution; undefined where it was not estimated. */
+	/** Undefined if it was not estimated. */
 	readonly value?: number | undefined;
 	/** Of the value, as plans name it: `nats`, `value`, `log-nats` or `score`. */
 	readonly unit?: string | undefined;
 	readonly standardError?: number | undefined;
-	/** Whether the plan removes the block. */
+	/** Whether the plan removes it. */
 	readonly removed?: boolean | undefined;
 	/** For example why the block is never removed. */
 	readonly note?: string | undefined;
@@ -31,7 +22,7 @@ export interface ContributionRow {
 export interface CurveRow {
 	/** 0-based, ascending. */
 	readonly removed: readonly number[];
-	/** Mean loss, nats per token; null where the model broke down. */
+	/** Mean loss, nats per token; null if it is not finite. */
 	readonly loss: number | null;
 	/** Loss added to that of the original model. */
 	readonly added: number | null;
@@ -42,21 +33,11 @@ export interface CurveRow {
 	readonly chosen?: boolean | undefined;
 }
 
-/** Losses of one calibration source. */
-export interface SourceRow {
-	readonly name: string;
-	readonly weight: number;
-	readonly full: number | null;
-	readonly removed: number | null;
-	readonly difference: number | null;
-	readonly standardError: number | null;
-}
-
-/** What a search kept small, by the name of the metric, and the figures beside it. */
+/** Metrics by their names, and the figures beside them. */
 export const metricTitles: Readonly<Record<string, string>> = {
 	nll: "loss (nats per token)",
 	kl: "KL divergence (nats per token)",
-	accuracy: "loss of right choices (nats)",
+	accuracy: "loss of correct answers (nats)",
 };
 const figureTitles: Readonly<Record<string, string>> = {
 	agreement: "same top token",
@@ -64,7 +45,7 @@ const figureTitles: Readonly<Record<string, string>> = {
 	normalizedAccuracy: "accuracy by length",
 };
 
-/** How good a surrogate was on masks that it had not seen. */
+/** How well a surrogate predicted candidates that it had not seen. */
 export interface SurrogateSummary {
 	readonly name: string;
 	readonly trainCandidates: number;
@@ -75,7 +56,7 @@ export interface SurrogateSummary {
 
 const BAR_WIDTH = { least: 8, most: 40 };
 
-/** Blocks with their contributions and a bar; every line says 0-based numbers by its title. */
+/** Blocks with their importance and a bar. */
 export function contributionsTable(rows: readonly ContributionRow[], style: TextStyle = {}): string {
 	const values = rows.map(({ value }) => value ?? 0).filter(Number.isFinite);
 	const largest = Math.max(0, ...values.map(Math.abs));
@@ -97,13 +78,13 @@ export function contributionsTable(rows: readonly ContributionRow[], style: Text
 
 const UNIT_NAMES: Readonly<Record<string, string>> = {
 	nats: "nats added",
-	value: "contribution to v",
-	"log-nats": "log(1 + nats) added",
+	value: "importance",
+	"log-nats": "log(1 + nats added)",
 	score: "score",
 };
 
 function contributionTitle(rows: readonly ContributionRow[]): string {
-	return UNIT_NAMES[rows.find(({ unit }) => unit !== undefined)?.unit ?? ""] ?? "contribution";
+	return UNIT_NAMES[rows.find(({ unit }) => unit !== undefined)?.unit ?? ""] ?? "importance";
 }
 
 function contributionText({ value, standardError }: ContributionRow): string {
@@ -143,24 +124,6 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, met
 	return formatTable(columns, cells, style);
 }
 
-/** Losses of each calibration source before and after. */
-export function sourcesTable(rows: readonly SourceRow[], style: TextStyle = {}): string {
-	const cells = rows.map((row) => [
-		row.name,
-		formatSignificant(row.weight),
-		formatLoss(row.full),
-		formatLoss(row.removed),
-		formatDifference(row.difference, row.standardError),
-	]);
-	const [first, ...rest] = beforeAfterColumns("source");
-	return formatTable([first!, { title: "weight", align: "right" }, ...rest], cells, style);
-}
-
-function beforeAfterColumns(title: string) {
-	const right = "right" as const;
-	return [{ title }, { title: "before", align: right }, { title: "after", align: right }, { title: "change", align: right }];
-}
-
 function percentOf(share: number | null | undefined): string {
 	return share === null || share === undefined ? formatLoss(null) : formatPercent(share);
 }
@@ -168,8 +131,10 @@ function percentOf(share: number | null | undefined): string {
 /** One line on the surrogate. */
 export function surrogateLine({ name, trainCandidates, heldOutCandidates, r2, spearman }: SurrogateSummary): string {
 	const figures =
-		heldOutCandidates > 0 ? `R2 ${figure(r2)}, Spearman ${figure(spearman)} on ${formatInteger(heldOutCandidates)} unseen masks` : "not judged";
-	return `surrogate: ${name}, ${formatInteger(trainCandidates)} masks; ${figures}\n`;
+		heldOutCandidates > 0
+			? `R2 ${figure(r2)}, Spearman ${figure(spearman)} on ${formatInteger(heldOutCandidates)} unseen candidates`
+			: "not checked on unseen candidates";
+	return `Surrogate: ${name}, fitted to ${formatInteger(trainCandidates)} candidates; ${figures}\n`;
 }
 
 /** Names with their values, aligned. */

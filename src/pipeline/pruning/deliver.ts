@@ -122,7 +122,7 @@ async function deliverModel(
 	const { metric } = remains;
 	return {
 		...{ model: facts.model, plan, planPath, output: made.output, curve: curveOf(facts.decided), metric },
-		...{ disagreements: facts.decided.race.disagreements, ...report, commands: [] },
+		...{ disagreements: facts.decided.race.disagreements, ...report, commands: [`llama-cli -m ${quoted(output)}`] },
 		seconds: (Date.now() - run.started) / 1000,
 	};
 }

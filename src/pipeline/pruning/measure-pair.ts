@@ -193,5 +193,6 @@ function warnOfTarget({ ratio }: PlanSpeed, options: PairSettings): void {
 	if (targetSpeedup === undefined || !ratio) return;
 	const reached = ratio[speedupOf];
 	if (reached.value >= targetSpeedup) return;
-	logger(options)("warning", `measured at the end, ${speedupOf} is ${formatSpeedup(reached)}; the target was ${targetSpeedup}`);
+	const what = speedupOf === "prompt" ? "reading a prompt" : "generation";
+	logger(options)("warning", `the target speed-up of ${targetSpeedup} was missed: ${what} is ${formatSpeedup(reached, targetSpeedup)}`);
 }

@@ -4,6 +4,8 @@ import { methodOptions } from "../../api/methods.js";
 import { finite } from "../../game/statistics.js";
 import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
+import { formatBlocks } from "../../report/format.js";
+import { natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
 import type { Standing } from "./standing.js";
 import type { AskedSettings } from "../../api/options/settings.js";
 
@@ -24,22 +26,21 @@ export function curveOf({ race, winners }: Standing): CurvePoint[] {
 	return [full, ...points.sort((a, b) => a.removed.length - b.removed.length)];
 }
 
-/** Added to the metric, nats, up to which a smaller model is suggested: perplexity rises by about a tenth. */
-export const sensibleLoss = 0.1;
+export { sensibleLoss } from "../../report/trade.js";
 
-/** What that bound means, and what a set costs, for people. */
+/** What counts as small, and what a set costs, for people. */
 const costWords: Readonly<Record<Metric, { bound: string; cost: (added: number) => string }>> = {
 	nll: {
-		bound: "raise perplexity by no more than about a tenth",
-		cost: (added) => `raises perplexity by ${((Math.exp(added) - 1) * 100).toFixed(0)} %`,
+		bound: `up to ${smallRise}`,
+		cost: (added) => (added > 0 ? `perplexity rises by ${riseText(added)}` : "perplexity does not rise"),
 	},
 	kl: {
-		bound: `diverge from the original model by no more than ${sensibleLoss} nats per token`,
-		cost: (added) => `diverges from the original model by ${added.toFixed(2)} nats per token`,
+		bound: `up to ${sensibleLoss}`,
+		cost: (added) => `the KL divergence is ${natsBesideBound(added)} nats per token`,
 	},
 	accuracy: {
-		bound: `cost no more than ${sensibleLoss} nats a question`,
-		cost: (added) => `costs ${added.toFixed(2)} nats a question`,
+		bound: `up to ${sensibleLoss}`,
+		cost: (added) => `the loss rises by ${natsBesideBound(added)} nats per question`,
 	},
 };
 
@@ -51,14 +52,15 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 	if (best.removed.length > 0) {
 		return {
 			removed: best.removed,
-			reason: `the most of ${session.model.facts.blocks} blocks that ${bound} (it ${cost(best.added!)})`,
+			reason: `This is the largest measured number of blocks with a small cost: ${cost(best.added!)} (${bound} counts as small).`,
 		};
 	}
 	const next = curve[1];
-	if (!next) return { removed: [], reason: "no set of blocks was found that can go" };
+	if (!next) return { removed: [], reason: "No removable blocks were found." };
+	const loss = next.added == null ? "the model gives no finite loss" : cost(next.added);
 	return {
 		removed: [],
-		reason: `already the cheapest block ${next.added == null ? "breaks it" : cost(next.added)}. A smaller quantization may be the better way to a smaller file.`,
+		reason: `Even without ${next.removed.length === 1 ? "block" : "blocks"} ${formatBlocks(next.removed)} alone, ${loss} (${bound} counts as small). For a smaller file, quantizing may cost less.`,
 	};
 }
 

@@ -8,7 +8,8 @@ import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
 import { blocksData, curveData, interactionsOf, surrogateData } from "./evidence.js";
 import { qualityOf, writtenLosses } from "./quality.js";
-import { REPORT_FORMAT, REPORT_VERSION, type Report, reportSchema } from "../../report/report-data.js";
+import { REPORT_FORMAT, REPORT_VERSION, type Report, type ReportExtras, reportSchema } from "../../report/report-data.js";
+import { worseTexts } from "../../report/trade.js";
 import type { Sizes } from "../preflight/model-sizes.js";
 import { disagreementText } from "../race/by-source.js";
 import type { Plan } from "../../storage/plan.js";
@@ -32,12 +33,13 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	const interactions = interactionsOf(choices);
 	const critical = plan?.critical ?? reasonedBlocks(choices);
 	const alternatives = plan && alternativesOf(plan);
+	const curve = curveData(facts, chosen ?? []);
 	const contributions = plan?.contributions ?? (choices?.contributions && contributionsOf(choices.contributions));
 	return v.parse(reportSchema, {
 		format: REPORT_FORMAT,
 		version: REPORT_VERSION,
 		created: plan?.created ?? new Date().toISOString(),
-		verdict: plan ? verdictOn(facts, plan, output) : suggestionVerdict(suggestion!),
+		verdict: plan ? verdictOn(plan, origin, { curve, extras, output }) : suggestionVerdict(suggestion!),
 		model: {
 			...{ name: model.name, sha256: origin.sha256, architecture: model.architecture },
 			...{ blocks: model.blocks, parameters: model.parameters, bytes: model.size },
@@ -60,7 +62,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 			origin,
 		}),
 		...(plan ? qualityOf(plan, sizesOf(facts, plan, output)) : {}),
-		curve: curveData(facts, chosen ?? []),
+		curve,
 		...(interactions ? { interactions } : {}),
 		...(surrogate ? { surrogate } : {}),
 		disagreements,
@@ -90,16 +92,20 @@ function sizesOf({ model, sizes }: RunFacts, plan: Plan, output: WrittenFile | u
 	return { before: { bytes: model.size, parameters: model.parameters }, after };
 }
 
-function verdictOn(facts: RunFacts, plan: Plan, output: WrittenFile | undefined): Report["verdict"] {
-	const { before, after } = sizesOf(facts, plan, output);
+/** What the verdict reads besides the plan. */
+type VerdictParts = Pick<Report, "curve"> & { readonly extras: ReportExtras | undefined; readonly output: WrittenFile | undefined };
+
+function verdictOn(plan: Plan, { options }: PlanOrigin, { curve, extras, output }: VerdictParts): Report["verdict"] {
 	const heldOut = plan.losses.heldOut && writtenLosses(plan, plan.losses.heldOut);
+	const refused = options.heal === false || plan.quantized?.from !== undefined;
 	return removalVerdict({
-		...{ healed: plan.heal?.applied, quantized: plan.quantized?.type },
-		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined },
-		parameters: [before.parameters, after.parameters],
-		loss: [heldOut?.original.mean ?? null, heldOut?.pruned.mean ?? null],
+		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined, curve },
+		...{ healed: plan.heal?.applied, healable: plan.heal === undefined && !refused },
+		...{ quantized: plan.quantized?.type, hasAlternatives: plan.quantizedAlternatives !== undefined },
 		added: heldOut?.difference ?? null,
 		standardError: heldOut?.standardError ?? null,
+		worseTexts: extras && worseTexts(extras),
+		limits: plan.gate && (plan.gate.met ? "met" : "missed"),
 	});
 }
 

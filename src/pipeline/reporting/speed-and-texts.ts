@@ -2,6 +2,7 @@
 import { type CollapseKind, type ContinuationPair, checkPairs, distinctShare, type Mark } from "../../model/evaluation/collapse.js";
 import { sampledTemperature, writtenTokens } from "../../model/evaluation/continuations.js";
 import type { Report, ReportSpeed, ReportTextCheck } from "../../report/report-data.js";
+import { worseTexts } from "../../report/trade.js";
 import type { PlanSpeed, SpeedSideFigures } from "../../storage/plan-speed.js";
 
 /** What of a pair's speed a report shows; undefined where one model was measured alone. */
@@ -30,18 +31,18 @@ export function speedData(speed: PlanSpeed): ReportSpeed | undefined {
 function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, backend, through }: PlanSpeed): string {
 	const how =
 		through === "mask"
-			? "the source beside itself without these blocks (a mask in memory)"
-			: "the source's file beside the written one, both in memory";
+			? "the original model and the same model without these blocks, which are skipped in memory"
+			: "the original file and the written one, both in memory";
 	const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
-	return `${backend}, ${count(threads, "thread")}: ${how}, in turns, ${count(repetitions, "repetition")} after one that was thrown away. A repetition runs ${count(promptTokens, "prompt token")} at once and ${generatedTokens} one by one after them. Medians; the change is the median of the ratios, repetition by repetition.`;
+	return `${backend}, ${count(threads, "thread")}: ${how}, measured in turns, ${count(repetitions, "repetition")} after one for warming up. A repetition reads ${count(promptTokens, "prompt token")} at once, then generates ${generatedTokens}. Speeds are medians; the change is the median of the ratios of the repetitions.`;
 }
 
-const kindWords: Readonly<Record<CollapseKind, (count: number) => string>> = {
-	loop: (count) => `${count} end in a loop`,
-	repetition: (count) => `${count} repeat themselves`,
-	script: (count) => `${count} change their script`,
-	language: (count) => `${count} change their language`,
-	empty: (count) => `${count} say nothing`,
+const kindWords: Readonly<Record<CollapseKind, string>> = {
+	loop: "get stuck in a loop",
+	repetition: "repeat themselves",
+	script: "change to another script",
+	language: "change to another language",
+	empty: "are empty",
 };
 
 /** Texts side by side with their marks, what they add up to, and what is new; with a line to warn with, where something is. */
@@ -54,28 +55,27 @@ export function textSections(pairs: readonly ContinuationPair[]): {
 	const { kinds, marks, findings } = checkPairs(pairs);
 	const texts = pairs.length;
 	const names = (list: readonly Mark[]) => list.map(({ kind }) => kind);
-	const worse = kinds.filter((one) => one.worse);
 	const rate = (kind: CollapseKind) => {
 		const { before, after } = kinds.find((one) => one.kind === kind)!;
-		return `of ${texts} texts ${kindWords[kind](after)}, of the source's ${before}`;
+		return `${after} of ${texts} samples ${kindWords[kind]}, ${before} of the original model's`;
 	};
 	const distinct = (side: "before" | "after") => pairs.reduce((sum, pair) => sum + distinctShare(pair[side].tokens, 3), 0) / texts;
+	const collapse = findings.map(({ kind, pair, detail }) => {
+		const { prompt, mode, before, after } = pairs[pair]!;
+		return { kind, prompt, before: before.text, after: after.text, message: `${mode}: ${detail}; ${rate(kind)}` };
+	});
+	const textCheck = {
+		conditions: `Each model writes at most ${writtenTokens} tokens after each prompt: once greedily, and once sampled at temperature ${sampledTemperature} with the same seed. A change of language is only looked for if prompt and text have 60 letters or more.`,
+		...{ texts, kinds, distinct: { before: distinct("before"), after: distinct("after") } },
+	};
+	const worse = worseTexts({ collapse, textCheck });
 	return {
 		samples: pairs.map(({ prompt, mode, before, after }, i) => ({
 			...{ prompt, mode, before: before.text, after: after.text },
 			marks: { before: names(marks[i]!.before), after: names(marks[i]!.after) },
 		})),
-		textCheck: {
-			conditions: `At most ${writtenTokens} tokens after each prompt, by each model greedily and sampled once at temperature ${sampledTemperature} with the same seed. Another language than the prompt's is seen where prompt and text have 60 letters or more.`,
-			...{ texts, kinds, distinct: { before: distinct("before"), after: distinct("after") } },
-		},
-		collapse: findings.map(({ kind, pair, detail }) => {
-			const { prompt, mode, before, after } = pairs[pair]!;
-			return { kind, prompt, before: before.text, after: after.text, message: `${mode}: ${detail}; ${rate(kind)}` };
-		}),
-		warning:
-			worse.length === 0
-				? undefined
-				: `the pruned model writes worse than its perplexity says: ${worse.map(({ kind }) => rate(kind)).join("; ")}. The report has them side by side.`,
+		textCheck,
+		collapse,
+		warning: worse === undefined ? undefined : `${worse}; the report shows them beside those of the original model`,
 	};
 }

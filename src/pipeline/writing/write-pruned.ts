@@ -9,6 +9,7 @@ import {
 	removeBlocks,
 } from "../../model/architectures/index.js";
 import { VerificationError } from "../../errors.js";
+import { formatInteger } from "../../report/format.js";
 import { type GgufContent, type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "../../model/gguf/index.js";
 import { checkProvable } from "../preflight/model-header.js";
 import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
@@ -168,9 +169,9 @@ async function verify(
 	}
 	const tokens = windows.reduce((sum, { count, length }) => sum + count * (length - 1), 0);
 	const measured = expected.exact
-		? `loaded by llama.cpp, computes bit for bit what was measured (${tokens} tokens scored)`
-		: `loaded by llama.cpp, computes what was measured to within ${worst.toExponential(1)} nats a token (${tokens} tokens)`;
-	return zeroed ? `${measured}; logits equal, bit for bit, to those of the original with these blocks' outputs set to zero` : measured;
+		? `llama.cpp computes bit for bit what was measured (${formatInteger(tokens)} tokens)`
+		: `llama.cpp computes what was measured to within ${deviceTolerance.toExponential(0)} nats per token (at most ${worst.toExponential(1)} on ${formatInteger(tokens)} tokens)`;
+	return zeroed ? `${measured}; its logits equal, bit for bit, those of the original with these blocks' outputs set to zero` : measured;
 }
 
 /** What losses of a few short windows do not show: whether each kept block is said to be what it was. */
