@@ -2,7 +2,7 @@ import { formatBlocks, formatDifference, formatInteger, formatLoss, formatPercen
 import { healSentence } from "./heal.js";
 import { splitTitles } from "./html-origin.js";
 import type { ReportHeal } from "./report-data.js";
-import { type Html, html, type Section, table } from "./tags.js";
+import { type Html, html, type Section, table, typographic } from "./tags.js";
 
 const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map on its output", norm: "norm behind it" };
 
@@ -20,7 +20,7 @@ export function healSection(heal: ReportHeal): Section {
 	return {
 		id: "healing",
 		title: "Healing",
-		body: html`<p>${healSentence(heal)}</p>
+		body: html`<p>${typographic(healSentence(heal))}</p>
 ${table(
 	"Each gap, first to last, and the matrix before it that was fitted anew",
 	[

@@ -68,8 +68,8 @@ footer { color: var(--soft); font-size: .9rem; padding-top: 1.5rem; padding-bott
 .first caption { position: absolute; width: 1px; height: 1px; padding: 0; overflow: hidden; clip-path: inset(50%); }
 .first td:last-child, .first th:last-child { padding-right: 0; } .option { white-space: nowrap; }
 @media screen and (min-width: 1000px) {
-	.first.two { display: grid; grid-template-columns: minmax(24rem, 4fr) 5fr; grid-template-rows: auto 1fr; column-gap: 2.5rem; }
-	.first.two > :first-child { grid-row: 1 / 3; } .first.two > :last-child { grid-column: 1 / -1; } .first.two table { width: 100%; }
+	.first.two { display: grid; grid-template-columns: minmax(27rem, 5fr) 6fr; grid-template-rows: auto 1fr; column-gap: 2.5rem; }
+	.first.two > :first-child { grid-row: 1 / 3; } .first.two > :nth-child(4) { grid-column: 1 / -1; } .first.two table { width: 100%; }
 }
 @media (max-width: 640px) {
 	.first table { font-size: .86rem; width: 100%; } .interval { font-size: .9em; }
