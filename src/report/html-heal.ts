@@ -22,7 +22,7 @@ export function healSection(heal: ReportHeal): Section {
 		title: "Healing",
 		body: html`<p>${typographic(healSentence(heal))}</p>
 ${table(
-	"Each gap, first to last, and the matrix before it that was fitted anew",
+	"Each gap with the matrix before it that was fitted anew, and the change of the loss or the KL divergence on the search split",
 	[
 		{ title: "removed" },
 		{ title: "block before" },
@@ -30,7 +30,7 @@ ${table(
 		{ title: "fitted" },
 		{ title: "ridge", figures: true },
 		{ title: "recovered", figures: true },
-		{ title: "change on the search split, loss or KL divergence", figures: true },
+		{ title: "change", figures: true },
 	],
 	heal.cuts.map(cut),
 )}

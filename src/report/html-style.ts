@@ -36,7 +36,7 @@ nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; pa
 .scroll { overflow-x: auto; margin: .75rem 0; max-width: 100%; }
 .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .92rem; overflow-wrap: break-word; }
-caption { text-align: left; color: var(--soft); padding-bottom: .3rem; font-size: .92rem; }
+caption { text-align: left; color: var(--soft); padding-bottom: .3rem; font-size: .92rem; max-width: calc(100vw - 2rem); }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody th, td:not(.figure) { max-width: 24rem; min-width: 3rem; } tbody th:not(.figure) { min-width: 6.5rem; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; } tbody th { font-weight: 500; }
