@@ -56,11 +56,11 @@ async function build({ referenceTools, variant }) {
 	const { addon, seconds } = await buildAddon({
 		referenceTools,
 		variant,
-		onProgress: ({ step, fraction, seconds }) => {
-			const tenth = Math.floor(fraction * 10);
+		onProgress: ({ phase, done }) => {
+			const tenth = Math.floor(done / 10);
 			if (tenth === last) return;
 			last = tenth;
-			process.stderr.write(`${step}: ${Math.round(fraction * 100)} % after ${Math.round(seconds)} s\n`);
+			process.stderr.write(`${phase}: ${done} % after ${Math.round(process.uptime())} s\n`);
 		},
 	});
 	process.stderr.write(`${addon} is ready (${Math.round(seconds)} s)\n`);

@@ -1,4 +1,4 @@
-// Writes the pages that are made from the code: docs/cli.md, docs/architectures.md, docs/report.schema.json, and the picture in
+// Writes the pages that are made from the code: docs/cli.md, docs/research/architectures.md, docs/report.schema.json, and the picture in
 // docs/developers/architecture.md. Needs `npm run build` first.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -85,7 +85,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const { runCli } = await import("../dist/cli/run.js");
 	const { architectureTableMarkdown } = await import("../dist/model/architectures/index.js");
 	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));
-	writeFileSync(join(root, "docs", "architectures.md"), architectureTableMarkdown());
+	writeFileSync(join(root, "docs", "research", "architectures.md"), architectureTableMarkdown());
 	const { reportSchema } = await import("../dist/report/report-data.js");
 	writeFileSync(join(root, "docs", "report.schema.json"), reportJsonSchema(reportSchema));
 }

@@ -34,6 +34,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 	pipeline: {
 		from: [...LOW, "api"],
 		floors: [
+			["progress"],
 			["preflight"],
 			["session"],
 			["methods", "writing", "speed"],
@@ -98,7 +99,8 @@ const textOf = ({ from, to }: Edge): string => `${from} -> ${to}`;
 
 function isAllowed({ from, to }: Edge): boolean {
 	const room = ROOMS[memoryBudgetOf(from)]!;
-	if (memoryBudgetOf(from) !== memoryBudgetOf(to)) return room.from.includes(memoryBudgetOf(to)) || DYNAMIC_DOORS.includes(textOf({ from, to }));
+	if (memoryBudgetOf(from) !== memoryBudgetOf(to))
+		return room.from.includes(memoryBudgetOf(to)) || DYNAMIC_DOORS.includes(textOf({ from, to }));
 	const floorOf = (file: string) => room.floors!.findIndex((folders) => folders.includes(folderOf(file)));
 	const isOneJob = memoryBudgetOf(from) !== "jobs" || folderOf(from) !== ".";
 	return !room.floors || (folderOf(from) === folderOf(to) && isOneJob) || floorOf(to) < floorOf(from);

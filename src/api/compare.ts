@@ -34,8 +34,8 @@ export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	 */
 	readonly evalQuestions?: readonly string[] | undefined;
 	/** Where the result is written as JSON. @default nowhere */
-	readonly output?: string | undefined;
-	/** Replace an existing output. @default false */
+	readonly saveResult?: string | undefined;
+	/** Replace an existing file. @default false */
 	readonly overwrite?: boolean | undefined;
 }
 

@@ -33,8 +33,8 @@ export interface FrontierOptions extends Omit<MeasureOptions, keyof MetricOption
 	/** Types that are tried, and whose weights are quantized. */
 	readonly quantize?: FrontierQuantize | undefined;
 	/** File that the result is written to, as JSON. */
-	readonly output?: string | undefined;
-	/** Replace an existing output. @default false */
+	readonly saveResult?: string | undefined;
+	/** Replace an existing file. @default false */
 	readonly overwrite?: boolean | undefined;
 }
 

@@ -15,7 +15,7 @@ export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_
 export type WorkingWeights = (typeof workingWeights)[number];
 
 /** What a search keeps small: the loss on text, the divergence from the original model, or the loss of the right choices of questions. */
-export const metrics = ["nll", "kl", "accuracy"] as const;
+export const metrics = ["loss", "kl", "accuracy"] as const;
 export type Metric = (typeof metrics)[number];
 
 /** How blocks are searched, and what that may take. */
@@ -97,8 +97,8 @@ export interface TextOptions {
 /** What is kept small. */
 export interface MetricOptions {
 	/**
-	 * What the search keeps small: `nll`, the negative log-likelihood of the text; `kl`, the KL divergence of the original model from the
-	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "nll"
+	 * What the search keeps small: `loss`, the negative log-likelihood of the text in nats per token; `kl`, the KL divergence of the original model from the
+	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "loss"
 	 */
 	readonly metric?: Metric | undefined;
 	/** File of multiple-choice questions, for the metric `accuracy`. */

@@ -2,7 +2,7 @@
 
 /** Options that only some methods read. */
 export const methodOptions = [
-	"masks",
+	"maxEvaluations",
 	"strata",
 	"strataPreset",
 	"epochs",
@@ -27,7 +27,7 @@ interface MethodFacts {
 	readonly raced?: true;
 }
 
-const budgeted = ["masks", "effort", "maxTokens"] as const;
+const budgeted = ["maxEvaluations", "effort", "maxTokens"] as const;
 
 export const methodFacts = {
 	auto: {
@@ -40,10 +40,14 @@ export const methodFacts = {
 	"leave-one-out": { does: "removes the blocks that cost least alone", reads: ["rounds"], ranks: true },
 	paper: {
 		does: "arXiv 2602.07804 as published: random masks, a network, one ranking",
-		reads: ["masks", "strata", "strataPreset", "epochs", "attributionSamples"],
+		reads: ["maxEvaluations", "strata", "strataPreset", "epochs", "attributionSamples"],
 		ranks: true,
 	},
-	"paper-repaired": { does: "the same without the faults of its code", reads: ["masks", "strataPreset", "epochs", "rounds"], ranks: true },
+	"paper-repaired": {
+		does: "the same without the faults of its code",
+		reads: ["maxEvaluations", "strataPreset", "epochs", "rounds"],
+		ranks: true,
+	},
 	beam: { does: "greedy with four paths at once; raced as greedy is", raced: true },
 	swap: { does: "greedy, then the best exchange of two blocks until none helps; raced as greedy is", reads: budgeted, raced: true },
 	evolutionary: { does: "random exchanges in the best set so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
@@ -70,7 +74,7 @@ export const factsOf = (method: Method): MethodFacts => methodFacts[method];
 /** Those that give each block a number. */
 export const rankingMethods = methods.filter((method) => factsOf(method).ranks);
 
-/** Estimators of contributions that choose no sets: `rank` has them beside {@link rankingMethods}. Each reads `masks`. */
+/** Estimators of contributions that choose no sets: `rank` has them beside {@link rankingMethods}. Each reads `maxEvaluations`. */
 export const estimatorFacts = {
 	shapley: "Shapley values; by enumeration where the masks hold every set (2^n), else by permutation walks",
 	"window-semivalue": "what a block adds to sets that miss fewer than k others; by enumeration where the masks hold them, else by walks",

@@ -8,15 +8,15 @@ import type { BlockSearchOptions, Contribution, MeasureOptions, ModelSummary, Me
 export interface RankSearchOptions extends Omit<BlockSearchOptions, "method" | "rounds"> {
 	/** A method that chooses sets and says something of blocks, or an estimator. @default "leave-one-out" */
 	readonly method?: RankMethod | undefined;
-	/** Masks to measure at most. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
+	/** Candidates to evaluate at most. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
 	readonly maxEvaluations?: number | undefined;
 }
 
 export interface RankOptions extends Omit<MeasureOptions, "search"> {
 	/** How blocks are judged, and what that may take. */
 	readonly search?: RankSearchOptions | undefined;
-	/** Most blocks that will be removed: the window of the estimators, and where the cut falls that the verdicts speak of. @default a third */
-	readonly removeBlocks?: number | undefined;
+	/** Numbers of blocks that the verdicts are about; the largest is also the window of the estimators. @default a third */
+	readonly removeBlocks?: number | readonly number[] | undefined;
 }
 
 /** Where a block stands when `cut` blocks of lowest contribution go. */
@@ -45,8 +45,10 @@ export interface RankResult {
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	/** Blocks whose removal alone is too dear, with reasons: some methods keep them in every further set. */
 	readonly critical: readonly { readonly block: number; readonly reason: string }[];
-	/** Blocks that the verdicts cut: as many as were asked for, or all that may go where these are fewer. */
+	/** Blocks that the verdicts cut: the largest number that was asked for, or all that may go if these are fewer. */
 	readonly cut: number;
+	/** The verdicts of every number that was asked for, ascending; the last one holds `cut` and `verdicts`. */
+	readonly cuts: readonly { readonly cut: number; readonly verdicts: readonly BlockVerdict[] }[];
 	/** Blocks that may be cut and that the estimator never saw go: they have no contribution, and are undecided. */
 	readonly unseen: readonly number[];
 	/**

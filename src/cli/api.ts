@@ -22,11 +22,11 @@ import type { CleanOptions, CleanResult, RunFolder, RunsOptions } from "../api/r
 
 // The command line's only door to the rest: what it expects of the public API.
 export * from "../api/index.js";
-export type { CommandOptions, NumberRange, OptionCommand, OptionValue } from "../api/options/row.js";
+export type { CommandOptions, NumberRange, OptionCommand, OptionGroup, OptionValue } from "../api/options/row.js";
 export { optionGroups } from "../api/options/row.js";
 export type { Settings } from "../api/options/settings.js";
-export { optionsFrom } from "../api/options/shape.js";
-export { type CommandRow, rowsOf } from "../api/options/table.js";
+export { optionsFrom, shareOf } from "../api/options/shape.js";
+export { type CommandRow, exclusiveFlags, rowsOf } from "../api/options/table.js";
 export { LimitsNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
 export { llamaPin, packageVersion } from "../api/build.js";
 export type { CleanResult, Plan, RunFolder } from "../api/runs.js";

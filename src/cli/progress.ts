@@ -1,7 +1,6 @@
-import { SingleBar } from "cli-progress";
-import { formatBytes, formatDuration, formatInteger } from "../report/format.js";
 import type { ProgressEvent } from "./api.js";
 import { printable } from "./printable.js";
+import { cut, progressText } from "./progress-text.js";
 
 /** Where progress goes: standard error. */
 export interface ProgressStream {
@@ -19,21 +18,29 @@ export interface ProgressOptions {
 	readonly now?: () => number;
 }
 
-/** Without a terminal a line comes with every tenth, but not sooner than the first and not later than the second of these (milliseconds). */
-const LINE_PAUSE = 3_000;
-const LINE_INTERVAL = 30_000;
-const TENTHS = 10;
-const DEFAULT_COLUMNS = 80;
+/** Milliseconds between two drawings of the line: time left counts down also where nothing else happens. */
+const drawPause = 200;
+/** Without a terminal a line comes after so many milliseconds at most, and with a tenth of a step after so many at least. */
+const longest = 10_000;
+const shortest = 3_000;
+const tenths = 10;
+const usualColumns = 80;
+/** Goes to the beginning of the line, and empties it. */
+const emptied = "\r\u001b[K";
 
-/** Shows how far a job is: a bar on a terminal, a line per 10 % or 30 s elsewhere, nothing where quiet. */
+/** Shows how far a job is: one line that is drawn again on a terminal, a line now and then elsewhere, nothing where quiet. */
 export class ProgressReporter {
 	readonly #stream: ProgressStream;
 	readonly #quiet: boolean;
 	readonly #now: () => number;
-	#phase: string | undefined;
-	#bar: SingleBar | undefined;
-	#tenth = -1;
-	#lastLine: number | undefined;
+	#event: ProgressEvent | undefined;
+	/** When the event came, and when something was written last. */
+	#came = 0;
+	#written = Number.NEGATIVE_INFINITY;
+	#tenth = 0;
+	/** What stands on the terminal. */
+	#line = "";
+	#timer: NodeJS.Timeout | undefined;
 
 	constructor({ stream, quiet = false, now = () => performance.now() }: ProgressOptions) {
 		this.#stream = stream;
@@ -44,92 +51,69 @@ export class ProgressReporter {
 	/** Takes news of a job. */
 	update(event: ProgressEvent): void {
 		if (this.#quiet) return;
-		if (event.phase !== this.#phase) this.#begin(event.phase);
-		const shown = { ...event, phase: printable(event.phase) };
-		if (this.#stream.isTTY) this.#draw(shown);
-		else this.#writeLine(shown);
-	}
-
-	/** Writes text, made printable, on lines of its own without tearing the bar. */
-	print(text: string): void {
-		// The bar is drawn again within a fifth of a second.
-		const clear = this.#bar ? "\r\u001b[K" : "";
-		this.#stream.write(`${clear}${printable(text.endsWith("\n") ? text : `${text}\n`)}`);
-	}
-
-	/** Ends the bar and leaves the terminal as it was. Idempotent. */
-	stop(): void {
-		this.#bar?.stop();
-		this.#bar = undefined;
-		this.#phase = undefined;
-	}
-
-	#begin(phase: string): void {
-		this.stop();
-		this.#phase = phase;
-		this.#tenth = -1;
-	}
-
-	#draw(event: ProgressEvent): void {
-		if (this.#bar) {
-			this.#bar.setTotal(event.total);
-			this.#bar.update(event.done, { event });
-			return;
+		const begins = event.step !== this.#event?.step;
+		this.#event = event;
+		this.#came = this.#now();
+		if (!this.#timer) {
+			this.#timer = setInterval(() => this.#tick(), drawPause);
+			// A line does not keep the process alive.
+			this.#timer.unref();
 		}
-		this.#bar = new SingleBar({
-			stream: this.#stream as NodeJS.WritableStream,
-			format: (_options, _params, payload: { event: ProgressEvent }) => barLine(payload.event, this.#stream.columns ?? DEFAULT_COLUMNS),
-			clearOnComplete: true,
-			forceRedraw: true,
-			fps: 5,
-			linewrap: true,
-			gracefulExit: false,
-			emptyOnZero: true,
-		});
-		this.#bar.start(event.total, event.done, { event });
+		if (begins) this.#tenth = tenthOf(event);
+		if (this.#stream.isTTY) {
+			if (begins || this.#since() >= drawPause) this.#draw();
+		} else if (begins || this.#isDue()) this.#writeLine();
 	}
 
-	#writeLine(event: ProgressEvent): void {
-		const tenth = event.total > 0 ? Math.floor((TENTHS * event.done) / event.total) : 0;
-		const now = this.#now();
-		const since = now - (this.#lastLine ?? Number.NEGATIVE_INFINITY);
-		if (since < (tenth > this.#tenth ? LINE_PAUSE : LINE_INTERVAL)) return;
-		this.#tenth = Math.max(tenth, this.#tenth);
-		this.#lastLine = now;
-		this.#stream.write(`${progressText(event)}\n`);
+	/** Writes text, made printable, on lines of its own without tearing the line of progress, which comes below it. */
+	print(text: string): void {
+		const shown = printable(text.endsWith("\n") ? text : `${text}\n`);
+		const line = this.#line;
+		this.#stream.write(`${line === "" ? "" : emptied}${shown}${line}`);
+	}
+
+	/** Ends the line and leaves the terminal as it was. Idempotent. */
+	stop(): void {
+		clearInterval(this.#timer);
+		this.#timer = undefined;
+		if (this.#line !== "") this.#stream.write(emptied);
+		this.#line = "";
+		this.#event = undefined;
+	}
+
+	#tick(): void {
+		if (this.#stream.isTTY) this.#draw();
+		else if (this.#since() >= longest) this.#writeLine();
+	}
+
+	#draw(): void {
+		const line = cut(this.#text(), (this.#stream.columns || usualColumns) - 1);
+		this.#written = this.#now();
+		if (line === this.#line) return;
+		this.#line = line;
+		this.#stream.write(`${emptied}${line}`);
+	}
+
+	#isDue(): boolean {
+		return this.#since() >= (tenthOf(this.#event!) > this.#tenth ? shortest : longest);
+	}
+
+	#writeLine(): void {
+		this.#written = this.#now();
+		this.#tenth = tenthOf(this.#event!);
+		this.#stream.write(`${this.#text()}\n`);
+	}
+
+	/** What is left has become less since the event came. */
+	#text(): string {
+		return progressText(this.#event!, (this.#now() - this.#came) / 1000);
+	}
+
+	#since(): number {
+		return this.#now() - this.#written;
 	}
 }
 
-/** `search: 120/800 masks (15 %), 3,210 tokens/s, 1 min 20 s left`. */
-export function progressText(event: ProgressEvent): string {
-	const { phase, done, total, unit } = event;
-	const share = unit === "percent" || total <= 0 ? "" : ` (${Math.floor((100 * done) / total)} %)`;
-	return `${phase}: ${[`${amountText(done, total, unit)}${share}`, ...rates(event)].join(", ")}`;
-}
-
-/** The same with a bar, cut to the terminal's width. */
-export function barLine(event: ProgressEvent, columns: number): string {
-	const { phase, done, total, unit } = event;
-	const tail = [amountText(done, total, unit), ...rates(event)].join("  ");
-	const room = columns - 1 - phase.length - tail.length - 6;
-	if (room < 5) return `${phase}  ${tail}`.slice(0, Math.max(0, columns - 1));
-	const width = Math.min(40, room);
-	const full = total > 0 ? Math.round(width * Math.min(1, done / total)) : 0;
-	return `${phase}  [${"#".repeat(full)}${".".repeat(width - full)}]  ${tail}`;
-}
-
-function amountText(done: number, total: number, unit: ProgressEvent["unit"]): string {
-	if (unit === "percent") return `${total > 0 ? Math.floor((100 * done) / total) : 0} %`;
-	if (unit === "bytes") return `${formatBytes(done)} of ${formatBytes(total)}`;
-	return `${formatInteger(done)}/${formatInteger(total)} ${unit}`;
-}
-
-/** Saved: of the block executions that masks one by one would take. */
-function rates({ tokensPerSecond, secondsLeft, blocksDone, blocksSaved }: ProgressEvent): string[] {
-	const parts: string[] = [];
-	if (tokensPerSecond !== undefined && Number.isFinite(tokensPerSecond)) parts.push(`${formatInteger(tokensPerSecond)} tokens/s`);
-	if (blocksDone !== undefined && blocksSaved !== undefined && blocksSaved > 0)
-		parts.push(`${Math.floor((100 * blocksSaved) / (blocksDone + blocksSaved))} % saved`);
-	if (secondsLeft !== undefined && Number.isFinite(secondsLeft)) parts.push(`${formatDuration(secondsLeft)} left`);
-	return parts;
+function tenthOf({ done, total }: ProgressEvent): number {
+	return total > 0 ? Math.floor((tenths * done) / total) : 0;
 }

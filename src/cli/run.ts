@@ -1,4 +1,10 @@
 import yargs, { type Argv } from "yargs";
+import { commandOf, expandShort, hasSwitch, kebab, positionalsOf, splitAtEnd } from "./arguments.js";
+import { nameOf } from "./command-facts.js";
+import { commandNames } from "./command-list.js";
+import { configPath, withConfig } from "./config.js";
+import { helpText } from "./help.js";
+import { checkRenamed } from "./renamed.js";
 import { llamaPin, packageVersion } from "./api.js";
 import { applyCommand } from "./commands/apply.js";
 import { buildCommand } from "./commands/build.js";
@@ -8,6 +14,7 @@ import { frontierCommand } from "./commands/frontier.js";
 import { inspectCommand } from "./commands/inspect.js";
 import { pruneCommand } from "./commands/prune.js";
 import { rankCommand } from "./commands/rank.js";
+import { configCommand } from "./commands/config.js";
 import { runsCommand, runsCommandNames } from "./commands/runs.js";
 import { speedCommand } from "./commands/speed.js";
 import { CliContext, type CliIo, type GlobalArguments } from "./context.js";
@@ -15,17 +22,8 @@ import { UsageError } from "./exit.js";
 import { globalOptions } from "./options.js";
 import { closest } from "./suggest.js";
 
-/** Commands beside the default one. */
-export const commandNames = ["rank", "compare", "frontier", "apply", "evaluate", "speed", "inspect", "build", "runs"] as const;
-
-const EPILOGUE = `Blocks are numbered from 0, as in the tensor names (blk.0, blk.1, ...).
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 quality gate not met, 130 interrupted.`;
-
 /** yargs' wording made plain; every value is read as text, whatever it becomes. */
 const STRINGS = {
-	string: "value",
-	array: "values",
-	boolean: "switch",
 	"Not enough non-option arguments: got %s, need at least %s": {
 		one: "An argument is missing: got %s, expected at least %s.",
 		other: "An argument is missing: got %s, expected at least %s.",
@@ -42,28 +40,52 @@ const STRINGS = {
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
 	const context = new CliContext(io);
-	const cli = makeCli(context, io, argv);
+	const words = expandShort(argv);
+	const help = helpAskedFor(words, io);
+	if (help !== undefined) {
+		io.stdout.write(help);
+		return context.exitCode;
+	}
+	const cli = makeCli(context, words);
 	try {
 		// With a callback yargs hands its output over instead of printing it.
-		await cli.parseAsync([...argv], {}, (_error, _args, output) => {
+		await cli.parseAsync(completed(words), {}, (_error, _args, output) => {
 			if (output) io.stdout.write(`${output}\n`);
 		});
 	} catch (error) {
-		context.fail(withSuggestion(error, cli, argv), globalsOf(argv));
+		context.fail(withSuggestion(error, cli, words), globalsOf(words));
 	}
 	return context.exitCode;
 }
 
-function makeCli(context: CliContext, io: CliIo, argv: readonly string[]): Argv<GlobalArguments> {
+/** The help, where it was asked for. */
+function helpAskedFor(words: readonly string[], io: CliIo): string | undefined {
+	const all = hasSwitch(words, "--help-all", "--helpAll");
+	if (!all && !hasSwitch(words, "--help", "-h")) return undefined;
+	const command = commandOf(words);
+	const named = command.words.length > 0 || positionalsOf(words)[0] === "prune";
+	return helpText(command, all ? "all" : named ? "command" : "screen", io.stdout.columns ?? 80);
+}
+
+/** The words with what a config file gives. @throws UsageError for old spellings, and for what is wrong in the file */
+function completed(words: readonly string[]): string[] {
+	const command = commandOf(words);
+	checkRenamed(command, words);
+	const path = configPath(words);
+	if (path === undefined) return [...words];
+	if (command.options === undefined) throw new UsageError(`--config: ${nameOf(command)} has no options of its own.`);
+	return withConfig(command, words, path);
+}
+
+function makeCli(context: CliContext, argv: readonly string[]): Argv<GlobalArguments> {
 	const cli = yargs();
 	return cli
 		.scriptName("prune-gguf")
-		.usage("$0 <model> [output] [options]")
 		.locale("en")
 		.updateStrings(STRINGS as unknown as Record<string, string>)
 		.parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false })
 		.options(globalOptions)
-		.command(pruneCommand(context, commandNames))
+		.command(pruneCommand(context, ["prune", ...commandNames]))
 		.command(rankCommand(context))
 		.command(compareCommand(context))
 		.command(frontierCommand(context))
@@ -73,14 +95,12 @@ function makeCli(context: CliContext, io: CliIo, argv: readonly string[]): Argv<
 		.command(inspectCommand(context))
 		.command(buildCommand(context))
 		.command(runsCommand(context))
+		.command(configCommand(context))
 		.middleware(() => checkSwitches(argv, switchesOf(cli)), true)
 		.strict()
 		.recommendCommands()
-		.epilogue(EPILOGUE)
-		.help("help", "Show help")
-		.alias("help", "h")
+		.help(false)
 		.version(`prune-gguf ${packageVersion} (llama.cpp ${llamaPin.version}, commit ${llamaPin.commit})`)
-		.wrap(Math.min(100, io.stdout.columns ?? 80))
 		.showHelpOnFail(false)
 		.exitProcess(false)
 		.fail((message, error) => {
@@ -91,7 +111,7 @@ function makeCli(context: CliContext, io: CliIo, argv: readonly string[]): Argv<
 
 /** `--dry-run=yes` would read as false, and write: yargs takes every word but "true" for it. */
 function checkSwitches(argv: readonly string[], switches: readonly string[]): void {
-	for (const arg of optionsOf(argv)) {
+	for (const arg of splitAtEnd(argv)[0]) {
 		const [, long, letters = "", value = ""] = /^-(?:-([A-Za-z-]+)|([A-Za-z]+))=(.*)$/s.exec(arg) ?? [];
 		// Of letters in a row the last one takes the value.
 		const name = long ? kebab(long) : letters.slice(-1);
@@ -119,7 +139,9 @@ function withSuggestion(error: unknown, cli: Argv<GlobalArguments>, argv: readon
 }
 
 function optionNames(cli: Argv<GlobalArguments>): string[] {
-	return Object.keys(knownOptions(cli).key).map(kebab);
+	return Object.keys(knownOptions(cli).key)
+		.map(kebab)
+		.filter((name) => name.length > 3);
 }
 
 /** The options without a value, of the command that was parsed. */
@@ -139,17 +161,8 @@ function knownOptions(cli: unknown): KnownOptions {
 	return (cli as { getOptions(): KnownOptions }).getOptions();
 }
 
-function kebab(name: string): string {
-	return name.replace(/[A-Z]/g, (letter, index: number) => (index > 0 ? "-" : "") + letter.toLowerCase());
-}
-
 /** What an error needs to know where the arguments could not be read. */
 function globalsOf(argv: readonly string[]): GlobalArguments {
-	const options = optionsOf(argv);
+	const options = splitAtEnd(argv)[0];
 	return { json: options.includes("--json"), quiet: options.includes("--quiet"), verbose: options.includes("--verbose") };
-}
-
-function optionsOf(argv: readonly string[]): readonly string[] {
-	const end = argv.indexOf("--");
-	return end < 0 ? argv : argv.slice(0, end);
 }

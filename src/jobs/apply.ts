@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { ApplyOptions, ApplyResult } from "../api/index.js";
+import type { ApplyOptions, ApplyResult, StepName } from "../api/index.js";
 import { deal, ownSamples } from "../model/calibration/index.js";
 import { InvalidOptionError, InvalidPlanError } from "../errors.js";
 import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
@@ -8,13 +8,13 @@ import { onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
 import { checkedRemoval, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { applyGated } from "../pipeline/pruning/apply-gated.js";
 import { healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
-import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
+import { type GateRequest, hasGate, readGate } from "../pipeline/preflight/gate-limits.js";
 import { filesRead } from "../pipeline/preflight/output-files.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
 import { allowedPositions } from "../pipeline/preflight/reference-memory.js";
 import { restore } from "../model/fitting/standing.js";
-import { loadModel } from "../model/runtime/load-model.js";
+import { announceMachine, loadModel } from "../model/runtime/load-model.js";
 import { bytesOfReference } from "../model/runtime/positions.js";
 import { vocabularyOf } from "../model/runtime/ubatch.js";
 import { logger } from "../api/logger.js";
@@ -80,6 +80,7 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 async function requestOf(model: string, output: string, plan: Plan | undefined, options: ApplyJob): Promise<Request> {
 	checkQuantizing(options, output);
 	checkHealing(options);
+	options.progress?.plan(stepsOf(plan, options));
 	const header = await readModelHeader(model, options);
 	const { file, blocks } = header;
 	const originalFile = new ReadOnce(options.quantizeFrom, options);
@@ -88,6 +89,7 @@ async function requestOf(model: string, output: string, plan: Plan | undefined, 
 	checkHealingOfPlan(plan, options);
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
 	checkProvable(model, blocks, given ?? []);
+	await announceMachine(options);
 	const sha256 = await modelIdentity(file, options);
 	if (plan) checkPlanOf(plan, model, sha256, options);
 	const removed = given ?? checkedRemoval(model, blocks, plan?.removed ?? []);
@@ -102,13 +104,19 @@ async function requestOf(model: string, output: string, plan: Plan | undefined, 
 	return { header, sha256, output, removed, plan, original, limits, inputs };
 }
 
+function stepsOf(plan: Plan | undefined, options: ApplyJob): StepName[] {
+	const heals = options.heal !== false && (asksToHeal(options) || plan?.heal?.applied === true);
+	const limits: StepName[] = hasGate(options) ? ["Comparing with the original"] : [];
+	return ["Preparing text", ...(heals ? (["Healing"] as const) : limits), "Writing and verifying"];
+}
+
 /** @throws InvalidOptionError where what the options say of healing contradicts the plan */
 function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
 	if (plan && asksToHeal(options) && !plan.heal)
 		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
 	if (plan?.heal && saysHow(options))
 		throw new InvalidOptionError(
-			`${options.planFile} says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads, or heal anew with --remove ${plan.removed.join(",")} --heal`,
+			`${options.planFile} says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads, or heal again with --remove ${plan.removed.join(",")} --heal`,
 		);
 	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
 }
@@ -136,12 +144,14 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omi
 		const source = await sampledSource(model, { ...header, sha256 }, healable);
 		// Its distributions are made before anything is healed: the memory for that is counted beside them.
 		if (quantize !== undefined) await source.whole();
+		options.progress?.begin("Healing");
 		const place = async () => ({
 			...{ model, evaluator: source.evaluator },
 			folder: await makeRunFolder({ name: basename(model.path), sha256 }),
 		});
 		const healing = await healAsAsked({ removed, plan, place, anew: healOnSamples }, healable);
 		logger(options)("debug", `removed blocks ${removed.join(", ")}`);
+		options.progress?.begin("Writing and verifying");
 		const summary = summarize(model);
 		const made = await writeModel(source, { ...request, healing }, healable);
 		return { model: summary, removed, ...(healing ? { heal: healing.section } : {}), ...made };
@@ -160,7 +170,11 @@ async function healOnSamples(job: HealPlan, options: ApplyJob): Promise<Healing>
 	const count = judged.search + judged.validation + judged.heldOut;
 	const { search: tuning, ...splits } = deal(await ownSamples(model, { count, length, seed: 1, signal: options.signal }), judged);
 	const place = { ...job, seed: 0 };
-	const work = { ...onlySet(removed), tuning: tuning.tokens.length, judged: splits.validation.tokens.length + splits.heldOut.tokens.length };
+	const work = {
+		...onlySet(removed),
+		tuning: tuning.tokens.length,
+		judged: splits.validation.tokens.length + splits.heldOut.tokens.length,
+	};
 	const healing = await healModel(
 		{ ...place, tuning, own: true, ...splits },
 		jobWith(options, await withHealTime(place, work, healingOf(options))),

@@ -1,6 +1,7 @@
 import type { BuildOptions, BuildResult } from "../api/build.js";
-import { compileAddon } from "../model/runtime/build.js";
+import { type BuildStep, compileAddon } from "../model/runtime/build.js";
 import { checkKeys } from "../pipeline/preflight/option-keys.js";
+import { RunProgress } from "../pipeline/progress/run-progress.js";
 
 /**
  * Compiles the addon with the vendored llama.cpp; with nothing changed it takes seconds.
@@ -9,5 +10,9 @@ import { checkKeys } from "../pipeline/preflight/option-keys.js";
  */
 export async function buildAddon(options: BuildOptions = {}): Promise<BuildResult> {
 	checkKeys("build", options);
-	return compileAddon(options);
+	const { onProgress, ...build } = options;
+	const progress = new RunProgress({ onProgress }, ["Building"]);
+	const onStep = ({ step, fraction }: BuildStep) =>
+		progress.work({ phase: step, done: Math.round(100 * fraction), total: 100, unit: "percent" });
+	return compileAddon({ ...build, onStep });
 }

@@ -3,6 +3,7 @@ import type { EvaluateOptions, EvaluateResult, QuestionsOptions, QuestionsResult
 import { measureQuestions } from "../model/evaluation/multiple-choice.js";
 import { measureText } from "../model/evaluation/perplexity.js";
 import { checkKeys } from "../pipeline/preflight/option-keys.js";
+import { RunProgress } from "../pipeline/progress/run-progress.js";
 
 /**
  * Perplexity of a model, or of a model under a mask, on a text; beside a reference (what `against` names, or with blocks removed the
@@ -14,7 +15,7 @@ import { checkKeys } from "../pipeline/preflight/option-keys.js";
  */
 export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	checkKeys("evaluate", options);
-	return measureText(path, options);
+	return measureText(path, { ...options, progress: new RunProgress(options, ["Loading the model", "Measuring"]) });
 }
 
 /**
@@ -26,5 +27,5 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
  */
 export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
 	checkKeys("questions", options);
-	return measureQuestions(path, options);
+	return measureQuestions(path, { ...options, progress: new RunProgress(options, ["Loading the model", "Measuring"]) });
 }

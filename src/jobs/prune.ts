@@ -26,6 +26,7 @@ import { mostHealedThatMeet } from "../pipeline/pruning/amount-healed.js";
 import { atSpeed } from "../pipeline/speed/target.js";
 import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-files.js";
 import { announceWork } from "../pipeline/pruning/estimate.js";
+import { comparisonOf, expectSteps, stepsOf } from "../pipeline/pruning/steps.js";
 import { type Amount, amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
@@ -85,6 +86,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	const asked = amountOf(job);
 	const curve = asked === "curve";
 	const limits = await checkOptions(output, job, curve);
+	job.progress?.plan(stepsOf(output, curve, job));
 	const own = output === undefined || curve || job.dryRun ? undefined : await OwnOutput.of(model, output, job.asked);
 	const header = await readModelHeader(model, job);
 	const originalFile = new ReadOnce(job.quantizeFrom, job);
@@ -142,14 +144,19 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const gate = limits && Gate.open(session, limits, healable);
 	const method = healable.method;
 	if (!named) checkBudget({ method, blocks: header.blocks.blocks, kmax }, healable, session.tokens.search);
-	const estimate = await announceWork(session, removable, healable);
+	const { estimate, seconds } = await announceWork(session, removable, healable);
 	if (healable.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
 
 	const options = settledJob(healable, foundHealing(await withHealTimeOf(session, named ?? kmax, healingOf(healable))));
+	const { progress } = options;
+	expectSteps(progress, session, seconds, { output, options: healable });
+	progress?.begin("Searching", { total: estimate.masks + estimate.known, done: Math.max(1, estimate.known), limit: options.maxTime });
 	const choices = named ? undefined : await search(session, removable, best, options);
 	await session.closeSearch();
 	for (const note of choices?.found.notes ?? []) logger(options)("note", note);
-	const raced = await race(session, candidates(session, choices, removable), options);
+	const field = candidates(session, choices, removable);
+	progress?.begin(comparisonOf(options), { total: field.length + 1 });
+	const raced = await race(session, field, options);
 	const decision = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
 	const decided = decision ?? standingOf(raced);
 	const facts = runFacts(session, { output, choices, decided, warnings: run.warnings }, options);

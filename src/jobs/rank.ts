@@ -28,6 +28,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	if (!rankMethods.includes(method))
 		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankMethods.join(", ")}`);
 	checkOptions(method, options.asked);
+	options.progress?.plan(["Preparing text", "Measuring blocks"]);
 	const header = await readModelHeader(model, options);
 	const { blocks } = header;
 	const unwritable = blocks.unwritable();
@@ -41,6 +42,11 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	const session = await Session.open(header, measure, { masks, weights: "own" });
 	try {
 		await session.measureOriginal(options.signal);
+		options.progress?.begin("Measuring blocks", {
+			total: masks,
+			done: Math.min(masks, session.games.search.ledger.size),
+			limit: options.maxTime,
+		});
 		const judged = await contributionsOf(session, { method, kmax, masks }, measure);
 		return {
 			model: summarize(session.model),
@@ -51,7 +57,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			contributions: contributionRows(judged.attribution),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 			critical: judged.critical.flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
-			...cutOf(judged, kmax, session.model.blocks, session.seed),
+			...cutsOf(judged, removeBlocks ?? [kmax], session.model.blocks, session.seed),
 			interactions: judged.interactions,
 			surrogate: judged.surrogate,
 			masks: judged.masks,
@@ -63,22 +69,24 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 }
 
 function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options }: Settings<"rank">): void {
-	if (removeBlocks !== undefined && (!Number.isInteger(removeBlocks) || removeBlocks < 1))
-		throw new InvalidOptionError(`remove-blocks must be a whole number of at least 1, got ${removeBlocks}`);
+	for (const count of removeBlocks ?? [])
+		if (!Number.isInteger(count) || count < 1)
+			throw new InvalidOptionError(`remove-blocks must be whole numbers of at least 1, got ${count}`);
 	if (!isEstimator(method)) {
 		checkMethodOptions(method, { ...options, method });
 		return;
 	}
 	const given: MethodSettings = options;
-	const unread = methodOptions.filter((name) => name !== "masks" && given[name] !== undefined);
-	if (unread.length > 0) throw new InvalidOptionError(`${method} reads --masks; leave ${unread.join(", ")} out`);
+	const unread = methodOptions.filter((name) => name !== "maxEvaluations" && given[name] !== undefined);
+	if (unread.length > 0) throw new InvalidOptionError(`${method} reads --max-evaluations; leave ${unread.join(", ")} out`);
 }
 
 /** Window semivalues and verdicts speak of sets of up to a third of the blocks where nothing is said. */
 function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: RankJob): number {
-	if (removeBlocks !== undefined && removeBlocks > Math.max(1, maxRemovable))
-		throw new InvalidOptionError(`at most ${maxRemovable} of ${blocks} blocks can be removed, got remove-blocks ${removeBlocks}`);
-	return removeBlocks ?? Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3)));
+	const largest = removeBlocks === undefined ? undefined : Math.max(...removeBlocks);
+	if (largest !== undefined && largest > Math.max(1, maxRemovable))
+		throw new InvalidOptionError(`at most ${maxRemovable} of ${blocks} blocks can be removed, got remove-blocks ${largest}`);
+	return largest ?? Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3)));
 }
 
 /** Only these need sets of several blocks for what they say of one. */
@@ -142,8 +150,20 @@ export function tiedNotes({ contributions, estimator }: Attribution, units: read
 
 function notesOf({ attribution, unseen }: Pick<Judged, "attribution" | "unseen">): string[] {
 	const notes = [...(attribution.notes ?? [])];
-	if (unseen.length > 0) notes.push(`never saw blocks ${formatBlocks(unseen)} go, which have no contribution: give more --masks`);
+	if (unseen.length > 0) notes.push(`never saw blocks ${formatBlocks(unseen)} go, which have no contribution: give more --max-evaluations`);
 	return notes;
+}
+
+/** The verdicts of every number of blocks, and those of the largest by themselves. */
+function cutsOf(
+	judged: Judged,
+	counts: readonly number[],
+	blocks: Parameters<typeof cutOf>[2],
+	seed: number,
+): Pick<RankResult, "cut" | "cuts" | "verdicts" | "unseen"> {
+	const ascending = [...new Set(counts)].sort((a, b) => a - b);
+	const all = ascending.map((count) => cutOf(judged, count, blocks, seed));
+	return { ...all.at(-1)!, cuts: all.map(({ cut, verdicts }) => ({ cut, verdicts })) };
 }
 
 /** How many blocks the verdicts cut, the verdicts, and the blocks that the estimator never saw. @internal */

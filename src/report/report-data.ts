@@ -91,7 +91,7 @@ const quality = v.strictObject({
 });
 
 const curve = v.strictObject({
-	metric: says(v.picklist(["nll", "kl", "accuracy"]), "What was kept small."),
+	metric: says(v.picklist(["loss", "kl", "accuracy"]), "What was kept small."),
 	series: v.array(
 		v.strictObject({
 			method: says(text, "Who proposed the sets."),

@@ -35,7 +35,7 @@ export interface CurveRow {
 
 /** Metrics by their names, and the figures beside them. */
 export const metricTitles: Readonly<Record<string, string>> = {
-	nll: "loss (nats per token)",
+	loss: "loss (nats per token)",
 	kl: "KL divergence (nats per token)",
 	accuracy: "loss of correct answers (nats)",
 };
@@ -93,8 +93,8 @@ function contributionText({ value, standardError }: ContributionRow): string {
 }
 
 /** Loss (or another metric) against blocks removed: one row a size, a bar of what is added, the blocks. */
-export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, metric = "nll"): string {
-	const figures = metric === "nll" ? [] : Object.keys(figureTitles).filter((name) => rows[0]?.figures?.[name] !== undefined);
+export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, metric = "loss"): string {
+	const figures = metric === "loss" ? [] : Object.keys(figureTitles).filter((name) => rows[0]?.figures?.[name] !== undefined);
 	const largest = Math.max(0, ...rows.map(({ added }) => added ?? 0).filter(Number.isFinite));
 	const width = Math.min(barWidth(style, 60), 24);
 	const cells = rows.map((row) => {
@@ -104,7 +104,7 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, met
 			`${row.removed.length}`,
 			formatLoss(row.loss),
 			row.removed.length === 0 ? "" : formatDifference(row.added, row.standardError),
-			...(metric === "nll" ? [formatPerplexity(row.loss)] : figures.map((name) => percentOf(row.figures?.[name]))),
+			...(metric === "loss" ? [formatPerplexity(row.loss)] : figures.map((name) => percentOf(row.figures?.[name]))),
 			paint(row.chosen ? "green" : "cyan", bar, style),
 			formatBlocks(row.removed),
 		];
@@ -114,7 +114,7 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, met
 		{ title: "removed", align: "right" },
 		{ title: metric === "kl" ? "KL" : "loss", align: "right" },
 		{ title: "added", align: "right" },
-		...(metric === "nll" ? ["perplexity"] : figures.map((name) => figureTitles[name]!)).map((title) => ({
+		...(metric === "loss" ? ["perplexity"] : figures.map((name) => figureTitles[name]!)).map((title) => ({
 			title,
 			align: "right" as const,
 		})),

@@ -10,14 +10,14 @@ const cell = (type: FrontierCell["type"], removed: number[], bytes: number, adde
 });
 
 describe("frontierText", () => {
-	const best = { ...cell("Q4_0", [], 2e6, 0.02, [false, true]), report: { ...cell("Q4_0", [], 2e6, 0.021, [false, true]) } };
+	const best = { ...cell("Q4_0", [], 2e6, 0.02, [false, true]), heldOut: { ...cell("Q4_0", [], 2e6, 0.021, [false, true]) } };
 	const result: FrontierResult = {
 		model: { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 12, size: 5e6, parameters: 2e6 },
 		reference: { name: "f16.gguf", sha256: "", bytes: 5e6, loss: figure(3) },
 		sourceQuantized: false,
 		goal: { targetSize: 2e6 },
 		computeAxis: "blocks",
-		text: { source: "own samples", validation: 10, report: 15, length: 128 },
+		text: { source: "own samples", validation: 10, heldOut: 15, length: 128 },
 		cells: [best, cell("own", [3, 4], 4e6, 0.3, [true, true]), cell("own", [3], 4.5e6, 0.1, [true, false])],
 		best,
 		verdict: { better: "quantizing", text: "Quantize." },

@@ -10,7 +10,7 @@ const OWN = "own ";
 /** Before the names of real files among the results. */
 export const REAL = "real ";
 
-/** docs/conformance.md: what the recorded run showed, architecture by architecture. */
+/** docs/research/conformance.md: what the recorded run showed, architecture by architecture. */
 export function conformanceMarkdown(results: Results): string {
 	const own = Object.entries(results).filter(([name]) => name.startsWith(OWN));
 	const traps = Object.entries(results).filter(([name]) => name.startsWith(TRAP));
@@ -32,23 +32,44 @@ function intro(models: number, own: number, traps: number): string[] {
 	return [
 		"# Conformance",
 		"",
-		`What a run on llama.cpp ${TABLE_PIN} showed, on a CPU. Made from \`docs/conformance.json\`; both are written by`,
+		`This page shows what a run on llama.cpp ${TABLE_PIN} gave, on a CPU. It is made from \`docs/research/conformance.json\`. This command writes both:`,
 		"",
 		"```sh",
 		"CONFORMANCE_RECORD=1 npm run test:conformance",
 		"```",
 		"",
-		`${models} small random models of llama.cpp's own generator (\`test-llama-archs\`, six blocks unless it needs another number), ${own} made here of architectures that it leaves out or with metadata that it does not make (\`test/conformance/own-models.ts\`), and ${traps} made from these for what they hide. ` +
-			"For each, several sets of blocks are removed: one, two scattered ones, the first, the last, a run of three, the groups that a rule ties together, and more until five sets are allowed; models for a number of blocks, long prompts or a narrow rotation have 1 to 6 sets of their own instead. " +
-			"For each set that is allowed, all logits of 2 windows of 128 random tokens (of 256 tokens in ubatches of 64 for the models `*-ubatches`; one of 4,224 or 8,320 where llama.cpp fixes a sliding window of 4,096 or 8,192) are compared bit for bit, each model in a process of its own:",
+		"## What was run",
 		"",
-		"1. the original file with the output tensors of the removed blocks set to zero (the measure of what removing means);",
-		"2. the layer view on the original, alone, and in a batch with the other sets, so that hidden states are resumed from;",
-		"3. the written file, loaded and run as a whole.",
+		"Three kinds of small random models:",
 		"",
-		"Beside the bits, each written file is read by readers of other hands, the one in llama.cpp and `@huggingface/gguf`: every key, type and value, and the bytes of every tensor under its new number, must be those of the original, but for what removing blocks changes. And the value of the empty set (no block left, the head on the embedding) is compared with the original whose blocks are all zeroed.",
+		`- ${models} of llama.cpp's own generator (\`test-llama-archs\`), with six blocks unless the architecture needs another number;`,
+		`- ${own} made here, of architectures that the generator leaves out or with metadata that it does not make (\`test/conformance/own-models.ts\`);`,
+		`- ${traps} made from these, for what they hide.`,
 		"",
-		"*Exact* sets agreed in every bit. *Refused* sets break a rule of the architecture; nothing is written for them. To see what the rules are good for, the tests write such files all the same and compare them with the zeroed original too.",
+		"A candidate is a set of blocks (transformer layers) to remove. Each model has several:",
+		"",
+		"- one block, two scattered ones, the first, the last, a run of three;",
+		"- the groups that a rule ties together;",
+		"- more, until five candidates are allowed.",
+		"",
+		"Models for a number of blocks, for long prompts or for a narrow rotation have 1 to 6 candidates of their own instead.",
+		"",
+		"## What was compared",
+		"",
+		"For each candidate that is allowed, all logits of these three are compared bit for bit, each model in a process of its own:",
+		"",
+		"1. The original file with the output tensors of the removed blocks set to zero. This is the measure of what removing means.",
+		"2. The layer view on the original. It runs alone, and in a batch with the other candidates, so that hidden states are resumed from.",
+		"3. The written file, loaded and run as a whole.",
+		"",
+		"The text is 2 windows of 128 random tokens. The models `*-ubatches` have windows of 256 tokens, in ubatches of 64. If llama.cpp fixes a sliding window of 4,096 or 8,192, there is one window of 4,224 or 8,320.",
+		"",
+		"Two more things are checked:",
+		"",
+		"- **Other readers.** The reader of llama.cpp and `@huggingface/gguf` read each written file. Every key, type and value, and the bytes of every tensor under its new number, must be those of the original. Only what removing blocks changes may differ.",
+		"- **The empty candidate.** It leaves no block, so that the LM head reads the embedding. Its value is compared with the original whose blocks are all zeroed.",
+		"",
+		"*Exact* candidates agreed in every bit. *Refused* candidates break a rule of the architecture, and nothing is written for them. To see what the rules are good for, the tests write such files all the same. They compare them with the zeroed original too.",
 		"",
 	];
 }
@@ -57,10 +78,10 @@ function totals(results: Results): string[] {
 	const counts = countBy(Object.values(results).flatMap(({ findings }) => findings.map(({ verdict }) => verdict)));
 	const row = (label: string, verdict: string) => `| ${label} | ${counts.get(verdict) ?? 0} |`;
 	return [
-		"| sets | |",
+		"| candidates | |",
 		"| --- | ---: |",
 		row("exact", "exact"),
-		row("view and file agree, no zeroed original exists", "no-oracle"),
+		row("view and file agree, and there is no zeroed original", "no-oracle"),
 		row("refused", "refused"),
 		row("differ", "mismatch"),
 		row("do not load", "does-not-load"),
@@ -80,7 +101,7 @@ function forced(results: Results): string[] {
 		row("another model", "differs"),
 		row("does not load", "does-not-load"),
 		row("crashes llama.cpp", "crash"),
-		row("the same bits (the rule is stricter than that set needs)", "same"),
+		row("the same bits (the rule is stricter than that candidate needs)", "same"),
 		row("nothing to compare with", "unknown"),
 	];
 }
@@ -107,7 +128,7 @@ function rules(results: Results): string[] {
 	return [
 		"## Rules, and what happens without them",
 		"",
-		"Sets that a rule refuses, written all the same. *Source only*: no model here breaks the rule and shows a difference; it was read in llama.cpp's source and never run.",
+		"These are candidates that a rule refuses, written all the same. *Source only*: no model here breaks the rule and shows a difference. The rule was read in llama.cpp's source and never run.",
 		"",
 		"| architecture | rule | another model | does not load | crashes | same bits | |",
 		"| --- | --- | ---: | ---: | ---: | ---: | --- |",
@@ -126,9 +147,9 @@ function realFiles(real: readonly [string, Examined][]): string[] {
 	return [
 		"## Real files",
 		"",
-		"Ten random sets each, of 1 to half of the blocks (`test/full/real-models.test.ts`), with the same sets by `llama-quantize --prune-layers` beside. gemma-3-270m, whose file lacks the sliding-window pattern, with a prompt of 640 tokens (its window is 512).",
+		"Each model has ten random candidates, of 1 to half of the blocks (`test/full/real-models.test.ts`). The table also shows the same candidates by `llama-quantize --prune-layers`. The file of gemma-3-270m lacks the sliding-window pattern. Its prompt has 640 tokens (its window is 512).",
 		"",
-		"| model | blocks | exact sets | differ, do not load, crash | right as read by `@huggingface/gguf`, llama.cpp | llama-quantize: right | wrong | does not load | crashes |",
+		"| model | blocks | exact | differ, do not load, crash | right as read by `@huggingface/gguf`, llama.cpp | llama-quantize: right | wrong | does not load | crashes |",
 		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
 		...real.map(([name, { blocks, findings, readers, quantize }]) => {
 			const exact = findings.filter(({ verdict }) => verdict === "exact").length;
@@ -145,7 +166,7 @@ const READERS: Readonly<Record<string, string>> = { huggingface: "`@huggingface/
 function readers(results: Results): string[] {
 	return Object.entries(READERS).map(([reader, label]) => {
 		const files = Object.values(results).reduce((sum, examined) => sum + (examined.readers?.[reader] ?? 0), 0);
-		return `| written files that ${label} finds as they should be | ${files} |`;
+		return `| written files that ${label} finds right | ${files} |`;
 	});
 }
 
@@ -154,9 +175,9 @@ function empty(results: Results): string[] {
 	const of = (verdict: EmptyFinding["verdict"]) => counts.get(verdict) ?? 0;
 	const faults = [...counts].reduce((sum, [verdict, count]) => sum + (verdict === "exact" || verdict === "not-measured" ? 0 : count), 0);
 	return [
-		`| models whose empty set is exact | ${of("exact")} |`,
-		`| models whose empty set cannot be measured | ${of("not-measured")} |`,
-		`| models whose empty set differs or crashes | ${faults} |`,
+		`| models whose empty candidate is exact | ${of("exact")} |`,
+		`| models whose empty candidate cannot be measured | ${of("not-measured")} |`,
+		`| models whose empty candidate differs or crashes | ${faults} |`,
 	];
 }
 
@@ -165,9 +186,9 @@ function architectures(results: Results): string[] {
 	return [
 		`## Architectures (${names.length})`,
 		"",
-		"*Under a constraint*: some sets are refused, the allowed ones are exact. *Never run*: no model of it could be made; its rules come from llama.cpp's source only.",
+		"*Under a constraint*: some candidates are refused, and the allowed ones are exact. *Never run*: no model of it could be made, and its rules come only from llama.cpp's source.",
 		"",
-		"| architecture | state | exact sets | refused sets | resumed | remarks |",
+		"| architecture | state | exact | refused | resumed | remarks |",
 		"| --- | --- | ---: | ---: | --- | --- |",
 		...names.map((name) => architectureRow(ARCHITECTURES.get(name)!, ofArchitecture(results, name))),
 		"",
@@ -198,7 +219,7 @@ function architectureRow(entry: ArchitectureEntry, models: readonly Examined[]):
 		...(entry.refused ? [entry.refused] : []),
 		...models.flatMap(({ support, reason }) => (support === "refused" && reason && !isRule(entry, reason) ? [reason] : [])),
 		...(entry.refused ? [] : (entry.rules ?? []).map(({ why }) => why)),
-		...(entry.oracle && !entry.refused ? [`view against file: ${entry.oracle.none}`] : []),
+		...(entry.oracle && !entry.refused ? [`view compared with file: ${entry.oracle.none}`] : []),
 	]);
 	return `| \`${entry.name}\` | ${stateOf(entry, models)} | ${of("exact", "no-oracle")} | ${of("refused")} | ${resumed} | ${[...reasons].join("; ") || "-"} |`;
 }
@@ -212,7 +233,7 @@ function modelTable(title: string, prefix: string, models: readonly [string, Exa
 	return [
 		`## ${title}`,
 		"",
-		"| model | blocks | exact sets | refused sets | differ, do not load, crash | llama-quantize right |",
+		"| model | blocks | exact | refused | differ, do not load, crash | llama-quantize right |",
 		"| --- | ---: | ---: | ---: | ---: | ---: |",
 		...models.map(([name, { blocks, findings, quantize }]) => {
 			const of = (...verdicts: string[]) => findings.filter(({ verdict }) => verdicts.includes(verdict)).length;
@@ -232,15 +253,15 @@ function otherTool(models: readonly [string, Examined][]): string[] {
 	);
 	const get = (count: ReadonlyMap<string, number>, verdict: string) => count.get(verdict) ?? 0;
 	return [
-		"## The same sets by `llama-quantize --prune-layers`",
+		"## The same candidates by `llama-quantize --prune-layers`",
 		"",
-		"Sets of the generator's models, those that prune-gguf refuses included. *Right*: its file gives the bits of the zeroed original. *Wrong*: it exits with 0, its file loads, and is another model.",
+		"These are the candidates of the generator's models, including those that prune-gguf refuses. *Right*: its file gives the bits of the zeroed original. *Wrong*: it exits with 0, its file loads, and is another model.",
 		"",
 		"| right | wrong | does not load | crashes | no file | nothing to compare with |",
 		"| ---: | ---: | ---: | ---: | ---: | ---: |",
 		`| ${["right", "wrong", "does-not-load", "crash", "not-written", "unknown"].map((verdict) => get(counts, verdict)).join(" | ")} |`,
 		"",
-		`Right for every set: ${states.length - faulty.length} of ${states.length} models. The others:`,
+		`Right for every candidate: ${states.length - faulty.length} of ${states.length} models. The others:`,
 		"",
 		"| model | right | wrong | does not load | crashes |",
 		"| --- | ---: | ---: | ---: | ---: |",

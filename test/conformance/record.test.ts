@@ -6,7 +6,7 @@ import type { Rule } from "../../src/model/architectures/types.js";
 import { conformanceMarkdown, isShown, ofArchitecture, stateOf } from "./markdown.js";
 import { faultsOf, readResults } from "./record.js";
 
-// What docs/conformance.json records of the last full run.
+// What docs/research/conformance.json records of the last full run.
 
 const results = readResults();
 
@@ -42,8 +42,8 @@ describe("the recorded conformance run", () => {
 		expect(resumed, `make a model of ${name} that resumes (test/conformance/) and record it, or say why none can in the table`).toBe(true);
 	});
 
-	it("is what docs/conformance.md shows", () => {
-		const page = readFileSync(fileURLToPath(new URL("../../docs/conformance.md", import.meta.url)), "utf8");
+	it("is what docs/research/conformance.md shows", () => {
+		const page = readFileSync(fileURLToPath(new URL("../../docs/research/conformance.md", import.meta.url)), "utf8");
 		expect(page).toBe(conformanceMarkdown(results));
 	});
 });

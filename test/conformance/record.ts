@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { Examined } from "./examine.js";
 import { conformanceMarkdown } from "./markdown.js";
 
-const JSON_PATH = fileURLToPath(new URL("../../docs/conformance.json", import.meta.url));
-const MARKDOWN_PATH = fileURLToPath(new URL("../../docs/conformance.md", import.meta.url));
+const JSON_PATH = fileURLToPath(new URL("../../docs/research/conformance.json", import.meta.url));
+const MARKDOWN_PATH = fileURLToPath(new URL("../../docs/research/conformance.md", import.meta.url));
 
 /** Results by the name of the model. */
 export type Results = Record<string, Examined>;

@@ -14,7 +14,7 @@ import { tempFolder } from "../helpers/temp-folder.js";
 
 // Every architecture that llama.cpp's generator or ours can make: zeroed original, layer view and written file agree bit for bit,
 // for every set that is not refused, and readers that are not ours find the written file as it should be. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
-// measured, llama-quantize beside it, into docs/conformance.json and docs/conformance.md.
+// measured, llama-quantize beside it, into docs/research/conformance.json and docs/research/conformance.md.
 
 // Two at a time (maxConcurrency): a process of its own computes each.
 const folder = tempFolder();

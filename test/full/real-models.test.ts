@@ -15,7 +15,7 @@ import { tempFolder } from "../helpers/temp-folder.js";
 
 // Ten random sets each of real files: zeroed original, layer view and written file give the same logits, bit for bit, readers that
 // are not ours find the written files as they should be, and llama-quantize removes the same sets beside. CONFORMANCE_RECORD=1 puts
-// what was measured into docs/conformance.json and docs/conformance.md.
+// what was measured into docs/research/conformance.json and docs/research/conformance.md.
 
 const folder = tempFolder();
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -8,7 +8,7 @@ import { makeWindows } from "../../src/model/runtime/windows.js";
 // What runs leave behind, or do not.
 
 /** The windows of a split, as the run in that home kept them; what it kept to heal with has no splits. */
-export function keptSplit(home: string, split: "validation" | "report", length: number) {
+export function keptSplit(home: string, split: "validation" | "heldOut", length: number) {
 	const kept = readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
 		.filter(({ name }) => name.endsWith(".windows.json"))
 		.map(({ parentPath, name }) => JSON.parse(readFileSync(join(parentPath, name), "utf8")) as { splits?: Record<string, number[]> })

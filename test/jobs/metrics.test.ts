@@ -37,15 +37,15 @@ describe("the metric kl", () => {
 		expect(result.output?.verification).toContain("bit for bit");
 		const { metric, losses } = (await readPlan(`${output}.plan.json`))!;
 		expect(metric?.name).toBe("kl");
-		for (const split of ["search", "validation", "report"] as const) {
-			const { full, removed, figures } = metric!.splits[split]!;
-			expect(full.mean).toBeLessThan(1e-5);
-			expect(removed.mean).toBeGreaterThan(0.01);
-			expect(figures!.agreement!.full).toBe(1);
-			expect(figures!.agreement!.removed).toBeLessThan(1);
+		for (const split of ["search", "validation", "heldOut"] as const) {
+			const { original, pruned, figures } = metric!.splits[split]!;
+			expect(original.mean).toBeLessThan(1e-5);
+			expect(pruned.mean).toBeGreaterThan(0.01);
+			expect(figures!.agreement!.original).toBe(1);
+			expect(figures!.agreement!.pruned).toBeLessThan(1);
 			// The loss of the text is what it is without that metric.
-			expect(figures!.nll!.removed).toBe(losses[split]!.removed.mean);
-			expect(losses[split]!.full.mean).toBeGreaterThan(1);
+			expect(figures!.loss!.pruned).toBe(losses[split]!.pruned.mean);
+			expect(losses[split]!.original.mean).toBeGreaterThan(1);
 		}
 		newHome();
 		const plain = await pruneGguf(fixturePath, undefined, { ...small, remove: result.plan!.removed.slice() });
@@ -94,16 +94,16 @@ describe("the metric accuracy", () => {
 		const { metric, losses, removed } = (await readPlan(`${output}.plan.json`))!;
 		expect(metric).toMatchObject({ name: "accuracy" });
 		const splits = metric!.splits;
-		expect([splits.search, splits.validation, splits.report].map((split) => split!.full.windows.length)).toEqual([8, 8, 12]);
-		expect(losses.report!.full.mean).toBeGreaterThan(1);
+		expect([splits.search, splits.validation, splits.heldOut].map((split) => split!.original.windows.length)).toEqual([8, 8, 12]);
+		expect(losses.heldOut!.original.mean).toBeGreaterThan(1);
 		// The same figures by the other way: every question once, in the order of its split.
 		const { answers } = await measureQuestions(fixturePath, { questions, remove: removed, threads: 2 });
 		const search = answers.filter((_, i) => [1, 4].includes(i % 7));
 		search.forEach(({ goldLoss }, i) => {
-			expect(splits.search!.removed.windows[i]).toBeCloseTo(goldLoss, 4);
+			expect(splits.search!.pruned.windows[i]).toBeCloseTo(goldLoss, 4);
 		});
 		const right = search.filter(({ gold, normalizedPick }) => gold === normalizedPick).length;
-		expect(splits.search!.figures!.normalizedAccuracy!.removed).toBeCloseTo(right / 8, 9);
+		expect(splits.search!.figures!.normalizedAccuracy!.pruned).toBeCloseTo(right / 8, 9);
 	});
 
 	it("goes on where it was aborted", async () => {
@@ -167,16 +167,16 @@ describe("several sources", () => {
 			{ name: "prose.txt", weight: 3, count: 3 },
 			{ name: "numbers.txt", weight: 1, count: 3 },
 		]);
-		for (const split of ["search", "validation", "report"] as const) {
-			const { full, removed, difference, sources: each } = plan!.losses[split]!;
+		for (const split of ["search", "validation", "heldOut"] as const) {
+			const { original, pruned, difference, sources: each } = plan!.losses[split]!;
 			const shares = plan!.calibration[split]!.sources!;
-			expect(full.mean).toBeCloseTo(mixedMean(Float64Array.from(full.windows as number[]), shares), 12);
-			expect(full.mean).toBeCloseTo(0.75 * each![0]!.full! + 0.25 * each![1]!.full!, 12);
-			expect(removed.mean).toBeCloseTo(0.75 * each![0]!.removed! + 0.25 * each![1]!.removed!, 12);
-			expect(difference).toBeCloseTo(removed.mean! - full.mean!, 12);
+			expect(original.mean).toBeCloseTo(mixedMean(Float64Array.from(original.windows as number[]), shares), 12);
+			expect(original.mean).toBeCloseTo(0.75 * each![0]!.original! + 0.25 * each![1]!.original!, 12);
+			expect(pruned.mean).toBeCloseTo(0.75 * each![0]!.pruned! + 0.25 * each![1]!.pruned!, 12);
+			expect(difference).toBeCloseTo(pruned.mean! - original.mean!, 12);
 			expect(each![0]!.standardError).toBeGreaterThan(0);
 		}
-		expect(curve[0]!.loss).toBe(plan!.losses.validation!.full.mean);
+		expect(curve[0]!.loss).toBe(plan!.losses.validation!.original.mean);
 		expect(plan!.command).toContain(`--calibration ${prose}=3 --calibration ${numbers}`);
 		// What is said of a disagreement is what was measured.
 		expect(warnings.filter((text) => text.startsWith("the sources disagree")).length).toBe(disagreements.length);
@@ -197,13 +197,13 @@ describe("several sources", () => {
 		const { plan } = await pruneGguf(fixturePath, undefined, { ...splits, calibration: other, remove: [3, 6] });
 		expect(await ledgers()).toEqual(paths);
 		expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(bytes);
-		expect(plan!.calibration.report!.sources!.map(({ weight }) => weight)).toEqual([1, 2]);
+		expect(plan!.calibration.heldOut!.sources!.map(({ weight }) => weight)).toEqual([1, 2]);
 	});
 
 	it("mix divergences too", async () => {
 		const { plan } = await pruneGguf(fixturePath, undefined, { ...splits, calibration, metric: "kl", remove: [3, 6] });
-		const { removed, sources } = plan!.metric!.splits.report!;
-		expect(removed.mean).toBeCloseTo(0.75 * sources![0]!.removed! + 0.25 * sources![1]!.removed!, 12);
+		const { pruned, sources } = plan!.metric!.splits.heldOut!;
+		expect(pruned.mean).toBeCloseTo(0.75 * sources![0]!.pruned! + 0.25 * sources![1]!.pruned!, 12);
 	});
 
 	it("of one file are no mix: the figures are those of the plain name", async () => {
@@ -211,7 +211,7 @@ describe("several sources", () => {
 		const plain = await pruneGguf(fixturePath, undefined, { ...options, calibration: [prose] });
 		const weighted = await pruneGguf(fixturePath, undefined, { ...options, calibration: [{ path: prose, weight: 5 }] });
 		expect(weighted.plan!.losses).toEqual(plain.plan!.losses);
-		expect(plain.plan!.losses.report!.sources).toBeUndefined();
+		expect(plain.plan!.losses.heldOut!.sources).toBeUndefined();
 	});
 
 	it("need a window each, and a weight above 0", async () => {
@@ -242,7 +242,7 @@ describe("several sources", () => {
 			calibration: [{ path: chats, weight: 2 }, numbers],
 			remove: [6],
 		});
-		expect(plan!.losses.report!.sources!.map(({ name }) => name)).toEqual([basename(chats), basename(numbers)]);
+		expect(plan!.losses.heldOut!.sources!.map(({ name }) => name)).toEqual([basename(chats), basename(numbers)]);
 		expect(existsSync(chats)).toBe(true);
 	});
 });

@@ -20,8 +20,8 @@ const plan: PlanInput = {
 	calibration: { search: { source: "own samples", sha256, count: 2, length: 128 } },
 	losses: {
 		search: {
-			full: { mean: 2.5, windows: [2, 3] },
-			removed: { mean: null, windows: [3, null] },
+			original: { mean: 2.5, windows: [2, 3] },
+			pruned: { mean: null, windows: [3, null] },
 			difference: null,
 			standardError: null,
 		},
@@ -71,7 +71,7 @@ describe("parsePlan", () => {
 		[["removed", 2], 12, /removed\[2\]: block 12 is not one of 0\.\.11 \(block numbers are 0-based\)/],
 		[["removed", 2], 7, /removed\[2\]: blocks are listed once each, ascending; 7 follows 7/],
 		[["kept"], 10, /kept: 10, but removing 3 of 12 blocks keeps 9/],
-		[["losses", "search", "full", "windows", 1], "x", /losses\.search\.full\.windows\[1\]: /],
+		[["losses", "search", "original", "windows", 1], "x", /losses\.search\.original\.windows\[1\]: /],
 		[["losses", "serach"], {}, /losses\.serach: unknown key/],
 		[["remove"], [1], /remove: unknown key/],
 		[["alternatives", 0, "k"], 2, /alternatives\[0\]\.k: 2, but 1 blocks are named/],
@@ -137,7 +137,7 @@ describe("formatPlan", () => {
 						...plan,
 						method: name || "x",
 						options: Object.fromEntries(Object.entries(options).filter(([key]) => key !== "__proto__")),
-						losses: { report: { full: { mean: 1, windows }, removed: { mean: 1, windows }, difference: 0, standardError: 0 } },
+						losses: { heldOut: { original: { mean: 1, windows }, pruned: { mean: 1, windows }, difference: 0, standardError: 0 } },
 					});
 					expect(JSON.parse(formatPlan(parsed))).toEqual(JSON.parse(JSON.stringify(parsed)));
 				},

@@ -62,12 +62,18 @@ export type OptionValue =
 	| { readonly kind: "switch" }
 	/** Whole, from 0 where nothing else is said. */
 	| ({ readonly kind: "integer" | "integers" | "number" } & NumberRange)
+	/** A number of blocks or a share of them: `4`, `25%`; of `amounts` several. */
+	| { readonly kind: "amount" | "amounts" }
 	/** Between 0 and 1, both excluded: `25%`. */
-	| { readonly kind: "share" | "shares" }
+	| { readonly kind: "share" }
 	/** Seconds. */
 	| { readonly kind: "duration" }
-	/** Bytes. */
-	| { readonly kind: "size" }
+	/** Bytes, at least 1 where nothing else is said. */
+	| ({ readonly kind: "size" } & Pick<NumberRange, "min">)
+	/** `1.3`, or with what it is of: `prompt:1.3`. */
+	| ({ readonly kind: "speedup" } & NumberRange)
+	/** Nothing, a time or a number of tokens; the value only behind `=`. */
+	| ({ readonly kind: "heal" } & Pick<NumberRange, "min">)
 	/** Block numbers, `3,7-9`; of `counts` numbers of blocks. */
 	| { readonly kind: "blocks" | "counts" }
 	| { readonly kind: "text" }
@@ -79,15 +85,17 @@ export type OptionValue =
 	/** `NAME=45%`, given once for each. */
 	| { readonly kind: "accuracies" };
 
-/** Groups of the help. */
+/** Groups of the help, in their order. Research options come last, in a group of their own. */
 export const optionGroups = {
-	amount: "How much to remove:",
-	gate: "Quality gate, which also says how much to remove where nothing else does:",
-	method: "How to choose:",
-	text: "Text to measure on:",
-	machine: "Machine:",
-	output: "Output:",
-	danger: "Dangerous options:",
+	measure: "What to measure",
+	clean: "What to delete",
+	amount: "How much to remove",
+	limits: "Quality limits (without an amount they decide how much to remove)",
+	text: "Calibration text",
+	search: "Search",
+	heal: "Healing",
+	output: "Output",
+	machine: "Machine",
 } as const;
 export type OptionGroup = keyof typeof optionGroups;
 
@@ -95,28 +103,38 @@ export type OptionGroup = keyof typeof optionGroups;
 interface OptionFace {
 	/** As it is written behind `--`. */
 	readonly flag: string;
+	/** As it is written behind a single `-`. */
+	readonly short?: string;
 	/** For people, without its default. */
 	readonly help: string;
 	/** The default in words; left out where there is none to speak of. */
 	readonly default?: string;
+	/** What the help shows in place of a value. @default by the kind of value */
+	readonly meta?: string;
 	readonly value: OptionValue;
+	readonly group: OptionGroup;
 	/** Key of the option that the help shows it after. @default the one above it in the table */
 	readonly after?: string;
 }
 
-/** One option. */
-export interface OptionRow extends OptionFace {
+/** What the table says of every setting. */
+interface SettingRow {
 	/** Where it is in the options of the function. */
 	readonly path: OptionPath;
-	/** What `--no-FLAG` gives, of an option with a value. @default it cannot be switched off */
-	readonly off?: false | 0;
-	readonly group: OptionGroup;
 	/** Commands that take it. */
 	readonly commands: readonly OptionCommand[];
 	/** Functions that take it, though their commands do not. */
 	readonly api?: readonly OptionCommand[];
 	/** Key under which a plan records it. @default it is not recorded there, or elsewhere in the plan */
 	readonly plan?: string;
+}
+
+/** One option. */
+export interface OptionRow extends SettingRow, OptionFace {
+	/** What `--no-FLAG` gives, of an option with a value. @default it cannot be switched off */
+	readonly off?: false | 0;
+	/** `basic`: on the first screen of the help; `research`: only under `--help-all`. @default with the other options of its command */
+	readonly level?: "basic" | "research";
 	/** Whether a printed command names it; `both`: also where it is switched off. @default where it is given */
 	readonly printed?: false | "both";
 	/** Key of the option that it is printed after. @default the one above it in the table */
@@ -125,5 +143,13 @@ export interface OptionRow extends OptionFace {
 	readonly per?: Readonly<Partial<Record<OptionCommand, Partial<OptionFace>>>>;
 }
 
+/** A setting that people give as part of another option: its share, its time. */
+export interface PartRow extends SettingRow {
+	/** Key of that option. */
+	readonly partOf: string;
+	readonly value: OptionValue;
+	readonly group: OptionGroup;
+}
+
 /** Some rows by the names of their settings. */
-export type OptionRows = Readonly<Record<string, OptionRow>>;
+export type OptionRows = Readonly<Record<string, OptionRow | PartRow>>;

@@ -20,7 +20,7 @@ type FieldOf<Value, Field> = Value extends object ? (Field extends keyof Value ?
 
 /** Settings that have another type than what stands at their path, which holds several options. */
 interface Split<Command> {
-	readonly removeBlocks: Command extends "compare" ? readonly number[] : number;
+	readonly removeBlocks: Command extends "compare" | "rank" ? readonly number[] : number;
 	readonly removeFraction: Command extends "compare" ? readonly number[] : number;
 	readonly targetSpeedup: number;
 	readonly speedupOf: Speedup;
@@ -41,10 +41,10 @@ type Of<Names extends keyof Settings<"prune">> = Pick<Settings<"prune">, Names>;
 export type MachineSettings = Of<"threads" | "gpuLayers">;
 export type UnknownSettings = Of<"allowUnknownArchitecture">;
 export type TextSettings = Of<"calibration" | "windows" | "windowLength" | "seed">;
-export type MetricSettings = Of<"metric" | "questions" | "limit" | "scoreShare">;
+export type MetricSettings = Of<"metric" | "questions" | "maxQuestions" | "scoreShare">;
 export type ReferenceSettings = Of<"referenceBytes">;
-/** How many masks of how many tokens a search may measure. */
-export type BudgetSettings = Of<"masks" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">;
+/** How many candidates of how many tokens a search may measure. */
+export type BudgetSettings = Of<"maxEvaluations" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">;
 /** How a search runs on this machine. */
 export type SweepSettings = MachineSettings & Of<"workingWeights" | "ubatch" | "stateType" | "stateBytes">;
 /** What the methods read, one or the other. */

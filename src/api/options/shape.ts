@@ -55,11 +55,18 @@ function at(options: Values, path: string): unknown {
 function amountSettings(command: OptionCommand, removeBlocks: unknown): Fields {
 	if (removeBlocks === undefined || removeBlocks === null) return {};
 	if (command === "compare") return amountsSettings(removeBlocks);
+	if (command === "rank") return { removeBlocks: numbersOf(removeBlocks) };
 	if (typeof removeBlocks === "number") return { removeBlocks };
 	if (command === "prune" && typeof removeBlocks === "string") return { removeFraction: shareOf(removeBlocks) };
 	throw new InvalidOptionError(
 		`removeBlocks must be a number of blocks${command === "prune" ? ' or a share of them such as "25%"' : ""}, got ${JSON.stringify(removeBlocks)}`,
 	);
+}
+
+function numbersOf(removeBlocks: unknown): number[] {
+	const numbers = Array.isArray(removeBlocks) ? removeBlocks : [removeBlocks];
+	if (numbers.length > 0 && numbers.every((count) => typeof count === "number")) return numbers;
+	throw new InvalidOptionError(`removeBlocks must be a number of blocks or a list of such numbers, got ${JSON.stringify(removeBlocks)}`);
 }
 
 function amountsSettings(removeBlocks: unknown): Fields {
@@ -75,7 +82,8 @@ function amountsSettings(removeBlocks: unknown): Fields {
 	};
 }
 
-function shareOf(text: string): number {
+/** A share as people write it: `25%`. @throws InvalidOptionError */
+export function shareOf(text: string): number {
 	const [, number, exponent = "0"] = /^\s*(\d+\.?\d*|\.\d+)(?:e([+-]?\d+))?\s*%\s*$/i.exec(text) ?? [];
 	// The point moves in the text: a division would round a second time.
 	if (number !== undefined) return Number(`${number}e${Number(exponent) - 2}`);
@@ -105,14 +113,14 @@ function speedupSettings(target: unknown): Fields {
 function speedupOption({ targetSpeedup, speedupOf }: Values): unknown {
 	if (speedupOf === undefined) return targetSpeedup;
 	if (targetSpeedup !== undefined) return { [speedupOf as string]: targetSpeedup };
-	throw new InvalidOptionError("speedup-of says what target-speedup is taken of: give that too, or leave it out");
+	throw new InvalidOptionError("a kind of speed-up without a number: give both, as in prompt:1.3");
 }
 
 /** An object says how to heal, and so to heal. `heads: false` alone says neither. */
 function healOption({ heal }: Values, how: Fields = {}): unknown {
 	const says = saysHow(how);
 	if (heal === false && says)
-		throw new InvalidOptionError("heal-tokens, heal-time, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
+		throw new InvalidOptionError("--heal-kind, --heal-type and --heal-heads say how to heal: leave them out with --no-heal");
 	return says ? how : heal;
 }
 

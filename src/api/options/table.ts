@@ -2,8 +2,8 @@
 // and docs/cli.md; the types of src/api/ say what each is for programs.
 import { amountRows, limitRows } from "./amount.js";
 import { buildRows, cleanRows, machineRows } from "./machine.js";
-import { dangerRows, healRows, quantizeRows, writingRows } from "./output.js";
-import type { OptionCommand, OptionGroup, OptionPath, OptionRow, OptionRows } from "./row.js";
+import { healRows, permissionRows, quantizeRows, writingRows } from "./output.js";
+import { type OptionCommand, optionGroups, type OptionPath, type OptionRow, type OptionRows, type PartRow } from "./row.js";
 import { searchRows, sweepRows } from "./search.js";
 import { textRows } from "./text.js";
 
@@ -18,7 +18,7 @@ export const optionTable = {
 	...healRows,
 	...quantizeRows,
 	...writingRows,
-	...dangerRows,
+	...permissionRows,
 	...buildRows,
 	...cleanRows,
 } as const satisfies OptionRows;
@@ -36,38 +36,50 @@ type WithoutRow = Exclude<OptionPath, OptionTable[SettingName]["path"] | "search
 export const everyOptionHasARow: [WithoutRow] extends [never] ? true : WithoutRow = true;
 
 /** All rows with the names of their settings. */
-const entries = Object.entries(optionTable) as [SettingName, OptionRow][];
+const entries = Object.entries(optionTable) as [SettingName, OptionRow | PartRow][];
 
-/** Groups of a command's help where they do not come in the order of the table. */
-const groupOrders: Readonly<Partial<Record<OptionCommand, readonly OptionGroup[]>>> = {
-	rank: ["method", "text", "machine", "danger", "amount"],
-	compare: ["amount", "method", "text", "machine", "danger", "output"],
-	apply: ["amount", "output", "gate", "danger", "text", "method", "machine"],
-	evaluate: ["text", "amount", "machine", "danger"],
+/** Options of a command that exclude one another, by their flags. */
+export const exclusiveFlags: Readonly<Partial<Record<OptionCommand, readonly (readonly string[])[]>>> = {
+	prune: [
+		["remove-blocks", "remove", "target-size", "target-speedup"],
+		["strata", "strata-preset"],
+	],
+	rank: [["strata", "strata-preset"]],
+	frontier: [["strata", "strata-preset"]],
+	apply: [["plan", "remove"]],
+	evaluate: [["text", "questions"]],
 };
 
 /** One option as a command shows it. */
 export type CommandRow = OptionRow & { readonly name: SettingName };
+/** One setting of a command, given by an option of its own or as part of one. */
+export type TakenRow = CommandRow | (PartRow & { readonly name: SettingName });
+
+const isOption = (row: TakenRow): row is CommandRow => !("partOf" in row);
 
 /** Every row with what is otherwise in a command, in the order of the table. */
-const rowsFor = (command: OptionCommand) => entries.map(([name, row]): CommandRow => ({ ...row, ...row.per?.[command], name }));
+const rowsFor = (command: OptionCommand) =>
+	entries.map(([name, row]): TakenRow => ({ ...row, ...("per" in row ? row.per?.[command] : {}), name }));
+
+const groupOrder = Object.keys(optionGroups);
 
 /** The options that a command takes, in the order of its help. */
 export function rowsOf(command: OptionCommand): CommandRow[] {
-	const rows = rowsFor(command).filter(({ commands }) => commands.includes(command));
-	const order = groupOrders[command] ?? [];
+	const rows = rowsFor(command)
+		.filter(isOption)
+		.filter(({ commands }) => commands.includes(command));
 	const placed = placedAfter(rows, ({ after }) => after);
-	return order.length === 0 ? placed : placed.sort((a, b) => order.indexOf(a.group) - order.indexOf(b.group));
+	return placed.sort((a, b) => groupOrder.indexOf(a.group) - groupOrder.indexOf(b.group));
 }
 
 /** The options that the printed command of a run names where they were given, in their order. */
 export const printedRows = (command: OptionCommand): CommandRow[] =>
-	placedAfter(rowsFor(command), ({ printedAfter }) => printedAfter).filter(
+	placedAfter(rowsFor(command).filter(isOption), ({ printedAfter }) => printedAfter).filter(
 		({ commands, printed }) => commands.includes(command) && printed !== false,
 	);
 
 /** The rows that a function takes, of its command or beside it. */
-export const rowsTaken = (command: OptionCommand): CommandRow[] =>
+export const rowsTaken = (command: OptionCommand): TakenRow[] =>
 	rowsFor(command).filter(({ commands, api }) => commands.includes(command) || api?.includes(command));
 
 /** Rows in their order, but those that name another one right behind it. */

@@ -6,15 +6,11 @@ import { cleanText, runsText } from "../views.js";
 /** Commands under `runs`. */
 export const runsCommandNames = ["list", "clean"] as const;
 
-const cleanBuilder = (cli: Argv<GlobalArguments>) =>
-	withOptions(cli, "clean")
-		.example("$0 runs clean --older-than 30", "Delete what was not used for 30 days")
-		.example("$0 runs clean --partials .", "Delete what killed runs left unfinished in this folder");
+const cleanBuilder = (cli: Argv<GlobalArguments>) => withOptions(cli, "clean");
 
 function listCommand(context: CliContext) {
 	return defineCommand({
 		command: ["list", "$0"],
-		describe: "List them (the default)",
 		builder: (cli: Argv<GlobalArguments>) => cli,
 		handler: (args) =>
 			context.perform(args, async ({ api }) => {
@@ -27,7 +23,6 @@ function listCommand(context: CliContext) {
 function cleanCommand(context: CliContext) {
 	return defineCommand({
 		command: "clean",
-		describe: "Delete some, or all",
 		builder: cleanBuilder,
 		handler: (args) =>
 			context.perform(args, async ({ api }) => {
@@ -41,9 +36,7 @@ function cleanCommand(context: CliContext) {
 export function runsCommand(context: CliContext) {
 	return defineCommand({
 		command: "runs",
-		describe: "List or delete the measurements and plans that are kept",
-		builder: (cli: Argv<GlobalArguments>) =>
-			cli.command(listCommand(context)).command(cleanCommand(context)).example("$0 runs", "Show what is kept, where, and how large it is"),
+		builder: (cli: Argv<GlobalArguments>) => cli.command(listCommand(context)).command(cleanCommand(context)),
 		handler: () => {},
 	});
 }

@@ -5,18 +5,12 @@ import { defineCommand, modelPositional, optionsOf, withOptions } from "../optio
 import { speedResultText } from "../speed-views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>
-	withOptions(
-		cli.positional("model", modelPositional).positional("other", { describe: "Another model, which takes turns with it", type: "string" }),
-		"speed",
-	)
-		.example("$0 speed model.gguf small.gguf", "Two files, in turns")
-		.example("$0 speed model.gguf --remove 3,7,11", "What removing these blocks would bring");
+	withOptions(cli.positional("model", modelPositional).positional("other", { type: "string" }), "speed");
 
 /** Speed and memory of a model, alone, beside another one, or beside itself under a mask. */
 export function speedCommand(context: CliContext) {
 	return defineCommand({
 		command: "speed <model> [other]",
-		describe: "Measure how fast a model is and what memory it takes, beside another one or without some blocks",
 		builder,
 		handler: (args) =>
 			context.perform(args, async ({ api, signal, onProgress, onLog }) => {

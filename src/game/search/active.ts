@@ -47,9 +47,9 @@ export async function activeSearch(game: Game, options: ActiveOptions): Promise<
 			.filter((set) => set.size >= game.players - options.kmax && set.size < game.players),
 		"known sets",
 	);
-	await run.measure(search.rankedSets(), "ranked sets");
+	await run.measure(search.rankedSets(), "ranked candidates");
 	const spent = run.spent();
-	await run.measure(run.randomSets(Math.floor((budget - spent) * explore)), "exploring");
+	await run.measure(run.randomSets(Math.floor((budget - spent) * explore)), "random candidates");
 	let idle = 0;
 	while (run.spent() < budget && (patience === 0 || idle < patience)) {
 		const gained = await run.round(budget - run.spent());

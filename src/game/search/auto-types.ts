@@ -18,7 +18,7 @@ export interface AutoProgress {
 	readonly byCount: ReadonlyMap<number, FoundSet>;
 }
 
-export type AutoPhase = "single removals" | "ranked sets" | "greedy" | "exploring" | "active search";
+export type AutoPhase = "single blocks" | "ranked candidates" | "greedy" | "random candidates" | "active search";
 
 export interface AutoSearchOptions extends SearchOptions {
 	/** Distinct coalitions to measure at most, those the meter knew before not counted; single removals are measured in any case. @default 800 */

@@ -21,7 +21,7 @@ export type * from "./auto-types.js";
 export async function autoSearch(game: Game, options: AutoSearchOptions): Promise<AutoSearchResult> {
 	check(options);
 	const run = new AutoRun(await Search.start(game, "auto", options), options);
-	await run.report("single removals", run.search.singlesAsSets());
+	await run.report("single blocks", run.search.singlesAsSets());
 	const ended = await run.play();
 	return run.result(ended);
 }
@@ -136,7 +136,7 @@ class AutoRun {
 
 	/** The sets that leave-one-out would cut: every size has an answer early, and at times it stays the best on unseen text. */
 	#rankedSets() {
-		return this.#measureAll("ranked sets", this.search.rankedSets());
+		return this.#measureAll("ranked candidates", this.search.rankedSets());
 	}
 
 	/** Lazy greedy. It may take most of a small budget, which sets how many candidates a step measures: on a deep model it is what counts most. */
@@ -189,9 +189,9 @@ class AutoRun {
 			temperature: spread,
 		});
 		for (const set of [...uniform, ...tilted]) this.#explored.add(set.key);
-		const over = await this.#measureAll("exploring", this.#random.shuffle([...uniform, ...tilted]));
+		const over = await this.#measureAll("random candidates", this.#random.shuffle([...uniform, ...tilted]));
 		if (over) return over;
-		return this.#measureAll("exploring", this.#exchangeSets(count - uniform.length - tilted.length, keep));
+		return this.#measureAll("random candidates", this.#exchangeSets(count - uniform.length - tilted.length, keep));
 	}
 
 	#uniformSets(count: number): Coalition[] {
@@ -239,7 +239,7 @@ class AutoRun {
 			if (patience === 0 && idle >= 3 && round % 2 === 0) {
 				const sets = this.#uniformSets(Math.min(this.#batch, this.#room()));
 				for (const set of sets) this.#explored.add(set.key);
-				await this.#measureAll("exploring", sets);
+				await this.#measureAll("random candidates", sets);
 			}
 			const over = this.#over();
 			if (over) return over;

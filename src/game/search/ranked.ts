@@ -38,6 +38,6 @@ async function cut(search: Search, cost: (move: number) => number): Promise<void
 		removed = next.coalition.removed();
 		sets.push(next.coalition);
 	}
-	const added = await search.meter.addedLosses(sets, "ranked sets");
+	const added = await search.meter.addedLosses(sets, "ranked candidates");
 	for (const [index, set] of sets.entries()) search.choose(set.removed(), added[index] as number, 1);
 }

@@ -49,6 +49,7 @@ export async function compareMethods(model: string, given: CompareOptions = {}):
 	const questions = await readCompareQuestions(options);
 	const inputs = [...file.paths, ...inputFiles(options), ...(options.eval ?? []), ...(options.evalQuestions ?? [])];
 	const written = await resultFile(options, inputs);
+	options.progress?.plan(["Preparing text", "Searching", "Scoring"]);
 	const session = await Session.open(header, options, { masks: plannedOf(planned, blocks.blocks), weights: "auto" });
 	return measureResult(session, written, options, async ({ onStep }) => {
 		const compared = await compareWith(session, { questions, onStep }, options);
@@ -66,10 +67,13 @@ async function compareWith(
 	const comparison = comparisonOf(session.model.blocks, options, session.tokens.search);
 	const texts = await evalTexts(session, options);
 	await announce(session, comparison, options);
+	const masks = plannedOf(comparison, session.model.facts.blocks);
+	options.progress?.begin("Searching", { total: masks, done: Math.min(masks, session.games.search.ledger.size) });
 	const pace = new Pace();
 	const found: Found[] = [];
 	for (const method of comparison.methods) found.push(await find(session, method, { comparison, pace, onStep }, options));
 	await session.closeSearch();
+	options.progress?.begin("Scoring");
 	const sizes = await score(session, { comparison, found, texts, questions }, options);
 	return {
 		model: summarize(session.model),
@@ -205,14 +209,14 @@ async function searchWith(session: Session, method: Method, { comparison, pace, 
 function playOf(
 	method: Method,
 	{ within, kmax }: { readonly within: number; readonly kmax: number },
-	{ signal, onProgress, onLog }: CompareJob,
+	{ signal, progress, onLog }: CompareJob,
 ): ChoosingSettings {
 	return {
 		...optionsWithin(method, within, kmax),
 		effort: effortOfMethod(method),
 		signal,
 		onLog,
-		onProgress: (event) => onProgress?.({ ...event, phase: `${method}: ${event.phase}` }),
+		progress,
 	};
 }
 

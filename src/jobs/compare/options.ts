@@ -36,7 +36,7 @@ export function comparisonOf(blocks: BlockPlan, options: Settings<"compare">, to
 		if (list.indexOf(method) !== i) throw new InvalidOptionError(`the method ${method} is named twice`);
 	}
 	const counts = countsOf(blocks, options, { tied: !list.some((method) => factsOf(method).runs) });
-	for (const name of ["masks", "maxTokens"] as const) {
+	for (const name of ["maxEvaluations", "maxTokens"] as const) {
 		const value = options[name];
 		if (value !== undefined && (!Number.isInteger(value) || value < 1))
 			throw new InvalidOptionError(`${name} must be a whole number of at least 1, got ${value}`);

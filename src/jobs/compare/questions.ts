@@ -24,7 +24,7 @@ export interface QuestionFiles {
  * @throws InvalidOptionError for questions that are searched by too, or named twice
  * @throws FileError, InvalidQuestionsError
  */
-export async function readCompareQuestions({ evalQuestions = [], questions, limit }: CompareJob): Promise<QuestionFiles> {
+export async function readCompareQuestions({ evalQuestions = [], questions, maxQuestions }: CompareJob): Promise<QuestionFiles> {
 	const real = (file: string) => realpath(file).catch(() => file);
 	const searched = questions === undefined ? undefined : await real(questions);
 	const seen = new Set<string>();
@@ -39,7 +39,7 @@ export async function readCompareQuestions({ evalQuestions = [], questions, limi
 		seen.add(path);
 		scored.push(await readQuestions(file));
 	}
-	return { searched: questions === undefined ? undefined : await readQuestions(questions, limit), scored };
+	return { searched: questions === undefined ? undefined : await readQuestions(questions, maxQuestions), scored };
 }
 
 /** Questions ready to be scored. */

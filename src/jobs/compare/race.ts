@@ -30,7 +30,7 @@ export async function raceWithin(
 	session: Session,
 	{ own, rivals }: { readonly own: readonly ProposedSet[]; readonly rivals: readonly ProposedSet[] },
 	limits: { readonly masks: number; readonly furtherMasks: number },
-	{ signal, onProgress, effort }: Pick<EffortSettings, "effort"> & JobOptions,
+	{ signal, progress, effort }: Pick<EffortSettings, "effort"> & JobOptions,
 ): Promise<{ sets: Map<number, ProposedSet>; masks: number; executions: number }> {
 	const keyOf = ({ removed }: ProposedSet) => removed.join();
 	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
@@ -45,7 +45,7 @@ export async function raceWithin(
 	// The distributions on each part take a mask too.
 	const references = 1 + partsAfter(tieRounds[effort ?? "standard"]);
 	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1 - references);
-	const { winners, further, byDivergence } = await race(session, field, { signal, onProgress, effort }, { furtherMasks });
+	const { winners, further, byDivergence } = await race(session, field, { signal, progress, effort }, { furtherMasks });
 	for (const [count, winner] of winners) sets.set(count, winner);
 	const players = session.model.facts.blocks;
 	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];

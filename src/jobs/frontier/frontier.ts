@@ -46,6 +46,7 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	const original = options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, header, options);
 	const asked = frontierRequest(header, original ?? header, options);
 	const written = await resultFile(options, [...header.file.paths, ...inputFiles(options), ...(original?.file.paths ?? [])]);
+	options.progress?.plan(["Preparing text", "Searching", "Comparing finalists", "Measuring"]);
 	const request = { ...asked, kmax: await forSpeed(header, asked.kmax, options) };
 	const masks = plannedMasks({ method, blocks: header.blocks.blocks, kmax: request.kmax }, options);
 	const session = await Session.open(header, options, { masks, weights: "auto", compared: true });
@@ -53,7 +54,9 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 		announce(session, request, options);
 		const settled = await settleHealing(session, request, options);
 		await session.measureOriginal(options.signal);
+		options.progress?.begin("Searching", { total: masks, done: Math.min(masks, session.games.search.ledger.size), limit: options.maxTime });
 		const sets = await setsOf(session, request, best, settled);
+		options.progress?.begin("Measuring");
 		const grid = await measureGrid(session, { original, sets, ...request }, settled);
 		return { ...resultOf(session, { original, grid, request }, settled), seconds: (Date.now() - started) / 1000 };
 	});
@@ -88,7 +91,9 @@ async function setsOf(
 	for (const note of choices.found.notes) logger(options)("note", note);
 	const sizes = sizesFound(choices);
 	if (sizes.length === 0) return [];
-	const { winners } = await race(session, finalists(session, choices, sizes), options);
+	const field = finalists(session, choices, sizes);
+	options.progress?.begin("Comparing finalists", { total: field.length + 1 });
+	const { winners } = await race(session, field, options);
 	return [...winners.values()].map(({ removed }) => removed).sort((a, b) => a.length - b.length);
 }
 

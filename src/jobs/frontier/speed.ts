@@ -15,9 +15,9 @@ import type { FrontierJob } from "../../pipeline/preflight/job.js";
  * @param kmax what it is otherwise
  */
 export async function forSpeed(header: Header, kmax: number, options: FrontierJob): Promise<number> {
-	const { targetSpeedup, speedupOf, maxBlocks, method, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog } = options;
+	const { targetSpeedup, speedupOf, maxBlocks, method, threads, gpuLayers, allowUnknownArchitecture, signal, onLog, progress } = options;
 	if (targetSpeedup === undefined || maxBlocks !== undefined) return kmax;
-	const asked = { targetSpeedup, speedupOf, method, threads, gpuLayers, allowUnknownArchitecture, signal, onProgress, onLog };
+	const asked = { targetSpeedup, speedupOf, method, threads, gpuLayers, allowUnknownArchitecture, signal, onLog, progress };
 	try {
 		const { removeBlocks } = await atSpeed(header, asked);
 		return Math.min(header.blocks.maxRemovable, Math.max(kmax, removeBlocks!));

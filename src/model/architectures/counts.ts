@@ -15,8 +15,8 @@ export function countProblem(model: Countable, count: number, tied: boolean): st
 	const { blocks, frozen, checks, maxRemovable } = model;
 	if (!Number.isInteger(count) || count < 1) return "expected a whole number of at least 1";
 	if (count > maxRemovable) {
-		const stay = frozen.size > 0 ? ` (blocks ${[...frozen.keys()].join(", ")} must stay)` : "";
-		return `at most ${maxRemovable} can go${stay}`;
+		const stay = frozen.size > 0 ? ` (${frozen.size === 1 ? "block" : "blocks"} ${[...frozen.keys()].join(", ")} must stay)` : "";
+		return `at most ${maxRemovable} can be removed${stay}`;
 	}
 	const some = Array.from({ length: blocks - count }, (_, i) => i);
 	const rule = checks
@@ -25,7 +25,7 @@ export function countProblem(model: Countable, count: number, tied: boolean): st
 		.find(Boolean);
 	if (rule) return rule;
 	if (tied && !sizesOfGroups(model).has(count)) return "blocks go in groups, and no groups make that number";
-	return possibleSet(blocks, frozen, checks, blocks - count) === "none" ? "no set of that many satisfies the rules" : undefined;
+	return possibleSet(blocks, frozen, checks, blocks - count) === "none" ? "no set of that size satisfies the rules" : undefined;
 }
 
 /** Numbers of blocks that whole groups, and blocks in none, add up to. */

@@ -24,7 +24,7 @@ export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}
 	const unknown =
 		known || options.allowUnknown
 			? undefined
-			: `prune-gguf does not know the architecture ${shownText(keys.architecture)} (--allow-unknown-architecture tries all the same, and keeps a file only if it is proven to compute the same)`;
+			: `prune-gguf does not know the architecture ${shownText(keys.architecture)} (--allow-unknown-architecture tries it, and keeps a file only if it is proven to compute the same)`;
 	const refused = unknown ?? refusal(model) ?? (model.facts.trunk < 1 ? "the file states no blocks" : undefined);
 	return planOf(model, known?.proof ?? "unknown", refused);
 }

@@ -2,9 +2,9 @@ import { loweredKeys, renumberedKeys } from "./entries.js";
 import { DERIVED_KEYS, HEAD_SIZE_KEYS } from "./explicit.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
 import { ARCHITECTURES, TABLE_PIN } from "./table.js";
-import type { ArchitectureEntry, Condition, Rule } from "./types.js";
+import type { ArchitectureEntry, Condition, Frozen, Rule } from "./types.js";
 
-/** The table for people: the text of docs/architectures.md. */
+/** The text of docs/research/architectures.md: the table as people read it. */
 export function architectureTableMarkdown(): string {
 	const entries = [...ARCHITECTURES.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 	const refused = entries.filter((entry) => entry.refused);
@@ -12,24 +12,20 @@ export function architectureTableMarkdown(): string {
 	const free = entries.filter((entry) => !entry.refused && !entry.rules);
 	return `${[
 		"# Architectures",
-		`All ${entries.length} architectures of llama.cpp ${TABLE_PIN}. Made from \`src/model/architectures/table/\`; change it there.`,
-		"Removing a block means: the others compute what they did, as if the removed one added nothing. The measure is the original file with the removed blocks' output tensors set to zero, compared bit for bit.",
+		`This page lists all ${entries.length} architectures of llama.cpp ${TABLE_PIN}. An architecture that is not here is refused. The page is made from \`src/model/architectures/table/\`; change it there.`,
+		"Removing a block (a transformer layer) means that the others compute what they did, as if the removed one added nothing. The measure of this is the original file with the removed blocks' output tensors set to zero. Its results are compared bit for bit.",
 		[
-			"- *Proven*: **bits**, compared with that measure; **source**, read in llama.cpp's source and not run.",
-			"- *Source only*, behind a constraint: it was read in llama.cpp's source, and no model was made that breaks it and shows a difference. Of the others, sets that break them were written by the tests all the same, and gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
-			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that sets of blocks that begin alike share work. What follows then counts from block 0: under a constraint on the numbers of blocks, or on which run together, work is shared in front of blocks only that keep it by themselves.",
+			"- *Proven*: **bits** means compared with that measure. **source** means read in llama.cpp's source and not run.",
+			"- *Source only*, after a constraint: it was read in llama.cpp's source, and no test model breaks it and shows a difference. For all other constraints the tests wrote candidates that break them. These gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
+			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that candidates with the same beginning share work. What follows then counts from block 0. Some constraints are on the numbers of blocks, or on which blocks run together. Then work is shared only before blocks that meet the constraint by themselves.",
 			"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
-			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). Where blocks differ in one, a set that gives the model another first block may be refused.",
-			`- *Rewritten* in every architecture: ${["block_count", ...BASE_PER_BLOCK_KEYS].map(code).join(", ")} (those that are arrays); ${HEAD_SIZE_KEYS.map(code).join(", ")} are stated where they were not and the new first block has another number of heads. What else is rewritten is in the column; [how](gguf.md#what-is-written).`,
-			"- An architecture that is not here is refused.",
+			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). If blocks differ in one, a candidate that gives the model another first block may be refused.",
+			`- *Rewritten* in every architecture: ${["block_count", ...BASE_PER_BLOCK_KEYS].map(code).join(", ")} (those that are arrays). ${HEAD_SIZE_KEYS.map(code).join(", ")} are stated if they were not and the new first block has another number of heads. The column shows what else is rewritten ([how](gguf.md#what-is-written)).`,
 		].join("\n"),
 		`## Any set of blocks (${free.length})`,
-		table(["architecture", "source", "rewritten beside what is in every architecture", "resumes", "proven"], free.map(freeRow)),
+		table(["architecture", "source", "also rewritten", "resumes", "proven"], free.map(freeRow)),
 		`## Sets under a constraint (${constrained.length})`,
-		table(
-			["architecture", "source", "constraint", "rewritten beside what is in every architecture", "resumes", "proven"],
-			constrained.map(constrainedRow),
-		),
+		table(["architecture", "source", "constraint", "also rewritten", "resumes", "proven"], constrained.map(constrainedRow)),
 		`## Refused (${refused.length})`,
 		table(
 			["architecture", "source", "why"],
@@ -64,7 +60,7 @@ function rewritten(entry: ArchitectureEntry): string {
 		...[...(entry.perBlock ?? []), ...(entry.perBlockPlain ?? [])].map(code),
 		...loweredKeys(entry).map((key) => `${code(key)} lowered`),
 		...renumberedKeys(entry).map((key) => `${code(key)} renumbered`),
-		...(derived ? [`${counted.map(code).join(", ")} stated where derived from the number of blocks`] : []),
+		...(derived ? [`${counted.map(code).join(", ")} stated if derived from the number of blocks`] : []),
 	];
 	return [...parts, ...(entry.notes ? [entry.notes] : [])].join("; ") || "-";
 }
@@ -79,48 +75,57 @@ function resumes({ resume = "yes" }: ArchitectureEntry): string {
 }
 
 function proven(entry: ArchitectureEntry): string {
-	return entry.oracle ? `${entry.proof}; no zeroed measure: ${entry.oracle.none}` : entry.proof;
+	return entry.oracle ? `${entry.proof}; no zeroed original: ${entry.oracle.none}` : entry.proof;
 }
 
 function ruleText(rule: Rule): string {
-	const when = rule.when === undefined ? "" : `where ${[rule.when].flat().map(conditionText).join(" and ")}: `;
+	const when = rule.when === undefined ? "" : `if ${[rule.when].flat().map(conditionText).join(" and ")}, `;
 	return `${when}${demand(rule)}: ${rule.why}`;
 }
+
+const FROZEN: Readonly<Record<Frozen, string>> = {
+	first: "the first block stays",
+	deepstack: "a deepstack block stays",
+	"deepstack-mapped": "a block of the deepstack mapping stays",
+	"per-layer-embedding": "a block with a per-layer embedding stays",
+	"kv-donors": "a donor of keys and values stays",
+	"all-but-last-group": "all blocks up to the end of the last whole group stay",
+};
 
 function demand(rule: Rule): string {
 	switch (rule.rule) {
 		case "refuse":
 			return "nothing can be removed";
 		case "freeze":
-			return `blocks that stay: ${rule.blocks.replaceAll("-", " ")}`;
+			return FROZEN[rule.blocks];
 		case "position":
 			return `each block keeps its place in a period of ${typeof rule.period === "number" ? rule.period : code(rule.period)}`;
 		case "count":
 			return rule.equals
-				? `the number of blocks neither becomes nor stops being ${rule.equals.join(" or ")}`
-				: `the number of blocks stays on its side of ${rule.atLeast}`;
+				? `the number of blocks does not change to or from ${rule.equals.join(" or ")}`
+				: `the number of blocks does not fall below ${rule.atLeast}`;
 		case "need":
-			return `one block each of: ${rule.kinds.join(", ")}`;
+			return `at least one ${rule.kinds.join(" block and one ")} block ${rule.kinds.length > 1 ? "stay" : "stays"}`;
 		case "last-is":
-			return `the last block has: ${rule.kind}`;
+			return `the last block has a ${rule.kind} part`;
 		case "at-least":
-			return `${rule.blocks} blocks are left`;
+			return `at least ${rule.blocks} blocks stay`;
 		case "shared-indexer":
-			return "a block that shares an indexer goes before its owner, or with it";
+			return "a block that shares an indexer does not stay without the owner";
 		case "widest-rotation":
-			return "one block of the widest rotation is left";
+			return "at least one block of the widest rotation stays";
 	}
 }
 
 function conditionText(condition: Condition): string {
 	if ("not" in condition) return `not (${conditionText(condition.not)})`;
-	if ("notMultipleOf" in condition) return `${code(condition.key)} is no multiple of ${condition.notMultipleOf}`;
+	if ("notMultipleOf" in condition) return `${code(condition.key)} is not a multiple of ${condition.notMultipleOf}`;
 	if ("key" in condition) return `${code(condition.key)} > ${condition.above}`;
 	if ("blocks" in condition) return `there are ${condition.blocks} blocks`;
 	if ("vocabulary" in condition) return `there are ${condition.vocabulary} tokens`;
 	if ("firstBlock" in condition) return "the first block states no attention heads";
 	if ("tensor" in condition) return `there is ${code(condition.tensor)}`;
-	return "the size of a head is not width / heads";
+	return "the size of an attention head is not width / heads";
 }
 
 function code(text: string): string {

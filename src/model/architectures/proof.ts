@@ -20,7 +20,7 @@ export function obstacleToWriting(plan: Provable, sets: readonly (readonly numbe
 	const problems = sets.map((set) => plan.oracleProblem(set));
 	if (problems.length === 0 || problems.includes(undefined)) return undefined;
 	return (
-		`${proofText(plan)}, so a file is kept only if it computes what the original computes with the removed blocks' output tensors set ` +
-		`to zero, and here that cannot be compared: ${problems[0]}`
+		`${proofText(plan)}. So a file is kept only if it computes what the original computes with the removed blocks' output tensors set ` +
+		`to zero. Here that cannot be compared: ${problems[0]}`
 	);
 }

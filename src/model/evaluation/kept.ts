@@ -33,7 +33,7 @@ const quicklyHashed = 2 ** 28;
 
 /** What identifies a model's bytes, with progress where that takes a while. */
 export function modelHash(files: { readonly paths: readonly string[]; readonly size: number }, options: JobOptions): Promise<string> {
-	const report = (done: number) => options.onProgress?.({ phase: "reading the model (SHA-256)", done, total: files.size, unit: "bytes" });
+	const report = (done: number) => options.progress?.work({ phase: "reading the file", done, total: files.size, unit: "bytes" });
 	return identityOf(files.paths, options.signal, files.size > quicklyHashed ? report : undefined);
 }
 

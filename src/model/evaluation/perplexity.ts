@@ -34,9 +34,9 @@ export { summarizeLosses } from "./text-figures.js";
 export async function measureText(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	const started = Date.now();
 	const preset = options.preset ?? "llama-perplexity";
-	const context = options.context ?? 512;
+	const context = options.windowLength ?? 512;
 	if (!Number.isInteger(context) || context < 4)
-		throw new InvalidOptionError(`context must be a whole number of at least 4 tokens, got ${context}`);
+		throw new InvalidOptionError(`windowLength must be a whole number of at least 4 tokens, got ${context}`);
 	const text = (await readInput(options.text, { what: "the text", give: "plain text", Failure: CalibrationError })).toString("utf8");
 	const scoring = scoringOf(preset, context);
 	const file = await header(path, options);

@@ -27,7 +27,8 @@ export async function scoreKept(
 		for (const side of sides) ledgers.push(await openKept(side, evaluator, shape, options));
 		const left = (batch: number) => ledgers.flatMap((ledger, side) => (ledger.get(batch) ? [] : [side]));
 		const total = prepared.batches.reduce((sum, { windows }, batch) => sum + left(batch).length * windows.tokens.length, 0);
-		const report = progressOf(total, options);
+		options.progress?.begin("Measuring");
+		const report = progressOf(prepared.questions.length, total, options);
 		let done = 0;
 		for (const [batch, part] of prepared.batches.entries()) {
 			const missing = left(batch);
@@ -59,12 +60,13 @@ function checked(sums: Float64Array, { path, removed }: Side): Float64Array {
 	return sums;
 }
 
-function progressOf(total: number, { onProgress }: QuestionsOptions): (done: number) => void {
+/** @param total tokens, of all questions that are left */
+function progressOf(questions: number, total: number, { progress }: QuestionsOptions): (done: number) => void {
 	const started = Date.now();
 	return (done) => {
 		const seconds = (Date.now() - started) / 1000;
-		const speed = { tokensPerSecond: done / seconds, secondsLeft: (seconds / done) * (total - done) };
-		onProgress?.({ phase: "questions", done, total, unit: "tokens", ...speed });
+		const answered = Math.floor((questions * done) / total);
+		progress?.work({ phase: "answering questions", done: answered, total: questions, unit: "questions", tokensPerSecond: done / seconds });
 	};
 }
 

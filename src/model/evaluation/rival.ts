@@ -38,6 +38,6 @@ export function checkMemoryForBoth(file: GgufFile, other: GgufFile, shape: Memor
 	const need = one.tensors + two.tensors + Math.max(one.total - one.tensors, two.total - two.tensors);
 	if (need <= available) return;
 	throw new NotEnoughMemoryError(
-		`${file.paths[0]} and ${other.paths[0]} need about ${sizeText(need)} of memory together and ${sizeText(available)} are free. Close other programs, take a smaller --context, or compare smaller quantizations.`,
+		`${file.paths[0]} and ${other.paths[0]} need about ${sizeText(need)} of memory together and ${sizeText(available)} are free. Close other programs, take a smaller --window-length, or compare smaller quantizations.`,
 	);
 }

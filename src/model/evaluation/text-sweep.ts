@@ -84,6 +84,7 @@ export class TextSweep {
 			ledgers.own = await openKept(own, evaluator, kept(compared), options);
 			if (reference) ledgers.reference = await openKept(reference, evaluator, kept({}), options);
 			const sweep = new TextSweep(sides, setting, options, { evaluator, ledgers: { ...ledgers, own: ledgers.own }, rival });
+			options.progress?.begin("Measuring");
 			await sweep.#measure();
 			const all = (ledger: PartLedger) => Array.from({ length: setting.windows.count }, (_, window) => ledger.get(window)!);
 			return { own: all(ledgers.own), reference: ledgers.reference && all(ledgers.reference) };
@@ -159,8 +160,8 @@ export class TextSweep {
 			if (measured) run += Math.min(step, windows) * length;
 			const seconds = (Date.now() - started) / 1000;
 			const total = count * length;
-			const speed = run > 0 ? { tokensPerSecond: run / seconds, secondsLeft: (seconds / run) * (total - done) } : {};
-			this.#options.onProgress?.({ phase: "perplexity", done, total, unit: "tokens", ...speed });
+			const speed = run > 0 ? { tokensPerSecond: run / seconds } : {};
+			this.#options.progress?.work({ phase: "measuring text", done, total, unit: "tokens", ...speed });
 		};
 	}
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BuildError } from "../../errors.js";
 import { lockFile } from "../../storage/lock.js";
+import type { ProgressEvent } from "./job-options.js";
 import { type Backend, buildRoot, builtAddon, packageRoot } from "./paths.js";
 import { runTool } from "./run-tool.js";
 
@@ -23,9 +24,20 @@ export interface BuildOptions {
 	variant?: BuildVariant | undefined;
 	/** Compilers at once. @default the number of cores */
 	jobs?: number | undefined;
-	/** Called with 0..1 while compiling, and with what is being done. */
-	onProgress?: ((progress: { step: string; fraction: number; seconds: number }) => void) | undefined;
+	/** Called while it compiles: one step, in percent. */
+	onProgress?: ((event: ProgressEvent) => void) | undefined;
 	signal?: AbortSignal | undefined;
+}
+
+/** How far a build is: what is being done, and how much of it, 0..1. */
+export interface BuildStep {
+	readonly step: string;
+	readonly fraction: number;
+}
+
+/** What is compiled, and who is told. */
+export interface CompileOptions extends Omit<BuildOptions, "onProgress"> {
+	onStep?: ((step: BuildStep) => void) | undefined;
 }
 
 /** What a build gave. */
@@ -65,13 +77,13 @@ export function defaultBackend(): Backend {
  * Compiles the addon with the vendored llama.cpp; with nothing changed it takes seconds.
  * @throws BuildError with what to install, or with the compiler's last lines
  */
-export async function compileAddon(options: BuildOptions = {}): Promise<BuildResult> {
+export async function compileAddon(options: CompileOptions = {}): Promise<BuildResult> {
 	const started = Date.now();
 	const backend = options.backend ?? defaultBackend();
-	const report = (step: string, fraction: number) => options.onProgress?.({ step, fraction, seconds: (Date.now() - started) / 1000 });
+	const report = (step: string, fraction: number) => options.onStep?.({ step, fraction });
 	options.signal?.throwIfAborted();
 	requireTools();
-	report("looking for the sources of llama.cpp", 0);
+	report("finding the sources of llama.cpp", 0);
 	await ensureSources((line) => report(line, 0), options.signal);
 	if (options.referenceTools) requireReferenceSources();
 
@@ -97,7 +109,7 @@ export async function compileAddon(options: BuildOptions = {}): Promise<BuildRes
 		];
 		const onLine = (line: string) => {
 			const fraction = buildFraction(line);
-			if (fraction !== undefined) report("compiling llama.cpp and the addon", fraction);
+			if (fraction !== undefined) report("compiling llama.cpp", fraction);
 		};
 		await runTool(build, { cwd: packageRoot, signal: options.signal, onLine });
 		const addon = options.variant === undefined ? builtAddon(backend) : join(folder, kind.config, "prune_gguf.node");

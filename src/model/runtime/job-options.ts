@@ -1,15 +1,82 @@
 // What every job is told, and what it tells while it runs.
 
+/** What `done` and `total` count. `candidates` are sets of blocks that are measured, the original model among them. */
+export type ProgressUnit = "candidates" | "questions" | "tokens" | "bytes" | "percent";
+
+/** The steps of jobs, for people. A job has at most five of them. */
+export type StepName =
+	| "Preparing text"
+	| "Searching"
+	| "Comparing finalists"
+	| "Comparing with the original"
+	| "Healing"
+	| "Writing and verifying"
+	| "Measuring"
+	| "Measuring blocks"
+	| "Scoring"
+	| "Loading the model"
+	| "Building";
+
+/** How far a job is. Steps never go backwards, and `done` is never more than `total`. */
 export interface ProgressEvent {
+	/** Number of the step, from 1. */
+	readonly step: number;
+	/** Steps of this job, 1 to 5. */
+	readonly steps: number;
+	/** Of the step. */
+	readonly name: StepName;
+	/** What is being done within the step, more precisely; the name of the step where it begins. */
+	readonly phase: string;
+	readonly done: number;
+	/** 0 where nothing is counted. It can grow while a step goes on: what has to be measured follows from what was. */
+	readonly total: number;
+	readonly unit: ProgressUnit;
+	readonly tokensPerSecond?: number | undefined;
+	/** Of what `done` and `total` count, about. Missing as long as nothing is known. */
+	readonly secondsLeft?: number | undefined;
+	/** Of the whole job, about. Missing as long as a step that is still to come cannot be estimated. */
+	readonly secondsLeftInAll?: number | undefined;
+}
+
+/** What a part of a job does within the step that the job is at. @internal */
+export interface Work {
 	/** What is being done, for people. */
 	readonly phase: string;
 	readonly done: number;
+	/** 0 where nothing is counted. */
 	readonly total: number;
-	readonly unit: "masks" | "bytes" | "tokens" | "percent";
+	readonly unit: ProgressUnit;
 	readonly tokensPerSecond?: number | undefined;
-	readonly secondsLeft?: number | undefined;
-	readonly blocksDone?: number | undefined;
-	readonly blocksSaved?: number | undefined;
+}
+
+/** How long a step takes, seconds: a part that changes with the speed of evaluations, and a part that does not. @internal */
+export interface StepTime {
+	readonly evaluations?: number | undefined;
+	readonly other?: number | undefined;
+}
+
+/** What is known of a step when it begins. @internal */
+export interface StepWork {
+	/** Candidates (or questions) of the step, at most. */
+	readonly total?: number | undefined;
+	/** Those of them that are known already. */
+	readonly done?: number | undefined;
+	/** Seconds after which the step ends in any case. */
+	readonly limit?: number | undefined;
+}
+
+/** Where the parts of a job tell what they do. @internal */
+export interface JobProgress {
+	/** Says the steps of the job, in their order. */
+	plan(steps: readonly StepName[]): void;
+	/** Begins a step. Nothing happens for one that is over, or that this job does not have. */
+	begin(step: StepName, work?: StepWork): void;
+	/** Says how long a step takes. */
+	expect(step: StepName, time: StepTime): void;
+	/** Tells what is done within the step. */
+	work(work: Work): void;
+	/** Tells, once a job, what it runs on. */
+	runsOn(machine: string): void;
 }
 
 export interface LogEvent {
@@ -30,12 +97,14 @@ export interface JobOptions {
 	readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 	/** Called with notes, warnings and details. @default nobody is told */
 	readonly onLog?: ((event: LogEvent) => void) | undefined;
+	/** Of the job that is going on: made by it, and given to its parts. @internal */
+	readonly progress?: JobProgress | undefined;
 }
 
 export interface MachineOptions {
 	/**
 	 * Threads that compute, 1 to 512. It can change bits. @default the physical cores; of a search those of an earlier run of the same search, of a
-	 * new one of at least 60 masks all logical processors where short measurements find them faster
+	 * new one of at least 60 candidates all logical processors where short measurements find them faster
 	 */
 	readonly threads?: number | undefined;
 	/** Blocks put on the GPU, -1 to 9999, where a GPU backend was built; -1 for all. @default -1 */

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { AddonNotFoundError } from "../../errors.js";
 import type { Addon } from "./addon.js";
-import { type BuildOptions, compileAddon } from "./build.js";
+import { type BuildStep, compileAddon } from "./build.js";
 import { backends, buildRoot, builtAddon, packageRoot } from "./paths.js";
 
 let loaded: Addon | undefined;
@@ -36,7 +36,7 @@ function candidates(): string[] {
  * @throws BuildError where building fails
  */
 export async function loadAddon(
-	options: { build?: boolean; onBuildProgress?: BuildOptions["onProgress"]; signal?: AbortSignal | undefined } = {},
+	options: { build?: boolean; onBuildProgress?: ((step: BuildStep) => void) | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<Addon> {
 	if (loaded) return loaded;
 	let path = findAddon();
@@ -48,7 +48,7 @@ export async function loadAddon(
 					.join("\n")}\nBuild it with: npx prune-gguf build`,
 			);
 		}
-		path = (await compileAddon({ onProgress: options.onBuildProgress, signal: options.signal })).addon;
+		path = (await compileAddon({ onStep: options.onBuildProgress, signal: options.signal })).addon;
 	}
 	try {
 		const addon = createRequire(import.meta.url)(path) as Addon;

@@ -2,6 +2,8 @@ import { describeBlocks } from "../architectures/describe.js";
 import type { BlockPlan } from "../architectures/types.js";
 import { ModelLoadError } from "../../errors.js";
 import { GgufFile } from "../gguf/file.js";
+import type { AddonInfo } from "./addon.js";
+import type { JobProgress } from "./job-options.js";
 import { findAddon, loadAddon } from "./load-addon.js";
 import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
 import { checkMemory, type MemoryShape } from "./memory.js";
@@ -19,7 +21,7 @@ export interface LoadOptions {
 	readonly signal?: AbortSignal | undefined;
 	/** Header of the file, where it is at hand. @default read */
 	readonly file?: GgufFile | undefined;
-	readonly onProgress?: ((event: { phase: string; done: number; total: number; unit: "percent" }) => void) | undefined;
+	readonly progress?: JobProgress | undefined;
 }
 
 /**
@@ -33,6 +35,7 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 	checkMeasurable(path, describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false }));
 	checkLoadable(file);
 	checkMemory(file, shape);
+	await announceMachine(options);
 	const modelOptions: ModelOptions = {
 		threads: options.threads,
 		gpuLayers: options.gpuLayers,
@@ -54,18 +57,34 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 export async function checkByTrial(file: GgufFile, blocks: BlockPlan, options: LoadOptions): Promise<void> {
 	checkLoadable(file);
 	const { signal, threads = defaultThreads() } = options;
-	await loadAddon({ onBuildProgress: buildTeller(options), signal });
-	const onProgress = (fraction: number) => tell(options, "trying the file to quantize", fraction);
+	await announceMachine(options);
+	const onProgress = (fraction: number) => tell(options, "checking the file to quantize", fraction);
 	await tryModel({ file, blocks, addon: findAddon()!, mmap: isMappable(file), threads, signal, onProgress });
 }
 
 const buildTeller =
 	(options: LoadOptions): ModelOptions["onBuildProgress"] =>
 	({ step, fraction }) =>
-		tell(options, `building the addon (once): ${step}`, fraction);
+		tell(options, `building the native part, once: ${step}`, fraction);
 
-function tell({ onProgress }: LoadOptions, phase: string, fraction: number): void {
-	onProgress?.({ phase, done: Math.round(fraction * 100), total: 100, unit: "percent" });
+function tell({ progress }: LoadOptions, phase: string, fraction: number): void {
+	progress?.work({ phase, done: Math.round(fraction * 100), total: 100, unit: "percent" });
+}
+
+/** Tells what a job runs on, before it does anything that takes long; builds the addon first where there is none. */
+export async function announceMachine(options: LoadOptions): Promise<void> {
+	const addon = await loadAddon({ onBuildProgress: buildTeller(options), signal: options.signal });
+	options.progress?.runsOn(machineText(addon.info(), options));
+}
+
+/** `CPU, 2 threads`, or the names of the graphics devices. */
+export function machineText(
+	{ devices }: Pick<AddonInfo, "devices">,
+	{ threads = defaultThreads(), gpuLayers }: Pick<LoadOptions, "threads" | "gpuLayers">,
+): string {
+	const gpus = gpuLayers === 0 ? [] : devices.filter(({ gpu }) => gpu);
+	if (gpus.length === 0) return `CPU, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+	return gpus.map(({ name, description }) => shownText(description || name)).join(" and ");
 }
 
 /** llama.cpp's "unknown model architecture" says nothing of what that means for the file. */

@@ -7,7 +7,7 @@ import type { SampleOptions, TextModel } from "./text-model.js";
 import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
 import type { Addon } from "./addon.js";
 import { findAddon, loadAddon } from "./load-addon.js";
-import type { BuildOptions } from "./build.js";
+import type { BuildStep } from "./build.js";
 import { fromNative, runNative, untilAborted } from "./cancel.js";
 import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
 import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
@@ -39,7 +39,7 @@ export interface ModelOptions {
 	/** Called with 0..1 while loading. */
 	onProgress?: ((fraction: number) => void) | undefined;
 	/** Called while the addon is built, which happens at the first use. */
-	onBuildProgress?: BuildOptions["onProgress"];
+	onBuildProgress?: ((step: BuildStep) => void) | undefined;
 }
 
 /** What a model is put together from once it is loaded. */

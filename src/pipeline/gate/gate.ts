@@ -89,7 +89,7 @@ export class Gate {
 	async whole(split: GateSplit): Promise<OriginalModel> {
 		const { texts, referenceOn } = this.#session;
 		const game = texts[split];
-		const [measured] = await game.measure([Coalition.full(game.players)], { phase: "quality gate", signal: this.#options.signal });
+		const [measured] = await game.measure([Coalition.full(game.players)], { phase: "checking limits", signal: this.#options.signal });
 		const compared = this.#limits.some(({ kind }) => kind === "divergence");
 		return { measured: measured!, reference: compared ? await referenceOn(split) : undefined };
 	}
@@ -110,10 +110,10 @@ export class Gate {
 		const { signal } = this.#options;
 		const sets = [Coalition.full(players), Coalition.ofRemoved(players, removed)];
 		if (limit.kind === "ratio") {
-			const [whole, pruned] = await game.measure(sets, { phase: "quality gate", signal });
+			const [whole, pruned] = await game.measure(sets, { phase: "checking limits", signal });
 			return figureOf(limit, perplexityRatio(pairedDifference(whole!, pruned!, whole!.sources)));
 		}
-		const [pruned] = await game.measure(sets.slice(1), { phase: "quality gate", signal });
+		const [pruned] = await game.measure(sets.slice(1), { phase: "checking limits", signal });
 		const { figures, sources } = pruned!;
 		if (limit.kind === "divergence") return figureOf(limit, finiteMean(figures!.divergence!, sources));
 		const name = byTokens(this.#questions.get(limit)!.heldOut) ? "normalizedAccuracy" : "accuracy";

@@ -64,7 +64,7 @@ export async function settleGate(
 		.map(requirementText)
 		.join("; ");
 	if (verdict.ignored) {
-		logger(options)("warning", `quality gate not met, written all the same (--ignore-gate): ${missed}`);
+		logger(options)("warning", `quality gate not met, written all the same (--ignore-limits): ${missed}`);
 		return verdict;
 	}
 	const where = verdict.measured === "mask" ? "on the held-out split" : "on the held-out split, by the file as written";
@@ -78,7 +78,7 @@ function gateError(
 	closest: ClosestPlan | undefined,
 	options: GateSettings,
 ): LimitsNotMetError {
-	const forced = amountGiven(options) ? "--ignore-gate writes it all the same." : "";
+	const forced = amountGiven(options) ? "--ignore-limits writes it all the same." : "";
 	if (!closest) {
 		const advice = amountGiven(options)
 			? "prune-gguf with these limits and no amount looks for one"

@@ -36,7 +36,7 @@ export async function factorText(
 	options: ComparedOptions,
 ): Promise<ComparedText | undefined> {
 	const windows = firstWindows(fit, Math.ceil(factorTokens / fit.length));
-	options.onProgress?.({ phase: "the original model's distributions", done: 0, total: 1, unit: "masks" });
+	options.progress?.work({ phase: "computing reference logits", done: 0, total: 0, unit: "percent" });
 	const text = await comparedAt(evaluator, windows, { share: scoredShare, seed }, options);
 	if (!text) logger(options)("warning", "heads are not weighed: --reference-bytes leaves no room for the original model's distributions");
 	return text;
@@ -68,7 +68,7 @@ export async function healFactors(
 		...{ removed, healed: healed.map(({ name }) => name), ...text, passes: mostPasses, ubatch, threads, signal: options.signal },
 		mask: (set) => Coalition.ofRemoved(model.facts.blocks, set),
 		onProgress: (done, total) =>
-			options.onProgress?.({ phase: "factors of heads", done: Math.round(done), total: Math.round(total), unit: "masks" }),
+			options.progress?.work({ phase: "weighing attention heads", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 	});
 	if (found.tensors.length === 0) {
 		logger(options)(

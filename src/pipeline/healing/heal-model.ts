@@ -162,7 +162,8 @@ function inputOf({ evaluator, removed }: Pick<HealJob, "evaluator" | "removed">,
 	return {
 		...{ removed, fit, type, ubatch, threads, signal: options.signal },
 		mask: (set: readonly number[]) => Coalition.ofRemoved(evaluator.model.facts.blocks, set),
-		onProgress: (done: number, total: number) => options.onProgress?.({ phase: "healing the cuts", done, total, unit: "masks" }),
+		onProgress: (done: number, total: number) =>
+			options.progress?.work({ phase: "healing the cuts", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 	};
 }
 

@@ -67,7 +67,7 @@ export function settleKind<T extends HealSettings & JobOptions>(
 	const healKind = kinds[0]!;
 	const needed = sizeText(healBytes(file, { ...shape, kinds: wanted }));
 	const fewer = tokensThatFit(file, { ...shape, kinds: wanted }, available);
-	const instead = fewer === undefined ? "" : `; both with --heal-tokens ${fewer} or less`;
+	const instead = fewer === undefined ? "" : `; both with --heal=${fewer} or less`;
 	logger(options)(
 		"warning",
 		`matrices are healed by ${healKind === "map" ? "square maps" : "fitting them anew"} alone: to try both kinds needs about ${needed} of memory and ${sizeText(available)} are free${instead}`,
@@ -116,7 +116,7 @@ export function checkMemory(file: GgufFile, shape: HealShape, available = availa
 	const maps = { ...shape, kinds: ["map"] } as const;
 	const smaller = fitting === undefined && (healBytes(file, maps) <= available || tokensThatFit(file, maps, available) !== undefined);
 	const kind = smaller ? "give --heal-kind map, or " : "";
-	const instead = fitting === undefined ? `${kind}${nothing}` : `give --heal-tokens ${fitting} or less, or leave out --heal`;
+	const instead = fitting === undefined ? `${kind}${nothing}` : `give --heal=${fitting} or less, or leave out --heal`;
 	const { references = 0, sized = true } = shape;
 	const part = references > 0 ? ` (${sizeText(references)} of it for the original model's distributions)` : "";
 	const windows = references > 0 && sized ? ", or fewer or shorter windows (--windows, --window-length)" : "";
@@ -187,7 +187,7 @@ function noteCuts(file: GgufFile, shape: HealShape, options: HealSettings & JobO
 	if (needed <= available) return;
 	const kinds = (options.healKind ?? "auto") === "auto" ? fittingKinds(file, shape, available) : undefined;
 	const fitting = tokensThatFit(file, shape, available);
-	const instead = fitting === undefined ? "" : `; --heal-tokens ${fitting} fits whatever is chosen`;
+	const instead = fitting === undefined ? "" : `; --heal=${fitting} fits whatever is chosen`;
 	const left = kinds ? `is healed by ${kinds[0] === "map" ? "square maps" : "fitting matrices anew"} alone` : "cannot be healed";
 	logger(options)(
 		"warning",

@@ -72,8 +72,14 @@ async function healAnew(session: Session, removed: readonly number[], options: H
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, heldOut } = calibration.splits;
 	const own = onOwnSamples(options);
-	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], { phase: "figures", signal: options.signal });
-	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], { phase: "figures", signal: options.signal });
+	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], {
+		phase: "measuring the original model",
+		signal: options.signal,
+	});
+	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], {
+		phase: "measuring the original model",
+		signal: options.signal,
+	});
 	const sources = {
 		...(full!.sources ? { heldOut: full!.sources } : {}),
 		...(other!.sources ? { validation: other!.sources } : {}),
@@ -139,7 +145,7 @@ export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOpt
 	const { healHeads } = options;
 	// Of a race its winner, the set that it took the place of, and the one that is taken once more, with its heads.
 	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
-	const one = session.metric === "nll" ? race : { sets: 1, headSets: 1, raced: 0 };
+	const one = session.metric === "loss" ? race : { sets: 1, headSets: 1, raced: 0 };
 	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;
 	const cuts = { cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed) };
 	return withHealTime(session, { ...searched, ...cuts, ...sizes }, options);

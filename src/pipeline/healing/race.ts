@@ -51,7 +51,7 @@ export async function raceHealed(
 	reaches: (removed: readonly number[]) => boolean = () => true,
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
-	if (!asksToHeal(options) || options.remove || session.metric !== "nll") return won;
+	if (!asksToHeal(options) || options.remove || session.metric !== "loss") return won;
 	return session.timed("healed race", () => new HealedRace(session, options, reaches).run(won));
 }
 
@@ -154,11 +154,16 @@ class HealedRace {
 		}
 		const { model, evaluator, calibration, texts } = this.#session;
 		const { signal } = this.#options;
-		this.#options.onProgress?.({ phase: "healing finalists", done: this.#figures.size, total: mostSets, unit: "masks" });
+		this.#options.progress?.work({
+			phase: "healing finalists",
+			done: Math.round((100 * this.#figures.size) / mostSets),
+			total: 100,
+			unit: "percent",
+		});
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
 		const compared = await this.#compared();
 		// Its ledger knows the model as it is: before anything is healed.
-		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "validation", signal });
+		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "comparing finalists", signal });
 		const measured = async () => {
 			if (compared) return tuningFigure(evaluator, mask, compared, signal);
 			const [evaluation] = await evaluator.evaluate([mask], calibration.splits.validation, { signal });

@@ -26,5 +26,5 @@ export function healTextOf(model: Model, tokens: number, seed: number): HealText
 
 /** Draws the windows, or reads those that an earlier run drew. @param folder of the model's runs */
 export function healWindows(model: Model, folder: string, text: HealText, options: JobOptions): Promise<TokenWindows> {
-	return keptSamples({ model, folder }, text, { name: "heal", version, phase: "sampling text to heal with" }, options);
+	return keptSamples({ model, folder }, text, { name: "heal", version, phase: "generating text for healing" }, options);
 }

@@ -151,7 +151,7 @@ async function tokensIn(seconds: number, place: HealPlace, work: HealWork, optio
 	if (least > left)
 		log(
 			"warning",
-			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal-time`,
+			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal=TIME`,
 		);
 	return tokensWithin(left, { fixed, perToken });
 }
@@ -162,8 +162,8 @@ export function tokensWithin(seconds: number, { fixed, perToken }: { fixed: numb
 }
 
 /** Draws and runs a little text, and solves small equations. */
-async function measureSpeed({ model, evaluator, seed }: HealPlace, { signal, onProgress }: JobOptions): Promise<HealSpeed> {
-	onProgress?.({ phase: "timing what healing takes", done: 0, total: 1, unit: "masks" });
+async function measureSpeed({ model, evaluator, seed }: HealPlace, { signal, progress }: JobOptions): Promise<HealSpeed> {
+	progress?.work({ phase: "timing healing", done: 0, total: 0, unit: "percent" });
 	const { bos, eos, contextLength, blocks } = model.facts;
 	const length = Math.min(drawnEach, contextLength);
 	const prompts = Array.from({ length: drawnAtOnce }, () => Int32Array.of((bos ?? eos)!));

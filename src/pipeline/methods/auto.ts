@@ -28,7 +28,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 				() => performance.now() / 1000,
 			),
 			pause: () => setImmediate(),
-			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} masks`),
+			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} candidates`),
 		}),
 	);
 	const { found, contributions, surrogate, interactions } = result;

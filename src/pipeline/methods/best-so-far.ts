@@ -8,7 +8,7 @@ import type { LedgerGame } from "../../storage/ledger-game.js";
 
 /** What a set adds to the metric. */
 const added: Readonly<Record<Metric, string>> = {
-	nll: "nats per token that they add on the text",
+	loss: "nats per token that they add on the text",
 	kl: "nats per token by which they diverge from the original model on the text",
 	accuracy: "nats a question that they add on the split of the questions",
 };

@@ -29,10 +29,10 @@ export function raceField(method: Method, effort: Effort): number {
 export function searchBudget(
 	blocks: number,
 	kmax: number,
-	{ masks, effort, maxTime, maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: BudgetSettings,
+	{ maxEvaluations, effort, maxTime, maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: BudgetSettings,
 	tokens = windows * windowLength,
 ): number {
-	const count = masks ?? budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax);
+	const count = maxEvaluations ?? budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax);
 	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
 }
 

@@ -40,8 +40,8 @@ export interface EstimateOptions {
 }
 
 /** Masks of an estimator where nothing is said: as the effort `thorough`. */
-export function estimatorMasks(blocks: number, kmax: number, { masks }: Pick<BudgetSettings, "masks">): number {
-	return searchBudget(blocks, kmax, { masks, effort: "thorough" });
+export function estimatorMasks(blocks: number, kmax: number, { maxEvaluations }: Pick<BudgetSettings, "maxEvaluations">): number {
+	return searchBudget(blocks, kmax, { maxEvaluations, effort: "thorough" });
 }
 
 /**
@@ -84,7 +84,7 @@ function checkMasks(estimator: Estimator, moves: readonly (readonly number[])[],
 	const window = Math.max(1, mostMoves(moves, kmax));
 	const least = fewest[estimator]({ players: moves.length, kmax: window, spent });
 	if (masks >= least) return;
-	throw new InvalidOptionError(`${estimator} needs at least ${least} masks here, has ${masks}: give more --masks`);
+	throw new InvalidOptionError(`${estimator} needs at least ${least} masks here, has ${masks}: give more --max-evaluations`);
 }
 
 /** The fewest masks with which an estimator says anything. */

@@ -56,8 +56,9 @@ interface Drawn {
 /** @throws InvalidOptionError for numbers of masks and strata that are out of range */
 function drawnMasks({ session, game, options, judged }: SelectionContext): Drawn {
 	const { players } = game;
-	const count = options.masks ?? paperMasks;
-	if (!Number.isInteger(count) || count < 10) throw new InvalidOptionError(`masks must be a whole number of at least 10, got ${count}`);
+	const count = options.maxEvaluations ?? paperMasks;
+	if (!Number.isInteger(count) || count < 10)
+		throw new InvalidOptionError(`max-evaluations must be a whole number of at least 10, got ${count}`);
 	for (const size of options.strata ?? []) {
 		if (size < 1 || size >= players)
 			throw new InvalidOptionError(`strata are numbers of kept blocks from 1 to ${players - 1}, got ${size}`);
@@ -77,7 +78,7 @@ function drawnMasks({ session, game, options, judged }: SelectionContext): Drawn
 /** The original model first. */
 function measureDrawn({ game, options }: SelectionContext, { masks, extra, singles }: Drawn): Promise<Measurement[]> {
 	const all = distinct([Coalition.full(game.players), ...masks, ...extra, ...singles]);
-	return game.measure(all, { phase: "random masks", signal: options.signal });
+	return game.measure(all, { phase: "random candidates", signal: options.signal });
 }
 
 /** Fits the network, and cuts the ranking that it gives. @param asked masks that it is asked about */
@@ -142,7 +143,7 @@ function presetOf({ model }: Session): StrataPresetName {
 
 /** The paper's procedure without the faults of its code, at once or in rounds. */
 export async function choosePaperRepaired({ session, game, search, options }: SelectionContext): Promise<Choices> {
-	const { masks = repairedMasks } = options;
+	const { maxEvaluations: masks = repairedMasks } = options;
 	const rounds = roundsOf(options, search.kmax);
 	const { epochs, strataPreset: preset = presetOf(session) } = options;
 	const settings = {

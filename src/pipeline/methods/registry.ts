@@ -46,13 +46,13 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 	auto: { choose: chooseAuto, ...any, least: ranked },
 	paper: {
 		choose: choosePaper,
-		masks: (blocks, kmax, { masks = paperMasks }) => masks + judgedMasks(masks) + blocks + kmax + 1,
+		masks: (blocks, kmax, { maxEvaluations: masks = paperMasks }) => masks + judgedMasks(masks) + blocks + kmax + 1,
 		masksWithin: (limit, kmax) => limit - kmax - 1,
 		least: (_blocks, kmax) => kmax + 11,
 	},
 	"paper-repaired": {
 		choose: choosePaperRepaired,
-		masks: (_blocks, kmax, { masks = repairedMasks }) => masks + kmax + 1,
+		masks: (_blocks, kmax, { maxEvaluations: masks = repairedMasks }) => masks + kmax + 1,
 		masksWithin: (limit, kmax) => limit - kmax,
 		least: (blocks, kmax) => leastOfRound(blocks) + kmax,
 	},
@@ -108,34 +108,35 @@ export function leastMasks(method: Method, blocks: number, kmax: number): number
 /**
  * A budget that a method cannot keep is refused, not overspent.
  * @param tokens that a mask runs
- * @throws InvalidOptionError where `masks` or `maxTokens` allow fewer masks than the method needs
+ * @throws InvalidOptionError where `maxEvaluations` or `maxTokens` allow fewer masks than the method needs
  */
 export function checkBudget({ method, blocks, kmax }: MethodTask, options: ChoosingSettings, tokens: number): void {
 	const { masksWithin, least } = choosers[method];
 	checkRounds(method, blocks, Math.min(options.rounds ?? 1, kmax), options);
-	const { masks, maxTokens } = options;
+	const { maxEvaluations, maxTokens } = options;
 	if (!masksWithin) return;
 	const needed = masksWithin(least(blocks, kmax), kmax);
 	const what = `${method} needs at least ${needed} masks to remove up to ${kmax} of ${blocks} blocks`;
-	if (masks !== undefined && masks < needed) throw new InvalidOptionError(`${what}, got --masks ${masks}: give more, or remove fewer`);
+	if (maxEvaluations !== undefined && maxEvaluations < needed)
+		throw new InvalidOptionError(`${what}, got --max-evaluations ${maxEvaluations}: give more, or remove fewer`);
 	if (maxTokens !== undefined && maxTokens < needed * tokens)
 		throw new InvalidOptionError(`${what} (${needed * tokens} tokens), got --max-tokens ${maxTokens}: give more, or remove fewer`);
 }
 
 /** Each round of the repaired procedure ranks what is left with an equal share of the masks. */
-function checkRounds(method: Method, blocks: number, rounds: number, { masks = repairedMasks }: ChoosingSettings): void {
+function checkRounds(method: Method, blocks: number, rounds: number, { maxEvaluations: masks = repairedMasks }: ChoosingSettings): void {
 	if (method !== "paper-repaired" || rounds === 1) return;
 	const each = leastOfRound(blocks);
 	if (Math.floor(masks / rounds) >= each) return;
 	throw new InvalidOptionError(
-		`paper-repaired needs at least ${each} masks a round with ${blocks} blocks, and ${rounds} rounds of ${masks} masks have ${Math.floor(masks / rounds)}: give more --masks, or fewer --rounds`,
+		`paper-repaired needs at least ${each} masks a round with ${blocks} blocks, and ${rounds} rounds of ${masks} masks have ${Math.floor(masks / rounds)}: give more --max-evaluations, or fewer --rounds`,
 	);
 }
 
 /** The options with which a method keeps to a number of masks, where it has one for that. */
-export function optionsWithin(method: Method, limit: number, kmax: number): Pick<ChoosingSettings, "masks"> {
-	const masks = choosers[method].masksWithin?.(limit, kmax);
-	return masks === undefined ? {} : { masks };
+export function optionsWithin(method: Method, limit: number, kmax: number): Pick<ChoosingSettings, "maxEvaluations"> {
+	const maxEvaluations = choosers[method].masksWithin?.(limit, kmax);
+	return maxEvaluations === undefined ? {} : { maxEvaluations };
 }
 
 /** Where a choice is made, beside the search split of the session. */

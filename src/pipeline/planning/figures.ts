@@ -44,7 +44,7 @@ export async function metricFigures(
 	options: JobOptions & Pick<MetricSettings, "questions">,
 ): Promise<Plan["metric"] | undefined> {
 	const name: Metric = session.metric;
-	if (name === "nll") return undefined;
+	if (name === "loss") return undefined;
 	const splits: Partial<Record<SplitName, PlanMetricLosses>> = {};
 	for (const split of splitNames) {
 		const [original, after] = await session.timed("figures", () => beforeAfter(session.finals[split], removed, options));
@@ -60,7 +60,7 @@ async function beforeAfter(
 	options: JobOptions,
 ): Promise<[original: Measurement, after: Measurement]> {
 	const sets = [Coalition.full(game.players), Coalition.ofRemoved(game.players, removed)];
-	const [original, after] = await game.measure(sets, { phase: "figures", signal: options.signal });
+	const [original, after] = await game.measure(sets, { phase: "measuring the pruned model", signal: options.signal });
 	return [original!, after!];
 }
 

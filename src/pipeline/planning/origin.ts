@@ -52,8 +52,8 @@ type KeptName = {
 /** In this order, in which plans have always had them. */
 const keptNames: readonly KeptName[] = [
 	...(["method", "removeBlocks", "removeFraction", "targetSize", "maxPplRatio", "maxKl", "minAccuracy", "ignoreLimits"] as const),
-	...(["targetSpeedup", "speedupOf", "masks", "effort", "maxTime", "maxTokens", "strata", "strataPreset", "epochs"] as const),
-	...(["attributionSamples", "rounds", "windows", "windowLength", "metric", "limit", "workingWeights", "ubatch"] as const),
+	...(["targetSpeedup", "speedupOf", "maxEvaluations", "effort", "maxTime", "maxTokens", "strata", "strataPreset", "epochs"] as const),
+	...(["attributionSamples", "rounds", "windows", "windowLength", "metric", "maxQuestions", "workingWeights", "ubatch"] as const),
 	...(["scoreShare", "stateType", "heal", "healTokens", "healKind", "healType", "healHeads", "quantize", "quantizeFrom"] as const),
 ];
 
@@ -72,7 +72,7 @@ export function planOptions(asked: AskedSettings["asked"]): Record<string, Setti
 function keptAs(kind: OptionValue["kind"], name: string, given: unknown): Setting | undefined {
 	if (given === undefined) return undefined;
 	// Healing that was refused is another wish than none.
-	if (kind === "switch") return given === true || name === "heal" ? (given as boolean) : undefined;
+	if (kind === "switch" || kind === "heal") return given === true || name === "heal" ? (given as boolean) : undefined;
 	if (kind === "accuracies") return Object.entries(given as Readonly<Record<string, number>>).map(([key, share]) => `${key}=${share}`);
 	if (name === "quantizeFrom") return basename(given as string);
 	return Array.isArray(given) ? [...given] : (given as Setting);

@@ -1,6 +1,7 @@
 // The command that does the same as a call, from the table of options.
 import type { OptionCommand, OptionValue } from "../../api/options/row.js";
 import type { Settings } from "../../api/options/settings.js";
+import { percentOf } from "../../api/options/shape.js";
 import { type CommandRow, printedRows } from "../../api/options/table.js";
 import type { CalibrationFile } from "../../api/index.js";
 import { weightedFiles } from "../../model/calibration/index.js";
@@ -13,17 +14,45 @@ export function commandLine(model: string, output: string | undefined, settings:
 }
 
 function flagsOf<Command extends OptionCommand>(command: Command, settings: Settings<Command>): string[] {
-	const given = settings as Readonly<Record<string, unknown>>;
-	return printedRows(command).flatMap((row) => (given[row.name] === undefined ? [] : flagOf(row, given[row.name])));
+	const given = settings as Given;
+	return printedRows(command).flatMap((row) => joinedFlag(row, given) ?? flagOf(row, given[row.name]));
+}
+
+type Given = Readonly<Record<string, unknown>>;
+
+/** Options whose value several settings make up. */
+function joinedFlag({ flag, value }: CommandRow, given: Given): string[] | undefined {
+	switch (value.kind) {
+		case "amount": {
+			const amount = given.removeFraction === undefined ? given.removeBlocks : percentOf(given.removeFraction as number);
+			return amount === undefined ? [] : [`--${flag} ${amount}`];
+		}
+		case "speedup": {
+			const { targetSpeedup, speedupOf } = given;
+			if (targetSpeedup === undefined) return [];
+			return [`--${flag} ${speedupOf === "prompt" ? "prompt:" : ""}${targetSpeedup}`];
+		}
+		case "heal":
+			return healWords(flag, given);
+		default:
+			return undefined;
+	}
+}
+
+function healWords(flag: string, { heal, healTokens, healTime }: Given): string[] {
+	if (heal === false) return [`--no-${flag}`];
+	if (healTokens !== undefined) return [`--${flag}=${healTokens}`];
+	if (healTime !== undefined) return [`--${flag}=${healTime}s`];
+	return heal === undefined ? [] : [`--${flag}`];
 }
 
 function flagOf({ name, flag, value, off, printed }: CommandRow, given: unknown): string[] {
+	if (given === undefined) return [];
 	if (value.kind === "switch") return given ? [`--${flag}`] : printed === "both" ? [`--no-${flag}`] : [];
 	if (off !== undefined && given === off) return [`--no-${flag}`];
 	// All of it is what is meant where nothing is said.
 	if (name === "scoreShare" && given === 1) return [];
-	const words = name === "removeFraction" ? [percentWord(given as number)] : wordsOf(value, given);
-	return words.map((word) => `--${flag} ${quoted(word)}`);
+	return wordsOf(value, given).map((word) => `--${flag} ${quoted(word)}`);
 }
 
 /** A value as it is given: several words for what is given several times. */
@@ -43,13 +72,6 @@ function wordsOf({ kind }: OptionValue, given: unknown): string[] {
 		default:
 			return [Array.isArray(given) ? given.join(",") : String(given)];
 	}
-}
-
-/** A share as a percentage where the command line, which divides by 100, reads that back exactly; else as a number. */
-function percentWord(share: number): string {
-	const percents = [15, 16, 17].map((digits) => Number((100 * share).toPrecision(digits)));
-	const percent = percents.find((one) => one / 100 === share);
-	return percent === undefined ? String(share) : `${percent}%`;
 }
 
 /** A word for a shell. */

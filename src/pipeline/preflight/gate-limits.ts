@@ -31,9 +31,7 @@ export function hasGate({ maxPplRatio, maxKl, minAccuracy }: LimitSettings): boo
  * @throws InvalidOptionError for a limit out of range, and for a name that no file of questions has
  * @throws FileError, InvalidQuestionsError
  */
-export async function readGate(
-	options: LimitSettings & Pick<SessionSettings, "metric" | "questions">,
-): Promise<GateRequest | undefined> {
+export async function readGate(options: LimitSettings & Pick<SessionSettings, "metric" | "questions">): Promise<GateRequest | undefined> {
 	const { maxPplRatio, maxKl, minAccuracy = {}, limitQuestions = [], ignoreLimits } = options;
 	if (maxPplRatio !== undefined && !(Number.isFinite(maxPplRatio) && maxPplRatio >= 1))
 		throw new InvalidOptionError(`max-ppl-ratio must be at least 1, such as 1.2 for a fifth more perplexity, got ${maxPplRatio}`);
@@ -41,8 +39,8 @@ export async function readGate(
 		throw new InvalidOptionError(`max-kl must be above 0 nats per token, such as 0.1, got ${maxKl}`);
 	if (!hasGate(options)) {
 		if (limitQuestions.length > 0)
-			throw new InvalidOptionError("--gate-questions are read for --min-accuracy NAME=VALUE: give it, or leave them out");
-		if (ignoreLimits) throw new InvalidOptionError("--ignore-gate without a limit: give --max-ppl-ratio, --max-kl or --min-accuracy");
+			throw new InvalidOptionError("--limit-questions are read for --min-accuracy NAME=VALUE: give it, or leave them out");
+		if (ignoreLimits) throw new InvalidOptionError("--ignore-limits without a limit: give --max-ppl-ratio, --max-kl or --min-accuracy");
 		return undefined;
 	}
 	return [
@@ -100,6 +98,6 @@ function fileNamed(name: string, files: readonly string[]): string {
 	if (found.length > 1) throw new InvalidOptionError(`min-accuracy ${name} may mean ${found.join(" or ")}: give the file's path as NAME`);
 	const all = files.map((path) => namesOf(path).at(-1)).join(", ");
 	throw new InvalidOptionError(
-		`min-accuracy ${name}: no file of questions has this name${all === "" ? "" : ` (there are ${all})`}; give it with --gate-questions FILE`,
+		`min-accuracy ${name}: no file of questions has this name${all === "" ? "" : ` (there are ${all})`}; give it with --limit-questions FILE`,
 	);
 }

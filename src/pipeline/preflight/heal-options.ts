@@ -10,8 +10,8 @@ export const fewestTokens = 1024;
 /** @throws InvalidOptionError */
 export function checkHealTime({ healTime, healTokens }: HealSettings): void {
 	if (healTime === undefined) return;
-	if (!(healTime > 0)) throw new InvalidOptionError(`heal-time must be a time above 0 seconds, got ${healTime}`);
-	if (healTokens !== undefined) throw new InvalidOptionError("heal-time finds the number of tokens: give it or heal-tokens");
+	if (!(healTime > 0)) throw new InvalidOptionError(`the time of heal must be above 0 seconds, got ${healTime}`);
+	if (healTokens !== undefined) throw new InvalidOptionError("heal takes a time or a number of tokens: give one of them");
 }
 
 /** Options that are out of range. @throws InvalidOptionError */
@@ -19,7 +19,7 @@ export function checkHealing(options: HealSettings): void {
 	const { heal, healTokens, healKind, healType } = options;
 	checkHealTime(options);
 	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < fewestTokens))
-		throw new InvalidOptionError(`heal-tokens must be a whole number of at least ${fewestTokens}, got ${healTokens}`);
+		throw new InvalidOptionError(`the tokens of heal must be a whole number of at least ${fewestTokens}, got ${healTokens}`);
 	if (healType !== undefined && !healTypes.includes(healType))
 		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
 	if (healKind !== undefined && !healKinds.includes(healKind))
@@ -47,9 +47,7 @@ export function checkHealingOfRun(options: HealSettings & Pick<QuantizeSettings,
 	checkHealing(options);
 	if (!asksToHeal(options)) return;
 	if (curve) {
-		throw new InvalidOptionError(
-			"--heal heals one pruned model: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
-		);
+		throw new InvalidOptionError("--heal heals one pruned model: say how much to remove with --remove-blocks, --remove or a limit");
 	}
 	checkHealedWeights(options, true);
 }

@@ -4,6 +4,7 @@ import { defaultMethod, type Method, type RankMethod } from "../../api/methods.j
 import type { Metric } from "../../api/measure.js";
 import type { CommandOptions, OptionCommand } from "../../api/options/row.js";
 import type { HealSettings, MachineSettings, Settings } from "../../api/options/settings.js";
+import { RunProgress } from "../progress/run-progress.js";
 import { callbacksOf, defined, settingsFrom } from "../../api/options/shape.js";
 import { checkKeys } from "./option-keys.js";
 
@@ -20,7 +21,7 @@ interface Defaults {
 
 const defaults: Defaults = {
 	method: defaultMethod,
-	metric: "nll",
+	metric: "loss",
 	seed: 0,
 	overwrite: false,
 	allowUnknownArchitecture: false,
@@ -54,7 +55,8 @@ export function resolveJob<Command extends OptionCommand>(command: Command, opti
 /** A job by its settings. */
 export function jobOf<Command extends OptionCommand>(settings: Settings<Command>, told: JobOptions): Job<Command> {
 	const asked = Object.freeze({ ...settings });
-	return Object.freeze({ ...defaults, ...defined(asked), ...callbacksOf(told), asked }) as unknown as Job<Command>;
+	const progress = told.progress ?? new RunProgress(told);
+	return Object.freeze({ ...defaults, ...defined(asked), ...callbacksOf(told), progress, asked }) as unknown as Job<Command>;
 }
 
 /** What is found out for what was asked: a number of blocks for a speed-up, tokens for a time, the kind of healing that fits in memory. */
@@ -73,7 +75,7 @@ export function jobWith<J extends object>(job: J, found: Partial<J>): J {
 /** How a job heals: what may still be settled of it, and who is told. */
 export function healingOf(job: HealSettings & MachineSettings & JobOptions): HealSettings & MachineSettings & JobOptions {
 	const { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers } = job;
-	return { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers, ...callbacksOf(job) };
+	return { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers, ...callbacksOf(job), progress: job.progress };
 }
 
 /** What of settled healing a job goes on with. */

@@ -1,4 +1,4 @@
-import type { Metric } from "../../api/index.js";
+import { type Metric, metrics } from "../../api/measure.js";
 import { type SplitName, weightedFiles } from "../../model/calibration/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
@@ -11,7 +11,11 @@ import type { InputSettings, MetricSettings } from "../../api/options/settings.j
 const fewestQuestions = 7;
 
 /** The metric that the options ask for. @throws InvalidOptionError where they contradict one another */
-export function metricOf({ metric = "nll", questions, limit, scoreShare }: MetricSettings): Metric {
+export function metricOf({ metric = "loss", questions, maxQuestions, scoreShare }: MetricSettings): Metric {
+	if (!metrics.includes(metric)) {
+		const hint = (metric as string) === "nll" ? ": it is now loss" : "";
+		throw new InvalidOptionError(`metric must be one of ${metrics.join(", ")}, got ${JSON.stringify(metric)}${hint}`);
+	}
 	if (metric === "accuracy" && questions === undefined)
 		throw new InvalidOptionError("the metric accuracy needs questions: give a file with --questions");
 	if (metric !== "accuracy" && questions !== undefined)
@@ -20,10 +24,10 @@ export function metricOf({ metric = "nll", questions, limit, scoreShare }: Metri
 		throw new InvalidOptionError("--score-share draws positions of a text; the metric accuracy scores its questions whole");
 	if (scoreShare !== undefined && !(scoreShare > 0 && scoreShare <= 1))
 		throw new InvalidOptionError(`score-share must be above 0 and at most 1, got ${scoreShare}`);
-	if (limit === undefined) return metric;
-	if (metric !== "accuracy") throw new InvalidOptionError(`--limit belongs to --metric accuracy; ${metric} does not read it`);
-	if (!Number.isInteger(limit) || limit < fewestQuestions)
-		throw new InvalidOptionError(`limit must be a whole number of at least ${fewestQuestions}, got ${limit}`);
+	if (maxQuestions === undefined) return metric;
+	if (metric !== "accuracy") throw new InvalidOptionError(`--max-questions belongs to --metric accuracy; ${metric} does not read it`);
+	if (!Number.isInteger(maxQuestions) || maxQuestions < fewestQuestions)
+		throw new InvalidOptionError(`max-questions must be a whole number of at least ${fewestQuestions}, got ${maxQuestions}`);
 	return metric;
 }
 

@@ -1,7 +1,7 @@
 // Names of options that a function does not read are a mistake, not a wish: types tell who writes TypeScript, this tells the others.
 import type { CommandOptions } from "../../api/options/row.js";
 import { isPlain } from "../../api/options/shape.js";
-import { type CommandRow, optionTable, rowsTaken, type SettingName } from "../../api/options/table.js";
+import { type CommandRow, optionTable, rowsTaken, type SettingName, type TakenRow } from "../../api/options/table.js";
 import { InvalidOptionError } from "../../errors.js";
 
 /** Options of every function. */
@@ -26,19 +26,37 @@ const functions: Readonly<Record<Taker, Reader>> = {
 	frontier: { name: "findFrontier" },
 	apply: { name: "applyPlan" },
 	evaluate: { name: "evaluateModel", without: ["questions", "maxQuestions"] },
-	questions: { name: "evaluateQuestions", without: ["text", "preset", "context"] },
+	questions: { name: "evaluateQuestions", without: ["text", "preset", "windowLength"] },
 	speed: { name: "measureSpeed" },
 	build: { name: "buildAddon", beside: ["variant"] },
 	clean: { name: "cleanRuns", beside: ["now", "cache"] },
 };
 
 /** What took over from options that have no name of their own any more. */
-const renamed: Readonly<Record<string, string>> = { removeFraction: 'removeBlocks: "25%"', speedupOf: "targetSpeedup: { prompt: 1.3 }" };
+const replaced: Readonly<Record<string, string>> = { removeFraction: 'removeBlocks: "25%"', speedupOf: "targetSpeedup: { prompt: 1.3 }" };
+
+/** Earlier names, and where the options are now. */
+const earlierNames: Readonly<Record<string, string>> = {
+	objective: "metric",
+	limit: "maxQuestions",
+	masks: "search.maxEvaluations",
+	attributionMasks: "search.attributionSamples",
+	gateQuestions: "limits.questions",
+	ignoreGate: "limits.ignore",
+	backEnd: "backend",
+};
+
+/** Earlier names that still mean something to other functions. */
+const earlierNamesOf: Readonly<Partial<Record<Taker, Readonly<Record<string, string>>>>> = {
+	compare: { output: "saveResult" },
+	frontier: { output: "saveResult" },
+	evaluate: { context: "windowLength" },
+};
 
 /** What a function reads. */
 interface Known {
 	readonly taker: Taker;
-	readonly rows: readonly CommandRow[];
+	readonly rows: readonly TakenRow[];
 	readonly paths: ReadonlySet<string>;
 }
 
@@ -72,7 +90,7 @@ function isSwitchedOff(key: string, value: unknown): boolean {
 	if (!Object.hasOwn(optionTable, key)) return false;
 	const row: Pick<CommandRow, "path" | "value" | "off"> = optionTable[key as SettingName];
 	if (row.path !== key) return false;
-	return (row.off !== undefined && value === row.off) || (row.value.kind === "switch" && value === false);
+	return (row.off !== undefined && value === row.off) || ((row.value.kind === "switch" || row.value.kind === "heal") && value === false);
 }
 
 function checkFields(known: Known, group: string, value: object): void {
@@ -93,10 +111,12 @@ function unknown(known: Known, key: string): InvalidOptionError {
 function hintFor({ taker, rows, paths }: Known, key: string): string | undefined {
 	const [group, field] = key.split(".") as [string, string | undefined];
 	const wrong = field ?? group;
-	const row = rows.find(({ name }) => name === wrong) ?? rows.find(({ flag }) => camelCase(flag) === wrong);
+	const now = earlierNamesOf[taker]?.[wrong] ?? earlierNames[wrong];
+	if (now !== undefined && paths.has(now)) return field === undefined || now.startsWith(`${group}.`) ? now : undefined;
+	const row = rows.find(({ name }) => name === wrong) ?? rows.find((one) => "flag" in one && camelCase(one.flag) === wrong);
 	if (field !== undefined) return row?.path.startsWith(`${group}.`) ? row.path : undefined;
 	if (row?.name === "removeFraction" && taker === "compare") return 'removeBlocks: ["25%"]';
-	if (row !== undefined) return renamed[row.name] ?? row.path;
+	if (row !== undefined) return replaced[row.name] ?? row.path;
 	const alike = [...paths].filter((path) => path.endsWith(`.${wrong}`));
 	return alike.length === 1 ? alike[0] : undefined;
 }

@@ -18,7 +18,11 @@ export function mostReferenceBytes({ referenceBytes = defaultReferenceBytes }: R
 export const predicting = ({ count, length }: Pick<TokenWindows, "count" | "length">): number => count * (length - 1);
 
 /** Positions on all of these windows together, without those that would take more than is allowed: they are refused, or left out. */
-export function allowedPositions(sets: readonly Pick<TokenWindows, "count" | "length">[], vocabulary: number, room: ReferenceMemory): number {
+export function allowedPositions(
+	sets: readonly Pick<TokenWindows, "count" | "length">[],
+	vocabulary: number,
+	room: ReferenceMemory,
+): number {
 	const most = mostReferenceBytes(room);
 	const allowed = sets.map(predicting).filter((count) => bytesOfReference(count, vocabulary) <= most);
 	return allowed.reduce((sum, count) => sum + count, 0);

@@ -60,7 +60,7 @@ async function stepUp(
 	while (last >= 0 && !(await gate.meets("validation", sets[last]!.removed))) last--;
 	for (; last < sets.length - 1; last++) {
 		const { removed } = sets[last + 1]!;
-		options.onProgress?.({ phase: "healing further blocks", done: last + 1, total: sets.length, unit: "masks" });
+		options.progress?.work({ phase: "healing candidates", done: 0, total: 0, unit: "percent" });
 		const whole = await gate.whole("validation");
 		const judge = () => gate.figuresAsItStands("validation", removed, whole);
 		const rough = () => whileRoughlyHealed(session, removed, options, judge);

@@ -21,7 +21,7 @@ export function limitedAmount(options: AmountSettings & LimitSettings): LimitedA
 	if (!hasGate(options)) return undefined;
 	if (options.ignoreLimits)
 		throw new InvalidOptionError(
-			"--ignore-gate writes a model that misses the gate: say how much to remove with --remove-blocks, --remove-fraction, --remove or --target-size",
+			"--ignore-limits writes a model that misses the gate: say how much to remove with --remove-blocks, --remove or --target-size",
 		);
 	return "gate";
 }

@@ -57,12 +57,15 @@ export async function applyGated(job: GatedJob, options: GatedSettings): Promise
 		const settled = plan ? measuring : settledJob(measuring, foundHealing(await withHealTimeOf(session, removed, healable)));
 		if (plan) noteOtherText(session, plan, measuring);
 		const gate = Gate.open(session, limits, settled);
+		options.progress?.begin("Healing");
+		options.progress?.begin("Comparing with the original");
 		const check = { gate, session, output, options: settled, known: (plan?.alternatives ?? []).map((one) => one.removed) };
 		const anew = (set: { removed: readonly number[] }) => healSet(session, set.removed, settled);
 		const { model, evaluator, folder } = session;
 		const place = async () => ({ model, evaluator, folder });
 		const healing = await healAsAsked({ removed, plan, place, anew }, settled);
 		const judged = isJudgedLater(settled) ? undefined : await judgeSet(check, removed, healing);
+		options.progress?.begin("Writing and verifying");
 		const summary = summarize(session.model);
 		const made = await writeModel(sourceOf(session, settled), { output, removed, original, check, healing, judged }, settled);
 		return { model: summary, removed, ...(healing ? { heal: healing.section } : {}), ...made, gate: made.gate ?? judged };

@@ -129,6 +129,7 @@ async function deliverModel(
 
 /** What is measured after the model was written, for the plan and the report. The session is closed. */
 async function measureWritten({ plan, remains }: Chosen, delivered: Delivered, options: MeasuringSettings): Promise<MeasuredPair> {
+	options.progress?.begin("Measuring");
 	plan.quantizedAlternatives = await unlessStopped(options, () => alternativesIfAsked(remains, delivered, options));
 	const pair = await measurePair(remains, { removed: plan.removed, output: delivered.output }, options);
 	plan.speed = pair.speed;
@@ -140,6 +141,7 @@ async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery,
 	const { plan, remains, healing, planPath, inputs } = chosen;
 	const { original, facts, run } = delivery;
 	const { removed } = plan;
+	options.progress?.begin("Measuring");
 	plan.quantizedAlternatives = await alternativesIfAsked(remains, { removed, output: undefined, original, healing }, options);
 	const pair = { removed, output: undefined, model: session.model };
 	const { speed, extras } = await measurePair(remains, pair, withoutTexts(healing, options));
@@ -164,6 +166,7 @@ async function writtenModel(session: Session, job: WriteJob, { own }: Run, optio
 	// As it was kept below, by an earlier run.
 	const before = own?.made(removed) as Written | undefined;
 	if (!before) {
+		options.progress?.begin("Writing and verifying");
 		const { folder } = session;
 		const onVerified = own && ((temporary: string, made: Written) => own.keep(folder, temporary, removed, made));
 		return writeModel(sourceOf(session, options), { ...job, onVerified }, options);

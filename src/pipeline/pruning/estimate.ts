@@ -11,6 +11,7 @@ import { plannedMasks } from "../methods/registry.js";
 import type { Session } from "../session/session.js";
 import { sharedTime } from "../session/working-weights.js";
 import type { Removable } from "./removable.js";
+import type { PlannedSeconds } from "./steps.js";
 import { furtherShare } from "../race/race.js";
 import { partsAfter, tieRounds } from "../race/ties.js";
 import { masksIn } from "../../game/search/time-limit.js";
@@ -37,17 +38,35 @@ export interface WorkAsked {
 	readonly maxTime?: number | undefined;
 }
 
-/** Tokens of all splits at most, and seconds at this speed; a search that is limited in time is raced for as much less. */
-export function workOf(asked: WorkAsked): { readonly tokens: number; readonly seconds: number } {
-	const { masks, known, singles, sizes, field, effort, tokens, secondsPerMask, maxTime } = asked;
+/** Candidates at most of the search, of the comparison of finalists, and of further text for those that are tied. */
+function countsOf({ masks, known, singles, sizes, field, effort, secondsPerMask, maxTime }: WorkAsked) {
 	const inTime = masksIn(maxTime ?? Number.POSITIVE_INFINITY, secondsPerMask);
 	const searched = Math.min(masks, Math.max(inTime, singles - known));
 	const raced = field * sizes;
 	const most = field === 1 ? 0 : raced * partsAfter(tieRounds[effort]);
-	const further = Math.min(most, Math.floor((known + searched) * furtherShare));
+	return { searched, raced, further: Math.min(most, Math.floor((known + searched) * furtherShare)) };
+}
+
+/** Tokens of all splits at most, and seconds at this speed; a search that is limited in time is raced for as much less. */
+export function workOf(asked: WorkAsked): { readonly tokens: number; readonly seconds: number } {
+	const { tokens, secondsPerMask } = asked;
+	const { searched, raced, further } = countsOf(asked);
 	// The original model is raced too, and for the figures it and the winner are measured again, on the held-out split as well.
 	const all = searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.heldOut;
 	return { tokens: all, seconds: (secondsPerMask * all) / tokens.search };
+}
+
+/** Seconds by step: half of the further text, which not every comparison needs. */
+function plannedSeconds(asked: WorkAsked): PlannedSeconds {
+	const { tokens, secondsPerMask } = asked;
+	const { searched, raced, further } = countsOf(asked);
+	const perToken = secondsPerMask / tokens.search;
+	const heldOut = tokens.heldOut * perToken;
+	return {
+		search: searched * secondsPerMask,
+		compare: (3 + raced + further / 2) * tokens.validation * perToken + 2 * heldOut,
+		heldOut,
+	};
 }
 
 /** Says what is known, what is left to measure at most, and how long that takes. */
@@ -55,7 +74,7 @@ export async function announceWork(
 	session: Session,
 	{ kmax, count, counts, named }: Removable,
 	options: ChoosingSettings & NamedSettings & Pick<MetricSettings, "questions">,
-): Promise<Estimate> {
+): Promise<{ readonly estimate: Estimate; readonly seconds: PlannedSeconds }> {
 	const { model, calibration, games, tokens } = session;
 	const { blocks } = model.facts;
 	const earlier = session.secondsPerMask;
@@ -69,8 +88,8 @@ export async function announceWork(
 	const field = named ? 1 : raceField(method, effort);
 	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
 	const { maxTime } = options;
-	const work = workOf({ masks, known, singles: blocks + 1, sizes, field, effort, tokens, secondsPerMask, maxTime });
-	const estimate = { masks, known, ...work };
+	const asked = { masks, known, singles: blocks + 1, sizes, field, effort, tokens, secondsPerMask, maxTime };
+	const estimate = { masks, known, ...workOf(asked) };
 	const left = known > 0 ? `, ${known} of them known, at most ${masks} left` : "";
 	const time = Number.isFinite(estimate.seconds) ? `, about ${formatDuration(estimate.seconds)}` : "";
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
@@ -78,7 +97,7 @@ export async function announceWork(
 		"note",
 		`${basename(model.path)}: ${blocks} blocks; at most ${planned} masks of ${tokens.search} tokens${left} (${source})${time}`,
 	);
-	return estimate;
+	return { estimate, seconds: plannedSeconds(asked) };
 }
 
 /** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */

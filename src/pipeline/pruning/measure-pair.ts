@@ -33,7 +33,7 @@ const usualSamples = 4;
 /** Prompts at most. */
 export const mostSamples = 64;
 /** What measuring the speed in the main job should take, seconds. */
-const speedSeconds = 16;
+export const speedSeconds = 16;
 
 /** @throws InvalidOptionError */
 export function checkSamples({ samples }: Pick<PairSettings, "samples">): void {
@@ -48,7 +48,10 @@ export interface MeasuredPair {
 }
 
 /** What is asked for: speed and texts where a model is written, otherwise where they are named. */
-function wanted(output: string | undefined, { speed, samples, targetSpeedup }: PairSettings): { speed: boolean; samples: number } {
+export function wanted(
+	output: string | undefined,
+	{ speed, samples, targetSpeedup }: Pick<PairSettings, "speed" | "samples" | "targetSpeedup">,
+): { speed: boolean; samples: number } {
 	const written = output !== undefined;
 	return { speed: speed ?? (written || targetSpeedup !== undefined), samples: samples ?? (written ? usualSamples : 0) };
 }
@@ -150,7 +153,7 @@ async function quickSpeed(sides: BothSides, { threads }: Remains, options: PairS
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
-	options.onProgress?.({ phase: "measuring the speed", done: 0, total: 100, unit: "percent" });
+	options.progress?.work({ phase: "measuring the speed", done: 0, total: 100, unit: "percent" });
 	const [probe] = await runSpeed([speedSide(sides.before)], { ...probeWithin(facts.contextLength), context, threads, signal });
 	const shape = shapeWithin(probe!, speedSeconds, 2, facts.contextLength);
 	return speedOf(sides, { shape, context, threads, gpuLayers }, options);
@@ -170,7 +173,7 @@ function drawTexts(
 		{
 			...{ windows, prompts, seed, signal: options.signal },
 			onProgress: (fraction) =>
-				options.onProgress?.({ phase: "drawing texts", done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+				options.progress?.work({ phase: "writing sample texts", done: Math.round(100 * fraction), total: 100, unit: "percent" }),
 		},
 	);
 }

@@ -45,7 +45,7 @@ export function amountOf(options: AmountSettings & LimitSettings): AskedAmount {
 	}
 	if (removeFraction !== undefined) {
 		if (!(removeFraction > 0 && removeFraction < 1))
-			throw new InvalidOptionError(`remove-fraction must be between 0 and 100 %, got ${removeFraction * 100} %`);
+			throw new InvalidOptionError(`remove-blocks as a share must be between 0 and 100 %, got ${removeFraction * 100} %`);
 		return { fraction: removeFraction };
 	}
 	if (remove !== undefined) {

@@ -55,10 +55,15 @@ export function sourceOf(session: Session, options: ComparedSettings): OpenSourc
 		losses: (removed, asItStands) => {
 			const mask = Coalition.ofRemoved(texts.heldOut.players, removed);
 			// The ledger knows the model as it is.
-			return asItStands ? lossesNow(evaluator, mask, heldOut, options) : measureOne(texts.heldOut, mask, "figures", signal);
+			return asItStands
+				? lossesNow(evaluator, mask, heldOut, options)
+				: measureOne(texts.heldOut, mask, "measuring the pruned model", signal);
 		},
 		whole: async () => {
-			const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], { phase: "figures", signal });
+			const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], {
+				phase: "measuring the original model",
+				signal,
+			});
 			return { full: full!, reference: await new References<"heldOut">(weights, { heldOut }, options, session).of("heldOut") };
 		},
 		close: () => session.close(),

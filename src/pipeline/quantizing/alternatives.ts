@@ -155,7 +155,12 @@ async function measureWritten(
 	options: LoadSettings,
 ): Promise<Measured & { bytes: number }> {
 	const reference = await references.of("heldOut");
-	const evaluation = await measureFile(path, { windows, reference, threads: Number(settings.threads) }, "the pruned file", options);
+	const evaluation = await measureFile(
+		path,
+		{ windows, reference, threads: Number(settings.threads) },
+		"measuring the pruned file",
+		options,
+	);
 	const { size } = await stat(path);
 	return { ...measuredOf(evaluation), bytes: size };
 }

@@ -244,7 +244,7 @@ export class Variant<Name extends string> {
 			allowUnknownArchitecture: options.allowUnknownArchitecture,
 			signal: options.signal,
 			onProgress: (fraction) =>
-				options.onProgress?.({ phase: `quantizing to ${type}`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+				options.progress?.work({ phase: `quantizing to ${type}`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
 		});
 	}
 }

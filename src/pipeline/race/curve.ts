@@ -30,7 +30,7 @@ export { sensibleLoss } from "../../report/trade.js";
 
 /** What counts as small, and what a set costs, for people. */
 const costWords: Readonly<Record<Metric, { bound: string; cost: (added: number) => string }>> = {
-	nll: {
+	loss: {
 		bound: `up to ${smallRise}`,
 		cost: (added) => (added > 0 ? `perplexity rises by ${riseText(added)}` : "perplexity does not rise"),
 	},

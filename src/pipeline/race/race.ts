@@ -80,7 +80,7 @@ export async function race(
 	const raced = (set: Measurement): Measurement => (byDivergence ? { ...set, losses: set.figures!.divergence! } : set);
 	const { measured, compared, told } = await session
 		.timed("validation", async () => {
-			const measured = await game.measure([Coalition.full(players), ...sets], { phase: "validation", signal });
+			const measured = await game.measure([Coalition.full(players), ...sets], { phase: "comparing finalists", signal });
 			// The losses are those of the plain split: what comes after need not measure them again.
 			if (byDivergence) await session.games.validation.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
 			const further = async (part: number) => {
@@ -92,7 +92,7 @@ export async function race(
 			return { measured, compared, told: await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, signal }) };
 		})
 		.finally(() => session.races.end());
-	const figuresOf = (set: Measurement) => (session.metric === "nll" ? undefined : meansOf(set));
+	const figuresOf = (set: Measurement) => (session.metric === "loss" ? undefined : meansOf(set));
 	const { losses: full, sources } = measured[0]!;
 	const finalists = choices.map((choice, i): Finalist => {
 		const { losses } = measured[i + 1]!;
@@ -125,11 +125,7 @@ function sizesOf(measured: readonly Measurement[]): Measurement[][] {
 	return [...sizes.values()].map((sets) => [...sets.values()]);
 }
 
-function tiedOf(
-	[best, ...others]: Field,
-	choiceOf: (set: Measurement) => ProposedSet,
-	byDivergence: boolean,
-): Pick<Finalist, "tied"> {
+function tiedOf([best, ...others]: Field, choiceOf: (set: Measurement) => ProposedSet, byDivergence: boolean): Pick<Finalist, "tied"> {
 	const tied = others.flatMap((set): TiedFinalist[] => {
 		const { removed, method } = choiceOf(set);
 		const difference = above(set, best);

@@ -128,7 +128,7 @@ async function measureParts(
 	while (measured.length < count) {
 		const game = await further(first + measured.length);
 		if (!game) break;
-		measured.push(await game.measure(sets, { phase: "telling sets apart", signal }));
+		measured.push(await game.measure(sets, { phase: "comparing tied candidates", signal }));
 	}
 	return measured;
 }

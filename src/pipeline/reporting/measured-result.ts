@@ -18,11 +18,11 @@ export interface ResultFile {
  * @throws OutputExistsError, FileError where it cannot be written
  */
 export async function resultFile(
-	{ output, overwrite = false }: { readonly output?: string | undefined; readonly overwrite?: boolean | undefined },
+	{ saveResult, overwrite = false }: { readonly saveResult?: string | undefined; readonly overwrite?: boolean | undefined },
 	inputs: readonly string[],
 ): Promise<ResultFile> {
-	if (output !== undefined) await checkTarget(output, { overwrite, inputs });
-	return { path: output, overwrite, inputs };
+	if (saveResult !== undefined) await checkTarget(saveResult, { overwrite, inputs });
+	return { path: saveResult, overwrite, inputs };
 }
 
 /**

@@ -1,5 +1,5 @@
 // Many sets of blocks on one split: what the evaluator measures, handed to the ledger set by set, with progress.
-import type { JobOptions, ProgressEvent } from "../../api/index.js";
+import type { JobOptions } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { answersOf } from "../../model/evaluation/accuracy.js";
 import { scoreChoices } from "../../model/evaluation/choices.js";
@@ -55,9 +55,6 @@ export async function sweepWindows(
 			const seconds = (now - started) / 1000;
 			report(done, {
 				tokensPerSecond: stats.tokensDone / seconds,
-				secondsLeft: (seconds / done) * (coalitions.length - done),
-				blocksDone: stats.blocksDone,
-				blocksSaved: stats.blocksSaved,
 			});
 		},
 	});
@@ -106,24 +103,18 @@ export async function sweepQuestions(
 	const started = Date.now();
 	const report = reporter(coalitions.length, run, options);
 	report(0);
-	let earlier = { blocksDone: 0, blocksSaved: 0 };
 	// Neighbors in this order begin alike: they share work.
 	const sorted = [...coalitions].sort((a, b) => (a.key < b.key ? 1 : -1));
 	for (let first = 0; first < sorted.length; first += atOnce) {
 		const part = sorted.slice(first, first + atOnce);
 		const begun = Date.now();
-		let blocks = earlier;
 		const sums = await scoreChoices(evaluator, part, questions, {
 			signal: run.signal ?? options.signal,
-			onProgress: (tokens, stats) => {
-				blocks = { blocksDone: earlier.blocksDone + stats.blocksDone, blocksSaved: earlier.blocksSaved + stats.blocksSaved };
+			onProgress: (tokens) => {
 				const done = first + tokens / questions.tokens;
-				const seconds = (Date.now() - started) / 1000;
-				const left = (seconds / done) * (coalitions.length - done);
-				report(Math.floor(done), { tokensPerSecond: (done * questions.tokens) / seconds, secondsLeft: left, ...blocks });
+				report(Math.floor(done), { tokensPerSecond: (done * questions.tokens * 1000) / (Date.now() - started) });
 			},
 		});
-		earlier = blocks;
 		const seconds = (Date.now() - begun) / 1000 / part.length;
 		for (const [i, coalition] of part.entries()) {
 			const answers = answersOf(questions, sums[i]!);
@@ -139,6 +130,6 @@ export async function sweepQuestions(
 }
 
 function reporter(total: number, run: LedgerEvaluateOptions, options: JobOptions) {
-	return (done: number, extra: Partial<ProgressEvent> = {}) =>
-		options.onProgress?.({ phase: run.phase ?? "measuring", done, total, unit: "masks", ...extra });
+	return (done: number, extra: { readonly tokensPerSecond?: number } = {}) =>
+		options.progress?.work({ phase: run.phase ?? "measuring", done, total, unit: "candidates", ...extra });
 }

@@ -39,7 +39,7 @@ export async function keptSamples(
 		() => undefined, // not there, or torn by a crash: drawn again, the same for the same seed
 	);
 	if (kept) return makeWindows(kept, length);
-	const onProgress = (done: number, total: number) => options.onProgress?.({ phase, done, total, unit: "tokens" });
+	const onProgress = (done: number, total: number) => options.progress?.work({ phase, done, total, unit: "tokens" });
 	const windows = await ownSamples(model, { count, length, seed, signal: options.signal, onProgress });
 	const text = JSON.stringify({ [name]: Array.from(windows.tokens) });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));

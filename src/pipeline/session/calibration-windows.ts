@@ -55,7 +55,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 			length,
 			seed,
 			signal: options.signal,
-			onProgress: (done, total) => options.onProgress?.({ phase: "sampling the model's own text", done, total, unit: "tokens" }),
+			onProgress: (done, total) => options.progress?.work({ phase: "generating calibration text", done, total, unit: "tokens" }),
 		});
 	if (!onOwnSamples(options)) return draw();
 	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
@@ -72,7 +72,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 /** Further windows of the same kind, own samples kept in the run folder: an interrupted race goes on with the same. */
 export function furtherOf(model: Model, folder: string, { splits }: Calibration, options: SessionSettings): FurtherText {
 	const { length, ...counts } = splitCounts(options);
-	const purpose = { name: "further", version: samplerVersion, phase: "sampling more text for the race" };
+	const purpose = { name: "further", version: samplerVersion, phase: "generating more text" };
 	return furtherText(model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		splits: Object.values(splits),

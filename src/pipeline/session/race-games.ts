@@ -84,7 +84,7 @@ export class RaceGames {
 
 	async #decide(): Promise<boolean> {
 		const { model, calibration, options } = this.#setting;
-		if (metricOf(options) !== "nll" || !onOwnSamples(options)) return false;
+		if (metricOf(options) !== "loss" || !onOwnSamples(options)) return false;
 		const bytes = bytesOfReference(predicting(calibration.splits.validation), model.facts.vocabulary);
 		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows it` : undefined;
 		// One of the split, or of a part of further text, while the one before is not freed yet, beside what measuring takes.

@@ -16,7 +16,7 @@ import { metricOf, questionSplits } from "../preflight/metric.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
 import { backendOf } from "../../model/runtime/backend.js";
 import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
-import { loadModel } from "../../model/runtime/load-model.js";
+import { announceMachine, loadModel } from "../../model/runtime/load-model.js";
 import { checkFiniteLosses } from "../../model/runtime/finite-loss.js";
 import { memoryForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -129,7 +129,8 @@ export class Session {
 		const { path, file } = header;
 		// What is wrong with a text is said before minutes of reading and loading the model.
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
-		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.limit);
+		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.maxQuestions);
+		await announceMachine(options);
 		const sha256 = await modelIdentity(file, options);
 		await checkAsRead(header);
 		const { held, further, wished } = comparedSplits(metric, plan, options);
@@ -186,7 +187,7 @@ export class Session {
 	 */
 	async measureOriginal(signal: AbortSignal | undefined): Promise<void> {
 		const full = Coalition.full(this.games.search.players);
-		const [measured] = await this.games.search.measure([full], { phase: "the original model", signal });
+		const [measured] = await this.games.search.measure([full], { phase: "measuring the original model", signal });
 		checkFiniteLosses(this.model.path, measured!.figures?.nll ?? measured!.losses);
 	}
 
@@ -196,7 +197,7 @@ export class Session {
 		const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
 			(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
 		);
-		const [full, ...measured] = await game.measure([Coalition.full(players), ...alone], { phase: "single removals", signal });
+		const [full, ...measured] = await game.measure([Coalition.full(players), ...alone], { phase: "single blocks", signal });
 		const contributions = new Float64Array(players).fill(Number.NaN);
 		const standardErrors = new Float64Array(players).fill(Number.NaN);
 		const shifts = Array.from(full!.losses, () => new Float64Array(players).fill(Number.NaN));
@@ -247,7 +248,7 @@ function comparedSplits(
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
 	// A race on own samples compares by them where there is memory, on the split and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
-	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "nll" && onOwnSamples(options) ? raced : [] };
+	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onOwnSamples(options) ? raced : [] };
 }
 
 function noteTruncated(questions: Record<SplitName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {

@@ -67,7 +67,7 @@ export async function makeCopy(model: Model, type: FileType, folder: string, opt
 		gpuLayers: options.gpuLayers,
 		signal: options.signal,
 		onProgress: (fraction) =>
-			options.onProgress?.({ phase: `making a ${type} copy in memory`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
+			options.progress?.work({ phase: `making a ${type} copy in memory`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),
 	});
 }
 
@@ -101,7 +101,7 @@ export async function chooseSweep(job: SweepJob, options: SessionSettings): Prom
 	const own = ownSweep(model, options);
 	const fixed = { ubatch: options.ubatch !== undefined, threads: options.threads !== undefined };
 	if (!isLong(masks, wanted) || (wanted === "own" && fixed.ubatch && fixed.threads)) return { choice: own };
-	options.onProgress?.({ phase: "trying ways to cut up the work", done: 0, total: 1, unit: "masks" });
+	options.progress?.work({ phase: "finding the fastest settings", done: 0, total: 0, unit: "percent" });
 	const shape = await timeUsualShape(model, full, windows, { ...own, signal: options.signal });
 	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s on the model's own weights`);
 	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, { start, fixed, signal: options.signal });

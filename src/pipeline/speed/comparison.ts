@@ -36,11 +36,11 @@ export class SpeedComparison {
 	 */
 	async ratios(others: readonly SideModel[], seconds: number): Promise<SpeedRatio[]> {
 		if (others.length === 0) return [];
-		const { signal, onProgress } = this.#options;
+		const { signal, progress } = this.#options;
 		const [whole, ...rest] = await runSpeed([{ model: this.#model }, ...others.map(speedSide)], {
 			...{ ...this.#shape(seconds, others.length + 1), context: 1, threads: this.#model.threads, signal },
 			onProgress: (done, total) =>
-				onProgress?.({ phase: "measuring speed-ups", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
+				progress?.work({ phase: "measuring the speed", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 		});
 		const name = this.#of === "prompt" ? "promptSeconds" : "generationSeconds";
 		return rest.map((side) => ratioOf(whole![name], side[name]));

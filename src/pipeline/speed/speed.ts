@@ -6,6 +6,7 @@ import { Coalition } from "../../game/coalition.js";
 import { checkedRemoval } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { checkKeys } from "../preflight/option-keys.js";
+import { RunProgress } from "../progress/run-progress.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import type { Model } from "../../model/runtime/model.js";
 import { runSpeed, type SpeedShape, type SpeedSide } from "../../model/runtime/speed.js";
@@ -24,9 +25,11 @@ import type { PlanSpeed } from "../../storage/plan-speed.js";
  * const { speed } = await measureSpeed("model.gguf", { remove: [3, 6] });
  * console.log(speed.ratio?.generation.value);
  */
-export async function measureSpeed(model: string, options: SpeedOptions = {}): Promise<SpeedResult> {
+export async function measureSpeed(model: string, given: SpeedOptions = {}): Promise<SpeedResult> {
 	const started = Date.now();
-	checkKeys("speed", options);
+	checkKeys("speed", given);
+	const progress = new RunProgress(given, ["Loading the model", "Measuring"]);
+	const options = { ...given, progress };
 	const { against, remove } = options;
 	if (against !== undefined && remove !== undefined)
 		throw new InvalidOptionError("another file and a list of blocks to remove were given: the model is measured beside one of them");
@@ -43,6 +46,7 @@ export async function measureSpeed(model: string, options: SpeedOptions = {}): P
 					? { before: { model: first }, after: { model: first, removed } }
 					: { before: { model: first } };
 			const context = options.context ?? contextOf(first);
+			progress.begin("Measuring");
 			const speed = await speedOf(sides, { shape: shapeOf(first, second, options), context, gpuLayers: options.gpuLayers }, options);
 			return {
 				model: summarize(first),
@@ -82,7 +86,7 @@ export function speedSide({ model, removed = [] }: SideModel): SpeedSide {
 export async function speedOf(
 	{ before, after }: PairOfSides,
 	setting: { shape: SpeedShape; context: number; threads?: number | undefined; gpuLayers?: number | undefined },
-	{ signal, onProgress }: JobOptions,
+	{ signal, progress }: JobOptions,
 ): Promise<PlanSpeed> {
 	const { shape, context } = setting;
 	const threads = setting.threads ?? before.model.threads;
@@ -90,7 +94,7 @@ export async function speedOf(
 	const found = await runSpeed(sides.map(speedSide), {
 		...{ ...shape, context, threads, signal },
 		onProgress: (done, total) =>
-			onProgress?.({ phase: "measuring the speed", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
+			progress?.work({ phase: "measuring the speed", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 	});
 	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model.file)(removed).bytes));
 	const ratio = (name: "promptSeconds" | "generationSeconds") => ratioOf(found[0]![name], found[1]![name]);

@@ -41,7 +41,7 @@ export function checkQuantizing(
 ): void {
 	if (curve && quantizedAlternatives) {
 		throw new InvalidOptionError(
-			"--quantized-alternatives compares one pruned model: say how much to remove with --remove-blocks, --remove-fraction, --remove or a limit",
+			"--quantized-alternatives compares one pruned model: say how much to remove with --remove-blocks, --remove or a limit",
 		);
 	}
 	if (quantize !== undefined) {

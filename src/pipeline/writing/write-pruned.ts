@@ -82,7 +82,7 @@ export async function preparePruned(job: PrunedJob, output: string, options: Wri
 	const guarded = <T>(work: () => Promise<T>) => whileUnchanged(file, sha256, options, work);
 	const zeroed = plan.proof === "bits" ? undefined : await guarded(() => proofOf(job, plan, output, options));
 	const signal = options.signal ? { signal: options.signal } : {};
-	const onProgress = (done: number, total: number) => options.onProgress?.({ phase: `writing ${output}`, done, total, unit: "bytes" });
+	const onProgress = (done: number, total: number) => options.progress?.work({ phase: "writing the file", done, total, unit: "bytes" });
 	return {
 		content,
 		write: (handle) => guarded(() => writeGguf(handle, content, { ...signal, onProgress })),

@@ -90,7 +90,7 @@ export async function writeQuantized(
 					threads: job.threads,
 					...stop,
 					onProgress: (done, total) =>
-						options.onProgress?.({ phase: `quantizing to ${type}`, done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
+						options.progress?.work({ phase: `quantizing to ${type}`, done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 				}),
 		);
 	});
@@ -148,10 +148,9 @@ export async function measureFile(
 ): Promise<Evaluation> {
 	const model = await loadModel(path, { ...options, threads }, { windows: windows.count, windowLength: windows.length });
 	try {
-		options.onProgress?.({ phase, done: 0, total: 1, unit: "masks" });
+		options.progress?.work({ phase, done: 0, total: 0, unit: "percent" });
 		const full = Coalition.full(model.facts.blocks);
 		const [evaluation] = await model.createEvaluator().evaluate([full], windows, { reference, signal: options.signal });
-		options.onProgress?.({ phase, done: 1, total: 1, unit: "masks" });
 		return evaluation!;
 	} finally {
 		await model.dispose();

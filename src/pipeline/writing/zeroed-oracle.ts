@@ -36,14 +36,14 @@ export async function measureZeroed(
 	options: JobOptions,
 ): Promise<Evaluation[]> {
 	const content = withHealed(zeroedBlocks(file, removed), file, healed);
-	const phase = "writing the original with zeroed blocks (for the proof)";
+	const phase = "writing a file to check against";
 	const stop = options.signal ? { signal: options.signal } : {};
 	return writeTemporarily(
 		output,
 		{ expectedBytes: writtenSize(content), ...stop },
 		(handle) =>
-			writeGguf(handle, content, { ...stop, onProgress: (done, total) => options.onProgress?.({ phase, done, total, unit: "bytes" }) }),
-		(path) => measureOriginal(path, { ...how, gpuLayers: 0 }, "measuring the original with zeroed blocks", options),
+			writeGguf(handle, content, { ...stop, onProgress: (done, total) => options.progress?.work({ phase, done, total, unit: "bytes" }) }),
+		(path) => measureOriginal(path, { ...how, gpuLayers: 0 }, "measuring the file to check against", options),
 	);
 }
 
@@ -54,7 +54,8 @@ export async function measureOriginal(
 	phase: string,
 	options: JobOptions,
 ): Promise<Evaluation[]> {
-	const report = (done: number) => options.onProgress?.({ phase, done, total: windows.length, unit: "masks" });
+	const report = (done: number) =>
+		options.progress?.work({ phase, done: Math.round((100 * done) / windows.length), total: 100, unit: "percent" });
 	report(0);
 	const model = await Model.load(path, { ...machine, signal: options.signal });
 	try {

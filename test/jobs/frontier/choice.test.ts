@@ -109,7 +109,7 @@ describe("the verdict", () => {
 		const verdict = (mean: number) =>
 			frontierVerdict({ goal, cells, best, sourceQuantized: false }, () => ({ mean, standardError: 0.01 }), 10);
 		expect([0.2, 0, -0.2].map((mean) => verdict(mean).confirmed)).toEqual([true, false, false]);
-		const reported = { ...cell("Q4_K_M", 0, 300, 0.05, { maxAdded: 0.1 }), report: cell("Q4_K_M", 0, 300, 0.13) };
+		const reported = { ...cell("Q4_K_M", 0, 300, 0.05, { maxAdded: 0.1 }), heldOut: cell("Q4_K_M", 0, 300, 0.13) };
 		const [only] = markDominated([reported]);
 		const judged = { goal: { maxAdded: 0.1 }, cells: [only!], best: only, sourceQuantized: false };
 		expect(frontierVerdict(judged, () => ({ mean: 0, standardError: 0 }), 9).text).toContain(

@@ -68,7 +68,7 @@ describe("findFrontier", () => {
 		const fit = result.cells.filter(({ bytes }) => bytes <= targetSize);
 		expect(result.cells.filter(({ fits }) => fits)).toEqual(result.cells.slice(0, fit.length));
 		expect(result.best!.loss.mean).toBe(Math.min(...fit.map(({ loss }) => loss.mean!)));
-		expect(result.best!.report!.added.mean).not.toBe(result.best!.added.mean);
+		expect(result.best!.heldOut!.added.mean).not.toBe(result.best!.added.mean);
 		expect(result.verdict.text).toContain("at most");
 	});
 

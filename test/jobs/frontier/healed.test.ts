@@ -58,8 +58,8 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		const { plan, output } = await pruneGguf(f16, out(), { ...run, quantize: "Q4_0" });
 		const quantized = cellOf(result, "Q4_0", 2, true);
 		expect(quantized.bytes).toBe(output!.size);
-		const reported = quantized.report ?? quantized;
-		expect(quantized.report).toBeDefined();
+		const reported = quantized.heldOut ?? quantized;
+		expect(quantized.heldOut).toBeDefined();
 		expect(reported.loss.mean).toBeCloseTo(plan!.quantized!.loss.mean!, 10);
 		expect(reported.divergence!.mean).toBeCloseTo(plan!.quantized!.divergence!.mean!, 10);
 	});

@@ -52,7 +52,7 @@ describe("numbers of blocks that cannot go", () => {
 	it("because the model has no more, or the number is none", async () => {
 		const blocks = await plan("rwkv7", 5);
 		expect(blocks.countProblem(4)).toBeUndefined();
-		expect(blocks.countProblem(5)).toBe("at most 4 can go (blocks 0 must stay)");
+		expect(blocks.countProblem(5)).toBe("at most 4 can be removed (block 0 must stay)");
 		expect(blocks.countProblem(0)).toContain("at least 1");
 		expect((await plan("t5", 4)).countProblem(1)).toContain("encoder");
 	});

@@ -15,7 +15,7 @@ const MORE: Readonly<Record<string, Keys>> = {
 /** Numbers of blocks from which values are derived. */
 const COUNTS: Readonly<Record<string, number>> = { deepseek2: 27, mistral4: 27 };
 
-describe("docs/architectures.md lists every key that is rewritten", () => {
+describe("docs/research/architectures.md lists every key that is rewritten", () => {
 	it.each([...ARCHITECTURES.values()].filter((entry) => !entry.refused).map((entry) => [entry.name, entry] as const))(
 		"%s",
 		async (name, entry) => {

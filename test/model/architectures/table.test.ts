@@ -42,9 +42,9 @@ describe("the table", () => {
 		}
 	});
 
-	it("is what docs/architectures.md says", () => {
-		const docs = readFileSync(join(ROOT, "docs/architectures.md"), "utf8");
-		expect(docs, "docs/architectures.md is stale: write architectureTableMarkdown() to it").toBe(architectureTableMarkdown());
+	it("is what docs/research/architectures.md says", () => {
+		const docs = readFileSync(join(ROOT, "docs/research/architectures.md"), "utf8");
+		expect(docs, "docs/research/architectures.md is stale: write architectureTableMarkdown() to it").toBe(architectureTableMarkdown());
 		for (const entry of entries) expect(docs).toContain(`\`${entry.name}\``);
 	});
 });

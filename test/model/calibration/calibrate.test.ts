@@ -72,7 +72,7 @@ describe("own samples", () => {
 });
 
 describe("windows of files", () => {
-	const counts = { search: 3, validation: 3, report: 4 };
+	const counts = { search: 3, validation: 3, heldOut: 4 };
 	const options = { counts, length: 32, seed: 0 };
 
 	it("are disjoint pieces of the text in three splits, spread over it, the same every time", async () => {
@@ -131,7 +131,7 @@ describe("windows of files", () => {
 });
 
 describe("further windows", () => {
-	const counts = { search: 3, validation: 3, report: 4 };
+	const counts = { search: 3, validation: 3, heldOut: 4 };
 	const options = { counts, length: 32, seed: 0 };
 
 	it("of files lie between those of the splits, as many of each file as validation has, until the text is used up", async () => {

@@ -11,7 +11,7 @@ it("a limit is measured after its game could not be opened once", async () => {
 	};
 	let opened = 0;
 	const session = {
-		calibration: { splits: { validation: { count: 2, length: 8 }, report: { count: 2, length: 8 } } },
+		calibration: { splits: { validation: { count: 2, length: 8 }, heldOut: { count: 2, length: 8 } } },
 		model: { facts: { vocabulary: 100 } },
 		comparedOn: async () => {
 			if (opened++ === 0) throw new Error("the ledger is in use");
@@ -19,8 +19,8 @@ it("a limit is measured after its game could not be opened once", async () => {
 		},
 	} as unknown as Session;
 	const gate = Gate.open(session, [{ kind: "divergence", name: "max-kl", limit: 1 }], {});
-	await expect(gate.figures("report", [2])).rejects.toThrow("the ledger is in use");
-	expect(await gate.figures("report", [2])).toEqual([expect.objectContaining({ name: "max-kl", value: expect.closeTo(0.2), met: true })]);
-	await gate.figures("report", [3]);
+	await expect(gate.figures("heldOut", [2])).rejects.toThrow("the ledger is in use");
+	expect(await gate.figures("heldOut", [2])).toEqual([expect.objectContaining({ name: "max-kl", value: expect.closeTo(0.2), met: true })]);
+	await gate.figures("heldOut", [3]);
 	expect(opened).toBe(2);
 });

@@ -48,7 +48,7 @@ describe("a quality gate", () => {
 		expect(report!.gate).toMatchObject(plan!.gate!.figures.map(({ name, value, met }) => ({ name, value, met })));
 		expect((await readPlan(`${output}.plan.json`)).gate).toEqual(plan!.gate);
 
-		const windows = keptSplit(home(), "report", small.windowLength);
+		const windows = keptSplit(home(), "heldOut", small.windowLength);
 		const model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const reference = await evaluator.createReference(fullSet, windows);
@@ -110,7 +110,7 @@ describe("a quality gate", () => {
 		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [...closest!.removed], limits: { maxPplRatio: limit } });
 		expect(plan!.gate!.met).toBe(true);
 		// Without an amount the same limit chooses the most that the validation split allows.
-		const whole = curve.plan!.losses.validation!.full.mean!;
+		const whole = curve.plan!.losses.validation!.original.mean!;
 		const allowed = curve.plan!.alternatives.filter(({ validationLoss }) => Math.exp(validationLoss! - whole) <= limit);
 		expect(allowed.length).toBeGreaterThan(0);
 		const chosen = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, limits: { maxPplRatio: limit } });
@@ -145,7 +145,7 @@ describe("a quality gate", () => {
 		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
 
 		// Between what the mask costs and what the file does.
-		const mask = Math.exp(plan!.losses.report!.difference!);
+		const mask = Math.exp(plan!.losses.heldOut!.difference!);
 		expect(ratio!.value).toBeGreaterThan(mask);
 		const again = out();
 		const error = await stoppedByGate(
@@ -160,7 +160,7 @@ describe("a quality gate", () => {
 	it("is asked of a plan that is carried out too, on the plan's text", async () => {
 		const output = out();
 		const { plan, planPath } = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, removeBlocks: 2 });
-		const ratio = Math.exp(plan!.losses.report!.difference!);
+		const ratio = Math.exp(plan!.losses.heldOut!.difference!);
 		const met = await applyPlan(fixturePath, output, { plan: planPath!, limits: { maxPplRatio: ratio + 1e-9 }, threads: 2 });
 		expect(met.gate!.figures[0]!.value).toBeCloseTo(ratio, 12);
 		const again = out();

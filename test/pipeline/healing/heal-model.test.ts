@@ -146,10 +146,10 @@ describe("a run that heals", () => {
 		const { heal, losses } = result.plan!;
 		expect(heal!.applied).toBe(true);
 		expect(heal!.validation!.difference).toBeLessThan(0);
-		expect(heal!.report!.before).toBeCloseTo(losses.report!.removed.mean!, 12);
-		expect(heal!.added!.mean).toBeCloseTo(heal!.report!.after! - losses.report!.full.mean!, 10);
+		expect(heal!.heldOut!.before).toBeCloseTo(losses.heldOut!.pruned.mean!, 12);
+		expect(heal!.added!.mean).toBeCloseTo(heal!.heldOut!.after! - losses.heldOut!.original.mean!, 10);
 		expect(result.output!.verification).toMatch(/bit for bit/);
-		expect(result.report!.quality!.figures[0]).toMatchObject({ name: "loss", after: heal!.report!.after });
+		expect(result.report!.quality!.figures[0]).toMatchObject({ name: "loss", after: heal!.heldOut!.after });
 		expect(result.report!.verdict.headline).toMatch(/\(3, 6-7\), healed:/);
 		expect(result.report!.heal).toMatchObject({ applied: true, tokens: 6144, addedBytes: heal!.addedBytes });
 		expect(readFileSync(`${output}.html`, "utf8")).toContain('<h2 id="healing">');
@@ -200,8 +200,8 @@ describe("a run that heals", () => {
 		const { pruned } = plan!.quantizedAlternatives!;
 		expect(pruned.name).toBe("pruned and healed");
 		expect(pruned.bytes).toBe((await GgufFile.read(beside)).size);
-		expect(pruned.loss.mean).toBeCloseTo(plan!.heal!.report!.after!, 12);
-		expect(plan!.heal!.report!.after).toBeLessThan(plan!.heal!.report!.before!);
+		expect(pruned.loss.mean).toBeCloseTo(plan!.heal!.heldOut!.after!, 12);
+		expect(plan!.heal!.heldOut!.after).toBeLessThan(plan!.heal!.heldOut!.before!);
 	});
 
 	it.runIf(thorough)("also weighs heads behind the cuts, and its plan does so again, byte for byte", async () => {
@@ -215,14 +215,14 @@ describe("a run that heals", () => {
 		} = await pruneGguf(fixturePath, heads, {
 			...{ ...run, remove: removed, heal: { ...run.heal, heads: true }, onLog: ({ message }) => lines.push(message) },
 		});
-		const { cuts, validation, report: split } = result.plan!.heal!;
+		const { cuts, validation, heldOut: split } = result.plan!.heal!;
 		expect(plan!.heal!.cuts.map(({ recipe, sha256 }) => [recipe, sha256])).toEqual(cuts.map(({ recipe, sha256 }) => [recipe, sha256]));
 		expect(plan!.heal!.heads!.length).toBeGreaterThan(0);
 		// They are kept where the divergence on the search split falls: that the loss falls elsewhere too is not promised.
 		const falls = lines.map((line) => /on the search split (\S+) -> (\S+)/.exec(line)).find((match) => match)!;
 		expect(Number(falls[2])).toBeLessThan(Number(falls[1]));
 		expect(plan!.heal!.validation!.after).not.toBe(validation!.after);
-		expect(plan!.heal!.report!.after).not.toBe(split!.after);
+		expect(plan!.heal!.heldOut!.after).not.toBe(split!.after);
 		expect(plan!.heal!.addedBytes).toBe(result.plan!.heal!.addedBytes);
 		expect(made!.verification).toMatch(/bit for bit/);
 		expect(report!.heal!.heads).toEqual(plan!.heal!.heads);
@@ -234,7 +234,7 @@ describe("a run that heals", () => {
 		const made = out();
 		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, quantize: "Q4_0" });
 		expect(plan!.heal!.applied).toBe(true);
-		expect(plan!.quantized!.loss.mean).toBeGreaterThan(plan!.heal!.report!.after!);
+		expect(plan!.quantized!.loss.mean).toBeGreaterThan(plan!.heal!.heldOut!.after!);
 		expect((await GgufFile.read(made)).number("llama.block_count")).toBe(blocks - removed.length);
 	});
 });

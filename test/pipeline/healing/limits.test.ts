@@ -55,7 +55,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(plan!.heal!.applied).toBe(true);
 		expect(plan!.gate).toMatchObject({ met: true, measured: "mask" });
 		const [ratio, kl, accuracy] = plan!.gate!.figures;
-		const windows = keptSplit(shared, "report", run.windowLength);
+		const windows = keptSplit(shared, "heldOut", run.windowLength);
 		await using whole = await Model.load(fixturePath, { threads: 2 });
 		const reference = await whole.createEvaluator().createReference(fullSet, windows);
 		const [before] = await whole.createEvaluator().evaluate([fullSet], windows);
@@ -70,7 +70,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
 		// Figures of the plan that are of the unhealed model are that.
 		const [masked] = await whole.createEvaluator().evaluate([removing(...removed)], windows);
-		expect(plan!.losses.report!.removed.mean).toBeCloseTo(mean(masked!.losses), 10);
+		expect(plan!.losses.heldOut!.pruned.mean).toBeCloseTo(mean(masked!.losses), 10);
 	});
 
 	it("let a model pass that meets them healed only", async () => {

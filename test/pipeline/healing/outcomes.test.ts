@@ -55,7 +55,7 @@ describe("healing that is not known to help", () => {
 		expect(warnings).toContainEqual(expect.stringMatching(/^not healed: on the validation text the loss changes by/));
 		expect(readFileSync(output).equals(readFileSync(await unhealedFile()))).toBe(true);
 		expect(report!.heal).toMatchObject({ applied: false, addedBytes: 0 });
-		expect(report!.quality!.figures[0]).toMatchObject({ name: "loss", after: losses.report!.removed.mean });
+		expect(report!.quality!.figures[0]).toMatchObject({ name: "loss", after: losses.heldOut!.pruned.mean });
 		expect(report!.verdict.headline).not.toMatch(/healed/);
 		expect(readFileSync(`${output}.html`, "utf8")).toContain('<h2 id="healing">');
 		const again = out();
@@ -78,7 +78,7 @@ describe("healing that is not known to help", () => {
 		const before = await losses();
 		// Nothing is known of a difference on one window.
 		const few = fixtureWindows(1);
-		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: fixtureWindows(10), validation: few, report: few };
+		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: fixtureWindows(10), validation: few, heldOut: few };
 		const { tensors, section } = await healModel({ ...job, fit: fixtureWindows(8), keep: true }, {});
 		expect(section.applied).toBe(false);
 		expect(tensors.length).toBeGreaterThan(0);
@@ -96,7 +96,7 @@ describe("variants of healing", () => {
 		const before = await tuningFigure(evaluator, mask, decides);
 		const plain = await tuningFigure(evaluator, mask, text);
 		expect(before === plain).toBe(!own);
-		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: text, own, validation: text, report: text };
+		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: text, own, validation: text, heldOut: text };
 		const { section } = await healModel({ ...job, fit: fixtureWindows(8), keep: true }, {});
 		const tuned = section.cuts.flatMap(({ tuning }) => (tuning ? [tuning] : []));
 		expect(tuned.length).toBeGreaterThan(0);
@@ -147,7 +147,7 @@ describe("a list that apply heals", () => {
 		});
 		expect(heal!.applied).toBe(true);
 		expect(heal!.validation!.difference).toBeLessThan(0);
-		expect(heal!.report!.after).toBeLessThan(heal!.report!.before!);
+		expect(heal!.heldOut!.after).toBeLessThan(heal!.heldOut!.before!);
 		expect(written.verification).toMatch(/bit for bit/);
 		const plain = await GgufFile.read(await unhealedFile());
 		expect(heal!.addedBytes).toBeGreaterThan(0);

@@ -33,7 +33,7 @@ function sessionOn(measured: (count: number) => void = () => {}, pairs = false):
 	const check = (removed: readonly number[]) =>
 		pairs && removed.some((block) => !removed.includes(block % 2 === 0 ? block + 1 : block - 1)) ? "tied" : undefined;
 	const own = {
-		...{ seed: 1, timings: {}, tokens: { search: 8, validation: 8, report: 8 } },
+		...{ seed: 1, timings: {}, tokens: { search: 8, validation: 8, heldOut: 8 } },
 		games: { search },
 		finals: { search },
 		model: { facts: { architecture: "llama", blocks: players }, blocks: { blocks: players, frozen: new Map(), check, ...units } },

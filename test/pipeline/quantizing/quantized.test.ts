@@ -44,7 +44,7 @@ describe("prune and quantize", () => {
 		expect(keptProblem(source, [3, 6], file)).toMatch(/tensors/);
 		expect(keptProblem(source, [3, 6], file, { quantized: true })).toBeUndefined();
 
-		const windows = keptSplit(home(), "report", small.windowLength);
+		const windows = keptSplit(home(), "heldOut", small.windowLength);
 		const whole = await Model.load(f16, { threads: 2 });
 		const reference = await whole.createEvaluator().createReference(fullSet, windows);
 		const [full, masked] = await whole.createEvaluator().evaluate([fullSet, removing(3, 6)], windows);
@@ -62,7 +62,7 @@ describe("prune and quantize", () => {
 		expect(quantized!.agreement!.mean).toBeCloseTo(mean(found!.agreements!), 10);
 		expect(quantized!.added.standardError).toBeGreaterThan(0);
 		// Quantizing is not free: the figures are not those of the mask.
-		expect(plan!.losses.report!.removed.mean).toBeCloseTo(mean(masked!.losses), 10);
+		expect(plan!.losses.heldOut!.pruned.mean).toBeCloseTo(mean(masked!.losses), 10);
 		expect(Math.abs(quantized!.loss.mean! - mean(masked!.losses))).toBeGreaterThan(1e-4);
 		expect((await readPlan(`${output}.plan.json`)).quantized).toEqual(quantized);
 
@@ -76,7 +76,7 @@ describe("prune and quantize", () => {
 		expect(value("kl")).toMatchObject({ before: 0, after: quantized!.divergence!.mean });
 		expect(value("agreement")).toMatchObject({ before: 1, change: quantized!.agreement!.mean! - 1 });
 		expect(value("bytes").after).toBe(file.size);
-		expect(splits.find(({ split }) => split === "report")!.after).toBe(plan!.losses.report!.removed.mean);
+		expect(splits.find(({ split }) => split === "heldOut")!.after).toBe(plan!.losses.heldOut!.pruned.mean);
 	});
 
 	it("takes the original's weights, and the plan says so", async () => {
@@ -162,8 +162,8 @@ describe("the original model quantized instead", () => {
 		const size = (await GgufFile.read(output)).size;
 		expect(found.sourceQuantized).toBe(false);
 		expect(found.pruned.bytes).toBe(size);
-		expect(found.pruned.loss.mean).toBeCloseTo(plan!.losses.report!.removed.mean!, 10);
-		expect(found.reference.loss.mean).toBeCloseTo(plan!.losses.report!.full.mean!, 10);
+		expect(found.pruned.loss.mean).toBeCloseTo(plan!.losses.heldOut!.pruned.mean!, 10);
+		expect(found.reference.loss.mean).toBeCloseTo(plan!.losses.heldOut!.original.mean!, 10);
 		const best = found.items.find(({ bytes }) => bytes <= size)!;
 		// Q8_0 is half of F16 and nearly as good: five of twelve blocks cost far more.
 		expect(best.name).toBe("Q8_0");

@@ -62,7 +62,7 @@ describe("referenceBytes", () => {
 	});
 
 	it("allows more than 1 GiB where that is asked for", () => {
-		const splits = { report: { count: 24, length: 128 } };
+		const splits = { heldOut: { count: 24, length: 128 } };
 		expect(() => checkReferenceMemory("--max-kl", splits, 262_144, {})).toThrow(
 			/1598029824 bytes \(1\.5 GiB\).* allows 1073741824 \(1\.0 GiB\)/,
 		);
@@ -72,11 +72,11 @@ describe("referenceBytes", () => {
 	it("leaves the divergence out of a frontier that needs more, and says so", async () => {
 		const notes: string[] = [];
 		const less = await drawn(needed - 1, ({ message }) => notes.push(message));
-		expect(notes.join("\n")).toMatch(/no KL divergence on report: .* 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/);
+		expect(notes.join("\n")).toMatch(/no KL divergence on the held-out split: .* 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/);
 		expect(less.cells.every(({ divergence }) => divergence !== null)).toBe(true);
-		expect(less.best!.report!.divergence).toBeNull();
+		expect(less.best!.heldOut!.divergence).toBeNull();
 		const bounds = watchedBounds();
-		expect((await drawn(2 ** 31)).best!.report!.divergence).not.toBeNull();
+		expect((await drawn(2 ** 31)).best!.heldOut!.divergence).not.toBeNull();
 		expect([...bounds]).toEqual([2 ** 31]);
 	});
 

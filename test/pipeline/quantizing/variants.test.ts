@@ -25,8 +25,8 @@ async function fixtureWeights(): Promise<ModelWeights> {
 	return { path: fixturePath, file, blocks, sha256: "f".repeat(64) };
 }
 
-function settingOf(weights: ModelWeights, options: VariantSetting<"report">["options"], evaluator?: Evaluator): VariantSetting<"report"> {
-	const windows = { report: fixtureWindows(2, 32) };
+function settingOf(weights: ModelWeights, options: VariantSetting<"heldOut">["options"], evaluator?: Evaluator): VariantSetting<"heldOut"> {
+	const windows = { heldOut: fixtureWindows(2, 32) };
 	const settings = { backend: "CPU", llama: "l", addon: "a", processor: "p", gpuLayers: -1, threads: 2 };
 	return { folder, windows, settings, references: new References(weights, windows, options, evaluator), options };
 }
@@ -73,7 +73,7 @@ describe("Variant", () => {
 		const setting = settingOf(weights, {});
 		const variant = await Variant.open("Q4_0", weights, setting);
 		try {
-			await variant.measure("report", [[], [3]]);
+			await variant.measure("heldOut", [[], [3]]);
 			const { file } = await variant.model();
 			const shape = { windows: 2, windowLength: 32, referencePositions: 2 * 31 };
 			const room = memoryBesideWeights(file, shape, 2 ** 30, free);
@@ -91,7 +91,7 @@ describe("Variant", () => {
 			const evaluator = model.createEvaluator({ ubatch });
 			const evaluate = vi.spyOn(evaluator, "evaluate");
 			const variant = await Variant.open("own", weights, settingOf(weights, {}, evaluator), evaluator);
-			await variant.measure("report", [[], [3]]);
+			await variant.measure("heldOut", [[], [3]]);
 			await variant.close();
 			return evaluate.mock.calls.length;
 		};

@@ -104,12 +104,12 @@ describe("a race within a budget", () => {
 });
 
 describe("the work that is announced", () => {
-	const tokens = { search: 100, validation: 200, report: 300 };
+	const tokens = { search: 100, validation: 200, heldOut: 300 };
 	const base = { known: 0, singles: 13, sizes: 1, field: 1, effort: "standard", tokens, secondsPerMask: 2 } as const;
 
 	it("counts the sets of every size that are raced, and further text as far as rounds and masks go", () => {
 		const validation = (asked: Partial<Parameters<typeof workOf>[0]>) =>
-			(workOf({ ...base, masks: 0, ...asked }).tokens - 4 * tokens.report - 100 * (asked.masks ?? 0)) / tokens.validation;
+			(workOf({ ...base, masks: 0, ...asked }).tokens - 4 * tokens.heldOut - 100 * (asked.masks ?? 0)) / tokens.validation;
 		expect(validation({})).toBe(4);
 		expect(validation({ sizes: 5 })).toBe(8);
 		// 2 sets, each on 3 parts more.

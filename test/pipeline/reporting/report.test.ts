@@ -24,7 +24,7 @@ describe("the report of a run", () => {
 		const report = readReport(`${output}.report.json`);
 		expect(report).toEqual(JSON.parse(JSON.stringify(result.report)));
 		const plan = result.plan!;
-		const losses = plan.losses.report!;
+		const losses = plan.losses.heldOut!;
 
 		const same = plan.tied ? { tied: plan.tied } : {};
 		const { by, further } = plan.race!;
@@ -38,10 +38,10 @@ describe("the report of a run", () => {
 		expect(report.output).toMatchObject({ name: basename(output), bytes: readFileSync(output).length });
 		expect(report.model).toMatchObject({ name: "fixture-12l.gguf", sha256: plan.model.sha256, bytes: readFileSync(fixturePath).length });
 		const [loss, perplexity] = report.quality!.figures;
-		const half = studentT95(plan.calibration.report!.count - 1) * losses.standardError!;
-		expect(loss).toMatchObject({ before: losses.full.mean, after: losses.removed.mean, change: losses.difference });
+		const half = studentT95(plan.calibration.heldOut!.count - 1) * losses.standardError!;
+		expect(loss).toMatchObject({ before: losses.original.mean, after: losses.pruned.mean, change: losses.difference });
 		expect(loss!.interval!.high).toBeCloseTo(losses.difference! + half, 12);
-		expect(perplexity!.change).toBeCloseTo(Math.exp(losses.removed.mean! - losses.full.mean!), 9);
+		expect(perplexity!.change).toBeCloseTo(Math.exp(losses.pruned.mean! - losses.original.mean!), 9);
 		expect(perplexity!.interval!.low).toBeCloseTo(Math.exp(losses.difference! - half), 9);
 
 		const removed = report.blocks.list.filter(({ state }) => state === "removed").map(({ block }) => block);
@@ -113,9 +113,9 @@ describe("the report of a run", () => {
 			text("land.txt", "A horse ran over the green hill at noon. "),
 		];
 		const { report, plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: [3], metric: "kl", calibration });
-		const kl = plan!.metric!.splits.report!;
+		const kl = plan!.metric!.splits.heldOut!;
 		const figures = new Map(report!.quality!.figures.map((figure) => [figure.name, figure]));
-		expect(figures.get("kl")).toMatchObject({ after: kl.removed.mean, unit: "nats per token" });
+		expect(figures.get("kl")).toMatchObject({ after: kl.pruned.mean, unit: "nats per token" });
 		// But for the rounding of the distributions that are kept.
 		expect(figures.get("kl")!.before).toBeCloseTo(0, 5);
 		expect(figures.get("agreement")).toMatchObject({ before: 1, change: kl.figures!.agreement!.difference, unit: "share" });

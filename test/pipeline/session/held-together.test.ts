@@ -58,7 +58,7 @@ describe("distributions that are made", () => {
 			expect(session.referenceBytes).toBe((search + validation + report) * perPosition);
 			await session.measureOriginal(undefined);
 			expect(session.referenceBytes).toBe((validation + report) * perPosition);
-			await session.referenceOn("report");
+			await session.referenceOn("heldOut");
 			expect(session.referenceBytes).toBe(validation * perPosition);
 		} finally {
 			await session.close();

@@ -136,10 +136,10 @@ it("a search on a copy decides and reports on the model's own weights, and a res
 	);
 	const splits = kept
 		.map((entry) => JSON.parse(readFileSync(join(entry.parentPath, entry.name), "utf8")) as { splits?: Record<string, number[]> })
-		.find(({ splits }) => splits?.report?.length === 5 * 128)!.splits!;
-	const report = { tokens: Int32Array.from(splits.report!), count: 5, length: 128 };
-	const [own] = await model.createEvaluator().evaluate([Coalition.ofRemoved(blocks, plan.removed)], report);
-	expect(plan.losses.report!.removed.windows).toEqual([...own!.losses]);
+		.find(({ splits }) => splits?.heldOut?.length === 5 * 128)!.splits!;
+	const heldOut = { tokens: Int32Array.from(splits.heldOut!), count: 5, length: 128 };
+	const [own] = await model.createEvaluator().evaluate([Coalition.ofRemoved(blocks, plan.removed)], heldOut);
+	expect(plan.losses.heldOut!.pruned.windows).toEqual([...own!.losses]);
 
 	logged.length = 0;
 	const again = await pruneGguf(fixturePath, join(folder, "b.gguf"), options);
@@ -200,8 +200,8 @@ describe("what a search is measured with", () => {
 	it("decides near sets on the model itself, and its figures on the search text are the model's", async () => {
 		const { result } = await runIn("copy", { removeBlocks: 2, search: { workingWeights: "Q4_0" } });
 		const plain = await runIn("plain", { removeBlocks: undefined, remove: [...result.plan!.removed], search: { workingWeights: "own" } });
-		expect(result.plan!.losses.search!.removed).toEqual(plain.result.plan!.losses.search!.removed);
-		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
+		expect(result.plan!.losses.search!.pruned).toEqual(plain.result.plan!.losses.search!.pruned);
+		expect(result.plan!.losses.search!.original).toEqual(plain.result.plan!.losses.search!.original);
 	});
 
 	it("may be a share of the positions: the search's losses only", async () => {
@@ -214,7 +214,7 @@ describe("what a search is measured with", () => {
 		const again = await runIn("share", { search: { scoreShare: 0.25 } });
 		expect(again.result.plan!.calibration.search!.drawn).toEqual(drawn);
 		const plain = await runIn("share-plain", { removeBlocks: undefined, remove: [...result.plan!.removed] });
-		expect(result.plan!.losses.search!.full).toEqual(plain.result.plan!.losses.search!.full);
+		expect(result.plan!.losses.search!.original).toEqual(plain.result.plan!.losses.search!.original);
 		await expect(runIn("share", { search: { scoreShare: 1.5 } })).rejects.toThrow(/score-share must be above 0/);
 	});
 
@@ -255,7 +255,7 @@ describe("what a search is measured with", () => {
 		const windows = { tokens: Int32Array.from(splits.splits.search), count: 3, length: 32 };
 		const evaluator = model.createEvaluator({ ubatch: 32, threads: 1 });
 		const [again] = await evaluator.evaluate([Coalition.ofRemoved(blocks, result.plan!.removed)], windows);
-		expect(search.removed.windows).toEqual([...again!.losses]);
+		expect(search.pruned.windows).toEqual([...again!.losses]);
 
 		// The plan's command names what was read back: the same bits in another cache, and in this one nothing is measured again.
 		expect(result.plan!.command).toContain("--threads 1 --working-weights own --ubatch 32");

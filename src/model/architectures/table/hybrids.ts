@@ -6,7 +6,7 @@ import { FOUR_POSITIONS, SCALED, STREAMS, UNNAMED_SUM } from "./resume.js";
 const BOTH_LEFT: Rule = {
 	rule: "need",
 	kinds: ["attention", "recurrent"],
-	why: "its memory needs one attention block and one recurrent block at least",
+	why: "its memory needs at least one attention block and one recurrent block",
 	source: "llama-graph.cpp:1090",
 };
 
@@ -76,12 +76,12 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 				rule: "refuse",
 				when: { firstBlock: "without heads" },
 				aborts: true,
-				why: "no attention heads are stated for its first block, for which llama.cpp rotates 0 dimensions, in a loop that never ends",
+				why: "no attention heads are stated for its first block, so llama.cpp rotates 0 dimensions, in a loop that never ends",
 				source: "llama-model.cpp:1388, models/plamo2.cpp:15,239",
 			},
 			BOTH_LEFT,
 		],
-		resume: { no: "the hidden state after a block is not named l_out, by which it is looked for (models/plamo2.cpp:177)" },
+		resume: { no: "the hidden state after a block is not named l_out, the name that is looked for (models/plamo2.cpp:177)" },
 	},
 	{ name: "jamba", source: "models/jamba.cpp:3", proof: "bits", recurrent: noKvHeads("models/jamba.cpp:12"), rules: [BOTH_LEFT] },
 	{

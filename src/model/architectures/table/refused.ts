@@ -10,7 +10,7 @@ const embedding = (name: string, source: string): ArchitectureEntry => ({
 	source,
 	proof: "source",
 	unmeasurable: true,
-	refused: "it gives embeddings and no logits: there is no loss on the next token by which blocks could be chosen or a removal proven",
+	refused: "it gives embeddings and no logits, so there is no loss on the next token to choose blocks by or to prove a removal with",
 });
 
 export const REFUSED: readonly ArchitectureEntry[] = [
@@ -51,7 +51,7 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		source: "models/gemma3n.cpp:3",
 		proof: "source",
 		refused:
-			"its per-layer embeddings are one tensor that holds a slice for each block (models/gemma3n.cpp:39,333), blocks share keys and values by a fixed index (line 7), and its streams (AltUp) mix in every block",
+			"its per-layer embeddings are one tensor for all blocks (models/gemma3n.cpp:39,333), blocks share keys and values by a fixed index (line 7), and every block mixes its streams (AltUp)",
 	},
 	{
 		name: "gemma4-assistant",
@@ -81,8 +81,8 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		unmeasurable: true,
 		refused: "it is a decoder of sound, not a language model",
 	},
-	{ name: "qwen3tts", source: "models/qwen3vl.cpp:3", proof: "source", refused: "it makes speech: its loss on text says nothing" },
-	{ name: "pockettts", source: "models/pockettts.cpp:6", proof: "source", refused: "it makes speech: its loss on text says nothing" },
+	{ name: "qwen3tts", source: "models/qwen3vl.cpp:3", proof: "source", refused: "it makes speech, so its loss on text says nothing" },
+	{ name: "pockettts", source: "models/pockettts.cpp:6", proof: "source", refused: "it makes speech, so its loss on text says nothing" },
 	{
 		name: "hrm_text",
 		source: "models/hrm-text.cpp:6",
@@ -95,7 +95,7 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		proof: "source",
 		unmeasurable: true,
 		refused:
-			"llama.cpp aborts on every model of it unless flash attention is off: its values have two dimensions (models/plm.cpp:131) where the memory wants three (llama-kv-cache.cpp:1353)",
+			"llama.cpp aborts on every model of it unless flash attention is off: its values have two dimensions (models/plm.cpp:131), and the memory wants three (llama-kv-cache.cpp:1353)",
 	},
 	{
 		name: "minicpm3",

@@ -10,7 +10,7 @@ const IF_WINDOW: Condition = { key: "attention.sliding_window", above: 0, absent
 const SLIDING_LEFT: Rule = {
 	rule: "need",
 	kinds: ["sliding"],
-	why: "its memory needs one sliding-window block at least",
+	why: "its memory needs at least one sliding-window block",
 	source: "llama-model.cpp:2685",
 };
 const SLIDING_LEFT_IF_WINDOW: Rule = { ...SLIDING_LEFT, when: IF_WINDOW };
@@ -31,7 +31,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				source: "models/gemma3.cpp:29",
 			},
 		],
-		notes: "scales token inputs only, so that a hidden state can be resumed (models/gemma3.cpp)",
+		notes: "it scales token inputs only, so a hidden state can be resumed (models/gemma3.cpp)",
 	},
 	{
 		name: "gemma2",
@@ -183,7 +183,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				source: "models/step35.cpp:61",
 			},
 		],
-		resume: { no: "the next block gives the hidden state another name than l_out, by which it is looked for (models/step35.cpp:213)" },
+		resume: { no: "the next block gives the hidden state another name than l_out, the name that is looked for (models/step35.cpp:213)" },
 	},
 	{
 		name: "granite_swa",
@@ -233,7 +233,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 		sliding: { period: 4, denseFirst: true, when: IF_WINDOW, source: "models/laguna.cpp:39" },
 		leading: ["leading_dense_block_count"],
 		rules: [SLIDING_LEFT_IF_WINDOW],
-		notes: "full blocks take their rotation from the first block (models/laguna.cpp:179): held by the check of the first block",
+		notes: "full blocks take their rotation from the first block (models/laguna.cpp:179), which the check of the first block covers",
 	},
 	{
 		name: "dots3note",
@@ -247,7 +247,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				rule: "need",
 				kinds: ["sliding", "full"],
 				view: true,
-				why: "its memory needs one block of each kind of attention",
+				why: "its memory needs at least one block of each kind of attention",
 				source: "llama-model.cpp:2414",
 			},
 		],

@@ -1,0 +1,60 @@
+// What of an output varies from run to run, and how two outputs are compared.
+
+const NUMBER = /[-+±≈~]?\d[\d.,]*(?:e[-+]?\d+)?/g;
+
+/** A line that says how fast something is, how much memory it took, or on what it ran: what follows its words varies. */
+const measured = /\b(?:speed|speed-up|generation|prompt|tokens\/s|tok\/s|t\/s|tokens per second|memory|threads?|CPU)\b/i;
+
+/** Times: "15 s", "7 min 33 s", "about 2 h". */
+const time = /(?:about |under |less than )?\b\d[\d.,]*\s?(?:ms|s|sec|seconds?|min|minutes?|h|hours?)\b(?:\s\d[\d.]*\s?(?:s|min)\b)*/g;
+
+const date = /\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?Z?)?)?/g;
+
+/** What a line says whatever the machine and the day. */
+function maskLine(line) {
+	const plain = line.replace(date, "<date>").replace(time, "<time>");
+	// Interval, verdict and unit go with the number.
+	return measured.test(plain) ? plain.replace(/\s*(?:[x×≈~±+-]\s*)?(?:\d|<time>|not measurable).*$/, " <measured>") : plain;
+}
+
+/**
+ * @param {string} text
+ * @param {{ sample?: boolean }} options sample: only words are compared
+ * @returns {string[]} what is compared: words, so that it does not matter where a line is wrapped
+ */
+export function wordsToCompare(text, { sample = false } = {}) {
+	return text
+		.split("\n")
+		.map(maskLine)
+		.map((line) => (sample ? line.replace(NUMBER, "#") : line))
+		.join(" ")
+		.split(/\s+/)
+		.filter((word) => word !== "" && !/^[-=─]+$/.test(word));
+}
+
+/**
+ * Lines of the expected text that are "..." stand for any text.
+ * @returns {string | undefined} the first difference, in words
+ */
+export function difference(expected, got, options = {}) {
+	const parts = expected.split(/^[ \t]*(?:\.{3}|…)[ \t]*$/m).map((part) => wordsToCompare(part, options));
+	const words = wordsToCompare(got, options);
+	let at = 0;
+	for (const [index, part] of parts.entries()) {
+		const first = index === 0;
+		const last = index === parts.length - 1;
+		const places = first ? [0] : last ? [words.length - part.length] : range(at, words.length - part.length);
+		const found = places.find((place) => place >= at && part.every((word, i) => word === words[place + i]));
+		if (found === undefined) return explain(part, words.slice(first ? 0 : last ? Math.max(at, words.length - part.length) : at));
+		at = found + part.length;
+	}
+	return at === words.length ? undefined : `more is printed: ${words.slice(at, at + 8).join(" ")}`;
+}
+
+const range = (from, to) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
+
+function explain(expected, got) {
+	const place = expected.findIndex((word, i) => word !== got[i]);
+	const around = (words) => words.slice(Math.max(0, place - 3), place + 4).join(" ") || "nothing";
+	return `the page says "${around(expected)}", the command printed "${around(got)}"`;
+}

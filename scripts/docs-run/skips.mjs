@@ -1,0 +1,31 @@
+// Commands of the docs that are not run, and why; and the models that they name.
+
+/** @type {readonly { find: RegExp, why: string }[]} */
+export const skips = [
+	{ find: /^git clone\b/, why: "it needs the network; the checkout is there already" },
+	{ find: /^(?:cd|export|mkdir)\b/, why: "it is about the shell of who reads it" },
+	{ find: /\bnpm (?:ci|install|i|link|run|test|exec)\b/, why: "it installs, builds or tests this checkout, which has happened" },
+	{ find: /\bprune-gguf build\b/, why: "it compiles llama.cpp, which the tests have done" },
+	{ find: /--backend(?:=| )(?:cuda|metal|vulkan|rpc)\b/, why: "it needs a device and its compiler" },
+	{ find: /\s(?:-ngl|--gpu-layers)\b/, why: "it needs a GPU" },
+	{ find: /(?:^|[|&;]\s*)(?:ollama|lms|llama-[a-z-]+|\.\/llama-[a-z-]+|lm_eval)\b/, why: "it is another program's" },
+	{ find: /(?:^|[|&;]\s*)(?:open|xdg-open|start)\b/, why: "it opens a window" },
+	{ find: /(?:^|[|&;]\s*)(?:curl|wget|huggingface-cli|hf|pip|pip3|apt-get|apt|brew|winget|dnf)\b/, why: "it needs the network" },
+	{ find: /^node (?:scripts|bench)\//, why: "it is run in the checkout, by who works on it" },
+	{ find: /\bcmake\b/, why: "it compiles" },
+];
+
+/** Real models: fetched or shared ones that only `npm run test:full` has. */
+const large = /\b(?:SmolLM2|gemma)[\w.-]*\.gguf\b/;
+/** Models that no test has. */
+const absent = /\b(?:Llama|Qwen|Mistral|Mixtral|Phi|gpt-oss|OLMo|Gemma)[\w.-]*\.gguf\b/;
+
+/** @returns {string | undefined} why a command cannot be run by any test */
+export function whyNot(command) {
+	if (/[<>][A-Z]+[<>]/.test(command)) return "it has a word to fill in";
+	if (absent.test(command)) return "its model is not here";
+	return skips.find(({ find }) => find.test(command))?.why;
+}
+
+/** Whether a command needs a model larger than the 12-block one. */
+export const isLarge = (command) => large.test(command);

@@ -1,0 +1,23 @@
+// What help, config files and reading of arguments know of a command without running it.
+import type { OptionCommand } from "./api.js";
+
+/** One command. */
+export interface CommandFacts {
+	/** Words that name it: none for `prune`, which is the default. */
+	readonly words: readonly string[];
+	/** Where its options stand in the table; missing where it has none of its own. */
+	readonly options?: OptionCommand;
+	/** As usage lines show them. */
+	readonly positionals: readonly { readonly name: string; readonly help: string }[];
+	/** One line. */
+	readonly describe: string;
+	/** A command line, and what it does. */
+	readonly examples: readonly (readonly [string, string])[];
+	/** Shown last. */
+	readonly notes?: () => string;
+}
+
+export const modelArgument = { name: "<model>", help: "GGUF file; the first part of a split model" } as const;
+
+/** How the command is named in text: `runs clean`. */
+export const nameOf = ({ words }: CommandFacts): string => words.join(" ") || "prune";

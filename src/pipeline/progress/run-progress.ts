@@ -1,0 +1,148 @@
+// The steps of a job: where it is, how far, and how long it still takes.
+import type { JobOptions, ProgressEvent, StepName } from "../../api/index.js";
+import type { JobProgress, StepTime, StepWork, Work } from "../../model/runtime/job-options.js";
+import { Count } from "./count.js";
+
+/** Most steps of a job. */
+const mostSteps = 5;
+/** Evaluations before a step's own speed says how fast those of later steps are. */
+const enoughMeasured = 3;
+/** How far that speed may be from the expected one: a few evaluations can mislead. */
+const farthest = 4;
+
+/** Whom a job tells, and its clock. */
+export interface ProgressOptions extends Pick<JobOptions, "onProgress" | "onLog"> {
+	/** Seconds, for tests. @default the clock */
+	readonly now?: () => number;
+}
+
+/**
+ * Turns what the parts of a job do into the steps that people see. A job says its steps first, and begins one after the other. The first
+ * one begins with the first work: a job that is refused has told nothing.
+ */
+export class RunProgress implements JobProgress {
+	readonly #options: ProgressOptions;
+	readonly #now: () => number;
+	readonly #expected = new Map<StepName, StepTime>();
+	#steps: readonly StepName[] = [];
+	#at = 0;
+	#begun = 0;
+	/** Evaluations took so many times as long as expected. */
+	#slower = 1;
+	#limit: number | undefined;
+	#count: Count;
+	#aside: { readonly phase: string; readonly since: number } | undefined;
+	#started = false;
+	#machine: string | undefined;
+
+	constructor(options: ProgressOptions, steps: readonly StepName[] = []) {
+		this.#options = options;
+		this.#now = options.now ?? (() => performance.now() / 1000);
+		this.#count = new Count();
+		this.plan(steps);
+	}
+
+	/** The steps, in their order: those of a job that is known by its options. @throws RangeError for more than five */
+	plan(steps: readonly StepName[]): void {
+		if (steps.length > mostSteps) throw new RangeError(`a job has at most ${mostSteps} steps, got ${steps.length}`);
+		this.#steps = steps;
+	}
+
+	runsOn(machine: string): void {
+		if (this.#machine !== undefined) return;
+		this.#machine = machine;
+		this.#options.onLog?.({ level: "note", message: `Running on ${machine}` });
+	}
+
+	begin(step: StepName, work: StepWork = {}): void {
+		const index = this.#steps.indexOf(step);
+		if (index < this.#at || (index === this.#at && this.#started)) return;
+		this.#at = index;
+		this.#start(work);
+		this.#tell({ phase: step, ...this.#count.amount, unit: "candidates" });
+	}
+
+	expect(step: StepName, time: StepTime): void {
+		this.#expected.set(step, time);
+	}
+
+	work(work: Work): void {
+		if (this.#steps.length === 0) return;
+		if (!this.#started) this.#start({});
+		const { phase, unit, total } = work;
+		const done = Math.min(work.done, total);
+		if (unit === "candidates" || unit === "questions") {
+			this.#aside = undefined;
+			this.#count.take({ phase, done, total }, this.#now());
+			this.#learn();
+			this.#tell({ ...work, ...this.#count.amount }, this.#countLeft());
+			return;
+		}
+		if (this.#aside?.phase !== phase) this.#aside = { phase, since: this.#now() };
+		const spent = this.#now() - this.#aside.since;
+		this.#tell({ ...work, done }, done > 0 && spent > 0 ? (spent / done) * (total - done) : undefined);
+	}
+
+	#start({ total = 0, done = 0, limit }: StepWork): void {
+		this.#started = true;
+		this.#begun = this.#now();
+		this.#aside = undefined;
+		this.#count = new Count(total, done);
+		this.#limit = limit === undefined ? undefined : this.#begun + limit;
+	}
+
+	/** How long the evaluations of the step still take: at their own speed, or before there is one as expected. */
+	#countLeft(): number | undefined {
+		const known = this.#count.secondsLeft(this.#now()) ?? this.#expectedLeft();
+		if (known === undefined || this.#limit === undefined) return known;
+		return Math.min(known, Math.max(0, this.#limit - this.#now()));
+	}
+
+	#expectedLeft(): number | undefined {
+		const { evaluations } = this.#expected.get(this.#name) ?? {};
+		return evaluations === undefined ? undefined : evaluations * this.#slower * this.#count.shareLeft;
+	}
+
+	/** What this step shows of the speed of evaluations. */
+	#learn(): void {
+		const { evaluations } = this.#expected.get(this.#name) ?? {};
+		const { measured, planned } = this.#count;
+		if (!evaluations || measured < enoughMeasured || planned === 0) return;
+		const expected = (evaluations * measured) / planned;
+		this.#slower = Math.min(farthest, Math.max(1 / farthest, this.#count.spent(this.#now()) / expected));
+	}
+
+	/** Of this step: what is counted, or what is left of the expected time. */
+	#stepLeft(left: number | undefined, counted: boolean): number | undefined {
+		if (counted) return left;
+		const time = this.#expected.get(this.#name);
+		if (!time) return this.#at === this.#steps.length - 1 ? left : undefined;
+		const known = this.#secondsOf(time) - (this.#now() - this.#begun);
+		return Math.max(left ?? 0, known);
+	}
+
+	#secondsOf({ evaluations = 0, other = 0 }: StepTime): number {
+		return evaluations * this.#slower + other;
+	}
+
+	#tell({ phase, done, total, unit, tokensPerSecond }: Work, left?: number): void {
+		const counted = unit === "candidates" || unit === "questions";
+		const later = this.#steps.slice(this.#at + 1).map((step) => this.#expected.get(step));
+		const here = this.#stepLeft(left, counted);
+		const inAll = later.reduce<number | undefined>(
+			(sum, time) => (sum === undefined || !time ? undefined : sum + this.#secondsOf(time)),
+			here,
+		);
+		const event: ProgressEvent = {
+			...{ step: this.#at + 1, steps: this.#steps.length, name: this.#name, phase, done, total, unit },
+			...(tokensPerSecond === undefined ? {} : { tokensPerSecond }),
+			...(left === undefined ? {} : { secondsLeft: left }),
+			...(inAll === undefined ? {} : { secondsLeftInAll: inAll }),
+		};
+		this.#options.onProgress?.(event);
+	}
+
+	get #name(): StepName {
+		return this.#steps[this.#at]!;
+	}
+}

@@ -1,0 +1,75 @@
+// The steps of the main job that people see, and how long each takes.
+import type { StepName } from "../../api/index.js";
+import type { AmountSettings, HealSettings, QuantizeSettings, Settings } from "../../api/options/settings.js";
+import type { JobProgress, StepTime } from "../../model/runtime/job-options.js";
+import { writtenTokens } from "../../model/evaluation/continuations.js";
+import { asksToHeal } from "../preflight/heal-options.js";
+import type { Session } from "../session/session.js";
+import { speedSeconds, wanted } from "./measure-pair.js";
+
+/** What says which steps there are. */
+export type SteppedSettings = Pick<Settings<"prune">, "speed" | "samples" | "dryRun" | "quantizedAlternatives"> &
+	Pick<AmountSettings, "remove" | "targetSpeedup" | "speedupOf"> &
+	Pick<QuantizeSettings, "quantize"> &
+	HealSettings;
+
+/** @param curve whether nothing says how much to remove: nothing is written then */
+export function stepsOf(output: string | undefined, curve: boolean, options: SteppedSettings): StepName[] {
+	if (options.dryRun) return ["Preparing text"];
+	const choosing: StepName[] = options.remove ? [comparisonOf(options)] : ["Searching", comparisonOf(options)];
+	if (curve) return ["Preparing text", ...choosing];
+	const writing: StepName[] = output === undefined ? [] : ["Writing and verifying"];
+	const { speed, samples } = wanted(output, options);
+	const measuring: StepName[] = speed || samples > 0 || options.quantizedAlternatives ? ["Measuring"] : [];
+	return ["Preparing text", ...choosing, ...writing, ...measuring];
+}
+
+/** The step in which the set is decided on, healed, measured and held against the limits. */
+export function comparisonOf(options: Pick<SteppedSettings, "remove"> & HealSettings): StepName {
+	if (!options.remove) return "Comparing finalists";
+	return asksToHeal(options) ? "Healing" : "Comparing with the original";
+}
+
+/** Seconds of evaluations by step, as far as they are planned. */
+export interface PlannedSeconds {
+	readonly search: number;
+	readonly compare: number;
+	/** An evaluation on the held-out split. */
+	readonly heldOut: number;
+}
+
+/** What a run says of the time of its steps: those that cannot be estimated are left out. */
+export function expectSteps(
+	progress: JobProgress | undefined,
+	session: Session,
+	planned: PlannedSeconds,
+	{ output, options }: { readonly output: string | undefined; readonly options: SteppedSettings },
+): void {
+	if (!progress || !Object.values(planned).every(Number.isFinite)) return;
+	const { load = 0, calibration: drawing = 0 } = session.timings;
+	progress.expect("Searching", { evaluations: planned.search });
+	const healing = healingSeconds(options);
+	if (healing !== undefined) progress.expect(comparisonOf(options), { evaluations: planned.compare, other: healing });
+	// A file is written in the time that loading it takes, about, and loaded again; where a removal must be proven so is another one.
+	const files = session.model.blocks.proof === "bits" ? 1 : 2;
+	if (options.quantize === undefined)
+		progress.expect("Writing and verifying", { evaluations: (1 + files) * planned.heldOut, other: 2 * files * load });
+	if (!options.quantizedAlternatives) progress.expect("Measuring", measuringTime(session, { load, drawing }, { output, options }));
+}
+
+/** Undefined where only fitting will show it. */
+function healingSeconds(options: HealSettings): number | undefined {
+	return asksToHeal(options) ? options.healTime : 0;
+}
+
+function measuringTime(
+	{ calibration: { splits } }: Session,
+	{ load, drawing }: { readonly load: number; readonly drawing: number },
+	{ output, options }: { readonly output: string | undefined; readonly options: SteppedSettings },
+): StepTime {
+	const { speed, samples } = wanted(output, options);
+	const drawn = Object.values(splits).reduce((sum, { tokens }) => sum + tokens.length, 0);
+	// Of two models, each greedily and sampled; a chat turn beside the prompts.
+	const texts = samples === 0 ? 0 : (4 * (samples + 1) * writtenTokens * drawing) / drawn;
+	return { other: (output === undefined ? 0 : 2 * load) + (speed ? speedSeconds : 0) + texts };
+}
