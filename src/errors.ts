@@ -16,7 +16,7 @@ export type PruneGgufErrorCode =
 	| "ADDON_NOT_FOUND"
 	| "INVALID_LEDGER"
 	| "INVALID_PLAN"
-	| "GATE_NOT_MET"
+	| "LIMITS_NOT_MET"
 	| "CALIBRATION_FAILED"
 	| "INVALID_QUESTIONS"
 	| "FILE_ERROR";
@@ -75,8 +75,8 @@ export class InvalidPlanError extends subclass("INVALID_PLAN") {}
 export class CalibrationError extends subclass("CALIBRATION_FAILED") {}
 /** Multiple-choice questions are malformed, or cannot be scored with this model. */
 export class InvalidQuestionsError extends subclass("INVALID_QUESTIONS") {}
-/** One limit of a quality gate, and what was measured: as in a plan. */
-export interface GateFigureFacts {
+/** One quality limit, and what was measured: as in a plan. */
+export interface LimitFacts {
 	readonly name: string;
 	readonly limit: number;
 	/** null where not finite. */
@@ -85,11 +85,11 @@ export interface GateFigureFacts {
 	readonly met: boolean;
 }
 
-/** A set for fewer blocks that meets a gate. */
+/** A candidate of fewer blocks that meets every limit. */
 export interface ClosestPlan {
 	readonly removed: readonly number[];
-	/** On the held-out split; of a run that quantizes as estimated, by what quantizing added to the set that was asked for. */
-	readonly figures: readonly GateFigureFacts[];
+	/** On the held-out split; of a run that quantizes estimated from what quantizing added to the candidate that was asked for. */
+	readonly figures: readonly LimitFacts[];
 	readonly estimated: boolean;
 	/** The command that writes it. */
 	readonly command: string;
@@ -98,12 +98,12 @@ export interface ClosestPlan {
 /** What was measured falls short of a limit that was given; no model was written. The command line exits with 3. */
 export class LimitsNotMetError extends PruneGgufError {
 	/** Every limit, met or not. */
-	readonly figures: readonly GateFigureFacts[];
-	/** The set for the most blocks that meets them; undefined where the run knows none. */
+	readonly figures: readonly LimitFacts[];
+	/** The candidate of most blocks that meets them; undefined where the run knows none. */
 	readonly closest: ClosestPlan | undefined;
 
-	constructor(message: string, facts: { figures: readonly GateFigureFacts[]; closest?: ClosestPlan | undefined }) {
-		super("GATE_NOT_MET", message);
+	constructor(message: string, facts: { figures: readonly LimitFacts[]; closest?: ClosestPlan | undefined }) {
+		super("LIMITS_NOT_MET", message);
 		this.figures = facts.figures;
 		this.closest = facts.closest;
 	}

@@ -1,7 +1,7 @@
 // Options and results of `applyPlan`.
 import type { PlanHeal } from "../storage/plan-heal.js";
 import type { Quantized } from "../storage/plan-quantized.js";
-import type { LimitedOptions, PlanGate } from "./gate.js";
+import type { LimitedOptions, PlanLimits } from "./gate.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
 import type { BlockSearchOptions, ModelSummary, TextOptions } from "./measure.js";
 import type { HealingOptions, QuantizeOutputOptions, WrittenFile } from "./prune.js";
@@ -31,7 +31,7 @@ export interface ApplyResult {
 	/** With `quantize`: the written file beside the whole source, on the windows that the pruned file was verified on. */
 	readonly quantized?: Quantized | undefined;
 	/** Where limits were given. */
-	readonly gate?: PlanGate | undefined;
+	readonly limits?: PlanLimits | undefined;
 	/** What healing did, where it was asked for. */
 	readonly heal?: PlanHeal | undefined;
 	readonly seconds: number;

@@ -41,9 +41,9 @@ export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 
 /** What a method would have needed alone, whatever others measured before it. */
 export interface MethodCost {
-	/** Distinct masks that it asked for: on the search split, and on the validation split where its sets are raced. */
-	readonly masks: number;
-	/** Of these masks, each counting all tokens of its windows, and of passes of the original model that are no masks. */
+	/** Distinct candidates that it evaluated: on the search split, and on the validation split for the final comparison. */
+	readonly evaluations: number;
+	/** Of these evaluations, each counting all tokens of its windows, and of passes of the original model that evaluate no candidate. */
 	readonly tokens: number;
 	/** Blocks run over all windows, with leading blocks shared among the masks of a batch where the architecture allows it. */
 	readonly blockExecutions: number;
@@ -109,7 +109,7 @@ export interface CompareResult {
 	readonly model: ModelSummary;
 	readonly seed: number;
 	/** What each method might spend. */
-	readonly budget: { readonly masks: number; readonly tokens: number };
+	readonly budget: { readonly evaluations: number; readonly tokens: number };
 	/** What the methods kept small, and raced by. Texts are scored by their loss whatever it is. */
 	readonly metric: Metric;
 	/** What was searched: text, or with the metric `accuracy` questions. */

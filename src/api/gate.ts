@@ -1,8 +1,8 @@
-import type { PlanGate, PlanGateFigure } from "../storage/plan-gate.js";
+import type { PlanLimits, PlanLimit } from "../storage/plan-limits.js";
 
 // The quality gate and the size that a written model must meet: shared by `pruneGguf` and `applyPlan`.
 
-export type { PlanGate, PlanGateFigure };
+export type { PlanLimits, PlanLimit };
 
 /** Limits that a written model must keep. */
 export interface LimitOptions {

@@ -2,7 +2,7 @@
 import type { StrataPresetName } from "../game/strata.js";
 import type { CalibrationFile } from "../model/calibration/files.js";
 import type { StateType } from "../model/runtime/state-types.js";
-import type { ContributionUnit } from "../storage/plan.js";
+import type { ImportanceUnit } from "../storage/plan.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
 import type { Method } from "./methods.js";
 
@@ -122,15 +122,15 @@ export interface ModelSummary {
 	readonly parameters: number;
 }
 
-/** What one block contributes. */
-export interface Contribution {
+/** How much one block matters: what users see of a contribution. */
+export interface BlockImportance {
 	readonly block: number;
 	readonly value: number;
 	/** In the unit of the value. */
 	readonly standardError?: number | undefined;
 	/**
-	 * `nats`: loss per token that its removal alone adds. `value`: its share in v = PPL(full) / PPL(kept blocks), from 0 to 1.
+	 * `nats`: loss per token that its removal alone adds. `value`: its share in v = PPL(original) / PPL(kept blocks), from 0 to 1.
 	 * `score`: what a baseline gives it, on a scale of its own.
 	 */
-	readonly unit: ContributionUnit;
+	readonly unit: ImportanceUnit;
 }

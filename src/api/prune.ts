@@ -114,7 +114,7 @@ export interface CurvePoint {
 	readonly loss: number | null;
 	readonly added: number | null;
 	readonly standardError?: number | null | undefined;
-	/** Further means by name: `nll` and `agreement` (metric `kl`), `accuracy` and `normalizedAccuracy` (metric `accuracy`); all but the first 0..1. */
+	/** Further means by name: `loss` and `agreement` (metric `kl`), `accuracy` and `normalizedAccuracy` (metric `accuracy`); all but the first 0..1. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 	/** Sets that were raced and not told from this one. */
 	readonly tied?: readonly TiedCandidate[] | undefined;
@@ -184,9 +184,9 @@ export interface PruneResult {
 
 /** What is left to measure, at most. */
 export interface Estimate {
-	/** Sets of blocks on the search split that are not known yet. */
-	readonly masks: number;
-	/** Sets that were measured before and are used again. */
+	/** Candidates to evaluate on the search split that are not known yet. */
+	readonly evaluations: number;
+	/** Candidates that were evaluated before and are used again. */
 	readonly known: number;
 	/** Of all splits. */
 	readonly tokens: number;

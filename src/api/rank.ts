@@ -1,7 +1,7 @@
 import type { PairInteraction } from "../game/attribution/interactions.js";
 import type { RankMethod } from "./methods.js";
 import type { Plan } from "../storage/plan.js";
-import type { BlockSearchOptions, Contribution, MeasureOptions, ModelSummary, Metric } from "./measure.js";
+import type { BlockImportance, BlockSearchOptions, MeasureOptions, ModelSummary, Metric } from "./measure.js";
 
 // Options and results of `rankBlocks`.
 
@@ -19,11 +19,11 @@ export interface RankOptions extends Omit<MeasureOptions, "search"> {
 	readonly removeBlocks?: number | readonly number[] | undefined;
 }
 
-/** Where a block stands when `cut` blocks of lowest contribution go. */
+/** Where a block stands when the `cut` blocks of lowest importance go. */
 export interface BlockVerdict {
 	readonly block: number;
 	/**
-	 * Chance that it is among them; null where the error of its contribution is unknown. Where that of another block is, halfway between the
+	 * Chance that it is among them; null where the error of its importance is unknown. Where that of another block is, halfway between the
 	 * chances with all such blocks below it and above it.
 	 */
 	readonly chance: number | null;
@@ -40,7 +40,7 @@ export interface RankResult {
 	readonly method: RankMethod;
 	/** What was estimated, and how: see docs/method.md. */
 	readonly estimator: string;
-	readonly contributions: readonly Contribution[];
+	readonly importance: readonly BlockImportance[];
 	/** Blocks never removed, with reasons. */
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	/** Blocks whose removal alone is too dear, with reasons: some methods keep them in every further set. */
@@ -49,16 +49,17 @@ export interface RankResult {
 	readonly cut: number;
 	/** The verdicts of every number that was asked for, ascending; the last one holds `cut` and `verdicts`. */
 	readonly cuts: readonly { readonly cut: number; readonly verdicts: readonly BlockVerdict[] }[];
-	/** Blocks that may be cut and that the estimator never saw go: they have no contribution, and are undecided. */
+	/** Blocks that may be cut and that the estimator never saw go: they have no importance, and are undecided. */
 	readonly unseen: readonly number[];
 	/**
-	 * One a block that may be cut, in order. Empty where the contributions come without errors: exact ones, those of a network, whose own
+	 * One a block that may be cut, in order. Empty where the importance comes without errors: exact ones, those of a network, whose own
 	 * errors nobody knows, and those of a single window.
 	 */
 	readonly verdicts: readonly BlockVerdict[];
 	/** Pairs of blocks, those that stand in for one another first; empty where no surrogate knows them. */
 	readonly interactions: readonly PairInteraction[];
 	readonly surrogate?: Plan["surrogate"];
-	readonly masks: number;
+	/** Candidates that were evaluated. */
+	readonly evaluations: number;
 	readonly seconds: number;
 }

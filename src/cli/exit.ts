@@ -10,7 +10,7 @@ export class UsageError extends InvalidOptionError {}
 export function exitCodeOf(error: unknown, interrupted = false): number {
 	if (interrupted || isAbort(error)) return exitCodes.interrupted;
 	if (error instanceof InvalidOptionError || error instanceof InvalidMaskError) return exitCodes.usage;
-	if (error instanceof PruneGgufError && error.code === "GATE_NOT_MET") return exitCodes.gateNotMet;
+	if (error instanceof PruneGgufError && error.code === "LIMITS_NOT_MET") return exitCodes.gateNotMet;
 	return exitCodes.failed;
 }
 

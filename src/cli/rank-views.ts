@@ -6,7 +6,7 @@ import type { RankResult } from "./api.js";
 /** Importance of every block, in order. */
 export function rankText(result: RankResult, style: TextStyle): string {
 	const frozen = new Map(result.frozen.map(({ block, reason }) => [block, reason]));
-	const values = new Map(result.contributions.map((contribution) => [contribution.block, contribution]));
+	const values = new Map(result.importance.map((one) => [one.block, one]));
 	const critical = new Map(result.critical.map(({ block }) => [block, "critical"]));
 	const verdicts = new Map(result.verdicts.map(({ block, verdict }) => [block, verdictWords[verdict]]));
 	const unseen = new Set(result.unseen);
@@ -25,7 +25,7 @@ export function rankText(result: RankResult, style: TextStyle): string {
 			: []),
 		...(result.interactions.length > 0 ? [pairsText(result.interactions)] : []),
 		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
-		`${formatInteger(result.masks)} evaluations, ${formatDuration(result.seconds)}\n`,
+		`${formatInteger(result.evaluations)} evaluations, ${formatDuration(result.seconds)}\n`,
 	].join("\n");
 }
 

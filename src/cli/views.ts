@@ -80,10 +80,10 @@ function endLines({ output, planPath, reportPath, modelCardPath, estimate, secon
 	return `${lines.join("\n")}\n`;
 }
 
-function estimateLines({ masks, known, tokens, seconds }: NonNullable<PruneResult["estimate"]>): string[] {
+function estimateLines({ evaluations, known, tokens, seconds }: NonNullable<PruneResult["estimate"]>): string[] {
 	const time = Number.isFinite(seconds) ? `, about ${formatDuration(seconds)}` : "";
 	return [
-		`This run would need at most ${formatInteger(masks)} evaluations (${formatCount(tokens)} tokens${time}).`,
+		`This run would need at most ${formatInteger(evaluations)} evaluations (${formatCount(tokens)} tokens${time}).`,
 		...(known > 0 ? [`${formatInteger(known)} more are known from earlier runs.`] : []),
 		"Dry run: no model, plan or report was written.",
 	];
@@ -91,7 +91,7 @@ function estimateLines({ masks, known, tokens, seconds }: NonNullable<PruneResul
 
 /** A plan that was carried out. */
 export function applyText(result: ApplyResult, style: TextStyle): string {
-	const { model, output, removed, heal, quantized, gate, seconds } = result;
+	const { model, output, removed, heal, quantized, limits, seconds } = result;
 	const { width = 80 } = style;
 	const right = "right" as const;
 	const columns = [{ title: "" }, { title: "original", align: right }, { title: "pruned", align: right }, { title: "change" }];
@@ -102,7 +102,7 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 	const headline = `Removed ${removed.length} of ${model.blocks} blocks: ${formatBlocks(removed)}.`;
 	const changes = [
 		...[heal && healLine(heal), quantized && quantizedLine(quantized)].filter((text) => text !== undefined),
-		...(gate?.figures ?? []).map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
+		...(limits?.figures ?? []).map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
 	];
 	return [
 		`${wrapped(headline, width)
@@ -130,7 +130,7 @@ export function compareText(result: CompareResult, style: TextStyle): string {
 			({ removed, rows }) =>
 				`${paint("bold", `${removed} of ${model.blocks} blocks removed`, style)}\n${compareTable(rows, names, questions, style)}`,
 		),
-		`What each method would need alone, of at most ${formatInteger(budget.masks)} evaluations of ${searched}:\n${compareCosts(methods, style)}`,
+		`What each method would need alone, of at most ${formatInteger(budget.evaluations)} evaluations of ${searched}:\n${compareCosts(methods, style)}`,
 		...surrogateParts(methods, style),
 		compareTexts(texts, questions, style),
 		`Time: ${formatDuration(seconds)}\n`,
@@ -265,7 +265,7 @@ export function runsText(folders: readonly RunFolder[], now: Date, style: TextSt
 		...folder.ledgers.map((ledger) => [
 			folder.model,
 			ledger.damage ? "damaged" : ledger.inUse ? "in use" : "search results",
-			ledger.damage ? "" : formatInteger(ledger.masks),
+			ledger.damage ? "" : formatInteger(ledger.candidates),
 			formatBytes(ledger.size),
 			formatAge(ledger.lastUsed, now),
 			ledger.path,

@@ -150,7 +150,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const options = settledJob(healable, foundHealing(await withHealTimeOf(session, named ?? kmax, healingOf(healable))));
 	const { progress } = options;
 	expectSteps(progress, session, seconds, { output, options: healable });
-	progress?.begin("Searching", { total: estimate.masks + estimate.known, done: Math.max(1, estimate.known), limit: options.maxTime });
+	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: options.maxTime });
 	const choices = named ? undefined : await search(session, removable, best, options);
 	await session.closeSearch();
 	for (const note of choices?.found.notes ?? []) logger(options)("note", note);

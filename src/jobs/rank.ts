@@ -7,7 +7,7 @@ import { InvalidOptionError } from "../errors.js";
 import { joinedUnits } from "../game/moves.js";
 import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
 import { logger } from "../api/logger.js";
-import { contributionRows } from "../pipeline/planning/plan.js";
+import { importanceRows } from "../pipeline/planning/plan.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
 import { isEstimator, methodOptions, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
@@ -54,13 +54,13 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			loss: judged.originalLoss,
 			method,
 			estimator: judged.attribution.estimator,
-			contributions: contributionRows(judged.attribution),
+			importance: importanceRows(judged.attribution),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 			critical: judged.critical.flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
 			...cutsOf(judged, removeBlocks ?? [kmax], session.model.blocks, session.seed),
 			interactions: judged.interactions,
 			surrogate: judged.surrogate,
-			masks: judged.masks,
+			evaluations: judged.evaluations,
 			seconds: (Date.now() - started) / 1000,
 		};
 	} finally {
@@ -94,7 +94,7 @@ function searchedTo(method: RankMethod, kmax: number): number {
 	return method === "auto" || method === "paper-repaired" ? kmax : 1;
 }
 
-interface Judged extends Pick<RankResult, "interactions" | "surrogate" | "masks"> {
+interface Judged extends Pick<RankResult, "interactions" | "surrogate" | "evaluations"> {
 	readonly attribution: Attribution & { readonly drawn?: readonly Float64Array[] };
 	readonly originalLoss: number;
 	readonly critical: readonly CriticalBlock[];
@@ -118,7 +118,7 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 		const work = () => estimate(method, session.games.search, { kmax, masks, seed: session.seed, signal, ...(units ? { units } : {}) });
 		const estimated = await session.timed("search", work);
 		for (const note of notesOf(estimated)) logger(options)("note", `${method}: ${note}`);
-		return { ...estimated, interactions: [] };
+		return { ...estimated, evaluations: estimated.masks, interactions: [] };
 	}
 	const task = { method, blocks: session.model.blocks.blocks, kmax: searchedTo(method, kmax) };
 	checkBudget(task, options, session.tokens.search);
@@ -135,7 +135,7 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 		unseen: [],
 		interactions,
 		surrogate,
-		masks: measured,
+		evaluations: measured,
 	};
 }
 

@@ -2,7 +2,7 @@ import { figureText } from "./figures.js";
 import { formatBlocks, formatBytes, formatCount, formatInteger } from "./format.js";
 import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
-import { quantizedText, speedText, textName } from "./summary.js";
+import { quantizedText, speedText } from "./summary.js";
 import { visible } from "./tags.js";
 
 /**
@@ -33,7 +33,7 @@ export function reportCard(report: Report): string {
 			...(quality
 				? [
 						escaped(
-							`Perplexity and loss are measured on ${formatInteger(quality.tokens)} tokens of ${textName(quality.text)}, which were not used to choose the blocks. They are not comparable with published figures.`,
+							`Perplexity and loss are measured on ${formatInteger(quality.tokens)} tokens of ${quality.text}, which were not used to choose the blocks. They are not comparable with published figures.`,
 						),
 					]
 				: []),

@@ -24,12 +24,12 @@ const importanceTitles: Readonly<Record<string, string>> = {
 const cutAt = 1.3;
 
 /** A block of which the method says something. */
-type KnownBlock = ReportBlock & { contribution: number };
+type KnownBlock = ReportBlock & { importance: number };
 
 /** How much each block is needed. */
 export function importanceFigure(report: Report): Html {
 	const { list, unit, estimator } = report.blocks;
-	const known = list.filter((block): block is KnownBlock => block.contribution !== undefined);
+	const known = list.filter((block): block is KnownBlock => block.importance !== undefined);
 	const title = importanceTitles[unit ?? ""] ?? "importance";
 	const chart: Chart = {
 		id: "importance-chart",
@@ -48,7 +48,7 @@ export function importanceFigure(report: Report): Html {
 
 function importanceDrawing(list: readonly ReportBlock[], known: readonly KnownBlock[], blocks: number): Chart["draw"] {
 	const top = topOf(known);
-	const cut = known.filter(({ contribution }) => contribution > top);
+	const cut = known.filter(({ importance }) => importance > top);
 	return (width, size) => {
 		const rows = labelRows(cut, (width - marginLeft - marginRight) / (blocks + 0.2));
 		const above = cut.length > 0 ? labelHeight * (1 + Math.max(0, ...rows.values())) : 0;
@@ -74,11 +74,11 @@ function barsUpTo(top: number, known: readonly KnownBlock[]): Plot.Markish[] {
 			x1: ({ block }) => block - 0.38,
 			x2: ({ block }) => block + 0.38,
 			y1: 0,
-			y2: ({ contribution }) => Math.min(top, contribution),
+			y2: ({ importance }) => Math.min(top, importance),
 			fill: colorOf,
 		}),
 		Plot.ruleX(
-			known.filter(({ interval, contribution }) => interval && contribution <= top),
+			known.filter(({ interval, importance }) => interval && importance <= top),
 			{
 				x: "block",
 				y1: ({ interval }) => interval!.low,
@@ -95,7 +95,7 @@ function cutLabel(block: KnownBlock, top: number, row: number): Plot.Markish {
 	return Plot.text([block], {
 		x: "block",
 		y: top,
-		text: ({ contribution }) => `↑ ${formatSignificant(contribution, 2)}`,
+		text: ({ importance }) => `↑ ${formatSignificant(importance, 2)}`,
 		dy: -6 - labelHeight * row,
 		fill: color("ink"),
 	});
@@ -117,10 +117,10 @@ function stateMarks(list: readonly ReportBlock[], above: number): Plot.Markish {
 }
 
 function importanceTable(list: readonly ReportBlock[]): Html {
-	const rows = list.map(({ block, state, reason, contribution, interval }) => [
+	const rows = list.map(({ block, state, reason, importance, interval }) => [
 		`${block}`,
 		blockStates[state].label,
-		contribution === undefined ? "" : formatSigned(contribution),
+		importance === undefined ? "" : formatSigned(importance),
 		interval ? `${formatSigned(interval.low)} to ${formatSigned(interval.high)}` : "",
 		reason ?? "",
 	]);
@@ -134,8 +134,8 @@ function importanceTable(list: readonly ReportBlock[]): Html {
 	return table("Importance of each block", columns, rows);
 }
 
-const lowOf = ({ contribution = 0, interval }: ReportBlock) => Math.min(contribution, interval?.low ?? contribution);
-const highOf = ({ contribution = 0, interval }: ReportBlock) => Math.max(contribution, interval?.high ?? contribution);
+const lowOf = ({ importance = 0, interval }: ReportBlock) => Math.min(importance, interval?.low ?? importance);
+const highOf = ({ importance = 0, interval }: ReportBlock) => Math.max(importance, interval?.high ?? importance);
 
 const marginLeft = 52;
 const marginRight = 20;
@@ -168,8 +168,8 @@ function topOf(known: readonly ReportBlock[]): number {
 }
 
 function leastOf(known: readonly KnownBlock[]): string {
-	const least = [...known].sort((a, b) => a.contribution - b.contribution).slice(0, 4);
-	return least.map(({ block, contribution }) => `block ${block} (${formatSigned(contribution, 3)})`).join(", ");
+	const least = [...known].sort((a, b) => a.importance - b.importance).slice(0, 4);
+	return least.map(({ block, importance }) => `block ${block} (${formatSigned(importance, 3)})`).join(", ");
 }
 
 /** The blocks in a row: what became of each, with the meaning of the marks. */

@@ -68,7 +68,7 @@ export function curveFigure({ metric, series }: ReportCurve, removal: Report["re
 		label: seriesName(one),
 	}));
 	if (chosen) legend.push({ glyph: "○", color: "ink", label: "chosen" });
-	const decided = removal?.race && comparisonText(removal.race, metric);
+	const decided = removal?.finalComparison && comparisonText(removal.finalComparison, metric);
 	return html`${figure(
 		chart,
 		`The points show ${what}, in ${unit}. Lower is better. Vertical lines are 95 % intervals.`,
@@ -78,7 +78,7 @@ export function curveFigure({ metric, series }: ReportCurve, removal: Report["re
 ${decided && html`<p>${decided}</p>`}`;
 }
 
-type Comparison = NonNullable<NonNullable<Report["removal"]>["race"]>;
+type Comparison = NonNullable<NonNullable<Report["removal"]>["finalComparison"]>;
 
 /** How the candidates of one size were compared, and on how much text. */
 function comparisonText({ by, further }: Comparison, metric: ReportCurve["metric"]): string {

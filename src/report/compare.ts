@@ -45,7 +45,7 @@ export interface QuestionsText {
 /** What a method needed. */
 export interface CompareCostText {
 	readonly method: string;
-	readonly cost: { readonly masks: number; readonly tokens: number; readonly blockExecutions: number; readonly seconds: number };
+	readonly cost: { readonly evaluations: number; readonly tokens: number; readonly blockExecutions: number; readonly seconds: number };
 }
 
 /** Longest title of a text. */
@@ -138,7 +138,7 @@ export function compareCosts(methods: readonly CompareCostText[], style: TextSty
 	] as const;
 	const cells = methods.map(({ method, cost }) => [
 		method,
-		formatInteger(cost.masks),
+		formatInteger(cost.evaluations),
 		formatCount(cost.tokens),
 		formatInteger(cost.blockExecutions),
 		formatDuration(cost.seconds),

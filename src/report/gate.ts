@@ -3,7 +3,7 @@ import type { Report } from "./report-data.js";
 
 // Quality limits as text, the same in messages, in the terminal and on the page. No rounding makes a limit look met or missed.
 
-type Figure = Pick<NonNullable<Report["gate"]>[number], "name" | "value" | "limit"> & {
+type Figure = Pick<NonNullable<Report["limits"]>[number], "name" | "value" | "limit"> & {
 	readonly standardError?: number | null | undefined;
 };
 

@@ -28,7 +28,7 @@ export function detailSections(report: Report): Section[] {
 /** What blocks are worth, or at least why some of them always stay. */
 function importanceSection(report: Report): Section[] {
 	const { list } = report.blocks;
-	if (list.some(({ contribution }) => contribution !== undefined))
+	if (list.some(({ importance }) => importance !== undefined))
 		return [{ id: "importance", title: "Importance of blocks", body: importanceFigure(report) }];
 	const stay = list.filter(({ reason }) => reason !== undefined);
 	if (stay.length === 0) return [];

@@ -18,7 +18,7 @@ export function warningsSection({ warnings, disagreements }: Report): Section[] 
 }
 
 /** Limits, and whether they were met. */
-export function limitsSection(limits: NonNullable<Report["gate"]>): Section {
+export function limitsSection(limits: NonNullable<Report["limits"]>): Section {
 	const rows = limits.map(({ met, ...figure }) => [
 		figure.name,
 		limitText(figure.name, figure.limit),

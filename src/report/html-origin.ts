@@ -41,7 +41,8 @@ ${settingsTable("Settings of the machine that can change results", machine)}`,
 	};
 }
 
-function exceptionsOf({ maxTime, stateType }: Reproduce["options"]): string[] {
+function exceptionsOf({ search }: Reproduce["options"]): string[] {
+	const { maxTime, stateType } = isGroup(search) ? search : {};
 	return [
 		...(maxTime === undefined ? [] : ["The time limit may end the search at another point."]),
 		"Self-generated text that is no longer in the cache is sampled again, and may come out differently.",
@@ -56,8 +57,19 @@ function drawnText({ positions, of, standardError }: NonNullable<Reproduce["cali
 }
 
 function settingsTable(caption: string, settings: Reproduce["options"]): Html | undefined {
-	const rows = Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : `${value}`]);
+	const rows = settingRows(settings);
 	return rows.length > 0 ? table(caption, [{ title: "setting" }, { title: "value" }], rows) : undefined;
+}
+
+type Group = Readonly<Record<string, unknown>>;
+
+const isGroup = (value: unknown): value is Group => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A row for each setting, those of groups as `search.method`. */
+function settingRows(settings: Group, group = ""): [name: string, value: string][] {
+	return Object.entries(settings).flatMap(([name, value]): [string, string][] =>
+		isGroup(value) ? settingRows(value, `${group}${name}.`) : [[`${group}${name}`, Array.isArray(value) ? value.join(", ") : `${value}`]],
+	);
 }
 
 /** What took how long. */

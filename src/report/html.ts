@@ -49,10 +49,10 @@ ${further.map((section) => sectionHtml(section))}${detailsHtml(details)}</main>
 
 /** What the run has beside the first screen, for everybody who reads on. */
 function furtherSections(report: Report): Section[] {
-	const { curve, heal, alternatives, gate } = report;
+	const { curve, heal, alternatives, limits } = report;
 	return [
 		...warningsSection(report),
-		...(gate && gate.length > 0 ? [limitsSection(gate)] : []),
+		...(limits && limits.length > 0 ? [limitsSection(limits)] : []),
 		...(curve && curve.series.length > 0 ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve, report.removal) }] : []),
 		...textsSection(report),
 		...(heal ? [healSection(heal)] : []),

@@ -3,9 +3,9 @@ import {
 	alternatives,
 	blockList,
 	collapse,
-	gate,
 	heal,
 	interval,
+	limits,
 	loss,
 	natural,
 	number,
@@ -20,11 +20,13 @@ import {
 /** `format` of every report. */
 export const REPORT_FORMAT = "prune-gguf-report";
 /** Version that this program writes. */
-export const REPORT_VERSION = 1;
+export const REPORT_VERSION = 2;
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected a SHA-256: 64 lower-case hexadecimal digits"));
 const setting = v.union([v.string(), v.number(), v.boolean(), v.null()]);
 const settings = v.record(v.string(), v.union([setting, v.array(setting)]));
+const option = v.union([setting, v.array(setting)]);
+const options = v.record(v.string(), v.union([option, v.record(v.string(), v.union([option, v.record(v.string(), v.number())]))]));
 
 /** How much quality was paid, by the loss added on the held-out split. */
 export const trades = ["sensible", "costly", "damaging", "broken"] as const;
@@ -48,7 +50,7 @@ const block = v.strictObject({
 		"`critical`: its removal alone costs too much; `frozen`: never a candidate, by a rule of the architecture.",
 	),
 	reason: v.optional(says(text, "Why it is critical or frozen.")),
-	contribution: v.optional(says(number, "Higher is more needed; in the unit of the section.")),
+	importance: v.optional(says(number, "Higher is more needed; in the unit of the section.")),
 	interval: v.optional(interval),
 });
 
@@ -97,7 +99,7 @@ const curve = v.strictObject({
 			method: says(text, "Who proposed the sets."),
 			split: says(
 				v.picklist(["search", "validation"]),
-				"Text that they are measured on; of `validation`, and of more like it where that did not tell them apart, the race decided.",
+				"Text that they are measured on; of `validation`, and of more like it where that did not tell them apart, the final comparison decided.",
 			),
 			points: v.array(
 				v.strictObject({
@@ -130,8 +132,8 @@ const surrogate = v.strictObject({
 	name: text,
 	trainCandidates: natural,
 	heldOutCandidates: natural,
-	r2: says(loss, "Coefficient of determination on masks that it did not see when it guessed them."),
-	spearman: says(loss, "Rank correlation on the same masks."),
+	r2: says(loss, "Coefficient of determination on candidates that it did not see when it predicted them."),
+	spearman: says(loss, "Rank correlation on the same candidates."),
 	details: v.record(v.string(), loss),
 	trusted: v.optional(says(v.boolean(), "Whether its proposals were used.")),
 	forecasts: v.optional(
@@ -154,7 +156,7 @@ const disagreement = v.strictObject({
 const reproduce = v.strictObject({
 	command: text,
 	seed: v.nullable(natural),
-	options: settings,
+	options: says(options, "Options of `pruneGguf`, nested as there, that decide on the result."),
 	calibration: v.array(
 		v.strictObject({
 			...{ split: text, source: text, sha256, windows: positive, length: positive },
@@ -195,10 +197,10 @@ export const reportSchema = v.strictObject({
 				removed: blockList,
 				kept: positive,
 				method: says(text, "Who proposed the set."),
-				race: v.optional(
+				finalComparison: v.optional(
 					says(
 						v.strictObject({ by: v.picklist(["metric", "divergence"]), further: v.array(v.strictObject({ sets: positive })) }),
-						"What decided between sets of the same size: the metric or the divergence from the original model, on the validation split and on so many further parts of its size. Missing where there were no two.",
+						"What decided between candidates of the same size: the metric or the divergence from the original model, on the validation split and on so many further parts of its size. Missing where there were no two.",
 					),
 				),
 				tied: v.optional(
@@ -213,7 +215,7 @@ export const reportSchema = v.strictObject({
 								by: v.optional(v.literal("divergence")),
 							}),
 						),
-						"Sets that the race did not tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats, on so many `windows` of text that no search has seen; with `by`, how much more they diverge from the original model.",
+						"Candidates that the final comparison did not tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats, on so many `windows` of text that no search has seen; with `by`, how much more they diverge from the original model.",
 					),
 				),
 			}),
@@ -221,11 +223,11 @@ export const reportSchema = v.strictObject({
 		),
 	),
 	blocks: v.strictObject({
-		estimator: v.optional(says(text, "How contributions were estimated.")),
+		estimator: v.optional(says(text, "How the importance of blocks was estimated.")),
 		unit: v.optional(
 			says(
 				v.picklist(["nats", "value", "log-nats", "score"]),
-				"Of contributions: `nats` per token that the removal alone adds; `value`, the share in v = PPL(full) / PPL(kept); `log-nats`, the share in log(1 + added nats); `score`, a baseline's own.",
+				"Of importance: `nats` per token that the removal alone adds; `value`, the share in v = PPL(original) / PPL(kept); `log-nats`, the share in log(1 + added nats); `score`, a baseline's own.",
 			),
 		),
 		list: says(v.array(block), "Every block, in order."),
@@ -234,7 +236,7 @@ export const reportSchema = v.strictObject({
 	curve: v.optional(curve),
 	interactions: v.optional(interactions),
 	surrogate: v.optional(surrogate),
-	disagreements: says(v.array(disagreement), "Sources that would rather have another set, on the text of the race."),
+	disagreements: says(v.array(disagreement), "Sources that would rather have another set, on the text of the final comparison."),
 	warnings: says(v.array(text), "What the run warned of, and remarks of the search."),
 	speed: v.optional(speed),
 	samples: v.optional(samples),
@@ -242,7 +244,7 @@ export const reportSchema = v.strictObject({
 	collapse: v.optional(collapse),
 	heal: v.optional(heal),
 	alternatives: v.optional(alternatives),
-	gate: v.optional(gate),
+	limits: v.optional(limits),
 	reproduce,
 	timings: says(v.array(v.strictObject({ phase: text, seconds: number })), "Seconds by phase, in order."),
 	seconds: says(number, "Of the whole run."),
@@ -254,7 +256,7 @@ export const reportSchema = v.strictObject({
  */
 export type Report = v.InferOutput<typeof reportSchema>;
 /** Sections that other measurements than those of a search fill. */
-export type ReportExtras = Partial<Pick<Report, "speed" | "samples" | "textCheck" | "collapse" | "alternatives" | "gate">>;
+export type ReportExtras = Partial<Pick<Report, "speed" | "samples" | "textCheck" | "collapse" | "alternatives" | "limits">>;
 export type ReportFigure = NonNullable<Report["quality"]>["figures"][number];
 export type ReportBlock = Report["blocks"]["list"][number];
 export type ReportCurve = NonNullable<Report["curve"]>;

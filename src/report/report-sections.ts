@@ -112,7 +112,7 @@ export const alternatives = v.strictObject({
 
 export const heal = v.strictObject({
 	applied: says(v.boolean(), "Whether the written file is healed: only where the validation split says that it helps."),
-	tokens: says(natural, "The model's own samples that matrices were fitted to."),
+	tokens: says(natural, "Tokens of self-generated text that matrices were fitted to."),
 	addedBytes: says(v.pipe(v.number(), v.integer()), "That the new matrices take more than those in their place."),
 	cuts: says(
 		v.array(
@@ -157,7 +157,7 @@ export const heal = v.strictObject({
 	seconds: number,
 });
 
-export const gate = v.array(
+export const limits = v.array(
 	v.strictObject({
 		name: says(text, "Option that set the limit, of an accuracy with the name of the questions."),
 		limit: number,

@@ -78,11 +78,11 @@ function verdictLines({ verdict, alternatives }: Report, style: TextStyle): stri
 
 /** What was done to the model beside removing blocks, and the limits. */
 function changeLines(report: Report, width: number, style: TextStyle): string[] {
-	const { heal, gate = [] } = report;
+	const { heal, limits = [] } = report;
 	const texts = [quantizedText(report), heal && healSentence(heal)].filter((text) => text !== undefined);
 	return [
 		...texts.flatMap((text) => wrapped(text, width).split("\n")),
-		...gate.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
+		...limits.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
 	];
 }
 
@@ -103,16 +103,11 @@ function figuresTable(report: Report, style: TextStyle): string[] {
 /** What perplexity is measured on, and memory for. */
 function captionText({ quality, speed }: Report): string | undefined {
 	const text = quality
-		? `Perplexity is measured on ${formatInteger(quality.tokens)} tokens of ${textName(quality.text)}: not comparable with published figures.`
+		? `Perplexity is measured on ${formatInteger(quality.tokens)} tokens of ${quality.text}: not comparable with published figures.`
 		: undefined;
 	const memory = speed?.context === undefined ? undefined : `Memory is for ${formatInteger(speed.context)} tokens of context.`;
 	const sentences = [text, memory].filter((sentence) => sentence !== undefined);
 	return sentences.length === 0 ? undefined : sentences.join(" ");
-}
-
-/** Where the text of a split came from. */
-export function textName(source: string): string {
-	return source === "the model's own samples" ? "self-generated text" : source;
 }
 
 function endLines({ output }: Report, { report, card }: SummaryPlaces, lines: (text: string | undefined) => string[]): string[] {

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { healFromV1 } from "./plan-v1.js";
 import { finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
 
 // What a plan says of healing: enough to do it again, and what it gave.
@@ -55,7 +56,7 @@ const cut = v.strictObject({
 export const healSchema = v.strictObject({
 	/** Whether the written file is healed: not where the validation split does not say that it helps. */
 	applied: v.boolean(),
-	/** Text that matrices were fitted to: the model's own samples with this seed. */
+	/** Text that matrices were fitted to: self-generated text with this seed. */
 	fit: v.strictObject({ seed: wholeNumber, sha256: sha256Hex, count: positiveWhole, length: positiveWhole }),
 	/** `auto`, `same`, or a type of ggml. */
 	type: someText,
@@ -87,8 +88,8 @@ export const healSchema = v.strictObject({
 export type PlanHeal = v.InferOutput<typeof healSchema>;
 export type HealComparison = v.InferOutput<typeof comparison>;
 
-/** What was kept of healing a set; undefined for what is torn, or of another version. */
-export const readKeptHeal = (text: string): PlanHeal | undefined => parsedAs(healSchema, text);
+/** What was kept of healing a set, by this version or the one before; undefined for what is torn, or of another version. */
+export const readKeptHeal = (text: string): PlanHeal | undefined => parsedAs(healSchema, text) ?? parsedAs(healSchema, text, healFromV1);
 
 /** What a set was compared by in a race of healed sets: infinite where it was kept as null; undefined for what is torn. */
 export function readKeptFigure(text: string): number | undefined {
@@ -100,9 +101,13 @@ export function readKeptFigure(text: string): number | undefined {
 export const readKeptTokens = (text: string): number | undefined =>
 	parsedAs(v.strictObject({ healTokens: positiveWhole }), text)?.healTokens;
 
-function parsedAs<T extends v.GenericSchema>(schema: T, text: string): v.InferOutput<T> | undefined {
+function parsedAs<T extends v.GenericSchema>(
+	schema: T,
+	text: string,
+	change = (value: unknown): unknown => value,
+): v.InferOutput<T> | undefined {
 	try {
-		const parsed = v.safeParse(schema, JSON.parse(text));
+		const parsed = v.safeParse(schema, change(JSON.parse(text)));
 		return parsed.success ? parsed.output : undefined;
 	} catch {
 		return undefined;

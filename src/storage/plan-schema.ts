@@ -1,25 +1,37 @@
 import * as v from "valibot";
 import { finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
-import { gateSchema } from "./plan-gate.js";
 import { healSchema } from "./plan-heal.js";
+import { limitsSchema } from "./plan-limits.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
 import { speedSchema } from "./plan-speed.js";
 
 /** `format` of every plan. */
 export const PLAN_FORMAT = "prune-gguf-plan";
-/** Version that this program writes and reads. */
-export const PLAN_VERSION = 1;
+/** Version that this program writes. */
+export const PLAN_VERSION = 2;
+/** Versions that it reads: those before are converted. */
+export const PLAN_VERSIONS = [1, PLAN_VERSION] as const;
 
 const setting = v.union([v.string(), v.number(), v.boolean(), v.null()], "expected text, a number, true, false or null");
 const settings = v.record(
 	v.string(),
 	v.union([setting, v.array(setting)], "expected text, a number, true, false, null or a list of these"),
 );
+/** Groups of options, and shares by name within a group. */
+const shares = v.record(v.string(), v.number());
+const option = v.union([setting, v.array(setting)]);
+const options = v.record(
+	v.string(),
+	v.union(
+		[option, v.record(v.string(), v.union([option, shares]))],
+		"expected text, a number, true, false, null, or a list or group of these",
+	),
+);
 const blockList = v.array(wholeNumber);
 
-/** Units of a contribution. */
-export const contributionUnits = ["nats", "value", "log-nats", "score"] as const;
-export type ContributionUnit = (typeof contributionUnits)[number];
+/** Units of the importance of blocks. */
+export const importanceUnits = ["nats", "value", "log-nats", "score"] as const;
+export type ImportanceUnit = (typeof importanceUnits)[number];
 
 /** Losses of one model over the windows of one split, nats per token. */
 const measured = v.strictObject({
@@ -37,7 +49,7 @@ const source = {
 };
 
 const split = v.strictObject({
-	/** Where the text came from: file names, or "own samples". */
+	/** Where the text came from: file names, or "self-generated text". */
 	source: someText,
 	/** SHA-256 over the tokens of the windows. */
 	sha256: sha256Hex,
@@ -65,7 +77,7 @@ const splitLosses = v.strictObject({
 /** The metric of one split, in its own nats: a window is a question where it is `accuracy`. */
 const metricLosses = v.strictObject({
 	...splitLosses.entries,
-	/** Further means by name: `nll`; shares from 0 to 1: `agreement`, `accuracy`, `normalizedAccuracy`. */
+	/** Further means by name: `loss`; shares from 0 to 1: `agreement`, `accuracy`, `normalizedAccuracy`. */
 	figures: v.optional(v.record(v.string(), v.strictObject({ original: finiteOrNull, pruned: finiteOrNull, ...difference }))),
 });
 
@@ -80,7 +92,7 @@ const disagreement = v.strictObject({
 	worseOverall: finiteNumber,
 });
 
-const contribution = v.strictObject({
+const importance = v.strictObject({
 	/** 0-based, as in the tensor names. */
 	block: wholeNumber,
 	/** Higher is more needed. */
@@ -89,7 +101,7 @@ const contribution = v.strictObject({
 	 * Of the value: `nats` per token that removing the block alone adds to the loss; `value`, its share in v = PPL(full) / PPL(kept
 	 * blocks); `log-nats`, its share in log(1 + added nats); `score`, what a baseline gives it, on a scale of its own.
 	 */
-	unit: v.picklist(contributionUnits, `expected one of ${contributionUnits.join(", ")}`),
+	unit: v.picklist(importanceUnits, `expected one of ${importanceUnits.join(", ")}`),
 	/** Standard error or posterior deviation of the value, where the estimator has one; in the same unit. */
 	standardError: v.optional(finiteNumber),
 	/** How it was estimated. */
@@ -98,12 +110,12 @@ const contribution = v.strictObject({
 
 const surrogate = v.strictObject({
 	name: someText,
-	/** Masks it was fitted on, and other masks it was judged on. */
+	/** Candidates it was fitted on, and other candidates it was judged on. */
 	trainCandidates: wholeNumber,
 	heldOutCandidates: wholeNumber,
-	/** Coefficient of determination on the held-out masks. */
+	/** Coefficient of determination on the held-out candidates. */
 	r2: finiteOrNull,
-	/** Rank correlation on the held-out masks. */
+	/** Rank correlation on the held-out candidates. */
 	spearman: finiteOrNull,
 	/** Further figures by name. */
 	details: v.optional(v.record(v.string(), finiteOrNull)),
@@ -113,7 +125,7 @@ const reasoned = v.strictObject({ block: wholeNumber, reason: someText });
 
 const curvePoint = v.strictObject({
 	/** Number of blocks removed. */
-	k: wholeNumber,
+	count: wholeNumber,
 	removed: blockList,
 	/** Mean losses, nats per token; left out or null where not measured or not finite. */
 	searchLoss: v.optional(finiteOrNull),
@@ -122,7 +134,7 @@ const curvePoint = v.strictObject({
 	validationStandardError: v.optional(finiteOrNull),
 });
 
-/** A set that the race did not tell from the chosen one. */
+/** A candidate that the final comparison did not tell from the chosen one. */
 const tied = v.strictObject({
 	removed: blockList,
 	/** Who proposed it. */
@@ -136,8 +148,8 @@ const tied = v.strictObject({
 	by: v.optional(v.literal("divergence")),
 });
 
-/** What decided between sets of the same size, beyond the validation split. */
-const race = v.strictObject({
+/** What decided between candidates of the same size, beyond the validation split. */
+const finalComparison = v.strictObject({
 	/** By what sets were compared: the metric, or their divergence from the original model. */
 	by: v.picklist(["metric", "divergence"], "expected metric or divergence"),
 	/** Parts of further text in their order, each of as many windows as the validation split: SHA-256 over its tokens, and how many sets were measured on it. */
@@ -167,7 +179,8 @@ export const planSchema = v.pipe(
 		kept: positiveWhole,
 		/** How the set was chosen. */
 		method: someText,
-		options: settings,
+		/** Options of `pruneGguf`, nested as there, that decide on the result: those that were given, and what was found for them. */
+		options,
 		seed: v.nullable(wholeNumber),
 		calibration: perSplit(split),
 		losses: perSplit(splitLosses),
@@ -181,7 +194,7 @@ export const planSchema = v.pipe(
 			}),
 		),
 		disagreements: v.optional(v.array(disagreement)),
-		contributions: v.optional(v.array(contribution)),
+		importance: v.optional(v.array(importance)),
 		surrogate: v.optional(surrogate),
 		/** Blocks whose removal alone costs too much. */
 		critical: v.array(reasoned),
@@ -190,10 +203,10 @@ export const planSchema = v.pipe(
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
 		/** Missing where no size had two sets to decide between. */
-		race: v.optional(race),
-		/** Sets of the chosen size that are as good as far as the race can tell: 0 is in the 95 % interval of the difference. */
+		finalComparison: v.optional(finalComparison),
+		/** Sets of the chosen size that are as good as far as the final comparison can tell: 0 is in the 95 % interval of the difference. */
 		tied: v.optional(v.array(tied)),
-		gate: v.optional(gateSchema),
+		limits: v.optional(limitsSchema),
 		heal: v.optional(healSchema),
 		quantized: v.optional(quantizedSchema),
 		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
@@ -222,9 +235,9 @@ type Shape = {
 	readonly model: { readonly blocks: number };
 	readonly removed: readonly number[];
 	readonly kept: number;
-	readonly alternatives: readonly { readonly k: number; readonly removed: readonly number[] }[];
+	readonly alternatives: readonly { readonly count: number; readonly removed: readonly number[] }[];
 	readonly tied?: readonly { readonly removed: readonly number[] }[] | undefined;
-	readonly contributions?: readonly { readonly block: number }[] | undefined;
+	readonly importance?: readonly { readonly block: number }[] | undefined;
 	readonly critical: readonly { readonly block: number }[];
 	readonly frozen: readonly { readonly block: number }[];
 };
@@ -239,14 +252,14 @@ function* contradictions(plan: Shape): Generator<string> {
 	for (const [index, point] of plan.alternatives.entries()) {
 		const place = `alternatives[${index}]`;
 		yield* blockListFaults(`${place}.removed`, point.removed, blocks);
-		if (point.k !== point.removed.length) yield `${place}.k: ${point.k}, but ${point.removed.length} blocks are named`;
+		if (point.count !== point.removed.length) yield `${place}.count: ${point.count}, but ${point.removed.length} blocks are named`;
 	}
 	for (const [index, set] of (plan.tied ?? []).entries()) {
 		yield* blockListFaults(`tied[${index}].removed`, set.removed, blocks);
 		if (set.removed.length !== plan.removed.length)
 			yield `tied[${index}].removed: ${set.removed.length} blocks, but ${plan.removed.length} are removed`;
 	}
-	for (const name of ["contributions", "critical", "frozen"] as const) {
+	for (const name of ["importance", "critical", "frozen"] as const) {
 		for (const [index, { block }] of (plan[name] ?? []).entries()) yield* rangeFault(`${name}[${index}].block`, block, blocks);
 	}
 }

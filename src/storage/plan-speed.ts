@@ -45,8 +45,8 @@ export const speedSchema = v.strictObject({
 	before: side,
 	/** Missing where one model was measured alone. */
 	after: v.optional(side),
-	/** How the second one was run: as a `file`, or as a `mask` of the first one's blocks. */
-	through: v.optional(v.picklist(["file", "mask"], "expected file or mask")),
+	/** How the second one was run: as a `file`, or in `memory`, as the first one without some of its blocks. */
+	through: v.optional(v.picklist(["file", "memory"], "expected file or memory")),
 	ratio: v.optional(v.strictObject({ prompt: ratio, generation: ratio })),
 });
 

@@ -2,10 +2,11 @@ import * as v from "valibot";
 import { InvalidPlanError } from "../errors.js";
 import { openInput } from "./input-file.js";
 import { writeAtomically } from "./atomic-file.js";
-import { PLAN_FORMAT, PLAN_VERSION, planSchema } from "./plan-schema.js";
+import { PLAN_FORMAT, PLAN_VERSION, PLAN_VERSIONS, planSchema } from "./plan-schema.js";
+import { planFromV1 } from "./plan-v1.js";
 import { shownText } from "./shown-text.js";
 
-export { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION } from "./plan-schema.js";
+export { type ImportanceUnit, PLAN_FORMAT, PLAN_VERSION } from "./plan-schema.js";
 
 /**
  * What to remove, why, and what it cost: the interface between measuring and writing. Everything before a plan only measures and
@@ -20,8 +21,8 @@ export type PlanSplit = NonNullable<Plan["calibration"]["search"]>;
 export type PlanLosses = NonNullable<Plan["losses"]["search"]>;
 /** The metric before and after on one split. */
 export type PlanMetricLosses = NonNullable<NonNullable<Plan["metric"]>["splits"]["search"]>;
-/** Contribution of one block. */
-export type PlanContribution = NonNullable<Plan["contributions"]>[number];
+/** Importance of one block. */
+export type PlanImportance = NonNullable<Plan["importance"]>[number];
 /** How good the surrogate was. */
 export type PlanSurrogate = NonNullable<Plan["surrogate"]>;
 
@@ -37,7 +38,7 @@ const MAX_DEPTH = 50;
 const MAX_BYTES = 24 * 2 ** 20;
 
 /**
- * Checks a plan.
+ * Checks a plan. One of version 1 becomes one of version 2, with the same facts.
  * @param name how messages name the document
  * @throws InvalidPlanError that names the places that are wrong, and what was expected there; or where it holds more than 1,000,000
  * values, which are then not looked at
@@ -46,15 +47,18 @@ export function parsePlan(value: unknown, name = "the plan"): Plan {
 	const format = property(value, "format");
 	if (format !== PLAN_FORMAT) throw new InvalidPlanError(`${name} is not a plan of prune-gguf: expected "format": "${PLAN_FORMAT}".`);
 	const version = property(value, "version");
-	if (version !== PLAN_VERSION) {
-		throw new InvalidPlanError(`${name} is a plan of version ${shown(version, 80)}; this program reads version ${PLAN_VERSION}.`);
+	if (!PLAN_VERSIONS.includes(version as (typeof PLAN_VERSIONS)[number])) {
+		const known = PLAN_VERSIONS.join(" and ");
+		throw new InvalidPlanError(`${name} is a plan of version ${shown(version, 80)}; this program reads versions ${known}.`);
 	}
 	const values = countValues(value, name);
-	const parsed = v.safeParse(planSchema, value, { abortEarly: values > MANY_VALUES });
+	const plan = version === PLAN_VERSION ? value : planFromV1(value, name);
+	const parsed = v.safeParse(planSchema, plan, { abortEarly: values > MANY_VALUES });
 	if (parsed.success) return parsed.output;
 	const faults = parsed.issues.slice(0, MAX_FAULTS).map(describeIssue);
 	const more = parsed.issues.length > MAX_FAULTS ? [`and ${parsed.issues.length - MAX_FAULTS} more`] : [];
-	throw new InvalidPlanError(`${name} is not valid:\n${[...faults, ...more].map((fault) => `  ${fault}`).join("\n")}`);
+	const read = version === PLAN_VERSION ? "" : " (version 1, with keys named as in version 2)";
+	throw new InvalidPlanError(`${name} is not valid${read}:\n${[...faults, ...more].map((fault) => `  ${fault}`).join("\n")}`);
 }
 
 /** Numbers, texts, lists and objects in a value. @throws InvalidPlanError where there are more than any plan has, or too deep ones */
@@ -145,7 +149,7 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
 	return path ? `${shownText(path)}: ${issue.message}, got ${shown(issue.input)}` : shownText(issue.message);
 }
 
-/** `losses.report.full.windows[3]`: the way to a value, as one would write it. */
+/** `losses.heldOut.original.windows[3]`: the way to a value, as one would write it. */
 function pathOf(issue: v.BaseIssue<unknown>): string {
 	let path = "";
 	for (const { key } of issue.path ?? []) path += typeof key === "number" ? `[${key}]` : `${path ? "." : ""}${String(key)}`;

@@ -17,8 +17,8 @@ export interface KeptFile {
 
 /** A ledger that is kept. */
 export interface KeptLedger extends KeptFile {
-	/** Distinct lines: masks measured. */
-	readonly masks: number;
+	/** Candidates that were evaluated: distinct lines. */
+	readonly candidates: number;
 	/** Number of blocks of the model; 0 where the file is damaged. */
 	readonly players: number;
 	readonly windows: { readonly count: number; readonly length: number };
@@ -47,8 +47,8 @@ export interface RunFolder {
 	readonly model: string;
 	/** Bytes of all files that are listed. */
 	readonly size: number;
-	/** Masks of all ledgers. */
-	readonly masks: number;
+	/** Candidates of all ledgers. */
+	readonly candidates: number;
 	readonly lastUsed: Date;
 	readonly ledgers: readonly KeptLedger[];
 	readonly evaluations: readonly KeptEvaluation[];
@@ -93,7 +93,7 @@ export async function describeFolder(path: string, model: string): Promise<RunFo
 		path,
 		model,
 		size: [...files, ...partials].reduce((sum, file) => sum + file.size, 0),
-		masks: ledgers.reduce((sum, ledger) => sum + ledger.masks, 0),
+		candidates: ledgers.reduce((sum, ledger) => sum + ledger.candidates, 0),
 		lastUsed: new Date(Math.max(0, ...files.map((file) => file.lastUsed.getTime()))),
 		ledgers,
 		evaluations,
@@ -140,9 +140,9 @@ async function describeLedger(path: string): Promise<KeptLedger> {
 	const { firstLine, lines } = await scan(path);
 	try {
 		const { players, windows } = parseHeader(firstLine, path);
-		return { ...file, masks: Math.max(0, lines - 1), players, windows, inUse };
+		return { ...file, candidates: Math.max(0, lines - 1), players, windows, inUse };
 	} catch (error) {
-		return { ...file, masks: 0, players: 0, windows: { count: 0, length: 0 }, inUse, damage: (error as Error).message };
+		return { ...file, candidates: 0, players: 0, windows: { count: 0, length: 0 }, inUse, damage: (error as Error).message };
 	}
 }
 

@@ -143,7 +143,7 @@ describe("compare", () => {
 		const { code, stdout, stderr } = await run([...args, "--json", "--output", at("compare.json")]);
 		expect(code, stderr).toBe(0);
 		const result = JSON.parse(stdout);
-		expect(result).toMatchObject({ budget: { masks: 50, tokens: 4800 }, sizes: [{ removed: 2 }, { removed: 3 }] });
+		expect(result).toMatchObject({ budget: { evaluations: 50, tokens: 4800 }, sizes: [{ removed: 2 }, { removed: 3 }] });
 		expect(JSON.parse(readFileSync(at("compare.json"), "utf8"))).toEqual(result);
 		expect(stderr).toMatch(/masks were measured before/);
 		const refused = await run([...args, "--output", at("compare.json")]);
@@ -172,8 +172,8 @@ describe("interruption", () => {
 		expect(took).toBeLessThan(3000);
 		expect(interrupted.stderr).toContain("run the same command again");
 
-		const [run1] = JSON.parse((await run(["runs", "--json"])).stdout) as { masks: number }[];
-		expect(run1!.masks).toBeGreaterThan(5);
+		const [run1] = JSON.parse((await run(["runs", "--json"])).stdout) as { candidates: number }[];
+		expect(run1!.candidates).toBeGreaterThan(5);
 		let resumed = false;
 		const again = await run([...sweep, "--json"], {
 			onOutput: (child, _stdout, stderr) => {
@@ -287,11 +287,11 @@ it("runs lists what is kept and deletes it", async () => {
 	await run([fixturePath, "--remove", "6", ...small], { env });
 	const [kept] = JSON.parse((await run(["runs", "list", "--json"], { env })).stdout) as {
 		model: string;
-		masks: number;
+		candidates: number;
 		plans: unknown[];
 	}[];
 	expect(kept).toMatchObject({ model: expect.stringMatching(/^fixture-12l-/) });
-	expect(kept!.masks).toBeGreaterThan(3);
+	expect(kept!.candidates).toBeGreaterThan(3);
 	expect(kept!.plans.length).toBe(1);
 	expect((await run(["runs"], { env })).stdout).toContain("fixture-12l");
 	expect((await run(["runs", "clean"], { env })).code).toBe(2);

@@ -14,7 +14,7 @@ const pruned: Awaited<ReturnType<Api["pruneGguf"]>> = {
 		{ removed: [7], loss: 2.1, added: 0.1 },
 	],
 	suggestion: { removed: [7], reason: "It costs little." },
-	metric: "nll",
+	metric: "loss",
 	disagreements: [],
 	commands: ["prune-gguf m.gguf out.gguf --remove-blocks 1"],
 	seconds: 12,
@@ -113,7 +113,7 @@ describe("usage errors", () => {
 		["apply m.gguf o.gguf --remove 3 --calibration a.txt", /--calibration says what limits are measured on/],
 		["evaluate m.gguf --text a --limit 5", /--limit belongs to --questions/],
 		["evaluate m.gguf --questions a --context 64", /--context belongs to --text/],
-		["m.gguf --metric ppl", /--metric: expected one of nll, kl, accuracy/],
+		["m.gguf --metric ppl", /--metric: expected one of loss, kl, accuracy/],
 		["m.gguf --calibration a.txt=two", /--calibration: expected FILE or FILE=WEIGHT.*"a\.txt=two"/],
 		["m.gguf --calibration a.txt=0", /FILE=WEIGHT with a number above 0/],
 		["m.gguf --calibration a.txt=2 o.gguf", /o\.gguf is no text/],
@@ -413,7 +413,7 @@ describe("failures", () => {
 
 	it.each([
 		[new OutputExistsError("o.gguf exists."), 1, "OUTPUT_EXISTS"],
-		[new PruneGgufError("GATE_NOT_MET", "too bad."), 3, "GATE_NOT_MET"],
+		[new PruneGgufError("LIMITS_NOT_MET", "too bad."), 3, "LIMITS_NOT_MET"],
 		[new Error("bug"), 1, "UNEXPECTED"],
 		[new DOMException("stop", "AbortError"), 130, "INTERRUPTED"],
 	])("%s exits with %d", async (error, expected, name) => {

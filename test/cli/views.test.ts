@@ -14,7 +14,7 @@ const plan = {
 	method: "greedy",
 } as unknown as Plan;
 
-const plain = { metric: "nll", disagreements: [] } as const;
+const plain = { metric: "loss", disagreements: [] } as const;
 
 describe("pruneText", () => {
 	it("shows the verdict and its figures, then what was written", () => {
@@ -31,7 +31,7 @@ describe("pruneText", () => {
 	});
 
 	it("fits a screen of 24 lines", () => {
-		const { speed, gate, collapse, alternatives, ...report } = madeUpReport();
+		const { speed, limits, collapse, alternatives, ...report } = madeUpReport();
 		const result = { ...{ model, plan, output, report, curve: [] }, planPath: "o.plan.json", reportPath: "o.html", ...plain, seconds: 61 };
 		expect(
 			pruneText({ ...result, commands: [] }, { width: 80 })
@@ -48,8 +48,8 @@ describe("pruneText", () => {
 
 	it("shows the curve of another metric", () => {
 		const curve = [
-			{ removed: [], loss: 0, added: 0, figures: { nll: 2, agreement: 1 } },
-			{ removed: [1], loss: 0.2, added: 0.2, figures: { nll: 2.1, agreement: 0.85 } },
+			{ removed: [], loss: 0, added: 0, figures: { loss: 2, agreement: 1 } },
+			{ removed: [1], loss: 0.2, added: 0.2, figures: { loss: 2.1, agreement: 0.85 } },
 		];
 		const kl = pruneText({ model, curve, metric: "kl", disagreements: [], commands: [], seconds: 1 }, {});
 		expect(kl).toMatch(/^ +removed +KL +added +same top token +blocks/m);
@@ -57,7 +57,7 @@ describe("pruneText", () => {
 	});
 
 	it("says that a dry run wrote nothing", () => {
-		const estimate = { masks: 200, known: 0, tokens: 256_000, seconds: 90 };
+		const estimate = { evaluations: 200, known: 0, tokens: 256_000, seconds: 90 };
 		const text = pruneText({ model, curve: [], ...plain, estimate, commands: [], seconds: 1 }, {});
 		expect(text).toContain("Would measure at most 200 masks (256.0 k tokens) in about 1 min 30 s; no model, plan or report was written.\n");
 		expect(text).not.toContain("Next");
@@ -87,14 +87,14 @@ describe("the other commands", () => {
 	});
 
 	it("rank lists every block in order, frozen ones too", () => {
-		const contributions = [
+		const importance = [
 			{ block: 3, value: 0.2, unit: "nats" as const },
 			{ block: 1, value: 0.1, unit: "nats" as const },
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
-		const whole = { model, metric: "nll" as const, loss: 2, masks: 5, seconds: 3, cut: 1 };
+		const whole = { model, metric: "loss" as const, loss: 2, evaluations: 5, seconds: 3, cut: 1 };
 		const nothing = { critical: [], verdicts: [], unseen: [2], interactions: [] };
-		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", contributions, frozen }, {});
+		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", importance, frozen }, {});
 		expect(text).not.toMatch(/surely|stand in/i);
 		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the original model 2.000\n");
 		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
@@ -104,7 +104,7 @@ describe("the other commands", () => {
 		const pair = (a: number, b: number, value: number) => ({ blocks: [a, b] as const, value });
 		const told = rankText(
 			{
-				...{ ...whole, method: "auto" as const, estimator: "posterior-window", contributions, frozen: [] },
+				...{ ...whole, method: "auto" as const, estimator: "posterior-window", importance, frozen: [] },
 				critical: [{ block: 0, reason: "dear" }],
 				unseen: [],
 				verdicts: [
@@ -208,7 +208,7 @@ describe("the other commands", () => {
 			path: "/c/x.ledger.jsonl",
 			size: 2000,
 			lastUsed,
-			masks: 1234,
+			candidates: 1234,
 			players: 4,
 			windows: { count: 1, length: 8 },
 			inUse: false,
@@ -217,7 +217,7 @@ describe("the other commands", () => {
 			path: "/c",
 			model: "m-0123",
 			size: 2100,
-			masks: 1234,
+			candidates: 1234,
 			lastUsed,
 			ledgers: [ledger, { ...ledger, inUse: true }, { ...ledger, damage: "torn" }],
 			evaluations: [{ path: "/c/y.evaluation.ledger.jsonl", size: 50, lastUsed, measured: 12, parts: 40, unit: "windows", inUse: false }],

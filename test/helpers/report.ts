@@ -16,7 +16,7 @@ const noise = (i: number) => Math.abs(Math.sin(i * 12.9898) * 43758.5453) % 1;
 export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 	return v.parse(reportSchema, {
 		format: "prune-gguf-report",
-		version: 1,
+		version: 2,
 		created: "2026-01-02T03:04:05.000Z",
 		verdict: {
 			headline: "Removed 6 of 30 blocks (4-5, 14, 16-18): 15.8 % fewer parameters, perplexity 23.34 -> 52.20 (x 2.24 ± 0.11).",
@@ -66,14 +66,14 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 		},
 		collapse: [{ kind: "loop", prompt: name, before: "fine", after: "a a a a a a", message: `the continuation repeats "a" (${name})` }],
 		alternatives: alternatives(name),
-		gate: [
+		limits: [
 			{ name: "max-ppl-ratio", limit: 1.5, value: 2.24, standardError: 0.05, met: false },
 			{ name: "max-kl", limit: 1, value: 0.8, met: true },
 			{ name: `min-accuracy ${name}`, limit: 0.5, value: null, met: false },
 		],
 		reproduce: {
 			...{ command: `prune-gguf '${name}' out.gguf --remove-blocks 6 --method auto`, seed: 0, backend: "CPU" },
-			options: { method: "auto", removeBlocks: 6, strata: [28, 25] },
+			options: { removeBlocks: 6, search: { method: "auto", strata: [28, 25] } },
 			calibration: ["search", "validation", "heldOut"].map((split) => ({
 				split,
 				source: name,
@@ -94,12 +94,12 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 }
 
 function blockOf(block: number, name: string) {
-	if (block === 0) return { block, state: "critical", reason: `removing it alone adds 3.2 nats (${name})`, contribution: 0.9 };
+	if (block === 0) return { block, state: "critical", reason: `removing it alone adds 3.2 nats (${name})`, importance: 0.9 };
 	if (block === blocks - 1) return { block, state: "frozen", reason: "a rule of the architecture" };
-	const contribution = 0.02 + 0.2 * noise(block) * (removed.includes(block) ? 0.2 : 1);
+	const importance = 0.02 + 0.2 * noise(block) * (removed.includes(block) ? 0.2 : 1);
 	return {
-		...{ block, state: removed.includes(block) ? "removed" : "kept", contribution },
-		interval: { low: contribution - 0.03, high: contribution + 0.03 },
+		...{ block, state: removed.includes(block) ? "removed" : "kept", importance },
+		interval: { low: importance - 0.03, high: importance + 0.03 },
 	};
 }
 
@@ -140,7 +140,7 @@ function curveOf(name: string) {
 	};
 	const sizes = Array.from({ length: 10 }, (_, i) => i + 1);
 	return {
-		metric: "nll",
+		metric: "loss",
 		series: [
 			{ method: "auto", split: "search", points: [start, ...sizes.map((count) => ({ ...point(count, 0.055), interval: undefined }))] },
 			{

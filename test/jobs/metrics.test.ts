@@ -76,11 +76,11 @@ describe("the metric kl", () => {
 
 	it("ranks by the divergence that each removal makes", async () => {
 		const kl = await rankBlocks(fixturePath, { ...small, metric: "kl" });
-		const nll = await rankBlocks(fixturePath, small);
+		const plain = await rankBlocks(fixturePath, small);
 		expect(kl.metric).toBe("kl");
 		expect(kl.loss).toBeLessThan(1e-5);
-		expect(kl.contributions.every(({ value }) => value > 0)).toBe(true);
-		expect(kl.contributions[0]!.value).not.toBe(nll.contributions[0]!.value);
+		expect(kl.importance.every(({ value }) => value > 0)).toBe(true);
+		expect(kl.importance[0]!.value).not.toBe(plain.importance[0]!.value);
 	});
 });
 
@@ -123,7 +123,7 @@ describe("the metric accuracy", () => {
 
 	it.each<[PruneOptions, RegExp]>([
 		[{ metric: "accuracy" }, /needs questions/],
-		[{ questions }, /--questions belongs to --metric accuracy; nll/],
+		[{ questions }, /--questions belongs to --metric accuracy; loss/],
 		[{ metric: "kl", questions }, /--questions belongs to --metric accuracy; kl/],
 		[{ maxQuestions: 10 }, /--limit belongs to --metric accuracy/],
 		[{ metric: "accuracy", questions, maxQuestions: 6 }, /at least 7, got 6/],

@@ -75,10 +75,10 @@ describe("pruneGguf", () => {
 	it("finds the block whose removal costs least on the search text, and says what the validation text makes of it", async () => {
 		const output = out();
 		const { plan } = await pruneGguf(fixturePath, output, { ...small, search: { method: "greedy" }, removeBlocks: 1 });
-		const cheapest = [...plan!.contributions!].sort((a, b) => a.value - b.value)[0]!.block;
+		const cheapest = [...plan!.importance!].sort((a, b) => a.value - b.value)[0]!.block;
 		expect(plan!.removed).toEqual([cheapest]);
 		const { search } = plan!.losses as Record<string, { difference: number }>;
-		expect(search!.difference).toBeCloseTo(plan!.contributions!.find(({ block }) => block === cheapest)!.value, 9);
+		expect(search!.difference).toBeCloseTo(plan!.importance!.find(({ block }) => block === cheapest)!.value, 9);
 	});
 
 	it("without an amount shows the curve, writes nothing, and its commands measure no set again", async () => {
@@ -122,7 +122,7 @@ describe("pruneGguf", () => {
 		);
 		expect(kept.filter((name) => name.endsWith(".windows.json"))).toHaveLength(1);
 		expect(kept.filter((name) => !/\.(windows\.json|ledger\.jsonl)$/.test(name))).toEqual([]);
-		expect(result.estimate!.masks).toBeGreaterThan(12);
+		expect(result.estimate!.evaluations).toBeGreaterThan(12);
 		expect(result.estimate!.seconds).toBeGreaterThan(0);
 		expect((await measured()).size).toBeLessThanOrEqual(1);
 	});
@@ -133,21 +133,21 @@ describe("pruneGguf", () => {
 		const dry = { ...small, removeBlocks: 2, dryRun: true, onLog };
 		const fresh = (await pruneGguf(fixturePath, undefined, dry)).estimate!;
 		await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 2 });
-		const { masks: known } = (await listRuns({ cache: home() }))[0]!.ledgers.reduce((a, b) => (a.masks > b.masks ? a : b));
+		const { candidates: known } = (await listRuns({ cache: home() }))[0]!.ledgers.reduce((a, b) => (a.candidates > b.candidates ? a : b));
 		notes.length = 0;
 		const resumed = (await pruneGguf(fixturePath, undefined, dry)).estimate!;
 		expect(resumed.known).toBe(known);
-		expect(resumed.masks).toBe(fresh.masks + fresh.known - known);
+		expect(resumed.evaluations).toBe(fresh.evaluations + fresh.known - known);
 		expect(resumed.tokens).toBeLessThan(fresh.tokens);
 		expect(resumed.seconds).toBeGreaterThan(0);
 		expect(resumed.seconds).toBeLessThan(30);
 		expect(notes.join("\n")).toMatch(
-			new RegExp(`at most \\d+ masks of 96 tokens, ${known} of them known, at most ${resumed.masks} left .*, about`),
+			new RegExp(`at most \\d+ masks of 96 tokens, ${known} of them known, at most ${resumed.evaluations} left .*, about`),
 		);
 		const given = await pruneGguf(fixturePath, undefined, { ...small, remove: [5], dryRun: true });
-		expect(given.estimate).toMatchObject({ masks: 0, known: 1 });
+		expect(given.estimate).toMatchObject({ evaluations: 0, known: 1 });
 		const other = await pruneGguf(fixturePath, undefined, { ...small, remove: [1, 5, 7], dryRun: true });
-		expect(other.estimate).toMatchObject({ masks: 1, known: 0 });
+		expect(other.estimate).toMatchObject({ evaluations: 1, known: 0 });
 	});
 
 	it("gives the same plan for the same seed", async () => {
@@ -223,10 +223,10 @@ it.each<[string, PruneOptions]>([
 });
 
 it("rankBlocks says what each block's removal adds", async () => {
-	const { contributions, loss, model } = await rankBlocks(fixturePath, small);
+	const { importance, loss, model } = await rankBlocks(fixturePath, small);
 	expect(model.blocks).toBe(12);
-	expect(contributions.map(({ block }) => block)).toEqual(Array.from({ length: 12 }, (_, i) => i));
+	expect(importance.map(({ block }) => block)).toEqual(Array.from({ length: 12 }, (_, i) => i));
 	expect(loss).toBeGreaterThan(1);
-	const values = contributions.map(({ value }) => value);
+	const values = importance.map(({ value }) => value);
 	expect(values.indexOf(Math.max(...values))).toBe(0);
 });

@@ -96,7 +96,7 @@ it("compareSurrogates has a line for each method with a surrogate, within 80 col
 });
 
 it("compareCosts and compareTexts give counts in full", () => {
-	const cost = { masks: 1234, tokens: 1_579_520, blockExecutions: 20_000, seconds: 75 };
+	const cost = { evaluations: 1234, tokens: 1_579_520, blockExecutions: 20_000, seconds: 75 };
 	expect(compareCosts([{ method: "auto", cost }])).toMatch(/auto +1,234 +1\.6 M +20,000 +1 min 15 s/);
 	expect(compareTexts([{ name: "a.txt", windows: 24, length: 256, loss: 3.5 }], [arc])).toMatch(/a\.txt +24 x 256 +3\.500/);
 	expect(compareTexts([], [arc, swag])).toMatch(/arc\.jsonl +1,200 questions +45\.0 ± 1\.4 %\nswag\.txt +40 questions +62\.5 ± 7\.7 %/);

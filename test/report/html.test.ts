@@ -47,11 +47,11 @@ describe("the page", () => {
 		expect(ids(page, ".first")).toEqual(["before-after", "blocks", "sample", "commands"]);
 		expect(ids(page, "main")).toEqual(["warnings", "limits", "curve", "samples", "alternatives"]);
 		expect(ids(page, "#details")).toEqual(["importance", "redundant", "surrogate", "splits", "speed", "reproduction", "times"]);
-		const { gate, alternatives, speed, samples, collapse, interactions, surrogate, quality, removal, output, curve, ...rest } = report;
+		const { limits, alternatives, speed, samples, collapse, interactions, surrogate, quality, removal, output, curve, ...rest } = report;
 		const { textCheck, ...least } = rest;
 		const list = Array.from({ length: 30 }, (_, block) => ({ block, state: "kept" as const }));
 		const verdict = { headline: "Remove nothing.", reason: "Each block costs too much." };
-		const bare = reportHtml({ ...least, warnings: [], disagreements: [], collapse: [], gate: [], samples: [], verdict, blocks: { list } });
+		const bare = reportHtml({ ...least, warnings: [], disagreements: [], collapse: [], limits: [], samples: [], verdict, blocks: { list } });
 		expect(ids(bare, ".first")).toEqual(["blocks", "commands"]);
 		expect(ids(bare, "main")).toEqual([]);
 		expect(ids(bare, "#details")).toEqual(["reproduction", "times"]);
@@ -188,7 +188,7 @@ describe("the page", () => {
 
 	it("draws models of one block and of a hundred", () => {
 		for (const blocks of [1, 100]) {
-			const list = Array.from({ length: blocks }, (_, block) => ({ block, state: "kept" as const, contribution: block % 7 }));
+			const list = Array.from({ length: blocks }, (_, block) => ({ block, state: "kept" as const, importance: block % 7 }));
 			const text = reportHtml({ ...report, model: { ...report.model, blocks }, blocks: { list, unit: "nats", estimator: "x" } });
 			expect(documentOf(text).querySelectorAll(".strip li").length).toBe(blocks);
 			expect(text).not.toMatch(/NaN|undefined/);
@@ -198,7 +198,7 @@ describe("the page", () => {
 	it("shows what broke down", () => {
 		const series = [{ method: "m", split: "validation" as const, points: [{ removed: [1], loss: null, added: null }] }];
 		const figures = [{ name: "kl", unit: "nats per token" as const, before: 0, after: null, change: null, isRatio: false }];
-		const text = reportHtml({ ...report, curve: { metric: "nll", series }, quality: { ...report.quality!, figures } });
+		const text = reportHtml({ ...report, curve: { metric: "loss", series }, quality: { ...report.quality!, figures } });
 		expect(textOf(documentOf(text).querySelector("#before-after ~ .scroll tbody tr"))).toBe(
 			"KL divergence (nats per token)0.000brokenbroken",
 		);

@@ -26,7 +26,7 @@ describe("the terminal summary", () => {
 
 	it("says what of a quantized file's figures is the removal", () => {
 		const quality = { ...report.quality!, quantized: { type: "Q4_K_M", from: "f16.gguf" } };
-		const { gate, collapse, alternatives, ...usual } = report;
+		const { limits, collapse, alternatives, ...usual } = report;
 		const text = summaryText({ ...usual, quality }, { width: 200 });
 		expect(text).toMatch(/^report split, Q4_K_M +before +after +change$/m);
 		expect(text).toContain(
@@ -37,7 +37,7 @@ describe("the terminal summary", () => {
 
 	it("fits a screen of 24 lines of 80 columns, but for long names", () => {
 		// What a run without the other measurements has; seven lines name the method, files and time.
-		const { gate, collapse, alternatives, ...usual } = report;
+		const { limits, collapse, alternatives, ...usual } = report;
 		expect(summaryText(report).split("\n").length + 7).toBeLessThanOrEqual(25);
 		expect(summaryText(report)).toMatch(/^The report has more: /m);
 		for (const one of [usual, { ...usual, surrogate: undefined, quality: { ...usual.quality!, sources: undefined } }]) {
@@ -50,7 +50,7 @@ describe("the terminal summary", () => {
 	});
 
 	it("says that it could be healed, where it was not, can be, and there is room", () => {
-		const { gate, collapse, alternatives, surrogate, ...usual } = report;
+		const { limits, collapse, alternatives, surrogate, ...usual } = report;
 		const { sources, ...quality } = usual.quality!;
 		const text = (other: Partial<typeof report>) => summaryText({ ...usual, quality, ...other }).replace(/\n/g, " ");
 		expect(text({ heal: undefined })).toContain("Not healed: --heal can make up for part of what the cuts cost, without training.");
@@ -65,7 +65,7 @@ describe("the terminal summary", () => {
 	});
 
 	it("shows sources and the surrogate where there is room", () => {
-		const { speed, gate, collapse, alternatives, ...usual } = report;
+		const { speed, limits, collapse, alternatives, ...usual } = report;
 		const text = summaryText(usual);
 		expect(text).toMatch(/^code\.txt +1\.00 +3\.150 +3\.955 +\+0\.805$/m);
 		expect(text).not.toContain("surrogate");
@@ -74,7 +74,7 @@ describe("the terminal summary", () => {
 	});
 
 	it("names sets that are as good, three at most", () => {
-		const { gate, collapse, alternatives, speed, heal, ...usual } = report;
+		const { limits, collapse, alternatives, speed, heal, ...usual } = report;
 		const one = { removed: [4, 5, 6, 14, 16, 17], method: "greedy", above: 0.004, standardError: 0.006 };
 		const text = (count: number) =>
 			summaryText({ ...usual, removal: { ...report.removal!, tied: Array(count).fill(one) } }, { width: 400 });
@@ -86,14 +86,14 @@ describe("the terminal summary", () => {
 	});
 
 	it("does without measurements", () => {
-		const { quality, speed, gate, collapse, alternatives, surrogate, ...least } = report;
+		const { quality, speed, limits, collapse, alternatives, surrogate, ...least } = report;
 		expect(summaryText(least)).toContain(report.verdict.reason.slice(0, 20));
 		expect(summaryText(least)).not.toMatch(/undefined|NaN/);
 	});
 
 	it("counts many sources instead of listing them", () => {
 		const source = report.quality!.sources![0]!;
-		const { gate, collapse, alternatives, ...usual } = report;
+		const { limits, collapse, alternatives, ...usual } = report;
 		const many = { ...usual, quality: { ...report.quality!, sources: Array(9).fill(source) } };
 		expect(summaryText(many)).toContain("9 sources: the report has each.\n");
 	});

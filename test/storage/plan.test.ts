@@ -9,15 +9,15 @@ import { formatPlan, type PlanInput, parsePlan, readPlan, writePlan } from "../.
 const sha256 = "0123456789abcdef".repeat(4);
 const plan: PlanInput = {
 	format: "prune-gguf-plan",
-	version: 1,
+	version: 2,
 	created: "2026-01-02T03:04:05.000Z",
 	model: { name: "small.gguf", sha256, architecture: "llama", blocks: 12 },
 	removed: [3, 7, 8],
 	kept: 9,
 	method: "greedy",
-	options: { masks: 200, splits: [1, 2], overwrite: false, note: null },
+	options: { removeBlocks: 3, search: { strata: [8, 9], maxEvaluations: 200 }, limits: { minAccuracy: { arc: 0.5 } }, note: null },
 	seed: 0,
-	calibration: { search: { source: "own samples", sha256, count: 2, length: 128 } },
+	calibration: { search: { source: "self-generated text", sha256, count: 2, length: 128 } },
 	losses: {
 		search: {
 			original: { mean: 2.5, windows: [2, 3] },
@@ -26,11 +26,11 @@ const plan: PlanInput = {
 			standardError: null,
 		},
 	},
-	contributions: [{ block: 3, value: -0.001, unit: "nats", estimator: "window semivalue" }],
+	importance: [{ block: 3, value: -0.001, unit: "nats", estimator: "window semivalue" }],
 	surrogate: { name: "ridge", trainCandidates: 100, heldOutCandidates: 20, r2: 0.94, spearman: null },
 	critical: [{ block: 0, reason: "removing it alone costs 4.2 nats per token" }],
 	frozen: [{ block: 11, reason: "tied to the head" }],
-	alternatives: [{ k: 1, removed: [7], searchLoss: 2.6 }],
+	alternatives: [{ count: 1, removed: [7], searchLoss: 2.6 }],
 	versions: { "prune-gguf": "0.1.0", "llama.cpp": "v0.5.0 (de3ff81)" },
 	backend: "CPU",
 	machine: { threads: 2 },
@@ -62,7 +62,7 @@ describe("parsePlan", () => {
 
 	it.each<[(string | number)[], unknown, RegExp]>([
 		[["format"], "other", /not a plan of prune-gguf/],
-		[["version"], 2, /version 2.*reads version 1/],
+		[["version"], 3, /version 3; this program reads versions 1 and 2/],
 		[["model", "sha256"], "ABC", /model\.sha256: expected a SHA-256.*"ABC"/],
 		[["model", "blocks"], "12", /model\.blocks: .*"12"/],
 		[["removed"], undefined, /removed: missing/],
@@ -74,7 +74,7 @@ describe("parsePlan", () => {
 		[["losses", "search", "original", "windows", 1], "x", /losses\.search\.original\.windows\[1\]: /],
 		[["losses", "serach"], {}, /losses\.serach: unknown key/],
 		[["remove"], [1], /remove: unknown key/],
-		[["alternatives", 0, "k"], 2, /alternatives\[0\]\.k: 2, but 1 blocks are named/],
+		[["alternatives", 0, "count"], 2, /alternatives\[0\]\.count: 2, but 1 blocks are named/],
 		[["critical", 0, "block"], 99, /critical\[0\]\.block: block 99/],
 		[["versions", "llama.cpp"], undefined, /versions\.llama\.cpp: missing/],
 		[["seed"], 1.5, /seed: expected a whole number/],

@@ -110,8 +110,8 @@ describe("listRuns", () => {
 		mkdirSync(join(cache, "runs", "empty"));
 		const runs = await listRuns({ cache });
 		expect(runs.map((run) => run.model)).toEqual(["large-cd34cd34cd34", "Small_Model.Q8_0-ab12ab12ab12"]);
-		expect(runs[0]).toMatchObject({ masks: 5, lastUsed: daysAgo(1), ledgers: [{ path: recent, players: 8, inUse: false }] });
-		expect(runs[1]).toMatchObject({ masks: 3, lastUsed: daysAgo(10), plans: [{ path: plan, size: 2 }] });
+		expect(runs[0]).toMatchObject({ candidates: 5, lastUsed: daysAgo(1), ledgers: [{ path: recent, players: 8, inUse: false }] });
+		expect(runs[1]).toMatchObject({ candidates: 3, lastUsed: daysAgo(10), plans: [{ path: plan, size: 2 }] });
 		expect(runs[1]?.ledgers[0]).toMatchObject({ path: old, windows: { count: 1, length: 4 } });
 		expect(runs[1]?.size).toBe(runs[1]!.ledgers[0]!.size + 2);
 	});

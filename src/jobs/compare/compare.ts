@@ -78,7 +78,7 @@ async function compareWith(
 	return {
 		model: summarize(session.model),
 		seed: session.seed,
-		budget: { masks: comparison.limit, tokens: comparison.limit * session.tokens.search },
+		budget: { evaluations: comparison.limit, tokens: comparison.limit * session.tokens.search },
 		metric: session.metric,
 		search: searchedOf(session, questions),
 		texts: sizes.texts,
@@ -291,7 +291,7 @@ function costOf(session: Session, spent: Spent, found: readonly Found[], pace: P
 	);
 	const earlier = ((session.secondsPerMask ?? 0) * all.masks) / all.executions;
 	return {
-		masks,
+		evaluations: masks,
 		tokens: masks * session.tokens.search + passes * session.calibration.splits.search.tokens.length,
 		blockExecutions: executions + passes * session.model.facts.blocks,
 		seconds: computing + executions * (pace.secondsPerExecution ?? earlier),

@@ -1,6 +1,6 @@
 export { type SplitCounts, nameAmong, weightedFiles } from "./files.js";
 export { readDocuments } from "./documents.js";
-export { calibrate, deal, oneSource } from "./splits.js";
+export { calibrate, deal, oneSource, selfGenerated } from "./splits.js";
 export type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 export { type SplitName, splitNames } from "../../storage/split-names.js";
 export { type FurtherText, furtherParts, furtherText } from "./further.js";

@@ -9,6 +9,9 @@ import { ownSamples } from "./own-samples.js";
 import { windowsOfDocuments } from "./text-windows.js";
 import type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 
+/** Name of the source where no file is given: text that the model writes itself. */
+export const selfGenerated = "self-generated text";
+
 /**
  * Builds the splits. Windows of different splits never share a token position, and every split is spread over all of the text
  * of each file, and over both kinds of own samples.
@@ -22,7 +25,7 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	const total = splitNames.reduce((sum, name) => sum + options.counts[name], 0);
 	if (files.length === 0) {
 		const windows = await ownSamples(model, { ...options, count: total });
-		return oneSource("the model's own samples", deal(windows, options.counts));
+		return oneSource(selfGenerated, deal(windows, options.counts));
 	}
 	await refuseRepeated(files.map(({ path }) => path));
 	const short = splitNames.find((name) => options.counts[name] > 0 && options.counts[name] < files.length);
@@ -60,7 +63,9 @@ export function deal(windows: TokenWindows, counts: SplitCounts): Record<SplitNa
 		const name = splitNames.reduce((best, split) => (lag(split) > lag(best) ? split : best));
 		taken[name].push(i);
 		function lag(split: SplitName): number {
-			return taken[split].length >= counts[split] ? Number.NEGATIVE_INFINITY : ((i + 1) * counts[split]) / windows.count - taken[split].length;
+			return taken[split].length >= counts[split]
+				? Number.NEGATIVE_INFINITY
+				: ((i + 1) * counts[split]) / windows.count - taken[split].length;
 		}
 	}
 	const pick = (indices: number[]): TokenWindows => {

@@ -12,7 +12,7 @@ export interface CalibrationSource {
 /** Calibration windows in splits, and where they come from. */
 export interface Calibration {
 	splits: Record<SplitName, TokenWindows>;
-	/** For people: "the model's own samples", or the names of the files. */
+	/** For people: "self-generated text", or the names of the files. */
 	source: string;
 	/** One, or one a file. */
 	sources: readonly CalibrationSource[];

@@ -6,7 +6,7 @@ import type { PreparedQuestions } from "../../model/evaluation/prepared-question
 import type { Coalition } from "../../game/coalition.js";
 import { finite } from "../../game/statistics.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
-import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
 import { type Measured, type MeasuredOriginal, finiteMean, pairedDifference } from "../session/paired-figures.js";
@@ -18,7 +18,7 @@ export type LimitQuestions<Split extends string> = Readonly<Record<Split, Prepar
 export type RightAnswers = ReadonlyMap<GateLimit, readonly boolean[]>;
 
 /** One figure a limit, of a model that was measured beside the whole one on the same windows. */
-export function figuresFrom(limits: GateRequest, measured: Measured, whole: MeasuredOriginal, right: RightAnswers): PlanGateFigure[] {
+export function figuresFrom(limits: GateRequest, measured: Measured, whole: MeasuredOriginal, right: RightAnswers): PlanLimit[] {
 	return limits.map((limit) => {
 		if (limit.kind === "ratio") return figureOf(limit, perplexityRatio(pairedDifference(whole, measured, whole.sources)));
 		if (limit.kind === "divergence") return figureOf(limit, finiteMean(measured.figures?.divergence ?? [], whole.sources));
@@ -57,7 +57,7 @@ export function shareRight(right: readonly boolean[]): MeanAndError {
 	return { mean: finite(value), standardError: finite(standardError) };
 }
 
-export function figureOf({ kind, name, limit }: GateLimit, { mean, standardError }: MeanAndError): PlanGateFigure {
+export function figureOf({ kind, name, limit }: GateLimit, { mean, standardError }: MeanAndError): PlanLimit {
 	const met = mean !== null && (kind === "accuracy" ? mean >= limit : mean <= limit);
 	return { name, limit, value: mean, standardError, met };
 }

@@ -2,7 +2,7 @@
 import type { JobOptions, MachineOptions, UnknownOptions } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import { loadModel } from "../../model/runtime/load-model.js";
-import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { GateLimit, GateRequest } from "../preflight/gate-limits.js";
 import type { Measured, MeasuredOriginal } from "../session/paired-figures.js";
 import { answersTo, figuresFrom, type LimitQuestions } from "./figures.js";
@@ -26,7 +26,7 @@ export class FileGate {
 		measured: Measured,
 		whole: MeasuredOriginal,
 		options: JobOptions & MachineOptions & UnknownOptions,
-	): Promise<PlanGateFigure[]> {
+	): Promise<PlanLimit[]> {
 		const asks = this.#limits.some(({ kind }) => kind === "accuracy");
 		return figuresFrom(this.#limits, measured, whole, asks ? await this.#answers(path, options) : new Map());
 	}

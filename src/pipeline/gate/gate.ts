@@ -14,7 +14,7 @@ import type { Model } from "../../model/runtime/model.js";
 import type { Reference } from "../../model/runtime/positions.js";
 import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
-import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimits, PlanLimit } from "../../storage/plan-limits.js";
 import { measuredOf } from "../writing/write-quantized.js";
 import { answersTo, byTokens, figureOf, figuresFrom, type LimitQuestions, perplexityRatio, shareRight } from "./figures.js";
 import { FileGate } from "./file-gate.js";
@@ -74,8 +74,8 @@ export class Gate {
 	}
 
 	/** What the model without these blocks is measured to be, one figure a limit. */
-	async figures(split: GateSplit, removed: readonly number[]): Promise<PlanGateFigure[]> {
-		const figures: PlanGateFigure[] = [];
+	async figures(split: GateSplit, removed: readonly number[]): Promise<PlanLimit[]> {
+		const figures: PlanLimit[] = [];
 		for (const limit of this.#limits) figures.push(await this.#figure(limit, split, removed));
 		return figures;
 	}
@@ -95,7 +95,7 @@ export class Gate {
 	}
 
 	/** What the model without these blocks is measured to be as it stands, healed: past the ledgers, which know the file's own matrices. */
-	async figuresAsItStands(split: GateSplit, removed: readonly number[], whole: OriginalModel): Promise<PlanGateFigure[]> {
+	async figuresAsItStands(split: GateSplit, removed: readonly number[], whole: OriginalModel): Promise<PlanLimit[]> {
 		const { evaluator, calibration, model } = this.#session;
 		const { signal } = this.#options;
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
@@ -104,7 +104,7 @@ export class Gate {
 		return figuresFrom(this.#limits, measuredOf(evaluation!), whole.measured, answers);
 	}
 
-	async #figure(limit: GateLimit, split: GateSplit, removed: readonly number[]): Promise<PlanGateFigure> {
+	async #figure(limit: GateLimit, split: GateSplit, removed: readonly number[]): Promise<PlanLimit> {
 		const game = await this.#game(limit, split);
 		const { players } = game;
 		const { signal } = this.#options;
@@ -132,7 +132,7 @@ export class Gate {
 }
 
 /** The verdict on figures of the held-out split. */
-export function verdictOfGate(figures: PlanGateFigure[], measured: PlanGate["measured"], ignore: boolean): PlanGate {
+export function verdictOfGate(figures: PlanLimit[], measured: PlanLimits["measured"], ignore: boolean): PlanLimits {
 	const met = figures.every((figure) => figure.met);
 	return { met, ignored: !met && ignore, measured, figures };
 }
@@ -149,6 +149,6 @@ function dealt(model: Model, file: QuestionFile): Questions {
 }
 
 /** What was required, and what was measured. */
-export function requirementText(figure: PlanGateFigure): string {
+export function requirementText(figure: PlanLimit): string {
 	return `${figure.name} ${limitText(figure.name, figure.limit)} was required, ${measuredText(figure)} measured`;
 }

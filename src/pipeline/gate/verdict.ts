@@ -9,7 +9,7 @@ import type { Standing } from "../race/standing.js";
 import { formatBlocks, formatBytes } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
 import type { Session } from "../session/session.js";
-import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimits, PlanLimit } from "../../storage/plan-limits.js";
 import type { Choices } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { JobOptions } from "../../api/index.js";
@@ -35,9 +35,9 @@ export interface GateCheck {
  * Measures the set on the held-out split, under its mask.
  * @throws LimitsNotMetError where a limit is not met, unless `ignoreLimits`
  */
-export async function checkGate(check: GateCheck, removed: readonly number[]): Promise<PlanGate> {
-	const figures = await check.session.timed("quality gate", () => check.gate.figures("heldOut", removed));
-	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreLimits ?? false), check.options, () =>
+export async function checkGate(check: GateCheck, removed: readonly number[]): Promise<PlanLimits> {
+	const figures = await check.session.timed("quality limits", () => check.gate.figures("heldOut", removed));
+	return settleGate(verdictOfGate(figures, "memory", check.options.ignoreLimits ?? false), check.options, () =>
 		closestPlan(check, removed.length),
 	);
 }
@@ -46,18 +46,18 @@ export async function checkGate(check: GateCheck, removed: readonly number[]): P
  * The same of a healed set, from what it was measured to be: its closest plans are judged unhealed.
  * @throws LimitsNotMetError
  */
-export function checkHealed(check: GateCheck, removed: readonly number[], figures: PlanGateFigure[]): Promise<PlanGate> {
-	return settleGate(verdictOfGate(figures, "mask", check.options.ignoreLimits ?? false), check.options, () =>
+export function checkHealed(check: GateCheck, removed: readonly number[], figures: PlanLimit[]): Promise<PlanLimits> {
+	return settleGate(verdictOfGate(figures, "memory", check.options.ignoreLimits ?? false), check.options, () =>
 		closestPlan(check, removed.length),
 	);
 }
 
 /** Lets a verdict pass, or throws. */
 export async function settleGate(
-	verdict: PlanGate,
+	verdict: PlanLimits,
 	options: GateSettings,
 	closest: () => Promise<ClosestPlan | undefined>,
-): Promise<PlanGate> {
+): Promise<PlanLimits> {
 	if (verdict.met) return verdict;
 	const missed = verdict.figures
 		.filter(({ met }) => !met)
@@ -67,14 +67,14 @@ export async function settleGate(
 		logger(options)("warning", `quality gate not met, written all the same (--ignore-limits): ${missed}`);
 		return verdict;
 	}
-	const where = verdict.measured === "mask" ? "on the held-out split" : "on the held-out split, by the file as written";
+	const where = verdict.measured === "memory" ? "on the held-out split" : "on the held-out split, by the file as written";
 	const forSize = options.targetSize === undefined ? "" : `${formatBytes(options.targetSize)} needs more than the gate allows: `;
 	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. No model was written.`, verdict.figures, await closest(), options);
 }
 
 function gateError(
 	message: string,
-	figures: readonly PlanGateFigure[],
+	figures: readonly PlanLimit[],
 	closest: ClosestPlan | undefined,
 	options: GateSettings,
 ): LimitsNotMetError {
@@ -108,7 +108,7 @@ function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: Amoun
 export async function closestPlan(
 	check: GateCheck,
 	below: number,
-	shift?: (figures: readonly PlanGateFigure[]) => readonly PlanGateFigure[],
+	shift?: (figures: readonly PlanLimit[]) => readonly PlanLimit[],
 ): Promise<ClosestPlan | undefined> {
 	for (const removed of await knownSets(check, below)) {
 		if (!shift && !(await check.gate.meets("heldOut", removed))) continue;
@@ -121,8 +121,8 @@ export async function closestPlan(
 }
 
 /** What is expected of the quantized file of another set: what quantizing changed of the set that was measured both ways. */
-export function shiftedBy(mask: readonly PlanGateFigure[], file: readonly PlanGateFigure[]) {
-	return (figures: readonly PlanGateFigure[]): PlanGateFigure[] =>
+export function shiftedBy(mask: readonly PlanLimit[], file: readonly PlanLimit[]) {
+	return (figures: readonly PlanLimit[]): PlanLimit[] =>
 		figures.map((figure, i) => {
 			const [before, after] = [mask[i]!.value, file[i]!.value];
 			if (figure.value === null || before === null || after === null) return { ...figure, value: null, met: false };

@@ -4,7 +4,7 @@ import { LimitsNotMetError } from "../../errors.js";
 import { Gate, verdictOfGate } from "./gate.js";
 import { formatBytes } from "../../report/format.js";
 import { Session } from "../session/session.js";
-import type { PlanGate, PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimits, PlanLimit } from "../../storage/plan-limits.js";
 import type { Measured, MeasuredOriginal } from "../session/paired-figures.js";
 import type { MachineSettings, UnknownSettings } from "../../api/options/settings.js";
 
@@ -20,7 +20,7 @@ export interface WrittenCandidate {
 export interface FileCheck {
 	/** @throws LimitsNotMetError unless `ignoreLimits` */
 	check(file: WrittenCandidate): Promise<void>;
-	verdict(): PlanGate | undefined;
+	verdict(): PlanLimits | undefined;
 }
 
 /**
@@ -32,14 +32,14 @@ export async function fileCheck(
 	check: GateCheck | undefined,
 	removed: readonly number[],
 	options: GateSettings & MachineSettings & UnknownSettings,
-	healed?: readonly PlanGateFigure[],
+	healed?: readonly PlanLimit[],
 ): Promise<FileCheck | undefined> {
 	const { targetSize } = options;
 	if (!check && targetSize === undefined) return undefined;
 	const mask = healed ?? (check ? await check.gate.figures("heldOut", removed) : []);
 	// The session is closed by the time the file is there.
 	const later = check && { gate: check.gate.ofFile(), reopen: reopened(check) };
-	let verdict: PlanGate | undefined;
+	let verdict: PlanLimits | undefined;
 	return {
 		verdict: () => verdict,
 		check: async ({ path, measured, whole, bytes }) => {
@@ -55,14 +55,14 @@ export async function fileCheck(
 }
 
 /** A size is no matter of quality: nothing lets a file that misses it pass. */
-function tooLarge(target: number, bytes: number, removed: number, figures: PlanGateFigure[]): LimitsNotMetError {
+function tooLarge(target: number, bytes: number, removed: number, figures: PlanLimit[]): LimitsNotMetError {
 	return new LimitsNotMetError(
 		`target-size ${formatBytes(target)} is not met: the file as quantized has ${formatBytes(bytes)}, more than was foretold. No model was written. Remove one block more (--remove-blocks ${removed + 1}).`,
 		{ figures },
 	);
 }
 
-function sizeFigure(limit: number, value: number): PlanGateFigure {
+function sizeFigure(limit: number, value: number): PlanLimit {
 	return { name: "target-size", limit, value, standardError: null, met: value <= limit };
 }
 

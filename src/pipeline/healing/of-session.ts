@@ -13,7 +13,7 @@ import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist } from "../race/race.js";
 import type { Session } from "../session/session.js";
-import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { JobOptions } from "../../api/index.js";
 import type { HealingSettings, HealSettings, MachineSettings } from "../../api/options/settings.js";
 
@@ -120,8 +120,8 @@ export async function figuresOfHealed(
 	split: GateSplit,
 	removed: readonly number[],
 	healing: Healing | undefined,
-): Promise<PlanGateFigure[]> {
-	return session.timed("quality gate", async () => {
+): Promise<PlanLimit[]> {
+	return session.timed("quality limits", async () => {
 		if (!healing?.section.applied) return gate.figures(split, removed);
 		const whole = await gate.whole(split);
 		return whileHealed(session.model, healing.tensors, () => gate.figuresAsItStands(split, removed, whole));

@@ -52,7 +52,7 @@ export async function raceHealed(
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
 	if (!asksToHeal(options) || options.remove || session.metric !== "loss") return won;
-	return session.timed("healed race", () => new HealedRace(session, options, reaches).run(won));
+	return session.timed("healed final comparison", () => new HealedRace(session, options, reaches).run(won));
 }
 
 /** Does work while the cuts of a set are healed with a part of the text, always with the same fit; the model is as it was then. */

@@ -1,9 +1,10 @@
 // How a run came about: for its plan and its report.
 import { basename } from "node:path";
 import { defaultMethod } from "../../api/methods.js";
-import type { OptionValue } from "../../api/options/row.js";
+import type { OptionRow, OptionValue } from "../../api/options/row.js";
 import type { AskedSettings } from "../../api/options/settings.js";
-import { type OptionTable, optionTable } from "../../api/options/table.js";
+import { optionsFrom } from "../../api/options/shape.js";
+import { optionTable } from "../../api/options/table.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
@@ -42,38 +43,19 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 	};
 }
 
-type Setting = number | string | boolean | (number | string)[];
-
-/** Names of the options that a plan keeps: whose rows say under which key. */
-type KeptName = {
-	[Name in keyof OptionTable]: OptionTable[Name] extends { readonly plan: string } ? Name : never;
-}[keyof OptionTable];
-
-/** In this order, in which plans have always had them. */
-const keptNames: readonly KeptName[] = [
-	...(["method", "removeBlocks", "removeFraction", "targetSize", "maxPplRatio", "maxKl", "minAccuracy", "ignoreLimits"] as const),
-	...(["targetSpeedup", "speedupOf", "maxEvaluations", "effort", "maxTime", "maxTokens", "strata", "strataPreset", "epochs"] as const),
-	...(["attributionSamples", "rounds", "windows", "windowLength", "metric", "maxQuestions", "workingWeights", "ubatch"] as const),
-	...(["scoreShare", "stateType", "heal", "healTokens", "healKind", "healType", "healHeads", "quantize", "quantizeFrom"] as const),
-];
-
-/** What a plan keeps of the options. */
-export function planOptions(asked: AskedSettings["asked"]): Record<string, Setting> {
+/** What a plan keeps of the options: those whose rows say so, in the shape that programs give them. */
+export function planOptions(asked: AskedSettings["asked"]): Plan["options"] {
 	const method = asked.remove ? undefined : (asked.method ?? defaultMethod);
 	const given: Readonly<Record<string, unknown>> = { ...asked, method };
-	const kept = keptNames.flatMap((name) => {
-		const { plan, value } = optionTable[name];
-		const setting = keptAs(value.kind, name, given[name]);
-		return setting === undefined ? [] : [[plan, setting] as const];
+	const kept = Object.entries<Pick<OptionRow, "plan" | "value">>(optionTable).flatMap(([name, { plan, value }]) => {
+		const setting = plan === undefined ? undefined : keptAs(value.kind, name, given[name]);
+		return setting === undefined ? [] : [[name, setting] as const];
 	});
-	return Object.fromEntries(kept);
+	return optionsFrom("prune", Object.fromEntries(kept)) as Plan["options"];
 }
 
-function keptAs(kind: OptionValue["kind"], name: string, given: unknown): Setting | undefined {
-	if (given === undefined) return undefined;
+function keptAs(kind: OptionValue["kind"], name: string, given: unknown): unknown {
 	// Healing that was refused is another wish than none.
-	if (kind === "switch" || kind === "heal") return given === true || name === "heal" ? (given as boolean) : undefined;
-	if (kind === "accuracies") return Object.entries(given as Readonly<Record<string, number>>).map(([key, share]) => `${key}=${share}`);
-	if (name === "quantizeFrom") return basename(given as string);
-	return Array.isArray(given) ? [...given] : (given as Setting);
+	if (kind === "switch" && given === false && name !== "heal") return undefined;
+	return name === "quantizeFrom" && given !== undefined ? basename(given as string) : given;
 }

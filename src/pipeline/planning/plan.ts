@@ -1,12 +1,12 @@
 import { basename } from "node:path";
-import type { Contribution, JobOptions } from "../../api/index.js";
+import type { BlockImportance, JobOptions } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { metricFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
 import type { Standing } from "../race/standing.js";
 import type { Session } from "../session/session.js";
 import { finite } from "../../game/statistics.js";
-import { type ContributionUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
+import { type ImportanceUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
 import { planOrigin } from "./origin.js";
 import type { AskedSettings, MetricSettings } from "../../api/options/settings.js";
@@ -49,7 +49,7 @@ export async function makePlan(
 		losses,
 		...(metric ? { metric } : {}),
 		...(disagreements.length > 0 ? { disagreements: planDisagreements(disagreements) } : {}),
-		...(choices?.contributions ? { contributions: contributionsOf(choices.contributions) } : {}),
+		...(choices?.contributions ? { importance: importanceOf(choices.contributions) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
 		critical: reasonedBlocks(choices),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
@@ -70,10 +70,10 @@ export function reasonedBlocks(choices: Choices | undefined): Plan["critical"] {
 }
 
 /** What decided between sets of the same size; nothing where there were no two. */
-function raceFacts({ races }: Session, { race: { further, byDivergence }, winners, finalists }: Standing): Pick<Plan, "race"> {
+function raceFacts({ races }: Session, { race: { further, byDivergence }, winners, finalists }: Standing): Pick<Plan, "finalComparison"> {
 	if (new Set(finalists.map(({ removed }) => removed.join())).size <= winners.size) return {};
 	const parts = further.map((sets, part) => ({ sha256: races.hashOf(part), sets: sets.length }));
-	return { race: { by: byDivergence ? "divergence" : "metric", further: parts } };
+	return { finalComparison: { by: byDivergence ? "divergence" : "metric", further: parts } };
 }
 
 function planDisagreements(disagreements: Race["disagreements"]): NonNullable<Plan["disagreements"]> {
@@ -81,8 +81,8 @@ function planDisagreements(disagreements: Race["disagreements"]): NonNullable<Pl
 }
 
 /** As a plan lists them. */
-export function contributionsOf(contributions: Attribution): NonNullable<Plan["contributions"]> {
-	return contributionRows(contributions).map(({ standardError, ...rest }) => ({
+export function importanceOf(contributions: Attribution): NonNullable<Plan["importance"]> {
+	return importanceRows(contributions).map(({ standardError, ...rest }) => ({
 		...rest,
 		estimator: contributions.estimator,
 		...(standardError === undefined ? {} : { standardError }),
@@ -91,11 +91,11 @@ export function contributionsOf(contributions: Attribution): NonNullable<Plan["c
 
 const units = { loss: "nats", value: "value", "log-loss": "log-nats", score: "score" } as const satisfies Record<
 	Attribution["scale"],
-	ContributionUnit
+	ImportanceUnit
 >;
 
 /** One row a block that is no frozen one. An error of the asking alone would pass for that of the contribution: it is left out. */
-export function contributionRows({ contributions, standardErrors, errorsOf, scale }: Attribution): Contribution[] {
+export function importanceRows({ contributions, standardErrors, errorsOf, scale }: Attribution): BlockImportance[] {
 	const errors = errorsOf === "asking" ? undefined : standardErrors;
 	return Array.from(contributions, (value, block) => ({
 		block,
@@ -109,13 +109,13 @@ function alternativesOf(choices: Choices | undefined, decided: Standing): Plan["
 	const sizes = new Set([...(choices?.found.byCount.keys() ?? []), ...decided.winners.keys()]);
 	return [...sizes]
 		.sort((a, b) => a - b)
-		.map((k) => {
-			const winner = decided.winners.get(k);
-			const removed = winner?.removed ?? choices!.found.byCount.get(k)!.removed;
-			const own = choices?.found.byCount.get(k);
+		.map((count) => {
+			const winner = decided.winners.get(count);
+			const removed = winner?.removed ?? choices!.found.byCount.get(count)!.removed;
+			const own = choices?.found.byCount.get(count);
 			const found = own?.removed.join() === removed.join() ? own : undefined;
 			return {
-				k,
+				count,
 				removed: [...removed],
 				...(found ? { searchLoss: finite(found.loss) } : {}),
 				...(winner ? { validationLoss: finite(winner.loss), validationStandardError: finite(winner.standardError ?? Number.NaN) } : {}),

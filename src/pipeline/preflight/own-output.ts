@@ -10,6 +10,9 @@ import { readPlan } from "../../storage/plan.js";
 import { findWritten, writtenPath } from "../../storage/runs.js";
 import type { Settings } from "../../api/options/settings.js";
 
+/** Bumped when what is kept has other keys. */
+const version = 2;
+
 /** What is kept of a model from the moment it is verified until its run has ended. */
 interface Kept<Made> {
 	/** What was asked for: hash of the model's path, the output's and the options. */
@@ -44,7 +47,7 @@ export class OwnOutput<Made = unknown> {
 	 */
 	static async of<Made>(model: string, output: string, settings: Settings<"prune">): Promise<OwnOutput<Made>> {
 		const { overwrite, ...asked } = settings;
-		const command = hashOf([resolve(model), resolve(output), asked]);
+		const command = hashOf([version, resolve(model), resolve(output), asked]);
 		const state = overwrite ? undefined : await stateOf(output);
 		for (const path of await findWritten(output)) {
 			await refuseIfLive(path, output);

@@ -8,7 +8,7 @@ import type { Finalist, Race } from "../race/race.js";
 import { standingOf } from "../race/standing.js";
 import type { Session } from "../session/session.js";
 import { missedText, nothingMeets } from "./amount.js";
-import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { Decision } from "./decision.js";
 import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
 
@@ -35,7 +35,7 @@ export async function mostHealedThatMeet(
 			`${sets[last]!.removed.length} blocks, the most that were searched, meet the gate on the validation split: more may go, which --remove-blocks with the same limits tries`,
 		);
 	}
-	let figures: readonly PlanGateFigure[] = [];
+	let figures: readonly PlanLimit[] = [];
 	for (const set of sets.slice(0, last + 1).reverse()) {
 		const raced = await raceHealed(session, { ...standingOf(race), chosen: set }, options);
 		const { chosen, healing } = await healChosen(session, raced, options);
@@ -55,7 +55,7 @@ async function stepUp(
 	sets: readonly Finalist[],
 	gate: Gate,
 	options: HealingSettings,
-): Promise<{ last: number; next?: readonly PlanGateFigure[] }> {
+): Promise<{ last: number; next?: readonly PlanLimit[] }> {
 	let last = sets.length - 1;
 	while (last >= 0 && !(await gate.meets("validation", sets[last]!.removed))) last--;
 	for (; last < sets.length - 1; last++) {

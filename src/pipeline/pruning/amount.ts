@@ -7,7 +7,7 @@ import type { Finalist, Race } from "../race/race.js";
 import { standingOf } from "../race/standing.js";
 import { formatBlocks } from "../../report/format.js";
 import { measuredText } from "../../report/gate.js";
-import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { Decision } from "./decision.js";
 import type { JobOptions } from "../../api/index.js";
 import type { AmountSettings, LimitSettings } from "../../api/options/settings.js";
@@ -63,20 +63,20 @@ export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions):
 	throw nothingMeets(smallest, smallest ? await missedBy(smallest, gate) : []);
 }
 
-export const missedText = (figures: readonly PlanGateFigure[]) =>
+export const missedText = (figures: readonly PlanLimit[]) =>
 	figures
 		.filter(({ met }) => !met)
 		.map((figure) => `${figure.name} ${measuredText(figure)}`)
 		.join(", ");
 
-async function missedBy({ removed }: Finalist, gate: Gate): Promise<PlanGateFigure[]> {
+async function missedBy({ removed }: Finalist, gate: Gate): Promise<PlanLimit[]> {
 	const figures = await gate.figures("heldOut", removed);
 	// What the validation split refused may pass on the held-out split.
 	return figures.every(({ met }) => met) ? gate.figures("validation", removed) : figures;
 }
 
 /** @param figures of the smallest set @param how what was done to it */
-export function nothingMeets(smallest: Finalist | undefined, figures: readonly PlanGateFigure[], how = ""): LimitsNotMetError {
+export function nothingMeets(smallest: Finalist | undefined, figures: readonly PlanLimit[], how = ""): LimitsNotMetError {
 	const advice = "Allow more, or take a smaller quantization instead.";
 	if (!smallest) return new LimitsNotMetError(`no set of blocks that can go was found. ${advice}`, { figures: [] });
 	const missed = figures.filter(({ met }) => !met).map(requirementText);

@@ -68,7 +68,7 @@ export async function applyGated(job: GatedJob, options: GatedSettings): Promise
 		options.progress?.begin("Writing and verifying");
 		const summary = summarize(session.model);
 		const made = await writeModel(sourceOf(session, settled), { output, removed, original, check, healing, judged }, settled);
-		return { model: summary, removed, ...(healing ? { heal: healing.section } : {}), ...made, gate: made.gate ?? judged };
+		return { model: summary, removed, ...(healing ? { heal: healing.section } : {}), ...made, limits: made.limits ?? judged };
 	} finally {
 		await session.close();
 	}

@@ -72,7 +72,7 @@ export async function deliver(session: Session, decision: Decision, delivery: De
 	const { output, original, gate, facts } = delivery;
 	const { plan, healing } = await planOf(session, decision, delivery, options);
 	const check = gate && { gate, session, output, choices: facts.choices, decided: facts.decided, options };
-	if (check && !isJudgedLater(options)) plan.gate = await judgeSet(check, plan.removed, healing);
+	if (check && !isJudgedLater(options)) plan.limits = await judgeSet(check, plan.removed, healing);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const inputs = [...session.model.file.paths, ...(original?.file.paths ?? []), ...inputFiles(options)];
 	const chosen = { plan, healing, check, planPath, inputs, remains: remainsOf(session) };
@@ -104,7 +104,7 @@ async function deliverModel(
 ): Promise<PruneResult> {
 	const { plan, remains, healing, check, planPath, inputs } = chosen;
 	const { output, original, facts, run } = delivery;
-	const job = { output, removed: plan.removed, original, check, healing, judged: plan.gate };
+	const job = { output, removed: plan.removed, original, check, healing, judged: plan.limits };
 	const made = await writtenModel(session, job, run, options);
 	const { timings } = remains;
 	const place = { folder: remains.folder, output, path: planPath };
@@ -113,7 +113,7 @@ async function deliverModel(
 		return writePlanBeside(place, plan, how);
 	};
 	if (made.quantized) plan.quantized = made.quantized;
-	plan.gate = made.gate ?? plan.gate;
+	plan.limits = made.limits ?? plan.limits;
 	await keep({ overwrite: run.own?.isThere || (options.overwrite ?? false), inputs });
 	const { extras } = await measureWritten(chosen, { removed: plan.removed, output, original, healing }, options);
 	if (plan.quantizedAlternatives || plan.speed) await keep({ overwrite: true, inputs });

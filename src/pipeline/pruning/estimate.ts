@@ -89,7 +89,7 @@ export async function announceWork(
 	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
 	const { maxTime } = options;
 	const asked = { masks, known, singles: blocks + 1, sizes, field, effort, tokens, secondsPerMask, maxTime };
-	const estimate = { masks, known, ...workOf(asked) };
+	const estimate = { evaluations: masks, known, ...workOf(asked) };
 	const left = known > 0 ? `, ${known} of them known, at most ${masks} left` : "";
 	const time = Number.isFinite(estimate.seconds) ? `, about ${formatDuration(estimate.seconds)}` : "";
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);

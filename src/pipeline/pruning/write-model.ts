@@ -2,7 +2,7 @@
 import type { WrittenFile } from "../../api/index.js";
 import type { HealedTensor } from "../../model/fitting/tensors.js";
 import { whileHealed } from "../../model/fitting/standing.js";
-import type { PlanGate } from "../../storage/plan-gate.js";
+import type { PlanLimits } from "../../storage/plan-limits.js";
 import type { Quantized } from "../../storage/plan-quantized.js";
 import type { GateCheck, GateSettings } from "../gate/verdict.js";
 import { type FileCheck, fileCheck } from "../gate/written-file.js";
@@ -24,7 +24,7 @@ export interface Written {
 	readonly output: WrittenFile;
 	readonly quantized?: Quantized;
 	/** Of the file, where it was quantized and limits were given. */
-	readonly gate?: PlanGate | undefined;
+	readonly limits?: PlanLimits | undefined;
 }
 
 /** What is written, and what is asked of it. */
@@ -39,7 +39,7 @@ export interface WriteJob {
 	/** New matrices, which are written in the place of the file's own. */
 	readonly healing?: Healing | undefined;
 	/** What the limits said of the set before it was written. */
-	readonly judged?: PlanGate | undefined;
+	readonly judged?: PlanLimits | undefined;
 	/** Called with the verified file before it gets its name. */
 	readonly onVerified?: ((temporary: string, made: Written) => Promise<void>) | undefined;
 }
@@ -68,9 +68,9 @@ export async function writeModel(source: OpenSource, job: WriteJob, options: Wri
 	const asked = await fileCheck(job.check, removed, options, tensors.length > 0 ? job.judged?.figures : undefined);
 	const quantizing = await quantizingOf(source, { ...job, type: options.quantize, expected, asked });
 	await source.close();
-	const withGate = onVerified && ((temporary: string, made: Written) => onVerified(temporary, { ...made, gate: asked?.verdict() }));
+	const withGate = onVerified && ((temporary: string, made: Written) => onVerified(temporary, { ...made, limits: asked?.verdict() }));
 	const write = () => writeQuantized(quantizing, output, { ...options, onVerified: withGate });
-	return { ...(await timedStep(source, "write", write)), gate: asked?.verdict() };
+	return { ...(await timedStep(source, "write", write)), limits: asked?.verdict() };
 }
 
 /** What is quantized, and what it is held against. @param asked looks at the file before it gets its name; what it throws keeps it from that */

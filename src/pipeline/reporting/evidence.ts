@@ -4,7 +4,7 @@ import type { Finalist } from "../race/race.js";
 import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "../../report/report-data.js";
 import { errorOf } from "./quality.js";
 import { finite } from "../../game/statistics.js";
-import type { Plan, PlanContribution, PlanSplit } from "../../storage/plan.js";
+import type { Plan, PlanImportance, PlanSplit } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { RunFacts } from "./facts.js";
 import type { PlanOrigin } from "../planning/origin.js";
@@ -15,39 +15,39 @@ type Reasoned = Plan["frozen"];
 const normal95 = 1.95996;
 const normal90 = 1.64485;
 
-/** Every block: what became of it, why, and what it contributes. */
+/** Every block: what became of it, why, and how important it is. */
 export function blocksData(parts: {
 	readonly blocks: number;
 	readonly removed: readonly number[];
 	readonly critical: Reasoned;
 	readonly frozen: Reasoned;
-	readonly contributions: readonly PlanContribution[] | undefined;
+	readonly importance: readonly PlanImportance[] | undefined;
 	readonly origin: PlanOrigin;
 }): Report["blocks"] {
-	const { removed, critical, frozen, contributions = [], origin } = parts;
+	const { removed, critical, frozen, importance = [], origin } = parts;
 	const gone = new Set(removed);
 	const reasons = new Map([...critical, ...frozen].map(({ block, reason }) => [block, reason]));
 	const never = new Set(frozen.map(({ block }) => block));
-	const known = new Map(contributions.map((contribution) => [contribution.block, contribution]));
+	const known = new Map(importance.map((one) => [one.block, one]));
 	const stateOf = (block: number): ReportBlock["state"] =>
 		gone.has(block) ? "removed" : never.has(block) ? "frozen" : reasons.has(block) ? "critical" : "kept";
 	const list = Array.from({ length: parts.blocks }, (_, block): ReportBlock => {
 		const reason = reasons.get(block);
-		const contribution = known.get(block);
+		const its = known.get(block);
 		return {
 			...{ block, state: stateOf(block) },
 			...(reason === undefined ? {} : { reason }),
-			...(contribution ? { contribution: contribution.value, ...intervalOf(contribution, origin) } : {}),
+			...(its ? { importance: its.value, ...intervalOf(its, origin) } : {}),
 		};
 	});
-	const [first] = contributions;
+	const [first] = importance;
 	const { weights } = origin.machine;
 	const where = weights === undefined || weights === "own" ? "" : `, on a copy of type ${weights}`;
 	return { ...(first ? { estimator: `${first.estimator}${where}`, unit: first.unit } : {}), list };
 }
 
 /** Errors of single removals are those of a mean over windows; others are deviations of a posterior, or of many draws. */
-function intervalOf({ value, standardError, unit }: PlanContribution, { calibration }: PlanOrigin): Pick<ReportBlock, "interval"> {
+function intervalOf({ value, standardError, unit }: PlanImportance, { calibration }: PlanOrigin): Pick<ReportBlock, "interval"> {
 	if (standardError === undefined) return {};
 	if (unit === "nats") {
 		const { interval } = errorOf(value, standardError, splitWindows(calibration.search));

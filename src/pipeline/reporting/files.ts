@@ -1,19 +1,41 @@
 // The files that a report becomes: the page, the same as JSON, the model card.
 import { existsSync } from "node:fs";
 import type { JobOptions, PruneResult } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
 import { logger } from "../../api/logger.js";
 import { inputFiles } from "../preflight/metric.js";
-import { reportCard } from "../../report/card.js";
-import type { Report } from "../../report/report-data.js";
+import { reportCard as cardText } from "../../report/card.js";
+import { REPORT_VERSION, type Report } from "../../report/report-data.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import type { ReportTargets } from "../preflight/output-files.js";
 import type { InputSettings, OverwriteSettings } from "../../api/options/settings.js";
 
-/** The report as one HTML page that needs no network and no script. */
+/**
+ * The report as one HTML page that needs no network and no script.
+ * @throws InvalidOptionError for a report of another version
+ */
 export async function reportPage(report: Report): Promise<string> {
+	checkVersion(report);
 	// Drawing takes packages that nothing else needs: they are loaded here.
 	const { reportHtml } = await import("../../report/html.js");
 	return reportHtml(report);
+}
+
+/**
+ * The report as a model card in Markdown.
+ * @throws InvalidOptionError for a report of another version
+ */
+export function reportCard(report: Report): string {
+	checkVersion(report);
+	return cardText(report);
+}
+
+/** Reports come from JSON files as well, which types do not check. */
+function checkVersion({ version }: { readonly version: unknown }): void {
+	if (version === REPORT_VERSION) return;
+	throw new InvalidOptionError(
+		`this is a report of version ${JSON.stringify(version)}; this program reads version ${REPORT_VERSION}: make it anew with the command that it names, which measures nothing again`,
+	);
 }
 
 /** What writing the files of a report reads. */

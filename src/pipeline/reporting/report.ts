@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
 import { splitNames } from "../../model/calibration/index.js";
-import { contributionsOf, reasonedBlocks } from "../planning/plan.js";
+import { importanceOf, reasonedBlocks } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
 import { blocksData, curveData, interactionsOf, surrogateData } from "./evidence.js";
@@ -13,7 +13,7 @@ import { worseTexts } from "../../report/trade.js";
 import type { Sizes } from "../preflight/model-sizes.js";
 import { disagreementText } from "../race/by-source.js";
 import type { Plan } from "../../storage/plan.js";
-import type { PlanGateFigure } from "../../storage/plan-gate.js";
+import type { PlanLimit } from "../../storage/plan-limits.js";
 import { suggestionVerdict, removalVerdict } from "./verdict.js";
 import type { RunFacts, RunOutcome } from "./facts.js";
 import type { PlanOrigin } from "../planning/origin.js";
@@ -34,7 +34,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	const critical = plan?.critical ?? reasonedBlocks(choices);
 	const alternatives = plan && alternativesOf(plan);
 	const curve = curveData(facts, chosen ?? []);
-	const contributions = plan?.contributions ?? (choices?.contributions && contributionsOf(choices.contributions));
+	const importance = plan?.importance ?? (choices?.contributions && importanceOf(choices.contributions));
 	return v.parse(reportSchema, {
 		format: REPORT_FORMAT,
 		version: REPORT_VERSION,
@@ -58,7 +58,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 			removed: plan?.removed ?? [],
 			critical,
 			frozen: facts.frozen,
-			contributions,
+			importance,
 			origin,
 		}),
 		...(plan ? qualityOf(plan, sizesOf(facts, plan, output)) : {}),
@@ -69,7 +69,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		warnings: [...warnings.filter((warning) => !said.has(warning)), ...(choices?.found.notes ?? [])],
 		...(plan?.heal ? { heal: healData(plan.heal) } : {}),
 		...(alternatives ? { alternatives } : {}),
-		...(plan?.gate ? { gate: plan.gate.figures.map(gateFigure) } : {}),
+		...(plan?.limits ? { limits: plan.limits.figures.map(limitFigure) } : {}),
 		...extras,
 		reproduce: reproduceOf(origin),
 		timings: Object.entries(timings).map(([phase, took]) => ({ phase, seconds: took })),
@@ -77,12 +77,13 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	});
 }
 
-function removalOf({ removed, kept, method, race, tied }: Plan): NonNullable<Report["removal"]> {
-	const decided = race && { race: { by: race.by, further: race.further.map(({ sets }) => ({ sets })) } };
+function removalOf({ removed, kept, method, finalComparison, tied }: Plan): NonNullable<Report["removal"]> {
+	const { by, further = [] } = finalComparison ?? {};
+	const decided = by && { finalComparison: { by, further: further.map(({ sets }) => ({ sets })) } };
 	return { removed, kept, method, ...decided, ...(tied ? { tied } : {}) };
 }
 
-function gateFigure({ standardError, ...figure }: PlanGateFigure): NonNullable<Report["gate"]>[number] {
+function limitFigure({ standardError, ...figure }: PlanLimit): NonNullable<Report["limits"]>[number] {
 	return { ...figure, ...(standardError === null ? {} : { standardError }) };
 }
 
@@ -105,7 +106,7 @@ function verdictOn(plan: Plan, { options }: PlanOrigin, { curve, extras, output 
 		added: heldOut?.difference ?? null,
 		standardError: heldOut?.standardError ?? null,
 		worseTexts: extras && worseTexts(extras),
-		limits: plan.gate && (plan.gate.met ? "met" : "missed"),
+		limits: plan.limits && (plan.limits.met ? "met" : "missed"),
 	});
 }
 

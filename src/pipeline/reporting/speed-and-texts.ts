@@ -30,7 +30,7 @@ export function speedData(speed: PlanSpeed): ReportSpeed | undefined {
 
 function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, backend, through }: PlanSpeed): string {
 	const how =
-		through === "mask"
+		through === "memory"
 			? "the original model and the same model without these blocks, which are skipped in memory"
 			: "the original file and the written one, both in memory";
 	const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;

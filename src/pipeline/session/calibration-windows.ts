@@ -8,6 +8,7 @@ import {
 	type FurtherText,
 	furtherText,
 	oneSource,
+	selfGenerated,
 } from "../../model/calibration/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { SourceShare } from "../../game/sources.js";
@@ -65,7 +66,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 	if (kept) return kept;
 	const drawn = await draw();
 	const splits = Object.fromEntries(splitNames.map((split) => [split, Array.from(drawn.splits[split].tokens)]));
-	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ source: drawn.source, splits })));
+	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ splits })));
 	return drawn;
 }
 
@@ -81,11 +82,18 @@ export function furtherOf(model: Model, folder: string, { splits }: Calibration,
 	});
 }
 
+/** What a cache holds of the splits; `folds` is what an earlier version wrote. */
+interface KeptSplits {
+	readonly splits?: Readonly<Record<SplitName, number[]>>;
+	readonly folds?: Readonly<Record<"search" | "validation" | "report", number[]>>;
+}
+
 async function readKept(file: string, length: number): Promise<Calibration | undefined> {
 	try {
-		const { source, splits } = JSON.parse(await readFile(file, "utf8")) as { source: string; splits: Record<SplitName, number[]> };
-		const read = (split: SplitName) => makeWindows(Int32Array.from(splits[split]), length);
-		return oneSource(source, { search: read("search"), validation: read("validation"), heldOut: read("heldOut") });
+		const kept = JSON.parse(await readFile(file, "utf8")) as KeptSplits;
+		const splits = kept.splits ?? (kept.folds && { ...kept.folds, heldOut: kept.folds.report });
+		const read = (split: SplitName) => makeWindows(Int32Array.from(splits![split]), length);
+		return oneSource(selfGenerated, { search: read("search"), validation: read("validation"), heldOut: read("heldOut") });
 	} catch {
 		return undefined; // not there, or torn by a crash: drawn again, the same for the same seed
 	}

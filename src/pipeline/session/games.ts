@@ -315,7 +315,7 @@ class GameMaker {
 		const sources = splitSources(this.#material.calibration, split);
 		return ({ coalition, losses, figures }) => {
 			const { divergence, agreement } = figures as { divergence: Float64Array; agreement: Float64Array };
-			return { coalition, losses: divergence, figures: { nll: losses, agreement }, sources };
+			return { coalition, losses: divergence, figures: { loss: losses, agreement }, sources };
 		};
 	}
 }

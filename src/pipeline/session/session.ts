@@ -188,7 +188,7 @@ export class Session {
 	async measureOriginal(signal: AbortSignal | undefined): Promise<void> {
 		const full = Coalition.full(this.games.search.players);
 		const [measured] = await this.games.search.measure([full], { phase: "measuring the original model", signal });
-		checkFiniteLosses(this.model.path, measured!.figures?.nll ?? measured!.losses);
+		checkFiniteLosses(this.model.path, measured!.figures?.loss ?? measured!.losses);
 	}
 
 	/** Loss that each block's removal alone adds, from what is already measured or measured now; errors are paired by window. */

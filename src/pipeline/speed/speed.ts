@@ -103,7 +103,7 @@ export async function speedOf(
 		...(after
 			? {
 					after: figures[1]!,
-					through: after.model === before.model ? ("mask" as const) : ("file" as const),
+					through: after.model === before.model ? ("memory" as const) : ("file" as const),
 					ratio: { prompt: ratio("promptSeconds"), generation: ratio("generationSeconds") },
 				}
 			: {}),

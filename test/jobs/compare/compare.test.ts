@@ -36,15 +36,15 @@ beforeAll(async () => {
 describe("compareMethods", () => {
 	it("compares every method there is at equal budgets", async () => {
 		const result = await compareMethods(fixturePath, { ...small, methods, search: { ...small.search, maxEvaluations: 100 } });
-		expect(result.budget).toEqual({ masks: 100, tokens: 100 * 3 * 32 });
+		expect(result.budget).toEqual({ evaluations: 100, tokens: 100 * 3 * 32 });
 		expect(result.texts).toMatchObject([{ name: expect.stringContaining("report split"), windows: 5, length: 32 }]);
 		expect(result.methods.map(({ method }) => method)).toEqual(methods);
 		for (const { method, cost } of result.methods) {
-			expect(cost.masks, method).toBeLessThanOrEqual(100);
-			expect(cost.masks, method).toBeGreaterThan(0);
-			expect(cost.tokens, method).toBeGreaterThanOrEqual(cost.masks * 96);
-			expect(cost.blockExecutions, method).toBeGreaterThan(cost.masks);
-			expect(cost.blockExecutions, method).toBeLessThanOrEqual(cost.masks * 12 + 12);
+			expect(cost.evaluations, method).toBeLessThanOrEqual(100);
+			expect(cost.evaluations, method).toBeGreaterThan(0);
+			expect(cost.tokens, method).toBeGreaterThanOrEqual(cost.evaluations * 96);
+			expect(cost.blockExecutions, method).toBeGreaterThan(cost.evaluations);
+			expect(cost.blockExecutions, method).toBeLessThanOrEqual(cost.evaluations * 12 + 12);
 			expect(cost.seconds, method).toBeGreaterThan(0);
 		}
 		const judged = new Map(result.methods.map(({ method, surrogate }) => [method, surrogate]));
@@ -75,8 +75,8 @@ describe("compareMethods", () => {
 			expect(run.at(-1)! - run[0]!).toBe(3);
 		}
 		const costOf = (method: string) => result.methods.find((entry) => entry.method === method)!.cost;
-		expect(costOf("first")).toMatchObject({ masks: 3, tokens: 3 * 96 });
-		expect(costOf("block-influence")).toMatchObject({ masks: 3, tokens: 4 * 96 });
+		expect(costOf("first")).toMatchObject({ evaluations: 3, tokens: 3 * 96 });
+		expect(costOf("block-influence")).toMatchObject({ evaluations: 3, tokens: 4 * 96 });
 	});
 
 	it("gives a method that runs out of budget the sets that it measured itself, whatever others measured before", async () => {
@@ -103,7 +103,7 @@ describe("compareMethods", () => {
 		});
 		const cost = (result: typeof after) => result.methods.find(({ method }) => method === "leave-one-out")!.cost;
 		expect({ ...cost(after), seconds: 0 }).toEqual({ ...cost(alone), seconds: 0 });
-		expect(cost(alone).masks).toBe(1 + 12 + 3);
+		expect(cost(alone).evaluations).toBe(1 + 12 + 3);
 		expect(notes.some(({ message }) => /masks were measured before/.test(message))).toBe(true);
 		const masksMeasured: string[] = [];
 		const again = await compareMethods(fixturePath, {
@@ -117,7 +117,7 @@ describe("compareMethods", () => {
 
 	it("scores accuracy beside the losses, as evaluate does", async () => {
 		const result = await compareMethods(fixturePath, { ...small, methods: ["greedy", "first"], evalQuestions: [questions()] });
-		expect(result).toMatchObject({ metric: "nll", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
+		expect(result).toMatchObject({ metric: "loss", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
 		const { rows } = result.sizes[0]!;
 		for (const { removed, accuracy, added } of rows) {
 			expect(added[0]!.mean).toBeGreaterThan(0);
@@ -141,9 +141,9 @@ describe("compareMethods", () => {
 			questions: [{ name: "report split of questions.jsonl", count: 12 }],
 			texts: [{ windows: 5 }],
 		});
-		const perMask = result.budget.tokens / result.budget.masks;
+		const perMask = result.budget.tokens / result.budget.evaluations;
 		expect(perMask).not.toBe(3 * 32);
-		for (const { cost } of result.methods) expect(cost.tokens).toBe(cost.masks * perMask);
+		for (const { cost } of result.methods) expect(cost.tokens).toBe(cost.evaluations * perMask);
 		expect(result.sizes.flatMap(({ rows }) => rows.map(({ accuracy }) => accuracy.length))).toEqual([1, 1, 1, 1]);
 		// The original model's loss of the text, not of the questions.
 		expect(result.texts[0]!.loss).toBeGreaterThan(2);
@@ -151,7 +151,7 @@ describe("compareMethods", () => {
 	});
 
 	it("searches by the divergence, and scores the loss", async () => {
-		const of = async (metric: "kl" | "nll") => {
+		const of = async (metric: "kl" | "loss") => {
 			const searched: string[] = [];
 			const onProgress: CompareOptions["onProgress"] = ({ phase, unit }) => {
 				if (unit === "masks" && phase === "leave-one-out") searched.push(phase);
@@ -159,24 +159,20 @@ describe("compareMethods", () => {
 			const methods = ["greedy", "last"] as const;
 			return { ...(await compareMethods(fixturePath, { ...small, methods, metric: metric, onProgress })), searched };
 		};
-		const [nll, kl, again] = [await of("nll"), await of("kl"), await of("kl")];
+		const [loss, kl, again] = [await of("loss"), await of("kl"), await of("kl")];
 		expect(kl.metric).toBe("kl");
 		// Losses of the same sets are known by now: what is measured are divergences.
 		expect(kl.searched.length).toBeGreaterThan(0);
 		expect(again.searched).toEqual([]);
-		expect(kl.texts).toEqual(nll.texts);
+		expect(kl.texts).toEqual(loss.texts);
 		const last = ({ sizes }: typeof kl) => sizes.map(({ rows }) => rows.find(({ method }) => method === "last")!.added);
-		expect(last(kl)).toEqual(last(nll));
+		expect(last(kl)).toEqual(last(loss));
 	});
 
 	it("takes a budget of tokens for what the questions need, which only they know", async () => {
 		const { blocks } = await readModelHeader(fixturePath, {});
 		const of = (tokens?: number) =>
-			comparisonOf(
-				blocks,
-				{ metric: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] },
-				tokens,
-			);
+			comparisonOf(blocks, { metric: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] }, tokens);
 		expect(of().limit).toBe(312);
 		expect(of(20).limit).toBe(100);
 		expect(() => of(200)).toThrow(/may spend 10:/);
@@ -235,7 +231,7 @@ describe("compareMethods", () => {
 		await expect(run).rejects.toThrow(/abort/);
 		expect(notes.find((message) => message.startsWith("Best sets so far"))).toMatch(/^ {2}4: [\d, -]+ \([+-]0\.\d{3}\)$/m);
 		const result = await compareMethods(fixturePath, { ...small, methods: ["random"] });
-		expect(result.methods[0]!.cost.masks).toBe(60);
+		expect(result.methods[0]!.cost.evaluations).toBe(60);
 	});
 
 	it("takes the usual sizes and methods where nothing is said", async () => {

@@ -203,16 +203,16 @@ describe("further windows", () => {
 
 it("deals every window to exactly one split, evenly from first to last", () => {
 	fc.assert(
-		fc.property(fc.nat(12), fc.nat(12), fc.nat(20), (search, validation, report) => {
-			const total = search + validation + report;
+		fc.property(fc.nat(12), fc.nat(12), fc.nat(20), (search, validation, heldOut) => {
+			const total = search + validation + heldOut;
 			fc.pre(total > 0);
 			const windows = makeWindows(
 				Int32Array.from({ length: 2 * total }, (_, i) => i),
 				2,
 			);
-			const counts = { search, validation, report };
+			const counts = { search, validation, heldOut };
 			const splits = deal(windows, counts);
-			expect(splitNames.map((name) => splits[name].count)).toEqual([search, validation, report]);
+			expect(splitNames.map((name) => splits[name].count)).toEqual([search, validation, heldOut]);
 			expect(splitNames.flatMap((name) => rows(splits[name]).map(String)).sort()).toEqual(rows(windows).map(String).sort());
 			for (const name of splitNames) {
 				// By any point in the text a split has its share, to within three windows.

@@ -114,7 +114,7 @@ describe("measureSpeed", () => {
 
 		const masked = await measureSpeed(fixturePath, { ...quick, remove: [10, 3, 3] });
 		expect(masked.removed).toEqual([3, 10]);
-		expect(masked.speed.through).toBe("mask");
+		expect(masked.speed.through).toBe("memory");
 		expect(masked.speed.after!.kvCache / masked.speed.before.kvCache).toBeCloseTo(10 / 12, 12);
 		expect(masked.speed.after!.file).toBeLessThan(masked.speed.before.file);
 		const { value, interval } = masked.speed.ratio!.generation;

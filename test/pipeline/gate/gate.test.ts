@@ -37,16 +37,16 @@ describe("a quality gate", () => {
 			limits: { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01, "endings.txt": 0.01 }, questions: [questions, endings] },
 		};
 		const { plan, report } = await pruneGguf(fixturePath, output, { ...given, ...limits, report: false });
-		expect(plan!.gate).toMatchObject({ met: true, ignored: false, measured: "mask" });
-		const [ratio, kl, jsonl, hellaswag] = plan!.gate!.figures;
-		expect(plan!.gate!.figures.map(({ name }) => name)).toEqual([
+		expect(plan!.limits).toMatchObject({ met: true, ignored: false, measured: "memory" });
+		const [ratio, kl, jsonl, hellaswag] = plan!.limits!.figures;
+		expect(plan!.limits!.figures.map(({ name }) => name)).toEqual([
 			"max-ppl-ratio",
 			"max-kl",
 			"min-accuracy made_up",
 			"min-accuracy endings.txt",
 		]);
-		expect(report!.gate).toMatchObject(plan!.gate!.figures.map(({ name, value, met }) => ({ name, value, met })));
-		expect((await readPlan(`${output}.plan.json`)).gate).toEqual(plan!.gate);
+		expect(report!.limits).toMatchObject(plan!.limits!.figures.map(({ name, value, met }) => ({ name, value, met })));
+		expect((await readPlan(`${output}.plan.json`)).limits).toEqual(plan!.limits);
 
 		const windows = keptSplit(home(), "heldOut", small.windowLength);
 		const model = await Model.load(fixturePath, { threads: 2 });
@@ -78,14 +78,14 @@ describe("a quality gate", () => {
 		expect(figure).toMatchObject({ met: false, value: expect.any(Number), standardError: expect.any(Number) });
 		expect(error.message).toMatch(/was required, .* measured/);
 		expect(error.message).toContain(figure!.name);
-		expect(errorDocument(error).error).toMatchObject({ code: "GATE_NOT_MET", figures: error.figures });
+		expect(errorDocument(error).error).toMatchObject({ code: "LIMITS_NOT_MET", figures: error.figures });
 
 		const warnings: string[] = [];
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
 		const { plan, report } = await pruneGguf(fixturePath, output, { ...given, limits: { ...limit.limits, ignore: true }, onLog });
 		expect(existsSync(output)).toBe(true);
-		expect(plan!.gate).toMatchObject({ met: false, ignored: true, figures: [figure] });
-		expect(report!.gate![0]).toMatchObject({ met: false });
+		expect(plan!.limits).toMatchObject({ met: false, ignored: true, figures: [figure] });
+		expect(report!.limits![0]).toMatchObject({ met: false });
 		expect(warnings.join()).toMatch(/not met, written all the same/);
 	});
 
@@ -96,9 +96,9 @@ describe("a quality gate", () => {
 		// Between what two and what three blocks cost.
 		const costs: { removed: number[]; ratio: number }[] = [];
 		for (const count of [2, 3]) {
-			const { removed } = curve.plan!.alternatives.find(({ k }) => k === count)!;
+			const { removed } = curve.plan!.alternatives.find((one) => one.count === count)!;
 			const { plan } = await pruneGguf(fixturePath, undefined, { ...small, remove: removed, limits: { maxPplRatio: 1e6 } });
-			costs.push({ removed, ratio: plan!.gate!.figures[0]!.value! });
+			costs.push({ removed, ratio: plan!.limits!.figures[0]!.value! });
 		}
 		const limit = Math.sqrt(costs[0]!.ratio * costs[1]!.ratio);
 		const options = { ...small, search: { method: "greedy" }, removeBlocks: 3, limits: { maxPplRatio: limit } } as const;
@@ -108,14 +108,14 @@ describe("a quality gate", () => {
 		expect(closest!.command).toContain(`--remove ${closest!.removed.join(",")}`);
 		expect(closest!.command).toContain("--max-ppl-ratio");
 		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [...closest!.removed], limits: { maxPplRatio: limit } });
-		expect(plan!.gate!.met).toBe(true);
+		expect(plan!.limits!.met).toBe(true);
 		// Without an amount the same limit chooses the most that the validation split allows.
 		const whole = curve.plan!.losses.validation!.original.mean!;
 		const allowed = curve.plan!.alternatives.filter(({ validationLoss }) => Math.exp(validationLoss! - whole) <= limit);
 		expect(allowed.length).toBeGreaterThan(0);
 		const chosen = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, limits: { maxPplRatio: limit } });
 		expect(chosen.plan!.removed).toEqual(allowed.at(-1)!.removed);
-		expect(chosen.plan!.gate!.met).toBe(true);
+		expect(chosen.plan!.limits!.met).toBe(true);
 	});
 
 	it("that no set meets ends with code 3", async () => {
@@ -136,8 +136,8 @@ describe("a quality gate", () => {
 			...options,
 			limits: { ...options.limits, maxPplRatio: 1e6, maxKl: 50, minAccuracy: { made_up: 0.01 }, questions: [questions] },
 		});
-		expect(plan!.gate).toMatchObject({ met: true, measured: "file" });
-		const [ratio, kl, accuracy] = plan!.gate!.figures;
+		expect(plan!.limits).toMatchObject({ met: true, measured: "file" });
+		const [ratio, kl, accuracy] = plan!.limits!.figures;
 		expect(ratio!.value).toBeCloseTo(Math.exp(plan!.quantized!.added.mean!), 12);
 		expect(kl!.value).toBe(plan!.quantized!.divergence!.mean);
 		const { answers } = await measureQuestions(output, { questions, threads: 2 });
@@ -162,7 +162,7 @@ describe("a quality gate", () => {
 		const { plan, planPath } = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, removeBlocks: 2 });
 		const ratio = Math.exp(plan!.losses.heldOut!.difference!);
 		const met = await applyPlan(fixturePath, output, { plan: planPath!, limits: { maxPplRatio: ratio + 1e-9 }, threads: 2 });
-		expect(met.gate!.figures[0]!.value).toBeCloseTo(ratio, 12);
+		expect(met.limits!.figures[0]!.value).toBeCloseTo(ratio, 12);
 		const again = out();
 		const error = await stoppedByGate(
 			again,
@@ -175,7 +175,7 @@ describe("a quality gate", () => {
 			limits: { maxPplRatio: ratio - 1e-6, ignore: true },
 			threads: 2,
 		});
-		expect(forced.gate).toMatchObject({ met: false, ignored: true });
+		expect(forced.limits).toMatchObject({ met: false, ignored: true });
 		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
 	});
 
@@ -209,7 +209,7 @@ describe("a target size", () => {
 		expect(at.output!.size).toBeLessThanOrEqual(size);
 		const below = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "leave-one-out" }, targetSize: size - 8192 });
 		expect(below.plan!.removed.length).toBe(3);
-		expect(plan!.gate).toBeUndefined();
+		expect(plan!.limits).toBeUndefined();
 	});
 
 	it("is that of the quantized file", async () => {
@@ -219,7 +219,7 @@ describe("a target size", () => {
 		const options = { ...small, search: { method: "leave-one-out" }, quantize: "Q8_0" } as const;
 		const result = await pruneGguf(f16, again, { ...options, targetSize: Math.ceil(1.02 * alone!.size) });
 		expect(result.plan!.removed.length).toBe(3);
-		expect(result.plan!.gate).toMatchObject({
+		expect(result.plan!.limits).toMatchObject({
 			met: true,
 			measured: "file",
 			figures: [{ name: "target-size", value: result.output!.size }],

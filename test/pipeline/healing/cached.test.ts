@@ -39,7 +39,7 @@ describe("a run that was stopped while it healed", () => {
 			const raced = all.counts.get("healing finalists")!;
 			expect(raced).toBeGreaterThan(3);
 			expect(plan!.removed).toHaveLength(2);
-			expect(plan!.timings["healed race"]).toBeGreaterThan(0);
+			expect(plan!.timings["healed final comparison"]).toBeGreaterThan(0);
 
 			newHome();
 			const first = watched({ phase: "healing finalists", done: 2 });

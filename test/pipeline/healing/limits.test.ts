@@ -35,7 +35,7 @@ let unhealedKl: number;
 const useShared = () => {
 	process.env.PRUNE_GGUF_HOME = shared;
 };
-const healedKl = () => healed.plan!.gate!.figures[1]!.value!;
+const healedKl = () => healed.plan!.limits!.figures[1]!.value!;
 
 beforeAll(async () => {
 	const model = await Model.load(fixturePath, { threads: 2 });
@@ -46,15 +46,15 @@ beforeAll(async () => {
 	output = out();
 	healed = await pruneGguf(fixturePath, output, { ...run, ...limits, remove: removed });
 	const plain = await pruneGguf(fixturePath, undefined, { ...plainly, ...limits, remove: removed });
-	unhealedKl = plain.plan!.gate!.figures[1]!.value!;
+	unhealedKl = plain.plan!.limits!.figures[1]!.value!;
 }, long);
 
 describe("limits on a healed model", { timeout: long }, () => {
 	it("are measured with its new matrices, against the original model as it is: the figures of the written file", async () => {
 		const { plan } = healed;
 		expect(plan!.heal!.applied).toBe(true);
-		expect(plan!.gate).toMatchObject({ met: true, measured: "mask" });
-		const [ratio, kl, accuracy] = plan!.gate!.figures;
+		expect(plan!.limits).toMatchObject({ met: true, measured: "memory" });
+		const [ratio, kl, accuracy] = plan!.limits!.figures;
 		const windows = keptSplit(shared, "heldOut", run.windowLength);
 		await using whole = await Model.load(fixturePath, { threads: 2 });
 		const reference = await whole.createEvaluator().createReference(fullSet, windows);
@@ -80,7 +80,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		const made = out();
 		await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...plainly, remove: removed, limits: { maxKl } }));
 		const { plan } = await pruneGguf(fixturePath, made, { ...run, remove: removed, limits: { maxKl } });
-		expect(plan!.gate!.figures[0]!.value).toBeCloseTo(healedKl(), 10);
+		expect(plan!.limits!.figures[0]!.value).toBeCloseTo(healedKl(), 10);
 		expect(existsSync(made)).toBe(true);
 	});
 
@@ -91,7 +91,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		await pruneGguf(fixturePath, undefined, { ...plainly, remove: [6] });
 		const alone = { ...plainly, remove: [6], limits: { maxKl: 9 } };
 		newHome();
-		const [only] = (await pruneGguf(fixturePath, undefined, alone)).plan!.gate!.figures;
+		const [only] = (await pruneGguf(fixturePath, undefined, alone)).plan!.limits!.figures;
 		useShared();
 		const maxKl = (healedKl() + only!.value!) / 2;
 		const error = await stoppedByGate(made, folder, pruneGguf(fixturePath, made, { ...run, remove: removed, limits: { maxKl } }));
@@ -101,7 +101,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(error.closest!.removed).toEqual([6]);
 		expect(error.closest!.figures[0]!.value).toBeCloseTo(only!.value!, 12);
 		const forced = await pruneGguf(fixturePath, made, { ...run, remove: removed, limits: { maxKl, ignore: true } });
-		expect(forced.plan!.gate).toMatchObject({ met: false, ignored: true });
+		expect(forced.plan!.limits).toMatchObject({ met: false, ignored: true });
 	});
 
 	it.runIf(thorough)("choose the most blocks whose healed model meets them", async () => {
@@ -110,10 +110,10 @@ describe("limits on a healed model", { timeout: long }, () => {
 		const made = out();
 		const result = await pruneGguf(fixturePath, made, options);
 		expect(result.plan!.removed.length).toBeGreaterThanOrEqual(plain.plan!.removed.length);
-		const { heal, gate } = result.plan!;
-		expect(gate!.met).toBe(true);
+		const { heal, limits } = result.plan!;
+		expect(limits!.met).toBe(true);
 		expect(heal!.applied).toBe(true);
-		expect(gate!.figures[0]!.value).toBeCloseTo(Math.exp(heal!.added!.mean!), 10);
+		expect(limits!.figures[0]!.value).toBeCloseTo(Math.exp(heal!.added!.mean!), 10);
 		expect(result.output!.verification).toMatch(/bit for bit/);
 		expect(result.curve.length).toBeGreaterThan(3);
 	});
@@ -132,8 +132,8 @@ describe("limits on a healed model", { timeout: long }, () => {
 	it("are asked of the quantized file too", async () => {
 		useShared();
 		const { plan } = await pruneGguf(fixturePath, out(), { ...run, remove: removed, quantize: "Q4_0", limits: { maxKl: 5 } });
-		expect(plan!.gate).toMatchObject({ met: true, measured: "file" });
-		expect(plan!.gate!.figures[0]!.value).toBe(plan!.quantized!.divergence!.mean);
+		expect(plan!.limits).toMatchObject({ met: true, measured: "file" });
+		expect(plan!.limits!.figures[0]!.value).toBe(plan!.quantized!.divergence!.mean);
 	});
 });
 
@@ -143,7 +143,7 @@ describe("limits on a plan that heals", { timeout: long }, () => {
 		const again = out();
 		const plan = healed.planPath!;
 		const made = await applyPlan(fixturePath, again, { plan, limits: { maxKl: healedKl() + 1e-9 }, threads: 2 });
-		expect(made.gate!.figures[0]!.value).toBeCloseTo(healedKl(), 12);
+		expect(made.limits!.figures[0]!.value).toBeCloseTo(healedKl(), 12);
 		expect(made.heal).toEqual(healed.plan!.heal);
 		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
 		const not = out();
@@ -156,9 +156,9 @@ describe("limits on a plan that heals", { timeout: long }, () => {
 		const made = out();
 		const { windows, windowLength, heal: how } = run;
 		const options = { remove: removed, heal: how, windows, windowLength, threads: 2 };
-		const { heal, gate } = await applyPlan(fixturePath, made, { ...options, limits: { maxPplRatio: 50 } });
+		const { heal, limits } = await applyPlan(fixturePath, made, { ...options, limits: { maxPplRatio: 50 } });
 		expect(heal!.applied).toBe(true);
-		const { value } = gate!.figures[0]!;
+		const { value } = limits!.figures[0]!;
 		expect(value).toBeCloseTo(Math.exp(heal!.added!.mean!), 10);
 		const not = out();
 		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { ...options, limits: { maxPplRatio: value! - 1e-6 } }));

@@ -27,8 +27,8 @@ describe("the automatic method", () => {
 		expect(plan!.removed.length).toBe(3);
 		expect(plan!.surrogate).toMatchObject({ name: "mixed-gp" });
 		expect(plan!.surrogate!.details).toHaveProperty("coverage90");
-		expect(plan!.contributions!.length).toBeGreaterThan(6);
-		expect(plan!.contributions!.every(({ unit }) => unit === "value")).toBe(true);
+		expect(plan!.importance!.length).toBeGreaterThan(6);
+		expect(plan!.importance!.every(({ unit }) => unit === "value")).toBe(true);
 		expect(curve.length).toBe(2);
 	});
 
@@ -97,11 +97,11 @@ describe("every method", () => {
 			onLog: ({ message }) => notes.push(message),
 		});
 		expect(plan!.removed.length).toBe(3);
-		expect(plan!.options.method).toBe(method);
+		expect(plan!.options.search).toMatchObject({ method });
 		expect(plan!.losses.heldOut!.difference).toBeGreaterThan(0);
 		expect(notes.join("\n")).toContain(`at most ${planned} masks`);
 		const [run] = await listRuns();
-		const searched = Math.max(...run!.ledgers.map(({ masks }) => masks));
+		const searched = Math.max(...run!.ledgers.map(({ candidates }) => candidates));
 		// Single removals that only the report of a set needs come on top of what a small search is allowed.
 		expect(searched).toBeLessThanOrEqual(Math.max(planned, 13));
 	});
@@ -121,7 +121,7 @@ describe("every method", () => {
 			const { plan } = await pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxEvaluations: least } });
 			expect(plan!.removed.length).toBe(3);
 			const [run] = await listRuns();
-			expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBeLessThanOrEqual(least);
+			expect(Math.max(...run!.ledgers.map(({ candidates }) => candidates))).toBeLessThanOrEqual(least);
 		},
 	);
 
@@ -139,10 +139,10 @@ describe("every method", () => {
 			...small,
 			search: { method: "paper", maxEvaluations: 60, epochs: 5, attributionSamples: 300 },
 		} as const;
-		const { masks, surrogate } = await rankBlocks(fixturePath, options);
+		const { evaluations, surrogate } = await rankBlocks(fixturePath, options);
 		const [run] = await listRuns();
-		expect(Math.max(...run!.ledgers.map((ledger) => ledger.masks))).toBe(masks);
-		expect(masks).toBeLessThanOrEqual(plannedMasks({ method: "paper", blocks: 12, kmax: 1 }, options));
+		expect(Math.max(...run!.ledgers.map((ledger) => ledger.candidates))).toBe(evaluations);
+		expect(evaluations).toBeLessThanOrEqual(plannedMasks({ method: "paper", blocks: 12, kmax: 1 }, options));
 		expect(surrogate!.details).toMatchObject({ criticalKeptR2: expect.any(Number), criticalKeptSpearman: expect.any(Number) });
 	});
 
@@ -154,8 +154,8 @@ describe("every method", () => {
 		});
 		// Three rounds of one block each are greedy with every candidate measured.
 		const [run] = await listRuns();
-		expect(Math.max(...run!.ledgers.map(({ masks }) => masks))).toBe(1 + 12 + 11 + 10);
-		expect(leave.plan!.options.rounds).toBe(3);
+		expect(Math.max(...run!.ledgers.map(({ candidates }) => candidates))).toBe(1 + 12 + 11 + 10);
+		expect(leave.plan!.options.search).toMatchObject({ rounds: 3 });
 		expect(leave.plan!.command).toContain("--rounds 3");
 		const paper = await pruneGguf(fixturePath, undefined, {
 			...small,
@@ -168,19 +168,19 @@ describe("every method", () => {
 });
 
 it.each(["block-influence", "magnitude"] as const)("%s ranks by a score of its own", async (method) => {
-	const { contributions, estimator, masks } = await rankBlocks(fixturePath, { ...small, search: { method } });
+	const { importance, estimator, evaluations } = await rankBlocks(fixturePath, { ...small, search: { method } });
 	expect(estimator).toBe(method);
-	expect(contributions.map(({ unit }) => unit)).toEqual(Array(12).fill("score"));
-	expect(new Set(contributions.map(({ value }) => value)).size).toBe(12);
-	expect(masks).toBe(2);
+	expect(importance.map(({ unit }) => unit)).toEqual(Array(12).fill("score"));
+	expect(new Set(importance.map(({ value }) => value)).size).toBe(12);
+	expect(evaluations).toBe(2);
 });
 
 it.each(Object.keys(estimatorFacts) as Estimator[])("%s ranks, and says who is surely low or high", async (method) => {
 	const result = await rankBlocks(fixturePath, { ...small, search: { method, maxEvaluations: 90 }, removeBlocks: 3 });
-	expect(result.masks).toBeLessThanOrEqual(90);
+	expect(result.evaluations).toBeLessThanOrEqual(90);
 	expect(result.cut).toBe(3);
-	expect(result.contributions.map(({ unit }) => unit)).toContain("value");
-	expect(result.verdicts.map(({ block }) => block)).toEqual(result.contributions.map(({ block }) => block));
+	expect(result.importance.map(({ unit }) => unit)).toContain("value");
+	expect(result.verdicts.map(({ block }) => block)).toEqual(result.importance.map(({ block }) => block));
 	const known = result.verdicts.flatMap(({ block, chance, verdict }) => (chance === null ? [] : [{ block, chance, verdict }]));
 	for (const { chance, verdict } of known) {
 		if (verdict === "low") expect(chance).toBeGreaterThanOrEqual(0.95);
@@ -188,7 +188,7 @@ it.each(Object.keys(estimatorFacts) as Estimator[])("%s ranks, and says who is s
 	}
 	if (known.length === result.verdicts.length) expect(known.reduce((sum, { chance }) => sum + chance, 0)).toBeCloseTo(3, 9);
 	// The dearest of all and the cheapest are on the sides where they belong.
-	const cheapFirst = [...result.contributions].sort((a, b) => a.value - b.value).map(({ block }) => block);
+	const cheapFirst = [...result.importance].sort((a, b) => a.value - b.value).map(({ block }) => block);
 	const chanceOf = (block: number) => known.find((verdict) => verdict.block === block)?.chance ?? 0.5;
 	expect(chanceOf(cheapFirst[0]!)).toBeGreaterThan(0.4);
 	expect(chanceOf(cheapFirst.at(-1)!)).toBeLessThan(0.3);
@@ -255,10 +255,10 @@ it("the repaired procedure of the paper ranks, and says how good its network is"
 		search: { method: "paper-repaired", maxEvaluations: 90, epochs: 20 },
 	});
 	expect(ranked.surrogate).toMatchObject({ name: "mlp" });
-	expect(ranked.contributions.length).toBeGreaterThan(6);
+	expect(ranked.importance.length).toBeGreaterThan(6);
 	// How exactly the network was asked says nothing of how wrong it is.
 	expect(ranked.verdicts).toEqual([]);
-	expect(ranked.contributions.every(({ standardError }) => standardError === undefined)).toBe(true);
+	expect(ranked.importance.every(({ standardError }) => standardError === undefined)).toBe(true);
 });
 
 it("leave-one-out names the tied blocks that it says nothing of", () => {

@@ -1,27 +1,25 @@
 import { expect, it } from "vitest";
 import type { Settings } from "../../../src/api/options/settings.js";
-import { optionTable } from "../../../src/api/options/table.js";
 import { planOptions } from "../../../src/pipeline/planning/origin.js";
 
-it("keeps the options of a plan in the order that plans have always had", () => {
-	const given = Object.entries(optionTable).filter(([, row]) => "plan" in row);
-	// Whatever they are: of switches true is kept, of texts the name of the file.
-	const valueFor = (name: string, kind: string) => (kind === "switch" ? true : kind === "accuracies" ? { arc: 0.5 } : name);
-	const asked = Object.fromEntries(given.map(([name, { value }]) => [name, valueFor(name, value.kind)]));
-	expect(Object.keys(planOptions(asked as Settings<"prune">))).toEqual(
-		[
-			"method removeBlocks removeFraction targetSize maxPplRatio maxKl minAccuracy ignoreLimits targetSpeedup speedupOf",
-			"masks effort maxTime maxTokens strata strataPreset epochs attributionSamples rounds windows windowLength metric limit",
-			"workingWeights ubatch scoreShare stateType heal healTokens healKind healType healHeads quantize quantizeFrom",
-		].flatMap((line) => line.split(" ")),
-	);
-	expect(Object.keys(planOptions(asked as Settings<"prune">))).toHaveLength(given.length);
+it("keeps options in the shape that programs give them", () => {
+	const asked: Settings<"prune"> = {
+		...{ removeFraction: 0.25, targetSpeedup: 1.3, speedupOf: "prompt", metric: "kl", windows: 8, windowLength: 64 },
+		...{ method: "greedy", effort: "quick", scoreShare: 0.5, seed: 3, maxPplRatio: 1.2, minAccuracy: { arc: 0.5 }, ignoreLimits: true },
+		...{ heal: true, healTokens: 6144, healType: "F16", quantize: "Q8_0", quantizeFrom: "folder/f16.gguf", threads: 2, overwrite: true },
+	};
+	expect(planOptions(asked)).toEqual({
+		...{ removeBlocks: "25%", targetSpeedup: { prompt: 1.3 }, metric: "kl", windows: 8, windowLength: 64 },
+		search: { method: "greedy", effort: "quick", scoreShare: 0.5 },
+		limits: { maxPplRatio: 1.2, minAccuracy: { arc: 0.5 }, ignore: true },
+		heal: { tokens: 6144, type: "F16" },
+		quantize: { type: "Q8_0", from: "f16.gguf" },
+	});
 });
 
 it("keeps the method where blocks are chosen, and what was switched off only of healing", () => {
-	expect(planOptions({})).toEqual({ method: "auto" });
+	expect(planOptions({})).toEqual({ search: { method: "auto" } });
 	expect(planOptions({ remove: [3], heal: false, healHeads: false, ignoreLimits: false })).toEqual({ heal: false });
-	expect(planOptions({ remove: [3], healTokens: 2048, quantizeFrom: "folder/f16.gguf" })).toEqual({
-		...{ healTokens: 2048, quantizeFrom: "f16.gguf" },
-	});
+	expect(planOptions({ remove: [3], heal: true })).toEqual({ heal: true });
+	expect(planOptions({ remove: [3], quantizeFrom: "folder/f16.gguf" })).toEqual({ quantize: { from: "f16.gguf" } });
 });

@@ -88,7 +88,7 @@ it("knows every option of the groups", () => {
 
 it("becomes a job that nobody changes", () => {
 	const job = resolveJob("prune", { remove: [3], search: { method: "greedy" } });
-	expect(job).toMatchObject({ method: "greedy", metric: "nll", seed: 0, overwrite: false, asked: { remove: [3], method: "greedy" } });
+	expect(job).toMatchObject({ method: "greedy", metric: "loss", seed: 0, overwrite: false, asked: { remove: [3], method: "greedy" } });
 	expect(Object.isFrozen(job) && Object.isFrozen(job.asked)).toBe(true);
 });
 

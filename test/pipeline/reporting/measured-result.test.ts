@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "prune-gguf-result-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function counted() {
-	const session = { closed: 0, metric: "nll", close: async () => void session.closed++ };
+	const session = { closed: 0, metric: "loss", close: async () => void session.closed++ };
 	return session;
 }
 

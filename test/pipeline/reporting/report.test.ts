@@ -27,9 +27,9 @@ describe("the report of a run", () => {
 		const losses = plan.losses.heldOut!;
 
 		const same = plan.tied ? { tied: plan.tied } : {};
-		const { by, further } = plan.race!;
-		const race = { by, further: further.map(({ sets }) => ({ sets })) };
-		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method, race, ...same });
+		const { by, further } = plan.finalComparison!;
+		const finalComparison = { by, further: further.map(({ sets }) => ({ sets })) };
+		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method, finalComparison, ...same });
 		// Own samples are raced by divergence; each part of further text is another one, and on none are there more sets than before.
 		expect(by).toBe("divergence");
 		expect(new Set(further.map(({ sha256 }) => sha256)).size).toBe(further.length);
@@ -52,7 +52,7 @@ describe("the report of a run", () => {
 		expect(report.blocks.unit).toBe("value");
 		// What single contributions say of a cut is not how a set is chosen: next to what became of a block it would be misread.
 		for (const block of report.blocks.list)
-			expect(["block", "state", "reason", "contribution", "interval"]).toEqual(expect.arrayContaining(Object.keys(block)));
+			expect(["block", "state", "reason", "importance", "interval"]).toEqual(expect.arrayContaining(Object.keys(block)));
 
 		// Every method that was run, and one set that was chosen.
 		const raced = report.curve!.series.filter(({ split }) => split === "validation");
@@ -79,9 +79,9 @@ describe("the report of a run", () => {
 		const { list, unit, estimator } = report!.blocks;
 		expect([unit, estimator]).toEqual(["nats", "leave-one-out"]);
 		const half = studentT95(plan!.calibration.search!.count - 1);
-		for (const { block, contribution, interval } of list) {
-			const { value, standardError } = plan!.contributions!.find((one) => one.block === block)!;
-			expect(contribution).toBe(value);
+		for (const { block, importance, interval } of list) {
+			const { value, standardError } = plan!.importance!.find((one) => one.block === block)!;
+			expect(importance).toBe(value);
 			expect(interval!.high - value).toBeCloseTo(half * standardError!, 9);
 		}
 		// Nothing was written: sizes are those that the file would have.

@@ -56,7 +56,7 @@ describe("further text of a session", () => {
 		const [full, removed] = all[0]!.sets;
 		for (const loss of full!.losses) expect(Math.abs(loss)).toBeLessThan(1e-3);
 		for (const loss of removed!.losses) expect(loss).toBeGreaterThan(0.01);
-		expect(Object.keys(removed!.figures!)).toEqual(["nll", "agreement"]);
+		expect(Object.keys(removed!.figures!)).toEqual(["loss", "agreement"]);
 	});
 
 	it("and the validation split are compared with the original model for a race on the model's own text, where there is room", async () => {

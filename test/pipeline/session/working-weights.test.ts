@@ -192,7 +192,7 @@ describe("what a search is measured with", () => {
 
 	it("is no copy in a dry run, which begins no search on disk", async () => {
 		const { result, phases } = await runIn("dry", { dryRun: true, search: { workingWeights: "F16" } });
-		expect(result.estimate!.masks).toBeGreaterThan(5);
+		expect(result.estimate!.evaluations).toBeGreaterThan(5);
 		expect([...phases].filter((phase) => phase.includes("copy"))).toEqual([]);
 		expect(searchLedger(join(folder, "dry"))).toBeUndefined();
 	});

@@ -155,7 +155,7 @@ describe("an architecture whose rule was never run", () => {
 		await evaluate([]);
 		expect(warnings).toEqual([]);
 		expect((await evaluate([3])).removed).toEqual([3]);
-		expect((await rankBlocks(fixturePath, { ...small, onLog })).contributions.length).toBe(12);
+		expect((await rankBlocks(fixturePath, { ...small, onLog })).importance.length).toBe(12);
 		expect(warnings).toEqual([
 			expect.stringMatching(/no file without these blocks can be written: .*never run.*each block normalizes the stream/),
 			expect.stringMatching(/no file without any of its blocks can be written: .*never run.*each block normalizes the stream/),

@@ -1,15 +1,15 @@
 import * as v from "valibot";
 import { finiteOrNull } from "./plan-values.js";
 
-// What a plan says of its quality gate.
+// What a plan says of its quality limits.
 
 /** The limits that were given, and what was measured on the held-out split; null where not finite or not known. */
-export const gateSchema = v.strictObject({
+export const limitsSchema = v.strictObject({
 	met: v.boolean(),
-	/** Whether it was not met and the model was written all the same. */
+	/** Whether one was missed and the model was written all the same. */
 	ignored: v.boolean(),
-	/** `mask`: the model without the blocks, before it was written; `file`: the quantized file as it was written. */
-	measured: v.picklist(["mask", "file"], "expected mask or file"),
+	/** `memory`: the model without the blocks, before it was written; `file`: the quantized file as it was written. */
+	measured: v.picklist(["memory", "file"], "expected memory or file"),
 	figures: v.array(
 		v.strictObject({
 			/** Option that set the limit; of an accuracy with the name of the questions: `min-accuracy arc_easy`. */
@@ -24,7 +24,7 @@ export const gateSchema = v.strictObject({
 	),
 });
 
-/** A quality gate, and whether it was met. */
-export type PlanGate = v.InferOutput<typeof gateSchema>;
+/** Quality limits, and whether they were met. */
+export type PlanLimits = v.InferOutput<typeof limitsSchema>;
 /** One limit, and what was measured. */
-export type PlanGateFigure = PlanGate["figures"][number];
+export type PlanLimit = PlanLimits["figures"][number];

@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
-import { presentFolder, presentHome, presentModels, presentPlans, presentRuns, presentText } from "../helpers/present.js";
+import { v1Folder, v1Home, v1Models, v1Plans, v1Runs, v1Text } from "../helpers/version-1.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 // What the version before wrote, given to the command line, which is to stay as it is.
@@ -13,25 +13,25 @@ const home = join(folder, "home");
 const run = (...args: string[]) => runNode([mainPath, ...args], { env: { PRUNE_GGUF_HOME: home } });
 
 describe("a plan", () => {
-	it.each(presentPlans)("%s gives the file that it gave", async (name) => {
-		const { quantized, heal } = JSON.parse(presentText(name));
+	it.each(v1Plans)("%s gives the file that it gave", async (name) => {
+		const { quantized, heal } = JSON.parse(v1Text(name));
 		const model = name.replace(".plan.json", "");
 		const output = join(folder, model);
 		const quantize = quantized ? ["--quantize", quantized.type] : [];
-		const { code, stderr } = await run("apply", fixturePath, output, "--plan", join(presentFolder, name), ...quantize);
+		const { code, stderr } = await run("apply", fixturePath, output, "--plan", join(v1Folder, name), ...quantize);
 		if (code !== 0) {
 			// Another processor rounds new matrices otherwise: then no file is written.
 			expect(stderr).toMatch(/is healed otherwise/);
 			expect(heal.applied).toBe(true);
 			return;
 		}
-		expect(createHash("sha256").update(readFileSync(output)).digest("hex")).toBe(presentModels[model]);
+		expect(createHash("sha256").update(readFileSync(output)).digest("hex")).toBe(v1Models[model]);
 	});
 });
 
 it("text that was drawn is not drawn again", async () => {
-	cpSync(presentHome, home, { recursive: true });
-	const runs = join(home, "runs", basename(presentRuns));
+	cpSync(v1Home, home, { recursive: true });
+	const runs = join(home, "runs", basename(v1Runs));
 	const drawn = () =>
 		readdirSync(runs)
 			.filter((name) => name.endsWith(".windows.json"))
