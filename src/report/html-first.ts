@@ -18,16 +18,16 @@ const marks: Readonly<Record<NonNullable<Report["verdict"]["trade"]>, string>> =
 };
 
 /** The verdict, with a link to what the run warned about. */
-export function verdictPanel({ verdict, alternatives, warnings, disagreements, gate = [] }: Report): Html {
+export function verdictPanel({ verdict, alternatives, warnings, disagreements, limits = [] }: Report): Html {
 	const { trade, headline, reason, advice = [] } = verdict;
 	const warned = warnings.length + disagreements.length;
-	const missed = gate.filter(({ met }) => !met).length;
+	const missed = limits.filter(({ met }) => !met).length;
 	return html`<div class="verdict${trade && ` ${trade}`}">
 <p class="headline">${typographic(headline)}</p>
 <p>${trade && html`<span class="tag" aria-hidden="true">${marks[trade]}</span> `}${typographic(reason)}</p>
 ${advice.length > 0 && html`<ul>${advice.map((one) => html`<li>${one}</li>`)}</ul>`}
 ${alternatives && html`<p>${alternatives.verdict}</p>`}
-${missed > 0 && html`<p><a href="#limits">Quality limits</a>: <span class="bad">✕ ${missed} of ${gate.length} not met</span></p>`}
+${missed > 0 && html`<p><a href="#limits">Quality limits</a>: <span class="bad">✕ ${missed} of ${limits.length} not met</span></p>`}
 ${warned > 0 && html`<p><a href="#warnings">${warned === 1 ? "1 warning" : `${warned} warnings`}</a></p>`}
 </div>`;
 }

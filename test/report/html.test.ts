@@ -51,7 +51,16 @@ describe("the page", () => {
 		const { textCheck, ...least } = rest;
 		const list = Array.from({ length: 30 }, (_, block) => ({ block, state: "kept" as const }));
 		const verdict = { headline: "Remove nothing.", reason: "Each block costs too much." };
-		const bare = reportHtml({ ...least, warnings: [], disagreements: [], collapse: [], limits: [], samples: [], verdict, blocks: { list } });
+		const bare = reportHtml({
+			...least,
+			warnings: [],
+			disagreements: [],
+			collapse: [],
+			limits: [],
+			samples: [],
+			verdict,
+			blocks: { list },
+		});
 		expect(ids(bare, ".first")).toEqual(["blocks", "commands"]);
 		expect(ids(bare, "main")).toEqual([]);
 		expect(ids(bare, "#details")).toEqual(["reproduction", "times"]);
