@@ -168,7 +168,9 @@ function percentOf(share: number | null | undefined): string {
 /** One line on the surrogate. */
 export function surrogateLine({ name, trainCandidates, heldOutCandidates, r2, spearman }: SurrogateSummary): string {
 	const figures =
-		heldOutCandidates > 0 ? `R2 ${figure(r2)}, Spearman ${figure(spearman)} on ${formatInteger(heldOutCandidates)} unseen masks` : "not judged";
+		heldOutCandidates > 0
+			? `R2 ${figure(r2)}, Spearman ${figure(spearman)} on ${formatInteger(heldOutCandidates)} unseen masks`
+			: "not judged";
 	return `surrogate: ${name}, ${formatInteger(trainCandidates)} masks; ${figures}\n`;
 }
 

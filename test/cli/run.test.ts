@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { Api } from "../../src/cli/api.js";
-import { commandNames } from "../../src/cli/run.js";
+import { commandNames } from "../../src/cli/command-list.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
 import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
 import { cli } from "./helpers.js";
@@ -14,7 +14,7 @@ const pruned: Awaited<ReturnType<Api["pruneGguf"]>> = {
 		{ removed: [7], loss: 2.1, added: 0.1 },
 	],
 	suggestion: { removed: [7], reason: "It costs little." },
-	metric: "nll",
+	metric: "loss",
 	disagreements: [],
 	commands: ["prune-gguf m.gguf out.gguf --remove-blocks 1"],
 	seconds: 12,

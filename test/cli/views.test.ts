@@ -14,7 +14,7 @@ const plan = {
 	method: "greedy",
 } as unknown as Plan;
 
-const plain = { metric: "nll", disagreements: [] } as const;
+const plain = { metric: "loss", disagreements: [] } as const;
 
 describe("pruneText", () => {
 	it("shows the verdict and its figures, then what was written", () => {
@@ -92,8 +92,8 @@ describe("the other commands", () => {
 			{ block: 1, value: 0.1, unit: "nats" as const },
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
-		const whole = { model, metric: "nll" as const, loss: 2, masks: 5, seconds: 3, cut: 1 };
-		const nothing = { critical: [], verdicts: [], unseen: [2], interactions: [] };
+		const whole = { model, metric: "loss" as const, loss: 2, masks: 5, seconds: 3, cut: 1 };
+		const nothing = { critical: [], cuts: [], verdicts: [], unseen: [2], interactions: [] };
 		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", contributions, frozen }, {});
 		expect(text).not.toMatch(/surely|stand in/i);
 		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the original model 2.000\n");
@@ -107,6 +107,7 @@ describe("the other commands", () => {
 				...{ ...whole, method: "auto" as const, estimator: "posterior-window", contributions, frozen: [] },
 				critical: [{ block: 0, reason: "dear" }],
 				unseen: [],
+				cuts: [],
 				verdicts: [
 					{ block: 1, chance: 1, verdict: "low" },
 					{ block: 2, chance: 0.5, verdict: "undecided" },

@@ -140,7 +140,7 @@ function curveOf(name: string) {
 	};
 	const sizes = Array.from({ length: 10 }, (_, i) => i + 1);
 	return {
-		metric: "nll",
+		metric: "loss",
 		series: [
 			{ method: "auto", split: "search", points: [start, ...sizes.map((count) => ({ ...point(count, 0.055), interval: undefined }))] },
 			{

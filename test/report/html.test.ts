@@ -133,7 +133,7 @@ describe("the page", () => {
 	it("shows what broke down", () => {
 		const series = [{ method: "m", split: "validation" as const, points: [{ removed: [1], loss: null, added: null }] }];
 		const figures = [{ name: "loss", unit: "nats per token" as const, before: 2, after: null, change: null, isRatio: false }];
-		const text = reportHtml({ ...report, curve: { metric: "nll", series }, quality: { ...report.quality!, figures } });
+		const text = reportHtml({ ...report, curve: { metric: "loss", series }, quality: { ...report.quality!, figures } });
 		expect(textOf(documentOf(text).querySelector("#before-after ~ .scroll tbody tr"))).toBe("loss (nats per token)2.000brokenbroken");
 		expect(text).not.toMatch(/NaN|undefined/);
 	});

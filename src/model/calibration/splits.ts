@@ -60,7 +60,9 @@ export function deal(windows: TokenWindows, counts: SplitCounts): Record<SplitNa
 		const name = splitNames.reduce((best, split) => (lag(split) > lag(best) ? split : best));
 		taken[name].push(i);
 		function lag(split: SplitName): number {
-			return taken[split].length >= counts[split] ? Number.NEGATIVE_INFINITY : ((i + 1) * counts[split]) / windows.count - taken[split].length;
+			return taken[split].length >= counts[split]
+				? Number.NEGATIVE_INFINITY
+				: ((i + 1) * counts[split]) / windows.count - taken[split].length;
 		}
 	}
 	const pick = (indices: number[]): TokenWindows => {

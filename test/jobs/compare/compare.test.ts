@@ -117,7 +117,7 @@ describe("compareMethods", () => {
 
 	it("scores accuracy beside the losses, as evaluate does", async () => {
 		const result = await compareMethods(fixturePath, { ...small, methods: ["greedy", "first"], evalQuestions: [questions()] });
-		expect(result).toMatchObject({ metric: "nll", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
+		expect(result).toMatchObject({ metric: "loss", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
 		const { rows } = result.sizes[0]!;
 		for (const { removed, accuracy, added } of rows) {
 			expect(added[0]!.mean).toBeGreaterThan(0);
@@ -151,7 +151,7 @@ describe("compareMethods", () => {
 	});
 
 	it("searches by the divergence, and scores the loss", async () => {
-		const of = async (metric: "kl" | "nll") => {
+		const of = async (metric: "kl" | "loss") => {
 			const searched: string[] = [];
 			const onProgress: CompareOptions["onProgress"] = ({ phase, unit }) => {
 				if (unit === "masks" && phase === "leave-one-out") searched.push(phase);
@@ -159,7 +159,7 @@ describe("compareMethods", () => {
 			const methods = ["greedy", "last"] as const;
 			return { ...(await compareMethods(fixturePath, { ...small, methods, metric: metric, onProgress })), searched };
 		};
-		const [nll, kl, again] = [await of("nll"), await of("kl"), await of("kl")];
+		const [nll, kl, again] = [await of("loss"), await of("kl"), await of("kl")];
 		expect(kl.metric).toBe("kl");
 		// Losses of the same sets are known by now: what is measured are divergences.
 		expect(kl.searched.length).toBeGreaterThan(0);
@@ -172,11 +172,7 @@ describe("compareMethods", () => {
 	it("takes a budget of tokens for what the questions need, which only they know", async () => {
 		const { blocks } = await readModelHeader(fixturePath, {});
 		const of = (tokens?: number) =>
-			comparisonOf(
-				blocks,
-				{ metric: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] },
-				tokens,
-			);
+			comparisonOf(blocks, { metric: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] }, tokens);
 		expect(of().limit).toBe(312);
 		expect(of(20).limit).toBe(100);
 		expect(() => of(200)).toThrow(/may spend 10:/);
@@ -191,7 +187,7 @@ describe("compareMethods", () => {
 			eval: [storm(), whale()],
 			evalWindows: 3,
 			evalWindowLength: 48,
-			output,
+			saveResult: output,
 		});
 		expect(result.texts.map(({ name, windows, length }) => [name, windows, length])).toEqual([
 			["storm.txt", 3, 48],
@@ -202,7 +198,7 @@ describe("compareMethods", () => {
 			expect(added.every(({ standardError }) => standardError! > 0)).toBe(true);
 		}
 		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result)));
-		await expect(compareMethods(fixturePath, { ...small, output })).rejects.toThrow(OutputExistsError);
+		await expect(compareMethods(fixturePath, { ...small, saveResult: output })).rejects.toThrow(OutputExistsError);
 	});
 
 	it("keeps what a method had found when its budget ended", async () => {

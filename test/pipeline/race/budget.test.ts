@@ -46,7 +46,7 @@ describe("a race within a budget", () => {
 		});
 		const session = {
 			games: { validation: game(0), search: { played: () => expect.unreachable() } },
-			metric: "nll",
+			metric: "loss",
 			model: { facts: { blocks: 6 } },
 			evaluator: { resumes: () => true },
 			timed: (_: string, work: () => unknown) => work(),

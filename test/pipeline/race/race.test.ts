@@ -20,7 +20,7 @@ function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: r
 	const games = { validation, search: { played: () => [] } };
 	const session = {
 		games,
-		metric: "nll",
+		metric: "loss",
 		races: { first: async () => ({ game: validation, byDivergence: false }), further: async () => undefined, end: () => {} },
 	};
 	return { ...session, timed: (_: string, work: () => unknown) => work() } as unknown as Session;

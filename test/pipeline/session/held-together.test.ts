@@ -106,7 +106,7 @@ describe("healing", () => {
 			return pruneGguf(fixturePath, undefined, { ...small, remove: [3], heal: { tokens: 2048, kind: "map" }, onProgress, ...options });
 		};
 		await expect(healed({ metric: "kl" })).rejects.toThrow(
-			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the original model's distributions\) and \d+ MiB are free: give --heal-tokens 1024 or less, .*--windows/,
+			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the original model's distributions\) and \d+ MiB are free: give --heal=1024 or less, .*--windows/,
 		);
 		expect((await healed({ windowLength: 33 })).plan!.heal).toBeDefined();
 	});
@@ -116,7 +116,7 @@ describe("a copy of the model", () => {
 	it("needs room for the distributions that its sets are compared with", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const windows = { count: 3, length: 32 };
-		const needed = (metric: "kl" | "nll", scoreShare?: number) => {
+		const needed = (metric: "kl" | "loss", scoreShare?: number) => {
 			const fits = (available: number) => copyFits(model, "F16", searchMemory(windows, { metric, scoreShare }), available);
 			let [low, high] = [0, 2 ** 40];
 			while (high - low > 1) {
@@ -126,8 +126,8 @@ describe("a copy of the model", () => {
 			}
 			return high;
 		};
-		expect(needed("kl") - needed("nll")).toBe(search * perPosition);
-		expect(needed("kl", 0.25) - needed("nll", 0.25)).toBe(3 * 8 * perPosition);
+		expect(needed("kl") - needed("loss")).toBe(search * perPosition);
+		expect(needed("kl", 0.25) - needed("loss", 0.25)).toBe(3 * 8 * perPosition);
 	});
 
 	it("keeps fewer hidden states for them, once", async () => {
