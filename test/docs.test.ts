@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { commandNames, runCli } from "../src/cli/run.js";
+import { commandNames } from "../src/cli/command-list.js";
+import { runCli } from "../src/cli/run.js";
 import { exitCodes } from "../src/cli/exit.js";
 import { reportSchema } from "../src/report/report-data.js";
 

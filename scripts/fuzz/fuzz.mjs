@@ -20,7 +20,7 @@ const text = "The captain looked at the sea, and the sea was quiet. ".repeat(40)
 /** The commands in order; each is given only files that the one before accepted. */
 const COMMANDS = {
 	inspect: ({ file }) => ["inspect", file],
-	evaluate: ({ file, textFile }) => ["evaluate", file, "--text", textFile, "--context", "32", "--threads", "1"],
+	evaluate: ({ file, textFile }) => ["evaluate", file, "--text", textFile, "--window-length", "32", "--threads", "1"],
 	apply: ({ file, output }) => ["apply", file, output, "--remove", "3", "--threads", "1"],
 };
 

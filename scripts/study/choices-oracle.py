@@ -3,7 +3,7 @@
     python choices-oracle.py MODEL.gguf QUESTIONS.jsonl.gz RESULT.json
 
 MODEL.gguf is dequantised to 32-bit floats by transformers, which runs on its own code from there on. RESULT.json is what
-`prune-gguf evaluate MODEL.gguf --questions QUESTIONS.jsonl.gz --limit N --json` printed, of this file or of one with the same weights
+`prune-gguf evaluate MODEL.gguf --questions QUESTIONS.jsonl.gz --max-questions N --json` printed, of this file or of one with the same weights
 in another type. Scored as lm-evaluation-harness does: the whole text is encoded, the tokens beyond those of the query count. Prints
 one JSON document: accuracies of both, questions that they answer differently, the largest differences.
 

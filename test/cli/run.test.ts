@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { Api } from "../../src/cli/api.js";
-import { commandNames } from "../../src/cli/run.js";
+import { commandNames } from "../../src/cli/command-list.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
 import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
 import { cli } from "./helpers.js";

@@ -93,7 +93,7 @@ describe("the other commands", () => {
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
 		const whole = { model, metric: "loss" as const, loss: 2, evaluations: 5, seconds: 3, cut: 1 };
-		const nothing = { critical: [], verdicts: [], unseen: [2], interactions: [] };
+		const nothing = { critical: [], cuts: [], verdicts: [], unseen: [2], interactions: [] };
 		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", importance, frozen }, {});
 		expect(text).not.toMatch(/surely|stand in/i);
 		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the original model 2.000\n");
@@ -107,6 +107,7 @@ describe("the other commands", () => {
 				...{ ...whole, method: "auto" as const, estimator: "posterior-window", importance, frozen: [] },
 				critical: [{ block: 0, reason: "dear" }],
 				unseen: [],
+				cuts: [],
 				verdicts: [
 					{ block: 1, chance: 1, verdict: "low" },
 					{ block: 2, chance: 0.5, verdict: "undecided" },

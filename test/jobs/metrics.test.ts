@@ -125,7 +125,7 @@ describe("the metric accuracy", () => {
 		[{ metric: "accuracy" }, /needs questions/],
 		[{ questions }, /--questions belongs to --metric accuracy; loss/],
 		[{ metric: "kl", questions }, /--questions belongs to --metric accuracy; kl/],
-		[{ maxQuestions: 10 }, /--limit belongs to --metric accuracy/],
+		[{ maxQuestions: 10 }, /--max-questions belongs to --metric accuracy/],
 		[{ metric: "accuracy", questions, maxQuestions: 6 }, /at least 7, got 6/],
 	])("refuses %j", async (wrong, message) => {
 		const failed = pruneGguf(fixturePath, undefined, { ...small, ...wrong });
