@@ -32,7 +32,7 @@ function sizeText(addedBytes: number): string {
 	return `, ${formatBytes(Math.abs(addedBytes))} ${addedBytes > 0 ? "larger" : "smaller"}`;
 }
 
-const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map on its output", norm: "norm behind it" };
+const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map on what it gives", norm: "norm behind it" };
 
 /** What healing did, cut by cut. */
 export function healSection(heal: ReportHeal): Section {
@@ -40,7 +40,7 @@ export function healSection(heal: ReportHeal): Section {
 		formatBlocks(removed),
 		before === undefined ? "none" : `${before}`,
 		[...(tensor === undefined ? [] : [`${tensor}${type === undefined ? "" : ` (${type})`}`]), ...(norm ? [norm] : [])].join(", "),
-		kind === undefined ? (reason ?? "unchanged") : `${kinds[kind] ?? kind}${norm && kind !== "norm" ? ", and the norm behind it" : ""}`,
+		kind === undefined ? (reason ?? "left alone") : `${kinds[kind] ?? kind}${norm && kind !== "norm" ? ", and the norm behind it" : ""}`,
 		ridge === undefined ? "" : `${ridge}`,
 		explained === undefined ? "" : formatPercent(explained, 0),
 		change === undefined ? "" : `${formatDifference(change, null)}${by ? " KL" : ""}`,
@@ -50,21 +50,21 @@ export function healSection(heal: ReportHeal): Section {
 		title: "Healing",
 		body: html`<p>${healSentence(heal)}</p>
 ${table(
-	"Each run of removed blocks, first to last: the matrix before it was fitted to make up for them",
+	"Each run of removed blocks, first to last: the matrix before it was fitted to give back what the removed blocks added",
 	[
 		{ title: "removed" },
 		{ title: "block before" },
 		{ title: "matrix" },
-		{ title: "fitted" },
+		{ title: "what was fitted" },
 		{ title: "ridge", figures: true },
-		{ title: "recovered", figures: true },
+		{ title: "given back", figures: true },
 		{ title: "change on the search split, loss or KL", figures: true },
 	],
 	heal.cuts.map(cut),
 )}
 ${headsTable(heal.heads)}
 ${table(
-	`Loss of the pruned model before and after, nats per token; fitted on ${formatInteger(heal.tokens)} tokens`,
+	`Loss of the pruned model before and after, nats per token; ${formatInteger(heal.tokens)} tokens were fitted to`,
 	[
 		{ title: "split" },
 		{ title: "before", figures: true },
@@ -88,7 +88,7 @@ function headsTable(heads: ReportHeal["heads"]): Html | undefined {
 		[{ title: "matrix" }, { title: "of" }, { title: "factors" }],
 		heads.map(({ tensor, by, factors }) => [
 			tensor,
-			by === "rows" ? "queries" : "outputs",
+			by === "rows" ? "what they ask with" : "what they give",
 			factors.map((factor) => factor.toFixed(2)).join(" "),
 		]),
 	);

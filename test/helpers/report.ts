@@ -74,7 +74,7 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 		reproduce: {
 			...{ command: `prune-gguf '${name}' out.gguf --remove-blocks 6 --method auto`, seed: 0, backend: "CPU" },
 			options: { method: "auto", removeBlocks: 6, strata: [28, 25] },
-			calibration: ["search", "validation", "report"].map((split) => ({
+			calibration: ["search", "validation", "heldOut"].map((split) => ({
 				split,
 				source: name,
 				sha256: "ab".repeat(32),
@@ -122,7 +122,7 @@ function qualityOf(name: string) {
 			{ name: "parameters", unit: "count", before: 134_500_000, after: 113_300_000, change: 113.3 / 134.5, isRatio: true },
 			{ name: "bytes", unit: "bytes", before: 98_400_000, after: 85_100_000, change: 85.1 / 98.4, isRatio: true },
 		],
-		splits: ["search", "validation", "report"].map((split) => ({ split, ...losses })),
+		splits: ["search", "validation", "heldOut"].map((split) => ({ split, ...losses })),
 		sources: [
 			{ name, weight: 2, ...losses },
 			{ name: "code.txt", weight: 1, ...losses, standardError: null },
