@@ -36,7 +36,7 @@ export class References<Name extends string> {
 		const left = this.#names.filter((name) => !this.fits(name));
 		if (left.length === 0) return;
 		const needed = memoryText(Math.max(...left.map((name) => this.#bytes(name))), options);
-		logger(options)("note", `no KL divergence on ${left.join(" and ")}: the distributions of the original model would take ${needed}`);
+		logger(options)("note", `no KL divergence on the splits ${left.join(" and ")}: the reference logits take ${needed}`);
 	}
 
 	get #names(): Name[] {
