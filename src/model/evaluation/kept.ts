@@ -76,12 +76,12 @@ export async function openKept(
 		if (ledger.resumed > 0)
 			options.onLog?.({
 				level: "note",
-				message: `${ledger.resumed} of ${shape.parts} ${shape.unit} were measured before and are used again (${ledger.path})`,
+				message: `${ledger.resumed} of ${shape.parts} ${shape.unit} are cached from an earlier run (${ledger.path})`,
 			});
 		return ledger;
 	} catch (error) {
 		if (!(error instanceof PruneGgufError)) throw error;
-		options.onLog?.({ level: "warning", message: `what is measured is not kept: ${error.message}` });
+		options.onLog?.({ level: "warning", message: `results are not cached: ${error.message}` });
 		return PartLedger.inMemory();
 	}
 }

@@ -109,10 +109,12 @@ async function lossesNow(evaluator: Evaluator, mask: Coalition, windows: TokenWi
 }
 
 /** Samples of the model's own. Any tokens where it has nothing to begin one with: file and view must agree on whatever they read. */
-async function verificationWindows(model: Model, { signal }: JobOptions): Promise<TokenWindows> {
+async function verificationWindows(model: Model, { signal, progress }: JobOptions): Promise<TokenWindows> {
 	const length = Math.min(verification.length, model.facts.contextLength);
 	try {
-		const own = await ownSamples(model, { count: verification.count, length, seed: 0, signal });
+		const onProgress = (done: number, total: number) =>
+			progress?.work({ phase: "generating text to verify with", done, total, unit: "tokens" });
+		const own = await ownSamples(model, { count: verification.count, length, seed: 0, signal, onProgress });
 		return deal(own, { search: 0, validation: 0, heldOut: own.count }).heldOut;
 	} catch (error) {
 		if (!(error instanceof CalibrationError)) throw error;

@@ -78,7 +78,7 @@ export function furtherOf(model: Model, folder: string, { splits }: Calibration,
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		splits: Object.values(splits),
 		draw: (count, seed) => keptSamples({ model, folder }, { count, length, seed }, purpose, options),
-		onProblem: (problem) => logger(options)("warning", `there is no further text for the race: ${problem}`),
+		onProblem: (problem) => logger(options)("warning", `there is no more text for tied candidates: ${problem}`),
 	});
 }
 

@@ -256,7 +256,7 @@ class GameMaker {
 			settings: { ...settings, threads, ubatch },
 		});
 		this.#ledgers.push(ledger);
-		logger(this.#options)("debug", `${ledger.size} masks known, ${ledger.path}`);
+		logger(this.#options)("debug", `${ledger.size} candidates known, ${ledger.path}`);
 		return ledger;
 	}
 

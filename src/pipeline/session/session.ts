@@ -167,7 +167,7 @@ export class Session {
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backend.systemInfo.trim()}`);
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
-			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
+			if (resumed > 0) log("note", `${resumed} candidates are cached from an earlier run (${ledger})`);
 			const { vocabulary } = model.facts;
 			const kept = new Map(held.map((split) => [split, bytesOfReference(positions([split]), vocabulary)]));
 			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, held: kept });
@@ -253,7 +253,8 @@ function comparedSplits(
 
 function noteTruncated(questions: Record<SplitName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
 	const cut = splitNames.reduce((sum, split) => sum + (questions?.[split].truncated ?? 0), 0);
-	if (cut > 0) log("warning", `${cut} choices are longer than the model's context with their query: the query lost its beginning`);
+	if (cut > 0)
+		log("warning", `${cut} choices do not fit into the model's context with their question: the beginning of the question was cut off`);
 }
 
 /** Facts of a model for results. */
