@@ -9,7 +9,7 @@ import { cpus, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { ownSamples } from "../dist/model/calibration/index.js";
+import { selfGeneratedWindows } from "../dist/model/calibration/index.js";
 import { Coalition, Model, makeWindows, quantizeFile } from "../dist/index.js";
 import { blockExecutions } from "../dist/game/executions.js";
 import { betterShape, timeUsualShape } from "../dist/model/runtime/shape.js";
@@ -238,7 +238,7 @@ async function benchModel(name, shapes) {
 		const entry = { model: basename(own), weights: options.weights, blocks, vocabulary, results: [] };
 		report.models.push(entry);
 		for (const { count, length } of shapes) {
-			const windows = await ownSamples(model, { count, length, seed: 0 });
+			const windows = await selfGeneratedWindows(model, { count, length, seed: 0 });
 			const full = Coalition.full(blocks);
 			const start = await timeUsualShape(model, full, windows, { threads: model.threads });
 			const shape = await betterShape(model, full, windows, { start });

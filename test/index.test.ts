@@ -55,7 +55,7 @@ describe("the public entry", () => {
 			  "methodFacts",
 			  "methods",
 			  "metrics",
-			  "ownSamples",
+			  "selfGeneratedWindows",
 			  "parsePlan",
 			  "presets",
 			  "pruneGguf",

@@ -20,7 +20,7 @@ import { above, Rows, round } from "./healing-rows.mjs";
 import { load, table } from "./lib.mjs";
 
 const { auto } = await load("game/search/auto-method.js");
-const { windowsOfDocuments, ownSamples } = await load("model/calibration/index.js");
+const { windowsOfDocuments, selfGeneratedWindows } = await load("model/calibration/index.js");
 const { searchBudget } = await load("pipeline/methods/budget.js");
 const { modelHash } = await load("model/evaluation/kept.js");
 const { EvaluatorGame } = await load("pipeline/session/evaluator-game.js");
@@ -54,7 +54,7 @@ const files = { prose: "text/moby-dick.txt", facts: "text/factbook-prose.txt", w
 async function ownOf(model, kind, count, length, seed) {
 	if (model.applyChatTemplate([{ role: "user", content: "?" }], false) === undefined)
 		throw new Error("the model's file has no chat template: its own samples are documents, leave the sources documents and chats out");
-	const drawn = await ownSamples(model, { count: 2 * count, length, seed });
+	const drawn = await selfGeneratedWindows(model, { count: 2 * count, length, seed });
 	const tokens = new Int32Array(count * length);
 	for (let i = 0; i < count; i++) tokens.set(drawn.tokens.subarray((2 * i + kind) * length, (2 * i + kind + 1) * length), i * length);
 	return makeWindows(tokens, length);
@@ -86,7 +86,7 @@ const ofFile = (name) => (model, count, length) => windowsOfDocuments(model, hal
 
 /** Windows to search on. */
 const sources = {
-	own: (model, count, length, seed) => ownSamples(model, { count, length, seed }),
+	own: (model, count, length, seed) => selfGeneratedWindows(model, { count, length, seed }),
 	documents: (model, count, length, seed) => ownOf(model, 0, count, length, seed),
 	chats: (model, count, length, seed) => ownOf(model, 1, count, length, seed),
 	...Object.fromEntries(Object.keys(files).map((name) => [name, ofFile(name)])),

@@ -5,7 +5,7 @@ import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { readDocuments } from "./documents.js";
 import { type CalibrationFile, shareOf, weightedFiles } from "./files.js";
-import { ownSamples } from "./own-samples.js";
+import { selfGeneratedWindows } from "./self-generated.js";
 import { windowsBetween } from "./text-windows.js";
 import type { CalibrationOptions } from "./types.js";
 
@@ -28,7 +28,7 @@ export interface FurtherOptions {
 	/** Of the splits. */
 	readonly calibration: CalibrationOptions;
 	readonly splits: readonly TokenWindows[];
-	/** Draws own samples. @default ownSamples */
+	/** Draws own samples. @default selfGeneratedWindows */
 	readonly draw?: (count: number, seed: number) => Promise<TokenWindows>;
 	/** Told, once, why files give no further text: one was changed, or cannot be read any more. */
 	readonly onProblem?: (message: string) => void;
@@ -49,7 +49,7 @@ export function furtherText(model: TextModel, options: FurtherOptions): FurtherT
 
 function ownText(model: TextModel, { calibration, draw }: FurtherOptions): FurtherText {
 	const { counts, seed } = calibration;
-	const sample = draw ?? ((count, own) => ownSamples(model, { ...calibration, count, seed: own }));
+	const sample = draw ?? ((count, own) => selfGeneratedWindows(model, { ...calibration, count, seed: own }));
 	const drawn = new Map<number, TokenWindows>();
 	return async (part) => {
 		if (part >= furtherParts) return undefined;

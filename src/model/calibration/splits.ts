@@ -5,7 +5,7 @@ import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { type CalibrationDocument, readDocuments } from "./documents.js";
 import { type SplitCounts, nameAmong, refuseRepeated, shareOf, weightedFiles } from "./files.js";
-import { ownSamples } from "./own-samples.js";
+import { selfGeneratedWindows } from "./self-generated.js";
 import { windowsOfDocuments } from "./text-windows.js";
 import type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 
@@ -21,7 +21,7 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	const files = weightedFiles(options.files ?? []);
 	const total = splitNames.reduce((sum, name) => sum + options.counts[name], 0);
 	if (files.length === 0) {
-		const windows = await ownSamples(model, { ...options, count: total });
+		const windows = await selfGeneratedWindows(model, { ...options, count: total });
 		return oneSource("the model's own samples", deal(windows, options.counts));
 	}
 	await refuseRepeated(files.map(({ path }) => path));
@@ -60,7 +60,9 @@ export function deal(windows: TokenWindows, counts: SplitCounts): Record<SplitNa
 		const name = splitNames.reduce((best, split) => (lag(split) > lag(best) ? split : best));
 		taken[name].push(i);
 		function lag(split: SplitName): number {
-			return taken[split].length >= counts[split] ? Number.NEGATIVE_INFINITY : ((i + 1) * counts[split]) / windows.count - taken[split].length;
+			return taken[split].length >= counts[split]
+				? Number.NEGATIVE_INFINITY
+				: ((i + 1) * counts[split]) / windows.count - taken[split].length;
 		}
 	}
 	const pick = (indices: number[]): TokenWindows => {

@@ -3,7 +3,7 @@ import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 
 /** How to sample a model's own text. */
-export interface OwnSampleOptions {
+export interface SelfGeneratedOptions {
 	/** Windows. */
 	count: number;
 	/** Tokens in each. */
@@ -22,7 +22,7 @@ const userTurnShare = 0.4;
  * token, and, where the file has a chat template that llama.cpp knows, every second window a chat whose user turn is
  * sampled too. The original model is then measured on what it believes; see docs/calibration.md.
  */
-export async function ownSamples(model: TextModel, options: OwnSampleOptions): Promise<TokenWindows> {
+export async function selfGeneratedWindows(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
 	const { count, length, seed, signal } = options;
 	const opening = chatOpening(model);
 	const chats = opening ? Math.floor(count / 2) : 0;
@@ -65,7 +65,7 @@ function chatOpening(model: TextModel): string | undefined {
 	return at < 0 ? undefined : chat!.slice(0, at);
 }
 
-async function chatWindows(model: TextModel, opening: string, count: number, options: OwnSampleOptions): Promise<Int32Array[]> {
+async function chatWindows(model: TextModel, opening: string, count: number, options: SelfGeneratedOptions): Promise<Int32Array[]> {
 	const { length, seed, signal } = options;
 	const prompt = model.tokenize(opening, { addSpecial: true, parseSpecial: true });
 	const userLength = Math.max(prompt.length + 1, Math.floor(length * userTurnShare));
