@@ -44,7 +44,7 @@ template <class T> Napi::Value handle_of(Napi::Env env, const std::shared_ptr<T>
     return handle;
 }
 
-// The shared pointer behind such a handle, empty where it was freed. Throws a TypeError for any other value.
+// The shared pointer behind such a handle, empty if it was freed. Throws a TypeError for any other value.
 template <class T> std::shared_ptr<T> & held_in(const Napi::Value & handle) {
     if (!handle.IsExternal() || !holds<T>(handle)) {
         throw Napi::TypeError::New(handle.Env(), "expected a handle that this addon gave out for this use");

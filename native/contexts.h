@@ -1,6 +1,6 @@
 // Contexts of llama.cpp, used again for other sets of blocks and by later jobs where their memory fits.
 //
-// A context is made for the number and the kinds of blocks (its memory holds one entry a block) and keeps the last graph.
+// A context is made for the number and the kinds of blocks (its memory holds one entry per block) and keeps the last graph.
 // One that was made for a longer row of the same kinds fits; its graph must be built anew for every set, since llama.cpp
 // compares shapes and not weights when it decides whether the last graph can run again.
 #pragma once

@@ -24,7 +24,7 @@ constexpr int tile_columns = lanes * tile_vectors;
 // Of a task: packed operands of 2 x 240 x 256 doubles fit the second-level cache.
 constexpr int task_size = 240;
 constexpr int task_depth = 256;
-// Of the factorisation.
+// Of the factorization.
 constexpr int panel = 128;
 
 #if defined(__GNUC__)

@@ -1,4 +1,4 @@
-// Dense linear algebra in double precision for least squares: products and a Cholesky factorisation, in tiles, on several threads.
+// Dense linear algebra in double precision for least squares: products and a Cholesky factorization, in tiles, on several threads.
 // Own code (a micro-kernel as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008) rather than a
 // library: those that are fetched by pin like llama.cpp are in no registry that a build can count on.
 #pragma once

@@ -64,7 +64,7 @@ private:
     void settle(); // lets the promise settle on the JavaScript thread; the job may be gone after it
 
     std::string error_code;
-    std::string error;      // empty where the job succeeded
+    std::string error;      // empty if the job succeeded
     std::string error_log;  // llama.cpp's own lines
     bool cancelled = false;
     // What a message could not do. On the JavaScript thread only.

@@ -22,7 +22,7 @@ template <class Array> void gather(Array & to, const Array & from, const std::ve
     }
 }
 
-// Every member of llama_hparams that holds one entry a block.
+// Every member of llama_hparams that holds one entry per block.
 void gather_per_block(llama_hparams & to, const llama_hparams & from, const std::vector<int> & blocks) {
     gather(to.n_head_arr, from.n_head_arr, blocks);
     gather(to.n_head_kv_arr, from.n_head_kv_arr, blocks);

@@ -16,7 +16,7 @@ public:
     LogCapture(const LogCapture &) = delete;
     LogCapture & operator=(const LogCapture &) = delete;
 
-    // Warnings and errors, oldest first, one a line.
+    // Warnings and errors, oldest first, one per line.
     std::string problems() const;
 
 private:

@@ -8,7 +8,7 @@
 
 namespace {
 
-// exp(x) for x <= 0, relative error below 2e-7, flushed to 0 under -87. Written so that compilers vectorise the loop over it
+// exp(x) for x <= 0, relative error below 2e-7, flushed to 0 under -87. Written so that compilers vectorize the loop over it
 // given -fno-trapping-math (range reduction by ln 2, then the Taylor polynomial of degree 7 on |r| <= ln(2) / 2).
 inline float exp_nonpositive(float x) {
     const float clamped = x < -87.0f ? -87.0f : x;
@@ -53,7 +53,7 @@ float maximum(const float * row, int64_t n) {
     return value;
 }
 
-// Of a batch of values at most. Compilers vectorise a loop that fills an array, and a sum in lanes; not both in one.
+// Of a batch of values at most. Compilers vectorize a loop that fills an array, and a sum in lanes; not both in one.
 double sum_of(const float * values, int64_t n) {
     float sums[lanes] = {};
     int64_t i = 0;

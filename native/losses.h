@@ -18,7 +18,7 @@ struct Reference {
     int64_t n_rows() const { return int64_t(top.size()); }
 };
 
-// Where the figures of rows go; pointers to arrays of one entry a row, null where not asked for.
+// Where the figures of rows go; pointers to arrays of one entry per row, null if not asked for.
 struct RowFigures {
     double * losses = nullptr;      // log(sum_j exp(logits[j])) - logits[target], nats
     float * divergences = nullptr;  // KL(reference || row), nats

@@ -10,7 +10,7 @@ struct Masks {
     std::vector<uint8_t> bytes;
     int n_masks = 0;
     int n_blocks = 0;
-    // n_masks x (n_blocks + 1) flags: 1 where the kept blocks from a depth on can run from a hidden state; empty where all can.
+    // n_masks x (n_blocks + 1) flags: 1 where the kept blocks from a depth on can run from a hidden state; empty if all can.
     std::vector<uint8_t> resumable;
 
     const uint8_t * row(int mask) const { return bytes.data() + size_t(mask) * n_blocks; }

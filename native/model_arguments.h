@@ -10,5 +10,5 @@
 // { windowLength, ... } and tokens: Int32Array of whole windows. Throws a RangeError where they are none.
 Windows windows_of(const Napi::Value & tokens, const Napi::Object & options);
 
-// The blocks that a mask (Uint8Array, a flag a block) keeps. The model must have its view. Throws a RangeError for a mask of another length.
+// The blocks that a mask (Uint8Array, a flag per block) keeps. The model must have its view. Throws a RangeError for a mask of another length.
 std::vector<int> kept_of(const ModelCore & core, const Napi::Value & mask);

@@ -31,7 +31,7 @@ struct SweepSettings {
 
 struct MaskResult {
     int mask = 0;
-    std::vector<double> losses;  // mean over the scored positions of each window, nats a token
+    std::vector<double> losses;  // mean over the scored positions of each window, nats per token
     std::vector<float> tokens;   // of every scored position, window by window, where asked for
     std::vector<double> divergences; // mean KL to the reference over the scored positions of each window, nats, where there is one
     std::vector<double> agreements;  // share of the scored positions of each window whose most likely token is the reference's

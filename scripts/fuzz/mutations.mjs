@@ -190,7 +190,7 @@ function changeVocabulary(content, random) {
 	return joinGguf(content);
 }
 
-/** Many values where a model has one, or one a block. */
+/** Many values where a model has one, or one per block. */
 function arrayOfCounts(content, random) {
 	const name = random.pick([
 		"expert_used_count",

@@ -4,11 +4,11 @@
 //     [--sources own,prose,...]    see below
 //                                  (`own:kl` and the like: by the divergence from the original model instead of the loss)
 //     [--windows 10,40]            windows of 128 tokens that are searched
-//     [--seeds 0]                  of own samples and of the search
+//     [--seeds 0]                  of self-generated text and of the search
 //     [--eval-windows 24]          windows of 256 tokens of each judged text
 //     [--weights Q8_0]             type that the search runs on, as `--working-weights`: a file of it is made beside OUT.json
 //     [--shared FOLDER] [--threads N]
-// The searched text is the first half of a file, the judged one its second half; own samples are judged in draws of other seeds, and the
+// The searched text is the first half of a file, the judged one its second half; self-generated text are judged in draws of other seeds, and the
 // questions of two sets with their right answers are judged that nothing searches. The mean that sources are told apart by is over the
 // four texts that are not the model's own. The search is `auto` at the default effort, without the race. A row is kept in OUT.json as soon as it is measured, and not measured again.
 import { existsSync, readFileSync } from "node:fs";
@@ -50,7 +50,7 @@ const evalWindows = Number(given["eval-windows"]);
 /** Files, half searched and half judged. */
 const files = { prose: "text/moby-dick.txt", facts: "text/factbook-prose.txt", wiki: "eval/wikitext-2.valid.txt" };
 
-/** Own samples of one kind: every second window of a draw is a chat. */
+/** Self-generated text of one kind: every second window of a draw is a chat. */
 async function ownOf(model, kind, count, length, seed) {
 	if (model.applyChatTemplate([{ role: "user", content: "?" }], false) === undefined)
 		throw new Error("the model's file has no chat template: its own samples are documents, leave the sources documents and chats out");
@@ -63,7 +63,7 @@ async function ownOf(model, kind, count, length, seed) {
 /** Questions that are judged as text. */
 const away = ["piqa", "arc_easy"].map((name) => `eval/${name}.rc_0shot.jsonl.gz`);
 
-/** Questions with their right answers, one a line. */
+/** Questions with their right answers, one per line. */
 function questionText() {
 	const lines = away.flatMap((name) =>
 		gunzipSync(readFileSync(join(given.shared, name)))
@@ -90,7 +90,7 @@ const sources = {
 	documents: (model, count, length, seed) => ownOf(model, 0, count, length, seed),
 	chats: (model, count, length, seed) => ownOf(model, 1, count, length, seed),
 	...Object.fromEntries(Object.keys(files).map((name) => [name, ofFile(name)])),
-	/** A quarter each of own samples and of the three files. */
+	/** A quarter each of self-generated text and of the three files. */
 	mixed: async (model, count, length, seed) => {
 		const kinds = ["own", ...Object.keys(files)];
 		const shares = kinds.map((_, i) => Math.floor((count + kinds.length - 1 - i) / kinds.length));

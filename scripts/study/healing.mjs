@@ -2,7 +2,7 @@
 //   node scripts/study/healing.mjs --model MODEL.gguf --sets "12-17;13-18" --output OUT.json
 //     [--windows 40]             windows of 256 tokens of each judged text, its first
 //     [--tokens 5000,25600]      tokens to fit to
-//     [--source own,FILE]        text to fit to: the model's own samples, or the beginning of a file
+//     [--source own,FILE]        text to fit to: self-generated text, or the beginning of a file
 //     [--methods ours,map,...]   ours (what --heal does), heads (with --heal-heads), map (ReplaceMe), refit (ridge 0.1, as the prototype), rescale (Prune&Comp); unhealed always
 //     [--type same,auto]         types of the healed matrices, the same for all methods; with same all files of a set are equally large
 //     [--search]                 also look for the set that each method heals best, from the given ones, with the first text of --tokens

@@ -10,7 +10,7 @@ export class SubGame implements Game {
 	readonly #game: Game;
 	readonly #inner: ReadonlyMap<number, number>;
 
-	/** @throws RangeError where a removed block is frozen or is not in the game, or if no block remains */
+	/** @throws RangeError if a removed block is frozen or is not in the game, or if no block remains */
 	constructor(game: Game, removed: Iterable<number>) {
 		const gone = Coalition.ofRemoved(game.players, removed);
 		for (const block of gone.removed()) if (game.frozen.has(block)) throw new RangeError(`block ${block} is frozen and cannot be removed`);

@@ -14,7 +14,7 @@ export interface FittedSet {
 }
 
 export interface AdditiveFit {
-	/** One number a block of `movable`. */
+	/** One number per block of `movable`. */
 	readonly values: Float64Array;
 	/** Standard errors; NaN if a single set decides the value, so that its error cannot be seen. */
 	readonly errors: Float64Array;

@@ -1,7 +1,7 @@
 import type { Check } from "./types.js";
 import { possibleSet } from "./search.js";
 
-/** A model, as far as numbers of blocks go. */
+/** What a model says about numbers of blocks. */
 export interface Countable {
 	readonly blocks: number;
 	readonly frozen: ReadonlyMap<number, string>;
@@ -10,7 +10,7 @@ export interface Countable {
 	readonly maxRemovable: number;
 }
 
-/** Why no set of that many blocks can be removed; undefined where one may be. See `BlockPlan.countProblem`. */
+/** Why no set of that many blocks can be removed; undefined if one may be. See `BlockPlan.countProblem`. */
 export function countProblem(model: Countable, count: number, tied: boolean): string | undefined {
 	const { blocks, frozen, checks, maxRemovable } = model;
 	if (!Number.isInteger(count) || count < 1) return "expected a whole number of at least 1";
@@ -24,11 +24,11 @@ export function countProblem(model: Countable, count: number, tied: boolean): st
 		.map((check) => check.test(some))
 		.find(Boolean);
 	if (rule) return rule;
-	if (tied && !sizesOfGroups(model).has(count)) return "blocks go in groups, and no groups make that number";
+	if (tied && !sizesOfGroups(model).has(count)) return "blocks are removed in groups, and no groups add up to that number";
 	return possibleSet(blocks, frozen, checks, blocks - count) === "none" ? "no set of that many satisfies the rules" : undefined;
 }
 
-/** Numbers of blocks that whole groups, and blocks in none, add up to. */
+/** Numbers of blocks that complete groups, and blocks in no group, add up to. */
 function sizesOfGroups({ blocks, frozen, units = [] }: Countable): ReadonlySet<number> {
 	const tied = new Set(units.flat());
 	const free = Array.from({ length: blocks }, (_, block) => block).filter((block) => !tied.has(block) && !frozen.has(block));

@@ -12,9 +12,9 @@ import { tiedUnits } from "./units.js";
 import { shownText } from "../../storage/shown-text.js";
 
 /**
- * What the blocks of this model allow: which may go, in which sets, and what a layer view must know.
- * A model that nothing can be removed from is described too (`support: "refused"`, with the reason).
- * @throws InvalidGgufError when the file names no architecture, or states counts (of blocks, heads, ...) that it cannot hold
+ * What the blocks of this model allow: which may be removed, in which sets, and what a layer view must know.
+ * A model that allows no removal is described too (`support: "refused"`, with the reason).
+ * @throws InvalidGgufError if the file names no architecture, or states counts (of blocks, heads, ...) that it cannot hold
  */
 export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}): BlockPlan {
 	const keys = new ModelKeys(file);
@@ -24,7 +24,7 @@ export function describeBlocks(file: GgufFile, options: ArchitectureOptions = {}
 	const unknown =
 		known || options.allowUnknown
 			? undefined
-			: `prune-gguf does not know the architecture ${shownText(keys.architecture)} (--allow-unknown-architecture tries all the same, and keeps a file only if it is proven to compute the same)`;
+			: `prune-gguf does not know the architecture ${shownText(keys.architecture)} (--allow-unknown-architecture tries anyway, and keeps a file only if it is proven to compute the same)`;
 	const refused = unknown ?? refusal(model) ?? (model.facts.trunk < 1 ? "the file states no blocks" : undefined);
 	return planOf(model, known?.proof ?? "unknown", refused);
 }
@@ -81,7 +81,7 @@ function checkRemoved(
 	const stays = [...gone].find((block) => frozen.has(block));
 	if (stays !== undefined) return `block ${stays} must stay: ${frozen.get(stays)}`;
 	const kept = Array.from({ length: blocks }, (_, i) => i).filter((block) => !gone.has(block));
-	if (kept.length === 0) return "one block must be left";
+	if (kept.length === 0) return "at least one block must be kept";
 	return firstFault(kept, checks);
 }
 
@@ -127,7 +127,7 @@ function viewRules({ entry, keys, facts }: RuledModel, refused: string | undefin
 	};
 }
 
-/** One block, two, or the shortest row from the first that satisfies the rules and can be made the identity. */
+/** One block, two, or the shortest row after the first block that satisfies the rules and can be made the identity. */
 function standingAlone(blocks: number, outputs: (block: number) => readonly string[], checks: readonly Check[]): number[] {
 	const rules = checks.filter((check) => check.view || !check.countOnly);
 	const can = Array.from({ length: blocks }, (_, block) => outputs(block).length > 0);

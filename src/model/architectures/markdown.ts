@@ -13,21 +13,21 @@ export function architectureTableMarkdown(): string {
 	return `${[
 		"# Architectures",
 		`All ${entries.length} architectures of llama.cpp ${TABLE_PIN}. Made from \`src/model/architectures/table/\`; change it there.`,
-		"Removing a block means: the others compute what they did, as if the removed one added nothing. The measure is the original file with the removed blocks' output tensors set to zero, compared bit for bit.",
+		"Removing a block means that the other blocks compute the same as before, as if the removed one added nothing. The reference is the original file with the removed blocks' output tensors set to zero, compared bit for bit.",
 		[
-			"- *Proven*: **bits**, compared with that measure; **source**, read in llama.cpp's source and not run.",
-			"- *Source only*, behind a constraint: it was read in llama.cpp's source, and no model was made that breaks it and shows a difference. Of the others, sets that break them were written by the tests all the same, and gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
-			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that sets of blocks that begin alike share work. What follows then counts from block 0: under a constraint on the numbers of blocks, or on which run together, work is shared in front of blocks only that keep it by themselves.",
+			"- *Proven*: **bits**, compared with that reference; **source**, read in llama.cpp's source and not run.",
+			"- *Source only*, behind a constraint: it was read in llama.cpp's source, and no model was made that breaks it and shows a difference. For the other constraints, the tests wrote sets that break them. These gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
+			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that sets of blocks that begin alike share work. The blocks after it then count from block 0. If a constraint depends on the numbers of blocks, or on which blocks run together, work is shared only before blocks that satisfy it by themselves.",
 			"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
-			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). Where blocks differ in one, a set that gives the model another first block may be refused.",
-			`- *Rewritten* in every architecture: ${["block_count", ...BASE_PER_BLOCK_KEYS].map(code).join(", ")} (those that are arrays); ${HEAD_SIZE_KEYS.map(code).join(", ")} are stated where they were not and the new first block has another number of heads. What else is rewritten is in the column; [how](gguf.md#what-is-written).`,
-			"- An architecture that is not here is refused.",
+			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). If blocks differ in one of them, a set that gives the model another first block may be refused.",
+			`- *Rewritten* in every architecture: ${["block_count", ...BASE_PER_BLOCK_KEYS].map(code).join(", ")} (those that are arrays); ${HEAD_SIZE_KEYS.map(code).join(", ")} are stated if they were not and the new first block has another number of heads. The column names everything else that is rewritten; [how](gguf.md#what-is-written).`,
+			"- An architecture that is not listed here is refused.",
 		].join("\n"),
 		`## Any set of blocks (${free.length})`,
-		table(["architecture", "source", "rewritten beside what is in every architecture", "resumes", "proven"], free.map(freeRow)),
+		table(["architecture", "source", "also rewritten", "resumes", "proven"], free.map(freeRow)),
 		`## Sets under a constraint (${constrained.length})`,
 		table(
-			["architecture", "source", "constraint", "rewritten beside what is in every architecture", "resumes", "proven"],
+			["architecture", "source", "constraint", "also rewritten", "resumes", "proven"],
 			constrained.map(constrainedRow),
 		),
 		`## Refused (${refused.length})`,
@@ -57,14 +57,14 @@ function rewritten(entry: ArchitectureEntry): string {
 	const counted: readonly string[] = derived ? DERIVED_KEYS[derived] : [];
 	const parts = [
 		...(sliding
-			? [`${code(SLIDING_KEY)} (${sliding.period ? `every ${ordinal(sliding.period)} block full when absent; ` : ""}${sliding.source})`]
+			? [`${code(SLIDING_KEY)} (${sliding.period ? `every ${ordinal(sliding.period)} block full if absent; ` : ""}${sliding.source})`]
 			: []),
 		...(recurrent?.by === "interval" ? [`${code(RECURRENT_KEY)} (${recurrent.source})`] : []),
 		...(indexer ? [`${code(INDEXER_KEY)} (${indexer.source})`] : []),
 		...[...(entry.perBlock ?? []), ...(entry.perBlockPlain ?? [])].map(code),
 		...loweredKeys(entry).map((key) => `${code(key)} lowered`),
 		...renumberedKeys(entry).map((key) => `${code(key)} renumbered`),
-		...(derived ? [`${counted.map(code).join(", ")} stated where derived from the number of blocks`] : []),
+		...(derived ? [`${counted.map(code).join(", ")} stated if derived from the number of blocks`] : []),
 	];
 	return [...parts, ...(entry.notes ? [entry.notes] : [])].join("; ") || "-";
 }
@@ -100,21 +100,21 @@ function demand(rule: Rule): string {
 				? `the number of blocks neither becomes nor stops being ${rule.equals.join(" or ")}`
 				: `the number of blocks stays on its side of ${rule.atLeast}`;
 		case "need":
-			return `one block each of: ${rule.kinds.join(", ")}`;
+			return `at least one block of each kind: ${rule.kinds.join(", ")}`;
 		case "last-is":
 			return `the last block has: ${rule.kind}`;
 		case "at-least":
 			return `${rule.blocks} blocks are left`;
 		case "shared-indexer":
-			return "a block that shares an indexer goes before its owner, or with it";
+			return "a block that shares an indexer is removed before its owner, or with it";
 		case "widest-rotation":
-			return "one block of the widest rotation is left";
+			return "at least one block of the widest rotation is kept";
 	}
 }
 
 function conditionText(condition: Condition): string {
 	if ("not" in condition) return `not (${conditionText(condition.not)})`;
-	if ("notMultipleOf" in condition) return `${code(condition.key)} is no multiple of ${condition.notMultipleOf}`;
+	if ("notMultipleOf" in condition) return `${code(condition.key)} is not a multiple of ${condition.notMultipleOf}`;
 	if ("key" in condition) return `${code(condition.key)} > ${condition.above}`;
 	if ("blocks" in condition) return `there are ${condition.blocks} blocks`;
 	if ("vocabulary" in condition) return `there are ${condition.vocabulary} tokens`;

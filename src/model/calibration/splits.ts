@@ -10,8 +10,8 @@ import { windowsOfDocuments } from "./text-windows.js";
 import type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 
 /**
- * Builds the splits. Windows of different splits never share a token position, and every split is spread over all of the text
- * of each file, and over both kinds of own samples.
+ * Builds the splits. Windows of different splits never share a token position. Every split is spread over the full text of each file,
+ * and over both kinds of self-generated text.
  * @throws CalibrationError, InvalidOptionError
  */
 export async function calibrate(model: TextModel, options: CalibrationOptions): Promise<Calibration> {
@@ -22,13 +22,13 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	const total = splitNames.reduce((sum, name) => sum + options.counts[name], 0);
 	if (files.length === 0) {
 		const windows = await selfGeneratedWindows(model, { ...options, count: total });
-		return oneSource("the model's own samples", deal(windows, options.counts));
+		return oneSource("self-generated text", deal(windows, options.counts));
 	}
 	await refuseRepeated(files.map(({ path }) => path));
 	const short = splitNames.find((name) => options.counts[name] > 0 && options.counts[name] < files.length);
 	if (short !== undefined) {
 		throw new InvalidOptionError(
-			`${files.length} calibration files need a window each in every split, and the ${short} split has ${options.counts[short]}: give more windows or fewer files`,
+			`every split needs a window from each of the ${files.length} calibration files, and the ${short} split has only ${options.counts[short]}: raise --windows or give fewer files`,
 		);
 	}
 	const dealt: Record<SplitName, TokenWindows>[] = [];
@@ -46,7 +46,7 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	return { splits, source: files.map(({ path }) => basename(path)).join(", "), sources };
 }
 
-/** Splits of one source. */
+/** The splits of one source. */
 export function oneSource(source: string, splits: Calibration["splits"]): Calibration {
 	const counts = { search: splits.search.count, validation: splits.validation.count, heldOut: splits.heldOut.count };
 	return { splits, source, sources: [{ name: source, weight: 1, counts }] };

@@ -1,7 +1,7 @@
 import type { ArchitectureEntry, Condition } from "../types.js";
 import { FIRST_BLOCK, FOUR_POSITIONS, INPUT_NORM, SCALED } from "./resume.js";
 
-// Architectures whose graph tests the block index or the number of blocks, so that only some sets of blocks may go.
+// Architectures whose graph tests the block index or the number of blocks, so that only some sets of blocks may be removed.
 
 const NOPE = "every fourth block has no rotary positions, by its index";
 
@@ -70,21 +70,21 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 				rule: "refuse",
 				when: IF_NOT_CHUNKED,
 				aborts: true,
-				why: "llama.cpp aborts on a llama4 without sliding windows, whole or not (a scale that only the others read)",
+				why: "llama.cpp aborts on every llama4 without sliding windows, also on the original model (it needs a scale that only models with them have)",
 				source: "llama-graph.cpp:161, models/llama4.cpp:11",
 			},
 			{
 				rule: "need",
 				kinds: ["sliding"],
 				when: IF_CHUNKED,
-				why: "its memory needs one sliding-window block at least",
+				why: "its memory needs at least one sliding-window block",
 				source: "llama-model.cpp:2685",
 			},
 			{
 				rule: "at-least",
 				blocks: 4,
 				when: IF_CHUNKED,
-				why: "one block without rotary positions must be left, and the fourth is the first such",
+				why: "one block without rotary positions must be kept, and the fourth is the first of them",
 				source: "models/llama4.cpp:120",
 			},
 		],
@@ -101,7 +101,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 				rule: "need",
 				kinds: ["sliding"],
 				when: IF_WINDOW,
-				why: "its memory needs one sliding-window block at least",
+				why: "its memory needs at least one sliding-window block",
 				source: "llama-model.cpp:2685",
 			},
 		],
@@ -127,14 +127,14 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 				rule: "need",
 				kinds: ["sliding"],
 				when: IF_WINDOW,
-				why: "its memory needs one sliding-window block at least",
+				why: "its memory needs at least one sliding-window block",
 				source: "llama-model.cpp:2685",
 			},
 			{
 				rule: "at-least",
 				blocks: 2,
 				when: IF_WINDOW,
-				why: "one block with rotary positions must be left, and the first has none",
+				why: "one block with rotary positions must be kept, and the first has none",
 				source: "models/smallthinker.cpp:106",
 			},
 		],
@@ -219,11 +219,11 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 				rule: "refuse",
 				when: { key: "num_loops", above: 1, absent: 1 },
 				proof: "source",
-				why: "its blocks run several times over (num_loops)",
+				why: "its blocks run several times (num_loops)",
 				source: "models/nanbeige.cpp:31",
 			},
 		],
 		notes:
-			"in loops (num_loops) a file without blocks is right (the sets that were written all the same gave the same bits), but the layer view does not follow loops: nothing can be measured to choose by",
+			"in loops (num_loops) a file without blocks is right (sets that were written nevertheless gave the same bits), but the layer view does not follow loops: nothing can be measured to choose by",
 	},
 ];

@@ -17,8 +17,8 @@ const HY_INDEXER: IndexerPattern = {
 	source: "models/hy-v4.cpp:59",
 };
 
-// llama.cpp knows models without low-rank queries by their number of blocks. Such a model may take any other number, because the
-// absence can be stated (`derived`); one that has them must not take theirs.
+// llama.cpp recognizes models without low-rank queries by their number of blocks. Such a model may have any other number, because the
+// absence can be stated (`derived`). A model that has such queries must not end up with one of those numbers.
 const LOW_RANK: Condition = { key: "attention.q_lora_rank", above: 0, absent: 0 };
 const NOT_LITE: readonly Rule[] = [
 	{
@@ -26,14 +26,14 @@ const NOT_LITE: readonly Rule[] = [
 		equals: [26, 27],
 		together: true,
 		when: LOW_RANK,
-		why: "llama.cpp takes a model of 26 or 27 blocks for one without low-rank queries",
+		why: "llama.cpp assumes that a model of 26 or 27 blocks has no low-rank queries",
 		source: "models/deepseek2.cpp:8",
 	},
 	{
 		rule: "count",
 		equals: [48],
 		when: [LOW_RANK, { vocabulary: 128256 }],
-		why: "llama.cpp takes a model of 48 blocks and 128256 tokens for one without low-rank queries",
+		why: "llama.cpp assumes that a model of 48 blocks and 128256 tokens has no low-rank queries",
 		source: "models/deepseek2.cpp:8",
 	},
 ];
@@ -65,7 +65,7 @@ export const EXPERTS: readonly ArchitectureEntry[] = [
 				rule: "need",
 				kinds: ["compressed-by-4"],
 				view: true,
-				why: "llama.cpp crashes where no block is left whose keys are compressed by 4 (those have the indexers)",
+				why: "llama.cpp crashes if no kept block has keys compressed by 4 (those have the indexers)",
 				source: "llama-kv-cache.cpp:1447",
 			},
 		],
@@ -118,7 +118,7 @@ export const EXPERTS: readonly ArchitectureEntry[] = [
 				rule: "need",
 				kinds: ["sparse"],
 				view: true,
-				why: "its memory needs one block of sparse attention (those after the leading dense blocks)",
+				why: "its memory needs at least one block of sparse attention (those after the leading dense blocks)",
 				source: "llama-model.cpp:2297",
 			},
 		],

@@ -6,7 +6,7 @@ import { FOUR_POSITIONS, SCALED, STREAMS, UNNAMED_SUM } from "./resume.js";
 const BOTH_LEFT: Rule = {
 	rule: "need",
 	kinds: ["attention", "recurrent"],
-	why: "its memory needs one attention block and one recurrent block at least",
+	why: "its memory needs at least one attention block and one recurrent block",
 	source: "llama-graph.cpp:1090",
 };
 
@@ -81,7 +81,7 @@ export const HYBRIDS: readonly ArchitectureEntry[] = [
 			},
 			BOTH_LEFT,
 		],
-		resume: { no: "the hidden state after a block is not named l_out, by which it is looked for (models/plamo2.cpp:177)" },
+		resume: { no: "the hidden state after a block is not named l_out, the name that is searched for (models/plamo2.cpp:177)" },
 	},
 	{ name: "jamba", source: "models/jamba.cpp:3", proof: "bits", recurrent: noKvHeads("models/jamba.cpp:12"), rules: [BOTH_LEFT] },
 	{

@@ -1,7 +1,7 @@
 import type { ArchitectureEntry } from "../types.js";
 import { ASSERTS, FOUR_POSITIONS, INPUT_NORM, LEARNED_POSITIONS_IF_ANY, POSITIONS, SCALED } from "./resume.js";
 
-// Architectures in which any set of blocks may go and no key needs a rule of its own: the keys that every architecture has
+// Architectures in which any set of blocks may be removed and no key needs a rule of its own. The keys that every architecture has
 // (BASE_PER_BLOCK_KEYS in keys.ts) and the tail of `nextn_predict_layers` cover them.
 
 export const PLAIN: readonly ArchitectureEntry[] = [
@@ -79,19 +79,19 @@ export const PLAIN: readonly ArchitectureEntry[] = [
 		name: "dream",
 		source: "models/dream.cpp:3",
 		proof: "bits",
-		notes: "it attends to both sides (models/dream.cpp:15): its loss on the next token is no measure of its quality",
+		notes: "it attends in both directions (models/dream.cpp:15): its loss on the next token is no measure of its quality",
 	},
 	{
 		name: "llada",
 		source: "models/llada.cpp:3",
 		proof: "bits",
-		notes: "it attends to both sides (models/llada.cpp:16): its loss on the next token is no measure of its quality",
+		notes: "it attends in both directions (models/llada.cpp:16): its loss on the next token is no measure of its quality",
 	},
 	{
 		name: "llada-moe",
 		source: "models/llada-moe.cpp:3",
 		proof: "bits",
-		notes: "it attends to both sides (models/llada-moe.cpp:8): its loss on the next token is no measure of its quality",
+		notes: "it attends in both directions (models/llada-moe.cpp:8): its loss on the next token is no measure of its quality",
 	},
 	{ name: "seed_oss", source: "models/seed-oss.cpp:3", proof: "bits" },
 	{ name: "grovemoe", source: "models/grovemoe.cpp:3", proof: "bits" },
@@ -101,7 +101,7 @@ export const PLAIN: readonly ArchitectureEntry[] = [
 		name: "rnd1",
 		source: "models/rnd1.cpp:3",
 		proof: "bits",
-		notes: "it attends to both sides (models/rnd1.cpp:13): its loss on the next token is no measure of its quality",
+		notes: "it attends in both directions (models/rnd1.cpp:13): its loss on the next token is no measure of its quality",
 	},
 	{ name: "pangu-embedded", source: "models/pangu-embed.cpp:3", proof: "bits" },
 	{ name: "mistral3", source: "models/mistral3.cpp:3", proof: "bits" },

@@ -1,8 +1,8 @@
 import type { ArchitectureEntry } from "../types.js";
 
-// Architectures from which no block can be removed exactly, or that are no language models of one stack of blocks.
+// Architectures from which no block can be removed exactly, or that are not language models of one stack of blocks.
 
-// `unmeasurable` where llama.cpp computes no loss of the original model either: it lacks logits, or aborts, or runs beside another.
+// `unmeasurable` if llama.cpp computes no loss of the original model either: it lacks logits, aborts, or needs a second model.
 
 /** Encoders of text: their graphs end with the hidden states (`t_embd`) and set no `t_logits`. */
 const embedding = (name: string, source: string): ArchitectureEntry => ({
@@ -10,7 +10,7 @@ const embedding = (name: string, source: string): ArchitectureEntry => ({
 	source,
 	proof: "source",
 	unmeasurable: true,
-	refused: "it gives embeddings and no logits: there is no loss on the next token by which blocks could be chosen or a removal proven",
+	refused: "it gives embeddings and no logits, so there is no loss on the next token to choose blocks by or to prove a removal",
 });
 
 export const REFUSED: readonly ArchitectureEntry[] = [
@@ -79,10 +79,10 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		source: "models/wavtokenizer-dec.cpp:3",
 		proof: "source",
 		unmeasurable: true,
-		refused: "it is a decoder of sound, not a language model",
+		refused: "it decodes sound and is not a language model",
 	},
-	{ name: "qwen3tts", source: "models/qwen3vl.cpp:3", proof: "source", refused: "it makes speech: its loss on text says nothing" },
-	{ name: "pockettts", source: "models/pockettts.cpp:6", proof: "source", refused: "it makes speech: its loss on text says nothing" },
+	{ name: "qwen3tts", source: "models/qwen3vl.cpp:3", proof: "source", refused: "it generates speech, so its loss on text says nothing" },
+	{ name: "pockettts", source: "models/pockettts.cpp:6", proof: "source", refused: "it generates speech, so its loss on text says nothing" },
 	{
 		name: "hrm_text",
 		source: "models/hrm-text.cpp:6",

@@ -1,16 +1,16 @@
 import type { ArchitectureEntry, Condition, Rule } from "../types.js";
 import { INPUT_NORM, SCALED } from "./resume.js";
 
-// Architectures that mix sliding-window and full attention by a pattern. Real files often lack the pattern and llama.cpp takes a
-// default period from its source, so the pattern of the kept blocks is written out as an array.
+// Architectures that mix sliding-window and full attention by a pattern. Real files often lack the pattern, and llama.cpp then takes a
+// default period from its source. So the pattern of the kept blocks is written out as an array.
 
-/** The key decides whether there are sliding windows; without it there are none. */
+/** The key decides whether there are sliding windows; without the key there are none. */
 const IF_WINDOW: Condition = { key: "attention.sliding_window", above: 0, absent: 0 };
 
 const SLIDING_LEFT: Rule = {
 	rule: "need",
 	kinds: ["sliding"],
-	why: "its memory needs one sliding-window block at least",
+	why: "its memory needs at least one sliding-window block",
 	source: "llama-model.cpp:2685",
 };
 const SLIDING_LEFT_IF_WINDOW: Rule = { ...SLIDING_LEFT, when: IF_WINDOW };
@@ -183,7 +183,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				source: "models/step35.cpp:61",
 			},
 		],
-		resume: { no: "the next block gives the hidden state another name than l_out, by which it is looked for (models/step35.cpp:213)" },
+		resume: { no: "the next block gives the hidden state another name than l_out, which is searched for (models/step35.cpp:213)" },
 	},
 	{
 		name: "granite_swa",
@@ -247,7 +247,7 @@ export const WINDOWS: readonly ArchitectureEntry[] = [
 				rule: "need",
 				kinds: ["sliding", "full"],
 				view: true,
-				why: "its memory needs one block of each kind of attention",
+				why: "its memory needs at least one block of each kind of attention",
 				source: "llama-model.cpp:2414",
 			},
 		],
