@@ -4,7 +4,7 @@ import { readGraph } from "./imports.mjs";
 const BEGIN = "<!-- made from the imports by npm run docs: begin -->";
 const END = "<!-- made from the imports by npm run docs: end -->";
 
-const memoryBudgetOf = (file) => file.split("/")[0];
+const roomOf = (file) => file.split("/")[0];
 
 /** Arrows between places of files: how many files of the one import how many of the other, pair by pair, and whether they take types only. */
 function arrowsBetween(edges, placeOf) {
@@ -56,8 +56,8 @@ export function housePicture(ts, root) {
 			return count > 1 ? `${place}/ · ${count} files` : `${place}.ts`;
 		});
 	};
-	const stepOf = (file) => (memoryBudgetOf(file) === "pipeline" ? file.split("/")[1] : undefined);
-	return ["The rooms:", picture(memoryBudgetOf), "The steps of the pipeline, the last one on top:", picture(stepOf)].join("\n\n");
+	const stepOf = (file) => (roomOf(file) === "pipeline" ? file.split("/")[1] : undefined);
+	return ["The rooms:", picture(roomOf), "The steps of the pipeline, the last one on top:", picture(stepOf)].join("\n\n");
 }
 
 /** The page with its picture made anew. */

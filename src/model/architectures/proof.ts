@@ -21,6 +21,6 @@ export function obstacleToWriting(plan: Provable, sets: readonly (readonly numbe
 	if (problems.length === 0 || problems.includes(undefined)) return undefined;
 	return (
 		`${proofText(plan)}, so a file is kept only if it computes the same as the original with the removed blocks' output tensors set ` +
-		`to zero. This cannot be compared here:  ${problems[0]}`
+		`to zero. This cannot be compared here: ${problems[0]}`
 	);
 }
