@@ -45,16 +45,16 @@ export function headerProblems(header: string): string[] {
 
 function newPerBlock(name: string): string {
 	return (
-		`llama_hparams::${name} holds one entry per block and is unknown: add it to PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts), ` +
-		"gather it in native/layer_view.cpp, find who fills it (grep it in src/models/*.cpp), and add its key to `perBlock` of those " +
-		"architectures in src/model/architectures/table/ - otherwise views and files give the wrong value to every block after a removed one"
+		`llama_hparams::${name} holds one entry per block and is unknown: add it to PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts) and ` +
+		"gather it in native/layer_view.cpp. Find who fills it (grep it in src/models/*.cpp), and add its key to `perBlock` of those " +
+		"architectures in src/model/architectures/table/. Otherwise every block after a removed one has the wrong value in views and files"
 	);
 }
 
 function newLayerMember(name: string): string {
 	return (
-		`llama_hparams::${name} mentions layers and is unknown: if it counts blocks from the start or is the index of one, add it to ` +
-		"LEADING_COUNT_MEMBERS and to the architectures that use it, and lower it in native/layer_view.cpp; if not, say why in " +
+		`llama_hparams::${name} mentions layers and is unknown. If it counts blocks from the start or is the index of one, add it to ` +
+		"LEADING_COUNT_MEMBERS and to the architectures that use it, and lower it in native/layer_view.cpp. If not, say why in " +
 		"OTHER_LAYER_MEMBERS (src/model/architectures/hparams.ts)"
 	);
 }

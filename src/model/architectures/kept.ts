@@ -63,9 +63,7 @@ function wholeProblem(before: RuledModel, after: RuledModel, quantized: boolean)
 	for (const [name, expected] of wholeFacts(before)) {
 		if (!Object.is(found.get(name), expected)) return `${name}: ${found.get(name)}, expected ${expected}`;
 	}
-	return tensorsOf(before, quantized).outside === tensorsOf(after, quantized).outside
-		? undefined
-		: "the tensors outside the blocks differ";
+	return tensorsOf(before, quantized).outside === tensorsOf(after, quantized).outside ? undefined : "the tensors outside the blocks differ";
 }
 
 /** Names of tensors in the written file. */

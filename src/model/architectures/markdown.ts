@@ -26,10 +26,7 @@ export function architectureTableMarkdown(): string {
 		`## Any set of blocks (${free.length})`,
 		table(["architecture", "source", "also rewritten", "resumes", "proven"], free.map(freeRow)),
 		`## Sets under a constraint (${constrained.length})`,
-		table(
-			["architecture", "source", "constraint", "also rewritten", "resumes", "proven"],
-			constrained.map(constrainedRow),
-		),
+		table(["architecture", "source", "constraint", "also rewritten", "resumes", "proven"], constrained.map(constrainedRow)),
 		`## Refused (${refused.length})`,
 		table(
 			["architecture", "source", "why"],

@@ -92,7 +92,9 @@ async function partsOfFile(
 		{ size: counts.validation, most: furtherParts },
 	);
 	if (!rowsOf(dealt).every((row) => known.has(row)))
-		throw new CalibrationError(`the calibration file ${path} changed while this run was going on; run again with a file that stays the same`);
+		throw new CalibrationError(
+			`the calibration file ${path} changed while this run was going on; run again with a file that stays the same`,
+		);
 	return further;
 }
 

@@ -19,7 +19,9 @@ export function drawPositions(
 	if (!(share > 0 && share <= 1)) throw new InvalidOptionError(`the share of scored positions must be above 0 and at most 1, got ${share}`);
 	const all = windows.length - 1 - scoreFrom;
 	if (!(all >= 2))
-		throw new InvalidOptionError(`windows of ${windows.length} tokens scored from position ${scoreFrom} leave fewer than two positions; take longer windows`);
+		throw new InvalidOptionError(
+			`windows of ${windows.length} tokens scored from position ${scoreFrom} leave fewer than two positions; take longer windows`,
+		);
 	const count = drawnEach(windows.length, share, scoreFrom);
 	const random = new Random(seed);
 	const flags = new Uint8Array(windows.count * windows.length);

@@ -88,7 +88,10 @@ async function applyEach(
 ): Promise<HealedTensor[]> {
 	for (const { tensor: name, ...scaling } of found) {
 		const tensor = model.file.tensor(name);
-		if (!tensor) throw new InvalidPlanError(`the plan scales heads of ${shownText(name)}, which this model lacks: apply it to the model that it was made for`);
+		if (!tensor)
+			throw new InvalidPlanError(
+				`the plan scales heads of ${shownText(name)}, which this model lacks: apply it to the model that it was made for`,
+			);
 		const values = { type: tensor.type, bytes: await readTensor(tensor) };
 		const scaled = await scaleGroups(model, { tensor, standing: values }, scaling, signal);
 		await model.replaceTensor(name, scaled);

@@ -101,7 +101,8 @@ export async function compileAddon(options: BuildOptions = {}): Promise<BuildRes
 		};
 		await runTool(build, { cwd: packageRoot, signal: options.signal, onLine });
 		const addon = options.variant === undefined ? builtAddon(backend) : join(folder, kind.config, "prune_gguf.node");
-		if (!existsSync(addon)) throw new BuildError(`the build ended without an error, but did not make ${addon}: delete the folder of the build and try again`);
+		if (!existsSync(addon))
+			throw new BuildError(`the build ended without an error, but did not make ${addon}: delete the folder of the build and try again`);
 		if (options.variant === undefined) await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backend }));
 		report("done", 1);
 		return { addon, backend, seconds: (Date.now() - started) / 1000 };

@@ -110,7 +110,7 @@ function expertsProblem(file: GgufFile): string | undefined {
 				(groups <= 1 || (experts % groups === 0 && groupsUsed > 0 && groupsUsed < groups));
 	return sound
 		? undefined
-		: `the numbers of experts (expert_count ${experts}), experts used (expert_used_count ${used}) and groups (expert_group_count ${groups}, expert_group_used_count ${groupsUsed}) contradict each other: expected at most ${maxExperts} experts, 1 to as many of them used, and groups that divide them, of which fewer are used (${mend})`;
+		: `the numbers of experts (expert_count ${experts}), experts used (expert_used_count ${used}) and groups (expert_group_count ${groups}, expert_group_used_count ${groupsUsed}) contradict each other. Expected at most ${maxExperts} experts, at least 1 and at most all of them used, and groups that divide them, of which fewer are used: ${mend}`;
 }
 
 const mend = "correct the key, or convert the model again";

@@ -117,7 +117,9 @@ export class Model implements TextModel {
 		if (native.facts().blocks !== blocks.blocks && blocks.support === "exact") {
 			const seen = native.facts().blocks;
 			native.dispose();
-			throw new UnsupportedArchitectureError(`${path}: llama.cpp sees ${seen} blocks but the file's keys say ${blocks.blocks}: convert the model again`);
+			throw new UnsupportedArchitectureError(
+				`${path}: llama.cpp sees ${seen} blocks but the file's keys say ${blocks.blocks}: convert the model again`,
+			);
 		}
 		return new Model({ path, file, blocks, threads, addon, native });
 	}

@@ -224,6 +224,6 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 			},
 		],
 		notes:
-			"in loops (num_loops) a file without blocks is right (sets that were written nevertheless gave the same bits), but the layer view does not follow loops: nothing can be measured to choose by",
+			"with loops (num_loops) a file without blocks is right (sets that were written nevertheless gave the same bits). The layer view does not follow loops, so nothing can be measured to choose blocks by",
 	},
 ];

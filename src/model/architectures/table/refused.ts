@@ -51,7 +51,7 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		source: "models/gemma3n.cpp:3",
 		proof: "source",
 		refused:
-			"its per-layer embeddings are one tensor that holds a slice for each block (models/gemma3n.cpp:39,333), blocks share keys and values by a fixed index (line 7), and its streams (AltUp) mix in every block",
+			"its per-layer embeddings are one tensor with a slice for each block (models/gemma3n.cpp:39,333). Blocks share keys and values by a fixed index (line 7), and its streams (AltUp) mix in every block",
 	},
 	{
 		name: "gemma4-assistant",
@@ -82,7 +82,12 @@ export const REFUSED: readonly ArchitectureEntry[] = [
 		refused: "it decodes sound and is not a language model",
 	},
 	{ name: "qwen3tts", source: "models/qwen3vl.cpp:3", proof: "source", refused: "it generates speech, so its loss on text says nothing" },
-	{ name: "pockettts", source: "models/pockettts.cpp:6", proof: "source", refused: "it generates speech, so its loss on text says nothing" },
+	{
+		name: "pockettts",
+		source: "models/pockettts.cpp:6",
+		proof: "source",
+		refused: "it generates speech, so its loss on text says nothing",
+	},
 	{
 		name: "hrm_text",
 		source: "models/hrm-text.cpp:6",
