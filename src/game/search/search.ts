@@ -219,7 +219,7 @@ export class Search {
 		if (missing !== "")
 			notes.push(
 				early === undefined
-					? `no set of ${missing} blocks was reached: the model's rules or its units allow none that this method can reach`
+					? `no set of ${missing} blocks: the model's rules or its units do not allow one that this method can reach`
 					: `${early} before sets of ${missing} blocks were measured`,
 			);
 		return {
