@@ -9,7 +9,7 @@ import { housePicture, withPicture } from "./structure/picture.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Every command that has a help of its own. */
+/** Every command with a help of its own. */
 const commands = [
 	[],
 	["rank"],
@@ -25,7 +25,7 @@ const commands = [
 ];
 
 /**
- * The text of docs/cli.md: what `--help` of every command prints.
+ * The text of docs/cli.md: the output of every command's `--help`.
  * @param runCli of src/cli/run.ts, compiled or not
  */
 export async function cliMarkdown(runCli) {
@@ -46,7 +46,7 @@ export async function cliMarkdown(runCli) {
  * @param reportSchema of src/report/report-data.ts, compiled or not
  */
 export function reportJsonSchema(reportSchema) {
-	// JSON knows finite numbers only.
+	// JSON has only finite numbers.
 	const schema = toJsonSchema(reportSchema, { target: "draft-2020-12", ignoreActions: ["finite"] });
 	return `${JSON.stringify({ title: "Report of prune-gguf", ...schema }, undefined, "\t")}\n`;
 }
@@ -74,7 +74,7 @@ async function helpOf(runCli, command) {
 	return text.replace(/[ \t]+$/gm, "");
 }
 
-/** The text of docs/developers/architecture.md with its picture made from the imports of today. */
+/** The text of docs/developers/architecture.md with its picture made from the current imports. */
 export function architecturePage() {
 	const page = readFileSync(join(root, "docs", "developers", "architecture.md"), "utf8");
 	return withPicture(page, housePicture(createRequire(import.meta.url)("typescript"), root));

@@ -221,7 +221,7 @@ describe("several sources", () => {
 		const third = at("third.txt");
 		writeFileSync(third, readFileSync(prose));
 		await expect(pruneGguf(fixturePath, undefined, { ...splits, windows: 2, calibration: [prose, numbers, third] })).rejects.toThrow(
-			/3 calibration files need a window each in every split, and the search split has 2/,
+			/every split needs a window from each of the 3 calibration files, and the search split has only 2/,
 		);
 		await expect(pruneGguf(fixturePath, undefined, { ...splits, calibration: [{ path: prose, weight: 0 }] })).rejects.toThrow(
 			/above 0, got 0/,

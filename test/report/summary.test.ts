@@ -27,7 +27,7 @@ function made(added: number, judged: Partial<JudgedRemoval> = {}, more: Partial<
 			const change = Math.exp(added);
 			return { ...figure, after: 23.34 * change, change, standardError: 0.01 * change };
 		});
-	const text = "the model's own samples";
+	const text = "self-generated text";
 	const output = { ...usual.output!, verification: "llama.cpp computes bit for bit what was measured (1,905 tokens)" };
 	return { ...usual, verdict, output, removal: { ...usual.removal!, removed }, quality: { ...quality, text, figures }, ...more };
 }

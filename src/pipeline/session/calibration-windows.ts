@@ -44,7 +44,7 @@ export function splitCounts(options: SessionSettings): Record<SplitName, number>
 }
 
 /** Whether a run is measured on the model's own samples, not on files. */
-export const onOwnSamples = ({ calibration = [] }: Pick<SessionSettings, "calibration">): boolean => calibration.length === 0;
+export const onSelfGenerated = ({ calibration = [] }: Pick<SessionSettings, "calibration">): boolean => calibration.length === 0;
 
 /** The windows of the options' files, or the model's own samples, which are kept in the run folder. */
 export async function calibrationOf(model: Model, folder: string, seed: number, options: SessionSettings): Promise<Calibration> {
@@ -58,7 +58,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 			signal: options.signal,
 			onProgress: (done, total) => options.progress?.work({ phase: "generating calibration text", done, total, unit: "tokens" }),
 		});
-	if (!onOwnSamples(options)) return draw();
+	if (!onSelfGenerated(options)) return draw();
 	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
 	const name = hashOf([samplerVersion, llamaPin.commit, counts, length, seed]);
 	const file = windowsPath(folder, name);

@@ -1,6 +1,6 @@
 // What races of a session measure: the validation split, further text of its kind, and by what sets are compared.
 import type { Calibration } from "../../model/calibration/index.js";
-import { furtherOf, onOwnSamples } from "./calibration-windows.js";
+import { furtherOf, onSelfGenerated } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
 import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
@@ -84,7 +84,7 @@ export class RaceGames {
 
 	async #decide(): Promise<boolean> {
 		const { model, calibration, options } = this.#setting;
-		if (metricOf(options) !== "loss" || !onOwnSamples(options)) return false;
+		if (metricOf(options) !== "loss" || !onSelfGenerated(options)) return false;
 		const bytes = bytesOfReference(predicting(calibration.splits.validation), model.facts.vocabulary);
 		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows them` : undefined;
 		// One of the split, or of a part of further text, while the one before is not freed yet, beside what measuring takes.

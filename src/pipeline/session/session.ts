@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
 import { type Calibration, type SplitName, splitNames, readDocuments, weightedFiles } from "../../model/calibration/index.js";
-import { calibrationOf, splitCounts, onOwnSamples } from "./calibration-windows.js";
+import { calibrationOf, splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import { modelHash } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
@@ -248,7 +248,7 @@ function comparedSplits(
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
 	// A race on own samples compares by them where there is memory, on the split and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
-	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onOwnSamples(options) ? raced : [] };
+	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onSelfGenerated(options) ? raced : [] };
 }
 
 function noteTruncated(questions: Record<SplitName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
