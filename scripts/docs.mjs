@@ -1,10 +1,11 @@
-// Writes the pages that are made from the code: docs/cli.md, docs/research/architectures.md, docs/report.schema.json, and the picture in
-// docs/developers/architecture.md. Needs `npm run build` first.
+// Writes the pages that are made from the code: docs/cli.md, docs/api-reference.md, docs/research/architectures.md,
+// docs/report.schema.json, docs/config.schema.json, and the picture in docs/developers/architecture.md. Needs `npm run build` first.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { apiReference } from "./api-reference/reference.mjs";
 import { housePicture, withPicture } from "./structure/picture.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -82,6 +83,7 @@ export function architecturePage() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	writeFileSync(join(root, "docs", "developers", "architecture.md"), architecturePage());
+	writeFileSync(join(root, "docs", "api-reference.md"), apiReference(root));
 	const { runCli } = await import("../dist/cli/run.js");
 	const { architectureTableMarkdown } = await import("../dist/model/architectures/index.js");
 	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));
