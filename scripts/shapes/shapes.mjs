@@ -71,7 +71,8 @@ export function tensorsOf(shape, type) {
 	// What a block adds to its input: small enough that the sum over all blocks is as large as a normalized input.
 	const added = (columns) => 1 / Math.sqrt(columns) / Math.sqrt(2 * blocks);
 	const logits = { type: headType, deviation: logitDeviation / Math.sqrt(width) };
-	const many = (matrix) => (experts > 1 ? { ...matrix, name: matrix.name.replace(".weight", "_exps.weight"), dims: [...matrix.dims, experts] } : matrix);
+	const many = (matrix) =>
+		experts > 1 ? { ...matrix, name: matrix.name.replace(".weight", "_exps.weight"), dims: [...matrix.dims, experts] } : matrix;
 	const block = (i) => [
 		norm(`blk.${i}.attn_norm.weight`),
 		matrix(`blk.${i}.attn_q.weight`, width, heads * headSize),
