@@ -1,5 +1,5 @@
 // What to expect of the default job, printed.
-//   node scripts/shapes/expect.mjs MODEL.gguf|1b:Q8_0 --prompt 60 --generation 12 [--remove-blocks 4] [--windows 4] [--chat] [--gpu] [--disk 5e8]
+//   node scripts/shapes/expect.mjs MODEL.gguf|1b:Q8_0 --prompt 60 --generation 12 [--remove-blocks 4] [--windows 4] [--chat] [--gpu] [--disk 5e8] [--available 2e10]
 //   node scripts/shapes/expect.mjs --tables [--write]     the tables of docs/research/expectations.md, from bench/shapes.jsonl
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,6 +23,7 @@ async function main() {
 			windows: { type: "string" },
 			effort: { type: "string" },
 			disk: { type: "string" },
+			available: { type: "string" },
 			correction: { type: "string" },
 			chat: { type: "boolean" },
 			gpu: { type: "boolean" },
@@ -40,7 +41,7 @@ async function main() {
 	const number = (name) => (values[name] === undefined ? undefined : Number(values[name]));
 	const numbers = {
 		...{ prompt: number("prompt"), generation: number("generation"), removed: number("remove-blocks"), windows: number("windows") },
-		...{ disk: number("disk"), correction: number("correction") },
+		...{ disk: number("disk"), available: number("available"), correction: number("correction") },
 	};
 	const given = Object.fromEntries(Object.entries({ ...values, ...numbers }).filter(([, value]) => value !== undefined));
 	process.stdout.write(`${described(facts, predict(facts, given))}\n`);
@@ -52,11 +53,12 @@ function described(facts, { steps, seconds, memory, disk }) {
 		return `  ${name.padEnd(24)}${duration(sum)}`;
 	});
 	const temporary = disk.temporary > 0 ? `, and up to ${size(disk.temporary)} for a while in the cache` : "";
+	const copies = memory.copies > 0 ? `, and up to ${size(memory.copies)} more for a while where it is free` : "";
 	return [
 		`${facts.name}: ${facts.blocks} blocks, ${size(facts.bytes)}`,
 		...lines,
 		`  ${"In all, predicted".padEnd(24)}${duration(seconds)}`,
-		`  ${"Memory at most".padEnd(24)}${size(memory.peak)}`,
+		`  ${"Memory at most".padEnd(24)}${size(memory.peak)}${copies}`,
 		`  ${"Disk".padEnd(24)}${size(disk.output)}${temporary}`,
 	].join("\n");
 }

@@ -14,10 +14,12 @@ const worthCopying = 45;
  * @param facts of the model (facts.mjs)
  * @param how `prompt` and `generation`: tokens a second as llama-bench prints them for pp512 and tg; `removed`: blocks, none for the
  * curve; `chat`: whether the file has a chat template; `text`: whether calibration text is given, so that none is drawn; `gpu`: no
- * copies of the weights are tried; `correction`: of all seconds that are computed from the speeds
+ * copies of the weights are tried; `available`: bytes of memory that are free, which decides whether they are tried;
+ * `correction`: of all seconds that are computed from the speeds
  */
 export function predict(facts, how) {
 	const { prompt, generation, removed, chat = false, text = false, gpu = false, disk = usualDisk, correction = 1 } = how;
+	const { available = Number.POSITIVE_INFINITY } = how;
 	const { windows = usual.windows, windowLength = usual.windowLength, effort = usual.effort } = how;
 	const work = workOf(facts.blocks, { removed, windows, windowLength, effort });
 	// llama-bench computes the logits of a prompt's last token only, an evaluation those of all.
@@ -32,7 +34,11 @@ export function predict(facts, how) {
 	const further = text
 		? 0
 		: [1, 3, 7].filter((parts) => parts <= work.parts).reduce((sum, parts) => sum + drawn(((parts + 1) / 2) * validation), 0);
-	const tried = !gpu && !facts.quick && run(work.search) > worthCopying && work.candidates >= 60 ? Object.values(copies) : [];
+	const need = memoryOf(facts, { windows, windowLength });
+	// src/model/runtime/working-copy.ts: a copy must fit beside what measuring takes.
+	const fits = (each) => 1.2 * each * facts.weights + 2 ** 28 + need.total - need.weights < available;
+	const pays = !gpu && !facts.quick && run(work.search) > worthCopying && work.candidates >= 60;
+	const tried = pays ? Object.values(copies).filter(fits) : [];
 	const tokensPerCopy = windowLength + 512;
 	const ways = probeTokens(work, facts.vocabulary, perToken) * perToken + tried.length * tokensPerCopy * perToken;
 	const copied = tried.reduce((sum, each) => sum + (2 * each * facts.weights) / disk, 0);
@@ -49,14 +55,18 @@ export function predict(facts, how) {
 			steps,
 			deliverySteps(written, { prompt, generation, perToken, correction, disk, chat, heldOut: work.tokens.heldOut, stepOf }),
 		);
-	const need = memoryOf(facts, { windows, windowLength });
+	const copyBytes = tried.map((each) => each * facts.weights);
 	return {
 		steps,
 		seconds: Object.values(steps).reduce((sum, seconds) => sum + seconds, 0),
 		work,
 		// At the end the source and the written file are both in memory, where they fit.
-		memory: { ...need, peak: Math.max(need.total, facts.bytes + written + need.rest) },
-		disk: { output: written, temporary: Math.max(0, ...tried.map((each) => each * facts.weights)) },
+		memory: {
+			...need,
+			peak: Math.max(need.total, facts.bytes + written + need.rest),
+			copies: copyBytes.reduce((sum, bytes) => sum + bytes, 0),
+		},
+		disk: { output: written, temporary: Math.max(0, ...copyBytes) },
 	};
 }
 
