@@ -9,7 +9,7 @@ export function factsOfShape(name, type) {
 	const { blocks, width, kvHeads, headSize, vocabulary, experts = 1, activeExperts = 1 } = shape;
 	return factsOf(tensors, {
 		...{ name: `${shape.name}.${type}`, blocks, width, vocabulary },
-		...{ kvWidth: 2 * kvHeads * headSize, activeShare: activeExperts / experts, quick: type === "Q8_0" },
+		...{ kvWidth: 2 * kvHeads * headSize, activeShare: activeExperts / experts, quick: type === "Q8_0", chat: false },
 	});
 }
 
@@ -34,6 +34,7 @@ export function factsOfHeader(file, path) {
 		vocabulary: file.tensor("token_embd.weight")?.dims[1] ?? 0,
 		kvWidth: 2 * (number("attention.head_count_kv") || heads) * headSize,
 		activeShare: number("expert_count") > 0 ? number("expert_used_count") / number("expert_count") : 1,
+		chat: file.entry("tokenizer.chat_template") !== undefined,
 		// A copy of the weights cannot pay where most of them are of the quickest type already.
 		quick: q8 >= 0.8 * tensors.reduce((sum, { bytes }) => sum + bytes, 0),
 	});

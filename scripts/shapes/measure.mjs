@@ -1,15 +1,16 @@
 // Measures a run of the command line on a model: time by step, memory, disk; with --stop-after also how long Ctrl+C takes and what is left
 // for the same command after it. Appends one line of JSON to bench/shapes.jsonl. Needs Linux and a build (npm test makes llama-bench too).
 //   node scripts/shapes/measure.mjs MODEL [--remove-blocks 4] [--windows 4] [--effort quick] [--threads 2] [--stop-after 60]
-//        [--folder DIR] [--results FILE] [--note TEXT] [--no-bench] [-- further options of prune-gguf]
-import { spawn, spawnSync } from "node:child_process";
+//        [--folder DIR] [--results FILE] [--note TEXT] [--device NAME] [--no-bench] [-- further options of prune-gguf]
+import { spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { factsOfFile } from "./facts.mjs";
-import { sizeOfFolder, watch } from "./processes.mjs";
+import { sizeOfFolder } from "./processes.mjs";
+import { round, runMeasured } from "./run.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { values: options, positionals } = parseArgs({
@@ -24,6 +25,8 @@ const { values: options, positionals } = parseArgs({
 		folder: { type: "string", default: tmpdir() },
 		results: { type: "string", default: join(root, "bench", "shapes.jsonl") },
 		note: { type: "string" },
+		// Of a graphics device that computes: in the tables it is the machine.
+		device: { type: "string" },
 		"no-bench": { type: "boolean", default: false },
 	},
 });
@@ -39,73 +42,11 @@ const forwarded = ["remove-blocks", "windows", "window-length", "effort", "threa
 );
 const args = [model, ...(output ? [output] : []), ...forwarded, ...further, "--json"];
 
-/** Runs the command line in a cache of its own. @param stopAfter seconds until Ctrl+C, once what comes first is over */
+/** Runs the command line in a cache of its own, and says what it left there. */
 async function run(stopAfter) {
-	const started = performance.now();
-	const seconds = () => (performance.now() - started) / 1000;
-	const child = spawn(process.execPath, [join(root, "dist", "cli", "main.js"), ...args], {
-		env: { ...process.env, PRUNE_GGUF_HOME: home },
-	});
-	const stop = watch(child.pid);
-	const lines = [];
-	let [standardOutput, rest] = ["", ""];
-	child.stdout.setEncoding("utf8").on("data", (text) => (standardOutput += text));
-	child.stderr.setEncoding("utf8").on("data", (text) => {
-		const parts = (rest + text).split(/[\r\n]+/);
-		rest = parts.pop();
-		for (const line of parts.filter((line) => line.trim() !== "")) {
-			lines.push({ at: Number(seconds().toFixed(1)), line });
-			process.stderr.write(`${line}\n`);
-		}
-	});
-	let interrupted;
-	const timer =
-		stopAfter &&
-		setTimeout(() => {
-			interrupted = seconds();
-			child.kill("SIGINT");
-		}, 1000 * stopAfter);
-	const code = await new Promise((resolve, reject) => child.on("error", reject).on("close", (status, signal) => resolve(status ?? signal)));
-	clearTimeout(timer);
-	const result = parsed(standardOutput);
-	return {
-		code,
-		seconds: round(seconds()),
-		...(interrupted === undefined ? {} : { interruptedAt: round(interrupted), endedIn: round(seconds() - interrupted) }),
-		peak: stop(),
-		cacheBytes: sizeOfFolder(home),
-		outputBytes: output && existsSync(output) ? statSync(output).size : 0,
-		timings: timingsOf(result),
-		errors: code === 0 ? undefined : lines.slice(-5).map(({ line }) => line),
-		lines: thinned(lines),
-	};
-}
-
-/** Seconds by step; those of the report are the last that are taken. */
-function timingsOf(result) {
-	const { timings } = result?.report ?? {};
-	return timings ? Object.fromEntries(timings.map(({ phase, seconds }) => [phase, seconds])) : result?.plan?.timings;
-}
-
-const round = (value) => Number(value.toFixed(2));
-
-/** The lines that begin something: of those that only count on, the first. */
-function thinned(lines) {
-	const seen = new Set();
-	return lines.filter(({ line }) => {
-		const phase = line.replace(/[\d.,:%/ ]+.*$/, "");
-		if (seen.has(phase)) return false;
-		seen.add(phase);
-		return true;
-	});
-}
-
-function parsed(text) {
-	try {
-		return JSON.parse(text);
-	} catch {
-		return undefined;
-	}
+	const program = [process.execPath, join(root, "dist", "cli", "main.js"), ...args];
+	const measured = await runMeasured(program, { env: { ...process.env, PRUNE_GGUF_HOME: home }, stopAfter });
+	return { ...measured, cacheBytes: sizeOfFolder(home), outputBytes: output && existsSync(output) ? statSync(output).size : 0 };
 }
 
 /** Tokens a second as llama-bench says them, and as the command line's own measurement does, which needs no build of llama-bench. */
@@ -153,6 +94,7 @@ try {
 		command: named(["prune-gguf", ...args].join(" ")),
 		model: basename(model),
 		note: options.note,
+		device: options.device,
 		facts,
 		asked: {
 			removed: options["remove-blocks"] === undefined ? undefined : Number(options["remove-blocks"]),

@@ -21,10 +21,10 @@ const whole = (results) => results.filter(({ straight, speeds }) => straight?.co
 export const machineOf = ({ machine, device }) => device ?? `${machine.processor}, ${machine.logicalProcessors} logical processors`;
 
 /** How a result was run, as far as that changes the prediction. A tenth of the memory is taken as used by others. */
-const howOf = ({ speeds, asked, machine, device, chat }) => ({
+const howOf = ({ speeds, asked, machine, device }) => ({
 	available: 0.9 * machine.memoryGigabytes * 2 ** 30,
 	...{ prompt: speeds.prompt, generation: speeds.generation, ...asked },
-	...{ gpu: device !== undefined, chat: chat ?? false },
+	gpu: device !== undefined,
 });
 
 /** Measured seconds as a multiple of the predicted ones. */
