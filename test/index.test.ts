@@ -54,7 +54,7 @@ describe("the public entry", () => {
 			  "methodFacts",
 			  "methods",
 			  "metrics",
-			  "ownSamples",
+			  "selfGeneratedWindows",
 			  "parsePlan",
 			  "presets",
 			  "pruneGguf",

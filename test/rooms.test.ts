@@ -93,16 +93,15 @@ function arrows(): Arrow[] {
 	});
 }
 
-const memoryBudgetOf = (file: string): string => file.split("/")[0]!;
+const roomOf = (file: string): string => file.split("/")[0]!;
 const folderOf = (file: string): string => file.split("/").slice(1, -1)[0] ?? ".";
 const textOf = ({ from, to }: Edge): string => `${from} -> ${to}`;
 
 function isAllowed({ from, to }: Edge): boolean {
-	const room = ROOMS[memoryBudgetOf(from)]!;
-	if (memoryBudgetOf(from) !== memoryBudgetOf(to))
-		return room.from.includes(memoryBudgetOf(to)) || DYNAMIC_DOORS.includes(textOf({ from, to }));
+	const room = ROOMS[roomOf(from)]!;
+	if (roomOf(from) !== roomOf(to)) return room.from.includes(roomOf(to)) || DYNAMIC_DOORS.includes(textOf({ from, to }));
 	const floorOf = (file: string) => room.floors!.findIndex((folders) => folders.includes(folderOf(file)));
-	const isOneJob = memoryBudgetOf(from) !== "jobs" || folderOf(from) !== ".";
+	const isOneJob = roomOf(from) !== "jobs" || folderOf(from) !== ".";
 	return !room.floors || (folderOf(from) === folderOf(to) && isOneJob) || floorOf(to) < floorOf(from);
 }
 
@@ -113,7 +112,7 @@ describe("rooms", () => {
 
 	it("are all in the table, and so are their folders", () => {
 		const strangers = files.filter((file) => {
-			const room = ROOMS[memoryBudgetOf(file)];
+			const room = ROOMS[roomOf(file)];
 			return !room || (room.floors ? !room.floors.flat().includes(folderOf(file)) : false);
 		});
 		expect(strangers).toEqual([]);
@@ -141,7 +140,7 @@ describe("rooms", () => {
 	});
 
 	it("are pure where the table says so", () => {
-		const pure = (file: string) => ROOMS[memoryBudgetOf(file)]?.pure === true;
+		const pure = (file: string) => ROOMS[roomOf(file)]?.pure === true;
 		const outside = all.filter(({ from, local: own }) => pure(from) && !own).map(textOf);
 		const impure = /\bMath\.random\b|\bDate\b|\bperformance\b|\bprocess\b|\bset(?:Timeout|Interval|Immediate)\b|\bfetch\(/;
 		const uses = files.filter(pure).flatMap((file) => {

@@ -1,3 +1,4 @@
+import { runCommand } from "./commands.js";
 import { figureText } from "./figures.js";
 import { formatBlocks, formatBytes, formatCount, formatInteger } from "./format.js";
 import { healSentence } from "./heal.js";
@@ -46,8 +47,9 @@ export function reportCard(report: Report): string {
 			),
 		);
 	const { seed, versions } = reproduce;
+	const run = runCommand(report);
 	parts.push(
-		...(output ? ["## How to run it", fenced(`llama-cli -m ${shellWord(output.name)}`)] : []),
+		...(run === undefined ? [] : ["## How to run it", fenced(run)]),
 		"## How it was made",
 		fenced(reproduce.command),
 		[
@@ -62,9 +64,6 @@ export function reportCard(report: Report): string {
 	);
 	return `${parts.join("\n\n")}\n`;
 }
-
-/** A word for a shell. */
-const shellWord = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** Text that Markdown shows as it is, on one line. */
 function escaped(text: string): string {

@@ -16,7 +16,7 @@ const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, 
 
 /** Loss, or another metric, against the number of blocks removed. */
 export function curveFigure({ metric, series }: ReportCurve, removal: Report["removal"]): Html {
-	// Points of one size stand side by side, so that their intervals can be told apart.
+	// Points of one size stand side by side, so that their intervals do not cover each other.
 	const step = Math.min(0.07, 0.5 / series.length);
 	const drawn = series.map((one, i) => ({
 		...styleOf(i),

@@ -1,10 +1,10 @@
 import { importanceFigure } from "./charts-blocks.js";
 import { interactionsFigure } from "./charts-pairs.js";
 import { predictionsFigure } from "./charts-quality.js";
+import { speedText } from "./figures.js";
 import { formatDifference, formatInteger, formatLoss, formatPercent, formatSignificant } from "./format.js";
 import { reproductionSection, splitTitles, timesSection } from "./html-origin.js";
 import type { Report, ReportSpeed } from "./report-data.js";
-import { speedText } from "./summary.js";
 import { type Html, html, type Section, type TableColumn, table, typographic } from "./tags.js";
 
 // The part of the page for those who want to know why, or to check the run.
@@ -72,7 +72,7 @@ function surrogateBody({
 			: trusted
 				? " The candidates that it proposed were measured."
 				: " It ranked candidates near the best ones badly, so its proposals were not used. Exact exchanges of blocks were measured instead.";
-	return html`<p>${name} was fitted on ${formatInteger(trainCandidates)} candidates and judged on ${formatInteger(heldOutCandidates)} others, which it predicted before it saw them.${use}</p>
+	return html`<p>The surrogate (${name}) was fitted on ${formatInteger(trainCandidates)} candidates and judged on ${formatInteger(heldOutCandidates)} others, which it predicted before it saw them.${use}</p>
 ${table("The surrogate on candidates that it had not seen", [{ title: "figure" }, { title: "value", figures: true }], rows)}
 ${forecasts && forecasts.length > 0 && predictionsFigure(forecasts)}`;
 }

@@ -18,13 +18,16 @@ const marks: Readonly<Record<NonNullable<Report["verdict"]["trade"]>, string>> =
 };
 
 /** The verdict, with a link to what the run warned about. */
-export function verdictPanel({ verdict, alternatives, warnings, disagreements }: Report): Html {
-	const { trade, headline, reason } = verdict;
+export function verdictPanel({ verdict, alternatives, warnings, disagreements, limits = [] }: Report): Html {
+	const { trade, headline, reason, advice = [] } = verdict;
 	const warned = warnings.length + disagreements.length;
+	const missed = limits.filter(({ met }) => !met).length;
 	return html`<div class="verdict${trade && ` ${trade}`}">
 <p class="headline">${typographic(headline)}</p>
 <p>${trade && html`<span class="tag" aria-hidden="true">${marks[trade]}</span> `}${typographic(reason)}</p>
+${advice.length > 0 && html`<ul>${advice.map((one) => html`<li>${one}</li>`)}</ul>`}
 ${alternatives && html`<p>${alternatives.verdict}</p>`}
+${missed > 0 && html`<p><a href="#limits">Quality limits</a>: <span class="bad">✕ ${missed} of ${limits.length} not met</span></p>`}
 ${warned > 0 && html`<p><a href="#warnings">${warned === 1 ? "1 warning" : `${warned} warnings`}</a></p>`}
 </div>`;
 }
@@ -52,7 +55,7 @@ function overview(report: Report): Html {
 		{ title: "figure" },
 		{ title: "original", figures: true },
 		{ title: "pruned", figures: true },
-		{ title: "change, with its 95 % interval", figures: true },
+		{ title: "change, 95 % interval", figures: true },
 	];
 	const quantized = quantizedText(report);
 	const context = speed?.context;
@@ -70,7 +73,7 @@ function blocks(report: Report): Html {
 	const tied = tiedText(report);
 	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong>. Blocks are numbered from 0 to ${model.blocks - 1}, as in the original file.</p>`}
 ${blockStrip(report)}
-${tied && html`<p>${tied}</p>`}`;
+${tied && html`<p>${tied}.</p>`}`;
 }
 
 function firstSample(sample: NonNullable<Report["samples"]>[number], count: number): Html {
@@ -84,9 +87,15 @@ function commands(report: Report): Html {
 	return html`${
 		run &&
 		html`<p>Run the pruned model in llama.cpp, from the folder of the file:</p>
-<pre><code>${run}</code></pre>`
+<pre><code>${unbroken(run)}</code></pre>`
 	}
 <p>Repeat this job:</p>
-<pre><code>${reproduce.command}</code></pre>
-${output && html`<p class="note">Verification of <bdi>${output.name}</bdi>: ${output.verification}.</p>`}`;
+<pre><code>${unbroken(reproduce.command)}</code></pre>
+${output && html`<p class="note">Verified: ${output.verification.replace(/\.$/, "")}.</p>`}`;
+}
+
+/** A command whose options do not break at their hyphens. */
+function unbroken(command: string): Html {
+	const parts = command.split(/(?<=^| )(--?[\w-]+)/);
+	return html`${parts.map((part, i) => (i % 2 === 1 ? html`<span class="option">${part}</span>` : part))}`;
 }

@@ -2,9 +2,9 @@ import { formatBlocks, formatDifference, formatInteger, formatLoss, formatPercen
 import { healSentence } from "./heal.js";
 import { splitTitles } from "./html-origin.js";
 import type { ReportHeal } from "./report-data.js";
-import { type Html, html, type Section, table } from "./tags.js";
+import { type Html, html, type Section, table, typographic } from "./tags.js";
 
-const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map of its output", norm: "norm behind it" };
+const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map on its output", norm: "norm behind it" };
 
 /** What healing did, cut by cut. */
 export function healSection(heal: ReportHeal): Section {
@@ -12,7 +12,7 @@ export function healSection(heal: ReportHeal): Section {
 		formatBlocks(removed),
 		before === undefined ? "none" : `${before}`,
 		[...(tensor === undefined ? [] : [`${tensor}${type === undefined ? "" : ` (${type})`}`]), ...(norm ? [norm] : [])].join(", "),
-		kind === undefined ? (reason ?? "left alone") : `${kinds[kind] ?? kind}${norm && kind !== "norm" ? ", and the norm behind it" : ""}`,
+		kind === undefined ? (reason ?? "unchanged") : `${kinds[kind] ?? kind}${norm && kind !== "norm" ? ", and the norm behind it" : ""}`,
 		ridge === undefined ? "" : `${ridge}`,
 		explained === undefined ? "" : formatPercent(explained, 0),
 		change === undefined ? "" : `${formatDifference(change, null)}${by ? " KL" : ""}`,
@@ -20,17 +20,17 @@ export function healSection(heal: ReportHeal): Section {
 	return {
 		id: "healing",
 		title: "Healing",
-		body: html`<p>${healSentence(heal)}</p>
+		body: html`<p>${typographic(healSentence(heal))}</p>
 ${table(
-	"Each gap, first to last, and the matrix before it that was fitted anew",
+	"Each gap with the matrix before it that was fitted anew, and the change of the loss or the KL divergence on the search split",
 	[
 		{ title: "removed" },
 		{ title: "block before" },
 		{ title: "matrix" },
-		{ title: "what was fitted" },
+		{ title: "fitted" },
 		{ title: "ridge", figures: true },
 		{ title: "recovered", figures: true },
-		{ title: "change on the search split, loss or KL divergence", figures: true },
+		{ title: "change", figures: true },
 	],
 	heal.cuts.map(cut),
 )}

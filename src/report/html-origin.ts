@@ -11,7 +11,7 @@ type Reproduce = Report["reproduce"];
 
 /** How to do it again, and on what it was done. */
 export function reproductionSection({ reproduce, model }: Report): Section {
-	const { command, seed, calibration, versions, backend, machine, options, system } = reproduce;
+	const { seed, calibration, versions, backend, machine, options, system } = reproduce;
 	const facts: [string, string][] = [
 		["model", model.name],
 		["SHA-256", model.sha256],
@@ -31,8 +31,7 @@ export function reproductionSection({ reproduce, model }: Report): Section {
 	return {
 		id: "reproduction",
 		title: "Reproduction",
-		body: html`<pre><code>${command}</code></pre>
-<p>On a CPU, this command gives the same figures, bit for bit, with the same model, text, versions and processor. It names the settings that this run chose for the machine. What can still differ:</p>
+		body: html`<p>On a CPU, the <a href="#commands">command</a> gives the same figures, bit for bit, with the same model, text, versions and processor. It names the settings that this run chose for the machine. What can still differ:</p>
 <ul>${exceptions.map((one) => html`<li>${one}</li>`)}</ul>
 ${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
 ${texts.length > 0 && table("Calibration text", [{ title: "split" }, { title: "source" }, { title: "windows × tokens", figures: true }, { title: "SHA-256 of the tokens" }], texts)}

@@ -17,15 +17,15 @@ export const styleSheet = `
 } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-header, main, footer { max-width: 60rem; margin: 0 auto; padding: 0 1rem; }
+header, main, footer { max-width: 72rem; margin: 0 auto; padding: 0 1rem; }
 header { padding-top: 1.5rem; }
 h1 { font-size: 1.15rem; font-weight: 600; color: var(--soft); margin: 0 0 .75rem; }
-h2 { font-size: 1.3rem; margin: 2.2rem 0 .5rem; } .first h2 { font-size: 1.1rem; margin: 1.4rem 0 .3rem; }
+h2 { font-size: 1.3rem; margin: 2.2rem 0 .5rem; } .first h2 { font-size: 1.1rem; margin: 1.2rem 0 .3rem; }
 h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; } .details h3 { font-size: 1.15rem; margin-top: 2rem; }
 p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--link); }
 .verdict { border-left: .4rem solid var(--soft); background: var(--panel); padding: 1rem 1.2rem; border-radius: .3rem; }
-.verdict p { margin: 0 0 .4rem; }
+.verdict p, .verdict ul { margin: 0 0 .4rem; } .verdict p:last-child { margin-bottom: 0; }
 .verdict .headline { font-size: 1.4rem; line-height: 1.35; font-weight: 600; }
 .verdict.sensible { border-color: var(--good); } .verdict.costly { border-color: var(--fair); }
 .verdict.damaging, .verdict.broken { border-color: var(--bad); }
@@ -36,7 +36,7 @@ nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; pa
 .scroll { overflow-x: auto; margin: .75rem 0; max-width: 100%; }
 .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .92rem; overflow-wrap: break-word; }
-caption { text-align: left; color: var(--soft); padding-bottom: .3rem; font-size: .92rem; }
+caption { text-align: left; color: var(--soft); padding-bottom: .3rem; font-size: .92rem; max-width: calc(100vw - 2rem); }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody th, td:not(.figure) { max-width: 24rem; min-width: 3rem; } tbody th:not(.figure) { min-width: 6.5rem; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; } tbody th { font-weight: 500; }
@@ -65,7 +65,14 @@ details { margin: .5rem 0; } summary { cursor: pointer; color: var(--link); widt
 code, pre { font: .9em/1.45 ui-monospace, monospace; } pre { background: var(--panel); padding: .7rem .9rem; border-radius: .3rem; white-space: pre-wrap; }
 .warnings li { margin: .3rem 0; }
 footer { color: var(--soft); font-size: .9rem; padding-top: 1.5rem; padding-bottom: 2rem; }
+.first caption { position: absolute; width: 1px; height: 1px; padding: 0; overflow: hidden; clip-path: inset(50%); }
+.first td:last-child, .first th:last-child { padding-right: 0; } .option { white-space: nowrap; }
+@media screen and (min-width: 1000px) {
+	.first.two { display: grid; grid-template-columns: minmax(27rem, 5fr) 6fr; grid-template-rows: auto 1fr; column-gap: 2.5rem; }
+	.first.two > :first-child { grid-row: 1 / 3; } .first.two > :nth-child(4) { grid-column: 1 / -1; } .first.two table { width: 100%; }
+}
 @media (max-width: 640px) {
+	.first table { font-size: .86rem; width: 100%; } .interval { font-size: .9em; }
 	th, td { padding-right: .5rem; } tbody th:not(.figure) { min-width: 5rem; }
 	.pair { grid-template-columns: 1fr; } svg.wide { display: none; } svg.narrow { display: block; }
 	.verdict .headline { font-size: 1.15rem; }

@@ -36,7 +36,7 @@ export function reportHtml(report: Report): string {
 ${verdictPanel(report)}
 </header>
 <main>
-<div class="first">
+<div class="first${(report.quality || report.speed) && " two"}">
 ${firstScreen(report).map((section) => sectionHtml(section))}</div>
 ${contents(further, details)}
 ${further.map((section) => sectionHtml(section))}${detailsHtml(details)}</main>

@@ -1,41 +1,32 @@
-import { type FigureText, figureText } from "./figures.js";
-import { formatRatio, formatSignificant } from "./format.js";
-import type { Report, ReportSpeed } from "./report-data.js";
-import { speedText } from "./summary.js";
+import { type FigureText, figureText, speedText } from "./figures.js";
+import type { Report, ReportFigure, ReportSpeed } from "./report-data.js";
 
-// The table that people read first: what the pruned model costs and what it saves.
+// The table that people read first, the same figures in the same order in the terminal and on the page.
 
 type SpeedFigure = ReportSpeed["figures"][number];
+type Parts = Pick<Report, "quality" | "speed">;
 
-/** The splits and the removed blocks say the same in their own places. */
-const elsewhere: readonly string[] = ["loss", "blocks"];
+/** The loss says what perplexity says, and the first line the number of blocks. */
+const leftOut: ReadonlySet<string> = new Set(["loss", "blocks"]);
+const speedRows = ["generation", "prompt", "memory", "kvCache"];
 
-const speedTitles: Readonly<Record<string, string>> = {
-	generation: "generation (tokens/s)",
-	prompt: "prompt (tokens/s)",
-	memory: "memory",
-	kvCache: "KV cache",
-};
-
-/** Shown for a speed whose interval holds 1. */
-export const notMeasurable = "not measurable here";
-
-/** Quality first, then sizes, speed and memory. */
-export function overviewRows({ quality, speed }: Pick<Report, "quality" | "speed">): FigureText[] {
-	const figures = (quality?.figures ?? []).filter(({ name }) => !elsewhere.includes(name)).map(figureText);
-	const measured = Object.keys(speedTitles).flatMap((name) => speed?.figures.find((figure) => figure.name === name) ?? []);
-	return [...figures, ...measured.map(speedRow)];
+/** Quality and sizes first, then speed and memory. */
+export function overviewFigures({ quality, speed }: Parts): { figures: ReportFigure[]; measured: SpeedFigure[] } {
+	return {
+		figures: (quality?.figures ?? []).filter(({ name }) => !leftOut.has(name)),
+		measured: speedRows.flatMap((name) => speed?.figures.filter((figure) => figure.name === name) ?? []),
+	};
 }
 
-function speedRow(figure: SpeedFigure): FigureText {
-	const text = { ...speedText(figure), title: speedTitles[figure.name]! };
-	if (figure.unit === "bytes") return text;
-	const { ratio, interval } = figure;
-	const unclear = interval !== undefined && interval.low <= 1 && interval.high >= 1;
-	const bound = (value: number) => `x ${formatSignificant(value)}`;
-	return {
-		...text,
-		change: unclear ? notMeasurable : formatRatio(ratio),
-		interval: interval ? `${bound(interval.low)} to ${bound(interval.high)}` : "",
+/** Rows whose change and interval are apart. A speed whose interval holds 1 cannot be measured on this machine. */
+export function overviewRows(report: Parts): FigureText[] {
+	const { figures, measured } = overviewFigures(report);
+	const row = (figure: SpeedFigure) => {
+		const text = speedText(figure);
+		const { unit, interval } = figure;
+		if (unit === "bytes") return text;
+		if (!interval) return { ...text, interval: "no interval" };
+		return interval.low <= 1 && interval.high >= 1 ? { ...text, change: "not measurable here" } : text;
 	};
+	return [...figures.map(figureText), ...measured.map(row)];
 }

@@ -2,6 +2,7 @@ import { figureText, speedChange, speedText } from "./figures.js";
 import { formatBlocks, formatBytes, formatDifference, formatDuration, formatInteger } from "./format.js";
 import { gateLine } from "./gate.js";
 import { healSentence } from "./heal.js";
+import { overviewFigures } from "./overview.js";
 import type { Report } from "./report-data.js";
 import { formatTable, paint, type TextStyle } from "./table.js";
 
@@ -66,12 +67,14 @@ function verdictLines({ verdict, alternatives }: Report, style: TextStyle): stri
 	const { width = 80 } = style;
 	const color = verdict.trade === "sensible" ? "green" : verdict.trade === "costly" ? "yellow" : "red";
 	const item = (text: string) => wrapped(text, width - 2).split("\n");
-	const items = [...(verdict.advice ?? []), ...(alternatives ? [alternatives.verdict] : [])];
+	const { advice = [] } = verdict;
+	const items = [...advice, ...(alternatives ? [alternatives.verdict] : [])];
+	const mark = (i: number) => (i === 0 ? "- " : "  ");
 	return [
 		...wrapped(verdict.reason, width)
 			.split("\n")
 			.map((line) => paint(color, line, style)),
-		...items.flatMap((text) => item(text).map((line, i) => `${i === 0 ? "-" : " "} ${line}`)),
+		...items.flatMap((text) => item(text).map((line, i) => `${advice.length > 0 ? mark(i) : ""}${line}`)),
 	];
 }
 
@@ -85,15 +88,11 @@ function changeLines(report: Report, width: number, style: TextStyle): string[] 
 	];
 }
 
-/** The figures that the verdict is about; the loss says what perplexity says, and the first line the number of blocks. */
-const leftOut: ReadonlySet<string> = new Set(["loss", "blocks"]);
-const speedRows = ["generation", "prompt", "memory", "kvCache"];
-
-function figuresTable({ quality, speed }: Report, style: TextStyle): string[] {
-	const figures = (quality?.figures ?? []).filter(({ name }) => !leftOut.has(name)).map(figureText);
-	const measured = speedRows.flatMap((name) => speed?.figures.filter((figure) => figure.name === name) ?? []);
+/** The figures that the verdict is about. */
+function figuresTable(report: Report, style: TextStyle): string[] {
+	const { figures, measured } = overviewFigures(report);
 	const rows = [
-		...figures,
+		...figures.map(figureText),
 		...measured.map((figure) => (figure.unit === "bytes" ? speedText(figure) : { ...speedText(figure), change: speedChange(figure) })),
 	];
 	if (rows.length === 0) return [];

@@ -74,13 +74,16 @@ describe("exit codes and streams", () => {
 		writeFileSync(questions, `${JSON.stringify(question)}\n`.repeat(8));
 		const cases: [string[], Record<string, unknown>][] = [
 			[["inspect", fixturePath], { blocks: 12, support: "exact" }],
-			[["evaluate", fixturePath, "--text", text, "--context", "64"], { context: 64, preset: "llama-perplexity" }],
+			[["evaluate", fixturePath, "--text", text, "--window-length", "64"], { context: 64, preset: "llama-perplexity" }],
 			[[fixturePath, "--remove", "6", "--dry-run", ...small], { curve: [] }],
 			[[fixturePath, at("json.gguf"), "--remove", "6", ...small], { planPath: at("json.gguf.plan.json") }],
 			[["frontier", fixturePath, "--max-blocks", "1", "--types", "Q4_0", ...small], { computeAxis: "blocks", sourceQuantized: true }],
 			[[fixturePath, at("q.gguf"), "--remove", "6", "--quantize", "Q4_0", ...small], { planPath: at("q.gguf.plan.json") }],
 			[["rank", fixturePath, ...small], { estimator: "leave-one-out" }],
-			[["evaluate", fixturePath, "--questions", questions, "--remove", "6", "--limit", "7"], { count: 7, removed: [6], format: "jsonl" }],
+			[
+				["evaluate", fixturePath, "--questions", questions, "--remove", "6", "--max-questions", "7"],
+				{ count: 7, removed: [6], format: "jsonl" },
+			],
 			[[fixturePath, "--remove", "6", "--metric", "accuracy", "--questions", questions, ...small], { metric: "accuracy" }],
 			[[fixturePath, "--remove", "6", "--metric", "kl", "--calibration", `${text}=2`, other, ...small], { metric: "kl" }],
 			[["apply", fixturePath, at("json2.gguf"), "--plan", at("json.gguf.plan.json")], { removed: [6] }],
@@ -122,7 +125,7 @@ it("the curve's own commands can be pasted, and write the model", async () => {
 });
 
 describe("compare", () => {
-	const args = ["compare", fixturePath, ...small, "--methods", "greedy,random,last", "--masks", "50", "--remove-blocks", "2,3"];
+	const args = ["compare", fixturePath, ...small, "--methods", "greedy,random,last", "--max-evaluations", "50", "--remove-blocks", "2,3"];
 
 	it("prints a table of each size and the costs, within 100 columns", async () => {
 		const text = at("eval.txt");
@@ -140,20 +143,20 @@ describe("compare", () => {
 	});
 
 	it("gives one document, the same in a file, from what is known", async () => {
-		const { code, stdout, stderr } = await run([...args, "--json", "--output", at("compare.json")]);
+		const { code, stdout, stderr } = await run([...args, "--json", "--save-result", at("compare.json")]);
 		expect(code, stderr).toBe(0);
 		const result = JSON.parse(stdout);
 		expect(result).toMatchObject({ budget: { evaluations: 50, tokens: 4800 }, sizes: [{ removed: 2 }, { removed: 3 }] });
 		expect(JSON.parse(readFileSync(at("compare.json"), "utf8"))).toEqual(result);
 		expect(stderr).toMatch(/masks were measured before/);
-		const refused = await run([...args, "--output", at("compare.json")]);
+		const refused = await run([...args, "--save-result", at("compare.json")]);
 		expect([refused.code, refused.stdout]).toEqual([1, ""]);
 		expect(refused.stderr).toMatch(/--overwrite/);
 	});
 });
 
 describe("interruption", () => {
-	const sweep = ["rank", fixturePath, "--method", "paper", "--masks", "3000", "--seed", "11"];
+	const sweep = ["rank", fixturePath, "--method", "paper", "--max-evaluations", "3000", "--seed", "11"];
 
 	it("Ctrl+C in a sweep ends within a second with 130 and says how to go on; the same command goes on", async () => {
 		let sent = 0;

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { Api } from "../../src/cli/api.js";
-import { commandNames } from "../../src/cli/run.js";
+import { commandNames } from "../../src/cli/command-list.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
 import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
 import { cli } from "./helpers.js";
@@ -376,7 +376,7 @@ describe("arguments", () => {
 describe("output", () => {
 	it("is text for people on standard output, without color when it is no terminal", async () => {
 		const { stdout, stderr } = await run("m.gguf", { api: { pruneGguf: async () => pruned } });
-		expect(stdout).toContain("Sensible: remove blocks 7: It costs little.");
+		expect(stdout).toContain("Sensible: remove blocks 7. It costs little.");
 		expect(stdout).toContain("Next:\n  prune-gguf m.gguf out.gguf --remove-blocks 1\n");
 		expect(stdout).not.toContain("\u001b");
 		expect(stderr).toBe("");

@@ -51,12 +51,12 @@ export interface Examined {
 	resumeReason?: string;
 	/** Logits were compared (otherwise the losses of all tokens). */
 	logits: boolean;
-	/** The unpruned model's loss; null where it is not finite, which proves nothing. */
+	/** The unpruned model's loss; null if it is not finite, which proves nothing. */
 	loss: number | null;
 	/** The unpruned model itself does not run. */
 	broken?: string;
 	findings: Finding[];
-	/** Absent where no set is allowed, or some blocks must stay. */
+	/** Absent if no set is allowed, or some blocks must stay. */
 	empty?: EmptyFinding;
 	/** Written files in which a reader that is not ours found what it should, by reader. */
 	readers: Record<string, number>;

@@ -32,7 +32,7 @@ export interface Job {
 export interface Print {
 	/** Equal exactly where all logits (or, without `logits`, the losses of all tokens) are the same bits. */
 	bits: string;
-	/** Nats a token, for people; null where it is not finite. */
+	/** Nats a token, for people; null if it is not finite. */
 	loss: number | null;
 	/** The addon hashed the logits. */
 	logits: boolean;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
-/** A Chromium on this machine: `CHROMIUM`, or one in the path; undefined where there is none. */
+/** A Chromium on this machine: `CHROMIUM`, or one in the path; undefined if there is none. */
 export function findChromium(): string | undefined {
 	if (process.env.CHROMIUM) return process.env.CHROMIUM;
 	const folders = (process.env.PATH ?? "").split(delimiter);

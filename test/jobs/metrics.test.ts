@@ -125,7 +125,7 @@ describe("the metric accuracy", () => {
 		[{ metric: "accuracy" }, /needs questions/],
 		[{ questions }, /--questions belongs to --metric accuracy; loss/],
 		[{ metric: "kl", questions }, /--questions belongs to --metric accuracy; kl/],
-		[{ maxQuestions: 10 }, /--limit belongs to --metric accuracy/],
+		[{ maxQuestions: 10 }, /--max-questions belongs to --metric accuracy/],
 		[{ metric: "accuracy", questions, maxQuestions: 6 }, /at least 7, got 6/],
 	])("refuses %j", async (wrong, message) => {
 		const failed = pruneGguf(fixturePath, undefined, { ...small, ...wrong });
@@ -221,7 +221,7 @@ describe("several sources", () => {
 		const third = at("third.txt");
 		writeFileSync(third, readFileSync(prose));
 		await expect(pruneGguf(fixturePath, undefined, { ...splits, windows: 2, calibration: [prose, numbers, third] })).rejects.toThrow(
-			/3 calibration files need a window each in every split, and the search split has 2/,
+			/every split needs a window from each of the 3 calibration files, and the search split has only 2/,
 		);
 		await expect(pruneGguf(fixturePath, undefined, { ...splits, calibration: [{ path: prose, weight: 0 }] })).rejects.toThrow(
 			/above 0, got 0/,

@@ -104,11 +104,11 @@ describe("pruneGguf refuses", () => {
 		const baichuan = (await headerOf("baichuan", { blocks: 34 })).paths[0]!;
 		for (const options of [{ removeBlocks: 2 }, { removeBlocks: `${200 / 34}%` }] as const) {
 			await expect(attempt({ ...options, onProgress }, out(), baichuan)).rejects.toThrow(
-				/^2 of 34 blocks cannot be removed: 32 blocks would be left.*; remove 1 or 3$/,
+				/^2 of 34 blocks cannot be removed: 32 blocks would be kept.*; remove 1 or 3$/,
 			);
 		}
 		const smollm3 = (await headerOf("smollm3", { blocks: 36 })).paths[0]!;
-		await expect(attempt({ removeBlocks: 6, onProgress }, out(), smollm3)).rejects.toThrow(/blocks go in groups.*; remove 4 or 8$/);
+		await expect(attempt({ removeBlocks: 6, onProgress }, out(), smollm3)).rejects.toThrow(/blocks are removed in groups.*; remove 4 or 8$/);
 		await expect(attempt({ remove: [2], onProgress }, out(), smollm3)).rejects.toThrow(
 			/every fourth block.*blocks go in groups: 0-3, 4-7, 8-11.*32-35/,
 		);

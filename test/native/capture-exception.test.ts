@@ -60,5 +60,5 @@ it.skipIf(process.platform !== "linux")("ends the job with NOT_ENOUGH_MEMORY, an
 		{ env: { LD_PRELOAD: shim() } },
 	);
 	expect(run, run.stderr).toMatchObject({ code: 0, signal: null });
-	expect(run.stdout.trim().split("\n")).toEqual(["NOT_ENOUGH_MEMORY memory is too short", "true"]);
+	expect(run.stdout.trim().split("\n")).toEqual(["NOT_ENOUGH_MEMORY there is not enough memory", "true"]);
 });

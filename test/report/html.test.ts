@@ -1,7 +1,9 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
 import { reportHtml } from "../../src/report/html.js";
-import { withoutGaps } from "../../src/report/html-extras.js";
+import { withoutGaps } from "../../src/report/html-texts.js";
+import { overviewRows } from "../../src/report/overview.js";
+import { summaryText } from "../../src/report/summary.js";
 import { escapeHtml, html, visible } from "../../src/report/tags.js";
 import { hostile, madeUpReport } from "../helpers/report.js";
 
@@ -36,18 +38,91 @@ describe("the page", () => {
 	it("says the verdict before anything else", () => {
 		const paragraphs = [...document.querySelectorAll("body p")].slice(0, 2).map(textOf);
 		expect(paragraphs[0]).toBe(report.verdict.headline.replace("->", "→").replace("(x ", "(× "));
-		expect(paragraphs[1]).toContain("✕ Not a sensible trade");
+		expect(paragraphs[1]).toContain(`✕ ${report.verdict.reason}`);
 	});
 
-	it("has every section, and none that the report lacks", () => {
-		const ids = (text: string) => [...documentOf(text).querySelectorAll("h2")].map((heading) => heading.id);
-		expect(ids(page)).toEqual([
-			...["before-after", "gate", "warnings", "blocks", "curve", "alternatives", "speed", "samples", "collapse"],
-			...["pairs", "surrogate", "reproduce", "timings"],
+	it("has every section in the order of its readers, and none that would say nothing", () => {
+		const ids = (text: string, within: string) =>
+			[...documentOf(text).querySelectorAll(`${within} > section`)].map((section) => section.getAttribute("aria-labelledby"));
+		expect(ids(page, ".first")).toEqual(["before-after", "blocks", "sample", "commands"]);
+		expect(ids(page, "main")).toEqual(["warnings", "limits", "curve", "samples", "alternatives"]);
+		expect(ids(page, "#details")).toEqual(["importance", "redundant", "surrogate", "splits", "speed", "reproduction", "times"]);
+		const { limits, alternatives, speed, samples, collapse, interactions, surrogate, quality, removal, output, curve, ...rest } = report;
+		const { textCheck, ...least } = rest;
+		const list = Array.from({ length: 30 }, (_, block) => ({ block, state: "kept" as const }));
+		const verdict = { headline: "Remove nothing.", reason: "Each block costs too much." };
+		const bare = reportHtml({
+			...least,
+			warnings: [],
+			disagreements: [],
+			collapse: [],
+			limits: [],
+			samples: [],
+			verdict,
+			blocks: { list },
+		});
+		expect(ids(bare, ".first")).toEqual(["blocks", "commands"]);
+		expect(ids(bare, "main")).toEqual([]);
+		expect(ids(bare, "#details")).toEqual(["reproduction", "times"]);
+		expect(textOf(documentOf(bare).body)).not.toMatch(/\bnone\b|llama-cli/i);
+	});
+
+	it("shows the figures of the summary in its order", () => {
+		const titles = [...document.querySelectorAll(".first tbody th")].map(textOf);
+		expect(titles).toEqual(overviewRows(report).map(({ title }) => title));
+		expect(titles.slice(-6)).toEqual(["parameters", "file size", "generation (tokens/s)", "prompt (tokens/s)", "memory", "KV cache"]);
+		const summary = summaryText(report).split("\n");
+		const places = titles.map((title) => summary.findIndex((line) => line.startsWith(title!)));
+		expect(places).toEqual([...places].sort((a, b) => a - b));
+		expect(places[0]).toBeGreaterThan(0);
+		const notes = [...document.querySelectorAll(".first .note")].map(textOf).join(" ");
+		expect(notes).toContain("1,905 tokens");
+		expect(notes).toContain("Do not compare it with published figures");
+	});
+
+	it("says that a speed cannot be measured if its interval holds 1", () => {
+		const figures = report.speed!.figures.map((one) =>
+			one.name === "prompt" ? { ...one, ratio: 1.02, interval: { low: 0.97, high: 1.07 } } : one,
+		);
+		const rows = [...documentOf(reportHtml({ ...report, speed: { ...report.speed!, figures } })).querySelectorAll(".first tbody tr")];
+		expect(rows.map(textOf).filter((row) => row!.includes("not measurable here"))).toEqual([
+			"prompt (tokens/s)210262not measurable here 0.97 to 1.07",
 		]);
-		const { limits, alternatives, speed, samples, collapse, interactions, surrogate, quality, removal, output, curve, ...least } = report;
-		const bare = { ...least, warnings: [], disagreements: [], verdict: { headline: "Sensible: remove nothing.", reason: "Dear." } };
-		expect(ids(reportHtml(bare))).toEqual(["blocks", "reproduce", "timings"]);
+	});
+
+	it("has the commands to run the file and to repeat the job", () => {
+		const commands = (other: Partial<typeof report>) =>
+			[...documentOf(reportHtml({ ...report, ...other })).querySelectorAll(".first pre")].map((one) => one.textContent);
+		expect(commands({})).toEqual(["llama-cli -m made-up-135M.Q4_1.gguf.out", report.reproduce.command]);
+		expect(commands({ output: { ...report.output!, name: "-it's.gguf" } })[0]).toBe("llama-cli -m './-it'\\''s.gguf'");
+		expect(commands({ output: undefined as never })).toEqual([report.reproduce.command]);
+	});
+
+	it("folds the details away, and each link leads to an element inside them", () => {
+		const details = document.querySelector("details.details")!;
+		expect(details.hasAttribute("open")).toBe(false);
+		const links = [...document.querySelectorAll("nav ul ul a, nav a[href='#details']")].map((link) => link.getAttribute("href")!);
+		expect(links.length).toBe(8);
+		for (const link of links) expect(details.querySelector(link)?.closest("summary") ?? "inside", link).toBe("inside");
+		for (const link of links) expect(details.querySelector(link), link).not.toBeNull();
+	});
+
+	it("shows each sample once, the first one on the first screen", () => {
+		const text = (selector: string) => [...document.querySelectorAll(selector)].map(textOf);
+		expect(text(".first .prompt .text")).toEqual(["Once upon a time"]);
+		expect(text("main > section .prompt .text")).toEqual([report.samples![1]!.prompt, report.collapse![0]!.prompt]);
+		const sample = report.samples![0]!;
+		const collapse = [{ kind: "loop", prompt: sample.prompt, before: sample.before, after: sample.after, message: "it repeats a" }];
+		const { document: found } = parseHTML(reportHtml({ ...report, collapse }));
+		expect([...found.querySelectorAll(".prompt")].length).toBe(2);
+		expect(textOf(found.querySelector("[aria-labelledby=samples]"))).toContain(
+			"Sample 1, greedyThis is the sample above.✕ loop it repeats a",
+		);
+	});
+
+	it("leaves out marks that no sample bears", () => {
+		const rows = [...document.querySelectorAll("[aria-labelledby=samples] tbody tr")].map(textOf);
+		expect(rows).toEqual(["end in a loop0 of 22 of 2✕ worse"]);
 	});
 
 	it("needs no network and no script", () => {
@@ -81,7 +156,7 @@ describe("the page", () => {
 
 	it("gives every table a caption and its cells headings", () => {
 		const tables = [...document.querySelectorAll("table")];
-		expect(tables.length).toBeGreaterThan(10);
+		expect(tables.length).toBeGreaterThan(12);
 		for (const table of tables) {
 			expect(textOf(table.querySelector("caption"))).not.toBe("");
 			const columns = table.querySelectorAll("thead th[scope=col]").length;
@@ -98,13 +173,12 @@ describe("the page", () => {
 		expect(items.length).toBe(30);
 		expect(items.map(textOf).slice(3, 6)).toEqual(["3 kept", "4✕ removed", "5✕ removed"]);
 		expect(textOf(items[0]!)).toBe("0! kept: critical");
-		expect(textOf(items[29]!)).toContain("never a candidate");
+		expect(textOf(items[29]!)).toContain("kept: frozen");
 	});
 
 	it("says of figures with error what interval they have", () => {
 		const rows = [...document.querySelectorAll("#before-after ~ .scroll tbody tr")].map(textOf);
-		expect(rows[0]).toBe("loss (nats per token)3.1503.955+0.805 ± 0.050+0.700 to +0.910");
-		expect(rows[1]).toBe("perplexity23.3452.20× 2.24 ± 0.11× 2.01 to × 2.48");
+		expect(rows[0]).toBe("perplexity23.3452.20× 2.24 ± 0.11 × 2.01 to × 2.48");
 		expect(rows.find((row) => row.startsWith("file size"))).toBe("file size98.4 MB85.1 MB-13.5 %");
 	});
 
@@ -132,9 +206,11 @@ describe("the page", () => {
 
 	it("shows what broke down", () => {
 		const series = [{ method: "m", split: "validation" as const, points: [{ removed: [1], loss: null, added: null }] }];
-		const figures = [{ name: "loss", unit: "nats per token" as const, before: 2, after: null, change: null, isRatio: false }];
+		const figures = [{ name: "kl", unit: "nats per token" as const, before: 0, after: null, change: null, isRatio: false }];
 		const text = reportHtml({ ...report, curve: { metric: "loss", series }, quality: { ...report.quality!, figures } });
-		expect(textOf(documentOf(text).querySelector("#before-after ~ .scroll tbody tr"))).toBe("loss (nats per token)2.000brokenbroken");
+		expect(textOf(documentOf(text).querySelector("#before-after ~ .scroll tbody tr"))).toBe(
+			"KL divergence (nats per token)0.000brokenbroken",
+		);
 		expect(text).not.toMatch(/NaN|undefined/);
 	});
 });

@@ -115,8 +115,36 @@ describe.skipIf(!chromium)("the page in Chromium", () => {
 		}
 	});
 
-	it("prints black on white, whatever the screen", async () => {
+	const seen = (id: string) =>
+		browser.evaluate<boolean>(`document.getElementById("${id}").checkVisibility({ contentVisibilityAuto: true })`);
+
+	it("opens the details if a link leads inside, without a script of its own", async () => {
+		for (const id of ["details", "times"]) {
+			await open("made-up", views["phone-light"]!);
+			expect(await seen(id)).toBe(false);
+			await browser.evaluate(`document.querySelector("nav a[href='#${id}']").click()`);
+			expect(await seen(id)).toBe(true);
+			expect(await browser.evaluate(`document.querySelector(".details").open`)).toBe(true);
+			expect(await browser.evaluate<number>("scrollY")).toBeGreaterThan(1000);
+		}
+	});
+
+	it("has the verdict, the whole table and the blocks on the first screen of a desktop, the verdict on that of a phone", async () => {
+		const bottom = (selector: string) =>
+			browser.evaluate<number>(`document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect().bottom`);
+		await open("made-up", views["desktop-light"]!);
+		for (const selector of [".verdict", ".first table", ".strip", ".first .pair"])
+			expect(await bottom(selector), selector).toBeLessThan(900);
+		await open("made-up", views["phone-light"]!);
+		expect(await bottom(".verdict")).toBeLessThan(844);
+		expect(
+			await browser.evaluate(`(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector(".first .scroll"))`),
+		).toBe(0);
+	});
+
+	it("prints black on white, whatever the screen, with the details", async () => {
 		await open("made-up", { ...views["desktop-dark"]!, media: "print" });
+		expect(await seen("times")).toBe(true);
 		const colors = await browser.evaluate<string[]>(
 			"(({ color, backgroundColor }) => [color, backgroundColor])(getComputedStyle(document.body))",
 		);

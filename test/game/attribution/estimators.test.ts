@@ -148,7 +148,7 @@ describe("window least squares", () => {
 		] as const) {
 			expect(gap.contributions.every(Number.isFinite)).toBe(true);
 			expect(gap.standardErrors!.every(Number.isNaN)).toBe(true);
-			expect(gap.notes!.join()).toMatch(new RegExp(`too few sets that miss ${sizes} blocks were seen.*errors are unknown`));
+			expect(gap.notes!.join()).toMatch(new RegExp(`too few sets that miss ${sizes} blocks were measured.*errors are unknown`));
 			expect(cutVerdicts(gap, 4)).toEqual([]);
 		}
 		const whole = of(() => true);
@@ -202,7 +202,7 @@ describe("sampled estimators on the fixture", () => {
 		// The r-th removal takes (2 r - 1) / 6400: 26 / 6400 in the mean.
 		for (const value of few.contributions) expect(Math.abs(value * 6400 - 26)).toBeLessThan(5);
 		expect(few.standardErrors!.every(Number.isNaN)).toBe(true);
-		expect(few.notes!.join()).toMatch(/sets that miss .* others were not seen.* of 80 of 80 the error is unknown/);
+		expect(few.notes!.join()).toMatch(/no sets without .* others were measured.* 80 of 80 have an unknown error/);
 		const many = await commonSetContributions(game, { kmax: 3, masks: 2000, seed: 1 });
 		expect(many.standardErrors!.every(Number.isFinite)).toBe(true);
 		expect(many.notes).toBeUndefined();

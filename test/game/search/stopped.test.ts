@@ -13,7 +13,7 @@ describe("a search that is stopped", () => {
 		expect(found.ranked.map(({ length }) => length)).toEqual([1, 2, 3]);
 		expect(found.ranked[0]).toEqual(found.byCount.get(1)!.removed);
 		const spent = await auto(quadraticGame(8, 1), { kmax: 3, seed: 1, budget: 9 });
-		expect(spent.found.notes).toEqual(["the masks of the search were spent before sets of 2, 3 blocks were measured"]);
+		expect(spent.found.notes).toEqual(["the evaluations of the search were used up before sets of 2, 3 blocks were measured"]);
 	});
 
 	it("knows them also where a rule ties blocks, and blames the rule once greedy has come to its end", async () => {

@@ -187,7 +187,7 @@ describe("compareMethods", () => {
 			eval: [storm(), whale()],
 			evalWindows: 3,
 			evalWindowLength: 48,
-			output,
+			saveResult: output,
 		});
 		expect(result.texts.map(({ name, windows, length }) => [name, windows, length])).toEqual([
 			["storm.txt", 3, 48],
@@ -198,7 +198,7 @@ describe("compareMethods", () => {
 			expect(added.every(({ standardError }) => standardError! > 0)).toBe(true);
 		}
 		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result)));
-		await expect(compareMethods(fixturePath, { ...small, output })).rejects.toThrow(OutputExistsError);
+		await expect(compareMethods(fixturePath, { ...small, saveResult: output })).rejects.toThrow(OutputExistsError);
 	});
 
 	it("keeps what a method had found when its budget ended", async () => {

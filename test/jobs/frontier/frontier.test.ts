@@ -131,7 +131,7 @@ describe("findFrontier", () => {
 		expect(partials()).toEqual([]);
 		const phases = new Set<string>();
 		const output = `${out()}.json`;
-		const result = await findFrontier(f16, { ...options, output, onProgress: ({ phase }) => phases.add(phase) });
+		const result = await findFrontier(f16, { ...options, saveResult: output, onProgress: ({ phase }) => phases.add(phase) });
 		expect(phases.has("quantizing to Q8_0")).toBe(false);
 		expect(phases.has("quantizing to Q4_0")).toBe(true);
 		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result)));

@@ -48,7 +48,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		const best = result.best!;
 		expect(best).toMatchObject({ healed: true, fits: true });
 		expect(result.verdict.text).toMatch(/without blocks .*, healed \(/);
-		expect(result.commands[0]).toContain("--heal --heal-tokens 6144");
+		expect(result.commands[0]).toContain("--heal=6144");
 		expect(frontierText(result, {})).toMatch(/^> .*, healed$/m);
 		const run = { ...text, remove: [...best.removed], heal: { tokens: 6144 } };
 		const own = await pruneGguf(f16, out(), run);

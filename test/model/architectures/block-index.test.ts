@@ -153,7 +153,7 @@ describe("another llama.cpp", () => {
 		]);
 		const fewer = new Map(sources);
 		fewer.delete("models/phi2.cpp");
-		expect(indexProblems(fewer, record)).toEqual([expect.stringMatching(/^src\/models\/phi2\.cpp has gone/)]);
+		expect(indexProblems(fewer, record)).toEqual([expect.stringMatching(/^src\/models\/phi2\.cpp no longer exists/)]);
 	});
 
 	it("of the same rules is not: other comments, spaces, order, and code without indices", () => {

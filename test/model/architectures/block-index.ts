@@ -86,7 +86,7 @@ export function indexProblems(sources: Sources, record: IndexRecord): string[] {
 	});
 	const gone = Object.keys(record)
 		.filter((path) => !(path in now))
-		.map((path) => `src/${path} has gone: see which file took over, and update the record by \`${UPDATE}\``);
+		.map((path) => `src/${path} no longer exists: see which file took over, and update the record by \`${UPDATE}\``);
 	return [...changed, ...gone];
 }
 

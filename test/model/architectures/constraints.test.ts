@@ -17,7 +17,7 @@ describe("rules by number of blocks", () => {
 	it("baichuan of another number never becomes one of those", async () => {
 		const blocks = await plan("baichuan", 34);
 		expect(blocks.check([1])).toBeUndefined();
-		expect(blocks.check([1, 2])).toContain("32 blocks would be left");
+		expect(blocks.check([1, 2])).toContain("32 blocks would be kept");
 	});
 
 	it("exaone4 and command-r", async () => {
@@ -31,7 +31,7 @@ describe("rules by number of blocks", () => {
 
 	it("deepseek2: a model with low-rank queries never becomes one without", async () => {
 		const full = await plan("deepseek2", 28, { "attention.q_lora_rank": u32(1536) });
-		expect(full.check([1])).toContain("27 blocks would be left");
+		expect(full.check([1])).toContain("27 blocks would be kept");
 		expect(full.check([1, 2, 3])).toBeUndefined();
 		const lite = await plan("deepseek2", 27);
 		expect(lite.check([1])).toBeUndefined();
@@ -46,7 +46,7 @@ describe("numbers of blocks that cannot go", () => {
 		const glm = await plan("deepseek2", 47, { "attention.q_lora_rank": u32(768), vocab_size: u32(154880) });
 		for (const count of [20, 21]) expect(glm.countProblem(count)).toContain("26 or 27 blocks");
 		for (const count of [1, 19, 22, 46]) expect(glm.countProblem(count)).toBeUndefined();
-		expect((await plan("baichuan", 34)).countProblem(2)).toContain("32 blocks would be left");
+		expect((await plan("baichuan", 34)).countProblem(2)).toContain("32 blocks would be kept");
 	});
 
 	it("because the model has no more, or the number is none", async () => {

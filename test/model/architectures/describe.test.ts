@@ -26,7 +26,7 @@ describe("any set of blocks", () => {
 		expect(blocks.check([-1])).toContain("no block -1");
 		expect(blocks.check([1.5])).toContain("no block 1.5");
 		expect(blocks.check([1, 1])).toContain("twice");
-		expect(blocks.check([0, 1, 2, 3])).toContain("one block must be left");
+		expect(blocks.check([0, 1, 2, 3])).toContain("at least one block must be kept");
 		expect(blocks.checkView([2, 1])).toContain("ascending");
 		expect(blocks.check([0, 1, 2, 3], { emptyAllowed: true })).toBeUndefined();
 		expect(blocks.check([0, 1, 2, 2], { emptyAllowed: true })).toContain("twice");
@@ -57,7 +57,7 @@ describe("any set of blocks", () => {
 describe("sliding windows", () => {
 	const window = { "attention.sliding_window": u32(512) };
 
-	it("gemma3 without a pattern: one sliding block must be left", async () => {
+	it("gemma3 without a pattern: at least one sliding block must be kept", async () => {
 		const blocks = await plan("gemma3", 18, window);
 		expect(blocks).toMatchObject({ support: "exact", maxRemovable: 17, resumable: true });
 		expect(blocks.check([7, 8, 9])).toBeUndefined();
@@ -77,7 +77,7 @@ describe("sliding windows", () => {
 		const equal = { ...window, embedding_length: u32(4096), "attention.head_count": u32(32), "attention.key_length": u32(128) };
 		expect(await plan("gemma3", 62, equal)).toMatchObject({ support: "exact" });
 		// A longer model must not be cut down to the special number.
-		expect((await plan("gemma3", 64, apart)).check([3, 4])).toContain("62 blocks would be left");
+		expect((await plan("gemma3", 64, apart)).check([3, 4])).toContain("62 blocks would be kept");
 	});
 
 	it("gemma2 of 46 blocks is refused and its input is scaled", async () => {

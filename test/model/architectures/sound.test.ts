@@ -21,7 +21,7 @@ describe("an array in the place of a number", () => {
 				const file = await model("llama", { blocks: 2, keys: { [key]: array(length) } });
 				expect(() => describeBlocks(file)).toThrow(InvalidGgufError);
 				expect(() => describeBlocks(file)).toThrow(
-					`expected one number as llama.${key}, or one a block (llama.cpp runs 512), found ${length}`,
+					`expected one number as llama.${key}, or one per block (llama.cpp runs 512), found ${length}`,
 				);
 			}
 			const most = await model("llama", { blocks: 2, keys: { [key]: array(512) } });

@@ -56,7 +56,7 @@ describe("runs of least angular distance", () => {
 	});
 
 	it("need the game's own matrix", () => {
-		expect(() => bestRuns(board(4), angular, 2)).toThrow(/5 hidden states expected/);
+		expect(() => bestRuns(board(4), angular, 2)).toThrow(/5 hidden states/);
 	});
 });
 
@@ -80,8 +80,8 @@ describe("cutting by scores", () => {
 		expect(removedOf(cutLowest(game, [0, 5, 1], { kmax: 2 }))).toEqual([[2], [0, 2]]);
 	});
 
-	it("needs one score a block", () => {
-		expect(() => cutLowest(board(3), [1, 2], { kmax: 1 })).toThrow(/one score a block/);
+	it("needs one score per block", () => {
+		expect(() => cutLowest(board(3), [1, 2], { kmax: 1 })).toThrow(/one score per block/);
 		expect(() => cutLowest(board(3), [1, Number.NaN, 2], { kmax: 1 })).toThrow(/block 1 has no score/);
 	});
 

@@ -91,7 +91,7 @@ it("a long text is compared with a reference in the memory of a few parts (in a 
 		${watch}
 		const seen = [];
 		const onProgress = () => { gc(); seen.push(process.memoryUsage.rss()); };
-		await api.evaluateModel(${JSON.stringify(model.path)}, { text: ${JSON.stringify(text)}, remove: [1], preset: "full", context: 256, threads: 2, onProgress });
+		await api.evaluateModel(${JSON.stringify(model.path)}, { text: ${JSON.stringify(text)}, remove: [1], preset: "full", windowLength: 256, threads: 2, onProgress });
 		console.log(JSON.stringify(seen));
 		`,
 		{ env: { PRUNE_GGUF_HOME: join(folder, "home") } },

@@ -58,7 +58,7 @@ describe.skipIf(!hasFixtureTool)("a model that llama.cpp computes no loss of", (
 describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 	it.each([
 		["llama4", { blocks: cycle(4, 8), keys: { "attention.sliding_window": ["uint32", 0] } }, /without sliding windows/],
-		["llama4", { blocks: [0, 1, 2] }, /without rotary positions must be left/],
+		["llama4", { blocks: [0, 1, 2] }, /without rotary positions must be kept/],
 		["gemma3", { keys: { "attention.sliding_window_pattern": FULL } }, /one sliding-window block/],
 		["jamba", { blocks: [0, 3] }, /one attention block and one recurrent/],
 		["plamo2", { blocks: [1, 0, 2, 3, 4, 5] }, /no attention heads are stated for its first block/],
@@ -71,7 +71,7 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 	it("numbers of experts that contradict each other are named, with what is expected", async () => {
 		const source = makeFixtures("qwen2moe", join(folder, "qwen2moe")).at(-1)!;
 		const path = await rewrite(source, join(folder, "qwen2moe-experts.gguf"), { keys: { expert_used_count: ["uint32", 999] } });
-		await expect(Model.load(path)).rejects.toThrow(/expert_used_count 999.*contradict each other: expected .*1 to as many of them used/);
+		await expect(Model.load(path)).rejects.toThrow(/expert_used_count 999.*contradict each other. Expected .*at least 1 and at most all of them used/);
 	});
 
 	it.each([
@@ -107,7 +107,7 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 		const windows = makeWindows(new Int32Array(16).fill(3), 16);
 		const [evaluation] = await evaluator.evaluate([Coalition.full(12)], windows);
 		expect(evaluation!.losses[0]).toBeGreaterThan(0);
-		await expect(evaluator.evaluate([Coalition.ofRemoved(12, [1])], windows)).rejects.toThrow(/several times over/);
+		await expect(evaluator.evaluate([Coalition.ofRemoved(12, [1])], windows)).rejects.toThrow(/several times/);
 	});
 
 	it.each(["hrm_text", "minicpm3", "minimax-01", "qwen3tts", "pockettts"])(

@@ -46,13 +46,13 @@ describe("memory of healing", () => {
 		expect([settled(needed(["refit", "map"])), lines]).toEqual([undefined, []]);
 		expect(settled(needed(["refit", "map"]) - 1)).toBe("refit");
 		expect(lines).toEqual([
-			expect.stringMatching(/^matrices are healed by fitting them anew alone: .* are free; both with --heal-tokens 5120 or less$/),
+			expect.stringMatching(/^matrices are healed by fitting them anew alone: .* are free; both with --heal=5120 or less$/),
 		]);
 		expect(settled(needed(["refit"]) - 1, { healKind: "auto" })).toBe("map");
 		expect(lines).toEqual([expect.stringMatching(/^matrices are healed by square maps alone: to try both kinds needs about/)]);
 		expect([settled(needed(["map"]), { healKind: "map" }), lines]).toEqual(["map", []]);
 		expect(() => settled(needed(["map"]) - 1)).toThrow(NotEnoughMemoryError);
-		expect(() => settled(needed(["refit"]) - 1, { healKind: "refit" })).toThrow(/give --heal-tokens 5120 or less/);
+		expect(() => settled(needed(["refit"]) - 1, { healKind: "refit" })).toThrow(/give --heal=5120 or less/);
 		const few = healBytes(file, { cuts: 1, tokens: 1024, kinds: ["map"] });
 		expect(() => checkMemory(file, { cuts: 1, tokens: 1024, kinds: ["refit"] }, few)).toThrow(
 			/free: give --heal-kind map, or leave out --heal$/,
@@ -65,7 +65,7 @@ describe("memory of healing", () => {
 		const needed = healBytes(file, shape);
 		expect(() => checkMemory(file, shape, needed)).not.toThrow();
 		expect(() => checkMemory(file, shape, needed - 1)).toThrow(NotEnoughMemoryError);
-		expect(() => checkMemory(file, shape, needed - 1)).toThrow(/give --heal-tokens 24576 or less/);
+		expect(() => checkMemory(file, shape, needed - 1)).toThrow(/give --heal=24576 or less/);
 		expect(() => checkMemory(file, { ...shape, tokens: 24_576 }, needed - 1)).not.toThrow();
 		expect(() => checkMemory(file, shape, 1e6)).toThrow(/free: leave out --heal/);
 		expect(() => checkMemory(file, { ...shape, cuts: 0 }, 0)).not.toThrow();
@@ -114,7 +114,7 @@ describe("memory of healing", () => {
 		// Of what is free now: half of it for each cut.
 		const healTokens = Math.floor((0.5 * availableMemory()) / (4 * width));
 		checkHealable(model, 6, { heal: true, healTokens, onLog });
-		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts would need .*; --heal-tokens \d+ fits whatever is chosen$/)]);
+		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts would need .*; --heal=\d+ fits whatever is chosen$/)]);
 		checkHealable(model, 6, { heal: true, healTokens: 2048, onLog });
 		expect(warnings).toHaveLength(1);
 		expect(() => checkHealable(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);

@@ -94,7 +94,7 @@ describe("a plan that heals", () => {
 		const again = applyPlan(fixturePath, output, { plan: result.planPath!, ...options, threads: 2 });
 		await expect(again).rejects.toThrow(InvalidOptionError);
 		await expect(again).rejects.toThrow(
-			/says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads/,
+			/says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads/,
 		);
 		expect(existsSync(output)).toBe(false);
 	});

@@ -66,7 +66,7 @@ describe("the time that healing takes", () => {
 	});
 });
 
-describe("--heal-time", () => {
+describe("--heal=TIME", () => {
 	it("finds a number of tokens, once, and says it", async () => {
 		newHome();
 		const runs: { phases: Set<string>; notes: string[] }[] = [];
@@ -94,7 +94,7 @@ describe("--heal-time", () => {
 
 		const least = await run(0.001);
 		expect(least.options.healTokens).toBe(1024);
-		expect(runs[2]!.notes.join("\n")).toMatch(/healing takes about .* even with 1024 tokens, more than the .* of --heal-time/);
+		expect(runs[2]!.notes.join("\n")).toMatch(/healing takes about .* even with 1024 tokens, more than the .* of --heal=TIME/);
 	});
 
 	it.runIf(thorough)("is kept to by apply too", async () => {

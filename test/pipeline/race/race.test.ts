@@ -10,7 +10,7 @@ import type { Session } from "../../../src/pipeline/session/session.js";
 import { standingOf } from "../../../src/pipeline/race/standing.js";
 import { curveOf } from "../../../src/pipeline/race/curve.js";
 
-/** A session whose validation split has these losses, one a window. */
+/** A session whose validation split has these losses, one per window. */
 function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: readonly SourceShare[]): Session {
 	const validation = {
 		players: 6,

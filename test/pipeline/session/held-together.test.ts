@@ -106,7 +106,7 @@ describe("healing", () => {
 			return pruneGguf(fixturePath, undefined, { ...small, remove: [3], heal: { tokens: 2048, kind: "map" }, onProgress, ...options });
 		};
 		await expect(healed({ metric: "kl" })).rejects.toThrow(
-			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the original model's distributions\) and \d+ MiB are free: give --heal-tokens 1024 or less, .*--windows/,
+			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the original model's distributions\) and \d+ MiB are free: give --heal=1024 or less, .*--windows/,
 		);
 		expect((await healed({ windowLength: 33 })).plan!.heal).toBeDefined();
 	});

@@ -180,7 +180,7 @@ describe("a reference", () => {
 			windows.tokens.map((token) => (token + 1) % 1024),
 			128,
 		);
-		await expect(evaluator.evaluate(masks, other, { reference })).rejects.toThrow(/reference was kept for/);
+		await expect(evaluator.evaluate(masks, other, { reference })).rejects.toThrow(/reference was made for/);
 		await expect(evaluator.evaluate(masks, windows, { reference, scoreFrom: 1 })).rejects.toThrow(InvalidOptionError);
 		const positions = drawPositions(windows, { share: 0.25, seed: 5 });
 		await expect(evaluator.evaluate(masks, windows, { reference, positions })).rejects.toThrow(InvalidOptionError);
