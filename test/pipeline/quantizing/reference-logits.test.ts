@@ -72,7 +72,7 @@ describe("referenceBytes", () => {
 	it("leaves the divergence out of a frontier that needs more, and says so", async () => {
 		const notes: string[] = [];
 		const less = await drawn(needed - 1, ({ message }) => notes.push(message));
-		expect(notes.join("\n")).toMatch(/no KL divergence on report: .* 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/);
+		expect(notes.join("\n")).toMatch(/no KL divergence on the splits .*: .* 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/);
 		expect(less.cells.every(({ divergence }) => divergence !== null)).toBe(true);
 		expect(less.best!.report!.divergence).toBeNull();
 		const bounds = watchedBounds();
