@@ -119,7 +119,7 @@ it("the curve's own commands can be pasted, and write the model", async () => {
 	const args = command!.split(" ").slice(1);
 	const written = await run(args, { cwd });
 	expect(written.code, written.stderr).toBe(0);
-	expect(written.stderr).toMatch(/masks were measured before/);
+	expect(written.stderr).toMatch(/candidates are cached/);
 	const ends = ["", ".plan.json", ".report.html", ".report.json"];
 	expect(readdirSync(cwd).sort()).toEqual(ends.map((end) => `${args[1]}${end}`).sort());
 });
@@ -139,7 +139,7 @@ describe("compare", () => {
 		expect(stdout).toMatch(/^last +3 +288 +\d+ /m);
 		expect(stdout).toMatch(/^eval\.txt +3 x 40 +\d\.\d{3}$/m);
 		for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
-		expect(stderr).toMatch(/2, 3 removed by 3 methods of at most 50 masks/);
+		expect(stderr).toMatch(/2, 3 removed by 3 methods; each measures up to 50 candidates/);
 	});
 
 	it("gives one document, the same in a file, from what is known", async () => {
@@ -148,7 +148,7 @@ describe("compare", () => {
 		const result = JSON.parse(stdout);
 		expect(result).toMatchObject({ budget: { evaluations: 50, tokens: 4800 }, sizes: [{ removed: 2 }, { removed: 3 }] });
 		expect(JSON.parse(readFileSync(at("compare.json"), "utf8"))).toEqual(result);
-		expect(stderr).toMatch(/masks were measured before/);
+		expect(stderr).toMatch(/candidates are cached/);
 		const refused = await run([...args, "--save-result", at("compare.json")]);
 		expect([refused.code, refused.stdout]).toEqual([1, ""]);
 		expect(refused.stderr).toMatch(/--overwrite/);
@@ -180,7 +180,7 @@ describe("interruption", () => {
 		let resumed = false;
 		const again = await run([...sweep, "--json"], {
 			onOutput: (child, _stdout, stderr) => {
-				if (!resumed && /\d+ masks were measured before/.test(stderr)) {
+				if (!resumed && /\d+ candidates are cached/.test(stderr)) {
 					resumed = true;
 					setTimeout(() => child.kill("SIGINT"), 300);
 				}

@@ -188,7 +188,7 @@ describe("what a file says", () => {
 			onLog?.({ level: "warning", message: hostile });
 			onLog?.({ level: "note", message: hostile });
 			onLog?.({ level: "debug", message: hostile });
-			onProgress?.({ phase: hostile, done: 1, total: 2, unit: "masks" });
+			onProgress?.({ step: 1, steps: 2, name: "Preparing text", phase: hostile, done: 1, total: 2, unit: "percent" });
 			throw new ModelLoadError(`x ${hostile}`, { cause: new Error(`line one\nline two ${hostile}`) });
 		};
 		const { stderr } = await cli(["m.gguf", "--verbose"], { api: { pruneGguf } });

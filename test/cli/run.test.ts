@@ -397,12 +397,12 @@ describe("output", () => {
 			onLog?.({ level: "note", message: "a note" });
 			onLog?.({ level: "debug", message: "llama says" });
 			onLog?.({ level: "warning", message: "careful" });
-			onProgress?.({ phase: "search", done: 1, total: 2, unit: "masks" });
+			onProgress?.({ step: 2, steps: 5, name: "Searching", phase: "greedy", done: 1, total: 2, unit: "candidates" });
 			return pruned;
 		};
 		const { stdout, stderr } = await run("m.gguf --json", { api: { pruneGguf } });
 		expect(JSON.parse(stdout)).toEqual(pruned);
-		expect(stderr).toBe("a note\nwarning: careful\nsearch: 1/2 masks (50 %)\n");
+		expect(stderr).toBe("a note\nwarning: careful\n[2/5] Searching  1/2 candidates\n");
 		expect((await run("m.gguf --quiet", { api: { pruneGguf } })).stderr).toBe("warning: careful\n");
 		expect((await run("m.gguf --verbose", { api: { pruneGguf } })).stderr).toContain("llama says");
 	});

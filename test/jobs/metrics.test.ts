@@ -110,8 +110,8 @@ describe("the metric accuracy", () => {
 		const straight = await pruneGguf(fixturePath, undefined, { ...options, removeBlocks: 2 });
 		newHome();
 		const controller = new AbortController();
-		const onProgress = ({ unit, done, phase }: { unit: string; done: number; phase: string }) => {
-			if (unit === "masks" && phase !== "the original model" && done >= 12) controller.abort(new Error("stopped"));
+		const onProgress = ({ unit, done, step }: { unit: string; done: number; step: number }) => {
+			if (unit === "candidates" && step === 2 && done >= 12) controller.abort(new Error("stopped"));
 		};
 		await expect(pruneGguf(fixturePath, undefined, { ...options, removeBlocks: 2, signal: controller.signal, onProgress })).rejects.toThrow(
 			"stopped",

@@ -11,6 +11,7 @@ import { rankBlocks } from "../../src/jobs/rank.js";
 import { Ledger } from "../../src/storage/ledger.js";
 import { readPlan } from "../../src/storage/plan.js";
 import { listRuns } from "../../src/storage/runs.js";
+import { countingEvaluations } from "../helpers/progress.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 import { firstOf } from "../helpers/slow.js";
@@ -141,9 +142,7 @@ describe("pruneGguf", () => {
 		expect(resumed.tokens).toBeLessThan(fresh.tokens);
 		expect(resumed.seconds).toBeGreaterThan(0);
 		expect(resumed.seconds).toBeLessThan(30);
-		expect(notes.join("\n")).toMatch(
-			new RegExp(`at most \\d+ masks of 96 tokens, ${known} of them known, at most ${resumed.evaluations} left .*, about`),
-		);
+		expect(notes.join("\n")).toMatch(new RegExp(`up to \\d+ candidates on 96 tokens each .*, ${known} of them cached; at most about`));
 		const given = await pruneGguf(fixturePath, undefined, { ...small, remove: [5], dryRun: true });
 		expect(given.estimate).toMatchObject({ evaluations: 0, known: 1 });
 		const other = await pruneGguf(fixturePath, undefined, { ...small, remove: [1, 5, 7], dryRun: true });
@@ -166,17 +165,11 @@ describe("pruneGguf", () => {
 			newHome();
 			const controller = new AbortController();
 			const reason = new Error("stopped");
-			let masks = 0;
-			let last = "";
 			const job = pruneGguf(fixturePath, undefined, {
 				...small,
 				removeBlocks: 3,
 				signal: controller.signal,
-				onProgress: ({ unit, phase, done }) => {
-					const step = `${phase} ${done}`;
-					if (unit === "masks" && done > 0 && step !== last && ++masks === stopAfter) controller.abort(reason);
-					last = step;
-				},
+				onProgress: countingEvaluations((count) => count === stopAfter && controller.abort(reason)),
 			});
 			await expect(job).rejects.toBe(reason);
 			const kept = await measured();
@@ -201,19 +194,13 @@ it.each<[string, PruneOptions]>([
 	const controller = new AbortController();
 	const reason = new Error("stopped");
 	const notes: LogEvent[] = [];
-	let masks = 0;
-	let last = "";
 	const run = pruneGguf(fixturePath, undefined, {
 		...small,
 		...options,
 		signal: controller.signal,
 		onLog: (event) => notes.push(event),
 		// After the original model and twelve single removals.
-		onProgress: ({ unit, phase, done }) => {
-			const step = `${phase} ${done}`;
-			if (unit === "masks" && done > 0 && step !== last && ++masks === 16) controller.abort(reason);
-			last = step;
-		},
+		onProgress: countingEvaluations((count) => count === 16 && controller.abort(reason)),
 	});
 	await expect(run).rejects.toBe(reason);
 	const best = notes.find(({ message }) => message.startsWith("Best sets so far"))!;

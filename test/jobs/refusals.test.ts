@@ -184,7 +184,7 @@ describe("pruneGguf refuses", () => {
 		const output = out();
 		let changed = false;
 		const onProgress = ({ phase }: { phase: string }) => {
-			if (changed || !phase.startsWith("sampling")) return;
+			if (changed || !phase.startsWith("generating")) return;
 			changed = true;
 			const bytes = readFileSync(model);
 			// The loaded model has the file that was there.

@@ -15,6 +15,7 @@ import { deleteRuns, listRuns } from "../../../src/storage/runs.js";
 import { changedFixture, fixturePath, fixtureWindows, fullSet, perplexityTool, removing } from "../../helpers/fixture.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
+import { watching } from "../../helpers/progress.js";
 
 const folder = tempFolder();
 const text = join(folder, "text.txt");
@@ -149,16 +150,13 @@ describe("a text beside a reference", () => {
 	});
 });
 
-/** Runs until so many tokens are done, then stops it. */
-async function interrupted(
-	after: number,
-	run: (options: Pick<EvaluateOptions, "signal" | "onProgress">) => Promise<unknown>,
-): Promise<void> {
+/** Runs until so many tokens or questions are done, then stops it. */
+async function interrupted(after: number, run: (options: Pick<EvaluateOptions, "signal" | "progress">) => Promise<unknown>): Promise<void> {
 	const stop = new AbortController();
-	const onProgress = ({ unit, done }: { unit: string; done: number }) => {
-		if (unit === "tokens" && done >= after) stop.abort(new Error("stopped"));
-	};
-	await expect(run({ signal: stop.signal, onProgress })).rejects.toThrow("stopped");
+	const progress = watching(({ unit, done }) => {
+		if (["tokens", "questions"].includes(unit) && done >= after) stop.abort(new Error("stopped"));
+	});
+	await expect(run({ signal: stop.signal, progress })).rejects.toThrow("stopped");
 }
 
 const withoutTime = <T extends object>(result: T) => ({ ...result, seconds: 0 });
@@ -182,7 +180,7 @@ describe("an evaluation that was stopped", () => {
 		const notes: string[] = [];
 		const resumed = await measureText(fixturePath, { ...options, onLog: ({ message }) => notes.push(message) });
 		expect(withoutTime(resumed)).toEqual(withoutTime(straight));
-		expect(notes.join()).toMatch(/windows are in the cache from an earlier run/);
+		expect(notes.join()).toMatch(/windows are cached from an earlier run/);
 		// All is known: nothing is measured again, and another mask uses the original model's windows.
 		const again = await measureText(fixturePath, options);
 		expect(withoutTime(again)).toEqual(withoutTime(straight));

@@ -265,7 +265,7 @@ it("leave-one-out names the tied blocks that it says nothing of", () => {
 	const contributions = Float64Array.of(1, Number.NaN, Number.NaN, 2);
 	const of = (estimator: string, units?: number[][]) =>
 		tiedNotes({ estimator, contributions, scale: "loss", masks: 0, settings: {} }, units);
-	expect(of("leave-one-out", [[1, 2]]).join()).toMatch(/^blocks 1-2 go only together .* common-sets/);
+	expect(of("leave-one-out", [[1, 2]]).join()).toMatch(/^blocks 1-2 can only be removed together .* common-sets/);
 	expect(of("leave-one-out")).toEqual([]);
 	expect(of("posterior-window", [[1, 2]])).toEqual([]);
 });

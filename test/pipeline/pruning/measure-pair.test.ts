@@ -140,7 +140,7 @@ describe("target-speedup", () => {
 		const onLog = (event: LogEvent) => void logged.push(event);
 		const options: PruneOptions = { ...asUsual, samples: 0, search: { method: "leave-one-out" }, targetSpeedup: 1.2, onLog };
 		const { plan, report } = await pruneGguf(fixturePath, out(), options);
-		const [, count] = /target-speedup 1\.2: (\d+) of 12 blocks must go/.exec(logged.map(({ message }) => message).join("\n"))!;
+		const [, count] = /target speed-up 1\.2: removing (\d+) of 12 blocks/.exec(logged.map(({ message }) => message).join("\n"))!;
 		expect(plan!.removed.length).toBe(Number(count));
 		expect(plan!.options).toMatchObject({ targetSpeedup: 1.2, speedupOf: "generation", removeBlocks: Number(count) });
 		expect(plan!.command).toContain(`--remove-blocks ${count}`);

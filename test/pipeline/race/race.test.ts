@@ -119,7 +119,7 @@ describe("a race that the validation split cannot decide", () => {
 		expect(winner).toMatchObject({ removed: [1, 3], method: "greedy" });
 		expect(winner.added).toBeCloseTo(0.55, 12);
 		expect(decided.further.map((sets) => sets.length)).toEqual(asked.map((sets) => sets.length));
-		expect(notes.join("\n")).toContain("could not tell 2 sets apart");
+		expect(notes.join("\n")).toContain("2 candidates were tied; compared again on");
 	});
 
 	it("goes by the divergence where the text is the model's own, on the split and on further text; losses stay losses", async () => {
@@ -171,9 +171,9 @@ describe("a race that the validation split cannot decide", () => {
 			await race(withMore(searched).session, choices, options, furtherMasks === undefined ? {} : { furtherMasks });
 			return notes.join("\n");
 		};
-		expect(await notesOf(100)).toContain("they were measured on as much further text, which left 1 beside the best");
-		expect(await notesOf(7)).toContain("; not all sizes are decided: more would cost above a quarter of the search");
-		expect(await notesOf(100, 1)).toContain("; not all sizes are decided: more would pass what this race may measure");
+		expect(await notesOf(100)).toContain("compared again on 2 times the text; 1 tied with the best");
+		expect(await notesOf(7)).toContain(": more would cost above a quarter of the search");
+		expect(await notesOf(100, 1)).toContain(": more would pass what this race may measure");
 	});
 
 	it("is not won against a method that has no set of the size", async () => {

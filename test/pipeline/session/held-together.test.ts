@@ -84,11 +84,11 @@ describe("distributions that are made", () => {
 		const phases: string[] = [];
 		const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
 			phases.push(phase);
-			if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(1e6);
+			if (phase.startsWith("generating")) vi.mocked(memory.availableMemory).mockReturnValue(1e6);
 		};
 		const options = { ...small, heal: true, quantize: { types: [] }, maxBlocks: 1, onProgress } as const;
 		await expect(findFrontier(fixturePath, options)).rejects.toThrow(/^healing needs about/);
-		expect(phases).not.toContain("the original model");
+		expect(phases).not.toContain("measuring the original model");
 	});
 });
 
@@ -101,7 +101,7 @@ describe("healing", () => {
 		vi.mocked(memory.availableMemory).mockReturnValue(2 ** 40);
 		const healed = (options: PruneOptions) => {
 			const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
-				if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(free);
+				if (phase.startsWith("generating")) vi.mocked(memory.availableMemory).mockReturnValue(free);
 			};
 			return pruneGguf(fixturePath, undefined, { ...small, remove: [3], heal: { tokens: 2048, kind: "map" }, onProgress, ...options });
 		};

@@ -13,6 +13,7 @@ import { workingCopy } from "../../../src/model/runtime/working-copy.js";
 import { chooseSweep, weightsOption } from "../../../src/pipeline/session/working-weights.js";
 import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
+import { watching } from "../../helpers/progress.js";
 
 const folder = tempFolder();
 let model: Model;
@@ -61,7 +62,7 @@ describe("the choice of a sweep", () => {
 
 	it("measures nothing where the options name threads, ubatch and weights", async () => {
 		const phases: string[] = [];
-		const options = { threads: 1, ubatch: 64, onProgress: ({ phase }: { phase: string }) => phases.push(phase) };
+		const options = { threads: 1, ubatch: 64, progress: watching(({ phase }) => phases.push(phase)) };
 		const { choice } = await chooseSweep({ model, windows, masks: 1000, folder, backend: "CPU", wanted: "own", log: quiet }, options);
 		expect([choice, phases]).toEqual([{ weights: "own", threads: 1, ubatch: 64, tokensPerSecond: 0 }, []]);
 		const asked = await chooseSweep({ model, windows, masks: 1000, folder, backend: "CPU", wanted: "F16", log: quiet }, options);
@@ -82,10 +83,10 @@ describe("the choice of a sweep", () => {
 	it("tries copies for a long sweep by itself, and none of weights that are fast already or on a graphics device", async () => {
 		const tried = async (of: Model, backend: string) => {
 			const phases = new Set<string>();
-			const onProgress = ({ phase }: { phase: string }) => phases.add(phase);
+			const progress = watching(({ phase }) => phases.add(phase));
 			const { choice, copy } = await chooseSweep(
 				{ model: of, windows, masks: 1e7, folder, backend: backend, wanted: "auto", log: quiet },
-				{ onProgress },
+				{ progress },
 			);
 			// Which one is taken is a matter of what this machine runs fastest.
 			expect(copy === undefined).toBe(choice.weights === "own");
@@ -144,8 +145,8 @@ it("a search on a copy decides and reports on the model's own weights, and a res
 	logged.length = 0;
 	const again = await pruneGguf(fixturePath, join(folder, "b.gguf"), options);
 	expect(again.plan!.removed).toEqual(plan.removed);
-	expect(logged.join("\n")).toContain("used again");
-	expect(logged.join("\n")).not.toContain("searching on");
+	expect(logged.join("\n")).toContain("are cached from an earlier run");
+	expect(logged.join("\n")).not.toContain("the search uses a");
 	expect(readdirSync(join(folder, "home"), { recursive: true }).filter((name) => String(name).includes("working-"))).toEqual([]);
 });
 
@@ -187,7 +188,7 @@ describe("what a search is measured with", () => {
 	it("is tried for a long search although a short one came first", async () => {
 		await runIn("short-first", { removeBlocks: undefined, remove: [5] });
 		const { phases } = await runIn("short-first", { search: { method: "random", maxEvaluations: 70 } });
-		expect([...phases]).toContain("trying ways to cut up the work");
+		expect([...phases]).toContain("finding the fastest settings");
 	});
 
 	it("is no copy in a dry run, which begins no search on disk", async () => {
@@ -207,9 +208,9 @@ describe("what a search is measured with", () => {
 	it("may be a share of the positions: the search's losses only", async () => {
 		const notes: string[] = [];
 		const { result } = await runIn("share", { search: { scoreShare: 0.25 }, onLog: ({ message }) => notes.push(message) });
-		expect(notes.join("\n")).toMatch(/scores 24 of 93 positions.*±0\.\d+/);
+		expect(notes.join("\n")).toMatch(/scores 24 of 93 positions.*standard error of 0\.\d+/);
 		const { drawn } = result.plan!.calibration.search!;
-		expect(drawn).toEqual({ positions: 24, of: 93, standardError: expect.closeTo(Number(/±(0\.\d+)/.exec(notes.join())![1]), 3) });
+		expect(drawn).toEqual({ positions: 24, of: 93, standardError: expect.closeTo(Number(/error of (0\.\d+)/.exec(notes.join())![1]), 3) });
 		// Known from an earlier run, it is said again.
 		const again = await runIn("share", { search: { scoreShare: 0.25 } });
 		expect(again.result.plan!.calibration.search!.drawn).toEqual(drawn);
@@ -227,7 +228,7 @@ describe("what a search is measured with", () => {
 		await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 1 } });
 		expect(ledgers()).toBeLessThanOrEqual(before + 1); // the plan
 		const { phases } = await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 2 } });
-		expect([...phases]).toContain("the original model");
+		expect([...phases]).toContain("measuring the original model");
 		const searched = readdirSync(join(folder, "seeds", "runs"), { recursive: true, withFileTypes: true })
 			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
 			.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8").split("\n")[0]!)
@@ -238,7 +239,7 @@ describe("what a search is measured with", () => {
 	it("goes on with a short search's ledger where that is a good part of a long one", async () => {
 		await runIn("good-part", { search: { method: "leave-one-out" } });
 		const { phases } = await runIn("good-part", { search: { method: "random", maxEvaluations: 62 } });
-		expect([...phases]).not.toContain("trying ways to cut up the work");
+		expect([...phases]).not.toContain("finding the fastest settings");
 	});
 
 	it("is read back from the ledger that a run goes on with", async () => {
@@ -278,13 +279,13 @@ describe("what a search is measured with", () => {
 		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
 		const { result } = await runIn("named", { search: { method: "leave-one-out" }, threads: 2, onLog });
 		expect(result.plan!.machine).toMatchObject({ threads: 2, ubatch: 512 });
-		expect(notes.join("\n")).toMatch(/ran with --threads 1 --ubatch 32 --working-weights own: it is measured anew with --threads 2/);
+		expect(notes.join("\n")).toMatch(/used --threads 1 --ubatch 32 --working-weights own. With --threads 2 /);
 		expect(readFileSync(path, "utf8")).toBe(before);
 		notes.length = 0;
 		const again = await runIn("named", { search: { method: "leave-one-out" }, threads: 2, onLog });
 		expect(again.result.plan!.losses).toEqual(result.plan!.losses);
-		expect(notes.join("\n")).toContain("used again");
-		expect(notes.join("\n")).not.toContain("measured anew");
+		expect(notes.join("\n")).toContain("are cached from an earlier run");
+		expect(notes.join("\n")).not.toContain("starts over");
 	});
 
 	it("is found again by a command that names more of it than the one that began it", async () => {
@@ -295,8 +296,8 @@ describe("what a search is measured with", () => {
 		const named = { method: "leave-one-out", workingWeights: "own", ubatch: 512 } as const;
 		const { phases } = await runIn("more-named", { search: named, threads: 2, onLog });
 		expect([...phases].filter((phase) => /leave-one-out/.test(phase))).toEqual([]);
-		expect(notes.join("\n")).toContain("used again");
-		expect(notes.join("\n")).not.toContain("measured anew");
+		expect(notes.join("\n")).toContain("are cached from an earlier run");
+		expect(notes.join("\n")).not.toContain("starts over");
 	});
 
 	it("is not said to be kept from going on by options that nobody gave, or that it was begun with", async () => {
@@ -313,13 +314,13 @@ describe("what a search is measured with", () => {
 			const notes: string[] = [];
 			const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
 			await rankBlocks(fixturePath, { windows: 3, windowLength: 32, ...given, onLog });
-			expect(notes.join("\n")).not.toContain("measured anew");
+			expect(notes.join("\n")).not.toContain("starts over");
 		}
 		await beginOnCopy("on-another-copy");
 		const notes: string[] = [];
 		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
 		await runIn("on-another-copy", { search: { method: "leave-one-out", workingWeights: "own" }, threads: 2, onLog });
-		expect(notes.join("\n")).toContain("--working-weights F16: it is measured anew with --working-weights own, which");
+		expect(notes.join("\n")).toContain("--working-weights F16. With --working-weights own the");
 	});
 
 	it("may keep states in half precision, in a ledger of its own", async () => {
