@@ -135,7 +135,7 @@ describe("compare", () => {
 		expect(stdout).toMatch(/^2 of 12 blocks removed$/m);
 		expect(stdout).toMatch(/^3 of 12 blocks removed$/m);
 		expect(stdout).toMatch(/^ +last +\+\d\.\d{3} ± \d\.\d{3} +9-10$/m);
-		expect(stdout).toMatch(/of at most 50 masks of 3 x 32 tokens/);
+		expect(stdout).toMatch(/of at most 50 evaluations of 3 x 32 tokens/);
 		expect(stdout).toMatch(/^last +3 +288 +\d+ /m);
 		expect(stdout).toMatch(/^eval\.txt +3 x 40 +\d\.\d{3}$/m);
 		for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(100);

@@ -136,9 +136,7 @@ describe("the other commands", () => {
 		expect(told).toMatch(/^ +1 .* low$/m);
 		expect(told).toMatch(/^ +3 .* high$/m);
 		expect(told).toContain("low: among the 1 least important blocks, with 95 % certainty.");
-		expect(told).toContain(
-			"Redundant blocks: 1 and 2-3 (+0.400); 1 and 3 (+0.100)\nBlocks that need each other: 2 and 3 (-0.050)\n",
-		);
+		expect(told).toContain("Redundant blocks: 1 and 2-3 (+0.400); 1 and 3 (+0.100)\nBlocks that need each other: 2 and 3 (-0.050)\n");
 	});
 
 	it("evaluate shows llama-perplexity's digits", () => {

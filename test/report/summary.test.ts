@@ -101,9 +101,7 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 		};
 		const text = summaryText(made(0.316, { healed: true, healable: false }, { heal }), places);
 		expect(text).toMatch(/^Removed 3 of 30 blocks: 4-5, 14; healed\.\n/);
-		expect(text).toContain(
-			"\nHealed 2 of 3 cuts on 25.6 k tokens in 40 s, 1.2 MB larger: loss 3.512 -> 3.466\n(-0.046 ± 0.008).\n",
-		);
+		expect(text).toContain("\nHealed 2 of 3 cuts on 25.6 k tokens in 40 s, 1.2 MB larger: loss 3.512 -> 3.466\n(-0.046 ± 0.008).\n");
 		expect(text).toContain("on the validation split before\n  healing.\n");
 		expect(text).not.toContain("--heal ");
 		const failed = { ...heal, applied: false, cuts: [{ removed: [4, 5] }] };
@@ -134,15 +132,12 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 
 	it("names tied candidates, three at most", () => {
 		const one = { removed: [4, 9, 10], method: "greedy", above: 0.004, standardError: 0.006, windows: 40 };
-		const text = (count: number) =>
-			summaryText(made(0.05, {}, { removal: { ...usual.removal!, tied: Array(count).fill(one) } }), places);
+		const text = (count: number) => summaryText(made(0.05, {}, { removal: { ...usual.removal!, tied: Array(count).fill(one) } }), places);
 		expect(text(1)).toContain("\nStatistically tied on 40 held-out windows: 4, 9-10\n");
 		expect(text(5)).toContain("\nStatistically tied on 40 held-out windows: 4, 9-10; 4, 9-10; 4, 9-10; and 2 more\n");
 		expect(text(0)).not.toContain("tied");
 		const { windows, ...old } = one;
-		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [old] } })).toBe(
-			"Statistically tied on the validation split: 4, 9-10",
-		);
+		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [old] } })).toBe("Statistically tied on the validation split: 4, 9-10");
 		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [one] }, curve: { metric: "accuracy", series: [] } })).toContain(
 			"40 held-out questions",
 		);
