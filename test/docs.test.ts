@@ -23,7 +23,7 @@ const pages = [
 		.map((name) => `docs/${name}`),
 ];
 
-/** The script that writes the pages; plain JavaScript, so its type is said here. */
+/** The script that writes the pages; it is plain JavaScript, so its type is declared here. */
 async function cliMarkdown(): Promise<string> {
 	const script = (await import(new URL("../scripts/docs.mjs", import.meta.url).href)) as {
 		cliMarkdown(run: typeof runCli): Promise<string>;
@@ -44,7 +44,7 @@ describe("docs", () => {
 		expect(read("docs/developers/architecture.md"), hint).toBe(script.architecturePage());
 	});
 
-	// Where a page speaks of one folder it names its files alone.
+	// A page about one folder names its files without the folder.
 	const known = ["src", "native", "scripts", "test", "docs", "vendor/llama.cpp/src"].flatMap((folder) =>
 		readdirSync(join(ROOT, folder), { recursive: true }).map((path) => `/${folder}/${String(path).replaceAll("\\", "/")}`),
 	);
@@ -76,7 +76,7 @@ describe("docs", () => {
 		expect(broken).toEqual([]);
 	});
 
-	// What a run draws and measures goes to the cache, whatever else it writes. The other two pages tell of other things.
+	// A run's text and measurements go to the cache, whatever else it writes. The other two pages are about other things.
 	it.each(pages.filter((page) => !/CHANGELOG|conformance/.test(page)))("%s says of no command that it writes nothing", (page) => {
 		expect(
 			/.{0,30}(writes? nothing|nothing ((but|except|besides|else|more)\b[^.;:]{0,60} )?(is|was) written)/i.exec(

@@ -18,7 +18,7 @@ function examplesOf(page: string): string[] {
 	return [...readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
 }
 
-/** A folder as a user has it: prune-gguf installed, a model beside the program. */
+/** A folder as a user has it: prune-gguf installed, a model next to the program. */
 function userFolder(): string {
 	const folder = mkdtempSync(join(folders, "user-"));
 	mkdirSync(join(folder, "node_modules"));
@@ -29,7 +29,7 @@ function userFolder(): string {
 	return folder;
 }
 
-/** Compiles a file against the package's declarations; gives the complaints. */
+/** Compiles a file against the package's declarations; returns the complaints. */
 function compile(file: string): string[] {
 	const program = ts.createProgram([file], {
 		target: ts.ScriptTarget.ES2022,
@@ -76,7 +76,7 @@ describe("the examples", () => {
 	});
 
 	const numbered = pages.flatMap((page) => examplesOf(page).map((text, i) => [i + 1, page, text] as const));
-	// The first one is the README's job, the third what test/research.test.ts does: each takes a minute.
+	// The first one is the README's main command, the third is what test/research.test.ts does: each takes a minute.
 	const quick = numbered.filter(([number, page]) => page !== "docs/api.md" || number === 2);
 	it.skipIf(findAddon() === undefined).each(thorough ? numbered : quick)("number %i of %s runs", (_number, _page, text) => {
 		const { status, stdout, stderr } = run(text, userFolder());

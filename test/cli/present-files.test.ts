@@ -6,21 +6,21 @@ import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { presentFolder, presentHome, presentModels, presentPlans, presentRuns, presentText } from "../helpers/present.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// What the version before wrote, given to the command line, which is to stay as it is.
+// Files of the previous version, given to the command line; they must keep working.
 
 const folder = tempFolder();
 const home = join(folder, "home");
 const run = (...args: string[]) => runNode([mainPath, ...args], { env: { PRUNE_GGUF_HOME: home } });
 
 describe("a plan", () => {
-	it.each(presentPlans)("%s gives the file that it gave", async (name) => {
+	it.each(presentPlans)("%s gives the same file as before", async (name) => {
 		const { quantized, heal } = JSON.parse(presentText(name));
 		const model = name.replace(".plan.json", "");
 		const output = join(folder, model);
 		const quantize = quantized ? ["--quantize", quantized.type] : [];
 		const { code, stderr } = await run("apply", fixturePath, output, "--plan", join(presentFolder, name), ...quantize);
 		if (code !== 0) {
-			// Another processor rounds new matrices otherwise: then no file is written.
+			// Another processor rounds new matrices differently: then no file is written.
 			expect(stderr).toMatch(/is healed otherwise/);
 			expect(heal.applied).toBe(true);
 			return;
@@ -29,7 +29,7 @@ describe("a plan", () => {
 	});
 });
 
-it("text that was drawn is not drawn again", async () => {
+it("drawn text is not drawn again", async () => {
 	cpSync(presentHome, home, { recursive: true });
 	const runs = join(home, "runs", basename(presentRuns));
 	const drawn = () =>

@@ -6,7 +6,7 @@ import type { Rule } from "../../src/model/architectures/types.js";
 import { conformanceMarkdown, isShown, ofArchitecture, stateOf } from "./markdown.js";
 import { faultsOf, readResults } from "./record.js";
 
-// What docs/conformance.json records of the last full run.
+// The record of the last full run in docs/conformance.json.
 
 const results = readResults();
 

@@ -13,9 +13,9 @@ import { faultsOf, record } from "../conformance/record.js";
 import type { RemovalSet } from "../conformance/sets.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// Ten random sets each of real files: zeroed original, layer view and written file give the same logits, bit for bit, readers that
-// are not ours find the written files as they should be, and llama-quantize removes the same sets beside. CONFORMANCE_RECORD=1 puts
-// what was measured into docs/conformance.json and docs/conformance.md.
+// Ten random sets each of real files. Zeroed original, layer view and written file give the same logits, bit for bit, foreign readers
+// find no fault in the written files, and llama-quantize removes the same sets for comparison. CONFORMANCE_RECORD=1 writes the
+// results into docs/conformance.json and docs/conformance.md.
 
 const folder = tempFolder();
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Files that the version before the move into rooms wrote; see its README. */
+/** Files that the version before the move into areas wrote; see its README. */
 export const presentFolder = fileURLToPath(new URL("../fixtures/present", import.meta.url));
 export const presentHome = join(presentFolder, "home");
 

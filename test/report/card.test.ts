@@ -31,7 +31,7 @@ describe("the model card", () => {
 			"## Before ",
 			"## How it ",
 		]);
-		// Every sign that could begin a tag, a link, code or a column is escaped.
+		// Every character that could begin a tag, a link, code or a column is escaped.
 		expect(outside.replace(/^\|.*\|$/gm, "")).not.toMatch(/(?<!\\)[<[`|]/);
 		expect(bad).not.toContain("\u202E");
 	});

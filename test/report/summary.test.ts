@@ -36,7 +36,7 @@ describe("the terminal summary", () => {
 	});
 
 	it("fits a screen of 24 lines of 80 columns, but for long names", () => {
-		// What a run without the other measurements has; seven lines name the method, files and time.
+		// A run without the other measurements has these; seven lines name the method, files and time.
 		const { gate, collapse, alternatives, ...usual } = report;
 		expect(summaryText(report).split("\n").length + 7).toBeLessThanOrEqual(25);
 		expect(summaryText(report)).toMatch(/^The report has more: /m);
@@ -49,7 +49,7 @@ describe("the terminal summary", () => {
 		}
 	});
 
-	it("says that it could be healed, where it was not, can be, and there is room", () => {
+	it("says that it could be healed, if it was not, can be, and there is space for the line", () => {
 		const { gate, collapse, alternatives, surrogate, ...usual } = report;
 		const { sources, ...quality } = usual.quality!;
 		const text = (other: Partial<typeof report>) => summaryText({ ...usual, quality, ...other }).replace(/\n/g, " ");
@@ -64,7 +64,7 @@ describe("the terminal summary", () => {
 		expect(summaryText(report)).not.toContain("Not healed: --heal");
 	});
 
-	it("shows sources and the surrogate where there is room", () => {
+	it("shows sources and the surrogate if there is space", () => {
 		const { speed, gate, collapse, alternatives, ...usual } = report;
 		const text = summaryText(usual);
 		expect(text).toMatch(/^code\.txt +1\.00 +3\.150 +3\.955 +\+0\.805$/m);

@@ -10,7 +10,7 @@ import { listRuns } from "../../src/storage/runs.js";
 import { presentHome, presentLedgers, presentPlans, presentRuns, presentText } from "../helpers/present.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// What users keep must load. Where a format changes, raise its version and say so in the error; then these files go to a folder of their
+// What users keep must load. If a format changes, raise its version and say so in the error. Then these files move to a folder of their
 // own, with a test of that error.
 
 const folder = tempFolder();
@@ -41,7 +41,7 @@ describe("plans", () => {
 });
 
 describe("ledgers", () => {
-	it.each(presentLedgers)("%s goes on with no new measurement", async (name) => {
+	it.each(presentLedgers)("%s continues with no new measurement", async (name) => {
 		const path = join(folder, name);
 		copyFileSync(join(presentRuns, name), path);
 		const [header, ...lines] = linesOf(name);
@@ -53,7 +53,7 @@ describe("ledgers", () => {
 		expect(measured.map(({ losses }) => [...losses])).toEqual(lines.map(({ losses }: Line) => losses));
 	});
 
-	// Else a run would begin them anew.
+	// Otherwise a run would begin them again.
 	it("are found by the text and the settings that they were measured with", () => {
 		const texts = presentPlans.map(planOf).flatMap(({ model, calibration }) =>
 			["validation" as const, "report" as const].flatMap((split) => {

@@ -31,7 +31,7 @@ beforeAll(async () => {
 const given = { ...small, remove: [3, 6, 10] } satisfies PruneOptions;
 
 describe("a quality gate", () => {
-	it("is measured on the report split, as anyone would measure it", async () => {
+	it("is measured on the held-out split, as anyone would measure it", async () => {
 		const output = out();
 		const limits = {
 			limits: { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01, "endings.txt": 0.01 }, questions: [questions, endings] },
@@ -109,7 +109,7 @@ describe("a quality gate", () => {
 		expect(closest!.command).toContain("--max-ppl-ratio");
 		const { plan } = await pruneGguf(fixturePath, output, { ...small, remove: [...closest!.removed], limits: { maxPplRatio: limit } });
 		expect(plan!.gate!.met).toBe(true);
-		// Without an amount the same limit chooses the most that the validation split allows.
+		// Without an amount the same limit chooses the most blocks that the validation split allows.
 		const whole = curve.plan!.losses.validation!.full.mean!;
 		const allowed = curve.plan!.alternatives.filter(({ validationLoss }) => Math.exp(validationLoss! - whole) <= limit);
 		expect(allowed.length).toBeGreaterThan(0);
@@ -157,7 +157,7 @@ describe("a quality gate", () => {
 		expect(error.figures[0]!.value).toBe(ratio!.value);
 	});
 
-	it("is asked of a plan that is carried out too, on the plan's text", async () => {
+	it("is also checked for an applied plan, on the plan's text", async () => {
 		const output = out();
 		const { plan, planPath } = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, removeBlocks: 2 });
 		const ratio = Math.exp(plan!.losses.report!.difference!);
@@ -226,7 +226,7 @@ describe("a target size", () => {
 		});
 	});
 
-	it("says how small the file can get where it is out of reach, and that nothing need go where it is reached", async () => {
+	it("says how small the file can get if it is out of reach, and that nothing must be removed if it is reached", async () => {
 		const far = pruneGguf(fixturePath, out(), { ...small, targetSize: 1e5 });
 		await expect(far).rejects.toThrow(InvalidOptionError);
 		await expect(far).rejects.toThrow(/out of reach: without 11 of its 12 blocks, as many as can go, the file still has about \d/);

@@ -102,7 +102,7 @@ describe("every method", () => {
 		expect(notes.join("\n")).toContain(`at most ${planned} masks`);
 		const [run] = await listRuns();
 		const searched = Math.max(...run!.ledgers.map(({ masks }) => masks));
-		// Single removals that only the report of a set needs come on top of what a small search is allowed.
+		// Single removals that only the report of a set needs are added to a small search's budget.
 		expect(searched).toBeLessThanOrEqual(Math.max(planned, 13));
 	});
 
@@ -187,7 +187,7 @@ it.each(Object.keys(estimatorFacts) as Estimator[])("%s ranks, and says who is s
 		if (verdict === "high") expect(chance).toBeLessThanOrEqual(0.05);
 	}
 	if (known.length === result.verdicts.length) expect(known.reduce((sum, { chance }) => sum + chance, 0)).toBeCloseTo(3, 9);
-	// The dearest of all and the cheapest are on the sides where they belong.
+	// The most and the least costly blocks are on the right sides.
 	const cheapFirst = [...result.contributions].sort((a, b) => a.value - b.value).map(({ block }) => block);
 	const chanceOf = (block: number) => known.find((verdict) => verdict.block === block)?.chance ?? 0.5;
 	expect(chanceOf(cheapFirst[0]!)).toBeGreaterThan(0.4);
@@ -256,7 +256,7 @@ it("the repaired procedure of the paper ranks, and says how good its network is"
 	});
 	expect(ranked.surrogate).toMatchObject({ name: "mlp" });
 	expect(ranked.contributions.length).toBeGreaterThan(6);
-	// How exactly the network was asked says nothing of how wrong it is.
+	// The sampling error of the network says nothing about its own mistakes.
 	expect(ranked.verdicts).toEqual([]);
 	expect(ranked.contributions.every(({ standardError }) => standardError === undefined)).toBe(true);
 });
@@ -270,7 +270,7 @@ it("leave-one-out names the tied blocks that it says nothing of", () => {
 	expect(of("posterior-window", [[1, 2]])).toEqual([]);
 });
 
-it("says how many blocks the verdicts cut, which are no more than may go", () => {
+it("says how many blocks the verdicts cut, which are no more than may be removed", () => {
 	const attribution: Attribution = {
 		...{ estimator: "x", contributions: Float64Array.of(1, 2, Number.NaN, 3, Number.NaN, 4), scale: "value", masks: 0, settings: {} },
 		standardErrors: Float64Array.of(0.1, 0.1, Number.NaN, 0.1, Number.NaN, 0.1),

@@ -5,7 +5,7 @@ import { planOptions } from "../../../src/pipeline/planning/origin.js";
 
 it("keeps the options of a plan in the order that plans have always had", () => {
 	const given = Object.entries(optionTable).filter(([, row]) => "plan" in row);
-	// Whatever they are: of switches true is kept, of texts the name of the file.
+	// Whatever they are: true is kept for switches, the file name for texts.
 	const valueFor = (name: string, kind: string) => (kind === "switch" ? true : kind === "accuracies" ? { arc: 0.5 } : name);
 	const asked = Object.fromEntries(given.map(([name, { value }]) => [name, valueFor(name, value.kind)]));
 	expect(Object.keys(planOptions(asked as Settings<"prune">))).toEqual(

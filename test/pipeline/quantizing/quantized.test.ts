@@ -39,7 +39,7 @@ describe("prune and quantize", () => {
 		expect(written).toMatchObject({ path: output, size: file.size });
 		expect(written!.verification).toMatch(/before it was quantized to Q4_0: .*bit for bit/);
 		expect(partialsIn(folder)).toEqual([]);
-		// Types are others, and nothing else.
+		// Only the types differ.
 		const source = await GgufFile.read(f16);
 		expect(keptProblem(source, [3, 6], file)).toMatch(/tensors/);
 		expect(keptProblem(source, [3, 6], file, { quantized: true })).toBeUndefined();
@@ -61,12 +61,12 @@ describe("prune and quantize", () => {
 		expect(quantized!.divergence!.mean).toBeCloseTo(mean(found!.divergences!), 10);
 		expect(quantized!.agreement!.mean).toBeCloseTo(mean(found!.agreements!), 10);
 		expect(quantized!.added.standardError).toBeGreaterThan(0);
-		// Quantizing is not free: the figures are not those of the mask.
+		// Quantizing has a cost: the figures are not those of the mask.
 		expect(plan!.losses.report!.removed.mean).toBeCloseTo(mean(masked!.losses), 10);
 		expect(Math.abs(quantized!.loss.mean! - mean(masked!.losses))).toBeGreaterThan(1e-4);
 		expect((await readPlan(`${output}.plan.json`)).quantized).toEqual(quantized);
 
-		// People see what was written; what the removal alone costs stands beside it.
+		// People see the figures of the written file; the cost of the removal alone is next to them.
 		expect(report!.verdict.headline).toMatch(/^Removed 2 of 12 blocks \(3, 6\) and quantized to Q4_0: /);
 		const { figures, splits, quantized: said } = report!.quality!;
 		expect(said).toEqual({ type: "Q4_0" });
@@ -93,7 +93,7 @@ describe("prune and quantize", () => {
 		expect(warnings).toEqual([]);
 		expect(once.plan!.quantized!.from).toMatchObject({ name: "fixture-f16.gguf" });
 		expect(double.plan!.quantized!.from).toBeUndefined();
-		// The same file as from the original alone, and another than from weights that were quantized before.
+		// The same file as from the original alone, and different from one made from quantized weights.
 		const direct = out();
 		await applyPlan(f16, direct, { remove: [6], quantize: "Q8_0", threads: 2 });
 		expect(readFileSync(output).equals(readFileSync(direct))).toBe(true);
