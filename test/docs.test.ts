@@ -18,7 +18,7 @@ const pagesBelow = (folder: string) =>
 const developerPages = ["CONTRIBUTING.md", ...pagesBelow("docs/developers")];
 const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ...pagesBelow("docs")];
 
-/** The script that writes the pages; plain JavaScript, so its type is said here. */
+/** The script that writes the pages; it is plain JavaScript, so its type is declared here. */
 async function cliMarkdown(): Promise<string> {
 	const script = (await import(new URL("../scripts/docs.mjs", import.meta.url).href)) as {
 		cliMarkdown(run: typeof runCli): Promise<string>;
@@ -56,7 +56,7 @@ describe("docs", () => {
 		expect(read("docs/developers/architecture.md"), hint).toBe(script.architecturePage());
 	});
 
-	// Where a page speaks of one folder it names its files alone.
+	// A page about one folder names its files without the folder.
 	const known = ["src", "native", "scripts", "test", "docs", "vendor/llama.cpp/src"].flatMap((folder) =>
 		readdirSync(join(ROOT, folder), { recursive: true }).map((path) => `/${folder}/${String(path).replaceAll("\\", "/")}`),
 	);

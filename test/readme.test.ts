@@ -21,7 +21,7 @@ function examplesOf(page: string): string[] {
 	return [...readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
 }
 
-/** A folder as a user has it: prune-gguf installed, a model beside the program. */
+/** A folder as a user has it: prune-gguf installed, a model next to the program. */
 function userFolder(): string {
 	const folder = mkdtempSync(join(folders, "user-"));
 	mkdirSync(join(folder, "node_modules"));
@@ -32,7 +32,7 @@ function userFolder(): string {
 	return folder;
 }
 
-/** Compiles a file against the package's declarations; gives the complaints. */
+/** Compiles a file against the package's declarations; returns the complaints. */
 function compile(file: string): string[] {
 	const program = ts.createProgram([file], {
 		target: ts.ScriptTarget.ES2022,

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { circlesOf, type Edge, longestChain } from "./helpers/graph.js";
 import { importsOf } from "./helpers/imports.js";
 
-// Who may import whom. A room is an entry of src/: a folder, or a file beside the folders. What lies lower knows nothing of what lies above.
+// Who may import whom. A room is an entry of src/: a folder, or a file next to the folders. Lower rooms do not import higher ones.
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -14,7 +14,7 @@ interface Room {
 	readonly from: readonly string[];
 	/** Its folders from the bottom up; those of one line do not import each other. `.` is the room itself. @default one floor */
 	readonly floors?: readonly (readonly string[])[];
-	/** Pure: nothing of Node, no package, no clock, no chance but the seeded one. */
+	/** Pure: no Node.js, no package, no clock, no randomness except the seeded one. */
 	readonly pure?: true;
 }
 
@@ -57,13 +57,13 @@ const ROOMS: Readonly<Record<string, Room>> = {
 /** Loaded when a command needs it: help is quick. */
 const DYNAMIC_DOORS: readonly string[] = ["cli/main -> index"];
 
-/** Arrows that the table forbids and the code has; each must go. */
+/** Arrows that the code has although the table forbids them; each must be removed. */
 const KNOWN_FAULTS: readonly string[] = [];
 
-/** Files that import each other in circles; each must go. */
+/** Files that import each other in circles; each must be removed. */
 const KNOWN_CIRCLES: readonly (readonly string[])[] = [];
 
-/** What pure rooms use and may not; each must go. */
+/** What pure rooms use but must not; each must be removed. */
 const KNOWN_IMPURE: readonly string[] = [];
 
 /** Files on the longest chain of imports. Lower it where a change shortens the chain. */

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { type ChildSetup, fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// The command line as users run it: compiled, in a process of its own, on the project's own model.
+// The command line as users run it: compiled, in a separate process, on the project's own model.
 
 const folder = tempFolder();
 const home = join(folder, "home");
@@ -27,7 +27,7 @@ describe("exit codes and streams", () => {
 		}
 	});
 
-	it("1 where something fails, 2 where it is called wrongly; nothing on standard output", async () => {
+	it("1 if something fails, 2 if it is called wrongly; nothing on standard output", async () => {
 		writeFileSync(at("text.gguf"), "no model");
 		writeFileSync(at("exists.gguf"), "mine");
 		const cases: [number, string[], RegExp][] = [
@@ -52,7 +52,7 @@ describe("exit codes and streams", () => {
 		expect(readFileSync(at("exists.gguf"), "utf8")).toBe("mine");
 	});
 
-	it("asks whether something else was meant", async () => {
+	it("suggests what may have been meant", async () => {
 		const option = await run([fixturePath, "--remove-block", "3"]);
 		expect(option.code).toBe(2);
 		expect(option.stderr).toContain("did you mean --remove-blocks?");
@@ -158,7 +158,7 @@ describe("compare", () => {
 describe("interruption", () => {
 	const sweep = ["rank", fixturePath, "--method", "paper", "--max-evaluations", "3000", "--seed", "11"];
 
-	it("Ctrl+C in a sweep ends within a second with 130 and says how to go on; the same command goes on", async () => {
+	it("Ctrl+C in a sweep ends within a second with 130 and says how to continue; the same command continues", async () => {
 		let sent = 0;
 		const interrupted = await run(sweep, {
 			onOutput: (child, _stdout, stderr) => {
@@ -171,7 +171,7 @@ describe("interruption", () => {
 		const took = performance.now() - sent;
 		expect(sent, interrupted.stderr).toBeGreaterThan(0);
 		expect(interrupted).toMatchObject({ code: 130, signal: null, stdout: "" });
-		// Beside other tests; test/model/runtime/cancelling.test.ts holds it to less, alone.
+		// It runs beside other tests; test/model/runtime/cancelling.test.ts demands less time, alone.
 		expect(took).toBeLessThan(3000);
 		expect(interrupted.stderr).toContain("run the same command again");
 
@@ -215,7 +215,7 @@ describe("interruption", () => {
 		const killed = await run(args, {
 			cwd,
 			onStart: (child) => {
-				// The partial file is there from the first byte until the written model was verified.
+				// The partial file exists from the first byte until the pruned model was verified.
 				const timer = setInterval(() => {
 					seen = readdirSync(cwd).some((name) => name.includes(".partial-"));
 					if (seen) child.kill("SIGKILL");
@@ -284,7 +284,7 @@ describe("interruption", () => {
 	});
 });
 
-it("runs lists what is kept and deletes it", async () => {
+it("runs lists the cache and deletes it", async () => {
 	const env = { PRUNE_GGUF_HOME: at("other-home") };
 	expect(JSON.parse((await run(["runs", "--json"], { env })).stdout)).toEqual([]);
 	await run([fixturePath, "--remove", "6", ...small], { env });

@@ -5,7 +5,7 @@ import { GgufFile } from "../../src/model/gguf/index.js";
 import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// Healing as users ask for it: compiled, in processes of their own, on the project's own model.
+// Healing as users run it: compiled, in separate processes, on the project's own model.
 
 const folder = tempFolder();
 const at = (name: string) => join(folder, name);

@@ -13,7 +13,7 @@ const folder = tempFolder();
 const at = (name: string) => join(folder, name);
 let server: Server;
 
-// A pipe that nobody writes into: a program that opens it waits, and only SIGKILL ends it.
+// A pipe without a writer: a program that opens it waits, and only SIGKILL ends it.
 describe.skipIf(process.platform === "win32")("what is no regular file is refused at once", () => {
 	beforeAll(async () => {
 		execFileSync("mkfifo", [at("pipe"), at("pipe.jsonl")]);

@@ -45,7 +45,7 @@ describe("coerce", () => {
 			expect(() => fractionOption("f")(bad), bad).toThrow(InvalidOptionError);
 	});
 
-	it("reads every list of blocks that is printed", () => {
+	it("reads every printed list of blocks", () => {
 		expect(blocksOption("b")(" 7, 3-5 ")).toEqual([3, 4, 5, 7]);
 		fc.assert(
 			fc.property(fc.uniqueArray(fc.nat(200), { minLength: 1 }), (list) => {
@@ -60,7 +60,7 @@ describe("coerce", () => {
 });
 
 describe("closest", () => {
-	it("finds what was meant, and nothing far away", () => {
+	it("finds what was meant, and nothing far from it", () => {
 		expect(closest("rnak", ["rank", "runs"])).toBe("rank");
 		expect(closest("mask", ["masks", "method"])).toBe("masks");
 		expect(closest("model", ["rank", "runs"])).toBeUndefined();

@@ -38,7 +38,7 @@ describe("help", () => {
 		expect(stdout).toContain("Examples:");
 	});
 
-	// Of what a search may spend: the methods that read it, and none that the command does not take.
+	// The methods that read each limit of a search, and none that the command does not take.
 	it.each([
 		["", methods],
 		["rank", rankMethods],
@@ -147,7 +147,7 @@ describe("usage errors", () => {
 		expect(calls).toEqual([]);
 	});
 
-	/** The arguments that a command cannot do without. */
+	/** The arguments that a command requires. */
 	const needed: Readonly<Record<string, string>> = {
 		"": "m.gguf o.gguf",
 		apply: "m.gguf o.gguf --remove 3",
@@ -158,10 +158,10 @@ describe("usage errors", () => {
 		"runs clean": "",
 	};
 
-	// yargs takes every word but "true" for false: --dry-run=yes would write, --heal=yes would not heal.
+	// yargs reads every word except "true" as false: --dry-run=yes would write, --heal=yes would not heal.
 	it.each(["", ...commandNames, "runs list", "runs clean"])("every switch of %s that is given a value", async (command) => {
 		const { stdout } = await run(`${command} --help`);
-		// An option's text, and its type behind it, may go over several lines.
+		// An option's text, and the type behind it, may span several lines.
 		const options = stdout.split(/\n(?= +-)/).filter((text) => text.includes("[switch]"));
 		const switches = options.flatMap((text) => text.trim().match(/(?<=^|, )--?[a-z-]+/g) ?? []);
 		expect(switches).toEqual(expect.arrayContaining(["--json", "-q", "--quiet", "--verbose", "-h", "--help"]));

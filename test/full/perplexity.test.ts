@@ -11,8 +11,8 @@ import { perplexityTool } from "../helpers/fixture.js";
 import { writeHellaswag } from "../helpers/questions.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// Real models, whole and pruned, beside llama-perplexity. Eleven windows of 512 do not fill its last batch, where another ubatch would
-// cut windows otherwise.
+// Real models, original and pruned, compared with llama-perplexity. Eleven windows of 512 do not fill its last batch, and another ubatch
+// would cut its windows differently.
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const shared = join(root, "..", "shared");

@@ -106,7 +106,7 @@ describe("the metric accuracy", () => {
 		expect(splits.search!.figures!.normalizedAccuracy!.pruned).toBeCloseTo(right / 8, 9);
 	});
 
-	it("goes on where it was aborted", async () => {
+	it("continues where it was aborted", async () => {
 		const straight = await pruneGguf(fixturePath, undefined, { ...options, removeBlocks: 2 });
 		newHome();
 		const controller = new AbortController();
@@ -178,7 +178,7 @@ describe("several sources", () => {
 		}
 		expect(curve[0]!.loss).toBe(plan!.losses.validation!.original.mean);
 		expect(plan!.command).toContain(`--calibration ${prose}=3 --calibration ${numbers}`);
-		// What is said of a disagreement is what was measured.
+		// The note of a disagreement has measured figures.
 		expect(warnings.filter((text) => text.startsWith("the sources disagree")).length).toBe(disagreements.length);
 		for (const { chosen, better, by, standardError, worseOverall } of disagreements) {
 			expect(chosen).toEqual(plan!.removed);

@@ -21,7 +21,7 @@ const { folder, home, newHome, out } = ownHomes();
 
 const parseBlocks = blocksOption("remove");
 
-/** All measurements kept: `<ledger> <mask>` to losses. */
+/** All measurements in the cache: `<ledger> <mask>` to losses. */
 async function measured(): Promise<Map<string, string>> {
 	const all = new Map<string, string>();
 	for (const { ledgers } of await listRuns({ cache: home() })) {
@@ -73,7 +73,7 @@ describe("pruneGguf", () => {
 		expect(readFileSync(listed).equals(readFileSync(output))).toBe(true);
 	});
 
-	it("finds the block whose removal costs least on the search text, and says what the validation text makes of it", async () => {
+	it("finds the block whose removal costs least on the search text, with its cost on the validation text", async () => {
 		const output = out();
 		const { plan } = await pruneGguf(fixturePath, output, { ...small, search: { method: "greedy" }, removeBlocks: 1 });
 		const cheapest = [...plan!.importance!].sort((a, b) => a.value - b.value)[0]!.block;
@@ -102,7 +102,7 @@ describe("pruneGguf", () => {
 			expect(written.plan!.losses.validation!.difference).toBeCloseTo(result.curve[remove.length]!.added!, 12);
 			const now = await measured();
 			for (const [key, losses] of curve) expect(now.get(key)).toBe(losses);
-			// The report split is for the final figures only: the original model (once) and the chosen set.
+			// The held-out split is for the final figures only: the original model (once) and the chosen set.
 			const fresh = [...now.keys()].filter((key) => !curve.has(key));
 			const ledgers = new Set(fresh.map((key) => key.split(" ")[0]));
 			expect(ledgers.size).toBe(1);
@@ -128,7 +128,7 @@ describe("pruneGguf", () => {
 		expect((await measured()).size).toBeLessThanOrEqual(1);
 	});
 
-	it("says what is known, what is left and how long that takes, on a resumed run too", async () => {
+	it("says what is cached, what is left and how long that takes, on a resumed run too", async () => {
 		const notes: string[] = [];
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "note" && notes.push(message);
 		const dry = { ...small, removeBlocks: 2, dryRun: true, onLog };
@@ -158,7 +158,7 @@ describe("pruneGguf", () => {
 		expect(second.plan?.calibration).toEqual(first.plan?.calibration);
 	});
 
-	it("goes on where it was aborted, measures nothing twice, and ends as a straight run does", async () => {
+	it("continues where it was aborted, measures nothing twice, and ends as an uninterrupted run does", async () => {
 		const straight = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 3 });
 		const whole = await measured();
 		for (const stopAfter of [1, 5, 14, 20]) {

@@ -26,7 +26,7 @@ const { folder, fresh, out } = ownHomes();
 describe("pruneGguf refuses", () => {
 	const attempt = (options: PruneOptions, output = out(), model = fixturePath) => pruneGguf(model, output, { ...small, ...options });
 
-	it("more blocks than can go, and says how many can", async () => {
+	it("more blocks than can be removed, and says how many can", async () => {
 		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(InvalidOptionError);
 		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(/at most 11/);
 		await expect(attempt({ removeBlocks: "99%" })).rejects.toThrow(/at most 11/);
@@ -66,7 +66,7 @@ describe("pruneGguf refuses", () => {
 		{ limits: { maxPplRatio: 1.2 } },
 		{ limits: { maxKl: 0.1 } },
 	])("no output where %o says the amount", async (options) => {
-		// Past the check of the amount the model is looked for.
+		// Past the check of the amount, the missing model shows.
 		await expect(pruneGguf("nowhere.gguf", out(), options)).rejects.toThrow(/nowhere\.gguf.*there is no such file/);
 	});
 
@@ -117,7 +117,7 @@ describe("pruneGguf refuses", () => {
 		expect(phases).toEqual([]);
 	});
 
-	it("nothing because of what a killed run left: that is deleted, and what a live one writes is not", async () => {
+	it("nothing because of a killed run's files: these are deleted, and a live run's are not", async () => {
 		const place = fresh("place");
 		mkdirSync(place);
 		const dead = spawnSync(process.execPath, ["-e", ""]).pid;
@@ -203,7 +203,7 @@ describe("pruneGguf refuses", () => {
 		expect(existsSync(output)).toBe(false);
 	});
 
-	it("a folder that is not there or cannot be written", async () => {
+	it("a folder that is missing or cannot be written", async () => {
 		await expect(attempt({ remove: [6] }, join(folder, "nowhere", "out.gguf"))).rejects.toThrow(FileError);
 		await expect(attempt({ remove: [6] }, folder)).rejects.toThrow(FileError);
 		const file = fresh("file");
@@ -211,14 +211,14 @@ describe("pruneGguf refuses", () => {
 		await expect(attempt({ remove: [6] }, join(file, "out.gguf"))).rejects.toThrow(/not a folder/);
 	});
 
-	// Root may write to any folder but those of the system itself, which have no room either.
+	// Root may write to any folder except those of the system itself, which have no space either.
 	it.skipIf(process.platform !== "linux")("a folder that nobody can write to", async () => {
 		await expect(applyPlan(fixturePath, "/proc/out.gguf", { remove: [6] })).rejects.toMatchObject({
 			code: expect.stringMatching(/^(NO_SPACE|FILE_ERROR)$/),
 		});
 	});
 
-	it("models of an architecture whose blocks cannot go", async () => {
+	it("models of an architecture whose blocks cannot be removed", async () => {
 		const path = await changedFixture(out(), (content) => ({
 			...content,
 			entries: content.entries.map((item) =>
@@ -232,7 +232,7 @@ describe("pruneGguf refuses", () => {
 });
 
 describe("applyPlan refuses", () => {
-	it("plans of another model, and lists that cannot go", async () => {
+	it("plans of another model, and lists that cannot be removed", async () => {
 		const output = out();
 		const { planPath } = await pruneGguf(fixturePath, output, { ...small, remove: [6] });
 		await expect(applyPlan(output, out(), { plan: planPath! })).rejects.toThrow(InvalidPlanError);

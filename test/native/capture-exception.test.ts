@@ -1,4 +1,4 @@
-// Memory that runs out in C++: while hidden states are read from a running graph it is an error of the job, thrown when the graph has
+// Memory that runs out in C++. While hidden states are read from a running graph it is an error of the job, thrown when the graph has
 // ended; in a call from JavaScript it is an error of the call.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

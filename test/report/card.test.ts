@@ -34,7 +34,7 @@ describe("the model card", () => {
 			"## How to ",
 			"## How it ",
 		]);
-		// Every sign that could begin a tag, a link, code or a column is escaped.
+		// Every character that could begin a tag, a link, code or a column is escaped.
 		expect(outside.replace(/^\|.*\|$/gm, "")).not.toMatch(/(?<!\\)[<[`|]/);
 		expect(bad).not.toContain("\u202E");
 	});

@@ -15,7 +15,7 @@ describe("the table of options", () => {
 		expect(flags.filter((flag) => !/^[a-z]+(-[a-z]+)*$/.test(flag))).toEqual([]);
 	});
 
-	it("places rows after rows that are there", () => {
+	it("places rows after existing rows", () => {
 		const places = Object.values(optionTable).flatMap((row) => {
 			const { after, printedAfter, per = {} } = row as { after?: string; printedAfter?: string; per?: Record<string, { after?: string }> };
 			return [after, printedAfter, ...Object.values(per).map((one) => one.after)];
@@ -25,7 +25,7 @@ describe("the table of options", () => {
 });
 
 describe("options and settings", () => {
-	it("are the same said in two ways", () => {
+	it("are two forms of the same", () => {
 		const options = {
 			...{ removeBlocks: "25%" as const, targetSize: 1e6, windows: 4 },
 			...{ limits: { maxKl: 0.5, questions: ["a.jsonl"], ignore: true }, heal: { tokens: 2048, heads: true } },
@@ -66,7 +66,7 @@ describe("options and settings", () => {
 		expect([0.25, 0.116, 0.07, 1 / 3].map(percentOf)).toEqual(["25%", "11.6%", "7%", "33.33333333333333%"]);
 	});
 
-	it("say that a model is healed where something says how", () => {
+	it("say that a model is healed if something says how", () => {
 		const settingsOf = (heal: PruneOptions["heal"]) => settingsFrom("prune", { heal });
 		expect(settingsOf({})).toEqual({ heal: true });
 		expect(settingsOf({ heads: false })).toEqual({ heal: true, healHeads: false });

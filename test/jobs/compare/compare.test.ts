@@ -56,7 +56,7 @@ describe("compareMethods", () => {
 		for (const { removed, best, rows } of result.sizes) {
 			expect(rows.map(({ method }) => method)).toEqual(methods);
 			for (const row of rows) {
-				// A method whose next batch did not fit into this budget may have no set of a size: which it has is the next test's.
+				// A method whose next batch did not fit into this budget may lack a set of a size: the next test says which.
 				if (!stopped.has(row.method)) expect(row.removed?.length, row.method).toBe(removed);
 				expect(row.added.length).toBe(1);
 			}
@@ -79,7 +79,7 @@ describe("compareMethods", () => {
 		expect(costOf("block-influence")).toMatchObject({ evaluations: 3, tokens: 4 * 96 });
 	});
 
-	it("gives a method that runs out of budget the sets that it measured itself, whatever others measured before", async () => {
+	it("gives a method that runs out of budget only the sets that it measured itself", async () => {
 		const tight = { ...small, removeBlocks: [1, 2, 6], search: { ...small.search, maxEvaluations: 70 } } satisfies CompareOptions;
 		const setsOf = ({ sizes }: CompareResult, method: Method) =>
 			sizes.map(({ rows }) => rows.find((row) => row.method === method)!.removed);
@@ -132,7 +132,7 @@ describe("compareMethods", () => {
 		expect(rows.some(({ accuracy }) => accuracy[0]!.withinBest)).toBe(true);
 	});
 
-	it("searches by questions, and scores text and the questions that no search has seen", async () => {
+	it("searches by questions, and scores text and the held-out questions", async () => {
 		const options = { ...small, methods: ["greedy", "leave-one-out"], metric: "accuracy", questions: questions() } as const;
 		const result = await compareMethods(fixturePath, options);
 		expect(result).toMatchObject({
@@ -145,7 +145,7 @@ describe("compareMethods", () => {
 		expect(perMask).not.toBe(3 * 32);
 		for (const { cost } of result.methods) expect(cost.tokens).toBe(cost.evaluations * perMask);
 		expect(result.sizes.flatMap(({ rows }) => rows.map(({ accuracy }) => accuracy.length))).toEqual([1, 1, 1, 1]);
-		// The original model's loss of the text, not of the questions.
+		// The original model's loss on the text, not on the questions.
 		expect(result.texts[0]!.loss).toBeGreaterThan(2);
 		await expect(compareMethods(fixturePath, { ...options, evalQuestions: [questions()] })).rejects.toThrow(/is searched by/);
 	});
@@ -161,7 +161,7 @@ describe("compareMethods", () => {
 		};
 		const [loss, kl, again] = [await of("loss"), await of("kl"), await of("kl")];
 		expect(kl.metric).toBe("kl");
-		// Losses of the same sets are known by now: what is measured are divergences.
+		// Losses of the same sets are known by now, so divergences are measured.
 		expect(kl.searched.length).toBeGreaterThan(0);
 		expect(again.searched).toEqual([]);
 		expect(kl.texts).toEqual(loss.texts);
@@ -237,7 +237,7 @@ describe("compareMethods", () => {
 		expect(result.methods[0]!.cost.evaluations).toBe(60);
 	});
 
-	it("takes the usual sizes and methods where nothing is said", async () => {
+	it("takes the usual sizes and methods by default", async () => {
 		const { methods: compared, sizes } = await compareMethods(fixturePath, {
 			...small,
 			removeBlocks: undefined,
@@ -268,7 +268,7 @@ describe("compareMethods", () => {
 		await expect(run).rejects.toThrow(message);
 	});
 
-	it("tells texts of one name in several folders apart", async () => {
+	it("distinguishes texts of one name in several folders", async () => {
 		mkdirSync(join(folder, "more"), { recursive: true });
 		const paths = [storm(), join(folder, "more", "storm.txt")];
 		writeFileSync(paths[1]!, readFileSync(whale(), "utf8"));
@@ -282,7 +282,7 @@ describe("compareMethods", () => {
 		expect(texts.map(({ name }) => name)).toEqual(paths);
 	});
 
-	it("refuses texts that are no unseen ones, or too short", async () => {
+	it("refuses texts that are searched, or too short", async () => {
 		const path = storm();
 		await expect(compareMethods(fixturePath, { ...small, calibration: [path], eval: [path] })).rejects.toThrow(/calibration file too/);
 		await expect(compareMethods(fixturePath, { ...small, eval: [path, path] })).rejects.toThrow(/named twice/);

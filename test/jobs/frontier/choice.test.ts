@@ -19,7 +19,7 @@ const cell = (type: Cell["type"], removed: number, bytes: number, added: number,
 		divergence: null,
 		agreement: null,
 	};
-	// Types are read at the speed of their bytes, blocks run at their number.
+	// Types run at the speed of their bytes, blocks at that of their number.
 	const speedup = { value: (10 / (10 - removed)) * (type === "own" ? 1 : type === "Q8_0" ? 1.2 : 1.1) };
 	const measured = goal.targetSpeedup === undefined ? {} : { speedup };
 	const size = { blocks: 10 - removed, bytes, compute: (10 - removed) / 10, ...measured };
@@ -86,15 +86,15 @@ describe("the best choice", () => {
 });
 
 describe("dominated", () => {
-	it("tells the axes apart", () => {
+	it("distinguishes the axes", () => {
 		const find = (type: string, removed: number) => grid({}).find((one) => one.type === type && one.removed.length === removed)!.dominated;
-		// Q8_0 whole is smaller and better than the own weights without two blocks, which run fewer blocks.
+		// Q8_0 with all blocks is smaller and better than the own weights without two blocks, which run fewer blocks.
 		expect(find("own", 2)).toEqual({ bytes: true, compute: false, both: false });
 		expect(find("Q8_0", 0)).toEqual({ bytes: false, compute: true, both: false });
 		expect(find("own", 0)).toEqual({ bytes: false, compute: false, both: false });
 		const broken = markDominated([{ ...cell("own", 0, 10, 0), loss: { mean: null, standardError: null } }, cell("Q8_0", 0, 9, 0)]);
 		expect(broken[0]!.dominated.both).toBe(true);
-		// Measured speed stands for compute: a fast type beats the same blocks in a slow one.
+		// Measured speed replaces compute: a fast type beats the same blocks in a slow one.
 		const goal = { targetSpeedup: 1.1 };
 		const [own, quick] = markDominated([cell("own", 2, 10, 0.3, goal), cell("Q8_0", 2, 10, 0.3, goal)]);
 		expect([own!.dominated.compute, quick!.dominated.compute]).toEqual([true, false]);
@@ -135,7 +135,7 @@ describe("the verdict", () => {
 		expect(judge({ maxAdded: 0.1 }).verdict.text).toMatch(/Nothing with blocks removed meets it/);
 	});
 
-	it("names what comes nearest where nothing fits, and a source that is quantized", () => {
+	it("names what comes nearest if nothing fits, and a quantized source", () => {
 		expect(judge({ targetSize: 100 }).verdict).toEqual({
 			text: expect.stringMatching(/^No combination .*The nearest is Q2_K without blocks 1-2 \(170 B\)/),
 		});

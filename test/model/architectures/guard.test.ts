@@ -13,7 +13,7 @@ import {
 import { PER_BLOCK_MEMBERS } from "../../../src/model/architectures/hparams.js";
 import { ARCHITECTURES } from "../../../src/model/architectures/index.js";
 
-// What must be looked at when the pin of llama.cpp moves. A failure's message says what to do.
+// What to check when the pin of llama.cpp moves. A failure's message says what to do.
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 

@@ -25,7 +25,7 @@ const rows = ({ tokens, count, length }: TokenWindows) =>
 	Array.from({ length: count }, (_, i) => [...tokens.subarray(i * length, (i + 1) * length)]);
 const prose = (count: number) => model.detokenize(fixtureWindows(count).tokens, { special: false });
 
-describe("own samples", () => {
+describe("self-generated text", () => {
 	it("are reproducible by the seed, and begin with the start token", async () => {
 		const a = await selfGeneratedWindows(model, { count: 6, length: 40, seed: 5 });
 		const b = await selfGeneratedWindows(model, { count: 6, length: 40, seed: 5 });
@@ -36,7 +36,7 @@ describe("own samples", () => {
 		for (const row of rows(a)) expect(row[0]).toBe(0);
 	});
 
-	it("are text that the model believes more than another's", async () => {
+	it("are more likely to the model than another's", async () => {
 		const own = await selfGeneratedWindows(model, { count: 8, length: 128, seed: 0 });
 		const shuffled = makeWindows(own.tokens.slice().reverse(), 128);
 		const losses = async (windows: TokenWindows) => {
@@ -165,12 +165,12 @@ describe("further windows", () => {
 			});
 			expect(places.at(-1)! - places[0]!).toBeGreaterThan(0.8 * texts[source]!.split(",").length);
 		}
-		// The first part already is spread over the text, and keeps away from the windows of the splits.
+		// Already the first part is spread over the text, and stays away from the windows of the splits.
 		const early = placesIn(0, rows(parts[0]!).slice(0, 2)).sort((a, b) => a - b);
 		expect(early[1]! - early[0]!).toBeGreaterThan(0.2 * texts[0]!.split(",").length);
 	});
 
-	it("of files are as many as the text holds, and none where it was changed or is gone", async () => {
+	it("of files are as many as the text holds, and none if it was changed or deleted", async () => {
 		const path = join(folder, "little.txt");
 		const given = { ...options, files: [path] };
 		writeFileSync(path, prose(4));
@@ -188,7 +188,7 @@ describe("further windows", () => {
 		expect(problems).toEqual([expect.stringMatching(/little.txt changed while this run was going on/), expect.stringMatching(/little.txt cannot be read/)]);
 	});
 
-	it("of the model's own samples are drawn anew, the same for the same seed and part", async () => {
+	it("of self-generated text are drawn again, the same for the same seed and part", async () => {
 		const { splits } = await calibrate(model, options);
 		const open = (seed: number) => furtherText(model, { calibration: { ...options, seed }, splits: Object.values(splits) });
 		const further = open(0);

@@ -13,13 +13,13 @@ import { OWN_MODELS } from "../../conformance/own-models.js";
 import { cycle, rewrite } from "../../conformance/rewrite.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
-// Whole models that llama.cpp asserts on, or that have no logits: each would end the test's process, or give the loss of a
+// Original models that llama.cpp asserts on, or that have no logits: each would end the test's process, or give the loss of a
 // uniform guess.
 
 const folder = tempFolder();
 const FULL = ["array", Array(6).fill(false), "bool"] as const;
 
-/** What became of measuring the original model, and of everything else that runs it. */
+/** The outcome of measuring the original model, and of everything else that runs it. */
 async function expectRefused(path: string, architecture: string, reason: RegExp): Promise<void> {
 	await using model = await Model.load(path, { threads: 1 });
 	const evaluator = model.createEvaluator();
@@ -87,7 +87,7 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 		await expect(Model.load(path)).rejects.toThrow(reason);
 	});
 
-	it("the multi-token-prediction blocks of a model, without the model, are refused", async () => {
+	it("a file with only the multi-token-prediction blocks of a model is refused", async () => {
 		const source = makeFixtures("qwen35", join(folder, "qwen35")).at(-1)!;
 		const path = await rewrite(source, join(folder, "qwen35-tail-alone.gguf"), {
 			keys: { nextn_predict_layers: ["uint32", 1] },
@@ -97,7 +97,7 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 		await expect(Model.load(path)).rejects.toThrow(/only the multi-token-prediction blocks .* give the model itself/);
 	});
 
-	it("nanbeige in loops loses no block, and is measured whole", async () => {
+	it("nanbeige in loops allows no removal, and its original is measured", async () => {
 		const [source] = makeFixtures("nanbeige", join(folder, "nanbeige"));
 		const path = await rewrite(source!, join(folder, "nanbeige.gguf"), { keys: { num_loops: ["uint32", 2] } });
 		await using model = await Model.load(path, { threads: 1 });
@@ -111,7 +111,7 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 	});
 
 	it.each(["hrm_text", "minicpm3", "minimax-01", "qwen3tts", "pockettts"])(
-		"%s loses no block, and is measured whole",
+		"%s allows no removal, and its original is measured",
 		async (architecture) => {
 			const path = makeFixtures(architecture, join(folder, architecture)).at(-1)!;
 			const plan = describeBlocks(await GgufFile.read(path));

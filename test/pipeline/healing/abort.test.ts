@@ -10,11 +10,11 @@ import { watching } from "../../helpers/progress.js";
 
 const { out } = ownHomes();
 const removed = [3, 6, 7];
-/** As many as it takes to tell the change from chance. */
+/** As many tokens as it takes to distinguish the change from chance. */
 const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144, type: "F16" } } satisfies PruneOptions;
 
 describe("an abort while the cuts are healed", () => {
-	/** Once the second cut is begun: the first one's new matrix is in the model. */
+	/** Once the second cut has begun: the first one's new matrix is in the model. */
 	const stopping = (where = "healing the cuts") => {
 		const stop = new AbortController();
 		const reason = new Error("enough");

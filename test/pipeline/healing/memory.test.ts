@@ -111,7 +111,7 @@ describe("memory of healing", () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const warnings: string[] = [];
 		const onLog = ({ message }: { message: string }) => void warnings.push(message);
-		// Of what is free now: half of it for each cut.
+		// Half of the free memory for each cut.
 		const healTokens = Math.floor((0.5 * availableMemory()) / (4 * width));
 		checkHealable(model, 6, { heal: true, healTokens, onLog });
 		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts would need .*; --heal=\d+ fits whatever is chosen$/)]);
@@ -141,7 +141,7 @@ describe("one kind alone", () => {
 		expect(lines).toEqual([expect.stringMatching(/^healing 2 cuts would need .* are free: such a set is healed by .* alone$/)]);
 		expect(check(2, bytes(1), {}, true)).toBe("map");
 		expect(lines).toEqual([expect.stringMatching(/^matrices are healed by square maps alone/)]);
-		// The fewest tokens, where a time says how many.
+		// The fewest tokens, if a time says how many.
 		expect(check([3], bytes(1), { healTokens: undefined, healTime: 60 })).toBeUndefined();
 		expect(() => check([3], bytes(1, ["map"]), { healTokens: undefined })).toThrow(NotEnoughMemoryError);
 	});
@@ -159,7 +159,7 @@ describe("a model without a start token", () => {
 });
 
 describe("the disk", () => {
-	it("needs room for what healed matrices take more", async () => {
+	it("needs space for the larger healed matrices", async () => {
 		const header = await readModelHeader(fixturePath, {});
 		const rows = header.file.tensor("blk.2.ffn_down.weight")!;
 		const more = 2 * rows.dims[0]! * rows.dims[1]! - rows.source.size;

@@ -14,7 +14,7 @@ import { firstOf } from "../../helpers/slow.js";
 
 const { out, newHome } = ownHomes();
 const removed = [3, 6, 7];
-/** As many as it takes to tell the change from chance. */
+/** As many tokens as it takes to distinguish the change from chance. */
 const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144, type: "F16" } } satisfies PruneOptions;
 
 describe("a plan that heals", () => {

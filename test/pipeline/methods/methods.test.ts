@@ -270,7 +270,7 @@ it("leave-one-out names the tied blocks that it says nothing of", () => {
 	expect(of("posterior-window", [[1, 2]])).toEqual([]);
 });
 
-it("says how many blocks the verdicts cut, which are no more than may go", () => {
+it("says how many blocks the verdicts cut, which are no more than may be removed", () => {
 	const attribution: Attribution = {
 		...{ estimator: "x", contributions: Float64Array.of(1, 2, Number.NaN, 3, Number.NaN, 4), scale: "value", masks: 0, settings: {} },
 		standardErrors: Float64Array.of(0.1, 0.1, Number.NaN, 0.1, Number.NaN, 0.1),

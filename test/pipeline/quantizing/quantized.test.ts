@@ -39,7 +39,7 @@ describe("prune and quantize", () => {
 		expect(written).toMatchObject({ path: output, size: file.size });
 		expect(written!.verification).toMatch(/before it was quantized to Q4_0: .*bit for bit/);
 		expect(partialsIn(folder)).toEqual([]);
-		// Types are others, and nothing else.
+		// Only the types differ.
 		const source = await GgufFile.read(f16);
 		expect(keptProblem(source, [3, 6], file)).toMatch(/tensors/);
 		expect(keptProblem(source, [3, 6], file, { quantized: true })).toBeUndefined();
@@ -93,7 +93,7 @@ describe("prune and quantize", () => {
 		expect(warnings).toEqual([]);
 		expect(once.plan!.quantized!.from).toMatchObject({ name: "fixture-f16.gguf" });
 		expect(double.plan!.quantized!.from).toBeUndefined();
-		// The same file as from the original alone, and another than from weights that were quantized before.
+		// The same file as from the original alone, and different from one made from quantized weights.
 		const direct = out();
 		await applyPlan(f16, direct, { remove: [6], quantize: "Q8_0", threads: 2 });
 		expect(readFileSync(output).equals(readFileSync(direct))).toBe(true);

@@ -38,7 +38,7 @@ describe("a race", () => {
 		"4": [2.1, 3.1, 2.1, 3.1],
 	};
 
-	it("reports the sets that the paired interval cannot tell from the winner, each once", async () => {
+	it("reports the sets that are tied with the winner, each once", async () => {
 		const choices = [set("auto", 1, 2), set("auto", 4), set("greedy", 1, 3), set("leave-one-out", 2, 3), set("contiguous", 1, 3)];
 		const decided = await race(racing(losses), choices, {});
 		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 2], tied: [{ method: "greedy", removed: [1, 3] }] });
@@ -122,7 +122,7 @@ describe("a race that the validation split cannot decide", () => {
 		expect(notes.join("\n")).toContain("2 candidates were tied; compared again on");
 	});
 
-	it("goes by the divergence where the text is the model's own, on the split and on further text; losses stay losses", async () => {
+	it("uses the divergence if the text is self-generated, on the split and on further text; losses stay losses", async () => {
 		const { session } = withMore(100);
 		const asked: string[][] = [];
 		const text = (shift: number) => ({
@@ -159,7 +159,7 @@ describe("a race that the validation split cannot decide", () => {
 		expect(winner.figures).toBeUndefined();
 		expect(decided.originalFigures).toBeUndefined();
 		expect(decided.byDivergence).toBe(true);
-		// The plain split learns the losses, and the distributions are given up.
+		// The plain split learns the losses, and the distributions are freed.
 		expect(known).toEqual(Array.from({ length: 4 }, () => "coalition,losses"));
 		expect(ended).toBe(1);
 	});
@@ -227,7 +227,7 @@ describe("rivals of another kind", () => {
 		expect(nearRivals(game, found(0.45, { "4,5": 0.45 }), [2])).toEqual([]);
 	});
 
-	it("are no runs through critical or frozen blocks, or that the game refuses; unmeasured ones count by their forecast", () => {
+	it("are no runs through critical or frozen blocks, or that the game refuses; unmeasured ones count by their prediction", () => {
 		expect(nearRivals(game, found(1, { "0,1": 0.1, "2,3": 0.1, "6,7": 0.1 }), [2])).toEqual([]);
 		expect(nearRivals(game, found(1, { "4,5": 0.9 }, 0.41), [2])).toEqual([{ removed: [1, 2], method: "contiguous" }]);
 	});

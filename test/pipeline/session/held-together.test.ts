@@ -113,7 +113,7 @@ describe("healing", () => {
 });
 
 describe("a copy of the model", () => {
-	it("needs room for the distributions that its sets are compared with", async () => {
+	it("needs memory for the distributions that its sets are compared with", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const windows = { count: 3, length: 32 };
 		const needed = (metric: "kl" | "loss", scoreShare?: number) => {
@@ -154,7 +154,7 @@ describe("a race by divergence", () => {
 		expect(await room(true)).toEqual([2 * validation + report]);
 	});
 
-	it("needs room for two parts' distributions and the hidden states that measuring them keeps", async () => {
+	it("needs memory for two parts' distributions and the hidden states that measuring them keeps", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const notes: string[] = [];
 		const splits = { validation: fixtureWindows(3, 32) };

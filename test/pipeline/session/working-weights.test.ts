@@ -27,7 +27,7 @@ const windows = fixtureWindows(4);
 const quiet = () => {};
 
 describe("a working copy", () => {
-	it("computes nearly what the model does, in memory: its file is gone", async () => {
+	it("computes nearly what the model does, in memory: its file is deleted", async () => {
 		const path = join(folder, "copy.gguf");
 		const copy = await workingCopy(model, "F16", path, { threads: 2 });
 		expect(readdirSync(folder)).not.toContain("copy.gguf");
@@ -88,7 +88,7 @@ describe("the choice of a sweep", () => {
 				{ model: of, windows, masks: 1e7, folder, backend: backend, wanted: "auto", log: quiet },
 				{ progress },
 			);
-			// Which one is taken is a matter of what this machine runs fastest.
+			// Which one is taken depends on what this machine runs fastest.
 			expect(copy === undefined).toBe(choice.weights === "own");
 			await copy?.dispose();
 			return [...phases].filter((phase) => phase.includes("copy"));
@@ -219,7 +219,7 @@ describe("what a search is measured with", () => {
 		await expect(runIn("share", { search: { scoreShare: 1.5 } })).rejects.toThrow(/score-share must be above 0/);
 	});
 
-	it("is a share that the seed draws: another seed measures anew", async () => {
+	it("is a share that the seed draws: another seed measures again", async () => {
 		const calibration = [join(folder, "text.txt")];
 		writeFileSync(calibration[0]!, model.detokenize(fixtureWindows().tokens, { special: false }));
 		const ledgers = () => readdirSync(join(folder, "seeds", "runs"), { recursive: true }).length;
@@ -236,7 +236,7 @@ describe("what a search is measured with", () => {
 		expect(searched.map((header) => (JSON.parse(header) as { settings: { scoreSeed: number } }).settings.scoreSeed).sort()).toEqual([1, 2]);
 	});
 
-	it("goes on with a short search's ledger where that is a good part of a long one", async () => {
+	it("continues with a short search's ledger if that is a good part of a long one", async () => {
 		await runIn("good-part", { search: { method: "leave-one-out" } });
 		const { phases } = await runIn("good-part", { search: { method: "random", maxEvaluations: 62 } });
 		expect([...phases]).not.toContain("finding the fastest settings");
@@ -247,7 +247,7 @@ describe("what a search is measured with", () => {
 		const path = searchLedger(join(folder, "read-back"));
 		const [header, ...lines] = readFileSync(path, "utf8").split("\n");
 		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
-		// As a machine of another kind would have chosen: a ubatch of one window, one thread.
+		// As another machine would have chosen: a ubatch of one window, one thread.
 		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, ubatch: 32, threads: 1 } }), ...lines].join("\n"));
 		const { result } = await runIn("read-back", { search: { method: "greedy" }, removeBlocks: 2, threads: undefined });
 		expect(result.plan!.machine).toMatchObject({ ubatch: 32, threads: 1 });
@@ -258,7 +258,7 @@ describe("what a search is measured with", () => {
 		const [again] = await evaluator.evaluate([Coalition.ofRemoved(blocks, result.plan!.removed)], windows);
 		expect(search.pruned.windows).toEqual([...again!.losses]);
 
-		// The plan's command names what was read back: the same bits in another cache, and in this one nothing is measured again.
+		// The plan's command names the settings read back: the same bits in another cache, and in this one nothing is measured again.
 		expect(result.plan!.command).toContain("--threads 1 --working-weights own --ubatch 32");
 		const named = { search: { method: "greedy", workingWeights: "own", ubatch: 32 }, removeBlocks: 2, threads: 1 } as const;
 		const elsewhere = await runIn("elsewhere", named);
@@ -301,7 +301,7 @@ describe("what a search is measured with", () => {
 	});
 
 	it("is not said to be kept from going on by options that nobody gave, or that it was begun with", async () => {
-		// As where a copy paid.
+		// As if a copy had paid off.
 		const beginOnCopy = async (home: string) => {
 			await runIn(home, { search: { method: "leave-one-out" } });
 			const path = searchLedger(join(folder, home));
@@ -337,7 +337,7 @@ describe("what a search is measured with", () => {
 		expect(half).toHaveLength(1);
 		const { stateType: _, ...rest } = half[0]!.settings;
 		const full = read.filter(({ settings }) => JSON.stringify(settings) === JSON.stringify(rest)).flatMap(({ lines }) => lines);
-		// The same masks of the same windows, of other bits: the states were rounded.
+		// The same masks of the same windows, with other bits: the states were rounded.
 		const masks = half[0]!.lines.map((line) => (JSON.parse(line) as { mask: string }).mask);
 		expect(masks.length).toBeGreaterThan(blocks);
 		const alike = half[0]!.lines.filter((line) => full.includes(line));
