@@ -4,7 +4,10 @@ import { watch } from "./processes.mjs";
 
 export const round = (value) => Number(value.toFixed(2));
 
-/** @param how `env`; `stopAfter`: seconds until the first Ctrl+C, none where it is missing; `echo`: whether its news are shown */
+/**
+ * @param how `env`; `stopAfter`: seconds from the program's first line on standard error to Ctrl+C, which does not come where it is
+ * missing; `echo`: whether its news are shown
+ */
 export async function runMeasured([program, ...args], { env, stopAfter, echo = true }) {
 	const started = performance.now();
 	const seconds = () => (performance.now() - started) / 1000;
@@ -12,6 +15,11 @@ export async function runMeasured([program, ...args], { env, stopAfter, echo = t
 	const stop = watch(child.pid);
 	const lines = [];
 	let [output, rest] = ["", ""];
+	let [timer, interrupted] = [undefined, undefined];
+	const interrupt = () => {
+		interrupted = seconds();
+		child.kill("SIGINT");
+	};
 	child.stdout.setEncoding("utf8").on("data", (text) => {
 		output += text;
 	});
@@ -20,15 +28,11 @@ export async function runMeasured([program, ...args], { env, stopAfter, echo = t
 		rest = parts.pop();
 		for (const line of parts.filter((part) => part.trim() !== "")) {
 			lines.push({ at: Number(seconds().toFixed(1)), line });
+			// A program that has not begun yet ends at once.
+			if (stopAfter !== undefined) timer ??= setTimeout(interrupt, 1000 * stopAfter);
 			if (echo) process.stderr.write(`${line}\n`);
 		}
 	});
-	let interrupted;
-	const interrupt = () => {
-		interrupted = seconds();
-		child.kill("SIGINT");
-	};
-	const timer = stopAfter === undefined ? undefined : setTimeout(interrupt, 1000 * stopAfter);
 	try {
 		const code = await new Promise((resolve, reject) => {
 			child.on("error", reject).on("close", (status, signal) => resolve(status ?? signal));
