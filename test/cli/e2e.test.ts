@@ -74,7 +74,7 @@ describe("exit codes and streams", () => {
 		writeFileSync(questions, `${JSON.stringify(question)}\n`.repeat(8));
 		const cases: [string[], Record<string, unknown>][] = [
 			[["inspect", fixturePath], { blocks: 12, support: "exact" }],
-			[["evaluate", fixturePath, "--text", text, "--window-length", "64"], { context: 64, preset: "llama-perplexity" }],
+			[["evaluate", fixturePath, "--text", text, "--window-length", "64"], { windowLength: 64, preset: "llama-perplexity" }],
 			[[fixturePath, "--remove", "6", "--dry-run", ...small], { curve: [] }],
 			[[fixturePath, at("json.gguf"), "--remove", "6", ...small], { planPath: at("json.gguf.plan.json") }],
 			[["frontier", fixturePath, "--max-blocks", "1", "--types", "Q4_0", ...small], { computeAxis: "blocks", sourceQuantized: true }],

@@ -141,7 +141,7 @@ describe("the other commands", () => {
 
 	it("evaluate shows llama-perplexity's digits", () => {
 		const result = {
-			...{ model: "m.gguf", text: "t.txt", preset: "llama-perplexity" as const, context: 512, removed: [1, 2] },
+			...{ model: "m.gguf", text: "t.txt", preset: "llama-perplexity" as const, windowLength: 512, removed: [1, 2] },
 			...{ perplexity: 33.38375, perplexityError: 0.234567, loss: 3.508, tokens: 25_600, windows: 100, seconds: 5 },
 		};
 		const text = evaluateText(result, {});
@@ -154,7 +154,7 @@ describe("the other commands", () => {
 	it("evaluate shows how far a model is from a reference", () => {
 		const figure = (mean: number) => ({ mean, standardError: 0.01, low: mean - 0.02, high: mean + 0.02 });
 		const result = {
-			...{ model: "m.gguf", text: "t.txt", preset: "full" as const, context: 512, removed: [1] },
+			...{ model: "m.gguf", text: "t.txt", preset: "full" as const, windowLength: 512, removed: [1] },
 			...{ perplexity: 40, perplexityError: 0.2, loss: 3.7, tokens: 25_600, windows: 100, seconds: 5 },
 			against: {
 				...{ model: "m.gguf", perplexity: 33, perplexityError: 0.1, loss: 3.5 },

@@ -3,10 +3,10 @@ import { type JudgedRemoval, removalVerdict } from "../../src/pipeline/reporting
 import { speedChange } from "../../src/report/figures.js";
 import { gateLine } from "../../src/report/gate.js";
 import type { Report } from "../../src/report/report-data.js";
-import { type SummaryPlaces, speedText, summaryText, textName, tiedText, wrapped } from "../../src/report/summary.js";
+import { type SummaryPlaces, speedText, summaryText, tiedText, wrapped } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
 
-const { gate, collapse, alternatives, textCheck, ...usual } = madeUpReport();
+const { limits, collapse, alternatives, textCheck, ...usual } = madeUpReport();
 const { sources, ...quality } = usual.quality!;
 const places: SummaryPlaces = {
 	...{ output: "out.gguf", plan: "out.gguf.plan.json", report: "out.gguf.report.html" },
@@ -121,11 +121,11 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 
 	it("shows the limits, and explains what they and the verdict say together", () => {
 		const met = { name: "max-ppl-ratio", limit: 1.5, value: 1.37, standardError: 0.02, met: true };
-		const within = summaryText(made(0.316, { limits: "met" }, { gate: [met] }), places);
+		const within = summaryText(made(0.316, { limits: "met" }, { limits: [met] }), places);
 		expect(within).toContain("counts as small. It is within the\nlimits that you set.\n");
 		expect(within).toContain("\nLimit met: max-ppl-ratio at most 1.50, measured 1.37 ± 0.020\n");
 		const missed = { name: "min-accuracy arc", limit: 0.45, value: 0.4496, standardError: 0.01, met: false };
-		const beyond = summaryText(made(0.05, { limits: "missed" }, { gate: [missed] }), places);
+		const beyond = summaryText(made(0.05, { limits: "missed" }, { limits: [missed] }), places);
 		expect(beyond).toMatch(/^Sensible: .*But it misses a\nlimit that you set\.$/m);
 		expect(beyond).toContain("\nLimit missed: min-accuracy arc at least 45 %, measured 44.96 ± 1.0 %\n");
 	});
@@ -162,7 +162,7 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 	it("fits 24 lines of 80 columns, blank lines first to go", () => {
 		const tied = [{ removed: [4, 9, 10], method: "greedy", above: 0.004, standardError: 0.006, windows: 40 }];
 		const gates = [{ name: "max-ppl-ratio", limit: 3, value: 2.24, standardError: 0.02, met: true }];
-		const full = made(0.805, { limits: "met" }, { removal: { ...usual.removal!, tied }, gate: gates });
+		const full = made(0.805, { limits: "met" }, { removal: { ...usual.removal!, tied }, limits: gates });
 		for (const report of [made(0.05), made(0.316), full]) {
 			const text = lines(summaryText(report, places));
 			expect(text.length).toBeLessThanOrEqual(24);
@@ -226,5 +226,4 @@ it("speedText scales bytes and keeps three digits of speed", () => {
 it("wrapped breaks between words only", () => {
 	expect(wrapped("aaa bb c dddddd e", 6)).toBe("aaa bb\nc\ndddddd\ne");
 	expect(wrapped("", 5)).toBe("");
-	expect(textName("a.txt")).toBe("a.txt");
 });

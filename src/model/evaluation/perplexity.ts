@@ -21,7 +21,7 @@ export { summarizeLosses } from "./text-figures.js";
  * original model if blocks are removed.
  *
  * Preset `llama-perplexity` is that program's own computation (tools/perplexity/perplexity.cpp). The text is tokenized once with the start
- * token and cut into windows of `context` tokens. The first token of each becomes the start token if the model wants one, and the second
+ * token and cut into windows of `windowLength` tokens. The first token of each becomes the start token if the model wants one, and the second
  * half of each window is scored. Preset `full` scores every position of the same windows.
  *
  * Measurements are cached by model, mask, text and settings, so an interrupted evaluation continues where it stopped.
@@ -34,17 +34,17 @@ export { summarizeLosses } from "./text-figures.js";
 export async function measureText(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	const started = Date.now();
 	const preset = options.preset ?? "llama-perplexity";
-	const context = options.windowLength ?? 512;
-	if (!Number.isInteger(context) || context < 4)
-		throw new InvalidOptionError(`windowLength must be a whole number of at least 4 tokens, got ${context}`);
+	const windowLength = options.windowLength ?? 512;
+	if (!Number.isInteger(windowLength) || windowLength < 4)
+		throw new InvalidOptionError(`windowLength must be a whole number of at least 4 tokens, got ${windowLength}`);
 	const text = (await readInput(options.text, { what: "the text", give: "plain text", Failure: CalibrationError })).toString("utf8");
-	const scoring = scoringOf(preset, context);
+	const scoring = scoringOf(preset, windowLength);
 	const file = await header(path, options);
 	const memory = textMemory(scoring, vocabularyOf(file), options.against !== undefined || (options.remove ?? []).length > 0);
 	const other = options.against === undefined ? undefined : await rivalFile(file, options.against, memory, options);
 	const model = await loadModel(path, options, memory);
 	try {
-		const windows = perplexityWindows(model, text, context, options.text);
+		const windows = perplexityWindows(model, text, windowLength, options.text);
 		const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
 		warnUnwritable(model, removed, options);
 		checkedBlocks(removed, model.facts.blocks);
@@ -54,7 +54,7 @@ export async function measureText(path: string, options: EvaluateOptions): Promi
 		const measured = await TextSweep.run(model, { own, reference }, setting, options);
 		const scored = scoredPositions(scoring);
 		return {
-			...{ model: path, text: options.text, preset, context, removed },
+			...{ model: path, text: options.text, preset, windowLength, removed },
 			...summarizeWindows(measured.own, scored),
 			...(measured.reference ? { against: compareWindows(reference!.path, measured.own, measured.reference, scored) } : {}),
 			...{ tokens: windows.count * scored, windows: windows.count, seconds: (Date.now() - started) / 1000 },
@@ -91,19 +91,19 @@ function warnUnwritable({ path, blocks }: Model, removed: readonly number[], { o
 	}
 }
 
-function perplexityWindows(model: Model, text: string, context: number, name: string): TokenWindows {
+function perplexityWindows(model: Model, text: string, windowLength: number, name: string): TokenWindows {
 	// llama.cpp's programs leave out one newline at the end of a text file (common/arg.cpp).
 	const tokens = model.tokenize(text.replace(/\n$/, ""));
-	const count = Math.floor(tokens.length / context);
-	if (tokens.length < 2 * context) {
+	const count = Math.floor(tokens.length / windowLength);
+	if (tokens.length < 2 * windowLength) {
 		throw new CalibrationError(
-			`${name} holds ${tokens.length} tokens; two windows of ${context} are needed. Give a longer text or a smaller context.`,
+			`${name} holds ${tokens.length} tokens; two windows of ${windowLength} are needed. Give a longer text or shorter windows (--window-length).`,
 		);
 	}
-	const windows = tokens.slice(0, count * context);
+	const windows = tokens.slice(0, count * windowLength);
 	const { addBos, bos } = model.facts;
-	if (addBos && bos !== undefined) for (let i = 0; i < count; i++) windows[i * context] = bos;
-	return makeWindows(windows, context);
+	if (addBos && bos !== undefined) for (let i = 0; i < count; i++) windows[i * windowLength] = bos;
+	return makeWindows(windows, windowLength);
 }
 
 /** @throws InvalidOptionError if a block does not exist */

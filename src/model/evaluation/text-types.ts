@@ -58,7 +58,8 @@ export interface EvaluateResult extends TextFigures {
 	readonly model: string;
 	readonly text: string;
 	readonly preset: Preset;
-	readonly context: number;
+	/** Tokens in a window. */
+	readonly windowLength: number;
 	readonly removed: readonly number[];
 	/** The reference and how the model differs from it, with `against` or removed blocks. */
 	readonly against?: TextComparison | undefined;

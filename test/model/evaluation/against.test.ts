@@ -51,22 +51,22 @@ describe("a text beside a reference", () => {
 	it.each<["llama-perplexity" | "full", number]>([
 		["llama-perplexity", 64],
 		["full", 32],
-	])("gives, by preset %s, what the losses and distributions of both models say", async (preset, context) => {
-		const result = await measureText(fixturePath, { text, context, preset, remove: removed, threads: 2 });
+	])("gives, by preset %s, what the losses and distributions of both models say", async (preset, windowLength) => {
+		const result = await measureText(fixturePath, { text, windowLength, preset, remove: removed, threads: 2 });
 
 		// Token by token in a pass of its own: without a cache or parts. The preset of llama-perplexity decodes up to 2048 tokens at
 		// a time, which llama.cpp rounds differently; the other preset is measured window by window here.
 		const model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator({ sharePrefixes: false });
-		const from = preset === "full" ? 0 : context / 2;
-		const scored = context - 1 - from;
-		const all = tokens.slice(0, Math.floor(tokens.length / context) * context);
-		if (addBos !== undefined) for (let at = 0; at < all.length; at += context) all[at] = addBos;
-		const step = preset === "full" ? context : all.length;
+		const from = preset === "full" ? 0 : windowLength / 2;
+		const scored = windowLength - 1 - from;
+		const all = tokens.slice(0, Math.floor(tokens.length / windowLength) * windowLength);
+		if (addBos !== undefined) for (let at = 0; at < all.length; at += windowLength) all[at] = addBos;
+		const step = preset === "full" ? windowLength : all.length;
 		const rows: { kl: number; same: number; whole: number; masked: number }[] = [];
 		for (let first = 0; first < all.length; first += step) {
-			const windows = makeWindows(all.slice(first, first + step), context);
-			const how = preset === "full" ? { scoreFrom: 0 } : { scoreFrom: from, batchWindows: 2048 / context, outputLast: true };
+			const windows = makeWindows(all.slice(first, first + step), windowLength);
+			const how = preset === "full" ? { scoreFrom: 0 } : { scoreFrom: from, batchWindows: 2048 / windowLength, outputLast: true };
 			const reference = await evaluator.createReference(fullSet, windows, how);
 			const sets = [fullSet, removing(...removed)];
 			const [whole, masked] = await evaluator.evaluate(sets, windows, { ...how, reference, perToken: true });
@@ -103,7 +103,7 @@ describe("a text beside a reference", () => {
 	});
 
 	it("is the same for a mask compared with the original, and for the file without these blocks compared with the file", async () => {
-		const options = { text, context: 64, threads: 2 };
+		const options = { text, windowLength: 64, threads: 2 };
 		const masked = await measureText(fixturePath, { ...options, remove: removed });
 		const file = await measureText(pruned, { ...options, against: fixturePath });
 		expect({ ...file.against, model: "" }).toEqual({ ...masked.against, model: "" });
@@ -123,7 +123,7 @@ describe("a text beside a reference", () => {
 		const row = [...(stdout + stderr).matchAll(/^ *\d+ +[\d.]+ ± +[\d.]+ +[-\d.]+ ± +[-\w.]+ +([\d.]+) ± +[\d.]+ .*% +([\d.]+) ±/gm)].at(
 			-1,
 		);
-		const { against, tokens } = await measureText(pruned, { text, context: 64, against: fixturePath, threads: 2 });
+		const { against, tokens } = await measureText(pruned, { text, windowLength: 64, against: fixturePath, threads: 2 });
 		// Both keep the reference's distribution in 16 bits, in different ways.
 		expect(Math.abs(against!.divergence.mean - Number(row?.[1])), stdout + stderr).toBeLessThan(2e-3);
 		// The two batch windows differently: if two tokens are equally likely, either may come first, at one position.
@@ -139,14 +139,14 @@ describe("a text beside a reference", () => {
 			raw[raw.length - 1] = raw[raw.length - 1]! ^ 1;
 			return { ...content, entries: content.entries.map((entry, i) => (i === at ? { ...entry, raw } : entry)) };
 		});
-		const run = measureText(fixturePath, { text, context: 64, against: other });
+		const run = measureText(fixturePath, { text, windowLength: 64, against: other });
 		await expect(run).rejects.toThrow(InvalidOptionError);
 		await expect(run).rejects.toThrow(/different vocabularies: token 1023 is/);
 		const named = await changedFixture(join(folder, "named.gguf"), (content) => ({
 			...content,
 			entries: content.entries.map((entry) => (entry.key === "tokenizer.ggml.model" ? encodeEntry(entry.key, "string", "other") : entry)),
 		}));
-		await expect(measureText(fixturePath, { text, context: 64, against: named })).rejects.toThrow(/their tokenizers are other and/);
+		await expect(measureText(fixturePath, { text, windowLength: 64, against: named })).rejects.toThrow(/their tokenizers are other and/);
 	});
 });
 
@@ -169,7 +169,7 @@ describe("an evaluation that was stopped", () => {
 		// More than one part: longer than what is measured before it is cached.
 		const long = join(folder, "long.txt");
 		writeFileSync(long, Array.from({ length: 12 }, () => readFileSync(text, "utf8")).join("\n"));
-		const options = { text: long, context: 64, remove: removed, threads: 2 };
+		const options = { text: long, windowLength: 64, remove: removed, threads: 2 };
 		const straight = await measureText(fixturePath, options);
 		process.env.PRUNE_GGUF_HOME = join(folder, `home-${homes++}`);
 		await interrupted(1, (more) => measureText(fixturePath, { ...options, ...more }));
@@ -201,7 +201,7 @@ describe("an evaluation that was stopped", () => {
 	});
 
 	it("loses an incomplete line, and is not mixed up: threads, preset, context, mask and text have ledgers of their own", async () => {
-		const options = { text, context: 64, threads: 2 };
+		const options = { text, windowLength: 64, threads: 2 };
 		const straight = await measureText(fixturePath, options);
 		const [ledger] = await kept();
 		const whole = readFileSync(ledger!.path);
@@ -209,7 +209,7 @@ describe("an evaluation that was stopped", () => {
 		expect(withoutTime(await measureText(fixturePath, options))).toEqual(withoutTime(straight));
 		expect(readFileSync(ledger!.path).equals(whole)).toBe(true);
 
-		await measureText(fixturePath, { ...options, context: 32 });
+		await measureText(fixturePath, { ...options, windowLength: 32 });
 		await measureText(fixturePath, { ...options, preset: "full" });
 		await measureText(fixturePath, { ...options, threads: 1 });
 		expect((await kept()).length).toBe(4);
@@ -227,7 +227,7 @@ describe("an evaluation that was stopped", () => {
 		process.env.PRUNE_GGUF_HOME = blocked;
 		const warnings: string[] = [];
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
-		const { perplexity } = await measureText(fixturePath, { text, context: 64, threads: 2, onLog });
+		const { perplexity } = await measureText(fixturePath, { text, windowLength: 64, threads: 2, onLog });
 		expect(perplexity).toBeGreaterThan(1);
 		expect(warnings.join()).toMatch(/results are not cached/);
 	});

@@ -38,10 +38,10 @@ describe("measureText", () => {
 		["the model", fixturePath, 128],
 		["the model, longer windows", fixturePath, 256],
 		["a pruned model", pruned, 128],
-	])("gives what llama-perplexity prints for %s", async (_, model, context) => {
-		const result = await measureText(model, { text, context, threads: 2 });
+	])("gives what llama-perplexity prints for %s", async (_, model, windowLength) => {
+		const result = await measureText(model, { text, windowLength, threads: 2 });
 		expect(result.preset).toBe("llama-perplexity");
-		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual(printed(model, context));
+		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual(printed(model, windowLength));
 	});
 
 	it.skipIf(!existsSync(plainDecodeTool)).each([
@@ -54,7 +54,7 @@ describe("measureText", () => {
 		await model.dispose();
 		// As llama-perplexity does.
 		if (addBos) for (let i = 0; i < all.length; i += 128) all[i] = bos!;
-		const result = await measureText(path, { text, context: 128, preset: "full", threads: 2 });
+		const result = await measureText(path, { text, windowLength: 128, preset: "full", threads: 2 });
 		const tokens = join(folder, "tokens.bin");
 		writeFileSync(tokens, Buffer.from(all.slice(0, 128 * result.windows).buffer));
 		const { stdout, stderr } = spawnSync(plainDecodeTool, [path, tokens, "128", "128", "2", "1", "1"], { encoding: "utf8" });
@@ -65,16 +65,16 @@ describe("measureText", () => {
 	});
 
 	it("gives the same under a mask as for the file without these blocks", async () => {
-		const masked = await measureText(fixturePath, { text, context: 128, remove: [9, 3, 6, 3] });
-		const file = await measureText(pruned, { text, context: 128 });
+		const masked = await measureText(fixturePath, { text, windowLength: 128, remove: [9, 3, 6, 3] });
+		const file = await measureText(pruned, { text, windowLength: 128 });
 		expect(masked.removed).toEqual([3, 6, 9]);
 		expect(masked.loss).toBe(file.loss);
-		expect(masked.perplexity).toBeGreaterThan((await measureText(fixturePath, { text, context: 128 })).perplexity);
+		expect(masked.perplexity).toBeGreaterThan((await measureText(fixturePath, { text, windowLength: 128 })).perplexity);
 	});
 
 	it("scores the second half, or all positions", async () => {
-		const half = await measureText(fixturePath, { text, context: 128 });
-		const full = await measureText(fixturePath, { text, context: 128, preset: "full" });
+		const half = await measureText(fixturePath, { text, windowLength: 128 });
+		const full = await measureText(fixturePath, { text, windowLength: 128, preset: "full" });
 		expect(half.tokens).toBe(half.windows * 63);
 		expect(full.tokens).toBe(full.windows * 127);
 		// Less context, more loss.
@@ -86,7 +86,7 @@ describe("measureText", () => {
 		let total = 0;
 		await measureText(fixturePath, {
 			text,
-			context: 32,
+			windowLength: 32,
 			progress: watching((work) => {
 				if (work.unit !== "tokens") return;
 				seen.push(work.done);
@@ -98,12 +98,12 @@ describe("measureText", () => {
 
 	it("refuses what it cannot score", async () => {
 		await expect(measureText(fixturePath, { text: join(folder, "nowhere.txt") })).rejects.toThrow(CalibrationError);
-		await expect(measureText(fixturePath, { text, context: 3 })).rejects.toThrow(InvalidOptionError);
-		await expect(measureText(fixturePath, { text, context: 257 })).rejects.toThrow(InvalidOptionError);
-		await expect(measureText(fixturePath, { text, context: 64, remove: [12] })).rejects.toThrow(InvalidOptionError);
+		await expect(measureText(fixturePath, { text, windowLength: 3 })).rejects.toThrow(InvalidOptionError);
+		await expect(measureText(fixturePath, { text, windowLength: 257 })).rejects.toThrow(InvalidOptionError);
+		await expect(measureText(fixturePath, { text, windowLength: 64, remove: [12] })).rejects.toThrow(InvalidOptionError);
 		const short = join(folder, "short.txt");
 		writeFileSync(short, "A short text.");
-		await expect(measureText(fixturePath, { text: short, context: 64 })).rejects.toThrow(/two windows of 64/);
+		await expect(measureText(fixturePath, { text: short, windowLength: 64 })).rejects.toThrow(/two windows of 64/);
 		await expect(measureText(fixturePath, { text, signal: AbortSignal.abort(new Error("mine")) })).rejects.toThrow("mine");
 	});
 });

@@ -60,10 +60,10 @@ describe("the shape of a text's decodes", () => {
 });
 
 describe("measureText", () => {
-	it.each([4, 7])("scores windows of %i tokens, of which 2,048 would be more sequences than there are", async (context) => {
-		const { windows, tokens, perplexity } = await measureText(fixturePath, { text, context, threads: 2 });
+	it.each([4, 7])("scores windows of %i tokens, of which 2,048 would be more sequences than there are", async (windowLength) => {
+		const { windows, tokens, perplexity } = await measureText(fixturePath, { text, windowLength, threads: 2 });
 		expect(windows).toBeGreaterThan(150);
-		expect(tokens).toBe(windows * (context - 1 - Math.floor(context / 2)));
+		expect(tokens).toBe(windows * (windowLength - 1 - Math.floor(windowLength / 2)));
 		expect(perplexity).toBeGreaterThan(1);
 	});
 
@@ -71,11 +71,11 @@ describe("measureText", () => {
 		const { total } = neededMemory(fixture, textMemory(scoringOf("llama-perplexity", 128), 1024, false));
 		vi.spyOn(process.memoryUsage, "rss").mockReturnValue(0);
 		const limit = vi.spyOn(process, "constrainedMemory").mockReturnValue(total - 1);
-		const refused = measureText(fixturePath, { text, context: 128, threads: 2 });
+		const refused = measureText(fixturePath, { text, windowLength: 128, threads: 2 });
 		await expect(refused).rejects.toThrow(NotEnoughMemoryError);
 		await expect(refused).rejects.toThrow(/ 6 MiB logits/);
 		limit.mockReturnValue(total);
-		await expect(measureText(fixturePath, { text, context: 128, threads: 2 })).resolves.toMatchObject({ context: 128 });
+		await expect(measureText(fixturePath, { text, windowLength: 128, threads: 2 })).resolves.toMatchObject({ windowLength: 128 });
 	});
 
 	it("asks for the weights of both models, and for what one of them computes with", () => {

@@ -30,7 +30,7 @@ async function expectRefused(path: string, architecture: string, reason: RegExp)
 		() => evaluator.createReference(full, windows),
 		() => evaluator.similarities(windows),
 		() => model.sample([Int32Array.of(3)], { length: 4 }),
-		() => measureText(path, { text: "package.json", context: 16 }),
+		() => measureText(path, { text: "package.json", windowLength: 16 }),
 	]) {
 		const error: unknown = await job().then(
 			() => undefined,
@@ -71,7 +71,9 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 	it("numbers of experts that contradict each other are named, with what is expected", async () => {
 		const source = makeFixtures("qwen2moe", join(folder, "qwen2moe")).at(-1)!;
 		const path = await rewrite(source, join(folder, "qwen2moe-experts.gguf"), { keys: { expert_used_count: ["uint32", 999] } });
-		await expect(Model.load(path)).rejects.toThrow(/expert_used_count 999.*contradict each other. Expected .*at least 1 and at most all of them used/);
+		await expect(Model.load(path)).rejects.toThrow(
+			/expert_used_count 999.*contradict each other. Expected .*at least 1 and at most all of them used/,
+		);
 	});
 
 	it.each([

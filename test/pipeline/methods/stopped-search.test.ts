@@ -64,10 +64,10 @@ describe("an aborted search", () => {
 	});
 
 	it.each<[Method, number, ChoosingSettings]>([
-		["random", 30, { masks: 60 }],
+		["random", 30, { maxEvaluations: 60 }],
 		["first", 4, {}],
-		["paper", 40, { masks: 60 }],
-		["paper-repaired", 40, { masks: 60 }],
+		["paper", 40, { maxEvaluations: 60 }],
+		["paper-repaired", 40, { maxEvaluations: 60 }],
 		["contiguous", 20, {}],
 		["auto", 30, {}],
 	])("by %s leaves the best of what it measured", async (method, after, options) => {

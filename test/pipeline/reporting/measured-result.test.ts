@@ -19,7 +19,7 @@ describe("a result that is measured", () => {
 	it("is written as JSON where a file is named, and the session closed", async () => {
 		const session = counted();
 		const output = join(folder, "result.json");
-		const file = await resultFile({ output }, []);
+		const file = await resultFile({ saveResult: output }, []);
 		expect(await measureResult(opened(session), file, {}, async () => ({ cells: [1] }))).toEqual({ cells: [1] });
 		expect(readFileSync(output, "utf8")).toBe('{\n\t"cells": [\n\t\t1\n\t]\n}\n');
 		expect(session.closed).toBe(1);
@@ -38,7 +38,7 @@ describe("a result that is measured", () => {
 		const session = counted();
 		const output = join(folder, "failed.json");
 		const fail = () => Promise.reject(new Error("no finite loss"));
-		await expect(measureResult(opened(session), await resultFile({ output }, []), {}, fail)).rejects.toThrow("no finite loss");
+		await expect(measureResult(opened(session), await resultFile({ saveResult: output }, []), {}, fail)).rejects.toThrow("no finite loss");
 		expect(existsSync(output)).toBe(false);
 		expect(session.closed).toBe(1);
 	});

@@ -150,7 +150,7 @@ describe("an architecture whose rule was never run", () => {
 		const onLog = ({ level, message }: LogEvent) => void (level === "warning" && warnings.push(message));
 		const text = join(folder, "text.txt");
 		writeFileSync(text, "The whale is three metres long. ".repeat(40));
-		const evaluate = (remove: number[]) => measureText(fixturePath, { text, context: 16, remove, onLog });
+		const evaluate = (remove: number[]) => measureText(fixturePath, { text, windowLength: 16, remove, onLog });
 		entryOf("llama", { oracle: { none: "each block normalizes the stream" } });
 		await evaluate([]);
 		expect(warnings).toEqual([]);
