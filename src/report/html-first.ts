@@ -4,7 +4,7 @@ import { formatBlocks, formatInteger } from "./format.js";
 import { sampleTitle, sideBySide } from "./html-texts.js";
 import { overviewRows } from "./overview.js";
 import type { Report } from "./report-data.js";
-import { quantizedText, textName, tiedText } from "./summary.js";
+import { quantizedText, tiedText } from "./summary.js";
 import { type Html, html, type Section, table, typographic } from "./tags.js";
 
 // The first screen of the page: what happened, what it costs, and the commands that come next.
@@ -62,7 +62,7 @@ function overview(report: Report): Html {
 	return html`${table("What pruning costs and what it saves", columns, rows)}
 ${
 	quality &&
-	html`<p class="note">Perplexity is measured on the held-out split, ${formatInteger(quality.tokens)} tokens of <bdi>${textName(quality.text)}</bdi>. Lower is better. Do not compare it with published figures, which use other text.</p>`
+	html`<p class="note">Perplexity is measured on the held-out split, ${formatInteger(quality.tokens)} tokens of <bdi>${quality.text}</bdi>. Lower is better. Do not compare it with published figures, which use other text.</p>`
 }
 ${context !== undefined && html`<p class="note">Memory and KV cache are those of a context of ${formatInteger(context)} tokens.</p>`}
 ${quantized && html`<p class="note">${quantized}</p>`}`;

@@ -1,6 +1,5 @@
 import { formatDuration, formatInteger } from "./format.js";
 import type { Report } from "./report-data.js";
-import { textName } from "./summary.js";
 import { type Html, html, type Section, table } from "./tags.js";
 
 // Where a report's figures come from: how to get them again, and what took how long.
@@ -24,7 +23,7 @@ export function reproductionSection({ reproduce, model }: Report): Section {
 	];
 	const texts = calibration.map(({ split, source, sha256, windows, length, drawn }) => [
 		splitTitles[split] ?? split,
-		textName(source),
+		source,
 		`${windows} × ${length}${drawn ? drawnText(drawn) : ""}`,
 		sha256,
 	]);
