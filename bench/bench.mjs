@@ -1,15 +1,15 @@
 // npm run bench -- [--models NAMES] [--weights own|F16|...] [--shapes 10x128,8x256] [--designs NAMES|none] [--masks 500] [--no-quarter]
 //                  [--quick] [--output FILE]
 //
-// Ratios of the evaluator against plain llama_decode, masks one by one, all blocks executed, and the two tools that a user has
-// today. Each ratio's parts are measured in the same run. Prints and writes JSON; what other runs on the machine have written for
-// other models, weights, windows and designs stays in the file, with its date and commit.
+// Ratios of the evaluator to plain llama_decode: masks one by one, all blocks executed, and the two tools that a user has
+// today. Each ratio's parts are measured in the same run. Prints and writes JSON. Results that other runs on the machine have written for
+// other models, weights, windows and designs stay in the file, with their date and commit.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { ownSamples } from "../dist/model/calibration/index.js";
+import { selfGeneratedWindows } from "../dist/model/calibration/index.js";
 import { Coalition, Model, makeWindows, quantizeFile } from "../dist/index.js";
 import { blockExecutions } from "../dist/game/executions.js";
 import { betterShape, timeUsualShape } from "../dist/model/runtime/shape.js";
@@ -36,7 +36,7 @@ const known = {
 	gemma3: join(root, ".cache", "gemma-3-270m.Q4_K_M.gguf"),
 };
 const text = join(shared, "text", "moby-dick.txt");
-/** A model whose mask takes less is small: its graphs cost something beside its arithmetic, and all masks of a batch are measured alone. */
+/** A model whose mask takes less time is small: building its graphs costs a share of its arithmetic, and all masks of a batch are measured alone. */
 const isSmall = (seconds) => seconds < 0.3;
 
 const median = (list) => {
@@ -44,7 +44,7 @@ const median = (list) => {
 	const middle = sorted.length / 2;
 	return (sorted[Math.floor(middle - 0.5)] + sorted[Math.floor(middle)]) / 2;
 };
-/** Null for what was not measured. */
+/** Null if it was not measured. */
 const round = (value, digits = 3) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
 
 async function timed(work) {
@@ -54,9 +54,9 @@ async function timed(work) {
 }
 
 /**
- * What building a graph anew costs, once a mask: plain decode of windows of two tokens, with llama.cpp's last graph run again and
- * without. Seconds for a mask, and for each of its blocks. What is done for every decode (operators started, threads waited for) is
- * not in it: plain decode of the windows has it as well.
+ * Cost of building a graph again, once per mask: plain decode of windows of two tokens, with llama.cpp's last graph reused and without.
+ * It is in seconds per mask and per block. Work that every decode does (starting operators, waiting for threads) is not in it: plain
+ * decode of the windows has that as well.
  */
 function newGraphs(path, one, { blocks, originalSeconds }, windows, { ubatch, threads }) {
 	const group = Math.max(1, Math.min(windows.count, Math.floor(ubatch / windows.length)));
@@ -72,22 +72,22 @@ function newGraphs(path, one, { blocks, originalSeconds }, windows, { ubatch, th
 	return { perMask: few - perBlock, perBlock };
 }
 
-/** Plain decode of the original model and of its head, interleaved with the evaluator's full mask. */
+/** Plain decode of the original model and of its LM head, interleaved with the evaluator's mask of all blocks. */
 async function throughput(model, path, windows, shape) {
 	const { blocks } = model.facts;
 	const evaluator = model.createEvaluator(shape);
 	const full = [Coalition.full(blocks)];
 	const one = await firstBlocks(path, blocks, 1);
 	await evaluator.evaluate(full, windows);
-	// Of another mask in the same call: no context is made for it. It shares no beginning with the full one.
+	// With another mask in the same call: no context is made for it. It shares no prefix with the mask of all blocks.
 	const pair = [...full, Coalition.ofRemoved(blocks, [0])];
 	const rows = { plain: [], evaluator: [], pair: [], oneBlock: [], quarter: [], noLogits: [] };
-	// Small models are quick, and their figures scatter.
+	// Small models are fast, and their figures scatter.
 	const [first] = plainDecode(path, windows, shape);
 	const rounds = options.quick ? 1 : Math.max(5, Math.min(40, Math.round(5 / first)));
 	for (let i = 0; i < rounds; i++) {
 		rows.plain.push(...plainDecode(path, windows, shape));
-		// As plain-decode does: a run that is not timed comes first. What lay idle meanwhile the system may have taken from memory.
+		// As in plain-decode: a run without timing comes first. The system may have reclaimed idle memory meanwhile.
 		await evaluator.evaluate(full, windows);
 		rows.evaluator.push((await timed(() => evaluator.evaluate(full, windows))).seconds);
 		rows.pair.push((await timed(() => evaluator.evaluate(pair, windows))).seconds);
@@ -116,8 +116,8 @@ async function throughput(model, path, windows, shape) {
 }
 
 /**
- * Measures a batch between plain decodes, which tell how fast the machine is meanwhile, against the figures of the parts. Short batches
- * are measured several times, since one is as long as the machine's moods: the median of seconds a unit of pace counts.
+ * Measures a batch between plain decodes, which show how fast the machine is meanwhile, against the figures of the parts. Short batches
+ * are measured several times, since the speed of the machine varies: the median of seconds per unit of pace counts.
  */
 async function paced(measure, { path, windows, shape, speed }) {
 	const repeats = Math.max(1, Math.min(15, Math.round(1 / speed.originalSeconds)));
@@ -149,14 +149,14 @@ async function design(name, masks, context) {
 	const bound = boundOf(speed.headSeconds, all.pace);
 	const boundQuarter = boundOf(speed.headQuarterSeconds, quarter.pace);
 	const graphs = all.pace * (masks.length * speed.graphSeconds + executions * speed.graphSecondsPerBlock);
-	// (a) alone, on a sample, scaled by the blocks kept; all of a small model, but for a quarter of the positions
+	// (a) alone, on a sample, scaled by the kept blocks; all masks of a small model, except with a quarter of the positions
 	const size = (list) => list.reduce((sum, mask) => sum + Math.max(1, mask.size), 0);
 	const few = options.quick || speed.originalSeconds > 3 ? 4 : 8;
 	const small = isSmall(speed.originalSeconds);
 	const alone = (sample, share) =>
 		(size(masks) / size(sample)) * measureApart(path, windows, shape, sample, { alone: true, share }).seconds;
 	const paceNow = () => median(plainDecode(path, windows, shape)) / speed.originalSeconds;
-	/** Seconds at the pace of the throughput: the machine may be another one by now. */
+	/** Seconds at the pace of the throughput measurement: the machine may be faster or slower by now. */
 	const steady = (work) => {
 		const before = paceNow();
 		const seconds = work();
@@ -238,7 +238,7 @@ async function benchModel(name, shapes) {
 		const entry = { model: basename(own), weights: options.weights, blocks, vocabulary, results: [] };
 		report.models.push(entry);
 		for (const { count, length } of shapes) {
-			const windows = await ownSamples(model, { count, length, seed: 0 });
+			const windows = await selfGeneratedWindows(model, { count, length, seed: 0 });
 			const full = Coalition.full(blocks);
 			const start = await timeUsualShape(model, full, windows, { threads: model.threads });
 			const shape = await betterShape(model, full, windows, { start });
@@ -266,7 +266,7 @@ async function benchModel(name, shapes) {
 	}
 }
 
-/** What another run on this machine has measured stays with its date and commit, unless this one measured it again. */
+/** Results of other runs on this machine stay with their date and commit, unless this run measured them again. */
 function merged(before, now) {
 	const same = ({ machine, quick }) => JSON.stringify([machine, quick]);
 	if (!before || same(before) !== same(now)) return now;
@@ -299,7 +299,7 @@ const report = {
 	quick: options.quick,
 	models: [],
 };
-/** Written after each batch: an error later loses nothing. */
+/** Written after each batch, so that a later error loses nothing. */
 function save() {
 	mkdirSync(dirname(options.output), { recursive: true });
 	writeFileSync(options.output, `${JSON.stringify(merged(before, structuredClone(report)), undefined, "\t")}\n`);

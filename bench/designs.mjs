@@ -23,13 +23,13 @@ export function flips(n) {
 	);
 }
 
-/** Masks of the paper's strata. */
+/** Masks from the paper's strata. */
 export function paper(n, count) {
 	const game = { players: n, frozen: new Map(), allows: () => true };
 	return drawStrata(game, { sizes: strataSizes(n), count, random: new Random(1), distinct: true });
 }
 
-/** All coalitions, the empty one too. */
+/** All coalitions, including the empty one. */
 export function everything(n) {
 	return Array.from({ length: 2 ** n }, (_, bits) =>
 		Coalition.ofRemoved(

@@ -1,6 +1,6 @@
-// Time and memory of healing one cut of a large model, on made-up numbers: node bench/healing.mjs [width] [ffn] [tokens] [threads].
-// What is timed is what healing adds to running the model: the normal equations and their solution. Needs a built addon; the model
-// is only there to reach it.
+// Time and memory of healing one cut of a large model, with made-up numbers: node bench/healing.mjs [width] [ffn] [tokens] [threads].
+// It times what healing adds to running the model: the normal equations and their solution. Needs a built addon; the model only gives
+// access to it.
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Model } from "../dist/index.js";
@@ -9,7 +9,7 @@ import { equationBytes, equationFlops, solutionBytes, solutionFlops } from "../d
 const [width = 4096, inner = 14_336, tokens = 2048, threads = 2] = process.argv.slice(2).map(Number);
 const model = await Model.load(fileURLToPath(new URL("../fixture/fixture-12l.gguf", import.meta.url)), { threads });
 
-/** A fit to what the matrix is multiplied with, or, for a map, to what it gives. */
+/** A fit to the inputs of the matrix, or, for a map, to its outputs. */
 async function time(onOutputs) {
 	const features = onOutputs ? width : inner;
 	const size = { inputs: inner, outputs: width, rows: tokens, threads, onOutputs };

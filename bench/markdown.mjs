@@ -7,7 +7,7 @@ const { date, machine, versions, models } = JSON.parse(readFileSync(path, "utf8"
 
 const fixed = (value, digits) => (value === null ? "-" : value.toFixed(digits));
 const milliseconds = (value, digits) => fixed(value === null ? null : 1000 * value, digits);
-/** With all positions, and with a quarter of them in brackets. */
+/** With all positions, and with a quarter of them in parentheses. */
 const both = (row, name, digits = 2) => {
 	const quarter = row[name === "seconds" ? "quarterSeconds" : name.startsWith("over") ? `quarterO${name.slice(1)}` : `${name}Quarter`];
 	return quarter === null ? fixed(row[name], digits) : `${fixed(row[name], digits)} (${fixed(quarter, digits)})`;

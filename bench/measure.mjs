@@ -1,4 +1,4 @@
-// One batch of masks in a process of its own, so that its memory is its own: node bench/measure.mjs JOB.json
+// One batch of masks in a separate process, so that its memory can be measured: node bench/measure.mjs JOB.json
 //   JOB: { model, tokens (file of int32), length, shape, masks (lists of removed blocks), share? (of the positions), alone? }
 // Prints one line of JSON: { seconds, peakBytes, blocksDone, blocksSaved }. peakBytes: anonymous memory beyond the loaded model's.
 import { readFileSync } from "node:fs";
@@ -18,12 +18,12 @@ let peak = before;
 const timer = setInterval(() => {
 	peak = Math.max(peak, anonymous());
 }, 20);
-// As plain-decode does: the first work of a process wakes threads and reads pages of the file.
+// As in plain-decode: the first work of a process wakes threads and reads pages of the file.
 await model.createEvaluator(job.shape).evaluate(masks.slice(0, 1), windows, { positions });
 const started = performance.now();
 let stats = { blocksDone: 0, blocksSaved: 0 };
 if (job.alone) {
-	// As whoever measures one mask after the other: a call and a context for each.
+	// Like a caller that measures one mask after another: a call and a context for each.
 	for (const mask of masks) await model.createEvaluator({ ...job.shape, sharePrefixes: false }).evaluate([mask], windows, { positions });
 } else {
 	await model.createEvaluator(job.shape).evaluate(masks, windows, {

@@ -1,10 +1,10 @@
-// The yardstick of the benchmarks: llama_decode of windows of tokens and nothing else. The same windows, ubatches and
-// positions with logits as the evaluator's, the logits read by nobody.
+// The baseline of the benchmarks: llama_decode of windows of tokens and nothing else. It has the same windows, ubatches and
+// positions with logits as the evaluator, but nothing reads the logits.
 //
 // plain-decode MODEL TOKENS LENGTH UBATCH THREADS REPEATS EVERY
 //   TOKENS   file of int32, windows one after another     EVERY   logits at every EVERY-th position (0: at one)
-// Prints one line of JSON: milliseconds of each repeat, without loading and without making the context; and the mean loss over the
-// positions with logits, nats, summed in double precision in the plainest way, in a run that is not timed.
+// Prints one line of JSON: milliseconds of each repeat, without loading and without making the context. It also has the mean loss over the
+// positions with logits, nats, summed in double precision in the plainest way, in a run without timing.
 #include "llama-cpp.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What the benchmarks run beside the evaluator: plain llama_decode, llama-bench, llama-quantize and llama-perplexity.
+// What the benchmarks run besides the evaluator: plain llama_decode, llama-bench, llama-quantize and llama-perplexity.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -30,8 +30,8 @@ function run(name, args, env = {}) {
 let files = 0;
 
 /**
- * Seconds of plain llama_decode over the windows, one a repeat. `every`: logits at every n-th position; `rebuild`: the graph is built
- * anew for every decode (an environment variable of llama.cpp's src/llama-context.cpp).
+ * Seconds of plain llama_decode over the windows, one per repeat. `every`: logits at every n-th position; `rebuild`: the graph is built
+ * again for every decode (an environment variable of llama.cpp's src/llama-context.cpp).
  */
 export function plainDecode(model, windows, { ubatch, threads, repeats = 1, every = 1, rebuild = false }) {
 	const path = join(scratch, `tokens-${files++}.i32`);
@@ -42,7 +42,7 @@ export function plainDecode(model, windows, { ubatch, threads, repeats = 1, ever
 	return JSON.parse(stdout).milliseconds.map((ms) => ms / 1000);
 }
 
-/** A batch of masks, measured in a process of its own (measure.mjs). */
+/** A batch of masks, measured in a separate process (measure.mjs). */
 export function measureApart(model, windows, shape, masks, { share, alone } = {}) {
 	const tokens = join(scratch, `tokens-${files++}.i32`);
 	writeFileSync(tokens, Buffer.from(windows.tokens.buffer, windows.tokens.byteOffset, windows.tokens.byteLength));
@@ -64,7 +64,7 @@ export function measureApart(model, windows, shape, masks, { share, alone } = {}
 	return JSON.parse(stdout);
 }
 
-/** The commit that is measured, and whether files differ from it. */
+/** The measured commit, and whether files differ from it. */
 export function commit() {
 	const root = fileURLToPath(new URL("..", import.meta.url));
 	const git = (...args) => spawnSync("git", args, { cwd: root, encoding: "utf8" }).stdout?.trim() ?? "";
@@ -73,17 +73,17 @@ export function commit() {
 	return `${git("rev-parse", "--short", "HEAD")}${changed ? ", changed" : ""}`;
 }
 
-/** Tokens a second of llama-bench pp512. */
+/** Tokens per second of llama-bench pp512. */
 export function llamaBench(model, threads) {
 	const { stdout } = run("llama-bench", ["-m", model, "-p", 512, "-n", 0, "-t", threads, "-r", 3, "-o", "json"]);
 	return JSON.parse(stdout)[0].avg_ts;
 }
 
-/** Seconds that a user of the two tools spends on one set: a file without the blocks, then its perplexity on as much text as is read. */
+/** Seconds that a user of the two tools spends on one set: a file without the blocks, then its perplexity on as much text. */
 export function quantizeAndPerplexity(model, removed, text, { length, windows, threads }) {
 	const output = join(scratch, "user.gguf");
 	const excerpt = join(scratch, "user.txt");
-	// Eight bytes a token are more than any text takes; the rest of a book would be tokenized for nothing.
+	// Eight bytes per token are more than any text takes; the rest of a book would be tokenized for nothing.
 	writeFileSync(excerpt, readFileSync(text).subarray(0, 8 * length * windows));
 	const quantize = run("llama-quantize", ["--prune-layers", removed.join(","), model, output, "COPY", threads]);
 	const perplexity = run("llama-perplexity", ["-m", output, "-f", excerpt, "-c", length, "-b", 512, "--chunks", windows, "-t", threads]);

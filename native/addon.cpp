@@ -9,7 +9,7 @@
 
 namespace {
 
-// info(): what this addon was built for
+// info(): the backends that this addon was built for
 Napi::Value info(const Napi::CallbackInfo & call) {
     const Napi::Env env = call.Env();
     Napi::Object result = Napi::Object::New(env);
@@ -35,20 +35,20 @@ Napi::Value info(const Napi::CallbackInfo & call) {
     return result;
 }
 
-// giveUpContexts(): frees what an idle model keeps for its next measurement
+// giveUpContexts(): frees the memory that an idle model keeps for its next measurement
 Napi::Value give_up(const Napi::CallbackInfo & call) {
     give_up_contexts();
     return call.Env().Undefined();
 }
 
-// stopJobs(): cancels what runs and waits for it; to be called before the process exits
+// stopJobs(): cancels running jobs and waits for them; to be called before the process exits
 Napi::Value stop_jobs(const Napi::CallbackInfo & call) {
     Job::stop_all(call.Env());
     return call.Env().Undefined();
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-    // Once a process, however many worker threads load the addon; never freed, as others may still use it.
+    // Once per process, however many worker threads load the addon; never freed, since others may still use it.
     static std::once_flag once;
     std::call_once(once, [] {
         log_install();

@@ -1,4 +1,4 @@
-// Arguments from JavaScript, checked before they are read: a wrong kind is a TypeError, never memory that is read as something else.
+// Arguments from JavaScript, checked before they are read: a wrong kind is a TypeError, and memory is never read as something else.
 #pragma once
 
 #include "napi_setup.h"
@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <vector>
 
-// What Node-API knows an object of type T by. An address is unique in the process: another copy of the addon has others.
+// The tag of objects of type T in Node-API. An address is unique in the process: another copy of the addon has other tags.
 template <class T> const napi_type_tag & type_tag() {
     static char anchor = 0;
     static const napi_type_tag tag{ 0x7072756e65676775, uint64_t(reinterpret_cast<uintptr_t>(&anchor)) };
@@ -25,7 +25,7 @@ template <class T> bool holds(const Napi::Value & value) {
     return (value.IsObject() || value.IsExternal()) && value.As<Napi::Object>().CheckTypeTag(&type_tag<T>());
 }
 
-// A wrapped object: T derives from Napi::ObjectWrap<T> and tags what it wraps. Throws a TypeError for any other value.
+// A wrapped object: T derives from Napi::ObjectWrap<T> and tags its object. Throws a TypeError for any other value.
 template <class T> T & unwrap(const Napi::Value & value, const char * expected) {
     if (!holds<T>(value)) {
         throw Napi::TypeError::New(value.Env(), std::string("expected ") + expected + " of this addon");
@@ -33,7 +33,7 @@ template <class T> T & unwrap(const Napi::Value & value, const char * expected) 
     return *T::Unwrap(value.As<Napi::Object>());
 }
 
-// What JavaScript holds of something native: an opaque handle that shares it. `bytes` is what the garbage collector is told of.
+// JavaScript's view of something native: an opaque handle that shares it. The garbage collector is told about `bytes`.
 template <class T> Napi::Value handle_of(Napi::Env env, const std::shared_ptr<T> & held, int64_t bytes) {
     Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
     const auto handle = Napi::External<std::shared_ptr<T>>::New(env, new std::shared_ptr<T>(held), [bytes](Napi::Env env, std::shared_ptr<T> * owned) {
@@ -44,7 +44,7 @@ template <class T> Napi::Value handle_of(Napi::Env env, const std::shared_ptr<T>
     return handle;
 }
 
-// The shared pointer behind such a handle, empty where it was freed. Throws a TypeError for any other value.
+// The shared pointer behind such a handle, empty if it was freed. Throws a TypeError for any other value.
 template <class T> std::shared_ptr<T> & held_in(const Napi::Value & handle) {
     if (!handle.IsExternal() || !holds<T>(handle)) {
         throw Napi::TypeError::New(handle.Env(), "expected a handle that this addon gave out for this use");
@@ -52,7 +52,7 @@ template <class T> std::shared_ptr<T> & held_in(const Napi::Value & handle) {
     return *handle.As<Napi::External<std::shared_ptr<T>>>().Data();
 }
 
-// The same of what must be there still.
+// The same for a handle that must not have been freed.
 template <class T> std::shared_ptr<T> held_by(const Napi::Value & handle) {
     const std::shared_ptr<T> & held = held_in<T>(handle);
     if (!held) {
@@ -81,7 +81,7 @@ template <class T> std::vector<T> values_if_given(const Napi::Value & value) {
     return value.IsUndefined() ? std::vector<T>() : values_of<T>(value);
 }
 
-// A number as T. Throws a TypeError for what is no number, a RangeError for one that T cannot hold: a fraction, or what is not finite.
+// A number as T. Throws a TypeError for another kind of value, and a RangeError for a fraction or a number that T cannot hold.
 template <class T> T number_of(const Napi::Value & value, const char * name) {
     if (!value.IsNumber()) {
         throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a number");
@@ -116,14 +116,14 @@ inline Napi::Error coded_error(Napi::Env env, const char * code, const std::stri
     return error;
 }
 
-// Calls llama.cpp on the JavaScript thread. What it throws becomes an error with the code of a failed evaluation.
+// Calls llama.cpp on the JavaScript thread. Its exceptions become errors with the code of a failed evaluation.
 template <class Call> auto guarded(Napi::Env env, const char * doing, const Call & call) {
     try {
         return call();
     } catch (const Napi::Error &) {
         throw;
     } catch (const std::bad_alloc &) {
-        throw coded_error(env, "NOT_ENOUGH_MEMORY", std::string("memory is too short to ") + doing);
+        throw coded_error(env, "NOT_ENOUGH_MEMORY", std::string("there is not enough memory to ") + doing);
     } catch (const std::exception & problem) {
         throw coded_error(env, "EVALUATION_FAILED", std::string("llama.cpp could not ") + doing + ": " + problem.what());
     }

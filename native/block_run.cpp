@@ -9,13 +9,13 @@ struct BlockRun::Callbacks {
     const ModelCore & core;
     const CancelFlag & cancel;
     GraphTap * tap = nullptr;
-    size_t left = 0; // values that are wanted still
+    size_t left = 0; // values that are still wanted
 
     bool is_product(const ggml_tensor * tensor) const {
         if (tap->weight.empty() || tensor->op != GGML_OP_MUL_MAT || tensor->src[0] == nullptr) {
             return false;
         }
-        // On another device than the weight's a copy is multiplied, whose name holds the weight's.
+        // On a device other than the weight's, a copy is multiplied whose name contains the weight's.
         const char * found = std::strstr(tensor->src[0]->name, tap->weight.c_str());
         return found != nullptr;
     }
@@ -65,7 +65,7 @@ BlockRun::BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & 
 
 void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphTap & tap, const std::function<void(int, int)> & on_group) {
     if (from != nullptr && from->n_values() != windows.tokens.size() * size_t(n_embd)) {
-        throw std::runtime_error("the states to go on from are of other windows");
+        throw std::runtime_error("the states to resume from belong to other windows");
     }
     const LayerView::Shown shown(*core.view, kept);
     llama_context * context = contexts.take();
@@ -74,7 +74,7 @@ void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphT
     bool first_decode = true;
     for (int first = 0; first < windows.n_windows; first += group) {
         const int n = std::min(group, windows.n_windows - first);
-        // The graph stops early: what memory holds of later blocks may be anything.
+        // The graph stops early, so the memory of later blocks may hold anything.
         llama_memory_clear(llama_get_memory(context), true);
         fill(owned, first, n, from);
         for (auto & [name, values] : tap.named) {
@@ -104,7 +104,7 @@ void BlockRun::fill(OwnedBatch & owned, int first, int n, const StateRows * from
             } else {
                 from->read(row, owned.state());
             }
-            // All of them, although nothing reads the logits: a graph leaves tokens without output out of the last block.
+            // All rows, although nothing reads the logits: a graph leaves tokens without output out of the last block.
             owned.place(position, w, true);
         }
     }

@@ -1,4 +1,4 @@
-// Runs blocks over windows of tokens and takes values out of the running graph: hidden states, and what a matrix is multiplied with.
+// Runs blocks over windows of tokens and takes values out of the running graph: hidden states, and the inputs of a matrix.
 #pragma once
 
 #include "contexts.h"
@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-// What to take out of each graph; filled anew for every group of windows, tokens in their order.
+// What to take out of each graph; filled again for every group of windows, tokens in their order.
 struct GraphTap {
     std::map<std::string, std::vector<float>> named; // by the name of the tensor in the graph
     std::string weight;                              // name of a matrix of the model; empty for none
     bool want_outputs = false;
-    std::vector<float> inputs;                       // what it is multiplied with, n_in values a token
-    std::vector<float> outputs;                      // and the product, n_out values a token
+    std::vector<float> inputs;                       // what it is multiplied with, n_in values per token
+    std::vector<float> outputs;                      // and the product, n_out values per token
 };
 
 class BlockRun {
@@ -26,8 +26,8 @@ public:
     BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads);
 
     // Shows the kept blocks (ascending), and runs all windows through them, from the tokens or from the state before the first of
-    // them. The graph stops behind the last value that is wanted: the head does not run. Throws Cancelled, or std::runtime_error
-    // where the graph does not give what is wanted.
+    // them. The graph stops after the last wanted value, so the LM head does not run. Throws Cancelled, or std::runtime_error
+    // if the graph does not give the wanted values.
     void run(const std::vector<int> & kept, const StateRows * from, GraphTap & tap, const std::function<void(int first_window, int n_windows)> & on_group);
 
     int n_embd;

@@ -11,9 +11,9 @@ Napi::Value quantize_values(const Napi::CallbackInfo & info);
 // dequantizeBytes(bytes: Uint8Array, type, rowLength, cancel): Promise<Float32Array>
 Napi::Value dequantize_bytes(const Napi::CallbackInfo & info);
 
-// stateValues(states): Float32Array, a row a token
+// stateValues(states): Float32Array, one row per token
 Napi::Value state_values(const Napi::CallbackInfo & info);
-// freeEquations(equations): void; whatever refers to them is of no use any more
+// freeEquations(equations): void; handles to them become useless
 Napi::Value free_equations(const Napi::CallbackInfo & info);
 // solveEquations(equations, { ridge, threads }, through: Float32Array | undefined, cancel): Promise<{ update, explained }>
 Napi::Value solve_equations(const Napi::CallbackInfo & info);

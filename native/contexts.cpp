@@ -15,8 +15,8 @@
 
 namespace {
 
-// Asks for large pages for a buffer that graphs compute in, before it is written: a context that is made anew for each set of blocks
-// (where kinds of attention alternate) gets the logits of a ubatch from the system page by page. Only a hint.
+// Asks for large pages for a buffer that graphs compute in, before it is written. If kinds of attention alternate, each set of blocks
+// needs a new context, which would get the logits of a ubatch from the system page by page. Only a hint.
 void prefer_large_pages([[maybe_unused]] ggml_backend_buffer_t buffer) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     constexpr uintptr_t page = 4096;
@@ -42,9 +42,9 @@ llama_context * ContextPool::take() {
 }
 
 void ContextPool::check_fresh() const {
-    // A decode of one ubatch; with more of them the later ones may run the first one's graph again (the caller decodes ubatch by ubatch).
+    // A decode of one ubatch. With several, the later ones may run the first one's graph again (the caller decodes ubatch by ubatch).
     if (llama_perf_context(context.get()).n_reused != reused) {
-        throw std::runtime_error("llama.cpp ran the graph of another set of blocks: native/contexts.cpp must be mended for this version of it");
+        throw std::runtime_error("llama.cpp ran the graph of another set of blocks: native/contexts.cpp must be adapted to this version of it");
     }
 }
 
@@ -66,9 +66,9 @@ bool ContextPool::on_tensor(ggml_tensor * tensor, bool ask, void * data) {
         return !ask;
     }
     if (self.problem) {
-        return ask; // the graph stops behind this tensor
+        return ask; // the graph stops after this tensor
     }
-    // Most GPU backends know no abort callback: graphs stop behind a block, where the answer to ask == false is no.
+    // Most GPU backends know no abort callback: graphs stop after a block, when the answer to ask == false is no.
     const bool pause = ask && self.offloaded && std::strncmp(tensor->name, "l_out-", 6) == 0;
     try {
         return pause || self.watch.eval(tensor, ask, self.watch.data);
@@ -119,7 +119,7 @@ void ContextPool::make() {
     params.abort_callback = on_abort;
     params.cb_eval = on_tensor;
     params.abort_callback_data = params.cb_eval_user_data = this;
-    // Where all blocks are of one kind, a context of the original model fits every view.
+    // If all blocks are of one kind, a context of the original model fits every view.
     const LayerView::Whole whole(*core.view, core.view->uniform());
     memory = core.view->memory_shape();
     context.reset(llama_init_from_model(core.model.get(), params));
@@ -138,11 +138,11 @@ struct Keeper {
 };
 
 Keeper & keeper() {
-    static Keeper & one = *new Keeper; // models may go after the statics of a process
+    static Keeper & one = *new Keeper; // models may outlive the statics of a process
     return one;
 }
 
-// One that computes just now needs its contexts, and gives them up itself when it is done. The keeper's mutex is held.
+// A model that computes now needs its contexts, and frees them itself when it is done. The keeper's mutex is held.
 void give_up(ModelCore * core) {
     if (core != nullptr) {
         const std::unique_lock<std::mutex> idle(core->computing, std::try_to_lock);
@@ -191,7 +191,7 @@ ContextLease::ContextLease(ModelCore & core, const ContextShape & shape, const G
 
 ContextLease::~ContextLease() {
     const std::lock_guard<std::mutex> lock(keeper().mutex);
-    const bool stopped = std::uncaught_exceptions() > exceptions; // in the midst of a graph
+    const bool stopped = std::uncaught_exceptions() > exceptions; // in the middle of a graph
     if (stopped || keeper().core != &core) {
         core.contexts.reset();
     } else {

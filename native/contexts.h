@@ -1,8 +1,8 @@
-// Contexts of llama.cpp, used again for other sets of blocks and by later jobs where their memory fits.
+// Contexts of llama.cpp, reused for other sets of blocks and by later jobs if their memory fits.
 //
-// A context is made for the number and the kinds of blocks (its memory holds one entry a block) and keeps the last graph.
-// One that was made for a longer row of the same kinds fits; its graph must be built anew for every set, since llama.cpp
-// compares shapes and not weights when it decides whether the last graph can run again.
+// A context is made for the number and the kinds of blocks (its memory holds one entry per block) and keeps the last graph.
+// A context for a longer row of the same kinds fits too. Its graph must be built again for every set, since llama.cpp compares
+// shapes and not weights when it decides whether the last graph can run again.
 #pragma once
 
 #include "model_core.h"
@@ -25,7 +25,7 @@ struct OwnedBatch {
     int32_t & token() { return batch.token[batch.n_tokens]; }
     float * state() { return batch.embd + size_t(batch.n_tokens) * n_embd; }
 
-    // `logits`: whether it gives a row of them.
+    // `logits`: whether the token gives a row of them.
     void place(int position, int sequence, bool logits) {
         const int k = batch.n_tokens++;
         batch.pos[k] = position;
@@ -38,7 +38,7 @@ private:
     int n_embd;
 };
 
-// What llama_decode() came to: throws Cancelled, or std::runtime_error with its code.
+// The result of llama_decode(): throws Cancelled, or std::runtime_error with its code.
 inline void check_decoded(int32_t code, bool cancelled) {
     if (cancelled) {
         throw Cancelled();
@@ -48,7 +48,7 @@ inline void check_decoded(int32_t code, bool cancelled) {
     }
 }
 
-// Cells of memory that a sequence of so many tokens takes: llama.cpp rounds them up to 256.
+// Cells of memory for a sequence of so many tokens: llama.cpp rounds them up to 256.
 inline uint32_t cells_of(uint32_t n_tokens) {
     return (n_tokens + 255) / 256 * 256;
 }
@@ -64,11 +64,11 @@ struct ContextShape {
     }
 };
 
-// What a job wants to be asked while graphs run.
+// Callbacks of a job while graphs run.
 struct GraphWatch {
     ggml_backend_sched_eval_callback eval = nullptr; // about every tensor
     ggml_abort_callback abort = nullptr;             // whether to stop
-    void * data = nullptr;                           // what both are given
+    void * data = nullptr;                           // argument of both
 };
 
 class ContextPool {
@@ -79,17 +79,17 @@ public:
 
     ~ContextPool();
 
-    // Contexts of this process: all that were made, and those that there are.
+    // Contexts of this process: how many were made, and how many exist.
     static int64_t made();
     static int64_t live();
 
-    // A context for the view that stands, without a graph of another view. What its memory holds is to be cleared.
+    // A context for the current view, without a graph of another view. The caller clears its memory.
     llama_context * take();
 
-    // llama_decode() with the context. Throws what the watch threw while the graph ran, which never goes through llama.cpp.
+    // llama_decode() with the context. Rethrows what the watch threw while the graph ran; exceptions never pass through llama.cpp.
     int32_t decode(const llama_batch & batch);
 
-    // To be called after the first decode since take(): throws where that ran a graph of another view.
+    // To be called after the first decode since take(): throws if that ran a graph of another view.
     void check_fresh() const;
 
     const ContextShape shape;
@@ -102,21 +102,21 @@ private:
     llama_context_ptr context;
     MemoryShape memory;      // that the context was made for
     int32_t generation = 0;  // of views that this context ran
-    const void * compute_buffer = nullptr; // that graphs compute in, the last one that was seen
+    const void * compute_buffer = nullptr; // that graphs compute in, as last seen
     int32_t reused = 0;      // graphs that llama.cpp ran again, when the context was taken
-    std::exception_ptr problem; // that the watch threw
+    std::exception_ptr problem; // thrown by the watch
 
     void make();
     static bool on_tensor(ggml_tensor * tensor, bool ask, void * data);
     static bool on_abort(void * data);
 };
 
-// Frees the contexts that a model keeps and does not compute with now, before something else needs the memory. Not to be called with
-// the lock of a model.
+// Frees the contexts that a model keeps but does not compute with now, before something else needs the memory. Must not be called while
+// a model is locked.
 void give_up_contexts();
 
-// The pool of a model for as long as a job computes on it (the caller holds the model's lock). It stays with the model for the next
-// job of the same shape, but for one that failed. One model keeps contexts, the last one that began a job.
+// The pool of a model for as long as a job computes on it (the caller holds the model's lock). It stays with the model for the next job of
+// the same shape, unless the job failed. Only one model keeps contexts: the last one that began a job.
 class ContextLease {
 public:
     ContextLease(ModelCore & core, const ContextShape & shape, const GraphWatch & watch);
@@ -128,14 +128,14 @@ public:
     int32_t decode(const llama_batch & batch) { return pool->decode(batch); }
     void check_fresh() const { pool->check_fresh(); }
 
-    // Whether the memory may hold values that are not finite: masked cells are not enough for them. True again for the next job unless
-    // this one says otherwise.
+    // Whether the memory may hold values that are not finite, which masked cells do not exclude. True again for the next job unless this one
+    // sets it to false.
     bool dirty() const { return !finite; }
     void leave(bool dirty) { pool->finite = !dirty; }
 
 private:
     ModelCore & core;
     ContextPool * pool;
-    int exceptions; // in flight when it was made
+    int exceptions; // in flight when it was created
     bool finite;
 };

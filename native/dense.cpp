@@ -12,7 +12,7 @@
 
 namespace {
 
-// The micro-kernel's tile: its sums fit the registers of the processor that is compiled for.
+// The micro-kernel's tile: its sums fit into the registers of the target processor.
 #if defined(__AVX512F__)
 constexpr int lanes = 8, tile_rows = 8, tile_vectors = 2;
 #elif defined(__AVX__)
@@ -21,10 +21,10 @@ constexpr int lanes = 4, tile_rows = 6, tile_vectors = 2;
 constexpr int lanes = 2, tile_rows = 4, tile_vectors = 2;
 #endif
 constexpr int tile_columns = lanes * tile_vectors;
-// Of a task: packed operands of 2 x 240 x 256 doubles fit the second-level cache.
+// Block sizes of a task: packed operands of 2 x 240 x 256 doubles fit the second-level cache.
 constexpr int task_size = 240;
 constexpr int task_depth = 256;
-// Of the factorisation.
+// Block size of the factorization.
 constexpr int panel = 128;
 
 #if defined(__GNUC__)
@@ -66,7 +66,7 @@ void micro_kernel(int depth, const double * a, const double * b, double * sums) 
 #endif
 }
 
-// Columns first..first+count of a matrix in strips of `width` columns, each strip row after row, filled up with zeros.
+// Columns first..first+count of a matrix in strips of `width` columns, each strip row after row, padded with zeros.
 template <class T> void pack(const Strided<const T> & from, int first, int count, int depth_first, int depth, int width, double * to) {
     for (int at = 0; at < count; at += width) {
         const int here = std::min(width, count - at);
@@ -103,7 +103,7 @@ void run_tasks(int count, const Workers & workers, const std::function<void(int)
     for (int i = 1; i < std::min(workers.n_threads, count); ++i) {
         try {
             threads.emplace_back(work);
-        } catch (const std::system_error &) { // the system gives no more threads: the others do its share
+        } catch (const std::system_error &) { // the system allows no more threads: the others do its share
             break;
         }
     }
@@ -175,7 +175,7 @@ void factor_block(const Strided<double> & l, int size) {
             pivot -= l.at(j, k) * l.at(j, k);
         }
         if (!(pivot > 0.0) || !std::isfinite(pivot)) {
-            throw std::runtime_error("the normal equations are not positive definite: take a larger ridge or more tokens");
+            throw std::runtime_error("the normal equations are not positive definite: use a larger ridge or more tokens");
         }
         pivot = std::sqrt(pivot);
         l.at(j, j) = pivot;

@@ -1,13 +1,13 @@
-// Dense linear algebra in double precision for least squares: products and a Cholesky factorisation, in tiles, on several threads.
-// Own code (a micro-kernel as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008) rather than a
-// library: those that are fetched by pin like llama.cpp are in no registry that a build can count on.
+// Dense linear algebra in double precision for least squares: products and a Cholesky factorization, in tiles, on several threads.
+// Written here (a micro-kernel as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008): no suitable
+// library can be fetched by pin, as llama.cpp is, from a registry that a build can rely on.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <vector>
 
-// A matrix in somebody's memory; strides in elements.
+// A matrix in memory that something else owns; strides in elements.
 template <class T> struct Strided {
     T * data;
     ptrdiff_t row;
@@ -18,12 +18,12 @@ template <class T> struct Strided {
     Strided transposed() const { return { data, column, row }; }
 };
 
-// Which elements of a product are wanted.
-enum class Part { all, upper, lower }; // each triangle with the diagonal
+// Which elements of a product are computed.
+enum class Part { all, upper, lower }; // each triangle includes the diagonal
 
 struct Workers {
     int n_threads = 1;
-    std::function<void()> check; // called now and then on each thread; throws to stop
+    std::function<void()> check; // called from time to time on each thread; throws to stop
 };
 
 // c(i, j) += alpha * sum over k of a(k, i) * b(k, j), for i < m, j < n, k < depth.
@@ -34,7 +34,7 @@ void add_product(const Strided<const double> & a, const Strided<const double> & 
 void add_product(const Strided<const float> & a, const Strided<const double> & b, const Strided<double> & c, int m, int n, int depth, double alpha, Part part,
                  const Workers & workers);
 
-// Solves (A + shift I) X = B in place: A is n x n, symmetric, row by row, its upper triangle given, and its lower one used for the
-// factor, so that no second n x n matrix is held. B is n x m, row by row, and becomes X. A's upper triangle is left as it was.
-// Throws std::runtime_error where A + shift I is not positive definite.
+// Solves (A + shift I) X = B in place: A is n x n, symmetric, row by row. Its upper triangle is given and left as it was; its lower one
+// holds the factor, so that no second n x n matrix is needed. B is n x m, row by row, and becomes X.
+// Throws std::runtime_error if A + shift I is not positive definite.
 void solve_symmetric(std::vector<double> & a, int n, double shift, std::vector<double> & b, int m, const Workers & workers);

@@ -1,4 +1,4 @@
-// Least squares beside the JavaScript thread, and what handles of healing hold.
+// Least squares besides the JavaScript thread, and the handles of healing.
 #include "arguments.h"
 #include "calls.h"
 #include "hidden_state.h"
@@ -57,7 +57,7 @@ private:
     double explained = 0.0;
 };
 
-// Seconds that normal equations of this size and their solution take, on made-up numbers.
+// Seconds that normal equations of this size and their solution take, with made-up numbers.
 class LeastSquaresTimingJob : public AlgebraJob {
 public:
     using AlgebraJob::AlgebraJob;

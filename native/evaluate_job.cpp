@@ -32,7 +32,7 @@ void check_versions(Napi::Env env, const Masks & masks, const std::vector<BlockV
     for (size_t i = 0; i < masks.bytes.size(); ++i) {
         const int version = int(masks.bytes[i]) - 2;
         if (version >= int(versions.size()) || (version >= 0 && versions[version].block != int(i % size_t(masks.n_blocks)))) {
-            throw Napi::RangeError::New(env, "a mask names a version that this block has not");
+            throw Napi::RangeError::New(env, "a mask names a version that this block lacks");
         }
     }
 }
@@ -53,7 +53,7 @@ Napi::Array digest_texts(Napi::Env env, const std::vector<uint64_t> & digests) {
     });
 }
 
-// Names as in src/model/runtime/addon.ts (MaskFigures); what was not asked for is not there.
+// Names as in src/model/runtime/addon.ts (MaskFigures); figures that were not requested are missing.
 Napi::Object figures_object(Napi::Env env, const MaskResult & result) {
     Napi::Object object = Napi::Object::New(env);
     const auto set = [&](const char * name, const auto & values) {
@@ -116,7 +116,7 @@ Masks masks_of(const ModelCore & core, const Napi::Value & bytes, const Napi::Ob
     masks.n_masks = int(masks.bytes.size() / size_t(masks.n_blocks));
     masks.resumable = values_if_given<uint8_t>(options.Get("resumable"));
     if (masks.bytes.size() % size_t(masks.n_blocks) != 0 || !is_of(masks.resumable, size_t(masks.n_masks) * (masks.n_blocks + 1))) {
-        throw Napi::RangeError::New(options.Env(), "masks need a flag for each block, and one more each that says where they resume");
+        throw Napi::RangeError::New(options.Env(), "each mask needs one flag per block, and one more per depth if they say where masks resume");
     }
     return masks;
 }

@@ -63,7 +63,7 @@ static void for_each_token(ModelCore & core, const CancelFlag & cancel, const He
     BlockRun blocks(core, cancel, run.windows, run.n_ubatch, run.n_threads);
     const int n_out = blocks.n_embd;
     if (target.n_values() != run.windows.tokens.size() * n_out || (!settings.norm.empty() && settings.norm.size() != size_t(n_out))) {
-        throw std::runtime_error("the wanted states are of other windows, or the norm is of another width");
+        throw std::runtime_error("the wanted states belong to other windows, or the norm has another width");
     }
     const std::string state = state_name(position_of(run.kept, settings.after));
     GraphTap tap;
@@ -76,7 +76,7 @@ static void for_each_token(ModelCore & core, const CancelFlag & cancel, const He
         const int n_tokens = n * run.windows.length;
         const int n_in = int(tap.inputs.size() / n_tokens);
         if (tap.outputs.size() != size_t(n_tokens) * n_out) {
-            throw std::runtime_error(settings.weight + " does not give one value for each of the residual stream");
+            throw std::runtime_error(settings.weight + " does not give as many values as the residual stream is wide");
         }
         if (!begun) {
             begin(n_in, n_out);
@@ -103,7 +103,7 @@ NormSums norm_sums(ModelCore & core, const CancelFlag & cancel, const HealingRun
     const size_t n = settings.norm.size();
     NormSums sums{ std::vector<double>(n), std::vector<double>(n) };
     for_each_token(core, cancel, run, settings, target, [](int, int) {}, [&](const TokenRow & row) {
-        // A weight for each channel cannot hold one token apart from the others, as a matrix can.
+        // A weight per channel cannot treat one token differently from the others, as a matrix can.
         if (row.position < huge_positions) {
             return;
         }
@@ -151,7 +151,7 @@ OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const Healin
     double product = 0.0, squares = 0.0, difference = 0.0;
     blocks.run(kept, run.from.get(), other, [&](int, int) {
         for (const float without : other.named[state]) {
-            // What is taken from a huge state is lost in rounding.
+            // What is subtracted from a huge state is lost in rounding.
             if (int(at / n_out) % run.windows.length < huge_positions) {
                 ++at;
                 continue;

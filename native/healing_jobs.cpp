@@ -180,7 +180,7 @@ Napi::Value NativeModel::replace_tensor(const Napi::CallbackInfo & info) {
     ModelCore & model = viewed(info.Env());
     const std::string name = info[0].As<Napi::String>().Utf8Value();
     const std::lock_guard<std::mutex> lock(model.computing);
-    model.contexts.reset(); // their graphs have the tensors that stood
+    model.contexts.reset(); // their graphs use the replaced tensors
     guarded(info.Env(), "replace the tensor", [&] {
         if (info[2].IsUndefined()) {
             model.view->restore_tensor(name);

@@ -17,8 +17,8 @@ double mean_square(const float * values, int n) {
     return sum / n;
 }
 
-// The sum, with at most ten medians of each: a token with a huge state (the first of a window in many models) may be longer than all
-// others together, and must not say what a ridge means for them.
+// The sum, with each value limited to ten medians. A token with a huge state (the first of a window in many models) may exceed all others
+// together, and must not decide what a ridge means for them.
 double usual_sum(std::vector<double> values) {
     constexpr double most_medians = 10.0;
     if (values.empty()) {
@@ -34,8 +34,8 @@ double usual_sum(std::vector<double> values) {
     return sum;
 }
 
-// What an RMS norm with weights w should divide to, so that w z comes as near to `wanted` as the length of z allows: z = w y / (w^2 + l)
-// with the smallest l >= 0 for which its mean square is no more than `most`. Without l channels of small weights would take all of it.
+// The normalized value of an RMS norm with weights w that brings w z as close to `wanted` as the length of z allows: z = w y / (w^2 + l)
+// with the smallest l >= 0 for which its mean square is at most `most`. Without l, channels of small weights would take all of it.
 // Returns the mean square.
 double nearest_normed(const std::vector<float> & weights, const std::vector<double> & wanted, double most, std::vector<double> & normed) {
     const size_t n = weights.size();
@@ -57,7 +57,7 @@ double nearest_normed(const std::vector<float> & weights, const std::vector<doub
         low = high;
         high *= 4.0;
     }
-    // The length is made right afterwards: a little off here only turns the direction a little.
+    // The length is corrected afterwards: a small error here only turns the direction a little.
     while (high > low * (1.0 + 1e-4) && high > 1e-30) {
         const double middle = low > 0.0 ? std::sqrt(low * high) : 1e-3 * high;
         (at(middle) > most ? low : high) = middle;
@@ -131,7 +131,7 @@ std::vector<FittedEquations> EquationRows::finish(const Workers & workers) {
     return made;
 }
 
-// Into `missing` what the matrix should give more. Returns by what a norm behind it would divide the sum: errors count by as much less.
+// Stores in `missing` what the matrix should give in addition. Returns the divisor of a norm behind it: errors count by that much less.
 double EquationRows::aim(const TokenRow & token) {
     missing.resize(n_out);
     if (settings.norm.empty()) {
@@ -151,7 +151,7 @@ double EquationRows::aim(const TokenRow & token) {
     if (!std::isfinite(square)) {
         throw std::runtime_error("the states are not finite");
     }
-    // The norm makes what is shorter than what stands as long: its direction is what can be given.
+    // The norm restores the length of what is too short, so only its direction is a target.
     const double times = square > 0.0 ? standing * std::sqrt(length / square) : 0.0;
     for (int i = 0; i < n_out; ++i) {
         missing[i] = times > 0.0 ? times * normed[i] - token.output[i] : 0.0;

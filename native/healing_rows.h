@@ -1,12 +1,12 @@
-// From what a matrix does to each token to rows of normal equations.
+// Turns what a matrix does to each token into rows of normal equations.
 #pragma once
 
 #include "healing.h"
 
-// What an RMS norm with the settings' epsilon divides these n values by.
+// The divisor of an RMS norm with the settings' epsilon for these n values.
 double divisor_of(const EquationSettings & settings, const float * output, int n);
 
-// What a matrix does to a token: its inputs and outputs, the state that stands after the block and the one that is wanted.
+// What a matrix does to a token: its inputs and outputs, the current state after the block and the wanted one.
 struct TokenRow {
     const float * input;
     const float * output;
@@ -15,15 +15,15 @@ struct TokenRow {
     int position;
 };
 
-// Weighted rows on their way into the normal equations of each kind of features that the settings name.
+// Weighted rows on their way into the normal equations of each kind of features in the settings.
 class EquationRows {
 public:
     EquationRows(const EquationSettings & settings, int n_in, int n_out);
 
-    // Throws std::runtime_error where the states are not finite.
+    // Throws std::runtime_error if the states are not finite.
     void add(const TokenRow & token, const Workers & workers);
 
-    // Of all rows.
+    // Sum over all rows.
     std::vector<FittedEquations> finish(const Workers & workers);
 
 private:

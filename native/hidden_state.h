@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-// Rows of n_embd values, in the order in which the tokens run: n_windows x length of them once it is whole.
+// Rows of n_embd values, in the order in which the tokens run: n_windows x length of them once it is complete.
 class StateRows {
 public:
     explicit StateRows(size_t n_embd, bool half = false) : n_embd(n_embd), half(half) {}
@@ -25,7 +25,7 @@ public:
         }
     }
 
-    // Makes room for n values more, which `fill` writes.
+    // Adds n values, which `fill` writes.
     template <class Fill> void append(size_t n, const Fill & fill) {
         if (!half) {
             values.resize(values.size() + n);
@@ -40,7 +40,7 @@ public:
         }
     }
 
-    // Bytes that n_rows take.
+    // Bytes of n_rows rows.
     static size_t size(size_t n_rows, size_t n_embd, bool half) {
         return n_rows * (half ? n_embd * sizeof(ggml_fp16_t) + sizeof(int) : n_embd * sizeof(float));
     }
@@ -59,7 +59,7 @@ public:
         }
     }
 
-    // Of full precision only.
+    // For full precision only.
     const float * row(size_t row) const { return values.data() + row * n_embd; }
 
 private:
@@ -67,9 +67,9 @@ private:
     bool half;
     std::vector<float> values;
     std::vector<ggml_fp16_t> halves;
-    std::vector<int> exponents; // of a row's power of two: residual streams hold single values beyond 65504
+    std::vector<int> exponents; // of each row's power of two: residual streams hold single values beyond 65504
 
-    // The rows of one ubatch in full precision: one place for all states of a job.
+    // The rows of one ubatch in full precision: one buffer for all states of a job.
     static std::vector<float> & scratch() {
         static thread_local std::vector<float> rows;
         return rows;
@@ -83,7 +83,7 @@ private:
         int exponent = 0;
         if (std::isfinite(largest) && largest > 0.0f) {
             std::frexp(largest, &exponent);
-            exponent = std::max(exponent - 15, -100); // the largest lies in [2^14, 2^15), but for rows of next to nothing
+            exponent = std::max(exponent - 15, -100); // the largest lies in [2^14, 2^15), except for rows of almost nothing
         }
         const float scale = std::ldexp(1.0f, -exponent);
         for (size_t i = 0; i < n_embd; ++i) {
@@ -97,7 +97,7 @@ private:
 
 using HiddenState = std::shared_ptr<StateRows>;
 
-// The name that graphs give to the state after the n-th of the blocks shown.
+// The name that graphs give to the state after the n-th of the shown blocks.
 inline std::string state_name(int n) {
     return "l_out-" + std::to_string(n);
 }

@@ -13,7 +13,7 @@
 
 namespace {
 
-// Jobs that compute, with the environment that started each. Never destroyed: it is used while the process exits.
+// Jobs that compute, with the environment that started each. Never destroyed, since it is used while the process exits.
 struct Running {
     std::mutex mutex;
     std::condition_variable changed;
@@ -61,15 +61,14 @@ void Job::call_js(Napi::Env env, Napi::Function on_message, Job * job, Message *
     try {
         (*owned)(env, on_message);
     } catch (const std::bad_alloc &) {
-        job->fail_message("memory is too short", "NOT_ENOUGH_MEMORY");
+        job->fail_message("there is not enough memory", "NOT_ENOUGH_MEMORY");
     } catch (const std::exception & problem) {
-        // The caller's functions throw nothing themselves (model/runtime/cancel.ts guards them). Where the environment is being torn down
-        // nobody reads this.
+        // The caller's functions never throw (model/runtime/cancel.ts guards them). While the environment is being torn down nobody reads this.
         job->fail_message(problem.what(), "EVALUATION_FAILED");
     }
 }
 
-// What was measured did not reach its caller: the job has failed.
+// The results did not reach their caller: the job has failed.
 void Job::fail_message(const char * problem, const char * code) {
     message_error = *problem != '\0' ? problem : "unknown error";
     message_code = code;
@@ -99,7 +98,7 @@ Napi::Promise Job::start(Napi::Env env, std::unique_ptr<Job> owned, Napi::Functi
         }
         job->over = env.GetInstanceData<AddonData>()->jobs.run([job] { job->work(); }, job->cancel);
     } catch (const std::system_error & problem) {
-        job->error = std::string("the system gives no thread to compute with: ") + problem.what();
+        job->error = std::string("the system allows no further thread to compute with: ") + problem.what();
         job->settle();
     } catch (const std::exception & problem) {
         job->error = problem.what();
@@ -144,7 +143,7 @@ void Job::work() {
         } catch (const Cancelled &) {
             cancelled = true;
         } catch (const std::bad_alloc &) {
-            error = "memory is too short";
+            error = "there is not enough memory";
             error_code = "NOT_ENOUGH_MEMORY";
         } catch (const std::exception & problem) {
             error = *problem.what() != '\0' ? problem.what() : "unknown error";
@@ -174,7 +173,7 @@ void Job::settle() {
                 deferred->Reject(problem.Value());
                 return;
             } catch (const std::bad_alloc &) {
-                fail_message("memory is too short", "NOT_ENOUGH_MEMORY");
+                fail_message("there is not enough memory", "NOT_ENOUGH_MEMORY");
             } catch (const std::exception & problem) {
                 fail_message(problem.what(), "EVALUATION_FAILED");
             }

@@ -1,8 +1,8 @@
-// Work beside the JavaScript thread, with a promise, progress and cancellation.
+// Work besides the JavaScript thread, with a promise, progress and cancellation.
 //
 // Lifetime: start() hands the job to a thread-safe function, which deletes it in its finalizer, on the JavaScript
 // thread, when the job's work is over. The finalizer also runs when the environment is torn down (a worker thread
-// that ends): it cancels first, so the wait is short. Messages that find no environment any more are dropped.
+// that ends): it cancels first, so the wait is short. Messages that no longer find an environment are dropped.
 #pragma once
 
 #include "model_core.h"
@@ -37,11 +37,11 @@ public:
     // Runs the job; its promise settles on the JavaScript thread. `on_message` receives what the job posts.
     static Napi::Promise start(Napi::Env env, std::unique_ptr<Job> job, Napi::Function on_message);
 
-    // The same of a job that posts nothing.
+    // The same for a job that posts nothing.
     static Napi::Promise start(Napi::Env env, std::unique_ptr<Job> job);
 
-    // Cancels the jobs of an environment and waits until none of them computes any more, a few seconds at most: a process that
-    // exits destroys llama.cpp's static data under a thread that still runs.
+    // Cancels the jobs of an environment and waits until none of them computes any more, for a few seconds at most. A process that exits
+    // destroys llama.cpp's static data while a thread may still run.
     static void stop_all(Napi::Env env);
 
 protected:
@@ -61,13 +61,13 @@ private:
 
     void work();
     void fail_message(const char * problem, const char * code);
-    void settle(); // lets the promise settle on the JavaScript thread; the job may be gone after it
+    void settle(); // lets the promise settle on the JavaScript thread; the job may be deleted after it
 
     std::string error_code;
-    std::string error;      // empty where the job succeeded
+    std::string error;      // empty if the job succeeded
     std::string error_log;  // llama.cpp's own lines
     bool cancelled = false;
-    // What a message could not do. On the JavaScript thread only.
+    // The error of a message. On the JavaScript thread only.
     std::string message_error;
     std::string message_code;
     std::unique_ptr<Napi::Promise::Deferred> deferred;

@@ -1,5 +1,5 @@
-// The one file that reads llama.cpp's private headers. test/model/architectures/guard.test.ts holds the list of
-// per-block members below against src/llama-hparams.h of the pinned llama.cpp.
+// The only file that reads llama.cpp's private headers. test/model/architectures/guard.test.ts compares the list of
+// per-block members below with src/llama-hparams.h of the pinned llama.cpp.
 #include "layer_view.h"
 
 #include "own_tensor.h"
@@ -22,7 +22,7 @@ template <class Array> void gather(Array & to, const Array & from, const std::ve
     }
 }
 
-// Every member of llama_hparams that holds one entry a block.
+// Every member of llama_hparams that holds one entry per block.
 void gather_per_block(llama_hparams & to, const llama_hparams & from, const std::vector<int> & blocks) {
     gather(to.n_head_arr, from.n_head_arr, blocks);
     gather(to.n_head_kv_arr, from.n_head_kv_arr, blocks);
@@ -61,7 +61,7 @@ void lower_leading_count(llama_hparams & to, const llama_hparams & from, const s
         if (from.n_layer_kv_from_start >= 0) {
             to.n_layer_kv_from_start = kept_below(blocks, from.n_layer_kv_from_start);
             if (to.n_layer_kv_from_start < 2) { // llama-model.cpp asserts it
-                throw std::runtime_error("these blocks cannot run on their own: two must hold keys and values of their own");
+                throw std::runtime_error("these blocks cannot run on their own: at least two must hold keys and values of their own");
             }
         }
     } else if (name == "n_no_rope_layer_step") {
@@ -85,7 +85,7 @@ struct LayerView::Impl {
     llama_hparams hparams;           // of the original model
     std::vector<llama_layer> layers; // of the original model
 
-    // Tensors that stand in for those of the file, by name.
+    // Tensors that replace those of the file, by name.
     struct Replacement {
         ggml_tensor * original;
         OwnTensor own;
@@ -103,7 +103,7 @@ struct LayerView::Impl {
     bool is_swa(int i) const { return hparams.is_swa_impl[i] != 0; }
     bool is_recurrent(int i) const { return hparams.is_recr_impl[i] != 0; }
     bool is_attention(int i) const { return hparams.is_recr_impl[i] == 0 && hparams.n_head_kv_arr[i] > 0; }
-    // The heads of a block that only feeds forward may be stated all the same.
+    // The heads of a block that only feeds forward may be stated nevertheless.
     bool attends(int i) const {
         const auto & names = rules.outputs[i];
         return is_attention(i) && std::any_of(names.begin(), names.end(), [](const std::string & name) { return name.find(".attn_") != std::string::npos; });
@@ -119,7 +119,7 @@ struct LayerView::Impl {
 
 namespace {
 
-// llama_layer is a plain struct of tensor pointers: replacing by value spares a list of its 300 members.
+// llama_layer is a plain struct of tensor pointers: replacing by value avoids a list of its 300 members.
 void exchange_pointers(llama_layer & layer, const ggml_tensor * from, const ggml_tensor * to) {
     auto * words = reinterpret_cast<unsigned char *>(&layer);
     for (size_t at = 0; at + sizeof(void *) <= sizeof(llama_layer); at += sizeof(void *)) {
@@ -140,8 +140,7 @@ bool LayerView::Impl::any(const std::vector<int> & kept, bool (Impl::*is)(int) c
     return false;
 }
 
-// From the last block on: an identity is appended to the kept blocks, where one of the leading blocks would be run as one of
-// the others.
+// After the last block: an identity is appended to the kept blocks if one of the leading blocks would otherwise run as one of the others.
 int LayerView::Impl::block_of_kind(bool (Impl::*is)(int) const) const {
     for (int block = n_blocks() - 1; block >= 0; --block) {
         if ((this->*is)(block) && block < int(rules.outputs.size()) && !rules.outputs[block].empty()) {
@@ -151,7 +150,7 @@ int LayerView::Impl::block_of_kind(bool (Impl::*is)(int) const) const {
     return -1;
 }
 
-// Blocks to append as identities. A sliding-window memory needs one sliding-window block, a hybrid one one of each
+// Blocks to append as identities. A sliding-window memory needs one sliding-window block, a hybrid memory one block of each
 // kind (llama-kv-cache-iswa.cpp, llama-memory-hybrid.cpp), and a graph at least one block.
 std::vector<int> LayerView::Impl::missing_kinds(const std::vector<int> & kept) const {
     if (kept.empty()) {
@@ -207,7 +206,7 @@ ggml_tensor * LayerView::Impl::tensor_named(const std::string & name) const {
     return tensor;
 }
 
-// The tensor of that name that blocks use: the file's, or what stands in for it.
+// The tensor of that name that blocks use: the file's, or its replacement.
 ggml_tensor * LayerView::Impl::standing(const std::string & name) const {
     const auto found = replacements.find(name);
     return found != replacements.end() ? found->second.own.tensor : tensor_named(name);
@@ -219,7 +218,7 @@ void LayerView::Impl::exchange(ggml_tensor * from, ggml_tensor * to) {
     }
     model->hparams = hparams;
     model->layers = layers;
-    identities.clear(); // made of blocks as they were
+    identities.clear(); // made from the old tensors
     identity_zeros.clear();
 }
 
@@ -347,7 +346,7 @@ void LayerView::restore() {
     impl->model->layers = impl->layers;
 }
 
-// The members below are those that llama-kv-cache*.cpp and llama-memory-*.cpp ask about a block when a memory is made.
+// The members below are those that llama-kv-cache*.cpp and llama-memory-*.cpp read for a block when a memory is made.
 MemoryShape LayerView::memory_shape() const {
     const llama_hparams & hparams = impl->model->hparams;
     MemoryShape shape;
@@ -390,7 +389,7 @@ size_t LayerView::Impl::shown_bytes() const {
     for (const auto & [name, tensor] : model->tensors_by_name) {
         all.insert(tensor);
     }
-    // Blocks may share a tensor: it is left out only where no block that is shown points to it.
+    // Blocks may share a tensor, which is left out only if no shown block points to it.
     std::set<const ggml_tensor *> hidden;
     for (const auto & layer : layers) {
         hidden.merge(tensors_of(layer, all));
@@ -414,7 +413,7 @@ ViewBytes LayerView::bytes(llama_context_params params) const {
         const bool before;
         ~Restored() { value = before; }
     };
-    // Keys and values may take gigabytes: with this they are counted and not allocated.
+    // Keys and values may take gigabytes: this counts them without allocating them.
     const Restored restored{ hparams.no_alloc, hparams.no_alloc };
     hparams.no_alloc = true;
     llama_context_ptr context(llama_init_from_model(impl->model, params));
@@ -428,7 +427,7 @@ ViewBytes LayerView::bytes(llama_context_params params) const {
             bytes.memory += size;
         }
     }
-    // The compute buffers are small enough to be made: their sizes are kept where nobody may read them, and are told of real ones only.
+    // The compute buffers are small enough to be made. Their sizes are private, and are reported only for real ones.
     hparams.no_alloc = false;
     const bool causal = context->get_cparams().causal_attn;
     context->set_causal_attn(!causal);
@@ -457,8 +456,8 @@ bool LayerView::offloaded() const {
     return !impl->model->devices.empty();
 }
 
-// The offset of a multi-token-prediction block is part of what llama.cpp compares, and means nothing to the graphs used here
-// (llm_graph_params::allow_reuse in llama-graph.h). ContextPool::check_fresh() tells when that is no longer so.
+// The offset of a multi-token-prediction block is part of what llama.cpp compares, but has no meaning for the graphs used here
+// (llm_graph_params::allow_reuse in llama-graph.h). ContextPool::check_fresh() notices when that changes.
 void LayerView::forget_graph(llama_context * context, int32_t generation) const {
     context->set_nextn_layer_offset(generation);
 }

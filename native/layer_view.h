@@ -14,11 +14,11 @@ struct ViewRules {
     std::vector<std::string> leading_counts;
     // outputs[block]: names of the tensors whose zeroing makes the block the identity in the residual stream.
     std::vector<std::vector<std::string>> outputs;
-    // Blocks that run as identities where none is kept; none where that cannot be done.
+    // Blocks that run as identities if none is kept; none if that is impossible.
     std::vector<int> empty;
 };
 
-// What the memory of a context depends on: made for one row of blocks, it serves every beginning of that row.
+// What the memory of a context depends on: a context made for one row of blocks serves every prefix of that row.
 struct MemoryShape {
     std::string counts;              // must be equal
     std::vector<std::string> blocks; // kind of each block
@@ -37,9 +37,9 @@ struct BlockVersion {
     std::vector<Matrix> matrices;
 };
 
-// Bytes that a view takes.
+// Bytes of a view.
 struct ViewBytes {
-    size_t weights = 0; // tensors of the blocks that it shows, and those of no block
+    size_t weights = 0; // tensors of the shown blocks, and those of no block
     size_t memory = 0;  // keys and values, or recurrent states
     size_t compute = 0; // buffers that the graphs compute in
 };
@@ -54,9 +54,9 @@ public:
     // Number of maskable blocks (without the multi-token-prediction tail, which stays last in every view).
     int n_blocks() const;
 
-    // Shows the kept blocks (ascending) from now on. A context made before serves it only where the memory shape fits
-    // and the graph is forgotten.
-    // Where the kept blocks alone cannot be a graph (none left; only one kind of a model that mixes two kinds of
+    // Shows the kept blocks (ascending) from now on. An older context serves only if the memory shape fits
+    // and the graph is discarded.
+    // If the kept blocks alone cannot be a graph (none left; only one kind of a model that mixes two kinds of
     // attention or memory), blocks with zeroed outputs are appended: the identity, bit for bit.
     void apply(const std::vector<int> & kept);
 
@@ -66,11 +66,11 @@ public:
     // Number of identity blocks that apply(kept) would append.
     int identities_needed(const std::vector<int> & kept) const;
 
-    // Of the view that stands.
+    // Shape of the current view.
     MemoryShape memory_shape() const;
 
-    // What the view that stands takes with such a context, by llama.cpp's own count. Keys and values and compute buffers are counted
-    // without being allocated. Throws where there can be no such context.
+    // Memory of the current view with such a context, as llama.cpp counts it. Keys and values and compute buffers are counted
+    // without being allocated. Throws if there can be no such context.
     ViewBytes bytes(llama_context_params params) const;
 
     // Whether the memories of all blocks are of one kind.
@@ -79,12 +79,12 @@ public:
     // Whether the model was loaded for other devices than the processor.
     bool offloaded() const;
 
-    // Puts other values into a matrix of a block, in every view, until restore_tensor(): `bytes` in ggml's layout of `type`. The new
+    // Replaces a matrix of a block in every view until restore_tensor(): `bytes` in ggml's layout of `type`. The new
     // tensor lies where llama.cpp would put it if a file held it, so that the same kernels run.
     void replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes);
     void restore_tensor(const std::string & name);
 
-    // Has llama.cpp build the next graph of the context anew; `generation` must differ from the last one.
+    // Makes llama.cpp build the next graph of the context again; `generation` must differ from the last one.
     void forget_graph(llama_context * context, int32_t generation) const;
 
     // Shows the kept blocks as long as it lives.
@@ -99,7 +99,7 @@ public:
         LayerView & view;
     };
 
-    // Shows the original model for a while, where `active`.
+    // Shows the original model for a while, if `active`.
     class Whole {
     public:
         Whole(LayerView & view, bool active);
@@ -121,7 +121,7 @@ public:
         Versions(const Versions &) = delete;
         Versions & operator=(const Versions &) = delete;
 
-        // From the next view on: `row` has a byte for each block, 2 + i for the i-th version of the list, less for the block as it is.
+        // From the next view on: `row` has one byte per block, 2 + i for the i-th version of the list, less for the unchanged block.
         void show(const uint8_t * row);
 
     private:
@@ -130,7 +130,7 @@ public:
         std::unique_ptr<Made> made;
     };
 
-    // Zeros in the place of a matrix of a block, as long as it lives.
+    // Zeros in place of a matrix of a block, as long as it lives.
     class Zeroed {
     public:
         Zeroed(LayerView & view, const std::string & name);

@@ -27,7 +27,7 @@ bool shown() {
     return value;
 }
 
-// A file's own text is among it, and must not command the terminal: control characters but tabs and line ends are shown as \u00XX.
+// The log contains text of the file, which must not control the terminal: control characters except tabs and line ends become \u00XX.
 void show(const char * text) {
     for (const char * at = text; *at != '\0'; ++at) {
         const auto byte = static_cast<unsigned char>(*at);

@@ -1,4 +1,4 @@
-// llama.cpp's log: kept for the thread that works, shown to nobody unless asked for.
+// llama.cpp's log: kept for the working thread, and shown to nobody by default.
 #pragma once
 
 #include <functional>
@@ -10,13 +10,13 @@ void log_install();
 // While alive, the log lines of this thread are kept (the last ones, bounded).
 class LogCapture {
 public:
-    // `listener`, where given, hears every line of this thread. It may throw where the line comes from C++ code of llama.cpp.
+    // `listener`, if given, receives every line of this thread. It may throw if the line comes from C++ code of llama.cpp.
     explicit LogCapture(std::function<void(const char *)> listener = {});
     ~LogCapture();
     LogCapture(const LogCapture &) = delete;
     LogCapture & operator=(const LogCapture &) = delete;
 
-    // Warnings and errors, oldest first, one a line.
+    // Warnings and errors, oldest first, one per line.
     std::string problems() const;
 
 private:

@@ -8,7 +8,7 @@
 
 namespace {
 
-// exp(x) for x <= 0, relative error below 2e-7, flushed to 0 under -87. Written so that compilers vectorise the loop over it
+// exp(x) for x <= 0, relative error below 2e-7, flushed to 0 under -87. Written so that compilers vectorize the loop over it
 // given -fno-trapping-math (range reduction by ln 2, then the Taylor polynomial of degree 7 on |r| <= ln(2) / 2).
 inline float exp_nonpositive(float x) {
     const float clamped = x < -87.0f ? -87.0f : x;
@@ -32,9 +32,9 @@ inline float exp_nonpositive(float x) {
 }
 
 constexpr int lanes = 16;
-// Floats that stay in the innermost cache between the search of their maximum and their sum.
+// Floats that stay in the innermost cache between the search for their maximum and their sum.
 constexpr int64_t chunk = 2048;
-// Lanes of float are emptied into a double after so many entries: the error stays near 1e-7 for any vocabulary.
+// Lanes of float are added to a double after so many entries: the error stays near 1e-7 for any vocabulary.
 constexpr int64_t batch = 256;
 
 float maximum(const float * row, int64_t n) {
@@ -53,7 +53,7 @@ float maximum(const float * row, int64_t n) {
     return value;
 }
 
-// Of a batch of values at most. Compilers vectorise a loop that fills an array, and a sum in lanes; not both in one.
+// Values per batch at most. Compilers vectorize a loop that fills an array, and a sum in lanes, but not both in one.
 double sum_of(const float * values, int64_t n) {
     float sums[lanes] = {};
     int64_t i = 0;
@@ -90,7 +90,7 @@ struct LogSum {
     double log_z; // log(sum(exp)), or NaN
 };
 
-// Memory is read once: the sum is scaled anew where a chunk has a larger maximum. A comparison is false for NaN, so a NaN could
+// Memory is read once: the sum is rescaled if a chunk has a larger maximum. A comparison is false for NaN, so a NaN could
 // hide behind the maximum; the sum shows it.
 LogSum log_sum(const float * row, int64_t n) {
     float max = -INFINITY;
@@ -102,7 +102,7 @@ LogSum log_sum(const float * row, int64_t n) {
             total *= std::exp(double(max) - double(here));
             max = here;
         }
-        // Nothing but -inf so far, which adds nothing, or NaN.
+        // Only -inf so far, which adds nothing, or NaN.
         total += sum_exp(row + at, size, max == -INFINITY ? 0.0f : max);
     }
     return { max, std::isfinite(max) ? double(max) + std::log(total) : NAN };
@@ -142,7 +142,7 @@ Cross cross(const float * row, const uint16_t * steps, int64_t n, float max) {
 float divergence(const float * row, const uint16_t * steps, int64_t n, float max, double log_z) {
     const Cross sums = cross(row, steps, n, max);
     const double value = sums.differences / sums.weights - std::log(sums.weights) + (log_z - double(max));
-    // Rounding may leave a little less than nothing.
+    // Rounding may leave a value slightly below zero.
     return value < 0.0 ? 0.0f : float(value);
 }
 

@@ -42,7 +42,7 @@ std::vector<int> MaskWalk::branch_depths(const Masks & masks, int i, int resumed
             break;
         }
         if (shared[j] == masks.n_blocks) {
-            continue; // the same mask again is not run
+            continue; // the same mask does not run again
         }
         int depth = lowest;
         while (depth > resumed && !resumes(masks, order[j], depth)) {

@@ -1,4 +1,4 @@
-// The order in which a batch of masks is measured, and what is kept between them (no model here).
+// The order in which a batch of masks is measured, and which states are kept between them (without a model).
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ struct Masks {
     std::vector<uint8_t> bytes;
     int n_masks = 0;
     int n_blocks = 0;
-    // n_masks x (n_blocks + 1) flags: 1 where the kept blocks from a depth on can run from a hidden state; empty where all can.
+    // n_masks x (n_blocks + 1) flags: 1 if the kept blocks from a depth on can run from a hidden state; empty if all can.
     std::vector<uint8_t> resumable;
 
     const uint8_t * row(int mask) const { return bytes.data() + size_t(mask) * n_blocks; }
@@ -20,9 +20,9 @@ struct Masks {
 
 // A walk over the prefix tree of the masks: neighbors in the order share the longest prefixes.
 struct MaskWalk {
-    // Which of two masks comes first where they part: the one without the block, so that a mask that another one begins with
-    // ends before the other goes on from it; or the one with the block, where the state after a mask's last block cannot be
-    // kept, and must be taken while a further block follows it.
+    // Which of two masks comes first where they part. Usually it is the one without the block: a mask that is a prefix of another one
+    // then ends before the other resumes from it. If the state after a mask's last block cannot be kept, it is the one with the block:
+    // the state must be taken while a further block follows it.
     enum class First { without, with };
 
     std::vector<int> order;    // mask numbers
@@ -30,13 +30,13 @@ struct MaskWalk {
 
     MaskWalk(const Masks & masks, First first);
 
-    // Whether a mask may go on from the hidden state at a depth. Where only some positions are scored, its last kept block must be
-    // among those that run: llama.cpp runs the end of that block for the scored rows only, and the number of rows can change their bits.
+    // Whether a mask may resume from the hidden state at a depth. If only some positions are scored, its last kept block must be among those
+    // that run: llama.cpp runs the end of that block only for the scored rows, and the number of rows can change their bits.
     bool resumes(const Masks & masks, int mask, int depth) const;
 
-    // Depths (> resumed) from which later masks may go on, of those that they share with the mask at position i: hidden states worth
-    // keeping, deepest first. A mask goes on where it leaves the one before, or as close before that as it can be resumed (from where a
-    // mask in between may leave another state).
+    // Depths (> resumed) from which later masks may resume, among those that they share with the mask at position i: hidden states worth
+    // keeping, deepest first. A mask resumes where it differs from the one before, or at the nearest possible depth before that. There a
+    // mask in between may have left another state.
     std::vector<int> branch_depths(const Masks & masks, int i, int resumed) const;
 
 private:

@@ -14,7 +14,7 @@ Windows windows_of(const Napi::Value & tokens, const Napi::Object & options) {
 std::vector<int> kept_of(const ModelCore & core, const Napi::Value & mask) {
     const std::vector<uint8_t> flags = values_of<uint8_t>(mask);
     if (flags.size() != size_t(core.view->n_blocks())) {
-        throw Napi::RangeError::New(mask.Env(), "a mask needs a flag for each block");
+        throw Napi::RangeError::New(mask.Env(), "a mask needs one flag per block");
     }
     std::vector<int> kept;
     for (size_t i = 0; i < flags.size(); ++i) {

@@ -1,4 +1,4 @@
-// Arguments that speak of a model's blocks and of tokens.
+// Arguments about a model's blocks and tokens.
 #pragma once
 
 #include "arguments.h"
@@ -7,8 +7,8 @@
 
 #include <vector>
 
-// { windowLength, ... } and tokens: Int32Array of whole windows. Throws a RangeError where they are none.
+// { windowLength, ... } and tokens: Int32Array of whole windows. Throws a RangeError otherwise.
 Windows windows_of(const Napi::Value & tokens, const Napi::Object & options);
 
-// The blocks that a mask (Uint8Array, a flag a block) keeps. The model must have its view. Throws a RangeError for a mask of another length.
+// The blocks that a mask (Uint8Array, one flag per block) keeps. The model must have its view. Throws a RangeError for a mask of another length.
 std::vector<int> kept_of(const ModelCore & core, const Napi::Value & mask);

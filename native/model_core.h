@@ -1,4 +1,4 @@
-// A loaded model and what its users share. Shared by every job that works on it: the last one frees it.
+// A loaded model and what its users share. Every job that works on it shares it, and the last one frees it.
 #pragma once
 
 #include "layer_view.h"
@@ -9,7 +9,7 @@
 #include <mutex>
 #include <stdexcept>
 
-// Thrown where a job was cancelled.
+// Thrown if a job was cancelled.
 struct Cancelled : std::runtime_error {
     Cancelled() : std::runtime_error("cancelled") {}
 };
@@ -20,7 +20,7 @@ struct ModelCore {
     llama_model_ptr model;
     std::unique_ptr<LayerView> view;
     std::unique_ptr<ContextPool> contexts; // of the last job, for the next one (ContextLease)
-    // A view changes what the original model is: one job at a time computes on it.
+    // A view changes the original model, so only one job at a time computes on it.
     std::mutex computing;
     std::atomic<bool> disposed{ false };
 

@@ -1,4 +1,4 @@
-// What else a model is asked, as JavaScript calls it: hidden states compared, text of its own, its speed.
+// Other jobs on a model, as JavaScript calls them: comparing hidden states, self-generated text, and speed.
 #include "job.h"
 #include "model_arguments.h"
 #include "model_wrap.h"

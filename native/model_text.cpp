@@ -1,4 +1,4 @@
-// Text and tokens of a model.
+// Tokenization and text of a model.
 #include "arguments.h"
 #include "model_wrap.h"
 

@@ -72,12 +72,12 @@ Napi::Function NativeModel::define(Napi::Env env) {
     });
 }
 
-// Only load() calls the constructor: a model is never half loaded.
+// Only load() calls the constructor, so a model is never half loaded.
 NativeModel::NativeModel(const Napi::CallbackInfo & info) : Napi::ObjectWrap<NativeModel>(info) {
     if (!holds<ModelCore>(info[0])) {
         throw Napi::TypeError::New(info.Env(), "use NativeModel.load()");
     }
-    // The handle lives until it is collected: only the wrapper may keep the weights.
+    // The handle lives until it is collected, so only the wrapper may keep the weights.
     core = std::move(held_in<ModelCore>(info[0]));
     info.This().As<Napi::Object>().TypeTag(&type_tag<NativeModel>());
 }
@@ -123,7 +123,7 @@ Napi::Value NativeModel::facts(const Napi::CallbackInfo & info) {
     facts.Set("blocks", llama_model_n_layer(model));
     facts.Set("tailBlocks", llama_model_n_layer_nextn(model));
     facts.Set("vocabulary", llama_vocab_n_tokens(vocab));
-    // The file's number is unsigned; llama.cpp gives it as a signed one.
+    // The file's number is unsigned, but llama.cpp returns a signed one.
     facts.Set("contextLength", uint32_t(llama_model_n_ctx_train(model)));
     facts.Set("width", llama_model_n_embd(model));
     facts.Set("slidingWindow", llama_model_n_swa(model));

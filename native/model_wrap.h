@@ -19,7 +19,7 @@ private:
     std::shared_ptr<ModelCore> core;
 
     ModelCore & alive(Napi::Env env) const;
-    ModelCore & viewed(Napi::Env env) const; // alive, and with its view
+    ModelCore & viewed(Napi::Env env) const; // not disposed of, and with its view
     Napi::Value facts(const Napi::CallbackInfo & info);
     Napi::Value set_view_rules(const Napi::CallbackInfo & info);
     Napi::Value tokenize(const Napi::CallbackInfo & info);
@@ -39,5 +39,5 @@ private:
 // Shared by this environment's classes.
 struct AddonData {
     Napi::FunctionReference model_class;
-    JobThread jobs; // the first to go
+    JobThread jobs; // destroyed first
 };

@@ -6,7 +6,7 @@
 
 namespace {
 
-// Rows of a result that are in double precision at a time.
+// Rows of a result held in double precision at a time.
 constexpr int at_once = 256;
 
 } // namespace
@@ -24,7 +24,7 @@ void NormalEquations::add(const std::vector<float> & features, const std::vector
 
 std::vector<float> NormalEquations::solve(double ridge, const Workers & workers) {
     if (!std::isfinite(unit) || unit <= 0.0) {
-        throw std::runtime_error("what is fitted to is zero or not finite: nothing can be solved");
+        throw std::runtime_error("the inputs of the fit are zero or not finite, so it cannot be solved");
     }
     std::vector<double> x = cross;
     solve_symmetric(gram, n_in, ridge * unit, x, n_out, workers);
@@ -59,7 +59,7 @@ double NormalEquations::residual_squares(const std::vector<float> & update, cons
 }
 
 Strided<const double> NormalEquations::whole_gram() {
-    // In tiles: a column at a time would fetch a line of memory for each value.
+    // In tiles: one column at a time would fetch a cache line for each value.
     constexpr int tile = 64;
     for (int row = 0; row < n_in; row += tile) {
         for (int column = 0; column <= row; column += tile) {

@@ -16,7 +16,7 @@ bool can_multiply(ggml_tensor * weight, ggml_backend_buffer_type_t type, ggml_ba
     return can;
 }
 
-// Where llama.cpp would put such a matrix (make_cpu_buft_list and select_weight_buft): beside the original on a device; on a CPU the
+// Where llama.cpp would put such a matrix (make_cpu_buft_list and select_weight_buft): with the original on a device. On a CPU it is the
 // first of the accelerators' and the repacked kinds of memory that can multiply it.
 ggml_backend_buffer_type_t buffer_type_for(ggml_tensor * weight, const ggml_tensor * original) {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
@@ -55,7 +55,7 @@ OwnTensor zeros_like(const ggml_tensor * tensor) {
     ggml_backend_buffer_type_t type = ggml_backend_buffer_get_type(tensor->buffer);
     ggml_backend_buffer_ptr buffer(ggml_backend_alloc_ctx_tensors_from_buft(ctx.get(), type));
     if (!buffer) {
-        throw std::runtime_error(std::string("no memory for a zeroed copy of ") + tensor->name);
+        throw std::runtime_error(std::string("there is not enough memory for a zeroed copy of ") + tensor->name);
     }
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     const std::vector<uint8_t> bytes(ggml_nbytes(zero), 0);
@@ -65,7 +65,7 @@ OwnTensor zeros_like(const ggml_tensor * tensor) {
 
 OwnTensor tensor_in_place_of(const ggml_tensor * original, const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) {
     if (type < 0 || type >= GGML_TYPE_COUNT || ggml_blck_size(type) == 0 || original->ne[0] % ggml_blck_size(type) != 0) {
-        throw std::runtime_error(name + " cannot be of type " + std::to_string(int(type)) + ": there is no such type, or its rows do not fit");
+        throw std::runtime_error(name + " cannot have the type " + std::to_string(int(type)) + ": there is no such type, or its rows do not fit");
     }
     ggml_init_params params = { ggml_tensor_overhead() * 2, nullptr, true };
     OwnTensor made{ nullptr, ggml_context_ptr(ggml_init(params)), nullptr };
@@ -78,7 +78,7 @@ OwnTensor tensor_in_place_of(const ggml_tensor * original, const std::string & n
                                                                                                   : ggml_backend_buffer_get_type(original->buffer);
     made.buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(made.context.get(), place));
     if (!made.buffer) {
-        throw std::runtime_error("no memory for new values of " + name);
+        throw std::runtime_error("there is not enough memory for new values of " + name);
     }
     ggml_backend_buffer_set_usage(made.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     ggml_backend_tensor_set(made.tensor, bytes.data(), 0, bytes.size());

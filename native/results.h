@@ -1,4 +1,4 @@
-// What jobs computed, as JavaScript gets it.
+// Results of jobs in the form that JavaScript gets.
 #pragma once
 
 #include "napi_setup.h"

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int32_t not_finite = -1;
 
-// A token, or not_finite where the logits are not.
+// A token, or not_finite if the logits are not finite.
 int32_t draw(const float * logits, int n_vocab, float temperature, std::mt19937_64 & random) {
     const float * most = std::max_element(logits, logits + n_vocab);
     const float max = *most;
@@ -83,7 +83,7 @@ void decode(llama_context * context, const Abort & abort, const OwnedBatch & own
     check_decoded(code, is_cancelled(abort.core, abort.cancel));
 }
 
-// Decodes each prompt but its last token, in pieces that fit a batch.
+// Decodes each prompt except for its last token, in pieces that fit a batch.
 void decode_prompts(llama_context * context, const Abort & abort, std::vector<Sequence> & sequences, int n_batch) {
     for (size_t s = 0; s < sequences.size(); ++s) {
         auto & sequence = sequences[s];
@@ -99,7 +99,7 @@ void decode_prompts(llama_context * context, const Abort & abort, std::vector<Se
     }
 }
 
-// The next token of each sequence, in turn those of the last decode's logits. A sequence has its own random numbers: threads change nothing.
+// The next token of each sequence, in the order of the last decode's logits. A sequence has its own random numbers, so threads change nothing.
 std::vector<int32_t> draw_all(llama_context * context, int n_vocab, const SampleSettings & settings, std::vector<Sequence> & sequences,
                               const std::vector<size_t> & active) {
     std::vector<const float *> logits;
@@ -113,12 +113,12 @@ std::vector<int32_t> draw_all(llama_context * context, int n_vocab, const Sample
         }
     });
     if (std::find(drawn.begin(), drawn.end(), not_finite) != drawn.end()) {
-        throw std::runtime_error("the model gives logits that are not finite; nothing can be sampled from it");
+        throw std::runtime_error("the model gives logits that are not finite, so nothing can be sampled from it");
     }
     return drawn;
 }
 
-// Sequences that are drawn together, from the first of these prompts on.
+// Sequences that are drawn together, starting with the first of these prompts.
 std::vector<Sequence> sequences_of(const std::vector<std::vector<int32_t>> & prompts, size_t first, size_t n, const SampleSettings & settings) {
     std::vector<Sequence> sequences(n);
     for (size_t s = 0; s < n; ++s) {
@@ -129,7 +129,7 @@ std::vector<Sequence> sequences_of(const std::vector<std::vector<int32_t>> & pro
     return sequences;
 }
 
-// Puts the last token of each sequence that is not finished into the batch. Returns which these are.
+// Puts the last token of each unfinished sequence into the batch. Returns these sequences.
 std::vector<size_t> place_last(OwnedBatch & owned, const std::vector<Sequence> & sequences) {
     std::vector<size_t> active;
     for (size_t s = 0; s < sequences.size(); ++s) {
@@ -143,7 +143,7 @@ std::vector<size_t> place_last(OwnedBatch & owned, const std::vector<Sequence> &
     return active;
 }
 
-// Draws tokens until all sequences are finished. `on_progress` gets the tokens that they have, one that ended early counting whole.
+// Draws tokens until all sequences are finished. `on_progress` gets their number of tokens; a sequence that ended early counts in full.
 void finish(const Abort & abort, const SampleSettings & settings, std::vector<Sequence> & sequences, const std::function<void(int64_t)> & on_progress) {
     const llama_vocab * vocab = llama_model_get_vocab(abort.core.model.get());
     const int n_vocab = llama_vocab_n_tokens(vocab);

@@ -10,7 +10,7 @@
 
 namespace {
 
-using States = std::vector<StateRows>; // a row a token
+using States = std::vector<StateRows>; // one row per token
 
 class Comparison {
 public:
@@ -29,7 +29,7 @@ public:
         for (int first = 0; first < windows.n_windows; first += group) {
             const int n = std::min(group, windows.n_windows - first);
             States states(n_states, StateRows(n_embd));
-            // A block made the identity lets the state before block 0 through.
+            // A block made the identity passes on the state before block 0.
             decode({}, first, n, { { state_name(0), &states[0] } });
             std::map<std::string, StateRows *> wanted;
             for (int i = 0; i < n_states - 1; ++i) {
@@ -75,7 +75,7 @@ private:
         for (int w = 0; w < n; ++w) {
             for (int position = 0; position < windows.length; ++position) {
                 owned.token() = windows.tokens[(size_t(first) + w) * windows.length + position];
-                // All of them, although nothing reads the logits: a graph leaves tokens without output out of the last block.
+                // All rows, although nothing reads the logits: a graph leaves tokens without output out of the last block.
                 owned.place(position, w, true);
             }
         }
@@ -92,7 +92,7 @@ private:
     void compare(const States & states, int n_tokens) {
         const size_t cells = size_t(n_states) * n_states;
         const int n_workers = std::clamp(n_threads, 1, n_tokens);
-        // All memory is taken before the threads begin: what one of them throws would end the process.
+        // All memory is allocated before the threads begin, since an exception in one of them would end the process.
         std::vector<Similarities> parts(n_workers);
         std::vector<std::vector<double>> norms(n_workers, std::vector<double>(n_states));
         for (Similarities & part : parts) {

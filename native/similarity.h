@@ -1,4 +1,4 @@
-// How much each run of blocks turns the residual stream: what block influence and angular distance are made of.
+// How far each run of blocks turns the residual stream: the basis of block influence and angular distance.
 #pragma once
 
 #include "model_core.h"
@@ -6,7 +6,7 @@
 
 #include <vector>
 
-// Of the hidden states before block 0, 1, ..., n (n: after the last block), averaged over all tokens of all windows;
+// Over the hidden states before block 0, 1, ..., n (n: after the last block), averaged over all tokens of all windows;
 // entry a * (n + 1) + b compares state a with state b.
 struct Similarities {
     std::vector<double> cosine;  // mean of cos(a, b)

@@ -32,7 +32,7 @@ private:
     std::chrono::steady_clock::time_point before = std::chrono::steady_clock::now();
 };
 
-// Contexts as programs make them: nothing of the evaluator's sharing.
+// Contexts as other programs make them, without the evaluator's sharing.
 llama_context_params params_of(const SpeedSettings & settings, uint32_t n_tokens) {
     llama_context_params params = llama_context_default_params();
     params.n_ctx = cells_of(n_tokens);
@@ -44,7 +44,7 @@ llama_context_params params_of(const SpeedSettings & settings, uint32_t n_tokens
     return params;
 }
 
-// One model with its context, which is made for the view and runs under no other.
+// One model with its context, which is made for this view and runs under no other.
 class Runner {
 public:
     Runner(const SpeedSide & side, const SpeedSettings & settings, const Abort & abort) : side(side), settings(settings), abort(abort) {
@@ -90,7 +90,7 @@ private:
     int n_vocab = 1;
     int position = 0;
 
-    // Tokens drawn from the whole vocabulary, the same for every side; logits of the last one only.
+    // Tokens drawn from the whole vocabulary, the same for every side; logits only for the last one.
     void decode(int n) {
         OwnedBatch owned(n, 0);
         for (int i = 0; i < n; ++i, ++position) {
@@ -136,7 +136,7 @@ std::vector<SpeedResult> measure_speed(const std::vector<SpeedSide> & sides, con
     const int64_t total = int64_t(settings.repetitions + 1) * int64_t(sides.size());
     for (int repetition = 0; repetition <= settings.repetitions; ++repetition) {
         for (size_t i = 0; i < runners.size(); ++i) {
-            // Every other time in reverse: what comes first would otherwise always find a cooler machine.
+            // Every other time in reverse: the first side would otherwise always find a cooler machine.
             const size_t side = repetition % 2 == 0 ? i : runners.size() - 1 - i;
             const SpeedRun run = runners[side]->run();
             // The first one pages in the weights and builds the graphs.

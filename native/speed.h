@@ -1,4 +1,4 @@
-// How fast models run, and what memory they take: real decodes of prompts and of single tokens, as llama-bench does them.
+// Speed and memory of models: real decodes of prompts and of single tokens, as in llama-bench.
 #pragma once
 
 #include "model_core.h"
@@ -6,19 +6,19 @@
 #include <functional>
 #include <vector>
 
-// A model with some of its blocks; all of them where `kept` lists all.
+// A model with some of its blocks; the original model if `kept` lists all.
 struct SpeedSide {
     std::shared_ptr<ModelCore> core;
     std::vector<int> kept;
 };
 
 struct SpeedSettings {
-    int prompt_tokens = 512;   // at once, as llama_decode takes them
+    int prompt_tokens = 512;   // at once, in one llama_decode
     int generated_tokens = 64; // one by one, after the prompt
-    int repetitions = 5;       // that are kept; one before them is thrown away
+    int repetitions = 5;       // that count; one before them is discarded
     int n_ubatch = 512;
     int n_threads = 1;
-    int context = 0;           // tokens of context that memory is given for
+    int context = 0;           // tokens of context that the memory is for
 };
 
 // Seconds of one repetition.
@@ -28,11 +28,11 @@ struct SpeedRun {
 };
 
 struct SpeedResult {
-    std::vector<SpeedRun> runs; // one a repetition
+    std::vector<SpeedRun> runs; // one per repetition
     ViewBytes bytes;
 };
 
-// The sides take turns: every repetition runs all of them in order, so that what slows the machine for a while slows all alike.
-// Throws Cancelled, or std::runtime_error. Leaves the models whole.
+// The sides take turns: every repetition runs all of them in order, so that a temporary slowdown of the machine affects all alike.
+// Throws Cancelled, or std::runtime_error. Leaves the models unchanged.
 std::vector<SpeedResult> measure_speed(const std::vector<SpeedSide> & sides, const CancelFlag & cancel, const SpeedSettings & settings,
                                        const std::function<void(int64_t done, int64_t total)> & on_progress);

@@ -12,7 +12,7 @@
 
 namespace {
 
-// FNV-1a over the bit patterns: equal digests mean equal bits, for all that a test can tell.
+// FNV-1a over the bit patterns: in practice, equal digests mean equal bits.
 constexpr uint64_t digest_start = 0xcbf29ce484222325ull;
 
 uint64_t digest_of(uint64_t hash, const float * values, size_t n) {
@@ -24,8 +24,8 @@ uint64_t digest_of(uint64_t hash, const float * values, size_t n) {
     return hash;
 }
 
-// Where every position that predicts something is scored, the last one of a window gets logits too, which nothing reads: the last
-// block then runs for all rows, so that the state after it can be kept for masks that go on from there.
+// If every position that predicts something is scored, the last one of a window also gets logits, which nothing reads. The last
+// block then runs for all rows, so that the state after it can be kept for masks that resume there.
 bool every_output(const SweepSettings & settings) {
     return settings.scored.empty() && settings.score_from == 0;
 }
@@ -42,7 +42,7 @@ public:
         dirty = contexts.dirty();
         n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(core.model.get()));
         n_embd = llama_model_n_embd(core.model.get());
-        // llama.cpp interleaves windows that do not fit a ubatch together: their hidden states would come out of order.
+        // llama.cpp interleaves windows that do not fit a ubatch together, so their hidden states would come out of order.
         one_ubatch = group == 1 || group * windows.length <= settings.n_ubatch;
         share_prefixes = settings.share_prefixes && one_ubatch;
         plain_memory = core.view->uniform() && !llama_model_is_recurrent(core.model.get()) && !llama_model_is_hybrid(core.model.get());
@@ -54,7 +54,7 @@ public:
             settings.keep->top.resize(positions.total());
         }
         if (settings.reference && (settings.reference->n_vocab != n_vocab || settings.reference->n_rows() != positions.total())) {
-            throw std::runtime_error("the reference was kept for another vocabulary or for other positions");
+            throw std::runtime_error("the reference was made for another vocabulary or for other positions");
         }
     }
 
@@ -72,8 +72,8 @@ public:
             stats.tokens_done += int64_t(windows.n_windows) * windows.length;
             on_mask(MaskResult(last), stats);
         }
-        // Drawn positions do not show every value, and no loss shows the last position of a window, which a decode of whole windows
-        // always writes anew.
+        // Drawn positions do not show every value, and no loss shows the last position of a window. A decode of whole windows always
+        // overwrites that one.
         contexts.leave(dirty || !settings.scored.empty() || !one_ubatch || windows.length > settings.n_ubatch);
         return stats;
     }
@@ -185,7 +185,7 @@ private:
         const LayerView::Shown shown(*core.view, kept);
         llama_context * context = contexts.take();
 
-        // A window longer than a ubatch is decoded ubatch by ubatch, as llama.cpp would do inside: only one ubatch's logits are held.
+        // A window longer than a ubatch is decoded ubatch by ubatch, as llama.cpp does internally: only one ubatch's logits are held.
         const int piece = group == 1 ? std::min(windows.length, settings.n_ubatch) : windows.length;
         OwnedBatch owned(group * piece, from != nullptr ? n_embd : 0);
         bool first_decode = true;
@@ -209,7 +209,7 @@ private:
         }
     }
 
-    // Cells are masked until they are written again; but masked is not enough for a NaN, so values are zeroed where one may be left:
+    // Cells are masked until they are written again, but masking does not stop a NaN. So values are zeroed if one may be left:
     // the losses of drawn positions do not show all of them.
     void clear_memory(llama_context * context) {
         llama_memory_clear(llama_get_memory(context), dirty || !plain_memory || !settings.scored.empty());
@@ -220,7 +220,7 @@ private:
         return positions.at(window, position) || (output_last && position + 1 == windows.length);
     }
 
-    // Positions at..end-1 of n windows from window `first` on.
+    // Positions at..end-1 of n windows, starting with window `first`.
     struct Span {
         int first;
         int n;
@@ -228,7 +228,7 @@ private:
         int end;
     };
 
-    // Returns how many rows of logits the span gives.
+    // Returns how many rows of logits the span has.
     int fill(OwnedBatch & owned, const Span & span, const StateRows * from) const {
         int outputs = 0;
         owned.clear();
@@ -320,7 +320,7 @@ private:
     }
 };
 
-// Graphs hold the matrices that they were built with: contexts that ran versions of blocks go with them.
+// Graphs hold the matrices that they were built with, so contexts that ran versions of blocks are freed with them.
 struct ContextsGone {
     ModelCore & core;
     bool active;

@@ -1,4 +1,4 @@
-// Weights of another type: whole files, and single matrices.
+// Weights of another type: complete files, and single matrices.
 #include "arguments.h"
 #include "calls.h"
 #include "contexts.h"
@@ -62,19 +62,19 @@ private:
     }
 };
 
-// Weights between 32-bit numbers and a type of ggml.
+// Conversion of weights between 32-bit numbers and a type of ggml.
 class ConvertJob : public Job {
 public:
     ConvertJob(std::shared_ptr<CancelFlag> cancel, int type, int64_t row_length)
         : Job(std::move(cancel), "QUANTIZE_FAILED"), type(type), row_length(row_length) {}
-    std::vector<float> values;   // to be quantized, or what was dequantized
-    std::vector<uint8_t> bytes;  // to be dequantized, or what was quantized
+    std::vector<float> values;   // to be quantized, or the dequantized result
+    std::vector<uint8_t> bytes;  // to be dequantized, or the quantized result
     bool quantizes = false;
 
 protected:
     void run() override {
         if (!can_hold_rows()) {
-            throw std::runtime_error("rows of " + std::to_string(row_length) + " values cannot be of type " + std::to_string(type));
+            throw std::runtime_error("rows of " + std::to_string(row_length) + " values cannot have the type " + std::to_string(type));
         }
         const size_t row_bytes = ggml_row_size(ggml_type(type), row_length);
         if (values.size() % size_t(row_length) != 0 || bytes.size() % row_bytes != 0) {
@@ -105,11 +105,11 @@ private:
 
     void quantize(ggml_type type, size_t row_bytes) {
         if (ggml_quantize_requires_imatrix(type)) {
-            throw std::runtime_error(std::string(ggml_type_name(type)) + " cannot be quantized to without an importance matrix");
+            throw std::runtime_error(std::string(ggml_type_name(type)) + " needs an importance matrix to quantize to it");
         }
         const int64_t rows = int64_t(values.size()) / row_length;
         bytes.resize(size_t(rows) * row_bytes);
-        // A few rows at a time, to be stopped between them.
+        // A few rows at a time, so that the job can stop between them.
         for (int64_t row = 0; row < rows; row += 64) {
             if (cancel->requested) {
                 throw Cancelled();

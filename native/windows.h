@@ -1,4 +1,4 @@
-// The tokens that are measured on.
+// The tokens to measure on.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@ struct Windows {
 // Sequences in a batch (LLAMA_MAX_SEQ in llama.cpp's src/llama-cparams.h).
 constexpr int max_sequences = 256;
 
-// Windows in one decode: those that were asked for, or, where that is 0, those that share a ubatch.
+// Windows in one decode: the requested number, or, if that is 0, as many as share a ubatch.
 inline int windows_at_once(const Windows & windows, int asked, int n_ubatch) {
     const int wanted = asked > 0 ? asked : n_ubatch / std::max(1, windows.length);
     return std::clamp(wanted, 1, std::clamp(windows.n_windows, 1, max_sequences));

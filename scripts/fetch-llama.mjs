@@ -23,7 +23,7 @@ const exists = (path) =>
 		() => false,
 	);
 
-/** What identifies a finished layout: a changed pin or trim list lays the sources out again. */
+/** Identifies a finished layout: a changed pin or trim list lays the sources out again. */
 function stampOf(pin) {
 	return createHash("sha256").update(JSON.stringify(pin)).digest("hex");
 }
@@ -38,11 +38,11 @@ function requireTool(name, install) {
 	try {
 		execFileSync(name, ["--version"], { stdio: "ignore", shell: process.platform === "win32" });
 	} catch (cause) {
-		throw new Error(`${name} is needed to fetch llama.cpp and was not found. ${install}`, { cause });
+		throw new Error(`${name} is needed to download llama.cpp, but not found. ${install}`, { cause });
 	}
 }
 
-/** Fetches, checks, lays out and trims the sources; does nothing where they already match the pin. The signal ends what runs. */
+/** Downloads, checks, lays out and trims the sources; does nothing if they already match the pin. The signal ends the running step. */
 export async function fetchLlama({ root = projectRoot, log = () => {}, signal } = {}) {
 	const pin = await readPin(root);
 	const target = join(root, "vendor", "llama.cpp");

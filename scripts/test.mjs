@@ -15,14 +15,14 @@ const { status } = spawnSync(
 	{
 		cwd: root,
 		stdio: "inherit",
-		// Measurements of tests stay out of the user's own. Threads that spin would take the cores from tests beside them.
+		// The tests' measurements stay out of the user's cache. Spinning threads would take the cores from tests that run at the same time.
 		env: { OMP_WAIT_POLICY: "passive", ...process.env, PRUNE_GGUF_HOME: join(folder, "home"), NODE_OPTIONS: "" },
 	},
 );
 let failed = 1;
 try {
 	const { numPassedTests, numFailedTests, numPendingTests, numFailedTestSuites, success } = JSON.parse(readFileSync(report, "utf8"));
-	// A file that does not even load fails no test, but the run.
+	// A file that does not even load fails no test, but it fails the run.
 	failed = numFailedTests + (numFailedTests === 0 && !success ? Math.max(1, numFailedTestSuites) : 0);
 	process.stdout.write(`${numPassedTests} passed, ${failed} failed${numPendingTests > 0 ? `, ${numPendingTests} skipped` : ""}\n`);
 } catch {

@@ -28,7 +28,7 @@ export {
 	type SplitName,
 	splitNames,
 	drawPositions,
-	ownSamples,
+	selfGeneratedWindows,
 } from "./model/calibration/index.js";
 export { compareMethods } from "./jobs/compare/compare.js";
 export * from "./errors.js";

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { thorough } from "./helpers/slow.js";
 
-// One file of each kind of damage, through the compiled command line (every third beyond `inspect`, all in test:full): `npm run fuzz` tries thousands.
+// One file of each kind of damage, through the compiled command line (every third beyond `inspect`, all in test:full). `npm run fuzz` tries thousands.
 
 interface Fuzz {
 	fuzz(options: {
@@ -16,7 +16,7 @@ interface Fuzz {
 
 const load = async <T>(name: string) => (await import(new URL(`../scripts/fuzz/${name}`, import.meta.url).href)) as T;
 
-it("no way to spoil a file makes a command crash, hang, or take much memory", async () => {
+it("no way to damage a file makes a command crash, hang, or take much memory", async () => {
 	const { fuzz } = await load<Fuzz>("fuzz.mjs");
 	const { MUTATION_NAMES } = await load<{ MUTATION_NAMES: readonly string[] }>("mutations.mjs");
 	const { cases, accepted, faults } = await fuzz({ cases: MUTATION_NAMES.length, seed: 3, share: thorough ? 1 : 3 });
@@ -26,7 +26,7 @@ it("no way to spoil a file makes a command crash, hang, or take much memory", as
 	expect(accepted.apply).toBeGreaterThan(0);
 }, 600_000);
 
-it("a line that a file feigns is seen", async () => {
+it("a line that a file fakes is noticed", async () => {
 	const { faultsOf } = await load<{ faultsOf(run: object, mostBytes: number): string[] }>("command.mjs");
 	const { FEIGNED } = await load<{ FEIGNED: string }>("mutations.mjs");
 	const run = { code: 1, signal: null, hung: false, bytes: 0, stdout: "", stderr: `error: no architecture "gguf\\n${FEIGNED}"\n` };
@@ -35,9 +35,9 @@ it("a line that a file feigns is seen", async () => {
 	expect(faultsOf({ ...run, stdout: `${FEIGNED}\n` }, 1e9)).toEqual(["a line of the file's own"]);
 });
 
-// Not every sandbox tells the children of a process, or its peak.
+// Not every sandbox shows the children of a process, or its peak memory.
 const tells = existsSync(`/proc/self/task/${process.pid}/children`) && /VmHWM/.test(readFileSync("/proc/self/status", "utf8"));
-it.runIf(tells)("the memory of a process that another one starts is seen", async () => {
+it.runIf(tells)("the memory of a process that another one starts is counted", async () => {
 	const { watchMemory } = await load<{ watchMemory(pid: number): () => number }>("memory.mjs");
 	const held = "const held = Buffer.alloc(3e8, 1); setTimeout(() => held, 1000);";
 	const starts = `require("node:child_process").spawnSync(process.execPath, ["-e", ${JSON.stringify(held)}], { env: { NODE_OPTIONS: "" } });`;

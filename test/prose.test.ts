@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
@@ -220,6 +222,22 @@ describe("this repository", () => {
 			expect(rules).toContain(word);
 			expect(why).not.toBe("");
 		}
+	});
+});
+
+describe("pages for users", () => {
+	const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
+
+	it.skipIf(notYet.includes("readme"))("README.md has at most 6,000 characters", () => {
+		expect(read("README.md").length).toBeLessThanOrEqual(6000);
+	});
+
+	it.skipIf(notYet.includes("docs"))("docs have at most 1,500 words a page", () => {
+		const docs = areas.find(({ name }) => name === "docs")!;
+		const long = filesOf(ROOT, docs)
+			.map((file) => [file, read(file).trim().split(/\s+/).length] as const)
+			.filter(([, words]) => words > 1500);
+		expect(long).toEqual([]);
 	});
 });
 

@@ -5,7 +5,7 @@ import { fixturePath, fixtureWindows, mean, removing } from "./helpers/fixture.j
 
 const { auto, balancedDesign, EvaluatorGame, fitPairwise, judgeSurrogate, leaveOneOut, Random, toSamples, windowDesign } = research;
 
-// A name that goes, or that comes without being meant to, breaks someone: change this list, docs/api.md and the changelog together.
+// A name that disappears, or appears by accident, breaks someone: change this list, docs/api.md and the changelog together.
 it("prune-gguf/research exports these names", () => {
 	expect(Object.keys(research).sort().join(" ")).toMatchInlineSnapshot(
 		`"Coalition EvaluatorGame FunctionGame Random STRATA_PRESETS TableGame activeSearch auto balancedDesign beamSearch bernoulliDesign closedFormContributions commonSetContributions contiguous crossJudge cutVerdicts drawStrata evolutionary exactShapley exactWeightedBanzhaf exactWindowSemivalue fitGpHamming fitMixedGp fitMlp fitPairwise flipDesign greedy inRounds judgeSurrogate lazyGreedy leaveOneOut leaveOneOutContributions meanLoss pairDesign pairInteractions pairwiseContributions paperRepaired permutationContributions permutationDesign posteriorContributions rankAndCut ranking strataSizes surrogateContributions surrogateWindowContributions swapDesign swapSearch tiltedDesign toSamples valueOfLoss weightedBanzhafContributions windowDesign windowLeastSquares"`,

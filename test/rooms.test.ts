@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { circlesOf, type Edge, longestChain } from "./helpers/graph.js";
 import { importsOf } from "./helpers/imports.js";
 
-// Who may import whom. A room is an entry of src/: a folder, or a file beside the folders. What lies lower knows nothing of what lies above.
+// Who may import whom. A room is an entry of src/: a folder, or a file next to the folders. Lower rooms do not import higher ones.
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -14,7 +14,7 @@ interface Room {
 	readonly from: readonly string[];
 	/** Its folders from the bottom up; those of one line do not import each other. `.` is the room itself. @default one floor */
 	readonly floors?: readonly (readonly string[])[];
-	/** Pure: nothing of Node, no package, no clock, no chance but the seeded one. */
+	/** Pure: no Node.js, no package, no clock, no randomness except the seeded one. */
 	readonly pure?: true;
 }
 
@@ -57,13 +57,13 @@ const ROOMS: Readonly<Record<string, Room>> = {
 /** Loaded when a command needs it: help is quick. */
 const DYNAMIC_DOORS: readonly string[] = ["cli/main -> index"];
 
-/** Arrows that the table forbids and the code has; each must go. */
+/** Arrows that the code has although the table forbids them; each must be removed. */
 const KNOWN_FAULTS: readonly string[] = [];
 
-/** Files that import each other in circles; each must go. */
+/** Files that import each other in circles; each must be removed. */
 const KNOWN_CIRCLES: readonly (readonly string[])[] = [];
 
-/** What pure rooms use and may not; each must go. */
+/** What pure rooms use but must not; each must be removed. */
 const KNOWN_IMPURE: readonly string[] = [];
 
 /** Files on the longest chain of imports. Lower it where a change shortens the chain. */
@@ -93,16 +93,15 @@ function arrows(): Arrow[] {
 	});
 }
 
-const memoryBudgetOf = (file: string): string => file.split("/")[0]!;
+const roomOf = (file: string): string => file.split("/")[0]!;
 const folderOf = (file: string): string => file.split("/").slice(1, -1)[0] ?? ".";
 const textOf = ({ from, to }: Edge): string => `${from} -> ${to}`;
 
 function isAllowed({ from, to }: Edge): boolean {
-	const room = ROOMS[memoryBudgetOf(from)]!;
-	if (memoryBudgetOf(from) !== memoryBudgetOf(to))
-		return room.from.includes(memoryBudgetOf(to)) || DYNAMIC_DOORS.includes(textOf({ from, to }));
+	const room = ROOMS[roomOf(from)]!;
+	if (roomOf(from) !== roomOf(to)) return room.from.includes(roomOf(to)) || DYNAMIC_DOORS.includes(textOf({ from, to }));
 	const floorOf = (file: string) => room.floors!.findIndex((folders) => folders.includes(folderOf(file)));
-	const isOneJob = memoryBudgetOf(from) !== "jobs" || folderOf(from) !== ".";
+	const isOneJob = roomOf(from) !== "jobs" || folderOf(from) !== ".";
 	return !room.floors || (folderOf(from) === folderOf(to) && isOneJob) || floorOf(to) < floorOf(from);
 }
 
@@ -113,7 +112,7 @@ describe("rooms", () => {
 
 	it("are all in the table, and so are their folders", () => {
 		const strangers = files.filter((file) => {
-			const room = ROOMS[memoryBudgetOf(file)];
+			const room = ROOMS[roomOf(file)];
 			return !room || (room.floors ? !room.floors.flat().includes(folderOf(file)) : false);
 		});
 		expect(strangers).toEqual([]);
@@ -141,7 +140,7 @@ describe("rooms", () => {
 	});
 
 	it("are pure where the table says so", () => {
-		const pure = (file: string) => ROOMS[memoryBudgetOf(file)]?.pure === true;
+		const pure = (file: string) => ROOMS[roomOf(file)]?.pure === true;
 		const outside = all.filter(({ from, local: own }) => pure(from) && !own).map(textOf);
 		const impure = /\bMath\.random\b|\bDate\b|\bperformance\b|\bprocess\b|\bset(?:Timeout|Interval|Immediate)\b|\bfetch\(/;
 		const uses = files.filter(pure).flatMap((file) => {

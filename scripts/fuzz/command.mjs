@@ -1,4 +1,4 @@
-// Runs the command line as a person does, in a process of its own, within bounds.
+// Runs the command line as a person does, in a separate process, within limits.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,8 +12,8 @@ const peak = new URL("peak.mjs", import.meta.url).href;
  * @typedef {object} Run How a command ended.
  * @property {number | null} code
  * @property {string | null} signal that ended it, its own or ours after `seconds`
- * @property {boolean} hung whether it ran past the bound
- * @property {number} bytes of memory that it held at most, by its own account where it ended by itself; or, on Linux, a process that it started
+ * @property {boolean} hung whether it ran past the time limit
+ * @property {number} bytes the most memory that it held, by its own account if it ended by itself; or, on Linux, of a process that it started
  * @property {string} stdout
  * @property {string} stderr
  */
@@ -52,14 +52,14 @@ export function runCommand(args, { home, peakFile, seconds }) {
 	});
 }
 
-// Written by us: line ends, tabs. Whatever else a file holds must not reach a terminal as it is.
+// Characters that we write: line ends and tabs. Anything else in a file must not reach a terminal unchanged.
 const control = /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u;
 
 /**
- * What a run did that none may do.
+ * Forbidden things that a run did.
  * @param {Run} run
  * @param {number} mostBytes
- * @returns {string[]} nothing where it is sound
+ * @returns {string[]} empty if it is sound
  */
 export function faultsOf({ code, signal, hung, bytes, stdout, stderr }, mostBytes) {
 	const faults = [];

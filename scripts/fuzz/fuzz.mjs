@@ -1,7 +1,7 @@
-// Spoils the 12-block model in many ways and gives each file to inspect, evaluate and apply, as the command line runs them.
+// Damages the 12-block model in many ways and gives each file to inspect, evaluate and apply, as the command line runs them.
 //   npm run fuzz -- --cases 990 --seed 1 [--minutes 10] [--keep FOLDER] [--only "block count"]
-// No run may be ended by a signal, hang, take more than 1 GB, print control characters or a line of the file's own, or call itself a fault of the program; a command
-// that fails leaves no file. Exit code 1 where one did, with the cases that show it.
+// No run may be ended by a signal, hang, take more than 1 GB, print control characters or a line of the file's own, or call itself a fault
+// of the program. A command that fails leaves no file. The exit code is 1 if any run broke this, with the cases that show it.
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,10 +17,10 @@ const BYTES = 1e9;
 const model = fileURLToPath(new URL("../../fixture/fixture-12l.gguf", import.meta.url));
 const text = "The captain looked at the sea, and the sea was quiet. ".repeat(40);
 
-/** The commands in order; each is given only files that the one before accepted. */
+/** The commands in order; each gets only files that the one before accepted. */
 const COMMANDS = {
 	inspect: ({ file }) => ["inspect", file],
-	evaluate: ({ file, textFile }) => ["evaluate", file, "--text", textFile, "--context", "32", "--threads", "1"],
+	evaluate: ({ file, textFile }) => ["evaluate", file, "--text", textFile, "--window-length", "32", "--threads", "1"],
 	apply: ({ file, output }) => ["apply", file, output, "--remove", "3", "--threads", "1"],
 };
 
@@ -62,7 +62,7 @@ export async function fuzz({ cases, seed, share = 1, minutes, keep, only, onCase
 		}
 	};
 	try {
-		// What spoilt files are refused for must not be what the sound one is refused for.
+		// Damaged files must not be refused for a reason that holds for the sound one too.
 		const sound = tally();
 		const faults = await runCase(pathsOf(folder, model), sound);
 		if (sound.accepted.apply !== 1) throw new Error(`the sound model was not accepted: ${JSON.stringify({ sound, faults })}`);

@@ -1,10 +1,10 @@
-// Watches from outside how much memory a program and all that it starts hold: of a child that may die nothing else tells.
+// Watches from outside how much memory a program and its children hold, since a child that dies cannot report it.
 import { readdirSync, readFileSync } from "node:fs";
 
 const MILLISECONDS = 100;
 
 /**
- * Looks ten times a second, on Linux; elsewhere it sees nothing. What a process held before it ended between two looks is not seen.
+ * Looks ten times per second, on Linux; elsewhere it sees nothing. It misses memory that a process held only between two looks.
  * @param {number} pid
  * @returns {() => number} ends watching, and gives the most bytes that one of the processes held
  */
@@ -40,7 +40,7 @@ function threadsOf(pid) {
 
 const peakOf = (pid) => 1024 * Number(/^VmHWM:\s*(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
 
-/** Nothing of a process that has ended. */
+/** Nothing for a process that has ended. */
 function read(path) {
 	try {
 		return readFileSync(path, "utf8");

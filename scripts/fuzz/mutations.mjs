@@ -1,4 +1,4 @@
-// Ways to spoil a sound model, each with its own random choices. Every one gives the bytes of a file.
+// Ways to damage a sound model, each with its own random choices. Every one gives the bytes of a file.
 import { joinGguf, offsetsOf } from "./pieces.mjs";
 
 const integers = [
@@ -23,7 +23,7 @@ const integers = [
 	2n ** 64n - 1n,
 ];
 const floats = [0, -0, -1e-5, 1e-30, 1e30, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1];
-/** Begins a line only where a text of the file is printed as it is. */
+/** Begins a line only if a text of the file is printed unchanged. */
 export const FEIGNED = "error: feigned";
 const texts = [
 	"",
@@ -91,7 +91,7 @@ const change = (test, to) => (content, random) => {
 };
 const isValueOf = (pattern) => (piece) => piece.part === "key" && pattern.test(piece.owner) && /^value:/.test(piece.field);
 
-/** Sets a text value, its length included. */
+/** Sets a text value, including its length. */
 function setText(content, key, text) {
 	const at = content.pieces.findIndex((piece) => piece.owner === key && piece.field === "valueLength");
 	if (at >= 0) [content.pieces[at].bytes, content.pieces[at + 1].bytes] = string(text);
@@ -118,7 +118,7 @@ function addTo(content, field, count) {
 	piece.bytes = uint(8, piece.bytes.readBigUInt64LE() + count);
 }
 
-/** Puts an array of 32-bit numbers in the place of an entry, or adds it. */
+/** Replaces an entry with an array of 32-bit numbers, or adds it. */
 function setArray(content, key, values) {
 	const before = content.pieces.length;
 	content.pieces = content.pieces.filter(({ part, owner }) => part !== "key" || owner !== key);
@@ -150,7 +150,7 @@ function dropGroup(part, field) {
 	};
 }
 
-/** Cuts the file where a field begins or within it, or within the weights. */
+/** Cuts the file at the start of a field or within it, or within the weights. */
 function truncate(content, random) {
 	const file = joinGguf(content);
 	const offsets = offsetsOf(content.pieces);
@@ -190,7 +190,7 @@ function changeVocabulary(content, random) {
 	return joinGguf(content);
 }
 
-/** Many values where a model has one, or one a block. */
+/** Many values if a model has one, or one per block. */
 function arrayOfCounts(content, random) {
 	const name = random.pick([
 		"expert_used_count",
@@ -208,7 +208,7 @@ function arrayOfCounts(content, random) {
 	return joinGguf(content);
 }
 
-/** Small tensors behind the others, of blocks that there are and of none. Of more than 10,000 llama.cpp takes longer than a run may. */
+/** Small tensors after the others, of blocks that exist and of no block. With more than 10,000, llama.cpp takes longer than a run may. */
 function manyTensors(content, random) {
 	const count = random.pick([1000, 10_000, 70_000]);
 	const blocks = random.pick([1, 12, 512]);
@@ -241,7 +241,7 @@ function flipHeader(content, random) {
 	return file;
 }
 
-/** Puts NaN or infinity where weights of a 32-bit tensor lie, or random bytes anywhere in the data. */
+/** Puts NaN or infinity into the weights of a 32-bit tensor, or random bytes anywhere in the data. */
 function spoilWeights(content, random) {
 	const data = Buffer.from(content.data);
 	const norms = content.pieces.filter(({ part, field, owner }) => part === "tensor" && field === "offset" && owner.includes("norm"));
@@ -251,7 +251,7 @@ function spoilWeights(content, random) {
 	return joinGguf({ ...content, data });
 }
 
-/** Another declared kind of a metadata value, with its bytes as they were. */
+/** Another declared type of a metadata value, with its bytes unchanged. */
 const anyKeyType = change(
 	({ field }) => field === "type",
 	(random) => uint(4, BigInt(random.below(16))),
@@ -365,8 +365,8 @@ export const MUTATIONS = {
 export const MUTATION_NAMES = Object.keys(MUTATIONS);
 
 /**
- * A spoilt copy of a model.
- * @param {{ pieces: import("./pieces.mjs").Piece[], data: Buffer }} content of the sound one; left as it is
+ * A damaged copy of a model.
+ * @param {{ pieces: import("./pieces.mjs").Piece[], data: Buffer }} content of the sound one; left unchanged
  * @param {string} name one of {@link MUTATION_NAMES}
  * @param {ReturnType<typeof import("./random.mjs").randomOf>} random
  * @returns {Buffer}

@@ -1,4 +1,4 @@
-// Loaded before a program that is fuzzed: writes down the most memory that the process held, when it ends by itself.
+// Loaded before a program under fuzzing: records the most memory that the process held, when it ends by itself.
 // Processes that it starts do not load this (see memory.mjs).
 import { appendFileSync } from "node:fs";
 

@@ -1,4 +1,4 @@
-// A GGUF header as a list of its fields, so that each can be changed alone and the file written again.
+// A GGUF header as a list of its fields, so that each can be changed by itself and the file written again.
 
 /** Bytes of a value of each GGUF type; a string (8) and an array (9) have their own length. */
 export const TYPE_SIZES = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 };

@@ -1,4 +1,4 @@
-// Random numbers of a case, the same wherever the seed is: SplitMix32.
+// Random numbers of a case, the same for the same seed on every machine: SplitMix32.
 
 /**
  * @param {number} seed

@@ -1,4 +1,4 @@
-// What the files of src/ import of each other, and those of native/ include.
+// Imports between the files of src/, and includes between those of native/.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix, relative, sep } from "node:path";
 
@@ -77,7 +77,7 @@ export function readGraph(ts, root) {
 	return { files, edges: [...edges.values()], foreign };
 }
 
-/** Groups of files that reach each other (Tarjan's algorithm); a file beside all circles is a group of its own. */
+/** Groups of files that reach each other (Tarjan's algorithm); a file outside all circles is a group of its own. */
 export function components(files, edges) {
 	const next = new Map(files.map((file) => [file, []]));
 	for (const { from, to } of edges) next.get(from).push(to);

@@ -1,12 +1,12 @@
-// The picture of the house in docs/developers/architecture.md: who imports whom, from the real imports.
+// The picture of the architecture in docs/developers/architecture.md: who imports whom, from the real imports.
 import { readGraph } from "./imports.mjs";
 
 const BEGIN = "<!-- made from the imports by npm run docs: begin -->";
 const END = "<!-- made from the imports by npm run docs: end -->";
 
-const memoryBudgetOf = (file) => file.split("/")[0];
+const roomOf = (file) => file.split("/")[0];
 
-/** Arrows between places of files: how many files of the one import how many of the other, pair by pair, and whether they take types only. */
+/** Arrows between places of files: how many files of one import how many of the other, pair by pair, and whether they import types only. */
 function arrowsBetween(edges, placeOf) {
 	const arrows = new Map();
 	for (const { from, to, symbols } of edges) {
@@ -21,13 +21,13 @@ function arrowsBetween(edges, placeOf) {
 	return [...arrows.values()];
 }
 
-/** Places so that each stands before all that it imports; those that could stand side by side by their names. */
+/** Places ordered so that each stands before everything that it imports; equal ones are ordered by name. */
 function fromTheTop(places, arrows) {
 	const left = new Set(places);
 	const order = [];
 	while (left.size > 0) {
 		const free = [...left].filter((place) => !arrows.some(({ from, to }) => to === place && left.has(from)));
-		// A circle has no top: test/rooms.test.ts names it.
+		// A circle has no top: test/rooms.test.ts reports it.
 		const next = (free.length > 0 ? free : [...left]).sort()[0];
 		order.push(next);
 		left.delete(next);
@@ -56,11 +56,11 @@ export function housePicture(ts, root) {
 			return count > 1 ? `${place}/ · ${count} files` : `${place}.ts`;
 		});
 	};
-	const stepOf = (file) => (memoryBudgetOf(file) === "pipeline" ? file.split("/")[1] : undefined);
-	return ["The rooms:", picture(memoryBudgetOf), "The steps of the pipeline, the last one on top:", picture(stepOf)].join("\n\n");
+	const stepOf = (file) => (roomOf(file) === "pipeline" ? file.split("/")[1] : undefined);
+	return ["The rooms:", picture(roomOf), "The steps of the pipeline, the last one on top:", picture(stepOf)].join("\n\n");
 }
 
-/** The page with its picture made anew. */
+/** The page with its picture made again. */
 export function withPicture(page, picture) {
 	const [before, rest] = page.split(BEGIN);
 	const after = rest?.split(END)[1];

@@ -1,8 +1,8 @@
-// Places that say the same in the same words.
+// Places that repeat the same code.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Pairs of places (in different files or far apart) that share six or more lines that say something. */
+/** Pairs of places (in different files or far apart) that share six or more meaningful lines. */
 export function duplicates(root, files, least = 6) {
 	const lines = files.map((file) => {
 		const text = readFileSync(join(root, file), "utf8").split("\n");
@@ -19,7 +19,7 @@ export function duplicates(root, files, least = 6) {
 				.join("\n");
 			seen.set(key, [...(seen.get(key) ?? []), { file, at }]);
 		}
-	// A longer run is one pair: count a pair only where the pair of the lines before is none.
+	// A longer run is one pair: count a pair only if the pair of the lines before is none.
 	const pairs = new Set();
 	for (const places of seen.values())
 		for (let i = 0; i < places.length; i++)

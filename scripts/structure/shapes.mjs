@@ -1,4 +1,4 @@
-// What is declared in the files of src/: functions, exported names, options types.
+// Declarations in the files of src/: functions, exported names, options types.
 import { readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 
@@ -36,7 +36,7 @@ export function shapesOf(ts, root, file) {
 		if (ts.isVariableStatement(node)) for (const { name } of node.declarationList.declarations) exported.push(name.getText());
 		else if (node.name) exported.push(node.name.text);
 	}
-	// `export { a }` without a source; `export { a as b } from` is no declaration.
+	// `export { a }` without a source; `export { a as b } from` is not a declaration.
 	for (const node of tree.statements)
 		if (ts.isExportDeclaration(node) && !node.moduleSpecifier && node.exportClause && ts.isNamedExports(node.exportClause)) {
 			const imported = new Set(
@@ -54,7 +54,7 @@ export function shapesOf(ts, root, file) {
 	return { functions, exported: [...new Set(exported)], lines: line(tree.end) };
 }
 
-/** Fields of every type (interface or alias) whose name speaks of options, largest first. */
+/** Fields of every type (interface or alias) whose name contains options, largest first. */
 export function optionsTypes(ts, root) {
 	const config = ts.getParsedCommandLineOfConfigFile(
 		join(root, "tsconfig.json"),

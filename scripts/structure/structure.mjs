@@ -1,7 +1,7 @@
-// Figures of the structure: what a stranger has to find his way through.
+// Figures of the structure, which show how hard it is for a newcomer to find things.
 //   node scripts/structure/structure.mjs [--root CHECKOUT] [--list]
 //
-// Files at the root of src/, import circles, the longest import chain, long functions, names that mean several things, repeated places,
+// Files at the root of src/, import circles, the longest import chain, long functions, names with several meanings, repeated places,
 // and the fields of the largest options type. --root: of another checkout, also of an older commit; --list: with every place.
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -14,7 +14,7 @@ import { optionsTypes, shapesOf } from "./shapes.mjs";
 const LONG = 60;
 const MANY = 4;
 
-/** The folder of a file at its first two levels, which is what it belongs to. */
+/** The folder of a file at its first two levels. */
 const placeOf = (file) => file.split("/").slice(0, -1).slice(0, 2).join("/") || ".";
 
 /**

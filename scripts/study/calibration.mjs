@@ -1,16 +1,17 @@
-// How the choice depends on the text that is searched: sets found on several kinds and amounts of it, each scored on texts that no search saw.
+// How the choice depends on the searched text: sets found on several kinds and amounts of it, each scored on held-out texts.
 //   node scripts/study/calibration.mjs --model MODEL.gguf --output OUT.json
 //     [--remove 3,6,10]            blocks removed
 //     [--sources own,prose,...]    see below
 //                                  (`own:kl` and the like: by the divergence from the original model instead of the loss)
 //     [--windows 10,40]            windows of 128 tokens that are searched
-//     [--seeds 0]                  of own samples and of the search
+//     [--seeds 0]                  of the self-generated text and of the search
 //     [--eval-windows 24]          windows of 256 tokens of each judged text
 //     [--weights Q8_0]             type that the search runs on, as `--working-weights`: a file of it is made beside OUT.json
 //     [--shared FOLDER] [--threads N]
-// The searched text is the first half of a file, the judged one its second half; own samples are judged in draws of other seeds, and the
-// questions of two sets with their right answers are judged that nothing searches. The mean that sources are told apart by is over the
-// four texts that are not the model's own. The search is `auto` at the default effort, without the race. A row is kept in OUT.json as soon as it is measured, and not measured again.
+// The searched text is the first half of a file, the judged one its second half. Self-generated text is judged in draws of other seeds.
+// Two sets of questions with right answers are also judged, which nothing searches. The mean that compares sources is over the four texts
+// that are not self-generated. The search is `auto` at the default effort, without the race. A row is kept in OUT.json as soon as it is
+// measured, and not measured again.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +21,7 @@ import { above, Rows, round } from "./healing-rows.mjs";
 import { load, table } from "./lib.mjs";
 
 const { auto } = await load("game/search/auto-method.js");
-const { windowsOfDocuments, ownSamples } = await load("model/calibration/index.js");
+const { windowsOfDocuments, selfGeneratedWindows } = await load("model/calibration/index.js");
 const { searchBudget } = await load("pipeline/methods/budget.js");
 const { modelHash } = await load("model/evaluation/kept.js");
 const { EvaluatorGame } = await load("pipeline/session/evaluator-game.js");
@@ -50,11 +51,13 @@ const evalWindows = Number(given["eval-windows"]);
 /** Files, half searched and half judged. */
 const files = { prose: "text/moby-dick.txt", facts: "text/factbook-prose.txt", wiki: "eval/wikitext-2.valid.txt" };
 
-/** Own samples of one kind: every second window of a draw is a chat. */
+/** Self-generated text of one kind: every second window of a draw is a chat. */
 async function ownOf(model, kind, count, length, seed) {
 	if (model.applyChatTemplate([{ role: "user", content: "?" }], false) === undefined)
-		throw new Error("the model's file has no chat template: its own samples are documents, leave the sources documents and chats out");
-	const drawn = await ownSamples(model, { count: 2 * count, length, seed });
+		throw new Error(
+			"the model's file has no chat template: its self-generated text is all documents; leave out the sources documents and chats",
+		);
+	const drawn = await selfGeneratedWindows(model, { count: 2 * count, length, seed });
 	const tokens = new Int32Array(count * length);
 	for (let i = 0; i < count; i++) tokens.set(drawn.tokens.subarray((2 * i + kind) * length, (2 * i + kind + 1) * length), i * length);
 	return makeWindows(tokens, length);
@@ -63,7 +66,7 @@ async function ownOf(model, kind, count, length, seed) {
 /** Questions that are judged as text. */
 const away = ["piqa", "arc_easy"].map((name) => `eval/${name}.rc_0shot.jsonl.gz`);
 
-/** Questions with their right answers, one a line. */
+/** Questions with their right answers, one per line. */
 function questionText() {
 	const lines = away.flatMap((name) =>
 		gunzipSync(readFileSync(join(given.shared, name)))
@@ -75,7 +78,7 @@ function questionText() {
 	return [{ text: [...asked.values()].join("\n") }];
 }
 
-/** Half a file, cut at the end of a line. */
+/** Half of a file, cut at the end of a line. */
 function half(name, which) {
 	const text = readFileSync(join(given.shared, files[name]), "utf8");
 	const middle = text.indexOf("\n", text.length / 2) + 1;
@@ -86,11 +89,11 @@ const ofFile = (name) => (model, count, length) => windowsOfDocuments(model, hal
 
 /** Windows to search on. */
 const sources = {
-	own: (model, count, length, seed) => ownSamples(model, { count, length, seed }),
+	own: (model, count, length, seed) => selfGeneratedWindows(model, { count, length, seed }),
 	documents: (model, count, length, seed) => ownOf(model, 0, count, length, seed),
 	chats: (model, count, length, seed) => ownOf(model, 1, count, length, seed),
 	...Object.fromEntries(Object.keys(files).map((name) => [name, ofFile(name)])),
-	/** A quarter each of own samples and of the three files. */
+	/** A quarter each of self-generated text and of the three files. */
 	mixed: async (model, count, length, seed) => {
 		const kinds = ["own", ...Object.keys(files)];
 		const shares = kinds.map((_, i) => Math.floor((count + kinds.length - 1 - i) / kinds.length));
@@ -178,7 +181,7 @@ for (const [name, set] of wanted) {
 await model.dispose();
 
 const names = Object.keys(texts);
-/** The texts that are not the model's own. */
+/** The texts that are not self-generated. */
 const others = ({ texts: each }) => ({ texts: Object.fromEntries(Object.entries(each).filter(([name]) => !name.startsWith("own "))) });
 for (const k of counts) {
 	const full = scored.get("");
@@ -202,6 +205,6 @@ for (const k of counts) {
 	});
 	process.stdout.write(`\n${k} of ${players} removed\n\n`);
 	process.stdout.write(
-		`${table(["searched on", "windows", "seed", "blocks", "mean of the texts of others (above the best)", "mean of all", ...names], cells)}\n`,
+		`${table(["searched on", "windows", "seed", "blocks", "mean of the other texts (above the best)", "mean of all", ...names], cells)}\n`,
 	);
 }

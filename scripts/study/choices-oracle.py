@@ -1,11 +1,11 @@
-"""Log-likelihoods of multiple-choice answers computed by transformers, beside those of `prune-gguf evaluate`.
+"""Compares log-likelihoods of multiple-choice answers from transformers with those of `prune-gguf evaluate`.
 
     python choices-oracle.py MODEL.gguf QUESTIONS.jsonl.gz RESULT.json
 
-MODEL.gguf is dequantised to 32-bit floats by transformers, which runs on its own code from there on. RESULT.json is what
-`prune-gguf evaluate MODEL.gguf --questions QUESTIONS.jsonl.gz --limit N --json` printed, of this file or of one with the same weights
-in another type. Scored as lm-evaluation-harness does: the whole text is encoded, the tokens beyond those of the query count. Prints
-one JSON document: accuracies of both, questions that they answer differently, the largest differences.
+transformers dequantizes MODEL.gguf to 32-bit floats and runs it with its own code. RESULT.json is the output of
+`prune-gguf evaluate MODEL.gguf --questions QUESTIONS.jsonl.gz --max-questions N --json`, for this file or one with the same weights in
+another type. Scores are computed as in lm-evaluation-harness: the whole text is encoded, and the tokens beyond those of the query count.
+Prints one JSON document: accuracies of both, questions that they answer differently, the largest differences.
 
 Needs torch, transformers, accelerate and gguf from PyPI.
 """
@@ -38,7 +38,7 @@ def read_questions(path, count):
 
 
 def log_likelihood(model, tokenizer, query, choice):
-    """Sum of the log-probabilities of the tokens that the choice adds to the query, nats; and those tokens' number."""
+    """Sum of the log-probabilities of the tokens that the choice adds to the query, in nats, and their number."""
     query, gap = query.rstrip(), query[len(query.rstrip()):] + " "
     context = tokenizer(query, add_special_tokens=False).input_ids
     whole = tokenizer(query + gap + choice, add_special_tokens=False).input_ids
@@ -49,8 +49,8 @@ def log_likelihood(model, tokenizer, query, choice):
 
 
 def load_tokenizer(folder, file):
-    """The tokenizer of the file. transformers makes a plain GPT-2 one of it, which leaves out what `tokenizer.ggml.pre` says of
-    SmolLM: digits are split off first, so that spaces before a digit stay together."""
+    """The tokenizer of the file. transformers makes a plain GPT-2 tokenizer from it and ignores `tokenizer.ggml.pre`. For SmolLM
+    that key means that digits are split off first, so that spaces before a digit stay together."""
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     field = GGUFReader(os.path.join(folder, file)).fields.get("tokenizer.ggml.pre")
     if field is not None and field.contents() == "smollm":
@@ -72,7 +72,7 @@ def main():
         result = json.load(handle)
     answers = result["answers"]
     questions = read_questions(questions_path, len(answers))
-    assert len(questions) == len(answers), "not as many questions as answers"
+    assert len(questions) == len(answers), "the numbers of questions and answers differ"
     differences, unlike = [], []
     right = {"oracle": [0, 0], "evaluate": [0, 0]}
     for number, ((query, choices, gold), answer) in enumerate(zip(questions, answers)):

@@ -1,4 +1,4 @@
-// Contributions of every estimator against the exact ones on measured games, by number of distinct masks.
+// Contributions of every estimator compared with the exact ones on measured games, by number of distinct masks.
 //   node scripts/study/contributions.mjs GAME.jsonl.gz... [--seeds 5] [--only NAME] [--json OUT.json]
 import { writeFileSync } from "node:fs";
 import { agreement, commandArguments, kmax, load, mean, readGame, table } from "./lib.mjs";
@@ -29,14 +29,14 @@ const budgets = [64, 128, 256, 512];
 /** A fresh game in which critical blocks stay, as in `rank`. */
 const playable = (game) => game.fresh(game.critical);
 
-/** All single removals and random sets of 1..kmax blocks: `masks` with the original model. */
+/** All single removals and random sets of 1..kmax blocks: `masks` in all, including the original model. */
 function designed(game, masks, seed) {
 	const exclude = new Set(game.singles.map((set) => set.key));
 	const drawn = windowDesign(playable(game), { kmax, count: masks - 1 - game.n, random: new Random(seed), exclude });
 	return [...game.singles, ...drawn].map((set) => game.byKey.get(set.key));
 }
 
-/** The same with half flips of common sets and half balanced groups in place of random sets. */
+/** The same with half flips of common sets and half balanced groups instead of random sets. */
 function flipped(game, masks, seed) {
 	const random = new Random(seed);
 	const keys = new Set(game.singles.map((set) => set.key));
@@ -48,7 +48,7 @@ function flipped(game, masks, seed) {
 	return [...game.singles, ...flips, ...groups].map((set) => game.byKey.get(set.key));
 }
 
-/** The paper's step 4 with the true values in place of the network's. */
+/** The paper's step 4 with the true values instead of the network's. */
 async function exactStep4(game, asked) {
 	const predictor = { players: game.n, predict: (sets) => Float64Array.from(sets, (set) => game.byKey.get(set.key)?.value ?? 0) };
 	return (await surrogateContributions(predictor, asked)).contributions;

@@ -1,11 +1,11 @@
-// Which code rows of healing.mjs come from: rows of other code are never taken for those of this one.
+// The code version behind rows of healing.mjs: rows of another version never count for this one.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dist } from "./lib.mjs";
 
-/** What decides on the new tensors and on whether they are kept. */
+/** Files that affect the new tensors and whether they are kept. */
 const parts = [
 	[new URL("pipeline/healing/", dist), /^(heal-model|text|head-factors|memory|reference-text)\.js$/],
 	[new URL("pipeline/session/paired-figures.js", dist)],
@@ -35,7 +35,7 @@ export function codeHash() {
 	return hash.digest("hex").slice(0, 12);
 }
 
-/** The commit, for readers of the rows; with a plus where files differ from it. */
+/** The commit, for readers of the rows; with a plus if files differ from it. */
 export function commit() {
 	const git = (...args) => execFileSync("git", args, { cwd: fileURLToPath(new URL(".", import.meta.url)), encoding: "utf8" }).trim();
 	try {

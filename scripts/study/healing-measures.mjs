@@ -1,4 +1,4 @@
-// What healing.mjs measures of a model as it stands: losses and divergences on texts, answers to questions.
+// What healing.mjs measures of a model in its current state: losses and divergences on texts, answers to questions.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { maskOf } from "./healing-methods.mjs";
@@ -16,13 +16,13 @@ const { bytesOfReference } = await load("model/runtime/positions.js");
 const { firstWindows, makeWindows } = await load("model/runtime/windows.js");
 const { meanAndError } = await load("game/statistics.js");
 
-/** Bytes of the file that a set with these tensors makes. */
+/** Size of the file that a set with these tensors gives, in bytes. */
 export function bytesOf({ file }, sha256, removed, tensors) {
 	if (removed.length === 0) return file.size;
 	return writtenSize(withHealed(removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, {}), file, tensors));
 }
 
-/** The first windows of a text. Where the model wants a start token it takes the place of each window's first, as llama-perplexity does. */
+/** The first windows of a text. If the model wants a start token, it replaces the first token of each window, as in llama-perplexity. */
 export async function windowsOf(model, path, count, length) {
 	// As much as is needed, and more: a token rarely has more than 12 characters.
 	const text = (await readFile(path, "utf8")).slice(0, 12 * count * length);
@@ -33,7 +33,7 @@ export async function windowsOf(model, path, count, length) {
 	return makeWindows(tokens, length);
 }
 
-/** The judged texts. The original model's distributions are kept of as many windows as they may take bytes for, and made when first asked for. */
+/** The judged texts. The original model's distributions are kept for as many windows as the bytes allow, and made when first needed. */
 export class Texts {
 	#model;
 	#evaluator;
@@ -41,7 +41,7 @@ export class Texts {
 
 	static async open(model, evaluator, paths, { windows, length, bytes }) {
 		const each = bytesOfReference(length - 1, model.facts.vocabulary);
-		// Whole ubatches, so that no window's bits depend on where the reference ends.
+		// Complete ubatches, so that no window's bits depend on where the reference ends.
 		const together = Math.max(1, Math.floor(evaluator.ubatch / length));
 		const compared = Math.min(windows, Math.floor(bytes / each / together) * together);
 		const texts = [];
@@ -55,7 +55,7 @@ export class Texts {
 		this.#texts = texts;
 	}
 
-	/** Makes the references: the model must stand as its file has it. */
+	/** Makes the references: the model must be in its original state. */
 	async prepare() {
 		for (const text of this.#texts) {
 			if (text.reference || text.compared === 0) continue;
@@ -95,7 +95,7 @@ export class Questions {
 		this.#limit = limit;
 	}
 
-	/** `right`, `rightNormalized`: a digit for each question, 1 where the pick (by length) was right. */
+	/** `right`, `rightNormalized`: a digit for each question, 1 if the pick (by length) was right. */
 	async measure(path, removed) {
 		if (!this.#prepared.has(path)) {
 			const file = await readQuestions(path, this.#limit);
@@ -113,7 +113,7 @@ export class Questions {
 	}
 }
 
-/** Accuracy from kept digits, and how it compares with others on the same questions. */
+/** Accuracy from stored digits, and how it compares with others on the same questions. */
 export function accuracy(digits, against) {
 	const right = (text) => [...text].map((digit) => digit === "1");
 	return { ...accuracyOf(right(digits)), ...(against ? { difference: compareAnswers(right(against), right(digits)) } : {}) };

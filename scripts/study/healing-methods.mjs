@@ -1,4 +1,4 @@
-// Ways to make up for removed blocks, compared by healing.mjs. Each leaves its new tensors in the model and returns them.
+// Ways to heal after removing blocks, compared by healing.mjs. Each leaves its new tensors in the model and returns them.
 import { load } from "./lib.mjs";
 
 const { Coalition } = await load("game/coalition.js");
@@ -11,15 +11,15 @@ const { readTensor } = await load("model/fitting/tensors.js");
 const { dequantizeBytes, hiddenStates, quantizeValues, stateValues } = await load("model/runtime/states.js");
 const { firstWindows, makeWindows } = await load("model/runtime/windows.js");
 
-/** The prototype's recipe (which left first positions out); it compares sets in the product's race. */
+/** The prototype's recipe (which left out first positions); it compares sets in the product's race. */
 const refit = { kind: "refit", ridge: 0.1, relative: 0 };
 
-/** Of a search: what compares sets. The product's race compares them all by one recipe, and decides the rest for the winner. */
+/** The recipe that compares sets in a search. The product's race compares them all by one recipe, and decides the rest for the winner. */
 export const raceOf = (method) => (["ours", "heads"].includes(method) ? "refit" : method);
 
 /**
- * By name: what is healed how. `fit`: windows to fit to; `tuning`: windows that choose between variants by the loss. What is fitted
- * stays in the model whether it helps or not: the validation split says that afterwards, for all methods alike.
+ * By name: what is healed, and how. `fit`: windows to fit to; `tuning`: windows that choose between variants by the loss. The fitted tensors
+ * stay in the model whether they help or not: the validation split decides afterwards, for all methods alike.
  */
 export const methods = {
 	unhealed: async () => ({ tensors: [] }),
@@ -35,7 +35,7 @@ export const fitted = (method) => method !== "unhealed";
 /** Whether a method reads the tuning windows. */
 export const tuned = (method) => fitted(method) && method !== "refit";
 
-/** What `--heal` does, all of it; with `--heal-heads` too. */
+/** Everything that `--heal` does; with `--heal-heads` too. */
 async function healed({ model, evaluator, removed, fit, tuning, validation, type, folder }, more) {
 	const job = {
 		model,
@@ -65,9 +65,9 @@ function settings({ model, evaluator: { ubatch, threads }, removed, fit, tuning,
 
 /**
  * Prune&Comp (arXiv 2507.18212): the stream before each cut is multiplied by how much the removed blocks enlarge it. The norms do not
- * see a factor of the whole stream, so what the blocks behind the cut add is divided by it instead: the same function but for the
- * epsilon of the norms, with neither the embedding nor the head to change. The factor is estimated as in the paper's text (lengths of
- * states) and as in its authors' code (mean magnitudes by channel); the tuning windows choose.
+ * see a factor of the whole stream, so the outputs of the blocks behind the cut are divided by it instead. This is the same function except
+ * for the epsilon of the norms, and needs no change of the embedding or the LM head. The factor is estimated as in the paper's text (lengths
+ * of states) and as in its authors' code (mean magnitudes by channel); the tuning windows choose.
  */
 async function rescale(input) {
 	const { model, evaluator, removed, tuning } = input;
@@ -88,7 +88,7 @@ async function rescale(input) {
 /** Windows whose states are held at a time. */
 const chunk = 64;
 
-/** For each cut by how much the original model's states grow over it; 1 for a cut at the very start. First positions are left out: their states are huge. */
+/** How much the original model's states grow over each cut; 1 for a cut at the very start. First positions are left out, since their states are huge. */
 async function enlargements({ model, evaluator: { ubatch, threads }, removed, fit }) {
 	const cuts = cutsOf(removed);
 	const { width, blocks } = model.facts;
@@ -126,7 +126,7 @@ function addStates(sums, before, behind, width, length) {
 	}
 }
 
-/** Puts what the kept blocks behind each cut add, divided by the factors of all cuts before them, into the model. */
+/** Puts the outputs of the kept blocks behind each cut, divided by the factors of all cuts before them, into the model. */
 async function withFactors(model, removed, factors) {
 	const cuts = cutsOf(removed);
 	const tensors = [];
@@ -143,7 +143,7 @@ async function withFactors(model, removed, factors) {
 	return tensors;
 }
 
-/** Norms behind a matrix undo a factor of it: they are scaled instead, where they stand behind it (some models name theirs before the next matrix so). */
+/** Norms behind a matrix undo a factor of it, so they are scaled instead (some models name theirs before the next matrix this way). */
 const norms = { attn_output: ["post_attention_norm", "ffn_norm"], ffn_down: ["post_ffw_norm", "post_ffw_norm"] };
 
 function writers(model, block) {

@@ -1,4 +1,4 @@
-// Rows of healing.mjs: kept as soon as they are measured, each under a key made of all that decides on it.
+// Rows of healing.mjs: stored as soon as they are measured, each under a key of everything that affects it.
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { load } from "./lib.mjs";
 
@@ -6,7 +6,7 @@ const { differences, meanAndError } = await load("game/statistics.js");
 
 export const round = (value, digits = 6) => (Number.isFinite(value) ? Number(value.toFixed(digits)) : null);
 
-/** A JSON file of rows. Replaced whole, so that it is never torn. */
+/** A JSON file of rows. It is replaced as a whole, so that it is never incomplete. */
 export class Rows {
 	#path;
 	#rows;
@@ -37,7 +37,7 @@ export class Rows {
 	}
 }
 
-/** Losses by window; what was not finite is null in a file. */
+/** Losses by window; null in a file stands for what was not finite. */
 const finite = (values) => values.map((x) => x ?? Number.NaN);
 
 /** Mean loss on each text, and the mean of these. */
@@ -46,7 +46,7 @@ export function lossOf(row) {
 	return { texts, mean: texts.reduce((sum, x) => sum + x, 0) / texts.length };
 }
 
-/** Loss of a row above another's, paired by window: by text, and the mean of the texts. */
+/** Loss of a row minus another's, paired by window: by text, and the mean of the texts. */
 export function above(row, other) {
 	const texts = Object.entries(row.texts).map(([name, { losses }]) => ({
 		name,
@@ -57,7 +57,7 @@ export function above(row, other) {
 	return { texts, mean, standardError };
 }
 
-/** What is added to a row once it is measured, for readers of the file. */
+/** Additions to a row once it is measured, for readers of the file. */
 export function figures(row, unpruned) {
 	const { texts, ...mean } = above(row, unpruned);
 	const rounded = ({ mean: value, standardError }) => ({ mean: round(value), standardError: round(standardError) });

@@ -19,7 +19,7 @@ const { llamaPin } = await load("model/runtime/paths.js");
 const { firstWindows, hashWindows } = await load("model/runtime/windows.js");
 const { meanAndError } = await load("game/statistics.js");
 
-/** Of a search, as in the product's race (heal-race.ts): tokens that are fitted to. */
+/** Tokens to fit to in a search, as in the product's race (heal-race.ts). */
 const raceTokens = 6400;
 
 const since = (started) => round((Date.now() - started) / 1000, 2);
@@ -63,7 +63,7 @@ export class Study {
 		return { source: basename(source), tokens: windows.tokens.length, seconds, sha256: hashWindows(windows).slice(0, 12), windows };
 	}
 
-	/** Draws text, or reads what an earlier run of the study drew, with the seconds that drawing took then. */
+	/** Draws text, or reads what an earlier run of the study drew, with the seconds that it took then. */
 	async #timed(what, draw, windowsIn) {
 		const { rows, sha256, seed, say } = this.#setting;
 		const started = Date.now();
@@ -76,7 +76,7 @@ export class Study {
 		return { splits, seconds: known.seconds };
 	}
 
-	/** A row of the table: read, or what is missing of it measured. */
+	/** A row of the table: read, with any missing parts measured. */
 	async measured(removed, method, fit, type) {
 		const { rows, questionFiles, say, texts, questions } = this.#setting;
 		const { common, key } = this.#keyOf("row", removed, method, fit, type);
@@ -90,7 +90,7 @@ export class Study {
 			const judged = known?.texts ?? (await texts.measure(removed));
 			return { key, kind: "row", ...common, ...made, texts: judged, questions: answers };
 		});
-		// What took part in the first run is what it took, also where questions came later.
+		// The time counts the parts of the first run, even if questions came later.
 		if (known) row.seconds = known.seconds;
 		if (this.#unpruned) row.added = figures(row, this.#unpruned);
 		rows.put(row);
@@ -101,7 +101,7 @@ export class Study {
 		return row;
 	}
 
-	/** The model as it is depends on no code of healing, and on no type. */
+	/** The original model depends on no code of healing, and on no type. */
 	#keyOf(kind, removed, method, fit, type) {
 		const { model, sha256, seed, windows } = this.#setting;
 		const code = fitted(method) ? this.#code : llamaPin.commit.slice(0, 12);
@@ -122,7 +122,7 @@ export class Study {
 		return { common, key };
 	}
 
-	/** Runs `use` with the set healed, and puts the file's own values back. */
+	/** Runs `use` with the set healed, and restores the file's own values. */
 	async #healed(removed, method, fit, type, use) {
 		const { model, evaluator, sha256, folder } = this.#setting;
 		const { search: tuning, validation: check, seconds: splits } = this.#splits;
@@ -149,8 +149,8 @@ export class Study {
 	}
 
 	/**
-	 * The set of a size that a method heals best: from the given ones to neighbors, as long as that helps; healed or as it is. As the
-	 * product's race: by the divergence from the original model on the validation split.
+	 * The set of a size that a method heals best: from the given ones to neighbors, as long as that helps; healed or not. It compares by the
+	 * divergence from the original model on the validation split, as the product's race does.
 	 */
 	async searched(starts, method, fit, type) {
 		const { model, evaluator, seed, rows, mostSets, say } = this.#setting;

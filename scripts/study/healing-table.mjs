@@ -8,10 +8,10 @@ const { formatBlocks } = await load("report/format.js");
 
 const signed = ({ mean, standardError }) => `${mean < 0 ? "" : "+"}${mean.toFixed(3)} ± ${(standardError ?? Number.NaN).toFixed(3)}`;
 const megabytes = (bytes) => (bytes / 1e6).toFixed(2);
-/** Rows that can stand in one table: of one model, judged on the same windows, healed by the same code. */
+/** Rows that fit in one table: of one model, judged on the same windows, healed by the same code. */
 const groupOf = ({ model, sha256, windows, seed }) => [model, sha256, windows, seed].join("|");
 
-/** All tables of these rows; those of an older code are shown apart. */
+/** All tables of these rows; those of older code are shown separately. */
 export function tablesOf(rows) {
 	const measured = rows.filter(({ kind }) => kind === "row");
 	const groups = Map.groupBy?.(measured, groupOf) ?? grouped(measured, groupOf);
@@ -63,7 +63,7 @@ class Tables {
 			`Unpruned, ${megabytes(unpruned.bytes)} MB: ${this.#texts.map((name, i) => `${name} ${losses[i]}`).join("; ")}. ${answers.join(". ")}`,
 			`Losses in nats per token above the unpruned model, ± one standard error, as fitted. "kept": with the validation split's word, for all methods alike, the unhealed model where it does not say that fitting helped. KL and agreement over the first ${compared} windows. Tokens: fitted to + those that chose between variants + those that decided whether to keep. Seconds: drawing these texts + fitting and deciding.`,
 			this.#rows(),
-			`Of each method the best set by the validation split, as kept. Files are of equal size where "KiB beside ours" is 0: \`--type same\` makes them so.`,
+			`The best set of each method by the validation split, as kept. Files are of equal size where "KiB beside ours" is 0: \`--type same\` makes them so.`,
 			this.#atEqualBytes(),
 			...(this.#best.length > 0 ? [this.#searches()] : []),
 		].join("\n\n");
@@ -73,7 +73,7 @@ class Tables {
 		return lossOf(row).texts.map((loss, i) => show(row.texts[this.#texts[i]], loss));
 	}
 
-	/** The row of the same set that stands where fitting is not known to help. */
+	/** The row of the same set that replaces it if fitting is not known to help. */
 	#kept(row) {
 		return !row.fit || row.validation.applied ? row : (this.#unhealed(row) ?? row);
 	}
@@ -120,7 +120,7 @@ class Tables {
 		];
 	}
 
-	/** For each number of blocks, type and text the best set of each method, the unhealed one among them. */
+	/** For each number of blocks, type and text the best set of each method, including the unhealed one. */
 	#atEqualBytes() {
 		const settings = grouped(this.#fitted, ({ removed, type, fit }) => [removed.length, type, fit.source, fit.tokens].join(" "));
 		const lines = [...settings.values()].flatMap((rows) => {

@@ -1,8 +1,8 @@
-// What healing gives, and what other methods that need no training give, on text that nothing else uses.
+// The effect of healing, and of other methods that need no training, on text that nothing else uses.
 //   node scripts/study/healing.mjs --model MODEL.gguf --sets "12-17;13-18" --output OUT.json
 //     [--windows 40]             windows of 256 tokens of each judged text, its first
 //     [--tokens 5000,25600]      tokens to fit to
-//     [--source own,FILE]        text to fit to: the model's own samples, or the beginning of a file
+//     [--source own,FILE]        text to fit to: self-generated text, or the beginning of a file
 //     [--methods ours,map,...]   ours (what --heal does), heads (with --heal-heads), map (ReplaceMe), refit (ridge 0.1, as the prototype), rescale (Prune&Comp); unhealed always
 //     [--type same,auto]         types of the healed matrices, the same for all methods; with same all files of a set are equally large
 //     [--search]                 also look for the set that each method heals best, from the given ones, with the first text of --tokens
@@ -11,9 +11,9 @@
 //     [--seed 0] [--threads N] [--reference-bytes 2^30 a text] [--shared FOLDER]
 // A row is kept in OUT.json as soon as it is measured, and not measured again by the same code (healing-code.mjs); text is drawn into
 // OUT.json.text, so that the seconds of drawing it are those of this study. Tables are of all rows in OUT.json (healing-table.mjs).
-// What decides between variants (the search split) and whether the result is kept (the validation split) are the windows of a run of the
-// product with that seed. `ours` and `heads` read the search split by the divergence from the original model, as the product does, `map` and
-// `rescale` by the loss; whether a result is kept is decided alike.
+// The windows of a run of the product with that seed decide: the search split between variants, and the validation split whether the result
+// is kept. `ours` and `heads` read the search split by the divergence from the original model, as the product does; `map` and `rescale` read
+// it by the loss. All of them decide alike whether a result is kept.
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -68,7 +68,7 @@ const sources = given.source.split(",");
 for (const file of sources.filter((source) => source !== "own"))
 	if (judged.some((text) => realpathSync(text) === realpathSync(file))) throw new Error(`--source: ${file} is judged on`);
 
-/** A list of names, all of them known. */
+/** A list of known names. */
 function listed(name, known) {
 	const list = given[name].split(",");
 	const unknown = list.find((one) => !known.includes(one));

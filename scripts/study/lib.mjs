@@ -1,4 +1,4 @@
-// What the study's scripts share: measured games, exact answers, figures.
+// Shared code of the study's scripts: measured games, exact answers, figures.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -13,10 +13,10 @@ const { TableGame } = await load("game/table-game.js");
 const { toSamples } = await load("game/sample.js");
 const { spearman } = await load("game/surrogate/statistics.js");
 
-/** Most blocks removed in every part of the study. */
+/** Most removed blocks in every part of the study. */
 export const kmax = 8;
 
-/** A measured game: fresh copies of it, and what is true of it. */
+/** A measured game: fresh copies of it, and its exact answers. */
 export function readGame(path) {
 	const text = gunzipSync(readFileSync(path)).toString();
 	const table = TableGame.parse(text);
@@ -40,13 +40,13 @@ export function readGame(path) {
 		singles,
 		critical,
 		best,
-		/** A fresh copy, which counts what is asked of it; blocks to freeze by number. */
+		/** A fresh copy, which counts its measurements; blocks to freeze by number. */
 		fresh: (frozen = []) => new TableGame(measurements, new Map(frozen.map((block) => [block, "critical"]))),
 		added: (removed) => byKey.get(Coalition.ofRemoved(n, removed).key).addedLoss,
 	};
 }
 
-/** The script's arguments: what is not an option, and the options by name, taken out as they are asked for. */
+/** The script's arguments: the positional ones, and the options by name, taken out when they are read. */
 export function commandArguments() {
 	const paths = process.argv.slice(2);
 	const take = (name, fallback) => {
@@ -58,13 +58,13 @@ export function commandArguments() {
 
 export const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 export const deviation = (values) => Math.sqrt(mean(values.map((x) => (x - mean(values)) ** 2)));
-/** The value below which a share of the list lies. */
+/** The value below which a given share of the list lies. */
 export function quantile(values, share) {
 	const sorted = [...values].sort((a, b) => a - b);
 	return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
-/** Estimated against exact contributions over the blocks that are not critical. */
+/** Estimated compared with exact contributions over the blocks that are not critical. */
 export function agreement(estimated, exact, blocks) {
 	const guess = blocks.map((i) => estimated[i]);
 	const truth = blocks.map((i) => exact[i]);

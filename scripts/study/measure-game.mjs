@@ -1,4 +1,4 @@
-// Measures the whole layer game of a small model: every set of blocks but the empty one, one JSON line each, gzipped.
+// Measures the complete layer game of a small model: every set of blocks except the empty one, one JSON line each, gzipped.
 //   node scripts/study/measure-game.mjs MODEL.gguf WINDOWS.i32 OUT.jsonl.gz [tokens in a window]
 import { readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";

@@ -1,4 +1,4 @@
-// Regret of every search against the true optimum for 1..8 removed blocks on measured games.
+// Regret of every search relative to the true optimum for 1..8 removed blocks on measured games.
 //   node scripts/study/regrets.mjs GAME.jsonl.gz... [--seeds 20] [--only NAME] [--json OUT.json]
 import { writeFileSync } from "node:fs";
 import { commandArguments, kmax, load, mean, quantile, readGame, table } from "./lib.mjs";
@@ -42,7 +42,7 @@ async function paper(game, table, count, seed) {
 	return rankAndCut(table, contributions, { kmax, criticalLoss: Number.POSITIVE_INFINITY });
 }
 
-/** The best of random sets, the budget shared by the sizes. */
+/** The best of random sets, with the budget shared by the sizes. */
 async function randomBest(game, table, count, seed) {
 	const drawn = windowDesign(table, { kmax, count, random: new Random(seed), keep: game.critical });
 	await table.measure(drawn);
@@ -55,7 +55,7 @@ async function randomBest(game, table, count, seed) {
 	return { byCount };
 }
 
-/** A run for each size alone, at the default effort. */
+/** A run for each size by itself, at the default effort. */
 async function eachSize(game, seed) {
 	const byCount = new Map();
 	const masks = [];
@@ -69,7 +69,7 @@ async function eachSize(game, seed) {
 	return { byCount, masks: mean(masks) };
 }
 
-/** Search of a fresh table; `once`: it draws nothing, so that one seed is enough. */
+/** Search of a fresh table; `once`: it draws nothing, so one seed is enough. */
 const searches = {
 	"leave-one-out": { once: true, run: (table) => leaveOneOut(table, { kmax }) },
 	"best run of neighbors": { once: true, run: (table) => contiguous(table, { kmax }) },
@@ -113,7 +113,7 @@ for (const path of paths) {
 			const { byCount, masks: spent } = await search.run(fresh, seed, game);
 			masks.push(spent ?? fresh.evaluated);
 			for (const k of counts) {
-				// Told by the table, not by the search; sizes beyond the blocks that may go have no optimum to compare with.
+				// By the table, not by the search; sizes beyond the removable blocks have no optimum to compare with.
 				const removed = byCount.get(k)?.removed;
 				perSize[k - 1].push(removed ? game.added(removed) - game.best.get(k).addedLoss : Number.NaN);
 			}

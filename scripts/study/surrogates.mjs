@@ -1,7 +1,7 @@
-// Surrogates side by side on masks that they did not see: R2 and Spearman over all and within each size, both baselines, coverage.
+// Surrogates side by side on unseen masks: R2 and Spearman over all and within each size, both baselines, coverage.
 //   node scripts/study/surrogates.mjs GAME.jsonl.gz|RUN.ledger.jsonl... [--masks 200,400,800] [--seed 0] [--remove 3,6,10] [--random 999] [--paper 989]
-// Of a game all sets are known: random ones of 1 to 8 removed blocks, and those of the paper's strata. Of a ledger that `compare` left
-// those are judged that its methods `random` and `paper` drew (`--random`, `--paper`: how many each was to draw), found again by the seed.
+// A game gives all its sets: random ones of 1 to 8 removed blocks, and those of the paper's strata. A ledger from `compare` gives the sets
+// that its methods `random` and `paper` drew, repeated by the seed (`--random`, `--paper`: how many each was to draw).
 // Each mask is held out once, in five parts; the surrogate is fitted to the other parts, the single removals and the original model.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -36,7 +36,7 @@ const families = {
 	"Gaussian process, mixed (auto)": (samples) => fitMixedGp(samples),
 };
 
-/** What is known of a model: a sample of each mask, and the designs to judge on, in the order in which they were drawn. */
+/** The data of a model: a sample of each mask, and the designs to judge on, in the order of their draws. */
 function open(path) {
 	if (!path.endsWith(".ledger.jsonl")) {
 		const game = readGame(path);

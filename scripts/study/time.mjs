@@ -1,5 +1,5 @@
-// Seconds of fitting, searching and reporting itself, and the longest stretch without a pause, on games made up for the purpose:
-// dear ends, neighbors that stand in for one another, a little that no pair explains.
+// Seconds of fitting, searching and reporting itself, and the longest stretch without a pause, on made-up games:
+// costly ends, redundant neighbors, and a small part that no pair explains.
 //   node scripts/study/time.mjs [blocks...] [--masks 800]
 import { setImmediate } from "node:timers/promises";
 import { commandArguments, load, table } from "./lib.mjs";

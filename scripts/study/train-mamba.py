@@ -1,9 +1,9 @@
-"""Trains one small Mamba model of the study and cuts its measuring windows from text it has not seen.
+"""Trains one small Mamba model of the study and cuts its measuring windows from text that it has not seen.
 
     python train-mamba.py NAME TRAINER TEXT_FOLDER OUT_FOLDER [--seconds 240]
 
-Arguments, checkpoints and files as of train-model.py; TRAINER gives its tokenizer only. The block is what llama.cpp's `mamba` graph
-computes (src/models/mamba-base.cpp): one state per channel, inner width twice the model's. All tensors are written as F32.
+Arguments, checkpoints and files are those of train-model.py; TRAINER gives only its tokenizer. The block is the one that llama.cpp's
+`mamba` graph computes (src/models/mamba-base.cpp): one state per channel, inner width twice the model's. All tensors are written as F32.
 Needs torch, numpy, tokenizers, gguf.
 """
 import json, math, pathlib
@@ -59,7 +59,7 @@ class Block(nn.Module):
         nn.init.normal_(self.to_inner.weight, std=0.02)
         nn.init.normal_(self.x.weight, std=0.02)
         nn.init.normal_(self.out.weight, std=0.02 / math.sqrt(spec["LAYERS"]))
-        # Steps between 1e-3 and 0.1 at the start, as the authors of Mamba draw them.
+        # Initial steps between 1e-3 and 0.1, as the authors of Mamba draw them.
         step = torch.exp(torch.rand(inner) * math.log(100) + math.log(1e-3))
         with torch.no_grad():
             self.dt.bias.copy_(step + torch.log(-torch.expm1(-step)))
@@ -127,7 +127,7 @@ def export(path, model, tok, spec):
 
 
 def check(model, text, tok, path):
-    """Writes a text and prints its loss by torch: what `prune-gguf evaluate MODEL --text FILE --preset full --context 128` must give."""
+    """Writes a text and prints its loss by torch: `prune-gguf evaluate MODEL --text FILE --preset full --window-length 128` must give the same."""
     path.write_text(text, encoding="utf-8")
     tokens = torch.tensor([0] + tok.encode(text.removesuffix("\n")).ids)
     rows = tokens[: len(tokens) // training.LENGTH * training.LENGTH].view(-1, training.LENGTH).clone()

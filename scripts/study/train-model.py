@@ -1,10 +1,10 @@
-"""Trains one small model of the study and cuts its measuring windows from text it has not seen.
+"""Trains one small model of the study and cuts its measuring windows from text that it has not seen.
 
     python train-model.py NAME TRAINER TEXT_FOLDER OUT_FOLDER [--seconds 240]
 
-TRAINER is the script that trained the 12-block model in fixture/: its model, tokenizer and export are used, with the sizes and the seed
-of NAME below, which were fixed before any method was tuned. Training stops after --seconds and goes on where it stopped when it is called
-again; exit code 3 says that it has not finished. Then OUT_FOLDER/NAME.gguf and NAME.windows-10x128.i32 are written.
+TRAINER is the script that trained the 12-block model in fixture/. Its model, tokenizer and export are used with the sizes and the seed
+of NAME below, which were fixed before any method was tuned. Training stops after --seconds and continues there when it is called again;
+exit code 3 means that it has not finished. At the end OUT_FOLDER/NAME.gguf and NAME.windows-10x128.i32 are written.
 Needs torch, numpy, tokenizers, gguf.
 """
 import pathlib

@@ -1,4 +1,4 @@
-"""What the study's trainers share: the fixture's trainer as a library, training that can be interrupted, windows of unseen text."""
+"""Shared code of the study's trainers: the fixture's trainer as a library, training that can be interrupted, windows of unseen text."""
 import argparse, math, pathlib, sys, time
 
 import numpy as np, torch, torch.nn.functional as F
@@ -36,7 +36,7 @@ class Texts:
         self.held = [encode(text) for text in self.held_texts]
 
     def windows(self):
-        """Spread evenly over what was held out, each after a start token: tokens [WINDOWS, LENGTH]."""
+        """Spread evenly over the held-out text, each after a start token: tokens [WINDOWS, LENGTH]."""
         rows = []
         for i in range(WINDOWS):
             tokens = self.held[i % len(self.held)]
@@ -47,7 +47,7 @@ class Texts:
 
 
 def train(model, tokens, seed, steps, checkpoint, seconds):
-    """Trains until all steps are done, or leaves a checkpoint after some seconds and exits with 3. No decay for parameters marked so."""
+    """Trains until all steps are done, or leaves a checkpoint after some seconds and exits with 3. Parameters marked so have no decay."""
     decays = lambda p: p.dim() == 2 and not getattr(p, "no_decay", False)
     groups = [
         {"params": [p for p in model.parameters() if decays(p)], "weight_decay": 0.05},
@@ -65,7 +65,7 @@ def train(model, tokens, seed, steps, checkpoint, seconds):
             torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, checkpoint)
             print("stopped before step", step, flush=True)
             sys.exit(3)
-        # Drawn by step, so that a run that was interrupted sees what one in a piece would.
+        # Drawn by step, so that an interrupted run sees the same data as an uninterrupted one.
         draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
         at = torch.randint(0, len(tokens) - LENGTH - 1, (BATCH,), generator=draw)
         x = torch.stack([tokens[i : i + LENGTH + 1] for i in at])

@@ -31,33 +31,36 @@ const budgeted = ["maxEvaluations", "effort", "maxTokens"] as const;
 
 export const methodFacts = {
 	auto: {
-		does: "greedy, then a surrogate's active search; its best sets are raced",
+		does: "greedy, then a search guided by a surrogate; the best candidates meet in a final comparison",
 		reads: [...budgeted, "maxTime"],
 		ranks: true,
 		raced: true,
 	},
-	greedy: { does: "removes, one after the other, the block that adds least; its set is raced against that of leave-one-out", raced: true },
-	"leave-one-out": { does: "removes the blocks that cost least alone", reads: ["rounds"], ranks: true },
+	greedy: {
+		does: "removes one block after the other, always the one that adds the least loss; final comparison with leave-one-out",
+		raced: true,
+	},
+	"leave-one-out": { does: "removes the blocks that add the least loss when removed alone", reads: ["rounds"], ranks: true },
 	paper: {
-		does: "arXiv 2602.07804 as published: random masks, a network, one ranking",
+		does: "arXiv 2602.07804 as published: random candidates, a neural network, one ranking",
 		reads: ["maxEvaluations", "strata", "strataPreset", "epochs", "attributionSamples"],
 		ranks: true,
 	},
 	"paper-repaired": {
-		does: "the same without the faults of its code",
+		does: "paper, with the faults of its code corrected",
 		reads: ["maxEvaluations", "strataPreset", "epochs", "rounds"],
 		ranks: true,
 	},
-	beam: { does: "greedy with four paths at once; raced as greedy is", raced: true },
-	swap: { does: "greedy, then the best exchange of two blocks until none helps; raced as greedy is", reads: budgeted, raced: true },
-	evolutionary: { does: "random exchanges in the best set so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
-	contiguous: { does: "the best run of neighboring blocks, every run measured", runs: true },
-	"block-influence": { does: "the blocks that turn the hidden state least (ShortGPT, arXiv 2403.03853)", ranks: true },
-	angular: { does: "the run of blocks across which the hidden state turns least (arXiv 2403.17887)", runs: true },
+	beam: { does: "greedy along four paths at once; final comparison as for greedy", raced: true },
+	swap: { does: "greedy, then swaps of two blocks until none helps; final comparison as for greedy", reads: budgeted, raced: true },
+	evolutionary: { does: "random swaps in the best candidate so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
+	contiguous: { does: "the best run of neighboring blocks; every run is measured", runs: true },
+	"block-influence": { does: "the blocks that change the hidden state least (ShortGPT, arXiv 2403.03853)", ranks: true },
+	angular: { does: "the run of blocks that changes the hidden state least (arXiv 2403.17887)", runs: true },
 	magnitude: { does: "the blocks whose weight matrices have the smallest norm", ranks: true },
-	random: { does: "the best of random sets", reads: budgeted },
+	random: { does: "the best of random candidates", reads: budgeted },
 	first: { does: "the first blocks" },
-	last: { does: "the last blocks but the very last one (arXiv 2403.17887)" },
+	last: { does: "the last blocks except the very last one (arXiv 2403.17887)" },
 } as const satisfies Record<string, MethodFacts>;
 
 export type Method = keyof typeof methodFacts;
@@ -76,12 +79,12 @@ export const rankingMethods = methods.filter((method) => factsOf(method).ranks);
 
 /** Estimators of contributions that choose no sets: `rank` has them beside {@link rankingMethods}. Each reads `maxEvaluations`. */
 export const estimatorFacts = {
-	shapley: "Shapley values; by enumeration where the masks hold every set (2^n), else by permutation walks",
-	"window-semivalue": "what a block adds to sets that miss fewer than k others; by enumeration where the masks hold them, else by walks",
-	"weighted-banzhaf": "the same where every other block is gone with chance k of n; by enumeration, or sampled",
-	permutation: "the window's semivalue by random orders of removal, k deep",
-	"common-sets": "the window's semivalue by all single flips of random sets (CMCS)",
-	"least-squares": "the window's semivalue by weighted least squares (as KernelSHAP)",
+	shapley: "Shapley values: by enumeration if all 2^n candidates fit --max-evaluations, else by random orders",
+	"window-semivalue": "what a block adds to candidates with fewer than k removed blocks: by enumeration if they fit, else by random orders",
+	"weighted-banzhaf": "the same if every other block is removed with chance k/n: by enumeration or sampling",
+	permutation: "window-semivalue by random orders of removal, k deep",
+	"common-sets": "window-semivalue by all single flips of random candidates (CMCS)",
+	"least-squares": "window-semivalue by weighted least squares (as KernelSHAP)",
 } as const satisfies Record<string, string>;
 
 export type Estimator = keyof typeof estimatorFacts;

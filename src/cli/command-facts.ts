@@ -13,8 +13,8 @@ export interface CommandFacts {
 	readonly describe: string;
 	/** A command line, and what it does. */
 	readonly examples: readonly (readonly [string, string])[];
-	/** Shown last. */
-	readonly notes?: () => string;
+	/** A further table: its title and its rows. */
+	readonly notes?: { readonly title: string; readonly rows: readonly (readonly [string, string])[] };
 }
 
 export const modelArgument = { name: "<model>", help: "GGUF file; the first part of a split model" } as const;

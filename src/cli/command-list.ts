@@ -1,6 +1,8 @@
 // What help, config files and reading of arguments know of every command without running it.
-import { estimatorFacts, methodFacts, methods, rankingMethods } from "./api.js";
+import { estimatorFacts, type Method, methodFacts, methods, rankingMethods } from "./api.js";
 import { type CommandFacts, modelArgument } from "./command-facts.js";
+
+const methodRows = (shown: readonly Method[]) => shown.map((method) => [method, methodFacts[method].does] as const);
 
 const pruneFacts: CommandFacts = {
 	words: [],
@@ -91,7 +93,10 @@ const rankFacts: CommandFacts = {
 		["prune-gguf rank model.gguf --method auto", "Also show redundant pairs of blocks"],
 		["prune-gguf rank model.gguf --method common-sets --max-evaluations 500", "By an estimator that assumes no model"],
 	],
-	notes: rankNotes,
+	notes: {
+		title: "Methods, and estimators of importance that choose no blocks",
+		rows: [...methodRows(rankingMethods), ...Object.entries(estimatorFacts)],
+	},
 };
 
 const compareFacts: CommandFacts = {
@@ -105,7 +110,7 @@ const compareFacts: CommandFacts = {
 		["prune-gguf compare model.gguf --eval a.txt b.txt --save-result compare.json", "Score on your own texts"],
 		["prune-gguf compare model.gguf --eval-questions arc.jsonl piqa.jsonl", "Score on questions too"],
 	],
-	notes: compareNotes,
+	notes: { title: "Methods", rows: methodRows(methods) },
 };
 
 const buildFacts: CommandFacts = {
@@ -165,16 +170,3 @@ export const allCommands: readonly CommandFacts[] = [
 
 /** Commands that are named by one word beside the default one. */
 export const commandNames = ["inspect", "apply", "evaluate", "speed", "frontier", "rank", "compare", "build", "runs", "config"] as const;
-
-/** Every method and estimator with its line. */
-function rankNotes(): string {
-	const lines = [...rankingMethods.map((method) => [method, methodFacts[method].does] as const), ...Object.entries(estimatorFacts)];
-	const width = Math.max(...lines.map(([name]) => name.length));
-	return `Methods, and estimators whose contributions choose nothing:\n${lines.map(([name, does]) => `  ${name.padEnd(width)}  ${does}`).join("\n")}`;
-}
-
-/** Every method with its line. */
-function compareNotes(): string {
-	const width = Math.max(...methods.map((method) => method.length));
-	return `Methods:\n${methods.map((method) => `  ${method.padEnd(width)}  ${methodFacts[method].does}`).join("\n")}`;
-}

@@ -67,7 +67,7 @@ function commandHelp(command: CommandFacts, all: boolean, width: number): string
 		all ? section("Research", optionRows(research), width) : [],
 		section("General", globalRows(), width),
 		examples.length === 0 ? [] : ["Examples:", ...exampleLines(examples)],
-		notes === undefined ? [] : notes().split("\n"),
+		notes === undefined ? [] : section(notes.title, notes.rows, width),
 		isDefault ? blocksAndCodes.split("\n") : [],
 		!all && research.length > 0 ? [`--help-all also shows ${research.length} research options.`] : [],
 	];
@@ -109,7 +109,7 @@ function section(title: string, rows: readonly TableRow[], width: number): strin
 }
 
 /** Widest term beside which its text still begins. */
-const widestTerm = 36;
+const widestTerm = 38;
 
 function table(rows: readonly TableRow[], width: number): string[] {
 	const longest = Math.max(...rows.map(([term]) => term.length));

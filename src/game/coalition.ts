@@ -1,6 +1,6 @@
 /** A set of kept blocks among `players` blocks (0-based, as in the tensor names `blk.N.`). Immutable. */
 export class Coalition {
-	/** One character a block, `1` kept and `0` removed: the form in ledgers and plans, and a key for maps. */
+	/** One character per block, `1` kept and `0` removed: the form in ledgers and plans, and a key for maps. */
 	readonly key: string;
 
 	private constructor(key: string) {
@@ -12,7 +12,7 @@ export class Coalition {
 		return new Coalition("1".repeat(checkPlayers(players)));
 	}
 
-	/** No block kept: the output head alone. */
+	/** No block kept: the LM head alone. */
 	static empty(players: number): Coalition {
 		return new Coalition("0".repeat(checkPlayers(players)));
 	}
@@ -76,7 +76,7 @@ export class Coalition {
 		return this.blocks(false);
 	}
 
-	/** One byte a block, 1 kept and 0 removed: the form in which masks cross to the native side. */
+	/** One byte per block, 1 kept and 0 removed: the form in which masks cross to the native side. */
 	toBytes(): Uint8Array {
 		return Uint8Array.from({ length: this.players }, (_, i) => (this.has(i) ? 1 : 0));
 	}

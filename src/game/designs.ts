@@ -6,16 +6,16 @@ import { drawStrata } from "./strata.js";
 
 type Board = Pick<Game, "players" | "frozen" | "allows">;
 
-/** What every sampling design takes. Designs give distinct coalitions; the original model is in none of them. */
+/** Options of every sampling design. Designs give distinct coalitions, never the original model. */
 export interface DesignOptions {
 	readonly random: Random;
-	/** Coalitions wanted; fewer come back where the design holds fewer. */
+	/** Coalitions wanted; fewer come back if the design holds fewer. */
 	readonly count: number;
 	/** Coalitions not to give, by key: for example those measured already. @default none */
 	readonly exclude?: ReadonlySet<string>;
 	/** Blocks that a rule ties together; they are removed together. @default none */
 	readonly units?: readonly (readonly number[])[];
-	/** Blocks that stay beside the game's frozen ones: critical ones. @default none */
+	/** Blocks that stay beside the game's frozen ones, such as critical ones. @default none */
 	readonly keep?: Iterable<number>;
 }
 
@@ -26,7 +26,7 @@ export interface WindowOptions extends DesignOptions {
 	readonly kmin?: number;
 }
 
-/** Draws in vain after which a design gives up: its sizes are nearly used up, or the game refuses most sets. */
+/** Draws without a new set after which a design ends: its sizes are nearly used up, or the game refuses most sets. */
 const PATIENCE = 200;
 
 /** Equal shares of 1 to `kmax` removed blocks, uniform inside each size. @throws RangeError for an option out of range */
@@ -43,8 +43,8 @@ export function windowDesign(game: Board, options: WindowOptions): Coalition[] {
 }
 
 /**
- * A random set and all single flips of it, then another: every block's marginal contribution is measured on the same background, so that
- * differences between blocks are known better than the blocks themselves. Backgrounds miss `kmin` - 1 to `kmax` - 1 blocks in turn.
+ * A random set and all single flips of it, then another: every block's marginal contribution is measured on the same background. So the
+ * differences between blocks are more exact than the values. Backgrounds lack `kmin` - 1 to `kmax` - 1 blocks in turn.
  * The last family may be cut short.
  */
 export function flipDesign(game: Board, options: WindowOptions): Coalition[] {
@@ -62,7 +62,7 @@ export function flipDesign(game: Board, options: WindowOptions): Coalition[] {
 
 /**
  * Random partitions of the blocks into groups of one size, each group removed in turn: every block is removed equally often.
- * Group sizes run through `kmin` (default 2) to `kmax`; blocks that do not fill a group stay. Only units can make one smaller.
+ * Group sizes run from `kmin` (default 2) to `kmax`; blocks that do not fill a group stay. A group is smaller only because of units.
  */
 export function balancedDesign(game: Board, options: WindowOptions): Coalition[] {
 	const { kmin = Math.min(2, options.kmax), kmax, count, random } = checked(game, options);
@@ -86,18 +86,18 @@ export function balancedDesign(game: Board, options: WindowOptions): Coalition[]
 }
 
 export interface BernoulliOptions extends DesignOptions {
-	/** Chance that a block is removed, in [0, 1): one for all, or one a block. A unit takes the mean of its blocks. */
+	/** Probability that a block is removed, in [0, 1): one for all, or one per block. A unit takes the mean of its blocks. */
 	readonly chance: number | ArrayLike<number>;
 	/** Most removed blocks: larger draws are drawn again. @default all */
 	readonly kmax?: number;
 }
 
-/** Each block is removed on its own with its chance. The empty draw (the original model) is drawn again. */
+/** Each block is removed independently with its probability. The empty draw (the original model) is drawn again. */
 export function bernoulliDesign(game: Board, options: BernoulliOptions): Coalition[] {
 	const { random, count, kmax = game.players } = options;
 	const draw = new Draw(game, options);
 	const chances = draw.moves.map((move) => moveMean(options.chance, move));
-	if (!chances.every((chance) => chance >= 0 && chance < 1)) throw new RangeError("every chance of removal must be in [0, 1)");
+	if (!chances.every((chance) => chance >= 0 && chance < 1)) throw new RangeError("every probability of removal must be in [0, 1)");
 	return draw.until(count, () => {
 		const removed = draw.moves.flatMap((move, index) => (random.uniform() < (chances[index] as number) ? move : []));
 		return removed.length > 0 && removed.length <= kmax ? removed : undefined;
@@ -105,15 +105,15 @@ export function bernoulliDesign(game: Board, options: BernoulliOptions): Coaliti
 }
 
 export interface TiltedOptions extends WindowOptions {
-	/** What each block's removal costs alone; any scale. A unit takes the mean of its blocks, what is not finite counts as dearest. */
+	/** What each block's removal costs alone; any scale. A unit takes the mean of its blocks; a cost that is not finite counts as the largest. */
 	readonly costs: ArrayLike<number>;
-	/** Cost at which a block is removed e times less often; Infinity for the uniform design. */
+	/** Cost at which a block is removed e times less often; Infinity gives the uniform design. */
 	readonly temperature: number;
 }
 
 /**
- * Sizes as in {@link windowDesign}, but dear blocks are removed less often: most uniform sets of many blocks are dead models,
- * and a dead model teaches nothing about the living.
+ * Sizes as in {@link windowDesign}, but costly blocks are removed less often: most uniform sets of many blocks break the model, and a
+ * broken model teaches nothing about working ones.
  */
 export function tiltedDesign(game: Board, options: TiltedOptions): Coalition[] {
 	const { kmin = 1, kmax, count, random, temperature } = checked(game, options);
@@ -124,7 +124,7 @@ export function tiltedDesign(game: Board, options: TiltedOptions): Coalition[] {
 	const dearest = finite.length > 0 ? Math.max(...finite) : 0;
 	const tilt = cost.map((c) => -(Number.isFinite(c) ? c : dearest) / temperature);
 	return draw.until(count, (turn) => {
-		// Gumbel noise on log weights, sorted: draws without replacement in proportion to the weights.
+		// Gumbel noise on log weights, sorted: this draws without replacement in proportion to the weights.
 		const keys = tilt.map((log) => log - Math.log(-Math.log(Math.max(1e-300, random.uniform()))));
 		const order = [...keys.keys()].sort((a, b) => (keys[b] as number) - (keys[a] as number));
 		return fill(
@@ -134,7 +134,7 @@ export function tiltedDesign(game: Board, options: TiltedOptions): Coalition[] {
 	});
 }
 
-/** Sets one exchange away from `removed` (a removed block for a kept one of the same number of blocks), in random order. */
+/** Sets one exchange away from `removed`, in random order. An exchange swaps a removed block for a kept one of the same number of blocks. */
 export function swapDesign(game: Board, removed: readonly number[], options: DesignOptions): Coalition[] {
 	const draw = new Draw(game, options);
 	const gone = new Set(removed);
@@ -148,7 +148,7 @@ export function swapDesign(game: Board, removed: readonly number[], options: Des
 	return draw.found;
 }
 
-/** Every pair of blocks (or units) removed, in random order: which blocks stand in for one another. */
+/** Every pair of blocks (or units) removed, in random order: shows which blocks are redundant. */
 export function pairDesign(game: Board, options: DesignOptions): Coalition[] {
 	const draw = new Draw(game, options);
 	const pairs = draw.moves.flatMap((a, i) => draw.moves.slice(0, i).map((b) => [...new Set([...b, ...a])]));
@@ -157,12 +157,12 @@ export function pairDesign(game: Board, options: DesignOptions): Coalition[] {
 }
 
 /**
- * Orders in which walks remove moves (blocks, or units of tied ones), each independent of the others: balanced ones (rotations,
- * antithetic pairs) would need standard errors of their own. The sets of a walk are the beginnings of its order.
+ * Orders in which walks remove moves (blocks, or units of tied ones), each independent of the others. Balanced ones (rotations, antithetic
+ * pairs) would need standard errors of their own. The sets of a walk are the prefixes of its order.
  * @param moves number of moves
- * @param options.walks orders wanted, at least 1; some may be equal
+ * @param options.walks number of orders, at least 1; some may be equal
  * @param options.kmax moves removed along each walk, 1..moves
- * @returns shape walks x kmax: numbers of moves in 0..moves-1, the first to go first
+ * @returns shape walks x kmax: numbers of moves in 0..moves-1, the first is removed first
  * @throws RangeError for an option out of range
  */
 export function permutationDesign(moves: number, options: { walks: number; kmax: number; random: Random }): number[][] {
@@ -208,7 +208,7 @@ class Draw {
 		return this.found;
 	}
 
-	/** A uniform set of exactly `size` blocks, where the moves allow one. */
+	/** A uniform set of exactly `size` blocks, if the moves allow one. */
 	uniform(size: number): number[] | undefined {
 		for (let attempt = 0; attempt < 50; attempt++) {
 			const set = fill(this.#random.shuffle(this.moves.slice()), size);

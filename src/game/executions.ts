@@ -1,12 +1,12 @@
 import { type Coalition, distinct } from "./coalition.js";
 
-/** Whether the kept blocks of a coalition from a depth (1..n) on can go on from the hidden state before them. */
+/** Whether the blocks that a coalition keeps from a depth (1..n) on can resume from the hidden state before them. */
 export type Resumes = (coalition: Coalition, depth: number) => boolean;
 
 /**
- * Block executions of a batch, coalitions that come twice counting once. Each goes on from the deepest beginning that it shares with
- * another one and can be resumed from; what follows runs, one execution a kept block. Counted for a batch of which all positions are
- * scored, and without the blocks that run as identities where a head or a kind of memory needs one.
+ * Block executions of a batch; coalitions that occur twice count once. Each coalition resumes from the deepest prefix that it shares with
+ * another one and that allows it; the rest runs, one execution per kept block. The count is for a batch with all positions scored. It leaves
+ * out blocks that run as identities because an attention head or a kind of memory needs one.
  */
 export function blockExecutions(coalitions: readonly Coalition[], resumes: Resumes = () => true): number {
 	const sorted = distinct(coalitions).sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -4,7 +4,7 @@ import type { Game, BatchOptions, Measurement } from "./game.js";
 export interface FunctionGameOptions {
 	/** Number of blocks, at least 1. */
 	readonly players: number;
-	/** Loss of a coalition, nats per token: one number, or one a window. */
+	/** Loss of a coalition, nats per token: one number, or one per window. */
 	readonly loss: (coalition: Coalition) => number | readonly number[] | Float64Array;
 	/** Blocks that are never removed, with the reason. @default none */
 	readonly frozen?: ReadonlyMap<number, string>;

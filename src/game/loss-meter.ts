@@ -2,7 +2,7 @@ import { Coalition } from "./coalition.js";
 import { type Game, type BatchOptions, type Measurement, meanLoss } from "./game.js";
 import { type Sample, toSample } from "./sample.js";
 
-/** Measures through a game, remembers what it has seen, and counts distinct coalitions: the honest cost of a method. */
+/** Measures through a game, remembers the results, and counts distinct coalitions, which are the cost of a method. */
 export class LossMeter {
 	readonly game: Game;
 	readonly #options: BatchOptions;
@@ -26,7 +26,7 @@ export class LossMeter {
 		return loss as number;
 	}
 
-	/** Mean loss of each coalition, nats per token; Infinity where the model broke down. One batch, each coalition once. */
+	/** Mean loss of each coalition, nats per token; Infinity if the model broke down. One batch, each coalition once. */
 	async losses(coalitions: readonly Coalition[], phase?: string): Promise<Float64Array> {
 		const fresh = new Map<string, Coalition>();
 		for (const coalition of coalitions) if (!this.#losses.has(coalition.key)) fresh.set(coalition.key, coalition);
@@ -47,17 +47,17 @@ export class LossMeter {
 		return losses.subarray(1).map((loss) => (Number.isFinite(loss) ? loss - originalLoss : Number.POSITIVE_INFINITY));
 	}
 
-	/** Whether the coalition was measured already. */
+	/** Whether the coalition has been measured. */
 	knows(coalition: Coalition): boolean {
 		return this.#losses.has(coalition.key);
 	}
 
-	/** What was measured for each coalition so far, window by window, in the order of measuring. */
+	/** The measurement of each coalition so far, window by window, in the order of measuring. */
 	measurements(): Measurement[] {
 		return [...this.#losses.values()].map(({ measurement }) => measurement);
 	}
 
-	/** All that was measured, in the order of measuring. */
+	/** All measured coalitions, in the order of measuring. */
 	async samples(): Promise<Sample[]> {
 		const originalLoss = await this.originalLoss();
 		return [...this.#losses.values()].map(({ measurement, loss }) => toSample(measurement.coalition, loss, originalLoss));

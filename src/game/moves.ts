@@ -3,10 +3,10 @@ import type { Game } from "./game.js";
 type Board = Pick<Game, "players" | "frozen">;
 
 /**
- * The smallest removals a search can make: single blocks, or blocks that a rule of the model ties together.
+ * The smallest removals that a search can make: single blocks, or blocks that a rule of the model ties together.
  * Blocks in no unit move alone; a unit that holds a frozen block is no move.
- * @param units sets of blocks that go together; for a search they may overlap
- * @throws RangeError for an empty unit or a block the game lacks
+ * @param units sets of blocks that are removed together; in a search they may overlap
+ * @throws RangeError for an empty unit or a block that the game lacks
  */
 export function movesOf(game: Board, units: readonly (readonly number[])[] = []): number[][] {
 	const tied = new Set<number>();
@@ -26,7 +26,7 @@ export function movesOf(game: Board, units: readonly (readonly number[])[] = [])
 	return moves.sort((a, b) => a[0]! - b[0]! || a.length - b.length);
 }
 
-/** As {@link movesOf}, for estimators, whose players must not overlap. @throws RangeError where two units share a block */
+/** As {@link movesOf}, for estimators, whose players must not overlap. @throws RangeError if two units share a block */
 export function disjointMovesOf(game: Board, units?: readonly (readonly number[])[]): number[][] {
 	const moves = movesOf(game, units);
 	const owner = new Map<number, number[]>();
@@ -42,7 +42,7 @@ export function disjointMovesOf(game: Board, units?: readonly (readonly number[]
 	return moves;
 }
 
-/** Units that share blocks made one, so that an estimator can take them. */
+/** Merges units that share blocks, so that an estimator can take them. */
 export function joinedUnits(units: readonly (readonly number[])[]): number[][] {
 	let joined: number[][] = [];
 	for (const unit of units) {
@@ -52,7 +52,7 @@ export function joinedUnits(units: readonly (readonly number[])[]): number[][] {
 	return joined;
 }
 
-/** How many of the moves fit into `kmax` blocks at most, the smallest first. */
+/** How many of the moves fit into at most `kmax` blocks, the smallest first. */
 export function mostMoves(moves: readonly (readonly number[])[], kmax: number): number {
 	let [count, blocks] = [0, 0];
 	for (const length of moves.map((move) => move.length).sort((a, b) => a - b)) {

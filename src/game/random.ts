@@ -1,6 +1,6 @@
 /**
- * A seeded generator (xoshiro128**), so that equal seeds give equal masks on every machine.
- * The pure rooms draw from here only: `Math.random` could not be replayed.
+ * A seeded generator (xoshiro128**), so that equal seeds give equal draws on every machine.
+ * The pure folders draw only from here: `Math.random` could not be replayed.
  */
 export class Random {
 	readonly #state: Uint32Array;
@@ -12,7 +12,7 @@ export class Random {
 		this.#state = expandSeed(String(seed));
 	}
 
-	/** A generator of its own for one purpose, so that a change in one part of a run does not shift the draws of another. */
+	/** A separate generator for one purpose, so that a change in one part of a run does not shift the draws of another. */
 	fork(label: string): Random {
 		return new Random(`${this.uint32()}/${this.uint32()}/${label}`);
 	}
@@ -44,7 +44,7 @@ export class Random {
 	integer(below: number): number {
 		if (!Number.isInteger(below) || below < 1 || below > 4294967296)
 			throw new RangeError(`below must be an integer in 1..2^32, got ${below}`);
-		// Draws above the largest multiple of `below` are thrown away: the remainder alone would favor small numbers.
+		// Draws above the largest multiple of `below` are discarded: the remainder of such a draw would favor small numbers.
 		const limit = 4294967296 - (4294967296 % below);
 		let draw = this.uint32();
 		while (draw >= limit) draw = this.uint32();
@@ -82,7 +82,7 @@ export class Random {
 
 	/**
 	 * `count` different items, in random order.
-	 * @throws RangeError where there are fewer
+	 * @throws RangeError if there are fewer
 	 */
 	sample<T>(items: readonly T[], count: number): T[] {
 		if (!Number.isInteger(count) || count < 0 || count > items.length) {
@@ -103,7 +103,7 @@ function rotateLeft(x: number, by: number): number {
 	return ((x << by) | (x >>> (32 - by))) >>> 0;
 }
 
-/** Four words from a text: one FNV-1a hash each from its own offset, finished by splitmix so that near seeds lie far apart. */
+/** Four words from a text: one FNV-1a hash each from its own offset, mixed by splitmix so that similar seeds give different states. */
 function expandSeed(text: string): Uint32Array {
 	const state = new Uint32Array(4);
 	for (let word = 0; word < 4; word++) {
@@ -111,7 +111,7 @@ function expandSeed(text: string): Uint32Array {
 		for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
 		state[word] = splitmix(hash ^ text.length);
 	}
-	// The all-zero state would stay zero for ever.
+	// The all-zero state would stay zero forever.
 	if (state.every((word) => word === 0)) state[0] = 1;
 	return state;
 }

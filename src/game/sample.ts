@@ -4,7 +4,7 @@ import { type Measurement, meanLoss, valueOfLoss } from "./game.js";
 /** One measured coalition as surrogates see it. */
 export interface Sample {
 	readonly coalition: Coalition;
-	/** Loss of the coalition less that of the original model, nats per token; Infinity where the model broke down. */
+	/** Loss of the coalition minus that of the original model, nats per token; Infinity if the model broke down. */
 	readonly addedLoss: number;
 	/** v(S) = exp(-addedLoss): 1 no loss, 0 broken. */
 	readonly value: number;
@@ -12,7 +12,7 @@ export interface Sample {
 
 /**
  * @param originalLoss mean loss of the original model, nats per token
- * @throws RangeError where the original model's loss is not finite
+ * @throws RangeError if the original model's loss is not finite
  */
 export function toSamples(measurements: Iterable<Measurement>, originalLoss: number): Sample[] {
 	if (!Number.isFinite(originalLoss)) throw new RangeError(`the original model's loss must be finite, got ${originalLoss}`);
@@ -27,7 +27,7 @@ export function toSample(coalition: Coalition, loss: number, originalLoss: numbe
 	return { coalition, addedLoss: finite ? loss - originalLoss : Number.POSITIVE_INFINITY, value: valueOfLoss(loss, originalLoss) };
 }
 
-/** Coalitions as rows of bytes, 1 kept and 0 removed: the form in which surrogates predict in bulk. Shape: coalitions x players. */
+/** Coalitions as rows of bytes, 1 kept and 0 removed: the form that surrogates predict in bulk. Shape: coalitions x players. */
 export function toRows(coalitions: readonly Coalition[], players: number): Uint8Array {
 	const rows = new Uint8Array(coalitions.length * players);
 	for (const [index, coalition] of coalitions.entries()) {

@@ -1,14 +1,14 @@
-/** Windows of one calibration source, one after another in a measurement, and how much their mean counts. */
+/** Windows of one calibration source, consecutive in a measurement, and the weight of their mean. */
 export interface SourceShare {
 	/** For people, for example a file's name. */
 	readonly name: string;
 	/** Windows. */
 	readonly count: number;
-	/** Above 0; only the ratios matter. */
+	/** Above 0; only the ratios count. */
 	readonly weight: number;
 }
 
-/** The windows of each source. `values` holds one number a window, source by source. */
+/** The windows of each source. `values` holds one number per window, source by source. */
 export function bySource(values: Float64Array, sources: readonly SourceShare[]): Float64Array[] {
 	let at = 0;
 	return sources.map(({ count }) => {
@@ -17,7 +17,7 @@ export function bySource(values: Float64Array, sources: readonly SourceShare[]):
 	});
 }
 
-/** Windows behind an error that is taken source by source: of several sources the fewest of one. @param count windows in all */
+/** Windows behind an error that is taken source by source: with several sources the fewest of any one. @param count windows in all */
 export function fewestWindows(count: number, sources: readonly Pick<SourceShare, "count">[] | undefined): number {
 	return sources ? Math.min(...sources.map((source) => source.count)) : count;
 }
@@ -28,7 +28,7 @@ export function mixedMean(values: Float64Array, sources: readonly SourceShare[])
 	return bySource(values, sources).reduce((sum, part, i) => sum + (sources[i]!.weight / total) * meanOf(part), 0);
 }
 
-/** Standard error of {@link mixedMean}, windows drawn within each source; undefined where a source has a single window. */
+/** Standard error of {@link mixedMean}, windows drawn within each source; undefined if a source has a single window. */
 export function mixedError(values: Float64Array, sources: readonly SourceShare[]): number | undefined {
 	if (sources.some(({ count }) => count < 2)) return undefined;
 	const total = sources.reduce((sum, { weight }) => sum + weight, 0);

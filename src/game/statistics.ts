@@ -1,6 +1,6 @@
 import { mixedError, mixedMean, type SourceShare } from "./sources.js";
 
-/** NaN of none. */
+/** NaN without values. */
 export function average(values: ArrayLike<number>): number {
 	let sum = 0;
 	for (let i = 0; i < values.length; i++) sum += values[i] as number;
@@ -8,8 +8,8 @@ export function average(values: ArrayLike<number>): number {
 }
 
 /**
- * Mean, and the standard error of the mean (undefined with fewer than two values). Not finite where any value is not.
- * @param sources where the values come from: the mean is then the weighted one over the sources
+ * Mean, and the standard error of the mean (undefined with fewer than two values). Not finite if any value is not.
+ * @param sources origin of the values: the mean is then the weighted one over the sources
  */
 export function meanAndError(
 	values: ArrayLike<number>,
@@ -30,7 +30,7 @@ export function meanAndError(
 /** 0.975 quantiles of Student's t distribution for 1 to 10 degrees of freedom. */
 const quantiles = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
 
-/** Standard errors on either side of a 95 % interval; beyond ten degrees of freedom by the expansion in 1 / degrees (off by less than 0.002). */
+/** Standard errors on either side of a 95 % interval. Beyond ten degrees of freedom an expansion in 1 / degrees is off by less than 0.002. */
 export function studentT95(degrees: number): number {
 	const z = 1.95996;
 	return quantiles[degrees - 1] ?? z + (z ** 3 + z) / (4 * degrees) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * degrees ** 2);
@@ -41,7 +41,7 @@ export function differences(a: ArrayLike<number>, b: ArrayLike<number>): Float64
 	return Float64Array.from({ length: a.length }, (_, i) => a[i]! - b[i]!);
 }
 
-/** A number as JSON can hold it: null stands for what is not finite. */
+/** A number for JSON: null replaces what is not finite. */
 export function finite(value: number): number | null {
 	return Number.isFinite(value) ? value : null;
 }

@@ -25,20 +25,20 @@ export type StrataPresetName = keyof typeof STRATA_PRESETS;
  */
 export function strataSizes(players: number, preset: StrataPresetName | StrataPreset = "transformers"): number[] {
 	const { of, kept } = typeof preset === "string" ? STRATA_PRESETS[preset] : preset;
-	// In integers, so that a half is a half.
+	// In integers, so that a half is exact.
 	const sizes = kept.map((share) => Math.floor((2 * share * players + of) / (2 * of)));
 	return [...new Set(sizes)].filter((size) => size > 0 && size < players).sort((a, b) => b - a);
 }
 
-/** A stratum that keeps fewer blocks than are frozen, or more than there are. */
+/** A stratum keeps fewer blocks than are frozen, or more than there are. */
 export class FrozenStratumError extends RangeError {}
 
-/** A stratum whose masks the game refuses, nearly all of them: a rule ties its blocks, or forbids the number. */
+/** The game refuses nearly all coalitions of a stratum: a rule ties its blocks, or forbids the number. */
 export class UnreachableSizeError extends RangeError {
 	/** @param removed blocks removed in the stratum */
 	constructor(removed: number) {
 		super(
-			`the game refused ${PATIENCE} masks with ${removed} blocks removed in a row: a rule ties its blocks; choose sizes that it allows`,
+			`the game refused ${PATIENCE} candidates in a row with ${removed} blocks removed: a rule ties its blocks; choose sizes that it allows`,
 		);
 	}
 }
@@ -46,21 +46,21 @@ export class UnreachableSizeError extends RangeError {
 export interface StrataOptions {
 	/** Numbers of kept blocks, one stratum each. */
 	readonly sizes: readonly number[];
-	/** Masks in all; the strata get equal shares, the first ones one more where it does not divide. */
+	/** Coalitions in all. The strata have equal shares; a remainder goes to the first ones. */
 	readonly count: number;
 	readonly random: Random;
-	/** Every mask once, as far as the strata hold so many; else with replacement, as the paper draws. @default false */
+	/** Every coalition once, as far as the strata hold enough; else with replacement, as the paper draws. @default false */
 	readonly distinct?: boolean;
-	/** With `distinct`: masks not to draw, by key (for example those of the training set). */
+	/** With `distinct`: coalitions not to draw, by key (for example those of the training set). */
 	readonly exclude?: ReadonlySet<string>;
 }
 
 /**
- * Draws masks uniformly inside each stratum. Frozen blocks are kept, coalitions that the game refuses are drawn again.
- * With `distinct` a stratum that holds too few masks gives all it has and the others take over the rest (one whose masks the game
- * refuses nearly all holds none); where all together hold fewer than `count`, fewer come back.
- * @throws RangeError where a size cannot be reached with the frozen blocks
- * @throws UnreachableSizeError without `distinct`, where the game refuses nearly every mask of a size
+ * Draws coalitions uniformly inside each stratum. Frozen blocks are kept; coalitions that the game refuses are drawn again.
+ * With `distinct`, a stratum with too few coalitions gives all it has and the others take over the rest. The same holds if the game refuses
+ * nearly all of a stratum. If all strata together hold fewer than `count`, fewer come back.
+ * @throws RangeError if a size cannot be reached with the frozen blocks
+ * @throws UnreachableSizeError without `distinct`, if the game refuses nearly every coalition of a size
  */
 export function drawStrata(game: Pick<Game, "players" | "frozen" | "allows">, options: StrataOptions): Coalition[] {
 	const strata = strataOf(game, options);
@@ -71,7 +71,7 @@ export function drawStrata(game: Pick<Game, "players" | "frozen" | "allows">, op
 /** Draws between pauses: a few milliseconds. */
 const SLICE = 1000;
 
-/** The same masks as {@link drawStrata} draws with replacement; `pause` is awaited between slices, so that timers and input get their turn. */
+/** The same coalitions as {@link drawStrata} draws with replacement; `pause` is awaited between slices, so that timers and input get their turn. */
 export async function drawStrataInSlices(
 	game: Pick<Game, "players" | "frozen" | "allows">,
 	options: Omit<StrataOptions, "distinct" | "exclude">,
@@ -127,7 +127,7 @@ function drawDistinct(strata: Stratum[], count: number, exclude: ReadonlySet<str
 	return drawn.flat();
 }
 
-/** Strata up to this many masks are listed and shuffled; larger ones are drawn from until a mask is new. */
+/** Strata of up to this many coalitions are listed and shuffled; in larger ones a draw is repeated until its coalition is new. */
 const LISTED = 20_000;
 /** Draws that the game may refuse in a row before the stratum is given up. */
 const PATIENCE = 5_000;
@@ -161,7 +161,7 @@ class Stratum {
 		return undefined;
 	}
 
-	/** Up to `count` allowed masks that `taken` lacks; adds them to it. */
+	/** Up to `count` allowed coalitions that `taken` lacks; they are added to it. */
 	drawDistinct(count: number, taken: Set<string>): Coalition[] {
 		if (binomial(this.#movable.length, this.#removed) <= LISTED) return this.#take(count, taken);
 		const fresh: Coalition[] = [];

@@ -1,7 +1,7 @@
 import { Coalition } from "./coalition.js";
 import type { Game, BatchOptions, Measurement } from "./game.js";
 
-/** What remains of a game once some blocks are gone: its players are the blocks left, numbered anew from 0. */
+/** What remains of a game after some blocks are removed: its players are the remaining blocks, numbered from 0. */
 export class SubGame implements Game {
 	readonly players: number;
 	readonly frozen: ReadonlyMap<number, string>;
@@ -10,7 +10,7 @@ export class SubGame implements Game {
 	readonly #game: Game;
 	readonly #inner: ReadonlyMap<number, number>;
 
-	/** @throws RangeError where a removed block is frozen or is not in the game, or none remains */
+	/** @throws RangeError if a removed block is frozen or is not in the game, or if no block remains */
 	constructor(game: Game, removed: Iterable<number>) {
 		const gone = Coalition.ofRemoved(game.players, removed);
 		for (const block of gone.removed()) if (game.frozen.has(block)) throw new RangeError(`block ${block} is frozen and cannot be removed`);
@@ -30,7 +30,7 @@ export class SubGame implements Game {
 		);
 	}
 
-	/** Units in inner numbers; a unit that has lost a block is left out. */
+	/** Units in inner numbers; a unit with a removed block is left out. */
 	innerUnits(units: readonly (readonly number[])[]): number[][] {
 		return units
 			.filter((unit) => unit.every((block) => this.#inner.has(block)))

@@ -15,7 +15,7 @@ export class TableGame implements Game {
 			first ??= measurement;
 			if (measurement.coalition.players !== first.coalition.players || measurement.losses.length !== first.losses.length) {
 				throw new RangeError(
-					`a table holds one game: ${first.coalition.players} blocks and ${first.losses.length} windows expected, ` +
+					`a table holds one game: expected ${first.coalition.players} blocks and ${first.losses.length} windows, ` +
 						`got ${measurement.coalition.players} and ${measurement.losses.length} (${measurement.coalition})`,
 				);
 			}
@@ -27,8 +27,8 @@ export class TableGame implements Game {
 	}
 
 	/**
-	 * Reads JSON Lines, one coalition a line: `{"mask": "1011", "nll": mean, "seq": [loss of each window]}`; `nll` alone is one window.
-	 * @throws RangeError naming the line for anything else
+	 * Reads JSON Lines, one coalition per line: `{"mask": "1011", "nll": mean, "seq": [loss of each window]}`; `nll` alone is one window.
+	 * @throws RangeError that names the line for anything else
 	 */
 	static parse(text: string): TableGame {
 		const measurements: Measurement[] = [];
@@ -43,7 +43,7 @@ export class TableGame implements Game {
 		return this.#table.size;
 	}
 
-	/** Number of distinct coalitions asked for so far. */
+	/** Number of distinct coalitions measured so far. */
 	get evaluated(): number {
 		return this.#asked.size;
 	}

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { ApplyOptions, ApplyResult, StepName } from "../api/index.js";
-import { deal, ownSamples } from "../model/calibration/index.js";
+import { deal, selfGeneratedWindows } from "../model/calibration/index.js";
 import { InvalidOptionError, InvalidPlanError } from "../errors.js";
 import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
@@ -168,7 +168,10 @@ async function healOnSamples(job: HealPlan, options: ApplyJob): Promise<Healing>
 	const { model, removed } = job;
 	const length = Math.min(verification.length, model.facts.contextLength);
 	const count = judged.search + judged.validation + judged.heldOut;
-	const { search: tuning, ...splits } = deal(await ownSamples(model, { count, length, seed: 1, signal: options.signal }), judged);
+	const onProgress = (done: number, total: number) =>
+		options.progress?.work({ phase: "generating text for healing", done, total, unit: "tokens" });
+	const own = await selfGeneratedWindows(model, { count, length, seed: 1, signal: options.signal, onProgress });
+	const { search: tuning, ...splits } = deal(own, judged);
 	const place = { ...job, seed: 0 };
 	const work = {
 		...onlySet(removed),

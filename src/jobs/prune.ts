@@ -92,7 +92,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	const originalFile = new ReadOnce(job.quantizeFrom, job);
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
-		logger(job)("note", `${output} is there: an earlier run of this command wrote and verified it. What it did not come to is finished`);
+		logger(job)("note", `${output} exists: an earlier run of this command wrote and verified it. The rest of that run is done now`);
 	const speed = job.targetSpeedup === undefined ? undefined : await atSpeed(header, job);
 	const options = speed ? settledJob(job, speed) : job;
 	const amount = speed ? { blocks: speed.removeBlocks } : (asked as Amount);

@@ -144,13 +144,14 @@ export function tiedNotes({ contributions, estimator }: Attribution, units: read
 	const gaps = [...new Set(units.flat())].filter((block) => Number.isNaN(contributions[block])).sort((a, b) => a - b);
 	if (gaps.length === 0 || estimator !== "leave-one-out") return [];
 	return [
-		`blocks ${formatBlocks(gaps)} go only together with others and have no contribution alone: --method common-sets takes tied blocks as one`,
+		`blocks ${formatBlocks(gaps)} can only be removed together with others, so they have no importance of their own: --method common-sets ranks such groups`,
 	];
 }
 
 function notesOf({ attribution, unseen }: Pick<Judged, "attribution" | "unseen">): string[] {
 	const notes = [...(attribution.notes ?? [])];
-	if (unseen.length > 0) notes.push(`never saw blocks ${formatBlocks(unseen)} go, which have no contribution: give more --max-evaluations`);
+	if (unseen.length > 0)
+		notes.push(`no candidate removes blocks ${formatBlocks(unseen)}, so their importance is unknown: raise --max-evaluations`);
 	return notes;
 }
 

@@ -168,7 +168,7 @@ export function compareSurrogates(methods: readonly CompareSurrogateText[], styl
 		return [[method, formatInteger(trainCandidates), formatInteger(heldOutCandidates), ...figures.map(figure)]];
 	});
 	if (cells.length === 0) return "";
-	const titles = ["fitted to", "judged on", "R2", "in size", "mean", "Spearman", "in size", "90 %"];
+	const titles = ["fitted", "judged", "R2", "in size", "mean", "Spearman", "in size", "90 %"];
 	const columns: Column[] = [{ title: "surrogate of" }, ...titles.map((title): Column => ({ title, align: "right" }))];
 	return formatTable(columns, cells, style);
 }

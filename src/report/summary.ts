@@ -67,12 +67,14 @@ function verdictLines({ verdict, alternatives }: Report, style: TextStyle): stri
 	const { width = 80 } = style;
 	const color = verdict.trade === "sensible" ? "green" : verdict.trade === "costly" ? "yellow" : "red";
 	const item = (text: string) => wrapped(text, width - 2).split("\n");
-	const items = [...(verdict.advice ?? []), ...(alternatives ? [alternatives.verdict] : [])];
+	const { advice = [] } = verdict;
+	const items = [...advice, ...(alternatives ? [alternatives.verdict] : [])];
+	const mark = (i: number) => (i === 0 ? "- " : "  ");
 	return [
 		...wrapped(verdict.reason, width)
 			.split("\n")
 			.map((line) => paint(color, line, style)),
-		...items.flatMap((text) => item(text).map((line, i) => `${i === 0 ? "-" : " "} ${line}`)),
+		...items.flatMap((text) => item(text).map((line, i) => `${advice.length > 0 ? mark(i) : ""}${line}`)),
 	];
 }
 

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { type ChildSetup, fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// The command line as users run it: compiled, in a process of its own, on the project's own model.
+// The command line as users run it: compiled, in a separate process, on the project's own model.
 
 const folder = tempFolder();
 const home = join(folder, "home");
@@ -27,7 +27,7 @@ describe("exit codes and streams", () => {
 		}
 	});
 
-	it("1 where something fails, 2 where it is called wrongly; nothing on standard output", async () => {
+	it("1 if something fails, 2 if it is called wrongly; nothing on standard output", async () => {
 		writeFileSync(at("text.gguf"), "no model");
 		writeFileSync(at("exists.gguf"), "mine");
 		const cases: [number, string[], RegExp][] = [
@@ -52,7 +52,7 @@ describe("exit codes and streams", () => {
 		expect(readFileSync(at("exists.gguf"), "utf8")).toBe("mine");
 	});
 
-	it("asks whether something else was meant", async () => {
+	it("suggests what may have been meant", async () => {
 		const option = await run([fixturePath, "--remove-block", "3"]);
 		expect(option.code).toBe(2);
 		expect(option.stderr).toContain("did you mean --remove-blocks?");
@@ -74,13 +74,16 @@ describe("exit codes and streams", () => {
 		writeFileSync(questions, `${JSON.stringify(question)}\n`.repeat(8));
 		const cases: [string[], Record<string, unknown>][] = [
 			[["inspect", fixturePath], { blocks: 12, support: "exact" }],
-			[["evaluate", fixturePath, "--text", text, "--context", "64"], { context: 64, preset: "llama-perplexity" }],
+			[["evaluate", fixturePath, "--text", text, "--window-length", "64"], { context: 64, preset: "llama-perplexity" }],
 			[[fixturePath, "--remove", "6", "--dry-run", ...small], { curve: [] }],
 			[[fixturePath, at("json.gguf"), "--remove", "6", ...small], { planPath: at("json.gguf.plan.json") }],
 			[["frontier", fixturePath, "--max-blocks", "1", "--types", "Q4_0", ...small], { computeAxis: "blocks", sourceQuantized: true }],
 			[[fixturePath, at("q.gguf"), "--remove", "6", "--quantize", "Q4_0", ...small], { planPath: at("q.gguf.plan.json") }],
 			[["rank", fixturePath, ...small], { estimator: "leave-one-out" }],
-			[["evaluate", fixturePath, "--questions", questions, "--remove", "6", "--limit", "7"], { count: 7, removed: [6], format: "jsonl" }],
+			[
+				["evaluate", fixturePath, "--questions", questions, "--remove", "6", "--max-questions", "7"],
+				{ count: 7, removed: [6], format: "jsonl" },
+			],
 			[[fixturePath, "--remove", "6", "--metric", "accuracy", "--questions", questions, ...small], { metric: "accuracy" }],
 			[[fixturePath, "--remove", "6", "--metric", "kl", "--calibration", `${text}=2`, other, ...small], { metric: "kl" }],
 			[["apply", fixturePath, at("json2.gguf"), "--plan", at("json.gguf.plan.json")], { removed: [6] }],
@@ -116,13 +119,13 @@ it("the curve's own commands can be pasted, and write the model", async () => {
 	const args = command!.split(" ").slice(1);
 	const written = await run(args, { cwd });
 	expect(written.code, written.stderr).toBe(0);
-	expect(written.stderr).toMatch(/masks were measured before/);
+	expect(written.stderr).toMatch(/candidates are cached/);
 	const ends = ["", ".plan.json", ".report.html", ".report.json"];
 	expect(readdirSync(cwd).sort()).toEqual(ends.map((end) => `${args[1]}${end}`).sort());
 });
 
 describe("compare", () => {
-	const args = ["compare", fixturePath, ...small, "--methods", "greedy,random,last", "--masks", "50", "--remove-blocks", "2,3"];
+	const args = ["compare", fixturePath, ...small, "--methods", "greedy,random,last", "--max-evaluations", "50", "--remove-blocks", "2,3"];
 
 	it("prints a table of each size and the costs, within 100 columns", async () => {
 		const text = at("eval.txt");
@@ -132,30 +135,30 @@ describe("compare", () => {
 		expect(stdout).toMatch(/^2 of 12 blocks removed$/m);
 		expect(stdout).toMatch(/^3 of 12 blocks removed$/m);
 		expect(stdout).toMatch(/^ +last +\+\d\.\d{3} ± \d\.\d{3} +9-10$/m);
-		expect(stdout).toMatch(/of at most 50 masks of 3 x 32 tokens/);
+		expect(stdout).toMatch(/of at most 50 evaluations of 3 x 32 tokens/);
 		expect(stdout).toMatch(/^last +3 +288 +\d+ /m);
 		expect(stdout).toMatch(/^eval\.txt +3 x 40 +\d\.\d{3}$/m);
 		for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
-		expect(stderr).toMatch(/2, 3 removed by 3 methods of at most 50 masks/);
+		expect(stderr).toMatch(/2, 3 removed by 3 methods; each measures up to 50 candidates/);
 	});
 
 	it("gives one document, the same in a file, from what is known", async () => {
-		const { code, stdout, stderr } = await run([...args, "--json", "--output", at("compare.json")]);
+		const { code, stdout, stderr } = await run([...args, "--json", "--save-result", at("compare.json")]);
 		expect(code, stderr).toBe(0);
 		const result = JSON.parse(stdout);
 		expect(result).toMatchObject({ budget: { evaluations: 50, tokens: 4800 }, sizes: [{ removed: 2 }, { removed: 3 }] });
 		expect(JSON.parse(readFileSync(at("compare.json"), "utf8"))).toEqual(result);
-		expect(stderr).toMatch(/masks were measured before/);
-		const refused = await run([...args, "--output", at("compare.json")]);
+		expect(stderr).toMatch(/candidates are cached/);
+		const refused = await run([...args, "--save-result", at("compare.json")]);
 		expect([refused.code, refused.stdout]).toEqual([1, ""]);
 		expect(refused.stderr).toMatch(/--overwrite/);
 	});
 });
 
 describe("interruption", () => {
-	const sweep = ["rank", fixturePath, "--method", "paper", "--masks", "3000", "--seed", "11"];
+	const sweep = ["rank", fixturePath, "--method", "paper", "--max-evaluations", "3000", "--seed", "11"];
 
-	it("Ctrl+C in a sweep ends within a second with 130 and says how to go on; the same command goes on", async () => {
+	it("Ctrl+C in a sweep ends within a second with 130 and says how to continue; the same command continues", async () => {
 		let sent = 0;
 		const interrupted = await run(sweep, {
 			onOutput: (child, _stdout, stderr) => {
@@ -168,7 +171,7 @@ describe("interruption", () => {
 		const took = performance.now() - sent;
 		expect(sent, interrupted.stderr).toBeGreaterThan(0);
 		expect(interrupted).toMatchObject({ code: 130, signal: null, stdout: "" });
-		// Beside other tests; test/model/runtime/cancelling.test.ts holds it to less, alone.
+		// It runs beside other tests; test/model/runtime/cancelling.test.ts demands less time, alone.
 		expect(took).toBeLessThan(3000);
 		expect(interrupted.stderr).toContain("run the same command again");
 
@@ -177,7 +180,7 @@ describe("interruption", () => {
 		let resumed = false;
 		const again = await run([...sweep, "--json"], {
 			onOutput: (child, _stdout, stderr) => {
-				if (!resumed && /\d+ masks were measured before/.test(stderr)) {
+				if (!resumed && /\d+ candidates are cached/.test(stderr)) {
 					resumed = true;
 					setTimeout(() => child.kill("SIGINT"), 300);
 				}
@@ -212,7 +215,7 @@ describe("interruption", () => {
 		const killed = await run(args, {
 			cwd,
 			onStart: (child) => {
-				// The partial file is there from the first byte until the written model was verified.
+				// The partial file exists from the first byte until the pruned model was verified.
 				const timer = setInterval(() => {
 					seen = readdirSync(cwd).some((name) => name.includes(".partial-"));
 					if (seen) child.kill("SIGKILL");
@@ -281,7 +284,7 @@ describe("interruption", () => {
 	});
 });
 
-it("runs lists what is kept and deletes it", async () => {
+it("runs lists the cache and deletes it", async () => {
 	const env = { PRUNE_GGUF_HOME: at("other-home") };
 	expect(JSON.parse((await run(["runs", "--json"], { env })).stdout)).toEqual([]);
 	await run([fixturePath, "--remove", "6", ...small], { env });

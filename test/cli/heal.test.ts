@@ -5,7 +5,7 @@ import { GgufFile } from "../../src/model/gguf/index.js";
 import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// Healing as users ask for it: compiled, in processes of their own, on the project's own model.
+// Healing as users run it: compiled, in separate processes, on the project's own model.
 
 const folder = tempFolder();
 const at = (name: string) => join(folder, name);
@@ -19,7 +19,7 @@ beforeAll(() => {
 
 describe("--heal", () => {
 	it("writes a healed model that loads, and a plan that writes it again", async () => {
-		const heal = ["--heal", "--heal-tokens", "6144", "--heal-type", "F16"];
+		const heal = ["--heal=6144", "--heal-type", "F16"];
 		const made = await run(fixturePath, at("healed.gguf"), "--remove", "3,6-7", ...heal, ...text, ...quiet);
 		expect([made.code, made.stderr.includes("rror")], made.stderr).toEqual([0, false]);
 		const plan = JSON.parse(readFileSync(at("healed.gguf.plan.json"), "utf8"));
@@ -38,15 +38,15 @@ describe("--heal", () => {
 		const inspected = await run("inspect", at("healed.gguf"), "--json");
 		expect(JSON.parse(inspected.stdout)).toMatchObject({ blocks: 9 });
 		writeFileSync(at("text.txt"), "The sea was calm and the ship lay still. ".repeat(200));
-		const evaluated = await run("evaluate", at("healed.gguf"), "--text", at("text.txt"), "--context", "128", "--json");
+		const evaluated = await run("evaluate", at("healed.gguf"), "--text", at("text.txt"), "--window-length", "128", "--json");
 		expect([evaluated.code, evaluated.stderr.includes("rror")], evaluated.stderr).toEqual([0, false]);
 
 		const again = await run("apply", fixturePath, at("again.gguf"), "--plan", at("healed.gguf.plan.json"), "--threads", "2");
 		expect(again.code, again.stderr).toBe(0);
 		expect(again.stdout).toMatch(/Healed 2 of 2 cuts on 6,144 tokens/);
 		expect(readFileSync(at("again.gguf")).equals(readFileSync(at("healed.gguf")))).toBe(true);
-		const other = await run("apply", fixturePath, at("other.gguf"), "--plan", at("healed.gguf.plan.json"), "--heal-tokens", "2048");
+		const other = await run("apply", fixturePath, at("other.gguf"), "--plan", at("healed.gguf.plan.json"), "--heal=2048");
 		expect([other.code, existsSync(at("other.gguf"))]).toEqual([2, false]);
-		expect(other.stderr).toMatch(/leave out --heal-tokens/);
+		expect(other.stderr).toMatch(/leave out the value of --heal/);
 	});
 });

@@ -9,7 +9,7 @@ export interface Call {
 	readonly args: readonly unknown[];
 }
 
-/** What a run of the command line did. */
+/** Result of a run of the command line. */
 export interface CliRun {
 	readonly code: number;
 	readonly stdout: string;
@@ -26,7 +26,7 @@ export interface CliSetup {
 	readonly signals?: EventEmitter;
 }
 
-/** Runs the command line with an API that only remembers what it was asked for. */
+/** Runs the command line with an API that only records its calls. */
 export async function cli(argv: readonly string[], setup: CliSetup = {}): Promise<CliRun> {
 	const calls: Call[] = [];
 	const exits: number[] = [];
@@ -52,7 +52,7 @@ export async function cli(argv: readonly string[], setup: CliSetup = {}): Promis
 
 function recorder(api: Partial<Api>, calls: Call[]): Api {
 	return new Proxy({} as Api, {
-		// A promise of the API must not take it for a promise.
+		// A promise of the API must not be mistaken for one of the process.
 		get: (_, name: string) =>
 			name === "then"
 				? undefined

@@ -13,7 +13,7 @@ const folder = tempFolder();
 const at = (name: string) => join(folder, name);
 let server: Server;
 
-// A pipe that nobody writes into: a program that opens it waits, and only SIGKILL ends it.
+// A pipe without a writer: a program that opens it waits, and only SIGKILL ends it.
 describe.skipIf(process.platform === "win32")("what is no regular file is refused at once", () => {
 	beforeAll(async () => {
 		execFileSync("mkfifo", [at("pipe"), at("pipe.jsonl")]);
@@ -43,7 +43,7 @@ describe.skipIf(process.platform === "win32")("what is no regular file is refuse
 		["questions", (pipe) => ["evaluate", fixturePath, "--questions", pipe], questions],
 		["questions to search on", (pipe) => ["rank", fixturePath, "--metric", "accuracy", "--questions", pipe], questions],
 		["questions to compare on", (pipe) => ["compare", fixturePath, "--eval-questions", pipe], questions],
-		["questions of a limit", (pipe) => [fixturePath, "--min-accuracy", "pipe=45%", "--gate-questions", pipe], questions],
+		["questions of a limit", (pipe) => [fixturePath, "--min-accuracy", "pipe=45%", "--limit-questions", pipe], questions],
 		["a plan", (pipe) => ["apply", fixturePath, at("o.gguf"), "--plan", pipe], [at("pipe"), /pipe is a pipe .*give a plan of prune-gguf/]],
 	])("%s", async (_, args, [pipe, message]) => {
 		const onStart = (child: { kill(signal: NodeJS.Signals): boolean }) => setTimeout(() => child.kill("SIGKILL"), 20_000).unref();

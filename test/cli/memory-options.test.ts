@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { commandNames } from "../../src/cli/run.js";
+import { commandNames } from "../../src/cli/command-list.js";
 import { cli } from "./helpers.js";
 
-// Bounds on memory, and settings that change bits, that a command's help offers must not be dropped on the way: nothing else would show it.
+// A command's help offers memory limits, and settings that change bits. They must not be lost on the way, since nothing else would show it.
 
 const lines: Readonly<Record<string, string>> = { "": "m.gguf", apply: "m.gguf o.gguf --remove 3 --max-kl 0.3" };
 const offered = async (option: string) => {
-	const helps = await Promise.all(["", ...commandNames].map(async (name) => ({ name, ...(await cli([...words(name), "--help"])) })));
+	const helps = await Promise.all(["", ...commandNames].map(async (name) => ({ name, ...(await cli([...words(name), "--help-all"])) })));
 	return helps.filter(({ stdout }) => stdout.includes(`${option} `)).map(({ name }) => name);
 };
 const words = (text: string) => text.split(" ").filter(Boolean);

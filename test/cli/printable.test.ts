@@ -14,10 +14,10 @@ import { ownHomes, small } from "../helpers/home.js";
 import { cli } from "./helpers.js";
 
 const { folder } = ownHomes();
-/** Writes the clipboard (OSC 52, begun by ESC ] and by C1's own OSC), hides what follows, goes back to the line's start, turns text around, deletes. */
+/** Writes the clipboard (OSC 52, begun by ESC ] and by C1's own OSC), hides the following text, goes back to the line's start, turns text around, deletes. */
 const hostile = "\u001b]52;c;cm0gLXJm\u0007\u009d52;c;eA==\u009c\u001b[8m\rhidden\u202ekcab\u2066\u2028\u007f";
 const shown = "\\u001b]52;c;cm0gLXJm\\u0007\\u009d52;c;eA==\\u009c\\u001b[8m\\u000dhidden\\u202ekcab\\u2066\\u2028\\u007f";
-/** Of a text what a terminal obeys, but for tabs and newlines. */
+/** The characters of a text that control a terminal, except tabs and newlines. */
 const obeyedIn = (text: string) => Array.from(text, (character) => character.codePointAt(0)!).filter(isObeyed);
 const isObeyed = (code: number) =>
 	(code < 32 && code !== 9 && code !== 10) ||
@@ -26,7 +26,7 @@ const isObeyed = (code: number) =>
 	(code >= 0x2028 && code <= 0x202e) ||
 	(code >= 0x2066 && code <= 0x2069);
 const api: Partial<Api> = { inspectModel, applyPlan, pruneGguf };
-/** A terminal with colors: ours are to come through. */
+/** A terminal with colors: ours must come through. */
 const terminal = { api, isTTY: true, env: { FORCE_COLOR: "1" } };
 const bold = "\u001b[1m";
 const withoutColors = (text: string) => text.replaceAll(bold, "").replaceAll("\u001b[22m", "");
@@ -38,7 +38,7 @@ function hostileModel(name: string, entry: readonly [key: string, value: string]
 	}));
 }
 
-/** A file with blocks removed, of which it says so. */
+/** A file with removed blocks that its header names. */
 async function prunedModel(name: string, version: string): Promise<string> {
 	return changedFixture(join(folder, name), (content) => ({
 		...content,
@@ -52,7 +52,7 @@ async function prunedModel(name: string, version: string): Promise<string> {
 }
 
 describe("printable", () => {
-	it("escapes what a terminal obeys, as JSON does, and nothing else", () => {
+	it("escapes what controls a terminal, as JSON does, and nothing else", () => {
 		for (let code = 0; code <= 0xffff; code++) {
 			const character = String.fromCharCode(code);
 			expect(printable(character)).toBe(!isObeyed(code) ? character : `\\u${code.toString(16).padStart(4, "0")}`);
@@ -87,7 +87,7 @@ describe("what a file says", () => {
 		expect(stdout).toContain(`${shown}.gguf\n`);
 		expect(stdout).toContain(`removed by prune-gguf ${shown}\n`);
 		expect(obeyedIn(withoutColors(stdout))).toEqual([]);
-		// As many lines as an honest file has, in our own colors.
+		// As many lines as a normal file has, in our own colors.
 		const honest = await cli(["inspect", await prunedModel("honest.gguf", "0.1.0")], terminal);
 		expect(stdout.split("\n").length).toBe(honest.stdout.split("\n").length);
 		expect(stdout.split(bold).length).toBe(honest.stdout.split(bold).length);
@@ -188,7 +188,7 @@ describe("what a file says", () => {
 			onLog?.({ level: "warning", message: hostile });
 			onLog?.({ level: "note", message: hostile });
 			onLog?.({ level: "debug", message: hostile });
-			onProgress?.({ phase: hostile, done: 1, total: 2, unit: "masks" });
+			onProgress?.({ step: 1, steps: 2, name: "Preparing text", phase: hostile, done: 1, total: 2, unit: "percent" });
 			throw new ModelLoadError(`x ${hostile}`, { cause: new Error(`line one\nline two ${hostile}`) });
 		};
 		const { stderr } = await cli(["m.gguf", "--verbose"], { api: { pruneGguf } });

@@ -28,13 +28,13 @@ describe("frontierText", () => {
 	it("says the verdict first, then what leads on an axis, then both charts", () => {
 		const text = frontierText(result, {});
 		expect(text.startsWith("Quantize.\n")).toBe(true);
-		expect(text).toContain("(2 of 3 combinations; --json has all)");
+		expect(text).toContain("Best combinations by loss and size, or by loss and blocks kept (2 of 3; --json has all).\n");
 		expect(text).toMatch(/^> +Q4_0 +0 +2\.0 MB +12 +\+0\.020 ± 0\.010$/m);
 		expect(text).toMatch(/^ +own +1 +4\.5 MB +11 +\+0\.100 ± 0\.010 +3$/m);
 		expect(text).not.toMatch(/^ +own +2 /m);
 		expect(text).toContain("nats added, by file size\n");
-		expect(text).toContain("nats added, by blocks run (of 12)\n");
-		expect(text).toContain("On the report split (15 windows that took no part in any choice): Q4_0 adds 0.021 ± 0.010 nats per token.\n");
+		expect(text).toContain("nats added, by blocks kept (of 12)\n");
+		expect(text).toContain("On the held-out split (15 windows, not used for any choice): Q4_0 adds 0.021 ± 0.010 nats per token.\n");
 		expect(text).toContain("Next:\n  llama-quantize m.gguf q.gguf Q4_0\n");
 	});
 

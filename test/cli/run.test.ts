@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { Api } from "../../src/cli/api.js";
-import { commandNames } from "../../src/cli/run.js";
+import { commandNames } from "../../src/cli/command-list.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
 import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
 import { cli } from "./helpers.js";
@@ -38,7 +38,7 @@ describe("help", () => {
 		expect(stdout).toContain("Examples:");
 	});
 
-	// Of what a search may spend: the methods that read it, and none that the command does not take.
+	// The methods that read each limit of a search, and none that the command does not take.
 	it.each([
 		["", methods],
 		["rank", rankMethods],
@@ -147,7 +147,7 @@ describe("usage errors", () => {
 		expect(calls).toEqual([]);
 	});
 
-	/** The arguments that a command cannot do without. */
+	/** The arguments that a command requires. */
 	const needed: Readonly<Record<string, string>> = {
 		"": "m.gguf o.gguf",
 		apply: "m.gguf o.gguf --remove 3",
@@ -158,10 +158,10 @@ describe("usage errors", () => {
 		"runs clean": "",
 	};
 
-	// yargs takes every word but "true" for false: --dry-run=yes would write, --heal=yes would not heal.
+	// yargs reads every word except "true" as false: --dry-run=yes would write, --heal=yes would not heal.
 	it.each(["", ...commandNames, "runs list", "runs clean"])("every switch of %s that is given a value", async (command) => {
 		const { stdout } = await run(`${command} --help`);
-		// An option's text, and its type behind it, may go over several lines.
+		// An option's text, and the type behind it, may span several lines.
 		const options = stdout.split(/\n(?= +-)/).filter((text) => text.includes("[switch]"));
 		const switches = options.flatMap((text) => text.trim().match(/(?<=^|, )--?[a-z-]+/g) ?? []);
 		expect(switches).toEqual(expect.arrayContaining(["--json", "-q", "--quiet", "--verbose", "-h", "--help"]));
@@ -376,7 +376,7 @@ describe("arguments", () => {
 describe("output", () => {
 	it("is text for people on standard output, without color when it is no terminal", async () => {
 		const { stdout, stderr } = await run("m.gguf", { api: { pruneGguf: async () => pruned } });
-		expect(stdout).toContain("Sensible: remove blocks 7: It costs little.");
+		expect(stdout).toContain("Sensible: remove blocks 7. It costs little.");
 		expect(stdout).toContain("Next:\n  prune-gguf m.gguf out.gguf --remove-blocks 1\n");
 		expect(stdout).not.toContain("\u001b");
 		expect(stderr).toBe("");
@@ -397,12 +397,12 @@ describe("output", () => {
 			onLog?.({ level: "note", message: "a note" });
 			onLog?.({ level: "debug", message: "llama says" });
 			onLog?.({ level: "warning", message: "careful" });
-			onProgress?.({ phase: "search", done: 1, total: 2, unit: "masks" });
+			onProgress?.({ step: 2, steps: 5, name: "Searching", phase: "greedy", done: 1, total: 2, unit: "candidates" });
 			return pruned;
 		};
 		const { stdout, stderr } = await run("m.gguf --json", { api: { pruneGguf } });
 		expect(JSON.parse(stdout)).toEqual(pruned);
-		expect(stderr).toBe("a note\nwarning: careful\nsearch: 1/2 masks (50 %)\n");
+		expect(stderr).toBe("a note\nwarning: careful\n[2/5] Searching  1/2 candidates\n");
 		expect((await run("m.gguf --quiet", { api: { pruneGguf } })).stderr).toBe("warning: careful\n");
 		expect((await run("m.gguf --verbose", { api: { pruneGguf } })).stderr).toContain("llama says");
 	});

@@ -6,7 +6,7 @@ import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { v1Folder, v1Home, v1Models, v1Plans, v1Runs, v1Text } from "../helpers/version-1.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// What the version before wrote, given to the command line, which is to stay as it is.
+// Files of the previous version, given to the command line; they must keep working.
 
 const folder = tempFolder();
 const home = join(folder, "home");
@@ -20,7 +20,7 @@ describe("a plan", () => {
 		const quantize = quantized ? ["--quantize", quantized.type] : [];
 		const { code, stderr } = await run("apply", fixturePath, output, "--plan", join(v1Folder, name), ...quantize);
 		if (code !== 0) {
-			// Another processor rounds new matrices otherwise: then no file is written.
+			// Another processor rounds new matrices differently: then no file is written.
 			expect(stderr).toMatch(/is healed otherwise/);
 			expect(heal.applied).toBe(true);
 			return;

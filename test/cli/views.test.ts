@@ -17,33 +17,32 @@ const plan = {
 const plain = { metric: "loss", disagreements: [] } as const;
 
 describe("pruneText", () => {
-	it("shows the verdict and its figures, then what was written", () => {
+	it("shows the summary with the paths and the command", () => {
 		const report = madeUpReport();
 		const paths = { planPath: "o.plan.json", reportPath: "o.html", modelCardPath: "README.md" };
 		const result = { ...{ model, plan, output, report, curve: [] }, ...paths, ...plain, commands: ["llama-cli -m o.gguf"], seconds: 61 };
+		const places = { output: "o.gguf", plan: "o.plan.json", report: "o.html", card: "README.md", seconds: 61 };
 		const text = pruneText(result, {});
-		expect(text.startsWith(summaryText(report, {}))).toBe(true);
-		expect(text).toContain("\nMethod: greedy\n");
-		expect(text).toContain(
-			"Written: o.gguf\nVerified: same losses, bit for bit\nPlan: o.plan.json\nReport: o.html\nModel card: README.md\nTime: 1 min 1 s\n",
-		);
-		expect(text).toContain("Next:\n  llama-cli -m o.gguf\n");
+		expect(text).toBe(summaryText(report, { ...places, command: "Run it: llama-cli -m o.gguf" }, {}));
+		expect(text).toContain("\nFile: o.gguf (85.1 MB)\n");
+		expect(text).toContain("\nReport: o.html\nModel card: README.md\n");
+		expect(text).toMatch(/\nRun it: llama-cli -m o\.gguf\n$/);
 	});
 
-	it("fits a screen of 24 lines", () => {
-		const { speed, limits, collapse, alternatives, ...report } = madeUpReport();
-		const result = { ...{ model, plan, output, report, curve: [] }, planPath: "o.plan.json", reportPath: "o.html", ...plain, seconds: 61 };
-		expect(
-			pruneText({ ...result, commands: [] }, { width: 80 })
-				.trimEnd()
-				.split("\n").length,
-		).toBeLessThanOrEqual(24);
+	it("says how to write the model of a plan", () => {
+		const { output: _, ...report } = madeUpReport();
+		const commands = ["prune-gguf apply m.gguf OUTPUT.gguf --plan o.plan.json"];
+		const text = pruneText({ model, plan, planPath: "o.plan.json", report, curve: [], ...plain, commands, seconds: 1 }, {});
+		expect(text).toContain("\nNo model was written. The plan is o.plan.json\n");
+		expect(text).toMatch(/\nWrite it: prune-gguf apply m\.gguf OUTPUT\.gguf --plan o\.plan\.json\n$/);
 	});
 
 	it("names the blocks where there is no report", () => {
-		const text = pruneText({ model, plan, planPath: "o.plan.json", output, curve: [], ...plain, commands: [], seconds: 1 }, {});
-		expect(text).toContain("Remove blocks 2 of 0..3\nMethod: greedy\n");
-		expect(text).toContain("Written: o.gguf\n");
+		const commands = ["llama-cli -m o.gguf"];
+		const text = pruneText({ model, plan, planPath: "o.plan.json", output, curve: [], ...plain, commands, seconds: 1 }, {});
+		expect(text).toBe(
+			"Removed 1 of 4 blocks: 2.\nFile: o.gguf (3.0 MB)\nVerified: same losses, bit for bit\nPlan: o.plan.json\nTime: 1.0 s\nRun it: llama-cli -m o.gguf\n",
+		);
 	});
 
 	it("shows the curve of another metric", () => {
@@ -59,19 +58,34 @@ describe("pruneText", () => {
 	it("says that a dry run wrote nothing", () => {
 		const estimate = { evaluations: 200, known: 0, tokens: 256_000, seconds: 90 };
 		const text = pruneText({ model, curve: [], ...plain, estimate, commands: [], seconds: 1 }, {});
-		expect(text).toContain("Would measure at most 200 masks (256.0 k tokens) in about 1 min 30 s; no model, plan or report was written.\n");
-		expect(text).not.toContain("Next");
+		expect(text).toBe(
+			"This run would need at most 200 evaluations (256.0 k tokens, about 1 min 30 s).\nDry run: no model, plan or report was written.\nTime: 1.0 s\n",
+		);
 		const resumed = pruneText({ model, curve: [], ...plain, estimate: { ...estimate, known: 1200 }, commands: [], seconds: 1 }, {});
-		expect(resumed).toContain("at most 200 masks, beside 1,200 known ones, (256.0 k tokens)");
+		expect(resumed).toContain("\n1,200 more are known from earlier runs.\n");
+	});
+
+	it("shows the curve, what is sensible and the commands where nothing says how much", () => {
+		const suggestion = { removed: [7], reason: "It costs little." };
+		const curve = [
+			{ removed: [], loss: 2, added: 0 },
+			{ removed: [7], loss: 2.05, added: 0.05 },
+		];
+		const commands = ["prune-gguf m.gguf m-minus-1.gguf --remove 7"];
+		const text = pruneText({ model, curve, ...plain, suggestion, commands, seconds: 1 }, { width: 80 });
+		expect(text).toMatch(/^What removing blocks costs, measured on the validation split:\n/);
+		expect(text).toMatch(/^> +1 +2\.050 +\+0\.050/m);
+		expect(text).toContain("\nSensible: remove blocks 7. It costs little.\n");
+		expect(text).toContain("\nNo model was written.\nTime: 1.0 s\n\nNext:\n  prune-gguf m.gguf m-minus-1.gguf --remove 7\n");
 	});
 
 	it("may find it sensible to remove nothing", () => {
 		const suggestion = { removed: [], reason: "Every block is needed." };
 		const curve = [{ removed: [], loss: 2, added: 0 }];
 		const text = pruneText({ model, curve, ...plain, suggestion, commands: [], seconds: 1 }, {});
-		expect(text).toContain("Sensible: remove nothing: Every block is needed.\n");
+		expect(text).toContain("Sensible: remove nothing. Every block is needed.\n");
 		expect(text).toMatch(/^> +0 +2\.000/m);
-		expect(text).toContain("No model was written.\n");
+		expect(text).not.toContain("Next");
 	});
 });
 
@@ -82,7 +96,7 @@ describe("the other commands", () => {
 		const quantized = { type: "Q4_K_M", from: { name: "f16.gguf", sha256: "" }, bytes: 1e6, ...figures };
 		const text = applyText({ model, removed: [2], output, quantized, seconds: 1 } as Parameters<typeof applyText>[0], {});
 		expect(text).toContain(
-			"Quantized to Q4_K_M from the weights of f16.gguf, measured as written: adds 0.310 ± 0.010 nats per token, KL 0.400 ± 0.010, 75 % same top token.\n",
+			"Quantized to Q4_K_M from the weights of f16.gguf. The written file adds 0.310 ±\n0.010 nats per token, KL 0.400 ± 0.010, 75 % same top token.\n",
 		);
 	});
 
@@ -93,13 +107,13 @@ describe("the other commands", () => {
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
 		const whole = { model, metric: "loss" as const, loss: 2, evaluations: 5, seconds: 3, cut: 1 };
-		const nothing = { critical: [], verdicts: [], unseen: [2], interactions: [] };
+		const nothing = { critical: [], cuts: [], verdicts: [], unseen: [2], interactions: [] };
 		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", importance, frozen }, {});
-		expect(text).not.toMatch(/surely|stand in/i);
-		expect(text).toContain("Contributions of blocks 0..3 by leave-one-out; loss of the original model 2.000\n");
+		expect(text).not.toMatch(/certainty|redundant/i);
+		expect(text).toContain("Importance of blocks 0 to 3 by leave-one-out; loss of the original model 2.000\n");
 		expect([...text.matchAll(/^ +(\d)( |$)/gm)].map((match) => match[1])).toEqual(["0", "1", "2", "3"]);
 		expect(text).toMatch(/^ +0 +critical$/m);
-		expect(text).toMatch(/^ +2 +never seen$/m);
+		expect(text).toMatch(/^ +2 +never measured$/m);
 		expect(text).toMatch(/^block +nats added +note$/m);
 		const pair = (a: number, b: number, value: number) => ({ blocks: [a, b] as const, value });
 		const told = rankText(
@@ -107,6 +121,7 @@ describe("the other commands", () => {
 				...{ ...whole, method: "auto" as const, estimator: "posterior-window", importance, frozen: [] },
 				critical: [{ block: 0, reason: "dear" }],
 				unseen: [],
+				cuts: [],
 				verdicts: [
 					{ block: 1, chance: 1, verdict: "low" },
 					{ block: 2, chance: 0.5, verdict: "undecided" },
@@ -116,12 +131,12 @@ describe("the other commands", () => {
 			},
 			{},
 		);
-		expect(told).toContain("blocks 0..3 by auto (posterior-window); ");
+		expect(told).toContain("blocks 0 to 3 by auto (posterior-window); ");
 		expect(told).toMatch(/^ +0 +critical$/m);
 		expect(told).toMatch(/^ +1 .* low$/m);
 		expect(told).toMatch(/^ +3 .* high$/m);
-		expect(told).toContain("surely (95 %) among the 1 blocks of lowest contribution");
-		expect(told).toContain("Stand in for one another: 1 and 2-3 (+0.400); 1 and 3 (+0.100)\nNeed each other: 2 and 3 (-0.050)\n");
+		expect(told).toContain("low: among the 1 least important blocks, with 95 % certainty.");
+		expect(told).toContain("Redundant blocks: 1 and 2-3 (+0.400); 1 and 3 (+0.100)\nBlocks that need each other: 2 and 3 (-0.050)\n");
 	});
 
 	it("evaluate shows llama-perplexity's digits", () => {
@@ -131,8 +146,8 @@ describe("the other commands", () => {
 		};
 		const text = evaluateText(result, {});
 		expect(text).toMatch(/^perplexity +33\.383[78] ± 0\.23457$/m);
-		expect(text).toMatch(/^removed +1-2 \(masked, nothing written\)$/m);
-		expect(text).toMatch(/^scored +25,600 tokens of 100 windows of 512$/m);
+		expect(text).toMatch(/^removed +1-2 \(in memory, no file written\)$/m);
+		expect(text).toMatch(/^scored +25,600 tokens in 100 windows of 512$/m);
 		expect(text).not.toContain("against");
 	});
 
@@ -150,7 +165,7 @@ describe("the other commands", () => {
 		expect(text).toMatch(/^against +the original model$/m);
 		expect(text).toMatch(/^ +KL divergence +0\.25000 ± 0\.01000 nats per token \(95 % 0\.23000 to 0\.27000\)$/m);
 		expect(text).toMatch(/^ +same top token +75\.00 ± 1\.00 % \(95 % 73\.00 to 77\.00\)$/m);
-		expect(text).toMatch(/^ +loss, paired +\+0\.20000 ± 0\.01000 nats per token/m);
+		expect(text).toMatch(/^ +loss difference +\+0\.20000 ± 0\.01000 nats per token/m);
 		expect(text).toMatch(/^ +perplexity ratio +x 1\.2200 ± 0\.0100/m);
 		expect(evaluateText({ ...result, against: { ...result.against, model: "o.gguf" } }, {})).toMatch(/^against +o\.gguf$/m);
 	});
@@ -165,12 +180,12 @@ describe("the other commands", () => {
 			against: { model: "m.gguf", ...report, difference, normalizedDifference: { ...difference, pValue: 1e-5 } },
 		};
 		const text = questionsText(result, {});
-		expect(text).toMatch(/^accuracy +42\.00 ± 3\.49 % \(84 right\)$/m);
-		expect(text).toMatch(/^accuracy by characters +45\.00 ± 3\.49 % \(90 right\)$/m);
+		expect(text).toMatch(/^accuracy +42\.00 ± 3\.49 % \(84 correct\)$/m);
+		expect(text).toMatch(/^accuracy by characters +45\.00 ± 3\.49 % \(90 correct\)$/m);
 		expect(text).toMatch(/^against +the original model$/m);
 		expect(text).toMatch(/^ {2}accuracy +42\.00 .*; change -4\.00 ± 2\.13 % \(5 gained, 13 lost; McNemar p 0\.096\)$/m);
 		expect(text).toMatch(/McNemar p < 0\.001\)$/m);
-		expect(text).toMatch(/^cut +2 choices/m);
+		expect(text).toMatch(/^shortened +2 choices/m);
 		expect(questionsText({ ...result, against: undefined }, {})).not.toContain("McNemar");
 	});
 
@@ -186,10 +201,10 @@ describe("the other commands", () => {
 		const text = inspectText({ ...base, support: "exact" }, {});
 		expect(text).toMatch(/^removable +up to 3 of 4 blocks$/m);
 		expect(text).toMatch(/^tensors +9 Q8_0, 1 F32$/m);
-		expect(text).toMatch(/^block 0 +stays: it reads the input$/m);
+		expect(text).toMatch(/^block 0 +cannot be removed: it reads the input$/m);
 		expect(text).not.toContain("groups");
 		const units = [[0, 1, 2, 3], [4, 5, 6, 7], [8]];
-		expect(inspectText({ ...base, units, support: "exact" }, {})).toMatch(/^blocks go in groups +0-3, 4-7, 8$/m);
+		expect(inspectText({ ...base, units, support: "exact" }, {})).toMatch(/^removed in groups +0-3, 4-7, 8$/m);
 		expect(inspectText({ ...base, support: "exact", proof: "source" }, {})).toMatch(/^removable +up to 3 of 4 blocks; .*only if.*proven/m);
 		expect(inspectText({ ...base, support: "refused", reason: "its blocks are looped" }, {})).toMatch(
 			/^removable +none: its blocks are looped$/m,
@@ -198,7 +213,7 @@ describe("the other commands", () => {
 
 	it("apply tells what was removed and proven", () => {
 		expect(applyText({ model, removed: [2], output, seconds: 2 }, {})).toMatch(
-			/removed +2 of 0\.\.3\n[\s\S]*4\.0 MB -> 3\.0 MB\n\nWritten: o\.gguf\n/,
+			/^Removed 1 of 4 blocks: 2\.\n[\s\S]*\nfile size +4\.0 MB +3\.0 MB +-25\.0 %\n\nFile: o\.gguf \(3\.0 MB\)\nVerified: same losses, bit for bit\n/,
 		);
 	});
 
@@ -226,16 +241,16 @@ describe("the other commands", () => {
 			leftovers: [{ path: "/c/z.windows.json", size: 400, lastUsed }],
 		};
 		const text = runsText([folder], new Date(86_400_000), {});
-		expect(text).toMatch(/^m-0123 +ledger +1,234 +2\.0 kB +1 day ago +\/c\/x\.ledger\.jsonl$/m);
+		expect(text).toMatch(/^m-0123 +search results +1,234 +2\.0 kB +1 day ago +\/c\/x\.ledger\.jsonl$/m);
 		expect(text).toMatch(/^m-0123 +evaluation +12\/40 +50 B +1 day ago +\/c\/y\.evaluation\.ledger\.jsonl$/m);
 		expect(text).toMatch(/^m-0123 +in use +/m);
 		expect(text).toMatch(/^m-0123 +damaged +2\.0 kB/m);
 		expect(text).toMatch(/^m-0123 +plan +100 B/m);
-		expect(text).toMatch(/^m-0123 +left over +400 B +1 day ago +\/c\/z\.windows\.json$/m);
+		expect(text).toMatch(/^m-0123 +leftover +400 B +1 day ago +\/c\/z\.windows\.json$/m);
 		expect(text).toMatch(/^m-0123 +unfinished +300 B +\/c\/\.a\.partial-1-0$/m);
-		expect(runsText([], new Date(), {})).toBe("Nothing is kept.\n");
+		expect(runsText([], new Date(), {})).toBe("The cache is empty.\n");
 		expect(cleanText({ deleted: ["/c/a"], freed: 100, inUse: ["/c/b"] })).toBe(
-			"deleted /c/a\n1 file, 100 B freed\nleft, because a running process uses it: /c/b\n",
+			"deleted /c/a\n1 file deleted, 100 B freed\nkept, because a running process uses it: /c/b\n",
 		);
 	});
 });

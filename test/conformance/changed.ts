@@ -6,12 +6,12 @@ import { type Rewrite, rewrite } from "./rewrite.js";
 /** A model that shows what the generator's models hide. */
 export interface Trap {
 	name: string;
-	/** Makes the model in a folder of its own, and gives its path. */
+	/** Makes the model in a folder of its own, and returns its path. */
 	make(folder: string): Promise<string>;
 	options?: Partial<ExamineOptions>;
 }
 
-/** One of the generator's models, with experts where it makes one, with a change that may depend on it. */
+/** One of the generator's models, with experts if it makes one, with a change that may depend on it. */
 export function changed(name: string, architecture: string, change: Rewrite | ((source: string) => Promise<Rewrite>)): Trap {
 	return {
 		name,

@@ -1,5 +1,5 @@
-// Runs the steps of one job, each on a model of its own, and prints a line of JSON before and after each. It is a process
-// apart because an assertion of llama.cpp ends the process: the last step begun is then the one that crashed.
+// Runs the steps of one job, each on a model of its own, and prints a line of JSON before and after each. It is a separate
+// process because an assertion of llama.cpp ends the process: the last step begun is then the one that crashed.
 import { createHash } from "node:crypto";
 import { copyFile, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ const job = JSON.parse(await readFile(process.argv[2], "utf8"));
 const done = new Set(job.done);
 const file = await GgufFile.read(job.model);
 
-/** Windows of tokens of no meaning, the same on every machine; `times` as many begin alike. */
+/** Windows of meaningless tokens, the same on every machine; `times` as many begin alike. */
 function windowsFor(model, times = 1) {
 	let state = job.seed >>> 0;
 	const next = () => {
@@ -29,7 +29,7 @@ function windowsFor(model, times = 1) {
 	return makeWindows(tokens, job.length);
 }
 
-/** What is compared: a hash of all logits where the addon gives one, otherwise of the loss of every token. */
+/** The value to compare: a hash of all logits if the addon gives one, otherwise of the loss of every token. */
 function print(evaluation) {
 	const { digests, losses, tokenLosses } = evaluation;
 	const bits = digests?.length ? digests.join(" ") : createHash("sha256").update(new Uint8Array(tokenLosses.buffer)).digest("hex");
@@ -97,7 +97,7 @@ async function written(removed) {
 	return { ...(await measureOriginal(path)), readers: await comparedByReaders(path, removed) };
 }
 
-/** What would be written of a set that is refused. */
+/** The file that a refused set would give. */
 async function forced(removed) {
 	return measureOriginal(await writeContent(removeBlocksUnchecked(file, removed, { version: "0.0.0" })), true);
 }
@@ -128,11 +128,11 @@ async function onOriginal(sets, sharePrefixes) {
 }
 
 /**
- * All sets in one batch, so that later ones resume from what earlier ones left. The bits must not depend on the order, on the memory
+ * All sets in one batch, so that later ones resume from states of earlier ones. The bits must not depend on the order, on the memory
  * for hidden states, or on a batch that was cancelled before.
  */
 async function shared() {
-	// The original model begins as the others do, and those that lose their last blocks are its beginning.
+	// The original model begins as the others do, and sets without the last blocks are its prefixes.
 	const sets = [...job.allowed, []];
 	const expected = await onOriginal(sets, true);
 	if ((await resumes()).shared && !(measure.saved > 0))
@@ -154,11 +154,11 @@ async function shared() {
 	return expected.slice(0, -1);
 }
 
-/** With drawn positions the masks are walked in another order: a few sets alone, then all in a batch. */
+/** With drawn positions the masks run in another order: a few sets alone, then all in a batch. */
 async function drawnAlike(sets) {
 	const positions = drawPositions(windowsFor(original), { share: 0.5, seed: 1 });
 	const batch = await measure(original, sets, true, { positions });
-	// The last is the original model; one without the last block is its beginning.
+	// The last is the original model; the one without the last block is its prefix.
 	const beginning = sets.findIndex((removed) => removed.includes(original.facts.blocks - 1));
 	for (const i of new Set([0, sets.length - 1, Math.max(0, beginning)])) {
 		const [alone] = await measure(original, [sets[i]], false, { positions });
@@ -168,8 +168,8 @@ async function drawnAlike(sets) {
 }
 
 /**
- * Cancels a batch after its first mask, of ever more windows until it is not over before it hears of that. Whether a set of the batch
- * of the usual windows is still to be measured.
+ * Cancels a batch after its first mask, with more and more windows until the cancellation comes before its end. Tells whether a set of the
+ * batch of the usual windows must still be measured.
  */
 async function cutShort(sets, expected) {
 	const measured = new Set();
@@ -194,7 +194,7 @@ async function resumes() {
 	original ??= await Model.load(job.model, { threads: job.threads });
 	const { sharePrefixes, resumes } = original.createEvaluator();
 	const masks = [...job.allowed, []].map((removed) => Coalition.ofRemoved(original.facts.blocks, removed));
-	// Of a model that is refused there is no batch to show it.
+	// A refused model has no batch to show it.
 	const saves = masks.length === 1 || blockExecutions(masks, resumes) < blockExecutions(masks, () => false);
 	return { shared: sharePrefixes && saves, reason: describeBlocks(file).resumeReason };
 }
@@ -203,7 +203,7 @@ const steps = {
 	original: () => onOriginal([[]], false),
 	resumes,
 	shared,
-	/** No block at all: the head on the embedding. */
+	/** No block at all: the LM head on the embedding. */
 	empty: () => onOriginal([[...Array(describeBlocks(file).blocks).keys()]], false),
 	/** Each set by itself. */
 	view: (removed) => onOriginal([removed], false),

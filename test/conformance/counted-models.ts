@@ -1,7 +1,7 @@
 import { EXPERTS, NARROW, only, u32 } from "./keys.js";
 import type { OwnModel } from "./own-fixtures.js";
 
-// Models of the very numbers of blocks that llama.cpp's code names, and of numbers from which a removal would reach one.
+// Models with exactly the numbers of blocks that llama.cpp's code names, and with numbers from which a removal would reach one.
 
 const ONE = [9];
 const TWO = [1, 20];
@@ -14,11 +14,11 @@ function counted(architecture: string, blocks: number, keys: OwnModel["keys"], .
 
 const named = (model: OwnModel, name: string): OwnModel => ({ ...model, name });
 
-/** With heads of another size than width / heads, on which the attention scale of 46 (gemma2) and 62 (gemma3) blocks depends. */
+/** With attention heads of another size than width / heads, on which the attention scale of 46 (gemma2) and 62 (gemma3) blocks depends. */
 const APART = { "attention.key_length": u32(16), "attention.value_length": u32(16), "attention.sliding_window": u32(32) };
 const EQUAL = { "attention.key_length": u32(32), "attention.value_length": u32(32), "attention.sliding_window": u32(32) };
 
-/** Of 64 blocks, and of those only, the windows are used. */
+/** Only a model of 64 blocks uses the windows. */
 const EXAONE4 = { "attention.sliding_window": u32(32) };
 
 const DEEPSEEK2 = {
@@ -33,10 +33,10 @@ const DEEPSEEK2 = {
 	"rope.dimension_count": u32(16),
 };
 const LOW_RANK = { ...DEEPSEEK2, "attention.q_lora_rank": u32(40) };
-/** The key that llama.cpp asks first; the vocabulary itself is small. */
+/** The key that llama.cpp reads first; the vocabulary itself is small. */
 const tokens = (count: number) => ({ vocab_size: u32(count) });
 
-/** llama.cpp knows models without low-rank queries, and the gate of GLM 4.7 Lite, by the number of blocks. */
+/** llama.cpp recognizes models without low-rank queries, and the gate of GLM 4.7 Lite, by the number of blocks. */
 const deepseek2 = (architecture: string): OwnModel[] => [
 	named(counted(architecture, 26, DEEPSEEK2, ONE, [0], [25], TWO, RUN), `${architecture}-lite-26`),
 	named(counted(architecture, 27, DEEPSEEK2, ONE, [0], [26], [1, 25], RUN, [2, 5, 8, 11, 14, 17, 20]), `${architecture}-lite-27`),
@@ -50,7 +50,7 @@ const deepseek2 = (architecture: string): OwnModel[] => [
 	named(counted(architecture, 49, { ...LOW_RANK, ...tokens(154880) }, ONE, TWO, RUN), `${architecture}-gate-49-154880`),
 ];
 
-/** Four blocks are all rotated. */
+/** All four blocks are rotated. */
 const SMALLTHINKER = { ...EXPERTS, expert_gating_func: u32(2), "attention.sliding_window": u32(32) };
 
 export const COUNTED: readonly OwnModel[] = [

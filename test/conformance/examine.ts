@@ -21,11 +21,11 @@ import {
 const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
 
 export interface ExamineOptions {
-	/** Folder for files made on the way; made, and removed afterwards. */
+	/** Folder for temporary files; it is made, and removed afterwards. */
 	folder: string;
 	/** Sets to try. @default those of `removalSets` */
 	sets?: (plan: BlockPlan) => RemovalSet[];
-	/** The reference tool that removes blocks too, to be set beside. */
+	/** The reference tool that also removes blocks, for comparison. */
 	quantize?: string | undefined;
 	/** The program with llama.cpp's reader of GGUF. @default only @huggingface/gguf reads written files */
 	reader?: string | undefined;
@@ -40,25 +40,25 @@ export interface ExamineOptions {
 	threads?: number;
 }
 
-/** What one model showed. */
+/** Results for one model. */
 export interface Examined {
 	architecture: string;
 	blocks: number;
 	support: BlockPlan["support"];
 	reason?: string;
-	/** Hidden states were resumed from in the batch. */
+	/** Whether hidden states were resumed from in the batch. */
 	resumed: boolean;
 	resumeReason?: string;
-	/** Logits were compared (otherwise the losses of all tokens). */
+	/** Whether logits were compared (otherwise the losses of all tokens). */
 	logits: boolean;
-	/** The unpruned model's loss; null where it is not finite, which proves nothing. */
+	/** The unpruned model's loss; null if it is not finite, which proves nothing. */
 	loss: number | null;
-	/** The unpruned model itself does not run. */
+	/** Set if the unpruned model itself does not run. */
 	broken?: string;
 	findings: Finding[];
-	/** Absent where no set is allowed, or some blocks must stay. */
+	/** Absent if no set is allowed, or some blocks must stay. */
 	empty?: EmptyFinding;
-	/** Written files in which a reader that is not ours found what it should, by reader. */
+	/** Number of written files in which a foreign reader found what it should, by reader. */
 	readers: Record<string, number>;
 	quantize: QuantizeFinding[];
 }
@@ -116,7 +116,7 @@ function stepsOf(plan: BlockPlan, sets: readonly RemovalSet[], allowed: readonly
 		const other = foreign.get(keyOf(set));
 		if (other && "path" in other) steps.push({ key: `foreign:${keyOf(set)}`, step: "foreign", path: other.path });
 	}
-	// Where blocks are frozen the empty set never comes up, and its measure would keep what makes them stay.
+	// If blocks are frozen the empty set never occurs, and measuring it would need the blocks that make them stay.
 	if (allowed.length > 0 && plan.frozen.size === 0) {
 		const removed = Array.from({ length: plan.blocks }, (_, i) => i);
 		steps.push({ key: "empty", step: "empty" }, { key: "empty:oracle", step: "oracle", removed });
@@ -131,7 +131,7 @@ async function runAll(job: Omit<Job, "done">, timeout: number): Promise<Map<stri
 		const before = outcomes.size;
 		await runOnce({ ...job, done: [...outcomes.keys()] }, timeout, outcomes);
 		const original = outcomes.get("original");
-		// Of one that is refused before it runs, written files still show what they do to llama.cpp.
+		// If a model is refused before it runs, written files still show what they do to llama.cpp.
 		if (original && !("result" in original) && !("error" in original && original.error.code === "UNSUPPORTED_ARCHITECTURE")) break;
 		if (outcomes.size === before) throw new Error(`the child process for ${job.model} got nowhere`);
 	}
@@ -141,7 +141,7 @@ async function runAll(job: Omit<Job, "done">, timeout: number): Promise<Map<stri
 async function runOnce(job: Job, timeout: number, outcomes: Map<string, Outcome>): Promise<void> {
 	const jobPath = join(job.folder, "job.json");
 	await writeFile(jobPath, JSON.stringify(job));
-	// The child may die itself: what it loads needs no trial in another process.
+	// The child may die itself, so it needs no trial in another process.
 	const env = { ...process.env, PRUNE_GGUF_TRIAL: "1" };
 	const child = spawn(process.execPath, [CHILD, jobPath], { env, stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL" });
 	let out = "";

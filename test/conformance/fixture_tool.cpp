@@ -1,6 +1,6 @@
-// A program of the tests, beside llama.cpp's own test-llama-archs.
+// A program for the tests, in addition to llama.cpp's own test-llama-archs.
 //
-//   fixture-tool make META SEED OUT   reads a GGUF of metadata only, lets llama.cpp say which tensors such a model has, and
+//   fixture-tool make META SEED OUT   reads a GGUF of metadata only, asks llama.cpp which tensors such a model has, and
 //                                     writes the same metadata with random tensors: the same bytes every time
 //   fixture-tool read FILE...         prints what llama.cpp's own reader sees in each file, with a hash of every value and
 //                                     of every tensor's bytes
@@ -49,7 +49,7 @@ struct Random {
     double normal() { return (uniform() + uniform() + uniform() + uniform() - 2.0) * 1.7320508075688772; }
 };
 
-// Values with which every tensor has a say: norms and scales about one, matrices that keep the size of what goes through.
+// Values for which every tensor matters: norms and scales near one, and matrices that preserve the size of their inputs.
 float value_of(const std::string & name, const ggml_tensor * tensor, Random & random) {
     const double normal = random.normal();
     if (contains(name, "rope_f")) {
@@ -79,7 +79,7 @@ struct Made {
     std::vector<ggml_tensor *> tensors;
 };
 
-// The seed depends on the name, so that a tensor which llama.cpp makes twice (tied embeddings, rotary factors) is the same both times.
+// The seed depends on the name, so that a tensor that llama.cpp makes twice (tied embeddings, rotary factors) is the same both times.
 void set_tensor(ggml_tensor * tensor, void * data) {
     Made & made = *static_cast<Made *>(data);
     const std::string name = tensor->name;

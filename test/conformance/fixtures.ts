@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Where the reference tools are. */
+/** Folder of the reference tools. */
 export const BUILD = fileURLToPath(new URL("../../build/cpu/", import.meta.url));
 
 /** llama.cpp's own maker of small random models (six blocks each, as patched by the build). */

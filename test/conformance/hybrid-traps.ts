@@ -3,13 +3,13 @@ import { changed, type Trap } from "./changed.js";
 import { u32 } from "./keys.js";
 import type { Rewrite } from "./rewrite.js";
 
-// Hybrids as real files state them. The generator gives its hybrids no heads in recurrent blocks and attention first; LFM2, Granite 4,
-// Jamba, Nemotron-H and Kimi Linear state one head_count for all blocks, zeros in head_count_kv only, and mostly begin recurrent. Only
-// then may another kind of block become the first, and hidden states be resumed.
+// Hybrids with the keys of real files. The generator gives its hybrids no heads in recurrent blocks, and attention first. LFM2, Granite 4,
+// Jamba, Nemotron-H and Kimi Linear state one head_count for all blocks, zeros only in head_count_kv, and mostly begin recurrent. Only
+// then can another kind of block become the first, and hidden states be resumed.
 
 /** Blocks 1 and 4 of the generator's six are recurrent. */
 const RECURRENT_FIRST: Rewrite = { blocks: [1, 0, 2, 4, 3, 5] };
-/** The same where the generator's first block is dense and the others have experts. */
+/** The same, with the generator's first block dense and experts in the others. */
 const RECURRENT_FIRST_SPARSE: Rewrite = { blocks: [1, 2, 3, 4, 5], keys: { leading_dense_block_count: u32(0) } };
 const NO_BANK: Rewrite = {
 	keys: { "attn_res.block_size": u32(0) },
@@ -26,7 +26,7 @@ export const hybrids: Trap[] = [
 		scalarHeads(`${name}-scalar-heads-attention-first`, name, {}),
 	]),
 	scalarHeads("kimi-k3-no-bank-scalar-heads", "kimi-k3", NO_BANK),
-	// Whole or not, llama.cpp hangs on it until the process is ended.
+	// Original or pruned, llama.cpp hangs on it until the process is ended.
 	{
 		...changed("plamo2-no-heads-first", "plamo2", RECURRENT_FIRST),
 		options: { sets: () => [{ kind: "one", removed: [2] }], timeout: 20_000 },

@@ -1,6 +1,6 @@
-// What goes to the child process and comes back.
+// Messages to the child process and back.
 
-/** One thing to measure; `key` names it among all of the job. */
+/** One thing to measure; `key` is its name within the job. */
 export interface Step {
 	key: string;
 	step: "original" | "resumes" | "shared" | "empty" | "view" | "oracle" | "written" | "forced" | "foreign";
@@ -11,7 +11,7 @@ export interface Step {
 
 export interface Job {
 	model: string;
-	/** For files made on the way. */
+	/** Folder for temporary files. */
 	folder: string;
 	/** Windows of random tokens, and tokens in each. */
 	windows: number;
@@ -28,15 +28,15 @@ export interface Job {
 	done: readonly string[];
 }
 
-/** What one measurement gave. */
+/** Result of one measurement. */
 export interface Print {
-	/** Equal exactly where all logits (or, without `logits`, the losses of all tokens) are the same bits. */
+	/** Equal if and only if all logits (or, without `logits`, the losses of all tokens) have the same bits. */
 	bits: string;
-	/** Nats a token, for people; null where it is not finite. */
+	/** Nats a token, for people; null if it is not finite. */
 	loss: number | null;
-	/** The addon hashed the logits. */
+	/** Whether the addon hashed the logits. */
 	logits: boolean;
-	/** Of a written file: what each reader that is not ours finds wrong in it. */
+	/** For a written file: the faults that each foreign reader finds in it. */
 	readers?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -46,5 +46,5 @@ export interface StepError {
 	cause?: string;
 }
 
-/** What became of a step; `crash` where the process ended in it. */
+/** Result of a step; `crash` if the process ended in it. */
 export type Outcome = { result: unknown } | { error: StepError } | { crash: string };

@@ -2,7 +2,7 @@ import { EXPERTS, NARROW, only, u32 } from "./keys.js";
 import type { OwnModel } from "./own-fixtures.js";
 
 // llama4 and smallthinker take windows of 8,192 and 4,096 tokens whatever the key says (models/llama4.cpp:14,
-// models/smallthinker.cpp:8), so prompts must be longer for their masks to matter.
+// models/smallthinker.cpp:8), so prompts must be longer for their attention masks to matter.
 
 const MANY_TOKENS = { ...NARROW, ...EXPERTS, context_length: u32(16384), "attention.sliding_window": u32(8192) };
 

@@ -7,7 +7,7 @@ import type { EmptyFinding, Forced } from "./verdict.js";
 
 const TRAP = "trap ";
 const OWN = "own ";
-/** Before the names of real files among the results. */
+/** Prefix of the names of real files in the results. */
 export const REAL = "real ";
 
 /** docs/research/conformance.md: what the recorded run showed, architecture by architecture. */
@@ -106,7 +106,7 @@ function forced(results: Results): string[] {
 	];
 }
 
-/** What refused sets of a rule gave, written all the same. */
+/** Results of refused sets of a rule that were written nevertheless. */
 export function forcedBy({ why }: Rule, models: readonly Examined[]): ReadonlyMap<string, number> {
 	const refused = models
 		.flatMap(({ findings }) => findings)
@@ -114,7 +114,7 @@ export function forcedBy({ why }: Rule, models: readonly Examined[]): ReadonlyMa
 	return countBy(refused.flatMap((finding) => finding.forced ?? []));
 }
 
-/** Whether a set that a rule refuses was seen to go wrong. */
+/** Whether a set that a rule refuses was seen to fail. */
 export function isShown(rule: Rule, models: readonly Examined[]): boolean {
 	const counts = forcedBy(rule, models);
 	return ["differs", "does-not-load", "crash"].some((what) => (counts.get(what) ?? 0) > 0);

@@ -7,26 +7,26 @@ import type { ExamineOptions } from "./examine.js";
 import { BUILD } from "./fixtures.js";
 import { type KeyValue, rewrite } from "./rewrite.js";
 
-// Small random models of architectures that llama.cpp's generator leaves out: metadata from here, tensors of the shapes that
-// llama.cpp's loader asks for (fixture_tool.cpp).
+// Small random models of architectures that llama.cpp's generator leaves out. The metadata comes from here, and the tensors have the shapes
+// that llama.cpp's loader requests (fixture_tool.cpp).
 
 /** Makes models, and reads files with llama.cpp's own reader. */
 export const FIXTURE_TOOL = join(BUILD, "fixture-tool");
 
 /** One model to make. */
 export interface OwnModel {
-	/** Of the model among the results. */
+	/** Name of the model in the results. */
 	readonly name: string;
 	readonly architecture: string;
 	/** @default 8 */
 	readonly blocks?: number;
-	/** Metadata after the architecture's name, beside the common keys; null leaves a common one out. */
+	/** Metadata after the architecture's name, besides the common keys; null leaves a common one out. */
 	readonly keys?: Readonly<Record<string, KeyValue | null>>;
-	/** Keys without the architecture's name before them. */
+	/** Keys without a leading architecture name. */
 	readonly plainKeys?: Readonly<Record<string, KeyValue>>;
 	/** Tokens in the vocabulary. @default 128 */
 	readonly vocabulary?: number;
-	/** Tensors that such a model does not have: llama.cpp is asked for all that it may. */
+	/** Tensors that such a model does not have: llama.cpp lists all that it may have. */
 	readonly without?: (block: number, part: string) => boolean;
 	readonly options?: Partial<ExamineOptions>;
 }
@@ -35,7 +35,7 @@ export const hasFixtureTool = existsSync(FIXTURE_TOOL);
 
 const SEED = "1234";
 
-/** Makes the model in this folder and gives its path. The same bytes every time. */
+/** Makes the model in this folder and returns its path. The same bytes every time. */
 export async function makeOwnModel(model: OwnModel, folder: string): Promise<string> {
 	await mkdir(folder, { recursive: true });
 	const [metadata, all, target] = ["metadata", "all", model.name].map((name) => join(folder, `${name}.gguf`)) as [string, string, string];

@@ -3,8 +3,8 @@ import { EXPERTS, bools, f32, f32s, i32s, SLIDING, u32, u32s } from "./keys.js";
 import { LONG } from "./long-models.js";
 import type { OwnModel } from "./own-fixtures.js";
 
-// What the models of own-fixtures.ts are made of. Values differ from block to block wherever an architecture lets them, so that
-// one left in its old place shows.
+// Parts of the models of own-fixtures.ts. Values differ from block to block wherever an architecture allows it, so that
+// a value left in its old place shows.
 
 const NO_HEADS = { "attention.head_count": u32(0), "attention.head_count_kv": u32(0), "wkv.head_size": u32(32) };
 const RWKV6 = { ...NO_HEADS, time_mix_extra_dim: u32(16), time_decay_extra_dim: u32(32), token_shift_count: u32(2) };
@@ -173,7 +173,7 @@ const others: OwnModel[] = [
 	},
 ];
 
-/** Refused, and yet they must not crash: models of embeddings. */
+/** Models of embeddings: they are refused, but must not crash. */
 const embeddings: OwnModel[] = [
 	{ name: "llama-embed", architecture: "llama-embed" },
 	{ name: "eurobert", architecture: "eurobert" },

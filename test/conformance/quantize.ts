@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { rm } from "node:fs/promises";
 
-/** Lets llama-quantize remove blocks: the path of its file, or what it said. */
+/** Removes blocks with llama-quantize: the path of its file, or its error. */
 export async function quantizeWithout(
 	tool: string,
 	model: string,

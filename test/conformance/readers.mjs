@@ -1,5 +1,5 @@
-// Compares a written file with its original as readers that are not ours see them: @huggingface/gguf, the reader in llama.cpp
-// (fixture_tool.cpp) and gguf-py. All must be the same but what removing blocks changes.
+// Compares a written file with its original as foreign readers see them: @huggingface/gguf, the reader in llama.cpp
+// (fixture_tool.cpp) and gguf-py. Everything must be the same except what removing blocks changes.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
@@ -11,8 +11,8 @@ const { ARCHITECTURES } = await import(new URL("model/architectures/index.js", d
 const { perBlockKeys } = await import(new URL("model/architectures/entries.js", dist));
 
 /**
- * What a reader sees of a model, in one file or several: a text for each key (type and value, or a hash of it) and each tensor
- * (type, shape, hash of its bytes), in the order of the file. `values` where the reader gives them.
+ * What a reader sees in a model, in one file or several: a text for each key (type and value, or a hash of it) and each tensor
+ * (type, shape, hash of its bytes), in the order of the file. `values` if the reader gives them.
  * @typedef {{ keys: Map<string, string>, tensors: Map<string, string>, values?: Map<string, unknown> }} Reading
  */
 
@@ -22,7 +22,7 @@ export async function readByHuggingface(paths) {
 	for (const path of paths) {
 		const { typedMetadata, tensorInfos, tensorDataOffset } = await gguf(path, { typedMetadata: true, allowLocalFile: true });
 		for (const [key, entry] of Object.entries(typedMetadata)) {
-			// The header's own numbers come along as if they were keys.
+			// The header's own numbers are listed as if they were keys.
 			if (["version", "tensor_count", "kv_count"].includes(key) || reading.keys.has(key)) continue;
 			reading.values.set(key, entry.value);
 			reading.keys.set(key, `${entry.type}/${entry.subType ?? ""} ${textOf(entry.value)}`);
@@ -66,7 +66,7 @@ for path in sys.argv[1:]:
         print("tensor", tensor.name, tensor.tensor_type.name, "x".join(map(str, tensor.shape)), hashlib.sha256(tensor.data.tobytes()).hexdigest(), sep="\\t")
 `;
 
-/** Whether Python and its package gguf are at hand. */
+/** Whether Python and its package gguf are installed. */
 export function hasPython() {
 	return spawnSync("python3", ["-c", "import gguf"]).status === 0;
 }
@@ -92,7 +92,7 @@ function fromLines(text) {
 	return reading;
 }
 
-/** Keys (after the architecture's name) that may be stated where they were not, or replaced, because llama.cpp would derive them anew. */
+/** Keys (after the architecture's name) that may be added or replaced, because llama.cpp would otherwise derive them again. */
 const STATED = [
 	"attention.sliding_window_pattern",
 	"attention.recurrent_layers",
@@ -109,7 +109,7 @@ const COUNTS = ["block_count", "leading_dense_block_count", "hash_layer_count", 
 const SPLIT = ["split.no", "split.count", "split.tensors.count"];
 
 /**
- * What a reader finds in the written file that should not be so.
+ * Faults that a reader finds in the written file.
  * @param {Reading} before of the original
  * @param {Reading} after of the written file
  * @param {{ architecture: string, blocks: number, removed: readonly number[] }} what `blocks` with the tail
@@ -144,7 +144,7 @@ function keyDifferences(before, after, { architecture, blocks, removed }) {
 	return faults;
 }
 
-/** Arrays with an entry a block lose those of the removed blocks, and what stands behind the blocks stays. */
+/** Arrays with one entry per block lose those of the removed blocks; entries after the blocks stay. */
 function arrayDifferences(key, before, after, blocks, removed) {
 	const values = before.values.get(key);
 	const expected = values.filter((_, i) => i >= blocks || !removed.includes(i));

@@ -10,8 +10,8 @@ import { FIXTURE_TOOL, hasFixtureTool } from "./own-fixtures.js";
 import { differences, hasPython, readByHuggingface, readByLlama, readByPython } from "./readers.mjs";
 import { splitInto } from "./rewrite.js";
 
-// Readers of GGUF that are not ours, on written files of a plain model, a hybrid with per-block arrays and a model in three
-// files; and that they do find what is wrong.
+// Foreign readers of GGUF, on written files of a plain model, a hybrid with per-block arrays and a model in three files; and they do find
+// faults.
 
 const folder = tempFolder();
 const readers: [string, boolean, (paths: readonly string[]) => unknown][] = [
@@ -54,7 +54,7 @@ describe.skipIf(!hasTools)("a written file", () => {
 		});
 
 		it.skipIf(!present)(
-			"is told from one with a changed key, a changed byte, a lost or an added key, or tensors that changed places",
+			"differs from one with a changed key, a changed byte, a removed or added key, or swapped tensors",
 			async () => {
 				const original = await GgufFile.read(makeFixtures("llama", join(folder, "told"))[0]!);
 				const content = removeBlocks(original, REMOVED, { version: "1" });
@@ -78,7 +78,7 @@ describe.skipIf(!hasTools)("a written file", () => {
 			},
 		);
 
-		it.skipIf(!present)("is told from one with a block more", async () => {
+		it.skipIf(!present)("differs from one with one more block", async () => {
 			const original = await GgufFile.read(makeFixtures("llama", join(folder, "more"))[0]!);
 			const path = await writtenTo(join(folder, "whole.gguf"), contentOf(original));
 			expect(await compare(read, original, path)).toContainEqual(expect.stringContaining("not the kept ones in their order"));

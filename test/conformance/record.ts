@@ -9,7 +9,7 @@ const MARKDOWN_PATH = fileURLToPath(new URL("../../docs/research/conformance.md"
 /** Results by the name of the model. */
 export type Results = Record<string, Examined>;
 
-/** What must not be: a set that was not refused and is not exact. */
+/** Forbidden results: a set that was not refused and is not exact. */
 export function faultsOf(examined: Examined): string[] {
 	if (examined.broken && examined.support === "exact") return [`the model itself does not run: ${examined.broken}`];
 	const empty = examined.empty && !["exact", "not-measured"].includes(examined.empty.verdict) ? [examined.empty] : [];
@@ -27,7 +27,7 @@ export function readResults(): Results {
 	}
 }
 
-/** Puts new results among the recorded ones. */
+/** Adds new results to the recorded ones. */
 export function record(results: ReadonlyMap<string, Examined>): void {
 	const all = Object.entries({ ...readResults(), ...Object.fromEntries(results) }).sort(([a], [b]) => (a < b ? -1 : 1));
 	writeFileSync(JSON_PATH, `{\n${all.map(([name, examined]) => `${JSON.stringify(name)}: ${JSON.stringify(examined)}`).join(",\n")}\n}\n`);

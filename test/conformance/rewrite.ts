@@ -26,9 +26,9 @@ export type KeyValue =
 	| readonly [GgufScalarType, number | boolean | string]
 	| readonly ["array", readonly (number | boolean)[], GgufScalarType];
 
-/** How to make another model out of a generated one. */
+/** How to make another model from a generated one. */
 export interface Rewrite {
-	/** The source block of each block of the new model. @default as they are */
+	/** The source block of each block of the new model. @default unchanged */
 	blocks?: readonly number[];
 	/** Keys after the architecture's name: new values; null removes one. */
 	keys?: Readonly<Record<string, KeyValue | null>>;
@@ -40,7 +40,7 @@ export interface Rewrite {
 	architecture?: string;
 }
 
-/** Writes the new model and gives its path. Blocks that come from the same source block differ in their weights. */
+/** Writes the new model and returns its path. Blocks from the same source block differ in their weights. */
 export async function rewrite(source: string, target: string, change: Rewrite): Promise<string> {
 	const file = await GgufFile.read(source);
 	const bytes = await readFile(source);
@@ -72,7 +72,7 @@ export async function rewrite(source: string, target: string, change: Rewrite): 
 	return target;
 }
 
-/** Writes the model as `count` files, as llama.cpp splits one, and gives the path of the first. */
+/** Writes the model as `count` files, as llama.cpp splits one, and returns the path of the first. */
 export async function splitInto(count: number, source: string, folder: string): Promise<string> {
 	const file = await GgufFile.read(source);
 	const { version, alignment, entries, tensors } = contentOf(file);
@@ -98,7 +98,7 @@ export async function splitInto(count: number, source: string, folder: string): 
 	return paths[0]!;
 }
 
-/** An order of `count` blocks that goes through the source's again and again. */
+/** An order of `count` blocks that cycles through the source's. */
 export function cycle(source: number, count: number): number[] {
 	return Array.from({ length: count }, (_, i) => i % source);
 }
@@ -121,7 +121,7 @@ function reordered(tensors: readonly LoadedTensor[], order: readonly number[]): 
 	];
 }
 
-/** The values moved along, so that a copy is another block with weights of the same kind. */
+/** Shifted values, so that a copy is another block with weights of the same kind. */
 function rolled({ bytes, type, dims }: LoadedTensor, copy: number): Uint8Array {
 	const width = type === 0 ? 4 : type === 1 ? 2 : 0;
 	const values = dims.reduce((product, dim) => product * dim, 1);

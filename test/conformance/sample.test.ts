@@ -9,7 +9,7 @@ import { faultsOf } from "./record.js";
 import { makeTraps } from "./traps.js";
 
 // A part of the conformance run (test/full/conformance.test.ts) that is small enough for every build: the plain case, and one
-// model for most kinds of rules. All others run there only.
+// model for most kinds of rules. All others run only there.
 
 const folder = tempFolder();
 const sample = ["llama", "gemma3"];

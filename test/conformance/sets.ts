@@ -6,12 +6,12 @@ export interface RemovalSet {
 	readonly kind: string;
 }
 
-/** Beyond this many blocks not all sets are looked through for allowed ones. */
+/** With more blocks than this, not all sets are searched for allowed ones. */
 const SEARCHED_BLOCKS = 12;
 
 /**
- * One block, two scattered, the first, the last, a run, the groups that a rule ties together, the smallest set that each rule
- * refuses, and as many other sets that the architecture allows (of many sizes) as bring the allowed ones to `atLeast`.
+ * One block, two scattered ones, the first, the last, a run, the groups that a rule ties together, and the smallest set that each rule
+ * refuses. Other allowed sets (of many sizes) follow until there are `atLeast` allowed ones.
  */
 export function removalSets(plan: BlockPlan, atLeast: number): RemovalSet[] {
 	const { blocks } = plan;
@@ -36,12 +36,12 @@ export function removalSets(plan: BlockPlan, atLeast: number): RemovalSet[] {
 	return [...sets.values()];
 }
 
-/** All sets that the architecture allows, in the order of their bits; none for models too large to look through. */
+/** All sets that the architecture allows, in the order of their bits; none for models with too many sets. */
 export function allowedSets(plan: BlockPlan): number[][] {
 	return allSets(plan).filter((removed) => plan.check(removed) === undefined);
 }
 
-/** For each reason of refusal, the blocks in it aside, the set of fewest blocks. */
+/** For each reason of refusal, apart from block numbers, the set of fewest blocks. */
 function smallestRefused(plan: BlockPlan): number[][] {
 	if (plan.support === "refused") return [];
 	const found = new Map<string, number[]>();

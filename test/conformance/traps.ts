@@ -38,7 +38,7 @@ const DECI: readonly Sizes[] = [
 ];
 const DECI_HEADS_ALL = DECI.map(({ heads, kv, width }) => ({ heads: heads || 2, kv: kv || 2, width }));
 
-/** Windows patterns by a default period that no key states, or by a scalar period; with 12 blocks, so that several periods occur. */
+/** Window patterns by a default period that no key states, or by a scalar period; with 12 blocks, so that several periods occur. */
 const windows: Trap[] = [
 	...["gemma2", "gemma3", "cohere2", "gpt-oss", "olmo2", "plamo3", "muse-glimmer", "mellum"].map((name) =>
 		changed(`${name}-no-pattern-12`, name, { blocks: cycle(6, 12), keys: { [SLIDING]: null } }),
@@ -67,17 +67,17 @@ const positions: Trap[] = [
 		blocks: [0, 0, 0, 1, 2, 2, 2, 3, 4, 4, 4, 5],
 		keys: { full_attention_interval: null, "attention.recurrent_layers": null },
 	}),
-	// One sliding block, far from the first: a rule that the regular patterns hide behind others.
+	// One sliding block, far from the first: regular patterns hide this rule behind others.
 	changed("llama4-one-sliding-8", "llama4", { blocks: cycle(4, 8), keys: { [SLIDING]: bools(0, 0, 0, 0, 0, 1, 0, 0) } }),
 	changed("smallthinker-first-slides-8", "smallthinker", { blocks: cycle(6, 8), keys: { [SLIDING]: bools(1, 1, 0, 1, 0, 1, 1, 0) } }),
 	changed("granite_swa-two-rotated", "granite_swa", { keys: { "attention.rope_pattern": bools(1, 0, 0, 1, 0, 0) } }),
 	changed("nanbeige-2-loops", "nanbeige", { keys: { num_loops: ["uint32", 2] } }),
-	// Of the generator's, later blocks attend to a bank of residuals, and nothing can go.
+	// In the generator's model, later blocks attend to a bank of residuals, and nothing can be removed.
 	changed("kimi-k3-no-bank", "kimi-k3", {
 		keys: { "attn_res.block_size": ["uint32", 0] },
 		tensor: (tensor) => (/res_score/.test(tensor.name) ? null : tensor),
 	}),
-	// ALiBi alone, as most are: hidden states can be resumed.
+	// ALiBi alone, as in most models: hidden states can be resumed.
 	changed("mpt-no-positions", "mpt", { tensor: (tensor) => (tensor.name === "position_embd.weight" ? null : tensor) }),
 	changed("minicpm-no-residual-scale", "minicpm", { keys: { residual_scale: null } }),
 ];
@@ -99,7 +99,7 @@ const leading: Trap[] = [
 	"minimax-m3",
 	"dots3note",
 ].map((name) => changed(`${name}-dense-3`, name, { blocks: [0, 0, 0, 1, 2, 3, 4, 5], keys: { leading_dense_block_count: ["uint32", 3] } }));
-// The generator's model has experts in every second block only.
+// The generator's model has experts only in every second block.
 leading.push(
 	changed("ernie4_5-moe-dense-3", "ernie4_5-moe", {
 		blocks: [0, 0, 0, 1, 3, 5, 1, 3],
@@ -107,7 +107,7 @@ leading.push(
 	}),
 );
 
-/** Kinds of blocks in no regular order. */
+/** Kinds of blocks in an irregular order. */
 const kinds: Trap[] = [
 	...["jamba", "lfm2", "granitehybrid", "nemotron_h", "plamo2", "qwen35"].map((name) =>
 		changed(`${name}-irregular-10`, name, {
@@ -131,7 +131,7 @@ const kinds: Trap[] = [
 			feed_forward_length: counts(DECI, "width"),
 		},
 	}),
-	// Every block has heads, so that hidden states could be resumed but for the block that gives none.
+	// Every block has heads, so that hidden states could be resumed except for the block that gives none.
 	changed("deci-no-feed-forward", "deci", {
 		tensor: (tensor) => withHeads(tensor, DECI_HEADS_ALL, false),
 		keys: {
@@ -179,7 +179,7 @@ const step35Tail: Trap = {
 	},
 };
 
-/** Blocks that share the choice of an earlier one, in no regular order; with so few tokens chosen that it matters whose. */
+/** Blocks that share the choice of an earlier one, in an irregular order; so few tokens are chosen that the owner matters. */
 const indexers: Trap[] = [
 	changed("hy_v4-irregular-indexers", "hy_v4", {
 		blocks: [0, 1, 3, 5, 2, 4, 1, 4, 3],
@@ -190,7 +190,7 @@ const indexers: Trap[] = [
 		keys: { "attention.indexer.top_k": ["uint32", 8], [INDEXERS]: ["array", [1, 1, 0, 0, 1, 0, 1, 1], "uint32"] },
 		tensor: (tensor) => (/^blk\.[235]\.indexer/.test(tensor.name) ? null : tensor),
 	}),
-	// Without the key, one of that context owns an indexer in its first two blocks and in every fourth after them.
+	// Without the key, a model of that context owns an indexer in its first two blocks and in every fourth after them.
 	changed("glm-dsa-default-indexers-12", "glm-dsa", {
 		blocks: ONE_DENSE,
 		keys: { "attention.indexer.top_k": ["uint32", 8], [INDEXERS]: null, context_length: ["uint32", 1048576] },
@@ -214,7 +214,7 @@ const long: Trap[] = ["llama", "gemma3", "mamba", "gpt-oss", "qwen3next", "jamba
 	options: { length: 256, ubatch: 64 },
 }));
 
-/** Every kind of quantization, carried as bytes. */
+/** Every kind of quantization, copied as bytes. */
 const quantized: Trap[] = [
 	"Q4_0",
 	"Q4_1",
@@ -255,7 +255,7 @@ function counts(sizes: readonly Sizes[], what: keyof Sizes): KeyValue {
 	return ["array", sizes.map((size) => size[what]), "uint32"];
 }
 
-/** Cuts the tensors of a block to its sizes; null for those that it does not have. */
+/** Cuts the tensors of a block to its sizes; null for missing ones. */
 function withHeads(tensor: LoadedTensor, sizes: readonly Sizes[], oneTensor: boolean): LoadedTensor | null {
 	const match = /^blk\.(\d+)\.(.+)$/.exec(tensor.name);
 	if (!match) return tensor;

@@ -3,13 +3,13 @@ import type { RemovalSet } from "./sets.js";
 
 /**
  * `exact`: zeroed original, view (alone and resumed in a batch) and written file gave the same bits; `no-oracle`: view and file
- * did, and no zeroed original can be made; `refused`: nothing was written. All else is a fault.
+ * did, and no zeroed original can be made; `refused`: nothing was written. Anything else is a fault.
  */
 export type Verdict = "exact" | "no-oracle" | "refused" | "mismatch" | "does-not-load" | "crash" | "error";
 
 /**
- * What a refused set would have given, written all the same: another model than the zeroed original (`differs`), a file that does
- * not load or crashes llama.cpp, or the same bits (the rule is stricter than this model needs); `unknown` where nothing compares.
+ * The result of a refused set that was written nevertheless: another model than the zeroed original (`differs`), a file that does not load
+ * or crashes llama.cpp, or the same bits (the rule is stricter than this model needs). `unknown` if nothing can be compared.
  */
 export type Forced = "differs" | "does-not-load" | "crash" | "same" | "unknown";
 
@@ -17,11 +17,11 @@ export interface Finding {
 	kind: string;
 	removed: readonly number[];
 	verdict: Verdict;
-	/** Why refused, or what went wrong. */
+	/** Why it was refused, or what went wrong. */
 	detail?: string;
-	/** Of a refused set. */
+	/** Result of a refused set. */
 	forced?: Forced;
-	/** The zeroed original computes what the original does: the removed blocks did nothing and nothing is shown. */
+	/** The zeroed original computes the same as the original: the removed blocks did nothing, so nothing is shown. */
 	idle?: boolean;
 }
 
@@ -62,12 +62,12 @@ function forcedOf({ forced, oracle }: Outcomes): Forced {
 	return ours === expected ? "same" : "differs";
 }
 
-/** What the readers that are not ours found wrong in a written file; empty lists where it is as it should be. */
+/** Faults that foreign readers found in a written file; empty lists if there are none. */
 export function readersOf(written: Outcome | undefined): Readonly<Record<string, readonly string[]>> {
 	return (written && "result" in written && (written.result as Print).readers) || {};
 }
 
-/** The empty set: the view of no block against the original with all blocks zeroed. */
+/** The empty set: the view of no block compared with the original with all blocks zeroed. */
 export interface EmptyFinding {
 	verdict: "exact" | "not-measured" | Extract<Verdict, "mismatch" | "crash" | "error" | "does-not-load">;
 	detail?: string;
@@ -120,7 +120,7 @@ function faultOf(name: string, outcome: Outcome | undefined): { verdict: Verdict
 	return { verdict: code === "MODEL_LOAD_FAILED" ? "does-not-load" : "error", detail };
 }
 
-/** Paths cut down to the names of their files: a record must not depend on the machine. */
+/** Paths cut to their file names: a record must not depend on the machine. */
 export function withoutFolders(text: string): string {
 	return text.replace(/(^|[\s"(])\/[^\s":]*\/([^\s"/:]+)/g, "$1$2");
 }

@@ -16,7 +16,7 @@ import { tempFolder } from "../helpers/temp-folder.js";
 // for every set that is not refused, and readers that are not ours find the written file as it should be. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
 // measured, llama-quantize beside it, into docs/research/conformance.json and docs/research/conformance.md.
 
-// Two at a time (maxConcurrency): a process of its own computes each.
+// Two at a time (maxConcurrency): a separate process computes each.
 const folder = tempFolder();
 const only = new RegExp(process.env.CONFORMANCE_ONLY ?? "");
 const recording = process.env.CONFORMANCE_RECORD === "1";
@@ -52,7 +52,7 @@ describe.skipIf(!hasTools)("conformance", () => {
 
 	test.each(LONG.filter(({ name }) => only.test(name)))("$name: the prompt reaches beyond the window", async (model) => {
 		const source = await makeOwnModel(model, join(folder, "long"));
-		// Another block is the full one, which shows on long prompts only.
+		// Another block is the full one, which shows only with long prompts.
 		const pattern = ["array", Array.from({ length: 8 }, (_, block) => block % 4 !== 2), "bool"] as const;
 		const other = await rewrite(source, join(folder, "long", "other.gguf"), { keys: { "attention.sliding_window_pattern": pattern } });
 		const lossOf = async (path: string, length: number) =>

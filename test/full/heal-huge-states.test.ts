@@ -14,8 +14,8 @@ const shared = fileURLToPath(new URL("../../../shared/", import.meta.url));
 const SMOLLM = join(shared, "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
 const LENGTH = 128;
 
-// The matrix before the first of these cuts makes the huge state of the first position (block 11 of SmolLM2), and the second removes
-// it: a fit that did not hold that token gave +7 nats with both.
+// The matrix before the first of these cuts makes the huge state of the first position (block 11 of SmolLM2), and the second cut removes
+// it: a fit that did not restrain that token gave +7 nats with both.
 test.skipIf(!existsSync(SMOLLM)).each([
 	["kept", [12, 13, 14, 15, 16, 17]],
 	["removed", [11, 12, 13, 14, 15, 16]],

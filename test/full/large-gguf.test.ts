@@ -7,13 +7,13 @@ import { tempFolder } from "../helpers/temp-folder.js";
 
 const folder = tempFolder();
 
-test("a file above 4 GB is copied whole, every byte at its place", async () => {
+test("a file above 4 GB is copied completely, every byte at its place", async () => {
 	const { path, hole } = await makeLargeGguf(join(folder, "large.gguf"));
 	const file = await GgufFile.read(path);
 	const [a, b, c] = contentOf(file).tensors;
 	let end = 0;
 	let last = Buffer.alloc(0);
-	// What is written is looked at, not kept.
+	// The written bytes are checked, not stored.
 	const discarding = {
 		write: async (buffer: Buffer, offset: number, length: number, position: number) => {
 			expect(position).toBe(end);

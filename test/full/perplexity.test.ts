@@ -11,8 +11,8 @@ import { perplexityTool } from "../helpers/fixture.js";
 import { writeHellaswag } from "../helpers/questions.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// Real models, whole and pruned, beside llama-perplexity. Eleven windows of 512 do not fill its last batch, where another ubatch would
-// cut windows otherwise.
+// Real models, original and pruned, compared with llama-perplexity. Eleven windows of 512 do not fill its last batch, and another ubatch
+// would cut its windows differently.
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const shared = join(root, "..", "shared");
@@ -44,7 +44,7 @@ describe.each(models)("$name", ({ path, remove }) => {
 		const model = which === "whole" ? path : pruned;
 		const printed = perplexityPrints(model, "-f", text, "-c", "512");
 		const [, value, error] = /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/.exec(printed) ?? [];
-		const result = await measureText(model, { text, context: 512, threads: 2 });
+		const result = await measureText(model, { text, windowLength: 512, threads: 2 });
 		expect(result.windows % 4).toBe(3);
 		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual([value, error]);
 		process.stdout.write(`${which}: ${value} +/- ${error}\n`);

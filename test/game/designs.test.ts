@@ -77,7 +77,7 @@ test("balanced groups remove every block equally often", () => {
 	expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
 });
 
-test("chances and costs steer how often a block goes", () => {
+test("probabilities and costs decide how often a block is removed", () => {
 	const chance = [0.5, 0.05, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2];
 	const free = bernoulliDesign(board(12), { chance, count: 600, random: new Random(4) });
 	const share = (sets: readonly Coalition[], block: number) => sets.filter((set) => !set.has(block)).length / sets.length;
@@ -116,7 +116,7 @@ test("walks are seeded orders of distinct moves, the same as ever, and every mov
 	for (const walks of [0, 1.5]) expect(() => permutationDesign(5, { walks, kmax: 2, random: new Random(1) })).toThrow(/walks/);
 });
 
-test("tied blocks go together", () => {
+test("tied blocks are removed together", () => {
 	const game = new FunctionGame({ players: 8, loss: () => 0, allows: (c) => [0, 2].every((i) => c.has(i) === c.has(i + 1)) });
 	const units = [
 		[0, 1],
@@ -141,7 +141,7 @@ test("options out of range", () => {
 	expect(() => pairDesign(board(5), { ...base, count: -1 })).toThrow(/count/);
 });
 
-describe("what is left of a game", () => {
+describe("the rest of a game", () => {
 	test("its players are the remaining blocks, its losses the outer ones", async () => {
 		const game = quadraticGame(6, 1);
 		const sub = new SubGame(game, [1, 4]);
@@ -157,7 +157,7 @@ describe("what is left of a game", () => {
 		expect(sub.innerUnits([[0, 2], [3, 4], [5]])).toEqual([[0, 1], [3]]);
 	});
 
-	test("frozen blocks keep their reason and cannot be gone", () => {
+	test("frozen blocks keep their reason and cannot be removed", () => {
 		const game = board(5, [3]);
 		expect([...new SubGame(game, [0]).frozen]).toEqual([[2, "stays"]]);
 		expect(() => new SubGame(game, [3])).toThrow(/frozen/);

@@ -5,7 +5,7 @@ import { blockExecutions } from "../../src/game/executions.js";
 
 const of = (...keys: string[]) => keys.map((key) => Coalition.parse(key));
 
-it("counts every kept block, or every beginning that ends in one once", () => {
+it("counts every kept block, or every prefix that ends in one once", () => {
 	expect(blockExecutions(of("1111", "1101", "1100", "0011"), () => false)).toBe(11);
 	// 1 11 111 1111; 1101; nothing new; 001 0011
 	expect(blockExecutions(of("1111", "1101", "1100", "0011"))).toBe(7);

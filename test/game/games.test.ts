@@ -7,7 +7,7 @@ import { toRows, toSamples } from "../../src/game/sample.js";
 import { TableGame } from "../../src/game/table-game.js";
 import { fixtureGame } from "../helpers/games.js";
 
-test("the fixture's table is the whole game but the empty coalition", async () => {
+test("the fixture's table is the complete game except for the empty coalition", async () => {
 	const game = fixtureGame();
 	expect(game.players).toBe(12);
 	expect(game.size).toBe(4095);

@@ -12,7 +12,7 @@ test("equal seeds give equal draws, different seeds different ones", () => {
 	expect(new Set([...draws(0), ...draws(1), ...draws("a"), ...draws("b")]).size).toBe(80);
 });
 
-test("draws stay what they were, so that old runs can be replayed", () => {
+test("draws never change, so that old runs can be replayed", () => {
 	const random = new Random(1);
 	expect(Array.from({ length: 3 }, () => random.uint32())).toMatchInlineSnapshot(`
 		[

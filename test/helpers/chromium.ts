@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
-/** A Chromium on this machine: `CHROMIUM`, or one in the path; undefined where there is none. */
+/** A Chromium on this machine: `CHROMIUM`, or one in the path; undefined if there is none. */
 export function findChromium(): string | undefined {
 	if (process.env.CHROMIUM) return process.env.CHROMIUM;
 	const folders = (process.env.PATH ?? "").split(delimiter);
@@ -20,7 +20,7 @@ export function findChromium(): string | undefined {
 		});
 }
 
-/** How a page is looked at. */
+/** How a page is viewed. */
 export interface View {
 	readonly width: number;
 	readonly height: number;
@@ -28,9 +28,9 @@ export interface View {
 	readonly media?: "screen" | "print";
 }
 
-/** A headless Chromium with one page, spoken to over its debugging pipe: messages of the DevTools protocol that end with a zero byte. */
+/** A headless Chromium with one page, controlled over its debugging pipe: messages of the DevTools protocol that end with a zero byte. */
 export class Browser {
-	/** What the page complained of: errors, and requests that it made. */
+	/** Complaints of the page: errors, and requests that it made. */
 	readonly complaints: string[] = [];
 	readonly #child: ChildProcess;
 	readonly #folder: string;

@@ -12,7 +12,7 @@ const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, im
 /** The project's own 12-block model: context 256, 1,024 tokens. */
 export const fixturePath = inRepository("fixture/fixture-12l.gguf");
 export const blocks = 12;
-/** Compiled command line and public entry: what users run, and what child processes and workers import. */
+/** Compiled command line and public entry: users run them, and child processes and workers import them. */
 export const mainPath = inRepository("dist/cli/main.js");
 export const entryUrl = new URL("../../dist/index.js", import.meta.url).href;
 /** llama_decode and nothing else, and a plain sum over the logits (bench/plain_decode.cpp). */
@@ -76,12 +76,12 @@ export interface ChildRun {
 export interface ChildSetup {
 	env?: Record<string, string>;
 	cwd?: string;
-	/** Called with the process and what it has written so far, whenever it writes. */
+	/** Called with the process and its output so far, whenever it writes. */
 	onOutput?: (child: { kill(signal: NodeJS.Signals): boolean; pid?: number | undefined }, stdout: string, stderr: string) => void;
 	onStart?: (child: { kill(signal: NodeJS.Signals): boolean; pid?: number | undefined }) => void;
 }
 
-/** Runs node in a process of its own: what might end a process must not end the tests. */
+/** Runs node in a separate process: what might end a process must not end the tests. */
 export function runNode(args: readonly string[], { env = {}, cwd, onOutput, onStart }: ChildSetup = {}): Promise<ChildRun> {
 	return new Promise((resolve, reject) => {
 		const child = spawn(process.execPath, args, {

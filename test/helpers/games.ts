@@ -19,7 +19,7 @@ export function fixtureSamples(game = fixtureGame()): Sample[] {
 	return toSamples(game.all(), 3.292742);
 }
 
-/** What many draws of a surrogate's posterior give for a set: their values, mean and standard deviation. */
+/** Results of many draws from a surrogate's posterior for a set: their values, mean and standard deviation. */
 export function drawnLinks(draws: readonly LossFunction[], set: Coalition) {
 	const removed = set.toBytes().map((kept) => 1 - kept);
 	const values = draws.map((draw) => draw.of(removed));
@@ -27,7 +27,7 @@ export function drawnLinks(draws: readonly LossFunction[], set: Coalition) {
 	return { removed, values, center, spread: Math.sqrt(values.reduce((sum, x) => sum + (x - center) ** 2, 0) / values.length) };
 }
 
-/** A game whose value v(S) is given: its loss is -log v. */
+/** A game with given values v(S): its loss is -log v. */
 export function valueGame(players: number, value: (coalition: Coalition) => number): FunctionGame {
 	return new FunctionGame({ players, loss: (coalition) => -Math.log(value(coalition)) });
 }

@@ -3,7 +3,7 @@ export interface Edge {
 	readonly to: string;
 }
 
-/** Groups of nodes that reach each other (Tarjan), each sorted; a node in no circle is a group of its own. What is imported comes first. */
+/** Groups of nodes that reach each other (Tarjan), each sorted; a node in no circle is a group of its own. Imported ones come first. */
 export function groupsOf(nodes: readonly string[], edges: readonly Edge[]): string[][] {
 	const next = new Map(nodes.map((node): [string, string[]] => [node, []]));
 	for (const { from, to } of edges) next.get(from)?.push(to);

@@ -24,7 +24,7 @@ function specifierOf(node: ts.Node): ts.StringLiteralLike | undefined {
 	return candidate && ts.isStringLiteralLike(candidate) ? candidate : undefined;
 }
 
-/** Names of the members of an interface, in the order of the source; undefined where there is no such interface. */
+/** Names of the members of an interface, in the order of the source; undefined if there is no such interface. */
 export function interfaceMembers(source: string, name: string): string[] | undefined {
 	const file = ts.createSourceFile("module.ts", source, ts.ScriptTarget.ES2022);
 	const declaration = file.statements.find(

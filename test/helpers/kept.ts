@@ -5,7 +5,7 @@ import { exitCodeOf } from "../../src/cli/exit.js";
 import { LimitsNotMetError } from "../../src/errors.js";
 import { makeWindows } from "../../src/model/runtime/windows.js";
 
-// What runs leave behind, or do not.
+// What runs leave behind.
 
 /** The windows of a split, as the run in that home kept them; what it kept to heal with has no splits. */
 export function keptSplit(home: string, split: "validation" | "heldOut", length: number) {
@@ -16,7 +16,7 @@ export function keptSplit(home: string, split: "validation" | "heldOut", length:
 	return makeWindows(Int32Array.from(kept.splits![split]!), length);
 }
 
-/** Every mask that a run in that home measured, from the ledger that holds most. */
+/** Every mask that a run in that home measured, from the ledger with the most masks. */
 export function keptMasks(home: string): string[] {
 	const ledgers = readdirSync(join(home, "runs"), { recursive: true, withFileTypes: true })
 		.filter(({ name }) => name.endsWith(".ledger.jsonl"))
@@ -25,7 +25,7 @@ export function keptMasks(home: string): string[] {
 	return most.map((line) => (JSON.parse(line) as { mask: string }).mask);
 }
 
-/** A run that the gate stops: its error, after a look at what lies under the output's name. */
+/** A run that the limits stop: its error, after a look at what lies under the output's name. */
 export async function stoppedByGate(output: string, folder: string, run: Promise<unknown>): Promise<LimitsNotMetError> {
 	const error = await run.then(
 		() => undefined,

@@ -3,8 +3,8 @@ import { open } from "node:fs/promises";
 import { u32, u64 } from "./make-gguf.js";
 
 /**
- * A GGUF file of 4.5 GiB that takes no room on a disk with sparse files: tensors a (32 bytes of 1), b (the hole) and c (32 bytes
- * of 3), all of type I8, the data beginning at byte `start`.
+ * A GGUF file of 4.5 GiB that takes no space on a disk with sparse files: tensors a (32 bytes of 1), b (the hole) and c (32 bytes
+ * of 3), all of type I8, with the data beginning at byte `start`.
  */
 export async function makeLargeGguf(path: string): Promise<{ path: string; start: number; hole: number }> {
 	const hole = 4.5 * 2 ** 30;

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-// Makes tiny GGUF files without the code under test, so that the two can be held against each other.
+// Makes tiny GGUF files without the code under test, so that the two can be compared.
 
 export type SpecScalar =
 	| "uint8"
@@ -19,13 +19,13 @@ export type SpecScalar =
 export type SpecValue = number | bigint | boolean | string | Uint8Array | readonly SpecValue[];
 
 export interface SpecEntry {
-	/** Bytes where a key is not valid UTF-8. */
+	/** Bytes if a key is not valid UTF-8. */
 	key: string | Uint8Array;
 	type: SpecScalar | "array";
 	value: SpecValue;
-	/** Of arrays. Arrays of arrays are made by `nested`. */
+	/** Item type of arrays. Arrays of arrays are made by `nested`. */
 	itemType?: SpecScalar;
-	/** Given instead of a value: written as it is. */
+	/** Given instead of a value: written unchanged. */
 	raw?: Uint8Array;
 }
 
@@ -42,7 +42,7 @@ export interface SpecTensor {
 export interface GgufSpec {
 	/** @default 3 */
 	version?: number;
-	/** Written as `general.alignment` too, in front, unless it is 32. @default 32 */
+	/** Also written as `general.alignment`, at the front, unless it is 32. @default 32 */
 	alignment?: number;
 	entries?: readonly SpecEntry[];
 	tensors?: readonly SpecTensor[];
@@ -51,7 +51,7 @@ export interface GgufSpec {
 }
 
 const IDS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "bool", "string", "array", "uint64", "int64", "float64"];
-/** Elements and bytes of a block, by ggml type id: those that tests use. */
+/** Elements and bytes of a block, by ggml type id, for the types that tests use. */
 const BLOCKS: Record<number, readonly [number, number]> = {
 	0: [1, 4],
 	1: [1, 2],
@@ -101,7 +101,7 @@ export function makeGguf(path: string, spec: GgufSpec = {}): string {
 	return path;
 }
 
-/** Writes the model as `count` shards into a folder, in llama.cpp's form; all metadata is in the first. Their paths. */
+/** Writes the model as `count` shards into a folder, in llama.cpp's form, with all metadata in the first. Returns their paths. */
 export function makeSplitGguf(folder: string, prefix: string, spec: GgufSpec, count: number): string[] {
 	const tensors = spec.tensors ?? [];
 	const digits = (value: number) => String(value).padStart(5, "0");
@@ -179,7 +179,7 @@ export function tinyLlama(options: TinyLlama = {}): GgufSpec {
 	};
 }
 
-/** A generator of numbers in [0, 1) that gives the same for the same seed (mulberry32). */
+/** A generator of numbers in [0, 1) that repeats for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {
 	let state = seed | 0;
 	return () => {

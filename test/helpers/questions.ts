@@ -4,7 +4,7 @@ import { Random } from "../../src/game/random.js";
 import type { Model } from "../../src/model/runtime/model.js";
 import { fixtureWindows } from "./fixture.js";
 
-/** Questions made of the fixture's own kind of text: how a passage goes on, among pieces of other passages of about that length. */
+/** Questions made from the fixture's own kind of text: how a passage continues, among pieces of other passages of similar length. */
 export function madeUpQuestions(model: Model, count: number, choices = 4, seed = 1): Question[] {
 	const random = new Random(seed);
 	const { tokens } = fixtureWindows();

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { chmodSync } from "node:fs";
 
 /**
- * Makes a folder one that nothing can be written to: by its rights, or for a superuser, whom these do not stop, by a file system.
- * @returns what undoes it; undefined where a superuser may not mount
+ * Makes a folder read-only: by its permissions, or for a superuser, whom these do not stop, by a file system.
+ * @returns a function that undoes it; undefined if a superuser may not mount
  */
 export function makeReadOnly(folder: string): (() => void) | undefined {
 	if (process.getuid?.() !== 0) {

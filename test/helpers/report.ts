@@ -6,13 +6,13 @@ import { type Report, reportSchema } from "../../src/report/report-data.js";
 const blocks = 30;
 const removed = [4, 5, 14, 16, 17, 18];
 
-/** Text that breaks whatever puts it into HTML, SVG, Markdown or a style sheet as it is. */
+/** Text that breaks HTML, SVG, Markdown or a style sheet if it is inserted unchanged. */
 export const hostile = `</title></style><script>alert(1)</script><img src=x onerror=alert(2)>"'\`|*_[x](javascript:alert(3))<!-- ]]> &amp; \u202Egnp.exe`;
 
 /** A number between 0 and 1 that looks random and is always the same. */
 const noise = (i: number) => Math.abs(Math.sin(i * 12.9898) * 43758.5453) % 1;
 
-/** @param name how the model, its files, texts and sources are called */
+/** @param name name of the model, its files, texts and sources */
 export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 	return v.parse(reportSchema, {
 		format: "prune-gguf-report",

@@ -106,12 +106,12 @@ describe("the metric accuracy", () => {
 		expect(splits.search!.figures!.normalizedAccuracy!.pruned).toBeCloseTo(right / 8, 9);
 	});
 
-	it("goes on where it was aborted", async () => {
+	it("continues where it was aborted", async () => {
 		const straight = await pruneGguf(fixturePath, undefined, { ...options, removeBlocks: 2 });
 		newHome();
 		const controller = new AbortController();
-		const onProgress = ({ unit, done, phase }: { unit: string; done: number; phase: string }) => {
-			if (unit === "masks" && phase !== "the original model" && done >= 12) controller.abort(new Error("stopped"));
+		const onProgress = ({ unit, done, step }: { unit: string; done: number; step: number }) => {
+			if (unit === "candidates" && step === 2 && done >= 12) controller.abort(new Error("stopped"));
 		};
 		await expect(pruneGguf(fixturePath, undefined, { ...options, removeBlocks: 2, signal: controller.signal, onProgress })).rejects.toThrow(
 			"stopped",
@@ -125,7 +125,7 @@ describe("the metric accuracy", () => {
 		[{ metric: "accuracy" }, /needs questions/],
 		[{ questions }, /--questions belongs to --metric accuracy; loss/],
 		[{ metric: "kl", questions }, /--questions belongs to --metric accuracy; kl/],
-		[{ maxQuestions: 10 }, /--limit belongs to --metric accuracy/],
+		[{ maxQuestions: 10 }, /--max-questions belongs to --metric accuracy/],
 		[{ metric: "accuracy", questions, maxQuestions: 6 }, /at least 7, got 6/],
 	])("refuses %j", async (wrong, message) => {
 		const failed = pruneGguf(fixturePath, undefined, { ...small, ...wrong });
@@ -178,7 +178,7 @@ describe("several sources", () => {
 		}
 		expect(curve[0]!.loss).toBe(plan!.losses.validation!.original.mean);
 		expect(plan!.command).toContain(`--calibration ${prose}=3 --calibration ${numbers}`);
-		// What is said of a disagreement is what was measured.
+		// The note of a disagreement has measured figures.
 		expect(warnings.filter((text) => text.startsWith("the sources disagree")).length).toBe(disagreements.length);
 		for (const { chosen, better, by, standardError, worseOverall } of disagreements) {
 			expect(chosen).toEqual(plan!.removed);
@@ -221,7 +221,7 @@ describe("several sources", () => {
 		const third = at("third.txt");
 		writeFileSync(third, readFileSync(prose));
 		await expect(pruneGguf(fixturePath, undefined, { ...splits, windows: 2, calibration: [prose, numbers, third] })).rejects.toThrow(
-			/3 calibration files need a window each in every split, and the search split has 2/,
+			/every split needs a window from each of the 3 calibration files, and the search split has only 2/,
 		);
 		await expect(pruneGguf(fixturePath, undefined, { ...splits, calibration: [{ path: prose, weight: 0 }] })).rejects.toThrow(
 			/above 0, got 0/,

@@ -50,13 +50,13 @@ describe.each(names)("a model with weights that are %s computes no finite loss, 
 	};
 
 	it("evaluate", async () => {
-		await failing(measureText(broken[name], { text: text(), context: 64 }));
+		await failing(measureText(broken[name], { text: text(), windowLength: 64 }));
 		// From the cache too.
-		await failing(measureText(broken[name], { text: text(), context: 64 }));
+		await failing(measureText(broken[name], { text: text(), windowLength: 64 }));
 	});
 	it("evaluate --against, on either side", async () => {
-		await failing(measureText(fixturePath, { text: text(), context: 64, against: broken[name] }));
-		await failing(measureText(broken[name], { text: text(), context: 64, against: fixturePath }));
+		await failing(measureText(fixturePath, { text: text(), windowLength: 64, against: broken[name] }));
+		await failing(measureText(broken[name], { text: text(), windowLength: 64, against: fixturePath }));
 	});
 	it("evaluate --questions", () => failing(measureQuestions(broken[name], { questions: questions() })));
 	it("rank", () => failing(rankBlocks(broken[name], measure)));
@@ -70,7 +70,7 @@ describe.each(names)("a model with weights that are %s computes no finite loss, 
 	it("frontier", () => failing(findFrontier(broken[name], { ...measure, maxBlocks: 2, quantize: { types: [] } })));
 	it("apply", async () => {
 		const output = out();
-		// The text that a file is verified on is the model's own.
+		// The text that a file is verified on is self-generated.
 		await failing(applyPlan(broken[name], output, { remove: [3] }), "the model gives logits that are not finite");
 		await failing(
 			applyPlan(broken[name], output, { remove: [3], limits: { maxPplRatio: 2 }, calibration: [text()], windows: 3, windowLength: 32 }),

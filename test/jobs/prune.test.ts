@@ -11,6 +11,7 @@ import { rankBlocks } from "../../src/jobs/rank.js";
 import { Ledger } from "../../src/storage/ledger.js";
 import { readPlan } from "../../src/storage/plan.js";
 import { listRuns } from "../../src/storage/runs.js";
+import { countingEvaluations } from "../helpers/progress.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 import { firstOf } from "../helpers/slow.js";
@@ -20,7 +21,7 @@ const { folder, home, newHome, out } = ownHomes();
 
 const parseBlocks = blocksOption("remove");
 
-/** All measurements kept: `<ledger> <mask>` to losses. */
+/** All measurements in the cache: `<ledger> <mask>` to losses. */
 async function measured(): Promise<Map<string, string>> {
 	const all = new Map<string, string>();
 	for (const { ledgers } of await listRuns({ cache: home() })) {
@@ -72,7 +73,7 @@ describe("pruneGguf", () => {
 		expect(readFileSync(listed).equals(readFileSync(output))).toBe(true);
 	});
 
-	it("finds the block whose removal costs least on the search text, and says what the validation text makes of it", async () => {
+	it("finds the block whose removal costs least on the search text, with its cost on the validation text", async () => {
 		const output = out();
 		const { plan } = await pruneGguf(fixturePath, output, { ...small, search: { method: "greedy" }, removeBlocks: 1 });
 		const cheapest = [...plan!.importance!].sort((a, b) => a.value - b.value)[0]!.block;
@@ -101,7 +102,7 @@ describe("pruneGguf", () => {
 			expect(written.plan!.losses.validation!.difference).toBeCloseTo(result.curve[remove.length]!.added!, 12);
 			const now = await measured();
 			for (const [key, losses] of curve) expect(now.get(key)).toBe(losses);
-			// The report split is for the final figures only: the original model (once) and the chosen set.
+			// The held-out split is for the final figures only: the original model (once) and the chosen set.
 			const fresh = [...now.keys()].filter((key) => !curve.has(key));
 			const ledgers = new Set(fresh.map((key) => key.split(" ")[0]));
 			expect(ledgers.size).toBe(1);
@@ -127,7 +128,7 @@ describe("pruneGguf", () => {
 		expect((await measured()).size).toBeLessThanOrEqual(1);
 	});
 
-	it("says what is known, what is left and how long that takes, on a resumed run too", async () => {
+	it("says what is cached, what is left and how long that takes, on a resumed run too", async () => {
 		const notes: string[] = [];
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "note" && notes.push(message);
 		const dry = { ...small, removeBlocks: 2, dryRun: true, onLog };
@@ -141,9 +142,7 @@ describe("pruneGguf", () => {
 		expect(resumed.tokens).toBeLessThan(fresh.tokens);
 		expect(resumed.seconds).toBeGreaterThan(0);
 		expect(resumed.seconds).toBeLessThan(30);
-		expect(notes.join("\n")).toMatch(
-			new RegExp(`at most \\d+ masks of 96 tokens, ${known} of them known, at most ${resumed.evaluations} left .*, about`),
-		);
+		expect(notes.join("\n")).toMatch(new RegExp(`up to \\d+ candidates on 96 tokens each .*, ${known} of them cached; at most about`));
 		const given = await pruneGguf(fixturePath, undefined, { ...small, remove: [5], dryRun: true });
 		expect(given.estimate).toMatchObject({ evaluations: 0, known: 1 });
 		const other = await pruneGguf(fixturePath, undefined, { ...small, remove: [1, 5, 7], dryRun: true });
@@ -159,24 +158,18 @@ describe("pruneGguf", () => {
 		expect(second.plan?.calibration).toEqual(first.plan?.calibration);
 	});
 
-	it("goes on where it was aborted, measures nothing twice, and ends as a straight run does", async () => {
+	it("continues where it was aborted, measures nothing twice, and ends as an uninterrupted run does", async () => {
 		const straight = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 3 });
 		const whole = await measured();
 		for (const stopAfter of [1, 5, 14, 20]) {
 			newHome();
 			const controller = new AbortController();
 			const reason = new Error("stopped");
-			let masks = 0;
-			let last = "";
 			const job = pruneGguf(fixturePath, undefined, {
 				...small,
 				removeBlocks: 3,
 				signal: controller.signal,
-				onProgress: ({ unit, phase, done }) => {
-					const step = `${phase} ${done}`;
-					if (unit === "masks" && done > 0 && step !== last && ++masks === stopAfter) controller.abort(reason);
-					last = step;
-				},
+				onProgress: countingEvaluations((count) => count === stopAfter && controller.abort(reason)),
 			});
 			await expect(job).rejects.toBe(reason);
 			const kept = await measured();
@@ -201,19 +194,13 @@ it.each<[string, PruneOptions]>([
 	const controller = new AbortController();
 	const reason = new Error("stopped");
 	const notes: LogEvent[] = [];
-	let masks = 0;
-	let last = "";
 	const run = pruneGguf(fixturePath, undefined, {
 		...small,
 		...options,
 		signal: controller.signal,
 		onLog: (event) => notes.push(event),
 		// After the original model and twelve single removals.
-		onProgress: ({ unit, phase, done }) => {
-			const step = `${phase} ${done}`;
-			if (unit === "masks" && done > 0 && step !== last && ++masks === 16) controller.abort(reason);
-			last = step;
-		},
+		onProgress: countingEvaluations((count) => count === 16 && controller.abort(reason)),
 	});
 	await expect(run).rejects.toBe(reason);
 	const best = notes.find(({ message }) => message.startsWith("Best sets so far"))!;

@@ -26,7 +26,7 @@ const { folder, fresh, out } = ownHomes();
 describe("pruneGguf refuses", () => {
 	const attempt = (options: PruneOptions, output = out(), model = fixturePath) => pruneGguf(model, output, { ...small, ...options });
 
-	it("more blocks than can go, and says how many can", async () => {
+	it("more blocks than can be removed, and says how many can", async () => {
 		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(InvalidOptionError);
 		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(/at most 11/);
 		await expect(attempt({ removeBlocks: "99%" })).rejects.toThrow(/at most 11/);
@@ -66,7 +66,7 @@ describe("pruneGguf refuses", () => {
 		{ limits: { maxPplRatio: 1.2 } },
 		{ limits: { maxKl: 0.1 } },
 	])("no output where %o says the amount", async (options) => {
-		// Past the check of the amount the model is looked for.
+		// Past the check of the amount, the missing model shows.
 		await expect(pruneGguf("nowhere.gguf", out(), options)).rejects.toThrow(/nowhere\.gguf.*there is no such file/);
 	});
 
@@ -104,11 +104,11 @@ describe("pruneGguf refuses", () => {
 		const baichuan = (await headerOf("baichuan", { blocks: 34 })).paths[0]!;
 		for (const options of [{ removeBlocks: 2 }, { removeBlocks: `${200 / 34}%` }] as const) {
 			await expect(attempt({ ...options, onProgress }, out(), baichuan)).rejects.toThrow(
-				/^2 of 34 blocks cannot be removed: 32 blocks would be left.*; remove 1 or 3$/,
+				/^2 of 34 blocks cannot be removed: 32 blocks would be kept.*; remove 1 or 3$/,
 			);
 		}
 		const smollm3 = (await headerOf("smollm3", { blocks: 36 })).paths[0]!;
-		await expect(attempt({ removeBlocks: 6, onProgress }, out(), smollm3)).rejects.toThrow(/blocks go in groups.*; remove 4 or 8$/);
+		await expect(attempt({ removeBlocks: 6, onProgress }, out(), smollm3)).rejects.toThrow(/blocks are removed in groups.*; remove 4 or 8$/);
 		await expect(attempt({ remove: [2], onProgress }, out(), smollm3)).rejects.toThrow(
 			/every fourth block.*blocks go in groups: 0-3, 4-7, 8-11.*32-35/,
 		);
@@ -117,7 +117,7 @@ describe("pruneGguf refuses", () => {
 		expect(phases).toEqual([]);
 	});
 
-	it("nothing because of what a killed run left: that is deleted, and what a live one writes is not", async () => {
+	it("nothing because of a killed run's files: these are deleted, and a live run's are not", async () => {
 		const place = fresh("place");
 		mkdirSync(place);
 		const dead = spawnSync(process.execPath, ["-e", ""]).pid;
@@ -184,7 +184,7 @@ describe("pruneGguf refuses", () => {
 		const output = out();
 		let changed = false;
 		const onProgress = ({ phase }: { phase: string }) => {
-			if (changed || !phase.startsWith("sampling")) return;
+			if (changed || !phase.startsWith("generating")) return;
 			changed = true;
 			const bytes = readFileSync(model);
 			// The loaded model has the file that was there.
@@ -203,7 +203,7 @@ describe("pruneGguf refuses", () => {
 		expect(existsSync(output)).toBe(false);
 	});
 
-	it("a folder that is not there or cannot be written", async () => {
+	it("a folder that is missing or cannot be written", async () => {
 		await expect(attempt({ remove: [6] }, join(folder, "nowhere", "out.gguf"))).rejects.toThrow(FileError);
 		await expect(attempt({ remove: [6] }, folder)).rejects.toThrow(FileError);
 		const file = fresh("file");
@@ -211,14 +211,14 @@ describe("pruneGguf refuses", () => {
 		await expect(attempt({ remove: [6] }, join(file, "out.gguf"))).rejects.toThrow(/not a folder/);
 	});
 
-	// Root may write to any folder but those of the system itself, which have no room either.
+	// Root may write to any folder except those of the system itself, which have no space either.
 	it.skipIf(process.platform !== "linux")("a folder that nobody can write to", async () => {
 		await expect(applyPlan(fixturePath, "/proc/out.gguf", { remove: [6] })).rejects.toMatchObject({
 			code: expect.stringMatching(/^(NO_SPACE|FILE_ERROR)$/),
 		});
 	});
 
-	it("models of an architecture whose blocks cannot go", async () => {
+	it("models of an architecture whose blocks cannot be removed", async () => {
 		const path = await changedFixture(out(), (content) => ({
 			...content,
 			entries: content.entries.map((item) =>
@@ -232,7 +232,7 @@ describe("pruneGguf refuses", () => {
 });
 
 describe("applyPlan refuses", () => {
-	it("plans of another model, and lists that cannot go", async () => {
+	it("plans of another model, and lists that cannot be removed", async () => {
 		const output = out();
 		const { planPath } = await pruneGguf(fixturePath, output, { ...small, remove: [6] });
 		await expect(applyPlan(output, out(), { plan: planPath! })).rejects.toThrow(InvalidPlanError);

@@ -13,7 +13,7 @@ it("a second run on the same text is refused before it loads the model or draws 
 		...small,
 		remove: [6],
 		onProgress: ({ phase }) => {
-			if (!phase.startsWith("sampling")) return;
+			if (!phase.startsWith("generating")) return;
 			second ??= pruneGguf(fixturePath, out(), { ...small, remove: [3], onProgress: (event) => phases.push(event.phase) }).catch(
 				(error: unknown) => error,
 			);

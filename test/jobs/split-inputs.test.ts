@@ -25,9 +25,9 @@ it.each([
 	["prune --quantize-from", () => pruneGguf(whole, second, { ...small, remove, ...quantizing, overwrite })],
 	["apply", () => applyPlan(first, second, { remove, overwrite })],
 	["apply --quantize-from", () => applyPlan(whole, second, { remove, ...quantizing, overwrite })],
-	["frontier", () => findFrontier(first, { output: second, overwrite })],
-	["frontier --quantize-from", () => findFrontier(whole, { quantize: { from: first }, output: second, overwrite })],
-	["compare", () => compareMethods(first, { output: second, removeBlocks: [1], overwrite })],
+	["frontier", () => findFrontier(first, { saveResult: second, overwrite })],
+	["frontier --quantize-from", () => findFrontier(whole, { quantize: { from: first }, saveResult: second, overwrite })],
+	["compare", () => compareMethods(first, { saveResult: second, removeBlocks: [1], overwrite })],
 ])("%s never overwrites another shard of a model that it reads", async (_, job) => {
 	const before = readFileSync(second);
 	const error = await job().then(

@@ -1,4 +1,4 @@
-// Memory that runs out in C++: while hidden states are read from a running graph it is an error of the job, thrown when the graph has
+// Memory that runs out in C++. While hidden states are read from a running graph it is an error of the job, thrown when the graph has
 // ended; in a call from JavaScript it is an error of the call.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -60,5 +60,5 @@ it.skipIf(process.platform !== "linux")("ends the job with NOT_ENOUGH_MEMORY, an
 		{ env: { LD_PRELOAD: shim() } },
 	);
 	expect(run, run.stderr).toMatchObject({ code: 0, signal: null });
-	expect(run.stdout.trim().split("\n")).toEqual(["NOT_ENOUGH_MEMORY memory is too short", "true"]);
+	expect(run.stdout.trim().split("\n")).toEqual(["NOT_ENOUGH_MEMORY there is not enough memory", "true"]);
 });

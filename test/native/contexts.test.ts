@@ -11,7 +11,7 @@ import type { TokenWindows } from "../../src/model/runtime/windows.js";
 import { blocks, changedFixture, fixturePath, fixtureWindows, fullSet, removing, renamedFixture } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// A context stays with its model for the next call of the same shape; what was run before must not be seen in what comes after.
+// A context stays with its model for the next call of the same shape; earlier runs must not affect later ones.
 
 const windows = fixtureWindows(3);
 const masks = [fullSet, removing(3, 6, 9), removing(0), removing(11)];
@@ -115,11 +115,11 @@ describe("contexts", () => {
 		}
 		await model.dispose();
 		await other.dispose();
-		await expect.poll(async () => (await loadAddon()).info().contextsLive).toBe(0); // a job that ends lets go of its model a little later
+		await expect.poll(async () => (await loadAddon()).info().contextsLive).toBe(0); // a job that ends frees its model a little later
 	});
 
 	it("do not carry what is not a number from one call to the next", async () => {
-		// Block 5 breaks the model; windows of several ubatches leave cells of the memory for later decodes to find.
+		// Block 5 breaks the model; windows of several ubatches leave cells of the memory that later decodes find.
 		const path = await changedFixture(join(folder, "broken.gguf"), (content) => ({
 			...content,
 			tensors: content.tensors.map((tensor) =>
@@ -146,17 +146,17 @@ describe("an architecture whose blocks count from the first one", () => {
 	const folder = tempFolder();
 	let model: Model;
 	beforeAll(async () => {
-		// Every fourth block has no rotary positions: what runs from block 4 or 8 on does so as from block 0.
+		// Every fourth block has no rotary positions: a part from block 4 or 8 on runs as it would from block 0.
 		model = await Model.load(await renamedFixture(folder, "smollm3"), { threads: 2 });
 	});
 	afterAll(() => model.dispose());
 
 	const sets = [fullSet, removing(11), removing(10, 11), removing(8, 9, 10, 11), removing(4, 5, 6, 7), removing(0, 1, 2, 3)];
 
-	it("goes on where that is the same, and gives the same bits", async () => {
+	it("resumes if that is the same, and gives the same bits", async () => {
 		const evaluator = model.createEvaluator();
 		expect([3, 4, 5, 8, 9].map((depth) => evaluator.resumes(fullSet, depth))).toEqual([false, true, false, true, false]);
-		// Behind blocks 4 to 7, removed, comes block 8.
+		// After the removed blocks 4 to 7 comes block 8.
 		expect([4, 5, 8].map((depth) => evaluator.resumes(removing(4, 5, 6, 7), depth))).toEqual([true, true, true]);
 		let stats: SweepStats | undefined;
 		const together = await evaluator.evaluate(sets, windows, { digest: true, onMask: (_, __, now) => (stats = now) });

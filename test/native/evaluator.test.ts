@@ -77,7 +77,7 @@ describe("a mask's losses are the same bits", () => {
 	});
 
 	it("but for states kept in half precision, which take half the memory", async () => {
-		// Room for one state of floats, or for two of halves, each with a power of two a token.
+		// Memory for one state of floats, or for two of halves, each with one power of two per token.
 		const room = 3 * 128 * (128 * 4 + 8);
 		const run = async (stateType: "F32" | "F16") => {
 			let blocksDone = 0;
@@ -99,7 +99,7 @@ describe("a mask's losses are the same bits", () => {
 		const one = makeWindows(windows.tokens.subarray(128, 256), 128);
 		const [inside] = await evaluate([removing(4)]);
 		const [single] = await evaluate([removing(4)], {}, one);
-		// Another number of rows may pick another kernel: equal to rounding, not to the bit.
+		// Another number of rows may choose another kernel: equal up to rounding, not bit for bit.
 		expect(single!.losses[0]).toBeCloseTo(inside!.losses[1]!, 4);
 	});
 });

@@ -1,4 +1,4 @@
-// The addon is given what it did not make, or made for another use: that is an error, and the process lives on.
+// The addon is given objects that it did not make, or made for another use: that is an error, and the process survives.
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { encodeEntry } from "../../src/model/gguf/index.js";
@@ -8,7 +8,7 @@ import { tempFolder } from "../helpers/temp-folder.js";
 
 const folder = tempFolder();
 
-/** Runs code with the bare addon in a process of its own, which a wrong cast may end. */
+/** Runs code with the bare addon in a separate process, which a wrong cast may end. */
 async function withAddon(code: string, path = fixturePath): Promise<string[]> {
 	const tokens = JSON.stringify([...fixtureWindows(1, 32).tokens]);
 	const run = await runNode([

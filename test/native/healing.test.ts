@@ -37,7 +37,7 @@ const weights = async () => {
 };
 const valuesAfter = async (block: number) => stateValues(model, (await hiddenStates(model, run, [block]))[0]!);
 
-/** What the matrix is multiplied with, without looking into the graph: matrices that pick out single inputs stand in its place. */
+/** The inputs of the matrix, without looking into the graph: matrices that select single inputs replace it. */
 async function inputsByProbing(): Promise<Float64Array> {
 	const { inputs, outputs } = shape();
 	const rows = windows.tokens.length;
@@ -105,7 +105,7 @@ function withRidge(gram: Float64Array, n: number, shift: number): Float64Array {
 	return shifted;
 }
 
-/** Mean of the diagonal of A^T A, rows far longer than usual as ten of the median. */
+/** Mean of the diagonal of A^T A, with rows far longer than usual as ten of the median. */
 function usualDiagonal(a: Float64Array, n: number, weight: (row: number) => number): number {
 	const squares = Array.from({ length: a.length / n }, (_, row) =>
 		a.subarray(row * n, (row + 1) * n).reduce((sum, value) => sum + weight(row) * value ** 2, 0),
@@ -138,7 +138,7 @@ describe("the fit of a matrix", () => {
 		missing = Float64Array.from(wanted, (value, i) => value - standing[i]!);
 	});
 	const alike = () => 1;
-	/** What each token counts: the mean square of its wanted state to the power of - relative. */
+	/** Weight of each token: the mean square of its wanted state to the power of - relative. */
 	const weightOf = (relative: number) => (row: number) => {
 		const { outputs: m } = shape();
 		return (wanted.subarray(row * m, (row + 1) * m).reduce((sum, value) => sum + value ** 2, 0) / m) ** -relative;
@@ -186,7 +186,7 @@ describe("the fit of a matrix", () => {
 	});
 
 	it("is held by what usual tokens need, where a few are far longer than all others together", async () => {
-		// Such tokens are made here by weights; in real models it is the first of a window.
+		// Weights make such tokens here; in real models it is the first token of a window.
 		const { inputs: n } = shape();
 		const weight = weightOf(-8);
 		const usual = usualDiagonal(inputs, n, weight);
@@ -205,7 +205,7 @@ describe("the fit of a matrix", () => {
 		const { inputs: n, outputs: m } = shape();
 		const w = await weights();
 		const weight = weightOf(relative);
-		// As it is computed, its inputs rounded to 8 bits: with the matrix minus with nothing in its place.
+		// As it is computed, with its inputs rounded to 8 bits: with the matrix minus with nothing in its place.
 		const standing = await valuesAfter(2);
 		await model.replaceTensor(name, { type: F32, bytes: bytesOf(new Float32Array(n * m)) });
 		const nothing = await valuesAfter(2);

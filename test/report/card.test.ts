@@ -10,28 +10,31 @@ describe("the model card", () => {
 		expect(card).toContain("without blocks 4-5, 14, 16-18. Nothing was trained afterwards.");
 		expect(card).toContain("**Removed 6 of 30 blocks (4-5, 14, 16-18): 15.8 % fewer parameters");
 		expect(card).toContain("| perplexity | 23.34 | 52.20 | x 2.24 ± 0.11 | x 2.01 to x 2.48 |");
-		expect(card).toContain("| generation (tokens/s) | 41.2 | 50.1 | +22.0 % |");
+		expect(card).toContain("| generation (tokens/s) | 41.2 | 50.1 | x 1.22 | 1.18 to 1.26 |");
 		expect(card).toContain("Q3\\_K\\_L of the same size");
 		expect(card).toContain("```sh\nprune-gguf 'made-up-135M.Q4_1.gguf' out.gguf --remove-blocks 6 --method auto\n```");
+		expect(card).toContain("## How to run it\n\n```sh\nllama-cli -m made-up-135M.Q4_1.gguf.out\n```\n");
+		expect(card).toContain("Memory is for 4,096 tokens of context.");
 		expect(card).toContain("seed 0");
 	});
 
 	it("is short", () => {
-		expect(card.split("\n").length).toBeLessThan(50);
+		expect(card.split("\n").length).toBeLessThan(56);
 	});
 
 	it("shows hostile names as text", () => {
 		const bad = reportCard(madeUpReport(`${hostile}\n\n# Heading\n\`\`\`\n- item`));
 		const outside = bad
-			.replace(/^(`{3,})sh\n[\s\S]*?\n\1$/m, "")
+			.replace(/^(`{3,})sh\n[\s\S]*?\n\1$/gm, "")
 			.replace(/(`+) .*? \1/g, "")
 			.replace(/`[0-9a-f]{64}`/, "");
 		expect(outside.match(/^#+ .*$/gm)!.map((line) => line.slice(0, 10))).toEqual([
 			"# </title>".replace("<", "\\<").slice(0, 10),
-			"## Before ",
+			"## What it",
+			"## How to ",
 			"## How it ",
 		]);
-		// Every sign that could begin a tag, a link, code or a column is escaped.
+		// Every character that could begin a tag, a link, code or a column is escaped.
 		expect(outside.replace(/^\|.*\|$/gm, "")).not.toMatch(/(?<!\\)[<[`|]/);
 		expect(bad).not.toContain("\u202E");
 	});

@@ -29,7 +29,7 @@ const swag = {
 const widths = (text: string) => Math.max(...text.split("\n").map(textWidth));
 
 describe("compareTable", () => {
-	it("shows methods with what they add, the blocks, and which cannot be told from the best", () => {
+	it("shows methods with what they add, the blocks, and which are tied with the best", () => {
 		const table = compareTable(rows(1), ["a.txt"], [], { width: 100 });
 		expect(table).toMatch(/method +added +blocks/);
 		expect(table).toMatch(/^\* {2}auto +\+1\.617 ± 0\.031 {2}3-5, 12-18$/m);
@@ -50,7 +50,7 @@ describe("compareTable", () => {
 		expect(compareTable(rows(8), Array(8).fill("t.txt"), [], { width: 80 })).not.toContain("t.txt");
 	});
 
-	it("shows each file of questions by the accuracy of its format, marked where it cannot be told from the highest", () => {
+	it("shows each file of questions by the accuracy of its format, marked if it is tied with the highest", () => {
 		const accuracy = (plain: number, normalized: number, withinBest: boolean) => ({
 			...{ accuracy: share(plain, 0.02), normalizedAccuracy: share(normalized, 0.02), withinBest },
 		});

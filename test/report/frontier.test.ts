@@ -46,10 +46,10 @@ describe("tables", () => {
 			agreement: figure(0.8),
 		};
 		const text = frontierTable([{ ...row, chosen: true }]);
-		expect(text).toMatch(/weights +removed +file size +blocks run +added +KL +same top +blocks/);
+		expect(text).toMatch(/weights +removed +file size +kept +added +KL +same top +blocks/);
 		expect(text).toMatch(/^> +Q4_0 +3 +1\.5 MB +9 +\+0\.250 ± 0\.010 +0\.310 +80 % +3-4, 9$/m);
 		const plain = frontierTable([{ ...row, divergence: null, agreement: null }]);
-		expect(plain).toMatch(/file size +blocks run +added +blocks/);
+		expect(plain).toMatch(/file size +kept +added +blocks/);
 		expect(plain).toMatch(/^ +Q4_0 +3 +1\.5 MB +9 +\+0\.250 ± 0\.010 +3-4, 9$/m);
 	});
 });

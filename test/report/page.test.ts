@@ -12,14 +12,14 @@ import { ownHomes } from "../helpers/home.js";
 import { hostile, madeUpReport } from "../helpers/report.js";
 import { firstOf } from "../helpers/slow.js";
 
-// The page in a real browser: what a reader's screen, printer or screen reader gets.
+// The page in a real browser, as a reader's screen, printer or screen reader shows it.
 
 const { folder } = ownHomes();
 const chromium = findChromium();
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Reports of other runs to look at too, divided as the search path is. */
 const others = (process.env.PRUNE_GGUF_REPORTS ?? "").split(delimiter).filter((path) => path !== "");
-/** Where to keep pictures of the pages, to be looked at. */
+/** Folder to store pictures of the pages, to be looked at. */
 const pictures = process.env.PRUNE_GGUF_PICTURES;
 
 const views: Readonly<Record<string, View>> = {
@@ -71,7 +71,7 @@ describe.skipIf(!chromium)("the page in Chromium", () => {
 		async (name) => {
 			for (const page of pages.keys()) {
 				await open(page, views[name]!);
-				// What is folded away is read too.
+				// Collapsed parts are read too.
 				await browser.evaluate(`document.querySelectorAll("details").forEach((one) => { one.open = true; })`);
 				await browser.evaluate(axe);
 				const { violations, passes } = await browser.evaluate<{

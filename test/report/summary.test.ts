@@ -1,116 +1,230 @@
 import { describe, expect, it } from "vitest";
-import { reportHtml } from "../../src/report/html.js";
-import { speedText, summaryText, wrapped } from "../../src/report/summary.js";
+import { type JudgedRemoval, removalVerdict } from "../../src/pipeline/reporting/verdict.js";
+import { speedChange } from "../../src/report/figures.js";
+import { gateLine } from "../../src/report/gate.js";
+import type { Report } from "../../src/report/report-data.js";
+import { type SummaryPlaces, speedText, summaryText, textName, tiedText, wrapped } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
 
-describe("the terminal summary", () => {
-	const report = madeUpReport();
+const { gate, collapse, alternatives, textCheck, ...usual } = madeUpReport();
+const { sources, ...quality } = usual.quality!;
+const places: SummaryPlaces = {
+	...{ output: "out.gguf", plan: "out.gguf.plan.json", report: "out.gguf.report.html" },
+	...{ command: "Run it: llama-cli -m out.gguf", seconds: 299 },
+};
 
-	it("says the verdict first", () => {
-		const text = summaryText(report).replace(/\n/g, " ");
-		expect(text.startsWith(`${report.verdict.headline} ${report.verdict.reason} `)).toBe(true);
+/** A report of a run that removed these blocks, with figures that fit the verdict. */
+function made(added: number, judged: Partial<JudgedRemoval> = {}, more: Partial<Report> = {}): Report {
+	const removed = [4, 5, 14];
+	const verdict = removalVerdict({
+		...{ removed, blocks: 30, written: true, added, standardError: 0.01, healable: true, curve: usual.curve },
+		...judged,
 	});
+	const figures = quality.figures
+		.filter(({ name }) => name !== "kl" && name !== "agreement")
+		.map((figure) => {
+			if (figure.name !== "perplexity") return figure;
+			const change = Math.exp(added);
+			return { ...figure, after: 23.34 * change, change, standardError: 0.01 * change };
+		});
+	const text = "self-generated text";
+	const output = { ...usual.output!, verification: "llama.cpp computes bit for bit what was measured (1,905 tokens)" };
+	return { ...usual, verdict, output, removal: { ...usual.removal!, removed }, quality: { ...quality, text, figures }, ...more };
+}
 
-	it("has a row for each figure, and speed and memory in a line", () => {
-		const text = summaryText(report);
-		expect(text).toMatch(/^report split +before +after +change$/m);
-		expect(text).toMatch(/^loss \(nats per token\) +3\.150 +3\.955 +\+0\.805 ± 0\.050$/m);
-		expect(text).toMatch(/^perplexity +23\.34 +52\.20 +x 2\.24 ± 0\.11$/m);
-		expect(text).toMatch(/^same top token +100 % +58 % +-42\.0 ± 1\.2 %$/m);
-		expect(text).toMatch(/^blocks +30 +24 +-6$/m);
-		expect(text).toMatch(/^parameters +134\.5 M +113\.3 M +-15\.8 %$/m);
-		expect(text).toContain("\nSpeed: generation x 1.22, prompt x 1.25; memory -13.9 %, KV cache -20.2 %.\n");
-		expect(text).toContain("NOT MET: max-ppl-ratio 1.50, measured 2.24 ± 0.050; and 1 more\n");
-		expect(text).toContain("1 text collapsed: loop\n");
-	});
+const head = (text: string) => text.split("\n").slice(0, 9).join("\n");
+const lines = (text: string) => text.trimEnd().split("\n");
 
-	it("says what of a quantized file's figures is the removal", () => {
-		const quality = { ...report.quality!, quantized: { type: "Q4_K_M", from: "f16.gguf" } };
-		const { limits, collapse, alternatives, ...usual } = report;
-		const text = summaryText({ ...usual, quality }, { width: 200 });
-		expect(text).toMatch(/^report split, Q4_K_M +before +after +change$/m);
-		expect(text).toContain(
-			"\nQuantized to Q4_K_M from the weights of f16.gguf, measured as written; removing the blocks alone adds 0.805 ± 0.050.\n",
+describe("the summary of a run", () => {
+	it("says in one screen what was done, what it costs and how to run it", () => {
+		expect(summaryText(made(0.05), places)).toBe(
+			`Removed 3 of 30 blocks: 4-5, 14.
+File: out.gguf (85.1 MB)
+
+Sensible: perplexity rises by 5 %. Up to 10.5 % counts as small.
+
+                       original    pruned  change
+perplexity                23.34     24.54  x 1.05 ± 0.01
+parameters              134.5 M   113.3 M  -15.8 %
+file size               98.4 MB   85.1 MB  -13.5 %
+generation (tokens/s)      41.2      50.1  x 1.22 (1.18 to 1.26)
+prompt (tokens/s)           210       262  x 1.25 (1.21 to 1.29)
+memory                 180.0 MB  155.0 MB  -13.9 %
+KV cache                94.0 MB   75.0 MB  -20.2 %
+Perplexity is measured on 1,905 tokens of self-generated text: not comparable
+with published figures. Memory is for 4,096 tokens of context.
+
+Verified: llama.cpp computes bit for bit what was measured (1,905 tokens)
+Report: out.gguf.report.html
+Plan: out.gguf.plan.json
+Time: 4 min 59 s
+Run it: llama-cli -m out.gguf
+`,
 		);
-		expect(summaryText(report)).not.toContain("Quantized");
 	});
 
-	it("fits a screen of 24 lines of 80 columns, but for long names", () => {
-		// What a run without the other measurements has; seven lines name the method, files and time.
-		const { limits, collapse, alternatives, ...usual } = report;
-		expect(summaryText(report).split("\n").length + 7).toBeLessThanOrEqual(25);
-		expect(summaryText(report)).toMatch(/^The report has more: /m);
-		for (const one of [usual, { ...usual, surrogate: undefined, quality: { ...usual.quality!, sources: undefined } }]) {
-			const lines = summaryText(one as typeof report, { width: 80 })
-				.trimEnd()
-				.split("\n");
-			expect(lines.length).toBeLessThanOrEqual(24 - 7);
-			expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+	it("says what to do instead of a costly removal", () => {
+		expect(head(summaryText(made(0.316), places))).toBe(
+			`Removed 3 of 30 blocks: 4-5, 14.
+File: out.gguf (85.1 MB)
+
+Costly: perplexity rises by 37 %. Up to 10.5 % counts as small.
+- Remove 1 block (-n 1): perplexity rises by 6 % on the validation split.
+- --heal recovers part of the loss without training.
+- For a smaller file, quantizing may cost less: --quantized-alternatives
+  measures it.
+`,
+		);
+	});
+
+	it("says that a model is damaged, and shows the quantization of the same size where it was measured", () => {
+		const verdict = "Q3_K_L (84.2 MB) adds 0.310 ± 0.030 nats per token: quantize instead.";
+		const report = made(0.805, { hasAlternatives: true }, { alternatives: { ...alternatives!, verdict } });
+		expect(head(summaryText(report, places))).toBe(
+			`Removed 3 of 30 blocks: 4-5, 14.
+File: out.gguf (85.1 MB)
+
+Damaged: perplexity more than doubled (x 2.24 ± 0.02).
+- Remove 1 block (-n 1): perplexity rises by 6 % on the validation split.
+- --heal recovers part of the loss without training.
+- Q3_K_L (84.2 MB) adds 0.310 ± 0.030 nats per token: quantize instead.
+
+                       original    pruned  change`,
+		);
+	});
+
+	it("has healing, and does not advise it then", () => {
+		const heal = {
+			...{ applied: true, tokens: 25_600, addedBytes: 1_200_000, seconds: 40 },
+			cuts: [{ removed: [4, 5], kind: "refit" }, { removed: [14], kind: "refit" }, { removed: [20] }],
+			splits: [{ split: "heldOut", before: 3.512, after: 3.466, difference: -0.046, standardError: 0.008 }],
+		};
+		const text = summaryText(made(0.316, { healed: true, healable: false }, { heal }), places);
+		expect(text).toMatch(/^Removed 3 of 30 blocks: 4-5, 14; healed\.\n/);
+		expect(text).toContain("\nHealed 2 of 3 cuts on 25.6 k tokens in 40 s, 1.2 MB larger: loss 3.512 -> 3.466\n(-0.046 ± 0.008).\n");
+		expect(text).toContain("on the validation split before\n  healing.\n");
+		expect(text).not.toContain("--heal ");
+		const failed = { ...heal, applied: false, cuts: [{ removed: [4, 5] }] };
+		expect(summaryText(made(0.05, {}, { heal: failed }), places)).toContain("\nNot healed: no cut could be healed.\n");
+	});
+
+	it("says of a quantized file what the removal alone costs", () => {
+		const report = made(0.316, { quantized: "Q4_K_M", healable: false });
+		const quantized = { ...report, quality: { ...report.quality!, quantized: { type: "Q4_K_M", from: "f16.gguf" } } };
+		const text = summaryText(quantized, { ...places, command: undefined }, { width: 120 });
+		expect(text).toMatch(/^Removed 3 of 30 blocks: 4-5, 14; quantized to Q4_K_M\.\n/);
+		expect(text).toContain(
+			"\nQuantized to Q4_K_M from the weights of f16.gguf. Removing the blocks alone adds 0.805 ± 0.050 nats per token.\n",
+		);
+		expect(text).toContain("\n- A type with more bits than Q4_K_M costs less.\n");
+	});
+
+	it("shows the limits, and explains what they and the verdict say together", () => {
+		const met = { name: "max-ppl-ratio", limit: 1.5, value: 1.37, standardError: 0.02, met: true };
+		const within = summaryText(made(0.316, { limits: "met" }, { gate: [met] }), places);
+		expect(within).toContain("counts as small. It is within the\nlimits that you set.\n");
+		expect(within).toContain("\nLimit met: max-ppl-ratio at most 1.50, measured 1.37 ± 0.020\n");
+		const missed = { name: "min-accuracy arc", limit: 0.45, value: 0.4496, standardError: 0.01, met: false };
+		const beyond = summaryText(made(0.05, { limits: "missed" }, { gate: [missed] }), places);
+		expect(beyond).toMatch(/^Sensible: .*But it misses a\nlimit that you set\.$/m);
+		expect(beyond).toContain("\nLimit missed: min-accuracy arc at least 45 %, measured 44.96 ± 1.0 %\n");
+	});
+
+	it("names tied candidates, three at most", () => {
+		const one = { removed: [4, 9, 10], method: "greedy", above: 0.004, standardError: 0.006, windows: 40 };
+		const text = (count: number) => summaryText(made(0.05, {}, { removal: { ...usual.removal!, tied: Array(count).fill(one) } }), places);
+		expect(text(1)).toContain("\nStatistically tied on 40 held-out windows: 4, 9-10\n");
+		expect(text(5)).toContain("\nStatistically tied on 40 held-out windows: 4, 9-10; 4, 9-10; 4, 9-10; and 2 more\n");
+		expect(text(0)).not.toContain("tied");
+		const { windows, ...old } = one;
+		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [old] } })).toBe("Statistically tied on the validation split: 4, 9-10");
+		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [one] }, curve: { metric: "accuracy", series: [] } })).toContain(
+			"40 held-out questions",
+		);
+	});
+
+	it("does without the speed", () => {
+		const { speed, ...report } = made(0.05);
+		const text = summaryText(report, places);
+		expect(text).toContain("-13.5 %\nPerplexity is measured");
+		expect(text).not.toMatch(/tokens\/s|memory|KV cache|Memory/);
+	});
+
+	it("says that no file was written", () => {
+		const { output, ...report } = made(0.05, { written: false });
+		const { output: _, report: __, ...kept } = places;
+		const text = summaryText(report, { ...kept, command: "Write it: prune-gguf apply m.gguf OUTPUT.gguf --plan p.json" });
+		expect(text).toMatch(/^Removing 3 of 30 blocks: 4-5, 14\.\nNo model was written\. The plan is out\.gguf\.plan\.json\n/);
+		expect(text).not.toContain("Verified");
+		expect(lines(text).at(-1)).toBe("Write it: prune-gguf apply m.gguf OUTPUT.gguf --plan p.json");
+	});
+
+	it("fits 24 lines of 80 columns, blank lines first to go", () => {
+		const tied = [{ removed: [4, 9, 10], method: "greedy", above: 0.004, standardError: 0.006, windows: 40 }];
+		const gates = [{ name: "max-ppl-ratio", limit: 3, value: 2.24, standardError: 0.02, met: true }];
+		const full = made(0.805, { limits: "met" }, { removal: { ...usual.removal!, tied }, gate: gates });
+		for (const report of [made(0.05), made(0.316), full]) {
+			const text = lines(summaryText(report, places));
+			expect(text.length).toBeLessThanOrEqual(24);
+			expect(Math.max(...text.map((line) => line.length))).toBeLessThanOrEqual(80);
+			expect(text.at(-1)).toBe("Run it: llama-cli -m out.gguf");
 		}
 	});
 
-	it("says that it could be healed, where it was not, can be, and there is room", () => {
-		const { limits, collapse, alternatives, surrogate, ...usual } = report;
-		const { sources, ...quality } = usual.quality!;
-		const text = (other: Partial<typeof report>) => summaryText({ ...usual, quality, ...other }).replace(/\n/g, " ");
-		expect(text({ heal: undefined })).toContain("Not healed: --heal can make up for part of what the cuts cost, without training.");
-		const heal = { applied: false, tokens: 2048, cuts: [], splits: [], addedBytes: 0 } as unknown as typeof report.heal;
-		expect(text({ heal })).not.toContain("Not healed: --heal");
-		const reproduce = { ...report.reproduce, options: { ...report.reproduce.options, heal: false } };
-		expect(text({ heal: undefined, reproduce })).not.toContain("Not healed: --heal");
-		const quantized = { type: "Q4_K_M", from: "f16.gguf" };
-		expect(text({ heal: undefined, quality: { ...quality, quantized } })).not.toContain("Not healed: --heal");
-		expect(text({ heal: undefined, removal: undefined })).not.toContain("Not healed: --heal");
-		expect(summaryText(report)).not.toContain("Not healed: --heal");
-	});
-
-	it("shows sources and the surrogate where there is room", () => {
-		const { speed, limits, collapse, alternatives, ...usual } = report;
-		const text = summaryText(usual);
-		expect(text).toMatch(/^code\.txt +1\.00 +3\.150 +3\.955 +\+0\.805$/m);
-		expect(text).not.toContain("surrogate");
-		const { sources, ...quality } = usual.quality!;
-		expect(summaryText({ ...usual, quality })).toMatch(/^surrogate: mixed-gp, 512 masks; R2 0\.93/m);
-	});
-
-	it("names sets that are as good, three at most", () => {
-		const { limits, collapse, alternatives, speed, heal, ...usual } = report;
-		const one = { removed: [4, 5, 6, 14, 16, 17], method: "greedy", above: 0.004, standardError: 0.006 };
-		const text = (count: number) =>
-			summaryText({ ...usual, removal: { ...report.removal!, tied: Array(count).fill(one) } }, { width: 400 });
-		expect(text(1)).toContain("\nThe validation text cannot tell this set from 4-6, 14, 16-17 (greedy, +0.004 ± 0.006).\n");
-		expect(text(5)).toMatch(/(4-6.*){3}; and 2 more\.\n/);
-		expect(text(0)).not.toContain("cannot tell");
-		const page = reportHtml({ ...report, removal: { ...report.removal!, tied: [one] } });
-		expect(page).toContain("cannot tell this set from 4-6, 14, 16-17 (greedy, +0.004 ± 0.006).");
+	it("has figures of another metric, and counts sources", () => {
+		const report = { ...made(0.05), quality: { ...usual.quality!, text: "a.txt" } };
+		const { speed, ...short } = report;
+		const text = summaryText(short, places);
+		expect(text).toMatch(/^KL divergence \(nats per token\) +0\.000 +0\.800 +\+0\.800 ± 0\.040$/m);
+		expect(text).toMatch(/^same top token +100 % +58 % +-42\.0 ± 1\.2 %$/m);
+		expect(text).toContain("\n2 calibration sources: the report shows each.\n");
 	});
 
 	it("does without measurements", () => {
-		const { quality, speed, limits, collapse, alternatives, surrogate, ...least } = report;
-		expect(summaryText(least)).toContain(report.verdict.reason.slice(0, 20));
+		const { quality: _, speed, surrogate, output, ...least } = made(0.05);
 		expect(summaryText(least)).not.toMatch(/undefined|NaN/);
 	});
+});
 
-	it("counts many sources instead of listing them", () => {
-		const source = report.quality!.sources![0]!;
-		const { limits, collapse, alternatives, ...usual } = report;
-		const many = { ...usual, quality: { ...report.quality!, sources: Array(9).fill(source) } };
-		expect(summaryText(many)).toContain("9 sources: the report has each.\n");
+describe("a change of speed", () => {
+	const change = (ratio: number, low: number, high: number) => speedChange({ ratio, interval: { low, high } });
+
+	it("is not measurable here where the interval holds 1", () => {
+		expect(change(1.02, 0.97, 1.06)).toBe("not measurable here (0.97 to 1.06)");
+		expect(change(1.22, 1.18, 1.26)).toBe("x 1.22 (1.18 to 1.26)");
+		expect(change(0.9, 0.85, 0.95)).toBe("x 0.90 (0.85 to 0.95)");
+		expect(speedChange({ ratio: 1.22 })).toBe("x 1.22, no interval");
+	});
+
+	it("never looks as if the interval held 1, or did not", () => {
+		expect(change(1.03, 1.003, 1.05)).toBe("x 1.03 (1.003 to 1.05)");
+		expect(change(1.03, 0.9996, 1.05)).toBe("not measurable here (0.9996 to 1.05)");
+	});
+});
+
+describe("a limit", () => {
+	it("is never rounded so that it looks met", () => {
+		const line = (name: string, limit: number, value: number) => gateLine({ name, limit, value, met: false });
+		expect(line("max-ppl-ratio", 1.5, 1.5004)).toBe("Limit missed: max-ppl-ratio at most 1.50, measured 1.5004");
+		expect(line("target-size", 90e6, 90_040_000)).toBe("Limit missed: target-size at most 90.0 MB, measured 90,040,000 bytes");
+		expect(line("target-size", 2 ** 30, 2e9)).toBe("Limit missed: target-size at most 1,073,741,824 bytes, measured 2.0 GB");
+		expect(line("min-accuracy", 0.4567, 0.4566)).toBe("Limit missed: min-accuracy at least 45.67 %, measured 45.66 %");
 	});
 });
 
 it("speedText scales bytes and keeps three digits of speed", () => {
 	expect(speedText({ name: "memory", unit: "bytes", before: { value: 2e9 }, after: { value: 1e9 }, ratio: 0.5 })).toMatchObject({
-		...{ title: "memory in all", before: "2.0 GB", after: "1.0 GB", change: "-50.0 %" },
+		...{ title: "memory", before: "2.0 GB", after: "1.0 GB", change: "-50.0 %" },
 	});
 	expect(
 		speedText({ name: "prompt", unit: "tokens per second", before: { value: 1234.5 }, after: { value: 9.8765 }, ratio: 0.008 }),
 	).toMatchObject({
-		...{ title: "prompt (tokens/s)", before: "1235", after: "9.88" },
+		...{ title: "prompt (tokens/s)", before: "1235", after: "9.88", change: "x 0.01" },
 	});
 });
 
 it("wrapped breaks between words only", () => {
 	expect(wrapped("aaa bb c dddddd e", 6)).toBe("aaa bb\nc\ndddddd\ne");
 	expect(wrapped("", 5)).toBe("");
+	expect(textName("a.txt")).toBe("a.txt");
 });

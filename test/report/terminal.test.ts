@@ -20,7 +20,7 @@ describe("contributionsTable", () => {
 	it("lines up blocks, values, bars and notes", () => {
 		expect(contributionsTable(contributions, { width: 56 })).toBe(
 			[
-				"block      contribution            note",
+				"block        importance            note",
 				"    0           +0.4000  ########  critical",
 				"    1  -0.1000 ± 0.0200  --",
 				"    2           +0.2000  ####      removed",
@@ -31,14 +31,14 @@ describe("contributionsTable", () => {
 	});
 
 	it("has no note column without notes, and survives an empty list and zeros", () => {
-		expect(contributionsTable([{ block: 0, value: 0 }])).toBe("block  contribution\n    0        0.0000\n");
-		expect(contributionsTable([])).toBe("block  contribution\n");
+		expect(contributionsTable([{ block: 0, value: 0 }])).toBe("block  importance\n    0      0.0000\n");
+		expect(contributionsTable([])).toBe("block  importance\n");
 	});
 
 	it("says the unit in its title", () => {
 		const titleOf = (unit: string) => contributionsTable([{ block: 0 }, { block: 1, value: 0.5, unit }]).split("\n")[0];
 		expect(titleOf("nats")).toBe("block  nats added");
-		expect(titleOf("value")).toBe("block  contribution to v");
+		expect(titleOf("value")).toBe("block  importance");
 		expect(titleOf("log-nats")).toContain("log");
 	});
 });
@@ -81,8 +81,10 @@ describe("small parts", () => {
 
 	it("surrogateLine", () => {
 		const quality = { name: "ridge", trainCandidates: 1000, heldOutCandidates: 150, r2: 0.944, spearman: null };
-		expect(surrogateLine(quality)).toBe("surrogate: ridge, 1,000 masks; R2 0.94, Spearman unknown on 150 unseen masks\n");
-		expect(surrogateLine({ ...quality, heldOutCandidates: 0 })).toContain("not judged");
+		expect(surrogateLine(quality)).toBe(
+			"Surrogate: ridge, fitted to 1,000 candidates; R2 0.94, Spearman unknown on 150 unseen candidates\n",
+		);
+		expect(surrogateLine({ ...quality, heldOutCandidates: 0 })).toContain("not checked on unseen candidates");
 	});
 
 	it("factsTable", () => {

@@ -34,7 +34,7 @@ const write = (text: string) => async (handle: FileHandle) => {
 	await handle.writeFile(text);
 	return text.length;
 };
-/** The write must fail in this way, with nothing left behind and the folder as it was. */
+/** The write must fail in this way, with nothing left behind and the folder unchanged. */
 const refuses = async (
 	path: string,
 	options: AtomicWriteOptions,
@@ -219,7 +219,7 @@ describe("a place that cannot take the file", () => {
 		await refuses("/dev/null", { overwrite: true }, FileError, /not a regular file/, early);
 	});
 
-	test("has too little room, known before or found while writing", async () => {
+	test("has too little space, known before or noticed while writing", async () => {
 		const expectedBytes = Number.MAX_SAFE_INTEGER;
 		await refuses(target, { expectedBytes }, NoSpaceError, /needs 9007199254\.7 MB but .* has [\d.]+ MB free/, unwanted as never);
 		await writeAtomically(target, { expectedBytes: 3 }, write("fit"));
@@ -239,7 +239,7 @@ describe("a place that cannot take the file", () => {
 });
 
 describe("checkTarget", () => {
-	test("finds out beforehand that a folder cannot be written, whoever asks, and names it", async (context) => {
+	test("notices beforehand that a folder cannot be written, whoever asks, and names it", async (context) => {
 		const closed = join(folder, "closed");
 		mkdirSync(closed);
 		symlinkSync(join(closed, "real.gguf"), target);
@@ -283,7 +283,7 @@ describe("writeTemporarily", () => {
 		expect(readdirSync(folder)).toEqual([]);
 	});
 
-	test("asks for room first, and for a folder; what lies under the name does not matter", async () => {
+	test("checks the space first, and the folder; what lies under the name does not matter", async () => {
 		await expect(writeTemporarily(target, { expectedBytes: Number.MAX_SAFE_INTEGER }, unwanted, unwanted)).rejects.toThrow(NoSpaceError);
 		await expect(writeTemporarily(join(folder, "missing", "x"), {}, unwanted, unwanted)).rejects.toThrow(/create it first/);
 		writeFileSync(target, "mine");

@@ -16,7 +16,7 @@ const header = {
 	settings: {},
 };
 
-/** Losses that follow from the mask alone; the model with nothing kept breaks down. */
+/** Losses that depend on the mask alone; the model with nothing kept breaks down. */
 const lossesOf = (coalition: Coalition) =>
 	coalition.size === 0
 		? Float64Array.from([Number.NaN, Number.POSITIVE_INFINITY])
@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** An evaluator that logs what it was asked for and dies after `lives` masks. */
+/** An evaluator that logs its requests and dies after `lives` masks. */
 function evaluator(log: string[], lives = Number.POSITIVE_INFINITY): Evaluate {
 	return async function* (coalitions) {
 		for (const coalition of coalitions) {
@@ -84,7 +84,7 @@ describe("LedgerGame", () => {
 		expect((await game.measure(asked)).map((m) => m.losses)).toEqual(asked.map(lossesOf));
 	});
 
-	it("equals the straight run when killed after any mask and resumed", async () => {
+	it("equals the uninterrupted run when killed after any mask and resumed", async () => {
 		await fc.assert(
 			fc.asyncProperty(batches, fc.array(fc.nat(6), { maxLength: 4 }), async (asked, kills) => {
 				rmSync(path, { force: true });
@@ -98,7 +98,7 @@ describe("LedgerGame", () => {
 		);
 	});
 
-	it("equals the straight run when the file is cut at any byte and resumed", async () => {
+	it("equals the uninterrupted run when the file is cut at any byte and resumed", async () => {
 		await fc.assert(
 			fc.asyncProperty(batches, fc.double({ min: 0, max: 1, noNaN: true }), async (asked, share) => {
 				rmSync(path, { force: true });
@@ -123,7 +123,7 @@ describe("LedgerGame", () => {
 		}
 	}
 
-	it("stops at the signal, keeps what was finished and goes on with the rest", async () => {
+	it("stops at the signal, keeps what was finished and continues with the rest", async () => {
 		const log: string[] = [];
 		const ledger = await Ledger.open(path, header);
 		const controller = new AbortController();

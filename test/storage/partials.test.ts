@@ -9,7 +9,7 @@ import { tempFolder } from "../helpers/temp-folder.js";
 const root = tempFolder();
 const here = partialName("").slice(-24, -8);
 const elsewhere = "0123456789abcdef";
-/** Of a process that has ended. */
+/** Number of a process that has ended. */
 const dead = spawnSync(process.execPath, ["-e", ""]).pid;
 let folder = "";
 beforeEach(() => {
@@ -24,11 +24,11 @@ const put = (name: string, bytes = 7) => {
 };
 
 describe("unfinished files", () => {
-	it("are told by their names, and their processes by what the names say", async () => {
+	it("are recognized by their names, and their processes by what the names say", async () => {
 		const gone = put(`.a.gguf.partial-${dead}-${here}01234567`);
 		const living = put(partialName("a.gguf"));
 		const foreign = put(`.a.gguf.partial-${dead}-${elsewhere}01234567`);
-		// An earlier version's 4 digits are too few to tell this machine from another.
+		// An earlier version's 4 digits are too few to distinguish this machine from another.
 		const ofEarlier = put(`.a.gguf.partial-${dead}-0123456789ab`);
 		for (const other of ["a.gguf", ".a.gguf.partial-x-0123456789ab", ".a.gguf.partial-12-0123", "a.partial-12-0123456789ab"]) put(other);
 		mkdirSync(join(folder, `.folder.partial-${dead}-${here}01234567`));

@@ -6,7 +6,7 @@ import { v1Text } from "../helpers/version-1.js";
 
 const losses = { full: { mean: 1, windows: [1] }, removed: { mean: 2, windows: [2] }, difference: 1, standardError: null };
 const now = { original: losses.full, pruned: losses.removed, difference: 1, standardError: null };
-const split = { source: "the model's own samples", sha256: "ab", count: 1, length: 8 };
+const split = { source: "self-generated text", sha256: "ab", count: 1, length: 8 };
 
 describe("a plan of version 1", () => {
 	it.each<[what: string, old: object, converted: object]>([

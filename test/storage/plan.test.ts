@@ -56,7 +56,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("parsePlan", () => {
-	it("accepts a whole plan, unchanged", () => {
+	it("accepts a complete plan, unchanged", () => {
 		expect(parsePlan(plan)).toEqual(plan);
 	});
 

@@ -124,7 +124,7 @@ describe("listRuns", () => {
 });
 
 describe("deleteRuns", () => {
-	it("deletes the locks of runs that are over, not of those that go on", async () => {
+	it("deletes the locks of runs that are over, not of running ones", async () => {
 		await keepPlan(small, 1);
 		const folder = await makeRunFolder(small, { cache });
 		const over = `${runLockPath(folder, "ab".repeat(6))}.lock`;

@@ -6,7 +6,7 @@ import { deletePartials, partialName } from "../../src/storage/partials.js";
 import { makeRunFolder } from "../../src/storage/runs.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// As a folder with the sticky bit answers for a file of someone else.
+// As in a folder with the sticky bit, for a file of someone else.
 vi.mock("node:fs/promises", async (original) => {
 	const real = await original<typeof import("node:fs/promises")>();
 	const unlink = async (path: string) => {

@@ -72,7 +72,7 @@ export const quantizeRows = {
 		flag: "quantize",
 		path: "quantize.type",
 		value: { kind: "fileType" },
-		help: "Quantize the pruned model with llama.cpp, e.g. Q4_K_M, and measure the result",
+		help: "Quantize the pruned model, e.g. Q4_K_M (by llama.cpp; the result is measured)",
 		group: "output",
 		level: "basic",
 		commands: ["prune", "apply"],

@@ -5,31 +5,31 @@ import { solveSymmetric } from "./linear.js";
 export interface FittedSet {
 	readonly coalition: Coalition;
 	readonly value: number;
-	/** Of one draw. */
+	/** Counts of one draw. */
 	readonly weight: number;
 	/** How often it was drawn. */
 	readonly draws: number;
-	/** Share of its like that was not measured, 0..1: a size that was measured whole has no sampling error. */
+	/** Share of its like that was not measured, 0..1: a size that was measured completely has no sampling error. */
 	readonly missing: number;
 }
 
 export interface AdditiveFit {
-	/** One number a block of `movable`. */
+	/** One number per block of `movable`. */
 	readonly values: Float64Array;
-	/** Standard errors; NaN where a set alone decides the value, so that nothing is seen of its error. */
+	/** Standard errors; NaN if a single set decides the value, so that its error cannot be seen. */
 	readonly errors: Float64Array;
 	/** Degrees of freedom of each error. */
 	readonly degrees: Float64Array;
 }
 
-/** Share of a set's own noise in its residual below which the fit is said to go through it. */
+/** Below this share of a set's own noise in its residual, the fit is said to go through the set. */
 const ALONE = 1e-6;
 
 /**
- * v = constant + sum over kept blocks, by weighted least squares. The errors allow for noise that differs from set to set: each residual
- * is what it would be if the set had not been fitted (HC3, MacKinnon and White 1985), since a fit of few sets follows each of them.
- * Their degrees of freedom are by Satterthwaite: few sets may carry most of an error (Bell and McCaffrey 2002).
- * @param centerd errors are of the differences from the mean of all values, where their sum is known otherwise
+ * v = constant + sum over kept blocks, by weighted least squares. The errors allow for noise that differs from set to set. Each residual
+ * is the one that the set would have if it had not been fitted (HC3, MacKinnon and White 1985), since a fit of few sets follows each set.
+ * Their degrees of freedom are Satterthwaite's: few sets may carry most of an error (Bell and McCaffrey 2002).
+ * @param centerd the errors are those of differences from the mean of all values; set it if the sum of the values is known otherwise
  * @internal
  */
 export function additiveFit(rows: readonly FittedSet[], movable: readonly number[], { centerd = false } = {}): AdditiveFit {

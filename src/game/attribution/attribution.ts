@@ -1,38 +1,38 @@
-/** What each block contributes, and how that was found. */
+/** What each block contributes, and how that was estimated. */
 export interface Attribution {
 	/** For example `shapley`, `window-semivalue`, `weighted-banzhaf`, `paper-step-4`, `leave-one-out`. */
 	readonly estimator: string;
 	/**
-	 * One number a block: higher is more needed. NaN for a frozen block, which is no player.
+	 * One number per block: higher is more important. NaN for a frozen block, which is no player.
 	 * Blocks tied in a unit share the unit's contribution equally, so that sums over blocks keep their meaning.
 	 */
 	readonly contributions: Float64Array;
-	/** Standard error of each contribution: over the estimator's own randomness, of leave-one-out over the windows; absent where there is none. */
+	/** Standard error of each contribution. It covers the estimator's own randomness, or the windows for leave-one-out; absent if there is none. */
 	readonly standardErrors?: Float64Array;
 	/**
-	 * What the standard errors are of: `value`, or `asking`, which is the asking of a surrogate alone; what the surrogate gets wrong is then
-	 * in none of them, and no chance can be read off them. @default "value"
+	 * What the standard errors cover: `value`, or `asking`, which is only the sampling of a surrogate. The surrogate's own mistakes are then in
+	 * none of them, so no probability follows from them. @default "value"
 	 */
 	readonly errorsOf?: "value" | "asking";
-	/** Degrees of freedom of each standard error. @default the errors are as good as known */
+	/** Degrees of freedom of each standard error. @default infinite: the errors count as known */
 	readonly degrees?: Float64Array;
 	/**
-	 * Games as likely as the estimate, one list of contributions a game: blocks that err together deviate together in them. What a standard
-	 * error exceeds their spread about the contribution by is that block's own. @default blocks err independently
+	 * Games as likely as the estimate, one list of contributions per game. Blocks that err together deviate together in them. If a standard
+	 * error exceeds the spread of its block in these games, the rest is the block's own. @default blocks err independently
 	 */
 	readonly drawn?: readonly Float64Array[];
 	/** What a reader must know of these numbers. @default nothing */
 	readonly notes?: readonly string[];
 	/** `value`: v(S) = exp(-added loss). `loss`: nats per token. `log-loss`: log(1 + added loss). `score`: of a baseline, no measured game. */
 	readonly scale: "value" | "loss" | "log-loss" | "score";
-	/** Distinct coalitions measured (exact and sampled estimators) or asked of a surrogate. */
+	/** Distinct coalitions measured (exact and sampled estimators) or predicted by a surrogate. */
 	readonly masks: number;
 	readonly seed?: number | string;
-	/** Settings of the estimator, enough to repeat it. */
+	/** Settings of the estimator; with them it can be repeated. */
 	readonly settings: Readonly<Record<string, number | string>>;
 }
 
-/** Spreads one number a move over the blocks of the moves. @internal */
+/** Spreads one number per move over the blocks of the moves. @internal */
 export function perBlock(players: number, moves: readonly (readonly number[])[], perMove: ArrayLike<number>, share = true): Float64Array {
 	const result = new Float64Array(players).fill(Number.NaN);
 	for (const [index, move] of moves.entries()) {
@@ -42,14 +42,14 @@ export function perBlock(players: number, moves: readonly (readonly number[])[],
 }
 
 /**
- * Games for {@link Attribution.drawn} whose mean square deviation from the contributions is the sum of the squared shifts: what each part of
- * the sample moves every contribution by. @internal
+ * Games for {@link Attribution.drawn} whose mean square deviation from the contributions is the sum of the squared shifts. A shift is how
+ * far one part of the sample moves every contribution. @internal
  */
 export function shiftedGames(contributions: Float64Array, shifts: readonly Float64Array[]): Float64Array[] {
 	return shifts.map((shift) => contributions.map((value, i) => value + Math.sqrt(shifts.length) * (shift[i] as number)));
 }
 
-/** Blocks from the least to the most needed; frozen blocks (NaN) left out, equal ones in order of their number. */
+/** Blocks from the least to the most important. Frozen blocks (NaN) are left out; equal ones are in the order of their numbers. */
 export function ranking(contributions: ArrayLike<number>): number[] {
 	const blocks = Array.from({ length: contributions.length }, (_, i) => i).filter((i) => !Number.isNaN(contributions[i]));
 	return blocks.sort((a, b) => (contributions[a] as number) - (contributions[b] as number) || a - b);

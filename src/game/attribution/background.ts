@@ -3,17 +3,17 @@ import type { LossFunction } from "../predictor.js";
 import type { Random } from "../random.js";
 import { binomial, subsets } from "../strata.js";
 
-/** Who plays: single blocks, and units of blocks that go together. @internal */
+/** The players: single blocks, and units of blocks that are removed together. @internal */
 export interface MoveSpace {
 	readonly players: number;
 	/** Blocks of each move, ascending; frozen ones are in none. */
 	readonly moves: readonly (readonly number[])[];
-	/** Moves that backgrounds lack: those without a block that is kept. */
+	/** Moves that a background may remove: those without a block that is always kept. */
 	readonly movable: readonly number[];
 }
 
 /**
- * The moves of a game, and a check of `kmax` against those that may go. @internal
+ * The moves of a game, and a check of `kmax` against those that may be removed. @internal
  * @throws RangeError for kmax out of range, or units that share a block
  */
 export function moveSpace(
@@ -36,7 +36,7 @@ export function moveSpace(
 	return { players, moves, movable };
 }
 
-/** Change of the loss where a move is flipped; the set is left as it was. @internal */
+/** Change of the loss if a move is flipped; the set is left as it was. @internal */
 export function changeOf(loss: LossFunction, removed: Uint8Array, move: readonly number[]): number {
 	if (move.length === 1) return loss.flip(removed, move[0] as number);
 	let change = 0;
@@ -48,7 +48,7 @@ export function changeOf(loss: LossFunction, removed: Uint8Array, move: readonly
 	return change;
 }
 
-/** Sets of removed blocks of one size, and whether they are all that there are. @internal */
+/** Sets of removed blocks of one size, and whether these are all that exist. @internal */
 export interface Backgrounds {
 	readonly size: number;
 	readonly sets: readonly (readonly number[])[];
@@ -56,8 +56,8 @@ export interface Backgrounds {
 }
 
 /**
- * Backgrounds of a window: for 0 to `kmax` - 1 removed blocks an equal share of `count` random sets, or all sets where these are at most
- * twice the share. @internal
+ * Backgrounds of a window: for each of 0 to `kmax` - 1 removed blocks an equal share of `count` random sets. If all sets of a size are at
+ * most twice the share, all are taken. @internal
  */
 export function drawBackgrounds(movable: readonly number[], kmax: number, count: number, random: Random): Backgrounds[] {
 	const share = Math.max(1, Math.ceil(count / kmax));

@@ -4,13 +4,13 @@ import type { Attribution } from "./attribution.js";
 import { movableBlocks } from "./background.js";
 
 /**
- * A function over sets of removed blocks made of additive, pair and exponential terms, as Gaussian processes with a Hamming kernel give it:
+ * A function over sets of removed blocks made of additive, pair and exponential terms, such as Gaussian processes with a Hamming kernel give:
  * sum of `linear` and `pairs` over removed blocks + sum of heights * exp(-sum of `steps` of the blocks in which the set and a center differ).
  */
 export type ExponentialGame = Omit<MixedTerms, "parities">;
 
 export interface ClosedFormOptions {
-	/** Most blocks that will be removed, 1..blocks that may go; all of them give the Shapley value. */
+	/** Most blocks that will be removed, 1..blocks that may be removed; with all of them it is the Shapley value. */
 	readonly kmax: number;
 	/** Blocks that are no players. @default none */
 	readonly frozen?: Iterable<number>;
@@ -39,7 +39,7 @@ export function closedFormContributions(game: ExponentialGame, options: ClosedFo
 	return { estimator: "closed-form-window", contributions, scale: "log-loss", masks: 0, settings: { kmax } };
 }
 
-/** Which blocks may go, and how much a set of t of the others counts. */
+/** Which blocks may be removed, and the weight of a set of t of the others. */
 interface Backgrounds {
 	readonly movable: readonly number[];
 	readonly weights: Float64Array;

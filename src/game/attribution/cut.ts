@@ -2,26 +2,26 @@ import { Random } from "../random.js";
 import { disjointMovesOf } from "../moves.js";
 import { type Attribution, ranking } from "./attribution.js";
 
-/** Where a block stands when the k least needed ones are cut. */
+/** Where a block stands when the k least important ones are cut. */
 export interface CutVerdict {
 	readonly block: number;
 	/**
-	 * Chance that it is among the k of lowest contribution; null where its error is unknown. Where that of another block is, halfway between
-	 * the chances with all such blocks below it and above it.
+	 * Probability that it is among the k of lowest contribution; null if its error is unknown. If another block's error is unknown, it is
+	 * halfway between the probabilities with all such blocks below it and above it.
 	 */
 	readonly chance: number | null;
-	/** `low`: surely among them, `high`: surely not, wherever blocks of unknown error stand; else `undecided`. */
+	/** `low`: surely among them, `high`: surely not, whatever the place of blocks with unknown error; else `undecided`. */
 	readonly verdict: "low" | "high" | "undecided";
 }
 
 export interface CutVerdictOptions {
-	/** Chance from which a block counts as sure, in (0.5, 1). @default 0.95 */
+	/** Probability from which a block counts as sure, in (0.5, 1). @default 0.95 */
 	readonly sure?: number;
-	/** Blocks that are not cut whatever they contribute. @default none */
+	/** Blocks that are never cut, whatever they contribute. @default none */
 	readonly keep?: Iterable<number>;
-	/** Blocks that are cut together, by their mean; where one does not fit into k any more the next that does is cut. @default each alone */
+	/** Blocks that are cut together, by their mean. If a unit no longer fits into k, the next one that fits is cut. @default each alone */
 	readonly units?: readonly (readonly number[])[] | undefined;
-	/** Blocks that may be cut and of which the estimator says nothing: their error is unknown. @default none */
+	/** Blocks that may be cut and that the estimator says nothing about: their error is unknown. @default none */
 	readonly unseen?: Iterable<number>;
 	/** @default 0 */
 	readonly seed?: number | string;
@@ -32,10 +32,10 @@ const DRAWS = 400;
 const MANY = 200;
 
 /**
- * Which blocks are surely among the k least needed, surely not, or undecided. Contributions are drawn by Student's t: along the `drawn` games
- * where there are some, so that blocks which err together are drawn together, and else each move by its own standard error.
+ * Which blocks are surely among the k least important, surely not, or undecided. Contributions are drawn from Student's t. If there are
+ * `drawn` games, blocks that err together are drawn together along these; otherwise each move is drawn by its own standard error.
  * @param attribution with standard errors; without any the ranking is taken as certain
- * @returns one a block, in order; none where nothing is known of any error, or the errors are of the asking alone
+ * @returns one per block, in order; none if no error is known, or if the errors cover only the sampling of a surrogate
  * @throws RangeError for k beyond the blocks that may be cut
  */
 export function cutVerdicts(attribution: Attribution, k: number, options: CutVerdictOptions = {}): CutVerdict[] {
@@ -50,7 +50,7 @@ export function cutVerdicts(attribution: Attribution, k: number, options: CutVer
 	const unknown = new Set(moves.filter((move) => !isKnown(attribution, move)).flat());
 	if (moves.length > 0 && moves.every(([block]) => unknown.has(block!))) return [];
 	const games = gamesOf(attribution, moves, options.seed ?? 0);
-	// Nobody knows where they stand: what holds with them at either end holds wherever they are.
+	// Their place is unknown: what holds with them at both ends holds wherever they are.
 	const chancesWith = (place: number) => chancesOf(k, moves, games, { blocks: unknown, place });
 	const below = chancesWith(Number.NEGATIVE_INFINITY);
 	const above = unknown.size > 0 ? chancesWith(Number.POSITIVE_INFINITY) : below;
@@ -70,7 +70,7 @@ function movesAmong(blocks: readonly number[], players: number, units: CutVerdic
 
 function isKnown({ contributions, standardErrors, degrees }: Attribution, move: readonly number[]): boolean {
 	return move.every((block) => {
-		// A block without which the model breaks is surely needed, whatever its error.
+		// A block whose removal breaks the model is surely important, whatever its error.
 		if (contributions[block] === Number.POSITIVE_INFINITY) return true;
 		if (!Number.isFinite(contributions[block])) return false;
 		if (!standardErrors) return true;
@@ -95,7 +95,7 @@ function chancesOf(
 	return new Map([...counts].map(([block, count]) => [block, count / games.length]));
 }
 
-/** Blocks of the moves of lowest contribution a block, k blocks at most. */
+/** Blocks of the moves with the lowest contribution per block, k blocks at most. */
 function lowest(moves: readonly (readonly number[])[], mean: (move: readonly number[]) => number, k: number): number[] {
 	const order = moves.map((move) => ({ move, mean: mean(move) }));
 	order.sort((a, b) => (a.mean === b.mean ? a.move[0]! - b.move[0]! : a.mean - b.mean));
@@ -109,11 +109,11 @@ function gamesOf(attribution: Attribution, moves: readonly (readonly number[])[]
 	if (!standardErrors && drawn.length === 0) return [contributions];
 	const random = new Random(seed);
 	const own = ownErrors(attribution);
-	// One without which the model breaks stays where it is.
+	// A move whose removal breaks the model stays where it is.
 	const finite = moves.flat().filter((block) => Number.isFinite(contributions[block]));
 	return Array.from({ length: DRAWS }, () => {
 		const values = contributions.slice();
-		// One scale for all: that the games are few makes every deviation uncertain at once.
+		// One scale for all: few games make every deviation uncertain at once.
 		const scale = drawn.length > 0 ? studentScale(random, drawn.length) / Math.sqrt(drawn.length) : 0;
 		for (const game of drawn) {
 			const weight = scale * random.normal();
@@ -128,7 +128,7 @@ function gamesOf(attribution: Attribution, moves: readonly (readonly number[])[]
 	});
 }
 
-/** What the drawn games do not show of each standard error: all of it where there are none. */
+/** The part of each standard error that the drawn games do not show: all of it if there are none. */
 function ownErrors({ contributions, standardErrors, drawn = [] }: Attribution): Float64Array {
 	return contributions.map((center, block) => {
 		if (!standardErrors || center === Number.POSITIVE_INFINITY) return 0;
@@ -137,7 +137,7 @@ function ownErrors({ contributions, standardErrors, drawn = [] }: Attribution): 
 	});
 }
 
-/** What makes a normal deviation one of Student's t. */
+/** Factor that turns a normal deviation into one of Student's t. */
 function studentScale(random: Random, degrees: number): number {
 	if (!(degrees < MANY)) return 1;
 	const count = Math.max(1, Math.floor(degrees));

@@ -6,7 +6,7 @@ import { binomial, subsets } from "../strata.js";
 import { type Attribution, perBlock } from "./attribution.js";
 
 export interface ExactOptions extends BatchOptions {
-	/** Blocks that go together and count as one player. @default each block alone */
+	/** Blocks that are removed together and count as one player. @default each block alone */
 	readonly units?: readonly (readonly number[])[];
 	/** v of the smallest coalition (no block kept but the frozen ones) in place of a measurement. @default measured */
 	readonly emptyValue?: number;
@@ -17,7 +17,7 @@ export const MAX_EXACT_PLAYERS = 16;
 
 /**
  * Shapley values over all 2^m coalitions of the m movable blocks (or units). They sum to v(all) - v(none).
- * @throws RangeError for more than 16 players, or where the game refuses a coalition
+ * @throws RangeError for more than 16 players, or if the game refuses a coalition
  */
 export async function exactShapley(game: Game, options: ExactOptions = {}): Promise<Attribution> {
 	return semivalue(game, options, {
@@ -31,7 +31,7 @@ export async function exactShapley(game: Game, options: ExactOptions = {}): Prom
  * The window semivalue: mean marginal contribution over coalitions that miss 1 to `kmax` blocks, every size counting the same.
  * Only coalitions inside the window are measured.
  * @param options.kmax most blocks that will be removed (units, where blocks are tied), 1..players
- * @throws RangeError for a window of more than 65,536 coalitions, or where the game refuses a coalition
+ * @throws RangeError for a window of more than 65,536 coalitions, or if the game refuses a coalition
  */
 export async function exactWindowSemivalue(game: Game, options: ExactOptions & { readonly kmax: number }): Promise<Attribution> {
 	const { kmax } = options;
@@ -58,7 +58,7 @@ export async function exactWeightedBanzhaf(game: Game, options: ExactOptions & {
 	return semivalue(game, options, { estimator: "weighted-banzhaf", settings: { k }, weightsOf });
 }
 
-/** A semivalue by its name, what it was asked for, and the weight of every coalition size. */
+/** A semivalue: its name, the options, and the weight of every coalition size. */
 interface Semivalue {
 	readonly estimator: string;
 	readonly settings: Record<string, number>;
@@ -100,7 +100,7 @@ function weightedMarginals(
 	return sums;
 }
 
-/** All coalitions of `least` or more of the players. */
+/** All coalitions of at least `least` of the players. */
 function coalitionsFrom(players: number, least: number): Coalition[] {
 	let count = 0;
 	for (let size = least; size <= players; size++) count += binomial(players, size);

@@ -3,13 +3,13 @@ import { Random } from "../random.js";
 import { changeOf, drawBackgrounds, moveSpace, type MoveSpace } from "./background.js";
 import type { PosteriorOptions } from "./posterior.js";
 
-/** How two blocks (or units) stand to each other. */
+/** How two blocks (or units) interact. */
 export interface PairInteraction {
-	/** Of a unit its first block. */
+	/** The first block, if it is a unit. */
 	readonly blocks: readonly [number, number];
-	/** All blocks of both, where one of them is a unit. */
+	/** All blocks of both, if one of them is a unit. */
 	readonly units?: readonly [readonly number[], readonly number[]];
-	/** What losing both costs beyond the two alone, in log(1 + added loss): above 0 they stand in for one another, below 0 they need each other. */
+	/** What removing both costs beyond the two alone, in log(1 + added loss). Above 0 they are redundant, below 0 they need each other. */
 	readonly value: number;
 	/** Deviation over drawn games; absent without draws. */
 	readonly standardError?: number;
@@ -46,7 +46,7 @@ export async function pairInteractions(model: Posterior, options: PosteriorOptio
 	return pairs.sort((a, b) => b.value - a.value);
 }
 
-/** Shape moves x moves; NaN for a pair that no background leaves whole. */
+/** Shape moves x moves; NaN for a pair that no background keeps. */
 async function secondDifferences(
 	loss: LossFunction,
 	{ players, moves, movable }: MoveSpace,

@@ -6,21 +6,21 @@ import { type Attribution, perBlock } from "./attribution.js";
 import { movableBlocks } from "./background.js";
 
 export interface LeastSquaresOptions {
-	/** Most blocks that will be removed, 1..blocks that may go. */
+	/** Most blocks that will be removed, 1..blocks that may be removed. */
 	readonly kmax: number;
-	/** Blocks that are no players; samples that lack one are left out. @default none */
+	/** Blocks that are no players; samples without one are left out. @default none */
 	readonly frozen?: Iterable<number>;
 }
 
 /**
  * The window semivalue by weighted least squares on measured sets, as KernelSHAP does it for the Shapley value.
- * With p_s the semivalue's weight of one coalition of s players, an additive fit in which each coalition of size s weighs
- * p_(s-1) + p_s has the semivalue's differences between players exactly; their sum follows from windowed efficiency,
+ * p_s is the semivalue's weight of one coalition of s players. An additive fit that weighs each coalition of size s by p_(s-1) + p_s has
+ * exactly the semivalue's differences between players. Their sum follows from windowed efficiency,
  * players / kmax * (1 - mean v at the smallest size). With `kmax` = all players it is the Shapley value.
- * The sets must be uniform inside each size (a window design and all single removals). Where a size was not sampled, or the smallest only
- * once, nothing is known of the errors: these are NaN then, and a note says so.
+ * The sets must be uniform inside each size (a window design and all single removals). If a size was not sampled, or the smallest only
+ * once, the errors are NaN and a note says so.
  * @param samples measured sets, the original model may be among them
- * @throws RangeError where fewer sets than players are in the window
+ * @throws RangeError if fewer sets than players are in the window
  */
 export function windowLeastSquares(samples: readonly Sample[], options: LeastSquaresOptions): Attribution {
 	const { kmax } = options;
@@ -32,7 +32,7 @@ export function windowLeastSquares(samples: readonly Sample[], options: LeastSqu
 	if (rows.length < movable.length)
 		throw new RangeError(`${rows.length} sets in the window are too few for ${movable.length} players; measure at least ${movable.length}`);
 	const smallest = (strata.get(kmax) ?? []).map(({ value }) => value);
-	// Where their sum is known otherwise, only the slopes' differences are taken from the fit: its error in what they share is none of theirs.
+	// The sum of the values is known otherwise, so only differences of slopes come from the fit: an error that all share does not count.
 	const fit = additiveFit(rows, movable, { centerd: smallest.length > 0 });
 	const fitted = fit.values.reduce((a, b) => a + b, 0);
 	const total = smallest.length > 0 ? (movable.length / kmax) * (1 - average(smallest)) : fitted;
@@ -56,16 +56,16 @@ export function windowLeastSquares(samples: readonly Sample[], options: LeastSqu
 	};
 }
 
-/** Numbers of removed players of which too few sets were measured to know any error. */
+/** Numbers of removed players with too few measured sets for an error. */
 function lackingSizes(players: number, kmax: number, strata: ReadonlyMap<number, readonly Sample[]>): number[] {
 	const count = (removed: number) => strata.get(removed)?.length ?? 0;
-	// The level rests on the smallest size alone, and one set of several shows no error.
+	// The level rests on the smallest size alone, and one set out of several shows no error.
 	const least = (removed: number) => (removed === kmax ? Math.min(2, binomial(players, removed)) : 1);
 	return Array.from({ length: kmax }, (_, i) => i + 1).filter((removed) => count(removed) < least(removed));
 }
 
 function lackingNote(sizes: readonly number[]): string {
-	return `too few sets that miss ${sizes.join(", ")} blocks were seen: the contributions lean on the other sizes, and their errors are unknown; give more --masks`;
+	return `too few sets that miss ${sizes.join(", ")} blocks were measured: the contributions rest on the other sizes, and their errors are unknown; raise --max-evaluations`;
 }
 
 /** Distinct sets of 1..kmax removed players, by number removed. */
@@ -79,7 +79,7 @@ function strataOf(samples: readonly Sample[], frozen: ReadonlySet<number>, kmax:
 	return strata;
 }
 
-/** Each sampled set with the weight of its size shared by its sample. */
+/** Each sampled set with its share of the weight of its size. */
 function weightedSets(players: number, kmax: number, strata: ReadonlyMap<number, readonly Sample[]>): FittedSet[] {
 	const perCoalition = (kept: number) => (kept >= players - kmax && kept < players ? 1 / kmax / binomial(players - 1, kept) : 0);
 	return [...strata].flatMap(([removed, list]) => {
@@ -90,7 +90,7 @@ function weightedSets(players: number, kmax: number, strata: ReadonlyMap<number,
 	});
 }
 
-/** Of a mean over some of `all` sets; unknown for one of several. */
+/** Variance of a mean over some of `all` sets; unknown for one set out of several. */
 function errorOfMean(values: readonly number[], all: number): number {
 	const missing = 1 - values.length / all;
 	if (missing <= 0) return 0;

@@ -5,13 +5,13 @@ import { disjointMovesOf } from "../moves.js";
 import { type Attribution, perBlock } from "./attribution.js";
 
 export interface LeaveOneOutOptions extends BatchOptions {
-	/** Blocks that go together. @default each block alone */
+	/** Blocks that are removed together. @default each block alone */
 	readonly units?: readonly (readonly number[])[];
 	/** `value`: v(N) - v(N without i); `loss`: the added nats per token. @default "value" */
 	readonly scale?: "value" | "loss";
 }
 
-/** What each block costs when it alone is removed. NaN also for a block that the game does not let go alone. */
+/** What each block costs when it alone is removed. NaN for a block that the game does not allow to remove alone. */
 export async function leaveOneOutContributions(game: Game, options: LeaveOneOutOptions = {}): Promise<Attribution> {
 	const { scale = "value" } = options;
 	const moves = disjointMovesOf(game, options.units).filter((move) => game.allows(Coalition.ofRemoved(game.players, move)));

@@ -1,6 +1,6 @@
 /**
- * Solves a symmetric positive semidefinite system and inverts it, with a ridge of a billionth of the mean diagonal for directions that the
- * data does not determine. Gauss-Jordan with pivots on the diagonal: at most some hundred unknowns. @internal
+ * Solves a symmetric positive semidefinite system and inverts it. A ridge of a billionth of the mean diagonal fixes directions that the
+ * data does not determine. Gauss-Jordan with pivots on the diagonal, for at most a few hundred unknowns. @internal
  */
 export function solveSymmetric(matrix: Float64Array, right: Float64Array): { solution: Float64Array; inverse: Float64Array } {
 	const size = right.length;

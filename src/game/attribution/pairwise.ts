@@ -10,9 +10,9 @@ export interface QuadraticGame {
 export interface PairwiseContributionOptions {
 	/** Most blocks that will be removed, 1..players. */
 	readonly kmax: number;
-	/** Draws from the posterior for the standard errors. Without them none are given. */
+	/** Draws from the posterior for the standard errors; without draws there are none. */
 	readonly draws?: { readonly count: number; readonly seed: number | string; readonly draw: (normal: () => number) => QuadraticGame };
-	/** Blocks that are never removed: they get no contribution and never are among the others removed. @default none */
+	/** Blocks that are never removed: they have no contribution and are never among the other removed blocks. @default none */
 	readonly frozen?: Iterable<number>;
 }
 

@@ -4,7 +4,7 @@ import { toRows } from "../sample.js";
 import type { Attribution } from "./attribution.js";
 
 export interface SurrogateContributionOptions {
-	/** Kept for the report; the masks are drawn by the caller. */
+	/** Kept for the report; the coalitions are drawn by the caller. */
 	readonly seed?: number | string;
 	/** Blocks that get no contribution. @default none */
 	readonly frozen?: Iterable<number>;
@@ -13,22 +13,22 @@ export interface SurrogateContributionOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
-/** Masks a slice. */
+/** Coalitions per slice. */
 const SLICE = 256;
 
 /**
- * The paper's step 4 as its code does it: phi_i = mean over the masks of f(m with i) - f(m without i).
- * (Its formula is the marginal f(m + i) - f(m), which is 0 wherever i is in m.)
- * Repeated masks are asked once and counted as often as they were drawn.
+ * The paper's step 4 as its code does it: phi_i = mean over the coalitions of f(m with i) - f(m without i).
+ * (Its formula is the marginal f(m + i) - f(m), which is 0 if i is in m.)
+ * Repeated coalitions are predicted once and counted as often as they were drawn.
  * @param masks drawn as for training; the paper draws 80,000
- * @throws RangeError for no masks
+ * @throws RangeError if there are no coalitions
  */
 export async function surrogateContributions(
 	predictor: Predictor,
 	masks: readonly Coalition[],
 	options: SurrogateContributionOptions = {},
 ): Promise<Attribution> {
-	if (masks.length === 0) throw new RangeError("contributions need at least one mask");
+	if (masks.length === 0) throw new RangeError("contributions need at least one coalition, got none");
 	const { players } = predictor;
 	const counts = new Map<string, number>();
 	for (const mask of masks) counts.set(mask.key, (counts.get(mask.key) ?? 0) + 1);
@@ -55,7 +55,7 @@ export async function surrogateContributions(
 	return report({ sums, squares, drawn: masks.length, distinct: distinct.length }, options);
 }
 
-/** Of each block the marginals' sum and that of their squares, over the masks that were drawn. */
+/** Sum of each block's marginals and of their squares, over the drawn coalitions. */
 interface Marginals {
 	readonly sums: Float64Array;
 	readonly squares: Float64Array;
@@ -79,12 +79,12 @@ function report({ sums, squares, drawn, distinct }: Marginals, options: Surrogat
 	};
 }
 
-/** f(m with i) - f(m without i) of every row and block, the short way where there is one. Shape: rows x players. @internal */
+/** f(m with i) - f(m without i) of every row and block, by the predictor's own shortcut if it has one. Shape: rows x players. @internal */
 export function marginalsOf(predictor: Predictor, rows: Uint8Array): Float64Array {
 	return predictor.marginals?.(rows) ?? marginalsByPrediction(predictor, rows);
 }
 
-/** f(m with i) - f(m without i) for predictors that know no shorter way. */
+/** f(m with i) - f(m without i) for predictors without a shortcut. */
 function marginalsByPrediction(predictor: Predictor, rows: Uint8Array): Float64Array {
 	const { players } = predictor;
 	const count = rows.length / players;

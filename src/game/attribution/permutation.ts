@@ -18,8 +18,8 @@ export interface PermutationOptions extends BatchOptions {
 
 /**
  * Removes blocks in random orders and averages what each removal cost. Unbiased.
- * All coalitions are measured in one batch. A block that no walk removed (few short walks) has the contribution NaN.
- * @throws RangeError for an option out of range, or where the game refuses a coalition
+ * All coalitions are measured in one batch. The contribution is NaN for a block that no walk removed (which needs few, short walks).
+ * @throws RangeError for an option out of range, or if the game refuses a coalition
  */
 export async function permutationContributions(game: Game, options: PermutationOptions): Promise<Attribution> {
 	const moves = disjointMovesOf(game, options.units);

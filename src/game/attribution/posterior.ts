@@ -5,16 +5,16 @@ import { type Backgrounds, changeOf, drawBackgrounds, moveSpace, type MoveSpace 
 import { averageOfSizes, type SeenSize } from "./size-average.js";
 
 export interface PosteriorOptions {
-	/** Most blocks that will be removed (units, where blocks are tied), 1..those that may go. */
+	/** Most blocks that will be removed (units, where blocks are tied), 1..those that may be removed. */
 	readonly kmax: number;
 	readonly seed: number | string;
 	/** Blocks that stay in every background: frozen and critical ones. @default none */
 	readonly keep?: Iterable<number>;
 	/** Blocks that are no players and get NaN. @default none */
 	readonly frozen?: Iterable<number>;
-	/** Blocks that go together and count as one player; those of a unit share its contribution. @default each block alone */
+	/** Blocks that are removed together and count as one player; they share its contribution. @default each block alone */
 	readonly units?: readonly (readonly number[])[] | undefined;
-	/** Backgrounds to average over, in equal shares of 0..kmax-1 removed blocks; sizes of few are listed whole. @default 600 */
+	/** Backgrounds to average over, in equal shares for 0..kmax-1 removed blocks; sizes with few sets are listed completely. @default 600 */
 	readonly count?: number;
 	/** Games drawn from the posterior, for the intervals. @default 30 */
 	readonly draws?: number;
@@ -22,17 +22,17 @@ export interface PosteriorOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
-/** Contributions with the games they were drawn from: intervals, and chances of being among the lowest, come from these. */
+/** Contributions with the games they were drawn from, which give intervals and the probability of being among the lowest. */
 export interface PosteriorAttribution extends Attribution {
-	/** One list a drawn game. */
+	/** One list per drawn game. */
 	readonly drawn: readonly Float64Array[];
 }
 
 /**
- * The window semivalue of a surrogate and how sure it is: mean over t = 0..kmax-1 of v(S) - v(S without i), where S misses t other
- * blocks, none of them in `keep`. The standard error is the deviation over drawn games, and that of sampling backgrounds.
- * A block in `keep` gets its mean over backgrounds too, which is what its removal would cost on top of them.
- * Where `count` is too small for a block to be kept in a background of each size, its mean is over the sizes where it was, and its error NaN.
+ * The window semivalue of a surrogate and its uncertainty: mean over t = 0..kmax-1 of v(S) - v(S without i), where S lacks t other
+ * blocks, none of them in `keep`. The standard error combines the deviation over drawn games with that of sampling backgrounds.
+ * A block in `keep` has its mean over backgrounds too: what its removal would cost on top of them.
+ * If `count` is too small for a block to be kept in a background of each size, its mean is over the sizes that have one. Its error is NaN.
  * @throws RangeError for an option out of range
  */
 export async function posteriorContributions(model: Posterior, options: PosteriorOptions): Promise<PosteriorAttribution> {
@@ -66,7 +66,7 @@ export async function posteriorContributions(model: Posterior, options: Posterio
 	};
 }
 
-/** One number a move: mean over the sizes in which it was kept, and the variance of that by sampling; NaN where a size is lacking. */
+/** One number a move: mean over the sizes in which it was kept, and its sampling variance; NaN if a size is missing. */
 async function averageMarginals(
 	model: Posterior,
 	loss: LossFunction,
@@ -79,7 +79,7 @@ async function averageMarginals(
 		for (const set of sets) {
 			const removed = new Uint8Array(model.players);
 			for (const move of set) for (const block of moves[move] as readonly number[]) removed[block] = 1;
-			// All flips first: some losses find them together with the value.
+			// All flips first: some losses compute them together with the value.
 			const flips = Float64Array.from(moves, (move) => changeOf(loss, removed, move));
 			const here = loss.of(removed);
 			const value = model.toValue(here);

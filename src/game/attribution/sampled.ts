@@ -9,21 +9,21 @@ import { type Attribution, perBlock, shiftedGames } from "./attribution.js";
 import { averageOfSizes } from "./size-average.js";
 
 export interface SampledOptions extends BatchOptions {
-	/** Distinct coalitions to measure at most, the original model among them. */
+	/** Most distinct coalitions to measure, the original model among them. */
 	readonly masks: number;
 	readonly seed: number | string;
-	/** Blocks that go together and count as one player. @default each block alone */
+	/** Blocks that are removed together and count as one player. @default each block alone */
 	readonly units?: readonly (readonly number[])[];
 }
 
-/** Draws in vain after which no more are made: the game is small and nearly all its sets are drawn. */
+/** Draws without a new set after which drawing ends: the game is small and nearly all its sets are drawn. */
 const PATIENCE = 2000;
 
 /**
- * The weighted Banzhaf value by sampling: each player is removed on its own with chance k / players, and the value is the best additive
- * fit under these draws. Repeated draws cost nothing and count as often as they were drawn. Where a set alone decides a value, its error is NaN.
+ * The weighted Banzhaf value by sampling: each player is removed independently with probability k / players, and the value is the best
+ * additive fit under these draws. Repeated draws cost nothing and count as often as they were drawn. An error is NaN if a single set decides it.
  * @param options.k number of players that will be removed, above 0 and below their number
- * @throws RangeError for an option out of range, or where the game refuses a coalition
+ * @throws RangeError for an option out of range, or if the game refuses a coalition
  */
 export async function weightedBanzhafContributions(game: Game, options: SampledOptions & { readonly k: number }): Promise<Attribution> {
 	const { k, masks, seed } = options;
@@ -31,7 +31,7 @@ export async function weightedBanzhafContributions(game: Game, options: SampledO
 	const players = moves.length;
 	if (!(k > 0 && k < players)) throw new RangeError(`k must be above 0 and below ${players}, got ${k}`);
 	if (!Number.isInteger(masks) || masks < players + 2)
-		throw new RangeError(`masks must be an integer of at least ${players + 2}, got ${masks}`);
+		throw new RangeError(`the evaluations must be an integer of at least ${players + 2}, got ${masks}`);
 	const random = new Random(seed);
 	const counts = new Map<string, number>([["1".repeat(players), 0]]);
 	for (let idle = 0; counts.size < masks && idle < PATIENCE; ) {
@@ -57,7 +57,7 @@ export async function weightedBanzhafContributions(game: Game, options: SampledO
 		standardErrors: perBlock(game.players, moves, fit.errors),
 		degrees: perBlock(game.players, moves, fit.degrees, false),
 		...(unknown > 0
-			? { notes: [`of ${unknown} of ${players} contributions the error is unknown: single sets decide them; give more --masks`] }
+			? { notes: [`${unknown} of ${players} contributions have an unknown error, since single sets decide them: raise --max-evaluations`] }
 			: {}),
 		scale: "value",
 		masks: meter.measured,
@@ -67,11 +67,11 @@ export async function weightedBanzhafContributions(game: Game, options: SampledO
 }
 
 /**
- * The window semivalue from common sets (CMCS): for a random set S all single flips are measured, so that every player's marginal
- * contribution is seen on the same background; players are then compared more exactly than each is known. Backgrounds miss 0 to `kmax`
+ * The window semivalue from common sets (CMCS): all single flips of a random set S are measured, so that every player's marginal
+ * contribution is seen on the same background. Differences between players are then more exact than each value. Backgrounds lack 0 to `kmax`
  * players in turn; a player that S lacks is seen joining it.
  * @param options.kmax most players that will be removed, 1..players
- * @throws RangeError for an option out of range, or where the game refuses a coalition
+ * @throws RangeError for an option out of range, or if the game refuses a coalition
  */
 export async function commonSetContributions(game: Game, options: SampledOptions & { readonly kmax: number }): Promise<Attribution> {
 	const { kmax, masks, seed } = options;
@@ -79,7 +79,7 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 	const players = moves.length;
 	if (!Number.isInteger(kmax) || kmax < 1 || kmax > players) throw new RangeError(`kmax must be an integer in 1..${players}, got ${kmax}`);
 	if (!Number.isInteger(masks) || masks < players + 1)
-		throw new RangeError(`masks must be an integer of at least ${players + 1}, got ${masks}`);
+		throw new RangeError(`the evaluations must be an integer of at least ${players + 1}, got ${masks}`);
 	const backgrounds = drawFamilies(players, kmax, masks, new Random(seed));
 	const meter = new LossMeter(game, { phase: "common sets", ...options });
 	const wanted = new Map(backgrounds.flatMap((set) => familyOf(set, kmax)).map((set) => [set.key, set]));
@@ -90,7 +90,7 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 	const notes = unseenNote(seen);
 	const blocks = (of: (estimate: Estimate) => number) => perBlock(game.players, moves, estimates.map(of));
 	const contributions = blocks(({ value }) => value);
-	// What a background does to one player's marginal it does to those of the others too.
+	// A background affects one player's marginal much as it affects those of the others.
 	const shifts = backgrounds.map((_, family) => blocks(({ shifts }) => shifts.get(family) ?? 0));
 	const degrees = estimates.map(({ degrees }) => degrees);
 	return {
@@ -107,7 +107,7 @@ export async function commonSetContributions(game: Game, options: SampledOptions
 	};
 }
 
-/** Backgrounds as far as their families fit `masks`. */
+/** As many backgrounds as have families that fit `masks`. */
 function drawFamilies(players: number, kmax: number, masks: number, random: Random): Coalition[] {
 	const sizes = spreadSizes(kmax);
 	const all = Array.from({ length: players }, (_, i) => i);
@@ -128,7 +128,7 @@ function drawFamilies(players: number, kmax: number, masks: number, random: Rand
 	return [...chosen.values()];
 }
 
-/** 0 to `kmax`, so that however many of the first are taken they lie all over the window: few masks would else say nothing of deep sets. */
+/** 0 to `kmax`, ordered so that any first part of them covers the window: few coalitions would otherwise miss the deep sets. */
 function spreadSizes(kmax: number): number[] {
 	const bits = Math.ceil(Math.log2(kmax + 1));
 	const reversed = (i: number) => Array.from({ length: bits }, (_, bit) => ((i >> bit) & 1) << (bits - 1 - bit)).reduce((a, b) => a + b, 0);
@@ -142,7 +142,7 @@ function familyOf(set: Coalition, kmax: number): Coalition[] {
 
 interface Marginal {
 	readonly value: number;
-	/** Number of the background that it was seen on. */
+	/** Number of the background that shows it. */
 	readonly family: number;
 }
 
@@ -150,12 +150,12 @@ interface Estimate {
 	readonly value: number;
 	readonly error: number;
 	readonly degrees: number;
-	/** By family how far it moves the value; the squares sum to that part of the error's square that shows in sizes seen more than once. */
+	/** How far each family moves the value. The squares sum to the part of the squared error that shows in sizes seen more than once. */
 	readonly shifts: ReadonlyMap<number, number>;
 }
 
 /**
- * Marginals by player and number of other players removed, each seen once: two backgrounds that are neighbors see the same step.
+ * Marginals by player and number of other players removed, each seen once: two neighboring backgrounds share a step.
  * @param values by coalition
  */
 function marginalsOf(backgrounds: readonly Coalition[], values: ReadonlyMap<string, number>, kmax: number): Marginal[][][] {
@@ -176,7 +176,7 @@ function marginalsOf(backgrounds: readonly Coalition[], values: ReadonlyMap<stri
 	return seen;
 }
 
-/** Of one player; a size of which every set was seen has no error. */
+/** Average of one player; a size of which every set was seen has no error. */
 function estimate(bySize: readonly (readonly Marginal[])[], players: number): Estimate {
 	const seen = bySize.map((list, others) => ({
 		values: list.map(({ value }) => value),
@@ -192,15 +192,15 @@ function estimate(bySize: readonly (readonly Marginal[])[], players: number): Es
 	return { value: mean, error: Math.sqrt(variance), degrees, shifts };
 }
 
-/** What the masks did not hold. */
+/** What the measured coalitions lack. */
 function unseenNote(seen: readonly (readonly (readonly Marginal[])[])[]): string[] {
 	const lacking = seen.filter((bySize) => bySize.some((list) => list.length === 0)).length;
 	if (lacking === 0) return [];
 	const never = seen[0]!.flatMap((_, others) => (seen.every((bySize) => bySize[others]!.length === 0) ? [others] : []));
 	const what =
-		never.length > 0 ? `sets that miss ${never.join(", ")} others were not seen` : "not every block was seen in sets of every size";
+		never.length > 0 ? `no sets without ${never.join(", ")} others were measured` : "not every block was measured in sets of every size";
 	return [
-		`${what}: the contributions are means over the sizes that were, and of ${lacking} of ${seen.length} the error is unknown; give more --masks`,
+		`${what}: the contributions are means over the measured sizes, and ${lacking} of ${seen.length} have an unknown error; raise --max-evaluations`,
 	];
 }
 

@@ -1,28 +1,28 @@
 import { average } from "../statistics.js";
 
-/** Marginals of one player that miss the same number of others. */
+/** Marginals of one player that lack the same number of others. */
 export interface SeenSize {
 	readonly values: readonly number[];
-	/** Whether these are all that there are, so that their mean has no error. */
+	/** Whether these are all that exist, so that their mean has no error. */
 	readonly whole: boolean;
 }
 
 export interface SizeAverage {
-	/** NaN where no size was seen. */
+	/** NaN if no size was seen. */
 	readonly mean: number;
-	/** Of the mean; NaN where it cannot be known. */
+	/** Variance of the mean; NaN if it cannot be known. */
 	readonly variance: number;
-	/** Degrees of freedom of the variance, as Welch and Satterthwaite have it; infinite where there is none. */
+	/** Degrees of freedom of the variance, after Welch and Satterthwaite; infinite if there is no variance. */
 	readonly degrees: number;
-	/** Mean of each size; NaN of one that was not seen. */
+	/** Mean of each size; NaN for one that was not seen. */
 	readonly means: readonly number[];
 	/** Sizes that were seen. */
 	readonly sizes: number;
 }
 
 /**
- * Every size counts the same; one that was not seen is left out of the mean, and its share of the variance is unknown then. A size that
- * was seen once has the variance inside the sizes that were seen more often.
+ * Every size counts the same. A size that was not seen is left out of the mean, and its share of the variance is then unknown. A size that
+ * was seen once takes the variance inside the sizes that were seen more often.
  * @internal
  */
 export function averageOfSizes(bySize: readonly SeenSize[]): SizeAverage {

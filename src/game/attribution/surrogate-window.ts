@@ -10,18 +10,18 @@ export interface SurrogateWindowOptions extends Omit<SurrogateContributionOption
 	/** Most blocks that will be removed, 1..blocks that are not frozen. */
 	readonly kmax: number;
 	readonly seed: number | string;
-	/** Masks to ask the surrogate about, in equal shares for 0..kmax-1 removed blocks; sizes with few masks are listed whole. @default 4000 */
+	/** Coalitions that the surrogate predicts, in equal shares for 0..kmax-1 removed blocks; sizes with few coalitions are listed completely. @default 4000 */
 	readonly count?: number;
 }
 
-/** Masks a slice. */
+/** Coalitions per slice. */
 const SLICE = 128;
 
 /**
- * The window semivalue of a surrogate by sampling: mean over t = 0..kmax-1 of f(m) - f(m without i), where m misses t other blocks.
+ * The window semivalue of a surrogate by sampling: mean over t = 0..kmax-1 of f(m) - f(m without i), where m lacks t other blocks.
  * The same estimand as `exactWindowSemivalue` and `permutationContributions`, for a few hundred measurements in all.
- * The standard error is that of the asking alone; what the surrogate gets wrong is not in it. It is NaN for a block that too few of the masks
- * of a size keep (two are needed), and where none does so is the contribution.
+ * The standard error covers only this sampling; the surrogate's own mistakes are not in it. It is NaN for a block that too few coalitions
+ * of a size keep (two are needed). If none keeps it, the contribution is NaN too.
  * @throws RangeError for an option out of range
  */
 export async function surrogateWindowContributions(predictor: Predictor, options: SurrogateWindowOptions): Promise<Attribution> {
@@ -38,7 +38,7 @@ export async function surrogateWindowContributions(predictor: Predictor, options
 	let asked = 0;
 	for (let removed = 0; removed < kmax; removed++) {
 		const draws = Math.ceil(count / kmax);
-		// Listing all masks of a size is exact: worth up to twice the share of a size that is sampled.
+		// Listing all coalitions of a size is exact: worth up to twice the share of a size that is sampled.
 		const listed = binomial(movable.length, removed) <= 2 * draws;
 		const sets = listed ? subsets(movable, removed) : Array.from({ length: draws }, () => random.sample(movable, removed));
 		asked += sets.length;
@@ -71,11 +71,11 @@ export async function surrogateWindowContributions(predictor: Predictor, options
 
 interface Moments {
 	readonly mean: number;
-	/** Of the mean; NaN where it is of one mask. */
+	/** Standard error of the mean; NaN if it is over one coalition. */
 	readonly variance: number;
 }
 
-/** Mean of f(m) - f(m without i) over the masks that keep i, for every block. NaN where no mask keeps it. */
+/** Mean of f(m) - f(m without i) over the coalitions that keep i, for every block. NaN if no coalition keeps it. */
 async function momentsOf(predictor: Predictor, masks: readonly Coalition[], options: SurrogateWindowOptions): Promise<Moments[]> {
 	const { players } = predictor;
 	const sums = new Float64Array(players);

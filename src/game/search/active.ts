@@ -8,20 +8,20 @@ import { coalitionOfFlags, flagsOf, type SwapSpace, swapDescent, swapNeighbors, 
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface ActiveOptions extends SearchOptions {
-	/** Distinct coalitions to measure at most, those the meter knew before not counted. What single removals, greedy and the ranked sets need is spent in any case. */
+	/** Most distinct coalitions to measure; those the meter knew before do not count. Single removals, greedy and the ranked sets are measured in any case. */
 	readonly budget: number;
 	readonly seed: number | string;
-	/** Fits a surrogate that can be drawn from to all that was measured, for example `fitPairwise`. */
+	/** Fits a surrogate with a posterior to all that was measured, for example `fitPairwise`. */
 	readonly fit: (samples: readonly Sample[]) => Promise<Posterior>;
-	/** Sizes asked for; only these are improved. @default 1..kmax */
+	/** Sizes to answer; only these are improved. @default 1..kmax */
 	readonly counts?: readonly number[];
 	/** Candidates that greedy measures at each step. @default 8 */
 	readonly width?: number;
-	/** Share of the budget after greedy that goes to random sets, from which the surrogate learns what greedy never tries. @default 0.25 */
+	/** Share of the budget after greedy for random sets, which show the surrogate what greedy never tries. @default 0.25 */
 	readonly explore?: number;
-	/** Proposals of each size a round. @default 2 */
+	/** Proposals of each size per round. @default 2 */
 	readonly perRound?: number;
-	/** Rounds without any improvement of at least `eps` after which the search stops; 0 spends the whole budget. @default 5 */
+	/** Rounds without an improvement of at least `eps` after which the search stops; 0 spends the whole budget. @default 5 */
 	readonly patience?: number;
 	/** Awaited between proposals, so that timers and input get their turn. @default no pause */
 	readonly pause?: (() => Promise<void>) | undefined;
@@ -30,9 +30,9 @@ export interface ActiveOptions extends SearchOptions {
 }
 
 /**
- * Lazy greedy for all sizes, then rounds in which games drawn from the surrogate's posterior are searched by swaps and their best
- * sets measured. Every set that was measured counts: the best one of each size is the answer, so it is never worse than greedy,
- * leave-one-out and whatever else the meter has seen.
+ * Lazy greedy for all sizes, then rounds: games drawn from the surrogate's posterior are searched by swaps, and their best sets are
+ * measured. Every measured set counts and the best one of each size is the answer. So it is never worse than greedy, leave-one-out or
+ * anything else that the meter has measured.
  */
 export async function activeSearch(game: Game, options: ActiveOptions): Promise<SearchResult> {
 	const { budget, width = 8, explore = 0.25, patience = 5, eps = 0.0005 } = options;
@@ -101,7 +101,7 @@ class ActiveRun {
 		return gained;
 	}
 
-	/** Random sets over the sizes asked for, dear blocks less often: a set of dead blocks teaches nothing about the living. */
+	/** Random sets over the sizes to answer, with fewer costly blocks: a broken model teaches nothing about working ones. */
 	randomSets(count: number): Coalition[] {
 		const { game, kmax } = this.#search;
 		const sets = new Map<string, Coalition>();
@@ -117,7 +117,7 @@ class ActiveRun {
 		return [...sets.values()];
 	}
 
-	/** One round: fit, draw, search each size, measure. Undefined where nothing new is proposed. */
+	/** One round: fit, draw, search each size, measure. Undefined if nothing new is proposed. */
 	async round(room: number): Promise<number | undefined> {
 		this.#options.signal?.throwIfAborted();
 		const posterior = await this.#options.fit(await this.#search.meter.samples());
@@ -134,8 +134,8 @@ class ActiveRun {
 	}
 
 	/**
-	 * The best set of one drawn game that is not measured yet. Late in a run most draws agree on a known set: then it is the drawn game's
-	 * best unmeasured neighbor of the incumbent.
+	 * The best set of one drawn game that is not measured yet. Late in a run most draws agree on a known set. Then it is the drawn game's best
+	 * unmeasured neighbor of the incumbent.
 	 */
 	#propose(posterior: Posterior, count: number, proposals: ReadonlyMap<string, Coalition>): Coalition | undefined {
 		const { game, meter } = this.#search;

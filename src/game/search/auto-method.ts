@@ -9,42 +9,42 @@ import { fitMixedGp, MixedGp } from "../surrogate/mixed-gp.js";
 import { spearman } from "../surrogate/statistics.js";
 import { linkOfLoss } from "../surrogate/surrogate.js";
 
-// The automatic method put together: the search, its surrogate, and what is reported of both. Pure: a game in, a report out.
+// The automatic method as a whole: the search, its surrogate, and the report on both. Pure: a game in, a report out.
 
 export type AutoOptions = Omit<AutoSearchOptions, "fit" | "trust">;
 
-/** How good the surrogate is, on masks that it did not see when it guessed them. */
+/** How good the surrogate is, on coalitions that it had not seen when it predicted them. */
 export interface SurrogateReport {
 	/** Family: `mixed-gp`. */
 	readonly name: string;
-	/** Masks that the final fit used. */
+	/** Coalitions that the final fit used. */
 	readonly trainCandidates: number;
 	/** Settings of the final fit. */
 	readonly settings: Readonly<Record<string, number | string>>;
-	/** On random masks of all sizes, each held out once; undefined where too few were drawn. */
+	/** On random coalitions of all sizes, each held out once; undefined if too few were drawn. */
 	readonly random: Judgement | undefined;
 	/**
-	 * On what a choice depends on, each held out once: random exchanges in the best sets of each size, and where the budget left room for few
-	 * of these the sets that greedy's steps compared, at last random sets.
+	 * On the sets that a choice depends on, each held out once. These are random exchanges in the best sets of each size. If the budget allows
+	 * only a few, these are the sets that greedy's steps compared, and else random sets.
 	 */
 	readonly decisions: Judgement | undefined;
-	/** On the sets that the surrogate proposed, forecast before they were measured. */
+	/** On the sets that the surrogate proposed, predicted before they were measured. */
 	readonly forecasts: { readonly masks: number; readonly spearman: number; readonly coverage90: number } | undefined;
-	/** False where it ranked the decisions too badly and exact exchanges were made instead; undefined where it never got so far. */
+	/** False if it ranked the decisions too badly and exact exchanges were made instead; undefined if the search ended before that test. */
 	readonly trusted: boolean | undefined;
 }
 
 export interface AutoResult {
-	/** Sets for every size, as every search gives them. */
+	/** Sets for every size, as in every search. */
 	readonly found: AutoSearchResult;
 	/**
-	 * Window semivalues over 1..kmax removed blocks with critical blocks kept, in units of v, with standard errors; undefined where the
-	 * search was stopped before there was anything to learn from.
+	 * Window semivalues over 1..kmax removed blocks with critical blocks kept, in units of v, with standard errors. Undefined if the search was
+	 * stopped before it could fit anything.
 	 */
 	readonly contributions: PosteriorAttribution | undefined;
-	/** For each size asked for, where each block that may go stands when the size is cut by contribution. */
+	/** For each size to answer, where each block that may be removed stands when the size is cut by contribution. */
 	readonly verdicts: ReadonlyMap<number, readonly CutVerdict[]>;
-	/** Pairs of blocks, those that stand in for one another first. */
+	/** Pairs of blocks, the most redundant ones first. */
 	readonly interactions: readonly PairInteraction[];
 	readonly surrogate: SurrogateReport | undefined;
 }
@@ -53,8 +53,8 @@ export interface AutoResult {
 const TRUSTED_SPEARMAN = 0.5;
 
 /**
- * Searches sets of every size, learns the game on the way, and reports both. Stopping early (`stop`) leaves the best sets so far.
- * @throws RangeError for an option out of range; what the game throws
+ * Searches sets of every size, learns the game meanwhile, and reports both. Stopping early (`stop`) leaves the best sets so far.
+ * @throws RangeError for an option out of range; whatever the game throws
  */
 export async function auto(game: Game, options: AutoOptions): Promise<AutoResult> {
 	const { learn, afresh } = learners(options);
@@ -64,7 +64,7 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 		trust: async (evidence) => {
 			const judgement = await crossJudge(evidence.samples, decisionsOf(evidence), afresh, { seed: options.seed });
 			const rank = judgement?.within.spearman ?? Number.NaN;
-			// Too few decisions to judge by are no reason for distrust: what is proposed is measured in any case.
+			// Too few decisions to judge by do not mean distrust: the proposals are measured in any case.
 			return !(rank < TRUSTED_SPEARMAN);
 		},
 	});
@@ -76,7 +76,7 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 
 /** Ways to fit the surrogate, for the search and for judging it. */
 function learners({ pause, signal }: AutoOptions) {
-	/** Masks of the fit that last chose its setting: a few masks more do not change it. */
+	/** Coalitions in the fit that last chose its setting: a few more do not change it. */
 	let settled = 0;
 	const learn = (samples: AutoEvidence["samples"], previous: SearchModel | undefined) => {
 		const start = previous instanceof MixedGp ? { start: previous.setting } : {};
@@ -84,12 +84,12 @@ function learners({ pause, signal }: AutoOptions) {
 		if (rounds.rounds === undefined) settled = samples.length;
 		return fitMixedGp(samples, { pause, signal, ...start, ...rounds });
 	};
-	/** Chosen anew, so that no mask that is held out had a say in the setting. */
+	/** Chosen again, so that no held-out coalition influences the setting. */
 	const afresh = (samples: AutoEvidence["samples"]) => fitMixedGp(samples, { pause, signal, rounds: 1 });
 	return { learn, afresh };
 }
 
-/** What the surrogate says of blocks and pairs of blocks. */
+/** What the surrogate says about blocks and pairs of blocks. */
 async function readOff(
 	game: Game,
 	model: SearchModel,
@@ -109,7 +109,7 @@ async function readOff(
 		pause: options.pause,
 		signal: options.signal,
 	};
-	// Large games get fewer backgrounds, so that the report stays a matter of seconds.
+	// Large games have fewer backgrounds, so that the report stays a matter of seconds.
 	const effort = Math.min(1, 32 / game.players);
 	const contributions = await posteriorContributions(model, {
 		...common,
@@ -138,7 +138,7 @@ async function report(
 	options: AutoOptions,
 ): Promise<SurrogateReport> {
 	const { samples, explored } = found.evidence;
-	// Those that a size could not be reached without: frozen ones are in every mask, so that keeping them says nothing.
+	// Only those that a size could not be reached without: frozen ones are in every coalition, so keeping them says nothing.
 	const critical = found.critical.filter((block) => !block.frozen).flatMap((block) => block.blocks);
 	const judged = (keys: ReadonlySet<string>) => crossJudge(samples, keys, learn, { seed: options.seed, critical });
 	return {
@@ -153,8 +153,8 @@ async function report(
 }
 
 /**
- * Masks that no surrogate chose, near the best sets as far as there are enough. At the usual effort greedy leaves room for few random
- * exchanges: the sets that it compared were measured in any case.
+ * Coalitions that no surrogate chose, near the best sets if there are enough. At the usual effort greedy leaves budget for only a few random
+ * exchanges; the sets that it compared were measured in any case.
  */
 function decisionsOf({ exchanges, steps, explored }: AutoEvidence): ReadonlySet<string> {
 	const keys = new Set(exchanges);

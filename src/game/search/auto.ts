@@ -11,12 +11,12 @@ import { type FoundSet, Search } from "./search.js";
 export type * from "./auto-types.js";
 
 /**
- * Finds good sets of every size at once, and can be stopped after any batch: single removals, the sets they rank, lazy greedy, random
- * sets to learn from, then rounds in which a surrogate's posterior is searched and the sets that it expects most of are measured.
- * Every measured set counts, so the answer is never worse than leave-one-out's on the text that is searched, nor than that of greedy steps
- * of 8 candidates where the budget holds these (players + 1 + 13 kmax always do); small budgets compare fewer at a step, or end before.
+ * Finds good sets of every size at once, and can be stopped after any batch. It measures single removals, the sets they rank, lazy greedy
+ * and random sets to learn from. Then come rounds that search a surrogate's posterior and measure the sets with the best expectation.
+ * Every measured set counts, so on the searched text the answer is never worse than leave-one-out's. Nor is it worse than greedy steps of 8
+ * candidates if the budget holds these (players + 1 + 13 kmax always do); small budgets compare fewer at a step, or end before.
  * Blocks that cost more than `criticalLoss` alone are kept in every set.
- * @throws RangeError for an option out of range; what the game throws
+ * @throws RangeError for an option out of range; whatever the game throws
  */
 export async function autoSearch(game: Game, options: AutoSearchOptions): Promise<AutoSearchResult> {
 	check(options);
@@ -26,10 +26,10 @@ export async function autoSearch(game: Game, options: AutoSearchOptions): Promis
 	return run.result(ended);
 }
 
-/** What is said of sizes that the search did not come to. */
+/** Reasons why the search did not come to a size. */
 const early: Readonly<Partial<Record<AutoSearchResult["ended"], string>>> = {
 	stop: "the search was stopped",
-	budget: "the masks of the search were spent",
+	budget: "the evaluations of the search were used up",
 };
 
 class AutoRun {
@@ -47,7 +47,7 @@ class AutoRun {
 	readonly #forecasts: Forecast[] = [];
 	#model: SearchModel | undefined;
 	#trusted: boolean | undefined;
-	/** Whether greedy's descent ended by itself: what has no set then cannot be reached. */
+	/** Whether greedy ended by itself: a size without a set cannot be reached then. */
 	#descended = false;
 
 	constructor(search: Search, options: AutoSearchOptions) {
@@ -71,7 +71,7 @@ class AutoRun {
 
 	async result(ended: AutoSearchResult["ended"]): Promise<AutoSearchResult> {
 		const samples = await this.search.meter.samples();
-		// Two sizes at least must have been seen, else a fit is an extrapolation from single removals.
+		// At least two sizes must have been measured; otherwise a fit is an extrapolation from single removals.
 		if (samples.length > this.search.moves.length + 4) this.#model = await this.#o.fit(samples, this.#model);
 		return {
 			...this.search.result(undefined, this.#descended ? undefined : early[ended]),
@@ -86,7 +86,7 @@ class AutoRun {
 		};
 	}
 
-	/** Keeps the best set of each size among what was measured, and tells. Returns the largest improvement, nats per token. */
+	/** Keeps the best set of each size among the measured ones, and reports it. Returns the largest improvement, nats per token. */
 	async report(phase: AutoPhase, sets: readonly Coalition[]): Promise<number> {
 		const added = await this.search.meter.addedLosses(sets, phase);
 		let gained = 0;
@@ -117,12 +117,12 @@ class AutoRun {
 		return this.#budget - this.search.measured;
 	}
 
-	/** Coalitions that may be measured before `stop` is asked again. */
+	/** Coalitions that may be measured before `stop` is called again. */
 	#most(): number {
 		return Math.min(this.#room(), Math.max(1, this.#o.fits?.() ?? Number.POSITIVE_INFINITY));
 	}
 
-	/** In batches, as far as the budget goes. */
+	/** In batches, as far as the budget allows. */
 	async #measureAll(phase: AutoPhase, sets: readonly Coalition[]): Promise<"budget" | "stop" | undefined> {
 		for (let start = 0; start < sets.length; ) {
 			const over = this.#over();
@@ -134,12 +134,12 @@ class AutoRun {
 		return undefined;
 	}
 
-	/** The sets that leave-one-out would cut: every size has an answer early, and at times it stays the best on unseen text. */
+	/** The sets that leave-one-out would cut: every size has an answer early, and sometimes it stays the best on held-out text. */
 	#rankedSets() {
 		return this.#measureAll("ranked candidates", this.search.rankedSets());
 	}
 
-	/** Lazy greedy. It may take most of a small budget, which sets how many candidates a step measures: on a deep model it is what counts most. */
+	/** Lazy greedy. It may take most of a small budget, which sets how many candidates a step measures: on a deep model this matters most. */
 	async #greedy(): Promise<"budget" | "stop" | undefined> {
 		const { search } = this;
 		const width = Math.max(2, Math.min(8, Math.floor((0.7 * this.#room()) / search.kmax)));
@@ -172,7 +172,7 @@ class AutoRun {
 		return undefined;
 	}
 
-	/** Random sets: most of them uniform over the sizes, some tilted towards cheap blocks, and some exchanges in the best sets to judge by. */
+	/** Random sets: most are uniform over the sizes, some prefer cheap blocks, and some are exchanges in the best sets to judge by. */
 	async #explore(): Promise<"budget" | "stop" | undefined> {
 		const { search } = this;
 		const count = Math.floor(this.#room() * (this.#o.explore ?? 0.45));
@@ -212,7 +212,7 @@ class AutoRun {
 		const { search } = this;
 		const sets = new Map<string, Coalition>();
 		const sizes = this.#random.shuffle(this.#counts.filter((size) => search.choice(size)));
-		// Several of one size: only sets of one size are compared by a search.
+		// Several of one size: a search compares only sets of one size.
 		const each = Math.max(4, Math.ceil(count / Math.max(1, sizes.length)));
 		const exclude = this.#known();
 		for (const size of sizes) {
@@ -235,7 +235,7 @@ class AutoRun {
 		let idle = 0;
 		for (let round = 0; ; round++) {
 			this.#o.signal?.throwIfAborted();
-			// Nothing more to find but a budget to spend: every other batch makes the contributions better.
+			// No improvement is left but some budget is: every other batch improves the contributions.
 			if (patience === 0 && idle >= 3 && round % 2 === 0) {
 				const sets = this.#uniformSets(Math.min(this.#batch, this.#room()));
 				for (const set of sets) this.#explored.add(set.key);
@@ -250,7 +250,7 @@ class AutoRun {
 				candidates = await proposer.fromPosterior(this.#model, room);
 			} else candidates = proposer.exchanges(room);
 			if (candidates.length === 0) return "exhausted";
-			// Fitting took its time too.
+			// The fit took time too.
 			if (this.#o.stop?.()) return "stop";
 			candidates = candidates.slice(0, this.#most());
 			const gained = await this.report(

@@ -3,13 +3,13 @@ import type { Game } from "../game.js";
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface BeamOptions extends SearchOptions {
-	/** Sets of each size that are carried on. @default 4 */
+	/** Sets of each size that are continued. @default 4 */
 	readonly beam?: number;
-	/** Extensions measured of each: the moves that added least when last measured. @default 8 */
+	/** Extensions measured for each: the moves that added least when last measured. @default 8 */
 	readonly width?: number;
 }
 
-/** Greedy with several paths at once: of all sets one move larger, the best few go on. One batch a step. */
+/** Greedy with several paths at once: the best few of all sets that are one move larger continue. One batch per step. */
 export async function beamSearch(game: Game, options: BeamOptions): Promise<SearchResult> {
 	const { beam = 4, width = 8 } = options;
 	for (const [name, value] of Object.entries({ beam, width })) {
@@ -17,7 +17,7 @@ export async function beamSearch(game: Game, options: BeamOptions): Promise<Sear
 	}
 	const search = await Search.start(game, "beam", options);
 	const last = Float64Array.from(search.moves, (_, move) => search.singleCost(move));
-	/** Sets still to be extended, by number of removed blocks: units may jump over sizes. */
+	/** Sets still to be extended, by number of removed blocks: units may skip sizes. */
 	const open = new Map<number, Path[]>([[0, [{ removed: [], loss: 0 }]]]);
 	for (let size = 0; size < search.kmax; size++) {
 		const paths = (open.get(size) ?? []).sort((a, b) => a.loss - b.loss).slice(0, beam);
@@ -25,7 +25,7 @@ export async function beamSearch(game: Game, options: BeamOptions): Promise<Sear
 		for (const from of paths) {
 			const candidates = size === 0 ? search.candidatesOrFree([]) : search.candidates(from.removed);
 			candidates.sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
-			// Two paths often lead to one set: it is measured and carried on once.
+			// Two paths often lead to the same set: it is measured and continued once.
 			let fresh = 0;
 			for (const { move, coalition } of candidates) {
 				if (fresh >= (size === 0 ? Number.POSITIVE_INFINITY : width)) break;

@@ -8,8 +8,8 @@ export interface ContiguousOptions extends SearchOptions {
 }
 
 /**
- * The best run of k neighboring blocks for every k that is asked for, the runs of a length measured in one batch.
- * Runs through critical blocks are left out as long as there are others of the length. Units need no care: a run is measured where the
+ * The best run of k neighboring blocks for every size in the options. The runs of one length are measured in one batch.
+ * Runs through critical blocks are left out as long as there are others of the length. Units need no handling: a run is measured if the
  * game allows it.
  */
 export async function contiguous(game: Game, options: ContiguousOptions): Promise<SearchResult> {
@@ -38,6 +38,6 @@ function runsOf(search: Search, length: number): Coalition[] {
 		if (!run.some((block) => critical.has(block))) safe.push(coalition);
 	}
 	if (safe.length > 0 || all.length === 0) return safe;
-	search.notes.push(`every run of ${length} blocks holds a critical block: all such runs were tried`);
+	search.notes.push(`every run of ${length} blocks holds a critical block, so all of them were tried`);
 	return all;
 }

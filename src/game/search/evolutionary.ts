@@ -6,21 +6,21 @@ import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface EvolutionaryOptions extends SearchOptions {
 	readonly seed: number | string;
-	/** Sizes to search, each on its own. @default kmax alone */
+	/** Sizes to search, each by itself. @default kmax alone */
 	readonly counts?: readonly number[];
-	/** Random sets of which the best starts. @default 32 */
+	/** Random sets; the best one starts. @default 32 */
 	readonly initial?: number;
 	/** Children measured in each generation. @default 16 */
 	readonly offspring?: number;
 	/** Generations of each size. @default 20 */
 	readonly generations?: number;
-	/** Exchanges in a child: the lesser of two uniform draws from 1 to this number. @default 3 */
+	/** Exchanges in a child: the smaller of two uniform draws from 1 to this number. @default 3 */
 	readonly maxExchanges?: number;
 }
 
 /**
- * One parent, several children by a few random exchanges each, the best of all is the next parent: the search of EvoPress
- * (arXiv 2410.14649) over whole blocks. Its selection on growing amounts of text is left out: a game measures all its windows.
+ * One parent has several children by a few random exchanges each, and the best of all is the next parent. This is the search of EvoPress
+ * (arXiv 2410.14649) over whole blocks. Its selection on growing amounts of text is left out, since a game measures all its windows.
  * Critical blocks are kept as in every search here; `criticalLoss: Infinity` lets them move, as published.
  */
 export async function evolutionary(game: Game, options: EvolutionaryOptions): Promise<SearchResult> {
@@ -38,7 +38,7 @@ export async function evolutionary(game: Game, options: EvolutionaryOptions): Pr
 			const parent = search.choice(count);
 			if (!parent) break;
 			const children = Array.from({ length: offspring }, () =>
-				// The lesser of two draws: most children differ little from their parent.
+				// The smaller of two draws: most children differ little from their parent.
 				child(parent.removed, space, Math.min(random.integer(maxExchanges), random.integer(maxExchanges)), random),
 			);
 			await select(search, count, children, `generation ${generation} of ${generations}, ${count} removed`);
@@ -47,7 +47,7 @@ export async function evolutionary(game: Game, options: EvolutionaryOptions): Pr
 	return search.result(counts);
 }
 
-/** Measures the sets; the search keeps the best of them where it beats the parent. */
+/** Measures the sets; the search keeps the best one if it beats the parent. */
 async function select(search: Search, count: number, sets: readonly Coalition[], phase: string): Promise<void> {
 	if (sets.length === 0) return;
 	const added = await search.meter.addedLosses(sets, phase);
@@ -65,7 +65,7 @@ function child(parent: readonly number[], space: SwapSpace, further: number, ran
 	return coalitionOfFlags(removed);
 }
 
-/** Restores a random removed move and removes a random kept one of its length; nothing happens where the game refuses all it tried. */
+/** Restores a random removed move and removes a random kept one of its length; nothing happens if the game refuses every try. */
 function exchangeOne(removed: Uint8Array, space: SwapSpace, random: Random): void {
 	for (let attempt = 0; attempt < 20; attempt++) {
 		const back = space.moves[random.integer(space.moves.length)] as readonly number[];

@@ -1,7 +1,7 @@
 import type { Game } from "../game.js";
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
-/** Removes, one after the other, the block whose removal adds least; every candidate is measured at every step. */
+/** Removes one block after another, always the one whose removal adds least; every candidate is measured at every step. */
 export async function greedy(game: Game, options: SearchOptions): Promise<SearchResult> {
 	const search = await Search.start(game, "greedy", options);
 	await descend(search, Number.POSITIVE_INFINITY);
@@ -22,9 +22,9 @@ export async function lazyGreedy(game: Game, options: LazyGreedyOptions): Promis
 	return search.result();
 }
 
-/** One greedy path from the original model to kmax removed blocks; one batch a step. @internal */
+/** One greedy path from the original model to kmax removed blocks; one batch per step. @internal */
 export async function descend(search: Search, width: number): Promise<void> {
-	/** Added loss a block when last measured on top of the sets before. */
+	/** Added loss per block when last measured on top of the earlier sets. */
 	const last = Float64Array.from(search.moves, (_, move) => search.singleCost(move));
 	let removed: number[] = [];
 	let here = 0;

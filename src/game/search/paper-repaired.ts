@@ -16,13 +16,13 @@ import { fitMlp } from "../surrogate/mlp.js";
 
 export interface PaperRepairedOptions extends SearchOptions {
 	readonly seed: number | string;
-	/** Distinct masks to measure, single removals and held-out masks among them; those of its own ranking come on top. @default 1000 */
+	/** Distinct coalitions to measure, single removals and held-out ones among them; the sets of its own ranking are additional. @default 1000 */
 	readonly masks?: number;
-	/** Share of the random masks held out from training. @default 0.15 */
+	/** Share of the random coalitions held out from training. @default 0.15 */
 	readonly heldOut?: number;
-	/** How deep masks go: the preset's smallest number of kept blocks, but at least as deep as `kmax`. @default "transformers" */
+	/** Deepest coalitions: the preset's smallest number of kept blocks, but at least as deep as `kmax`. @default "transformers" */
 	readonly preset?: StrataPresetName;
-	/** Passes over the masks. With fewer than 8,000 the batches are smaller (4 at least), so that the network takes as many steps while they can be. @default 300 */
+	/** Passes over the coalitions. With fewer than 8,000 the batches shrink (to at least 4), so that the network takes as many steps. @default 300 */
 	readonly epochs?: number;
 	readonly pause?: (() => Promise<void>) | undefined;
 }
@@ -30,33 +30,33 @@ export interface PaperRepairedOptions extends SearchOptions {
 export interface PaperRepairedResult {
 	readonly found: SearchResult;
 	readonly contributions: Attribution;
-	/** On the held-out masks; undefined where there are too few. */
+	/** On the held-out coalitions; undefined if there are too few. */
 	readonly judgement: Judgement | undefined;
 	readonly trainCandidates: number;
-	/** Distinct masks measured. */
+	/** Distinct coalitions measured. */
 	readonly masks: number;
 }
 
-/** Steps of the paper's own training an epoch: 8,000 masks in batches of 300. */
+/** Steps per epoch of the paper's own training: 8,000 coalitions in batches of 300. */
 const PAPER_STEPS = 27;
 
-/** Masks in a batch with which a network takes as many steps an epoch, as far as batches of 4 allow. @internal */
+/** Coalitions per batch with which a network takes as many steps per epoch, as far as batches of 4 allow. @internal */
 export function batchFor(masks: number): number {
 	return Math.min(300, Math.max(4, Math.ceil(masks / PAPER_STEPS)));
 }
 
 /**
- * Repaired against the published code: masks are distinct and seeded; none is dropped and a broken model is a value of 0; some are held
- * out; critical blocks, found by single removals, stay in every mask; all sizes from full to the deepest are trained on, so that the
- * contributions ask about sizes the network saw; these are exact sums over sizes where they can be listed and batched samples elsewhere.
- * Its network, its loss and its one ranking for every size are kept.
+ * Repaired against the published code: coalitions are distinct and seeded, none is dropped, a broken model has a value of 0, and some are
+ * held out. Critical blocks, which single removals show, stay in every coalition. Training covers all sizes from full to the deepest, so
+ * that the contributions only use sizes that the network saw. These are exact sums over sizes that can be listed, and batched samples for
+ * others. The paper's network, its loss and its one ranking for every size are kept.
  * @throws RangeError for an option out of range
  */
 export async function paperRepaired(game: Game, options: PaperRepairedOptions): Promise<PaperRepairedResult> {
 	const { masks = 1000, heldOut = 0.15, seed, preset = "transformers", epochs = 300 } = options;
 	if (!Number.isInteger(masks) || masks < game.players + 20)
 		throw new RangeError(
-			`masks must be an integer of at least ${game.players + 20} (single removals and some to learn from), got ${masks}`,
+			`the evaluations must be an integer of at least ${game.players + 20} (single removals and some to learn from), got ${masks}`,
 		);
 	const random = new Random(seed);
 	const meter = options.meter ?? new LossMeter(game, options);
@@ -65,7 +65,7 @@ export async function paperRepaired(game: Game, options: PaperRepairedOptions): 
 	const keep = survey.frozenBlocks();
 	const movable = game.players - keep.length;
 	const deepest = Math.min(movable, Math.max(options.kmax, game.players - (strataSizes(game.players, preset).at(-1) ?? game.players)));
-	// Those that had to be set free: frozen ones are in every held-out mask, and tell none from another.
+	// Those that had to be set free: frozen ones are in every held-out coalition, and distinguish none of them.
 	const critical = survey.critical().flatMap(({ blocks, frozen }) => (frozen ? [] : blocks));
 	const singles = survey.singlesAsSets();
 	const drawn = windowDesign(game, {

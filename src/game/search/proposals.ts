@@ -2,7 +2,7 @@ import { Coalition } from "../coalition.js";
 import type { LossFunction } from "../predictor.js";
 import type { Search } from "./search.js";
 
-/** A set of removed moves of one total size, walked by swaps on a cheap loss. @internal */
+/** A set of removed moves of one total size that swaps on a cheap loss change. @internal */
 export interface SwapSpace {
 	readonly players: number;
 	/** Moves that may be removed (not frozen, not critical). */
@@ -12,13 +12,13 @@ export interface SwapSpace {
 }
 
 /**
- * Swaps one removed move for a kept one of the same number of blocks, the best swap first, until none lowers the loss.
- * @param removed one byte a block, 1 removed; changed in place
+ * Swaps a removed move for a kept one of the same number of blocks, the best swap first, until none lowers the loss.
+ * @param removed one byte per block, 1 removed; changed in place
  * @returns loss at the end
  */
 export function swapDescent(loss: LossFunction, removed: Uint8Array, space: SwapSpace): number {
 	let here = loss.of(removed);
-	// Each swap lowers the loss, so no set comes twice; the bound only guards against rounding.
+	// Each swap lowers the loss, so no set occurs twice; the bound only guards against rounding.
 	for (let step = 0; step < 10 * space.players; step++) {
 		const best = bestSwap(loss, removed, space);
 		if (!best || best.change > -1e-9) break;
@@ -30,8 +30,8 @@ export function swapDescent(loss: LossFunction, removed: Uint8Array, space: Swap
 }
 
 /**
- * As {@link swapDescent} for large games: only exchanges that restore one of the `width` dearest removed moves, or remove one of the
- * `width` cheapest kept ones, are tried at each step.
+ * Like {@link swapDescent}, for large games: each step tries only exchanges that restore one of the `width` costliest removed moves, or
+ * remove one of the `width` cheapest kept ones.
  */
 export function quickDescent(loss: LossFunction, removed: Uint8Array, space: SwapSpace, width = 6): number {
 	const gone = space.moves.filter((move) => isRemoved(removed, move)).length;
@@ -89,7 +89,7 @@ function leastSwap(swaps: readonly (Swap | undefined)[]): Swap | undefined {
 	return swaps.reduce((a, b) => (!a || (b && b.change < a.change) ? b : a), undefined);
 }
 
-/** Change of the loss where the move is flipped; the set is left as it was. */
+/** Change of the loss if the move is flipped; the set is left as it was. */
 function changeOf(loss: LossFunction, removed: Uint8Array, move: readonly number[]): number {
 	if (move.length === 1) return loss.flip(removed, move[0] as number);
 	const change = flipMove(loss, removed, move);

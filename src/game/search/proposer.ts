@@ -7,16 +7,16 @@ import type { Search } from "./search.js";
 /** A set worth measuring. @internal */
 export interface Candidate {
 	readonly coalition: Coalition;
-	/** Improvement on the best set of its size that is expected of it, nats per token. */
+	/** Expected improvement on the best set of its size, nats per token. */
 	readonly expected: number;
-	/** Forecast of log(1 + added loss); absent without a surrogate. */
+	/** Prediction of log(1 + added loss); absent without a surrogate. */
 	readonly mean?: number;
 	readonly sd?: number;
 }
 
-/** Sizes whose draws are searched in one round: a round of a large model stays a matter of seconds. */
+/** Sizes whose draws are searched in one round, so that a round of a large model stays a matter of seconds. */
 const SIZES_A_ROUND = 16;
-/** Moves above which descents are kept short. */
+/** With more moves than this, descents are kept short. */
 const LARGE = 40;
 
 /** Proposes sets that were not measured yet. @internal */
@@ -37,8 +37,8 @@ export class Proposer {
 	}
 
 	/**
-	 * Draws games from the posterior, takes each one's best sets, and returns those of which most improvement is expected: at least one of
-	 * every size searched in the round, as far as `room` goes.
+	 * Draws games from the posterior, takes the best sets of each, and returns those with the largest expected improvement. At least one is
+	 * of every size searched in the round, as far as `room` allows.
 	 */
 	async fromPosterior(model: Posterior & Calibrated, room: number): Promise<Candidate[]> {
 		const sizes = this.#sizes();
@@ -46,7 +46,7 @@ export class Proposer {
 		const found = new Map<string, Coalition>();
 		const draws = Math.max(2, Math.ceil(room / sizes.length));
 		for (let d = 0; d < draws; d++) {
-			// The last draw is the mean: what the surrogate thinks best, without doubt added.
+			// The last draw is the mean: what the surrogate thinks best, without added doubt.
 			const drawn = d === draws - 1 ? model.mean() : model.draw(() => this.#random.normal());
 			const path = this.#greedyPath(drawn, Math.max(...sizes));
 			for (const size of sizes) {
@@ -58,7 +58,7 @@ export class Proposer {
 		return this.#pick(this.#score(model, [...found.values()]), sizes, room);
 	}
 
-	/** Exchanges in the best sets, those first that single removals favor: for when no surrogate can be trusted. */
+	/** Exchanges in the best sets, those first that single removals favor; used when no surrogate can be trusted. */
 	exchanges(room: number): Candidate[] {
 		const found = new Map<string, Candidate>();
 		const costs = this.#search.costs();
@@ -71,14 +71,14 @@ export class Proposer {
 				.map((coalition) => ({ coalition, cost: coalition.removed().reduce((sum, block) => sum + (costs[block] as number), 0) }))
 				.sort((a, b) => a.cost - b.cost);
 			const share = Math.max(1, Math.floor(room / this.#counts.length));
-			// Nothing is known of these sets, so more may always be expected: the neighborhood is walked to its end.
+			// These sets are unknown, so an improvement is always possible: the whole neighborhood is measured.
 			for (const { coalition } of fresh.slice(0, share))
 				if (found.size < room) found.set(coalition.key, { coalition, expected: Number.POSITIVE_INFINITY });
 		}
 		return [...found.values()];
 	}
 
-	/** Sizes of this round: all in turn where they are many. */
+	/** Sizes of this round: if there are many, they take turns. */
 	#sizes(): number[] {
 		const open = this.#counts.filter((count) => this.#search.choice(count));
 		if (open.length <= SIZES_A_ROUND) return open;
@@ -86,7 +86,7 @@ export class Proposer {
 		return Array.from({ length: SIZES_A_ROUND }, (_, i) => open[(first + i) % open.length] as number);
 	}
 
-	/** The best new set that descents on the drawn game find. */
+	/** The best new set that descents on the drawn game reach. */
 	async #bestOf(
 		drawn: LossFunction,
 		size: number,
@@ -112,7 +112,7 @@ export class Proposer {
 		for (let count = 0; count < deepest; ) {
 			const open = moves.filter((move) => move.length <= deepest - count && move.every((block) => removed[block] === 0));
 			const ordered = open
-				// A unit's blocks one by one: near enough for a start.
+				// A unit's blocks one by one: close enough for a start.
 				.map((move) => ({ move, change: move.reduce((sum, block) => sum + drawn.flip(removed, block), 0) / move.length }))
 				.sort((a, b) => a.change - b.change);
 			const next = ordered.find(({ move }) => {
@@ -128,7 +128,7 @@ export class Proposer {
 		return path;
 	}
 
-	/** A random set of the size, where one can be made: it leads away from what is known. */
+	/** A random set of the size, if one can be made: it leads away from the known sets. */
 	#randomStart(size: number): Uint8Array | undefined {
 		const removed = new Uint8Array(this.#space.players);
 		let count = 0;
@@ -140,7 +140,7 @@ export class Proposer {
 		return count === size && this.#space.allows(removed) ? removed : undefined;
 	}
 
-	/** New random sets, for when everything near the best is known. */
+	/** New random sets, for when everything near the best sets is known. */
 	#randomSets(sizes: readonly number[], room: number): Coalition[] {
 		const sets = new Map<string, Coalition>();
 		for (let attempt = 0; sets.size < room && attempt < 20 * room; attempt++) {
@@ -152,8 +152,8 @@ export class Proposer {
 	}
 
 	/**
-	 * Where descents begin: the best set of the size, those of one block less and more with the drawn game's best block added or restored,
-	 * the drawn game's own greedy set, and a random one.
+	 * Starts of the descents: the best set of the size, the sets of one block less and one more with the drawn game's best block added or
+	 * restored, the drawn game's own greedy set, and a random one.
 	 */
 	#starts(drawn: LossFunction, size: number, greedy: Uint8Array | undefined): Uint8Array[] {
 		const { players, moves } = this.#space;
@@ -161,7 +161,7 @@ export class Proposer {
 			const choice = this.#search.choice(count);
 			return choice ? flagsOf(Coalition.ofRemoved(players, choice.removed)) : undefined;
 		};
-		// A descent from a random set is long: on large games one in four draws gets one.
+		// A descent from a random set is long: on large games one in four draws has one.
 		const wander = moves.length <= LARGE || this.#random.uniform() < 0.25;
 		const starts = [flags(size), greedy, wander ? this.#randomStart(size) : undefined];
 		for (const [count, state] of [
@@ -178,7 +178,7 @@ export class Proposer {
 		return starts.filter((start) => start !== undefined);
 	}
 
-	/** Late in a run most draws agree on a known set: then it is the drawn game's best unmeasured neighbor of the best set. */
+	/** Late in a run most draws agree on a known set. Then it is the drawn game's best unmeasured neighbor of the best set. */
 	#bestNeighbor(drawn: LossFunction, size: number, isNew: (set: Coalition) => boolean): Coalition | undefined {
 		const incumbent = this.#search.choice(size);
 		if (!incumbent) return undefined;
@@ -210,13 +210,13 @@ export class Proposer {
 		const ordered = candidates.slice().sort((a, b) => b.expected - a.expected || (a.coalition.key < b.coalition.key ? -1 : 1));
 		const firsts = sizes.map((size) => ordered.find(({ coalition }) => coalition.players - coalition.size === size));
 		const ofEach = firsts.filter((candidate) => candidate !== undefined).sort((a, b) => b.expected - a.expected);
-		// Half the room by merit alone, the other half for the best of each size.
+		// Half of the places by merit alone, the other half for the best set of each size.
 		const picked = new Set([...ordered.slice(0, Math.ceil(room / 2)), ...ofEach, ...ordered]);
 		return [...picked].slice(0, room);
 	}
 }
 
-/** Of a normal value below `target`. */
+/** Expected shortfall of a normal value below `target`. */
 function expectedImprovement(target: number, mean: number, sd: number): number {
 	if (!(sd > 0)) return Math.max(0, target - mean);
 	const z = (target - mean) / sd;
@@ -224,7 +224,7 @@ function expectedImprovement(target: number, mean: number, sd: number): number {
 	return sd * (z * normalBelow(z) + density);
 }
 
-/** Chance that a standard normal value is below z, to 2e-7 (a Horner form of Abramowitz and Stegun 26.2.17). */
+/** Probability that a standard normal value is below z, to 2e-7 (a Horner form of Abramowitz and Stegun 26.2.17). */
 function normalBelow(z: number): number {
 	const t = 1 / (1 + 0.2316419 * Math.abs(z));
 	const poly = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));

@@ -11,13 +11,13 @@ export async function leaveOneOut(game: Game, options: SearchOptions): Promise<S
 
 /**
  * Cuts the k blocks of lowest contribution, one ranking for every k (the paper's rule).
- * @param contributions one number a block, higher is more needed; NaN for blocks that stay. A unit counts with the mean of its blocks.
+ * @param contributions one number per block, higher is more important; NaN for blocks that stay. A unit counts with the mean of its blocks.
  * @param options `criticalLoss: Infinity` cuts by the ranking alone, as the paper does
- * @throws RangeError where there is not one contribution a block
+ * @throws RangeError unless there is one contribution per block
  */
 export async function rankAndCut(game: Game, contributions: ArrayLike<number>, options: SearchOptions): Promise<SearchResult> {
 	if (contributions.length !== game.players) {
-		throw new RangeError(`one contribution a block expected: ${game.players}, got ${contributions.length}`);
+		throw new RangeError(`expected one contribution per block (${game.players}), got ${contributions.length}`);
 	}
 	const search = await Search.start(game, "rank-and-cut", options, false);
 	await cut(search, (move) => {

@@ -1,4 +1,4 @@
-// Sets of another kind that the automatic method's race holds against its own: greedy's, and runs of neighboring blocks. Pure.
+// Sets of another kind that race against the automatic method's own: greedy's, and runs of neighboring blocks. Pure.
 import { Coalition } from "../coalition.js";
 import type { Game } from "../game.js";
 import type { AutoSearchResult } from "./auto.js";
@@ -9,13 +9,13 @@ export interface Rival {
 	readonly method: string;
 }
 
-/** How far above the best set a rival may be on the text that was searched: nats per token, or this share of what the best one adds. */
+/** How far above the best set a rival may be on the searched text: nats per token, or this share of what the best one adds. */
 const NEAR = 0.02;
 const NEAR_SHARE = 0.1;
 
 /**
- * Of each size greedy's set and the best run of neighboring blocks, where they come near the best set on the text that was searched. A run
- * that was not measured there counts by the surrogate's forecast: all that it costs is its place in the race.
+ * For each size greedy's set and the best run of neighboring blocks, if they come near the best set on the searched text. A run that was not
+ * measured there counts by the surrogate's prediction: the only cost is its place in the race.
  */
 export function nearRivals(game: Game, found: AutoSearchResult, sizes: readonly number[]): Rival[] {
 	const runs = bestRuns(game, found, sizes);
@@ -33,7 +33,7 @@ export function nearRivals(game: Game, found: AutoSearchResult, sizes: readonly 
 
 interface Run {
 	readonly removed: readonly number[];
-	/** Measured, or forecast. */
+	/** Measured, or predicted. */
 	readonly addedLoss: number;
 }
 

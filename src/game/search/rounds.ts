@@ -7,7 +7,7 @@ import type { CriticalBlock, SearchOptions, SearchResult } from "./search.js";
 /** One game of a search in rounds. */
 export interface RankedRound {
 	readonly game: SubGame;
-	/** Blocks that this round cuts at most. */
+	/** Most blocks that this round cuts. */
 	readonly kmax: number;
 	/** 0-based. */
 	readonly round: number;
@@ -15,15 +15,15 @@ export interface RankedRound {
 }
 
 export interface RoundsOptions extends Omit<SearchOptions, "criticalLoss" | "onStep"> {
-	/** Rounds to play, 1..kmax: after the r-th, kmax * r / rounds blocks are gone, rounded. */
+	/** Rounds to play, 1..kmax: after the r-th, kmax * r / rounds blocks are removed, rounded. */
 	readonly rounds: number;
-	/** The method of a round on what is left of the game, for example a ranking; its sets of up to the round's blocks are taken. */
+	/** The method of a round on the remaining game, for example a ranking; its sets of up to the round's blocks are taken. */
 	readonly play: (round: RankedRound) => Promise<SearchResult>;
 }
 
 /**
- * Rank, cut some, play again: each round's game is what the rounds before have left, so that a block whose substitute is gone counts for
- * what it is now worth. The sets of each round stand on those before.
+ * Rank, cut some, play again: each round plays the game that the earlier rounds left. So a block whose substitute has been removed counts
+ * for what it is worth now. The sets of each round build on those before.
  * @throws RangeError for `rounds` or kmax out of range
  */
 export async function inRounds(game: Game, options: RoundsOptions): Promise<SearchResult> {
@@ -53,7 +53,7 @@ export async function inRounds(game: Game, options: RoundsOptions): Promise<Sear
 		if (round === 0) critical.push(...found.critical);
 		notes.push(...found.notes.map((note) => `round ${round + 1}: ${note}`));
 		const deepest = [...found.byCount.values()].at(-1);
-		if (!deepest) continue; // none of so few blocks: the next round may take more
+		if (!deepest) continue; // no set of so few blocks: the next round may remove more
 		removed = [...removed, ...outer(deepest.removed)];
 	}
 	return { method: "rounds", originalLoss, byCount, trace, measured: meter.measured - before, critical, notes };

@@ -3,15 +3,15 @@ import type { Game, BatchOptions } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { movesOf } from "../moves.js";
 
-/** What every search takes. */
+/** Options of every search. */
 export interface SearchOptions extends BatchOptions {
 	/** Most blocks to remove, 1..number of blocks that are not frozen. All smaller sizes are answered too. */
 	readonly kmax: number;
 	/** Sets of blocks that a rule of the model ties together; they are removed together, other blocks alone. They may overlap. @default none */
 	readonly units?: readonly (readonly number[])[];
-	/** A block whose removal alone adds more nats per token than this is critical and kept. Infinity for none. @default ln 2 */
+	/** A block whose removal alone adds more nats per token than this is critical and kept. Infinity means that none is critical. @default ln 2 */
 	readonly criticalLoss?: number;
-	/** Called after each step of a search with what it chose. */
+	/** Called after each step of a search with its choice. */
 	readonly onStep?: (step: SearchStep) => void;
 	/** Measures through this meter, so that several searches share what they measured and are counted together. @default one of its own */
 	readonly meter?: LossMeter;
@@ -21,9 +21,9 @@ export interface SearchOptions extends BatchOptions {
 export interface FoundSet {
 	/** Blocks, ascending, 0-based. */
 	readonly removed: readonly number[];
-	/** Mean loss, nats per token; Infinity for a model that broke down. */
+	/** Mean loss, nats per token; Infinity if the model broke down. */
 	readonly loss: number;
-	/** Loss less that of the original model. */
+	/** Loss minus that of the original model. */
 	readonly addedLoss: number;
 }
 
@@ -36,12 +36,12 @@ export interface SearchStep {
 	readonly tried: number;
 }
 
-/** A block (or unit) whose removal alone is dear. */
+/** A block (or unit) whose removal alone is costly. */
 export interface CriticalBlock {
 	readonly blocks: readonly number[];
 	/** Nats per token added by its removal alone. */
 	readonly addedLoss: number;
-	/** False where it had to be set free because too few other blocks remained. */
+	/** False if it had to be set free because too few other blocks remained. */
 	readonly frozen: boolean;
 	readonly reason: string;
 }
@@ -51,13 +51,13 @@ export interface SearchResult {
 	readonly method: string;
 	/** Mean loss of the original model, nats per token. */
 	readonly originalLoss: number;
-	/** The set of each number of removed blocks. A number is missing where units or rules do not allow it. */
+	/** The set of each number of removed blocks. A number is missing if units or rules do not allow it. */
 	readonly byCount: ReadonlyMap<number, FoundSet>;
 	readonly trace: readonly SearchStep[];
-	/** Distinct coalitions measured by this search, the original model among them; those a shared meter knew already are not counted. */
+	/** Distinct coalitions measured by this search, the original model among them; those that a shared meter knew before do not count. */
 	readonly measured: number;
 	readonly critical: readonly CriticalBlock[];
-	/** Remarks for people: what was set free, which sizes were not reached and why. */
+	/** Notes for people: what was set free, which sizes were not reached and why. */
 	readonly notes: readonly string[];
 }
 
@@ -68,7 +68,7 @@ export class Search {
 	readonly moves: readonly (readonly number[])[];
 	readonly meter: LossMeter;
 	readonly originalLoss: number;
-	/** Added loss of each move alone; NaN where the game does not allow it alone. */
+	/** Added loss of each move alone; NaN if the game does not allow it alone. */
 	readonly singles: Float64Array;
 	readonly notes: string[] = [];
 	readonly trace: SearchStep[] = [];
@@ -97,7 +97,7 @@ export class Search {
 
 	/**
 	 * Measures the original model and every single removal (n + 1 coalitions) in one batch.
-	 * @param usesSingles whether the method itself needs single removals; else they are not measured where nothing can be critical
+	 * @param usesSingles whether the method itself needs single removals; otherwise they are only measured if blocks can be critical
 	 */
 	static async start(game: Game, method: string, options: SearchOptions, usesSingles = true): Promise<Search> {
 		const moves = movesOf(game, options.units);
@@ -114,7 +114,7 @@ export class Search {
 		return new Search(game, method, options, { moves, meter, measuredBefore, singles, originalLoss: await meter.originalLoss() });
 	}
 
-	/** Added loss a block of the move alone; -Infinity where unknown, so that it is tried early. */
+	/** Added loss per block of the move alone; -Infinity if unknown, so that it is tried early. */
 	singleCost(move: number): number {
 		const cost = (this.singles[move] as number) / (this.moves[move] as readonly number[]).length;
 		return Number.isNaN(cost) ? Number.NEGATIVE_INFINITY : cost;
@@ -125,7 +125,7 @@ export class Search {
 		return this.#critical.has(move) && !this.#freed.has(move);
 	}
 
-	/** Moves that may be removed on top of `removed`: not frozen, not overlapping, not beyond kmax, allowed by the game. */
+	/** Moves that may be removed in addition to `removed`: not frozen, not overlapping, not beyond kmax, allowed by the game. */
 	candidates(removed: readonly number[]): { move: number; coalition: Coalition }[] {
 		const gone = new Set(removed);
 		const found: { move: number; coalition: Coalition }[] = [];
@@ -137,7 +137,7 @@ export class Search {
 		return found;
 	}
 
-	/** As {@link candidates}; where there are none left, critical blocks are set free, the least critical first. */
+	/** Like {@link candidates}; if none are left, critical blocks are set free, the least critical first. */
 	candidatesOrFree(removed: readonly number[]): { move: number; coalition: Coalition }[] {
 		for (;;) {
 			const found = this.candidates(removed);
@@ -164,7 +164,7 @@ export class Search {
 		return new Map([...this.#chosen].sort(([a], [b]) => a - b));
 	}
 
-	/** The moves removed alone, as far as they were measured. */
+	/** The moves removed alone, if they were measured. */
 	singlesAsSets(): Coalition[] {
 		return this.moves.flatMap((blocks, move) =>
 			Number.isNaN(this.singles[move]) || blocks.length > this.kmax || this.isFrozen(move)
@@ -188,7 +188,7 @@ export class Search {
 		return sets;
 	}
 
-	/** What each block costs alone, a unit's cost shared by its blocks; 0 where unknown. */
+	/** What each block costs alone, a unit's cost shared by its blocks; 0 if unknown. */
 	costs(): Float64Array {
 		const costs = new Float64Array(this.game.players);
 		for (const [move, blocks] of this.moves.entries()) {
@@ -211,7 +211,7 @@ export class Search {
 
 	/**
 	 * @param counts sizes that were searched. @default 1..kmax
-	 * @param early what ended the search before it came to every size. @default nothing: a size without a set cannot be reached
+	 * @param early what ended the search before it reached every size. @default nothing: a size without a set cannot be reached
 	 */
 	result(counts: readonly number[] = Array.from({ length: this.kmax }, (_, i) => i + 1), early?: string): SearchResult {
 		const notes = this.notes.slice();
@@ -219,7 +219,7 @@ export class Search {
 		if (missing !== "")
 			notes.push(
 				early === undefined
-					? `no set of ${missing} blocks: the model's rules or its units do not allow one that this method reaches`
+					? `no set of ${missing} blocks: the model's rules or its units do not allow one that this method can reach`
 					: `${early} before sets of ${missing} blocks were measured`,
 			);
 		return {
@@ -247,7 +247,7 @@ export class Search {
 		});
 	}
 
-	/** Where critical blocks leave too few others for kmax, the least critical are set free. */
+	/** If critical blocks leave too few others for kmax, the least critical are set free. */
 	#freeUntilEnough(): void {
 		const available = () => new Set(this.moves.flatMap((blocks, move) => (this.isFrozen(move) ? [] : blocks))).size;
 		while (available() < this.kmax && this.#freeOne(`only ${available()} blocks are not critical, ${this.kmax} are to go`));

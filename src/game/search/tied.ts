@@ -2,18 +2,18 @@ import type { Measurement } from "../game.js";
 import { meanLoss } from "../game.js";
 import { differences, meanAndError } from "../statistics.js";
 
-/** A measured set that cannot be told from the best one of its size. */
+/** A measured set that is statistically tied with the best one of its size. */
 export interface TiedSet {
 	readonly removed: readonly number[];
 	/** Loss above that of the best set, nats per token. */
 	readonly above: number;
-	/** Standard error of that difference, paired by window; 0 where there is one window, or a source with one. */
+	/** Standard error of that difference, paired by window; 0 if there is only one window, or a source with only one. */
 	readonly standardError: number;
 }
 
 /**
- * Of each size, the measured sets whose loss is not surely above the best one's: less than `z` standard errors of the paired difference,
- * or less than `eps`. The best one itself comes first; at most `limit` a size.
+ * For each size, the measured sets whose loss is not surely above the best one's: less than `z` standard errors of the paired difference, or
+ * less than `eps`. The best one comes first; there are at most `limit` per size.
  */
 export function tiedSets(
 	measurements: Iterable<Measurement>,

@@ -1,10 +1,10 @@
-// When a search that was given a time ends, and how much it still begins.
+// Ends a search with a time limit, and bounds the batch that it still begins.
 import type { AutoOptions } from "./auto-method.js";
 
 /**
- * Ends a search once so many seconds are over, and lets no batch begin that would take longer than what is left of them.
- * @param seconds no limit where it is not given
- * @param secondsPerMask what a mask takes, as far as is known by now
+ * Ends a search when the seconds are over. No batch begins that would take longer than the time left.
+ * @param seconds no limit if undefined
+ * @param secondsPerMask time of one coalition, as far as it is known
  * @param now clock, seconds
  */
 export function timeLimit(
@@ -20,7 +20,7 @@ export function timeLimit(
 	};
 }
 
-/** Masks that fit into a time; any number where nothing says how long one takes. */
+/** Coalitions that fit into a time; any number if the time of one is unknown. */
 export function masksIn(seconds: number, secondsPerMask: number | undefined): number {
 	return secondsPerMask === undefined || !(secondsPerMask > 0)
 		? Number.POSITIVE_INFINITY

@@ -2,7 +2,7 @@ import type { Sample } from "../sample.js";
 import { Cholesky } from "./cholesky.js";
 import { linkOfLoss } from "./surrogate.js";
 
-/** How dear each block is by an additive ridge fit, mean 1; between a fifth of the mean and five times it, so that none vanishes. */
+/** The cost of each block by an additive ridge fit, with mean 1. Clamped to a fifth and five times the mean, so that none vanishes. */
 export function blockWeights(samples: readonly Sample[], players: number): Float64Array {
 	const gram = new Float64Array(players * players);
 	const moment = new Float64Array(players);

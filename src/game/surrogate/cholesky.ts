@@ -1,6 +1,6 @@
 /**
  * The lower factor of a symmetric positive definite matrix, kept as one row-major array.
- * Written here rather than taken from a library: rows are walked in memory order, which is several times faster at these sizes.
+ * Written here instead of taken from a library: walking rows in memory order is several times faster at these sizes.
  */
 export class Cholesky {
 	readonly size: number;
@@ -8,8 +8,8 @@ export class Cholesky {
 
 	/**
 	 * @param matrix symmetric (the lower triangle is read), size x size, row-major; overwritten
-	 * @param factored the matrix is its lower factor already
-	 * @throws RangeError where it is not positive definite
+	 * @param factored the matrix already is its lower factor
+	 * @throws RangeError if it is not positive definite
 	 */
 	constructor(matrix: Float64Array, size: number, factored = false) {
 		for (let i = 0; i < size && !factored; i++) factorRow(matrix, size, i);
@@ -17,7 +17,7 @@ export class Cholesky {
 		this.#lower = matrix;
 	}
 
-	/** The same in slices of some milliseconds, with a pause after each. */
+	/** The same in slices of a few milliseconds, with a pause after each. */
 	static async inSlices(matrix: Float64Array, size: number, pause: (() => Promise<void>) | undefined): Promise<Cholesky> {
 		let work = 0;
 		for (let i = 0; i < size; i++) {
@@ -50,7 +50,7 @@ export class Cholesky {
 		for (let i = size - 1; i >= 0; i--) {
 			const value = (x[i] as number) / (this.#lower[i * size + i] as number);
 			x[i] = value;
-			// Row by row, so that memory is walked in order.
+			// Row by row, to follow the memory order.
 			for (let k = 0; k < i; k++) x[k]! -= (this.#lower[i * size + k] as number) * value;
 		}
 		return x;
@@ -91,10 +91,10 @@ export class Cholesky {
 	}
 }
 
-/** Work between two pauses, in halves of multiplications: around ten milliseconds. */
+/** Work between two pauses, in halves of multiplications: about ten milliseconds. */
 const SLICE = 16_000_000;
 
-/** Row i of the factor, from the rows above it. */
+/** Row i of the factor, from the rows before it. */
 function factorRow(matrix: Float64Array, size: number, i: number): void {
 	const row = i * size;
 	for (let j = 0; j < i; j++) {
@@ -102,11 +102,11 @@ function factorRow(matrix: Float64Array, size: number, i: number): void {
 		matrix[row + j] = ((matrix[row + j] as number) - dot(matrix, row, other, j)) / (matrix[other + j] as number);
 	}
 	const pivot = (matrix[row + i] as number) - dot(matrix, row, row, i);
-	if (!(pivot > 0)) throw new RangeError(`the matrix is not positive definite (pivot ${i} is ${pivot}); raise the penalty`);
+	if (!(pivot > 0)) throw new RangeError(`the matrix is not positive definite (pivot ${i} is ${pivot}); raise the penalty (the noise)`);
 	matrix[row + i] = Math.sqrt(pivot);
 }
 
-/** Sum of products of two stretches of one array, in four chains: one chain would wait for itself at every step. */
+/** Dot product of two parts of one array, in four chains: a single chain would wait for itself at every step. */
 function dot(values: Float64Array, a: number, b: number, length: number): number {
 	let s0 = 0;
 	let s1 = 0;

@@ -13,7 +13,7 @@ export interface GpHammingOptions extends FitOptions {
 	readonly noises?: readonly number[];
 	/** Variance of the additive part over that of the Hamming part. @default 1, 10 */
 	readonly linearShares?: readonly number[];
-	/** Masks to use at most, evenly spaced: the cost grows with the cube. @default 800 */
+	/** Most coalitions to use, evenly spaced: the cost grows with the cube. @default 800 */
 	readonly maxMasks?: number;
 }
 
@@ -27,7 +27,7 @@ interface Setting {
 
 /**
  * Gaussian process on log(1 + added loss): an additive part plus exp(-weighted Hamming distance / length), anchored at the original model.
- * A block's weight in the distance is what its own removal costs in an additive fit, so that two masks that differ in a harmless block
+ * A block's weight in the distance is what its own removal costs in an additive fit. So two coalitions that differ in a harmless block
  * are near. Length, noise and share are chosen by marginal likelihood.
  * @throws RangeError for no samples
  */
@@ -56,7 +56,7 @@ function settingsOf(options: GpHammingOptions): Setting[] {
 	return lengths.flatMap((length) => noises.flatMap((noise) => linearShares.map((linearShare) => ({ length, noise, linearShare }))));
 }
 
-/** Rows of masks (1 kept) and targets in the link scale. */
+/** Rows of coalitions (1 kept) and targets in the link scale. */
 class Data {
 	readonly rows: Uint8Array;
 	readonly targets: Float64Array;
@@ -70,7 +70,7 @@ class Data {
 	}
 }
 
-/** k(a, b), anchored: the covariance once the original model's value is known to be 0. */
+/** k(a, b), anchored: the covariance given that the original model's value is 0. */
 class Kernel {
 	readonly #players: number;
 	readonly #weights: Float64Array;
@@ -94,7 +94,7 @@ class Kernel {
 			if (goneA !== goneB) apart += weight;
 			if (goneA) fromA += weight;
 			if (goneB) fromB += weight;
-			// The additive part expects a dear block's coefficient to be large.
+			// The additive part expects a costly block's coefficient to be large.
 			if (goneA && goneB) common += weight * weight;
 		}
 		const { length, linearShare } = this.#setting;
@@ -113,12 +113,12 @@ function solve(data: Data, weights: Float64Array, setting: Setting) {
 	}
 	const factor = new Cholesky(matrix, size);
 	const alpha = factor.solve(data.targets);
-	// The signal's variance in closed form; floored so that an exact fit of a flat game has a likelihood.
+	// The signal's variance in closed form; floored so that an exact fit of a constant game has a likelihood.
 	const variance = Math.max(1e-12, alpha.reduce((sum, a, i) => sum + a * (data.targets[i] as number), 0) / size);
 	return { kernel, factor, alpha, variance, likelihood: -0.5 * (size * Math.log(variance) + factor.logDeterminant()) };
 }
 
-/** A Gaussian process over masks: close to what was measured it follows it, far from it it says that it does not know. */
+/** A Gaussian process over coalitions: near the measurements it follows them, and far from them its uncertainty is large. */
 export class GpHammingSurrogate implements PosteriorSurrogate {
 	readonly kind = "gp-hamming";
 	readonly players: number;
@@ -153,7 +153,7 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 		return valueOfLink(loss);
 	}
 
-	/** A draw from the prior, corrected by what the data says about it. */
+	/** A draw from the prior, corrected by the data. */
 	draw(normal: () => number): MixedLoss {
 		const { variance, factor } = this.#solved;
 		const { players } = this;
@@ -162,7 +162,7 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 		const none = this.#terms(new Float64Array(this.#data.targets.length));
 		const linear = this.#linearVariances().map((own) => sd * Math.sqrt(own) * normal());
 		const parities = drawParities(none.steps, sd, normal);
-		// What the drawn function is at the original model fades as the covariance with it does.
+		// The drawn function's value at the original model fades as the covariance with it does.
 		const atFull = parities.heights.reduce((sum, height) => sum + height, 0);
 		const prior: MixedTerms = { ...none, linear, centers: new Uint8Array(players), heights: Float64Array.of(-atFull), parities };
 		const drawn = new MixedLoss(prior);
@@ -194,12 +194,12 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 		return alpha.map((_, m) => kernel.of(rows, row * this.players, this.#data.rows, m * this.players));
 	}
 
-	/** Of the additive part, as a share of the process's variance. */
+	/** Variance of the additive part, as a share of the process's variance. */
 	#linearVariances(): Float64Array {
 		return this.#weights.map((weight) => (this.#setting.linearShare * weight * weight) / this.players);
 	}
 
-	/** The function sum of a_m k(., mask m), on top of a prior draw where there is one. */
+	/** The function sum of a_m k(., mask m), on top of a prior draw if there is one. */
 	#terms(dual: Float64Array, prior?: MixedTerms): MixedTerms {
 		const { players } = this;
 		const { rows } = this.#data;

@@ -5,11 +5,11 @@ import { average } from "../statistics.js";
 import { rSquared, spearman } from "./statistics.js";
 import { linkOfLoss } from "./surrogate.js";
 
-/** Agreement of guesses with the truth. NaN (and no stratum counted) where the truth does not vary. */
+/** Agreement of predictions with the truth. NaN (and no stratum counted) if the truth does not vary. */
 export interface Agreement {
-	/** Of v(S). */
+	/** R2 of v(S). */
 	readonly r2: number;
-	/** Of log(1 + added loss), which also tells bad from dead. */
+	/** R2 of log(1 + added loss), which also separates bad models from broken ones. */
 	readonly r2Log: number;
 	/** Rank correlation, the same in every scale. */
 	readonly spearman: number;
@@ -22,62 +22,62 @@ export interface StratumAgreement extends Agreement {
 }
 
 export interface Judgement extends Agreement {
-	/** Held-out masks, all distinct and none of them in the training set. */
+	/** Held-out coalitions, all distinct and none of them in the training set. */
 	readonly masks: number;
-	/** Against the mean of each stratum: what is left after the number of removed blocks is known. Spearman: mean over strata, weighted by masks. */
+	/** Relative to the mean of each stratum: what is left once the number of removed blocks is known. Spearman: mean over strata, weighted by coalitions. */
 	readonly within: Agreement;
-	/** One entry a number of kept blocks, descending. */
+	/** One entry per number of kept blocks, descending. */
 	readonly strata: readonly StratumAgreement[];
-	/** Share of the masks that the surrogate's 90 % intervals held; absent where it gives none. */
+	/** Share of the coalitions inside the surrogate's 90 % intervals; absent if it gives none. */
 	readonly coverage90?: number;
 	readonly baselines: {
-		/** Guess: mean of the training masks of the same size; where judged masks are held out in turn, of the other judged ones. */
+		/** Predicts the mean of the training coalitions of the same size; if the judged ones are held out in turn, of the other judged ones. */
 		readonly stratumMean: Agreement;
-		/** Guess: mean of the training masks that agree on whether every critical block is kept. Absent without critical blocks. */
+		/** Predicts the mean of the training coalitions that agree on whether every critical block is kept. Absent without critical blocks. */
 		readonly criticalKept?: Agreement;
 	};
 }
 
 export interface JudgeOptions {
-	/** What the surrogate was fitted to: for the baselines, and to refuse held-out masks that it has seen. */
+	/** What the surrogate was fitted to: used by the baselines, and to refuse held-out coalitions that it has seen. */
 	readonly training: readonly Sample[];
-	/** Blocks whose single removal is too dear, for the second baseline. @default none */
+	/** Blocks whose single removal is too costly, for the second baseline. @default none */
 	readonly critical?: readonly number[];
 }
 
 /**
- * Judges a surrogate on masks that it has not seen. Repeated held-out masks count once.
- * @throws RangeError where fewer than two masks are held out, or one of them is a training mask
+ * Judges a surrogate on coalitions that it has not seen. Repeated held-out coalitions count once.
+ * @throws RangeError if fewer than two coalitions are held out, or one of them is a training coalition
  */
 export function judgeSurrogate(predictor: Predictor, heldOut: readonly Sample[], options: JudgeOptions): Judgement {
 	const seen = new Set(options.training.map((sample) => sample.coalition.key));
 	const distinct = new Map<string, Sample>();
 	for (const sample of heldOut) {
 		if (seen.has(sample.coalition.key))
-			throw new RangeError(`held-out mask ${sample.coalition} is a training mask; judge on masks unseen in training`);
+			throw new RangeError(`held-out coalition ${sample.coalition} is in the training set; judge on coalitions that training did not see`);
 		distinct.set(sample.coalition.key, sample);
 	}
 	const masks = [...distinct.values()];
-	if (masks.length < 2) throw new RangeError(`at least two distinct held-out masks are needed, got ${masks.length}`);
+	if (masks.length < 2) throw new RangeError(`at least two distinct held-out coalitions are needed, got ${masks.length}`);
 	return judgementOf(masks, guess(predictor, masks, options));
 }
 
-/** Masks below which {@link crossJudge} says nothing. */
+/** With fewer coalitions, {@link crossJudge} gives no result. */
 export const FEWEST_JUDGED = 10;
 
 export interface CrossJudgeOptions {
 	readonly seed: number | string;
-	/** Parts; each is held out once while the surrogate is fitted to all else. @default 5 */
+	/** Parts; each is held out once while the surrogate is fitted to everything else. @default 5 */
 	readonly splits?: number;
-	/** Blocks whose single removal is too dear, for the second baseline. @default none */
+	/** Blocks whose single removal is too costly, for the second baseline. @default none */
 	readonly critical?: readonly number[];
 }
 
 /**
- * Judges a way of learning where masks are too dear to hold any out for good: every judged mask is held out once, in parts that hold the
- * same share of every size, and the surrogate is fitted anew to all other samples.
- * @param judged keys of the masks to judge on, which should be drawn at random; the others are always trained on
- * @returns undefined where fewer than {@link FEWEST_JUDGED} masks can be judged
+ * Judges a way of learning if coalitions are too costly to hold any out for good. Every judged coalition is held out once, in parts with the
+ * same share of every size. The surrogate is fitted again to all other samples.
+ * @param judged keys of the coalitions to judge on, which should be drawn at random; the others are always trained on
+ * @returns undefined if fewer than {@link FEWEST_JUDGED} coalitions can be judged
  */
 export async function crossJudge<P extends Predictor>(
 	samples: readonly Sample[],
@@ -98,7 +98,7 @@ export async function crossJudge<P extends Predictor>(
 		if (held.length === 0) continue;
 		const keys = new Set(held.map((sample) => sample.coalition.key));
 		const training = distinct.filter((sample) => !keys.has(sample.coalition.key));
-		// Sets that a search looked for are better than random ones of their size: their mean would be no rival.
+		// Sets that a search looked for are better than random ones of their size, so their mean would be a weak baseline.
 		const alike = training.filter((sample) => judged.has(sample.coalition.key));
 		guesses.push(guess(await learn(training), held, { training: alike, ...(critical ? { critical } : {}) }));
 		masks.push(...held);
@@ -106,12 +106,12 @@ export async function crossJudge<P extends Predictor>(
 	return judgementOf(masks, joined(guesses));
 }
 
-/** What is guessed of each mask, by the surrogate and by the baselines. */
+/** The prediction for each coalition, by the surrogate and by the baselines. */
 interface Guesses {
 	readonly values: readonly number[];
 	readonly stratumMean: readonly number[];
 	readonly criticalKept?: readonly number[];
-	/** Deviation from the forecast in standard deviations, link scale. */
+	/** Deviation from the prediction in standard deviations, link scale. */
 	readonly scores?: readonly number[];
 }
 
@@ -221,7 +221,7 @@ function withinStrata(masks: readonly Sample[], guesses: Float64Array, strata: r
 	};
 }
 
-/** Guesses each mask by the mean of the training masks in its group, or of all where the group has none. */
+/** Predicts for each coalition the mean of the training coalitions in its group, or of all if the group has none. */
 function groupMeans(masks: readonly Sample[], training: readonly Sample[], groupOf: (sample: Sample) => number): number[] {
 	const groups = new Map<number, number[]>();
 	for (const sample of training) {
@@ -234,8 +234,8 @@ function groupMeans(masks: readonly Sample[], training: readonly Sample[], group
 }
 
 /**
- * Splits samples by distinct mask, so that no held-out mask is also trained on, with the same share of every size.
- * @param share share of the distinct masks to hold out, in (0, 1)
+ * Splits samples by distinct coalition, so that no held-out coalition is also trained on, with the same share of every size.
+ * @param share share of the distinct coalitions to hold out, in (0, 1)
  */
 export function splitHeldOut(samples: readonly Sample[], share: number, seed: number | string): { training: Sample[]; heldOut: Sample[] } {
 	if (!(share > 0 && share < 1)) throw new RangeError(`the held-out share must be in (0, 1), got ${share}`);

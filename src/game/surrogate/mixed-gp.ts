@@ -8,15 +8,15 @@ import { drawParities } from "./parities.js";
 import { type FitOptions, type FitReport, playersOf, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
 
 export interface MixedGpOptions extends FitOptions {
-	/** Masks to use at most, the best of each size and others evenly spaced: the cost grows with the cube. @default 1000 */
+	/** Most coalitions to use, the best of each size and others evenly spaced: the cost grows with the cube. @default 1000 */
 	readonly maxMasks?: number;
-	/** Where the search for a setting starts: that of the fit before. @default a usual one */
+	/** Start of the search for a setting: that of the fit before. @default a usual one */
 	readonly start?: MixedSetting;
-	/** Rounds of the search for a setting, each over all its numbers; 0 takes `start` as it is. @default 2, or 1 with `start` */
+	/** Rounds of the search for a setting, each over all its numbers; 0 takes `start` unchanged. @default 2, or 1 with `start` */
 	readonly rounds?: number;
 }
 
-/** Masks from which the setting is chosen: more cost time and change little. */
+/** Coalitions that choose the setting: more cost time and change little. */
 const TUNING_MASKS = 300;
 
 const CHOICES: { readonly [K in keyof MixedSetting]: readonly number[] } = {
@@ -35,7 +35,7 @@ const USUAL: MixedSetting = { pairs: 0.1, reach: 4, rest: 0.1, length: 8, noise:
  */
 export async function fitMixedGp(samples: readonly Sample[], options: MixedGpOptions = {}): Promise<MixedGp> {
 	const players = playersOf(samples);
-	// The original model is known: it is the anchor, and as a row of zeros it would only make the matrix singular.
+	// The original model is known: it is the anchor, and a row of zeros would only make the matrix singular.
 	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()].filter(
 		(sample) => sample.coalition.size < players,
 	);
@@ -53,7 +53,7 @@ export async function fitMixedGp(samples: readonly Sample[], options: MixedGpOpt
 	return new MixedGp(masks, kernel, factor, report);
 }
 
-/** Half of what fits for the best masks of every size, which a search depends on, the other half spread over the rest. */
+/** Half of the places for the best coalitions of every size, which a search depends on; the other half is spread over the rest. */
 function chosen(samples: readonly Sample[], limit: number): readonly Sample[] {
 	if (samples.length <= limit) return samples;
 	const rank = new Map<Sample, number>();
@@ -72,7 +72,7 @@ function chosen(samples: readonly Sample[], limit: number): readonly Sample[] {
 	return samples.filter((sample) => used.has(sample));
 }
 
-/** One number after the other, each step the best of its neighbors on the list. */
+/** One number after another; each step takes the best of its neighbors on the list. */
 async function chooseSetting(masks: Masks, weights: Float64Array, options: MixedGpOptions): Promise<MixedSetting> {
 	let setting = options.start ?? USUAL;
 	const rounds = options.rounds ?? (options.start ? 1 : 2);
@@ -118,7 +118,7 @@ function evidence(matrix: Float64Array, targets: Float64Array): number {
 	return -0.5 * (size * Math.log(variance) + factor.logDeterminant());
 }
 
-/** The fitted process: close to what was measured it follows it, far from it it says that it does not know. */
+/** The fitted process: near the measurements it follows them, and far from them its uncertainty is large. */
 export class MixedGp implements PosteriorSurrogate {
 	readonly kind = "mixed-gp";
 	readonly players: number;
@@ -145,12 +145,12 @@ export class MixedGp implements PosteriorSurrogate {
 		this.#mean = new MixedLoss(this.#terms(this.#alpha));
 	}
 
-	/** The setting that was chosen: where the next fit may start. */
+	/** The chosen setting: the next fit may start there. */
 	get setting(): MixedSetting {
 		return this.#kernel.setting;
 	}
 
-	/** The posterior mean term by term: contributions in closed form are read off it. */
+	/** The posterior mean term by term: contributions in closed form follow from it. */
 	get terms(): MixedTerms {
 		return this.#terms(this.#alpha);
 	}
@@ -202,7 +202,7 @@ export class MixedGp implements PosteriorSurrogate {
 		return valueOfLink(loss);
 	}
 
-	/** A draw from the prior, corrected by what the data says about it. The exponential part's draw is made of parities of sets of blocks. */
+	/** A draw from the prior, corrected by the data. The exponential part's draw is made of parities of sets of blocks. */
 	draw(normal: () => number): MixedLoss {
 		const { players, linear, pairs, setting } = this.#kernel;
 		const sd = Math.sqrt(this.#variance);
@@ -230,7 +230,7 @@ export class MixedGp implements PosteriorSurrogate {
 		return new MixedLoss(this.#terms(this.#factor.solve(missing), prior));
 	}
 
-	/** The function sum of a_m k(., mask m), on top of a prior draw where there is one. */
+	/** The function sum of a_m k(., mask m), on top of a prior draw if there is one. */
 	#terms(dual: Float64Array, prior?: MixedTerms): MixedTerms {
 		const { players, linear, pairs, steps, setting } = this.#kernel;
 		const { lists, rows, count } = this.#masks;

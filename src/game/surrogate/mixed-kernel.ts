@@ -1,27 +1,27 @@
 import { type Sample, toRows } from "../sample.js";
 import { linkOfLoss } from "./surrogate.js";
 
-/** Shares of the parts of the kernel; the additive part's is 1, and all are shares of one variance that is found in closed form. */
+/** Shares of the kernel's parts. The additive part's is 1, and all are shares of one variance that has a closed form. */
 export interface MixedSetting {
-	/** Of pairs of blocks. */
+	/** Share of pairs of blocks. */
 	readonly pairs: number;
-	/** Blocks apart over which a pair's prior variance falls e times; Infinity for pairs that are all alike. */
+	/** Blocks apart over which a pair's prior variance falls e times; Infinity if all pairs are alike. */
 	readonly reach: number;
-	/** Of the part that depends on everything at once. */
+	/** Share of the part that depends on everything at once. */
 	readonly rest: number;
 	/** Its length scale, blocks of mean weight. */
 	readonly length: number;
-	/** Of a measurement's noise, and of what no part explains. */
+	/** Share of a measurement's noise, and of what no part explains. */
 	readonly noise: number;
 }
 
-/** Masks (1 removed) and targets log(1 + added loss). */
+/** Coalitions (1 removed) and targets log(1 + added loss). */
 export class Masks {
 	readonly players: number;
 	readonly count: number;
 	/** Shape: count x players. */
 	readonly rows: Uint8Array;
-	/** The same memory, mask by mask. */
+	/** The same memory, coalition by coalition. */
 	readonly flags: readonly Uint8Array[];
 	readonly lists: readonly (readonly number[])[];
 	readonly targets: Float64Array;
@@ -43,13 +43,13 @@ export class Masks {
 export class MixedKernel {
 	readonly players: number;
 	readonly setting: MixedSetting;
-	/** Of each block's own coefficient. */
+	/** Variance of each block's own coefficient. */
 	readonly linear: Float64Array;
-	/** Of each pair's coefficient; symmetric, zero diagonal. */
+	/** Variance of each pair's coefficient; symmetric, zero diagonal. */
 	readonly pairs: Float64Array;
 	/** Weight of a block in the distance, in length scales. */
 	readonly steps: Float64Array;
-	/** Room for the blocks that two masks share. */
+	/** Scratch array for the blocks that two coalitions share. */
 	readonly #common: Uint16Array;
 
 	constructor(weights: Float64Array, setting: MixedSetting) {
@@ -62,7 +62,7 @@ export class MixedKernel {
 		this.steps = weights.map((weight) => weight / setting.length);
 	}
 
-	/** Covariance of two masks, given as flags; of `b` the list of removed blocks too. */
+	/** Covariance of two coalitions, given as flags; `b` also as its list of removed blocks. */
 	of(a: Uint8Array, b: Uint8Array, listB: readonly number[]): number {
 		const { players, linear, pairs, steps } = this;
 		const common = this.#common;
@@ -88,7 +88,7 @@ export class MixedKernel {
 		return sum + this.setting.rest * (Math.exp(-apart) - Math.exp(-fromA) - Math.exp(-fromB) + 1);
 	}
 
-	/** Lower triangle of the covariance of all masks with each other, noise on the diagonal; shape count x count. */
+	/** Lower triangle of the covariance of all coalitions with each other, noise on the diagonal; shape count x count. */
 	async matrix(masks: Masks, pause?: (() => Promise<void>) | undefined): Promise<Float64Array> {
 		const { count, flags, lists } = masks;
 		const matrix = new Float64Array(count * count);
@@ -102,7 +102,7 @@ export class MixedKernel {
 	}
 }
 
-/** The masks' covariances part by part, so that trying another setting costs no walk over blocks. */
+/** The coalitions' covariances part by part, so that trying another setting does not walk over blocks. */
 export class KernelParts {
 	readonly #masks: Masks;
 	readonly #weights: Float64Array;
@@ -180,7 +180,7 @@ export class KernelParts {
 	}
 }
 
-/** Neighbors in the residual stream stand in for one another more than distant blocks do; dear blocks interact more. */
+/** Neighbors in the residual stream are more often redundant than distant blocks; costly blocks interact more. */
 function pairVariances(weights: Float64Array, reach: number): Float64Array {
 	const players = weights.length;
 	const variances = new Float64Array(players * players);

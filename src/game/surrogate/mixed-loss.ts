@@ -1,15 +1,15 @@
 import type { LossFunction } from "../predictor.js";
 
-/** The terms of a function over sets of removed blocks; what they give at the original model is taken off. */
+/** The terms of a function over sets of removed blocks; its value at the original model is subtracted. */
 export interface MixedTerms {
 	readonly players: number;
 	readonly linear: Float64Array;
 	/** Symmetric, zero diagonal. */
 	readonly pairs: Float64Array;
-	/** Masks (1 removed) that the exponential terms are centerd on; shape centers x players. */
+	/** Coalitions (1 removed) that the exponential terms are centerd on; shape centers x players. */
 	readonly centers: Uint8Array;
 	readonly heights: Float64Array;
-	/** What a block in which two masks differ adds to their distance. */
+	/** Distance that each block adds in which two coalitions differ. */
 	readonly steps: Float64Array;
 	/** Parity terms: blocks whose removals are counted, and the height of (-1)^count. */
 	readonly parities?: { readonly blocks: readonly (readonly number[])[]; readonly heights: Float64Array };
@@ -20,16 +20,16 @@ const BITS = 6;
 const STATES = 1 << BITS;
 
 /**
- * Additive, pair, exponential and parity terms. The last set asked for is remembered with the change of every flip, which come in one
- * walk over the centers: a search by swaps asks for all flips of one set, then of the next. The walk takes six blocks at a time: what
- * they add to a distance, and how often a center differs in which of them, is kept for each of their 64 states.
+ * Additive, pair, exponential and parity terms. The last set is remembered with the change of every flip, since one walk over the centers
+ * gives all of them. A search by swaps needs all flips of one set, then of the next. The walk takes six blocks at a time. For each of their
+ * 64 states it keeps what they add to a distance, and how often a center differs in each block.
  */
 export class MixedLoss implements LossFunction {
 	readonly #t: MixedTerms;
 	readonly #groups: number;
 	/** Shape centers x groups: states of the groups' blocks. */
 	readonly #packed: Uint8Array;
-	/** Shape groups x 64: exp(-distance) where the blocks of a group differ as the bits say. */
+	/** Shape groups x 64: exp(-distance) if the blocks of a group differ as the bits say. */
 	readonly #factors: Float64Array;
 	readonly #up: Float64Array;
 	readonly #down: Float64Array;
@@ -132,7 +132,7 @@ export class MixedLoss implements LossFunction {
 		return flips;
 	}
 
-	/** Sum of the exponential terms at a set, and for each block the part of it from centers that differ there. */
+	/** Sum of the exponential terms at a set, and for each block the part from centers that differ there. */
 	#walk(here: Uint8Array): { total: number; differing: Float64Array } {
 		const { players, heights } = this.#t;
 		const groups = this.#groups;

@@ -8,9 +8,9 @@ export interface MlpOptions extends FitOptions {
 	readonly seed: number | string;
 	/** Hidden units. @default 2 * players */
 	readonly hidden?: number;
-	/** Passes over the masks. @default 300 */
+	/** Passes over the coalitions. @default 300 */
 	readonly epochs?: number;
-	/** Masks a step; the last step of an epoch may have fewer. @default 300 */
+	/** Coalitions per step; the last step of an epoch may have fewer. @default 300 */
 	readonly batch?: number;
 	/** @default 0.008 */
 	readonly learningRate?: number;
@@ -22,14 +22,14 @@ export interface MlpOptions extends FitOptions {
 	readonly decay?: number;
 }
 
-/** Work (masks x hidden units x removed blocks) between two pauses: around ten milliseconds. */
+/** Work (coalitions x hidden units x removed blocks) between two pauses: about ten milliseconds. */
 const SLICE = 6_000_000;
 
 /**
  * Fits players -> hidden -> CELU -> 1 -> sigmoid to v(S) by mean squared error.
- * It has no posterior: it gives no intervals and no draws, and contributions read off it have no error of what it gets wrong.
- * Masks of few removed blocks are cheap: the first layer starts from the sum over all blocks and takes the removed ones away.
- * @throws RangeError for no samples or an option out of range; the signal's reason where it was aborted
+ * It has no posterior: no intervals and no draws, and contributions from it have no error for its own mistakes.
+ * Coalitions of few removed blocks are cheap: the first layer starts from the sum over all blocks and subtracts the removed ones.
+ * @throws RangeError for no samples or an option out of range; the signal's reason if it was aborted
  */
 export async function fitMlp(samples: readonly Sample[], options: MlpOptions): Promise<MlpSurrogate> {
 	const players = playersOf(samples);
@@ -148,12 +148,12 @@ class Trainer {
 		this.#slopes = new Float64Array(network.hidden);
 	}
 
-	/** Mean squared error over the last steps that together saw `masks` masks. */
+	/** Mean squared error over the last steps that together saw `masks` coalitions. */
 	lastEpochError(masks: number): number {
 		return this.#squares.slice(-masks).reduce((sum, square) => sum + square, 0) / Math.min(masks, this.#squares.length);
 	}
 
-	/** One step on the masks named by `batch`; returns the work done. */
+	/** One step on the coalitions in `batch`; returns the work done. */
 	step(batch: Uint32Array, removed: readonly Uint16Array[], targets: Float64Array, rate: number): number {
 		this.#network.originalInputs(this.#full);
 		this.#gradient.fill(0);
@@ -194,7 +194,7 @@ class Trainer {
 		return this.#network.output(inputs);
 	}
 
-	/** Adds the gradient of one mask. A first-layer row holds minus the sum over masks without the block, until {@link #spreadFullGradient}. */
+	/** Adds the gradient of one coalition. A first-layer row holds minus the sum over coalitions without the block, until {@link #spreadFullGradient}. */
 	#backward(blocks: Uint16Array, outer: number): void {
 		const { weights, hidden, bias1, layer2, bias2 } = this.#network;
 		const gradient = this.#gradient;
@@ -211,7 +211,7 @@ class Trainer {
 		}
 	}
 
-	/** A kept block's input is 1: its gradient is the bias's less the part of the masks without it. */
+	/** A kept block's input is 1: its gradient is the bias's less the part of the coalitions without it. */
 	#spreadFullGradient(): void {
 		const { players, hidden, bias1 } = this.#network;
 		for (let i = 0; i < players; i++) {
@@ -266,7 +266,7 @@ export class MlpSurrogate implements Surrogate {
 		return inputs;
 	}
 
-	/** Output for the given inputs of the hidden units with one block's row added (`sign` 1), taken away (-1), or as they are (`block` -1). */
+	/** Output for the given inputs of the hidden units with one block's row added (`sign` 1), taken away (-1), or unchanged (`block` -1). */
 	#outputOf(inputs: Float64Array, block: number, sign: number): number {
 		const { weights, hidden, layer2, bias2 } = this.#network;
 		const row = Math.max(0, block) * hidden;

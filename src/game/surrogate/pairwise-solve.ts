@@ -2,9 +2,9 @@ import type { Sample } from "../sample.js";
 import { Cholesky } from "./cholesky.js";
 import { linkOfLoss } from "./surrogate.js";
 
-// Ridge regression on blocks and pairs of blocks: over masks or over coefficients, whichever are fewer.
+// Ridge regression on blocks and pairs of blocks: over coalitions or over coefficients, whichever are fewer.
 
-/** What is fitted: removed blocks of each mask, and log(1 + added loss). */
+/** Data of a fit: removed blocks of each coalition, and log(1 + added loss). */
 export interface Design {
 	readonly players: number;
 	readonly removed: readonly (readonly number[])[];
@@ -26,29 +26,29 @@ export interface Coefficients {
 }
 
 export interface Solution extends Coefficients {
-	/** Variance of what the model does not explain, link scale. */
+	/** Variance of the noise and of what the model does not explain, link scale. */
 	readonly noise: number;
-	/** From the posterior. */
+	/** A draw from the posterior. */
 	draw(normal: () => number): Coefficients;
-	/** Posterior variance of the link of a set of removed blocks, noise left out. */
+	/** Posterior variance of the link of a set of removed blocks, without noise. */
 	variance(removed: readonly number[]): number;
 }
 
-/** Two masks' feature vectors meet in the blocks removed in both (c) and the pairs of those (c over 2). */
+/** Product of two coalitions' feature vectors: the blocks removed in both (c) and the pairs of those (c over 2). */
 function kernelOf(removed: readonly number[], flags: Uint8Array, penalty: number, linearPenalty: number): number {
 	let common = 0;
 	for (const block of removed) common += flags[block] as number;
 	return common / linearPenalty + (common * (common - 1)) / (2 * penalty);
 }
 
-/** One byte a block, 1 removed. */
+/** One byte per block, 1 removed. */
 function flagsOf(removed: readonly number[], players: number): Uint8Array {
 	const flags = new Uint8Array(players);
 	for (const block of removed) flags[block] = 1;
 	return flags;
 }
 
-/** Masks x masks, with the noise's share on the diagonal. */
+/** Coalitions x coalitions, with the noise's share on the diagonal. */
 function kernelMatrix(d: Design, penalty: number, linearPenalty: number): Float64Array {
 	const m = d.removed.length;
 	const flags = d.removed.map((removed) => flagsOf(removed, d.players));
@@ -61,7 +61,7 @@ function kernelMatrix(d: Design, penalty: number, linearPenalty: number): Float6
 	return matrix;
 }
 
-/** Mean squared error of predicting each mask from all others, without refitting. Repeated masks would flatter it: only the first counts. */
+/** Mean squared error of predicting each coalition from all others, without refitting. Repeats would lower it, so only the first counts. */
 export function leaveOneOutError(d: Design, penalty: number, linearPenalty: number): number {
 	const distinct = new Map(d.removed.map((removed, i) => [removed.join(), i]));
 	const kept = [...distinct.values()];
@@ -76,7 +76,7 @@ export function leaveOneOutError(d: Design, penalty: number, linearPenalty: numb
 	return alpha.reduce((sum, a, i) => sum + (a / (diagonal[i] as number)) ** 2, 0) / kept.length;
 }
 
-/** More pair coefficients than masks: solved over masks. */
+/** More pair coefficients than coalitions: solved over coalitions. */
 export function solveDual(d: Design, penalty: number, linearPenalty: number): Solution {
 	const m = d.removed.length;
 	const factor = new Cholesky(kernelMatrix(d, penalty, linearPenalty), m);
@@ -96,7 +96,7 @@ export function solveDual(d: Design, penalty: number, linearPenalty: number): So
 	return {
 		...gather(alpha, zeros(d.players)),
 		noise,
-		// A draw from the prior, corrected by what the data says about it.
+		// A draw from the prior, corrected by the data.
 		draw(normal) {
 			const sd = Math.sqrt(noise);
 			const prior = zeros(d.players);
@@ -116,7 +116,7 @@ export function solveDual(d: Design, penalty: number, linearPenalty: number): So
 	};
 }
 
-/** More masks than coefficients: solved over coefficients (blocks first, then pairs). */
+/** More coalitions than coefficients: solved over coefficients (blocks first, then pairs). */
 export function solvePrimal(d: Design, penalty: number, linearPenalty: number): Solution {
 	const { players } = d;
 	const size = players + (players * (players - 1)) / 2;

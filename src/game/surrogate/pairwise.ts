@@ -5,16 +5,16 @@ import { type Coefficients, design, leaveOneOutError, linkOf, type Solution, sol
 import { type FitOptions, type FitReport, playersOf, removedOfRows, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
 
 export interface PairwiseOptions extends FitOptions {
-	/** Penalties on pair coefficients to choose from, by leave-one-out error in closed form. One is used as it is. @default 0.001 to 10 */
+	/** Penalties on pair coefficients to choose from, by leave-one-out error in closed form. A single one is used directly. @default 0.001 to 10 */
 	readonly penalties?: readonly number[];
 	/** Penalty on a block's own coefficient, as a share of that on pairs: single removals matter more. @default 0.03 */
 	readonly linearShare?: number;
-	/** Masks to use at most where pairs outnumber them (the cost grows with the cube), evenly spaced. @default 1600 */
+	/** Most coalitions to use if pairs outnumber them (the cost grows with the cube), evenly spaced. @default 1600 */
 	readonly maxMasks?: number;
 }
 
 const PENALTIES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
-/** Masks from which the penalty is chosen: more cost time and change nothing. */
+/** Coalitions that choose the penalty: more cost time and change nothing. */
 const TUNING_MASKS = 400;
 
 /**
@@ -73,7 +73,7 @@ class QuadraticLoss implements LossFunction {
 	}
 }
 
-/** Blocks and pairs of blocks, additive in log(1 + added loss). A positive pair is a pair of substitutes: losing both costs more. */
+/** Blocks and pairs of blocks, additive in log(1 + added loss). A positive pair is redundant: removing both costs more. */
 export class PairwiseSurrogate implements PosteriorSurrogate, Coefficients {
 	readonly kind = "pairwise-ridge";
 	readonly players: number;
@@ -134,7 +134,7 @@ export class PairwiseSurrogate implements PosteriorSurrogate, Coefficients {
 		return valueOfLink(loss);
 	}
 
-	/** Coefficients of one posterior draw: intervals of anything computed from them come from many. */
+	/** Coefficients of one posterior draw; many draws give the interval of any function of them. */
 	drawCoefficients(normal: () => number): Coefficients {
 		return this.#solution.draw(normal);
 	}

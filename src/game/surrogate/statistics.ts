@@ -1,6 +1,6 @@
 import { average } from "../statistics.js";
 
-/** 1 - squared error / variance of the truth; NaN where the truth does not vary. Can be negative. */
+/** 1 - squared error / variance of the truth; NaN if the truth does not vary. Can be negative. */
 export function rSquared(truth: ArrayLike<number>, guess: ArrayLike<number>): number {
 	const mean = average(truth);
 	let error = 0;
@@ -12,13 +12,13 @@ export function rSquared(truth: ArrayLike<number>, guess: ArrayLike<number>): nu
 	return total > 0 ? 1 - error / total : Number.NaN;
 }
 
-/** Rank correlation, equal values sharing their mean rank; NaN where either side does not vary. */
+/** Rank correlation, equal values share their mean rank; NaN if either side does not vary. */
 export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
-	if (a.length !== b.length) throw new RangeError(`two lists of one length expected, got ${a.length} and ${b.length}`);
+	if (a.length !== b.length) throw new RangeError(`expected two lists of one length, got ${a.length} and ${b.length}`);
 	return pearson(ranks(a), ranks(b));
 }
 
-/** Linear correlation; NaN where either side does not vary. */
+/** Linear correlation; NaN if either side does not vary. */
 export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
 	const meanA = average(a);
 	const meanB = average(b);
@@ -35,7 +35,7 @@ export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
 	return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : Number.NaN;
 }
 
-/** Ranks from 1, ties sharing their mean. */
+/** Ranks from 1; ties share their mean. */
 export function ranks(values: ArrayLike<number>): Float64Array {
 	const order = Array.from({ length: values.length }, (_, i) => i).sort((i, j) => compare(values[i] as number, values[j] as number));
 	const result = new Float64Array(values.length);
@@ -48,7 +48,7 @@ export function ranks(values: ArrayLike<number>): Float64Array {
 	return result;
 }
 
-/** Unlike subtraction, two infinities compare as equal. */
+/** Unlike subtraction, this treats two infinities as equal. */
 function compare(a: number, b: number): number {
 	return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -3,27 +3,27 @@ import type { Sample } from "../sample.js";
 
 /** A game learned from measured coalitions. */
 export interface Surrogate extends Predictor {
-	/** Which family it is of, for reports: `mlp`, `pairwise-ridge`, `gp-hamming`, `mixed-gp`. */
+	/** Its family, for reports: `mlp`, `pairwise-ridge`, `gp-hamming`, `mixed-gp`. */
 	readonly kind: string;
 	/** How it was made. */
 	readonly fit: FitReport;
 }
 
 /**
- * A surrogate that knows how unsure it is: it is judged by its intervals too, searched by its draws, and its contributions have standard
- * errors (`posteriorContributions`, `pairInteractions`).
+ * A surrogate that knows how uncertain it is. It is also judged by its intervals and searched by its draws, and its contributions have
+ * standard errors (`posteriorContributions`, `pairInteractions`).
  */
 export interface PosteriorSurrogate extends Surrogate, Posterior, Calibrated {}
 
-/** How a surrogate was made: enough to make it again. */
+/** How a surrogate was made: enough to repeat it. */
 export interface FitReport {
-	/** Coalitions that it was fitted to, repeats counted. */
+	/** Coalitions that it was fitted to, repeats included. */
 	readonly masks: number;
-	/** Settings, those chosen by the fit among them. */
+	/** Settings, including those that the fit chose. */
 	readonly settings: Readonly<Record<string, number | string>>;
 }
 
-/** How a fit can be followed and stopped. */
+/** How a caller follows and stops a fit. */
 export interface FitOptions {
 	/** Awaited between slices of about ten milliseconds, so that timers and input get their turn. @default no pause */
 	readonly pause?: (() => Promise<void>) | undefined;
@@ -38,15 +38,15 @@ export function playersOf(samples: readonly Sample[]): number {
 	if (players === undefined) throw new RangeError("a surrogate needs at least one measured coalition");
 	for (const { coalition } of samples) {
 		if (coalition.players !== players)
-			throw new RangeError(`coalitions of one length expected: ${players} blocks, got ${coalition.players} (${coalition})`);
+			throw new RangeError(`expected coalitions of one length (${players} blocks), got ${coalition.players} (${coalition})`);
 	}
 	return players;
 }
 
-/** Losses above this many nats over the original model are all equally dead: a surrogate learns nothing from how dead. */
+/** Losses above this many nats over the original model count as equally broken: the degree teaches a surrogate nothing. */
 export const DEAD_LOSS = 20;
 
-/** The scale in which losses add up best (METHOD: log(1 + added loss)); a loss below the original model's by 0.9 nats or more is clamped. */
+/** The scale in which losses add up best (METHOD: log(1 + added loss)). A loss below the original model's by 0.9 nats or more is clamped. */
 export function linkOfLoss(addedLoss: number): number {
 	return Math.log1p(Math.max(-0.9, Math.min(DEAD_LOSS, addedLoss)));
 }
@@ -67,7 +67,7 @@ export function thinned<T>(items: readonly T[], limit: number): readonly T[] {
 	return Array.from({ length: limit }, (_, i) => items[Math.floor((i * items.length) / limit)] as T);
 }
 
-/** Removed blocks of rows of bytes, one list a row. */
+/** Removed blocks of rows of bytes, one list per row. */
 export function removedOfRows(rows: Uint8Array, players: number): number[][] {
 	const lists: number[][] = [];
 	for (let start = 0; start < rows.length; start += players) {

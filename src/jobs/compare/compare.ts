@@ -113,7 +113,7 @@ async function announce(session: Session, comparison: Comparison, options: Compa
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)(
 		"note",
-		`${basename(model.path)}: ${blocks} blocks, ${counts.join(", ")} removed by ${methods.length} methods of at most ${limit} masks of ${session.tokens.search} tokens (${source}); ${masks} masks at most in all, fewer where methods ask for the same${Number.isFinite(seconds) ? `, about ${formatDuration(seconds)}` : ""}`,
+		`${basename(model.path)}: ${blocks} blocks, ${counts.join(", ")} removed by ${methods.length} methods; each measures up to ${limit} candidates on ${session.tokens.search} tokens (${source}), all together up to ${masks}${Number.isFinite(seconds) ? `; at most about ${formatDuration(seconds)}` : ""}`,
 	);
 }
 
@@ -222,7 +222,7 @@ function playOf(
 
 /** A method that stops early, or cannot play on this architecture, is a row with what it has; anything else ends the comparison. */
 function whyStopped(error: unknown, masks: number): string {
-	if (error instanceof BudgetSpent) return `stopped after ${masks} masks: its next batch did not fit into the budget`;
+	if (error instanceof BudgetSpent) return `stopped after ${masks} candidates: more did not fit into the budget`;
 	if (error instanceof InvalidOptionError) return error.message;
 	throw error;
 }

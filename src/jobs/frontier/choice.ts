@@ -76,7 +76,7 @@ export function cellText({
 	bytes,
 	speedup,
 }: Pick<Cell, "type" | "removed" | "healed" | "bytes" | "speedup">): string {
-	const weights = type === "own" ? "the weights as they are" : type;
+	const weights = type === "own" ? "the original weights" : type;
 	const blocks = removed.length === 0 ? "" : ` without block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
 	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${formatSpeedup(speedup)}` : "";
 	return `${weights}${blocks}${healed ? ", healed" : ""} (${formatBytes(bytes)}${speed})`;
@@ -115,16 +115,16 @@ export function frontierVerdict(
 ): FrontierResult["verdict"] {
 	const twice =
 		sourceQuantized && cells.some(({ type }) => type !== "own")
-			? " The weights were quantized already, so that every other type is quantized twice, which flatters removing blocks; --quantize-from ORIGINAL compares fairly."
+			? " The input was quantized already, so every other type is quantized twice, which flatters removing blocks: --quantize-from ORIGINAL compares fairly."
 			: "";
 	if (!best) {
 		const [nearest] = [...cells].sort((a, b) => nearer(goal, a, b));
-		const near = nearest ? ` Nearest: ${cellText(nearest)}, which adds ${natsText(nearest.added)} nats per token.` : "";
-		return { text: `Nothing that was measured fits the goal (${goalText(goal)}).${near}${twice}` };
+		const near = nearest ? ` The nearest is ${cellText(nearest)}, which adds ${natsText(nearest.added)} nats per token.` : "";
+		return { text: `No combination meets the goal (${goalText(goal)}).${near}${twice}` };
 	}
 	const kind = kindOf(best);
 	const cost = `${natsText((best.heldOut ?? best).added)} nats per token${best.heldOut ? " on the held-out split" : ""}`;
-	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}, which adds ${cost}.`;
+	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}. It adds ${cost}.`;
 	const other = bestOf(
 		goal,
 		cells.filter(({ removed }) => removed.length > 0 !== best.removed.length > 0),
@@ -152,25 +152,25 @@ function nearer(
 
 /** Why no cell without blocks removed fits. */
 function wholeText({ targetSize = Number.POSITIVE_INFINITY, targetCompute, targetSpeedup }: Goal, cells: readonly FrontierCell[]): string {
-	if (targetCompute !== undefined) return "Quantizing alone runs every block.";
+	if (targetCompute !== undefined) return "Quantizing alone runs all blocks.";
 	const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes);
 	const [smallest] = whole;
 	if (!smallest || smallest.bytes > targetSize || targetSpeedup === undefined)
-		return `Quantizing alone does not fit${smallest ? `: ${cellText(smallest)} is the smallest` : ""}.`;
+		return `Quantizing alone does not meet it${smallest ? `: the smallest is ${cellText(smallest)}` : ""}.`;
 	const small = whole.filter(({ bytes }) => bytes <= targetSize);
 	const [fastest] = small.sort((a, b) => (b.speedup?.value ?? 0) - (a.speedup?.value ?? 0));
 	const of = small.length < whole.length ? " of that size" : "";
 	if (whole.length === 1) return "No other type was tried.";
 	return fastest!.type === "own"
-		? `Quantizing alone does not fit: no type that was tried${of} runs faster than the weights as they are.`
-		: `Quantizing alone does not fit: ${cellText(fastest!)} is the fastest${of}.`;
+		? `Quantizing alone does not meet it: no type that was tried${of} is faster than the original weights.`
+		: `Quantizing alone does not meet it: the fastest${of} is ${cellText(fastest!)}.`;
 }
 
 /** What the held-out split, which took no part in the choice, has against it. */
 function doubtText({ maxAdded, targetSpeedup }: Goal, { heldOut, speedup }: FrontierCell): string {
 	const more = maxAdded !== undefined && (heldOut?.added.mean ?? 0) > maxAdded;
 	const slow = targetSpeedup !== undefined && (speedup?.interval?.low ?? targetSpeedup) < targetSpeedup;
-	return `${more ? " That is more than was asked for: the choice is made on the validation split, where it fits." : ""}${slow ? " The interval of its speed reaches below the target." : ""}`;
+	return `${more ? " That is above the limit: the choice was made on the validation split, on which it is within it." : ""}${slow ? " The interval of its speed-up reaches below the target." : ""}`;
 }
 
 /** The best choice beside the best of the other kind: with blocks removed, or without. */
@@ -181,18 +181,19 @@ function besideText(
 	other: (FrontierCell & { readonly more: MeanAndError; readonly winner: ReturnType<typeof lower> }) | undefined,
 ): string {
 	const pruned = best.removed.length > 0;
-	const compute = "What removing blocks alone gives is less compute for each token and a smaller KV cache.";
+	const compute = "Only removing blocks also saves compute for each token and makes the KV cache smaller.";
 	if (!other) {
-		if (!pruned) return `Nothing with blocks removed fits. ${compute}`;
+		if (!pruned) return `Nothing with blocks removed meets it. ${compute}`;
 		return wholeText(goal, cells);
 	}
 	const { more, winner } = other;
 	if (goal.maxAdded !== undefined)
 		return pruned
-			? `The smallest without blocks removed: ${cellText(other)}, which adds ${natsText((other.heldOut ?? other).added)}.`
-			: `Removing blocks is the worse way to a small file here: the smallest with blocks removed that fits is ${cellText(other)}. ${compute}`;
-	const beyond = `${cellText(other)} adds ${natsText(more)} beyond that`;
+			? `The smallest with all blocks is ${cellText(other)}, which adds ${natsText((other.heldOut ?? other).added)}.`
+			: `Removing blocks gives no smaller file here: the smallest that meets it is ${cellText(other)}. ${compute}`;
+	const beyond = `${cellText(other)} adds ${natsText(more)} more`;
 	if (winner === "second") return `On the held-out split the other way is better: ${beyond}.`;
-	if (winner === undefined) return `Neither way is better within the error: ${beyond}.${pruned ? "" : ` ${compute}`}`;
+	if (winner === undefined)
+		return `The best with and the best without removed blocks are statistically tied: ${beyond}.${pruned ? "" : ` ${compute}`}`;
 	return pruned ? `Quantizing alone costs more: ${beyond}.` : `Removing blocks is the worse choice for this goal: ${beyond}. ${compute}`;
 }

@@ -73,7 +73,7 @@ async function settleHealing(session: Session, { kmax }: FrontierRequest, option
 function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierJob): void {
 	const { blocks } = session.model.facts;
 	const made = types.length > 0 ? `the model's own weights, then ${types.join(", ")}` : "the model's own weights";
-	const healed = asksToHeal(options) ? "; every set healed too" : "";
+	const healed = asksToHeal(options) ? "; every candidate also healed" : "";
 	logger(options)("note", `${basename(session.model.path)}: ${blocks} blocks, up to ${kmax} removed; ${made}${healed}`);
 }
 

@@ -23,10 +23,7 @@ export async function forSpeed(header: Header, kmax: number, options: FrontierJo
 		return Math.min(header.blocks.maxRemovable, Math.max(kmax, removeBlocks!));
 	} catch (error) {
 		if (!(error instanceof InvalidOptionError)) throw error;
-		logger(options)(
-			"note",
-			`of the weights as they are: ${error.message} A type of weights may still reach it, with fewer blocks or none removed.`,
-		);
+		logger(options)("note", `with the weights as they are: ${error.message} Another type of weights may still reach it.`);
 		return kmax;
 	}
 }

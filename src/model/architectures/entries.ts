@@ -6,7 +6,7 @@ import { provenanceEntries } from "./provenance.js";
 import type { RuledModel } from "./rules.js";
 import type { ArchitectureEntry, Frozen, Provenance } from "./types.js";
 
-/** Metadata of the model without the removed blocks (ascending): rewritten in place, what must be stated anew at the end. */
+/** Metadata of the model without the removed blocks (ascending): rewritten in place, with newly stated keys at the end. */
 export function prunedEntries(
 	model: RuledModel,
 	entries: readonly GgufEntry[],
@@ -25,7 +25,7 @@ export function prunedEntries(
 	];
 }
 
-/** Keys whose arrays hold one entry a block, as they stand in the file. */
+/** Keys whose arrays hold one entry per block, as they stand in the file. */
 export function perBlockKeys(name: string, entry: ArchitectureEntry): Set<string> {
 	const patterns = [
 		...(entry.sliding ? [SLIDING_KEY] : []),
@@ -36,12 +36,12 @@ export function perBlockKeys(name: string, entry: ArchitectureEntry): Set<string
 	return new Set([...keys, ...(entry.perBlockPlain ?? [])]);
 }
 
-/** Keys of counts that removed blocks lower, beside the number of blocks; after the architecture's name. */
+/** Keys of counts that removed blocks lower, besides the number of blocks; named after the architecture's name. */
 export function loweredKeys(entry: ArchitectureEntry): string[] {
 	return [...(entry.leading ?? []), ...(freezes(entry, "kv-donors") ? [SHARED_KV_KEY] : [])];
 }
 
-/** Keys of arrays that hold the numbers of blocks; after the architecture's name. */
+/** Keys of arrays that hold the numbers of blocks; named after the architecture's name. */
 export function renumberedKeys(entry: ArchitectureEntry): string[] {
 	return freezes(entry, "per-layer-embedding") ? [PER_LAYER_EMBEDDING_KEY] : [];
 }
@@ -56,7 +56,7 @@ function rewriter({ keys, entry, facts }: RuledModel, removed: readonly number[]
 	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
 	const numbers = new Map<string, (value: number) => number>([[keys.full("block_count"), (count) => count - removed.length]]);
 	for (const key of loweredKeys(entry)) {
-		// All count from the start but the blocks that share keys and values, which are the last.
+		// All count from the start, except for the blocks that share keys and values, which are the last ones.
 		const lost = (count: number) => (key === SHARED_KV_KEY ? removed.length - below(firstShared) : below(count));
 		numbers.set(keys.full(key), (count) => count - lost(count));
 	}
@@ -84,7 +84,7 @@ function renumbered(entry: GgufEntry, blocks: readonly number[], below: (bound: 
 	);
 }
 
-/** An array without the items at these places (as far as it reaches), the others byte for byte. */
+/** An array without the items at these places (if it reaches them), the others byte for byte. */
 export function withoutItems(entry: GgufEntry, places: readonly number[]): GgufEntry {
 	const { itemType, raw } = entry;
 	if (itemType === undefined || itemType === "array" || itemType === "string") return entry;

@@ -5,7 +5,7 @@ import { INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
 import type { RuledModel } from "./rules.js";
 
 /**
- * Values that llama.cpp would derive anew from the new block numbers, stated so that the kept blocks keep theirs.
+ * Values that llama.cpp would derive again from the new block numbers, stated so that the kept blocks keep theirs.
  * An entry of a key that the file holds replaces it.
  */
 export function explicitEntries(model: RuledModel, removed: readonly number[]): GgufEntry[] {
@@ -24,7 +24,7 @@ function patterns({ keys, entry, facts }: RuledModel, kept: readonly number[]): 
 		);
 	const absent = (key: string) => keys.file.entry(keys.full(key)) === undefined;
 	const stated: GgufEntry[] = [];
-	// A scalar is a period, which would be counted anew; llama.cpp reads the array instead (llama-model.cpp:3308).
+	// A scalar is a period, which llama.cpp would count with the new indices; it reads the array instead (llama-model.cpp:3308).
 	if (facts.windows && keys.numbers(SLIDING_KEY) === undefined) stated.push(array(SLIDING_KEY, facts.sliding, kept));
 	if (entry.recurrent?.by === "interval" && absent(RECURRENT_KEY)) stated.push(array(RECURRENT_KEY, facts.recurrent, kept));
 	if (facts.indexer && absent(INDEXER_KEY) && usesDefaultIndexers(keys, entry)) {
@@ -52,7 +52,7 @@ export function headSizesOf(keys: RuledModel["keys"]): Readonly<Record<HeadSizeK
 	};
 }
 
-/** Stated where the new first block has another number of heads. */
+/** Stated if the new first block has another number of heads. */
 export const HEAD_SIZE_KEYS = ["attention.key_length", "attention.value_length", "rope.dimension_count"] as const;
 type HeadSizeKey = (typeof HEAD_SIZE_KEYS)[number];
 
@@ -63,7 +63,7 @@ function headSizes({ keys, facts }: RuledModel, kept: readonly number[]): GgufEn
 	return HEAD_SIZE_KEYS.filter((key) => keys.number(key) === undefined).map((key) => encodeEntry(keys.full(key), "uint32", sizes[key]));
 }
 
-/** Stated where llama.cpp would derive another value from the new number of blocks. */
+/** Stated if llama.cpp would derive another value from the new number of blocks. */
 export const DERIVED_KEYS = {
 	"residual-scale": ["residual_scale"],
 	deepseek2: ["attention.q_lora_rank", "expert_gating_func"],
@@ -96,8 +96,8 @@ function deepseek2(keys: RuledModel["keys"], before: number, after: number): Ggu
 }
 
 /**
- * Rank of the queries (0: they have none; undefined: not stated, and needed) and gate of the experts, as llama.cpp takes them for
- * that number of blocks (models/deepseek2.cpp:8, 26).
+ * Rank of the queries (0: they have none; undefined: not stated but needed) and gate of the experts, as llama.cpp takes them for this
+ * number of blocks (models/deepseek2.cpp:8, 26).
  */
 export function guessesOf(keys: RuledModel["keys"], blocks: number): Record<(typeof DERIVED_KEYS.deepseek2)[number], number | undefined> {
 	const tokens = keys.vocabulary();

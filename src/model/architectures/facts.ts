@@ -85,7 +85,7 @@ function indexerPattern(keys: ModelKeys, entry: ArchitectureEntry, trunk: number
 	return usesDefaultIndexers(keys, entry) ? defaultIndexers(trunk) : new Array<boolean>(trunk).fill(true);
 }
 
-/** GLM 5.2 is told by its context length (models/glm-dsa.cpp:60). */
+/** GLM 5.2 is recognized by its context length (models/glm-dsa.cpp:60). */
 export function usesDefaultIndexers(keys: ModelKeys, entry: ArchitectureEntry): boolean {
 	return entry.indexer?.absent === "glm-5.2" && (keys.number("context_length") ?? 0) >= 1048576;
 }

@@ -1,14 +1,14 @@
 import { LEADING_COUNT_MEMBERS, OTHER_LAYER_MEMBERS, PER_BLOCK_MEMBERS } from "./hparams.js";
 
-// What the next pin of llama.cpp may change under this table. All functions take text, so that a test can alter it.
+// What the next pin of llama.cpp may change in the facts behind this table. All functions take text, so that a test can alter it.
 
-/** Members of llama_hparams with one entry a block, in the text of src/llama-hparams.h. */
+/** Members of llama_hparams with one entry per block, in the text of src/llama-hparams.h. */
 export function perBlockMembers(header: string): string[] {
 	const member = /std::(?:array<[^,<>]+,\s*|bitset<\s*)LLAMA_MAX_LAYERS\s*>\s+(\w+)/g;
 	return [...header.matchAll(member)].map((match) => match[1]!);
 }
 
-/** Plain members whose names speak of layers, in the text of src/llama-hparams.h. */
+/** Plain members whose names mention layers, in the text of src/llama-hparams.h. */
 export function layerMembers(header: string): string[] {
 	const member = /^\s*(?:u?int32_t|std::array<[^<>]+>)\s+(\w*layer\w*)\s*(?:=[^;(]*)?;/gm;
 	return [...header.matchAll(member)].map((match) => match[1]!);
@@ -20,41 +20,41 @@ export function architectureNames(source: string): string[] {
 	return [...list.matchAll(/\{\s*LLM_ARCH_\w+,\s*"([^"]+)"\s*\}/g)].map((match) => match[1]!).filter((name) => name !== "(unknown)");
 }
 
-/** What a header says that the lists in hparams.ts do not, and what to do about it. Empty when they agree. */
+/** What a header says that the lists in hparams.ts do not, and what to do about it. Empty if they agree. */
 export function headerProblems(header: string): string[] {
 	const perBlock = perBlockMembers(header);
 	const known = new Set<string>(PER_BLOCK_MEMBERS);
 	const spoken = new Set<string>([...LEADING_COUNT_MEMBERS, ...Object.keys(OTHER_LAYER_MEMBERS)]);
 	return [
 		...(perBlock.length === 0
-			? ["no member with one entry a block was found in llama-hparams.h: its form has changed; mend perBlockMembers"]
+			? ["no member with one entry per block was found in llama-hparams.h: its form has changed; adapt perBlockMembers"]
 			: []),
 		...perBlock.filter((name) => !known.has(name)).map(newPerBlock),
 		...PER_BLOCK_MEMBERS.filter((name) => !perBlock.includes(name)).map(
 			(name) =>
-				`llama_hparams::${name} has gone: remove it from PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts) and from native/layer_view.cpp`,
+				`llama_hparams::${name} no longer exists: remove it from PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts) and from native/layer_view.cpp`,
 		),
 		...layerMembers(header)
 			.filter((name) => !spoken.has(name) && !known.has(name))
 			.map(newLayerMember),
 		...LEADING_COUNT_MEMBERS.filter((name) => !new RegExp(`\\b${name}\\b`).test(header)).map(
-			(name) => `llama_hparams::${name} has gone: remove it from LEADING_COUNT_MEMBERS, the table and native/layer_view.cpp`,
+			(name) => `llama_hparams::${name} no longer exists: remove it from LEADING_COUNT_MEMBERS, the table and native/layer_view.cpp`,
 		),
 	];
 }
 
 function newPerBlock(name: string): string {
 	return (
-		`llama_hparams::${name} holds one entry a block and is not known: add it to PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts), ` +
-		"gather it in native/layer_view.cpp, find who fills it (grep it in src/models/*.cpp), and add its key to `perBlock` of those " +
-		"architectures in src/model/architectures/table/ - otherwise views and files give the wrong value to every block after a removed one"
+		`llama_hparams::${name} holds one entry per block and is unknown: add it to PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts) and ` +
+		"gather it in native/layer_view.cpp. Find who fills it (grep it in src/models/*.cpp), and add its key to `perBlock` of those " +
+		"architectures in src/model/architectures/table/. Otherwise every block after a removed one has the wrong value in views and files"
 	);
 }
 
 function newLayerMember(name: string): string {
 	return (
-		`llama_hparams::${name} speaks of layers and is not known: if it counts blocks from the start or is the index of one, add it to ` +
-		"LEADING_COUNT_MEMBERS and to the architectures that use it, and lower it in native/layer_view.cpp; if not, say why in " +
+		`llama_hparams::${name} mentions layers and is unknown. If it counts blocks from the start or is the index of one, add it to ` +
+		"LEADING_COUNT_MEMBERS and to the architectures that use it, and lower it in native/layer_view.cpp. If not, say why in " +
 		"OTHER_LAYER_MEMBERS (src/model/architectures/hparams.ts)"
 	);
 }
@@ -64,7 +64,7 @@ export function architectureProblems(source: string, table: Iterable<string>): s
 	const names = architectureNames(source);
 	const known = new Set(table);
 	return [
-		...(names.length === 0 ? ["no architecture was found in llama-arch.cpp: its form has changed; mend architectureNames"] : []),
+		...(names.length === 0 ? ["no architecture was found in llama-arch.cpp: its form has changed; adapt architectureNames"] : []),
 		...names
 			.filter((name) => !known.has(name))
 			.map(
@@ -74,13 +74,13 @@ export function architectureProblems(source: string, table: Iterable<string>): s
 			),
 		...[...known]
 			.filter((name) => !names.includes(name))
-			.map((name) => `the architecture ${name} has gone: remove its entry from src/model/architectures/table/`),
+			.map((name) => `the architecture ${name} no longer exists: remove its entry from src/model/architectures/table/`),
 	];
 }
 
 /** Members that the layer view must handle and does not assign, in the text of native/layer_view.cpp. */
 export function viewProblems(layerView: string): string[] {
-	// Assignments only: the view names some members in other places too.
+	// Assignments only: the view mentions some members in other places too.
 	const notGathered = (name: string) => !new RegExp(`gather\\(to\\.${name}\\b`).test(layerView);
 	const notLowered = (name: string) => !new RegExp(`\\bto\\.${name} = `).test(layerView);
 	return [

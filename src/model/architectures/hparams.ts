@@ -1,7 +1,7 @@
-// What the layer view and this table know of llama_hparams (src/llama-hparams.h of the pinned llama.cpp). The guard test holds
-// these lists against the header: see guard.ts.
+// What the layer view and this table know of llama_hparams (src/llama-hparams.h of the pinned llama.cpp). The guard test compares these
+// lists with the header: see guard.ts.
 
-/** Members with one entry a block: the layer view gathers each. */
+/** Members with one entry per block: the layer view gathers each. */
 export const PER_BLOCK_MEMBERS = [
 	"n_head_arr",
 	"n_head_kv_arr",
@@ -23,7 +23,7 @@ export const PER_BLOCK_MEMBERS = [
 	"swiglu_clamp_shexp",
 ] as const;
 
-/** Members that count blocks from the start, or are the index of one: lowered by the removed blocks below them where the table says so. */
+/** Members that count blocks from the start, or are the index of one. The removed blocks below lower them if the table says so. */
 export const LEADING_COUNT_MEMBERS = [
 	"n_layer_dense_lead",
 	"dsv4_hash_layer_count",
@@ -32,13 +32,13 @@ export const LEADING_COUNT_MEMBERS = [
 	"n_no_rope_layer_step",
 ] as const;
 
-/** Other members that speak of layers, and why the layer view leaves them. */
+/** Other members that mention layers, and why the layer view leaves them alone. */
 export const OTHER_LAYER_MEMBERS: Readonly<Record<string, string>> = {
 	n_layer_all: "set by the layer view itself",
 	n_layer_nextn: "the tail stays",
 	n_layer: "of the vocoder in wavtokenizer-dec, which is refused",
 	moe_every_n_layers: "a period by index (nomic-bert-moe): only sets that keep it are allowed",
-	rescale_every_n_layers: "a period by index (rwkv6): only blocks behind the last one may go",
+	rescale_every_n_layers: "a period by index (rwkv6): only blocks behind the last one may be removed",
 	n_hrm_layers_per_stack: "hrm_text is refused",
 	n_moe_layer_step: "a period by index (llama4): only sets that keep it are allowed",
 	n_deepstack_layers: "the first blocks (qwen3vl) stay",

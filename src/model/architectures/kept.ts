@@ -8,23 +8,23 @@ import { activeRules, blocksOfFreeze, type RuledModel, periodOf } from "./rules.
 import { ARCHITECTURES } from "./table.js";
 import { shownText } from "../../storage/shown-text.js";
 
-/** Differences that are meant. */
+/** Intended differences. */
 export interface HeaderDifferences {
-	/** The written file was quantized since: its tensors may have other types, and another order. @default false */
+	/** The written file was quantized afterwards: its tensors may have other types, and another order. @default false */
 	readonly quantized?: boolean | undefined;
-	/** Tensors, as the original names them, that may have another type. @default none */
+	/** Tensors, under their names in the original, that may have another type. @default none */
 	readonly changed?: readonly string[] | undefined;
 }
 
-/** A model, and its tensors whose types do not count. */
+/** A model, and its tensors whose types are not compared. */
 type Compared = RuledModel & { readonly free?: ReadonlySet<string> };
 
-/** What a header says, by its name for people: of the original model, or of every block in order. */
+/** A fact from a header, by its name for people: of the original model, or of every block in order. */
 type Facts<T> = ReadonlyMap<string, T>;
 
 /**
- * How the blocks of a written file differ, by its header alone, from those of the original that were kept; undefined where they are
- * the same, in order. Sees what short prompts do not show, such as a wrong pattern of sliding windows.
+ * How the blocks of a written file differ, by its header alone, from the original's kept blocks; undefined if they are the same, in order.
+ * Finds what short prompts do not show, such as a wrong pattern of sliding windows.
  * @param removed blocks of the original, in any order
  */
 export function keptProblem(
@@ -63,9 +63,7 @@ function wholeProblem(before: RuledModel, after: RuledModel, quantized: boolean)
 	for (const [name, expected] of wholeFacts(before)) {
 		if (!Object.is(found.get(name), expected)) return `${name}: ${found.get(name)}, expected ${expected}`;
 	}
-	return tensorsOf(before, quantized).outside === tensorsOf(after, quantized).outside
-		? undefined
-		: "the tensors outside the blocks are others";
+	return tensorsOf(before, quantized).outside === tensorsOf(after, quantized).outside ? undefined : "the tensors outside the blocks differ";
 }
 
 /** Names of tensors in the written file. */
@@ -114,7 +112,7 @@ function perBlockFacts(model: Compared, quantized: boolean): Facts<readonly unkn
 		["own indexer", facts.indexer ?? []],
 		["compress ratio", facts.compressRatio],
 		["image embeddings", facts.deepstack],
-		// A block beyond a list that is too short has no value, which is a fact too.
+		// A block beyond the end of a short list has no value, which is a fact too.
 		...(entry.perBlock ?? []).map((key) => [key, keys.perBlock(key, all, Number.NaN)] as const),
 		...(entry.perBlockPlain ?? []).map((key) => [key, plainValues(keys, key, all)] as const),
 		...(entry.leading ?? []).map((key) => [`counted by ${key}`, below(keys.number(key) ?? 0)] as const),
@@ -124,7 +122,7 @@ function perBlockFacts(model: Compared, quantized: boolean): Facts<readonly unkn
 	]);
 }
 
-/** What a graph tells by the block's number. Tails run in graphs of their own. */
+/** What a graph decides by the block's number. Tails run in graphs of their own. */
 function ruleFacts(model: RuledModel, every: (of: (block: number) => unknown) => unknown[]): [string, readonly unknown[]][] {
 	const { keys, entry, facts } = model;
 	const places = activeRules(model).flatMap((rule): [string, readonly unknown[]][] => {
@@ -138,7 +136,7 @@ function ruleFacts(model: RuledModel, every: (of: (block: number) => unknown) =>
 		return [[`place (${rule.why})`, every((block) => fixed.has(block))]];
 	});
 	if (!loweredKeys(entry).includes(SHARED_KV_KEY)) return places;
-	// The rule is off in a model that has lost all blocks that share; each of the others still has its own.
+	// The rule is off in a model without any block that shares; each of the others still has its own.
 	const own = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
 	return [...places, ["keys and values of its own", every((block) => block < own)]];
 }

@@ -2,7 +2,7 @@ import type { GgufFile } from "../gguf/file.js";
 import { checkCounts } from "./sound.js";
 import type { ArchitectureEntry, Condition } from "./types.js";
 
-/** Keys of every architecture whose arrays hold one entry a block (src/llama-model.cpp:1265-1336, and every loader of experts). */
+/** Keys of every architecture whose arrays hold one entry per block (src/llama-model.cpp:1265-1336, and every loader of experts). */
 export const BASE_PER_BLOCK_KEYS = [
 	"attention.head_count",
 	"attention.head_count_kv",
@@ -21,11 +21,11 @@ export const SHARED_KV_KEY = "attention.shared_kv_layers";
 export const DEEPSTACK_KEY = "deepstack_mapping";
 export const OWN_KEYS = "prune_gguf.";
 
-/** A model's metadata, asked for by keys without the architecture's name. */
+/** A model's metadata, read by keys without the architecture's name. */
 export class ModelKeys {
 	readonly architecture: string;
 
-	/** @throws InvalidGgufError where the file names no architecture, or states counts that it cannot hold */
+	/** @throws InvalidGgufError if the file names no architecture, or states counts that it cannot hold */
 	constructor(readonly file: GgufFile) {
 		checkCounts(file);
 		this.architecture = file.architecture;
@@ -35,21 +35,21 @@ export class ModelKeys {
 		return `${this.architecture}.${key}`;
 	}
 
-	/** A number; undefined when the key is absent or holds something else. */
+	/** A number; undefined if the key is absent or holds something else. */
 	number(key: string): number | undefined {
 		const value = this.file.value(this.full(key));
 		if (typeof value === "bigint") return Number(value);
 		return typeof value === "number" ? value : undefined;
 	}
 
-	/** An array as numbers (true is 1); undefined when the key is absent or no array of numbers. */
+	/** An array as numbers (true is 1); undefined if the key is absent or not an array of numbers. */
 	numbers(key: string): number[] | undefined {
 		const value = this.file.value(this.full(key));
 		if (typeof value !== "object") return undefined;
 		return value.map(Number);
 	}
 
-	/** One number a block: a scalar counts for every block, an array as far as it reaches. */
+	/** One number per block: a scalar counts for every block, an array as far as it reaches. */
 	perBlock(key: string, blocks: number, absent = 0): number[] {
 		const scalar = this.number(key);
 		const array = this.numbers(key) ?? [];
@@ -87,7 +87,7 @@ export class ModelKeys {
 		return this.number("vocab_size") ?? this.file.array("tokenizer.ggml.tokens")?.length ?? 0;
 	}
 
-	/** Size of a head where no key states it (llama-model.cpp:1369): the width shared among the heads of the first block. */
+	/** Size of an attention head if no key states it (llama-model.cpp:1369): the width shared among the heads of the first block. */
 	widthPerHead(): number {
 		const heads = this.perBlock("attention.head_count", 1)[0]!;
 		return heads > 0 ? Math.floor((this.number("embedding_length") ?? 0) / heads) : 0;

@@ -3,14 +3,14 @@ import type { GgufContent, GgufContentTensor } from "../gguf/types.js";
 import { outputTensors, unitTensors } from "./outputs.js";
 
 /**
- * The model with these blocks made the identity in the residual stream: all of its blocks are there, and the output tensors of
- * these are zero. It says what removing them means. Ask `BlockPlan.oracleProblem` first whether it can be made.
+ * The model with these blocks made the identity in the residual stream: it has all its blocks, and the output tensors of these are zero.
+ * It defines what removing them means. Check `BlockPlan.oracleProblem` first to see whether it can be made.
  */
 export function zeroedBlocks(file: GgufFile, blocks: readonly number[]): GgufContent {
 	const zero = new Set(blocks.flatMap((block) => outputTensors(file, block)));
 	const one = new Set(blocks.flatMap((block) => unitTensors(file, block)));
 	const content = contentOf(file);
-	// One run of zeros for all: the tensors of a block of experts have gigabytes.
+	// One run of zeros serves all: the tensors of a block of experts can take gigabytes.
 	const zeros = new Uint8Array(
 		content.tensors.reduce((most, tensor) => (zero.has(tensor.name) ? Math.max(most, sizeOf(tensor)) : most), 0),
 	);

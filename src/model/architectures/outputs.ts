@@ -9,14 +9,14 @@ const OUTPUTS =
 /** Id of the ggml type. */
 const FLOAT32 = 0;
 
-/** Whether zeroed outputs make a block the identity in the residual stream; a reason when they do not. */
+/** Whether zeroed outputs make a block the identity in the residual stream; a reason if they do not. */
 export function oracleObstacle(entry: ArchitectureEntry): string | undefined {
 	return entry.refused ?? entry.oracle?.none;
 }
 
 /**
  * Tensors of a block that, set to zero, make it the identity in the residual stream: the oracle of what removing it means.
- * Empty where that cannot be done (see `oracleObstacle`), and for blocks that do not exist.
+ * Empty if that is impossible (see `oracleObstacle`), and for blocks that do not exist.
  */
 export function outputTensors(file: GgufFile, block: number): string[] {
 	const entry = ARCHITECTURES.get(file.architecture) ?? unknownEntry(file.architecture);
@@ -24,23 +24,23 @@ export function outputTensors(file: GgufFile, block: number): string[] {
 	return namesOf(file, entry, block, (rest) => OUTPUTS.test(rest) || (entry.alsoZero ?? []).includes(rest));
 }
 
-/** Tensors of a block that must be set to one beside, because they scale the residual stream itself. Usually none. */
+/** Tensors of a block that must also be set to one, because they scale the residual stream itself. Usually none. */
 export function unitTensors(file: GgufFile, block: number): string[] {
 	const entry = ARCHITECTURES.get(file.architecture) ?? unknownEntry(file.architecture);
 	return oracleObstacle(entry) ? [] : namesOf(file, entry, block, (rest) => (entry.setToOne ?? []).includes(rest));
 }
 
-/** Why these blocks of this file cannot be made the identity; undefined when they can. */
+/** Why these blocks of this file cannot be made the identity; undefined if they can. */
 export function oracleProblem(file: GgufFile, blocks: readonly number[]): string | undefined {
 	const obstacle = oracleObstacle(ARCHITECTURES.get(file.architecture) ?? unknownEntry(file.architecture));
 	if (obstacle) return obstacle;
 	const bare = blocks.find((block) => outputTensors(file, block).length === 0);
 	if (bare !== undefined) return `no tensor of block ${bare} is known as its output`;
 	const scaled = blocks.flatMap((block) => unitTensors(file, block)).find((name) => file.tensor(name)?.type !== FLOAT32);
-	return scaled === undefined ? undefined : `${scaled} would have to be set to one, and is not of 32-bit numbers`;
+	return scaled === undefined ? undefined : `${scaled} would have to be set to one, but does not hold 32-bit numbers`;
 }
 
-/** An architecture that the table lacks, taken as one without rules. */
+/** An architecture that the table lacks, treated as one without rules. */
 export function unknownEntry(name: string): ArchitectureEntry {
 	return { name, source: "-", proof: "source", resume: { no: "the architecture is unknown" } };
 }
@@ -52,7 +52,7 @@ function namesOf(file: GgufFile, entry: ArchitectureEntry, block: number, wanted
 
 const grouped = new WeakMap<GgufFile, ReadonlyMap<string, readonly string[]>>();
 
-/** Names of tensors by what they begin with up to the number of a block, `blk.N.`, found once: every block is asked for, several times. */
+/** Names of tensors by their prefix up to the block's number, `blk.N.`. Computed once, since every block is looked up several times. */
 function namesByBlock(file: GgufFile): ReadonlyMap<string, readonly string[]> {
 	const known = grouped.get(file);
 	if (known) return known;

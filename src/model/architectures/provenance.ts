@@ -7,8 +7,8 @@ import type { Provenance } from "./types.js";
 const HISTORY = `${OWN_KEYS}history`;
 
 /**
- * Where a file comes from. Keys: `prune_gguf.version`, `.source_sha256`, `.removed_blocks` (numbers in the source file),
- * `.source_block_count` and, for a source that was pruned before, `.history`: one line of JSON for each earlier time, oldest first.
+ * Where a file comes from. Keys: `prune_gguf.version`, `.source_sha256`, `.removed_blocks` (numbers in the source file) and
+ * `.source_block_count`. A source that was pruned before also has `.history`: one line of JSON for each earlier time, oldest first.
  */
 export function provenanceEntries(
 	file: GgufFile,

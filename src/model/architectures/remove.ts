@@ -11,11 +11,11 @@ import type { ArchitectureOptions, Provenance } from "./types.js";
 import { shownText } from "../../storage/shown-text.js";
 
 /**
- * The model without these blocks, ready to write: blocks renumbered, counts and per-block values rewritten, patterns that
- * llama.cpp would derive from the index written out, provenance added. Everything else stays byte for byte and in order.
+ * The model without these blocks, ready to write: blocks are renumbered, counts and per-block values rewritten, patterns that
+ * llama.cpp would derive from the index written out, and provenance added. Everything else stays byte for byte and in order.
  * @param removed blocks as in `blk.N`, from 0, in any order
- * @throws UnsupportedArchitectureError when no block of this model can be removed exactly
- * @throws InvalidMaskError when this set cannot
+ * @throws UnsupportedArchitectureError if no block of this model can be removed exactly
+ * @throws InvalidMaskError if this set cannot be removed exactly
  */
 export function removeBlocks(
 	file: GgufFile,
@@ -39,7 +39,7 @@ export function removeBlocks(
 }
 
 /**
- * The same for any set, whatever it makes of the model: shows what a rule keeps from being written.
+ * The same for any set, whatever model results: it shows what a rule prevents.
  * @param set ascending
  * @internal
  */

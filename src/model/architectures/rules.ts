@@ -1,7 +1,7 @@
 import { type ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
 import type { ArchitectureEntry, BlockFacts, BlockKind, Check, Frozen, Rule } from "./types.js";
 
-/** A model seen by the rules. */
+/** A model as the rules see it. */
 export interface RuledModel {
 	readonly keys: ModelKeys;
 	readonly entry: ArchitectureEntry;
@@ -13,7 +13,7 @@ export function activeRules({ keys, entry }: RuledModel): Rule[] {
 	return (entry.rules ?? []).filter((rule) => keys.holds(rule.when, entry));
 }
 
-/** The reason to refuse the model as a whole. */
+/** The reason to refuse every removal from this model. */
 export function refusal(model: RuledModel): string | undefined {
 	return model.entry.refused ?? activeRules(model).find((rule) => rule.rule === "refuse")?.why;
 }
@@ -28,7 +28,7 @@ export function obstacleToMeasuring(model: RuledModel): string | undefined {
 
 const ABORTING: readonly Rule["rule"][] = ["need", "at-least", "last-is"];
 
-/** Blocks that never go. */
+/** Blocks that are never removed. */
 export function frozenBlocks(model: RuledModel): Map<number, string> {
 	const frozen = new Map<number, string>();
 	for (const rule of activeRules(model)) {
@@ -54,12 +54,12 @@ export function blocksOfFreeze(which: Frozen, { keys, facts }: RuledModel): numb
 		case "kv-donors":
 			return [firstShared - 2, firstShared - 1].filter((i) => i >= 0);
 		case "all-but-last-group":
-			// After the last whole group nothing is halved any more; where groups come out even, the last halving would be lost.
+			// After the last complete group nothing is halved any more; if the groups come out even, the last halving would be removed.
 			return all.slice(0, group * Math.floor(facts.trunk / group));
 	}
 }
 
-/** Everything asked of a set beside the frozen blocks. */
+/** All conditions on a set besides the frozen blocks. */
 export function checksOf(model: RuledModel): Check[] {
 	return [...activeRules(model).flatMap((rule) => checkOf(rule, model) ?? []), ...firstBlockChecks(model)];
 }
@@ -89,7 +89,7 @@ function checkOf(rule: Rule, model: RuledModel): Check | undefined {
 	}
 }
 
-/** The number that a position rule divides by; 0 where it does not apply. */
+/** The number that a position rule divides by; 0 if it does not apply. */
 export function periodOf(rule: Extract<Rule, { rule: "position" }>, keys: ModelKeys): number {
 	return typeof rule.period === "number" ? rule.period : (keys.number(rule.period) ?? 0);
 }
@@ -117,7 +117,7 @@ function countCheck(rule: Extract<Rule, { rule: "count" }>, { facts }: RuledMode
 	return {
 		view: rule.view ?? false,
 		countOnly: true,
-		test: (kept) => (classOf(kept.length) === own ? undefined : `${kept.length} blocks would be left of ${facts.trunk}, but ${rule.why}`),
+		test: (kept) => (classOf(kept.length) === own ? undefined : `${kept.length} blocks would be kept of ${facts.trunk}, but ${rule.why}`),
 	};
 }
 
@@ -181,7 +181,7 @@ function widestRotationCheck(why: string, { keys, facts }: RuledModel): Check | 
 
 /**
  * llama.cpp takes several numbers of the original model from its first block (`n_head()`, `n_rot()`, `n_expert_used()` with index
- * 0: llama-model.cpp:1366, llama-graph.cpp:1455). A new first block must lend the same.
+ * 0: llama-model.cpp:1366, llama-graph.cpp:1455). A new first block must give the same numbers.
  */
 function firstBlockChecks(model: RuledModel): Check[] {
 	const { entry, facts, keys } = model;

@@ -2,12 +2,12 @@ import type { Check } from "./types.js";
 
 /** Sets tried for each number of kept blocks. */
 const TRIES = 20_000;
-/** Blocks looked at in all sets of a search for the least number: seconds. Models of up to 140 blocks never reach it. */
+/** Blocks looked at in all sets of a search for the least number: a few seconds. Models of up to 140 blocks never reach it. */
 const MOST_WORK = 2e8;
 
 /**
- * The most blocks that can go at once: the least number that can stay beside the frozen ones, found by trying sets in order.
- * Where the sets of one size are more than `TRIES`, or all sizes more than `MOST_WORK`, a possible one may be missed; the number is
+ * The most blocks that can be removed at once. It tries sets in order and looks for the least number of blocks that can stay besides the
+ * frozen ones. If one size has more than `TRIES` sets, or all sizes more than `MOST_WORK`, a possible set may be overlooked. The number is
  * never too high.
  */
 export function mostRemovable(
@@ -35,7 +35,7 @@ export function mostRemovable(
 	return reason === undefined ? { blocks: 0 } : { blocks: 0, reason };
 }
 
-/** Whether a set of `size` kept blocks satisfies the rules: `none` is certain, `unknown` where there are more sets than are tried. */
+/** Whether a set of `size` kept blocks satisfies the rules: `none` is certain; `unknown` if there are more sets than are tried. */
 export function possibleSet(
 	blocks: number,
 	frozen: ReadonlyMap<number, string>,
@@ -53,7 +53,7 @@ export function possibleSet(
 	return "none";
 }
 
-/** What stands against removing a single block, for people. */
+/** Why a single block cannot be removed, for people. */
 function faultOfLeast(blocks: number, fixed: readonly number[], free: readonly number[], checks: readonly Check[]): string | undefined {
 	const last = free.at(-1);
 	if (last === undefined || fixed.length === blocks) return undefined;

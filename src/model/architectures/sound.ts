@@ -3,12 +3,12 @@ import type { GgufFile } from "../gguf/file.js";
 import { arrayLength } from "../gguf/value.js";
 import { shownText } from "../../storage/shown-text.js";
 
-/** Layers that llama.cpp runs at most (LLAMA_MAX_LAYERS of llama-hparams.h). */
+/** Most layers that llama.cpp runs (LLAMA_MAX_LAYERS of llama-hparams.h). */
 const MAX_BLOCKS = 512;
 /** llama.cpp keeps all counts in 32 bits. */
 const MAX_COUNT = 2 ** 32 - 1;
 
-/** Keys (after the architecture's name) of whole numbers from 0, one for the model or one a block, that this package computes with. */
+/** Keys (after the architecture's name) of whole numbers from 0, one for the model or one per block, that this package computes with. */
 const COUNTS = [
 	"context_length",
 	"embedding_length",
@@ -43,9 +43,9 @@ const COUNTS = [
 ] as const;
 
 /**
- * Holds the counts of a model against what llama.cpp runs, before anything is built from them. A file need not hold all blocks that it
- * states: a vocabulary has none, and multi-token-prediction blocks alone state those of their model.
- * @throws InvalidGgufError where one is no whole number from 0, or larger, or stated for more blocks than there can be
+ * Compares the counts of a model with what llama.cpp runs, before anything is built from them. A file need not hold all blocks that it
+ * states: a vocabulary has none, and a file of multi-token-prediction blocks alone states the blocks of its model.
+ * @throws InvalidGgufError if one is not a whole number from 0, is too large, or is stated for more blocks than there can be
  */
 export function checkCounts(file: GgufFile): void {
 	const { architecture } = file;
@@ -55,7 +55,7 @@ export function checkCounts(file: GgufFile): void {
 		for (const value of numbersOf(file, `${architecture}.${key}`)) checkCount(file, `${architecture}.${key}`, value, { most: MAX_COUNT });
 }
 
-/** A single count; 0 where the file states none. */
+/** A single count; 0 if the file states none. */
 function count(file: GgufFile, key: string, most: number, why: string): number {
 	const value = file.value(key) ?? 0;
 	if (typeof value !== "number" && typeof value !== "bigint") {
@@ -71,7 +71,7 @@ function numbersOf(file: GgufFile, key: string): (number | bigint)[] {
 	const length = (entry && arrayLength(entry)) ?? 1;
 	if (length > MAX_BLOCKS) {
 		throw new InvalidGgufError(
-			`${file.paths[0]}: expected one number as ${shownText(key)}, or one a block (llama.cpp runs ${MAX_BLOCKS}), found ${length}: the file is damaged, convert the model again`,
+			`${file.paths[0]}: expected one number as ${shownText(key)}, or one per block (llama.cpp runs ${MAX_BLOCKS}), found ${length}: the file is damaged; convert the model again`,
 		);
 	}
 	const value = file.value(key);
@@ -79,7 +79,7 @@ function numbersOf(file: GgufFile, key: string): (number | bigint)[] {
 	return [value].flat().filter(isNumber) as (number | bigint)[];
 }
 
-/** @param limit the most that it can be, and why */
+/** @param limit the largest allowed value, and why */
 function checkCount(
 	file: GgufFile,
 	key: string,
@@ -88,6 +88,6 @@ function checkCount(
 ): void {
 	if (Number.isInteger(Number(value)) && value >= 0 && value <= most) return;
 	throw new InvalidGgufError(
-		`${file.paths[0]}: expected a whole number from 0 to at most ${most} as ${shownText(key)}${why ? ` (${why})` : ""}, found ${value}: the file is damaged, convert the model again`,
+		`${file.paths[0]}: expected a whole number from 0 to at most ${most} as ${shownText(key)}${why ? ` (${why})` : ""}, found ${value}: the file is damaged; convert the model again`,
 	);
 }

@@ -11,5 +11,5 @@ export const ARCHITECTURES: ReadonlyMap<string, ArchitectureEntry> = new Map(
 	[...PLAIN, ...WINDOWS, ...HYBRIDS, ...EXPERTS, ...CONSTRAINED, ...REFUSED].map((entry) => [entry.name, entry]),
 );
 
-/** The pin that the table was read from. */
+/** The pin of llama.cpp that the table was read from. */
 export const TABLE_PIN = "v0.5.0 (de3ff81)";

@@ -1,13 +1,13 @@
-// The shapes of the architecture table (data that a person reads and changes) and of what is said about one model.
+// The types of the architecture table (data that a person reads and changes) and of what it says about one model.
 
 /** A question about a model's metadata. */
 export type Condition =
-	/** The number under the key (`absent` where there is none; `length` of an array) is above `above`. */
+	/** The number under the key is above `above`. `absent` replaces a missing key; `length` means an array's length. */
 	| { readonly key: string; readonly above: number; readonly absent: number }
-	/** The number under the key, where there is one, is no multiple of this. */
+	/** The number under the key, if there is one, is not a multiple of this. */
 	| { readonly key: string; readonly notMultipleOf: number }
 	| { readonly not: Condition }
-	/** The model has exactly that many blocks, tail not counted. */
+	/** The model has exactly that many blocks, without the tail. */
 	| { readonly blocks: number }
 	/** The vocabulary has exactly that many tokens. */
 	| { readonly vocabulary: number }
@@ -18,10 +18,10 @@ export type Condition =
 	/** The model holds a tensor of that name. */
 	| { readonly tensor: string };
 
-/** What a block is, as far as rules ask. */
+/** Properties of a block that rules ask about. */
 export type BlockKind = "sliding" | "full" | "attention" | "recurrent" | "rope" | "sparse" | "compressed-by-4" | "feed-forward";
 
-/** Why some blocks can never go. */
+/** Why some blocks can never be removed. */
 export type Frozen = "first" | "deepstack" | "deepstack-mapped" | "per-layer-embedding" | "kv-donors" | "all-but-last-group";
 
 interface Told {
@@ -30,23 +30,22 @@ interface Told {
 	/** File and line of the pinned llama.cpp, from `src/`. */
 	readonly source: string;
 	/**
-	 * `source`: read in llama.cpp's source, and no model was made that breaks it and shows a difference; `bits`: sets that break it
-	 * were written all the same, and gave another model, or one that does not load or ends the process. @default "bits"
+	 * `source`: read in llama.cpp's source, and no model was made that breaks it and shows a difference. `bits`: sets that break it were
+	 * written nevertheless, and gave another model, or one that does not load or ends the process. @default "bits"
 	 */
 	readonly proof?: Proof;
-	/** Asks for the rule only in such models; all of several. @default always */
+	/** The rule holds only in such models; with several conditions, if all are true. @default always */
 	readonly when?: Condition | readonly Condition[];
 	/**
-	 * llama.cpp ends the process where it is broken: a original model that breaks it cannot be measured either.
+	 * llama.cpp ends the process if it is broken: an original model that breaks it cannot be measured either.
 	 * @default true for `need`, `at-least` and `last-is`, false for others
 	 */
 	readonly aborts?: boolean;
 }
 
 /**
- * What a set of removed blocks must satisfy. `view` rules also hold for every part of the model that runs by itself (a layer
- * view, or the rest of a model resumed from a hidden state); the others only concern a file, because llama.cpp settles them
- * when it loads one.
+ * What a set of removed blocks must satisfy. `view` rules also hold for every part of the model that runs by itself: a layer view, or
+ * the rest of a model resumed from a hidden state. The others only concern a file, because llama.cpp settles them when it loads one.
  */
 export type Rule =
 	| ({ readonly rule: "refuse" } & Told)
@@ -61,28 +60,28 @@ export type Rule =
 			readonly together?: boolean;
 			readonly view?: boolean;
 	  } & Told)
-	/** One block of each of these kinds must be left. */
+	/** At least one block of each of these kinds must be kept. */
 	| ({ readonly rule: "need"; readonly kinds: readonly BlockKind[]; readonly view?: boolean } & Told)
 	| ({ readonly rule: "last-is"; readonly kind: BlockKind } & Told)
-	/** At least that many blocks must be left, in a view too. */
+	/** At least that many blocks must be kept, in a view too. */
 	| ({ readonly rule: "at-least"; readonly blocks: number; readonly ownKeys?: boolean } & Told)
-	/** A block that is no `indexer` uses what the nearest `indexer` before it chose. */
+	/** A block that is no `indexer` uses the choice of the nearest `indexer` before it. */
 	| ({ readonly rule: "shared-indexer" } & Told)
 	/** A tensor is as wide as the largest rotation of any block. */
 	| ({ readonly rule: "widest-rotation" } & Told);
 
 /** A pattern of sliding-window blocks. */
 export interface SlidingPattern {
-	/** Every `period`-th block is not sliding when the key is absent; without it the key must be an array. */
+	/** Every `period`-th block is not sliding if the key is absent; without a period the key must be an array. */
 	readonly period?: number;
 	/** The period begins with the block that is not sliding. @default false */
 	readonly denseFirst?: boolean;
-	/** The model uses sliding windows at all. @default always */
+	/** Whether the model uses sliding windows at all. @default always */
 	readonly when?: Condition;
 	readonly source: string;
 }
 
-/** How llama.cpp tells recurrent blocks from attention. */
+/** How llama.cpp distinguishes recurrent blocks from attention. */
 export interface RecurrentPattern {
 	/** `no-kv-heads`: head_count_kv is 0; `no-kv-heads-no-ffn`: and feed_forward_length too; `interval`: the array, or every n-th is attention. */
 	readonly by: "no-kv-heads" | "no-kv-heads-no-ffn" | "interval";
@@ -91,7 +90,7 @@ export interface RecurrentPattern {
 
 /** Which blocks own a sparse-attention indexer. */
 export interface IndexerPattern {
-	/** When the key is absent. */
+	/** If the key is absent. */
 	readonly absent: "none" | "all" | "glm-5.2";
 	readonly when?: Condition;
 	readonly source: string;
@@ -100,152 +99,152 @@ export interface IndexerPattern {
 /** Whether a hidden state can be fed back in as an embedding: `yes`, or why not. */
 export type Resume = "yes" | { readonly no: string; readonly when?: Condition };
 
-/** How far an entry is proven. */
+/** How an entry is proven. */
 export type Proof = "bits" | "source";
 
-/** One architecture of llama.cpp. Everything that is absent takes the plain default: any set of blocks may go. */
+/** One architecture of llama.cpp. Whatever is absent has the plain default: any set of blocks may be removed. */
 export interface ArchitectureEntry {
-	/** As in `general.architecture`. */
+	/** Name in `general.architecture`. */
 	readonly name: string;
 	/** Where its metadata is read, from `src/` of the pinned llama.cpp. */
 	readonly source: string;
 	/** `bits`: removals compared bit for bit with the original file with zeroed output tensors; `source`: read, not run. */
 	readonly proof: Proof;
-	/** Nothing can be removed from any model of it, and why. */
+	/** Why nothing can be removed from any model of it. */
 	readonly refused?: string;
-	/** For that reason llama.cpp cannot compute a loss of the original model either: no logits, or an abort. @default false */
+	/** For the same reason llama.cpp cannot compute a loss of the original model either: no logits, or an abort. @default false */
 	readonly unmeasurable?: boolean;
-	/** Keys (after the architecture's name) whose arrays hold one entry a block, beside those that every architecture has. */
+	/** Keys (after the architecture's name) whose arrays hold one entry per block, besides those that every architecture has. */
 	readonly perBlock?: readonly string[];
-	/** The same, for keys without the architecture's name before them. */
+	/** The same, for keys without a leading architecture name. */
 	readonly perBlockPlain?: readonly string[];
 	/** Keys that count blocks from the start. */
 	readonly leading?: readonly ("leading_dense_block_count" | "hash_layer_count")[];
-	/** Members of `llama_hparams` beside those of `leading` that the layer view must lower by the removed blocks below them. */
+	/** Members of `llama_hparams` besides those of `leading` that the layer view must lower by the removed blocks below them. */
 	readonly viewCounts?: readonly { readonly member: string; readonly when?: Condition }[];
 	readonly sliding?: SlidingPattern;
 	readonly recurrent?: RecurrentPattern;
 	readonly indexer?: IndexerPattern;
-	/** Values that llama.cpp derives from the number of blocks when the key is absent. */
+	/** Values that llama.cpp derives from the number of blocks if the key is absent. */
 	readonly derived?: "residual-scale" | "deepseek2";
 	readonly rules?: readonly Rule[];
 	/** @default "yes" */
 	readonly resume?: Resume;
-	/** The number and width of experts in use are taken from each block (others: from the first). @default false */
+	/** The number and width of experts in use are read for each block (otherwise from the first). @default false */
 	readonly expertsPerBlock?: boolean;
-	/** Dense feed-forward widths are taken from each block (others: from the first). @default false */
+	/** Dense feed-forward widths are read for each block (otherwise from the first). @default false */
 	readonly widthsPerBlock?: boolean;
-	/** The graph takes head and rotation sizes from each block: all of them, or the rotation only (others: from the first). */
+	/** The graph reads head and rotation sizes for each block: all of them, or the rotation only (otherwise from the first). */
 	readonly sizesPerBlock?: "all" | "rotation";
-	/** Before the block number in tensor names. @default "blk." */
+	/** Prefix of the block number in tensor names. @default "blk." */
 	readonly prefix?: string;
 	/** `none`: zeroed outputs do not make a block the identity, and why. */
 	readonly oracle?: { readonly none: string };
-	/** Tensors of a block (without prefix) to zero beside the usual ones, and to set to one, for the block to be the identity. */
+	/** Tensors of a block (without prefix) to set to zero in addition to the usual ones, and to set to one, for the block to be the identity. */
 	readonly alsoZero?: readonly string[];
 	readonly setToOne?: readonly string[];
-	/** Where a tail's tensors are missing llama.cpp counts its blocks as ordinary ones. @default false */
+	/** If a tail's tensors are missing, llama.cpp counts its blocks as ordinary ones. @default false */
 	readonly tailNeedsTensors?: boolean;
 	readonly notes?: string;
 }
 
-/** What the layer view must know of a model so that view and file agree. */
+/** What the layer view must know about a model so that view and file agree. */
 export interface ViewRules {
 	/** Members of `llama_hparams` that count blocks from the start (or index one): lowered by the removed blocks below them. */
 	readonly leadingCounts: readonly string[];
-	/** The tensors whose zeroing makes a block the identity; none where that cannot be done. */
+	/** The tensors whose zeroing makes a block the identity; none if that is impossible. */
 	outputs(block: number): readonly string[];
-	/** Blocks that run as identities where no block is kept: as few as the rules let stand alone; none where that cannot be done. */
+	/** Blocks that run as identities if no block is kept: as few as the rules let stand alone; none if that is impossible. */
 	readonly empty: readonly number[];
 }
 
 export interface CheckOptions {
-	/** All blocks at once may go: no file can be made of that, but it can be measured (the output head alone). @default false */
+	/** All blocks may be removed at once: this cannot be a file, but it can be measured (the LM head alone). @default false */
 	readonly emptyAllowed?: boolean;
 }
 
 export interface CountOptions {
-	/** Tied groups go as a whole. Without it a set may break one up where every kept block keeps its place. @default true */
+	/** Tied groups are removed as a whole. If false, a set may break one up as long as every kept block keeps its place. @default true */
 	readonly tied?: boolean;
 }
 
 /** What a model's blocks allow. Blocks are numbered as in `blk.N`, from 0. */
 export interface BlockPlan {
 	readonly architecture: string;
-	/** What is known of removals from this architecture: proven bit for bit, a rule read from the source only, or nothing. */
+	/** What is known about removals from this architecture: proven bit for bit, a rule read from the source only, or nothing. */
 	readonly proof: Proof | "unknown";
-	/** Why these blocks cannot be made the identity by zeroed tensors, so that a removal cannot be proven on this file; undefined when they can. */
+	/** Why zeroed tensors cannot make these blocks the identity, so that a removal cannot be proven on this file; undefined if they can. */
 	oracleProblem(removed: readonly number[]): string | undefined;
-	/** Blocks that may be looked at; without the tail. */
+	/** Blocks that can be removed or measured, without the tail. */
 	readonly blocks: number;
 	/** Multi-token-prediction blocks, kept last. */
 	readonly tailBlocks: number;
 	/** `exact`: removed sets that pass `check` leave the other blocks computing what they did. */
 	readonly support: "exact" | "refused";
-	/** Why it is refused. */
+	/** Why no block can be removed. */
 	readonly reason?: string;
-	/** Why not even the original model can be measured (no logits, or llama.cpp ends the process); absent where it can. */
+	/** Why not even the original model can be measured (no logits, or llama.cpp ends the process); absent if it can. */
 	readonly unmeasurable?: string;
 	/**
-	 * Why no file without these blocks would ever be kept: a removal that was not proven before must be proven on this file, and
-	 * cannot. Without a list: why none without any set of blocks would. Undefined where one may be.
+	 * Why no file without these blocks would ever be kept: a removal that was not proven before must be proven on this file, and that is
+	 * impossible. Without a list: why no file without any blocks would be kept. Undefined if one may be.
 	 */
 	unwritable(removed?: readonly number[]): string | undefined;
-	/** Blocks that never go, with the reason. */
+	/** Blocks that are never removed, with the reason. */
 	readonly frozen: ReadonlyMap<number, string>;
-	/** Why this set cannot be removed exactly; undefined when it can. Order does not matter. */
+	/** Why this set cannot be removed exactly; undefined if it can. The order does not matter. */
 	check(removed: readonly number[], options?: CheckOptions): string | undefined;
 	/**
-	 * Why no set of that many blocks goes, whichever they are: it is more than can, a rule on the number of blocks left, or groups that
-	 * are tied together (`units`) and make other numbers; undefined where one may go.
+	 * Why no set of that many blocks can be removed: too many, a rule on the number of kept blocks, or tied groups (`units`) that add up to
+	 * other numbers. Undefined if one may be removed.
 	 */
 	countProblem(count: number, options?: CountOptions): string | undefined;
 	/**
-	 * Why these kept blocks, run by themselves and renumbered from 0 (as a view, or resumed from the hidden state before the
-	 * first of them), would not compute what they do in the model; undefined when they would. Kinds of blocks that a memory
-	 * needs are not asked for, since a view may add blocks that do nothing.
+	 * Why these kept blocks would compute something else if they ran by themselves, renumbered from 0; undefined if they would not. They run
+	 * so as a view, or resumed from the hidden state before the first of them. Kinds of blocks that a memory needs are not checked,
+	 * since a view may add blocks that do nothing.
 	 */
 	checkView(kept: readonly number[]): string | undefined;
-	/** Blocks that a rule ties together: any of these groups may go, in any combination that passes `check`. */
+	/** Blocks that a rule ties together: any of these groups may be removed, in any combination that passes `check`. */
 	readonly units?: readonly (readonly number[])[];
-	/** The most blocks that some set can remove (found by trying small remainders; never too high). */
+	/** The most blocks that some set can remove (from trying small remainders; never too high). */
 	readonly maxRemovable: number;
 	readonly resumable: boolean;
 	readonly resumeReason?: string;
 	readonly view: ViewRules;
 }
 
-/** Who made a pruned file, and from what. */
+/** What made a pruned file, and from what. */
 export interface Provenance {
-	/** Of prune-gguf. */
+	/** Version of prune-gguf. */
 	readonly version: string;
-	/** Of the file read, hexadecimal. Absent where it was not computed. */
+	/** SHA-256 of the file that was read, hexadecimal. Absent if it was not computed. */
 	readonly sourceSha256?: string;
 }
 
 export interface ArchitectureOptions {
-	/** Treat an architecture that the table lacks as one whose blocks may go in any set. The caller proves the result. @default false */
+	/** Treat an architecture that the table lacks as one from which any set may be removed. The caller proves the result. @default false */
 	readonly allowUnknown?: boolean;
 }
 
 /** Says what is wrong with the kept blocks (ascending, in the model's numbering), or nothing. */
 export interface Check {
-	/** Also asked of a part of the model that runs by itself. */
+	/** Also applies to a part of the model that runs by itself. */
 	readonly view: boolean;
 	/** Depends on the number of kept blocks only. */
 	readonly countOnly?: boolean;
 	test(kept: readonly number[]): string | undefined;
 }
 
-/** What llama.cpp makes of a model's metadata, block by block, the tail included. */
+/** What llama.cpp reads from a model's metadata, block by block, including the tail. */
 export interface BlockFacts {
 	readonly trunk: number;
 	readonly tail: number;
-	/** The model uses sliding windows at all. */
+	/** Whether the model uses sliding windows at all. */
 	readonly windows: boolean;
 	readonly sliding: readonly boolean[];
 	readonly recurrent: readonly boolean[];
-	/** The graph attends in these blocks: those of nemotron_h with a feed-forward do not, whatever heads are stated for them. */
+	/** Whether the graph attends in these blocks: those of nemotron_h with a feed-forward do not, whatever heads are stated for them. */
 	readonly attention: readonly boolean[];
 	readonly heads: readonly number[];
 	readonly kvHeads: readonly number[];
@@ -253,9 +252,9 @@ export interface BlockFacts {
 	readonly expertsUsed: readonly number[];
 	readonly expertWidth: readonly number[];
 	readonly rope: readonly boolean[];
-	/** Undefined where blocks have no indexers, or each has its own. */
+	/** Undefined if blocks have no indexers, or each has its own. */
 	readonly indexer: readonly boolean[] | undefined;
-	/** How many tokens a compressed key stands for (deepseek4); 0 for none. */
+	/** How many tokens a compressed key represents (deepseek4); 0 for none. */
 	readonly compressRatio: readonly number[];
 	/** Images are added before these blocks. */
 	readonly deepstack: readonly boolean[];

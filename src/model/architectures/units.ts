@@ -1,8 +1,8 @@
 import { activeRules, indexerOf, type RuledModel, periodOf } from "./rules.js";
 
 /**
- * The groups that a rule ties together, where one does: whole periods of an index rule (and what is left behind the last whole
- * one), or a block with an indexer and the blocks that share it. Groups that cannot go are left out. Other sets may go too, when
+ * The groups that a rule ties together, if one does: complete periods of an index rule (and the remainder after the last one), or a
+ * block with an indexer and the blocks that share it. Groups that cannot be removed are left out. Other sets may be possible too, if
  * each kept block keeps its place in the pattern; `check` knows.
  */
 export function tiedUnits(model: RuledModel, check: (removed: readonly number[]) => string | undefined): number[][] | undefined {

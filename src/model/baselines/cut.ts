@@ -10,15 +10,15 @@ export interface CutOptions {
 }
 
 /**
- * Removes blocks in rising order of a score, one ranking for every size; equal ones in order of their number. A block that the game does
- * not let go next is passed over, and comes again after the next one.
- * @param scores one number a block, higher is more needed
- * @returns a set of each size that is reached, ascending; frozen blocks are in none
- * @throws RangeError where there is not one score a block, or one is NaN
+ * Removes blocks in increasing order of a score, one ranking for every size; equal ones in the order of their numbers. A block that the
+ * game does not allow next is skipped, and tried again after the next one.
+ * @param scores one number per block, higher is more important
+ * @returns a set of each size that is reached, ascending; no set has frozen blocks
+ * @throws RangeError unless there is one score per block, or if one is NaN
  */
 export function cutLowest(game: Pick<Game, "players" | "frozen" | "allows">, scores: ArrayLike<number>, options: CutOptions): Coalition[] {
 	const { kmax, units } = options;
-	if (scores.length !== game.players) throw new RangeError(`one score a block expected: ${game.players}, got ${scores.length}`);
+	if (scores.length !== game.players) throw new RangeError(`expected one score per block (${game.players}), got ${scores.length}`);
 	const block = Array.from(scores).findIndex((score) => Number.isNaN(score));
 	if (block >= 0) throw new RangeError(`block ${block} has no score`);
 	const moves = movesOf(game as Game, units).map((blocks) => ({

@@ -4,7 +4,7 @@ export function firstScores(blocks: number): Float64Array {
 }
 
 /**
- * Scores that cut the last blocks first, but the very last one after all others: it prepares the output. The simple
+ * Scores that cut the last blocks first, but the very last one after all others, since it prepares the output. The simple
  * strategy of Gromov et al. (arXiv 2403.17887).
  */
 export function lastScores(blocks: number): Float64Array {

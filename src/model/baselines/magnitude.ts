@@ -3,10 +3,10 @@ import type { Model } from "../runtime/model.js";
 import { tensorChunks } from "../runtime/tensor-chunks.js";
 
 /**
- * How large the weights of each block are: the Frobenius norm of all its matrices together, dequantized (norms and biases left out).
+ * Size of the weights of each block: the Frobenius norm of all its matrices together, dequantized (without norms and biases).
  * Blocks of different shapes are compared as they are.
- * @returns one number a block
- * @throws InvalidOptionError where a type of the weights cannot be dequantized here, and the errors of reading
+ * @returns one number per block
+ * @throws InvalidOptionError if a type of the weights cannot be dequantized here, and the errors of reading
  */
 export async function magnitudes(
 	model: Pick<Model, "file" | "blocks">,
@@ -21,7 +21,7 @@ export async function magnitudes(
 	return squares.map(Math.sqrt);
 }
 
-/** In double precision. */
+/** Sum of squares, in double precision. */
 export function sumOfSquares(values: ArrayLike<number>): number {
 	let sum = 0;
 	for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;

@@ -14,8 +14,8 @@ export interface RandomSetsOptions {
 }
 
 /**
- * Distinct random sets, uniform inside each size, the sizes in equal shares; what a size has no sets for goes to the larger ones. Blocks
- * that cost much alone are no exception: nothing is known of them beforehand.
+ * Distinct random sets, uniform inside each size, the sizes in equal shares; if a size has too few sets, the larger ones take over. Blocks
+ * that cost much alone are not excluded, since nothing is known about them beforehand.
  */
 export function randomSets(game: Pick<Game, "players" | "frozen" | "allows">, options: RandomSetsOptions): Coalition[] {
 	const { counts, masks, random, units } = options;

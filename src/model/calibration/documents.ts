@@ -2,16 +2,16 @@ import { CalibrationError } from "../../errors.js";
 import { openInput } from "../../storage/input-file.js";
 import type { ChatMessage } from "../runtime/chat.js";
 
-/** A piece of calibration text: prose, or a chat to be written by the model's template. */
+/** A piece of calibration text: prose, or a chat that the model's template writes out. */
 export type CalibrationDocument = { text: string } | { messages: ChatMessage[] };
 
-/** Text beyond this is not read: far more than any number of windows needs. */
+/** Text beyond this is not read: it is far more than any number of windows needs. */
 const maxCharacters = 64 * 2 ** 20;
 
 /**
- * Reads a calibration file: JSON Lines where the name ends in `.jsonl` or `.ndjson` (each line an object with a string
- * `text`, or with `messages` of {role, content}), plain text otherwise (one document).
- * @throws CalibrationError naming file and line
+ * Reads a calibration file. If the name ends in `.jsonl` or `.ndjson` it is JSON Lines: each line is an object with a string `text`, or
+ * with `messages` of {role, content}. Otherwise it is plain text (one document).
+ * @throws CalibrationError that names file and line
  */
 export async function readDocuments(path: string): Promise<CalibrationDocument[]> {
 	const documents = /\.(jsonl|ndjson)$/i.test(path) ? await readJsonLines(path) : [{ text: (await readBeginning(path)).text }];
@@ -21,7 +21,7 @@ export async function readDocuments(path: string): Promise<CalibrationDocument[]
 	return documents;
 }
 
-/** The beginning of a file, at most `maxCharacters` and a bit; `cut` where there is more. */
+/** The beginning of a file, at most `maxCharacters` and a few more; `cut` if the file is longer. */
 async function readBeginning(path: string): Promise<{ text: string; cut: boolean }> {
 	const kind = { what: "the calibration file", give: "plain text or JSON Lines", Failure: CalibrationError };
 	const { handle } = await openInput(path, kind);
@@ -44,7 +44,7 @@ async function readBeginning(path: string): Promise<{ text: string; cut: boolean
 async function readJsonLines(path: string): Promise<CalibrationDocument[]> {
 	const { text, cut } = await readBeginning(path);
 	const lines = text.split("\n");
-	// The last line of a cut text is torn.
+	// The last line of a cut text is incomplete.
 	if (cut) lines.pop();
 	return lines.flatMap((line, i) => (line.trim() === "" ? [] : [parseLine(line, `${path}, line ${i + 1}`)]));
 }
@@ -54,7 +54,7 @@ function parseLine(line: string, place: string): CalibrationDocument {
 	try {
 		value = JSON.parse(line);
 	} catch (cause) {
-		throw new CalibrationError(`${place}: not JSON. A .jsonl file holds one JSON object a line.`, { cause });
+		throw new CalibrationError(`${place}: not JSON. A .jsonl file must hold one JSON object per line.`, { cause });
 	}
 	if (typeof value === "object" && value !== null) {
 		if ("text" in value && typeof value.text === "string") return { text: value.text };

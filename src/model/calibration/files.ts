@@ -3,15 +3,15 @@ import { basename } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
 import type { SplitName } from "../../storage/split-names.js";
 
-// The files that calibration text comes from, and how much each counts.
+// The files that calibration text comes from, and their weights.
 
 /** Windows in each split. */
 export type SplitCounts = Record<SplitName, number>;
 
-/** A calibration file and how much it counts. */
+/** A calibration file and its weight. */
 export interface CalibrationFile {
 	readonly path: string;
-	/** Above 0; only the ratios matter. @default 1 */
+	/** Above 0; only the ratios count. @default 1 */
 	readonly weight?: number | undefined;
 }
 
@@ -25,12 +25,12 @@ export function weightedFiles(files: readonly (string | CalibrationFile)[]): { p
 	});
 }
 
-/** The file's name, with its folders where another has the same one. */
+/** The file's name, with its folders if another file has the same name. */
 export function nameAmong(path: string, files: readonly { path: string }[]): string {
 	return files.filter((file) => basename(file.path) === basename(path)).length > 1 ? path : basename(path);
 }
 
-/** The same text twice would land in two splits. */
+/** Refuses the same text twice, since it would land in two splits. */
 export async function refuseRepeated(files: readonly string[]): Promise<void> {
 	const seen = new Map<string, string>();
 	for (const file of files) {
@@ -41,7 +41,7 @@ export async function refuseRepeated(files: readonly string[]): Promise<void> {
 	}
 }
 
-/** What file `i` of `n` gives to each split: equal shares, the remainder to the first files. */
+/** What file `i` of `n` gives to each split: equal shares, with the remainder from the first files. */
 export function shareOf(counts: SplitCounts, i: number, n: number): SplitCounts {
 	const share = (count: number) => Math.floor(count / n) + (i < count % n ? 1 : 0);
 	return { search: share(counts.search), validation: share(counts.validation), heldOut: share(counts.heldOut) };

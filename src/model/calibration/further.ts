@@ -1,36 +1,36 @@
-// More text of the same kind than the splits hold: for a race that these cannot decide.
+// More text of the same kind than the splits hold, for a race that these cannot decide.
 import { CalibrationError } from "../../errors.js";
 import { splitNames } from "../../storage/split-names.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { readDocuments } from "./documents.js";
 import { type CalibrationFile, shareOf, weightedFiles } from "./files.js";
-import { ownSamples } from "./own-samples.js";
+import { selfGeneratedWindows } from "./self-generated.js";
 import { windowsBetween } from "./text-windows.js";
 import type { CalibrationOptions } from "./types.js";
 
-/** Streams of further own samples begin here, beyond all seeds of the splits and of the text that matrices are fitted to. */
+/** First seed of further self-generated text, beyond all seeds of the splits and of the text for healing. */
 const firstSeed = 2 ** 40;
-/** Seeds that one draw of samples takes. */
+/** Seeds that one draw of self-generated text takes. */
 const seedsOfDraw = 4;
-/** Draws: the first is one part, each further one twice as many parts as the one before. More at once are drawn faster. */
+/** Draws: the first is one part, each later one twice as many parts as the one before, since many at once are drawn faster. */
 const draws = 3;
-/** Parts that there are at most. */
+/** Most parts there can be. */
 export const furtherParts = 2 ** draws - 1;
 
 /**
- * A part (0..6) of the further windows: as many as the validation split has, of each source as many as that has there, in the same order;
- * disjoint from the splits and from the other parts. Undefined where a source's text does not hold so many.
+ * One part (0..6) of the further windows: as many as the validation split has, and of each source as many as there, in the same order. It is
+ * disjoint from the splits and from the other parts. Undefined if a source's text does not hold so many.
  */
 export type FurtherText = (part: number) => Promise<TokenWindows | undefined>;
 
 export interface FurtherOptions {
-	/** Of the splits. */
+	/** Counts and options of the splits. */
 	readonly calibration: CalibrationOptions;
 	readonly splits: readonly TokenWindows[];
-	/** Draws own samples. @default ownSamples */
+	/** Draws self-generated text. @default selfGeneratedWindows */
 	readonly draw?: (count: number, seed: number) => Promise<TokenWindows>;
-	/** Told, once, why files give no further text: one was changed, or cannot be read any more. */
+	/** Called once if files give no further text: one was changed, or can no longer be read. */
 	readonly onProblem?: (message: string) => void;
 }
 
@@ -49,7 +49,7 @@ export function furtherText(model: TextModel, options: FurtherOptions): FurtherT
 
 function ownText(model: TextModel, { calibration, draw }: FurtherOptions): FurtherText {
 	const { counts, seed } = calibration;
-	const sample = draw ?? ((count, own) => ownSamples(model, { ...calibration, count, seed: own }));
+	const sample = draw ?? ((count, own) => selfGeneratedWindows(model, { ...calibration, count, seed: own }));
 	const drawn = new Map<number, TokenWindows>();
 	return async (part) => {
 		if (part >= furtherParts) return undefined;
@@ -65,7 +65,7 @@ function sliceOf({ tokens, length }: TokenWindows, first: number, count: number)
 	return makeWindows(tokens.slice(first * length, (first + count) * length), length);
 }
 
-/** All parts that the files hold: read once, so that only the windows stay in memory. */
+/** All parts that the files hold, read at once so that only the windows stay in memory. */
 async function partsOfFiles(model: TextModel, options: CalibrationOptions, splits: readonly TokenWindows[]): Promise<TokenWindows[]> {
 	const files = weightedFiles(options.files ?? []);
 	const known = new Set(splits.flatMap(rowsOf));
@@ -77,7 +77,7 @@ async function partsOfFiles(model: TextModel, options: CalibrationOptions, split
 	return parts.map(concatWindows);
 }
 
-/** @throws CalibrationError where the file is not as it was when the splits were cut from it, or cannot be read */
+/** @throws CalibrationError if the file has changed since the splits were cut from it, or cannot be read */
 async function partsOfFile(
 	model: TextModel,
 	{ path }: CalibrationFile,
@@ -92,7 +92,9 @@ async function partsOfFile(
 		{ size: counts.validation, most: furtherParts },
 	);
 	if (!rowsOf(dealt).every((row) => known.has(row)))
-		throw new CalibrationError(`the calibration file ${path} is not what it was when this run began`);
+		throw new CalibrationError(
+			`the calibration file ${path} changed while this run was going on; run again with a file that stays the same`,
+		);
 	return further;
 }
 

@@ -4,6 +4,6 @@ export { calibrate, deal, oneSource, selfGenerated } from "./splits.js";
 export type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 export { type SplitName, splitNames } from "../../storage/split-names.js";
 export { type FurtherText, furtherParts, furtherText } from "./further.js";
-export { ownSamples } from "./own-samples.js";
+export { selfGeneratedWindows } from "./self-generated.js";
 export { drawnEach, drawPositions } from "./positions.js";
 export { windowsOfDocuments } from "./text-windows.js";

@@ -3,14 +3,14 @@ import { Random } from "../../game/random.js";
 import type { ScoredPositions } from "../runtime/positions.js";
 import type { TokenWindows } from "../runtime/windows.js";
 
-/** Positions that are drawn in each window. */
+/** Positions drawn in each window. */
 export const drawnEach = (length: number, share: number, scoreFrom = 0): number =>
 	Math.max(2, Math.round(share * (length - 1 - scoreFrom)));
 
 /**
  * Draws positions to score: the same number in every window, without replacement, by a seeded generator.
- * @param share of the positions from `scoreFrom` on, above 0 and at most 1; at least two in each window
- * @throws InvalidOptionError where the share is out of range or a window has fewer than two positions
+ * @param share of the positions from `scoreFrom` on, above 0 and at most 1; at least two are drawn in each window
+ * @throws InvalidOptionError if the share is out of range or a window has fewer than two positions
  */
 export function drawPositions(
 	windows: TokenWindows,
@@ -19,7 +19,9 @@ export function drawPositions(
 	if (!(share > 0 && share <= 1)) throw new InvalidOptionError(`the share of scored positions must be above 0 and at most 1, got ${share}`);
 	const all = windows.length - 1 - scoreFrom;
 	if (!(all >= 2))
-		throw new InvalidOptionError(`windows of ${windows.length} tokens scored from position ${scoreFrom} leave fewer than two`);
+		throw new InvalidOptionError(
+			`windows of ${windows.length} tokens scored from position ${scoreFrom} leave fewer than two positions; take longer windows`,
+		);
 	const count = drawnEach(windows.length, share, scoreFrom);
 	const random = new Random(seed);
 	const flags = new Uint8Array(windows.count * windows.length);

@@ -5,7 +5,7 @@ import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { type CalibrationDocument, readDocuments } from "./documents.js";
 import { type SplitCounts, nameAmong, refuseRepeated, shareOf, weightedFiles } from "./files.js";
-import { ownSamples } from "./own-samples.js";
+import { selfGeneratedWindows } from "./self-generated.js";
 import { windowsOfDocuments } from "./text-windows.js";
 import type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 
@@ -13,8 +13,8 @@ import type { Calibration, CalibrationOptions, CalibrationSource } from "./types
 export const selfGenerated = "self-generated text";
 
 /**
- * Builds the splits. Windows of different splits never share a token position, and every split is spread over all of the text
- * of each file, and over both kinds of own samples.
+ * Builds the splits. Windows of different splits never share a token position. Every split is spread over the full text of each file,
+ * and over both kinds of self-generated text.
  * @throws CalibrationError, InvalidOptionError
  */
 export async function calibrate(model: TextModel, options: CalibrationOptions): Promise<Calibration> {
@@ -24,14 +24,14 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	const files = weightedFiles(options.files ?? []);
 	const total = splitNames.reduce((sum, name) => sum + options.counts[name], 0);
 	if (files.length === 0) {
-		const windows = await ownSamples(model, { ...options, count: total });
+		const windows = await selfGeneratedWindows(model, { ...options, count: total });
 		return oneSource(selfGenerated, deal(windows, options.counts));
 	}
 	await refuseRepeated(files.map(({ path }) => path));
 	const short = splitNames.find((name) => options.counts[name] > 0 && options.counts[name] < files.length);
 	if (short !== undefined) {
 		throw new InvalidOptionError(
-			`${files.length} calibration files need a window each in every split, and the ${short} split has ${options.counts[short]}: give more windows or fewer files`,
+			`every split needs a window from each of the ${files.length} calibration files, and the ${short} split has only ${options.counts[short]}: raise --windows or give fewer files`,
 		);
 	}
 	const dealt: Record<SplitName, TokenWindows>[] = [];
@@ -49,7 +49,7 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	return { splits, source: files.map(({ path }) => basename(path)).join(", "), sources };
 }
 
-/** Splits of one source. */
+/** The splits of one source. */
 export function oneSource(source: string, splits: Calibration["splits"]): Calibration {
 	const counts = { search: splits.search.count, validation: splits.validation.count, heldOut: splits.heldOut.count };
 	return { splits, source, sources: [{ name: source, weight: 1, counts }] };

@@ -3,7 +3,7 @@ import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import type { CalibrationDocument } from "./documents.js";
 
-/** Token ids of documents, one after another, without start tokens (each window gets its own). */
+/** Token ids of documents, one after another, without start tokens (each window has its own). */
 function tokenizeDocuments(model: TextModel, documents: readonly CalibrationDocument[], name: string): Int32Array {
 	const parts = documents.map((document) => {
 		if ("text" in document) return model.tokenize(document.text, { addSpecial: false });
@@ -32,26 +32,26 @@ function withoutStart(model: TextModel, tokens: Int32Array): Int32Array {
 interface Layout {
 	/** Windows, before further ones. */
 	readonly count: number;
-	/** Of all documents, one after another. */
+	/** Tokens of all documents, one after another. */
 	readonly tokens: Int32Array;
-	/** Tokens that each window begins with. */
+	/** Tokens at the beginning of each window. */
 	readonly start: readonly number[];
 	/** Tokens of the text in a window. */
 	readonly body: number;
-	/** From the beginning of a window to that of the next. */
+	/** Tokens from the beginning of a window to that of the next. */
 	readonly stride: number;
 }
 
-/** The windows that are asked of a text. */
+/** The windows to cut from a text. */
 export interface WantedWindows {
 	readonly count: number;
-	/** Tokens of each, the start token among them. */
+	/** Tokens of each window, including the start token. */
 	readonly length: number;
-	/** Of the text, for messages. */
+	/** Name of the text, for messages. */
 	readonly name: string;
 }
 
-/** @throws CalibrationError where the text is too short, saying how many tokens it has and needs */
+/** @throws CalibrationError if the text is too short, with the number of tokens it has and needs */
 function layOut(model: TextModel, documents: readonly CalibrationDocument[], { count, length, name }: WantedWindows): Layout {
 	const tokens = tokenizeDocuments(model, documents, name);
 	const start = model.facts.addBos && model.facts.bos !== undefined ? [model.facts.bos] : [];
@@ -76,9 +76,9 @@ function cut({ tokens, start, body }: Layout, offsets: readonly number[]): Token
 }
 
 /**
- * Windows from documents, spread evenly over all of their text and disjoint. Each begins with the start token where the
+ * Windows from documents, spread evenly over all of their text and disjoint. Each begins with the start token if the
  * model wants one.
- * @throws CalibrationError where the text is too short, saying how many tokens it has and needs
+ * @throws CalibrationError if the text is too short, with the number of tokens it has and needs
  */
 export function windowsOfDocuments(model: TextModel, documents: readonly CalibrationDocument[], wanted: WantedWindows): TokenWindows {
 	const layout = layOut(model, documents, wanted);
@@ -86,10 +86,10 @@ export function windowsOfDocuments(model: TextModel, documents: readonly Calibra
 }
 
 /**
- * Further windows of a text, from between those of {@link windowsOfDocuments}: in parts, each spread over all of it, disjoint from those
- * and from one another, no nearer to one another than need be.
- * @param dealt windows that were cut from the text before
- * @param further `size`: windows in a part; `most` parts, fewer where the text does not hold so many
+ * Further windows of a text, from the gaps between those of {@link windowsOfDocuments}. They come in parts, each spread over the full text.
+ * All are disjoint and as far from one another as possible.
+ * @param dealt windows already cut from the text
+ * @param further `size`: windows in a part; `most`: number of parts, fewer if the text does not hold so many
  */
 export function windowsBetween(
 	model: TextModel,
@@ -99,7 +99,7 @@ export function windowsBetween(
 ): { readonly dealt: TokenWindows; readonly further: TokenWindows[] } {
 	const layout = layOut(model, documents, dealt);
 	const { count, stride, body } = layout;
-	// Places between two windows that were cut before.
+	// Places between two windows that are already cut.
 	const places = Math.floor(stride / body) - 1;
 	const [gapStep, placeStep] = [spreadingStep(count), spreadingStep(places)];
 	const offsetOf = (index: number) => {
@@ -121,7 +121,7 @@ function startsOf({ count, stride }: Layout): number[] {
 	return Array.from({ length: count }, (_, i) => i * stride);
 }
 
-/** A step that visits all of `count` places, any few in a row far apart: near the golden section, without a common divisor. */
+/** A step that visits all of `count` places and keeps consecutive ones far from each other: near the golden ratio, without a common divisor. */
 function spreadingStep(count: number): number {
 	const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
 	let step = Math.max(1, Math.round(count * 0.618));

@@ -1,18 +1,18 @@
 import type { PreparedQuestions } from "./prepared-questions.js";
 
-// What log-likelihoods of choices say: picks, accuracies, and how two models differ.
+// Results from the log-likelihoods of choices: picks, accuracies, and how two models differ.
 
-/** What a model makes of one question. */
+/** A model's answer to one question. */
 export interface Answer {
 	readonly gold: number;
-	/** Sum of the log-likelihoods of the tokens of each choice, nats; NaN where the model broke down. */
+	/** Sum of the log-likelihoods of the tokens of each choice, nats; NaN if the model broke down. */
 	readonly logLikelihoods: readonly number[];
-	/** The most likely choice, and the one of the highest log-likelihood divided by its length; the first of equals. */
+	/** The most likely choice, and the one of the highest log-likelihood divided by its length; the first one among equals. */
 	readonly pick: number;
 	readonly normalizedPick: number;
 	/**
-	 * -log of the share of the right choice among the choices, nats: a softmax of log-likelihoods divided by lengths, in the scale of nats
-	 * per token (the lengths of a question's choices together over their tokens). Infinity where the right choice has no finite score.
+	 * -log of the right choice's share among the choices, nats: a softmax of log-likelihoods divided by lengths, in the scale of nats per token
+	 * (the lengths of a question's choices together over their tokens). Infinity if the right choice has no finite score.
 	 */
 	readonly goldLoss: number;
 }
@@ -21,9 +21,9 @@ export interface Answer {
 export interface Accuracy {
 	/** 0..1 */
 	readonly value: number;
-	/** Of the share: the sample's deviation over the root of the questions, as lm-evaluation-harness has it; undefined for one question. */
+	/** Standard error of the share: the sample's deviation over the root of the questions, as in lm-evaluation-harness; undefined for one question. */
 	readonly standardError?: number | undefined;
-	/** Questions answered rightly. */
+	/** Number of correctly answered questions. */
 	readonly correct: number;
 }
 
@@ -32,10 +32,10 @@ export interface AccuracyDifference {
 	/** Share of the second minus share of the first. */
 	readonly value: number;
 	readonly standardError?: number | undefined;
-	/** Right in the second only, and in the first only. */
+	/** Questions that only the second model answers correctly, and those that only the first does. */
 	readonly gained: number;
 	readonly lost: number;
-	/** Of the exact McNemar test, two-sided: how likely so uneven a split of the changed answers is by chance. */
+	/** p-value of the exact McNemar test, two-sided: how likely such an uneven split of the changed answers is by chance. */
 	readonly pValue: number;
 }
 
@@ -74,7 +74,7 @@ function goldLoss(scores: readonly number[], gold: number): number {
 	return max + Math.log(sumOf(scores.map((score) => Math.exp(score - max)))) - scores[gold]!;
 }
 
-/** -1 where every choice broke down: no choice is right then. */
+/** -1 if every choice broke down: no choice is right then. */
 function highest(scores: readonly number[]): number {
 	const max = highestOf(scores);
 	return max === Number.NEGATIVE_INFINITY ? -1 : scores.indexOf(max);
@@ -112,8 +112,8 @@ export function compareAnswers(first: readonly boolean[], second: readonly boole
 }
 
 /**
- * Two-sided p-value of the exact McNemar test: were a changed answer as likely to be a gain as a loss, how often the smaller of the two
- * counts would be that small. 1 where nothing changed.
+ * Two-sided p-value of the exact McNemar test. If a changed answer were as likely a gain as a loss, it is the probability that the smaller
+ * of the two counts is that small. 1 if nothing changed.
  */
 export function mcnemar(gained: number, lost: number): number {
 	const changed = gained + lost;

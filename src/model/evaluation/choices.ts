@@ -10,15 +10,15 @@ import type { BlockMask } from "../runtime/masks.js";
 
 // Questions as windows of tokens, and the log-likelihoods of their choices.
 
-/** Tokens in the windows of a batch at most: the hidden states that masks share stay small. */
+/** Most tokens in the windows of a batch, so that the hidden states that masks share stay small. */
 const batchTokens = 8192;
 
 /**
- * Tokenizes questions. JSON Lines as lm-evaluation-harness does for causal models (`TemplateLM._encode_pair`): query and choice as one
- * text, one space between, and the tokens beyond those of the query alone count; blanks at the end of a query go to the choice; what is
- * longer than the context loses its beginning. A start token is put where the model wants one. The format of HellaSwag as
- * llama-perplexity does (`hellaswag_score`): the tokens that the four texts do not have in common count.
- * @throws InvalidQuestionsError where a choice adds no token, or is longer than the context
+ * Tokenizes questions. JSON Lines are read as by lm-evaluation-harness for causal models (`TemplateLM._encode_pair`): query and choice are
+ * one text with one space between. Only the tokens beyond those of the query count. Blanks at the end of a query go to the choice, and a
+ * text that is longer than the context loses its beginning. A start token is added if the model wants one. The format of HellaSwag is read
+ * as by llama-perplexity (`hellaswag_score`): only the tokens that differ among the four texts count.
+ * @throws InvalidQuestionsError if a choice adds no token, or is longer than the context
  */
 export function tokenizeQuestions(model: TextModel, { questions, format, name }: QuestionFile): TokenizedQuestion[] {
 	return questions.map((question, i) => {
@@ -28,7 +28,7 @@ export function tokenizeQuestions(model: TextModel, { questions, format, name }:
 	});
 }
 
-/** Puts tokenized questions together for scoring. */
+/** Groups tokenized questions for scoring. */
 export function packQuestions(questions: readonly TokenizedQuestion[], format: QuestionFormat): PreparedQuestions {
 	const normalization: Normalization = format === "hellaswag" ? "tokens" : "characters";
 	const flat = questions.flatMap(({ choices }) => choices);
@@ -55,7 +55,7 @@ function continuedChoices(model: TextModel, { query, choices }: Question): Token
 
 const plain = (model: TextModel, text: string): Int32Array => model.tokenize(text, { addSpecial: false });
 
-/** Tokens after a start token where the model wants one; an empty text becomes a start (or end) token in any case: something must predict the first one. */
+/** Tokens after a start token if the model wants one. An empty text always becomes a start (or end) token: something must predict the first one. */
 function startedText(model: TextModel, text: string): number[] {
 	const { addBos, bos, eos } = model.facts;
 	const start = addBos || text === "" ? (bos ?? (text === "" ? eos : undefined)) : undefined;
@@ -72,7 +72,7 @@ function hellaswagChoices(model: TextModel, { query, choices }: Question): Token
 	return texts.map((tokens) => cut(model, tokens, common, tokens.length - common));
 }
 
-/** The end of a text that fits the context. */
+/** The part at the end of a text that fits the context. */
 function cut(model: TextModel, tokens: Int32Array, from: number, length: number): TokenizedChoice {
 	const beyond = Math.max(0, tokens.length - model.facts.contextLength);
 	return { tokens: tokens.slice(beyond), from: from - beyond, length, truncated: beyond > 0 };
@@ -89,12 +89,12 @@ function widthOf(length: number): number {
 	return Math.ceil(length / step) * step;
 }
 
-/** Choices of about one length put together, padded at the end to one width. */
+/** Choices of similar length grouped, padded at the end to one width. */
 export function batchChoices(choices: readonly TokenizedChoice[]): ChoiceBatch[] {
 	const longest = choices.reduce((most, { tokens }) => Math.max(most, tokens.length), 0);
 	const byWidth = new Map<number, number[]>();
 	choices.forEach(({ tokens }, i) => {
-		// Padding must not pass the longest: that may be as long as the context.
+		// Padding must not exceed the longest choice, which may be as long as the context.
 		const width = Math.min(longest, widthOf(tokens.length));
 		const members = byWidth.get(width);
 		if (members) members.push(i);
@@ -110,7 +110,7 @@ export function batchChoices(choices: readonly TokenizedChoice[]): ChoiceBatch[]
 		});
 }
 
-/** Padded at the end, which a causal model cannot see from before: any token will do. */
+/** Padding at the end, which a causal model cannot see from earlier positions, so any token works. */
 function padded(choices: readonly TokenizedChoice[], members: readonly number[], width: number): ChoiceBatch {
 	const tokens = new Int32Array(members.length * width);
 	const flags = new Uint8Array(tokens.length);
@@ -131,8 +131,8 @@ function hashOf(questions: readonly TokenizedQuestion[], normalization: Normaliz
 }
 
 /**
- * Sums of the log-likelihoods of each choice's tokens, nats, one list a mask, in the order of the questions and their choices. NaN
- * where the model broke down. Masks that start alike share the work of their common blocks.
+ * Sums of the log-likelihoods of each choice's tokens, nats, one list per mask, in the order of the questions and their choices. NaN if
+ * the model broke down. Masks that start alike share the work of their common blocks.
  */
 export async function scoreChoices(
 	evaluator: Evaluator,

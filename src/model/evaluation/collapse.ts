@@ -1,5 +1,5 @@
-// What perplexity hides: a text that runs in a loop, repeats itself, changes its script or language, or is empty. Pure: reads texts,
-// draws none.
+// Faults that perplexity hides: a text that runs in a loop, repeats itself, changes its script or language, or is empty. Pure: it reads
+// texts and draws none.
 import { francAll } from "franc-min";
 
 /** What can be wrong with a continuation. */
@@ -22,13 +22,13 @@ export interface Mark {
 
 /** Longest piece that counts as a loop, tokens. */
 const longestLoop = 20;
-/** A loop's tail holds its piece so often, and is at least so many tokens long. */
+/** A loop repeats its piece at least so many times at the end of the text, and over at least so many tokens. */
 const loopTurns = 3;
 const loopTokens = 16;
 
 /**
  * The repeated piece at the end of a text.
- * @returns tokens in the piece and in the whole tail, or undefined where the end does not repeat
+ * @returns tokens in the piece and in the repeated part, or undefined if the end does not repeat
  */
 export function loopOf(tokens: ArrayLike<number>): { period: number; length: number } | undefined {
 	const n = tokens.length;
@@ -40,7 +40,7 @@ export function loopOf(tokens: ArrayLike<number>): { period: number; length: num
 	return undefined;
 }
 
-/** Share of the n-grams of a text that are not a repetition of an earlier one (distinct-n, Li et al. 2016); 1 where there are none. */
+/** Share of the n-grams of a text that do not repeat an earlier one (distinct-n, Li et al. 2016); 1 if there are none. */
 export function distinctShare(tokens: ArrayLike<number>, n: number): number {
 	const all = tokens.length - n + 1;
 	if (all < 1) return 1;
@@ -49,7 +49,7 @@ export function distinctShare(tokens: ArrayLike<number>, n: number): number {
 	return seen.size / all;
 }
 
-/** Below this share of distinct trigrams a text counts as repeating itself, where it has so many tokens. */
+/** Below this share of distinct trigrams a text counts as repeating itself, if it has so many tokens. */
 const leastDistinct = 0.5;
 const repetitionTokens = 24;
 
@@ -74,15 +74,15 @@ export function scriptsOf(text: string): Map<string, number> {
 /** Scripts that are written together are one. */
 const family = (script: string) => (script === "Hiragana" || script === "Katakana" || script === "Han" ? "Han and kana" : script);
 
-/** So many letters, and this share of them, in scripts that the prompt does not use. */
+/** A text changes its script with at least so many letters, and this share of them, in scripts that the prompt does not use. */
 const foreignLetters = 8;
 const foreignShare = 0.2;
-/** Share of characters that no bytes of UTF-8 make. */
+/** Share of characters that are not valid UTF-8. */
 const brokenShare = 0.1;
 
-/** What is wrong with a continuation of a prompt. A loop repeats itself too, which is not said again. */
+/** What is wrong with a continuation of a prompt. A loop also repeats itself, which is not reported again. */
 export function marksOf({ tokens, text }: Continuation, prompt: string): Mark[] {
-	if (text.trim() === "") return [{ kind: "empty", detail: tokens.length === 0 ? "ends at once" : "writes nothing that can be seen" }];
+	if (text.trim() === "") return [{ kind: "empty", detail: tokens.length === 0 ? "ends at once" : "writes nothing visible" }];
 	const marks: Mark[] = [];
 	const loop = loopOf(tokens);
 	const distinct = distinctShare(tokens, 3);
@@ -96,13 +96,13 @@ export function marksOf({ tokens, text }: Continuation, prompt: string): Mark[] 
 	return marks;
 }
 
-/** So many letters tell a language. */
+/** Fewer letters than this do not show a language. */
 const languageLetters = 60;
-/** A language that is so likely beside the likeliest one (1) may be meant, too. */
+/** A language with this probability relative to the most likely one (1) may be meant, too. */
 const clearly = 0.9;
 
 /**
- * Languages by how likely they are, the likeliest first with 1 (trigrams, the 82 most spoken ones); empty where there are too few letters.
+ * Probabilities of languages, the most likely one first with 1 (trigrams, the 82 most spoken ones); empty if there are too few letters.
  * Names are in English.
  */
 export function languagesOf(text: string): { name: string; likelihood: number }[] {
@@ -115,7 +115,7 @@ export function languagesOf(text: string): { name: string; likelihood: number }[
 const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
 
 function foreignLanguage(text: string, prompt: string): string | undefined {
-	// Related languages come close to one another: any that either may be in counts.
+	// Related languages are hard to distinguish, so any overlap of the likely ones counts as the same language.
 	const [own, found] = [prompt, text].map((one) => languagesOf(one).filter(({ likelihood }) => likelihood > clearly));
 	if (own!.length === 0 || found!.length === 0 || found!.some(({ name }) => own!.some((one) => one.name === name))) return undefined;
 	return `it reads as ${found![0]!.name}, and the prompt as ${own![0]!.name}`;
@@ -126,7 +126,7 @@ function foreignScript(text: string, prompt: string): string | undefined {
 	const broken = characters.filter((character) => character === "\uFFFD").length;
 	if (broken >= foreignLetters && broken / characters.length > brokenShare) return `${broken} characters are no text`;
 	const usual = new Set([...scriptsOf(prompt).keys()].map(family));
-	// A prompt without letters asks for no script.
+	// A prompt without letters implies no script.
 	if (usual.size === 0) return undefined;
 	const counts = scriptsOf(text);
 	const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
@@ -153,20 +153,20 @@ export interface CollapseFinding {
 
 export interface KindCount {
 	readonly kind: CollapseKind;
-	/** Texts of the whole and of the pruned model that are marked so. */
+	/** Number of texts of the original and of the pruned model with this mark. */
 	readonly before: number;
 	readonly after: number;
 	/** Whether it counts as a change: see {@link checkPairs}. */
 	readonly worse: boolean;
 }
 
-/** At least so many texts more than before, and this share of all: one text alone may be chance. */
+/** A change needs at least so many texts more than before, and this share of all: a single text may be chance. */
 const moreTexts = 2;
 const moreShare = 0.15;
 
 /**
- * Compares the two models, kind by kind. Small models loop by themselves when they are decoded greedily: a kind is a change only where at
- * least two texts more, and 15 % of all, have it than had it before.
+ * Compares the two models, kind by kind. Small models loop by themselves with greedy decoding. So a kind is a change only if at least two
+ * texts more, and 15 % of all, have it than before.
  * @returns the count of each kind, the marks of every text, and the texts that are newly marked by a kind that changed
  */
 export function checkPairs(pairs: readonly ContinuationPair[]): {

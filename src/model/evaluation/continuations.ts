@@ -4,16 +4,16 @@ import type { TokenWindows } from "../runtime/windows.js";
 import type { Continuation, ContinuationPair } from "./collapse.js";
 import type { BlockMask } from "../runtime/masks.js";
 
-/** A model, or what of it a mask leaves. */
+/** A model, or a mask of it. */
 export interface Writer {
 	readonly model: Model;
 	readonly mask?: BlockMask | undefined;
 }
 
 export interface ContinuationOptions {
-	/** Windows to take prompts from the beginning of. */
+	/** Windows whose beginnings are the prompts. */
 	readonly windows: TokenWindows;
-	/** Prompts from the windows; a chat turn comes beside them where the model's file has a template. */
+	/** Number of prompts from the windows; if the model's file has a template, a chat turn is added. */
 	readonly prompts: number;
 	readonly seed: number;
 	readonly signal?: AbortSignal | undefined;
@@ -23,16 +23,16 @@ export interface ContinuationOptions {
 
 /** Tokens of a prompt taken from text, at most half of a window. */
 const promptTokens = 32;
-/** Tokens that each model writes at most. */
+/** Most tokens that each model writes. */
 export const writtenTokens = 64;
-/** Of the sampled texts: llama.cpp's own default; nothing is cut off the distribution. */
+/** Temperature of the sampled texts: llama.cpp's own default; the distribution is not truncated. */
 export const sampledTemperature = 0.8;
 /** The chat turn. */
 const question = "Explain in a few sentences why the sky is blue.";
 
 /**
  * Continuations of the same prompts by two models of one vocabulary: each greedily, and sampled once with the same seed. They end after
- * 64 tokens, or with the model's own end.
+ * 64 tokens, or with the model's own end token.
  * @returns prompt by prompt, the greedy pair first
  * @throws CalibrationError, EvaluationError, DisposedError, or `signal.reason`
  */
@@ -58,7 +58,7 @@ export async function drawPairs(before: Writer, after: Writer, options: Continua
 	});
 }
 
-/** The beginnings of windows spread over all of them, each once, and the chat turn; what does not leave room for an answer is left out. */
+/** The beginnings of windows spread over all of them, each once, and the chat turn; prompts that leave no space for an answer are left out. */
 function promptsOf(model: Model, { windows, prompts }: ContinuationOptions): Int32Array[] {
 	const length = Math.max(1, Math.min(promptTokens, Math.floor(windows.length / 2)));
 	const count = Math.min(prompts, windows.count);
@@ -72,7 +72,7 @@ function promptsOf(model: Model, { windows, prompts }: ContinuationOptions): Int
 	return [...distinct.values()].filter((tokens) => tokens.length > 0 && tokens.length + writtenTokens <= model.facts.contextLength);
 }
 
-/** Prompts of one length are written on together. */
+/** Prompts of one length are continued together. */
 async function writeAll(
 	{ model, mask }: Writer,
 	prompts: readonly Int32Array[],
@@ -97,7 +97,7 @@ async function writeAll(
 	return written;
 }
 
-/** One that is shorter than was allowed ended with a token that says so. */
+/** A shorter text than allowed ended with an end-of-generation token. */
 function continuationOf(model: Model, tokens: Int32Array): Continuation {
 	const own = tokens.length < writtenTokens ? tokens.subarray(0, -1) : tokens;
 	return { tokens: own, text: model.detokenize(own, { special: false }) };

@@ -1,4 +1,4 @@
-// What evaluations measured is kept like what searches measure: by all that can change its bits.
+// Evaluations are cached as searches are: under a key with everything that can change their bits.
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { PruneGgufError } from "../../errors.js";
@@ -14,12 +14,12 @@ import { PartLedger } from "../../storage/part-ledger.js";
 import { evaluationPath, makeRunFolder } from "../../storage/runs.js";
 import type { JobOptions, MachineOptions } from "../runtime/job-options.js";
 
-/** A model under a mask, and what identifies it. */
+/** A model under a mask, and its identity. */
 export interface Side {
 	readonly path: string;
-	/** Of the file. */
+	/** SHA-256 of the file. */
 	readonly sha256: string;
-	/** Blocks masked away, ascending. */
+	/** Removed blocks, ascending. */
 	readonly removed: readonly number[];
 }
 
@@ -28,16 +28,16 @@ export function maskOf({ removed }: Side, evaluator: Evaluator): Coalition {
 	return Coalition.ofRemoved(evaluator.model.facts.blocks, removed);
 }
 
-/** Bytes that are hashed before anyone would ask what is going on. */
+/** Above this many bytes, hashing reports its progress. */
 const quicklyHashed = 2 ** 28;
 
-/** What identifies a model's bytes, with progress where that takes a while. */
+/** The identity of a model's bytes, with progress if hashing takes a while. */
 export function modelHash(files: { readonly paths: readonly string[]; readonly size: number }, options: JobOptions): Promise<string> {
 	const report = (done: number) => options.progress?.work({ phase: "reading the file", done, total: files.size, unit: "bytes" });
 	return identityOf(files.paths, options.signal, files.size > quicklyHashed ? report : undefined);
 }
 
-/** What computes, as far as it can change bits. */
+/** The backend, as far as it can change bits. */
 export async function computingIdentity(model: Pick<Model, "backend">, options: MachineOptions & JobOptions) {
 	return {
 		llama: llamaPin.commit,
@@ -47,7 +47,7 @@ export async function computingIdentity(model: Pick<Model, "backend">, options: 
 	};
 }
 
-/** What is measured of a side. */
+/** What is measured for a side. */
 export interface EvaluationShape {
 	/** SHA-256 over the tokens. */
 	readonly hash: string;
@@ -58,8 +58,8 @@ export interface EvaluationShape {
 }
 
 /**
- * Opens what is kept of an evaluation. Where it cannot be kept (a disk that is full, another process that evaluates the same) that is
- * a warning.
+ * Opens the cache of an evaluation. If it cannot be opened (a full disk, or another process that runs the same evaluation), that is a
+ * warning.
  */
 export async function openKept(
 	{ path, sha256, removed }: Side,
@@ -76,12 +76,12 @@ export async function openKept(
 		if (ledger.resumed > 0)
 			options.onLog?.({
 				level: "note",
-				message: `${ledger.resumed} of ${shape.parts} ${shape.unit} were measured before and are used again (${ledger.path})`,
+				message: `${ledger.resumed} of ${shape.parts} ${shape.unit} are cached from an earlier run (${ledger.path})`,
 			});
 		return ledger;
 	} catch (error) {
 		if (!(error instanceof PruneGgufError)) throw error;
-		options.onLog?.({ level: "warning", message: `what is measured is not kept: ${error.message}` });
+		options.onLog?.({ level: "warning", message: `results are not cached: ${error.message}` });
 		return PartLedger.inMemory();
 	}
 }

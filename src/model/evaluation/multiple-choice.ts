@@ -11,9 +11,9 @@ import { type QuestionFile, readQuestions } from "./questions.js";
 import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "./question-types.js";
 
 /**
- * Accuracy of a model on multiple-choice questions, whole or under a mask; a choice is picked by the log-likelihood of its text after
- * the query. What is masked is compared with the original model, or what `against` names with the model, by the exact McNemar test. What
- * was scored is kept by model, mask, questions and settings: an evaluation that was stopped goes on where it was.
+ * Accuracy of a model on multiple-choice questions, with all blocks or under a mask; the pick is the choice whose text is most likely after
+ * the query. A mask is compared with the original model, and a model with `against`, by the exact McNemar test. Scores are cached by model,
+ * mask, questions and settings, so an interrupted evaluation continues where it stopped.
  * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
  */
 export async function measureQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
@@ -22,7 +22,7 @@ export async function measureQuestions(path: string, options: QuestionsOptions):
 	if (limit !== undefined && (!Number.isInteger(limit) || limit < 1))
 		throw new InvalidOptionError(`maxQuestions must be a whole number of at least 1, got ${limit}`);
 	const file = await readQuestions(options.questions, limit);
-	// A wrong name is found before the first model has answered.
+	// A wrong file name shows before the first model has answered.
 	if (against !== undefined) await GgufFile.read(against);
 	const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
 	const own = await answersOn(path, file, { removed, alsoOriginal: removed.length > 0 && against === undefined }, options);

@@ -16,20 +16,20 @@ import type { EvaluateOptions, EvaluateResult } from "./text-types.js";
 export { summarizeLosses } from "./text-figures.js";
 
 /**
- * Perplexity of a model, or of a model under a mask, on a text; beside a reference (what `against` names, or with blocks removed the
- * original model) also the KL divergence from it, the share of positions where both find the same token most likely, and the difference
- * in loss, paired by window.
+ * Perplexity of a model, or of a model under a mask, on a text. With a reference it also gives the KL divergence from it, the share of
+ * positions with the same most likely token, and the difference in loss, paired by window. The reference is the model in `against`, or the
+ * original model if blocks are removed.
  *
- * Preset `llama-perplexity` is that program's own computation (tools/perplexity/perplexity.cpp): the text is tokenized once with the
- * start token, cut into windows of `context` tokens of which the first becomes the start token where the model wants one, and the
- * second half of each window is scored. Preset `full` scores every position of the same windows.
+ * Preset `llama-perplexity` is that program's own computation (tools/perplexity/perplexity.cpp). The text is tokenized once with the start
+ * token and cut into windows of `context` tokens. The first token of each becomes the start token if the model wants one, and the second
+ * half of each window is scored. Preset `full` scores every position of the same windows.
  *
- * What was measured is kept by model, mask, text and settings: an evaluation that was stopped goes on where it was.
- * @throws CalibrationError where the text is too short for two windows
- * @throws NotEnoughMemoryError where there is not enough for one decode, and for the weights of both models
- * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the model
- * @throws EvaluationError where what is measured, or compared with, computes no finite loss
- * @throws InvalidOptionError (also where `against` has another vocabulary), InvalidMaskError and the errors of loading
+ * Measurements are cached by model, mask, text and settings, so an interrupted evaluation continues where it stopped.
+ * @throws CalibrationError if the text is too short for two windows
+ * @throws NotEnoughMemoryError if there is not enough memory for one decode and for the weights of both models
+ * @throws UnsupportedArchitectureError if llama.cpp cannot compute a loss of the model
+ * @throws EvaluationError if the model or its reference computes no finite loss
+ * @throws InvalidOptionError (also if `against` has another vocabulary), InvalidMaskError and the errors of loading
  */
 export async function measureText(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	const started = Date.now();
@@ -64,7 +64,7 @@ export async function measureText(path: string, options: EvaluateOptions): Promi
 	}
 }
 
-/** @throws InvalidOptionError where the two have not the same vocabulary, NotEnoughMemoryError where there is no room for both */
+/** @throws InvalidOptionError if the vocabularies differ, NotEnoughMemoryError if there is not enough memory for both */
 async function rivalFile(file: GgufFile, against: string, memory: MemoryShape, options: EvaluateOptions): Promise<GgufFile> {
 	const other = await header(against, options);
 	checkSameVocabulary(file, other);
@@ -76,13 +76,13 @@ function header(path: string, { signal }: EvaluateOptions): Promise<GgufFile> {
 	return GgufFile.read(path, signal ? { signal } : {});
 }
 
-/** What the model is compared with: the other file, or with blocks removed the original model. */
+/** The reference: the other file, or the original model if blocks are removed. */
 async function referenceOf(own: Side, other: GgufFile | undefined, options: EvaluateOptions): Promise<Side | undefined> {
 	if (other) return { path: options.against!, sha256: await modelHash(other, options), removed: [] };
 	return own.removed.length > 0 ? { ...own, removed: [] } : undefined;
 }
 
-/** Sets of blocks that can be measured and never written. */
+/** Warns about sets of blocks that can be measured but never written. */
 function warnUnwritable({ path, blocks }: Model, removed: readonly number[], { onLog }: EvaluateOptions): void {
 	if (removed.length === 0 || blocks.check(removed) !== undefined) return;
 	const unwritable = blocks.unwritable(removed);
@@ -106,7 +106,7 @@ function perplexityWindows(model: Model, text: string, context: number, name: st
 	return makeWindows(windows, context);
 }
 
-/** @throws InvalidOptionError where a block is not there */
+/** @throws InvalidOptionError if a block does not exist */
 export function checkedBlocks(removed: readonly number[], blocks: number): readonly number[] {
 	const stranger = removed.find((block) => !Number.isInteger(block) || block < 0 || block >= blocks);
 	if (stranger !== undefined) throw new InvalidOptionError(`there is no block ${stranger}: the blocks are 0 to ${blocks - 1}`);

@@ -2,7 +2,7 @@ import type { ScoredPositions } from "../runtime/positions.js";
 import type { TokenWindows } from "../runtime/windows.js";
 import type { Normalization } from "./questions.js";
 
-// Questions as they are scored: in tokens, in windows of about one length.
+// Questions as they are scored: in tokens, in windows of similar length.
 
 /** A question with its choices in tokens. */
 export interface TokenizedQuestion {
@@ -15,7 +15,7 @@ export interface TokenizedChoice {
 	readonly tokens: Int32Array;
 	/** First token that counts: 1 or more. */
 	readonly from: number;
-	/** What its log-likelihood is divided by: characters (code points) of the choice, or tokens that count. */
+	/** Divisor of its log-likelihood: characters (code points) of the choice, or tokens that count. */
 	readonly length: number;
 	readonly truncated: boolean;
 }
@@ -25,18 +25,18 @@ export interface PreparedQuestions {
 	readonly questions: readonly TokenizedQuestion[];
 	readonly normalization: Normalization;
 	readonly batches: readonly ChoiceBatch[];
-	/** That a mask runs, padding included. */
+	/** Tokens that a mask runs, including padding. */
 	readonly tokens: number;
-	/** Choices whose query was cut to fit the context. */
+	/** Number of choices whose query was cut to fit the context. */
 	readonly truncated: number;
-	/** SHA-256 over all that decides what is measured. */
+	/** SHA-256 over everything that affects the measurement. */
 	readonly sha256: string;
 }
 
-/** Choices of about one length, padded to windows. */
+/** Choices of similar length, padded to windows. */
 export interface ChoiceBatch {
 	readonly windows: TokenWindows;
 	readonly positions: ScoredPositions;
-	/** For each window the number of the choice, counted over all questions. */
+	/** For each window the number of its choice, counted over all questions. */
 	readonly choices: readonly number[];
 }

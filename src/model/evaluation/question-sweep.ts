@@ -7,9 +7,9 @@ import { maskOf, openKept, type Side } from "./kept.js";
 import type { QuestionsOptions } from "./question-types.js";
 
 /**
- * Sums of the log-likelihoods of each choice's tokens, one list a side, all sides masks of one model. Scored batch by batch, and kept: a
- * batch that is known is not scored again.
- * @throws EvaluationError where a side broke down
+ * Sums of the log-likelihoods of each choice's tokens, one list per side; all sides are masks of one model. Scored batch by batch, and
+ * cached: a known batch is not scored again.
+ * @throws EvaluationError if a side broke down
  */
 export async function scoreKept(
 	model: Model,
@@ -54,7 +54,7 @@ export async function scoreKept(
 	}
 }
 
-/** A single choice may be beyond a model, which counts as wrong. @throws EvaluationError where the model has a figure for none */
+/** A model may break down on a single choice, which then counts as wrong. @throws EvaluationError if the model has no finite score at all */
 function checked(sums: Float64Array, { path, removed }: Side): Float64Array {
 	if (!sums.some(Number.isFinite)) checkFiniteLosses(path, sums, removed);
 	return sums;
@@ -70,7 +70,7 @@ function progressOf(questions: number, total: number, { progress }: QuestionsOpt
 	};
 }
 
-/** In the order of the questions and their choices. */
+/** Log-likelihoods in the order of the questions and their choices. */
 function collected(ledger: PartLedger, { questions, batches }: PreparedQuestions): Float64Array {
 	const sums = new Float64Array(questions.reduce((sum, { choices }) => sum + choices.length, 0));
 	for (const [batch, { choices }] of batches.entries()) {

@@ -9,19 +9,19 @@ export interface QuestionsOptions extends JobOptions, MachineOptions, UnknownOpt
 	readonly questions: string;
 	/** Questions to take from the beginning of the file. @default all */
 	readonly maxQuestions?: number | undefined;
-	/** Score it as if these blocks were gone, beside the original model. */
+	/** Score it as if these blocks were removed, and compare it with the original model. */
 	readonly remove?: readonly number[] | undefined;
 	/** Another model file to compare with, instead of the original model. */
 	readonly against?: string | undefined;
 }
 
-/** How a model answers questions. */
+/** A model's answers to questions. */
 export interface AccuracyReport {
-	/** By the log-likelihood of the choice (acc of lm-evaluation-harness). */
+	/** Accuracy by the log-likelihood of the choice (acc of lm-evaluation-harness). */
 	readonly accuracy: Accuracy;
-	/** By the log-likelihood divided by the choice's length (acc_norm). */
+	/** Accuracy by the log-likelihood divided by the choice's length (acc_norm). */
 	readonly normalizedAccuracy: Accuracy;
-	/** Mean of -log of the right choice's share among the choices, nats a question: what a search with the metric `accuracy` keeps small. */
+	/** Mean of -log of the right choice's share among the choices, nats per question: what a search with the metric `accuracy` minimizes. */
 	readonly goldLoss: number;
 }
 
@@ -29,12 +29,12 @@ export interface QuestionsResult extends AccuracyReport {
 	readonly model: string;
 	readonly questions: string;
 	readonly format: QuestionFormat;
-	/** What lengths are counted in: characters of the choice for JSON Lines, tokens for the text of HellaSwag. */
+	/** Unit of the lengths: characters of the choice for JSON Lines, tokens for the text of HellaSwag. */
 	readonly normalization: Normalization;
 	readonly removed: readonly number[];
-	/** Questions. */
+	/** Number of questions. */
 	readonly count: number;
-	/** The original model, or the other one, on the same questions; differences are of the model (as masked) from it. */
+	/** The original model, or the other one, on the same questions; differences are the model (as masked) minus this one. */
 	readonly against?:
 		| (AccuracyReport & {
 				readonly model: string;
@@ -42,11 +42,11 @@ export interface QuestionsResult extends AccuracyReport {
 				readonly normalizedDifference: AccuracyDifference;
 		  })
 		| undefined;
-	/** Choices whose query was cut to fit the model's context. */
+	/** Number of choices whose query was cut to fit the model's context. */
 	readonly truncated: number;
-	/** Tokens that were run, padding included. */
+	/** Tokens that were run, including padding. */
 	readonly tokens: number;
-	/** One a question, in the order of the file. */
+	/** One answer per question, in the order of the file. */
 	readonly answers: readonly Answer[];
 	readonly seconds: number;
 }

@@ -3,20 +3,20 @@ import { gunzipSync } from "node:zlib";
 import { FileError, InvalidQuestionsError } from "../../errors.js";
 import { readInput } from "../../storage/input-file.js";
 
-/** By what log-likelihoods are divided. */
+/** Divisor of the log-likelihoods. */
 export type Normalization = "characters" | "tokens";
 
 /** A multiple-choice question. */
 export interface Question {
-	/** What the choices continue. */
+	/** The text that the choices continue. */
 	readonly query: string;
-	/** At least two; the text that follows the query is the choice after one space. */
+	/** At least two. The choice follows the query after one space. */
 	readonly choices: readonly string[];
 	/** Index of the right choice, 0-based. */
 	readonly gold: number;
 }
 
-/** `jsonl`: a question a line; `hellaswag`: the six-line text of `llama-perplexity --hellaswag`. They are scored as those two do. */
+/** `jsonl`: one question per line; `hellaswag`: the six-line text of `llama-perplexity --hellaswag`. Each is scored as by its program. */
 export type QuestionFormat = "jsonl" | "hellaswag";
 
 export interface QuestionFile {
@@ -27,11 +27,11 @@ export interface QuestionFile {
 }
 
 /**
- * Reads questions, compressed by gzip or not. JSON Lines, where the text begins with `{`: an object a line with `query`, `choices` and
- * `gold`, or with these under `doc`; lines of one `doc_id` are one question. Otherwise the format of `llama-perplexity --hellaswag`
- * (tools/perplexity/perplexity.cpp): six lines a question, the context, the number of the right ending, and four endings.
- * @param limit questions to take from the beginning; all where undefined
- * @throws FileError, or InvalidQuestionsError naming file and line
+ * Reads questions, with or without gzip. A text that begins with `{` is JSON Lines: one object per line with `query`, `choices` and `gold`,
+ * or with these under `doc`; lines of one `doc_id` are one question. Otherwise it is the format of `llama-perplexity --hellaswag`
+ * (tools/perplexity/perplexity.cpp): six lines per question, the context, the number of the right ending, and four endings.
+ * @param limit number of questions from the beginning; all if undefined
+ * @throws FileError, or InvalidQuestionsError that names file and line
  */
 export async function readQuestions(path: string, limit?: number): Promise<QuestionFile> {
 	const text = await readText(path);
@@ -59,7 +59,7 @@ function parseLines(text: string, path: string): Question[] {
 		const value = parseJson(line, place);
 		const { doc, doc_id: id, task_name: task } = value;
 		if (doc !== undefined) {
-			// One line a request: the choices of a question each have one, and at times a second one without the query.
+			// One line per request: each choice of a question has one, and sometimes a second one without the query.
 			const key = JSON.stringify([task, id ?? doc]);
 			if (seen.has(key)) continue;
 			seen.add(key);
@@ -74,7 +74,7 @@ function parseJson(line: string, place: string): Record<string, unknown> {
 		const value: unknown = JSON.parse(line);
 		if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
 	} catch (cause) {
-		throw new InvalidQuestionsError(`${place}: not JSON. A file of questions holds one JSON object a line.`, { cause });
+		throw new InvalidQuestionsError(`${place}: not JSON. A file of questions must hold one JSON object per line.`, { cause });
 	}
 	throw new InvalidQuestionsError(`${place}: expected an object with "query", "choices" and "gold"`);
 }
@@ -103,7 +103,7 @@ function parseHellaswag(text: string, path: string): Question[] {
 	const lines = text.replace(/\n$/, "").split("\n");
 	if (lines.length % HELLASWAG_LINES !== 0) {
 		throw new InvalidQuestionsError(
-			`${path} holds ${lines.length} lines: expected JSON Lines, or six lines a question (context, number of the right ending, four endings)`,
+			`${path} holds ${lines.length} lines: expected JSON Lines, or six lines per question (context, number of the right ending, four endings)`,
 		);
 	}
 	return Array.from({ length: lines.length / HELLASWAG_LINES }, (_, i) => {

@@ -4,16 +4,16 @@ import { availableMemory, type MemoryShape, neededMemory, sizeText } from "../ru
 
 // Two models that are compared token by token.
 
-/** @throws InvalidOptionError where the two files do not number the same tokens alike */
+/** @throws InvalidOptionError if the two files do not number the same tokens alike */
 export function checkSameVocabulary(file: GgufFile, other: GgufFile): void {
 	const problem = vocabularyDifference(file, other);
 	if (problem === undefined) return;
 	throw new InvalidOptionError(
-		`${other.paths[0]} and ${file.paths[0]} have not the same vocabulary: ${problem}. A divergence is one of distributions over the same tokens; --questions FILE --against compares any two models.`,
+		`${other.paths[0]} and ${file.paths[0]} have different vocabularies: ${problem}. A divergence needs the same tokens; --questions FILE --against compares any two models.`,
 	);
 }
 
-/** What keeps two models from reading the same tokens; undefined where nothing does. */
+/** Why two models do not read the same tokens; undefined if they do. */
 export function vocabularyDifference(file: GgufFile, other: GgufFile): string | undefined {
 	const key = "tokenizer.ggml.tokens";
 	const [one, two] = [file.entry(key), other.entry(key)];
@@ -28,9 +28,9 @@ export function vocabularyDifference(file: GgufFile, other: GgufFile): string | 
 }
 
 /**
- * Both are in memory at a time: their weights are mapped from the files, and distributions go from one to the other a few windows at a
- * time. One of them computes at a time, and what the other one computed with is given up by then.
- * @param shape of what is measured with each of them, the distributions among it
+ * Both are in memory at the same time: their weights are mapped from the files, and distributions go from one to the other for a few windows
+ * at a time. Only one of them computes at a time, and the compute memory of the other one is freed by then.
+ * @param shape of the measurements with each of them, including the distributions
  * @throws NotEnoughMemoryError
  */
 export function checkMemoryForBoth(file: GgufFile, other: GgufFile, shape: MemoryShape, available = availableMemory()): void {

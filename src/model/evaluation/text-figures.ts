@@ -3,9 +3,9 @@ import { differences, meanAndError, studentT95 } from "../../game/statistics.js"
 import type { PartValues } from "../../storage/part-ledger.js";
 import type { TextComparison, TextFigures, WindowMean } from "./text-types.js";
 
-// What windows of a text say of a model: perplexity, and how it differs from a reference.
+// Figures from windows of a text: perplexity, and how a model differs from a reference.
 
-/** What is kept of one window: sums over its scored tokens; with a reference the divergence and the agreement, means over them. */
+/** Results of one window: sums over its scored tokens; with a reference also the means of divergence and agreement over them. */
 export function windowValues({ tokenLosses, divergences, agreements }: Evaluation, window: number, scored: number): PartValues {
 	const { sum, squares } = sumsOf(tokenLosses!.subarray(window * scored, (window + 1) * scored));
 	return { loss: [sum, squares], ...(divergences ? { divergence: [divergences[window]!], agreement: [agreements![window]!] } : {}) };
@@ -27,7 +27,7 @@ export function summarizeLosses(losses: ArrayLike<number>): TextFigures {
 	return figuresOfSums(sum, squares, losses.length);
 }
 
-/** The same of windows. @param scored tokens of each */
+/** The same for windows. @param scored tokens of each */
 export function summarizeWindows(windows: readonly PartValues[], scored: number): TextFigures {
 	const total = (index: number) => windows.reduce((sum, { loss }) => sum + loss![index]!, 0);
 	return figuresOfSums(total(0), total(1), windows.length * scored);
@@ -40,7 +40,7 @@ function figuresOfSums(sum: number, squares: number, tokens: number): TextFigure
 	return { loss, perplexity, perplexityError: variance > 0 ? perplexity * Math.sqrt(variance / (tokens - 1)) : 0 };
 }
 
-/** A model beside the reference that its windows were compared with. @param scored tokens of each window */
+/** A model compared with the reference of its windows. @param scored tokens of each window */
 export function compareWindows(
 	model: string,
 	windows: readonly PartValues[],
@@ -65,7 +65,7 @@ export function compareWindows(
 	};
 }
 
-/** An interval cut to the values that there can be: 0 to `most`. */
+/** An interval cut to the possible values: 0 to `most`. */
 function within({ low, high, ...rest }: WindowMean, most: number): WindowMean {
 	return { ...rest, low: Math.max(0, low), high: Math.min(most, high) };
 }

@@ -3,7 +3,7 @@ import { bytesOfReference } from "../runtime/positions.js";
 import { defaultUbatch, mostSequences } from "../runtime/ubatch.js";
 import type { Preset } from "./text-types.js";
 
-// How a text is cut into decodes, and what that takes of memory.
+// How a text is cut into decodes, and the memory that this takes.
 
 /** How windows are scored. */
 export interface Scoring {
@@ -14,13 +14,13 @@ export interface Scoring {
 	readonly scoreFrom: number;
 }
 
-/** Tokens that llama-perplexity decodes at once by default: its windows are batched alike here, so that the bits agree. */
+/** Tokens that llama-perplexity decodes at once by default: windows are batched in the same way here, so that the bits agree. */
 const perplexityBatch = 2048;
-/** Its tokens in a ubatch by default. Where windows do not fill a batch they are cut otherwise in another one, which changes bits. */
+/** Its tokens per ubatch by default. If windows do not fill a batch, another ubatch cuts them differently, which changes bits. */
 const perplexityUbatch = 512;
-/** Tokens that are measured before they are kept, about. */
+/** Tokens that are measured before they are cached, about. */
 const partTokens = 4096;
-/** Bytes of distributions that are held at a time, at most, but for the fewest windows. */
+/** Most bytes of distributions that are held at a time, unless the fewest windows need more. */
 const partBytes = 2 ** 28;
 
 /** The windows of `context` tokens under that preset. */
@@ -41,7 +41,7 @@ export function ubatchOf({ preset }: Scoring, vocabulary: number): number {
 /** Windows in one decode; 0 for as many as share a ubatch. */
 export function batchWindowsOf({ preset, length }: Scoring): number {
 	if (preset === "full") return 0;
-	// Below 8 tokens llama-perplexity asks llama.cpp for more sequences than it has, and fails.
+	// Below 8 tokens llama-perplexity requests more sequences than llama.cpp has, and fails.
 	return Math.max(1, Math.min(mostSequences, Math.floor(perplexityBatch / length)));
 }
 
@@ -51,8 +51,8 @@ function togetherOf(scoring: Scoring, vocabulary: number): number {
 }
 
 /**
- * Windows that are measured before they are kept, a number of whole decodes: the same whatever the machine has to spare.
- * @param compared whether distributions of the reference are held for them
+ * Windows that are measured before they are cached, a multiple of the windows in a decode. It does not depend on the machine's memory.
+ * @param compared whether the reference's distributions are held for them
  */
 export function partWindows(scoring: Scoring, vocabulary: number, compared: boolean): number {
 	const batch = togetherOf(scoring, vocabulary);
@@ -60,7 +60,7 @@ export function partWindows(scoring: Scoring, vocabulary: number, compared: bool
 	return batch * Math.max(1, Math.floor(Math.min(partTokens / scoring.length / batch, most)));
 }
 
-/** What measuring a text takes, for the check of memory. */
+/** What measuring a text needs, for the check of memory. */
 export function textMemory(scoring: Scoring, vocabulary: number, compared: boolean): MemoryShape {
 	return {
 		ubatch: ubatchOf(scoring, vocabulary),

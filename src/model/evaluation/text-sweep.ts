@@ -11,39 +11,39 @@ import { windowValues } from "./text-figures.js";
 import { batchWindowsOf, partWindows, type Scoring, scoredPositions, ubatchOf } from "./text-shape.js";
 import type { EvaluateOptions } from "./text-types.js";
 
-// A text measured a few windows at a time, with one model or with two.
+// Measures a text a few windows at a time, with one model or with two.
 
 /** What is scored, and how. */
 export interface TextSetting {
 	readonly windows: TokenWindows;
-	/** Of the windows. */
+	/** Shape of the windows. */
 	readonly hash: string;
 	readonly scoring: Scoring;
-	/** What that takes of memory, with either model. */
+	/** Memory that this takes, for either model. */
 	readonly memory: MemoryShape;
 }
 
-/** What was measured, one a window. */
+/** Results, one per window. */
 export interface MeasuredText {
 	readonly own: readonly PartValues[];
 	readonly reference?: readonly PartValues[] | undefined;
 }
 
-/** What is measured, and what it is compared with. */
+/** The model, and what it is compared with. */
 export interface Sides {
 	readonly own: Side;
 	readonly reference?: Side | undefined;
 }
 
-/** What a sweep measures through and keeps results in. */
+/** What a sweep measures with and keeps results in. */
 interface OpenSides {
 	readonly evaluator: Evaluator;
 	readonly ledgers: { own: PartLedger; reference?: PartLedger };
-	/** Of the reference, loaded when first something of it must be measured. */
+	/** Evaluator of the reference, loaded when it must first be measured. */
 	readonly rival: () => Promise<Evaluator>;
 }
 
-/** Measures what is not known yet of one text. */
+/** Measures the parts of one text that are not in the cache. */
 export class TextSweep {
 	readonly #evaluator: Evaluator;
 	readonly #own: Side;
@@ -63,7 +63,7 @@ export class TextSweep {
 		this.#rival = open.rival;
 	}
 
-	/** @param model that `own` is a mask of; the reference is one of it, or another file */
+	/** @param model that `own` is a mask of; the reference is a mask of it too, or another file */
 	static async run(model: Model, sides: Sides, setting: TextSetting, options: EvaluateOptions): Promise<MeasuredText> {
 		const { own, reference } = sides;
 		const { preset, scoreFrom } = setting.scoring;
@@ -124,7 +124,7 @@ export class TextSweep {
 		if (this.#reference && left.own) {
 			let found: Evaluation | undefined;
 			const evaluator = await this.#rival();
-			// What a part holds was in the check of memory, however large the vocabulary is.
+			// The check of memory includes what a part holds, however large the vocabulary is.
 			const maxBytes = bytesOfReference(count * scoredPositions(scoring), evaluator.model.facts.vocabulary);
 			reference = await evaluator.createReference(maskOf(this.#reference, evaluator), part, {
 				...how,
@@ -150,7 +150,7 @@ export class TextSweep {
 		return ledger.append(Array.from({ length: count }, (_, i) => [first + i, windowValues(evaluation, i, scored)] as const));
 	}
 
-	/** Speed is that of what this run measures. */
+	/** The speed of what this run measures. */
 	#progress(step: number): (windows: number, measured: boolean) => void {
 		const { length, count } = this.#setting.windows;
 		const started = Date.now();

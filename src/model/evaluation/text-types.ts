@@ -8,8 +8,8 @@ export type Preset = (typeof presets)[number];
 export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOptions {
 	readonly text: string;
 	/**
-	 * `llama-perplexity`: that program's own computation, to its bits, so that the logits of up to 2,048 tokens are held at a time; `full`:
-	 * every position scored, and the logits of a ubatch held. @default "llama-perplexity"
+	 * `llama-perplexity`: that program's own computation, with the same bits; the logits of up to 2,048 tokens are held at a time. `full`: every
+	 * position is scored, and the logits of a ubatch are held. @default "llama-perplexity"
 	 */
 	readonly preset?: Preset | undefined;
 	/** Tokens in a window, at least 4 and at most the model's context. @default 512 */
@@ -23,15 +23,15 @@ export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOpti
 /** Perplexity on a text. */
 export interface TextFigures {
 	readonly perplexity: number;
-	/** As llama-perplexity prints it: of the mean over tokens, times the perplexity. */
+	/** As llama-perplexity prints it: standard error of the mean over tokens, times the perplexity. */
 	readonly perplexityError: number;
 	/** Nats per token. */
 	readonly loss: number;
 }
 
 /**
- * A mean over windows, each the mean over its scored tokens, with its standard error and its 95 % interval by Student's t distribution
- * with one degree of freedom less than windows. Tokens of one window are not independent; windows nearly are.
+ * A mean over windows, each the mean over its scored tokens, with its standard error. The 95 % interval is by Student's t distribution with
+ * one degree of freedom less than windows. Tokens of one window are not independent; windows nearly are.
  */
 export interface WindowMean {
 	readonly mean: number;
@@ -40,17 +40,17 @@ export interface WindowMean {
 	readonly high: number;
 }
 
-/** A model beside a reference on the same tokens. */
+/** A model compared with a reference on the same tokens. */
 export interface TextComparison extends TextFigures {
 	/** The reference: the original model, or the other file. */
 	readonly model: string;
-	/** KL divergence of the reference from the model, nats per token. */
+	/** KL(reference || model), nats per token. */
 	readonly divergence: WindowMean;
-	/** Share of scored tokens before which both find the same token most likely, 0..1. */
+	/** Share of scored tokens with the same most likely token in both models, 0..1. */
 	readonly agreement: WindowMean;
-	/** Loss of the model less loss of the reference, nats per token, paired by window. */
+	/** Loss of the model minus loss of the reference, nats per token, paired by window. */
 	readonly difference: WindowMean;
-	/** Perplexity of the model over that of the reference: exp of the difference, its interval's ends exp of the difference's. */
+	/** Perplexity of the model over that of the reference: exp of the difference, and of the ends of its interval. */
 	readonly ratio: WindowMean;
 }
 
@@ -60,9 +60,9 @@ export interface EvaluateResult extends TextFigures {
 	readonly preset: Preset;
 	readonly context: number;
 	readonly removed: readonly number[];
-	/** With `against`, or with blocks removed: the reference, and how the model differs from it. */
+	/** The reference and how the model differs from it, with `against` or removed blocks. */
 	readonly against?: TextComparison | undefined;
-	/** Tokens that were scored. */
+	/** Number of scored tokens. */
 	readonly tokens: number;
 	readonly windows: number;
 	readonly seconds: number;

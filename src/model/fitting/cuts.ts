@@ -1,6 +1,6 @@
 /** A run of removed blocks, and the kept block that comes before it. */
 export interface Cut {
-	/** Missing where the run is at the very start: nothing before it could make up for it. */
+	/** Missing if the run is at the very start: no block before it could be refitted. */
 	readonly before: number | undefined;
 	/** First and last removed block. */
 	readonly first: number;

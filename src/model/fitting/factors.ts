@@ -1,4 +1,4 @@
-// Factors for each attention head behind a cut, found on the measured divergence and folded into the matrices.
+// Factors for each attention head behind a cut: chosen by the measured divergence, then multiplied into the matrices.
 import { InvalidPlanError } from "../../errors.js";
 import type { GgufFile } from "../gguf/file.js";
 import type { GgufTensor } from "../gguf/types.js";
@@ -14,20 +14,20 @@ import type { BlockMask } from "../runtime/masks.js";
 import { shownText } from "../../storage/shown-text.js";
 
 /**
- * Factors of one matrix: one for each group of its rows (what a head asks with) or columns (what a head gives), a group being an
- * attention head or, where the type's blocks hold more or a norm is shared by them, several.
+ * Factors of one matrix: one for each group of its rows (the queries of a head) or columns (the output of a head). A group is one attention
+ * head, or several if the type's blocks are larger or the heads share a norm.
  */
 export interface HeadFactors extends Scaling {
 	readonly tensor: string;
 }
 
-/** What factors are sought for, and on what. */
+/** What factors are searched for, and on what. */
 export interface FactorInput extends ComparedText {
 	/** Ascending. */
 	readonly removed: readonly number[];
-	/** Names of matrices that were healed: they are left alone. */
+	/** Names of healed matrices, which are not changed. */
 	readonly healed: readonly string[];
-	/** What may be spent: whole passes of the windows through the pruned model. */
+	/** Budget: complete passes of the windows through the pruned model. */
 	readonly passes: number;
 	readonly ubatch: number;
 	readonly threads: number;
@@ -38,20 +38,20 @@ export interface FactorInput extends ComparedText {
 
 export interface FoundFactors {
 	readonly factors: readonly HeadFactors[];
-	/** Scaled matrices, which stand in the model. */
+	/** Scaled matrices, which are in the model now. */
 	readonly tensors: readonly HealedTensor[];
-	/** Mean divergence from the original model before and with them, nats a token. */
+	/** Mean divergence from the original model before and with them, nats per token. */
 	readonly before: number;
 	readonly after: number;
 }
 
-/** Factors are tried at 1 - this and 1 + this, and a parabola is laid through the three divergences. */
+/** Factors are tried at 1 - this and 1 + this, and a parabola is fitted to the three divergences. */
 const span = 0.25;
-/** The minimum of a parabola is trusted so far from 1. */
+/** The minimum of a parabola is trusted up to this distance from 1. */
 const farthest = 0.5;
-/** Factors that are tried in one batch, twice each: as many matrices are in memory. */
+/** Factors tried in one batch, twice each: so many matrices are in memory. */
 export const atOnce = 12;
-/** Of all steps of a matrix together, what is tried: heads do each other's work, so that the whole sum can be too far. */
+/** Fractions of all steps of a matrix together that are tried: heads overlap in their work, so the full sum can be too much. */
 const shares = [1, 0.5];
 
 /** A matrix that a block's heads read or write through, and how many factors it can have. */
@@ -62,8 +62,8 @@ interface Place {
 }
 
 /**
- * Block by block, from the first one behind a cut on, as far as `passes` reach: each factor is tried on its own around 1, the steps of a
- * matrix are taken together where that lowers the divergence. Leaves the scaled matrices in the model; where it throws, the file's own.
+ * Block by block from the first one behind a cut on, as far as `passes` allows. Each factor is tried by itself around 1, and the steps of a
+ * matrix are taken together if that lowers the divergence. Leaves the scaled matrices in the model; if it throws, the file's own.
  * @throws EvaluationError, or `signal.reason`
  */
 export async function findFactors(model: LoadedModel, input: FactorInput): Promise<FoundFactors> {
@@ -72,8 +72,8 @@ export async function findFactors(model: LoadedModel, input: FactorInput): Promi
 }
 
 /**
- * Does again what was found. Leaves the scaled matrices in the model; where it throws, the file's own.
- * @throws InvalidPlanError where the model has no such matrix
+ * Repeats a recorded result. Leaves the scaled matrices in the model; if it throws, the file's own.
+ * @throws InvalidPlanError if the model has no such matrix
  */
 export async function applyFactors(model: LoadedModel, found: readonly HeadFactors[], signal?: AbortSignal): Promise<HealedTensor[]> {
 	const tensors: HealedTensor[] = [];
@@ -88,7 +88,10 @@ async function applyEach(
 ): Promise<HealedTensor[]> {
 	for (const { tensor: name, ...scaling } of found) {
 		const tensor = model.file.tensor(name);
-		if (!tensor) throw new InvalidPlanError(`the plan scales heads of ${shownText(name)}, which the model has not`);
+		if (!tensor)
+			throw new InvalidPlanError(
+				`the plan scales heads of ${shownText(name)}, which this model lacks: apply it to the model that it was made for`,
+			);
 		const values = { type: tensor.type, bytes: await readTensor(tensor) };
 		const scaled = await scaleGroups(model, { tensor, standing: values }, scaling, signal);
 		await model.replaceTensor(name, scaled);
@@ -136,13 +139,13 @@ class FactorSearch {
 		return { factors, tensors: this.tensors, before, after: now };
 	}
 
-	/** The best of the steps of a matrix; undefined where none lowers the divergence. */
+	/** The best of the steps of a matrix; undefined if none lowers the divergence. */
 	async #ofPlace(block: number, { tensor: matrix, by, groups }: Place, now: number) {
 		const values = { type: matrix.type, bytes: await readTensor(matrix) };
 		const { signal } = this.#input;
 		const measured = async (tried: readonly (readonly number[])[]) => {
 			const tensors: HealedTensor[] = [];
-			// One after the other: each is in memory as numbers while it is made.
+			// One after the other: each is held as numbers while it is made.
 			for (const factors of tried)
 				tensors.push(await scaleGroups(this.#model, { tensor: matrix, standing: values }, { by, factors }, signal));
 			const divergences = await this.#divergences(tensors.map((tensor) => ({ block, matrices: [tensor] })));
@@ -175,9 +178,9 @@ class FactorSearch {
 }
 
 /**
- * What a matrix costs, in passes through the pruned model.
- * @param shared blocks that run once for all trials of a batch: those before the matrix's own, where a graph can go on from a state
- * @param others that run for each trial, as what predicts does
+ * Cost of a matrix, in passes through the pruned model.
+ * @param shared blocks that run once for all trials of a batch: those before the matrix's own, if a graph can resume from a state
+ * @param others blocks that run for each trial, and the prediction
  */
 function passesOf(groups: number, shared: number, others: number): number {
 	const batches = Math.ceil(groups / atOnce) + 1;
@@ -185,15 +188,15 @@ function passesOf(groups: number, shared: number, others: number): number {
 }
 
 /**
- * What a block's heads ask with, then what they give; without what cannot be scaled in its type, and without a matrix of all queries,
- * keys and values. A factor of the queries is one of the scores before the softmax: attention that is sharper or wider.
+ * The query matrix of a block's heads, then the output matrix. It leaves out matrices whose type cannot be scaled, and a joint matrix of
+ * queries, keys and values. A factor of the queries scales the scores before the softmax, so attention becomes sharper or wider.
  */
 function placesOf(file: GgufFile, block: number): Place[] {
 	const heads = file.perBlock(`${file.architecture}.attention.head_count`)(block);
 	if (!(heads > 1)) return [];
 	const matrix = (name: string) => file.tensor(`blk.${block}.${name}.weight`);
 	const [queries, norm, output] = [matrix("attn_q"), matrix("attn_q_norm"), matrix("attn_output")];
-	// A norm of the queries undoes a factor of their matrix, so that it is scaled instead: as one where the heads share its weights.
+	// A norm of the queries undoes a factor of their matrix, so the norm is scaled instead: with one factor if the heads share its weights.
 	const asking = norm ?? queries;
 	const places: Place[] = [];
 	if (asking && queries) {
@@ -208,7 +211,7 @@ function placesOf(file: GgufFile, block: number): Place[] {
 	return places.filter(({ groups }) => groups > 0);
 }
 
-/** Where a parabola through the divergences at 1 - span, 1 and 1 + span is lowest, less 1. */
+/** Minimum of a parabola through the divergences at 1 - span, 1 and 1 + span, minus 1. */
 export function minimum(below: number, at: number, above: number): number {
 	const slope = (above - below) / (2 * span);
 	const curvature = (above + below - 2 * at) / span ** 2;

@@ -10,17 +10,17 @@ import { orRestored, restore } from "./standing.js";
 import type { HealedTensor } from "./tensors.js";
 
 /**
- * Heals the cuts of a removal from the first to the last, each seeing the ones before. The matrix before a cut becomes W + dW with
- * dW = argmin sum |y - dW a|^2 + ridge |dW|^2, where a is what the matrix is multiplied with in the pruned model, and y the state of
- * the original model after the run of removed blocks minus that of the pruned model before it. The new matrices stand in the model when
- * this returns, until {@link restore}; where it throws the model is as it was.
+ * Heals the cuts of a removal from the first to the last; each fit includes the earlier ones. The matrix before a cut becomes W + dW with
+ * dW = argmin sum |y - dW a|^2 + ridge |dW|^2. Here a is the input of the matrix in the pruned model. y is the state of the original model
+ * after the run of removed blocks minus the pruned model's state before the run. The new matrices are in the model when this returns, until
+ * {@link restore}; if it throws, the model is unchanged.
  */
 export async function healCuts(model: Model, input: HealInput): Promise<{ tensors: HealedTensor[]; cuts: HealedCut[] }> {
 	const healer = new Healer(model, input);
 	return orRestored(model, healer.tensors, () => healer.run());
 }
 
-/** Of an architecture whose graph does not show what is needed, or of a type that the matrix cannot be stored in. */
+/** The architecture's graph does not show what is needed, or the matrix cannot be stored in its type. */
 export function isRefusal(error: unknown): error is Error {
 	return error instanceof EvaluationError || error instanceof QuantizeError || error instanceof InvalidOptionError;
 }
@@ -29,7 +29,7 @@ class Healer {
 	readonly #model: Model;
 	readonly #input: HealInput;
 	readonly #kept: readonly number[];
-	/** In the model already. */
+	/** Changes that are already in the model. */
 	readonly tensors: HealedTensor[] = [];
 
 	constructor(model: Model, input: HealInput) {
@@ -49,8 +49,8 @@ class Healer {
 		for (const [i, cut] of cuts.entries()) {
 			onProgress?.(i + 1, cuts.length + 1);
 			const recipe = recipes?.[i];
-			if (cut.before === undefined) done.push({ ...cut, reason: "it is at the very start: no block comes before it" });
-			else if (recipes && !recipe) done.push({ ...cut, reason: "the plan leaves it alone" });
+			if (cut.before === undefined) done.push({ ...cut, reason: "it is at the very start, so no block comes before it" });
+			else if (recipes && !recipe) done.push({ ...cut, reason: "the plan does not heal it" });
 			else if (typeof targets === "string") done.push({ ...cut, reason: targets });
 			else {
 				const { before } = cut;
@@ -64,7 +64,7 @@ class Healer {
 		return { tensors: this.tensors, cuts: done };
 	}
 
-	/** A cut that is refused halfway leaves nothing in the model: what is recorded of it must be what is written. */
+	/** A refused cut leaves nothing in the model, so that the record of a cut is what is written. */
 	async #wholly<T>(work: () => Promise<T>): Promise<T> {
 		const held = this.tensors.length;
 		try {
@@ -81,7 +81,7 @@ class Healer {
 		return after.length === 0 ? [] : hiddenStates(this.#model, this.#over(all), after);
 	}
 
-	/** What cannot be done for this architecture or type of weights is a reason to leave a cut alone. */
+	/** A limit of the architecture or of the type of weights is a reason to leave a cut unhealed. */
 	async #unlessRefused<T>(work: () => Promise<T>): Promise<T | string> {
 		try {
 			return await work();
@@ -107,7 +107,7 @@ class Healer {
 		return given ? this.#again(cut, fit, given) : this.#tried(cut, fit);
 	}
 
-	/** As a recipe says. */
+	/** The fit that a recipe names. */
 	async #again(cut: Cut, fit: MatrixFit, recipe: Recipe): Promise<HealedCut> {
 		const { kind, ridge, relative } = recipe;
 		const solved = kind === "norm" ? undefined : await fit.solved({ kind, ridge, relative });
@@ -122,7 +122,7 @@ class Healer {
 		};
 	}
 
-	/** What lowers the figure on the search split most. */
+	/** The fit that lowers the figure on the search split most. */
 	async #tried(cut: Cut, fit: MatrixFit): Promise<HealedCut> {
 		const before = await fit.figure();
 		const found = await fit.search();
@@ -131,7 +131,7 @@ class Healer {
 		const rescaled = await fit.searchNorm(best?.figure ?? before);
 		if (rescaled) await this.#put(rescaled.tensor);
 		if (!best && !rescaled)
-			return { ...cut, ...fit.named, reason: "no map that was tried brings the model nearer to the whole one on the search split" };
+			return { ...cut, ...fit.named, reason: "no map that was tried brings the model closer to the original on the search split" };
 		const recipe: Recipe = best
 			? { ...best.recipe, ...(rescaled ? { normRidge: rescaled.ridge } : {}) }
 			: { kind: "norm", ridge: rescaled!.ridge, relative: 0 };

@@ -1,4 +1,4 @@
-// What healing takes and gives.
+// Options and results of healing.
 import type { TokenWindows } from "../runtime/windows.js";
 import type { Cut } from "./cuts.js";
 import type { FitKind } from "./kinds.js";
@@ -6,23 +6,23 @@ import type { HealType } from "./kinds.js";
 import type { ComparedText } from "./tuning.js";
 import type { BlockMask } from "../runtime/masks.js";
 
-/** How a cut is made up for: by the matrix before it, or only by the weights of the norm behind that. */
+/** How a cut is healed: by the matrix before it, or only by the weights of the norm behind that. */
 type RecipeKind = FitKind | "norm";
 
-/** What was decided for one cut: enough to do it again. */
+/** What was decided for one cut: enough to repeat it. */
 export interface Recipe {
 	readonly kind: RecipeKind;
-	/** In units of the mean diagonal of the normal equations, as {@link solveEquations} takes it. */
+	/** Ridge, in units of the mean diagonal of the normal equations, as {@link solveEquations} takes it. */
 	readonly ridge: number;
-	/** Tokens count by the mean square of their wanted state to the power of - `relative`. */
+	/** Tokens are weighted by the mean square of their wanted state to the power of - `relative`. */
 	readonly relative: number;
-	/** Where the weights of the norm behind the new matrix were fitted as well: in units of the mean square of what it divides to. */
+	/** Ridge of the weights of the norm behind the new matrix, if these were fitted too, in units of the mean square of the normalized values. */
 	readonly normRidge?: number | undefined;
 }
 
-/** One cut, and what became of it. */
+/** One cut and its result. */
 export interface HealedCut extends Cut {
-	/** Missing where the cut was left alone. */
+	/** Missing if the cut was left unhealed. */
 	readonly recipe?: Recipe;
 	readonly tensor?: string;
 	/** Type that the matrix is stored in. */
@@ -30,16 +30,16 @@ export interface HealedCut extends Cut {
 	/** Norm whose weights were fitted. */
 	readonly norm?: string;
 	/**
-	 * Share of the squares of what was missing (and a norm behind the matrix can give) that comes back, on the tokens of the fit; where a
-	 * huge state was missing (the first position of a window in many models) that outweighs all else.
+	 * Share of the squares of the missing part that returns on the tokens of the fit; it counts only what a norm behind the matrix can give.
+	 * If a huge state is missing (the first position of a window in many models), that state outweighs all others.
 	 */
 	readonly explained?: number;
 	/**
-	 * Mean loss on the search split, or divergence from the original model there, before and after this cut was healed, those before it being
-	 * healed; nats per token.
+	 * Mean loss on the search split, or divergence from the original model there, before and after this cut was healed; nats per token.
+	 * Earlier cuts are healed in both.
 	 */
 	readonly tuning?: { readonly before: number; readonly after: number; readonly by?: "divergence" };
-	/** Why it was left alone. */
+	/** Why it was left unhealed. */
 	readonly reason?: string;
 }
 
@@ -48,11 +48,11 @@ export interface HealInput {
 	readonly removed: readonly number[];
 	/** Text that matrices are fitted to. */
 	readonly fit: TokenWindows;
-	/** Text that decides on kind and ridge, by the loss or by the divergence; it need not be there where recipes are given. */
+	/** Text that decides on kind and ridge, by the loss or by the divergence. Not needed if recipes are given. */
 	readonly tuning?: TokenWindows | ComparedText | undefined;
-	/** What to do with each cut, in order; undefined leaves one alone. @default found out on the search split */
+	/** What to do with each cut, in order; undefined leaves one unhealed. @default chosen on the search split */
 	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
-	/** Throw where a recipe cannot be carried out, rather than leave its cut alone. @default false */
+	/** Throw if a recipe cannot be carried out, instead of leaving its cut unhealed. @default false */
 	readonly mustHeal?: boolean | undefined;
 	/** @default both */
 	readonly kinds?: readonly FitKind[] | undefined;
@@ -64,6 +64,6 @@ export interface HealInput {
 	readonly ubatch: number;
 	readonly threads: number;
 	readonly signal?: AbortSignal | undefined;
-	/** Called with steps done and in all. */
+	/** Called with steps done and in total. */
 	readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }

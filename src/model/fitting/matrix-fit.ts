@@ -20,43 +20,43 @@ import type { Site } from "./site.js";
 import { type HealedTensor, healedTypeName, readTensor, typeFor } from "./tensors.js";
 import { tuningFigure } from "./tuning.js";
 
-// The matrix before one cut: what it is fitted to, what is tried, and which of it lowers the figure on the search split.
+// The matrix before one cut: its target, the variants to try, and which of them lowers the figure on the search split.
 
-/** What the equations of each kind are of. */
+/** Features of the equations of each kind. */
 const fittedTo: Readonly<Record<FitKind, FittedTo>> = { refit: "inputs", map: "outputs" };
-/** Of the weights of a norm, as multiples of the mean square of what it divides to. */
+/** Ridges for the weights of a norm, as multiples of the mean square of the normalized values. */
 export const normRidges: readonly number[] = [0.01, 0.3, 3];
-/** Weightings of tokens that are tried. */
+/** Weightings of tokens to try. */
 export const defaultRelatives: readonly number[] = [0, 1];
-/** Ridges that are tried. */
+/** Ridges to try. */
 export const defaultRidges: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
-/** Of one matrix and weighting, by what they are fitted to. */
+/** Equations of one matrix and weighting, by their features. */
 type Equations = Partial<Record<FittedTo, NormalEquations>>;
 
 interface Trial {
 	readonly recipe: Recipe;
 	readonly tensor: HealedTensor;
 	readonly explained: number;
-	/** On the search split. */
+	/** Figure on the search split. */
 	readonly figure: number;
 }
 
 /** A recipe that changes the matrix, not only the norm behind it. */
 type FitRecipe = Recipe & { readonly kind: FitKind };
 
-/** Which matrix is fitted to what. */
+/** Which matrix is fitted to which target. */
 export interface FitTask {
 	readonly site: Site;
 	/** Block of the matrix. */
 	readonly before: number;
 	/** States of the original model after the removed blocks. */
 	readonly target: HiddenStates;
-	/** The kept blocks over the text that is fitted to. */
+	/** The kept blocks over the text of the fit. */
 	readonly run: BlockRun;
 }
 
-/** Tries values for one matrix of the model. What a method tries stands in the model until the next one, or until the file's own does. */
+/** Tries values for one matrix of the model. A trial stays in the model until the next one, or until the file's own values return. */
 export class MatrixFit {
 	readonly #model: Model;
 	readonly #input: HealInput;
@@ -64,7 +64,7 @@ export class MatrixFit {
 	readonly #run: BlockRun;
 	/** Type that the new matrix is stored in. */
 	readonly #type: number;
-	/** Of the file's own matrix. */
+	/** Values of the file's own matrix. */
 	readonly #values: Float32Array;
 	readonly #wanted: Omit<EquationOptions, "relative">;
 
@@ -84,7 +84,7 @@ export class MatrixFit {
 		this.#wanted = { weight: tensor.name, after: before, target, scale, norm };
 	}
 
-	/** @throws QuantizeError where the matrix cannot be read, or not be stored in the type that is asked for */
+	/** @throws QuantizeError if the matrix cannot be read, or not be stored in the wanted type */
 	static async of(model: Model, input: HealInput, task: FitTask): Promise<MatrixFit> {
 		const { tensor } = task.site;
 		const type = typeFor(tensor, input.type);
@@ -98,18 +98,18 @@ export class MatrixFit {
 		return { tensor: this.#site.tensor.name, type: healedTypeName(this.#type) };
 	}
 
-	/** The norm behind it, as a cut records it; empty where there is none. */
+	/** The norm behind it, as a cut records it; empty if there is none. */
 	get changedNorm(): { norm?: string } {
 		return this.#site.normTensor ? { norm: this.#site.normTensor.name } : {};
 	}
 
-	/** The matrix as a recipe has it. @throws EvaluationError where the equations cannot be solved so */
+	/** The matrix that a recipe gives. @throws EvaluationError if its equations cannot be solved */
 	async solved(recipe: FitRecipe): Promise<{ tensor: HealedTensor; explained: number }> {
 		return this.#withEquations(await this.#sums(recipe.relative, [recipe.kind]), (all) => this.#solve(all, recipe));
 	}
 
 	async #sums(relative: number, kinds: readonly FitKind[]): Promise<Equations> {
-		// The state after the block is that of the file's own matrix, not of the one that was tried last.
+		// The state after the block must come from the file's own matrix, not from the last trial.
 		await this.#model.replaceTensor(this.#site.tensor.name);
 		const features = kinds.map((kind) => fittedTo[kind]);
 		return normalEquations(this.#model, this.#run, { ...this.#wanted, relative }, features);
@@ -121,7 +121,7 @@ export class MatrixFit {
 		});
 	}
 
-	/** Weights of the norm behind the matrix as it stands, while the norm stands as it is in the file. */
+	/** Weights of the norm behind the current matrix, fitted while the norm has the file's own. */
 	async norms(ridges: readonly number[]): Promise<HealedTensor[]> {
 		const { normTensor, norm } = this.#site;
 		if (!normTensor || !norm) throw new EvaluationError(`no norm comes after ${this.#wanted.weight}`);
@@ -132,7 +132,7 @@ export class MatrixFit {
 		return (await Promise.all(made)).map((bytes) => ({ name, type, bytes }));
 	}
 
-	/** The weights of the norm that lower the figure on the search split most; undefined where none do. */
+	/** The weights of the norm that lower the figure on the search split most; undefined if none do. */
 	async searchNorm(before: number): Promise<{ tensor: HealedTensor; ridge: number; figure: number } | undefined> {
 		if (!this.#site.normTensor) return undefined;
 		const { name } = this.#site.normTensor;
@@ -145,7 +145,7 @@ export class MatrixFit {
 		return best;
 	}
 
-	/** Tries kinds and weights of tokens; of the ridges those around the best one. The file's own matrix stands again afterwards. */
+	/** Tries kinds, weightings of tokens, and ridges around the best one. The file's own matrix returns afterwards. */
 	search(): Promise<Trial | undefined> {
 		return this.#search().finally(() => this.#model.replaceTensor(this.#site.tensor.name));
 	}
@@ -168,7 +168,7 @@ export class MatrixFit {
 	/** From the middle one on in both directions, as long as the figure falls. */
 	async #bestRidge(ridges: readonly number[], attempt: (ridge: number) => Promise<Trial | undefined>): Promise<Trial | undefined> {
 		const figures = new Map<number, number>();
-		// Of the matrices only the best is held.
+		// Only the best matrix is held.
 		let best: Trial | undefined;
 		const at = async (i: number): Promise<number> => {
 			if (i < 0 || i >= ridges.length) return Number.POSITIVE_INFINITY;
@@ -184,7 +184,7 @@ export class MatrixFit {
 		return best;
 	}
 
-	/** Undefined where the equations cannot be solved so. */
+	/** Undefined if the equations cannot be solved. */
 	async #try(equations: Equations, recipe: FitRecipe): Promise<Trial | undefined> {
 		const solved = await this.#solve(equations, recipe).catch((error: unknown) => {
 			if (!(error instanceof EvaluationError)) throw error;
@@ -211,7 +211,7 @@ export class MatrixFit {
 		return { tensor: { name, type, bytes: await quantizeValues(this.#model, healed, { type, rowLength: dims[0]! }, signal) }, explained };
 	}
 
-	/** Of the pruned model as it stands on the search split: its loss, or divergence from the original model. */
+	/** Figure of the pruned model in its current state on the search split: its loss, or its divergence from the original model. */
 	figure(): Promise<number> {
 		const { tuning, removed, mask, ubatch, threads, signal } = this.#input;
 		return tuningFigure(this.#model.createEvaluator({ ubatch, threads }), mask(removed), tuning!, signal);

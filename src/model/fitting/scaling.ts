@@ -9,8 +9,8 @@ import type { HealedTensor } from "./tensors.js";
 const f16 = 1;
 
 /**
- * Where the 16-bit scales of a block lie, bytes from its start, by ggml type: all that a block holds is a multiple of them
- * (ggml-common.h of llama.cpp), so that a factor of the block is one of the scales.
+ * Places of a block's 16-bit scales, in bytes from its start, by ggml type. Everything in a block is a multiple of them
+ * (ggml-common.h of llama.cpp), so a factor of the block is a factor of its scales.
  */
 const scaleOffsets: Readonly<Record<number, readonly number[]>> = {
 	2: [0], // Q4_0
@@ -27,14 +27,14 @@ const scaleOffsets: Readonly<Record<number, readonly number[]>> = {
 	23: [0], // IQ4_XS
 };
 
-/** What the groups of a matrix are that have a factor each: of what it gives, or of what it is multiplied with. */
+/** What the groups with one factor each are made of: outputs or inputs of a matrix. */
 export type ScaledBy = "rows" | "columns";
 
-/** Whether a matrix of a type can be scaled without another type and without a byte more. */
+/** Whether a matrix of a type can be scaled in this type, without one more byte. */
 const scales = (type: number) => ggmlType(type)?.blockSize === 1 || type in scaleOffsets;
 
 /**
- * Groups of rows that a matrix of a type can be scaled by in its type: as many as were asked for, or 0.
+ * Groups of rows that a matrix of a type can be scaled by in its type: the wanted number, or 0.
  * @param wanted equal groups of rows
  */
 export function scalableRows(type: number, rows: number, wanted: number): number {
@@ -42,8 +42,8 @@ export function scalableRows(type: number, rows: number, wanted: number): number
 }
 
 /**
- * Groups of columns that a matrix of a type can be scaled by without another type and without a byte more: as many as were asked for, or
- * fewer, so that each is a whole number of the type's blocks. 0 for types whose blocks cannot be scaled.
+ * Groups of columns that a matrix can be scaled by in its type, without one more byte. It is the wanted number, or fewer so that each group
+ * is a whole number of the type's blocks. 0 for types whose blocks cannot be scaled.
  * @param row columns
  * @param wanted equal groups of columns, such as attention heads
  */
@@ -60,17 +60,17 @@ export interface Scaling {
 	readonly factors: readonly number[];
 }
 
-/** A matrix of the file and what stands in its place at the moment. */
+/** A matrix of the file and its current replacement. */
 export interface StandingMatrix {
 	readonly tensor: Pick<GgufTensor, "name" | "dims">;
 	readonly standing: Pick<HealedTensor, "type" | "bytes">;
 }
 
 /**
- * A matrix whose rows or columns are multiplied, group by group, in its own type: only the scales of its blocks change (16-bit numbers,
- * so to about 5e-4 of themselves). A list of numbers is a matrix with rows of one number by `rows`, one row by `columns`.
+ * A matrix whose rows or columns are multiplied, group by group, in its own type. Only the scales of its blocks change; as 16-bit numbers
+ * they round to about 5e-4 of themselves. A list of numbers counts as a matrix with rows of one number by `rows`, and one row by `columns`.
  * @param scaling as many factors as {@link scalableRows} or {@link scalableColumns} allow
- * @throws QuantizeError for types and numbers of groups that this cannot be done for
+ * @throws QuantizeError for types and numbers of groups that do not allow this
  */
 export async function scaleGroups(
 	model: LoadedModel,
@@ -95,7 +95,7 @@ export async function scaleGroups(
 	return { name, type, bytes: await quantizeValues(model, values, { type, rowLength: row }, signal) };
 }
 
-/** @param factorAt of a number of the matrix, by its place; the same within a block */
+/** @param factorAt factor of a number by its place in the matrix; the same within a block */
 async function scaleBlocks(
 	model: LoadedModel,
 	{ type, bytes: from }: StandingMatrix["standing"],

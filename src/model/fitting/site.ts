@@ -7,25 +7,25 @@ import { readTensor } from "./tensors.js";
 /** A matrix through which a block adds to the residual stream. */
 export interface Site {
 	readonly tensor: GgufTensor;
-	/** By which the model multiplies what the matrix gives before it is added. */
+	/** Factor of the matrix's product before it is added. */
 	readonly scale: number;
-	/** An RMS norm between the matrix and the residual stream, where there is one. */
+	/** An RMS norm between the matrix and the residual stream, if there is one. */
 	readonly normTensor?: GgufTensor | undefined;
 	readonly norm?: RmsNorm | undefined;
 }
 
-/** Matrices in which a change can be folded, after `blk.N.`, best first: the last one before the next block sees the most. */
+/** Matrices that can absorb a change, after `blk.N.`, best first: the last one before the next block sees the most. */
 const matrices = ["ffn_down", "ffn_down_shexp", "channel_mix_value", "ssm_out", "time_mix_output", "shortconv.out_proj", "attn_output"];
 /** Norms between a matrix and the residual stream. */
 const norms: Readonly<Record<string, string>> = { ffn_down: "post_ffw_norm", attn_output: "post_attention_norm" };
-/** Where it is not the file's (src/models of llama.cpp, as of its pin). */
+/** If it is not the file's (src/models of llama.cpp, as of its pin). */
 const ownEpsilons: Readonly<Record<string, number>> = { "muse-glimmer": 1e-8 };
-/** Share of a matrix's effect that may be something else than its product, added. */
+/** Largest share of a matrix's effect that may be something other than its added product. */
 const mostUnexplained = 1e-3;
 
 /**
- * The matrix of a block whose product is added to the residual stream as it is, times a number, or through an RMS norm: found out by
- * running the block with the matrix and with zeros in its place. Else the reason why there is none.
+ * The matrix of a block whose product is added to the residual stream directly, times a number, or through an RMS norm. It is found by
+ * running the block with the matrix and with zeros in its place. Otherwise the reason why there is none.
  * @param run a few windows; `kept` up to the block at least
  */
 export async function findSite(model: Model, block: number, run: BlockRun): Promise<Site | string> {
@@ -40,8 +40,8 @@ export async function findSite(model: Model, block: number, run: BlockRun): Prom
 		}
 		tried.push(tensor.name);
 	}
-	if (tried.length === 0) return `block ${block} has no matrix of ${matrices.join(", ")} whose product goes to the residual stream`;
-	return `what ${tried.join(" and ")} of block ${block} give is not added to the residual stream as it is`;
+	if (tried.length === 0) return `block ${block} has no matrix whose product goes to the residual stream (${matrices.join(", ")})`;
+	return `the product of ${tried.join(" and ")} of block ${block} is not added to the residual stream unchanged`;
 }
 
 async function normOf(model: Model, tensor: GgufTensor): Promise<RmsNorm> {
@@ -50,14 +50,14 @@ async function normOf(model: Model, tensor: GgufTensor): Promise<RmsNorm> {
 	return { weights, epsilon: ownEpsilons[architecture] ?? model.file.number(`${architecture}.attention.layer_norm_rms_epsilon`) ?? 1e-6 };
 }
 
-/** The norm that the product of a matrix goes through before it is added to the residual stream, where there is one. */
+/** The norm that a matrix's product goes through before it is added to the residual stream, if there is one. */
 function normAfter(file: GgufFile, { name }: GgufTensor, matrix: string): GgufTensor | undefined {
 	const norm = norms[matrix];
 	return norm === undefined ? undefined : file.tensor(name.replace(`.${matrix}.`, `.${norm}.`));
 }
 
 /**
- * The matrices among the outputs of a block that one could be folded in, best first; whether it can only running the block says.
+ * The matrices among the outputs of a block that could absorb a change, best first; only running the block shows whether they can.
  * @param width of the residual stream
  */
 export function matricesOf(file: GgufFile, outputs: readonly string[], width: number): { matrix: string; tensor: GgufTensor }[] {

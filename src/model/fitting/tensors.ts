@@ -11,7 +11,7 @@ export interface HealedTensor {
 	readonly name: string;
 	/** Id of the ggml type. */
 	readonly type: number;
-	/** In ggml's layout of that type. */
+	/** Bytes in ggml's layout of that type. */
 	readonly bytes: Uint8Array;
 }
 
@@ -24,7 +24,7 @@ function bitsOf(type: number): number {
 	return layout ? (8 * layout.blockBytes) / layout.blockSize : 0;
 }
 
-/** Id of the type to store a healed matrix in. @throws InvalidOptionError where its rows cannot be of the named type */
+/** Id of the type to store a healed matrix in. @throws InvalidOptionError if its rows do not fit the named type */
 export function typeFor(tensor: GgufTensor, wanted: HealType): number {
 	const row = tensor.dims[0]!;
 	const fits = (type: number) => row % (ggmlType(type)?.blockSize ?? Number.POSITIVE_INFINITY) === 0;
@@ -35,7 +35,7 @@ export function typeFor(tensor: GgufTensor, wanted: HealType): number {
 	}
 	if (fits(ids[wanted])) return ids[wanted];
 	throw new InvalidOptionError(
-		`heal-type ${wanted} does not fit ${shownText(tensor.name)}: its rows of ${row} values are no whole number of blocks of ${ggmlType(ids[wanted])?.blockSize}; take F16 or auto`,
+		`heal-type ${wanted} does not fit ${shownText(tensor.name)}: its rows of ${row} values are not a whole number of blocks of ${ggmlType(ids[wanted])?.blockSize}; take F16 or auto`,
 	);
 }
 
@@ -53,7 +53,7 @@ export async function readTensor({ source }: GgufTensor): Promise<Uint8Array> {
 
 /**
  * The same content with other values in some tensors; all others stay byte for byte.
- * @param content made of the file: its tensors may have other names there, and keep the place that their bytes come from
+ * @param content made from the file: its tensors may have other names there, and keep the place of their bytes
  */
 export function withHealed(content: GgufContent, file: GgufFile, healed: readonly HealedTensor[] | undefined): GgufContent {
 	if (!healed || healed.length === 0) return content;
@@ -67,12 +67,12 @@ export function withHealed(content: GgufContent, file: GgufFile, healed: readonl
 	};
 }
 
-/** Bytes that the healed tensors take beyond those in their place. */
+/** Bytes that the healed tensors take in addition to those they replace. */
 export function addedBytes(file: GgufFile, healed: readonly HealedTensor[]): number {
 	return healed.reduce((sum, { name, bytes }) => sum + bytes.length - (file.tensor(name)?.source.size ?? 0), 0);
 }
 
-/** The same content with some tensors of the file in other types, for its size: their bytes are not there. @param types by the tensors' names in the file */
+/** The same content with some tensors of the file in other types, to compute its size: their bytes are missing. @param types by the tensors' names in the file */
 export function withTypes(content: GgufContent, file: GgufFile, types: ReadonlyMap<string, number>): GgufContent {
 	const bySource = new Map<unknown, number>([...types].map(([name, type]) => [file.tensor(name)?.source, type]));
 	return {
@@ -88,7 +88,7 @@ export function withTypes(content: GgufContent, file: GgufFile, types: ReadonlyM
 /** Type names for people and plans. */
 export const healedTypeName = ggmlTypeName;
 
-/** Id of the ggml type with a name that {@link healedTypeName} gave. */
+/** Id of the ggml type with a name from {@link healedTypeName}. */
 export function healedTypeId(name: string): number {
 	const id = Array.from({ length: 256 }, (_, i) => i).find((i) => ggmlTypeName(i) === name);
 	if (id === undefined) throw new InvalidPlanError(`there is no ggml type ${shownText(name)}`);

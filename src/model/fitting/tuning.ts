@@ -1,18 +1,18 @@
-// What decides between variants of healing: the loss on some text, or the divergence from the original model there.
+// The figure that decides between variants of healing: the loss on some text, or the divergence from the original model there.
 import { average } from "../../game/statistics.js";
 import type { Evaluator } from "../runtime/evaluator.js";
 import type { Reference, ScoredPositions } from "../runtime/positions.js";
 import type { TokenWindows } from "../runtime/windows.js";
 import type { BlockMask } from "../runtime/masks.js";
 
-/** Text with the original model's own distributions on it, made while the model is as its file has it. */
+/** Text with the original model's own distributions on it, made while the model still has the file's values. */
 export interface ComparedText {
 	readonly windows: TokenWindows;
 	readonly positions: ScoredPositions;
 	readonly reference: Reference;
 }
 
-/** Mean loss of a set of blocks as it stands, or its mean divergence from the original model where that is kept; nats per token. */
+/** Mean loss of a set of blocks in its current state, or its mean divergence from the original model if the text has one; nats per token. */
 export async function tuningFigure(
 	evaluator: Evaluator,
 	mask: BlockMask,

@@ -1,4 +1,4 @@
-/** The block that a tensor's name says it belongs to, `blk.N.`; undefined where it says none. */
+/** The block in a tensor's name, `blk.N.`; undefined if it has none. */
 export function blockOfTensor(name: string): number | undefined {
 	const match = /^blk\.(\d+)\./.exec(name);
 	return match ? Number(match[1]) : undefined;

@@ -5,14 +5,14 @@ import { decodeText } from "./text.js";
 
 const FIRST_CHUNK = 2 ** 20;
 
-/** Raised and caught here only: the next bytes are in the file but not yet in memory. */
+/** Thrown and caught only here: the next bytes are in the file but not yet in memory. */
 class NeedMore {
 	constructor(readonly end: number) {}
 }
 
 /**
- * Reads a header of unknown length front to back. Parsing is synchronous over the part in memory (a vocabulary has hundreds of
- * thousands of strings); when it runs out, twice as much is loaded and the unfinished item is parsed again.
+ * Reads a header of unknown length front to back. Parsing is synchronous over the part in memory, since a vocabulary has hundreds of
+ * thousands of strings. At its end, twice as much is loaded and the unfinished item is parsed again.
  */
 export class Cursor {
 	position = 0;
@@ -27,7 +27,7 @@ export class Cursor {
 		private readonly maxBytes: number,
 	) {}
 
-	/** Runs `parse`; where memory ran out it is run again from the last `commit`, with more of the file loaded. */
+	/** Runs `parse`; if the loaded part ended, it runs again from the last `commit` with more of the file loaded. */
 	async run<T>(parse: () => T): Promise<T> {
 		for (;;) {
 			try {
@@ -42,7 +42,7 @@ export class Cursor {
 		}
 	}
 
-	/** What is before the position is finished and will not be parsed again. */
+	/** Everything before the position is finished and will not be parsed again. */
 	commit(): void {
 		this.#committed = this.position;
 	}
@@ -74,7 +74,7 @@ export class Cursor {
 		return high * 2 ** 32 + this.view.getUint32(at, true);
 	}
 
-	/** A count of items that take at least `itemBytes` each: one that cannot fit into the file is refused before anything is allocated. */
+	/** A count of items that take at least `itemBytes` each. One that cannot fit into the file is refused before anything is allocated. */
 	count(what: string, itemBytes: number): number {
 		const at = this.position;
 		const count = this.u64(`the number of ${what}`);

@@ -1,6 +1,6 @@
 import { ggmlType, ggmlTypeName } from "./ggml-types.js";
 
-// Values of quantized weights, as ggml/src/ggml-quants.c (dequantize_row_*) has them. A block of a type holds 32 or 256 values.
+// Values of quantized weights, as in ggml/src/ggml-quants.c (dequantize_row_*). A block of a type holds 32 or 256 values.
 
 /** Reads the values of the block at byte `at` into `out` from `to` on. */
 type Reader = (bytes: DataView, at: number, out: Float32Array, to: number) => void;
@@ -84,8 +84,8 @@ function sixBits(bytes: DataView, at: number, j: number): [scale: number, offset
 
 /**
  * Q4_K and Q5_K: eight groups of 32, two of them in the halves of 32 bytes.
- * @param low byte of a block that its low bits begin at
- * @param high the same of the fifth bits @default there are none
+ * @param low byte of a block where its low bits begin
+ * @param high the same for the fifth bits @default there are none
  */
 const grouped =
 	(low: number, high?: number): Reader =>
@@ -169,7 +169,7 @@ export function canDequantize(type: number): boolean {
 
 /**
  * The values of whole blocks of a ggml type.
- * @throws RangeError for a type that cannot be read, or bytes that are no whole number of its blocks
+ * @throws RangeError for a type that cannot be read, or bytes that are not a whole number of its blocks
  */
 export function dequantize(bytes: Uint8Array, type: number): Float32Array {
 	const layout = ggmlType(type);

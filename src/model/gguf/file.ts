@@ -9,16 +9,16 @@ export interface ReadOptions extends GgufHeaderOptions {
 	readonly signal?: AbortSignal;
 }
 
-/** What a GGUF model says about itself: metadata and the place of every tensor, never the tensors' bytes. */
+/** The header of a GGUF model: metadata and the place of every tensor, never the tensors' bytes. */
 export class GgufFile {
 	/** The file, or all shards in order. */
 	readonly paths: readonly string[];
 	readonly version: 2 | 3;
-	/** Of the first file; each shard's own was used to find its tensors. */
+	/** Alignment of the first file; the tensors of each shard were located with its own. */
 	readonly alignment: number;
-	/** Metadata of the first file, in its order, `split.*` keys included. Other shards' metadata has no meaning to llama.cpp. */
+	/** Metadata of the first file, in its order, including `split.*` keys. Other shards' metadata has no meaning to llama.cpp. */
 	readonly entries: readonly GgufEntry[];
-	/** Of all shards, in order. */
+	/** Tensors of all shards, in order. */
 	readonly tensors: readonly GgufTensor[];
 	/** Bytes of all files together. */
 	readonly size: number;
@@ -39,8 +39,8 @@ export class GgufFile {
 
 	/**
 	 * Reads and checks the header of a model. For a split model give any shard: all are found and checked.
-	 * @throws InvalidGgufError naming the file, the offset and what was expected
-	 * @throws FileError when a file cannot be read
+	 * @throws InvalidGgufError that names the file, the offset and what was expected
+	 * @throws FileError if a file cannot be read
 	 * @throws the signal's reason once it is aborted
 	 */
 	static async read(path: string, options: ReadOptions = {}): Promise<GgufFile> {
@@ -55,43 +55,43 @@ export class GgufFile {
 		return this.#tensors.get(name);
 	}
 
-	/** The decoded value, undefined when the key is absent. Arrays are decoded anew on every call. */
+	/** The decoded value, undefined if the key is absent. Arrays are decoded again on every call. */
 	value(key: string): GgufValue | undefined {
 		const entry = this.#entries.get(key);
 		return entry && decodeValue(entry);
 	}
 
-	/** @throws InvalidGgufError when the key holds something else */
+	/** @throws InvalidGgufError if the key holds something else */
 	string(key: string): string | undefined {
 		const value = this.value(key);
 		return value === undefined || typeof value === "string" ? value : this.#refuse(key, "a string");
 	}
 
-	/** @throws InvalidGgufError when the key holds something else, or an integer beyond 2^53 */
+	/** @throws InvalidGgufError if the key holds something else, or an integer beyond 2^53 */
 	number(key: string): number | undefined {
 		const value = this.value(key);
 		return value === undefined || typeof value === "number" ? value : this.#refuse(key, "a number below 2^53");
 	}
 
-	/** @throws InvalidGgufError when the key holds something else */
+	/** @throws InvalidGgufError if the key holds something else */
 	boolean(key: string): boolean | undefined {
 		const value = this.value(key);
 		return value === undefined || typeof value === "boolean" ? value : this.#refuse(key, "a boolean");
 	}
 
-	/** @throws InvalidGgufError when the key holds something else */
+	/** @throws InvalidGgufError if the key holds something else */
 	array(key: string): readonly GgufValue[] | undefined {
 		const value = this.value(key);
 		return value === undefined || typeof value === "object" ? value : this.#refuse(key, "an array");
 	}
 
-	/** A number that is one for all blocks or an array with one a block, by block; 0 where the file says none. */
+	/** Numbers by block, from one number for all blocks or an array with one per block; 0 if the file has none. */
 	perBlock(key: string): (block: number) => number {
 		const value = this.value(key);
 		return (block) => Number((typeof value === "object" ? value[block] : value) ?? 0) || 0;
 	}
 
-	/** @throws InvalidGgufError when the file does not say it, or no key could begin with it */
+	/** @throws InvalidGgufError if the file does not name it, or if no key could begin with it */
 	get architecture(): string {
 		const name = this.string("general.architecture");
 		if (name && name.length <= MAX_NAME_BYTES) return name;
@@ -107,7 +107,7 @@ export class GgufFile {
 	}
 }
 
-/** The model as one file to write, unchanged but for the `split.*` keys: the starting point of every rewrite. */
+/** The model as one file to write, unchanged except for the `split.*` keys: the starting point of every rewrite. */
 export function contentOf(file: GgufFile): GgufContent {
 	return { version: file.version, alignment: file.alignment, entries: withoutSplitKeys(file.entries), tensors: file.tensors };
 }

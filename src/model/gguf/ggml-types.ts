@@ -7,7 +7,7 @@ export interface GgmlType {
 
 const type = (name: string, blockSize: number, blockBytes: number): GgmlType => ({ name, blockSize, blockBytes });
 
-// Ids that ggml has withdrawn (4, 5, 31-33, 36-38) are absent: such tensors are carried like any unknown type.
+// Ids that ggml has withdrawn (4, 5, 31-33, 36-38) are absent: such tensors are copied like any unknown type.
 const TYPES: ReadonlyMap<number, GgmlType> = new Map([
 	[0, type("F32", 1, 4)],
 	[1, type("F16", 1, 2)],
@@ -58,7 +58,7 @@ export function ggmlTypeName(id: number): string {
 
 /**
  * Bytes of a tensor without padding; undefined for an unknown type.
- * @throws RangeError where a row is no whole number of blocks, or the size exceeds 2^53 - 1
+ * @throws RangeError if a row is not a whole number of blocks, or the size exceeds 2^53 - 1
  */
 export function tensorBytes(dims: readonly number[], id: number): number | undefined {
 	const elements = dims.reduce((product, dim) => product * dim, 1);

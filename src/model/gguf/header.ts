@@ -15,9 +15,9 @@ import {
 	VALUE_TYPES,
 } from "./types.js";
 
-/** Arrays within arrays are carried up to this depth; llama.cpp itself loads none. */
+/** Arrays within arrays are copied up to this depth; llama.cpp itself loads none. */
 const MAX_ARRAY_DEPTH = 4;
-/** Far above any model; they limit what a forged count can cost in memory, and in time: llama.cpp compares each name with all before. */
+/** Far above any model. They limit the memory and time of a forged count, since llama.cpp compares each name with all earlier ones. */
 const MAX_TENSORS = 2 ** 16;
 const MAX_ENTRIES = 2 ** 14;
 const MIN_ENTRY_BYTES = 8 + 1 + 4 + 1;
@@ -25,7 +25,7 @@ const MIN_INFO_BYTES = 8 + 1 + 4 + 4 + 8;
 
 export interface GgufHeader {
 	readonly path: string;
-	/** Bytes of the file. */
+	/** Size of the file in bytes. */
 	readonly size: number;
 	readonly version: 2 | 3;
 	readonly alignment: number;
@@ -34,14 +34,14 @@ export interface GgufHeader {
 }
 
 export interface GgufHeaderOptions {
-	/** Largest header accepted, in bytes; a vocabulary of 262,144 tokens takes some 10 MB. @default 256 MiB */
+	/** Largest header accepted, in bytes; a vocabulary of 262,144 tokens takes about 10 MB. @default 256 MiB */
 	readonly maxHeaderBytes?: number;
 }
 
 /**
- * Reads everything of one file but the tensors' bytes, and checks it.
- * @throws InvalidGgufError naming the file, the byte offset and what was expected there
- * @throws FileError when the file cannot be opened
+ * Reads everything of one file except the tensors' bytes, and checks it.
+ * @throws InvalidGgufError that names the file, the byte offset and what was expected there
+ * @throws FileError if the file cannot be opened
  */
 export async function readGgufHeader(path: string, options: GgufHeaderOptions = {}): Promise<GgufHeader> {
 	const { handle, size } = await openForReading(path);
@@ -126,7 +126,7 @@ function readType(cursor: Cursor, key: string): GgufValueType {
 	return VALUE_TYPES[id] ?? cursor.fail(at, `a value type 0..${VALUE_TYPES.length - 1} for ${JSON.stringify(key)}`, id);
 }
 
-/** Advances over a value, checking it; the item type of an array. */
+/** Advances over a value and checks it; returns the item type of an array. */
 function skipValue(cursor: Cursor, key: string, type: GgufValueType, depth: number): GgufValueType | undefined {
 	if (type === "array") return skipArray(cursor, key, depth + 1);
 	if (type === "string") cursor.take(cursor.u64(`the length of ${JSON.stringify(key)}`), `the value of ${JSON.stringify(key)}`);
@@ -168,7 +168,7 @@ function readAlignment(cursor: Cursor, spans: ReadonlyMap<string, EntrySpan>): n
 	return alignment;
 }
 
-/** The values as views of one copy that holds the metadata and no more. */
+/** The values as views of one copy that holds the metadata and nothing else. */
 function cutEntries(cursor: Cursor, spans: ReadonlyMap<string, EntrySpan>): GgufEntry[] {
 	const list = [...spans.values()];
 	const header = cursor.bytes.slice(0, list.at(-1)?.end ?? 0);

@@ -2,13 +2,13 @@ import type { FileHandle } from "node:fs/promises";
 import { FileError, InvalidGgufError } from "../../errors.js";
 import { openInput } from "../../storage/input-file.js";
 
-/** @throws FileError when the file is missing, unreadable or no regular file */
+/** @throws FileError if the file is missing, unreadable or not a regular file */
 export const openForReading = (path: string): Promise<{ handle: FileHandle; size: number }> =>
 	openInput(path, { give: "the path of a GGUF file" });
 
 /**
- * Fills `buffer` from `offset` on. A read may deliver less than asked for, so it is repeated until all is there.
- * @throws InvalidGgufError when the file ends before
+ * Fills `buffer` from `offset` on. A read may deliver less than requested, so it is repeated until the buffer is full.
+ * @throws InvalidGgufError if the file ends before
  */
 export async function readFully(handle: FileHandle, path: string, buffer: Uint8Array, offset: number): Promise<void> {
 	let done = 0;

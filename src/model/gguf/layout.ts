@@ -4,19 +4,19 @@ import type { GgufTensor } from "./types.js";
 
 /** A tensor as the header describes it. */
 export interface TensorInfo {
-	/** Where its description and its offset stand in the file. */
+	/** Offset of its entry in the header. */
 	readonly at: number;
 	readonly offsetAt: number;
 	readonly name: string;
 	readonly dims: readonly number[];
 	readonly type: number;
-	/** From the beginning of the data. */
+	/** Offset from the beginning of the data. */
 	readonly offset: number;
 }
 
 /**
  * Where each tensor's bytes are. A tensor of unknown type reaches to the next one, or to the end of the file.
- * @throws InvalidGgufError where tensors overlap or leave the file
+ * @throws InvalidGgufError if tensors overlap or leave the file
  */
 export function locateTensors(cursor: Cursor, infos: readonly TensorInfo[], dataStart: number, alignment: number): GgufTensor[] {
 	const ascending = [...infos].sort((a, b) => a.offset - b.offset);

@@ -10,7 +10,7 @@ export interface GgufWriteOptions {
 	readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
 }
 
-/** Appends to a file from its beginning through one buffer, which serves for reading what is copied, too. */
+/** Appends to a file from its beginning through one buffer, which also holds what is read for copying. */
 export class Sink {
 	readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 	#filled = 0;

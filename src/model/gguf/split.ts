@@ -11,7 +11,7 @@ const SPLIT_KEYS: ReadonlySet<string> = new Set(["split.no", "split.count", "spl
 const MAX_SHARDS = 65535;
 const SHARD_NAME = /^(.*)-(\d{5,})-of-(\d{5,})\.gguf$/s;
 
-/** Entries without those that say that a file is one of several: what is written is always a single file. */
+/** Entries without those that mark a file as one of several: a written file is always a single one. */
 export function withoutSplitKeys(entries: readonly GgufEntry[]): GgufEntry[] {
 	return entries.filter((entry) => !SPLIT_KEYS.has(entry.key));
 }
@@ -23,8 +23,8 @@ export function shardName(prefix: string, no: number, count: number): string {
 }
 
 /**
- * The headers of a model's files in order: one, or all shards when `path` is any shard of a split model.
- * @throws InvalidGgufError when a shard is missing, is misnamed, or does not belong to the others
+ * The headers of a model's files in order: one, or all shards if `path` is any shard of a split model.
+ * @throws InvalidGgufError if a shard is missing, is misnamed, or does not belong to the others
  */
 export async function readShards(path: string, options?: GgufHeaderOptions, signal?: AbortSignal): Promise<GgufHeader[]> {
 	signal?.throwIfAborted();
@@ -60,7 +60,7 @@ function shardPaths(given: GgufHeader, count: number): string[] {
 		);
 	}
 	const names = Array.from({ length: count }, (_, i) => shardName(prefix, i, count));
-	// The given path is kept as it was written, so that it is recognized among the others.
+	// The given path is kept exactly, so that it is recognized among the others.
 	return names.map((other, i) => (i === no ? given.path : join(dirname(given.path), other)));
 }
 
@@ -83,7 +83,7 @@ function checkMember(shard: GgufHeader, no: number, count: number): void {
 		const found = integerOf(shard, key);
 		if (found !== expected) {
 			throw new InvalidGgufError(
-				`${shard.path}: expected ${key} ${expected}, found ${found ?? "no such key"}; it is no shard of this model`,
+				`${shard.path}: expected ${key} ${expected}, found ${found ?? "no such key"}; it is not a shard of this model`,
 			);
 		}
 	}

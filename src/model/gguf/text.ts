@@ -1,5 +1,5 @@
-// Keys, names and tokens are meant to be UTF-8 but some files hold other bytes. A byte that is not part of valid UTF-8 becomes
-// the lone surrogate U+DC80..U+DCFF (0xDC00 + byte), which no valid text decodes to, so text -> bytes gives back every byte.
+// Keys, names and tokens should be UTF-8, but some files hold other bytes. A byte outside valid UTF-8 becomes the lone surrogate
+// U+DC80..U+DCFF (0xDC00 + byte). No valid text decodes to these, so text -> bytes restores every byte.
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -14,7 +14,7 @@ export function decodeText(bytes: Uint8Array): string {
 	}
 }
 
-/** Bytes of `text`: UTF-8, with the escapes of `decodeText` turned back into the bytes they stand for. */
+/** Bytes of `text`: UTF-8, with the escapes of `decodeText` turned back into their bytes. */
 export function encodeText(text: string): Uint8Array {
 	if (!LONE_SURROGATE.test(text)) return encoder.encode(text);
 	const parts: Uint8Array[] = [];
@@ -43,13 +43,13 @@ function decodeEscaping(bytes: Uint8Array): string {
 	return parts.join("");
 }
 
-/** Length of the UTF-8 sequence that starts at `at`, 0 where none does. */
+/** Length of the UTF-8 sequence that starts at `at`, 0 if none does. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
 	const lead = bytes[at]!;
 	if (lead < 0x80) return 1;
 	const length = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
 	for (let i = 1; i < length; i++) if (((bytes[at + i] ?? 0) & 0xc0) !== 0x80) return 0;
-	// The second byte is narrower after these: no overlong forms, no surrogates, nothing above U+10FFFF.
+	// The second byte has a smaller range after these: no overlong forms, no surrogates, nothing above U+10FFFF.
 	const second = bytes[at + 1] ?? 0;
 	if ((lead === 0xe0 && second < 0xa0) || (lead === 0xed && second > 0x9f)) return 0;
 	if ((lead === 0xf0 && second < 0x90) || (lead === 0xf4 && second > 0x8f)) return 0;

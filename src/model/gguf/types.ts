@@ -35,7 +35,7 @@ export const VALUE_TYPES: readonly GgufValueType[] = [
 	"float64",
 ];
 
-/** Bytes of a value; for strings and arrays the least that they take (a string's length; an array's item type and length). */
+/** Bytes of a value; for strings and arrays the fewest that they take (a string's length; an array's item type and length). */
 export const VALUE_BYTES: Readonly<Record<GgufValueType, number>> = {
 	uint8: 1,
 	int8: 1,
@@ -52,7 +52,7 @@ export const VALUE_BYTES: Readonly<Record<GgufValueType, number>> = {
 	float64: 8,
 };
 
-/** One key with its value, kept as the bytes of the file, so that what is not understood is carried unchanged. */
+/** One key with its value, kept as the bytes of the file, so that unknown values are copied unchanged. */
 export interface GgufEntry {
 	readonly key: string;
 	readonly type: GgufValueType;
@@ -67,7 +67,7 @@ export interface GgufTensorSource {
 	readonly path: string;
 	/** From the beginning of the file, in bytes. */
 	readonly offset: number;
-	/** In bytes, without padding where the type is known; for an unknown type up to the next tensor or the end of the file. */
+	/** In bytes, without padding if the type is known; for an unknown type up to the next tensor or the end of the file. */
 	readonly size: number;
 }
 
@@ -75,7 +75,7 @@ export interface GgufTensor {
 	readonly name: string;
 	/** Elements per dimension, ne0 (the contiguous one) first; 0 to 4 dimensions. */
 	readonly dims: readonly number[];
-	/** Id of the ggml type. Ids that this version does not know are carried. */
+	/** Id of the ggml type. Tensors with ids that this version does not know are copied. */
 	readonly type: number;
 	readonly source: GgufTensorSource;
 }
@@ -91,7 +91,7 @@ export interface GgufContentTensor {
 /** Everything a written file holds, in its order. */
 export interface GgufContent {
 	readonly version: 2 | 3;
-	/** Power of two; other than 32 only together with the key `general.alignment`. */
+	/** A power of two; anything but 32 needs the key `general.alignment`. */
 	readonly alignment: number;
 	readonly entries: readonly GgufEntry[];
 	readonly tensors: readonly GgufContentTensor[];
@@ -103,7 +103,7 @@ export const ALIGNMENT_KEY = "general.alignment";
 export const MAX_NAME_BYTES = 65535;
 export const MAX_DIMS = 4;
 
-/** The least multiple of `alignment` that is not below `bytes`. Exact below 2^53: dividing by a power of two does not round. */
+/** The smallest multiple of `alignment` that is at least `bytes`. Exact below 2^53: dividing by a power of two does not round. */
 export function alignUp(bytes: number, alignment: number): number {
 	return Math.ceil(bytes / alignment) * alignment;
 }

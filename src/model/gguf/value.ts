@@ -3,7 +3,7 @@ import { decodeText, encodeText } from "./text.js";
 import { type GgufEntry, type GgufScalarType, type GgufValue, type GgufValueType, VALUE_BYTES, VALUE_TYPES } from "./types.js";
 import { shownText } from "../../storage/shown-text.js";
 
-/** Items of a decoded array, nested ones included: sixteen times the largest vocabulary. A longer one would exhaust the heap. */
+/** Most items of a decoded array, including nested ones: sixteen times the largest vocabulary. A longer one would exhaust the heap. */
 const MAX_ITEMS = 2 ** 22;
 
 interface Reader {
@@ -15,7 +15,7 @@ interface Reader {
 }
 
 /**
- * The value of an entry. Arrays are decoded as a whole, anew on every call.
+ * The value of an entry. Arrays are decoded completely, again on every call.
  * @throws InvalidGgufError for an array of more than 2^22 items
  */
 export function decodeValue({ key, type, raw }: GgufEntry): GgufValue {
@@ -86,15 +86,15 @@ function narrow(value: bigint): number | bigint {
 }
 
 /**
- * An entry of the given type and value. `itemType` is needed for arrays, empty ones included; arrays of arrays can be carried
- * from a file but not made.
- * @throws RangeError when the value does not fit the type
+ * An entry of the given type and value. `itemType` is needed for arrays, also for empty ones. Arrays of arrays can be copied from a file
+ * but not made.
+ * @throws RangeError if the value does not fit the type
  * @example encodeEntry("llama.block_count", "uint32", 12)
  * @example encodeEntry("gemma3.attention.sliding_window_pattern", "array", [true, false], "bool")
  */
 export function encodeEntry(key: string, type: GgufValueType, value: GgufValue, itemType?: GgufScalarType): GgufEntry {
 	if (type !== "array") return { key, type, raw: encodeScalar(key, type, value) };
-	if (itemType === undefined) throw new RangeError(`${key}: an array needs an item type`);
+	if (itemType === undefined) throw new RangeError(`${key}: an array needs an item type (itemType)`);
 	if (!Array.isArray(value)) throw new RangeError(`${key}: expected an array, got ${typeof value}`);
 	const head = new Uint8Array(VALUE_BYTES.array);
 	const view = new DataView(head.buffer);

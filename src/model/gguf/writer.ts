@@ -19,8 +19,8 @@ import { decodeValue } from "./value.js";
 const FIXED_HEADER_BYTES = 4 + 4 + 8 + 8;
 
 /**
- * Bytes of the file that `writeGguf` makes of this content.
- * @throws RangeError when the content contradicts itself
+ * Size of the file that `writeGguf` makes from this content, in bytes.
+ * @throws RangeError if the content contradicts itself
  */
 export function writtenSize(content: GgufContent): number {
 	checkContent(content);
@@ -32,9 +32,9 @@ export function writtenSize(content: GgufContent): number {
 
 /**
  * Writes a GGUF file from the beginning of `handle`: header, then the tensors in order, each padded to the alignment. Offsets are
- * made anew; all else is written as given. Memory use does not depend on the size of the tensors.
- * @throws RangeError when the content contradicts itself, before anything is written
- * @throws InvalidGgufError when a source has become shorter
+ * computed again; everything else is written as given. Memory use does not depend on the size of the tensors.
+ * @throws RangeError if the content contradicts itself, before anything is written
+ * @throws InvalidGgufError if a source has become shorter
  * @throws the signal's reason once it is aborted
  */
 export async function writeGguf(handle: FileHandle, content: GgufContent, options: GgufWriteOptions = {}): Promise<void> {
@@ -139,7 +139,7 @@ function checkAlignment({ version, alignment, entries }: GgufContent): void {
 	const stated = entry ? decodeValue(entry) : DEFAULT_ALIGNMENT;
 	if (stated !== alignment || (entry && entry.type !== "uint32")) {
 		throw new RangeError(
-			`alignment ${alignment} must be what ${ALIGNMENT_KEY} says (uint32; ${DEFAULT_ALIGNMENT} without it), got ${stated}`,
+			`alignment ${alignment} must equal the key ${ALIGNMENT_KEY} (uint32; ${DEFAULT_ALIGNMENT} without it), got ${stated}`,
 		);
 	}
 }

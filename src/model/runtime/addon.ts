@@ -1,6 +1,6 @@
 /**
  * Everything that crosses to C++, which reads arguments by their position: a signature changes here and in native/ together. A test
- * holds the names against those that the addon exports.
+ * compares the names with the addon's exports.
  */
 export interface Addon {
 	NativeModel: {
@@ -15,7 +15,7 @@ export interface Addon {
 	info(): AddonInfo;
 	/** Frees the context that an idle model keeps for its next measurement. */
 	giveUpContexts(): void;
-	/** Cancels the jobs of this thread and waits until none computes any more, a few seconds at most. */
+	/** Cancels the jobs of this thread and waits until none computes any more, for a few seconds at most. */
 	stopJobs(): void;
 	measureSpeed(
 		sides: { model: NativeModel; mask: Uint8Array }[],
@@ -30,11 +30,11 @@ export interface Addon {
 		cancel: CancelToken,
 		onProgress: (done: number, total: number) => void,
 	): Promise<void>;
-	/** Frees their memory now; they cannot be solved any more. */
+	/** Frees their memory now; they can no longer be solved. */
 	freeEquations(equations: NativeEquations): void;
 	/**
-	 * `explained`: share of the targets' squares that the update explains. `through`: a matrix with as many rows as the update has columns,
-	 * which the update is multiplied with.
+	 * `explained`: share of the targets' squares that the update explains. `through`: a matrix that the update is multiplied with; it has as
+	 * many rows as the update has columns.
 	 */
 	solveEquations(
 		equations: NativeEquations,
@@ -42,14 +42,14 @@ export interface Addon {
 		through: Float32Array | undefined,
 		cancel: CancelToken,
 	): Promise<{ update: Float32Array; explained: number }>;
-	/** Seconds that normal equations of this size and their solution take, on made-up numbers. */
+	/** Seconds that normal equations of this size and their solution take, with made-up numbers. */
 	timeLeastSquares(
 		size: { inputs: number; outputs: number; rows: number; threads: number; onOutputs: boolean },
 		cancel: CancelToken,
 	): Promise<{ accumulate: number; solve: number }>;
-	/** A row of the model's width for each token. */
+	/** One row of the model's width for each token. */
 	stateValues(states: NativeStates): Float32Array;
-	/** Rows of a ggml type; whole rows only. */
+	/** Rows of a ggml type; complete rows only. */
 	quantizeValues(values: Float32Array, type: number, rowLength: number, cancel: CancelToken): Promise<Uint8Array>;
 	dequantizeBytes(bytes: Uint8Array, type: number, rowLength: number, cancel: CancelToken): Promise<Float32Array>;
 }
@@ -63,12 +63,12 @@ export interface AddonInfo {
 	devices: { name: string; description: string; gpu: boolean; freeBytes: number; totalBytes: number }[];
 	systemInfo: string;
 	gpuOffload: boolean;
-	/** Contexts of llama.cpp that this process has made to measure with, and those of them that it holds. */
+	/** Contexts of llama.cpp that this process has made for measuring, and how many of them it still holds. */
 	contextsMade: number;
 	contextsLive: number;
 }
 
-/** Facts of a loaded model, as llama.cpp sees it. */
+/** Facts about a loaded model, from llama.cpp. */
 export interface ModelFacts {
 	architecture: string;
 	name: string | undefined;
@@ -76,7 +76,7 @@ export interface ModelFacts {
 	description: string;
 	/** Blocks that can be masked (without the multi-token-prediction tail). */
 	blocks: number;
-	/** Multi-token-prediction blocks, which stay last. */
+	/** Number of multi-token-prediction blocks, which stay last. */
 	tailBlocks: number;
 	/** Tokens in the vocabulary. */
 	vocabulary: number;
@@ -97,27 +97,27 @@ export interface ModelFacts {
 	bos: number | undefined;
 	eos: number | undefined;
 	eot: number | undefined;
-	/** Jinja text of the chat template, where the file has one. */
+	/** Jinja text of the chat template, if the file has one. */
 	chatTemplate: string | undefined;
 }
 
-/** What a sweep has cost so far; a block execution is one block over all windows. */
+/** Cost of a sweep so far; a block execution is one block over all windows. */
 export interface SweepStats {
 	blocksDone: number;
-	/** Against measuring each mask alone. */
+	/** Compared with measuring each mask alone. */
 	blocksSaved: number;
 	/** Tokens of finished masks. */
 	tokensDone: number;
 }
 
-/** A block with other values in some of its matrices, to be measured beside the block as it is. */
+/** A block with other values in some of its matrices, to be measured besides the block as it is. */
 export interface BlockVersion {
 	readonly block: number;
 	/** Name of the tensor, id of a ggml type, and values in ggml's layout of that type. */
 	readonly matrices: readonly { readonly name: string; readonly type: number; readonly bytes: Uint8Array }[];
 }
 
-/** What was measured for one mask: entries that were not asked for are missing. */
+/** Results for one mask: entries that were not requested are missing. */
 export interface MaskFigures {
 	losses: Float64Array;
 	tokenLosses?: Float32Array;
@@ -128,7 +128,7 @@ export interface MaskFigures {
 	digests?: string[];
 }
 
-/** What was measured of one side: seconds, one a repetition, and bytes with the context that was asked for. */
+/** Results for one side: seconds, one per repetition, and bytes for the requested context. */
 export interface SpeedFigures {
 	promptSeconds: Float64Array;
 	generationSeconds: Float64Array;
@@ -137,17 +137,17 @@ export interface SpeedFigures {
 	compute: number;
 }
 
-/** An opaque handle on distributions that the native side keeps. */
+/** An opaque handle to distributions that the native side keeps. */
 export interface NativeReference {
 	readonly nativeReference: unique symbol;
 }
 
-/** An opaque handle on hidden states of windows. */
+/** An opaque handle to hidden states of windows. */
 export interface NativeStates {
 	readonly nativeStates: unique symbol;
 }
 
-/** An opaque handle on normal equations. */
+/** An opaque handle to normal equations. */
 export interface NativeEquations {
 	readonly nativeEquations: unique symbol;
 }
@@ -169,11 +169,11 @@ export interface NativeEquationSettings {
 	after: number;
 	relative: number;
 	scale: number;
-	/** Fit to what the matrix is multiplied with, to what it gives, or to each for itself. */
+	/** Fit to the inputs of the matrix, to its outputs, or to each separately. */
 	onInputs: boolean;
 	onOutputs: boolean;
 	norm?: Float32Array | undefined;
-	/** Of that norm: what it adds to the mean square. */
+	/** The norm's epsilon, which it adds to the mean square. */
 	normEpsilon: number;
 }
 
@@ -191,7 +191,7 @@ export interface NativeModel {
 			ubatch: number;
 			threads: number;
 			sharePrefixes: boolean;
-			/** masks x (blocks + 1) flags: 1 where the kept blocks from a depth on can run from a hidden state; all can without it. */
+			/** masks x (blocks + 1) flags: 1 if the kept blocks from a depth on can run from a hidden state; without it all can. */
 			resumable?: Uint8Array | undefined;
 			stateBytes: number;
 			stateType: "F32" | "F16";
@@ -200,7 +200,7 @@ export interface NativeModel {
 			outputLast: boolean;
 			perToken: boolean;
 			digest: boolean;
-			/** What masks name by 2 + index. */
+			/** Versions of blocks that masks name by 2 + index. */
 			versions?: readonly BlockVersion[] | undefined;
 			/** Windows x length flags of the positions to score. */
 			scored?: Uint8Array | undefined;
@@ -215,7 +215,7 @@ export interface NativeModel {
 		options: { windowLength: number; ubatch: number; threads: number },
 		cancel: CancelToken,
 	): Promise<{ cosine: Float64Array; angular: Float64Array }>;
-	/** The states after these of the kept blocks, windows x length rows each. */
+	/** The states after these kept blocks, windows x length rows each. */
 	hiddenStates(tokens: Int32Array, run: NativeRun, after: Int32Array, cancel: CancelToken): Promise<NativeStates[]>;
 	normalEquations(
 		tokens: Int32Array,
@@ -237,7 +237,7 @@ export interface NativeModel {
 		settings: NativeEquationSettings,
 		cancel: CancelToken,
 	): Promise<{ scale: number; unexplained: number }>;
-	/** Other values for a matrix of a block, in every view; the file's own again where no bytes are given. */
+	/** Other values for a matrix of a block, in every view; without bytes, the file's own again. */
 	replaceTensor(name: string, type: number, bytes: Uint8Array | undefined): void;
 	sample(
 		prompts: Int32Array[],

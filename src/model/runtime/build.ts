@@ -13,16 +13,16 @@ import { runTool } from "./run-tool.js";
 
 /** @public */
 export interface BuildOptions {
-	/** Backend to compile in beside the CPU. @default "cpu" ("metal" on Apple silicon) */
+	/** Backend to compile in besides the CPU. @default "cpu" ("metal" on Apple silicon) */
 	backend?: Backend | undefined;
-	/** Also build llama.cpp's own tools (llama-perplexity, llama-quantize, ...), which the tests compare with. @default false */
+	/** Also build llama.cpp's own tools (llama-perplexity, llama-quantize, ...), which the tests use for comparison. @default false */
 	referenceTools?: boolean | undefined;
 	/**
-	 * Another build beside the usual one, in a folder of its own, that nothing loads by itself: for who works on the native part.
+	 * Another build besides the usual one, in a folder of its own, that nothing loads by default: for work on the native part.
 	 * @internal
 	 */
 	variant?: BuildVariant | undefined;
-	/** Compilers at once. @default the number of cores */
+	/** Number of compilers at once. @default the number of cores */
 	jobs?: number | undefined;
 	/** Called while it compiles: one step, in percent. */
 	onProgress?: ((event: ProgressEvent) => void) | undefined;
@@ -51,7 +51,7 @@ export interface BuildResult {
 /** A debug build, or one with a sanitizer of the compiler. @internal */
 export type BuildVariant = "debug" | "address" | "undefined" | "thread";
 
-/** What distinguishes a build from others: its folder below `buildRoot()`, CMake's build type, and what CMake is told. */
+/** What distinguishes a build from others: its folder below `buildRoot()`, CMake's build type, and its options for CMake. */
 interface BuildKind {
 	readonly name: string;
 	readonly config: "Release" | "Debug" | "RelWithDebInfo";
@@ -61,20 +61,20 @@ interface BuildKind {
 function kindOf(backend: Backend, variant: BuildVariant | undefined): BuildKind {
 	if (variant === undefined) return { name: backend, config: "Release", definitions: { PRUNE_GGUF_SANITIZE: "" } };
 	if (variant === "debug") return { name: `${backend}-debug`, config: "Debug", definitions: { PRUNE_GGUF_SANITIZE: "" } };
-	// The sanitizer of threads does not know OpenMP's, and would report each of its barriers.
+	// The thread sanitizer does not know OpenMP's barriers, and would report each of them.
 	const threads = variant === "thread" ? { GGML_OPENMP: "OFF" } : {};
 	return { name: `${backend}-${variant}`, config: "RelWithDebInfo", definitions: { PRUNE_GGUF_SANITIZE: variant, ...threads } };
 }
 
 const referenceTargets = ["llama-quantize", "llama-perplexity", "llama-bench", "llama-imatrix", "test-llama-archs", "plain-decode"];
 
-/** The backend that is built when none is named. */
+/** The backend that is built by default. */
 export function defaultBackend(): Backend {
 	return process.platform === "darwin" && process.arch === "arm64" ? "metal" : "cpu";
 }
 
 /**
- * Compiles the addon with the vendored llama.cpp; with nothing changed it takes seconds.
+ * Compiles the addon with the vendored llama.cpp; without changes it takes seconds.
  * @throws BuildError with what to install, or with the compiler's last lines
  */
 export async function compileAddon(options: CompileOptions = {}): Promise<BuildResult> {
@@ -113,7 +113,8 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		};
 		await runTool(build, { cwd: packageRoot, signal: options.signal, onLine });
 		const addon = options.variant === undefined ? builtAddon(backend) : join(folder, kind.config, "prune_gguf.node");
-		if (!existsSync(addon)) throw new BuildError(`the build ended without an error, but ${addon} is not there`);
+		if (!existsSync(addon))
+			throw new BuildError(`the build ended without an error, but did not make ${addon}: delete the folder of the build and try again`);
 		if (options.variant === undefined) await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backend }));
 		report("done", 1);
 		return { addon, backend, seconds: (Date.now() - started) / 1000 };
@@ -133,7 +134,7 @@ async function ensureSources(log: (line: string) => void, signal: AbortSignal | 
 		await fetchLlama({ root: packageRoot, log, signal });
 	} catch (cause) {
 		signal?.throwIfAborted();
-		throw new BuildError(`the sources of llama.cpp could not be fetched: ${(cause as Error).message}`, { cause });
+		throw new BuildError(`the sources of llama.cpp could not be downloaded: ${(cause as Error).message}`, { cause });
 	}
 }
 
@@ -143,7 +144,7 @@ function requireReferenceSources(root = packageRoot): void {
 	const missing = needed.filter((path) => !existsSync(join(root, "vendor", "llama.cpp", path)));
 	if (missing.length === 0) return;
 	throw new BuildError(
-		`the reference tools (--reference-tools) need sources of llama.cpp that this installation does not carry (${missing.join(", ")}): they are for the tests. ` +
+		`the reference tools (--reference-tools) need sources of llama.cpp that this installation lacks (${missing.join(", ")}): only the tests use them.  ` +
 			"Build them in a clone of prune-gguf's repository, or build without --reference-tools.",
 	);
 }
@@ -193,6 +194,6 @@ function requireTools(): void {
 				? "Visual Studio Build Tools (C++), CMake and Git for Windows"
 				: "Debian/Ubuntu: apt install g++ cmake git; Fedora: dnf install gcc-c++ cmake git";
 	throw new BuildError(
-		`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} needed to build the addon and was not found. Install: ${how}`,
+		`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} needed to build the addon, but not found. Install: ${how}`,
 	);
 }

@@ -1,12 +1,12 @@
 import { DisposedError, EvaluationError, ModelLoadError, NotEnoughMemoryError, QuantizeError } from "../../errors.js";
 import type { Addon, CancelToken } from "./addon.js";
 
-/** Makes a callback of the caller safe to be called by the addon. */
+/** Makes a caller's callback safe to be called by the addon. */
 export type Guard = <A extends unknown[]>(callback: (...args: A) => void) => (...args: A) => void;
 
 /**
- * Runs a native job that an AbortSignal can cancel. Rejects with `signal.reason` where it was aborted. What a guarded callback
- * throws stops the job and becomes its error: thrown into the addon it would be lost.
+ * Runs a native job that an AbortSignal can cancel. Rejects with `signal.reason` if it was aborted. An error of a guarded callback stops
+ * the job and becomes its error: thrown into the addon it would be lost.
  * @throws DisposedError, ModelLoadError, EvaluationError or QuantizeError; llama.cpp's own log lines are the cause
  */
 export async function runNative<T>(
@@ -62,7 +62,7 @@ export function fromNative(error: unknown): unknown {
 	const options = log ? { cause: new Error(log) } : { cause: error };
 	const lastLine = log?.split("\n").at(-1);
 	const message = lastLine ? `${error.message}: ${lastLine}` : error.message;
-	// A job is cancelled without its caller's signal only where the model was disposed of under it.
+	// A job is cancelled without its caller's signal only if the model was disposed of meanwhile.
 	if (code === "DISPOSED" || code === "CANCELLED") return new DisposedError("the model was disposed of", { cause: error });
 	if (code === "MODEL_LOAD_FAILED") return new ModelLoadError(message, options);
 	if (code === "EVALUATION_FAILED") return new EvaluationError(message, options);

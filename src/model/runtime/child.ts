@@ -1,35 +1,35 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 
-/** What a child process does, and what is to be heard of it. */
+/** What a child process runs, and what its parent wants to know. */
 export interface ChildJob {
-	/** Path of the JavaScript module that the child runs. It reads one line of JSON from its standard input, and ends when that ends. */
+	/** Path of the JavaScript module that the child runs. It reads one line of JSON from its standard input, and ends when the input ends. */
 	readonly entry: string;
-	/** That line; anything that JSON holds. */
+	/** That line; any value that JSON holds. */
 	readonly request: unknown;
-	/** Added to this process's environment. */
+	/** Variables added to this process's environment. */
 	readonly env?: Readonly<Record<string, string>> | undefined;
-	/** Ends the child; the promise rejects with `signal.reason`, once the child is gone. */
+	/** Ends the child; the promise rejects with `signal.reason` once the child has ended. */
 	readonly signal?: AbortSignal | undefined;
-	/** Called with each line of its standard output; true ends the child, which has done its work. */
+	/** Called with each line of its standard output; true ends the child, whose work is then done. */
 	readonly onLine: (line: string) => boolean;
 }
 
-/** How a child ended, where it was not told to. */
+/** How a child ended by itself, or was ended. */
 export interface ChildEnd {
 	/** True where `onLine` ended it. */
 	readonly done: boolean;
-	/** Undefined where it could not be started. */
+	/** Undefined if it could not be started. */
 	readonly cause: string | undefined;
 	/** The last lines of its standard error. */
 	readonly log: readonly string[];
 }
 
-/** Lines that are kept of what a child writes to its standard error. */
+/** Number of last lines kept from a child's standard error. */
 const KEPT_LINES = 20;
 
 /**
- * Runs a module in a process of its own, for work in which llama.cpp may end the process. The child does not outlive this one: its
- * standard input ends when this process does, however it does. It is killed rather than asked, since its threads may compute.
+ * Runs a module in a process of its own, for work in which llama.cpp may end the process. The child does not outlive this process, whose
+ * end closes its standard input. It is killed instead of asked to end, since its threads may compute.
  */
 export function runChild({ entry, request, env, signal, onLine }: ChildJob): Promise<ChildEnd> {
 	return new Promise((resolve, reject) => {
@@ -48,7 +48,7 @@ export function runChild({ entry, request, env, signal, onLine }: ChildJob): Pro
 		signal?.addEventListener("abort", kill, { once: true });
 		child.on("error", () => {
 			failed = true;
-			// Where it never started nothing closes.
+			// If it never started, nothing closes.
 			if (child.pid === undefined) resolve({ done: false, cause: undefined, log: [] });
 		});
 		// A child that has died does not read.
@@ -62,7 +62,7 @@ export function runChild({ entry, request, env, signal, onLine }: ChildJob): Pro
 	});
 }
 
-/** Undefined where no process can be started; of some reasons (a missing program) the child tells by itself, later. */
+/** Undefined if no process can be started; some reasons (a missing program) the child reports later. */
 function start(entry: string, env: ChildJob["env"]): ChildProcessWithoutNullStreams | undefined {
 	try {
 		const child = spawn(process.execPath, [entry], {
@@ -70,19 +70,19 @@ function start(entry: string, env: ChildJob["env"]): ChildProcessWithoutNullStre
 			// Ctrl+C is for this process, which ends the child.
 			detached: process.platform !== "win32",
 			windowsHide: true,
-			// Options of this process, such as a debugger's port, are not for the child. An Electron program is Node.js with the last.
+			// Options of this process, such as a debugger's port, are not for the child. The last variable makes an Electron program Node.js.
 			env: { ...process.env, NODE_OPTIONS: "", ELECTRON_RUN_AS_NODE: "1", ...env },
 		});
-		// Without a file handle left there are no streams. What it then tells is known.
+		// Without a free file handle there are no streams. The child's error is known then.
 		if (child.stdout as unknown) return child;
 		child.on("error", () => {});
 	} catch {
-		// Not permitted, or no memory.
+		// Not permitted, or not enough memory.
 	}
 	return undefined;
 }
 
-/** Ends a child, and what it has started, which may hold its output open. */
+/** Ends a child and everything that it has started, which may hold its output open. */
 function killAll(child: ChildProcessWithoutNullStreams): void {
 	child.kill("SIGKILL");
 	try {

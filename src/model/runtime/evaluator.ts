@@ -22,20 +22,20 @@ import type { TokenWindows } from "./windows.js";
 /** Settings of an evaluator. Those that can change bits are recorded in ledgers. */
 export interface EvaluatorOptions {
 	/**
-	 * Tokens that run through a block at once; whole windows share a ubatch where they fit. 1 to 65536. The logits of one ubatch are
-	 * held at a time, twice; with `batchWindows` those of a decode, and of a ubatch. @default 512, less where the vocabulary is so large that their logits would pass 256 MiB
+	 * Tokens that run through a block at once, 1 to 65536; whole windows share a ubatch if they fit. The logits of one ubatch are held twice at
+	 * a time; with `batchWindows` those of a decode and of a ubatch. @default 512, less if a large vocabulary would make the logits exceed 256 MiB
 	 */
 	ubatch?: number | undefined;
 	/** Threads to compute with, 1 to 512. @default those of the model */
 	threads?: number | undefined;
-	/** Memory for hidden states kept between masks, bytes; beyond it they are computed again. @default 2^30 */
+	/** Memory for hidden states kept between masks, bytes; states beyond it are computed again. @default 2^30 */
 	stateBytes?: number | undefined;
 	/**
-	 * Type of the hidden states kept between masks. F16 (11 bits of mantissa, a power of two for each token) takes half the memory and
-	 * changes bits: losses then depend on where a mask was resumed, so on the batch that it is measured in. @default "F32"
+	 * Type of the hidden states kept between masks. F16 (11 bits of mantissa, a power of two for each token) takes half the memory but changes
+	 * bits. Losses then depend on where a mask was resumed, so on the batch that it is measured in. @default "F32"
 	 */
 	stateType?: StateType | undefined;
-	/** Let masks share the work of their common leading blocks. With F32 states results are the same bits either way. @default true where the architecture can resume */
+	/** Let masks share the work of their common leading blocks. With F32 states the results have the same bits either way. @default true if the architecture can resume */
 	sharePrefixes?: boolean | undefined;
 }
 
@@ -44,53 +44,53 @@ export interface EvaluateMasksOptions {
 	/** First position (0-based) of a window whose next token is scored. @default 0 */
 	scoreFrom?: number | undefined;
 	/**
-	 * Windows in one decode; 0 for as many as share a ubatch. More than fit a ubatch are interleaved by llama.cpp, masks then share no
+	 * Windows in one decode; 0 for as many as share a ubatch. More windows than fit a ubatch are interleaved by llama.cpp. Masks then share no
 	 * work, and losses differ in their last bits. @default 0
 	 */
 	batchWindows?: number | undefined;
-	/** Also compute the logits of a window's last position, which nothing reads: the shape of llama-perplexity's work. Always so where all positions are scored. @default false */
+	/** Also compute the logits of a window's last position, which nothing uses: the shape of llama-perplexity's work. Always on if all positions are scored. @default false */
 	outputLast?: boolean | undefined;
-	/** Score these positions only, the same for every mask; the head is not computed elsewhere. @default all from `scoreFrom` on */
+	/** Score only these positions, the same for every mask; the LM head is not computed elsewhere. @default all from `scoreFrom` on */
 	positions?: ScoredPositions | undefined;
 	/** Also compare with the original model, whose distributions {@link Evaluator.createReference} kept for these windows and positions. */
 	reference?: Reference | undefined;
-	/** Also give the loss of every scored token. @default false */
+	/** Also return the loss of every scored token. @default false */
 	perToken?: boolean | undefined;
-	/** Versions of blocks that masks may name, at most 253: measured on the loaded model, whose own matrices stand again afterwards. @default none */
+	/** Versions of blocks that masks may name, at most 253. They are measured on the loaded model, whose own matrices return afterwards. @default none */
 	versions?: readonly BlockVersion[] | undefined;
-	/** Also give a hash of the logits of each window, to compare two models bit for bit. @default false */
+	/** Also return a hash of the logits of each window, to compare two models bit for bit. @default false */
 	digest?: boolean | undefined;
 	signal?: AbortSignal | undefined;
-	/** Called as each mask is finished, in the order of the walk: `index` points into `masks`. */
+	/** Called when each mask is finished, in the order of the walk: `index` points into `masks`. */
 	onMask?: ((index: number, evaluation: Evaluation, stats: SweepStats) => void) | undefined;
 }
 
-/** What was measured for one mask. */
+/** Results for one mask. */
 export interface Evaluation {
-	/** Mean negative log-likelihood over the scored positions of each window, nats a token; NaN where the model broke down. */
+	/** Mean negative log-likelihood over the scored positions of each window, nats per token; NaN if the model broke down. */
 	losses: Float64Array;
 	/**
-	 * Where positions were given: standard error of each window's loss as an estimate of its loss over all positions, nats a token
-	 * (sampling without replacement, with the finite-population correction). 0 where all were scored, NaN with a single one.
+	 * If positions were given: standard error of each window's loss as an estimate of its loss over all positions, nats per token. It is for
+	 * sampling without replacement, with the finite-population correction. 0 if all were scored, NaN with a single one.
 	 */
 	standardErrors?: Float64Array;
-	/** Mean over the scored positions of KL(original model || mask), nats a token, one a window, with a reference. */
+	/** Mean over the scored positions of KL(original model || mask), nats per token, one per window, with a reference. */
 	divergences?: Float64Array;
-	/** Share of the scored positions whose most likely token is the original model's, one a window, 0..1, with a reference. */
+	/** Share of the scored positions whose most likely token is the original model's, one per window, 0..1, with a reference. */
 	agreements?: Float64Array;
-	/** Loss of every scored token, window by window, where asked for. */
+	/** Loss of every scored token, window by window, if requested. */
 	tokenLosses?: Float32Array;
-	/** Divergence, and agreement (1 or 0), of every scored token, where asked for with a reference. */
+	/** Divergence, and agreement (1 or 0), of every scored token, if requested with a reference. */
 	tokenDivergences?: Float32Array;
 	tokenAgreements?: Uint8Array;
-	/** 64-bit FNV-1a over the bits of the scored positions' logits, one a window in hexadecimal, where asked for. */
+	/** 64-bit FNV-1a over the bits of the scored positions' logits, one per window in hexadecimal, if requested. */
 	digests?: string[];
 }
 
-/** Hidden states kept between masks, bytes, where nothing else is said. */
+/** Memory for hidden states kept between masks by default, bytes. */
 export const defaultStateBytes = 2 ** 30;
 
-/** Measures sets of blocks on windows of tokens, on a thread of its own. Made by `Model.createEvaluator`. */
+/** Measures sets of blocks on windows of tokens, in a separate thread. Made by `Model.createEvaluator`. */
 export class Evaluator {
 	readonly model: LoadedModel;
 	readonly ubatch: number;
@@ -101,7 +101,7 @@ export class Evaluator {
 	/** Whether every mask can be resumed at every depth. */
 	readonly #anywhere: boolean;
 
-	/** Whether the kept blocks of a mask from a depth (1..blocks) on go on from a hidden state that another mask left there. */
+	/** Whether the kept blocks of a mask from a depth (1..blocks) on can resume from a hidden state that another mask left there. */
 	readonly resumes = (mask: BlockMask, depth: number): boolean => {
 		if (!this.sharePrefixes || this.#anywhere) return this.sharePrefixes;
 		const bytes = mask.toBytes();
@@ -124,10 +124,10 @@ export class Evaluator {
 	}
 
 	/**
-	 * Losses of each mask, in the order of `masks`. A mask's losses are the same bits alone, in a batch and in any order
-	 * of the batch (on a CPU, with F32 states). Masks that start alike share the work of their common blocks.
-	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, where a block can be made the identity)
-	 * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the original model
+	 * Losses of each mask, in the order of `masks`. They have the same bits alone, in a batch and in any order of the batch (on a CPU, with F32
+	 * states). Masks that start alike share the work of their common blocks.
+	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, if a block can be made the identity)
+	 * @throws UnsupportedArchitectureError if llama.cpp cannot compute a loss of the original model
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateMasksOptions = {}): Promise<Evaluation[]> {
@@ -145,10 +145,10 @@ export class Evaluator {
 	}
 
 	/**
-	 * Keeps the model's own distributions at the scored positions, to compare masks (or other models of the same vocabulary) with.
-	 * Two bytes for each position and token of the vocabulary. What the same pass measures of the mask goes to `onMask`.
-	 * @param mask the set of blocks whose distributions are kept (usually the full one)
-	 * @throws NotEnoughMemoryError where that is more than `maxBytes` (2^30 by default): score fewer positions, or allow more
+	 * Keeps the model's own distributions at the scored positions, to compare masks (or other models of the same vocabulary) with them. They
+	 * take two bytes for each position and token of the vocabulary. Results of the same pass for the mask go to `onMask`.
+	 * @param mask the set of blocks whose distributions are kept (usually all blocks)
+	 * @throws NotEnoughMemoryError if they take more than `maxBytes` (2^30 by default): score fewer positions, or allow more
 	 */
 	async createReference(
 		mask: BlockMask,
@@ -162,7 +162,7 @@ export class Evaluator {
 		const allowed = options.maxBytes ?? defaultReferenceBytes;
 		if (bytes > allowed) {
 			throw new NotEnoughMemoryError(
-				`the original model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, and ${sizeText(allowed)} are allowed: score fewer positions, or allow more with maxBytes`,
+				`the original model's distributions at ${countPositions(scored)} positions take ${sizeText(bytes)}, but ${sizeText(allowed)} are allowed: score fewer positions, or raise maxBytes`,
 			);
 		}
 		const { maxBytes: _, ...rest } = options;
@@ -171,10 +171,10 @@ export class Evaluator {
 	}
 
 	/**
-	 * How much the blocks turn the residual stream. State s is the hidden state before block s, state n the one after the last block;
-	 * entry a x (n + 1) + b compares state a with state b, averaged over all tokens of the windows.
+	 * How far the blocks turn the residual stream. State s is the hidden state before block s, state n the one after the last block.
+	 * Entry a x (n + 1) + b compares state a with state b, averaged over all tokens of the windows.
 	 * @returns `cosine`: mean cosine; `angular`: mean of arccos(cosine) / pi, 0..1
-	 * @throws EvaluationError where the graph of the architecture gives no hidden states, InvalidOptionError for foreign windows
+	 * @throws EvaluationError if the graph of the architecture gives no hidden states, InvalidOptionError for foreign windows
 	 */
 	async similarities(
 		windows: TokenWindows,
@@ -228,7 +228,7 @@ export class Evaluator {
 		const { contextLength, vocabulary } = this.model.facts;
 		if (!(windows.count >= 1) || !(windows.length >= 2) || windows.tokens.length !== windows.count * windows.length) {
 			throw new InvalidOptionError(
-				`windows must be at least one of at least 2 tokens: ${windows.count} of ${windows.length} were given with ${windows.tokens.length} tokens (makeWindows cuts them)`,
+				`expected at least one window of at least 2 tokens, got ${windows.count} of ${windows.length} with ${windows.tokens.length} tokens: cut them with makeWindows`,
 			);
 		}
 		if (windows.length > contextLength) {
@@ -242,11 +242,11 @@ export class Evaluator {
 		}
 	}
 
-	/** One flag for each mask and depth, masks x (blocks + 1); undefined where every mask can go on from any depth. */
+	/** One flag for each mask and depth, masks x (blocks + 1); undefined if every mask can resume at any depth. */
 	#resumable(masks: readonly BlockMask[]): Uint8Array | undefined {
 		if (!this.sharePrefixes || this.#anywhere) return undefined;
 		const depths = [...Array(this.model.facts.blocks + 1).keys()];
-		// From depth 0 a mask begins with its tokens.
+		// At depth 0 a mask begins with its tokens.
 		return Uint8Array.from(masks.flatMap((mask) => depths.map((depth) => Number(depth === 0 || this.resumes(mask, depth)))));
 	}
 

@@ -5,17 +5,17 @@ import { encodeEntry } from "../gguf/value.js";
 import { writtenSize } from "../gguf/writer.js";
 import type { FileType } from "./file-type-names.js";
 
-// What llama.cpp's quantizer makes of a header, and how large the file becomes.
+// What llama.cpp's quantizer makes from a header, and the resulting size of the file.
 
 /** Ids of ggml types. */
 const ids = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q5_0: 6, Q5_1: 7, Q8_0: 8, Q2_K: 10, Q3_K: 11, Q4_K: 12, Q5_K: 13, Q6_K: 14 } as const;
 const moreIds = { ...ids, IQ4_NL: 20, IQ3_S: 21, IQ4_XS: 23, BF16: 30 } as const;
 type TensorType = keyof typeof moreIds;
 
-/** Which type a file type gives to most matrices, and to those that it treats better. */
+/** The type that a file type gives to most matrices, and the one for matrices that need more bits. */
 interface Mixture {
 	readonly base: TensorType;
-	/** Attention values: n-th of all, and whether it is one that gets more bits. */
+	/** Attention values: n-th of all, and whether it has more bits. */
 	readonly values?: (at: Place) => TensorType | undefined;
 	readonly down?: (at: Place) => TensorType | undefined;
 	readonly attentionOutput?: TensorType;
@@ -38,7 +38,7 @@ const moreBits = ({ index, count }: Place) => {
 };
 const grouped = (type: TensorType) => (at: Place) => (at.grouped >= 4 ? type : undefined);
 
-/** llama_tensor_get_type_impl of src/llama-quant.cpp, without what it does for falcon, models of 8 experts and 80 blocks. */
+/** llama_tensor_get_type_impl of src/llama-quant.cpp, without its cases for falcon, models of 8 experts and 80 blocks. */
 const mixtures: Readonly<Record<FileType, Mixture>> = {
 	F32: { base: "F32" },
 	F16: { base: "F16" },
@@ -80,7 +80,7 @@ const mixtures: Readonly<Record<FileType, Mixture>> = {
 	Q2_K_S: { base: "Q2_K", values: grouped("Q4_K"), down: (at) => (first(8)(at) ? "Q4_K" : undefined) },
 };
 
-/** Types for rows that are no whole number of 256 elements (tensor_type_fallback). */
+/** Types for rows that are not a whole number of 256 elements (tensor_type_fallback). */
 const fallbacks: Partial<Record<TensorType, TensorType>> = {
 	IQ3_S: "IQ4_NL",
 	IQ4_XS: "IQ4_NL",
@@ -91,21 +91,21 @@ const fallbacks: Partial<Record<TensorType, TensorType>> = {
 	Q6_K: "Q8_0",
 };
 
-/** Parts of names of matrices that stay as they are (tensor_allows_quantization); the commoner ones. */
+/** Parts of names of matrices that stay unchanged (tensor_allows_quantization); the common ones. */
 const untouched =
 	/_norm\.weight$|ffn_gate_inp\.weight|altup|laurel|per_layer_model_proj|ssm_conv1d|shortconv\.conv|time_mix_|attn_rel_b|^position_embd|^token_types/;
 
-/** Whether a model's matrices are of a type with fewer bits than 16 already. */
+/** Whether a model's matrices already have a type with fewer bits than 16. */
 export function isQuantized(file: GgufFile): boolean {
 	return file.tensors.some(({ dims, type }) => dims.length >= 2 && (ggmlType(type)?.blockSize ?? 2) > 1);
 }
 
-/** Bytes of the file that llama.cpp's quantizer makes of this content, nearly: to choose types and to check a disk with. */
+/** Approximate size of the file that llama.cpp's quantizer makes from this content, to choose types and to check a disk. */
 export function predictedBytes(file: GgufFile, type: FileType, content: GgufContent = contentOf(file)): number {
 	return writtenSize(quantizedContent(content, predictedTypes(file, type, content)));
 }
 
-/** Content with its tensors in other types, and the keys that the quantizer sets. The bytes of its tensors are not there. */
+/** Content with its tensors in other types, and the keys that the quantizer sets. It lacks the tensors' bytes. */
 export function quantizedContent(content: GgufContent, types: readonly number[]): GgufContent {
 	return {
 		...content,

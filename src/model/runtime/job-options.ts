@@ -1,4 +1,4 @@
-// What every job is told, and what it tells while it runs.
+// Options of every job, and what it reports while it runs.
 
 /** What `done` and `total` count. `candidates` are sets of blocks that are measured, the original model among them. */
 export type ProgressUnit = "candidates" | "questions" | "tokens" | "bytes" | "percent";
@@ -84,8 +84,7 @@ export interface LogEvent {
 	readonly level: "note" | "warning" | "debug";
 	readonly message: string;
 	/**
-	 * Of the note that an aborted search leaves: the best set so far of each size, and what it adds to the metric on the text that is
-	 * searched, nats.
+	 * In the note of an aborted search: the best set so far of each size, and what it adds to the metric on the searched text, nats.
 	 */
 	readonly sets?: readonly { readonly removed: readonly number[]; readonly added: number }[] | undefined;
 }
@@ -93,9 +92,9 @@ export interface LogEvent {
 export interface JobOptions {
 	/** Ends the job early, which then throws the signal's reason. @default never */
 	readonly signal?: AbortSignal | undefined;
-	/** Called while something takes long. @default nobody is told */
+	/** Called while something takes long. @default nothing is reported */
 	readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
-	/** Called with notes, warnings and details. @default nobody is told */
+	/** Called with notes, warnings and details. @default nothing is reported */
 	readonly onLog?: ((event: LogEvent) => void) | undefined;
 	/** Of the job that is going on: made by it, and given to its parts. @internal */
 	readonly progress?: JobProgress | undefined;
@@ -107,14 +106,14 @@ export interface MachineOptions {
 	 * new one of at least 60 candidates all logical processors where short measurements find them faster
 	 */
 	readonly threads?: number | undefined;
-	/** Blocks put on the GPU, -1 to 9999, where a GPU backend was built; -1 for all. @default -1 */
+	/** Blocks put on the GPU, -1 to 9999, if a GPU backend was built; -1 for all. @default -1 */
 	readonly gpuLayers?: number | undefined;
 }
 
 export interface UnknownOptions {
 	/**
-	 * Take a model whose architecture the table lacks for one whose blocks may go in any set. A file is then kept only if it computes,
-	 * bit for bit, what the original computes with the output tensors of these blocks set to zero. @default false
+	 * Treat an architecture that the table lacks as one from which any set of blocks may be removed. A file is then kept only if it computes,
+	 * bit for bit, the same as the original with the output tensors of these blocks set to zero. @default false
 	 */
 	readonly allowUnknownArchitecture?: boolean | undefined;
 }

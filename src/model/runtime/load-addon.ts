@@ -8,19 +8,19 @@ import { backends, buildRoot, builtAddon, packageRoot } from "./paths.js";
 
 let loaded: Addon | undefined;
 
-/** Frees the memory that an idle model keeps for its next measurement, where there is an addon. */
+/** Frees the memory that an idle model keeps for its next measurement, if an addon is loaded. */
 export function giveUpContexts(): void {
 	loaded?.giveUpContexts();
 }
 
-/** Path of the addon that would be loaded, or undefined: `PRUNE_GGUF_ADDON`, a prebuilt one, the last one built here. */
+/** Path of the addon to load, or undefined: `PRUNE_GGUF_ADDON`, a prebuilt one, or the last one built here. */
 export function findAddon(): string | undefined {
 	return candidates().find((path) => existsSync(path));
 }
 
 function candidates(): string[] {
 	const explicit = process.env.PRUNE_GGUF_ADDON;
-	// As the shell sees it: require() would take a relative path for the name of a package.
+	// Relative to the working folder, as in the shell: require() would take a relative path for the name of a package.
 	if (explicit) return [resolve(explicit)];
 	const active = join(buildRoot(), "active.json");
 	const chosen = existsSync(active) ? [(JSON.parse(readFileSync(active, "utf8")) as { backend: (typeof backends)[number] }).backend] : [];
@@ -31,9 +31,9 @@ function candidates(): string[] {
 }
 
 /**
- * Loads the addon, building it first where there is none.
- * @throws AddonNotFoundError where an addon is there but does not load, or none is there and `build` is false
- * @throws BuildError where building fails
+ * Loads the addon, building it first if there is none.
+ * @throws AddonNotFoundError if an addon exists but does not load, or none exists and `build` is false
+ * @throws BuildError if building fails
  */
 export async function loadAddon(
 	options: { build?: boolean; onBuildProgress?: ((step: BuildStep) => void) | undefined; signal?: AbortSignal | undefined } = {},

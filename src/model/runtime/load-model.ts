@@ -13,21 +13,21 @@ import { defaultThreads } from "./threads.js";
 import { tryModel } from "./trial.js";
 import { shownText } from "../../storage/shown-text.js";
 
-/** How to load, what for, and whom to tell how far it is. */
+/** Options and purpose of loading, and who hears of its progress. */
 export interface LoadOptions {
 	readonly threads?: number | undefined;
 	readonly gpuLayers?: number | undefined;
 	readonly allowUnknownArchitecture?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
-	/** Header of the file, where it is at hand. @default read */
+	/** Header of the file, if it has been read. @default read */
 	readonly file?: GgufFile | undefined;
 	readonly progress?: JobProgress | undefined;
 }
 
 /**
- * Loads a model to measure it, with progress events; building the addon first where it is missing.
- * @param shape what will be measured: there must be memory for it
- * @throws UnsupportedArchitectureError where llama.cpp cannot compute a loss of the original model
+ * Loads a model to measure it, with progress events; builds the addon first if it is missing.
+ * @param shape of the later measurements: there must be enough memory for them
+ * @throws UnsupportedArchitectureError if llama.cpp cannot compute a loss of the original model
  * @throws as `Model.load`
  */
 export async function loadModel(path: string, options: LoadOptions, shape: MemoryShape = {}): Promise<Model> {
@@ -51,7 +51,7 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 }
 
 /**
- * Refuses a file that llama.cpp would end the process for, where it reads the file without loading it as a model: to quantize it.
+ * Refuses a file that would make llama.cpp end the process when it reads the file without loading it as a model, to quantize it.
  * @throws InvalidGgufError, ModelLoadError, AddonNotFoundError, BuildError
  */
 export async function checkByTrial(file: GgufFile, blocks: BlockPlan, options: LoadOptions): Promise<void> {
@@ -87,7 +87,7 @@ export function machineText(
 	return gpus.map(({ name, description }) => shownText(description || name)).join(" and ");
 }
 
-/** llama.cpp's "unknown model architecture" says nothing of what that means for the file. */
+/** llama.cpp's "unknown model architecture" does not say what this means for the file. */
 function explained(error: unknown, file: GgufFile): unknown {
 	if (!(error instanceof ModelLoadError)) return error;
 	const words = `${error.message}\n${error.cause instanceof Error ? error.cause.message : ""}`;

@@ -6,12 +6,12 @@ import { shownText } from "../../storage/shown-text.js";
 /** Limits of the pinned llama.cpp (llama-hparams.h). */
 const maxLayers = 512;
 const maxExperts = 1024;
-/** Highest number of a gate of experts, and architectures that read it from an optional key and have no other. */
+/** Highest number of an expert gate, and architectures that read it from an optional key without a default. */
 const maxGating = 4;
 const gatingNeeded = ["dots1", "hy_v4", "minimax-m2", "smallthinker"];
 /**
- * Architectures whose loader takes a model for its multi-token-prediction blocks alone where the first block has no norm (`mtp_only`
- * in models/): all other tensors may then be missing, and the first decode reads a null pointer.
+ * If the first block has no norm, the loader of these architectures assumes a file of multi-token-prediction blocks alone (`mtp_only` in
+ * models/). All other tensors may then be missing, and the first decode reads a null pointer.
  */
 export const TAIL_ALONE = [
 	"bailingmoe3",
@@ -30,19 +30,19 @@ export const TAIL_ALONE = [
 	"qwen3next",
 	"step35",
 ];
-/** Keys (after the architecture's name) of what is added under a square root: ggml asserts that it is no less than zero. */
+/** Keys (after the architecture's name) of values added under a square root: ggml asserts that they are at least zero. */
 const epsilons = [
 	"attention.layer_norm_epsilon",
 	"attention.layer_norm_rms_epsilon",
 	"attention.group_norm_epsilon",
 	"hyper_connection.epsilon",
 ];
-/** Bytes: llama.cpp asserts that what it maps begins at a multiple of them (TENSOR_ALIGNMENT of ggml-impl.h). */
+/** Bytes: llama.cpp asserts that the start of a mapped part is a multiple of them (TENSOR_ALIGNMENT of ggml-impl.h). */
 const mappedAlignment = 32;
 const ropeScalings = ["none", "linear", "yarn", "longrope"];
 
 /**
- * Refuses what llama.cpp asserts instead of reporting while it loads, or on the first token: an assertion ends the process.
+ * Refuses files that llama.cpp asserts against instead of reporting, while it loads or on the first token: an assertion ends the process.
  * @throws InvalidGgufError
  */
 export function checkLoadable(file: GgufFile): void {
@@ -57,19 +57,19 @@ export function checkLoadable(file: GgufFile): void {
 	if (problem) throw new InvalidGgufError(`${file.paths[0]}: ${problem}; llama.cpp cannot load or run it`);
 }
 
-/** Whether llama.cpp can map the file into memory; one aligned to fewer bytes (which GGUF allows) must be read. */
+/** Whether llama.cpp can map the file into memory; a file with a smaller alignment (which GGUF allows) must be read. */
 export function isMappable(file: GgufFile): boolean {
 	return file.tensors.every(({ source }) => source.offset % mappedAlignment === 0);
 }
 
 /**
- * Refuses to run what llama.cpp asserts instead of reporting while it computes, or computes without logits.
+ * Refuses to run models that llama.cpp asserts against while it computes, or that it computes without logits.
  * @throws UnsupportedArchitectureError
  */
 export function checkMeasurable(path: string, { architecture, unmeasurable }: Pick<BlockPlan, "architecture" | "unmeasurable">): void {
 	if (unmeasurable !== undefined) {
 		throw new UnsupportedArchitectureError(
-			`${path} (architecture ${shownText(architecture)}) cannot be measured, whole or without blocks: ${unmeasurable}`,
+			`${path} (architecture ${shownText(architecture)}) cannot be measured, neither as the original nor without blocks: ${unmeasurable}`,
 		);
 	}
 }
@@ -94,7 +94,7 @@ function tailProblem(file: GgufFile): string | undefined {
 }
 
 function expertsProblem(file: GgufFile): string | undefined {
-	// Of these llama.cpp ignores a lone expert.
+	// For these llama.cpp ignores a single expert.
 	if (file.architecture.startsWith("hunyuan")) return undefined;
 	const [experts = 0] = numbers(file, "expert_count");
 	const [groups = 0] = numbers(file, "expert_group_count");
@@ -110,7 +110,7 @@ function expertsProblem(file: GgufFile): string | undefined {
 				(groups <= 1 || (experts % groups === 0 && groupsUsed > 0 && groupsUsed < groups));
 	return sound
 		? undefined
-		: `the numbers of experts (expert_count ${experts}), experts used (expert_used_count ${used}) and groups (expert_group_count ${groups}, expert_group_used_count ${groupsUsed}) contradict each other: expected at most ${maxExperts} experts, 1 to as many of them used, and groups that divide them, of which fewer are used (${mend})`;
+		: `the numbers of experts (expert_count ${experts}), experts used (expert_used_count ${used}) and groups (expert_group_count ${groups}, expert_group_used_count ${groupsUsed}) contradict each other. Expected at most ${maxExperts} experts, at least 1 and at most all of them used, and groups that divide them, of which fewer are used: ${mend}`;
 }
 
 const mend = "correct the key, or convert the model again";
@@ -143,7 +143,7 @@ function ropeProblem(file: GgufFile): string | undefined {
 function vocabularyProblem(file: GgufFile): string | undefined {
 	const tokens = file.value("tokenizer.ggml.tokens");
 	if (!Array.isArray(tokens)) return undefined;
-	// What llama.cpp makes of an empty token.
+	// What llama.cpp turns an empty token into.
 	const words = new Set(tokens.map((token, i) => (token === "" ? `[EMPTY_${i}]` : token)));
 	return words.size === tokens.length
 		? undefined

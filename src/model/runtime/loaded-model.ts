@@ -7,19 +7,19 @@ import type { TensorValues } from "./tensor-values.js";
 /** Starts a job of the addon on a model. */
 export type StartJob<T> = (native: NativeModel, cancel: CancelToken, guard: Guard) => Promise<T>;
 
-/** A loaded model, as what runs on it knows it: `Model` without what makes it and frees it. */
+/** A loaded model as its users see it: `Model` without its creation and disposal. */
 export interface LoadedModel {
 	readonly path: string;
 	/** Header of the file: keys, tensors, shards. */
 	readonly file: GgufFile;
-	/** Facts as llama.cpp sees them. */
+	/** Facts from llama.cpp. */
 	readonly facts: ModelFacts;
 	/** Which of the model's blocks can be removed, and why not the others. */
 	readonly blocks: BlockPlan;
 	readonly threads: number;
 	/** Devices the addon was built for, and the processor's features in use. */
 	readonly backend: AddonInfo;
-	/** Puts other values into a matrix of a block, in memory only, or the file's own again where none are given. */
+	/** Replaces a matrix of a block, in memory only; without values the file's own returns. */
 	replaceTensor(name: string, values?: TensorValues): Promise<void>;
 	/** @internal */
 	runJob<T>(signal: AbortSignal | undefined, start: StartJob<T>): Promise<T>;

@@ -6,54 +6,54 @@ import { giveUpContexts } from "./load-addon.js";
 import { bytesOfReference } from "./positions.js";
 import { defaultUbatch, vocabularyOf } from "./ubatch.js";
 
-/** What will be measured, as far as it takes memory. */
+/** The parts of a later measurement that take memory. */
 export interface MemoryShape {
 	/** Tokens that run through a block at once. @default the evaluator's: 512, less for large vocabularies */
 	ubatch?: number | undefined;
 	/** Windows in the largest split, and tokens in a window. @default one window of a ubatch */
 	windows?: number | undefined;
 	windowLength?: number | undefined;
-	/** Windows in one decode, and the first position that is scored, as they are handed to the evaluator. @default 0 */
+	/** Windows in one decode, and the first scored position, as the evaluator receives them. @default 0 */
 	batchWindows?: number | undefined;
 	scoreFrom?: number | undefined;
-	/** Most memory for hidden states kept between masks, bytes. @default 0: one mask at a time */
+	/** Memory for hidden states kept between masks, bytes. @default 0: one mask at a time */
 	stateBytes?: number | undefined;
-	/** Positions whose distributions are kept to compare masks with. @default 0 */
+	/** Positions whose distributions are kept as a reference for masks. @default 0 */
 	referencePositions?: number | undefined;
 }
 
-/** Bytes that loading and measuring takes, by what takes them. */
+/** Bytes that loading and measuring takes, by their use. */
 export interface MemoryNeed {
-	/** All tensors: mapped from the file, but read again and again. */
+	/** All tensors: mapped from the file, but read repeatedly. */
 	tensors: number;
 	/** Keys and values (or recurrent states) of the windows that run together. */
 	context: number;
 	/** Hidden states that later sets of blocks resume from. */
 	states: number;
-	/** Logits of one ubatch in the graph, and those of one decode copied out of it: as many, or the scored rows of `batchWindows`. */
+	/** Logits of one ubatch in the graph, and the copied ones of one decode: as many again, or the scored rows of `batchWindows`. */
 	logits: number;
 	/** Distributions of the original model that masks are compared with. */
 	references: number;
-	/** The graph's other values, and the program. */
+	/** Other values of the graph, and the program. */
 	rest: number;
 	total: number;
 }
 
 /**
- * Bytes this process may still use: what the system has to spare, within a container's limit. What an idle model keeps for its next
- * measurement is given up first.
+ * Bytes this process may still use: what is free in the system, within a container's limit. The memory that an idle model keeps for its
+ * next measurement is freed first.
  */
 export function availableMemory(): number {
 	giveUpContexts();
 	const limit = process.constrainedMemory();
-	// macOS counts as free only what holds nothing at all; most of the rest is given up when it is needed.
+	// macOS counts only completely unused memory as free; it releases most of the rest when needed.
 	const free = process.platform === "darwin" ? Math.max(freemem(), 0.75 * totalmem()) : freemem();
 	return limit > 0 && limit < Number.MAX_SAFE_INTEGER ? Math.min(free, limit - process.memoryUsage.rss()) : free;
 }
 
 /**
- * Bytes that loading a model and measuring it in this shape takes.
- * @throws InvalidGgufError where the file states counts that it cannot hold
+ * Memory that loading a model and measuring it in this shape takes, bytes.
+ * @throws InvalidGgufError if the file states counts that it cannot hold
  */
 export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNeed {
 	checkCounts(file);
@@ -66,7 +66,7 @@ export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNee
 	// No decode holds more tokens than there are.
 	const ubatch = Math.min(most, windows * length);
 	const together = Math.max(1, Math.min(windows, shape.batchWindows || Math.floor(ubatch / length)));
-	// A window that is decoded alone goes ubatch by ubatch; of several llama.cpp's output buffer holds all rows until the last ubatch ran.
+	// A window that is decoded alone goes ubatch by ubatch; with several, llama.cpp's output buffer holds all rows until the last ubatch ran.
 	const outputs = shape.batchWindows && together > 1 ? together * (length - (shape.scoreFrom ?? 0)) : ubatch;
 	const blocks = number("block_count");
 	const need = {
@@ -85,7 +85,7 @@ const HALF = 2;
 /** llama.cpp rounds the cells of a sequence up to 256. */
 const cells = (length: number) => 256 * Math.ceil(length / 256);
 
-/** Numbers that a token leaves behind in all blocks: its keys and values. */
+/** Numbers that a token leaves in all blocks: its keys and values. */
 function keyValueWidth(file: GgufFile, blocks: number): number {
 	const perBlock = (key: string) => file.perBlock(`${file.architecture}.${key}`);
 	const heads = perBlock("attention.head_count");
@@ -99,7 +99,7 @@ function keyValueWidth(file: GgufFile, blocks: number): number {
 	return width;
 }
 
-/** Numbers of the recurrent states of one sequence in all blocks (Mamba and RWKV; other kinds are of their size). */
+/** Numbers in the recurrent states of one sequence in all blocks (Mamba and RWKV; other kinds have a similar size). */
 function recurrentWidth(file: GgufFile, blocks: number): number {
 	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
 	const width = number("embedding_length");
@@ -109,8 +109,8 @@ function recurrentWidth(file: GgufFile, blocks: number): number {
 }
 
 /**
- * @throws NotEnoughMemoryError where the model, or what will be measured of it, cannot fit: better than a process that is killed or
- * a machine that swaps
+ * @throws NotEnoughMemoryError if the model, or the later measurement, cannot fit. That is better than a killed process or a machine that
+ * swaps.
  */
 export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available = availableMemory()): void {
 	const need = neededMemory(file, shape);
@@ -125,18 +125,18 @@ export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available =
 	);
 }
 
-/** Memory that hidden states may take, bytes: as much as there is room for beside the rest, at most `most`. */
+/** Memory budget for hidden states, bytes: what is left besides the rest, at most `most`. */
 export function memoryForStates(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
 	const rest = neededMemory(file, { ...shape, stateBytes: 0 }).total;
 	return Math.max(0, Math.min(most, Math.floor(available - rest)));
 }
 
-/** The same where the weights are in memory already, as those of a working copy are. */
+/** The same if the weights are in memory already, such as those of a working copy. */
 export function memoryBesideWeights(file: GgufFile, shape: MemoryShape, most: number, available = availableMemory()): number {
 	return Math.max(0, Math.min(most, Math.floor(available - neededBesideWeights(file, { ...shape, stateBytes: 0 }))));
 }
 
-/** Bytes that measuring takes beside the weights of a model that is loaded. */
+/** Bytes that measuring takes in addition to the weights of a loaded model. */
 export function neededBesideWeights(file: GgufFile, shape: MemoryShape = {}): number {
 	const { total, tensors } = neededMemory(file, shape);
 	return total - tensors;

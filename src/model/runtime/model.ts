@@ -21,20 +21,20 @@ import type { LoadedModel, StartJob } from "./loaded-model.js";
 
 /** How to load a model. */
 export interface ModelOptions {
-	/** Blocks to keep on the GPU where a GPU backend was built; -1 for all. @default -1 */
+	/** Blocks to keep on the GPU if a GPU backend was built; -1 for all. @default -1 */
 	gpuLayers?: number | undefined;
-	/** Map the file into memory instead of reading it; one whose tensors are aligned to less than 32 bytes is always read. @default true */
+	/** Map the file into memory instead of reading it; a file with an alignment of less than 32 bytes is always read. @default true */
 	mmap?: boolean | undefined;
 	/** Threads to compute with, 1 to 512. @default the physical cores */
 	threads?: number | undefined;
 	/**
-	 * Treat an architecture that the table lacks as one whose blocks may go in any set. What is measured then holds only if what is
-	 * written is proven against the original with zeroed outputs, as `applyPlan` and `pruneGguf` do. @default false
+	 * Treat an architecture that the table lacks as one from which any set of blocks may be removed. A measurement then counts only if the
+	 * written file is proven against the original with zeroed outputs, as `applyPlan` and `pruneGguf` do. @default false
 	 */
 	allowUnknownArchitecture?: boolean | undefined;
 	/** Stops loading; the promise rejects with `signal.reason`. */
 	signal?: AbortSignal | undefined;
-	/** Header of the file, where it is at hand. @internal */
+	/** Header of the file, if it has been read. @internal */
 	file?: GgufFile | undefined;
 	/** Called with 0..1 while loading. */
 	onProgress?: ((fraction: number) => void) | undefined;
@@ -42,7 +42,7 @@ export interface ModelOptions {
 	onBuildProgress?: ((step: BuildStep) => void) | undefined;
 }
 
-/** What a model is put together from once it is loaded. */
+/** Parts of a model once it is loaded. */
 interface ModelParts extends Pick<LoadedModel, "path" | "file" | "blocks" | "threads"> {
 	readonly addon: Addon;
 	readonly native: NativeModel;
@@ -59,7 +59,7 @@ export class Model implements TextModel {
 	readonly path: string;
 	/** Header of the file: keys, tensors, shards. */
 	readonly file: GgufFile;
-	/** Facts as llama.cpp sees them. */
+	/** Facts from llama.cpp. */
 	readonly facts: ModelFacts;
 	/** Which of the model's blocks can be removed, and why not the others. */
 	readonly blocks: BlockPlan;
@@ -86,8 +86,8 @@ export class Model implements TextModel {
 	}
 
 	/**
-	 * Loads a model (a split one from any of its shards), building the addon first where it is missing. A file that was not seen before is
-	 * first loaded, and computed with, in a process of its own: llama.cpp ends the process for much that is wrong in a file.
+	 * Loads a model (a split one from any of its shards), building the addon first if it is missing. A file that was not seen before is first
+	 * loaded and run in a separate process, since llama.cpp ends the process for many faults in a file.
 	 * @throws InvalidGgufError, ModelLoadError, NotEnoughMemoryError, AddonNotFoundError, BuildError, InvalidOptionError
 	 */
 	static async load(path: string, options: ModelOptions = {}): Promise<Model> {
@@ -102,7 +102,7 @@ export class Model implements TextModel {
 		checkMemory(file);
 		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });
 		const load = { gpuLayers: options.gpuLayers ?? -1, mmap: (options.mmap ?? true) && isMappable(file) };
-		// The first half where the file is tried: it is read twice then.
+		// The trial is the first half of the progress: the file is read twice then.
 		let tried = false;
 		const onTrial = (fraction: number) => {
 			tried = true;
@@ -113,11 +113,13 @@ export class Model implements TextModel {
 		const native = await runNative(addon, signal, (cancel, guard) =>
 			addon.NativeModel.load(file.paths[0]!, load, cancel, guard(onProgress)),
 		);
-		// One that loses no block may run its blocks several times over (nanbeige): it can be measured whole.
+		// A model that allows no removal may run its blocks several times (nanbeige): the original can still be measured.
 		if (native.facts().blocks !== blocks.blocks && blocks.support === "exact") {
 			const seen = native.facts().blocks;
 			native.dispose();
-			throw new UnsupportedArchitectureError(`${path}: llama.cpp sees ${seen} blocks where the file's keys say ${blocks.blocks}`);
+			throw new UnsupportedArchitectureError(
+				`${path}: llama.cpp sees ${seen} blocks but the file's keys say ${blocks.blocks}: convert the model again`,
+			);
 		}
 		return new Model({ path, file, blocks, threads, addon, native });
 	}
@@ -130,8 +132,8 @@ export class Model implements TextModel {
 	/**
 	 * Token ids of a text.
 	 * @param options.addSpecial put the start and end tokens that the model wants (default true)
-	 * @param options.parseSpecial read `<|...|>` and the like in the text as special tokens (default false)
-	 * @throws InvalidGgufError where the model has no vocabulary, or one that lacks a character of the text and its bytes
+	 * @param options.parseSpecial read `<|...|>` and similar text as special tokens (default false)
+	 * @throws InvalidGgufError if the model has no vocabulary, or one without a character of the text and without its bytes
 	 */
 	tokenize(text: string, options: { addSpecial?: boolean; parseSpecial?: boolean } = {}): Int32Array {
 		this.#checkText ??= textCheckOf(this.file);
@@ -140,8 +142,8 @@ export class Model implements TextModel {
 	}
 
 	/**
-	 * Text of token ids; a character cut at either end becomes U+FFFD. Special tokens are shown where `special` is true (the default).
-	 * @throws InvalidGgufError where the model has no vocabulary
+	 * Text of token ids; a character cut at either end becomes U+FFFD. Special tokens are shown if `special` is true (the default).
+	 * @throws InvalidGgufError if the model has no vocabulary
 	 */
 	detokenize(tokens: Int32Array, options: { special?: boolean } = {}): string {
 		this.#checkText ??= textCheckOf(this.file);
@@ -150,7 +152,7 @@ export class Model implements TextModel {
 	}
 
 	/**
-	 * A chat as the model's template writes it, or undefined where the file has no template or llama.cpp does not know it.
+	 * A chat as the model's template writes it, or undefined if the file has no template or llama.cpp does not know it.
 	 * @param addAssistant end with the opening of the assistant's turn
 	 */
 	applyChatTemplate(messages: readonly ChatMessage[], addAssistant = false): string | undefined {
@@ -164,8 +166,8 @@ export class Model implements TextModel {
 	}
 
 	/**
-	 * Samples text of the model's own, one sequence a prompt; each begins with its prompt.
-	 * @throws UnsupportedArchitectureError where the model gives no logits
+	 * Samples self-generated text, one sequence per prompt; each begins with its prompt.
+	 * @throws UnsupportedArchitectureError if the model gives no logits
 	 * @throws InvalidMaskError, InvalidOptionError, EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async sample(prompts: readonly Int32Array[], options: SampleOptions): Promise<Int32Array[]> {
@@ -190,9 +192,9 @@ export class Model implements TextModel {
 	}
 
 	/**
-	 * Puts other values into a matrix of a block, in memory only, or the file's own again where none are given.
-	 * @param values bytes in ggml's layout of a type, of the matrix's shape
-	 * @throws EvaluationError where the model has no such tensor, or the bytes are not of its size
+	 * Replaces a matrix of a block, in memory only; without values the file's own returns.
+	 * @param values bytes in ggml's layout of a type, in the matrix's shape
+	 * @throws EvaluationError if the model has no such tensor, or the bytes are not of its size
 	 */
 	async replaceTensor(name: string, values?: TensorValues): Promise<void> {
 		const tensor = this.file.tensor(name);
@@ -211,8 +213,7 @@ export class Model implements TextModel {
 	}
 
 	/**
-	 * Frees the model. Idempotent; what still runs on the model stops and rejects with DisposedError, and the returned
-	 * promise settles after it.
+	 * Frees the model. Idempotent. Running work on the model stops and rejects with DisposedError, and the returned promise settles after it.
 	 */
 	async dispose(): Promise<void> {
 		this.#native?.dispose();
@@ -224,13 +225,13 @@ export class Model implements TextModel {
 		return this.dispose();
 	}
 
-	/** The addon that computes. @internal */
+	/** The addon that runs the model. @internal */
 	get addon(): Addon {
 		return this.#addon;
 	}
 
 	/**
-	 * Runs jobs on the model one after another: a view changes what the original model is. One that still waits can be aborted too.
+	 * Runs jobs on the model one after another, since a view changes what the original model is. A waiting job can be aborted too.
 	 * @internal
 	 */
 	runJob<T>(signal: AbortSignal | undefined, start: StartJob<T>): Promise<T> {
@@ -238,7 +239,7 @@ export class Model implements TextModel {
 		const before = this.#last;
 		const job = this.#runAfter(before, signal, start).finally(() => this.#running.delete(job));
 		this.#running.add(job);
-		// Only that they ended: a result kept here would last as long as the model.
+		// Waits for their end only: a result kept here would live as long as the model.
 		this.#last = Promise.allSettled([before, job]).then(() => {});
 		return job;
 	}

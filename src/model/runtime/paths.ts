@@ -19,7 +19,7 @@ export const llamaPin = JSON.parse(readFileSync(join(packageRoot, "vendor", "lla
 export const backends = ["cpu", "cuda", "metal", "vulkan", "rpc"] as const;
 export type Backend = (typeof backends)[number];
 
-/** Where builds live: in the package, or in the cache folder where the package cannot be written to (a global installation). */
+/** Folder of builds: in the package, or in the cache folder if the package cannot be written to (a global installation). */
 export function buildRoot(): string {
 	const inPackage = join(packageRoot, "build");
 	try {

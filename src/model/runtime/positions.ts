@@ -2,15 +2,15 @@ import { InvalidOptionError } from "../../errors.js";
 import type { NativeReference } from "./addon.js";
 import type { TokenWindows } from "./windows.js";
 
-/** Positions of windows that are scored, the same for every mask. At position p (0-based) the loss of token p + 1 counts. */
+/** Scored positions of windows, the same for every mask. At position p (0-based) the loss of token p + 1 counts. */
 export interface ScoredPositions {
-	/** Windows x length, row-major: 1 where the position is scored. The last position of a window predicts nothing and must be 0. */
+	/** Windows x length, row-major: 1 if the position is scored. The last position of a window predicts nothing and must be 0. */
 	readonly flags: Uint8Array;
-	/** First position that could have been drawn: those before are context only. */
+	/** First position that could be drawn: earlier ones are context only. */
 	readonly scoreFrom: number;
 }
 
-/** @throws InvalidOptionError where the flags do not fit the windows, or a window has no scored position */
+/** @throws InvalidOptionError if the flags do not fit the windows, or a window has no scored position */
 export function checkPositions(windows: TokenWindows, { flags, scoreFrom }: ScoredPositions): void {
 	if (flags.length !== windows.count * windows.length) {
 		throw new InvalidOptionError(
@@ -28,7 +28,7 @@ export function checkPositions(windows: TokenWindows, { flags, scoreFrom }: Scor
 	}
 }
 
-/** The positions, or all from `scoreFrom` on. */
+/** The given positions, or all from `scoreFrom` on. */
 export function positionsOf(windows: TokenWindows, positions: ScoredPositions | undefined, scoreFrom: number): ScoredPositions {
 	if (positions) return positions;
 	const flags = new Uint8Array(windows.count * windows.length);
@@ -60,14 +60,14 @@ export function subsetErrors(tokenLosses: Float32Array, windows: TokenWindows, {
 }
 
 /**
- * The original model's next-token distributions at the scored positions of some windows: log-probabilities in steps of 1/2048 nat below
- * the most likely token, down to 32 nats, normalized again when read. A divergence KL(full || mask) measured with it is off by less
- * than 5e-4 x E|log p/q| nats, with p the original model, q the mask and E the mean under p. Made by {@link Evaluator.createReference}.
+ * The original model's next-token distributions at the scored positions of some windows. They are log-probabilities in steps of 1/2048 nat
+ * below the most likely token, down to 32 nats, normalized again when read. A divergence KL(original || mask) measured with it is off by
+ * less than 5e-4 x E|log p/q| nats, with p the original model, q the mask and E the mean under p. Made by {@link Evaluator.createReference}.
  */
 export class Reference {
 	/** @internal */
 	readonly native: NativeReference;
-	/** Positions kept. */
+	/** Number of kept positions. */
 	readonly positions: number;
 	readonly vocabulary: number;
 	readonly bytes: number;
@@ -86,7 +86,7 @@ export class Reference {
 
 	/**
 	 * @internal
-	 * @throws InvalidOptionError where the reference was kept for other windows, other positions or another vocabulary
+	 * @throws InvalidOptionError if the reference was made for other windows, other positions or another vocabulary
 	 */
 	check(windows: TokenWindows, scored: ScoredPositions, vocabulary: number): void {
 		const fits =
@@ -96,12 +96,12 @@ export class Reference {
 			vocabulary === this.vocabulary;
 		if (fits) return;
 		throw new InvalidOptionError(
-			`the reference was kept for ${this.positions} positions of ${this.#windows.count} windows and a vocabulary of ${this.vocabulary}: it does not fit these windows, positions or model`,
+			`the reference was made for ${this.positions} positions of ${this.#windows.count} windows and a vocabulary of ${this.vocabulary}: it does not fit these windows, positions or model`,
 		);
 	}
 }
 
-/** Bytes that one reference may take, where nothing else is said. */
+/** Bytes that one reference may take by default. */
 export const defaultReferenceBytes = 2 ** 30;
 
 /** Bytes of a reference. */

@@ -11,18 +11,18 @@ export { type FileType, fileTypes };
 export interface QuantizeOptions {
 	/** Threads to convert with, 1 to 512. @default the physical cores */
 	threads?: number | undefined;
-	/** Every matrix of that type, without the mixture of types that llama.cpp uses for some file types. @default false */
+	/** Give every matrix that type, without the mixture of types that llama.cpp uses for some file types. @default false */
 	pure?: boolean | undefined;
 	/** Stops between two tensors; the unfinished output is deleted. */
 	signal?: AbortSignal | undefined;
-	/** Called with tensors done and in all. */
+	/** Called with tensors done and in total. */
 	onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
- * Writes a model with weights of another type, by llama.cpp's own quantizer (llama_model_quantize). Weights that are already
- * quantized are dequantized first, which loses quality a second time. An existing output is replaced.
- * @throws InvalidOptionError for an unknown type, OutputExistsError where the output is the input, QuantizeError, or `signal.reason`
+ * Writes a model with weights of another type, with llama.cpp's own quantizer (llama_model_quantize). Weights that are already quantized
+ * are dequantized first, which loses quality a second time. An existing output is replaced.
+ * @throws InvalidOptionError for an unknown type, OutputExistsError if the output is the input, QuantizeError, or `signal.reason`
  */
 export async function quantizeFile(input: string, output: string, type: FileType, options: QuantizeOptions = {}): Promise<void> {
 	const fileType = fileTypes[type];
@@ -39,7 +39,7 @@ export async function quantizeFile(input: string, output: string, type: FileType
 				guard((done, total) => options.onProgress?.(done, total)),
 			),
 		);
-		// A small model is finished before the signal reaches it.
+		// A small model may be finished before the signal reaches the quantizer.
 		options.signal?.throwIfAborted();
 	} catch (error) {
 		await rm(output, { force: true });

@@ -1,10 +1,10 @@
 import type { LoadedModel } from "./loaded-model.js";
 
-// At which depths a mask can go on from hidden states that another mask left there.
+// Depths at which a mask can resume from hidden states that another mask left there.
 
 /**
- * Why these kept blocks cannot be run from the hidden state before them, renumbered from 0; undefined where they can. Behind a removed
- * last block the head runs alone, through a block made the identity.
+ * Why these kept blocks cannot run from the hidden state before them, renumbered from 0; undefined if they can. After a removed last block
+ * the LM head runs alone, through a block made the identity.
  */
 export function problemOfResuming({ blocks }: LoadedModel, kept: readonly number[]): string | undefined {
 	if (!blocks.resumable) return blocks.resumeReason;
@@ -13,9 +13,9 @@ export function problemOfResuming({ blocks }: LoadedModel, kept: readonly number
 }
 
 /**
- * For each depth from 1 on whether the original model can be resumed there, the head alone coming last; the head is not asked for where
- * no other depth can be. Where all can, every mask can at every depth: what is left of it behind one is one of the rests of the whole
- * model without some blocks, and a rule that such a set breaks is broken by a rest of another length as well.
+ * For each depth from 1 on, whether the original model can resume there; the LM head alone comes last. The head is not checked if no other
+ * depth can resume. If all can, every mask can at every depth: what a mask keeps behind a depth is a rest of the original model without
+ * some blocks. A rule that such a set breaks is also broken by a rest of another length.
  */
 export function resumableDepths(model: LoadedModel): boolean[] {
 	const all = [...Array(model.facts.blocks).keys()];

@@ -4,25 +4,25 @@ import { BuildError } from "../../errors.js";
 export interface RunToolOptions {
 	/** @default that of this process */
 	readonly cwd?: string | undefined;
-	/** Ends the program and every one that it has started; the promise rejects at once with `signal.reason`. */
+	/** Ends the program and everything that it has started; the promise rejects at once with `signal.reason`. */
 	readonly signal?: AbortSignal | undefined;
 	/** Called with every line that the program writes. */
 	readonly onLine?: ((line: string) => void) | undefined;
 }
 
-/** Lines that are kept for the error, and those that it shows. */
+/** Number of lines kept for the error, and number that it shows. */
 const KEPT_LINES = 60;
 const SHOWN_LINES = 30;
 
 /**
- * Runs a program, for example cmake, which starts make, which starts compilers: all of them end with it.
- * @throws BuildError where it cannot be started or fails, with its last lines
+ * Runs a program such as cmake, which starts make, which starts compilers: they all end with it.
+ * @throws BuildError with its last lines if it fails or cannot be started
  */
 export function runTool(command: readonly string[], { cwd, signal, onLine }: RunToolOptions = {}): Promise<void> {
 	const [program, ...args] = command as [string, ...string[]];
 	return new Promise((resolve, reject) => {
 		if (signal?.aborted) return reject(signal.reason);
-		// A group of its own, so that it can be ended as a whole. Ctrl+C reaches it through the signal then.
+		// A process group, so that it can be ended together. Ctrl+C then reaches it through the signal.
 		const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" });
 		const end = () => endGroup(child);
 		const abort = () => {
@@ -30,7 +30,7 @@ export function runTool(command: readonly string[], { cwd, signal, onLine }: Run
 			reject(signal?.reason);
 		};
 		signal?.addEventListener("abort", abort, { once: true });
-		// A second Ctrl+C ends this process at once: the compilers must not go on without it.
+		// A second Ctrl+C ends this process at once, and the compilers must not continue without it.
 		process.once("exit", end);
 		const release = () => {
 			signal?.removeEventListener("abort", abort);

@@ -5,29 +5,29 @@ import { checkMeasurable } from "./loadable.js";
 import type { Model } from "./model.js";
 import { type BlockMask, packMask } from "./masks.js";
 
-/** A model, or what of it a mask leaves. */
+/** A model, or a mask of it. */
 export interface SpeedSide {
 	readonly model: Model;
 	/** @default all blocks */
 	readonly mask?: BlockMask | undefined;
 }
 
-/** What one repetition runs, and how often. */
+/** Size of one repetition, and how many there are. */
 export interface SpeedShape {
-	/** Tokens of the prompt, at once; at least 1. */
+	/** Tokens of the prompt, run at once; at least 1. */
 	readonly promptTokens: number;
 	/** Tokens after it, one by one; at least 1. */
 	readonly generatedTokens: number;
-	/** Repetitions that are kept, 1 to 1000. One more before them is thrown away. */
+	/** Repetitions that count, 1 to 1000. One more before them is discarded. */
 	readonly repetitions: number;
 }
 
 export interface SpeedSetting extends SpeedShape {
-	/** Tokens of context that memory is counted for. */
+	/** Tokens of context that the memory is for. */
 	readonly context: number;
 	/** Threads to compute with. */
 	readonly threads: number;
-	/** @default 512, as llama.cpp's programs have it */
+	/** @default 512, as in llama.cpp's programs */
 	readonly ubatch?: number | undefined;
 	readonly signal?: AbortSignal | undefined;
 	/** Called with runs done and in total. */
@@ -35,8 +35,8 @@ export interface SpeedSetting extends SpeedShape {
 }
 
 /**
- * Runs prompts and single tokens through several models, or views of one, in turns, on a thread of its own. Tokens are drawn from the
- * whole vocabulary, as llama-bench draws them, the same for every side.
+ * Runs prompts and single tokens through several models, or views of one, in turns, in a separate thread. Tokens are drawn from the whole
+ * vocabulary, as llama-bench draws them, the same for every side.
  * @throws InvalidMaskError, InvalidOptionError, UnsupportedArchitectureError, EvaluationError, DisposedError, or `signal.reason`
  */
 export async function runSpeed(sides: readonly SpeedSide[], setting: SpeedSetting): Promise<SpeedFigures[]> {
@@ -46,7 +46,7 @@ export async function runSpeed(sides: readonly SpeedSide[], setting: SpeedSettin
 	const models = [...new Set(sides.map(({ model }) => model))];
 	const masks = sides.map(({ model, mask }) => (mask ? packMask(model, mask) : new Uint8Array(model.facts.blocks).fill(1)));
 	const options = { promptTokens, generatedTokens, repetitions, context, threads, ubatch };
-	// Every model is busy until the last of them is: one after another they wait for what runs on them, then the job begins.
+	// Every model is busy until the last of them is: each waits for its running work, then the job begins.
 	const hold = (
 		waiting: readonly Model[],
 		natives: ReadonlyMap<Model, NativeModel>,

@@ -2,14 +2,14 @@ import type { NativeEquationSettings, NativeEquations, NativeRun, NativeStates }
 import type { LoadedModel } from "./loaded-model.js";
 import type { TokenWindows } from "./windows.js";
 
-// Hidden states of windows, and least squares on what a matrix of a block sees or gives. The values stay in the addon.
+// Hidden states of windows, and least squares on the inputs or outputs of a block's matrix. The values stay in the addon.
 
 /** Which blocks run over which windows. */
 export interface BlockRun {
 	readonly windows: TokenWindows;
-	/** Blocks that run, ascending; those behind the last one that is needed are left out. */
+	/** Blocks that run, ascending; those behind the last needed one are left out. */
 	readonly kept: readonly number[];
-	/** The state before the first of them, as {@link hiddenStates} gave it for the same windows. @default the tokens */
+	/** The state before the first of them, from {@link hiddenStates} for the same windows. @default the tokens */
 	readonly from?: HiddenStates | undefined;
 	/** Tokens that run through a block at once. */
 	readonly ubatch: number;
@@ -22,20 +22,20 @@ export interface HiddenStates {
 	readonly native: NativeStates;
 }
 
-/** What a fit starts from: what a matrix is multiplied with, or what it gives. */
+/** Features of a fit: the inputs of a matrix, or its outputs. */
 export type FittedTo = "inputs" | "outputs";
 
-/** Of one matrix: what is to be added to what it gives. */
+/** Options for one matrix: what to add to its output. */
 export interface EquationOptions {
 	/** Name of a matrix of one of the kept blocks. */
 	readonly weight: string;
 	/** Kept block after which the states are compared. */
 	readonly after: number;
-	/** The states that are wanted there. */
+	/** The wanted states there. */
 	readonly target: HiddenStates;
-	/** Tokens count by the mean square of their wanted state to the power of - `relative`. @default 0 */
+	/** Tokens are weighted by the mean square of their wanted state to the power of - `relative`. @default 0 */
 	readonly relative?: number | undefined;
-	/** By which the model multiplies what the matrix gives. @default 1 */
+	/** Factor that the model multiplies the matrix's output with. @default 1 */
 	readonly scale?: number | undefined;
 	/** An RMS norm between the matrix and the residual stream. @default none */
 	readonly norm?: RmsNorm | undefined;
@@ -47,9 +47,9 @@ export interface RmsNorm {
 	readonly epsilon: number;
 }
 
-/** Sums over tokens: features are what the matrix is multiplied with, or what it gives; targets what is missing after a block. */
+/** Sums over tokens: features are the inputs or outputs of the matrix; targets are what is missing after a block. */
 export interface NormalEquations {
-	/** How many of each, and tokens counted. */
+	/** Number of each, and of counted tokens. */
 	readonly features: number;
 	readonly targets: number;
 	readonly rows: number;
@@ -58,13 +58,13 @@ export interface NormalEquations {
 
 /** Bytes that normal equations take. */
 export const equationBytes = (features: number, targets: number): number => 8 * features * (features + targets);
-/** Bytes that their solution takes beside them. */
+/** Bytes that their solution takes in addition. */
 export const solutionBytes = (features: number, targets: number): number => 8 * features * targets;
-/** Products and sums of normal equations, for each token. */
+/** Multiplications and additions of normal equations, per token. */
 export const equationFlops = (features: number, targets: number): number => features * (features + 2 * targets);
 /**
- * Products and sums of their solution: a factor, two triangles, and what it explains.
- * @param through values that the matrix is multiplied with, where the update of what it gives is made one of it @default none
+ * Multiplications and additions of their solution: a factor, two triangles, and the explained share.
+ * @param through values that the matrix is multiplied with, if the update of its output becomes an update of the matrix @default none
  */
 export const solutionFlops = (features: number, targets: number, through = 0): number =>
 	features ** 3 / 3 + 4 * features ** 2 * targets + 2 * through * targets ** 2;
@@ -81,7 +81,7 @@ function nativeSettings(options: Omit<EquationOptions, "target">, fittedTo: read
 
 /**
  * The states after some of the kept blocks: windows x length x width x 4 bytes each.
- * @throws EvaluationError where the architecture's graph does not give them, DisposedError, or `signal.reason`
+ * @throws EvaluationError if the architecture's graph does not give them, DisposedError, or `signal.reason`
  */
 export async function hiddenStates(model: LoadedModel, run: BlockRun, after: readonly number[]): Promise<HiddenStates[]> {
 	const states = await model.runJob(run.signal, (native, cancel) =>
@@ -92,7 +92,7 @@ export async function hiddenStates(model: LoadedModel, run: BlockRun, after: rea
 
 /**
  * Runs the windows once and sums up the normal equations of a matrix, in double precision.
- * @throws EvaluationError where the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
+ * @throws EvaluationError if the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
  */
 export async function normalEquations(
 	model: LoadedModel,
@@ -107,7 +107,7 @@ export async function normalEquations(
 	return Object.fromEntries(made.map(({ equations, ...sizes }, i) => [ordered[i]!, { ...sizes, native: equations }]));
 }
 
-/** Sums over tokens (but the first of each window) for each channel of a norm: of z t and of z z, z being what it divides to and t what it should give. */
+/** Sums over tokens (except the first of each window) for each channel of a norm: of z t and of z z, with z the normalized value and t its target. */
 export interface NormSums {
 	readonly products: Float64Array;
 	readonly squares: Float64Array;
@@ -115,8 +115,8 @@ export interface NormSums {
 
 /**
  * For other weights of the RMS norm between a matrix and the residual stream.
- * @param options with the weights that stand as `norm`
- * @throws EvaluationError where the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
+ * @param options with the current weights as `norm`
+ * @throws EvaluationError if the architecture's graph does not multiply every token with the matrix, DisposedError, or `signal.reason`
  */
 export function normSums(model: LoadedModel, run: BlockRun, options: EquationOptions): Promise<NormSums> {
 	return model.runJob(run.signal, (native, cancel) =>
@@ -125,8 +125,8 @@ export function normSums(model: LoadedModel, run: BlockRun, options: EquationOpt
 }
 
 /**
- * Least squares of what is wanted after the block, channel by channel.
- * @param ridge holds the weights to those that stand, in units of the mean of the channels' squares
+ * Least squares of the target after the block, channel by channel.
+ * @param ridge pulls the weights towards the current ones, in units of the mean of the channels' squares
  */
 export function normWeights({ products, squares }: NormSums, { weights }: RmsNorm, ridge: number): Float32Array {
 	const held = (ridge * squares.reduce((sum, square) => sum + square, 0)) / squares.length;
@@ -134,8 +134,8 @@ export function normWeights({ products, squares }: NormSums, { weights }: RmsNor
 }
 
 /**
- * How what a matrix gives reaches the state after a block: by which factor, and which share of its effect that factor does not explain
- * (0 where the matrix's product is added to the residual stream as it is).
+ * How a matrix's output reaches the state after a block: the factor, and the share of its effect that the factor does not explain (0 if the
+ * matrix's product is added to the residual stream unchanged).
  */
 export function outputPath(
 	model: LoadedModel,
@@ -149,21 +149,21 @@ export function outputPath(
 
 export interface SolveOptions {
 	/**
-	 * Weight of the update's squares, in units of the mean diagonal of the normal equations, in which the squares of a token's features
-	 * count as ten times the median token's at most.
+	 * Weight of the update's squares, in units of the mean diagonal of the normal equations. There the squares of a token's features count as
+	 * ten times the median token's at most.
 	 */
 	readonly ridge: number;
-	/** Values of the matrix, row by row, that the update of what it gives is wanted as an update of. */
+	/** Values of the matrix, row by row, if the update of its output becomes an update of the matrix. */
 	readonly through?: Float32Array | undefined;
 	readonly threads: number;
 	readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * What to add, row by row (targets x features; with `through` as many values as that), and which share of the targets' squares that
- * explains. Fitted to inputs that is dW; fitted to outputs T of dW = T W, ReplaceMe's map (arXiv 2505.02819, eq. 5), and dW with W as
+ * What to add, row by row (targets x features; with `through` as many values as that), and the share of the targets' squares that this
+ * explains. Fitted to inputs it is dW. Fitted to outputs it is T of dW = T W, ReplaceMe's map (arXiv 2505.02819, eq. 5), and dW with W as
  * `through`.
- * @throws EvaluationError where the equations cannot be solved, or `signal.reason`
+ * @throws EvaluationError if the equations cannot be solved, or `signal.reason`
  */
 export function solveEquations(
 	model: LoadedModel,
@@ -173,12 +173,12 @@ export function solveEquations(
 	return model.runWithAddon(signal, (addon, cancel) => addon.solveEquations(equations.native, { ridge, threads }, through, cancel));
 }
 
-/** Frees the memory of normal equations now, which else lasts until JavaScript's collector comes by. */
+/** Frees the memory of normal equations now, which otherwise lasts until JavaScript's garbage collection. */
 export function freeEquations(model: LoadedModel, { native }: NormalEquations): Promise<void> {
 	return model.runWithAddon(undefined, async (addon) => addon.freeEquations(native));
 }
 
-/** Hidden states as numbers, a row of the model's width for each token. */
+/** Hidden states as numbers, one row of the model's width per token. */
 export function stateValues(model: LoadedModel, states: HiddenStates): Promise<Float32Array> {
 	return model.runWithAddon(undefined, async (addon) => addon.stateValues(states.native));
 }
@@ -191,7 +191,7 @@ export interface RowFormat {
 	readonly rowLength: number;
 }
 
-/** Values as bytes of a ggml type. @throws QuantizeError where rows of that length cannot be of that type */
+/** Values as bytes of a ggml type. @throws QuantizeError if rows of that length cannot have that type */
 export function quantizeValues(
 	model: LoadedModel,
 	values: Float32Array,

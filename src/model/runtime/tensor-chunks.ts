@@ -5,13 +5,13 @@ import { canDequantize, dequantize } from "../gguf/dequantize.js";
 import { openForReading, readFully } from "../gguf/io.js";
 import { shownText } from "../../storage/shown-text.js";
 
-/** Elements that are held at a time, about. */
+/** Elements that are held at a time, approximately. */
 const chunkElements = 2 ** 20;
 
 /**
  * The values of a tensor, a piece at a time, in order.
- * @throws InvalidOptionError where its type cannot be dequantized here
- * @throws FileError, InvalidGgufError as reading, or `signal.reason`
+ * @throws InvalidOptionError if its type cannot be dequantized here
+ * @throws FileError, InvalidGgufError as in reading, or `signal.reason`
  */
 export async function* tensorChunks(tensor: GgufTensor, signal?: AbortSignal): AsyncGenerator<Float32Array> {
 	const layout = ggmlType(tensor.type);

@@ -8,12 +8,12 @@ export interface TensorValues {
 	readonly bytes: Uint8Array;
 }
 
-/** llama.cpp stops the process where they are not. @throws EvaluationError where they are not those of a tensor of that shape */
+/** llama.cpp ends the process for values of another shape. @throws EvaluationError if they do not fit a tensor of that shape */
 export function checkTensorValues(name: string, dims: readonly number[], { type, bytes }: TensorValues): void {
 	const layout = ggmlType(type);
 	const shape = dims.join(" x ");
 	if (!layout || dims[0]! % layout.blockSize !== 0)
-		throw new EvaluationError(`${name} of ${shape} values cannot be of ggml type ${layout ? ggmlTypeName(type) : type}`);
+		throw new EvaluationError(`${name} of ${shape} values cannot have the ggml type ${layout ? ggmlTypeName(type) : type}`);
 	const wanted = tensorBytes(dims, type);
 	if (wanted !== bytes.length)
 		throw new EvaluationError(`${name} of ${shape} values takes ${wanted} bytes of type ${ggmlTypeName(type)}, not ${bytes.length}`);

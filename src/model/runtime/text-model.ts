@@ -10,22 +10,22 @@ export interface SampleOptions {
 	stopAtEog?: boolean | undefined;
 	/** At least 0, which takes the most likely token. @default 1 */
 	temperature?: number | undefined;
-	/** Run these blocks only. @default all */
+	/** Run only these blocks. @default all */
 	mask?: BlockMask | undefined;
-	/** Sequence i draws from its own stream, made of (seed, i). A whole number from 0. @default 0 */
+	/** Sequence i draws from its own stream, made from (seed, i). A whole number from 0. @default 0 */
 	seed?: number | undefined;
 	signal?: AbortSignal | undefined;
 	/** Called with tokens done and in total. */
 	onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** A loaded model, as what reads and writes text with it knows it. */
+/** A loaded model, for code that only reads and writes text with it. */
 export interface TextModel extends LoadedModel {
 	/** Token ids of a text. */
 	tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): Int32Array;
 	/** The text of token ids. */
 	detokenize(tokens: Int32Array, options?: { special?: boolean }): string;
-	/** A chat as the model wants it written; undefined where its file has no template that llama.cpp knows. */
+	/** A chat as the model expects it; undefined if its file has no template that llama.cpp knows. */
 	applyChatTemplate(messages: readonly ChatMessage[], addAssistant?: boolean): string | undefined;
 	/** Continues each prompt. */
 	sample(prompts: readonly Int32Array[], options: SampleOptions): Promise<Int32Array[]>;

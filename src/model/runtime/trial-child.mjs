@@ -1,28 +1,28 @@
-// Loads a model and computes a little with it, in a process of its own that may die of it (see trial.ts). It is JavaScript, and uses
-// nothing but the addon, so that it runs from the sources as it does from what was compiled.
+// Loads a model and computes a little with it, in a process of its own that this may end (see trial.ts). It is JavaScript and uses only
+// the addon, so that it runs from the sources as well as from the compiled package.
 import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 /** @typedef {import("./trial.js").TrialRequest} TrialRequest */
 
-// At once: the process may be gone with the next call.
+// At once: the process may end with the next call.
 const say = (/** @type {string} */ line) => writeSync(1, `${line}\n`);
 process.on("SIGINT", () => {});
 const input = createInterface({ input: process.stdin });
-// The process that asked is gone: nobody waits for an answer. Threads may compute, so nothing is tidied up.
+// The parent has ended, so nobody waits for an answer. Threads may compute, so nothing is cleaned up.
 input.on("close", () => process.kill(process.pid, "SIGKILL"));
 input.once("line", (line) => {
 	attempt(JSON.parse(line)).then(
 		() => say("passed"),
-		// What llama.cpp reports is reported again, and better, where the model is loaded in earnest.
+		// An error that llama.cpp reports appears again, and in more detail, when the model is really loaded.
 		() => say("failed"),
 	);
 });
 
 /** @param {TrialRequest} request */
 async function attempt({ addon: path, model: file, load, rules, text, chat, tokens, threads }) {
-	say("begun"); // to load the addon may take long
+	say("begun"); // loading the addon may take long
 	const addon = createRequire(import.meta.url)(path);
 	say("stage loading it");
 	const onProgress = (/** @type {number} */ fraction) => say(`progress ${fraction}`);

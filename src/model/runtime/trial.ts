@@ -9,10 +9,10 @@ import { cacheFolder } from "../../storage/cache-folder.js";
 import { runChild } from "./child.js";
 import { textCheckOf } from "./vocabulary.js";
 
-// llama.cpp asserts much of a file instead of reporting it, and an assertion ends the process. A file that was not seen before is first
-// loaded, and computed with, in a process that may die of it.
+// llama.cpp asserts much about a file instead of reporting it, and an assertion ends the process. So a file that was not seen before is
+// first loaded and run in a process that may end.
 
-/** What the child is asked to do. @internal */
+/** Task of the child. @internal */
 export interface TrialRequest {
 	/** Path of the addon. */
 	readonly addon: string;
@@ -24,16 +24,16 @@ export interface TrialRequest {
 		readonly outputs: readonly (readonly string[])[];
 		readonly empty: readonly number[];
 	};
-	/** To make tokens of; undefined where the vocabulary makes tokens of none. */
+	/** Text to tokenize; undefined if the vocabulary can tokenize none. */
 	readonly text: string | undefined;
-	/** What a user says, to apply the chat template to. */
+	/** A user's message, to apply the chat template to. */
 	readonly chat: string;
-	/** To compute with; 0 where the model cannot be measured. */
+	/** Number of tokens to compute with; 0 if the model cannot be measured. */
 	readonly tokens: number;
 	readonly threads: number;
 }
 
-/** A file to be tried, and how it will be loaded. */
+/** A file to try, and how it will be loaded. */
 export interface Trial {
 	readonly file: GgufFile;
 	readonly blocks: BlockPlan;
@@ -49,29 +49,29 @@ export interface Trial {
 const ENTRY = fileURLToPath(new URL("./trial-child.mjs", import.meta.url));
 const TEXT = "Hello, world! 12 + 34 = 46\n\tIt's naïve.";
 const TOKENS = 8;
-/** Seconds that the child has to begin: a program that is no Node.js never does. */
+/** Seconds that the child has to begin: a program other than Node.js never does. */
 const START_SECONDS = 15;
-/** Set where a process is a trial, or what a packaged program makes of one by starting itself. */
+/** Set in a process that is a trial, also in one that a packaged program makes by starting itself. */
 const IN_TRIAL = "PRUNE_GGUF_TRIAL";
 const CHILD_ENV = {
 	[IN_TRIAL]: "1",
 	// The log goes to standard error then. A backtrace would start a debugger.
 	...{ PRUNE_GGUF_LLAMA_LOG: "1", GGML_NO_BACKTRACE: "1" },
-	// No graphics device: it may be for one process alone, or full. HIP takes an empty list for none given, Vulkan takes no -1.
+	// No graphics device: it may be exclusive to one process, or full. HIP reads an empty list as none given, Vulkan does not accept -1.
 	...{ CUDA_VISIBLE_DEVICES: "-1", HIP_VISIBLE_DEVICES: "-1", GGML_VK_VISIBLE_DEVICES: "" },
 };
-/** Lines of the record of files seen, 64 characters each; the older half goes when it is full. */
+/** Most lines in the record of files seen, 64 characters each; the older half is deleted when it is full. */
 const MOST_SEEN = 4096;
-/** Lines of llama.cpp's log that the error's message shows; all that are kept are its cause. */
+/** Lines of llama.cpp's log in the error's message; all kept lines are its cause. */
 const SHOWN_LINES = 2;
 
-/** Keys of what passed, as far as this process knows. @internal */
+/** Keys of files that passed, as far as this process knows. @internal */
 export const passedHere = new Set<string>();
 
 /**
- * Returns where llama.cpp can load a file and compute with it on the processor, or reports by itself why it cannot; at once for a file
- * that was tried before, and in a process that is a trial itself. The child is gone, and its memory with it, before this returns.
- * @throws ModelLoadError where llama.cpp ends the process, with the last lines of its log
+ * Returns if llama.cpp can load a file and compute with it on the processor, or will report itself why it cannot. It returns at once for a
+ * file that was tried before, and in a process that is a trial itself. The child has ended, and freed its memory, before this returns.
+ * @throws ModelLoadError if llama.cpp ends the process, with the last lines of its log
  * @throws the signal's reason once it is aborted
  */
 export async function tryModel(trial: Trial): Promise<void> {
@@ -87,7 +87,7 @@ export async function tryModel(trial: Trial): Promise<void> {
 	);
 }
 
-/** @returns how llama.cpp ended the process; undefined where it did not, or no trial was possible */
+/** @returns how llama.cpp ended the process; undefined if it did not, or no trial was possible */
 async function runTrial(trial: Trial): Promise<{ passed: boolean; fault?: string; log: readonly string[] }> {
 	const { signal, onProgress } = trial;
 	const late = new AbortController();
@@ -105,7 +105,7 @@ async function runTrial(trial: Trial): Promise<{ passed: boolean; fault?: string
 	const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
 	try {
 		const { done, cause, log } = await runChild({ entry: ENTRY, request: requestOf(trial), env: CHILD_ENV, signal: either, onLine });
-		// Where no process can be started, or it ends before it opens the file, that says nothing of the file.
+		// If no process can be started, or it ends before it opens the file, this says nothing about the file.
 		return done || cause === undefined || stage === undefined ? { passed, log } : { passed, log, fault: `(${cause}) while ${stage}` };
 	} catch (error) {
 		if (late.signal.aborted && !signal?.aborted) return { passed, log: [] };
@@ -125,7 +125,7 @@ function requestOf({ file, blocks, addon, mmap, threads }: Trial): TrialRequest 
 	};
 }
 
-/** Whether the vocabulary makes tokens of a text: where not, that is said when a text is given. */
+/** Whether the vocabulary can tokenize a text: if not, the error comes when a text is given. */
 function takes(file: GgufFile, text: string): boolean {
 	try {
 		textCheckOf(file)(text, true);
@@ -136,8 +136,8 @@ function takes(file: GgufFile, text: string): boolean {
 }
 
 /**
- * What was tried: the addon, whether the file is mapped, the header, and of each file what changes when anything is written to it (the time of the last
- * change is the system's, no program sets it). Hashing the weights would cost more than the trial. Undefined where that is not known.
+ * Key of a trial: the addon, whether the file is mapped, the header, and for each file what changes when anything is written to it (the time of the last
+ * change is the system's, no program sets it). Hashing the weights would cost more than the trial. Undefined if that time is unknown.
  */
 async function keyOf({ file, addon, mmap }: Trial): Promise<string | undefined> {
 	try {
@@ -158,7 +158,7 @@ async function keyOf({ file, addon, mmap }: Trial): Promise<string | undefined> 
 
 const record = () => join(cacheFolder(), "tried.txt");
 
-/** What the record said once holds for this process, whatever becomes of the record. */
+/** A key that the record held once counts in this process, whatever happens to the record. */
 async function isKnown(key: string): Promise<boolean> {
 	if (!passedHere.has(key) && (await seen()).includes(key)) passedHere.add(key);
 	return passedHere.has(key);
@@ -168,7 +168,7 @@ async function seen(): Promise<string[]> {
 	return (await readFile(record(), "utf8").catch(() => "")).split("\n").filter((line) => line.length === 64);
 }
 
-/** A cache folder that cannot be written costs a trial in each process, and is no error. */
+/** A cache folder that cannot be written costs one trial per process, and is not an error. */
 async function remember(key: string): Promise<void> {
 	passedHere.add(key);
 	try {

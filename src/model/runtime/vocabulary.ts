@@ -4,20 +4,20 @@ import type { GgufFile } from "../gguf/file.js";
 /** Values of `tokenizer.ggml.model` that llama.cpp loads without a tokenizer (llama-vocab.cpp:1949). */
 const NONE = ["none", "no_vocab"];
 const BYTES = 256;
-/** Values of `tokenizer.ggml.token_type` that are taken out of a text before it is cut into characters: unknown, control, user-defined. */
+/** Values of `tokenizer.ggml.token_type` that are removed from a text before it is cut into characters: unknown, control, user-defined. */
 const SPECIAL = [2, 3, 4];
 const USER_DEFINED = 4;
 /** What SentencePiece writes for a space. */
 const SPACE = "\u2581";
 
 /**
- * Refuses a text that llama.cpp cannot make tokens of: it would end the process.
- * @param parseSpecial as that of `Model.tokenize`
+ * Refuses a text that llama.cpp cannot tokenize, since it would end the process.
+ * @param parseSpecial as in `Model.tokenize`
  * @throws InvalidGgufError
  */
 export type CheckText = (text: string, parseSpecial: boolean) => void;
 
-/** What a model's vocabulary can make tokens of. */
+/** What a model's vocabulary can tokenize. */
 export function textCheckOf(file: GgufFile): CheckText {
 	const kind = file.value("tokenizer.ggml.model");
 	if (NONE.includes(String(kind))) {
@@ -26,7 +26,7 @@ export function textCheckOf(file: GgufFile): CheckText {
 	return kind === "llama" ? piecesCheck(file) : () => {};
 }
 
-/** A SentencePiece vocabulary begins with the characters of a text, and needs a token for each byte of one that it lacks. */
+/** A SentencePiece vocabulary starts from the characters of a text, and needs a token for each byte of a character that it lacks. */
 function piecesCheck(file: GgufFile): CheckText {
 	const tokens = (file.array("tokenizer.ggml.tokens") ?? []).map(String);
 	const known = new Set(tokens);
@@ -49,7 +49,7 @@ function piecesCheck(file: GgufFile): CheckText {
 	};
 }
 
-/** What llama.cpp takes for a byte: its token, else the byte as it is (escaped by `gguf/text.ts` where it is no text). */
+/** How llama.cpp writes a byte: its token, or else the byte itself (escaped by `gguf/text.ts` if it is not valid text). */
 function byteTokens(byte: number): string[] {
 	const hexadecimal = byte.toString(16).toUpperCase().padStart(2, "0");
 	return [`<0x${hexadecimal}>`, String.fromCharCode(byte < 128 ? byte : 0xdc00 + byte)];

@@ -10,7 +10,7 @@ export interface TokenWindows {
 	readonly length: number;
 }
 
-/** @throws CalibrationError where the tokens are no whole number of windows, or a window has fewer than 2 tokens */
+/** @throws CalibrationError if the tokens are not a whole number of windows, or a window has fewer than 2 tokens */
 export function makeWindows(tokens: Int32Array, length: number): TokenWindows {
 	if (!Number.isInteger(length) || length < 2) throw new CalibrationError(`a window needs at least 2 tokens, got a length of ${length}`);
 	if (tokens.length === 0 || tokens.length % length !== 0) {

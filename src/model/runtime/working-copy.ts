@@ -12,20 +12,20 @@ export interface CopySource {
 	readonly file: GgufFile;
 }
 
-/** Bytes of a copy of the model in that type, nearly. */
+/** Approximate size of a copy of the model in that type, bytes. */
 export function copyBytes({ file }: CopySource, type: FileType): number {
 	return predictedBytes(file, type);
 }
 
-/** Whether memory has room for a copy beside the model, and for measuring with it in this shape. */
+/** Whether the memory budget holds a copy besides the model, and measuring with it in this shape. */
 export function copyFits(model: CopySource, type: FileType, shape: MemoryShape = {}, available = availableMemory()): boolean {
 	return 1.2 * copyBytes(model, type) + 2 ** 28 + neededBesideWeights(model.file, shape) < available;
 }
 
 /**
- * The same model with weights of another type, in memory. llama.cpp's quantizer writes a file, which is read whole and deleted.
+ * The same model with weights of another type, in memory. llama.cpp's quantizer writes a file, which is read completely and deleted.
  * @param path of that file, which must not exist
- * @throws NoSpaceError where its disk has no room, QuantizeError, and the errors of loading
+ * @throws NoSpaceError if its disk has too little space, QuantizeError, and the errors of loading
  */
 export async function workingCopy(
 	model: CopySource,

@@ -64,7 +64,7 @@ export async function settleGate(
 		.map(requirementText)
 		.join("; ");
 	if (verdict.ignored) {
-		logger(options)("warning", `quality gate not met, written all the same (--ignore-limits): ${missed}`);
+		logger(options)("warning", `limits not met, but written all the same (--ignore-limits): ${missed}`);
 		return verdict;
 	}
 	const where = verdict.measured === "memory" ? "on the held-out split" : "on the held-out split, by the file as written";

@@ -38,7 +38,7 @@ export async function factorText(
 	const windows = firstWindows(fit, Math.ceil(factorTokens / fit.length));
 	options.progress?.work({ phase: "computing reference logits", done: 0, total: 0, unit: "percent" });
 	const text = await comparedAt(evaluator, windows, { share: scoredShare, seed }, options);
-	if (!text) logger(options)("warning", "heads are not weighed: --reference-bytes leaves no room for the original model's distributions");
+	if (!text) logger(options)("warning", "attention heads are not weighed: --reference-bytes is too small for the reference logits");
 	return text;
 }
 
@@ -73,7 +73,7 @@ export async function healFactors(
 	if (found.tensors.length === 0) {
 		logger(options)(
 			"warning",
-			"heads are not weighed: no factor of theirs brings the model nearer to the whole one, or none can be scaled",
+			"attention heads are not weighed: no weighting brings the model nearer to the original one, or none is possible",
 		);
 		return { tensors: [], factors: [] };
 	}
@@ -83,7 +83,7 @@ export async function healFactors(
 		`factors of heads in ${found.factors.length} matrices: divergence ${found.before.toFixed(4)} -> ${found.after.toFixed(4)}, on the search split ${before.toFixed(4)} -> ${after.toFixed(4)}`,
 	);
 	if (after < before) return found;
-	logger(options)("warning", "heads are not weighed: what was found does not help on the search split");
+	logger(options)("warning", "attention heads are not weighed: it does not help on the search split");
 	await restore(model, found.tensors);
 	return { tensors: [], factors: [] };
 }

@@ -200,6 +200,6 @@ export function noteUnhealed({ applied, cuts, heads, validation }: PlanHeal, opt
 	if (found && !applied)
 		log(
 			"warning",
-			`not healed: on the validation text the loss changes by ${(validation?.difference ?? Number.NaN).toFixed(3)}, which may be chance`,
+			`not healed: the loss on the validation text changes by ${(validation?.difference ?? Number.NaN).toFixed(3)}, which is within the error`,
 		);
 }

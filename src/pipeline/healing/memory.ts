@@ -70,7 +70,7 @@ export function settleKind<T extends HealSettings & JobOptions>(
 	const instead = fewer === undefined ? "" : `; both with --heal=${fewer} or less`;
 	logger(options)(
 		"warning",
-		`matrices are healed by ${healKind === "map" ? "square maps" : "fitting them anew"} alone: to try both kinds needs about ${needed} of memory and ${sizeText(available)} are free${instead}`,
+		`only one kind of healing is tried (${healKind}): both need about ${needed} of memory, and ${sizeText(available)} are free${instead}`,
 	);
 	return { ...options, healKind };
 }
@@ -188,9 +188,9 @@ function noteCuts(file: GgufFile, shape: HealShape, options: HealSettings & JobO
 	const kinds = (options.healKind ?? "auto") === "auto" ? fittingKinds(file, shape, available) : undefined;
 	const fitting = tokensThatFit(file, shape, available);
 	const instead = fitting === undefined ? "" : `; --heal=${fitting} fits whatever is chosen`;
-	const left = kinds ? `is healed by ${kinds[0] === "map" ? "square maps" : "fitting matrices anew"} alone` : "cannot be healed";
+	const left = kinds ? `is healed by one kind only (${kinds[0]})` : "cannot be healed";
 	logger(options)(
 		"warning",
-		`healing ${shape.cuts} cuts would need about ${sizeText(needed)} of memory and ${sizeText(available)} are free: such a set ${left}${instead}`,
+		`healing ${shape.cuts} cuts needs about ${sizeText(needed)} of memory, and ${sizeText(available)} are free: such a candidate ${left}${instead}`,
 	);
 }

@@ -1,5 +1,5 @@
 // Healing within a run: on the splits of the session, the text to fit to drawn beside them.
-import { onOwnSamples } from "../session/calibration-windows.js";
+import { onSelfGenerated } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateSplit } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
@@ -71,7 +71,7 @@ async function healedBefore(
 async function healAnew(session: Session, removed: readonly number[], options: HealingSettings): Promise<Healing> {
 	const { model, evaluator, folder, seed, calibration, texts } = session;
 	const { search: tuning, validation, heldOut } = calibration.splits;
-	const own = onOwnSamples(options);
+	const own = onSelfGenerated(options);
 	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], {
 		phase: "measuring the original model",
 		signal: options.signal,

@@ -1,5 +1,5 @@
 // Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
-import { onOwnSamples } from "../session/calibration-windows.js";
+import { onSelfGenerated } from "../session/calibration-windows.js";
 import { NotEnoughMemoryError } from "../../errors.js";
 import { checkMemory, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
 import { defaultHealTokens, healTextOf, healWindows, raceTokens } from "./text.js";
@@ -119,7 +119,7 @@ class HealedRace {
 		const known = this.#figures;
 		logger(this.#options)(
 			"note",
-			`healed, blocks ${formatBlocks(best)} lose less than ${formatBlocks(chosen.removed)} on the validation text (${(await this.#compared()) ? "divergence " : ""}${known.get(best.join())!.toFixed(3)} and ${(await this.#figure([...chosen.removed])).toFixed(3)} nats per token; ${known.size} sets were healed)`,
+			`healed, removing blocks ${formatBlocks(best)} is better than ${formatBlocks(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${known.get(best.join())!.toFixed(3)} and ${(await this.#figure([...chosen.removed])).toFixed(3)} nats per token; ${known.size} candidates were healed)`,
 		);
 		const winner: ProposedSet = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
@@ -130,7 +130,7 @@ class HealedRace {
 	/** The validation split, with the original model's distributions where it is the model's own samples: asked for before anything is healed. */
 	#compared(): Promise<ComparedText | undefined> {
 		const { model, evaluator, calibration, seed } = this.#session;
-		if (!onOwnSamples(this.#options)) return Promise.resolve(undefined);
+		if (!onSelfGenerated(this.#options)) return Promise.resolve(undefined);
 		const kinds = kindsOf(this.#options.healKind).slice(0, 1);
 		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens, kinds, references: this.#session.referenceBytes });
 		this.#text ??= comparedText(evaluator, calibration.splits.validation, { seed, reserved }, this.#options);

@@ -78,7 +78,7 @@ export async function comparedText(
 	const bytes = bytesOfReference(predicting(windows), evaluator.model.facts.vocabulary);
 	logger(options)(
 		"note",
-		`variants of healing are compared by their loss, not by their divergence from the original model, which differs less by chance: its distributions take ${sizeText(bytes)}, and the memory or --reference-bytes does not allow that`,
+		`ways to heal are compared by loss, not by KL divergence, which varies less: the reference logits take ${sizeText(bytes)}, more than the memory or --reference-bytes allows`,
 	);
 	return undefined;
 }

@@ -124,8 +124,8 @@ export async function withHealTime<T extends HealSettings & JobOptions & Machine
 	const healTokens = kept ?? Math.min(found, tokensInMemory(model.file, work, place.referenceBytes));
 	if (kept === undefined) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ healTokens })));
 	const bound = healTokens < found ? "fit in memory" : `${formatDuration(healTime)} allow`;
-	const earlier = kept === undefined ? "" : ", as an earlier run has found";
-	logger(options)("note", `healing is fitted to ${healTokens.toLocaleString("en")} tokens, as many as ${bound}${earlier}`);
+	const earlier = kept === undefined ? "" : " (cached from an earlier run)";
+	logger(options)("note", `healing uses ${healTokens.toLocaleString("en")} tokens, as many as ${bound}${earlier}`);
 	return { ...options, healTokens, healTime: undefined };
 }
 
@@ -151,7 +151,7 @@ async function tokensIn(seconds: number, place: HealPlace, work: HealWork, optio
 	if (least > left)
 		log(
 			"warning",
-			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} of --heal=TIME`,
+			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} that --heal allows`,
 		);
 	return tokensWithin(left, { fixed, perToken });
 }

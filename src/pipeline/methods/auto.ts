@@ -58,9 +58,7 @@ function distrust(surrogate: SurrogateReport | undefined): string[] {
 	if (surrogate?.trusted !== false) return [];
 	const rank = surrogate.decisions?.within.spearman;
 	const measured = rank === undefined || Number.isNaN(rank) ? "" : ` (Spearman ${rank.toFixed(2)})`;
-	return [
-		`the surrogate ranks sets near the best ones too badly${measured}: its proposals were not used, exact exchanges were measured instead`,
-	];
+	return [`predictions near the best candidates were too poor${measured}, so the search measured single exchanges instead`];
 }
 
 /** By random masks of all sizes, or where the budget left room for too few of these by the masks that a choice depends on. */

@@ -95,7 +95,9 @@ async function choiceOf(
 		return toSamples(found, originalLoss);
 	};
 	const how = { seed: session.seed, pause: () => setImmediate(), signal: options.signal };
-	const surrogate = await fitMlp(samplesOf(masks), { ...how, ...(options.epochs ? { epochs: options.epochs } : {}) });
+	const onProgress = (done: number) =>
+		options.progress?.work({ phase: "learning from the candidates", done: Math.round(100 * done), total: 100, unit: "percent" });
+	const surrogate = await fitMlp(samplesOf(masks), { ...how, onProgress, ...(options.epochs ? { epochs: options.epochs } : {}) });
 	const sets = await drawStrataInSlices(game, { sizes, count: asked, random: random.fork("contributions") }, how.pause);
 	const contributions = await surrogateContributions(surrogate, sets, { ...how, frozen: game.frozen.keys() });
 	// No critical blocks: the paper cuts its one ranking, whatever it says.
@@ -117,7 +119,7 @@ async function choiceOf(
 function doubts({ r2, baselines }: Judgement): string[] {
 	if (r2 >= baselines.stratumMean.r2) return [];
 	return [
-		`the surrogate predicts unseen masks worse (R2 ${r2.toFixed(2)}) than the mean of their stratum does (${baselines.stratumMean.r2.toFixed(2)}): its contributions say little. The paper fits it to ${paperMasks} masks; give more --masks`,
+		`the surrogate predicts unseen candidates worse (R2 ${r2.toFixed(2)}) than the mean of their size does (${baselines.stratumMean.r2.toFixed(2)}), so its importance figures say little. The paper uses ${paperMasks} candidates: raise --max-evaluations`,
 	];
 }
 

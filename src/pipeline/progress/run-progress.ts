@@ -59,7 +59,8 @@ export class RunProgress implements JobProgress {
 		if (index < this.#at || (index === this.#at && this.#started)) return;
 		this.#at = index;
 		this.#start(work);
-		this.#tell({ phase: step, ...this.#count.amount, unit: "candidates" });
+		const counts = this.#count.amount.total > 0;
+		this.#tell({ phase: step, ...this.#count.amount, unit: counts ? "candidates" : "percent" }, counts ? this.#countLeft() : undefined);
 	}
 
 	expect(step: StepName, time: StepTime): void {

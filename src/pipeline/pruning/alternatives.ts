@@ -26,7 +26,9 @@ export type AskedAlternatives = AlternativesSettings & Pick<Settings<"prune">, "
 
 /** Of all that decides what the healed matrices are. */
 function healedKey({ weights: { sha256 }, seed, settings }: Remains, { section: { seconds: _, ...section } }: Healing): string {
-	return hashOf([sha256, seed, settings, section]);
+	// Under the names of version 1 of plans, so that what it measured is found.
+	const named = Object.entries(section).map(([name, value]) => [name === "heldOut" ? "report" : name, value] as const);
+	return hashOf([sha256, seed, settings, Object.fromEntries(named)]);
 }
 
 /**

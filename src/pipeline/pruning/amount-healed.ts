@@ -32,7 +32,7 @@ export async function mostHealedThatMeet(
 	if (last === sets.length - 1) {
 		log(
 			"note",
-			`${sets[last]!.removed.length} blocks, the most that were searched, meet the gate on the validation split: more may go, which --remove-blocks with the same limits tries`,
+			`${sets[last]!.removed.length} blocks, the most that were searched, meet the limits on the validation split: --remove-blocks with the same limits tries more`,
 		);
 	}
 	let figures: readonly PlanLimit[] = [];
@@ -43,7 +43,7 @@ export async function mostHealedThatMeet(
 		if (figures.every(({ met }) => met)) return { ...raced, chosen, healing };
 		log(
 			"warning",
-			`${set.removed.length} blocks meet the gate on the validation split, not on the held-out split (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+			`${set.removed.length} blocks meet the limits on the validation split, but not on the held-out split (${missedText(figures)}). Fewer are tried, so their figures are a little optimistic`,
 		);
 	}
 	throw nothingMeets(sets[0], figures, ", healed");

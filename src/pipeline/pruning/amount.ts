@@ -48,15 +48,12 @@ export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions):
 		const figures = await gate.figures("heldOut", set.removed);
 		if (figures.every(({ met }) => met)) {
 			if (i === 0)
-				log(
-					"note",
-					`${count} blocks, the most that were searched, meet the gate: more may go, which --remove-blocks with the same limits tries`,
-				);
+				log("note", `${count} blocks, the most that were searched, meet the limits: --remove-blocks with the same limits tries more`);
 			return { ...standingOf(race), chosen: set };
 		}
 		log(
 			"warning",
-			`${count} blocks meet the gate on the validation split, not on the held-out split (${missedText(figures)}): fewer are tried, which makes the figures of those a little optimistic`,
+			`${count} blocks meet the limits on the validation split, but not on the held-out split (${missedText(figures)}). Fewer are tried, so their figures are a little optimistic`,
 		);
 	}
 	const smallest = sets.at(-1);

@@ -94,6 +94,6 @@ function noteOtherText(session: Session, plan: Plan, options: JobOptions): void 
 	if (!heldOut || heldOut.sha256 === hashWindows(session.calibration.splits.heldOut)) return;
 	logger(options)(
 		"warning",
-		`the gate is measured on ${session.calibration.source}; the plan's figures are of other text (${shownText(heldOut.source)}): give its files with --calibration for the same ones`,
+		`the limits are measured on ${session.calibration.source}, the figures of the plan on other text (${shownText(heldOut.source)}): give its files with --calibration`,
 	);
 }

@@ -178,7 +178,7 @@ async function writtenModel(session: Session, job: WriteJob, { own }: Run, optio
 /** Texts are written by the loaded model under its mask where no file was written: it has the file's own matrices, not the healed ones. */
 function withoutTexts(healing: Healing | undefined, options: PairSettings): PairSettings {
 	if (!healing?.section.applied || !options.samples) return options;
-	logger(options)("note", "texts of the healed model are drawn from its file: none without an output");
+	logger(options)("note", "samples of a healed model need its file: give an output for them");
 	return { ...options, samples: 0 };
 }
 

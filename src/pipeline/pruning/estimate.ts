@@ -90,12 +90,13 @@ export async function announceWork(
 	const { maxTime } = options;
 	const asked = { masks, known, singles: blocks + 1, sizes, field, effort, tokens, secondsPerMask, maxTime };
 	const estimate = { evaluations: masks, known, ...workOf(asked) };
-	const left = known > 0 ? `, ${known} of them known, at most ${masks} left` : "";
-	const time = Number.isFinite(estimate.seconds) ? `, about ${formatDuration(estimate.seconds)}` : "";
+	const cached = known > 0 ? `, ${known} of them cached` : "";
+	const time = Number.isFinite(estimate.seconds) ? `; at most about ${formatDuration(estimate.seconds)}` : "";
+	const candidates = planned === 1 ? "1 candidate" : `up to ${planned} candidates`;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)(
 		"note",
-		`${basename(model.path)}: ${blocks} blocks; at most ${planned} masks of ${tokens.search} tokens${left} (${source})${time}`,
+		`${basename(model.path)}: ${blocks} blocks; ${candidates} on ${tokens.search} tokens each (${source})${cached}${time}`,
 	);
 	return { estimate, seconds: plannedSeconds(asked) };
 }

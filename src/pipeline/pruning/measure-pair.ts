@@ -75,18 +75,15 @@ export async function measurePair(remains: Remains, job: PairJob, options: PairS
 	if (removed.length === 0 || (!ask.speed && ask.samples === 0)) return { extras: {} };
 	const windows = remains.windows.count;
 	if (ask.samples > windows)
-		logger(options)(
-			"note",
-			`texts are written after ${windows} prompts, one a window of the held-out split; ${ask.samples} were asked for (--windows)`,
-		);
+		logger(options)("note", `the held-out split has prompts for ${windows} samples, not for ${ask.samples}: raise --windows for more`);
 	const written = output !== undefined;
 	const { timings } = remains;
-	const measured = await attempt("speed and texts were", options, written, () =>
+	const measured = await attempt("speed and samples were", options, written, () =>
 		withSides(remains, job, options, async (sides) => {
 			const measureSpeed = () => timedIn(timings, "speed", () => quickSpeed(sides, remains, options));
 			const speed = ask.speed ? await attempt("the speed was", options, written, measureSpeed) : undefined;
 			const draw = () => timedIn(timings, "samples", () => drawTexts(sides, ask.samples, remains, options));
-			const pairs = ask.samples > 0 ? await attempt("texts were", options, written, draw) : undefined;
+			const pairs = ask.samples > 0 ? await attempt("samples were", options, written, draw) : undefined;
 			if (speed) warnOfTarget(speed, options);
 			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], options) } };
 		}),
@@ -130,7 +127,7 @@ async function withSides(
 	const both = neededMemory(weights.file).total + neededMemory(file).total <= availableMemory();
 	// A mask computes what the file does only where no weight was changed.
 	if (!both && (options.quantize !== undefined || asksToHeal(options))) {
-		logger(options)("warning", "speed and texts were not measured: memory does not hold the source and the written file at once");
+		logger(options)("warning", "speed and samples were not measured: the original and the written file do not fit into memory together");
 		return { extras: {} };
 	}
 	const load = (path: string, header: GgufFile) => loadModel(path, { ...options, threads, file: header });

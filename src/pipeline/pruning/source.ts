@@ -1,7 +1,7 @@
 // The open model that a pruned one is made from, and the text that proves it: of a run that measured, and of one that only carries out.
 import type { JobOptions } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
-import { deal, ownSamples } from "../../model/calibration/index.js";
+import { deal, selfGeneratedWindows } from "../../model/calibration/index.js";
 import { CalibrationError } from "../../errors.js";
 import { Random } from "../../game/random.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
@@ -109,10 +109,12 @@ async function lossesNow(evaluator: Evaluator, mask: Coalition, windows: TokenWi
 }
 
 /** Samples of the model's own. Any tokens where it has nothing to begin one with: file and view must agree on whatever they read. */
-async function verificationWindows(model: Model, { signal }: JobOptions): Promise<TokenWindows> {
+async function verificationWindows(model: Model, { signal, progress }: JobOptions): Promise<TokenWindows> {
 	const length = Math.min(verification.length, model.facts.contextLength);
 	try {
-		const own = await ownSamples(model, { count: verification.count, length, seed: 0, signal });
+		const onProgress = (done: number, total: number) =>
+			progress?.work({ phase: "generating text to verify with", done, total, unit: "tokens" });
+		const own = await selfGeneratedWindows(model, { count: verification.count, length, seed: 0, signal, onProgress });
 		return deal(own, { search: 0, validation: 0, heldOut: own.count }).heldOut;
 	} catch (error) {
 		if (!(error instanceof CalibrationError)) throw error;

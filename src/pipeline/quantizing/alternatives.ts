@@ -186,37 +186,28 @@ export function alternativesVerdict({
 }: Judged): QuantizedAlternatives["verdict"] {
 	const count = `${removed.length} block${removed.length === 1 ? "" : "s"}`;
 	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
-	const share = `${Math.round((100 * removed.length) / blocks)} % fewer blocks to run and to keep keys and values of`;
+	const share = `Removing blocks also leaves ${Math.round((100 * removed.length) / blocks)} % fewer blocks to run, and a smaller KV cache`;
 	const twice = sourceQuantized
-		? " The weights were quantized already: what is quantized here is quantized twice, which flatters pruning; --quantize-from ORIGINAL compares fairly."
+		? " The input was quantized already, so these types are quantized twice, which flatters pruning: --quantize-from ORIGINAL compares fairly."
 		: "";
 	const equal = items.filter((item) => item.bytes <= pruned.bytes * (1 + sameSize)).sort((a, b) => order(a) - order(b));
 	const [best] = equal;
 	if (!best) {
-		const none = `${cost}. No type that was considered makes the original model that small`;
+		const none = `${cost}. No quantization type that was tried is that small`;
 		const smallest = items.at(-1);
 		if (!smallest) return { better: "pruning", text: `${none}.${twice}` };
 		const more = Math.round(100 * (smallest.bytes / pruned.bytes - 1));
-		const otherwise =
-			lower(smallest.againstPruned, windows) === "second" ? ": where that size will do, quantizing is the better choice" : "";
-		const next = `${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % more) adds ${added(smallest.added)}`;
-		return { better: "undecided", text: `${none}; ${next}${otherwise}.${twice}` };
+		const otherwise = lower(smallest.againstPruned, windows) === "second" ? ": quantize if that size will do" : "";
+		const next = `${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % larger) adds ${added(smallest.added)}`;
+		return { better: "undecided", text: `${none}. ${next}${otherwise}.${twice}` };
 	}
 	const against = { against: best.name };
-	const both = `${cost}; the original model as ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
+	const both = `${cost}; quantizing to ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
 	const winner = lower(best.againstPruned, windows);
 	if (winner === "second")
-		return {
-			better: "quantizing",
-			...against,
-			text: `${both} For a smaller file pruning is the worse choice here: quantize. What pruning alone gives is ${share}.${twice}`,
-		};
+		return { better: "quantizing", ...against, text: `${both} Quantizing is the better way to this size. ${share}.${twice}` };
 	if (winner === "first") return { ...against, ...prunedWins({ pruned, items, windows }, best, { both, twice }) };
-	return {
-		better: "undecided",
-		...against,
-		text: `${both} The difference is within its error: at this size neither is better, and pruning also gives ${share}.${twice}`,
-	};
+	return { better: "undecided", ...against, text: `${both} The two are statistically tied. ${share}.${twice}` };
 }
 
 /** Pruning beats the largest version that is not larger; one that is much smaller says little about this size. */
@@ -226,14 +217,15 @@ function prunedWins(
 	{ both, twice }: { readonly both: string; readonly twice: string },
 ): Pick<QuantizedAlternatives["verdict"], "better" | "text"> {
 	const smaller = 1 - best.bytes / pruned.bytes;
-	if (smaller <= nearSize) return { better: "pruning", text: `${both} Pruning is the better choice at this size.${twice}` };
+	const better = "Removing blocks is the better way to this size";
+	if (smaller <= nearSize) return { better: "pruning", text: `${both} ${better}.${twice}` };
 	const gap = `${both} That file is ${Math.round(100 * smaller)} % smaller than the pruned one`;
 	const next = items.filter(({ bytes }) => bytes > pruned.bytes * (1 + sameSize)).at(-1);
-	if (!next) return { better: "pruning", text: `${gap}: of what there is at this size or less pruning is the better choice.${twice}` };
-	const larger = `the next larger, ${next.name} (${formatBytes(next.bytes)}), adds ${added(next.added)}`;
+	if (!next) return { better: "pruning", text: `${gap}, and no larger type was tried. ${better}.${twice}` };
+	const larger = `The next larger type, ${next.name} (${formatBytes(next.bytes)}), adds ${added(next.added)}`;
 	if (lower(next.againstPruned, windows) === "second")
-		return { better: "undecided", text: `${gap}; ${larger}, less than pruning: where that size will do, quantize.${twice}` };
-	return { better: "pruning", text: `${gap}; ${larger}: pruning is the better choice at this size.${twice}` };
+		return { better: "undecided", text: `${gap}. ${larger}, less than pruning: quantize if that size will do.${twice}` };
+	return { better: "pruning", text: `${gap}. ${larger}. ${better}.${twice}` };
 }
 
 const added = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");

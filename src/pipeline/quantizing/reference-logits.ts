@@ -38,7 +38,7 @@ export class References<Name extends string> {
 		const needed = memoryText(Math.max(...left.map((name) => this.#bytes(name))), options);
 		logger(options)(
 			"note",
-			`no KL divergence on the ${left.map((name) => (name === "heldOut" ? "held-out" : name)).join(" and the ")} split: the distributions of the original model would take ${needed}`,
+			`no KL divergence on the ${left.map((name) => (name === "heldOut" ? "held-out" : name)).join(" and the ")} split: the reference logits take ${needed}`,
 		);
 	}
 

@@ -24,7 +24,7 @@ import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { type Evaluate, LedgerGame } from "../../storage/ledger-game.js";
 import { partialName } from "../../storage/partials.js";
 import { ledgerPath } from "../../storage/runs.js";
-import { windowsYardstick } from "../session/metrics.js";
+import { windowsMetric } from "../session/metrics.js";
 import type { LoadedModel } from "../../model/runtime/loaded-model.js";
 import type { LoadSettings, SweepSettings } from "../../api/options/settings.js";
 
@@ -154,7 +154,7 @@ export class Variant<Name extends string> {
 	async #open(name: Name, healed?: HealedWeights): Promise<LedgerGame> {
 		const { folder, settings, windows, references, options } = this.#setting;
 		const { blocks, sha256 } = this.#weights;
-		const yardstick = windowsYardstick(windows[name], options, () => references.of(name));
+		const splitMetric = windowsMetric(windows[name], options, () => references.of(name));
 		const { backend, llama, addon, processor, gpuLayers, threads } = settings;
 		const kept = {
 			...{ llama: llama!, addon: addon!, processor: processor!, gpuLayers: gpuLayers!, threads: threads! },
@@ -162,11 +162,11 @@ export class Variant<Name extends string> {
 			...(references.fits(name) ? { reference: references.model.sha256 } : {}),
 			...(healed ? { healed: healed.key } : {}),
 		};
-		const key = ledgerKey({ model: sha256, windows: yardstick.hash, backend: String(backend), settings: { ...kept, variant: true } });
+		const key = ledgerKey({ model: sha256, windows: splitMetric.hash, backend: String(backend), settings: { ...kept, variant: true } });
 		const ledger = await Ledger.open(ledgerPath(folder, key), {
 			key,
 			players: blocks.blocks,
-			windows: yardstick.shape,
+			windows: splitMetric.shape,
 			// Read back by a run that goes on: sizes are known without quantizing again.
 			settings: async () => ({ ...kept, tensorTypes: (await this.#tensorTypes()).join() }),
 		});
@@ -175,12 +175,12 @@ export class Variant<Name extends string> {
 		const allows = (coalition: Coalition) => coalition.size === coalition.players || blocks.check(coalition.removed()) === undefined;
 		const evaluate: Evaluate = async (masks, run) => {
 			const evaluator = await this.#evaluate();
-			if (!healed) return yardstick.measure(evaluator, masks, run);
+			if (!healed) return splitMetric.measure(evaluator, masks, run);
 			// Of the original model as it is: it may be this one, and must be made before a matrix changes.
 			await references.of(name);
 			for (const mask of masks) {
 				const tensors = await this.#inType(evaluator.model, await healed.tensors(mask.removed()));
-				await whileHealed(evaluator.model, tensors, () => yardstick.measure(evaluator, [mask], run));
+				await whileHealed(evaluator.model, tensors, () => splitMetric.measure(evaluator, [mask], run));
 			}
 		};
 		return new LedgerGame({ ledger, allows, evaluate });

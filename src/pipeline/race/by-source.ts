@@ -39,7 +39,7 @@ export function disagreementText({ source, chosen, better, by, standardError, wo
 	const list = (blocks: readonly number[]) => blocks.join(", ");
 	return (
 		`the sources disagree: on ${source}, removing ${list(better)} is better than the chosen ${list(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)}, ` +
-		`and worse by ${worseOverall.toFixed(3)} on all sources as weighted; --remove ${better.join(",")} takes it, or give ${source} more weight`
+		`but worse by ${worseOverall.toFixed(3)} on all sources together. To take it: --remove ${better.join(",")}, or give ${source} more weight`
 	);
 }
 

@@ -152,7 +152,7 @@ function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], o
 		if (winner.method === first?.method) continue;
 		logger(options)(
 			"note",
-			`${winner.removed.length} blocks: the set of ${winner.method} (${winner.removed.join(", ")}) won the race against that of ${first?.method}`,
+			`${winner.removed.length} blocks: ${winner.removed.join(", ")} (${winner.method}) is better on the validation split than the choice of ${first?.method}`,
 		);
 	}
 }
@@ -162,16 +162,16 @@ function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], o
  * @param limit what more of it would do, where the masks were the limit
  */
 function noteFurther({ fields, parts, stopped }: ToldApart, limit: string, options: JobOptions): void {
-	const ended = { text: "there is nothing more of this kind to measure on", masks: `more would ${limit}` };
-	const why = stopped && `; not all sizes are decided: ${ended[stopped]}`;
+	const ended = { text: "there is no more text of this kind", masks: `more would ${limit}` };
+	const why = stopped && `: ${ended[stopped]}`;
 	const sets = new Set(parts.flat().map(({ key }) => key));
 	const left = fields.filter(([best]) => sets.has(best.coalition.key)).reduce((sum, [, ...tied]) => sum + tied.length, 0);
 	if (sets.size > 0)
 		logger(options)(
 			"note",
-			`the validation split could not tell ${sets.size} sets apart: they were measured on ${parts.length === 1 ? "" : `up to ${parts.length} times `}as much further text, ${left === 0 ? "which decided" : `which left ${left} beside the best`}${why ?? ""}`,
+			`${sets.size} candidates were tied; compared again on ${parts.length === 1 ? "" : "up to "}${1 + parts.length} times the text${left === 0 ? "" : `; ${left} tied with the best`}${why ? `; some stay undecided${why}` : ""}`,
 		);
-	else if (why) logger(options)("note", `the validation split cannot tell all sets apart${why}`);
+	else if (why) logger(options)("note", `some candidates stay tied${why}`);
 }
 
 function meansOf({ figures, sources }: Measurement): Finalist["figures"] {

@@ -86,7 +86,7 @@ function noteShare(scored: ScoredPositions, errors: Float64Array, windows: Token
 	const { positions, of, standardError } = drawnShare(scored, windows, { figures: { [drawnError]: errors } });
 	logger(options)(
 		"note",
-		`the search scores ${positions} of ${of} positions: the original model's loss on them is within ±${standardError!.toFixed(3)} (standard error) of that on all; masks are compared on the same ones`,
+		`the search scores ${positions} of ${of} positions, the same ones for every candidate. The original model's loss on them has a standard error of ${standardError!.toFixed(3)}`,
 	);
 }
 

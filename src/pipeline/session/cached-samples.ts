@@ -1,7 +1,7 @@
 // A model's own samples, kept in its run folder for the next run.
 import { readFile } from "node:fs/promises";
 import type { JobOptions } from "../../api/index.js";
-import { ownSamples } from "../../model/calibration/index.js";
+import { selfGeneratedWindows } from "../../model/calibration/index.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
 import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
@@ -40,7 +40,7 @@ export async function keptSamples(
 	);
 	if (kept) return makeWindows(kept, length);
 	const onProgress = (done: number, total: number) => options.progress?.work({ phase, done, total, unit: "tokens" });
-	const windows = await ownSamples(model, { count, length, seed, signal: options.signal, onProgress });
+	const windows = await selfGeneratedWindows(model, { count, length, seed, signal: options.signal, onProgress });
 	const text = JSON.stringify({ [name]: Array.from(windows.tokens) });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return windows;

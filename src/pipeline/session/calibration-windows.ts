@@ -44,7 +44,7 @@ export function splitCounts(options: SessionSettings): Record<SplitName, number>
 }
 
 /** Whether a run is measured on the model's own samples, not on files. */
-export const onOwnSamples = ({ calibration = [] }: Pick<SessionSettings, "calibration">): boolean => calibration.length === 0;
+export const onSelfGenerated = ({ calibration = [] }: Pick<SessionSettings, "calibration">): boolean => calibration.length === 0;
 
 /** The windows of the options' files, or the model's own samples, which are kept in the run folder. */
 export async function calibrationOf(model: Model, folder: string, seed: number, options: SessionSettings): Promise<Calibration> {
@@ -58,9 +58,11 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 			signal: options.signal,
 			onProgress: (done, total) => options.progress?.work({ phase: "generating calibration text", done, total, unit: "tokens" }),
 		});
-	if (!onOwnSamples(options)) return draw();
+	if (!onSelfGenerated(options)) return draw();
 	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
-	const name = hashOf([samplerVersion, llamaPin.commit, counts, length, seed]);
+	// Under the names of version 1 of plans, so that text which it drew is found.
+	const { heldOut, ...others } = counts;
+	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed]);
 	const file = windowsPath(folder, name);
 	const kept = await readKept(file, length);
 	if (kept) return kept;
@@ -78,7 +80,7 @@ export function furtherOf(model: Model, folder: string, { splits }: Calibration,
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		splits: Object.values(splits),
 		draw: (count, seed) => keptSamples({ model, folder }, { count, length, seed }, purpose, options),
-		onProblem: (problem) => logger(options)("warning", `there is no further text for the race: ${problem}`),
+		onProblem: (problem) => logger(options)("warning", `there is no more text for tied candidates: ${problem}`),
 	});
 }
 

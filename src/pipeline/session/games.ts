@@ -19,7 +19,7 @@ import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { type LedgerEvaluateOptions, LedgerGame } from "../../storage/ledger-game.js";
 import { ledgerPath } from "../../storage/runs.js";
 import { type DrawnShare, drawnShare } from "./batch-evaluation.js";
-import { questionYardstick, windowsYardstick, type Yardstick } from "./metrics.js";
+import { questionMetric, windowsMetric, type SplitMetric } from "./metrics.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 export interface SessionGames {
@@ -107,8 +107,8 @@ class GameMaker {
 	async make(plan: SearchPlan): Promise<SessionGames> {
 		const { questions, calibration, folder, backend, stateBytes } = this.#material;
 		if (this.#kl) checkReferenceMemory("--metric kl", calibration.splits, this.#model.facts.vocabulary, this.#options);
-		const yardstick = (split: SplitName) => (questions ? questionYardstick(questions[split], this.#options) : this.#textYardstick(split));
-		const search = questions ? yardstick("search") : this.#searchYardstick();
+		const splitMetric = (split: SplitName) => (questions ? questionMetric(questions[split], this.#options) : this.#textMetric(split));
+		const search = questions ? splitMetric("search") : this.#searchMetric();
 		const key = this.#searchKey(search);
 		const windows = calibration.splits.search;
 		const setup = await setUpSearch(
@@ -123,14 +123,14 @@ class GameMaker {
 		const evaluator = this.#model.createEvaluator({ threads: Number(setup.settings.threads), stateBytes });
 		this.#evaluator = evaluator;
 		const own = async () => evaluator;
-		const [validation, heldOut] = [yardstick("validation"), yardstick("heldOut")];
+		const [validation, heldOut] = [splitMetric("validation"), splitMetric("heldOut")];
 		const ledgers = { search: setup.ledger, validation: await this.#open(validation), heldOut: await this.#open(heldOut) };
 		const games = {
 			search: this.#game(ledgers.search, search, () => setup.evaluator(), this.#metricView("search")),
 			validation: this.#game(ledgers.validation, validation, own, this.#metricView("validation")),
 			heldOut: this.#game(ledgers.heldOut, heldOut, own, this.#metricView("heldOut")),
 		};
-		const finals = { ...games, search: await this.#finalSearch(games.search, yardstick("search"), own) };
+		const finals = { ...games, search: await this.#finalSearch(games.search, splitMetric("search"), own) };
 		const texts = await this.#texts(finals, own);
 		const comparedOn = this.#kl ? async (split: SplitName) => texts[split] : this.#compared(own);
 		return {
@@ -140,16 +140,16 @@ class GameMaker {
 			tokens: { search: search.tokens, validation: validation.tokens, heldOut: heldOut.tokens },
 			evaluator,
 			gameOn: async (windows) => {
-				const yardstick = windowsYardstick(windows, this.#options);
-				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
+				const splitMetric = windowsMetric(windows, this.#options);
+				return this.#game(await this.#open(splitMetric, false), splitMetric, own, undefined);
 			},
 			comparedOn,
 			races: this.#races(games.validation, comparedOn, own),
 			referenceOn: (split) => this.#reference(split, {}),
 			hasReferenceOn: (split) => this.#references.has(split),
 			questionsOn: async (prepared) => {
-				const yardstick = questionYardstick(prepared, this.#options);
-				return this.#game(await this.#open(yardstick, false), yardstick, own, undefined);
+				const splitMetric = questionMetric(prepared, this.#options);
+				return this.#game(await this.#open(splitMetric, false), splitMetric, own, undefined);
 			},
 			settings: setup.settings,
 			drawn: () => this.#drawn(setup.ledger),
@@ -159,15 +159,15 @@ class GameMaker {
 	}
 
 	/** The search split measured with the model itself, on all positions, bit for bit as anyone would measure it. */
-	async #finalSearch(searched: LedgerGame, yardstick: Yardstick, own: () => Promise<Evaluator>): Promise<LedgerGame> {
+	async #finalSearch(searched: LedgerGame, splitMetric: SplitMetric, own: () => Promise<Evaluator>): Promise<LedgerGame> {
 		const { scoreShare = 1, stateType = "F32" } = this.#options;
 		if (this.#setup!.settings.weights === "own" && scoreShare === 1 && stateType === "F32") return searched;
-		return this.#game(await this.#open(yardstick), yardstick, own, this.#metricView("search"));
+		return this.#game(await this.#open(splitMetric), splitMetric, own, this.#metricView("search"));
 	}
 
-	#searchKey(yardstick: Yardstick): Parameters<typeof ledgerKey>[0] {
+	#searchKey(splitMetric: SplitMetric): Parameters<typeof ledgerKey>[0] {
 		const { scoreShare = 1, stateType = "F32" } = this.#options;
-		const { settings, ...rest } = this.#key(yardstick);
+		const { settings, ...rest } = this.#key(splitMetric);
 		// A user's text is cut the same for every seed; which of its positions are drawn is not.
 		const drawn = scoreShare === 1 ? {} : { scoreShare, scoreSeed: this.#options.seed ?? 0 };
 		return { ...rest, settings: { ...settings, ...drawn, ...(stateType === "F32" ? {} : { stateType }) } };
@@ -194,9 +194,9 @@ class GameMaker {
 				const compared = this.#kl || byDivergence;
 				// Not kept: as large as that of the validation split, and a part is measured once a race.
 				const reference = compared ? (run: LedgerEvaluateOptions) => this.#makeReference(windows, run) : undefined;
-				const yardstick = windowsYardstick(windows, this.#options, reference);
+				const splitMetric = windowsMetric(windows, this.#options, reference);
 				const view = byDivergence ? undefined : this.#metricView("validation");
-				return this.#game(await this.#open(yardstick, compared), yardstick, own, view);
+				return this.#game(await this.#open(splitMetric, compared), splitMetric, own, view);
 			},
 		});
 	}
@@ -205,8 +205,8 @@ class GameMaker {
 		const { splits } = this.#material.calibration;
 		const games = new Once<SplitName, LedgerGame>();
 		const make = async (split: SplitName) => {
-			const yardstick = windowsYardstick(splits[split], this.#options, (run) => this.#reference(split, run));
-			return this.#game(await this.#open(yardstick, true), yardstick, own, this.#textView(split));
+			const splitMetric = windowsMetric(splits[split], this.#options, (run) => this.#reference(split, run));
+			return this.#game(await this.#open(splitMetric, true), splitMetric, own, this.#textView(split));
 		};
 		return (split) => games.get(split, () => make(split));
 	}
@@ -215,17 +215,17 @@ class GameMaker {
 	async #texts(finals: SessionGames["finals"], own: () => Promise<Evaluator>): Promise<SessionGames["texts"]> {
 		if (!this.#kl && !this.#material.questions) return finals;
 		const text = async (split: SplitName) => {
-			const yardstick = this.#textYardstick(split);
-			const ledger = this.#kl ? finals[split].ledger : await this.#open(yardstick);
+			const splitMetric = this.#textMetric(split);
+			const ledger = this.#kl ? finals[split].ledger : await this.#open(splitMetric);
 			const searched = this.#kl && ledger === this.#setup!.ledger;
-			return this.#game(ledger, yardstick, searched ? () => this.#setup!.evaluator() : own, this.#textView(split));
+			return this.#game(ledger, splitMetric, searched ? () => this.#setup!.evaluator() : own, this.#textView(split));
 		};
 		return { search: await text("search"), validation: await text("validation"), heldOut: await text("heldOut") };
 	}
 
 	#game(
 		ledger: Ledger,
-		{ measure }: Yardstick,
+		{ measure }: SplitMetric,
 		evaluatorOf: () => Promise<Evaluator>,
 		view: ((kept: Measurement) => Measurement) | undefined,
 	): LedgerGame {
@@ -238,30 +238,30 @@ class GameMaker {
 		});
 	}
 
-	#key({ hash }: Yardstick, compared = this.#kl): Parameters<typeof ledgerKey>[0] {
+	#key({ hash }: SplitMetric, compared = this.#kl): Parameters<typeof ledgerKey>[0] {
 		const { sha256, backend } = this.#material;
 		// The loss alone has no word of its own: the ledgers that were there before there was another keep their keys.
 		const kept = compared ? { figures: "divergence" } : {};
 		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept } };
 	}
 
-	async #open(yardstick: Yardstick, compared = this.#kl): Promise<Ledger> {
+	async #open(splitMetric: SplitMetric, compared = this.#kl): Promise<Ledger> {
 		const { threads, ubatch } = this.#evaluator!;
-		const { settings, ...rest } = this.#key(yardstick, compared);
+		const { settings, ...rest } = this.#key(splitMetric, compared);
 		const key = ledgerKey({ ...rest, settings: { ...settings, threads, ubatch } });
 		const ledger = await Ledger.open(ledgerPath(this.#material.folder, key), {
 			key,
 			players: this.#model.blocks.blocks,
-			windows: yardstick.shape,
+			windows: splitMetric.shape,
 			settings: { ...settings, threads, ubatch },
 		});
 		this.#ledgers.push(ledger);
-		logger(this.#options)("debug", `${ledger.size} masks known, ${ledger.path}`);
+		logger(this.#options)("debug", `${ledger.size} candidates known, ${ledger.path}`);
 		return ledger;
 	}
 
-	#textYardstick(split: SplitName): Yardstick {
-		return windowsYardstick(
+	#textMetric(split: SplitName): SplitMetric {
+		return windowsMetric(
 			this.#material.calibration.splits[split],
 			this.#options,
 			this.#kl ? (run) => this.#reference(split, run) : undefined,
@@ -281,12 +281,12 @@ class GameMaker {
 	}
 
 	/** The search split as it is searched: a share of its positions where one is asked for. */
-	#searchYardstick(): Yardstick {
+	#searchMetric(): SplitMetric {
 		const windows = this.#material.calibration.splits.search;
 		const positions = this.#drawnPositions();
-		if (!positions) return this.#textYardstick("search");
+		if (!positions) return this.#textMetric("search");
 		const reference = this.#kl ? (run: LedgerEvaluateOptions) => this.#reference("search", run, positions) : undefined;
-		return windowsYardstick(windows, this.#options, reference, positions);
+		return windowsMetric(windows, this.#options, reference, positions);
 	}
 
 	/** The original model's own distributions, also where the search runs on a copy. */

@@ -8,8 +8,8 @@ import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
 import { sweepQuestions, sweepWindows } from "./batch-evaluation.js";
 import type { JobOptions } from "../../api/index.js";
 
-/** How one split is measured. */
-export interface Yardstick {
+/** How a metric is measured on one split. */
+export interface SplitMetric {
 	/** Of what is measured on, for the ledger's key. */
 	readonly hash: string;
 	readonly shape: { readonly count: number; readonly length: number };
@@ -22,12 +22,12 @@ export interface Yardstick {
  * @param referenceFor gives the original model's distributions to compare with
  * @param positions that are scored; all where there are none
  */
-export function windowsYardstick(
+export function windowsMetric(
 	windows: TokenWindows,
 	options: JobOptions,
 	referenceFor?: (run: LedgerEvaluateOptions) => Promise<Reference | undefined>,
 	positions?: ScoredPositions,
-): Yardstick {
+): SplitMetric {
 	const { count, length, tokens } = windows;
 	return {
 		hash: hashWindows(windows),
@@ -40,7 +40,7 @@ export function windowsYardstick(
 }
 
 /** Losses of the right choices of questions. */
-export function questionYardstick(questions: PreparedQuestions, options: JobOptions): Yardstick {
+export function questionMetric(questions: PreparedQuestions, options: JobOptions): SplitMetric {
 	return {
 		hash: questions.sha256,
 		shape: { count: questions.questions.length, length: Math.max(...questions.batches.map(({ windows }) => windows.length)) },

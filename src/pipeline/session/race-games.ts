@@ -1,6 +1,6 @@
 // What races of a session measure: the validation split, further text of its kind, and by what sets are compared.
 import type { Calibration } from "../../model/calibration/index.js";
-import { furtherOf, onOwnSamples } from "./calibration-windows.js";
+import { furtherOf, onSelfGenerated } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
 import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
@@ -84,22 +84,22 @@ export class RaceGames {
 
 	async #decide(): Promise<boolean> {
 		const { model, calibration, options } = this.#setting;
-		if (metricOf(options) !== "loss" || !onOwnSamples(options)) return false;
+		if (metricOf(options) !== "loss" || !onSelfGenerated(options)) return false;
 		const bytes = bytesOfReference(predicting(calibration.splits.validation), model.facts.vocabulary);
-		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows it` : undefined;
+		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows them` : undefined;
 		// One of the split, or of a part of further text, while the one before is not freed yet, beside what measuring takes.
 		const { count: windows, length: windowLength } = calibration.splits.validation;
 		const measuring = neededBesideWeights(model.file, { windows, windowLength, stateBytes: this.#setting.stateBytes });
 		const available = availableMemory();
 		const short =
 			2 * bytes + measuring > available
-				? `twice that, and ${sizeText(measuring)} to measure with (--state-bytes lowers it), are more than the ${sizeText(available)} that are free`
+				? `twice that and ${sizeText(measuring)} to measure with are more than the ${sizeText(available)} that are free (--state-bytes lowers the second)`
 				: undefined;
 		const why = refused ?? short;
 		if (why === undefined) return true;
 		logger(options)(
 			"note",
-			`the race compares sets by their loss, not by their divergence from the original model, which differs less by chance: its distributions take ${sizeText(bytes)}; ${why}`,
+			`finalists are compared by loss, not by KL divergence, which varies less: the reference logits take ${sizeText(bytes)}; ${why}`,
 		);
 		return false;
 	}

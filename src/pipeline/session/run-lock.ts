@@ -7,7 +7,7 @@ import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile } from "../../storage/lock.js";
 import { runLockPath } from "../../storage/runs.js";
 import { metricOf } from "../preflight/metric.js";
-import { splitCounts, onOwnSamples } from "./calibration-windows.js";
+import { splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 /**
@@ -25,7 +25,7 @@ export async function runKey(seed: number, options: SessionSettings): Promise<st
 	const files = await Promise.all(weightedFiles(calibration).map(({ path }) => realOf(path)));
 	const asked = questions === undefined ? undefined : await realOf(questions);
 	// A user's text is cut the same for every seed, and questions are dealt the same.
-	const drawn = onOwnSamples(options) && asked === undefined ? { seed } : {};
+	const drawn = onSelfGenerated(options) && asked === undefined ? { seed } : {};
 	const kl = metricOf(options) === "kl";
 	return hashOf([splitCounts(options), drawn, { threads, gpuLayers, files, asked, kl }]);
 }

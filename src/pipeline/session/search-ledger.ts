@@ -233,7 +233,7 @@ function anewText({ threads, ubatch, weights }: Settings, options: SessionSettin
 	const asked = given
 		.filter(([, value, kept]) => value !== undefined && value !== "auto" && value !== kept)
 		.map(([name, value]) => `--${name} ${value}`);
-	return `an earlier search of this text ran with --threads ${threads} --ubatch ${ubatch} --working-weights ${weights}: it is measured anew with ${asked.join(" ")}, which can change bits; leave that out to go on with what is kept`;
+	return `an earlier search of this text used --threads ${threads} --ubatch ${ubatch} --working-weights ${weights}. With ${asked.join(" ")} the last bits can differ, so the search starts over: leave that out to continue`;
 }
 
 /** The copy that a search was begun with, for a run that goes on: its masks are measured with nothing else. */
@@ -244,7 +244,7 @@ async function copyAgain(model: Model, weights: FileType, folder: string, option
 		if (!options.signal?.aborted)
 			logger(options)(
 				"warning",
-				`this search runs on a ${weights} copy of the weights in memory, which cannot be made now; --working-weights own searches on the model itself, from the start`,
+				`this search uses a ${weights} copy of the model in memory, which cannot be made now; --working-weights own starts over with the model itself`,
 			);
 		throw error;
 	}

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
 import { type Calibration, type SplitName, splitNames, readDocuments, weightedFiles } from "../../model/calibration/index.js";
-import { calibrationOf, splitCounts, onOwnSamples } from "./calibration-windows.js";
+import { calibrationOf, splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import { modelHash } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
@@ -167,7 +167,7 @@ export class Session {
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backend.systemInfo.trim()}`);
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
-			if (resumed > 0) log("note", `${resumed} masks were measured before and are used again (${ledger})`);
+			if (resumed > 0) log("note", `${resumed} candidates are cached from an earlier run (${ledger})`);
 			const { vocabulary } = model.facts;
 			const kept = new Map(held.map((split) => [split, bytesOfReference(positions([split]), vocabulary)]));
 			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, held: kept });
@@ -248,12 +248,13 @@ function comparedSplits(
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
 	// A race on own samples compares by them where there is memory, on the split and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
-	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onOwnSamples(options) ? raced : [] };
+	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onSelfGenerated(options) ? raced : [] };
 }
 
 function noteTruncated(questions: Record<SplitName, PreparedQuestions> | undefined, log: ReturnType<typeof logger>): void {
 	const cut = splitNames.reduce((sum, split) => sum + (questions?.[split].truncated ?? 0), 0);
-	if (cut > 0) log("warning", `${cut} choices are longer than the model's context with their query: the query lost its beginning`);
+	if (cut > 0)
+		log("warning", `${cut} choices do not fit into the model's context with their question: the beginning of the question was cut off`);
 }
 
 /** Facts of a model for results. */

@@ -116,7 +116,7 @@ export async function chooseSweep(job: SweepJob, options: SessionSettings): Prom
 	}
 	log(
 		"note",
-		`searching on a ${fastest.choice.weights} copy in memory, ${gain.toFixed(1)} times as fast as the model's own weights; finalists and figures are measured on the model itself`,
+		`the search uses a ${fastest.choice.weights} copy of the model in memory, which is ${gain.toFixed(1)} times as fast; finalists are measured on the model itself`,
 	);
 	try {
 		return { copy: fastest.copy, choice: { ...(await better(fastest.copy, fastest.choice)), weights: fastest.choice.weights } };
@@ -173,7 +173,7 @@ async function copyIfPossible(
 		return await makeCopy(model, type, folder, options);
 	} catch (error) {
 		if (!dispensable.some((kind) => error instanceof kind)) throw error;
-		log("note", `searching without a ${type} copy in memory: ${(error as Error).message}`);
+		log("note", `the search uses no ${type} copy of the model: ${(error as Error).message}`);
 		return undefined;
 	}
 }

@@ -24,6 +24,7 @@ export class SpeedComparison {
 	/** @throws EvaluationError, or `signal.reason` */
 	static async of(model: Model, of: Speedup, options: JobOptions): Promise<SpeedComparison> {
 		const { contextLength } = model.facts;
+		options.progress?.work({ phase: "measuring the speed", done: 0, total: 0, unit: "percent" });
 		const [probe] = await runSpeed([{ model }], {
 			...{ ...probeWithin(contextLength), context: 1, threads: model.threads, signal: options.signal },
 		});

@@ -52,7 +52,7 @@ export async function atSpeed({ path, file, blocks }: Header, options: SpeedAske
 	const { targetSpeedup: value, speedupOf: of = "generation" } = options;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
 	if (options.quantize !== undefined)
-		logger(options)("warning", `target-speedup is of the weights as they are: what ${options.quantize} does to speed comes on top`);
+		logger(options)("warning", `the target speed-up is measured before quantizing: ${options.quantize} changes the speed further`);
 	const sets = new Map<number, readonly number[]>();
 	for (let count = 1; count <= blocks.maxRemovable; count++) {
 		const set = nearestCounts(blocks, count, { tied }).includes(count) ? spreadSet(blocks, count) : undefined;
@@ -74,7 +74,7 @@ export async function atSpeed({ path, file, blocks }: Header, options: SpeedAske
 		const count = await fewest([...sets.keys()], value!, ratios, { of, blocks });
 		logger(options)(
 			"note",
-			`target-speedup ${value}: ${count} of ${blocks.blocks} blocks must go; ${of} then is ${formatSpeedup(known.get(count)!)}, measured with blocks spread over the model`,
+			`target speed-up ${value}: removing ${count} of ${blocks.blocks} blocks makes ${of} ${formatSpeedup(known.get(count)!)}, measured with blocks spread over the model`,
 		);
 		return { removeBlocks: count, speedupOf: of };
 	} finally {

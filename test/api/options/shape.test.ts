@@ -15,7 +15,7 @@ describe("the table of options", () => {
 		expect(flags.filter((flag) => !/^[a-z]+(-[a-z]+)*$/.test(flag))).toEqual([]);
 	});
 
-	it("places rows after rows that are there", () => {
+	it("places rows after existing rows", () => {
 		const places = Object.values(optionTable).flatMap((row) => {
 			const { after, printedAfter, per = {} } = row as { after?: string; printedAfter?: string; per?: Record<string, { after?: string }> };
 			return [after, printedAfter, ...Object.values(per).map((one) => one.after)];
@@ -25,7 +25,7 @@ describe("the table of options", () => {
 });
 
 describe("options and settings", () => {
-	it("are the same said in two ways", () => {
+	it("are two forms of the same", () => {
 		const options = {
 			...{ removeBlocks: "25%" as const, targetSize: 1e6, windows: 4 },
 			...{ limits: { maxKl: 0.5, questions: ["a.jsonl"], ignore: true }, heal: { tokens: 2048, heads: true } },
@@ -34,7 +34,16 @@ describe("options and settings", () => {
 		const settings = settingsFrom("prune", options);
 		expect(settings).toEqual({
 			...{ removeFraction: 0.25, targetSize: 1e6, windows: 4, maxKl: 0.5, limitQuestions: ["a.jsonl"], ignoreLimits: true },
-			...{ heal: true, healTokens: 2048, healHeads: true, quantize: "Q8_0", quantizeFrom: "f16.gguf", masks: 60, seed: 3, metric: "kl" },
+			...{
+				heal: true,
+				healTokens: 2048,
+				healHeads: true,
+				quantize: "Q8_0",
+				quantizeFrom: "f16.gguf",
+				maxEvaluations: 60,
+				seed: 3,
+				metric: "kl",
+			},
 		});
 		expect(optionsFrom("prune", settings)).toEqual(options);
 	});
@@ -44,6 +53,8 @@ describe("options and settings", () => {
 			...{ heal: true, quantize: "Q4_0", targetSpeedup: 1.3, removeBlocks: 2 },
 		});
 		expect(settingsFrom("prune", { targetSpeedup: { prompt: 1.3 } })).toEqual({ targetSpeedup: 1.3, speedupOf: "prompt" });
+		expect(settingsFrom("rank", { removeBlocks: 4 })).toEqual({ removeBlocks: [4] });
+		expect(settingsFrom("rank", { removeBlocks: [3, 6] })).toEqual({ removeBlocks: [3, 6] });
 		expect(settingsFrom("compare", { removeBlocks: [3, "25%"] })).toEqual({ removeBlocks: [3], removeFraction: [0.25] });
 		expect(optionsFrom("prune", { quantize: "Q4_0", heal: false })).toEqual({ quantize: "Q4_0", heal: false });
 	});
@@ -55,7 +66,7 @@ describe("options and settings", () => {
 		expect([0.25, 0.116, 0.07, 1 / 3].map(percentOf)).toEqual(["25%", "11.6%", "7%", "33.33333333333333%"]);
 	});
 
-	it("say that a model is healed where something says how", () => {
+	it("say that a model is healed if something says how", () => {
 		const settingsOf = (heal: PruneOptions["heal"]) => settingsFrom("prune", { heal });
 		expect(settingsOf({})).toEqual({ heal: true });
 		expect(settingsOf({ heads: false })).toEqual({ heal: true, healHeads: false });
@@ -79,7 +90,7 @@ describe("options and settings", () => {
 		["compare", "25%", 'removeBlocks must be a list of numbers of blocks and of shares of them such as [3, "25%"], got "25%"'],
 		["prune", ["25%"], 'removeBlocks must be a number of blocks or a share of them such as "25%", got ["25%"]'],
 		["prune", "a quarter", 'removeBlocks must be a number of blocks or a share of them such as "25%", got "a quarter"'],
-		["rank", "25%", 'removeBlocks must be a number of blocks, got "25%"'],
+		["rank", "25%", 'removeBlocks must be a number of blocks or a list of such numbers, got "25%"'],
 	] as const)("of %s refuse %j as a number of blocks", (command, removeBlocks, message) => {
 		const settings = () => settingsFrom(command, { removeBlocks } as CommandOptions[typeof command]);
 		expect(settings).toThrow(InvalidOptionError);
@@ -87,9 +98,9 @@ describe("options and settings", () => {
 	});
 
 	it.each([
-		[{ heal: false, healTokens: 4096 }, /contradict --no-heal/],
-		[{ heal: false, healTime: 60 }, /heal-time, .* contradict --no-heal/],
-		[{ speedupOf: "prompt" }, /speedup-of says what target-speedup is taken of/],
+		[{ heal: false, healTokens: 4096 }, /leave them out with --no-heal/],
+		[{ heal: false, healKind: "map" }, /leave them out with --no-heal/],
+		[{ speedupOf: "prompt" }, /a kind of speed-up without a number/],
 	] as const)("%j has no options", (settings, message) => {
 		expect(() => optionsFrom("prune", settings)).toThrow(InvalidOptionError);
 		expect(() => optionsFrom("prune", settings)).toThrow(message);

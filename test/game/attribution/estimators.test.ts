@@ -28,7 +28,7 @@ import { fixtureGame, fixtureSamples, valueGame } from "../../helpers/games.js";
 
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
 
-/** All sets that miss 0 to `kmax` of the movable blocks. */
+/** All sets without 0 to `kmax` of the movable blocks. */
 async function measured(game: Game, kmax: number): Promise<Sample[]> {
 	const movable = Array.from({ length: game.players }, (_, i) => i).filter((block) => !game.frozen.has(block));
 	const sets = Array.from({ length: kmax + 1 }, (_, size) => subsets(movable, size)).flat();
@@ -36,7 +36,7 @@ async function measured(game: Game, kmax: number): Promise<Sample[]> {
 	return toSamples(results, meanLoss(results[0]!));
 }
 
-/** Everything is measured, so that what is left is the estimator's own error. */
+/** Everything is measured, so that only the estimator's own error is left. */
 const estimators: Record<string, (game: Game, kmax: number) => Promise<Attribution>> = {
 	"least squares": async (game, kmax) => windowLeastSquares(await measured(game, kmax), { kmax, frozen: game.frozen.keys() }),
 	"common sets": (game, kmax) => commonSetContributions(game, { kmax, masks: 5000, seed: 1 }),
@@ -53,11 +53,11 @@ const estimators: Record<string, (game: Game, kmax: number) => Promise<Attributi
 		surrogateWindowContributions(await fitPairwise(await measured(game, kmax)), { kmax, seed: 1, frozen: game.frozen.keys() }),
 };
 
-/** How far those without a standard error may be from the exact value, where blocks are worth 0.03 to 0.4. */
+/** Allowed distance from the exact value for those without a standard error, with blocks worth 0.03 to 0.4. */
 const slack: Readonly<Record<string, number>> = { "Gaussian process": 3e-4, "pairwise surrogate": 1e-3 };
 
 describe.each(Object.entries(estimators))("%s", (name, estimate) => {
-	/** The estimate, held to the exact values; and how far each may be off. */
+	/** The estimate, compared with the exact values, and how far each may be off. */
 	const compare = async (game: Game, kmax: number) => {
 		const exact = await exactWindowSemivalue(game, { kmax });
 		const { contributions, standardErrors } = await estimate(game, kmax);
@@ -77,7 +77,7 @@ describe.each(Object.entries(estimators))("%s", (name, estimate) => {
 	});
 
 	test("symmetry, dummy, substitutes, frozen blocks", async () => {
-		// Blocks 0 and 1 stand in for one another, 2 and 3 count alike, 4 does nothing, 5 is no player.
+		// Blocks 0 and 1 are redundant, 2 and 3 count alike, 4 does nothing, 5 is no player.
 		const game = new FunctionGame({
 			players: 6,
 			frozen: new Map([[5, "stays"]]),
@@ -115,7 +115,7 @@ describe("window least squares", () => {
 		);
 	});
 
-	test("from samples its error is what it says", async () => {
+	test("from samples its error matches its standard error", async () => {
 		const exact = await exactWindowSemivalue(fixtureGame(), { kmax: 6 });
 		const byKey = new Map(fixtureSamples().map((sample) => [sample.coalition.key, sample]));
 		const scores: number[] = [];
@@ -132,7 +132,7 @@ describe("window least squares", () => {
 		expect(rms).toBeLessThan(1.5);
 	});
 
-	test("where a size was not seen, or the smallest once, it knows no error and says so", async () => {
+	test("if a size was not seen, or the smallest only once, it knows no error and says so", async () => {
 		const all = await measured(fixtureGame(), 4);
 		const of = (keep: (removed: number, index: number) => boolean) =>
 			windowLeastSquares(
@@ -148,7 +148,7 @@ describe("window least squares", () => {
 		] as const) {
 			expect(gap.contributions.every(Number.isFinite)).toBe(true);
 			expect(gap.standardErrors!.every(Number.isNaN)).toBe(true);
-			expect(gap.notes!.join()).toMatch(new RegExp(`too few sets that miss ${sizes} blocks were seen.*errors are unknown`));
+			expect(gap.notes!.join()).toMatch(new RegExp(`too few sets that miss ${sizes} blocks were measured.*errors are unknown`));
 			expect(cutVerdicts(gap, 4)).toEqual([]);
 		}
 		const whole = of(() => true);
@@ -202,7 +202,7 @@ describe("sampled estimators on the fixture", () => {
 		// The r-th removal takes (2 r - 1) / 6400: 26 / 6400 in the mean.
 		for (const value of few.contributions) expect(Math.abs(value * 6400 - 26)).toBeLessThan(5);
 		expect(few.standardErrors!.every(Number.isNaN)).toBe(true);
-		expect(few.notes!.join()).toMatch(/sets that miss .* others were not seen.* of 80 of 80 the error is unknown/);
+		expect(few.notes!.join()).toMatch(/no sets without .* others were measured.* 80 of 80 have an unknown error/);
 		const many = await commonSetContributions(game, { kmax: 3, masks: 2000, seed: 1 });
 		expect(many.standardErrors!.every(Number.isFinite)).toBe(true);
 		expect(many.notes).toBeUndefined();
@@ -225,7 +225,7 @@ describe("sampled estimators on the fixture", () => {
 		expect(scores.filter((score) => score < 1).length / scores.length).toBeGreaterThan(0.85);
 	});
 
-	test("common sets: the games drawn from families spread as the errors say, and players are told apart by them", async () => {
+	test("common sets: the games drawn from families spread as the errors say, and distinguish players", async () => {
 		const exact = (await exactWindowSemivalue(fixtureGame(), { kmax: 6 })).contributions;
 		const others = Array.from({ length: 11 }, (_, i) => i + 1);
 		const truly = new Set(ranking(exact).slice(0, 4));
@@ -263,7 +263,7 @@ describe("weighted Banzhaf from samples, and the paper's step 4", () => {
 	const own = [0.1, 0.15, 0.05, 0.12, 0.08, 0.03];
 	const additive = () => valueGame(6, (set) => 0.47 + sum(set.kept().map((i) => own[i]!)));
 	const substitutes = () => valueGame(6, (set) => (set.has(0) || set.has(1) ? 0.7 : 0.3) + 0.3 * Number(set.has(2)));
-	/** The game itself in place of a surrogate. */
+	/** The game itself instead of a surrogate. */
 	const predictorOf = (game: FunctionGame, value: (set: Coalition) => number) => ({
 		players: game.players,
 		predict: (sets: readonly Coalition[]) => Float64Array.from(sets, value),
@@ -320,7 +320,7 @@ describe("contributions from a posterior", () => {
 		expect(sum(verdicts.map(({ chance }) => chance!))).toBeCloseTo(4, 9);
 	});
 
-	test("of few backgrounds, sizes in which a block was never kept do not count as 0", async () => {
+	test("with few backgrounds, sizes in which a block was never kept do not count as 0", async () => {
 		const own = Array.from({ length: 16 }, (_, i) => 0.02 + 0.01 * i);
 		const linear: Posterior = {
 			players: 16,
@@ -332,7 +332,7 @@ describe("contributions from a posterior", () => {
 			}),
 			toValue: (loss) => 10 - loss,
 		};
-		// A share of one or two sets a size: most blocks are kept in none of the largest.
+		// A share of one or two sets per size: most blocks are kept in none of the largest.
 		const few = await posteriorContributions(linear, { kmax: 16, seed: 1, count: 32, draws: 2 });
 		for (const [i, cost] of own.entries()) expect(few.contributions[i]).toBeCloseTo(cost, 9);
 		expect(few.standardErrors!.some(Number.isNaN)).toBe(true);
@@ -398,7 +398,7 @@ describe("contributions from a posterior", () => {
 			draw: () => model.mean(),
 			mean: () => ({
 				of,
-				// Units are flipped block by block: what stands between is no set that is asked about.
+				// Units are flipped block by block: the sets in between are not predicted.
 				flip: (removed, block) => {
 					const flipped = removed.slice();
 					flipped[block] = 1 - removed[block]!;
@@ -432,7 +432,7 @@ describe("contributions from a posterior", () => {
 		expect(pairs[0]).toMatchObject({ blocks: [1, 2], units: [[1], [2, 3]], value: expect.closeTo(0.3, 9) });
 		expect(pairs.find(({ blocks }) => blocks.join() === "0,1")!.units).toBeUndefined();
 
-		// One block: only 0, 1 and 4 can go alone. Two: both of the cheaper unit.
+		// One block: only 0, 1 and 4 can be removed alone. Two: both of the cheaper unit.
 		const low = (k: number) => cutVerdicts(result, k, { units }).flatMap(({ block, verdict }) => (verdict === "low" ? [block] : []));
 		expect(low(1)).toEqual([0]);
 		expect(low(2)).toEqual([5, 6]);
@@ -514,7 +514,7 @@ describe("where the cut falls", () => {
 
 	const of = (list: readonly { verdict: string }[]) => list.map(({ verdict }) => verdict);
 
-	test("of an unknown error nothing is said, and others are sure only where they are so wherever that block stands", () => {
+	test("an unknown error gives no verdict, and others are sure only if they are so for every place of that block", () => {
 		const two = cutVerdicts(attribution([0, 1, 2, 9], [0.01, 0.01, Number.NaN, 0.01]), 2);
 		// Below 0 the third would push the second out; the first is among the two in any case.
 		expect(two.map(({ chance, verdict }) => [chance, verdict])).toEqual([
@@ -533,7 +533,7 @@ describe("where the cut falls", () => {
 		expect(of(broken)).toEqual(["low", "high", "high"]);
 	});
 
-	test("errors of the asking alone decide nothing", () => {
+	test("errors of the sampling of a surrogate decide nothing", () => {
 		expect(cutVerdicts({ ...attribution([0, 9], [0.01, 0.01]), errorsOf: "asking" }, 1)).toEqual([]);
 	});
 
@@ -552,7 +552,7 @@ describe("where the cut falls", () => {
 		// In none of the three is the first above the second.
 		const few = { ...attribution([0, 1], [0.6, 0]), drawn: drawn([0.6, 1], [-0.6, 1], [0.6, 1]) };
 		expect(of(cutVerdicts(few, 1))).toEqual(["undecided", "undecided"]);
-		// What the games do not show of the error counts too.
+		// The part of the error that the games do not show counts too.
 		const hidden = { ...attribution([0, 1], [1, 1]), drawn: drawn([0.01, 1], [-0.01, 1]) };
 		expect(of(cutVerdicts(hidden, 1))).toEqual(["undecided", "undecided"]);
 	});

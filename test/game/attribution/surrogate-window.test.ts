@@ -10,7 +10,7 @@ import { FIXTURE_FULL_LOSS, fixtureGame, valueGame } from "../../helpers/games.j
 
 const sizes = [11, 10, 9, 8, 7, 6];
 
-test("of a known game: the exact window semivalue, within the standard errors", async () => {
+test("gives the exact window semivalue of a known game, within the standard errors", async () => {
 	const value = (c: Coalition) => 1 / (1 + c.removed().reduce((sum, i) => sum + 0.05 * (i + 1), 0) ** 2);
 	const exact = await exactWindowSemivalue(valueGame(8, value), { kmax: 4 });
 	const predictor = { players: 8, predict: (masks: readonly Coalition[]) => Float64Array.from(masks, value) };

@@ -10,7 +10,7 @@ import { swapSearch } from "../../../src/game/search/swap.js";
 import { fitPairwise } from "../../../src/game/surrogate/pairwise.js";
 import { fixtureGame, quadraticGame } from "../../helpers/games.js";
 
-/** Added loss of the best set of each size, by looking at all of them. */
+/** Added loss of the best set of each size, by measuring all of them. */
 function optima(game: TableGame): Map<number, number> {
 	const mean = (losses: Float64Array) => losses.reduce((a, b) => a + b) / losses.length;
 	const full = mean(game.all().find((m) => m.coalition.size === game.players)!.losses);

@@ -13,7 +13,7 @@ import { leaveOneOut } from "../../../src/game/search/ranked.js";
 import { fitMixedGp } from "../../../src/game/surrogate/mixed-gp.js";
 import { fixtureGame, quadraticGame } from "../../helpers/games.js";
 
-/** Loss that the best set of each size adds. */
+/** Added loss of the best set of each size. */
 function optima(game: ReturnType<typeof fixtureGame>): Map<number, number> {
 	const full = meanLoss(game.all().find(({ coalition }) => coalition.size === game.players)!);
 	const best = new Map<number, number>();
@@ -24,7 +24,7 @@ function optima(game: ReturnType<typeof fixtureGame>): Map<number, number> {
 	return best;
 }
 
-/** A deep model: dear ends, neighbors that stand in for one another. */
+/** A deep model: costly ends, redundant neighbors. */
 function deepGame(players: number): FunctionGame {
 	const random = new Random(players);
 	const own = Array.from({ length: players }, (_, i) => (i === 0 || i === players - 1 ? 2 : 0.02 + 0.1 * random.uniform() ** 2));
@@ -157,7 +157,7 @@ describe("dead masks, frozen and tied blocks", () => {
 		expect(found.byCount.get(2)!.removed).toEqual([3, 10]);
 	});
 
-	test("a game in which most random sets are broken is searched all the same", async () => {
+	test("a game in which most random sets are broken is searched too", async () => {
 		const game = new FunctionGame({
 			players: 16,
 			loss: (set) => {
@@ -170,7 +170,7 @@ describe("dead masks, frozen and tied blocks", () => {
 		expect(found.byCount.get(5)!.addedLoss).toBeCloseTo(0.25, 9);
 	});
 
-	test("a surrogate that is not trusted proposes nothing: exact exchanges go on", async () => {
+	test("a surrogate that is not trusted proposes nothing: exact exchanges follow", async () => {
 		const phases = new Set<string>();
 		const result = await autoSearch(fixtureGame(), {
 			kmax: 6,

@@ -65,8 +65,8 @@ describe("rounds", () => {
 		expect(pairs.byCount.get(5)!.addedLoss).toBeLessThan(flat.byCount.get(5)!.addedLoss);
 	});
 
-	test("a substitute is seen once its partner is gone", async () => {
-		// Alone, blocks 0 and 1 cost nothing; both gone cost 2 nats.
+	test("a substitute shows once its partner is removed", async () => {
+		// Alone, blocks 0 and 1 cost nothing; removing both costs 2 nats.
 		const game = () => new FunctionGame({ players: 5, loss: (c) => 1 + (c.has(0) || c.has(1) ? 0 : 2) + 0.1 * (5 - c.size) });
 		const play = ({ game: sub, kmax }: { game: Parameters<typeof leaveOneOut>[0]; kmax: number }) =>
 			leaveOneOut(sub, { kmax, criticalLoss: Number.POSITIVE_INFINITY });

@@ -30,7 +30,7 @@ const searches: Record<string, (game: Game, seed: number) => Promise<Pick<Search
 	auto: async (game, seed) => (await auto(game, { kmax, budget: 90, seed })).found,
 };
 
-/** Searches that look at sets, not only at blocks. */
+/** Searches that look at sets, not only at single blocks. */
 const seeing = Object.keys(searches).filter((name) => name !== "leave-one-out");
 
 function game(players: number, loss: (set: Coalition) => number): FunctionGame {
@@ -47,7 +47,7 @@ async function best(of: Game, count: number): Promise<number> {
 }
 
 describe.each(Object.entries(searches))("%s", (name, search) => {
-	test("additive games: the cheapest blocks go", async () => {
+	test("additive games: the cheapest blocks are removed", async () => {
 		await fc.assert(
 			fc.asyncProperty(fc.integer({ min: 0, max: 1e6 }), async (seed) => {
 				const random = new Random(seed);
@@ -68,7 +68,7 @@ describe.each(Object.entries(searches))("%s", (name, search) => {
 	});
 
 	if (seeing.includes(name))
-		test("substitutes: of two that stand in for one another only one goes", async () => {
+		test("substitutes: only one of two redundant blocks is removed", async () => {
 			const twins = game(9, (set) => {
 				const gone = (i: number) => Number(!set.has(i));
 				let loss = 0;
@@ -84,7 +84,7 @@ describe.each(Object.entries(searches))("%s", (name, search) => {
 test("residual toy: what auto finds is the best there is", async () => {
 	for (const seed of [1, 2, 3]) {
 		const random = new Random(seed);
-		// Mostly along one direction, partly across it: what is across may cancel.
+		// Mostly along one direction, partly across it: the part across may cancel.
 		const blocks = Array.from({ length: 10 }, () => [0.3 + 0.3 * random.uniform(), 0.2 * random.normal(), 0.2 * random.normal()]);
 		const goal = blocks.reduce((sum, step) => sum.map((x, d) => x + step[d]!), [0, 0, 0]);
 		// Each block adds a vector to a stream; the loss is the distance from where the original model ends, saturated.

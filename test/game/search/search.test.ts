@@ -73,7 +73,7 @@ describe("the fixture's measured game", () => {
 		expect(cut.critical).toEqual([]);
 	});
 
-	test("block 0 is critical and frozen until it has to go", async () => {
+	test("block 0 is critical and frozen until it must be removed", async () => {
 		const result = await greedy(fixtureGame(), { kmax: 11 });
 		expect(result.critical.map((block) => [block.blocks, block.frozen])).toEqual([[[0], true]]);
 		expect(result.critical[0]!.reason).toMatch(/more than 0\.693/);
@@ -130,11 +130,11 @@ describe.each(Object.entries(methods))("%s", (name, method) => {
 		expect(await run()).toEqual(await run());
 	});
 
-	test("stops where the signal says so", async () => {
+	test("stops at the signal", async () => {
 		await expect(method(quadraticGame(6, 1), { kmax: 2, signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
 	});
 
-	test("refuses more blocks than there are, and says how many can go", async () => {
+	test("refuses more blocks than there are, and says how many can be removed", async () => {
 		const game = new FunctionGame({ players: 5, loss: () => 1, frozen: new Map([[0, "x"]]) });
 		for (const kmax of [0, 5, 1.5, Number.NaN]) await expect(method(game, { kmax })).rejects.toThrow(/1\.\.4/);
 	});

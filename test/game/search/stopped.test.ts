@@ -6,17 +6,17 @@ import { masksIn, timeLimit } from "../../../src/game/search/time-limit.js";
 import { quadraticGame } from "../../helpers/games.js";
 
 describe("a search that is stopped", () => {
-	it("says that it was, not that the rules forbid what it did not come to, and knows what single removals would cut", async () => {
+	it("says so instead of blaming the rules, and knows what single removals would cut", async () => {
 		const { found } = await auto(quadraticGame(8, 1), { kmax: 3, seed: 1, stop: () => true });
 		expect([...found.byCount.keys()]).toEqual([1]);
 		expect(found.notes).toEqual(["the search was stopped before sets of 2, 3 blocks were measured"]);
 		expect(found.ranked.map(({ length }) => length)).toEqual([1, 2, 3]);
 		expect(found.ranked[0]).toEqual(found.byCount.get(1)!.removed);
 		const spent = await auto(quadraticGame(8, 1), { kmax: 3, seed: 1, budget: 9 });
-		expect(spent.found.notes).toEqual(["the masks of the search were spent before sets of 2, 3 blocks were measured"]);
+		expect(spent.found.notes).toEqual(["the evaluations of the search were used up before sets of 2, 3 blocks were measured"]);
 	});
 
-	it("knows them also where a rule ties blocks, and blames the rule once greedy has come to its end", async () => {
+	it("knows them also if a rule ties blocks, and names the rule once greedy has ended", async () => {
 		const pairs = [0, 2, 4, 6];
 		const game = () =>
 			new FunctionGame({
@@ -40,7 +40,7 @@ describe("a search that is stopped", () => {
 });
 
 describe("a limit of time", () => {
-	/** A game on a clock of its own: each mask takes a second. */
+	/** A game with its own clock: each mask takes a second. */
 	function timed() {
 		let now = 100;
 		const inner = quadraticGame(16, 2);
@@ -78,7 +78,7 @@ describe("a limit of time", () => {
 		expect([...found.byCount.keys()]).toEqual([1]);
 	});
 
-	it("that is not given, or is not reached, changes no batch", async () => {
+	it("that is missing, or is not reached, changes no batch", async () => {
 		const run = async (seconds?: number) => {
 			const { game, batches, clock } = timed();
 			await auto(game, { ...options, budget: 120, ...timeLimit(seconds, () => 1, clock) });

@@ -13,7 +13,7 @@ import { fitPairwise } from "../../../src/game/surrogate/pairwise.js";
 import type { PosteriorSurrogate } from "../../../src/game/surrogate/surrogate.js";
 import { drawnLinks, fixtureGame, fixtureSamples } from "../../helpers/games.js";
 
-// What every surrogate that knows how unsure it is keeps to, whichever family it is of.
+// Properties of every surrogate that knows how uncertain it is, whichever family it is of.
 
 const samples = fixtureSamples().filter(({ coalition }) => coalition.size >= 4 && coalition.size < 12);
 const byKey = new Map(samples.map((sample) => [sample.coalition.key, sample]));
@@ -64,7 +64,7 @@ describe.each(Object.entries(families))("%s", (name, learn) => {
 		const surrogate = await learn(training(count, 5));
 		const sets = [[], [1, 2, 3], [4, 6, 9, 10], [2, 5], [1, 3, 5, 7, 9, 11]].map((removed) => Coalition.ofRemoved(12, removed));
 		const { mean, sd } = surrogate.predictLinks(sets);
-		// Of the processes it is next to nothing here.
+		// For the Gaussian processes it is almost nothing here.
 		const noise = name === "pairwise ridge" ? Number(surrogate.fit.settings.noise) : 0;
 		const random = new Random(6);
 		const draws = Array.from({ length: 600 }, () => surrogate.draw(() => random.normal()));

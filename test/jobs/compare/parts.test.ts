@@ -66,11 +66,11 @@ describe("rows", () => {
 		expect(rows(4).withinBest).toBe(false);
 		expect(rows(2).above.standardError).toBeLessThan(0.06);
 		expect(rows(2).withinBest).toBe(true);
-		// One window says nothing of chance.
+		// One window says nothing about chance.
 		expect(rows(1)).toMatchObject({ above: { standardError: null }, withinBest: null });
 	});
 
-	it("take equal sets for equal, also with one window; of others nothing says", () => {
+	it("treat equal sets as tied, also with one window, and decide nothing about others", () => {
 		const { rows } = compareRows([set("auto", [1, 2], of(2.5)), set("random", [1, 2], of(2.5)), set("greedy", [3], of(2.6))], [of(2)]);
 		expect(rows.map(({ withinBest }) => withinBest)).toEqual([true, true, null]);
 		expect(rows[0]!.mean.standardError).toBeNull();
@@ -107,7 +107,7 @@ describe("answers to questions", () => {
 		goldLosses: Float64Array.from([...right], (flag) => (flag === "1" ? 0.5 : 1.5)),
 	});
 
-	it("give both accuracies, the change from the original model, and who cannot be told from the best", () => {
+	it("give both accuracies, the change from the original model, and who is tied with the best", () => {
 		const full = answers("1111111100");
 		const [best, near, far, none] = accuracyRows(
 			[answers("1111111000"), answers("1111110100"), answers("0000000000"), undefined],
@@ -117,7 +117,7 @@ describe("answers to questions", () => {
 		expect(none).toBeNull();
 		expect(best).toMatchObject({ accuracy: { value: 0.7, correct: 7 }, difference: { value: -0.1, gained: 0, lost: 1 }, withinBest: true });
 		expect(best!.goldLoss).toBeCloseTo(0.8, 12);
-		// One gained, one lost: no test tells them apart. Seven lost of seven that changed: p = 2 / 128.
+		// One gained, one lost: no test distinguishes them. Seven of the seven changed answers lost: p = 2 / 128.
 		expect(near).toMatchObject({ accuracy: { correct: 7 }, withinBest: true });
 		expect(far).toMatchObject({ difference: { value: -0.8, lost: 8 }, withinBest: false });
 	});

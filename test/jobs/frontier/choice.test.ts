@@ -19,7 +19,7 @@ const cell = (type: Cell["type"], removed: number, bytes: number, added: number,
 		divergence: null,
 		agreement: null,
 	};
-	// Types are read at the speed of their bytes, blocks run at their number.
+	// Types run at the speed of their bytes, blocks at that of their number.
 	const speedup = { value: (10 / (10 - removed)) * (type === "own" ? 1 : type === "Q8_0" ? 1.2 : 1.1) };
 	const measured = goal.targetSpeedup === undefined ? {} : { speedup };
 	const size = { blocks: 10 - removed, bytes, compute: (10 - removed) / 10, ...measured };
@@ -86,15 +86,15 @@ describe("the best choice", () => {
 });
 
 describe("dominated", () => {
-	it("tells the axes apart", () => {
+	it("distinguishes the axes", () => {
 		const find = (type: string, removed: number) => grid({}).find((one) => one.type === type && one.removed.length === removed)!.dominated;
-		// Q8_0 whole is smaller and better than the own weights without two blocks, which run fewer blocks.
+		// Q8_0 with all blocks is smaller and better than the own weights without two blocks, which run fewer blocks.
 		expect(find("own", 2)).toEqual({ bytes: true, compute: false, both: false });
 		expect(find("Q8_0", 0)).toEqual({ bytes: false, compute: true, both: false });
 		expect(find("own", 0)).toEqual({ bytes: false, compute: false, both: false });
 		const broken = markDominated([{ ...cell("own", 0, 10, 0), loss: { mean: null, standardError: null } }, cell("Q8_0", 0, 9, 0)]);
 		expect(broken[0]!.dominated.both).toBe(true);
-		// Measured speed stands for compute: a fast type beats the same blocks in a slow one.
+		// Measured speed replaces compute: a fast type beats the same blocks in a slow one.
 		const goal = { targetSpeedup: 1.1 };
 		const [own, quick] = markDominated([cell("own", 2, 10, 0.3, goal), cell("Q8_0", 2, 10, 0.3, goal)]);
 		expect([own!.dominated.compute, quick!.dominated.compute]).toEqual([true, false]);
@@ -102,7 +102,7 @@ describe("dominated", () => {
 });
 
 describe("the verdict", () => {
-	it("says where the report split does not confirm the choice", () => {
+	it("says where the held-out split does not confirm the choice", () => {
 		const goal = { targetSize: 500 };
 		const cells = grid(goal);
 		const best = bestOf(goal, cells);
@@ -113,7 +113,7 @@ describe("the verdict", () => {
 		const [only] = markDominated([reported]);
 		const judged = { goal: { maxAdded: 0.1 }, cells: [only!], best: only, sourceQuantized: false };
 		expect(frontierVerdict(judged, () => ({ mean: 0, standardError: 0 }), 9).text).toContain(
-			"0.130 ± 0.010 nats per token on the report split. That is more than was asked for",
+			"0.130 ± 0.010 nats per token on the held-out split. That is above the limit",
 		);
 	});
 
@@ -121,7 +121,7 @@ describe("the verdict", () => {
 		const { verdict } = judge({ targetSize: 500 });
 		expect(verdict.confirmed).toBe(true);
 		expect(verdict.better).toBe("quantizing");
-		expect(verdict.text).toMatch(/Best for the goal \(at most 500 B\): Q4_K_M \(300 B\), which adds 0\.050 ± 0\.010/);
+		expect(verdict.text).toMatch(/Best for the goal \(at most 500 B\): Q4_K_M \(300 B\)\. It adds 0\.050 ± 0\.010/);
 		expect(verdict.text).toMatch(/Removing blocks is the worse choice for this goal: Q8_0 without blocks 1-2 \(430 B\) adds 0\.252/);
 	});
 
@@ -130,14 +130,14 @@ describe("the verdict", () => {
 			better: "both",
 			text: expect.stringMatching(/Quantizing alone costs more: Q2_K \(200 B\) adds 0\.540/),
 		});
-		expect(judge({ targetSize: 180 }).verdict.text).toMatch(/Quantizing alone does not fit: Q2_K \(200 B\) is the smallest/);
-		expect(judge({ targetCompute: 1.25 }).verdict).toMatchObject({ better: "pruning", text: expect.stringContaining("runs every block") });
-		expect(judge({ maxAdded: 0.1 }).verdict.text).toMatch(/Nothing with blocks removed fits/);
+		expect(judge({ targetSize: 180 }).verdict.text).toMatch(/Quantizing alone does not meet it: the smallest is Q2_K \(200 B\)\./);
+		expect(judge({ targetCompute: 1.25 }).verdict).toMatchObject({ better: "pruning", text: expect.stringContaining("runs all blocks") });
+		expect(judge({ maxAdded: 0.1 }).verdict.text).toMatch(/Nothing with blocks removed meets it/);
 	});
 
-	it("names what comes nearest where nothing fits, and a source that is quantized", () => {
+	it("names what comes nearest if nothing fits, and a quantized source", () => {
 		expect(judge({ targetSize: 100 }).verdict).toEqual({
-			text: expect.stringMatching(/^Nothing .*Nearest: Q2_K without blocks 1-2 \(170 B\)/),
+			text: expect.stringMatching(/^No combination .*The nearest is Q2_K without blocks 1-2 \(170 B\)/),
 		});
 		expect(judge({ targetSize: 500 }, true).verdict.text).toContain("--quantize-from ORIGINAL");
 		expect(judge({ targetSize: 500 }).verdict.text).not.toContain("--quantize-from");
@@ -146,24 +146,24 @@ describe("the verdict", () => {
 	it("says how fast the alternatives are where speed is asked for", () => {
 		const { verdict } = judge({ targetSpeedup: 1.22, speedupOf: "generation" });
 		expect(verdict.text).toMatch(
-			/Best for the goal \(generation 1\.22 times as fast\): the weights as they are without blocks 1-2 \(800 B, 1\.25 times as fast\)/,
+			/Best for the goal \(generation 1\.22 times as fast\): the original weights without blocks 1-2 \(800 B, 1\.25 times as fast\)/,
 		);
-		expect(verdict.text).toContain("Quantizing alone does not fit: Q8_0 (530 B, 1.20 times as fast) is the fastest.");
+		expect(verdict.text).toContain("Quantizing alone does not meet it: the fastest is Q8_0 (530 B, 1.20 times as fast).");
 		const small = judge({ targetSpeedup: 1.3, speedupOf: "generation", targetSize: 500 }).verdict;
-		expect(small.text).toContain("Quantizing alone does not fit: Q2_K (200 B, 1.10 times as fast) is the fastest of that size.");
+		expect(small.text).toContain("Quantizing alone does not meet it: the fastest of that size is Q2_K (200 B, 1.10 times as fast).");
 		// Of what misses two targets the one that misses by less: not the smallest.
 		expect(judge({ targetSpeedup: 1.48, speedupOf: "generation", targetSize: 420 }).verdict.text).toMatch(
-			/Nearest: Q8_0 without blocks 1-2 \(430 B, 1\.50 times/,
+			/The nearest is Q8_0 without blocks 1-2 \(430 B, 1\.50 times/,
 		);
 		const wide = { ...cell("own", 2, 800, 0.3, { targetSpeedup: 1.2 }), speedup: { value: 1.25, interval: { low: 1.1, high: 1.4 } } };
 		const [only] = markDominated([wide]);
 		const judged = { goal: { targetSpeedup: 1.2, speedupOf: "prompt" } as const, cells: [only!], best: only, sourceQuantized: false };
 		const text = frontierVerdict(judged, () => ({ mean: 0, standardError: 0 }), 9).text;
 		expect(text).toContain(
-			"1.25 times as fast (1.10 to 1.40)), which adds 0.300 ± 0.010 nats per token. The interval of its speed reaches below",
+			"1.25 times as fast (1.10 to 1.40)). It adds 0.300 ± 0.010 nats per token. The interval of its speed-up reaches below",
 		);
 		expect(judge({ targetSpeedup: 2, speedupOf: "prompt" }).verdict.text).toMatch(
-			/^Nothing that was measured fits the goal \(prompts 2 times as fast\)\. Nearest: Q8_0 without blocks 1-2 \(430 B, 1\.50 times as fast\)/,
+			/^No combination meets the goal \(prompts 2 times as fast\)\. The nearest is Q8_0 without blocks 1-2 \(430 B, 1\.50 times as fast\)/,
 		);
 	});
 

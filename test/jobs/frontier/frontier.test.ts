@@ -33,7 +33,7 @@ describe("findFrontier", () => {
 		expect(result.cells).toHaveLength(9);
 		expect(result.goal).toEqual({ maxAdded: 0.1 });
 		expect(result.computeAxis).toBe("blocks");
-		// The original model in a type: the very file that llama.cpp's quantizer writes.
+		// The original model in a type: the same file as llama.cpp's quantizer writes.
 		const path = out();
 		await quantizeFile(f16, path, "Q4_0", { threads: 2 });
 		const whole = cellOf(result, "Q4_0", 0);
@@ -49,7 +49,7 @@ describe("findFrontier", () => {
 		expect(whole.loss.mean).toBeCloseTo(mean(found!.losses), 10);
 		expect(whole.added.mean).toBeCloseTo(mean(found!.losses) - mean(full!.losses), 10);
 		expect(whole.divergence!.mean).toBeCloseTo(mean(found!.divergences!), 10);
-		// Without blocks: the file that removing them from that file writes, and its loss as written.
+		// Without blocks: the file from removing them from that file, and its loss as written.
 		const cell = cellOf(result, "Q4_0", 2);
 		const pruned = await pruneGguf(path, out(), { ...small, remove: [...cell.removed] });
 		expect(cell.bytes).toBe(pruned.output!.size);
@@ -58,7 +58,7 @@ describe("findFrontier", () => {
 		expect(new Set(result.cells.filter(({ removed }) => removed.length === 2).map(({ removed }) => removed.join())).size).toBe(1);
 	});
 
-	it("names the best choice for a size, first, with its figures on the report split", async () => {
+	it("names the best choice for a size, first, with its figures on the held-out split", async () => {
 		const all = await findFrontier(f16, options);
 		const targetSize = cellOf(all, "Q8_0", 1).bytes;
 		const result = await findFrontier(f16, { ...options, targetSize });
@@ -78,7 +78,7 @@ describe("findFrontier", () => {
 		expect(result.cells.filter(({ fits }) => fits).every(({ removed }) => removed.length === 2)).toBe(true);
 		expect(result.verdict.text).toMatch(/1\.2 times fewer blocks.*Quantizing alone runs every block/);
 		expect(result.commands[0]).toContain(`--remove ${blocksArgument(result.best!.removed)} --windows ${small.windows}`);
-		// Nobody gave a seed: its default is not printed.
+		// No seed was given: its default is not printed.
 		expect(result.commands[0]).not.toContain("--seed");
 	});
 
@@ -115,7 +115,7 @@ describe("findFrontier", () => {
 		expect(cellOf(result, "Q8_0", 0).dominated).toMatchObject({ bytes: false, both: false });
 	});
 
-	it("goes on where it was stopped, quantizes nothing twice, and leaves no file", async () => {
+	it("continues where it stopped, quantizes nothing twice, and leaves no file", async () => {
 		const controller = new AbortController();
 		const reason = new Error("stopped");
 		const notes: string[] = [];
@@ -131,7 +131,7 @@ describe("findFrontier", () => {
 		expect(partials()).toEqual([]);
 		const phases = new Set<string>();
 		const output = `${out()}.json`;
-		const result = await findFrontier(f16, { ...options, output, onProgress: ({ phase }) => phases.add(phase) });
+		const result = await findFrontier(f16, { ...options, saveResult: output, onProgress: ({ phase }) => phases.add(phase) });
 		expect(phases.has("quantizing to Q8_0")).toBe(false);
 		expect(phases.has("quantizing to Q4_0")).toBe(true);
 		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result)));

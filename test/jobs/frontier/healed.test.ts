@@ -48,7 +48,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		const best = result.best!;
 		expect(best).toMatchObject({ healed: true, fits: true });
 		expect(result.verdict.text).toMatch(/without blocks .*, healed \(/);
-		expect(result.commands[0]).toContain("--heal --heal-tokens 6144");
+		expect(result.commands[0]).toContain("--heal=6144");
 		expect(frontierText(result, {})).toMatch(/^> .*, healed$/m);
 		const run = { ...text, remove: [...best.removed], heal: { tokens: 6144 } };
 		const own = await pruneGguf(f16, out(), run);
@@ -64,7 +64,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		expect(reported.divergence!.mean).toBeCloseTo(plan!.quantized!.divergence!.mean!, 10);
 	});
 
-	it.runIf(thorough)("heals nothing twice, and what it kept of unhealed sets is unhealed", async () => {
+	it.runIf(thorough)("heals nothing twice, and cached figures of unhealed sets stay unhealed", async () => {
 		newHome();
 		const phases = new Set<string>();
 		const first = await findFrontier(f16, { ...options, quantize: { ...options.quantize, types: [] } });
@@ -75,7 +75,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 		});
 		expect([...phases].filter((phase) => /heal/.test(phase))).toEqual([]);
 		expect({ ...again, seconds: 0 }).toEqual({ ...first, seconds: 0 });
-		// Another type asks for the new matrices again, by what was decided.
+		// Another type needs the new matrices again, from the recorded decisions.
 		const more = await findFrontier(f16, { ...options, onProgress: ({ phase }) => phases.add(phase) });
 		expect(phases.has("healing the cuts")).toBe(true);
 		expect(cellOf(more, "own", 2, true).loss).toEqual(cellOf(first, "own", 2, true).loss);

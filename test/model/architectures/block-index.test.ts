@@ -16,7 +16,7 @@ import {
 	type Sources,
 } from "./block-index.js";
 
-// Rules by a block's index in llama.cpp's code, against what was audited. RECORD_BLOCK_INDEX=1 writes the record anew.
+// Rules by a block's index in llama.cpp's code, compared with the audited ones. RECORD_BLOCK_INDEX=1 writes the record again.
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SRC = join(HERE, "../../../vendor/llama.cpp/src");
@@ -40,7 +40,7 @@ if (process.env.RECORD_BLOCK_INDEX === "1") {
 }
 const record = JSON.parse(readFileSync(RECORD, "utf8")) as IndexRecord;
 
-/** The problems of the pinned sources with one of them altered. */
+/** The problems of the pinned sources after one of them was altered. */
 function problemsOf(path: string, change: (text: string) => string): string[] {
 	const before = sources.get(path)!;
 	const after = change(before);
@@ -87,7 +87,7 @@ describe("what the pinned graphs give", () => {
 		expect(statelessProblems(sources, resuming)).toEqual([]);
 	});
 
-	it("is not that of some: the ones known are told from the others", () => {
+	it("is not that of some, which are known", () => {
 		expect(statelessProblems(sources, ["llama", "nemotron_h", "nemotron_h_moe", "plamo2", "lfm2moe"])).toEqual([
 			expect.stringMatching(/^nemotron_h resumes, but none .* give the entry a `resume` with the reason/),
 			expect.stringMatching(/^nemotron_h_moe resumes/),
@@ -132,7 +132,7 @@ describe("another llama.cpp", () => {
 		);
 	});
 
-	it("with another number of blocks in a known rule, or a rule that has gone, is noticed", () => {
+	it("with another number of blocks in a known rule, or without a rule, is noticed", () => {
 		expect(problemsOf("models/gemma2.cpp", (text) => text.replace("case 46:", "case 48:"))).toEqual([
 			expect.stringMatching(/^src\/models\/gemma2\.cpp \(gemma2\): /),
 		]);
@@ -153,7 +153,7 @@ describe("another llama.cpp", () => {
 		]);
 		const fewer = new Map(sources);
 		fewer.delete("models/phi2.cpp");
-		expect(indexProblems(fewer, record)).toEqual([expect.stringMatching(/^src\/models\/phi2\.cpp has gone/)]);
+		expect(indexProblems(fewer, record)).toEqual([expect.stringMatching(/^src\/models\/phi2\.cpp no longer exists/)]);
 	});
 
 	it("of the same rules is not: other comments, spaces, order, and code without indices", () => {

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 
-// Which rules about a block's index, or about the number of blocks, stand in llama.cpp's code: what the next pin may add without
-// touching a header. All functions take text, so that a test can alter it. Of the code itself only a count and a hash are kept.
+// Which rules about a block's index, or about the number of blocks, are in llama.cpp's code: the next pin may add some without
+// touching a header. All functions take text, so that a test can alter it. The record has only a count and a hash of the code.
 
-/** Sources by path from `src/` of llama.cpp; among them that of the architectures' names, which holds no rules. */
+/** Sources by path from `src/` of llama.cpp, including that of the architectures' names, which holds no rules. */
 export type Sources = ReadonlyMap<string, string>;
 
 /** For each file: how many expressions, and the first 16 digits of the SHA-256 of all of them. */
 export type IndexRecord = Readonly<Record<string, readonly [number, string]>>;
 
-/** Files beside models/ that build graphs and memories. */
+/** Files besides models/ that build graphs and memories. */
 export const SHARED_SOURCES = /^llama-(model|graph|hparams|context|kv-cache[\w-]*|memory[\w-]*)\.(cpp|h)$/;
 
 export const NAMES_SOURCE = "llama-arch.cpp";
@@ -37,10 +37,10 @@ function patternsFor(path: string): RegExp[] {
 }
 
 /**
- * Statements that test or compute with the index of a block or the number of blocks, without comments and with single spaces:
- * arithmetic and comparisons with `il` (in models/ with `i` too) and `n_layer`, what hparams says of one block, blocks named by
- * number, and the sizes that llama.cpp tells by the number of blocks where the file asks for them. Not seen: what a graph carries
- * from block to block without an index (the first values of rwkv7), which the conformance run shows.
+ * Statements that test or compute with the index of a block or the number of blocks, without comments and with single spaces. These are
+ * arithmetic and comparisons with `il` (in models/ with `i` too) and `n_layer`, hparams of one block, and blocks named by number. Sizes
+ * that llama.cpp derives from the number of blocks count if the file asks for them. Not seen: values that a graph carries from block to
+ * block without an index (the first values of rwkv7), which the conformance run shows.
  */
 export function indexExpressions(path: string, source: string): string[] {
 	const code = source.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"/g, (found) => (found.startsWith('"') ? '""' : " "));
@@ -56,7 +56,7 @@ export function indexExpressions(path: string, source: string): string[] {
 	);
 }
 
-/** What is kept of the sources. Order within a file does not count. */
+/** The record of the sources. The order within a file does not count. */
 export function indexRecord(sources: Sources): IndexRecord {
 	const record = [...sources]
 		.filter(([path]) => path !== NAMES_SOURCE)
@@ -68,7 +68,7 @@ export function indexRecord(sources: Sources): IndexRecord {
 	return Object.fromEntries(record);
 }
 
-/** What the sources say of block indices that the record does not, and what to do about it. Empty when they agree. */
+/** What the sources say about block indices that the record does not, and what to do about it. Empty if they agree. */
 export function indexProblems(sources: Sources, record: IndexRecord): string[] {
 	const now = indexRecord(sources);
 	const served = servedBy(sources);
@@ -86,7 +86,7 @@ export function indexProblems(sources: Sources, record: IndexRecord): string[] {
 	});
 	const gone = Object.keys(record)
 		.filter((path) => !(path in now))
-		.map((path) => `src/${path} has gone: see which file took over, and update the record by \`${UPDATE}\``);
+		.map((path) => `src/${path} no longer exists: see which file took over, and update the record by \`${UPDATE}\``);
 	return [...changed, ...gone];
 }
 
@@ -101,9 +101,9 @@ function todo(path: string): string {
 const STATE = /\bcb\((\w+), "l_out", il\);(?:\s*\/\/[^\n]*)*\s*(?:inpL\s*=\s*\1;|\})/;
 
 /**
- * Architectures among these whose graph does not name the input of the next block `l_out`, right where it becomes that: the name by
- * which native/sweep.cpp takes the hidden state after a block. Where a function that builds a part of the block gives the name, the
- * tensor may be that part alone.
+ * Architectures among these whose graph does not name the input of the next block `l_out` when it becomes that. By this name
+ * native/sweep.cpp takes the hidden state after a block. If a function that builds a part of the block gives the name, the tensor may be
+ * that part alone.
  */
 export function statelessProblems(sources: Sources, resuming: readonly string[]): string[] {
 	const named = new Set([...servedBy(sources)].flatMap(([path, names]) => (STATE.test(sources.get(path)!) ? names : [])));
@@ -117,7 +117,7 @@ export function statelessProblems(sources: Sources, resuming: readonly string[])
 		);
 }
 
-/** The architectures that each file of models/ serves: by its own class, or by one whose graph or loader theirs takes. */
+/** The architectures that each file of models/ serves: by its own class, or by a class whose graph or loader theirs uses. */
 export function servedBy(sources: Sources): Map<string, string[]> {
 	const names = new Map(
 		[...(sources.get(NAMES_SOURCE) ?? "").matchAll(/\{\s*(LLM_ARCH_\w+),\s*"([^"]+)"\s*\}/g)].map((match) => [match[1]!, match[2]!]),

@@ -17,7 +17,7 @@ describe("rules by number of blocks", () => {
 	it("baichuan of another number never becomes one of those", async () => {
 		const blocks = await plan("baichuan", 34);
 		expect(blocks.check([1])).toBeUndefined();
-		expect(blocks.check([1, 2])).toContain("32 blocks would be left");
+		expect(blocks.check([1, 2])).toContain("32 blocks would be kept");
 	});
 
 	it("exaone4 and command-r", async () => {
@@ -31,7 +31,7 @@ describe("rules by number of blocks", () => {
 
 	it("deepseek2: a model with low-rank queries never becomes one without", async () => {
 		const full = await plan("deepseek2", 28, { "attention.q_lora_rank": u32(1536) });
-		expect(full.check([1])).toContain("27 blocks would be left");
+		expect(full.check([1])).toContain("27 blocks would be kept");
 		expect(full.check([1, 2, 3])).toBeUndefined();
 		const lite = await plan("deepseek2", 27);
 		expect(lite.check([1])).toBeUndefined();
@@ -41,12 +41,12 @@ describe("rules by number of blocks", () => {
 	});
 });
 
-describe("numbers of blocks that cannot go", () => {
-	it("by a rule on the number left", async () => {
+describe("numbers of blocks that cannot be removed", () => {
+	it("by a rule on the number of kept blocks", async () => {
 		const glm = await plan("deepseek2", 47, { "attention.q_lora_rank": u32(768), vocab_size: u32(154880) });
 		for (const count of [20, 21]) expect(glm.countProblem(count)).toContain("26 or 27 blocks");
 		for (const count of [1, 19, 22, 46]) expect(glm.countProblem(count)).toBeUndefined();
-		expect((await plan("baichuan", 34)).countProblem(2)).toContain("32 blocks would be left");
+		expect((await plan("baichuan", 34)).countProblem(2)).toContain("32 blocks would be kept");
 	});
 
 	it("because the model has no more, or the number is none", async () => {
@@ -57,7 +57,7 @@ describe("numbers of blocks that cannot go", () => {
 		expect((await plan("t5", 4)).countProblem(1)).toContain("encoder");
 	});
 
-	it("because blocks go in groups", async () => {
+	it("because blocks are removed in groups", async () => {
 		const blocks = await plan("smollm3", 10);
 		expect([1, 2, 3, 4, 5, 6, 7, 8, 9].filter((count) => blocks.countProblem(count) === undefined)).toEqual([2, 4, 6, 8]);
 		expect(blocks.countProblem(3)).toContain("groups");
@@ -100,7 +100,7 @@ describe("mixed kinds of blocks", () => {
 		expect(stated.check(without(8, [1, 3]))).toContain("recurrent");
 	});
 
-	it("nemotron_h tells three kinds", async () => {
+	it("nemotron_h has three kinds", async () => {
 		const keys = {
 			"attention.head_count": u32(4),
 			"attention.head_count_kv": u32s(0, 2, 0, 0),
@@ -133,7 +133,7 @@ describe("mixed kinds of blocks", () => {
 		expect(runs.unmeasurable).toBeUndefined();
 	});
 
-	it("a hidden state is not looked for where the graph does not name it", async () => {
+	it("a hidden state is not resumed if the graph does not name it", async () => {
 		const keys = { "attention.head_count": u32(4), "attention.head_count_kv": u32s(0, 4, 0, 4) };
 		for (const name of ["nemotron_h", "nemotron_h_moe", "plamo2"]) {
 			expect(await plan(name, 4, keys)).toMatchObject({ resumable: false, resumeReason: expect.stringContaining("not named l_out") });
@@ -150,7 +150,7 @@ describe("mixed kinds of blocks", () => {
 		expect(blocks.maxRemovable).toBe(3);
 	});
 
-	it("the first block lends the presence of heads and the experts in use", async () => {
+	it("the first block decides on the presence of heads and the experts in use", async () => {
 		const zero = { "attention.head_count": u32s(4, 0, 4, 0), "attention.head_count_kv": u32s(4, 0, 4, 0) };
 		expect((await plan("jamba", 4, zero)).check([0])).toContain("block 1 cannot be the first");
 		expect((await plan("jamba", 4, zero)).check([0, 1])).toBeUndefined();

@@ -11,14 +11,14 @@ const folder = tempFolder();
 let files = 0;
 const write = (spec: GgufSpec) => makeGguf(join(folder, `${files++}.gguf`), spec);
 
-/** The tiny model of 4 blocks (38 tensors) with these entries in place of, or beside, its own. */
+/** The tiny model of 4 blocks (38 tensors) with these entries instead of, or in addition to, its own. */
 function tiny(...changed: SpecEntry[]): string {
 	const keys = new Set(changed.map(({ key }) => key));
 	const spec = tinyLlama();
 	return write({ ...spec, entries: [...spec.entries!.filter(({ key }) => !keys.has(key)), ...changed] });
 }
 
-describe("counts are held against what the file can hold before anything is built from them", () => {
+describe("counts are compared with what the file can hold before anything is built from them", () => {
 	it.each([
 		["2^31 blocks", entry("llama.block_count", "uint32", 2 ** 31), /at most 512 as llama.block_count .* found 2147483648/],
 		["10 million blocks", entry("llama.block_count", "uint32", 1e7), /found 10000000/],

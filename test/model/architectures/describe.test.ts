@@ -10,7 +10,7 @@ async function plan(architecture: string, blocks: number, keys: Keys = {}, more:
 }
 
 describe("any set of blocks", () => {
-	it.each(["llama", "mamba", "qwen3", "falcon"])("%s: every block but one may go", async (name) => {
+	it.each(["llama", "mamba", "qwen3", "falcon"])("%s: all blocks but one may be removed", async (name) => {
 		const blocks = await plan(name, 6);
 		expect(blocks).toMatchObject({ architecture: name, blocks: 6, tailBlocks: 0, support: "exact", maxRemovable: 5, resumable: true });
 		expect(blocks.units).toBeUndefined();
@@ -26,7 +26,7 @@ describe("any set of blocks", () => {
 		expect(blocks.check([-1])).toContain("no block -1");
 		expect(blocks.check([1.5])).toContain("no block 1.5");
 		expect(blocks.check([1, 1])).toContain("twice");
-		expect(blocks.check([0, 1, 2, 3])).toContain("one block must be left");
+		expect(blocks.check([0, 1, 2, 3])).toContain("at least one block must be kept");
 		expect(blocks.checkView([2, 1])).toContain("ascending");
 		expect(blocks.check([0, 1, 2, 3], { emptyAllowed: true })).toBeUndefined();
 		expect(blocks.check([0, 1, 2, 2], { emptyAllowed: true })).toContain("twice");
@@ -57,13 +57,13 @@ describe("any set of blocks", () => {
 describe("sliding windows", () => {
 	const window = { "attention.sliding_window": u32(512) };
 
-	it("gemma3 without a pattern: one sliding block must be left", async () => {
+	it("gemma3 without a pattern: at least one sliding block must be kept", async () => {
 		const blocks = await plan("gemma3", 18, window);
 		expect(blocks).toMatchObject({ support: "exact", maxRemovable: 17, resumable: true });
 		expect(blocks.check([7, 8, 9])).toBeUndefined();
 		expect(blocks.check(without(18, [5, 11, 17]))).toContain("sliding-window block");
 		expect(blocks.check(without(18, [4]))).toBeUndefined();
-		// A view may add a block that does nothing, so it is not asked for there.
+		// A view may add a block that does nothing, so this is not checked there.
 		expect(blocks.checkView([5, 11, 17])).toBeUndefined();
 	});
 
@@ -76,8 +76,8 @@ describe("sliding windows", () => {
 		expect((await plan("gemma3", 62, apart)).reason).toContain("exactly 62 blocks");
 		const equal = { ...window, embedding_length: u32(4096), "attention.head_count": u32(32), "attention.key_length": u32(128) };
 		expect(await plan("gemma3", 62, equal)).toMatchObject({ support: "exact" });
-		// A longer model must not be cut down to the special number.
-		expect((await plan("gemma3", 64, apart)).check([3, 4])).toContain("62 blocks would be left");
+		// A longer model must not be cut to the special number.
+		expect((await plan("gemma3", 64, apart)).check([3, 4])).toContain("62 blocks would be kept");
 	});
 
 	it("gemma2 of 46 blocks is refused and its input is scaled", async () => {
@@ -96,7 +96,7 @@ describe("sliding windows", () => {
 		expect(blocks.view.leadingCounts).toEqual(["n_layer_kv_from_start"]);
 	});
 
-	it("laguna: the first block lends its rotation to the full blocks", async () => {
+	it("laguna: the full blocks take their rotation from the first block", async () => {
 		const keys = { ...window, "rope.dimension_count": u32(64), "rope.dimension_count_swa": u32(128) };
 		const blocks = await plan("laguna", 8, keys);
 		expect(blocks.check([0])).toContain("block 1 cannot be the first");
@@ -135,7 +135,7 @@ describe("rules by block index", () => {
 		expect(blocks.checkView([3, 4, 5])).toContain("block 3 would become block 0");
 	});
 
-	it("any combination of units may go", async () => {
+	it("any combination of units may be removed", async () => {
 		const keys = { interleave_moe_layer_step: u32(6) };
 		const blocks = await plan("llama4", 30, keys);
 		expect(blocks.units).toEqual([range(12), range(12).map((i) => i + 12), range(6).map((i) => i + 24)]);

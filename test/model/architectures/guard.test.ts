@@ -13,7 +13,7 @@ import {
 import { PER_BLOCK_MEMBERS } from "../../../src/model/architectures/hparams.js";
 import { ARCHITECTURES } from "../../../src/model/architectures/index.js";
 
-// What must be looked at when the pin of llama.cpp moves. A failure's message says what to do.
+// What to check when the pin of llama.cpp moves. A failure's message says what to do.
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
@@ -48,22 +48,22 @@ describe("another llama.cpp", () => {
 	it("with a new per-block array is noticed", () => {
 		const altered = HEADER().replace(before, `${before}\n    std::array<float, LLAMA_MAX_LAYERS> block_gain;`);
 		expect(headerProblems(altered)).toEqual([
-			expect.stringMatching(/block_gain holds one entry a block and is not known: add it to PER_BLOCK_MEMBERS .* native\/layer_view\.cpp/),
+			expect.stringMatching(/block_gain holds one entry per block and is unknown: add it to PER_BLOCK_MEMBERS .* native\/layer_view\.cpp/),
 		]);
 		const bits = HEADER().replace(before, `${before}\n    std::bitset<LLAMA_MAX_LAYERS> is_gated_impl;`);
 		expect(headerProblems(bits)).toEqual([expect.stringContaining("is_gated_impl")]);
 	});
 
 	it("without one is noticed", () => {
-		expect(headerProblems(HEADER().replace(before, ""))).toEqual([expect.stringContaining("llama_hparams::n_head_arr has gone")]);
+		expect(headerProblems(HEADER().replace(before, ""))).toEqual([expect.stringContaining("llama_hparams::n_head_arr no longer exists")]);
 	});
 
 	it("with a new count of layers is noticed, and one without a known count", () => {
 		const line = "    uint32_t n_layer_dense_lead = 0;";
 		expect(headerProblems(HEADER().replace(line, `${line}\n    uint32_t n_layer_gated = 0;`))).toEqual([
-			expect.stringMatching(/n_layer_gated speaks of layers and is not known: .*LEADING_COUNT_MEMBERS/),
+			expect.stringMatching(/n_layer_gated mentions layers and is unknown.*LEADING_COUNT_MEMBERS/),
 		]);
-		expect(headerProblems(HEADER().replace(line, ""))).toEqual([expect.stringContaining("n_layer_dense_lead has gone")]);
+		expect(headerProblems(HEADER().replace(line, ""))).toEqual([expect.stringContaining("n_layer_dense_lead no longer exists")]);
 	});
 
 	it("with a new architecture, or without one, is noticed", () => {
@@ -71,7 +71,7 @@ describe("another llama.cpp", () => {
 		const problems = architectureProblems(altered, ARCHITECTURES.keys());
 		expect(problems).toEqual([
 			expect.stringMatching(/llama5 is new: .*src\/model\/architectures\/table\//),
-			expect.stringMatching(/^the architecture llama has gone/),
+			expect.stringMatching(/^the architecture llama no longer exists/),
 		]);
 	});
 

@@ -1,7 +1,7 @@
 import type { ArchitectureEntry } from "../../../src/model/architectures/index.js";
 import { type Keys, range } from "./model.js";
 
-// Metadata that is not symmetrical, so that a value left in its old place shows.
+// Asymmetric metadata, so that a value left in its old place shows.
 export const BLOCKS = 13;
 export const TAIL = 1;
 const all = BLOCKS + TAIL;

@@ -8,7 +8,7 @@ import type { GgufContent } from "../../../src/model/gguf/types.js";
 import { writeGguf } from "../../../src/model/gguf/writer.js";
 import { entry, makeGguf, type SpecEntry, type SpecScalar, type SpecTensor, type SpecValue } from "../../helpers/make-gguf.js";
 
-// Small models of any architecture: metadata as given, and tensors whose bytes tell the block they come from.
+// Small models of any architecture: given metadata, and tensors whose bytes show the block they come from.
 
 const folder = mkdtempSync(join(tmpdir(), "prune-gguf-architectures-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -22,7 +22,7 @@ export interface ModelSpec {
 	/** @default 0 */
 	tail?: number;
 	keys?: Keys;
-	/** Keys as they stand, without the architecture's name. */
+	/** Complete keys, without the architecture's name. */
 	plain?: Keys;
 	/** Parts of every block after `blk.N.`. @default attn_q, attn_output, ffn_down (weights) */
 	parts?: readonly string[];

@@ -6,7 +6,7 @@ import { type Keys, model, range, without } from "./model.js";
 const page = architectureTableMarkdown();
 const general = page.slice(0, page.indexOf("\n## "));
 
-/** What makes llama.cpp derive something anew, which must be stated. */
+/** Values that make llama.cpp derive something again, which must be stated. */
 const MORE: Readonly<Record<string, Keys>> = {
 	gemma4: { "attention.shared_kv_layers": ["uint32", 3] },
 	qwen4exp: { "ple.layers": ["array", [4], "uint32"] },

@@ -8,7 +8,7 @@ import { entry, makeGguf } from "../../helpers/make-gguf.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 import { model } from "./model.js";
 
-// What a file states is held against what there can be before anything is built from it.
+// The counts of a file are compared with what is possible before anything is built from them.
 
 const folder = tempFolder();
 const array = (length: number) => ["array", new Array<number>(length).fill(2), "uint32"] as const;
@@ -21,7 +21,7 @@ describe("an array in the place of a number", () => {
 				const file = await model("llama", { blocks: 2, keys: { [key]: array(length) } });
 				expect(() => describeBlocks(file)).toThrow(InvalidGgufError);
 				expect(() => describeBlocks(file)).toThrow(
-					`expected one number as llama.${key}, or one a block (llama.cpp runs 512), found ${length}`,
+					`expected one number as llama.${key}, or one per block (llama.cpp runs 512), found ${length}`,
 				);
 			}
 			const most = await model("llama", { blocks: 2, keys: { [key]: array(512) } });

@@ -23,7 +23,7 @@ const removedOf = (sets: readonly Coalition[]) => sets.map((set) => set.removed(
 const square = ([a, b, c, d, e, f]: number[], self: number) => [self, a!, b!, c!, a!, self, d!, e!, b!, d!, self, f!, c!, e!, f!, self];
 
 describe("block influence", () => {
-	it("is 1 less the cosine between neighboring states", () => {
+	it("is 1 minus the cosine between neighboring states", () => {
 		const scores = blockInfluence(square([0.5, 0, 0, 0.9, 0, 0.75], 1));
 		expect(Array.from(scores, (score) => Number(score.toFixed(12)))).toEqual([0.5, 0.1, 0.25]);
 	});
@@ -56,7 +56,7 @@ describe("runs of least angular distance", () => {
 	});
 
 	it("need the game's own matrix", () => {
-		expect(() => bestRuns(board(4), angular, 2)).toThrow(/5 hidden states expected/);
+		expect(() => bestRuns(board(4), angular, 2)).toThrow(/5 hidden states/);
 	});
 });
 
@@ -74,14 +74,14 @@ describe("cutting by scores", () => {
 		expect(removedOf(cutLowest(board(4), [0, 9, 4, 4], { kmax: 3, units }))).toEqual([[2, 3]]);
 	});
 
-	it("comes back to a block that the game did not let go first", () => {
+	it("comes back to a block that the game did not allow first", () => {
 		// Block 0 only after block 2.
 		const game = board(3, [], (set) => (set.has(0) ? true : !set.has(2)));
 		expect(removedOf(cutLowest(game, [0, 5, 1], { kmax: 2 }))).toEqual([[2], [0, 2]]);
 	});
 
-	it("needs one score a block", () => {
-		expect(() => cutLowest(board(3), [1, 2], { kmax: 1 })).toThrow(/one score a block/);
+	it("needs one score per block", () => {
+		expect(() => cutLowest(board(3), [1, 2], { kmax: 1 })).toThrow(/one score per block/);
 		expect(() => cutLowest(board(3), [1, Number.NaN, 2], { kmax: 1 })).toThrow(/block 1 has no score/);
 	});
 

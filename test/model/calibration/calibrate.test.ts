@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { calibrate, deal, splitNames, furtherParts, furtherText, ownSamples } from "../../../src/model/calibration/index.js";
+import { calibrate, deal, splitNames, furtherParts, furtherText, selfGeneratedWindows } from "../../../src/model/calibration/index.js";
 import { CalibrationError, InvalidOptionError } from "../../../src/errors.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { makeWindows, type TokenWindows } from "../../../src/model/runtime/windows.js";
@@ -25,19 +25,19 @@ const rows = ({ tokens, count, length }: TokenWindows) =>
 	Array.from({ length: count }, (_, i) => [...tokens.subarray(i * length, (i + 1) * length)]);
 const prose = (count: number) => model.detokenize(fixtureWindows(count).tokens, { special: false });
 
-describe("own samples", () => {
+describe("self-generated text", () => {
 	it("are reproducible by the seed, and begin with the start token", async () => {
-		const a = await ownSamples(model, { count: 6, length: 40, seed: 5 });
-		const b = await ownSamples(model, { count: 6, length: 40, seed: 5 });
-		const c = await ownSamples(model, { count: 6, length: 40, seed: 6 });
+		const a = await selfGeneratedWindows(model, { count: 6, length: 40, seed: 5 });
+		const b = await selfGeneratedWindows(model, { count: 6, length: 40, seed: 5 });
+		const c = await selfGeneratedWindows(model, { count: 6, length: 40, seed: 6 });
 		expect(a).toEqual(b);
 		expect(rows(a)).not.toEqual(rows(c));
 		expect(new Set(rows(a).map(String)).size).toBe(6);
 		for (const row of rows(a)) expect(row[0]).toBe(0);
 	});
 
-	it("are text that the model believes more than another's", async () => {
-		const own = await ownSamples(model, { count: 8, length: 128, seed: 0 });
+	it("are more likely to the model than another's", async () => {
+		const own = await selfGeneratedWindows(model, { count: 8, length: 128, seed: 0 });
 		const shuffled = makeWindows(own.tokens.slice().reverse(), 128);
 		const losses = async (windows: TokenWindows) => {
 			const [evaluation] = await model.createEvaluator().evaluate([{ toBytes: () => new Uint8Array(12).fill(1) }], windows);
@@ -49,7 +49,7 @@ describe("own samples", () => {
 
 	it("hold chats of its own where there is a template, every second window", async () => {
 		const length = 160;
-		const windows = rows(await ownSamples(chat, { count: 6, length, seed: 2 }));
+		const windows = rows(await selfGeneratedWindows(chat, { count: 6, length, seed: 2 }));
 		expect(windows.length).toBe(6);
 		windows.forEach((row, i) => {
 			expect(row.length).toBe(length);
@@ -58,13 +58,13 @@ describe("own samples", () => {
 			expect(isChat, text).toBe(i % 2 === 1);
 		});
 		expect(new Set(windows.map(String)).size).toBe(6);
-		expect(windows).toEqual(rows(await ownSamples(chat, { count: 6, length, seed: 2 })));
+		expect(windows).toEqual(rows(await selfGeneratedWindows(chat, { count: 6, length, seed: 2 })));
 	});
 
 	it("report progress up to the total", async () => {
 		for (const from of [model, chat]) {
 			const seen: [number, number][] = [];
-			await ownSamples(from, { count: 4, length: 100, seed: 0, onProgress: (done, total) => seen.push([done, total]) });
+			await selfGeneratedWindows(from, { count: 4, length: 100, seed: 0, onProgress: (done, total) => seen.push([done, total]) });
 			expect(seen.at(-1)).toEqual([400, 400]);
 			expect(seen.map(([done]) => done)).toEqual(seen.map(([done]) => done).sort((a, b) => a - b));
 		}
@@ -165,12 +165,12 @@ describe("further windows", () => {
 			});
 			expect(places.at(-1)! - places[0]!).toBeGreaterThan(0.8 * texts[source]!.split(",").length);
 		}
-		// The first part already is spread over the text, and keeps away from the windows of the splits.
+		// Already the first part is spread over the text, and stays away from the windows of the splits.
 		const early = placesIn(0, rows(parts[0]!).slice(0, 2)).sort((a, b) => a - b);
 		expect(early[1]! - early[0]!).toBeGreaterThan(0.2 * texts[0]!.split(",").length);
 	});
 
-	it("of files are as many as the text holds, and none where it was changed or is gone", async () => {
+	it("of files are as many as the text holds, and none if it was changed or deleted", async () => {
 		const path = join(folder, "little.txt");
 		const given = { ...options, files: [path] };
 		writeFileSync(path, prose(4));
@@ -185,10 +185,10 @@ describe("further windows", () => {
 		rmSync(path);
 		const gone = open();
 		expect([await gone(0), await gone(1)]).toEqual([undefined, undefined]);
-		expect(problems).toEqual([expect.stringMatching(/little.txt is not what it was/), expect.stringMatching(/little.txt cannot be read/)]);
+		expect(problems).toEqual([expect.stringMatching(/little.txt changed while this run was going on/), expect.stringMatching(/little.txt cannot be read/)]);
 	});
 
-	it("of the model's own samples are drawn anew, the same for the same seed and part", async () => {
+	it("of self-generated text are drawn again, the same for the same seed and part", async () => {
 		const { splits } = await calibrate(model, options);
 		const open = (seed: number) => furtherText(model, { calibration: { ...options, seed }, splits: Object.values(splits) });
 		const further = open(0);

@@ -3,16 +3,16 @@ import { accuracyOf, answer, compareAnswers, mcnemar, rightOf } from "../../../s
 
 describe("an answer", () => {
 	it("is the most likely choice; by length it may be another", () => {
-		// Nats a character: -0.5, -0.4; the shorter one is likelier as a whole.
+		// Nats per character: -0.5, -0.4; the shorter one is more likely as a whole.
 		const { pick, normalizedPick } = answer(1, [-2, -4], [4, 10], [2, 5]);
 		expect([pick, normalizedPick]).toEqual([0, 1]);
 	});
 
 	it("has the share of the right choice as its loss, in nats per token", () => {
-		// Two characters a token: -0.5 and -0.4 a character are -1 and -0.8 a token.
+		// Two characters per token: -0.5 and -0.4 per character are -1 and -0.8 per token.
 		const { goldLoss } = answer(1, [-2, -4], [4, 10], [2, 5]);
 		expect(goldLoss).toBeCloseTo(Math.log(1 + Math.exp(-0.2)), 12);
-		// Counted in tokens the scores are as they are.
+		// Counted in tokens the scores stay unchanged.
 		expect(answer(0, [-2, -6], [2, 3], [2, 3]).goldLoss).toBeCloseTo(Math.log(1 + Math.exp(-1)), 12);
 		expect(answer(0, [-3, -3, -3], [5, 5, 5], [2, 2, 2]).goldLoss).toBeCloseTo(Math.log(3), 12);
 	});
@@ -55,7 +55,7 @@ describe("two models", () => {
 		expect(difference.value).toBeCloseTo(-0.5, 12);
 		// Changes 0, -1, -1, -1, 1, -1: mean -0.5, squares about it 3.5.
 		expect(difference.standardError).toBeCloseTo(Math.sqrt(3.5 / 5 / 6), 12);
-		// Of five fair coins one head or fewer, twice: 2 * 6 / 32.
+		// At most one head in five fair coins, twice: 2 * 6 / 32.
 		expect(difference.pValue).toBeCloseTo(0.375, 12);
 	});
 

@@ -15,6 +15,7 @@ import { deleteRuns, listRuns } from "../../../src/storage/runs.js";
 import { changedFixture, fixturePath, fixtureWindows, fullSet, perplexityTool, removing } from "../../helpers/fixture.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
+import { watching } from "../../helpers/progress.js";
 
 const folder = tempFolder();
 const text = join(folder, "text.txt");
@@ -39,7 +40,7 @@ beforeEach(() => {
 	process.env.PRUNE_GGUF_HOME = join(folder, `home-${homes++}`);
 });
 
-/** Mean and standard error over windows, computed in another way than by the program. */
+/** Mean and standard error over windows, computed differently from the program. */
 function spread(values: readonly number[]) {
 	const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
 	const squares = values.reduce((sum, value) => sum + value * value, 0);
@@ -53,8 +54,8 @@ describe("a text beside a reference", () => {
 	])("gives, by preset %s, what the losses and distributions of both models say", async (preset, context) => {
 		const result = await measureText(fixturePath, { text, context, preset, remove: removed, threads: 2 });
 
-		// Token by token in a pass of its own: nothing kept, nothing in parts. The preset of llama-perplexity decodes up to 2048 tokens at
-		// a time, which llama.cpp rounds otherwise; the other one is measured window by window here.
+		// Token by token in a pass of its own: without a cache or parts. The preset of llama-perplexity decodes up to 2048 tokens at
+		// a time, which llama.cpp rounds differently; the other preset is measured window by window here.
 		const model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator({ sharePrefixes: false });
 		const from = preset === "full" ? 0 : context / 2;
@@ -101,7 +102,7 @@ describe("a text beside a reference", () => {
 		expect(difference.high - difference.mean).toBeCloseTo(difference.mean - difference.low, 10);
 	});
 
-	it("is the same for a mask beside the whole, and for the file without these blocks beside the file", async () => {
+	it("is the same for a mask compared with the original, and for the file without these blocks compared with the file", async () => {
 		const options = { text, context: 64, threads: 2 };
 		const masked = await measureText(fixturePath, { ...options, remove: removed });
 		const file = await measureText(pruned, { ...options, against: fixturePath });
@@ -109,7 +110,7 @@ describe("a text beside a reference", () => {
 		const same = await measureText(fixturePath, { ...options, against: fixturePath });
 		expect(same.against).toMatchObject({ agreement: { mean: 1 }, difference: { mean: 0, standardError: 0 }, ratio: { mean: 1 } });
 		expect(same.against!.divergence.mean).toBeLessThan(1e-5);
-		// A reference costs the model's own figures nothing, in bits either.
+		// A reference does not change the model's own figures, not even in bits.
 		expect(same.loss).toBe((await measureText(fixturePath, options)).loss);
 	});
 
@@ -125,7 +126,7 @@ describe("a text beside a reference", () => {
 		const { against, tokens } = await measureText(pruned, { text, context: 64, against: fixturePath, threads: 2 });
 		// Both keep the reference's distribution in 16 bits, in different ways.
 		expect(Math.abs(against!.divergence.mean - Number(row?.[1])), stdout + stderr).toBeLessThan(2e-3);
-		// The two batch windows differently: of two tokens that are as likely, either may come first, at one position.
+		// The two batch windows differently: if two tokens are equally likely, either may come first, at one position.
 		expect(Math.abs(against!.agreement.mean - Number(row?.[2]) / 100)).toBeLessThan(1.5 / tokens);
 	});
 
@@ -140,7 +141,7 @@ describe("a text beside a reference", () => {
 		});
 		const run = measureText(fixturePath, { text, context: 64, against: other });
 		await expect(run).rejects.toThrow(InvalidOptionError);
-		await expect(run).rejects.toThrow(/not the same vocabulary: token 1023 is/);
+		await expect(run).rejects.toThrow(/different vocabularies: token 1023 is/);
 		const named = await changedFixture(join(folder, "named.gguf"), (content) => ({
 			...content,
 			entries: content.entries.map((entry) => (entry.key === "tokenizer.ggml.model" ? encodeEntry(entry.key, "string", "other") : entry)),
@@ -149,26 +150,23 @@ describe("a text beside a reference", () => {
 	});
 });
 
-/** Runs until so many tokens are done, then stops it. */
-async function interrupted(
-	after: number,
-	run: (options: Pick<EvaluateOptions, "signal" | "onProgress">) => Promise<unknown>,
-): Promise<void> {
+/** Runs until so many tokens or questions are done, then stops it. */
+async function interrupted(after: number, run: (options: Pick<EvaluateOptions, "signal" | "progress">) => Promise<unknown>): Promise<void> {
 	const stop = new AbortController();
-	const onProgress = ({ unit, done }: { unit: string; done: number }) => {
-		if (unit === "tokens" && done >= after) stop.abort(new Error("stopped"));
-	};
-	await expect(run({ signal: stop.signal, onProgress })).rejects.toThrow("stopped");
+	const progress = watching(({ unit, done }) => {
+		if (["tokens", "questions"].includes(unit) && done >= after) stop.abort(new Error("stopped"));
+	});
+	await expect(run({ signal: stop.signal, progress })).rejects.toThrow("stopped");
 }
 
 const withoutTime = <T extends object>(result: T) => ({ ...result, seconds: 0 });
 
-/** Ledgers of evaluations that are kept. */
+/** Ledgers of cached evaluations. */
 const kept = async () => (await listRuns()).flatMap(({ evaluations }) => evaluations);
 
 describe("an evaluation that was stopped", () => {
-	it("of a text goes on where it was, to the same bits", async () => {
-		// More than one part: longer than what is measured before it is kept.
+	it("of a text continues where it stopped, with the same bits", async () => {
+		// More than one part: longer than what is measured before it is cached.
 		const long = join(folder, "long.txt");
 		writeFileSync(long, Array.from({ length: 12 }, () => readFileSync(text, "utf8")).join("\n"));
 		const options = { text: long, context: 64, remove: removed, threads: 2 };
@@ -182,13 +180,13 @@ describe("an evaluation that was stopped", () => {
 		const notes: string[] = [];
 		const resumed = await measureText(fixturePath, { ...options, onLog: ({ message }) => notes.push(message) });
 		expect(withoutTime(resumed)).toEqual(withoutTime(straight));
-		expect(notes.join()).toMatch(/windows were measured before and are used again/);
+		expect(notes.join()).toMatch(/windows are cached from an earlier run/);
 		// All is known: nothing is measured again, and another mask uses the original model's windows.
 		const again = await measureText(fixturePath, options);
 		expect(withoutTime(again)).toEqual(withoutTime(straight));
 	});
 
-	it("of questions goes on where it was, to the same bits", async () => {
+	it("of questions continues where it stopped, with the same bits", async () => {
 		const options = { questions, remove: removed, threads: 2 };
 		const straight = await measureQuestions(fixturePath, options);
 		process.env.PRUNE_GGUF_HOME = join(folder, `home-${homes++}`);
@@ -202,7 +200,7 @@ describe("an evaluation that was stopped", () => {
 		expect((await kept()).length).toBe(2);
 	});
 
-	it("loses a line that was torn, and is not another's: threads, preset, context, mask and text have ledgers of their own", async () => {
+	it("loses an incomplete line, and is not mixed up: threads, preset, context, mask and text have ledgers of their own", async () => {
 		const options = { text, context: 64, threads: 2 };
 		const straight = await measureText(fixturePath, options);
 		const [ledger] = await kept();
@@ -215,7 +213,7 @@ describe("an evaluation that was stopped", () => {
 		await measureText(fixturePath, { ...options, preset: "full" });
 		await measureText(fixturePath, { ...options, threads: 1 });
 		expect((await kept()).length).toBe(4);
-		// Two more: the mask beside the whole; the whole is known.
+		// Two more: the mask compared with the original, which is known.
 		await measureText(fixturePath, { ...options, remove: [4] });
 		expect((await kept()).length).toBe(5);
 		const { deleted } = await deleteRuns({ all: true });
@@ -223,7 +221,7 @@ describe("an evaluation that was stopped", () => {
 		expect(existsSync(ledger!.path)).toBe(false);
 	});
 
-	it("is measured all the same where it cannot be kept", async () => {
+	it("is measured even if it cannot be cached", async () => {
 		const blocked = join(folder, `file-${homes++}`);
 		writeFileSync(blocked, "");
 		process.env.PRUNE_GGUF_HOME = blocked;
@@ -231,7 +229,7 @@ describe("an evaluation that was stopped", () => {
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
 		const { perplexity } = await measureText(fixturePath, { text, context: 64, threads: 2, onLog });
 		expect(perplexity).toBeGreaterThan(1);
-		expect(warnings.join()).toMatch(/what is measured is not kept/);
+		expect(warnings.join()).toMatch(/results are not cached/);
 	});
 });
 

@@ -88,7 +88,7 @@ describe("the marks of a text", () => {
 		expect(kindsOf(written(tokens, english), french)).toEqual(["language"]);
 		expect(kindsOf(written(tokens, german), german)).toEqual([]);
 		expect(kindsOf(written(tokens, english), english)).toEqual([]);
-		// Too short to tell.
+		// Too short to show a language.
 		expect(kindsOf(written(tokens, french.slice(0, 30)), english)).toEqual([]);
 		expect(kindsOf(written(tokens, french), "Once upon a time")).toEqual([]);
 		// Another script is said once.

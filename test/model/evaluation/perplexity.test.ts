@@ -8,6 +8,7 @@ import { measureText, summarizeLosses } from "../../../src/model/evaluation/perp
 import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath, fixtureWindows, perplexityTool, plainDecodeTool } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
+import { watching } from "../../helpers/progress.js";
 
 const folder = tempFolder();
 const text = join(folder, "text.txt");
@@ -86,11 +87,11 @@ describe("measureText", () => {
 		await measureText(fixturePath, {
 			text,
 			context: 32,
-			onProgress: (event) => {
-				if (event.unit !== "tokens") return;
-				seen.push(event.done);
-				total = event.total;
-			},
+			progress: watching((work) => {
+				if (work.unit !== "tokens") return;
+				seen.push(work.done);
+				total = work.total;
+			}),
 		});
 		expect(seen.at(-1)).toBe(total);
 	});

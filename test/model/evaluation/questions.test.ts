@@ -59,7 +59,7 @@ describe("questions", () => {
 
 	it.each<[string, string, RegExp]>([
 		["nothing", "", /holds no question/],
-		["lines that are not six a question", "a\n0\nb\n", /holds 3 lines: expected JSON Lines, or six lines a question/],
+		["lines that are not six a question", "a\n0\nb\n", /holds 3 lines: expected JSON Lines, or six lines per question/],
 		["an ending that is not there", hellaswag.replace("\n2\n", "\n4\n"), /line 2: the right choice must be a number from 0 to 3, got 4/],
 		["an ending that is no number", hellaswag.replace("\n0\n", "\nfirst\n"), /line 8: the right choice/],
 		["broken JSON", `${lines(question)}{"query": `, /line 2: not JSON/],

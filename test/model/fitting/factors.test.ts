@@ -35,7 +35,7 @@ describe("factors behind a cut", () => {
 		expect([found.before, found.after]).toEqual([before, after]);
 		expect(after).toBeLessThan(0.98 * before);
 		expect(steps.length).toBe(2 * (blocks - 3 - removed.length));
-		// Behind the first cut only, a factor a head, of what it asks with and of what it gives.
+		// Behind the first cut only, one factor per head for its queries and one for its outputs.
 		expect(new Set(found.factors.map(({ by }) => by))).toEqual(new Set(["rows", "columns"]));
 		for (const { tensor, by, factors } of found.factors) {
 			expect(Number(/blk\.(\d+)/.exec(tensor)![1])).toBeGreaterThan(3);

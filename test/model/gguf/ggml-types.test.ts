@@ -27,7 +27,7 @@ describe("tensorBytes", () => {
 	});
 });
 
-// The sources are there after a build only; the table must then agree with them.
+// The sources exist only after a build; the table must then agree with them.
 const sources = fileURLToPath(new URL("../../../vendor/llama.cpp/ggml/", import.meta.url));
 describe.skipIf(!existsSync(`${sources}include/ggml.h`))("the table agrees with the vendored sources", () => {
 	const header = existsSync(sources) ? readFileSync(`${sources}include/ggml.h`, "utf8") : "";

@@ -8,7 +8,7 @@ import { tempFolder } from "../../helpers/temp-folder.js";
 
 const folder = tempFolder();
 
-/** A file put together by hand: what follows the magic. */
+/** A file made by hand: the part after the magic. */
 const raw = (...parts: Uint8Array[]) => Buffer.concat([Buffer.from("GGUF"), ...parts, Buffer.alloc(64)]);
 const head = (tensors: number | bigint, entries: number | bigint, version = 3) => [u32(version), u64(tensors), u64(entries)];
 const key = (name: string, type: number, ...value: Uint8Array[]) => Buffer.concat([text(name), u32(type), ...value]);
@@ -176,7 +176,7 @@ describe("damage anywhere in a header", () => {
 });
 
 describe("a forged size", () => {
-	// Sparse files: they take no room on the disk and are far larger than the memory.
+	// Sparse files: they take no space on the disk and are far larger than the memory.
 	const sparse = (name: string, bytes: Uint8Array) => {
 		const path = join(folder, name);
 		writeFileSync(path, bytes);

@@ -4,7 +4,7 @@ import type { GgufWriteOptions } from "../../../src/model/gguf/sink.js";
 import type { GgufContent } from "../../../src/model/gguf/types.js";
 import { writeGguf } from "../../../src/model/gguf/writer.js";
 
-/** Writes the content and gives the bytes of the file. */
+/** Writes the content and returns the bytes of the file. */
 export async function writeContent(path: string, content: GgufContent, options?: GgufWriteOptions): Promise<Buffer> {
 	const handle = await open(path, "w");
 	try {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { findAddon } from "../../../src/model/runtime/load-addon.js";
 import { interfaceMembers } from "../../helpers/imports.js";
 
-// TypeScript believes src/model/runtime/addon.ts; the compiler of C++ does not read it. Names that differ would show as undefined at run time.
+// TypeScript trusts src/model/runtime/addon.ts, which the C++ compiler does not read. Names that differ would be undefined at run time.
 const source = readFileSync(new URL("../../../src/model/runtime/addon.ts", import.meta.url), "utf8");
 const path = findAddon();
 

@@ -100,7 +100,7 @@ describe("cancelling", () => {
 		clearInterval(timer);
 		const elapsed = performance.now() - started;
 		expect(elapsed).toBeGreaterThan(200);
-		// Both cores compute: the loop gets a fraction of its turns, but never none.
+		// Both cores compute: the loop has only a fraction of its turns, but some.
 		expect(ticks).toBeGreaterThan(elapsed / 5 / 5);
 	});
 });

@@ -28,13 +28,13 @@ describe("the input", () => {
 });
 
 describe("what the quantizer makes of a header", () => {
-	it.each([...fileTypeNames])("%s: size and types are foreseen", async (type) => {
+	it.each([...fileTypeNames])("%s: size and types are predicted", async (type) => {
 		const source = await GgufFile.read(f16);
 		const path = join(folder, `${type}.gguf`);
 		await quantizeFile(f16, path, type, { threads: 2 });
 		const made = await GgufFile.read(path);
 		expect(predictedBytes(source, type)).toBe(made.size);
-		// The types that were found give the size exactly, whatever was foreseen.
+		// The types that were found give the exact size, whatever was predicted.
 		const types = source.tensors.map(({ name }) => made.tensor(name)!.type);
 		expect(writtenSize(quantizedContent(contentOf(source), types))).toBe(made.size);
 	});
@@ -51,7 +51,7 @@ describe("what the quantizer makes of a header", () => {
 		expect(predictedBytes(await GgufFile.read(path), type)).toBe((await GgufFile.read(output)).size);
 	});
 
-	it("tells what is quantized from what is not", async () => {
+	it("distinguishes what is quantized from what is not", async () => {
 		expect(isQuantized(await GgufFile.read(f16))).toBe(false);
 		expect(isQuantized(await GgufFile.read(fixturePath))).toBe(true);
 	});

@@ -7,11 +7,11 @@ import { GgufFile } from "../../../src/model/gguf/index.js";
 import { changedFixture, entryUrl, fixturePath, fixtureWindows, runModule } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
-// What a job gives must last no longer than its caller keeps it. Most of it is the addon's memory, which V8's heap does not show: a
-// process of its own watches how much of it is resident.
+// A job's result must last no longer than its caller keeps it. Most of it is the addon's memory, which V8's heap does not show. So a
+// separate process watches how much of it is resident.
 
 const folder = tempFolder();
-/** Few blocks: what is watched is memory, and many jobs are. */
+/** Few blocks: the test watches memory over many jobs. */
 const blocks = 3;
 let model: Model;
 beforeAll(async () => {
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => model.dispose());
 
 const { tokens } = fixtureWindows(1);
-/** A forced collection, and what is resident after it; handles of the addon are freed in a later turn. */
+/** A forced collection, and the resident memory after it; handles of the addon are freed in a later turn. */
 const watch = `
 	import { setFlagsFromString } from "node:v8";
 	import { runInNewContext } from "node:vm";
@@ -37,7 +37,7 @@ const watch = `
 	}
 `;
 
-/** Jobs by name: what runs one, and bytes that the addon holds of what it gives. */
+/** Jobs by name: what runs one, and bytes that the addon holds of its result. */
 const kinds: Readonly<Record<string, readonly [job: string, bytes: number]>> = {
 	"the model's distributions": ["evaluator.createReference(full, windows)", 2 * 127 * 1024],
 	"hidden states": ["hiddenStates(model, run, kept)", blocks * 128 * 128 * 4],
@@ -91,7 +91,7 @@ it("a long text is compared with a reference in the memory of a few parts (in a 
 		${watch}
 		const seen = [];
 		const onProgress = () => { gc(); seen.push(process.memoryUsage.rss()); };
-		await api.evaluateModel(${JSON.stringify(model.path)}, { text: ${JSON.stringify(text)}, remove: [1], preset: "full", context: 256, threads: 2, onProgress });
+		await api.evaluateModel(${JSON.stringify(model.path)}, { text: ${JSON.stringify(text)}, remove: [1], preset: "full", windowLength: 256, threads: 2, onProgress });
 		console.log(JSON.stringify(seen));
 		`,
 		{ env: { PRUNE_GGUF_HOME: join(folder, "home") } },

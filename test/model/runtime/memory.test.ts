@@ -83,7 +83,7 @@ describe("checkMemory", () => {
 	});
 });
 
-describe("room for hidden states", () => {
+describe("the memory budget for hidden states", () => {
 	const shape = { windows: 3, windowLength: 128 };
 	const { total, tensors } = neededMemory(fixture, shape);
 

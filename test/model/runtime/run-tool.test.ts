@@ -32,11 +32,11 @@ describe("runTool", () => {
 		await expect(runTool(["no-such-program"])).rejects.toThrow(/no-such-program could not be started/);
 	});
 
-	it.skipIf(process.platform !== "linux")("ends the program and those that it has started, at once", async () => {
+	it.skipIf(process.platform !== "linux")("ends the program and everything that it has started, at once", async () => {
 		const reason = new Error("enough");
 		await expect(runTool(node(""), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
 		const pidFile = join(folder, "pid");
-		// As make does: a child that would go on for a minute, started by one that waits for it.
+		// Like make: a child that would run for a minute, started by one that waits for it.
 		const code = `
 			const child = require("node:child_process").spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], { stdio: "inherit" });
 			require("node:fs").writeFileSync(${JSON.stringify(pidFile)}, String(child.pid));

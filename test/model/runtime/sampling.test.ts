@@ -27,7 +27,7 @@ describe("sampling", () => {
 		}
 	});
 
-	it("goes on from its prompt, up to the whole context", async () => {
+	it("continues its prompt, up to the full context", async () => {
 		const prompt = model.tokenize("Call me");
 		const [sequence] = await model.sample([prompt], { length: 256 });
 		expect([...sequence!.subarray(0, prompt.length)]).toEqual([...prompt]);

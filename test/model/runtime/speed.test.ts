@@ -50,7 +50,7 @@ describe("speed", () => {
 		expect(whole!.compute).toBeGreaterThan(4 * 256 * model.facts.vocabulary);
 	});
 
-	it("leaves the model whole, and lets go of it when it is stopped", async () => {
+	it("leaves the model unchanged, and frees it when it is stopped", async () => {
 		const long = { ...short, promptTokens: 128, generatedTokens: 64, repetitions: 1000 };
 		const controller = new AbortController();
 		const job = runSpeed([{ model, mask: removing(1) }], {
@@ -126,7 +126,7 @@ describe("measureSpeed", () => {
 		expect(two.speed.after!.memory).toBe(two.speed.before.memory);
 	});
 
-	it("refuses two things to compare with, and blocks that cannot go", async () => {
+	it("refuses two things to compare with, and blocks that cannot be removed", async () => {
 		await expect(measureSpeed(fixturePath, { against: fixturePath, remove: [1] })).rejects.toThrow(InvalidOptionError);
 		await expect(measureSpeed(fixturePath, { remove: [99] })).rejects.toThrow(InvalidOptionError);
 	});

@@ -37,13 +37,13 @@ const stating = (content: GgufContent, ...entries: GgufEntry[]): GgufContent => 
 	return { ...content, entries: [...content.entries.filter(({ key }) => !keys.has(key)), ...entries] };
 };
 
-/** A trial of a file that the checks of known faults have not seen. */
+/** A trial of a file that skips the checks of known faults. */
 async function trial(path: string, more: { signal?: AbortSignal } = {}): Promise<void> {
 	const file = await GgufFile.read(path);
 	await tryModel({ file, blocks: describeBlocks(file), addon: findAddon()!, mmap: true, threads: 2, ...more });
 }
 
-/** Whether a process is there. */
+/** Whether a process exists. */
 const lives = (pid: number) => {
 	try {
 		return process.kill(pid, 0);
@@ -74,7 +74,7 @@ describe("a file that llama.cpp ends the process for", () => {
 		const tried = trial(path);
 		await expect(tried).rejects.toThrow(ModelLoadError);
 		await expect(tried).rejects.toThrow(message);
-		// What dies is tried again.
+		// A file that ends the process is tried again.
 		await expect(trial(path)).rejects.toThrow(message);
 		expect(children).toHaveBeenCalledTimes(2);
 	});
@@ -248,7 +248,7 @@ describe("the process that tries", () => {
 		expect(await gone(pid)).toBe(true);
 	});
 
-	it("is gone when the trial is over", async () => {
+	it("has ended when the trial is over", async () => {
 		const entry = join(folder, "hangs.mjs");
 		writeFileSync(entry, "console.log(process.pid); console.error('first'); console.error('last'); setInterval(() => {}, 1000);");
 		let pid = 0;

@@ -31,7 +31,7 @@ beforeAll(async () => {
 const given = { ...small, remove: [3, 6, 10] } satisfies PruneOptions;
 
 describe("a quality gate", () => {
-	it("is measured on the report split, as anyone would measure it", async () => {
+	it("is measured on the held-out split, as anyone would measure it", async () => {
 		const output = out();
 		const limits = {
 			limits: { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01, "endings.txt": 0.01 }, questions: [questions, endings] },
@@ -157,7 +157,7 @@ describe("a quality gate", () => {
 		expect(error.figures[0]!.value).toBe(ratio!.value);
 	});
 
-	it("is asked of a plan that is carried out too, on the plan's text", async () => {
+	it("is also checked for an applied plan, on the plan's text", async () => {
 		const output = out();
 		const { plan, planPath } = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, removeBlocks: 2 });
 		const ratio = Math.exp(plan!.losses.heldOut!.difference!);
@@ -226,7 +226,7 @@ describe("a target size", () => {
 		});
 	});
 
-	it("says how small the file can get where it is out of reach, and that nothing need go where it is reached", async () => {
+	it("says how small the file can get if it is out of reach, and that nothing must be removed if it is reached", async () => {
 		const far = pruneGguf(fixturePath, out(), { ...small, targetSize: 1e5 });
 		await expect(far).rejects.toThrow(InvalidOptionError);
 		await expect(far).rejects.toThrow(/out of reach: without 11 of its 12 blocks, as many as can go, the file still has about \d/);

@@ -27,7 +27,7 @@ import { hasTools, makeFixtures } from "../../conformance/fixtures.js";
 import { mean } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
 
-// Models of other architectures, small and with random weights: what healing does there need not help, but must be what is written.
+// Models of other architectures, small and with random weights: healing need not help there, but must give what is written.
 
 const { folder, out } = ownHomes();
 const removed = [2, 4];
@@ -119,7 +119,7 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 			...{ removed, type: "F16" as const, ubatch, threads },
 			mask: (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set),
 		};
-		// Random weights know no text: of some texts a norm lowers the loss, of others it does not.
+		// Random weights know no text: on some texts a norm lowers the loss, on others it does not.
 		const chosen: Recipe[] = [];
 		for (let seed = 1; seed <= 8; seed++) {
 			const text = { fit: randomWindows(model, 12, seed), tuning: randomWindows(model, 4, 100 + seed) };
@@ -145,7 +145,7 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		expect(tensors).toEqual([]);
 		for (const [i, { reason, recipe: done }] of cuts.entries()) {
 			expect(reason).toContain(`blk.${[1, 3][i]}.attn_output.weight`);
-			expect(reason).toMatch(/not added to the residual stream as it is/);
+			expect(reason).toMatch(/not added to the residual stream unchanged/);
 			expect(done).toBeUndefined();
 		}
 		expect((await losses()).losses).toEqual(before.losses);
@@ -194,7 +194,7 @@ describe.skipIf(!hasTools)("the norm behind a matrix", () => {
 		expect(norm!.epsilon).toBe(model.file.number("gemma3.attention.layer_norm_rms_epsilon"));
 		const sumsTo = async (target: HiddenStates) => normSums(model, run, { weight: tensor.name, after: 1, target, scale, norm });
 		const own = await sumsTo((await hiddenStates(model, run, [1]))[0]!);
-		// What a norm divides to has a mean square of nearly 1 in each token (less by its epsilon); the first position of a window is left out.
+		// The normalized value has a mean square of nearly 1 in each token (less because of epsilon); the first position of a window is left out.
 		const tokens = windows.count * (windows.length - 1);
 		const square = own.squares.reduce((sum, each) => sum + each, 0) / (tokens * norm!.weights.length);
 		expect(square).toBeLessThan(1);
@@ -208,7 +208,7 @@ describe.skipIf(!hasTools)("the norm behind a matrix", () => {
 		const found = await sumsTo(target);
 		expectNear(normWeights(found, norm!, 1e-9), other);
 		const held = normWeights(found, norm!, 1);
-		// Held to the old ones: between the two.
+		// Pulled towards the old ones: between the two.
 		for (const [i, weight] of held.entries())
 			if (i % 5 > 0) expect((weight - norm!.weights[i]!) / (other[i]! - norm!.weights[i]!)).toBeLessThan(0.9);
 	});
@@ -249,7 +249,7 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 			const { update } = await solveEquations(model, (through ? outputs : inputs)!, how);
 			return update.map((value) => value / times);
 		};
-		// So long that the norm's epsilon is nothing beside it. A map's ridge is on what it multiplies with.
+		// So long that the norm's epsilon is nothing compared with it. A map's ridge is on its inputs.
 		for (const through of [false, true]) expectNear(await updated(1e4, through), await updated(1e3, through));
 		await model.replaceTensor(tensor.name);
 	});
@@ -284,7 +284,7 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		const { update, explained } = await solveEquations(model, inputs!, { ridge: 1e-4, threads: 2 });
 		const after = await error(values.map((value, i) => value + update[i]!));
 		expect(after).toBeLessThan(0.3 * before);
-		// What is explained is of the squares as they reach the stream.
+		// The explained share is of the squares as they reach the stream.
 		expect(explained).toBeCloseTo(1 - (after / before) ** 2, 1);
 		await model.replaceTensor(tensor.name);
 		await model.replaceTensor(normTensor!.name);

@@ -29,7 +29,7 @@ function watched(stop?: { phase: string; done: number }) {
 
 describe("a run that was stopped while it healed", () => {
 	it.runIf(thorough)(
-		"goes on with the sets that it has compared, and with what it has healed, to the same file",
+		"continues with the sets that it has compared and healed, to the same file",
 		{ timeout: 300_000 },
 		async () => {
 			newHome();
@@ -42,7 +42,7 @@ describe("a run that was stopped while it healed", () => {
 			expect(plan!.timings["healed final comparison"]).toBeGreaterThan(0);
 
 			newHome();
-			const first = watched({ phase: "healing finalists", done: 2 });
+			const first = watched({ phase: "healing finalists", done: 16 });
 			await expect(pruneGguf(fixturePath, out(), { ...options, ...first.options })).rejects.toThrow("enough");
 			const second = watched();
 			const resumed = out();
@@ -57,11 +57,11 @@ describe("a run that was stopped while it healed", () => {
 			const once = out();
 			const known = await pruneGguf(fixturePath, once, { ...options, ...third.options });
 			expect(third.counts.has("healing finalists")).toBe(false);
-			expect(third.counts.has("sampling text to heal with")).toBe(false);
+			expect(third.counts.has("generating text for healing")).toBe(false);
 			expect(known.plan!.heal).toEqual(again.plan!.heal);
 			expect(readFileSync(once).equals(readFileSync(whole))).toBe(true);
 
-			// A torn figure is found anew.
+			// An incomplete figure is computed again.
 			const folder = runFolder();
 			for (const file of keptFiles(folder).filter((name) => readKeptFigure(readFileSync(join(folder, name), "utf8")) !== undefined))
 				writeFileSync(join(folder, file), "{");
@@ -71,8 +71,8 @@ describe("a run that was stopped while it healed", () => {
 		},
 	);
 
-	it.runIf(thorough)("is healed anew where what was kept does not come out as it did", async () => {
-		// By maps alone, which its plan does again, byte for byte.
+	it.runIf(thorough)("is healed again if cached matrices do not come out the same", async () => {
+		// With maps only, which its plan repeats, byte for byte.
 		const large = {
 			...run,
 			windows: 10,
@@ -100,7 +100,7 @@ describe("a run that was stopped while it healed", () => {
 		expect(seconds).not.toEqual(first!.seconds);
 	});
 
-	it.runIf(thorough)("is healed anew with other options", async () => {
+	it.runIf(thorough)("is healed again with other options", async () => {
 		const heal = async (more: PruneOptions) => (await pruneGguf(fixturePath, out(), { ...run, remove: [3, 6], ...more })).plan!.heal!;
 		const kindsOf = ({ cuts }: Awaited<ReturnType<typeof heal>>) => new Set(cuts.flatMap(({ recipe }) => recipe?.kind ?? []));
 		for (const healKind of ["map", "refit"] as const)

@@ -18,7 +18,7 @@ import { thorough } from "../../helpers/slow.js";
 
 const { out, newHome } = ownHomes();
 const removed = [3, 6, 7];
-/** As many as it takes to tell the change from chance. */
+/** As many tokens as it takes to distinguish the change from chance. */
 const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144 } };
 
 describe("cuts", () => {
@@ -117,7 +117,7 @@ describe("healing a removal", () => {
 
 	it("leaves a cut alone where nothing that is tried helps", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
-		// Fitted to hardly anything, and not held back; judged on other text.
+		// Fitted to almost nothing, with a tiny ridge; judged on other text.
 		const tuning = makeWindows(fixtureWindows(10).tokens.slice(6 * 128), 128);
 		const { tensors, cuts } = await healCuts(model, {
 			...input(model),
@@ -218,7 +218,7 @@ describe("a run that heals", () => {
 		const { cuts, validation, heldOut: split } = result.plan!.heal!;
 		expect(plan!.heal!.cuts.map(({ recipe, sha256 }) => [recipe, sha256])).toEqual(cuts.map(({ recipe, sha256 }) => [recipe, sha256]));
 		expect(plan!.heal!.heads!.length).toBeGreaterThan(0);
-		// They are kept where the divergence on the search split falls: that the loss falls elsewhere too is not promised.
+		// They are kept if the divergence on the search split falls: that the loss falls elsewhere too is not promised.
 		const falls = lines.map((line) => /on the search split (\S+) -> (\S+)/.exec(line)).find((match) => match)!;
 		expect(Number(falls[2])).toBeLessThan(Number(falls[1]));
 		expect(plan!.heal!.validation!.after).not.toBe(validation!.after);

@@ -16,18 +16,18 @@ import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 import { thorough } from "../../helpers/slow.js";
 
 const { folder, home, out, newHome } = ownHomes();
-/** Healing takes seconds where nothing else computes. */
+/** Healing takes seconds on an idle machine. */
 const long = 400_000;
 const questions = join(folder, "made_up.jsonl");
 const removed = [3, 6, 7];
-/** As many as it takes to tell the change from chance. */
+/** As many tokens as it takes to distinguish the change from chance. */
 const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144 } } satisfies PruneOptions;
-/** For what does not depend on how well it is healed. */
+/** For tests that do not depend on how well it is healed. */
 const quick = { ...run, heal: { ...run.heal, tokens: 2048 } } satisfies PruneOptions;
 const plainly = { ...run, heal: false } satisfies PruneOptions;
 const limits = { limits: { maxPplRatio: 50, maxKl: 5, minAccuracy: { made_up: 0.01 }, questions: [questions] } };
 
-/** A healed run with limits that it meets, the home that it measured in, and what the unhealed model is measured to be. */
+/** A healed run with limits that it meets, its home, and the measured figures of the unhealed model. */
 let healed: PruneResult;
 let output: string;
 let shared: string;
@@ -68,7 +68,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		const { answers } = await measureQuestions(output, { questions, threads: 2 });
 		const right = answers.filter((_, i) => i % 3 !== 1).map(({ gold, pick }) => gold === pick);
 		expect(accuracy!.value).toBe(right.filter(Boolean).length / right.length);
-		// Figures of the plan that are of the unhealed model are that.
+		// Figures of the plan for the unhealed model are that.
 		const [masked] = await whole.createEvaluator().evaluate([removing(...removed)], windows);
 		expect(plan!.losses.heldOut!.pruned.mean).toBeCloseTo(mean(masked!.losses), 10);
 	});
@@ -87,7 +87,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 	it("let nothing be written that misses them healed, and name a closest plan by what it is unhealed", async () => {
 		useShared();
 		const made = out();
-		// A set of fewer blocks that is known, but not its divergence.
+		// A known set of fewer blocks, without its divergence.
 		await pruneGguf(fixturePath, undefined, { ...plainly, remove: [6] });
 		const alone = { ...plainly, remove: [6], limits: { maxKl: 9 } };
 		newHome();
@@ -174,7 +174,7 @@ describe("limits on a plan that heals", { timeout: long }, () => {
 
 describe("a size with healing", () => {
 	// The file's own matrices are Q8_0.
-	it("is foretold from the header", async () => {
+	it("is predicted from the header", async () => {
 		const header = await readModelHeader(fixturePath, {});
 		const types = healedTypes(header, { heal: true, healType: "F16" });
 		expect([...types([3, 4, 7])]).toEqual([

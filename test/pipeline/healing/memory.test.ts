@@ -46,13 +46,13 @@ describe("memory of healing", () => {
 		expect([settled(needed(["refit", "map"])), lines]).toEqual([undefined, []]);
 		expect(settled(needed(["refit", "map"]) - 1)).toBe("refit");
 		expect(lines).toEqual([
-			expect.stringMatching(/^matrices are healed by fitting them anew alone: .* are free; both with --heal-tokens 5120 or less$/),
+			expect.stringMatching(/^matrices are healed by fitting them anew alone: .* are free; both with --heal=5120 or less$/),
 		]);
 		expect(settled(needed(["refit"]) - 1, { healKind: "auto" })).toBe("map");
 		expect(lines).toEqual([expect.stringMatching(/^matrices are healed by square maps alone: to try both kinds needs about/)]);
 		expect([settled(needed(["map"]), { healKind: "map" }), lines]).toEqual(["map", []]);
 		expect(() => settled(needed(["map"]) - 1)).toThrow(NotEnoughMemoryError);
-		expect(() => settled(needed(["refit"]) - 1, { healKind: "refit" })).toThrow(/give --heal-tokens 5120 or less/);
+		expect(() => settled(needed(["refit"]) - 1, { healKind: "refit" })).toThrow(/give --heal=5120 or less/);
 		const few = healBytes(file, { cuts: 1, tokens: 1024, kinds: ["map"] });
 		expect(() => checkMemory(file, { cuts: 1, tokens: 1024, kinds: ["refit"] }, few)).toThrow(
 			/free: give --heal-kind map, or leave out --heal$/,
@@ -65,7 +65,7 @@ describe("memory of healing", () => {
 		const needed = healBytes(file, shape);
 		expect(() => checkMemory(file, shape, needed)).not.toThrow();
 		expect(() => checkMemory(file, shape, needed - 1)).toThrow(NotEnoughMemoryError);
-		expect(() => checkMemory(file, shape, needed - 1)).toThrow(/give --heal-tokens 24576 or less/);
+		expect(() => checkMemory(file, shape, needed - 1)).toThrow(/give --heal=24576 or less/);
 		expect(() => checkMemory(file, { ...shape, tokens: 24_576 }, needed - 1)).not.toThrow();
 		expect(() => checkMemory(file, shape, 1e6)).toThrow(/free: leave out --heal/);
 		expect(() => checkMemory(file, { ...shape, cuts: 0 }, 0)).not.toThrow();
@@ -103,7 +103,7 @@ describe("memory of healing", () => {
 				applyPlan(fixturePath, out(), { ...heal, onProgress, remove: [3], threads: 2, limits: { maxKl: 5 }, windows: 3, windowLength: 32 }),
 		];
 		for (const run of runs) await expect(run()).rejects.toThrow(NotEnoughMemoryError);
-		const opening = ["loading the model", "sampling the model's own text", "trying ways to cut up the work"];
+		const opening = ["loading the model", "generating calibration text", "finding the fastest settings"];
 		expect([...phases].filter((phase) => !opening.includes(phase))).toEqual([]);
 	});
 
@@ -111,10 +111,10 @@ describe("memory of healing", () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const warnings: string[] = [];
 		const onLog = ({ message }: { message: string }) => void warnings.push(message);
-		// Of what is free now: half of it for each cut.
+		// Half of the free memory for each cut.
 		const healTokens = Math.floor((0.5 * availableMemory()) / (4 * width));
 		checkHealable(model, 6, { heal: true, healTokens, onLog });
-		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts would need .*; --heal-tokens \d+ fits whatever is chosen$/)]);
+		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts would need .*; --heal=\d+ fits whatever is chosen$/)]);
 		checkHealable(model, 6, { heal: true, healTokens: 2048, onLog });
 		expect(warnings).toHaveLength(1);
 		expect(() => checkHealable(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);
@@ -141,7 +141,7 @@ describe("one kind alone", () => {
 		expect(lines).toEqual([expect.stringMatching(/^healing 2 cuts would need .* are free: such a set is healed by .* alone$/)]);
 		expect(check(2, bytes(1), {}, true)).toBe("map");
 		expect(lines).toEqual([expect.stringMatching(/^matrices are healed by square maps alone/)]);
-		// The fewest tokens, where a time says how many.
+		// The fewest tokens, if a time says how many.
 		expect(check([3], bytes(1), { healTokens: undefined, healTime: 60 })).toBeUndefined();
 		expect(() => check([3], bytes(1, ["map"]), { healTokens: undefined })).toThrow(NotEnoughMemoryError);
 	});
@@ -159,7 +159,7 @@ describe("a model without a start token", () => {
 });
 
 describe("the disk", () => {
-	it("needs room for what healed matrices take more", async () => {
+	it("needs space for the larger healed matrices", async () => {
 		const header = await readModelHeader(fixturePath, {});
 		const rows = header.file.tensor("blk.2.ffn_down.weight")!;
 		const more = 2 * rows.dims[0]! * rows.dims[1]! - rows.source.size;

@@ -22,7 +22,7 @@ const textOf = (name: string, text: string) => {
 	return path;
 };
 /**
- * Two windows of a few tokens, of texts that have nothing in common: healing changes one of them far more than the other, so that the
+ * Two windows of a few tokens, from texts that have nothing in common. Healing changes one of them far more than the other, so that the
  * interval of the mean change holds 0, whatever was found and whatever processor computes.
  */
 const unsure = {
@@ -64,7 +64,7 @@ describe("healing that is not known to help", () => {
 		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
 	});
 
-	it("is not there where no block comes before the cut", async () => {
+	it("does not happen if no block comes before the cut", async () => {
 		const output = out();
 		const { plan, report } = await pruneGguf(fixturePath, output, { ...unsure, remove: [0], report: `${output}.html` });
 		expect(plan!.heal).toMatchObject({ applied: false, cuts: [{ before: null, first: 0, last: 0, reason: expect.any(String) }] });
@@ -76,7 +76,7 @@ describe("healing that is not known to help", () => {
 		const evaluator = model.createEvaluator();
 		const losses = async () => (await evaluator.evaluate([removing(...removed)], fixtureWindows(2)))[0]!.losses;
 		const before = await losses();
-		// Nothing is known of a difference on one window.
+		// Nothing is known about a difference on one window.
 		const few = fixtureWindows(1);
 		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: fixtureWindows(10), validation: few, heldOut: few };
 		const { tensors, section } = await healModel({ ...job, fit: fixtureWindows(8), keep: true }, {});
@@ -87,7 +87,7 @@ describe("healing that is not known to help", () => {
 });
 
 describe("variants of healing", () => {
-	it.each(firstOf(1, [true, false]))("are compared by the divergence where the text is the model's own (%s)", async (own) => {
+	it.each(firstOf(1, [true, false]))("are compared by the divergence if the text is self-generated (%s)", async (own) => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const evaluator = model.createEvaluator();
 		const text = fixtureWindows(10);
@@ -120,7 +120,7 @@ describe("variants of healing", () => {
 		expect(await comparedAt(evaluator, windows, { share: 1, seed: 0 }, { referenceBytes: each })).toBeUndefined();
 	});
 
-	it("are compared by the loss, and a note says so, where the distributions find no room", async () => {
+	it("are compared by the loss, with a note, if the memory budget does not hold the distributions", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const notes: string[] = [];
 		const options = { onLog: ({ message }: LogEvent) => void notes.push(message) };
@@ -140,7 +140,7 @@ describe("variants of healing", () => {
 });
 
 describe("a list that apply heals", () => {
-	it.runIf(thorough)("is judged on samples of its own, and written as measured", async () => {
+	it.runIf(thorough)("is judged on self-generated text, and written as measured", async () => {
 		const output = out();
 		const { heal, output: written } = await applyPlan(fixturePath, output, {
 			...{ remove: removed, heal: { tokens: 6144, type: "F16" }, threads: 2 },

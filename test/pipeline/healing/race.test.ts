@@ -30,7 +30,7 @@ describe("a race of healed sets", () => {
 				sets.map((removed) => ({ removed, method: "by hand" })),
 				options,
 			);
-			// The worst unhealed stands for the one that the search chose.
+			// The worst unhealed set replaces the one that the search chose.
 			const worst = decided.finalists.reduce((a, b) => (b.added > a.added ? b : a));
 			const raced = await raceHealed(session, { ...standingOf(decided), chosen: worst }, options);
 			const winner = raced.chosen;

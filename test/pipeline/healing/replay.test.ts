@@ -14,7 +14,7 @@ import { firstOf } from "../../helpers/slow.js";
 
 const { out, newHome } = ownHomes();
 const removed = [3, 6, 7];
-/** As many as it takes to tell the change from chance. */
+/** As many tokens as it takes to distinguish the change from chance. */
 const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144, type: "F16" } } satisfies PruneOptions;
 
 describe("a plan that heals", () => {
@@ -94,7 +94,7 @@ describe("a plan that heals", () => {
 		const again = applyPlan(fixturePath, output, { plan: result.planPath!, ...options, threads: 2 });
 		await expect(again).rejects.toThrow(InvalidOptionError);
 		await expect(again).rejects.toThrow(
-			/says how it is healed: leave out --heal-tokens, --heal-time, --heal-kind, --heal-type and --heal-heads/,
+			/says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads/,
 		);
 		expect(existsSync(output)).toBe(false);
 	});

@@ -66,7 +66,7 @@ describe("the time that healing takes", () => {
 	});
 });
 
-describe("--heal-time", () => {
+describe("--heal=TIME", () => {
 	it("finds a number of tokens, once, and says it", async () => {
 		newHome();
 		const runs: { phases: Set<string>; notes: string[] }[] = [];
@@ -85,16 +85,16 @@ describe("--heal-time", () => {
 		expect(first.heal!.fit.count * first.heal!.fit.length).toBe(tokens);
 		expect(first.options).not.toHaveProperty("healTime");
 		expect(runs[0]!.notes).toContainEqual(
-			expect.stringMatching(`^healing is fitted to ${tokens.toLocaleString("en")} tokens, as many as [45].0 s allow$`),
+			expect.stringMatching(`^healing uses ${tokens.toLocaleString("en")} tokens, as many as [45].0 s allow$`),
 		);
 		const again = await run(5);
 		expect(again.heal!.fit).toEqual(first.heal!.fit);
-		expect(runs[1]!.notes.join("\n")).toMatch(/as many as 5.0 s allow, as an earlier run has found$/m);
-		expect(runs.map(({ phases }) => phases.has("timing what healing takes"))).toEqual([true, false]);
+		expect(runs[1]!.notes.join("\n")).toMatch(/as many as 5.0 s allow \(cached from an earlier run\)$/m);
+		expect(runs.map(({ phases }) => phases.has("timing healing"))).toEqual([true, false]);
 
 		const least = await run(0.001);
 		expect(least.options.healTokens).toBe(1024);
-		expect(runs[2]!.notes.join("\n")).toMatch(/healing takes about .* even with 1024 tokens, more than the .* of --heal-time/);
+		expect(runs[2]!.notes.join("\n")).toMatch(/healing takes about .* even with 1024 tokens, more than the .* that --heal allows/);
 	});
 
 	it.runIf(thorough)("is kept to by apply too", async () => {
@@ -102,15 +102,12 @@ describe("--heal-time", () => {
 		const onLog = ({ message }: LogEvent) => void lines.push(message);
 		const { heal } = await applyPlan(fixturePath, out(), { remove: [3, 6, 7], heal: { time: 4 }, threads: 2, onLog });
 		const tokens = heal!.fit.count * heal!.fit.length;
-		expect(lines).toContainEqual(
-			expect.stringMatching(`^healing is fitted to ${tokens.toLocaleString("en")} tokens, as many as [45].0 s allow$`),
-		);
+		expect(lines).toContainEqual(expect.stringMatching(`^healing uses ${tokens.toLocaleString("en")} tokens, as many as [45].0 s allow$`));
 	});
 
 	it("is that of all sets of a frontier, before any is searched for", async () => {
 		const stop = new AbortController();
-		const onLog = ({ message }: LogEvent) =>
-			void (message.startsWith("healing is fitted to 1,024 tokens") && stop.abort(new Error("enough")));
+		const onLog = ({ message }: LogEvent) => void (message.startsWith("healing uses 1,024 tokens") && stop.abort(new Error("enough")));
 		const phases = new Set<string>();
 		const onProgress = ({ phase }: { phase: string }) => void phases.add(phase);
 		const run = findFrontier(fixturePath, {
@@ -123,8 +120,8 @@ describe("--heal-time", () => {
 			signal: stop.signal,
 		});
 		await expect(run).rejects.toThrow("enough");
-		const opening = ["loading the model", "sampling the model's own text", "trying ways to cut up the work"];
-		expect([...phases].filter((phase) => !opening.includes(phase))).toEqual(["timing what healing takes"]);
+		const opening = ["loading the model", "generating calibration text", "finding the fastest settings"];
+		expect([...phases].filter((phase) => !opening.includes(phase))).toEqual(["timing healing"]);
 	});
 
 	it.each([

@@ -100,7 +100,7 @@ describe.each(["least-squares", "weighted-banzhaf"] as const)("%s of few masks",
 	});
 });
 
-test("what the masks hold whole is enumerated", async () => {
+test("small sizes are enumerated", async () => {
 	for (const [name, exact] of [
 		["window-semivalue", await exactWindowSemivalue(withoutCritical(), { kmax: 3 })],
 		["weighted-banzhaf", await exactWeightedBanzhaf(withoutCritical(), { k: 3 })],

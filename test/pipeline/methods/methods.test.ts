@@ -64,7 +64,7 @@ describe("the automatic method", () => {
 		expect([12, 32, 80].map((blocks) => searchBudget(blocks, 4, { effort: "quick" }))).toEqual([40, 56, 104]);
 		expect([8, 30, 80].map((blocks) => searchBudget(blocks, 6, {}))).toEqual([100, 108, 208]);
 		expect([8, 20, 80].map((blocks) => searchBudget(blocks, 6, { effort: "thorough" }))).toEqual([300, 520, 800]);
-		expect(searchBudget(30, 6, { masks: 50 })).toBe(50);
+		expect(searchBudget(30, 6, { maxEvaluations: 50 })).toBe(50);
 		expect(searchBudget(30, 6, { maxTime: 60 })).toBe(780);
 		expect(searchBudget(30, 6, { maxTime: 60, effort: "quick" })).toBe(66);
 		expect(searchBudget(30, 6, { maxTokens: 640_000 })).toBe(500);
@@ -114,7 +114,7 @@ describe("every method", () => {
 			for (const dryRun of [true, false])
 				await expect(
 					pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxEvaluations: least - 1 }, dryRun }),
-				).rejects.toThrow(`${method} needs at least ${least} masks to remove up to 3 of 12 blocks, got --masks ${least - 1}`);
+				).rejects.toThrow(`${method} needs at least ${least} masks to remove up to 3 of 12 blocks, got --max-evaluations ${least - 1}`);
 			await expect(
 				pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxTokens: 96 * least - 1 } }),
 			).rejects.toThrow(/--max-tokens/);
@@ -212,7 +212,7 @@ it("rank says what the automatic method's surrogate knows of pairs, and where a 
 
 it("rank refuses what an estimator cannot do", async () => {
 	await expect(rankBlocks(fixturePath, { ...small, search: { method: "common-sets", effort: "quick" } })).rejects.toThrow(
-		/reads --masks; leave effort out/,
+		/reads --max-evaluations; leave effort out/,
 	);
 	await expect(rankBlocks(fixturePath, { ...small, removeBlocks: 12 })).rejects.toThrow(/at most 11 of 12/);
 	await expect(rankBlocks(fixturePath, { ...small, search: { method: "permutation", maxEvaluations: 5 } })).rejects.toThrow(
@@ -265,12 +265,12 @@ it("leave-one-out names the tied blocks that it says nothing of", () => {
 	const contributions = Float64Array.of(1, Number.NaN, Number.NaN, 2);
 	const of = (estimator: string, units?: number[][]) =>
 		tiedNotes({ estimator, contributions, scale: "loss", masks: 0, settings: {} }, units);
-	expect(of("leave-one-out", [[1, 2]]).join()).toMatch(/^blocks 1-2 go only together .* common-sets/);
+	expect(of("leave-one-out", [[1, 2]]).join()).toMatch(/^blocks 1-2 can only be removed together .* common-sets/);
 	expect(of("leave-one-out")).toEqual([]);
 	expect(of("posterior-window", [[1, 2]])).toEqual([]);
 });
 
-it("says how many blocks the verdicts cut, which are no more than may go", () => {
+it("says how many blocks the verdicts cut, which are no more than may be removed", () => {
 	const attribution: Attribution = {
 		...{ estimator: "x", contributions: Float64Array.of(1, 2, Number.NaN, 3, Number.NaN, 4), scale: "value", masks: 0, settings: {} },
 		standardErrors: Float64Array.of(0.1, 0.1, Number.NaN, 0.1, Number.NaN, 0.1),
@@ -294,7 +294,7 @@ it("says how many blocks the verdicts cut, which are no more than may go", () =>
 it.each<[PruneOptions, RegExp]>([
 	[
 		{ search: { method: "greedy", maxEvaluations: 5 } },
-		/--masks belongs to --method auto, paper, paper-repaired, swap, evolutionary, random; greedy does not read it/,
+		/--max-evaluations belongs to --method auto, paper, paper-repaired, swap, evolutionary, random; greedy does not read it/,
 	],
 	[
 		{ search: { method: "paper", effort: "quick" } },
@@ -305,7 +305,7 @@ it.each<[PruneOptions, RegExp]>([
 	[{ search: { method: "beam", rounds: 2 } }, /--rounds belongs to --method leave-one-out, paper-repaired; beam/],
 	[
 		{ search: { method: "last", maxEvaluations: 2, rounds: 2 } },
-		/--masks, --rounds belong to --method paper-repaired; last does not read them/,
+		/--max-evaluations, --rounds belong to --method paper-repaired; last does not read them/,
 	],
 	[{ search: { method: "leave-one-out", rounds: 0 } }, /rounds must be a whole number of at least 1/],
 	[{ search: { method: "auto", maxTime: Number.NaN } }, /maxTime must be a number of seconds above 0, got NaN/],

@@ -13,7 +13,7 @@ import type { ChoosingSettings } from "../../../src/api/options/settings.js";
 
 const players = 8;
 
-/** A session on a game with a known answer; `measured` hears of each mask. */
+/** A session on a game with a known answer; `measured` receives each mask. */
 function sessionOn(measured: (count: number) => void = () => {}, pairs = false): Session {
 	const inner = quadraticGame(players, 3);
 	const allows = (set: Coalition) => !pairs || [0, 2, 4, 6].every((i) => set.has(i) === set.has(i + 1));
@@ -41,7 +41,7 @@ function sessionOn(measured: (count: number) => void = () => {}, pairs = false):
 	return Object.create(Session.prototype, Object.getOwnPropertyDescriptors(own)) as Session;
 }
 
-/** Aborts after so many masks, and gives the sets that are left. */
+/** Aborts after so many masks, and returns the sets found so far. */
 async function aborted(method: Method, after: number, options: ChoosingSettings = {}) {
 	const controller = new AbortController();
 	const reason = new Error("stopped");
@@ -56,7 +56,7 @@ describe("an aborted search", () => {
 	const rounds = { rounds: 2 };
 
 	it("in rounds leaves the sets of the rounds that were done, and what the one that was aborted has measured", async () => {
-		// The original model, 8 single removals, a set of 2 blocks; then 6 removals beside these.
+		// The original model, 8 single removals, a set of 2 blocks; then 6 removals in addition to these.
 		const second = await aborted("leave-one-out", 13, rounds);
 		expect(second.sets().map(({ count }) => count)).toEqual([1, 2, 3]);
 		const first = await aborted("leave-one-out", 5, rounds);

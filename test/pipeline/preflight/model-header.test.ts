@@ -13,7 +13,7 @@ import { hasTools, makeFixtures } from "../../conformance/fixtures.js";
 import { rewrite } from "../../conformance/rewrite.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
-/** What becomes of the content that would be written. */
+/** The outcome for the content that would be written. */
 let spoil: ((content: GgufContent) => GgufContent) | undefined;
 vi.mock("../../../src/model/architectures/index.js", async (original) => {
 	const real = await original<typeof Architectures>();

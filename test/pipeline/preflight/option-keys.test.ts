@@ -4,7 +4,7 @@ import type { PruneOptions } from "../../../src/api/index.js";
 import type { Settings } from "../../../src/api/options/settings.js";
 import type { CleanOptions } from "../../../src/api/runs.js";
 import { optionTable } from "../../../src/api/options/table.js";
-import { fractionOption } from "../../../src/cli/coerce.js";
+import { amountOption } from "../../../src/cli/coerce-joined.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import { buildAddon } from "../../../src/jobs/build.js";
 import { cleanRuns } from "../../../src/jobs/clean.js";
@@ -40,12 +40,20 @@ it.each([
 	["rank", { removeFraction: 0.25 }, "rankBlocks does not read removeFraction: leave it out"],
 	["compare", { removeFraction: [0.25] }, 'compareMethods does not read removeFraction: it is now removeBlocks: ["25%"]'],
 	["clean", { model: "x", olderThan: 30 }, "cleanRuns does not read olderThan: it is now olderThanDays"],
-	["build", { backend: "cuda" }, "buildAddon does not read backend: leave it out"],
 	["evaluate", { text: "a.txt", questions: "q.jsonl" }, "evaluateModel does not read questions: leave it out"],
 	["evaluate", { text: "a.txt", maxQuestions: 3 }, "evaluateModel does not read maxQuestions: leave it out"],
+	["evaluate", { text: "a.txt", context: 64 }, "evaluateModel does not read context: it is now windowLength"],
+	["compare", { output: "a.json" }, "compareMethods does not read output: it is now saveResult"],
+	["frontier", { output: "a.json" }, "findFrontier does not read output: it is now saveResult"],
+	["prune", { objective: "kl" }, "pruneGguf does not read objective: it is now metric"],
+	["rank", { masks: 3 }, "rankBlocks does not read masks: it is now search.maxEvaluations"],
+	["prune", { search: { attributionMasks: 3 } }, "pruneGguf does not read search.attributionMasks: it is now search.attributionSamples"],
+	["apply", { gateQuestions: ["q.jsonl"] }, "applyPlan does not read gateQuestions: it is now limits.questions"],
+	["apply", { ignoreGate: true }, "applyPlan does not read ignoreGate: it is now limits.ignore"],
+	["build", { backEnd: "cuda" }, "buildAddon does not read backEnd: it is now backend"],
 	["questions", { questions: "q.jsonl", limit: 3 }, "evaluateQuestions does not read limit: it is now maxQuestions"],
 	["questions", { questions: "q.jsonl", preset: "full" }, "evaluateQuestions does not read preset: leave it out"],
-	["questions", { questions: "q.jsonl", context: 64 }, "evaluateQuestions does not read context: leave it out"],
+	["questions", { questions: "q.jsonl", windowLength: 64 }, "evaluateQuestions does not read windowLength: leave it out"],
 	["questions", { questions: "q.jsonl", text: "a.txt" }, "evaluateQuestions does not read text: leave it out"],
 ] as const)("%s refuses %j", (taker, options, message) => {
 	expect(() => checkKeys(taker, options)).toThrow(InvalidOptionError);
@@ -96,7 +104,7 @@ it("prints every option as it is given on a command line", () => {
 	const settings = {
 		...{
 			remove: [3, 7, 8, 9],
-			masks: 60,
+			maxEvaluations: 60,
 			method: "greedy",
 			seed: 4,
 			strata: [11, 10],
@@ -106,17 +114,17 @@ it("prints every option as it is given on a command line", () => {
 		...{ scoreShare: 0.25, stateType: "F16", quantizedAlternatives: true, overwrite: true, plan: "p.json", dryRun: true },
 	} as const satisfies Settings<"prune">;
 	expect(commandLine("a model.gguf", "out.gguf", settings)).toBe(
-		"prune-gguf 'a model.gguf' out.gguf --remove 3,7-9 --min-accuracy arc=0.45 --method greedy --masks 60 --strata 11,10 --calibration a.txt --calibration b.txt=2 --window-length 64 --seed 4 --score-share 0.25 --state-type F16 --heal --heal-tokens 2048 --heal-heads --no-speed --no-samples --quantized-alternatives --overwrite",
+		"prune-gguf 'a model.gguf' out.gguf --remove 3,7-9 --min-accuracy arc=0.45 --method greedy --max-evaluations 60 --strata 11,10 --calibration a.txt --calibration b.txt=2 --window-length 64 --seed 4 --score-share 0.25 --state-type F16 --heal=2048 --heal-heads --no-speed --no-samples --quantized-alternatives --overwrite",
 	);
 });
 
 it.each([0.25, 0.07, 0.116, 11.6 / 100, 1 / 3, 1 / 12])("prints the share %d so that it is read back exactly", (removeFraction) => {
-	const [, printed] = /--remove-fraction (\S+)/.exec(commandLine("m.gguf", undefined, { removeFraction }))!;
-	expect(fractionOption("remove-fraction")(printed)).toBe(removeFraction);
+	const [, printed] = /--remove-blocks (\S+)/.exec(commandLine("m.gguf", undefined, { removeFraction }))!;
+	expect(amountOption("--remove-blocks")(printed)).toEqual({ removeFraction });
 	expect(commandLine("m.gguf", undefined, { scoreShare: removeFraction })).toBe(`prune-gguf m.gguf --score-share ${removeFraction}`);
 });
 
 it("prints --heal where how to heal was given", () => {
 	const { asked } = resolveJob("prune", { heal: { tokens: 2048 } });
-	expect(commandLine("m.gguf", undefined, asked)).toBe("prune-gguf m.gguf --heal --heal-tokens 2048");
+	expect(commandLine("m.gguf", undefined, asked)).toBe("prune-gguf m.gguf --heal=2048");
 });

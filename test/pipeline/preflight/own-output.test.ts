@@ -9,7 +9,7 @@ const { out } = ownHomes();
 const model = "model.gguf";
 const made = { output: {} } as Parameters<OwnOutput["keep"]>[3];
 
-/** A run up to where its model has got its name. */
+/** A run up to the point where its model has its name. */
 async function written(output: string, folder: string): Promise<OwnOutput> {
 	const run = await OwnOutput.of(model, output, {});
 	writeFileSync(`${output}.part`, "model");

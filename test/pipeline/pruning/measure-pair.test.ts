@@ -15,7 +15,7 @@ import { changedFixture, chatFixture, fixturePath, fixtureWindows, removing } fr
 import { ownHomes, small } from "../../helpers/home.js";
 
 const { out, fresh } = ownHomes();
-/** One thread: two wait for one another where other programs run. */
+/** One thread: two wait for each other if other programs run. */
 const { speed: _speed, samples: _samples, ...asUsual } = { ...small, threads: 1, search: { workingWeights: "own" } } satisfies PruneOptions;
 const readReport = (path: string) => v.parse(reportSchema, JSON.parse(readFileSync(path, "utf8")));
 
@@ -140,7 +140,7 @@ describe("target-speedup", () => {
 		const onLog = (event: LogEvent) => void logged.push(event);
 		const options: PruneOptions = { ...asUsual, samples: 0, search: { method: "leave-one-out" }, targetSpeedup: 1.2, onLog };
 		const { plan, report } = await pruneGguf(fixturePath, out(), options);
-		const [, count] = /target-speedup 1\.2: (\d+) of 12 blocks must go/.exec(logged.map(({ message }) => message).join("\n"))!;
+		const [, count] = /target speed-up 1\.2: removing (\d+) of 12 blocks/.exec(logged.map(({ message }) => message).join("\n"))!;
 		expect(plan!.removed.length).toBe(Number(count));
 		expect(plan!.options).toMatchObject({ targetSpeedup: 1.2, speedupOf: "generation", removeBlocks: Number(count) });
 		expect(plan!.command).toContain(`--remove-blocks ${count}`);
@@ -148,7 +148,7 @@ describe("target-speedup", () => {
 		expect(report!.speed).toBeDefined();
 	});
 
-	it("says what the most is that can be reached", async () => {
+	it("names the most that can be reached", async () => {
 		const job = pruneGguf(fixturePath, undefined, { ...asUsual, targetSpeedup: { prompt: 900 } });
 		await expect(job).rejects.toThrow(InvalidOptionError);
 		await expect(job).rejects.toThrow(

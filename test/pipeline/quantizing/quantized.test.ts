@@ -39,7 +39,7 @@ describe("prune and quantize", () => {
 		expect(written).toMatchObject({ path: output, size: file.size });
 		expect(written!.verification).toMatch(/before it was quantized to Q4_0: .*bit for bit/);
 		expect(partialsIn(folder)).toEqual([]);
-		// Types are others, and nothing else.
+		// Only the types differ.
 		const source = await GgufFile.read(f16);
 		expect(keptProblem(source, [3, 6], file)).toMatch(/tensors/);
 		expect(keptProblem(source, [3, 6], file, { quantized: true })).toBeUndefined();
@@ -67,7 +67,7 @@ describe("prune and quantize", () => {
 		expect((await readPlan(`${output}.plan.json`)).quantized).toEqual(quantized);
 
 		// People see what was written; what the removal alone costs stands beside it.
-		expect(report!.verdict.headline).toMatch(/^Removed 2 of 12 blocks \(3, 6\) and quantized to Q4_0: /);
+		expect(report!.verdict.headline).toBe("Removed 2 of 12 blocks: 3, 6; quantized to Q4_0.");
 		const { figures, splits, quantized: said } = report!.quality!;
 		expect(said).toEqual({ type: "Q4_0" });
 		const value = (name: string) => figures.find((figure) => figure.name === name)!;
@@ -93,7 +93,7 @@ describe("prune and quantize", () => {
 		expect(warnings).toEqual([]);
 		expect(once.plan!.quantized!.from).toMatchObject({ name: "fixture-f16.gguf" });
 		expect(double.plan!.quantized!.from).toBeUndefined();
-		// The same file as from the original alone, and another than from weights that were quantized before.
+		// The same file as from the original alone, and different from one made from quantized weights.
 		const direct = out();
 		await applyPlan(f16, direct, { remove: [6], quantize: "Q8_0", threads: 2 });
 		expect(readFileSync(output).equals(readFileSync(direct))).toBe(true);
@@ -169,7 +169,7 @@ describe("the original model quantized instead", () => {
 		expect(best.name).toBe("Q8_0");
 		expect(best.againstPruned.mean!).toBeCloseTo(best.loss.mean! - found.pruned.loss.mean!, 10);
 		expect(found.verdict).toMatchObject({ better: "quantizing", against: "Q8_0" });
-		expect(found.verdict.text).toMatch(/Removing 5 blocks .* adds .*Q8_0 .*pruning is the worse choice/);
+		expect(found.verdict.text).toMatch(/Removing 5 blocks .* adds .*Q8_0 .*Quantizing is the better way/);
 		expect((await readPlan(`${output}.plan.json`)).quantizedAlternatives).toEqual(found);
 		expect(report!.alternatives).toMatchObject({ verdict: found.verdict.text, sourceQuantized: false });
 		expect(report!.alternatives!.quantizedFrom).toBeUndefined();
@@ -227,11 +227,9 @@ describe("the verdict", () => {
 	it("follows the interval of the difference at equal size or less", () => {
 		expect(judge([item("Q5_K_M", 1500, 0.01, -0.29)])).toEqual({
 			better: "undecided",
-			text: expect.stringMatching(
-				/No type .*; Q5_K_M \(1\.5 kB, 50 % more\) adds 0\.010 .*where that size will do, quantizing is the better/,
-			),
+			text: expect.stringMatching(/No quantization type .*\. Q5_K_M \(1\.5 kB, 50 % larger\) adds 0\.010 .*quantize if that size will do/),
 		});
-		expect(judge([])).toEqual({ better: "pruning", text: expect.stringContaining("No type") });
+		expect(judge([])).toEqual({ better: "pruning", text: expect.stringContaining("No quantization type") });
 		expect(judge([item("Q2_K", 990, 0.9, 0.6)], true).text).toContain("--quantize-from ORIGINAL");
 	});
 

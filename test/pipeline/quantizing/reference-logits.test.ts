@@ -16,11 +16,11 @@ afterEach(() => {
 	vi.restoreAllMocks();
 });
 
-/** Of the largest split of `small`, the report's: 5 windows of 32 tokens, 1,024 tokens of vocabulary. */
+/** The largest split of `small` is the held-out one: 5 windows of 32 tokens, 1,024 tokens of vocabulary. */
 const needed = 2 * 5 * 31 * 1024;
 const text = { windows: small.windows, windowLength: small.windowLength, threads: 2 };
 
-/** Bounds that were handed to the making of distributions. */
+/** Memory limits passed to the making of distributions. */
 function watchedBounds(): Set<number | undefined> {
 	const bounds = new Set<number | undefined>();
 	const create = Evaluator.prototype.createReference;

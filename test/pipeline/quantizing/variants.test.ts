@@ -13,7 +13,7 @@ import { fixturePath, fixtureWindows } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 
 const { folder } = ownHomes();
-/** Room for one hidden state of the fixture on the windows of `small`. */
+/** Memory budget for one hidden state of the fixture on the windows of `small`. */
 const stateBytes = 3 * 32 * 128 * 4;
 const cheap = { windows: small.windows, windowLength: small.windowLength, threads: 2 };
 afterEach(() => {
@@ -31,7 +31,7 @@ function settingOf(weights: ModelWeights, options: VariantSetting<"heldOut">["op
 	return { folder, windows, settings, references: new References(weights, windows, options, evaluator), options };
 }
 
-/** Rooms for hidden states of the evaluators that measured several masks at once: with one there is none to keep. */
+/** Memory budgets for hidden states of the evaluators that measured several masks at once: with one there is none to keep. */
 function watchedRooms(): Set<number> {
 	const rooms = new Set<number>();
 	const evaluate = Evaluator.prototype.evaluate;

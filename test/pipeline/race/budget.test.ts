@@ -24,7 +24,7 @@ describe("masks kept for the race of a comparison", () => {
 });
 
 describe("a race within a budget", () => {
-	/** Sets with a loss a window; on further text the later proposals are better. */
+	/** Sets with one loss per window; on further text the later proposals are better. */
 	function racing(byDivergence = false) {
 		const asked: string[][] = [];
 		const losses = (coalition: Coalition, part: number) => {

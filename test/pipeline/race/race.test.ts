@@ -10,7 +10,7 @@ import type { Session } from "../../../src/pipeline/session/session.js";
 import { standingOf } from "../../../src/pipeline/race/standing.js";
 import { curveOf } from "../../../src/pipeline/race/curve.js";
 
-/** A session whose validation split has these losses, one a window. */
+/** A session whose validation split has these losses, one per window. */
 function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: readonly SourceShare[]): Session {
 	const validation = {
 		players: 6,
@@ -38,7 +38,7 @@ describe("a race", () => {
 		"4": [2.1, 3.1, 2.1, 3.1],
 	};
 
-	it("reports the sets that the paired interval cannot tell from the winner, each once", async () => {
+	it("reports the sets that are tied with the winner, each once", async () => {
 		const choices = [set("auto", 1, 2), set("auto", 4), set("greedy", 1, 3), set("leave-one-out", 2, 3), set("contiguous", 1, 3)];
 		const decided = await race(racing(losses), choices, {});
 		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 2], tied: [{ method: "greedy", removed: [1, 3] }] });
@@ -119,10 +119,10 @@ describe("a race that the validation split cannot decide", () => {
 		expect(winner).toMatchObject({ removed: [1, 3], method: "greedy" });
 		expect(winner.added).toBeCloseTo(0.55, 12);
 		expect(decided.further.map((sets) => sets.length)).toEqual(asked.map((sets) => sets.length));
-		expect(notes.join("\n")).toContain("could not tell 2 sets apart");
+		expect(notes.join("\n")).toContain("2 candidates were tied; compared again on");
 	});
 
-	it("goes by the divergence where the text is the model's own, on the split and on further text; losses stay losses", async () => {
+	it("uses the divergence if the text is self-generated, on the split and on further text; losses stay losses", async () => {
 		const { session } = withMore(100);
 		const asked: string[][] = [];
 		const text = (shift: number) => ({
@@ -159,7 +159,7 @@ describe("a race that the validation split cannot decide", () => {
 		expect(winner.figures).toBeUndefined();
 		expect(decided.originalFigures).toBeUndefined();
 		expect(decided.byDivergence).toBe(true);
-		// The plain split learns the losses, and the distributions are given up.
+		// The plain split learns the losses, and the distributions are freed.
 		expect(known).toEqual(Array.from({ length: 4 }, () => "coalition,losses"));
 		expect(ended).toBe(1);
 	});
@@ -171,9 +171,9 @@ describe("a race that the validation split cannot decide", () => {
 			await race(withMore(searched).session, choices, options, furtherMasks === undefined ? {} : { furtherMasks });
 			return notes.join("\n");
 		};
-		expect(await notesOf(100)).toContain("they were measured on as much further text, which left 1 beside the best");
-		expect(await notesOf(7)).toContain("; not all sizes are decided: more would cost above a quarter of the search");
-		expect(await notesOf(100, 1)).toContain("; not all sizes are decided: more would pass what this race may measure");
+		expect(await notesOf(100)).toContain("compared again on 2 times the text; 1 tied with the best");
+		expect(await notesOf(7)).toContain(": more would cost above a quarter of the search");
+		expect(await notesOf(100, 1)).toContain(": more would pass what this race may measure");
 	});
 
 	it("is not won against a method that has no set of the size", async () => {
@@ -227,7 +227,7 @@ describe("rivals of another kind", () => {
 		expect(nearRivals(game, found(0.45, { "4,5": 0.45 }), [2])).toEqual([]);
 	});
 
-	it("are no runs through critical or frozen blocks, or that the game refuses; unmeasured ones count by their forecast", () => {
+	it("are no runs through critical or frozen blocks, or that the game refuses; unmeasured ones count by their prediction", () => {
 		expect(nearRivals(game, found(1, { "0,1": 0.1, "2,3": 0.1, "6,7": 0.1 }), [2])).toEqual([]);
 		expect(nearRivals(game, found(1, { "4,5": 0.9 }, 0.41), [2])).toEqual([{ removed: [1, 2], method: "contiguous" }]);
 	});

@@ -4,7 +4,7 @@ import { standingOf, withWinner } from "../../../src/pipeline/race/standing.js";
 
 const finalist = (method: string, ...removed: number[]): Finalist => ({ removed, method, loss: 3, added: 0.1, standardError: 0.01 });
 
-it("a set that is found better afterwards stands for its size, and the race stays as it was run", () => {
+it("a set that is better afterwards is the one of its size, and the race keeps its result", () => {
 	const [one, two] = [finalist("auto", 3), finalist("auto", 3, 6)];
 	const race: Race = Object.freeze({
 		...{ originalLoss: 2.9, disagreements: [], further: [], byDivergence: false },

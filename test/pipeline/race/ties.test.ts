@@ -6,7 +6,7 @@ import { tellApart } from "../../../src/pipeline/race/ties.js";
 
 const players = 6;
 const windows = 10;
-/** Windows that differ, so that only pairs tell sets apart; `set` shifts their order. */
+/** Windows that differ, so that only pairs distinguish sets; `set` shifts their order. */
 const noise = (part: number, set: number, size: number) =>
 	Array.from({ length: windows }, (_, i) => size * (((i * 7 + part * 3 + set * 3) % 10) - 4.5));
 const measured = (removed: readonly number[], losses: readonly number[], sources?: readonly SourceShare[]): Measurement => ({
@@ -15,7 +15,7 @@ const measured = (removed: readonly number[], losses: readonly number[], sources
 	...(sources ? { sources } : {}),
 });
 
-/** Sets with a true loss each, seen through noise; what was asked of each part is kept. */
+/** Sets with one true loss each, seen through noise; the requests for each part are recorded. */
 function text(truth: ReadonlyMap<string, number>, { size = 0.1, parts = 7 } = {}) {
 	const asked: string[][] = [];
 	const names = [...truth.keys()];
@@ -39,7 +39,7 @@ function text(truth: ReadonlyMap<string, number>, { size = 0.1, parts = 7 } = {}
 }
 const removedOf = (sets: readonly Measurement[]) => sets.map(({ coalition }) => coalition.removed().join());
 
-describe("sets that the validation split cannot tell apart", () => {
+describe("sets that are tied on the validation split", () => {
 	it("get twice, four, eight times its text, until the surely worse ones are out", async () => {
 		const { asked, further, first } = text(
 			new Map([

@@ -28,9 +28,9 @@ describe("a result that is measured", () => {
 	it("is refused a name that is taken, or that of an input, before anything is measured", async () => {
 		const taken = join(folder, "taken.json");
 		writeFileSync(taken, "kept");
-		await expect(resultFile({ output: taken }, [])).rejects.toThrow(/overwrit/);
-		await expect(resultFile({ output: taken, overwrite: true }, [taken])).rejects.toThrow();
-		expect(await resultFile({ output: taken, overwrite: true }, [])).toMatchObject({ path: taken, overwrite: true });
+		await expect(resultFile({ saveResult: taken }, [])).rejects.toThrow(/overwrit/);
+		await expect(resultFile({ saveResult: taken, overwrite: true }, [taken])).rejects.toThrow();
+		expect(await resultFile({ saveResult: taken, overwrite: true }, [])).toMatchObject({ path: taken, overwrite: true });
 		expect(await resultFile({}, [])).toMatchObject({ path: undefined, overwrite: false });
 	});
 

@@ -50,17 +50,17 @@ describe("the report of a run", () => {
 			plan.critical.map(({ block }) => block),
 		);
 		expect(report.blocks.unit).toBe("value");
-		// What single contributions say of a cut is not how a set is chosen: next to what became of a block it would be misread.
+		// Verdicts of single contributions are not how a set is chosen: next to what became of a block they would be misread.
 		for (const block of report.blocks.list)
 			expect(["block", "state", "reason", "importance", "interval"]).toEqual(expect.arrayContaining(Object.keys(block)));
 
-		// Every method that was run, and one set that was chosen.
+		// Every method that was run, and one chosen set.
 		const raced = report.curve!.series.filter(({ split }) => split === "validation");
 		expect(raced.map(({ method }) => method)).toEqual(expect.arrayContaining(["auto", "leave-one-out"]));
 		const points = raced.flatMap((series) => series.points);
 		const chosen = points.filter((point) => point.chosen);
 		expect(new Set(chosen.map((point) => point.removed.join()))).toEqual(new Set([plan.removed.join()]));
-		// Not by the loss on the split: the race goes by the divergence, and on with more text.
+		// Not by the loss on the split: the race uses the divergence, and continues with more text.
 		expect(chosen[0]!.added).toBeCloseTo(plan.losses.validation!.difference!, 12);
 		expect(points.filter((point) => point.removed.length === 3).length).toBeGreaterThan(1);
 		const searched = report.curve!.series.find(({ split }) => split === "search")!;
@@ -90,7 +90,7 @@ describe("the report of a run", () => {
 		expect(report!.interactions).toBeUndefined();
 	});
 
-	it("of a curve has a suggestion and no before and after", async () => {
+	it("of a curve has a suggestion and no comparison with the original", async () => {
 		const page = `${fresh("curve")}.html`;
 		const result = await pruneGguf(fixturePath, undefined, { ...small, report: page });
 		expect(result.reportPath).toBe(page);
@@ -179,7 +179,7 @@ describe("the report's files", () => {
 		const result = await pruneGguf(fixturePath, output, {
 			...{ ...one, report: page, modelCard: `${output}.md` },
 			onLog: ({ level, message }) => level === "warning" && warnings.push(message),
-			// Somebody puts a folder where the report would go, after it was checked.
+			// A folder appears at the report's path after the check.
 			onProgress: ({ phase }) => phase.startsWith("writing") && mkdirSync(page, { recursive: true }),
 		});
 		expect(result.reportPath).toBeUndefined();
@@ -195,6 +195,6 @@ it("sizes without blocks are those of the file that is written", async () => {
 	const { output: written } = await pruneGguf(fixturePath, output, { ...small, remove: [3, 6], report: false });
 	const sizes = sizesWithout(await GgufFile.read(fixturePath))([3, 6]);
 	expect(sizes.parameters).toBe(written!.parameters);
-	// The header says the origin too, and has fewer tensors.
+	// The header states the origin too, and has fewer tensors.
 	expect(Math.abs(sizes.bytes - written!.size)).toBeLessThan(4096);
 });

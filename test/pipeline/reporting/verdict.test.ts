@@ -1,53 +1,117 @@
 import { describe, expect, it } from "vitest";
-import { type JudgedRemoval, suggestionVerdict, removalVerdict } from "../../../src/pipeline/reporting/verdict.js";
+import { type JudgedRemoval, removalVerdict, suggestionVerdict } from "../../../src/pipeline/reporting/verdict.js";
+import type { ReportCurve } from "../../../src/report/report-data.js";
+import { riseText, worseTexts } from "../../../src/report/trade.js";
 
 const outcome = (added: number | null, standardError: number | null = 0.02): JudgedRemoval => ({
-	...{ removed: [3, 6, 7], blocks: 12, written: true, parameters: [2_500_000, 1_900_000], added, standardError },
-	loss: [3, added === null ? null : 3 + added],
+	...{ removed: [3, 6, 7], blocks: 12, written: true, added, standardError },
 });
+const curveOf = (split: "search" | "validation", added: (number | null)[], metric: ReportCurve["metric"] = "kl"): ReportCurve => ({
+	metric,
+	series: [
+		{
+			...{ method: "auto", split },
+			points: added.map((one, i) => ({ removed: Array.from({ length: i }, (_, k) => k + 1), loss: 3, added: one })),
+		},
+	],
+});
+/** Of the loss, whatever its name is. */
+const lossCurve = (split: "search" | "validation", added: (number | null)[]): ReportCurve => ({
+	...curveOf(split, added),
+	metric: "nll" as ReportCurve["metric"],
+});
+const adviceOf = (curve: ReportCurve | undefined, more: Partial<JudgedRemoval> = {}) =>
+	removalVerdict({ ...outcome(0.5), curve, ...more }).advice![0];
 
 describe("the verdict on a set", () => {
-	it("says what was removed and what it costs", () => {
-		expect(removalVerdict(outcome(0.316)).headline).toBe(
-			"Removed 3 of 12 blocks (3, 6-7): 24.0 % fewer parameters, perplexity 20.09 -> 27.55 (x 1.37 ± 0.03).",
+	it("says what was removed", () => {
+		expect(removalVerdict(outcome(0.316)).headline).toBe("Removed 3 of 12 blocks: 3, 6-7.");
+		expect(removalVerdict({ ...outcome(0.316), written: false }).headline).toBe("Removing 3 of 12 blocks: 3, 6-7.");
+		expect(removalVerdict({ ...outcome(0.316), healed: true, quantized: "Q4_0" }).headline).toBe(
+			"Removed 3 of 12 blocks: 3, 6-7; healed and quantized to Q4_0.",
 		);
-		expect(removalVerdict({ ...outcome(0.316, null), written: false }).headline).toBe(
-			"Removing 3 of 12 blocks (3, 6-7): 24.0 % fewer parameters, perplexity 20.09 -> 27.55 (x 1.37).",
-		);
-	});
-
-	it("says what it was quantized to, and advises accordingly", () => {
-		const { headline, reason } = removalVerdict({ ...outcome(0.316), quantized: "Q4_K_M" });
-		expect(headline).toMatch(/^Removed 3 of 12 blocks \(3, 6-7\) and quantized to Q4_K_M: 24\.0 % fewer parameters/);
-		expect(reason).toMatch(/Remove fewer blocks, or take a type with more bits\.$/);
 	});
 
 	// 0.1 nats is the bound of a suggestion, ln 2 doubles the perplexity.
 	it.each([
-		[-0.05, "sensible", "within the error of measuring"],
-		[0.039, "sensible", "within the error of measuring"],
-		[0.05, "sensible", "perplexity rises by 5 %"],
-		[0.1, "sensible", "up to about 11 % (0.1 nats per token) counts as small"],
-		[0.101, "costly", "perplexity rises by 11 %, where"],
-		[0.69, "costly", "smaller quantization"],
-		[0.7, "damaging", "Not a sensible trade: perplexity rises by 101 %"],
-		[12, "damaging", "Not a sensible trade"],
-	] as const)("%d nats added are %s", (added, trade, words) => {
-		const verdict = removalVerdict(outcome(added));
-		expect(verdict.trade).toBe(trade);
-		expect(verdict.reason).toContain(words);
+		[-0.05, "sensible", "Sensible: perplexity falls by 4.9 %."],
+		[0.039, "sensible", "Sensible: the change in loss (+0.039 ± 0.020 nats per token) is within the measuring error."],
+		[0.05, "sensible", "Sensible: perplexity rises by 5 %. Up to 10.5 % counts as small."],
+		[0.1, "sensible", "Sensible: perplexity rises by 10.5 %. Up to 10.5 % counts as small."],
+		[0.1001, "costly", "Costly: perplexity rises by 11 %. Up to 10.5 % counts as small."],
+		[0.6925, "costly", "Costly: perplexity rises by 99.9 %. Up to 10.5 % counts as small."],
+		[0.7, "damaging", "Damaged: perplexity more than doubled (x 2.01 ± 0.04)."],
+	] as const)("%d nats added are %s", (added, trade, reason) => {
+		expect(removalVerdict(outcome(added))).toMatchObject({ trade, reason });
 	});
 
 	it("knows a broken model", () => {
-		const verdict = removalVerdict(outcome(null, null));
-		expect(verdict.trade).toBe("broken");
-		expect(verdict.headline).toContain("perplexity 20.09 -> broken.");
+		const verdict = removalVerdict({ ...outcome(null, null), healable: true });
+		expect(verdict).toMatchObject({ trade: "broken", reason: "Broken: the pruned model gives no finite loss." });
+		expect(verdict.advice!.join()).not.toContain("--heal");
+	});
+
+	it("counts texts that are newly wrong, so that no warning says something else", () => {
+		const texts = "5 of 10 samples newly get stuck in a loop";
+		expect(removalVerdict({ ...outcome(0.05), worseTexts: texts })).toMatchObject({
+			...{ trade: "costly", reason: `Costly: perplexity rises by 5 %, which is small, but ${texts}.` },
+		});
+		expect(removalVerdict({ ...outcome(0.2), worseTexts: texts }).reason).toContain(`rises by 22 %, and ${texts}. Up to`);
+		expect(removalVerdict({ ...outcome(0.8), worseTexts: texts }).reason).toMatch(/doubled \(.*\), and 5 of 10 samples/);
+	});
+
+	it("advises what is left to do, and nothing where the trade is sensible", () => {
+		expect(removalVerdict({ ...outcome(0.05), healable: true }).advice).toBeUndefined();
+		expect(removalVerdict({ ...outcome(0.3), healable: true }).advice).toEqual([
+			"Remove fewer blocks: prune-gguf with a model only shows what each number of them costs.",
+			"--heal recovers part of the loss without training.",
+			"For a smaller file, quantizing may cost less: --quantized-alternatives measures it.",
+		]);
+		expect(removalVerdict({ ...outcome(0.3), hasAlternatives: true }).advice).toHaveLength(1);
+	});
+
+	it("names a number of blocks that is sensible, as far as one was measured", () => {
+		expect(adviceOf(lossCurve("validation", [0, 0.03, 0.08, 0.5]))).toBe(
+			"Remove 2 blocks (-n 2): perplexity rises by 8 % on the validation split.",
+		);
+		expect(adviceOf(lossCurve("search", [0, 0.03, 0.11, 0.5]), { healed: true })).toBe(
+			"Remove 1 block (-n 1): perplexity rises by 3 % on the search split before healing.",
+		);
+		expect(adviceOf(lossCurve("search", [0, -0.01]), { quantized: "Q4_0" })).toBe(
+			"Remove 1 block (-n 1): perplexity does not rise on the search split before quantizing.",
+		);
+		expect(adviceOf(lossCurve("search", [0, 0.2, 0.9]))).toBe(
+			"No number of blocks is a small change: without block 1 alone perplexity rises by 22 % on the search split.",
+		);
+		expect(adviceOf(lossCurve("search", [0, 0.9, 0.95]))).toContain("alone perplexity more than doubles on");
+		expect(adviceOf(curveOf("validation", [0, 0.0999]))).toBe(
+			"Remove 1 block (-n 1): the KL divergence is 0.100 nats per token on the validation split.",
+		);
+		const unknown = "Remove fewer blocks: prune-gguf with a model only shows what each number of them costs.";
+		for (const curve of [undefined, lossCurve("validation", [0]), lossCurve("search", [0, null]), curveOf("search", [0, 0.05], "accuracy")])
+			expect(adviceOf(curve)).toBe(unknown);
+	});
+});
+
+describe("texts", () => {
+	it("rises show on which side of the bounds they are", () => {
+		expect([0.05, 0.1, 0.10005, 0.105, 0.693, 0.7].map(riseText)).toEqual(["5 %", "10.5 %", "11 %", "11 %", "99.97 %", "101 %"]);
+	});
+
+	it("worseTexts counts by kind", () => {
+		const one = (kind: string) => ({ kind, prompt: "", before: "", after: "", message: "m" });
+		const textCheck = { conditions: "c", texts: 10, kinds: [], distinct: { before: 1, after: 1 } };
+		expect(worseTexts({ collapse: [one("loop"), one("loop"), one("empty")], textCheck })).toBe(
+			"2 of 10 samples newly get stuck in a loop, 1 is newly empty",
+		);
+		expect(worseTexts({ collapse: [one("script")] })).toBe("1 sample newly changes to another script");
+		expect(worseTexts({ collapse: [], textCheck })).toBeUndefined();
 	});
 });
 
 it("a suggestion is a verdict without a trade", () => {
-	expect(suggestionVerdict({ removed: [4, 5], reason: "the most of 12 blocks that fit" })).toEqual({
-		...{ headline: "Sensible: remove blocks 4-5.", reason: "The most of 12 blocks that fit." },
+	expect(suggestionVerdict({ removed: [4, 5], reason: "It costs little." })).toEqual({
+		...{ headline: "Sensible: remove blocks 4-5.", reason: "It costs little." },
 	});
 	expect(suggestionVerdict({ removed: [], reason: "Every block is dear." }).headline).toBe("Sensible: remove nothing.");
 });

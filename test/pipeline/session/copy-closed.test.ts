@@ -4,6 +4,7 @@ import { Model } from "../../../src/model/runtime/model.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, fullSet, removing } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import { watching } from "../../helpers/progress.js";
 
 ownHomes();
 afterEach(() => {
@@ -26,10 +27,10 @@ it("a copy of the model that is still being made does not outlive its session", 
 	});
 	let making = () => {};
 	const begun = new Promise<void>((resolve) => (making = resolve));
-	const onProgress = ({ phase }: { phase: string }) => phase.includes("copy in memory") && making();
+	const progress = watching(({ phase }) => phase.includes("copy in memory") && making());
 	const warnings: string[] = [];
 	const onLog = ({ level, message }: { level: string; message: string }) => void (level === "warning" && warnings.push(message));
-	const session = await Session.open(fixturePath, { ...options, onProgress, onLog }, plan);
+	const session = await Session.open(fixturePath, { ...options, progress, onLog }, plan);
 	const measured = session.games.search.measure([removing(3)], { phase: "gone on with" }).catch((error: unknown) => error);
 	await begun;
 	await session.close();

@@ -59,7 +59,7 @@ describe("further text of a session", () => {
 		expect(Object.keys(removed!.figures!)).toEqual(["loss", "agreement"]);
 	});
 
-	it("and the validation split are compared with the original model for a race on the model's own text, where there is room", async () => {
+	it("and the validation split are compared with the original model for a race on self-generated text, if the memory budget allows", async () => {
 		const notes: string[] = [];
 		const open = (options: Parameters<typeof Session.open>[1]) =>
 			Session.open(
@@ -78,7 +78,7 @@ describe("further text of a session", () => {
 				expect(Math.max(...full!.figures!.divergence!.map(Math.abs))).toBeLessThan(1e-3);
 				expect(Math.min(...removed!.figures!.divergence!)).toBeGreaterThan(0.01);
 			}
-			// The losses are the same bits that the split gives without a comparison; a race hands them over.
+			// The losses have the same bits that the split gives without a comparison; a race passes them on.
 			const plain = session.games.validation;
 			const compared = (await game.measure(sets)).map(({ losses }) => losses);
 			expect((await plain.measure(sets)).map(({ losses }) => losses)).toEqual(compared);
@@ -86,7 +86,7 @@ describe("further text of a session", () => {
 			await plain.know([{ coalition: other!.coalition, losses: other!.losses }]);
 			await plain.measure([other!.coalition]);
 			expect(plain.counts.measured).toBe(2);
-			// Given up after a race, and made again where it is needed.
+			// Freed after a race, and made again when needed.
 			session.races.end();
 			expect((await game.measure([Coalition.ofRemoved(12, [7])]))[0]!.figures!.divergence!.length).toBe(4);
 		} finally {

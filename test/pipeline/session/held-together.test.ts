@@ -84,11 +84,11 @@ describe("distributions that are made", () => {
 		const phases: string[] = [];
 		const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
 			phases.push(phase);
-			if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(1e6);
+			if (phase.startsWith("generating")) vi.mocked(memory.availableMemory).mockReturnValue(1e6);
 		};
 		const options = { ...small, heal: true, quantize: { types: [] }, maxBlocks: 1, onProgress } as const;
 		await expect(findFrontier(fixturePath, options)).rejects.toThrow(/^healing needs about/);
-		expect(phases).not.toContain("the original model");
+		expect(phases).not.toContain("measuring the original model");
 	});
 });
 
@@ -101,19 +101,19 @@ describe("healing", () => {
 		vi.mocked(memory.availableMemory).mockReturnValue(2 ** 40);
 		const healed = (options: PruneOptions) => {
 			const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
-				if (phase.startsWith("sampling")) vi.mocked(memory.availableMemory).mockReturnValue(free);
+				if (phase.startsWith("generating")) vi.mocked(memory.availableMemory).mockReturnValue(free);
 			};
 			return pruneGguf(fixturePath, undefined, { ...small, remove: [3], heal: { tokens: 2048, kind: "map" }, onProgress, ...options });
 		};
 		await expect(healed({ metric: "kl" })).rejects.toThrow(
-			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the original model's distributions\) and \d+ MiB are free: give --heal-tokens 1024 or less, .*--windows/,
+			/^healing needs about \d+ MiB of memory beside the model \(1 MiB of it for the original model's distributions\) and \d+ MiB are free: give --heal=1024 or less, .*--windows/,
 		);
 		expect((await healed({ windowLength: 33 })).plan!.heal).toBeDefined();
 	});
 });
 
 describe("a copy of the model", () => {
-	it("needs room for the distributions that its sets are compared with", async () => {
+	it("needs memory for the distributions that its sets are compared with", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const windows = { count: 3, length: 32 };
 		const needed = (metric: "kl" | "loss", scoreShare?: number) => {
@@ -154,7 +154,7 @@ describe("a race by divergence", () => {
 		expect(await room(true)).toEqual([2 * validation + report]);
 	});
 
-	it("needs room for two parts' distributions and the hidden states that measuring them keeps", async () => {
+	it("needs memory for two parts' distributions and the hidden states that measuring them keeps", async () => {
 		await using model = await Model.load(fixturePath, { threads: 2 });
 		const notes: string[] = [];
 		const splits = { validation: fixtureWindows(3, 32) };

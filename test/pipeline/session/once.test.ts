@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Once } from "../../../src/pipeline/session/once.js";
 
 describe("Once", () => {
-	it("makes a thing once, and anew after it failed", async () => {
+	it("makes a thing once, and again after it failed", async () => {
 		const once = new Once<string, number>();
 		let made = 0;
 		const make = async () => {

@@ -13,6 +13,7 @@ import { workingCopy } from "../../../src/model/runtime/working-copy.js";
 import { chooseSweep, weightsOption } from "../../../src/pipeline/session/working-weights.js";
 import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
+import { watching } from "../../helpers/progress.js";
 
 const folder = tempFolder();
 let model: Model;
@@ -26,7 +27,7 @@ const windows = fixtureWindows(4);
 const quiet = () => {};
 
 describe("a working copy", () => {
-	it("computes nearly what the model does, in memory: its file is gone", async () => {
+	it("computes nearly what the model does, in memory: its file is deleted", async () => {
 		const path = join(folder, "copy.gguf");
 		const copy = await workingCopy(model, "F16", path, { threads: 2 });
 		expect(readdirSync(folder)).not.toContain("copy.gguf");
@@ -61,7 +62,7 @@ describe("the choice of a sweep", () => {
 
 	it("measures nothing where the options name threads, ubatch and weights", async () => {
 		const phases: string[] = [];
-		const options = { threads: 1, ubatch: 64, onProgress: ({ phase }: { phase: string }) => phases.push(phase) };
+		const options = { threads: 1, ubatch: 64, progress: watching(({ phase }) => phases.push(phase)) };
 		const { choice } = await chooseSweep({ model, windows, masks: 1000, folder, backend: "CPU", wanted: "own", log: quiet }, options);
 		expect([choice, phases]).toEqual([{ weights: "own", threads: 1, ubatch: 64, tokensPerSecond: 0 }, []]);
 		const asked = await chooseSweep({ model, windows, masks: 1000, folder, backend: "CPU", wanted: "F16", log: quiet }, options);
@@ -82,12 +83,12 @@ describe("the choice of a sweep", () => {
 	it("tries copies for a long sweep by itself, and none of weights that are fast already or on a graphics device", async () => {
 		const tried = async (of: Model, backend: string) => {
 			const phases = new Set<string>();
-			const onProgress = ({ phase }: { phase: string }) => phases.add(phase);
+			const progress = watching(({ phase }) => phases.add(phase));
 			const { choice, copy } = await chooseSweep(
 				{ model: of, windows, masks: 1e7, folder, backend: backend, wanted: "auto", log: quiet },
-				{ onProgress },
+				{ progress },
 			);
-			// Which one is taken is a matter of what this machine runs fastest.
+			// Which one is taken depends on what this machine runs fastest.
 			expect(copy === undefined).toBe(choice.weights === "own");
 			await copy?.dispose();
 			return [...phases].filter((phase) => phase.includes("copy"));
@@ -144,8 +145,8 @@ it("a search on a copy decides and reports on the model's own weights, and a res
 	logged.length = 0;
 	const again = await pruneGguf(fixturePath, join(folder, "b.gguf"), options);
 	expect(again.plan!.removed).toEqual(plan.removed);
-	expect(logged.join("\n")).toContain("used again");
-	expect(logged.join("\n")).not.toContain("searching on");
+	expect(logged.join("\n")).toContain("are cached from an earlier run");
+	expect(logged.join("\n")).not.toContain("the search uses a");
 	expect(readdirSync(join(folder, "home"), { recursive: true }).filter((name) => String(name).includes("working-"))).toEqual([]);
 });
 
@@ -187,7 +188,7 @@ describe("what a search is measured with", () => {
 	it("is tried for a long search although a short one came first", async () => {
 		await runIn("short-first", { removeBlocks: undefined, remove: [5] });
 		const { phases } = await runIn("short-first", { search: { method: "random", maxEvaluations: 70 } });
-		expect([...phases]).toContain("trying ways to cut up the work");
+		expect([...phases]).toContain("finding the fastest settings");
 	});
 
 	it("is no copy in a dry run, which begins no search on disk", async () => {
@@ -207,9 +208,9 @@ describe("what a search is measured with", () => {
 	it("may be a share of the positions: the search's losses only", async () => {
 		const notes: string[] = [];
 		const { result } = await runIn("share", { search: { scoreShare: 0.25 }, onLog: ({ message }) => notes.push(message) });
-		expect(notes.join("\n")).toMatch(/scores 24 of 93 positions.*±0\.\d+/);
+		expect(notes.join("\n")).toMatch(/scores 24 of 93 positions.*standard error of 0\.\d+/);
 		const { drawn } = result.plan!.calibration.search!;
-		expect(drawn).toEqual({ positions: 24, of: 93, standardError: expect.closeTo(Number(/±(0\.\d+)/.exec(notes.join())![1]), 3) });
+		expect(drawn).toEqual({ positions: 24, of: 93, standardError: expect.closeTo(Number(/error of (0\.\d+)/.exec(notes.join())![1]), 3) });
 		// Known from an earlier run, it is said again.
 		const again = await runIn("share", { search: { scoreShare: 0.25 } });
 		expect(again.result.plan!.calibration.search!.drawn).toEqual(drawn);
@@ -218,7 +219,7 @@ describe("what a search is measured with", () => {
 		await expect(runIn("share", { search: { scoreShare: 1.5 } })).rejects.toThrow(/score-share must be above 0/);
 	});
 
-	it("is a share that the seed draws: another seed measures anew", async () => {
+	it("is a share that the seed draws: another seed measures again", async () => {
 		const calibration = [join(folder, "text.txt")];
 		writeFileSync(calibration[0]!, model.detokenize(fixtureWindows().tokens, { special: false }));
 		const ledgers = () => readdirSync(join(folder, "seeds", "runs"), { recursive: true }).length;
@@ -227,7 +228,7 @@ describe("what a search is measured with", () => {
 		await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 1 } });
 		expect(ledgers()).toBeLessThanOrEqual(before + 1); // the plan
 		const { phases } = await runIn("seeds", { calibration, search: { scoreShare: 0.25, seed: 2 } });
-		expect([...phases]).toContain("the original model");
+		expect([...phases]).toContain("measuring the original model");
 		const searched = readdirSync(join(folder, "seeds", "runs"), { recursive: true, withFileTypes: true })
 			.filter(({ name }) => name.endsWith(".ledger.jsonl"))
 			.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8").split("\n")[0]!)
@@ -235,10 +236,10 @@ describe("what a search is measured with", () => {
 		expect(searched.map((header) => (JSON.parse(header) as { settings: { scoreSeed: number } }).settings.scoreSeed).sort()).toEqual([1, 2]);
 	});
 
-	it("goes on with a short search's ledger where that is a good part of a long one", async () => {
+	it("continues with a short search's ledger if that is a good part of a long one", async () => {
 		await runIn("good-part", { search: { method: "leave-one-out" } });
 		const { phases } = await runIn("good-part", { search: { method: "random", maxEvaluations: 62 } });
-		expect([...phases]).not.toContain("trying ways to cut up the work");
+		expect([...phases]).not.toContain("finding the fastest settings");
 	});
 
 	it("is read back from the ledger that a run goes on with", async () => {
@@ -246,7 +247,7 @@ describe("what a search is measured with", () => {
 		const path = searchLedger(join(folder, "read-back"));
 		const [header, ...lines] = readFileSync(path, "utf8").split("\n");
 		const begun = JSON.parse(header!) as { settings: Record<string, unknown> };
-		// As a machine of another kind would have chosen: a ubatch of one window, one thread.
+		// As another machine would have chosen: a ubatch of one window, one thread.
 		writeFileSync(path, [JSON.stringify({ ...begun, settings: { ...begun.settings, ubatch: 32, threads: 1 } }), ...lines].join("\n"));
 		const { result } = await runIn("read-back", { search: { method: "greedy" }, removeBlocks: 2, threads: undefined });
 		expect(result.plan!.machine).toMatchObject({ ubatch: 32, threads: 1 });
@@ -257,7 +258,7 @@ describe("what a search is measured with", () => {
 		const [again] = await evaluator.evaluate([Coalition.ofRemoved(blocks, result.plan!.removed)], windows);
 		expect(search.pruned.windows).toEqual([...again!.losses]);
 
-		// The plan's command names what was read back: the same bits in another cache, and in this one nothing is measured again.
+		// The plan's command names the settings read back: the same bits in another cache, and in this one nothing is measured again.
 		expect(result.plan!.command).toContain("--threads 1 --working-weights own --ubatch 32");
 		const named = { search: { method: "greedy", workingWeights: "own", ubatch: 32 }, removeBlocks: 2, threads: 1 } as const;
 		const elsewhere = await runIn("elsewhere", named);
@@ -278,13 +279,13 @@ describe("what a search is measured with", () => {
 		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
 		const { result } = await runIn("named", { search: { method: "leave-one-out" }, threads: 2, onLog });
 		expect(result.plan!.machine).toMatchObject({ threads: 2, ubatch: 512 });
-		expect(notes.join("\n")).toMatch(/ran with --threads 1 --ubatch 32 --working-weights own: it is measured anew with --threads 2/);
+		expect(notes.join("\n")).toMatch(/used --threads 1 --ubatch 32 --working-weights own. With --threads 2 /);
 		expect(readFileSync(path, "utf8")).toBe(before);
 		notes.length = 0;
 		const again = await runIn("named", { search: { method: "leave-one-out" }, threads: 2, onLog });
 		expect(again.result.plan!.losses).toEqual(result.plan!.losses);
-		expect(notes.join("\n")).toContain("used again");
-		expect(notes.join("\n")).not.toContain("measured anew");
+		expect(notes.join("\n")).toContain("are cached from an earlier run");
+		expect(notes.join("\n")).not.toContain("starts over");
 	});
 
 	it("is found again by a command that names more of it than the one that began it", async () => {
@@ -295,12 +296,12 @@ describe("what a search is measured with", () => {
 		const named = { method: "leave-one-out", workingWeights: "own", ubatch: 512 } as const;
 		const { phases } = await runIn("more-named", { search: named, threads: 2, onLog });
 		expect([...phases].filter((phase) => /leave-one-out/.test(phase))).toEqual([]);
-		expect(notes.join("\n")).toContain("used again");
-		expect(notes.join("\n")).not.toContain("measured anew");
+		expect(notes.join("\n")).toContain("are cached from an earlier run");
+		expect(notes.join("\n")).not.toContain("starts over");
 	});
 
 	it("is not said to be kept from going on by options that nobody gave, or that it was begun with", async () => {
-		// As where a copy paid.
+		// As if a copy had paid off.
 		const beginOnCopy = async (home: string) => {
 			await runIn(home, { search: { method: "leave-one-out" } });
 			const path = searchLedger(join(folder, home));
@@ -313,13 +314,13 @@ describe("what a search is measured with", () => {
 			const notes: string[] = [];
 			const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
 			await rankBlocks(fixturePath, { windows: 3, windowLength: 32, ...given, onLog });
-			expect(notes.join("\n")).not.toContain("measured anew");
+			expect(notes.join("\n")).not.toContain("starts over");
 		}
 		await beginOnCopy("on-another-copy");
 		const notes: string[] = [];
 		const onLog: PruneOptions["onLog"] = ({ message }) => notes.push(message);
 		await runIn("on-another-copy", { search: { method: "leave-one-out", workingWeights: "own" }, threads: 2, onLog });
-		expect(notes.join("\n")).toContain("--working-weights F16: it is measured anew with --working-weights own, which");
+		expect(notes.join("\n")).toContain("--working-weights F16. With --working-weights own the");
 	});
 
 	it("may keep states in half precision, in a ledger of its own", async () => {
@@ -336,7 +337,7 @@ describe("what a search is measured with", () => {
 		expect(half).toHaveLength(1);
 		const { stateType: _, ...rest } = half[0]!.settings;
 		const full = read.filter(({ settings }) => JSON.stringify(settings) === JSON.stringify(rest)).flatMap(({ lines }) => lines);
-		// The same masks of the same windows, of other bits: the states were rounded.
+		// The same masks of the same windows, with other bits: the states were rounded.
 		const masks = half[0]!.lines.map((line) => (JSON.parse(line) as { mask: string }).mask);
 		expect(masks.length).toBeGreaterThan(blocks);
 		const alike = half[0]!.lines.filter((line) => full.includes(line));

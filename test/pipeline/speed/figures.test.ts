@@ -46,7 +46,7 @@ describe("the figures of a side", () => {
 });
 
 describe("the shape of a short measurement", () => {
-	/** What a probe takes where a token takes so long, in seconds. */
+	/** Time of a probe if one token takes so long, in seconds. */
 	const probe = (prompt: number, generated: number, most: number) => {
 		const { promptTokens, generatedTokens } = probeWithin(most);
 		const seconds = {
@@ -77,7 +77,7 @@ describe("the shape of a short measurement", () => {
 
 describe("the fewest blocks for a speed-up", () => {
 	const model = { of: "generation", blocks: { blocks: 30 } } as const;
-	/** A block takes 1 part of the time, what is no block 6. */
+	/** A block takes 1 part of the time, everything else 6. */
 	const speedup = (count: number) => 36 / (36 - count);
 	const counts = Array.from({ length: 29 }, (_, i) => i + 1);
 
@@ -98,7 +98,7 @@ describe("the fewest blocks for a speed-up", () => {
 		}
 	});
 
-	it("are found where the time of a block is not even, and only some numbers can go", async () => {
+	it("are found if the time of a block is uneven, and only some numbers can be removed", async () => {
 		const odd = (count: number) => (count < 12 ? 1 + count / 100 : 2);
 		const some = [4, 8, 12, 16, 20, 24];
 		expect(await fewest(some, 1.5, async (asked) => asked.map(odd), model)).toBe(12);
@@ -113,13 +113,13 @@ describe("the fewest blocks for a speed-up", () => {
 	});
 });
 
-describe("the blocks that stand for a number of them", () => {
+describe("the blocks that represent a number of them", () => {
 	const plan = (blocks: number, frozen: number[], check: (removed: readonly number[]) => string | undefined, units?: number[][]) => ({
 		...{ blocks, frozen: new Map(frozen.map((block) => [block, "a rule"])), check },
 		...(units ? { units } : {}),
 	});
 
-	it("are spread over those that may go", () => {
+	it("are spread over those that may be removed", () => {
 		const free = plan(12, [0, 11], (removed) => (removed.some((block) => block === 0 || block === 11) ? "frozen" : undefined));
 		expect(spreadSet(free, 2)).toEqual([3, 8]);
 		expect(spreadSet(free, 10)?.length).toBe(10);

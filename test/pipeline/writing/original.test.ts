@@ -6,6 +6,7 @@ import { openOriginal } from "../../../src/pipeline/writing/quantize-weights.js"
 import { f16Fixture } from "../../helpers/f16.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
+import { watching } from "../../helpers/progress.js";
 
 const { folder, out } = ownHomes();
 
@@ -27,8 +28,8 @@ it("an original that llama.cpp ends the process for is refused, whether the faul
 
 	const noStart = [encodeEntry("tokenizer.ggml.model", "string", "t5"), encodeEntry("tokenizer.ggml.add_bos_token", "bool", true)];
 	const phases = new Set<string>();
-	const unknown = openOriginal(await stating(...noStart), source, { onProgress: ({ phase }) => phases.add(phase) });
+	const unknown = openOriginal(await stating(...noStart), source, { progress: watching(({ phase }) => phases.add(phase)) });
 	await expect(unknown).rejects.toThrow(ModelLoadError);
 	await expect(unknown).rejects.toThrow("while making tokens of a text");
-	expect([...phases]).toEqual(["trying the file to quantize"]);
+	expect([...phases]).toEqual(["checking the file to quantize"]);
 });

@@ -18,7 +18,7 @@ import { hasTools, makeFixtures } from "../../conformance/fixtures.js";
 import { changedFixture, fixturePath, renamedFixture } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
-// The table may be altered here: what the program does with a rule that is wrong, or with none.
+// The table may be altered here, to show how the program handles a wrong rule, or none.
 vi.mock("../../../src/model/architectures/table.js", async (original) => {
 	const real = await original<{ ARCHITECTURES: ReadonlyMap<string, unknown> }>();
 	return { ...real, ARCHITECTURES: new Map(real.ARCHITECTURES) };
@@ -30,7 +30,7 @@ const folder = tempFolder();
 let runs = 0;
 let place: string;
 let output: string;
-/** The project's model as one whose graph rotates no key in every fourth block, told by the block's number. */
+/** The project's model as one whose graph rotates no key in every fourth block, by the block's number. */
 let everyFourth: string;
 
 /** The project's model with a tensor that the zeroed original would have to set to one, quantized in these blocks. */
@@ -64,20 +64,20 @@ const entryOf = (name: string, more: Partial<ArchitectureEntry> = {}) =>
 	table.set(name, { name, source: "nowhere", proof: "source", ...more });
 
 describe("an architecture whose rule was never run", () => {
-	it("is written where the zeroed original computes the same, and says so", async () => {
+	it("is written if the zeroed original computes the same, and says so", async () => {
 		entryOf("llama");
 		const phases = new Set<string>();
 		const applied = await applyPlan(fixturePath, output, { remove: [3, 7], onProgress: ({ phase }) => phases.add(phase) });
 		expect(applied.output.verification).toMatch(/bit for bit what was measured.*outputs set to zero/);
-		expect([...phases].join()).toContain("zeroed");
+		expect([...phases].join()).toContain("writing a file to check against");
 		expect(readdirSync(place)).toEqual(["out.gguf"]);
 		const pruned = await pruneGguf(fixturePath, join(place, "two.gguf"), { ...small, remove: [3, 7] });
 		expect(pruned.output!.verification).toContain("set to zero");
 		expect(await inspectModel(fixturePath)).toMatchObject({ support: "exact", proof: "source" });
 	});
 
-	it("is refused where the rule is wrong, though view and file agree", async () => {
-		// The rule about the block's number is left out: with block 1 gone, others stand where they did not.
+	it("is refused if the rule is wrong, although view and file agree", async () => {
+		// The rule about the block's number is left out: without block 1, others change their numbers.
 		entryOf("smollm3");
 		await expect(applyPlan(everyFourth, output, { remove: [1] })).rejects.toThrow(VerificationError);
 		await expect(applyPlan(everyFourth, output, { remove: [1] })).rejects.toThrow(/not proven.*set to zero.*read from the source/);
@@ -86,12 +86,12 @@ describe("an architecture whose rule was never run", () => {
 		// The same rule, and a set that leaves every block in its place.
 		await applyPlan(everyFourth, output, { remove: [11] });
 		expect(readdirSync(place)).toEqual(["out.gguf"]);
-		// Proven before: nobody asks.
+		// Proven before, so it is not checked again.
 		entryOf("smollm3", { proof: "bits" });
 		await applyPlan(everyFourth, join(place, "unasked.gguf"), { remove: [1] });
 	});
 
-	it("is refused before anything is measured where that cannot be compared", async () => {
+	it("is refused before anything is measured if that cannot be compared", async () => {
 		const events: string[] = [];
 		const onProgress = ({ phase }: { phase: string }) => events.push(phase);
 		entryOf("llama", { oracle: { none: "each block normalizes the stream" } });
@@ -132,7 +132,7 @@ describe("an architecture whose rule was never run", () => {
 		await expect(pruneGguf(path!, undefined, small)).rejects.toThrow(/nothing can be written: .*hyper-connections/);
 	});
 
-	it("is measured where the proof can be made for some blocks, with a warning about the others", async () => {
+	it("is measured if the proof can be made for some blocks, with a warning about the others", async () => {
 		const odd = await withUnits([5, 7]);
 		const warnings: string[] = [];
 		const onLog = ({ level, message }: LogEvent) => void (level === "warning" && warnings.push(message));
@@ -169,7 +169,7 @@ describe("an architecture whose rule was never run", () => {
 
 	it("leaves nothing behind when it is aborted, at any step of the proof", async () => {
 		entryOf("llama");
-		for (const step of ["writing the original with zeroed blocks", "measuring the original with zeroed blocks", "verifying"]) {
+		for (const step of ["writing a file to check against", "measuring the file to check against", "verifying"]) {
 			const controller = new AbortController();
 			const reason = new Error(step);
 			let seen = "";

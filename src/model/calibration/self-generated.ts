@@ -2,11 +2,11 @@ import { CalibrationError } from "../../errors.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 
-/** How to sample a model's own text. */
-export interface OwnSampleOptions {
-	/** Windows. */
+/** How to sample self-generated text. */
+export interface SelfGeneratedOptions {
+	/** Number of windows. */
 	count: number;
-	/** Tokens in each. */
+	/** Tokens in each window. */
 	length: number;
 	seed: number;
 	signal?: AbortSignal | undefined;
@@ -14,15 +14,15 @@ export interface OwnSampleOptions {
 	onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** A user's turn is cut here, so that an answer fits the window too. */
+/** A user's turn is cut at this share of a window, so that an answer fits too. */
 const userTurnShare = 0.4;
 
 /**
- * Windows of the model's own samples at temperature 1, so that no text of others is needed: documents from the start
- * token, and, where the file has a chat template that llama.cpp knows, every second window a chat whose user turn is
- * sampled too. The original model is then measured on what it believes; see docs/calibration.md.
+ * Windows of self-generated text, sampled at temperature 1, so that no other text is needed. They are documents from the start token. If
+ * the file has a chat template that llama.cpp knows, every second window is a chat whose user turn is sampled too. So the original model
+ * is measured on what it believes; see docs/calibration.md.
  */
-export async function ownSamples(model: TextModel, options: OwnSampleOptions): Promise<TokenWindows> {
+export async function selfGeneratedWindows(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
 	const { count, length, seed, signal } = options;
 	const opening = chatOpening(model);
 	const chats = opening ? Math.floor(count / 2) : 0;
@@ -47,17 +47,17 @@ export async function ownSamples(model: TextModel, options: OwnSampleOptions): P
 	return makeWindows(tokens, length);
 }
 
-/** The token a document starts from: the start token, else an end token (after which a new document begins). */
+/** The token that a document starts with: the start token, or else an end token (after which a new document begins). */
 function documentPrompt(model: TextModel): Int32Array {
 	const { bos, eos } = model.facts;
 	const start = bos ?? eos;
 	if (start === undefined) {
-		throw new CalibrationError("the model has no start token to sample its own text from; give text with --calibration");
+		throw new CalibrationError("the model has no start token, which self-generated text needs; give text with --calibration");
 	}
 	return Int32Array.of(start);
 }
 
-/** What a chat begins with up to the user's words, found by what the template writes around a marker. */
+/** The beginning of a chat up to the user's words: what the template writes before a marker. */
 function chatOpening(model: TextModel): string | undefined {
 	const marker = "\u0001prune-gguf\u0001";
 	const chat = model.applyChatTemplate([{ role: "user", content: marker }], false);
@@ -65,7 +65,7 @@ function chatOpening(model: TextModel): string | undefined {
 	return at < 0 ? undefined : chat!.slice(0, at);
 }
 
-async function chatWindows(model: TextModel, opening: string, count: number, options: OwnSampleOptions): Promise<Int32Array[]> {
+async function chatWindows(model: TextModel, opening: string, count: number, options: SelfGeneratedOptions): Promise<Int32Array[]> {
 	const { length, seed, signal } = options;
 	const prompt = model.tokenize(opening, { addSpecial: true, parseSpecial: true });
 	const userLength = Math.max(prompt.length + 1, Math.floor(length * userTurnShare));
@@ -83,7 +83,7 @@ async function chatWindows(model: TextModel, opening: string, count: number, opt
 		const chat = model.applyChatTemplate([{ role: "user", content: words }], true)!;
 		return model.tokenize(chat, { addSpecial: true, parseSpecial: true }).subarray(0, length - 1);
 	});
-	// Sampled past the end of the answer: what the model writes next (most often another turn) is its own as well.
+	// Sampled past the end of the answer: what the model writes next (most often another turn) is self-generated as well.
 	return model.sample(prompts, { length, seed: seed + 2, signal, onProgress: (done) => options.onProgress?.(done, count * length) });
 }
 

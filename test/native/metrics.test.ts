@@ -50,7 +50,7 @@ describe("drawn positions", () => {
 				const picked = [...Array(127).keys()]
 					.filter((p) => positions.flags[w * 128 + p] === 1)
 					.map((p) => all[i]!.tokenLosses![w * 127 + p]!);
-				// Other rows in a product of matrices may round otherwise.
+				// Other rows in a product of matrices may round differently.
 				picked.forEach((loss, k) => {
 					expect(some[i]!.tokenLosses![at + k]).toBeCloseTo(loss, 3);
 				});
@@ -73,7 +73,7 @@ describe("drawn positions", () => {
 				if (Math.abs(loss - all!.losses[w]!) <= 1.645 * some!.standardErrors![w]!) within++;
 			});
 		}
-		// 90 of 100 are expected; a wrong factor (no correction, or a variance in place of an error) leaves this range.
+		// 90 of 100 are expected; a wrong factor (no correction, or a variance instead of an error) leaves this range.
 		expect(within).toBeGreaterThan(78);
 		expect(within).toBeLessThan(98);
 	});
@@ -87,7 +87,7 @@ describe("drawn positions", () => {
 		}
 	});
 
-	// The end of a mask's last block runs for the scored rows only; inside a longer mask the same block runs for all.
+	// The end of a mask's last block runs only for the scored rows; inside a longer mask the same block runs for all.
 	it.each([1, 3])("are the same bits alone and in a batch where masks begin others: %i scored", async (count) => {
 		const one = makeWindows(windows.tokens.slice(0, 128), 128);
 		const flags = new Uint8Array(128);
@@ -180,7 +180,7 @@ describe("a reference", () => {
 			windows.tokens.map((token) => (token + 1) % 1024),
 			128,
 		);
-		await expect(evaluator.evaluate(masks, other, { reference })).rejects.toThrow(/reference was kept for/);
+		await expect(evaluator.evaluate(masks, other, { reference })).rejects.toThrow(/reference was made for/);
 		await expect(evaluator.evaluate(masks, windows, { reference, scoreFrom: 1 })).rejects.toThrow(InvalidOptionError);
 		const positions = drawPositions(windows, { share: 0.25, seed: 5 });
 		await expect(evaluator.evaluate(masks, windows, { reference, positions })).rejects.toThrow(InvalidOptionError);

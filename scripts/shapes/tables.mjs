@@ -1,0 +1,108 @@
+// Tables for people, from what was measured: rows that are computed say so.
+import { factsOfShape } from "./facts.mjs";
+import { predict, scaledSpeeds } from "./predict.mjs";
+import { duration, size } from "./units.mjs";
+
+const none = "Nothing is measured yet.";
+/** Models of the last table, with the type of their weights. */
+const rows = [
+	["1b", "Q8_0", "1B (Llama 3.2)"],
+	["3b", "Q8_0", "3B (Llama 3.2)"],
+	["8b", "Q4_0", "8B (Llama 3.1)"],
+	["70b", "Q4_0", "70B (Llama 3)"],
+	["8x7b", "Q4_0", "47B, 13B active (Mixtral 8x7B)"],
+];
+
+const table = (head, lines) => [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+/** Runs that ended by themselves, on a machine whose speeds are known. */
+const whole = (results) => results.filter(({ straight, speeds }) => straight?.code === 0 && speeds);
+
+export const machineOf = ({ machine, device }) => device ?? `${machine.processor}, ${machine.logicalProcessors} logical processors`;
+
+/** How a result was run, as far as that changes the prediction. A tenth of the memory is taken as used by others. */
+const howOf = ({ speeds, asked, machine, device }) => ({
+	available: 0.9 * machine.memoryGigabytes * 2 ** 30,
+	...{ prompt: speeds.prompt, generation: speeds.generation, ...asked },
+	gpu: device !== undefined,
+});
+
+/** Measured seconds as a multiple of the predicted ones. */
+export const ratioOf = (result, correction = 1) =>
+	result.straight.seconds / predict(result.facts, { ...howOf(result), correction }).seconds;
+
+/** The middle of the ratios on each machine: what predictions are multiplied with there. */
+export function correctionOf(results) {
+	const ratios = results.map((result) => ratioOf(result)).sort((a, b) => a - b);
+	const middle = ratios.length / 2;
+	return ratios.length === 0 ? undefined : (ratios[Math.floor(middle - 0.5)] + ratios[Math.floor(middle)]) / 2;
+}
+
+/** Predicted beside measured, run by run. */
+export function comparisonTable(results) {
+	const lines = whole(results).map((result) => {
+		const { steps, seconds, memory } = predict(result.facts, howOf(result));
+		const { straight, asked, speeds, model, date } = result;
+		const per = (name) =>
+			`${duration(steps[name] ?? 0)} / ${straight.timings?.[name] === undefined ? "-" : duration(straight.timings[name])}`;
+		return [
+			...[model, asked.removed ?? "curve", asked.windows ?? 10, speeds.prompt, speeds.generation, per("search"), per("validation")],
+			`${duration(seconds)} / ${duration(straight.seconds)}`,
+			`x ${(straight.seconds / seconds).toFixed(2)}`,
+			`${size(memory.peak)} / ${size(straight.peak.resident)}`,
+			`${machineOf(result)}, ${date}`,
+		];
+	});
+	if (lines.length === 0) return none;
+	const head = ["model", "removed", "windows", "prompt, tokens/s", "generation, tokens/s", "search", "final comparison", "in all", "error"];
+	return `Each pair is predicted / measured.\n\n${table([...head, "memory", "machine"], lines)}`;
+}
+
+/** What Ctrl+C took, and what was left to do. */
+export function stopTable(results) {
+	const lines = results
+		.filter(({ interrupted, resumed }) => interrupted?.endedIn !== undefined && resumed?.code === 0)
+		.map(({ model, interrupted, resumed, asked, ...result }) => [
+			...[model, asked.windows ?? 10, `${interrupted.interruptedAt.toFixed(0)} s`, `${interrupted.endedIn.toFixed(1)} s`],
+			...[duration(resumed.seconds), machineOf(result)],
+		]);
+	if (lines.length === 0) return none;
+	return table(["model", "windows", "Ctrl+C after", "ended within", "same command again", "machine"], lines);
+}
+
+/** A row for each size on each machine: measured where it was, else computed from the nearest size that was measured there. */
+export function expectationTable(results) {
+	const known = whole(results);
+	const machines = [...new Set(known.map(machineOf))];
+	const lines = machines.flatMap((machine) => {
+		const here = known.filter((result) => machineOf(result) === machine);
+		return rows.map(([shape, type, name]) => expectationRow(here, factsOfShape(shape, type), { name, type, machine }));
+	});
+	if (lines.length === 0) return none;
+	const head = ["model", "weights", "file", "removed", "prompt, tokens/s", "time", "memory", "machine", "how it is known"];
+	return table(head, lines);
+}
+
+function expectationRow(here, facts, { name, type, machine }) {
+	const removed = Math.round(facts.blocks / 4);
+	const isDefault = ({ asked }) => (asked.windows ?? 10) === 10 && asked.effort === undefined && asked.removed !== undefined;
+	const isSame = ({ facts: { weights, blockBytes } }) => weights === facts.weights && blockBytes === facts.blockBytes;
+	const same = here.find((result) => isSame(result) && isDefault(result));
+	const cells = (taken, prompt, seconds, memory, how) => [
+		...[name, type, size(facts.bytes), `${taken} of ${facts.blocks}`, prompt < 10 ? prompt.toFixed(1) : Math.round(prompt)],
+		...[duration(seconds), size(memory), machine, how],
+	];
+	if (same) return cells(same.asked.removed, same.speeds.prompt, same.straight.seconds, same.straight.peak.resident, "measured");
+	const distance = ({ facts: other }) => Math.abs(Math.log(other.activeBlockWeights / facts.activeBlockWeights));
+	const nearest = [...here].sort((a, b) => distance(a) - distance(b))[0];
+	const speeds = scaledSpeeds(nearest.speeds, nearest, facts);
+	const { seconds, memory } = predict(facts, {
+		...howOf(nearest),
+		windows: 10,
+		effort: "standard",
+		...speeds,
+		removed,
+		correction: correctionOf(here),
+	});
+	return cells(removed, speeds.prompt, seconds, memory.peak, `computed from ${nearest.model}`);
+}

@@ -1,0 +1,112 @@
+// How much the default job runs, as its code has it: tests hold these numbers against src/.
+
+/** src/pipeline/session/calibration-windows.ts, src/model/runtime/ubatch.ts */
+export const usual = { windows: 10, windowLength: 128, effort: "standard" };
+/** src/pipeline/session/working-weights.ts: what is left of the work of single masks where they share leading blocks. */
+export const sharedTime = 0.6;
+
+/** Windows of the splits. */
+export const splitsOf = (windows) => ({ search: windows, validation: windows, heldOut: Math.ceil(1.5 * windows) });
+
+/** Candidates that the search measures at most (src/pipeline/methods/budget.ts). */
+export function candidatesOf(blocks, most, effort) {
+	const budgets = {
+		quick: Math.max(40, blocks + 6 * most),
+		standard: Math.max(100, 2 * blocks + 8 * most),
+		thorough: Math.max(300, Math.min(800, 26 * blocks)),
+	};
+	return budgets[effort];
+}
+
+/** Sets of one size in the final comparison, and parts of further text for those that are tied (budget.ts, race/ties.ts). */
+export const finalists = { quick: 7, standard: 7, thorough: 11 };
+export const furtherParts = { quick: 1, standard: 3, thorough: 7 };
+const furtherShare = 0.25;
+
+/**
+ * What is run where a number of blocks to remove is given, at most: candidates, and tokens through the original model's work.
+ * `curve`: without a number, where all sizes up to a third of the blocks are compared.
+ */
+export function workOf(blocks, { removed, windows = usual.windows, windowLength = usual.windowLength, effort = usual.effort }) {
+	const curve = removed === undefined;
+	const most = removed ?? Math.max(1, Math.floor(blocks / 3));
+	const splits = splitsOf(windows);
+	const tokens = {
+		search: splits.search * windowLength,
+		validation: splits.validation * windowLength,
+		heldOut: splits.heldOut * windowLength,
+	};
+	const candidates = candidatesOf(blocks, most, effort);
+	const compared = finalists[effort] * (curve ? most : 1);
+	const further = Math.min(compared * furtherParts[effort], Math.floor(candidates * furtherShare));
+	// Parts that the further evaluations reach: all finalists of a size are measured on the same.
+	const parts = Math.min(furtherParts[effort], Math.floor(further / finalists[effort]));
+	return {
+		...{ most, candidates, compared, further, parts, tokens, splits, windowLength },
+		search: candidates * tokens.search,
+		// The original model is compared too, and its distributions on each text are made for that.
+		validation: (1 + compared + further) * tokens.validation,
+		references: (1 + parts) * tokens.validation,
+		figures: 2 * tokens.validation + 4 * tokens.heldOut,
+	};
+}
+
+/** Windows that are drawn at once, and how many tokens one by one (native/sampler.cpp). Chats are drawn after documents. */
+export function drawsOf(count, { windowLength, chat }) {
+	const together = Math.max(1, Math.min(64, Math.floor(8192 / windowLength)));
+	const chats = chat ? Math.floor(count / 2) : 0;
+	const draws = [];
+	for (const kind of [count - chats, chats])
+		for (let left = kind; left > 0; left -= together) draws.push({ sequences: Math.min(left, together), steps: windowLength - 1 });
+	return draws;
+}
+
+/** Tokens that trying ways to cut up the work runs: none for a short search (src/model/runtime/shape.ts). */
+export function probeTokens({ candidates, windowLength }, vocabulary, secondsPerToken) {
+	if (candidates < 60) return 0;
+	const call = 512;
+	const twice = call * secondsPerToken < 3 ? 2 : 1;
+	return windowLength + twice * call * (1 + otherUbatches(vocabulary, windowLength));
+}
+
+/** Ubatches that are tried beside the usual one. */
+function otherUbatches(vocabulary, windowLength) {
+	const start = usualUbatch(vocabulary);
+	const cut = (ubatch) => (ubatch < 2 * windowLength ? Math.min(ubatch, windowLength) : Math.floor(ubatch / windowLength) * windowLength);
+	const tried = [start / 2, start / 4, start * 2].filter((ubatch) => ubatch >= 64 && 4 * vocabulary * ubatch <= 2 ** 28);
+	return new Set(tried.map(cut).filter((tokens) => tokens !== cut(start))).size;
+}
+
+export const usualUbatch = (vocabulary) => Math.max(64, Math.min(512, Math.floor(2 ** 28 / (4 * vocabulary) / 64) * 64));
+
+/** Tokens of a repetition of the speed measurement, halved until it fits its time (src/pipeline/speed/figures.ts). */
+export function speedTokens(prompt, generation) {
+	const rounds = 14;
+	const halved = (tokens, least, speed) => {
+		let left = tokens;
+		while (left > least && (rounds * left) / speed > 8) left /= 2;
+		return left;
+	};
+	return { rounds, prompt: halved(512, 16, prompt), generated: halved(64, 4, generation) };
+}
+
+/** Bytes that measuring takes at most, by what takes them (src/model/runtime/memory.ts), of a model with keys and values in all blocks. */
+export function memoryOf(
+	{ bytes, blocks, width, kvWidth, vocabulary },
+	{ windows = usual.windows, windowLength = usual.windowLength } = {},
+) {
+	const { validation, heldOut } = splitsOf(windows);
+	const ubatch = Math.min(usualUbatch(vocabulary), heldOut * windowLength);
+	const together = Math.max(1, Math.min(heldOut, Math.floor(ubatch / windowLength)));
+	const reference = 2 * validation * (windowLength - 1) * vocabulary;
+	const need = {
+		weights: bytes,
+		context: together * 256 * Math.ceil(windowLength / 256) * blocks * kvWidth * 2,
+		states: Math.min(2 ** 30, blocks * heldOut * windowLength * width * 4),
+		logits: 2 * ubatch * vocabulary * 4,
+		// One of the split, and one of further text; none where one would take more than 1 GiB.
+		references: reference <= 2 ** 30 ? 2 * reference : 0,
+		rest: 64 * 2 ** 20 + 8 * ubatch * width * 4,
+	};
+	return { ...need, total: Object.values(need).reduce((sum, part) => sum + part, 0) };
+}

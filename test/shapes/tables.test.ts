@@ -1,0 +1,77 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+// Tables of what was measured, by results made up for the purpose; and that the page holds those of the real ones.
+
+interface Result {
+	readonly [key: string]: unknown;
+}
+type Tables = Record<"compared" | "stopped" | "expected", string>;
+
+const load = async <T>(name: string) => (await import(new URL(`../../scripts/shapes/${name}`, import.meta.url).href)) as T;
+const { tablesOf, readResults, withTables } = await load<{
+	tablesOf(results: readonly Result[]): Tables;
+	readResults(path: string): Result[];
+	withTables(text: string, tables: Tables): string;
+}>("expect.mjs");
+const { factsOfShape } = await load<{ factsOfShape(name: string, type: string): object }>("facts.mjs");
+const { predict } = await load<{ predict(facts: object, how: object): { seconds: number } }>("predict.mjs");
+const { correctionOf } = await load<{ correctionOf(results: readonly Result[]): number }>("tables.mjs");
+const { duration, size } = await load<{ duration(seconds: number): string; size(bytes: number): string }>("units.mjs");
+
+const page = fileURLToPath(new URL("../../docs/research/expectations.md", import.meta.url));
+const recorded = fileURLToPath(new URL("../../bench/shapes.jsonl", import.meta.url));
+const machine = { processor: "Made Up", logicalProcessors: 2, memoryGigabytes: 8 };
+const speeds = { by: "llama-bench", prompt: 60, generation: 12 };
+const facts = factsOfShape("1b", "Q8_0");
+const predicted = predict(facts, { prompt: 60, generation: 12, removed: 4 }).seconds;
+const straight = { code: 0, seconds: 1.5 * predicted, peak: { resident: 2e9 }, timings: { search: 100, validation: 50 } };
+const run = { date: "2026-01-01", machine, model: "1b.gguf", facts, asked: { removed: 4 }, speeds };
+
+describe("tables of what was measured", () => {
+	it("say so where nothing was", () => {
+		expect(tablesOf([])).toEqual({
+			compared: "Nothing is measured yet.",
+			stopped: "Nothing is measured yet.",
+			expected: "Nothing is measured yet.",
+		});
+	});
+
+	it("set predicted beside measured, and multiply what is computed by the error", () => {
+		const results = [{ ...run, straight }];
+		expect(correctionOf(results)).toBeCloseTo(1.5, 6);
+		const { compared, expected } = tablesOf(results);
+		expect(compared).toContain("x 1.50");
+		const lines = expected.split("\n").slice(2);
+		expect(lines.map((line) => line.split(" | ").at(-1))).toEqual([
+			"measured |",
+			...Array.from({ length: 4 }, () => "computed from 1b.gguf |"),
+		]);
+		expect(lines[0]).toContain("4 of 16");
+	});
+
+	it("take no failed run and no shortened one for the default job", () => {
+		const { compared, expected } = tablesOf([{ ...run, straight: { ...straight, code: 1 } }]);
+		expect([compared, expected]).toEqual(["Nothing is measured yet.", "Nothing is measured yet."]);
+		const shortened = tablesOf([{ ...run, asked: { removed: 4, windows: 4 }, straight }]).expected;
+		expect(shortened).not.toContain("| measured |");
+	});
+
+	it("say how long Ctrl+C took", () => {
+		const stopped = { interrupted: { code: 130, interruptedAt: 120.2, endedIn: 1.24 }, resumed: { code: 0, seconds: 300 } };
+		expect(tablesOf([{ ...run, ...stopped }]).stopped).toContain(
+			"| 1b.gguf | 10 | 120 s | 1.2 s | 5 min | Made Up, 2 logical processors |",
+		);
+	});
+
+	it("are those of the page", () => {
+		const text = readFileSync(page, "utf8");
+		expect(withTables(text, tablesOf(readResults(recorded)))).toBe(text);
+	});
+});
+
+it("seconds and bytes are said shortly", () => {
+	expect([3, 89, 600, 9000, 40_000, 400_000].map(duration)).toEqual(["3 s", "89 s", "10 min", "2.5 h", "11 h", "4.6 days"]);
+	expect([0, 5e8, 1.32e9, 4.3e10].map(size)).toEqual(["none", "500 MB", "1.3 GB", "43 GB"]);
+});
