@@ -172,11 +172,7 @@ describe("compareMethods", () => {
 	it("takes a budget of tokens for what the questions need, which only they know", async () => {
 		const { blocks } = await readModelHeader(fixturePath, {});
 		const of = (tokens?: number) =>
-			comparisonOf(
-				blocks,
-				{ metric: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] },
-				tokens,
-			);
+			comparisonOf(blocks, { metric: "accuracy", questions: "q.jsonl", maxTokens: 2000, methods: ["greedy"], removeBlocks: [2] }, tokens);
 		expect(of().limit).toBe(312);
 		expect(of(20).limit).toBe(100);
 		expect(() => of(200)).toThrow(/may spend 10:/);

@@ -71,7 +71,9 @@ describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 	it("numbers of experts that contradict each other are named, with what is expected", async () => {
 		const source = makeFixtures("qwen2moe", join(folder, "qwen2moe")).at(-1)!;
 		const path = await rewrite(source, join(folder, "qwen2moe-experts.gguf"), { keys: { expert_used_count: ["uint32", 999] } });
-		await expect(Model.load(path)).rejects.toThrow(/expert_used_count 999.*contradict each other. Expected .*at least 1 and at most all of them used/);
+		await expect(Model.load(path)).rejects.toThrow(
+			/expert_used_count 999.*contradict each other. Expected .*at least 1 and at most all of them used/,
+		);
 	});
 
 	it.each([
