@@ -16,7 +16,7 @@ const maxCharacters = 64 * 2 ** 20;
 export async function readDocuments(path: string): Promise<CalibrationDocument[]> {
 	const documents = /\.(jsonl|ndjson)$/i.test(path) ? await readJsonLines(path) : [{ text: (await readBeginning(path)).text }];
 	if (documents.every((document) => "text" in document && document.text.trim() === "")) {
-		throw new CalibrationError(`the calibration file ${path} holds no text`);
+		throw new CalibrationError(`the calibration file ${path} holds no text: give plain text or JSON Lines`);
 	}
 	return documents;
 }

@@ -60,7 +60,7 @@ function startedText(model: TextModel, text: string): number[] {
 	const { addBos, bos, eos } = model.facts;
 	const start = addBos || text === "" ? (bos ?? (text === "" ? eos : undefined)) : undefined;
 	if (start === undefined && text === "")
-		throw new InvalidQuestionsError("a question has no query, and the model has no start token that the choices could follow");
+		throw new InvalidQuestionsError("a question has no query, and the model has no start token that the choices could follow: give every question a query");
 	return [...(start === undefined ? [] : [start]), ...plain(model, text)];
 }
 
@@ -79,7 +79,7 @@ function cut(model: TextModel, tokens: Int32Array, from: number, length: number)
 }
 
 function checkChoice({ tokens, from }: TokenizedChoice, place: string): void {
-	if (from >= tokens.length) throw new InvalidQuestionsError(`${place}: a choice adds no token to what stands before it`);
+	if (from >= tokens.length) throw new InvalidQuestionsError(`${place}: a choice adds no token to the text before it`);
 	if (from < 1) throw new InvalidQuestionsError(`${place}: a choice is longer than the model's context, or has nothing before it`);
 }
 

@@ -124,7 +124,7 @@ function foreignLanguage(text: string, prompt: string): string | undefined {
 function foreignScript(text: string, prompt: string): string | undefined {
 	const characters = [...text];
 	const broken = characters.filter((character) => character === "\uFFFD").length;
-	if (broken >= foreignLetters && broken / characters.length > brokenShare) return `${broken} characters are no text`;
+	if (broken >= foreignLetters && broken / characters.length > brokenShare) return `${broken} characters are not valid text`;
 	const usual = new Set([...scriptsOf(prompt).keys()].map(family));
 	// A prompt without letters implies no script.
 	if (usual.size === 0) return undefined;

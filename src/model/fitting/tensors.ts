@@ -91,6 +91,6 @@ export const healedTypeName = ggmlTypeName;
 /** Id of the ggml type with a name from {@link healedTypeName}. */
 export function healedTypeId(name: string): number {
 	const id = Array.from({ length: 256 }, (_, i) => i).find((i) => ggmlTypeName(i) === name);
-	if (id === undefined) throw new InvalidPlanError(`there is no ggml type ${shownText(name)}`);
+	if (id === undefined) throw new InvalidPlanError(`there is no ggml type ${shownText(name)}: the plan is damaged or from another version`);
 	return id;
 }

@@ -144,7 +144,7 @@ function requireReferenceSources(root = packageRoot): void {
 	const missing = needed.filter((path) => !existsSync(join(root, "vendor", "llama.cpp", path)));
 	if (missing.length === 0) return;
 	throw new BuildError(
-		`the reference tools (--reference-tools) need sources of llama.cpp that this installation lacks (${missing.join(", ")}): only the tests use them.  ` +
+		`the reference tools (--reference-tools) need sources of llama.cpp that this installation lacks (${missing.join(", ")}): only the tests use them. ` +
 			"Build them in a clone of prune-gguf's repository, or build without --reference-tools.",
 	);
 }

@@ -39,7 +39,7 @@ export async function workingCopy(
 	const needed = 1.1 * copyBytes(model, type);
 	if (bavail * bsize < needed) {
 		throw new NoSpaceError(
-			`a ${type} copy of the model needs ${sizeText(needed)} in ${dirname(path)}, which has ${sizeText(bavail * bsize)} free`,
+			`a ${type} copy of the model needs ${sizeText(needed)} in ${dirname(path)}, which has ${sizeText(bavail * bsize)} free: free some space there`,
 		);
 	}
 	const { signal, threads, gpuLayers, allowUnknownArchitecture } = options;

@@ -185,7 +185,10 @@ describe("further windows", () => {
 		rmSync(path);
 		const gone = open();
 		expect([await gone(0), await gone(1)]).toEqual([undefined, undefined]);
-		expect(problems).toEqual([expect.stringMatching(/little.txt changed while this run was going on/), expect.stringMatching(/little.txt cannot be read/)]);
+		expect(problems).toEqual([
+			expect.stringMatching(/little.txt changed while this run was going on/),
+			expect.stringMatching(/little.txt cannot be read/),
+		]);
 	});
 
 	it("of self-generated text are drawn again, the same for the same seed and part", async () => {

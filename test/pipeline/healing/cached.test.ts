@@ -61,15 +61,14 @@ describe("a run that was stopped while it healed", () => {
 			expect(known.plan!.heal).toEqual(again.plan!.heal);
 			expect(readFileSync(once).equals(readFileSync(whole))).toBe(true);
 
-			// An incomplete figure is computed again.
-			const folder = runFolder();
-			for (const file of keptFiles(folder).filter((name) => readKeptFigure(readFileSync(join(folder, name), "utf8")) !== undefined))
-				writeFileSync(join(folder, file), "{");
-			const anew = watched();
-			await pruneGguf(fixturePath, out(), { ...options, ...anew.options });
-			expect(anew.counts.get("healing finalists")).toBe(raced);
-		},
-	);
+		// An incomplete figure is computed again.
+		const folder = runFolder();
+		for (const file of keptFiles(folder).filter((name) => readKeptFigure(readFileSync(join(folder, name), "utf8")) !== undefined))
+			writeFileSync(join(folder, file), "{");
+		const anew = watched();
+		await pruneGguf(fixturePath, out(), { ...options, ...anew.options });
+		expect(anew.counts.get("healing finalists")).toBe(raced);
+	});
 
 	it.runIf(thorough)("is healed again if cached matrices do not come out the same", async () => {
 		// With maps only, which its plan repeats, byte for byte.
