@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { PruneGgufError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import { findAddon } from "../runtime/load-addon.js";
+import { announceMachine } from "../runtime/load-model.js";
 import { backendOf } from "../runtime/backend.js";
 import type { Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
@@ -31,10 +32,15 @@ export function maskOf({ removed }: Side, evaluator: Evaluator): Coalition {
 /** Bytes that are hashed before anyone would ask what is going on. */
 const quicklyHashed = 2 ** 28;
 
-/** What identifies a model's bytes, with progress where that takes a while. */
-export function modelHash(files: { readonly paths: readonly string[]; readonly size: number }, options: JobOptions): Promise<string> {
+/** What identifies a model's bytes, with progress where that takes a while: what the job runs on is told before. */
+export async function modelHash(
+	files: { readonly paths: readonly string[]; readonly size: number },
+	options: JobOptions & MachineOptions,
+): Promise<string> {
+	const long = files.size > quicklyHashed;
+	if (long) await announceMachine(options);
 	const report = (done: number) => options.progress?.work({ phase: "reading the file", done, total: files.size, unit: "bytes" });
-	return identityOf(files.paths, options.signal, files.size > quicklyHashed ? report : undefined);
+	return identityOf(files.paths, options.signal, long ? report : undefined);
 }
 
 /** What computes, as far as it can change bits. */
