@@ -35,10 +35,8 @@ export function predict(facts, how) {
 		? 0
 		: [1, 3, 7].filter((parts) => parts <= work.parts).reduce((sum, parts) => sum + drawn(((parts + 1) / 2) * validation), 0);
 	const need = memoryOf(facts, { windows, windowLength });
-	// src/model/runtime/working-copy.ts: a copy must fit beside what measuring takes.
-	const fits = (each) => 1.2 * each * facts.weights + 2 ** 28 + need.total - need.weights < available;
 	const pays = !gpu && !facts.quick && run(work.search) > worthCopying && work.candidates >= 60;
-	const tried = pays ? Object.values(copies).filter(fits) : [];
+	const tried = pays ? copiesThatFit(facts, need, available) : [];
 	const tokensPerCopy = windowLength + 512;
 	const ways = probeTokens(work, facts.vocabulary, perToken) * perToken + tried.length * tokensPerCopy * perToken;
 	const copied = tried.reduce((sum, each) => sum + (2 * each * facts.weights) / disk, 0);
@@ -68,6 +66,18 @@ export function predict(facts, how) {
 		},
 		disk: { output: written, temporary: Math.max(0, ...copyBytes) },
 	};
+}
+
+/** Bytes of a weight in the copies that fit beside what measuring takes (src/model/runtime/working-copy.ts), the one before still there. */
+function copiesThatFit({ weights }, need, available) {
+	const tried = [];
+	let free = available;
+	for (const each of Object.values(copies)) {
+		if (1.2 * each * weights + 2 ** 28 + need.total - need.weights >= free) continue;
+		tried.push(each);
+		free -= each * weights;
+	}
+	return tried;
 }
 
 /** Bytes of the file without some of its blocks, which are taken as alike. */

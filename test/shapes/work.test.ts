@@ -170,6 +170,9 @@ describe("a prediction", () => {
 	it("counts copies of the weights only where some are tried", () => {
 		const how = { prompt: 20, generation: 4, removed: 8 };
 		expect(predict(eight, how).disk.temporary).toBe(2 * eight.weights);
+		// The copy of type Q8_0 is there when F16 is asked about.
+		expect(predict(eight, { ...how, available: 22e9 }).disk.temporary).toBeCloseTo((34 / 32) * eight.weights, 0);
+		expect(predict(eight, { ...how, available: 8e9 }).disk.temporary).toBe(0);
 		expect(predict(eight, { ...how, gpu: true }).disk.temporary).toBe(0);
 		expect(predict(one, how).disk.temporary).toBe(0);
 	});
