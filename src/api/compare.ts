@@ -9,7 +9,7 @@ import type { QuestionFormat } from "../model/evaluation/questions.js";
 
 // Options and results of `compareMethods`.
 
-/** Methods are compared at equal masks or tokens: what only some of them read is left out. */
+/** Methods are compared at equal numbers of evaluations or tokens: options that only some of them read are left out. */
 type OfOneMethod = "method" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionSamples" | "epochs" | "rounds";
 
 export interface CompareOptions extends Omit<MeasureOptions, "search"> {
@@ -18,11 +18,11 @@ export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	/** Numbers of blocks to remove, or shares of the blocks such as "25%". @default about 10, 20 and 33 % of the blocks */
 	readonly removeBlocks?: readonly (number | Percentage)[] | undefined;
 	/**
-	 * What each method may spend: masks that it may ask for, the race's among them (`maxEvaluations`, 26 a block, 300 to 800 where nothing
-	 * is said), or tokens; the smaller of the two holds.
+	 * What each method may spend: evaluations, those of its final comparison included (`maxEvaluations`, by default 26 per block, 300 to
+	 * 800), or tokens. The smaller of the two holds.
 	 */
 	readonly search?: Omit<BlockSearchOptions, OfOneMethod> | undefined;
-	/** Texts to score the sets on (plain, or JSON Lines); none may be a calibration file. @default the held-out split */
+	/** Texts to score the candidates on (plain, or JSON Lines); none may be a calibration file. @default the held-out split */
 	readonly eval?: readonly string[] | undefined;
 	/** Windows of each text of `eval`, at least 2. @default 24 */
 	readonly evalWindows?: number | undefined;
@@ -45,7 +45,7 @@ export interface MethodCost {
 	readonly evaluations: number;
 	/** Of these evaluations, each counting all tokens of its windows, and of passes of the original model that evaluate no candidate. */
 	readonly tokens: number;
-	/** Blocks run over all windows, with leading blocks shared among the masks of a batch where the architecture allows it. */
+	/** Blocks run over all windows, with leading blocks shared among the candidates of a batch if the architecture allows it. */
 	readonly blockExecutions: number;
 	/** Its own computing, and its block executions at the speed of this run. */
 	readonly seconds: number;
@@ -63,7 +63,7 @@ export interface CompareRow {
 	readonly method: Method;
 	/** Blocks, ascending; null where it found no set of that size. */
 	readonly removed: readonly number[] | null;
-	/** Who of the race proposed the set: the method itself, or for example `leave-one-out`. */
+	/** Who proposed the winner of the final comparison: the method itself, or for example `leave-one-out`. */
 	readonly proposedBy?: string | undefined;
 	/** Loss added on each text, in the order of `texts`. */
 	readonly added: readonly Difference[];
@@ -121,7 +121,7 @@ export interface CompareResult {
 	readonly methods: readonly {
 		readonly method: Method;
 		readonly cost: MethodCost;
-		/** How good its surrogate is, on masks of its own that the surrogate did not see; missing where it has none, or none were left for that. */
+		/** How good its surrogate is, on candidates that the surrogate did not see; missing if it has none, or none were left for that. */
 		readonly surrogate?: PlanSurrogate;
 		readonly notes: readonly string[];
 	}[];

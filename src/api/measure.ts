@@ -23,70 +23,72 @@ export interface BlockSearchOptions {
 	/** How blocks are chosen. @default "auto" */
 	readonly method?: Method | undefined;
 	/**
-	 * Methods auto, swap, evolutionary and random: masks to spend where up to k of n blocks go; quick n + 6 k (at least 40), standard
-	 * 2 n + 8 k (at least 100), thorough 26 n (300 to 800). @default "standard", with only maxTime or maxTokens given "thorough"
+	 * Methods auto, swap, evolutionary and random: how many candidates are evaluated to remove up to k of n blocks. `quick`: n + 6 k (at
+	 * least 40); `standard`: 2 n + 8 k (at least 100); `thorough`: 26 n (300 to 800).
+	 * @default "standard"; "thorough" if only maxTime or maxTokens is given
 	 */
 	readonly effort?: Effort | undefined;
-	/** Masks (sets of blocks) to measure at most. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
+	/** Most candidates (sets of blocks) to evaluate. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
 	readonly maxEvaluations?: number | undefined;
 	/**
-	 * The automatic method: seconds, above 0, after which the search ends with the best sets so far. Single removals are not interrupted,
-	 * and no batch begins that would take longer than what is left. The race comes on top, as does what is fitted last. @default none
+	 * Method auto: seconds, above 0, after which the search ends with the best candidates so far. Single removals are not interrupted, and
+	 * no batch begins that would take longer than the time that is left. The final comparison and the last fit come on top. @default none
 	 */
 	readonly maxTime?: number | undefined;
 	/**
-	 * Methods auto, swap, evolutionary and random: tokens of the search's masks at most, each mask counting all tokens of its windows; the
-	 * race comes on top, at most a quarter as many and its sets. @default none
+	 * Methods auto, swap, evolutionary and random: most tokens of the search; each evaluation counts all tokens of its windows. The final
+	 * comparison comes on top: its finalists, and at most a quarter as many tokens again. @default none
 	 */
 	readonly maxTokens?: number | undefined;
 	/**
-	 * Methods leave-one-out and paper-repaired: rank, cut an equal share of the blocks, and play again on what is left, so often.
-	 * paper-repaired spends its masks in equal shares. @default 1
+	 * Methods leave-one-out and paper-repaired: how many times to rank the blocks, remove an equal share of them, and rank what is left.
+	 * paper-repaired spends its evaluations in equal shares. @default 1
 	 */
 	readonly rounds?: number | undefined;
 	/** The paper's method: numbers of kept blocks, one stratum each. @default its kept shares, scaled to the model */
 	readonly strata?: readonly number[] | undefined;
 	/**
-	 * The paper's methods: the strata of one of its runs, scaled to the model; of paper-repaired how deep masks go at least. Not beside
-	 * `strata`. @default the run of the model's kind
+	 * The paper's methods: the strata of one of its runs, scaled to the model; for paper-repaired, how many blocks its largest candidates remove at least. Not
+	 * together with `strata`. @default the run of the model's kind
 	 */
 	readonly strataPreset?: StrataPresetName | undefined;
-	/** The paper's method: masks asked of the surrogate for the contributions. @default 80000 */
+	/** The paper's method: samples from the surrogate for the importance of blocks. @default 80000 */
 	readonly attributionSamples?: number | undefined;
-	/** The paper's method: passes over the masks. @default 300 */
+	/** The paper's methods: epochs that the network is trained for. @default 300 */
 	readonly epochs?: number | undefined;
 	/** Seed of everything drawn at random, 0 to 2^32 - 1. @default 0 */
 	readonly seed?: number | undefined;
 	/**
-	 * Share of the positions of the search split that are scored, drawn once and the same for every mask, above 0 and at most 1: the head is
-	 * not computed elsewhere. Choices between finalists and all figures are measured on every position. @default 1
+	 * Share of the positions of the search split that are scored, above 0 and at most 1: drawn once, the same for every candidate. The LM
+	 * head is not computed elsewhere. The final comparison and all figures are measured on every position. @default 1
 	 */
 	readonly scoreShare?: number | undefined;
 	/**
-	 * Weights that a search sweeps on: `own`; a type for a copy in memory; `auto`: a copy (Q8_0 or F16, whichever is faster) where
-	 * it pays for the planned number of masks. The choice between finalists and all losses before and after are measured on the model itself. @default "auto" to prune, "own" to rank
+	 * Weights that a search runs on: `own`; a type for a copy in memory; `auto`: a copy (Q8_0 or F16, whichever is faster) if that pays for
+	 * the planned number of evaluations. The final comparison and all reported losses are measured on the model itself.
+	 * @default "auto" to prune, "own" to rank
 	 */
 	readonly workingWeights?: WorkingWeights | undefined;
 	/**
-	 * Tokens that run through a block at once in the search, 1 to 65536. It changes bits. Figures and choices between finalists are
-	 * measured with the usual number. @default that of an earlier run of the same search; of a new one the usual number, or what short
-	 * measurements find faster where at least 60 masks are planned
+	 * Tokens that run through a block at once in the search, 1 to 65536. It changes the last bits of results. Figures and the final
+	 * comparison are measured with the usual number. @default as in an earlier run of the same search; for a new search the usual number,
+	 * or what short measurements find faster if at least 60 evaluations are planned
 	 */
 	readonly ubatch?: number | undefined;
-	/** Type of the hidden states that a search keeps between masks: F16 takes half the memory and changes bits. @default "F32" */
+	/** Type of the hidden states that a search keeps between evaluations: F16 takes half the memory and changes results slightly. @default "F32" */
 	readonly stateType?: StateType | undefined;
-	/** Memory for hidden states kept between masks, bytes; beyond it, or where memory is short, they are computed again. @default 2^30 */
+	/** Memory budget for hidden states kept between evaluations, bytes; beyond it, or if memory is short, they are computed again. @default 2^30 */
 	readonly stateBytes?: number | undefined;
 	/**
-	 * Memory for the original model's distributions on one split, bytes: two for each position and token of the vocabulary. Where the metric
-	 * `kl` or a limit on the divergence needs more it is refused; figures of quantized models then have no divergence. @default 2^30
+	 * Memory budget for the reference logits of one split, bytes: two for each position and token of the vocabulary. If the metric `kl` or a
+	 * limit on the divergence needs more it is refused; figures of quantized models then have no divergence. @default 2^30
 	 */
 	readonly referenceBytes?: number | undefined;
 }
 
 /** Text that is measured on. */
 export interface TextOptions {
-	/** Text files; several count by their weights, 1 where none is given. @default the model's own samples */
+	/** Text files; several count by their weights, 1 if none is given. @default self-generated text */
 	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
 	/** Windows to search on, at least 2. @default 10 */
 	readonly windows?: number | undefined;
@@ -94,11 +96,11 @@ export interface TextOptions {
 	readonly windowLength?: number | undefined;
 }
 
-/** What is kept small. */
+/** What the search minimizes. */
 export interface MetricOptions {
 	/**
-	 * What the search keeps small: `loss`, the negative log-likelihood of the text in nats per token; `kl`, the KL divergence of the original model from the
-	 * pruned one on it; `accuracy`, -log of the right choice's share among the choices of `questions`. @default "loss"
+	 * Metric to minimize: `loss`, the negative log-likelihood of the text in nats per token; `kl`, the KL divergence from the original
+	 * model on it, KL(original || pruned); `accuracy`, -log of the right choice's share among the choices of `questions`. @default "loss"
 	 */
 	readonly metric?: Metric | undefined;
 	/** File of multiple-choice questions, for the metric `accuracy`. */
@@ -122,7 +124,7 @@ export interface ModelSummary {
 	readonly parameters: number;
 }
 
-/** How much one block matters: what users see of a contribution. */
+/** How important one block is. */
 export interface BlockImportance {
 	readonly block: number;
 	readonly value: number;

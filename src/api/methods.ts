@@ -65,7 +65,7 @@ export const methodFacts = {
 
 export type Method = keyof typeof methodFacts;
 
-/** Chooses where none is named; `rank` has leave-one-out, which needs one mask a block. */
+/** Chooses if none is named; `rank` has leave-one-out, which needs one evaluation per block. */
 export const defaultMethod = "auto" satisfies Method;
 
 /** Methods that choose or rank blocks. */
@@ -77,7 +77,7 @@ export const factsOf = (method: Method): MethodFacts => methodFacts[method];
 /** Those that give each block a number. */
 export const rankingMethods = methods.filter((method) => factsOf(method).ranks);
 
-/** Estimators of contributions that choose no sets: `rank` has them beside {@link rankingMethods}. Each reads `maxEvaluations`. */
+/** Estimators of importance that choose no candidates: `rank` has them beside {@link rankingMethods}. Each reads `maxEvaluations`. */
 export const estimatorFacts = {
 	shapley: "Shapley values: by enumeration if all 2^n candidates fit --max-evaluations, else by random orders",
 	"window-semivalue": "what a block adds to candidates with fewer than k removed blocks: by enumeration if they fit, else by random orders",

@@ -29,54 +29,54 @@ export interface QuantizeOutputOptions {
 
 /** How cuts are healed. */
 export interface HealOptions {
-	/** Tokens of the model's own samples to fit to, at least 1024; more heal better and take longer. @default 25600 */
+	/** Tokens of self-generated text to fit to, at least 1024; more heal better and take longer. @default 25600 */
 	readonly tokens?: number | undefined;
 	/**
-	 * Instead of a number of tokens: seconds that healing may take, from drawing them on, as foretold from how fast this machine draws,
-	 * runs and solves; at least 1,024 tokens. The number is kept for the next run and in the plan. Of a frontier: for all sets together.
+	 * Instead of a number of tokens: seconds that healing may take, sampling included, as predicted from the speed of this machine; at least
+	 * 1,024 tokens. The number of tokens is kept for the next run and in the plan. For a frontier: the time for all candidates together.
 	 */
 	readonly time?: number | undefined;
 	/**
-	 * Type of the healed matrices: `auto`, the file's own where it has 8 bits a weight or more, else Q8_0 (F16 where rows do not fit
-	 * it); `same`, the file's own; or a type. @default "auto"
+	 * Type of the healed matrices: `auto`, the file's own if it has 8 bits a weight or more, else Q8_0 (F16 if rows do not fit it);
+	 * `same`, the file's own; or a type. @default "auto"
 	 */
 	readonly type?: HealType | undefined;
 	/**
 	 * How matrices are changed: `refit`, fitted anew as a whole; `map`, by a square map on what they give, whose equations are as small as
-	 * the model is wide; `auto`, what is better on the search split, or the one that fits where the equations of both do not fit in memory.
+	 * the model is wide; `auto`, what is better on the search split, or the one that fits if the equations of both do not fit in memory.
 	 * @default "auto"
 	 */
 	readonly kind?: HealKind | undefined;
 	/**
-	 * Also seek two factors for each attention head behind the first cut, of what it asks with and of what it gives, by the divergence from
-	 * the original model with each factor a little lower and higher. Costs no byte, and at most 100 times as long as 8,192 tokens take to
-	 * read. @default false
+	 * Also fit two factors for each attention head after the first cut, one for its queries and one for its output, by the divergence from
+	 * the original model with each factor a little lower and higher. Adds no bytes; takes at most 100 times as long as reading 8,192 tokens.
+	 * @default false
 	 */
 	readonly heads?: boolean | undefined;
 }
 
 export interface HealingOptions {
 	/**
-	 * Make up for each cut by a least-squares fit of the matrix before it, on the model's own samples: no training, and nothing beside
-	 * the file. Kept only where the validation text says that it helps. An object heals, and says how. Of a plan: whether to heal as it
-	 * says (`true` is not needed). @default false; of a plan as it says
+	 * Recover part of the loss at each cut by a least-squares fit of the matrix before it, on self-generated text: no training, and no extra
+	 * files. Kept only if the validation split says that it helps. An object heals, and says how. With a plan: whether to heal as the plan
+	 * says (`true` is not needed). @default false; with a plan as it says
 	 */
 	readonly heal?: boolean | HealOptions | undefined;
 }
 
-/** A speed-up of generation, or of what is named: the prompt, or the tokens generated after it. */
+/** A speed-up of generation, or of what is named: reading the prompt, or generating tokens after it. */
 export type TargetSpeedup = number | { readonly prompt: number } | { readonly generation: number };
 
 export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, LimitedOptions, HealingOptions {
-	/** How many blocks to remove, which are found out: a number of at least 1, or a share of the blocks such as "25%". */
+	/** How many blocks to remove: a number of at least 1, or a share of the blocks such as "25%". Which ones is chosen automatically. */
 	readonly removeBlocks?: number | Percentage | undefined;
 	/** Blocks to remove, numbered from 0. */
 	readonly remove?: readonly number[] | undefined;
 	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
 	readonly targetSize?: number | undefined;
 	/**
-	 * How many times as fast the model shall be, above 1: as few blocks go as reach it, by what this machine measures through masks before
-	 * the search. A number is taken of generation.
+	 * Target speed-up, above 1: removes the fewest blocks that reach it, as measured on this machine before the search, in memory. A plain
+	 * number is about generation.
 	 */
 	readonly targetSpeedup?: TargetSpeedup | undefined;
 	/**
@@ -116,32 +116,32 @@ export interface CurvePoint {
 	readonly standardError?: number | null | undefined;
 	/** Further means by name: `loss` and `agreement` (metric `kl`), `accuracy` and `normalizedAccuracy` (metric `accuracy`); all but the first 0..1. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
-	/** Sets that were raced and not told from this one. */
+	/** Candidates that are tied with this one. */
 	readonly tied?: readonly TiedCandidate[] | undefined;
 }
 
-/** A set that the race did not tell from the one that was taken: 0 is in the 95 % interval of the difference, paired by window. */
+/** A candidate that is tied with the chosen one: 0 is in the 95 % interval of the difference, paired by window. */
 export interface TiedCandidate {
 	readonly removed: readonly number[];
 	/** Who proposed it. */
 	readonly method: string;
-	/** Loss above that of the set that was taken, in the metric's nats. */
+	/** Loss above that of the chosen candidate, in the metric's nats. */
 	readonly above: number;
 	readonly standardError: number;
 	/** Windows (or questions) on which both were measured: those of the validation split, and further text of its kind. */
 	readonly windows: number;
-	/** Where sets were compared by their divergence from the original model (on the model's own samples), which `above` then is. */
+	/** If candidates were compared by their divergence from the original model (on self-generated text), which `above` then is. */
 	readonly by?: "divergence" | undefined;
 }
 
-/** Where the calibration sources would rather have another set than the one that was chosen for a size. */
+/** A calibration source on which another candidate is better than the one that was chosen for its size. */
 export interface Disagreement {
 	/** Name of the source. */
 	readonly source: string;
-	/** The chosen set, and the one that is better on this source. */
+	/** The chosen candidate, and the one that is better on this source. */
 	readonly chosen: readonly number[];
 	readonly better: readonly number[];
-	/** By how much, in the metric's nats, on this source's windows of the race; and the standard error, paired by window. */
+	/** By how much, in the metric's nats, on this source's windows of the final comparison; and the standard error, paired by window. */
 	readonly by: number;
 	readonly standardError: number;
 	/** By how much the better one on this source is worse on all of them, as they are weighted. */

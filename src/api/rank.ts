@@ -6,20 +6,20 @@ import type { BlockImportance, BlockSearchOptions, MeasureOptions, ModelSummary,
 // Options and results of `rankBlocks`.
 
 export interface RankSearchOptions extends Omit<BlockSearchOptions, "method" | "rounds"> {
-	/** A method that chooses sets and says something of blocks, or an estimator. @default "leave-one-out" */
+	/** A method that gives each block a number, or an estimator. @default "leave-one-out" */
 	readonly method?: RankMethod | undefined;
-	/** Candidates to evaluate at most. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
+	/** Most candidates to evaluate. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
 	readonly maxEvaluations?: number | undefined;
 }
 
 export interface RankOptions extends Omit<MeasureOptions, "search"> {
-	/** How blocks are judged, and what that may take. */
+	/** How the importance of blocks is measured, and what that may take. */
 	readonly search?: RankSearchOptions | undefined;
 	/** Numbers of blocks that the verdicts are about; the largest is also the window of the estimators. @default a third */
 	readonly removeBlocks?: number | readonly number[] | undefined;
 }
 
-/** Where a block stands when the `cut` blocks of lowest importance go. */
+/** Whether a block is among the `cut` blocks of lowest importance. */
 export interface BlockVerdict {
 	readonly block: number;
 	/**
@@ -38,25 +38,25 @@ export interface RankResult {
 	readonly loss: number;
 	/** As asked for. */
 	readonly method: RankMethod;
-	/** What was estimated, and how: see docs/method.md. */
+	/** What was estimated, and how: see docs/research/method.md. */
 	readonly estimator: string;
 	readonly importance: readonly BlockImportance[];
 	/** Blocks never removed, with reasons. */
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
-	/** Blocks whose removal alone is too dear, with reasons: some methods keep them in every further set. */
+	/** Blocks whose removal alone costs too much, with reasons: some methods keep them in every further candidate. */
 	readonly critical: readonly { readonly block: number; readonly reason: string }[];
-	/** Blocks that the verdicts cut: the largest number that was asked for, or all that may go if these are fewer. */
+	/** Number of blocks that the verdicts are about: the largest number that was asked for, or all that may be removed if these are fewer. */
 	readonly cut: number;
 	/** The verdicts of every number that was asked for, ascending; the last one holds `cut` and `verdicts`. */
 	readonly cuts: readonly { readonly cut: number; readonly verdicts: readonly BlockVerdict[] }[];
-	/** Blocks that may be cut and that the estimator never saw go: they have no importance, and are undecided. */
+	/** Blocks that may be removed but that no candidate of the estimator removed: they have no importance, and are undecided. */
 	readonly unseen: readonly number[];
 	/**
-	 * One a block that may be cut, in order. Empty where the importance comes without errors: exact ones, those of a network, whose own
+	 * One for each block that may be removed, in order. Empty where the importance comes without errors: exact ones, those of a network, whose own
 	 * errors nobody knows, and those of a single window.
 	 */
 	readonly verdicts: readonly BlockVerdict[];
-	/** Pairs of blocks, those that stand in for one another first; empty where no surrogate knows them. */
+	/** Pairs of blocks, redundant ones first; empty if no surrogate knows them. */
 	readonly interactions: readonly PairInteraction[];
 	readonly surrogate?: Plan["surrogate"];
 	/** Candidates that were evaluated. */

@@ -71,7 +71,7 @@ export function encodeHeader(header: LedgerHeader): string {
 
 /**
  * A measurement as a line of a file. JSON numbers round-trip doubles exactly; losses that are not finite become null.
- * @param seconds time that it took beyond the masks before it, where known
+ * @param seconds time that it took beyond the evaluations before it, where known
  */
 export function encodeMeasurement(measurement: Measurement, seconds?: number): string {
 	const time = seconds === undefined ? {} : { seconds: Math.round(1e4 * seconds) / 1e4 };

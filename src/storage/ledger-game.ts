@@ -27,7 +27,7 @@ export interface LedgerGameOptions {
 	readonly view?: ((kept: Measurement) => Measurement) | undefined;
 }
 
-/** A game whose measurements are kept in a ledger: nothing is measured twice, and an interrupted batch loses no finished mask. */
+/** A game whose measurements are kept in a ledger: nothing is measured twice, and an interrupted batch loses no finished evaluation. */
 export class LedgerGame implements Game {
 	readonly ledger: Ledger;
 	readonly frozen: ReadonlyMap<number, string>;

@@ -138,7 +138,7 @@ export class Ledger {
 	/**
 	 * Keeps a measurement. It can be read back at once; the disk follows in batches, without waiting for it here.
 	 * A coalition that is already known is left as it was.
-	 * @param seconds time that it took beyond the masks before it, for estimates of later runs
+	 * @param seconds time that it took beyond the evaluations before it, for estimates of later runs
 	 * @throws InvalidLedgerError for a measurement of another shape
 	 * @throws FileError where an earlier write failed, or the ledger is closed
 	 */

@@ -62,7 +62,7 @@ export interface RunFolder {
 export const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
 const EVALUATION = /^[0-9a-f]{12}\.evaluation\.ledger\.jsonl$/;
 const PLAN = /\.plan\.json$/;
-/** Kept windows of a model's own samples: of no use without the ledgers that were measured on them. */
+/** Kept windows of self-generated text: of no use without the ledgers that were measured on them. */
 export const KEPT_WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
 /** What healing sets gave: of no use without the ledgers either. */
 export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;

@@ -81,7 +81,7 @@ export function runLockPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.run`);
 }
 
-/** Path of the kept windows of a model's own samples. @param key 12 hexadecimal digits or more */
+/** Path of the kept windows of self-generated text. @param key 12 hexadecimal digits or more */
 export function windowsPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.windows.json`);
 }
