@@ -75,7 +75,7 @@ export function healOption(label: string, { min = 1 }: Pick<NumberRange, "min"> 
 		if (/^\d+$/.test(text) && Number(text) >= min && Number.isSafeInteger(Number(text))) return { heal: true, healTokens: Number(text) };
 		if (/[smh]$/i.test(text)) return { heal: true, healTime: durationOption(label)(text)! };
 		throw new UsageError(
-			`${label}: expected nothing, a time such as ${label}=10m or a number of at least ${min} tokens such as ${label}=25600, got ${JSON.stringify(text)}.`,
+			`${label}: expected nothing, a time such as 10m or a number of at least ${min} tokens, got ${JSON.stringify(text)}.`,
 		);
 	};
 }
