@@ -29,7 +29,7 @@ describe("an abort while the cuts are healed", () => {
 		const losses = async () => (await evaluator.evaluate([removing(...removed)], fixtureWindows(2)))[0]!.losses;
 		const before = await losses();
 		const windows = fixtureWindows(4);
-		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: fixtureWindows(10), validation: windows, report: windows };
+		const job = { model, evaluator, removed, folder: "", seed: 0, tuning: fixtureWindows(10), validation: windows, heldOut: windows };
 		const { reason, signal, onProgress } = stopping(where);
 		const options = { signal, progress: watching(onProgress) };
 		await expect(healModel({ ...job, fit: fixtureWindows(8) }, { ...options, healHeads: true })).rejects.toThrow(reason);
