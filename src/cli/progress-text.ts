@@ -14,13 +14,14 @@ export function progressText(event: ProgressEvent, since = 0): string {
 	return printable(text).replaceAll(/[\t\n]/g, " ");
 }
 
-/** Counts say what is done by their unit; everything else is named. One candidate is no count. */
+/** Candidates and questions say what is done; everything else is named. One candidate is no count. */
 function amountText({ name, phase, done, total, unit }: ProgressEvent): string {
 	const named = phase === name ? "" : phase;
 	if (total <= 0 || (unit === "candidates" && total <= 1)) return named;
 	if (unit === "percent") return [named, ...(done > 0 ? [`${Math.floor((100 * done) / total)} %`] : [])].filter(Boolean).join(", ");
 	if (unit === "bytes") return `${named}${named === "" ? "" : ", "}${formatBytes(done)} of ${formatBytes(total)}`;
-	return `${formatInteger(done)}/${formatInteger(total)} ${unit}`;
+	const count = `${formatInteger(done)}/${formatInteger(total)} ${unit}`;
+	return unit === "tokens" && named !== "" ? `${named}, ${count}` : count;
 }
 
 function timeText({ step, steps, secondsLeft, secondsLeftInAll }: ProgressEvent, since: number): string {

@@ -14,7 +14,11 @@ describe("a line of progress", () => {
 		[{ done: 64, secondsLeft: 41, secondsLeftInAll: 58 }, "[2/5] Searching  64/100 candidates, about 40 s (1 min in all)"],
 		[{ done: 64, secondsLeft: 41 }, "[2/5] Searching  64/100 candidates, about 40 s"],
 		[{ done: 64 }, "[2/5] Searching  64/100 candidates"],
-		[{ done: 1500, total: 64_000, unit: "tokens" }, "[2/5] Searching  1,500/64,000 tokens"],
+		[{ done: 1500, total: 64_000, unit: "tokens", phase: "generating text" }, "[2/5] Searching  generating text, 1,500/64,000 tokens"],
+		[
+			{ step: 2, steps: 2, name: "Measuring", phase: "Measuring", done: 512, total: 4096, unit: "tokens" },
+			"[2/2] Measuring  512/4,096 tokens",
+		],
 		[
 			{ step: 5, name: "Measuring", phase: "measuring the speed", done: 40, unit: "percent", secondsLeft: 3, secondsLeftInAll: 12 },
 			"[5/5] Measuring  measuring the speed, 40 %, about 10 s",

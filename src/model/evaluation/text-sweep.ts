@@ -161,7 +161,7 @@ export class TextSweep {
 			const seconds = (Date.now() - started) / 1000;
 			const total = count * length;
 			const speed = run > 0 ? { tokensPerSecond: run / seconds } : {};
-			this.#options.progress?.work({ phase: "measuring text", done, total, unit: "tokens", ...speed });
+			this.#options.progress?.work({ phase: "Measuring", done, total, unit: "tokens", ...speed });
 		};
 	}
 }

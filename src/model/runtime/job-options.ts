@@ -25,7 +25,7 @@ export interface ProgressEvent {
 	readonly steps: number;
 	/** Of the step. */
 	readonly name: StepName;
-	/** What is being done within the step, more precisely; the name of the step where it begins. */
+	/** What is being done within the step, more precisely; the name of the step where it begins, or where there is no more to say. */
 	readonly phase: string;
 	readonly done: number;
 	/** 0 where nothing is counted. It can grow while a step goes on: what has to be measured follows from what was. */

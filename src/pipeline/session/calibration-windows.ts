@@ -56,7 +56,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 			length,
 			seed,
 			signal: options.signal,
-			onProgress: (done, total) => options.progress?.work({ phase: "generating calibration text", done, total, unit: "tokens" }),
+			onProgress: (done, total) => options.progress?.work({ phase: "generating text", done, total, unit: "tokens" }),
 		});
 	if (!onSelfGenerated(options)) return draw();
 	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.

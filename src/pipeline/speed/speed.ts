@@ -86,8 +86,9 @@ export function speedSide({ model, removed = [] }: SideModel): SpeedSide {
 export async function speedOf(
 	{ before, after }: PairOfSides,
 	setting: { shape: SpeedShape; context: number; threads?: number | undefined; gpuLayers?: number | undefined },
-	{ signal, progress }: JobOptions,
+	options: JobOptions,
 ): Promise<PlanSpeed> {
+	const { signal, progress } = options;
 	const { shape, context } = setting;
 	const threads = setting.threads ?? before.model.threads;
 	const sides = after ? [before, after] : [before];

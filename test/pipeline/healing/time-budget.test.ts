@@ -120,7 +120,7 @@ describe("--heal=TIME", () => {
 			signal: stop.signal,
 		});
 		await expect(run).rejects.toThrow("enough");
-		const opening = ["loading the model", "generating calibration text", "finding the fastest settings"];
+		const opening = ["loading the model", "generating text", "finding the fastest settings"];
 		expect([...phases].filter((phase) => !opening.includes(phase))).toEqual(["timing healing"]);
 	});
 
