@@ -39,7 +39,8 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 	}
 	if (result.suggestion) {
 		const { removed, reason } = result.suggestion;
-		const choice = removed.length > 0 ? `Sensible: remove blocks ${formatBlocks(removed)}.` : "Sensible: remove nothing.";
+		const blocks = `block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
+		const choice = removed.length > 0 ? `Sensible: remove ${blocks}.` : "Sensible: remove nothing.";
 		parts.push(`${wrapped(`${choice} ${reason}`, style.width ?? 80).replace(choice, paint("bold", choice, style))}\n`);
 	}
 	parts.push(endLines(result));
