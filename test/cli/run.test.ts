@@ -410,7 +410,7 @@ describe("arguments", () => {
 describe("output", () => {
 	it("is text for people on standard output, without color when it is no terminal", async () => {
 		const { stdout, stderr } = await run("m.gguf", { api: { pruneGguf: async () => pruned } });
-		expect(stdout).toContain("Sensible: remove blocks 7. It costs little.");
+		expect(stdout).toContain("Sensible: remove block 7. It costs little.");
 		expect(stdout).toContain("Next:\n  prune-gguf m.gguf out.gguf --remove-blocks 1\n");
 		expect(stdout).not.toContain("\u001b");
 		expect(stderr).toBe("");

@@ -76,7 +76,7 @@ describe("pruneText", () => {
 		const text = pruneText({ model, curve, ...plain, suggestion, commands, seconds: 1 }, { width: 80 });
 		expect(text).toMatch(/^What removing blocks costs, measured on the validation split:\n/);
 		expect(text).toMatch(/^> +1 +2\.050 +\+0\.050/m);
-		expect(text).toContain("\nSensible: remove blocks 7. It costs little.\n");
+		expect(text).toContain("\nSensible: remove block 7. It costs little.\n");
 		expect(text).toContain("\nNo model was written.\nTime: 1.0 s\n\nNext:\n  prune-gguf m.gguf m-minus-1.gguf --remove 7\n");
 	});
 

@@ -97,7 +97,9 @@ function fewerBlocks({ removed, curve, healed, quantized }: JudgedRemoval): stri
 	if (best) {
 		const before = healed ? " before healing" : quantized === undefined ? "" : " before quantizing";
 		const count = best.removed.length;
-		return `Remove ${count} block${count === 1 ? "" : "s"} (-n ${count}): ${cost(best.added!)} on the ${best.split} split${before}.`;
+		// Sets are chosen on the search split, so that their loss on it is a little low.
+		const more = best.split === "search" ? ", possibly more on other text" : "";
+		return `Remove ${count} block${count === 1 ? "" : "s"} (-n ${count}): ${cost(best.added!)} on the ${best.split} split${before}${more}.`;
 	}
 	const [one] = fewer.filter((point) => point.removed.length === 1).sort((a, b) => a.added! - b.added!);
 	if (!one) return unknown;
