@@ -7,6 +7,9 @@ import { type Html, html, type Section, table } from "./tags.js";
 /** Names of splits in reports, as people read them. */
 export const splitTitles: Readonly<Record<string, string>> = { search: "search", validation: "validation", heldOut: "held-out" };
 
+/** Source of text that the model itself wrote, as reports name it. */
+const selfGenerated = "self-generated text";
+
 type Reproduce = Report["reproduce"];
 
 /** How to do it again, and on what it was done. */
@@ -27,12 +30,12 @@ export function reproductionSection({ reproduce, model }: Report): Section {
 		`${windows} × ${length}${drawn ? drawnText(drawn) : ""}`,
 		sha256,
 	]);
-	const exceptions = exceptionsOf(options);
+	const exceptions = exceptionsOf(reproduce);
 	return {
 		id: "reproduction",
 		title: "Reproduction",
-		body: html`<p>On a CPU, the <a href="#commands">command</a> gives the same figures, bit for bit, with the same model, text, versions and processor. It names the settings that this run chose for the machine. What can still differ:</p>
-<ul>${exceptions.map((one) => html`<li>${one}</li>`)}</ul>
+		body: html`<p>On a CPU, the <a href="#commands">command</a> gives the same figures, bit for bit, with the same model, text, versions and processor. It names the settings that this run chose for the machine.${exceptions.length > 0 && " What can still differ:"}</p>
+${exceptions.length > 0 && html`<ul>${exceptions.map((one) => html`<li>${one}</li>`)}</ul>`}
 ${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
 ${texts.length > 0 && table("Calibration text", [{ title: "split" }, { title: "source" }, { title: "windows × tokens", figures: true }, { title: "SHA-256 of the tokens" }], texts)}
 ${settingsTable("Options of the run", options)}
@@ -40,12 +43,17 @@ ${settingsTable("Settings of the machine that can change results", machine)}`,
 	};
 }
 
-function exceptionsOf({ search }: Reproduce["options"]): string[] {
+function exceptionsOf({ options: { search }, calibration }: Reproduce): string[] {
 	const { maxTime, stateType } = isGroup(search) ? search : {};
+	const sampled = calibration.some(({ source }) => source === selfGenerated);
 	return [
 		...(maxTime === undefined ? [] : ["The time limit may end the search at another point."]),
-		"Self-generated text that is no longer in the cache is sampled again, and may come out differently.",
-		"With too little free memory, the final comparison on such text goes by the loss instead of the divergence.",
+		...(sampled
+			? [
+					"Self-generated text that is no longer in the cache is sampled again, and may come out differently.",
+					"With too little free memory, the final comparison on such text goes by the loss instead of the divergence.",
+				]
+			: []),
 		...(stateType === "F16" ? ["Losses with states of type F16 depend on how many states fit into memory."] : []),
 	];
 }
