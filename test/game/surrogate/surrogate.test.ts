@@ -340,7 +340,7 @@ describe("judging", () => {
 	});
 
 	test("masks seen in training are refused", () => {
-		expect(() => judgeSurrogate(oracle, [...heldOut, training[1]!], { training })).toThrow(/training mask/);
+		expect(() => judgeSurrogate(oracle, [...heldOut, training[1]!], { training })).toThrow(/is in the training set/);
 		expect(() => judgeSurrogate(oracle, heldOut.slice(0, 1), { training })).toThrow(/two distinct/);
 	});
 
