@@ -48,8 +48,8 @@ export interface BlockSearchOptions {
 	/** The paper's method: numbers of kept blocks, one stratum each. @default its kept shares, scaled to the model */
 	readonly strata?: readonly number[] | undefined;
 	/**
-	 * The paper's methods: the strata of one of its runs, scaled to the model; for paper-repaired, how many blocks its largest candidates remove at least. Not
-	 * together with `strata`. @default the run of the model's kind
+	 * The paper's methods: the strata of one of its runs, scaled to the model; for paper-repaired, how many blocks its largest candidates
+	 * remove at least. Not together with `strata`. @default the run of the model's kind
 	 */
 	readonly strataPreset?: StrataPresetName | undefined;
 	/** The paper's method: samples from the surrogate for the importance of blocks. @default 80000 */

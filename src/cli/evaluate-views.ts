@@ -8,7 +8,7 @@ export function evaluateText(result: EvaluateResult, style: TextStyle): string {
 	const facts: [string, string][] = [
 		["perplexity", `${result.perplexity.toFixed(4)} ± ${result.perplexityError.toFixed(5)}`],
 		["loss", `${result.loss.toFixed(6)} nats per token`],
-		["scored", `${formatInteger(result.tokens)} tokens in ${formatInteger(result.windows)} windows of ${result.context}`],
+		["scored", `${formatInteger(result.tokens)} tokens in ${formatInteger(result.windows)} windows of ${result.windowLength}`],
 		["preset", result.preset],
 		["model", result.model],
 		["text", result.text],
