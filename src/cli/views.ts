@@ -121,7 +121,7 @@ function surrogateParts(methods: CompareResult["methods"], style: TextStyle): st
 	const table = compareSurrogates(methods, style);
 	if (table === "") return [];
 	return [
-		`Surrogates, judged on candidates that they had not seen: R2 and Spearman over all and within one number of\nblocks, R2 of the mean of each number, and the share of candidates inside their 90 % intervals.\n${table}`,
+		`Surrogates, judged on candidates that they had not seen. R2 and Spearman are over all candidates and within one\nnumber of blocks. R2 is also that of the mean of each number. The last figure is the share inside 90 % intervals.\n${table}`,
 	];
 }
 

@@ -26,7 +26,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	const options = resolveRank(given);
 	const { method } = options;
 	if (!rankMethods.includes(method))
-		throw new InvalidOptionError(`${method} chooses sets and gives no contributions; rank with one of ${rankMethods.join(", ")}`);
+		throw new InvalidOptionError(`${method} chooses blocks but gives no importance; rank with one of ${rankMethods.join(", ")}`);
 	checkOptions(method, options.asked);
 	options.progress?.plan(["Preparing text", "Measuring blocks"]);
 	const header = await readModelHeader(model, options);

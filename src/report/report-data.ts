@@ -36,7 +36,7 @@ const verdict = v.strictObject({
 	trade: v.optional(
 		says(
 			v.picklist(trades),
-			"`sensible`: at most 0.1 nats per token added; `costly`: less than ln 2, or sample texts that are newly wrong; `damaging`: ln 2 or more, perplexity doubles; `broken`: no finite loss. Missing where nothing was chosen.",
+			"`sensible`: at most 0.1 nats per token added. `costly`: less than ln 2, or sample texts that are newly wrong. `damaging`: ln 2 or more, so perplexity doubles. `broken`: no finite loss. Missing where nothing was chosen.",
 		),
 	),
 	reason: says(text, "The verdict with its reason, in words."),
@@ -64,7 +64,7 @@ const figure = v.strictObject({
 	after: loss,
 	change: says(loss, "After - before; of perplexity, parameters and bytes after / before."),
 	isRatio: says(v.boolean(), "Whether `change` is a ratio."),
-	standardError: v.optional(says(number, "Of the change, paired by window.")),
+	standardError: v.optional(says(number, "Standard error of the change, paired by window.")),
 	interval: v.optional(interval),
 });
 
@@ -77,7 +77,7 @@ const quality = v.strictObject({
 	quantized: v.optional(
 		says(
 			v.strictObject({
-				type: says(text, "Of the file, as llama.cpp names it."),
+				type: says(text, "Type of the file, as llama.cpp names it."),
 				from: v.optional(says(text, "File whose weights were quantized, where that is not the source.")),
 			}),
 			"Where the written file is quantized: `figures` are those of the file as written; `splits` and `sources` say what the removal alone costs.",
@@ -93,20 +93,20 @@ const quality = v.strictObject({
 });
 
 const curve = v.strictObject({
-	metric: says(v.picklist(["loss", "kl", "accuracy"]), "What was kept small."),
+	metric: says(v.picklist(["loss", "kl", "accuracy"]), "Metric that was minimized."),
 	series: v.array(
 		v.strictObject({
 			method: says(text, "Who proposed the sets."),
 			split: says(
 				v.picklist(["search", "validation"]),
-				"Text that they are measured on; of `validation`, and of more like it where that did not tell them apart, the final comparison decided.",
+				"Text that they are measured on. The final comparison decided on `validation`, and on more text like it if candidates were tied.",
 			),
 			points: v.array(
 				v.strictObject({
 					removed: blockList,
 					loss: loss,
 					added: says(loss, "Added to that of the original model, nats."),
-					standardError: v.optional(says(number, "Of what is added, paired by window.")),
+					standardError: v.optional(says(number, "Standard error of the added loss, paired by window.")),
 					interval: v.optional(interval),
 					bytes: v.optional(says(natural, "Size of the file without these blocks.")),
 					chosen: v.optional(says(v.boolean(), "Whether this is the set that was chosen or suggested.")),
@@ -118,11 +118,11 @@ const curve = v.strictObject({
 
 const interactions = v.array(
 	v.strictObject({
-		blocks: says(v.strictTuple([natural, natural]), "Of blocks that go together the first."),
+		blocks: says(v.strictTuple([natural, natural]), "The two blocks; if blocks are removed together, the first of them."),
 		units: v.optional(says(v.strictTuple([blockList, blockList]), "All blocks of both, where one of them goes with others.")),
 		value: says(
 			number,
-			"What losing both costs beyond the two alone, in log(1 + added nats): above 0 they stand in for one another, below 0 they need each other.",
+			"What removing both costs beyond removing each alone, in log(1 + added nats). Above 0 the two are redundant; below 0 they need each other.",
 		),
 		standardError: v.optional(number),
 	}),
@@ -166,7 +166,7 @@ const reproduce = v.strictObject({
 			),
 		}),
 	),
-	versions: says(v.record(v.string(), text), "Of prune-gguf, llama.cpp and Node.js."),
+	versions: says(v.record(v.string(), text), "Versions of prune-gguf, llama.cpp and Node.js."),
 	backend: text,
 	machine: says(settings, "Settings of the machine that can change bits."),
 	system: says(v.strictObject({ platform: text, processor: text, cores: natural }), "Where it ran."),
@@ -215,7 +215,7 @@ export const reportSchema = v.strictObject({
 								by: v.optional(v.literal("divergence")),
 							}),
 						),
-						"Candidates that the final comparison did not tell from it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much more they lose, nats, on so many `windows` of text that no search has seen; with `by`, how much more they diverge from the original model.",
+						"Candidates that tied with it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much higher their loss is, nats, on so many `windows` of held-out text. With `by`, it is how much more they diverge from the original model.",
 					),
 				),
 			}),
@@ -227,7 +227,7 @@ export const reportSchema = v.strictObject({
 		unit: v.optional(
 			says(
 				v.picklist(["nats", "value", "log-nats", "score"]),
-				"Of importance: `nats` per token that the removal alone adds; `value`, the share in v = PPL(original) / PPL(kept); `log-nats`, the share in log(1 + added nats); `score`, a baseline's own.",
+				"Unit of importance. `nats`: per token that the removal alone adds. `value`: the share in v = PPL(original) / PPL(kept). `log-nats`: the share in log(1 + added nats). `score`: a baseline's own.",
 			),
 		),
 		list: says(v.array(block), "Every block, in order."),
@@ -247,11 +247,11 @@ export const reportSchema = v.strictObject({
 	limits: v.optional(limits),
 	reproduce,
 	timings: says(v.array(v.strictObject({ phase: text, seconds: number })), "Seconds by phase, in order."),
-	seconds: says(number, "Of the whole run."),
+	seconds: says(number, "Seconds of the whole run."),
 });
 
 /**
- * All that a run has to say: what was removed, what that costs, how it was found out and how to do it again. The terminal summary, the
+ * All that a run has to say: what was removed, what that costs, how it was chosen and how to do it again. The terminal summary, the
  * page, the JSON file and the model card are all made from it. Losses are nats per token; null stands for what is not finite.
  */
 export type Report = v.InferOutput<typeof reportSchema>;

@@ -42,7 +42,7 @@ export const speed = v.strictObject({
 
 const collapseKind = says(
 	v.picklist(["loop", "repetition", "script", "language", "empty"]),
-	"`loop`: the end repeats one piece; `repetition`: less than half of the trigrams are new; `script`: letters that the prompt's scripts lack, or no text; `language`: another language than the prompt's; `empty`: nothing to see.",
+	"`loop`: the end repeats one piece. `repetition`: less than half of the trigrams are new. `script`: letters that the prompt's scripts lack, or no text. `language`: another language than the prompt's. `empty`: nothing to see.",
 );
 
 export const samples = v.array(
@@ -134,7 +134,7 @@ export const heal = v.strictObject({
 				explained: v.optional(
 					says(
 						number,
-						"Share of the squares of what was missing (and a norm behind the matrix can give) that is given back, on the tokens of the fit; a missing huge state outweighs all else.",
+						"Share that healing restores of the squared error, on the tokens of the fit. Only the part that a norm behind the matrix can give counts. A missing huge state outweighs all else.",
 					),
 				),
 				change: v.optional(says(number, "On the text that decided on kind and ridge, nats per token.")),

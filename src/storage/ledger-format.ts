@@ -133,11 +133,11 @@ export function parseLedger(bytes: Uint8Array, path: string): ParsedLedger {
 export function parseHeader(line: string, path: string): LedgerHeader {
 	const value = tryJson(line);
 	const format = typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
-	if (format !== FORMAT) throw new InvalidLedgerError(`${path}, line 1: this file is not a ledger of prune-gguf. ${ADVICE}`);
+	if (format !== FORMAT) throw new InvalidLedgerError(`${path}, line 1: this file is not a cache of prune-gguf. ${ADVICE}`);
 	const version = (value as { version?: unknown }).version;
 	if (version !== VERSION) {
 		throw new InvalidLedgerError(
-			`${path}, line 1: ledger version ${JSON.stringify(version)}, this program reads version ${VERSION}. ${ADVICE}`,
+			`${path}, line 1: cache version ${JSON.stringify(version)}, this program reads version ${VERSION}. ${ADVICE}`,
 		);
 	}
 	const parsed = v.safeParse(headerSchema, value);
@@ -153,10 +153,10 @@ function parseMeasurement(value: unknown, header: LedgerHeader, place: string): 
 	if (!parsed.success) throw new InvalidLedgerError(`${place}: damaged measurement (${describe(parsed.issues[0])}). ${ADVICE}`);
 	const { mask, losses, figures, seconds } = parsed.output;
 	if (mask.length !== header.players) {
-		throw new InvalidLedgerError(`${place}: a mask of ${mask.length} blocks in a ledger of ${header.players}. ${ADVICE}`);
+		throw new InvalidLedgerError(`${place}: a candidate of ${mask.length} blocks in a cache of ${header.players}. ${ADVICE}`);
 	}
 	if (losses.length !== header.windows.count) {
-		throw new InvalidLedgerError(`${place}: ${losses.length} losses in a ledger of ${header.windows.count} windows. ${ADVICE}`);
+		throw new InvalidLedgerError(`${place}: ${losses.length} losses in a cache of ${header.windows.count} windows. ${ADVICE}`);
 	}
 	for (const [name, values] of Object.entries(figures ?? {})) {
 		if (values.length !== losses.length)

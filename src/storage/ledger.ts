@@ -110,7 +110,7 @@ export class Ledger {
 	 */
 	static async read(path: string): Promise<{ header: LedgerHeader; measurements: readonly Measurement[] }> {
 		const found = parseLedger(await guard(path, () => readFile(path)), path);
-		if (!found.header) throw new InvalidLedgerError(`${path} is empty: it is not a ledger of prune-gguf.`);
+		if (!found.header) throw new InvalidLedgerError(`${path} is empty: it is not a cache of prune-gguf.`);
 		return { header: found.header, measurements: found.measurements };
 	}
 
@@ -144,7 +144,7 @@ export class Ledger {
 	 */
 	append(measurement: Measurement, seconds?: number): Measurement {
 		if (this.#failure) throw this.#failure;
-		if (this.#closing) throw new FileError(`the ledger ${this.path ?? "in memory"} is closed.`);
+		if (this.#closing) throw new FileError(`the cache ${this.path ?? "in memory"} is closed.`);
 		this.#checkShape(measurement);
 		const known = this.#known.get(measurement.coalition.key);
 		if (known) return known;
@@ -188,7 +188,7 @@ export class Ledger {
 		const whole = [losses, ...Object.values(figures)].every((values) => values.length === windows.count);
 		if (coalition.players === players && whole) return;
 		throw new InvalidLedgerError(
-			`a measurement of ${coalition.players} blocks and ${losses.length} windows does not belong in a ledger of ${players} blocks and ${windows.count} windows.`,
+			`a measurement of ${coalition.players} blocks and ${losses.length} windows does not belong in a cache of ${players} blocks and ${windows.count} windows.`,
 		);
 	}
 
@@ -277,12 +277,12 @@ async function begin(path: string, file: FileHandle, header: LedgerHeader): Prom
 }
 
 function guard<T>(path: string, action: () => Promise<T>): Promise<T> {
-	return guarded({ full: `the ledger ${path} cannot be written`, failed: `the ledger ${path} cannot be used` }, action);
+	return guarded({ full: `the cache ${path} cannot be written`, failed: `the cache ${path} cannot be used` }, action);
 }
 
 function writeFailure(path: string | undefined, error: unknown): FileError {
 	return new FileError(
-		`the ledger ${path} cannot be written: ${(error as Error).message}. What it holds so far is kept; free some space and run the same command again.`,
+		`the cache ${path} cannot be written: ${(error as Error).message}. What it holds so far is kept; free some space and run the same command again.`,
 		{ cause: error },
 	);
 }

@@ -40,6 +40,6 @@ describe("a size with healing", () => {
 			folder,
 			pruneGguf(fixturePath, made, { ...options, targetSize: 2e6, limits: { maxPplRatio: 1.05 } }),
 		);
-		expect(error.message).toMatch(/2.0 MB needs more than the gate allows/);
+		expect(error.message).toMatch(/2.0 MB needs more than the limits allow/);
 	});
 });

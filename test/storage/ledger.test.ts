@@ -123,8 +123,8 @@ describe("Ledger", () => {
 		["not JSON", "{", "line 2"],
 		["no losses", '{"mask":"1011"}', "line 2"],
 		["a mask of other characters", '{"mask":"10x1","losses":[1,2]}', "line 2"],
-		["a mask of another length", '{"mask":"10111","losses":[1,2]}', "5 blocks in a ledger of 4"],
-		["another number of windows", '{"mask":"1011","losses":[1]}', "1 losses in a ledger of 2"],
+		["a mask of another length", '{"mask":"10111","losses":[1,2]}', "5 blocks in a cache of 4"],
+		["another number of windows", '{"mask":"1011","losses":[1]}', "1 losses in a cache of 2"],
 		["a loss that is text", '{"mask":"1011","losses":[1,"2"]}', "line 2"],
 		["an empty line", "", "line 2"],
 	])("refuses a damaged earlier line: %s", async (_, line, message) => {
@@ -137,8 +137,8 @@ describe("Ledger", () => {
 	});
 
 	it.each([
-		["another file", "hello\n", "not a ledger"],
-		["another file without a newline", "hello", "not a ledger"],
+		["another file", "hello\n", "not a cache"],
+		["another file without a newline", "hello", "not a cache"],
 		["a later version", '{"format":"prune-gguf-ledger","version":2}\n', "version 2"],
 		["a damaged header", '{"format":"prune-gguf-ledger","version":1,"key":"x"}\n', "damaged header"],
 	])("refuses and leaves untouched: %s", async (_, content, message) => {

@@ -119,7 +119,7 @@ describe("listRuns", () => {
 	it("reports a damaged ledger instead of failing", async () => {
 		const path = await keepLedger(small, "CPU", 3, 20);
 		writeFileSync(path, "rubbish\n");
-		expect((await listRuns({ cache }))[0]?.ledgers[0]?.damage).toContain("not a ledger");
+		expect((await listRuns({ cache }))[0]?.ledgers[0]?.damage).toContain("not a cache");
 	});
 });
 

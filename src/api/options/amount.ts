@@ -128,7 +128,7 @@ export const limitRows = {
 		path: "limits.maxPplRatio",
 		value: { kind: "number", min: 1 },
 		meta: "<RATIO>",
-		help: "Most that perplexity may grow, e.g. 1.2 for 20%; if a limit is missed, no model is written (exit code 3)",
+		help: "Most that perplexity may grow, e.g. 1.2 for 20%; if a limit is not met, no model is written (exit code 3)",
 		group: "limits",
 		level: "basic",
 		commands: ["prune", "apply"],

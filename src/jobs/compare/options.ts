@@ -48,7 +48,7 @@ export function comparisonOf(blocks: BlockPlan, options: Settings<"compare">, to
 		const least = leastMasks(method, blocks.blocks, counts.at(-1)!);
 		if (least > limit)
 			throw new InvalidOptionError(
-				`${method} needs at least ${least} masks to remove up to ${counts.at(-1)} of ${blocks.blocks} blocks, and each method may spend ${limit}: give more, or leave it out`,
+				`${method} needs at least ${least} evaluations to remove up to ${counts.at(-1)} of ${blocks.blocks} blocks, and each method may spend ${limit}: give more, or leave it out`,
 			);
 	}
 	return { methods: list, counts, limit };
@@ -91,7 +91,7 @@ export async function checkEvalFiles({ eval: files = [], calibration = [], evalW
 	for (const file of files) {
 		const path = await real(file);
 		if (searched.has(path))
-			throw new InvalidOptionError(`${file} is a calibration file too: sets are scored on text that no search has seen`);
+			throw new InvalidOptionError(`${file} is a calibration file too: candidates are scored on text that they were not chosen on`);
 		if (seen.has(path)) throw new InvalidOptionError(`${file} is named twice among the texts to score on`);
 		seen.add(path);
 		await readDocuments(file);

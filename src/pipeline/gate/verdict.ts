@@ -68,8 +68,8 @@ export async function settleGate(
 		return verdict;
 	}
 	const where = verdict.measured === "memory" ? "on the held-out split" : "on the held-out split, by the file as written";
-	const forSize = options.targetSize === undefined ? "" : `${formatBytes(options.targetSize)} needs more than the gate allows: `;
-	throw gateError(`${forSize}quality gate not met ${where}: ${missed}. No model was written.`, verdict.figures, await closest(), options);
+	const forSize = options.targetSize === undefined ? "" : `${formatBytes(options.targetSize)} needs more than the limits allow: `;
+	throw gateError(`${forSize}quality limits not met ${where}: ${missed}. No model was written.`, verdict.figures, await closest(), options);
 }
 
 function gateError(

@@ -57,7 +57,7 @@ export async function fileCheck(
 /** A size is no matter of quality: nothing lets a file that misses it pass. */
 function tooLarge(target: number, bytes: number, removed: number, figures: PlanLimit[]): LimitsNotMetError {
 	return new LimitsNotMetError(
-		`target-size ${formatBytes(target)} is not met: the file as quantized has ${formatBytes(bytes)}, more than was foretold. No model was written. Remove one block more (--remove-blocks ${removed + 1}).`,
+		`target-size ${formatBytes(target)} is not met: the file as quantized has ${formatBytes(bytes)}, more than predicted. No model was written. Remove one block more (--remove-blocks ${removed + 1}).`,
 		{ figures },
 	);
 }

@@ -122,7 +122,7 @@ export async function healAgain(
 	const fit = await healWindows(model, job.folder, plan.fit, options);
 	if (hashWindows(fit) !== plan.fit.sha256) {
 		throw new InvalidPlanError(
-			"the plan was healed on samples of the model that this build or processor does not draw again: heal anew with --remove LIST --heal, or write the model unhealed with --no-heal",
+			"this build or processor does not draw the text again that the plan was healed on: heal anew with --remove LIST --heal, or write the model unhealed with --no-heal",
 		);
 	}
 	const recipes = plan.cuts.map(({ recipe }) => recipe);

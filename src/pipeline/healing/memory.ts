@@ -170,7 +170,7 @@ export function checkHealable<T extends HealSettings & JobOptions>(
 	const { file, facts } = model;
 	if (facts.bos === undefined && facts.eos === undefined)
 		throw new InvalidOptionError(
-			"healing fits to the model's own samples, and this model has no start token to begin them with: leave out --heal",
+			"healing needs self-generated text, and this model has no start token to begin it with: leave out --heal",
 		);
 	const shape = (cuts: number) => ({ ...shapeOf(model, cuts, options), references, sized });
 	if (typeof removed !== "number") return settleKind(file, shape(healableCuts(removed)), options, available);

@@ -84,7 +84,7 @@ function checkMasks(estimator: Estimator, moves: readonly (readonly number[])[],
 	const window = Math.max(1, mostMoves(moves, kmax));
 	const least = fewest[estimator]({ players: moves.length, kmax: window, spent });
 	if (masks >= least) return;
-	throw new InvalidOptionError(`${estimator} needs at least ${least} masks here, has ${masks}: give more --max-evaluations`);
+	throw new InvalidOptionError(`${estimator} needs at least ${least} evaluations here, has ${masks}: give more --max-evaluations`);
 }
 
 /** The fewest masks with which an estimator says anything. */

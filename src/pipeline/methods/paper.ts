@@ -132,7 +132,7 @@ function drawnStrata(...[game, options]: Parameters<typeof drawStrata>): Coaliti
 			throw new InvalidOptionError(`method paper: ${error.message}; take another method, or give --strata that can be reached`);
 		if (!(error instanceof UnreachableSizeError)) throw error;
 		throw new InvalidOptionError(
-			`method paper draws blocks one by one, and this architecture's rules allow hardly any set of its strata (${options.sizes.join(", ")} blocks kept): take another method, or give --strata that can be reached`,
+			`this architecture's rules allow hardly any of the candidates that method paper draws (${options.sizes.join(", ")} blocks kept): take another method, or give --strata that can be reached`,
 		);
 	}
 }

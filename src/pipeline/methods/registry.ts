@@ -116,7 +116,7 @@ export function checkBudget({ method, blocks, kmax }: MethodTask, options: Choos
 	const { maxEvaluations, maxTokens } = options;
 	if (!masksWithin) return;
 	const needed = masksWithin(least(blocks, kmax), kmax);
-	const what = `${method} needs at least ${needed} masks to remove up to ${kmax} of ${blocks} blocks`;
+	const what = `${method} needs at least ${needed} evaluations to remove up to ${kmax} of ${blocks} blocks`;
 	if (maxEvaluations !== undefined && maxEvaluations < needed)
 		throw new InvalidOptionError(`${what}, got --max-evaluations ${maxEvaluations}: give more, or remove fewer`);
 	if (maxTokens !== undefined && maxTokens < needed * tokens)
@@ -129,7 +129,7 @@ function checkRounds(method: Method, blocks: number, rounds: number, { maxEvalua
 	const each = leastOfRound(blocks);
 	if (Math.floor(masks / rounds) >= each) return;
 	throw new InvalidOptionError(
-		`paper-repaired needs at least ${each} masks a round with ${blocks} blocks, and ${rounds} rounds of ${masks} masks have ${Math.floor(masks / rounds)}: give more --max-evaluations, or fewer --rounds`,
+		`paper-repaired needs at least ${each} evaluations a round with ${blocks} blocks, and ${rounds} rounds of ${masks} evaluations have ${Math.floor(masks / rounds)}: give more --max-evaluations, or fewer --rounds`,
 	);
 }
 

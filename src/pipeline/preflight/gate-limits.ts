@@ -1,4 +1,4 @@
-// The limits of a quality gate, checked before a model is loaded.
+// The quality limits, checked before a model is loaded.
 import { basename } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
 import { type QuestionFile, readQuestions } from "../../model/evaluation/questions.js";
@@ -83,7 +83,7 @@ async function accuracyLimits(
 async function gateFile(path: string): Promise<QuestionFile> {
 	const file = await readQuestions(path);
 	if (file.questions.length >= fewest) return file;
-	throw new InvalidOptionError(`${path} holds ${file.questions.length} questions: a gate needs at least ${fewest}`);
+	throw new InvalidOptionError(`${path} holds ${file.questions.length} questions: a limit needs at least ${fewest}`);
 }
 
 /** A file's name, and the same without its endings. */

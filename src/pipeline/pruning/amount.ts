@@ -21,7 +21,7 @@ export function limitedAmount(options: AmountSettings & LimitSettings): LimitedA
 	if (!hasGate(options)) return undefined;
 	if (options.ignoreLimits)
 		throw new InvalidOptionError(
-			"--ignore-limits writes a model that misses the gate: say how much to remove with --remove-blocks, --remove or --target-size",
+			"--ignore-limits writes a model that does not meet the limits: say how much to remove with --remove-blocks, --remove or --target-size",
 		);
 	return "gate";
 }
@@ -79,7 +79,7 @@ export function nothingMeets(smallest: Finalist | undefined, figures: readonly P
 	const missed = figures.filter(({ met }) => !met).map(requirementText);
 	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}${how}`;
 	return new LimitsNotMetError(
-		`no set of blocks that was found meets the quality gate. The smallest one (${what}): ${missed.join("; ")}. No model was written. ${advice}`,
+		`no candidate that was found meets the quality limits. The smallest one (${what}): ${missed.join("; ")}. No model was written. ${advice}`,
 		{ figures },
 	);
 }

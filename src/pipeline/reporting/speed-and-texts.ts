@@ -32,7 +32,7 @@ function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, bac
 	const how =
 		through === "memory"
 			? "the original model and the same model without these blocks, which are skipped in memory"
-			: "the original file and the written one, both in memory";
+			: "the original file and the pruned model, both in memory";
 	const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
 	return `${backend}, ${count(threads, "thread")}: ${how}, measured in turns, ${count(repetitions, "repetition")} after one for warming up. A repetition reads ${count(promptTokens, "prompt token")} at once, then generates ${generatedTokens}. Speeds are medians; the change is the median of the ratios of the repetitions.`;
 }

@@ -166,7 +166,7 @@ async function copyIfPossible(
 	options: SessionSettings,
 ): Promise<Model | undefined> {
 	if (!copyFits(model, type, searchMemory(windows, options))) {
-		log("debug", `no ${type} copy: memory has no room for it`);
+		log("debug", `no ${type} copy: it does not fit in memory`);
 		return undefined;
 	}
 	try {

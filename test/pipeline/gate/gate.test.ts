@@ -241,7 +241,7 @@ describe("a target size", () => {
 			folder,
 			pruneGguf(fixturePath, output, { ...small, search: { method: "greedy" }, targetSize: 2e6, limits: { maxPplRatio: 1.15 } }),
 		);
-		expect(error.message).toMatch(/2.0 MB needs more than the gate allows/);
+		expect(error.message).toMatch(/2.0 MB needs more than the limits allow/);
 		expect(error.closest!.command).not.toContain("--target-size");
 	});
 });

@@ -63,7 +63,7 @@ describe.each(names)("%s", (name) => {
 			(error) => error,
 		);
 		expect(refused).toBeInstanceOf(InvalidOptionError);
-		const least = Number(new RegExp(`^${name} needs at least (\\d+) masks here, has 5: `).exec(refused.message)![1]);
+		const least = Number(new RegExp(`^${name} needs at least (\\d+) evaluations here, has 5: `).exec(refused.message)![1]);
 		await expect(run(least - 1)).rejects.toThrow(`has ${least - 1}:`);
 		expect(game.evaluated).toBe(0);
 		const { masks } = await run(least);

@@ -114,7 +114,7 @@ describe("every method", () => {
 			for (const dryRun of [true, false])
 				await expect(
 					pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxEvaluations: least - 1 }, dryRun }),
-				).rejects.toThrow(`${method} needs at least ${least} masks to remove up to 3 of 12 blocks, got --max-evaluations ${least - 1}`);
+				).rejects.toThrow(`${method} needs at least ${least} evaluations to remove up to 3 of 12 blocks, got --max-evaluations ${least - 1}`);
 			await expect(
 				pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxTokens: 96 * least - 1 } }),
 			).rejects.toThrow(/--max-tokens/);
@@ -216,7 +216,7 @@ it("rank refuses what an estimator cannot do", async () => {
 	);
 	await expect(rankBlocks(fixturePath, { ...small, removeBlocks: 12 })).rejects.toThrow(/at most 11 of 12/);
 	await expect(rankBlocks(fixturePath, { ...small, search: { method: "permutation", maxEvaluations: 5 } })).rejects.toThrow(
-		/permutation needs at least 21 masks here, has 5/,
+		/permutation needs at least 21 evaluations here, has 5/,
 	);
 });
 

@@ -173,7 +173,7 @@ describe("a race that the validation split cannot decide", () => {
 		};
 		expect(await notesOf(100)).toContain("compared again on 2 times the text; 1 tied with the best");
 		expect(await notesOf(7)).toContain(": more would cost above a quarter of the search");
-		expect(await notesOf(100, 1)).toContain(": more would pass what this race may measure");
+		expect(await notesOf(100, 1)).toContain(": more would exceed what this comparison may measure");
 	});
 
 	it("is not won against a method that has no set of the size", async () => {

@@ -224,6 +224,6 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 			},
 		],
 		notes:
-			"with loops (num_loops) a written file is right: the candidates that were written all the same gave the same bits; but the layer view does not follow loops, so nothing can be measured to choose by",
+			"A file written from a model with loops (num_loops) gives the right bits. But the layer view does not follow loops, so no candidate can be measured.",
 	},
 ];
