@@ -75,10 +75,7 @@ const frontierFacts: CommandFacts = {
 	examples: [
 		["prune-gguf frontier model-f16.gguf", "The smallest file that loses little"],
 		["prune-gguf frontier model-f16.gguf --target-size 3.5GB", "The best way to a file of that size"],
-		[
-			"prune-gguf frontier model.gguf --quantize-from model-f16.gguf --target-compute 1.3 --types Q8_0,Q4_K_M",
-			"The best way to run fewer blocks",
-		],
+		["prune-gguf frontier model-f16.gguf --target-compute 1.3 --types Q8_0,Q4_K_M", "The best way to run fewer blocks"],
 	],
 };
 

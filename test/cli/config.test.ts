@@ -52,8 +52,8 @@ describe("--config", () => {
 		expect(options).toEqual({ threads: 8, heal: false, remove: [3], calibration: ["a.txt"], report: false });
 	});
 
-	it("leaves what comes behind -- alone", async () => {
-		const { calls } = await cli(["--config", config({ "remove-blocks": 4 }), "--", "m.gguf", "o.gguf"]);
+	it("may come before the model", async () => {
+		const { calls } = await cli(["--config", config({ calibration: ["a.txt"] }), "m.gguf", "o.gguf"]);
 		expect(calls[0]!.args.slice(0, 2)).toEqual(["m.gguf", "o.gguf"]);
 	});
 

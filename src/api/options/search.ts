@@ -33,7 +33,7 @@ export const searchRows = {
 		path: "methods",
 		value: { kind: "choices", of: methods },
 		help: "Methods to compare, e.g. auto,greedy",
-		default: comparedMethods.join(","),
+		default: comparedMethods.join(", "),
 		group: "search",
 		commands: ["compare"],
 	},
